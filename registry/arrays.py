@@ -1,0 +1,179 @@
+"""One panel's arrays at the door: what is checked before a file is taken, and what is noted of it.
+
+The payload of a registered file is streamed into exports as it stands, so exactly one layout is taken:
+.npy without pickles, C order, little-endian, the exact shape and dtype, no byte after the payload.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+import os
+import shlex
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from registry.detectors import DetectorType, Kind
+from registry.errors import ArrayError, UnavailableError
+from registry.identifiers import shown
+from registry.records import CheckedFile, Statistics
+
+_LARGEST_HEADER = 65_536
+
+
+def check_file(path: Path, detector: DetectorType, kind: Kind, *, allow_nonfinite: bool = False) -> CheckedFile:
+    """Read a panel's file once and return its checksum, size and statistics.
+
+    Parameters
+    ----------
+    path
+        A ``.npy`` file of shape ``detector.panel_shape`` (row, column) and dtype ``kind.dtype``.
+    allow_nonfinite
+        Take NaN and infinity; they are counted all the same.
+
+    Raises
+    ------
+    ArrayError
+        The file is no such array. Where numpy can mend it, the message says with which command.
+    UnavailableError
+        The file cannot be read.
+    """
+    content = _read_bounded(path, math.prod(detector.panel_shape) * np.dtype(kind.dtype).itemsize)
+    array = parse_array(content, path, detector.panel_shape, kind.dtype)
+    statistics = statistics_of(array)
+    if statistics.nonfinite and not allow_nonfinite:
+        raise ArrayError(
+            f"{shown(str(path))} holds {statistics.nonfinite} values that are NaN or infinite;"
+            " give --allow-nonfinite if they are meant",
+            path=str(path),
+        )
+    if statistics.zeros == array.size and not kind.may_be_zero:
+        raise ArrayError(f"{shown(str(path))} holds nothing but zeros: no constants", path=str(path))
+    return CheckedFile(
+        path=path,
+        sha256=hashlib.sha256(content).hexdigest(),
+        size=len(content),
+        dtype=kind.dtype,
+        shape=detector.panel_shape,
+        statistics=statistics,
+    )
+
+
+def _read_bounded(path: Path, payload: int) -> bytes:
+    """Read the file, and at most one byte more than the largest legal one has."""
+    try:
+        if not path.is_file():
+            raise ArrayError(f"there is no file {shown(str(path))}", path=str(path))
+        with path.open("rb") as file:
+            return file.read(payload + _LARGEST_HEADER + 1)
+    except OSError as error:
+        raise UnavailableError(f"{shown(str(path))} cannot be read: {error.strerror}", path=str(path)) from None
+
+
+def parse_array(content: bytes, path: Path, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
+    """Return the array in the bytes of a ``.npy`` file, which must be of that shape and dtype.
+
+    Raises
+    ------
+    ArrayError
+        The bytes are no ``.npy`` file of that layout.
+    """
+    found_shape, fortran, found_dtype, start = _read_header(content, path)
+    name = shown(str(path))
+    wanted = np.dtype(dtype)
+    if found_dtype.hasobject:
+        raise ArrayError(f"{name} holds pickled objects, which are never loaded", path=str(path))
+    if found_dtype != wanted:
+        raise ArrayError(
+            f"{name} is {found_dtype.str}, must be {wanted.str}{_mend(path, found_dtype, f'.astype({dtype!r})')}",
+            path=str(path),
+        )
+    if found_shape != shape:
+        again = f".reshape({shape})" if [n for n in found_shape if n != 1] == list(shape) else None
+        raise ArrayError(
+            f"{name} has the shape {_brief(found_shape)}, must have {shape}{_mend(path, found_dtype, again)}",
+            path=str(path),
+        )
+    if fortran:
+        raise ArrayError(
+            f"{name} is in Fortran order, must be in C order{_mend(path, found_dtype, '.copy(order=chr(67))')}",
+            path=str(path),
+        )
+    payload = math.prod(shape) * wanted.itemsize
+    if len(content) - start != payload:
+        what = "is cut short" if len(content) - start < payload else "has bytes after its array"
+        raise ArrayError(
+            f"{name} {what}: {payload} bytes are expected after the header, "
+            f"{'more are' if len(content) - start > payload else f'{len(content) - start} are'} there",
+            path=str(path),
+        )
+    return np.frombuffer(content, wanted, offset=start).reshape(shape)
+
+
+def _read_header(content: bytes, path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    stream = io.BytesIO(content[:_LARGEST_HEADER])
+    readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+    try:
+        version = npy.read_magic(stream)
+        if version not in readers:
+            raise ArrayError(f"{shown(str(path))} is .npy of version {version}; 1.0 and 2.0 are read", path=str(path))
+        with warnings.catch_warnings():
+            # Headers written under Python 2 ("512L") are legal, and numpy remarks on them.
+            warnings.simplefilter("ignore", UserWarning)
+            shape, fortran, dtype = readers[version](stream)
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError, OverflowError):
+        raise ArrayError(f"{shown(str(path))} is not a .npy file, or its header is damaged", path=str(path)) from None
+    return shape, fortran, dtype, stream.tell()
+
+
+def _brief(shape: tuple[int, ...]) -> str:
+    return str(shape) if len(str(shape)) < 60 else f"{str(shape)[:60]}..."
+
+
+def _mend(path: Path, dtype: np.dtype[Any], call: str | None) -> str:
+    """Return the command that writes the array as it must be, or nothing where numpy cannot know."""
+    if call is None or dtype.kind not in "fiu":
+        return ""
+    mended = path.with_name(f"mended-{path.name}")
+    program = f"import numpy as np; np.save({str(mended)!r}, np.load({str(path)!r}){call})"
+    return f"; python -c {shlex.quote(program)} writes it so"
+
+
+def statistics_of(array: NDArray[Any]) -> Statistics:
+    """Return minimum, median and maximum of the finite values, and how many are zero or not finite."""
+    finite = array[np.isfinite(array)]
+    if finite.size == 0:
+        return Statistics(None, None, None, zeros=0, nonfinite=array.size)
+    return Statistics(
+        minimum=float(finite.min()),
+        median=float(np.median(finite)),
+        maximum=float(finite.max()),
+        zeros=int(finite.size - np.count_nonzero(finite)),
+        nonfinite=int(array.size - finite.size),
+    )
+
+
+def oddities(kind: Kind, gain_range: int, file: CheckedFile) -> list[str]:
+    """Return what is legal about the file and yet worth a look: one warning each."""
+    found = []
+    seen = file.statistics
+    low, high = kind.expected_medians[gain_range]
+    name = os.fspath(file.path)
+    if seen.median is not None and not low <= seen.median <= high:
+        found.append(
+            f"{name}: the median {seen.median:.4g} {kind.unit} is outside {low:g} to {high:g}, where {kind.name} of"
+            f" gain range {gain_range} is expected"
+        )
+    if seen.zeros and not kind.may_be_zero and kind.name == "gain":
+        found.append(f"{name}: {seen.zeros} pixels have the gain 0 (dead pixels?); they are kept as they are")
+    if seen.nonfinite:
+        found.append(f"{name}: {seen.nonfinite} values are NaN or infinite, as allowed; they are kept as they are")
+    if seen.minimum is not None and seen.minimum == seen.maximum:
+        found.append(f"{name}: every pixel has the same value {seen.minimum:.4g} {kind.unit} (a placeholder?)")
+    return found

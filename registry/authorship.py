@@ -1,0 +1,51 @@
+"""Who does something, from where, and by which command: what every revision and export is signed with."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shlex
+import socket
+import sys
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from registry.secrets import masked
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Author, host, command line (without passwords) and software version of one action."""
+
+    author: str
+    host: str
+    command: str
+    software: str
+
+
+def sign() -> Signature:
+    """Return the signature of this process, now."""
+    return Signature(
+        author=_operating_system_user(),
+        host=socket.gethostname(),
+        command=masked(shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])),
+        software=software_version(),
+    )
+
+
+def software_version() -> str:
+    """Return the name and version of this software, ``calreg 0.1.0``."""
+    return f"calreg {version('calreg')}"
+
+
+def _operating_system_user() -> str:
+    """Return the user's name, or the number where the system has none; never what a variable claims."""
+    try:
+        import pwd
+
+        return pwd.getpwuid(os.getuid()).pw_name
+    except ImportError:  # not POSIX
+        return getpass.getuser()
+    except KeyError:
+        return f"uid {os.getuid()}"

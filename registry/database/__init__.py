@@ -1,0 +1,144 @@
+"""The database of one registry: readers' and writers' transactions behind a guard for its schema."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from registry import instants, schema
+from registry.authorship import Signature
+from registry.database import migrations
+from registry.database.change import Change, Row
+from registry.database.engine import make_engine, readers_view, refusals, use_write_ahead_log, writers_turn
+from registry.errors import UnavailableError
+from registry.secrets import masked
+from registry.settings import sqlite_file
+
+__all__ = ["Change", "Database", "Row", "create_database", "upgrade_database"]
+
+
+class Database:
+    """An open database whose schema is the one of this software.
+
+    Raises
+    ------
+    UnavailableError
+        It is not there, or does not answer.
+    SchemaError
+        Its schema is older, newer, or not a registry's.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._engine = make_engine(url)
+        try:
+            with refusals(url):
+                _refuse_missing_file(url)
+                self.registry_id = self._guard()
+        except BaseException:
+            self._engine.dispose()
+            raise
+
+    def _guard(self) -> str:
+        with readers_view(self._engine) as connection:
+            migrations.refuse_other_schema(migrations.schema_revision(connection))
+            return str(connection.execute(sa.select(schema.registry.c.id)).scalar_one())
+
+    @property
+    def name(self) -> str:
+        """The URL without its password."""
+        return masked(self.url)
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """Open a reader's transaction: one moment of the database, whatever writers do meanwhile."""
+        with refusals(self.url), readers_view(self._engine) as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self, signature: Signature, comment: str | None = None, *, dry_run: bool = False) -> Iterator[Change]:
+        """Open a writer's transaction: committed as one revision at the end, or not at all.
+
+        Parameters
+        ----------
+        dry_run
+            Do everything, and roll it back at the end: what would be refused is, and what would be
+            recorded is handed out.
+        """
+        with refusals(self.url), writers_turn(self._engine, dry_run=dry_run) as connection:
+            yield Change(connection, signature, comment)
+
+    def differences(self) -> list[str]:
+        """Return in a line each how the live schema differs from the one of this software."""
+        with self.reading() as connection:
+            return migrations.differences(connection)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+
+def create_database(url: str) -> str:
+    """Make the database's schema, or upgrade it, and give it an id if it has none; return the id.
+
+    A SQLite file that could not be made whole is not left behind.
+    """
+    file = sqlite_file(url)
+    new = file is not None and not file.exists()
+    engine = make_engine(url, create=True)
+    try:
+        with refusals(url):
+            if file is not None:
+                _make_folder(file.parent)
+                use_write_ahead_log(engine)
+            migrations.upgrade(engine)
+            with writers_turn(engine) as connection:
+                return _identify(connection)
+    except BaseException:
+        engine.dispose()
+        if new and file is not None:
+            _remove_sqlite(file)
+        raise
+    finally:
+        engine.dispose()
+
+
+def upgrade_database(url: str) -> tuple[str | None, str | None]:
+    """Upgrade the schema of an existing database; return its revisions before and after."""
+    _refuse_missing_file(url)
+    engine = make_engine(url)
+    try:
+        with refusals(url):
+            return migrations.upgrade(engine)
+    finally:
+        engine.dispose()
+
+
+def _identify(connection: sa.Connection) -> str:
+    found = connection.execute(sa.select(schema.registry.c.id)).scalar_one_or_none()
+    if found is None:
+        found = str(uuid.uuid4())
+        connection.execute(schema.registry.insert(), {"id": found, "created_at": instants.now()})
+    return str(found)
+
+
+def _refuse_missing_file(url: str) -> None:
+    file = sqlite_file(url)
+    if file is not None and not file.exists():
+        raise UnavailableError(f"there is no database {file}; calreg init makes one")
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnavailableError(f"the folder {folder} cannot be made: {error.strerror}") from None
+
+
+def _remove_sqlite(file: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        file.with_name(file.name + suffix).unlink(missing_ok=True)

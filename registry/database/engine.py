@@ -1,0 +1,158 @@
+"""Engines: how a connection to SQLite or PostgreSQL is opened, and what its errors mean to a user."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+
+from registry.errors import CorruptionError, RegistryError, RequestError, SchemaError, UnavailableError
+from registry.secrets import masked
+from registry.settings import sqlite_file
+
+_BUSY_SECONDS = 60.0
+# One lock per database serialises the writers; the number is "calreg" in ASCII.
+_WRITERS_LOCK = int.from_bytes(b"calreg", "big")
+
+_SQLITE_CORRUPT = {sqlite3.SQLITE_CORRUPT}
+_SQLITE_FOREIGN = {sqlite3.SQLITE_NOTADB}
+_SQLITE_UNAVAILABLE = {
+    sqlite3.SQLITE_AUTH,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_READONLY,
+}
+# Connection, resources, operator, login, no such database; no permission, read-only.
+_POSTGRESQL_UNAVAILABLE = ("08", "53", "57", "58", "28", "3D", "42501", "25006")
+_POSTGRESQL_CORRUPT = ("XX001", "XX002")
+
+
+def make_engine(url: str, *, create: bool = False) -> sa.Engine:
+    """Return an engine for the URL; nothing is connected yet.
+
+    Parameters
+    ----------
+    create
+        Let SQLite make the file.
+
+    Raises
+    ------
+    RequestError
+        The URL cannot be used.
+    UnavailableError
+        The PostgreSQL driver is not installed.
+    """
+    file = sqlite_file(url)
+    if file is not None:
+        return _sqlite_engine(str(file), "rwc" if create else "rw")
+    try:
+        parsed = sa.make_url(url).set(drivername="postgresql+psycopg")
+        return sa.create_engine(parsed, isolation_level="READ COMMITTED")
+    except (sa.exc.ArgumentError, ValueError):
+        raise RequestError(f"{masked(url)!r} is no URL of a PostgreSQL database") from None
+    except ModuleNotFoundError:
+        raise UnavailableError("the PostgreSQL driver is not installed: pip install 'calreg[postgresql]'") from None
+
+
+def _sqlite_engine(path: str, mode: str) -> sa.Engine:
+    uri = f"file:{_quoted(path)}?mode={mode}"
+
+    def connect() -> sqlite3.Connection:
+        # isolation_level None: BEGIN is ours to say (below), not the driver's.
+        connection = sqlite3.connect(
+            uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA synchronous = FULL")
+        return connection
+
+    engine = sa.create_engine("sqlite://", creator=connect, poolclass=sa.QueuePool)
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        # A writer takes the lock at once: a deferred one fails when another writer got in between.
+        writing = connection.get_execution_options().get("writing", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN DEFERRED")
+
+    return engine
+
+
+def _quoted(path: str) -> str:
+    return path.replace("%", "%25").replace("?", "%3F").replace("#", "%23")
+
+
+@contextmanager
+def writers_turn(engine: sa.Engine, *, dry_run: bool = False) -> Iterator[sa.Connection]:
+    """Open a transaction when no other writer has one; commit at the end, roll back on any error."""
+    with engine.connect().execution_options(writing=True) as connection:
+        if engine.dialect.name == "postgresql":
+            # A statement of its own: the next one sees what the writer before has committed.
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _WRITERS_LOCK})
+        yield connection
+        if dry_run:
+            connection.rollback()
+        else:
+            connection.commit()
+
+
+@contextmanager
+def readers_view(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Open a transaction that sees one moment of the database, and cannot write to PostgreSQL."""
+    options: dict[str, Any] = {}
+    if engine.dialect.name == "postgresql":
+        options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    with engine.connect().execution_options(**options) as connection:
+        yield connection
+
+
+def use_write_ahead_log(engine: sa.Engine) -> None:
+    """Let SQLite's readers and its writer work side by side; the file remembers it."""
+    connection = engine.raw_connection()  # PRAGMA journal_mode is void inside a transaction
+    try:
+        connection.cursor().execute("PRAGMA journal_mode = WAL")
+    finally:
+        connection.close()
+
+
+@contextmanager
+def refusals(url: str) -> Iterator[None]:
+    """Turn the database's errors that are a user's business into refusals; others pass as the bugs they are.
+
+    Raises
+    ------
+    UnavailableError, CorruptionError, SchemaError
+        What the database said, with the place named and its password masked.
+    """
+    try:
+        yield
+    except sa.exc.DBAPIError as error:
+        refusal = _refusal(error.orig, masked(url))
+        if refusal is None:
+            raise
+        raise refusal from error
+
+
+def _refusal(error: BaseException | None, place: str) -> RegistryError | None:
+    said = masked(str(error).strip().split("\n", maxsplit=1)[0])
+    if isinstance(error, sqlite3.Error):
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in _SQLITE_CORRUPT:
+            return CorruptionError(f"the database {place} is damaged: {said}")
+        if code in _SQLITE_FOREIGN:
+            return SchemaError(f"{place} is not a SQLite database")
+        if code in _SQLITE_UNAVAILABLE:
+            return UnavailableError(f"the database {place} cannot be used: {said}")
+        return None
+    state = getattr(error, "sqlstate", "") or ""
+    if state.startswith(_POSTGRESQL_CORRUPT):
+        return CorruptionError(f"the database {place} is damaged: {said}")
+    if state.startswith(_POSTGRESQL_UNAVAILABLE) or (not state and type(error).__name__ == "OperationalError"):
+        return UnavailableError(f"the database {place} cannot be used: {said}")
+    return None

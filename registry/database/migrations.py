@@ -1,0 +1,158 @@
+"""The schema in a database: made, upgraded, and compared with the one of this software.
+
+Alembic is imported where it is used: a look-up never needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from registry import schema
+from registry.database.engine import make_engine, writers_turn
+from registry.errors import SchemaError
+from registry.settings import find_settings
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+_TABLE = sa.table("alembic_version", sa.column("version_num", sa.String))
+
+
+def schema_revision(connection: sa.Connection) -> str | None:
+    """Return the schema's revision, None where the database has no table of ours and no other.
+
+    Raises
+    ------
+    SchemaError
+        The database holds tables of somebody else.
+    """
+    tables = set(sa.inspect(connection).get_table_names())
+    if not tables - {"alembic_version"}:
+        return None
+    if "alembic_version" not in tables or "revision" not in tables:
+        some = ", ".join(sorted(tables)[:3])
+        raise SchemaError(f"the database holds tables that are not a registry's ({some} ...); give it one of its own")
+    return connection.execute(sa.select(_TABLE.c.version_num)).scalar_one_or_none()
+
+
+def refuse_other_schema(found: str | None) -> None:
+    """Refuse a schema that is not this software's, with the command to run.
+
+    Raises
+    ------
+    SchemaError
+        There is none, or an older, newer or foreign one.
+    """
+    wanted = schema.REVISION
+    if found == wanted:
+        return
+    if found is None:
+        raise SchemaError("the database holds no registry yet; calreg init makes one", wanted=wanted)
+    if not found.isdigit():
+        raise SchemaError(f"the database's schema {found!r} is not one of calreg's", found=found, wanted=wanted)
+    mend = (
+        "run calreg database upgrade" if found < wanted else "install the calreg that wrote it, or a newer one"
+    )
+    raise SchemaError(
+        f"the database has schema {found}, this software needs {wanted}; {mend}", found=found, wanted=wanted
+    )
+
+
+def upgrade(engine: sa.Engine, target: str = "head") -> tuple[str | None, str | None]:
+    """Bring the schema to `target` in one transaction; return the revisions before and after.
+
+    Raises
+    ------
+    SchemaError
+        The database is somebody else's, or newer than this software.
+    """
+    from alembic import command
+
+    with _without_foreign_keys(engine), writers_turn(engine) as connection:
+        before = schema_revision(connection)
+        if before is not None and (not before.isdigit() or before > schema.REVISION):
+            refuse_other_schema(before)
+        command.upgrade(_config(connection), target)
+        if engine.dialect.name == "sqlite" and connection.execute(sa.text("PRAGMA foreign_key_check")).all():
+            raise SchemaError("the upgrade would leave references that lead nowhere; nothing was changed")
+        return before, schema_revision(connection)
+
+
+def downgrade(engine: sa.Engine, target: str) -> None:
+    """Take the schema back to `target` in one transaction, where that loses nothing."""
+    from alembic import command
+
+    with _without_foreign_keys(engine), writers_turn(engine) as connection:
+        command.downgrade(_config(connection), target)
+
+
+@contextmanager
+def _without_foreign_keys(engine: sa.Engine) -> Iterator[None]:
+    """Let SQLite rebuild tables that others refer to; the pragma is void inside a transaction."""
+    if engine.dialect.name != "sqlite":
+        yield
+        return
+
+    def switch_off(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
+
+    # Before the listener that says BEGIN.
+    sa.event.listen(engine, "begin", switch_off, insert=True)
+    try:
+        yield
+    finally:
+        sa.event.remove(engine, "begin", switch_off)
+        engine.dispose()
+
+
+def differences(connection: sa.Connection) -> list[str]:
+    """Return in a line each how the live schema differs from the one of this software."""
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    context = MigrationContext.configure(connection, opts={"compare_type": True})
+    found = [f"tables: {change}" for change in compare_metadata(context, schema.metadata)]
+    missing = schema.guards(connection.dialect.name) - _live_triggers(connection)
+    found += [f"the trigger {name} is missing or disabled" for name in sorted(missing)]
+    if connection.dialect.name == "sqlite":
+        found += [f"integrity: {row[0]}" for row in connection.execute(sa.text("PRAGMA quick_check")) if row[0] != "ok"]
+        found += [f"foreign key: {tuple(row)}" for row in connection.execute(sa.text("PRAGMA foreign_key_check"))]
+    return found
+
+
+def _live_triggers(connection: sa.Connection) -> set[str]:
+    """Return the triggers that fire whoever writes ('A' is PostgreSQL's ENABLE ALWAYS)."""
+    query = {
+        "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",
+        "postgresql": "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled = 'A'",
+    }[connection.dialect.name]
+    return set(connection.execute(sa.text(query)).scalars())
+
+
+def _config(connection: sa.Connection) -> Config:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(folder()).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def folder() -> Path:
+    """Return the folder of the migrations: inside an installed package, beside it in a checkout."""
+    package = Path(__file__).parent.parent
+    inside = package / "migrations"
+    return inside if inside.is_dir() else package.parent / "migrations"
+
+
+@contextmanager
+def connection_for_migrations() -> Iterator[sa.Connection]:
+    """Open the database of the environment for the `alembic` command."""
+    engine = make_engine(find_settings().database, create=True)
+    with _without_foreign_keys(engine), writers_turn(engine) as connection:
+        yield connection

@@ -1,0 +1,108 @@
+"""What is known of a type of detector: its panels, its kinds of constants, what their values look like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from registry.errors import RequestError
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of constants of a detector type.
+
+    Attributes
+    ----------
+    name
+        As in the file names: ``g0_<name>.npy``.
+    calibration_type
+        The name of the assembled array.
+    unit
+        Of the values.
+    dtype
+        Of the file and of the assembled array, as numpy writes it (``<f4``).
+    expected_medians
+        One (low, high) pair a gain range. A median outside is legal and warned about.
+    required
+        Whether a version without ``--kind`` must have it, and a look-up without ``--kind`` asks for it.
+    may_be_zero
+        Whether an array of nothing but zeros makes sense.
+    """
+
+    name: str
+    calibration_type: str
+    unit: str
+    dtype: str
+    expected_medians: tuple[tuple[float, float], ...]
+    required: bool = False
+    may_be_zero: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorType:
+    """A family of multi-panel detectors.
+
+    Attributes
+    ----------
+    name
+        As recorded; also the prefix of the newer detector Ids.
+    group
+        The folder of its constants in a calibration directory.
+    gain_ranges
+        How many files make one kind of constants.
+    panel_shape
+        (rows, columns) of one panel.
+    kinds
+        Every kind that is known, the required ones first.
+    """
+
+    name: str
+    group: str
+    gain_ranges: int
+    panel_shape: tuple[int, int]
+    kinds: tuple[Kind, ...]
+
+    @property
+    def required_kinds(self) -> tuple[str, ...]:
+        """The names of the kinds that no export by default can do without."""
+        return tuple(kind.name for kind in self.kinds if kind.required)
+
+    def kind(self, name: str) -> Kind:
+        """Return the kind of that name.
+
+        Raises
+        ------
+        RequestError
+            The detector type has no such kind; those that it has are named.
+        """
+        for kind in self.kinds:
+            if kind.name == name:
+                return kind
+        known = ", ".join(kind.name for kind in self.kinds)
+        raise RequestError(f"{name!r} is no kind of constants of {self.name}; known: {known}")
+
+    def kind_of_type(self, calibration_type: str) -> Kind:
+        """Return the kind from whose files the array `calibration_type` is assembled.
+
+        Raises
+        ------
+        RequestError
+            The detector type has no such array; those that it has are named.
+        """
+        for kind in self.kinds:
+            if kind.calibration_type == calibration_type:
+                return kind
+        known = ", ".join(kind.calibration_type for kind in self.kinds)
+        raise RequestError(f"{calibration_type!r} is no calibration type of {self.name}; known: {known}")
+
+    def file_name(self, kind: str, gain_range: int) -> str:
+        """Return the name under which a panel's folder holds these constants, ``g0_gain.npy``."""
+        return f"g{gain_range}_{kind}.npy"
+
+    def file_names(self, kind: str) -> list[str]:
+        """Return the names of all files of one kind, in the order of the gain ranges."""
+        return [self.file_name(kind, gain_range) for gain_range in range(self.gain_ranges)]
+
+    def array_shape(self, panels: int) -> tuple[int, int, int, int]:
+        """Return the shape of an assembled array: (gain range, panel, row, column)."""
+        return (self.gain_ranges, panels, *self.panel_shape)

@@ -1,0 +1,98 @@
+"""The error tree: what can go wrong, and the exit code that each kind of refusal has.
+
+::
+
+    RegistryError
+    ├── RequestError        2  bad request or input
+    │   ├── IdentifierError     a name that is no panel Id, M-number, dataset ...
+    │   ├── InstantError        a time that cannot be read, or does not exist, or exists twice
+    │   ├── ArrayError          a file that is not the array that its name promises
+    │   ├── DocumentError       a provenance document that cannot be trusted as one
+    │   └── ImportHazardError   a legacy tree that cannot be imported as it stands
+    ├── NotFoundError       3  nothing of that name is known
+    ├── NotValidError       4  known, but nothing valid at that time
+    ├── ConflictError       5  contradicts what is recorded
+    ├── CorruptionError     6  stored bytes are not what was recorded
+    ├── SchemaError         7  the database's schema is not the one of this software
+    └── UnavailableError    8  the database or the store cannot be used
+
+Everything else that escapes is a bug and shows its traceback. The codes are published: they are
+only ever added to.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class RegistryError(Exception):
+    """A refusal that a user can act on: one sentence, and the values it speaks of."""
+
+    code: ClassVar[int] = 1
+
+    def __init__(self, message: str, **values: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.values = values
+
+
+class RequestError(RegistryError):
+    """The request or its input cannot be understood or may not be taken."""
+
+    code = 2
+
+
+class IdentifierError(RequestError):
+    """A text is not the name it should be."""
+
+
+class InstantError(RequestError):
+    """A text is no instant, or names none or two."""
+
+
+class ArrayError(RequestError):
+    """A file is not the array that its name promises."""
+
+
+class DocumentError(RequestError):
+    """A provenance document is cut, edited, foreign or of another format."""
+
+
+class ImportHazardError(RequestError):
+    """A tree holds entries that cannot be imported; ``values["hazards"]`` lists them all."""
+
+
+class NotFoundError(RegistryError):
+    """Nothing of that name is known."""
+
+    code = 3
+
+
+class NotValidError(RegistryError):
+    """Known, but nothing is valid at that time."""
+
+    code = 4
+
+
+class ConflictError(RegistryError):
+    """What is asked contradicts what is recorded."""
+
+    code = 5
+
+
+class CorruptionError(RegistryError):
+    """Stored bytes are missing or are not what was recorded."""
+
+    code = 6
+
+
+class SchemaError(RegistryError):
+    """The database's schema is older or newer than this software, or is not a registry's."""
+
+    code = 7
+
+
+class UnavailableError(RegistryError):
+    """The database or the store is not there, or does not let us."""
+
+    code = 8

@@ -1,0 +1,221 @@
+"""The names of the field: panel Ids, detector Ids, M-numbers, datasets and sources, parsed and formatted.
+
+One spelling of each name is canonical. Every other spelling is refused with the canonical one named,
+because two spellings of one panel would be two panels.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from registry.errors import IdentifierError
+
+_LONGEST_SHOWN = 60
+_LARGEST_FIELD = 2**64 - 1
+_LARGEST_RUN = 2**31 - 1
+
+_HEXADECIMAL = re.compile(r"(0[xX])?[0-9a-fA-F]+")
+_M_NUMBER = re.compile(r"M[0-9]{3,6}")
+_LOOSE_M_NUMBER = re.compile(r"[mM]([0-9]{1,6})")
+_EXPERIMENT = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_RUN = re.compile(r"[1-9][0-9]{0,9}")
+_SOURCE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}\.[0-9]{1,9}:[A-Za-z][A-Za-z0-9_]{0,63}\.[0-9]{1,9}")
+_DETECTOR_PREFIX = re.compile(r"[a-z][a-z0-9]*_(?=.)")
+_LOOSE_DATASET = re.compile(r"exp=([^:=]*):run=([^:=]*)")
+
+
+def shown(text: str) -> str:
+    """Return `text` quoted for a message: control characters escaped, a long text cut."""
+    if len(text) > _LONGEST_SHOWN:
+        return f"{text[:_LONGEST_SHOWN]!r}... ({len(text)} characters)"
+    return repr(text)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class PanelId:
+    """The Id under which a panel answers to the data system.
+
+    Three unsigned 64-bit integers, written ``moduleVersion-firmwareVersion-serialNumber`` in lower-case
+    hexadecimal without leading zeros; 0 is written ``0``.
+    """
+
+    module_version: int
+    firmware_version: int
+    serial_number: int
+
+    def __post_init__(self) -> None:
+        for value in (self.module_version, self.firmware_version, self.serial_number):
+            if not 0 <= value <= _LARGEST_FIELD:
+                raise IdentifierError(f"a field of a panel Id is an unsigned 64-bit integer, not {value}")
+
+    def __str__(self) -> str:
+        return f"{self.module_version:x}-{self.firmware_version:x}-{self.serial_number:x}"
+
+    @classmethod
+    def parse(cls, text: str) -> PanelId:
+        """Read a canonical panel Id.
+
+        Raises
+        ------
+        IdentifierError
+            The text is no panel Id, or is not spelled canonically (then the canonical form is named).
+        """
+        parsed = cls.parse_any_spelling(text)
+        if text != str(parsed):
+            raise IdentifierError(
+                f"panel Id {shown(text)} is not in its canonical form; write {parsed}", canonical=str(parsed)
+            )
+        return parsed
+
+    @classmethod
+    def parse_any_spelling(cls, text: str) -> PanelId:
+        """Read a panel Id in upper case, with leading zeros or ``0x`` too: to name its canonical form.
+
+        Raises
+        ------
+        IdentifierError
+            The text has not three fields of at most 64 bits, or one of them is empty.
+        """
+        fields = text.split("-")
+        if len(fields) != 3:
+            raise IdentifierError(
+                f"{shown(text)} is no panel Id: three hexadecimal fields joined by '-' are expected,"
+                " as in 170505-149520170815-3d00b0"
+            )
+        if "" in fields and all(not field or _HEXADECIMAL.fullmatch(field) for field in fields):
+            filled = "-".join(field or "0" for field in fields)
+            raise IdentifierError(
+                f"panel Id {shown(text)} has an empty field, which is how the old formatter wrote the value 0;"
+                f" write {shown(filled)[1:-1]}"
+            )
+        return cls(*(_parse_field(field, text) for field in fields))
+
+
+def _parse_field(field: str, text: str) -> int:
+    if not _HEXADECIMAL.fullmatch(field):
+        raise IdentifierError(f"{shown(text)} is no panel Id: {shown(field)} is not a hexadecimal number")
+    digits = field.removeprefix("0x").removeprefix("0X").lstrip("0")
+    if len(digits) > 16:
+        raise IdentifierError(f"{shown(text)} is no panel Id: {shown(field)} has more than 64 bits")
+    return int(digits or "0", 16)
+
+
+def split_detector_id(text: str) -> list[str]:
+    """Return the texts of the panel Ids in a detector Id, in segment order, not parsed yet.
+
+    The newer data system puts the detector type before the first panel Id (``jungfrau_``): left out here.
+    """
+    prefix = _DETECTOR_PREFIX.match(text)
+    # A panel Id has no '_' of its own, so letters before the first one that hold no '-' are a prefix.
+    return (text[prefix.end() :] if prefix else text).split("_")
+
+
+def join_detector_id(panels: list[str] | tuple[str, ...]) -> str:
+    """Return the detector Id of these panel Ids, which stand in segment order."""
+    return "_".join(panels)
+
+
+def parse_m_number(text: str) -> str:
+    """Read an M-number, the maker's module number: ``M`` and at least three digits.
+
+    Raises
+    ------
+    IdentifierError
+        The text is none; where it is one in another spelling, the canonical form is named.
+    """
+    if _M_NUMBER.fullmatch(text):
+        return text
+    loose = _LOOSE_M_NUMBER.fullmatch(text)
+    if loose:
+        canonical = f"M{int(loose[1]):03d}"
+        raise IdentifierError(
+            f"M-number {shown(text)} is not in its canonical form; write {canonical}", canonical=canonical
+        )
+    raise IdentifierError(f"{shown(text)} is no M-number: M and three digits or more are expected, as in M068")
+
+
+def is_m_number(text: str) -> bool:
+    """Tell whether the text is meant as an M-number, canonical or not."""
+    return _LOOSE_M_NUMBER.fullmatch(text) is not None
+
+
+def parse_experiment(text: str) -> str:
+    """Read the name of an experiment: lower-case letters, digits and ``_``, a letter first, at most 32.
+
+    Raises
+    ------
+    IdentifierError
+        The text is no such name.
+    """
+    if _EXPERIMENT.fullmatch(text):
+        return text
+    if _EXPERIMENT.fullmatch(text.lower()):
+        raise IdentifierError(f"experiment {shown(text)} is not in its canonical form; write {text.lower()}")
+    raise IdentifierError(f"{shown(text)} is no experiment: a name like xcsls3716 is expected")
+
+
+def parse_run_number(text: str) -> int:
+    """Read a run number, 1 to 2147483647.
+
+    Raises
+    ------
+    IdentifierError
+        The text is no such number.
+    """
+    if not _RUN.fullmatch(text) or int(text) > _LARGEST_RUN:
+        raise IdentifierError(f"{shown(text)} is no run number: 1, 2, 3 ... {_LARGEST_RUN} is expected")
+    return int(text)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Dataset:
+    """One run of one experiment, written ``exp=xcsls3716:run=631``."""
+
+    experiment: str
+    run: int
+
+    def __str__(self) -> str:
+        return f"exp={self.experiment}:run={self.run}"
+
+    @classmethod
+    def parse(cls, text: str) -> Dataset:
+        """Read a dataset.
+
+        Raises
+        ------
+        IdentifierError
+            The text is not ``exp=EXPERIMENT:run=NUMBER``.
+        """
+        parts = _LOOSE_DATASET.fullmatch(text)
+        if not parts:
+            raise IdentifierError(
+                f"{shown(text)} is no dataset: exp=EXPERIMENT:run=NUMBER is expected, as in exp=xcsls3716:run=631"
+            )
+        return cls(parse_experiment(parts[1]), parse_run_number(parts[2]))
+
+
+def is_dataset(text: str) -> bool:
+    """Tell whether the text is meant as a dataset, well formed or not."""
+    return text.startswith("exp=")
+
+
+def parse_source(text: str) -> str:
+    """Read the whole name of a detector's data source, ``XcsEndstation.0:Jungfrau.0``.
+
+    Raises
+    ------
+    IdentifierError
+        The text is not ``Name.Number:Name.Number``.
+    """
+    if not _SOURCE.fullmatch(text):
+        raise IdentifierError(f"{shown(text)} is no source: a name like XcsEndstation.0:Jungfrau.0 is expected")
+    return text
+
+
+def source_fits(part: str, source: str) -> bool:
+    """Tell whether `part` stands in `source` between its own marks (``.`` and ``:``) or ends.
+
+    ``Jungfrau.1`` fits ``XcsEndstation.0:Jungfrau.1``, and does not fit ``XcsEndstation.0:Jungfrau.10``.
+    """
+    return re.search(rf"(?:^|[.:]){re.escape(part)}(?:$|[.:])", source) is not None if part else False

@@ -1,0 +1,154 @@
+"""Instants: read from stamps and ISO texts, kept as exact microseconds, written in UTC.
+
+Nothing here knows a default but UTC for stamps, and nothing naive gets in: a local time that happens
+twice or never (the ends of daylight saving) is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo
+
+from registry.errors import InstantError
+from registry.identifiers import shown
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_STAMP = re.compile(r"[0-9]{14}", re.ASCII)
+_ISO = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(?P<fraction>\.[0-9]+)?)?(?P<offset>Z|[+-][0-9]{2}:[0-9]{2})?",
+    re.ASCII,
+)
+
+
+class Instant(int):
+    """Microseconds since 1970-01-01T00:00:00Z: exact, ordered, and the same number in every database.
+
+    ``BEGINNING``, the smallest, is before every other: the start of what was valid from the beginning.
+    """
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        """Write ISO 8601 in UTC with Z, with a fraction only where there is one; or ``beginning``."""
+        if self == BEGINNING:
+            return "beginning"
+        return self.datetime.isoformat().replace("+00:00", "Z")
+
+    def __repr__(self) -> str:
+        return f"Instant({self})"
+
+    @property
+    def datetime(self) -> datetime:
+        """The same instant as an aware datetime in UTC; ``BEGINNING`` has none and overflows."""
+        return _EPOCH + int(self) * _MICROSECOND
+
+    @property
+    def iso(self) -> str | None:
+        """The text that scripts get: ISO 8601 with Z, or None for the beginning."""
+        return None if self == BEGINNING else str(self)
+
+
+BEGINNING = Instant(-(2**63))
+_EARLIEST = Instant((datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND)
+_LATEST = Instant((datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND)
+
+
+def now() -> Instant:
+    """Return the instant of the system's clock."""
+    return instant_of(datetime.now(UTC))
+
+
+def instant_of(moment: datetime) -> Instant:
+    """Return the instant of an aware datetime.
+
+    Raises
+    ------
+    InstantError
+        The datetime is naive, or outside the years 1 to 9999 in UTC.
+    """
+    if moment.tzinfo is None or moment.utcoffset() is None:
+        raise InstantError(f"{moment.isoformat()} has no UTC offset; say which instant is meant")
+    microseconds = Instant((moment - _EPOCH) // _MICROSECOND)
+    if not _EARLIEST <= microseconds <= _LATEST:
+        raise InstantError(f"{moment.isoformat()} is outside the years 1 to 9999 in UTC")
+    return microseconds
+
+
+def zone(name: str) -> tzinfo:
+    """Return the time zone of that IANA name, as in ``America/Los_Angeles``.
+
+    Raises
+    ------
+    InstantError
+        No zone has that name.
+    """
+    if name == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # unknown; no relative path; a folder of zones
+        raise InstantError(f"{shown(name)} is no time zone; a name like America/Los_Angeles is expected") from None
+
+
+def parse_instant(text: str, timezone: tzinfo = UTC) -> Instant:
+    """Read a 14-digit stamp (local time of `timezone`) or an ISO 8601 text with its offset.
+
+    Raises
+    ------
+    InstantError
+        The text is neither, has no offset, is finer than a microsecond, or names a time that does not
+        exist or exists twice in that zone.
+    """
+    if _STAMP.fullmatch(text):
+        return _instant_of_stamp(text, timezone)
+    parts = _ISO.fullmatch(text)
+    if not parts:
+        raise InstantError(
+            f"{shown(text)} is no instant: a stamp of 14 digits (YYYYMMDDHHMMSS) or an ISO 8601 time with its"
+            " offset (2017-10-25T00:00:00Z) is expected" + _digits_counted(text)
+        )
+    if parts["offset"] is None:
+        raise InstantError(f"{shown(text)} has no UTC offset; add Z or one like -07:00")
+    if len(parts["fraction"] or "") > 7:
+        raise InstantError(f"{shown(text)} is finer than a microsecond")
+    try:
+        return instant_of(datetime.fromisoformat(text))
+    except ValueError as error:
+        raise InstantError(f"{shown(text)} does not exist: {error}") from None
+
+
+def parse_start(text: str, timezone: tzinfo = UTC) -> Instant:
+    """Read a start of validity: an instant, or ``beginning``.
+
+    Raises
+    ------
+    InstantError
+        As `parse_instant`.
+    """
+    return BEGINNING if text == "beginning" else parse_instant(text, timezone)
+
+
+def _digits_counted(text: str) -> str:
+    return f"; this has {len(text)} digits" if text.isdecimal() else ""
+
+
+def _instant_of_stamp(text: str, timezone: tzinfo) -> Instant:
+    try:
+        naive = datetime.strptime(text, "%Y%m%d%H%M%S")  # noqa: DTZ007 - the zone is put on below, both ways
+    except ValueError:
+        raise InstantError(f"{text} is a date or time that does not exist") from None
+    try:
+        readings = {naive.replace(tzinfo=timezone, fold=fold).astimezone(UTC) for fold in (0, 1)}
+        real = {moment for moment in readings if moment.astimezone(timezone).replace(tzinfo=None) == naive}
+    except OverflowError:
+        raise InstantError(f"{text} is outside the years 1 to 9999 in UTC") from None
+    if not real:
+        raise InstantError(f"{text} does not exist in {timezone}: the clocks were put forward over it")
+    if len(real) > 1:
+        first, second = sorted(instant_of(moment) for moment in real)
+        raise InstantError(
+            f"{text} happened twice in {timezone}, at {first} and at {second}; write the one that is meant"
+        )
+    return instant_of(real.pop())

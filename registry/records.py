@@ -1,0 +1,227 @@
+"""The frozen values that the registry hands out. Their field names are the keys that scripts read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from registry.instants import Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What is noted of one file's values; the first three are None where no value is finite."""
+
+    minimum: float | None
+    median: float | None
+    maximum: float | None
+    zeros: int
+    nonfinite: int
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedFile:
+    """A file that passed the door, not stored yet."""
+
+    path: Path
+    sha256: str
+    size: int
+    dtype: str
+    shape: tuple[int, ...]
+    statistics: Statistics
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedConstants:
+    """The files of one kind of one panel, in the order of the gain ranges, all passed the door."""
+
+    detector_type: str
+    kind: str
+    sha256: str
+    files: tuple[CheckedFile, ...]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """One stored file of some constants."""
+
+    gain_range: int
+    sha256: str
+    size: int
+    statistics: Statistics
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One panel, and the M-number that it bears."""
+
+    panel: str
+    alias: str | None
+    detector_type: str
+    recorded_in: int
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """The statement that a panel Id belongs to the module with that M-number."""
+
+    alias: str
+    panel: str
+    recorded_in: int
+    withdrawn_in: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """The statement that a panel has these constants of this kind from an instant on.
+
+    Attributes
+    ----------
+    valid_from, valid_to
+        The validity range, the end exclusive; ``valid_to`` None: still valid.
+    constants
+        SHA-256 of the manifest; None: a gap, nothing is valid.
+    """
+
+    version: int
+    panel: str
+    alias: str | None
+    kind: str
+    valid_from: Instant
+    valid_to: Instant | None
+    constants: str | None
+    recorded_in: int
+    withdrawn_in: int | None
+    comment: str | None
+    carried_from: int | None
+    source_path: str | None
+    nonfinite_allowed: bool
+
+    @property
+    def is_gap(self) -> bool:
+        """Whether this states that nothing is valid."""
+        return self.constants is None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of an experiment; ``begin`` and ``end`` are None where they are not known."""
+
+    experiment: str
+    run: int
+    begin: Instant | None
+    end: Instant | None
+    recorded_in: int
+    withdrawn_in: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Which panels, in segment order, answer for a source over a range of runs.
+
+    Attributes
+    ----------
+    last_run
+        None: open.
+    panels
+        Empty where the configuration object carries no Ids; ``object_name`` names it then.
+    """
+
+    experiment: str
+    source: str
+    first_run: int
+    last_run: int | None
+    panels: tuple[str, ...]
+    object_name: str | None
+    recorded_in: int
+    withdrawn_in: int | None
+
+    @property
+    def runs(self) -> str:
+        """The range of runs for a person: ``1-631``, ``16`` or ``17-end``."""
+        if self.last_run == self.first_run:
+            return str(self.first_run)
+        return f"{self.first_run}-{'end' if self.last_run is None else self.last_run}"
+
+
+@dataclass(frozen=True, slots=True)
+class Detector:
+    """What answers for one run and source: the panels in order, and when the run began."""
+
+    experiment: str
+    run: int
+    source: str
+    detector_id: str | None
+    panels: tuple[str, ...]
+    begin: Instant | None
+    object_name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One committed change of the registry; ``changes`` says in one line each what it changed."""
+
+    revision: int
+    recorded_at: Instant
+    author: str
+    database_role: str | None
+    host: str
+    command: str
+    comment: str | None
+    software: str
+    changes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A name for a revision."""
+
+    tag: str
+    revision: int
+    recorded_in: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a write did. ``revision`` is None where nothing changed, or nothing was to (a dry run).
+
+    Attributes
+    ----------
+    versions
+        Recorded now.
+    withdrawn
+        Withdrawn now.
+    unchanged
+        Stated already, and live.
+    facts
+        Everything else that was recorded or withdrawn, a line each.
+    notes, warnings
+        What a person should know; warnings deserve a look.
+    """
+
+    revision: int | None
+    dry_run: bool = False
+    versions: tuple[Version, ...] = ()
+    withdrawn: tuple[Version, ...] = ()
+    unchanged: tuple[Version, ...] = ()
+    facts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that `verify` found."""
+
+    sha256: str | None
+    path: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What `verify` looked at, and every problem that it found."""
+
+    checked: int
+    problems: tuple[Problem, ...] = field(default=())

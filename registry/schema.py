@@ -1,0 +1,257 @@
+"""The tables, as SQLAlchemy Core sees them. The migrations make them; a test holds the two against each other.
+
+Three sorts of tables. *Facts* can be withdrawn: they carry the revision that recorded them and, if so, the
+one that withdrew them. *Constants of nature* (panel, blob, constants, tag) carry only ``recorded_in``. The
+rest belongs to a row of these. Nothing is ever updated or deleted but for setting ``withdrawn_in`` once;
+triggers in the database see to it (`guards` names them).
+
+Instants are microseconds since 1970 UTC, ``beginning`` the smallest BIGINT.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+REVISION = "0001"
+"""The Alembic revision that this software reads and writes."""
+
+metadata = sa.MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+
+def _id() -> sa.Column[int]:
+    # Given by the writer, who holds the lock: the same on both databases, and without holes.
+    return sa.Column("id", sa.Integer, primary_key=True, autoincrement=False)
+
+
+def _recorded_in() -> sa.Column[int]:
+    return sa.Column("recorded_in", sa.Integer, sa.ForeignKey("revision.number"), nullable=False)
+
+
+def _fact(name: str, *items: Any) -> sa.Table:
+    """Return a table of facts: rows that can be withdrawn, once, by a later revision."""
+    return sa.Table(
+        name,
+        metadata,
+        _id(),
+        _recorded_in(),
+        sa.Column("withdrawn_in", sa.Integer, sa.ForeignKey("revision.number")),
+        *items,
+        sa.CheckConstraint("withdrawn_in > recorded_in", name="withdrawn_later"),
+        info={"fact": True},
+    )
+
+
+def _live(name: str, *columns: str) -> sa.Index:
+    """Return the index that lets at most one live fact have these values."""
+    live = sa.text("withdrawn_in IS NULL")
+    return sa.Index(name, *columns, unique=True, sqlite_where=live, postgresql_where=live)
+
+
+def _sha256(name: str, *items: Any, **options: Any) -> sa.Column[str]:
+    return sa.Column(name, sa.String(64), *items, **options)
+
+
+def _is_sha256(column: str) -> sa.CheckConstraint:
+    return sa.CheckConstraint(f"length({column}) = 64 AND {column} = lower({column})", name=f"{column}_is_digest")
+
+
+registry = sa.Table(
+    "registry",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+revision = sa.Table(
+    "revision",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("recorded_at", sa.BigInteger, nullable=False),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("database_role", sa.Text),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("command", sa.Text, nullable=False),
+    sa.Column("comment", sa.Text),
+    sa.Column("software", sa.Text, nullable=False),
+    sa.CheckConstraint("number >= 1", name="counts_from_one"),
+)
+
+panel = sa.Table(
+    "panel",
+    metadata,
+    _id(),
+    sa.Column("identifier", sa.String(64), nullable=False, unique=True),
+    sa.Column("detector_type", sa.String(32), nullable=False),
+    # Hexadecimal texts: they are unsigned 64-bit numbers, and BIGINT is signed.
+    sa.Column("module_version", sa.String(16), nullable=False),
+    sa.Column("firmware_version", sa.String(16), nullable=False),
+    sa.Column("serial_number", sa.String(16), nullable=False, index=True),
+    _recorded_in(),
+)
+
+alias = _fact(
+    "alias",
+    sa.Column("m_number", sa.String(8), nullable=False, index=True),
+    sa.Column("panel_id", sa.Integer, sa.ForeignKey("panel.id"), nullable=False),
+    _live("uq_alias_live", "panel_id"),
+)
+
+blob = sa.Table(
+    "blob",
+    metadata,
+    _sha256("sha256", primary_key=True),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("dtype", sa.String(8), nullable=False),
+    sa.Column("shape", sa.String(32), nullable=False),
+    sa.Column("minimum", sa.Double),
+    sa.Column("median", sa.Double),
+    sa.Column("maximum", sa.Double),
+    sa.Column("zeros", sa.BigInteger, nullable=False),
+    sa.Column("nonfinite", sa.BigInteger, nullable=False),
+    _recorded_in(),
+    _is_sha256("sha256"),
+    sqlite_with_rowid=False,
+)
+
+constants = sa.Table(
+    "constants",
+    metadata,
+    _id(),
+    _sha256("sha256", nullable=False, unique=True),
+    sa.Column("detector_type", sa.String(32), nullable=False),
+    sa.Column("kind", sa.String(32), nullable=False),
+    _recorded_in(),
+    _is_sha256("sha256"),
+)
+
+constants_file = sa.Table(
+    "constants_file",
+    metadata,
+    sa.Column("constants_id", sa.Integer, sa.ForeignKey("constants.id"), primary_key=True),
+    sa.Column("gain_range", sa.Integer, primary_key=True, autoincrement=False),
+    _sha256("sha256", sa.ForeignKey("blob.sha256"), nullable=False, index=True),
+    sqlite_with_rowid=False,
+    info={"parent": ("constants", "constants_id")},
+)
+
+version = _fact(
+    "version",
+    sa.Column("panel_id", sa.Integer, sa.ForeignKey("panel.id"), nullable=False),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("valid_from", sa.BigInteger, nullable=False),
+    sa.Column("constants_id", sa.Integer, sa.ForeignKey("constants.id"), index=True),
+    sa.Column("carried_from", sa.Integer, sa.ForeignKey("version.id")),
+    sa.Column("source_path", sa.Text),
+    sa.Column("comment", sa.Text),
+    sa.Column("nonfinite_allowed", sa.Boolean, nullable=False),
+    _live("uq_version_live", "panel_id", "kind", "valid_from"),
+    sa.Index("ix_version_start", "panel_id", "kind", "valid_from", "recorded_in"),
+    sa.Index("ix_version_recorded_in", "recorded_in"),
+    sa.Index("ix_version_withdrawn_in", "withdrawn_in"),
+)
+
+run = _fact(
+    "run",
+    sa.Column("experiment", sa.String(32), nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("begin_at", sa.BigInteger),
+    sa.Column("end_at", sa.BigInteger),
+    _live("uq_run_live", "experiment", "number"),
+    sa.CheckConstraint("end_at >= begin_at", name="ends_after_begin"),
+)
+
+configuration = _fact(
+    "configuration",
+    sa.Column("experiment", sa.String(32), nullable=False),
+    sa.Column("source", sa.String(160), nullable=False),
+    sa.Column("first_run", sa.Integer, nullable=False),
+    sa.Column("last_run", sa.Integer),
+    sa.Column("object_name", sa.String(64)),
+    sa.CheckConstraint("last_run >= first_run", name="runs_in_order"),
+    sa.Index("ix_configuration_source", "experiment", "source", "first_run"),
+)
+
+configuration_panel = sa.Table(
+    "configuration_panel",
+    metadata,
+    sa.Column("configuration_id", sa.Integer, sa.ForeignKey("configuration.id"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("panel_id", sa.Integer, sa.ForeignKey("panel.id"), nullable=False, index=True),
+    sa.UniqueConstraint("configuration_id", "panel_id"),
+    sqlite_with_rowid=False,
+    info={"parent": ("configuration", "configuration_id")},
+)
+
+tag = sa.Table(
+    "tag",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("revision", sa.Integer, sa.ForeignKey("revision.number"), nullable=False),
+    _recorded_in(),
+    sqlite_with_rowid=False,
+)
+
+export = sa.Table(
+    "export",
+    metadata,
+    _id(),
+    sa.Column("revision", sa.Integer, sa.ForeignKey("revision.number"), nullable=False),
+    sa.Column("recorded_at", sa.BigInteger, nullable=False),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("database_role", sa.Text),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("command", sa.Text, nullable=False),
+    sa.Column("software", sa.Text, nullable=False),
+    sa.Column("detector_id", sa.Text, nullable=False),
+    sa.Column("experiment", sa.String(32)),
+    sa.Column("run", sa.Integer),
+    sa.Column("source", sa.String(160)),
+    sa.Column("instant", sa.BigInteger, nullable=False),
+    sa.Column("provenance_path", sa.Text, nullable=False),
+    _sha256("provenance_sha256", nullable=False, index=True),
+    _is_sha256("provenance_sha256"),
+)
+
+export_output = sa.Table(
+    "export_output",
+    metadata,
+    sa.Column("export_id", sa.Integer, sa.ForeignKey("export.id"), primary_key=True),
+    sa.Column("type", sa.String(32), primary_key=True),
+    sa.Column("path", sa.Text, nullable=False),
+    _sha256("sha256", nullable=False, index=True),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    _is_sha256("sha256"),
+    sqlite_with_rowid=False,
+)
+
+export_input = sa.Table(
+    "export_input",
+    metadata,
+    sa.Column("export_id", sa.Integer, sa.ForeignKey("export.id"), primary_key=True),
+    sa.Column("version_id", sa.Integer, sa.ForeignKey("version.id"), primary_key=True, index=True),
+    sqlite_with_rowid=False,
+)
+
+
+def guards(dialect: str) -> set[str]:
+    """Return the names of the triggers that make the database append-only."""
+    events = ("insert", "update", "delete", "truncate") if dialect == "postgresql" else ("insert", "update", "delete")
+    return {f"{table}_{event}" for table in metadata.tables for event in events}
+
+
+def visible(table: sa.Table, number: int) -> sa.ColumnElement[bool]:
+    """Return the condition that a fact was recorded, and not withdrawn yet, as of revision `number`."""
+    return sa.and_(
+        table.c.recorded_in <= number, sa.or_(table.c.withdrawn_in.is_(None), table.c.withdrawn_in > number)
+    )

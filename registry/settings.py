@@ -1,0 +1,71 @@
+"""Where the registry is: the database's URL and the store's folder, from options, environment or default."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from registry.errors import RequestError
+from registry.secrets import masked
+
+_SQLITE = "sqlite:///"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The two places that make a registry. ``database`` may hold a password: never show it unmasked."""
+
+    database: str
+    store: Path
+
+    def __repr__(self) -> str:
+        return f"Settings(database={masked(self.database)!r}, store={str(self.store)!r})"
+
+
+def find_settings(database: str | None = None, store: str | Path | None = None) -> Settings:
+    """Return the settings: what is given, else ``CALREG_DATABASE`` and ``CALREG_STORE``, else the default.
+
+    The default is a SQLite file in the user's data directory, and for a SQLite file a folder ``store``
+    beside it.
+
+    Raises
+    ------
+    RequestError
+        The URL is neither SQLite's nor PostgreSQL's, or PostgreSQL's without a store.
+    """
+    url = database or os.environ.get("CALREG_DATABASE") or _default_database()
+    folder = store or os.environ.get("CALREG_STORE") or _store_beside(url)
+    return Settings(url, Path(folder).expanduser().absolute())
+
+
+def sqlite_file(url: str) -> Path | None:
+    """Return the file of a SQLite URL, None for PostgreSQL's.
+
+    Raises
+    ------
+    RequestError
+        The URL is neither, or names no file.
+    """
+    if url.startswith(("postgresql://", "postgresql+psycopg://")):
+        return None
+    path = url.removeprefix(_SQLITE)
+    if path == url or not path or path == ":memory:" or "?" in path or "\0" in path:
+        raise RequestError(
+            f"{masked(url)!r} is no database that calreg can use;"
+            " write sqlite:///FILE or postgresql://USER@HOST/DATABASE"
+        )
+    return Path(path).expanduser().absolute()
+
+
+def _store_beside(url: str) -> Path:
+    file = sqlite_file(url)
+    if file is None:
+        raise RequestError("with PostgreSQL the store must be given: set CALREG_STORE or --store to a folder")
+    return file.parent / "store"
+
+
+def _default_database() -> str:
+    import platformdirs
+
+    return f"{_SQLITE}{platformdirs.user_data_path('calreg') / 'registry.sqlite'}"

@@ -1,0 +1,203 @@
+"""The content store: every registered file once, under the name of its SHA-256, read-only, for ever.
+
+``<store>/objects/<first 2 hex digits>/<sha256>.npy``, byte for byte the registered file, and
+``<store>/registry.json``, which says to which registry the store belongs. A file gets its final name only
+when its bytes are on disk, so a crash leaves at most a file that nothing refers to. Mode bits and sizes
+prove nothing: every use reads the bytes and computes their checksum.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from registry.errors import ConflictError, CorruptionError, RequestError, UnavailableError
+from registry.identifiers import shown
+
+_MARKER = "registry.json"
+_FORMAT = 1
+_PIECE = 1 << 20
+
+
+class ContentStore:
+    """The files of one registry."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, sha256: str) -> Path:
+        """Return where the file with that checksum lies, or would lie."""
+        return self.root / "objects" / sha256[:2] / f"{sha256}.npy"
+
+    def create(self, registry_id: str) -> None:
+        """Make the store of that registry, or find it made.
+
+        Raises
+        ------
+        ConflictError
+            It belongs to another registry.
+        UnavailableError
+            It cannot be written.
+        """
+        with _refusing(self.root):
+            (self.root / "objects").mkdir(parents=True, exist_ok=True)
+            if (self.root / _MARKER).exists():
+                self.refuse_other_registry(registry_id)
+            else:
+                text = json.dumps({"registry": registry_id, "format": _FORMAT}) + "\n"
+                _write_durably(self.root / _MARKER, text.encode())
+
+    def owner(self) -> str | None:
+        """Return the id of the registry to which the store belongs, None where no store is there."""
+        with _refusing(self.root):
+            try:
+                text = (self.root / _MARKER).read_text()
+            except FileNotFoundError:
+                return None
+            try:
+                return str(json.loads(text)["registry"])
+            except (ValueError, KeyError, TypeError):
+                raise CorruptionError(f"{self.root / _MARKER} is damaged: it names no registry") from None
+
+    def refuse_other_registry(self, registry_id: str) -> None:
+        """Refuse a store that is not there, or is not that registry's.
+
+        Raises
+        ------
+        UnavailableError
+            There is no store.
+        ConflictError
+            It belongs to another registry.
+        """
+        owner = self.owner()
+        if owner is None:
+            raise UnavailableError(f"there is no store {self.root}; calreg init makes one")
+        if owner != registry_id:
+            raise ConflictError(
+                f"the store {self.root} belongs to registry {owner}, the database to registry {registry_id}",
+                store=owner,
+                database=registry_id,
+            )
+
+    def put(self, source: Path, sha256: str) -> bool:
+        """Store a copy of `source`, whose checksum is known; return whether it was new or had to be mended.
+
+        Raises
+        ------
+        RequestError
+            The file is not what it was when its checksum was computed.
+        UnavailableError
+            The store cannot be written, or the source cannot be read.
+        """
+        target = self.path(sha256)
+        with _refusing(self.root):
+            if target.exists() and _digest(target) == sha256:
+                return False
+            if not target.parent.exists():
+                target.parent.mkdir(exist_ok=True)
+                _sync_folder(target.parent.parent)
+            with _arriving(target) as temporary:
+                digest = hashlib.sha256()
+                with source.open("rb") as file, temporary.open("wb") as copy:
+                    while piece := file.read(_PIECE):
+                        digest.update(piece)
+                        copy.write(piece)
+                if digest.hexdigest() != sha256:
+                    raise RequestError(f"{shown(str(source))} was changed while it was read; nothing was recorded")
+                temporary.chmod(0o444)
+        return True
+
+    def read(self, sha256: str, size: int) -> bytes:
+        """Return the bytes with that checksum, which has been computed from them just now.
+
+        Raises
+        ------
+        CorruptionError
+            The file is missing, or its bytes are others.
+        UnavailableError
+            It cannot be read.
+        """
+        path = self.path(sha256)
+        with _refusing(self.root):
+            try:
+                with path.open("rb") as file:
+                    content = file.read(size + 1)
+            except FileNotFoundError:
+                raise CorruptionError(
+                    f"object {sha256} is missing from the store {self.root}", sha256=sha256, path=str(path)
+                ) from None
+        if len(content) != size or hashlib.sha256(content).hexdigest() != sha256:
+            raise CorruptionError(
+                f"object {sha256} in the store {self.root} is damaged: its bytes have another checksum",
+                sha256=sha256,
+                path=str(path),
+            )
+        return content
+
+    def problem(self, sha256: str, size: int) -> str | None:
+        """Return what is wrong with the object, None where its bytes are those of its name."""
+        try:
+            self.read(sha256, size)
+        except CorruptionError as error:
+            return error.message
+        return None
+
+    def objects(self) -> Iterator[Path]:
+        """Return every file below ``objects``, referred to or not, in the order of their names."""
+        with _refusing(self.root):
+            return iter(sorted(path for path in (self.root / "objects").glob("*/*") if path.is_file()))
+
+
+@contextmanager
+def _refusing(root: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        place = error.filename or root
+        raise UnavailableError(f"the store {root} cannot be used: {place}: {error.strerror}", path=str(place)) from None
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def _arriving(target: Path) -> Iterator[Path]:
+    """Hand out a temporary file in the target's folder; give it the target's name when it is durable."""
+    handle, name = tempfile.mkstemp(prefix=".arriving-", dir=target.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        _sync_file(temporary)
+        temporary.replace(target)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(target.parent)
+
+
+def _write_durably(target: Path, content: bytes) -> None:
+    with _arriving(target) as temporary:
+        temporary.write_bytes(content)
+        temporary.chmod(0o644)
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
