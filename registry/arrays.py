@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import io
 import math
-import os
 import shlex
+import tokenize
 import warnings
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,25 @@ from numpy.typing import NDArray
 
 from registry.detectors import DetectorType, Kind
 from registry.errors import ArrayError, UnavailableError
-from registry.identifiers import shown
 from registry.records import CheckedFile, Statistics
 
 _LARGEST_HEADER = 65_536
+# What numpy, and Python's tokenizer and evaluator below it, raise over a header that is none.
+_DAMAGED = (
+    ArithmeticError,
+    LookupError,
+    MemoryError,
+    RecursionError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    tokenize.TokenError,
+)
 
 
-def check_file(path: Path, detector: DetectorType, kind: Kind, *, allow_nonfinite: bool = False) -> CheckedFile:
+def check_file(
+    path: Path, detector: DetectorType, kind: Kind, *, allow_nonfinite: bool = False
+) -> CheckedFile:
     """Read a panel's file once and return its checksum, size and statistics.
 
     Parameters
@@ -49,12 +61,12 @@ def check_file(path: Path, detector: DetectorType, kind: Kind, *, allow_nonfinit
     statistics = statistics_of(array)
     if statistics.nonfinite and not allow_nonfinite:
         raise ArrayError(
-            f"{shown(str(path))} holds {statistics.nonfinite} values that are NaN or infinite;"
+            f"{str(path)!r} holds {statistics.nonfinite} values that are NaN or infinite;"
             " give --allow-nonfinite if they are meant",
             path=str(path),
         )
     if statistics.zeros == array.size and not kind.may_be_zero:
-        raise ArrayError(f"{shown(str(path))} holds nothing but zeros: no constants", path=str(path))
+        raise ArrayError(f"{str(path)!r} holds nothing but zeros: no constants", path=str(path))
     return CheckedFile(
         path=path,
         sha256=hashlib.sha256(content).hexdigest(),
@@ -69,11 +81,11 @@ def _read_bounded(path: Path, payload: int) -> bytes:
     """Read the file, and at most one byte more than the largest legal one has."""
     try:
         if not path.is_file():
-            raise ArrayError(f"there is no file {shown(str(path))}", path=str(path))
+            raise ArrayError(f"there is no file {str(path)!r}", path=str(path))
         with path.open("rb") as file:
             return file.read(payload + _LARGEST_HEADER + 1)
     except OSError as error:
-        raise UnavailableError(f"{shown(str(path))} cannot be read: {error.strerror}", path=str(path)) from None
+        raise UnavailableError(f"{str(path)!r} cannot be read: {error.strerror}", path=str(path)) from None
 
 
 def parse_array(content: bytes, path: Path, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
@@ -85,7 +97,7 @@ def parse_array(content: bytes, path: Path, shape: tuple[int, ...], dtype: str) 
         The bytes are no ``.npy`` file of that layout.
     """
     found_shape, fortran, found_dtype, start = _read_header(content, path)
-    name = shown(str(path))
+    name = repr(str(path))
     wanted = np.dtype(dtype)
     if found_dtype.hasobject:
         raise ArrayError(f"{name} holds pickled objects, which are never loaded", path=str(path))
@@ -122,18 +134,27 @@ def _read_header(content: bytes, path: Path) -> tuple[tuple[int, ...], bool, np.
     try:
         version = npy.read_magic(stream)
         if version not in readers:
-            raise ArrayError(f"{shown(str(path))} is .npy of version {version}; 1.0 and 2.0 are read", path=str(path))
+            raise ArrayError(
+                f"{str(path)!r} is .npy of version {version[0]}.{version[1]}; 1.0 and 2.0 are read",
+                path=str(path),
+            )
         with warnings.catch_warnings():
-            # Headers written under Python 2 ("512L") are legal, and numpy remarks on them.
-            warnings.simplefilter("ignore", UserWarning)
+            # Headers written under Python 2 ("512L") are legal, and numpy remarks on them and on old dtypes.
+            warnings.simplefilter("ignore")
             shape, fortran, dtype = readers[version](stream)
-    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError, OverflowError):
-        raise ArrayError(f"{shown(str(path))} is not a .npy file, or its header is damaged", path=str(path)) from None
+    except _DAMAGED:
+        raise ArrayError(
+            f"{str(path)!r} is not a .npy file, or its header is damaged", path=str(path)
+        ) from None
     return shape, fortran, dtype, stream.tell()
 
 
 def _brief(shape: tuple[int, ...]) -> str:
-    return str(shape) if len(str(shape)) < 60 else f"{str(shape)[:60]}..."
+    try:
+        text = str(shape)
+    except ValueError:  # Python does not write out a number of thousands of digits
+        return f"of {len(shape)} dimensions"
+    return text if len(text) < 60 else f"{text[:60]}..."
 
 
 def _mend(path: Path, dtype: np.dtype[Any], call: str | None) -> str:
@@ -152,7 +173,9 @@ def statistics_of(array: NDArray[Any]) -> Statistics:
         return Statistics(None, None, None, zeros=0, nonfinite=array.size)
     return Statistics(
         minimum=float(finite.min()),
-        median=float(np.median(finite)),
+        median=float(
+            np.median(finite.astype(np.float64))
+        ),  # in float32 the mean of the middle two may overflow
         maximum=float(finite.max()),
         zeros=int(finite.size - np.count_nonzero(finite)),
         nonfinite=int(array.size - finite.size),
@@ -164,7 +187,7 @@ def oddities(kind: Kind, gain_range: int, file: CheckedFile) -> list[str]:
     found = []
     seen = file.statistics
     low, high = kind.expected_medians[gain_range]
-    name = os.fspath(file.path)
+    name = repr(str(file.path))
     if seen.median is not None and not low <= seen.median <= high:
         found.append(
             f"{name}: the median {seen.median:.4g} {kind.unit} is outside {low:g} to {high:g}, where {kind.name} of"
@@ -173,7 +196,11 @@ def oddities(kind: Kind, gain_range: int, file: CheckedFile) -> list[str]:
     if seen.zeros and not kind.may_be_zero and kind.name == "gain":
         found.append(f"{name}: {seen.zeros} pixels have the gain 0 (dead pixels?); they are kept as they are")
     if seen.nonfinite:
-        found.append(f"{name}: {seen.nonfinite} values are NaN or infinite, as allowed; they are kept as they are")
+        found.append(
+            f"{name}: {seen.nonfinite} values are NaN or infinite, as allowed; they are kept as they are"
+        )
     if seen.minimum is not None and seen.minimum == seen.maximum:
-        found.append(f"{name}: every pixel has the same value {seen.minimum:.4g} {kind.unit} (a placeholder?)")
+        found.append(
+            f"{name}: every pixel has the same value {seen.minimum:.4g} {kind.unit} (a placeholder?)"
+        )
     return found

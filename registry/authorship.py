@@ -29,7 +29,7 @@ def sign() -> Signature:
     return Signature(
         author=_operating_system_user(),
         host=socket.gethostname(),
-        command=masked(shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])),
+        command=shlex.join([Path(sys.argv[0]).name, *map(masked, sys.argv[1:])]),
         software=software_version(),
     )
 

@@ -16,7 +16,6 @@ _LARGEST_FIELD = 2**64 - 1
 _LARGEST_RUN = 2**31 - 1
 
 _HEXADECIMAL = re.compile(r"(0[xX])?[0-9a-fA-F]+")
-_M_NUMBER = re.compile(r"M[0-9]{3,6}")
 _LOOSE_M_NUMBER = re.compile(r"[mM]([0-9]{1,6})")
 _EXPERIMENT = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _RUN = re.compile(r"[1-9][0-9]{0,9}")
@@ -83,13 +82,14 @@ class PanelId:
                 f"{shown(text)} is no panel Id: three hexadecimal fields joined by '-' are expected,"
                 " as in 170505-149520170815-3d00b0"
             )
-        if "" in fields and all(not field or _HEXADECIMAL.fullmatch(field) for field in fields):
-            filled = "-".join(field or "0" for field in fields)
+        parsed = cls(*(_parse_field(field or "0", text) for field in fields))
+        if "" in fields:
             raise IdentifierError(
                 f"panel Id {shown(text)} has an empty field, which is how the old formatter wrote the value 0;"
-                f" write {shown(filled)[1:-1]}"
+                f" write {parsed}",
+                canonical=str(parsed),
             )
-        return cls(*(_parse_field(field, text) for field in fields))
+        return parsed
 
 
 def _parse_field(field: str, text: str) -> int:
@@ -117,22 +117,24 @@ def join_detector_id(panels: list[str] | tuple[str, ...]) -> str:
 
 
 def parse_m_number(text: str) -> str:
-    """Read an M-number, the maker's module number: ``M`` and at least three digits.
+    """Read an M-number, the maker's module number: ``M`` and three digits, more only where it is larger.
 
     Raises
     ------
     IdentifierError
         The text is none; where it is one in another spelling, the canonical form is named.
     """
-    if _M_NUMBER.fullmatch(text):
-        return text
     loose = _LOOSE_M_NUMBER.fullmatch(text)
     if loose:
         canonical = f"M{int(loose[1]):03d}"
+        if text == canonical:
+            return text
         raise IdentifierError(
             f"M-number {shown(text)} is not in its canonical form; write {canonical}", canonical=canonical
         )
-    raise IdentifierError(f"{shown(text)} is no M-number: M and three digits or more are expected, as in M068")
+    raise IdentifierError(
+        f"{shown(text)} is no M-number: M and three digits or more are expected, as in M068"
+    )
 
 
 def is_m_number(text: str) -> bool:
@@ -151,7 +153,10 @@ def parse_experiment(text: str) -> str:
     if _EXPERIMENT.fullmatch(text):
         return text
     if _EXPERIMENT.fullmatch(text.lower()):
-        raise IdentifierError(f"experiment {shown(text)} is not in its canonical form; write {text.lower()}")
+        raise IdentifierError(
+            f"experiment {shown(text)} is not in its canonical form; write {text.lower()}",
+            canonical=text.lower(),
+        )
     raise IdentifierError(f"{shown(text)} is no experiment: a name like xcsls3716 is expected")
 
 
@@ -206,10 +211,17 @@ def parse_source(text: str) -> str:
     Raises
     ------
     IdentifierError
-        The text is not ``Name.Number:Name.Number``.
+        The text is not ``Name.Number:Name.Number``, or a number has leading zeros.
     """
     if not _SOURCE.fullmatch(text):
-        raise IdentifierError(f"{shown(text)} is no source: a name like XcsEndstation.0:Jungfrau.0 is expected")
+        raise IdentifierError(
+            f"{shown(text)} is no source: a name like XcsEndstation.0:Jungfrau.0 is expected"
+        )
+    canonical = re.sub(r"\.0+(?=[0-9])", ".", text)
+    if text != canonical:
+        raise IdentifierError(
+            f"source {shown(text)} is not in its canonical form; write {canonical}", canonical=canonical
+        )
     return text
 
 

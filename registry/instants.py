@@ -17,7 +17,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _STAMP = re.compile(r"[0-9]{14}", re.ASCII)
 _ISO = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(?P<fraction>\.[0-9]+)?)?(?P<offset>Z|[+-][0-9]{2}:[0-9]{2})?",
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(?P<fraction>\.[0-9]+)?)?"
+    r"(?P<offset>Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])?",
     re.ASCII,
 )
 
@@ -89,7 +90,9 @@ def zone(name: str) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # unknown; no relative path; a folder of zones
-        raise InstantError(f"{shown(name)} is no time zone; a name like America/Los_Angeles is expected") from None
+        raise InstantError(
+            f"{shown(name)} is no time zone; a name like America/Los_Angeles is expected"
+        ) from None
 
 
 def parse_instant(text: str, timezone: tzinfo = UTC) -> Instant:

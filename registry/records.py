@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from registry.instants import Instant
@@ -211,8 +211,74 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Validity:
+    """What is valid. ``without`` says of which panels under an M-number nothing is, and why."""
+
+    versions: tuple[Version, ...]
+    without: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedFile:
+    """One written array."""
+
+    type: str
+    path: str
+    sha256: str
+    size: int
+    shape: tuple[int, int, int, int]
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What an export wrote; ``recorded`` tells whether the registry remembers it."""
+
+    revision: int
+    outputs: tuple[ExportedFile, ...]
+    provenance: str
+    recorded: bool
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifiedInput:
+    """Constants in which a file stands, and the versions that state them, the withdrawn ones too."""
+
+    kind: str
+    gain_range: int
+    constants: str
+    versions: tuple[Version, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifiedExport:
+    """A recorded export that wrote a file: as the array ``type``, or as its ``provenance``."""
+
+    export: int
+    type: str
+    path: str
+    detector_id: str
+    instant: Instant
+    revision: int
+    recorded_at: Instant
+    author: str
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What the registry knows of a file, by its checksum."""
+
+    path: str
+    sha256: str
+    inputs: tuple[IdentifiedInput, ...]
+    exports: tuple[IdentifiedExport, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that `verify` found."""
+    """Something that a verification found; ``sha256`` is what the bytes should be."""
 
     sha256: str | None
     path: str
@@ -221,7 +287,8 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What `verify` looked at, and every problem that it found."""
+    """How many things a verification looked at, every problem that it found, and what it says besides."""
 
     checked: int
-    problems: tuple[Problem, ...] = field(default=())
+    problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""The tables, as SQLAlchemy Core sees them. The migrations make them; a test holds the two against each other.
+"""The tables, as SQLAlchemy Core sees them. The migrations make them; a test holds the two together.
 
 Three sorts of tables. *Facts* can be withdrawn: they carry the revision that recorded them and, if so, the
 one that withdrew them. *Constants of nature* (panel, blob, constants, tag) carry only ``recorded_in``. The
@@ -62,7 +62,9 @@ def _sha256(name: str, *items: Any, **options: Any) -> sa.Column[str]:
 
 
 def _is_sha256(column: str) -> sa.CheckConstraint:
-    return sa.CheckConstraint(f"length({column}) = 64 AND {column} = lower({column})", name=f"{column}_is_digest")
+    return sa.CheckConstraint(
+        f"length({column}) = 64 AND {column} = lower({column})", name=f"{column}_is_digest"
+    )
 
 
 registry = sa.Table(
@@ -246,11 +248,15 @@ export_input = sa.Table(
 
 def guards(dialect: str) -> set[str]:
     """Return the names of the triggers that make the database append-only."""
-    events = ("insert", "update", "delete", "truncate") if dialect == "postgresql" else ("insert", "update", "delete")
+    events = (
+        ("insert", "update", "delete", "truncate")
+        if dialect == "postgresql"
+        else ("insert", "update", "delete")
+    )
     return {f"{table}_{event}" for table in metadata.tables for event in events}
 
 
-def visible(table: sa.Table, number: int) -> sa.ColumnElement[bool]:
+def visible(table: sa.FromClause, number: int) -> sa.ColumnElement[bool]:
     """Return the condition that a fact was recorded, and not withdrawn yet, as of revision `number`."""
     return sa.and_(
         table.c.recorded_in <= number, sa.or_(table.c.withdrawn_in.is_(None), table.c.withdrawn_in > number)

@@ -4,10 +4,26 @@ from __future__ import annotations
 
 import re
 
-_IN_URL = re.compile(r"(?P<before>[A-Za-z][A-Za-z0-9+.-]*://[^/@\s:]*):(?P<secret>[^\s]*)@")
-_AS_FIELD = re.compile(r"(?P<before>\b(?:ssl)?password\s*=\s*)(?P<secret>'(?:[^'\\]|\\.)*'|[^\s&'\"]+)", re.IGNORECASE)
+# A user's name may hold an @ and a password anything, so all up to the last @ counts as the password:
+# rather an address too many masked ("http://host:80/, ask me@lab") than half a password shown.
+_IN_URL = re.compile(r"://[^/:]*:(.*)", re.DOTALL)
+# In a URL's query up to the next &; else a word as libpq and the shell read it: any part quoted or escaped.
+_AS_FIELD = re.compile(
+    r"""[?&]\w*password=([^&]+)
+    | password\s*=\s*(
+        (?: '(?:[^'\\]|\\.)*(?:'|\\?\Z) | "(?:[^"\\]|\\.)*(?:"|\\?\Z) | \\(?:.|\Z) | [^\s'"\\] )+
+      )""",
+    re.DOTALL | re.IGNORECASE | re.VERBOSE,
+)
 
 
 def masked(text: str) -> str:
     """Return the text with every password of a URL or of a ``password=`` field replaced by ``***``."""
-    return _AS_FIELD.sub(r"\g<before>***", _IN_URL.sub(r"\g<before>:***@", text))
+    found = [match.span(1) for match in _IN_URL.finditer(text, 0, max(text.rfind("@"), 0))]
+    found += [match.span(match.lastindex or 0) for match in _AS_FIELD.finditer(text)]
+    pieces, end = [], 0
+    for start, stop in sorted(found):
+        if start >= end:
+            pieces += [text[end:start], "***"]
+        end = max(end, stop)
+    return "".join(pieces) + text[end:]

@@ -32,11 +32,13 @@ def find_settings(database: str | None = None, store: str | Path | None = None) 
     Raises
     ------
     RequestError
-        The URL is neither SQLite's nor PostgreSQL's, or PostgreSQL's without a store.
+        The URL is neither SQLite's nor PostgreSQL's, or PostgreSQL's without a store, or a place begins
+        with the home folder of an unknown user.
     """
     url = database or os.environ.get("CALREG_DATABASE") or _default_database()
-    folder = store or os.environ.get("CALREG_STORE") or _store_beside(url)
-    return Settings(url, Path(folder).expanduser().absolute())
+    file = sqlite_file(url)
+    folder = store or os.environ.get("CALREG_STORE") or _store_beside(file)
+    return Settings(url, _absolute(Path(folder)))
 
 
 def sqlite_file(url: str) -> Path | None:
@@ -45,7 +47,7 @@ def sqlite_file(url: str) -> Path | None:
     Raises
     ------
     RequestError
-        The URL is neither, or names no file.
+        The URL is neither, or names no file, or one below the home folder of an unknown user.
     """
     if url.startswith(("postgresql://", "postgresql+psycopg://")):
         return None
@@ -55,11 +57,17 @@ def sqlite_file(url: str) -> Path | None:
             f"{masked(url)!r} is no database that calreg can use;"
             " write sqlite:///FILE or postgresql://USER@HOST/DATABASE"
         )
-    return Path(path).expanduser().absolute()
+    return _absolute(Path(path))
 
 
-def _store_beside(url: str) -> Path:
-    file = sqlite_file(url)
+def _absolute(path: Path) -> Path:
+    try:
+        return path.expanduser().absolute()
+    except RuntimeError:
+        raise RequestError(f"{str(path)!r} begins with the home folder of nobody known") from None
+
+
+def _store_beside(file: Path | None) -> Path:
     if file is None:
         raise RequestError("with PostgreSQL the store must be given: set CALREG_STORE or --store to a folder")
     return file.parent / "store"

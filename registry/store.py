@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
+from registry.durable import arriving, sync_folder
 from registry.errors import ConflictError, CorruptionError, RequestError, UnavailableError
-from registry.identifiers import shown
 
 _MARKER = "registry.json"
 _FORMAT = 1
@@ -41,6 +40,8 @@ class ContentStore:
         ------
         ConflictError
             It belongs to another registry.
+        CorruptionError
+            Its marker names no registry.
         UnavailableError
             It cannot be written.
         """
@@ -53,16 +54,26 @@ class ContentStore:
                 _write_durably(self.root / _MARKER, text.encode())
 
     def owner(self) -> str | None:
-        """Return the id of the registry to which the store belongs, None where no store is there."""
+        """Return the id of the registry to which the store belongs, None where no store is there.
+
+        Raises
+        ------
+        CorruptionError
+            Its marker names no registry.
+        UnavailableError
+            It cannot be read.
+        """
         with _refusing(self.root):
+            marker = self.root / _MARKER
             try:
-                text = (self.root / _MARKER).read_text()
+                owner = json.loads(marker.read_bytes())["registry"]
             except FileNotFoundError:
                 return None
-            try:
-                return str(json.loads(text)["registry"])
-            except (ValueError, KeyError, TypeError):
-                raise CorruptionError(f"{self.root / _MARKER} is damaged: it names no registry") from None
+            except (ValueError, LookupError, TypeError, RecursionError):
+                owner = None
+        if not isinstance(owner, str):
+            raise CorruptionError(f"{str(marker)!r} is damaged: it names no registry", path=str(marker))
+        return owner
 
     def refuse_other_registry(self, registry_id: str) -> None:
         """Refuse a store that is not there, or is not that registry's.
@@ -76,10 +87,11 @@ class ContentStore:
         """
         owner = self.owner()
         if owner is None:
-            raise UnavailableError(f"there is no store {self.root}; calreg init makes one")
+            raise UnavailableError(f"there is no store {str(self.root)!r}; calreg init makes one")
         if owner != registry_id:
             raise ConflictError(
-                f"the store {self.root} belongs to registry {owner}, the database to registry {registry_id}",
+                f"the store {str(self.root)!r} belongs to registry {owner},"
+                f" the database to registry {registry_id}",
                 store=owner,
                 database=registry_id,
             )
@@ -100,15 +112,18 @@ class ContentStore:
                 return False
             if not target.parent.exists():
                 target.parent.mkdir(exist_ok=True)
-                _sync_folder(target.parent.parent)
-            with _arriving(target) as temporary:
+                sync_folder(target.parent.parent)
+            with arriving(target) as temporary:
                 digest = hashlib.sha256()
-                with source.open("rb") as file, temporary.open("wb") as copy:
+                with _opened(source) as file, temporary.open("wb") as copy:
                     while piece := file.read(_PIECE):
                         digest.update(piece)
                         copy.write(piece)
                 if digest.hexdigest() != sha256:
-                    raise RequestError(f"{shown(str(source))} was changed while it was read; nothing was recorded")
+                    raise RequestError(
+                        f"{str(source)!r} was changed while it was read; nothing was recorded",
+                        path=str(source),
+                    )
                 temporary.chmod(0o444)
         return True
 
@@ -129,11 +144,14 @@ class ContentStore:
                     content = file.read(size + 1)
             except FileNotFoundError:
                 raise CorruptionError(
-                    f"object {sha256} is missing from the store {self.root}", sha256=sha256, path=str(path)
+                    f"object {sha256} is missing from the store {str(self.root)!r}",
+                    sha256=sha256,
+                    path=str(path),
                 ) from None
         if len(content) != size or hashlib.sha256(content).hexdigest() != sha256:
             raise CorruptionError(
-                f"object {sha256} in the store {self.root} is damaged: its bytes have another checksum",
+                f"object {sha256} in the store {str(self.root)!r} is damaged:"
+                " its bytes have another checksum",
                 sha256=sha256,
                 path=str(path),
             )
@@ -159,7 +177,18 @@ def _refusing(root: Path) -> Iterator[None]:
         yield
     except OSError as error:
         place = error.filename or root
-        raise UnavailableError(f"the store {root} cannot be used: {place}: {error.strerror}", path=str(place)) from None
+        raise UnavailableError(
+            f"the store {str(root)!r} cannot be used: {str(place)!r}: {error.strerror}", path=str(place)
+        ) from None
+
+
+def _opened(source: Path) -> BinaryIO:
+    try:
+        return source.open("rb")
+    except OSError as error:
+        raise UnavailableError(
+            f"{str(source)!r} cannot be read: {error.strerror}", path=str(source)
+        ) from None
 
 
 def _digest(path: Path) -> str:
@@ -167,37 +196,7 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-@contextmanager
-def _arriving(target: Path) -> Iterator[Path]:
-    """Hand out a temporary file in the target's folder; give it the target's name when it is durable."""
-    handle, name = tempfile.mkstemp(prefix=".arriving-", dir=target.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        _sync_file(temporary)
-        temporary.replace(target)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
-    _sync_folder(target.parent)
-
-
 def _write_durably(target: Path, content: bytes) -> None:
-    with _arriving(target) as temporary:
+    with arriving(target) as temporary:
         temporary.write_bytes(content)
         temporary.chmod(0o644)
-
-
-def _sync_file(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-
-
-def _sync_folder(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -14,7 +14,7 @@ from registry.authorship import Signature
 from registry.database import migrations
 from registry.database.change import Change, Row
 from registry.database.engine import make_engine, readers_view, refusals, use_write_ahead_log, writers_turn
-from registry.errors import UnavailableError
+from registry.errors import ConflictError, UnavailableError
 from registry.secrets import masked
 from registry.settings import sqlite_file
 
@@ -60,7 +60,9 @@ class Database:
             yield connection
 
     @contextmanager
-    def writing(self, signature: Signature, comment: str | None = None, *, dry_run: bool = False) -> Iterator[Change]:
+    def writing(
+        self, signature: Signature, comment: str | None = None, *, dry_run: bool = False
+    ) -> Iterator[Change]:
         """Open a writer's transaction: committed as one revision at the end, or not at all.
 
         Parameters
@@ -82,10 +84,22 @@ class Database:
         self._engine.dispose()
 
 
-def create_database(url: str) -> str:
+def create_database(url: str, store_owner: str | None) -> str:
     """Make the database's schema, or upgrade it, and give it an id if it has none; return the id.
 
-    A SQLite file that could not be made whole is not left behind.
+    Parameters
+    ----------
+    store_owner
+        The id of the registry to which the store belongs already; None where there is no store yet.
+
+    Raises
+    ------
+    ConflictError
+        The store belongs to another registry; the database is left as it was.
+    SchemaError
+        The database holds somebody else's tables, or a newer schema.
+    UnavailableError
+        It cannot be made; no part of a SQLite file is left behind.
     """
     file = sqlite_file(url)
     new = file is not None and not file.exists()
@@ -95,9 +109,8 @@ def create_database(url: str) -> str:
             if file is not None:
                 _make_folder(file.parent)
                 use_write_ahead_log(engine)
-            migrations.upgrade(engine)
-            with writers_turn(engine) as connection:
-                return _identify(connection)
+            with migrations.upgrading(engine) as upgrade:
+                return _identify(upgrade.connection, store_owner)
     except BaseException:
         engine.dispose()
         if new and file is not None:
@@ -113,13 +126,21 @@ def upgrade_database(url: str) -> tuple[str | None, str | None]:
     engine = make_engine(url)
     try:
         with refusals(url):
-            return migrations.upgrade(engine)
+            with migrations.upgrading(engine) as upgrade:
+                return upgrade.before, upgrade.after
     finally:
         engine.dispose()
 
 
-def _identify(connection: sa.Connection) -> str:
+def _identify(connection: sa.Connection, store_owner: str | None) -> str:
     found = connection.execute(sa.select(schema.registry.c.id)).scalar_one_or_none()
+    if store_owner is not None and found != store_owner:
+        holds = f"registry {found}" if found else "none yet"
+        raise ConflictError(
+            f"the store belongs to registry {store_owner}, the database holds {holds}",
+            store=store_owner,
+            database=found,
+        )
     if found is None:
         found = str(uuid.uuid4())
         connection.execute(schema.registry.insert(), {"id": found, "created_at": instants.now()})

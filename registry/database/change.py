@@ -35,6 +35,14 @@ class Change:
         # A clock that was set back does not turn the order of revisions around.
         self.instant = instants.Instant(max(instants.now(), last.recorded_at if last else instants.BEGINNING))
         self.revision: int | None = None
+        self.unchanged: list[int] = []  # numbers of versions that state already what was asked
+        self.notes: list[str] = []
+        self.warnings: list[str] = []
+
+    @property
+    def view(self) -> int:
+        """The revision as of which look-ups inside the change see what it did so far."""
+        return self.newest if self.revision is None else self.revision
 
     def _number(self) -> int:
         if self.revision is None:

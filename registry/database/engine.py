@@ -58,7 +58,9 @@ def make_engine(url: str, *, create: bool = False) -> sa.Engine:
     except (sa.exc.ArgumentError, ValueError):
         raise RequestError(f"{masked(url)!r} is no URL of a PostgreSQL database") from None
     except ModuleNotFoundError:
-        raise UnavailableError("the PostgreSQL driver is not installed: pip install 'calreg[postgresql]'") from None
+        raise UnavailableError(
+            "the PostgreSQL driver is not installed: pip install 'calreg[postgresql]'"
+        ) from None
 
 
 def _sqlite_engine(path: str, mode: str) -> sa.Engine:
@@ -153,6 +155,8 @@ def _refusal(error: BaseException | None, place: str) -> RegistryError | None:
     state = getattr(error, "sqlstate", "") or ""
     if state.startswith(_POSTGRESQL_CORRUPT):
         return CorruptionError(f"the database {place} is damaged: {said}")
-    if state.startswith(_POSTGRESQL_UNAVAILABLE) or (not state and type(error).__name__ == "OperationalError"):
+    if state.startswith(_POSTGRESQL_UNAVAILABLE) or (
+        not state and type(error).__name__ == "OperationalError"
+    ):
         return UnavailableError(f"the database {place} cannot be used: {said}")
     return None

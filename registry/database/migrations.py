@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,16 @@ from registry.settings import find_settings
 
 if TYPE_CHECKING:
     from alembic.config import Config
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """An upgrade that is not committed yet: its transaction, and the schema's revision before and after."""
+
+    connection: sa.Connection
+    before: str | None
+    after: str | None
+
 
 _TABLE = sa.table("alembic_version", sa.column("version_num", sa.String))
 
@@ -36,7 +47,9 @@ def schema_revision(connection: sa.Connection) -> str | None:
         return None
     if "alembic_version" not in tables or "revision" not in tables:
         some = ", ".join(sorted(tables)[:3])
-        raise SchemaError(f"the database holds tables that are not a registry's ({some} ...); give it one of its own")
+        raise SchemaError(
+            f"the database holds tables that are not a registry's ({some} ...); give it one of its own"
+        )
     return connection.execute(sa.select(_TABLE.c.version_num)).scalar_one_or_none()
 
 
@@ -54,17 +67,22 @@ def refuse_other_schema(found: str | None) -> None:
     if found is None:
         raise SchemaError("the database holds no registry yet; calreg init makes one", wanted=wanted)
     if not found.isdigit():
-        raise SchemaError(f"the database's schema {found!r} is not one of calreg's", found=found, wanted=wanted)
+        raise SchemaError(
+            f"the database's schema {found!r} is not one of calreg's", found=found, wanted=wanted
+        )
     mend = (
-        "run calreg database upgrade" if found < wanted else "install the calreg that wrote it, or a newer one"
+        "run calreg database upgrade"
+        if found < wanted
+        else "install the calreg that wrote it, or a newer one"
     )
     raise SchemaError(
         f"the database has schema {found}, this software needs {wanted}; {mend}", found=found, wanted=wanted
     )
 
 
-def upgrade(engine: sa.Engine, target: str = "head") -> tuple[str | None, str | None]:
-    """Bring the schema to `target` in one transaction; return the revisions before and after.
+@contextmanager
+def upgrading(engine: sa.Engine, target: str = "head") -> Iterator[Upgrade]:
+    """Bring the schema to `target`, and hand out the transaction that does it, to be used on.
 
     Raises
     ------
@@ -80,7 +98,7 @@ def upgrade(engine: sa.Engine, target: str = "head") -> tuple[str | None, str | 
         command.upgrade(_config(connection), target)
         if engine.dialect.name == "sqlite" and connection.execute(sa.text("PRAGMA foreign_key_check")).all():
             raise SchemaError("the upgrade would leave references that lead nowhere; nothing was changed")
-        return before, schema_revision(connection)
+        yield Upgrade(connection, before, schema_revision(connection))
 
 
 def downgrade(engine: sa.Engine, target: str) -> None:
@@ -120,8 +138,14 @@ def differences(connection: sa.Connection) -> list[str]:
     missing = schema.guards(connection.dialect.name) - _live_triggers(connection)
     found += [f"the trigger {name} is missing or disabled" for name in sorted(missing)]
     if connection.dialect.name == "sqlite":
-        found += [f"integrity: {row[0]}" for row in connection.execute(sa.text("PRAGMA quick_check")) if row[0] != "ok"]
-        found += [f"foreign key: {tuple(row)}" for row in connection.execute(sa.text("PRAGMA foreign_key_check"))]
+        found += [
+            f"integrity: {row[0]}"
+            for row in connection.execute(sa.text("PRAGMA quick_check"))
+            if row[0] != "ok"
+        ]
+        found += [
+            f"foreign key: {tuple(row)}" for row in connection.execute(sa.text("PRAGMA foreign_key_check"))
+        ]
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from registry.detectors.jungfrau import JUNGFRAU
 from registry.detectors.types import DetectorType, Kind
 from registry.errors import IdentifierError, NotFoundError
-from registry.identifiers import PanelId, split_detector_id
+from registry.identifiers import PanelId, shown, split_detector_id
 
 __all__ = ["TYPES", "DetectorType", "Kind", "detector_type", "parse_detector_id", "type_of_panel"]
 
@@ -23,7 +23,7 @@ def detector_type(name: str) -> DetectorType:
     try:
         return TYPES[name]
     except KeyError:
-        raise NotFoundError(f"detector type {name!r} is not known; known: {', '.join(TYPES)}") from None
+        raise NotFoundError(f"detector type {shown(name)} is not known; known: {', '.join(TYPES)}") from None
 
 
 def type_of_panel(panel: PanelId) -> DetectorType:  # noqa: ARG001 - one format of Ids so far, one type
@@ -37,10 +37,18 @@ def parse_detector_id(text: str) -> list[str]:
     Raises
     ------
     IdentifierError
-        A part is no canonical panel Id, or a panel stands in it twice.
+        A part is no canonical panel Id, a panel stands in it twice, or a type that is not known before them.
     """
-    panels = [str(PanelId.parse(part)) for part in split_detector_id(text)]
+    parts = split_detector_id(text)
+    prefix = text.split("_", maxsplit=1)[0]
+    if prefix != parts[0] and prefix not in TYPES:
+        raise IdentifierError(
+            f"{shown(text)} begins with {shown(prefix)}, which is no detector type; known: {', '.join(TYPES)}"
+        )
+    panels = [str(PanelId.parse(part)) for part in parts]
     for panel in panels:
         if panels.count(panel) > 1:
-            raise IdentifierError(f"panel {panel} stands more than once in the detector Id; a detector has it once")
+            raise IdentifierError(
+                f"panel {panel} stands more than once in the detector Id; a detector has it once"
+            )
     return panels

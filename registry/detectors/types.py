@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from registry.errors import RequestError
+from registry.identifiers import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class DetectorType:
             if kind.name == name:
                 return kind
         known = ", ".join(kind.name for kind in self.kinds)
-        raise RequestError(f"{name!r} is no kind of constants of {self.name}; known: {known}")
+        raise RequestError(f"{shown(name)} is no kind of constants of {self.name}; known: {known}")
 
     def kind_of_type(self, calibration_type: str) -> Kind:
         """Return the kind from whose files the array `calibration_type` is assembled.
@@ -93,7 +94,7 @@ class DetectorType:
             if kind.calibration_type == calibration_type:
                 return kind
         known = ", ".join(kind.calibration_type for kind in self.kinds)
-        raise RequestError(f"{calibration_type!r} is no calibration type of {self.name}; known: {known}")
+        raise RequestError(f"{shown(calibration_type)} is no calibration type of {self.name}; known: {known}")
 
     def file_name(self, kind: str, gain_range: int) -> str:
         """Return the name under which a panel's folder holds these constants, ``g0_gain.npy``."""

@@ -1,0 +1,31 @@
+"""A registry of detector calibration constants: what is valid when, and a provenance for every byte.
+
+The names below are the public face. They are imported when they are first used, because a command that
+only prints its help has no need of a database.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from registry.api import DetectorConstants, Registry, create_registry, open_registry, verify_export
+    from registry.instants import Instant
+
+_HOMES = {
+    "DetectorConstants": "registry.api",
+    "Instant": "registry.instants",
+    "Registry": "registry.api",
+    "create_registry": "registry.api",
+    "open_registry": "registry.api",
+    "verify_export": "registry.api",
+}
+
+__all__ = ["DetectorConstants", "Instant", "Registry", "create_registry", "open_registry", "verify_export"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'registry' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

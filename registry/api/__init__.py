@@ -1,0 +1,269 @@
+"""The public Python face: one call, one transaction.
+
+>>> from registry import open_registry
+>>> with open_registry() as registry:                                    # doctest: +SKIP
+...     constants = registry.constants("exp=xcsls3716:run=631", at="20180101000000")
+...     constants["pixel_gain"].shape
+(3, 2, 512, 1024)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from registry.api import exports, importing, integrity
+from registry.api.backend import At, Track, open_backend, untracked
+from registry.api.exports import DetectorConstants, ExportRequest
+from registry.api.panels import Aliases, Panels
+from registry.api.runs import Detectors, Runs
+from registry.api.tags import Tags
+from registry.api.versions import Versions
+from registry.api.integrity import verify_export
+from registry.database import create_database, upgrade_database
+from registry.lookup import history
+from registry.lookup.revisions import AsOf
+from registry.records import Export, Identity, Outcome, Revision, Validity, Verification
+from registry.settings import Settings, find_settings
+from registry.store import ContentStore
+
+__all__ = [
+    "DetectorConstants",
+    "Registry",
+    "create_registry",
+    "open_registry",
+    "upgrade_database",
+    "verify_export",
+]
+
+
+def open_registry(
+    database: str | None = None, store: str | Path | None = None, *, timezone: str | None = None
+) -> Registry:
+    """Open a registry that is there.
+
+    Parameters
+    ----------
+    database
+        URL, ``sqlite:///FILE`` or ``postgresql://...``; by default that of ``CALREG_DATABASE``, else a file
+        in the user's data directory.
+    store
+        Folder; by default that of ``CALREG_STORE``, else ``store`` beside the SQLite file.
+    timezone
+        IANA name of the zone in which 14-digit stamps are read; by default ``CALREG_TIMEZONE``, else UTC.
+
+    Raises
+    ------
+    UnavailableError
+        The database or the store is not there, or does not answer.
+    SchemaError
+        The database's schema is older, newer, or not a registry's.
+    ConflictError
+        The store belongs to another registry.
+    """
+    return Registry(find_settings(database, store), timezone=timezone)
+
+
+def create_registry(database: str | None = None, store: str | Path | None = None) -> str:
+    """Make a registry's database and store, or upgrade them; return its id.
+
+    Raises
+    ------
+    UnavailableError
+        A place cannot be written.
+    SchemaError
+        The database holds somebody else's tables, or a newer schema.
+    ConflictError
+        The store belongs to another registry.
+    """
+    settings = find_settings(database, store)
+    content = ContentStore(settings.store)
+    owner = content.owner()
+    registry_id = create_database(settings.database, owner)
+    content.create(registry_id)
+    return registry_id
+
+
+class Registry:
+    """An open registry.
+
+    Attributes
+    ----------
+    panels, aliases, versions, runs, detectors, tags
+        The nouns, each with its verbs.
+    """
+
+    def __init__(self, settings: Settings, *, timezone: str | None = None) -> None:
+        self._backend = open_backend(settings, timezone)
+        self.panels = Panels(self._backend)
+        self.aliases = Aliases(self._backend)
+        self.versions = Versions(self._backend)
+        self.runs = Runs(self._backend)
+        self.detectors = Detectors(self._backend)
+        self.tags = Tags(self._backend)
+
+    @property
+    def id(self) -> str:
+        """The id that the database and the store share."""
+        return self._backend.database.registry_id
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database's connections."""
+        self._backend.database.close()
+
+    def import_tree(
+        self,
+        tree: str | Path,
+        *,
+        skip_bad: bool = False,
+        supersede: bool = False,
+        comment: str | None = None,
+        dry_run: bool = False,
+        track: Track[Any] = untracked,
+    ) -> Outcome:
+        """Import a legacy directory of links as one revision; stamps are read in the registry's zone.
+
+        Parameters
+        ----------
+        skip_bad
+            Leave out what cannot be imported, with a warning each, instead of refusing all of it.
+        supersede
+            Replace what is stated otherwise at the same start; needs a comment.
+
+        Raises
+        ------
+        ImportHazardError
+            Entries cannot be imported; ``values["hazards"]`` lists them all.
+        ConflictError
+            All hazards are contradictions of what is recorded.
+        """
+        return importing.import_tree(
+            self._backend,
+            Path(tree),
+            self._backend.timezone,
+            track,
+            skip_bad=skip_bad,
+            supersede=supersede,
+            comment=comment,
+            dry_run=dry_run,
+        )
+
+    def validity(
+        self, target: str, *, kinds: Sequence[str] | None = None, at: At | None = None, as_of: AsOf = None
+    ) -> Validity:
+        """Return what is valid when for a panel Id, an M-number or a detector Id.
+
+        Parameters
+        ----------
+        kinds
+            By default every kind; at an instant the required ones, gain and offset.
+        at
+            Return only the ranges that hold at this instant: all must be there, or it is an error. Under
+            an M-number the panels that have all of them suffice; ``without`` names the others.
+
+        Raises
+        ------
+        IdentifierError, InstantError
+            A name or time cannot be read.
+        NotFoundError
+            The target is not known.
+        NotValidError
+            Nothing is valid at that instant; what is known instead is named.
+        """
+        return self.versions.valid(target, kinds=kinds, at=at, as_of=as_of)
+
+    def constants(
+        self,
+        target: str,
+        *,
+        source: str | None = None,
+        at: At | None = None,
+        types: Sequence[str] | None = None,
+        as_of: AsOf = None,
+    ) -> DetectorConstants:
+        """Return a detector's arrays in memory, every input's checksum verified.
+
+        Parameters
+        ----------
+        target
+            A dataset, ``exp=xcsls3716:run=631``, or a detector Id.
+        source
+            The source, or a part that fits one of the run's; not needed where the run has one detector.
+        at
+            By default the begin of the run.
+        types
+            Calibration types, by default ``pixel_gain`` (ADU/keV) and ``pixel_offset`` (ADU).
+
+        Returns
+        -------
+        DetectorConstants
+            By calibration type a float32 array of shape (gain range, panel, row, column), and ``provenance``.
+
+        Raises
+        ------
+        NotFoundError, NotValidError, RequestError
+            As `lookup.resolution.resolve`: all that is missing is listed.
+        CorruptionError
+            A stored file is not what was recorded.
+        """
+        request = ExportRequest(target, source, at, types, as_of, exports.MEMORY)
+        return exports.constants(self._backend, request)
+
+    def export(
+        self,
+        target: str,
+        output: str | Path,
+        *,
+        source: str | None = None,
+        at: At | None = None,
+        types: Sequence[str] | None = None,
+        as_of: AsOf = None,
+        format: str = "npy",  # noqa: A002 - the name of the option
+        force: bool = False,
+        track: Track[Any] = untracked,
+    ) -> Export:
+        """Write a detector's arrays and ``provenance.json`` into the folder `output`; see `constants`.
+
+        Raises
+        ------
+        ConflictError
+            A file is there already and `force` is not set.
+        UnavailableError
+            The folder cannot be written.
+        """
+        request = ExportRequest(target, source, at, types, as_of, format)
+        return exports.export(self._backend, request, Path(output), track, force=force)
+
+    def identify(self, path: str | Path, *, as_of: AsOf = None) -> Identity:
+        """Return which constants, versions or exports a file is, by its content.
+
+        Raises
+        ------
+        NotFoundError
+            The registry does not know the file's content.
+        """
+        return integrity.identify(self._backend, Path(path), as_of)
+
+    def verify(self, *, track: Track[Any] = untracked) -> Verification:
+        """Compute every stored file's checksum, follow every reference, check the schema; repair nothing."""
+        return integrity.verify(self._backend, track)
+
+    def differences(self) -> list[str]:
+        """Return in a line each how the database's schema differs from the one of this software."""
+        return self._backend.database.differences()
+
+    def log(self, target: str | None = None, *, as_of: AsOf = None) -> list[Revision]:
+        """Return the revisions, the newest first; with `target`, those that touched its panels."""
+        with self._backend.view(as_of) as view:
+            panels = view.target(target).panels if target else None
+            return history.revisions(view.connection, view.revision, panels)

@@ -1,0 +1,126 @@
+"""What every noun of the registry works with: the database, the store, the zone of stamps, the signature.
+
+Here, and nowhere below, a transaction is opened.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from pathlib import Path
+from typing import TypeVar
+
+import sqlalchemy as sa
+
+from registry import instants
+from registry.authorship import sign
+from registry.database import Change, Database
+from registry.instants import Instant
+from registry.lookup import history, versions
+from registry.lookup.panels import Target, find_target
+from registry.lookup.revisions import AsOf, revision_as_of
+from registry.records import Outcome
+from registry.settings import Settings
+from registry.store import ContentStore
+
+At = str | datetime | Instant
+"""An instant: a stamp in the registry's zone, an ISO text with its offset, an aware datetime, or itself."""
+
+T = TypeVar("T")
+Track = Callable[[Iterable[T], str, int], Iterable[T]]
+"""What shows progress: it hands on the items of (items, description, how many)."""
+
+
+def untracked(items: Iterable[T], description: str, total: int) -> Iterable[T]:  # noqa: ARG001 - shows nothing
+    """Show no progress."""
+    return items
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A reader's transaction, and the revision as of which it answers."""
+
+    connection: sa.Connection
+    revision: int
+
+    def target(self, name: str) -> Target:
+        """Return the panels for which a panel Id, an M-number or a detector Id stands."""
+        return find_target(self.connection, name, self.revision)
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """An open registry's two halves, which belong together."""
+
+    database: Database
+    store: ContentStore
+    timezone: tzinfo
+
+    @contextmanager
+    def view(self, as_of: AsOf = None) -> Iterator[View]:
+        """Open a reader's transaction as of a revision, by default the newest."""
+        with self.database.reading() as connection:
+            yield View(connection, revision_as_of(connection, as_of, self.timezone))
+
+    def change(
+        self, act: Callable[[Change], None], comment: str | None = None, *, dry_run: bool = False
+    ) -> Outcome:
+        """Let `act` record facts as one revision, and return what changed; a dry run leaves no trace."""
+        with self.database.writing(sign(), comment, dry_run=dry_run) as change:
+            act(change)
+            return _outcome(change, dry_run=dry_run)
+
+    def instant(self, at: At) -> Instant:
+        """Return the instant that is meant.
+
+        Raises
+        ------
+        InstantError
+            It cannot be read.
+        """
+        if isinstance(at, Instant):
+            return at
+        if isinstance(at, datetime):
+            return instants.instant_of(at)
+        return instants.parse_instant(at, self.timezone)
+
+    def start(self, valid_from: At) -> Instant:
+        """Return the start of validity that is meant; ``beginning`` is one."""
+        return instants.BEGINNING if valid_from == "beginning" else self.instant(valid_from)
+
+    def put(self, files: Iterable[tuple[Path, str]], track: Track[tuple[Path, str]]) -> None:
+        """Store files, given with their checksums, each once."""
+        distinct = {sha256: path for path, sha256 in files}
+        pairs = [(path, sha256) for sha256, path in distinct.items()]
+        for path, sha256 in track(pairs, "storing files", len(pairs)):
+            self.store.put(path, sha256)
+
+
+def open_backend(settings: Settings, timezone: str | None) -> Backend:
+    """Open the database and the store of a registry; see `open_registry`."""
+    zone = instants.zone(timezone or os.environ.get("CALREG_TIMEZONE") or "UTC")
+    database = Database(settings.database)
+    store = ContentStore(settings.store)
+    try:
+        store.refuse_other_registry(database.registry_id)
+    except BaseException:
+        database.close()
+        raise
+    return Backend(database, store, zone)
+
+
+def _outcome(change: Change, *, dry_run: bool) -> Outcome:
+    connection, number = change.connection, change.revision
+    return Outcome(
+        revision=None if dry_run else number,
+        dry_run=dry_run,
+        versions=tuple(versions.recorded_in(connection, number)) if number else (),
+        withdrawn=tuple(versions.withdrawn_in(connection, number)) if number else (),
+        unchanged=tuple(versions.versions_with_numbers(connection, change.unchanged, change.view)),
+        facts=history.changes_in(connection, number) if number else (),
+        notes=tuple(change.notes),
+        warnings=tuple(change.warnings),
+    )

@@ -1,0 +1,159 @@
+"""Do the bytes still match? The whole registry, or one export; and: which file is this?"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from registry import provenance
+from registry.api.backend import Backend, Track, open_backend
+from registry.errors import NotFoundError, RegistryError, RequestError, UnavailableError
+from registry.identifiers import shown
+from registry.lookup import contents
+from registry.lookup.resolution import Question, resolve
+from registry.lookup.revisions import AsOf, newest_revision
+from registry.provenance import Document
+from registry.provenance.document import Output
+from registry.records import Identity, Problem, Verification
+from registry.registration.constants import manifest
+from registry.settings import find_settings
+
+
+def verify(backend: Backend, track: Track[tuple[str, str | None]]) -> Verification:
+    """Compute every stored file's checksum and follow every reference; see `Registry.verify`."""
+    with backend.view() as view:
+        sizes = contents.file_sizes(view.connection)
+        stated = contents.manifests(view.connection)
+    problems = [
+        Problem(sha256, f"constants {sha256}", "the files are not those of the manifest")
+        for sha256, detector_type, kind, files in stated
+        if hashlib.sha256(manifest(detector_type, kind, files).encode()).hexdigest() != sha256
+    ]
+    store = backend.store
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = pool.map(lambda item: (item[0], store.problem(*item)), sorted(sizes.items()))
+        for sha256, problem in track(found, "verifying files", len(sizes)):
+            if problem is not None:
+                problems.append(Problem(sha256, str(store.path(sha256)), problem))
+    problems += [Problem(None, backend.database.name, each) for each in backend.database.differences()]
+    unreferenced = sum(path.stem not in sizes for path in store.objects())
+    notes = (f"{unreferenced} files in the store are referred to by nothing",) if unreferenced else ()
+    return Verification(checked=len(sizes) + len(stated), problems=tuple(problems), notes=notes)
+
+
+def verify_export(
+    path: str | Path, database: str | None = None, store: str | Path | None = None
+) -> Verification:
+    """Hold an export against its provenance document: outputs, stored inputs, and the registry's answer.
+
+    The database or the store may be out of reach; the notes say what was not checked then.
+
+    Raises
+    ------
+    DocumentError, NotFoundError
+        There is no such document, or it is none.
+    """
+    document = provenance.read(Path(path))
+    found = [_output_problem(Path(path).parent, output) for output in document.outputs]
+    verification = Verification(len(found), tuple(problem for problem in found if problem))
+    try:
+        backend = open_backend(find_settings(database, store), None)
+    except RegistryError as error:
+        return _with_note(verification, error.message)
+    try:
+        if backend.database.registry_id != document.registry.id:
+            return _with_note(verification, f"the registry at hand is not {shown(document.registry.id)}")
+        inputs, answers = _input_problems(backend, document), _answer_problems(backend, document)
+        checked = verification.checked + len(_inputs(document)) + 1
+        return Verification(checked, (*verification.problems, *inputs, *answers))
+    finally:
+        backend.database.close()
+
+
+def _with_note(verification: Verification, why: str) -> Verification:
+    note = f"only the outputs were checked, neither the inputs nor the registry's answer: {why}"
+    return replace(verification, notes=(note,))
+
+
+def _inputs(document: Document) -> dict[str, int]:
+    return {
+        file.sha256: file.size
+        for panel in document.resolution.panels
+        for constants in panel.constants
+        for file in constants.files
+    }
+
+
+def _input_problems(backend: Backend, document: Document) -> list[Problem]:
+    store = backend.store
+    return [
+        Problem(sha256, str(store.path(sha256)), problem)
+        for sha256, size in _inputs(document).items()
+        if (problem := store.problem(sha256, size)) is not None
+    ]
+
+
+def _output_problem(folder: Path, output: Output) -> Problem | None:
+    if output.path is None:
+        return Problem(output.sha256, output.type, "the array was handed out in memory; no file was written")
+    path, sha256 = folder / output.path, output.sha256
+    try:
+        digest = _digest(path)
+    except NotFoundError:
+        return Problem(sha256, str(path), "the file is missing")
+    return (
+        None if digest == sha256 else Problem(sha256, str(path), "the bytes are not those that were written")
+    )
+
+
+def _answer_problems(backend: Backend, document: Document) -> list[Problem]:
+    """Resolve the request again at the document's revision, and compare."""
+    place = f"revision {document.registry.revision}"
+    request = document.request
+    question = Question(
+        target=request.target,
+        source=request.source,
+        at=None if request.at is None else backend.instant(request.at),
+        types=request.types,
+    )
+    with backend.view() as view:
+        newest = newest_revision(view.connection)
+        if document.registry.revision > newest:
+            return [Problem(None, place, f"the registry knows revisions up to {newest} only")]
+        try:
+            answer = resolve(view.connection, question, document.registry.revision)
+        except RegistryError as error:
+            return [Problem(None, place, f"the registry refuses the request: {error.message}")]
+    if answer.resolution != document.resolution:
+        return [Problem(None, place, "the registry answers otherwise than the document says")]
+    return []
+
+
+def identify(backend: Backend, path: Path, as_of: AsOf) -> Identity:
+    """Return what the registry knows of the file; see `Registry.identify`."""
+    sha256 = _digest(path)
+    with backend.view(as_of) as view:
+        inputs = tuple(contents.inputs_with(view.connection, sha256, view.revision))
+        exports = tuple(contents.exports_with(view.connection, sha256))
+    if not inputs and not exports:
+        raise NotFoundError(
+            f"{shown(str(path))} (sha256 {sha256}) is neither a registered file nor a recorded export",
+            sha256=sha256,
+        )
+    return Identity(str(path), sha256, inputs, exports)
+
+
+def _digest(path: Path) -> str:
+    name = shown(str(path))
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise NotFoundError(f"there is no file {name}") from None
+    except IsADirectoryError:
+        raise RequestError(f"{name} is a folder, not a file") from None
+    except OSError as error:
+        raise UnavailableError(f"{name} cannot be read: {error.strerror}") from None

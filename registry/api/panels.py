@@ -1,0 +1,112 @@
+"""Panels and the M-numbers that they bear."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from registry.api.backend import Backend
+from registry.database import Change
+from registry.identifiers import PanelId, parse_m_number
+from registry.lookup import panels
+from registry.lookup.revisions import AsOf, refuse_no_comment
+from registry.records import Alias, Outcome, Panel
+from registry.registration.panels import add_panels, assign_aliases, withdraw_alias
+
+
+class Panels:
+    """``registry.panels``."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    def list(self, *, as_of: AsOf = None) -> list[Panel]:
+        """Return all panels, in the order in which they were recorded."""
+        with self._backend.view(as_of) as view:
+            return panels.panels(view.connection, view.revision)
+
+    def find(self, panel: str, *, as_of: AsOf = None) -> Panel:
+        """Return the panel with that Id.
+
+        Raises
+        ------
+        IdentifierError
+            It is no canonical panel Id.
+        NotFoundError
+            It is not known; near ones are named.
+        """
+        with self._backend.view(as_of) as view:
+            return panels.find_panels(view.connection, [str(PanelId.parse(panel))], view.revision)[0]
+
+    def add(
+        self, panel: str, *, alias: str | None = None, comment: str | None = None, dry_run: bool = False
+    ) -> Outcome:
+        """Record a panel, and the M-number that it bears; both may be recorded already.
+
+        Raises
+        ------
+        IdentifierError
+            The Id or the M-number is not canonical.
+        ConflictError
+            The panel bears another M-number, or its serial number belongs to another module.
+        """
+        m_number = None if alias is None else parse_m_number(alias)
+
+        def act(change: Change) -> None:
+            add_panels(change, [panel])
+            if m_number is not None:
+                assign_aliases(change, [(m_number, panel)])
+
+        return self._backend.change(act, comment, dry_run=dry_run)
+
+
+class Aliases:
+    """``registry.aliases``."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    def list(self, *, withdrawn: bool = False, as_of: AsOf = None) -> list[Alias]:
+        """Return the aliases by M-number, the withdrawn ones too if asked."""
+        with self._backend.view(as_of) as view:
+            return panels.aliases(view.connection, view.revision, withdrawn=withdrawn)
+
+    def add(
+        self, alias: str, identifiers: Sequence[str], *, comment: str | None = None, dry_run: bool = False
+    ) -> Outcome:
+        """Record that known panels bear the M-number; they inherit no versions.
+
+        Raises
+        ------
+        IdentifierError
+            A name is not canonical.
+        NotFoundError
+            A panel is not known.
+        ConflictError
+            A panel bears another M-number, or its serial number belongs to another module.
+        """
+        m_number = parse_m_number(alias)
+        wanted = [str(PanelId.parse(name)) for name in identifiers]
+
+        def act(change: Change) -> None:
+            panels.find_panels(change.connection, wanted, change.view)
+            assign_aliases(change, [(m_number, name) for name in wanted])
+
+        return self._backend.change(act, comment, dry_run=dry_run)
+
+    def withdraw(self, alias: str, panel: str, *, comment: str, dry_run: bool = False) -> Outcome:
+        """Withdraw the statement that the panel bears the M-number.
+
+        Raises
+        ------
+        NotFoundError
+            It does not bear it.
+        ConflictError
+            It was withdrawn already.
+        RequestError
+            There is no comment.
+        """
+        refuse_no_comment(comment, "a withdrawal")
+        m_number, name = parse_m_number(alias), str(PanelId.parse(panel))
+        return self._backend.change(
+            lambda change: withdraw_alias(change, m_number, name), comment, dry_run=dry_run
+        )

@@ -1,0 +1,217 @@
+"""Versions: which constants a panel has from when on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from registry import detectors
+from registry.api.backend import At, Backend, untracked
+from registry.database import Change
+from registry.detectors import DetectorType
+from registry.errors import RequestError
+from registry.importers.panel_folder import PanelFolder, read_panel_folder
+from registry.lookup import panels, validity, versions
+from registry.lookup.panels import Target
+from registry.lookup.revisions import AsOf, refuse_no_comment
+from registry.records import Outcome, Panel, StoredFile, Validity, Version
+from registry.registration.constants import record_constants
+from registry.registration.versions import Statement, plan, state, state_gap, withdraw_version
+
+
+class Versions:
+    """``registry.versions``."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    def add(
+        self,
+        panel: str,
+        folder: str | Path,
+        *,
+        valid_from: At,
+        kinds: Sequence[str] | None = None,
+        allow_nonfinite: bool = False,
+        supersede: bool = False,
+        comment: str | None = None,
+        dry_run: bool = False,
+    ) -> Outcome:
+        """State that a panel (or every panel under an M-number) has the constants in `folder` from then on.
+
+        Parameters
+        ----------
+        folder
+            Holds ``g0_gain.npy`` and so on, each of the panel's shape (row, column).
+        kinds
+            The kinds to take; by default gain and offset, which must be whole, and every other that is there.
+        allow_nonfinite
+            Take NaN and infinity; recorded with the version.
+        supersede
+            Replace what is stated at this start, or bring back what was withdrawn there; needs a comment.
+
+        Raises
+        ------
+        ArrayError
+            Files are missing or not what they must be; all are listed.
+        NotFoundError
+            The panel is not known.
+        ConflictError
+            The start is taken by other content, or this content was withdrawn there.
+        """
+        if supersede:
+            refuse_no_comment(comment, "--supersede")
+        start = self._backend.start(valid_from)
+        with self._backend.view() as view:
+            targets = _one_module(view.target(panel)).panels
+        read = read_panel_folder(Path(folder), _type_of(targets), kinds, allow_nonfinite=allow_nonfinite)
+        statements = [
+            Statement(
+                panel=target.panel,
+                kind=constants.kind,
+                valid_from=start,
+                constants=constants.sha256,
+                source_path=str(Path(folder).absolute()),
+                comment=comment,
+                nonfinite_allowed=allow_nonfinite,
+            )
+            for target in targets
+            for constants in read.constants
+        ]
+        self._refuse_conflicts(statements, supersede=supersede)
+        if not dry_run:
+            files = [(file.path, file.sha256) for constants in read.constants for file in constants.files]
+            self._backend.put(files, untracked)
+
+        def act(change: Change) -> None:
+            record_constants(change, read.constants)
+            state(change, statements, supersede=supersede)
+            _tell(change, read)
+
+        return self._backend.change(act, comment, dry_run=dry_run)
+
+    def _refuse_conflicts(self, statements: Sequence[Statement], *, supersede: bool) -> None:
+        """Refuse before a file is stored what the recording would refuse."""
+        with self._backend.view() as view:
+            plan(view.connection, statements, supersede=supersede).refuse_conflicts()
+
+    def gap(
+        self,
+        panel: str,
+        *,
+        valid_from: At,
+        comment: str,
+        kinds: Sequence[str] | None = None,
+        supersede: bool = False,
+        dry_run: bool = False,
+    ) -> Outcome:
+        """State that from an instant on nothing is valid, of these kinds or of all that are live.
+
+        Raises
+        ------
+        NotFoundError
+            The panel is not known.
+        NotValidError
+            It has no live kind.
+        ConflictError
+            The start is taken.
+        RequestError
+            There is no comment, or no such kind.
+        """
+        refuse_no_comment(comment, "a gap")
+        start = self._backend.start(valid_from)
+
+        def act(change: Change) -> None:
+            targets = _one_module(panels.find_target(change.connection, panel, change.view)).panels
+            for kind in kinds or ():
+                _type_of(targets).kind(kind)
+            state_gap(change, targets, kinds, start, supersede=supersede)
+
+        return self._backend.change(act, comment, dry_run=dry_run)
+
+    def withdraw(self, version: int, *, comment: str, dry_run: bool = False) -> Outcome:
+        """Withdraw a version; the outcome's notes say what answers for the freed range from now on.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such version.
+        ConflictError
+            It was withdrawn already.
+        RequestError
+            There is no comment.
+        """
+        refuse_no_comment(comment, "a withdrawal")
+        return self._backend.change(
+            lambda change: withdraw_version(change, version), comment, dry_run=dry_run
+        )
+
+    def list(self, panel: str | None = None, *, withdrawn: bool = False, as_of: AsOf = None) -> list[Version]:
+        """Return the versions of a panel, of all under an M-number, or of all panels, by kind and start."""
+        with self._backend.view(as_of) as view:
+            chosen = view.target(panel).panels if panel else panels.panels(view.connection, view.revision)
+            if withdrawn:
+                return versions.registered(view.connection, chosen, view.revision)
+            return versions.ranges(view.connection, chosen, None, view.revision)
+
+    def show(self, version: int, *, as_of: AsOf = None) -> tuple[Version, tuple[StoredFile, ...]]:
+        """Return a version and its files (none for a gap).
+
+        Raises
+        ------
+        NotFoundError
+            There is no such version.
+        """
+        with self._backend.view(as_of) as view:
+            found = versions.find_version(view.connection, version, view.revision)
+            files = versions.files_of(view.connection, [found.constants]) if found.constants else {}
+            return found, files.get(found.constants or "", ())
+
+    def valid(
+        self,
+        target: str,
+        *,
+        kinds: Sequence[str] | None = None,
+        at: At | None = None,
+        as_of: AsOf = None,
+    ) -> Validity:
+        """Return what is valid when, or what holds at an instant; see `Registry.validity`."""
+        with self._backend.view(as_of) as view:
+            found = view.target(target)
+            wanted = [_type_of(found.panels).kind(kind).name for kind in kinds] if kinds else None
+            if at is None:
+                return Validity(tuple(versions.ranges(view.connection, found.panels, wanted, view.revision)))
+            asked = wanted or list(_type_of(found.panels).required_kinds)
+            instant = self._backend.instant(at)
+            holding = validity.versions_at(view.connection, found.panels, asked, instant, view.revision)
+            missing = validity.missing(view.connection, found.panels, asked, instant, holding, view.revision)
+        if found.sort != "alias" or len(missing) == len(found.panels):
+            validity.refuse_missing(missing)
+        return Validity(
+            versions=tuple(
+                holding[panel.panel, kind]
+                for panel in found.panels
+                if panel.panel not in missing
+                for kind in asked
+            ),
+            without=tuple(sentence for sentences in missing.values() for sentence in sentences),
+        )
+
+
+def _one_module(target: Target) -> Target:
+    if target.sort == "detector":
+        raise RequestError(
+            "a version belongs to a panel: give one panel Id or an M-number, not a detector Id"
+        )
+    return target
+
+
+def _type_of(targets: Sequence[Panel]) -> DetectorType:
+    return detectors.detector_type(targets[0].detector_type)
+
+
+def _tell(change: Change, read: PanelFolder) -> None:
+    change.warnings += read.warnings
+    change.notes += [
+        f"{read.path / name} is no array of a known kind; it is left out" for name in read.left_out
+    ]

@@ -1,0 +1,120 @@
+"""The table of datasets that people keep: dataset, runs, source, and detector Id or configuration object.
+
+::
+
+    Dataset                 Runs     DetInfo name                   Panel/detector Id or configuration object version
+    exp=xcsls3716:run=631   1-631    XcsEndstation.0:Jungfrau.0     170505-149520170815-3d00b0_170505-...
+    exp=xcs11116:run=18     4-18     XcsEndstation.0:Jungfrau.0     psana.Jungfrau.ConfigV2
+
+Configuration objects before ConfigV3 carry no panel Ids; they are recorded by their name.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from registry.detectors import parse_detector_id
+from registry.errors import NotFoundError, RegistryError, RequestError, UnavailableError
+from registry.identifiers import Dataset, parse_run_number, parse_source, shown
+from registry.registration.configurations import ConfigurationStatement
+from registry.registration.runs import RunStatement
+
+_LARGEST = 16 << 20
+_RUNS = re.compile(r"([0-9]+)(?:-([0-9]+|end))?", re.ASCII)
+_OBJECT = re.compile(r"psana\.[A-Za-z][A-Za-z0-9]*\.Config[A-Za-z0-9]*", re.ASCII)
+_COLUMNS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetTable:
+    """What the table states: one run and one configuration a row."""
+
+    runs: tuple[RunStatement, ...]
+    configurations: tuple[ConfigurationStatement, ...]
+
+
+def read_dataset_table(path: Path) -> DatasetTable:
+    """Read the table.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such file.
+    RequestError
+        It is no such table, or rows cannot be understood; all such rows are listed, by line.
+    UnavailableError
+        It cannot be read.
+    """
+    runs, configurations, problems = [], [], []
+    for number, line in enumerate(_text(path).splitlines(), start=1):
+        if not line.strip() or line.startswith("Dataset ") or not line.strip("-= "):
+            continue
+        try:
+            run, configuration = _row(line)
+        except RegistryError as error:
+            problems.append(f"line {number}: {error.message}")
+        else:
+            runs.append(run)
+            configurations.append(configuration)
+    name = shown(str(path))
+    if problems:
+        raise RequestError(f"{name} cannot be imported: {'; '.join(problems[:20])}", problems=problems)
+    if not runs:
+        raise RequestError(f"{name} holds no dataset")
+    return DatasetTable(tuple(runs), tuple(configurations))
+
+
+def _text(path: Path) -> str:
+    name = shown(str(path))
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST + 1)
+    except FileNotFoundError:
+        raise NotFoundError(f"there is no file {name}") from None
+    except IsADirectoryError:
+        raise RequestError(f"{name} is a folder, not a table of datasets") from None
+    except OSError as error:
+        raise UnavailableError(f"{name} cannot be read: {error.strerror}") from None
+    if len(content) > _LARGEST:
+        raise RequestError(f"{name} is larger than {_LARGEST >> 20} MiB: no table of datasets")
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise RequestError(f"{name} is not a text: no table of datasets") from None
+
+
+def _row(line: str) -> tuple[RunStatement, ConfigurationStatement]:
+    cells = line.split()
+    if len(cells) != _COLUMNS:
+        raise RequestError(
+            f"{shown(line)} has {len(cells)} columns; dataset, runs, source, and detector Id are expected"
+        )
+    dataset = Dataset.parse(cells[0])
+    first, last = _range(cells[1])
+    if dataset.run < first or (last is not None and dataset.run > last):
+        raise RequestError(f"run {dataset.run} is not one of the runs {cells[1]} that it stands for")
+    named = _OBJECT.fullmatch(cells[3]) is not None
+    configuration = ConfigurationStatement(
+        experiment=dataset.experiment,
+        source=parse_source(cells[2]),
+        first_run=first,
+        last_run=last,
+        panels=() if named else tuple(parse_detector_id(cells[3])),
+        object_name=cells[3] if named else None,
+    )
+    return RunStatement(dataset), configuration
+
+
+def _range(text: str) -> tuple[int, int | None]:
+    parts = _RUNS.fullmatch(text)
+    if not parts:
+        raise RequestError(f"{shown(text)} is no range of runs: 8, 1-8 or 8-end is expected")
+    first = parse_run_number(parts[1])
+    if parts[2] is None:
+        return first, first
+    last = None if parts[2] == "end" else parse_run_number(parts[2])
+    if last is not None and last < first:
+        raise RequestError(f"{shown(text)} is no range of runs: it ends before it begins")
+    return first, last

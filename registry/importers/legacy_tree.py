@@ -1,0 +1,206 @@
+"""The legacy directory: folders named by M-number, and links ``<panel Id>-<YYYYMMDDHHMMSS> -> M068``.
+
+Only names and links are read here; the arrays are checked by `panel_folder`. What is certainly not an
+entry of the scheme is *foreign*, left out with a note. What is meant as one and cannot be taken is a
+*hazard*: a reader of links would have stumbled over it, or silently picked wrong constants.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from pathlib import Path
+
+from registry.errors import InstantError, NotFoundError, RequestError, UnavailableError
+from registry.identifiers import PanelId, is_m_number, parse_m_number, shown
+from registry.instants import BEGINNING, Instant, parse_instant
+
+# Three fields that are, or were meant as, hexadecimal numbers, the first two not empty; perhaps a stamp.
+_MEANT_AS_ENTRY = re.compile(
+    r"(?P<panel>[0-9a-fA-Fx]+-[0-9a-fA-Fx]+-[0-9a-fA-Fx]*)(?:-(?P<stamp>.*))?", re.DOTALL
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of the tree: from ``valid_from`` on, the panel has the constants in ``folder``.
+
+    ``m_number`` is the name of the folder to which a link leads, None for a real folder.
+    """
+
+    name: str
+    panel: str
+    valid_from: Instant
+    m_number: str | None
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Hazard:
+    """Why an entry cannot be imported."""
+
+    name: str
+    sentence: str
+    is_conflict: bool = False
+
+    def __str__(self) -> str:
+        return f"{shown(self.name)[1:-1]}: {self.sentence}"
+
+
+@dataclass(slots=True)
+class LegacyTree:
+    """What a legacy directory holds."""
+
+    root: Path
+    entries: list[Entry] = field(default_factory=list)
+    hazards: list[Hazard] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def drop(self, hazards: Iterable[Hazard]) -> None:
+        """Take hazards in, and their entries out."""
+        new = list(hazards)
+        names = {hazard.name for hazard in new}
+        self.hazards += new
+        self.entries = [entry for entry in self.entries if entry.name not in names]
+
+
+def read_legacy_tree(root: Path, timezone: tzinfo) -> LegacyTree:
+    """Read the names and links of a legacy directory; stamps are local times of `timezone`.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such directory.
+    RequestError
+        It is a file.
+    UnavailableError
+        It cannot be read.
+    """
+    tree = LegacyTree(root)
+    modules: set[str] = set()
+    places: dict[tuple[str, Instant], list[str]] = defaultdict(list)
+    for item in _listed(root):
+        if is_m_number(item.name) and item.is_dir() and not item.is_symlink():
+            modules.add(item.name)
+        elif parts := _MEANT_AS_ENTRY.fullmatch(item.name):
+            _take(tree, item, parts, timezone, places)
+        else:
+            tree.notes.append(f"{shown(item.name)} is no panel and no module; it is left out")
+    tree.drop(_doubled(places))
+    tree.drop(_with_two_m_numbers(tree.entries))
+    tree.drop(_with_stray_files(tree))
+    linked = {entry.m_number for entry in tree.entries}
+    tree.notes += [f"{name} is linked by no panel; it is left out" for name in sorted(modules - linked)]
+    return tree
+
+
+def _listed(root: Path) -> list[os.DirEntry[str]]:
+    name = shown(str(root))
+    try:
+        with os.scandir(root) as items:
+            return sorted(items, key=lambda item: item.name)
+    except FileNotFoundError:
+        raise NotFoundError(f"there is no directory {name}") from None
+    except NotADirectoryError:
+        raise RequestError(f"{name} is a file; a directory of links is expected") from None
+    except OSError as error:
+        raise UnavailableError(f"{name} cannot be read: {error.strerror}") from None
+
+
+def _take(
+    tree: LegacyTree,
+    item: os.DirEntry[str],
+    parts: re.Match[str],
+    timezone: tzinfo,
+    places: dict[tuple[str, Instant], list[str]],
+) -> None:
+    try:
+        valid_from = BEGINNING if parts["stamp"] is None else _stamp(parts["stamp"], timezone)
+        # Two spellings of one Id are two entries at one place, whatever else is wrong with them.
+        places[str(PanelId.parse_any_spelling(parts["panel"])), valid_from].append(item.name)
+        panel = str(PanelId.parse(parts["panel"]))
+        folder = _folder(tree.root, item)
+        leads_to_module = item.is_symlink() and is_m_number(folder.name)
+        m_number = parse_m_number(folder.name) if leads_to_module else None
+    except RequestError as error:
+        tree.hazards.append(Hazard(item.name, error.message))
+    else:
+        tree.entries.append(Entry(item.name, panel, valid_from, m_number, folder))
+
+
+def _stamp(text: str, timezone: tzinfo) -> Instant:
+    if not (len(text) == 14 and text.isascii() and text.isdecimal()):
+        counted = f" ({len(text)} digits)" if text.isascii() and text.isdecimal() else ""
+        raise InstantError(f"the stamp {shown(text)}{counted} is not of 14 digits (YYYYMMDDHHMMSS)")
+    return parse_instant(text, timezone)
+
+
+def _folder(root: Path, item: os.DirEntry[str]) -> Path:
+    """Return the real folder behind an entry.
+
+    Raises
+    ------
+    RequestError
+        The link dangles, turns in a circle, leaves the tree, or leads to no folder of a module or panel.
+    """
+    path = Path(item.path)
+    target = f"the link to {shown(str(path.readlink()))}" if item.is_symlink() else "it"
+    try:
+        folder = path.resolve(strict=True)
+    except FileNotFoundError:
+        raise RequestError(f"{target} dangles: nothing is there") from None
+    except (OSError, RuntimeError):
+        raise RequestError(f"{target} turns in a circle or cannot be followed") from None
+    if not folder.is_relative_to(root.resolve()):
+        raise RequestError(f"{target} leaves the tree")
+    if not folder.is_dir():
+        raise RequestError(f"{target} is no folder")
+    if item.is_symlink() and not (is_m_number(folder.name) or _MEANT_AS_ENTRY.fullmatch(folder.name)):
+        raise RequestError(f"{target} leads to no folder of a module")
+    return folder
+
+
+def _doubled(places: dict[tuple[str, Instant], list[str]]) -> list[Hazard]:
+    """Return a hazard for every entry that shares panel and start with another."""
+    return [
+        Hazard(
+            name, f"another entry has the same panel and start: {', '.join(n for n in names if n != name)}"
+        )
+        for names in places.values()
+        if len(names) > 1
+        for name in names
+    ]
+
+
+def _with_two_m_numbers(entries: Iterable[Entry]) -> list[Hazard]:
+    """Return a hazard for every entry of a panel that is linked to two modules."""
+    groups: dict[str, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        if entry.m_number is not None:
+            groups[entry.panel].append(entry)
+    return [
+        Hazard(entry.name, f"panel {entry.panel} is linked to two modules, {' and '.join(sorted(modules))}")
+        for group in groups.values()
+        if len(modules := {entry.m_number or "" for entry in group}) > 1
+        for entry in group
+    ]
+
+
+def _with_stray_files(tree: LegacyTree) -> list[Hazard]:
+    """Return a hazard for every entry in whose folder a link leaves the tree."""
+    root = tree.root.resolve()
+    strays = {
+        folder: [path.name for path in sorted(folder.iterdir()) if not path.resolve().is_relative_to(root)]
+        for folder in {entry.folder for entry in tree.entries}
+    }
+    return [
+        Hazard(
+            entry.name, f"in {entry.folder.name}, the link {', '.join(strays[entry.folder])} leaves the tree"
+        )
+        for entry in tree.entries
+        if strays[entry.folder]
+    ]

@@ -1,0 +1,103 @@
+"""A folder with one panel's arrays, ``g0_gain.npy`` and so on, all checked at the door."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from registry.arrays import check_file, oddities
+from registry.detectors import DetectorType
+from registry.errors import ArrayError, NotFoundError, UnavailableError
+from registry.identifiers import shown
+from registry.records import CheckedConstants, CheckedFile
+from registry.registration.constants import check_in
+
+
+@dataclass(frozen=True, slots=True)
+class PanelFolder:
+    """What a folder holds: constants by kind, and the names of entries that are none."""
+
+    path: Path
+    constants: tuple[CheckedConstants, ...]
+    left_out: tuple[str, ...]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is legal in the files and yet worth a look."""
+        return [warning for constants in self.constants for warning in constants.warnings]
+
+
+def read_panel_folder(
+    folder: Path, detector: DetectorType, kinds: Sequence[str] | None = None, *, allow_nonfinite: bool = False
+) -> PanelFolder:
+    """Check every file of the kinds asked for; without `kinds`, of the required ones and of all that are there.
+
+    Raises
+    ------
+    ArrayError
+        Files are missing or are not what they must be; all such are listed.
+    NotFoundError
+        There is no such folder.
+    UnavailableError
+        A file cannot be read.
+    """
+    names = _names(folder)
+    wanted = (
+        [detector.kind(kind).name for kind in dict.fromkeys(kinds)]
+        if kinds
+        else _kinds_there(detector, names)
+    )
+    problems: list[str] = []
+    constants = []
+    for kind in wanted:
+        missing = [name for name in detector.file_names(kind) if name not in names]
+        if missing:
+            problems.append(f"{shown(str(folder))} lacks {', '.join(missing)}")
+            continue
+        checked = _check_kind(folder, detector, kind, problems, allow_nonfinite=allow_nonfinite)
+        if checked is not None:
+            constants.append(checked)
+    if problems:
+        raise ArrayError("; ".join(problems), problems=problems)
+    taken = {name for kind in wanted for name in detector.file_names(kind)}
+    return PanelFolder(folder, tuple(constants), tuple(sorted(names - taken)))
+
+
+def _names(folder: Path) -> set[str]:
+    try:
+        return {path.name for path in folder.iterdir()}
+    except FileNotFoundError:
+        raise NotFoundError(f"there is no folder {shown(str(folder))}", path=str(folder)) from None
+    except NotADirectoryError:
+        raise ArrayError(
+            f"{shown(str(folder))} is a file; a folder with g0_gain.npy and so on is expected",
+            path=str(folder),
+        ) from None
+    except OSError as error:
+        raise UnavailableError(f"{shown(str(folder))} cannot be read: {error.strerror}") from None
+
+
+def _kinds_there(detector: DetectorType, names: set[str]) -> list[str]:
+    """Return the required kinds, and every other of which a file is there: it must be whole then."""
+    return [
+        kind.name for kind in detector.kinds if kind.required or names & set(detector.file_names(kind.name))
+    ]
+
+
+def _check_kind(
+    folder: Path, detector: DetectorType, name: str, problems: list[str], *, allow_nonfinite: bool
+) -> CheckedConstants | None:
+    kind = detector.kind(name)
+    files: list[CheckedFile] = []
+    for file_name in detector.file_names(name):
+        try:
+            files.append(check_file(folder / file_name, detector, kind, allow_nonfinite=allow_nonfinite))
+        except ArrayError as error:
+            problems.append(error.message)
+    if len(files) < detector.gain_ranges:
+        return None
+    warnings = [
+        warning for gain_range, file in enumerate(files) for warning in oddities(kind, gain_range, file)
+    ]
+    return check_in(detector.name, name, files, warnings)

@@ -1,0 +1,1 @@
+"""Questions: what is known, what is valid when, as of which revision. Nothing here writes."""

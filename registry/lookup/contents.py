@@ -1,0 +1,87 @@
+"""What the registry knows of a file's content, and what it keeps: files, constants, exports."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import sqlalchemy as sa
+
+from registry import schema
+from registry.instants import Instant
+from registry.lookup.versions import versions_with_constants
+from registry.records import IdentifiedExport, IdentifiedInput
+
+
+def inputs_with(connection: sa.Connection, sha256: str, revision: int) -> list[IdentifiedInput]:
+    """Return the constants in which the file stands, as far as recorded by then."""
+    constants, part = schema.constants, schema.constants_file
+    query = (
+        sa.select(constants.c.sha256, constants.c.kind, part.c.gain_range)
+        .join(part, part.c.constants_id == constants.c.id)
+        .where(part.c.sha256 == sha256, constants.c.recorded_in <= revision)
+        .order_by(constants.c.id, part.c.gain_range)
+    )
+    return [
+        IdentifiedInput(
+            kind=row.kind,
+            gain_range=row.gain_range,
+            constants=row.sha256,
+            versions=tuple(versions_with_constants(connection, row.sha256, revision)),
+        )
+        for row in connection.execute(query).all()
+    ]
+
+
+def exports_with(connection: sa.Connection, sha256: str) -> list[IdentifiedExport]:
+    """Return the recorded exports that wrote the file, as an array or as their provenance document."""
+    export, output = schema.export, schema.export_output
+    arrays = (
+        sa.select(export, output.c.type.label("wrote"), output.c.path.label("place"))
+        .join(output, output.c.export_id == export.c.id)
+        .where(output.c.sha256 == sha256)
+        .order_by(export.c.id)
+    )
+    documents = (
+        sa.select(export, sa.literal("provenance").label("wrote"), export.c.provenance_path.label("place"))
+        .where(export.c.provenance_sha256 == sha256)
+        .order_by(export.c.id)
+    )
+    return [_export(row) for query in (arrays, documents) for row in connection.execute(query)]
+
+
+def _export(row: Any) -> IdentifiedExport:
+    return IdentifiedExport(
+        export=row.id,
+        type=row.wrote,
+        path=row.place,
+        detector_id=row.detector_id,
+        instant=Instant(row.instant),
+        revision=row.revision,
+        recorded_at=Instant(row.recorded_at),
+        author=row.author,
+    )
+
+
+def file_sizes(connection: sa.Connection) -> dict[str, int]:
+    """Return the size in bytes of every recorded file, by SHA-256."""
+    return {
+        row.sha256: row.size
+        for row in connection.execute(sa.select(schema.blob.c.sha256, schema.blob.c.size))
+    }
+
+
+def manifests(connection: sa.Connection) -> list[tuple[str, str, str, list[str]]]:
+    """Return (SHA-256 of the manifest, detector type, kind, SHA-256 by gain range) of all constants."""
+    constants, part = schema.constants, schema.constants_file
+    query = (
+        sa.select(
+            constants.c.sha256, constants.c.detector_type, constants.c.kind, part.c.sha256.label("file")
+        )
+        .outerjoin(part, part.c.constants_id == constants.c.id)
+        .order_by(constants.c.id, part.c.gain_range)
+    )
+    files: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for row in connection.execute(query):
+        files[row.sha256, row.detector_type, row.kind].append(row.file)
+    return [(*key, found) for key, found in files.items()]

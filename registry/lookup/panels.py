@@ -1,0 +1,132 @@
+"""Which panels there are, which M-numbers they bear, and which panels a name stands for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from registry import detectors, schema
+from registry.errors import IdentifierError, NotFoundError
+from registry.identifiers import PanelId, is_m_number, join_detector_id, parse_m_number, shown
+from registry.lookup.suggestions import known_instead
+from registry.records import Alias, Panel
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The panels for which a name stands: one panel, all under an M-number, or a detector's in order."""
+
+    name: str
+    sort: Literal["panel", "alias", "detector"]
+    panels: tuple[Panel, ...]
+
+    @property
+    def detector_id(self) -> str:
+        """The panel Ids joined in order."""
+        return join_detector_id([panel.panel for panel in self.panels])
+
+
+def _select_panels(revision: int) -> sa.Select[Any]:
+    panel, alias = schema.panel, schema.alias
+    return (
+        sa.select(panel.c.identifier, panel.c.detector_type, panel.c.recorded_in, alias.c.m_number)
+        .select_from(panel)
+        .outerjoin(alias, sa.and_(alias.c.panel_id == panel.c.id, schema.visible(alias, revision)))
+        .where(panel.c.recorded_in <= revision)
+        .order_by(panel.c.id)
+    )
+
+
+def _panel(row: Any) -> Panel:
+    return Panel(row.identifier, row.m_number, row.detector_type, row.recorded_in)
+
+
+def panels(connection: sa.Connection, revision: int) -> list[Panel]:
+    """Return all panels, in the order in which they were recorded."""
+    return [_panel(row) for row in connection.execute(_select_panels(revision))]
+
+
+def find_panels(connection: sa.Connection, identifiers: list[str], revision: int) -> tuple[Panel, ...]:
+    """Return the panels with these Ids, in this order.
+
+    Raises
+    ------
+    NotFoundError
+        One or more are not known; all of them are named, with near ones.
+    """
+    query = _select_panels(revision).where(schema.panel.c.identifier.in_(identifiers))
+    found = {row.identifier: _panel(row) for row in connection.execute(query)}
+    unknown = [identifier for identifier in identifiers if identifier not in found]
+    if unknown:
+        known = [panel.panel for panel in panels(connection, revision)]
+        sentences = [f"panel {name} is not known{known_instead(name, known)}" for name in unknown]
+        raise NotFoundError("; ".join(sentences), panels=unknown)
+    return tuple(found[identifier] for identifier in identifiers)
+
+
+def panels_of_alias(connection: sa.Connection, m_number: str, revision: int) -> tuple[Panel, ...]:
+    """Return the panels that bear the M-number, in the order in which they were recorded.
+
+    Raises
+    ------
+    NotFoundError
+        None bears it; near M-numbers are named.
+    """
+    found = connection.execute(_select_panels(revision).where(schema.alias.c.m_number == m_number)).all()
+    if not found:
+        known = {alias.alias for alias in aliases(connection, revision)}
+        raise NotFoundError(
+            f"no panel bears the M-number {m_number}{known_instead(m_number, known)}", alias=m_number
+        )
+    return tuple(_panel(row) for row in found)
+
+
+def aliases(connection: sa.Connection, revision: int, *, withdrawn: bool = False) -> list[Alias]:
+    """Return the aliases, by M-number; with those withdrawn by then, if asked."""
+    alias = schema.alias
+    condition = alias.c.recorded_in <= revision if withdrawn else schema.visible(alias, revision)
+    query = (
+        sa.select(alias.c.m_number, schema.panel.c.identifier, alias.c.recorded_in, alias.c.withdrawn_in)
+        .join(schema.panel, schema.panel.c.id == alias.c.panel_id)
+        .where(condition)
+        .order_by(alias.c.m_number, alias.c.id)
+    )
+    return [Alias(*row) for row in connection.execute(query)]
+
+
+def find_target(connection: sa.Connection, name: str, revision: int) -> Target:
+    """Return the panels for which a panel Id, an M-number or a detector Id stands.
+
+    Raises
+    ------
+    IdentifierError
+        The text is none of these, or not in its canonical form.
+    NotFoundError
+        It is not known.
+    """
+    if is_m_number(name):
+        return Target(name, "alias", panels_of_alias(connection, parse_m_number(name), revision))
+    if "_" in name:
+        identifiers = detectors.parse_detector_id(name)
+        sort: Literal["panel", "detector"] = "detector"
+    else:
+        identifiers, sort = [_parse_panel(name)], "panel"
+    return Target(name, sort, find_panels(connection, identifiers, revision))
+
+
+def _parse_panel(name: str) -> str:
+    if "-" not in name:
+        raise IdentifierError(
+            f"{shown(name)} is neither a panel Id (170505-149520170815-3d00b0), nor an M-number (M068),"
+            " nor a detector Id (panel Ids joined by '_')"
+        )
+    return str(PanelId.parse(name))
+
+
+def panel_keys(connection: sa.Connection, identifiers: list[str]) -> dict[str, int]:
+    """Return the database's keys of the panels with these Ids, for those that are recorded."""
+    panel = schema.panel
+    query = sa.select(panel.c.identifier, panel.c.id).where(panel.c.identifier.in_(identifiers))
+    return {row.identifier: row.id for row in connection.execute(query)}

@@ -1,0 +1,254 @@
+"""The question behind every export: from which constants is this detector's array made, at this instant?
+
+All that is missing is found before anything is refused, so a person mends it in one go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from registry import detectors, schema
+from registry.detectors import DetectorType, Kind
+from registry.errors import NotFoundError, NotValidError, RequestError
+from registry.identifiers import Dataset, is_dataset, join_detector_id
+from registry.instants import Instant
+from registry.lookup import validity, versions
+from registry.lookup.panels import find_panels, find_target
+from registry.lookup.runs import find_configuration, run_of
+from registry.lookup.validity import Found
+from registry.provenance.document import (
+    ConfigurationFacts,
+    FileStatistics,
+    InputConstants,
+    InputFile,
+    InputPanel,
+    Resolution,
+    RevisionStamp,
+    RunFacts,
+)
+from registry.records import Configuration, Panel, Run, StoredFile, Version
+
+BEGIN_OF_RUN = "begin of the run"
+REQUEST = "request"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked: ``at`` None means the begin of the run; ``types`` None the required ones."""
+
+    target: str
+    source: str | None = None
+    at: Instant | None = None
+    types: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The resolution, the configuration's source, and what deserves a look."""
+
+    resolution: Resolution
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """The panels asked about, and the run and configuration that name them, if a dataset did."""
+
+    panels: tuple[Panel, ...]
+    run: Run | None = None
+    dataset: Dataset | None = None
+    configuration: Configuration | None = None
+
+
+def resolve(connection: sa.Connection, question: Question, revision: int) -> Answer:
+    """Return from which files the arrays are made.
+
+    Raises
+    ------
+    IdentifierError, RequestError
+        The question is not well formed, or several sources fit.
+    NotFoundError
+        The run, its detector, a panel or a type is not known, or the configuration carries no panel Ids.
+    NotValidError
+        The run's begin is not known and no instant is given, or for a panel nothing is valid then; all
+        that is missing is listed.
+    """
+    subject = _subject(connection, question, revision)
+    detector = _one_type(subject.panels)
+    kinds = _kinds(detector, question.types)
+    instant = _instant(subject, question.at)
+    found = validity.versions_at(connection, subject.panels, [kind.name for kind in kinds], instant, revision)
+    validity.refuse_missing(
+        validity.missing(connection, subject.panels, [kind.name for kind in kinds], instant, found, revision)
+    )
+    resolution = Resolution(
+        detector_type=detector.name,
+        detector_id=join_detector_id([panel.panel for panel in subject.panels]),
+        instant=str(instant),
+        instant_is=BEGIN_OF_RUN if question.at is None else REQUEST,
+        run=_run_facts(connection, subject),
+        configuration=_configuration_facts(connection, subject.configuration),
+        types=tuple(kind.calibration_type for kind in kinds),
+        panels=_input_panels(connection, subject.panels, kinds, found),
+    )
+    return Answer(resolution, tuple(_warnings(subject, question.at, found)))
+
+
+def _subject(connection: sa.Connection, question: Question, revision: int) -> _Subject:
+    if not is_dataset(question.target):
+        return _named_detector(connection, question, revision)
+    dataset = Dataset.parse(question.target)
+    configuration = find_configuration(connection, dataset, question.source, revision)
+    if not configuration.panels:
+        raise NotFoundError(
+            f"the configuration of {configuration.source} in {dataset} is {configuration.object_name},"
+            f" which carries no panel Ids; calreg detector configure {dataset.experiment} {configuration.source}"
+            f" --first-run {dataset.run} DETECTOR_ID says by hand which panels answered",
+            dataset=str(dataset),
+            source=configuration.source,
+        )
+    panels = find_panels(connection, list(configuration.panels), revision)
+    return _Subject(panels, run_of(connection, dataset, revision), dataset, configuration)
+
+
+def _named_detector(connection: sa.Connection, question: Question, revision: int) -> _Subject:
+    target = find_target(connection, question.target, revision)
+    if target.sort == "alias":
+        raise RequestError(
+            f"{target.name} is an M-number, not a detector:"
+            " name its panel Ids in segment order, joined by '_'"
+        )
+    if question.source is not None:
+        raise RequestError("a source goes with a dataset; a detector Id names its panels itself")
+    if question.at is None:
+        raise RequestError("a detector Id has no time of its own: give --at")
+    return _Subject(target.panels)
+
+
+def _one_type(panels: Sequence[Panel]) -> DetectorType:
+    names = {panel.detector_type for panel in panels}
+    if len(names) > 1:
+        raise RequestError(f"the panels are of several detector types: {', '.join(sorted(names))}")
+    return detectors.detector_type(names.pop())
+
+
+def _kinds(detector: DetectorType, types: tuple[str, ...] | None) -> list[Kind]:
+    if not types:
+        return [detector.kind(name) for name in detector.required_kinds]
+    return [detector.kind_of_type(name) for name in dict.fromkeys(types)]
+
+
+def _instant(subject: _Subject, at: Instant | None) -> Instant:
+    if at is not None:
+        return at
+    if subject.run is not None and subject.run.begin is not None:
+        return subject.run.begin
+    why = "is registered without a begin" if subject.run else "is not registered"
+    raise NotValidError(
+        f"{subject.dataset} {why}, so it is not known which constants were valid;"
+        f" give --at, or calreg run add {subject.dataset} --begin T",
+        dataset=str(subject.dataset),
+    )
+
+
+def _warnings(subject: _Subject, at: Instant | None, found: Found) -> list[str]:
+    run = subject.run
+    if run is None:
+        return []
+    warnings = []
+    if at is not None and run.begin is not None and at != run.begin:
+        warnings.append(f"{subject.dataset} began at {run.begin}; the constants of {at} are taken, as asked")
+    if run.end is not None:
+        warnings += [
+            f"another {version.kind} of {version.panel} begins {version.valid_to}, inside {subject.dataset}"
+            f" (to {run.end}); the one valid at its begin is taken for all of it"
+            for version in found.values()
+            if version.valid_to is not None and version.valid_to <= run.end
+        ]
+    return warnings
+
+
+def stamp(connection: sa.Connection, numbers: set[int]) -> dict[int, RevisionStamp]:
+    """Return number, instant, author and comment of each of the revisions."""
+    table = schema.revision
+    rows = connection.execute(sa.select(table).where(table.c.number.in_(numbers)))
+    return {
+        row.number: RevisionStamp(row.number, str(Instant(row.recorded_at)), row.author, row.comment)
+        for row in rows
+    }
+
+
+def _run_facts(connection: sa.Connection, subject: _Subject) -> RunFacts | None:
+    if subject.dataset is None:
+        return None
+    run = subject.run
+    return RunFacts(
+        experiment=subject.dataset.experiment,
+        run=subject.dataset.run,
+        begin=str(run.begin) if run and run.begin is not None else None,
+        end=str(run.end) if run and run.end is not None else None,
+        registered=stamp(connection, {run.recorded_in})[run.recorded_in] if run else None,
+    )
+
+
+def _configuration_facts(connection: sa.Connection, found: Configuration | None) -> ConfigurationFacts | None:
+    if found is None:
+        return None
+    return ConfigurationFacts(
+        experiment=found.experiment,
+        source=found.source,
+        first_run=found.first_run,
+        last_run=found.last_run,
+        registered=stamp(connection, {found.recorded_in})[found.recorded_in],
+    )
+
+
+def _input_panels(
+    connection: sa.Connection,
+    panels: Sequence[Panel],
+    kinds: Sequence[Kind],
+    found: Found,
+) -> tuple[InputPanel, ...]:
+    stamps = stamp(connection, {version.recorded_in for version in found.values()})
+    files = versions.files_of(
+        connection, {version.constants for version in found.values() if version.constants}
+    )
+
+    def constants(version: Version) -> InputConstants:
+        sha256 = version.constants or ""
+        return InputConstants(
+            kind=version.kind,
+            version=version.version,
+            valid_from=version.valid_from.iso,
+            valid_to=None if version.valid_to is None else version.valid_to.iso,
+            constants=sha256,
+            registered=stamps[version.recorded_in],
+            comment=version.comment,
+            carried_from=version.carried_from,
+            source_path=version.source_path,
+            nonfinite_allowed=version.nonfinite_allowed,
+            files=tuple(_input_file(file) for file in files[sha256]),
+        )
+
+    return tuple(
+        InputPanel(
+            position=position,
+            panel=panel.panel,
+            alias=panel.alias,
+            constants=tuple(constants(found[panel.panel, kind.name]) for kind in kinds),
+        )
+        for position, panel in enumerate(panels)
+    )
+
+
+def _input_file(file: StoredFile) -> InputFile:
+    seen = file.statistics
+    return InputFile(
+        gain_range=file.gain_range,
+        sha256=file.sha256,
+        size=file.size,
+        statistics=FileStatistics(seen.minimum, seen.median, seen.maximum, seen.zeros, seen.nonfinite),
+    )

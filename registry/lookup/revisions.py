@@ -1,0 +1,106 @@
+"""Which revision is meant, and what the revisions were."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, tzinfo
+
+import sqlalchemy as sa
+
+from registry import instants, schema
+from registry.errors import InstantError, NotFoundError, RequestError
+from registry.identifiers import shown
+from registry.instants import Instant
+from registry.lookup.suggestions import known_instead
+from registry.records import Tag
+
+AsOf = int | str | datetime | None
+"""A revision's number, an instant, a tag's name, or None for the newest revision."""
+
+_STAMP_DIGITS = 14
+_LIKE_AN_ISO_TIME = re.compile(r"[0-9]{4}-")
+
+
+def newest_revision(connection: sa.Connection) -> int:
+    """Return the number of the newest revision, 0 where there is none."""
+    return int(connection.execute(sa.select(sa.func.max(schema.revision.c.number))).scalar() or 0)
+
+
+def revision_as_of(connection: sa.Connection, as_of: AsOf, timezone: tzinfo = UTC) -> int:
+    """Return the number of the revision that is meant.
+
+    As text, 14 digits and ISO times are instants, fewer digits a revision, all else a tag.
+
+    Raises
+    ------
+    InstantError
+        The instant cannot be read or lies in the future, where answers are not settled yet.
+    NotFoundError
+        There is no such revision or tag, or there was none yet at that instant.
+    """
+    if as_of is None:
+        return newest_revision(connection)
+    if isinstance(as_of, datetime):
+        return _revision_at(connection, instants.instant_of(as_of))
+    if isinstance(as_of, int):
+        return _known_revision(connection, as_of)
+    if as_of.isdecimal() and len(as_of) < _STAMP_DIGITS:
+        return _known_revision(connection, int(as_of))
+    if as_of.isdecimal() or _LIKE_AN_ISO_TIME.match(as_of):
+        return _revision_at(connection, instants.parse_instant(as_of, timezone))
+    return _tagged_revision(connection, as_of)
+
+
+def _known_revision(connection: sa.Connection, number: int) -> int:
+    newest = newest_revision(connection)
+    if not 1 <= number <= newest:
+        known = f"1 to {newest} are known" if newest else "none is recorded yet"
+        raise NotFoundError(f"there is no revision {number}; {known}", revision=number)
+    return number
+
+
+def _revision_at(connection: sa.Connection, instant: Instant) -> int:
+    if instant > instants.now():
+        raise InstantError(f"as of {instant} is in the future; what the registry will know is not settled")
+    found = connection.execute(
+        sa.select(sa.func.max(schema.revision.c.number)).where(schema.revision.c.recorded_at <= instant)
+    ).scalar()
+    if found is None:
+        first = connection.execute(sa.select(sa.func.min(schema.revision.c.recorded_at))).scalar()
+        known = f"the first is of {Instant(first)}" if first is not None else "none is recorded yet"
+        raise NotFoundError(f"there was no revision at {instant}; {known}")
+    return int(found)
+
+
+def _tagged_revision(connection: sa.Connection, name: str) -> int:
+    query = sa.select(schema.tag.c.revision).where(schema.tag.c.name == name)
+    found = connection.execute(query).scalar_one_or_none()
+    if found is None:
+        names = connection.execute(sa.select(schema.tag.c.name)).scalars()
+        raise NotFoundError(f"there is no tag {shown(name)}{known_instead(name, names)}", tag=name)
+    return int(found)
+
+
+def tags(connection: sa.Connection) -> list[Tag]:
+    """Return all tags, in the order of the revisions that they name."""
+    query = sa.select(schema.tag).order_by(schema.tag.c.revision, schema.tag.c.name)
+    return [Tag(row.name, row.revision, row.recorded_in) for row in connection.execute(query)]
+
+
+def recorded_at(connection: sa.Connection, number: int) -> Instant | None:
+    """Return when the revision was recorded, None for revision 0."""
+    query = sa.select(schema.revision.c.recorded_at).where(schema.revision.c.number == number)
+    found = connection.execute(query).scalar_one_or_none()
+    return None if found is None else Instant(found)
+
+
+def refuse_no_comment(comment: str | None, what: str) -> None:
+    """Refuse a correction without a comment.
+
+    Raises
+    ------
+    RequestError
+        The comment is missing or empty.
+    """
+    if not (comment or "").strip():
+        raise RequestError(f"{what} needs a comment that says why: give --comment")

@@ -1,0 +1,204 @@
+"""Runs, and which detector answered in them: configurations over ranges of runs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from registry import schema
+from registry.errors import NotFoundError, RequestError
+from registry.identifiers import Dataset, join_detector_id, shown, source_fits
+from registry.instants import Instant
+from registry.lookup.suggestions import known_instead, shortened
+from registry.records import Configuration, Detector, Run
+
+
+def _instant(value: int | None) -> Instant | None:
+    return None if value is None else Instant(value)
+
+
+def runs(connection: sa.Connection, revision: int, experiment: str | None = None) -> list[Run]:
+    """Return the runs, by experiment and number."""
+    run = schema.run
+    query = sa.select(run).where(schema.visible(run, revision)).order_by(run.c.experiment, run.c.number)
+    if experiment is not None:
+        query = query.where(run.c.experiment == experiment)
+    return [
+        Run(row.experiment, row.number, _instant(row.begin_at), _instant(row.end_at), row.recorded_in, None)
+        for row in connection.execute(query)
+    ]
+
+
+def run_of(connection: sa.Connection, dataset: Dataset, revision: int) -> Run | None:
+    """Return the run if it is registered: a configuration may cover runs that are not."""
+    found = [run for run in runs(connection, revision, dataset.experiment) if run.run == dataset.run]
+    return found[0] if found else None
+
+
+def find_run(connection: sa.Connection, dataset: Dataset, revision: int) -> Run:
+    """Return the registered run.
+
+    Raises
+    ------
+    NotFoundError
+        It is not registered; near ones are named.
+    """
+    found = run_of(connection, dataset, revision)
+    if found is None:
+        raise unknown_run(connection, dataset, revision)
+    return found
+
+
+def unknown_run(connection: sa.Connection, dataset: Dataset, revision: int) -> NotFoundError:
+    """Return the refusal for a run that is neither registered nor covered by a configuration."""
+    known = runs(connection, revision)
+    covered = configurations(connection, revision)
+    numbers = sorted(run.run for run in known if run.experiment == dataset.experiment)
+    ranges = [f"{each.runs} of {each.source}" for each in covered if each.experiment == dataset.experiment]
+    if not numbers and not ranges:
+        experiments = {run.experiment for run in known} | {each.experiment for each in covered}
+        known_names = known_instead(dataset.experiment, experiments)
+        return NotFoundError(
+            f"experiment {dataset.experiment} is not known{known_names}", dataset=str(dataset)
+        )
+    nearest = sorted(sorted(numbers, key=lambda number: (abs(number - dataset.run), number))[:5])
+    parts = []
+    if nearest:
+        parts.append(f"near: {', '.join(map(str, nearest))}")
+    if ranges:
+        parts.append(f"configured: runs {shortened(ranges)}")
+    return NotFoundError(
+        f"run {dataset.run} of {dataset.experiment} is not known; {'; '.join(parts)}", dataset=str(dataset)
+    )
+
+
+def configurations(
+    connection: sa.Connection, revision: int, experiment: str | None = None
+) -> list[Configuration]:
+    """Return the configurations, by experiment, source and first run."""
+    return [found for _, found in keyed_configurations(connection, revision, experiment)]
+
+
+def keyed_configurations(
+    connection: sa.Connection, revision: int, experiment: str | None = None
+) -> list[tuple[int, Configuration]]:
+    """Return the configurations with the database's keys, which a correction needs."""
+    configuration = schema.configuration
+    query = (
+        sa.select(configuration)
+        .where(schema.visible(configuration, revision))
+        .order_by(
+            configuration.c.experiment, configuration.c.source, configuration.c.first_run, configuration.c.id
+        )
+    )
+    if experiment is not None:
+        query = query.where(configuration.c.experiment == experiment)
+    rows = connection.execute(query).all()
+    panels = _configured_panels(connection, [row.id for row in rows])
+    return [
+        (
+            row.id,
+            Configuration(
+                experiment=row.experiment,
+                source=row.source,
+                first_run=row.first_run,
+                last_run=row.last_run,
+                panels=tuple(panels[row.id]),
+                object_name=row.object_name,
+                recorded_in=row.recorded_in,
+                withdrawn_in=None,
+            ),
+        )
+        for row in rows
+    ]
+
+
+def _configured_panels(connection: sa.Connection, keys: list[int]) -> dict[int, list[str]]:
+    member = schema.configuration_panel
+    query = (
+        sa.select(member.c.configuration_id, schema.panel.c.identifier)
+        .join(schema.panel, schema.panel.c.id == member.c.panel_id)
+        .where(member.c.configuration_id.in_(keys))
+        .order_by(member.c.configuration_id, member.c.position)
+    )
+    panels: dict[int, list[str]] = defaultdict(list)
+    for row in connection.execute(query):
+        panels[row.configuration_id].append(row.identifier)
+    return panels
+
+
+def find_configuration(
+    connection: sa.Connection, dataset: Dataset, source: str | None, revision: int
+) -> Configuration:
+    """Return the configuration that answers for a run; one with panel Ids goes before one without.
+
+    Parameters
+    ----------
+    source
+        The source or a part that fits one of the run's; None where the run has only one.
+
+    Raises
+    ------
+    NotFoundError
+        The run has no configuration, or none of such a source; what it has is named.
+    RequestError
+        Several sources fit.
+    """
+    covering = _covering(configurations(connection, revision, dataset.experiment), dataset.run)
+    if not covering:
+        if run_of(connection, dataset, revision) is None:
+            raise unknown_run(connection, dataset, revision)
+        raise NotFoundError(
+            f"no detector is configured for {dataset}; calreg detector configure {dataset.experiment} SOURCE"
+            f" --first-run {dataset.run} DETECTOR_ID says which one answered",
+            dataset=str(dataset),
+        )
+    chosen = _fitting_source(sorted({found.source for found in covering}), source, dataset)
+    answering = [found for found in covering if found.source == chosen]
+    return next((found for found in answering if found.panels), answering[0])
+
+
+def _covering(found: Sequence[Configuration], run: int) -> list[Configuration]:
+    return [
+        each for each in found if each.first_run <= run and (each.last_run is None or run <= each.last_run)
+    ]
+
+
+def _fitting_source(sources: Sequence[str], part: str | None, dataset: Dataset) -> str:
+    fitting = list(sources)
+    if part is not None:
+        fitting = [part] if part in sources else [source for source in sources if source_fits(part, source)]
+    if not fitting:
+        raise NotFoundError(
+            f"{dataset} has no source {shown(part or '')}{known_instead(part or '', sources)}",
+            sources=list(sources),
+        )
+    if len(fitting) > 1:
+        given = f"{shown(part)} fits" if part is not None else f"{dataset} has"
+        raise RequestError(
+            f"{given} {len(fitting)} sources: {', '.join(fitting)}; say which one", sources=fitting
+        )
+    return fitting[0]
+
+
+def detector_of(connection: sa.Connection, dataset: Dataset, source: str | None, revision: int) -> Detector:
+    """Return the detector that answered in a run, and when the run began.
+
+    Raises
+    ------
+    NotFoundError, RequestError
+        As `find_configuration`.
+    """
+    configuration = find_configuration(connection, dataset, source, revision)
+    run = run_of(connection, dataset, revision)
+    return Detector(
+        experiment=dataset.experiment,
+        run=dataset.run,
+        source=configuration.source,
+        detector_id=join_detector_id(configuration.panels) if configuration.panels else None,
+        panels=configuration.panels,
+        begin=run.begin if run else None,
+        object_name=configuration.object_name,
+    )

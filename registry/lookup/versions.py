@@ -1,0 +1,181 @@
+"""Versions: the statements themselves, live and withdrawn, with the validity ranges that they span.
+
+A version holds from its start, inclusive, to the next start of the same panel and kind, exclusive. No two
+facts of one panel and kind that are visible as of a revision have the same start, so there are no ties.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from registry import schema
+from registry.errors import NotFoundError
+from registry.instants import Instant
+from registry.records import Panel, Statistics, StoredFile, Version
+
+
+def select_versions(revision: int) -> sa.Select[Any]:
+    """Return the columns of a version's record but for the end of its range."""
+    version, alias = schema.version, schema.alias
+    return (
+        sa.select(
+            version.c.id,
+            schema.panel.c.identifier,
+            alias.c.m_number,
+            version.c.kind,
+            version.c.valid_from,
+            schema.constants.c.sha256,
+            version.c.recorded_in,
+            version.c.withdrawn_in,
+            version.c.comment,
+            version.c.carried_from,
+            version.c.source_path,
+            version.c.nonfinite_allowed,
+        )
+        .select_from(version)
+        .join(schema.panel, schema.panel.c.id == version.c.panel_id)
+        .outerjoin(schema.constants, schema.constants.c.id == version.c.constants_id)
+        .outerjoin(alias, sa.and_(alias.c.panel_id == version.c.panel_id, schema.visible(alias, revision)))
+    )
+
+
+def next_start(revision: int) -> sa.ScalarSelect[int | None]:
+    """Return the smallest start after that of the version at hand, of the same panel and kind."""
+    version, later = schema.version, schema.version.alias("later")
+    return (
+        sa.select(sa.func.min(later.c.valid_from))
+        .where(later.c.panel_id == version.c.panel_id, later.c.kind == version.c.kind)
+        .where(later.c.valid_from > version.c.valid_from, schema.visible(later, revision))
+        .scalar_subquery()
+    )
+
+
+def record(row: Any, revision: int, valid_to: int | None) -> Version:
+    """Return the record of a row of `select_versions`; a later withdrawal is not known as of `revision`."""
+    live = is_live(row, revision)
+    return Version(
+        version=row.id,
+        panel=row.identifier,
+        alias=row.m_number,
+        kind=row.kind,
+        valid_from=Instant(row.valid_from),
+        valid_to=Instant(valid_to) if live and valid_to is not None else None,
+        constants=row.sha256,
+        recorded_in=row.recorded_in,
+        withdrawn_in=None if live else row.withdrawn_in,
+        comment=row.comment,
+        carried_from=row.carried_from,
+        source_path=row.source_path,
+        nonfinite_allowed=row.nonfinite_allowed,
+    )
+
+
+def is_live(row: Any, revision: int) -> bool:
+    """Tell whether the fact was not withdrawn yet as of `revision`."""
+    return row.withdrawn_in is None or row.withdrawn_in > revision
+
+
+def ranges(
+    connection: sa.Connection, panels: Sequence[Panel], kinds: Sequence[str] | None, revision: int
+) -> list[Version]:
+    """Return all validity ranges of the panels, gaps too: by panel (in the order given), kind and start."""
+    query = select_versions(revision).where(schema.visible(schema.version, revision))
+    if kinds is not None:
+        query = query.where(schema.version.c.kind.in_(kinds))
+    return _chained(connection, query, panels, revision)
+
+
+def registered(connection: sa.Connection, panels: Sequence[Panel], revision: int) -> list[Version]:
+    """Return every version ever recorded of the panels, the withdrawn ones too, in the order of `ranges`.
+
+    Only what is live has an end of its range: a withdrawn version has none.
+    """
+    query = select_versions(revision).where(schema.version.c.recorded_in <= revision)
+    return _chained(connection, query, panels, revision)
+
+
+def _chained(
+    connection: sa.Connection, query: sa.Select[Any], panels: Sequence[Panel], revision: int
+) -> list[Version]:
+    """Give each live row the next live start of its panel and kind as its end: one query, one pass."""
+    version = schema.version
+    rows = connection.execute(
+        query.where(schema.panel.c.identifier.in_([panel.panel for panel in panels])).order_by(
+            version.c.kind, version.c.valid_from, version.c.id
+        )
+    ).all()
+    following: dict[tuple[str, str], int] = {}
+    by_panel: dict[str, list[Version]] = defaultdict(list)
+    for row in reversed(rows):
+        key = (row.identifier, row.kind)
+        by_panel[row.identifier].append(record(row, revision, following.get(key)))
+        if is_live(row, revision):
+            following[key] = row.valid_from
+    return [version for panel in panels for version in reversed(by_panel[panel.panel])]
+
+
+def find_version(connection: sa.Connection, number: int, revision: int) -> Version:
+    """Return the version with that number, withdrawn or not.
+
+    Raises
+    ------
+    NotFoundError
+        There is none, as of that revision.
+    """
+    version = schema.version
+    found = _where(connection, sa.and_(version.c.id == number, version.c.recorded_in <= revision), revision)
+    if not found:
+        largest = connection.execute(
+            sa.select(sa.func.max(version.c.id)).where(version.c.recorded_in <= revision)
+        ).scalar()
+        known = f"1 to {largest} are known" if largest else "none is recorded yet"
+        raise NotFoundError(f"there is no version {number}; {known}", version=number)
+    return found[0]
+
+
+def versions_with_numbers(connection: sa.Connection, numbers: Sequence[int], revision: int) -> list[Version]:
+    """Return the versions with these numbers, in their order."""
+    return _where(connection, schema.version.c.id.in_(numbers), revision) if numbers else []
+
+
+def versions_with_constants(connection: sa.Connection, sha256: str, revision: int) -> list[Version]:
+    """Return the versions that state these constants, withdrawn ones too, by number."""
+    condition = sa.and_(schema.constants.c.sha256 == sha256, schema.version.c.recorded_in <= revision)
+    return _where(connection, condition, revision)
+
+
+def recorded_in(connection: sa.Connection, revision: int) -> list[Version]:
+    """Return the versions that a revision recorded, by number."""
+    return _where(connection, schema.version.c.recorded_in == revision, revision)
+
+
+def withdrawn_in(connection: sa.Connection, revision: int) -> list[Version]:
+    """Return the versions that a revision withdrew, by number."""
+    return _where(connection, schema.version.c.withdrawn_in == revision, revision)
+
+
+def _where(connection: sa.Connection, condition: sa.ColumnElement[bool], revision: int) -> list[Version]:
+    query = select_versions(revision).add_columns(next_start(revision).label("valid_to")).where(condition)
+    rows = connection.execute(query.order_by(schema.version.c.id))
+    return [record(row, revision, row.valid_to) for row in rows]
+
+
+def files_of(connection: sa.Connection, constants: Iterable[str]) -> dict[str, tuple[StoredFile, ...]]:
+    """Return the stored files of each of the constants, in the order of the gain ranges."""
+    blob, part = schema.blob, schema.constants_file
+    query = (
+        sa.select(schema.constants.c.sha256.label("constants"), part.c.gain_range, *blob.c)
+        .join(part, part.c.constants_id == schema.constants.c.id)
+        .join(blob, blob.c.sha256 == part.c.sha256)
+        .where(schema.constants.c.sha256.in_(list(constants)))
+        .order_by(schema.constants.c.sha256, part.c.gain_range)
+    )
+    files: dict[str, list[StoredFile]] = defaultdict(list)
+    for row in connection.execute(query):
+        statistics = Statistics(row.minimum, row.median, row.maximum, row.zeros, row.nonfinite)
+        files[row.constants].append(StoredFile(row.gain_range, row.sha256, row.size, statistics))
+    return {name: tuple(found) for name, found in files.items()}

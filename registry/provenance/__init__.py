@@ -1,0 +1,67 @@
+"""The provenance document, written and read. A document from elsewhere is data, and is not believed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from registry.errors import DocumentError, NotFoundError, UnavailableError
+from registry.identifiers import shown
+from registry.provenance.document import FILE_NAME, FORMAT, FORMAT_VERSION, Document, Heading
+
+__all__ = ["FILE_NAME", "Document", "encode", "read"]
+
+_LARGEST = 64 << 20  # 32 panels with every kind make some 0.2 MB
+
+
+def encode(document: Document) -> bytes:
+    """Return the document as indented JSON, ending with a newline."""
+    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+
+
+def read(path: Path) -> Document:
+    """Read a document, checking its format, every field and every type.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such file.
+    DocumentError
+        It is no provenance document, is of a newer format, cut, edited out of shape, or too large.
+    UnavailableError
+        It cannot be read.
+    """
+    name = shown(str(path))
+    content = _read_bounded(path)
+    try:
+        heading = msgspec.json.decode(content, type=Heading)
+    except (msgspec.DecodeError, RecursionError):
+        raise DocumentError(f"{name} is not a provenance document, or it is cut or damaged") from None
+    if heading.format != FORMAT:
+        raise DocumentError(f"{name} is not a provenance document: its format is {shown(heading.format)}")
+    if heading.format_version != FORMAT_VERSION:
+        raise DocumentError(
+            f"{name} is a provenance document of format {heading.format_version}; this software reads format"
+            f" {FORMAT_VERSION}"
+        )
+    try:
+        return msgspec.json.decode(content, type=Document)
+    except msgspec.ValidationError as error:
+        raise DocumentError(f"{name} is not a whole provenance document: {error}") from None
+
+
+def _read_bounded(path: Path) -> bytes:
+    name = shown(str(path))
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST + 1)
+    except FileNotFoundError:
+        raise NotFoundError(f"there is no file {name}") from None
+    except IsADirectoryError:
+        raise DocumentError(f"{name} is a folder, not a provenance document") from None
+    except OSError as error:
+        raise UnavailableError(f"{name} cannot be read: {error.strerror}") from None
+    if len(content) > _LARGEST:
+        raise DocumentError(f"{name} is larger than {_LARGEST >> 20} MiB: no provenance document")
+    return content

@@ -1,0 +1,179 @@
+"""The provenance document: what was asked, what answered, from which bytes, and what was written.
+
+The exporters work from its `Resolution` alone, so an export and its replay are the same code on the same
+values. Instants are ISO 8601 texts in UTC; None stands for the beginning (``valid_from``) and for still
+valid (``valid_to``). Paths of outputs are names beside the document.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+FORMAT = "calreg provenance"
+FORMAT_VERSION = 1
+FILE_NAME = "provenance.json"
+
+Sha256 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+Count = Annotated[int, Meta(ge=0)]
+Size = Annotated[int, Meta(ge=0, le=1 << 50)]
+PlainName = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}\Z")]
+
+
+class _Part(Struct, frozen=True, forbid_unknown_fields=True):
+    """A part of the document: immutable, and strict about what it takes."""
+
+
+class Request(_Part, frozen=True):
+    """What was asked: ``target`` is a dataset or a detector Id, ``at`` and ``as_of`` as they were given."""
+
+    target: str
+    source: str | None
+    at: str | None
+    as_of: str | None
+    types: tuple[str, ...]
+    format: str
+
+
+class RevisionStamp(_Part, frozen=True):
+    """A revision: number, instant, author and comment."""
+
+    revision: Count
+    recorded_at: str
+    author: str
+    comment: str | None
+
+
+class FileStatistics(_Part, frozen=True):
+    """Statistics of one input file, in the unit of its kind."""
+
+    minimum: float | None
+    median: float | None
+    maximum: float | None
+    zeros: Count
+    nonfinite: Count
+
+
+class InputFile(_Part, frozen=True):
+    """One stored file: a panel's array of one gain range."""
+
+    gain_range: Count
+    sha256: Sha256
+    size: Size
+    statistics: FileStatistics
+
+
+class InputConstants(_Part, frozen=True):
+    """The constants of one kind that answered for one panel, and the version that says so."""
+
+    kind: str
+    version: int
+    valid_from: str | None
+    valid_to: str | None
+    constants: Sha256
+    registered: RevisionStamp
+    comment: str | None
+    carried_from: int | None
+    source_path: str | None
+    nonfinite_allowed: bool
+    files: tuple[InputFile, ...]
+
+
+class InputPanel(_Part, frozen=True):
+    """One panel at its place in the detector."""
+
+    position: Count
+    panel: str
+    alias: str | None
+    constants: tuple[InputConstants, ...]
+
+
+class RunFacts(_Part, frozen=True):
+    """The run: ``begin`` is what was known of it, whatever instant was used."""
+
+    experiment: str
+    run: int
+    begin: str | None
+    end: str | None
+    registered: RevisionStamp | None
+
+
+class ConfigurationFacts(_Part, frozen=True):
+    """The configuration that named the panels."""
+
+    experiment: str
+    source: str
+    first_run: int
+    last_run: int | None
+    registered: RevisionStamp
+
+
+class Resolution(_Part, frozen=True):
+    """What the registry answered: everything that an export is made from.
+
+    ``instant_is`` says where the instant comes from: ``begin of the run`` or ``request``.
+    """
+
+    detector_type: str
+    detector_id: str
+    instant: str
+    instant_is: str
+    run: RunFacts | None
+    configuration: ConfigurationFacts | None
+    types: tuple[str, ...]
+    panels: tuple[InputPanel, ...]
+
+
+class Output(_Part, frozen=True):
+    """One written array; ``path`` and ``sha256`` are None where it was handed out in memory.
+
+    The axes are (gain range, panel, row, column).
+    """
+
+    type: str
+    kind: str
+    unit: str
+    shape: tuple[Count, Count, Count, Count]
+    dtype: str
+    path: PlainName | None
+    sha256: Sha256 | None
+    size: Size | None
+
+
+class RegistryStamp(_Part, frozen=True):
+    """Which registry answered, and as of which revision."""
+
+    id: str
+    revision: Count
+    recorded_at: str | None
+
+
+class Maker(_Part, frozen=True):
+    """Who made the export, where and how."""
+
+    author: str
+    host: str
+    command: str
+
+
+class Document(_Part, frozen=True):
+    """The whole document."""
+
+    format: Literal["calreg provenance"]
+    format_version: Literal[1]
+    created_at: str
+    created_by: Maker
+    software: dict[str, str]
+    registry: RegistryStamp
+    request: Request
+    resolution: Resolution
+    outputs: tuple[Output, ...]
+    warnings: tuple[str, ...]
+
+
+class Heading(Struct, frozen=True):
+    """What is read first, to tell a document of another format from a damaged one."""
+
+    format: str
+    format_version: int

@@ -1,0 +1,201 @@
+"""Detector configurations are recorded, superseded and withdrawn.
+
+The ranges of runs of configurations with panel Ids never overlap under one experiment and source. A
+configuration whose object carries no Ids overlaps nothing: it answers only where none with Ids does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import sqlalchemy as sa
+
+from registry import schema
+from registry.database import Change
+from registry.errors import ConflictError, NotFoundError, RequestError
+from registry.lookup.panels import panel_keys
+from registry.lookup.revisions import refuse_no_comment
+from registry.lookup.runs import keyed_configurations
+from registry.lookup.suggestions import shortened
+from registry.records import Configuration
+from registry.registration.panels import add_panels
+
+_FOREVER = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationStatement:
+    """Over these runs (``last_run`` None: open) these panels answered, or an object without Ids."""
+
+    experiment: str
+    source: str
+    first_run: int
+    last_run: int | None
+    panels: tuple[str, ...]
+    object_name: str | None = None
+
+    @property
+    def end(self) -> int:
+        """The last run, or a number after every run."""
+        return _FOREVER if self.last_run is None else self.last_run
+
+    @property
+    def place(self) -> str:
+        """The source and runs for a person."""
+        runs = f"{self.first_run}-{'end' if self.last_run is None else self.last_run}"
+        return f"{self.source} in {self.experiment}, runs {runs}"
+
+
+def state_configurations(
+    change: Change, statements: Sequence[ConfigurationStatement], *, supersede: bool
+) -> None:
+    """Record configurations, and the panels in them that are met for the first time, with a note.
+
+    With `supersede`, what they overlap is withdrawn and what is left of it recorded anew, in the same
+    revision.
+
+    Raises
+    ------
+    ConflictError
+        A range overlaps a recorded one, or another of the batch, and `supersede` is not set; all such are
+        listed.
+    RequestError
+        The runs are out of order; `supersede` without a comment.
+    """
+    if supersede:
+        refuse_no_comment(change.comment, "--supersede")
+    conflicts = []
+    for statement in statements:
+        if statement.end < statement.first_run:
+            raise RequestError(f"run {statement.last_run} is before run {statement.first_run}")
+        known = [
+            (key, _restated(found))
+            for key, found in keyed_configurations(change.connection, change.view, statement.experiment)
+        ]
+        if any(found == statement for _, found in known):
+            continue
+        overlapped = [(key, found) for key, found in known if _overlap(found, statement)]
+        if overlapped and not supersede:
+            places = ", ".join(found.place for _, found in overlapped)
+            conflicts.append(
+                f"{statement.place} overlaps what is configured for {places};"
+                " --supersede with a comment replaces the overlap"
+            )
+            continue
+        _supersede(change, overlapped, statement)
+        _record(change, statement)
+    if conflicts:
+        raise ConflictError("; ".join(conflicts), conflicts=conflicts)
+
+
+def _restated(found: Configuration) -> ConfigurationStatement:
+    return ConfigurationStatement(
+        found.experiment, found.source, found.first_run, found.last_run, found.panels, found.object_name
+    )
+
+
+def _overlap(one: ConfigurationStatement, other: ConfigurationStatement) -> bool:
+    return bool(
+        one.panels
+        and other.panels
+        and one.source == other.source
+        and one.first_run <= other.end
+        and other.first_run <= one.end
+    )
+
+
+def _supersede(
+    change: Change, overlapped: Sequence[tuple[int, ConfigurationStatement]], by: ConfigurationStatement
+) -> None:
+    if not overlapped:
+        return
+    change.withdraw(schema.configuration, [key for key, _ in overlapped])
+    for _, found in overlapped:
+        if found.first_run < by.first_run:
+            _record(change, replace(found, last_run=by.first_run - 1))
+        if found.end > by.end:
+            _record(change, replace(found, first_run=by.end + 1))
+
+
+def _record(change: Change, statement: ConfigurationStatement) -> None:
+    added = add_panels(change, statement.panels)
+    change.notes += [f"panel {name} was not known; it is recorded with its detector" for name in added]
+    (key,) = change.record(
+        schema.configuration,
+        [
+            {
+                "experiment": statement.experiment,
+                "source": statement.source,
+                "first_run": statement.first_run,
+                "last_run": statement.last_run,
+                "object_name": statement.object_name,
+            }
+        ],
+    )
+    keys = panel_keys(change.connection, list(statement.panels))
+    change.add(
+        schema.configuration_panel,
+        [
+            {"configuration_id": key, "position": position, "panel_id": keys[panel]}
+            for position, panel in enumerate(statement.panels)
+        ],
+    )
+
+
+def withdraw_configuration(
+    change: Change, experiment: str, source: str, first_run: int, last_run: int | None
+) -> None:
+    """Withdraw the configuration that begins with `first_run` (and ends with `last_run`, if given).
+
+    Where one with panel Ids and one without begin there, the one with is withdrawn: it is the one that
+    answers.
+
+    Raises
+    ------
+    NotFoundError
+        None begins there; the ranges that are configured are named.
+    ConflictError
+        It was withdrawn already.
+    RequestError
+        There is no comment.
+    """
+    refuse_no_comment(change.comment, "a withdrawal")
+    known = [
+        (key, _restated(found))
+        for key, found in keyed_configurations(change.connection, change.view, experiment)
+        if found.source == source
+    ]
+    fitting = [
+        (key, found)
+        for key, found in known
+        if found.first_run == first_run and (last_run is None or found.last_run == last_run)
+    ]
+    if not fitting:
+        _refuse_withdrawn(change, experiment, source, first_run, last_run)
+        places = shortened([found.place for _, found in known])
+        raise NotFoundError(
+            f"no configuration of {source} in {experiment} begins with run {first_run}"
+            + (f" and ends with run {last_run}" if last_run is not None else "")
+            + (f"; configured: {places}" if places else "; none is configured")
+        )
+    fitting.sort(key=lambda each: not each[1].panels)
+    change.withdraw(schema.configuration, [fitting[0][0]])
+
+
+def _refuse_withdrawn(
+    change: Change, experiment: str, source: str, first_run: int, last_run: int | None
+) -> None:
+    table = schema.configuration
+    query = sa.select(sa.func.max(table.c.withdrawn_in)).where(
+        table.c.experiment == experiment, table.c.source == source, table.c.first_run == first_run
+    )
+    if last_run is not None:
+        query = query.where(table.c.last_run == last_run)
+    revision = change.connection.execute(query).scalar()
+    if revision is not None:
+        raise ConflictError(
+            f"the configuration of {source} in {experiment} from run {first_run} was withdrawn already, by revision"
+            f" {revision}",
+            withdrawn_in=revision,
+        )

@@ -1,0 +1,72 @@
+"""Constants, the immutable sets of files that versions name, are recorded: once, whoever names them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from registry import schema
+from registry.database import Change
+from registry.records import CheckedConstants, CheckedFile
+
+
+def manifest(detector_type: str, kind: str, sha256s: Sequence[str]) -> str:
+    """Return the canonical text that identifies constants: type, kind and checksums by gain range."""
+    lines = [f"type {detector_type}", f"kind {kind}"]
+    lines += [f"{gain_range} {sha256}" for gain_range, sha256 in enumerate(sha256s)]
+    return "calreg constants 1\n" + "".join(f"{line}\n" for line in lines)
+
+
+def check_in(
+    detector_type: str, kind: str, files: Sequence[CheckedFile], warnings: Sequence[str]
+) -> CheckedConstants:
+    """Return the files of one kind, in the order of the gain ranges, as constants not recorded yet."""
+    text = manifest(detector_type, kind, [file.sha256 for file in files])
+    sha256 = hashlib.sha256(text.encode()).hexdigest()
+    return CheckedConstants(detector_type, kind, sha256, tuple(files), tuple(warnings))
+
+
+def record_constants(change: Change, constants: Iterable[CheckedConstants]) -> None:
+    """Record the constants, and their files, that are not recorded yet."""
+    wanted = {each.sha256: each for each in constants}
+    files = {file.sha256: file for each in wanted.values() for file in each.files}
+    new_files = _unrecorded(change, schema.blob, list(files))
+    change.record(schema.blob, [_blob(files[sha256]) for sha256 in new_files])
+    new = [wanted[sha256] for sha256 in _unrecorded(change, schema.constants, list(wanted))]
+    keys = change.record(
+        schema.constants,
+        [{"sha256": each.sha256, "detector_type": each.detector_type, "kind": each.kind} for each in new],
+    )
+    change.add(
+        schema.constants_file,
+        [
+            {"constants_id": key, "gain_range": gain_range, "sha256": file.sha256}
+            for key, each in zip(keys, new, strict=True)
+            for gain_range, file in enumerate(each.files)
+        ],
+    )
+
+
+def _unrecorded(change: Change, table: sa.Table, sha256s: Sequence[str]) -> list[str]:
+    found = set(
+        change.connection.execute(sa.select(table.c.sha256).where(table.c.sha256.in_(sha256s))).scalars()
+    )
+    return [sha256 for sha256 in sha256s if sha256 not in found]
+
+
+def _blob(file: CheckedFile) -> dict[str, Any]:
+    seen = file.statistics
+    return {
+        "sha256": file.sha256,
+        "size": file.size,
+        "dtype": file.dtype,
+        "shape": ",".join(map(str, file.shape)),
+        "minimum": seen.minimum,
+        "median": seen.median,
+        "maximum": seen.maximum,
+        "zeros": seen.zeros,
+        "nonfinite": seen.nonfinite,
+    }

@@ -1,0 +1,51 @@
+"""An export is recorded: at the revision that answered, in no revision of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from registry import schema
+from registry.database import Change
+from registry.instants import parse_instant
+from registry.provenance.document import Document
+
+
+def record_export(change: Change, document: Document, path: Path, sha256: str) -> None:
+    """Record what was written, from which versions, beside the document at `path`."""
+    answered = document.resolution
+    (key,) = change.add(
+        schema.export,
+        [
+            {
+                "revision": document.registry.revision,
+                "recorded_at": parse_instant(document.created_at),
+                "author": change.signature.author,
+                "database_role": change.role,
+                "host": change.signature.host,
+                "command": change.signature.command,
+                "software": change.signature.software,
+                "detector_id": answered.detector_id,
+                "experiment": answered.run.experiment if answered.run else None,
+                "run": answered.run.run if answered.run else None,
+                "source": answered.configuration.source if answered.configuration else None,
+                "instant": parse_instant(answered.instant),
+                "provenance_path": str(path),
+                "provenance_sha256": sha256,
+            }
+        ],
+    )
+    change.add(
+        schema.export_output,
+        [
+            {
+                "export_id": key,
+                "type": output.type,
+                "path": str(path.parent / (output.path or "")),
+                "sha256": output.sha256,
+                "size": output.size,
+            }
+            for output in document.outputs
+        ],
+    )
+    used = {constants.version for panel in answered.panels for constants in panel.constants}
+    change.add(schema.export_input, [{"export_id": key, "version_id": version} for version in sorted(used)])

@@ -1,0 +1,130 @@
+"""Panels and their M-numbers are recorded, and M-numbers withdrawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import sqlalchemy as sa
+
+from registry import detectors, schema
+from registry.database import Change
+from registry.errors import ConflictError, NotFoundError
+from registry.identifiers import PanelId
+from registry.lookup import panels
+from registry.lookup.suggestions import known_instead
+from registry.records import Alias
+
+
+def add_panels(change: Change, identifiers: Iterable[str]) -> list[str]:
+    """Record the panels that are not known yet; return their Ids.
+
+    Raises
+    ------
+    IdentifierError
+        One is no canonical panel Id.
+    """
+    wanted = [(name, PanelId.parse(name)) for name in dict.fromkeys(identifiers)]
+    known = panels.panel_keys(change.connection, [name for name, _ in wanted])
+    new = [(name, parsed) for name, parsed in wanted if name not in known]
+    change.record(
+        schema.panel,
+        [
+            {
+                "identifier": name,
+                "detector_type": detectors.type_of_panel(parsed).name,
+                "module_version": f"{parsed.module_version:x}",
+                "firmware_version": f"{parsed.firmware_version:x}",
+                "serial_number": f"{parsed.serial_number:x}",
+            }
+            for name, parsed in new
+        ],
+    )
+    return [name for name, _ in new]
+
+
+def assign_aliases(change: Change, pairs: Sequence[tuple[str, str]]) -> None:
+    """Record that panels, all recorded already, bear M-numbers: pairs of (M-number, panel Id).
+
+    Raises
+    ------
+    ConflictError
+        A panel bears another M-number, or its serial number belongs to a panel that does; all such are
+        listed.
+    """
+    conflicts = alias_conflicts(change.connection, change.view, pairs)
+    if conflicts:
+        raise ConflictError("; ".join(conflicts.values()), conflicts=list(conflicts.values()))
+    borne = {(alias.alias, alias.panel) for alias in panels.aliases(change.connection, change.view)}
+    keys = panels.panel_keys(change.connection, [panel for _, panel in pairs])
+    change.record(
+        schema.alias,
+        [
+            {"m_number": m_number, "panel_id": keys[panel]}
+            for m_number, panel in dict.fromkeys(pairs)
+            if (m_number, panel) not in borne
+        ],
+    )
+
+
+def alias_conflicts(
+    connection: sa.Connection, revision: int, pairs: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], str]:
+    """Return for each (M-number, panel Id) that cannot be recorded the sentence that says why not.
+
+    The pairs are held against what is recorded and against each other: a panel bears one M-number, and a
+    serial number belongs to one module.
+    """
+    asked = list(dict.fromkeys(pairs))
+    by_panel: dict[str, str] = {}
+    by_serial: dict[int, tuple[str, str]] = {}
+    for alias in panels.aliases(connection, revision):
+        by_panel[alias.panel] = alias.alias
+        by_serial[PanelId.parse(alias.panel).serial_number] = (alias.alias, alias.panel)
+    conflicts = {}
+    for m_number, panel in asked:
+        borne = by_panel.setdefault(panel, m_number)
+        owner, other = by_serial.setdefault(PanelId.parse(panel).serial_number, (m_number, panel))
+        if borne != m_number:
+            conflicts[m_number, panel] = (
+                f"panel {panel} bears the M-number {borne}, so it cannot bear {m_number}"
+            )
+        elif owner != m_number:
+            conflicts[m_number, panel] = (
+                f"panel {panel} cannot bear {m_number}: its serial number is that of {other}, which bears {owner}"
+            )
+    return conflicts
+
+
+def withdraw_alias(change: Change, m_number: str, panel: str) -> None:
+    """Withdraw the statement that the panel bears the M-number.
+
+    Raises
+    ------
+    NotFoundError
+        The panel is not known or does not bear it.
+    ConflictError
+        The statement was withdrawn already.
+    """
+    panels.find_panels(change.connection, [panel], change.view)
+    alias = schema.alias
+    rows = change.connection.execute(
+        sa.select(alias.c.id, alias.c.withdrawn_in)
+        .join(schema.panel, schema.panel.c.id == alias.c.panel_id)
+        .where(alias.c.m_number == m_number, schema.panel.c.identifier == panel)
+        .order_by(alias.c.id)
+    ).all()
+    if not rows:
+        borne = [found.alias for found in _aliases_of(change, panel)]
+        raise NotFoundError(
+            f"panel {panel} does not bear the M-number {m_number}{known_instead(m_number, borne)}"
+        )
+    if rows[-1].withdrawn_in is not None:
+        raise ConflictError(
+            f"the M-number {m_number} of {panel} was withdrawn already, by revision {rows[-1].withdrawn_in}",
+            withdrawn_in=rows[-1].withdrawn_in,
+        )
+    change.withdraw(alias, [rows[-1].id])
+
+
+def _aliases_of(change: Change, panel: str) -> list[Alias]:
+    return [alias for alias in panels.aliases(change.connection, change.view) if alias.panel == panel]

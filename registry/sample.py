@@ -1,0 +1,199 @@
+"""Sample data, for ``calreg demo`` and for anyone who wants to try the registry without data of their own.
+
+Three made-up Jungfrau modules that look like real ones, in a directory of symbolic links like the one that
+the registry replaces, and the table of datasets that goes with it.
+
+The values are the same on every machine and with every numpy, so that documentation may show checksums.
+Therefore all chance is taken from the raw integers of PCG64, whose sequence numpy keeps, and none from its
+distributions, which it may change; and no function comes after it that libraries round differently.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from registry.detectors.jungfrau import JUNGFRAU
+
+__all__ = ["LINKS", "MODULES", "panel_arrays", "write_dataset_table", "write_legacy_tree"]
+
+MODULES = ("M044", "M068", "M088")
+
+# Panel Id, and the local time from which it holds where there is one, to the module whose files hold.
+LINKS = {
+    "170505-149520170815-3d00b0-20171025000000": "M068",
+    "170505-149520170815-3d00f7-20171025000000": "M088",
+    "171113-154920171025-3d00b0": "M068",
+    "171113-154920171025-3d00f7": "M088",
+    "171113-154920171025-3d00fb-20180306000000": "M044",
+}
+
+_DATASET_TABLE = "sample_datasets.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """The typical value of one array and the size of its variation over a panel, both in the array's unit."""
+
+    typical: float
+    spread: float
+
+
+# What the field sees. The spread of a gain is a percent of it and has its sign: what amplifies more lies
+# further from zero. The offset of gain range 0 is what the pedestal has left over, next to nothing.
+_LOOKS = {
+    "gain": (_Look(41.5, 0.415), _Look(-1.39, -0.0139), _Look(-0.11, -0.0011)),
+    "offset": (_Look(0.01, 0.02), _Look(300.0, 6.0), _Look(50.0, 2.0)),
+}
+
+# What a panel is made of, in units of the spread of the array.
+_ASIC_STEP = 0.6
+_GRADIENT = 0.5
+_COLUMN_NOISE = 0.15
+_PIXEL_NOISE = 0.6
+_WIDE_PIXEL = 3.0
+_HOT_PIXEL = 25.0
+
+_ASIC_SIDE = 256
+_DEAD_PIXELS = 24
+_HOT_PIXELS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class _BadPixels:
+    """The pixels of a module that do not work, as indices into its flat arrays."""
+
+    dead: NDArray[np.uint64]
+    hot: NDArray[np.uint64]
+
+
+def panel_arrays(module: str) -> dict[str, NDArray[np.float32]]:
+    """Return the constants of one made-up module: six arrays by their file names, ``g0_gain.npy`` and so on.
+
+    Parameters
+    ----------
+    module
+        Any name. The same name gives the same arrays, another name gives another pattern.
+
+    Returns
+    -------
+    dict
+        Arrays of shape (512, 1024) = (row, column), little-endian float32 in C order; gains in ADU/keV,
+        offsets in ADU. A dead pixel is 0 in all six; every value is finite.
+    """
+    chance = np.random.PCG64(int.from_bytes(module.encode(), "big"))
+    # Drawn once: a pixel that is broken is so in every gain range.
+    bad = _BadPixels(dead=_some_pixels(chance, _DEAD_PIXELS), hot=_some_pixels(chance, _HOT_PIXELS))
+    return {
+        JUNGFRAU.file_name(kind, gain_range): _panel_array(chance, look, bad)
+        for kind, looks in _LOOKS.items()
+        for gain_range, look in enumerate(looks)
+    }
+
+
+def write_legacy_tree(folder: Path) -> list[Path]:
+    """Make `folder` with the files of three modules and the links that say for which panels, and from when.
+
+    Parameters
+    ----------
+    folder
+        Must not exist; folders above it are made as needed.
+
+    Returns
+    -------
+    list of Path
+        What now stands below `folder`: each module's folder with its six ``.npy`` files, then the links.
+    """
+    folder.mkdir(parents=True)
+    made = [path for module in MODULES for path in _write_module(folder / module)]
+    for name, module in LINKS.items():
+        link = folder / name
+        link.symlink_to(module, target_is_directory=True)
+        made.append(link)
+    return made
+
+
+def write_dataset_table(path: Path) -> None:
+    """Write the table that says which panels took which runs: 15 datasets, as it stood on 2018-04-19."""
+    path.write_bytes(resources.files("registry").joinpath(_DATASET_TABLE).read_bytes())
+
+
+def _write_module(folder: Path) -> list[Path]:
+    folder.mkdir()
+    made = [folder]
+    for name, array in panel_arrays(folder.name).items():
+        np.save(folder / name, array)
+        made.append(folder / name)
+    return made
+
+
+def _panel_array(chance: np.random.PCG64, look: _Look, bad: _BadPixels) -> NDArray[np.float32]:
+    pattern = (
+        _ASIC_STEP * _asic_levels(chance)
+        + _GRADIENT * _gradient(chance)
+        + _COLUMN_NOISE * _column_noise(chance)
+        + _PIXEL_NOISE * _noise(chance, *JUNGFRAU.panel_shape)
+        + _WIDE_PIXEL * _wide_pixels()
+    )
+    pattern.flat[bad.hot] += _HOT_PIXEL
+    array = look.typical + look.spread * pattern
+    array.flat[bad.dead] = 0.0
+    return array.astype("<f4")
+
+
+def _some_pixels(chance: np.random.PCG64, count: int) -> NDArray[np.uint64]:
+    return chance.random_raw(count) % np.uint64(math.prod(JUNGFRAU.panel_shape))
+
+
+def _noise(chance: np.random.PCG64, *shape: int) -> NDArray[np.float64]:
+    """Return noise of mean 0 and standard deviation 1: a sum of four uniform numbers, close to a Gaussian."""
+    quarters = chance.random_raw(math.prod(shape)).view(np.uint16).reshape(-1, 4)
+    total = quarters.sum(axis=1, dtype=np.int64)
+    deviation = 2**16 / math.sqrt(3)
+    noise: NDArray[np.float64] = (total - 2 * 65535) / deviation
+    return noise.reshape(shape)
+
+
+def _asic_levels(chance: np.random.PCG64) -> NDArray[np.float64]:
+    """Return (row, column): eight levels one apart around 0, shuffled, so that no border is invisible."""
+    rows, columns = (pixels // _ASIC_SIDE for pixels in JUNGFRAU.panel_shape)
+    ranks = np.argsort(chance.random_raw(rows * columns)).reshape(rows, columns)
+    return _over_asics(ranks - (rows * columns - 1) / 2, (_ASIC_SIDE, _ASIC_SIDE))
+
+
+def _column_noise(chance: np.random.PCG64) -> NDArray[np.float64]:
+    """Return (row, column): one number for each column of each ASIC, whose pixels share a readout line."""
+    rows, columns = JUNGFRAU.panel_shape
+    return _over_asics(_noise(chance, rows // _ASIC_SIDE, columns), (_ASIC_SIDE, 1))
+
+
+def _over_asics(values: NDArray[Any], repeats: tuple[int, int]) -> NDArray[np.float64]:
+    return np.repeat(np.repeat(values, repeats[0], axis=0), repeats[1], axis=1)
+
+
+def _gradient(chance: np.random.PCG64) -> NDArray[np.float64]:
+    """Return (row, column): a slow tilt and bend over the whole panel."""
+    row, column = (np.linspace(-1.0, 1.0, pixels) for pixels in JUNGFRAU.panel_shape)
+    tilt_row, tilt_column, twist, bend = _noise(chance, 4)
+    y, x = row[:, np.newaxis], column[np.newaxis, :]
+    gradient: NDArray[np.float64] = tilt_row * y + tilt_column * x + twist * (x * y) + bend * (x * x)
+    return gradient
+
+
+def _wide_pixels() -> NDArray[np.float64]:
+    """Return (row, column): 1 where a pixel is wider as two ASICs meet there, 2 where four do, else 0."""
+    rows, columns = (_beside_border(pixels) for pixels in JUNGFRAU.panel_shape)
+    return rows[:, np.newaxis] + columns[np.newaxis, :]
+
+
+def _beside_border(pixels: int) -> NDArray[np.float64]:
+    beside = np.zeros(pixels)
+    for border in range(_ASIC_SIDE, pixels, _ASIC_SIDE):
+        beside[border - 1 : border + 1] = 1.0
+    return beside

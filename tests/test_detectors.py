@@ -1,0 +1,184 @@
+"""What is known of the detector types, and that a look for another one names those that are known."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from registry.detectors import TYPES, DetectorType, detector_type, parse_detector_id, type_of_panel
+from registry.errors import IdentifierError, NotFoundError, RequestError
+from registry.identifiers import PanelId
+
+JUNGFRAU = TYPES["jungfrau"]
+PANELS = [
+    "9000000000000-230921-3007f0217",
+    "9000000000000-230921-3001c01f5",
+    "9000000000000-230921-3007f0239",
+    "9000000000000-230921-3007f01c7",
+]
+every_type = pytest.mark.parametrize("known", TYPES.values(), ids=TYPES)
+
+
+def refusal(expected: type[Exception], call, *args) -> str:
+    with pytest.raises(expected) as caught:
+        call(*args)
+    assert str(caught.value).isprintable()
+    return str(caught.value)
+
+
+@every_type
+def test_a_type_is_found_by_its_name(known: DetectorType) -> None:
+    assert detector_type(known.name) is known
+
+
+@every_type
+def test_a_type_has_one_expected_range_for_each_gain_range_of_each_kind(known: DetectorType) -> None:
+    for kind in known.kinds:
+        assert len(kind.expected_medians) == known.gain_ranges
+        assert all(low < high for low, high in kind.expected_medians)
+
+
+@every_type
+def test_kinds_and_calibration_types_are_unambiguous_and_the_required_come_first(known: DetectorType) -> None:
+    assert len({kind.name for kind in known.kinds}) == len(known.kinds)
+    assert len({kind.calibration_type for kind in known.kinds}) == len(known.kinds)
+    required = [kind.required for kind in known.kinds]
+    assert required == sorted(required, reverse=True)
+    assert known.required_kinds == ("gain", "offset")
+
+
+@every_type
+def test_a_kind_is_found_by_its_name_and_by_its_calibration_type(known: DetectorType) -> None:
+    for kind in known.kinds:
+        assert known.kind(kind.name) is kind
+        assert known.kind_of_type(kind.calibration_type) is kind
+
+
+@every_type
+def test_no_two_files_of_a_type_have_one_name(known: DetectorType) -> None:
+    names = [name for kind in known.kinds for name in known.file_names(kind.name)]
+    assert len(set(names)) == len(names) == len(known.kinds) * known.gain_ranges
+
+
+def test_jungfrau_is_as_the_field_knows_it() -> None:
+    assert (JUNGFRAU.name, JUNGFRAU.group) == ("jungfrau", "Jungfrau::CalibV1")
+    assert (JUNGFRAU.gain_ranges, JUNGFRAU.panel_shape) == (3, (512, 1024))
+    assert JUNGFRAU.file_names("gain") == ["g0_gain.npy", "g1_gain.npy", "g2_gain.npy"]
+    assert JUNGFRAU.file_name("offset", 2) == "g2_offset.npy"
+    gain, offset = JUNGFRAU.kind("gain"), JUNGFRAU.kind("offset")
+    assert (gain.calibration_type, gain.unit, gain.dtype) == ("pixel_gain", "ADU/keV", "<f4")
+    assert (offset.calibration_type, offset.unit, offset.dtype) == ("pixel_offset", "ADU", "<f4")
+
+
+@pytest.mark.parametrize("panels", [1, 2, 8, 32])
+def test_an_assembled_array_is_gain_range_panel_row_column(panels: int) -> None:
+    assert JUNGFRAU.array_shape(panels) == (3, panels, 512, 1024)
+
+
+@pytest.mark.parametrize(
+    ("kind", "typical"), [("gain", (41.5, -1.39, -0.11)), ("offset", (0.01, 300.0, 50.0))]
+)
+def test_what_the_field_sees_is_expected(kind: str, typical: tuple[float, ...]) -> None:
+    for value, (low, high) in zip(typical, JUNGFRAU.kind(kind).expected_medians, strict=True):
+        assert low < value < high
+
+
+@pytest.mark.parametrize(
+    "wrong", [lambda gain: -gain, lambda gain: 10 * gain, lambda gain: gain / 10, lambda _: 0.0]
+)
+def test_a_gain_of_another_sign_or_size_is_not_expected(wrong) -> None:
+    for value, (low, high) in zip((41.5, -1.39, -0.11), JUNGFRAU.kind("gain").expected_medians, strict=True):
+        assert not low <= wrong(value) <= high
+
+
+def test_the_gains_of_two_gain_ranges_cannot_be_exchanged_unnoticed() -> None:
+    ranges = sorted(JUNGFRAU.kind("gain").expected_medians)
+    assert all(high < low for (_, high), (low, _) in pairwise(ranges))
+
+
+@pytest.mark.parametrize("name", ["", "Jungfrau", "jungfrau\n", "cspad", "\x1b[31m", "x" * 10_000])
+def test_an_unknown_type_is_not_found_and_the_known_ones_are_named(name: str) -> None:
+    message = refusal(NotFoundError, detector_type, name)
+    assert message.endswith(f" is not known; known: {', '.join(TYPES)}")
+    assert len(message) < 200
+
+
+@pytest.mark.parametrize("name", ["", "pixel_gain", "Gain", "gain\n", "\x1b[31m", "x" * 10_000])
+def test_an_unknown_kind_is_refused_and_the_known_ones_are_named(name: str) -> None:
+    message = refusal(RequestError, JUNGFRAU.kind, name)
+    assert " is no kind of constants of jungfrau; known: gain, offset" in message
+    assert len(message) < 200
+
+
+@pytest.mark.parametrize("name", ["", "gain", "pixel_gains", "\x1b[31m", "x" * 10_000])
+def test_an_unknown_calibration_type_is_refused_and_the_known_ones_are_named(name: str) -> None:
+    message = refusal(RequestError, JUNGFRAU.kind_of_type, name)
+    assert " is no calibration type of jungfrau; known: pixel_gain, pixel_offset" in message
+    assert len(message) < 200
+
+
+def test_a_panel_is_a_jungfraus() -> None:
+    assert type_of_panel(PanelId.parse(PANELS[0])) is JUNGFRAU
+
+
+# Detector Ids
+
+
+@pytest.mark.parametrize("prefix", ["", "jungfrau_"])
+@pytest.mark.parametrize("panels", [1, 2, 4])
+def test_a_detector_id_is_read_as_its_panels_in_order_with_or_without_its_type(
+    prefix: str, panels: int
+) -> None:
+    assert parse_detector_id(prefix + "_".join(PANELS[:panels])) == PANELS[:panels]
+
+
+def test_a_detector_of_32_panels_is_read() -> None:
+    panels = [str(PanelId(n, 0, n)) for n in range(32)]
+    assert parse_detector_id("_".join(panels)) == panels
+
+
+@pytest.mark.parametrize(
+    "text", [f"{PANELS[0]}_{PANELS[1]}_{PANELS[0]}", f"jungfrau_{PANELS[0]}_{PANELS[0]}"]
+)
+def test_a_panel_that_stands_twice_in_a_detector_id_is_named(text: str) -> None:
+    assert refusal(IdentifierError, parse_detector_id, text) == (
+        f"panel {PANELS[0]} stands more than once in the detector Id; a detector has it once"
+    )
+
+
+@pytest.mark.parametrize("prefix", ["epix10ka", "foo", "jungfrau2", "m068"])
+def test_a_detector_id_of_another_type_is_refused_and_the_known_types_are_named(prefix: str) -> None:
+    message = refusal(IdentifierError, parse_detector_id, f"{prefix}_{PANELS[0]}")
+    assert message.endswith(f"begins with {prefix!r}, which is no detector type; known: {', '.join(TYPES)}")
+
+
+def test_a_part_that_is_not_canonical_is_refused_with_the_canonical_form() -> None:
+    message = refusal(IdentifierError, parse_detector_id, f"{PANELS[0]}_{PANELS[1].upper()}")
+    assert message.endswith(f"is not in its canonical form; write {PANELS[1]}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "_",
+        "M068",
+        "jungfrau",
+        "jungfrau_",
+        f"Jungfrau_{PANELS[0]}",
+        f"_{PANELS[0]}",
+        f"{PANELS[0]}_",
+        f"{PANELS[0]}__{PANELS[1]}",
+        f"{PANELS[0]}\n",
+        f"{PANELS[0]},{PANELS[1]}",
+        f"jungfrau_jungfrau_{PANELS[0]}",
+        "\x1b[31m_" + PANELS[0],
+        "1" * 10_000,
+        "_" * 10_000,
+    ],
+)
+def test_a_text_with_a_part_that_is_no_panel_id_is_refused(text: str) -> None:
+    message = refusal(IdentifierError, parse_detector_id, text)
+    assert " is no panel Id: " in message
+    assert len(message) < 300

@@ -1,0 +1,430 @@
+"""Names: one spelling is canonical, every other is refused with the canonical one named."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from registry import identifiers
+from registry.errors import IdentifierError
+from registry.identifiers import Dataset, PanelId
+
+REAL_PANELS = [
+    "171113-154920171025-3d00fb",
+    "170505-149520170815-3d00b0",
+    "170505-149520170815-3d00f7",
+    "171113-154920171025-3d00b0",
+    "171113-154920171025-3d00f7",
+    "190408-181206-50c246df50010d",
+    "190408-181206-50c246de810058",
+    "8000000020000-230920-20004002c",
+    "9000000000000-230921-3007f0217",
+    "9000000000000-230921-3001c01f5",
+    "9000000000000-230921-3007f0239",
+    "9000000000000-230921-3007f01c7",
+]
+HOSTILE = [
+    "",
+    " ",
+    "\n",
+    "1" * 10_000,
+    "-" * 10_000,
+    "a-" + "b" * 10_000 + "-c",
+    "\x1b[31m1-2-3\x1b[0m",
+    "1-2-3\x07",
+    "1-\x00-3",
+    "../../etc/passwd",
+    "1-2-3/../..",
+    "1-2-3\n",
+    "1-2-3\r\n",
+    "\u202e1-2-3",
+    "M068\n",
+    "M06\u0668",
+    "\uff11-2-3",
+    "\u0661-2-3",
+    "1\u20102\u20103",
+    "exp=xcsls3716:run=631\n",
+    "exp=xcsls3716\n:run=631",
+    "exp=xcsls3716:run=\u0666\u0663\u0661",
+    "exp=:run=",
+    "XcsEndstation.0:Jungfrau.0\n",
+    "\udc80",
+]
+PARSERS = [
+    PanelId.parse,
+    PanelId.parse_any_spelling,
+    identifiers.parse_m_number,
+    identifiers.parse_experiment,
+    identifiers.parse_run_number,
+    identifiers.parse_source,
+    Dataset.parse,
+]
+FIELDS = st.one_of(
+    st.integers(0, 2**64 - 1), st.sampled_from([0, 1, 15, 16, 2**32, 2**63, 2**64 - 2, 2**64 - 1])
+)
+
+
+def refusal(parse, text: str) -> IdentifierError:
+    with pytest.raises(IdentifierError) as caught:
+        parse(text)
+    return caught.value
+
+
+def outcome(parse, text: str) -> tuple[object, str]:
+    """Return what is read and no sentence, or nothing and the sentence of the refusal."""
+    try:
+        return parse(text), ""
+    except IdentifierError as error:
+        return None, str(error)
+
+
+# Panel Ids
+
+
+@pytest.mark.parametrize("text", REAL_PANELS)
+def test_a_real_panel_id_reads_and_writes_back(text: str) -> None:
+    assert str(PanelId.parse(text)) == text
+
+
+def test_the_fields_of_a_panel_id_are_hexadecimal_numbers() -> None:
+    assert PanelId.parse("171113-154920171025-3d00fb") == PanelId(1511699, 23403815178277, 3997947)
+
+
+@given(FIELDS, FIELDS, FIELDS)
+@settings(deadline=None)
+def test_any_three_64_bit_numbers_make_a_panel_id_that_reads_back(a: int, b: int, c: int) -> None:
+    panel = PanelId(a, b, c)
+    assert PanelId.parse(str(panel)) == panel
+
+
+@given(FIELDS, FIELDS, FIELDS, st.data())
+@settings(deadline=None)
+def test_any_other_spelling_of_a_panel_id_is_refused_with_the_canonical_one(a, b, c, data) -> None:
+    canonical = str(PanelId(a, b, c))
+    spelled = "-".join(
+        data.draw(st.sampled_from(["", "0", "000", "0x", "0X", "0x00"]))
+        + data.draw(st.sampled_from([field, field.upper()]))
+        for field in canonical.split("-")
+    )
+    assert str(PanelId.parse_any_spelling(spelled)) == canonical
+    if spelled != canonical:
+        error = refusal(PanelId.parse, spelled)
+        assert error.values["canonical"] == canonical
+        assert f"is not in its canonical form; write {canonical}" in str(error)
+
+
+@given(st.lists(FIELDS, min_size=3, max_size=3), st.sets(st.integers(0, 2), min_size=1))
+@settings(deadline=None)
+def test_an_empty_field_is_refused_with_a_word_on_the_old_formatter(fields, emptied) -> None:
+    spelled = "-".join("" if i in emptied else f"{field:x}" for i, field in enumerate(fields))
+    meant = str(PanelId(*(0 if i in emptied else field for i, field in enumerate(fields))))
+    error = refusal(PanelId.parse, spelled)
+    assert "has an empty field, which is how the old formatter wrote the value 0" in str(error)
+    assert str(error).endswith(f"; write {meant}")
+    assert error.values == {"canonical": meant}
+
+
+def test_the_old_formatters_id_with_an_empty_serial_number_is_refused_with_the_canonical_one() -> None:
+    assert str(refusal(PanelId.parse, "170505-149520170815-")) == (
+        "panel Id '170505-149520170815-' has an empty field,"
+        " which is how the old formatter wrote the value 0; write 170505-149520170815-0"
+    )
+
+
+def test_what_an_empty_field_is_told_to_write_is_canonical_in_the_other_fields_too() -> None:
+    assert str(refusal(PanelId.parse, "0ABC--1")).endswith("; write abc-0-1")
+
+
+def test_an_empty_field_beside_a_field_of_10000_digits_is_refused_in_a_short_sentence() -> None:
+    error = refusal(PanelId.parse, f"-{'1' * 10_000}-")
+    assert "has more than 64 bits" in str(error)
+    assert len(str(error)) < 300
+
+
+@pytest.mark.parametrize("field", ["10000000000000000", "0x10000000000000000", "f" * 10_000])
+def test_a_field_of_more_than_64_bits_is_refused(field: str) -> None:
+    error = refusal(PanelId.parse, f"1-{field}-3")
+    assert "has more than 64 bits" in str(error)
+    assert len(str(error)) < 300
+
+
+def test_leading_zeros_do_not_count_as_bits() -> None:
+    assert PanelId.parse_any_spelling("0" * 10_000 + "1-2-3") == PanelId(1, 2, 3)
+
+
+@pytest.mark.parametrize("value", [-1, 2**64, 2**64 + 1])
+def test_a_panel_id_is_not_made_of_numbers_that_are_not_unsigned_64_bit(value: int) -> None:
+    for fields in ((value, 0, 0), (0, value, 0), (0, 0, value)):
+        with pytest.raises(IdentifierError, match=f"is an unsigned 64-bit integer, not {value}$"):
+            PanelId(*fields)
+
+
+@pytest.mark.parametrize("text", ["", "M068", "1-2", "1-2-3-4", "170505_149520170815_3d00b0"])
+def test_a_text_without_three_fields_is_refused_with_an_example(text: str) -> None:
+    assert str(refusal(PanelId.parse, text)) == (
+        f"{text!r} is no panel Id: three hexadecimal fields joined by '-' are expected,"
+        " as in 170505-149520170815-3d00b0"
+    )
+
+
+@pytest.mark.parametrize("field", ["g", "0x", "+1", "1_0", " 1", "1 ", "1\n", "1.0", "\u0661", "\uff11"])
+@pytest.mark.parametrize("position", [0, 1, 2])
+def test_a_field_that_is_not_hexadecimal_is_named(field: str, position: int) -> None:
+    fields = ["1", "2", "3"]
+    fields[position] = field
+    error = refusal(PanelId.parse, "-".join(fields))
+    assert str(error).endswith(f"is no panel Id: {field!r} is not a hexadecimal number")
+
+
+def test_panel_ids_have_an_order_and_can_be_in_a_set() -> None:
+    panels = [PanelId.parse(text) for text in REAL_PANELS]
+    assert len(set(panels) | set(panels)) == len(REAL_PANELS)
+    assert PanelId(0, 9, 9) < PanelId(1, 0, 0)
+
+
+# Detector Ids
+
+
+@pytest.mark.parametrize("prefix", ["", "jungfrau_", "epix10ka_"])
+@pytest.mark.parametrize("panels", [1, 2, 8, 32])
+def test_a_detector_id_splits_into_its_panels_in_order(prefix: str, panels: int) -> None:
+    texts = [str(PanelId(n, 2, 3)) for n in reversed(range(panels))]
+    assert identifiers.split_detector_id(prefix + "_".join(texts)) == texts
+
+
+@given(st.lists(st.builds(PanelId, FIELDS, FIELDS, FIELDS), min_size=1, max_size=32))
+@settings(deadline=None, max_examples=50)
+def test_joining_panels_and_splitting_again_gives_the_same_panels(panels) -> None:
+    texts = [str(panel) for panel in panels]
+    assert identifiers.split_detector_id(identifiers.join_detector_id(texts)) == texts
+    assert identifiers.split_detector_id("jungfrau_" + identifiers.join_detector_id(tuple(texts))) == texts
+
+
+def test_a_prefix_without_panels_is_not_dropped() -> None:
+    assert identifiers.split_detector_id("jungfrau_") == ["jungfrau", ""]
+    assert identifiers.split_detector_id("") == [""]
+
+
+# M-numbers
+
+
+@given(st.integers(0, 999_999))
+@example(0)
+@example(99)
+@example(100)
+@example(999)
+@example(1000)
+@settings(deadline=None)
+def test_one_spelling_of_each_m_number_is_taken_and_all_others_name_it(number: int) -> None:
+    canonical = f"M{number:03d}"
+    assert identifiers.parse_m_number(canonical) == canonical
+    for width in range(1, 7):
+        for letter in "Mm":
+            spelled = f"{letter}{number:0{width}d}"
+            if spelled != canonical:
+                error = refusal(identifiers.parse_m_number, spelled)
+                assert str(error) == (f"M-number {spelled!r} is not in its canonical form; write {canonical}")
+                assert error.values == {"canonical": canonical}
+
+
+def test_a_longer_number_with_leading_zeros_is_not_another_module() -> None:
+    assert str(refusal(identifiers.parse_m_number, "M0068")).endswith("write M068")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "M", "068", "M1234567", "M-68", "M 68", "N068", "M068\n", "M068 ", "M06a", "M\u0660\u0666\u0668"],
+)
+def test_what_is_no_m_number_is_refused_with_an_example(text: str) -> None:
+    error = refusal(identifiers.parse_m_number, text)
+    assert str(error) == f"{text!r} is no M-number: M and three digits or more are expected, as in M068"
+    assert not identifiers.is_m_number(text)
+
+
+@pytest.mark.parametrize("text", ["M068", "m68", "M1", "M000068"])
+def test_what_is_meant_as_an_m_number_is_known_as_one_in_any_spelling(text: str) -> None:
+    assert identifiers.is_m_number(text)
+
+
+@pytest.mark.parametrize("text", [*REAL_PANELS, "exp=xcsls3716:run=631", "XcsEndstation.0:Jungfrau.0"])
+def test_no_other_name_is_taken_for_an_m_number(text: str) -> None:
+    assert not identifiers.is_m_number(text)
+
+
+# Experiments, runs, datasets
+
+EXPERIMENTS = st.from_regex(r"[a-z][a-z0-9_]{0,31}", fullmatch=True)
+
+
+@given(EXPERIMENTS, st.one_of(st.integers(1, 2**31 - 1), st.sampled_from([1, 9, 10, 2**31 - 1])))
+@settings(deadline=None)
+def test_a_dataset_reads_and_writes_back(experiment: str, run: int) -> None:
+    text = f"exp={experiment}:run={run}"
+    assert Dataset.parse(text) == Dataset(experiment, run)
+    assert str(Dataset.parse(text)) == text
+    assert identifiers.is_dataset(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "xcsls3716:run=631",
+        "exp=xcsls3716",
+        "exp=xcsls3716:run=631:dir=/data",
+        "exp=xcsls3716:run=631:idx",
+        "exp=xcsls3716,run=631",
+        "run=631:exp=xcsls3716",
+        " exp=xcsls3716:run=631",
+        "exp==xcsls3716:run=631",
+    ],
+)
+def test_what_is_no_dataset_is_refused_with_an_example(text: str) -> None:
+    assert str(refusal(Dataset.parse, text)) == (
+        f"{text!r} is no dataset: exp=EXPERIMENT:run=NUMBER is expected, as in exp=xcsls3716:run=631"
+    )
+
+
+@pytest.mark.parametrize(
+    "run", ["", "0", "-1", "+1", "0631", "6.0", "6 ", "six", "1_0", "631\n", "\u0666", "9" * 10_000]
+)
+def test_what_is_no_run_number_is_refused_with_the_range(run: str) -> None:
+    for parse, text in ((identifiers.parse_run_number, run), (Dataset.parse, f"exp=xcsls3716:run={run}")):
+        assert str(refusal(parse, text)).endswith("is no run number: 1, 2, 3 ... 2147483647 is expected")
+
+
+def test_the_largest_run_number_is_what_every_database_can_hold() -> None:
+    assert identifiers.parse_run_number("2147483647") == 2**31 - 1
+    refusal(identifiers.parse_run_number, "2147483648")
+    refusal(identifiers.parse_run_number, "9999999999")
+
+
+@pytest.mark.parametrize("text", ["XCSLS3716", "Xcsls3716", "xcsLS3716"])
+def test_an_experiment_in_capitals_is_refused_with_the_canonical_name(text: str) -> None:
+    error = refusal(identifiers.parse_experiment, text)
+    assert str(error) == f"experiment {text!r} is not in its canonical form; write xcsls3716"
+    assert error.values == {"canonical": "xcsls3716"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "3716",
+        "_x",
+        "xcs-ls",
+        "xcs ls",
+        "xcsls3716\n",
+        "x" * 33,
+        "X" * 33,
+        "xcs/ls",
+        "\xe9xp",
+        "x" * 10_000,
+    ],
+)
+def test_what_is_no_experiment_is_refused_with_an_example(text: str) -> None:
+    assert str(refusal(identifiers.parse_experiment, text)).endswith(
+        "is no experiment: a name like xcsls3716 is expected"
+    )
+
+
+@pytest.mark.parametrize("text", ["M068", REAL_PANELS[0], "", "Exp=x:run=1", " exp=x:run=1"])
+def test_what_does_not_begin_like_a_dataset_is_not_meant_as_one(text: str) -> None:
+    assert not identifiers.is_dataset(text)
+
+
+def test_a_malformed_dataset_is_still_meant_as_one() -> None:
+    assert identifiers.is_dataset("exp=nonsense")
+
+
+# Sources
+
+
+@pytest.mark.parametrize(
+    "text", ["XcsEndstation.0:Jungfrau.0", "MfxEndstation.0:Epix10ka4M.0", "DetLab_2.10:Jungfrau.999999999"]
+)
+def test_a_source_is_taken_as_it_stands(text: str) -> None:
+    assert identifiers.parse_source(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Jungfrau.0",
+        "XcsEndstation.0:Jungfrau",
+        "XcsEndstation.0|Jungfrau.0",
+        "XcsEndstation.0:Jungfrau.0:x.0",
+        "XcsEndstation.0:Jungfrau.0\n",
+        "../x.0:Jungfrau.0",
+        "XcsEndstation.0:Jungfrau.\u0660",
+        "X" * 65 + ".0:Jungfrau.0",
+        "XcsEndstation.0:Jungfrau." + "1" * 10_000,
+    ],
+)
+def test_what_is_no_source_is_refused_with_an_example(text: str) -> None:
+    assert str(refusal(identifiers.parse_source, text)).endswith(
+        "is no source: a name like XcsEndstation.0:Jungfrau.0 is expected"
+    )
+
+
+@pytest.mark.parametrize("text", ["XcsEndstation.00:Jungfrau.1", "XcsEndstation.0:Jungfrau.01"])
+def test_a_source_with_leading_zeros_is_refused_with_the_canonical_name(text: str) -> None:
+    error = refusal(identifiers.parse_source, text)
+    assert error.values == {"canonical": "XcsEndstation.0:Jungfrau.1"}
+    assert str(error) == f"source {text!r} is not in its canonical form; write XcsEndstation.0:Jungfrau.1"
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "XcsEndstation.0:Jungfrau.1",
+        "Jungfrau.1",
+        "Jungfrau",
+        "XcsEndstation",
+        "XcsEndstation.0",
+        "0:Jungfrau",
+    ],
+)
+def test_a_whole_part_of_a_source_fits_it(part: str) -> None:
+    assert identifiers.source_fits(part, "XcsEndstation.0:Jungfrau.1")
+
+
+@pytest.mark.parametrize(
+    "part", ["", "Jungfrau.10", "ungfrau.1", "Jung", "jungfrau.1", ".", ":", ".*", "Jungfrau.1\n", "J|X"]
+)
+def test_any_other_text_does_not_fit_a_source(part: str) -> None:
+    assert not identifiers.source_fits(part, "XcsEndstation.0:Jungfrau.1")
+
+
+def test_a_device_number_is_not_fitted_by_its_first_digit() -> None:
+    assert not identifiers.source_fits("Jungfrau.1", "XcsEndstation.0:Jungfrau.10")
+
+
+# Hostile texts
+
+
+@pytest.mark.parametrize("parse", PARSERS, ids=lambda parse: parse.__qualname__)
+@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: repr(text[:20]))
+def test_a_hostile_text_is_refused_in_a_short_printable_sentence(parse, text: str) -> None:
+    message = str(refusal(parse, text))
+    assert message.isprintable()
+    assert len(message) < 400
+
+
+@pytest.mark.parametrize("parse", PARSERS, ids=lambda parse: parse.__qualname__)
+@given(text=st.text(max_size=80))
+@settings(deadline=None, max_examples=50)
+def test_any_text_at_all_is_read_or_refused_in_a_printable_sentence(parse, text: str) -> None:
+    parsed, sentence = outcome(parse, text)
+    assert sentence.isprintable()
+    if not sentence and parse != PanelId.parse_any_spelling:
+        assert str(parsed) == text
+
+
+def test_a_text_in_a_message_is_quoted_escaped_and_cut() -> None:
+    assert identifiers.shown("M068") == "'M068'"
+    assert identifiers.shown("\x1b[2J\n") == r"'\x1b[2J\n'"
+    assert identifiers.shown("x" * 60) == repr("x" * 60)
+    assert identifiers.shown("x" * 61) == f"'{'x' * 60}'... (61 characters)"

@@ -1,0 +1,137 @@
+"""Where the registry is: what is given goes before the environment, and that before the default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import platformdirs
+import pytest
+
+from registry.errors import RequestError
+from registry.settings import Settings, find_settings, sqlite_file
+
+POSTGRESQL = "postgresql://ana:s3cret@host/db"
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch, tmp_path) -> None:
+    monkeypatch.delenv("CALREG_DATABASE", raising=False)
+    monkeypatch.delenv("CALREG_STORE", raising=False)
+    monkeypatch.setattr(platformdirs, "user_data_path", lambda name: tmp_path / "share" / name)
+
+
+def refusal(call, *args) -> str:
+    with pytest.raises(RequestError) as caught:
+        call(*args)
+    assert caught.value.code == 2
+    return str(caught.value)
+
+
+def test_the_default_is_a_sqlite_file_in_the_users_data_directory_with_the_store_beside_it(tmp_path) -> None:
+    found = find_settings()
+    assert found.database == f"sqlite:///{tmp_path}/share/calreg/registry.sqlite"
+    assert found.store == tmp_path / "share" / "calreg" / "store"
+
+
+def test_the_environment_goes_before_the_default(monkeypatch) -> None:
+    monkeypatch.setenv("CALREG_DATABASE", "sqlite:////data/r.sqlite")
+    monkeypatch.setenv("CALREG_STORE", "/data/files")
+    assert find_settings() == Settings("sqlite:////data/r.sqlite", Path("/data/files"))
+
+
+def test_what_is_given_goes_before_the_environment(monkeypatch) -> None:
+    monkeypatch.setenv("CALREG_DATABASE", POSTGRESQL)
+    monkeypatch.setenv("CALREG_STORE", "/data/files")
+    given = find_settings("sqlite:////mine/r.sqlite", Path("/mine/files"))
+    assert given == Settings("sqlite:////mine/r.sqlite", Path("/mine/files"))
+
+
+def test_an_empty_variable_counts_as_none(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("CALREG_DATABASE", "")
+    monkeypatch.setenv("CALREG_STORE", "")
+    assert find_settings().store == tmp_path / "share" / "calreg" / "store"
+
+
+def test_the_store_lies_beside_the_sqlite_file_that_is_given(monkeypatch, tmp_path) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert find_settings("sqlite:////data/r.sqlite").store == Path("/data/store")
+    assert find_settings("sqlite:///here/r.sqlite").store == tmp_path / "here" / "store"
+
+
+def test_the_store_is_an_absolute_path(monkeypatch, tmp_path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/ana")
+    assert find_settings(store="files").store == tmp_path / "files"
+    assert find_settings(store="~/files").store == Path("/home/ana/files")
+
+
+def test_postgresql_needs_a_store_and_says_how_to_give_one() -> None:
+    assert refusal(find_settings, POSTGRESQL) == (
+        "with PostgreSQL the store must be given: set CALREG_STORE or --store to a folder"
+    )
+
+
+def test_postgresql_with_a_store_is_taken_as_it_stands() -> None:
+    assert find_settings(POSTGRESQL, "/data/files").database == POSTGRESQL
+
+
+@pytest.mark.parametrize("store", [None, "/data/files"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "/data/registry.sqlite",
+        "registry.sqlite",
+        "sqlite://",
+        "sqlite:///",
+        "sqlite:///:memory:",
+        "sqlite:///file:r.sqlite?mode=memory",
+        "sqlite:///r.sqlite?timeout=1",
+        "sqlite:///r\x00.sqlite",
+        "SQLITE:///r.sqlite",
+        "postgres://host/db",
+        "mysql://host/db",
+        "postgresql+asyncpg://host/db",
+        "\x1b[31mpostgresql://host/db",
+        "-",
+    ],
+)
+def test_any_other_database_is_refused_with_the_two_forms(url: str, store: str | None) -> None:
+    message = refusal(find_settings, url, store)
+    assert message == (
+        f"{url!r} is no database that calreg can use; write sqlite:///FILE or postgresql://USER@HOST/DATABASE"
+    )
+    assert message.isprintable()
+    assert refusal(sqlite_file, url) == message
+
+
+def test_a_refused_url_is_shown_without_its_password() -> None:
+    message = refusal(find_settings, "mysql://ana:s3 cr@t@host/db")
+    assert message.startswith("'mysql://ana:***@host/db' is no database")
+
+
+def test_settings_are_shown_without_their_password() -> None:
+    found = find_settings(POSTGRESQL, "/data/files")
+    assert repr(found) == "Settings(database='postgresql://ana:***@host/db', store='/data/files')"
+    assert "s3cret" not in f"{found} {found!r} {[found]}"
+
+
+@pytest.mark.parametrize(
+    ("database", "store"), [(None, "~nobody-of-that-name/x"), ("sqlite:///~nobody-of-that-name/x", None)]
+)
+def test_the_home_of_an_unknown_user_is_refused(database: str | None, store: str | None) -> None:
+    assert refusal(find_settings, database, store) == (
+        "'~nobody-of-that-name/x' begins with the home folder of nobody known"
+    )
+
+
+def test_the_file_of_a_sqlite_url_is_an_absolute_path(monkeypatch, tmp_path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/ana")
+    assert sqlite_file("sqlite:///r.sqlite") == tmp_path / "r.sqlite"
+    assert sqlite_file("sqlite:////data/a b/r.sqlite") == Path("/data/a b/r.sqlite")
+    assert sqlite_file("sqlite:///~/r.sqlite") == Path("/home/ana/r.sqlite")
+
+
+@pytest.mark.parametrize("url", [POSTGRESQL, "postgresql+psycopg://host/db"])
+def test_postgresql_has_no_file(url: str) -> None:
+    assert sqlite_file(url) is None
