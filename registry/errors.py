@@ -22,18 +22,34 @@ only ever added to.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
 
 
 class RegistryError(Exception):
-    """A refusal that a user can act on: one sentence, and the values it speaks of."""
+    """A refusal that a user can act on: one sentence, and the values it speaks of.
+
+    Where several things are refused at once, ``details`` holds a sentence for each, and ``message`` their
+    number.
+    """
 
     code: ClassVar[int] = 1
 
-    def __init__(self, message: str, **values: Any) -> None:
+    def __init__(self, message: str, *, details: Sequence[str] = (), **values: Any) -> None:
         super().__init__(message)
         self.message = message
+        self.details = tuple(details)
         self.values = values
+
+    def __str__(self) -> str:
+        return f"{self.message}: {'; '.join(self.details)}" if self.details else self.message
+
+    @classmethod
+    def all_of(cls, what: str, sentences: Sequence[str], **values: Any) -> Self:
+        """Return the refusal of one thing, or of several (`what`, in the plural) at once."""
+        if len(sentences) == 1:
+            return cls(sentences[0], **values)
+        return cls(f"{len(sentences)} {what}", details=sentences, **values)
 
 
 class RequestError(RegistryError):

@@ -162,7 +162,7 @@ class ContentStore:
         try:
             self.read(sha256, size)
         except CorruptionError as error:
-            return error.message
+            return str(error)
         return None
 
     def objects(self) -> Iterator[Path]:

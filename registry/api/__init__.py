@@ -17,11 +17,11 @@ from typing import Any, Self
 from registry.api import exports, importing, integrity
 from registry.api.backend import At, Track, open_backend, untracked
 from registry.api.exports import DetectorConstants, ExportRequest
+from registry.api.integrity import verify_export
 from registry.api.panels import Aliases, Panels
 from registry.api.runs import Detectors, Runs
 from registry.api.tags import Tags
 from registry.api.versions import Versions
-from registry.api.integrity import verify_export
 from registry.database import create_database, upgrade_database
 from registry.lookup import history
 from registry.lookup.revisions import AsOf

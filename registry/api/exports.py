@@ -171,7 +171,7 @@ def _record(
         with backend.database.writing(signature) as change:
             act(change)
     except UnavailableError as error:
-        return f"the export is not recorded: {error.message}"
+        return f"the export is not recorded: {error}"
     return None
 
 

@@ -96,7 +96,7 @@ def _check_folders(found: _Import, track: Track[Path]) -> None:
         try:
             found.folders[folder] = read_panel_folder(folder, types[folder])
         except ArrayError as error:
-            problems[folder] = error.message
+            problems[folder] = str(error)
     found.tree.drop(
         [
             Hazard(entry.name, problems[entry.folder])
@@ -137,7 +137,7 @@ def _refusal(tree: LegacyTree) -> RegistryError:
         " nothing was recorded; --skip-bad leaves these out"
     )
     kind = ConflictError if all(hazard.is_conflict for hazard in hazards) else ImportHazardError
-    return kind("\n  ".join([message, *sentences]), hazards=sentences)
+    return kind(message, details=sentences, hazards=sentences)
 
 
 def _counted(number: int, what: str) -> str:

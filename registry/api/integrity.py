@@ -62,7 +62,7 @@ def verify_export(
     try:
         backend = open_backend(find_settings(database, store), None)
     except RegistryError as error:
-        return _with_note(verification, error.message)
+        return _with_note(verification, str(error))
     try:
         if backend.database.registry_id != document.registry.id:
             return _with_note(verification, f"the registry at hand is not {shown(document.registry.id)}")
@@ -126,7 +126,7 @@ def _answer_problems(backend: Backend, document: Document) -> list[Problem]:
         try:
             answer = resolve(view.connection, question, document.registry.revision)
         except RegistryError as error:
-            return [Problem(None, place, f"the registry refuses the request: {error.message}")]
+            return [Problem(None, place, f"the registry refuses the request: {error}")]
     if answer.resolution != document.resolution:
         return [Problem(None, place, "the registry answers otherwise than the document says")]
     return []

@@ -125,9 +125,8 @@ def upgrade_database(url: str) -> tuple[str | None, str | None]:
     _refuse_missing_file(url)
     engine = make_engine(url)
     try:
-        with refusals(url):
-            with migrations.upgrading(engine) as upgrade:
-                return upgrade.before, upgrade.after
+        with refusals(url), migrations.upgrading(engine) as upgrade:
+            return upgrade.before, upgrade.after
     finally:
         engine.dispose()
 

@@ -68,7 +68,7 @@ class Assembly:
             content = self.store.read(file.sha256, file.size)
         except CorruptionError as error:
             raise CorruptionError(
-                f"{error.message}; it is {constants.kind} of gain range {file.gain_range} of panel {panel.panel},"
+                f"{error}; it is {constants.kind} of gain range {file.gain_range} of panel {panel.panel},"
                 f" version {constants.version}",
                 **error.values,
                 panel=panel.panel,

@@ -54,13 +54,13 @@ def read_dataset_table(path: Path) -> DatasetTable:
         try:
             run, configuration = _row(line)
         except RegistryError as error:
-            problems.append(f"line {number}: {error.message}")
+            problems.append(f"line {number}: {error}")
         else:
             runs.append(run)
             configurations.append(configuration)
     name = shown(str(path))
     if problems:
-        raise RequestError(f"{name} cannot be imported: {'; '.join(problems[:20])}", problems=problems)
+        raise RequestError(f"{name} cannot be imported", details=problems, problems=problems)
     if not runs:
         raise RequestError(f"{name} holds no dataset")
     return DatasetTable(tuple(runs), tuple(configurations))

@@ -127,7 +127,7 @@ def _take(
         leads_to_module = item.is_symlink() and is_m_number(folder.name)
         m_number = parse_m_number(folder.name) if leads_to_module else None
     except RequestError as error:
-        tree.hazards.append(Hazard(item.name, error.message))
+        tree.hazards.append(Hazard(item.name, str(error)))
     else:
         tree.entries.append(Entry(item.name, panel, valid_from, m_number, folder))
 

@@ -59,7 +59,7 @@ def read_panel_folder(
         if checked is not None:
             constants.append(checked)
     if problems:
-        raise ArrayError("; ".join(problems), problems=problems)
+        raise ArrayError.all_of("files cannot be taken", problems, problems=problems)
     taken = {name for kind in wanted for name in detector.file_names(kind)}
     return PanelFolder(folder, tuple(constants), tuple(sorted(names - taken)))
 
@@ -94,7 +94,7 @@ def _check_kind(
         try:
             files.append(check_file(folder / file_name, detector, kind, allow_nonfinite=allow_nonfinite))
         except ArrayError as error:
-            problems.append(error.message)
+            problems.append(str(error))
     if len(files) < detector.gain_ranges:
         return None
     warnings = [

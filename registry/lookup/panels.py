@@ -62,7 +62,7 @@ def find_panels(connection: sa.Connection, identifiers: list[str], revision: int
     if unknown:
         known = [panel.panel for panel in panels(connection, revision)]
         sentences = [f"panel {name} is not known{known_instead(name, known)}" for name in unknown]
-        raise NotFoundError("; ".join(sentences), panels=unknown)
+        raise NotFoundError.all_of("panels are not known", sentences, panels=unknown)
     return tuple(found[identifier] for identifier in identifiers)
 
 

@@ -106,4 +106,4 @@ def refuse_missing(sentences: dict[str, list[str]]) -> None:
     """
     every = [sentence for panel in sentences.values() for sentence in panel]
     if every:
-        raise NotValidError("; ".join(every), missing=every)
+        raise NotValidError.all_of("constants are missing", every, missing=every)

@@ -86,7 +86,7 @@ def state_configurations(
         _supersede(change, overlapped, statement)
         _record(change, statement)
     if conflicts:
-        raise ConflictError("; ".join(conflicts), conflicts=conflicts)
+        raise ConflictError.all_of("configurations conflict", conflicts, conflicts=conflicts)
 
 
 def _restated(found: Configuration) -> ConfigurationStatement:

@@ -53,7 +53,8 @@ def assign_aliases(change: Change, pairs: Sequence[tuple[str, str]]) -> None:
     """
     conflicts = alias_conflicts(change.connection, change.view, pairs)
     if conflicts:
-        raise ConflictError("; ".join(conflicts.values()), conflicts=list(conflicts.values()))
+        sentences = list(conflicts.values())
+        raise ConflictError.all_of("M-numbers conflict", sentences, conflicts=sentences)
     borne = {(alias.alias, alias.panel) for alias in panels.aliases(change.connection, change.view)}
     keys = panels.panel_keys(change.connection, [panel for _, panel in pairs])
     change.record(

@@ -51,7 +51,7 @@ def state_runs(change: Change, statements: Sequence[RunStatement], *, supersede:
         elif known is None or contradicted or _adds(known, statement):
             _replace(change, known, statement)
     if conflicts:
-        raise ConflictError("; ".join(conflicts), conflicts=conflicts)
+        raise ConflictError.all_of("runs conflict", conflicts, conflicts=conflicts)
 
 
 def _refuse_backwards(statement: RunStatement) -> None:

@@ -63,7 +63,7 @@ class Plan:
         """
         sentences = list(self.conflicts.values())
         if sentences:
-            raise ConflictError("; ".join(sentences), conflicts=sentences)
+            raise ConflictError.all_of("versions conflict", sentences, conflicts=sentences)
 
 
 def plan(connection: sa.Connection, statements: Iterable[Statement], *, supersede: bool) -> Plan:

@@ -1,0 +1,89 @@
+"""``calreg demo``: the real commands on a sample directory, each shown before its output."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess  # noqa: S404 - it starts this program, with arguments of its own
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from registry.cli import output
+from registry.errors import ConflictError, UnavailableError
+
+_STEPS = (
+    ("Make an empty registry.", "init"),
+    ("Import the directory of links.", "import tree --timezone America/Los_Angeles"),
+    ("Import the table of datasets; a run needs its begin.", "run import datasets.txt"),
+    ("", "run add exp=xcsls3716:run=631 --begin 2018-02-10T08:15:00Z"),
+    ("What is valid when, for the module M068?", "validity M068"),
+    ("What holds at one instant? One second before the start there is nothing, and it says so.", ""),
+    ("", "validity 170505-149520170815-3d00b0 --at 2017-10-25T07:00:00Z"),
+    ("", "validity 170505-149520170815-3d00b0 --at 2017-10-25T06:59:59Z"),
+    ("Which panels answered in the run?", "detector show exp=xcsls3716:run=631"),
+    (
+        "Export its constants, and ask where they come from.",
+        "export exp=xcsls3716:run=631 --output constants",
+    ),
+    ("", "provenance show constants/provenance.json"),
+    ("", "provenance verify constants/provenance.json"),
+    ("", "identify constants/pixel_gain.npy"),
+    ("Check the whole registry.", "verify"),
+)
+_REFUSED = ("06:59:59Z",)
+
+
+def demo(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that is not there yet.")],
+) -> None:
+    """Make a sample legacy directory and run the real commands on it."""
+    _make_sample(folder)
+    environment = {
+        **os.environ,
+        "CALREG_DATABASE": f"sqlite:///{folder.absolute() / 'registry.sqlite'}",
+        "CALREG_STORE": str(folder.absolute() / "store"),
+        "CALREG_TIMEZONE": "UTC",
+    }
+    output.print_text(f"$ cd {shlex.quote(str(folder))}; export CALREG_DATABASE=sqlite:///registry.sqlite")
+    for said, command in _STEPS:
+        if said:
+            output.print_text()
+            output.print_text(f"# {said}")
+        if command:
+            _run(command, folder, environment)
+    output.print_text()
+    output.print_text(f"All of it lies in {folder}; go on there with the first line above.")
+
+
+def _make_sample(folder: Path) -> None:
+    from registry import sample
+
+    if folder.exists():
+        raise ConflictError(f"{folder} is there already; name a folder that is not")
+    try:
+        folder.mkdir(parents=True)
+        output.say("making a sample directory of three modules ...")
+        sample.write_legacy_tree(folder / "tree")
+        sample.write_dataset_table(folder / "datasets.txt")
+    except OSError as error:
+        raise UnavailableError(f"{folder} cannot be written: {error.strerror}") from None
+
+
+def _run(command: str, folder: Path, environment: dict[str, str]) -> None:
+    output.print_text(f"$ calreg {command}")
+    sys.stdout.flush()
+    done = subprocess.run(  # noqa: S603 - this very program
+        [sys.executable, "-m", "registry", *shlex.split(command)],
+        cwd=folder,
+        env=environment,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    expected = any(mark in command for mark in _REFUSED)
+    if bool(done.returncode) != expected:
+        raise RuntimeError(f"calreg {command} ended with exit code {done.returncode}")
+    if expected:
+        output.print_text(f"(exit code {done.returncode})")

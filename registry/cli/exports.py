@@ -1,0 +1,195 @@
+"""``calreg export``, ``calreg identify`` and ``calreg provenance``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from registry.cli import output
+from registry.cli.application import new_group
+from registry.cli.options import AsOf, At, Json, Source, Timezone, registry_at
+from registry.errors import CorruptionError
+
+if TYPE_CHECKING:
+    from registry.provenance import Document
+    from registry.records import Identity, Verification
+
+provenance = new_group(help="The document that explains an export.")
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="A provenance.json.")]
+
+
+def export(
+    ctx: typer.Context,
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATASET|DETECTOR_ID", help="exp=xcsls3716:run=631, or panel Ids joined by _."
+        ),
+    ],
+    folder: Annotated[Path, typer.Option("--output", metavar="DIR", help="Where to write.")],
+    source: Source = None,
+    at: At = None,
+    types: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--type", metavar="TYPE", help="pixel_gain, pixel_offset ...; may be given several times."
+        ),
+    ] = None,
+    as_of: AsOf = None,
+    timezone: Timezone = None,
+    format: Annotated[str, typer.Option(metavar="FORMAT", help="npy.")] = "npy",  # noqa: A002 - the option's name
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+    json: Json = False,
+) -> None:
+    """Write the constants of a run or a detector, with their provenance."""
+    with registry_at(ctx, timezone) as registry:
+        done = registry.export(
+            target,
+            folder,
+            source=source,
+            at=at,
+            types=types,
+            as_of=as_of,
+            format=format,
+            force=force,
+            track=output.track,
+        )
+    if json:
+        output.print_json(done)
+    else:
+        rows = [(each.type, each.dtype, each.shape, each.path) for each in done.outputs]
+        output.print_table(("type", "dtype", "shape", "path"), rows)
+        output.print_text(f"provenance {done.provenance}, as of revision {done.revision}")
+    output.remark(done.notes, done.warnings)
+
+
+def identify(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Any file.")],
+    as_of: AsOf = None,
+    json: Json = False,
+) -> None:
+    """Tell which version, constants or export a file is, by its content."""
+    with registry_at(ctx) as registry:
+        found = registry.identify(file, as_of=as_of)
+    if json:
+        output.print_json(found)
+    else:
+        _print_identity(found)
+
+
+def _print_identity(found: Identity) -> None:
+    output.print_text(f"sha256 {found.sha256}")
+    for each in found.inputs:
+        output.print_text(f"{each.kind} of gain range {each.gain_range} in constants {each.constants}")
+        rows = [
+            (
+                version.version,
+                version.panel,
+                version.alias,
+                version.valid_from,
+                f"withdrawn in {version.withdrawn_in}" if version.withdrawn_in else "",
+            )
+            for version in each.versions
+        ]
+        output.print_table(("version", "panel", "alias", "valid from", ""), rows, indent="  ")
+    for export_ in found.exports:
+        output.print_text(
+            f"{export_.type} of export {export_.export}, at {export_.instant}, as of revision {export_.revision}"
+        )
+        output.print_text(f"  written {export_.recorded_at} by {export_.author} to {export_.path}")
+        output.print_text(f"  detector {export_.detector_id}")
+
+
+@provenance.command("show")
+def show_provenance(file: File, json: Json = False) -> None:
+    """Show a provenance document to a person."""
+    from registry.provenance import encode, read
+
+    document = read(file)
+    if json:
+        typer.echo(encode(document), nl=False)
+    else:
+        _print_document(document)
+
+
+def _print_document(document: Document) -> None:
+    answered = document.resolution
+    lines = [
+        (
+            "request",
+            document.request.target
+            + (f", source {document.request.source}" if document.request.source else ""),
+        ),
+        ("constants of", f"{answered.instant} ({answered.instant_is})"),
+        ("answered by", f"registry {document.registry.id}, revision {document.registry.revision}"),
+        ("made", f"{document.created_at} by {document.created_by.author} on {document.created_by.host}"),
+        ("command", document.created_by.command),
+        ("software", ", ".join(f"{name} {version}" for name, version in document.software.items())),
+    ]
+    if answered.run:
+        lines.append(
+            (
+                "run",
+                f"{answered.run.experiment} {answered.run.run}, begin {answered.run.begin or 'not known'}",
+            )
+        )
+    if answered.configuration:
+        found = answered.configuration
+        runs = f"{found.first_run}-{'end' if found.last_run is None else found.last_run}"
+        lines.append(("detector", f"{found.source} in {found.experiment}, runs {runs}"))
+    for name, value in lines:
+        output.print_text(f"{name:<13} {value}")
+    for panel in answered.panels:
+        output.print_text()
+        output.print_text(f"segment {panel.position}: {panel.panel}  {panel.alias or ''}".rstrip())
+        for constants in panel.constants:
+            start, end = constants.valid_from or "beginning", constants.valid_to or "still valid"
+            output.print_text(
+                f"  {constants.kind}: version {constants.version}, valid from {start} until {end}"
+            )
+            stamp = constants.registered
+            why = f": {stamp.comment}" if stamp.comment else ""
+            output.print_text(
+                f"    registered in revision {stamp.revision}, {stamp.recorded_at}, {stamp.author}{why}"
+            )
+            rows = [
+                (file.gain_range, _number(file.statistics.median), file.statistics.zeros, file.sha256[:16])
+                for file in constants.files
+            ]
+            output.print_table(("gain range", "median", "zeros", "sha256"), rows, indent="    ")
+    output.print_text()
+    rows = [
+        (each.type, each.unit, each.dtype, each.shape, (each.sha256 or "")[:16]) for each in document.outputs
+    ]
+    output.print_table(("output", "unit", "dtype", "shape", "sha256"), rows)
+    for warning in document.warnings:
+        output.print_text(f"warning: {warning}")
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:.4g}"
+
+
+@provenance.command("verify")
+def verify_provenance(ctx: typer.Context, file: File, json: Json = False) -> None:
+    """Prove that an export's outputs, and its inputs in the store, are what the document says."""
+    from registry.api import verify_export
+
+    report_verification(verify_export(file, ctx.obj.database, ctx.obj.store), as_json=json)
+
+
+def report_verification(found: Verification, *, as_json: bool) -> None:
+    """Print what a verification found, and end with the exit code for corruption if there is any."""
+    if as_json:
+        output.print_json(found)
+    else:
+        output.print_text(f"{found.checked} checked, {len(found.problems)} problems")
+        for problem in found.problems:
+            output.print_text(f"  {problem.path}: {problem.problem}")
+    output.remark(found.notes)
+    if found.problems:
+        raise typer.Exit(CorruptionError.code)

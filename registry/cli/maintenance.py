@@ -1,0 +1,142 @@
+"""``calreg init``, ``import``, ``verify``, ``log``, ``database`` and ``tag``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from registry.cli import output
+from registry.cli.application import new_group
+from registry.cli.exports import report_verification
+from registry.cli.options import AsOf, Comment, DryRun, Json, Supersede, Timezone, registry_at
+from registry.cli.reports import report
+from registry.errors import SchemaError
+
+database = new_group(help="The database's schema.")
+tag = new_group(help="Names for revisions.")
+
+
+def init(ctx: typer.Context, json: Json = False) -> None:
+    """Make the database and the store, or upgrade them."""
+    from registry.api import create_registry
+    from registry.secrets import masked
+    from registry.settings import find_settings
+
+    registry_id = create_registry(ctx.obj.database, ctx.obj.store)
+    settings = find_settings(ctx.obj.database, ctx.obj.store)
+    answer = {"registry": registry_id, "database": masked(settings.database), "store": str(settings.store)}
+    if json:
+        output.print_json(answer)
+    else:
+        for name, value in answer.items():
+            output.print_text(f"{name:<9} {value}")
+
+
+def import_tree(
+    ctx: typer.Context,
+    tree: Annotated[Path, typer.Argument(metavar="TREE", help="A directory of links to M-numbers.")],
+    timezone: Timezone = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out what cannot be imported.")] = False,
+    supersede: Supersede = False,
+    comment: Comment = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Import a legacy directory of links: all of it as one revision, or nothing."""
+    with registry_at(ctx, timezone) as registry:
+        outcome = registry.import_tree(
+            tree, skip_bad=skip_bad, supersede=supersede, comment=comment, dry_run=dry_run, track=output.track
+        )
+    report(outcome, as_json=json)
+
+
+def verify(ctx: typer.Context, json: Json = False) -> None:
+    """Check every checksum, every reference and the schema; repair nothing."""
+    with registry_at(ctx) as registry:
+        found = registry.verify(track=output.track)
+    report_verification(found, as_json=json)
+
+
+def log(
+    ctx: typer.Context,
+    target: Annotated[
+        str | None,
+        typer.Argument(metavar="[PANEL]", help="Only what touched this panel Id, M-number or detector."),
+    ] = None,
+    as_of: AsOf = None,
+    timezone: Timezone = None,
+    json: Json = False,
+) -> None:
+    """List the revisions, the newest first, and what each changed."""
+    with registry_at(ctx, timezone) as registry:
+        found = registry.log(target, as_of=as_of)
+    if json:
+        output.print_json(found)
+        return
+    for revision in found:
+        role = f" ({revision.database_role})" if revision.database_role else ""
+        output.print_text(f"revision {revision.revision}  {revision.recorded_at}  {revision.author}{role}")
+        output.print_text(f"  on {revision.host}: {revision.command}")
+        if revision.comment:
+            output.print_text(f"  comment: {revision.comment}")
+        for change in revision.changes:
+            output.print_text(f"    {change}")
+
+
+@database.command("upgrade")
+def upgrade(ctx: typer.Context, json: Json = False) -> None:
+    """Bring the database's schema to that of this software."""
+    from registry.api import upgrade_database
+    from registry.settings import find_settings
+
+    before, after = upgrade_database(find_settings(ctx.obj.database, ctx.obj.store).database)
+    if json:
+        output.print_json({"before": before, "after": after})
+    else:
+        output.print_text(f"schema {after}, as before" if before == after else f"schema {before} -> {after}")
+
+
+@database.command("check")
+def check(ctx: typer.Context, json: Json = False) -> None:
+    """Compare the database's schema, guards included, with that of this software."""
+    with registry_at(ctx) as registry:
+        differences = registry.differences()
+    if differences:
+        raise SchemaError.all_of(
+            "differences from the schema of this software", differences, differences=differences
+        )
+    if json:
+        output.print_json({"differences": []})
+    else:
+        output.print_text("the schema and its guards are those of this software")
+
+
+@tag.command("add")
+def add_tag(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A letter first.")],
+    as_of: AsOf = None,
+    timezone: Timezone = None,
+    comment: Comment = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Name a revision, by default the newest; a tag never moves."""
+    with registry_at(ctx, timezone) as registry:
+        outcome = registry.tags.add(name, as_of=as_of, comment=comment, dry_run=dry_run)
+    report(outcome, as_json=json)
+
+
+@tag.command("list")
+def list_tags(ctx: typer.Context, json: Json = False) -> None:
+    """List the tags and the revisions that they name."""
+    with registry_at(ctx) as registry:
+        found = registry.tags.list()
+    if json:
+        output.print_json(found)
+    else:
+        output.print_table(
+            ("tag", "revision", "recorded in"), [(t.tag, t.revision, t.recorded_in) for t in found]
+        )

@@ -1,0 +1,59 @@
+"""The options that several verbs share, each described once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from registry.api import Registry
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+AsOf = Annotated[
+    str | None,
+    typer.Option("--as-of", metavar="X", help="Answer as of a revision's number, an instant, or a tag."),
+]
+At = Annotated[
+    str | None,
+    typer.Option("--at", metavar="T", help="An instant: YYYYMMDDHHMMSS, or ISO 8601 with its offset."),
+]
+ValidFrom = Annotated[
+    str,
+    typer.Option(
+        "--valid-from", metavar="T", help="YYYYMMDDHHMMSS, ISO 8601 with its offset, or 'beginning'."
+    ),
+]
+Timezone = Annotated[
+    str | None,
+    typer.Option(
+        "--timezone", metavar="ZONE", help="Zone of 14-digit stamps; default: CALREG_TIMEZONE, else UTC."
+    ),
+]
+Kinds = Annotated[
+    list[str] | None,
+    typer.Option("--kind", metavar="KIND", help="gain, offset ...; may be given several times."),
+]
+Comment = Annotated[
+    str | None, typer.Option("--comment", metavar="TEXT", help="Why; kept with the revision.")
+]
+Why = Annotated[str, typer.Option("--comment", metavar="TEXT", help="Why; kept with the revision.")]
+Supersede = Annotated[
+    bool, typer.Option("--supersede", help="Replace what is recorded otherwise; needs a comment.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")]
+Source = Annotated[
+    str | None,
+    typer.Option("--source", metavar="SOURCE", help="XcsEndstation.0:Jungfrau.0, or a part that fits."),
+]
+
+
+@contextmanager
+def registry_at(ctx: typer.Context, timezone: str | None = None) -> Iterator[Registry]:
+    """Open the registry that the command line and the environment name."""
+    from registry.api import open_registry
+
+    with open_registry(ctx.obj.database, ctx.obj.store, timezone=timezone) as registry:
+        yield registry

@@ -1,0 +1,98 @@
+"""What is printed: the answer on stdout, as text for people or JSON for scripts; all else on stderr.
+
+Nothing from a file, a name or a comment reaches a terminal with its control characters.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import typer
+
+from registry.errors import RegistryError
+from registry.instants import Instant
+
+T = TypeVar("T")
+_GAP = "  "
+
+
+def printable(text: str) -> str:
+    """Return the text with every control character, line ends too, written as an escape."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def print_text(text: str = "") -> None:
+    """Print one line of the answer."""
+    typer.echo(printable(text))
+
+
+def print_json(value: Any) -> None:
+    """Print a record, or a list of them, as JSON: instants as ISO texts, the beginning as null."""
+    typer.echo(json.dumps(jsonable(value), indent=2))
+
+
+def jsonable(value: Any) -> Any:
+    """Return the value in JSON's types."""
+    if isinstance(value, Instant):
+        return value.iso
+    if isinstance(value, Path):
+        return str(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: jsonable(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return [jsonable(item) for item in value]
+    return value
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], indent: str = "") -> None:
+    """Print aligned columns, nothing cut; the last column is as wide as it is."""
+    cells = [
+        list(headings),
+        *([printable("" if cell is None else str(cell)) for cell in row] for row in rows),
+    ]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(headings))]
+    for row in cells:
+        padded = _GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        typer.echo((indent + padded).rstrip())
+
+
+def say(text: str) -> None:
+    """Print one line beside the answer."""
+    typer.echo(printable(text), err=True)
+
+
+def remark(notes: Iterable[str] = (), warnings: Iterable[str] = ()) -> None:
+    """Print notes and warnings beside the answer."""
+    for note in notes:
+        say(f"note: {note}")
+    for warning in warnings:
+        say(f"warning: {warning}")
+
+
+def refuse(error: RegistryError, *, as_json: bool) -> None:
+    """Print a refusal: a sentence, or JSON with its code, kind and values."""
+    if as_json:
+        kind = type(error).__name__
+        body = {**error.values, "code": error.code, "kind": kind, "message": str(error)}
+        typer.echo(json.dumps({"error": jsonable(body)}), err=True)
+        return
+    say(f"error: {error.message}{':' if error.details else ''}")
+    for detail in error.details:
+        say(f"  {detail}")
+
+
+def track(items: Iterable[T], description: str, total: int) -> Iterable[T]:
+    """Hand on the items, with a progress bar where stderr is a terminal."""
+    if total < 2 or not sys.stderr.isatty():
+        return items
+    from rich.console import Console
+    from rich.progress import track as rich_track
+
+    return rich_track(items, description, total, console=Console(stderr=True), transient=True)

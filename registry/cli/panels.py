@@ -1,0 +1,108 @@
+"""``calreg panel`` and ``calreg alias``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from registry.cli import output
+from registry.cli.application import new_group
+from registry.cli.options import AsOf, Comment, DryRun, Json, Why, registry_at
+from registry.cli.reports import print_versions, report
+
+panel = new_group(help="Panels, by panel Id.")
+alias = new_group(help="M-numbers, and the panels that bear them.")
+
+PanelId = Annotated[str, typer.Argument(metavar="PANEL_ID", help="As in 170505-149520170815-3d00b0.")]
+MNumber = Annotated[str, typer.Argument(metavar="M_NUMBER", help="As in M068.")]
+
+
+@panel.command("add")
+def add_panel(
+    ctx: typer.Context,
+    panel_id: PanelId,
+    alias: Annotated[str | None, typer.Option(metavar="M_NUMBER", help="The M-number that it bears.")] = None,
+    comment: Comment = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Record a panel."""
+    with registry_at(ctx) as registry:
+        outcome = registry.panels.add(panel_id, alias=alias, comment=comment, dry_run=dry_run)
+    report(outcome, as_json=json)
+
+
+@panel.command("list")
+def list_panels(ctx: typer.Context, as_of: AsOf = None, json: Json = False) -> None:
+    """List all panels."""
+    with registry_at(ctx) as registry:
+        found = registry.panels.list(as_of=as_of)
+    if json:
+        output.print_json(found)
+    else:
+        rows = [(each.panel, each.alias, each.detector_type, each.recorded_in) for each in found]
+        output.print_table(("panel", "alias", "detector type", "revision"), rows)
+
+
+@panel.command("show")
+def show_panel(ctx: typer.Context, panel_id: PanelId, as_of: AsOf = None, json: Json = False) -> None:
+    """Show a panel and every version that was ever recorded of it."""
+    with registry_at(ctx) as registry:
+        found = registry.panels.find(panel_id, as_of=as_of)
+        versions = registry.versions.list(panel_id, withdrawn=True, as_of=as_of)
+    if json:
+        output.print_json({**output.jsonable(found), "versions": versions})
+        return
+    output.print_text(f"panel          {found.panel}")
+    output.print_text(f"alias          {found.alias or 'none'}")
+    output.print_text(f"detector type  {found.detector_type}")
+    output.print_text(f"recorded in    revision {found.recorded_in}")
+    print_versions(versions)
+
+
+@alias.command("add")
+def add_alias(
+    ctx: typer.Context,
+    m_number: MNumber,
+    panel_ids: Annotated[list[str], typer.Argument(metavar="PANEL_ID...", help="Known panels.")],
+    comment: Comment = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Record that panels bear an M-number; they inherit no versions."""
+    with registry_at(ctx) as registry:
+        outcome = registry.aliases.add(m_number, panel_ids, comment=comment, dry_run=dry_run)
+    report(outcome, as_json=json)
+
+
+@alias.command("list")
+def list_aliases(
+    ctx: typer.Context,
+    every: Annotated[bool, typer.Option("--all", help="List the withdrawn ones too.")] = False,
+    as_of: AsOf = None,
+    json: Json = False,
+) -> None:
+    """List the M-numbers and the panels that bear them."""
+    with registry_at(ctx) as registry:
+        found = registry.aliases.list(withdrawn=every, as_of=as_of)
+    if json:
+        output.print_json(found)
+    else:
+        rows = [(each.alias, each.panel, each.recorded_in, each.withdrawn_in) for each in found]
+        output.print_table(("alias", "panel", "recorded in", "withdrawn in"), rows)
+
+
+@alias.command("withdraw")
+def withdraw_alias(
+    ctx: typer.Context,
+    m_number: MNumber,
+    panel_id: PanelId,
+    comment: Why,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Withdraw the statement that a panel bears an M-number."""
+    with registry_at(ctx) as registry:
+        outcome = registry.aliases.withdraw(m_number, panel_id, comment=comment, dry_run=dry_run)
+    report(outcome, as_json=json)

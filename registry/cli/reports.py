@@ -1,0 +1,69 @@
+"""How versions, and what a write changed, are shown to a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from registry.cli import output
+from registry.instants import Instant
+from registry.records import Outcome, Version
+
+_DIGITS_SHOWN = 12
+
+
+def until(instant: Instant | None) -> str:
+    """Return the end of a validity range for a person."""
+    return "still valid" if instant is None else str(instant)
+
+
+def content(version: Version) -> str:
+    """Return the constants of a version for a person, shortened."""
+    return version.constants[:_DIGITS_SHOWN] if version.constants else "gap"
+
+
+def print_versions(versions: Iterable[Version]) -> None:
+    """Print versions under a heading for each panel."""
+    for index, (panel, group) in enumerate(
+        groupby(versions, key=lambda version: (version.panel, version.alias))
+    ):
+        if index:
+            output.print_text()
+        output.print_text(f"{panel[0]}  {panel[1] or ''}".rstrip())
+        _print_group(list(group))
+
+
+def _print_group(group: Sequence[Version]) -> None:
+    headings = ["version", "kind", "valid from", "until", "constants", "comment"]
+    rows = [
+        [
+            version.version,
+            version.kind,
+            version.valid_from,
+            until(version.valid_to),
+            content(version),
+            _remark(version),
+        ]
+        for version in group
+    ]
+    output.print_table(headings, rows, indent="  ")
+
+
+def _remark(version: Version) -> str:
+    withdrawn = f"withdrawn in {version.withdrawn_in}" if version.withdrawn_in else ""
+    return "; ".join(part for part in (withdrawn, version.comment or "") if part)
+
+
+def report(outcome: Outcome, *, as_json: bool) -> None:
+    """Print what a write changed, or would change."""
+    if as_json:
+        output.print_json(outcome)
+    elif outcome.facts:
+        for fact in outcome.facts:
+            output.print_text(fact)
+        output.print_text(
+            "dry run: nothing was recorded" if outcome.dry_run else f"revision {outcome.revision}"
+        )
+    else:
+        output.print_text("nothing to change: all of it is recorded already")
+    output.remark(outcome.notes, outcome.warnings)

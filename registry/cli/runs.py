@@ -1,0 +1,206 @@
+"""``calreg run`` and ``calreg detector``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from registry.cli import output
+from registry.cli.application import new_group
+from registry.cli.options import (
+    AsOf,
+    Comment,
+    DryRun,
+    Json,
+    Source,
+    Supersede,
+    Timezone,
+    Why,
+    registry_at,
+)
+from registry.cli.reports import report
+
+run = new_group(help="Runs, and when they began.")
+detector = new_group(help="Which panels answered for a source, over which runs.")
+
+Dataset = Annotated[str, typer.Argument(metavar="DATASET", help="As in exp=xcsls3716:run=631.")]
+Experiment = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="As in xcsls3716.")]
+WholeSource = Annotated[str, typer.Argument(metavar="SOURCE", help="As in XcsEndstation.0:Jungfrau.0.")]
+OnlyExperiment = Annotated[
+    str | None, typer.Option("--experiment", metavar="E", help="Of this experiment only.")
+]
+FirstRun = Annotated[int, typer.Option("--first-run", metavar="N", help="The first run.")]
+LastRun = Annotated[int | None, typer.Option("--last-run", metavar="M", help="The last run; default: open.")]
+
+
+@run.command("import")
+def import_runs(
+    ctx: typer.Context,
+    table: Annotated[Path, typer.Argument(metavar="FILE", help="A table of datasets.")],
+    comment: Comment = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Record the runs and detector configurations of a table of datasets."""
+    with registry_at(ctx) as registry:
+        outcome = registry.runs.import_table(table, comment=comment, dry_run=dry_run)
+    report(outcome, as_json=json)
+
+
+@run.command("add")
+def add_run(
+    ctx: typer.Context,
+    dataset: Dataset,
+    begin: Annotated[str, typer.Option(metavar="T", help="When it began.")],
+    end: Annotated[str | None, typer.Option(metavar="T", help="When it ended.")] = None,
+    timezone: Timezone = None,
+    supersede: Supersede = False,
+    comment: Comment = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Record when a run began."""
+    with registry_at(ctx, timezone) as registry:
+        outcome = registry.runs.add(
+            dataset, begin=begin, end=end, supersede=supersede, comment=comment, dry_run=dry_run
+        )
+    report(outcome, as_json=json)
+
+
+@run.command("withdraw")
+def withdraw_run(
+    ctx: typer.Context, dataset: Dataset, comment: Why, dry_run: DryRun = False, json: Json = False
+) -> None:
+    """Withdraw what is known of a run."""
+    with registry_at(ctx) as registry:
+        outcome = registry.runs.withdraw(dataset, comment=comment, dry_run=dry_run)
+    report(outcome, as_json=json)
+
+
+@run.command("list")
+def list_runs(
+    ctx: typer.Context, experiment: OnlyExperiment = None, as_of: AsOf = None, json: Json = False
+) -> None:
+    """List the registered runs."""
+    with registry_at(ctx) as registry:
+        found = registry.runs.list(experiment, as_of=as_of)
+    if json:
+        output.print_json(found)
+    else:
+        rows = [
+            (each.experiment, each.run, each.begin or "not known", each.end, each.recorded_in)
+            for each in found
+        ]
+        output.print_table(("experiment", "run", "begin", "end", "revision"), rows)
+
+
+@run.command("show")
+def show_run(ctx: typer.Context, dataset: Dataset, as_of: AsOf = None, json: Json = False) -> None:
+    """Show a registered run."""
+    with registry_at(ctx) as registry:
+        found = registry.runs.show(dataset, as_of=as_of)
+    if json:
+        output.print_json(found)
+        return
+    output.print_text(f"experiment   {found.experiment}")
+    output.print_text(f"run          {found.run}")
+    output.print_text(f"begin        {found.begin or 'not known'}")
+    output.print_text(f"end          {found.end or 'not known'}")
+    output.print_text(f"recorded in  revision {found.recorded_in}")
+
+
+@detector.command("configure")
+def configure(
+    ctx: typer.Context,
+    experiment: Experiment,
+    source: WholeSource,
+    detector_id: Annotated[
+        str, typer.Argument(metavar="DETECTOR_ID", help="Panel Ids joined by _, in segment order.")
+    ],
+    first_run: FirstRun,
+    last_run: LastRun = None,
+    supersede: Supersede = False,
+    comment: Comment = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Record which panels answered for a source over a range of runs."""
+    with registry_at(ctx) as registry:
+        outcome = registry.detectors.configure(
+            experiment,
+            source,
+            detector_id,
+            first_run=first_run,
+            last_run=last_run,
+            supersede=supersede,
+            comment=comment,
+            dry_run=dry_run,
+        )
+    report(outcome, as_json=json)
+
+
+@detector.command("withdraw")
+def withdraw_configuration(
+    ctx: typer.Context,
+    experiment: Experiment,
+    source: WholeSource,
+    first_run: FirstRun,
+    comment: Why,
+    last_run: LastRun = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Withdraw the configuration that begins with a run."""
+    with registry_at(ctx) as registry:
+        outcome = registry.detectors.withdraw(
+            experiment, source, first_run=first_run, last_run=last_run, comment=comment, dry_run=dry_run
+        )
+    report(outcome, as_json=json)
+
+
+@detector.command("list")
+def list_configurations(
+    ctx: typer.Context, experiment: OnlyExperiment = None, as_of: AsOf = None, json: Json = False
+) -> None:
+    """List the configurations."""
+    with registry_at(ctx) as registry:
+        found = registry.detectors.list(experiment, as_of=as_of)
+    if json:
+        output.print_json(found)
+        return
+    for each in found:
+        output.print_text(
+            f"{each.experiment}  {each.source}  runs {each.runs}  (revision {each.recorded_in})"
+        )
+        for panel in each.panels:
+            output.print_text(f"  {panel}")
+        if not each.panels:
+            output.print_text(f"  {each.object_name}: no panel Ids")
+
+
+@detector.command("show")
+def show_detector(
+    ctx: typer.Context,
+    dataset: Dataset,
+    source: Source = None,
+    as_of: AsOf = None,
+    timezone: Timezone = None,
+    json: Json = False,
+) -> None:
+    """Show which panels answered in a run, in segment order."""
+    with registry_at(ctx, timezone) as registry:
+        found = registry.detectors.show(dataset, source=source, as_of=as_of)
+    if json:
+        output.print_json(found)
+        return
+    output.print_text(f"experiment  {found.experiment}")
+    output.print_text(f"run         {found.run}")
+    output.print_text(f"source      {found.source}")
+    output.print_text(f"begin       {found.begin or 'not known'}")
+    if found.panels:
+        rows = [(position, panel) for position, panel in enumerate(found.panels)]
+        output.print_table(("segment", "panel"), rows)
+    else:
+        output.print_text(f"panels      not known: {found.object_name} carries no panel Ids")

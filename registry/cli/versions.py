@@ -1,0 +1,177 @@
+"""``calreg version`` and ``calreg validity``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from registry.cli import output
+from registry.cli.application import new_group
+from registry.cli.options import (
+    AsOf,
+    At,
+    Comment,
+    DryRun,
+    Json,
+    Kinds,
+    Supersede,
+    Timezone,
+    ValidFrom,
+    Why,
+    registry_at,
+)
+from registry.cli.reports import content, print_versions, report, until
+
+version = new_group(help="Versions: which constants a panel has from when on.")
+
+Panel = Annotated[
+    str, typer.Argument(metavar="PANEL", help="A panel Id, or an M-number: every panel under it.")
+]
+Number = Annotated[int, typer.Argument(metavar="N", help="The version's number.")]
+
+
+@version.command("add")
+def add_version(
+    ctx: typer.Context,
+    panel: Panel,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Holds g0_gain.npy ... g2_offset.npy.")],
+    valid_from: ValidFrom,
+    timezone: Timezone = None,
+    kinds: Kinds = None,
+    allow_nonfinite: Annotated[bool, typer.Option(help="Take NaN and infinity.")] = False,
+    supersede: Supersede = False,
+    comment: Comment = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Register the constants in a folder as valid for a panel from an instant on."""
+    with registry_at(ctx, timezone) as registry:
+        outcome = registry.versions.add(
+            panel,
+            folder,
+            valid_from=valid_from,
+            kinds=kinds,
+            allow_nonfinite=allow_nonfinite,
+            supersede=supersede,
+            comment=comment,
+            dry_run=dry_run,
+        )
+    report(outcome, as_json=json)
+
+
+@version.command("gap")
+def add_gap(
+    ctx: typer.Context,
+    panel: Panel,
+    valid_from: ValidFrom,
+    comment: Why,
+    timezone: Timezone = None,
+    kinds: Kinds = None,
+    supersede: Supersede = False,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """State that from an instant on nothing is valid: of these kinds, or of all that are live."""
+    with registry_at(ctx, timezone) as registry:
+        outcome = registry.versions.gap(
+            panel, valid_from=valid_from, comment=comment, kinds=kinds, supersede=supersede, dry_run=dry_run
+        )
+    report(outcome, as_json=json)
+
+
+@version.command("list")
+def list_versions(
+    ctx: typer.Context,
+    panel: Annotated[str | None, typer.Argument(metavar="[PANEL]", help="A panel Id or an M-number.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="List the withdrawn ones too.")] = False,
+    as_of: AsOf = None,
+    timezone: Timezone = None,
+    json: Json = False,
+) -> None:
+    """List versions."""
+    with registry_at(ctx, timezone) as registry:
+        found = registry.versions.list(panel, withdrawn=every, as_of=as_of)
+    if json:
+        output.print_json(found)
+    else:
+        print_versions(found)
+
+
+@version.command("show")
+def show_version(
+    ctx: typer.Context, number: Number, as_of: AsOf = None, timezone: Timezone = None, json: Json = False
+) -> None:
+    """Show a version and its files."""
+    with registry_at(ctx, timezone) as registry:
+        found, files = registry.versions.show(number, as_of=as_of)
+    if json:
+        output.print_json({**output.jsonable(found), "files": files})
+        return
+    for name, value in (
+        ("version", found.version),
+        ("panel", f"{found.panel}  {found.alias or ''}".rstrip()),
+        ("kind", found.kind),
+        ("valid from", found.valid_from),
+        ("until", until(found.valid_to)),
+        ("constants", found.constants or content(found)),
+        ("recorded in", f"revision {found.recorded_in}"),
+        ("withdrawn in", f"revision {found.withdrawn_in}" if found.withdrawn_in else None),
+        ("carried from", f"version {found.carried_from}" if found.carried_from else None),
+        ("source path", found.source_path),
+        ("comment", found.comment),
+    ):
+        if value is not None:
+            output.print_text(f"{name:<14}{value}")
+    rows = [
+        (
+            file.gain_range,
+            *(
+                f"{value:.4g}" if value is not None else "none"
+                for value in (file.statistics.minimum, file.statistics.median, file.statistics.maximum)
+            ),
+            file.statistics.zeros,
+            file.statistics.nonfinite,
+            file.sha256,
+        )
+        for file in files
+    ]
+    if rows:
+        output.print_table(("range", "minimum", "median", "maximum", "zeros", "non-finite", "sha256"), rows)
+
+
+@version.command("withdraw")
+def withdraw_version(
+    ctx: typer.Context, number: Number, comment: Why, dry_run: DryRun = False, json: Json = False
+) -> None:
+    """Withdraw a version; what answers from now on is shown."""
+    with registry_at(ctx) as registry:
+        outcome = registry.versions.withdraw(number, comment=comment, dry_run=dry_run)
+    report(outcome, as_json=json)
+
+
+def show_validity(
+    ctx: typer.Context,
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="PANEL|ALIAS|DETECTOR_ID", help="A panel Id, an M-number, or panel Ids joined by _."
+        ),
+    ],
+    kinds: Kinds = None,
+    at: At = None,
+    as_of: AsOf = None,
+    timezone: Timezone = None,
+    json: Json = False,
+) -> None:
+    """Show what is valid when, or what holds at an instant."""
+    with registry_at(ctx, timezone) as registry:
+        found = registry.validity(target, kinds=kinds, at=at, as_of=as_of)
+    if json:
+        output.print_json(found.versions)
+    else:
+        print_versions(found.versions)
+    if not found.versions:
+        output.say(f"note: no version of {target} is registered")
+    output.remark(found.without)

@@ -1,0 +1,564 @@
+"""The door: exactly one layout gets in, everything else is refused by name, and mended where that is safe."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import subprocess
+import sys
+import tracemalloc
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays as any_arrays
+
+from registry.arrays import check_file, oddities, parse_array, statistics_of
+from registry.detectors import TYPES
+from registry.detectors.types import Kind
+from registry.errors import ArrayError, UnavailableError
+from registry.records import CheckedFile
+
+JUNGFRAU = TYPES["jungfrau"]
+GAIN = JUNGFRAU.kind("gain")
+OFFSET = JUNGFRAU.kind("offset")
+SHAPE = (512, 1024)
+PAYLOAD = 512 * 1024 * 4
+DAMAGED = "is not a .npy file, or its header is damaged"
+HEADER = "{'descr': '<f4', 'fortran_order': False, 'shape': (512, 1024), }"
+# As a user may well have them: spaces, quotes, what a shell would expand, a line end, an escape sequence.
+NASTY = 'it\'s "my" $HOME `id` \\ map;\n\x1b[31m*.npy'
+
+
+@pytest.fixture(scope="module")
+def gain() -> np.ndarray:
+    """Return a map like a real one of gain range 0."""
+    return np.random.default_rng(68).normal(41.5, 0.5, SHAPE).astype("<f4")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "g0_gain.npy"
+
+
+def npy(header: str | bytes, payload: bytes = b"", version: tuple[int, int] = (1, 0)) -> bytes:
+    """Return a .npy file with that header, however wrong it is."""
+    text = header.encode("latin1") if isinstance(header, str) else header
+    length = len(text).to_bytes(2 if version == (1, 0) else 4, "little")
+    return b"\x93NUMPY" + bytes(version) + length + text + payload
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def saved(array: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, array)
+    return stream.getvalue()
+
+
+def check(path: Path, content: bytes | np.ndarray, kind: Kind = GAIN, **options: bool) -> CheckedFile:
+    path.write_bytes(content if isinstance(content, bytes) else saved(content))
+    return check_file(path, JUNGFRAU, kind, **options)
+
+
+def refusal(path: Path, content: bytes | np.ndarray, kind: Kind = GAIN, **options: bool) -> str:
+    """Return the sentence, without the file's name, with which the content is refused."""
+    with pytest.raises(ArrayError) as caught:
+        check(path, content, kind, **options)
+    message = str(caught.value)
+    assert caught.value.values["path"] == str(path)
+    assert message.isprintable()
+    assert message.startswith(f"{str(path)!r} ")
+    return message.removeprefix(f"{str(path)!r} ")
+
+
+# What gets in
+
+
+def test_a_right_file_gets_in_and_is_described(path: Path, gain: np.ndarray) -> None:
+    file = check(path, gain)
+    content = path.read_bytes()
+    assert file.path == path
+    assert file.sha256 == hashlib.sha256(content).hexdigest()
+    assert (file.size, file.dtype, file.shape) == (len(content), "<f4", SHAPE)
+    assert file.statistics.minimum == gain.min()
+    assert file.statistics.maximum == gain.max()
+    assert file.statistics.median == pytest.approx(float(np.median(gain)), rel=1e-7)
+    assert (file.statistics.zeros, file.statistics.nonfinite) == (0, 0)
+    assert oddities(GAIN, 0, file) == []
+
+
+def test_checking_a_file_does_not_touch_it(path: Path, gain: np.ndarray) -> None:
+    path.write_bytes(saved(gain))
+    path.chmod(0o444)
+    before = path.stat()
+    check_file(path, JUNGFRAU, GAIN)
+    after = path.stat()
+    assert (before.st_mtime_ns, before.st_mode, before.st_ino) == (
+        after.st_mtime_ns,
+        after.st_mode,
+        after.st_ino,
+    )
+    assert names(path.parent) == [path.name]
+
+
+def test_a_link_to_a_right_file_gets_in(tmp_path: Path, gain: np.ndarray) -> None:
+    (tmp_path / "real.npy").write_bytes(saved(gain))
+    (tmp_path / "link.npy").symlink_to("real.npy")
+    assert check_file(tmp_path / "link.npy", JUNGFRAU, GAIN).path == tmp_path / "link.npy"
+
+
+def test_a_header_of_version_2_gets_in(path: Path, gain: np.ndarray) -> None:
+    assert check(path, npy(HEADER, gain.tobytes(), (2, 0))).statistics.maximum == gain.max()
+
+
+@pytest.mark.parametrize("version", [(1, 0), (2, 0)])
+def test_a_header_written_under_python_2_gets_in_without_a_warning(path, gain, version) -> None:
+    header = "{'descr': '<f4', 'fortran_order': False, 'shape': (512L, 1024L), }"
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        file = check(path, npy(header, gain.tobytes(), version))
+    assert seen == []
+    assert file.statistics.minimum == gain.min()
+
+
+@given(any_arrays("<f4", (2, 3), elements=st.floats(width=32)))
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_the_values_read_are_the_very_bytes_of_the_file(array: np.ndarray) -> None:
+    content = saved(array)
+    read = parse_array(content, Path("a.npy"), (2, 3), "<f4")
+    assert read.dtype == "<f4"
+    assert read.tobytes() == array.tobytes() == content[-24:]
+
+
+# Other layouts, and the command that mends them
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shown"), [("<f8", "<f8"), (">f4", ">f4"), ("<f2", "<f2"), ("<i4", "<i4"), ("u1", "|u1")]
+)
+def test_another_dtype_is_refused_and_the_mending_command_is_shown(path, dtype: str, shown: str) -> None:
+    message = refusal(path, np.full(SHAPE, 41, dtype))
+    assert message.startswith(f"is {shown}, must be <f4; python -c ")
+    assert ".astype(" in message
+    assert message.endswith(" writes it so")
+
+
+@pytest.mark.parametrize(
+    "dtype", ["<c8", "|b1", "<U4", "|S4", "<M8[s]", [("gain", "<f4"), ("offset", "<f4")]]
+)
+def test_a_dtype_whose_meaning_is_not_known_is_refused_without_a_command(path: Path, dtype) -> None:
+    message = refusal(path, np.zeros(SHAPE, dtype))
+    assert message.endswith(", must be <f4")
+    assert "python" not in message
+
+
+@pytest.mark.parametrize("shape", [(1, 512, 1024), (512, 1024, 1), (1, 1, 512, 1, 1024)])
+def test_an_extra_axis_of_length_1_is_refused_and_the_mending_command_is_shown(path: Path, shape) -> None:
+    message = refusal(path, np.full(shape, 41.5, "<f4"))
+    assert message.startswith(f"has the shape {shape}, must have (512, 1024); python -c ")
+    assert message.endswith(" writes it so")
+
+
+@pytest.mark.parametrize(
+    "shape", [(1024, 512), (524288,), (), (0,), (2, 512, 1024), (512, 1024, 0), (511, 1024)]
+)
+def test_another_shape_is_refused_without_a_guess(path: Path, shape) -> None:
+    assert refusal(path, np.full(shape, 41.5, "<f4")) == f"has the shape {shape}, must have (512, 1024)"
+
+
+def test_fortran_order_is_refused_and_the_mending_command_is_shown(path: Path, gain: np.ndarray) -> None:
+    message = refusal(path, np.asfortranarray(gain))
+    assert message.startswith("is in Fortran order, must be in C order; python -c ")
+    assert message.endswith(" writes it so")
+
+
+def mended(path: Path, message: str) -> Path:
+    """Run the command that the message shows, in a shell, and return the file that it says it writes."""
+    command = message.partition("; python -c ")[2].removesuffix(" writes it so")
+    script = f'python() {{ "$PYTHON" "$@"; }}\npython -c {command}\n'
+    environment = {**os.environ, "PYTHON": sys.executable, "PYTHONWARNINGS": "error"}
+    done = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    return path.with_name(f"mended-{path.name}")
+
+
+@pytest.mark.parametrize("name", ["g0_gain.npy", NASTY], ids=["plain", "nasty"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda gain: gain.astype("<f8"),
+        lambda gain: gain.astype(">f4"),
+        np.asfortranarray,
+        lambda gain: gain.reshape(1, 512, 1024),
+    ],
+    ids=["float64", "big-endian", "Fortran order", "extra axis"],
+)
+def test_the_command_shown_writes_a_file_of_the_same_values_that_gets_in(
+    tmp_path, gain, change, name
+) -> None:
+    path = tmp_path / name
+    mended_path = mended(path, refusal(path, change(gain)))
+    original = path.read_bytes()
+    file = check_file(mended_path, JUNGFRAU, GAIN)
+    assert mended_path.read_bytes() == saved(gain)
+    assert file.sha256 == hashlib.sha256(saved(gain)).hexdigest()
+    assert path.read_bytes() == original
+    assert names(tmp_path) == sorted([path.name, mended_path.name])
+
+
+def test_a_file_that_is_wrong_in_every_way_gets_in_after_the_commands_shown_one_by_one(path, gain) -> None:
+    path.write_bytes(saved(np.asfortranarray(gain.reshape(1, 512, 1024).astype(">f8"))))
+    for _ in range(3):
+        try:
+            check_file(path, JUNGFRAU, GAIN)
+            break
+        except ArrayError as error:
+            path = mended(path, str(error))
+    assert check_file(path, JUNGFRAU, GAIN).size == len(saved(gain))
+    assert path.read_bytes() == saved(gain)
+
+
+# Damage and mischief
+
+
+@pytest.mark.parametrize("lost", [1, 4, 4096, PAYLOAD])
+def test_a_file_that_is_cut_short_is_refused_with_both_lengths(path: Path, gain, lost: int) -> None:
+    assert refusal(path, saved(gain)[:-lost]) == (
+        f"is cut short: {PAYLOAD} bytes are expected after the header, {PAYLOAD - lost} are there"
+    )
+
+
+@pytest.mark.parametrize("more", [b"\0", b"\n", b"x" * 4096, b"x" * 200_000])
+def test_a_file_with_bytes_after_its_array_is_refused(path: Path, gain, more: bytes) -> None:
+    assert refusal(path, saved(gain) + more) == (
+        f"has bytes after its array: {PAYLOAD} bytes are expected after the header, more are there"
+    )
+
+
+def test_two_arrays_in_one_file_are_refused(path: Path, gain) -> None:
+    assert refusal(path, saved(gain) * 2).startswith("has bytes after its array")
+
+
+def test_a_file_of_terabytes_is_refused_without_being_read(path: Path, gain) -> None:
+    path.write_bytes(saved(gain))
+    os.truncate(path, 2**40)  # sparse
+    tracemalloc.start()
+    try:
+        with pytest.raises(ArrayError, match="has bytes after its array"):
+            check_file(path, JUNGFRAU, GAIN)
+        assert tracemalloc.get_traced_memory()[1] < 10 * PAYLOAD
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "shape", ["(1125899906842624,)", "(512, 1024, 2147483648)", "(1000000000000000000000000000000, 1024)"]
+)
+def test_a_header_that_asks_for_petabytes_is_refused_without_making_room(path: Path, shape: str) -> None:
+    tracemalloc.start()
+    try:
+        message = refusal(path, npy(HEADER.replace("(512, 1024)", shape), b"x" * 100))
+        assert tracemalloc.get_traced_memory()[1] < 10 * PAYLOAD
+    finally:
+        tracemalloc.stop()
+    assert message == f"has the shape {shape}, must have (512, 1024)"
+
+
+@pytest.mark.parametrize("shape", [f"(0x{'f' * 9000},)", f"({'9' * 4000},)", f"({'1, ' * 2500})"])
+def test_an_endless_shape_is_refused_in_a_short_sentence(path: Path, shape: str) -> None:
+    message = refusal(path, npy(HEADER.replace("(512, 1024)", shape)))
+    assert message.startswith("has the shape ")
+    assert len(message) < 200
+
+
+def test_a_header_of_version_3_is_refused_and_the_versions_that_are_read_are_named(path, gain) -> None:
+    assert (
+        refusal(path, npy(HEADER, gain.tobytes(), (3, 0))) == "is .npy of version 3.0; 1.0 and 2.0 are read"
+    )
+
+
+def test_pickled_objects_are_refused_and_not_loaded(path: Path) -> None:
+    class Trap:
+        def __reduce__(self):
+            return (Path.touch, (path.with_name("sprung"),))
+
+    array = np.full(SHAPE, None, object)
+    array[0, 0] = Trap()
+    stream = io.BytesIO()
+    np.save(stream, array, allow_pickle=True)
+    assert refusal(path, stream.getvalue()) == "holds pickled objects, which are never loaded"
+    assert not path.with_name("sprung").exists()
+
+
+def test_a_bare_pickle_is_no_array(path: Path) -> None:
+    assert refusal(path, b"\x80\x04\x95\x0b\x00\x00\x00\x00\x00\x00\x00]\x94.") == DAMAGED
+
+
+def test_a_structure_that_hides_an_object_is_refused_as_pickled(path: Path) -> None:
+    header = "{'descr': [('a', '<f4'), ('b', '|O')], 'fortran_order': False, 'shape': (512, 1024), }"
+    assert refusal(path, npy(header)) == "holds pickled objects, which are never loaded"
+
+
+def test_code_in_a_header_is_not_run(tmp_path: Path, path: Path, gain) -> None:
+    code = f"__import__('pathlib').Path({str(tmp_path / 'sprung')!r}).touch()"
+    for header in (code, HEADER.replace("(512, 1024)", f"({code}, 1024)"), HEADER.replace("False", code)):
+        assert refusal(path, npy(header, gain.tobytes())) == DAMAGED
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_a_zip_of_arrays_under_the_name_of_one_is_refused(path: Path, gain) -> None:
+    stream = io.BytesIO()
+    np.savez(stream, gain)
+    assert refusal(path, stream.getvalue()) == DAMAGED
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\x93",
+        b"\x93NUMPY",
+        b"\x93NUMPY\x01\x00",
+        b"\x93NUMPY\x01\x00\xff\xff",
+        b"\x93NUMPY\x02\x00\xff\xff\xff\xff",
+        b"\x94" + npy(HEADER)[1:],
+        b"\x93numpy" + npy(HEADER)[6:],
+        b"\x00" * 1000,
+        b"41.5 41.5 41.5\n" * 100,
+        b"# DTYPE float32\n",
+        b"\x89HDF\r\n\x1a\n" + b"\0" * 100,
+    ],
+    ids=lambda content: repr(content[:12]),
+)
+def test_what_has_not_the_beginning_of_a_npy_file_is_refused(path: Path, content: bytes) -> None:
+    assert refusal(path, content) == DAMAGED
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "{}",
+        "[]",
+        "5",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (512",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (512, 1024), 'more': 1}",
+        "{'descr': '<f4', 'shape': (512, 1024), }",
+        "{5: '<f4', 'fortran_order': False, 'shape': (512, 1024), }",
+        "{[]: 1}",
+        HEADER.replace("False", "0"),
+        HEADER.replace("(512, 1024)", "[512, 1024]"),
+        HEADER.replace("(512, 1024)", "(512.0, 1024)"),
+        HEADER.replace("'<f4'", "'<q77'"),
+        HEADER.replace("'<f4'", "5"),
+        HEADER.replace("'<f4'", "()"),
+        HEADER.replace("'<f4'", "[('a', '<f4'), ('a', '<f4')]"),
+        HEADER.replace("'<f4'", "[('a',)]"),
+        HEADER.replace("'<f4'", "[]*9**9"),
+        "'''",
+        "\\",
+        "  {\n 1",
+        "(" * 9000,
+        "-" * 9000 + "1",
+        "1+" * 4000 + "1",
+        " " * 60_000 + HEADER,
+        "\xff" * 40,
+        "\0" * 40,
+    ],
+    ids=lambda header: repr(header[:70]),
+)
+def test_a_damaged_header_is_refused(path: Path, header: str) -> None:
+    assert refusal(path, npy(header)) == DAMAGED
+
+
+def test_an_outdated_dtype_in_a_header_is_refused_without_a_warning(path: Path) -> None:
+    assert refusal(path, npy(HEADER.replace("'<f4'", "'|a4'"))) == "is |S4, must be <f4"
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+def test_a_header_with_any_bytes_changed_is_read_as_it_stands_or_refused(data) -> None:
+    good = npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }", b"payload of 24 bytes here")
+    content = bytearray(good)
+    places = st.integers(0, len(good) - 25)
+    letters = st.one_of(st.sampled_from(b"'\"(){}[],:L0-\\#\n\0"), st.integers(0, 255))
+    for place, byte in data.draw(st.lists(st.tuples(places, letters), min_size=1, max_size=4)):
+        content[place] = byte
+    assert_read_or_refused(bytes(content))
+
+
+@given(st.text("{}[]()'\",:<>f4O0123L \n\\-x*+#" + "descrshapefortran_order", max_size=60))
+@example("{'descr': ('<f4',), 'fortran_order': False, 'shape': (2, 3)}")
+@example("{'descr': ('<f4', -1), 'fortran_order': False, 'shape': (2, 3)}")
+@example("{'descr': ('<f4', (2**70,)), 'fortran_order': False, 'shape': (2, 3)}")
+@example("{'descr': {1: 2}, 'fortran_order': False, 'shape': (2, 3)}")
+@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+def test_any_text_in_place_of_a_header_is_refused(header: str) -> None:
+    assert_read_or_refused(npy(header, b"payload of 24 bytes here"))
+
+
+def assert_read_or_refused(content: bytes) -> None:
+    try:
+        array = parse_array(content, Path("a.npy"), (2, 3), "<f4")
+    except ArrayError as error:
+        assert error.message.isprintable()  # noqa: PT017 - most are refused; a few changes leave the header right
+    else:
+        assert array.tobytes() == b"payload of 24 bytes here"
+
+
+# What is no file
+
+
+def test_a_missing_file_is_refused(path: Path) -> None:
+    with pytest.raises(ArrayError) as caught:
+        check_file(path, JUNGFRAU, GAIN)
+    assert str(caught.value) == f"there is no file {str(path)!r}"
+    assert caught.value.values == {"path": str(path)}
+
+
+def test_a_folder_a_dangling_link_and_a_pipe_are_no_files(tmp_path: Path) -> None:
+    (tmp_path / "folder.npy").mkdir()
+    (tmp_path / "link.npy").symlink_to("nothing.npy")
+    (tmp_path / "loop.npy").symlink_to("loop.npy")
+    os.mkfifo(tmp_path / "pipe.npy")
+    for name in ("folder.npy", "link.npy", "loop.npy", "pipe.npy", "a\0b.npy"):
+        with pytest.raises(ArrayError, match=r"^there is no file"):
+            check_file(tmp_path / name, JUNGFRAU, GAIN)
+
+
+def test_a_file_that_cannot_be_read_is_not_called_wrong(path: Path, gain, monkeypatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(5, "Input/output error", str(path))
+
+    path.write_bytes(saved(gain))
+    monkeypatch.setattr(Path, "open", fail)
+    with pytest.raises(UnavailableError) as caught:
+        check_file(path, JUNGFRAU, GAIN)
+    assert str(caught.value) == f"{str(path)!r} cannot be read: Input/output error"
+
+
+def test_a_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError, match=r"cannot be read: File name too long$"):
+        check_file(tmp_path / ("x" * 5000), JUNGFRAU, GAIN)
+
+
+# Values
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_are_refused_and_counted_with_the_option_that_takes_them(
+    path, gain, value
+) -> None:
+    array = gain.copy()
+    array[1, :3] = value
+    assert refusal(path, array) == (
+        "holds 3 values that are NaN or infinite; give --allow-nonfinite if they are meant"
+    )
+    file = check(path, array, allow_nonfinite=True)
+    assert file.statistics.nonfinite == 3
+    assert file.statistics.median == pytest.approx(41.5, abs=0.1)
+    assert oddities(GAIN, 0, file) == [
+        f"{str(path)!r}: 3 values are NaN or infinite, as allowed; they are kept as they are"
+    ]
+
+
+def test_an_array_without_any_finite_value_has_no_minimum_median_or_maximum(path: Path) -> None:
+    file = check(path, np.full(SHAPE, np.nan, "<f4"), allow_nonfinite=True)
+    seen = file.statistics
+    assert (seen.minimum, seen.median, seen.maximum) == (None, None, None)
+    assert (seen.zeros, seen.nonfinite) == (0, 512 * 1024)
+    assert len(oddities(GAIN, 0, file)) == 1
+
+
+@pytest.mark.parametrize("kind", [GAIN, OFFSET], ids=lambda kind: kind.name)
+@pytest.mark.parametrize("zero", [0.0, -0.0])
+def test_nothing_but_zeros_is_refused(path: Path, kind: Kind, zero: float) -> None:
+    assert refusal(path, np.full(SHAPE, zero, "<f4"), kind) == "holds nothing but zeros: no constants"
+
+
+def test_nothing_but_zeros_gets_in_where_the_kind_may_be_zero(path: Path) -> None:
+    status = Kind("status", "pixel_status", "", "<u4", ((0.0, 0.0),) * 3, may_be_zero=True)
+    file = check(path, np.zeros(SHAPE, "<u4"), status)
+    assert file.statistics.zeros == 512 * 1024
+    assert not [warning for warning in oddities(status, 0, file) if "dead" in warning]
+
+
+def test_dead_pixels_get_in_unaltered_and_are_counted_in_a_warning(path: Path, gain) -> None:
+    array = gain.copy()
+    array[100, 200:207] = 0
+    file = check(path, array)
+    assert file.statistics.zeros == 7
+    assert oddities(GAIN, 0, file) == [
+        f"{str(path)!r}: 7 pixels have the gain 0 (dead pixels?); they are kept as they are"
+    ]
+
+
+def test_zeros_of_an_offset_are_ordinary(path: Path, gain) -> None:
+    array = gain - 41.5
+    array[0, :7] = 0
+    assert oddities(OFFSET, 0, check(path, array, OFFSET)) == []
+
+
+@pytest.mark.parametrize(
+    ("gain_range", "value", "limits"),
+    [
+        (0, -41.5, "14 to 125"),
+        (0, 415.0, "14 to 125"),
+        (1, 1.39, "-4.2 to -0.46"),
+        (2, 41.5, "-0.33 to -0.036"),
+    ],
+)
+def test_a_gain_of_another_sign_or_size_gets_in_with_a_warning(path, gain, gain_range, value, limits) -> None:
+    array = (gain / 41.5 * value).astype("<f4")
+    file = check(path, array)
+    (warning,) = oddities(GAIN, gain_range, file)
+    assert warning == (
+        f"{str(path)!r}: the median {file.statistics.median:.4g} ADU/keV is outside {limits},"
+        f" where gain of gain range {gain_range} is expected"
+    )
+
+
+def test_one_value_everywhere_gets_in_with_a_warning(path: Path) -> None:
+    assert oddities(GAIN, 0, check(path, np.full(SHAPE, 41.5, "<f4"))) == [
+        f"{str(path)!r}: every pixel has the same value 41.5 ADU/keV (a placeholder?)"
+    ]
+
+
+def test_a_warning_never_prints_the_escapes_of_a_files_name(tmp_path: Path) -> None:
+    file = check(tmp_path / NASTY, np.full(SHAPE, -1.0, "<f4"))
+    found = oddities(GAIN, 0, file)
+    assert len(found) == 2
+    assert all(warning.isprintable() for warning in found)
+
+
+def test_a_refusal_names_the_whole_path_however_long_it_is(tmp_path: Path) -> None:
+    folder = tmp_path / ("very-long-" * 20)
+    folder.mkdir()
+    assert refusal(folder / "g0_gain.npy", b"") == DAMAGED
+
+
+@given(any_arrays("<f4", (3, 5), elements=st.floats(width=32)))
+@example(np.full((3, 5), np.finfo("<f4").max, "<f4"))
+@example(np.full((3, 5), np.finfo("<f4").tiny / 2, "<f4"))
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_the_statistics_are_those_of_a_naive_count(array: np.ndarray) -> None:
+    finite = sorted(float(value) for value in array.ravel() if np.isfinite(value))
+    seen = statistics_of(array)
+    assert seen.nonfinite == array.size - len(finite)
+    assert seen.zeros == finite.count(0.0)
+    if finite:
+        middle = (finite[(len(finite) - 1) // 2] + finite[len(finite) // 2]) / 2
+        assert (seen.minimum, seen.maximum, seen.median) == (finite[0], finite[-1], middle)
+    else:
+        assert (seen.minimum, seen.maximum, seen.median) == (None, None, None)
+
+
+def test_the_median_of_the_largest_values_does_not_overflow() -> None:
+    assert statistics_of(np.full((2, 2), np.finfo("<f4").max, "<f4")).median == np.finfo("<f4").max

@@ -1,0 +1,450 @@
+"""The content store: what was put is read back to the bit, or the damage is named."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from registry import store as store_module
+from registry.errors import ConflictError, CorruptionError, RequestError, UnavailableError
+from registry.store import ContentStore
+
+CONTENT = bytes(range(256)) * 4099  # a little over one piece of a mebibyte
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+MINE, OTHER = "9f1c5a3e", "0b7d2244"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ContentStore:
+    made = ContentStore(tmp_path / "store")
+    made.create(MINE)
+    return made
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "g0_gain.npy"
+    path.write_bytes(CONTENT)
+    return path
+
+
+@pytest.fixture
+def stored(store: ContentStore, source: Path) -> Path:
+    """Return the object of a store that holds one."""
+    store.put(source, SHA256)
+    path = store.path(SHA256)
+    path.chmod(0o644)  # what damages objects asks no permission
+    return path
+
+
+@pytest.fixture
+def tmpfs(tmp_path: Path):
+    """Return a function that mounts a small file system of its own."""
+    mounted: list[Path] = []
+
+    def mount(options: str) -> Path:
+        place = tmp_path / "mounted"
+        place.mkdir(exist_ok=True)
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", place]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+        except FileNotFoundError:
+            pytest.skip("this system has no mount command")
+        if done.returncode:
+            pytest.skip(f"a file system cannot be mounted here: {done.stderr.strip()}")
+        mounted.append(place)
+        return place
+
+    yield mount
+    for place in mounted:
+        subprocess.run(["umount", place], check=True)
+
+
+def refusal(expected: type[Exception], call, *args) -> str:
+    with pytest.raises(expected) as caught:
+        call(*args)
+    assert str(caught.value).isprintable()
+    return str(caught.value)
+
+
+def files(root: Path) -> list[str]:
+    return sorted(str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir())
+
+
+# Put and read
+
+
+def test_what_is_put_is_read_back(store: ContentStore, source: Path) -> None:
+    assert store.put(source, SHA256) is True
+    assert store.read(SHA256, len(CONTENT)) == CONTENT
+    assert store.problem(SHA256, len(CONTENT)) is None
+    assert source.read_bytes() == CONTENT
+
+
+@given(st.binary(max_size=2000))
+@example(b"")
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_bytes_come_back(tmp_path: Path, content: bytes) -> None:
+    store = ContentStore(tmp_path / "store")
+    store.create(MINE)
+    path = tmp_path / "source"
+    path.write_bytes(content)
+    sha256 = hashlib.sha256(content).hexdigest()
+    store.put(path, sha256)
+    assert store.read(sha256, len(content)) == content
+    assert store.problem(sha256, len(content)) is None
+
+
+def test_an_object_lies_where_the_format_says_and_is_read_only(store: ContentStore, source: Path) -> None:
+    store.put(source, SHA256)
+    path = store.root / "objects" / SHA256[:2] / f"{SHA256}.npy"
+    assert store.path(SHA256) == path
+    assert path.read_bytes() == CONTENT
+    assert stat.S_IMODE(path.stat().st_mode) == 0o444
+    assert files(store.root) == [f"objects/{SHA256[:2]}/{SHA256}.npy", "registry.json"]
+
+
+def test_an_object_is_a_copy_and_not_the_users_file(store: ContentStore, source: Path) -> None:
+    store.put(source, SHA256)
+    source.write_bytes(b"edited in place")
+    source.unlink()
+    assert store.read(SHA256, len(CONTENT)) == CONTENT
+
+
+def test_putting_again_changes_nothing(store: ContentStore, source: Path) -> None:
+    store.put(source, SHA256)
+    before = store.path(SHA256).stat()
+    assert store.put(source, SHA256) is False
+    after = store.path(SHA256).stat()
+    assert (before.st_ino, before.st_mtime_ns, before.st_mode) == (
+        after.st_ino,
+        after.st_mtime_ns,
+        after.st_mode,
+    )
+
+
+def test_putting_from_many_threads_at_once_stores_one_whole_object(store: ContentStore, source: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        assert any(pool.map(lambda _: store.put(source, SHA256), range(16)))
+    assert store.read(SHA256, len(CONTENT)) == CONTENT
+    assert [path.name for path in store.objects()] == [f"{SHA256}.npy"]
+
+
+def test_a_file_that_was_changed_after_its_check_is_refused_and_nothing_is_left(store, source) -> None:
+    source.write_bytes(CONTENT[:-1] + b"x")
+    message = refusal(RequestError, store.put, source, SHA256)
+    assert message == f"{str(source)!r} was changed while it was read; nothing was recorded"
+    assert files(store.root) == ["registry.json"]
+
+
+@pytest.mark.parametrize("change", [b"", CONTENT[:-1], CONTENT + b"\0"], ids=["emptied", "cut", "longer"])
+def test_a_file_of_another_length_than_checked_is_refused_too(store, source, change: bytes) -> None:
+    source.write_bytes(change)
+    refusal(RequestError, store.put, source, SHA256)
+    assert files(store.root) == ["registry.json"]
+
+
+def test_a_file_that_is_gone_after_its_check_is_named_and_the_store_is_not_blamed(store, source) -> None:
+    source.unlink()
+    message = refusal(UnavailableError, store.put, source, SHA256)
+    assert message == f"{str(source)!r} cannot be read: No such file or directory"
+    assert files(store.root) == ["registry.json"]
+
+
+# Damage
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def cut(path: Path) -> None:
+    os.truncate(path, path.stat().st_size - 1)
+
+
+def empty(path: Path) -> None:
+    os.truncate(path, 0)
+
+
+def lengthen(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"\0")
+
+
+def keep_size_and_times(path: Path) -> None:
+    before = path.stat()
+    flip(path)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    path.chmod(0o444)
+
+
+every_damage = pytest.mark.parametrize("damage", [flip, cut, empty, lengthen, keep_size_and_times])
+
+
+@every_damage
+def test_a_damaged_object_is_never_handed_out(store: ContentStore, stored: Path, damage) -> None:
+    damage(stored)
+    with pytest.raises(CorruptionError) as caught:
+        store.read(SHA256, len(CONTENT))
+    assert str(caught.value) == (
+        f"object {SHA256} in the store {str(store.root)!r} is damaged: its bytes have another checksum"
+    )
+    assert caught.value.values == {"sha256": SHA256, "path": str(stored)}
+    assert store.problem(SHA256, len(CONTENT)) == str(caught.value)
+
+
+@every_damage
+def test_a_damaged_object_is_mended_when_its_file_is_put_again(store, stored, source, damage) -> None:
+    damage(stored)
+    assert store.put(source, SHA256) is True
+    assert store.read(SHA256, len(CONTENT)) == CONTENT
+    assert stat.S_IMODE(stored.stat().st_mode) == 0o444
+    assert store.put(source, SHA256) is False
+
+
+def test_a_damaged_object_is_kept_when_the_file_that_should_mend_it_is_another(store, stored, source) -> None:
+    flip(stored)
+    damaged = stored.read_bytes()
+    source.write_bytes(b"another")
+    refusal(RequestError, store.put, source, SHA256)
+    assert stored.read_bytes() == damaged
+    assert files(store.root) == [f"objects/{SHA256[:2]}/{SHA256}.npy", "registry.json"]
+
+
+def test_a_missing_object_is_named(store: ContentStore, stored: Path) -> None:
+    stored.unlink()
+    with pytest.raises(CorruptionError) as caught:
+        store.read(SHA256, len(CONTENT))
+    assert str(caught.value) == f"object {SHA256} is missing from the store {str(store.root)!r}"
+    assert caught.value.values == {"sha256": SHA256, "path": str(stored)}
+    assert store.problem(SHA256, len(CONTENT)) == str(caught.value)
+
+
+def test_a_missing_folder_of_objects_is_a_missing_object(store: ContentStore, stored: Path) -> None:
+    stored.unlink()
+    stored.parent.rmdir()
+    assert "is missing from the store" in refusal(CorruptionError, store.read, SHA256, len(CONTENT))
+
+
+def test_two_objects_that_were_exchanged_are_both_found(
+    store: ContentStore, stored: Path, tmp_path: Path
+) -> None:
+    content = CONTENT[::-1]
+    sha256 = hashlib.sha256(content).hexdigest()
+    (tmp_path / "other").write_bytes(content)
+    store.put(tmp_path / "other", sha256)
+    path = store.path(sha256)
+    stored.rename(tmp_path / "aside")
+    path.rename(stored)
+    (tmp_path / "aside").rename(path)
+    for name in (SHA256, sha256):
+        message = refusal(CorruptionError, store.read, name, len(CONTENT))
+        assert message.startswith(f"object {name} in the store ")
+        assert message.endswith(" is damaged: its bytes have another checksum")
+        assert store.problem(name, len(CONTENT)) == message
+
+
+@pytest.mark.parametrize("size", [0, len(CONTENT) - 1, len(CONTENT) + 1])
+def test_an_object_of_another_size_than_was_recorded_is_not_handed_out(store, stored, size: int) -> None:
+    assert "is damaged" in refusal(CorruptionError, store.read, SHA256, size)
+
+
+def test_looking_for_problems_repairs_and_deletes_nothing(store: ContentStore, stored: Path) -> None:
+    flip(stored)
+    damaged = stored.read_bytes()
+    store.problem(SHA256, len(CONTENT))
+    assert stored.read_bytes() == damaged
+
+
+def test_every_object_is_listed_in_order_what_nothing_refers_to_as_well(store, source, stored) -> None:
+    (store.root / "objects" / "ff").mkdir(exist_ok=True)
+    left = store.root / "objects" / "ff" / ".arriving-left"
+    left.write_bytes(b"half")
+    assert list(store.objects()) == sorted([stored, left])
+
+
+def test_a_new_store_has_no_objects(store: ContentStore) -> None:
+    assert list(store.objects()) == []
+
+
+# To which registry it belongs
+
+
+def test_a_store_says_to_which_registry_it_belongs(store: ContentStore) -> None:
+    assert store.owner() == MINE
+    assert json.loads((store.root / "registry.json").read_text()) == {"registry": MINE, "format": 1}
+    store.refuse_other_registry(MINE)
+
+
+def test_making_a_store_again_changes_nothing(store: ContentStore, stored: Path) -> None:
+    before = (store.root / "registry.json").stat()
+    store.create(MINE)
+    after = (store.root / "registry.json").stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+    assert stored.exists()
+
+
+def test_the_store_of_another_registry_is_refused_with_both_named(store: ContentStore) -> None:
+    for call in (store.refuse_other_registry, store.create):
+        with pytest.raises(ConflictError) as caught:
+            call(OTHER)
+        assert str(caught.value) == (
+            f"the store {str(store.root)!r} belongs to registry {MINE}, the database to registry {OTHER}"
+        )
+        assert caught.value.values == {"store": MINE, "database": OTHER}
+    assert store.owner() == MINE
+
+
+def test_a_missing_store_is_refused_with_the_command_that_makes_one(tmp_path: Path) -> None:
+    store = ContentStore(tmp_path / "nothing")
+    assert store.owner() is None
+    assert refusal(UnavailableError, store.refuse_other_registry, MINE) == (
+        f"there is no store {str(tmp_path / 'nothing')!r}; calreg init makes one"
+    )
+    assert not store.root.exists()
+
+
+def test_nothing_is_put_where_no_store_is(tmp_path: Path, source: Path) -> None:
+    store = ContentStore(tmp_path / "nothing")
+    message = refusal(UnavailableError, store.put, source, SHA256)
+    assert message.startswith(f"the store {str(store.root)!r} cannot be used: ")
+    assert not store.root.exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"null",
+        b"5",
+        b'"' + MINE.encode() + b'"',
+        b'{"registry": null, "format": 1}',
+        b'{"registry": 5, "format": 1}',
+        b'{"registry": "9f1c',
+        b'{"registry": "9f1c\xff5a3e"}',
+        b"\x00\x01\xff",
+        b"[" * 100_000,
+    ],
+    ids=lambda text: repr(text[:24]),
+)
+def test_a_store_whose_marker_is_damaged_belongs_to_no_one(store: ContentStore, text: bytes) -> None:
+    marker = store.root / "registry.json"
+    marker.write_bytes(text)
+    for call in (lambda _: store.owner(), store.refuse_other_registry, store.create):
+        with pytest.raises(CorruptionError) as caught:
+            call(MINE)
+        assert str(caught.value) == f"{str(marker)!r} is damaged: it names no registry"
+        assert caught.value.values == {"path": str(marker)}
+    assert marker.read_bytes() == text
+
+
+# Places that cannot be written
+
+
+def fail(*_: object) -> None:
+    raise OSError(5, "Input/output error")
+
+
+@pytest.mark.parametrize(("place", "name"), [(os, "fsync"), (Path, "replace")], ids=["fsync", "replace"])
+@pytest.mark.parametrize("again", [False, True], ids=["a new object", "a damaged object"])
+def test_when_the_disk_refuses_no_temporary_file_is_left(
+    store, source, monkeypatch, place, name, again
+) -> None:
+    if again:
+        store.put(source, SHA256)
+        store.path(SHA256).chmod(0o644)
+        flip(store.path(SHA256))
+    before = files(store.root)
+    monkeypatch.setattr(place, name, fail)
+    message = refusal(UnavailableError, store.put, source, SHA256)
+    assert message == (
+        f"the store {str(store.root)!r} cannot be used: {str(store.root)!r}: Input/output error"
+    )
+    assert files(store.root) == before
+    monkeypatch.undo()
+    assert store.put(source, SHA256) is True
+
+
+@pytest.mark.parametrize(("place", "name"), [(os, "fsync"), (Path, "replace")], ids=["fsync", "replace"])
+def test_when_the_disk_refuses_there_is_no_half_made_marker(tmp_path, monkeypatch, place, name) -> None:
+    store = ContentStore(tmp_path / "store")
+    monkeypatch.setattr(place, name, fail)
+    refusal(UnavailableError, store.create, MINE)
+    assert files(store.root) == []
+    monkeypatch.undo()
+    store.create(MINE)
+    assert store.owner() == MINE
+
+
+def test_an_interrupted_copy_leaves_nothing(store: ContentStore, source: Path, monkeypatch) -> None:
+    class Interrupted:
+        def update(self, _: bytes) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(store_module.hashlib, "sha256", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        store.put(source, SHA256)
+    assert files(store.root) == ["registry.json"]
+
+
+def test_a_store_below_a_regular_file_cannot_be_used(source: Path) -> None:
+    store = ContentStore(source / "store")
+    for call in (lambda: store.create(MINE), store.owner, lambda: store.put(source, SHA256)):
+        message = refusal(UnavailableError, call)
+        assert message.startswith(f"the store {str(store.root)!r} cannot be used: '{source}")
+        assert message.endswith("': Not a directory")
+    assert source.read_bytes() == CONTENT
+
+
+def test_a_name_with_escapes_is_never_printed_raw(source: Path) -> None:
+    store = ContentStore(source / "\x1b[31m\nstore")
+    refusal(UnavailableError, store.create, MINE)
+    store = ContentStore(source.parent / "\x1b[31m\nstore")
+    refusal(UnavailableError, store.refuse_other_registry, MINE)
+    store.create(OTHER)
+    refusal(ConflictError, store.create, MINE)
+    refusal(CorruptionError, store.read, SHA256, 1)
+    refusal(UnavailableError, store.put, source.parent / "\x1b[2J", SHA256)
+    refusal(RequestError, store.put, source, "0" * 64)
+
+
+def test_a_folder_in_the_place_of_an_object_cannot_be_used(store: ContentStore, source: Path) -> None:
+    store.path(SHA256).mkdir(parents=True)
+    for call in (lambda: store.put(source, SHA256), lambda: store.read(SHA256, 1)):
+        assert refusal(UnavailableError, call).endswith(f"{str(store.path(SHA256))!r}: Is a directory")
+
+
+def test_a_store_on_a_read_only_file_system_can_be_read_and_not_written(tmpfs, source: Path) -> None:
+    place = tmpfs("size=4m")
+    store = ContentStore(place / "store")
+    store.create(MINE)
+    store.put(source, SHA256)
+    subprocess.run(["mount", "-o", "remount,ro", place], check=True)
+    assert store.read(SHA256, len(CONTENT)) == CONTENT
+    assert store.put(source, SHA256) is False
+    source.write_bytes(b"another")
+    for call in (
+        lambda: store.put(source, hashlib.sha256(b"another").hexdigest()),
+        lambda: ContentStore(place / "new").create(MINE),
+    ):
+        assert refusal(UnavailableError, call).endswith("': Read-only file system")
+
+
+def test_a_full_file_system_is_told_and_no_half_object_is_left(tmpfs, source: Path) -> None:
+    store = ContentStore(tmpfs("size=256k") / "store")
+    store.create(MINE)
+    assert refusal(UnavailableError, store.put, source, SHA256).endswith(": No space left on device")
+    assert files(store.root) == ["registry.json"]
