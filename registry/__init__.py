@@ -10,16 +10,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from registry.api import DetectorConstants, Registry, create_registry, open_registry, verify_export
+    from registry.api import Registry, create_registry, open_registry
+    from registry.api.exports import DetectorConstants
+    from registry.api.integrity import verify_export
     from registry.instants import Instant
 
 _HOMES = {
-    "DetectorConstants": "registry.api",
+    "DetectorConstants": "registry.api.exports",
     "Instant": "registry.instants",
     "Registry": "registry.api",
     "create_registry": "registry.api",
     "open_registry": "registry.api",
-    "verify_export": "registry.api",
+    "verify_export": "registry.api.integrity",
 }
 
 __all__ = ["DetectorConstants", "Instant", "Registry", "create_registry", "open_registry", "verify_export"]

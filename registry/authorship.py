@@ -29,9 +29,14 @@ def sign() -> Signature:
     return Signature(
         author=_operating_system_user(),
         host=socket.gethostname(),
-        command=shlex.join([Path(sys.argv[0]).name, *map(masked, sys.argv[1:])]),
+        command=shlex.join([_program(), *map(masked, sys.argv[1:])]),
         software=software_version(),
     )
+
+
+def _program() -> str:
+    name = Path(sys.argv[0]).name
+    return "calreg" if name == "__main__.py" else name
 
 
 def software_version() -> str:

@@ -12,12 +12,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from registry.api import exports, importing, integrity
 from registry.api.backend import At, Track, open_backend, untracked
-from registry.api.exports import DetectorConstants, ExportRequest
-from registry.api.integrity import verify_export
 from registry.api.panels import Aliases, Panels
 from registry.api.runs import Detectors, Runs
 from registry.api.tags import Tags
@@ -29,14 +26,11 @@ from registry.records import Export, Identity, Outcome, Revision, Validity, Veri
 from registry.settings import Settings, find_settings
 from registry.store import ContentStore
 
-__all__ = [
-    "DetectorConstants",
-    "Registry",
-    "create_registry",
-    "open_registry",
-    "upgrade_database",
-    "verify_export",
-]
+if TYPE_CHECKING:
+    # numpy comes with these: a look-up does without.
+    from registry.api.exports import DetectorConstants
+
+__all__ = ["Registry", "create_registry", "open_registry", "upgrade_database"]
 
 
 def open_registry(
@@ -147,6 +141,8 @@ class Registry:
         ConflictError
             All hazards are contradictions of what is recorded.
         """
+        from registry.api import importing
+
         return importing.import_tree(
             self._backend,
             Path(tree),
@@ -216,7 +212,9 @@ class Registry:
         CorruptionError
             A stored file is not what was recorded.
         """
-        request = ExportRequest(target, source, at, types, as_of, exports.MEMORY)
+        from registry.api import exports
+
+        request = exports.ExportRequest(target, source, at, types, as_of, exports.MEMORY)
         return exports.constants(self._backend, request)
 
     def export(
@@ -241,7 +239,9 @@ class Registry:
         UnavailableError
             The folder cannot be written.
         """
-        request = ExportRequest(target, source, at, types, as_of, format)
+        from registry.api import exports
+
+        request = exports.ExportRequest(target, source, at, types, as_of, format)
         return exports.export(self._backend, request, Path(output), track, force=force)
 
     def identify(self, path: str | Path, *, as_of: AsOf = None) -> Identity:
@@ -252,10 +252,14 @@ class Registry:
         NotFoundError
             The registry does not know the file's content.
         """
+        from registry.api import integrity
+
         return integrity.identify(self._backend, Path(path), as_of)
 
     def verify(self, *, track: Track[Any] = untracked) -> Verification:
         """Compute every stored file's checksum, follow every reference, check the schema; repair nothing."""
+        from registry.api import integrity
+
         return integrity.verify(self._backend, track)
 
     def differences(self) -> list[str]:

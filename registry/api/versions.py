@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from registry import detectors
 from registry.api.backend import At, Backend, untracked
 from registry.database import Change
 from registry.detectors import DetectorType
 from registry.errors import RequestError
-from registry.importers.panel_folder import PanelFolder, read_panel_folder
 from registry.lookup import panels, validity, versions
 from registry.lookup.panels import Target
 from registry.lookup.revisions import AsOf, refuse_no_comment
 from registry.records import Outcome, Panel, StoredFile, Validity, Version
 from registry.registration.constants import record_constants
 from registry.registration.versions import Statement, plan, state, state_gap, withdraw_version
+
+if TYPE_CHECKING:
+    # numpy comes with it: a look-up does without.
+    from registry.importers.panel_folder import PanelFolder
 
 
 class Versions:
@@ -59,6 +63,8 @@ class Versions:
         ConflictError
             The start is taken by other content, or this content was withdrawn there.
         """
+        from registry.importers.panel_folder import read_panel_folder
+
         if supersede:
             refuse_no_comment(comment, "--supersede")
         start = self._backend.start(valid_from)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess  # noqa: S404 - it starts this program, with arguments of its own
+import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated

