@@ -12,6 +12,7 @@ import math
 import shlex
 import tokenize
 import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,8 @@ def check_file(
             " give --allow-nonfinite if they are meant",
             path=str(path),
         )
+    if statistics.nonfinite == array.size:
+        raise ArrayError(f"{str(path)!r} holds no finite value: no constants", path=str(path))
     if statistics.zeros == array.size and not kind.may_be_zero:
         raise ArrayError(f"{str(path)!r} holds nothing but zeros: no constants", path=str(path))
     return CheckedFile(
@@ -173,34 +176,37 @@ def statistics_of(array: NDArray[Any]) -> Statistics:
         return Statistics(None, None, None, zeros=0, nonfinite=array.size)
     return Statistics(
         minimum=float(finite.min()),
-        median=float(
-            np.median(finite.astype(np.float64))
-        ),  # in float32 the mean of the middle two may overflow
+        # In float32 the mean of the middle two may overflow.
+        median=float(np.median(finite.astype(np.float64))),
         maximum=float(finite.max()),
         zeros=int(finite.size - np.count_nonzero(finite)),
         nonfinite=int(array.size - finite.size),
     )
 
 
-def oddities(kind: Kind, gain_range: int, file: CheckedFile) -> list[str]:
-    """Return what is legal about the file and yet worth a look: one warning each."""
-    found = []
-    seen = file.statistics
-    low, high = kind.expected_medians[gain_range]
-    name = repr(str(file.path))
-    if seen.median is not None and not low <= seen.median <= high:
-        found.append(
-            f"{name}: the median {seen.median:.4g} {kind.unit} is outside {low:g} to {high:g}, where {kind.name} of"
-            f" gain range {gain_range} is expected"
-        )
-    if seen.zeros and not kind.may_be_zero and kind.name == "gain":
-        found.append(f"{name}: {seen.zeros} pixels have the gain 0 (dead pixels?); they are kept as they are")
-    if seen.nonfinite:
-        found.append(
-            f"{name}: {seen.nonfinite} values are NaN or infinite, as allowed; they are kept as they are"
-        )
-    if seen.minimum is not None and seen.minimum == seen.maximum:
-        found.append(
-            f"{name}: every pixel has the same value {seen.minimum:.4g} {kind.unit} (a placeholder?)"
-        )
-    return found
+def oddities(kind: Kind, files: Sequence[CheckedFile]) -> list[str]:
+    """Return what is legal about a kind's files, by gain range, and yet worth a look: one warning each."""
+    return [*_odd_values(kind, files), *_dead_pixels(kind, files)]
+
+
+def _odd_values(kind: Kind, files: Sequence[CheckedFile]) -> Iterator[str]:
+    for gain_range, file in enumerate(files):
+        seen = file.statistics
+        low, high = kind.expected_medians[gain_range]
+        name = repr(str(file.path))
+        if seen.median is not None and not low <= seen.median <= high:
+            yield (
+                f"{name}: the median {seen.median:.4g} {kind.unit} is outside {low:g} to {high:g},"
+                f" where {kind.name} of gain range {gain_range} is expected"
+            )
+        if seen.nonfinite:
+            yield f"{name}: {seen.nonfinite} values are NaN or infinite, as allowed; they are kept as they are"
+        if seen.minimum is not None and seen.minimum == seen.maximum:
+            yield f"{name}: every pixel has the same value {seen.minimum:.4g} {kind.unit} (a placeholder?)"
+
+
+def _dead_pixels(kind: Kind, files: Sequence[CheckedFile]) -> Iterator[str]:
+    counts = [file.statistics.zeros for file in files]
+    if kind.zero_is_dead and any(counts):
+        folder, numbers = str(files[0].path.parent), ", ".join(map(str, counts))
+        yield f"{folder!r}: {numbers} pixels of the gain ranges have the {kind.name} 0 (dead?); kept as they are"

@@ -29,9 +29,14 @@ def sign() -> Signature:
     return Signature(
         author=_operating_system_user(),
         host=socket.gethostname(),
-        command=shlex.join([_program(), *map(masked, sys.argv[1:])]),
+        command=recordable(shlex.join([_program(), *map(masked, sys.argv[1:])])),
         software=software_version(),
     )
+
+
+def recordable(text: str) -> str:
+    r"""Return a text that may hold a path as databases and JSON take it: bytes that are no UTF-8 as ``\xe9``."""
+    return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def _program() -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -141,7 +142,8 @@ class ContentStore:
         with _refusing(self.root):
             try:
                 with path.open("rb") as file:
-                    content = file.read(size + 1)
+                    # Room is made for what is there, not for what a document from elsewhere claims.
+                    content = file.read(min(size, os.fstat(file.fileno()).st_size) + 1)
             except FileNotFoundError:
                 raise CorruptionError(
                     f"object {sha256} is missing from the store {str(self.root)!r}",
@@ -161,14 +163,14 @@ class ContentStore:
         """Return what is wrong with the object, None where its bytes are those of its name."""
         try:
             self.read(sha256, size)
-        except CorruptionError as error:
+        except (CorruptionError, UnavailableError) as error:  # a bad sector is a problem, not the end
             return str(error)
         return None
 
     def objects(self) -> Iterator[Path]:
         """Return every file below ``objects``, referred to or not, in the order of their names."""
         with _refusing(self.root):
-            return iter(sorted(path for path in (self.root / "objects").glob("*/*") if path.is_file()))
+            return iter(sorted(path for path in (self.root / "objects").rglob("*") if path.is_file()))
 
 
 @contextmanager

@@ -160,6 +160,20 @@ def test_a_file_that_is_gone_after_its_check_is_named_and_the_store_is_not_blame
     assert files(store.root) == ["registry.json"]
 
 
+def test_every_folder_that_got_an_entry_is_synced_before_the_put_returns(store, source, monkeypatch) -> None:
+    synced: list[Path] = []
+    fsync = os.fsync
+
+    def noted(handle: int) -> None:
+        folders = [store.root, store.root / "objects", store.root / "objects" / SHA256[:2]]
+        synced.extend(path for path in folders if os.path.samestat(path.stat(), os.fstat(handle)))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    store.put(source, SHA256)
+    assert synced == [store.root / "objects", store.root / "objects" / SHA256[:2]]
+
+
 # Damage
 
 

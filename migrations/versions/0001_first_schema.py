@@ -148,13 +148,16 @@ FUNCTIONS = ("calreg_refuse", "calreg_withdraw", *(f"calreg_insert_{table}" for 
 
 def _guard_postgresql() -> None:
     error = "USING ERRCODE = 'integrity_constraint_violation'"
+    # The caller's search path is not followed: a temporary table named revision would speak for the real one.
+    ours = op.get_bind().execute(sa.text("SELECT quote_ident(current_schema())")).scalar_one()
+    guard = f"RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, {ours}, pg_temp"
     op.execute(f"""
-        CREATE FUNCTION calreg_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+        CREATE FUNCTION calreg_refuse() {guard} AS $$
         BEGIN
             RAISE EXCEPTION 'append-only: %: % is refused', TG_TABLE_NAME, TG_OP {error};
         END $$""")
     op.execute(f"""
-        CREATE FUNCTION calreg_withdraw() RETURNS trigger LANGUAGE plpgsql AS $$
+        CREATE FUNCTION calreg_withdraw() {guard} AS $$
         BEGIN
             IF to_jsonb(NEW) - 'withdrawn_in' IS DISTINCT FROM to_jsonb(OLD) - 'withdrawn_in'
                OR OLD.withdrawn_in IS NOT NULL OR NEW.withdrawn_in IS DISTINCT FROM {NEWEST} THEN
@@ -168,7 +171,7 @@ def _guard_postgresql() -> None:
             for condition, sentence in rules
         )
         op.execute(f"""
-            CREATE FUNCTION calreg_insert_{table}() RETURNS trigger LANGUAGE plpgsql AS $$
+            CREATE FUNCTION calreg_insert_{table}() {guard} AS $$
             BEGIN
                 {checks}
                 RETURN NEW;

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from registry import instants
 from registry.authorship import sign
 from registry.database import Change, Database
+from registry.errors import InstantError
 from registry.instants import Instant
 from registry.lookup import history, versions
 from registry.lookup.panels import Target, find_target
@@ -81,6 +82,8 @@ class Backend:
         InstantError
             It cannot be read.
         """
+        if at == instants.BEGINNING:
+            raise InstantError("the beginning is a start of validity, not an instant at which to ask")
         if isinstance(at, Instant):
             return at
         if isinstance(at, datetime):
@@ -89,7 +92,9 @@ class Backend:
 
     def start(self, valid_from: At) -> Instant:
         """Return the start of validity that is meant; ``beginning`` is one."""
-        return instants.BEGINNING if valid_from == "beginning" else self.instant(valid_from)
+        if valid_from in ("beginning", instants.BEGINNING):
+            return instants.BEGINNING
+        return self.instant(valid_from)
 
     def put(self, files: Iterable[tuple[Path, str]], track: Track[tuple[Path, str]]) -> None:
         """Store files, given with their checksums, each once."""

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from registry import detectors
 from registry.api.backend import Backend, Track, untracked
+from registry.authorship import recordable
 from registry.database import Change
 from registry.errors import ArrayError, ConflictError, ImportHazardError, RegistryError
-from registry.identifiers import PanelId, shown
+from registry.identifiers import PanelId
 from registry.importers.legacy_tree import Entry, Hazard, LegacyTree, read_legacy_tree
 from registry.importers.panel_folder import PanelFolder, read_panel_folder
 from registry.lookup.revisions import refuse_no_comment
@@ -35,7 +36,7 @@ class _Import:
 
     def statements(self, entry: Entry, comment: str | None) -> list[Statement]:
         """Return what an entry states: a version of each kind in its folder."""
-        source = str((self.tree.root / entry.name).absolute())
+        source = recordable(str((self.tree.root / entry.name).absolute()))
         return [
             Statement(entry.panel, constants.kind, entry.valid_from, constants.sha256, source, comment)
             for constants in self.folders[entry.folder].constants
@@ -133,7 +134,7 @@ def _refusal(tree: LegacyTree) -> RegistryError:
     hazards = tree.hazards
     sentences = [str(hazard) for hazard in hazards]
     message = (
-        f"{shown(str(tree.root))} cannot be imported as it stands: {_counted(len(hazards), 'hazard')},"
+        f"{str(tree.root)!r} cannot be imported as it stands: {_counted(len(hazards), 'hazard')},"
         " nothing was recorded; --skip-bad leaves these out"
     )
     kind = ConflictError if all(hazard.is_conflict for hazard in hazards) else ImportHazardError
@@ -147,7 +148,7 @@ def _counted(number: int, what: str) -> str:
 def _with_remarks(outcome: Outcome, found: _Import) -> Outcome:
     used = sorted({entry.folder for entry in found.tree.entries})
     left_out = [
-        f"{shown(str(folder / name))} is no array of a known kind; it is left out"
+        f"{str(folder / name)!r} is no array of a known kind; it is left out"
         for folder in used
         for name in found.folders[folder].left_out
     ]

@@ -104,6 +104,8 @@ def _output_problem(folder: Path, output: Output) -> Problem | None:
         digest = _digest(path)
     except NotFoundError:
         return Problem(sha256, str(path), "the file is missing")
+    except RegistryError as error:
+        return Problem(sha256, str(path), str(error))
     return (
         None if digest == sha256 else Problem(sha256, str(path), "the bytes are not those that were written")
     )
@@ -113,17 +115,13 @@ def _answer_problems(backend: Backend, document: Document) -> list[Problem]:
     """Resolve the request again at the document's revision, and compare."""
     place = f"revision {document.registry.revision}"
     request = document.request
-    question = Question(
-        target=request.target,
-        source=request.source,
-        at=None if request.at is None else backend.instant(request.at),
-        types=request.types,
-    )
     with backend.view() as view:
         newest = newest_revision(view.connection)
         if document.registry.revision > newest:
             return [Problem(None, place, f"the registry knows revisions up to {newest} only")]
         try:
+            at = None if request.at is None else backend.instant(request.at)
+            question = Question(request.target, request.source, at, request.types)
             answer = resolve(view.connection, question, document.registry.revision)
         except RegistryError as error:
             return [Problem(None, place, f"the registry refuses the request: {error}")]
@@ -140,14 +138,14 @@ def identify(backend: Backend, path: Path, as_of: AsOf) -> Identity:
         exports = tuple(contents.exports_with(view.connection, sha256))
     if not inputs and not exports:
         raise NotFoundError(
-            f"{shown(str(path))} (sha256 {sha256}) is neither a registered file nor a recorded export",
+            f"{str(path)!r} (sha256 {sha256}) is neither a registered file nor a recorded export",
             sha256=sha256,
         )
     return Identity(str(path), sha256, inputs, exports)
 
 
 def _digest(path: Path) -> str:
-    name = shown(str(path))
+    name = repr(str(path))
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,8 +7,7 @@ from pathlib import Path
 from registry.api.backend import At, Backend
 from registry.database import Change
 from registry.detectors import parse_detector_id
-from registry.errors import RequestError
-from registry.identifiers import Dataset, parse_experiment, parse_source
+from registry.identifiers import Dataset, parse_experiment, parse_run_number, parse_source
 from registry.importers.dataset_table import read_dataset_table
 from registry.lookup import runs
 from registry.lookup.revisions import AsOf, refuse_no_comment
@@ -135,8 +134,7 @@ class Detectors:
         RequestError
             The runs are out of order; `supersede` without a comment.
         """
-        if first_run < 1:
-            raise RequestError(f"runs are counted from 1; {first_run} is none")
+        _refuse_no_runs(first_run, last_run)
         statement = ConfigurationStatement(
             experiment=parse_experiment(experiment),
             source=parse_source(source),
@@ -172,6 +170,7 @@ class Detectors:
             There is no comment.
         """
         experiment, source = parse_experiment(experiment), parse_source(source)
+        _refuse_no_runs(first_run, last_run)
         refuse_no_comment(comment, "a withdrawal")
 
         def act(change: Change) -> None:
@@ -201,3 +200,9 @@ class Detectors:
         """
         with self._backend.view(as_of) as view:
             return runs.detector_of(view.connection, Dataset.parse(dataset), source, view.revision)
+
+
+def _refuse_no_runs(first_run: int, last_run: int | None) -> None:
+    for number in (first_run, last_run):
+        if number is not None:
+            parse_run_number(str(number))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from registry import detectors
 from registry.api.backend import At, Backend, untracked
+from registry.authorship import recordable
 from registry.database import Change
 from registry.detectors import DetectorType
 from registry.errors import RequestError
@@ -77,7 +78,7 @@ class Versions:
                 kind=constants.kind,
                 valid_from=start,
                 constants=constants.sha256,
-                source_path=str(Path(folder).absolute()),
+                source_path=recordable(str(Path(folder).absolute())),
                 comment=comment,
                 nonfinite_allowed=allow_nonfinite,
             )
@@ -184,7 +185,9 @@ class Versions:
         """Return what is valid when, or what holds at an instant; see `Registry.validity`."""
         with self._backend.view(as_of) as view:
             found = view.target(target)
-            wanted = [_type_of(found.panels).kind(kind).name for kind in kinds] if kinds else None
+            wanted = (
+                [_type_of(found.panels).kind(kind).name for kind in dict.fromkeys(kinds)] if kinds else None
+            )
             if at is None:
                 return Validity(tuple(versions.ranges(view.connection, found.panels, wanted, view.revision)))
             asked = wanted or list(_type_of(found.panels).required_kinds)

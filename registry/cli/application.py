@@ -16,7 +16,7 @@ from registry.errors import RegistryError, RequestError
 INTERRUPTED = 130
 
 # Typer carries Click inside; its public face to the class of all usage errors is this one's parent.
-_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+_UsageError: Any = typer.BadParameter.__mro__[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class RegistryGroup(TyperGroup):
         except _UsageError as error:
             if not as_json:
                 raise
-            refusal = RequestError(str(error))
+            refusal = RequestError(error.format_message())
             output.refuse(refusal, as_json=True)
             raise typer.Exit(refusal.code) from None
         except KeyboardInterrupt:

@@ -39,7 +39,7 @@ _REFUSED = ("06:59:59Z",)
 def demo(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that is not there yet.")],
 ) -> None:
-    """Make a sample legacy directory and run the real commands on it."""
+    """Run the real commands on a sample directory."""
     _make_sample(folder)
     environment = {
         **os.environ,

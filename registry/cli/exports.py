@@ -44,7 +44,10 @@ def export(
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
     json: Json = False,
 ) -> None:
-    """Write the constants of a run or a detector, with their provenance."""
+    """Write the constants of a run or a detector.
+
+    The provenance document is written beside the arrays.
+    """
     with registry_at(ctx, timezone) as registry:
         done = registry.export(
             target,
@@ -72,7 +75,10 @@ def identify(
     as_of: AsOf = None,
     json: Json = False,
 ) -> None:
-    """Tell which version, constants or export a file is, by its content."""
+    """Tell by its content what a file is.
+
+    Which constants and versions it stands in, or which export wrote it.
+    """
     with registry_at(ctx) as registry:
         found = registry.identify(file, as_of=as_of)
     if json:
@@ -175,7 +181,10 @@ def _number(value: float | None) -> str:
 
 @provenance.command("verify")
 def verify_provenance(ctx: typer.Context, file: File, json: Json = False) -> None:
-    """Prove that an export's outputs, and its inputs in the store, are what the document says."""
+    """Prove that an export is what its document says.
+
+    Its outputs, its inputs in the store, and the registry's answer.
+    """
     from registry.api.integrity import verify_export
 
     report_verification(verify_export(file, ctx.obj.database, ctx.obj.store), as_json=json)

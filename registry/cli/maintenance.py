@@ -44,7 +44,10 @@ def import_tree(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Import a legacy directory of links: all of it as one revision, or nothing."""
+    """Import a legacy directory of links.
+
+    All of it becomes one revision, or nothing is recorded.
+    """
     with registry_at(ctx, timezone) as registry:
         outcome = registry.import_tree(
             tree, skip_bad=skip_bad, supersede=supersede, comment=comment, dry_run=dry_run, track=output.track
@@ -53,7 +56,10 @@ def import_tree(
 
 
 def verify(ctx: typer.Context, json: Json = False) -> None:
-    """Check every checksum, every reference and the schema; repair nothing."""
+    """Check every checksum, every reference, the schema.
+
+    Nothing is repaired.
+    """
     with registry_at(ctx) as registry:
         found = registry.verify(track=output.track)
     report_verification(found, as_json=json)
@@ -69,7 +75,7 @@ def log(
     timezone: Timezone = None,
     json: Json = False,
 ) -> None:
-    """List the revisions, the newest first, and what each changed."""
+    """List the revisions, and what each changed."""
     with registry_at(ctx, timezone) as registry:
         found = registry.log(target, as_of=as_of)
     if json:
@@ -87,7 +93,7 @@ def log(
 
 @database.command("upgrade")
 def upgrade(ctx: typer.Context, json: Json = False) -> None:
-    """Bring the database's schema to that of this software."""
+    """Bring the schema to that of this software."""
     from registry.api import upgrade_database
     from registry.settings import find_settings
 
@@ -100,7 +106,10 @@ def upgrade(ctx: typer.Context, json: Json = False) -> None:
 
 @database.command("check")
 def check(ctx: typer.Context, json: Json = False) -> None:
-    """Compare the database's schema, guards included, with that of this software."""
+    """Compare the schema with that of this software.
+
+    The triggers that guard the tables are compared too.
+    """
     with registry_at(ctx) as registry:
         differences = registry.differences()
     if differences:
@@ -123,7 +132,10 @@ def add_tag(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Name a revision, by default the newest; a tag never moves."""
+    """Name a revision, by default the newest.
+
+    A tag never moves.
+    """
     with registry_at(ctx, timezone) as registry:
         outcome = registry.tags.add(name, as_of=as_of, comment=comment, dry_run=dry_run)
     report(outcome, as_json=json)

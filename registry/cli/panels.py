@@ -47,7 +47,7 @@ def list_panels(ctx: typer.Context, as_of: AsOf = None, json: Json = False) -> N
 
 @panel.command("show")
 def show_panel(ctx: typer.Context, panel_id: PanelId, as_of: AsOf = None, json: Json = False) -> None:
-    """Show a panel and every version that was ever recorded of it."""
+    """Show a panel and every version ever recorded of it."""
     with registry_at(ctx) as registry:
         found = registry.panels.find(panel_id, as_of=as_of)
         versions = registry.versions.list(panel_id, withdrawn=True, as_of=as_of)
@@ -58,6 +58,7 @@ def show_panel(ctx: typer.Context, panel_id: PanelId, as_of: AsOf = None, json: 
     output.print_text(f"alias          {found.alias or 'none'}")
     output.print_text(f"detector type  {found.detector_type}")
     output.print_text(f"recorded in    revision {found.recorded_in}")
+    output.print_text()
     print_versions(versions)
 
 
@@ -70,7 +71,10 @@ def add_alias(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Record that panels bear an M-number; they inherit no versions."""
+    """Record that panels bear an M-number.
+
+    They inherit no versions.
+    """
     with registry_at(ctx) as registry:
         outcome = registry.aliases.add(m_number, panel_ids, comment=comment, dry_run=dry_run)
     report(outcome, as_json=json)
@@ -102,7 +106,7 @@ def withdraw_alias(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Withdraw the statement that a panel bears an M-number."""
+    """Take an M-number from a panel."""
     with registry_at(ctx) as registry:
         outcome = registry.aliases.withdraw(m_number, panel_id, comment=comment, dry_run=dry_run)
     report(outcome, as_json=json)

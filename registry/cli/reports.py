@@ -9,7 +9,8 @@ from registry.cli import output
 from registry.instants import Instant
 from registry.records import Outcome, Version
 
-_DIGITS_SHOWN = 12
+_DIGITS_SHOWN = 8
+_FACTS_SHOWN = 100
 
 
 def until(instant: Instant | None) -> str:
@@ -34,7 +35,7 @@ def print_versions(versions: Iterable[Version]) -> None:
 
 
 def _print_group(group: Sequence[Version]) -> None:
-    headings = ["version", "kind", "valid from", "until", "constants", "comment"]
+    headings = ["N", "kind", "valid from", "until", "constants", "comment"]
     rows = [
         [
             version.version,
@@ -59,8 +60,10 @@ def report(outcome: Outcome, *, as_json: bool) -> None:
     if as_json:
         output.print_json(outcome)
     elif outcome.facts:
-        for fact in outcome.facts:
+        for fact in outcome.facts[:_FACTS_SHOWN]:
             output.print_text(fact)
+        if len(outcome.facts) > _FACTS_SHOWN:
+            output.print_text(f"... and {len(outcome.facts) - _FACTS_SHOWN} more; --json lists all")
         output.print_text(
             "dry run: nothing was recorded" if outcome.dry_run else f"revision {outcome.revision}"
         )

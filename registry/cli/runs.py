@@ -43,7 +43,7 @@ def import_runs(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Record the runs and detector configurations of a table of datasets."""
+    """Record the runs and detectors of a table of datasets."""
     with registry_at(ctx) as registry:
         outcome = registry.runs.import_table(table, comment=comment, dry_run=dry_run)
     report(outcome, as_json=json)
@@ -126,7 +126,7 @@ def configure(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Record which panels answered for a source over a range of runs."""
+    """Record which panels answered, over which runs."""
     with registry_at(ctx) as registry:
         outcome = registry.detectors.configure(
             experiment,

@@ -40,13 +40,15 @@ def add_version(
     valid_from: ValidFrom,
     timezone: Timezone = None,
     kinds: Kinds = None,
-    allow_nonfinite: Annotated[bool, typer.Option(help="Take NaN and infinity.")] = False,
+    allow_nonfinite: Annotated[
+        bool, typer.Option("--allow-nonfinite", help="Take NaN and infinity.")
+    ] = False,
     supersede: Supersede = False,
     comment: Comment = None,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Register the constants in a folder as valid for a panel from an instant on."""
+    """Register the constants in a folder from an instant on."""
     with registry_at(ctx, timezone) as registry:
         outcome = registry.versions.add(
             panel,
@@ -73,7 +75,10 @@ def add_gap(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """State that from an instant on nothing is valid: of these kinds, or of all that are live."""
+    """State that from an instant on nothing is valid.
+
+    Of these kinds, or of all that are live.
+    """
     with registry_at(ctx, timezone) as registry:
         outcome = registry.versions.gap(
             panel, valid_from=valid_from, comment=comment, kinds=kinds, supersede=supersede, dry_run=dry_run
@@ -133,7 +138,7 @@ def show_version(
             ),
             file.statistics.zeros,
             file.statistics.nonfinite,
-            file.sha256,
+            file.sha256[:16],
         )
         for file in files
     ]
@@ -145,7 +150,7 @@ def show_version(
 def withdraw_version(
     ctx: typer.Context, number: Number, comment: Why, dry_run: DryRun = False, json: Json = False
 ) -> None:
-    """Withdraw a version; what answers from now on is shown."""
+    """Withdraw a version, and see what answers now."""
     with registry_at(ctx) as registry:
         outcome = registry.versions.withdraw(number, comment=comment, dry_run=dry_run)
     report(outcome, as_json=json)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -46,7 +46,10 @@ class Database:
     def _guard(self) -> str:
         with readers_view(self._engine) as connection:
             migrations.refuse_other_schema(migrations.schema_revision(connection))
-            return str(connection.execute(sa.select(schema.registry.c.id)).scalar_one())
+            found = connection.execute(sa.select(schema.registry.c.id)).scalar_one_or_none()
+            if found is None:  # the tables were made, but by no `calreg init`
+                migrations.refuse_other_schema(None)
+            return str(found)
 
     @property
     def name(self) -> str:
@@ -114,18 +117,28 @@ def create_database(url: str, store_owner: str | None) -> str:
     except BaseException:
         engine.dispose()
         if new and file is not None:
-            _remove_sqlite(file)
+            _remove_empty(file)
         raise
     finally:
         engine.dispose()
 
 
 def upgrade_database(url: str) -> tuple[str | None, str | None]:
-    """Upgrade the schema of an existing database; return its revisions before and after."""
+    """Upgrade the schema of an existing registry; return its revisions before and after.
+
+    Raises
+    ------
+    SchemaError
+        The database holds no registry, somebody else's tables, or a newer schema.
+    UnavailableError
+        It is not there, or does not answer.
+    """
     _refuse_missing_file(url)
     engine = make_engine(url)
     try:
         with refusals(url), migrations.upgrading(engine) as upgrade:
+            if upgrade.before is None:
+                migrations.refuse_other_schema(None)
             return upgrade.before, upgrade.after
     finally:
         engine.dispose()
@@ -159,6 +172,15 @@ def _make_folder(folder: Path) -> None:
         raise UnavailableError(f"the folder {folder} cannot be made: {error.strerror}") from None
 
 
-def _remove_sqlite(file: Path) -> None:
-    for suffix in ("", "-wal", "-shm"):
-        file.with_name(file.name + suffix).unlink(missing_ok=True)
+def _remove_empty(file: Path) -> None:
+    """Remove a SQLite file that this process began, unless another has made a registry of it since."""
+    if not file.exists():
+        return
+    engine = make_engine(f"sqlite:///{file}")
+    try:
+        with suppress(sa.exc.DBAPIError), writers_turn(engine) as connection:
+            if not sa.inspect(connection).get_table_names():
+                for suffix in ("", "-wal", "-shm"):
+                    file.with_name(file.name + suffix).unlink(missing_ok=True)
+    finally:
+        engine.dispose()

@@ -50,12 +50,15 @@ def make_engine(url: str, *, create: bool = False) -> sa.Engine:
     file = sqlite_file(url)
     if file is not None:
         return _sqlite_engine(str(file), "rwc" if create else "rw")
+    if url.partition("://")[2].partition(":")[2].count("@") > 1:
+        # The rest of such a password would be taken for the host, and shown.
+        raise RequestError(f"{masked(url)!r} holds an @ too many; in a password it is written %40")
     try:
         parsed = sa.make_url(url).set(drivername="postgresql+psycopg")
         return sa.create_engine(parsed, isolation_level="READ COMMITTED")
     except (sa.exc.ArgumentError, ValueError):
         raise RequestError(f"{masked(url)!r} is no URL of a PostgreSQL database") from None
-    except ModuleNotFoundError:
+    except ImportError:  # the driver, or the libpq that it needs
         raise UnavailableError(
             "the PostgreSQL driver is not installed: pip install 'calreg[postgresql]'"
         ) from None
@@ -117,6 +120,10 @@ def use_write_ahead_log(engine: sa.Engine) -> None:
     connection = engine.raw_connection()  # PRAGMA journal_mode is void inside a transaction
     try:
         connection.cursor().execute("PRAGMA journal_mode = WAL")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            raise
+        # Only another `init` holds a file that has no such log yet, and it says the same.
     finally:
         connection.close()
 
@@ -127,24 +134,34 @@ def refusals(url: str) -> Iterator[None]:
 
     Raises
     ------
-    UnavailableError, CorruptionError, SchemaError
+    UnavailableError, CorruptionError, SchemaError, RequestError
         What the database said, with the place named and its password masked.
     """
     try:
         yield
+    except sqlite3.Error as error:  # on the way to a connection SQLAlchemy leaves them bare
+        refusal = _refusal(error, masked(url))
+        if refusal is None:
+            raise
+        raise refusal from error
     except sa.exc.DBAPIError as error:
-        refusal = _refusal(error.orig, masked(url))
+        refusal = _refusal(error.orig, masked(url), connecting=error.statement is None)
         if refusal is None:
             raise
         raise refusal from error
 
 
-def _refusal(error: BaseException | None, place: str) -> RegistryError | None:
-    kind = _sqlite_kind(error) if isinstance(error, sqlite3.Error) else _postgresql_kind(error)
+def _refusal(error: BaseException | None, place: str, *, connecting: bool = False) -> RegistryError | None:
+    kind: type[RegistryError] | None
+    if isinstance(error, sqlite3.Error):
+        kind = _sqlite_kind(error)
+    else:
+        kind = _postgresql_kind(error, connecting=connecting)
     if kind is None:
         return None
     what = {
         CorruptionError: "the database {} is damaged",
+        RequestError: "{} is no URL of a PostgreSQL database",
         SchemaError: "{} is not a SQLite database",
         UnavailableError: "the database {} cannot be used",
     }[kind].format(place)
@@ -161,9 +178,11 @@ def _sqlite_kind(error: sqlite3.Error) -> type[RegistryError] | None:
     return UnavailableError if code in _SQLITE_UNAVAILABLE else None
 
 
-def _postgresql_kind(error: BaseException | None) -> type[RegistryError] | None:
+def _postgresql_kind(error: BaseException | None, *, connecting: bool) -> type[RegistryError] | None:
     state = getattr(error, "sqlstate", "") or ""
     if state.startswith(_POSTGRESQL_CORRUPT):
         return CorruptionError
+    if not state and connecting and type(error).__name__ == "ProgrammingError":  # an option that libpq lacks
+        return RequestError
     no_state = not state and type(error).__name__ == "OperationalError"  # it never got through to a server
     return UnavailableError if no_state or state.startswith(_POSTGRESQL_UNAVAILABLE) else None

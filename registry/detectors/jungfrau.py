@@ -19,6 +19,7 @@ JUNGFRAU = DetectorType(
             "<f4",
             ((14.0, 125.0), (-4.2, -0.46), (-0.33, -0.036)),
             required=True,
+            zero_is_dead=True,
         ),
         Kind(
             "offset",

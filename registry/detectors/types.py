@@ -28,6 +28,8 @@ class Kind:
         Whether a version without ``--kind`` must have it, and a look-up without ``--kind`` asks for it.
     may_be_zero
         Whether an array of nothing but zeros makes sense.
+    zero_is_dead
+        Whether a single zero means a dead pixel, which is counted in a warning.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Kind:
     expected_medians: tuple[tuple[float, float], ...]
     required: bool = False
     may_be_zero: bool = False
+    zero_is_dead: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -44,7 +45,7 @@ def placing(folder: Path, names: Sequence[str], *, force: bool) -> Iterator[Path
 def _refuse_taken(folder: Path, names: Sequence[str], *, force: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise ConflictError(f"{folder} is a file, not a folder", path=str(folder))
-    taken = [name for name in names if (folder / name).exists()]
+    taken = [name for name in names if os.path.lexists(folder / name)]
     if taken and not force:
         raise ConflictError(
             f"{folder} holds {', '.join(taken)} already; --force replaces them", path=str(folder)
@@ -78,8 +79,8 @@ def _place(hidden: Path, folder: Path, names: Sequence[str]) -> None:
         for name in names:
             (hidden / name).replace(folder / name)
             placed.append(folder / name)
+        sync_folder(folder)
     except BaseException:
         for path in placed:
             path.unlink(missing_ok=True)
         raise
-    sync_folder(folder)

@@ -58,7 +58,7 @@ def read_dataset_table(path: Path) -> DatasetTable:
         else:
             runs.append(run)
             configurations.append(configuration)
-    name = shown(str(path))
+    name = repr(str(path))
     if problems:
         raise RequestError(f"{name} cannot be imported", details=problems, problems=problems)
     if not runs:
@@ -67,7 +67,7 @@ def read_dataset_table(path: Path) -> DatasetTable:
 
 
 def _text(path: Path) -> str:
-    name = shown(str(path))
+    name = repr(str(path))
     try:
         with path.open("rb") as file:
             content = file.read(_LARGEST + 1)

@@ -84,7 +84,7 @@ def read_legacy_tree(root: Path, timezone: tzinfo) -> LegacyTree:
     modules: set[str] = set()
     places: dict[tuple[str, Instant], list[str]] = defaultdict(list)
     for item in _listed(root):
-        if is_m_number(item.name) and item.is_dir() and not item.is_symlink():
+        if is_m_number(item.name) and item.is_dir(follow_symlinks=False):
             modules.add(item.name)
         elif parts := _MEANT_AS_ENTRY.fullmatch(item.name):
             _take(tree, item, parts, timezone, places)
@@ -99,7 +99,7 @@ def read_legacy_tree(root: Path, timezone: tzinfo) -> LegacyTree:
 
 
 def _listed(root: Path) -> list[os.DirEntry[str]]:
-    name = shown(str(root))
+    name = repr(str(root))
     try:
         with os.scandir(root) as items:
             return sorted(items, key=lambda item: item.name)
@@ -140,7 +140,7 @@ def _stamp(text: str, timezone: tzinfo) -> Instant:
 
 
 def _folder(root: Path, item: os.DirEntry[str]) -> Path:
-    """Return the real folder behind an entry.
+    """Return the real folder behind an entry, named as the user named the tree.
 
     Raises
     ------
@@ -148,7 +148,7 @@ def _folder(root: Path, item: os.DirEntry[str]) -> Path:
         The link dangles, turns in a circle, leaves the tree, or leads to no folder of a module or panel.
     """
     path = Path(item.path)
-    target = f"the link to {shown(str(path.readlink()))}" if item.is_symlink() else "it"
+    target = f"the link to {str(path.readlink())!r}" if item.is_symlink() else "it"
     try:
         folder = path.resolve(strict=True)
     except FileNotFoundError:
@@ -161,7 +161,7 @@ def _folder(root: Path, item: os.DirEntry[str]) -> Path:
         raise RequestError(f"{target} is no folder")
     if item.is_symlink() and not (is_m_number(folder.name) or _MEANT_AS_ENTRY.fullmatch(folder.name)):
         raise RequestError(f"{target} leads to no folder of a module")
-    return folder
+    return root / folder.relative_to(root.resolve())
 
 
 def _doubled(places: dict[tuple[str, Instant], list[str]]) -> list[Hazard]:
@@ -177,24 +177,28 @@ def _doubled(places: dict[tuple[str, Instant], list[str]]) -> list[Hazard]:
 
 
 def _with_two_m_numbers(entries: Iterable[Entry]) -> list[Hazard]:
-    """Return a hazard for every entry of a panel that is linked to two modules."""
-    groups: dict[str, list[Entry]] = defaultdict(list)
+    """Return a hazard for every entry whose panel, or whose serial number, is linked to two modules."""
+    panels: dict[str, list[Entry]] = defaultdict(list)
+    serials: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
         if entry.m_number is not None:
-            groups[entry.panel].append(entry)
-    return [
-        Hazard(entry.name, f"panel {entry.panel} is linked to two modules, {' and '.join(sorted(modules))}")
-        for group in groups.values()
-        if len(modules := {entry.m_number or "" for entry in group}) > 1
-        for entry in group
-    ]
+            panels[f"panel {entry.panel}"].append(entry)
+            serials[f"the serial number {PanelId.parse(entry.panel).serial_number:x}"].append(entry)
+    found: dict[str, Hazard] = {}
+    for what, group in (*panels.items(), *serials.items()):
+        modules = {entry.m_number or "" for entry in group}
+        if len(modules) > 1:
+            sentence = f"{what} is linked to two modules, {' and '.join(sorted(modules))}"
+            for entry in group:
+                found.setdefault(entry.name, Hazard(entry.name, sentence))
+    return list(found.values())
 
 
 def _with_stray_files(tree: LegacyTree) -> list[Hazard]:
     """Return a hazard for every entry in whose folder a link leaves the tree."""
     root = tree.root.resolve()
     strays = {
-        folder: [path.name for path in sorted(folder.iterdir()) if not path.resolve().is_relative_to(root)]
+        folder: [item.name for item in _listed(folder) if _leaves(Path(item.path), root)]
         for folder in {entry.folder for entry in tree.entries}
     }
     return [
@@ -204,3 +208,10 @@ def _with_stray_files(tree: LegacyTree) -> list[Hazard]:
         for entry in tree.entries
         if strays[entry.folder]
     ]
+
+
+def _leaves(path: Path, root: Path) -> bool:
+    try:
+        return not path.resolve().is_relative_to(root)
+    except (OSError, RuntimeError):  # a link that turns in a circle goes nowhere: a missing file, if anything
+        return False

@@ -9,7 +9,6 @@ from pathlib import Path
 from registry.arrays import check_file, oddities
 from registry.detectors import DetectorType
 from registry.errors import ArrayError, NotFoundError, UnavailableError
-from registry.identifiers import shown
 from registry.records import CheckedConstants, CheckedFile
 from registry.registration.constants import check_in
 
@@ -53,7 +52,7 @@ def read_panel_folder(
     for kind in wanted:
         missing = [name for name in detector.file_names(kind) if name not in names]
         if missing:
-            problems.append(f"{shown(str(folder))} lacks {', '.join(missing)}")
+            problems.append(f"{str(folder)!r} lacks {', '.join(missing)}")
             continue
         checked = _check_kind(folder, detector, kind, problems, allow_nonfinite=allow_nonfinite)
         if checked is not None:
@@ -68,14 +67,14 @@ def _names(folder: Path) -> set[str]:
     try:
         return {path.name for path in folder.iterdir()}
     except FileNotFoundError:
-        raise NotFoundError(f"there is no folder {shown(str(folder))}", path=str(folder)) from None
+        raise NotFoundError(f"there is no folder {str(folder)!r}", path=str(folder)) from None
     except NotADirectoryError:
         raise ArrayError(
-            f"{shown(str(folder))} is a file; a folder with g0_gain.npy and so on is expected",
+            f"{str(folder)!r} is a file; a folder with g0_gain.npy and so on is expected",
             path=str(folder),
         ) from None
     except OSError as error:
-        raise UnavailableError(f"{shown(str(folder))} cannot be read: {error.strerror}") from None
+        raise UnavailableError(f"{str(folder)!r} cannot be read: {error.strerror}") from None
 
 
 def _kinds_there(detector: DetectorType, names: set[str]) -> list[str]:
@@ -97,7 +96,4 @@ def _check_kind(
             problems.append(str(error))
     if len(files) < detector.gain_ranges:
         return None
-    warnings = [
-        warning for gain_range, file in enumerate(files) for warning in oddities(kind, gain_range, file)
-    ]
-    return check_in(detector.name, name, files, warnings)
+    return check_in(detector.name, name, files, oddities(kind, files))

@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from registry import schema
 from registry.instants import Instant
-from registry.lookup import versions
 from registry.records import Panel, Revision, Version
 
+_PIECE = 500
 
-def changes_in(connection: sa.Connection, revision: int) -> tuple[str, ...]:
-    """Return everything that the revision recorded (``+``) or withdrew (``-``), a line each."""
-    return (
-        *_panels(connection, revision),
-        *_aliases(connection, revision),
-        *_runs(connection, revision),
-        *_configurations(connection, revision),
-        *(f"- {stated(version)}" for version in versions.withdrawn_in(connection, revision)),
-        *(f"+ {stated(version)}" for version in versions.recorded_in(connection, revision)),
-        *_tags(connection, revision),
-    )
-
-
-def stated(version: Version) -> str:
-    """Return what a version states, in one line."""
-    what = f"gap in {version.kind}" if version.is_gap else version.kind
-    carried = f", carried from version {version.carried_from}" if version.carried_from else ""
-    return f"version {version.version}: {what} of {version.panel} from {version.valid_from}{carried}"
+Line = tuple[int, str]
+"""A revision's number, and one thing that it did: ``+`` recorded, ``-`` withdrew."""
 
 
 def revisions(connection: sa.Connection, upto: int, panels: Sequence[Panel] | None = None) -> list[Revision]:
@@ -41,10 +26,126 @@ def revisions(connection: sa.Connection, upto: int, panels: Sequence[Panel] | No
     query = sa.select(schema.revision).where(schema.revision.c.number <= upto)
     if panels is not None:
         query = query.where(schema.revision.c.number.in_(_touching([panel.panel for panel in panels])))
-    return [
-        _revision(row, changes_in(connection, row.number))
-        for row in connection.execute(query.order_by(schema.revision.c.number.desc())).all()
-    ]
+    rows = connection.execute(query.order_by(schema.revision.c.number.desc())).all()
+    changed: dict[int, list[str]] = defaultdict(list)
+    for start in range(0, len(rows), _PIECE):
+        for number, line in _changes(connection, [row.number for row in rows[start : start + _PIECE]]):
+            changed[number].append(line)
+    return [_revision(row, tuple(changed[row.number])) for row in rows]
+
+
+def changes_in(connection: sa.Connection, revision: int) -> tuple[str, ...]:
+    """Return everything that one revision recorded (``+``) or withdrew (``-``), a line each."""
+    return tuple(line for _, line in _changes(connection, [revision]))
+
+
+def stated(version: Version) -> str:
+    """Return what a version states, in one line."""
+    return _stated(
+        version.version,
+        version.kind,
+        version.panel,
+        version.valid_from,
+        version.constants,
+        version.carried_from,
+    )
+
+
+def _stated(
+    number: int, kind: str, panel: str, valid_from: Instant, constants: object, carried_from: int | None
+) -> str:
+    what = f"gap in {kind}" if constants is None else kind
+    carried = f", carried from version {carried_from}" if carried_from else ""
+    return f"version {number}: {what} of {panel} from {valid_from}{carried}"
+
+
+def _changes(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[Line]:
+    """Return what these revisions changed, one query a table."""
+    yield from _panels(connection, numbers)
+    yield from _aliases(connection, numbers)
+    yield from _runs(connection, numbers)
+    yield from _configurations(connection, numbers)
+    yield from _versions(connection, numbers)
+    yield from _tags(connection, numbers)
+
+
+def _happened(table: sa.Table, numbers: Sequence[int]) -> sa.ColumnElement[bool]:
+    return sa.or_(table.c.recorded_in.in_(numbers), table.c.withdrawn_in.in_(numbers))
+
+
+def _both(row: Any, numbers: Sequence[int], said: str) -> Iterator[Line]:
+    """Return the lines of a fact: its withdrawal and its recording, as far as they are asked for."""
+    if row.withdrawn_in in numbers:
+        yield row.withdrawn_in, f"- {said}"
+    if row.recorded_in in numbers:
+        yield row.recorded_in, f"+ {said}"
+
+
+def _panels(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[Line]:
+    panel = schema.panel
+    query = sa.select(panel).where(panel.c.recorded_in.in_(numbers)).order_by(panel.c.id)
+    for row in connection.execute(query):
+        yield row.recorded_in, f"+ panel {row.identifier} ({row.detector_type})"
+
+
+def _aliases(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[Line]:
+    alias = schema.alias
+    query = (
+        sa.select(alias, schema.panel.c.identifier)
+        .join(schema.panel, schema.panel.c.id == alias.c.panel_id)
+        .where(_happened(alias, numbers))
+        .order_by(alias.c.id)
+    )
+    for row in connection.execute(query):
+        yield from _both(row, numbers, f"alias {row.m_number} of {row.identifier}")
+
+
+def _runs(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[Line]:
+    run = schema.run
+    for row in connection.execute(sa.select(run).where(_happened(run, numbers)).order_by(run.c.id)):
+        begin = "not known" if row.begin_at is None else Instant(row.begin_at)
+        yield from _both(row, numbers, f"run exp={row.experiment}:run={row.number}, begin {begin}")
+
+
+def _configurations(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[Line]:
+    table, member, panel = schema.configuration, schema.configuration_panel, schema.panel
+    query = (
+        sa.select(table, panel.c.identifier)
+        .outerjoin(member, member.c.configuration_id == table.c.id)
+        .outerjoin(panel, panel.c.id == member.c.panel_id)
+        .where(_happened(table, numbers))
+        .order_by(table.c.id, member.c.position)
+    )
+    members: dict[int, list[str]] = defaultdict(list)
+    facts: dict[int, Any] = {}
+    for row in connection.execute(query):
+        facts[row.id] = row
+        members[row.id].append(row.identifier or row.object_name)
+    for key, row in facts.items():
+        runs = f"{row.first_run}-{'end' if row.last_run is None else row.last_run}"
+        said = f"detector of {row.experiment} {row.source} runs {runs}: {'_'.join(members[key])}"
+        yield from _both(row, numbers, said)
+
+
+def _versions(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[Line]:
+    version = schema.version
+    query = (
+        sa.select(version, schema.panel.c.identifier)
+        .join(schema.panel, schema.panel.c.id == version.c.panel_id)
+        .where(_happened(version, numbers))
+        .order_by(version.c.id)
+    )
+    for row in connection.execute(query):
+        start = Instant(row.valid_from)
+        said = _stated(row.id, row.kind, row.identifier, start, row.constants_id, row.carried_from)
+        yield from _both(row, numbers, said)
+
+
+def _tags(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[Line]:
+    tag = schema.tag
+    query = sa.select(tag).where(tag.c.recorded_in.in_(numbers)).order_by(tag.c.name)
+    for row in connection.execute(query):
+        yield row.recorded_in, f"+ tag {row.name}: revision {row.revision}"
 
 
 def _touching(identifiers: Sequence[str]) -> sa.CompoundSelect[Any]:
@@ -78,66 +179,3 @@ def _revision(row: Any, changes: tuple[str, ...]) -> Revision:
         software=row.software,
         changes=changes,
     )
-
-
-def _happened(table: sa.Table, revision: int) -> sa.ColumnElement[bool]:
-    return sa.or_(table.c.recorded_in == revision, table.c.withdrawn_in == revision)
-
-
-def _sign(row: Any, revision: int) -> str:
-    return "-" if row.withdrawn_in == revision else "+"
-
-
-def _panels(connection: sa.Connection, revision: int) -> Sequence[str]:
-    panel = schema.panel
-    query = sa.select(panel.c.identifier, panel.c.detector_type).where(panel.c.recorded_in == revision)
-    rows = connection.execute(query.order_by(panel.c.id))
-    return [f"+ panel {row.identifier} ({row.detector_type})" for row in rows]
-
-
-def _aliases(connection: sa.Connection, revision: int) -> Sequence[str]:
-    alias = schema.alias
-    query = (
-        sa.select(alias, schema.panel.c.identifier)
-        .join(schema.panel, schema.panel.c.id == alias.c.panel_id)
-        .where(_happened(alias, revision))
-        .order_by(alias.c.id)
-    )
-    return [
-        f"{_sign(row, revision)} alias {row.m_number} of {row.identifier}"
-        for row in connection.execute(query)
-    ]
-
-
-def _runs(connection: sa.Connection, revision: int) -> Sequence[str]:
-    run = schema.run
-    rows = connection.execute(sa.select(run).where(_happened(run, revision)).order_by(run.c.id))
-    return [
-        f"{_sign(row, revision)} run exp={row.experiment}:run={row.number}"
-        + (f", begin {Instant(row.begin_at)}" if row.begin_at is not None else ", begin not known")
-        for row in rows
-    ]
-
-
-def _configurations(connection: sa.Connection, revision: int) -> Sequence[str]:
-    table, member, panel = schema.configuration, schema.configuration_panel, schema.panel
-    query = (
-        sa.select(table, panel.c.identifier)
-        .outerjoin(member, member.c.configuration_id == table.c.id)
-        .outerjoin(panel, panel.c.id == member.c.panel_id)
-        .where(_happened(table, revision))
-        .order_by(table.c.id, member.c.position)
-    )
-    members: dict[int, list[str]] = {}
-    lines: dict[int, str] = {}
-    for row in connection.execute(query):
-        runs = f"{row.first_run}-{'end' if row.last_run is None else row.last_run}"
-        lines[row.id] = f"{_sign(row, revision)} detector of {row.experiment} {row.source} runs {runs}"
-        members.setdefault(row.id, []).append(row.identifier or row.object_name)
-    return [f"{line}: {'_'.join(members[key])}" for key, line in lines.items()]
-
-
-def _tags(connection: sa.Connection, revision: int) -> Sequence[str]:
-    tag = schema.tag
-    rows = connection.execute(sa.select(tag).where(tag.c.recorded_in == revision).order_by(tag.c.name))
-    return [f"+ tag {row.name}: revision {row.revision}" for row in rows]

@@ -11,6 +11,7 @@ from registry import detectors, schema
 from registry.errors import IdentifierError, NotFoundError
 from registry.identifiers import PanelId, is_m_number, join_detector_id, parse_m_number, shown
 from registry.lookup.suggestions import known_instead
+from registry.lookup.versions import is_live
 from registry.records import Alias, Panel
 
 
@@ -93,7 +94,15 @@ def aliases(connection: sa.Connection, revision: int, *, withdrawn: bool = False
         .where(condition)
         .order_by(alias.c.m_number, alias.c.id)
     )
-    return [Alias(*row) for row in connection.execute(query)]
+    return [
+        Alias(
+            alias=row.m_number,
+            panel=row.identifier,
+            recorded_in=row.recorded_in,
+            withdrawn_in=None if is_live(row, revision) else row.withdrawn_in,
+        )
+        for row in connection.execute(query)
+    ]
 
 
 def find_target(connection: sa.Connection, name: str, revision: int) -> Target:

@@ -103,15 +103,20 @@ def _subject(connection: sa.Connection, question: Question, revision: int) -> _S
     dataset = Dataset.parse(question.target)
     configuration = find_configuration(connection, dataset, question.source, revision)
     if not configuration.panels:
-        raise NotFoundError(
-            f"the configuration of {configuration.source} in {dataset} is {configuration.object_name},"
-            f" which carries no panel Ids; calreg detector configure {dataset.experiment} {configuration.source}"
-            f" --first-run {dataset.run} DETECTOR_ID says by hand which panels answered",
-            dataset=str(dataset),
-            source=configuration.source,
-        )
+        raise _without_ids(configuration, dataset)
     panels = find_panels(connection, list(configuration.panels), revision)
     return _Subject(panels, run_of(connection, dataset, revision), dataset, configuration)
+
+
+def _without_ids(found: Configuration, dataset: Dataset) -> NotFoundError:
+    last = f" --last-run {found.last_run}" if found.last_run is not None else ""
+    return NotFoundError(
+        f"the configuration of {found.source} in {dataset} is {found.object_name}, which carries no panel Ids;"
+        f" calreg detector configure {found.experiment} {found.source} --first-run {found.first_run}{last}"
+        " DETECTOR_ID says by hand which panels answered",
+        dataset=str(dataset),
+        source=found.source,
+    )
 
 
 def _named_detector(connection: sa.Connection, question: Question, revision: int) -> _Subject:
@@ -162,11 +167,13 @@ def _warnings(subject: _Subject, at: Instant | None, found: Found) -> list[str]:
     if at is not None and run.begin is not None and at != run.begin:
         warnings.append(f"{subject.dataset} began at {run.begin}; the constants of {at} are taken, as asked")
     if run.end is not None:
+        begin = at if run.begin is None else run.begin
+        taken = "its begin" if at is None else str(at)
         warnings += [
             f"another {version.kind} of {version.panel} begins {version.valid_to}, inside {subject.dataset}"
-            f" (to {run.end}); the one valid at its begin is taken for all of it"
+            f" (to {run.end}); the one valid at {taken} is taken for all of it"
             for version in found.values()
-            if version.valid_to is not None and version.valid_to <= run.end
+            if version.valid_to is not None and begin is not None and begin < version.valid_to <= run.end
         ]
     return warnings
 

@@ -14,7 +14,7 @@ from registry.instants import Instant
 from registry.lookup.suggestions import known_instead
 from registry.records import Tag
 
-AsOf = int | str | datetime | None
+AsOf = int | Instant | str | datetime | None
 """A revision's number, an instant, a tag's name, or None for the newest revision."""
 
 _STAMP_DIGITS = 14
@@ -40,15 +40,19 @@ def revision_as_of(connection: sa.Connection, as_of: AsOf, timezone: tzinfo = UT
     """
     if as_of is None:
         return newest_revision(connection)
-    if isinstance(as_of, datetime):
-        return _revision_at(connection, instants.instant_of(as_of))
     if isinstance(as_of, int):
         return _known_revision(connection, as_of)
-    if as_of.isdecimal() and len(as_of) < _STAMP_DIGITS:
-        return _known_revision(connection, int(as_of))
-    if as_of.isdecimal() or _LIKE_AN_ISO_TIME.match(as_of):
-        return _revision_at(connection, instants.parse_instant(as_of, timezone))
-    return _tagged_revision(connection, as_of)
+    if isinstance(as_of, datetime):
+        return _revision_at(connection, instants.instant_of(as_of))
+    return _revision_named(connection, as_of, timezone)
+
+
+def _revision_named(connection: sa.Connection, text: str, timezone: tzinfo) -> int:
+    if text.isdecimal() and len(text) < _STAMP_DIGITS:
+        return _known_revision(connection, int(text))
+    if text.isdecimal() or _LIKE_AN_ISO_TIME.match(text):
+        return _revision_at(connection, instants.parse_instant(text, timezone))
+    return _tagged_revision(connection, text)
 
 
 def _known_revision(connection: sa.Connection, number: int) -> int:

@@ -127,14 +127,14 @@ def find_version(connection: sa.Connection, number: int, revision: int) -> Versi
         There is none, as of that revision.
     """
     version = schema.version
-    found = _where(connection, sa.and_(version.c.id == number, version.c.recorded_in <= revision), revision)
-    if not found:
-        largest = connection.execute(
-            sa.select(sa.func.max(version.c.id)).where(version.c.recorded_in <= revision)
-        ).scalar()
+    largest = connection.execute(
+        sa.select(sa.func.max(version.c.id)).where(version.c.recorded_in <= revision)
+    ).scalar()
+    # Asked only with a number that is there: SQLite cannot be asked with one beyond 64 bits.
+    if not 1 <= number <= (largest or 0):
         known = f"1 to {largest} are known" if largest else "none is recorded yet"
         raise NotFoundError(f"there is no version {number}; {known}", version=number)
-    return found[0]
+    return _where(connection, version.c.id == number, revision)[0]
 
 
 def versions_with_numbers(connection: sa.Connection, numbers: Sequence[int], revision: int) -> list[Version]:

@@ -32,7 +32,7 @@ def read(path: Path) -> Document:
     UnavailableError
         It cannot be read.
     """
-    name = shown(str(path))
+    name = repr(str(path))
     content = _read_bounded(path)
     try:
         heading = msgspec.json.decode(content, type=Heading)
@@ -47,12 +47,15 @@ def read(path: Path) -> Document:
         )
     try:
         return msgspec.json.decode(content, type=Document)
-    except msgspec.ValidationError as error:
+    except (
+        msgspec.DecodeError,
+        UnicodeDecodeError,
+    ) as error:  # the heading's reader passes over other fields
         raise DocumentError(f"{name} is not a whole provenance document: {error}") from None
 
 
 def _read_bounded(path: Path) -> bytes:
-    name = shown(str(path))
+    name = repr(str(path))
     try:
         with path.open("rb") as file:
             content = file.read(_LARGEST + 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from registry import schema
+from registry.authorship import recordable
 from registry.database import Change
 from registry.instants import parse_instant
 from registry.provenance.document import Document
@@ -29,7 +30,7 @@ def record_export(change: Change, document: Document, path: Path, sha256: str) -
                 "run": answered.run.run if answered.run else None,
                 "source": answered.configuration.source if answered.configuration else None,
                 "instant": parse_instant(answered.instant),
-                "provenance_path": str(path),
+                "provenance_path": recordable(str(path)),
                 "provenance_sha256": sha256,
             }
         ],
@@ -40,7 +41,7 @@ def record_export(change: Change, document: Document, path: Path, sha256: str) -
             {
                 "export_id": key,
                 "type": output.type,
-                "path": str(path.parent / (output.path or "")),
+                "path": recordable(str(path.parent / (output.path or ""))),
                 "sha256": output.sha256,
                 "size": output.size,
             }

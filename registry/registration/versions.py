@@ -73,11 +73,11 @@ def plan(connection: sa.Connection, statements: Iterable[Statement], *, supersed
     for piece in _pieces(list(statements)):
         earlier = _stated_before(connection, piece)
         for statement in piece:
-            other = first.setdefault(statement.key, statement)
-            if other is not statement:
-                if other.constants != statement.constants:
+            if statement.key in first:
+                if first[statement.key].constants != statement.constants:
                     made.conflicts[statement] = f"{_place_of(statement)} is stated twice, with other contents"
                 continue
+            first[statement.key] = statement
             _place(made, statement, earlier[statement.key], supersede=supersede)
     return made
 
@@ -269,12 +269,20 @@ def note_answers(change: Change, places: Sequence[tuple[str, str, Instant]]) -> 
     for name, kind, instant in places:
         panel = panels.find_panels(change.connection, [name], change.view)
         found = validity.versions_at(change.connection, panel, [kind], instant, change.view)
-        change.notes.append(_answer(name, kind, instant, found.get((name, kind))))
+        later = [
+            version.valid_from
+            for version in versions.ranges(change.connection, panel, [kind], change.view)
+            if version.valid_from > instant
+        ]
+        change.notes.append(_answer(name, kind, instant, found.get((name, kind)), min(later, default=None)))
 
 
-def _answer(panel: str, kind: str, instant: Instant, answering: Version | None) -> str:
+def _answer(
+    panel: str, kind: str, instant: Instant, answering: Version | None, following: Instant | None
+) -> str:
     if answering is None:
-        return f"from {instant} on, no {kind} of {panel} is valid: nothing began before"
+        until = f" until {following}" if following is not None else ""
+        return f"from {instant} on, no {kind} of {panel} is valid{until}: nothing began before"
     until = f" until {answering.valid_to}" if answering.valid_to is not None else ""
     if answering.is_gap:
         return (

@@ -1,0 +1,59 @@
+"""Run calreg in this process, as a shell would see it."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from registry.cli import app
+from tests.conftest import RegistryPlace
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.stdout)
+
+    @property
+    def error(self) -> dict[str, Any]:
+        """The refusal that was printed under ``--json``: one line of JSON, and nothing else."""
+        return json.loads(self.stderr)["error"]
+
+
+class Calreg:
+    """The command line of one registry."""
+
+    def __init__(self, place: RegistryPlace | None, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name, value in place.environment.items() if place else ():
+            monkeypatch.setenv(name, value)
+
+    def __call__(self, *arguments: str) -> Ended:
+        done = CliRunner().invoke(app, [str(each) for each in arguments], prog_name="calreg")
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return Ended(done.exit_code, done.stdout, done.stderr)
+
+    def done(self, *arguments: str) -> Ended:
+        """Run a command that must not be refused."""
+        ended = self(*arguments)
+        assert ended.code == 0, ended.stderr
+        return ended
+
+    def refused(self, code: int, *arguments: str) -> dict[str, Any]:
+        """Run a command that must be refused with that exit code, as text and as JSON; return the error."""
+        plain = self(*arguments)
+        assert (plain.code, plain.stdout) == (code, ""), plain
+        assert plain.stderr.startswith("error: ")
+        ended = self(*arguments, "--json")
+        assert (ended.code, ended.stdout, ended.error["code"]) == (code, "", code)
+        assert ended.error["message"].splitlines()[0]
+        return ended.error

@@ -1,0 +1,408 @@
+"""The contract of the command line: verbs, exit codes, JSON keys, and what is printed where."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from registry import create_registry, sample
+from registry.cli import app
+from tests.cli import Calreg
+from tests.conftest import RegistryPlace
+from tests.making import NEW_A, PANEL_A, PANEL_B, panel_folder
+
+RUN = "exp=xcsls3716:run=631"
+START = "20180101000000"
+AT = "2018-02-10T08:15:00Z"
+
+
+@pytest.fixture
+def calreg(place: RegistryPlace, monkeypatch: pytest.MonkeyPatch) -> Calreg:
+    return Calreg(place, monkeypatch)
+
+
+@pytest.fixture
+def on_sqlite(sqlite_place: RegistryPlace, monkeypatch: pytest.MonkeyPatch) -> Calreg:
+    return Calreg(sqlite_place, monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("arrays")
+    for seed in (1, 2):
+        panel_folder(root / str(seed), seed)
+    return root
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("legacy")
+    sample.write_legacy_tree(root / "tree")
+    sample.write_dataset_table(root / "datasets.txt")
+    return root
+
+
+def test_the_main_job_from_import_to_provenance(calreg: Calreg, tree: Path, tmp_path: Path) -> None:
+    imported = calreg.done("import", tree / "tree", "--timezone", "America/Los_Angeles", "--json").json
+    assert imported["revision"] == 1
+    assert len(imported["versions"]) == 10
+    assert {"version", "panel", "kind", "valid_from", "constants"} <= set(imported["versions"][0])
+    assert imported["unchanged"] == []
+    again = calreg.done("import", tree / "tree", "--timezone", "America/Los_Angeles", "--json").json
+    assert (again["revision"], len(again["unchanged"])) == (None, 10)
+
+    assert calreg.done("run", "import", tree / "datasets.txt", "--json").json["revision"] == 2
+    assert len(calreg.done("run", "list", "--json").json) == 15
+    assert calreg.refused(4, "export", RUN, "--output", tmp_path / "none")["dataset"] == RUN
+    assert not (tmp_path / "none").exists()
+    calreg.done("run", "add", RUN, "--begin", AT)
+
+    detector = calreg.done("detector", "show", RUN, "--json").json
+    assert detector["detector_id"] == f"{PANEL_A}_{PANEL_B}"
+    assert detector["panels"] == [PANEL_A, PANEL_B]
+    assert (detector["experiment"], detector["run"], detector["begin"]) == ("xcsls3716", 631, AT)
+    assert detector["source"] == "XcsEndstation.0:Jungfrau.0"
+
+    exported = calreg.done("export", RUN, "--output", tmp_path / "out", "--json").json
+    assert [each["type"] for each in exported["outputs"]] == ["pixel_gain", "pixel_offset"]
+    assert {"type", "path", "sha256", "shape", "dtype"} <= set(exported["outputs"][0])
+    assert exported["outputs"][0]["shape"] == [3, 2, 512, 1024]
+    assert exported["revision"] == 3
+    gain = np.load(tmp_path / "out" / "pixel_gain.npy")
+    expected = np.stack(
+        [
+            np.stack([np.load(tree / "tree" / m / f"g{g}_gain.npy") for m in ("M068", "M088")])
+            for g in range(3)
+        ]
+    )
+    assert gain.tobytes() == expected.tobytes()
+
+    verified = calreg.done("provenance", "verify", exported["provenance"], "--json").json
+    assert (verified["checked"], verified["problems"]) == (15, [])
+    assert calreg.done("verify", "--json").json["problems"] == []
+    assert calreg.done("identify", exported["outputs"][1]["path"], "--json").json["exports"][0]["type"] == (
+        "pixel_offset"
+    )
+    assert PANEL_B in calreg.done("provenance", "show", exported["provenance"]).stdout
+
+
+def test_validity_prints_the_published_keys(calreg: Calreg, folders: Path) -> None:
+    calreg.done("panel", "add", PANEL_A, "--alias", "M068")
+    calreg.done("version", "add", PANEL_A, folders / "1", "--valid-from", "beginning", "--comment", "first")
+    calreg.done("version", "gap", PANEL_A, "--valid-from", START, "--comment", "broken")
+    ranges = calreg.done("validity", "M068", "--kind", "gain", "--json").json
+    keys = ("panel", "alias", "kind", "version", "valid_from", "valid_to", "constants", "comment")
+    (first, gap) = [{key: each[key] for key in keys} for each in ranges]
+    digest = first.pop("constants")
+    assert re.fullmatch("[0-9a-f]{64}", digest)
+    assert first == {
+        "panel": PANEL_A,
+        "alias": "M068",
+        "kind": "gain",
+        "version": 1,
+        "valid_from": None,
+        "valid_to": "2018-01-01T00:00:00Z",
+        "comment": "first",
+    }
+    assert (gap["constants"], gap["valid_to"], gap["comment"]) == (None, None, "broken")
+    assert calreg.refused(4, "validity", "M068", "--at", START)["kind"] == "NotValidError"
+    before = calreg.done("validity", "M068", "--at", START, "--as-of", "2", "--json").json
+    assert [each["kind"] for each in before] == ["gain", "offset"]
+
+
+def test_the_listings_print_the_published_keys(calreg: Calreg, folders: Path) -> None:
+    calreg.done("panel", "add", PANEL_A, "--alias", "M068", "--comment", "new")
+    calreg.done("version", "add", "M068", folders / "1", "--valid-from", START)
+    calreg.done("version", "withdraw", "1", "--comment", "wrong map")
+    calreg.done("tag", "add", "run18")
+    (panel,) = calreg.done("panel", "list", "--json").json
+    assert (panel["panel"], panel["alias"], panel["detector_type"]) == (PANEL_A, "M068", "jungfrau")
+    versions = calreg.done("version", "list", "--all", "--json").json
+    keys = {"version", "panel", "alias", "kind", "valid_from", "valid_to", "constants", "recorded_in"}
+    assert keys | {"withdrawn_in", "comment"} <= set(versions[0])
+    assert [each["withdrawn_in"] for each in versions] == [3, None]
+    assert len(calreg.done("version", "list", "--json").json) == 1
+    log = calreg.done("log", "--json").json
+    assert [each["revision"] for each in log] == [4, 3, 2, 1]
+    assert {"revision", "recorded_at", "author", "host", "command", "comment", "changes"} <= set(log[0])
+    assert log[1]["comment"] == "wrong map"
+    assert log[1]["changes"] == [f"- version 1: gain of {PANEL_A} from 2018-01-01T00:00:00Z"]
+    (tag,) = calreg.done("tag", "list", "--json").json
+    assert (tag["tag"], tag["revision"]) == ("run18", 3)
+    assert calreg.done("alias", "list", "--json").json[0]["alias"] == "M068"
+
+
+def test_a_withdrawal_says_what_answers_now_and_a_dry_one_too(calreg: Calreg, folders: Path) -> None:
+    calreg.done("panel", "add", PANEL_A)
+    calreg.done("version", "add", PANEL_A, folders / "1", "--valid-from", "beginning")
+    calreg.done("version", "add", PANEL_A, folders / "2", "--valid-from", START)
+    dry = calreg.done("version", "withdraw", "3", "--comment", "wrong", "--dry-run")
+    assert "version 1: gain" in dry.stderr
+    assert "answers" in dry.stderr
+    assert dry.stdout.endswith("dry run: nothing was recorded\n")
+    assert calreg.done("log", "--json").json[0]["revision"] == 3
+    done = calreg.done("version", "withdraw", "3", "--comment", "wrong")
+    assert done.stderr == dry.stderr
+    assert done.stdout.splitlines()[:-1] == dry.stdout.splitlines()[:-1]
+
+
+@pytest.fixture(scope="module")
+def with_one_panel(tmp_path_factory: pytest.TempPathFactory) -> RegistryPlace:
+    """A registry that refusals share: they leave it as it is."""
+    folder = tmp_path_factory.mktemp("shared")
+    place = RegistryPlace(f"sqlite:///{folder / 'registry.sqlite'}", folder / "store")
+    create_registry(place.database, place.store)
+    with place.open() as registry:
+        registry.panels.add(PANEL_A, alias="M068")
+    return place
+
+
+@pytest.mark.parametrize(
+    ("code", "arguments"),
+    [
+        (2, ["validity", PANEL_A.upper()]),
+        (2, ["validity", "../" + PANEL_A]),
+        (2, ["validity", "M68"]),
+        (2, ["validity", "0" * 10_000]),
+        (2, ["validity", "\x1b[31m-1-1"]),
+        (2, ["validity", PANEL_A, "--at", "20171025"]),
+        (2, ["validity", PANEL_A, "--at", "2017-10-25T00:00:00"]),
+        (2, ["validity", PANEL_A, "--at", "beginning"]),
+        (2, ["validity", PANEL_A, "--timezone", "Nowhere/Land", "--at", START]),
+        (2, ["validity", PANEL_A, "--kind", "gian"]),
+        (2, ["validity", PANEL_A, "--as-of", "29990101000000"]),
+        (3, ["validity", PANEL_B]),
+        (3, ["validity", "M099"]),
+        (3, ["validity", PANEL_A, "--as-of", "99"]),
+        (3, ["validity", PANEL_A, "--as-of", "no-such-tag"]),
+        (4, ["validity", PANEL_A, "--at", START]),
+        (3, ["version", "show", "99"]),
+        (3, ["version", "withdraw", "99", "--comment", "x"]),
+        (2, ["version", "withdraw", "1", "--comment", " "]),
+        (2, ["version", "add", f"jungfrau_{PANEL_A}", "nowhere", "--valid-from", START]),
+        (3, ["version", "add", PANEL_A, "nowhere", "--valid-from", START]),
+        (3, ["version", "add", PANEL_B, "nowhere", "--valid-from", START]),
+        (4, ["version", "gap", PANEL_A, "--valid-from", START, "--comment", "x"]),
+        (5, ["panel", "add", PANEL_A, "--alias", "M044"]),
+        (3, ["run", "show", RUN]),
+        (2, ["run", "show", "xcsls3716/631"]),
+        (3, ["run", "withdraw", RUN, "--comment", "x"]),
+        (3, ["run", "import", "nowhere.txt"]),
+        (3, ["detector", "show", RUN]),
+        (2, ["detector", "configure", "xcs", "Jungfrau.0", PANEL_A, "--first-run", "1"]),
+        (3, ["detector", "withdraw", "xcs", "X.0:Jungfrau.0", "--first-run", "1", "--comment", "x"]),
+        (3, ["export", RUN, "--output", "out"]),
+        (2, ["export", PANEL_A, "--output", "out"]),
+        (2, ["export", PANEL_A, "--output", "out", "--at", START, "--format", "gif"]),
+        (2, ["export", PANEL_A, "--output", "out", "--at", START, "--type", "gain"]),
+        (2, ["export", "M068", "--output", "out", "--at", START]),
+        (3, ["provenance", "show", "nowhere.json"]),
+        (3, ["provenance", "verify", "nowhere.json"]),
+        (3, ["identify", "nowhere.npy"]),
+        (3, ["import", "nowhere"]),
+        (2, ["tag", "add", "2018"]),
+    ],
+)
+def test_a_refusal_is_one_sentence_with_its_exit_code_and_leaves_nothing(
+    with_one_panel: RegistryPlace,
+    code: int,
+    arguments: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calreg = Calreg(with_one_panel, monkeypatch)
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    if arguments[:2] == ["provenance", "show"]:
+        assert calreg(*arguments).code == code
+    else:
+        message = calreg.refused(code, *arguments)["message"]
+        assert len(message) < 400
+        assert message.isprintable()
+    assert list(work.iterdir()) == []
+    assert calreg.done("log", "--json").json[0]["revision"] == 1
+
+
+def test_usage_errors_are_plain_text_and_json_for_scripts(on_sqlite: Calreg) -> None:
+    plain = on_sqlite("validity")
+    assert (plain.code, plain.stdout) == (2, "")
+    assert "Missing argument" in plain.stderr
+    ended = on_sqlite("validity", "--json")
+    assert (ended.code, ended.error["code"], ended.error["kind"]) == (2, 2, "RequestError")
+    assert "Missing argument" in ended.error["message"]
+    assert on_sqlite("no-such-verb").code == 2
+
+
+def test_a_missing_database_says_how_to_make_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CALREG_DATABASE", f"sqlite:///{tmp_path}/none.sqlite")
+    error = Calreg(None, monkeypatch).refused(8, "panel", "list")
+    assert error["message"] == f"there is no database {tmp_path}/none.sqlite; calreg init makes one"
+    assert list(tmp_path.glob("none*")) == []
+
+
+def test_no_password_reaches_a_message(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    calreg = Calreg(None, monkeypatch)
+    for url in (
+        "postgresql://reader:hush-hush@localhost:1/calreg",
+        "postgresql://localhost:1/calreg?user=reader&password=hush-hush",
+        "postgresql://reader:hush-hush@localhost:port/calreg",
+        "mysql://reader:hush-hush@localhost/calreg",
+    ):
+        ended = calreg("--database", url, "--store", str(tmp_path), "panel", "list")
+        assert ended.code in (2, 8)
+        assert "hush" not in ended.stderr
+
+
+def test_terminal_escapes_in_a_comment_are_never_printed_raw(calreg: Calreg) -> None:
+    calreg.done("panel", "add", PANEL_A, "--comment", "red \x1b[31m alert\nnext line")
+    printed = calreg.done("log").stdout
+    assert "\x1b" not in printed
+    assert r"comment: red \x1b[31m alert\nnext line" in printed
+    assert calreg.done("log", "--json").json[0]["comment"] == "red \x1b[31m alert\nnext line"
+
+
+def test_tables_of_one_module_fit_80_columns(on_sqlite: Calreg, folders: Path, tmp_path: Path) -> None:
+    on_sqlite.done("panel", "add", PANEL_A, "--alias", "M068")
+    on_sqlite.done("panel", "add", NEW_A, "--alias", "M068")
+    on_sqlite.done("version", "add", "M068", folders / "1", "--valid-from", START)
+    on_sqlite.done("version", "add", "M068", folders / "2", "--valid-from", "20190101000000")
+    on_sqlite.done("run", "add", RUN, "--begin", AT, "--end", "2018-02-10T09:15:00Z")
+    on_sqlite.done("export", f"{PANEL_A}_{NEW_A}", "--at", AT, "--output", tmp_path / "o")
+    for verb in (
+        ["validity", "M068"],
+        ["version", "list"],
+        ["panel", "list"],
+        ["alias", "list"],
+        ["run", "list"],
+        ["panel", "show", PANEL_A],
+        ["log"],
+    ):
+        printed = on_sqlite.done(*verb).stdout.splitlines()
+        assert len(printed) > 1
+        too_wide = [line for line in printed if len(line) > 80 and not line.startswith("  on ")]
+        assert too_wide == []
+
+
+def _commands(group: object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
+    for name, command in getattr(group, "commands", {}).items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, (*path, name))
+        else:
+            yield (*path, name), command
+
+
+def _app() -> object:
+    import typer.main
+
+    return typer.main.get_command(app)
+
+
+def test_every_verb_has_help_and_all_but_demo_answer_in_json() -> None:
+    verbs = dict(_commands(_app()))
+    assert len(verbs) > 25
+    for path, command in verbs.items():
+        assert command.help, path
+        options = {name for parameter in command.params for name in getattr(parameter, "opts", ())}
+        assert ("--json" in options) == (path != ("demo",)), path
+
+
+def test_every_verb_is_documented() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "commands.md").read_text()
+    documented = set(re.findall(r"`calreg ([a-z ]+[a-z])", text))
+    assert {" ".join(path) for path, _ in _commands(_app())} == documented
+
+
+def _python(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+def test_help_imports_neither_database_nor_arrays() -> None:
+    loaded = _python("import registry.cli, sys; print(sorted(sys.modules))")
+    for module in ("sqlalchemy", "numpy", "alembic", "psycopg", "msgspec"):
+        assert f"'{module}'" not in loaded
+
+
+def test_a_look_up_imports_neither_arrays_nor_migrations(
+    sqlite_place: RegistryPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in sqlite_place.environment.items():
+        monkeypatch.setenv(name, value)
+    loaded = _python(
+        "import sys; from registry import open_registry\n"
+        f"with open_registry() as r: r.panels.add({PANEL_A!r}); r.validity({PANEL_A!r})\n"
+        "print(sorted(sys.modules))"
+    )
+    for module in ("numpy", "alembic", "psycopg"):
+        assert f"'{module}'" not in loaded
+
+
+def test_a_closed_pipe_is_quiet(sqlite_place: RegistryPlace) -> None:
+    with sqlite_place.open() as registry:
+        for number in range(1, 200):
+            registry.panels.add(f"170505-149520170815-{number:x}")
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {sys.executable} -m registry log | head -1"],
+        env={**os.environ, **sqlite_place.environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.startswith("revision 199")
+    assert (done.stderr, done.returncode) == ("", 0)
+
+
+def test_a_bug_shows_its_traceback_and_exits_with_1(sqlite_place: RegistryPlace) -> None:
+    code = (
+        "import registry.api.panels as p, registry.cli as c, sys\n"
+        "p.Panels.list = lambda self, as_of=None: 1 / 0\n"
+        "sys.argv = ['calreg', 'panel', 'list']; c.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **sqlite_place.environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in done.stderr
+
+
+def test_an_interrupt_exits_with_130(on_sqlite: Calreg, monkeypatch: pytest.MonkeyPatch) -> None:
+    from registry.api.panels import Panels
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Panels, "list", interrupt)
+    ended = on_sqlite("panel", "list")
+    assert (ended.code, ended.stdout) == (130, "")
+
+
+def test_the_demo_runs_the_real_commands(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "registry", "demo", str(tmp_path / "demo")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for shown in ("$ calreg import tree", "(exit code 4)", "$ calreg provenance verify", "0 problems"):
+        assert shown in done.stdout
+    document = json.loads((tmp_path / "demo" / "constants" / "provenance.json").read_text())
+    assert document["request"]["target"] == RUN
+    assert np.load(tmp_path / "demo" / "constants" / "pixel_gain.npy").shape == (3, 2, 512, 1024)
+
+
+def test_the_demo_touches_no_folder_that_is_there(on_sqlite: Calreg, tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    ended = on_sqlite("demo", str(tmp_path / "there"))
+    assert ended.code == 5
+    assert list((tmp_path / "there").iterdir()) == []

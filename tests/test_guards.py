@@ -1,0 +1,438 @@
+"""The database itself refuses what the registry never does, by raw SQL and behind the registry's back.
+
+One registry with facts in every table serves all these tests: what is refused changes nothing. Every
+statement is committed, so what is seen afterwards is what the database kept, not what a rollback undid.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from registry import schema
+from registry.authorship import sign
+from tests.conftest import RegistryPlace, new_place
+from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C, panel_folder
+
+TABLES = [pytest.param(table, id=table.name) for table in schema.metadata.sorted_tables]
+FACTS = [param for param in TABLES if param.values[0].info.get("fact")]
+RECORDED = [param for param in TABLES if "recorded_in" in param.values[0].c]
+CHILDREN = [param for param in TABLES if "parent" in param.values[0].info]
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A registry with rows in every table, and a way to work on it with raw SQL."""
+
+    place: RegistryPlace
+    engine: sa.Engine
+    newest: int
+
+    def rows(self, table: sa.Table) -> list[Row]:
+        order = ", ".join(column.name for column in table.primary_key)
+        with self.engine.connect() as connection:
+            found = connection.execute(sa.text(f"SELECT * FROM {table.name} ORDER BY {order}"))
+            return [dict(row) for row in found.mappings()]
+
+    def everything(self) -> dict[str, list[Row]]:
+        return {table.name: self.rows(table) for table in schema.metadata.sorted_tables}
+
+    def refuses(
+        self,
+        statement: str,
+        values: Row | None = None,
+        *,
+        table: sa.Table,
+        saying: str = "append-only: {table}:",
+        first: str | None = None,
+    ) -> None:
+        """Assert that the statement is refused, with these words, and that the table stays as it was."""
+        before = self.rows(table)
+        with self.engine.connect() as connection:
+            if first is not None:
+                connection.execute(sa.text(first))
+            said = _refusal(connection, statement, values)
+            assert said is not None, f"{statement} with {values} was let through"
+            assert saying.format(table=table.name) in said, (statement, values)
+            connection.commit()
+            if first is not None:
+                connection.invalidate()  # no other test gets this connection
+        assert self.rows(table) == before
+
+    def passes(self, *statements: tuple[str, Row]) -> None:
+        """Assert that the statements are taken, and take them back."""
+        with self.engine.connect() as connection:
+            for statement, values in statements:
+                assert connection.execute(sa.text(statement), values).rowcount == 1
+            connection.rollback()
+
+
+def _refusal(connection: sa.Connection, statement: str, values: Row | None) -> str | None:
+    try:
+        connection.execute(sa.text(statement), values or {})
+    except sa.exc.DBAPIError as refusal:
+        return str(refusal.orig)
+    return None
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def facts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Facts]:
+    folder = tmp_path_factory.mktemp("facts")
+    for place in new_place(request, folder, request.param):
+        _fill(place, folder)
+        engine = place.engine()
+        with engine.connect() as connection:
+            newest = connection.execute(sa.text("SELECT max(number) FROM revision")).scalar_one()
+        yield Facts(place, engine, newest)
+        engine.dispose()
+
+
+def _fill(place: RegistryPlace, folder: Any) -> None:
+    """Record facts in every table, live ones and withdrawn ones, the newest revision touching few of them."""
+    with place.open() as registry:
+        registry.panels.add(PANEL_A, alias="M068")
+        registry.panels.add(NEW_A, alias="M068")
+        registry.panels.add(PANEL_B)
+        registry.aliases.withdraw("M068", NEW_A, comment="another module after all")
+        registry.versions.add(PANEL_A, panel_folder(folder / "one", seed=1), valid_from="20170101000000")
+        two = registry.versions.add(
+            PANEL_A, panel_folder(folder / "two", seed=2), valid_from="20180101000000"
+        )
+        registry.versions.gap(PANEL_A, valid_from="20190101000000", comment="in repair")
+        registry.versions.withdraw(two.versions[0].version, comment="taken in the wrong mode")
+        for run in (1, 2):
+            registry.runs.add(f"exp=xcsls3716:run={run}", begin="20170601000000", end="20170602000000")
+        registry.runs.withdraw("exp=xcsls3716:run=2", comment="never taken")
+        source = "XcsEndstation.0:Jungfrau.0"
+        registry.detectors.configure("xcsls3716", source, PANEL_A, first_run=1, last_run=8)
+        registry.detectors.configure("xcsls3716", source, f"{PANEL_B}_{PANEL_C}", first_run=20, last_run=30)
+        registry.detectors.withdraw("xcsls3716", source, first_run=20, comment="never mounted")
+        registry.export("exp=xcsls3716:run=1", folder / "export")
+        registry.tags.add("first")
+
+
+def _other(value: Any, column: sa.Column[Any]) -> Any:
+    """Return another value that the column's type, and as far as possible its constraints, would take."""
+    if isinstance(column.type, sa.Boolean):
+        return not value
+    if isinstance(column.type, sa.Double):
+        return (value or 0.0) + 1.0
+    if isinstance(column.type, sa.Integer):
+        return (value or 0) + 1
+    text = value or ""
+    return ("0" if text[:1] != "0" else "1") + text[1:]
+
+
+def _keys(table: sa.Table) -> list[tuple[list[str], str]]:
+    """Return every key of the table: its columns, and the condition of a partial one."""
+    keys = [([column.name for column in table.primary_key], "")]
+    keys += [
+        ([column.name for column in constraint.columns], "")
+        for constraint in table.constraints
+        if isinstance(constraint, sa.UniqueConstraint)
+    ]
+    for index in table.indexes:
+        if index.unique:
+            condition = f" WHERE {index.dialect_options['sqlite']['where']}"
+            keys.append(([column.name for column in index.columns], condition))
+    return keys
+
+
+def _fresh(table: sa.Table, row: Row, kept: list[str], newest: int) -> Row:
+    """Return a live row recorded now, like `row`, with another value in every key column not to be kept."""
+    fresh = dict(row)
+    if "recorded_in" in row:
+        fresh["recorded_in"] = newest
+    if "withdrawn_in" in row:
+        fresh["withdrawn_in"] = None
+    for name in {name for columns, _ in _keys(table) for name in columns} - set(kept):
+        column = table.c[name]
+        if not column.foreign_keys:
+            fresh[name] = row[name] + 1000 if isinstance(row[name], int) else _other(row[name], column)
+    return fresh
+
+
+def _insert(table: sa.Table, row: Row, verb: str = "INSERT INTO", end: str = "") -> str:
+    marks = ", ".join(f":{name}" for name in row)
+    return f"{verb} {table.name} ({', '.join(row)}) VALUES ({marks}){end}"
+
+
+def _where(table: sa.Table) -> str:
+    return " AND ".join(f"{column.name} = :old_{column.name}" for column in table.primary_key)
+
+
+def _identity(table: sa.Table, row: Row) -> Row:
+    return {f"old_{column.name}": row[column.name] for column in table.primary_key}
+
+
+def _live(facts: Facts, table: sa.Table) -> Row:
+    return next(row for row in facts.rows(table) if row["withdrawn_in"] is None)
+
+
+def _withdrawn(facts: Facts, table: sa.Table) -> Row:
+    return next(row for row in facts.rows(table) if row["withdrawn_in"] is not None)
+
+
+def _examples(facts: Facts, table: sa.Table) -> list[Row]:
+    """Return a row of each sort: of facts a live one and a withdrawn one."""
+    if table.info.get("fact"):
+        return [_live(facts, table), _withdrawn(facts, table)]
+    return facts.rows(table)[:1]
+
+
+def _next_revision(facts: Facts) -> tuple[str, Row]:
+    newest = facts.rows(schema.revision)[-1]
+    row = {**newest, "number": facts.newest + 1}
+    return _insert(schema.revision, row), row
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_these_tests_have_a_row_of_every_table_to_try(facts: Facts, table: sa.Table) -> None:
+    assert facts.rows(table)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_no_column_of_any_row_can_be_updated(facts: Facts, table: sa.Table) -> None:
+    verbs = ("UPDATE", "UPDATE OR REPLACE", "UPDATE OR IGNORE") if facts.place.is_sqlite else ("UPDATE",)
+    for row in _examples(facts, table):
+        for column in table.c:
+            values = {"new": _other(row[column.name], column), **_identity(table, row)}
+            for verb in verbs:
+                sql = f"{verb} {table.name} SET {column.name} = :new WHERE {_where(table)}"
+                if column.name != "withdrawn_in":
+                    facts.refuses(sql, values, table=table)
+            facts.refuses(f"UPDATE {table.name} SET {column.name} = {column.name}", table=table)
+
+
+@pytest.mark.parametrize("table", FACTS)
+def test_a_live_fact_can_be_withdrawn_by_the_newest_revision(facts: Facts, table: sa.Table) -> None:
+    row = _live(facts, table)
+    withdraw = f"UPDATE {table.name} SET withdrawn_in = :new WHERE {_where(table)}"
+    facts.passes(_next_revision(facts), (withdraw, {"new": facts.newest + 1, **_identity(table, row)}))
+
+
+@pytest.mark.parametrize("table", FACTS)
+def test_a_withdrawal_changes_nothing_else_on_the_way(facts: Facts, table: sa.Table) -> None:
+    row = _live(facts, table)
+    for column in table.c:
+        if column.name == "withdrawn_in":
+            continue
+        sql = f"UPDATE {table.name} SET withdrawn_in = :newest, {column.name} = :new WHERE {_where(table)}"
+        values = {"newest": facts.newest, "new": _other(row[column.name], column), **_identity(table, row)}
+        facts.refuses(sql, values, table=table)
+
+
+@pytest.mark.parametrize("table", FACTS)
+def test_withdrawn_in_is_never_back_dated_nor_set_ahead(facts: Facts, table: sa.Table) -> None:
+    row = _live(facts, table)
+    assert row["recorded_in"] < facts.newest - 1, "an older revision would otherwise be no later one"
+    for number in (facts.newest - 1, facts.newest + 1):
+        facts.refuses(
+            f"UPDATE {table.name} SET withdrawn_in = :new WHERE {_where(table)}",
+            {"new": number, **_identity(table, row)},
+            table=table,
+        )
+
+
+@pytest.mark.parametrize("table", FACTS)
+def test_withdrawn_in_once_set_is_never_cleared_nor_changed(facts: Facts, table: sa.Table) -> None:
+    row = _withdrawn(facts, table)
+    for number in (None, facts.newest, row["withdrawn_in"] + 1, row["withdrawn_in"]):
+        facts.refuses(
+            f"UPDATE {table.name} SET withdrawn_in = :new WHERE {_where(table)}",
+            {"new": number, **_identity(table, row)},
+            table=table,
+        )
+
+
+@pytest.mark.parametrize("table", FACTS)
+def test_no_fact_is_withdrawn_by_the_revision_that_recorded_it(facts: Facts, table: sa.Table) -> None:
+    row = _fresh(table, _withdrawn(facts, table), [], facts.newest)
+    with facts.engine.connect() as connection:
+        connection.execute(sa.text(_insert(table, row)), row)
+        with pytest.raises(sa.exc.IntegrityError, match=f"ck_{table.name}_withdrawn_later"):
+            connection.execute(
+                sa.text(f"UPDATE {table.name} SET withdrawn_in = :new WHERE {_where(table)}"),
+                {"new": facts.newest, **_identity(table, row)},
+            )
+        connection.rollback()
+
+
+@pytest.mark.parametrize("table", RECORDED)
+def test_nothing_is_recorded_in_a_revision_but_the_newest(facts: Facts, table: sa.Table) -> None:
+    row = _fresh(table, _examples(facts, table)[-1], [], facts.newest)
+    facts.passes((_insert(table, row), row))
+    for number in (facts.newest - 1, facts.newest + 1, 0, None):
+        facts.refuses(_insert(table, row), {**row, "recorded_in": number}, table=table)
+
+
+@pytest.mark.parametrize("table", FACTS)
+def test_no_fact_is_recorded_as_withdrawn_already(facts: Facts, table: sa.Table) -> None:
+    row = _fresh(table, _withdrawn(facts, table), [], facts.newest)
+    for number in (facts.newest, facts.newest + 1):
+        facts.refuses(_insert(table, row), {**row, "withdrawn_in": number}, table=table)
+
+
+@pytest.mark.parametrize("name", ["alias", "run", "version"])
+def test_a_second_live_fact_at_the_same_place_is_refused(facts: Facts, name: str) -> None:
+    table = schema.metadata.tables[name]
+    (kept,) = [columns for columns, condition in _keys(table) if condition]
+    row = _fresh(table, _live(facts, table), kept, facts.newest)
+    said = "a row with this key is there" if facts.place.is_sqlite else f"uq_{name}_live"
+    facts.refuses(_insert(table, row), row, table=table, saying=said)
+
+
+@pytest.mark.parametrize("table", CHILDREN)
+def test_nothing_is_added_to_what_an_earlier_revision_recorded(facts: Facts, table: sa.Table) -> None:
+    parent, key = table.info["parent"]
+    row = facts.rows(table)[0]
+    others = {"gain_range": 2000, "position": 2000, "panel_id": 2}
+    added = {**row, **{name: value for name, value in others.items() if name in row}}
+    facts.refuses(
+        _insert(table, added), added, table=table, saying=f"the {parent} was recorded by an earlier revision"
+    )
+    assert row[key] == added[key]
+
+
+@pytest.mark.parametrize("step", [0, -1, 2, 1000])
+def test_revisions_are_numbered_without_gaps(facts: Facts, step: int) -> None:
+    row = {**facts.rows(schema.revision)[-1], "number": facts.newest + step}
+    facts.refuses(_insert(schema.revision, row), row, table=schema.revision)
+
+
+def test_the_instants_of_revisions_never_run_backwards(facts: Facts) -> None:
+    newest = facts.rows(schema.revision)[-1]
+    row = {**newest, "number": facts.newest + 1, "recorded_at": newest["recorded_at"] - 1}
+    facts.refuses(_insert(schema.revision, row), row, table=schema.revision, saying="never run backwards")
+    facts.passes(_next_revision(facts))  # of the same instant
+
+
+def test_a_database_holds_one_registry(facts: Facts) -> None:
+    row = {"id": "00000000-0000-4000-8000-000000000000", "created_at": 0}
+    facts.refuses(
+        _insert(schema.registry, row), row, table=schema.registry, saying="a database holds one registry"
+    )
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_nothing_can_be_deleted(facts: Facts, table: sa.Table) -> None:
+    facts.refuses(f"DELETE FROM {table.name}", table=table)
+    row = facts.rows(table)[-1]
+    facts.refuses(f"DELETE FROM {table.name} WHERE {_where(table)}", _identity(table, row), table=table)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_no_key_lets_a_row_be_replaced(facts: Facts, table: sa.Table) -> None:
+    for row in _examples(facts, table):
+        for columns, condition in _keys(table):
+            if condition and row["withdrawn_in"] is not None:
+                continue
+            new = _fresh(table, row, columns, facts.newest)
+            target = f" ON CONFLICT ({', '.join(columns)}){condition} DO UPDATE SET "
+            sets = ", ".join(f"{name} = excluded.{name}" for name in new)
+            facts.refuses(_insert(table, new, end=target + sets), new, table=table)
+            if facts.place.is_sqlite:
+                for verb in ("REPLACE INTO", "INSERT OR REPLACE INTO"):
+                    facts.refuses(_insert(table, new, verb), new, table=table)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_sqlites_hidden_row_number_lets_no_row_be_replaced(facts: Facts, table: sa.Table) -> None:
+    if not facts.place.is_sqlite:
+        facts.refuses(  # PostgreSQL's counterpart is no column that can be written
+            f"UPDATE {table.name} SET ctid = '(0,1)'", table=table, saying="cannot assign to system column"
+        )
+        return
+    if table.dialect_options["sqlite"]["with_rowid"] is False:
+        facts.refuses(f"SELECT rowid FROM {table.name}", table=table, saying="no such column: rowid")
+        return
+    row = _examples(facts, table)[0]
+    new = _fresh(table, row, [], facts.newest)
+    for name in ("rowid", "_rowid_", "oid"):
+        with facts.engine.connect() as connection:
+            number = connection.execute(
+                sa.text(f"SELECT {name} FROM {table.name} WHERE {_where(table)}"), _identity(table, row)
+            ).scalar_one()
+        changed = {name: number, **{key: value for key, value in new.items() if key not in ("id", "number")}}
+        for verb in ("REPLACE INTO", "INSERT OR REPLACE INTO"):
+            facts.refuses(_insert(table, changed, verb), changed, table=table)
+        facts.refuses(f"UPDATE OR REPLACE {table.name} SET {name} = {name} + 1", table=table)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_no_row_takes_the_key_of_another(facts: Facts, table: sa.Table) -> None:
+    rows = facts.rows(table)
+    verb = "UPDATE OR REPLACE" if facts.place.is_sqlite else "UPDATE"
+    for columns, _ in _keys(table):
+        sets = ", ".join(f"{name} = :{name}" for name in columns)
+        values = {name: rows[0][name] for name in columns}
+        sql = f"{verb} {table.name} SET {sets} WHERE {_where(table)}"
+        facts.refuses(sql, {**values, **_identity(table, rows[-1])}, table=table)
+
+
+on_postgresql = pytest.mark.parametrize("facts", ["postgresql"], indirect=True)
+
+
+@on_postgresql
+@pytest.mark.parametrize("table", TABLES)
+def test_nothing_can_be_truncated(facts: Facts, table: sa.Table) -> None:
+    before = facts.everything()
+    facts.refuses(f"TRUNCATE {table.name} CASCADE", table=table, saying="append-only: ")
+    every = ", ".join(schema.metadata.tables)
+    facts.refuses(f"TRUNCATE {every}", table=table, saying="append-only: ")
+    facts.refuses(f"TRUNCATE ONLY {table.name}", table=table, saying="")
+    assert facts.everything() == before
+
+
+@on_postgresql
+@pytest.mark.parametrize("table", TABLES)
+def test_the_role_of_a_replica_switches_no_guard_off(facts: Facts, table: sa.Table) -> None:
+    with facts.engine.connect() as connection:
+        if connection.execute(sa.text("SELECT current_setting('is_superuser')")).scalar_one() != "on":
+            pytest.skip(
+                "only a superuser may set session_replication_role, and CALREG_TEST_POSTGRES names none"
+            )
+    before = facts.everything()
+    first = "SET session_replication_role = replica"
+    row, column = facts.rows(table)[0], next(iter(table.primary_key)).name
+    for statement in (
+        f"DELETE FROM {table.name}",
+        f"UPDATE {table.name} SET {column} = {column}",
+        f"TRUNCATE {table.name} CASCADE",
+    ):
+        facts.refuses(statement, table=table, first=first, saying="append-only: ")
+    if "recorded_in" in row:
+        new = {**_fresh(table, row, [], facts.newest), "recorded_in": facts.newest - 1}
+        facts.refuses(_insert(table, new), new, table=table, first=first)
+    assert facts.everything() == before
+
+
+@pytest.mark.parametrize("table", FACTS)
+def test_a_temporary_table_does_not_speak_for_the_revisions(facts: Facts, table: sa.Table) -> None:
+    older = facts.newest - 1
+    first = f"CREATE TEMPORARY TABLE revision AS SELECT {older} AS number, 0 AS recorded_at"
+    row = {**_fresh(table, _withdrawn(facts, table), [], facts.newest), "recorded_in": older}
+    facts.refuses(_insert(table, row), row, table=table, first=first)
+    withdraw = f"UPDATE {table.name} SET withdrawn_in = :new WHERE {_where(table)}"
+    values = {"new": older, **_identity(table, _live(facts, table))}
+    facts.refuses(withdraw, values, table=table, first=first)
+
+
+def test_the_registrys_own_connections_enforce_foreign_keys(facts: Facts) -> None:
+    before = facts.everything()
+    with facts.place.open() as registry:
+        database = registry._backend.database
+        dangling = [{"m_number": "M900", "panel_id": 4711}]
+        with (
+            pytest.raises(sa.exc.IntegrityError, match=r"(?i)foreign key"),
+            database.writing(sign()) as change,
+        ):
+            change.record(schema.alias, dangling)
+        if facts.place.is_sqlite:
+            with database.reading() as connection:
+                assert connection.execute(sa.text("PRAGMA foreign_keys")).scalar_one() == 1
+    assert facts.everything() == before

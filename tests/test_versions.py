@@ -1,0 +1,481 @@
+"""Versions: stated once, refused where they contradict, superseded, interrupted and withdrawn; never edited."""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from registry.api import Registry
+from registry.errors import ArrayError, ConflictError, NotFoundError, NotValidError, RequestError
+from registry.instants import BEGINNING, parse_instant
+from registry.records import Outcome, StoredFile, Version
+from registry.registration.versions import Statement, state
+from tests.conftest import RegistryPlace
+from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C, panel_array, panel_folder
+
+T1, T2, T3 = "2018-01-01T00:00:00Z", "2018-02-01T00:00:00Z", "2018-03-01T00:00:00Z"
+GAIN = ["gain"]
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the six files of gain and offset."""
+    return panel_folder(tmp_path_factory.mktemp("arrays") / "one", seed=1)
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with six other files."""
+    return panel_folder(tmp_path_factory.mktemp("arrays") / "other", seed=2)
+
+
+def state_of(registry: Registry, place: RegistryPlace) -> tuple[object, ...]:
+    """Return everything that a refusal, or a dry run, must leave as it was."""
+    return registry.versions.list(withdrawn=True), registry.panels.list(), registry.log(), objects(place)
+
+
+def objects(place: RegistryPlace) -> dict[str, Path]:
+    """Return the files of the store by checksum, whatever else lies there too."""
+    return {path.stem: path for path in (place.store / "objects").rglob("*") if path.is_file()}
+
+
+def briefly(versions: tuple[Version, ...]) -> list[tuple[int, str, str, str]]:
+    return [(each.version, each.panel, each.kind, str(each.valid_from)) for each in versions]
+
+
+def checksum(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_six_files_become_two_versions_in_one_revision(
+    registry: Registry, place: RegistryPlace, one: Path
+) -> None:
+    registry.panels.add(PANEL_A)
+    outcome = registry.versions.add(PANEL_A, one, valid_from=T1, comment="flat field of May")
+    assert outcome.revision == 2
+    assert briefly(outcome.versions) == [(1, PANEL_A, "gain", T1), (2, PANEL_A, "offset", T1)]
+    assert outcome.facts == (
+        f"+ version 1: gain of {PANEL_A} from {T1}",
+        f"+ version 2: offset of {PANEL_A} from {T1}",
+    )
+    assert (outcome.warnings, outcome.notes, outcome.unchanged) == ((), (), ())
+
+    version, files = registry.versions.show(1)
+    assert version == outcome.versions[0]
+    assert (version.comment, version.source_path) == ("flat field of May", str(one))
+    assert (version.recorded_in, version.withdrawn_in, version.nonfinite_allowed) == (2, None, False)
+    arrays = [np.load(one / f"g{gain_range}_gain.npy") for gain_range in range(3)]
+    assert [(file.gain_range, file.sha256) for file in files] == [
+        (gain_range, checksum(one / f"g{gain_range}_gain.npy")) for gain_range in range(3)
+    ]
+    for file, array in zip(files, arrays, strict=True):
+        seen = file.statistics
+        assert (seen.minimum, seen.median, seen.maximum) == (
+            array.min(),
+            np.median(array.astype(np.float64)),
+            array.max(),
+        )
+        assert (seen.zeros, seen.nonfinite) == (0, 0)
+        assert file.size == (one / "g0_gain.npy").stat().st_size
+
+    stored = objects(place)
+    assert stored.keys() == {checksum(path) for path in one.iterdir()}
+    for path in one.iterdir():
+        kept = stored[checksum(path)]
+        assert kept == place.store / "objects" / checksum(path)[:2] / f"{checksum(path)}.npy"
+        assert kept.read_bytes() == path.read_bytes()
+        assert stat.S_IMODE(kept.stat().st_mode) & 0o222 == 0
+
+    again = registry.versions.add(PANEL_A, one, valid_from=T1)
+    assert (again.revision, again.versions, briefly(again.unchanged)) == (None, (), briefly(outcome.versions))
+    later = registry.versions.add(PANEL_A, one, valid_from=T2)
+    assert later.revision == 3, "the same constants may begin again"
+    assert later.versions[0].constants == version.constants
+    assert objects(place).keys() == stored.keys()
+
+
+def test_an_m_number_stands_for_every_panel_id_under_it(registry: Registry, one: Path, other: Path) -> None:
+    for panel, alias in ((PANEL_A, "M068"), (NEW_A, "M068"), (PANEL_B, "M088")):
+        registry.panels.add(panel, alias=alias)
+    outcome = registry.versions.add("M068", one, valid_from=T1, kinds=GAIN)
+    assert (outcome.revision, briefly(outcome.versions)) == (
+        4,
+        [(1, PANEL_A, "gain", T1), (2, NEW_A, "gain", T1)],
+    )
+    assert registry.versions.list(PANEL_B) == []
+
+    # One of the two has something else at the next start: none of them gets anything.
+    registry.versions.add(NEW_A, other, valid_from=T2, kinds=GAIN)
+    with pytest.raises(ConflictError, match=f"gain of {NEW_A} from {T2} is stated already"):
+        registry.versions.add("M068", one, valid_from=T2, kinds=GAIN)
+    assert len(registry.versions.list(PANEL_A)) == 1
+    partly = registry.versions.add("M068", other, valid_from=T2, kinds=GAIN)
+    assert (briefly(partly.versions), briefly(partly.unchanged)) == (
+        [(4, PANEL_A, "gain", T2)],
+        [(3, NEW_A, "gain", T2)],
+    )
+    with pytest.raises(RequestError, match="give one panel Id or an M-number, not a detector Id"):
+        registry.versions.add(f"{PANEL_A}_{PANEL_B}", one, valid_from=T3)
+    assert len(registry.log()) == 6
+
+
+def test_a_version_is_for_panels_that_are_known(registry: Registry, place: RegistryPlace, one: Path) -> None:
+    registry.panels.add(PANEL_A, alias="M068")
+    before = state_of(registry, place)
+    with pytest.raises(NotFoundError, match=f"panel {PANEL_B} is not known; near: {PANEL_A}"):
+        registry.versions.add(PANEL_B, one, valid_from=T1)
+    with pytest.raises(NotFoundError, match="no panel bears the M-number M067; near: M068"):
+        registry.versions.add("M067", one, valid_from=T1)
+    with pytest.raises(NotFoundError, match=r"there is no folder '.*nowhere'"):
+        registry.versions.add(PANEL_A, one / "nowhere", valid_from=T1)
+    with pytest.raises(RequestError, match="is a file; a folder with g0_gain.npy and so on is expected"):
+        registry.versions.add(PANEL_A, one / "g0_gain.npy", valid_from=T1)
+    with pytest.raises(RequestError, match="has no UTC offset"):
+        registry.versions.add(PANEL_A, one, valid_from="2018-01-01T00:00:00")
+    with pytest.raises(RequestError, match="'dark' is no kind of constants of jungfrau; known: gain, offset,"):
+        registry.versions.add(PANEL_A, one, valid_from=T1, kinds=["dark"])
+    assert state_of(registry, place) == before
+
+
+def test_all_kinds_land_or_none(registry: Registry, place: RegistryPlace, tmp_path: Path) -> None:
+    registry.panels.add(PANEL_A)
+    before = state_of(registry, place)
+    folder = panel_folder(tmp_path / "folder", seed=3, kinds=("gain", "offset", "pedestals"))
+    (folder / "g2_offset.npy").unlink()
+    (folder / "g1_pedestals.npy").unlink()
+    (folder / "notes.txt").write_text("taken on a Monday")
+    with pytest.raises(ArrayError) as caught:
+        registry.versions.add(PANEL_A, folder, valid_from=T1)
+    assert caught.value.message == "2 files cannot be taken"
+    assert caught.value.details == (
+        f"'{folder}' lacks g2_offset.npy",
+        f"'{folder}' lacks g1_pedestals.npy",
+    )
+    with pytest.raises(ArrayError, match="lacks g0_rms.npy, g1_rms.npy, g2_rms.npy"):
+        registry.versions.add(PANEL_A, folder, valid_from=T1, kinds=["gain", "rms"])
+    assert state_of(registry, place) == before
+
+    named = registry.versions.add(PANEL_A, folder, valid_from=T1, kinds=["gain", "gain"])
+    assert briefly(named.versions) == [(1, PANEL_A, "gain", T1)]
+    assert [note.removeprefix(str(folder)) for note in named.notes] == [
+        f"/{name} is no array of a known kind; it is left out"
+        for name in ("g0_offset.npy", "g0_pedestals.npy", "g1_offset.npy", "g2_pedestals.npy", "notes.txt")
+    ]
+    np.save(folder / "g2_offset.npy", panel_array("offset", 2, 3))
+    np.save(folder / "g1_pedestals.npy", panel_array("pedestals", 1, 3))
+    outcome = registry.versions.add(PANEL_A, folder, valid_from=T1)
+    assert [each.kind for each in outcome.versions] == ["offset", "pedestals"]
+    assert briefly(outcome.unchanged) == [(1, PANEL_A, "gain", T1)]
+    assert outcome.notes == (f"{folder}/notes.txt is no array of a known kind; it is left out",)
+
+
+def test_arrays_that_are_refused_leave_nothing_in_the_registry_or_the_store(
+    registry: Registry, place: RegistryPlace, tmp_path: Path
+) -> None:
+    registry.panels.add(PANEL_A)
+    before = state_of(registry, place)
+    folder = panel_folder(tmp_path / "folder", seed=4)
+    np.save(folder / "g0_gain.npy", panel_array("gain", 0).astype(np.float64))
+    np.save(folder / "g1_gain.npy", panel_array("gain", 1).reshape(1024, 512))
+    np.save(folder / "g2_gain.npy", np.zeros((512, 1024), np.float32))
+    content = (folder / "g0_offset.npy").read_bytes()
+    (folder / "g0_offset.npy").write_bytes(content[:-1])
+    odd = panel_array("offset", 1)
+    odd[0, :2] = np.nan, np.inf
+    np.save(folder / "g1_offset.npy", odd)
+    np.save(folder / "g2_offset.npy", np.array([{}], dtype=object), allow_pickle=True)
+    for dry_run in (False, True):
+        with pytest.raises(ArrayError, match="6 files cannot be taken") as caught:
+            registry.versions.add(PANEL_A, folder, valid_from=T1, dry_run=dry_run)
+        for detail, (name, sentence) in zip(
+            caught.value.details,
+            (
+                ("g0_gain.npy", "is <f8, must be <f4; python -c "),
+                ("g1_gain.npy", "has the shape (1024, 512), must have (512, 1024)"),
+                ("g2_gain.npy", "holds nothing but zeros"),
+                ("g0_offset.npy", "is cut short"),
+                ("g1_offset.npy", "holds 2 values that are NaN or infinite; give --allow-nonfinite"),
+                ("g2_offset.npy", "holds pickled objects, which are never loaded"),
+            ),
+            strict=True,
+        ):
+            assert f"'{folder / name}' {sentence}" in detail
+    assert state_of(registry, place) == before
+
+
+def test_values_that_are_odd_are_taken_with_a_warning_and_kept_as_they_are(
+    registry: Registry, place: RegistryPlace, tmp_path: Path
+) -> None:
+    registry.panels.add(PANEL_A)
+    folder = panel_folder(tmp_path / "folder", seed=5)
+    dead = panel_array("gain", 0, 5)
+    dead[7, :3] = 0
+    np.save(folder / "g0_gain.npy", dead)
+    np.save(folder / "g1_gain.npy", -panel_array("gain", 1, 5))  # the sign of another amplifier stage
+    np.save(folder / "g2_gain.npy", np.full((512, 1024), -0.1, np.float32))
+    infinite = panel_array("offset", 0, 5)
+    infinite[0, 0] = np.inf
+    np.save(folder / "g0_offset.npy", infinite)
+    outcome = registry.versions.add(PANEL_A, folder, valid_from=T1, allow_nonfinite=True)
+    assert len(outcome.warnings) == 4
+    for file, sentence in (
+        ("", "3, 0, 0 pixels of the gain ranges have the gain 0 (dead?); kept as they are"),
+        ("g1_gain.npy", "the median 1.39 ADU/keV is outside -4.2 to -0.46"),
+        ("g2_gain.npy", "every pixel has the same value -0.1 ADU/keV (a placeholder?)"),
+        ("g0_offset.npy", "1 values are NaN or infinite, as allowed; they are kept as they are"),
+    ):
+        assert any(
+            str(folder / file) in warning and sentence in warning for warning in outcome.warnings
+        ), sentence
+    (gain, files), (offset, others) = registry.versions.show(1), registry.versions.show(2)
+    assert files[0].statistics.zeros == 3
+    assert others[0].statistics.nonfinite == 1
+    assert (gain.nonfinite_allowed, offset.nonfinite_allowed) == (True, True)
+    assert objects(place).keys() == {checksum(path) for path in folder.iterdir()}
+
+
+def test_the_same_start_with_other_content_is_a_conflict(
+    registry: Registry, place: RegistryPlace, one: Path, other: Path
+) -> None:
+    registry.panels.add(PANEL_A)
+    first = registry.versions.add(PANEL_A, one, valid_from=T1)
+    before = state_of(registry, place)
+    with pytest.raises(ConflictError, match="2 versions conflict") as caught:
+        registry.versions.add(PANEL_A, other, valid_from=T1)
+    assert caught.value.details == tuple(
+        f"{kind} of {PANEL_A} from {T1} is stated already, otherwise, by version {number};"
+        " --supersede with a comment replaces it"
+        for number, kind in ((1, "gain"), (2, "offset"))
+    )
+    for comment in (None, "", "  "):
+        with pytest.raises(RequestError, match="--supersede needs a comment that says why"):
+            registry.versions.add(PANEL_A, other, valid_from=T1, supersede=True, comment=comment)
+    assert state_of(registry, place) == before, "and no file of the refused ones is in the store"
+
+    dry = registry.versions.add(PANEL_A, other, valid_from=T1, supersede=True, comment="wrong", dry_run=True)
+    assert state_of(registry, place) == before
+    real = registry.versions.add(PANEL_A, other, valid_from=T1, supersede=True, comment="wrong")
+    assert (dry.facts, dry.notes, dry.warnings) == (real.facts, real.notes, real.warnings)
+    assert (dry.revision, real.revision) == (None, 3)
+    assert real.facts == (
+        f"- version 1: gain of {PANEL_A} from {T1}",
+        f"- version 2: offset of {PANEL_A} from {T1}",
+        f"+ version 3: gain of {PANEL_A} from {T1}",
+        f"+ version 4: offset of {PANEL_A} from {T1}",
+    )
+    assert [each.version for each in real.withdrawn] == [1, 2]
+    assert {each.withdrawn_in for each in real.withdrawn} == {3}
+    assert real.notes == (
+        f"from {T1} on, version 3: gain of {PANEL_A} from {T1} answers",
+        f"from {T1} on, version 4: offset of {PANEL_A} from {T1} answers",
+    )
+    assert [each.constants for each in registry.versions.list(PANEL_A, as_of=2)] == [
+        each.constants for each in first.versions
+    ]
+    assert [each.version for each in registry.versions.list(PANEL_A)] == [3, 4]
+
+    # What was withdrawn never comes back by itself.
+    with pytest.raises(ConflictError, match="is stated already, otherwise, by version 3"):
+        registry.versions.add(PANEL_A, one, valid_from=T1)
+    back = registry.versions.add(PANEL_A, one, valid_from=T1, supersede=True, comment="right after all")
+    assert [(each.version, each.constants) for each in back.versions] == [
+        (5, first.versions[0].constants),
+        (6, first.versions[1].constants),
+    ]
+    assert [each.version for each in back.withdrawn] == [3, 4]
+    again = registry.versions.add(PANEL_A, one, valid_from=T1, supersede=True, comment="once more")
+    assert (again.revision, [each.version for each in again.unchanged]) == (None, [5, 6])
+
+
+def test_content_that_was_withdrawn_comes_back_only_when_it_is_said(registry: Registry, one: Path) -> None:
+    registry.panels.add(PANEL_A)
+    registry.versions.add(PANEL_A, one, valid_from=T1, kinds=GAIN)
+    registry.versions.withdraw(1, comment="noisy")
+    with pytest.raises(ConflictError) as caught:
+        registry.versions.add(PANEL_A, one, valid_from=T1, kinds=GAIN)
+    assert str(caught.value) == (
+        f"gain of {PANEL_A} from {T1} was stated so by version 1, which revision 3 withdrew;"
+        " --supersede with a comment brings it back"
+    )
+    assert registry.versions.add(PANEL_A, one, valid_from=T2, kinds=GAIN).revision == 4
+    back = registry.versions.add(
+        PANEL_A, one, valid_from=T1, kinds=GAIN, supersede=True, comment="it was the cable"
+    )
+    assert (briefly(back.versions), back.withdrawn) == ([(3, PANEL_A, "gain", T1)], ())
+    assert [each.withdrawn_in for each in registry.versions.list(withdrawn=True)] == [3, None, None]
+
+
+def test_a_gap_ends_every_live_kind_or_those_that_are_named(registry: Registry, tmp_path: Path) -> None:
+    for panel, alias in ((PANEL_A, "M068"), (NEW_A, "M068"), (PANEL_B, "M088")):
+        registry.panels.add(panel, alias=alias)
+    folder = panel_folder(tmp_path / "three", kinds=("gain", "offset", "pedestals"))
+    registry.versions.add(PANEL_A, folder, valid_from=T1)
+    registry.versions.add(NEW_A, folder, valid_from=T1, kinds=GAIN)
+    revisions = len(registry.log())
+    for comment in ("", " \t"):
+        with pytest.raises(RequestError, match="a gap needs a comment"):
+            registry.versions.gap(PANEL_A, valid_from=T2, comment=comment)
+    with pytest.raises(NotValidError) as caught:
+        registry.versions.gap(PANEL_B, valid_from=T2, comment="in repair")
+    assert (
+        str(caught.value) == f"no version of any kind is live for {PANEL_B}: there is nothing to end"
+    )
+    with pytest.raises(RequestError, match="'dark' is no kind of constants of jungfrau; known: gain,"):
+        registry.versions.gap(PANEL_A, valid_from=T2, kinds=["gain", "dark"], comment="in repair")
+    with pytest.raises(NotFoundError, match=f"panel {PANEL_C} is not known; near: {NEW_A}"):
+        registry.versions.gap(PANEL_C, valid_from=T2, comment="in repair")
+    with pytest.raises(ConflictError, match=f"gain of {PANEL_A} from {T1} is stated already"):
+        registry.versions.gap(PANEL_A, valid_from=T1, comment="in repair")
+    with pytest.raises(RequestError, match="not a detector Id"):
+        registry.versions.gap(f"{PANEL_A}_{PANEL_B}", valid_from=T2, comment="in repair")
+    assert len(registry.log()) == revisions
+
+    dry = registry.versions.gap("M068", valid_from=T2, comment="in repair", dry_run=True)
+    assert len(registry.log()) == revisions
+    real = registry.versions.gap("M068", valid_from=T2, comment="in repair")
+    assert (dry.facts, dry.notes) == (real.facts, real.notes)
+    assert [(each.panel, each.kind) for each in real.versions] == [
+        (PANEL_A, "gain"),
+        (PANEL_A, "offset"),
+        (PANEL_A, "pedestals"),
+        (NEW_A, "gain"),
+    ]
+    assert all(each.is_gap and each.comment == "in repair" for each in real.versions)
+    assert real.notes[0] == f"from {T2} on, no gain of {PANEL_A} is valid: version 5 is a gap"
+    assert registry.versions.show(5) == (real.versions[0], ())
+
+    same = registry.versions.gap("M068", valid_from=T2, comment="still in repair")
+    assert (same.revision, len(same.unchanged)) == (None, 4)
+    over = registry.versions.gap(NEW_A, valid_from=T3, comment="and lost")
+    assert briefly(over.versions) == [(9, NEW_A, "gain", T3)], "a gap may follow a gap"
+    named = registry.versions.gap(PANEL_B, valid_from=T2, kinds=["gain", "gain"], comment="never came")
+    assert briefly(named.versions) == [(10, PANEL_B, "gain", T2)], "even where nothing is live"
+    at_its_start = registry.versions.gap(
+        PANEL_A, valid_from=T1, kinds=["offset"], supersede=True, comment="not to be used at all"
+    )
+    assert [each.version for each in at_its_start.withdrawn] == [2]
+    assert at_its_start.notes == (
+        f"from {T1} on, no offset of {PANEL_A} is valid until {T2}: version 11 is a gap",
+    )
+
+
+def test_a_withdrawal_says_what_answers_now(registry: Registry, one: Path, other: Path) -> None:
+    registry.panels.add(PANEL_A)
+    registry.versions.add(PANEL_A, one, valid_from="beginning", kinds=GAIN)
+    registry.versions.add(PANEL_A, other, valid_from=T1, kinds=GAIN)
+    registry.versions.gap(PANEL_A, valid_from=T2, comment="in repair")
+    registry.versions.add(PANEL_A, one, valid_from=T3, kinds=GAIN)
+    withdrawn = []
+    for number, note in (
+        (4, f"from {T3} on, no gain of {PANEL_A} is valid: version 3 is a gap"),
+        (3, f"from {T2} on, version 2: gain of {PANEL_A} from {T1} answers"),
+        (1, f"from beginning on, no gain of {PANEL_A} is valid until {T1}: nothing began before"),
+        (2, f"from {T1} on, no gain of {PANEL_A} is valid: nothing began before"),
+    ):
+        before = registry.versions.list(withdrawn=True)
+        dry = registry.versions.withdraw(number, comment="wrong", dry_run=True)
+        assert registry.versions.list(withdrawn=True) == before
+        real = registry.versions.withdraw(number, comment="wrong")
+        assert dry.notes == real.notes == (note,)
+        assert dry.facts == real.facts
+        assert [each.version for each in real.withdrawn] == [number]
+        withdrawn.append(real.revision)
+    assert withdrawn == [6, 7, 8, 9]
+    assert [(each.version, each.withdrawn_in) for each in registry.versions.list(withdrawn=True)] == [
+        (1, 8),
+        (2, 9),
+        (3, 7),
+        (4, 6),
+    ]
+
+
+def test_a_withdrawal_names_the_end_of_what_answers(registry: Registry, one: Path, other: Path) -> None:
+    registry.panels.add(PANEL_A)
+    for folder, start in ((one, "beginning"), (other, T1), (one, T2)):
+        registry.versions.add(PANEL_A, folder, valid_from=start, kinds=GAIN)
+    outcome = registry.versions.withdraw(2, comment="wrong")
+    assert outcome.notes == (
+        f"from {T1} on until {T2}, version 1: gain of {PANEL_A} from beginning answers",
+    )
+
+
+def test_what_is_not_there_or_was_withdrawn_already_is_not_withdrawn(registry: Registry, one: Path) -> None:
+    with pytest.raises(NotFoundError, match="there is no version 1; none is recorded yet"):
+        registry.versions.withdraw(1, comment="wrong")
+    registry.panels.add(PANEL_A)
+    registry.versions.add(PANEL_A, one, valid_from=T1)
+    registry.versions.withdraw(2, comment="wrong")
+    revisions = len(registry.log())
+    with pytest.raises(ConflictError) as caught:
+        registry.versions.withdraw(2, comment="again")
+    assert str(caught.value) == "version 2 was withdrawn already, by revision 3"
+    assert caught.value.values == {"version": 2, "withdrawn_in": 3}
+    for number in (0, -1, 3, 2**31, 2**63, 10**40):
+        with pytest.raises(NotFoundError, match=f"there is no version {number}; 1 to 2 are known"):
+            registry.versions.withdraw(number, comment="wrong")
+        with pytest.raises(NotFoundError, match=f"there is no version {number}; 1 to 2 are known"):
+            registry.versions.show(number)
+    with pytest.raises(RequestError, match="a withdrawal needs a comment"):
+        registry.versions.withdraw(1, comment="")
+    with pytest.raises(NotFoundError, match="there is no version 1; none is recorded yet"):
+        registry.versions.show(1, as_of=1)
+    assert registry.versions.show(2, as_of=2)[0].withdrawn_in is None
+    assert registry.versions.show(2)[0].withdrawn_in == 3
+    assert len(registry.log()) == revisions
+
+
+def test_a_batch_is_held_against_itself(registry: Registry, one: Path, other: Path) -> None:
+    registry.panels.add(PANEL_A)
+    registry.panels.add(PANEL_B)
+    first = registry.versions.add(PANEL_A, one, valid_from=T1, kinds=GAIN).versions[0].constants
+    second = registry.versions.add(PANEL_A, other, valid_from=T2, kinds=GAIN).versions[0].constants
+    start = parse_instant(T3)
+
+    def recorded(*statements: Statement, supersede: bool = False) -> Outcome:
+        return registry._backend.change(
+            lambda change: state(change, statements, supersede=supersede), "in one batch"
+        )
+
+    good = Statement(PANEL_B, "gain", BEGINNING, first)
+    for contents in ((first, second), (None, second), (first, None)):
+        pair = [Statement(PANEL_A, "gain", start, content) for content in contents]
+        for supersede in (False, True):
+            with pytest.raises(ConflictError) as caught:
+                recorded(good, *pair, supersede=supersede)
+            assert str(caught.value) == f"gain of {PANEL_A} from {T3} is stated twice, with other contents"
+    assert registry.versions.list(PANEL_B) == []
+    assert len(registry.log()) == 4
+    twice = recorded(good, good, Statement(PANEL_B, "gain", BEGINNING, first, comment="the same again"))
+    assert briefly(twice.versions) == [(3, PANEL_B, "gain", "beginning")]
+
+
+def test_a_dry_run_of_new_constants_leaves_no_file_and_says_what_would_be(
+    registry: Registry, place: RegistryPlace, one: Path
+) -> None:
+    registry.panels.add(PANEL_A, alias="M068")
+    before = state_of(registry, place)
+    dry = registry.versions.add("M068", one, valid_from=T1, dry_run=True)
+    assert state_of(registry, place) == before
+    real = registry.versions.add("M068", one, valid_from=T1)
+    assert (dry.dry_run, dry.revision) == (True, None)
+    assert (dry.facts, dry.versions, dry.notes) == (real.facts, real.versions, real.notes)
+    assert registry.versions.add("M068", one, valid_from=T1, dry_run=True).unchanged == real.versions
+
+
+def test_the_files_of_a_version_are_those_of_its_constants(
+    registry: Registry, one: Path, other: Path
+) -> None:
+    registry.panels.add(PANEL_A)
+    registry.versions.add(PANEL_A, one, valid_from=T1, kinds=GAIN)
+    registry.versions.add(PANEL_A, other, valid_from=T2, kinds=GAIN)
+
+    def names(files: tuple[StoredFile, ...]) -> list[str]:
+        return [file.sha256 for file in files]
+
+    for number, folder in ((1, one), (2, other)):
+        expected = [checksum(folder / f"g{gain_range}_gain.npy") for gain_range in range(3)]
+        assert names(registry.versions.show(number)[1]) == expected
