@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from registry.api import Registry, create_registry, open_registry
     from registry.api.exports import DetectorConstants
     from registry.api.integrity import verify_export
+    from registry.api.replaying import replay
     from registry.instants import Instant
 
 _HOMES = {
@@ -21,10 +22,19 @@ _HOMES = {
     "Registry": "registry.api",
     "create_registry": "registry.api",
     "open_registry": "registry.api",
+    "replay": "registry.api.replaying",
     "verify_export": "registry.api.integrity",
 }
 
-__all__ = ["DetectorConstants", "Instant", "Registry", "create_registry", "open_registry", "verify_export"]
+__all__ = [
+    "DetectorConstants",
+    "Instant",
+    "Registry",
+    "create_registry",
+    "open_registry",
+    "replay",
+    "verify_export",
+]
 
 
 def __getattr__(name: str) -> Any:

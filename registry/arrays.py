@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from registry.detectors import DetectorType, Kind
 from registry.errors import ArrayError, UnavailableError
-from registry.records import CheckedFile, Statistics
+from registry.records import CheckedFile, PixelDifference, Statistics
 
 _LARGEST_HEADER = 65_536
 # What numpy, and Python's tokenizer and evaluator below it, raise over a header that is none.
@@ -210,3 +210,18 @@ def _dead_pixels(kind: Kind, files: Sequence[CheckedFile]) -> Iterator[str]:
     if kind.zero_is_dead and any(counts):
         folder, numbers = str(files[0].path.parent), ", ".join(map(str, counts))
         yield f"{folder!r}: {numbers} pixels of the gain ranges have the {kind.name} 0 (dead?); kept as they are"
+
+
+def pixel_difference(gain_range: int, before: NDArray[Any], after: NDArray[Any]) -> PixelDifference:
+    """Return how two arrays (row, column) of one gain range differ; NaN equals NaN."""
+    same = (before == after) | (np.isnan(before) & np.isnan(after))
+    count = int(same.size - np.count_nonzero(same))
+    finite = np.isfinite(before) & np.isfinite(after)
+    difference = after[finite].astype(np.float64) - before[finite].astype(np.float64)
+    return PixelDifference(
+        gain_range=gain_range,
+        count=count,
+        fraction=count / same.size,
+        maximum=float(np.abs(difference).max(initial=0.0)),
+        rms=float(np.sqrt(np.mean(difference**2))) if difference.size else 0.0,
+    )

@@ -298,6 +298,32 @@ def test_nothing_is_added_to_what_an_earlier_revision_recorded(facts: Facts, tab
     assert row[key] == added[key]
 
 
+@pytest.mark.parametrize("table", CHILDREN)
+def test_nothing_of_what_the_newest_revision_recorded_is_replaced(facts: Facts, table: sa.Table) -> None:
+    parent = schema.metadata.tables[table.info["parent"][0]]
+    made = _fresh(parent, facts.rows(parent)[-1], [], facts.newest + 1)
+    child = {**facts.rows(table)[-1], table.info["parent"][1]: made["id"]}
+    for columns, _ in _keys(table):
+        other = {**_fresh(table, child, columns, facts.newest + 1), **{name: child[name] for name in columns}}
+        other |= {"panel_id": 1} if "panel_id" in child and "panel_id" not in columns else {}
+        target = f" ON CONFLICT ({', '.join(columns)}) DO UPDATE SET "
+        attempts = [_insert(table, other, end=target + f"{columns[0]} = {table.name}.{columns[0]}")]
+        if facts.place.is_sqlite:
+            attempts += [
+                _insert(table, other, "REPLACE INTO"),
+                _insert(table, other, "INSERT OR REPLACE INTO"),
+            ]
+        for attempt in attempts:
+            with facts.engine.connect() as connection:
+                connection.execute(sa.text(_next_revision(facts)[0]), _next_revision(facts)[1])
+                connection.execute(sa.text(_insert(parent, made)), made)
+                connection.execute(sa.text(_insert(table, child)), child)
+                said = _refusal(connection, attempt, other)
+                assert said is not None, f"{attempt} with {other} was let through"
+                assert f"append-only: {table.name}: " in said
+                connection.rollback()
+
+
 @pytest.mark.parametrize("step", [0, -1, 2, 1000])
 def test_revisions_are_numbered_without_gaps(facts: Facts, step: int) -> None:
     row = {**facts.rows(schema.revision)[-1], "number": facts.newest + step}

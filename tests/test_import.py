@@ -108,8 +108,16 @@ LINK_HAZARDS = {
     "an empty stamp": (f"{PANEL_B}-", "M068", "the stamp '' is not of 14 digits"),
     "a stamp and more": (f"{PANEL_B}-20171025000000~", "M068", "'20171025000000~' is not of 14 digits"),
     "a stamp of other digits": (f"{PANEL_B}-" + "\u0661" * 14, "M068", "is not of 14 digits"),
-    "30 February": (f"{PANEL_B}-20180230000000", "M068", "20180230000000 is a date or time that does not exist"),
-    "25 o'clock": (f"{PANEL_B}-20180228250000", "M068", "20180228250000 is a date or time that does not exist"),
+    "30 February": (
+        f"{PANEL_B}-20180230000000",
+        "M068",
+        "20180230000000 is a date or time that does not exist",
+    ),
+    "25 o'clock": (
+        f"{PANEL_B}-20180228250000",
+        "M068",
+        "20180228250000 is a date or time that does not exist",
+    ),
     "an hour that was left out": (
         f"{PANEL_B}-20180311023000",
         "M068",
@@ -176,7 +184,9 @@ def test_a_link_through_a_chain_that_leaves_the_tree_is_a_hazard(
 def test_a_file_link_inside_a_module_that_leaves_the_tree_is_a_hazard_of_each_entry(
     untouched: tuple[Registry, RegistryPlace], make_tree: MakeTree, modules: Path
 ) -> None:
-    tree = make_tree({STAMPED_A: "M068", PANEL_B: "M088", f"{PANEL_B}-20180101000000": "M088"}, ("M068", "M088"))
+    tree = make_tree(
+        {STAMPED_A: "M068", PANEL_B: "M088", f"{PANEL_B}-20180101000000": "M088"}, ("M068", "M088")
+    )
     (tree / "M088" / "g1_gain.npy").unlink()
     (tree / "M088" / "g1_gain.npy").symlink_to(modules / "M088" / "g1_gain.npy")
     assert refusal(untouched, tree) == [
@@ -188,7 +198,14 @@ def test_a_file_link_inside_a_module_that_leaves_the_tree_is_a_hazard_of_each_en
 def test_links_that_turn_in_a_circle_are_a_hazard_of_those_who_need_them_only(
     untouched: tuple[Registry, RegistryPlace], make_tree: MakeTree
 ) -> None:
-    links = {STAMPED_A: "M068", "M077": "M077", PANEL_B: "M076", "M076": "M075", "M075": "M076", PANEL_C: "M088"}
+    links = {
+        STAMPED_A: "M068",
+        "M077": "M077",
+        PANEL_B: "M076",
+        "M076": "M075",
+        "M075": "M076",
+        PANEL_C: "M088",
+    }
     tree = make_tree(links, ("M068", "M088"))
     (tree / "M088" / "g1_gain.npy").unlink()
     (tree / "M088" / "g1_gain.npy").symlink_to("g1_gain.npy")
@@ -230,7 +247,10 @@ FILE_HAZARDS: dict[str, tuple[Callable[[Path], None], str]] = {
 
 @pytest.mark.parametrize(("spoil", "sentence"), FILE_HAZARDS.values(), ids=FILE_HAZARDS)
 def test_a_file_is_a_hazard_of_every_entry_that_needs_it(
-    untouched: tuple[Registry, RegistryPlace], make_tree: MakeTree, spoil: Callable[[Path], None], sentence: str
+    untouched: tuple[Registry, RegistryPlace],
+    make_tree: MakeTree,
+    spoil: Callable[[Path], None],
+    sentence: str,
 ) -> None:
     tree = make_tree({STAMPED_A: "M068", NEW_A: "M068"})
     spoil(tree / "M068" / "g2_offset.npy")
@@ -254,13 +274,16 @@ def test_one_serial_number_linked_to_two_modules_is_a_hazard_of_both_links_and_n
 ) -> None:
     tree = make_tree({PANEL_A: "M068", NEW_A: "M088", PANEL_B: "M088"}, ("M068", "M088"))
     sentences = [
-        f"{name}: the serial number 3d00b0 is linked to two modules, M068 and M088" for name in (PANEL_A, NEW_A)
+        f"{name}: the serial number 3d00b0 is linked to two modules, M068 and M088"
+        for name in (PANEL_A, NEW_A)
     ]
     assert refusal(untouched, tree) == sentences
     registry, _ = untouched
     rest = registry.import_tree(tree, skip_bad=True, dry_run=True)
     assert {version.panel for version in rest.versions} == {PANEL_B}
-    assert [warning for warning in rest.warnings if "serial" in warning] == [f"skipped {each}" for each in sentences]
+    assert [warning for warning in rest.warnings if "serial" in warning] == [
+        f"skipped {each}" for each in sentences
+    ]
 
 
 def test_two_spellings_of_one_id_at_the_same_start_are_hazards_of_both(
@@ -300,9 +323,7 @@ def test_with_skip_bad_the_rest_is_imported_and_each_entry_left_out_is_warned_ab
             (panel, kind) for panel in (PANEL_A, PANEL_B) for kind in ("gain", "offset")
         }
         skipped = [warning for warning in outcome.warnings if warning.startswith("skipped ")]
-        assert [warning.split(": ")[0] for warning in skipped] == [f"skipped {name}" for name in sorted(bad)[::-1]] or [
-            warning.split(": ")[0] for warning in skipped
-        ] == [f"skipped {name}" for name in sorted(bad)]
+        assert [warning.split(": ")[0] for warning in skipped] == [f"skipped {name}" for name in sorted(bad)]
         assert [panel.panel for panel in registry.panels.list()] == [PANEL_A, PANEL_B]
         assert registry.verify().problems == ()
 
@@ -320,7 +341,14 @@ def test_foreign_entries_are_left_out_with_a_note_each(registry: Registry, make_
     expected = [
         *(
             f"{name!r} is no panel and no module; it is left out"
-            for name in ("M077", "README", "jungfrau-171113-154920171025-3d00fb.h5", "latest", "logs", "odd\x1bname")
+            for name in (
+                "M077",
+                "README",
+                "jungfrau-171113-154920171025-3d00fb.h5",
+                "latest",
+                "logs",
+                "odd\x1bname",
+            )
         ),
         "M088 is linked by no panel; it is left out",
     ]
@@ -388,7 +416,9 @@ def test_an_import_is_one_revision_and_the_same_import_again_is_no_change(
     assert first.unchanged == ()
     assert {version.recorded_in for version in first.versions} == {1}
     assert {version.comment for version in first.versions} == {"the directory as of today"}
-    assert {version.source_path for version in first.versions if version.panel == NEW_A} == {str(tree / NEW_A)}
+    assert {version.source_path for version in first.versions if version.panel == NEW_A} == {
+        str(tree / NEW_A)
+    }
     assert [(alias.alias, alias.panel) for alias in registry.aliases.list()] == [
         ("M068", PANEL_A),
         ("M068", NEW_A),
@@ -436,10 +466,11 @@ def test_other_content_at_a_recorded_start_is_a_conflict_until_it_supersedes_wit
         with pytest.raises(ConflictError) as refused:
             registry.import_tree(tree)
         assert refused.value.code == 5
-        assert refused.value.values["hazards"] == [
+        (hazard,) = refused.value.details
+        assert hazard == (
             f"{STAMPED_A}: gain of {PANEL_A} from 2017-10-25T00:00:00Z is stated already, otherwise, by version"
             f" {first.versions[0].version}; --supersede with a comment replaces it"
-        ]
+        )
         with pytest.raises(RequestError, match="--supersede needs a comment that says why"):
             registry.import_tree(tree, supersede=True)
         assert len(registry.log()) == 1
@@ -450,7 +481,10 @@ def test_other_content_at_a_recorded_start_is_a_conflict_until_it_supersedes_wit
         assert len(outcome.unchanged) == 3
         assert outcome.revision == 2
         assert registry.validity(PANEL_A, kinds=["gain"]).versions == outcome.versions
-        assert registry.validity(PANEL_A, kinds=["gain"], as_of=1).versions[0].constants == first.versions[0].constants
+        assert (
+            registry.validity(PANEL_A, kinds=["gain"], as_of=1).versions[0].constants
+            == first.versions[0].constants
+        )
 
 
 def test_a_second_import_never_brings_back_what_was_withdrawn_but_by_supersession(
@@ -462,10 +496,11 @@ def test_a_second_import_never_brings_back_what_was_withdrawn_but_by_supersessio
         registry.versions.withdraw(gain.version, comment="the beam was off")
         with pytest.raises(ConflictError) as refused:
             registry.import_tree(tree)
-        assert refused.value.values["hazards"] == [
-            f"{STAMPED_A}: gain of {PANEL_A} from 2017-10-25T00:00:00Z was stated so by version {gain.version}, which"
-            " revision 2 withdrew; --supersede with a comment brings it back"
-        ]
+        (hazard,) = refused.value.details
+        assert hazard == (
+            f"{STAMPED_A}: gain of {PANEL_A} from 2017-10-25T00:00:00Z was stated so by version {gain.version},"
+            " which revision 2 withdrew; --supersede with a comment brings it back"
+        )
         skipped = registry.import_tree(tree, skip_bad=True)
         assert skipped.revision is None
         assert [each.kind for each in registry.versions.list()] == ["offset"]
@@ -499,7 +534,7 @@ def test_a_tree_that_is_not_there_or_is_a_file_is_refused(
     untouched: tuple[Registry, RegistryPlace], tmp_path: Path
 ) -> None:
     registry, _ = untouched
-    with pytest.raises(NotFoundError, match="there is no directory '.*nowhere'"):
+    with pytest.raises(NotFoundError, match=r"there is no directory '.*nowhere'"):
         registry.import_tree(tmp_path / "nowhere")
     (tmp_path / "file").write_text("")
     with pytest.raises(RequestError, match="is a file; a directory of links is expected"):

@@ -115,7 +115,9 @@ def test_a_panel_bears_one_m_number_and_a_serial_number_belongs_to_one(registry:
     with pytest.raises(ConflictError, match="its serial number is that of"):
         registry.panels.add(never_met, alias="M088")
     assert [panel.panel for panel in registry.panels.list()] == [PANEL_A, NEW_A, PANEL_B]
-    assert [alias.panel for alias in registry.aliases.list()] == [PANEL_A], "not even the good ones of a batch"
+    assert [alias.panel for alias in registry.aliases.list()] == [PANEL_A], (
+        "not even the good ones of a batch"
+    )
     assert len(registry.log()) == 3
 
     assert registry.aliases.add("M068", [NEW_A, NEW_A, PANEL_A]).facts == (f"+ alias M068 of {NEW_A}",)

@@ -132,11 +132,13 @@ def test_a_version_is_for_panels_that_are_known(registry: Registry, place: Regis
         registry.versions.add("M067", one, valid_from=T1)
     with pytest.raises(NotFoundError, match=r"there is no folder '.*nowhere'"):
         registry.versions.add(PANEL_A, one / "nowhere", valid_from=T1)
-    with pytest.raises(RequestError, match="is a file; a folder with g0_gain.npy and so on is expected"):
+    with pytest.raises(RequestError, match=r"is a file; a folder with g0_gain.npy and so on is expected"):
         registry.versions.add(PANEL_A, one / "g0_gain.npy", valid_from=T1)
     with pytest.raises(RequestError, match="has no UTC offset"):
         registry.versions.add(PANEL_A, one, valid_from="2018-01-01T00:00:00")
-    with pytest.raises(RequestError, match="'dark' is no kind of constants of jungfrau; known: gain, offset,"):
+    with pytest.raises(
+        RequestError, match="'dark' is no kind of constants of jungfrau; known: gain, offset,"
+    ):
         registry.versions.add(PANEL_A, one, valid_from=T1, kinds=["dark"])
     assert state_of(registry, place) == before
 
@@ -155,7 +157,7 @@ def test_all_kinds_land_or_none(registry: Registry, place: RegistryPlace, tmp_pa
         f"'{folder}' lacks g2_offset.npy",
         f"'{folder}' lacks g1_pedestals.npy",
     )
-    with pytest.raises(ArrayError, match="lacks g0_rms.npy, g1_rms.npy, g2_rms.npy"):
+    with pytest.raises(ArrayError, match=r"lacks g0_rms.npy, g1_rms.npy, g2_rms.npy"):
         registry.versions.add(PANEL_A, folder, valid_from=T1, kinds=["gain", "rms"])
     assert state_of(registry, place) == before
 
@@ -228,9 +230,9 @@ def test_values_that_are_odd_are_taken_with_a_warning_and_kept_as_they_are(
         ("g2_gain.npy", "every pixel has the same value -0.1 ADU/keV (a placeholder?)"),
         ("g0_offset.npy", "1 values are NaN or infinite, as allowed; they are kept as they are"),
     ):
-        assert any(
-            str(folder / file) in warning and sentence in warning for warning in outcome.warnings
-        ), sentence
+        assert any(str(folder / file) in warning and sentence in warning for warning in outcome.warnings), (
+            sentence
+        )
     (gain, files), (offset, others) = registry.versions.show(1), registry.versions.show(2)
     assert files[0].statistics.zeros == 3
     assert others[0].statistics.nonfinite == 1
@@ -321,9 +323,7 @@ def test_a_gap_ends_every_live_kind_or_those_that_are_named(registry: Registry, 
             registry.versions.gap(PANEL_A, valid_from=T2, comment=comment)
     with pytest.raises(NotValidError) as caught:
         registry.versions.gap(PANEL_B, valid_from=T2, comment="in repair")
-    assert (
-        str(caught.value) == f"no version of any kind is live for {PANEL_B}: there is nothing to end"
-    )
+    assert str(caught.value) == f"no version of any kind is live for {PANEL_B}: there is nothing to end"
     with pytest.raises(RequestError, match="'dark' is no kind of constants of jungfrau; known: gain,"):
         registry.versions.gap(PANEL_A, valid_from=T2, kinds=["gain", "dark"], comment="in repair")
     with pytest.raises(NotFoundError, match=f"panel {PANEL_C} is not known; near: {NEW_A}"):
@@ -398,9 +398,7 @@ def test_a_withdrawal_names_the_end_of_what_answers(registry: Registry, one: Pat
     for folder, start in ((one, "beginning"), (other, T1), (one, T2)):
         registry.versions.add(PANEL_A, folder, valid_from=start, kinds=GAIN)
     outcome = registry.versions.withdraw(2, comment="wrong")
-    assert outcome.notes == (
-        f"from {T1} on until {T2}, version 1: gain of {PANEL_A} from beginning answers",
-    )
+    assert outcome.notes == (f"from {T1} on until {T2}, version 1: gain of {PANEL_A} from beginning answers",)
 
 
 def test_what_is_not_there_or_was_withdrawn_already_is_not_withdrawn(registry: Registry, one: Path) -> None:

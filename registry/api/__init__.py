@@ -22,7 +22,16 @@ from registry.api.versions import Versions
 from registry.database import create_database, upgrade_database
 from registry.lookup import history
 from registry.lookup.revisions import AsOf
-from registry.records import Export, Identity, Outcome, Revision, Validity, Verification
+from registry.records import (
+    AffectedRun,
+    DetectorDifference,
+    Export,
+    Identity,
+    Outcome,
+    Revision,
+    Validity,
+    Verification,
+)
 from registry.settings import Settings, find_settings
 from registry.store import ContentStore
 
@@ -243,6 +252,40 @@ class Registry:
 
         request = exports.ExportRequest(target, source, at, types, as_of, format)
         return exports.export(self._backend, request, Path(output), track, force=force)
+
+    def diff(
+        self,
+        target: str,
+        *,
+        before: AsOf,
+        after: AsOf = None,
+        source: str | None = None,
+        at: At | None = None,
+    ) -> DetectorDifference:
+        """Return which panels and kinds of a detector change between two revisions, and by how much.
+
+        Raises
+        ------
+        NotValidError
+            There is no answer as of either revision.
+        """
+        from registry.api import comparing
+
+        return comparing.diff_detector(
+            self._backend, target, source=source, at=at, before=before, after=after
+        )
+
+    def affected(self, since: AsOf, *, as_of: AsOf = None) -> list[AffectedRun]:
+        """Return the registered runs that get another outcome than at revision `since`, refusals included.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such revision.
+        """
+        from registry.api import comparing
+
+        return comparing.affected(self._backend, since, as_of)
 
     def identify(self, path: str | Path, *, as_of: AsOf = None) -> Identity:
         """Return which constants, versions or exports a file is, by its content.

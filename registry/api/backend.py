@@ -20,7 +20,7 @@ from registry.authorship import sign
 from registry.database import Change, Database
 from registry.errors import InstantError
 from registry.instants import Instant
-from registry.lookup import history, versions
+from registry.lookup import history, outcomes, versions
 from registry.lookup.panels import Target, find_target
 from registry.lookup.revisions import AsOf, revision_as_of
 from registry.records import Outcome
@@ -119,6 +119,7 @@ def open_backend(settings: Settings, timezone: str | None) -> Backend:
 
 def _outcome(change: Change, *, dry_run: bool) -> Outcome:
     connection, number = change.connection, change.revision
+    notes, warnings = outcomes.consequences(connection, number) if number else ([], [])
     return Outcome(
         revision=None if dry_run else number,
         dry_run=dry_run,
@@ -126,6 +127,6 @@ def _outcome(change: Change, *, dry_run: bool) -> Outcome:
         withdrawn=tuple(versions.withdrawn_in(connection, number)) if number else (),
         unchanged=tuple(versions.versions_with_numbers(connection, change.unchanged, change.view)),
         facts=history.changes_in(connection, number) if number else (),
-        notes=tuple(change.notes),
-        warnings=tuple(change.warnings),
+        notes=(*change.notes, *notes),
+        warnings=(*change.warnings, *warnings),
     )

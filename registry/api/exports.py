@@ -15,9 +15,10 @@ from registry import instants
 from registry.api.backend import At, Backend, Track
 from registry.authorship import Signature, sign
 from registry.database import Change
-from registry.errors import RequestError, UnavailableError
+from registry.errors import UnavailableError
 from registry.exporters import npy
 from registry.exporters.assembly import Assembly, assemblies
+from registry.exporters.formats import writer_of
 from registry.exporters.placing import placing
 from registry.lookup.resolution import Answer, Question, resolve
 from registry.lookup.revisions import AsOf, recorded_at
@@ -26,7 +27,6 @@ from registry.provenance.document import Maker, Output, RegistryStamp, Request
 from registry.records import Export, ExportedFile
 from registry.registration.exports import record_export
 
-FORMATS = {npy.NAME: npy}
 MEMORY = "memory"
 
 
@@ -83,9 +83,7 @@ def export(
     backend: Backend, request: ExportRequest, folder: Path, track: Track[Assembly], *, force: bool
 ) -> Export:
     """Write the arrays and their provenance into a folder; see `Registry.export`."""
-    if request.format not in FORMATS:
-        raise RequestError(f"{request.format!r} is no format of exports; known: {', '.join(FORMATS)}")
-    writer = FORMATS[request.format]
+    writer = writer_of(request.format)
     resolved = _resolve(backend, request)
     made = assemblies(resolved.answer.resolution, backend.store)
     names = [writer.file_name(assembly.kind.calibration_type) for assembly in made]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from registry.api.backend import Backend
+from registry.api.backend import At, Backend
 from registry.database import Change
+from registry.errors import RequestError
 from registry.identifiers import PanelId, parse_m_number
 from registry.lookup import panels
 from registry.lookup.revisions import AsOf, refuse_no_comment
 from registry.records import Alias, Outcome, Panel
+from registry.registration.carrying import carry
 from registry.registration.panels import add_panels, assign_aliases, withdraw_alias
 
 
@@ -38,23 +40,48 @@ class Panels:
             return panels.find_panels(view.connection, [str(PanelId.parse(panel))], view.revision)[0]
 
     def add(
-        self, panel: str, *, alias: str | None = None, comment: str | None = None, dry_run: bool = False
+        self,
+        panel: str,
+        *,
+        alias: str | None = None,
+        carry_from: str | None = None,
+        valid_from: At | None = None,
+        comment: str | None = None,
+        dry_run: bool = False,
     ) -> Outcome:
         """Record a panel, and the M-number that it bears; both may be recorded already.
+
+        Parameters
+        ----------
+        carry_from, valid_from
+            After a firmware upgrade: from this instant on the panel has what holds for that other one then.
 
         Raises
         ------
         IdentifierError
             The Id or the M-number is not canonical.
         ConflictError
-            The panel bears another M-number, or its serial number belongs to another module.
+            The panel bears another M-number, its serial number belongs to another module, or it has other
+            constants from that instant on.
+        NotFoundError, NotValidError
+            The other panel is not known, or has nothing valid then, or is in a gap.
+        RequestError
+            Only one of `carry_from` and `valid_from` is given.
         """
+        if (carry_from is None) != (valid_from is None):
+            raise RequestError(
+                "to carry constants give both: --carry-from, and --valid-from to say from when on"
+            )
         m_number = None if alias is None else parse_m_number(alias)
+        old = None if carry_from is None else str(PanelId.parse(carry_from))
+        start = None if valid_from is None else self._backend.start(valid_from)
 
         def act(change: Change) -> None:
             add_panels(change, [panel])
             if m_number is not None:
                 assign_aliases(change, [(m_number, panel)])
+            if old is not None and start is not None:
+                carry(change, old, panel, start)
 
         return self._backend.change(act, comment, dry_run=dry_run)
 

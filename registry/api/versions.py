@@ -15,7 +15,7 @@ from registry.errors import RequestError
 from registry.lookup import panels, validity, versions
 from registry.lookup.panels import Target
 from registry.lookup.revisions import AsOf, refuse_no_comment
-from registry.records import Outcome, Panel, StoredFile, Validity, Version
+from registry.records import Outcome, Panel, StoredFile, Validity, Version, VersionDifference
 from registry.registration.constants import record_constants
 from registry.registration.versions import Statement, plan, state, state_gap, withdraw_version
 
@@ -173,6 +173,24 @@ class Versions:
             found = versions.find_version(view.connection, version, view.revision)
             files = versions.files_of(view.connection, [found.constants]) if found.constants else {}
             return found, files.get(found.constants or "", ())
+
+    def diff(self, before: int, after: int, *, as_of: AsOf = None) -> VersionDifference:
+        """Return how the pixels of two versions of one kind differ, by gain range.
+
+        Raises
+        ------
+        NotFoundError
+            A version is not known.
+        NotValidError
+            One is a gap.
+        RequestError
+            They are of different kinds.
+        CorruptionError
+            A stored file is not what was recorded.
+        """
+        from registry.api.comparing import diff_versions
+
+        return diff_versions(self._backend, before, after, as_of)
 
     def valid(
         self,

@@ -10,11 +10,11 @@ import typer
 from registry.cli import output
 from registry.cli.application import new_group
 from registry.cli.options import AsOf, At, Json, Source, Timezone, registry_at
-from registry.errors import CorruptionError
+from registry.errors import CorruptionError, RequestError
 
 if TYPE_CHECKING:
     from registry.provenance import Document
-    from registry.records import Identity, Verification
+    from registry.records import Export, Identity, Verification
 
 provenance = new_group(help="The document that explains an export.")
 
@@ -60,7 +60,11 @@ def export(
             force=force,
             track=output.track,
         )
-    if json:
+    _report_export(done, as_json=json)
+
+
+def _report_export(done: Export, *, as_json: bool) -> None:
+    if as_json:
         output.print_json(done)
     else:
         rows = [(each.type, each.dtype, each.shape, each.path) for each in done.outputs]
@@ -111,15 +115,44 @@ def _print_identity(found: Identity) -> None:
 
 
 @provenance.command("show")
-def show_provenance(file: File, json: Json = False) -> None:
-    """Show a provenance document to a person."""
-    from registry.provenance import encode, read
+def show_provenance(
+    file: File,
+    format: Annotated[  # noqa: A002 - the option's name
+        str, typer.Option(metavar="FORMAT", help="text, json, or prov-json (W3C PROV).")
+    ] = "text",
+    json: Json = False,
+) -> None:
+    """Show a provenance document."""
+    from registry.provenance import encode, prov_json, read
 
     document = read(file)
-    if json:
+    if format == "prov-json":
+        typer.echo(prov_json.prov_json(document), nl=False)
+    elif json or format == "json":
         typer.echo(encode(document), nl=False)
-    else:
+    elif format == "text":
         _print_document(document)
+    else:
+        raise RequestError(f"{format!r} is no format of a provenance document; known: text, json, prov-json")
+
+
+@provenance.command("replay")
+def replay_export(
+    ctx: typer.Context,
+    file: File,
+    folder: Annotated[Path, typer.Option("--output", metavar="DIR", help="Where to write.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+    json: Json = False,
+) -> None:
+    """Make an export again: the same bytes, or a refusal.
+
+    From the document and the store alone; the database is not asked.
+    """
+    from registry.api.replaying import replay
+
+    _report_export(
+        replay(file, folder, ctx.obj.database, ctx.obj.store, force=force, track=output.track), as_json=json
+    )
 
 
 def _print_document(document: Document) -> None:

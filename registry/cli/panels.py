@@ -8,7 +8,7 @@ import typer
 
 from registry.cli import output
 from registry.cli.application import new_group
-from registry.cli.options import AsOf, Comment, DryRun, Json, Why, registry_at
+from registry.cli.options import AsOf, Comment, DryRun, Json, Timezone, Why, registry_at
 from registry.cli.reports import print_versions, report
 
 panel = new_group(help="Panels, by panel Id.")
@@ -23,13 +23,31 @@ def add_panel(
     ctx: typer.Context,
     panel_id: PanelId,
     alias: Annotated[str | None, typer.Option(metavar="M_NUMBER", help="The M-number that it bears.")] = None,
+    carry_from: Annotated[
+        str | None,
+        typer.Option(metavar="OLD_ID", help="Take over what holds for this panel at --valid-from."),
+    ] = None,
+    valid_from: Annotated[
+        str | None, typer.Option("--valid-from", metavar="T", help="From when on, with --carry-from.")
+    ] = None,
+    timezone: Timezone = None,
     comment: Comment = None,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Record a panel."""
-    with registry_at(ctx) as registry:
-        outcome = registry.panels.add(panel_id, alias=alias, comment=comment, dry_run=dry_run)
+    """Record a panel.
+
+    After a firmware upgrade with the constants of the old panel Id.
+    """
+    with registry_at(ctx, timezone) as registry:
+        outcome = registry.panels.add(
+            panel_id,
+            alias=alias,
+            carry_from=carry_from,
+            valid_from=valid_from,
+            comment=comment,
+            dry_run=dry_run,
+        )
     report(outcome, as_json=json)
 
 

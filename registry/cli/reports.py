@@ -41,7 +41,7 @@ def _print_group(group: Sequence[Version]) -> None:
             version.version,
             version.kind,
             version.valid_from,
-            until(version.valid_to),
+            "withdrawn" if version.withdrawn_in else until(version.valid_to),
             content(version),
             _remark(version),
         ]
@@ -51,8 +51,14 @@ def _print_group(group: Sequence[Version]) -> None:
 
 
 def _remark(version: Version) -> str:
-    withdrawn = f"withdrawn in {version.withdrawn_in}" if version.withdrawn_in else ""
-    return "; ".join(part for part in (withdrawn, version.comment or "") if part)
+    return "; ".join(part for part in (_withdrawn(version), version.comment or "") if part)
+
+
+def _withdrawn(version: Version) -> str:
+    found = version.withdrawal
+    if found is None:
+        return f"withdrawn in {version.withdrawn_in}" if version.withdrawn_in else ""
+    return f"withdrawn in {found.revision}, {found.recorded_at}, by {found.author}: {found.comment}"
 
 
 def report(outcome: Outcome, *, as_json: bool) -> None:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from registry import instants, schema
 from registry.authorship import Signature
+from registry.secrets import masked
 
 Row = dict[str, Any]
 
@@ -24,7 +25,7 @@ class Change:
     def __init__(self, connection: sa.Connection, signature: Signature, comment: str | None) -> None:
         self.connection = connection
         self.signature = signature
-        self.comment = comment
+        self.comment = comment and masked(comment)
         self.role = _database_role(connection)
         last = connection.execute(
             sa.select(schema.revision.c.number, schema.revision.c.recorded_at)
@@ -76,6 +77,8 @@ class Change:
             return []
         ids: list[int] = []
         complete: Iterable[Row] = rows
+        if "comment" in table.c:
+            complete = rows = [{**row, "comment": row["comment"] and masked(row["comment"])} for row in rows]
         if "id" in table.c:
             first = self._next_id(table)
             ids = list(range(first, first + len(rows)))

@@ -139,24 +139,19 @@ def refusals(url: str) -> Iterator[None]:
     """
     try:
         yield
-    except sqlite3.Error as error:  # on the way to a connection SQLAlchemy leaves them bare
+    except (sa.exc.DBAPIError, sqlite3.Error) as error:  # a raw connection's errors come bare
         refusal = _refusal(error, masked(url))
         if refusal is None:
             raise
         raise refusal from error
-    except sa.exc.DBAPIError as error:
-        refusal = _refusal(error.orig, masked(url), connecting=error.statement is None)
-        if refusal is None:
-            raise
-        raise refusal from error
 
 
-def _refusal(error: BaseException | None, place: str, *, connecting: bool = False) -> RegistryError | None:
-    kind: type[RegistryError] | None
-    if isinstance(error, sqlite3.Error):
-        kind = _sqlite_kind(error)
-    else:
-        kind = _postgresql_kind(error, connecting=connecting)
+def _refusal(raised: sa.exc.DBAPIError | sqlite3.Error, place: str) -> RegistryError | None:
+    error: BaseException | None = raised
+    connecting = False
+    if isinstance(raised, sa.exc.DBAPIError):
+        error, connecting = raised.orig, raised.statement is None
+    kind = _sqlite_kind(error) if isinstance(error, sqlite3.Error) else _postgresql_kind(error, connecting)
     if kind is None:
         return None
     what = {
@@ -178,7 +173,7 @@ def _sqlite_kind(error: sqlite3.Error) -> type[RegistryError] | None:
     return UnavailableError if code in _SQLITE_UNAVAILABLE else None
 
 
-def _postgresql_kind(error: BaseException | None, *, connecting: bool) -> type[RegistryError] | None:
+def _postgresql_kind(error: BaseException | None, connecting: bool) -> type[RegistryError] | None:
     state = getattr(error, "sqlstate", "") or ""
     if state.startswith(_POSTGRESQL_CORRUPT):
         return CorruptionError

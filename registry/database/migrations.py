@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -134,7 +134,7 @@ def differences(connection: sa.Connection) -> list[str]:
     from alembic.migration import MigrationContext
 
     context = MigrationContext.configure(connection, opts={"compare_type": True})
-    found = [f"tables: {change}" for change in compare_metadata(context, schema.metadata)]
+    found = [_in_words(change) for change in compare_metadata(context, schema.metadata)]
     missing = schema.guards(connection.dialect.name) - _live_triggers(connection)
     found += [f"the trigger {name} is missing or disabled" for name in sorted(missing)]
     if connection.dialect.name == "sqlite":
@@ -147,6 +147,18 @@ def differences(connection: sa.Connection) -> list[str]:
             f"foreign key: {tuple(row)}" for row in connection.execute(sa.text("PRAGMA foreign_key_check"))
         ]
     return found
+
+
+def _in_words(change: Any) -> str:
+    """Return what is wrong, where Alembic says how it would mend it."""
+    if isinstance(change, list):  # the changes of one column
+        verb, _, table, column, _, live, wanted = change[0]
+        return f"the column {table}.{column} has {verb.removeprefix('modify_')} {live}, not {wanted}"
+    verb, *_, item = change
+    mend, _, sort = verb.replace("fk", "foreign key").partition("_")
+    table = change[2] if sort == "column" else getattr(item, "table", None)
+    name = f"{table}.{item.name}" if table is not None else item.name
+    return f"the {sort} {name} {'is missing' if mend == 'add' else 'is not one of ours'}"
 
 
 def _live_triggers(connection: sa.Connection) -> set[str]:

@@ -29,13 +29,14 @@ def placing(folder: Path, names: Sequence[str], *, force: bool) -> Iterator[Path
     """
     try:
         _refuse_taken(folder, names, force=force)
-        made = _make(folder)
+        absent = _absent(folder)
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix=".calreg-", dir=folder) as hidden:
                 yield Path(hidden)
                 _place(Path(hidden), folder, names)
         except BaseException:
-            _unmake(made)
+            _unmake(absent)
             raise
     except OSError as error:
         place = error.filename or folder
@@ -52,20 +53,19 @@ def _refuse_taken(folder: Path, names: Sequence[str], *, force: bool) -> None:
         )
 
 
-def _make(folder: Path) -> list[Path]:
-    """Make the folder; return those that were made, the innermost first."""
+def _absent(folder: Path) -> list[Path]:
+    """Return the folders that are to be made, the innermost first."""
     absent = []
     current = folder
     while not current.exists():
         absent.append(current)
         current = current.parent
-    folder.mkdir(parents=True, exist_ok=True)
     return absent
 
 
 def _unmake(made: Sequence[Path]) -> None:
-    with suppress(OSError):  # somebody else put a file there meanwhile: it stays
-        for folder in made:
+    for folder in made:
+        with suppress(OSError):  # never made, or somebody else put a file there meanwhile: it stays
             folder.rmdir()
 
 

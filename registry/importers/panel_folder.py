@@ -59,8 +59,8 @@ def read_panel_folder(
             constants.append(checked)
     if problems:
         raise ArrayError.all_of("files cannot be taken", problems, problems=problems)
-    taken = {name for kind in wanted for name in detector.file_names(kind)}
-    return PanelFolder(folder, tuple(constants), tuple(sorted(names - taken)))
+    known = {name for kind in detector.kinds for name in detector.file_names(kind.name)}
+    return PanelFolder(folder, tuple(constants), tuple(sorted(names - known)))
 
 
 def _names(folder: Path) -> set[str]:

@@ -21,16 +21,19 @@ Line = tuple[int, str]
 def revisions(connection: sa.Connection, upto: int, panels: Sequence[Panel] | None = None) -> list[Revision]:
     """Return the revisions up to that one, the newest first, each with what it changed.
 
-    With `panels`, only those that touched one of them: itself, its aliases, versions or configurations.
+    With `panels`, only those that touched one of them (itself, its aliases, versions or configurations), and
+    of what they changed only what names it.
     """
     query = sa.select(schema.revision).where(schema.revision.c.number <= upto)
     if panels is not None:
         query = query.where(schema.revision.c.number.in_(_touching([panel.panel for panel in panels])))
     rows = connection.execute(query.order_by(schema.revision.c.number.desc())).all()
     changed: dict[int, list[str]] = defaultdict(list)
+    names = [panel.panel for panel in panels] if panels is not None else [""]
     for start in range(0, len(rows), _PIECE):
         for number, line in _changes(connection, [row.number for row in rows[start : start + _PIECE]]):
-            changed[number].append(line)
+            if any(name in line for name in names):
+                changed[number].append(line)
     return [_revision(row, tuple(changed[row.number])) for row in rows]
 
 

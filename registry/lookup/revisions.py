@@ -40,6 +40,8 @@ def revision_as_of(connection: sa.Connection, as_of: AsOf, timezone: tzinfo = UT
     """
     if as_of is None:
         return newest_revision(connection)
+    if isinstance(as_of, Instant):  # before int, which it also is
+        return _revision_at(connection, as_of)
     if isinstance(as_of, int):
         return _known_revision(connection, as_of)
     if isinstance(as_of, datetime):

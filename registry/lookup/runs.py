@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 
@@ -146,8 +146,8 @@ def find_configuration(
     RequestError
         Several sources fit.
     """
-    covering = _covering(configurations(connection, revision, dataset.experiment), dataset.run)
-    if not covering:
+    found = answering(configurations(connection, revision, dataset.experiment), dataset.run)
+    if not found:
         if run_of(connection, dataset, revision) is None:
             raise unknown_run(connection, dataset, revision)
         raise NotFoundError(
@@ -155,15 +155,20 @@ def find_configuration(
             f" --first-run {dataset.run} DETECTOR_ID says which one answered",
             dataset=str(dataset),
         )
-    chosen = _fitting_source(sorted({found.source for found in covering}), source, dataset)
-    answering = [found for found in covering if found.source == chosen]
-    return next((found for found in answering if found.panels), answering[0])
+    return found[_fitting_source(sorted(found), source, dataset)]
 
 
-def _covering(found: Sequence[Configuration], run: int) -> list[Configuration]:
-    return [
-        each for each in found if each.first_run <= run and (each.last_run is None or run <= each.last_run)
-    ]
+def answering(known: Iterable[Configuration], run: int) -> dict[str, Configuration]:
+    """Return by source the configuration that answers for a run of the experiment.
+
+    Where several cover the run, one with panel Ids goes before those without.
+    """
+    found: dict[str, Configuration] = {}
+    for each in known:
+        covers = each.first_run <= run and (each.last_run is None or run <= each.last_run)
+        if covers and (each.source not in found or not found[each.source].panels):
+            found[each.source] = each
+    return found
 
 
 def _fitting_source(sources: Sequence[str], part: str | None, dataset: Dataset) -> str:

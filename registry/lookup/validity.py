@@ -25,7 +25,8 @@ def versions_at(
     for the next start.
     """
     panel, version, probe = schema.panel, schema.version, schema.version.alias("probe")
-    wanted = sa.values(sa.column("kind", sa.String), name="wanted").data([(kind,) for kind in kinds]).cte()
+    # Not a VALUES construct: SQLAlchemy would compile the statement anew for every question.
+    wanted = sa.union_all(*(sa.select(sa.literal(kind).label("kind")) for kind in kinds)).subquery("wanted")
     asked = (
         sa.select(panel.c.id, wanted.c.kind)
         .select_from(panel.join(wanted, sa.true()))
@@ -45,6 +46,7 @@ def versions_at(
         select_versions(revision)
         .add_columns(next_start(revision).label("valid_to"))
         .where(version.c.id.in_(sa.select(holding).select_from(asked)))
+        .order_by(version.c.id)  # what is told of them stands in provenance documents
     )
     return {
         (row.identifier, row.kind): record(row, revision, row.valid_to) for row in connection.execute(query)

@@ -7,7 +7,8 @@ facts of one panel and kind that are visible as of a revision have the same star
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,7 +16,7 @@ import sqlalchemy as sa
 from registry import schema
 from registry.errors import NotFoundError
 from registry.instants import Instant
-from registry.records import Panel, Statistics, StoredFile, Version
+from registry.records import Panel, Statistics, StoredFile, Version, Withdrawal
 
 
 def select_versions(revision: int) -> sa.Select[Any]:
@@ -54,7 +55,12 @@ def next_start(revision: int) -> sa.ScalarSelect[int | None]:
     )
 
 
-def record(row: Any, revision: int, valid_to: int | None) -> Version:
+def record(
+    row: Any,
+    revision: int,
+    valid_to: int | None,
+    withdrawals: Mapping[int, Withdrawal] = MappingProxyType({}),
+) -> Version:
     """Return the record of a row of `select_versions`; a later withdrawal is not known as of `revision`."""
     live = is_live(row, revision)
     return Version(
@@ -71,6 +77,7 @@ def record(row: Any, revision: int, valid_to: int | None) -> Version:
         carried_from=row.carried_from,
         source_path=row.source_path,
         nonfinite_allowed=row.nonfinite_allowed,
+        withdrawal=None if live else withdrawals.get(row.withdrawn_in),
     )
 
 
@@ -108,14 +115,26 @@ def _chained(
             version.c.kind, version.c.valid_from, version.c.id
         )
     ).all()
+    withdrawals = _withdrawals(connection, {row.withdrawn_in for row in rows if not is_live(row, revision)})
     following: dict[tuple[str, str], int] = {}
     by_panel: dict[str, list[Version]] = defaultdict(list)
     for row in reversed(rows):
         key = (row.identifier, row.kind)
-        by_panel[row.identifier].append(record(row, revision, following.get(key)))
+        by_panel[row.identifier].append(record(row, revision, following.get(key), withdrawals))
         if is_live(row, revision):
             following[key] = row.valid_from
     return [version for panel in panels for version in reversed(by_panel[panel.panel])]
+
+
+def _withdrawals(connection: sa.Connection, numbers: set[int]) -> dict[int, Withdrawal]:
+    if not numbers:
+        return {}
+    table = schema.revision
+    query = sa.select(table.c.number, table.c.recorded_at, table.c.author, table.c.comment)
+    return {
+        row.number: Withdrawal(row.number, Instant(row.recorded_at), row.author, row.comment)
+        for row in connection.execute(query.where(table.c.number.in_(numbers)))
+    }
 
 
 def find_version(connection: sa.Connection, number: int, revision: int) -> Version:

@@ -10,7 +10,7 @@ from registry.errors import DocumentError, NotFoundError, UnavailableError
 from registry.identifiers import shown
 from registry.provenance.document import FILE_NAME, FORMAT, FORMAT_VERSION, Document, Heading
 
-__all__ = ["FILE_NAME", "Document", "encode", "read"]
+__all__ = ["FILE_NAME", "Document", "encode", "read", "read_with_content"]
 
 _LARGEST = 64 << 20  # 32 panels with every kind make some 0.2 MB
 
@@ -21,7 +21,12 @@ def encode(document: Document) -> bytes:
 
 
 def read(path: Path) -> Document:
-    """Read a document, checking its format, every field and every type.
+    """Read a document; see `read_with_content`."""
+    return read_with_content(path)[0]
+
+
+def read_with_content(path: Path) -> tuple[Document, bytes]:
+    """Read a document, checking its format, every field and every type; return it and its bytes.
 
     Raises
     ------
@@ -46,7 +51,7 @@ def read(path: Path) -> Document:
             f" {FORMAT_VERSION}"
         )
     try:
-        return msgspec.json.decode(content, type=Document)
+        return msgspec.json.decode(content, type=Document), content
     except (
         msgspec.DecodeError,
         UnicodeDecodeError,

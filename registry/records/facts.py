@@ -1,4 +1,4 @@
-"""The frozen values that the registry hands out. Their field names are the keys that scripts read."""
+"""What is recorded: files, panels, aliases, versions, runs, configurations, revisions, tags."""
 
 from __future__ import annotations
 
@@ -73,6 +73,16 @@ class Alias:
 
 
 @dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """Who withdrew a fact, when and why."""
+
+    revision: int
+    recorded_at: Instant
+    author: str
+    comment: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Version:
     """The statement that a panel has these constants of this kind from an instant on.
 
@@ -82,6 +92,8 @@ class Version:
         The validity range, the end exclusive; ``valid_to`` None: still valid.
     constants
         SHA-256 of the manifest; None: a gap, nothing is valid.
+    withdrawal
+        Who withdrew it, when and why; only listings of all versions say so.
     """
 
     version: int
@@ -97,6 +109,7 @@ class Version:
     carried_from: int | None
     source_path: str | None
     nonfinite_allowed: bool
+    withdrawal: Withdrawal | None = None
 
     @property
     def is_gap(self) -> bool:
@@ -180,115 +193,3 @@ class Tag:
     tag: str
     revision: int
     recorded_in: int
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a write did. ``revision`` is None where nothing changed, or nothing was to (a dry run).
-
-    Attributes
-    ----------
-    versions
-        Recorded now.
-    withdrawn
-        Withdrawn now.
-    unchanged
-        Stated already, and live.
-    facts
-        Everything else that was recorded or withdrawn, a line each.
-    notes, warnings
-        What a person should know; warnings deserve a look.
-    """
-
-    revision: int | None
-    dry_run: bool = False
-    versions: tuple[Version, ...] = ()
-    withdrawn: tuple[Version, ...] = ()
-    unchanged: tuple[Version, ...] = ()
-    facts: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Validity:
-    """What is valid. ``without`` says of which panels under an M-number nothing is, and why."""
-
-    versions: tuple[Version, ...]
-    without: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ExportedFile:
-    """One written array."""
-
-    type: str
-    path: str
-    sha256: str
-    size: int
-    shape: tuple[int, int, int, int]
-    dtype: str
-
-
-@dataclass(frozen=True, slots=True)
-class Export:
-    """What an export wrote; ``recorded`` tells whether the registry remembers it."""
-
-    revision: int
-    outputs: tuple[ExportedFile, ...]
-    provenance: str
-    recorded: bool
-    notes: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class IdentifiedInput:
-    """Constants in which a file stands, and the versions that state them, the withdrawn ones too."""
-
-    kind: str
-    gain_range: int
-    constants: str
-    versions: tuple[Version, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class IdentifiedExport:
-    """A recorded export that wrote a file: as the array ``type``, or as its ``provenance``."""
-
-    export: int
-    type: str
-    path: str
-    detector_id: str
-    instant: Instant
-    revision: int
-    recorded_at: Instant
-    author: str
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What the registry knows of a file, by its checksum."""
-
-    path: str
-    sha256: str
-    inputs: tuple[IdentifiedInput, ...]
-    exports: tuple[IdentifiedExport, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something that a verification found; ``sha256`` is what the bytes should be."""
-
-    sha256: str | None
-    path: str
-    problem: str
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """How many things a verification looked at, every problem that it found, and what it says besides."""
-
-    checked: int
-    problems: tuple[Problem, ...] = ()
-    notes: tuple[str, ...] = ()

@@ -1,0 +1,149 @@
+"""What differs: between two versions, between two revisions for a detector, and for all runs since a revision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from registry import detectors
+from registry.api.backend import At, Backend, View
+from registry.arrays import parse_array, pixel_difference
+from registry.errors import NotFoundError, NotValidError, RequestError
+from registry.lookup import outcomes, versions
+from registry.lookup.resolution import Question, resolve
+from registry.lookup.revisions import AsOf, revision_as_of
+from registry.provenance.document import InputConstants, InputFile, Resolution
+from registry.records import (
+    AffectedRun,
+    DetectorDifference,
+    PanelDifference,
+    PixelDifference,
+    StoredFile,
+    Version,
+    VersionDifference,
+)
+
+_File = StoredFile | InputFile
+
+
+def diff_versions(backend: Backend, before: int, after: int, as_of: AsOf) -> VersionDifference:
+    """Return how the pixels of two versions of one kind differ; see `Versions.diff`."""
+    with backend.view(as_of) as view:
+        pair = [versions.find_version(view.connection, number, view.revision) for number in (before, after)]
+        for version in pair:
+            if version.constants is None:
+                raise NotValidError(
+                    f"version {version.version} is a gap: it has no pixels", version=version.version
+                )
+        files = versions.files_of(view.connection, [version.constants or "" for version in pair])
+        kind = _same_kind(*pair)
+        detector_type = view.target(pair[0].panel).panels[0].detector_type
+    old, new = (files[version.constants or ""] for version in pair)
+    gain_ranges = _pixel_differences(backend, detector_type, kind, old, new)
+    return VersionDifference(kind, before, after, gain_ranges)
+
+
+def _same_kind(one: Version, other: Version) -> str:
+    if one.kind != other.kind:
+        raise RequestError(
+            f"version {one.version} is {one.kind}, version {other.version} is {other.kind}: they do not compare"
+        )
+    return one.kind
+
+
+def _pixel_differences(
+    backend: Backend, detector_type: str, kind: str, before: Sequence[_File], after: Sequence[_File]
+) -> tuple[PixelDifference, ...]:
+    detector = detectors.detector_type(detector_type)
+    dtype = detector.kind(kind).dtype
+    arrays = [
+        [
+            parse_array(
+                backend.store.read(file.sha256, file.size),
+                backend.store.path(file.sha256),
+                detector.panel_shape,
+                dtype,
+            )
+            for file in pair
+        ]
+        for pair in zip(before, after, strict=True)
+    ]
+    return tuple(pixel_difference(gain_range, *pair) for gain_range, pair in enumerate(arrays))
+
+
+def diff_detector(
+    backend: Backend,
+    target: str,
+    *,
+    source: str | None,
+    at: At | None,
+    before: AsOf,
+    after: AsOf,
+) -> DetectorDifference:
+    """Return which panels and kinds change between two revisions; see `Registry.diff`."""
+    question = Question(target, source, None if at is None else backend.instant(at))
+    with backend.view() as view:
+        numbers = [revision_as_of(view.connection, each, backend.timezone) for each in (before, after)]
+        answers = [_answer(view, question, number) for number in numbers]
+    (old, refused_before), (new, refused_after) = answers
+    if old is None and new is None:
+        raise NotValidError(
+            f"{target} is refused as of both revisions: {refused_before}", before=numbers[0], after=numbers[1]
+        )
+    return DetectorDifference(
+        before=numbers[0],
+        after=numbers[1],
+        detector_before=old.detector_id if old else None,
+        detector_after=new.detector_id if new else None,
+        refused_before=refused_before,
+        refused_after=refused_after,
+        panels=tuple(_panel_differences(backend, old, new)) if old and new else (),
+    )
+
+
+def _answer(view: View, question: Question, revision: int) -> tuple[Resolution | None, str | None]:
+    try:
+        return resolve(view.connection, question, revision).resolution, None
+    except (NotFoundError, NotValidError) as error:
+        return None, str(error)
+
+
+def _panel_differences(backend: Backend, old: Resolution, new: Resolution) -> list[PanelDifference]:
+    before, after = _by_panel(old), _by_panel(new)
+    return [
+        _panel_difference(backend, new.detector_type, *key, before.get(key), after.get(key))
+        for key in dict.fromkeys([*before, *after])
+        if key not in before or key not in after or before[key].constants != after[key].constants
+    ]
+
+
+def _by_panel(resolution: Resolution) -> dict[tuple[str, str], InputConstants]:
+    return {
+        (panel.panel, constants.kind): constants
+        for panel in resolution.panels
+        for constants in panel.constants
+    }
+
+
+def _panel_difference(
+    backend: Backend,
+    detector_type: str,
+    panel: str,
+    kind: str,
+    before: InputConstants | None,
+    after: InputConstants | None,
+) -> PanelDifference:
+    pixels: tuple[PixelDifference, ...] = ()
+    if before is not None and after is not None:
+        pixels = _pixel_differences(backend, detector_type, kind, before.files, after.files)
+    return PanelDifference(
+        panel, kind, before.version if before else None, after.version if after else None, pixels
+    )
+
+
+def affected(backend: Backend, since: AsOf, as_of: AsOf) -> list[AffectedRun]:
+    """Return the registered runs whose outcome changed since a revision; see `Registry.affected`."""
+    with backend.view(as_of) as view:
+        first = revision_as_of(view.connection, since, backend.timezone)
+        if first > view.revision:
+            raise RequestError(f"revision {first} is after revision {view.revision}, as of which is asked")
+        return outcomes.affected_runs(view.connection, first, view.revision)

@@ -1,0 +1,139 @@
+"""An export made again from its document and the store alone, and proved by checksum. No database is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from registry import provenance
+from registry.api.backend import Track, untracked
+from registry.errors import ConflictError, CorruptionError, DocumentError, UnavailableError
+from registry.exporters.assembly import Assembly, assemblies
+from registry.exporters.formats import Writer, writer_of
+from registry.exporters.placing import placing
+from registry.provenance import FILE_NAME, Document
+from registry.provenance.document import Output
+from registry.records import Export, ExportedFile
+from registry.settings import find_settings
+from registry.store import ContentStore
+
+
+def replay(
+    path: str | Path,
+    output: str | Path,
+    database: str | None = None,
+    store: str | Path | None = None,
+    *,
+    force: bool = False,
+    track: Track[Any] = untracked,
+) -> Export:
+    """Make an export again from its provenance document and the store: the same bytes, or a refusal.
+
+    Parameters
+    ----------
+    path
+        The document; a copy of it is put beside the outputs.
+    database
+        Only says where the store is, where `store` does not.
+
+    Raises
+    ------
+    DocumentError
+        The document is damaged, contradicts itself, or speaks of arrays that were never written.
+    ConflictError
+        The store is another registry's, or a file is there already and `force` is not set.
+    CorruptionError
+        An input is missing or damaged, or the bytes that come out are not those of the document.
+    """
+    document, content = provenance.read_with_content(Path(path))
+    writer = writer_of(document.request.format)
+    objects = store_of(document, find_settings(database, store).store)
+    with _contradictions_named(path):
+        made = assemblies(document.resolution, objects)
+        pairs = _paired(document, made, writer)
+    folder = Path(output)
+    with placing(folder, [*(str(said.path) for _, said in pairs), FILE_NAME], force=force) as hidden:
+        for assembly, said in track(pairs, "replaying", len(pairs)):
+            _refuse_difference(writer.write(assembly, hidden), said)
+        (hidden / FILE_NAME).write_bytes(content)
+    return Export(
+        revision=document.registry.revision,
+        outputs=tuple(_written(folder, said) for _, said in pairs),
+        provenance=str(folder / FILE_NAME),
+        recorded=False,
+        warnings=document.warnings,
+    )
+
+
+def store_of(document: Document, root: Path) -> ContentStore:
+    """Return the store at `root`, which must be that of the document's registry.
+
+    Raises
+    ------
+    UnavailableError
+        There is none.
+    ConflictError
+        It is another registry's.
+    """
+    store = ContentStore(root)
+    owner = store.owner()
+    if owner is None:
+        raise UnavailableError(f"there is no store {str(root)!r}, and the document's inputs are in one")
+    if owner != document.registry.id:
+        raise ConflictError(
+            f"the document is of registry {document.registry.id}, the store {str(root)!r} of registry {owner}",
+            store=owner,
+            document=document.registry.id,
+        )
+    return store
+
+
+@contextmanager
+def _contradictions_named(path: str | Path) -> Iterator[None]:
+    try:
+        yield
+    except DocumentError as error:
+        raise DocumentError(f"{str(path)!r} contradicts itself: {error}") from None
+
+
+def _paired(document: Document, made: list[Assembly], writer: Writer) -> list[tuple[Assembly, Output]]:
+    """Return each array to be made with what the document says of it."""
+    said = {output.type: output for output in document.outputs}
+    pairs = []
+    for assembly in made:
+        name = assembly.kind.calibration_type
+        output = said.pop(name, None)
+        if output is None:
+            raise DocumentError(f"it resolves {name} and has no output of it")
+        if output.path is None or output.sha256 is None:
+            raise DocumentError(
+                f"{name} was handed out in memory; no file was written that could be replayed"
+            )
+        if output.path != writer.file_name(name):
+            raise DocumentError(f"{name} is said to be in {output.path!r}, where no export writes it")
+        pairs.append((assembly, output))
+    if said or not pairs:
+        raise DocumentError(f"it has outputs that it does not resolve: {', '.join(said) or 'none at all'}")
+    return pairs
+
+
+def _refuse_difference(written: Output, said: Output) -> None:
+    if written.sha256 != said.sha256:
+        raise CorruptionError(
+            f"{said.type} made from the document has sha256 {written.sha256}, the document says {said.sha256}:"
+            " the document was changed",
+            sha256=said.sha256,
+        )
+
+
+def _written(folder: Path, said: Output) -> ExportedFile:
+    return ExportedFile(
+        type=said.type,
+        path=str(folder / (said.path or "")),
+        sha256=said.sha256 or "",
+        size=said.size or 0,
+        shape=said.shape,
+        dtype=said.dtype,
+    )

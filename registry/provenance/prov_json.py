@@ -1,0 +1,127 @@
+"""The same trail as W3C PROV-JSON (member submission of 24 April 2013), for tools that read PROV.
+
+Entities are the files, constants, versions, outputs and the document; activities the export and the
+revisions that registered; agents the people and the software.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from registry.provenance.document import Document, InputConstants, Output
+
+_NAMESPACE = "urn:calreg:"
+
+
+class _Trail:
+    """Records of PROV-JSON under construction, by kind of record and identifier."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, dict[str, Any]] = {"prefix": {"calreg": _NAMESPACE}}
+
+    def add(self, sort: str, name: str, **attributes: Any) -> str:
+        """Add an element; return its qualified name."""
+        identifier = f"calreg:{name}"
+        known = {key.replace("__", ":"): value for key, value in attributes.items() if value is not None}
+        self.records.setdefault(sort, {})[identifier] = known
+        return identifier
+
+    def relate(self, sort: str, **ends: str) -> None:
+        """Add a relation between elements."""
+        relations = self.records.setdefault(sort, {})
+        relations[f"_:{sort}{len(relations) + 1}"] = {f"prov:{end}": name for end, name in ends.items()}
+
+
+def prov_json(document: Document) -> str:
+    """Return the document's trail as PROV-JSON."""
+    trail = _Trail()
+    maker = document.created_by
+    person = trail.add(
+        "agent", f"person-{_name(maker.author)}", prov__type=_type("prov:Person"), prov__label=maker.author
+    )
+    software = " ".join(f"{name} {version}" for name, version in document.software.items())
+    agent = trail.add("agent", "software", prov__type=_type("prov:SoftwareAgent"), prov__label=software)
+    export = trail.add(
+        "activity",
+        "export",
+        prov__startTime=document.created_at,
+        prov__endTime=document.created_at,
+        calreg__target=document.request.target,
+        calreg__instant=document.resolution.instant,
+        calreg__registry=document.registry.id,
+        calreg__revision=document.registry.revision,
+        calreg__command=maker.command,
+        calreg__host=maker.host,
+    )
+    for who in (person, agent):
+        trail.relate("wasAssociatedWith", activity=export, agent=who)
+    outputs = {output.kind: _output(trail, output, export, person) for output in document.outputs}
+    for panel in document.resolution.panels:
+        for constants in panel.constants:
+            entity = _constants(trail, panel.panel, panel.alias, constants)
+            trail.relate("used", activity=export, entity=entity)
+            if constants.kind in outputs:
+                trail.relate("wasDerivedFrom", generatedEntity=outputs[constants.kind], usedEntity=entity)
+    return json.dumps(trail.records, indent=2) + "\n"
+
+
+def _output(trail: _Trail, output: Output, export: str, person: str) -> str:
+    entity = trail.add(
+        "entity",
+        f"output-{output.type}",
+        prov__label=output.path,
+        calreg__type=output.type,
+        calreg__sha256=output.sha256,
+        calreg__shape=", ".join(map(str, output.shape)),
+        calreg__dtype=output.dtype,
+        calreg__unit=output.unit,
+    )
+    trail.relate("wasGeneratedBy", entity=entity, activity=export)
+    trail.relate("wasAttributedTo", entity=entity, agent=person)
+    return entity
+
+
+def _constants(trail: _Trail, panel: str, alias: str | None, constants: InputConstants) -> str:
+    """Add a version, the revision that registered it, its constants and their files; return the version."""
+    stamp = constants.registered
+    author = trail.add(
+        "agent", f"person-{_name(stamp.author)}", prov__type=_type("prov:Person"), prov__label=stamp.author
+    )
+    revision = trail.add(
+        "activity",
+        f"revision-{stamp.revision}",
+        prov__startTime=stamp.recorded_at,
+        prov__endTime=stamp.recorded_at,
+        calreg__comment=stamp.comment,
+    )
+    version = trail.add(
+        "entity",
+        f"version-{constants.version}",
+        calreg__panel=panel,
+        calreg__alias=alias,
+        calreg__kind=constants.kind,
+        calreg__valid_from=constants.valid_from or "beginning",
+        calreg__valid_to=constants.valid_to,
+        calreg__comment=constants.comment,
+        calreg__source_path=constants.source_path,
+    )
+    content = trail.add("entity", f"constants-{constants.constants}", prov__type=_type("prov:Collection"))
+    trail.relate("wasAssociatedWith", activity=revision, agent=author)
+    trail.relate("wasGeneratedBy", entity=version, activity=revision)
+    trail.relate("wasDerivedFrom", generatedEntity=version, usedEntity=content)
+    for file in constants.files:
+        member = trail.add(
+            "entity", f"file-{file.sha256}", calreg__sha256=file.sha256, calreg__size=file.size
+        )
+        trail.relate("hadMember", collection=content, entity=member)
+    return version
+
+
+def _type(name: str) -> dict[str, str]:
+    return {"$": name, "type": "prov:QUALIFIED_NAME"}
+
+
+def _name(text: str) -> str:
+    """Return the text as a local name: letters and digits as they are, the rest as hexadecimal."""
+    return "".join(char if char.isascii() and char.isalnum() else f"_{ord(char):x}_" for char in text)

@@ -1,0 +1,201 @@
+"""What is answered: outcomes of writes, validity, exports, identities, verifications, differences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from registry.instants import Instant
+from registry.records.facts import Version
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a write did. ``revision`` is None where nothing changed, or nothing was to (a dry run).
+
+    Attributes
+    ----------
+    versions
+        Recorded now.
+    withdrawn
+        Withdrawn now.
+    unchanged
+        Stated already, and live.
+    facts
+        Everything else that was recorded or withdrawn, a line each.
+    notes, warnings
+        What a person should know; warnings deserve a look.
+    """
+
+    revision: int | None
+    dry_run: bool = False
+    versions: tuple[Version, ...] = ()
+    withdrawn: tuple[Version, ...] = ()
+    unchanged: tuple[Version, ...] = ()
+    facts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Validity:
+    """What is valid. ``without`` says of which panels under an M-number nothing is, and why."""
+
+    versions: tuple[Version, ...]
+    without: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedFile:
+    """One written array."""
+
+    type: str
+    path: str
+    sha256: str
+    size: int
+    shape: tuple[int, int, int, int]
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What an export wrote; ``recorded`` tells whether the registry remembers it."""
+
+    revision: int
+    outputs: tuple[ExportedFile, ...]
+    provenance: str
+    recorded: bool
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifiedInput:
+    """Constants in which a file stands, and the versions that state them, the withdrawn ones too."""
+
+    kind: str
+    gain_range: int
+    constants: str
+    versions: tuple[Version, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifiedExport:
+    """A recorded export that wrote a file: as the array ``type``, or as its ``provenance``."""
+
+    export: int
+    type: str
+    path: str
+    detector_id: str
+    instant: Instant
+    revision: int
+    recorded_at: Instant
+    author: str
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What the registry knows of a file, by its checksum."""
+
+    path: str
+    sha256: str
+    inputs: tuple[IdentifiedInput, ...]
+    exports: tuple[IdentifiedExport, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that a verification found; ``sha256`` is what the bytes should be."""
+
+    sha256: str | None
+    path: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """How many things a verification looked at, every problem that it found, and what it says besides."""
+
+    checked: int
+    problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedConstants:
+    """What a panel has of a kind, before and after; None: nothing."""
+
+    panel: str
+    kind: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AffectedRun:
+    """A registered run whose outcome differs between two revisions.
+
+    ``change`` is ``changed``, ``now possible`` or ``no longer possible``. Where only the order of the panels
+    differs, ``constants`` is empty.
+    """
+
+    experiment: str
+    run: int
+    source: str
+    change: str
+    constants: tuple[ChangedConstants, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PixelDifference:
+    """How two arrays of one gain range differ.
+
+    Attributes
+    ----------
+    count, fraction
+        Of the pixels whose values differ; NaN equals NaN.
+    maximum, rms
+        Of the difference over all pixels that are finite in both, in the unit of the kind.
+    """
+
+    gain_range: int
+    count: int
+    fraction: float
+    maximum: float
+    rms: float
+
+
+@dataclass(frozen=True, slots=True)
+class VersionDifference:
+    """How the constants of two versions of one kind differ, by gain range."""
+
+    kind: str
+    before: int
+    after: int
+    gain_ranges: tuple[PixelDifference, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PanelDifference:
+    """How a detector's panel changed; a version is None where the panel had none or did not answer."""
+
+    panel: str
+    kind: str
+    before: int | None
+    after: int | None
+    gain_ranges: tuple[PixelDifference, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorDifference:
+    """How a detector's constants differ between two revisions.
+
+    ``refused_before`` and ``refused_after`` say why there was no answer, if there was none.
+    """
+
+    before: int
+    after: int
+    detector_before: str | None
+    detector_after: str | None
+    refused_before: str | None
+    refused_after: str | None
+    panels: tuple[PanelDifference, ...]

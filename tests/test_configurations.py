@@ -1,0 +1,377 @@
+"""Detector configurations: which panels answer for a source over which runs, and how that is corrected."""
+
+from __future__ import annotations
+
+import itertools
+from functools import partial
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from registry.api import Registry
+from registry.errors import ConflictError, IdentifierError, NotFoundError, RequestError
+from registry.records import Detector, Outcome
+from registry.registration.configurations import ConfigurationStatement, state_configurations
+from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C
+
+EXPERIMENT = "xcsls3716"
+SOURCE, OTHER, TENTH = (f"XcsEndstation.0:Jungfrau.{number}" for number in (0, 1, 10))
+CONFIG_V1 = "psana.Jungfrau.ConfigV1"
+DETECTOR = f"{PANEL_A}_{PANEL_B}"
+
+Range = tuple[int, int | None, str]
+Step = tuple[tuple[int, int | None], str, bool]
+
+_experiments = (f"e{number}" for number in itertools.count(1))
+
+
+def configured(registry: Registry, experiment: str = EXPERIMENT, as_of: int | None = None) -> list[Range]:
+    """Return (first run, last run, panels or object) of every configuration."""
+    return [
+        (each.first_run, each.last_run, "_".join(each.panels) or str(each.object_name))
+        for each in registry.detectors.list(experiment, as_of=as_of)
+    ]
+
+
+def without_ids(registry: Registry, first_run: int, last_run: int | None, name: str = CONFIG_V1) -> Outcome:
+    """Record a configuration whose object carries no panel Ids, as an imported table does."""
+    statement = ConfigurationStatement(EXPERIMENT, SOURCE, first_run, last_run, (), name)
+    return registry._backend.change(lambda change: state_configurations(change, [statement], supersede=False))
+
+
+def test_a_detector_answers_for_its_runs_from_the_first_to_the_last(registry: Registry) -> None:
+    registry.panels.add(PANEL_A)
+    outcome = registry.detectors.configure(
+        EXPERIMENT, SOURCE, f"jungfrau_{DETECTOR}", first_run=5, last_run=9
+    )
+    assert outcome.facts == (
+        f"+ panel {PANEL_B} (jungfrau)",
+        f"+ detector of {EXPERIMENT} {SOURCE} runs 5-9: {DETECTOR}",
+    )
+    assert outcome.notes == (f"panel {PANEL_B} was not known; it is recorded with its detector",)
+    registry.detectors.configure(EXPERIMENT, SOURCE, f"{PANEL_B}_{PANEL_A}", first_run=10)
+    again = registry.detectors.configure(EXPERIMENT, SOURCE, DETECTOR, first_run=5, last_run=9)
+    assert (again.revision, again.facts, again.notes) == (None, (), ())
+
+    registry.runs.add(f"exp={EXPERIMENT}:run=9", begin="20180201000000")
+    found = registry.detectors.show(f"exp={EXPERIMENT}:run=9")
+    assert found == Detector(
+        experiment=EXPERIMENT,
+        run=9,
+        source=SOURCE,
+        detector_id=DETECTOR,
+        panels=(PANEL_A, PANEL_B),
+        begin=registry.runs.list()[0].begin,
+        object_name=None,
+    )
+    for run, panels in ((5, DETECTOR), (10, f"{PANEL_B}_{PANEL_A}"), (2**31 - 1, f"{PANEL_B}_{PANEL_A}")):
+        assert registry.detectors.show(f"exp={EXPERIMENT}:run={run}").detector_id == panels
+    with pytest.raises(NotFoundError) as caught:
+        registry.detectors.show(f"exp={EXPERIMENT}:run=4")
+    assert str(caught.value) == (
+        f"run 4 of {EXPERIMENT} is not known; near: 9; configured: runs 5-9 of {SOURCE}, 10-end of {SOURCE}"
+    )
+    registry.runs.add(f"exp={EXPERIMENT}:run=4")
+    with pytest.raises(NotFoundError, match=f"no detector is configured for exp={EXPERIMENT}:run=4;"):
+        registry.detectors.show(f"exp={EXPERIMENT}:run=4")
+
+
+def test_what_cannot_be_a_configuration_is_refused(registry: Registry) -> None:
+    def refused(sentence: str, kind: type[Exception] = IdentifierError, **other: object) -> None:
+        given = {"experiment": EXPERIMENT, "source": SOURCE, "detector_id": DETECTOR, "first_run": 1} | other
+        with pytest.raises(kind, match=sentence):
+            registry.detectors.configure(**given)
+
+    refused(f"panel {PANEL_A} stands more than once in the detector Id", detector_id=f"{DETECTOR}_{PANEL_A}")
+    refused("write xcsls3716", experiment="XCSLS3716")
+    refused("no source", source="Jungfrau.0")
+    refused("write XcsEndstation.0:Jungfrau.1", source="XcsEndstation.0:Jungfrau.01")
+    refused("three hexadecimal fields", detector_id="M068")
+    refused("'epix10ka', which is no detector type", detector_id=f"epix10ka_{PANEL_A}")
+    refused(f"write {PANEL_A}", detector_id=PANEL_A.upper())
+    refused("run 4 is before run 5", RequestError, first_run=5, last_run=4)
+    for number in (0, -1, 2**31, 10**40):
+        refused(f"'{number}' is no run number: 1, 2, 3 ... 2147483647", first_run=number)
+        refused(f"'{number}' is no run number: 1, 2, 3 ... 2147483647", last_run=number)
+        with pytest.raises(IdentifierError, match="is no run number"):
+            registry.detectors.withdraw(EXPERIMENT, SOURCE, first_run=number, comment="no")
+    for comment in (None, "  "):
+        refused("--supersede needs a comment", RequestError, supersede=True, comment=comment)
+    assert registry.log() == []
+    assert registry.panels.list() == []
+
+
+def test_ranges_that_overlap_are_refused(registry: Registry) -> None:
+    registry.detectors.configure(EXPERIMENT, SOURCE, DETECTOR, first_run=10, last_run=20)
+    registry.detectors.configure(EXPERIMENT, SOURCE, DETECTOR, first_run=30)
+    for first, last, places in (
+        (1, 10, "10-20"),
+        (20, 25, "10-20"),
+        (12, 15, "10-20"),
+        (10, 20, "10-20"),
+        (30, None, "30-end"),
+        (25, 2**31 - 1, "30-end"),
+        (40, 40, "30-end"),
+        (1, None, "10-20, 30-end"),
+    ):
+        with pytest.raises(ConflictError) as caught:
+            registry.detectors.configure(EXPERIMENT, SOURCE, PANEL_C, first_run=first, last_run=last)
+        known = ", ".join(f"{SOURCE} in {EXPERIMENT}, runs {runs}" for runs in places.split(", "))
+        assert str(caught.value) == (
+            f"{SOURCE} in {EXPERIMENT}, runs {first}-{'end' if last is None else last} overlaps what is"
+            f" configured for {known}; --supersede with a comment replaces the overlap"
+        )
+    # The same panels over a part of the range are an overlap too: nothing is guessed to be meant.
+    with pytest.raises(ConflictError, match="runs 10-19 overlaps"):
+        registry.detectors.configure(EXPERIMENT, SOURCE, DETECTOR, first_run=10, last_run=19)
+    assert PANEL_C not in {panel.panel for panel in registry.panels.list()}
+    assert len(registry.log()) == 2
+    for experiment, source, first, last in (
+        (EXPERIMENT, SOURCE, 1, 9),
+        (EXPERIMENT, SOURCE, 21, 29),
+        (EXPERIMENT, OTHER, 10, 20),
+        ("cxi11216", SOURCE, 1, None),
+    ):
+        registry.detectors.configure(experiment, source, PANEL_C, first_run=first, last_run=last)
+    assert len(registry.log()) == 6
+
+
+def test_a_batch_that_overlaps_itself_is_refused_as_a_whole(registry: Registry, tmp_path: Path) -> None:
+    def table(*rows: tuple[int, str, str]) -> Path:
+        file = tmp_path / "datasets.txt"
+        lines = [f"exp={EXPERIMENT}:run={run} {runs} {SOURCE} {panels}" for run, runs, panels in rows]
+        file.write_text("\n".join(lines) + "\n")
+        return file
+
+    with pytest.raises(ConflictError) as caught:
+        registry.runs.import_table(table((9, "1-9", DETECTOR), (20, "9-20", PANEL_C), (30, "5-30", PANEL_C)))
+    assert caught.value.message == "2 configurations conflict"
+    assert f"{SOURCE} in {EXPERIMENT}, runs 9-20 overlaps what is configured" in caught.value.details[0]
+    assert f"{SOURCE} in {EXPERIMENT}, runs 5-30 overlaps what is configured" in caught.value.details[1]
+    assert registry.log() == []
+    assert registry.panels.list() == []
+    assert registry.runs.list() == []
+
+    twice = registry.runs.import_table(table((9, "1-9", DETECTOR), (9, "1-9", DETECTOR)))
+    assert configured(registry) == [(1, 9, DETECTOR)]
+    assert [fact for fact in twice.facts if "run=9" in fact] == [
+        f"+ run exp={EXPERIMENT}:run=9, begin not known"
+    ]
+    with pytest.raises(ConflictError, match="runs 9-end overlaps what is configured for"):
+        registry.runs.import_table(table((9, "9-end", PANEL_C)))
+    assert len(registry.log()) == 1
+
+
+def test_a_supersession_records_what_is_left_in_the_same_revision(registry: Registry) -> None:
+    old, new = DETECTOR, PANEL_C
+    cases: list[tuple[list[Range], tuple[int, int | None], list[Range]]] = [
+        # what is configured; what supersedes; what is left
+        ([(10, 20, old)], (5, 14), [(5, 14, new), (15, 20, old)]),
+        ([(10, 20, old)], (15, 25), [(10, 14, old), (15, 25, new)]),
+        ([(10, 20, old)], (12, 17), [(10, 11, old), (12, 17, new), (18, 20, old)]),
+        ([(10, 20, old)], (10, 20), [(10, 20, new)]),
+        ([(10, 20, old)], (1, None), [(1, None, new)]),
+        ([(10, 20, old)], (20, 20), [(10, 19, old), (20, 20, new)]),
+        ([(10, 20, old)], (10, 10), [(10, 10, new), (11, 20, old)]),
+        ([(10, 20, old)], (21, 30), [(10, 20, old), (21, 30, new)]),
+        ([(10, None, old)], (15, 20), [(10, 14, old), (15, 20, new), (21, None, old)]),
+        ([(10, None, old)], (15, None), [(10, 14, old), (15, None, new)]),
+        ([(10, None, old)], (10, None), [(10, None, new)]),
+        (
+            [(1, 4, old), (5, 9, NEW_A), (10, 20, old), (30, None, NEW_A)],
+            (3, 12),
+            [(1, 2, old), (3, 12, new), (13, 20, old), (30, None, NEW_A)],
+        ),
+        ([(1, 4, old), (8, 9, NEW_A), (20, None, old)], (3, None), [(1, 2, old), (3, None, new)]),
+    ]
+    for number, (before, (first, last), after) in enumerate(cases):
+        experiment = f"case{number}"
+        for first_run, last_run, panels in before:
+            registry.detectors.configure(experiment, SOURCE, panels, first_run=first_run, last_run=last_run)
+
+        supersede = partial(
+            registry.detectors.configure,
+            experiment,
+            SOURCE,
+            new,
+            first_run=first,
+            last_run=last,
+            supersede=True,
+            comment="cables",
+        )
+        dry = supersede(dry_run=True)
+        assert configured(registry, experiment) == before
+        real = supersede()
+        assert (dry.facts, dry.notes) == (real.facts, real.notes)
+        assert real.revision is not None
+        assert configured(registry, experiment) == after
+        assert configured(registry, experiment, real.revision - 1) == before, "as it was"
+        kept = [each for each in before if each in after]
+        assert sum(fact.startswith("- detector") for fact in real.facts) == len(before) - len(kept)
+        assert sum(fact.startswith("+ detector") for fact in real.facts) == len(after) - len(kept)
+        assert supersede().revision is None, "said already"
+
+
+def test_what_carries_no_ids_overlaps_nothing_and_answers_only_where_nothing_else_does(
+    registry: Registry,
+) -> None:
+    without_ids(registry, 1, 100)
+    assert without_ids(registry, 1, 100).revision is None
+    without_ids(registry, 50, None, "psana.Jungfrau.ConfigV2")
+    registry.detectors.configure(EXPERIMENT, SOURCE, DETECTOR, first_run=10, last_run=20)
+    without_ids(registry, 15, 30)
+
+    def answer(run: int) -> tuple[str | None, str | None]:
+        found = registry.detectors.show(f"exp={EXPERIMENT}:run={run}")
+        return found.detector_id, found.object_name
+
+    assert answer(9) == answer(21) == (None, CONFIG_V1)
+    assert answer(10) == answer(15) == answer(20) == (DETECTOR, None)
+    assert answer(101) == (None, "psana.Jungfrau.ConfigV2")
+    with pytest.raises(NotFoundError) as caught:
+        registry.constants(f"exp={EXPERIMENT}:run=9", at="20180101000000")
+    assert f"{SOURCE} in exp={EXPERIMENT}:run=9 is {CONFIG_V1}, which carries no panel Ids" in str(
+        caught.value
+    )
+    assert f"calreg detector configure {EXPERIMENT} {SOURCE} --first-run" in str(caught.value)
+
+    # What a hand supersedes is only what has Ids.
+    registry.detectors.configure(
+        EXPERIMENT, SOURCE, PANEL_C, first_run=1, last_run=200, supersede=True, comment="found in the logbook"
+    )
+    assert sorted(configured(registry)) == [
+        (1, 100, CONFIG_V1),
+        (1, 200, PANEL_C),
+        (15, 30, CONFIG_V1),
+        (50, None, "psana.Jungfrau.ConfigV2"),
+    ]
+    withdrawn = registry.detectors.withdraw(EXPERIMENT, SOURCE, first_run=1, comment="not so")
+    assert withdrawn.facts == (f"- detector of {EXPERIMENT} {SOURCE} runs 1-200: {PANEL_C}",)
+    assert answer(10) == (None, CONFIG_V1)
+    withdrawn = registry.detectors.withdraw(EXPERIMENT, SOURCE, first_run=1, last_run=100, comment="nor so")
+    assert withdrawn.facts == (f"- detector of {EXPERIMENT} {SOURCE} runs 1-100: {CONFIG_V1}",)
+
+
+def test_a_configuration_is_withdrawn_once(registry: Registry) -> None:
+    def withdraw(first_run: int, **other: object) -> Outcome:
+        given = {"source": SOURCE, "comment": "wrong cable"} | other
+        return registry.detectors.withdraw(EXPERIMENT, first_run=first_run, **given)
+
+    with pytest.raises(NotFoundError) as caught:
+        withdraw(1)
+    assert str(caught.value) == (
+        f"no configuration of {SOURCE} in {EXPERIMENT} begins with run 1; none is configured"
+    )
+    registry.detectors.configure(EXPERIMENT, SOURCE, DETECTOR, first_run=1, last_run=9)
+    registry.detectors.configure(EXPERIMENT, SOURCE, DETECTOR, first_run=10)
+    configured_are = f"configured: {SOURCE} in {EXPERIMENT}, runs 1-9, {SOURCE} in {EXPERIMENT}, runs 10-end"
+    for asked, sentence in (
+        ({"first_run": 2}, f"begins with run 2; {configured_are}"),
+        ({"first_run": 1, "last_run": 8}, f"begins with run 1 and ends with run 8; {configured_are}"),
+        ({"first_run": 1, "source": OTHER}, f"no configuration of {OTHER} .* none is configured"),
+    ):
+        with pytest.raises(NotFoundError, match=sentence):
+            withdraw(**asked)
+    with pytest.raises(RequestError, match="a withdrawal needs a comment"):
+        withdraw(1, comment=" ")
+    assert len(registry.log()) == 2
+
+    dry = withdraw(1, dry_run=True)
+    assert configured(registry) == [(1, 9, DETECTOR), (10, None, DETECTOR)]
+    real = withdraw(1, last_run=9)
+    assert dry.facts == real.facts == (f"- detector of {EXPERIMENT} {SOURCE} runs 1-9: {DETECTOR}",)
+    for asked in ({}, {"last_run": 9}):
+        with pytest.raises(ConflictError) as caught:
+            withdraw(1, **asked)
+        assert str(caught.value) == (
+            f"the configuration of {SOURCE} in {EXPERIMENT} from run 1 was withdrawn already, by revision 3"
+        )
+    assert configured(registry) == [(10, None, DETECTOR)]
+    with pytest.raises(NotFoundError, match=f"run 5 of {EXPERIMENT} is not known; configured: runs 10-end"):
+        registry.detectors.show(f"exp={EXPERIMENT}:run=5")
+    assert registry.detectors.show(f"exp={EXPERIMENT}:run=5", as_of=2).detector_id == DETECTOR
+    assert registry.detectors.configure(EXPERIMENT, SOURCE, PANEL_C, first_run=1, last_run=9).revision == 4
+
+
+def test_a_source_may_be_a_part_that_fits_one(registry: Registry) -> None:
+    dataset = f"exp={EXPERIMENT}:run=5"
+    registry.detectors.configure(EXPERIMENT, OTHER, PANEL_A, first_run=1)
+    assert registry.detectors.show(dataset).source == OTHER, "the only one need not be named"
+    registry.detectors.configure(EXPERIMENT, TENTH, PANEL_B, first_run=1)
+    registry.detectors.configure(EXPERIMENT, SOURCE, PANEL_C, first_run=6)
+    for part, source in (
+        ("Jungfrau.1", OTHER),
+        (OTHER, OTHER),
+        ("XcsEndstation.0:Jungfrau.10", TENTH),
+        ("Jungfrau.10", TENTH),
+    ):
+        assert registry.detectors.show(dataset, source=part).source == source
+    both = f"{OTHER}, {TENTH}; say which one"
+    for part, sentence in (
+        (None, f"{dataset} has 2 sources: {both}"),
+        ("XcsEndstation.0", f"'XcsEndstation.0' fits 2 sources: {both}"),
+        ("Jungfrau", f"'Jungfrau' fits 2 sources: {both}"),
+    ):
+        with pytest.raises(RequestError) as caught:
+            registry.detectors.show(dataset, source=part)
+        assert str(caught.value) == sentence
+        assert caught.value.code == 2
+    for part, known in (
+        (SOURCE, f"near: {TENTH}, {OTHER}"),  # it answers from run 6 on
+        ("Epix", f"known: {OTHER}, {TENTH}"),
+        ("Jungfrau.", f"known: {OTHER}, {TENTH}"),
+        ("ungfrau.1", f"known: {OTHER}, {TENTH}"),
+        (".*", f"known: {OTHER}, {TENTH}"),
+        ("", f"known: {OTHER}, {TENTH}"),
+        ("x" * 10_000, f"known: {OTHER}, {TENTH}"),
+    ):
+        with pytest.raises(NotFoundError, match=f"{dataset} has no source .*; {known}$") as caught:
+            registry.detectors.show(dataset, source=part)
+        assert len(str(caught.value)) < 250
+    assert registry.detectors.show(f"exp={EXPERIMENT}:run=6", source="Jungfrau.0").source == SOURCE
+    assert registry.detectors.show(dataset, as_of=1).source == OTHER
+
+
+# Runs are few, so that ranges collide: the model is one list entry a run.
+
+LAST = 12
+ranges = st.tuples(st.integers(1, LAST), st.one_of(st.none(), st.integers(0, LAST))).map(
+    lambda pair: (pair[0], None if pair[1] is None else min(pair[0] + pair[1], LAST))
+)
+steps = st.tuples(ranges, st.sampled_from([PANEL_A, PANEL_B, DETECTOR]), st.booleans())
+
+
+def runs_of(first: int, last: int | None) -> range:
+    """Return the places in the model of these runs."""
+    return range(first - 1, LAST + 1 if last is None else last)
+
+
+@given(history=st.lists(steps, min_size=2, max_size=6))
+@settings(max_examples=15)
+def test_every_run_has_the_detector_that_was_stated_last(registry: Registry, history: list[Step]) -> None:
+    experiment = next(_experiments)
+    model: list[str | None] = [None] * (LAST + 1)  # the last one: every run after
+    then: dict[int, list[str | None]] = {}
+    for (first, last), panels, supersede in history:
+        configure = partial(
+            registry.detectors.configure, experiment, SOURCE, panels, first_run=first, last_run=last
+        )
+        known = (first, last, panels) in configured(registry, experiment)
+        if not known and not supersede and any(model[run] for run in runs_of(first, last)):
+            with pytest.raises(ConflictError):
+                configure()
+            continue
+        outcome = configure(supersede=supersede, comment="a step")
+        assert (outcome.revision is None) is known
+        for run in runs_of(first, last):
+            model[run] = panels
+        if outcome.revision is not None:
+            then[outcome.revision] = model.copy()
+    for revision, expected in then.items():
+        told: list[list[str]] = [[] for _ in model]
+        for first, last, panels in configured(registry, experiment, revision):
+            for run in runs_of(first, last):
+                told[run].append(panels)
+        assert told == [[] if panels is None else [panels] for panels in expected]

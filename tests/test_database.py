@@ -1,0 +1,491 @@
+"""Transactions: one revision or none, one writer at a time, readers that see one moment, and no secrets."""
+
+import json
+import multiprocessing
+import os
+import re
+import subprocess
+import sys
+import traceback
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.pool import Pool
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from typer.testing import CliRunner
+
+from registry import create_registry, instants, open_registry
+from registry.api import Registry
+from registry.authorship import sign, software_version
+from registry.cli import app
+from registry.database import Database
+from registry.errors import (
+    ConflictError,
+    CorruptionError,
+    NotFoundError,
+    RegistryError,
+    RequestError,
+    UnavailableError,
+)
+from registry.instants import Instant
+from tests.conftest import RegistryPlace
+from tests.making import NEW_A, PANEL_A, PANEL_B, panel_folder
+
+SECRET = "s3kret-pw"  # noqa: S105 - the password that must not be seen again
+WRITERS = 4
+CHANGES = 10
+
+
+def _everything(place: RegistryPlace) -> dict[str, list[Any]]:
+    engine = place.engine()
+    with engine.connect() as connection:
+        names = sa.inspect(connection).get_table_names()
+        rows = {name: connection.execute(sa.text(f"SELECT * FROM {name}")).all() for name in names}
+    engine.dispose()
+    return rows
+
+
+def test_a_refused_change_leaves_no_revision_and_no_row(place: RegistryPlace, registry: Registry) -> None:
+    registry.panels.add(PANEL_A, alias="M068")
+    before = _everything(place)
+    with pytest.raises(ConflictError, match=f"{PANEL_A} .*M068"):
+        registry.panels.add(PANEL_A, alias="M088")
+    with pytest.raises(ConflictError, match="M068"):  # after it recorded a panel in the same change
+        registry.panels.add(NEW_A, alias="M088")
+    assert _everything(place) == before
+    assert registry.panels.add(PANEL_B).revision == 2
+
+
+def test_a_bug_in_the_middle_of_a_change_leaves_no_trace(place: RegistryPlace, registry: Registry) -> None:
+    before = _everything(place)
+
+    def act(change: Any) -> None:
+        from registry.registration.panels import add_panels
+
+        add_panels(change, [PANEL_A])
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        registry._backend.change(act)
+    assert _everything(place) == before
+    assert registry.panels.add(PANEL_A).revision == 1
+
+
+def test_a_dry_run_leaves_no_trace_and_takes_no_number(
+    place: RegistryPlace, registry: Registry, tmp_path: Path
+) -> None:
+    folder = panel_folder(tmp_path / "arrays")
+    registry.panels.add(PANEL_A)
+    before, stored = _everything(place), sorted(place.store.rglob("*"))
+    outcome = registry.versions.add(PANEL_A, folder, valid_from="20180101000000", dry_run=True)
+    assert outcome.revision is None
+    assert [version.kind for version in outcome.versions] == ["gain", "offset"]
+    outcome = registry.panels.add(PANEL_B, alias="M088", dry_run=True)
+    assert outcome.revision is None
+    assert outcome.facts
+    assert _everything(place) == before
+    assert sorted(place.store.rglob("*")) == stored
+    assert registry.panels.add(PANEL_B).revision == 2
+
+
+def test_a_change_that_finds_all_stated_already_is_no_revision(
+    place: RegistryPlace, registry: Registry
+) -> None:
+    registry.panels.add(PANEL_A, alias="M068")
+    before = _everything(place)
+    assert registry.panels.add(PANEL_A, alias="M068").revision is None
+    assert _everything(place) == before
+
+
+def _write(place: RegistryPlace, writer: int) -> list[int | None]:
+    with place.open() as registry:
+        return [
+            registry.runs.add(
+                f"exp=xcsls{writer}:run={run}", begin="20180101000000", comment=str(writer)
+            ).revision
+            for run in range(1, CHANGES + 1)
+        ]
+
+
+def _refuse_gaps(place: RegistryPlace, numbers: list[list[int | None]]) -> None:
+    """Assert that each writer's revisions follow each other, that all are there, and in order of time."""
+    assert sorted(number or 0 for each in numbers for number in each) == list(range(1, WRITERS * CHANGES + 1))
+    for each in numbers:
+        assert each == sorted(each, key=lambda number: number or 0)
+    with place.open() as registry:
+        log = registry.log()[::-1]
+        assert [revision.revision for revision in log] == list(range(1, WRITERS * CHANGES + 1))
+        instants_of = [revision.recorded_at for revision in log]
+        assert instants_of == sorted(instants_of)
+        assert len(registry.runs.list()) == WRITERS * CHANGES
+        for run in registry.runs.list():
+            assert log[run.recorded_in - 1].comment == run.experiment.removeprefix("xcsls")
+
+
+@pytest.fixture(scope="module")
+def processes() -> Iterator[Pool]:
+    """As many processes as there are writers, all of them started."""
+    with multiprocessing.get_context("spawn").Pool(WRITERS) as pool:
+        pool.map(len, [""] * WRITERS, chunksize=1)
+        yield pool
+
+
+def test_several_processes_write_gapless_revisions(place: RegistryPlace, processes: Pool) -> None:
+    numbers = processes.starmap(_write, [(place, writer) for writer in range(WRITERS)], chunksize=1)
+    _refuse_gaps(place, numbers)
+
+
+def _init(place: RegistryPlace) -> str:
+    return create_registry(place.database, place.store)
+
+
+@pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
+def test_several_processes_that_init_at_once_make_one_registry(
+    dialect: str, processes: Pool, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    url = f"sqlite:///{tmp_path / 'deep' / 'registry.sqlite'}"
+    if dialect == "postgresql":
+        url = request.getfixturevalue("empty_postgres")
+    place = RegistryPlace(url, tmp_path / "store")
+    made = processes.map(_init, [place] * 2 * WRITERS, chunksize=1)
+    assert len(set(made)) == 1
+    with place.open() as registry:
+        assert registry.id == made[0]
+        assert registry.differences() == []
+
+
+def test_several_threads_write_gapless_revisions(place: RegistryPlace) -> None:
+    with ThreadPoolExecutor(WRITERS) as pool:
+        numbers = list(pool.map(lambda writer: _write(place, writer), range(WRITERS)))
+    _refuse_gaps(place, numbers)
+
+
+def test_threads_share_one_open_registry(place: RegistryPlace, registry: Registry) -> None:
+    def add(run: int) -> int | None:
+        return registry.runs.add(f"exp=xcsls3716:run={run}").revision
+
+    with ThreadPoolExecutor(WRITERS) as pool:
+        numbers = list(pool.map(add, range(1, 13)))
+    assert sorted(number or 0 for number in numbers) == list(range(1, 13))
+
+
+def test_two_writers_of_the_same_thing_record_it_once(place: RegistryPlace) -> None:
+    def add(_: int) -> int | None:
+        with place.open() as registry:
+            return registry.panels.add(PANEL_A, alias="M068").revision
+
+    with ThreadPoolExecutor(WRITERS) as pool:
+        numbers = list(pool.map(add, range(WRITERS)))
+    assert sorted(numbers, key=lambda number: number or 0) == [None] * (WRITERS - 1) + [1]
+
+
+def test_instants_of_revisions_never_run_backwards_when_the_clock_is_set_back(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = instants.now()
+    for number, moment in enumerate((real, real - 3_600_000_000, real - 1, real + 5), start=1):
+        monkeypatch.setattr(instants, "now", lambda moment=moment: Instant(moment))
+        registry.runs.add(f"exp=xcsls3716:run={number}")
+    assert [revision.recorded_at - real for revision in registry.log()[::-1]] == [0, 0, 0, 5]
+
+
+def test_a_reader_sees_one_moment_whatever_writers_do(place: RegistryPlace, registry: Registry) -> None:
+    count = sa.text("SELECT count(*), (SELECT max(number) FROM revision) FROM panel")
+    registry.panels.add(PANEL_A)
+    with registry._backend.database.reading() as connection:
+        first = connection.execute(count).one()
+        with place.open() as other:
+            assert other.panels.add(PANEL_B).revision == 2
+        assert connection.execute(count).one() == first == (1, 1)
+    with registry._backend.database.reading() as connection:
+        assert connection.execute(count).one() == (2, 2)
+
+
+def test_a_reader_does_not_wait_for_a_writer(place: RegistryPlace, registry: Registry) -> None:
+    database = registry._backend.database
+    with database.writing(sign()) as change:
+        from registry.registration.panels import add_panels
+
+        add_panels(change, [PANEL_A])
+        with place.open() as other:
+            assert other.panels.list() == []
+    assert [panel.panel for panel in registry.panels.list()] == [PANEL_A]
+
+
+@pytest.mark.parametrize("place", ["postgresql"], indirect=True)
+def test_a_reader_on_postgresql_cannot_write(place: RegistryPlace, registry: Registry) -> None:
+    before = _everything(place)
+    statement = sa.text("INSERT INTO registry VALUES ('other', 1)")
+    with (
+        pytest.raises(UnavailableError, match="read-only transaction"),
+        registry._backend.database.reading() as connection,
+    ):
+        connection.execute(statement)
+    assert _everything(place) == before
+    assert registry.panels.add(PANEL_A).revision == 1, "a pooled connection of a reader may write again"
+
+
+def test_a_revision_says_who_where_by_what_and_why(
+    place: RegistryPlace, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import getpass
+    import pwd
+    import socket
+
+    url = f"postgresql://lab:{SECRET}@db.example/calreg"
+    words = ["/usr/bin/calreg", "--database", url, f"--database={url}", "panel", "add", PANEL_A]
+    monkeypatch.setattr(sys, "argv", [*words, "--comment", "new sensor"])
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "somebody-else")
+    assert getpass.getuser() == "somebody-else"
+    registry.panels.add(PANEL_A, comment="new sensor")
+    (revision,) = registry.log()
+    assert revision.author == pwd.getpwuid(os.getuid()).pw_name
+    assert revision.host == socket.gethostname()
+    assert revision.comment == "new sensor"
+    assert revision.software == software_version()
+    assert revision.command == (
+        "calreg --database 'postgresql://lab:***@db.example/calreg'"
+        " '--database=postgresql://lab:***@db.example/calreg'"
+        f" panel add {PANEL_A} --comment 'new sensor'"
+    )
+    if place.is_sqlite:
+        assert revision.database_role is None
+    else:
+        engine = place.engine()
+        with engine.connect() as connection:
+            role = connection.execute(sa.text("SELECT current_user")).scalar_one()
+        engine.dispose()
+        assert revision.database_role == role
+
+
+def _with_password(place: RegistryPlace, **changed: Any) -> str:
+    url = sa.make_url(place.database).set(password=SECRET, **changed)
+    return url.render_as_string(hide_password=False)
+
+
+def _shown(error: BaseException) -> str:
+    """Return all that a traceback of this error prints, causes and contexts included."""
+    return "".join(traceback.format_exception(error))
+
+
+@pytest.mark.parametrize("place", ["postgresql"], indirect=True)
+def test_a_password_reaches_no_log_no_revision_and_no_provenance(
+    place: RegistryPlace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    url = _with_password(place)
+    runner = CliRunner()
+    output = []
+
+    def calreg(*words: str) -> None:
+        monkeypatch.setattr(sys, "argv", ["calreg", "--database", url, *words])
+        result = runner.invoke(app, ["--database", url, "--store", str(place.store), *words])
+        assert result.exit_code == 0, result.output
+        output.append(result.output)
+
+    folder = panel_folder(tmp_path / "arrays")
+    calreg("init")
+    calreg("panel", "add", PANEL_A)
+    calreg("version", "add", PANEL_A, str(folder), "--valid-from", "beginning", "--comment", f"see {url}")
+    calreg("export", PANEL_A, "--at", "20180101000000", "--output", str(tmp_path / "out"))
+    calreg("log", "--json")
+    calreg("verify", "--json")
+    calreg("provenance", "show", str(tmp_path / "out" / "provenance.json"))
+    revisions = json.loads(output[4])
+    assert ["***" in revision["command"] for revision in revisions] == [True, True]
+    assert "***" in revisions[0]["comment"]
+    for text in (*output, (tmp_path / "out" / "provenance.json").read_text(), repr(_everything(place))):
+        assert SECRET not in text
+
+
+@pytest.mark.parametrize("place", ["postgresql"], indirect=True)
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"database": "nothing_here"}, 'database "nothing_here" does not exist'),
+        ({"username": "nobody_here"}, 'role "nobody_here" does not exist'),
+        ({"host": "127.0.0.1", "port": 1, "query": {}}, "port 1 failed"),
+        ({"host": "/nowhere", "query": {}}, "No such file or directory"),
+        ({"query": {"host": "127.0.0.1", "port": "1", "password": SECRET}}, "port 1 failed"),
+        ({"query": {"sslmode": "wild"}}, "wild"),
+    ],
+    ids=["database", "role", "port", "socket", "password in the query", "sslmode"],
+)
+def test_a_server_that_refuses_is_unavailable_and_the_password_not_shown(
+    place: RegistryPlace, changed: dict[str, Any], said: str
+) -> None:
+    if os.environ.get("CALREG_TEST_POSTGRES") and "username" in changed:
+        pytest.skip(
+            "the server that CALREG_TEST_POSTGRES names may ask for passwords before it looks for roles"
+        )
+    url = _with_password(place, **changed)
+    with pytest.raises(UnavailableError, match="cannot be used") as refusal:
+        open_registry(url, place.store)
+    assert said in str(refusal.value)
+    assert SECRET not in _shown(refusal.value)
+    result = CliRunner().invoke(app, ["--database", url, "panel", "list", "--json"], env=place.environment)
+    assert result.exit_code == 8
+    assert json.loads(result.stderr)["error"]["kind"] == "UnavailableError"
+    assert SECRET not in result.output
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql://lab:{}@host:port/calreg", "no URL of a PostgreSQL database"),
+        ("postgresql://lab:{}@[::1/calreg", "no URL of a PostgreSQL database"),
+        ("postgresql://lab:half@{}@host/calreg", "in a password it is written %40"),
+        ("postgresql://lab:half@{}/x@host/calreg", "in a password it is written %40"),
+        ("postgresql://lab:{}@127.0.0.1:1/calreg?colour=red", 'invalid connection option "colour"'),
+        ("postgresql://lab:{}@127.0.0.1:1/calreg?connect_timeout=soon", "bad value for connect_timeout"),
+        ("mysql://lab:{}@host/calreg", "no database that calreg can use"),
+    ],
+)
+def test_a_url_that_cannot_be_used_is_a_bad_request_and_the_password_not_shown(
+    url: str, said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(RequestError, match=re.escape(said)) as refusal:
+        open_registry(url.format(SECRET), tmp_path)
+    assert "***" in str(refusal.value)
+    assert SECRET not in _shown(refusal.value)
+
+
+def test_a_missing_driver_is_named_with_the_command_that_installs_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)  # what `import psycopg` meets where it is not installed
+    url = f"postgresql://lab:{SECRET}@127.0.0.1:1/calreg"
+    result = CliRunner().invoke(app, ["--database", url, "--store", str(tmp_path), "panel", "list"])
+    assert result.exit_code == 8
+    assert (
+        result.stderr == "error: the PostgreSQL driver is not installed: pip install 'calreg[postgresql]'\n"
+    )
+
+
+def test_a_password_is_not_in_what_a_developer_sees_either(place: RegistryPlace) -> None:
+    database = Database(place.database if place.is_sqlite else _with_password(place))
+    assert SECRET not in database.name
+    assert SECRET not in repr(database._engine)
+    with (
+        pytest.raises(sa.exc.DBAPIError) as bug,
+        database.reading() as connection,
+    ):
+        connection.execute(sa.text("SELECT nothing FROM nowhere"))
+    assert not isinstance(bug.value, RegistryError)
+    assert SECRET not in _shown(bug.value)
+    database.close()
+
+
+@pytest.mark.parametrize("place", ["postgresql"], indirect=True)
+def test_a_server_that_goes_away_is_unavailable_and_found_again(
+    place: RegistryPlace, registry: Registry
+) -> None:
+    engine = place.engine()
+    end = sa.text(
+        "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    with engine.connect() as connection:
+        connection.execute(end)
+    with pytest.raises(UnavailableError, match="cannot be used"):
+        registry.panels.add(PANEL_A)
+    engine.dispose()
+    assert registry.panels.add(PANEL_A).revision == 1
+
+
+def test_a_read_only_file_answers_and_refuses_to_be_written(sqlite_place: RegistryPlace) -> None:
+    with sqlite_place.open() as registry:
+        registry.panels.add(PANEL_A)
+    content = bytearray(sqlite_place.file.read_bytes())
+    content[18] = 3  # "written by a newer SQLite": may be read, not written, whoever the user is
+    sqlite_place.file.write_bytes(content)
+    with sqlite_place.open() as registry:
+        assert [panel.panel for panel in registry.panels.list()] == [PANEL_A]
+        with pytest.raises(UnavailableError, match="cannot be used: attempt to write a readonly database"):
+            registry.panels.add(PANEL_B)
+    assert sqlite_place.file.read_bytes() == content
+
+
+FULL_DISK = """
+import resource, signal, sys
+from registry import open_registry
+from registry.errors import RegistryError
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+with open_registry(sys.argv[1], sys.argv[2]) as registry:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
+    try:
+        registry.runs.import_table(sys.argv[3])
+    except RegistryError as error:
+        print(error.code, error)
+"""
+
+
+def test_a_full_disk_refuses_the_change_and_keeps_what_was_there(
+    sqlite_place: RegistryPlace, tmp_path: Path
+) -> None:
+    from registry.sample import write_dataset_table
+
+    table = tmp_path / "datasets.txt"
+    write_dataset_table(table)
+    with sqlite_place.open() as registry:
+        registry.panels.add(PANEL_A)
+    arguments = [sqlite_place.database, str(sqlite_place.store), str(table)]
+    result = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, *arguments], capture_output=True, text=True, check=False
+    )
+    assert result.stderr == ""
+    assert result.stdout.startswith("8 the database sqlite:///")
+    assert "cannot be used: " in result.stdout
+    with sqlite_place.open() as registry:
+        assert [revision.revision for revision in registry.log()] == [1]
+        assert registry.runs.list() == []
+        assert registry.differences() == []
+
+
+def test_a_damaged_page_is_corruption(sqlite_place: RegistryPlace) -> None:
+    with sqlite_place.open() as registry:
+        registry.panels.add(PANEL_A)
+    engine = sqlite_place.engine()
+    with engine.connect() as connection:
+        size = connection.execute(sa.text("PRAGMA page_size")).scalar_one()
+        page = connection.execute(
+            sa.text("SELECT rootpage FROM sqlite_master WHERE name = 'panel'")
+        ).scalar_one()
+    engine.dispose()
+    content = bytearray(sqlite_place.file.read_bytes())
+    content[(page - 1) * size : page * size] = b"\xff" * size
+    sqlite_place.file.write_bytes(content)
+    with sqlite_place.open() as registry:
+        with pytest.raises(CorruptionError, match=r"^the database sqlite:///.* is damaged: .*malformed"):
+            registry.panels.list()
+        with pytest.raises(CorruptionError, match="malformed"):
+            registry.panels.add(PANEL_B)
+    result = CliRunner().invoke(app, ["panel", "list"], env=sqlite_place.environment)
+    assert (result.exit_code, result.stdout) == (6, "")
+
+
+def test_a_missing_directory_is_unavailable_and_not_made(tmp_path: Path) -> None:
+    missing = tmp_path / "not" / "here"
+    with pytest.raises(UnavailableError, match=f"there is no database {missing / 'r.sqlite'}"):
+        open_registry(f"sqlite:///{missing / 'r.sqlite'}")
+    assert not (tmp_path / "not").exists()
+
+
+def test_a_folder_in_place_of_the_file_is_unavailable(tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError, match="cannot be used: unable to open database file"):
+        open_registry(f"sqlite:///{tmp_path}")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["a b.sqlite", "50%25 #1.sqlite", "ünï.sqlite", "semi;colon'quote.sqlite"])
+def test_a_file_may_have_any_name(name: str, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / name}"
+    made = create_registry(url)
+    with open_registry(url) as registry:
+        assert registry.id == made
+        with pytest.raises(NotFoundError):
+            registry.panels.find(PANEL_A)
+    assert (tmp_path / name).is_file()

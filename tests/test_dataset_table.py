@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from registry.api import Registry
+from registry.errors import ConflictError, NotFoundError, NotValidError, RequestError
+from registry.importers.dataset_table import read_dataset_table
+from registry.sample import write_dataset_table
+from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C, panel_folder
+
+SOURCE = "XcsEndstation.0:Jungfrau.0"
+HEADING = "Dataset                 Runs     DetInfo name   Panel/detector Id or configuration object version"
+
+
+def written(folder: Path, *rows: str) -> Path:
+    table = folder / "datasets.txt"
+    table.write_text("\n".join((HEADING, "-" * 60, *rows)) + "\n")
+    return table
+
+
+def row(run: int, runs: str, panels: str = PANEL_C, experiment: str = "xcs1", source: str = SOURCE) -> str:
+    return f"exp={experiment}:run={run}  {runs}  {source}  {panels}"
+
+
+def refused(path: Path) -> tuple[str, ...]:
+    with pytest.raises(RequestError) as error:
+        read_dataset_table(path)
+    assert error.value.code == 2
+    return error.value.details or (error.value.message,)
+
+
+def test_the_sample_table_gives_fifteen_runs_and_fifteen_configurations(
+    registry: Registry, tmp_path: Path
+) -> None:
+    table = tmp_path / "datasets.txt"
+    write_dataset_table(table)
+    rows = [line.split() for line in table.read_text().splitlines() if line.startswith("exp=")]
+    assert len(rows) == 15
+    outcome = registry.runs.import_table(table, comment="the table of 2018")
+    assert outcome.revision == 1
+    runs = {f"exp={run.experiment}:run={run.run}": run.begin for run in registry.runs.list()}
+    assert runs == dict.fromkeys((cells[0] for cells in rows), None)
+    configurations = {
+        (found.experiment, found.runs, found.source, found.object_name or "_".join(found.panels))
+        for found in registry.detectors.list()
+    }
+    assert configurations == {
+        (cells[0].partition(":")[0].removeprefix("exp="), *cells[1:4]) for cells in rows
+    }
+    assert len(registry.detectors.list()) == 15
+    without_ids = [found for found in registry.detectors.list() if found.object_name]
+    assert {found.object_name for found in without_ids} == {
+        "psana.Jungfrau.ConfigV1",
+        "psana.Jungfrau.ConfigV2",
+    }
+    assert len(without_ids) == 4
+    assert {found.panels for found in without_ids} == {()}
+    assert {panel.panel for panel in registry.panels.list()} == {
+        panel for found in registry.detectors.list() for panel in found.panels
+    }
+    assert len([note for note in outcome.notes if "was not known; it is recorded" in note]) == 5
+
+
+def test_importing_the_table_again_is_no_change_even_where_runs_got_a_begin(
+    registry: Registry, tmp_path: Path
+) -> None:
+    table = tmp_path / "datasets.txt"
+    write_dataset_table(table)
+    registry.runs.import_table(table)
+    registry.runs.add("exp=xcsls3716:run=631", begin="2018-01-01T00:00:00Z")
+    registry.detectors.configure("mfx00616", "MfxEndstation.0:Jungfrau.0", PANEL_C, first_run=1, last_run=8)
+    again = registry.runs.import_table(table)
+    assert again.revision is None
+    assert again.facts == ()
+    assert len(registry.log()) == 3
+    assert str(registry.runs.show("exp=xcsls3716:run=631").begin) == "2018-01-01T00:00:00Z"
+
+
+def test_a_dry_run_of_the_table_reports_the_same_facts_and_records_nothing(
+    registry: Registry, tmp_path: Path
+) -> None:
+    table = tmp_path / "datasets.txt"
+    write_dataset_table(table)
+    dry = registry.runs.import_table(table, dry_run=True)
+    assert registry.runs.list() == []
+    assert dry.facts == registry.runs.import_table(table).facts
+    assert len(dry.facts) == 15 + 15 + 5
+
+
+def test_ranges_of_runs_are_a_run_a_range_or_open(tmp_path: Path) -> None:
+    table = read_dataset_table(written(tmp_path, row(8, "8"), row(12, "10-12"), row(20, "20-end")))
+    assert [(each.first_run, each.last_run) for each in table.configurations] == [
+        (8, 8),
+        (10, 12),
+        (20, None),
+    ]
+    assert [each.dataset.run for each in table.runs] == [8, 12, 20]
+
+
+def test_panels_keep_the_order_of_their_segments(tmp_path: Path) -> None:
+    table = read_dataset_table(written(tmp_path, row(1, "1", f"jungfrau_{NEW_A}_{PANEL_A}_{PANEL_B}")))
+    assert table.configurations[0].panels == (NEW_A, PANEL_A, PANEL_B)
+
+
+def test_rows_that_cannot_be_understood_are_all_listed_by_line_and_nothing_is_recorded(
+    registry: Registry, tmp_path: Path
+) -> None:
+    bad = {
+        "exp=xcs1:run=1  1-8  here": "has 3 columns",
+        "xcs1:1  1-8  XcsEndstation.0:Jungfrau.0  " + PANEL_C: "is no dataset",
+        row(1, "0-8"): "'0' is no run number",
+        row(8, "8-1"): "it ends before it begins",
+        row(8, "1..8"): "'1..8' is no range of runs: 8, 1-8 or 8-end is expected",
+        row(9, "1-8"): "run 9 is not one of the runs 1-8 that it stands for",
+        row(4, "5-end"): "run 4 is not one of the runs 5-end that it stands for",
+        row(1, "1-" + "9" * 5000): "is no run number",
+        row(1, "1", "psana.Jungfrau.ConfigV2\x00"): "is no panel Id",
+        row(1, "1", PANEL_C.upper()): f"write {PANEL_C}",
+        row(1, "1", f"{PANEL_C}_{PANEL_C}"): "stands more than once in the detector Id",
+        row(1, "1", "epix_" + PANEL_C): "begins with 'epix', which is no detector type",
+        row(1, "1", source="XcsEndstation:Jungfrau"): "is no source",
+        row(1, "1", experiment="XCS1"): "write xcs1",
+    }
+    table = written(tmp_path, row(1, "1-8"), *bad, row(20, "20"))
+    with pytest.raises(RequestError) as error:
+        registry.runs.import_table(table)
+    assert "datasets.txt' cannot be imported" in error.value.message
+    assert len(error.value.details) == len(bad)
+    for number, (detail, sentence) in enumerate(zip(error.value.details, bad.values(), strict=True), start=4):
+        assert detail.startswith(f"line {number}: ")
+        assert sentence in detail
+        assert len(detail) < 300
+    assert registry.log() == []
+    assert registry.runs.list() == []
+    assert registry.panels.list() == []
+
+
+def test_what_is_no_table_of_datasets_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    table = tmp_path / "datasets.txt"
+    with pytest.raises(NotFoundError, match=r"there is no file '.*datasets\.txt'"):
+        read_dataset_table(table)
+    assert "is a folder, not a table of datasets" in refused(tmp_path)[0]
+    table.write_bytes(b"")
+    assert "holds no dataset" in refused(table)[0]
+    table.write_text(f"{HEADING}\n{'-' * 40}\n\n")
+    assert "holds no dataset" in refused(table)[0]
+    table.write_bytes(row(1, "1").encode() + b"\ncaf\xe9\n")
+    assert "is not a text: no table of datasets" in refused(table)[0]
+    table.write_bytes(b"\x00" * 64)
+    assert "line 1: " in refused(table)[0]
+    with table.open("wb") as file:
+        file.truncate((16 << 20) + 1)
+    assert "is larger than 16 MiB: no table of datasets" in refused(table)[0]
+
+
+def test_rows_that_overlap_in_one_file_are_refused_together_and_nothing_is_recorded(
+    registry: Registry, tmp_path: Path
+) -> None:
+    overlapping = [row(9, "8-9", PANEL_A), row(99, "99", PANEL_B)]
+    sound = [row(1, "1-8"), row(30, "30-end"), row(20, "10-29")]
+    table = written(tmp_path, *sound, *overlapping)
+    with pytest.raises(ConflictError) as error:
+        registry.runs.import_table(table)
+    assert error.value.code == 5
+    mend = "--supersede with a comment replaces the overlap"
+    assert error.value.details == tuple(
+        f"{SOURCE} in xcs1, runs {runs} overlaps what is configured for {SOURCE} in xcs1, runs {known}; {mend}"
+        for runs, known in (("8-9", "1-8"), ("99-99", "30-end"))
+    )
+    assert registry.log() == []
+    assert registry.detectors.list() == []
+
+
+def test_the_same_runs_of_another_source_or_experiment_or_without_ids_overlap_nothing(
+    registry: Registry, tmp_path: Path
+) -> None:
+    rows = [
+        row(1, "1-8"),
+        row(2, "1-8", PANEL_A, source="XcsEndstation.0:Jungfrau.1"),
+        row(1, "1-8", PANEL_A, experiment="xcs2"),
+        row(3, "2-5", "psana.Jungfrau.ConfigV1"),
+        row(4, "1-8"),
+    ]
+    registry.runs.import_table(written(tmp_path, *rows))
+    assert len(registry.detectors.list()) == 4
+    assert [run.run for run in registry.runs.list("xcs1")] == [1, 2, 3, 4]
+    assert registry.detectors.show("exp=xcs1:run=3", source=SOURCE).panels == (PANEL_C,)
+
+
+def test_an_export_of_a_run_without_ids_gives_the_command_and_the_command_makes_it_work(
+    registry: Registry, tmp_path: Path
+) -> None:
+    table = tmp_path / "datasets.txt"
+    write_dataset_table(table)
+    registry.runs.import_table(table)
+    registry.versions.add(PANEL_C, panel_folder(tmp_path / "M044"), valid_from="beginning")
+    dataset, output = "exp=mfx00616:run=8", tmp_path / "out"
+    with pytest.raises(NotFoundError) as error:
+        registry.export(dataset, output)
+    assert "psana.Jungfrau.ConfigV1, which carries no panel Ids" in error.value.message
+    assert not output.exists()
+
+    command = re.search(r"calreg detector configure .* DETECTOR_ID", error.value.message)
+    assert command is not None
+    words = shlex.split(command[0].replace("DETECTOR_ID", PANEL_C))
+    assert words[:3] == ["calreg", "detector", "configure"]
+    experiment, source, first, first_run, last, last_run, detector = words[3:]
+    assert (first, last) == ("--first-run", "--last-run")
+    registry.detectors.configure(
+        experiment, source, detector, first_run=int(first_run), last_run=int(last_run)
+    )
+
+    with pytest.raises(NotValidError) as no_time:
+        registry.export(dataset, output)
+    assert f"{dataset} is registered without a begin" in no_time.value.message
+    assert f"calreg run add {dataset} --begin T" in no_time.value.message
+    assert not output.exists()
+    registry.runs.add(dataset, begin="20171101000000")
+    exported = registry.export(dataset, output)
+    assert [each.shape for each in exported.outputs] == [(3, 1, 512, 1024)] * 2
+    assert registry.detectors.show(dataset).panels == (PANEL_C,)

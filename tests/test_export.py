@@ -1,0 +1,689 @@
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import pwd
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+import registry as package
+from registry import provenance
+from registry.api import Registry
+from registry.authorship import software_version
+from registry.errors import (
+    ConflictError,
+    CorruptionError,
+    InstantError,
+    NotFoundError,
+    NotValidError,
+    RegistryError,
+    RequestError,
+    UnavailableError,
+)
+from registry.instants import BEGINNING
+from tests.conftest import RegistryPlace, new_place
+from tests.making import panel_folder
+
+MODULES = ("M001", "M002", "M003", "M004")
+PANELS = [f"190408-181206-{number:x}" for number in range(1, 33)]
+BEGIN = "2020-01-01T00:00:00Z"
+SOURCE = "XcsEndstation.0:Jungfrau.0"
+DATASET = "exp=xcs1:run=12"
+TYPES = {"pixel_gain": "gain", "pixel_offset": "offset"}
+
+
+def module_of(panel: str) -> str:
+    return MODULES[PANELS.index(panel) % len(MODULES)]
+
+
+def detector(panels: Sequence[str]) -> str:
+    return "_".join(panels)
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A legacy directory of 32 panels that share the arrays of four modules."""
+    root = tmp_path_factory.mktemp("tree")
+    for seed, module in enumerate(MODULES):
+        panel_folder(root / module, seed)
+    for panel in PANELS:
+        (root / f"{panel}-20190101000000").symlink_to(module_of(panel))
+    return root
+
+
+@pytest.fixture(scope="module")
+def small_tree(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The part of the tree with the first two panels."""
+    root = tmp_path_factory.mktemp("small")
+    for panel in PANELS[:2]:
+        shutil.copytree(tree / module_of(panel), root / module_of(panel), copy_function=os.link)
+        (root / f"{panel}-20190101000000").symlink_to(module_of(panel))
+    return root
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def shared(
+    request: pytest.FixtureRequest, tree: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Registry]:
+    """One registry that knows the tree's 32 panels, from 2019 on, for the tests that record nothing more."""
+    for place in new_place(request, tmp_path_factory.mktemp("shared"), request.param):
+        with place.open() as registry:
+            registry.import_tree(tree)
+            yield registry
+
+
+@pytest.fixture
+def imported(registry: Registry, small_tree: Path) -> Registry:
+    """A registry of one's own that knows two panels, from 2019 on."""
+    registry.import_tree(small_tree, comment="the directory of 2020")
+    return registry
+
+
+def configured(registry: Registry, panels: Sequence[str] = PANELS[:2]) -> Registry:
+    registry.detectors.configure("xcs1", SOURCE, detector(panels), first_run=10, last_run=20)
+    registry.runs.add(DATASET, begin=BEGIN, end="2020-01-01T01:00:00Z")
+    return registry
+
+
+def stacked(tree: Path, kind: str, panels: Sequence[str]) -> NDArray[np.float32]:
+    """Stack the files with numpy: (gain range, panel, row, column)."""
+    return np.stack(
+        [
+            np.stack([np.load(tree / module_of(panel) / f"g{gain_range}_{kind}.npy") for panel in panels])
+            for gain_range in range(3)
+        ]
+    )
+
+
+def same_bits(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    same = one.dtype == other.dtype and one.shape == other.shape
+    return same and np.array_equal(one.view(np.uint32), other.view(np.uint32))
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def document(folder: Path) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads((folder / "provenance.json").read_bytes())
+    return read
+
+
+def refused(kind: type[RegistryError], call: Callable[[], object], output: Path) -> RegistryError:
+    """Return the refusal, having seen that it left nothing at the output's place."""
+    with pytest.raises(kind) as error:
+        call()
+    assert type(error.value) is kind
+    assert not output.exists()
+    return error.value
+
+
+@contextlib.contextmanager
+def ordinary_user() -> Iterator[None]:
+    """Let root, whom no permission stops, act as somebody else for a while."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder into which every user can look: pytest's own are private."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_an_export_is_numpys_own_stack_bit_for_bit_for_one_panel_to_thirty_two(
+    shared: Registry, tree: Path, tmp_path: Path
+) -> None:
+    for panels in (PANELS[:1], PANELS[1::-1], PANELS[:8], PANELS):
+        types = TYPES if len(panels) < 32 else {"pixel_gain": "gain"}
+        output = tmp_path / str(len(panels))
+        exported = shared.export(detector(panels), output, at=BEGIN, types=list(types))
+        assert [each.type for each in exported.outputs] == list(types)
+        for each in exported.outputs:
+            assert each.path == str(output / f"{each.type}.npy")
+            assert each.shape == (3, len(panels), 512, 1024)
+            assert each.dtype == "float32"
+            assert each.size == Path(each.path).stat().st_size
+            found = np.load(each.path, mmap_mode="r")
+            assert found.flags.c_contiguous
+            assert found.dtype.str == "<f4"
+            assert same_bits(found, stacked(tree, types[each.type], panels))
+            with Path(each.path).open("rb") as file:
+                assert np.lib.format.read_magic(file) == (1, 0)
+                assert np.lib.format.read_array_header_1_0(file) == (each.shape, False, np.dtype("<f4"))
+                assert file.tell() % 64 == 0
+                file.seek(0)
+                assert hashlib.file_digest(file, "sha256").hexdigest() == each.sha256
+        names = {f"{name}.npy" for name in types} | {"provenance.json"}
+        assert {path.name for path in output.iterdir()} == names
+        shutil.rmtree(output)
+
+
+def test_the_provenance_explains_every_byte(imported: Registry, small_tree: Path, tmp_path: Path) -> None:
+    panels = PANELS[1::-1]
+    configured(imported, panels)
+    exported = imported.export(DATASET, tmp_path / "out", source="Jungfrau.0", as_of=3)
+    found = document(tmp_path / "out")
+    author = pwd.getpwuid(os.getuid()).pw_name
+    stamps = {
+        revision.revision: {
+            "revision": revision.revision,
+            "recorded_at": str(revision.recorded_at),
+            "author": author,
+            "comment": revision.comment,
+        }
+        for revision in imported.log()
+    }
+    versions = {(version.panel, version.kind): version for version in imported.versions.list()}
+
+    def file(panel: str, kind: str, gain_range: int) -> dict[str, Any]:
+        path = small_tree / module_of(panel) / f"g{gain_range}_{kind}.npy"
+        array = np.load(path)
+        return {
+            "gain_range": gain_range,
+            "sha256": digest(path),
+            "size": path.stat().st_size,
+            "statistics": {
+                "minimum": pytest.approx(float(array.min())),
+                "median": pytest.approx(float(np.median(array.astype(np.float64)))),
+                "maximum": pytest.approx(float(array.max())),
+                "zeros": 0,
+                "nonfinite": 0,
+            },
+        }
+
+    def constants(panel: str, kind: str) -> dict[str, Any]:
+        version = versions[panel, kind]
+        return {
+            "kind": kind,
+            "version": version.version,
+            "valid_from": "2019-01-01T00:00:00Z",
+            "valid_to": None,
+            "constants": version.constants,
+            "registered": stamps[1],
+            "comment": "the directory of 2020",
+            "carried_from": None,
+            "source_path": str(small_tree / f"{panel}-20190101000000"),
+            "nonfinite_allowed": False,
+            "files": [file(panel, kind, gain_range) for gain_range in range(3)],
+        }
+
+    assert stamps[1]["comment"] == "the directory of 2020"
+    assert found["format"] == "calreg provenance"
+    assert found["format_version"] == 1
+    assert found["request"] == {
+        "target": DATASET,
+        "source": "Jungfrau.0",
+        "at": None,
+        "as_of": "3",
+        "types": list(TYPES),
+        "format": "npy",
+    }
+    assert found["resolution"] == {
+        "detector_type": "jungfrau",
+        "detector_id": detector(panels),
+        "instant": BEGIN,
+        "instant_is": "begin of the run",
+        "run": {
+            "experiment": "xcs1",
+            "run": 12,
+            "begin": BEGIN,
+            "end": "2020-01-01T01:00:00Z",
+            "registered": stamps[3],
+        },
+        "configuration": {
+            "experiment": "xcs1",
+            "source": SOURCE,
+            "first_run": 10,
+            "last_run": 20,
+            "registered": stamps[2],
+        },
+        "types": list(TYPES),
+        "panels": [
+            {
+                "position": position,
+                "panel": panel,
+                "alias": module_of(panel),
+                "constants": [constants(panel, "gain"), constants(panel, "offset")],
+            }
+            for position, panel in enumerate(panels)
+        ],
+    }
+    assert found["outputs"] == [
+        {
+            "type": name,
+            "kind": kind,
+            "unit": {"gain": "ADU/keV", "offset": "ADU"}[kind],
+            "shape": [3, 2, 512, 1024],
+            "dtype": "float32",
+            "path": f"{name}.npy",
+            "sha256": digest(tmp_path / "out" / f"{name}.npy"),
+            "size": (tmp_path / "out" / f"{name}.npy").stat().st_size,
+        }
+        for name, kind in TYPES.items()
+    ]
+    assert found["registry"] == {
+        "id": imported.id,
+        "revision": 3,
+        "recorded_at": stamps[3]["recorded_at"],
+    }
+    assert found["software"] == {
+        "calreg": software_version().removeprefix("calreg "),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "sqlalchemy": sa.__version__,
+    }
+    assert found["created_by"]["host"] == socket.gethostname()
+    assert found["warnings"] == []
+    assert exported.revision == 3
+    assert exported.provenance == str(tmp_path / "out" / "provenance.json")
+
+
+def test_the_same_request_at_the_same_revision_gives_the_same_bytes_whatever_was_recorded_since(
+    imported: Registry, tree: Path, tmp_path: Path
+) -> None:
+    target = detector(PANELS[:2])
+    first = imported.export(target, tmp_path / "first", at=BEGIN)
+    assert first.revision == 1
+    imported.versions.add(PANELS[0], tree / "M004", valid_from="2019-06-01T00:00:00Z")
+    imported.versions.gap(PANELS[1], valid_from="2019-06-01T00:00:00Z", comment="the panel was warm")
+    again = imported.export(target, tmp_path / "again", at=BEGIN, as_of=1)
+    for name in ("pixel_gain.npy", "pixel_offset.npy"):
+        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+    one, other = document(tmp_path / "first"), document(tmp_path / "again")
+    assert one.pop("created_at") <= other.pop("created_at")
+    assert other["request"].pop("as_of") == "1"
+    assert one["request"].pop("as_of") is None
+    assert one == other
+    assert again.revision == 1
+    late = refused(
+        NotValidError,
+        lambda: imported.export(target, tmp_path / "late", at=BEGIN),
+        tmp_path / "late",
+    )
+    assert (
+        f"no gain of {PANELS[1]} is valid at {BEGIN}; a gap begins 2019-06-01T00:00:00Z: the panel was warm"
+        in str(late)
+    )
+    assert f"no offset of {PANELS[1]}" in str(late)
+
+
+def test_a_runs_own_begin_answers_and_another_instant_is_taken_with_a_warning(
+    imported: Registry, tree: Path, tmp_path: Path
+) -> None:
+    configured(imported, PANELS[:1])
+    imported.versions.add(PANELS[0], tree / "M002", valid_from="2020-01-01T00:30:00Z")
+    own = imported.constants(DATASET)
+    assert own.provenance.resolution.instant_is == "begin of the run"
+    assert same_bits(own["pixel_gain"], stacked(tree, "gain", PANELS[:1]))
+    assert [
+        f"another {kind} of {PANELS[0]} begins 2020-01-01T00:30:00Z, inside {DATASET}" in warning
+        for kind, warning in zip(("gain", "offset"), own.provenance.warnings, strict=True)
+    ] == [True, True]
+    other = imported.export(DATASET, tmp_path / "out", at="20200101003000")
+    assert same_bits(np.load(tmp_path / "out" / "pixel_gain.npy"), stacked(tree, "gain", PANELS[1:2]))
+    assert (
+        f"{DATASET} began at {BEGIN}; the constants of 2020-01-01T00:30:00Z are taken, as asked"
+        in other.warnings
+    )
+    found = document(tmp_path / "out")
+    assert found["resolution"]["instant"] == found["request"]["at"] == "2020-01-01T00:30:00Z"
+    assert found["resolution"]["instant_is"] == "request"
+    assert found["resolution"]["run"]["begin"] == BEGIN
+    assert found["warnings"] == list(other.warnings)
+
+
+def test_a_run_without_a_begin_is_refused_with_the_command_that_mends_it(
+    imported: Registry, tmp_path: Path
+) -> None:
+    imported.detectors.configure("xcs1", SOURCE, PANELS[0], first_run=1)
+    output = tmp_path / "out"
+    for why in ("is not registered", "is registered without a begin"):
+        error = refused(NotValidError, lambda: imported.export(DATASET, output), output)
+        assert error.code == 4
+        assert error.message == (
+            f"{DATASET} {why}, so it is not known which constants were valid;"
+            f" give --at, or calreg run add {DATASET} --begin T"
+        )
+        imported.runs.add(DATASET)
+    assert imported.export(DATASET, output, at=BEGIN).warnings == ()
+
+
+def test_a_subset_of_the_types_is_written_alone(shared: Registry, tmp_path: Path) -> None:
+    exported = shared.export(PANELS[0], tmp_path / "out", at=BEGIN, types=["pixel_offset", "pixel_offset"])
+    assert [each.type for each in exported.outputs] == ["pixel_offset"]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"pixel_offset.npy", "provenance.json"}
+    (panel,) = document(tmp_path / "out")["resolution"]["panels"]
+    assert [constants["kind"] for constants in panel["constants"]] == ["offset"]
+
+
+def test_requests_that_cannot_be_understood_are_refused_in_a_sentence(
+    imported: Registry, tmp_path: Path
+) -> None:
+    imported.detectors.configure("xcs1", SOURCE, PANELS[0], first_run=1)
+    imported.detectors.configure("xcs1", "XcsEndstation.0:Jungfrau.1", PANELS[1], first_run=1)
+    output = tmp_path / "out"
+    cases: list[tuple[type[RegistryError], dict[str, Any], str]] = [
+        (RequestError, {"target": PANELS[0]}, "a detector Id has no time of its own: give --at"),
+        (RequestError, {"target": "M001", "at": BEGIN}, "M001 is an M-number, not a detector"),
+        (RequestError, {"target": PANELS[0], "at": BEGIN, "source": SOURCE}, "a source goes with a dataset"),
+        (
+            RequestError,
+            {"target": PANELS[0], "at": BEGIN, "types": ["pixel_gain", "pixel_mask"]},
+            "'pixel_mask' is no calibration type of jungfrau; known: pixel_gain, pixel_offset",
+        ),
+        (
+            RequestError,
+            {"target": PANELS[0], "at": BEGIN, "format": "root"},
+            "'root' is no format of exports",
+        ),
+        (
+            RequestError,
+            {"target": DATASET, "at": BEGIN},
+            f"{DATASET} has 2 sources: {SOURCE}, XcsEndstation.0:Jungfrau.1; say which one",
+        ),
+        (RequestError, {"target": DATASET, "at": BEGIN, "source": "XcsEndstation.0"}, "fits 2 sources"),
+        (
+            NotFoundError,
+            {"target": DATASET, "at": BEGIN, "source": "Jungfrau.2"},
+            "has no source 'Jungfrau.2'",
+        ),
+        (NotFoundError, {"target": "exp=xcs2:run=1", "at": BEGIN}, "experiment xcs2 is not known"),
+        (
+            NotFoundError,
+            {"target": "190408-181206-ffff", "at": BEGIN},
+            "panel 190408-181206-ffff is not known",
+        ),
+        (NotFoundError, {"target": PANELS[0], "at": BEGIN, "as_of": 99}, "99"),
+        (InstantError, {"target": PANELS[0], "at": "2020"}, "'2020' is no instant"),
+        (InstantError, {"target": PANELS[0], "at": "beginning"}, "beginning"),
+        (InstantError, {"target": PANELS[0], "at": BEGINNING}, "not an instant at which to ask"),
+    ]
+    for kind, request, sentence in cases:
+        error = refused(kind, lambda request=request: imported.export(output=output, **request), output)
+        assert sentence in str(error)
+    assert len(imported.log()) == 3
+
+
+def test_all_that_is_missing_is_listed_at_once(imported: Registry, tmp_path: Path) -> None:
+    imported.panels.add("190408-181206-ffff")
+    offset_gap = imported.versions.gap(
+        PANELS[1], kinds=["offset"], valid_from="2019-12-01T00:00:00Z", comment="light leak"
+    )
+    assert offset_gap.revision == 3
+    output = tmp_path / "deep" / "out"
+    target = detector([PANELS[0], PANELS[1], "190408-181206-ffff"])
+    error = refused(NotValidError, lambda: imported.export(target, output, at=BEGIN), output.parent)
+    assert error.code == 4
+    assert error.message == "3 constants are missing"
+    assert error.details == (
+        f"no offset of {PANELS[1]} is valid at {BEGIN}; a gap begins 2019-12-01T00:00:00Z: light leak",
+        f"no gain of 190408-181206-ffff is valid at {BEGIN}; no version of any kind is registered for this panel",
+        f"no offset of 190408-181206-ffff is valid at {BEGIN}; no version of any kind is registered for this panel",
+    )
+    before = refused(
+        NotValidError,
+        lambda: imported.export(target, output, at="2018-12-31T23:59:59.999999Z"),
+        output.parent,
+    )
+    assert before.details[:2] == tuple(
+        f"no {kind} of {PANELS[0]} is valid at 2018-12-31T23:59:59.999999Z; the first begins 2019-01-01T00:00:00Z"
+        for kind in ("gain", "offset")
+    )
+    unknown = refused(
+        NotFoundError,
+        lambda: imported.export("190408-181206-aaaa_190408-181206-bbbb", output, at=BEGIN),
+        output.parent,
+    )
+    assert unknown.code == 3
+    assert len(unknown.details) == 2
+
+
+def test_a_damaged_missing_or_swapped_object_stops_the_export_and_no_output_is_left(
+    place: RegistryPlace, small_tree: Path, tmp_path: Path
+) -> None:
+    def object_of(module: str, name: str) -> Path:
+        sha256 = digest(small_tree / module / name)
+        return place.store / "objects" / sha256[:2] / f"{sha256}.npy"
+
+    damaged, other = object_of("M002", "g2_offset.npy"), object_of("M001", "g2_offset.npy")
+    sound = damaged.name.removesuffix(".npy")
+
+    def flip(content: bytes) -> bytes:
+        return content[:-1] + bytes([content[-1] ^ 1])
+
+    with place.open() as registry:
+        registry.import_tree(small_tree)
+        registry.export(PANELS[0], tmp_path / "old", at=BEGIN)
+        before = {path.name: path.read_bytes() for path in (tmp_path / "old").iterdir()}
+        content, foreign = damaged.read_bytes(), other.read_bytes()
+        (offset,) = registry.validity(PANELS[1], kinds=["offset"]).versions
+        damages = (
+            (flip(content), "is damaged: its bytes have another checksum"),
+            (foreign, "is damaged: its bytes have another checksum"),
+            (None, "is missing from the store"),
+        )
+        for bad, sentence in damages:
+            damaged.unlink()
+            if bad is not None:
+                damaged.write_bytes(bad)
+            for output, force in ((tmp_path / "new" / "out", False), (tmp_path / "old", True)):
+                with pytest.raises(CorruptionError) as error:
+                    registry.export(detector(PANELS[:2]), output, at=BEGIN, force=force)
+                assert error.value.code == 6
+                assert f"object {sound} " in error.value.message
+                assert sentence in error.value.message
+                assert (
+                    f"it is offset of gain range 2 of panel {PANELS[1]}, version {offset.version}"
+                    in error.value.message
+                )
+                assert error.value.values["panel"] == PANELS[1]
+                assert error.value.values["version"] == offset.version
+                assert error.value.values["path"] == str(damaged)
+                assert not (tmp_path / "new").exists()
+                assert {path.name: path.read_bytes() for path in (tmp_path / "old").iterdir()} == before
+            damaged.write_bytes(content)
+        assert same_bits(
+            registry.constants(PANELS[1], at=BEGIN)["pixel_offset"],
+            stacked(small_tree, "offset", PANELS[1:2]),
+        )
+
+
+def test_an_existing_output_is_a_conflict_and_force_replaces_all(shared: Registry, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    shared.export(PANELS[0], output, at=BEGIN)
+    before = {path.name: path.read_bytes() for path in output.iterdir()}
+    with pytest.raises(ConflictError) as error:
+        shared.export(PANELS[1], output, at=BEGIN)
+    assert error.value.code == 5
+    assert "holds pixel_gain.npy, pixel_offset.npy, provenance.json already; --force" in error.value.message
+    assert {path.name: path.read_bytes() for path in output.iterdir()} == before
+    forced = shared.export(PANELS[1], output, at=BEGIN, types=["pixel_gain"], force=True)
+    assert digest(output / "pixel_gain.npy") == forced.outputs[0].sha256
+    assert provenance.read(output / "provenance.json").resolution.detector_id == PANELS[1]
+
+
+def test_an_output_folder_that_cannot_be_written_is_refused_and_stays_empty(
+    sqlite_place: RegistryPlace, small_tree: Path, open_folder: Path
+) -> None:
+    output = open_folder / "out"
+    output.mkdir(mode=0o555)
+    with sqlite_place.open() as registry:
+        registry.import_tree(small_tree)
+        for place in (output, output / "deeper"):
+            with (
+                readable(sqlite_place, open_folder / "copy") as copy,
+                copy.open() as reader,
+                ordinary_user(),
+                pytest.raises(UnavailableError) as error,
+            ):
+                reader.export(PANELS[0], place, at=BEGIN)
+            assert error.value.code == 8
+            assert "cannot be written: Permission denied" in error.value.message
+            shutil.rmtree(open_folder / "copy")
+        assert list(output.iterdir()) == []
+
+
+@contextlib.contextmanager
+def readable(place: RegistryPlace, folder: Path) -> Iterator[RegistryPlace]:
+    """Copy a SQLite registry to where every user can read and nobody but its owner write the database."""
+    folder.mkdir()
+    folder.chmod(0o777)
+    with contextlib.closing(place.engine().raw_connection()) as connection:
+        connection.cursor().execute(f"VACUUM INTO '{folder / 'registry.sqlite'}'")
+    shutil.copytree(place.store, folder / "store")
+    (folder / "registry.sqlite").chmod(0o444)
+    yield RegistryPlace(f"sqlite:///{folder / 'registry.sqlite'}", folder / "store")
+
+
+def assert_not_recorded(reader: Registry, output: Path) -> None:
+    exported = reader.export(PANELS[0], output, at=BEGIN)
+    assert exported.recorded is False
+    (note,) = exported.notes
+    assert note.startswith("the export is not recorded: the database ")
+    assert {path.name for path in output.iterdir()} == {
+        "pixel_gain.npy",
+        "pixel_offset.npy",
+        "provenance.json",
+    }
+    assert [digest(Path(each.path)) for each in exported.outputs] == [
+        each.sha256 for each in exported.outputs
+    ]
+
+
+def test_a_reader_of_a_sqlite_file_exports_all_the_same_without_a_record(
+    sqlite_place: RegistryPlace, small_tree: Path, open_folder: Path
+) -> None:
+    with sqlite_place.open() as registry:
+        registry.import_tree(small_tree)
+    with readable(sqlite_place, open_folder / "copy") as copy, ordinary_user(), copy.open() as reader:
+        assert_not_recorded(reader, open_folder / "copy" / "out")
+        with pytest.raises(UnavailableError, match="readonly database"):
+            reader.panels.add("190408-181206-ffff")
+
+
+def test_a_role_of_postgresql_that_may_only_read_exports_all_the_same_without_a_record(
+    request: pytest.FixtureRequest, small_tree: Path, tmp_path: Path
+) -> None:
+    for place in new_place(request, tmp_path, "postgresql"):
+        role = f"calreg_reader_{os.getpid()}"
+        with place.open() as registry:
+            registry.import_tree(small_tree)
+        engine = place.engine()
+        with engine.begin() as connection:
+            connection.execute(sa.text(f"CREATE ROLE {role} LOGIN PASSWORD 'reads-only'"))
+            connection.execute(sa.text(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}"))
+        try:
+            url = sa.make_url(place.database).set(username=role, password="reads-only")  # noqa: S106
+            reading = RegistryPlace(url.render_as_string(hide_password=False), place.store)
+            with reading.open() as reader:
+                assert_not_recorded(reader, tmp_path / "out")
+                with pytest.raises(UnavailableError, match="permission denied"):
+                    reader.panels.add("190408-181206-ffff")
+            with place.open() as registry:
+                assert len(registry.log()) == 1
+                with pytest.raises(NotFoundError):
+                    registry.identify(tmp_path / "out" / "pixel_gain.npy")
+        finally:
+            with engine.begin() as connection:
+                connection.execute(sa.text(f"DROP OWNED BY {role}"))
+                connection.execute(sa.text(f"DROP ROLE {role}"))
+            engine.dispose()
+
+
+def test_an_export_is_recorded_at_a_revision_and_is_none(
+    place: RegistryPlace, small_tree: Path, tmp_path: Path
+) -> None:
+    with place.open() as registry:
+        registry.import_tree(small_tree)
+        configured(registry)
+        exported = registry.export(DATASET, tmp_path / "out")
+        assert exported.recorded is True
+        assert exported.notes == ()
+        assert [revision.revision for revision in registry.log()] == [3, 2, 1]
+        used = {
+            version.version for panel in PANELS[:2] for version in registry.validity(panel, at=BEGIN).versions
+        }
+    engine = place.engine()
+    with engine.connect() as connection:
+        row = connection.execute(sa.text("SELECT * FROM export")).one()
+        outputs = connection.execute(sa.text("SELECT type, path, sha256, size FROM export_output")).all()
+        inputs = connection.execute(sa.text("SELECT version_id FROM export_input")).scalars()
+        assert set(inputs) == used
+    engine.dispose()
+    assert (row.revision, row.experiment, row.run, row.source) == (3, "xcs1", 12, SOURCE)
+    assert row.detector_id == detector(PANELS[:2])
+    assert row.provenance_path == str(tmp_path / "out" / "provenance.json")
+    assert row.provenance_sha256 == digest(tmp_path / "out" / "provenance.json")
+    assert {tuple(output) for output in outputs} == {
+        (each.type, each.path, each.sha256, each.size) for each in exported.outputs
+    }
+
+
+def test_constants_in_memory_are_those_of_the_export_with_the_same_provenance(
+    imported: Registry, tmp_path: Path
+) -> None:
+    configured(imported)
+    imported.export(DATASET, tmp_path / "out")
+    written = provenance.read(tmp_path / "out" / "provenance.json")
+    held = imported.constants(DATASET)
+    assert list(held) == list(TYPES)
+    assert len(held) == 2
+    assert "pixel_mask" not in held
+    for name in TYPES:
+        assert same_bits(held[name], np.load(tmp_path / "out" / f"{name}.npy"))
+    assert held.provenance.resolution == written.resolution
+    assert held.provenance.registry == written.registry
+    assert held.provenance.request.format == "memory"
+    assert [(each.type, each.unit, each.shape) for each in held.provenance.outputs] == [
+        (each.type, each.unit, each.shape) for each in written.outputs
+    ]
+    assert {each.path for each in held.provenance.outputs} == {None}
+    assert len(imported.log()) == 3
+
+
+def test_a_registry_is_opened_from_the_package_as_the_documentation_says(
+    sqlite_place: RegistryPlace, small_tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in sqlite_place.environment.items():
+        monkeypatch.setenv(name, value)
+    with package.open_registry() as registry:
+        registry.import_tree(small_tree)
+        constants = registry.constants(detector(PANELS[:2]), at="20200101000000")
+    assert constants["pixel_gain"].shape == (3, 2, 512, 1024)
+    assert constants.provenance.resolution.instant == BEGIN
+
+
+def test_an_output_folder_need_not_have_a_name_in_utf_8(shared: Registry, tmp_path: Path) -> None:
+    output = tmp_path / os.fsdecode(b"caf\xe9")
+    assert shared.export(PANELS[0], output, at=BEGIN, types=["pixel_gain"]).recorded is True
+    found = shared.identify(output / "pixel_gain.npy").exports
+    assert found[-1].path == str(tmp_path / "caf\\xe9" / "pixel_gain.npy")
+
+
+def test_the_order_of_the_panels_is_that_of_the_detector_id(shared: Registry, tree: Path) -> None:
+    for panels in (PANELS[:3], [PANELS[2], PANELS[0], PANELS[1]]):
+        held = shared.constants(f"jungfrau_{detector(panels)}", at=BEGIN, types=["pixel_offset"])
+        assert same_bits(held["pixel_offset"], stacked(tree, "offset", panels))
+        assert [panel.panel for panel in held.provenance.resolution.panels] == list(panels)

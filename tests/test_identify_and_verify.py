@@ -1,0 +1,263 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from registry.errors import (
+    ConflictError,
+    CorruptionError,
+    NotFoundError,
+    RequestError,
+    UnavailableError,
+)
+from registry.records import Problem
+from tests.conftest import RegistryPlace
+from tests.making import NEW_A, PANEL_A, PANEL_B, panel_folder
+
+BEGIN = "2020-01-01T00:00:00Z"
+
+
+@pytest.fixture(scope="module")
+def arrays(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    base = tmp_path_factory.mktemp("arrays")
+    for seed, panel in enumerate((PANEL_A, PANEL_B)):
+        panel_folder(base / panel, seed)
+    return base
+
+
+@pytest.fixture
+def filled(place: RegistryPlace, arrays: Path) -> RegistryPlace:
+    """A registry of two panels: revisions 1 to 4, versions 1 (gain) to 4 (offset)."""
+    with place.open() as registry:
+        for panel in (PANEL_A, PANEL_B):
+            registry.panels.add(panel)
+            registry.versions.add(panel, arrays / panel, valid_from="beginning")
+    return place
+
+
+def objects(place: RegistryPlace) -> list[Path]:
+    return sorted((place.store / "objects").glob("*/*.npy"))
+
+
+def problems(place: RegistryPlace) -> tuple[Problem, ...]:
+    with place.open() as registry:
+        return registry.verify().problems
+
+
+def execute(place: RegistryPlace, *statements: str) -> None:
+    engine = place.engine()
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.execute(sa.text(statement))
+    engine.dispose()
+
+
+def drop_trigger(place: RegistryPlace, table: str, event: str) -> None:
+    on = "" if place.is_sqlite else f" ON {table}"
+    execute(place, f"DROP TRIGGER {table}_{event}{on}")
+
+
+def test_an_input_file_leads_to_its_constants_and_to_every_version_withdrawn_ones_too(
+    filled: RegistryPlace, arrays: Path
+) -> None:
+    with filled.open() as registry:
+        registry.panels.add(NEW_A)
+        registry.versions.add(NEW_A, arrays / PANEL_A, valid_from="20180101000000")
+        registry.versions.withdraw(1, comment="measured warm")
+        found = registry.identify(arrays / PANEL_A / "g2_gain.npy")
+        (constants,) = found.inputs
+        assert found.exports == ()
+        assert (constants.kind, constants.gain_range) == ("gain", 2)
+        assert [(each.version, each.panel, each.withdrawn_in) for each in constants.versions] == [
+            (1, PANEL_A, 7),
+            (5, NEW_A, None),
+        ]
+        assert {each.constants for each in constants.versions} == {constants.constants}
+        earlier = registry.identify(arrays / PANEL_A / "g2_gain.npy", as_of=4).inputs[0].versions
+        assert [(each.version, each.withdrawn_in) for each in earlier] == [(1, None)]
+        assert registry.identify(objects(filled)[0]).sha256 == objects(filled)[0].stem
+
+
+def test_an_output_and_its_provenance_lead_to_every_export_that_wrote_them(
+    filled: RegistryPlace, tmp_path: Path
+) -> None:
+    with filled.open() as registry:
+        for name in ("first", "second"):
+            registry.export(PANEL_A, tmp_path / name, at=BEGIN)
+        copy = tmp_path / "copy.npy"
+        shutil.copy(tmp_path / "first" / "pixel_gain.npy", copy)
+        found = registry.identify(copy)
+        assert found.inputs == ()
+        assert [(each.export, each.type, each.path) for each in found.exports] == [
+            (number, "pixel_gain", str(tmp_path / name / "pixel_gain.npy"))
+            for number, name in ((1, "first"), (2, "second"))
+        ]
+        assert {(each.detector_id, str(each.instant), each.revision) for each in found.exports} == {
+            (PANEL_A, BEGIN, 4)
+        }
+        (document,) = registry.identify(tmp_path / "second" / "provenance.json").exports
+        assert (document.export, document.type) == (2, "provenance")
+        assert document.path == str(tmp_path / "second" / "provenance.json")
+
+
+def test_a_file_that_nobody_knows_is_not_found(filled: RegistryPlace, arrays: Path, tmp_path: Path) -> None:
+    unknown = tmp_path / "unknown.npy"
+    unknown.write_bytes((arrays / PANEL_A / "g0_gain.npy").read_bytes()[:-1])
+    with filled.open() as registry:
+        with pytest.raises(
+            NotFoundError, match="is neither a registered file nor a recorded export"
+        ) as error:
+            registry.identify(unknown)
+        assert error.value.code == 3
+        assert error.value.values["sha256"] in error.value.message
+        with pytest.raises(NotFoundError, match="is neither"):
+            registry.identify(arrays / PANEL_B / "g0_gain.npy", as_of=3)
+        with pytest.raises(NotFoundError, match=r"there is no file '.*nowhere\.npy'"):
+            registry.identify(tmp_path / "nowhere.npy")
+        with pytest.raises(RequestError, match="is a folder, not a file"):
+            registry.identify(tmp_path)
+
+
+def test_a_sound_registry_is_verified_whole_and_without_a_remark(filled: RegistryPlace) -> None:
+    with filled.open() as registry:
+        registry.versions.gap(PANEL_A, valid_from="2019-01-01T00:00:00Z", comment="warm")
+        found = registry.verify()
+    assert (found.problems, found.notes) == ((), ())
+    assert found.checked == 12 + 4
+
+
+def test_every_damaged_object_is_found_named_and_left_as_it_is(filled: RegistryPlace) -> None:
+    flipped, cut, longer, gone, one, other, folder, *sound = objects(filled)
+    swapped = other.read_bytes(), one.read_bytes()
+    content = flipped.read_bytes()
+    damages: dict[Path, Callable[[Path], object]] = {
+        flipped: lambda path: path.write_bytes(content[:500] + bytes([content[500] ^ 4]) + content[501:]),
+        cut: lambda path: path.write_bytes(path.read_bytes()[:-1]),
+        longer: lambda path: path.write_bytes(path.read_bytes() + b"\0"),
+        one: lambda path: path.write_bytes(swapped[0]),
+        other: lambda path: path.write_bytes(swapped[1]),
+    }
+    for path, damage in damages.items():
+        path.chmod(0o644)
+        damage(path)
+        path.chmod(0o444)  # mode bits prove nothing
+    gone.unlink()
+    folder.unlink()
+    folder.mkdir()
+    with filled.open() as registry:
+        found = registry.verify()
+    assert found.checked == 16
+    assert {problem.path: problem.sha256 for problem in found.problems} == {
+        str(path): path.stem for path in (*damages, gone, folder)
+    }
+    sentences = {problem.path: problem.problem for problem in found.problems}
+    assert all(Path(path).stem in sentence for path, sentence in sentences.items())
+    assert all("its bytes have another checksum" in sentences[str(path)] for path in damages)
+    assert "is missing from the store" in sentences[str(gone)]
+    assert "Is a directory" in sentences[str(folder)]
+    assert not any(str(path) in sentences for path in sound)
+    assert not gone.exists()  # nothing is repaired
+    assert one.read_bytes() == swapped[0]
+
+
+def test_registering_a_damaged_object_again_mends_it(filled: RegistryPlace, arrays: Path) -> None:
+    damaged = objects(filled)[0]
+    damaged.unlink()
+    damaged.write_bytes(b"")
+    assert len(problems(filled)) == 1
+    with filled.open() as registry:
+        for panel in (PANEL_A, PANEL_B):
+            assert registry.versions.add(panel, arrays / panel, valid_from="beginning").revision is None
+    assert problems(filled) == ()
+
+
+def test_a_manifest_cannot_be_tampered_with_but_past_its_guard_and_then_verify_finds_it(
+    filled: RegistryPlace,
+) -> None:
+    tamper = (
+        "UPDATE constants_file SET sha256 = (SELECT sha256 FROM constants_file WHERE constants_id = 3"
+        " AND gain_range = 0) WHERE constants_id = 1 AND gain_range = 0"
+    )
+    with pytest.raises(sa.exc.DBAPIError):
+        execute(filled, tamper)
+    assert problems(filled) == ()
+    with filled.open() as registry:
+        sha256 = registry.versions.show(1)[0].constants
+    drop_trigger(filled, "constants_file", "update")
+    execute(filled, tamper)
+    found = problems(filled)
+    assert [(each.sha256, each.path, each.problem) for each in found[:-1]] == [
+        (sha256, f"constants {sha256}", "the files are not those of the manifest")
+    ]
+    assert found[-1].problem == "the trigger constants_file_update is missing or disabled"
+
+
+def test_a_file_taken_out_of_a_manifest_is_found(filled: RegistryPlace) -> None:
+    drop_trigger(filled, "constants_file", "delete")
+    execute(filled, "DELETE FROM constants_file WHERE constants_id = 2")
+    assert [each.problem for each in problems(filled)] == [
+        "the files are not those of the manifest",
+        "the trigger constants_file_delete is missing or disabled",
+    ]
+
+
+def test_a_missing_guard_is_reported_with_the_database_and_not_its_password(filled: RegistryPlace) -> None:
+    drop_trigger(filled, "version", "delete")
+    (problem,) = problems(filled)
+    assert problem.problem == "the trigger version_delete is missing or disabled"
+    assert problem.sha256 is None
+    assert problem.path.startswith("sqlite:///" if filled.is_sqlite else "postgresql://")
+
+
+def test_a_disabled_guard_of_postgresql_is_as_bad_as_a_missing_one(filled: RegistryPlace) -> None:
+    if filled.is_sqlite:
+        return
+    execute(filled, "ALTER TABLE version DISABLE TRIGGER version_update")
+    assert [each.problem for each in problems(filled)] == [
+        "the trigger version_update is missing or disabled"
+    ]
+    execute(filled, "ALTER TABLE version ENABLE TRIGGER version_update")  # but not for replicas
+    assert len(problems(filled)) == 1
+    execute(filled, "ALTER TABLE version ENABLE ALWAYS TRIGGER version_update")
+    assert problems(filled) == ()
+
+
+def test_a_file_that_nothing_refers_to_is_noted_and_no_problem(filled: RegistryPlace) -> None:
+    first = objects(filled)[0]
+    strays = [first.with_name("0" * 64 + ".npy"), first.with_name(".arriving-abc")]
+    for stray in strays:
+        stray.write_bytes(b"left by a crash")
+    with filled.open() as registry:
+        found = registry.verify()
+    assert found.problems == ()
+    assert found.notes == ("2 files in the store are referred to by nothing",)
+    assert all(stray.exists() for stray in strays)
+
+
+def test_a_store_whose_marker_is_damaged_missing_or_anothers_is_refused(sqlite_place: RegistryPlace) -> None:
+    marker = sqlite_place.store / "registry.json"
+    content = marker.read_text()
+    for damaged in ("", "{", "[]", '{"registry": 7}', "[" * 10_000):
+        marker.write_text(damaged)
+        with pytest.raises(
+            CorruptionError, match=r"registry\.json' is damaged: it names no registry"
+        ) as error:
+            sqlite_place.open()
+        assert error.value.code == 6
+        assert marker.read_text() == damaged
+    marker.write_text('{"registry": "another", "format": 1}')
+    with pytest.raises(
+        ConflictError, match="belongs to registry another, the database to registry "
+    ) as conflict:
+        sqlite_place.open()
+    assert conflict.value.code == 5
+    marker.unlink()
+    with pytest.raises(UnavailableError, match="there is no store .*; calreg init makes one"):
+        sqlite_place.open()
+    marker.write_text(content)
+    with sqlite_place.open() as registry:
+        assert registry.verify().problems == ()

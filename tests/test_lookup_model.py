@@ -1,0 +1,215 @@
+"""The look-up is compared with a naive model, over random histories, at every boundary, as of every revision."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from registry.api import Registry
+from registry.database import Change
+from registry.errors import ConflictError, NotValidError
+from registry.instants import BEGINNING, Instant, parse_instant
+from registry.lookup import versions
+from registry.lookup.panels import find_panels
+from registry.lookup.revisions import newest_revision
+from registry.lookup.validity import versions_at
+from registry.records import CheckedConstants, CheckedFile, Statistics, Version
+from registry.registration.constants import check_in, record_constants
+from registry.registration.panels import add_panels
+from registry.registration.versions import Statement, state, state_gap, withdraw_version
+
+KINDS = ("gain", "offset")
+T = parse_instant("2018-01-01T00:00:00Z")
+STARTS = (BEGINNING, T, Instant(T + 1), Instant(T + 3_600_000_000))
+INSTANTS = sorted(
+    {Instant(start + step) for start in STARTS for step in (-1, 0, 1) if start + step >= BEGINNING}
+)
+
+
+# The model. A place in time is (panel, kind, start); contents are texts, or None for a gap.
+
+
+@dataclass
+class Fact:
+    number: int
+    place: tuple[str, str, Instant]
+    content: str | None
+    recorded_in: int
+    withdrawn_in: int | None = None
+
+    def was_live(self, revision: int) -> bool:
+        return self.recorded_in <= revision and (self.withdrawn_in is None or self.withdrawn_in > revision)
+
+
+@dataclass
+class Model:
+    revision: int
+    last: int
+    facts: list[Fact] = field(default_factory=list)
+
+    def ranges(self, panel: str, kind: str, revision: int) -> list[tuple[Fact, Instant | None]]:
+        facts = [f for f in self.facts if f.place[:2] == (panel, kind) and f.was_live(revision)]
+        facts.sort(key=lambda fact: fact.place[2])
+        ends = [fact.place[2] for fact in facts[1:]] + [None]
+        return list(zip(facts, ends, strict=False))
+
+    def state(self, wanted: Sequence[tuple[Any, str | None]], *, supersede: bool) -> bool:
+        """Record, and tell whether that is allowed."""
+        new, old = {}, []
+        for place, content in wanted:
+            if any(content != other for same, other in wanted if same == place):
+                return False
+            here = [fact for fact in self.facts if fact.place == place]
+            live = [fact for fact in here if fact.withdrawn_in is None]
+            if any(fact.content == content for fact in live):
+                continue
+            if not supersede and (live or any(fact.content == content for fact in here)):
+                return False
+            new[place] = content
+            old += live
+        self._commit(new, old)
+        return True
+
+    def gap(self, panel: str, start: Instant, *, supersede: bool) -> bool:
+        kinds = {f.place[1] for f in self.facts if f.place[0] == panel and f.content and not f.withdrawn_in}
+        wanted = [((panel, kind, start), None) for kind in sorted(kinds)]
+        return bool(wanted) and self.state(wanted, supersede=supersede)
+
+    def withdraw(self, fact: Fact) -> bool:
+        if fact.withdrawn_in is None:
+            self._commit({}, [fact])
+            return True
+        return False
+
+    def _commit(self, new: dict[Any, str | None], old: list[Fact]) -> None:
+        if new or old:
+            self.revision += 1
+        for fact in old:
+            fact.withdrawn_in = self.revision
+        for place, content in new.items():
+            self.last += 1
+            self.facts.append(Fact(self.last, place, content, self.revision))
+
+
+# Random histories over two panels, two kinds and few starts, so that they collide.
+
+places = st.tuples(st.integers(0, 1), st.sampled_from(KINDS), st.sampled_from(STARTS))
+contents = st.sampled_from(["A", "B", None])
+steps = st.one_of(
+    st.tuples(st.just("state"), st.lists(st.tuples(places, contents), min_size=1, max_size=3), st.booleans()),
+    st.tuples(st.just("gap"), st.tuples(st.integers(0, 1), st.sampled_from(STARTS)), st.booleans()),
+    st.tuples(st.just("withdraw"), st.integers(0, 30), st.none()),
+)
+histories = st.lists(steps, min_size=3, max_size=10)
+
+_serial_numbers = itertools.count(1)
+
+
+def some_constants(kind: str, content: str) -> CheckedConstants:
+    """Return constants that no file stands behind: the look-up never reads one."""
+    seen = Statistics(1.0, 1.0, 1.0, zeros=0, nonfinite=0)
+    sums = [hashlib.sha256(f"{kind} {content} {number}".encode()).hexdigest() for number in range(3)]
+    files = [CheckedFile(Path("none"), sha256, 1, "<f4", (512, 1024), seen) for sha256 in sums]
+    return check_in("jungfrau", kind, files, ())
+
+
+SHA256 = {(kind, content): some_constants(kind, content).sha256 for kind in KINDS for content in "AB"}
+
+
+def begin(registry: Registry) -> tuple[list[str], Model]:
+    """Record two panels that no example before had, and what can be stated of them."""
+    panels = [f"1-1-{next(_serial_numbers):x}" for _ in range(2)]
+
+    def act(change: Change) -> None:
+        add_panels(change, panels)
+        record_constants(change, [some_constants(*key) for key in SHA256])
+
+    registry._backend.change(act)
+    with registry._backend.view() as view:
+        last = view.connection.execute(sa.text("SELECT coalesce(max(id), 0) FROM version")).scalar_one()
+        return panels, Model(view.revision, last)
+
+
+def replay(registry: Registry, model: Model, panels: list[str], step: tuple[str, Any, Any]) -> None:
+    """Take the same step in the registry and in the model: both take it, or both refuse."""
+    what, given_to, supersede = step
+    if what == "withdraw":
+        if not model.facts:
+            return
+        fact = model.facts[given_to % len(model.facts)]
+        allowed = model.withdraw(fact)
+
+        def act(change: Change) -> None:
+            withdraw_version(change, fact.number)
+
+    elif what == "gap":
+        panel, start = panels[given_to[0]], given_to[1]
+        allowed = model.gap(panel, start, supersede=supersede)
+
+        def act(change: Change) -> None:
+            targets = find_panels(change.connection, [panel], change.view)
+            state_gap(change, targets, None, start, supersede=supersede)
+
+    else:
+        wanted = [((panels[panel], kind, start), content) for (panel, kind, start), content in given_to]
+        allowed = model.state(wanted, supersede=supersede)
+        statements = [
+            Statement(*place, None if content is None else SHA256[place[1], content])
+            for place, content in wanted
+        ]
+
+        def act(change: Change) -> None:
+            state(change, statements, supersede=supersede)
+
+    if allowed:
+        outcome = registry._backend.change(act, "a step")
+        assert outcome.revision in (None, model.revision)
+    else:
+        with pytest.raises((ConflictError, NotValidError)):
+            registry._backend.change(act, "a step")
+
+
+def answered(version: Version) -> tuple[int, Instant, Instant | None, str | None]:
+    return version.version, version.valid_from, version.valid_to, version.constants
+
+
+def expected(fact: Fact, end: Instant | None) -> tuple[int, Instant, Instant | None, str | None]:
+    content = None if fact.content is None else SHA256[fact.place[1], fact.content]
+    return fact.number, fact.place[2], end, content
+
+
+@given(history=histories)
+@settings(max_examples=20)
+def test_the_registry_answers_as_a_naive_model_does(
+    registry: Registry, history: list[tuple[str, Any, Any]]
+) -> None:
+    names, model = begin(registry)
+    first = model.revision
+    for step in history:
+        replay(registry, model, names, step)
+    with registry._backend.view() as view:
+        assert newest_revision(view.connection) == model.revision, "a refused step left something behind"
+        panels = find_panels(view.connection, names, view.revision)
+        for revision in range(first, model.revision + 1):
+            ranges = {(panel, kind): model.ranges(panel, kind, revision) for panel in names for kind in KINDS}
+            told = versions.ranges(view.connection, panels, None, revision)
+            assert [answered(version) for version in told] == [
+                expected(*each) for found in ranges.values() for each in found
+            ]
+            for instant in INSTANTS:
+                holding = versions_at(view.connection, panels, KINDS, instant, revision)
+                assert {key: answered(version) for key, version in holding.items()} == {
+                    key: expected(fact, end)
+                    for key, found in ranges.items()
+                    for fact, end in found
+                    if fact.place[2] <= instant and (end is None or instant < end)
+                }, (instant, revision)

@@ -1,0 +1,379 @@
+"""The schema goes up, down and up again, and a database that is not this software's is refused as it is."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from typer.testing import CliRunner
+
+from registry import schema
+from registry.api import Registry, create_registry, upgrade_database
+from registry.cli import app
+from registry.database import migrations
+from registry.database.engine import make_engine
+from registry.errors import SchemaError, UnavailableError
+from tests.conftest import RegistryPlace
+from tests.making import PANEL_A
+from tests.test_schema import catalogue
+
+VERBS = (["panel", "list"], ["database", "check"], ["database", "upgrade"], ["verify"], ["log"])
+
+FAILING = '''
+"""Do some of it, and fail."""
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision, branch_labels, depends_on = "0002", "0001", None, None
+
+def upgrade():
+    op.add_column("run", sa.Column("weather", sa.Text()))
+    op.create_table("extra", sa.Column("id", sa.Integer(), primary_key=True))
+    op.execute("INSERT INTO extra VALUES (1)")
+    op.execute("SELECT nothing FROM nowhere")
+'''
+
+
+@pytest.fixture
+def engine(place: RegistryPlace) -> Iterator[sa.Engine]:
+    made = place.engine()
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def ours(place: RegistryPlace) -> Iterator[sa.Engine]:
+    """The engine with which the registry itself opens the database."""
+    made = make_engine(place.database)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> RegistryPlace:
+    """A database that holds nothing: an empty file, or one just made on the server."""
+    if request.param == "postgresql":
+        return RegistryPlace(request.getfixturevalue("empty_postgres"), tmp_path / "store")
+    (tmp_path / "empty.sqlite").touch()
+    return RegistryPlace(f"sqlite:///{tmp_path / 'empty.sqlite'}", tmp_path / "store")
+
+
+def _execute(place: RegistryPlace, *statements: str) -> None:
+    engine = place.engine()
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.execute(sa.text(statement))
+    engine.dispose()
+
+
+def _tables(engine: sa.Engine) -> set[str]:
+    return set(sa.inspect(engine).get_table_names())
+
+
+def _stamp(place: RegistryPlace, number: str) -> None:
+    _execute(place, f"UPDATE alembic_version SET version_num = '{number}'")
+
+
+def _all_refuse(place: RegistryPlace, *said: str, code: int = 7, but: str = "") -> None:
+    """Assert that every verb ends with this code and one sentence with these words, and no answer."""
+    for verb in VERBS:
+        if " ".join(verb) == but:
+            continue
+        result = CliRunner().invoke(app, verb, env=place.environment)
+        assert result.exit_code == code, (verb, result.output)
+        assert not result.stdout
+        assert result.stderr.startswith("error: ")
+        assert result.stderr.count("\n") == 1
+        for words in said:
+            assert words in result.stderr, verb
+
+
+def test_the_schema_goes_up_down_and_up_again(
+    place: RegistryPlace, engine: sa.Engine, ours: sa.Engine
+) -> None:
+    first = catalogue(engine)
+    migrations.downgrade(ours, "base")
+    assert _tables(engine) <= {"alembic_version"}
+    assert catalogue(engine) == {}
+    with engine.connect() as connection:
+        assert migrations.schema_revision(connection) is None
+        if not place.is_sqlite:
+            left = connection.execute(sa.text("SELECT proname FROM pg_proc WHERE proname LIKE 'calreg%'"))
+            assert left.all() == []
+    with migrations.upgrading(ours) as upgrade:
+        assert (upgrade.before, upgrade.after) == (None, schema.REVISION)
+    assert catalogue(engine) == first
+    shutil.rmtree(place.store)
+    create_registry(place.database, place.store)
+    with place.open() as registry:
+        assert registry.differences() == []
+        assert registry.panels.add(PANEL_A).revision == 1
+
+
+def test_a_registry_with_revisions_does_not_go_down(
+    place: RegistryPlace, registry: Registry, engine: sa.Engine, ours: sa.Engine
+) -> None:
+    registry.panels.add(PANEL_A)
+    first = catalogue(engine)
+    with pytest.raises(RuntimeError, match="going below schema 0001 would lose them all"):
+        migrations.downgrade(ours, "base")
+    assert catalogue(engine) == first
+    with place.open() as again:
+        assert [panel.panel for panel in again.panels.list()] == [PANEL_A]
+        assert again.differences() == []
+
+
+def test_an_upgrade_of_what_is_up_to_date_changes_nothing(
+    place: RegistryPlace, registry: Registry, engine: sa.Engine
+) -> None:
+    registry.panels.add(PANEL_A)
+    first, log = catalogue(engine), registry.log()
+    for _ in range(2):
+        assert upgrade_database(place.database) == (schema.REVISION, schema.REVISION)
+    result = CliRunner().invoke(app, ["database", "upgrade"], env=place.environment)
+    assert (result.exit_code, result.stdout) == (0, f"schema {schema.REVISION}, as before\n")
+    assert catalogue(engine) == first
+    assert registry.log() == log
+
+
+def test_an_older_schema_is_refused_with_the_upgrade_to_run(place: RegistryPlace) -> None:
+    _stamp(place, "0000")
+    said = f"the database has schema 0000, this software needs {schema.REVISION}; run calreg database upgrade"
+    _all_refuse(place, said, but="database upgrade")
+
+
+def test_a_newer_schema_is_refused_with_the_software_to_install(
+    place: RegistryPlace, engine: sa.Engine
+) -> None:
+    _stamp(place, "9999")
+    first = catalogue(engine)
+    said = f"the database has schema 9999, this software needs {schema.REVISION}; install the calreg that"
+    _all_refuse(place, said)
+    with pytest.raises(SchemaError, match=said) as refusal:
+        create_registry(place.database, place.store)
+    assert refusal.value.values == {"found": "9999", "wanted": schema.REVISION}
+    assert catalogue(engine) == first
+
+
+def test_a_schema_that_is_none_of_ours_is_refused(place: RegistryPlace) -> None:
+    _stamp(place, "ab12cd")
+    _all_refuse(place, "the database's schema 'ab12cd' is not one of calreg's")
+    with pytest.raises(SchemaError, match="'ab12cd' is not one of calreg's"):
+        create_registry(place.database, place.store)
+
+
+def test_somebody_elses_database_is_refused_and_left_alone(empty: RegistryPlace) -> None:
+    _execute(empty, "CREATE TABLE customers (id INTEGER)", "INSERT INTO customers VALUES (7)")
+    said = "the database holds tables that are not a registry's (customers"
+    _all_refuse(empty, said, "give it one of its own")
+    with pytest.raises(SchemaError, match="not a registry's"):
+        create_registry(empty.database, empty.store)
+    engine = empty.engine()
+    assert _tables(engine) == {"customers"}
+    with engine.connect() as connection:
+        assert connection.execute(sa.text("SELECT id FROM customers")).scalars().all() == [7]
+    engine.dispose()
+    assert not empty.store.exists()
+
+
+def test_somebody_elses_database_with_migrations_is_refused(empty: RegistryPlace) -> None:
+    _execute(
+        empty,
+        "CREATE TABLE alembic_version (version_num VARCHAR(32))",
+        "INSERT INTO alembic_version VALUES ('0001')",
+        "CREATE TABLE customers (id INTEGER)",
+    )
+    _all_refuse(empty, "the database holds tables that are not a registry's")
+
+
+def test_an_empty_database_is_refused_with_the_init_to_run(empty: RegistryPlace) -> None:
+    _all_refuse(empty, "the database holds no registry yet; calreg init makes one")
+    engine = empty.engine()
+    assert _tables(engine) == set()
+    engine.dispose()
+    create_registry(empty.database, empty.store)
+    with empty.open() as registry:
+        assert registry.differences() == []
+
+
+def test_tables_without_a_registry_in_them_are_refused_and_init_completes_them(empty: RegistryPlace) -> None:
+    ours = make_engine(empty.database)
+    with migrations.upgrading(ours):
+        pass
+    ours.dispose()
+    _all_refuse(empty, "the database holds no registry yet; calreg init makes one", but="database upgrade")
+    made = create_registry(empty.database, empty.store)
+    with empty.open() as registry:
+        assert registry.id == made
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_as_it_was(tmp_path: Path) -> None:
+    file = tmp_path / "notes.sqlite"
+    content = b"pedestals taken on Tuesday\n" * 400
+    file.write_bytes(content)
+    place = RegistryPlace(f"sqlite:///{file}", tmp_path / "store")
+    _all_refuse(place, f"sqlite:///{file} is not a SQLite database")
+    with pytest.raises(SchemaError, match="is not a SQLite database"):
+        create_registry(place.database, place.store)
+    assert file.read_bytes() == content
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.sqlite"]
+
+
+def test_a_missing_file_is_refused_with_the_init_to_run_and_not_made(tmp_path: Path) -> None:
+    place = RegistryPlace(f"sqlite:///{tmp_path / 'none.sqlite'}", tmp_path / "store")
+    _all_refuse(place, f"there is no database {tmp_path / 'none.sqlite'}; calreg init makes one", code=8)
+    with pytest.raises(UnavailableError, match="calreg init makes one"):
+        upgrade_database(place.database)
+    assert not list(tmp_path.iterdir())
+
+
+DAMAGE = {
+    "a dropped trigger": (
+        "DROP TRIGGER version_update",
+        "DROP TRIGGER version_update ON version",
+        "the trigger version_update is missing or disabled",
+    ),
+    "a disabled trigger": (
+        None,
+        "ALTER TABLE alias DISABLE TRIGGER alias_delete",
+        "the trigger alias_delete is missing or disabled",
+    ),
+    "a trigger that a replica passes": (
+        None,
+        "ALTER TABLE alias ENABLE TRIGGER alias_insert",
+        "the trigger alias_insert is missing or disabled",
+    ),
+    "a dropped index": (
+        "DROP INDEX uq_version_live",
+        "DROP INDEX uq_version_live",
+        "the index version.uq_version_live is missing",
+    ),
+    "an added column": (
+        "ALTER TABLE run ADD COLUMN weather TEXT",
+        "ALTER TABLE run ADD COLUMN weather TEXT",
+        "the column run.weather is not one of ours",
+    ),
+    "an index that is not unique": (
+        "DROP INDEX uq_run_live; CREATE INDEX uq_run_live ON run (experiment, number)",
+        "DROP INDEX uq_run_live; CREATE INDEX uq_run_live ON run (experiment, number)",
+        "uq_run_live",
+    ),
+    "a changed type": (
+        None,
+        "ALTER TABLE alias ALTER COLUMN m_number TYPE VARCHAR(80)",
+        "the column alias.m_number has type VARCHAR(80), not VARCHAR(8)",
+    ),
+    "a dropped reference": (
+        None,
+        "ALTER TABLE alias DROP CONSTRAINT fk_alias_panel_id",
+        "the foreign key alias.fk_alias_panel_id is missing",
+    ),
+    "a dropped constraint": (
+        None,
+        "ALTER TABLE panel DROP CONSTRAINT uq_panel_identifier",
+        "the constraint panel.uq_panel_identifier is missing",
+    ),
+    "an added table": (
+        "CREATE TABLE extra (id INTEGER)",
+        "CREATE TABLE extra (id INTEGER)",
+        "the table extra is not one of ours",
+    ),
+    "a dropped table": (
+        "DROP TABLE export_input",
+        "DROP TABLE export_input",
+        "the table export_input is missing",
+    ),
+}
+
+
+def test_a_database_check_finds_nothing_wrong_with_a_sound_database(place: RegistryPlace) -> None:
+    result = CliRunner().invoke(app, ["database", "check"], env=place.environment)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == "the schema and its guards are those of this software\n"
+
+
+@pytest.mark.parametrize(
+    ("dialect", "damage"),
+    [
+        (dialect, damage)
+        for damage, (on_sqlite, *_) in DAMAGE.items()
+        for dialect in ("sqlite", "postgresql")
+        if dialect == "postgresql" or on_sqlite
+    ],
+)
+def test_a_database_check_finds(dialect: str, damage: str, request: pytest.FixtureRequest) -> None:
+    place = request.getfixturevalue(f"{dialect}_alone")
+    on_sqlite, on_postgresql, said = DAMAGE[damage]
+    statement = on_sqlite if place.is_sqlite else on_postgresql
+    assert statement is not None
+    _execute(place, *statement.split("; "))
+    for verb, code in ((["database", "check"], 7), (["verify"], 6)):
+        result = CliRunner().invoke(app, verb, env=place.environment)
+        assert result.exit_code == code, result.output
+        assert said in result.output
+
+
+@pytest.fixture
+def sqlite_alone(sqlite_place: RegistryPlace) -> RegistryPlace:
+    return sqlite_place
+
+
+@pytest.fixture
+def postgresql_alone(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RegistryPlace]:
+    from tests.conftest import new_place
+
+    yield from new_place(request, tmp_path, "postgresql")
+
+
+def test_a_reference_that_leads_nowhere_is_found_on_sqlite(sqlite_place: RegistryPlace) -> None:
+    with sqlite_place.open() as registry:
+        registry.panels.add(PANEL_A)
+    # A plain connection of SQLite does not look at references.
+    _execute(
+        sqlite_place, "INSERT INTO alias (id, recorded_in, m_number, panel_id) VALUES (1, 1, 'M068', 4711)"
+    )
+    result = CliRunner().invoke(app, ["database", "check"], env=sqlite_place.environment)
+    assert result.exit_code == 7
+    assert "foreign key: ('alias', 1, 'panel'" in result.stderr
+
+
+def _with_a_failing_migration(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    copy = folder / "migrations"
+    shutil.copytree(migrations.folder(), copy, ignore=shutil.ignore_patterns("__pycache__"))
+    (copy / "versions" / "0002_failing.py").write_text(FAILING)
+    monkeypatch.setattr(migrations, "folder", lambda: copy)
+
+
+def test_an_upgrade_that_fails_half_way_leaves_the_database_as_it_was(
+    place: RegistryPlace,
+    registry: Registry,
+    engine: sa.Engine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    registry.panels.add(PANEL_A, alias="M068")
+    first, log = catalogue(engine), registry.log()
+    _with_a_failing_migration(monkeypatch, tmp_path)
+    with pytest.raises(sa.exc.DBAPIError, match="nowhere"):
+        upgrade_database(place.database)
+    assert catalogue(engine) == first
+    with place.open() as again:
+        assert again.log() == log
+        assert again.differences() == []
+        assert again.panels.add(PANEL_A.replace("b0", "b1")).revision == 2
+
+
+def test_a_first_schema_that_fails_half_way_leaves_nothing(
+    empty: RegistryPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _with_a_failing_migration(monkeypatch, tmp_path)
+    with pytest.raises(sa.exc.DBAPIError, match="nowhere"):
+        create_registry(empty.database, empty.store)
+    engine = empty.engine()
+    assert _tables(engine) == set()
+    engine.dispose()
+    assert not empty.store.exists()
+    with pytest.raises(sa.exc.DBAPIError, match="nowhere"):
+        create_registry(f"sqlite:///{tmp_path / 'new.sqlite'}", empty.store)
+    assert not list(tmp_path.glob("new.sqlite*"))

@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from registry.errors import ConflictError, CorruptionError, UnavailableError
+from registry.exporters import placing as module
+from registry.exporters.placing import placing
+
+NAMES = ["pixel_gain.npy", "pixel_offset.npy", "provenance.json"]
+
+
+def write(folder: Path, text: str, names: list[str] = NAMES) -> None:
+    for name in names:
+        (folder / name).write_text(f"{text} {name}")
+
+
+def place(folder: Path, text: str, *, force: bool = False) -> None:
+    with placing(folder, NAMES, force=force) as hidden:
+        write(hidden, text)
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """Return every file below the folder, hidden ones too; no temporary place may be left."""
+    assert list(folder.rglob(".calreg-*")) == []
+    return {
+        str(path.relative_to(folder)): path.read_text()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def all_of(text: str) -> dict[str, str]:
+    return {name: f"{text} {name}" for name in NAMES}
+
+
+class Failing:
+    """Call `real`, but the `turn`-th time fail."""
+
+    def __init__(self, real: Callable[..., Any], turn: int, error: BaseException) -> None:
+        self.real, self.left, self.error = real, turn, error
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        self.left -= 1
+        if self.left == 0:
+            raise self.error
+        return self.real(*arguments, **named)
+
+
+def break_call(
+    monkeypatch: pytest.MonkeyPatch, where: object, name: str, turn: int, error: BaseException
+) -> None:
+    failing = Failing(getattr(where, name), turn, error)
+
+    def call(*arguments: Any, **named: Any) -> Any:  # a function: a method of Path hands over its path
+        return failing(*arguments, **named)
+
+    monkeypatch.setattr(where, name, call)
+
+
+STEPS = {
+    "the first sync of a file": (module, "sync_file", 1),
+    "the last sync of a file": (module, "sync_file", 3),
+    "the sync of the folder before": (module, "sync_folder", 1),
+    "the first file placed": (Path, "replace", 1),
+    "the second file placed": (Path, "replace", 2),
+    "the document placed": (Path, "replace", 3),
+    "the sync of the folder after": (module, "sync_folder", 2),
+}
+ERRORS = {
+    "a full disk": OSError(errno.ENOSPC, "No space left on device"),
+    "an interruption": KeyboardInterrupt(),
+}
+
+
+def test_files_come_into_a_new_folder_and_nothing_else_does(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "b" / "out"
+    place(folder, "new")
+    assert contents(tmp_path / "a") == {f"b/out/{name}": text for name, text in all_of("new").items()}
+
+
+def test_nothing_is_seen_under_a_final_name_before_the_end(tmp_path: Path) -> None:
+    with placing(tmp_path, NAMES, force=False) as hidden:
+        write(hidden, "new")
+        assert hidden.parent == tmp_path
+        assert not any((tmp_path / name).exists() for name in NAMES)
+    assert contents(tmp_path) == all_of("new")
+
+
+@pytest.mark.parametrize("error", ERRORS.values(), ids=ERRORS)
+@pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
+def test_a_failure_at_any_step_leaves_nothing_in_a_new_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: tuple[object, str, int], error: BaseException
+) -> None:
+    (tmp_path / "kept").write_text("kept")
+    break_call(monkeypatch, *step, error)
+    expected = UnavailableError if isinstance(error, OSError) else KeyboardInterrupt
+    with pytest.raises(expected) as refused:
+        place(tmp_path / "a" / "out", "new")
+    if isinstance(refused.value, UnavailableError):
+        assert refused.value.code == 8
+        assert "cannot be written: No space left on device" in refused.value.message
+    assert contents(tmp_path) == {"kept": "kept"}
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
+def test_a_failure_at_any_step_leaves_nothing_new_beside_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: tuple[object, str, int]
+) -> None:
+    place(tmp_path, "old")
+    (tmp_path / "notes.txt").write_text("kept")
+    break_call(monkeypatch, *step, OSError(errno.EIO, "Input/output error"))
+    with pytest.raises(UnavailableError, match="cannot be written: Input/output error"):
+        place(tmp_path, "new", force=True)
+    left = contents(tmp_path)
+    assert left.pop("notes.txt") == "kept"
+    assert left.items() <= all_of("old").items()
+
+
+@pytest.mark.parametrize("turn", [1, 2, 3])
+def test_existing_files_are_untouched_by_a_failure_before_placing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, turn: int
+) -> None:
+    place(tmp_path, "old")
+    break_call(monkeypatch, module, "sync_file", turn, OSError(errno.EIO, "Input/output error"))
+    with pytest.raises(UnavailableError):
+        place(tmp_path, "new", force=True)
+    assert contents(tmp_path) == all_of("old")
+
+
+def test_a_writer_that_fails_leaves_what_was_there_and_its_own_error_passes(tmp_path: Path) -> None:
+    place(tmp_path / "out", "old")
+
+    def fail_while_writing(folder: Path) -> None:
+        with placing(folder, NAMES, force=True) as hidden:
+            write(hidden, "half", NAMES[:1])
+            raise CorruptionError("object 00 is damaged")
+
+    for folder in (tmp_path / "out", tmp_path / "new" / "out"):
+        with pytest.raises(CorruptionError, match="object 00 is damaged"):
+            fail_while_writing(folder)
+    assert contents(tmp_path) == {f"out/{name}": text for name, text in all_of("old").items()}
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_writer_that_forgets_a_file_places_none(tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError), placing(tmp_path, NAMES, force=False) as hidden:
+        write(hidden, "new", NAMES[:2])
+    assert contents(tmp_path) == {}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_existing_output_is_a_conflict_that_names_it_and_stays(tmp_path: Path, name: str) -> None:
+    write(tmp_path, "old", [name])
+    with pytest.raises(ConflictError) as refused:
+        place(tmp_path, "new")
+    assert refused.value.code == 5
+    assert f"holds {name} already; --force replaces them" in refused.value.message
+    assert contents(tmp_path) == {name: f"old {name}"}
+
+
+def test_a_link_that_dangles_is_an_existing_output_too(tmp_path: Path) -> None:
+    (tmp_path / "pixel_gain.npy").symlink_to("archive.npy")
+    with pytest.raises(ConflictError, match=r"holds pixel_gain\.npy already"):
+        place(tmp_path, "new")
+    assert (tmp_path / "pixel_gain.npy").is_symlink()
+
+
+def test_force_replaces_links_and_not_what_they_lead_to(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "archive.npy").write_text("kept")
+    (tmp_path / "out" / "pixel_gain.npy").symlink_to("../archive.npy")
+    place(tmp_path / "out", "new", force=True)
+    assert contents(tmp_path / "out") == all_of("new")
+    assert (tmp_path / "archive.npy").read_text() == "kept"
+
+
+def test_with_force_the_old_document_goes_first_and_the_new_one_comes_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place(tmp_path, "old")
+    real = Path.replace
+    seen = []
+
+    def watched(self: Path, target: Path) -> Path:
+        seen.append((target.name, (tmp_path / "provenance.json").exists()))
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", watched)
+    place(tmp_path, "new", force=True)
+    assert seen == [(name, False) for name in NAMES]
+    assert contents(tmp_path) == all_of("new")
+
+
+def test_a_file_in_the_place_of_the_folder_is_a_conflict(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("kept")
+    with pytest.raises(ConflictError, match="out is a file, not a folder"):
+        place(tmp_path / "out", "new", force=True)
+    with pytest.raises(UnavailableError, match="cannot be written: Not a directory"):
+        place(tmp_path / "out" / "deeper", "new", force=True)
+    assert contents(tmp_path) == {"out": "kept"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_folder_in_the_place_of_an_output_is_never_replaced(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "kept").write_text("kept")
+    with pytest.raises(UnavailableError, match="cannot be written"):
+        place(tmp_path, "new", force=True)
+    assert contents(tmp_path) == {f"{name}/kept": "kept"}
+
+
+def test_what_another_put_into_a_folder_made_for_a_failed_export_stays(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "out"
+    with pytest.raises(CorruptionError), placing(folder, NAMES, force=False) as hidden:  # noqa: PT012
+        write(hidden, "new")
+        (folder / "notes.txt").write_text("another's")
+        raise CorruptionError("object 00 is damaged")
+    assert contents(tmp_path) == {"a/out/notes.txt": "another's"}
+
+
+def test_a_name_that_no_file_system_takes_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError, match="cannot be written: File name too long"):
+        place(tmp_path / "new" / ("x" * 300), "new")
+    assert contents(tmp_path) == {}
+    assert list(tmp_path.iterdir()) == []

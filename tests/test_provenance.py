@@ -1,0 +1,444 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from registry import provenance
+from registry.api import create_registry, open_registry
+from registry.api.integrity import verify_export
+from registry.errors import DocumentError, NotFoundError
+from registry.provenance import Document
+from registry.provenance.document import (
+    ConfigurationFacts,
+    FileStatistics,
+    InputConstants,
+    InputFile,
+    InputPanel,
+    Maker,
+    Output,
+    RegistryStamp,
+    Request,
+    Resolution,
+    RevisionStamp,
+    RunFacts,
+)
+from tests.conftest import RegistryPlace, new_place
+from tests.making import PANEL_A, PANEL_B, panel_folder
+
+BEGIN = "2020-01-01T00:00:00Z"
+Values = dict[str, Any]
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+sha256s = st.text("0123456789abcdef", min_size=64, max_size=64)
+counts = st.integers(0, 2**63 - 1)
+sizes = st.integers(0, 2**50)
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+stamps = st.builds(RevisionStamp, counts, texts, texts, st.none() | texts)
+statistics = st.builds(
+    FileStatistics, st.none() | numbers, st.none() | numbers, st.none() | numbers, counts, counts
+)
+files = st.builds(InputFile, counts, sha256s, sizes, statistics)
+constants = st.builds(
+    InputConstants,
+    kind=texts,
+    version=st.integers(-(2**63), 2**63 - 1),
+    valid_from=st.none() | texts,
+    valid_to=st.none() | texts,
+    constants=sha256s,
+    registered=stamps,
+    comment=st.none() | texts,
+    carried_from=st.none() | counts,
+    source_path=st.none() | texts,
+    nonfinite_allowed=st.booleans(),
+    files=st.lists(files, max_size=2).map(tuple),
+)
+panels = st.builds(InputPanel, counts, texts, st.none() | texts, st.lists(constants, max_size=2).map(tuple))
+resolutions = st.builds(
+    Resolution,
+    detector_type=texts,
+    detector_id=texts,
+    instant=texts,
+    instant_is=texts,
+    run=st.none()
+    | st.builds(RunFacts, texts, counts, st.none() | texts, st.none() | texts, st.none() | stamps),
+    configuration=st.none() | st.builds(ConfigurationFacts, texts, texts, counts, st.none() | counts, stamps),
+    types=st.lists(texts, max_size=2).map(tuple),
+    panels=st.lists(panels, max_size=2).map(tuple),
+)
+outputs = st.builds(
+    Output,
+    type=texts,
+    kind=texts,
+    unit=texts,
+    shape=st.tuples(counts, counts, counts, counts),
+    dtype=texts,
+    path=st.none() | st.from_regex(r"\A[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}\Z"),
+    sha256=st.none() | sha256s,
+    size=st.none() | sizes,
+)
+documents = st.builds(
+    Document,
+    format=st.just("calreg provenance"),
+    format_version=st.just(1),
+    created_at=texts,
+    created_by=st.builds(Maker, texts, texts, texts),
+    software=st.dictionaries(texts, texts, max_size=2),
+    registry=st.builds(RegistryStamp, texts, counts, st.none() | texts),
+    request=st.builds(
+        Request,
+        texts,
+        st.none() | texts,
+        st.none() | texts,
+        st.none() | texts,
+        st.lists(texts, max_size=2).map(tuple),
+        texts,
+    ),
+    resolution=resolutions,
+    outputs=st.lists(outputs, max_size=2).map(tuple),
+    warnings=st.lists(texts, max_size=2).map(tuple),
+)
+
+
+@settings(max_examples=40)
+@given(document=documents)
+def test_a_document_that_is_written_is_read_as_it_was(
+    document: Document, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "round-trip.json"
+    content = provenance.encode(document)
+    path.write_bytes(content)
+    assert provenance.read(path) == document
+    assert provenance.encode(provenance.read(path)) == content
+    assert content.endswith(b"}\n")
+    assert json.loads(content)["format"] == "calreg provenance"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An export of two panels, and the registry from which it was made."""
+
+    place: RegistryPlace
+    folder: Path
+    arrays: Path
+
+    @property
+    def path(self) -> Path:
+        return self.folder / "provenance.json"
+
+    def verify(self, path: Path | None = None) -> Any:
+        return verify_export(path or self.path, self.place.database, self.place.store)
+
+    def forged(self, change: Callable[[Values], object]) -> Path:
+        """Write an altered copy of the document beside it."""
+        values = json.loads(self.path.read_bytes())
+        before = json.dumps(values)
+        change(values)
+        assert json.dumps(values) != before
+        path = self.folder / "forged.json"
+        path.write_text(json.dumps(values))
+        return path
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exported]:
+    """What the tests of this module share; whoever changes a byte sets it right again."""
+    base = tmp_path_factory.mktemp("exported")
+    for place in new_place(request, base, request.param):
+        with place.open() as registry:
+            for seed, panel in enumerate((PANEL_A, PANEL_B)):
+                registry.panels.add(panel)
+                registry.versions.add(
+                    panel, panel_folder(base / "arrays" / panel, seed), valid_from="beginning"
+                )
+            registry.export(f"{PANEL_A}_{PANEL_B}", base / "out", at=BEGIN)
+        yield Exported(place, base / "out", base / "arrays")
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A sound document's bytes, from a registry that is gone."""
+    base = tmp_path_factory.mktemp("sound")
+    database = f"sqlite:///{base / 'registry.sqlite'}"
+    create_registry(database, base / "store")
+    with open_registry(database, base / "store") as registry:
+        registry.panels.add(PANEL_A)
+        registry.versions.add(PANEL_A, panel_folder(base / "arrays"), valid_from="beginning")
+        registry.export(PANEL_A, base / "out", at=BEGIN)
+    return (base / "out" / "provenance.json").read_bytes()
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(DocumentError) as refused:
+        provenance.read(path)
+    assert refused.value.code == 2
+    assert path.name in refused.value.message
+    assert len(refused.value.message) < 500
+    with pytest.raises(DocumentError):
+        verify_export(path)
+    return refused.value.message
+
+
+def put(*keys: str | int, value: object) -> Callable[[Values], object]:
+    """Return what sets the value at these keys."""
+
+    def change(values: Values) -> None:
+        place: Any = values
+        for key in keys[:-1]:
+            place = place[key]
+        place[keys[-1]] = value
+
+    return change
+
+
+NO_DOCUMENT: dict[str, Callable[[bytes], bytes]] = {
+    "nothing": lambda _: b"",
+    "half of one": lambda content: content[: len(content) // 2],
+    "one without its last brace": lambda content: content.rstrip()[:-1],
+    "two in a row": lambda content: content + content,
+    "one with bytes after it": lambda content: content + b"\0",
+    "another text": lambda _: b"Dataset Runs DetInfo",
+    "an array file": lambda _: b"\x93NUMPY\x01\x00v\x00",
+    "a list": lambda _: b"[]",
+    "a number": lambda _: b"1",
+    "an empty object": lambda _: b"{}",
+    "a deep list": lambda _: b"[" * 100_000,
+    "a deep list in an unknown field": lambda content: b'{"x": ' + b"[" * 100_000 + content,
+    "a deep object": lambda _: b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+    "half a character": lambda content: content.replace(b'"author": "', b'"author": "\\ud800', 1),
+}
+
+
+@pytest.mark.parametrize("change", NO_DOCUMENT.values(), ids=NO_DOCUMENT)
+def test_what_is_no_document_or_cut_is_refused(
+    sound: bytes, tmp_path: Path, change: Callable[[bytes], bytes]
+) -> None:
+    path = tmp_path / "provenance.json"
+    path.write_bytes(change(sound))
+    assert "is not a provenance document, or it is cut or damaged" in refusal(path)
+
+
+@pytest.mark.parametrize("field", [b"author", b"source_path", b"target", b"instant_is"])
+def test_bytes_that_are_no_text_inside_a_document_are_refused(
+    sound: bytes, tmp_path: Path, field: bytes
+) -> None:
+    path = tmp_path / "provenance.json"
+    path.write_bytes(sound.replace(b'"' + field + b'": "', b'"' + field + b'": "\xff\xfe', 1))
+    assert "is not a whole provenance document" in refusal(path)
+
+
+CONSTANTS = ("resolution", "panels", 0, "constants", 0)
+FILE = (*CONSTANTS, "files", 0)
+DAMAGED: dict[str, tuple[Callable[[Values], object], str]] = {
+    "another format": (put("format", value="calreg snapshot"), "its format is 'calreg snapshot'"),
+    "a format of control characters": (put("format", value="\x1b[2J"), r"its format is '\x1b[2J'"),
+    "a newer format": (
+        put("format_version", value=2),
+        "of format 2; this software reads format 1",
+    ),
+    "no format": (lambda values: values.pop("format"), "is not a provenance document"),
+    "a missing field": (lambda values: values.pop("warnings"), "missing required field `warnings`"),
+    "a missing checksum": (
+        lambda values: values["outputs"][0].pop("sha256"),
+        "missing required field `sha256`",
+    ),
+    "an unknown field": (put("note", value=1), "unknown field `note`"),
+    "an unknown field far inside": (put(*FILE, "note", value=1), "unknown field `note`"),
+    "a wrong type": (put("warnings", value="none"), "Expected `array`, got `str`"),
+    "a number as a text": (put("registry", "revision", value="1"), "Expected `int`, got `str`"),
+    "a fraction of a revision": (put("registry", "revision", value=1.5), "Expected `int`, got `float`"),
+    "a negative revision": (put("registry", "revision", value=-1), "Expected `int` >= 0"),
+    "three axes": (put("outputs", 0, "shape", value=[3, 512, 1024]), "Expected `array` of length 4"),
+    "a huge size": (put(*FILE, "size", value=2**51), "Expected `int` <= 1125899906842624"),
+    "a checksum with a line end": (
+        put(*FILE, "sha256", value="0" * 64 + "\n"),
+        "Expected `str` matching regex",
+    ),
+    "a checksum of capitals": (put(*FILE, "sha256", value="A" * 64), "Expected `str` matching regex"),
+    "a checksum that is a path": (put("outputs", 0, "sha256", value="../" * 21 + "x"), "matching regex"),
+    "an output elsewhere": (put("outputs", 0, "path", value="../pixel_gain.npy"), "matching regex"),
+    "an output of an absolute path": (put("outputs", 0, "path", value="/etc/passwd"), "matching regex"),
+    "an output in a folder": (put("outputs", 0, "path", value="sub/pixel_gain.npy"), "matching regex"),
+    "an output that is the folder above": (put("outputs", 0, "path", value=".."), "matching regex"),
+    "an output with a line end": (put("outputs", 0, "path", value="pixel_gain.npy\n"), "matching regex"),
+    "an output of no name": (put("outputs", 0, "path", value=""), "matching regex"),
+}
+
+
+@pytest.mark.parametrize(("change", "sentence"), DAMAGED.values(), ids=DAMAGED)
+def test_an_edited_document_is_refused_and_the_field_named(
+    sound: bytes, tmp_path: Path, change: Callable[[Values], object], sentence: str
+) -> None:
+    values = json.loads(sound)
+    change(values)
+    path = tmp_path / "provenance.json"
+    path.write_text(json.dumps(values))
+    assert sentence in refusal(path)
+
+
+def test_a_number_of_more_digits_than_python_reads_is_refused(sound: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "provenance.json"
+    path.write_bytes(sound.replace(b'"version": 1', b'"version": ' + b"9" * 5000, 1))
+    assert "Integer value out of range" in refusal(path)
+
+
+def test_a_document_that_is_too_large_a_folder_or_not_there_is_refused(sound: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "provenance.json"
+    with pytest.raises(NotFoundError, match=r"there is no file '.*provenance\.json'"):
+        provenance.read(path)
+    path.write_bytes(sound)
+    with path.open("r+b") as file:
+        file.truncate((64 << 20) + 1)
+    assert "is larger than 64 MiB: no provenance document" in refusal(path)
+    path.unlink()
+    path.mkdir()
+    assert "is a folder, not a provenance document" in refusal(path)
+
+
+def test_an_untouched_export_is_verified_down_to_its_inputs_and_the_registrys_answer(
+    exported: Exported, tmp_path: Path
+) -> None:
+    found = exported.verify()
+    assert (found.problems, found.notes) == ((), ())
+    assert found.checked == 2 + 12 + 1  # outputs, inputs, the answer
+    with exported.place.open() as registry:
+        registry.versions.gap(PANEL_A, valid_from="2019-01-01T00:00:00Z", comment="what is known later")
+        assert exported.verify() == found
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    for path in exported.folder.iterdir():
+        (moved / path.name).write_bytes(path.read_bytes())
+    assert exported.verify(moved / "provenance.json") == found
+
+
+def test_a_changed_a_missing_and_a_replaced_output_are_each_named(exported: Exported) -> None:
+    gain, offset = exported.folder / "pixel_gain.npy", exported.folder / "pixel_offset.npy"
+    contents = gain.read_bytes(), offset.read_bytes()
+    try:
+        gain.write_bytes(contents[0][:-1] + bytes([contents[0][-1] ^ 1]))
+        (problem,) = exported.verify().problems
+        assert problem.path == str(gain)
+        assert problem.problem == "the bytes are not those that were written"
+        offset.unlink()
+        assert [(each.path, each.problem) for each in exported.verify().problems] == [
+            (str(gain), "the bytes are not those that were written"),
+            (str(offset), "the file is missing"),
+        ]
+        offset.mkdir()
+        assert "is a folder, not a file" in exported.verify().problems[1].problem
+        offset.rmdir()
+    finally:
+        gain.write_bytes(contents[0])
+        offset.write_bytes(contents[1])
+    assert exported.verify().problems == ()
+
+
+def test_a_damaged_and_a_missing_input_are_named(exported: Exported) -> None:
+    document = provenance.read(exported.path)
+    sha256 = document.resolution.panels[1].constants[0].files[2].sha256
+    path = exported.place.store / "objects" / sha256[:2] / f"{sha256}.npy"
+    content = path.read_bytes()
+    try:
+        for bad, sentence in ((content + b"\0", "is damaged"), (None, "is missing from the store")):
+            path.unlink()
+            if bad is not None:
+                path.write_bytes(bad)
+            (problem,) = exported.verify().problems
+            assert (problem.sha256, problem.path) == (sha256, str(path))
+            assert sentence in problem.problem
+            if bad is None:
+                path.write_bytes(content)
+    finally:
+        path.unlink(missing_ok=True)
+        path.write_bytes(content)
+    assert exported.verify().problems == ()
+
+
+def test_a_forged_document_does_not_pass(exported: Exported) -> None:
+    values = json.loads(exported.path.read_bytes())
+    other = values["resolution"]["panels"][1]["constants"][0]
+    forgeries: dict[str, Callable[[Values], object]] = {
+        "another version": put(*CONSTANTS, "version", value=99),
+        "the files of another panel": put(*CONSTANTS, "files", value=other["files"]),
+        "a checksum that exists": put(*FILE, "sha256", value=other["files"][0]["sha256"]),
+        "another instant": put("resolution", "instant", value="2021-01-01T00:00:00Z"),
+        "another request": put("request", "at", value="2021-01-01T00:00:00Z"),
+        "another author": put(*CONSTANTS, "registered", "author", value="somebody"),
+        "another comment": put(*CONSTANTS, "comment", value="approved"),
+        "another alias": put("resolution", "panels", 0, "alias", value="M999"),
+        "another range": put(*CONSTANTS, "valid_from", value="2019-01-01T00:00:00Z"),
+        "other statistics": put(*FILE, "statistics", "zeros", value=7),
+        "a panel less": lambda values: values["resolution"]["panels"].pop(),
+    }
+    for what, change in forgeries.items():
+        problems = exported.verify(exported.forged(change)).problems
+        assert [(each.path, each.problem) for each in problems] == [
+            ("revision 4", "the registry answers otherwise than the document says")
+        ], what
+
+
+def test_a_request_that_the_registry_refuses_or_a_revision_that_it_never_had_are_problems_not_refusals(
+    exported: Exported,
+) -> None:
+    refused = {
+        put("request", "at", value="once upon a time"): "'once upon a time' is no instant",
+        put("request", "target", value="M068"): "no panel bears the M-number M068",
+        put("request", "target", value="\n"): "is neither a panel Id",
+        put("request", "types", value=["pixel_mask"]): "'pixel_mask' is no calibration type",
+        put("registry", "revision", value=1): f"panel {PANEL_B} is not known",
+    }
+    for change, sentence in refused.items():
+        (problem,) = exported.verify(exported.forged(change)).problems
+        assert problem.problem.startswith("the registry refuses the request: ")
+        assert sentence in problem.problem
+    (problem,) = exported.verify(exported.forged(put("registry", "revision", value=10**30))).problems
+    assert "the registry knows revisions up to" in problem.problem
+
+
+def test_a_size_that_a_document_makes_up_takes_no_room(exported: Exported) -> None:
+    problems = exported.verify(exported.forged(put(*FILE, "size", value=2**50))).problems
+    assert len(problems) == 2
+    assert "is damaged" in problems[0].problem
+
+
+def test_without_a_database_the_outputs_are_checked_and_a_note_says_what_was_not(
+    exported: Exported, tmp_path: Path
+) -> None:
+    nowhere = f"sqlite:///{tmp_path / 'none.sqlite'}"
+    found = verify_export(exported.path, nowhere, exported.place.store)
+    assert (found.checked, found.problems) == (2, ())
+    (note,) = found.notes
+    assert note.startswith("only the outputs were checked, neither the inputs nor the registry's answer: ")
+    assert "none.sqlite" in note
+    assert not (tmp_path / "none.sqlite").exists()
+    content = (exported.folder / "pixel_gain.npy").read_bytes()
+    try:
+        (exported.folder / "pixel_gain.npy").write_bytes(b"")
+        assert len(verify_export(exported.path, nowhere, exported.place.store).problems) == 1
+    finally:
+        (exported.folder / "pixel_gain.npy").write_bytes(content)
+
+
+def test_another_registry_at_hand_is_noted_and_not_asked(exported: Exported, tmp_path: Path) -> None:
+    other = f"sqlite:///{tmp_path / 'registry.sqlite'}"
+    create_registry(other, tmp_path / "store")
+    found = verify_export(exported.path, other, tmp_path / "store")
+    assert (found.checked, found.problems) == (2, ())
+    assert f"the registry at hand is not '{provenance.read(exported.path).registry.id}'" in found.notes[0]
+
+
+def test_a_document_of_arrays_in_memory_says_that_no_file_was_written(
+    exported: Exported, tmp_path: Path
+) -> None:
+    with exported.place.open() as registry:
+        held = registry.constants(PANEL_B, at=BEGIN, types=["pixel_gain"])
+    path = tmp_path / "provenance.json"
+    path.write_bytes(provenance.encode(held.provenance))
+    (problem,) = exported.verify(path).problems
+    assert problem.problem == "the array was handed out in memory; no file was written"

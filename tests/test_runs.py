@@ -1,0 +1,223 @@
+"""Runs: when they began, and what that means for the constants of an export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from registry.api import Registry
+from registry.errors import (
+    ConflictError,
+    IdentifierError,
+    InstantError,
+    NotFoundError,
+    NotValidError,
+    RequestError,
+)
+from registry.instants import parse_instant
+from registry.records import Run
+from tests.making import PANEL_A, panel_folder
+
+DATASET = "exp=xcsls3716:run=631"
+BEGIN, LATER, END = "2018-02-01T10:00:00Z", "2018-02-01T11:00:00Z", "2018-02-01T12:00:00Z"
+SOURCE = "XcsEndstation.0:Jungfrau.0"
+
+
+def times(registry: Registry, dataset: str = DATASET) -> tuple[str | None, str | None]:
+    run = registry.runs.show(dataset)
+    return run.begin and str(run.begin), run.end and str(run.end)
+
+
+def test_a_run_is_recorded_once(registry: Registry) -> None:
+    added = registry.runs.add(DATASET, begin=BEGIN, end=END)
+    assert (added.revision, added.facts) == (1, (f"+ run {DATASET}, begin {BEGIN}",))
+    assert registry.runs.show(DATASET) == Run(
+        "xcsls3716", 631, parse_instant(BEGIN), parse_instant(END), recorded_in=1, withdrawn_in=None
+    )
+    for known in ({"begin": BEGIN, "end": END}, {"begin": BEGIN}, {"end": END}, {}):
+        again = registry.runs.add(DATASET, **known)
+        assert (again.revision, again.facts) == (None, ()), "saying less takes nothing away"
+    registry.runs.add("exp=xcsls3716:run=7")
+    registry.runs.add("exp=cxi11216:run=54", begin="20180201020304")
+    assert [(run.experiment, run.run) for run in registry.runs.list()] == [
+        ("cxi11216", 54),
+        ("xcsls3716", 7),
+        ("xcsls3716", 631),
+    ]
+    assert [run.run for run in registry.runs.list("xcsls3716")] == [7, 631]
+    assert [run.run for run in registry.runs.list("xcsls3716", as_of=1)] == [631]
+    assert registry.runs.list("nobody") == []
+    assert times(registry, "exp=cxi11216:run=54") == ("2018-02-01T02:03:04Z", None)
+
+
+def test_a_run_known_without_a_begin_or_end_receives_it(registry: Registry) -> None:
+    registry.runs.add(DATASET)
+    assert times(registry) == (None, None)
+    dry = registry.runs.add(DATASET, begin=BEGIN, dry_run=True)
+    assert times(registry) == (None, None)
+    real = registry.runs.add(DATASET, begin=BEGIN)
+    assert dry.facts == real.facts == (f"- run {DATASET}, begin not known", f"+ run {DATASET}, begin {BEGIN}")
+    assert registry.runs.add(DATASET, end=END).revision == 3
+    assert times(registry) == (BEGIN, END)
+    assert registry.runs.show(DATASET, as_of=1).begin is None
+    assert registry.runs.show(DATASET, as_of=2).end is None
+
+
+def test_another_begin_is_a_conflict_until_it_supersedes(registry: Registry) -> None:
+    registry.runs.add(DATASET, begin=BEGIN, end=END)
+    with pytest.raises(ConflictError) as caught:
+        registry.runs.add(DATASET, begin=LATER)
+    assert str(caught.value) == (
+        f"{DATASET} is known with begin {BEGIN} and end {END}, not begin {LATER};"
+        " --supersede with a comment replaces it"
+    )
+    with pytest.raises(ConflictError, match=f"not begin not known and end {LATER}"):
+        registry.runs.add(DATASET, end=LATER)
+    for comment in (None, " "):
+        with pytest.raises(RequestError, match="--supersede needs a comment"):
+            registry.runs.add(DATASET, begin=LATER, supersede=True, comment=comment)
+    assert len(registry.log()) == 1
+    outcome = registry.runs.add(DATASET, begin=LATER, supersede=True, comment="clock was wrong")
+    assert outcome.revision == 2
+    assert times(registry) == (LATER, END), "the end that was not spoken of stays"
+    assert str(registry.runs.show(DATASET, as_of=1).begin) == BEGIN
+    assert registry.runs.add(DATASET, begin=LATER, supersede=True, comment="again").revision is None
+
+
+def test_a_run_does_not_end_before_it_begins(registry: Registry) -> None:
+    backwards = f"{DATASET} ends at {BEGIN}, before it begins at {LATER}"
+    with pytest.raises(RequestError, match=backwards):
+        registry.runs.add(DATASET, begin=LATER, end=BEGIN)
+    assert registry.log() == []
+    registry.runs.add(DATASET, begin=LATER)
+    with pytest.raises(RequestError, match=backwards):
+        registry.runs.add(DATASET, end=BEGIN)
+    registry.runs.add(DATASET, end=LATER)  # of no length, and legal
+    with pytest.raises(RequestError, match=f"ends at {LATER}, before it begins at {END}"):
+        registry.runs.add(DATASET, begin=END, supersede=True, comment="clock was wrong")
+    assert times(registry) == (LATER, LATER)
+    assert len(registry.log()) == 2
+
+
+def test_what_is_no_dataset_and_no_time_is_refused(registry: Registry) -> None:
+    for dataset, sentence in {
+        "xcsls3716:631": "no dataset: exp=EXPERIMENT:run=NUMBER is expected",
+        "exp=XCSLS3716:run=631": "write xcsls3716",
+        "exp=xcsls3716:run=0": "no run number",
+        "exp=xcsls3716:run=-1": "no run number",
+        "exp=xcsls3716:run=2147483648": "no run number",
+        "exp=../x:run=1": "no experiment",
+        f"exp=xcsls3716:run={'9' * 10_000}": "no run number",
+    }.items():
+        for refused in (
+            lambda dataset=dataset: registry.runs.add(dataset, begin=BEGIN),
+            lambda dataset=dataset: registry.runs.show(dataset),
+            lambda dataset=dataset: registry.runs.withdraw(dataset, comment="no"),
+        ):
+            with pytest.raises(IdentifierError, match=sentence):
+                refused()
+    for begin in ("2018-02-01T10:00:00", "beginning", "yesterday", ""):
+        with pytest.raises(InstantError):
+            registry.runs.add(DATASET, begin=begin)
+    assert registry.log() == []
+    assert registry.runs.add("exp=xcsls3716:run=2147483647", begin=BEGIN).revision == 1
+
+
+def test_a_run_is_withdrawn_once(registry: Registry) -> None:
+    registry.runs.add(DATASET, begin=BEGIN)
+    with pytest.raises(RequestError, match="a withdrawal needs a comment"):
+        registry.runs.withdraw(DATASET, comment="")
+    dry = registry.runs.withdraw(DATASET, comment="not ours", dry_run=True)
+    assert times(registry) == (BEGIN, None)
+    real = registry.runs.withdraw(DATASET, comment="not ours")
+    assert dry.facts == real.facts == (f"- run {DATASET}, begin {BEGIN}",)
+    assert registry.runs.list() == []
+    with pytest.raises(ConflictError) as caught:
+        registry.runs.withdraw(DATASET, comment="again")
+    assert str(caught.value) == f"{DATASET} was withdrawn already, by revision 2"
+    with pytest.raises(NotFoundError, match="experiment xcsls3716 is not known; none is known yet"):
+        registry.runs.withdraw("exp=xcsls3716:run=630", comment="never was")
+    assert len(registry.log()) == 2
+    assert registry.runs.add(DATASET, begin=LATER).revision == 3, "a withdrawn run may be registered anew"
+    assert registry.runs.withdraw(DATASET, comment="and off").revision == 4
+
+
+def test_near_runs_and_experiments_are_named(registry: Registry) -> None:
+    for run in (1, 5, 6, 8, 12, 100, 631):
+        registry.runs.add(f"exp=xcsls3716:run={run}", begin=BEGIN)
+    registry.detectors.configure("xcsls3716", SOURCE, PANEL_A, first_run=600, last_run=700)
+    registry.detectors.configure("cxi11216", SOURCE, PANEL_A, first_run=1)
+    for ask in (
+        registry.runs.show,
+        lambda dataset: registry.runs.withdraw(dataset, comment="no"),
+        registry.detectors.show,
+    ):
+        with pytest.raises(NotFoundError) as caught:
+            ask("exp=xcsls3716:run=7")
+        assert str(caught.value) == (
+            f"run 7 of xcsls3716 is not known; near: 1, 5, 6, 8, 12; configured: runs 600-700 of {SOURCE}"
+        )
+        with pytest.raises(NotFoundError, match=r"experiment xcsls3717 is not known; near: xcsls3716$"):
+            ask("exp=xcsls3717:run=7")
+        with pytest.raises(NotFoundError, match="experiment mfx is not known; known: cxi11216, xcsls3716"):
+            ask("exp=mfx:run=7")
+
+
+def test_the_constants_of_a_run_are_those_of_its_begin(registry: Registry, tmp_path: Path) -> None:
+    early, late = (panel_folder(tmp_path / name, seed) for seed, name in enumerate(("early", "late"), 1))
+    middle = "2018-02-01T11:30:00Z"
+    registry.panels.add(PANEL_A)
+    registry.versions.add(PANEL_A, early, valid_from=BEGIN)
+    registry.versions.add(PANEL_A, late, valid_from=middle, kinds=["gain"])
+    registry.detectors.configure("xcsls3716", SOURCE, PANEL_A, first_run=1)
+
+    def asked(run: int, at: str | None = None) -> tuple[list[int], tuple[str, ...]]:
+        document = registry.constants(f"exp=xcsls3716:run={run}", at=at, types=["pixel_gain"]).provenance
+        (panel,) = document.resolution.panels
+        assert document.request.at == at
+        assert document.resolution.instant_is == ("request" if at else "begin of the run")
+        return [constants.version for constants in panel.constants], document.warnings
+
+    for run, begin, end in (
+        (1, BEGIN, END),
+        (2, BEGIN, middle),
+        (3, BEGIN, "2018-02-01T11:29:59.999999Z"),
+        (4, middle, END),
+        (5, BEGIN, None),
+        (6, None, END),
+    ):
+        registry.runs.add(f"exp=xcsls3716:run={run}", begin=begin, end=end)
+
+    def inside(run: int, end: str, taken: str) -> str:
+        return (
+            f"another gain of {PANEL_A} begins {middle}, inside exp=xcsls3716:run={run} (to {end});"
+            f" the one valid at {taken} is taken for all of it"
+        )
+
+    assert asked(1) == ([1], (inside(1, END, "its begin"),))
+    assert asked(2) == ([1], (inside(2, middle, "its begin"),))
+    assert asked(3) == ([1], ())
+    assert asked(4) == ([3], ())
+    assert asked(5) == ([1], ()), "nobody knows where it ended"
+
+    # A time that overrides a begin is taken, and told.
+    override = f"exp=xcsls3716:run=4 began at {middle}; the constants of {LATER} are taken, as asked"
+    assert asked(4, at=LATER) == ([1], (override,)), "what begins with the run does not begin inside it"
+    assert asked(4, at=middle) == ([3], ()), "the begin itself overrides nothing"
+    document = registry.constants("exp=xcsls3716:run=4", at=LATER, types=["pixel_gain"]).provenance
+    assert document.resolution.run is not None
+    assert (document.resolution.run.begin, document.resolution.instant) == (middle, LATER)
+
+    # A run without a begin is answered at a given time only.
+    for run, why in ((6, "is registered without a begin"), (7, "is not registered")):
+        with pytest.raises(NotValidError) as caught:
+            asked(run)
+        assert str(caught.value) == (
+            f"exp=xcsls3716:run={run} {why}, so it is not known which constants were valid;"
+            f" give --at, or calreg run add exp=xcsls3716:run={run} --begin T"
+        )
+    assert asked(6, at=LATER) == ([1], (inside(6, END, LATER),))
+    assert asked(7, at=LATER) == ([1], ())
+    with pytest.raises(NotValidError, match=f"the first begins {BEGIN}"):
+        asked(7, at="2018-02-01T09:59:59.999999Z")

@@ -1,0 +1,166 @@
+"""The migrations make the tables that the software believes in, guards included, on both databases."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from registry import schema
+from registry.database import migrations
+from tests.conftest import RegistryPlace
+
+Catalogue = dict[str, Any]
+
+POSTGRESQL = {
+    "columns": """
+        SELECT table_name || '.' || column_name, data_type, character_maximum_length, numeric_precision,
+               is_nullable, column_default
+        FROM information_schema.columns WHERE table_schema = current_schema()""",
+    "constraints": """
+        SELECT conrelid::regclass || '.' || conname, contype, condeferrable, convalidated,
+               pg_get_constraintdef(oid)
+        FROM pg_constraint WHERE connamespace = current_schema()::regnamespace""",
+    "indexes": "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema()",
+}
+
+
+def _folded(sql: str) -> str:
+    """Return a statement of CREATE without what has no meaning: white space, and quotes around names."""
+    return re.sub(r"\s*([(),])\s*", r"\1", re.sub(r"\s+", " ", sql.replace('"', ""))).strip()
+
+
+def _parts(sql: str) -> list[str]:
+    """Return the head, the columns and constraints (in any order), and the end of a CREATE TABLE."""
+    head, _, rest = _folded(sql).partition("(")
+    body, _, end = rest.rpartition(")")
+    parts, depth, start = [], 0, 0
+    for place, char in enumerate(body):
+        depth += {"(": 1, ")": -1}.get(char, 0)
+        if char == "," and depth == 0:
+            parts.append(body[start:place])
+            start = place + 1
+    return [head, *sorted([*parts, body[start:]]), end]
+
+
+def catalogue(engine: sa.Engine) -> Catalogue:
+    """Return what the database itself says of the tables, columns, constraints and indexes."""
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            query = "SELECT type, name, sql FROM sqlite_master WHERE type IN ('table', 'index') AND sql <> ''"
+            found = {
+                f"{row.type} {row.name}": _parts(row.sql) if row.type == "table" else _folded(row.sql)
+                for row in connection.execute(sa.text(query))
+            }
+        else:
+            found = {
+                f"{part} {row[0]}": tuple(row[1:])
+                for part, query in POSTGRESQL.items()
+                for row in connection.execute(sa.text(query))
+            }
+    return {name: value for name, value in found.items() if "alembic_version" not in name}
+
+
+@pytest.fixture
+def engine(place: RegistryPlace) -> Iterator[sa.Engine]:
+    made = place.engine()
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def modelled(place: RegistryPlace, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[sa.Engine]:
+    """A database of the same engine whose tables are made from the models, without any migration."""
+    if place.is_sqlite:
+        made = sa.create_engine(f"sqlite:///{tmp_path / 'modelled.sqlite'}")
+    else:
+        url = sa.make_url(request.getfixturevalue("empty_postgres"))
+        made = sa.create_engine(url.set(drivername="postgresql+psycopg"))
+    schema.metadata.create_all(made)
+    yield made
+    made.dispose()
+
+
+def test_the_migrated_schema_is_that_of_the_models(engine: sa.Engine, modelled: sa.Engine) -> None:
+    live, wanted = catalogue(engine), catalogue(modelled)
+    assert live == wanted
+    for table in schema.metadata.tables:
+        assert any(re.search(rf"\b{table}\b", name) for name in live), table
+
+
+def test_the_comparison_sees_checks_partial_indexes_and_foreign_keys(engine: sa.Engine) -> None:
+    text = repr(catalogue(engine))
+    for table in schema.metadata.tables.values():
+        for constraint in table.constraints:
+            name = str(constraint.name) if isinstance(constraint.name, str) else ""
+            assert name in text
+        for index in table.indexes:
+            assert str(index.name) in text
+    assert "withdrawn_in > recorded_in" in text
+    assert "WHERE" in text
+
+
+def test_alembic_finds_no_difference_either(place: RegistryPlace) -> None:
+    with place.open() as registry:
+        assert registry.differences() == []
+
+
+def test_the_software_needs_the_newest_migration() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(migrations.folder()).replace("%", "%%"))
+    scripts = ScriptDirectory.from_config(config)
+    assert scripts.get_heads() == [schema.REVISION]
+    numbers = [script.revision for script in scripts.walk_revisions()]
+    assert sorted(numbers) == [f"{number:04}" for number in range(1, len(numbers) + 1)]
+
+
+def test_no_migration_imports_the_software_as_it_is_today() -> None:
+    scripts = sorted((migrations.folder() / "versions").glob("*.py"))
+    assert scripts
+    for script in scripts:
+        imported: set[str] = set()
+        for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add("." * node.level + (node.module or ""))
+        assert {name.partition(".")[0] for name in imported} <= {"__future__", "sqlalchemy", "alembic"}, (
+            script
+        )
+
+
+def test_every_table_has_its_guards_in_the_livecatalogue(place: RegistryPlace, engine: sa.Engine) -> None:
+    events = ["insert", "update", "delete"] + ([] if place.is_sqlite else ["truncate"])
+    wanted = {(f"{table}_{event}", table) for table in schema.metadata.tables for event in events}
+    query = (
+        "SELECT name, tbl_name, 'A' FROM sqlite_master WHERE type = 'trigger'"
+        if place.is_sqlite
+        else "SELECT tgname, tgrelid::regclass::text, tgenabled::text FROM pg_trigger WHERE NOT tgisinternal"
+    )
+    with engine.connect() as connection:
+        live = [tuple(row) for row in connection.execute(sa.text(query))]
+    assert {(name, table) for name, table, _ in live} == wanted
+    assert {enabled for _, _, enabled in live} == {"A"}, "a guard is not ENABLE ALWAYS"
+    assert schema.guards(engine.dialect.name) == {name for name, _ in wanted}
+
+
+def test_one_partial_unique_index_guarantees_one_live_version(engine: sa.Engine) -> None:
+    found = [index for index in sa.inspect(engine).get_indexes("version") if index["unique"]]
+    assert [index["name"] for index in found] == ["uq_version_live"]
+    assert found[0]["column_names"] == ["panel_id", "kind", "valid_from"]
+    condition = found[0]["dialect_options"][f"{engine.dialect.name}_where"]
+    assert str(condition).strip("()") == "withdrawn_in IS NULL"
+
+
+def test_every_table_with_facts_can_be_told_by_its_columns() -> None:
+    for table in schema.metadata.tables.values():
+        assert ("withdrawn_in" in table.c) == bool(table.info.get("fact")), table.name
+        if table.info.get("fact"):
+            assert {"id", "recorded_in"} <= set(table.c.keys())
+            assert not table.c.recorded_in.nullable
+            assert table.c.withdrawn_in.nullable
