@@ -112,6 +112,7 @@ def _fill(place: RegistryPlace, folder: Any) -> None:
         registry.detectors.configure("xcsls3716", source, f"{PANEL_B}_{PANEL_C}", first_run=20, last_run=30)
         registry.detectors.withdraw("xcsls3716", source, first_run=20, comment="never mounted")
         registry.export("exp=xcsls3716:run=1", folder / "export")
+        registry.export("exp=xcsls3716:run=1", folder / "again", types=["pixel_gain"])
         registry.tags.add("first")
 
 
@@ -296,6 +297,17 @@ def test_nothing_is_added_to_what_an_earlier_revision_recorded(facts: Facts, tab
         _insert(table, added), added, table=table, saying=f"the {parent} was recorded by an earlier revision"
     )
     assert row[key] == added[key]
+
+
+@pytest.mark.parametrize("name", ["export_output", "export_input"])
+def test_nothing_is_added_to_an_earlier_export(facts: Facts, name: str) -> None:
+    table = schema.metadata.tables[name]
+    row = facts.rows(table)[0]
+    added = {
+        **row,
+        **{column: value for column, value in {"type": "more", "version_id": 3}.items() if column in row},
+    }
+    facts.refuses(_insert(table, added), added, table=table, saying=f"{name}: the export is not the newest")
 
 
 @pytest.mark.parametrize("table", CHILDREN)

@@ -17,7 +17,7 @@ from registry import create_registry, open_registry
 from registry.cli import app
 from registry.errors import ConflictError, CorruptionError, RequestError, UnavailableError
 from tests.conftest import RegistryPlace
-from tests.making import PANEL_A
+from tests.making import PANEL_A, panel_folder
 
 ROOT = Path(__file__).parent.parent
 
@@ -262,3 +262,17 @@ def _pip(words: list[str]) -> None:
             "a wheel cannot be built here: pip, or the network from which it fetches hatchling, is missing"
         )
     assert done.returncode == 0, said
+
+
+def test_init_makes_no_empty_store_for_a_registry_that_has_files(
+    place: RegistryPlace, tmp_path: Path
+) -> None:
+    with place.open() as registry:
+        registry.panels.add(PANEL_A)
+        registry.versions.add(PANEL_A, panel_folder(tmp_path / "constants"), valid_from="beginning")
+    place.store.rename(tmp_path / "unmounted")
+    with pytest.raises(UnavailableError, match="the registry has files, and its store is not there"):
+        create_registry(place.database, place.store)
+    assert not place.store.exists()
+    (tmp_path / "unmounted").rename(place.store)
+    create_registry(place.database, place.store)

@@ -24,8 +24,8 @@ CHILDREN = (
     ("constants_file", "constants", "constants_id"),
     ("configuration_panel", "configuration", "configuration_id"),
 )
-# Rows that are only ever added.
-ADDED = ("export", "export_input", "export_output")
+# Rows that belong to an export, and come with it.
+OF_EXPORTS = ("export_input", "export_output")
 
 # Every key, because SQLite's REPLACE deletes what has the same key without asking a DELETE trigger.
 KEYS = {
@@ -101,6 +101,10 @@ def _insert_conditions() -> dict[str, list[tuple[str, str]]]:
                 f"(SELECT recorded_in FROM {parent} WHERE id = NEW.{key}) IS DISTINCT FROM {NEWEST}",
                 f"the {parent} was recorded by an earlier revision",
             )
+        )
+    for table in OF_EXPORTS:
+        rules[table].append(
+            ("NEW.export_id IS DISTINCT FROM (SELECT max(id) FROM export)", "the export is not the newest")
         )
     rules["revision"] += [
         (f"NEW.number IS DISTINCT FROM coalesce({NEWEST}, 0) + 1", "revisions are numbered without gaps"),

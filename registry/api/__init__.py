@@ -266,7 +266,7 @@ class Registry:
 
         Raises
         ------
-        NotValidError
+        NotFoundError, NotValidError
             There is no answer as of either revision.
         """
         from registry.api import comparing

@@ -23,6 +23,7 @@ from registry.records import (
 )
 
 _File = StoredFile | InputFile
+_Refusal = NotFoundError | NotValidError
 
 
 def diff_versions(backend: Backend, before: int, after: int, as_of: AsOf) -> VersionDifference:
@@ -84,27 +85,36 @@ def diff_detector(
     with backend.view() as view:
         numbers = [revision_as_of(view.connection, each, backend.timezone) for each in (before, after)]
         answers = [_answer(view, question, number) for number in numbers]
-    (old, refused_before), (new, refused_after) = answers
-    if old is None and new is None:
-        raise NotValidError(
-            f"{target} is refused as of both revisions: {refused_before}", before=numbers[0], after=numbers[1]
-        )
+    (old, before_error), (new, after_error) = answers
+    if before_error is not None and after_error is not None:
+        raise _refused_twice(target, numbers, (before_error, after_error))
     return DetectorDifference(
         before=numbers[0],
         after=numbers[1],
         detector_before=old.detector_id if old else None,
         detector_after=new.detector_id if new else None,
-        refused_before=refused_before,
-        refused_after=refused_after,
+        refused_before=None if before_error is None else str(before_error),
+        refused_after=None if after_error is None else str(after_error),
         panels=tuple(_panel_differences(backend, old, new)) if old and new else (),
     )
 
 
-def _answer(view: View, question: Question, revision: int) -> tuple[Resolution | None, str | None]:
+def _answer(view: View, question: Question, revision: int) -> tuple[Resolution | None, _Refusal | None]:
     try:
         return resolve(view.connection, question, revision).resolution, None
     except (NotFoundError, NotValidError) as error:
-        return None, str(error)
+        return None, error
+
+
+def _refused_twice(target: str, numbers: Sequence[int], errors: Sequence[_Refusal]) -> _Refusal:
+    """Return the refusal for what has no answer as of either revision; what is not known goes first."""
+    kind = NotFoundError if any(isinstance(error, NotFoundError) for error in errors) else NotValidError
+    reasons = dict.fromkeys(map(str, errors))
+    return kind(
+        f"{target} is refused as of both revisions: {'; '.join(reasons)}",
+        before=numbers[0],
+        after=numbers[1],
+    )
 
 
 def _panel_differences(backend: Backend, old: Resolution, new: Resolution) -> list[PanelDifference]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from contextlib import contextmanager
 from pathlib import Path
 
 from registry import provenance
 from registry.api.backend import Backend, Track, open_backend
-from registry.errors import NotFoundError, RegistryError, RequestError, UnavailableError
+from registry.api.replaying import store_of
+from registry.errors import ConflictError, NotFoundError, RegistryError, RequestError, UnavailableError
 from registry.identifiers import shown
 from registry.lookup import contents
 from registry.lookup.resolution import Question, resolve
@@ -20,6 +22,7 @@ from registry.provenance.document import Output
 from registry.records import Identity, Problem, Verification
 from registry.registration.constants import manifest
 from registry.settings import find_settings
+from registry.store import ContentStore
 
 
 def verify(backend: Backend, track: Track[tuple[str, str | None]]) -> Verification:
@@ -58,24 +61,37 @@ def verify_export(
     """
     document = provenance.read(Path(path))
     found = [_output_problem(Path(path).parent, output) for output in document.outputs]
-    verification = Verification(len(found), tuple(problem for problem in found if problem))
+    problems = [problem for problem in found if problem]
+    checked, notes = len(found), []
     try:
-        backend = open_backend(find_settings(database, store), None)
+        objects = store_of(document, find_settings(database, store).store)
     except RegistryError as error:
-        return _with_note(verification, str(error))
+        notes.append(f"the inputs were not checked: {error}")
+    else:
+        checked += len(_inputs(document))
+        problems += _input_problems(objects, document)
+    try:
+        with _registry_of(document, database, store) as backend:
+            checked += 1
+            problems += _answer_problems(backend, document)
+    except RegistryError as error:
+        notes.append(f"the registry was not asked again: {error}")
+    return Verification(checked, tuple(problems), tuple(notes))
+
+
+@contextmanager
+def _registry_of(document: Document, database: str | None, store: str | Path | None) -> Iterator[Backend]:
+    """Open the registry at hand, if it is the document's."""
+    backend = open_backend(find_settings(database, store), None)
     try:
         if backend.database.registry_id != document.registry.id:
-            return _with_note(verification, f"the registry at hand is not {shown(document.registry.id)}")
-        inputs, answers = _input_problems(backend, document), _answer_problems(backend, document)
-        checked = verification.checked + len(_inputs(document)) + 1
-        return Verification(checked, (*verification.problems, *inputs, *answers))
+            raise ConflictError(
+                f"the document is of registry {shown(document.registry.id)},"
+                f" the one at hand is {backend.database.registry_id}"
+            )
+        yield backend
     finally:
         backend.database.close()
-
-
-def _with_note(verification: Verification, why: str) -> Verification:
-    note = f"only the outputs were checked, neither the inputs nor the registry's answer: {why}"
-    return replace(verification, notes=(note,))
 
 
 def _inputs(document: Document) -> dict[str, int]:
@@ -87,12 +103,11 @@ def _inputs(document: Document) -> dict[str, int]:
     }
 
 
-def _input_problems(backend: Backend, document: Document) -> list[Problem]:
-    store = backend.store
+def _input_problems(objects: ContentStore, document: Document) -> list[Problem]:
     return [
-        Problem(sha256, str(store.path(sha256)), problem)
+        Problem(sha256, str(objects.path(sha256)), problem)
         for sha256, size in _inputs(document).items()
-        if (problem := store.problem(sha256, size)) is not None
+        if (problem := objects.problem(sha256, size)) is not None
     ]
 
 

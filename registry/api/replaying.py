@@ -9,10 +9,18 @@ from typing import Any
 
 from registry import provenance
 from registry.api.backend import Track, untracked
-from registry.errors import ConflictError, CorruptionError, DocumentError, UnavailableError
+from registry.errors import (
+    ConflictError,
+    CorruptionError,
+    DocumentError,
+    NotFoundError,
+    RequestError,
+    UnavailableError,
+)
 from registry.exporters.assembly import Assembly, assemblies
 from registry.exporters.formats import Writer, writer_of
 from registry.exporters.placing import placing
+from registry.identifiers import shown
 from registry.provenance import FILE_NAME, Document
 from registry.provenance.document import Output
 from registry.records import Export, ExportedFile
@@ -48,9 +56,10 @@ def replay(
         An input is missing or damaged, or the bytes that come out are not those of the document.
     """
     document, content = provenance.read_with_content(Path(path))
-    writer = writer_of(document.request.format)
     objects = store_of(document, find_settings(database, store).store)
-    with _contradictions_named(path):
+    with _unreplayable_named(path):
+        _refuse_unwritten(document)
+        writer = writer_of(document.request.format)
         made = assemblies(document.resolution, objects)
         pairs = _paired(document, made, writer)
     folder = Path(output)
@@ -83,7 +92,7 @@ def store_of(document: Document, root: Path) -> ContentStore:
         raise UnavailableError(f"there is no store {str(root)!r}, and the document's inputs are in one")
     if owner != document.registry.id:
         raise ConflictError(
-            f"the document is of registry {document.registry.id}, the store {str(root)!r} of registry {owner}",
+            f"the document is of registry {shown(document.registry.id)}, the store {str(root)!r} of registry {owner}",
             store=owner,
             document=document.registry.id,
         )
@@ -91,31 +100,40 @@ def store_of(document: Document, root: Path) -> ContentStore:
 
 
 @contextmanager
-def _contradictions_named(path: str | Path) -> Iterator[None]:
+def _unreplayable_named(path: str | Path) -> Iterator[None]:
     try:
         yield
-    except DocumentError as error:
-        raise DocumentError(f"{str(path)!r} contradicts itself: {error}") from None
+    except (NotFoundError, RequestError) as error:  # also a detector type, array or format that is not known
+        raise DocumentError(f"{str(path)!r} cannot be replayed: {error}") from None
+
+
+def _refuse_unwritten(document: Document) -> None:
+    for output in document.outputs:
+        if output.path is None or output.sha256 is None:
+            raise DocumentError(
+                f"{shown(output.type)} was handed out in memory; no file was written that could be replayed"
+            )
 
 
 def _paired(document: Document, made: list[Assembly], writer: Writer) -> list[tuple[Assembly, Output]]:
     """Return each array to be made with what the document says of it."""
     said = {output.type: output for output in document.outputs}
+    if len(said) < len(document.outputs):
+        raise DocumentError("it has several outputs of one type")
     pairs = []
     for assembly in made:
         name = assembly.kind.calibration_type
         output = said.pop(name, None)
         if output is None:
             raise DocumentError(f"it resolves {name} and has no output of it")
-        if output.path is None or output.sha256 is None:
-            raise DocumentError(
-                f"{name} was handed out in memory; no file was written that could be replayed"
-            )
         if output.path != writer.file_name(name):
             raise DocumentError(f"{name} is said to be in {output.path!r}, where no export writes it")
+        if output != assembly.output(output.path, output.sha256, output.size):
+            raise DocumentError(f"what it says of {name} (kind, unit, shape, dtype) is not what it resolves")
         pairs.append((assembly, output))
     if said or not pairs:
-        raise DocumentError(f"it has outputs that it does not resolve: {', '.join(said) or 'none at all'}")
+        others = ", ".join(map(shown, said)) or "none at all"
+        raise DocumentError(f"it has outputs that it does not resolve: {others}")
     return pairs
 
 
@@ -123,6 +141,12 @@ def _refuse_difference(written: Output, said: Output) -> None:
     if written.sha256 != said.sha256:
         raise CorruptionError(
             f"{said.type} made from the document has sha256 {written.sha256}, the document says {said.sha256}:"
+            " the document was changed",
+            sha256=said.sha256,
+        )
+    if written.size != said.size:
+        raise CorruptionError(
+            f"{said.type} made from the document has {written.size} bytes, the document says {said.size}:"
             " the document was changed",
             sha256=said.sha256,
         )

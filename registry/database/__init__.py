@@ -153,6 +153,11 @@ def _identify(connection: sa.Connection, store_owner: str | None) -> str:
             store=store_owner,
             database=found,
         )
+    if store_owner is None and connection.execute(sa.select(schema.blob.c.sha256).limit(1)).first():
+        raise UnavailableError(
+            "the registry has files, and its store is not there; nothing was made in its place:"
+            " mount it, or restore it from a backup"
+        )
     if found is None:
         found = str(uuid.uuid4())
         connection.execute(schema.registry.insert(), {"id": found, "created_at": instants.now()})

@@ -90,10 +90,10 @@ def read_legacy_tree(root: Path, timezone: tzinfo) -> LegacyTree:
             _take(tree, item, parts, timezone, places)
         else:
             tree.notes.append(f"{shown(item.name)} is no panel and no module; it is left out")
+    linked = {entry.m_number for entry in tree.entries}
     tree.drop(_doubled(places))
     tree.drop(_with_two_m_numbers(tree.entries))
     tree.drop(_with_stray_files(tree))
-    linked = {entry.m_number for entry in tree.entries}
     tree.notes += [f"{name} is linked by no panel; it is left out" for name in sorted(modules - linked)]
     return tree
 

@@ -201,7 +201,7 @@ def _touched_runs(connection: sa.Connection, revision: int) -> bool:
 
 
 def _touched_exports(connection: sa.Connection, panels: set[str], revision: int) -> list[int]:
-    """Return the exports one of whose inputs held at its instant before the revision, and does no more."""
+    """Return the exports one of whose inputs held at its instant before the revision, where other constants do now."""
     export, used, version = schema.export, schema.export_input, schema.version
     query = (
         sa.select(export.c.id, export.c.instant, schema.panel.c.identifier, version.c.kind, used.c.version_id)
@@ -217,7 +217,7 @@ def _touched_exports(connection: sa.Connection, panels: set[str], revision: int)
         dict.fromkeys(
             row.id
             for row in rows
-            if before[row.identifier, row.kind].at(Instant(row.instant))[0] == row.version_id
-            and after[row.identifier, row.kind].at(Instant(row.instant))[0] != row.version_id
+            if (held := before[row.identifier, row.kind].at(Instant(row.instant)))[0] == row.version_id
+            and after[row.identifier, row.kind].at(Instant(row.instant))[1] != held[1]
         )
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from registry import detectors
 from registry.database import Change
-from registry.errors import NotValidError, RequestError
+from registry.errors import RequestError
 from registry.instants import Instant
 from registry.lookup import panels, validity
 from registry.registration.versions import Statement, state
@@ -29,14 +29,13 @@ def carry(change: Change, old: str, new: str, valid_from: Instant) -> None:
         raise RequestError(
             f"constants are carried to another panel of the same type, not from {old} to {new}"
         )
-    kinds = [kind.name for kind in detectors.detector_type(source.detector_type).kinds]
+    detector = detectors.detector_type(source.detector_type)
+    kinds = [kind.name for kind in detector.kinds]
     holding = validity.versions_at(change.connection, [source], kinds, valid_from, change.view)
-    asked = [kind for kind in kinds if (old, kind) in holding]
+    asked = [kind for kind in kinds if (old, kind) in holding] or list(detector.required_kinds)
     validity.refuse_missing(
         validity.missing(change.connection, [source], asked, valid_from, holding, change.view)
     )
-    if not holding:
-        raise NotValidError(f"nothing of {old} is valid at {valid_from}: there is nothing to carry to {new}")
     state(
         change,
         [

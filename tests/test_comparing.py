@@ -1,0 +1,416 @@
+"""What differs between two versions, and of a detector between two revisions, held against numpy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from numpy.typing import NDArray
+
+from registry.api import Registry
+from registry.arrays import pixel_difference
+from registry.errors import CorruptionError, InstantError, NotFoundError, NotValidError, RequestError
+from registry.records import PanelDifference, PixelDifference
+from tests.cli import Calreg
+from tests.conftest import RegistryPlace, new_place
+from tests.making import PANEL_A, PANEL_B, PANEL_C, panel_array, panel_folder
+
+PIXELS = 512 * 1024
+SOURCE = "XcsEndstation.0:Jungfrau.0"
+RUN = "exp=xcs1:run=5"
+BEGIN = "2020-01-01T00:00:00Z"
+FIRST, LATER = "2019-01-01T00:00:00Z", "2019-07-01T00:00:00Z"
+NAN, INF = np.nan, np.inf
+
+# (row, column) -> value in the map before, and in the map after; all else is the same in both.
+EDITS: tuple[dict[tuple[int, int], tuple[float, float]], ...] = (
+    {
+        (0, 0): (41.0, 42.0),
+        (7, 3): (41.0, 38.5),
+        (511, 1023): (41.0, 41.25),
+        (1, 1): (NAN, NAN),
+        (2, 2): (INF, INF),
+        (3, 3): (-INF, -INF),
+        (4, 4): (0.0, -0.0),
+    },
+    {(5, 5): (NAN, 1.0), (6, 6): (1.0, INF), (7, 7): (-INF, INF), (8, 8): (NAN, INF), (9, 9): (-1.0, -3.0)},
+    {},
+)
+# By hand: how many differ; and of those that are finite in both the differences.
+DIFFERING = (3, 5, 0)
+STEPS = ((1.0, -2.5, 0.25), (-2.0,), ())
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A registry with a history, which the tests of this module only read."""
+
+    place: RegistryPlace
+    registry: Registry
+    at: dict[str, int]  # revisions by what they did
+    versions: dict[str, int]
+
+
+def edited(side: int, gain_range: int) -> NDArray[np.float32]:
+    array = panel_array("gain", gain_range, 77)
+    for pixel, values in EDITS[gain_range].items():
+        array[pixel] = values[side]
+    return array
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    base = tmp_path_factory.mktemp("arrays")
+    made = {str(seed): panel_folder(base / str(seed), seed) for seed in (1, 2, 3)}
+    for side, name in enumerate(("before", "after")):
+        made[name] = base / name
+        made[name].mkdir()
+        for gain_range in range(3):
+            np.save(made[name] / f"g{gain_range}_gain.npy", edited(side, gain_range))
+    return made
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def compared(
+    request: pytest.FixtureRequest, folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Compared]:
+    for place in new_place(request, tmp_path_factory.mktemp("compared"), request.param):
+        with place.open() as registry:
+            at: dict[str, int] = {}
+            numbers: dict[str, int] = {}
+            registry.panels.add(PANEL_A)
+            registry.panels.add(PANEL_B)
+            registry.panels.add(PANEL_C)
+            for name, panel, folder, start in (
+                ("A", PANEL_A, "1", FIRST),
+                ("B", PANEL_B, "2", FIRST),
+                ("C", PANEL_C, "3", FIRST),
+            ):
+                done = registry.versions.add(panel, folders[folder], valid_from=start)
+                numbers[name], numbers[f"{name} offset"] = (version.version for version in done.versions)
+            registry.detectors.configure("xcs1", SOURCE, f"{PANEL_A}_{PANEL_B}", first_run=1)
+            at["configured"] = registry.runs.list() == [] and newest(registry)
+            at["run"] = done_in(registry.runs.add(RUN, begin=BEGIN).revision)
+            for name in ("before", "after"):
+                done = registry.versions.add(
+                    PANEL_A,
+                    folders[name],
+                    valid_from=LATER,
+                    kinds=["gain"],
+                    allow_nonfinite=True,
+                    supersede=name == "after",
+                    comment=name,
+                )
+                (numbers[name],) = (version.version for version in done.versions)
+                at[name] = done_in(done.revision)
+            registry.tags.add("measured-again")
+            done = registry.detectors.configure(
+                "xcs1", SOURCE, f"{PANEL_C}_{PANEL_A}", first_run=1, supersede=True, comment="C replaced B"
+            )
+            at["replaced"] = done_in(done.revision)
+            done = registry.versions.gap(PANEL_C, valid_from=LATER, kinds=["offset"], comment="broken cable")
+            numbers["gap"], at["gap"] = done.versions[0].version, done_in(done.revision)
+            at["later"] = done_in(registry.versions.gap(PANEL_B, valid_from=LATER, comment="gone").revision)
+            yield Compared(place, registry, at, numbers)
+
+
+def newest(registry: Registry) -> int:
+    return registry.log()[0].revision
+
+
+def done_in(revision: int | None) -> int:
+    assert revision is not None
+    return revision
+
+
+def same_figures(found: tuple[PixelDifference, ...]) -> None:
+    """Hold the differences against what was edited by hand."""
+    assert [each.gain_range for each in found] == [0, 1, 2]
+    finite = [PIXELS - sum(not np.isfinite(values).all() for values in edits.values()) for edits in EDITS]
+    for each, count, steps, size in zip(found, DIFFERING, STEPS, finite, strict=True):
+        assert each.count == count
+        assert each.fraction == count / PIXELS
+        assert each.maximum == max(map(abs, steps), default=0.0)
+        assert each.rms == pytest.approx(math.sqrt(sum(step**2 for step in steps) / size), rel=1e-12)
+
+
+def test_two_versions_differ_by_the_pixels_that_were_changed(compared: Compared) -> None:
+    before, after = compared.versions["before"], compared.versions["after"]
+    found = compared.registry.versions.diff(before, after)
+    assert (found.kind, found.before, found.after) == ("gain", before, after)
+    same_figures(found.gain_ranges)
+    # Nothing but the order of the names changes when they are asked the other way round.
+    other = compared.registry.versions.diff(after, before)
+    assert (other.before, other.after) == (after, before)
+    same_figures(other.gain_ranges)
+
+
+def test_maps_that_differ_everywhere_are_as_far_apart_as_numpy_says(
+    compared: Compared, folders: dict[str, Path]
+) -> None:
+    # Version 1 is superseded at LATER only, and a gap elsewhere does not matter.
+    found = compared.registry.versions.diff(compared.versions["A"], compared.versions["B"]).gain_ranges
+    for gain_range, each in enumerate(found):
+        one, other = (np.load(folders[name] / f"g{gain_range}_gain.npy").astype(float) for name in "12")
+        assert each.count == np.count_nonzero(one != other) == 2
+        assert each.maximum == np.max(np.abs(one - other))
+        assert each.rms == pytest.approx(np.linalg.norm(one - other) / math.sqrt(PIXELS), rel=1e-12)
+
+
+def test_a_version_does_not_differ_from_itself_nor_do_its_nans(compared: Compared) -> None:
+    for name in ("A offset", "before"):
+        found = compared.registry.versions.diff(compared.versions[name], compared.versions[name])
+        assert found.gain_ranges == tuple(PixelDifference(number, 0, 0.0, 0.0, 0.0) for number in range(3))
+
+
+def test_a_withdrawn_version_still_compares(compared: Compared) -> None:
+    withdrawn = compared.registry.versions.show(compared.versions["before"])[0]
+    assert withdrawn.withdrawn_in == compared.at["after"]
+    assert compared.registry.versions.diff(compared.versions["A"], withdrawn.version).gain_ranges[0].count > 0
+
+
+def test_versions_that_do_not_compare_are_refused(
+    compared: Compared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calreg, numbers, registry = Calreg(compared.place, monkeypatch), compared.versions, compared.registry
+    gain, offset, gap = (str(numbers[name]) for name in ("A", "A offset", "gap"))
+    error = calreg.refused(2, "version", "diff", gain, offset)
+    assert error["message"] == (f"version {gain} is gain, version {offset} is offset: they do not compare")
+    for pair in ((gap, offset), (offset, gap), (gap, gap), (gap, gain)):
+        error = calreg.refused(4, "version", "diff", *pair)
+        assert error["message"] == f"version {gap} is a gap: it has no pixels"
+        assert error["version"] == int(gap)
+    last = len(registry.versions.list(withdrawn=True))
+    for unknown in ("0", "9999", str(2**70)):
+        error = calreg.refused(3, "version", "diff", gain, unknown)
+        assert error["message"] == f"there is no version {unknown}; 1 to {last} are known"
+    # As of a revision before it was recorded a version is not known.
+    early = str(compared.at["run"])
+    error = calreg.refused(3, "version", "diff", gain, str(numbers["before"]), "--as-of", early)
+    assert (
+        error["message"] == f"there is no version {numbers['before']}; 1 to {numbers['before'] - 1} are known"
+    )
+    with pytest.raises(InstantError, match="is in the future"):
+        registry.versions.diff(1, 1, as_of="2999-01-01T00:00:00Z")
+
+
+def test_damaged_objects_are_not_compared(compared: Compared, monkeypatch: pytest.MonkeyPatch) -> None:
+    (_, files), numbers = compared.registry.versions.show(compared.versions["C"]), compared.versions
+    sha256 = files[1].sha256
+    path = compared.place.store / "objects" / sha256[:2] / f"{sha256}.npy"
+    content = path.read_bytes()
+    calreg = Calreg(compared.place, monkeypatch)
+    path.unlink()
+    try:
+        error = calreg.refused(6, "version", "diff", str(numbers["A"]), str(numbers["C"]))
+        assert error["message"].startswith(f"object {sha256} is missing from the store")
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        error = calreg.refused(6, "version", "diff", str(numbers["C"]), str(numbers["A"]))
+        assert f"object {sha256}" in error["message"]
+        assert "is damaged" in error["message"]
+        with pytest.raises(CorruptionError, match="is damaged"):
+            compared.registry.versions.diff(numbers["C"], numbers["C"])
+    finally:
+        path.unlink(missing_ok=True)
+        path.write_bytes(content)
+
+
+def test_the_difference_of_two_versions_is_printed_for_people_and_for_scripts(
+    compared: Compared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calreg = Calreg(compared.place, monkeypatch)
+    before, after = str(compared.versions["before"]), str(compared.versions["after"])
+    told = calreg.done("version", "diff", before, after).stdout
+    assert told.splitlines()[0] == f"gain, version {after} against version {before}"
+    assert [line.split()[:4] for line in told.splitlines()[2:]] == [
+        ["0", "3", "0.000006", "2.5"],
+        ["1", "5", "0.000010", "2"],
+        ["2", "0", "0.000000", "0"],
+    ]
+    assert max(map(len, told.splitlines())) <= 80
+    answer = calreg.done("version", "diff", before, after, "--json").json
+    assert (answer["kind"], answer["before"], answer["after"]) == ("gain", int(before), int(after))
+    assert set(answer["gain_ranges"][0]) == {"gain_range", "count", "fraction", "maximum", "rms"}
+    assert [each["count"] for each in answer["gain_ranges"]] == list(DIFFERING)
+
+
+values = st.sampled_from([0.0, -0.0, 1.0, -1.0, 41.5, float(np.float32(3.4e38)), -3.0e38, NAN, INF, -INF])
+maps = arrays.arrays(np.float32, (2, 3), elements=values.map(np.float32))
+
+
+@given(before=maps, after=maps)
+@settings(max_examples=60)
+def test_a_difference_is_what_a_loop_over_the_pixels_finds(
+    before: NDArray[np.float32], after: NDArray[np.float32]
+) -> None:
+    pairs = [(float(one), float(other)) for one, other in zip(before.flat, after.flat, strict=True)]
+    differing = [
+        (one, other) for one, other in pairs if not (one == other or (math.isnan(one) and math.isnan(other)))
+    ]
+    steps = [other - one for one, other in pairs if math.isfinite(one) and math.isfinite(other)]
+    found = pixel_difference(2, before, after)
+    assert (found.gain_range, found.count) == (2, len(differing))
+    assert found.fraction == len(differing) / 6
+    assert found.maximum == max(map(abs, steps), default=0.0)
+    mean = sum(step**2 for step in steps) / len(steps) if steps else 0.0
+    assert found.rms == pytest.approx(math.sqrt(mean), rel=1e-9)
+
+
+def test_a_detector_whose_constants_changed_says_which_and_by_how_much(compared: Compared) -> None:
+    registry, at = compared.registry, compared.at
+    target = f"{PANEL_A}_{PANEL_B}"
+    for found in (
+        registry.diff(RUN, before=at["before"], after=at["after"]),
+        registry.diff(target, before=at["before"], after="measured-again", at=BEGIN),
+    ):
+        assert (found.before, found.after) == (at["before"], at["after"])
+        assert found.detector_before == found.detector_after == target
+        assert (found.refused_before, found.refused_after) == (None, None)
+        (panel,) = found.panels
+        assert (panel.panel, panel.kind) == (PANEL_A, "gain")
+        assert (panel.before, panel.after) == (compared.versions["before"], compared.versions["after"])
+        same_figures(panel.gain_ranges)
+    # Before the new start, nothing changed.
+    assert registry.diff(target, before=at["before"], after=at["after"], at=FIRST).panels == ()
+
+
+def test_a_detector_that_did_not_change_has_the_same_constants(
+    compared: Compared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = compared.at
+    found = compared.registry.diff(RUN, before=at["gap"] - 1, after="measured-again", at=FIRST)
+    assert found.panels != ()  # C answers where B did
+    found = compared.registry.diff(RUN, before=at["after"], after=at["after"])
+    assert (found.panels, found.detector_before) == ((), f"{PANEL_A}_{PANEL_B}")
+    told = Calreg(compared.place, monkeypatch).done(
+        "diff", RUN, "--as-of", "measured-again", "--against", str(at["after"])
+    )
+    assert told.stdout == f"revision {at['after']} -> {at['after']}\nthe same constants\n"
+
+
+def test_panels_that_left_or_came_are_named_without_pixels(
+    compared: Compared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at, numbers = compared.at, compared.versions
+    found = compared.registry.diff(RUN, before="measured-again", after=at["replaced"])
+    assert found.detector_before == f"{PANEL_A}_{PANEL_B}"
+    assert found.detector_after == f"{PANEL_C}_{PANEL_A}"
+    assert found.panels == (
+        PanelDifference(PANEL_B, "gain", numbers["B"], None, ()),
+        PanelDifference(PANEL_B, "offset", numbers["B offset"], None, ()),
+        PanelDifference(PANEL_C, "gain", None, numbers["C"], ()),
+        PanelDifference(PANEL_C, "offset", None, numbers["C offset"], ()),
+    )
+    told = Calreg(compared.place, monkeypatch).done(
+        "diff", RUN, "--as-of", "measured-again", "--against", str(at["replaced"])
+    )
+    assert told.stdout.splitlines() == [
+        f"revision {at['after']} -> {at['replaced']}",
+        f"detector {PANEL_A}_{PANEL_B}",
+        f"      -> {PANEL_C}_{PANEL_A}",
+        f"gain of {PANEL_B}: version {numbers['B']} -> none",
+        f"offset of {PANEL_B}: version {numbers['B offset']} -> none",
+        f"gain of {PANEL_C}: none -> version {numbers['C']}",
+        f"offset of {PANEL_C}: none -> version {numbers['C offset']}",
+    ]
+
+
+def test_a_revision_without_an_answer_is_part_of_the_difference(
+    compared: Compared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry, at = compared.registry, compared.at
+    found = registry.diff(RUN, before=at["replaced"], after=at["gap"])
+    assert (found.detector_before, found.detector_after) == (f"{PANEL_C}_{PANEL_A}", None)
+    assert found.refused_before is None
+    assert found.refused_after == (
+        f"no offset of {PANEL_C} is valid at {BEGIN}; a gap begins {LATER}: broken cable"
+    )
+    assert found.panels == ()
+    found = registry.diff(RUN, before=at["configured"], after=at["run"])
+    assert found.refused_before is not None
+    assert found.refused_before.startswith(f"{RUN} is not registered, so it is not known which constants")
+    assert (found.refused_after, found.panels) == (None, ())
+    ended = Calreg(compared.place, monkeypatch).done("diff", RUN, "--as-of", str(at["replaced"]))
+    assert ended.stdout.splitlines() == [
+        f"revision {at['replaced']} -> {at['later']}",
+        f"refused as of revision {at['later']}: no offset of {PANEL_C} is valid at {BEGIN};"
+        f" a gap begins {LATER}: broken cable",
+    ]
+
+
+def test_what_is_refused_as_of_both_revisions_is_refused(
+    compared: Compared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calreg, at = Calreg(compared.place, monkeypatch), compared.at
+    early = "2018-01-01T00:00:00Z"
+    error = calreg.refused(4, "diff", PANEL_A, "--as-of", "measured-again", "--at", early)
+    sentence = f"no gain of {PANEL_A} is valid at {early}; the first begins {FIRST}"
+    assert error["message"].startswith(f"{PANEL_A} is refused as of both revisions: 2 constants are missing")
+    assert error["message"].count(sentence) == 1, "the same reason is told once"
+    assert (error["before"], error["after"]) == (at["after"], at["later"])
+    # Two reasons, both told: not known goes before not valid.
+    error = calreg.refused(3, "diff", f"{PANEL_C}_{PANEL_A}", "--as-of", "1", "--at", BEGIN)
+    assert f"panel {PANEL_C} is not known" in error["message"]
+    assert f"no offset of {PANEL_C} is valid at {BEGIN}" in error["message"]
+    error = calreg.refused(3, "diff", "exp=xcs9:run=1", "--as-of", "measured-again")
+    assert "experiment xcs9 is not known; near: xcs1" in error["message"]
+
+
+def test_a_question_that_cannot_be_understood_is_refused_by_a_difference_too(
+    compared: Compared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calreg = Calreg(compared.place, monkeypatch)
+    error = calreg.refused(2, "diff", PANEL_A, "--as-of", "1")
+    assert error["message"] == "a detector Id has no time of its own: give --at"
+    error = calreg.refused(3, "diff", RUN, "--as-of", "1", "--against", "measured-agian")
+    assert error["message"] == "there is no tag 'measured-agian'; near: measured-again"
+    error = calreg.refused(3, "diff", RUN, "--as-of", "999")
+    assert error["message"] == f"there is no revision 999; 1 to {compared.at['later']} are known"
+    error = calreg.refused(2, "diff", RUN, "--as-of", "29990101000000")
+    assert "is in the future" in error["message"]
+    with pytest.raises(RequestError, match="a source goes with a dataset"):
+        compared.registry.diff(PANEL_A, before=1, at=BEGIN, source=SOURCE)
+    for kind in (NotFoundError, NotValidError):
+        assert kind.code in (3, 4)
+
+
+def test_a_difference_is_printed_for_scripts(compared: Compared, monkeypatch: pytest.MonkeyPatch) -> None:
+    calreg, at = Calreg(compared.place, monkeypatch), compared.at
+    asked = (
+        "diff",
+        RUN,
+        "--as-of",
+        str(at["before"]),
+        "--against",
+        "measured-again",
+        "--source",
+        "Jungfrau.0",
+    )
+    answer = calreg.done(*asked, "--json").json
+    (panel,) = answer.pop("panels")
+    assert answer == {
+        "before": at["before"],
+        "after": at["after"],
+        "detector_before": f"{PANEL_A}_{PANEL_B}",
+        "detector_after": f"{PANEL_A}_{PANEL_B}",
+        "refused_before": None,
+        "refused_after": None,
+    }
+    ranges = panel.pop("gain_ranges")
+    assert panel == {
+        "panel": PANEL_A,
+        "kind": "gain",
+        "before": compared.versions["before"],
+        "after": compared.versions["after"],
+    }
+    assert [each["count"] for each in ranges] == list(DIFFERING)
+    told = calreg.done(*asked).stdout.splitlines()
+    assert told[1] == f"gain of {PANEL_A}: version {panel['before']} -> version {panel['after']}"
+    assert [line.split()[1] for line in told[3:]] == ["3", "5", "0"]
