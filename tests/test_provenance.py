@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -377,10 +378,42 @@ def test_a_forged_document_does_not_pass(exported: Exported) -> None:
         "a panel less": lambda values: values["resolution"]["panels"].pop(),
     }
     for what, change in forgeries.items():
-        problems = exported.verify(exported.forged(change)).problems
-        assert [(each.path, each.problem) for each in problems] == [
-            ("revision 4", "the registry answers otherwise than the document says")
-        ], what
+        found = exported.verify(exported.forged(change))
+        said = ("revision 4", "the registry answers otherwise than the document says")
+        assert said in [(each.path, each.problem) for each in found.problems], what
+        assert "the registry has no record of this document" in found.notes[0]
+
+
+def test_an_array_that_was_changed_together_with_its_checksum_does_not_pass(exported: Exported) -> None:
+    array = exported.path.parent / "pixel_gain.npy"
+    before = array.read_bytes()
+    after = before[:-4] + b"\0\0\0\0"
+    array.write_bytes(after)
+    try:
+        sha256 = hashlib.sha256(after).hexdigest()
+        (problem,) = exported.verify(exported.forged(put("outputs", 0, "sha256", value=sha256))).problems
+    finally:
+        array.write_bytes(before)
+    assert (problem.path, problem.problem) == (
+        "pixel_gain",
+        "the inputs make another array than the document says",
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("unit", "keV", "(kind, unit, shape, dtype) is not what it resolves"),
+        ("dtype", "float64", "(kind, unit, shape, dtype) is not what it resolves"),
+        ("shape", [3, 1, 512, 1024], "(kind, unit, shape, dtype) is not what it resolves"),
+        ("size", 1, "the inputs make another array than the document says"),
+    ],
+)
+def test_what_a_document_says_of_an_array_is_held_against_the_array(
+    exported: Exported, field: str, value: object, said: str
+) -> None:
+    (problem,) = exported.verify(exported.forged(put("outputs", 0, field, value=value))).problems
+    assert problem.problem.endswith(said)
 
 
 def test_a_request_that_the_registry_refuses_or_a_revision_that_it_never_had_are_problems_not_refusals(
@@ -407,22 +440,35 @@ def test_a_size_that_a_document_makes_up_takes_no_room(exported: Exported) -> No
     assert "is damaged" in problems[0].problem
 
 
-def test_without_a_database_the_outputs_are_checked_and_a_note_says_what_was_not(
+def test_without_a_database_outputs_and_inputs_are_checked_and_a_note_says_what_was_not(
     exported: Exported, tmp_path: Path
 ) -> None:
     nowhere = f"sqlite:///{tmp_path / 'none.sqlite'}"
     found = verify_export(exported.path, nowhere, exported.place.store)
-    assert (found.checked, found.problems) == (2, ())
+    assert (found.checked, found.problems) == (2 + 12, ())
     (note,) = found.notes
-    assert note.startswith("only the outputs were checked, neither the inputs nor the registry's answer: ")
+    assert note.startswith("the registry was not asked again: there is no database")
     assert "none.sqlite" in note
     assert not (tmp_path / "none.sqlite").exists()
-    content = (exported.folder / "pixel_gain.npy").read_bytes()
+
+
+def test_with_neither_database_nor_store_a_changed_output_is_found_all_the_same(
+    exported: Exported, tmp_path: Path
+) -> None:
+    nowhere = f"sqlite:///{tmp_path / 'none.sqlite'}"
+    gain = exported.folder / "pixel_gain.npy"
+    content = gain.read_bytes()
     try:
-        (exported.folder / "pixel_gain.npy").write_bytes(b"")
-        assert len(verify_export(exported.path, nowhere, exported.place.store).problems) == 1
+        gain.write_bytes(b"")
+        found = verify_export(exported.path, nowhere, tmp_path / "none")
     finally:
-        (exported.folder / "pixel_gain.npy").write_bytes(content)
+        gain.write_bytes(content)
+    assert (found.checked, [each.path for each in found.problems]) == (2, [str(gain)])
+    assert [note.split(":")[0] for note in found.notes] == [
+        "the inputs were not checked",
+        "the registry was not asked again",
+    ]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_another_registry_at_hand_is_noted_and_not_asked(exported: Exported, tmp_path: Path) -> None:
@@ -430,7 +476,10 @@ def test_another_registry_at_hand_is_noted_and_not_asked(exported: Exported, tmp
     create_registry(other, tmp_path / "store")
     found = verify_export(exported.path, other, tmp_path / "store")
     assert (found.checked, found.problems) == (2, ())
-    assert f"the registry at hand is not '{provenance.read(exported.path).registry.id}'" in found.notes[0]
+    inputs, answer = found.notes
+    belongs = f"the document is of registry '{provenance.read(exported.path).registry.id}'"
+    assert inputs.startswith(f"the inputs were not checked: {belongs}, the store ")
+    assert answer.startswith(f"the registry was not asked again: {belongs}, the one at hand is ")
 
 
 def test_a_document_of_arrays_in_memory_says_that_no_file_was_written(

@@ -18,7 +18,7 @@ from registry.database import Change
 from registry.errors import UnavailableError
 from registry.exporters import npy
 from registry.exporters.assembly import Assembly, assemblies
-from registry.exporters.formats import writer_of
+from registry.exporters.formats import format_of, write
 from registry.exporters.placing import placing
 from registry.lookup.resolution import Answer, Question, resolve
 from registry.lookup.revisions import AsOf, recorded_at
@@ -83,12 +83,12 @@ def export(
     backend: Backend, request: ExportRequest, folder: Path, track: Track[Assembly], *, force: bool
 ) -> Export:
     """Write the arrays and their provenance into a folder; see `Registry.export`."""
-    writer = writer_of(request.format)
+    made_as = format_of(request.format)
     resolved = _resolve(backend, request)
     made = assemblies(resolved.answer.resolution, backend.store)
-    names = [writer.file_name(assembly.kind.calibration_type) for assembly in made]
+    names = [made_as.file_name(assembly.kind.calibration_type) for assembly in made]
     with placing(folder, [*names, FILE_NAME], force=force) as hidden:
-        outputs = [writer.write(assembly, hidden) for assembly in track(made, "exporting", len(made))]
+        outputs = [write(made_as, assembly, hidden) for assembly in track(made, "exporting", len(made))]
         signature = sign()
         document = _document(backend, request, resolved, outputs, signature)
         content = encode(document)

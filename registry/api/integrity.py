@@ -11,8 +11,16 @@ from pathlib import Path
 
 from registry import provenance
 from registry.api.backend import Backend, Track, open_backend
-from registry.api.replaying import store_of
-from registry.errors import ConflictError, NotFoundError, RegistryError, RequestError, UnavailableError
+from registry.api.replaying import arrays_of, store_of
+from registry.errors import (
+    ConflictError,
+    CorruptionError,
+    NotFoundError,
+    RegistryError,
+    RequestError,
+    UnavailableError,
+)
+from registry.exporters.formats import expected
 from registry.identifiers import shown
 from registry.lookup import contents
 from registry.lookup.resolution import Question, resolve
@@ -59,21 +67,24 @@ def verify_export(
     DocumentError, NotFoundError
         There is no such document, or it is none.
     """
-    document = provenance.read(Path(path))
+    document, content = provenance.read_with_content(Path(path))
     found = [_output_problem(Path(path).parent, output) for output in document.outputs]
     problems = [problem for problem in found if problem]
     checked, notes = len(found), []
     try:
         objects = store_of(document, find_settings(database, store).store)
+    except CorruptionError as error:
+        problems.append(Problem(None, "store", str(error)))
     except RegistryError as error:
         notes.append(f"the inputs were not checked: {error}")
     else:
         checked += len(_inputs(document))
-        problems += _input_problems(objects, document)
+        problems += _input_problems(objects, document) or _making_problems(objects, document, path)
     try:
         with _registry_of(document, database, store) as backend:
             checked += 1
             problems += _answer_problems(backend, document)
+            notes += _record_notes(backend, content)
     except RegistryError as error:
         notes.append(f"the registry was not asked again: {error}")
     return Verification(checked, tuple(problems), tuple(notes))
@@ -109,6 +120,28 @@ def _input_problems(objects: ContentStore, document: Document) -> list[Problem]:
         for sha256, size in _inputs(document).items()
         if (problem := objects.problem(sha256, size)) is not None
     ]
+
+
+def _making_problems(objects: ContentStore, document: Document, path: str | Path) -> list[Problem]:
+    """Make the arrays again, writing nothing, and compare with what the document says of them."""
+    if any(output.path is None for output in document.outputs):
+        return []  # said already, array by array
+    try:
+        made_as, pairs = arrays_of(document, path, objects)
+        return [
+            Problem(said.sha256, said.type, "the inputs make another array than the document says")
+            for assembly, said in pairs
+            if expected(made_as, assembly) != said
+        ]
+    except RequestError as error:
+        return [Problem(None, str(path), str(error))]
+
+
+def _record_notes(backend: Backend, content: bytes) -> list[str]:
+    with backend.view() as view:
+        if contents.exports_with(view.connection, hashlib.sha256(content).hexdigest()):
+            return []
+    return ["the registry has no record of this document: it was edited, or the export was not recorded"]
 
 
 def _output_problem(folder: Path, output: Output) -> Problem | None:

@@ -18,7 +18,7 @@ from registry.errors import (
     UnavailableError,
 )
 from registry.exporters.assembly import Assembly, assemblies
-from registry.exporters.formats import Writer, writer_of
+from registry.exporters.formats import Format, format_of, write
 from registry.exporters.placing import placing
 from registry.identifiers import shown
 from registry.provenance import FILE_NAME, Document
@@ -56,16 +56,11 @@ def replay(
         An input is missing or damaged, or the bytes that come out are not those of the document.
     """
     document, content = provenance.read_with_content(Path(path))
-    objects = store_of(document, find_settings(database, store).store)
-    with _unreplayable_named(path):
-        _refuse_unwritten(document)
-        writer = writer_of(document.request.format)
-        made = assemblies(document.resolution, objects)
-        pairs = _paired(document, made, writer)
+    made_as, pairs = arrays_of(document, path, store_of(document, find_settings(database, store).store))
     folder = Path(output)
     with placing(folder, [*(str(said.path) for _, said in pairs), FILE_NAME], force=force) as hidden:
         for assembly, said in track(pairs, "replaying", len(pairs)):
-            _refuse_difference(writer.write(assembly, hidden), said)
+            _refuse_difference(write(made_as, assembly, hidden), said)
         (hidden / FILE_NAME).write_bytes(content)
     return Export(
         revision=document.registry.revision,
@@ -74,6 +69,22 @@ def replay(
         recorded=False,
         warnings=document.warnings,
     )
+
+
+def arrays_of(
+    document: Document, path: str | Path, objects: ContentStore
+) -> tuple[Format, list[tuple[Assembly, Output]]]:
+    """Return the format of an export, and each of its arrays to be made with what the document says of it.
+
+    Raises
+    ------
+    DocumentError
+        The document contradicts itself, or speaks of arrays that were never written.
+    """
+    with _unreplayable_named(path):
+        _refuse_unwritten(document)
+        made_as = format_of(document.request.format)
+        return made_as, _paired(document, assemblies(document.resolution, objects), made_as)
 
 
 def store_of(document: Document, root: Path) -> ContentStore:
@@ -115,7 +126,7 @@ def _refuse_unwritten(document: Document) -> None:
             )
 
 
-def _paired(document: Document, made: list[Assembly], writer: Writer) -> list[tuple[Assembly, Output]]:
+def _paired(document: Document, made: list[Assembly], made_as: Format) -> list[tuple[Assembly, Output]]:
     """Return each array to be made with what the document says of it."""
     said = {output.type: output for output in document.outputs}
     if len(said) < len(document.outputs):
@@ -126,7 +137,7 @@ def _paired(document: Document, made: list[Assembly], writer: Writer) -> list[tu
         output = said.pop(name, None)
         if output is None:
             raise DocumentError(f"it resolves {name} and has no output of it")
-        if output.path != writer.file_name(name):
+        if output.path != made_as.file_name(name):
             raise DocumentError(f"{name} is said to be in {output.path!r}, where no export writes it")
         if output != assembly.output(output.path, output.sha256, output.size):
             raise DocumentError(f"what it says of {name} (kind, unit, shape, dtype) is not what it resolves")

@@ -119,7 +119,7 @@ def show_version(
         ("panel", f"{found.panel}  {found.alias or ''}".rstrip()),
         ("kind", found.kind),
         ("valid from", found.valid_from),
-        ("until", until(found.valid_to)),
+        ("until", None if found.withdrawn_in else until(found.valid_to)),
         ("constants", found.constants or content(found)),
         ("recorded in", f"revision {found.recorded_in}"),
         ("withdrawn in", f"revision {found.withdrawn_in}" if found.withdrawn_in else None),

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-from pathlib import Path
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.lib import format as npy_format
 
 from registry.exporters.assembly import Assembly
-from registry.provenance.document import Output
 
 NAME = "npy"
 
@@ -20,27 +18,17 @@ def file_name(calibration_type: str) -> str:
     return f"{calibration_type}.npy"
 
 
-def write(assembly: Assembly, folder: Path) -> Output:
-    """Write one array, streaming, and return what was written.
+def pieces(assembly: Assembly) -> Iterator[bytes | memoryview]:
+    """Make the bytes of the file, one after the other: the header, then every panel's payload.
 
     Raises
     ------
     CorruptionError
-        An input is missing or damaged; the file must not be used then.
+        An input is missing or damaged; what came before must not be used then.
     """
-    name = file_name(assembly.kind.calibration_type)
-    digest = hashlib.sha256()
-    header = _header(assembly)
-    digest.update(header)
-    size = len(header)
-    with (folder / name).open("wb") as file:
-        file.write(header)
-        for part in assembly.parts():
-            payload = part.array.data
-            digest.update(payload)
-            file.write(payload)
-            size += payload.nbytes
-    return assembly.output(path=name, sha256=digest.hexdigest(), size=size)
+    yield _header(assembly)
+    for part in assembly.parts():
+        yield part.array.data
 
 
 def _header(assembly: Assembly) -> bytes:

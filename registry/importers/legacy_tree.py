@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 from pathlib import Path
 
-from registry.errors import InstantError, NotFoundError, RequestError, UnavailableError
+from registry.errors import IdentifierError, InstantError, NotFoundError, RequestError, UnavailableError
 from registry.identifiers import PanelId, is_m_number, parse_m_number, shown
 from registry.instants import BEGINNING, Instant, parse_instant
 
-# Three fields that are, or were meant as, hexadecimal numbers, the first two not empty; perhaps a stamp.
+# Three fields that are, or were meant as, hexadecimal numbers (the old formatter left one empty); perhaps a stamp.
 _MEANT_AS_ENTRY = re.compile(
-    r"(?P<panel>[0-9a-fA-Fx]+-[0-9a-fA-Fx]+-[0-9a-fA-Fx]*)(?:-(?P<stamp>.*))?", re.DOTALL
+    r"(?=.*[0-9a-fA-F])(?P<panel>[0-9a-fA-Fx]*-[0-9a-fA-Fx]*-[0-9a-fA-Fx]*)(?:-(?P<stamp>.*))?", re.DOTALL
 )
 
 
@@ -76,7 +76,7 @@ def read_legacy_tree(root: Path, timezone: tzinfo) -> LegacyTree:
     NotFoundError
         There is no such directory.
     RequestError
-        It is a file.
+        It is a file, or holds nothing that is meant as an entry.
     UnavailableError
         It cannot be read.
     """
@@ -90,6 +90,10 @@ def read_legacy_tree(root: Path, timezone: tzinfo) -> LegacyTree:
             _take(tree, item, parts, timezone, places)
         else:
             tree.notes.append(f"{shown(item.name)} is no panel and no module; it is left out")
+    if not (tree.entries or tree.hazards):
+        raise RequestError(
+            f"{str(root)!r} holds no entry of a panel: links like 170505-149520170815-3d00b0 -> M068"
+        )
     linked = {entry.m_number for entry in tree.entries}
     tree.drop(_doubled(places))
     tree.drop(_with_two_m_numbers(tree.entries))
@@ -123,6 +127,7 @@ def _take(
         # Two spellings of one Id are two entries at one place, whatever else is wrong with them.
         places[str(PanelId.parse_any_spelling(parts["panel"])), valid_from].append(item.name)
         panel = str(PanelId.parse(parts["panel"]))
+        _refuse_stamp_for_serial_number(parts, timezone)
         folder = _folder(tree.root, item)
         leads_to_module = item.is_symlink() and is_m_number(folder.name)
         m_number = parse_m_number(folder.name) if leads_to_module else None
@@ -130,6 +135,20 @@ def _take(
         tree.hazards.append(Hazard(item.name, str(error)))
     else:
         tree.entries.append(Entry(item.name, panel, valid_from, m_number, folder))
+
+
+def _refuse_stamp_for_serial_number(parts: re.Match[str], timezone: tzinfo) -> None:
+    """Refuse a name without a stamp whose serial number reads as one: most likely the serial number is missing."""
+    last = parts["panel"].rpartition("-")[2]
+    if parts["stamp"] is not None or len(last) != 14:
+        return
+    try:
+        parse_instant(last, timezone)
+    except InstantError:
+        return
+    raise IdentifierError(
+        f"{last} in the place of the serial number reads as a stamp; the serial number is missing"
+    )
 
 
 def _stamp(text: str, timezone: tzinfo) -> Instant:
@@ -159,6 +178,9 @@ def _folder(root: Path, item: os.DirEntry[str]) -> Path:
         raise RequestError(f"{target} leaves the tree")
     if not folder.is_dir():
         raise RequestError(f"{target} is no folder")
+    first = path.readlink().name if item.is_symlink() else folder.name
+    if is_m_number(first) and first != folder.name:
+        raise RequestError(f"{target} leads to {first}, which is itself a link to {folder.name}")
     if item.is_symlink() and not (is_m_number(folder.name) or _MEANT_AS_ENTRY.fullmatch(folder.name)):
         raise RequestError(f"{target} leads to no folder of a module")
     return root / folder.relative_to(root.resolve())

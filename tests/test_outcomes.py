@@ -1,0 +1,637 @@
+"""What every recorded run gets, as of every revision, and what a change does to runs and exports."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from registry.api import Registry
+from registry.database import Change
+from registry.errors import ConflictError, NotFoundError, NotValidError, RegistryError, RequestError
+from registry.identifiers import Dataset
+from registry.instants import BEGINNING, Instant, parse_instant
+from registry.lookup import outcomes, versions
+from registry.lookup.outcomes import Inputs, Place
+from registry.lookup.panels import find_panels
+from registry.lookup.resolution import Question, resolve
+from registry.lookup.revisions import newest_revision
+from registry.lookup.runs import answering, configurations, runs
+from registry.records import AffectedRun, ChangedConstants, CheckedConstants, CheckedFile, Outcome, Statistics
+from registry.registration.configurations import (
+    ConfigurationStatement,
+    state_configurations,
+    withdraw_configuration,
+)
+from registry.registration.constants import check_in, record_constants
+from registry.registration.panels import add_panels
+from registry.registration.runs import RunStatement, state_runs, withdraw_run
+from registry.registration.versions import Statement, state, state_gap, withdraw_version
+from tests.cli import Calreg
+from tests.conftest import RegistryPlace
+from tests.making import PANEL_A, PANEL_B, PANEL_C, panel_folder
+
+KINDS = ("gain", "offset")
+SOURCES = ("XcsEndstation.0:Jungfrau.0", "XcsEndstation.0:Jungfrau.1")
+SOURCE = SOURCES[0]
+DETECTOR = f"{PANEL_A}_{PANEL_B}"
+T = parse_instant("2018-01-01T00:00:00Z")
+STARTS = (BEGINNING, T, Instant(T + 1), Instant(T + 3_600_000_000))
+BEGINS = sorted({Instant(start + step) for start in STARTS[1:] for step in (-1, 0, 1)})
+EARLY, MIDDLE, LATE = "2018-01-01T00:00:00Z", "2018-06-01T00:00:00Z", "2019-01-01T00:00:00Z"
+
+
+def some_constants(kind: str, content: str) -> CheckedConstants:
+    """Return constants that no file stands behind: nothing here reads one."""
+    seen = Statistics(1.0, 1.0, 1.0, zeros=0, nonfinite=0)
+    sums = [hashlib.sha256(f"{kind} {content} {number}".encode()).hexdigest() for number in range(3)]
+    files = [CheckedFile(Path("none"), sha256, 1, "<f4", (512, 1024), seen) for sha256 in sums]
+    return check_in("jungfrau", kind, files, ())
+
+
+SHA256 = {(kind, content): some_constants(kind, content).sha256 for kind in KINDS for content in "ABC"}
+
+
+def begin(registry: Registry, panels: Sequence[str] = (PANEL_A, PANEL_B, PANEL_C)) -> None:
+    """Record panels, and what can be stated of them."""
+
+    def act(change: Change) -> None:
+        add_panels(change, panels)
+        record_constants(change, [some_constants(*key) for key in SHA256])
+
+    registry._backend.change(act)
+
+
+def stated(
+    registry: Registry,
+    panels: Sequence[str],
+    content: str | None,
+    valid_from: str,
+    *,
+    kinds: Sequence[str] = KINDS,
+    supersede: bool = False,
+    dry_run: bool = False,
+) -> Outcome:
+    """State the same constants of each kind for the panels (None: a gap)."""
+    start = parse_instant(valid_from)
+    statements = [
+        Statement(panel, kind, start, None if content is None else SHA256[kind, content])
+        for panel in panels
+        for kind in kinds
+    ]
+    return registry._backend.change(
+        lambda change: state(change, statements, supersede=supersede), "a step", dry_run=dry_run
+    )
+
+
+def affected(registry: Registry, since: int) -> list[tuple[int, str, str]]:
+    return [(run.run, run.source, run.change) for run in registry.affected(since)]
+
+
+def newest(registry: Registry) -> int:
+    return registry.log()[0].revision
+
+
+# Random histories over few panels and runs, so that they collide; each step is a revision, or refused.
+
+places = st.tuples(st.integers(0, 2), st.sampled_from(KINDS), st.sampled_from(STARTS))
+run_numbers = st.integers(1, 3)
+sources = st.sampled_from(SOURCES)
+detectors = st.lists(st.integers(0, 2), max_size=3, unique=True)  # of no panels: one that carries no Ids
+complete = st.tuples(st.lists(st.integers(0, 2), min_size=1), st.sampled_from(STARTS), st.sampled_from("ABC"))
+steps = st.one_of(
+    st.tuples(st.just("state"), complete),
+    st.tuples(
+        st.just("state some"), st.lists(st.tuples(places, st.sampled_from(["A", "B", None])), min_size=1)
+    ),
+    st.tuples(st.just("gap"), st.tuples(st.integers(0, 2), st.sampled_from(STARTS))),
+    st.tuples(st.just("withdraw"), st.integers(0, 30)),
+    st.tuples(st.just("run"), st.tuples(run_numbers, st.sampled_from([*BEGINS, None]))),
+    st.tuples(st.just("withdraw run"), run_numbers),
+    st.tuples(
+        st.just("configure"), st.tuples(sources, run_numbers, st.none() | st.integers(0, 2), detectors)
+    ),
+    st.tuples(st.just("withdraw configuration"), st.tuples(sources, run_numbers)),
+)
+usual = st.tuples(
+    st.tuples(st.just("configure"), st.tuples(sources, st.just(1), st.none(), detectors.filter(bool))),
+    st.tuples(st.just("state"), complete),
+    st.tuples(st.just("configure"), st.tuples(sources, run_numbers, st.none(), detectors.filter(bool))),
+    st.tuples(st.just("runs"), st.lists(st.sampled_from(BEGINS), min_size=3, max_size=3)),
+)
+histories = st.builds(lambda first, rest: [*first, *rest], usual, st.lists(steps, min_size=2, max_size=8))
+
+_numbers = itertools.count(1)
+
+
+class Story:
+    """One example's history, under an experiment and panels of its own."""
+
+    def __init__(self, registry: Registry) -> None:
+        number = next(_numbers)
+        self.registry = registry
+        self.experiment = f"e{number}"
+        self.panels = [f"{number:x}-1-{panel:x}" for panel in range(3)]
+        begin(registry, self.panels)
+
+    def take(self, what: str, given: Any) -> Outcome | None:
+        """Take a step; None where the registry refuses it, or it changes nothing."""
+        act = self._act(what, given)
+        try:
+            outcome = self.registry._backend.change(act, "a step")
+        except (ConflictError, NotFoundError, NotValidError, RequestError):
+            return None
+        return outcome if outcome.revision else None
+
+    def _act(self, what: str, given: Any) -> Callable[[Change], None]:
+        if what in ("run", "runs", "withdraw run"):
+            return self._run(what, given)
+        if what in ("configure", "withdraw configuration"):
+            return self._configuration(what, given)
+        return self._versions(what, given)
+
+    def _versions(self, what: str, given: Any) -> Callable[[Change], None]:
+        if what == "gap":
+            panel, start = self.panels[given[0]], given[1]
+            return lambda change: state_gap(
+                change, find_panels(change.connection, [panel], change.view), None, start, supersede=True
+            )
+        if what == "withdraw":
+
+            def withdraw(change: Change) -> None:
+                panels = find_panels(change.connection, self.panels, change.view)
+                known = versions.ranges(change.connection, panels, None, change.view)
+                if known:
+                    withdraw_version(change, known[given % len(known)].version)
+
+            return withdraw
+        if what == "state":
+            panels, start, content = given
+            wanted = {(panel, kind, start): content for panel in panels for kind in KINDS}
+        else:
+            wanted = dict(given)
+        statements = [
+            Statement(self.panels[panel], kind, start, None if content is None else SHA256[kind, content])
+            for (panel, kind, start), content in wanted.items()
+        ]
+        return lambda change: state(change, statements, supersede=True)
+
+    def _run(self, what: str, given: Any) -> Callable[[Change], None]:
+        if what == "withdraw run":
+            return lambda change: withdraw_run(change, Dataset(self.experiment, given))
+        begins = enumerate(given, 1) if what == "runs" else [given]
+        statements = [RunStatement(Dataset(self.experiment, number), instant) for number, instant in begins]
+        return lambda change: state_runs(change, statements, supersede=True)
+
+    def _configuration(self, what: str, given: Any) -> Callable[[Change], None]:
+        if what == "withdraw configuration":
+            source, first = given
+            return lambda change: withdraw_configuration(change, self.experiment, source, first, None)
+        source, first, more, panels = given
+        statement = ConfigurationStatement(
+            experiment=self.experiment,
+            source=source,
+            first_run=first,
+            last_run=None if more is None else first + more,
+            panels=tuple(self.panels[panel] for panel in panels),
+            object_name=None if panels else "JungfrauConfigV1",
+        )
+        return lambda change: state_configurations(change, [statement], supersede=True)
+
+    def resolved(self, connection: sa.Connection, revision: int) -> dict[Place, Inputs]:
+        """Ask for every registered run and source, one by one, as an export would."""
+        found: dict[Place, Inputs] = {}
+        known = configurations(connection, revision, self.experiment)
+        for run in runs(connection, revision, self.experiment):
+            dataset = Dataset(run.experiment, run.run)
+            for source in answering(known, run.run):
+                try:
+                    answer = resolve(connection, Question(str(dataset), source), revision).resolution
+                except (NotFoundError, NotValidError):
+                    continue
+                found[dataset, source] = tuple(
+                    (panel.panel, constants.kind, constants.constants)
+                    for panel in answer.panels
+                    for constants in panel.constants
+                )
+        return found
+
+
+def compared(before: dict[Place, Inputs], after: dict[Place, Inputs]) -> dict[Place, str]:
+    changes = {}
+    for place in {*before, *after}:
+        if place not in after:
+            changes[place] = "no longer possible"
+        elif place not in before:
+            changes[place] = "now possible"
+        elif before[place] != after[place]:
+            changes[place] = "changed"
+    return changes
+
+
+def sentence(changes: dict[Place, str], change: str, said: str) -> list[str]:
+    names = sorted({str(place[0]) for place, found in changes.items() if found == change})
+    plural = "" if len(names) == 1 else "s"
+    return [f"{len(names)} recorded run{plural} {said}: {', '.join(names)}"] if names else []
+
+
+@given(history=histories)
+@settings(max_examples=15)
+def test_every_recorded_run_gets_what_an_export_would_resolve_as_of_every_revision(
+    registry: Registry, history: list[tuple[str, Any]]
+) -> None:
+    story = Story(registry)
+    first = newest(registry)
+    done = [outcome for step in history if (outcome := story.take(*step)) is not None]
+    with registry._backend.view() as view:
+        connection = view.connection
+        assert newest_revision(connection) == first + len(done)
+        got = {revision: story.resolved(connection, revision) for revision in range(first, view.revision + 1)}
+        for revision, inputs in got.items():
+            assert mine(story, outcomes.inputs_of_runs(connection, revision)) == inputs, revision
+        for since, upto in {*itertools.pairwise(got), (first, view.revision)}:
+            changes = compared(got[since], got[upto])
+            told = outcomes.affected_runs(connection, since, upto)
+            assert {place_of(run): run.change for run in told} == changes
+            assert [place_of(run) for run in told] == sorted(changes)
+            for run in told:
+                moved = changed_constants(got[since].get(place_of(run)), got[upto].get(place_of(run)))
+                assert sorted(run.constants, key=repr) == sorted(moved, key=repr)
+        for outcome in done:
+            assert outcome.revision is not None
+            before = outcome.revision - 1
+            changes = compared(got[before], got[outcome.revision])
+            known = {run.run for run in runs(connection, before, story.experiment)}
+            assert [note for note in outcome.notes if "recorded run" in note] == sentence(
+                {place: change for place, change in changes.items() if place[0].run in known},
+                "now possible",
+                "can be exported from now on",
+            )
+            assert list(outcome.warnings) == [
+                *sentence(changes, "changed", "would get other constants from now on"),
+                *sentence(changes, "no longer possible", "would be refused from now on"),
+            ]
+
+
+def mine(story: Story, inputs: dict[Place, Inputs]) -> dict[Place, Inputs]:
+    """Leave out what other examples recorded."""
+    return {place: each for place, each in inputs.items() if place[0].experiment == story.experiment}
+
+
+def place_of(run: AffectedRun) -> Place:
+    return Dataset(run.experiment, run.run), run.source
+
+
+def changed_constants(before: Inputs | None, after: Inputs | None) -> list[ChangedConstants]:
+    old = {(panel, kind): sha256 for panel, kind, sha256 in before or ()}
+    new = {(panel, kind): sha256 for panel, kind, sha256 in after or ()}
+    return [
+        ChangedConstants(*key, old.get(key), new.get(key))
+        for key in {*old, *new}
+        if old.get(key) != new.get(key)
+    ]
+
+
+# By example.
+
+
+def test_runs_that_changed_became_possible_or_are_refused_now_are_listed(
+    place: RegistryPlace, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(registry)
+    registry.detectors.configure("xcs1", SOURCE, DETECTOR, first_run=1)
+    registry.detectors.configure("xcs1", SOURCES[1], PANEL_C, first_run=5)
+    for number, instant in ((1, EARLY), (5, MIDDLE), (9, LATE)):
+        registry.runs.add(f"exp=xcs1:run={number}", begin=instant)
+    registry.runs.add("exp=xcs1:run=10")  # without a begin: never possible
+    stated(registry, [PANEL_A, PANEL_B], "A", MIDDLE)
+    stated(registry, [PANEL_C], "A", EARLY)
+    registry.tags.add("as-it-was")
+    since = newest(registry)
+    assert registry.affected(since) == registry.affected("as-it-was") == []
+    stated(registry, [PANEL_A, PANEL_B], "B", EARLY)
+    stated(registry, [PANEL_A], "C", LATE)
+    stated(registry, [PANEL_C], None, LATE, kinds=["offset"])
+    expected = [
+        AffectedRun(
+            "xcs1",
+            1,
+            SOURCE,
+            "now possible",
+            tuple(
+                ChangedConstants(panel, kind, None, SHA256[kind, "B"])
+                for panel in (PANEL_A, PANEL_B)
+                for kind in KINDS
+            ),
+        ),
+        AffectedRun(
+            "xcs1",
+            9,
+            SOURCE,
+            "changed",
+            tuple(ChangedConstants(PANEL_A, kind, SHA256[kind, "A"], SHA256[kind, "C"]) for kind in KINDS),
+        ),
+        AffectedRun(
+            "xcs1",
+            9,
+            SOURCES[1],
+            "no longer possible",
+            tuple(ChangedConstants(PANEL_C, kind, SHA256[kind, "A"], None) for kind in KINDS),
+        ),
+    ]
+    assert registry.affected(since) == registry.affected("as-it-was") == expected
+    # Between two revisions of the past; at the first of them nothing but run 1 had changed.
+    assert registry.affected(since, as_of=since + 1) == expected[:1]
+    calreg = Calreg(place, monkeypatch)
+    assert calreg.done("affected", "--since", "as-it-was").stdout.splitlines() == [
+        "experiment  run  source                      outcome             panels",
+        f"xcs1        1    {SOURCE}  now possible        2",
+        f"xcs1        9    {SOURCE}  changed             1",
+        f"xcs1        9    {SOURCES[1]}  no longer possible  1",
+    ]
+    answer = calreg.done("affected", "--since", str(since), "--json").json
+    assert [(each["run"], each["source"], each["change"]) for each in answer] == [
+        (run.run, run.source, run.change) for run in expected
+    ]
+    assert answer[1]["constants"][0] == {
+        "panel": PANEL_A,
+        "kind": "gain",
+        "before": SHA256["gain", "A"],
+        "after": SHA256["gain", "C"],
+    }
+    assert calreg.done("affected", "--since", str(newest(registry)), "--json").json == []
+    assert calreg.done("affected", "--since", str(newest(registry))).stdout == (
+        "no registered run is affected\n"
+    )
+
+
+def test_since_when_is_a_revision_that_is_known_and_not_after_the_other(
+    place: RegistryPlace, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(registry)
+    registry.runs.add("exp=xcs1:run=1")
+    calreg = Calreg(place, monkeypatch)
+    error = calreg.refused(2, "affected", "--since", "2", "--as-of", "1")
+    assert error["message"] == "revision 2 is after revision 1, as of which is asked"
+    error = calreg.refused(3, "affected", "--since", "3")
+    assert error["message"] == "there is no revision 3; 1 to 2 are known"
+    error = calreg.refused(3, "affected", "--since", "final")
+    assert error["message"] == "there is no tag 'final'; none is known yet"
+    error = calreg.refused(2, "affected", "--since", "29990101000000")
+    assert "is in the future" in error["message"]
+    assert registry.affected(2, as_of=2) == []
+
+
+def test_a_detector_whose_panels_changed_their_order_is_changed_and_no_constants_are(
+    registry: Registry,
+) -> None:
+    begin(registry)
+    stated(registry, [PANEL_A, PANEL_B, PANEL_C], "A", EARLY)
+    registry.detectors.configure("xcs1", SOURCE, DETECTOR, first_run=1)
+    registry.runs.add("exp=xcs1:run=1", begin=MIDDLE)
+    since = newest(registry)
+    done = registry.detectors.configure(
+        "xcs1", SOURCE, f"{PANEL_B}_{PANEL_A}", first_run=1, supersede=True, comment="cabling"
+    )
+    assert registry.affected(since) == [AffectedRun("xcs1", 1, SOURCE, "changed", ())]
+    assert done.warnings == ("1 recorded run would get other constants from now on: exp=xcs1:run=1",)
+    # Back again: since then, nothing is different.
+    registry.detectors.configure("xcs1", SOURCE, DETECTOR, first_run=1, supersede=True, comment="it was not")
+    assert registry.affected(since) == []
+
+
+def test_a_configuration_or_run_that_is_superseded_or_withdrawn_says_what_it_does_to_runs(
+    registry: Registry,
+) -> None:
+    begin(registry)
+    stated(registry, [PANEL_A, PANEL_B], "A", EARLY)
+    stated(registry, [PANEL_C], "B", LATE)
+    registry.detectors.configure("xcs1", SOURCE, DETECTOR, first_run=1, last_run=8)
+    for number in (1, 3, 8, 9):
+        outcome = registry.runs.add(f"exp=xcs1:run={number}", begin=MIDDLE)
+        assert (outcome.warnings, outcome.notes) == ((), ()), "a new run was never there to be changed"
+    configure = registry.detectors.configure
+    done = configure("xcs1", SOURCE, PANEL_A, first_run=3, last_run=3, supersede=True, comment="one left")
+    assert done.warnings == ("1 recorded run would get other constants from now on: exp=xcs1:run=3",)
+    done = configure("xcs1", SOURCE, DETECTOR, first_run=9)
+    assert done.warnings == ()
+    assert done.notes == ("1 recorded run can be exported from now on: exp=xcs1:run=9",)
+    done = configure("xcs1", SOURCE, PANEL_C, first_run=8, supersede=True, comment="another panel")
+    assert done.warnings == ("2 recorded runs would be refused from now on: exp=xcs1:run=8, exp=xcs1:run=9",)
+    done = registry.runs.add("exp=xcs1:run=9", begin=LATE, supersede=True, comment="the logbook was wrong")
+    assert done.warnings == ()
+    assert done.notes == ("1 recorded run can be exported from now on: exp=xcs1:run=9",)
+    done = registry.runs.add(
+        "exp=xcs1:run=1", begin="2017-01-01T00:00:00Z", supersede=True, comment="wrong year"
+    )
+    assert done.warnings == ("1 recorded run would be refused from now on: exp=xcs1:run=1",)
+    assert registry.runs.add("exp=xcs1:run=3", end=LATE).warnings == ()
+    before = newest(registry)
+    dry = registry.runs.withdraw("exp=xcs1:run=3", comment="a test", dry_run=True)
+    assert dry.warnings == ("1 recorded run would be refused from now on: exp=xcs1:run=3",)
+    assert registry.detectors.withdraw("xcs1", SOURCE, first_run=3, comment="x", dry_run=True).warnings == (
+        dry.warnings
+    )
+    assert newest(registry) == before
+    assert registry.runs.withdraw("exp=xcs1:run=3", comment="a test").warnings == dry.warnings
+    # What a withdrawn run got is nobody's concern any more.
+    assert registry.detectors.withdraw("xcs1", SOURCE, first_run=3, comment="x").warnings == ()
+
+
+def test_nothing_is_said_where_nothing_changes(registry: Registry) -> None:
+    begin(registry)
+    stated(registry, [PANEL_A, PANEL_B], "A", EARLY)
+    registry.detectors.configure("xcs1", SOURCE, DETECTOR, first_run=1)
+    registry.runs.add("exp=xcs1:run=1", begin=MIDDLE)
+    quiet = {
+        "a later start": stated(registry, [PANEL_A], "B", "2018-06-01T00:00:00.000001Z"),
+        "another panel": stated(registry, [PANEL_C], "B", EARLY),
+        "a kind that no default export takes": stated(registry, [PANEL_A], None, EARLY, kinds=["rms"]),
+        "the same content": stated(registry, [PANEL_A], "A", "2018-03-01T00:00:00Z"),
+        "what held before holds again": registry.versions.withdraw(
+            registry.versions.list(PANEL_A)[1].version, comment="it was the same"
+        ),
+        "what is recorded already": stated(registry, [PANEL_B], "A", EARLY),
+        "an alias": registry.aliases.add("M068", [PANEL_A]),
+        "another experiment": registry.detectors.configure("xcs2", SOURCE, DETECTOR, first_run=1),
+        "the same runs again": registry.detectors.configure("xcs1", SOURCE, DETECTOR, first_run=1),
+        "a tag": registry.tags.add("here"),
+    }
+    assert {what: outcome.warnings for what, outcome in quiet.items()} == dict.fromkeys(quiet, ())
+    assert not any("recorded run" in note for outcome in quiet.values() for note in outcome.notes)
+    assert stated(registry, [PANEL_A], "B", MIDDLE).warnings != ()
+
+
+@pytest.mark.parametrize("runs_there", [1, 5, 6])
+def test_the_first_few_runs_are_named_and_the_others_counted(registry: Registry, runs_there: int) -> None:
+    begin(registry)
+    stated(registry, [PANEL_A, PANEL_C], "A", EARLY)
+    registry.detectors.configure("xcs1", SOURCE, PANEL_A, first_run=1)
+    registry.detectors.configure("xcs1", SOURCES[1], PANEL_C, first_run=1)
+    statements = [RunStatement(Dataset("xcs1", number + 1), T) for number in range(runs_there)]
+    registry._backend.change(lambda change: state_runs(change, statements, supersede=False))
+    names = [str(statement.dataset) for statement in statements]
+    shown = ", ".join(names[:5]) + (" and 1 more" if runs_there == 6 else "")
+    plural = "" if runs_there == 1 else "s"
+    # Both detectors of a run change: it is one run all the same.
+    dry = stated(registry, [PANEL_A, PANEL_C], "B", EARLY, supersede=True, dry_run=True)
+    assert dry.warnings == (
+        f"{runs_there} recorded run{plural} would get other constants from now on: {shown}",
+    )
+    assert stated(registry, [PANEL_A, PANEL_C], "B", EARLY, supersede=True).warnings == dry.warnings
+    lost = stated(registry, [PANEL_A], None, EARLY, kinds=["offset"], supersede=True)
+    assert lost.warnings == (f"{runs_there} recorded run{plural} would be refused from now on: {shown}",)
+    found = stated(registry, [PANEL_A], "A", EARLY, kinds=["offset"], supersede=True)
+    assert found.notes[-1] == f"{runs_there} recorded run{plural} can be exported from now on: {shown}"
+    assert found.warnings == ()
+
+
+# Exports are made from real files.
+
+
+@pytest.fixture(scope="module")
+def arrays(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    base = tmp_path_factory.mktemp("arrays")
+    return {name: panel_folder(base / name, seed) for seed, name in enumerate(("one", "other"))}
+
+
+def test_exports_that_would_be_made_from_other_constants_are_named(
+    place: RegistryPlace,
+    registry: Registry,
+    arrays: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    registry.panels.add(PANEL_A)
+    registry.panels.add(PANEL_B)
+    registry.versions.add(PANEL_A, arrays["one"], valid_from=EARLY)  # versions 1 and 2
+    registry.versions.add(PANEL_B, arrays["one"], valid_from=EARLY)  # 3 and 4
+    registry.detectors.configure("xcs1", SOURCE, PANEL_A, first_run=1)
+    registry.runs.add("exp=xcs1:run=1", begin=MIDDLE)
+    registry.export("exp=xcs1:run=1", tmp_path / "1", types=["pixel_gain"])
+    registry.export(PANEL_B, tmp_path / "2", at=MIDDLE, types=["pixel_offset"])
+    calreg = Calreg(place, monkeypatch)
+
+    def warned(*command: str) -> list[str]:
+        """Return the warnings, which are the same dry, as text and as JSON."""
+        revision = newest(registry)
+        dry = calreg.done(*command, "--dry-run", "--json").json
+        told = calreg.done(*command, "--dry-run").stderr.splitlines()
+        assert newest(registry) == revision
+        done = calreg.done(*command, "--json").json
+        assert (dry["revision"], done["revision"]) == (None, revision + 1)
+        assert dry["warnings"] == done["warnings"]
+        assert [line for line in told if line.startswith("warning: ")] == [
+            f"warning: {each}" for each in done["warnings"]
+        ]
+        return list(done["warnings"])
+
+    add = ("version", "add", PANEL_A, str(arrays["other"]), "--comment", "c")
+    other_run = "1 recorded run would get other constants from now on: exp=xcs1:run=1"
+    other_export = "1 recorded export would be made from other constants now: export {}"
+    assert warned(*add, "--valid-from", LATE) == []
+    # A new version in between: the run and the export would get it.
+    assert warned(*add, "--valid-from", MIDDLE, "--kind", "gain") == [other_run, other_export.format(1)]
+    # The export was of other constants already.
+    version = str(registry.validity(PANEL_A, kinds=["gain"], at=MIDDLE).versions[0].version)
+    registry.export("exp=xcs1:run=1", tmp_path / "3", types=["pixel_gain"])
+    assert warned("version", "withdraw", version, "--comment", "wrong") == [
+        other_run,
+        other_export.format(3),
+    ]
+    # Export 1 is of the gain alone; a run takes both.
+    assert warned(
+        "version", "gap", PANEL_A, "--kind", "offset", "--valid-from", MIDDLE, "--comment", "c"
+    ) == ["1 recorded run would be refused from now on: exp=xcs1:run=1"]
+    # An input that a recorded export was made from is withdrawn, and nothing takes its place.
+    assert warned("version", "withdraw", "4", "--comment", "wrong") == [other_export.format(2)]
+    assert warned("version", "withdraw", "3", "--comment", "wrong") == []
+    supersede = (*add, "--supersede", "--valid-from", EARLY, "--kind", "gain")
+    assert warned(*supersede) == [other_export.format(1)]
+
+
+def test_an_export_that_would_be_made_from_the_same_constants_again_is_no_warning(
+    registry: Registry, arrays: dict[str, Path], tmp_path: Path
+) -> None:
+    registry.panels.add(PANEL_A)
+    add = registry.versions.add
+    add(PANEL_A, arrays["one"], valid_from=EARLY)
+    again = add(PANEL_A, arrays["one"], valid_from="2018-03-01T00:00:00Z", kinds=["gain"])
+    registry.export(PANEL_A, tmp_path / "out", at=MIDDLE, types=["pixel_gain"])
+    assert add(PANEL_A, arrays["one"], valid_from="2018-04-01T00:00:00Z", kinds=["gain"]).warnings == ()
+    assert registry.versions.withdraw(again.versions[0].version + 1, comment="again").warnings == ()
+    assert registry.versions.withdraw(again.versions[0].version, comment="again").warnings == ()
+
+
+def test_more_than_five_exports_are_counted(
+    registry: Registry, arrays: dict[str, Path], tmp_path: Path
+) -> None:
+    registry.panels.add(PANEL_A)
+    registry.versions.add(PANEL_A, arrays["one"], valid_from=EARLY)
+    for number in range(1, 7):
+        registry.export(PANEL_A, tmp_path / str(number), at=MIDDLE, types=["pixel_gain"])
+    done = registry.versions.gap(PANEL_A, valid_from=EARLY, comment="broken", supersede=True, dry_run=True)
+    (warning,) = done.warnings
+    assert warning == (
+        "6 recorded exports would be made from other constants now:"
+        " export 1, export 2, export 3, export 4, export 5 and 1 more"
+    )
+
+
+@contextmanager
+def counted(registry: Registry) -> Iterator[list[str]]:
+    """Count the statements that the registry sends to its database."""
+    sent: list[str] = []
+
+    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+        sent.append(statement)
+
+    engine = registry._backend.database._engine
+    sa.event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", note)
+
+
+def test_the_number_of_statements_does_not_grow_with_the_runs(registry: Registry) -> None:
+    begin(registry)
+    stated(registry, [PANEL_A, PANEL_B], "A", EARLY)
+    registry.detectors.configure("xcs1", SOURCE, DETECTOR, first_run=1)
+
+    def statements(numbers: Sequence[int]) -> tuple[int, int]:
+        facts = [RunStatement(Dataset("xcs1", number), T) for number in numbers]
+        registry._backend.change(lambda change: state_runs(change, facts, supersede=False))
+        since = newest(registry)
+        with counted(registry) as writing:
+            done = stated(registry, [PANEL_A], "B", EARLY, supersede=True)
+        with counted(registry) as reading:
+            assert len(registry.affected(since)) == numbers[-1]
+        assert done.warnings[0].startswith(f"{numbers[-1]} recorded run")
+        stated(registry, [PANEL_A], "A", EARLY, supersede=True)
+        return len(writing), len(reading)
+
+    few = statements([1])
+    assert statements(range(2, 51)) == few
+    assert few[1] < 20
+
+
+def test_a_refused_write_has_no_consequences(registry: Registry) -> None:
+    begin(registry)
+    stated(registry, [PANEL_A], "A", EARLY)
+    registry.detectors.configure("xcs1", SOURCE, PANEL_A, first_run=1)
+    registry.runs.add("exp=xcs1:run=1", begin=MIDDLE)
+    before = newest(registry)
+    with pytest.raises(RegistryError, match="is stated already, otherwise"):
+        stated(registry, [PANEL_A], "B", EARLY)
+    assert newest(registry) == before
+    assert registry.affected(1) == registry.affected(1, as_of=before)
+    assert affected(registry, before) == []
