@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from registry import sample
 from registry.api import Registry
 from registry.errors import ConflictError, IdentifierError, NotFoundError, RequestError
 from registry.records import Detector, Outcome
@@ -121,7 +122,7 @@ def test_ranges_that_overlap_are_refused(registry: Registry) -> None:
         known = ", ".join(f"{SOURCE} in {EXPERIMENT}, runs {runs}" for runs in places.split(", "))
         assert str(caught.value) == (
             f"{SOURCE} in {EXPERIMENT}, runs {first}-{'end' if last is None else last} overlaps what is"
-            f" configured for {known}; --supersede with a comment replaces the overlap"
+            f" configured for {known}; calreg detector configure --supersede with a comment replaces the overlap"
         )
     # The same panels over a part of the range are an overlap too: nothing is guessed to be meant.
     with pytest.raises(ConflictError, match="runs 10-19 overlaps"):
@@ -375,3 +376,22 @@ def test_every_run_has_the_detector_that_was_stated_last(registry: Registry, his
             for run in runs_of(first, last):
                 told[run].append(panels)
         assert told == [[] if panels is None else [panels] for panels in expected]
+
+
+def test_a_withdrawn_configuration_comes_back_only_by_supersession(
+    registry: Registry, tmp_path: Path
+) -> None:
+    sample.write_dataset_table(tmp_path / "datasets.txt")
+    registry.runs.import_table(tmp_path / "datasets.txt")
+    for experiment, source, first_run in (
+        ("xcslr6316", "XcsEndstation.0:Jungfrau.1", 4),
+        ("xcs11116", "XcsEndstation.0:Jungfrau.0", 4),  # ConfigV2
+    ):
+        registry.detectors.withdraw(experiment, source, first_run=first_run, comment="never mounted")
+    with pytest.raises(ConflictError) as caught:
+        registry.runs.import_table(tmp_path / "datasets.txt")
+    assert len(caught.value.details) == 2
+    assert all("was configured so before, and revision" in sentence for sentence in caught.value.details)
+    assert len(registry.log()) == 3
+    configure = partial(registry.detectors.configure, "xcslr6316", "XcsEndstation.0:Jungfrau.1", PANEL_C)
+    assert configure(first_run=4, last_run=17, supersede=True, comment="it was").revision == 4

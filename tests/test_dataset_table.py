@@ -166,7 +166,7 @@ def test_rows_that_overlap_in_one_file_are_refused_together_and_nothing_is_recor
     with pytest.raises(ConflictError) as error:
         registry.runs.import_table(table)
     assert error.value.code == 5
-    mend = "--supersede with a comment replaces the overlap"
+    mend = "calreg detector configure --supersede with a comment replaces the overlap"
     assert error.value.details == tuple(
         f"{SOURCE} in xcs1, runs {runs} overlaps what is configured for {SOURCE} in xcs1, runs {known}; {mend}"
         for runs, known in (("8-9", "1-8"), ("99-99", "30-end"))

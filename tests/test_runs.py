@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from registry import sample
 from registry.api import Registry
 from registry.errors import (
     ConflictError,
@@ -70,7 +71,7 @@ def test_another_begin_is_a_conflict_until_it_supersedes(registry: Registry) -> 
         registry.runs.add(DATASET, begin=LATER)
     assert str(caught.value) == (
         f"{DATASET} is known with begin {BEGIN} and end {END}, not begin {LATER};"
-        " --supersede with a comment replaces it"
+        f" calreg run add {DATASET} --supersede with a comment replaces it"
     )
     with pytest.raises(ConflictError, match=f"not begin not known and end {LATER}"):
         registry.runs.add(DATASET, end=LATER)
@@ -221,3 +222,16 @@ def test_the_constants_of_a_run_are_those_of_its_begin(registry: Registry, tmp_p
     assert asked(7, at=LATER) == ([1], ())
     with pytest.raises(NotValidError, match=f"the first begins {BEGIN}"):
         asked(7, at="2018-02-01T09:59:59.999999Z")
+
+
+def test_a_withdrawn_run_comes_back_only_by_supersession(registry: Registry, tmp_path: Path) -> None:
+    sample.write_dataset_table(tmp_path / "datasets.txt")
+    registry.runs.import_table(tmp_path / "datasets.txt")
+    registry.runs.withdraw("exp=xcslr6316:run=17", comment="never taken")
+    with pytest.raises(
+        ConflictError, match="exp=xcslr6316:run=17 was recorded so before, and revision 2 withdrew it"
+    ):
+        registry.runs.import_table(tmp_path / "datasets.txt")
+    assert len(registry.log()) == 2
+    registry.runs.add("exp=xcslr6316:run=17", supersede=True, comment="taken after all")
+    assert registry.runs.import_table(tmp_path / "datasets.txt").revision is None

@@ -321,7 +321,7 @@ def test_a_gap_ends_every_live_kind_or_those_that_are_named(registry: Registry, 
             registry.versions.gap(PANEL_A, valid_from=T2, comment=comment)
     with pytest.raises(NotValidError) as caught:
         registry.versions.gap(PANEL_B, valid_from=T2, comment="in repair")
-    assert str(caught.value) == f"no version of any kind is live for {PANEL_B}: there is nothing to end"
+    assert str(caught.value) == f"no version of any kind is live for {PANEL_B}: nothing to end"
     with pytest.raises(RequestError, match="'dark' is no kind of constants of jungfrau; known: gain,"):
         registry.versions.gap(PANEL_A, valid_from=T2, kinds=["gain", "dark"], comment="in repair")
     with pytest.raises(NotFoundError, match=f"panel {PANEL_C} is not known; near: {NEW_A}"):
@@ -352,6 +352,8 @@ def test_a_gap_ends_every_live_kind_or_those_that_are_named(registry: Registry, 
     assert briefly(over.versions) == [(9, NEW_A, "gain", T3)], "a gap may follow a gap"
     named = registry.versions.gap(PANEL_B, valid_from=T2, kinds=["gain", "gain"], comment="never came")
     assert briefly(named.versions) == [(10, PANEL_B, "gain", T2)], "even where nothing is live"
+    with pytest.raises(NotValidError, match="nothing to end"):
+        registry.versions.gap(PANEL_B, valid_from=T3, comment="a gap is nothing that could end")
     at_its_start = registry.versions.gap(
         PANEL_A, valid_from=T1, kinds=["offset"], supersede=True, comment="not to be used at all"
     )
@@ -479,3 +481,14 @@ def test_the_files_of_a_version_are_those_of_its_constants(
     for number, folder in ((1, one), (2, other)):
         expected = [checksum(folder / f"g{gain_range}_gain.npy") for gain_range in range(3)]
         assert names(registry.versions.show(number)[1]) == expected
+
+
+def test_a_gap_of_a_module_ends_what_is_live_and_names_the_panels_without(
+    registry: Registry, tmp_path: Path
+) -> None:
+    registry.panels.add(PANEL_A, alias="M068")
+    registry.versions.add(PANEL_A, panel_folder(tmp_path / "constants"), valid_from="beginning")
+    registry.panels.add(NEW_A, alias="M068")
+    outcome = registry.versions.gap("M068", valid_from="20180101000000", comment="water")
+    assert {version.panel for version in outcome.versions} == {PANEL_A}
+    assert f"no version of any kind is live for {NEW_A}: nothing to end" in outcome.notes

@@ -72,27 +72,32 @@ class Versions:
         with self._backend.view() as view:
             targets = _one_module(view.target(panel)).panels
         read = read_panel_folder(Path(folder), _type_of(targets), kinds, allow_nonfinite=allow_nonfinite)
-        statements = [
-            Statement(
-                panel=target.panel,
-                kind=constants.kind,
-                valid_from=start,
-                constants=constants.sha256,
-                source_path=recordable(str(Path(folder).absolute())),
-                comment=comment,
-                nonfinite_allowed=allow_nonfinite,
-            )
-            for target in targets
-            for constants in read.constants
-        ]
-        self._refuse_conflicts(statements, supersede=supersede)
+
+        def statements(panels_now: Sequence[Panel]) -> list[Statement]:
+            return [
+                Statement(
+                    panel=target.panel,
+                    kind=constants.kind,
+                    valid_from=start,
+                    constants=constants.sha256,
+                    source_path=recordable(str(Path(folder).absolute())),
+                    comment=comment,
+                    nonfinite_allowed=allow_nonfinite,
+                )
+                for target in panels_now
+                for constants in read.constants
+            ]
+
+        self._refuse_conflicts(statements(targets), supersede=supersede)
         if not dry_run:
             files = [(file.path, file.sha256) for constants in read.constants for file in constants.files]
             self._backend.put(files, untracked)
 
         def act(change: Change) -> None:
+            # Asked again under the writers' lock: a panel may bear the M-number only since a moment ago.
+            now = panels.find_target(change.connection, panel, change.view).panels
             record_constants(change, read.constants)
-            state(change, statements, supersede=supersede)
+            state(change, statements(now), supersede=supersede)
             _tell(change, read)
 
         return self._backend.change(act, comment, dry_run=dry_run)

@@ -11,6 +11,7 @@ from registry.cli import output
 from registry.cli.application import new_group
 from registry.cli.options import AsOf, At, Json, Source, Timezone, registry_at
 from registry.errors import CorruptionError, RequestError
+from registry.identifiers import shown
 
 if TYPE_CHECKING:
     from registry.provenance import Document
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 provenance = new_group(help="The document that explains an export.")
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A provenance.json.")]
+
+_SHOWN_AS = ("text", "json", "prov-json")
 
 
 def export(
@@ -125,15 +128,16 @@ def show_provenance(
     """Show a provenance document."""
     from registry.provenance import encode, prov_json, read
 
+    if format not in _SHOWN_AS:
+        known = ", ".join(_SHOWN_AS)
+        raise RequestError(f"{shown(format)} is no format of a provenance document; known: {known}")
     document = read(file)
     if format == "prov-json":
         typer.echo(prov_json.prov_json(document), nl=False)
     elif json or format == "json":
         typer.echo(encode(document), nl=False)
-    elif format == "text":
-        _print_document(document)
     else:
-        raise RequestError(f"{format!r} is no format of a provenance document; known: text, json, prov-json")
+        _print_document(document)
 
 
 @provenance.command("replay")

@@ -82,13 +82,16 @@ def configurations(
 
 
 def keyed_configurations(
-    connection: sa.Connection, revision: int, experiment: str | None = None
+    connection: sa.Connection, revision: int, experiment: str | None = None, *, withdrawn: bool = False
 ) -> list[tuple[int, Configuration]]:
-    """Return the configurations with the database's keys, which a correction needs."""
+    """Return the configurations with the database's keys, which a correction needs; the withdrawn too, if asked."""
     configuration = schema.configuration
+    condition = (
+        configuration.c.recorded_in <= revision if withdrawn else schema.visible(configuration, revision)
+    )
     query = (
         sa.select(configuration)
-        .where(schema.visible(configuration, revision))
+        .where(condition)
         .order_by(
             configuration.c.experiment, configuration.c.source, configuration.c.first_run, configuration.c.id
         )
@@ -108,7 +111,7 @@ def keyed_configurations(
                 panels=tuple(panels[row.id]),
                 object_name=row.object_name,
                 recorded_in=row.recorded_in,
-                withdrawn_in=None,
+                withdrawn_in=row.withdrawn_in if row.withdrawn_in and row.withdrawn_in <= revision else None,
             ),
         )
         for row in rows

@@ -104,6 +104,7 @@ def _constants(trail: _Trail, panel: str, alias: str | None, constants: InputCon
         calreg__valid_from=constants.valid_from or "beginning",
         calreg__valid_to=constants.valid_to,
         calreg__comment=constants.comment,
+        calreg__carried_from=constants.carried_from,
         calreg__source_path=constants.source_path,
     )
     content = trail.add("entity", f"constants-{constants.constants}", prov__type=_type("prov:Collection"))

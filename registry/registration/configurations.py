@@ -69,24 +69,33 @@ def state_configurations(
     for statement in statements:
         if statement.end < statement.first_run:
             raise RequestError(f"run {statement.last_run} is before run {statement.first_run}")
-        known = [
-            (key, _restated(found))
-            for key, found in keyed_configurations(change.connection, change.view, statement.experiment)
-        ]
-        if any(found == statement for _, found in known):
+        ever = keyed_configurations(change.connection, change.view, statement.experiment, withdrawn=True)
+        live = [(key, _restated(found)) for key, found in ever if found.withdrawn_in is None]
+        if any(found == statement for _, found in live):
             continue
-        overlapped = [(key, found) for key, found in known if _overlap(found, statement)]
-        if overlapped and not supersede:
-            places = ", ".join(found.place for _, found in overlapped)
-            conflicts.append(
-                f"{statement.place} overlaps what is configured for {places};"
-                " --supersede with a comment replaces the overlap"
-            )
+        overlapped = [(key, found) for key, found in live if _overlap(found, statement)]
+        conflict = _conflict(statement, [found for _, found in overlapped], [found for _, found in ever])
+        if conflict is not None and not supersede:
+            conflicts.append(conflict)
             continue
         _supersede(change, overlapped, statement)
         _record(change, statement)
     if conflicts:
         raise ConflictError.all_of("configurations conflict", conflicts, conflicts=conflicts)
+
+
+def _conflict(
+    said: ConfigurationStatement, overlapped: Sequence[ConfigurationStatement], ever: Sequence[Configuration]
+) -> str | None:
+    """Return what speaks against recording the configuration: an overlap, or its own withdrawal."""
+    mend = "calreg detector configure --supersede with a comment"
+    if overlapped:
+        places = ", ".join(found.place for found in overlapped)
+        return f"{said.place} overlaps what is configured for {places}; {mend} replaces the overlap"
+    withdrawn = [found.withdrawn_in for found in ever if found.withdrawn_in and _restated(found) == said]
+    if withdrawn:
+        return f"{said.place} was configured so before, and revision {withdrawn[-1]} withdrew it; {mend} brings it back"
+    return None
 
 
 def _restated(found: Configuration) -> ConfigurationStatement:

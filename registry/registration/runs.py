@@ -42,16 +42,37 @@ def state_runs(change: Change, statements: Sequence[RunStatement], *, supersede:
     for statement in statements:
         _refuse_backwards(statement)
         known = run_of(change.connection, statement.dataset, change.view)
-        contradicted = known is not None and _contradicts(known, statement)
-        if known is not None and contradicted and not supersede:
-            conflicts.append(
-                f"{statement.dataset} is known with {_times(known.begin, known.end)}, not"
-                f" {_times(statement.begin, statement.end)}; --supersede with a comment replaces it"
-            )
-        elif known is None or contradicted or _adds(known, statement):
+        conflict = _conflict(change, known, statement)
+        if conflict is not None and not supersede:
+            conflicts.append(conflict)
+        elif known is None or conflict is not None or _adds(known, statement):
             _replace(change, known, statement)
     if conflicts:
         raise ConflictError.all_of("runs conflict", conflicts, conflicts=conflicts)
+
+
+def _conflict(change: Change, known: Run | None, said: RunStatement) -> str | None:
+    """Return what speaks against recording the run as it is said: other times, or its own withdrawal."""
+    mend = f"calreg run add {said.dataset} --supersede with a comment"
+    if known is not None and _contradicts(known, said):
+        was, wanted = _times(known.begin, known.end), _times(said.begin, said.end)
+        return f"{said.dataset} is known with {was}, not {wanted}; {mend} replaces it"
+    revision = _withdrawn_in(change, said) if known is None else None
+    if revision is not None:
+        return f"{said.dataset} was recorded so before, and revision {revision} withdrew it; {mend} brings it back"
+    return None
+
+
+def _withdrawn_in(change: Change, said: RunStatement) -> int | None:
+    run = schema.run
+    return change.connection.execute(
+        sa.select(sa.func.max(run.c.withdrawn_in)).where(
+            run.c.experiment == said.dataset.experiment,
+            run.c.number == said.dataset.run,
+            run.c.begin_at.is_not_distinct_from(said.begin),
+            run.c.end_at.is_not_distinct_from(said.end),
+        )
+    ).scalar()
 
 
 def _refuse_backwards(statement: RunStatement) -> None:

@@ -211,19 +211,25 @@ def state_gap(
     Raises
     ------
     NotValidError
-        No kinds are given and a panel has none.
+        No kinds are given and none of the panels has one.
     ConflictError, RequestError
         As `state`; the comment is needed in any case.
     """
     refuse_no_comment(change.comment, "a gap")
-    statements = []
-    for panel in targets:
-        ended = list(kinds) if kinds else _live_kinds(change, panel)
-        if not ended:
-            raise NotValidError(f"no version of any kind is live for {panel.panel}: there is nothing to end")
-        statements += [
-            Statement(panel.panel, kind, valid_from, None, comment=change.comment) for kind in ended
-        ]
+    ended = {panel.panel: list(kinds) if kinds else _live_kinds(change, panel) for panel in targets}
+    idle = [
+        f"no version of any kind is live for {name}: nothing to end"
+        for name, found in ended.items()
+        if not found
+    ]
+    if len(idle) == len(ended):
+        raise NotValidError.all_of("panels have nothing live", idle)
+    change.notes += idle
+    statements = [
+        Statement(name, kind, valid_from, None, comment=change.comment)
+        for name, found in ended.items()
+        for kind in found
+    ]
     state(change, statements, supersede=supersede)
 
 

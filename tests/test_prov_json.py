@@ -1,0 +1,252 @@
+"""The trail as W3C PROV-JSON, read by the ``prov`` package: nothing is lost, every output leads to its inputs."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from registry import provenance
+from registry.errors import RequestError
+from registry.provenance import Document, prov_json
+from tests.cli import Calreg
+from tests.conftest import RegistryPlace, new_place
+from tests.making import NEW_A, PANEL_A, PANEL_B, panel_folder
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # what prov's own imports remark on is not ours
+    import prov.model as prov
+
+SOURCE = "XcsEndstation.0:Jungfrau.0"
+RUN = "exp=xcs1:run=12"
+
+
+@pytest.fixture(scope="module")
+def exported(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[RegistryPlace, Path]]:
+    """An export of two panels, one with constants carried from a third, and its document."""
+    base = tmp_path_factory.mktemp("exported")
+    for place in new_place(request, base, "sqlite"):
+        with place.open() as registry:
+            registry.panels.add(PANEL_A, alias="M068")
+            registry.panels.add(PANEL_B)
+            registry.versions.add(
+                PANEL_A, panel_folder(base / "one"), valid_from="beginning", comment="flat field é 平"
+            )
+            registry.versions.add(PANEL_B, panel_folder(base / "two", 9), valid_from="2019-01-01T00:00:00Z")
+            registry.panels.add(NEW_A, alias="M068", carry_from=PANEL_A, valid_from="2019-01-01T00:00:00Z")
+            registry.versions.add(PANEL_B, base / "one", valid_from="2021-01-01T00:00:00Z")
+            registry.detectors.configure("xcs1", SOURCE, f"{NEW_A}_{PANEL_B}", first_run=1)
+            registry.runs.add(RUN, begin="2020-01-01T00:00:00Z")
+            registry.export(RUN, base / "out")
+        yield place, base / "out" / "provenance.json"
+
+
+@pytest.fixture(scope="module")
+def document(exported: tuple[RegistryPlace, Path]) -> Document:
+    return provenance.read(exported[1])
+
+
+class Trail:
+    """A PROV document as the ``prov`` package reads it."""
+
+    def __init__(self, text: str) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self.document = prov.ProvDocument.deserialize(content=text, format="json")
+
+    def of(self, kind: Any) -> dict[str, Any]:
+        return {record.identifier.localpart: record for record in self.document.get_records(kind)}
+
+    def pairs(self, kind: Any) -> set[tuple[str, str]]:
+        """Return the two ends of each relation of a kind."""
+        found = []
+        for record in self.document.get_records(kind):
+            (_, one), (_, other) = record.formal_attributes[:2]
+            found.append((one.localpart, other.localpart))
+        return set(found)
+
+
+def values(record: Any) -> dict[str, str]:
+    return {str(name): str(value) for name, value in record.attributes}
+
+
+def test_every_file_version_constants_output_revision_and_author_is_in_it(document: Document) -> None:
+    trail = Trail(prov_json.prov_json(document))
+    entities, activities, agents = (
+        trail.of(kind) for kind in (prov.ProvEntity, prov.ProvActivity, prov.ProvAgent)
+    )
+    constants = [(panel, each) for panel in document.resolution.panels for each in panel.constants]
+    files = {file.sha256: file for _, each in constants for file in each.files}
+    assert len(constants) == 4
+    assert len(files) == 12
+    assert set(entities) == {
+        *(f"output-{output.type}" for output in document.outputs),
+        *(f"version-{each.version}" for _, each in constants),
+        *(f"constants-{each.constants}" for _, each in constants),
+        *(f"file-{sha256}" for sha256 in files),
+    }
+    assert set(activities) == {"export", *(f"revision-{each.registered.revision}" for _, each in constants)}
+    for panel, each in constants:
+        told = values(entities[f"version-{each.version}"])
+        assert told["calreg:panel"] == panel.panel
+        assert told.get("calreg:alias") == panel.alias
+        assert told["calreg:kind"] == each.kind
+        assert told["calreg:valid_from"] == "2019-01-01T00:00:00Z"
+        assert told.get("calreg:valid_to") == each.valid_to
+        assert told.get("calreg:source_path") == each.source_path
+        assert told.get("calreg:carried_from") == (str(each.carried_from) if each.carried_from else None)
+        revision = activities[f"revision-{each.registered.revision}"]
+        moment = datetime.fromisoformat(each.registered.recorded_at)
+        assert revision.get_startTime() == revision.get_endTime() == moment
+    for sha256, file in files.items():
+        assert values(entities[f"file-{sha256}"]) == {"calreg:sha256": sha256, "calreg:size": str(file.size)}
+    for output in document.outputs:
+        told = values(entities[f"output-{output.type}"])
+        assert (told["calreg:sha256"], told["prov:label"]) == (output.sha256, output.path)
+        assert told["calreg:shape"] == "3, 2, 512, 1024"
+        assert (told["calreg:unit"], told["calreg:dtype"]) == (output.unit, "float32")
+    export = values(activities["export"])
+    assert export["calreg:registry"] == document.registry.id
+    assert export["calreg:revision"] == str(document.registry.revision)
+    assert (export["calreg:target"], export["calreg:instant"]) == (RUN, "2020-01-01T00:00:00Z")
+    assert activities["export"].get_startTime() == datetime.fromisoformat(document.created_at)
+    people = {values(agent)["prov:label"] for name, agent in agents.items() if name != "software"}
+    assert people == {document.created_by.author, *(each.registered.author for _, each in constants)}
+    assert "calreg" in values(agents["software"])["prov:label"]
+
+
+def test_each_output_leads_to_the_inputs_of_its_kind_and_to_who_made_it(document: Document) -> None:
+    trail = Trail(prov_json.prov_json(document))
+    derived, members = trail.pairs(prov.ProvDerivation), trail.pairs(prov.ProvMembership)
+    generated = trail.pairs(prov.ProvGeneration)
+    associated = trail.pairs(prov.ProvAssociation)
+    for output in document.outputs:
+        name = f"output-{output.type}"
+        inputs = [
+            each
+            for panel in document.resolution.panels
+            for each in panel.constants
+            if each.kind == output.kind
+        ]
+        assert {to for of, to in derived if of == name} == {f"version-{each.version}" for each in inputs}
+        for each in inputs:
+            version, content = f"version-{each.version}", f"constants-{each.constants}"
+            assert (version, content) in derived
+            assert {to for of, to in members if of == content} == {
+                f"file-{file.sha256}" for file in each.files
+            }
+            revision = f"revision-{each.registered.revision}"
+            assert (version, revision) in generated
+            assert {who for what, who in associated if what == revision}
+            assert ("export", version) in trail.pairs(prov.ProvUsage)
+        assert (name, "export") in generated
+        assert {who for what, who in trail.pairs(prov.ProvAttribution) if what == name} == {
+            who for what, who in associated if what == "export" and who != "software"
+        }
+    assert ("export", "software") in associated
+
+
+def test_nothing_is_referred_to_that_is_not_described(document: Document) -> None:
+    records = json.loads(prov_json.prov_json(document))
+    described = {
+        name
+        for sort in ("entity", "activity", "agent")
+        for name in records[sort]
+        if name.startswith("calreg:")
+    }
+    relations = [
+        end
+        for sort, found in records.items()
+        if sort not in ("prefix", "entity", "activity", "agent")
+        for relation in found.values()
+        for end in relation.values()
+    ]
+    assert set(relations) == described
+    assert records["prefix"] == {"calreg": "urn:calreg:"}
+
+
+@pytest.mark.parametrize(
+    "author", ["dr. x@host", "Zoë Müller", "李 雷", "a_b", "a b", 'quote" \\ and \n line', "x:y/z#%20", "🜁"]
+)
+def test_names_with_odd_characters_survive(document: Document, author: str) -> None:
+    odd = msgspec.structs.replace(
+        document,
+        created_by=msgspec.structs.replace(
+            document.created_by, author=author, command=f"calreg export --output {author!r}"
+        ),
+    )
+    text = prov_json.prov_json(odd)
+    assert text.isascii()
+    trail = Trail(text)
+    agents = trail.of(prov.ProvAgent)
+    (person,) = {who for what, who in trail.pairs(prov.ProvAttribution) if what == "output-pixel_gain"}
+    assert values(agents[person])["prov:label"] == author
+    assert person.removeprefix("person-").replace("_", "").isalnum()
+    assert values(trail.of(prov.ProvActivity)["export"])["calreg:command"] == odd.created_by.command
+
+
+def test_people_whose_names_look_alike_are_two(document: Document) -> None:
+    names = ["a_b", "a b", "a_5f_b", "a_20_b", "ab", "AB"]
+    found = set()
+    for name in names:
+        odd = msgspec.structs.replace(
+            document, created_by=msgspec.structs.replace(document.created_by, author=name)
+        )
+        trail = Trail(prov_json.prov_json(odd))
+        found |= {who for what, who in trail.pairs(prov.ProvAttribution) if what == "output-pixel_gain"}
+    assert len(found) == len(names)
+
+
+def test_constants_that_two_panels_share_are_one_entity_with_two_versions(document: Document) -> None:
+    first, second = document.resolution.panels
+    shared = msgspec.structs.replace(
+        second,
+        constants=tuple(
+            msgspec.structs.replace(mine, files=other.files, constants=other.constants)
+            for mine, other in zip(second.constants, first.constants, strict=True)
+        ),
+    )
+    twice = msgspec.structs.replace(
+        document, resolution=msgspec.structs.replace(document.resolution, panels=(first, shared))
+    )
+    trail = Trail(prov_json.prov_json(twice))
+    contents = {name for name in trail.of(prov.ProvEntity) if name.startswith("constants-")}
+    assert contents == {f"constants-{each.constants}" for each in first.constants}
+    assert len([name for name in trail.of(prov.ProvEntity) if name.startswith("version-")]) == 4
+    assert len({of for of, to in trail.pairs(prov.ProvDerivation) if to in contents}) == 4
+
+
+def test_arrays_in_memory_have_a_trail_too(exported: tuple[RegistryPlace, Path]) -> None:
+    with exported[0].open() as registry:
+        held = registry.constants(PANEL_A, at="2020-01-01T00:00:00Z", types=["pixel_gain"]).provenance
+    trail = Trail(prov_json.prov_json(held))
+    told = values(trail.of(prov.ProvEntity)["output-pixel_gain"])
+    assert "calreg:sha256" not in told
+    (version,) = (to for of, to in trail.pairs(prov.ProvDerivation) if of == "output-pixel_gain")
+    assert values(trail.of(prov.ProvEntity)[version])["calreg:valid_from"] == "beginning"
+    revision = trail.of(prov.ProvActivity)["revision-3"]
+    assert values(revision)["calreg:comment"] == "flat field é 平"
+
+
+def test_the_command_line_writes_the_trail_and_knows_no_other_format(
+    exported: tuple[RegistryPlace, Path], document: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(exported[1])
+    calreg = Calreg(None, monkeypatch)  # no registry is needed
+    told = calreg.done("provenance", "show", path, "--format", "prov-json").stdout
+    assert told == prov_json.prov_json(document)
+    assert calreg.done("provenance", "show", path, "--format", "json").stdout.encode() == (
+        exported[1].read_bytes()
+    )
+    error = calreg.refused(RequestError.code, "provenance", "show", path, "--format", "prov-xml")
+    assert error["message"] == (
+        "'prov-xml' is no format of a provenance document; known: text, json, prov-json"
+    )

@@ -1,0 +1,587 @@
+"""An export is made again from its document and the store alone: the same bytes, or a refusal that leaves nothing."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import itertools
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from registry import provenance
+from registry.api import create_registry
+from registry.api.integrity import verify_export
+from registry.api.replaying import replay
+from registry.errors import (
+    ConflictError,
+    CorruptionError,
+    DocumentError,
+    NotFoundError,
+    RegistryError,
+    UnavailableError,
+)
+from tests.cli import Calreg
+from tests.conftest import RegistryPlace, new_place
+from tests.making import PANEL_A, PANEL_B, panel_folder
+
+SOURCE = "XcsEndstation.0:Jungfrau.0"
+RUN = "exp=xcs1:run=12"
+BEGIN = "2020-01-01T00:00:00Z"
+EIGHT = [f"190408-181206-{number:x}" for number in range(1, 9)]
+NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
+FILE = "provenance.json"
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A registry, what was exported from it, and a folder in which every output is new."""
+
+    place: RegistryPlace
+    exports: Path
+
+    def document(self, name: str = "run") -> Path:
+        return self.exports / name / FILE
+
+    def values(self, name: str = "run") -> Values:
+        read: Values = json.loads(self.document(name).read_bytes())
+        return read
+
+    def replay(self, path: Path, output: Path, **options: Any) -> Any:
+        """Replay without a database."""
+        return replay(path, output, NOWHERE, self.place.store, **options)
+
+    def edited(self, folder: Path, change: Callable[[Values], object], name: str = "run") -> Path:
+        """Write a changed copy of a document."""
+        values = self.values(name)
+        before = copy.deepcopy(values)
+        change(values)
+        assert values != before
+        path = folder / "edited.json"
+        path.write_text(json.dumps(values))
+        return path
+
+    def object(self, sha256: str) -> Path:
+        return self.place.store / "objects" / sha256[:2] / f"{sha256}.npy"
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def anywhere(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Origin]:
+    """Exports of one and of two panels, from both databases, and corrections after them."""
+    yield from origins(request, tmp_path_factory.mktemp("origin"), request.param)
+
+
+@pytest.fixture(scope="module")
+def origin(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Origin]:
+    """The same from SQLite, for what has nothing to do with the database."""
+    yield from origins(request, tmp_path_factory.mktemp("origin"), "sqlite")
+
+
+def origins(request: pytest.FixtureRequest, base: Path, dialect: str) -> Iterator[Origin]:
+    exports = base / "exports"
+    for place in new_place(request, base, dialect):
+        with place.open() as registry:
+            for seed, panel in enumerate((PANEL_A, PANEL_B)):
+                registry.panels.add(panel)
+                registry.versions.add(panel, panel_folder(base / panel, seed), valid_from="beginning")
+            registry.detectors.configure("xcs1", SOURCE, f"{PANEL_A}_{PANEL_B}", first_run=1)
+            registry.runs.add(RUN, begin=BEGIN)
+            registry.export(RUN, exports / "run")
+            registry.export(PANEL_A, exports / "one", at=BEGIN, types=["pixel_offset"])
+            held = registry.constants(PANEL_A, at=BEGIN, types=["pixel_gain"])
+            (exports / "memory.json").write_bytes(provenance.encode(held.provenance))
+            registry.versions.add(
+                PANEL_A, base / PANEL_B, valid_from="beginning", supersede=True, comment="they were swapped"
+            )
+            registry.versions.gap(PANEL_B, valid_from="2019-01-01T00:00:00Z", comment="broken")
+            registry.detectors.configure(
+                "xcs1", SOURCE, PANEL_B, first_run=1, supersede=True, comment="one left"
+            )
+            registry.runs.withdraw(RUN, comment="a test")
+        yield Origin(place, exports)
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """Return the checksum of every file of a folder, of hidden ones too."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def refused(kind: type[RegistryError], output: Path, call: Callable[[], object]) -> str:
+    """Return the refusal's sentence, having seen that it left nothing: not even the folder."""
+    parent = sorted(output.parent.iterdir())
+    with pytest.raises(RegistryError) as caught:
+        call()
+    assert type(caught.value) is kind, caught.value
+    assert not output.exists()
+    assert sorted(output.parent.iterdir()) == parent
+    sentence = str(caught.value)
+    assert len(sentence) < 600
+    return sentence
+
+
+def test_the_old_bytes_come_again_whatever_was_corrected_since(anywhere: Origin, tmp_path: Path) -> None:
+    for name, types in (("run", ["pixel_gain", "pixel_offset"]), ("one", ["pixel_offset"])):
+        done = anywhere.replay(anywhere.document(name), tmp_path / "deep" / name)
+        assert contents(tmp_path / "deep" / name) == contents(anywhere.exports / name)
+        values = anywhere.values(name)
+        assert [output.type for output in done.outputs] == types
+        assert [(output.sha256, output.size, list(output.shape)) for output in done.outputs] == [
+            (output["sha256"], output["size"], output["shape"]) for output in values["outputs"]
+        ]
+        assert all(Path(output.path).stat().st_size == output.size for output in done.outputs)
+        assert done.provenance == str(tmp_path / "deep" / name / FILE)
+        assert (done.revision, done.recorded) == (values["registry"]["revision"], False)
+    # The copy of the document is as good as the first: it verifies, and replays again.
+    copied = tmp_path / "deep" / "run" / FILE
+    found = verify_export(copied, anywhere.place.database, anywhere.place.store)
+    assert (found.problems, found.notes) == ((), ())
+    anywhere.replay(copied, tmp_path / "again")
+    assert contents(tmp_path / "again") == contents(anywhere.exports / "run")
+    # What the registry answers now is something else.
+    with anywhere.place.open() as registry:
+        registry.export(PANEL_A, tmp_path / "now", at=BEGIN, types=["pixel_offset"])
+    assert (
+        contents(tmp_path / "now")["pixel_offset.npy"]
+        != contents(anywhere.exports / "one")["pixel_offset.npy"]
+    )
+
+
+def test_eight_panels_are_replayed_in_their_order(sqlite_place: RegistryPlace, tmp_path: Path) -> None:
+    folders = [panel_folder(tmp_path / str(seed), seed, ["gain"]) for seed in range(3)]
+    with sqlite_place.open() as registry:
+        for number, panel in enumerate(EIGHT):
+            registry.panels.add(panel)
+            registry.versions.add(panel, folders[number % 3], valid_from="beginning", kinds=["gain"])
+        registry.export("_".join(EIGHT), tmp_path / "out", at=BEGIN, types=["pixel_gain"])
+    done = replay(tmp_path / "out" / FILE, tmp_path / "again", store=sqlite_place.store)
+    assert contents(tmp_path / "again") == contents(tmp_path / "out")
+    assert done.outputs[0].shape == (3, 8, 512, 1024)
+
+
+def test_the_database_is_neither_asked_nor_made(sqlite_place: RegistryPlace, tmp_path: Path) -> None:
+    with sqlite_place.open() as registry:
+        registry.panels.add(PANEL_A)
+        registry.versions.add(PANEL_A, panel_folder(tmp_path / "arrays"), valid_from="beginning")
+        registry.export(PANEL_A, tmp_path / "out", at=BEGIN)
+    sqlite_place.file.rename(tmp_path / "away.sqlite")
+    # The store beside the file that is gone, and the store that is given.
+    replay(tmp_path / "out" / FILE, tmp_path / "1", sqlite_place.database)
+    replay(tmp_path / "out" / FILE, tmp_path / "2", NOWHERE, sqlite_place.store)
+    assert contents(tmp_path / "1") == contents(tmp_path / "2") == contents(tmp_path / "out")
+    assert not sqlite_place.file.exists()
+
+
+def test_a_replay_changes_nothing_in_the_store(origin: Origin, tmp_path: Path) -> None:
+    before = contents(origin.place.store)
+    origin.replay(origin.document("one"), tmp_path / "again")
+    assert contents(origin.place.store) == before
+
+
+@pytest.mark.parametrize("what", ["missing", "damaged", "cut", "another object"])
+def test_an_input_that_is_not_what_it_was_is_named_and_nothing_is_left(
+    origin: Origin, tmp_path: Path, what: str
+) -> None:
+    panel = origin.values()["resolution"]["panels"][1]
+    constants = panel["constants"][1]
+    sha256, other = (constants["files"][gain_range]["sha256"] for gain_range in (2, 0))
+    path, content = origin.object(sha256), origin.object(sha256).read_bytes()
+    path.unlink()
+    if what != "missing":
+        bad = {
+            "damaged": content[:-1] + bytes([content[-1] ^ 1]),
+            "cut": content[:-4],
+            "another object": origin.object(other).read_bytes(),
+        }[what]
+        path.write_bytes(bad)
+    try:
+        sentence = refused(
+            CorruptionError, tmp_path / "out", lambda: origin.replay(origin.document(), tmp_path / "out")
+        )
+    finally:
+        path.unlink(missing_ok=True)
+        path.write_bytes(content)
+    assert f"object {sha256}" in sentence
+    assert ("is missing from the store" if what == "missing" else "is damaged") in sentence
+    assert sentence.endswith(
+        f"it is offset of gain range 2 of panel {PANEL_B}, version {constants['version']}"
+    )
+    origin.replay(origin.document(), tmp_path / "out")
+
+
+def test_another_registrys_store_and_no_store_are_refused(origin: Origin, tmp_path: Path) -> None:
+    other = create_registry(f"sqlite:///{tmp_path / 'other.sqlite'}", tmp_path / "other")
+    path, output = origin.document(), tmp_path / "out"
+    mine = origin.values()["registry"]["id"]
+    sentence = refused(ConflictError, output, lambda: replay(path, output, None, tmp_path / "other"))
+    assert sentence == (
+        f"the document is of registry '{mine}', the store '{tmp_path / 'other'}' of registry {other}"
+    )
+    sentence = refused(UnavailableError, output, lambda: replay(path, output, None, tmp_path / "none"))
+    assert sentence == f"there is no store '{tmp_path / 'none'}', and the document's inputs are in one"
+    # A document that claims to be of the other registry finds none of its inputs there.
+    forged = origin.edited(tmp_path, lambda values: values["registry"].update(id=other))
+    sentence = refused(CorruptionError, output, lambda: replay(forged, output, None, tmp_path / "other"))
+    assert "is missing from the store" in sentence
+
+
+# What is edited, the kind of refusal, and a part of its sentence.
+
+
+def first(values: Values) -> Values:
+    constants: Values = values["resolution"]["panels"][0]["constants"][0]
+    return constants
+
+
+def swap_panels(values: Values) -> None:
+    values["resolution"]["panels"].reverse()
+
+
+def repeat_panel(values: Values) -> None:
+    panels = values["resolution"]["panels"]
+    panels[1] = panels[0]
+
+
+def another_object(values: Values) -> None:
+    files = first(values)["files"]
+    files[0]["sha256"] = files[1]["sha256"]
+
+
+def one_panel_more(values: Values) -> None:
+    values["resolution"]["panels"].append(values["resolution"]["panels"][0])
+
+
+def output(**changes: Any) -> Callable[[Values], object]:
+    return lambda values: values["outputs"][0].update(changes)
+
+
+EDITS: dict[str, tuple[Callable[[Values], object], type[RegistryError], str]] = {
+    "an output's checksum": (output(sha256="0" * 64), CorruptionError, "the document says 0000"),
+    "an output's size": (output(size=17), CorruptionError, "the document says 17: the document was changed"),
+    "an output's size left out": (output(size=None), CorruptionError, "bytes, the document says None"),
+    "an output's shape": (output(shape=[3, 1, 512, 1024]), DocumentError, "what it says of pixel_gain"),
+    "an output's dtype": (output(dtype="float64"), DocumentError, "what it says of pixel_gain"),
+    "an output's unit": (output(unit="keV/ADU"), DocumentError, "what it says of pixel_gain"),
+    "an output's kind": (output(kind="offset"), DocumentError, "what it says of pixel_gain"),
+    "an output elsewhere": (output(path="pixel_offset.npy"), DocumentError, "is said to be in 'pixel_offset"),
+    "an output in place of the document": (output(path=FILE), DocumentError, "is said to be in 'provenance"),
+    "an output above": (
+        output(path="../pixel_gain.npy"),
+        DocumentError,
+        "is not a whole provenance document",
+    ),
+    "an absolute output": (output(path="/tmp/x.npy"), DocumentError, "is not a whole provenance document"),  # noqa: S108
+    "an output with a backslash": (output(path="..\\x"), DocumentError, "is not a whole provenance document"),
+    "a hidden output": (output(path=".x"), DocumentError, "is not a whole provenance document"),
+    "a negative size": (output(size=-1), DocumentError, "Expected `int` >= 0"),
+    "a negative axis": (output(shape=[3, -2, 512, 1024]), DocumentError, "Expected `int` >= 0"),
+    "a negative size of an input": (
+        lambda values: first(values)["files"][0].update(size=-1),
+        DocumentError,
+        "Expected `int` >= 0",
+    ),
+    "no outputs": (lambda values: values.update(outputs=[]), DocumentError, "has no output of it"),
+    "no types and no outputs": (
+        lambda values: (values.update(outputs=[]), values["resolution"].update(types=[])),
+        DocumentError,
+        "it has outputs that it does not resolve: none at all",
+    ),
+    "no types": (
+        lambda values: values["resolution"].update(types=[]),
+        DocumentError,
+        "it has outputs that it does not resolve: 'pixel_gain', 'pixel_offset'",
+    ),
+    "a type less": (
+        lambda values: values["resolution"]["types"].pop(),
+        DocumentError,
+        "it has outputs that it does not resolve: 'pixel_offset'",
+    ),
+    "a type twice": (
+        lambda values: values["resolution"]["types"].append("pixel_gain"),
+        DocumentError,
+        "it resolves pixel_gain and has no output of it",
+    ),
+    "a type that is not known": (
+        lambda values: values["resolution"]["types"].append("pixel_mask"),
+        DocumentError,
+        "'pixel_mask' is no calibration type of jungfrau; known: pixel_gain",
+    ),
+    "two outputs of one type": (
+        lambda values: values["outputs"].append(values["outputs"][0]),
+        DocumentError,
+        "it has several outputs of one type",
+    ),
+    "an output of an odd name": (
+        output(type="\x1b[2J" * 1000),
+        DocumentError,
+        "it resolves pixel_gain and has no output of it",
+    ),
+    "panels in another order": (swap_panels, CorruptionError, "pixel_gain made from the document has sha256"),
+    "a panel twice": (repeat_panel, CorruptionError, "pixel_gain made from the document has sha256"),
+    "a panel more": (one_panel_more, DocumentError, "what it says of pixel_gain"),
+    "no panels": (
+        lambda values: values["resolution"].update(panels=[]),
+        DocumentError,
+        "what it says of pixel_gain",
+    ),
+    "another stored object": (
+        another_object,
+        CorruptionError,
+        "pixel_gain made from the document has sha256",
+    ),
+    "an object that is not there": (
+        lambda values: first(values)["files"][0].update(sha256="0" * 64),
+        CorruptionError,
+        f"object {'0' * 64} is missing from the store",
+    ),
+    "a file less": (
+        lambda values: first(values)["files"].pop(),
+        DocumentError,
+        f"panel {PANEL_A} has no whole set of files of gain",
+    ),
+    "no constants": (
+        lambda values: values["resolution"]["panels"][1].update(constants=[]),
+        DocumentError,
+        f"panel {PANEL_B} has no whole set of files of gain",
+    ),
+    "another kind": (
+        lambda values: first(values).update(kind="rms"),
+        DocumentError,
+        f"panel {PANEL_A} has no whole set of files of gain",
+    ),
+    "a detector type that is not known": (
+        lambda values: values["resolution"].update(detector_type="pilatus"),
+        DocumentError,
+        "cannot be replayed: detector type 'pilatus' is not known; known: jungfrau",
+    ),
+    "a format that is not known": (
+        lambda values: values["request"].update(format="xtc"),
+        DocumentError,
+        "cannot be replayed: 'xtc' is no format of exports; known: npy",
+    ),
+    "a newer format": (
+        lambda values: values.update(format_version=2),
+        DocumentError,
+        "is a provenance document of format 2; this software reads format 1",
+    ),
+    "another document": (
+        lambda values: values.update(format="calreg snapshot"),
+        DocumentError,
+        "its format is 'calreg snapshot'",
+    ),
+    "a version that is no number": (
+        lambda values: first(values).update(version="1"),
+        DocumentError,
+        "Expected `int`, got `str`",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "kind", "sentence"), EDITS.values(), ids=EDITS)
+def test_an_edited_document_is_refused_and_nothing_is_written(
+    origin: Origin,
+    tmp_path: Path,
+    change: Callable[[Values], object],
+    kind: type[RegistryError],
+    sentence: str,
+) -> None:
+    path = origin.edited(tmp_path, change)
+    told = refused(kind, tmp_path / "out", lambda: origin.replay(path, tmp_path / "out"))
+    assert sentence in told
+    assert kind.code in (2, 6)
+
+
+def test_a_document_that_is_cut_missing_or_none_is_refused(origin: Origin, tmp_path: Path) -> None:
+    path, output = tmp_path / FILE, tmp_path / "out"
+    sentence = refused(NotFoundError, output, lambda: origin.replay(path, output))
+    assert sentence == f"there is no file '{path}'"
+    content = origin.document().read_bytes()
+    for bad in (b"", content[: len(content) // 2], content.rstrip()[:-1], content[1:], b"\x93NUMPY"):
+        path.write_bytes(bad)
+        sentence = refused(DocumentError, output, lambda: origin.replay(path, output))
+        assert "is not a provenance document, or it is cut or damaged" in sentence
+    sentence = refused(DocumentError, output, lambda: origin.replay(origin.exports, output))
+    assert "is a folder, not a provenance document" in sentence
+
+
+def test_arrays_that_were_handed_out_in_memory_are_not_replayed(origin: Origin, tmp_path: Path) -> None:
+    path, output = origin.exports / "memory.json", tmp_path / "out"
+    sentence = refused(DocumentError, output, lambda: origin.replay(path, output))
+    assert sentence == (
+        f"'{path}' cannot be replayed: 'pixel_gain' was handed out in memory;"
+        " no file was written that could be replayed"
+    )
+
+
+def test_what_only_the_registry_knows_is_replayed_as_it_is_said_and_not_verified(
+    origin: Origin, tmp_path: Path
+) -> None:
+    path = origin.edited(tmp_path, lambda values: first(values).update(version=99, comment="approved"))
+    origin.replay(path, tmp_path / "out")
+    assert contents(tmp_path / "out")["pixel_gain.npy"] == contents(origin.exports / "run")["pixel_gain.npy"]
+    assert (tmp_path / "out" / FILE).read_bytes() == path.read_bytes()
+    (problem,) = verify_export(tmp_path / "out" / FILE, origin.place.database, origin.place.store).problems
+    assert problem.problem == "the registry answers otherwise than the document says"
+
+
+def test_existing_files_stay_unless_they_are_to_be_replaced(origin: Origin, tmp_path: Path) -> None:
+    output, document = tmp_path / "out", origin.document("one")
+    output.mkdir()
+    for name in ("pixel_offset.npy", FILE):
+        (output / name).write_bytes(b"mine")
+        with pytest.raises(ConflictError, match=f"holds {name} already; --force replaces them"):
+            origin.replay(document, output)
+        assert {path.name: path.read_bytes() for path in output.iterdir()} == {name: b"mine"}
+        (output / name).unlink()
+    (output / "pixel_offset.npy").write_bytes(b"mine")
+    (output / "notes.txt").write_bytes(b"mine")
+    # A replay that fails replaces nothing, forced or not.
+    forged = origin.edited(tmp_path, lambda values: values["outputs"][0].update(sha256="0" * 64), name="one")
+    with pytest.raises(CorruptionError, match="the document was changed"):
+        origin.replay(forged, output, force=True)
+    assert {path.name: path.read_bytes() for path in output.iterdir()} == {
+        "pixel_offset.npy": b"mine",
+        "notes.txt": b"mine",
+    }
+    origin.replay(document, output, force=True)
+    assert contents(output) == {
+        **contents(origin.exports / "one"),
+        "notes.txt": hashlib.sha256(b"mine").hexdigest(),
+    }
+
+
+def test_an_export_is_repaired_in_its_own_folder(origin: Origin, tmp_path: Path) -> None:
+    shutil.copytree(origin.exports / "one", tmp_path / "out")
+    (tmp_path / "out" / "pixel_offset.npy").write_bytes(b"damaged")
+    origin.replay(tmp_path / "out" / FILE, tmp_path / "out", force=True)
+    assert contents(tmp_path / "out") == contents(origin.exports / "one")
+
+
+def test_the_command_line_replays_and_refuses_with_its_codes(
+    origin: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calreg = Calreg(origin.place, monkeypatch)
+    command = ("provenance", "replay", str(origin.document("one")), "--output")
+    done = calreg.done(*command, str(tmp_path / "1"), "--json").json
+    (written,) = origin.values("one")["outputs"]
+    assert {"outputs", "provenance", "revision"} <= set(done)
+    assert done["revision"] == origin.values("one")["registry"]["revision"]
+    assert done["provenance"] == str(tmp_path / "1" / FILE)
+    (output,) = done["outputs"]
+    assert output == {
+        "type": "pixel_offset",
+        "path": str(tmp_path / "1" / "pixel_offset.npy"),
+        "sha256": written["sha256"],
+        "size": written["size"],
+        "shape": [3, 1, 512, 1024],
+        "dtype": "float32",
+    }
+    told = calreg.done(*command, str(tmp_path / "2"))
+    assert told.stdout.splitlines()[-1] == (
+        f"provenance {tmp_path / '2' / FILE}, as of revision {done['revision']}"
+    )
+    assert told.stderr == ""
+    assert calreg.done("provenance", "verify", str(tmp_path / "2" / FILE), "--json").json["problems"] == []
+    calreg.refused(5, *command, str(tmp_path / "2"))
+    calreg.done(*command, str(tmp_path / "2"), "--force")
+    calreg.refused(3, "provenance", "replay", str(tmp_path / "none.json"), "--output", str(tmp_path / "3"))
+    forged = str(origin.edited(tmp_path, EDITS["an output's checksum"][0]))
+    calreg.refused(6, "provenance", "replay", forged, "--output", str(tmp_path / "3"))
+    calreg.refused(2, "provenance", "replay", __file__, "--output", str(tmp_path / "3"))
+    create_registry(f"sqlite:///{tmp_path / 'other.sqlite'}", tmp_path / "other")
+    monkeypatch.setenv("CALREG_DATABASE", NOWHERE)
+    monkeypatch.setenv("CALREG_STORE", str(tmp_path / "other"))
+    calreg.refused(5, *command, str(tmp_path / "3"))
+    monkeypatch.setenv("CALREG_STORE", str(tmp_path / "nothing"))
+    calreg.refused(8, *command, str(tmp_path / "3"))
+    monkeypatch.delenv("CALREG_STORE")
+    calreg.refused(2, *command, str(tmp_path / "3"))
+    assert not (tmp_path / "3").exists()
+    # The store alone is enough, and given.
+    ended = calreg("--store", str(origin.place.store), *command, str(tmp_path / "3"))
+    assert (ended.code, ended.stderr) == (0, "")
+    assert contents(tmp_path / "3") == contents(origin.exports / "one")
+
+
+# Any document whatever: real values changed at random places.
+
+junk = st.sampled_from(
+    [None, True, 0, 1, 3, -1, 2**31, 2**63, 2**70, 0.5, "", "0" * 64, "..", "/", "a\x00\x1b", "gain", [], {}]
+)
+actions = st.sampled_from(["replace", "delete", "repeat", "copy", "swap"])
+mutations = st.lists(st.tuples(actions, st.randoms(use_true_random=False), junk), min_size=1, max_size=3)
+_numbers = itertools.count()
+
+
+def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Return the keys that lead to every value inside."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield (*path, key)
+        yield from paths(item, (*path, key))
+
+
+def holder(values: Any, path: tuple[Any, ...]) -> Any:
+    for key in path[:-1]:
+        values = values[key]
+    return values
+
+
+def mutate(values: Values, action: str, random: Any, odd: Any) -> None:
+    places = list(paths(values))
+    if not places:
+        return
+    one, other = random.choice(places), random.choice(places)
+    inside, found = holder(values, one), copy.deepcopy(holder(values, other)[other[-1]])
+    if action == "delete":
+        del inside[one[-1]]
+    elif action == "repeat" and isinstance(inside, list):
+        inside.append(copy.deepcopy(inside[one[-1]]))
+    elif action == "swap" and isinstance(inside, list):
+        inside.reverse()
+    else:
+        inside[one[-1]] = found if action == "copy" else odd
+
+
+@given(changes=mutations, name=st.sampled_from(["one", "run"]))
+@settings(max_examples=600)
+def test_no_document_whatever_ends_in_a_traceback_or_writes_other_bytes_than_it_says(
+    origin: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: list[Any], name: str
+) -> None:
+    values = origin.values(name)
+    for change in changes:
+        mutate(values, *change)
+    folder = tmp_path / str(next(_numbers))
+    folder.mkdir()
+    path = folder / "edited.json"
+    path.write_text(json.dumps(values))
+    before = contents(tmp_path)
+    try:
+        done = origin.replay(path, folder / "out")
+    except (DocumentError, CorruptionError, ConflictError):  # all else is not for a document to cause
+        assert contents(tmp_path) == before
+        assert not (folder / "out").exists()
+    else:
+        said = {output["path"]: output["sha256"] for output in values["outputs"]}
+        assert {output.type: output.sha256 for output in done.outputs} == {
+            output["type"]: output["sha256"] for output in values["outputs"]
+        }
+        document = hashlib.sha256(path.read_bytes()).hexdigest()
+        assert contents(folder / "out") == {**said, FILE: document}
+        shutil.rmtree(folder / "out")
+    calreg = Calreg(origin.place, monkeypatch)
+    for command in (("show",), ("show", "--format", "prov-json"), ("verify",)):
+        ended = calreg("provenance", command[0], str(path), *command[1:])  # raises what is a bug
+        assert ended.code in (0, 2, 6)
+        assert all(line.isprintable() for line in f"{ended.stdout}{ended.stderr}".splitlines())
