@@ -17,10 +17,10 @@ class Tags:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
 
-    def list(self) -> list[Tag]:
-        """Return all tags, in the order of the revisions that they name."""
-        with self._backend.view() as view:
-            return revisions.tags(view.connection)
+    def list(self, *, as_of: AsOf = None) -> list[Tag]:
+        """Return the tags, in the order of the revisions that they name."""
+        with self._backend.view(as_of) as view:
+            return revisions.tags(view.connection, view.revision)
 
     def add(
         self, name: str, *, as_of: AsOf = None, comment: str | None = None, dry_run: bool = False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -73,6 +72,8 @@ def _make_sample(folder: Path) -> None:
 
 
 def _run(command: str, folder: Path, environment: dict[str, str]) -> None:
+    import subprocess
+
     output.print_text(f"$ calreg {command}")
     sys.stdout.flush()
     done = subprocess.run(  # noqa: S603 - this very program

@@ -142,10 +142,10 @@ def add_tag(
 
 
 @tag.command("list")
-def list_tags(ctx: typer.Context, json: Json = False) -> None:
+def list_tags(ctx: typer.Context, as_of: AsOf = None, timezone: Timezone = None, json: Json = False) -> None:
     """List the tags and the revisions that they name."""
-    with registry_at(ctx) as registry:
-        found = registry.tags.list()
+    with registry_at(ctx, timezone) as registry:
+        found = registry.tags.list(as_of=as_of)
     if json:
         output.print_json(found)
     else:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from registry.cli import output
-from registry.instants import Instant
-from registry.records import Outcome, Version
+
+if TYPE_CHECKING:
+    from registry.instants import Instant
+    from registry.records import Outcome, Version
 
 _DIGITS_SHOWN = 8
 _FACTS_SHOWN = 100

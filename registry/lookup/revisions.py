@@ -87,9 +87,10 @@ def _tagged_revision(connection: sa.Connection, name: str) -> int:
     return int(found)
 
 
-def tags(connection: sa.Connection) -> list[Tag]:
-    """Return all tags, in the order of the revisions that they name."""
-    query = sa.select(schema.tag).order_by(schema.tag.c.revision, schema.tag.c.name)
+def tags(connection: sa.Connection, revision: int) -> list[Tag]:
+    """Return the tags given by then, in the order of the revisions that they name."""
+    tag = schema.tag
+    query = sa.select(tag).where(tag.c.recorded_in <= revision).order_by(tag.c.revision, tag.c.name)
     return [Tag(row.name, row.revision, row.recorded_in) for row in connection.execute(query)]
 
 

@@ -27,7 +27,7 @@ def add_tag(change: Change, name: str, revision: int) -> None:
         raise RequestError(
             f"{shown(name)} is no name for a tag: a letter, then letters, digits, '_', '.', '-'"
         )
-    known = {tag.tag: tag.revision for tag in tags(change.connection)}
+    known = {tag.tag: tag.revision for tag in tags(change.connection, change.view)}
     if name in known:
         raise ConflictError(
             f"tag {name} names revision {known[name]} already, and a tag never moves", tag=name
