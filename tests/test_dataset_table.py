@@ -154,7 +154,7 @@ def test_what_is_no_table_of_datasets_is_refused_in_a_sentence(tmp_path: Path) -
     assert "line 1: " in refused(table)[0]
     with table.open("wb") as file:
         file.truncate((16 << 20) + 1)
-    assert "is larger than 16 MiB: no table of datasets" in refused(table)[0]
+    assert "is larger than 16 MiB: not a table of datasets" in refused(table)[0]
 
 
 def test_rows_that_overlap_in_one_file_are_refused_together_and_nothing_is_recorded(

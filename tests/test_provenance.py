@@ -296,7 +296,7 @@ def test_a_document_that_is_too_large_a_folder_or_not_there_is_refused(sound: by
     path.write_bytes(sound)
     with path.open("r+b") as file:
         file.truncate((64 << 20) + 1)
-    assert "is larger than 64 MiB: no provenance document" in refusal(path)
+    assert "is larger than 64 MiB: not a provenance document" in refusal(path)
     path.unlink()
     path.mkdir()
     assert "is a folder, not a provenance document" in refusal(path)

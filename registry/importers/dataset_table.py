@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from registry.detectors import parse_detector_id
-from registry.errors import NotFoundError, RegistryError, RequestError, UnavailableError
+from registry.errors import RegistryError, RequestError
 from registry.identifiers import Dataset, parse_run_number, parse_source, shown
+from registry.reading import read_bounded
 from registry.registration.configurations import ConfigurationStatement
 from registry.registration.runs import RunStatement
 
@@ -67,22 +68,10 @@ def read_dataset_table(path: Path) -> DatasetTable:
 
 
 def _text(path: Path) -> str:
-    name = repr(str(path))
     try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST + 1)
-    except FileNotFoundError:
-        raise NotFoundError(f"there is no file {name}") from None
-    except IsADirectoryError:
-        raise RequestError(f"{name} is a folder, not a table of datasets") from None
-    except OSError as error:
-        raise UnavailableError(f"{name} cannot be read: {error.strerror}") from None
-    if len(content) > _LARGEST:
-        raise RequestError(f"{name} is larger than {_LARGEST >> 20} MiB: no table of datasets")
-    try:
-        return content.decode()
+        return read_bounded(path, _LARGEST, "a table of datasets").decode()
     except UnicodeDecodeError:
-        raise RequestError(f"{name} is not a text: no table of datasets") from None
+        raise RequestError(f"{str(path)!r} is not a text: no table of datasets") from None
 
 
 def _row(line: str) -> tuple[RunStatement, ConfigurationStatement]:

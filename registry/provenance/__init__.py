@@ -6,9 +6,10 @@ from pathlib import Path
 
 import msgspec
 
-from registry.errors import DocumentError, NotFoundError, UnavailableError
+from registry.errors import DocumentError
 from registry.identifiers import shown
 from registry.provenance.document import FILE_NAME, FORMAT, FORMAT_VERSION, Document, Heading
+from registry.reading import read_bounded
 
 __all__ = ["FILE_NAME", "Document", "encode", "read", "read_with_content"]
 
@@ -38,7 +39,7 @@ def read_with_content(path: Path) -> tuple[Document, bytes]:
         It cannot be read.
     """
     name = repr(str(path))
-    content = _read_bounded(path)
+    content = read_bounded(path, _LARGEST, "a provenance document", DocumentError)
     try:
         heading = msgspec.json.decode(content, type=Heading)
     except (msgspec.DecodeError, RecursionError):
@@ -57,19 +58,3 @@ def read_with_content(path: Path) -> tuple[Document, bytes]:
         UnicodeDecodeError,
     ) as error:  # the heading's reader passes over other fields
         raise DocumentError(f"{name} is not a whole provenance document: {error}") from None
-
-
-def _read_bounded(path: Path) -> bytes:
-    name = repr(str(path))
-    try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST + 1)
-    except FileNotFoundError:
-        raise NotFoundError(f"there is no file {name}") from None
-    except IsADirectoryError:
-        raise DocumentError(f"{name} is a folder, not a provenance document") from None
-    except OSError as error:
-        raise UnavailableError(f"{name} cannot be read: {error.strerror}") from None
-    if len(content) > _LARGEST:
-        raise DocumentError(f"{name} is larger than {_LARGEST >> 20} MiB: no provenance document")
-    return content
