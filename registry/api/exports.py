@@ -14,17 +14,16 @@ from numpy.typing import NDArray
 from registry import instants
 from registry.api.backend import At, Backend, Track
 from registry.authorship import Signature, sign
-from registry.database import Change
 from registry.errors import UnavailableError
 from registry.exporters import npy
-from registry.exporters.assembly import Assembly, assemblies
-from registry.exporters.formats import format_of, write
+from registry.exporters.assembly import assemblies
+from registry.exporters.formats import format_of, placed, write
 from registry.exporters.placing import placing
 from registry.lookup.resolution import Answer, Question, resolve
 from registry.lookup.revisions import AsOf, recorded_at
 from registry.provenance import FILE_NAME, Document, encode
 from registry.provenance.document import Maker, Output, RegistryStamp, Request
-from registry.records import Export, ExportedFile
+from registry.records import Export
 from registry.registration.exports import record_export
 
 MEMORY = "memory"
@@ -80,7 +79,7 @@ def constants(backend: Backend, request: ExportRequest) -> DetectorConstants:
 
 
 def export(
-    backend: Backend, request: ExportRequest, folder: Path, track: Track[Assembly], *, force: bool
+    backend: Backend, request: ExportRequest, folder: Path, track: Track[Any], *, force: bool
 ) -> Export:
     """Write the arrays and their provenance into a folder; see `Registry.export`."""
     made_as = format_of(request.format)
@@ -88,7 +87,7 @@ def export(
     made = assemblies(resolved.answer.resolution, backend.store)
     names = [made_as.file_name(assembly.kind.calibration_type) for assembly in made]
     with placing(folder, [*names, FILE_NAME], force=force) as hidden:
-        outputs = [write(made_as, assembly, hidden) for assembly in track(made, "exporting", len(made))]
+        outputs = [write(made_as, assembly, hidden, track) for assembly in made]
         signature = sign()
         document = _document(backend, request, resolved, outputs, signature)
         content = encode(document)
@@ -97,7 +96,7 @@ def export(
     note = _record(backend, document, path, hashlib.sha256(content).hexdigest(), signature)
     return Export(
         revision=resolved.registry.revision,
-        outputs=tuple(_exported(folder, output) for output in outputs),
+        outputs=tuple(placed(folder, output) for output in outputs),
         provenance=str(folder / FILE_NAME),
         recorded=note is None,
         notes=() if note is None else (note,),
@@ -161,24 +160,9 @@ def _record(
     backend: Backend, document: Document, path: Path, sha256: str, signature: Signature
 ) -> str | None:
     """Record the export; return the note that says why not, where the user may not write."""
-
-    def act(change: Change) -> None:
-        record_export(change, document, path, sha256)
-
     try:
         with backend.database.writing(signature) as change:
-            act(change)
+            record_export(change, document, path, sha256)
     except UnavailableError as error:
         return f"the export is not recorded: {error}"
     return None
-
-
-def _exported(folder: Path, output: Output) -> ExportedFile:
-    return ExportedFile(
-        type=output.type,
-        path=str(folder / (output.path or "")),
-        sha256=output.sha256 or "",
-        size=output.size or 0,
-        shape=output.shape,
-        dtype=output.dtype,
-    )

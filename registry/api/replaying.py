@@ -18,12 +18,12 @@ from registry.errors import (
     UnavailableError,
 )
 from registry.exporters.assembly import Assembly, assemblies
-from registry.exporters.formats import Format, format_of, write
+from registry.exporters.formats import Format, format_of, placed, write
 from registry.exporters.placing import placing
 from registry.identifiers import shown
 from registry.provenance import FILE_NAME, Document
 from registry.provenance.document import Output
-from registry.records import Export, ExportedFile
+from registry.records import Export
 from registry.settings import find_settings
 from registry.store import ContentStore
 
@@ -59,12 +59,12 @@ def replay(
     made_as, pairs = arrays_of(document, path, store_of(document, find_settings(database, store).store))
     folder = Path(output)
     with placing(folder, [*(str(said.path) for _, said in pairs), FILE_NAME], force=force) as hidden:
-        for assembly, said in track(pairs, "replaying", len(pairs)):
-            _refuse_difference(write(made_as, assembly, hidden), said)
+        for assembly, said in pairs:
+            _refuse_difference(write(made_as, assembly, hidden, track), said)
         (hidden / FILE_NAME).write_bytes(content)
     return Export(
         revision=document.registry.revision,
-        outputs=tuple(_written(folder, said) for _, said in pairs),
+        outputs=tuple(placed(folder, said) for _, said in pairs),
         provenance=str(folder / FILE_NAME),
         recorded=False,
         warnings=document.warnings,
@@ -161,14 +161,3 @@ def _refuse_difference(written: Output, said: Output) -> None:
             " the document was changed",
             sha256=said.sha256,
         )
-
-
-def _written(folder: Path, said: Output) -> ExportedFile:
-    return ExportedFile(
-        type=said.type,
-        path=str(folder / (said.path or "")),
-        sha256=said.sha256 or "",
-        size=said.size or 0,
-        shape=said.shape,
-        dtype=said.dtype,
-    )

@@ -43,6 +43,11 @@ class Assembly:
         """The shape of the array."""
         return self.detector.array_shape(len(self.resolution.panels))
 
+    @property
+    def files(self) -> int:
+        """How many files it is made from."""
+        return self.detector.gain_ranges * len(self.resolution.panels)
+
     def parts(self) -> Iterator[Part]:
         """Read the parts in the order of the array, computing each file's checksum on the way.
 

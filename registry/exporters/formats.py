@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -12,6 +12,7 @@ from registry.exporters import npy
 from registry.exporters.assembly import Assembly
 from registry.identifiers import shown
 from registry.provenance.document import Output
+from registry.records import ExportedFile
 
 
 class Format(Protocol):
@@ -40,7 +41,12 @@ def format_of(name: str) -> Format:
     return _FORMATS[name]
 
 
-def write(made: Format, assembly: Assembly, folder: Path) -> Output:
+Piece = bytes | memoryview
+Track = Callable[[Iterator[Piece], str, int], Iterable[Piece]]
+"""What shows progress: it hands on the pieces of (pieces, description, how many)."""
+
+
+def write(made: Format, assembly: Assembly, folder: Path, track: Track) -> Output:
     """Write one array, streaming, and return what was written.
 
     Raises
@@ -48,8 +54,11 @@ def write(made: Format, assembly: Assembly, folder: Path) -> Output:
     CorruptionError
         An input is missing or damaged; the file must not be used then.
     """
-    with (folder / made.file_name(assembly.kind.calibration_type)).open("wb") as file:
-        return _make(made, assembly, file.write)
+    name = made.file_name(assembly.kind.calibration_type)
+    with (folder / name).open("wb") as file:
+        return _make(
+            made, assembly, track(made.pieces(assembly), f"writing {name}", assembly.files), file.write
+        )
 
 
 def expected(made: Format, assembly: Assembly) -> Output:
@@ -60,16 +69,30 @@ def expected(made: Format, assembly: Assembly) -> Output:
     CorruptionError
         An input is missing or damaged.
     """
-    return _make(made, assembly, _discard)
+    return _make(made, assembly, made.pieces(assembly), _discard)
 
 
-def _discard(piece: bytes | memoryview) -> None:
+def placed(folder: Path, output: Output) -> ExportedFile:
+    """Return the record of a written array that lies in its folder."""
+    return ExportedFile(
+        type=output.type,
+        path=str(folder / (output.path or "")),
+        sha256=output.sha256 or "",
+        size=output.size or 0,
+        shape=output.shape,
+        dtype=output.dtype,
+    )
+
+
+def _discard(piece: Piece) -> None:
     """Let the piece go: only its checksum was wanted."""
 
 
-def _make(made: Format, assembly: Assembly, sink: Callable[[bytes | memoryview], object]) -> Output:
+def _make(
+    made: Format, assembly: Assembly, pieces: Iterable[Piece], sink: Callable[[Piece], object]
+) -> Output:
     digest, size = hashlib.sha256(), 0
-    for piece in made.pieces(assembly):
+    for piece in pieces:
         sink(piece)
         digest.update(piece)
         size += memoryview(piece).nbytes
