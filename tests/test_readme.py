@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from registry import sample
+from registry import create_registry, open_registry, sample
 from tests.sessions import blocks, run_session
 
 ROOT = Path(__file__).parent.parent
@@ -26,6 +26,57 @@ def test_the_session_prints_what_it_shows_and_the_python_example_runs(tmp_path: 
         check=True,
     )
     assert done.stdout == "(3, 2, 512, 1024) float32 2\n"
+
+
+def test_the_python_page_prints_what_it_shows(tmp_path: Path) -> None:
+    sample.write_legacy_tree(tmp_path / "tree")
+    sample.write_dataset_table(tmp_path / "datasets.txt")
+    url = f"sqlite:///{tmp_path}/registry.sqlite"
+    create_registry(url)
+    with open_registry(url, timezone="America/Los_Angeles") as registry:
+        registry.import_tree(tmp_path / "tree")
+        registry.runs.import_table(tmp_path / "datasets.txt")
+    page = ROOT / "docs" / "python.md"
+    done = subprocess.run(
+        [sys.executable, "-c", blocks(page, "python")[0]],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == (
+        re.findall(r"```\n\n```\n(.*?)```", page.read_text(), re.DOTALL)[0],
+        "",
+    )
+
+
+def test_every_verb_of_the_python_page_is_there() -> None:
+    from registry.api import Registry
+    from registry.api.panels import Aliases, Panels
+    from registry.api.runs import Detectors, Runs
+    from registry.api.tags import Tags
+    from registry.api.versions import Versions
+
+    faces = {
+        "": Registry,
+        ".panels": Panels,
+        ".aliases": Aliases,
+        ".versions": Versions,
+        ".runs": Runs,
+        ".detectors": Detectors,
+        ".tags": Tags,
+    }
+    rows = re.findall(
+        r"^\| `registry(\.\w+)?` \| (.*) \|$", (ROOT / "docs" / "python.md").read_text(), re.MULTILINE
+    )
+    assert len(rows) == len(faces)
+    for noun, verbs in rows:
+        public = {
+            name
+            for name, value in vars(faces[noun]).items()
+            if callable(value) and not name.startswith("_") and name not in ("close", "differences")
+        }
+        assert set(re.findall(r"`(\w+)`", verbs)) == public, noun
 
 
 def test_the_two_commands_set_up_a_fresh_machine() -> None:
