@@ -343,3 +343,29 @@ def test_carried_constants_make_runs_possible_and_say_so(known: Registry) -> Non
     known.detectors.configure("xcs1", "XcsEndstation.0:Jungfrau.0", NEW_A, first_run=1)
     known.runs.add("exp=xcs1:run=1", begin=LATER)
     assert carried(known).notes == ("1 recorded run can be exported from now on: exp=xcs1:run=1",)
+
+
+def test_constants_are_carried_within_one_module_only(registry: Registry, tmp_path: Path) -> None:
+    registry.panels.add(PANEL_A, alias="M068")
+    registry.versions.add(PANEL_A, panel_folder(tmp_path / "constants"), valid_from="beginning")
+    with pytest.raises(RequestError, match=f"within one module; {PANEL_A} is of M068, {PANEL_B} of M088"):
+        registry.panels.add(PANEL_B, alias="M088", carry_from=PANEL_A, valid_from="20190101000000")
+    assert [panel.panel for panel in registry.panels.list()] == [PANEL_A]
+    doubtful = registry.panels.add(PANEL_B, carry_from=PANEL_A, valid_from="20190101000000")
+    assert (
+        f"{PANEL_B} has another serial number than {PANEL_A} and not its M-number: is it the same module?"
+        in (doubtful.warnings)
+    )
+    repaired = registry.panels.add(
+        "190408-181206-50c246df50010d", alias="M068", carry_from=PANEL_A, valid_from="20190101000000"
+    )
+    assert repaired.warnings == (), "a module whose board was changed keeps its M-number"
+
+
+def test_a_required_kind_that_had_not_begun_is_named(registry: Registry, tmp_path: Path) -> None:
+    registry.panels.add(PANEL_A)
+    folder = panel_folder(tmp_path / "constants")
+    registry.versions.add(PANEL_A, folder, valid_from="beginning", kinds=["gain"])
+    outcome = registry.panels.add(NEW_A, carry_from=PANEL_A, valid_from="20190101000000")
+    assert [version.kind for version in outcome.versions] == ["gain"]
+    assert f"no offset of {PANEL_A} had begun by 2019-01-01T00:00:00Z: none is carried" in outcome.notes

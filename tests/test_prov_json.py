@@ -87,13 +87,28 @@ def test_every_file_version_constants_output_revision_and_author_is_in_it(docume
     files = {file.sha256: file for _, each in constants for file in each.files}
     assert len(constants) == 4
     assert len(files) == 12
+    run, configuration = document.resolution.run, document.resolution.configuration
+    assert run is not None
+    assert configuration is not None
+    origins = {f"version-{each.carried_from}" for _, each in constants if each.carried_from}
+    (where,) = (name for name in entities if name.startswith("configuration-"))
     assert set(entities) == {
+        where,
+        *origins,
+        f"run-{run.experiment}-{run.run}",
         *(f"output-{output.type}" for output in document.outputs),
         *(f"version-{each.version}" for _, each in constants),
         *(f"constants-{each.constants}" for _, each in constants),
         *(f"file-{sha256}" for sha256 in files),
     }
-    assert set(activities) == {"export", *(f"revision-{each.registered.revision}" for _, each in constants)}
+    stamps = [configuration.registered, *(each.registered for _, each in constants)]
+    stamps += [run.registered] if run.registered else []
+    assert set(activities) == {"export", *(f"revision-{stamp.revision}" for stamp in stamps)}
+    assert values(entities[where])["calreg:source"] == configuration.source
+    assert values(entities[where])["calreg:detector_id"] == document.resolution.detector_id
+    assert (where, f"revision-{configuration.registered.revision}") in trail.pairs(prov.ProvGeneration)
+    assert ("export", where) in trail.pairs(prov.ProvUsage)
+    assert ("export", f"run-{run.experiment}-{run.run}") in trail.pairs(prov.ProvUsage)
     for panel, each in constants:
         told = values(entities[f"version-{each.version}"])
         assert told["calreg:panel"] == panel.panel
@@ -102,12 +117,17 @@ def test_every_file_version_constants_output_revision_and_author_is_in_it(docume
         assert told["calreg:valid_from"] == "2019-01-01T00:00:00Z"
         assert told.get("calreg:valid_to") == each.valid_to
         assert told.get("calreg:source_path") == each.source_path
-        assert told.get("calreg:carried_from") == (str(each.carried_from) if each.carried_from else None)
+        if each.carried_from:
+            edge = (f"version-{each.version}", f"version-{each.carried_from}")
+            assert edge in trail.pairs(prov.ProvDerivation)
         revision = activities[f"revision-{each.registered.revision}"]
         moment = datetime.fromisoformat(each.registered.recorded_at)
         assert revision.get_startTime() == revision.get_endTime() == moment
     for sha256, file in files.items():
-        assert values(entities[f"file-{sha256}"]) == {"calreg:sha256": sha256, "calreg:size": str(file.size)}
+        told = values(entities[f"file-{sha256}"])
+        assert (told["calreg:sha256"], told["calreg:size"]) == (sha256, str(file.size))
+        assert told["calreg:zeros"] == str(file.statistics.zeros)
+        assert float(told["calreg:median"]) == file.statistics.median
     for output in document.outputs:
         told = values(entities[f"output-{output.type}"])
         assert (told["calreg:sha256"], told["prov:label"]) == (output.sha256, output.path)
@@ -119,7 +139,7 @@ def test_every_file_version_constants_output_revision_and_author_is_in_it(docume
     assert (export["calreg:target"], export["calreg:instant"]) == (RUN, "2020-01-01T00:00:00Z")
     assert activities["export"].get_startTime() == datetime.fromisoformat(document.created_at)
     people = {values(agent)["prov:label"] for name, agent in agents.items() if name != "software"}
-    assert people == {document.created_by.author, *(each.registered.author for _, each in constants)}
+    assert people == {document.created_by.author, *(stamp.author for stamp in stamps)}
     assert "calreg" in values(agents["software"])["prov:label"]
 
 
@@ -220,7 +240,11 @@ def test_constants_that_two_panels_share_are_one_entity_with_two_versions(docume
     trail = Trail(prov_json.prov_json(twice))
     contents = {name for name in trail.of(prov.ProvEntity) if name.startswith("constants-")}
     assert contents == {f"constants-{each.constants}" for each in first.constants}
-    assert len([name for name in trail.of(prov.ProvEntity) if name.startswith("version-")]) == 4
+    stated = [*first.constants, *second.constants]
+    origins = {f"version-{each.carried_from}" for each in stated if each.carried_from}
+    assert len([name for name in trail.of(prov.ProvEntity) if name.startswith("version-")]) == 4 + len(
+        origins
+    )
     assert len({of for of, to in trail.pairs(prov.ProvDerivation) if to in contents}) == 4
 
 

@@ -337,18 +337,18 @@ EDITS: dict[str, tuple[Callable[[Values], object], type[RegistryError], str]] = 
     ),
     "another stored object": (
         another_object,
-        CorruptionError,
-        "pixel_gain made from the document has sha256",
+        DocumentError,
+        "are not those of its constants",
     ),
     "an object that is not there": (
         lambda values: first(values)["files"][0].update(sha256="0" * 64),
-        CorruptionError,
-        f"object {'0' * 64} is missing from the store",
+        DocumentError,
+        "are not those of its constants",
     ),
     "a file less": (
         lambda values: first(values)["files"].pop(),
         DocumentError,
-        f"panel {PANEL_A} has no whole set of files of gain",
+        "are not those of its constants",
     ),
     "no constants": (
         lambda values: values["resolution"]["panels"][1].update(constants=[]),
@@ -358,7 +358,7 @@ EDITS: dict[str, tuple[Callable[[Values], object], type[RegistryError], str]] = 
     "another kind": (
         lambda values: first(values).update(kind="rms"),
         DocumentError,
-        f"panel {PANEL_A} has no whole set of files of gain",
+        "are not those of its constants",
     ),
     "a detector type that is not known": (
         lambda values: values["resolution"].update(detector_type="pilatus"),

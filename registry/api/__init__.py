@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-from registry.api.backend import At, Track, open_backend, untracked
+from registry.api.backend import At, open_backend
 from registry.api.panels import Aliases, Panels
 from registry.api.runs import Detectors, Runs
 from registry.api.tags import Tags
@@ -22,6 +22,7 @@ from registry.api.versions import Versions
 from registry.database import create_database, upgrade_database
 from registry.lookup import history
 from registry.lookup.revisions import AsOf
+from registry.progress import Progress, silent
 from registry.records import (
     AffectedRun,
     DetectorDifference,
@@ -132,7 +133,7 @@ class Registry:
         supersede: bool = False,
         comment: str | None = None,
         dry_run: bool = False,
-        track: Track[Any] = untracked,
+        progress: Progress = silent,
     ) -> Outcome:
         """Import a legacy directory of links as one revision; stamps are read in the registry's zone.
 
@@ -156,7 +157,7 @@ class Registry:
             self._backend,
             Path(tree),
             self._backend.timezone,
-            track,
+            progress,
             skip_bad=skip_bad,
             supersede=supersede,
             comment=comment,
@@ -237,7 +238,7 @@ class Registry:
         as_of: AsOf = None,
         format: str = "npy",  # noqa: A002 - the name of the option
         force: bool = False,
-        track: Track[Any] = untracked,
+        progress: Progress = silent,
     ) -> Export:
         """Write a detector's arrays and ``provenance.json`` into the folder `output`; see `constants`.
 
@@ -251,7 +252,7 @@ class Registry:
         from registry.api import exports
 
         request = exports.ExportRequest(target, source, at, types, as_of, format)
-        return exports.export(self._backend, request, Path(output), track, force=force)
+        return exports.export(self._backend, request, Path(output), progress, force=force)
 
     def diff(
         self,
@@ -299,11 +300,11 @@ class Registry:
 
         return integrity.identify(self._backend, Path(path), as_of)
 
-    def verify(self, *, track: Track[Any] = untracked) -> Verification:
+    def verify(self, *, progress: Progress = silent) -> Verification:
         """Compute every stored file's checksum, follow every reference, check the schema; repair nothing."""
         from registry.api import integrity
 
-        return integrity.verify(self._backend, track)
+        return integrity.verify(self._backend, progress)
 
     def differences(self) -> list[str]:
         """Return in a line each how the database's schema differs from the one of this software."""

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from pathlib import Path
-from typing import TypeVar
 
 import sqlalchemy as sa
 
@@ -23,21 +22,13 @@ from registry.instants import Instant
 from registry.lookup import history, outcomes, versions
 from registry.lookup.panels import Target, find_target
 from registry.lookup.revisions import AsOf, revision_as_of
+from registry.progress import Progress
 from registry.records import Outcome
 from registry.settings import Settings
 from registry.store import ContentStore
 
 At = str | datetime | Instant
 """An instant: a stamp in the registry's zone, an ISO text with its offset, an aware datetime, or itself."""
-
-T = TypeVar("T")
-Track = Callable[[Iterable[T], str, int], Iterable[T]]
-"""What shows progress: it hands on the items of (items, description, how many)."""
-
-
-def untracked(items: Iterable[T], description: str, total: int) -> Iterable[T]:  # noqa: ARG001 - shows nothing
-    """Show no progress."""
-    return items
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +87,13 @@ class Backend:
             return instants.BEGINNING
         return self.instant(valid_from)
 
-    def put(self, files: Iterable[tuple[Path, str]], track: Track[tuple[Path, str]]) -> None:
+    def put(self, files: Iterable[tuple[Path, str]], progress: Progress) -> None:
         """Store files, given with their checksums, each once."""
         distinct = {sha256: path for path, sha256 in files}
-        pairs = [(path, sha256) for sha256, path in distinct.items()]
-        for path, sha256 in track(pairs, "storing files", len(pairs)):
-            self.store.put(path, sha256)
+        with progress("storing files", len(distinct)) as advance:
+            for sha256, path in distinct.items():
+                self.store.put(path, sha256)
+                advance()
 
 
 def open_backend(settings: Settings, timezone: str | None) -> Backend:

@@ -12,15 +12,16 @@ from typing import Any
 from numpy.typing import NDArray
 
 from registry import instants
-from registry.api.backend import At, Backend, Track
+from registry.api.backend import At, Backend
 from registry.authorship import Signature, sign
 from registry.errors import UnavailableError
 from registry.exporters import npy
 from registry.exporters.assembly import assemblies
-from registry.exporters.formats import format_of, placed, write
+from registry.exporters.formats import format_of, placed, write_all
 from registry.exporters.placing import placing
 from registry.lookup.resolution import Answer, Question, resolve
 from registry.lookup.revisions import AsOf, recorded_at
+from registry.progress import Progress
 from registry.provenance import FILE_NAME, Document, encode
 from registry.provenance.document import Maker, Output, RegistryStamp, Request
 from registry.records import Export
@@ -79,7 +80,7 @@ def constants(backend: Backend, request: ExportRequest) -> DetectorConstants:
 
 
 def export(
-    backend: Backend, request: ExportRequest, folder: Path, track: Track[Any], *, force: bool
+    backend: Backend, request: ExportRequest, folder: Path, progress: Progress, *, force: bool
 ) -> Export:
     """Write the arrays and their provenance into a folder; see `Registry.export`."""
     made_as = format_of(request.format)
@@ -87,7 +88,7 @@ def export(
     made = assemblies(resolved.answer.resolution, backend.store)
     names = [made_as.file_name(assembly.kind.calibration_type) for assembly in made]
     with placing(folder, [*names, FILE_NAME], force=force) as hidden:
-        outputs = [write(made_as, assembly, hidden, track) for assembly in made]
+        outputs = write_all(made_as, made, hidden, progress)
         signature = sign()
         document = _document(backend, request, resolved, outputs, signature)
         content = encode(document)

@@ -8,7 +8,7 @@ from datetime import tzinfo
 from pathlib import Path
 
 from registry import detectors
-from registry.api.backend import Backend, Track, untracked
+from registry.api.backend import Backend
 from registry.authorship import recordable
 from registry.database import Change
 from registry.errors import ArrayError, ConflictError, ImportHazardError, RegistryError
@@ -16,6 +16,7 @@ from registry.identifiers import PanelId
 from registry.importers.legacy_tree import Entry, Hazard, LegacyTree, read_legacy_tree
 from registry.importers.panel_folder import PanelFolder, read_panel_folder
 from registry.lookup.revisions import refuse_no_comment
+from registry.progress import Progress
 from registry.records import Outcome
 from registry.registration.constants import record_constants
 from registry.registration.panels import add_panels, alias_conflicts, assign_aliases
@@ -57,7 +58,7 @@ def import_tree(
     backend: Backend,
     root: Path,
     timezone: tzinfo,
-    track: Track[Path],
+    progress: Progress,
     *,
     skip_bad: bool,
     supersede: bool,
@@ -68,12 +69,12 @@ def import_tree(
     if supersede:
         refuse_no_comment(comment, "--supersede")
     found = _Import(read_legacy_tree(root, timezone))
-    _check_folders(found, track)
+    _check_folders(found, progress)
     _hold_against_registry(backend, found, comment, supersede=supersede)
     if found.tree.hazards and not skip_bad:
         raise _refusal(found.tree)
     if not dry_run:
-        backend.put(found.files(), untracked)
+        backend.put(found.files(), progress)
     statements = [each for entry in found.tree.entries for each in found.statements(entry, comment)]
 
     def act(change: Change) -> None:
@@ -87,17 +88,19 @@ def import_tree(
     return _with_remarks(outcome, found)
 
 
-def _check_folders(found: _Import, track: Track[Path]) -> None:
+def _check_folders(found: _Import, progress: Progress) -> None:
     """Check the arrays of every folder once, and make its entries hazards where they do not pass."""
     types = {
         entry.folder: detectors.type_of_panel(PanelId.parse(entry.panel)) for entry in found.tree.entries
     }
     problems: dict[Path, str] = {}
-    for folder in track(sorted(types), "checking modules", len(types)):
-        try:
-            found.folders[folder] = read_panel_folder(folder, types[folder])
-        except ArrayError as error:
-            problems[folder] = str(error)
+    with progress("checking modules", len(types)) as advance:
+        for folder in sorted(types):
+            try:
+                found.folders[folder] = read_panel_folder(folder, types[folder])
+            except ArrayError as error:
+                problems[folder] = str(error)
+            advance()
     found.tree.drop(
         [
             Hazard(entry.name, problems[entry.folder])

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from registry import provenance
-from registry.api.backend import Backend, Track, open_backend
+from registry.api.backend import Backend, open_backend
 from registry.api.replaying import arrays_of, store_of
 from registry.errors import (
     ConflictError,
@@ -25,6 +25,7 @@ from registry.identifiers import shown
 from registry.lookup import contents
 from registry.lookup.resolution import Question, resolve
 from registry.lookup.revisions import AsOf, newest_revision
+from registry.progress import Progress
 from registry.provenance import Document
 from registry.provenance.document import Output
 from registry.records import Identity, Problem, Verification
@@ -33,7 +34,7 @@ from registry.settings import find_settings
 from registry.store import ContentStore
 
 
-def verify(backend: Backend, track: Track[tuple[str, str | None]]) -> Verification:
+def verify(backend: Backend, progress: Progress) -> Verification:
     """Compute every stored file's checksum and follow every reference; see `Registry.verify`."""
     with backend.view() as view:
         sizes = contents.file_sizes(view.connection)
@@ -44,9 +45,9 @@ def verify(backend: Backend, track: Track[tuple[str, str | None]]) -> Verificati
         if hashlib.sha256(manifest(detector_type, kind, files).encode()).hexdigest() != sha256
     ]
     store = backend.store
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = pool.map(lambda item: (item[0], store.problem(*item)), sorted(sizes.items()))
-        for sha256, problem in track(found, "verifying files", len(sizes)):
+    with progress("verifying files", len(sizes)) as advance, ThreadPoolExecutor(os.cpu_count()) as pool:
+        for sha256, problem in pool.map(lambda item: (item[0], store.problem(*item)), sorted(sizes.items())):
+            advance()
             if problem is not None:
                 problems.append(Problem(sha256, str(store.path(sha256)), problem))
     problems += [Problem(None, backend.database.name, each) for each in backend.database.differences()]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from registry import provenance
-from registry.api.backend import Track, untracked
 from registry.errors import (
     ConflictError,
     CorruptionError,
@@ -18,12 +17,14 @@ from registry.errors import (
     UnavailableError,
 )
 from registry.exporters.assembly import Assembly, assemblies
-from registry.exporters.formats import Format, format_of, placed, write
+from registry.exporters.formats import Format, format_of, placed, write_all
 from registry.exporters.placing import placing
 from registry.identifiers import shown
+from registry.progress import Progress, silent
 from registry.provenance import FILE_NAME, Document
 from registry.provenance.document import Output
 from registry.records import Export
+from registry.registration.constants import manifest
 from registry.settings import find_settings
 from registry.store import ContentStore
 
@@ -35,7 +36,7 @@ def replay(
     store: str | Path | None = None,
     *,
     force: bool = False,
-    track: Track[Any] = untracked,
+    progress: Progress = silent,
 ) -> Export:
     """Make an export again from its provenance document and the store: the same bytes, or a refusal.
 
@@ -59,8 +60,9 @@ def replay(
     made_as, pairs = arrays_of(document, path, store_of(document, find_settings(database, store).store))
     folder = Path(output)
     with placing(folder, [*(str(said.path) for _, said in pairs), FILE_NAME], force=force) as hidden:
-        for assembly, said in pairs:
-            _refuse_difference(write(made_as, assembly, hidden, track), said)
+        written = write_all(made_as, [assembly for assembly, _ in pairs], hidden, progress)
+        for made, (_, said) in zip(written, pairs, strict=True):
+            _refuse_difference(made, said)
         (hidden / FILE_NAME).write_bytes(content)
     return Export(
         revision=document.registry.revision,
@@ -84,7 +86,9 @@ def arrays_of(
     with _unreplayable_named(path):
         _refuse_unwritten(document)
         made_as = format_of(document.request.format)
-        return made_as, _paired(document, assemblies(document.resolution, objects), made_as)
+        pairs = _paired(document, assemblies(document.resolution, objects), made_as)
+        _refuse_other_files(document)
+    return made_as, pairs
 
 
 def store_of(document: Document, root: Path) -> ContentStore:
@@ -124,6 +128,18 @@ def _refuse_unwritten(document: Document) -> None:
             raise DocumentError(
                 f"{shown(output.type)} was handed out in memory; no file was written that could be replayed"
             )
+
+
+def _refuse_other_files(document: Document) -> None:
+    """Refuse constants whose SHA-256 is not that of the manifest of their files."""
+    for panel in document.resolution.panels:
+        for constants in panel.constants:
+            files = [file.sha256 for file in constants.files]
+            text = manifest(document.resolution.detector_type, constants.kind, files)
+            if hashlib.sha256(text.encode()).hexdigest() != constants.constants:
+                raise DocumentError(
+                    f"the files of {shown(constants.kind)} of {shown(panel.panel)} are not those of its constants"
+                )
 
 
 def _paired(document: Document, made: list[Assembly], made_as: Format) -> list[tuple[Assembly, Output]]:

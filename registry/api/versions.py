@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from registry import detectors
-from registry.api.backend import At, Backend, untracked
+from registry.api.backend import At, Backend
 from registry.authorship import recordable
 from registry.database import Change
 from registry.detectors import DetectorType
@@ -15,6 +15,7 @@ from registry.errors import RequestError
 from registry.lookup import panels, validity, versions
 from registry.lookup.panels import Target
 from registry.lookup.revisions import AsOf, refuse_no_comment
+from registry.progress import silent
 from registry.records import Outcome, Panel, StoredFile, Validity, Version, VersionDifference
 from registry.registration.constants import record_constants
 from registry.registration.versions import Statement, plan, state, state_gap, withdraw_version
@@ -91,7 +92,7 @@ class Versions:
         self._refuse_conflicts(statements(targets), supersede=supersede)
         if not dry_run:
             files = [(file.path, file.sha256) for constants in read.constants for file in constants.files]
-            self._backend.put(files, untracked)
+            self._backend.put(files, silent)
 
         def act(change: Change) -> None:
             # Asked again under the writers' lock: a panel may bear the M-number only since a moment ago.

@@ -73,7 +73,8 @@ def _print_difference(found: DetectorDifference) -> None:
         if each.gain_ranges:
             output.print_table(_HEADINGS, _rows(each.gain_ranges), indent="  ")
     if not found.panels and not (found.refused_before or found.refused_after):
-        output.print_text("the same constants")
+        same = found.detector_before == found.detector_after
+        output.print_text("the same constants" if same else "the same constants, in another order")
 
 
 def _named(version: int | None) -> str:

@@ -61,7 +61,7 @@ def export(
             as_of=as_of,
             format=format,
             force=force,
-            track=output.track,
+            progress=output.progress,
         )
     _report_export(done, as_json=json)
 
@@ -155,7 +155,8 @@ def replay_export(
     from registry.api.replaying import replay
 
     _report_export(
-        replay(file, folder, ctx.obj.database, ctx.obj.store, force=force, track=output.track), as_json=json
+        replay(file, folder, ctx.obj.database, ctx.obj.store, force=force, progress=output.progress),
+        as_json=json,
     )
 
 

@@ -50,7 +50,12 @@ def import_tree(
     """
     with registry_at(ctx, timezone) as registry:
         outcome = registry.import_tree(
-            tree, skip_bad=skip_bad, supersede=supersede, comment=comment, dry_run=dry_run, track=output.track
+            tree,
+            skip_bad=skip_bad,
+            supersede=supersede,
+            comment=comment,
+            dry_run=dry_run,
+            progress=output.progress,
         )
     report(outcome, as_json=json)
 
@@ -61,7 +66,7 @@ def verify(ctx: typer.Context, json: Json = False) -> None:
     Nothing is repaired.
     """
     with registry_at(ctx) as registry:
-        found = registry.verify(track=output.track)
+        found = registry.verify(progress=output.progress)
     report_verification(found, as_json=json)
 
 

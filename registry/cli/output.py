@@ -8,16 +8,19 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from registry.errors import RegistryError
 from registry.instants import Instant
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from registry.progress import Advance
+
 _GAP = "  "
 
 
@@ -88,11 +91,15 @@ def refuse(error: RegistryError, *, as_json: bool) -> None:
         say(f"  {detail}")
 
 
-def track(items: Iterable[T], description: str, total: int) -> Iterable[T]:
-    """Hand on the items, with a progress bar where stderr is a terminal."""
+@contextmanager
+def progress(description: str, total: int) -> Iterator[Advance]:
+    """Show a progress bar where stderr is a terminal and the work has more than one step."""
     if total < 2 or not sys.stderr.isatty():
-        return items
+        yield lambda: None
+        return
     from rich.console import Console
-    from rich.progress import track as rich_track
+    from rich.progress import Progress
 
-    return rich_track(items, description, total, console=Console(stderr=True), transient=True)
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(description, total=total)
+        yield lambda: bar.advance(task)

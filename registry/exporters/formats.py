@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +12,7 @@ from registry.errors import RequestError
 from registry.exporters import npy
 from registry.exporters.assembly import Assembly
 from registry.identifiers import shown
+from registry.progress import Advance, Progress
 from registry.provenance.document import Output
 from registry.records import ExportedFile
 
@@ -42,23 +44,31 @@ def format_of(name: str) -> Format:
 
 
 Piece = bytes | memoryview
-Track = Callable[[Iterator[Piece], str, int], Iterable[Piece]]
-"""What shows progress: it hands on the pieces of (pieces, description, how many)."""
 
 
-def write(made: Format, assembly: Assembly, folder: Path, track: Track) -> Output:
-    """Write one array, streaming, and return what was written.
+def write_all(made: Format, assemblies: Sequence[Assembly], folder: Path, progress: Progress) -> list[Output]:
+    """Write arrays side by side, streaming, and return what was written.
+
+    A thread an array: reading, hashing and writing release the interpreter's lock.
 
     Raises
     ------
     CorruptionError
-        An input is missing or damaged; the file must not be used then.
+        An input is missing or damaged; no file must be used then.
     """
-    name = made.file_name(assembly.kind.calibration_type)
-    with (folder / name).open("wb") as file:
-        return _make(
-            made, assembly, track(made.pieces(assembly), f"writing {name}", assembly.files), file.write
-        )
+    total = sum(assembly.files for assembly in assemblies)
+    with progress("writing arrays", total) as advance, ThreadPoolExecutor(len(assemblies)) as pool:
+        return list(pool.map(lambda assembly: _write(made, assembly, folder, advance), assemblies))
+
+
+def _write(made: Format, assembly: Assembly, folder: Path, advance: Advance) -> Output:
+    with (folder / made.file_name(assembly.kind.calibration_type)).open("wb") as file:
+
+        def take(piece: Piece) -> None:
+            file.write(piece)
+            advance()
+
+        return _make(made, assembly, take)
 
 
 def expected(made: Format, assembly: Assembly) -> Output:
@@ -69,7 +79,7 @@ def expected(made: Format, assembly: Assembly) -> Output:
     CorruptionError
         An input is missing or damaged.
     """
-    return _make(made, assembly, made.pieces(assembly), _discard)
+    return _make(made, assembly, _discard)
 
 
 def placed(folder: Path, output: Output) -> ExportedFile:
@@ -88,11 +98,9 @@ def _discard(piece: Piece) -> None:
     """Let the piece go: only its checksum was wanted."""
 
 
-def _make(
-    made: Format, assembly: Assembly, pieces: Iterable[Piece], sink: Callable[[Piece], object]
-) -> Output:
+def _make(made: Format, assembly: Assembly, sink: Callable[[Piece], None]) -> Output:
     digest, size = hashlib.sha256(), 0
-    for piece in pieces:
+    for piece in made.pieces(assembly):
         sink(piece)
         digest.update(piece)
         size += memoryview(piece).nbytes

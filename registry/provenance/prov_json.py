@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from registry.provenance.document import Document, InputConstants, Output
+from registry.provenance.document import Document, InputConstants, Output, RevisionStamp
 
 _NAMESPACE = "urn:calreg:"
 
@@ -24,7 +24,7 @@ class _Trail:
         """Add an element; return its qualified name."""
         identifier = f"calreg:{name}"
         known = {key.replace("__", ":"): value for key, value in attributes.items() if value is not None}
-        self.records.setdefault(sort, {})[identifier] = known
+        self.records.setdefault(sort, {}).setdefault(identifier, {}).update(known)
         return identifier
 
     def relate(self, sort: str, **ends: str) -> None:
@@ -56,6 +56,7 @@ def prov_json(document: Document) -> str:
     )
     for who in (person, agent):
         trail.relate("wasAssociatedWith", activity=export, agent=who)
+    _run_and_configuration(trail, document, export)
     outputs = {output.kind: _output(trail, output, export, person) for output in document.outputs}
     for panel in document.resolution.panels:
         for constants in panel.constants:
@@ -64,6 +65,51 @@ def prov_json(document: Document) -> str:
             if constants.kind in outputs:
                 trail.relate("wasDerivedFrom", generatedEntity=outputs[constants.kind], usedEntity=entity)
     return json.dumps(trail.records, indent=2) + "\n"
+
+
+def _run_and_configuration(trail: _Trail, document: Document, export: str) -> None:
+    """Add what led from the request to the panels: the run, and the configuration with its revision."""
+    run, configuration = document.resolution.run, document.resolution.configuration
+    if run is not None:
+        entity = trail.add(
+            "entity",
+            f"run-{_name(run.experiment)}-{run.run}",
+            calreg__experiment=run.experiment,
+            calreg__run=run.run,
+            calreg__begin=run.begin,
+            calreg__end=run.end,
+        )
+        trail.relate("used", activity=export, entity=entity)
+        if run.registered is not None:
+            trail.relate("wasGeneratedBy", entity=entity, activity=_revision(trail, run.registered))
+    if configuration is not None:
+        entity = trail.add(
+            "entity",
+            f"configuration-{_name(configuration.experiment)}-{_name(configuration.source)}-{configuration.first_run}",
+            calreg__experiment=configuration.experiment,
+            calreg__source=configuration.source,
+            calreg__first_run=configuration.first_run,
+            calreg__last_run=configuration.last_run,
+            calreg__detector_id=document.resolution.detector_id,
+        )
+        trail.relate("used", activity=export, entity=entity)
+        trail.relate("wasGeneratedBy", entity=entity, activity=_revision(trail, configuration.registered))
+
+
+def _revision(trail: _Trail, stamp: RevisionStamp) -> str:
+    """Add a revision and its author; return the revision."""
+    author = trail.add(
+        "agent", f"person-{_name(stamp.author)}", prov__type=_type("prov:Person"), prov__label=stamp.author
+    )
+    revision = trail.add(
+        "activity",
+        f"revision-{stamp.revision}",
+        prov__startTime=stamp.recorded_at,
+        prov__endTime=stamp.recorded_at,
+        calreg__comment=stamp.comment,
+    )
+    trail.relate("wasAssociatedWith", activity=revision, agent=author)
+    return revision
 
 
 def _output(trail: _Trail, output: Output, export: str, person: str) -> str:
@@ -84,17 +130,6 @@ def _output(trail: _Trail, output: Output, export: str, person: str) -> str:
 
 def _constants(trail: _Trail, panel: str, alias: str | None, constants: InputConstants) -> str:
     """Add a version, the revision that registered it, its constants and their files; return the version."""
-    stamp = constants.registered
-    author = trail.add(
-        "agent", f"person-{_name(stamp.author)}", prov__type=_type("prov:Person"), prov__label=stamp.author
-    )
-    revision = trail.add(
-        "activity",
-        f"revision-{stamp.revision}",
-        prov__startTime=stamp.recorded_at,
-        prov__endTime=stamp.recorded_at,
-        calreg__comment=stamp.comment,
-    )
     version = trail.add(
         "entity",
         f"version-{constants.version}",
@@ -104,16 +139,26 @@ def _constants(trail: _Trail, panel: str, alias: str | None, constants: InputCon
         calreg__valid_from=constants.valid_from or "beginning",
         calreg__valid_to=constants.valid_to,
         calreg__comment=constants.comment,
-        calreg__carried_from=constants.carried_from,
         calreg__source_path=constants.source_path,
     )
     content = trail.add("entity", f"constants-{constants.constants}", prov__type=_type("prov:Collection"))
-    trail.relate("wasAssociatedWith", activity=revision, agent=author)
-    trail.relate("wasGeneratedBy", entity=version, activity=revision)
+    trail.relate("wasGeneratedBy", entity=version, activity=_revision(trail, constants.registered))
     trail.relate("wasDerivedFrom", generatedEntity=version, usedEntity=content)
+    if constants.carried_from is not None:
+        origin = trail.add("entity", f"version-{constants.carried_from}")
+        trail.relate("wasDerivedFrom", generatedEntity=version, usedEntity=origin)
     for file in constants.files:
+        seen = file.statistics
         member = trail.add(
-            "entity", f"file-{file.sha256}", calreg__sha256=file.sha256, calreg__size=file.size
+            "entity",
+            f"file-{file.sha256}",
+            calreg__sha256=file.sha256,
+            calreg__size=file.size,
+            calreg__minimum=seen.minimum,
+            calreg__median=seen.median,
+            calreg__maximum=seen.maximum,
+            calreg__zeros=seen.zeros,
+            calreg__nonfinite=seen.nonfinite,
         )
         trail.relate("hadMember", collection=content, entity=member)
     return version

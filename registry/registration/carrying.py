@@ -5,8 +5,10 @@ from __future__ import annotations
 from registry import detectors
 from registry.database import Change
 from registry.errors import RequestError
+from registry.identifiers import PanelId
 from registry.instants import Instant
 from registry.lookup import panels, validity
+from registry.records import Panel
 from registry.registration.versions import Statement, state
 
 
@@ -20,7 +22,7 @@ def carry(change: Change, old: str, new: str, valid_from: Instant) -> None:
     NotValidError
         Nothing holds for the old panel then, or one of its kinds is in a gap.
     RequestError
-        The panels are the same, or of different types.
+        The panels are the same, of different types, or of different modules.
     ConflictError
         The new panel has other constants from that instant on.
     """
@@ -29,6 +31,7 @@ def carry(change: Change, old: str, new: str, valid_from: Instant) -> None:
         raise RequestError(
             f"constants are carried to another panel of the same type, not from {old} to {new}"
         )
+    _hold_modules_together(change, source, target)
     detector = detectors.detector_type(source.detector_type)
     kinds = [kind.name for kind in detector.kinds]
     holding = validity.versions_at(change.connection, [source], kinds, valid_from, change.view)
@@ -52,3 +55,21 @@ def carry(change: Change, old: str, new: str, valid_from: Instant) -> None:
         ],
         supersede=False,
     )
+    change.notes += [
+        f"no {kind} of {old} had begun by {valid_from}: none is carried"
+        for kind in detector.required_kinds
+        if kind not in asked
+    ]
+
+
+def _hold_modules_together(change: Change, old: Panel, new: Panel) -> None:
+    """Refuse to carry from one module to another; warn where nothing shows that it is one."""
+    if old.alias is not None and new.alias is not None and old.alias != new.alias:
+        raise RequestError(
+            f"constants are carried within one module; {old.panel} is of {old.alias}, {new.panel} of {new.alias}"
+        )
+    serial_numbers = {PanelId.parse(panel.panel).serial_number for panel in (old, new)}
+    if len(serial_numbers) > 1 and (old.alias is None or new.alias is None):
+        change.warnings.append(
+            f"{new.panel} has another serial number than {old.panel} and not its M-number: is it the same module?"
+        )

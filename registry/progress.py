@@ -1,0 +1,15 @@
+"""How long work tells how far it is: a description and a total, then a call for each step, from any thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+Advance = Callable[[], None]
+Progress = Callable[[str, int], AbstractContextManager[Advance]]
+
+
+@contextmanager
+def silent(description: str, total: int) -> Iterator[Advance]:  # noqa: ARG001 - the shape of every Progress
+    """Show nothing."""
+    yield lambda: None
