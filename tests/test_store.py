@@ -46,29 +46,6 @@ def stored(store: ContentStore, source: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def tmpfs(tmp_path: Path):
-    """Return a function that mounts a small file system of its own."""
-    mounted: list[Path] = []
-
-    def mount(options: str) -> Path:
-        place = tmp_path / "mounted"
-        place.mkdir(exist_ok=True)
-        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", place]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-        except FileNotFoundError:
-            pytest.skip("this system has no mount command")
-        if done.returncode:
-            pytest.skip(f"a file system cannot be mounted here: {done.stderr.strip()}")
-        mounted.append(place)
-        return place
-
-    yield mount
-    for place in mounted:
-        subprocess.run(["umount", place], check=True)
-
-
 def refusal(expected: type[Exception], call, *args) -> str:
     with pytest.raises(expected) as caught:
         call(*args)

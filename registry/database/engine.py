@@ -72,8 +72,12 @@ def _sqlite_engine(path: str, mode: str) -> sa.Engine:
         connection = sqlite3.connect(
             uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA synchronous = FULL")
+        try:
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA synchronous = FULL")
+        except sqlite3.Error:
+            connection.close()
+            raise
         return connection
 
     engine = sa.create_engine("sqlite://", creator=connect, poolclass=sa.QueuePool)
@@ -161,6 +165,8 @@ def _refusal(raised: sa.exc.DBAPIError | sqlite3.Error, place: str) -> RegistryE
         UnavailableError: "the database {} cannot be used",
     }[kind].format(place)
     said = masked(str(error).strip().split("\n", maxsplit=1)[0])
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CANTOPEN:
+        said += "; SQLite must be able to write beside the file, even to read it"
     return kind(f"{what}: {said}")
 
 
