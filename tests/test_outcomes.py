@@ -635,3 +635,23 @@ def test_a_refused_write_has_no_consequences(registry: Registry) -> None:
     assert newest(registry) == before
     assert registry.affected(1) == registry.affected(1, as_of=before)
     assert affected(registry, before) == []
+
+
+def test_an_export_of_a_run_in_which_other_panels_answered_is_named(
+    registry: Registry, tmp_path: Path
+) -> None:
+    for panel, seed in ((PANEL_A, 1), (PANEL_B, 2)):
+        registry.panels.add(panel)
+        registry.versions.add(panel, panel_folder(tmp_path / str(seed), seed), valid_from="beginning")
+    registry.detectors.configure("xcs1", SOURCE, PANEL_A, first_run=1, last_run=9)
+    registry.export("exp=xcs1:run=5", tmp_path / "registered never", at=MIDDLE)
+    registry.export(f"jungfrau_{PANEL_A}", tmp_path / "by panels", at=MIDDLE)
+    said = "1 recorded export would be made from other constants now: export 1"
+    configure = {"first_run": 4, "last_run": 6, "supersede": True, "comment": "it was the other one"}
+    for dry_run in (True, False):
+        outcome = registry.detectors.configure("xcs1", SOURCE, PANEL_B, dry_run=dry_run, **configure)
+        assert outcome.warnings == (said,)
+    elsewhere = registry.detectors.configure(
+        "xcs1", SOURCE, PANEL_B, first_run=1, last_run=2, supersede=True, comment="before run 3"
+    )
+    assert elsewhere.warnings == ()

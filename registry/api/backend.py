@@ -19,7 +19,8 @@ from registry.authorship import sign
 from registry.database import Change, Database
 from registry.errors import InstantError
 from registry.instants import Instant
-from registry.lookup import history, outcomes, versions
+from registry.lookup import history, versions
+from registry.lookup.consequences import consequences
 from registry.lookup.panels import Target, find_target
 from registry.lookup.revisions import AsOf, revision_as_of
 from registry.progress import Progress
@@ -111,7 +112,7 @@ def open_backend(settings: Settings, timezone: str | None) -> Backend:
 
 def _outcome(change: Change, *, dry_run: bool) -> Outcome:
     connection, number = change.connection, change.revision
-    notes, warnings = outcomes.consequences(connection, number) if number else ([], [])
+    notes, warnings = consequences(connection, number) if number else ([], [])
     return Outcome(
         revision=None if dry_run else number,
         dry_run=dry_run,

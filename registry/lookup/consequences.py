@@ -1,0 +1,119 @@
+"""What a change does to the runs and exports that were recorded before it: nobody is surprised."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from registry import schema
+from registry.identifiers import Dataset, join_detector_id
+from registry.instants import Instant
+from registry.lookup.outcomes import compared, inputs_of_runs
+from registry.lookup.runs import answering, configurations
+from registry.lookup.suggestions import shortened
+from registry.lookup.timelines import timelines
+from registry.records import AffectedRun
+
+
+def consequences(connection: sa.Connection, revision: int) -> tuple[list[str], list[str]]:
+    """Return what a revision does to runs and exports that were there before it: (notes, warnings)."""
+    panels = _touched_panels(connection, revision)
+    moved = _touched_runs(connection, revision)
+    touched = None if moved else panels  # a run or configuration that moved may concern any panel
+    if touched is not None and not touched:
+        return [], []
+    affected = compared(
+        inputs_of_runs(connection, revision - 1, touched), inputs_of_runs(connection, revision, touched)
+    )
+    possible = [_name(each) for each in affected if each.change == "now possible"]
+    changed = [_name(each) for each in affected if each.change == "changed"]
+    lost = [_name(each) for each in affected if each.change == "no longer possible"]
+    remade = _touched_exports(connection, panels, revision)
+    if moved:
+        remade += _moved_exports(connection, revision)
+    exports = [f"export {number}" for number in sorted(set(remade))]
+    notes = [_counted(possible, "recorded run", "can be exported from now on")]
+    warnings = [
+        _counted(changed, "recorded run", "would get other constants from now on"),
+        _counted(lost, "recorded run", "would be refused from now on"),
+        _counted(exports, "recorded export", "would be made from other constants now"),
+    ]
+    return [note for note in notes if note], [warning for warning in warnings if warning]
+
+
+def _name(run: AffectedRun) -> str:
+    return str(Dataset(run.experiment, run.run))
+
+
+def _counted(names: Sequence[str], what: str, said: str) -> str:
+    distinct = list(dict.fromkeys(names))
+    plural = "" if len(distinct) == 1 else "s"
+    return f"{len(distinct)} {what}{plural} {said}: {shortened(distinct)}" if distinct else ""
+
+
+def _touched_panels(connection: sa.Connection, revision: int) -> set[str]:
+    version = schema.version
+    query = (
+        sa.select(schema.panel.c.identifier)
+        .distinct()
+        .join(version, version.c.panel_id == schema.panel.c.id)
+        .where(sa.or_(version.c.recorded_in == revision, version.c.withdrawn_in == revision))
+    )
+    return set(connection.execute(query).scalars())
+
+
+def _touched_runs(connection: sa.Connection, revision: int) -> bool:
+    """Tell whether the revision withdrew a run or configuration, or recorded a configuration."""
+    run, configuration = schema.run, schema.configuration
+    queries = [
+        sa.select(run.c.id).where(run.c.withdrawn_in == revision),
+        sa.select(configuration.c.id).where(
+            sa.or_(configuration.c.withdrawn_in == revision, configuration.c.recorded_in == revision)
+        ),
+    ]
+    return any(connection.execute(query.limit(1)).first() for query in queries)
+
+
+def _touched_exports(connection: sa.Connection, panels: set[str], revision: int) -> list[int]:
+    """Return the exports one of whose inputs held at its instant before the revision, where other constants do now."""
+    export, used, version = schema.export, schema.export_input, schema.version
+    query = (
+        sa.select(export.c.id, export.c.instant, schema.panel.c.identifier, version.c.kind, used.c.version_id)
+        .join(used, used.c.export_id == export.c.id)
+        .join(version, version.c.id == used.c.version_id)
+        .join(schema.panel, schema.panel.c.id == version.c.panel_id)
+        .order_by(export.c.id)
+    )
+    rows = [row for row in connection.execute(query) if row.identifier in panels]
+    names = {row.identifier for row in rows}
+    before, after = (timelines(connection, names, number) for number in (revision - 1, revision))
+    return list(
+        dict.fromkeys(
+            row.id
+            for row in rows
+            if (held := before[row.identifier, row.kind].at(Instant(row.instant)))[0] == row.version_id
+            and after[row.identifier, row.kind].at(Instant(row.instant))[1] != held[1]
+        )
+    )
+
+
+def _moved_exports(connection: sa.Connection, revision: int) -> list[int]:
+    """Return the exports of runs in which other panels, or none, answer since the revision."""
+    export = schema.export
+    query = sa.select(export.c.id, export.c.experiment, export.c.run, export.c.source, export.c.detector_id)
+    rows = connection.execute(query.where(export.c.experiment.is_not(None)).order_by(export.c.id)).all()
+    before, after = (_detector_ids(connection, rows, number) for number in (revision - 1, revision))
+    return [row.id for row in rows if before[row.id] == row.detector_id != after[row.id]]
+
+
+def _detector_ids(connection: sa.Connection, exports: Sequence[Any], revision: int) -> dict[int, str | None]:
+    """Return by export the detector Id that answers for its run and source as of the revision."""
+    known = configurations(connection, revision)
+    found: dict[int, str | None] = {}
+    for row in exports:
+        answers = answering((each for each in known if each.experiment == row.experiment), row.run)
+        configuration = answers.get(row.source)
+        found[row.id] = join_detector_id(configuration.panels) if configuration else None
+    return found
