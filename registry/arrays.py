@@ -224,4 +224,5 @@ def pixel_difference(gain_range: int, before: NDArray[Any], after: NDArray[Any])
         fraction=count / same.size,
         maximum=float(np.abs(difference).max(initial=0.0)),
         rms=float(np.sqrt(np.mean(difference**2))) if difference.size else 0.0,
+        nonfinite=int(finite.size - np.count_nonzero(finite)),
     )

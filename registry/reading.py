@@ -28,6 +28,8 @@ def read_bounded(path: Path, largest: int, what: str, refusal: type[RequestError
     """
     name = repr(str(path))
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise refusal(f"{name} is no regular file, so not {what}")
         with path.open("rb") as file:
             content = file.read(largest + 1)
     except FileNotFoundError:

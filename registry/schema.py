@@ -201,6 +201,8 @@ tag = sa.Table(
     sa.Column("name", sa.String(64), primary_key=True),
     sa.Column("revision", sa.Integer, sa.ForeignKey("revision.number"), nullable=False),
     _recorded_in(),
+    # A letter has two cases: a name that begins with one looks like no number and no time.
+    sa.CheckConstraint("upper(substr(name, 1, 1)) <> lower(substr(name, 1, 1))", name="begins_with_letter"),
     sqlite_with_rowid=False,
 )
 

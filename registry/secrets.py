@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 # A user's name may hold an @ and a password anything, so all up to the last @ counts as the password:
-# rather an address too many masked ("http://host:80/, ask me@lab") than half a password shown.
-_IN_URL = re.compile(r"://[^/:]*:(.*)", re.DOTALL)
+# rather an address too many masked ("http://host:80/, ask me@lab") than half a password shown. Of the two
+# slashes a path keeps one.
+_IN_URL = re.compile(r":/{1,2}[^/:]*:(.*)", re.DOTALL)
 # In a URL's query up to the next &; else a word as libpq and the shell read it: any part quoted or escaped.
 _AS_FIELD = re.compile(
     r"""[?&]\w*password=([^&]+)

@@ -54,6 +54,22 @@ class ContentStore:
                 text = json.dumps({"registry": registry_id, "format": _FORMAT}) + "\n"
                 _write_durably(self.root / _MARKER, text.encode())
 
+    def refuse_unwritable(self) -> None:
+        """Refuse a place where no store can be made, before anything else is.
+
+        Raises
+        ------
+        UnavailableError
+            The nearest folder that is there cannot be written, or is none.
+        """
+        place = self.root
+        while not place.exists() and place != place.parent:
+            place = place.parent
+        if not place.is_dir() or not os.access(place, os.W_OK):
+            raise UnavailableError(
+                f"the store {str(self.root)!r} cannot be made in {str(place)!r}", path=str(place)
+            )
+
     def owner(self) -> str | None:
         """Return the id of the registry to which the store belongs, None where no store is there.
 

@@ -232,7 +232,7 @@ def test_the_difference_of_two_versions_is_printed_for_people_and_for_scripts(
     assert max(map(len, told.splitlines())) <= 80
     answer = calreg.done("version", "diff", before, after, "--json").json
     assert (answer["kind"], answer["before"], answer["after"]) == ("gain", int(before), int(after))
-    assert set(answer["gain_ranges"][0]) == {"gain_range", "count", "fraction", "maximum", "rms"}
+    assert set(answer["gain_ranges"][0]) == {"gain_range", "count", "fraction", "maximum", "rms", "nonfinite"}
     assert [each["count"] for each in answer["gain_ranges"]] == list(DIFFERING)
 
 

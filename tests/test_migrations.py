@@ -330,6 +330,7 @@ def test_a_reference_that_leads_nowhere_is_found_on_sqlite(sqlite_place: Registr
     with sqlite_place.open() as registry:
         registry.panels.add(PANEL_A)
     # A plain connection of SQLite does not look at references.
+    _execute(sqlite_place, "DROP TRIGGER alias_insert")
     _execute(
         sqlite_place, "INSERT INTO alias (id, recorded_in, m_number, panel_id) VALUES (1, 1, 'M068', 4711)"
     )

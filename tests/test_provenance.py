@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from registry import provenance
 from registry.api import create_registry, open_registry
 from registry.api.integrity import verify_export
-from registry.errors import DocumentError, NotFoundError
+from registry.errors import ConflictError, DocumentError, NotFoundError
 from registry.provenance import Document
 from registry.provenance.document import (
     ConfigurationFacts,
@@ -471,15 +471,12 @@ def test_with_neither_database_nor_store_a_changed_output_is_found_all_the_same(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_another_registry_at_hand_is_noted_and_not_asked(exported: Exported, tmp_path: Path) -> None:
+def test_a_document_of_another_registry_is_refused(exported: Exported, tmp_path: Path) -> None:
     other = f"sqlite:///{tmp_path / 'registry.sqlite'}"
     create_registry(other, tmp_path / "store")
-    found = verify_export(exported.path, other, tmp_path / "store")
-    assert (found.checked, found.problems) == (2, ())
-    inputs, answer = found.notes
-    belongs = f"the document is of registry '{provenance.read(exported.path).registry.id}'"
-    assert inputs.startswith(f"the inputs were not checked: {belongs}, the store ")
-    assert answer.startswith(f"the registry was not asked again: {belongs}, the one at hand is ")
+    belongs = f"the document is of registry '{provenance.read(exported.path).registry.id}', the store "
+    with pytest.raises(ConflictError, match=belongs):
+        verify_export(exported.path, other, tmp_path / "store")
 
 
 def test_a_document_of_arrays_in_memory_says_that_no_file_was_written(

@@ -327,8 +327,8 @@ EDITS: dict[str, tuple[Callable[[Values], object], type[RegistryError], str]] = 
         DocumentError,
         "it resolves pixel_gain and has no output of it",
     ),
-    "panels in another order": (swap_panels, CorruptionError, "pixel_gain made from the document has sha256"),
-    "a panel twice": (repeat_panel, CorruptionError, "pixel_gain made from the document has sha256"),
+    "panels in another order": (swap_panels, DocumentError, "its detector Id is not that of its panels"),
+    "a panel twice": (repeat_panel, DocumentError, "its detector Id is not that of its panels"),
     "a panel more": (one_panel_more, DocumentError, "what it says of pixel_gain"),
     "no panels": (
         lambda values: values["resolution"].update(panels=[]),
@@ -489,7 +489,7 @@ def test_the_command_line_replays_and_refuses_with_its_codes(
     }
     told = calreg.done(*command, str(tmp_path / "2"))
     assert told.stdout.splitlines()[-1] == (
-        f"provenance {tmp_path / '2' / FILE}, as of revision {done['revision']}"
+        f"provenance {tmp_path / '2' / FILE}, of 2020-01-01T00:00:00Z, as of revision {done['revision']}"
     )
     assert told.stderr == ""
     assert calreg.done("provenance", "verify", str(tmp_path / "2" / FILE), "--json").json["problems"] == []
@@ -583,5 +583,5 @@ def test_no_document_whatever_ends_in_a_traceback_or_writes_other_bytes_than_it_
     calreg = Calreg(origin.place, monkeypatch)
     for command in (("show",), ("show", "--format", "prov-json"), ("verify",)):
         ended = calreg("provenance", command[0], str(path), *command[1:])  # raises what is a bug
-        assert ended.code in (0, 2, 6)
+        assert ended.code in (0, 2, 5, 6)
         assert all(line.isprintable() for line in f"{ended.stdout}{ended.stderr}".splitlines())

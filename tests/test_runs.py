@@ -32,7 +32,7 @@ def times(registry: Registry, dataset: str = DATASET) -> tuple[str | None, str |
 
 def test_a_run_is_recorded_once(registry: Registry) -> None:
     added = registry.runs.add(DATASET, begin=BEGIN, end=END)
-    assert (added.revision, added.facts) == (1, (f"+ run {DATASET}, begin {BEGIN}",))
+    assert (added.revision, added.facts) == (1, (f"+ run {DATASET}, {BEGIN} to {END}",))
     assert registry.runs.show(DATASET) == Run(
         "xcsls3716", 631, parse_instant(BEGIN), parse_instant(END), recorded_in=1, withdrawn_in=None
     )

@@ -46,6 +46,22 @@ KEYS = {
     "version": (("id",), ("panel_id", "kind", "valid_from", "withdrawn_in")),
 }
 
+# Foreign keys are switched off with a pragma, or as a replica; these are not: (table, column, parent, key).
+REFERENCES = (
+    ("alias", "panel_id", "panel", "id"),
+    ("configuration_panel", "panel_id", "panel", "id"),
+    ("constants_file", "sha256", "blob", "sha256"),
+    ("export", "revision", "revision", "number"),
+    ("export_input", "version_id", "version", "id"),
+    ("tag", "revision", "revision", "number"),
+    ("version", "panel_id", "panel", "id"),
+    ("version", "constants_id", "constants", "id"),
+    ("version", "carried_from", "version", "id"),
+)
+
+# SQLite keeps any value in any column; these are the types that a column's declaration means.
+SQLITE_TYPES = {"INTEGER": "integer", "BIGINT": "integer", "BOOLEAN": "integer", "DOUBLE": "real"}
+
 NEWEST = "(SELECT max(number) FROM revision)"
 
 
@@ -113,13 +129,24 @@ def _insert_conditions() -> dict[str, list[tuple[str, str]]]:
             "the instants of revisions never run backwards",
         ),
     ]
+    for table, column, parent, key in REFERENCES:
+        missing = f"NOT EXISTS (SELECT 1 FROM {parent} WHERE {key} = NEW.{column})"
+        rules[table].append((f"NEW.{column} IS NOT NULL AND {missing}", f"{column} refers to no {parent}"))
     rules["registry"].append(("EXISTS (SELECT 1 FROM registry)", "a database holds one registry"))
     return rules
 
 
 def _guard_sqlite() -> None:
     for table, rules in _insert_conditions().items():
-        columns = [row[1] for row in op.get_bind().execute(sa.text(f"PRAGMA table_info({table})"))]
+        described = op.get_bind().execute(sa.text(f"PRAGMA table_info({table})")).all()
+        columns = [row[1] for row in described]
+        typed = [
+            (
+                f"typeof(NEW.{row[1]}) NOT IN ('{SQLITE_TYPES.get(row[2], 'text')}', 'null')",
+                f"{row[1]} is of another type",
+            )
+            for row in described
+        ]
         same = [" AND ".join(f"{column} IS NEW.{column}" for column in key) for key in KEYS[table]]
         taken = [
             (f"EXISTS (SELECT 1 FROM {table} WHERE {row})", "a row with this key is there") for row in same
@@ -128,7 +155,7 @@ def _guard_sqlite() -> None:
             # IS DISTINCT FROM is IS NOT in the SQLite versions that we support.
             f"  SELECT RAISE(ABORT, 'append-only: {table}: {sentence}') WHERE"
             f" {condition.replace('IS DISTINCT FROM', 'IS NOT')};"
-            for condition, sentence in [*rules, *taken]
+            for condition, sentence in [*typed, *rules, *taken]
         )
         op.execute(f"CREATE TRIGGER {table}_insert BEFORE INSERT ON {table} BEGIN\n{checks}\nEND")
         unless = ""
@@ -335,6 +362,9 @@ def _create_tables() -> None:
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("recorded_in", sa.Integer(), nullable=False),
+        sa.CheckConstraint(
+            "upper(substr(name, 1, 1)) <> lower(substr(name, 1, 1))", name=op.f("ck_tag_begins_with_letter")
+        ),
         sa.ForeignKeyConstraint(["recorded_in"], ["revision.number"], name=op.f("fk_tag_recorded_in")),
         sa.ForeignKeyConstraint(["revision"], ["revision.number"], name=op.f("fk_tag_revision")),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_tag")),

@@ -14,13 +14,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from registry.api.backend import At, open_backend
+from registry.api.backend import At, View, open_backend
 from registry.api.panels import Aliases, Panels
 from registry.api.runs import Detectors, Runs
 from registry.api.tags import Tags
 from registry.api.versions import Versions
 from registry.database import create_database, upgrade_database
+from registry.identifiers import is_m_number, parse_m_number
 from registry.lookup import history
+from registry.lookup.panels import aliases, find_panels
 from registry.lookup.revisions import AsOf
 from registry.progress import Progress, silent
 from registry.records import (
@@ -29,6 +31,7 @@ from registry.records import (
     Export,
     Identity,
     Outcome,
+    Panel,
     Revision,
     Validity,
     Verification,
@@ -85,6 +88,7 @@ def create_registry(database: str | None = None, store: str | Path | None = None
     settings = find_settings(database, store)
     content = ContentStore(settings.store)
     owner = content.owner()
+    content.refuse_unwritable()
     registry_id = create_database(settings.database, owner)
     content.create(registry_id)
     return registry_id
@@ -313,5 +317,16 @@ class Registry:
     def log(self, target: str | None = None, *, as_of: AsOf = None) -> list[Revision]:
         """Return the revisions, the newest first; with `target`, those that touched its panels."""
         with self._backend.view(as_of) as view:
-            panels = view.target(target).panels if target else None
+            panels = _ever_named(view, target) if target else None
             return history.revisions(view.connection, view.revision, panels)
+
+
+def _ever_named(view: View, target: str) -> Sequence[Panel]:
+    """Return the panels for which a name stands, or ever stood: an M-number may have been withdrawn."""
+    if is_m_number(target):
+        m_number = parse_m_number(target)
+        known = aliases(view.connection, view.revision, withdrawn=True)
+        names = list(dict.fromkeys(each.panel for each in known if each.alias == m_number))
+        if names:
+            return find_panels(view.connection, names, view.revision)
+    return view.target(target).panels

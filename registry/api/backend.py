@@ -80,6 +80,8 @@ class Backend:
             return at
         if isinstance(at, datetime):
             return instants.instant_of(at)
+        if not isinstance(at, str):
+            raise InstantError(f"{at!r} is no instant: a text, an aware datetime or an Instant is expected")
         return instants.parse_instant(at, self.timezone)
 
     def start(self, valid_from: At) -> Instant:

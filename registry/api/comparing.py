@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+
+from msgspec.structs import replace as replace_struct
 
 from registry import detectors
 from registry.api.backend import At, Backend, View
@@ -85,6 +88,8 @@ def diff_detector(
     with backend.view() as view:
         numbers = [revision_as_of(view.connection, each, backend.timezone) for each in (before, after)]
         answers = [_answer(view, question, number) for number in numbers]
+        known = next((resolution for resolution, _ in answers if resolution), None)
+        others = _other_kinds(view, question, numbers, known) if known else []
     (old, before_error), (new, after_error) = answers
     if before_error is not None and after_error is not None:
         raise _refused_twice(target, numbers, (before_error, after_error))
@@ -95,8 +100,28 @@ def diff_detector(
         detector_after=new.detector_id if new else None,
         refused_before=None if before_error is None else str(before_error),
         refused_after=None if after_error is None else str(after_error),
-        panels=tuple(_panel_differences(backend, old, new)) if old and new else (),
+        panels=tuple(
+            difference
+            for one, other in ([(old, new)] if old and new else []) + others
+            for difference in _panel_differences(backend, one, other)
+        ),
     )
+
+
+def _other_kinds(
+    view: View, question: Question, numbers: Sequence[int], known: Resolution
+) -> list[tuple[Resolution, Resolution]]:
+    """Return the two answers for every kind that is not required and is whole as of one revision at least."""
+    detector = detectors.detector_type(known.detector_type)
+    pairs = []
+    for kind in detector.kinds:
+        if not kind.required:
+            asked = replace(question, types=(kind.calibration_type,))
+            found = [_answer(view, asked, number)[0] for number in numbers]
+            if any(found):
+                nothing = replace_struct(known, panels=())
+                pairs.append((found[0] or nothing, found[1] or nothing))
+    return pairs
 
 
 def _answer(view: View, question: Question, revision: int) -> tuple[Resolution | None, _Refusal | None]:

@@ -97,6 +97,7 @@ def export(
     note = _record(backend, document, path, hashlib.sha256(content).hexdigest(), signature)
     return Export(
         revision=resolved.registry.revision,
+        instant=resolved.answer.resolution.instant,
         outputs=tuple(placed(folder, output) for output in outputs),
         provenance=str(folder / FILE_NAME),
         recorded=note is None,

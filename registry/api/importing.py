@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import tzinfo
+from datetime import UTC, tzinfo
 from pathlib import Path
 
 from registry import detectors
@@ -15,6 +14,7 @@ from registry.errors import ArrayError, ConflictError, ImportHazardError, Regist
 from registry.identifiers import PanelId
 from registry.importers.legacy_tree import Entry, Hazard, LegacyTree, read_legacy_tree
 from registry.importers.panel_folder import PanelFolder, read_panel_folder
+from registry.instants import BEGINNING
 from registry.lookup.revisions import refuse_no_comment
 from registry.progress import Progress
 from registry.records import Outcome
@@ -85,7 +85,7 @@ def import_tree(
         state(change, statements, supersede=supersede)
 
     outcome = backend.change(act, comment, dry_run=dry_run)
-    return _with_remarks(outcome, found)
+    return _with_remarks(outcome, found, timezone)
 
 
 def _check_folders(found: _Import, progress: Progress) -> None:
@@ -148,17 +148,23 @@ def _counted(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _with_remarks(outcome: Outcome, found: _Import) -> Outcome:
+def _with_remarks(outcome: Outcome, found: _Import, timezone: tzinfo) -> Outcome:
     used = sorted({entry.folder for entry in found.tree.entries})
     left_out = [
         f"{str(folder / name)!r} is no array of a known kind; it is left out"
         for folder in used
         for name in found.folders[folder].left_out
     ]
-    skipped: Sequence[str] = [f"skipped {hazard}" for hazard in found.tree.hazards]
+    skipped = [f"skipped {hazard}" for hazard in found.tree.hazards]
+    if skipped:
+        skipped.append(
+            "what a skipped entry would have replaced goes on being valid; calreg version gap ends it"
+        )
+    stamped = any(entry.valid_from != BEGINNING for entry in found.tree.entries)
+    stamps = ["stamps are read as UTC; --timezone says otherwise"] if stamped and timezone is UTC else []
     warnings = [warning for folder in used for warning in found.folders[folder].warnings]
     return replace(
         outcome,
-        notes=(*found.tree.notes, *left_out, *outcome.notes),
+        notes=(*stamps, *found.tree.notes, *left_out, *outcome.notes),
         warnings=(*skipped, *warnings, *outcome.warnings),
     )

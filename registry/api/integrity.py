@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from registry import provenance
-from registry.api.backend import Backend, open_backend
+from registry.api.backend import Backend, View, open_backend
 from registry.api.replaying import arrays_of, store_of
 from registry.errors import (
     ConflictError,
@@ -24,7 +24,7 @@ from registry.exporters.formats import expected
 from registry.identifiers import shown
 from registry.lookup import contents
 from registry.lookup.resolution import Question, resolve
-from registry.lookup.revisions import AsOf, newest_revision
+from registry.lookup.revisions import AsOf, newest_revision, recorded_at, revision_as_of
 from registry.progress import Progress
 from registry.provenance import Document
 from registry.provenance.document import Output
@@ -67,6 +67,8 @@ def verify_export(
     ------
     DocumentError, NotFoundError
         There is no such document, or it is none.
+    ConflictError
+        The store at hand is another registry's.
     """
     document, content = provenance.read_with_content(Path(path))
     found = [_output_problem(Path(path).parent, output) for output in document.outputs]
@@ -76,7 +78,7 @@ def verify_export(
         objects = store_of(document, find_settings(database, store).store)
     except CorruptionError as error:
         problems.append(Problem(None, "store", str(error)))
-    except RegistryError as error:
+    except UnavailableError as error:
         notes.append(f"the inputs were not checked: {error}")
     else:
         checked += len(_inputs(document))
@@ -174,9 +176,23 @@ def _answer_problems(backend: Backend, document: Document) -> list[Problem]:
             answer = resolve(view.connection, question, document.registry.revision)
         except RegistryError as error:
             return [Problem(None, place, f"the registry refuses the request: {error}")]
-    if answer.resolution != document.resolution:
-        return [Problem(None, place, "the registry answers otherwise than the document says")]
-    return []
+        recorded = recorded_at(view.connection, document.registry.revision)
+        named = None if request.as_of is None else _named(backend, view, request.as_of)
+    facts = {
+        "the registry answers otherwise than the document says": answer.resolution == document.resolution,
+        "the document has other warnings than the answer": answer.warnings == document.warnings,
+        "the revision was recorded at another instant": str(recorded) == document.registry.recorded_at,
+        "the request asks as of another revision": named in (None, document.registry.revision),
+    }
+    return [Problem(None, place, sentence) for sentence, holds in facts.items() if not holds]
+
+
+def _named(backend: Backend, view: View, as_of: str) -> int:
+    """Return the revision that the request names, 0 where there is none of that name."""
+    try:
+        return revision_as_of(view.connection, as_of, backend.timezone)
+    except RegistryError:
+        return 0
 
 
 def identify(backend: Backend, path: Path, as_of: AsOf) -> Identity:
@@ -184,7 +200,9 @@ def identify(backend: Backend, path: Path, as_of: AsOf) -> Identity:
     sha256 = _digest(path)
     with backend.view(as_of) as view:
         inputs = tuple(contents.inputs_with(view.connection, sha256, view.revision))
-        exports = tuple(contents.exports_with(view.connection, sha256))
+        exports = tuple(
+            each for each in contents.exports_with(view.connection, sha256) if each.revision <= view.revision
+        )
     if not inputs and not exports:
         raise NotFoundError(
             f"{str(path)!r} (sha256 {sha256}) is neither a registered file nor a recorded export",
@@ -196,6 +214,8 @@ def identify(backend: Backend, path: Path, as_of: AsOf) -> Identity:
 def _digest(path: Path) -> str:
     name = repr(str(path))
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise RequestError(f"{name} is no regular file")
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:

@@ -19,7 +19,7 @@ from registry.errors import (
 from registry.exporters.assembly import Assembly, assemblies
 from registry.exporters.formats import Format, format_of, placed, write_all
 from registry.exporters.placing import placing
-from registry.identifiers import shown
+from registry.identifiers import join_detector_id, shown
 from registry.progress import Progress, silent
 from registry.provenance import FILE_NAME, Document
 from registry.provenance.document import Output
@@ -66,6 +66,7 @@ def replay(
         (hidden / FILE_NAME).write_bytes(content)
     return Export(
         revision=document.registry.revision,
+        instant=document.resolution.instant,
         outputs=tuple(placed(folder, said) for _, said in pairs),
         provenance=str(folder / FILE_NAME),
         recorded=False,
@@ -87,6 +88,7 @@ def arrays_of(
         _refuse_unwritten(document)
         made_as = format_of(document.request.format)
         pairs = _paired(document, assemblies(document.resolution, objects), made_as)
+        _refuse_contradictions(document)
         _refuse_other_files(document)
     return made_as, pairs
 
@@ -128,6 +130,15 @@ def _refuse_unwritten(document: Document) -> None:
             raise DocumentError(
                 f"{shown(output.type)} was handed out in memory; no file was written that could be replayed"
             )
+
+
+def _refuse_contradictions(document: Document) -> None:
+    """Refuse a detector Id or positions that are not those of the panels."""
+    panels = document.resolution.panels
+    if document.resolution.detector_id != join_detector_id([panel.panel for panel in panels]):
+        raise DocumentError("its detector Id is not that of its panels")
+    if [panel.position for panel in panels] != list(range(len(panels))):
+        raise DocumentError("the positions of its panels are not 0, 1, 2 ...")
 
 
 def _refuse_other_files(document: Document) -> None:

@@ -228,6 +228,7 @@ class Versions:
                 for kind in asked
             ),
             without=tuple(sentence for sentences in missing.values() for sentence in sentences),
+            instant=instant,
         )
 
 

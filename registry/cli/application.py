@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from registry.cli import output
 from registry.errors import RegistryError, RequestError
+from registry.secrets import masked
 
 INTERRUPTED = 130
 
@@ -40,6 +41,7 @@ class RegistryGroup(TyperGroup):
             raise typer.Exit(error.code) from None
         except _UsageError as error:
             if not as_json:
+                error.message = masked(error.message)
                 raise
             refusal = RequestError(error.format_message())
             output.refuse(refusal, as_json=True)

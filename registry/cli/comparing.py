@@ -95,25 +95,16 @@ def affected(
 ) -> None:
     """List the runs that get another outcome now.
 
-    Registered runs that would be exported from other constants than as of that revision, that can be
-    exported only now, or no longer.
+    Registered runs whose gain and offset would be exported from other constants than as of that revision,
+    that can be exported only now, or no longer.
     """
     with registry_at(ctx, timezone) as registry:
         found = registry.affected(since, as_of=as_of)
     if json:
         output.print_json(found)
         return
-    rows = [
-        (
-            each.experiment,
-            each.run,
-            each.source,
-            each.change,
-            len({changed.panel for changed in each.constants}),
-        )
-        for each in found
-    ]
+    rows = [(each.experiment, each.run, each.source, each.change, each.reason) for each in found]
     if rows:
-        output.print_table(("experiment", "run", "source", "outcome", "panels"), rows)
+        output.print_table(("experiment", "run", "source", "outcome", "because"), rows)
     else:
         output.print_text("no registered run is affected")

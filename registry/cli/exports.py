@@ -72,7 +72,7 @@ def _report_export(done: Export, *, as_json: bool) -> None:
     else:
         rows = [(each.type, each.dtype, each.shape, each.path) for each in done.outputs]
         output.print_table(("type", "dtype", "shape", "path"), rows)
-        output.print_text(f"provenance {done.provenance}, as of revision {done.revision}")
+        output.print_text(f"provenance {done.provenance}, of {done.instant}, as of revision {done.revision}")
     output.remark(done.notes, done.warnings)
 
 
@@ -80,13 +80,14 @@ def identify(
     ctx: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Any file.")],
     as_of: AsOf = None,
+    timezone: Timezone = None,
     json: Json = False,
 ) -> None:
     """Tell by its content what a file is.
 
     Which constants and versions it stands in, or which export wrote it.
     """
-    with registry_at(ctx) as registry:
+    with registry_at(ctx, timezone) as registry:
         found = registry.identify(file, as_of=as_of)
     if json:
         output.print_json(found)

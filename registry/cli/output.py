@@ -17,6 +17,7 @@ import typer
 
 from registry.errors import RegistryError
 from registry.instants import Instant
+from registry.secrets import masked
 
 if TYPE_CHECKING:
     from registry.progress import Advance
@@ -67,8 +68,8 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], inden
 
 
 def say(text: str) -> None:
-    """Print one line beside the answer."""
-    typer.echo(printable(text), err=True)
+    """Print one line beside the answer; a password in what the user typed is not repeated."""
+    typer.echo(printable(masked(text)), err=True)
 
 
 def remark(notes: Iterable[str] = (), warnings: Iterable[str] = ()) -> None:
@@ -84,11 +85,20 @@ def refuse(error: RegistryError, *, as_json: bool) -> None:
     if as_json:
         kind = type(error).__name__
         body = {**error.values, "code": error.code, "kind": kind, "message": str(error)}
-        typer.echo(json.dumps({"error": jsonable(body)}), err=True)
+        typer.echo(json.dumps({"error": _masked(jsonable(body))}), err=True)
         return
     say(f"error: {error.message}{':' if error.details else ''}")
     for detail in error.details:
         say(f"  {detail}")
+
+
+def _masked(value: Any) -> Any:
+    """Return JSON with every text masked."""
+    if isinstance(value, str):
+        return masked(value)
+    if isinstance(value, dict):
+        return {key: _masked(item) for key, item in value.items()}
+    return [_masked(item) for item in value] if isinstance(value, list) else value
 
 
 @contextmanager

@@ -52,9 +52,11 @@ def add_panel(
 
 
 @panel.command("list")
-def list_panels(ctx: typer.Context, as_of: AsOf = None, json: Json = False) -> None:
+def list_panels(
+    ctx: typer.Context, as_of: AsOf = None, timezone: Timezone = None, json: Json = False
+) -> None:
     """List all panels."""
-    with registry_at(ctx) as registry:
+    with registry_at(ctx, timezone) as registry:
         found = registry.panels.list(as_of=as_of)
     if json:
         output.print_json(found)
@@ -64,9 +66,11 @@ def list_panels(ctx: typer.Context, as_of: AsOf = None, json: Json = False) -> N
 
 
 @panel.command("show")
-def show_panel(ctx: typer.Context, panel_id: PanelId, as_of: AsOf = None, json: Json = False) -> None:
+def show_panel(
+    ctx: typer.Context, panel_id: PanelId, as_of: AsOf = None, timezone: Timezone = None, json: Json = False
+) -> None:
     """Show a panel and every version ever recorded of it."""
-    with registry_at(ctx) as registry:
+    with registry_at(ctx, timezone) as registry:
         found = registry.panels.find(panel_id, as_of=as_of)
         versions = registry.versions.list(panel_id, withdrawn=True, as_of=as_of)
     if json:
@@ -103,10 +107,11 @@ def list_aliases(
     ctx: typer.Context,
     every: Annotated[bool, typer.Option("--all", help="List the withdrawn ones too.")] = False,
     as_of: AsOf = None,
+    timezone: Timezone = None,
     json: Json = False,
 ) -> None:
     """List the M-numbers and the panels that bear them."""
-    with registry_at(ctx) as registry:
+    with registry_at(ctx, timezone) as registry:
         found = registry.aliases.list(withdrawn=every, as_of=as_of)
     if json:
         output.print_json(found)

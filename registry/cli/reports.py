@@ -54,10 +54,11 @@ def _print_group(group: Sequence[Version]) -> None:
 
 
 def _remark(version: Version) -> str:
-    return "; ".join(part for part in (_withdrawn(version), version.comment or "") if part)
+    return "; ".join(part for part in (withdrawn(version), version.comment or "") if part)
 
 
-def _withdrawn(version: Version) -> str:
+def withdrawn(version: Version) -> str:
+    """Return by whom, when and why a version was withdrawn; nothing where it was not."""
     found = version.withdrawal
     if found is None:
         return f"withdrawn in {version.withdrawn_in}" if version.withdrawn_in else ""

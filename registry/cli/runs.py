@@ -81,10 +81,14 @@ def withdraw_run(
 
 @run.command("list")
 def list_runs(
-    ctx: typer.Context, experiment: OnlyExperiment = None, as_of: AsOf = None, json: Json = False
+    ctx: typer.Context,
+    experiment: OnlyExperiment = None,
+    as_of: AsOf = None,
+    timezone: Timezone = None,
+    json: Json = False,
 ) -> None:
     """List the registered runs."""
-    with registry_at(ctx) as registry:
+    with registry_at(ctx, timezone) as registry:
         found = registry.runs.list(experiment, as_of=as_of)
     if json:
         output.print_json(found)
@@ -97,9 +101,11 @@ def list_runs(
 
 
 @run.command("show")
-def show_run(ctx: typer.Context, dataset: Dataset, as_of: AsOf = None, json: Json = False) -> None:
+def show_run(
+    ctx: typer.Context, dataset: Dataset, as_of: AsOf = None, timezone: Timezone = None, json: Json = False
+) -> None:
     """Show a registered run."""
-    with registry_at(ctx) as registry:
+    with registry_at(ctx, timezone) as registry:
         found = registry.runs.show(dataset, as_of=as_of)
     if json:
         output.print_json(found)
@@ -162,10 +168,14 @@ def withdraw_configuration(
 
 @detector.command("list")
 def list_configurations(
-    ctx: typer.Context, experiment: OnlyExperiment = None, as_of: AsOf = None, json: Json = False
+    ctx: typer.Context,
+    experiment: OnlyExperiment = None,
+    as_of: AsOf = None,
+    timezone: Timezone = None,
+    json: Json = False,
 ) -> None:
     """List the configurations."""
-    with registry_at(ctx) as registry:
+    with registry_at(ctx, timezone) as registry:
         found = registry.detectors.list(experiment, as_of=as_of)
     if json:
         output.print_json(found)

@@ -22,7 +22,7 @@ from registry.cli.options import (
     Why,
     registry_at,
 )
-from registry.cli.reports import content, print_versions, report, until
+from registry.cli.reports import content, print_versions, report, until, withdrawn
 
 version = new_group(help="Versions: which constants a panel has from when on.")
 
@@ -122,7 +122,7 @@ def show_version(
         ("until", None if found.withdrawn_in else until(found.valid_to)),
         ("constants", found.constants or content(found)),
         ("recorded in", f"revision {found.recorded_in}"),
-        ("withdrawn in", f"revision {found.withdrawn_in}" if found.withdrawn_in else None),
+        ("withdrawn", withdrawn(found) or None),
         ("carried from", f"version {found.carried_from}" if found.carried_from else None),
         ("source path", found.source_path),
         ("comment", found.comment),
@@ -180,3 +180,5 @@ def show_validity(
     if not found.versions:
         output.say(f"note: no version of {target} is registered")
     output.remark(found.without)
+    if at is not None and at.isdecimal():
+        output.say(f"note: {at} is {found.instant}")

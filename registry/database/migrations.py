@@ -90,12 +90,18 @@ def upgrading(engine: sa.Engine, target: str = "head") -> Iterator[Upgrade]:
         The database is somebody else's, or newer than this software.
     """
     from alembic import command
+    from alembic.util import CommandError
 
     with _without_foreign_keys(engine), writers_turn(engine) as connection:
         before = schema_revision(connection)
         if before is not None and (not before.isdigit() or before > schema.REVISION):
             refuse_other_schema(before)
-        command.upgrade(_config(connection), target)
+        try:
+            command.upgrade(_config(connection), target)
+        except CommandError:
+            raise SchemaError(
+                f"the database's schema {before!r} is not one of calreg's", found=before
+            ) from None
         if engine.dialect.name == "sqlite" and connection.execute(sa.text("PRAGMA foreign_key_check")).all():
             raise SchemaError("the upgrade would leave references that lead nowhere; nothing was changed")
         yield Upgrade(connection, before, schema_revision(connection))

@@ -88,6 +88,11 @@ def read_legacy_tree(root: Path, timezone: tzinfo) -> LegacyTree:
             modules.add(item.name)
         elif parts := _MEANT_AS_ENTRY.fullmatch(item.name):
             _take(tree, item, parts, timezone, places)
+        elif not is_m_number(item.name) and _leads_to_module(item):
+            said = (
+                "it is a link to a module, and its name is no panel Id, with or without a stamp of 14 digits"
+            )
+            tree.hazards.append(Hazard(item.name, said))
         else:
             tree.notes.append(f"{shown(item.name)} is no panel and no module; it is left out")
     if not (tree.entries or tree.hazards):
@@ -100,6 +105,10 @@ def read_legacy_tree(root: Path, timezone: tzinfo) -> LegacyTree:
     tree.drop(_with_stray_files(tree))
     tree.notes += [f"{name} is linked by no panel; it is left out" for name in sorted(modules - linked)]
     return tree
+
+
+def _leads_to_module(item: os.DirEntry[str]) -> bool:
+    return item.is_symlink() and is_m_number(Path(item.path).readlink().name)
 
 
 def _listed(root: Path) -> list[os.DirEntry[str]]:

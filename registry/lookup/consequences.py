@@ -9,7 +9,6 @@ import sqlalchemy as sa
 
 from registry import schema
 from registry.identifiers import Dataset, join_detector_id
-from registry.instants import Instant
 from registry.lookup.outcomes import compared, inputs_of_runs
 from registry.lookup.runs import answering, configurations
 from registry.lookup.suggestions import shortened
@@ -30,15 +29,21 @@ def consequences(connection: sa.Connection, revision: int) -> tuple[list[str], l
     possible = [_name(each) for each in affected if each.change == "now possible"]
     changed = [_name(each) for each in affected if each.change == "changed"]
     lost = [_name(each) for each in affected if each.change == "no longer possible"]
-    remade = _touched_exports(connection, panels, revision)
+    remade, refused, withdrawn = _touched_exports(connection, panels, revision)
     if moved:
-        remade += _moved_exports(connection, revision)
-    exports = [f"export {number}" for number in sorted(set(remade))]
+        remade |= _moved_exports(connection, revision)
     notes = [_counted(possible, "recorded run", "can be exported from now on")]
     warnings = [
         _counted(changed, "recorded run", "would get other constants from now on"),
         _counted(lost, "recorded run", "would be refused from now on"),
-        _counted(exports, "recorded export", "would be made from other constants now"),
+        _counted(_exports(remade - refused), "recorded export", "would be made from other constants now"),
+        _counted(_exports(refused), "recorded export", "would be refused now"),
+        _counted(
+            _exports(withdrawn - remade - refused),
+            "recorded export",
+            "made from a version that is withdrawn now",
+        ),
+        _counted(_carried(connection, revision), "version", "carried from a withdrawn one and still live"),
     ]
     return [note for note in notes if note], [warning for warning in warnings if warning]
 
@@ -76,11 +81,36 @@ def _touched_runs(connection: sa.Connection, revision: int) -> bool:
     return any(connection.execute(query.limit(1)).first() for query in queries)
 
 
-def _touched_exports(connection: sa.Connection, panels: set[str], revision: int) -> list[int]:
-    """Return the exports one of whose inputs held at its instant before the revision, where other constants do now."""
+def _exports(numbers: set[int]) -> list[str]:
+    return [f"export {number}" for number in sorted(numbers)]
+
+
+def _carried(connection: sa.Connection, revision: int) -> list[str]:
+    """Return the live versions that were carried from one that the revision withdrew."""
+    version, origin = schema.version, schema.version.alias("origin")
+    query = (
+        sa.select(version.c.id)
+        .join(origin, origin.c.id == version.c.carried_from)
+        .where(origin.c.withdrawn_in == revision, version.c.withdrawn_in.is_(None))
+        .order_by(version.c.id)
+    )
+    return [f"version {number}" for number in connection.execute(query).scalars()]
+
+
+def _touched_exports(
+    connection: sa.Connection, panels: set[str], revision: int
+) -> tuple[set[int], set[int], set[int]]:
+    """Return the exports one of whose inputs answers no more: with others in its place, with none, and withdrawn."""
     export, used, version = schema.export, schema.export_input, schema.version
     query = (
-        sa.select(export.c.id, export.c.instant, schema.panel.c.identifier, version.c.kind, used.c.version_id)
+        sa.select(
+            export.c.id,
+            export.c.instant,
+            schema.panel.c.identifier,
+            version.c.kind,
+            used.c.version_id,
+            version.c.withdrawn_in,
+        )
         .join(used, used.c.export_id == export.c.id)
         .join(version, version.c.id == used.c.version_id)
         .join(schema.panel, schema.panel.c.id == version.c.panel_id)
@@ -89,23 +119,26 @@ def _touched_exports(connection: sa.Connection, panels: set[str], revision: int)
     rows = [row for row in connection.execute(query) if row.identifier in panels]
     names = {row.identifier for row in rows}
     before, after = (timelines(connection, names, number) for number in (revision - 1, revision))
-    return list(
-        dict.fromkeys(
-            row.id
-            for row in rows
-            if (held := before[row.identifier, row.kind].at(Instant(row.instant)))[0] == row.version_id
-            and after[row.identifier, row.kind].at(Instant(row.instant))[1] != held[1]
-        )
-    )
+    remade: set[int] = set()
+    refused: set[int] = set()
+    withdrawn: set[int] = set()
+    for row in rows:
+        held, content = before[row.identifier, row.kind].at(row.instant)
+        now = after[row.identifier, row.kind].at(row.instant)[1]
+        if held == row.version_id and now != content:
+            (refused if now is None else remade).add(row.id)
+        if row.withdrawn_in == revision:
+            withdrawn.add(row.id)
+    return remade, refused, withdrawn
 
 
-def _moved_exports(connection: sa.Connection, revision: int) -> list[int]:
+def _moved_exports(connection: sa.Connection, revision: int) -> set[int]:
     """Return the exports of runs in which other panels, or none, answer since the revision."""
     export = schema.export
     query = sa.select(export.c.id, export.c.experiment, export.c.run, export.c.source, export.c.detector_id)
     rows = connection.execute(query.where(export.c.experiment.is_not(None)).order_by(export.c.id)).all()
     before, after = (_detector_ids(connection, rows, number) for number in (revision - 1, revision))
-    return [row.id for row in rows if before[row.id] == row.detector_id != after[row.id]]
+    return {row.id for row in rows if before[row.id] == row.detector_id != after[row.id]}
 
 
 def _detector_ids(connection: sa.Connection, exports: Sequence[Any], revision: int) -> dict[int, str | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -29,10 +30,11 @@ def revisions(connection: sa.Connection, upto: int, panels: Sequence[Panel] | No
         query = query.where(schema.revision.c.number.in_(_touching([panel.panel for panel in panels])))
     rows = connection.execute(query.order_by(schema.revision.c.number.desc())).all()
     changed: dict[int, list[str]] = defaultdict(list)
-    names = [panel.panel for panel in panels] if panels is not None else [""]
+    named = "|".join(re.escape(panel.panel) for panel in panels) if panels is not None else ""
+    names_one = re.compile(rf"(?<![0-9a-f-])(?:{named})(?![0-9a-f-])" if named else "")
     for start in range(0, len(rows), _PIECE):
         for number, line in _changes(connection, [row.number for row in rows[start : start + _PIECE]]):
-            if any(name in line for name in names):
+            if names_one.search(line):
                 changed[number].append(line)
     return [_revision(row, tuple(changed[row.number])) for row in rows]
 
@@ -107,7 +109,8 @@ def _runs(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[Line]:
     run = schema.run
     for row in connection.execute(sa.select(run).where(_happened(run, numbers)).order_by(run.c.id)):
         begin = "not known" if row.begin_at is None else Instant(row.begin_at)
-        yield from _both(row, numbers, f"run exp={row.experiment}:run={row.number}, begin {begin}")
+        times = f"begin {begin}" if row.end_at is None else f"{begin} to {Instant(row.end_at)}"
+        yield from _both(row, numbers, f"run exp={row.experiment}:run={row.number}, {times}")
 
 
 def _configurations(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[Line]:

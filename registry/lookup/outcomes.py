@@ -20,8 +20,8 @@ from registry.records import AffectedRun, ChangedConstants
 Place = tuple[Dataset, str]
 """A registered run, and the source of one of its detectors."""
 
-Inputs = tuple[tuple[str, str, str], ...]
-"""(panel, kind, SHA-256 of the constants) in the order of the array."""
+Inputs = tuple[tuple[str, str, str | None], ...]
+"""(panel, kind, SHA-256 of the constants, None where there are none) in the order of the array."""
 
 
 def inputs_of_runs(
@@ -29,7 +29,7 @@ def inputs_of_runs(
 ) -> dict[Place, Inputs]:
     """Return from which constants the required arrays of every registered run are made.
 
-    What would be refused is not there.
+    A run without a begin, or whose detector is not known, is not there.
 
     Parameters
     ----------
@@ -53,19 +53,20 @@ def inputs_of_runs(
         if configuration.panels and (panels is None or not panels.isdisjoint(configuration.panels))
     }
     lines = timelines(connection, {name for names in detectors_of.values() for name in names}, revision)
-    found = {place: _inputs(lines, names, begins[place[0]]) for place, names in detectors_of.items()}
-    return {place: inputs for place, inputs in found.items() if inputs is not None}
+    return {place: _inputs(lines, names, begins[place[0]]) for place, names in detectors_of.items()}
 
 
-def _inputs(lines: Timelines, panels: Sequence[str], instant: int) -> Inputs | None:
-    inputs = []
-    for panel in panels:
-        for kind in detectors.type_of_panel(PanelId.parse(panel)).required_kinds:
-            constants = lines[panel, kind].at(instant)[1] if (panel, kind) in lines else None
-            if constants is None:
-                return None
-            inputs.append((panel, kind, constants))
-    return tuple(inputs)
+def _inputs(lines: Timelines, panels: Sequence[str], instant: int) -> Inputs:
+    return tuple(
+        (panel, kind, lines[panel, kind].at(instant)[1] if (panel, kind) in lines else None)
+        for panel in panels
+        for kind in detectors.type_of_panel(PanelId.parse(panel)).required_kinds
+    )
+
+
+def is_possible(inputs: Inputs | None) -> bool:
+    """Tell whether an export would be made: the run's detector and begin are known, and nothing is missing."""
+    return inputs is not None and all(constants is not None for _, _, constants in inputs)
 
 
 def affected_runs(connection: sa.Connection, since: int, upto: int) -> list[AffectedRun]:
@@ -79,13 +80,19 @@ def compared(before: dict[Place, Inputs], after: dict[Place, Inputs]) -> list[Af
         _affected(place, before.get(place), after.get(place))
         for place in sorted(before.keys() | after.keys())
         if before.get(place) != after.get(place)
+        and (is_possible(before.get(place)) or is_possible(after.get(place)))
     ]
 
 
 def _affected(place: Place, before: Inputs | None, after: Inputs | None) -> AffectedRun:
     old = {(panel, kind): constants for panel, kind, constants in before or ()}
     new = {(panel, kind): constants for panel, kind, constants in after or ()}
-    change = "now possible" if before is None else "no longer possible" if after is None else "changed"
+    change = "changed"
+    if not is_possible(before):
+        change = "now possible"
+    elif not is_possible(after):
+        change = "no longer possible"
+    known_twice = before is not None and after is not None
     return AffectedRun(
         experiment=place[0].experiment,
         run=place[0].run,
@@ -94,6 +101,17 @@ def _affected(place: Place, before: Inputs | None, after: Inputs | None) -> Affe
         constants=tuple(
             ChangedConstants(panel, kind, old.get((panel, kind)), new.get((panel, kind)))
             for panel, kind in dict.fromkeys([*old, *new])
-            if old.get((panel, kind)) != new.get((panel, kind))
+            if known_twice and old.get((panel, kind)) != new.get((panel, kind))
         ),
+        reason=_reason(before, after),
     )
+
+
+def _reason(before: Inputs | None, after: Inputs | None) -> str:
+    if before is None or after is None:
+        return f"its begin or its detector is {'no longer' if after is None else 'now'} known"
+    if sorted(before, key=str) == sorted(after, key=str):
+        return "its panels answer in another order"
+    if {panel for panel, _, _ in before} != {panel for panel, _, _ in after}:
+        return "other panels answer"
+    return "other constants are valid"

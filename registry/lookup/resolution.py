@@ -94,7 +94,8 @@ def resolve(connection: sa.Connection, question: Question, revision: int) -> Ans
         types=tuple(kind.calibration_type for kind in kinds),
         panels=_input_panels(connection, subject.panels, kinds, found),
     )
-    return Answer(resolution, tuple(_warnings(subject, question.at, found)))
+    warnings = [*_warnings(subject, question.at, found), *_nonfinite(resolution)]
+    return Answer(resolution, tuple(warnings))
 
 
 def _subject(connection: sa.Connection, question: Question, revision: int) -> _Subject:
@@ -176,6 +177,16 @@ def _warnings(subject: _Subject, at: Instant | None, found: Found) -> list[str]:
             if version.valid_to is not None and begin is not None and begin < version.valid_to <= run.end
         ]
     return warnings
+
+
+def _nonfinite(resolution: Resolution) -> list[str]:
+    """Return a warning for all constants that hold NaN or infinity, as was allowed when they were registered."""
+    return [
+        f"{constants.kind} of {panel.panel} (version {constants.version}) holds {count} values that are NaN or infinite"
+        for panel in resolution.panels
+        for constants in panel.constants
+        if (count := sum(file.statistics.nonfinite for file in constants.files))
+    ]
 
 
 def stamp(connection: sa.Connection, numbers: set[int]) -> dict[int, RevisionStamp]:

@@ -42,17 +42,20 @@ def revision_as_of(connection: sa.Connection, as_of: AsOf, timezone: tzinfo = UT
         return newest_revision(connection)
     if isinstance(as_of, Instant):  # before int, which it also is
         return _revision_at(connection, as_of)
-    if isinstance(as_of, int):
+    if isinstance(as_of, int) and not isinstance(as_of, bool):
         return _known_revision(connection, as_of)
     if isinstance(as_of, datetime):
         return _revision_at(connection, instants.instant_of(as_of))
+    if not isinstance(as_of, str):
+        raise RequestError(f"{as_of!r} names no revision: a number, an instant or a tag is expected")
     return _revision_named(connection, as_of, timezone)
 
 
 def _revision_named(connection: sa.Connection, text: str, timezone: tzinfo) -> int:
-    if text.isdecimal() and len(text) < _STAMP_DIGITS:
+    digits = text.isascii() and text.isdecimal()
+    if digits and len(text) < _STAMP_DIGITS:
         return _known_revision(connection, int(text))
-    if text.isdecimal() or _LIKE_AN_ISO_TIME.match(text):
+    if digits or _LIKE_AN_ISO_TIME.match(text):
         return _revision_at(connection, instants.parse_instant(text, timezone))
     return _tagged_revision(connection, text)
 

@@ -179,8 +179,9 @@ def withdrawn_in(connection: sa.Connection, revision: int) -> list[Version]:
 
 def _where(connection: sa.Connection, condition: sa.ColumnElement[bool], revision: int) -> list[Version]:
     query = select_versions(revision).add_columns(next_start(revision).label("valid_to")).where(condition)
-    rows = connection.execute(query.order_by(schema.version.c.id))
-    return [record(row, revision, row.valid_to) for row in rows]
+    rows = connection.execute(query.order_by(schema.version.c.id)).all()
+    withdrawals = _withdrawals(connection, {row.withdrawn_in for row in rows if not is_live(row, revision)})
+    return [record(row, revision, row.valid_to, withdrawals) for row in rows]
 
 
 def files_of(connection: sa.Connection, constants: Iterable[str]) -> dict[str, tuple[StoredFile, ...]]:

@@ -30,6 +30,8 @@ class _Trail:
     def relate(self, sort: str, **ends: str) -> None:
         """Add a relation between elements."""
         relations = self.records.setdefault(sort, {})
+        if {f"prov:{end}": name for end, name in ends.items()} in relations.values():
+            return
         relations[f"_:{sort}{len(relations) + 1}"] = {f"prov:{end}": name for end, name in ends.items()}
 
 

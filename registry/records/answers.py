@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from registry.instants import Instant
 from registry.records.facts import Version
@@ -42,6 +42,7 @@ class Validity:
 
     versions: tuple[Version, ...]
     without: tuple[str, ...] = ()
+    instant: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +59,10 @@ class ExportedFile:
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """What an export wrote; ``recorded`` tells whether the registry remembers it."""
+    """What an export wrote, of which instant; ``recorded`` tells whether the registry remembers it."""
 
     revision: int
+    instant: str
     outputs: tuple[ExportedFile, ...]
     provenance: str
     recorded: bool
@@ -134,8 +136,9 @@ class ChangedConstants:
 class AffectedRun:
     """A registered run whose outcome differs between two revisions.
 
-    ``change`` is ``changed``, ``now possible`` or ``no longer possible``. Where only the order of the panels
-    differs, ``constants`` is empty.
+    ``change`` is ``changed``, ``now possible`` or ``no longer possible``; ``reason`` says why. ``constants`` is
+    what differs, panel by panel: empty where only the order of the panels does, or where its begin or its
+    detector was not known before, or is not now.
     """
 
     experiment: str
@@ -143,6 +146,7 @@ class AffectedRun:
     source: str
     change: str
     constants: tuple[ChangedConstants, ...]
+    reason: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +159,8 @@ class PixelDifference:
         Of the pixels whose values differ; NaN equals NaN.
     maximum, rms
         Of the difference over all pixels that are finite in both, in the unit of the kind.
+    nonfinite
+        How many pixels are not, in either: they count as differing, and have no difference.
     """
 
     gain_range: int
@@ -162,6 +168,7 @@ class PixelDifference:
     fraction: float
     maximum: float
     rms: float
+    nonfinite: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

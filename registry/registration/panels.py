@@ -125,6 +125,10 @@ def withdraw_alias(change: Change, m_number: str, panel: str) -> None:
             withdrawn_in=rows[-1].withdrawn_in,
         )
     change.withdraw(alias, [rows[-1].id])
+    left = [each.panel for each in panels.aliases(change.connection, change.view) if each.alias == m_number]
+    change.notes.append(
+        f"{m_number} stands for {', '.join(left) or 'no panel'} from now on; no version is changed"
+    )
 
 
 def _aliases_of(change: Change, panel: str) -> list[Alias]:

@@ -10,6 +10,7 @@ from registry.errors import ConflictError, RequestError
 from registry.identifiers import shown
 from registry.lookup.revisions import tags
 
+_TIMES = {"beginning", "now", "newest"}
 _TAG = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
@@ -23,7 +24,7 @@ def add_tag(change: Change, name: str, revision: int) -> None:
     ConflictError
         The name names a revision already: a tag never moves.
     """
-    if not _TAG.fullmatch(name):
+    if not _TAG.fullmatch(name) or name in _TIMES:
         raise RequestError(
             f"{shown(name)} is no name for a tag: a letter, then letters, digits, '_', '.', '-'"
         )
