@@ -406,3 +406,22 @@ def test_the_demo_touches_no_folder_that_is_there(on_sqlite: Calreg, tmp_path: P
     ended = on_sqlite("demo", str(tmp_path / "there"))
     assert ended.code == 5
     assert list((tmp_path / "there").iterdir()) == []
+
+
+def test_a_password_in_the_wrong_place_is_not_repeated(on_sqlite: Calreg) -> None:
+    url = "postgresql://ana:hush-hush@beamline/calreg"
+    for arguments in (
+        ["init", url],
+        ["validity", url],
+        ["log", url],
+        ["identify", url],
+        ["import", url],
+        ["tag", "add", url],
+        ["version", "show", url],
+        ["panel", "list", "--as-of", url],
+        ["--store", url, "panel", "list"],
+    ):
+        for form in ([], ["--json"]):
+            ended = on_sqlite(*arguments, *form)
+            assert ended.code in (2, 3, 8), arguments
+            assert "hush" not in ended.stderr, arguments

@@ -474,3 +474,35 @@ def test_the_registrys_own_connections_enforce_foreign_keys(facts: Facts) -> Non
             with database.reading() as connection:
                 assert connection.execute(sa.text("PRAGMA foreign_keys")).scalar_one() == 1
     assert facts.everything() == before
+
+
+def test_no_reference_leads_nowhere_even_where_foreign_keys_are_off(facts: Facts) -> None:
+    first = "SET session_replication_role = replica" if facts.engine.dialect.name == "postgresql" else None
+    version = {**_fresh(schema.version, _live(facts, schema.version), [], facts.newest), "valid_from": 77}
+    for column in ("panel_id", "constants_id", "carried_from"):
+        row = {**version, "id": 9000, column: 999}
+        facts.refuses(
+            _insert(schema.version, row),
+            row,
+            table=schema.version,
+            saying=f"{column} refers to no",
+            first=first,
+        )
+    tag = {"name": "ghost", "revision": 999, "recorded_in": facts.newest}
+    facts.refuses(
+        _insert(schema.tag, tag), tag, table=schema.tag, saying="revision refers to no", first=first
+    )
+
+
+@pytest.mark.parametrize("name", ["20180101000000", "12", "-x", ""])
+def test_no_tag_looks_like_a_number_or_a_time(facts: Facts, name: str) -> None:
+    tag = {"name": name, "revision": 1, "recorded_in": facts.newest}
+    facts.refuses(_insert(schema.tag, tag), tag, table=schema.tag, saying="begins_with_letter")
+
+
+def test_sqlite_keeps_no_value_of_another_type(facts: Facts) -> None:
+    if facts.engine.dialect.name != "sqlite":
+        return  # PostgreSQL's columns are typed
+    for table, column in ((schema.version, "valid_from"), (schema.run, "begin_at"), (schema.version, "kind")):
+        row = {**_fresh(table, _live(facts, table), [], facts.newest), column: b"soon"}
+        facts.refuses(_insert(table, row), row, table=table, saying=f"{column} is of another type")

@@ -605,3 +605,19 @@ def test_a_link_without_a_stamp_holds_from_the_beginning_until_the_first_stamp(
     assert (first.valid_from, first.valid_to) == (BEGINNING, second.valid_from)
     assert second.valid_to is None
     assert first.constants == second.constants
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "170505-149520170815-3d00f7_20180601000000",
+        "17O505-149520170815-3d00f7-20180601000000",  # a letter O
+        "jungfrau_171113-154920171025-3d00fe-20180306000000",
+    ],
+)
+def test_a_link_to_a_module_whose_name_is_mistyped_is_a_hazard(
+    untouched: tuple[Registry, RegistryPlace], make_tree: MakeTree, name: str
+) -> None:
+    registry, _ = untouched
+    with pytest.raises(ImportHazardError, match="it is a link to a module, and its name is no panel Id"):
+        registry.import_tree(make_tree({STAMPED_A: "M068", name: "M068"}))

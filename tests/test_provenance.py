@@ -488,3 +488,14 @@ def test_a_document_of_arrays_in_memory_says_that_no_file_was_written(
     path.write_bytes(provenance.encode(held.provenance))
     (problem,) = exported.verify(path).problems
     assert problem.problem == "the array was handed out in memory; no file was written"
+
+
+def test_what_a_document_says_of_the_revision_is_held_against_the_registry(exported: Exported) -> None:
+    for change, said in (
+        (put("registry", "recorded_at", value="yesterday"), "the revision was recorded at another instant"),
+        (put("request", "as_of", value="nonesuch"), "the request asks as of another revision"),
+        (put("request", "as_of", value="1"), "the request asks as of another revision"),
+        (put("warnings", value=["all good"]), "the document has other warnings than the answer"),
+    ):
+        (problem,) = exported.verify(exported.forged(change)).problems
+        assert problem.problem == said
