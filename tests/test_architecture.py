@@ -1,7 +1,6 @@
-"""The layout is the drawing: layers, sizes, and what may not be in the repository."""
+"""The layout is the drawing: layers, sizes, names."""
 
 import re
-import subprocess
 import tomllib
 from pathlib import Path
 
@@ -56,11 +55,3 @@ def test_ruffs_exceptions_have_reasons() -> None:
         for line in path.read_text().splitlines():
             if "# noqa" in line:
                 assert re.search(r"# noqa: [A-Z0-9, ]+ - \w+", line), f"{path.name}: {line.strip()}"
-
-
-def test_nothing_of_the_machines_of_its_makers_is_in_it() -> None:
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout
-    for name in listed.split():
-        path = ROOT / name
-        if path.is_file() and name != "tests/test_architecture.py":
-            assert "../shared" not in path.read_text(errors="replace"), name
