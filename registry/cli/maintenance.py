@@ -113,7 +113,7 @@ def upgrade(ctx: typer.Context, json: Json = False) -> None:
 def check(ctx: typer.Context, json: Json = False) -> None:
     """Compare the schema with that of this software.
 
-    The triggers that guard the tables are compared too.
+    The triggers that guard the tables must be there, and on.
     """
     with registry_at(ctx) as registry:
         differences = registry.differences()
