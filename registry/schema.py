@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-REVISION = "0001"
+REVISION = "0002"
 """The Alembic revision that this software reads and writes."""
 
 metadata = sa.MetaData(
@@ -93,7 +93,10 @@ panel = sa.Table(
     "panel",
     metadata,
     _id(),
-    sa.Column("identifier", sa.String(64), nullable=False, unique=True),
+    # SQLite keeps texts of any length; its column says what the first schema said.
+    sa.Column(
+        "identifier", sa.String(128).with_variant(sa.String(64), "sqlite"), nullable=False, unique=True
+    ),
     sa.Column("detector_type", sa.String(32), nullable=False),
     # Hexadecimal texts: they are unsigned 64-bit numbers, and BIGINT is signed.
     sa.Column("module_version", sa.String(16), nullable=False),
@@ -157,8 +160,11 @@ version = _fact(
     sa.Column("source_path", sa.Text),
     sa.Column("comment", sa.Text),
     sa.Column("nonfinite_allowed", sa.Boolean, nullable=False),
+    # JSON: from which file, and how, the constants were converted at the door.
+    sa.Column("conversion", sa.Text),
+    # The head is answered from the first index, any earlier revision from the second alone.
     _live("uq_version_live", "panel_id", "kind", "valid_from"),
-    sa.Index("ix_version_start", "panel_id", "kind", "valid_from", "recorded_in"),
+    sa.Index("ix_version_as_of", "panel_id", "kind", "valid_from", "recorded_in", "withdrawn_in", "id"),
     sa.Index("ix_version_recorded_in", "recorded_in"),
     sa.Index("ix_version_withdrawn_in", "withdrawn_in"),
 )

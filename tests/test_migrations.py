@@ -25,7 +25,7 @@ FAILING = '''
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision, branch_labels, depends_on = "0002", "0001", None, None
+revision, down_revision, branch_labels, depends_on = "0003", "0002", None, None
 
 def upgrade():
     op.add_column("run", sa.Column("weather", sa.Text()))
@@ -342,7 +342,7 @@ def test_a_reference_that_leads_nowhere_is_found_on_sqlite(sqlite_place: Registr
 def _with_a_failing_migration(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     copy = folder / "migrations"
     shutil.copytree(migrations.folder(), copy, ignore=shutil.ignore_patterns("__pycache__"))
-    (copy / "versions" / "0002_failing.py").write_text(FAILING)
+    (copy / "versions" / "0003_failing.py").write_text(FAILING)
     monkeypatch.setattr(migrations, "folder", lambda: copy)
 
 
@@ -378,3 +378,40 @@ def test_a_first_schema_that_fails_half_way_leaves_nothing(
     with pytest.raises(sa.exc.DBAPIError, match="nowhere"):
         create_registry(f"sqlite:///{tmp_path / 'new.sqlite'}", empty.store)
     assert not list(tmp_path.glob("new.sqlite*"))
+
+
+def test_what_schema_0001_holds_goes_up_to_0002_and_down_again(
+    place: RegistryPlace, registry: Registry, engine: sa.Engine, ours: sa.Engine
+) -> None:
+    registry.panels.add(PANEL_A, alias="M068")
+    registry.versions.gap(PANEL_A, valid_from="beginning", kinds=["gain"], comment="not measured yet")
+    newest, held, log = catalogue(engine), registry.versions.list(), registry.log()
+    migrations.downgrade(ours, "0001")
+    assert "ix_version_start" in repr(catalogue(engine))
+    assert "conversion" not in repr(catalogue(engine))
+    _all_refuse(place, "the database has schema 0001", "run calreg database upgrade", but="database upgrade")
+    assert upgrade_database(place.database) == ("0001", "0002")
+    assert catalogue(engine) == newest
+    with place.open() as again:
+        assert (again.versions.list(), again.log(), again.differences()) == (held, log, [])
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("UPDATE version SET conversion = '{}'", "1 versions that say from what they were converted"),
+        (f"UPDATE panel SET identifier = '{'7' * 65}'", "1 panels with Ids of more than 64 characters"),
+    ],
+)
+def test_going_below_0002_is_refused_where_it_would_lose_something(
+    place: RegistryPlace, registry: Registry, engine: sa.Engine, ours: sa.Engine, statement: str, said: str
+) -> None:
+    registry.panels.add(PANEL_A)
+    registry.versions.gap(PANEL_A, valid_from="beginning", kinds=["gain"], comment="not measured yet")
+    table = statement.split()[1]
+    off = f"DROP TRIGGER {table}_update" + ("" if place.is_sqlite else f" ON {table}")
+    _execute(place, off, statement)
+    before = catalogue(engine)
+    with pytest.raises(RuntimeError, match=f"{said}; going below schema 0002 would lose them"):
+        migrations.downgrade(ours, "0001")
+    assert catalogue(engine) == before

@@ -99,6 +99,7 @@ def _quoted(path: str) -> str:
 def writers_turn(engine: sa.Engine, *, dry_run: bool = False) -> Iterator[sa.Connection]:
     """Open a transaction when no other writer has one; commit at the end, roll back on any error."""
     with engine.connect().execution_options(writing=True) as connection:
+        connection.begin()  # now, not at the first statement: Alembic would take it for none, and commit each step
         if engine.dialect.name == "postgresql":
             # A statement of its own: the next one sees what the writer before has committed.
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _WRITERS_LOCK})
