@@ -264,8 +264,23 @@ def guards(dialect: str) -> set[str]:
     return {f"{table}_{event}" for table in metadata.tables for event in events}
 
 
-def visible(table: sa.FromClause, number: int) -> sa.ColumnElement[bool]:
-    """Return the condition that a fact was recorded, and not withdrawn yet, as of revision `number`."""
+def visible(table: sa.FromClause, known: int | sa.ColumnElement[int] | None) -> sa.ColumnElement[bool]:
+    """Return the condition that a fact was recorded, and not withdrawn yet, as of a revision.
+
+    None is the newest: what was never withdrawn, which the indexes of live facts answer.
+    """
+    if known is None:
+        return table.c.withdrawn_in.is_(None)
     return sa.and_(
-        table.c.recorded_in <= number, sa.or_(table.c.withdrawn_in.is_(None), table.c.withdrawn_in > number)
+        table.c.recorded_in <= known, sa.or_(table.c.withdrawn_in.is_(None), table.c.withdrawn_in > known)
     )
+
+
+def by_start(
+    query: sa.Select[Any], versions: sa.FromClause, known: int | sa.ColumnElement[int] | None
+) -> sa.Select[Any]:
+    """Let SQLite find live versions in the index of these alone.
+
+    It would take the one that also answers as of earlier revisions, and walk over all that were withdrawn.
+    """
+    return query if known is not None else query.with_hint(versions, "INDEXED BY uq_version_live", "sqlite")

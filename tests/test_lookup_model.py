@@ -20,7 +20,7 @@ from registry.errors import ConflictError, NotValidError
 from registry.instants import BEGINNING, Instant, parse_instant
 from registry.lookup import versions
 from registry.lookup.panels import find_panels
-from registry.lookup.revisions import newest_revision
+from registry.lookup.revisions import NEWEST, Known, newest_revision
 from registry.lookup.validity import versions_at
 from registry.records import CheckedConstants, CheckedFile, Statistics, Version
 from registry.registration.constants import check_in, record_constants
@@ -205,11 +205,12 @@ def test_the_registry_answers_as_a_naive_model_does(
             assert [answered(version) for version in told] == [
                 expected(*each) for found in ranges.values() for each in found
             ]
-            for instant in INSTANTS:
-                holding = versions_at(view.connection, panels, KINDS, instant, revision)
+            ways = [Known("number", revision), *([NEWEST] if revision == model.revision else [])]
+            for instant, known in itertools.product(INSTANTS, ways):
+                holding = versions_at(view.connection, names, KINDS, instant, known)
                 assert {key: answered(version) for key, version in holding.items()} == {
                     key: expected(fact, end)
                     for key, found in ranges.items()
                     for fact, end in found
                     if fact.place[2] <= instant and (end is None or instant < end)
-                }, (instant, revision)
+                }, (instant, known)

@@ -12,9 +12,11 @@ from registry.authorship import recordable
 from registry.database import Change
 from registry.detectors import DetectorType
 from registry.errors import RequestError
+from registry.identifiers import PanelId
+from registry.instants import Instant
 from registry.lookup import panels, validity, versions
 from registry.lookup.panels import Target
-from registry.lookup.revisions import AsOf, refuse_no_comment
+from registry.lookup.revisions import AsOf, read_as_of, refuse_no_comment
 from registry.progress import silent
 from registry.records import Outcome, Panel, StoredFile, Validity, Version, VersionDifference
 from registry.registration.constants import record_constants
@@ -207,29 +209,51 @@ class Versions:
         as_of: AsOf = None,
     ) -> Validity:
         """Return what is valid when, or what holds at an instant; see `Registry.validity`."""
+        if at is None:
+            return self._ranges(target, kinds, as_of)
+        instant = self._backend.instant(at)
+        return self._glanced(target, kinds, instant, as_of) or self._explained(target, kinds, instant, as_of)
+
+    def _ranges(self, target: str, kinds: Sequence[str] | None, as_of: AsOf) -> Validity:
+        with self._backend.view(as_of) as view:
+            found = view.target(target).panels
+            wanted = _kinds(_type_of(found), kinds) if kinds else None
+            return Validity(tuple(versions.ranges(view.connection, found, wanted, view.revision)))
+
+    def _glanced(
+        self, target: str, kinds: Sequence[str] | None, instant: Instant, as_of: AsOf
+    ) -> Validity | None:
+        """Return what holds, by one statement; None where something is missing, or must be looked up first."""
+        sort, names = panels.read_target(target)
+        if sort == "alias":
+            return None
+        asked = _kinds(detectors.type_of_panel(PanelId.parse(names[0])), kinds)
+        known = read_as_of(as_of, self._backend.timezone)
+        with self._backend.database.glancing() as connection:
+            held = validity.versions_at(connection, names, asked, instant, known)
+        if len(held) < len(names) * len(asked) or any(version.is_gap for version in held.values()):
+            return None
+        return Validity(tuple(held[name, kind] for name in names for kind in asked), instant=instant)
+
+    def _explained(self, target: str, kinds: Sequence[str] | None, instant: Instant, as_of: AsOf) -> Validity:
+        """Return what holds under an M-number; of anything else, refuse with all that is missing."""
         with self._backend.view(as_of) as view:
             found = view.target(target)
-            wanted = (
-                [_type_of(found.panels).kind(kind).name for kind in dict.fromkeys(kinds)] if kinds else None
-            )
-            if at is None:
-                return Validity(tuple(versions.ranges(view.connection, found.panels, wanted, view.revision)))
-            asked = wanted or list(_type_of(found.panels).required_kinds)
-            instant = self._backend.instant(at)
-            holding = validity.versions_at(view.connection, found.panels, asked, instant, view.revision)
-            missing = validity.missing(view.connection, found.panels, asked, instant, holding, view.revision)
-        if found.sort != "alias" or len(missing) == len(found.panels):
+            asked = _kinds(_type_of(found.panels), kinds)
+            names = [panel.panel for panel in found.panels]
+            held = validity.versions_at(view.connection, names, asked, instant, view.revision)
+            missing = validity.missing(view.connection, found.panels, asked, instant, held, view.revision)
+        if found.sort != "alias" or len(missing) == len(names):
             validity.refuse_missing(missing)
         return Validity(
-            versions=tuple(
-                holding[panel.panel, kind]
-                for panel in found.panels
-                if panel.panel not in missing
-                for kind in asked
-            ),
+            versions=tuple(held[name, kind] for name in names if name not in missing for kind in asked),
             without=tuple(sentence for sentences in missing.values() for sentence in sentences),
             instant=instant,
         )
+
+
+def _kinds(detector: DetectorType, kinds: Sequence[str] | None) -> list[str]:
+    return [detector.kind(kind).name for kind in dict.fromkeys(kinds or detector.required_kinds)]
 
 
 def _one_module(target: Target) -> Target:

@@ -13,7 +13,14 @@ from registry import instants, schema
 from registry.authorship import Signature
 from registry.database import migrations
 from registry.database.change import Change, Row
-from registry.database.engine import make_engine, readers_view, refusals, use_write_ahead_log, writers_turn
+from registry.database.engine import (
+    glance,
+    make_engine,
+    readers_view,
+    refusals,
+    use_write_ahead_log,
+    writers_turn,
+)
 from registry.errors import ConflictError, UnavailableError
 from registry.secrets import masked
 from registry.settings import sqlite_file
@@ -60,6 +67,12 @@ class Database:
     def reading(self) -> Iterator[sa.Connection]:
         """Open a reader's transaction: one moment of the database, whatever writers do meanwhile."""
         with refusals(self.url), readers_view(self._engine) as connection:
+            yield connection
+
+    @contextmanager
+    def glancing(self) -> Iterator[sa.Connection]:
+        """Hand out a connection for one SELECT, without the cost of a transaction."""
+        with refusals(self.url), glance(self._engine) as connection:
             yield connection
 
     @contextmanager

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 
 from registry.errors import CorruptionError, RegistryError, RequestError, SchemaError, UnavailableError
 from registry.secrets import masked
@@ -81,14 +82,25 @@ def _sqlite_engine(path: str, mode: str) -> sa.Engine:
         return connection
 
     engine = sa.create_engine("sqlite://", creator=connect, poolclass=sa.QueuePool)
+    engine.dialect.statement_compiler = _CompilerWithHints
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
+        options = connection.get_execution_options()
+        if options.get("glancing", False):
+            return
         # A writer takes the lock at once: a deferred one fails when another writer got in between.
-        writing = connection.get_execution_options().get("writing", False)
+        writing = options.get("writing", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN DEFERRED")
 
     return engine
+
+
+class _CompilerWithHints(SQLiteCompiler):
+    """Writes the hints of `Select.with_hint` (INDEXED BY), which SQLAlchemy leaves out for SQLite."""
+
+    def get_from_hint_text(self, table: sa.FromClause, text: str | None) -> str | None:  # noqa: ARG002
+        return text
 
 
 def _quoted(path: str) -> str:
@@ -116,6 +128,14 @@ def readers_view(engine: sa.Engine) -> Iterator[sa.Connection]:
     options: dict[str, Any] = {}
     if engine.dialect.name == "postgresql":
         options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    with engine.connect().execution_options(**options) as connection:
+        yield connection
+
+
+@contextmanager
+def glance(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Hand out a connection for one SELECT, which sees one moment by itself: no transaction is opened."""
+    options = {"isolation_level": "AUTOCOMMIT"} if engine.dialect.name == "postgresql" else {"glancing": True}
     with engine.connect().execution_options(**options) as connection:
         yield connection
 

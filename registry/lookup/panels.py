@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -14,13 +16,15 @@ from registry.lookup.suggestions import known_instead
 from registry.lookup.versions import is_live
 from registry.records import Alias, Panel
 
+Sort = Literal["panel", "alias", "detector"]
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """The panels for which a name stands: one panel, all under an M-number, or a detector's in order."""
 
     name: str
-    sort: Literal["panel", "alias", "detector"]
+    sort: Sort
     panels: tuple[Panel, ...]
 
     @property
@@ -49,7 +53,7 @@ def panels(connection: sa.Connection, revision: int) -> list[Panel]:
     return [_panel(row) for row in connection.execute(_select_panels(revision))]
 
 
-def find_panels(connection: sa.Connection, identifiers: list[str], revision: int) -> tuple[Panel, ...]:
+def find_panels(connection: sa.Connection, identifiers: Sequence[str], revision: int) -> tuple[Panel, ...]:
     """Return the panels with these Ids, in this order.
 
     Raises
@@ -105,23 +109,35 @@ def aliases(connection: sa.Connection, revision: int, *, withdrawn: bool = False
     ]
 
 
+@lru_cache
+def read_target(name: str) -> tuple[Sort, tuple[str, ...]]:
+    """Return what a text is, and the panel Ids in it: none for an M-number, which must be looked up.
+
+    Raises
+    ------
+    IdentifierError
+        It is neither a panel Id, nor an M-number, nor a detector Id, or not in its canonical form.
+    """
+    if is_m_number(name):
+        return "alias", ()
+    if "_" in name:
+        return "detector", tuple(detectors.parse_detector_id(name))
+    return "panel", (_parse_panel(name),)
+
+
 def find_target(connection: sa.Connection, name: str, revision: int) -> Target:
     """Return the panels for which a panel Id, an M-number or a detector Id stands.
 
     Raises
     ------
     IdentifierError
-        The text is none of these, or not in its canonical form.
+        As `read_target`.
     NotFoundError
         It is not known.
     """
-    if is_m_number(name):
-        return Target(name, "alias", panels_of_alias(connection, parse_m_number(name), revision))
-    if "_" in name:
-        identifiers = detectors.parse_detector_id(name)
-        sort: Literal["panel", "detector"] = "detector"
-    else:
-        identifiers, sort = [_parse_panel(name)], "panel"
+    sort, identifiers = read_target(name)
+    if sort == "alias":
+        return Target(name, sort, panels_of_alias(connection, parse_m_number(name), revision))
     return Target(name, sort, find_panels(connection, identifiers, revision))
 
 

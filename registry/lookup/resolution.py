@@ -80,10 +80,11 @@ def resolve(connection: sa.Connection, question: Question, revision: int) -> Ans
     detector = _one_type(subject.panels)
     kinds = _kinds(detector, question.types)
     instant = _instant(subject, question.at)
-    found = validity.versions_at(connection, subject.panels, [kind.name for kind in kinds], instant, revision)
-    validity.refuse_missing(
-        validity.missing(connection, subject.panels, [kind.name for kind in kinds], instant, found, revision)
+    names = [kind.name for kind in kinds]
+    found = validity.versions_at(
+        connection, [each.panel for each in subject.panels], names, instant, revision
     )
+    validity.refuse_missing(validity.missing(connection, subject.panels, names, instant, found, revision))
     resolution = Resolution(
         detector_type=detector.name,
         detector_id=join_detector_id([panel.panel for panel in subject.panels]),

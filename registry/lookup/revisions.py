@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -18,6 +20,7 @@ AsOf = int | Instant | str | datetime | None
 """A revision's number, an instant, a tag's name, or None for the newest revision."""
 
 _STAMP_DIGITS = 14
+_BEYOND_REVISIONS = 2**31  # of which the column has no number
 _LIKE_AN_ISO_TIME = re.compile(r"[0-9]{4}-")
 
 
@@ -26,8 +29,26 @@ def newest_revision(connection: sa.Connection) -> int:
     return int(connection.execute(sa.select(sa.func.max(schema.revision.c.number))).scalar() or 0)
 
 
-def revision_as_of(connection: sa.Connection, as_of: AsOf, timezone: tzinfo = UTC) -> int:
-    """Return the number of the revision that is meant.
+@dataclass(frozen=True, slots=True)
+class Known:
+    """As of when a question is asked: read, and not looked up yet."""
+
+    by: Literal["newest", "number", "instant", "tag"]
+    value: int | str | None = None
+
+    @property
+    def parameter(self) -> int | str | None:
+        """The value of ``known`` for `select_known`; SQLite cannot be asked with more than 64 bits."""
+        if self.by == "number" and isinstance(self.value, int):
+            return min(self.value, _BEYOND_REVISIONS)
+        return self.value
+
+
+NEWEST = Known("newest")
+
+
+def read_as_of(as_of: AsOf, timezone: tzinfo = UTC) -> Known:
+    """Return what is meant.
 
     As text, 14 digits and ISO times are instants, fewer digits a revision, all else a tag.
 
@@ -35,29 +56,70 @@ def revision_as_of(connection: sa.Connection, as_of: AsOf, timezone: tzinfo = UT
     ------
     InstantError
         The instant cannot be read or lies in the future, where answers are not settled yet.
+    RequestError
+        It is none of these.
+    """
+    if as_of is None:
+        return NEWEST
+    if isinstance(as_of, Instant):  # before int, which it also is
+        return _past(as_of)
+    if isinstance(as_of, int) and not isinstance(as_of, bool):
+        return Known("number", as_of)
+    if isinstance(as_of, datetime):
+        return _past(instants.instant_of(as_of))
+    if isinstance(as_of, str):
+        return _read_text(as_of, timezone)
+    raise RequestError(f"{as_of!r} names no revision: a number, an instant or a tag is expected")
+
+
+def _read_text(text: str, timezone: tzinfo) -> Known:
+    digits = text.isascii() and text.isdecimal()
+    if digits and len(text) < _STAMP_DIGITS:
+        return Known("number", int(text))
+    if digits or _LIKE_AN_ISO_TIME.match(text):
+        return _past(instants.parse_instant(text, timezone))
+    return Known("tag", text)
+
+
+def _past(instant: Instant) -> Known:
+    if instant > instants.now():
+        raise InstantError(f"as of {instant} is in the future; what the registry will know is not settled")
+    return Known("instant", instant)
+
+
+def select_known(by: str) -> sa.ScalarSelect[int] | None:
+    """Return the number of the revision that the parameter ``known`` means: NULL where there is none.
+
+    None for the newest, which needs no number: see `schema.visible`.
+    """
+    revision, tag = schema.revision, schema.tag
+    known: sa.BindParameter[Any] = sa.bindparam("known")
+    queries = {
+        "number": sa.select(revision.c.number).where(revision.c.number == known),
+        "instant": sa.select(sa.func.max(revision.c.number)).where(revision.c.recorded_at <= known),
+        "tag": sa.select(tag.c.revision).where(tag.c.name == known),
+    }
+    return queries[by].scalar_subquery() if by in queries else None
+
+
+def revision_as_of(connection: sa.Connection, as_of: AsOf, timezone: tzinfo = UTC) -> int:
+    """Return the number of the revision that is meant; see `read_as_of`.
+
+    Raises
+    ------
+    InstantError, RequestError
+        As `read_as_of`.
     NotFoundError
         There is no such revision or tag, or there was none yet at that instant.
     """
-    if as_of is None:
-        return newest_revision(connection)
-    if isinstance(as_of, Instant):  # before int, which it also is
-        return _revision_at(connection, as_of)
-    if isinstance(as_of, int) and not isinstance(as_of, bool):
-        return _known_revision(connection, as_of)
-    if isinstance(as_of, datetime):
-        return _revision_at(connection, instants.instant_of(as_of))
-    if not isinstance(as_of, str):
-        raise RequestError(f"{as_of!r} names no revision: a number, an instant or a tag is expected")
-    return _revision_named(connection, as_of, timezone)
-
-
-def _revision_named(connection: sa.Connection, text: str, timezone: tzinfo) -> int:
-    digits = text.isascii() and text.isdecimal()
-    if digits and len(text) < _STAMP_DIGITS:
-        return _known_revision(connection, int(text))
-    if digits or _LIKE_AN_ISO_TIME.match(text):
-        return _revision_at(connection, instants.parse_instant(text, timezone))
-    return _tagged_revision(connection, text)
+    known = read_as_of(as_of, timezone)
+    if isinstance(known.value, Instant):
+        return _revision_at(connection, known.value)
+    if isinstance(known.value, int):
+        return _known_revision(connection, known.value)
+    if known.value is not None:
+        return _tagged_revision(connection, known.value)
+    return newest_revision(connection)
 
 
 def _known_revision(connection: sa.Connection, number: int) -> int:
@@ -69,8 +131,6 @@ def _known_revision(connection: sa.Connection, number: int) -> int:
 
 
 def _revision_at(connection: sa.Connection, instant: Instant) -> int:
-    if instant > instants.now():
-        raise InstantError(f"as of {instant} is in the future; what the registry will know is not settled")
     found = connection.execute(
         sa.select(sa.func.max(schema.revision.c.number)).where(schema.revision.c.recorded_at <= instant)
     ).scalar()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 
 from registry import schema
 from registry.errors import NotValidError
 from registry.instants import Instant
-from registry.lookup.versions import next_start, record, select_versions
+from registry.lookup.revisions import Known, select_known
+from registry.lookup.versions import live_record, next_start, version_columns
 from registry.records import Panel, Version
 
 Found = dict[tuple[str, str], Version]
@@ -17,40 +20,58 @@ Found = dict[tuple[str, str], Version]
 
 
 def versions_at(
-    connection: sa.Connection, panels: Sequence[Panel], kinds: Sequence[str], instant: Instant, revision: int
+    connection: sa.Connection,
+    panels: Sequence[str],
+    kinds: Sequence[str],
+    instant: Instant,
+    known: Known | int,
 ) -> Found:
     """Return what holds at the instant; gaps too. Where nothing ever began, there is no entry.
 
-    One statement: per panel and kind one probe for the greatest start at or before the instant, and one
-    for the next start.
+    One statement, whose cost does not depend on how many versions the panels have at the newest revision.
+    As of an earlier one it also walks over what was recorded later between the instant and the answer.
     """
+    if isinstance(known, int):
+        known = Known("number", known)
+    parameters: dict[str, Any] = {f"kind_{number}": kind for number, kind in enumerate(kinds)}
+    parameters |= {"panels": list(panels), "instant": instant, "known": known.parameter}
+    if known.by == "newest":
+        del parameters["known"]
+    rows = connection.execute(_select_holding(len(kinds), known.by), parameters).all()
+    # By number: what is told of them stands in provenance documents.
+    held = sorted((row for row in rows if row.id is not None), key=lambda row: row.id)
+    return {(row.identifier, row.kind): live_record(row, row.valid_to) for row in held}
+
+
+@cache
+def _select_holding(kinds: int, known_by: str) -> sa.Select[Any]:
+    """Return the statement: for each panel and kind one probe for the greatest start at or before the instant."""
     panel, version, probe = schema.panel, schema.version, schema.version.alias("probe")
+    known = select_known(known_by)
     # Not a VALUES construct: SQLAlchemy would compile the statement anew for every question.
-    wanted = sa.union_all(*(sa.select(sa.literal(kind).label("kind")) for kind in kinds)).subquery("wanted")
-    asked = (
-        sa.select(panel.c.id, wanted.c.kind)
-        .select_from(panel.join(wanted, sa.true()))
-        .where(panel.c.identifier.in_([each.panel for each in panels]))
-        .subquery("asked")
-    )
-    holding = (
+    asked = sa.union_all(
+        *(sa.select(sa.bindparam(f"kind_{number}", type_=sa.Text).label("kind")) for number in range(kinds))
+    ).subquery("asked")
+    latest = (
         sa.select(probe.c.id)
-        .where(probe.c.panel_id == asked.c.id, probe.c.kind == asked.c.kind)
-        .where(probe.c.valid_from <= instant, schema.visible(probe, revision))
+        .where(probe.c.panel_id == panel.c.id, probe.c.kind == asked.c.kind)
+        .where(probe.c.valid_from <= sa.bindparam("instant"), schema.visible(probe, known))
         .order_by(probe.c.valid_from.desc())
         .limit(1)
-        .correlate(asked)
-        .scalar_subquery()
+        .correlate(panel, asked)
     )
+    holding = schema.by_start(latest, probe, known).scalar_subquery()
+    alias, constants = schema.alias, schema.constants
     query = (
-        select_versions(revision)
-        .add_columns(next_start(revision).label("valid_to"))
-        .where(version.c.id.in_(sa.select(holding).select_from(asked)))
-        .order_by(version.c.id)  # what is told of them stands in provenance documents
+        sa.select(*version_columns(), next_start(known).label("valid_to"))
+        .select_from(panel)
+        .join(asked, sa.true())
+        .outerjoin(version, version.c.id == holding)
+        .outerjoin(constants, constants.c.id == version.c.constants_id)
+        .outerjoin(alias, sa.and_(alias.c.panel_id == panel.c.id, schema.visible(alias, known)))
+        .where(panel.c.identifier.in_(sa.bindparam("panels", expanding=True)))
     )
-    return {
-        (row.identifier, row.kind): record(row, revision, row.valid_to) for row in connection.execute(query)
-    }
+    return query if known is None else query.where(panel.c.recorded_in <= known)
 
 
 def missing(

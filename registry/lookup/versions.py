@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -19,39 +20,64 @@ from registry.instants import Instant
 from registry.records import Panel, Statistics, StoredFile, Version, Withdrawal
 
 
-def select_versions(revision: int) -> sa.Select[Any]:
-    """Return the columns of a version's record but for the end of its range."""
+def version_columns() -> list[sa.ColumnElement[Any]]:
+    """Return the columns of a version's record, as `live_record` expects them."""
+    version = schema.version
+    return [
+        version.c.id,
+        schema.panel.c.identifier,
+        schema.alias.c.m_number,
+        version.c.kind,
+        version.c.valid_from,
+        schema.constants.c.sha256,
+        version.c.recorded_in,
+        version.c.withdrawn_in,
+        version.c.comment,
+        version.c.carried_from,
+        version.c.source_path,
+        version.c.nonfinite_allowed,
+    ]
+
+
+def select_versions(known: int | sa.ColumnElement[int] | None) -> sa.Select[Any]:
+    """Return `version_columns` of every version, with the M-number that its panel bears as of a revision."""
     version, alias = schema.version, schema.alias
     return (
-        sa.select(
-            version.c.id,
-            schema.panel.c.identifier,
-            alias.c.m_number,
-            version.c.kind,
-            version.c.valid_from,
-            schema.constants.c.sha256,
-            version.c.recorded_in,
-            version.c.withdrawn_in,
-            version.c.comment,
-            version.c.carried_from,
-            version.c.source_path,
-            version.c.nonfinite_allowed,
-        )
+        sa.select(*version_columns())
         .select_from(version)
         .join(schema.panel, schema.panel.c.id == version.c.panel_id)
         .outerjoin(schema.constants, schema.constants.c.id == version.c.constants_id)
-        .outerjoin(alias, sa.and_(alias.c.panel_id == version.c.panel_id, schema.visible(alias, revision)))
+        .outerjoin(alias, sa.and_(alias.c.panel_id == version.c.panel_id, schema.visible(alias, known)))
     )
 
 
-def next_start(revision: int) -> sa.ScalarSelect[int | None]:
+def next_start(known: int | sa.ColumnElement[int] | None) -> sa.ScalarSelect[int | None]:
     """Return the smallest start after that of the version at hand, of the same panel and kind."""
     version, later = schema.version, schema.version.alias("later")
-    return (
+    query = (
         sa.select(sa.func.min(later.c.valid_from))
         .where(later.c.panel_id == version.c.panel_id, later.c.kind == version.c.kind)
-        .where(later.c.valid_from > version.c.valid_from, schema.visible(later, revision))
-        .scalar_subquery()
+        .where(later.c.valid_from > version.c.valid_from, schema.visible(later, known))
+    )
+    return schema.by_start(query, later, known).scalar_subquery()
+
+
+def live_record(row: Any, valid_to: int | None) -> Version:
+    """Return the record of a row of `version_columns` that is live; a later withdrawal is not known yet."""
+    return Version(
+        version=row.id,
+        panel=row.identifier,
+        alias=row.m_number,
+        kind=row.kind,
+        valid_from=Instant(row.valid_from),
+        valid_to=None if valid_to is None else Instant(valid_to),
+        constants=row.sha256,
+        recorded_in=row.recorded_in,
+        withdrawn_in=None,
+        comment=row.comment,
+        carried_from=row.carried_from,
+        source_path=row.source_path,
+        nonfinite_allowed=row.nonfinite_allowed,
     )
 
 
@@ -61,23 +87,11 @@ def record(
     valid_to: int | None,
     withdrawals: Mapping[int, Withdrawal] = MappingProxyType({}),
 ) -> Version:
-    """Return the record of a row of `select_versions`; a later withdrawal is not known as of `revision`."""
-    live = is_live(row, revision)
-    return Version(
-        version=row.id,
-        panel=row.identifier,
-        alias=row.m_number,
-        kind=row.kind,
-        valid_from=Instant(row.valid_from),
-        valid_to=Instant(valid_to) if live and valid_to is not None else None,
-        constants=row.sha256,
-        recorded_in=row.recorded_in,
-        withdrawn_in=None if live else row.withdrawn_in,
-        comment=row.comment,
-        carried_from=row.carried_from,
-        source_path=row.source_path,
-        nonfinite_allowed=row.nonfinite_allowed,
-        withdrawal=None if live else withdrawals.get(row.withdrawn_in),
+    """Return the record of a row of `version_columns` as of `revision`."""
+    if is_live(row, revision):
+        return live_record(row, valid_to)
+    return replace(
+        live_record(row, None), withdrawn_in=row.withdrawn_in, withdrawal=withdrawals.get(row.withdrawn_in)
     )
 
 

@@ -34,7 +34,7 @@ def carry(change: Change, old: str, new: str, valid_from: Instant) -> None:
     _hold_modules_together(change, source, target)
     detector = detectors.detector_type(source.detector_type)
     kinds = [kind.name for kind in detector.kinds]
-    holding = validity.versions_at(change.connection, [source], kinds, valid_from, change.view)
+    holding = validity.versions_at(change.connection, [source.panel], kinds, valid_from, change.view)
     asked = [kind for kind in kinds if (old, kind) in holding] or list(detector.required_kinds)
     validity.refuse_missing(
         validity.missing(change.connection, [source], asked, valid_from, holding, change.view)

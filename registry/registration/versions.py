@@ -274,7 +274,7 @@ def note_answers(change: Change, places: Sequence[tuple[str, str, Instant]]) -> 
     """Note for each panel, kind and start which constants answer there from now on."""
     for name, kind, instant in places:
         panel = panels.find_panels(change.connection, [name], change.view)
-        found = validity.versions_at(change.connection, panel, [kind], instant, change.view)
+        found = validity.versions_at(change.connection, [name], [kind], instant, change.view)
         later = [
             version.valid_from
             for version in versions.ranges(change.connection, panel, [kind], change.view)
