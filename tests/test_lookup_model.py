@@ -198,10 +198,9 @@ def test_the_registry_answers_as_a_naive_model_does(
         replay(registry, model, names, step)
     with registry._backend.view() as view:
         assert newest_revision(view.connection) == model.revision, "a refused step left something behind"
-        panels = find_panels(view.connection, names, view.revision)
         for revision in range(first, model.revision + 1):
             ranges = {(panel, kind): model.ranges(panel, kind, revision) for panel in names for kind in KINDS}
-            told = versions.ranges(view.connection, panels, None, revision)
+            told = versions.ranges(view.connection, names, None, revision)
             assert [answered(version) for version in told] == [
                 expected(*each) for found in ranges.values() for each in found
             ]

@@ -167,8 +167,7 @@ class Story:
         if what == "withdraw":
 
             def withdraw(change: Change) -> None:
-                panels = find_panels(change.connection, self.panels, change.view)
-                known = versions.ranges(change.connection, panels, None, change.view)
+                known = versions.ranges(change.connection, self.panels, None, change.view)
                 if known:
                     withdraw_version(change, known[given % len(known)].version)
 

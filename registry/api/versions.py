@@ -165,9 +165,10 @@ class Versions:
         """Return the versions of a panel, of all under an M-number, or of all panels, by kind and start."""
         with self._backend.view(as_of) as view:
             chosen = view.target(panel).panels if panel else panels.panels(view.connection, view.revision)
+            names = [each.panel for each in chosen]
             if withdrawn:
-                return versions.registered(view.connection, chosen, view.revision)
-            return versions.ranges(view.connection, chosen, None, view.revision)
+                return versions.registered(view.connection, names, view.revision)
+            return versions.ranges(view.connection, names, None, view.revision)
 
     def show(self, version: int, *, as_of: AsOf = None) -> tuple[Version, tuple[StoredFile, ...]]:
         """Return a version and its files (none for a gap).
@@ -215,10 +216,20 @@ class Versions:
         return self._glanced(target, kinds, instant, as_of) or self._explained(target, kinds, instant, as_of)
 
     def _ranges(self, target: str, kinds: Sequence[str] | None, as_of: AsOf) -> Validity:
+        """Return all ranges: by one query, but for an M-number, and where a panel has none."""
+        sort, names = panels.read_target(target)
+        if sort != "alias":
+            wanted = _kinds(detectors.type_of_panel(PanelId.parse(names[0])), kinds) if kinds else None
+            known = read_as_of(as_of, self._backend.timezone)
+            with self._backend.database.glancing() as connection:
+                found = versions.ranges(connection, names, wanted, known)
+            if {version.panel for version in found} == set(names):
+                return Validity(tuple(found))
         with self._backend.view(as_of) as view:
-            found = view.target(target).panels
-            wanted = _kinds(_type_of(found), kinds) if kinds else None
-            return Validity(tuple(versions.ranges(view.connection, found, wanted, view.revision)))
+            panels_now = view.target(target).panels
+            wanted = _kinds(_type_of(panels_now), kinds) if kinds else None
+            names = tuple(panel.panel for panel in panels_now)
+            return Validity(tuple(versions.ranges(view.connection, names, wanted, view.revision)))
 
     def _glanced(
         self, target: str, kinds: Sequence[str] | None, instant: Instant, as_of: AsOf

@@ -37,14 +37,22 @@ class Known:
     value: int | str | None = None
 
     @property
-    def parameter(self) -> int | str | None:
-        """The value of ``known`` for `select_known`; SQLite cannot be asked with more than 64 bits."""
+    def parameters(self) -> dict[str, int | str | None]:
+        """The parameters of a statement with `select_known` in it."""
+        if self.by == "newest":
+            return {}
         if self.by == "number" and isinstance(self.value, int):
-            return min(self.value, _BEYOND_REVISIONS)
-        return self.value
+            # SQLite cannot be asked with more than 64 bits.
+            return {"known": min(self.value, _BEYOND_REVISIONS)}
+        return {"known": self.value}
 
 
 NEWEST = Known("newest")
+
+
+def as_known(known: Known | int) -> Known:
+    """Return it, or the revision with that number, which is known to be there."""
+    return Known("number", known) if isinstance(known, int) else known
 
 
 def read_as_of(as_of: AsOf, timezone: tzinfo = UTC) -> Known:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from registry import schema
 from registry.errors import NotValidError
 from registry.instants import Instant
-from registry.lookup.revisions import Known, select_known
+from registry.lookup.revisions import Known, as_known, select_known
 from registry.lookup.versions import live_record, next_start, version_columns
 from registry.records import Panel, Version
 
@@ -31,12 +31,9 @@ def versions_at(
     One statement, whose cost does not depend on how many versions the panels have at the newest revision.
     As of an earlier one it also walks over what was recorded later between the instant and the answer.
     """
-    if isinstance(known, int):
-        known = Known("number", known)
+    known = as_known(known)
     parameters: dict[str, Any] = {f"kind_{number}": kind for number, kind in enumerate(kinds)}
-    parameters |= {"panels": list(panels), "instant": instant, "known": known.parameter}
-    if known.by == "newest":
-        del parameters["known"]
+    parameters |= {"panels": list(panels), "instant": instant, **known.parameters}
     rows = connection.execute(_select_holding(len(kinds), known.by), parameters).all()
     # By number: what is told of them stands in provenance documents.
     held = sorted((row for row in rows if row.id is not None), key=lambda row: row.id)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
@@ -17,7 +18,8 @@ import sqlalchemy as sa
 from registry import schema
 from registry.errors import NotFoundError
 from registry.instants import Instant
-from registry.records import Panel, Statistics, StoredFile, Version, Withdrawal
+from registry.lookup.revisions import Known, as_known, select_known
+from registry.records import Statistics, StoredFile, Version, Withdrawal
 
 
 def version_columns() -> list[sa.ColumnElement[Any]]:
@@ -101,43 +103,58 @@ def is_live(row: Any, revision: int) -> bool:
 
 
 def ranges(
-    connection: sa.Connection, panels: Sequence[Panel], kinds: Sequence[str] | None, revision: int
+    connection: sa.Connection, panels: Sequence[str], kinds: Sequence[str] | None, known: Known | int
 ) -> list[Version]:
-    """Return all validity ranges of the panels, gaps too: by panel (in the order given), kind and start."""
-    query = select_versions(revision).where(schema.visible(schema.version, revision))
+    """Return all validity ranges of the panels, gaps too: by panel (in the order given), kind and start.
+
+    One query, however many ranges there are.
+    """
+    known = as_known(known)
+    number = select_known(known.by)
+    query = select_versions(number).where(schema.visible(schema.version, number))
     if kinds is not None:
         query = query.where(schema.version.c.kind.in_(kinds))
-    return _chained(connection, query, panels, revision)
+    rows = _rows_of_panels(connection, query, panels, known.parameters)
+    ends = _ends(rows)
+    return _by_panel(panels, (live_record(row, ends[row.id]) for row in rows))
 
 
-def registered(connection: sa.Connection, panels: Sequence[Panel], revision: int) -> list[Version]:
+def registered(connection: sa.Connection, panels: Sequence[str], revision: int) -> list[Version]:
     """Return every version ever recorded of the panels, the withdrawn ones too, in the order of `ranges`.
 
     Only what is live has an end of its range: a withdrawn version has none.
     """
     query = select_versions(revision).where(schema.version.c.recorded_in <= revision)
-    return _chained(connection, query, panels, revision)
+    rows = _rows_of_panels(connection, query, panels, {})
+    ends = _ends([row for row in rows if is_live(row, revision)])
+    withdrawals = _withdrawals(connection, {row.withdrawn_in for row in rows if row.id not in ends})
+    return _by_panel(panels, (record(row, revision, ends.get(row.id), withdrawals) for row in rows))
 
 
-def _chained(
-    connection: sa.Connection, query: sa.Select[Any], panels: Sequence[Panel], revision: int
-) -> list[Version]:
-    """Give each live row the next live start of its panel and kind as its end: one query, one pass."""
+def _rows_of_panels(
+    connection: sa.Connection, query: sa.Select[Any], panels: Sequence[str], parameters: Mapping[str, Any]
+) -> Sequence[sa.Row[Any]]:
     version = schema.version
-    rows = connection.execute(
-        query.where(schema.panel.c.identifier.in_([panel.panel for panel in panels])).order_by(
-            version.c.kind, version.c.valid_from, version.c.id
-        )
-    ).all()
-    withdrawals = _withdrawals(connection, {row.withdrawn_in for row in rows if not is_live(row, revision)})
-    following: dict[tuple[str, str], int] = {}
+    of_panels = query.where(schema.panel.c.identifier.in_(panels))
+    ordered = of_panels.order_by(version.c.panel_id, version.c.kind, version.c.valid_from, version.c.id)
+    return connection.execute(ordered, parameters).all()
+
+
+def _ends(live: Sequence[sa.Row[Any]]) -> dict[int, int | None]:
+    """Return by number where each live version's range ends: at the next start of its panel and kind."""
+    following = {
+        earlier.id: later.valid_from
+        for earlier, later in pairwise(live)
+        if (earlier.identifier, earlier.kind) == (later.identifier, later.kind)
+    }
+    return {row.id: following.get(row.id) for row in live}
+
+
+def _by_panel(panels: Sequence[str], found: Iterable[Version]) -> list[Version]:
     by_panel: dict[str, list[Version]] = defaultdict(list)
-    for row in reversed(rows):
-        key = (row.identifier, row.kind)
-        by_panel[row.identifier].append(record(row, revision, following.get(key), withdrawals))
-        if is_live(row, revision):
-            following[key] = row.valid_from
-    return [version for panel in panels for version in reversed(by_panel[panel.panel])]
+    for version in found:
+        by_panel[version.panel].append(version)
+    return [version for panel in panels for version in by_panel[panel]]
 
 
 def _withdrawals(connection: sa.Connection, numbers: set[int]) -> dict[int, Withdrawal]:

@@ -273,11 +273,10 @@ def withdraw_version(change: Change, number: int) -> None:
 def note_answers(change: Change, places: Sequence[tuple[str, str, Instant]]) -> None:
     """Note for each panel, kind and start which constants answer there from now on."""
     for name, kind, instant in places:
-        panel = panels.find_panels(change.connection, [name], change.view)
         found = validity.versions_at(change.connection, [name], [kind], instant, change.view)
         later = [
             version.valid_from
-            for version in versions.ranges(change.connection, panel, [kind], change.view)
+            for version in versions.ranges(change.connection, [name], [kind], change.view)
             if version.valid_from > instant
         ]
         change.notes.append(_answer(name, kind, instant, found.get((name, kind)), min(later, default=None)))

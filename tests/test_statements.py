@@ -1,0 +1,144 @@
+"""How look-ups ask the database: how many statements, and from which index they are answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from registry.api import Registry
+from registry.database.engine import make_engine
+from registry.errors import NotFoundError, NotValidError
+from registry.lookup.validity import _select_holding
+from tests.conftest import RegistryPlace
+from tests.making import PANEL_A, PANEL_B
+
+START = "2018-01-01T00:00:00Z"
+LATER = "2019-01-01T00:00:00Z"
+DETECTOR = f"{PANEL_B}_{PANEL_A}"
+
+
+@contextmanager
+def statements(registry: Registry) -> Iterator[list[str]]:
+    """Collect what the registry says to its database meanwhile."""
+    said: list[str] = []
+
+    def listen(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        said.append(statement)
+
+    engine = registry._backend.database._engine
+    sa.event.listen(engine, "before_cursor_execute", listen)
+    try:
+        yield said
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", listen)
+
+
+@pytest.fixture
+def filled(registry: Registry) -> Registry:
+    """Two panels with constants of two kinds, which need no files to be asked for, and a tag."""
+    for panel in (PANEL_A, PANEL_B):
+        registry.panels.add(panel)
+    engine = registry._backend.database._engine
+    rows = [
+        {
+            "id": number,
+            "sha256": f"{number:064x}",
+            "detector_type": "jungfrau",
+            "kind": kind,
+            "recorded_in": 3,
+        }
+        for number, kind in enumerate(("gain", "offset"), start=1)
+    ]
+    versions = [
+        {"panel": panel, "kind": kind, "constants": constants, "id": 2 * panel + constants - 2}
+        for panel in (1, 2)
+        for constants, kind in enumerate(("gain", "offset"), start=1)
+    ]
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                "INSERT INTO revision SELECT 3, recorded_at, author, database_role, host, command, comment,"
+                " software FROM revision WHERE number = 2"
+            )
+        )
+        connection.execute(sa.table("constants", *(sa.column(name) for name in rows[0])).insert(), rows)
+        connection.execute(
+            sa.text(
+                "INSERT INTO version (id, recorded_in, panel_id, kind, valid_from, constants_id,"
+                " nonfinite_allowed) VALUES (:id, 3, :panel, :kind, 1514764800000000, :constants, false)"
+            ),
+            versions,
+        )
+    registry.tags.add("first")
+    return registry
+
+
+@pytest.mark.parametrize("as_of", [None, 3, "first", "4", "9999"])
+def test_what_holds_is_asked_by_one_statement(filled: Registry, as_of: str | int | None) -> None:
+    with statements(filled) as said:
+        if as_of == "9999":
+            with pytest.raises(NotFoundError, match="there is no revision 9999; 1 to 4 are known"):
+                filled.validity(DETECTOR, at=LATER, as_of=as_of)
+            return
+        found = filled.validity(DETECTOR, at=LATER, as_of=as_of).versions
+    assert [(version.panel, version.kind) for version in found] == [
+        (PANEL_B, "gain"),
+        (PANEL_B, "offset"),
+        (PANEL_A, "gain"),
+        (PANEL_A, "offset"),
+    ]
+    assert len(said) == 1
+
+
+def test_all_ranges_are_asked_by_one_query(filled: Registry) -> None:
+    for as_of in (None, 3, "first"):
+        with statements(filled) as said:
+            assert len(filled.validity(DETECTOR, as_of=as_of).versions) == 4
+        assert len(said) == 1
+    with statements(filled) as said:
+        assert [version.kind for version in filled.validity(PANEL_A, kinds=["offset"]).versions] == ["offset"]
+    assert len(said) == 1
+
+
+def test_an_instant_as_of_which_is_asked_costs_no_statement_of_its_own(filled: Registry) -> None:
+    moment = filled.log()[0].recorded_at
+    with statements(filled) as said:
+        assert len(filled.validity(DETECTOR, at=LATER, as_of=moment).versions) == 4
+    assert len(said) == 1
+
+
+def test_what_is_missing_is_explained_as_of_the_same_revision(filled: Registry) -> None:
+    with pytest.raises(
+        NotValidError, match=f"no gain of {PANEL_B} is valid at {LATER}; no version of any kind"
+    ):
+        filled.validity(DETECTOR, at=LATER, as_of=2)
+    with pytest.raises(NotFoundError, match=f"panel {PANEL_B} is not known"):
+        filled.validity(DETECTOR, at=LATER, as_of=1)
+    assert filled.validity(PANEL_A, as_of=1).versions == ()
+    with pytest.raises(NotValidError, match=f"the first begins {START}"):
+        filled.validity(DETECTOR, at="2017-12-31T23:59:59.999999Z")
+
+
+def test_sqlite_finds_live_versions_in_their_own_index_and_others_in_the_one_that_covers(
+    sqlite_place: RegistryPlace,
+) -> None:
+    engine = make_engine(sqlite_place.database)
+
+    def plan(query: sa.Select[Any]) -> list[str]:
+        values = {"literal_binds": True, "render_postcompile": True}
+        text = query.params(panels=[PANEL_A], known=1, instant=1, kind_0="gain").compile(
+            engine, compile_kwargs=values
+        )
+        with engine.connect() as connection:
+            rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}").all()
+        return [row[3] for row in rows if "probe" in row[3] or "later" in row[3]]
+
+    newest, earlier = plan(_select_holding(1, "newest")), plan(_select_holding(1, "number"))
+    engine.dispose()
+    assert len(newest) == len(earlier) == 2
+    assert all("INDEX uq_version_live" in line for line in newest)
+    assert all("USING COVERING INDEX ix_version_as_of" in line for line in earlier)
