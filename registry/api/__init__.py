@@ -314,6 +314,27 @@ class Registry:
         """Return in a line each how the database's schema differs from the one of this software."""
         return self._backend.database.differences()
 
+    def grant(
+        self, *, readers: Sequence[str] = (), writers: Sequence[str] = (), apply: bool = False
+    ) -> list[str]:
+        """Return the SQL that lets PostgreSQL's roles ask, or ask and record, and nothing else.
+
+        Parameters
+        ----------
+        apply
+            Execute it too, in one transaction; the tables must be ours.
+
+        Raises
+        ------
+        RequestError
+            The database is SQLite, which has no roles, or a role is named as both.
+        NotFoundError
+            The server has no such role.
+        UnavailableError
+            The tables are somebody else's.
+        """
+        return self._backend.database.grant(readers, writers, apply=apply)
+
     def log(self, target: str | None = None, *, as_of: AsOf = None) -> list[Revision]:
         """Return the revisions, the newest first; with `target`, those that touched its panels."""
         with self._backend.view(as_of) as view:

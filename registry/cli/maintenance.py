@@ -127,6 +127,33 @@ def check(ctx: typer.Context, json: Json = False) -> None:
         output.print_text("the schema and its guards are those of this software")
 
 
+@database.command("grant")
+def grant(
+    ctx: typer.Context,
+    readers: Annotated[
+        list[str] | None, typer.Option("--reader", metavar="ROLE", help="May ask and export; several times.")
+    ] = None,
+    writers: Annotated[
+        list[str] | None, typer.Option("--writer", metavar="ROLE", help="May record as well; several times.")
+    ] = None,
+    apply: Annotated[bool, typer.Option("--apply", help="Execute the SQL; else it is only printed.")] = False,
+    json: Json = False,
+) -> None:
+    """Print the SQL that makes PostgreSQL's roles readers and writers.
+
+    What a role had before on the registry's tables is taken away first. Again after an upgrade.
+    """
+    with registry_at(ctx) as registry:
+        statements = registry.grant(readers=readers or (), writers=writers or (), apply=apply)
+    if json:
+        output.print_json({"statements": statements, "applied": apply})
+    else:
+        for statement in statements:
+            output.print_text(f"{statement};")
+    if apply:
+        output.remark(notes=["applied"])
+
+
 @tag.command("add")
 def add_tag(
     ctx: typer.Context,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from registry import instants, schema
 from registry.authorship import Signature
-from registry.database import migrations
+from registry.database import migrations, roles
 from registry.database.change import Change, Row
 from registry.database.engine import (
     glance,
@@ -94,6 +94,14 @@ class Database:
         """Return in a line each how the live schema differs from the one of this software."""
         with self.reading() as connection:
             return migrations.differences(connection)
+
+    def grant(self, readers: Sequence[str], writers: Sequence[str], *, apply: bool) -> list[str]:
+        """Return the statements that make roles readers and writers, executed if asked; see `roles.grants`."""
+        with refusals(self.url), writers_turn(self._engine) as connection:
+            statements = roles.grants(connection, readers, writers)
+            if apply:
+                roles.apply_grants(connection, statements)
+        return statements
 
     def close(self) -> None:
         """Close all connections."""

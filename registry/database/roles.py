@@ -1,0 +1,96 @@
+"""Who may do what on PostgreSQL: the grants that make a role a reader or a writer, and nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from registry import schema
+from registry.errors import NotFoundError, RequestError, UnavailableError
+from registry.identifiers import shown
+
+
+def grants(connection: sa.Connection, readers: Sequence[str], writers: Sequence[str]) -> list[str]:
+    """Return the statements that let readers ask, and writers record facts and withdraw them, and nothing else.
+
+    A writer gets no UPDATE but of ``withdrawn_in``, and neither gets DELETE or TRUNCATE: the triggers would
+    refuse these anyway. What either had before is taken away first, so that a writer can become a reader.
+
+    Raises
+    ------
+    RequestError
+        The database is SQLite, which knows no roles, or a role is to be both.
+    NotFoundError
+        The server has no such role; those that it has are named.
+    """
+    if connection.dialect.name != "postgresql":
+        raise RequestError(
+            "SQLite has no roles: who may write the file and its folder may write the registry"
+        )
+    both = sorted(set(readers) & set(writers))
+    if both:
+        raise RequestError(f"role {both[0]} is named as reader and as writer; a writer reads as well")
+    if not readers and not writers:
+        raise RequestError(
+            "whom? give --reader ROLE, --writer ROLE, or both; each may be given several times"
+        )
+    _refuse_unknown(connection, [*readers, *writers])
+    place = _quoted(connection, str(connection.execute(sa.text("SELECT current_schema()")).scalar_one()))
+    made = [_of_reader(_quoted(connection, role), place) for role in dict.fromkeys([*readers, *writers])]
+    made += [_of_writer(_quoted(connection, role), place) for role in dict.fromkeys(writers)]
+    return [statement for statements in made for statement in statements]
+
+
+def apply_grants(connection: sa.Connection, statements: Sequence[str]) -> None:
+    """Execute the statements.
+
+    Raises
+    ------
+    UnavailableError
+        The tables are another role's: PostgreSQL would only warn, and grant nothing.
+    """
+    owner = connection.execute(
+        sa.text(
+            "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = 'revision'::regclass"
+            " AND NOT pg_has_role(relowner, 'USAGE')"
+        )
+    ).scalar_one_or_none()
+    if owner is not None:
+        raise UnavailableError(f"the registry's tables belong to role {shown(owner)}, which alone can grant")
+    for statement in statements:
+        connection.exec_driver_sql(statement.replace("%", "%%"))
+
+
+def _of_reader(role: str, place: str) -> list[str]:
+    return [
+        f"GRANT USAGE ON SCHEMA {place} TO {role}",
+        f"REVOKE ALL ON ALL TABLES IN SCHEMA {place} FROM {role}",
+        f"GRANT SELECT ON ALL TABLES IN SCHEMA {place} TO {role}",
+    ]
+
+
+def _of_writer(role: str, place: str) -> list[str]:
+    tables = schema.metadata.sorted_tables
+    recorded = ", ".join(f"{place}.{table.name}" for table in tables if table is not schema.registry)
+    facts = ", ".join(f"{place}.{table.name}" for table in tables if table.info.get("fact"))
+    return [
+        f"GRANT INSERT ON {recorded} TO {role}",
+        f"GRANT UPDATE (withdrawn_in) ON {facts} TO {role}",
+    ]
+
+
+def _quoted(connection: sa.Connection, name: str) -> str:
+    return connection.dialect.identifier_preparer.quote_identifier(name)
+
+
+def _refuse_unknown(connection: sa.Connection, roles: Sequence[str]) -> None:
+    query = sa.text("SELECT rolname FROM pg_roles WHERE rolname NOT LIKE 'pg\\_%' ORDER BY rolname")
+    known = list(connection.execute(query).scalars())
+    unknown = [role for role in roles if role not in known]
+    if unknown:
+        raise NotFoundError(
+            f"the server has no role {shown(unknown[0])}; known: {', '.join(known)}",
+            roles=unknown,
+            known=known,
+        )

@@ -1,0 +1,205 @@
+"""PostgreSQL's roles: a reader asks and exports, a writer records as well, and neither can do anything else."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from typer.testing import CliRunner
+
+from registry.api import Registry, open_registry
+from registry.cli import app
+from registry.errors import NotFoundError, RequestError, UnavailableError
+from tests.conftest import RegistryPlace, new_place
+from tests.making import PANEL_A, PANEL_B, panel_folder
+
+START, LATER = "2018-01-01T00:00:00Z", "2019-01-01T00:00:00Z"
+PASSWORD = "not a secret"  # noqa: S105 - of roles that live as long as a test
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RegistryPlace]:
+    yield from new_place(request, tmp_path, "postgresql")
+
+
+@dataclass
+class Roles:
+    """Two roles that may log in, and the registry as each of them sees it."""
+
+    place: RegistryPlace
+    reader: str
+    writer: str
+
+    def url(self, role: str) -> str:
+        url = sa.make_url(self.place.database).set(username=role, password=PASSWORD)
+        return url.render_as_string(hide_password=False)
+
+    def open(self, role: str) -> Registry:
+        return open_registry(self.url(role), self.place.store)
+
+    def engine(self, role: str) -> sa.Engine:
+        return sa.create_engine(sa.make_url(self.url(role)).set(drivername="postgresql+psycopg"))
+
+
+@pytest.fixture
+def roles(place: RegistryPlace) -> Iterator[Roles]:
+    number = f"{os.getpid()}_{next(_numbers)}"
+    made = Roles(place, f"Reader {number}", f"writer_{number}")  # the first must be quoted
+    names = [f'"{made.reader}"', f'"{made.writer}"']
+    engine = place.engine()
+    with engine.begin() as connection:
+        for name in names:
+            connection.execute(sa.text(f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'"))
+    yield made
+    with engine.begin() as connection:
+        for name in names:
+            connection.execute(sa.text(f"DROP OWNED BY {name}"))
+            connection.execute(sa.text(f"DROP ROLE {name}"))
+    engine.dispose()
+
+
+@pytest.fixture
+def granted(roles: Roles, tmp_path: Path) -> Roles:
+    """A registry with a panel, constants and a run, and both roles granted what is theirs."""
+    with roles.place.open() as registry:
+        registry.panels.add(PANEL_A)
+        registry.versions.add(PANEL_A, panel_folder(tmp_path / "constants"), valid_from=START)
+        registry.grant(readers=[roles.reader], writers=[roles.writer], apply=True)
+    return roles
+
+
+def _refused(engine: sa.Engine, statement: str) -> str:
+    with engine.connect() as connection, pytest.raises(sa.exc.DBAPIError) as raised:
+        connection.execute(sa.text(statement))
+    return str(raised.value.orig)
+
+
+def test_before_any_grant_a_role_can_ask_nothing(roles: Roles) -> None:
+    with pytest.raises(UnavailableError, match="permission denied"):
+        roles.open(roles.reader)
+
+
+def test_a_reader_asks_and_exports_and_the_export_is_not_recorded(granted: Roles, tmp_path: Path) -> None:
+    with granted.open(granted.reader) as registry:
+        assert len(registry.validity(PANEL_A, at=LATER).versions) == 2
+        made = registry.export(PANEL_A, tmp_path / "out", at=LATER)
+        assert [Path(output.path).name for output in made.outputs] == ["pixel_gain.npy", "pixel_offset.npy"]
+        assert not made.recorded
+        (note,) = made.notes
+        assert note.startswith("the export is not recorded")
+        assert "permission denied" in note
+        with pytest.raises(UnavailableError, match="permission denied"):
+            registry.panels.add(PANEL_B)
+    with granted.place.open() as registry:
+        assert registry.log()[0].revision == 2
+
+
+def test_a_reader_can_change_nothing_by_sql(granted: Roles) -> None:
+    engine = granted.engine(granted.reader)
+    owner = granted.place.engine()
+    for table in sa.inspect(owner).get_table_names():
+        for statement in (
+            f"INSERT INTO {table} SELECT * FROM {table}",
+            f"UPDATE {table} SET {sa.inspect(owner).get_columns(table)[0]['name']} = NULL",
+            f"DELETE FROM {table}",
+            f"TRUNCATE {table} CASCADE",
+            f"DROP TABLE {table}",
+            f"ALTER TABLE {table} DISABLE TRIGGER ALL",
+        ):
+            said = _refused(engine, statement)
+            assert "permission denied" in said or "must be owner" in said, statement
+    for statement in ("CREATE TABLE mine (id INTEGER)", "DROP FUNCTION calreg_refuse() CASCADE"):
+        said = _refused(engine, statement)
+        assert "permission denied" in said or "must be owner" in said, statement
+    engine.dispose()
+    owner.dispose()
+
+
+def test_a_writer_records_and_withdraws_and_the_log_names_its_role(granted: Roles, tmp_path: Path) -> None:
+    with granted.open(granted.writer) as registry:
+        registry.panels.add(PANEL_B, alias="M068")
+        registry.versions.withdraw(1, comment="measured with the wrong tube")
+        registry.runs.add("exp=xcsls3716:run=631", begin=LATER)
+        registry.tags.add("summer")
+        (gap,) = registry.versions.gap(PANEL_A, valid_from=START, kinds=["gain"], comment="no gain").versions
+        assert gap.recorded_in == registry.log()[0].revision
+        assert registry.log()[0].database_role == granted.writer
+        assert registry.export(PANEL_A, tmp_path / "out", at=LATER, types=["pixel_offset"]).recorded
+
+
+def test_a_writer_cannot_edit_or_delete_by_sql_nor_switch_a_guard_off(granted: Roles) -> None:
+    engine = granted.engine(granted.writer)
+    for statement in (
+        "UPDATE version SET valid_from = 0",
+        "UPDATE revision SET author = 'nobody'",
+        "UPDATE version SET withdrawn_in = 1",
+        "DELETE FROM version",
+        "TRUNCATE version CASCADE",
+        "DROP TRIGGER version_update ON version",
+        "ALTER TABLE version DISABLE TRIGGER ALL",
+        "SET session_replication_role = replica",
+        "DROP TABLE export_input",
+        "INSERT INTO registry VALUES ('another', 0)",
+        "UPDATE alembic_version SET version_num = '0001'",
+    ):
+        said = _refused(engine, statement)
+        assert any(words in said for words in ("permission denied", "must be owner", "append-only")), said
+    engine.dispose()
+
+
+def test_a_writer_that_is_granted_reading_only_stops_writing(granted: Roles) -> None:
+    with granted.place.open() as registry:
+        registry.grant(readers=[granted.writer], apply=True)
+    with granted.open(granted.writer) as registry, pytest.raises(UnavailableError, match="permission denied"):
+        registry.tags.add("autumn")
+
+
+def test_without_apply_the_sql_is_printed_and_nothing_changes(roles: Roles) -> None:
+    arguments = ["database", "grant", "--reader", roles.reader, "--writer", roles.writer]
+    result = CliRunner().invoke(app, arguments, env=roles.place.environment)
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert all(line.startswith(("GRANT ", "REVOKE ")) and line.endswith(";") for line in lines)
+    assert any(f'GRANT SELECT ON ALL TABLES IN SCHEMA "public" TO "{roles.reader}"' in line for line in lines)
+    assert not any("INSERT" in line and roles.reader in line for line in lines)
+    with pytest.raises(UnavailableError, match="permission denied"):
+        roles.open(roles.reader)
+    result = CliRunner().invoke(app, [*arguments, "--apply", "--json"], env=roles.place.environment)
+    assert result.exit_code == 0, result.output
+    assert '"applied": true' in result.stdout
+    with roles.open(roles.reader) as registry:
+        assert registry.panels.list() == []
+
+
+def test_who_does_not_own_the_tables_cannot_grant(granted: Roles) -> None:
+    with (
+        granted.open(granted.writer) as registry,
+        pytest.raises(
+            UnavailableError, match=r"the registry's tables belong to role .*, which alone can grant"
+        ),
+    ):
+        registry.grant(writers=[granted.reader], apply=True)
+
+
+def test_a_role_that_is_not_there_is_named_with_those_that_are(roles: Roles) -> None:
+    with roles.place.open() as registry:
+        with pytest.raises(NotFoundError, match=f"the server has no role 'nobody'; known: .*{roles.writer}"):
+            registry.grant(readers=["nobody"], apply=True)
+        with pytest.raises(RequestError, match="is named as reader and as writer"):
+            registry.grant(readers=[roles.reader], writers=[roles.reader])
+        with pytest.raises(RequestError, match="whom"):
+            registry.grant()
+
+
+def test_sqlite_has_no_roles(sqlite_place: RegistryPlace) -> None:
+    result = CliRunner().invoke(app, ["database", "grant", "--reader", "me"], env=sqlite_place.environment)
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "error: SQLite has no roles: who may write the file and its folder may write the registry\n"
+    )
