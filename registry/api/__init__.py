@@ -19,7 +19,7 @@ from registry.api.panels import Aliases, Panels
 from registry.api.runs import Detectors, Runs
 from registry.api.tags import Tags
 from registry.api.versions import Versions
-from registry.database import create_database, upgrade_database
+from registry.database import cautions, create_database, upgrade_database
 from registry.identifiers import is_m_number, parse_m_number
 from registry.lookup import history
 from registry.lookup.panels import aliases, find_panels
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     # numpy comes with these: a look-up does without.
     from registry.api.exports import DetectorConstants
 
-__all__ = ["Registry", "create_registry", "open_registry", "upgrade_database"]
+__all__ = ["Registry", "cautions", "create_registry", "open_registry", "upgrade_database"]
 
 
 def open_registry(

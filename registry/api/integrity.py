@@ -12,6 +12,7 @@ from pathlib import Path
 from registry import provenance
 from registry.api.backend import Backend, View, open_backend
 from registry.api.replaying import arrays_of, store_of
+from registry.database import cautions
 from registry.errors import (
     ConflictError,
     CorruptionError,
@@ -52,8 +53,9 @@ def verify(backend: Backend, progress: Progress) -> Verification:
                 problems.append(Problem(sha256, str(store.path(sha256)), problem))
     problems += [Problem(None, backend.database.name, each) for each in backend.database.differences()]
     unreferenced = sum(path.stem not in sizes for path in store.objects())
-    notes = (f"{unreferenced} files in the store are referred to by nothing",) if unreferenced else ()
-    return Verification(checked=len(sizes) + len(stated), problems=tuple(problems), notes=notes)
+    notes = [f"{unreferenced} files in the store are referred to by nothing"] if unreferenced else []
+    notes += cautions(backend.database.url)
+    return Verification(checked=len(sizes) + len(stated), problems=tuple(problems), notes=tuple(notes))
 
 
 def verify_export(

@@ -20,7 +20,7 @@ tag = new_group(help="Names for revisions.")
 
 def init(ctx: typer.Context, json: Json = False) -> None:
     """Make the database and the store, or upgrade them."""
-    from registry.api import create_registry
+    from registry.api import cautions, create_registry
     from registry.secrets import masked
     from registry.settings import find_settings
 
@@ -32,6 +32,7 @@ def init(ctx: typer.Context, json: Json = False) -> None:
     else:
         for name, value in answer.items():
             output.print_text(f"{name:<9} {value}")
+    output.remark(warnings=cautions(settings.database))
 
 
 def import_tree(

@@ -21,11 +21,12 @@ from registry.database.engine import (
     use_write_ahead_log,
     writers_turn,
 )
+from registry.database.location import network_file_system
 from registry.errors import ConflictError, UnavailableError
 from registry.secrets import masked
 from registry.settings import sqlite_file
 
-__all__ = ["Change", "Database", "Row", "create_database", "upgrade_database"]
+__all__ = ["Change", "Database", "Row", "cautions", "create_database", "upgrade_database"]
 
 
 class Database:
@@ -88,7 +89,9 @@ class Database:
             recorded is handed out.
         """
         with refusals(self.url), writers_turn(self._engine, dry_run=dry_run) as connection:
-            yield Change(connection, signature, comment)
+            change = Change(connection, signature, comment)
+            change.warnings += cautions(self.url)
+            yield change
 
     def differences(self) -> list[str]:
         """Return in a line each how the live schema differs from the one of this software."""
@@ -106,6 +109,19 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
+
+
+def cautions(url: str) -> list[str]:
+    """Return what is risky about the place of a database, a sentence each."""
+    file = sqlite_file(url)
+    sort = None if file is None else network_file_system(file)
+    if sort is None:
+        return []
+    caution = (
+        f"{file} lies on {sort}, a file system of a network, where SQLite's locks may not hold:"
+        " two writers can damage it; use a local disk, or PostgreSQL"
+    )
+    return [caution]
 
 
 def create_database(url: str, store_owner: str | None) -> str:
