@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from registry.errors import InstantError
 from registry.identifiers import shown
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -77,6 +81,20 @@ def instant_of(moment: datetime) -> Instant:
     return microseconds
 
 
+def instant_of_epoch(seconds: int | Decimal) -> Instant:
+    """Return the instant so many seconds after 1970-01-01T00:00:00Z, to the nearest microsecond.
+
+    Raises
+    ------
+    InstantError
+        It is outside the years 1 to 9999.
+    """
+    # Compared before it is multiplied or made whole: a decimal number may have any exponent.
+    if not _EARLIEST <= seconds <= _LATEST or not _EARLIEST <= (exact := seconds * 1_000_000) <= _LATEST:
+        raise InstantError(f"{shown(str(seconds))} seconds after 1970 is outside the years 1 to 9999 in UTC")
+    return Instant(round(exact))
+
+
 def zone(name: str) -> tzinfo:
     """Return the time zone of that IANA name, as in ``America/Los_Angeles``.
 
@@ -106,11 +124,26 @@ def parse_instant(text: str, timezone: tzinfo = UTC) -> Instant:
     """
     if _STAMP.fullmatch(text):
         return _instant_of_stamp(text, timezone)
-    parts = _ISO.fullmatch(text)
-    if not parts:
+    if not _ISO.fullmatch(text):
         raise InstantError(
             f"{shown(text)} is no instant: a stamp of 14 digits (YYYYMMDDHHMMSS) or an ISO 8601 time with its"
             " offset (2017-10-25T00:00:00Z) is expected" + _digits_counted(text)
+        )
+    return parse_iso(text)
+
+
+def parse_iso(text: str) -> Instant:
+    """Read an ISO 8601 text with its offset, and nothing else.
+
+    Raises
+    ------
+    InstantError
+        The text is none, has no offset, is finer than a microsecond, or names a time that does not exist.
+    """
+    parts = _ISO.fullmatch(text)
+    if not parts:
+        raise InstantError(
+            f"{shown(text)} is no ISO 8601 time with its offset, as in 2017-10-25T00:00:00-07:00"
         )
     if parts["offset"] is None:
         raise InstantError(f"{shown(text)} has no UTC offset; add Z or one like -07:00")

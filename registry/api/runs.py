@@ -8,7 +8,6 @@ from registry.api.backend import At, Backend
 from registry.database import Change
 from registry.detectors import parse_detector_id
 from registry.identifiers import Dataset, parse_experiment, parse_run_number, parse_source
-from registry.importers.dataset_table import read_dataset_table
 from registry.lookup import runs
 from registry.lookup.revisions import AsOf, refuse_no_comment
 from registry.records import Configuration, Detector, Outcome, Run
@@ -36,11 +35,38 @@ class Runs:
         ConflictError
             Rows contradict each other or what is recorded; all are listed.
         """
+        from registry.importers.dataset_table import read_dataset_table
+
         table = read_dataset_table(Path(path))
 
         def act(change: Change) -> None:
             state_configurations(change, table.configurations, supersede=False)
             state_runs(change, table.runs, supersede=False)
+
+        return self._backend.change(act, comment, dry_run=dry_run)
+
+    def import_logbook(
+        self, path: str | Path, experiment: str, *, comment: str | None = None, dry_run: bool = False
+    ) -> Outcome:
+        """Record the runs that a logbook lists for an experiment, as one revision.
+
+        A run that is known without a begin or an end receives it; one that is known with other times is a
+        conflict, and `add` supersedes it.
+
+        Raises
+        ------
+        RequestError
+            It is no logbook's list, or entries cannot be understood; all are listed.
+        ConflictError
+            Runs are known with other times; all are listed.
+        """
+        from registry.importers.logbook import read_logbook
+
+        listed = read_logbook(Path(path), parse_experiment(experiment))
+
+        def act(change: Change) -> None:
+            change.notes += listed.notes
+            state_runs(change, listed.runs, supersede=False)
 
         return self._backend.change(act, comment, dry_run=dry_run)
 

@@ -38,14 +38,25 @@ LastRun = Annotated[int | None, typer.Option("--last-run", metavar="M", help="Th
 @run.command("import")
 def import_runs(
     ctx: typer.Context,
-    table: Annotated[Path, typer.Argument(metavar="FILE", help="A table of datasets.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A table of datasets, or a logbook's list of runs (JSON).")
+    ],
+    experiment: Annotated[
+        str | None,
+        typer.Option(
+            "--experiment", metavar="E", help="Whose runs the logbook lists; a table says it itself."
+        ),
+    ] = None,
     comment: Comment = None,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Record the runs and detectors of a table of datasets."""
+    """Record the runs and detectors of a table of datasets, or the runs that a logbook lists."""
     with registry_at(ctx) as registry:
-        outcome = registry.runs.import_table(table, comment=comment, dry_run=dry_run)
+        if experiment is None:
+            outcome = registry.runs.import_table(file, comment=comment, dry_run=dry_run)
+        else:
+            outcome = registry.runs.import_logbook(file, experiment, comment=comment, dry_run=dry_run)
     report(outcome, as_json=json)
 
 

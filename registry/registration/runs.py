@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
 from registry import schema
-from registry.database import Change
+from registry.database import Change, Row
 from registry.errors import ConflictError, RequestError
 from registry.identifiers import Dataset
 from registry.instants import Instant
 from registry.lookup.revisions import refuse_no_comment
 from registry.lookup.runs import find_run, run_of
-from registry.records import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,13 @@ class RunStatement:
     begin: Instant | None = None
     end: Instant | None = None
 
+    @property
+    def backwards(self) -> str | None:
+        """The sentence that says so where the run ends before it begins."""
+        if self.begin is None or self.end is None or self.begin <= self.end:
+            return None
+        return f"{self.dataset} ends at {self.end}, before it begins at {self.begin}"
+
 
 def state_runs(change: Change, statements: Sequence[RunStatement], *, supersede: bool) -> None:
     """Record runs; one that is known without a begin or end receives it.
@@ -32,90 +40,106 @@ def state_runs(change: Change, statements: Sequence[RunStatement], *, supersede:
     Raises
     ------
     ConflictError
-        A run is known with another begin or end and `supersede` is not set; all such are listed.
+        A run is known with another begin or end, or was withdrawn, and `supersede` is not set; or the batch
+        contradicts itself. All such are listed.
     RequestError
-        A run ends before it begins; `supersede` without a comment.
+        Runs end before they begin; `supersede` without a comment.
     """
     if supersede:
         refuse_no_comment(change.comment, "--supersede")
-    conflicts = []
-    for statement in statements:
-        _refuse_backwards(statement)
-        known = run_of(change.connection, statement.dataset, change.view)
-        conflict = _conflict(change, known, statement)
-        if conflict is not None and not supersede:
+    earlier = _recorded_before(change, statements)
+    first: dict[Dataset, RunStatement] = {}
+    conflicts: list[str] = []
+    new: list[RunStatement] = []
+    withdrawn: list[int] = []
+    for said in statements:
+        known = first.setdefault(said.dataset, said)
+        if known is not said:
+            conflicts += [f"{said.dataset} is stated twice, with other times"] if known != said else []
+            continue
+        rows = earlier[said.dataset]
+        live = next((row for row in rows if row.withdrawn_in is None), None)
+        conflict = None if supersede else _conflict(said, rows, live)
+        if conflict is not None:
             conflicts.append(conflict)
-        elif known is None or conflict is not None or _adds(known, statement):
-            _replace(change, known, statement)
+        elif live is None or _adds(said, live) or _contradicts(said, live):
+            new.append(_completed(said, live))
+            withdrawn += [live.id] if live is not None else []
+    _refuse(conflicts, [each.backwards for each in (*first.values(), *new) if each.backwards is not None])
+    if withdrawn:
+        change.withdraw(schema.run, withdrawn)
+    change.record(schema.run, [_row(each) for each in new])
+
+
+def _recorded_before(change: Change, statements: Sequence[RunStatement]) -> dict[Dataset, list[Any]]:
+    """Return the rows ever recorded of each run, the oldest first."""
+    run = schema.run
+    experiments = {each.dataset.experiment for each in statements}
+    query = sa.select(run).where(run.c.experiment.in_(experiments)).order_by(run.c.id)
+    rows = defaultdict(list)
+    for row in change.connection.execute(query):
+        rows[Dataset(row.experiment, row.number)].append(row)
+    return rows
+
+
+def _conflict(said: RunStatement, rows: Sequence[Any], live: Any) -> str | None:
+    """Return what speaks against recording the run as it is said: other times, or its own withdrawal."""
+    mend = f"calreg run add {said.dataset} --supersede with a comment"
+    if live is not None and _contradicts(said, live):
+        was, wanted = _times(live.begin_at, live.end_at), _times(said.begin, said.end)
+        return f"{said.dataset} is known with {was}, not {wanted}; {mend} replaces it"
+    same = [row.withdrawn_in for row in rows if (row.begin_at, row.end_at) == (said.begin, said.end)]
+    if live is None and same:
+        return f"{said.dataset} was recorded so before, and revision {max(same)} withdrew it; {mend} brings it back"
+    return None
+
+
+def _contradicts(said: RunStatement, live: Any) -> bool:
+    return any(
+        old is not None and new is not None and old != new
+        for old, new in ((live.begin_at, said.begin), (live.end_at, said.end))
+    )
+
+
+def _adds(said: RunStatement, live: Any) -> bool:
+    return (live.begin_at is None and said.begin is not None) or (
+        live.end_at is None and said.end is not None
+    )
+
+
+def _completed(said: RunStatement, live: Any) -> RunStatement:
+    """Return the statement with what was known before and is not spoken of now."""
+    if live is None:
+        return said
+    begin = live.begin_at if said.begin is None else said.begin
+    end = live.end_at if said.end is None else said.end
+    return RunStatement(said.dataset, _instant(begin), _instant(end))
+
+
+def _instant(value: int | None) -> Instant | None:
+    return None if value is None else Instant(value)
+
+
+def _times(begin: int | None, end: int | None) -> str:
+    said = "not known" if begin is None else str(Instant(begin))
+    return f"begin {said}" + ("" if end is None else f" and end {Instant(end)}")
+
+
+def _refuse(conflicts: Sequence[str], backwards: Sequence[str]) -> None:
+    if backwards:
+        distinct = list(dict.fromkeys(backwards))
+        raise RequestError.all_of("runs end before they begin", distinct, runs=distinct)
     if conflicts:
         raise ConflictError.all_of("runs conflict", conflicts, conflicts=conflicts)
 
 
-def _conflict(change: Change, known: Run | None, said: RunStatement) -> str | None:
-    """Return what speaks against recording the run as it is said: other times, or its own withdrawal."""
-    mend = f"calreg run add {said.dataset} --supersede with a comment"
-    if known is not None and _contradicts(known, said):
-        was, wanted = _times(known.begin, known.end), _times(said.begin, said.end)
-        return f"{said.dataset} is known with {was}, not {wanted}; {mend} replaces it"
-    revision = _withdrawn_in(change, said) if known is None else None
-    if revision is not None:
-        return f"{said.dataset} was recorded so before, and revision {revision} withdrew it; {mend} brings it back"
-    return None
-
-
-def _withdrawn_in(change: Change, said: RunStatement) -> int | None:
-    run = schema.run
-    return change.connection.execute(
-        sa.select(sa.func.max(run.c.withdrawn_in)).where(
-            run.c.experiment == said.dataset.experiment,
-            run.c.number == said.dataset.run,
-            run.c.begin_at.is_not_distinct_from(said.begin),
-            run.c.end_at.is_not_distinct_from(said.end),
-        )
-    ).scalar()
-
-
-def _refuse_backwards(statement: RunStatement) -> None:
-    if statement.begin is not None and statement.end is not None and statement.end < statement.begin:
-        raise RequestError(
-            f"{statement.dataset} ends at {statement.end}, before it begins at {statement.begin}"
-        )
-
-
-def _contradicts(known: Run, said: RunStatement) -> bool:
-    return any(
-        old is not None and new is not None and old != new
-        for old, new in ((known.begin, said.begin), (known.end, said.end))
-    )
-
-
-def _adds(known: Run, said: RunStatement) -> bool:
-    return (known.begin is None and said.begin is not None) or (known.end is None and said.end is not None)
-
-
-def _times(begin: Instant | None, end: Instant | None) -> str:
-    return f"begin {begin or 'not known'}" + (f" and end {end}" if end is not None else "")
-
-
-def _replace(change: Change, known: Run | None, statement: RunStatement) -> None:
-    run = schema.run
-    begin, end = statement.begin, statement.end
-    if known is not None:
-        _withdraw(change, statement.dataset)
-        begin = known.begin if begin is None else begin
-        end = known.end if end is None else end
-        _refuse_backwards(RunStatement(statement.dataset, begin, end))
-    change.record(
-        run,
-        [
-            {
-                "experiment": statement.dataset.experiment,
-                "number": statement.dataset.run,
-                "begin_at": begin,
-                "end_at": end,
-            }
-        ],
-    )
+def _row(statement: RunStatement) -> Row:
+    return {
+        "experiment": statement.dataset.experiment,
+        "number": statement.dataset.run,
+        "begin_at": statement.begin,
+        "end_at": statement.end,
+    }
 
 
 def _withdraw(change: Change, dataset: Dataset) -> None:
