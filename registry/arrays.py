@@ -58,6 +58,13 @@ def check_file(
         The file cannot be read.
     """
     content = _read_bounded(path, math.prod(detector.panel_shape) * np.dtype(kind.dtype).itemsize)
+    return check_content(content, path, detector, kind, allow_nonfinite=allow_nonfinite)
+
+
+def check_content(
+    content: bytes, path: Path, detector: DetectorType, kind: Kind, *, allow_nonfinite: bool = False
+) -> CheckedFile:
+    """Check the bytes of a panel's file, which lies or could lie at `path`; see `check_file`."""
     array = parse_array(content, path, detector.panel_shape, kind.dtype)
     statistics = statistics_of(array)
     if statistics.nonfinite and not allow_nonfinite:

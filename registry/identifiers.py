@@ -17,6 +17,7 @@ _LARGEST_RUN = 2**31 - 1
 
 _HEXADECIMAL = re.compile(r"(0[xX])?[0-9a-fA-F]+")
 _LOOSE_M_NUMBER = re.compile(r"[mM]([0-9]{1,6})")
+_M_NUMBER_IN_NAME = re.compile(r"(?:(?<![A-Z0-9])M|(?<![A-Za-z0-9])m)([0-9]{1,6})(?![0-9])")
 _EXPERIMENT = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _RUN = re.compile(r"[1-9][0-9]{0,9}")
 _SOURCE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}\.[0-9]{1,9}:[A-Za-z][A-Za-z0-9_]{0,63}\.[0-9]{1,9}")
@@ -135,6 +136,11 @@ def parse_m_number(text: str) -> str:
     raise IdentifierError(
         f"{shown(text)} is no M-number: M and three digits or more are expected, as in M068"
     )
+
+
+def m_numbers_in(name: str) -> list[str]:
+    """Return the M-numbers that stand in the name of a file, canonical, as M049 in ``gainMaps_M049.bin``."""
+    return [f"M{int(digits):03d}" for digits in _M_NUMBER_IN_NAME.findall(name)]
 
 
 def is_m_number(text: str) -> bool:

@@ -205,12 +205,13 @@ def identify(backend: Backend, path: Path, as_of: AsOf) -> Identity:
         exports = tuple(
             each for each in contents.exports_with(view.connection, sha256) if each.revision <= view.revision
         )
-    if not inputs and not exports:
+        converted = tuple(contents.versions_converted_from(view.connection, sha256, view.revision))
+    if not inputs and not exports and not converted:
         raise NotFoundError(
             f"{str(path)!r} (sha256 {sha256}) is neither a registered file nor a recorded export",
             sha256=sha256,
         )
-    return Identity(str(path), sha256, inputs, exports)
+    return Identity(str(path), sha256, inputs, exports, converted)
 
 
 def _digest(path: Path) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from registry.registration.versions import Statement, plan, state, state_gap, wi
 
 if TYPE_CHECKING:
     # numpy comes with it: a look-up does without.
+    from registry.importers.gain_maps import GainMaps
     from registry.importers.panel_folder import PanelFolder
 
 
@@ -36,7 +38,7 @@ class Versions:
     def add(
         self,
         panel: str,
-        folder: str | Path,
+        path: str | Path,
         *,
         valid_from: At,
         kinds: Sequence[str] | None = None,
@@ -45,14 +47,16 @@ class Versions:
         comment: str | None = None,
         dry_run: bool = False,
     ) -> Outcome:
-        """State that a panel (or every panel under an M-number) has the constants in `folder` from then on.
+        """State that a panel (or every panel under an M-number) has the constants at `path` from then on.
 
         Parameters
         ----------
-        folder
-            Holds ``g0_gain.npy`` and so on, each of the panel's shape (row, column).
+        path
+            A folder with ``g0_gain.npy`` and so on, each of the panel's shape (row, column); or the maker's
+            ``gainMaps_M049.bin``, which is converted, and says so with the version.
         kinds
             The kinds to take; by default gain and offset, which must be whole, and every other that is there.
+            The maker's file holds gain only.
         allow_nonfinite
             Take NaN and infinity; recorded with the version.
         supersede
@@ -65,45 +69,44 @@ class Versions:
         NotFoundError
             The panel is not known.
         ConflictError
-            The start is taken by other content, or this content was withdrawn there.
+            The start is taken by other content, or this content was withdrawn there; or the maker's file is
+            named for another module.
         """
-        from registry.importers.panel_folder import read_panel_folder
-
         if supersede:
             refuse_no_comment(comment, "--supersede")
         start = self._backend.start(valid_from)
         with self._backend.view() as view:
             targets = _one_module(view.target(panel)).panels
-        read = read_panel_folder(Path(folder), _type_of(targets), kinds, allow_nonfinite=allow_nonfinite)
+        with _constants_at(Path(path), targets, kinds, allow_nonfinite=allow_nonfinite) as read:
 
-        def statements(panels_now: Sequence[Panel]) -> list[Statement]:
-            return [
-                Statement(
-                    panel=target.panel,
-                    kind=constants.kind,
-                    valid_from=start,
-                    constants=constants.sha256,
-                    source_path=recordable(str(Path(folder).absolute())),
-                    comment=comment,
-                    nonfinite_allowed=allow_nonfinite,
-                )
-                for target in panels_now
-                for constants in read.constants
-            ]
+            def statements(panels_now: Sequence[Panel]) -> list[Statement]:
+                return [
+                    Statement(
+                        panel=target.panel,
+                        kind=constants.kind,
+                        valid_from=start,
+                        constants=constants.sha256,
+                        source_path=recordable(str(Path(path).absolute())),
+                        comment=comment,
+                        nonfinite_allowed=allow_nonfinite,
+                        conversion=read.conversion,
+                    )
+                    for target in panels_now
+                    for constants in read.constants
+                ]
 
-        self._refuse_conflicts(statements(targets), supersede=supersede)
-        if not dry_run:
-            files = [(file.path, file.sha256) for constants in read.constants for file in constants.files]
-            self._backend.put(files, silent)
+            def act(change: Change) -> None:
+                # Asked again under the writers' lock: a panel may bear the M-number only since a moment ago.
+                now = panels.find_target(change.connection, panel, change.view).panels
+                record_constants(change, read.constants)
+                state(change, statements(now), supersede=supersede)
+                _tell(change, read, now)
 
-        def act(change: Change) -> None:
-            # Asked again under the writers' lock: a panel may bear the M-number only since a moment ago.
-            now = panels.find_target(change.connection, panel, change.view).panels
-            record_constants(change, read.constants)
-            state(change, statements(now), supersede=supersede)
-            _tell(change, read)
-
-        return self._backend.change(act, comment, dry_run=dry_run)
+            self._refuse_conflicts(statements(targets), supersede=supersede)
+            if not dry_run:
+                files = [(file.path, file.sha256) for constants in read.constants for file in constants.files]
+                self._backend.put(files, silent)
+            return self._backend.change(act, comment, dry_run=dry_run)
 
     def _refuse_conflicts(self, statements: Sequence[Statement], *, supersede: bool) -> None:
         """Refuse before a file is stored what the recording would refuse."""
@@ -279,8 +282,34 @@ def _type_of(targets: Sequence[Panel]) -> DetectorType:
     return detectors.detector_type(targets[0].detector_type)
 
 
-def _tell(change: Change, read: PanelFolder) -> None:
+@contextmanager
+def _constants_at(
+    path: Path, targets: Sequence[Panel], kinds: Sequence[str] | None, *, allow_nonfinite: bool
+) -> Iterator[PanelFolder | GainMaps]:
+    """Check the constants in a folder, or convert the maker's file: converted files last as long as this."""
+    from registry.importers import gain_maps, panel_folder
+
+    detector = _type_of(targets)
+    if gain_maps.are_gain_maps(path):
+        gain_maps.notes_of_modules(path, targets)  # a file of another module is refused before it is read
+        with gain_maps.converted(path, detector, kinds, allow_nonfinite=allow_nonfinite) as maps:
+            yield maps
+    else:
+        yield panel_folder.read_panel_folder(path, detector, kinds, allow_nonfinite=allow_nonfinite)
+
+
+def _tell(change: Change, read: PanelFolder | GainMaps, targets: Sequence[Panel]) -> None:
     change.warnings += read.warnings
+    change.notes += read.notes
+    if read.conversion is None:
+        return
+    from registry.importers.gain_maps import notes_of_modules
+
+    change.notes += notes_of_modules(read.path, targets)
+    stated = versions.versions_with_numbers(change.connection, change.unchanged, change.view)
     change.notes += [
-        f"{read.path / name} is no array of a known kind; it is left out" for name in read.left_out
+        f"version {version.version} states these constants already; that {read.conversion.file} holds"
+        " them is not recorded with it"
+        for version in stated
+        if version.conversion != read.conversion
     ]

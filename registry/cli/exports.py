@@ -14,8 +14,10 @@ from registry.errors import CorruptionError, RequestError
 from registry.identifiers import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from registry.provenance import Document
-    from registry.records import Export, Identity, Verification
+    from registry.records import Export, Identity, Verification, Version
 
 provenance = new_group(help="The document that explains an export.")
 
@@ -99,23 +101,30 @@ def _print_identity(found: Identity) -> None:
     output.print_text(f"sha256 {found.sha256}")
     for each in found.inputs:
         output.print_text(f"{each.kind} of gain range {each.gain_range} in constants {each.constants}")
-        rows = [
-            (
-                version.version,
-                version.panel,
-                version.alias,
-                version.valid_from,
-                f"withdrawn in {version.withdrawn_in}" if version.withdrawn_in else "",
-            )
-            for version in each.versions
-        ]
-        output.print_table(("version", "panel", "alias", "valid from", ""), rows, indent="  ")
+        _print_stating(each.versions)
+    if found.converted:
+        output.print_text("the maker's file from which constants were converted")
+        _print_stating(found.converted)
     for export_ in found.exports:
         output.print_text(
             f"{export_.type} of export {export_.export}, at {export_.instant}, as of revision {export_.revision}"
         )
         output.print_text(f"  written {export_.recorded_at} by {export_.author} to {export_.path}")
         output.print_text(f"  detector {export_.detector_id}")
+
+
+def _print_stating(versions: Iterable[Version]) -> None:
+    rows = [
+        (
+            version.version,
+            version.panel,
+            version.alias,
+            version.valid_from,
+            f"withdrawn in {version.withdrawn_in}" if version.withdrawn_in else "",
+        )
+        for version in versions
+    ]
+    output.print_table(("version", "panel", "alias", "valid from", ""), rows, indent="  ")
 
 
 @provenance.command("show")
@@ -200,6 +209,9 @@ def _print_document(document: Document) -> None:
             output.print_text(
                 f"    registered in revision {stamp.revision}, {stamp.recorded_at}, {stamp.author}{why}"
             )
+            if constants.conversion:
+                made = constants.conversion
+                output.print_text(f"    converted from {made.file}, sha256 {made.sha256}")
             rows = [
                 (file.gain_range, _number(file.statistics.median), file.statistics.zeros, file.sha256[:16])
                 for file in constants.files

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,19 @@ def until(instant: Instant | None) -> str:
 def content(version: Version) -> str:
     """Return the constants of a version for a person, shortened."""
     return version.constants[:_DIGITS_SHOWN] if version.constants else "gap"
+
+
+def conversion(version: Version) -> Iterator[tuple[str, str]]:
+    """Return the lines, with their headings, that say from what a version's constants were converted."""
+    made = version.conversion
+    if made is None:
+        return
+    yield "converted", f"from {made.file}, {made.size} bytes, sha256 {made.sha256}"
+    for stage in made.stages:
+        errors = f"by at most {stage.absolute_error:.1e}, relative {stage.relative_error:.1e}"
+        yield "", f"{stage.stage} is gain range {stage.gain_range}, rounded {errors}"
+    if made.left_out:
+        yield "", f"{', '.join(made.left_out)} left out"
 
 
 def print_versions(versions: Iterable[Version]) -> None:

@@ -22,7 +22,7 @@ from registry.cli.options import (
     Why,
     registry_at,
 )
-from registry.cli.reports import content, print_versions, report, until, withdrawn
+from registry.cli.reports import content, conversion, print_versions, report, until, withdrawn
 
 version = new_group(help="Versions: which constants a panel has from when on.")
 
@@ -36,7 +36,12 @@ Number = Annotated[int, typer.Argument(metavar="N", help="The version's number."
 def add_version(
     ctx: typer.Context,
     panel: Panel,
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Holds g0_gain.npy ... g2_offset.npy.")],
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR|FILE", help="Holds g0_gain.npy ... g2_offset.npy; or the maker's gainMaps_M049.bin."
+        ),
+    ],
     valid_from: ValidFrom,
     timezone: Timezone = None,
     kinds: Kinds = None,
@@ -48,11 +53,11 @@ def add_version(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Register the constants in a folder from an instant on."""
+    """Register the constants in a folder, or the maker's gain maps, from an instant on."""
     with registry_at(ctx, timezone) as registry:
         outcome = registry.versions.add(
             panel,
-            folder,
+            path,
             valid_from=valid_from,
             kinds=kinds,
             allow_nonfinite=allow_nonfinite,
@@ -125,6 +130,7 @@ def show_version(
         ("withdrawn", withdrawn(found) or None),
         ("carried from", f"version {found.carried_from}" if found.carried_from else None),
         ("source path", found.source_path),
+        *conversion(found),
         ("comment", found.comment),
     ):
         if value is not None:

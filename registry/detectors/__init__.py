@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from registry.detectors.jungfrau import JUNGFRAU
-from registry.detectors.types import DetectorType, Kind
+from registry.detectors.types import DetectorType, Kind, MakersMaps
 from registry.errors import IdentifierError, NotFoundError
 from registry.identifiers import PanelId, shown, split_detector_id
 
-__all__ = ["TYPES", "DetectorType", "Kind", "detector_type", "parse_detector_id", "type_of_panel"]
+__all__ = [
+    "TYPES",
+    "DetectorType",
+    "Kind",
+    "MakersMaps",
+    "detector_type",
+    "parse_detector_id",
+    "type_of_panel",
+]
 
 TYPES: dict[str, DetectorType] = {known.name: known for known in (JUNGFRAU,)}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from registry.detectors.types import DetectorType, Kind
+from registry.detectors.types import DetectorType, Kind, MakersMaps
 
 # The expected medians leave a factor of about three around what the field sees: 41.5, -1.39, -0.11 ADU/keV
 # and 0.01, 300, 50 ADU. The sign of the gain flips with the amplifier stage, so a wrong sign falls outside.
@@ -32,4 +32,7 @@ JUNGFRAU = DetectorType(
         Kind("pedestals", "pedestals", "ADU", "<f4", ((500.0, 8000.0), (8000.0, 16383.0), (8000.0, 16383.0))),
         Kind("rms", "pixel_rms", "ADU", "<f4", ((0.5, 100.0), (0.5, 100.0), (0.5, 100.0))),
     ),
+    # gainMaps_M049.bin of the Paul Scherrer Institute. Data above the pedestal is divided by these values to give
+    # keV: they are ADU/keV. The stages of the high gain mode (HG) follow where the module was calibrated in it.
+    makers_maps=MakersMaps("gain", "<f8", ("G0", "G1", "G2"), ("HG0", "HG1", "HG2")),
 )

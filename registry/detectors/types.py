@@ -43,6 +43,28 @@ class Kind:
 
 
 @dataclass(frozen=True, slots=True)
+class MakersMaps:
+    """The file in which the maker delivers a panel: stage after stage, (row, column) each, and no header.
+
+    Attributes
+    ----------
+    kind
+        What the maps are called here.
+    dtype
+        Of the file's values, as numpy writes it; their unit is that of the kind.
+    stages
+        The gain stages that become the gain ranges, in their order.
+    further
+        What may follow, all of it or nothing: no gain ranges.
+    """
+
+    kind: str
+    dtype: str
+    stages: tuple[str, ...]
+    further: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class DetectorType:
     """A family of multi-panel detectors.
 
@@ -58,6 +80,8 @@ class DetectorType:
         (rows, columns) of one panel.
     kinds
         Every kind that is known, the required ones first.
+    makers_maps
+        How its maker delivers maps; None where that is not known.
     """
 
     name: str
@@ -65,6 +89,7 @@ class DetectorType:
     gain_ranges: int
     panel_shape: tuple[int, int]
     kinds: tuple[Kind, ...]
+    makers_maps: MakersMaps | None = None
 
     @property
     def required_kinds(self) -> tuple[str, ...]:

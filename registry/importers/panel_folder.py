@@ -26,6 +26,15 @@ class PanelFolder:
         """What is legal in the files and yet worth a look."""
         return [warning for constants in self.constants for warning in constants.warnings]
 
+    @property
+    def notes(self) -> list[str]:
+        """What was left out."""
+        return [f"{self.path / name} is no array of a known kind; it is left out" for name in self.left_out]
+
+    @property
+    def conversion(self) -> None:
+        """Nothing: the files are registered byte for byte."""
+
 
 def read_panel_folder(
     folder: Path, detector: DetectorType, kinds: Sequence[str] | None = None, *, allow_nonfinite: bool = False

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from registry import schema
 from registry.instants import Instant
-from registry.lookup.versions import versions_with_constants
-from registry.records import IdentifiedExport, IdentifiedInput
+from registry.lookup.versions import versions_with_constants, versions_with_numbers
+from registry.records import IdentifiedExport, IdentifiedInput, Version
 
 
 def inputs_with(connection: sa.Connection, sha256: str, revision: int) -> list[IdentifiedInput]:
@@ -30,6 +30,22 @@ def inputs_with(connection: sa.Connection, sha256: str, revision: int) -> list[I
             versions=tuple(versions_with_constants(connection, row.sha256, revision)),
         )
         for row in connection.execute(query).all()
+    ]
+
+
+def versions_converted_from(connection: sa.Connection, sha256: str, revision: int) -> list[Version]:
+    """Return the versions whose constants were converted from the file, withdrawn ones too, by number."""
+    version = schema.version
+    query = (
+        sa.select(version.c.id)
+        .where(version.c.conversion.contains(sha256), version.c.recorded_in <= revision)
+        .order_by(version.c.id)
+    )
+    numbers = list(connection.execute(query).scalars())
+    return [
+        each
+        for each in versions_with_numbers(connection, numbers, revision)
+        if each.conversion is not None and each.conversion.sha256 == sha256
     ]
 
 

@@ -23,13 +23,15 @@ from registry.provenance.document import (
     ConfigurationFacts,
     FileStatistics,
     InputConstants,
+    InputConversion,
     InputFile,
     InputPanel,
+    InputStage,
     Resolution,
     RevisionStamp,
     RunFacts,
 )
-from registry.records import Configuration, Panel, Run, StoredFile, Version
+from registry.records import Configuration, Conversion, Panel, Run, StoredFile, Version
 
 BEGIN_OF_RUN = "begin of the run"
 REQUEST = "request"
@@ -250,6 +252,7 @@ def _input_panels(
             source_path=version.source_path,
             nonfinite_allowed=version.nonfinite_allowed,
             files=tuple(_input_file(file) for file in files[sha256]),
+            conversion=_input_conversion(version.conversion),
         )
 
     return tuple(
@@ -260,6 +263,22 @@ def _input_panels(
             constants=tuple(constants(found[panel.panel, kind.name]) for kind in kinds),
         )
         for position, panel in enumerate(panels)
+    )
+
+
+def _input_conversion(found: Conversion | None) -> InputConversion | None:
+    if found is None:
+        return None
+    return InputConversion(
+        file=found.file,
+        sha256=found.sha256,
+        size=found.size,
+        dtype=found.dtype,
+        stages=tuple(
+            InputStage(each.stage, each.gain_range, each.absolute_error, each.relative_error)
+            for each in found.stages
+        ),
+        left_out=found.left_out,
     )
 
 

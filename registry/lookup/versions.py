@@ -16,10 +16,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from registry import schema
-from registry.errors import NotFoundError
+from registry.errors import CorruptionError, NotFoundError
 from registry.instants import Instant
 from registry.lookup.revisions import Known, as_known, select_known
-from registry.records import Statistics, StoredFile, Version, Withdrawal
+from registry.records import Conversion, Statistics, StoredFile, Version, Withdrawal
 
 
 def version_columns() -> list[sa.ColumnElement[Any]]:
@@ -38,6 +38,7 @@ def version_columns() -> list[sa.ColumnElement[Any]]:
         version.c.carried_from,
         version.c.source_path,
         version.c.nonfinite_allowed,
+        version.c.conversion,
     ]
 
 
@@ -80,7 +81,17 @@ def live_record(row: Any, valid_to: int | None) -> Version:
         carried_from=row.carried_from,
         source_path=row.source_path,
         nonfinite_allowed=row.nonfinite_allowed,
+        conversion=None if row.conversion is None else _conversion(row),
     )
+
+
+def _conversion(row: Any) -> Conversion:
+    import msgspec
+
+    try:
+        return msgspec.json.decode(row.conversion, type=Conversion)
+    except msgspec.DecodeError as error:
+        raise CorruptionError(f"the conversion of version {row.id} cannot be read: {error}") from None
 
 
 def record(

@@ -64,8 +64,31 @@ class InputFile(_Part, frozen=True):
     statistics: FileStatistics
 
 
-class InputConstants(_Part, frozen=True):
-    """The constants of one kind that answered for one panel, and the version that says so."""
+class InputStage(_Part, frozen=True):
+    """A gain stage of a converted file; the largest rounding errors, absolute in the unit of the kind."""
+
+    stage: str
+    gain_range: Count
+    absolute_error: float
+    relative_error: float
+
+
+class InputConversion(_Part, frozen=True):
+    """The file, not kept, from which constants were converted when they were registered."""
+
+    file: str
+    sha256: Sha256
+    size: Size
+    dtype: str
+    stages: tuple[InputStage, ...]
+    left_out: tuple[str, ...]
+
+
+class InputConstants(_Part, frozen=True, omit_defaults=True):
+    """The constants of one kind that answered for one panel, and the version that says so.
+
+    ``conversion`` stands in the document only where there was one.
+    """
 
     kind: str
     version: int
@@ -78,6 +101,7 @@ class InputConstants(_Part, frozen=True):
     source_path: str | None
     nonfinite_allowed: bool
     files: tuple[InputFile, ...]
+    conversion: InputConversion | None = None
 
 
 class InputPanel(_Part, frozen=True):

@@ -149,6 +149,17 @@ def _constants(trail: _Trail, panel: str, alias: str | None, constants: InputCon
     if constants.carried_from is not None:
         origin = trail.add("entity", f"version-{constants.carried_from}")
         trail.relate("wasDerivedFrom", generatedEntity=version, usedEntity=origin)
+    if constants.conversion is not None:
+        made = constants.conversion
+        original = trail.add(
+            "entity",
+            f"file-{made.sha256}",
+            prov__label=made.file,
+            calreg__sha256=made.sha256,
+            calreg__size=made.size,
+            calreg__dtype=made.dtype,
+        )
+        trail.relate("wasDerivedFrom", generatedEntity=content, usedEntity=original)
     for file in constants.files:
         seen = file.statistics
         member = trail.add(

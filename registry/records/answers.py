@@ -96,12 +96,13 @@ class IdentifiedExport:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What the registry knows of a file, by its checksum."""
+    """What the registry knows of a file, by its checksum; ``converted`` are the versions made from it."""
 
     path: str
     sha256: str
     inputs: tuple[IdentifiedInput, ...]
     exports: tuple[IdentifiedExport, ...]
+    converted: tuple[Version, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

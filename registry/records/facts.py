@@ -83,6 +83,39 @@ class Withdrawal:
 
 
 @dataclass(frozen=True, slots=True)
+class ConvertedStage:
+    """A gain stage of a converted file, the gain range that it became, and what rounding did to it.
+
+    ``absolute_error`` is the largest, in the unit of the kind; ``relative_error`` the largest of its own.
+    """
+
+    stage: str
+    gain_range: int
+    absolute_error: float
+    relative_error: float
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """From which file, and how, constants were converted at the door.
+
+    Attributes
+    ----------
+    file, sha256, size, dtype
+        Of the original, which is not kept: its name, checksum, size in bytes, and the type of its values.
+    stages, left_out
+        What of it was used, and the names of what was not.
+    """
+
+    file: str
+    sha256: str
+    size: int
+    dtype: str
+    stages: tuple[ConvertedStage, ...]
+    left_out: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Version:
     """The statement that a panel has these constants of this kind from an instant on.
 
@@ -92,6 +125,8 @@ class Version:
         The validity range, the end exclusive; ``valid_to`` None: still valid.
     constants
         SHA-256 of the manifest; None: a gap, nothing is valid.
+    conversion
+        Where the constants were converted from another file: from which, and how.
     withdrawal
         Who withdrew it, when and why; only listings of all versions say so.
     """
@@ -109,6 +144,7 @@ class Version:
     carried_from: int | None
     source_path: str | None
     nonfinite_allowed: bool
+    conversion: Conversion | None = None
     withdrawal: Withdrawal | None = None
 
     @property

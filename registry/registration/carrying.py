@@ -50,6 +50,7 @@ def carry(change: Change, old: str, new: str, valid_from: Instant) -> None:
                 comment=change.comment,
                 nonfinite_allowed=holding[old, kind].nonfinite_allowed,
                 carried_from=holding[old, kind].version,
+                conversion=holding[old, kind].conversion,
             )
             for kind in asked
         ],

@@ -6,9 +6,10 @@ start (`plan`); only a plan without conflicts is carried out.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,7 +21,7 @@ from registry.instants import Instant
 from registry.lookup import panels, validity, versions
 from registry.lookup.history import stated
 from registry.lookup.revisions import refuse_no_comment
-from registry.records import Panel, Version
+from registry.records import Conversion, Panel, Version
 
 _PIECE = 500
 
@@ -37,6 +38,7 @@ class Statement:
     comment: str | None = None
     nonfinite_allowed: bool = False
     carried_from: int | None = None
+    conversion: Conversion | None = None
 
     @property
     def key(self) -> tuple[str, str, Instant]:
@@ -166,10 +168,15 @@ def carry_out(change: Change, made: Plan) -> None:
                 "source_path": statement.source_path,
                 "comment": statement.comment,
                 "nonfinite_allowed": statement.nonfinite_allowed,
+                "conversion": _json(statement.conversion),
             }
             for statement in made.new
         ],
     )
+
+
+def _json(conversion: Conversion | None) -> str | None:
+    return json.dumps(asdict(conversion)) if conversion is not None else None
 
 
 def _constants_keys(change: Change, sha256s: set[str]) -> dict[str, int]:

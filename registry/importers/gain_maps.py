@@ -1,0 +1,254 @@
+"""The maker's gain maps, ``gainMaps_M049.bin``: float64 without a header, converted at the door.
+
+The detector type says which stages the file holds, and in which order. Each becomes a file of the panel's
+shape and dtype, which passes the same door as any other; what the conversion did is recorded with the version.
+The values are taken in the unit in which the field uses them (``makers_maps`` of the type says why); a file in
+another unit shows in the medians, which are warned about.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from registry.arrays import check_content, oddities
+from registry.authorship import recordable
+from registry.detectors import DetectorType, Kind, MakersMaps
+from registry.errors import ArrayError, ConflictError, NotFoundError, RequestError, UnavailableError
+from registry.identifiers import m_numbers_in
+from registry.records import CheckedConstants, CheckedFile, Conversion, ConvertedStage, Panel
+from registry.registration.constants import check_in
+
+
+@dataclass(frozen=True, slots=True)
+class GainMaps:
+    """The converted maps, whose files are there only as long as the conversion is open."""
+
+    path: Path
+    constants: tuple[CheckedConstants, ...]
+    conversion: Conversion
+    detector: str
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is legal in the maps and yet worth a look."""
+        return [warning for constants in self.constants for warning in constants.warnings]
+
+    @property
+    def notes(self) -> list[str]:
+        """What was left out."""
+        left_out = self.conversion.left_out
+        said = f"{', '.join(left_out)} of {str(self.path)!r} are left out: no gain ranges of {self.detector}"
+        return [said] if left_out else []
+
+
+def are_gain_maps(path: Path) -> bool:
+    """Tell whether a path is meant as the maker's file and not as a folder."""
+    return path.suffix == ".bin" and not path.is_dir()
+
+
+@contextmanager
+def converted(
+    path: Path, detector: DetectorType, kinds: Sequence[str] | None = None, *, allow_nonfinite: bool = False
+) -> Iterator[GainMaps]:
+    """Convert the maker's file; the converted files are removed at the end.
+
+    Raises
+    ------
+    RequestError
+        The type has no such file, or another kind is asked for.
+    ArrayError
+        The file has another size, or values that the type's files cannot hold or may not have.
+    NotFoundError
+        There is no such file.
+    UnavailableError
+        It cannot be read, or the converted files cannot be written.
+    """
+    maps = _maps_of(path, detector, kinds)
+    with _scratch() as folder:
+        yield _convert(path, maps, detector, folder, allow_nonfinite=allow_nonfinite)
+
+
+def notes_of_modules(path: Path, panels: Sequence[Panel]) -> list[str]:
+    """Return what should be known of the M-number in the file's name, and in the name of what it links to.
+
+    Raises
+    ------
+    ConflictError
+        It is not the one that a panel bears: a mixed-up file, or a wrong panel.
+    """
+    name = repr(str(path))
+    found = dict.fromkeys(m_numbers_in(path.name) + m_numbers_in(Path(os.path.realpath(path)).name))
+    others = [
+        f"{name} is named for {m_number}, {panel.panel} bears {panel.alias}: the maps of another module?"
+        for panel in panels
+        for m_number in found
+        if panel.alias not in (None, m_number)
+    ]
+    if others:
+        raise ConflictError.all_of("names of modules differ", others, conflicts=others)
+    bare = [panel.panel for panel in panels if panel.alias is None]
+    if not found:
+        return [f"{name} has no M-number in its name: nothing shows whose maps they are"]
+    return [
+        f"{name} is named for {' and '.join(found)}, {panel} bears no M-number: nothing shows that they belong together"
+        for panel in bare
+    ]
+
+
+def _maps_of(path: Path, detector: DetectorType, kinds: Sequence[str] | None) -> MakersMaps:
+    maps = detector.makers_maps
+    if maps is None:
+        raise RequestError(
+            f"{str(path)!r} is a file, and how the maker of {detector.name} delivers maps is not known; a folder with"
+            f" {detector.file_name(detector.kinds[0].name, 0)} and so on is expected"
+        )
+    others = [detector.kind(kind).name for kind in kinds or () if kind != maps.kind]
+    if others:
+        raise RequestError(f"{str(path)!r} holds {maps.kind} only, no {', '.join(others)}: leave --kind out")
+    return maps
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="calreg-")
+    except OSError as error:
+        raise UnavailableError(f"no folder can be made for the converted maps: {error.strerror}") from None
+    with folder as name:
+        yield Path(name)
+
+
+def _convert(
+    path: Path, maps: MakersMaps, detector: DetectorType, folder: Path, *, allow_nonfinite: bool
+) -> GainMaps:
+    kind = detector.kind(maps.kind)
+    stages: list[ConvertedStage] = []
+    files: list[CheckedFile] = []
+    with _opened(path) as file:
+        original = _Original(path, file, maps, detector)
+        for gain_range, stage in enumerate(maps.stages):
+            name = path / stage  # where a person finds it: in the file
+            rounded, absolute, relative = _rounded(original.stage(), kind, name)
+            content = _npy(rounded)
+            files.append(check_content(content, name, detector, kind, allow_nonfinite=allow_nonfinite))
+            _write(folder / stage, content)
+            stages.append(ConvertedStage(stage, gain_range, absolute, relative))
+        for _ in original.left_out:
+            original.stage()
+    conversion = Conversion(
+        file=recordable(path.name),
+        sha256=original.digest.hexdigest(),
+        size=original.size,
+        dtype=maps.dtype,
+        stages=tuple(stages),
+        left_out=original.left_out,
+    )
+    stored = [
+        replace(checked, path=folder / stage) for checked, stage in zip(files, maps.stages, strict=True)
+    ]
+    constants = check_in(detector.name, kind.name, stored, oddities(kind, files))
+    return GainMaps(path, (constants,), conversion, detector.name)
+
+
+class _Original:
+    """The stages of the maker's open file, read one at a time, and the checksum of all that was read."""
+
+    def __init__(self, path: Path, file: BinaryIO, maps: MakersMaps, detector: DetectorType) -> None:
+        self.path = path
+        self.digest = hashlib.sha256()
+        self.size = os.fstat(file.fileno()).st_size
+        self._file = file
+        self._dtype = np.dtype(maps.dtype)
+        self._shape = detector.panel_shape
+        self._stage_size = math.prod(self._shape) * self._dtype.itemsize
+        layouts = {
+            len(names) * self._stage_size: names for names in (maps.stages, maps.stages + maps.further)
+        }
+        if self.size not in layouts:
+            expected = " or ".join(f"{size} ({', '.join(names)})" for size, names in layouts.items())
+            raise ArrayError(
+                f"{str(path)!r} has {self.size} bytes; the maker's maps of {detector.name} have {expected}",
+                path=str(path),
+            )
+        self.left_out = layouts[self.size][len(maps.stages) :]
+
+    def stage(self) -> NDArray[np.float64]:
+        """Read the next stage, shape (row, column)."""
+        try:
+            content = self._file.read(self._stage_size)
+        except OSError as error:
+            raise _unreadable(self.path, error) from None
+        if len(content) != self._stage_size:
+            raise ArrayError(f"{str(self.path)!r} was changed while it was read", path=str(self.path))
+        self.digest.update(content)
+        return np.frombuffer(content, self._dtype).reshape(self._shape)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    try:
+        if path.exists() and not path.is_file():
+            raise ArrayError(f"{str(path)!r} is no regular file, so not the maker's maps", path=str(path))
+        file = path.open("rb")
+    except FileNotFoundError:
+        raise NotFoundError(f"there is no file {str(path)!r}", path=str(path)) from None
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    with file:
+        yield file
+
+
+def _unreadable(path: Path, error: OSError) -> UnavailableError:
+    return UnavailableError(f"{str(path)!r} cannot be read: {error.strerror}", path=str(path))
+
+
+def _rounded(array: NDArray[np.float64], kind: Kind, name: Path) -> tuple[NDArray[np.float32], float, float]:
+    """Return the values as the kind's files hold them, and the largest absolute and relative error.
+
+    Raises
+    ------
+    ArrayError
+        Values are beyond the range in which the smaller type has its full precision.
+    """
+    with np.errstate(over="ignore", under="ignore"):
+        rounded = array.astype(kind.dtype)
+    limits = np.finfo(rounded.dtype)
+    used = np.isfinite(array) & (array != 0)
+    beyond = used & ~(np.isfinite(rounded) & (np.abs(rounded) >= limits.tiny))
+    if beyond.any():
+        raise ArrayError(
+            f"{str(name)!r} holds {np.count_nonzero(beyond)} values that {rounded.dtype} cannot, {array[beyond][0]:.4g}"
+            f" the first; it reaches from {limits.tiny:.2g} to {limits.max:.2g}",
+            path=str(name),
+        )
+    error = np.abs(rounded[used] - array[used])
+    return rounded, float(error.max(initial=0.0)), float((error / np.abs(array[used])).max(initial=0.0))
+
+
+def _npy(array: NDArray[np.float32]) -> bytes:
+    """Return the bytes of the ``.npy`` file, format 1.0: always the same for the same values."""
+    stream = io.BytesIO()
+    npy.write_array(stream, array, version=(1, 0), allow_pickle=False)
+    return stream.getvalue()
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise UnavailableError(
+            f"the converted maps cannot be written: {error.strerror}", path=str(path)
+        ) from None
