@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -264,7 +264,7 @@ def test_a_file_of_another_size_is_refused_with_the_sizes_that_are_expected(
         with pytest.raises(ArrayError) as error:
             registry.versions.add(PANEL_A, path, valid_from=START)
         assert error.value.message == (
-            f"{str(path)!r} has {len(damaged)} bytes; the maker's maps of jungfrau have 12582912 (G0, G1, G2)"
+            f"{str(path)!r} has {len(damaged)} bytes; the maker's maps have 12582912 (G0, G1, G2)"
             " or 25165824 (G0, G1, G2, HG0, HG1, HG2)"
         )
     assert len(registry.log()) == 1
@@ -440,6 +440,20 @@ def test_a_damaged_record_of_a_conversion_is_told_as_corruption(
     monkeypatch.setattr(registration, "_json", lambda _: '{"file": 5}')
     with pytest.raises(CorruptionError, match="the conversion of version 1 cannot be read: Expected `str`"):
         registry.versions.add(PANEL_A, three, valid_from=START)
+
+
+def test_the_example_of_the_documentation_is_converted_as_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "formats-inputs.md").read_text()
+    section = page.partition("## The maker's gain maps")[2]
+    program, answer = (
+        section.partition(f"```{language}\n")[2].partition("```")[0] for language in ("python", "json")
+    )
+    monkeypatch.chdir(tmp_path)
+    exec(program)  # noqa: S102 - our own page
+    with converted(Path("gainMaps_M049.bin"), JUNGFRAU) as found:
+        assert json.loads(json.dumps(asdict(found.conversion))) == json.loads(answer)
 
 
 def test_the_commands_show_it(

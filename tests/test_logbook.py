@@ -356,11 +356,21 @@ def test_what_is_no_list_of_runs_is_refused_in_a_sentence(
         assert len(found) == 1
         assert sentence in found[0]
         assert len(found[0]) < 400
-    monkeypatch.setattr(logbook, "_LARGEST", 1 << 20)
+    monkeypatch.setattr(logbook, "LARGEST", 1 << 20)
     assert (
         "is larger than 1 MiB: not a logbook's list of runs"
         in refused(written(tmp_path, f"[{' ' * (1 << 20)}]"))[0]
     )
+
+
+def test_the_examples_of_the_documentation_are_read_and_agree(tmp_path: Path) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "formats-inputs.md").read_text()
+    section = page.partition("## A logbook's list of runs")[2]
+    iso, epoch = (block.partition("```")[0] for block in section.split("```json")[1:3])
+    assert "run_num" in epoch
+    listed = [read_logbook(written(tmp_path, text), EXPERIMENT).runs for text in (iso, epoch)]
+    assert listed[0] == listed[1]
+    assert len(listed[0]) == 2
 
 
 def test_the_command_tells_the_two_sorts_of_files_apart_by_content(

@@ -18,7 +18,7 @@ from pathlib import Path
 from registry.detectors import parse_detector_id
 from registry.errors import RegistryError, RequestError
 from registry.identifiers import Dataset, parse_run_number, parse_source, shown
-from registry.importers.logbook import looks_like_logbook
+from registry.importers.logbook_json import looks_like_json
 from registry.reading import read_bounded
 from registry.registration.configurations import ConfigurationStatement
 from registry.registration.runs import RunStatement
@@ -70,7 +70,7 @@ def read_dataset_table(path: Path) -> DatasetTable:
 
 def _text(path: Path) -> str:
     content = read_bounded(path, _LARGEST, "a table of datasets")
-    if looks_like_logbook(content):
+    if looks_like_json(content):
         raise RequestError(
             f"{str(path)!r} is JSON, no table of datasets; a logbook's list of runs does not name its experiment:"
             " --experiment says which it is"

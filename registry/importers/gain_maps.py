@@ -8,16 +8,13 @@ another unit shows in the medians, which are warned about.
 
 from __future__ import annotations
 
-import hashlib
 import io
-import math
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from numpy.lib import format as npy
@@ -26,8 +23,9 @@ from numpy.typing import NDArray
 from registry.arrays import check_content, oddities
 from registry.authorship import recordable
 from registry.detectors import DetectorType, Kind, MakersMaps
-from registry.errors import ArrayError, ConflictError, NotFoundError, RequestError, UnavailableError
+from registry.errors import ArrayError, ConflictError, RequestError, UnavailableError
 from registry.identifiers import m_numbers_in
+from registry.importers.makers_file import opened
 from registry.records import CheckedConstants, CheckedFile, Conversion, ConvertedStage, Panel
 from registry.registration.constants import check_in
 
@@ -137,8 +135,7 @@ def _convert(
     kind = detector.kind(maps.kind)
     stages: list[ConvertedStage] = []
     files: list[CheckedFile] = []
-    with _opened(path) as file:
-        original = _Original(path, file, maps, detector)
+    with opened(path, maps, detector.panel_shape) as original:
         for gain_range, stage in enumerate(maps.stages):
             name = path / stage  # where a person finds it: in the file
             rounded, absolute, relative = _rounded(original.stage(), kind, name)
@@ -161,58 +158,6 @@ def _convert(
     ]
     constants = check_in(detector.name, kind.name, stored, oddities(kind, files))
     return GainMaps(path, (constants,), conversion, detector.name)
-
-
-class _Original:
-    """The stages of the maker's open file, read one at a time, and the checksum of all that was read."""
-
-    def __init__(self, path: Path, file: BinaryIO, maps: MakersMaps, detector: DetectorType) -> None:
-        self.path = path
-        self.digest = hashlib.sha256()
-        self.size = os.fstat(file.fileno()).st_size
-        self._file = file
-        self._dtype = np.dtype(maps.dtype)
-        self._shape = detector.panel_shape
-        self._stage_size = math.prod(self._shape) * self._dtype.itemsize
-        layouts = {
-            len(names) * self._stage_size: names for names in (maps.stages, maps.stages + maps.further)
-        }
-        if self.size not in layouts:
-            expected = " or ".join(f"{size} ({', '.join(names)})" for size, names in layouts.items())
-            raise ArrayError(
-                f"{str(path)!r} has {self.size} bytes; the maker's maps of {detector.name} have {expected}",
-                path=str(path),
-            )
-        self.left_out = layouts[self.size][len(maps.stages) :]
-
-    def stage(self) -> NDArray[np.float64]:
-        """Read the next stage, shape (row, column)."""
-        try:
-            content = self._file.read(self._stage_size)
-        except OSError as error:
-            raise _unreadable(self.path, error) from None
-        if len(content) != self._stage_size:
-            raise ArrayError(f"{str(self.path)!r} was changed while it was read", path=str(self.path))
-        self.digest.update(content)
-        return np.frombuffer(content, self._dtype).reshape(self._shape)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
-    try:
-        if path.exists() and not path.is_file():
-            raise ArrayError(f"{str(path)!r} is no regular file, so not the maker's maps", path=str(path))
-        file = path.open("rb")
-    except FileNotFoundError:
-        raise NotFoundError(f"there is no file {str(path)!r}", path=str(path)) from None
-    except OSError as error:
-        raise _unreadable(path, error) from None
-    with file:
-        yield file
-
-
-def _unreadable(path: Path, error: OSError) -> UnavailableError:
-    return UnavailableError(f"{str(path)!r} cannot be read: {error.strerror}", path=str(path))
 
 
 def _rounded(array: NDArray[np.float64], kind: Kind, name: Path) -> tuple[NDArray[np.float32], float, float]:

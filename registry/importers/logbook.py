@@ -15,8 +15,6 @@ numbers and times are read; other fields, which the logbook has at times, are na
 
 from __future__ import annotations
 
-import json
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,15 +24,12 @@ from typing import Any, TypeVar
 
 from registry.errors import InstantError, RequestError
 from registry.identifiers import Dataset, parse_run_number, shown
+from registry.importers.logbook_json import LARGEST, entries_of, looks_like_json, said
 from registry.instants import Instant, instant_of_epoch, parse_iso
 from registry.lookup.suggestions import shortened
 from registry.reading import read_bounded
 from registry.registration.runs import RunStatement
 
-_LARGEST = 64 << 20
-_MOST_VALUES = 4_000_000  # a small JSON text can make large objects
-_MOST_RUNS = 100_000
-_BEGINS_AS_JSON = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*[\[{]")
 _USUAL = "DATA"
 _T = TypeVar("_T")
 
@@ -56,18 +51,6 @@ class _Form:
     time: Callable[[object], Instant]
 
 
-@dataclass(frozen=True, slots=True)
-class _Doubled:
-    """What stands in the place of an object that has a name twice: which of the two is meant?"""
-
-    name: str
-
-
-def looks_like_logbook(content: bytes) -> bool:
-    """Tell whether a file begins as JSON does: a table of datasets never does."""
-    return _BEGINS_AS_JSON.match(content) is not None
-
-
 def read_logbook(path: Path, experiment: str) -> LogbookRuns:
     """Read the logbook's list of the runs of an experiment.
 
@@ -80,14 +63,14 @@ def read_logbook(path: Path, experiment: str) -> LogbookRuns:
     UnavailableError
         It cannot be read.
     """
-    content = read_bounded(path, _LARGEST, "a logbook's list of runs")
+    content = read_bounded(path, LARGEST, "a logbook's list of runs")
     name = repr(str(path))
-    if not looks_like_logbook(content):
+    if not looks_like_json(content):
         raise RequestError(
             f"{name} is not JSON, so not a logbook's list of runs;"
             " a table of datasets names its experiments itself: leave --experiment out"
         )
-    entries = _entries(_decoded(content, name), name)
+    entries = entries_of(content, name)
     form = _form(entries, name)
     problems: list[str] = []
     first: dict[int, tuple[str, RunStatement]] = {}
@@ -104,49 +87,6 @@ def read_logbook(path: Path, experiment: str) -> LogbookRuns:
     return LogbookRuns(tuple(known for _, known in first.values()), tuple(_notes(entries, form)))
 
 
-def _decoded(content: bytes, name: str) -> Any:
-    if sum(content.count(mark) for mark in (b",", b"[", b"{")) > _MOST_VALUES:
-        raise RequestError(f"{name} holds more than {_MOST_VALUES} values: not a logbook's list of runs")
-    try:
-        # Decimal numbers stay exact to the last digit.
-        return json.loads(content.decode("utf-8-sig"), object_pairs_hook=_object_of, parse_float=Decimal)
-    except UnicodeDecodeError:
-        raise RequestError(f"{name} is not a text: no JSON") from None
-    except json.JSONDecodeError as error:
-        raise RequestError(f"{name} is no whole JSON: {error}") from None
-    except RecursionError:
-        raise RequestError(f"{name} is nested too deeply: not a logbook's list of runs") from None
-    except (ValueError, ArithmeticError):  # Python reads no number of thousands of digits
-        raise RequestError(f"{name} holds a number that is too large to be one of a run") from None
-
-
-def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Doubled:
-    found = dict(pairs)
-    if len(found) == len(pairs):
-        return found
-    return _Doubled(next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1))
-
-
-def _entries(answer: Any, name: str) -> list[Any]:
-    """Return the entries, taken out of their envelope."""
-    if isinstance(answer, dict):
-        if answer.get("success") is not True:
-            said = _shown(answer["success"]) if "success" in answer else "missing"
-            raise RequestError(f"{name} is no answer with runs: success is {said}, true is expected")
-        if "value" not in answer:
-            raise RequestError(f"{name} is no answer with runs: value is missing, a list of runs is expected")
-        answer = answer["value"]
-    if not isinstance(answer, list):
-        raise RequestError(f"{name} holds {_shown(answer)} where a list of runs is expected")
-    if not answer:
-        raise RequestError(f"{name} holds no run")
-    if len(answer) > _MOST_RUNS:
-        raise RequestError(
-            f"{name} holds {len(answer)} entries; no experiment has more than {_MOST_RUNS} runs"
-        )
-    return answer
-
-
 def _form(entries: Sequence[Any], name: str) -> _Form:
     """Return the form of the list: that of its first entry in which a run's number stands."""
     for entry in entries:
@@ -161,7 +101,7 @@ def _form(entries: Sequence[Any], name: str) -> _Form:
 def _read(entry: Any, form: _Form, experiment: str, place: str) -> tuple[str, RunStatement | None, list[str]]:
     """Return where the entry stands, what it states if it is sound, and what is wrong with it."""
     if not isinstance(entry, dict):
-        return place, None, [f"{_shown(entry)} is no run: an object with {form.number} is expected"]
+        return place, None, [f"{said(entry)} is no run: an object with {form.number} is expected"]
     wrong = [
         f"{other.number} stands beside {form.number}: which is the run?"
         for other in _FORMS
@@ -194,20 +134,20 @@ def _taken(entry: dict[str, Any], field: str, read: Callable[[object], _T], wron
 
 def _run_number(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise RequestError(f"{_shown(value)} is no run number: a whole number is expected")
+        raise RequestError(f"{said(value)} is no run number: a whole number is expected")
     return parse_run_number(str(value))
 
 
 def _type_of_run(value: object) -> str:
     if not isinstance(value, str):
-        raise RequestError(f"{_shown(value)} is no type of a run, as {_USUAL} is")
+        raise RequestError(f"{said(value)} is no type of a run, as {_USUAL} is")
     return value
 
 
 def _iso_time(value: object) -> Instant:
     if not isinstance(value, str):
         raise InstantError(
-            f"{_shown(value)} is no ISO 8601 time with its offset, as in 2015-08-04T19:10:15-07:00"
+            f"{said(value)} is no ISO 8601 time with its offset, as in 2015-08-04T19:10:15-07:00"
         )
     return parse_iso(value)
 
@@ -215,24 +155,11 @@ def _iso_time(value: object) -> Instant:
 def _epoch_time(value: object) -> Instant:
     # Zero, which some programs write for a time that they do not know, would be long before any run.
     if isinstance(value, bool) or not isinstance(value, int | Decimal) or value <= 0:
-        raise InstantError(f"{_shown(value)} is no number of seconds since 1970 UTC, as 1438740615 is")
+        raise InstantError(f"{said(value)} is no number of seconds since 1970 UTC, as 1438740615 is")
     return instant_of_epoch(value)
 
 
 _FORMS = (_Form("num", "type", _iso_time), _Form("run_num", "run_type", _epoch_time))
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, _Doubled):
-        return f"an object in which {shown(value.name)} stands twice"
-    if isinstance(value, str):
-        return shown(value)
-    if isinstance(value, dict | list):
-        return "an object" if isinstance(value, dict) else "a list"
-    if value is None or isinstance(value, bool):
-        return json.dumps(value)
-    number = str(value)
-    return number if len(number) < 30 else shown(number)
 
 
 def _notes(entries: Sequence[dict[str, Any]], form: _Form) -> Iterator[str]:

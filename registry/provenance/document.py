@@ -85,10 +85,7 @@ class InputConversion(_Part, frozen=True):
 
 
 class InputConstants(_Part, frozen=True, omit_defaults=True):
-    """The constants of one kind that answered for one panel, and the version that says so.
-
-    ``conversion`` stands in the document only where there was one.
-    """
+    """The constants of one kind that answered for one panel, and the version that says so."""
 
     kind: str
     version: int
@@ -101,7 +98,7 @@ class InputConstants(_Part, frozen=True, omit_defaults=True):
     source_path: str | None
     nonfinite_allowed: bool
     files: tuple[InputFile, ...]
-    conversion: InputConversion | None = None
+    conversion: InputConversion | None = None  # not in the document where there was none
 
 
 class InputPanel(_Part, frozen=True):

@@ -19,13 +19,12 @@ from registry.records.answers import (
     Verification,
     VersionDifference,
 )
+from registry.records.conversions import Conversion, ConvertedStage
 from registry.records.facts import (
     Alias,
     CheckedConstants,
     CheckedFile,
     Configuration,
-    Conversion,
-    ConvertedStage,
     Detector,
     Panel,
     Revision,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from registry.instants import Instant
+from registry.records.conversions import Conversion
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,39 +81,6 @@ class Withdrawal:
     recorded_at: Instant
     author: str
     comment: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class ConvertedStage:
-    """A gain stage of a converted file, the gain range that it became, and what rounding did to it.
-
-    ``absolute_error`` is the largest, in the unit of the kind; ``relative_error`` the largest of its own.
-    """
-
-    stage: str
-    gain_range: int
-    absolute_error: float
-    relative_error: float
-
-
-@dataclass(frozen=True, slots=True)
-class Conversion:
-    """From which file, and how, constants were converted at the door.
-
-    Attributes
-    ----------
-    file, sha256, size, dtype
-        Of the original, which is not kept: its name, checksum, size in bytes, and the type of its values.
-    stages, left_out
-        What of it was used, and the names of what was not.
-    """
-
-    file: str
-    sha256: str
-    size: int
-    dtype: str
-    stages: tuple[ConvertedStage, ...]
-    left_out: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
