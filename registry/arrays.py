@@ -20,7 +20,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from registry.detectors import DetectorType, Kind
+from registry.detectors import DetectorType, Kind, Zero
 from registry.errors import ArrayError, UnavailableError
 from registry.records import CheckedFile, PixelDifference, Statistics
 
@@ -75,7 +75,7 @@ def check_content(
         )
     if statistics.nonfinite == array.size:
         raise ArrayError(f"{str(path)!r} holds no finite value: no constants", path=str(path))
-    if statistics.zeros == array.size and not kind.may_be_zero:
+    if statistics.zeros == array.size and kind.zero is not Zero.GOOD:
         raise ArrayError(f"{str(path)!r} holds nothing but zeros: no constants", path=str(path))
     return CheckedFile(
         path=path,
@@ -113,7 +113,7 @@ def parse_array(content: bytes, path: Path, shape: tuple[int, ...], dtype: str) 
         raise ArrayError(f"{name} holds pickled objects, which are never loaded", path=str(path))
     if found_dtype != wanted:
         raise ArrayError(
-            f"{name} is {found_dtype.str}, must be {wanted.str}{_mend(path, found_dtype, f'.astype({dtype!r})')}",
+            f"{name} is {found_dtype.str}, must be {wanted.str}{_recast(path, found_dtype, wanted)}",
             path=str(path),
         )
     if found_shape != shape:
@@ -167,17 +167,30 @@ def _brief(shape: tuple[int, ...]) -> str:
     return text if len(text) < 60 else f"{text[:60]}..."
 
 
-def _mend(path: Path, dtype: np.dtype[Any], call: str | None) -> str:
+def _recast(path: Path, found: np.dtype[Any], wanted: np.dtype[Any]) -> str:
+    """Return the command that writes the array in another dtype; nothing where that could make other values."""
+    call = f".astype({wanted.str!r})"
+    if np.can_cast(found, wanted, "same_kind"):
+        return _mend(path, found, call)
+    if found.kind == "i" and wanted.kind == "u":
+        return _mend(path, found, call, "assert a.min() >= 0; ")
+    return ""
+
+
+def _mend(path: Path, dtype: np.dtype[Any], call: str | None, condition: str = "") -> str:
     """Return the command that writes the array as it must be, or nothing where numpy cannot know."""
     if call is None or dtype.kind not in "fiu":
         return ""
     mended = path.with_name(f"mended-{path.name}")
-    program = f"import numpy as np; np.save({str(mended)!r}, np.load({str(path)!r}){call})"
+    program = f"import numpy as np; a = np.load({str(path)!r}); {condition}np.save({str(mended)!r}, a{call})"
     return f"; python -c {shlex.quote(program)} writes it so"
 
 
 def statistics_of(array: NDArray[Any]) -> Statistics:
-    """Return minimum, median and maximum of the finite values, and how many are zero or not finite."""
+    """Return minimum, median and maximum of the finite values, and how many are zero or not finite.
+
+    Integers are noted as the nearest float64, which differs from them only beyond 2**53.
+    """
     finite = array[np.isfinite(array)]
     if finite.size == 0:
         return Statistics(None, None, None, zeros=0, nonfinite=array.size)
@@ -193,14 +206,14 @@ def statistics_of(array: NDArray[Any]) -> Statistics:
 
 def oddities(kind: Kind, files: Sequence[CheckedFile]) -> list[str]:
     """Return what is legal about a kind's files, by gain range, and yet worth a look: one warning each."""
-    return [*_odd_values(kind, files), *_dead_pixels(kind, files)]
+    return [*_odd_values(kind, files), *_remarkable_pixels(kind, files)]
 
 
 def _odd_values(kind: Kind, files: Sequence[CheckedFile]) -> Iterator[str]:
     for gain_range, file in enumerate(files):
         seen = file.statistics
-        low, high = kind.expected_medians[gain_range]
         name = repr(str(file.path))
+        low, high = kind.expected_medians[gain_range] if kind.expected_medians else (-math.inf, math.inf)
         if seen.median is not None and not low <= seen.median <= high:
             yield (
                 f"{name}: the median {seen.median:.4g} {kind.unit} is outside {low:g} to {high:g},"
@@ -208,28 +221,49 @@ def _odd_values(kind: Kind, files: Sequence[CheckedFile]) -> Iterator[str]:
             )
         if seen.nonfinite:
             yield f"{name}: {seen.nonfinite} values are NaN or infinite, as allowed; they are kept as they are"
-        if seen.minimum is not None and seen.minimum == seen.maximum:
-            yield f"{name}: every pixel has the same value {seen.minimum:.4g} {kind.unit} (a placeholder?)"
+        if seen.minimum is not None and seen.minimum == seen.maximum and not _all_good(kind, seen):
+            unit = "" if kind.unit == "1" else f" {kind.unit}"
+            yield f"{name}: every pixel has the same value {seen.minimum:.4g}{unit} (a placeholder?)"
 
 
-def _dead_pixels(kind: Kind, files: Sequence[CheckedFile]) -> Iterator[str]:
-    counts = [file.statistics.zeros for file in files]
-    if kind.zero_is_dead and any(counts):
-        folder, numbers = str(files[0].path.parent), ", ".join(map(str, counts))
-        yield f"{folder!r}: {numbers} pixels of the gain ranges have the {kind.name} 0 (dead?); kept as they are"
+def _all_good(kind: Kind, seen: Statistics) -> bool:
+    return kind.zero is Zero.GOOD and seen.maximum == 0
+
+
+def _remarkable_pixels(kind: Kind, files: Sequence[CheckedFile]) -> Iterator[str]:
+    """Yield how many pixels are dead or flagged, by gain range, if any is."""
+    zeros = [file.statistics.zeros for file in files]
+    folder = repr(str(files[0].path.parent))
+    if kind.zero is Zero.DEAD and any(zeros):
+        numbers = ", ".join(map(str, zeros))
+        yield f"{folder}: {numbers} pixels of the gain ranges have the {kind.name} 0 (dead?); kept as they are"
+    flagged = [math.prod(file.shape) - file.statistics.zeros for file in files]
+    if kind.zero is Zero.GOOD and any(flagged):
+        numbers = ", ".join(map(str, flagged))
+        yield f"{folder}: {numbers} pixels of the gain ranges are flagged by {kind.name}; kept as they are"
 
 
 def pixel_difference(gain_range: int, before: NDArray[Any], after: NDArray[Any]) -> PixelDifference:
-    """Return how two arrays (row, column) of one gain range differ; NaN equals NaN."""
+    """Return how two arrays (row, column) of one gain range and dtype differ; NaN equals NaN."""
     same = (before == after) | (np.isnan(before) & np.isnan(after))
     count = int(same.size - np.count_nonzero(same))
     finite = np.isfinite(before) & np.isfinite(after)
-    difference = after[finite].astype(np.float64) - before[finite].astype(np.float64)
+    difference = _distances(before[finite], after[finite])
     return PixelDifference(
         gain_range=gain_range,
         count=count,
         fraction=count / same.size,
-        maximum=float(np.abs(difference).max(initial=0.0)),
+        maximum=float(difference.max(initial=0.0)),
         rms=float(np.sqrt(np.mean(difference**2))) if difference.size else 0.0,
         nonfinite=int(finite.size - np.count_nonzero(finite)),
     )
+
+
+def _distances(before: NDArray[Any], after: NDArray[Any]) -> NDArray[np.float64]:
+    """Return by how much values differ, none of them negative; integers are subtracted before they are rounded."""
+    if before.dtype.kind == "f":
+        before, after = before.astype(np.float64), after.astype(np.float64)
+    distances: NDArray[np.float64] = (np.maximum(before, after) - np.minimum(before, after)).astype(
+        np.float64
+    )
+    return distances

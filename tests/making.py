@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +21,19 @@ TYPICAL = {
 _RAMP = np.linspace(0.99, 1.01, 512 * 1024, dtype=np.float32).reshape(512, 1024)
 
 
-def panel_array(kind: str, gain_range: int, seed: int = 0) -> NDArray[np.float32]:
+def panel_array(kind: str, gain_range: int, seed: int = 0) -> NDArray[Any]:
     """Return a legal array (row, column), another one for each seed."""
+    if kind == "status":
+        return status_array(gain_range, seed)
     array = _RAMP * np.float32(TYPICAL[kind][gain_range])
     array[seed % 512, seed // 512] += np.float32(0.125)
+    return array
+
+
+def status_array(gain_range: int, seed: int = 0) -> NDArray[np.uint64]:
+    """Return flags of a panel (row, column): one pixel has a flag, another one for each seed and gain range."""
+    array = np.zeros((512, 1024), np.uint64)
+    array[seed % 512, seed // 512] = 1 << gain_range
     return array
 
 

@@ -17,15 +17,16 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays as any_arrays
 
-from registry.arrays import check_file, oddities, parse_array, statistics_of
+from registry.arrays import check_file, oddities, parse_array, pixel_difference, statistics_of
 from registry.detectors import TYPES
 from registry.detectors.types import Kind
 from registry.errors import ArrayError, UnavailableError
-from registry.records import CheckedFile
+from registry.records import CheckedFile, Statistics
 
 JUNGFRAU = TYPES["jungfrau"]
 GAIN = JUNGFRAU.kind("gain")
 OFFSET = JUNGFRAU.kind("offset")
+STATUS = JUNGFRAU.kind("status")
 SHAPE = (512, 1024)
 PAYLOAD = 512 * 1024 * 4
 DAMAGED = "is not a .npy file, or its header is damaged"
@@ -480,11 +481,54 @@ def test_nothing_but_zeros_is_refused(path: Path, kind: Kind, zero: float) -> No
     assert refusal(path, np.full(SHAPE, zero, "<f4"), kind) == "holds nothing but zeros: no constants"
 
 
-def test_nothing_but_zeros_gets_in_where_the_kind_may_be_zero(path: Path) -> None:
-    status = Kind("status", "pixel_status", "", "<u4", ((0.0, 0.0),) * 3, may_be_zero=True)
-    file = check(path, np.zeros(SHAPE, "<u4"), status)
-    assert file.statistics.zeros == 512 * 1024
-    assert not [warning for warning in oddities(status, [file]) if "dead" in warning]
+def test_nothing_but_zeros_gets_in_without_a_word_where_a_zero_is_a_good_pixel(path: Path) -> None:
+    file = check(path, np.zeros(SHAPE, "<u8"), STATUS)
+    assert file.statistics == Statistics(0.0, 0.0, 0.0, zeros=512 * 1024, nonfinite=0)
+    assert oddities(STATUS, [file]) == []
+
+
+def test_flagged_pixels_get_in_unaltered_and_are_counted_in_a_warning(path: Path) -> None:
+    array = np.zeros(SHAPE, "<u8")
+    array[100, 200:207] = (1, 2, 4, 64, 65, 2**63, 2**64 - 1)
+    file = check(path, array, STATUS)
+    assert path.read_bytes().endswith(array.tobytes())
+    assert (file.dtype, file.statistics.zeros, file.statistics.nonfinite) == ("<u8", 512 * 1024 - 7, 0)
+    assert oddities(STATUS, [file, check(path, np.zeros(SHAPE, "<u8"), STATUS)]) == [
+        f"{str(path.parent)!r}: 7, 0 pixels of the gain ranges are flagged by status; kept as they are"
+    ]
+
+
+def test_the_same_flag_on_every_pixel_gets_in_with_a_warning(path: Path) -> None:
+    assert oddities(STATUS, [check(path, np.full(SHAPE, 64, "<u8"), STATUS)]) == [
+        f"{str(path)!r}: every pixel has the same value 64 (a placeholder?)",
+        f"{str(path.parent)!r}: 524288 pixels of the gain ranges are flagged by status; kept as they are",
+    ]
+
+
+@pytest.mark.parametrize("dtype", ["u1", "<u2", ">u8", "<i8", "<i4"])
+def test_flags_in_another_integer_are_refused_and_the_command_shown_keeps_their_values(path, dtype) -> None:
+    array = np.zeros(SHAPE, dtype)
+    array[3, 5] = 65
+    mended_path = mended(path, refusal(path, array, STATUS))
+    assert check_file(mended_path, JUNGFRAU, STATUS).dtype == "<u8"
+    assert np.array_equal(np.load(mended_path), array)
+
+
+def test_the_command_shown_writes_nothing_where_an_integer_is_negative(path: Path) -> None:
+    array = np.zeros(SHAPE, "<i8")
+    array[3, 5] = -1
+    script = refusal(path, array, STATUS).partition("; ")[2].removesuffix(" writes it so")
+    done = subprocess.run(
+        ["sh", "-c", script.replace("python", sys.executable, 1)], capture_output=True, check=False
+    )
+    assert done.returncode == 1
+    assert b"AssertionError" in done.stderr
+    assert names(path.parent) == [path.name]
+
+
+@pytest.mark.parametrize("dtype", ["<f4", "<f8"])
+def test_flags_in_floats_are_refused_without_a_command(path: Path, dtype: str) -> None:
+    assert refusal(path, np.zeros(SHAPE, dtype), STATUS) == f"is {dtype}, must be <u8"
 
 
 def test_dead_pixels_get_in_unaltered_and_are_counted_in_a_warning(path: Path, gain) -> None:
@@ -559,3 +603,29 @@ def test_the_statistics_are_those_of_a_naive_count(array: np.ndarray) -> None:
 
 def test_the_median_of_the_largest_values_does_not_overflow() -> None:
     assert statistics_of(np.full((2, 2), np.finfo("<f4").max, "<f4")).median == np.finfo("<f4").max
+
+
+@given(any_arrays("<u8", (3, 5)))
+@example(np.full((3, 5), 2**64 - 1, "<u8"))
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+def test_the_statistics_of_integers_are_those_of_a_naive_count(array: np.ndarray) -> None:
+    values = sorted(array.ravel().tolist())
+    seen = statistics_of(array)
+    assert (seen.zeros, seen.nonfinite) == (values.count(0), 0)
+    assert (seen.minimum, seen.maximum, seen.median) == (
+        float(values[0]),
+        float(values[-1]),
+        float(values[7]),
+    )
+
+
+@given(any_arrays("<u8", (3, 5)), any_arrays("<u8", (3, 5)))
+@example(np.full((3, 5), 2**63, "<u8"), np.full((3, 5), 2**63 + 1, "<u8"))
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+def test_the_difference_of_integers_is_taken_before_anything_is_rounded(before, after) -> None:
+    found = pixel_difference(0, before, after)
+    steps = [abs(new - old) for old, new in zip(before.ravel().tolist(), after.ravel().tolist(), strict=True)]
+    assert found.count == sum(step != 0 for step in steps)
+    assert found.maximum == float(max(steps))
+    assert found.rms == pytest.approx((sum(step**2 for step in steps) / 15) ** 0.5, rel=1e-12)
+    assert found.nonfinite == 0

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from registry.detectors import TYPES, DetectorType, detector_type, parse_detector_id, type_of_panel
+from registry.detectors import TYPES, DetectorType, Zero, detector_type, parse_detector_id, type_of_panel
 from registry.errors import IdentifierError, NotFoundError, RequestError
 from registry.identifiers import PanelId
 
@@ -33,9 +33,11 @@ def test_a_type_is_found_by_its_name(known: DetectorType) -> None:
 
 
 @every_type
-def test_a_type_has_one_expected_range_for_each_gain_range_of_each_kind(known: DetectorType) -> None:
+def test_a_type_has_one_expected_range_for_each_gain_range_of_each_kind_that_is_measured(
+    known: DetectorType,
+) -> None:
     for kind in known.kinds:
-        assert len(kind.expected_medians) == known.gain_ranges
+        assert len(kind.expected_medians) == (0 if kind.zero is Zero.GOOD else known.gain_ranges)
         assert all(low < high for low, high in kind.expected_medians)
 
 
@@ -69,6 +71,19 @@ def test_jungfrau_is_as_the_field_knows_it() -> None:
     gain, offset = JUNGFRAU.kind("gain"), JUNGFRAU.kind("offset")
     assert (gain.calibration_type, gain.unit, gain.dtype) == ("pixel_gain", "ADU/keV", "<f4")
     assert (offset.calibration_type, offset.unit, offset.dtype) == ("pixel_offset", "ADU", "<f4")
+
+
+def test_the_dark_constants_of_jungfrau_are_those_of_the_field() -> None:
+    found = {
+        kind.name: (kind.calibration_type, kind.unit, kind.dtype)
+        for kind in JUNGFRAU.kinds
+        if not kind.required
+    }
+    assert found == {
+        "pedestals": ("pedestals", "ADU", "<f4"),
+        "rms": ("pixel_rms", "ADU", "<f4"),
+        "status": ("pixel_status", "1", "<u8"),
+    }
 
 
 @pytest.mark.parametrize("panels", [1, 2, 8, 32])

@@ -217,7 +217,8 @@ class Registry:
         Returns
         -------
         DetectorConstants
-            By calibration type a float32 array of shape (gain range, panel, row, column), and ``provenance``.
+            By calibration type an array of shape (gain range, panel, row, column), and ``provenance``: float32,
+            and uint64 for ``pixel_status``.
 
         Raises
         ------

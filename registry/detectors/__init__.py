@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from registry.detectors.jungfrau import JUNGFRAU
-from registry.detectors.types import DetectorType, Kind, MakersMaps
+from registry.detectors.types import DetectorType, Kind, MakersMaps, Zero
 from registry.errors import IdentifierError, NotFoundError
 from registry.identifiers import PanelId, shown, split_detector_id
 
@@ -12,6 +12,7 @@ __all__ = [
     "DetectorType",
     "Kind",
     "MakersMaps",
+    "Zero",
     "detector_type",
     "parse_detector_id",
     "type_of_panel",

@@ -1,8 +1,15 @@
-"""Jungfrau: panels of 512 x 1024 pixels with three automatically switched gain ranges."""
+"""Jungfrau: panels of 512 x 1024 pixels with three automatically switched gain ranges.
+
+``status`` is the bit mask that the dark processing makes of every pixel: 0 good, 1 and 2 rms too high and too low,
+4 and 8 intensity too high and too low in too many events, 16 and 32 average too high and too low, 64 gain not
+switched. It is of 64 bits as in the newer system (slac-lcls/lcls2, ``pscalib/calib/CalibConstants.py`` and
+``detector/UtilsCalib.py``); the older one (lcls-psana/PSCalib, ``GlobalUtils.py``) reads 16 of them, which hold
+all the bits that are given a meaning.
+"""
 
 from __future__ import annotations
 
-from registry.detectors.types import DetectorType, Kind, MakersMaps
+from registry.detectors.types import DetectorType, Kind, MakersMaps, Zero
 
 # The expected medians leave a factor of about three around what the field sees: 41.5, -1.39, -0.11 ADU/keV
 # and 0.01, 300, 50 ADU. The sign of the gain flips with the amplifier stage, so a wrong sign falls outside.
@@ -19,7 +26,7 @@ JUNGFRAU = DetectorType(
             "<f4",
             ((14.0, 125.0), (-4.2, -0.46), (-0.33, -0.036)),
             required=True,
-            zero_is_dead=True,
+            zero=Zero.DEAD,
         ),
         Kind(
             "offset",
@@ -31,6 +38,7 @@ JUNGFRAU = DetectorType(
         ),
         Kind("pedestals", "pedestals", "ADU", "<f4", ((500.0, 8000.0), (8000.0, 16383.0), (8000.0, 16383.0))),
         Kind("rms", "pixel_rms", "ADU", "<f4", ((0.5, 100.0), (0.5, 100.0), (0.5, 100.0))),
+        Kind("status", "pixel_status", "1", "<u8", zero=Zero.GOOD),
     ),
     # gainMaps_M049.bin of the Paul Scherrer Institute. Data above the pedestal is divided by these values to give
     # keV: they are ADU/keV. The stages of the high gain mode (HG) follow where the module was calibrated in it.

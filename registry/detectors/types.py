@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from registry.errors import RequestError
 from registry.identifiers import shown
+
+
+class Zero(StrEnum):
+    """What the value zero says of a pixel.
+
+    Where it is a value like any other or a dead pixel, an array of nothing but zeros is no constants.
+    """
+
+    ORDINARY = "a value like any other"
+    DEAD = "a dead pixel"
+    GOOD = "a pixel without any flag"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,27 +31,24 @@ class Kind:
     calibration_type
         The name of the assembled array.
     unit
-        Of the values.
+        Of the values; ``1`` for flags and other pure numbers.
     dtype
         Of the file and of the assembled array, as numpy writes it (``<f4``).
     expected_medians
-        One (low, high) pair a gain range. A median outside is legal and warned about.
+        One (low, high) pair a gain range, or none at all. A median outside is legal and warned about.
     required
         Whether a version without ``--kind`` must have it, and a look-up without ``--kind`` asks for it.
-    may_be_zero
-        Whether an array of nothing but zeros makes sense.
-    zero_is_dead
-        Whether a single zero means a dead pixel, which is counted in a warning.
+    zero
+        What a zero says of its pixel: dead and flagged pixels are counted in a warning.
     """
 
     name: str
     calibration_type: str
     unit: str
     dtype: str
-    expected_medians: tuple[tuple[float, float], ...]
+    expected_medians: tuple[tuple[float, float], ...] = ()
     required: bool = False
-    may_be_zero: bool = False
-    zero_is_dead: bool = False
+    zero: Zero = Zero.ORDINARY
 
 
 @dataclass(frozen=True, slots=True)
