@@ -1,0 +1,256 @@
+"""Pedestals, noise and pixel status: kinds of their own, each valid from when it was measured."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from registry.api import Registry
+from registry.errors import ArrayError, NotValidError
+from tests.cli import Calreg
+from tests.conftest import RegistryPlace, new_place
+from tests.making import PANEL_A, PANEL_B, panel_array, panel_folder
+
+EVERY = ("gain", "offset", "pedestals", "rms", "status")
+TYPES = {
+    "pixel_gain": "<f4",
+    "pixel_offset": "<f4",
+    "pedestals": "<f4",
+    "pixel_rms": "<f4",
+    "pixel_status": "<u8",
+}
+SEEDS = {PANEL_A: 11, PANEL_B: 22}
+DETECTOR = f"{PANEL_A}_{PANEL_B}"
+DATASET = "exp=xcsls3716:run=631"
+T1, T2, T3 = "2018-01-01T00:00:00Z", "2018-02-01T00:00:00Z", "2018-03-01T00:00:00Z"
+
+
+def folder_of(folders: Path, panel: str) -> Path:
+    return folders / str(SEEDS[panel])
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folders of two panels, with every kind."""
+    root = tmp_path_factory.mktemp("folders")
+    for seed in SEEDS.values():
+        panel_folder(root / str(seed), seed, EVERY)
+    return root
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def shared_place(
+    request: pytest.FixtureRequest, folders: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RegistryPlace]:
+    """A registry that knows every kind of two panels, for the tests that record nothing more of them."""
+    for place in new_place(request, tmp_path_factory.mktemp("shared"), request.param):
+        with place.open() as registry:
+            for panel in SEEDS:
+                registry.panels.add(panel)
+                registry.versions.add(panel, folder_of(folders, panel), valid_from=T1)
+            registry.detectors.configure(
+                "xcsls3716", "XcsEndstation.0:Jungfrau.0", DETECTOR, first_run=1, last_run=700
+            )
+            registry.runs.add(DATASET, begin=T2)
+        yield place
+
+
+@pytest.fixture
+def shared(shared_place: RegistryPlace) -> Iterator[Registry]:
+    with shared_place.open() as opened:
+        yield opened
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def content(folder: Path) -> dict[str, str]:
+    return {path.name: digest(path) for path in folder.iterdir()}
+
+
+# A folder with every kind
+
+
+def test_a_mixed_folder_registers_every_kind_that_it_holds_in_one_revision(
+    registry: Registry, folders: Path
+) -> None:
+    registry.panels.add(PANEL_A)
+    outcome = registry.versions.add(PANEL_A, folder_of(folders, PANEL_A), valid_from=T1)
+    assert [version.kind for version in outcome.versions] == list(EVERY)
+    assert {version.recorded_in for version in outcome.versions} == {outcome.revision}
+    (warning,) = outcome.warnings
+    assert warning == (
+        f"{str(folder_of(folders, PANEL_A))!r}: 1, 1, 1 pixels of the gain ranges are flagged by status;"
+        " kept as they are"
+    )
+    _, files = registry.versions.show(outcome.versions[-1].version)
+    assert [file.statistics.maximum for file in files] == [1.0, 2.0, 4.0]
+    assert {file.statistics.zeros for file in files} == {512 * 1024 - 1}
+
+
+def test_the_required_kinds_answer_without_a_word_of_the_others(shared: Registry) -> None:
+    found = shared.validity(PANEL_A, at=T2)
+    assert [version.kind for version in found.versions] == ["gain", "offset"]
+    every = shared.validity(PANEL_A, kinds=EVERY, at=T2)
+    assert [version.kind for version in every.versions] == list(EVERY)
+
+
+def test_a_file_of_flags_is_identified_as_what_it_is(shared: Registry, folders: Path) -> None:
+    found = shared.identify(folder_of(folders, PANEL_A) / "g1_status.npy")
+    assert [(each.kind, each.gain_range) for each in found.inputs] == [("status", 1)]
+    assert [version.panel for version in found.inputs[0].versions] == [PANEL_A]
+
+
+# Exports
+
+
+def test_one_command_exports_every_type_bit_for_bit(
+    shared_place: RegistryPlace, folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calreg = Calreg(shared_place, monkeypatch)
+    asked = [word for name in TYPES for word in ("--type", name)]
+    answer = calreg.done("export", DATASET, *asked, "--output", str(tmp_path / "out"), "--json").json
+    assert {each["type"]: each["dtype"] for each in answer["outputs"]} == {
+        name: np.dtype(dtype).name for name, dtype in TYPES.items()
+    }
+    for (name, dtype), kind in zip(TYPES.items(), EVERY, strict=True):
+        found = np.load(tmp_path / "out" / f"{name}.npy")
+        assert found.dtype.str == dtype
+        wanted = np.stack(
+            [np.stack([panel_array(kind, number, seed) for seed in SEEDS.values()]) for number in range(3)]
+        )
+        assert found.tobytes() == wanted.astype(dtype).tobytes()
+        assert found.shape == (3, 2, 512, 1024)
+    document = tmp_path / "out" / "provenance.json"
+    assert calreg.done("provenance", "verify", str(document), "--json").json["problems"] == []
+    calreg.done("provenance", "replay", str(document), "--output", str(tmp_path / "again"))
+    assert content(tmp_path / "again") == content(tmp_path / "out")
+    identity = calreg.done("identify", str(tmp_path / "out" / "pixel_status.npy"), "--json").json
+    assert [each["type"] for each in identity["exports"]] == ["pixel_status"]
+
+
+def test_the_provenance_of_flags_says_dtype_and_unit(shared: Registry, tmp_path: Path) -> None:
+    shared.export(DETECTOR, tmp_path / "out", at=T2, types=["pixel_status"])
+    document = json.loads((tmp_path / "out" / "provenance.json").read_bytes())
+    assert [(each["kind"], each["unit"], each["dtype"]) for each in document["outputs"]] == [
+        ("status", "1", "uint64")
+    ]
+    statistics = document["resolution"]["panels"][1]["constants"][0]["files"][2]["statistics"]
+    assert statistics == {
+        "minimum": 0.0,
+        "median": 0.0,
+        "maximum": 4.0,
+        "zeros": 512 * 1024 - 1,
+        "nonfinite": 0,
+    }
+
+
+def test_flags_come_into_memory_as_they_were_registered(shared: Registry) -> None:
+    found = shared.constants(DATASET, types=["pixel_status", "pedestals"])
+    assert (found["pixel_status"].dtype, found["pedestals"].dtype) == (np.uint64, np.float32)
+    assert np.array_equal(found["pixel_status"][2, 1], panel_array("status", 2, SEEDS[PANEL_B]))
+
+
+# Each kind has its own validity
+
+
+def test_new_dark_constants_leave_the_validity_of_the_gain_alone(registry: Registry, tmp_path: Path) -> None:
+    registry.panels.add(PANEL_A)
+    registry.versions.add(PANEL_A, panel_folder(tmp_path / "first", 1, EVERY), valid_from=T1)
+    dark = panel_folder(tmp_path / "dark", 2, ("pedestals", "rms", "status"))
+    outcome = registry.versions.add(PANEL_A, dark, valid_from=T2, kinds=["pedestals", "rms", "status"])
+    assert [version.kind for version in outcome.versions] == ["pedestals", "rms", "status"]
+    found = registry.validity(PANEL_A, kinds=["gain", "status"]).versions
+    assert [(each.kind, str(each.valid_from), str(each.valid_to)) for each in found] == [
+        ("gain", T1, "None"),
+        ("status", T1, T2),
+        ("status", T2, "None"),
+    ]
+
+
+def test_a_folder_of_flags_alone_is_registered_by_naming_the_kind(registry: Registry, tmp_path: Path) -> None:
+    registry.panels.add(PANEL_A)
+    folder = panel_folder(tmp_path / "status", 3, ["status"])
+    with pytest.raises(ArrayError) as caught:
+        registry.versions.add(PANEL_A, folder, valid_from=T1)
+    assert "lacks g0_gain.npy, g1_gain.npy, g2_gain.npy" in str(caught.value)
+    assert registry.versions.list() == []
+    outcome = registry.versions.add(PANEL_A, folder, valid_from=T1, kinds=["status"])
+    assert [version.kind for version in outcome.versions] == ["status"]
+    with pytest.raises(NotValidError, match="only status is registered for this panel"):
+        registry.validity(PANEL_A, at=T2)
+
+
+def test_a_panel_without_a_flag_is_registered_without_a_warning(registry: Registry, tmp_path: Path) -> None:
+    registry.panels.add(PANEL_A)
+    for number in range(3):
+        np.save(tmp_path / f"g{number}_status.npy", np.zeros((512, 1024), np.uint64))
+    outcome = registry.versions.add(PANEL_A, tmp_path, valid_from=T1, kinds=["status"])
+    assert (len(outcome.versions), outcome.warnings) == (1, ())
+
+
+@pytest.mark.parametrize("lost", ["g1_status.npy", "g2_rms.npy", "g0_gain.npy"])
+def test_a_folder_in_which_one_kind_lacks_a_file_is_refused_as_a_whole(
+    sqlite_place: RegistryPlace, tmp_path: Path, lost: str
+) -> None:
+    folder = panel_folder(tmp_path / "mixed", 4, EVERY)
+    (folder / lost).unlink()
+    with sqlite_place.open() as registry:
+        registry.panels.add(PANEL_A)
+        with pytest.raises(ArrayError) as caught:
+            registry.versions.add(PANEL_A, folder, valid_from=T1)
+        assert f"{str(folder)!r} lacks {lost}" in str(caught.value)
+        assert registry.versions.list() == []
+    assert list(sqlite_place.store.rglob("*.npy")) == []
+
+
+def test_a_gap_in_one_kind_leaves_the_others_valid(registry: Registry, tmp_path: Path) -> None:
+    registry.panels.add(PANEL_A)
+    registry.versions.add(PANEL_A, panel_folder(tmp_path / "all", 5, EVERY), valid_from=T1)
+    registry.versions.gap(PANEL_A, valid_from=T2, kinds=["status"], comment="the dark run was light")
+    assert set(registry.constants(PANEL_A, at=T3, types=[*TYPES][:4])) == set([*TYPES][:4])
+    with pytest.raises(NotValidError) as caught:
+        registry.export(PANEL_A, tmp_path / "out", at=T3, types=[*TYPES])
+    assert caught.value.values["missing"] == [
+        f"no status of {PANEL_A} is valid at {T3}; a gap begins {T2}: the dark run was light"
+    ]
+    assert not (tmp_path / "out").exists()
+
+
+# What differs
+
+
+def test_flags_that_differ_are_counted_exactly(sqlite_place: RegistryPlace, tmp_path: Path) -> None:
+    before, after = (panel_folder(tmp_path / name, 6, ["status"]) for name in ("before", "after"))
+    high = panel_array("status", 1, 6)
+    high[0, 0] = 2**63
+    np.save(before / "g1_status.npy", high)
+    high[0, 0] += np.uint64(1)
+    np.save(after / "g1_status.npy", high)
+    with sqlite_place.open() as registry:
+        registry.panels.add(PANEL_A)
+        for folder, start in ((before, T1), (after, T2)):
+            registry.versions.add(PANEL_A, folder, valid_from=start, kinds=["status"])
+        found = registry.versions.diff(1, 2).gain_ranges
+    assert [(each.count, each.maximum) for each in found] == [(0, 0.0), (1, 1.0), (0, 0.0)]
+
+
+def test_new_flags_affect_no_run_and_stand_in_the_difference_of_a_detector(
+    registry: Registry, tmp_path: Path
+) -> None:
+    registry.panels.add(PANEL_A)
+    registry.detectors.configure("xcsls3716", "XcsEndstation.0:Jungfrau.0", PANEL_A, first_run=1)
+    registry.runs.add(DATASET, begin=T3)
+    first = registry.versions.add(PANEL_A, panel_folder(tmp_path / "all", 7, EVERY), valid_from=T1)
+    flags = panel_folder(tmp_path / "flags", 8, ["status"])
+    registry.versions.add(PANEL_A, flags, valid_from=T2, kinds=["status"])
+    assert registry.affected(first.revision) == []
+    found = registry.diff(DATASET, before=first.revision)
+    assert [(each.kind, each.before, each.after) for each in found.panels] == [("status", 5, 6)]
+    assert [each.count for each in found.panels[0].gain_ranges] == [2, 2, 2]
