@@ -1,7 +1,7 @@
-"""The names of the field: panel Ids, detector Ids, M-numbers, datasets and sources, parsed and formatted.
+"""The names of the field: M-numbers, experiments, datasets and sources, parsed and formatted.
 
-One spelling of each name is canonical. Every other spelling is refused with the canonical one named,
-because two spellings of one panel would be two panels.
+One spelling of each name is canonical, and every other is refused with the canonical one named. A panel Id is
+spelled as its detector type has it: see `registry.detectors`.
 """
 
 from __future__ import annotations
@@ -11,11 +11,9 @@ from dataclasses import dataclass
 
 from registry.errors import IdentifierError
 
-_LONGEST_SHOWN = 60
-_LARGEST_FIELD = 2**64 - 1
+_LONGEST_SHOWN = 80  # the longest panel Ids have 76 characters
 _LARGEST_RUN = 2**31 - 1
 
-_HEXADECIMAL = re.compile(r"(0[xX])?[0-9a-fA-F]+")
 _LOOSE_M_NUMBER = re.compile(r"[mM]([0-9]{1,6})")
 _M_NUMBER_IN_NAME = re.compile(r"(?:(?<![A-Z0-9])M|(?<![A-Za-z0-9])m)([0-9]{1,6})(?![0-9])")
 _EXPERIMENT = re.compile(r"[a-z][a-z0-9_]{0,31}")
@@ -30,76 +28,6 @@ def shown(text: str) -> str:
     if len(text) > _LONGEST_SHOWN:
         return f"{text[:_LONGEST_SHOWN]!r}... ({len(text)} characters)"
     return repr(text)
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class PanelId:
-    """The Id under which a panel answers to the data system.
-
-    Three unsigned 64-bit integers, written ``moduleVersion-firmwareVersion-serialNumber`` in lower-case
-    hexadecimal without leading zeros; 0 is written ``0``.
-    """
-
-    module_version: int
-    firmware_version: int
-    serial_number: int
-
-    def __post_init__(self) -> None:
-        for value in (self.module_version, self.firmware_version, self.serial_number):
-            if not 0 <= value <= _LARGEST_FIELD:
-                raise IdentifierError(f"a field of a panel Id is an unsigned 64-bit integer, not {value}")
-
-    def __str__(self) -> str:
-        return f"{self.module_version:x}-{self.firmware_version:x}-{self.serial_number:x}"
-
-    @classmethod
-    def parse(cls, text: str) -> PanelId:
-        """Read a canonical panel Id.
-
-        Raises
-        ------
-        IdentifierError
-            The text is no panel Id, or is not spelled canonically (then the canonical form is named).
-        """
-        parsed = cls.parse_any_spelling(text)
-        if text != str(parsed):
-            raise IdentifierError(
-                f"panel Id {shown(text)} is not in its canonical form; write {parsed}", canonical=str(parsed)
-            )
-        return parsed
-
-    @classmethod
-    def parse_any_spelling(cls, text: str) -> PanelId:
-        """Read a panel Id in upper case, with leading zeros or ``0x`` too: to name its canonical form.
-
-        Raises
-        ------
-        IdentifierError
-            The text has not three fields of at most 64 bits, or one of them is empty.
-        """
-        fields = text.split("-")
-        if len(fields) != 3:
-            raise IdentifierError(
-                f"{shown(text)} is no panel Id: three hexadecimal fields joined by '-' are expected,"
-                " as in 170505-149520170815-3d00b0"
-            )
-        parsed = cls(*(_parse_field(field or "0", text) for field in fields))
-        if "" in fields:
-            raise IdentifierError(
-                f"panel Id {shown(text)} has an empty field, which is how the old formatter wrote the value 0;"
-                f" write {parsed}",
-                canonical=str(parsed),
-            )
-        return parsed
-
-
-def _parse_field(field: str, text: str) -> int:
-    if not _HEXADECIMAL.fullmatch(field):
-        raise IdentifierError(f"{shown(text)} is no panel Id: {shown(field)} is not a hexadecimal number")
-    digits = field.removeprefix("0x").removeprefix("0X").lstrip("0")
-    if len(digits) > 16:
-        raise IdentifierError(f"{shown(text)} is no panel Id: {shown(field)} has more than 64 bits")
-    return int(digits or "0", 16)
 
 
 def split_detector_id(text: str) -> list[str]:

@@ -8,61 +8,17 @@ from hypothesis import strategies as st
 
 from registry import identifiers
 from registry.errors import IdentifierError
-from registry.identifiers import Dataset, PanelId
+from registry.identifiers import Dataset
+from tests.hostile import HOSTILE
+from tests.making import PANEL_A
 
-REAL_PANELS = [
-    "171113-154920171025-3d00fb",
-    "170505-149520170815-3d00b0",
-    "170505-149520170815-3d00f7",
-    "171113-154920171025-3d00b0",
-    "171113-154920171025-3d00f7",
-    "190408-181206-50c246df50010d",
-    "190408-181206-50c246de810058",
-    "8000000020000-230920-20004002c",
-    "9000000000000-230921-3007f0217",
-    "9000000000000-230921-3001c01f5",
-    "9000000000000-230921-3007f0239",
-    "9000000000000-230921-3007f01c7",
-]
-HOSTILE = [
-    "",
-    " ",
-    "\n",
-    "1" * 10_000,
-    "-" * 10_000,
-    "a-" + "b" * 10_000 + "-c",
-    "\x1b[31m1-2-3\x1b[0m",
-    "1-2-3\x07",
-    "1-\x00-3",
-    "../../etc/passwd",
-    "1-2-3/../..",
-    "1-2-3\n",
-    "1-2-3\r\n",
-    "\u202e1-2-3",
-    "M068\n",
-    "M06\u0668",
-    "\uff11-2-3",
-    "\u0661-2-3",
-    "1\u20102\u20103",
-    "exp=xcsls3716:run=631\n",
-    "exp=xcsls3716\n:run=631",
-    "exp=xcsls3716:run=\u0666\u0663\u0661",
-    "exp=:run=",
-    "XcsEndstation.0:Jungfrau.0\n",
-    "\udc80",
-]
 PARSERS = [
-    PanelId.parse,
-    PanelId.parse_any_spelling,
     identifiers.parse_m_number,
     identifiers.parse_experiment,
     identifiers.parse_run_number,
     identifiers.parse_source,
     Dataset.parse,
 ]
-FIELDS = st.one_of(
-    st.integers(0, 2**64 - 1), st.sampled_from([0, 1, 15, 16, 2**32, 2**63, 2**64 - 2, 2**64 - 1])
-)
 
 
 def refusal(parse, text: str) -> IdentifierError:
@@ -79,124 +35,21 @@ def outcome(parse, text: str) -> tuple[object, str]:
         return None, str(error)
 
 
-# Panel Ids
-
-
-@pytest.mark.parametrize("text", REAL_PANELS)
-def test_a_real_panel_id_reads_and_writes_back(text: str) -> None:
-    assert str(PanelId.parse(text)) == text
-
-
-def test_the_fields_of_a_panel_id_are_hexadecimal_numbers() -> None:
-    assert PanelId.parse("171113-154920171025-3d00fb") == PanelId(1511699, 23403815178277, 3997947)
-
-
-@given(FIELDS, FIELDS, FIELDS)
-@settings(deadline=None)
-def test_any_three_64_bit_numbers_make_a_panel_id_that_reads_back(a: int, b: int, c: int) -> None:
-    panel = PanelId(a, b, c)
-    assert PanelId.parse(str(panel)) == panel
-
-
-@given(FIELDS, FIELDS, FIELDS, st.data())
-@settings(deadline=None)
-def test_any_other_spelling_of_a_panel_id_is_refused_with_the_canonical_one(a, b, c, data) -> None:
-    canonical = str(PanelId(a, b, c))
-    spelled = "-".join(
-        data.draw(st.sampled_from(["", "0", "000", "0x", "0X", "0x00"]))
-        + data.draw(st.sampled_from([field, field.upper()]))
-        for field in canonical.split("-")
-    )
-    assert str(PanelId.parse_any_spelling(spelled)) == canonical
-    if spelled != canonical:
-        error = refusal(PanelId.parse, spelled)
-        assert error.values["canonical"] == canonical
-        assert f"is not in its canonical form; write {canonical}" in str(error)
-
-
-@given(st.lists(FIELDS, min_size=3, max_size=3), st.sets(st.integers(0, 2), min_size=1))
-@settings(deadline=None)
-def test_an_empty_field_is_refused_with_a_word_on_the_old_formatter(fields, emptied) -> None:
-    spelled = "-".join("" if i in emptied else f"{field:x}" for i, field in enumerate(fields))
-    meant = str(PanelId(*(0 if i in emptied else field for i, field in enumerate(fields))))
-    error = refusal(PanelId.parse, spelled)
-    assert "has an empty field, which is how the old formatter wrote the value 0" in str(error)
-    assert str(error).endswith(f"; write {meant}")
-    assert error.values == {"canonical": meant}
-
-
-def test_the_old_formatters_id_with_an_empty_serial_number_is_refused_with_the_canonical_one() -> None:
-    assert str(refusal(PanelId.parse, "170505-149520170815-")) == (
-        "panel Id '170505-149520170815-' has an empty field,"
-        " which is how the old formatter wrote the value 0; write 170505-149520170815-0"
-    )
-
-
-def test_what_an_empty_field_is_told_to_write_is_canonical_in_the_other_fields_too() -> None:
-    assert str(refusal(PanelId.parse, "0ABC--1")).endswith("; write abc-0-1")
-
-
-def test_an_empty_field_beside_a_field_of_10000_digits_is_refused_in_a_short_sentence() -> None:
-    error = refusal(PanelId.parse, f"-{'1' * 10_000}-")
-    assert "has more than 64 bits" in str(error)
-    assert len(str(error)) < 300
-
-
-@pytest.mark.parametrize("field", ["10000000000000000", "0x10000000000000000", "f" * 10_000])
-def test_a_field_of_more_than_64_bits_is_refused(field: str) -> None:
-    error = refusal(PanelId.parse, f"1-{field}-3")
-    assert "has more than 64 bits" in str(error)
-    assert len(str(error)) < 300
-
-
-def test_leading_zeros_do_not_count_as_bits() -> None:
-    assert PanelId.parse_any_spelling("0" * 10_000 + "1-2-3") == PanelId(1, 2, 3)
-
-
-@pytest.mark.parametrize("value", [-1, 2**64, 2**64 + 1])
-def test_a_panel_id_is_not_made_of_numbers_that_are_not_unsigned_64_bit(value: int) -> None:
-    for fields in ((value, 0, 0), (0, value, 0), (0, 0, value)):
-        with pytest.raises(IdentifierError, match=f"is an unsigned 64-bit integer, not {value}$"):
-            PanelId(*fields)
-
-
-@pytest.mark.parametrize("text", ["", "M068", "1-2", "1-2-3-4", "170505_149520170815_3d00b0"])
-def test_a_text_without_three_fields_is_refused_with_an_example(text: str) -> None:
-    assert str(refusal(PanelId.parse, text)) == (
-        f"{text!r} is no panel Id: three hexadecimal fields joined by '-' are expected,"
-        " as in 170505-149520170815-3d00b0"
-    )
-
-
-@pytest.mark.parametrize("field", ["g", "0x", "+1", "1_0", " 1", "1 ", "1\n", "1.0", "\u0661", "\uff11"])
-@pytest.mark.parametrize("position", [0, 1, 2])
-def test_a_field_that_is_not_hexadecimal_is_named(field: str, position: int) -> None:
-    fields = ["1", "2", "3"]
-    fields[position] = field
-    error = refusal(PanelId.parse, "-".join(fields))
-    assert str(error).endswith(f"is no panel Id: {field!r} is not a hexadecimal number")
-
-
-def test_panel_ids_have_an_order_and_can_be_in_a_set() -> None:
-    panels = [PanelId.parse(text) for text in REAL_PANELS]
-    assert len(set(panels) | set(panels)) == len(REAL_PANELS)
-    assert PanelId(0, 9, 9) < PanelId(1, 0, 0)
-
-
 # Detector Ids
 
 
 @pytest.mark.parametrize("prefix", ["", "jungfrau_", "epix10ka_"])
 @pytest.mark.parametrize("panels", [1, 2, 8, 32])
 def test_a_detector_id_splits_into_its_panels_in_order(prefix: str, panels: int) -> None:
-    texts = [str(PanelId(n, 2, 3)) for n in reversed(range(panels))]
+    texts = [f"{n:x}-2-3" for n in reversed(range(panels))]
     assert identifiers.split_detector_id(prefix + "_".join(texts)) == texts
 
 
-@given(st.lists(st.builds(PanelId, FIELDS, FIELDS, FIELDS), min_size=1, max_size=32))
-@settings(deadline=None, max_examples=50)
-def test_joining_panels_and_splitting_again_gives_the_same_panels(panels) -> None:
-    texts = [str(panel) for panel in panels]
+@given(
+    st.lists(st.from_regex(r"[0-9a-f]{1,16}(-[0-9a-f]{1,16}){2,6}", fullmatch=True), min_size=1, max_size=32)
+)
+@settings(deadline=None, max_examples=40)
+def test_joining_panels_and_splitting_again_gives_the_same_panels(texts) -> None:
     assert identifiers.split_detector_id(identifiers.join_detector_id(texts)) == texts
     assert identifiers.split_detector_id("jungfrau_" + identifiers.join_detector_id(tuple(texts))) == texts
 
@@ -247,7 +100,7 @@ def test_what_is_meant_as_an_m_number_is_known_as_one_in_any_spelling(text: str)
     assert identifiers.is_m_number(text)
 
 
-@pytest.mark.parametrize("text", [*REAL_PANELS, "exp=xcsls3716:run=631", "XcsEndstation.0:Jungfrau.0"])
+@pytest.mark.parametrize("text", [PANEL_A, "exp=xcsls3716:run=631", "XcsEndstation.0:Jungfrau.0"])
 def test_no_other_name_is_taken_for_an_m_number(text: str) -> None:
     assert not identifiers.is_m_number(text)
 
@@ -329,7 +182,7 @@ def test_what_is_no_experiment_is_refused_with_an_example(text: str) -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["M068", REAL_PANELS[0], "", "Exp=x:run=1", " exp=x:run=1"])
+@pytest.mark.parametrize("text", ["M068", PANEL_A, "", "Exp=x:run=1", " exp=x:run=1"])
 def test_what_does_not_begin_like_a_dataset_is_not_meant_as_one(text: str) -> None:
     assert not identifiers.is_dataset(text)
 
@@ -419,12 +272,12 @@ def test_a_hostile_text_is_refused_in_a_short_printable_sentence(parse, text: st
 def test_any_text_at_all_is_read_or_refused_in_a_printable_sentence(parse, text: str) -> None:
     parsed, sentence = outcome(parse, text)
     assert sentence.isprintable()
-    if not sentence and parse != PanelId.parse_any_spelling:
+    if not sentence:
         assert str(parsed) == text
 
 
 def test_a_text_in_a_message_is_quoted_escaped_and_cut() -> None:
     assert identifiers.shown("M068") == "'M068'"
     assert identifiers.shown("\x1b[2J\n") == r"'\x1b[2J\n'"
-    assert identifiers.shown("x" * 60) == repr("x" * 60)
-    assert identifiers.shown("x" * 61) == f"'{'x' * 60}'... (61 characters)"
+    assert identifiers.shown("x" * 80) == repr("x" * 80)
+    assert identifiers.shown("x" * 81) == f"'{'x' * 80}'... (81 characters)"

@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from registry.arrays import check_file, oddities
-from registry.detectors import Kind, parse_detector_id
+from registry.detectors import Kind, parse_detector_id, parse_panel_id
 from registry.detectors.jungfrau import JUNGFRAU
-from registry.identifiers import Dataset, PanelId, parse_m_number, parse_source
+from registry.identifiers import Dataset, parse_m_number, parse_source
 from registry.sample import LINKS, MODULES, panel_arrays, write_dataset_table, write_legacy_tree
 
 KINDS = [JUNGFRAU.kind("gain"), JUNGFRAU.kind("offset")]
@@ -198,7 +198,7 @@ def test_the_links_are_relative_and_lead_to_the_right_modules(tree: Tree) -> Non
 
 def test_the_links_bear_canonical_names() -> None:
     for name, module in LINKS.items():
-        PanelId.parse("-".join(name.split("-")[:3]))
+        parse_panel_id("-".join(name.split("-")[:3]))
         assert parse_m_number(module) in MODULES
 
 

@@ -176,7 +176,7 @@ class Registry:
         Parameters
         ----------
         kinds
-            By default every kind; at an instant the required ones, gain and offset.
+            By default every kind; at an instant those that the detector type requires (for Jungfrau gain and offset).
         at
             Return only the ranges that hold at this instant: all must be there, or it is an error. Under
             an M-number the panels that have all of them suffice; ``without`` names the others.
@@ -212,7 +212,8 @@ class Registry:
         at
             By default the begin of the run.
         types
-            Calibration types, by default ``pixel_gain`` (ADU/keV) and ``pixel_offset`` (ADU).
+            Calibration types, by default those of the required kinds: ``pixel_gain`` (ADU/keV), and for Jungfrau
+            ``pixel_offset`` (ADU).
 
         Returns
         -------

@@ -11,7 +11,6 @@ from registry.api.backend import Backend
 from registry.authorship import recordable
 from registry.database import Change
 from registry.errors import ArrayError, ConflictError, ImportHazardError, RegistryError
-from registry.identifiers import PanelId
 from registry.importers.legacy_tree import Entry, Hazard, LegacyTree, read_legacy_tree
 from registry.importers.panel_folder import PanelFolder, read_panel_folder
 from registry.instants import BEGINNING
@@ -90,9 +89,7 @@ def import_tree(
 
 def _check_folders(found: _Import, progress: Progress) -> None:
     """Check the arrays of every folder once, and make its entries hazards where they do not pass."""
-    types = {
-        entry.folder: detectors.type_of_panel(PanelId.parse(entry.panel)) for entry in found.tree.entries
-    }
+    types = {entry.folder: detectors.type_of_panel(entry.panel) for entry in found.tree.entries}
     problems: dict[Path, str] = {}
     with progress("checking modules", len(types)) as advance:
         for folder in sorted(types):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from registry import detectors
 from registry.api.backend import At, Backend
 from registry.database import Change
 from registry.errors import RequestError
-from registry.identifiers import PanelId, parse_m_number
+from registry.identifiers import parse_m_number
 from registry.lookup import panels
 from registry.lookup.revisions import AsOf, refuse_no_comment
 from registry.records import Alias, Outcome, Panel
@@ -37,7 +38,9 @@ class Panels:
             It is not known; near ones are named.
         """
         with self._backend.view(as_of) as view:
-            return panels.find_panels(view.connection, [str(PanelId.parse(panel))], view.revision)[0]
+            return panels.find_panels(view.connection, [detectors.parse_panel_id(panel).text], view.revision)[
+                0
+            ]
 
     def add(
         self,
@@ -73,7 +76,7 @@ class Panels:
                 "to carry constants give both: --carry-from, and --valid-from to say from when on"
             )
         m_number = None if alias is None else parse_m_number(alias)
-        old = None if carry_from is None else str(PanelId.parse(carry_from))
+        old = None if carry_from is None else detectors.parse_panel_id(carry_from).text
         start = None if valid_from is None else self._backend.start(valid_from)
 
         def act(change: Change) -> None:
@@ -112,7 +115,7 @@ class Aliases:
             A panel bears another M-number, or its serial number belongs to another module.
         """
         m_number = parse_m_number(alias)
-        wanted = [str(PanelId.parse(name)) for name in identifiers]
+        wanted = [detectors.parse_panel_id(name).text for name in identifiers]
 
         def act(change: Change) -> None:
             panels.find_panels(change.connection, wanted, change.view)
@@ -133,7 +136,7 @@ class Aliases:
             There is no comment.
         """
         refuse_no_comment(comment, "a withdrawal")
-        m_number, name = parse_m_number(alias), str(PanelId.parse(panel))
+        m_number, name = parse_m_number(alias), detectors.parse_panel_id(panel).text
         return self._backend.change(
             lambda change: withdraw_alias(change, m_number, name), comment, dry_run=dry_run
         )

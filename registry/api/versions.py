@@ -13,7 +13,6 @@ from registry.authorship import recordable
 from registry.database import Change
 from registry.detectors import DetectorType
 from registry.errors import RequestError
-from registry.identifiers import PanelId
 from registry.instants import Instant
 from registry.lookup import panels, validity, versions
 from registry.lookup.panels import Target
@@ -55,7 +54,7 @@ class Versions:
             A folder with ``g0_gain.npy`` and so on, each of the panel's shape (row, column); or the maker's
             ``gainMaps_M049.bin``, which is converted, and says so with the version.
         kinds
-            The kinds to take; by default gain and offset, which must be whole, and every other that is there.
+            The kinds to take; by default the required ones, which must be whole, and every other that is there.
             The maker's file holds gain only.
         allow_nonfinite
             Take NaN and infinity; recorded with the version.
@@ -222,7 +221,7 @@ class Versions:
         """Return all ranges: by one query, but for an M-number, and where a panel has none."""
         sort, names = panels.read_target(target)
         if sort != "alias":
-            wanted = _kinds(detectors.type_of_panel(PanelId.parse(names[0])), kinds) if kinds else None
+            wanted = _kinds(detectors.type_of_panel(names[0]), kinds) if kinds else None
             known = read_as_of(as_of, self._backend.timezone)
             with self._backend.database.glancing() as connection:
                 found = versions.ranges(connection, names, wanted, known)
@@ -241,7 +240,7 @@ class Versions:
         sort, names = panels.read_target(target)
         if sort == "alias":
             return None
-        asked = _kinds(detectors.type_of_panel(PanelId.parse(names[0])), kinds)
+        asked = _kinds(detectors.type_of_panel(names[0]), kinds)
         known = read_as_of(as_of, self._backend.timezone)
         with self._backend.database.glancing() as connection:
             held = validity.versions_at(connection, names, asked, instant, known)

@@ -95,7 +95,7 @@ def affected(
 ) -> None:
     """List the runs that get another outcome now.
 
-    Registered runs whose gain and offset would be exported from other constants than as of that revision,
+    Registered runs whose required constants would be exported from other constants than as of that revision,
     that can be exported only now, or no longer.
     """
     with registry_at(ctx, timezone) as registry:

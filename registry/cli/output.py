@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from registry.progress import Advance
 
 _GAP = "  "
+_WIDEST = 40
 
 
 def printable(text: str) -> str:
@@ -56,15 +57,27 @@ def jsonable(value: Any) -> Any:
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], indent: str = "") -> None:
-    """Print aligned columns, nothing cut; the last column is as wide as it is."""
+    """Print aligned columns, nothing cut; the last column is as wide as it is.
+
+    A longer cell than a column should be wide, as some panel Ids are, ends its line; the row goes on below.
+    """
     cells = [
         list(headings),
         *([printable("" if cell is None else str(cell)) for cell in row] for row in rows),
     ]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(headings))]
+    *columns, last = zip(*cells, strict=True)
+    widths = [max(len(cell) for cell in column if len(cell) <= _WIDEST) for column in columns]
     for row in cells:
-        padded = _GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        typer.echo((indent + padded).rstrip())
+        line = indent
+        for cell, width in zip(row, [*widths, len(max(last, key=len))], strict=True):
+            place = len(line) + width + len(_GAP)
+            line += cell + _GAP
+            if len(line) > place:
+                typer.echo(line.rstrip())
+                line = ""
+            line = line.ljust(place)
+        if line.strip():
+            typer.echo(line.rstrip())
 
 
 def say(text: str) -> None:

@@ -39,7 +39,8 @@ def add_version(
     path: Annotated[
         Path,
         typer.Argument(
-            metavar="DIR|FILE", help="Holds g0_gain.npy ... g2_offset.npy; or the maker's gainMaps_M049.bin."
+            metavar="DIR|FILE",
+            help="Holds g0_gain.npy, g1_gain.npy and so on; or the maker's gainMaps_M049.bin.",
         ),
     ],
     valid_from: ValidFrom,

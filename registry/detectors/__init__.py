@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from registry.detectors.epix10ka import EPIX10KA
 from registry.detectors.jungfrau import JUNGFRAU
+from registry.detectors.panel_ids import PanelId, PanelIdFormat
 from registry.detectors.types import DetectorType, Kind, MakersMaps, Zero
 from registry.errors import IdentifierError, NotFoundError
-from registry.identifiers import PanelId, shown, split_detector_id
+from registry.identifiers import shown, split_detector_id
 
 __all__ = [
     "TYPES",
     "DetectorType",
     "Kind",
     "MakersMaps",
+    "PanelId",
+    "PanelIdFormat",
     "Zero",
     "detector_type",
     "parse_detector_id",
+    "parse_panel_id",
     "type_of_panel",
 ]
 
-TYPES: dict[str, DetectorType] = {known.name: known for known in (JUNGFRAU,)}
+TYPES: dict[str, DetectorType] = {known.name: known for known in (JUNGFRAU, EPIX10KA)}
 
 
 def detector_type(name: str) -> DetectorType:
@@ -35,29 +40,65 @@ def detector_type(name: str) -> DetectorType:
         raise NotFoundError(f"detector type {shown(name)} is not known; known: {', '.join(TYPES)}") from None
 
 
-def type_of_panel(panel: PanelId) -> DetectorType:  # noqa: ARG001 - one format of Ids so far, one type
-    """Return the detector type whose panels have Ids like this one."""
-    return JUNGFRAU
-
-
-def parse_detector_id(text: str) -> list[str]:
-    """Return the panel Ids of a detector Id, in segment order, with or without a ``jungfrau_`` before them.
+def type_of_panel(text: str) -> DetectorType:
+    """Return the one detector type that spells its panel Ids like this one.
 
     Raises
     ------
     IdentifierError
-        A part is no canonical panel Id, a panel stands in it twice, or a type that is not known before them.
+        None does; what each expects is said.
+    """
+    for known in TYPES.values():
+        if known.panel_ids.fits(text):
+            return known
+    expected = ", or ".join(
+        f"{known.panel_ids.meaning}, as in {known.panel_ids.example} ({known.name})"
+        for known in TYPES.values()
+    )
+    raise IdentifierError(f"{shown(text)} is no panel Id: {expected}, are expected")
+
+
+def parse_panel_id(text: str) -> PanelId:
+    """Read the canonical panel Id of a panel of any type.
+
+    Raises
+    ------
+    IdentifierError
+        The text is no panel Id, or is not spelled canonically (then the canonical form is named).
+    """
+    return type_of_panel(text).panel_ids.parse(text)
+
+
+def parse_detector_id(text: str) -> list[str]:
+    """Return the panel Ids of a detector Id, in segment order, with or without their type before them, ``jungfrau_``.
+
+    Raises
+    ------
+    IdentifierError
+        A part is no canonical panel Id, a panel stands in it twice, panels are of several types, or a type that
+        is not known, or is not theirs, stands before them.
     """
     parts = split_detector_id(text)
     prefix = text.split("_", maxsplit=1)[0]
-    if prefix != parts[0] and prefix not in TYPES:
+    prefixed = prefix != parts[0]
+    if prefixed and prefix not in TYPES:
         raise IdentifierError(
             f"{shown(text)} begins with {shown(prefix)}, which is no detector type; known: {', '.join(TYPES)}"
         )
-    panels = [str(PanelId.parse(part)) for part in parts]
+    panels = [parse_panel_id(part).text for part in parts]
     for panel in panels:
         if panels.count(panel) > 1:
             raise IdentifierError(
                 f"panel {panel} stands more than once in the detector Id; a detector has it once"
             )
+    _refuse_other_types(panels, prefix if prefixed else type_of_panel(panels[0]).name)
     return panels
+
+
+def _refuse_other_types(panels: list[str], wanted: str) -> None:
+    for panel in panels:
+        found = type_of_panel(panel).name
+        if found != wanted:
+            raise IdentifierError(
+                f"panel {panel} is of {found}, in a detector Id of {wanted}: a detector has panels of one type"
+            )

@@ -1,5 +1,8 @@
 """Jungfrau: panels of 512 x 1024 pixels with three automatically switched gain ranges.
 
+A panel Id is ``moduleVersion-firmwareVersion-serialNumber``, three unsigned 64-bit numbers in lower-case
+hexadecimal without leading zeros; 0 is written ``0``, where the old formatter wrote nothing.
+
 ``status`` is the bit mask that the dark processing makes of every pixel: 0 good, 1 and 2 rms too high and too low,
 4 and 8 intensity too high and too low in too many events, 16 and 32 average too high and too low, 64 gain not
 switched. It is of 64 bits as in the newer system (slac-lcls/lcls2, ``pscalib/calib/CalibConstants.py`` and
@@ -9,13 +12,37 @@ all the bits that are given a meaning.
 
 from __future__ import annotations
 
+from registry.detectors.panel_ids import PanelId, PanelIdFormat, read_field
 from registry.detectors.types import DetectorType, Kind, MakersMaps, Zero
+from registry.errors import IdentifierError
+from registry.identifiers import shown
+
+
+def _read_panel_id(text: str) -> PanelId:
+    """Read a panel Id in upper case, with leading zeros or ``0x`` too."""
+    fields = text.split("-")
+    numbers = [f"{read_field(field or '0', text, 16, 64):x}" for field in fields]
+    canonical = "-".join(numbers)
+    if "" in fields:
+        raise IdentifierError(
+            f"panel Id {shown(text)} has an empty field, which is how the old formatter wrote the value 0;"
+            f" write {canonical}",
+            canonical=canonical,
+        )
+    return PanelId(canonical, *numbers)
+
 
 # The expected medians leave a factor of about three around what the field sees: 41.5, -1.39, -0.11 ADU/keV
 # and 0.01, 300, 50 ADU. The sign of the gain flips with the amplifier stage, so a wrong sign falls outside.
 JUNGFRAU = DetectorType(
     name="jungfrau",
     group="Jungfrau::CalibV1",
+    panel_ids=PanelIdFormat(
+        fields=3,
+        meaning="three hexadecimal fields joined by '-'",
+        example="170505-149520170815-3d00b0",
+        read=_read_panel_id,
+    ),
     gain_ranges=3,
     panel_shape=(512, 1024),
     kinds=(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from registry.detectors.panel_ids import PanelIdFormat
 from registry.errors import RequestError
 from registry.identifiers import shown
 
@@ -83,6 +84,8 @@ class DetectorType:
         As recorded; also the prefix of the newer detector Ids.
     group
         The folder of its constants in a calibration directory.
+    panel_ids
+        How the Ids of its panels are spelled.
     gain_ranges
         How many files make one kind of constants.
     panel_shape
@@ -95,6 +98,7 @@ class DetectorType:
 
     name: str
     group: str
+    panel_ids: PanelIdFormat
     gain_ranges: int
     panel_shape: tuple[int, int]
     kinds: tuple[Kind, ...]

@@ -15,8 +15,10 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 from pathlib import Path
 
+from registry.detectors import TYPES, DetectorType
+from registry.detectors.jungfrau import JUNGFRAU
 from registry.errors import IdentifierError, InstantError, NotFoundError, RequestError, UnavailableError
-from registry.identifiers import PanelId, is_m_number, parse_m_number, shown
+from registry.identifiers import is_m_number, parse_m_number, shown
 from registry.instants import BEGINNING, Instant, parse_instant
 
 # Three fields that are, or were meant as, hexadecimal numbers (the old formatter left one empty); perhaps a stamp.
@@ -48,7 +50,7 @@ class Hazard:
     is_conflict: bool = False
 
     def __str__(self) -> str:
-        return f"{shown(self.name)[1:-1]}: {self.sentence}"
+        return f"{repr(self.name)[1:-1]}: {self.sentence}"
 
 
 @dataclass(slots=True)
@@ -132,10 +134,11 @@ def _take(
     places: dict[tuple[str, Instant], list[str]],
 ) -> None:
     try:
+        _refuse_other_types(item.name)
         valid_from = BEGINNING if parts["stamp"] is None else _stamp(parts["stamp"], timezone)
         # Two spellings of one Id are two entries at one place, whatever else is wrong with them.
-        places[str(PanelId.parse_any_spelling(parts["panel"])), valid_from].append(item.name)
-        panel = str(PanelId.parse(parts["panel"]))
+        places[JUNGFRAU.panel_ids.read(parts["panel"]).text, valid_from].append(item.name)
+        panel = JUNGFRAU.panel_ids.parse(parts["panel"]).text
         _refuse_stamp_for_serial_number(parts, timezone)
         folder = _folder(tree.root, item)
         leads_to_module = item.is_symlink() and is_m_number(folder.name)
@@ -144,6 +147,24 @@ def _take(
         tree.hazards.append(Hazard(item.name, str(error)))
     else:
         tree.entries.append(Entry(item.name, panel, valid_from, m_number, folder))
+
+
+def _refuse_other_types(name: str) -> None:
+    """Refuse a name that begins with the Id of a panel of another type: this scheme of links is Jungfrau's."""
+    fields = name.split("-")
+    for known in TYPES.values():
+        if known is not JUNGFRAU and _is_panel_id("-".join(fields[: known.panel_ids.fields]), known):
+            raise IdentifierError(
+                f"it names a panel of {known.name}; only {JUNGFRAU.name} panels are linked like this, and"
+                " calreg version add takes the others"
+            )
+
+
+def _is_panel_id(text: str, known: DetectorType) -> bool:
+    try:
+        return known.panel_ids.parse(text).text == text
+    except IdentifierError:
+        return False
 
 
 def _refuse_stamp_for_serial_number(parts: re.Match[str], timezone: tzinfo) -> None:
@@ -214,7 +235,7 @@ def _with_two_m_numbers(entries: Iterable[Entry]) -> list[Hazard]:
     for entry in entries:
         if entry.m_number is not None:
             panels[f"panel {entry.panel}"].append(entry)
-            serials[f"the serial number {PanelId.parse(entry.panel).serial_number:x}"].append(entry)
+            serials[f"the serial number {JUNGFRAU.panel_ids.parse(entry.panel).serial_number}"].append(entry)
     found: dict[str, Hazard] = {}
     for what, group in (*panels.items(), *serials.items()):
         modules = {entry.m_number or "" for entry in group}

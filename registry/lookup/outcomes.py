@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from registry import detectors
-from registry.identifiers import Dataset, PanelId
+from registry.identifiers import Dataset
 from registry.lookup.runs import answering, configurations, runs
 from registry.lookup.timelines import Timelines, timelines
 from registry.records import AffectedRun, ChangedConstants
@@ -60,7 +60,7 @@ def _inputs(lines: Timelines, panels: Sequence[str], instant: int) -> Inputs:
     return tuple(
         (panel, kind, lines[panel, kind].at(instant)[1] if (panel, kind) in lines else None)
         for panel in panels
-        for kind in detectors.type_of_panel(PanelId.parse(panel)).required_kinds
+        for kind in detectors.type_of_panel(panel).required_kinds
     )
 
 

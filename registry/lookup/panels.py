@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from registry import detectors, schema
 from registry.errors import IdentifierError, NotFoundError
-from registry.identifiers import PanelId, is_m_number, join_detector_id, parse_m_number, shown
+from registry.identifiers import is_m_number, join_detector_id, parse_m_number, shown
 from registry.lookup.suggestions import known_instead
 from registry.lookup.versions import is_live
 from registry.records import Alias, Panel
@@ -147,7 +147,7 @@ def _parse_panel(name: str) -> str:
             f"{shown(name)} is neither a panel Id (170505-149520170815-3d00b0), nor an M-number (M068),"
             " nor a detector Id (panel Ids joined by '_')"
         )
-    return str(PanelId.parse(name))
+    return detectors.parse_panel_id(name).text
 
 
 def panel_keys(connection: sa.Connection, identifiers: list[str]) -> dict[str, int]:

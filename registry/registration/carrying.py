@@ -5,7 +5,6 @@ from __future__ import annotations
 from registry import detectors
 from registry.database import Change
 from registry.errors import RequestError
-from registry.identifiers import PanelId
 from registry.instants import Instant
 from registry.lookup import panels, validity
 from registry.records import Panel
@@ -69,7 +68,7 @@ def _hold_modules_together(change: Change, old: Panel, new: Panel) -> None:
         raise RequestError(
             f"constants are carried within one module; {old.panel} is of {old.alias}, {new.panel} of {new.alias}"
         )
-    serial_numbers = {PanelId.parse(panel.panel).serial_number for panel in (old, new)}
+    serial_numbers = {detectors.parse_panel_id(panel.panel).serial_number for panel in (old, new)}
     if len(serial_numbers) > 1 and (old.alias is None or new.alias is None):
         change.warnings.append(
             f"{new.panel} has another serial number than {old.panel} and not its M-number: is it the same module?"

@@ -9,7 +9,6 @@ import sqlalchemy as sa
 from registry import detectors, schema
 from registry.database import Change
 from registry.errors import ConflictError, NotFoundError
-from registry.identifiers import PanelId
 from registry.lookup import panels
 from registry.lookup.suggestions import known_instead
 from registry.records import Alias
@@ -23,7 +22,7 @@ def add_panels(change: Change, identifiers: Iterable[str]) -> list[str]:
     IdentifierError
         One is no canonical panel Id.
     """
-    wanted = [(name, PanelId.parse(name)) for name in dict.fromkeys(identifiers)]
+    wanted = [(name, detectors.parse_panel_id(name)) for name in dict.fromkeys(identifiers)]
     known = panels.panel_keys(change.connection, [name for name, _ in wanted])
     new = [(name, parsed) for name, parsed in wanted if name not in known]
     change.record(
@@ -31,10 +30,10 @@ def add_panels(change: Change, identifiers: Iterable[str]) -> list[str]:
         [
             {
                 "identifier": name,
-                "detector_type": detectors.type_of_panel(parsed).name,
-                "module_version": f"{parsed.module_version:x}",
-                "firmware_version": f"{parsed.firmware_version:x}",
-                "serial_number": f"{parsed.serial_number:x}",
+                "detector_type": detectors.type_of_panel(name).name,
+                "module_version": parsed.module_version,
+                "firmware_version": parsed.firmware_version,
+                "serial_number": parsed.serial_number,
             }
             for name, parsed in new
         ],
@@ -48,8 +47,8 @@ def assign_aliases(change: Change, pairs: Sequence[tuple[str, str]]) -> None:
     Raises
     ------
     ConflictError
-        A panel bears another M-number, or its serial number belongs to a panel that does; all such are
-        listed.
+        A panel bears another M-number, its serial number belongs to a panel that does, or the M-number to
+        panels of another type; all such are listed.
     """
     conflicts = alias_conflicts(change.connection, change.view, pairs)
     if conflicts:
@@ -73,18 +72,21 @@ def alias_conflicts(
     """Return for each (M-number, panel Id) that cannot be recorded the sentence that says why not.
 
     The pairs are held against what is recorded and against each other: a panel bears one M-number, and a
-    serial number belongs to one module.
+    serial number belongs to one module, and a module is of one type.
     """
     asked = list(dict.fromkeys(pairs))
     by_panel: dict[str, str] = {}
-    by_serial: dict[int, tuple[str, str]] = {}
+    by_serial: dict[tuple[str, str], tuple[str, str]] = {}
+    by_alias: dict[str, str] = {}
     for alias in panels.aliases(connection, revision):
         by_panel[alias.panel] = alias.alias
-        by_serial[PanelId.parse(alias.panel).serial_number] = (alias.alias, alias.panel)
+        by_serial[_serial_number(alias.panel)] = (alias.alias, alias.panel)
+        by_alias[alias.alias] = alias.panel
     conflicts = {}
     for m_number, panel in asked:
         borne = by_panel.setdefault(panel, m_number)
-        owner, other = by_serial.setdefault(PanelId.parse(panel).serial_number, (m_number, panel))
+        owner, other = by_serial.setdefault(_serial_number(panel), (m_number, panel))
+        fellow = by_alias.setdefault(m_number, panel)
         if borne != m_number:
             conflicts[m_number, panel] = (
                 f"panel {panel} bears the M-number {borne}, so it cannot bear {m_number}"
@@ -93,7 +95,16 @@ def alias_conflicts(
             conflicts[m_number, panel] = (
                 f"panel {panel} cannot bear {m_number}: its serial number is that of {other}, which bears {owner}"
             )
+        elif detectors.type_of_panel(fellow) is not detectors.type_of_panel(panel):
+            conflicts[m_number, panel] = (
+                f"panel {panel} cannot bear {m_number}: it is of another detector type than {fellow}, which bears it"
+            )
     return conflicts
+
+
+def _serial_number(panel: str) -> tuple[str, str]:
+    """Return the detector type and serial number of a panel: serial numbers are given out type by type."""
+    return detectors.type_of_panel(panel).name, detectors.parse_panel_id(panel).serial_number
 
 
 def withdraw_alias(change: Change, m_number: str, panel: str) -> None:
