@@ -90,7 +90,8 @@ def test_what_cannot_be_a_configuration_is_refused(registry: Registry) -> None:
     refused("no source", source="Jungfrau.0")
     refused("write XcsEndstation.0:Jungfrau.1", source="XcsEndstation.0:Jungfrau.01")
     refused("three hexadecimal fields", detector_id="M068")
-    refused("'epix10ka', which is no detector type", detector_id=f"epix10ka_{PANEL_A}")
+    refused("'cspad', which is no detector type", detector_id=f"cspad_{PANEL_A}")
+    refused(f"panel {PANEL_A} is of jungfrau", detector_id=f"epix10ka_{PANEL_A}")
     refused(f"write {PANEL_A}", detector_id=PANEL_A.upper())
     refused("run 4 is before run 5", RequestError, first_run=5, last_run=4)
     for number in (0, -1, 2**31, 10**40):

@@ -290,13 +290,11 @@ def test_lists_of_long_panel_ids_fit_80_columns_and_cut_nothing(
     ]
 
 
-def test_the_size_of_a_panel_is_known_to_its_type_alone() -> None:
-    sizes = {str(pixels) for known in TYPES.values() for pixels in known.panel_shape}
-    found = [
-        f"{path.relative_to(ROOT)}: {token.line.strip()}"
-        for path in sorted((ROOT / "registry").rglob("*.py"))
-        if path.parent.name != "detectors"
-        for token in tokenize.generate_tokens(io.StringIO(path.read_text()).readline)
-        if token.type == tokenize.NUMBER and token.string in sizes
-    ]
-    assert found == []
+def test_the_shape_of_a_panel_is_known_to_its_type_alone() -> None:
+    for path in sorted((ROOT / "registry").rglob("*.py")):
+        if path.parent.name == "detectors":
+            continue
+        tokens = tokenize.generate_tokens(io.StringIO(path.read_text()).readline)
+        numbers = {token.string for token in tokens if token.type == tokenize.NUMBER}
+        for known in TYPES.values():
+            assert not numbers >= set(map(str, known.panel_shape)), f"{path.name}: {known.panel_shape}"

@@ -96,6 +96,26 @@ def test_the_nominal_gains_of_epix10ka_are_expected_and_those_of_other_modes_are
         assert (low < value < high) == (value == nominal[mode])
 
 
+@pytest.mark.parametrize(
+    ("known", "source", "group"),
+    [
+        (JUNGFRAU, "XcsEndstation.0:Jungfrau.0", "Jungfrau::CalibV1"),
+        (EPIX10KA, "MecTargetChamber.0:Epix10ka.1", "Epix10ka::CalibV1"),
+        (EPIX10KA, "NoDetector.0:Epix10kaQuad.0", "Epix10kaQuad::CalibV1"),
+        (EPIX10KA, "MfxEndstation.0:Epix10ka2M.0", "Epix10ka2M::CalibV1"),
+    ],
+)
+def test_the_group_of_a_source_is_that_of_its_device(known: DetectorType, source: str, group: str) -> None:
+    assert known.group_of(source) == group
+
+
+@pytest.mark.parametrize("source", ["XcsEndstation.0:Epix10ka.0", "", "a.0:jungfrau.0", "x" * 10_000])
+def test_a_source_of_another_device_has_no_group(source: str) -> None:
+    message = refusal(RequestError, JUNGFRAU.group_of, source)
+    assert message.endswith(" is no source of jungfrau; devices: Jungfrau")
+    assert len(message) < 250
+
+
 @every_type
 def test_the_dark_constants_of_a_type_are_those_of_the_field(known: DetectorType) -> None:
     found = {

@@ -166,7 +166,7 @@ def test_what_is_not_known_is_refused_with_what_is(registry: Registry, one: Path
     assert caught.value.values["panels"] == [NEW_A, PANEL_C], "not found goes before not valid"
     for target, sentence in {
         "jungfrau": "neither a panel Id .* nor an M-number .* nor a detector Id",
-        f"epix10ka_{PANEL_A}": "begins with 'epix10ka', which is no detector type; known: jungfrau",
+        f"cspad_{PANEL_A}": "begins with 'cspad', which is no detector type; known: jungfrau, epix10ka",
         f"{PANEL_A}_": "three hexadecimal fields",
         f"{PANEL_A}_{PANEL_A}": f"panel {PANEL_A} stands more than once",
         "M68": "write M068",

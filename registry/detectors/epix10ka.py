@@ -40,7 +40,8 @@ def _read_panel_id(text: str) -> PanelId:
 
 EPIX10KA = DetectorType(
     name="epix10ka",
-    group="Epix10ka::CalibV1",
+    # One panel, four, sixteen: each has a group of its own (list_of_calib_groups in PSCalib's GlobalUtils.py).
+    devices=("Epix10ka", "Epix10kaQuad", "Epix10ka2M"),
     panel_ids=PanelIdFormat(
         fields=7,
         meaning="seven fields of ten decimal digits",

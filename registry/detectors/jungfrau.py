@@ -36,7 +36,7 @@ def _read_panel_id(text: str) -> PanelId:
 # and 0.01, 300, 50 ADU. The sign of the gain flips with the amplifier stage, so a wrong sign falls outside.
 JUNGFRAU = DetectorType(
     name="jungfrau",
-    group="Jungfrau::CalibV1",
+    devices=("Jungfrau",),
     panel_ids=PanelIdFormat(
         fields=3,
         meaning="three hexadecimal fields joined by '-'",

@@ -82,8 +82,8 @@ class DetectorType:
     ----------
     name
         As recorded; also the prefix of the newer detector Ids.
-    group
-        The folder of its constants in a calibration directory.
+    devices
+        The names of its devices in sources (``XcsEndstation.0:Jungfrau.0``), the usual one first.
     panel_ids
         How the Ids of its panels are spelled.
     gain_ranges
@@ -97,12 +97,31 @@ class DetectorType:
     """
 
     name: str
-    group: str
+    devices: tuple[str, ...]
     panel_ids: PanelIdFormat
     gain_ranges: int
     panel_shape: tuple[int, int]
     kinds: tuple[Kind, ...]
     makers_maps: MakersMaps | None = None
+
+    @property
+    def group(self) -> str:
+        """The folder of the usual device's constants in a calibration directory, ``Jungfrau::CalibV1``."""
+        return _group(self.devices[0])
+
+    def group_of(self, source: str) -> str:
+        """Return the folder of a source's constants in a calibration directory, by the name of its device.
+
+        Raises
+        ------
+        RequestError
+            It is the source of no such device.
+        """
+        device = source.rpartition(":")[2].partition(".")[0]
+        if device not in self.devices:
+            known = ", ".join(self.devices)
+            raise RequestError(f"{shown(source)} is no source of {self.name}; devices: {known}")
+        return _group(device)
 
     @property
     def required_kinds(self) -> tuple[str, ...]:
@@ -148,3 +167,7 @@ class DetectorType:
     def array_shape(self, panels: int) -> tuple[int, int, int, int]:
         """Return the shape of an assembled array: (gain range, panel, row, column)."""
         return (self.gain_ranges, panels, *self.panel_shape)
+
+
+def _group(device: str) -> str:
+    return f"{device}::CalibV1"
