@@ -99,7 +99,7 @@ def _sqlite_engine(path: str, mode: str) -> sa.Engine:
 class _CompilerWithHints(SQLiteCompiler):
     """Writes the hints of `Select.with_hint` (INDEXED BY), which SQLAlchemy leaves out for SQLite."""
 
-    def get_from_hint_text(self, table: sa.FromClause, text: str | None) -> str | None:  # noqa: ARG002
+    def get_from_hint_text(self, table: sa.FromClause, text: str | None) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
         return text
 
 
