@@ -1,0 +1,85 @@
+"""``python -m benchmarks``: measure, print the table, keep the results."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from benchmarks import exports, importing, lookups, machine, registering, startup, table
+from benchmarks.bench import FULL, QUICK, Bench
+from benchmarks.places import DATABASES, Ground
+from benchmarks.rows import Results, Row
+
+GROUPS: dict[str, Callable[[Bench], Iterator[Row]]] = {
+    "npy": exports.npy,
+    "text": exports.text,
+    "memory": exports.memory,
+    "register": registering.register,
+    "lookup": lookups.look_ups,
+    "worst": lookups.worst,
+    "import": importing.import_tree,
+    "start": startup.start_up,
+}
+_KEPT = Path(__file__).parent / "results"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the suite."""
+    given = _parser().parse_args(arguments)
+    if given.again:
+        results = msgspec.json.decode(given.again.read_bytes(), type=Results)
+    else:
+        results = _measured(given)
+        kept = given.results or _KEPT / f"{results.date[:16].replace(':', '')}.json"
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_bytes(msgspec.json.format(msgspec.json.encode(results)) + b"\n")
+        sys.stderr.write(f"kept in {kept}\n")
+    table.show(results)
+    if given.markdown:
+        table.write_into(given.markdown, results)
+
+
+def _measured(given: argparse.Namespace) -> Results:
+    rows: list[Row] = []
+    with ExitStack() as closing:
+        # Removed after PostgreSQL, which lives in it, has ended.
+        folder = closing.enter_context(tempfile.TemporaryDirectory(prefix="calreg-", dir=given.folder))
+        ground = Ground(Path(folder), closing)
+        bench = Bench(ground, QUICK if given.quick else FULL, tuple(given.database), given.repetitions)
+        for name in given.groups or GROUPS:
+            for row in GROUPS[name](bench):
+                sys.stderr.write(f"{' '.join(filter(None, table.cells(row)))}\n")
+                rows.append(row)
+        described = machine.describe(ground, bench.databases)
+    return Results(
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=shlex.join(["python -m benchmarks", *sys.argv[1:]]).replace("'", ""),
+        software=machine.software(),
+        machine=described,
+        rows=tuple(rows),
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("groups", nargs="*", choices=[*GROUPS, []], metavar="GROUP", help=", ".join(GROUPS))
+    parser.add_argument("--quick", action="store_true", help="smaller sizes, fewer rounds: a minute")
+    parser.add_argument("--repetitions", type=int, metavar="N", help="rounds of every row")
+    parser.add_argument("--database", nargs="+", choices=DATABASES, default=list(DATABASES))
+    parser.add_argument("--folder", type=Path, help="where to work; 6 GB on a local disk")
+    parser.add_argument("--results", type=Path, metavar="FILE", help="keep the results there, as JSON")
+    parser.add_argument("--again", type=Path, metavar="FILE", help="show kept results, measure nothing")
+    parser.add_argument("--markdown", type=Path, metavar="PAGE", help="put the table into a page")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

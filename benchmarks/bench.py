@@ -1,0 +1,72 @@
+"""What a run of the suite works with: how much is measured, where, and what several rows share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from benchmarks.detector import Detector, make_detector
+from benchmarks.places import Ground
+from benchmarks.timing import Seconds, Task, rounds
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How large everything is.
+
+    Attributes
+    ----------
+    panels, text_panels
+        Sizes of the detectors that are exported.
+    asked
+        Panels of a look-up.
+    starts
+        Of each panel and kind, in a short and in a long history: 16 and 15625 make 1e3 and 1e6 versions.
+    worst_panels, worst_starts
+        Of the worst case; two kinds.
+    modules, links
+        Of the directory that is imported.
+    effort
+        What all numbers of rounds are multiplied by.
+    """
+
+    panels: tuple[int, ...]
+    text_panels: tuple[int, ...]
+    asked: int
+    starts: tuple[int, int]
+    worst_panels: int
+    worst_starts: int
+    modules: int
+    links: int
+    effort: float = 1.0
+
+
+FULL = Scale((2, 8, 32), (2, 8, 32), 32, (16, 15625), 200, 13000, 32, 100_000)
+QUICK = Scale((2, 8), (2,), 32, (16, 1563), 200, 500, 8, 5_000, effort=0.4)
+
+
+@dataclass
+class Bench:
+    """A run of the suite. ``repetitions`` overrides every number of rounds."""
+
+    ground: Ground
+    scale: Scale
+    databases: tuple[str, ...]
+    repetitions: int | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where temporary things may be made."""
+        return self.ground.folder
+
+    @cached_property
+    def detector(self) -> Detector:
+        """The detector that is exported, registered on SQLite."""
+        return make_detector(self.ground, tuple(sorted({*self.scale.panels, *self.scale.text_panels})))
+
+    def time(self, tasks: Mapping[str, Task], count: int, *, warm_up: bool = True) -> Seconds:
+        """Time tasks in so many rounds, as far as the scale and the user do not say otherwise."""
+        count = self.repetitions or max(1, round(count * self.scale.effort))
+        return rounds(tasks, count, self.folder, warm_up=warm_up)

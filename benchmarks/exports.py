@@ -1,0 +1,150 @@
+"""Rows of the exports: ``.npy``, text, arrays in memory, and what they take of memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks import baselines, works
+from benchmarks.bench import Bench
+from benchmarks.memory import peak_above_idle
+from benchmarks.rows import Row, timed_row
+from benchmarks.timing import Task
+from registry.api import Registry
+from registry.api.exports import DetectorConstants
+from registry.errors import RequestError
+from registry.records import Export
+
+Arrays = dict[str, NDArray[np.float32]]
+
+
+def npy(bench: Bench) -> Iterator[Row]:
+    """Measure the export to ``.npy``, every byte checksummed, against the bare merge."""
+    with bench.detector.place.open() as registry:
+        for panels in bench.scale.panels:
+            yield _npy_row(bench, registry, panels, durable=False)
+        yield _npy_row(bench, registry, max(bench.scale.panels), durable=True)
+    yield _npy_memory(bench, max(bench.scale.panels))
+
+
+def _npy_row(bench: Bench, registry: Registry, panels: int, *, durable: bool) -> Row:
+    target, sources = bench.detector.dataset(panels), bench.detector.sources(panels)
+    expected = baselines.merge_in_memory(sources)
+    tasks = {
+        "ours": Task(
+            lambda folder: works.export(registry, target, str(folder)),
+            check=lambda _, made: _check_files(made, expected, np.load),
+        ),
+        "baseline": Task(lambda folder: baselines.merge_npy(sources, str(folder), durable=durable)),
+        "copied": Task(lambda folder: baselines.copy_once(sources, str(folder))),
+        "hashed": Task(lambda _: baselines.hash_once(sources)),
+    }
+    seconds = bench.time(tasks, 5 if panels > 8 or durable else 9)
+    work = f"export .npy, {panels} panels" + (", merge + fsync" if durable else "")
+    return timed_row(work, seconds, reach=0.5 if panels >= 8 and not durable else None)
+
+
+def _npy_memory(bench: Bench, panels: int) -> Row:
+    detector, output = bench.detector, _outputs(bench)
+    ours = peak_above_idle(
+        works.export, lambda: [detector.dataset(panels), str(next(output))], lambda: detector.place
+    )
+    baseline = peak_above_idle(
+        baselines.merge_npy, lambda: [detector.sources(panels), str(next(output))]
+    )
+    return Row(work=f"peak memory of it, {panels} panels", unit="MiB", ours=ours, baseline=baseline, reach=24)
+
+
+def text(bench: Bench) -> Iterator[Row]:
+    """Measure the export to text that loses nothing, against `np.savetxt`, which does."""
+    from registry.exporters.formats import format_of
+
+    try:
+        format_of("psana")
+    except RequestError:
+        yield Row(work="export text", remark="not there yet")
+        return
+    with bench.detector.place.open() as registry:
+        for panels in bench.scale.text_panels:
+            yield _text_row(bench, registry, panels)
+
+
+def _text_row(bench: Bench, registry: Registry, panels: int) -> Row:
+    target, sources = bench.detector.dataset(panels), bench.detector.sources(panels)
+    expected = baselines.merge_in_memory(sources)
+    tasks = {
+        "ours": Task(
+            lambda folder: works.export(registry, target, str(folder), "psana"),
+            check=lambda _, made: _check_files(made, expected, _read_text),
+        ),
+        "baseline": Task(lambda folder: baselines.merge_text(sources, str(folder))),
+    }
+    few = panels > 8
+    seconds = bench.time(tasks, 2 if few else 4, warm_up=not few)
+    return timed_row(f"export text, exact, {panels} panels", seconds, reach=0.15)
+
+
+def memory(bench: Bench) -> Iterator[Row]:
+    """Measure `Registry.constants` against load and stack."""
+    with bench.detector.place.open() as registry:
+        for panels in bench.scale.panels:
+            yield _memory_row(bench, registry, panels)
+
+
+def _memory_row(bench: Bench, registry: Registry, panels: int) -> Row:
+    detector = bench.detector
+    target, sources = detector.dataset(panels), detector.sources(panels)
+    expected = baselines.merge_in_memory(sources)
+
+    def check(_: Path, made: DetectorConstants) -> None:
+        for name, array in expected.items():
+            _check_same(made[name], array)
+
+    tasks = {
+        "ours": Task(lambda _: works.constants(registry, target), check=check),
+        "baseline": Task(lambda _: baselines.merge_in_memory(sources)),
+        "hashed": Task(lambda _: baselines.hash_once(sources)),
+    }
+    seconds = bench.time(tasks, 7 if panels > 8 else 9)
+    peaks = {}
+    if panels == max(bench.scale.panels):
+        peaks = {
+            "peak": peak_above_idle(works.constants, lambda: [target], lambda: detector.place),
+            "baseline_peak": peak_above_idle(baselines.merge_in_memory, lambda: [sources]),
+        }
+    return timed_row(f"arrays in memory, {panels} panels", seconds, reach=1.0, **peaks)
+
+
+def _outputs(bench: Bench) -> Iterator[Path]:
+    """Make one empty folder after the other; what was in the one before is removed."""
+    import shutil
+
+    while True:
+        folder = bench.folder / "output"
+        folder.mkdir()
+        yield folder
+        shutil.rmtree(folder)
+
+
+def _check_files(made: Export, expected: Arrays, read: Callable[[str], NDArray[np.float32]]) -> None:
+    found = {output.type: output.path for output in made.outputs}
+    if set(found) != set(expected):
+        raise AssertionError(f"{sorted(found)} were written, not {sorted(expected)}")
+    for name, path in found.items():
+        _check_same(read(path).reshape(expected[name].shape), expected[name])
+
+
+def _check_same(found: NDArray[np.float32], expected: NDArray[np.float32]) -> None:
+    """Compare bit for bit."""
+    if found.dtype != np.float32 or not np.array_equal(found.view(np.uint32), expected.view(np.uint32)):
+        raise AssertionError("an array is not what it must be")
+
+
+def _read_text(path: str) -> NDArray[np.float32]:
+    """Read the numbers of a text, comments apart."""
+    with Path(path).open() as file:
+        rows = [np.fromstring(line, sep=" ") for line in file if line.strip() and not line.startswith("#")]
+    return np.array(rows).astype(np.float32)

@@ -1,0 +1,117 @@
+"""Rows of the import: a directory of very many links that share few files, as one revision."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, LiteralString, cast
+
+import sqlalchemy as sa
+
+from benchmarks import baselines, works
+from benchmarks.bench import Bench
+from benchmarks.detector import module_name, panel_id, write_module
+from benchmarks.memory import peak_above_idle
+from benchmarks.places import Place
+from benchmarks.rows import Row, timed_row
+from benchmarks.timing import Task
+from registry import schema
+from registry.instants import Instant, parse_instant
+from registry.records import Outcome
+
+_FIRST = parse_instant("2010-01-01T00:00:00Z")
+_STEP = 60_000_000
+
+Recorded = list[tuple[str, list[tuple[Any, ...]]]]
+"""By table, parents first, the rows."""
+
+
+def import_tree(bench: Bench) -> Iterator[Row]:
+    """Measure an import against the same rows by ``executemany`` and the distinct files hashed."""
+    modules, links = bench.scale.modules, bench.scale.links
+    tree = make_tree(bench.folder / "links", modules, links)
+    files = sorted(tree.glob("M*/*.npy"))
+    for dialect in bench.databases:
+        yield _row(bench, dialect, tree, files, links)
+    fewer = links // 10
+    small = make_tree(bench.folder / "fewer", modules, fewer)
+    peaks = [
+        peak_above_idle(works.import_tree, lambda tree=tree: [str(tree)], bench.ground.new_place)
+        for tree in (tree, small)
+    ]
+    grown = (peaks[0] - peaks[1]) * 2**20 / (links - fewer)
+    yield Row(work=f"memory a link, {fewer} -> {links} links", unit="B", ours=grown, reach=1024, peak=peaks[0])
+
+
+def make_tree(folder: Path, modules: int, links: int) -> Path:
+    """Make a directory of links: two panel Ids a module, starts a minute apart."""
+    for number in range(modules):
+        write_module(folder / module_name(number), number)
+    for link in range(links):
+        number = link // 2 % modules
+        panel = panel_id(number) if link % 2 else panel_id(number).replace("171113", "170505", 1)
+        stamp = Instant(_FIRST + link // (2 * modules) * _STEP).datetime.strftime("%Y%m%d%H%M%S")
+        (folder / f"{panel}-{stamp}").symlink_to(module_name(number))
+    return folder
+
+
+def _row(bench: Bench, dialect: str, tree: Path, files: list[Path], links: int) -> Row:
+    recorded: Recorded = []
+    places: list[Place] = []
+
+    def prepare(_: Path) -> None:
+        places.append(bench.ground.new_place(dialect))
+
+    def ours(_: Path) -> Outcome:
+        with places[-1].open() as registry:
+            return works.import_tree(registry, str(tree))
+
+    def check(_: Path, outcome: Outcome) -> None:
+        rows = dict(_recorded(places[-1]))
+        if len(outcome.versions) != 2 * links or len(rows["version"]) != 2 * links:
+            raise AssertionError("an import did not record a version of each kind for every link")
+        recorded[:] = rows.items()
+        shutil.rmtree(places[-1].store)
+
+    def baseline(_: Path) -> None:
+        baselines.hash_files(files)
+        insert_rows(places[-1], recorded)
+
+    tasks = {"ours": Task(ours, prepare, check), "baseline": Task(baseline, prepare)}
+    seconds = bench.time(tasks, 3)
+    return timed_row(f"import {links} links, {dialect}", seconds, reach=6)
+
+
+def _recorded(place: Place) -> Recorded:
+    """Return every row of a registry but the one that names it."""
+    with place.open() as registry, registry._backend.view() as view:
+        return [
+            (table.name, [tuple(row) for row in view.connection.execute(sa.select(table))])
+            for table in schema.metadata.sorted_tables
+            if table is not schema.registry
+        ]
+
+
+def insert_rows(place: Place, recorded: Recorded) -> None:
+    """Insert rows with the bare driver, in one durable transaction, under the guards of the schema."""
+    if place.sqlite_file:
+        with closing(sqlite3.connect(place.sqlite_file, isolation_level=None)) as connection:
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("BEGIN IMMEDIATE")
+            for table, rows in recorded:
+                if rows:
+                    places = ", ".join("?" * len(rows[0]))
+                    connection.executemany(f"INSERT INTO {table} VALUES ({places})", rows)
+            connection.execute("COMMIT")
+        return
+    import psycopg
+
+    with psycopg.connect(place.database) as connection, connection.cursor() as cursor:
+        for table, rows in recorded:
+            if rows:
+                places = ", ".join(["%s"] * len(rows[0]))
+                cursor.executemany(cast("LiteralString", f"INSERT INTO {table} VALUES ({places})"), rows)

@@ -1,0 +1,81 @@
+"""Rows loaded in bulk straight into the tables of a benchmark's own registry.
+
+Made through the registry, millions of revisions would take days. So its guards (the append-only triggers) and
+indexes are taken away, the rows go in, and both are put back as they were: what is measured is a registry as
+any other. Nothing but a throw-away database is to be treated like this.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, LiteralString, cast
+
+from benchmarks.history import History
+from benchmarks.places import Place
+
+if TYPE_CHECKING:
+    import psycopg
+
+
+def load(place: Place, history: History) -> None:
+    """Fill an empty registry with a history."""
+    if place.sqlite_file:
+        with closing(sqlite3.connect(place.sqlite_file, isolation_level=None)) as connection:
+            _load_sqlite(connection, history)
+    else:
+        import psycopg
+
+        with psycopg.connect(place.database) as connection:
+            _load_postgresql(connection, history)
+        with psycopg.connect(place.database, autocommit=True) as connection:
+            connection.execute("VACUUM ANALYZE")  # which the server does by itself sooner or later
+
+
+def _load_sqlite(connection: sqlite3.Connection, history: History) -> None:
+    for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -1000000"):
+        connection.execute(f"PRAGMA {pragma}")
+    taken = connection.execute(
+        "SELECT type, name, sql FROM sqlite_master WHERE type IN ('trigger', 'index') AND sql IS NOT NULL"
+    ).fetchall()
+    connection.execute("BEGIN")
+    for sort, name, _ in taken:
+        connection.execute(f"DROP {sort} {name}")
+    for table, (columns, rows) in history.tables().items():
+        places = ", ".join("?" * len(columns))
+        connection.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", rows)
+    for _, _, sql in sorted(taken):  # indexes before triggers
+        connection.execute(sql)
+    connection.execute("COMMIT")
+    connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _load_postgresql(connection: psycopg.Connection[Any], history: History) -> None:
+    def execute(statement: str) -> psycopg.Cursor[Any]:
+        return connection.execute(cast("LiteralString", statement))
+
+    # A replica checks no foreign keys; our triggers fire there all the same, until they are disabled.
+    execute("SET session_replication_role = replica")
+    execute("SET maintenance_work_mem = '512MB'")
+    tables = history.tables()
+    for table in tables:
+        execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+    indexes = execute(
+        "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema() AND indexname NOT IN"
+        " (SELECT conname FROM pg_constraint)"
+    ).fetchall()
+    for name, _ in indexes:
+        execute(f"DROP INDEX {name}")
+    for table, (columns, rows) in tables.items():
+        copy = cast("LiteralString", f"COPY {table} ({', '.join(columns)}) FROM STDIN")
+        with connection.cursor().copy(copy) as sink:
+            for row in rows:
+                sink.write_row(row)
+    for _, definition in indexes:
+        execute(definition)
+    for table in tables:
+        guards = execute(
+            f"SELECT tgname FROM pg_trigger WHERE tgrelid = '{table}'::regclass AND NOT tgisinternal"
+        ).fetchall()
+        for (guard,) in guards:
+            execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {guard}")

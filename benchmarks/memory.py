@@ -1,0 +1,91 @@
+"""Peak memory: of a process that does one thing, above a process that did everything but that.
+
+``python -m benchmarks.memory REQUEST`` is such a process; `peak_above_idle` starts it, three times each.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import resource
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from benchmarks.places import Place
+
+_TIMES = 3
+_ROOT = Path(__file__).parent.parent
+
+
+def peak_above_idle(
+    work: Callable[..., object], arguments: Callable[[], Sequence[Any]], place: Callable[[], Place] | None = None
+) -> float:
+    """Return the peak resident memory that `work` needs, in MiB, the median of three processes.
+
+    Parameters
+    ----------
+    work
+        A function of this package; with `place` the open registry is its first argument.
+    arguments, place
+        Asked anew for every process.
+    """
+    function = f"{work.__module__}:{work.__qualname__}"
+    differences = []
+    for _ in range(_TIMES):
+        where = place() if place else None
+        registry = [where.database, str(where.store)] if where else None
+        request = {"function": function, "arguments": arguments(), "registry": registry, "modules": []}
+        busy = _process(request)
+        idle = _process({**request, "arguments": None, "modules": busy["modules"]})
+        differences.append(busy["peak"] - idle["peak"])
+    return statistics.median(differences) / 2**20
+
+
+def _process(request: dict[str, Any]) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.memory"],
+        input=json.dumps(request),
+        cwd=_ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"a process that was to measure memory failed:\n{done.stderr}")
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def _main() -> None:
+    request = json.load(sys.stdin)
+    module, _, name = request["function"].partition(":")
+    for each in [*request["modules"], module]:
+        with suppress(ImportError):  # a part of a package that is made at run time
+            importlib.import_module(each)
+    work = getattr(sys.modules[module], name)
+    first = []
+    if request["registry"]:
+        from registry import open_registry
+
+        first = [open_registry(*request["registry"])]
+    if request["arguments"] is not None:
+        work(*first, *request["arguments"])
+    json.dump({"peak": _peak(), "modules": sorted(sys.modules)}, sys.stdout)
+
+
+def _peak() -> int:
+    """Return the greatest resident size so far, in bytes."""
+    status = Path("/proc/self/status")
+    if status.exists():  # ru_maxrss may be that of the process which started this one
+        (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+if __name__ == "__main__":
+    _main()

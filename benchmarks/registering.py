@@ -1,0 +1,74 @@
+"""Row of the registration: a version of six files, new content each time."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks import baselines, works
+from benchmarks.bench import Bench
+from benchmarks.detector import panel_id, write_module
+from benchmarks.memory import peak_above_idle
+from benchmarks.places import Place
+from benchmarks.rows import Row, timed_row
+from benchmarks.timing import Task
+from registry.api import Registry
+from registry.instants import Instant
+from registry.records import Outcome
+
+
+def register(bench: Bench) -> Iterator[Row]:
+    """Measure check, statistics, hash, durable copy and one revision against cp, sha256sum and fsync."""
+    seeds = itertools.count(1000)
+    panel = panel_id(0)
+
+    def prepare(folder: Path) -> None:
+        write_module(folder / "source", next(seeds))
+        (folder / "copies").mkdir()
+
+    def place() -> Place:
+        made = bench.ground.new_place()
+        with made.open() as registry:
+            registry.panels.add(panel)
+        return made
+
+    def source() -> list[str]:
+        folder = bench.folder / f"source{next(seeds)}"
+        write_module(folder, next(seeds))
+        return [panel, str(folder), "2018-01-01T00:00:00Z"]
+
+    for dialect in bench.databases:
+        with bench.ground.new_place(dialect).open() as registry:
+            registry.panels.add(panel)
+            tasks = {
+                "ours": Task(_registration(registry, panel), prepare, _check),
+                "baseline": Task(
+                    lambda folder: baselines.copy_hash_sync(str(folder / "source"), str(folder / "copies")),
+                    prepare,
+                ),
+            }
+            seconds = bench.time(tasks, 15)
+        peak = peak_above_idle(works.register, source, place) if dialect == "sqlite" else None
+        yield timed_row(f"register six files, {dialect}", seconds, reach=2, peak=peak)
+
+
+def _registration(registry: Registry, panel: str) -> object:
+    starts = itertools.count(Instant(0) + 1, 1_000_000)
+
+    def run(folder: Path) -> tuple[Registry, Outcome]:
+        return registry, works.register(registry, panel, str(folder / "source"), str(Instant(next(starts))))
+
+    return run
+
+
+def _check(folder: Path, result: tuple[Registry, Outcome]) -> None:
+    """Compare the checksums that were recorded with those of the files."""
+    registry, outcome = result
+    recorded = {
+        file.sha256 for version in outcome.versions for file in registry.versions.show(version.version)[1]
+    }
+    files = {hashlib.sha256(path.read_bytes()).hexdigest() for path in (folder / "source").iterdir()}
+    if recorded != files or outcome.revision is None:
+        raise AssertionError("what was registered is not what was in the folder")

@@ -1,0 +1,49 @@
+"""Rows of the start-up: whole processes, against what their libraries alone need to be imported."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.bench import Bench
+from benchmarks.history import History
+from benchmarks.loading import load
+from benchmarks.rows import Row, timed_row
+from benchmarks.timing import Task
+
+
+def start_up(bench: Bench) -> Iterator[Row]:
+    """Measure ``calreg --help`` and a look-up on SQLite as processes."""
+    history = History(2, 16)
+    place = bench.ground.new_place()
+    load(place, history)
+    at = str(history.instant(0.5))
+    calreg = Path(sys.executable).with_name("calreg")
+    program = [str(calreg)] if calreg.exists() else [sys.executable, "-m", "registry"]
+    options = ["--database", place.database, "--store", str(place.store)]
+    look_up = [*options, "validity", history.panel_ids[0], "--at", at]
+    for work, arguments, imports, said, reach in (
+        ("calreg --help", ["--help"], "typer", b"validity", 1.5),
+        ("calreg validity --at, sqlite", look_up, "typer, sqlalchemy.orm", b"offset", 1.3),
+    ):
+        tasks = {
+            "ours": _process([*program, *arguments], said),
+            "baseline": _process([sys.executable, "-c", f"import {imports}"], b""),
+        }
+        yield timed_row(work, bench.time(tasks, 15), reach=reach)
+
+
+def _process(command: list[str], said: bytes) -> Task:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("CALREG_")}
+
+    def run(folder: Path) -> bytes:
+        return subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True).stdout
+
+    def check(_: Path, printed: bytes) -> None:
+        if said not in printed:
+            raise AssertionError(f"{command} did not print what it must")
+
+    return Task(run, check=check)

@@ -1,0 +1,92 @@
+"""Rounds: every task once, in turns; ratios are taken within a round, so that what slows both cancels."""
+
+from __future__ import annotations
+
+import gc
+import os
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Seconds = dict[str, list[float]]
+"""By task, one time a round."""
+
+
+def _nothing(folder: Path) -> None:
+    """Prepare nothing."""
+
+
+def _anything(folder: Path, result: object) -> None:
+    """Take any result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Something to be timed; each run has an empty folder of its own, which is removed after it.
+
+    Attributes
+    ----------
+    prepare, check
+        Before and after the run, not timed. What is timed is checked: `check` raises where the result is wrong.
+    calls
+        How many calls one run makes, where one alone is too short for the clock.
+    """
+
+    run: Callable[[Path], object]
+    prepare: Callable[[Path], object] = _nothing
+    check: Callable[[Path, Any], None] = _anything
+    calls: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A median between its quartiles."""
+
+    median: float
+    lower: float
+    upper: float
+
+
+def spread(values: list[float]) -> Spread:
+    """Return the median and the quartiles."""
+    if len(values) == 1:
+        return Spread(values[0], values[0], values[0])
+    lower, median, upper = statistics.quantiles(values, n=4, method="inclusive")
+    return Spread(median, lower, upper)
+
+
+def ratio(seconds: Seconds, ours: str = "ours", baseline: str = "baseline") -> Spread:
+    """Return the spread of the ratios of two tasks, each ratio within one round."""
+    return spread([mine / other for mine, other in zip(seconds[ours], seconds[baseline], strict=True)])
+
+
+def rounds(tasks: Mapping[str, Task], count: int, folder: Path, *, warm_up: bool = True) -> Seconds:
+    """Time the tasks in rounds, after one that is not counted; every other round runs backwards."""
+    seconds: Seconds = {name: [] for name in tasks}
+    names = list(tasks)
+    for number in range(-1 if warm_up else 0, count):
+        for name in names if number % 2 else reversed(names):
+            taken = _timed(tasks[name], folder)
+            if number >= 0:
+                seconds[name].append(taken)
+    return seconds
+
+
+def _timed(task: Task, folder: Path) -> float:
+    own = Path(tempfile.mkdtemp(dir=folder))
+    try:
+        task.prepare(own)
+        os.sync()  # or one run would wait for what the run before it wrote
+        gc.collect()
+        start = time.perf_counter()
+        result = task.run(own)
+        taken = time.perf_counter() - start
+        task.check(own, result)
+    finally:
+        shutil.rmtree(own)
+    return taken / task.calls
