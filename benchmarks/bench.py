@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import statistics
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from benchmarks.detector import Detector, make_detector
-from benchmarks.places import Ground
+from benchmarks.memory import peak_above_idle
+from benchmarks.places import Ground, Place
 from benchmarks.timing import Seconds, Task, rounds
 
 
@@ -66,7 +69,25 @@ class Bench:
         """The detector that is exported, registered on SQLite."""
         return make_detector(self.ground, tuple(sorted({*self.scale.panels, *self.scale.text_panels})))
 
+    def peak(
+        self,
+        work: Callable[..., object],
+        arguments: Callable[[Path], Sequence[object]],
+        place: Callable[[], Place] | None = None,
+    ) -> float:
+        """Return the peak memory of a function, in MiB: the median of processes of their own.
+
+        `arguments` and `place` are asked anew for each; `arguments` is given an empty folder, removed after it.
+        """
+        peaks = []
+        for _ in range(self._count(3)):
+            with tempfile.TemporaryDirectory(dir=self.folder) as own:
+                peaks.append(peak_above_idle(work, arguments(Path(own)), place() if place else None))
+        return statistics.median(peaks)
+
     def time(self, tasks: Mapping[str, Task], count: int, *, warm_up: bool = True) -> Seconds:
         """Time tasks in so many rounds, as far as the scale and the user do not say otherwise."""
-        count = self.repetitions or max(1, round(count * self.scale.effort))
-        return rounds(tasks, count, self.folder, warm_up=warm_up)
+        return rounds(tasks, self._count(count), self.folder, warm_up=warm_up)
+
+    def _count(self, count: int) -> int:
+        return self.repetitions or max(1, round(count * self.scale.effort))

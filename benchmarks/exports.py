@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from benchmarks import baselines, works
 from benchmarks.bench import Bench
-from benchmarks.memory import peak_above_idle
 from benchmarks.rows import Row, timed_row
 from benchmarks.timing import Task
 from registry.api import Registry
@@ -37,9 +36,12 @@ def _npy_row(bench: Bench, registry: Registry, panels: int, *, durable: bool) ->
         "ours": Task(
             lambda folder: works.export(registry, target, str(folder)),
             check=lambda _, made: _check_files(made, expected, np.load),
+            writes=True,
         ),
-        "baseline": Task(lambda folder: baselines.merge_npy(sources, str(folder), durable=durable)),
-        "copied": Task(lambda folder: baselines.copy_once(sources, str(folder))),
+        "baseline": Task(
+            lambda folder: baselines.merge_npy(sources, str(folder), durable=durable), writes=True
+        ),
+        "copied": Task(lambda folder: baselines.copy_once(sources, str(folder)), writes=True),
         "hashed": Task(lambda _: baselines.hash_once(sources)),
     }
     seconds = bench.time(tasks, 5 if panels > 8 or durable else 9)
@@ -48,14 +50,10 @@ def _npy_row(bench: Bench, registry: Registry, panels: int, *, durable: bool) ->
 
 
 def _npy_memory(bench: Bench, panels: int) -> Row:
-    detector, output = bench.detector, _outputs(bench)
-    ours = peak_above_idle(
-        works.export, lambda: [detector.dataset(panels), str(next(output))], lambda: detector.place
-    )
-    baseline = peak_above_idle(
-        baselines.merge_npy, lambda: [detector.sources(panels), str(next(output))]
-    )
-    return Row(work=f"peak memory of it, {panels} panels", unit="MiB", ours=ours, baseline=baseline, reach=24)
+    target, sources = bench.detector.dataset(panels), bench.detector.sources(panels)
+    ours = bench.peak(works.export, lambda folder: [target, str(folder)], lambda: bench.detector.place)
+    baseline = bench.peak(baselines.merge_npy, lambda folder: [sources, str(folder)])
+    return Row(work=f"peak memory, .npy, {panels} panels", unit="MiB", ours=ours, baseline=baseline, reach=24)
 
 
 def text(bench: Bench) -> Iterator[Row]:
@@ -70,6 +68,7 @@ def text(bench: Bench) -> Iterator[Row]:
     with bench.detector.place.open() as registry:
         for panels in bench.scale.text_panels:
             yield _text_row(bench, registry, panels)
+    yield _text_memory(bench, min(8, max(bench.scale.text_panels)))
 
 
 def _text_row(bench: Bench, registry: Registry, panels: int) -> Row:
@@ -79,12 +78,24 @@ def _text_row(bench: Bench, registry: Registry, panels: int) -> Row:
         "ours": Task(
             lambda folder: works.export(registry, target, str(folder), "psana"),
             check=lambda _, made: _check_files(made, expected, _read_text),
+            writes=True,
         ),
-        "baseline": Task(lambda folder: baselines.merge_text(sources, str(folder))),
+        "baseline": Task(lambda folder: baselines.merge_text(sources, str(folder)), writes=True),
     }
     few = panels > 8
     seconds = bench.time(tasks, 2 if few else 4, warm_up=not few)
     return timed_row(f"export text, exact, {panels} panels", seconds, reach=0.15)
+
+
+def _text_memory(bench: Bench, panels: int) -> Row:
+    target, sources = bench.detector.dataset(panels), bench.detector.sources(panels)
+    ours = bench.peak(
+        works.export,
+        lambda folder: [target, str(folder), "psana"],
+        lambda: bench.detector.place,
+    )
+    baseline = bench.peak(baselines.merge_text, lambda folder: [sources, str(folder)])
+    return Row(work=f"peak memory, text, {panels} panels", unit="MiB", ours=ours, baseline=baseline)
 
 
 def memory(bench: Bench) -> Iterator[Row]:
@@ -92,6 +103,7 @@ def memory(bench: Bench) -> Iterator[Row]:
     with bench.detector.place.open() as registry:
         for panels in bench.scale.panels:
             yield _memory_row(bench, registry, panels)
+    yield _memory_of_memory(bench, max(bench.scale.panels))
 
 
 def _memory_row(bench: Bench, registry: Registry, panels: int) -> Row:
@@ -109,24 +121,15 @@ def _memory_row(bench: Bench, registry: Registry, panels: int) -> Row:
         "hashed": Task(lambda _: baselines.hash_once(sources)),
     }
     seconds = bench.time(tasks, 7 if panels > 8 else 9)
-    peaks = {}
-    if panels == max(bench.scale.panels):
-        peaks = {
-            "peak": peak_above_idle(works.constants, lambda: [target], lambda: detector.place),
-            "baseline_peak": peak_above_idle(baselines.merge_in_memory, lambda: [sources]),
-        }
-    return timed_row(f"arrays in memory, {panels} panels", seconds, reach=1.0, **peaks)
+    return timed_row(f"arrays in memory, {panels} panels", seconds, reach=1.0)
 
 
-def _outputs(bench: Bench) -> Iterator[Path]:
-    """Make one empty folder after the other; what was in the one before is removed."""
-    import shutil
-
-    while True:
-        folder = bench.folder / "output"
-        folder.mkdir()
-        yield folder
-        shutil.rmtree(folder)
+def _memory_of_memory(bench: Bench, panels: int) -> Row:
+    target, sources = bench.detector.dataset(panels), bench.detector.sources(panels)
+    ours = bench.peak(works.constants, lambda _: [target], lambda: bench.detector.place)
+    baseline = bench.peak(baselines.merge_in_memory, lambda _: [sources])
+    work = f"peak memory, arrays, {panels} panels"
+    return Row(work=work, unit="MiB", ours=ours, baseline=baseline)
 
 
 def _check_files(made: Export, expected: Arrays, read: Callable[[str], NDArray[np.float32]]) -> None:

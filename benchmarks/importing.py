@@ -6,19 +6,20 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import Any, LiteralString, cast
+from typing import Any
 
 import sqlalchemy as sa
 
 from benchmarks import baselines, works
 from benchmarks.bench import Bench
 from benchmarks.detector import module_name, panel_id, write_module
-from benchmarks.memory import peak_above_idle
 from benchmarks.places import Place
 from benchmarks.rows import Row, timed_row
 from benchmarks.timing import Task
 from registry import schema
+from registry.database import Database
 from registry.instants import Instant, parse_instant
 from registry.records import Outcome
 
@@ -38,12 +39,16 @@ def import_tree(bench: Bench) -> Iterator[Row]:
         yield _row(bench, dialect, tree, files, links)
     fewer = links // 10
     small = make_tree(bench.folder / "fewer", modules, fewer)
-    peaks = [
-        peak_above_idle(works.import_tree, lambda tree=tree: [str(tree)], bench.ground.new_place)
-        for tree in (tree, small)
-    ]
-    grown = (peaks[0] - peaks[1]) * 2**20 / (links - fewer)
-    yield Row(work=f"memory a link, {fewer} -> {links} links", unit="B", ours=grown, reach=1024, peak=peaks[0])
+    peak, small_peak = (
+        bench.peak(works.import_tree, partial(_only, each), bench.ground.new_place) for each in (tree, small)
+    )
+    grown = (peak - small_peak) * 2**20 / (links - fewer)
+    yield Row(work=f"peak memory, {links} links", database="sqlite", unit="MiB", ours=peak)
+    yield Row(work=f"a link of it, above {fewer}", database="sqlite", unit="B", ours=grown, reach=1024)
+
+
+def _only(tree: Path, _: Path) -> list[str]:
+    return [str(tree)]
 
 
 def make_tree(folder: Path, modules: int, links: int) -> Path:
@@ -80,19 +85,26 @@ def _row(bench: Bench, dialect: str, tree: Path, files: list[Path], links: int) 
         baselines.hash_files(files)
         insert_rows(places[-1], recorded)
 
-    tasks = {"ours": Task(ours, prepare, check), "baseline": Task(baseline, prepare)}
+    tasks = {
+        "ours": Task(ours, prepare, check, writes=True),
+        "baseline": Task(baseline, prepare, writes=True),
+    }
     seconds = bench.time(tasks, 3)
-    return timed_row(f"import {links} links, {dialect}", seconds, reach=6)
+    return timed_row(f"import {links} links", seconds, database=dialect, reach=6)
 
 
 def _recorded(place: Place) -> Recorded:
     """Return every row of a registry but the one that names it."""
-    with place.open() as registry, registry._backend.view() as view:
-        return [
-            (table.name, [tuple(row) for row in view.connection.execute(sa.select(table))])
-            for table in schema.metadata.sorted_tables
-            if table is not schema.registry
-        ]
+    database = Database(place.database)
+    try:
+        with database.reading() as connection:
+            return [
+                (table.name, [tuple(row) for row in connection.execute(sa.select(table))])
+                for table in schema.metadata.sorted_tables
+                if table is not schema.registry
+            ]
+    finally:
+        database.close()
 
 
 def insert_rows(place: Place, recorded: Recorded) -> None:
@@ -102,16 +114,18 @@ def insert_rows(place: Place, recorded: Recorded) -> None:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("BEGIN IMMEDIATE")
-            for table, rows in recorded:
-                if rows:
-                    places = ", ".join("?" * len(rows[0]))
-                    connection.executemany(f"INSERT INTO {table} VALUES ({places})", rows)
+            for statement, rows in _insertions(recorded, "?"):
+                connection.executemany(statement, rows)
             connection.execute("COMMIT")
         return
     import psycopg
 
-    with psycopg.connect(place.database) as connection, connection.cursor() as cursor:
-        for table, rows in recorded:
-            if rows:
-                places = ", ".join(["%s"] * len(rows[0]))
-                cursor.executemany(cast("LiteralString", f"INSERT INTO {table} VALUES ({places})"), rows)
+    with psycopg.connect(place.database) as one_transaction, one_transaction.cursor() as cursor:
+        for statement, rows in _insertions(recorded, "%s"):
+            cursor.executemany(statement, rows)
+
+
+def _insertions(recorded: Recorded, place: str) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
+    for table, rows in recorded:
+        if rows:
+            yield f"INSERT INTO {table} VALUES ({', '.join([place] * len(rows[0]))})", rows

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, LiteralString, cast
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.history import History
 from benchmarks.places import Place
@@ -23,13 +23,13 @@ def load(place: Place, history: History) -> None:
     if place.sqlite_file:
         with closing(sqlite3.connect(place.sqlite_file, isolation_level=None)) as connection:
             _load_sqlite(connection, history)
-    else:
-        import psycopg
+        return
+    import psycopg
 
-        with psycopg.connect(place.database) as connection:
-            _load_postgresql(connection, history)
-        with psycopg.connect(place.database, autocommit=True) as connection:
-            connection.execute("VACUUM ANALYZE")  # which the server does by itself sooner or later
+    with psycopg.connect(place.database) as one_transaction:
+        _load_postgresql(one_transaction, history)
+    with psycopg.connect(place.database, autocommit=True) as outside:
+        outside.execute("VACUUM ANALYZE")  # which the server does by itself sooner or later
 
 
 def _load_sqlite(connection: sqlite3.Connection, history: History) -> None:
@@ -51,31 +51,30 @@ def _load_sqlite(connection: sqlite3.Connection, history: History) -> None:
 
 
 def _load_postgresql(connection: psycopg.Connection[Any], history: History) -> None:
-    def execute(statement: str) -> psycopg.Cursor[Any]:
-        return connection.execute(cast("LiteralString", statement))
-
     # A replica checks no foreign keys; our triggers fire there all the same, until they are disabled.
-    execute("SET session_replication_role = replica")
-    execute("SET maintenance_work_mem = '512MB'")
+    connection.execute("SET session_replication_role = replica")
+    connection.execute("SET maintenance_work_mem = '512MB'")
     tables = history.tables()
     for table in tables:
-        execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-    indexes = execute(
+        connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+    indexes = connection.execute(
         "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema() AND indexname NOT IN"
         " (SELECT conname FROM pg_constraint)"
     ).fetchall()
     for name, _ in indexes:
-        execute(f"DROP INDEX {name}")
+        connection.execute(f"DROP INDEX {name}")
     for table, (columns, rows) in tables.items():
-        copy = cast("LiteralString", f"COPY {table} ({', '.join(columns)}) FROM STDIN")
-        with connection.cursor().copy(copy) as sink:
+        with connection.cursor().copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as sink:
             for row in rows:
                 sink.write_row(row)
     for _, definition in indexes:
-        execute(definition)
+        connection.execute(definition)
     for table in tables:
-        guards = execute(
-            f"SELECT tgname FROM pg_trigger WHERE tgrelid = '{table}'::regclass AND NOT tgisinternal"
-        ).fetchall()
-        for (guard,) in guards:
-            execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {guard}")
+        _guard(connection, table)
+
+
+def _guard(connection: psycopg.Connection[Any], table: str) -> None:
+    """Enable a table's triggers, and so that no session can switch them off."""
+    query = "SELECT tgname FROM pg_trigger WHERE tgrelid = %s::regclass AND NOT tgisinternal"
+    for (name,) in connection.execute(query, [table]).fetchall():
+        connection.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}")

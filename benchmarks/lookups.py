@@ -32,6 +32,7 @@ _LONG_ENOUGH = 0.03
 class Known:
     """A registry that holds a history, open."""
 
+    dialect: str
     history: History
     place: Place
     registry: Registry
@@ -56,19 +57,12 @@ def _look_ups_on(bench: Bench, dialect: str, closing: ExitStack) -> Iterator[Row
     freed = _known(bench, dialect, History(asked, many, withdrawn=True), closing)
     size, small = _short(long.history.versions), _short(short.history.versions)
 
-    seconds = bench.time(_against_raw(long, closing), 15)
-    yield timed_row(f"look-up among {size}, {dialect}", seconds, reach=4)
-    yield _statements(f"its statements a call, {dialect}", long.ask(long.history.instant(0.5)))
-
-    middle = {known: _head(known, 0.5) for known in (short, long)}
-    yield _compared(bench, f"head, {small} -> {size}, {dialect}", middle[long], middle[short], 1.5)
-    yield _compared(
-        bench, f"head, 9 of 10 withdrawn, {size}, {dialect}", _head(freed, 1.0), middle[short], 1.5
-    )
+    yield _against_raw(bench, f"{asked} panels of {size}, head", long, closing)
+    head = _head(short, 0.5)
+    yield _compared(bench, f"{small} -> {size}, head", long, _head(long, 0.5), head, 1.5)
+    yield _compared(bench, f"{small} -> {size}, 9 of 10 withdrawn", freed, _head(freed, 1.0), head, 1.5)
     for name, part in (("half", 0.5), ("an early one", 0.01)):
-        work = f"as of {name}, {size}, {dialect}"
-        yield _compared(bench, work, _as_of(long, part), _head(long, 1.0), 3)
-        yield _statements(f"its statements a call, {dialect}", _asking_as_of(long, part))
+        yield _as_of_against_head(bench, f"{size}, as of {name}", long, part)
 
 
 def worst(bench: Bench) -> Iterator[Row]:
@@ -82,64 +76,71 @@ def _worst_on(bench: Bench, dialect: str, closing: ExitStack) -> Iterator[Row]:
     scale = bench.scale
     huge = _known(bench, dialect, History(scale.worst_panels, scale.worst_starts), closing)
     long = _known(bench, dialect, History(scale.asked, scale.starts[1]), closing)
-    size = _short(huge.history.versions)
+    size, other = _short(huge.history.versions), _short(long.history.versions)
 
-    seconds = bench.time(_against_raw(huge, closing), 11)
-    yield timed_row(f"all panels, worst case, {size}, {dialect}", seconds, reach=4)
-    yield _statements(f"its statements a call, {dialect}", huge.ask(huge.history.instant(0.5)))
-    yield _compared(
-        bench,
-        f"a panel of it, against {_short(long.history.versions)}, {dialect}",
-        _head(huge, 0.5, share=huge.history.panels),
-        _head(long, 0.5, share=long.history.panels),
-        1.5,
-    )
+    yield _against_raw(bench, f"{scale.worst_panels} panels of {size}, head", huge, closing)
+    ours = _head(huge, 0.5, share=huge.history.panels)
+    baseline = _head(long, 0.5, share=long.history.panels)
+    yield _compared(bench, f"a panel of it, against one of {other}", huge, ours, baseline, 1.5)
     for name, part in (("half", 0.5), ("an early one", 0.01)):
-        yield _compared(bench, f"worst case as of {name}, {dialect}", _as_of(huge, part), _head(huge, 1.0), 3)
+        yield _as_of_against_head(bench, f"{size}, as of {name}", huge, part)
+    yield _all_ranges(bench, huge, closing)
 
-    panel = huge.history.panel_ids[0]
-    raw = raw_ranges(huge.place, panel, closing)
+
+def _all_ranges(bench: Bench, known: Known, closing: ExitStack) -> Row:
+    panel = known.history.panel_ids[0]
+    raw = raw_ranges(known.place, panel, closing)
 
     def check(_: Path, found: Validity) -> None:
         _must_equal(sorted(map(as_raw, found.versions), key=str), sorted(raw(), key=str))
 
     tasks = {
-        "ours": Task(lambda _: works.validity(huge.registry, panel), check=check),
+        "ours": Task(lambda _: works.validity(known.registry, panel), check=check),
         "baseline": Task(lambda _: raw()),
     }
-    count = scale.worst_starts * 2
-    yield timed_row(f"all {_short(count)} ranges of a panel, {dialect}", bench.time(tasks, 7))
-    yield _statements(f"its statements, {dialect}", lambda: works.validity(huge.registry, panel))
+    return timed_row(
+        f"all {_short(known.history.versions // known.history.panels)} ranges of a panel",
+        bench.time(tasks, 7),
+        database=known.dialect,
+        statements=_statements(lambda: works.validity(known.registry, panel)),
+    )
 
 
 def _known(bench: Bench, dialect: str, history: History, closing: ExitStack) -> Known:
     place = bench.ground.new_place(dialect)
     load(place, history)
-    return Known(history, place, closing.enter_context(place.open()))
+    return Known(dialect, history, place, closing.enter_context(place.open()))
 
 
-def _against_raw(known: Known, closing: ExitStack) -> dict[str, Task]:
+def _against_raw(bench: Bench, work: str, known: Known, closing: ExitStack) -> Row:
+    """Return the row of a look-up at the head against the raw statement that answers the same."""
     instant = known.history.instant(0.5)
     raw = raw_look_up(known.place, known.history, instant, closing)
     ask = known.ask(instant)
     _must_equal(sorted(map(as_raw, ask().versions), key=str), sorted(raw(), key=str))
-    return {"ours": _head(known, 0.5), "baseline": _repeated(raw)}
+    seconds = bench.time({"ours": _head(known, 0.5), "baseline": _repeated(raw)}, 15)
+    return timed_row(work, seconds, database=known.dialect, reach=4, statements=_statements(ask))
+
+
+def _compared(bench: Bench, work: str, known: Known, ours: Task, baseline: Task, reach: float) -> Row:
+    """Return the row of one look-up against another of ours."""
+    seconds = bench.time({"ours": ours, "baseline": baseline}, 11)
+    return timed_row(work, seconds, database=known.dialect, reach=reach)
+
+
+def _as_of_against_head(bench: Bench, work: str, known: Known, part: float) -> Row:
+    """Return the row of the hard case: after the last start, as of a revision before most were recorded."""
+    instant, revision = known.history.instant(1.0), known.history.revision_after(part)
+    ask = known.ask(instant, revision)
+    ours = _repeated(ask, _naive(known.history, instant, revision))
+    seconds = bench.time({"ours": ours, "baseline": _head(known, 1.0)}, 11)
+    return timed_row(work, seconds, database=known.dialect, reach=3, statements=_statements(ask))
 
 
 def _head(known: Known, part: float, share: int = 1) -> Task:
     instant = known.history.instant(part)
     expected = _naive(known.history, instant, known.history.revisions)
     return _repeated(known.ask(instant), expected, share)
-
-
-def _asking_as_of(known: Known, part: float) -> Callable[[], Validity]:
-    return known.ask(known.history.instant(1.0), known.history.revision_after(part))
-
-
-def _as_of(known: Known, part: float) -> Task:
-    """Return the hard case: an instant after the last start, as of a revision before most were recorded."""
-    expected = _naive(known.history, known.history.instant(1.0), known.history.revision_after(part))
-    return _repeated(_asking_as_of(known, part), expected)
 
 
 def _repeated(
@@ -152,7 +153,7 @@ def _repeated(
     count = max(1, round(_LONG_ENOUGH / (time.perf_counter() - start)))
 
     def run(_: Path) -> object:
-        for _ in range(count - 1):
+        for _more in range(count - 1):
             call()
         return call()
 
@@ -177,17 +178,12 @@ def _must_equal(found: object, expected: object) -> None:
         raise AssertionError("a look-up's answer is not what it must be")
 
 
-def _compared(bench: Bench, work: str, ours: Task, baseline: Task, reach: float) -> Row:
-    """Return the row of one look-up against another of ours."""
-    return timed_row(work, bench.time({"ours": ours, "baseline": baseline}, 11), reach=reach)
-
-
-def _statements(work: str, call: Callable[[], object]) -> Row:
-    """Count the statements of one call, once it has been made; the words that begin a transaction apart."""
+def _statements(call: Callable[[], object]) -> int:
+    """Count the statements of one call, but for those that begin a transaction."""
     call()
     with _counting() as statements:
         call()
-    return Row(work=work, unit="statements", ours=len(statements), reach=1)
+    return len(statements)
 
 
 @contextmanager
@@ -206,8 +202,6 @@ def _counting() -> Iterator[list[str]]:
 
 
 def _short(number: int) -> str:
-    """Write a large number in few characters: 1e6, 5.2e6, 26e3."""
-    if number < 1000:
-        return str(number)
-    power = 6 if number >= 10**6 else 3
-    return f"{round(number / 10**power, 1):g}e{power}"
+    """Write a number in few characters: 1e6, 5.2e6, 2.6e4."""
+    digits, _, power = f"{number:.1e}".partition("e")
+    return f"{float(digits):g}e{int(power)}"

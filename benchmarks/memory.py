@@ -1,6 +1,6 @@
 """Peak memory: of a process that does one thing, above a process that did everything but that.
 
-``python -m benchmarks.memory REQUEST`` is such a process; `peak_above_idle` starts it, three times each.
+``python -m benchmarks.memory REQUEST`` is such a process; `peak_above_idle` starts it.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib
 import json
 import resource
-import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -18,32 +17,26 @@ from typing import Any
 
 from benchmarks.places import Place
 
-_TIMES = 3
 _ROOT = Path(__file__).parent.parent
 
 
 def peak_above_idle(
-    work: Callable[..., object], arguments: Callable[[], Sequence[Any]], place: Callable[[], Place] | None = None
+    work: Callable[..., object], arguments: Sequence[Any], place: Place | None = None
 ) -> float:
-    """Return the peak resident memory that `work` needs, in MiB, the median of three processes.
+    """Return the peak resident memory that `work` needs, in MiB.
 
     Parameters
     ----------
     work
         A function of this package; with `place` the open registry is its first argument.
-    arguments, place
-        Asked anew for every process.
     """
     function = f"{work.__module__}:{work.__qualname__}"
-    differences = []
-    for _ in range(_TIMES):
-        where = place() if place else None
-        registry = [where.database, str(where.store)] if where else None
-        request = {"function": function, "arguments": arguments(), "registry": registry, "modules": []}
-        busy = _process(request)
-        idle = _process({**request, "arguments": None, "modules": busy["modules"]})
-        differences.append(busy["peak"] - idle["peak"])
-    return statistics.median(differences) / 2**20
+    registry = [place.database, str(place.store)] if place else None
+    request = {"function": function, "arguments": arguments, "registry": registry, "modules": []}
+    busy = _process(request)
+    idle = _process({**request, "arguments": None, "modules": busy["modules"]})
+    peak: int = busy["peak"] - idle["peak"]
+    return peak / 2**20
 
 
 def _process(request: dict[str, Any]) -> dict[str, Any]:

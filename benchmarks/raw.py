@@ -10,7 +10,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import LiteralString, cast
 
 from benchmarks.history import History
 from benchmarks.places import Place
@@ -49,7 +48,9 @@ LEFT JOIN alias a ON a.panel_id = p.id AND a.withdrawn_in IS NULL
 WHERE p.identifier = {place}"""
 
 
-def raw_look_up(place: Place, history: History, instant: int, closing: ExitStack) -> Callable[[], list[RawRow]]:
+def raw_look_up(
+    place: Place, history: History, instant: int, closing: ExitStack
+) -> Callable[[], list[RawRow]]:
     """Return the statement for all panels of a history, both kinds, ready to be executed."""
     if place.sqlite_file:
         statement = _SQLITE.format(panels=", ".join("?" * history.panels))
@@ -100,5 +101,4 @@ def _on_postgresql(
     connection = psycopg.connect(place.database, autocommit=True)
     closing.callback(connection.close)
     cursor = connection.cursor(binary=True)
-    query = cast("LiteralString", statement)
-    return lambda: cursor.execute(query, parameters, prepare=True).fetchall()
+    return lambda: cursor.execute(statement, parameters, prepare=True).fetchall()

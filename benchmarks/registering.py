@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks import baselines, works
 from benchmarks.bench import Bench
 from benchmarks.detector import panel_id, write_module
-from benchmarks.memory import peak_above_idle
 from benchmarks.places import Place
 from benchmarks.rows import Row, timed_row
 from benchmarks.timing import Task
@@ -34,31 +33,32 @@ def register(bench: Bench) -> Iterator[Row]:
             registry.panels.add(panel)
         return made
 
-    def source() -> list[str]:
-        folder = bench.folder / f"source{next(seeds)}"
-        write_module(folder, next(seeds))
-        return [panel, str(folder), "2018-01-01T00:00:00Z"]
+    def arguments(folder: Path) -> list[str]:
+        write_module(folder / "source", next(seeds))
+        return [panel, str(folder / "source"), "2018-01-01T00:00:00Z"]
 
     for dialect in bench.databases:
         with bench.ground.new_place(dialect).open() as registry:
             registry.panels.add(panel)
             tasks = {
-                "ours": Task(_registration(registry, panel), prepare, _check),
+                "ours": Task(_registration(registry, panel), prepare, _check, writes=True),
                 "baseline": Task(
                     lambda folder: baselines.copy_hash_sync(str(folder / "source"), str(folder / "copies")),
                     prepare,
+                    writes=True,
                 ),
             }
-            seconds = bench.time(tasks, 15)
-        peak = peak_above_idle(works.register, source, place) if dialect == "sqlite" else None
-        yield timed_row(f"register six files, {dialect}", seconds, reach=2, peak=peak)
+            yield timed_row("register six files", bench.time(tasks, 15), database=dialect, reach=2)
+    ours = bench.peak(works.register, arguments, place)
+    yield Row(work="peak memory, registration", database="sqlite", unit="MiB", ours=ours)
 
 
-def _registration(registry: Registry, panel: str) -> object:
+def _registration(registry: Registry, panel: str) -> Callable[[Path], tuple[Registry, Outcome]]:
     starts = itertools.count(Instant(0) + 1, 1_000_000)
 
     def run(folder: Path) -> tuple[Registry, Outcome]:
-        return registry, works.register(registry, panel, str(folder / "source"), str(Instant(next(starts))))
+        outcome = works.register(registry, panel, str(folder / "source"), str(Instant(next(starts))))
+        return registry, outcome
 
     return run
 

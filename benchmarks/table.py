@@ -12,28 +12,29 @@ from rich.table import Table
 
 from benchmarks.rows import Results, Row
 
-_COLUMNS = ("work", "ours", "baseline", "floor", "ratio", "reach", "peak MiB")
+_COLUMNS = ("work", "database", "ours", "baseline", "floor", "ratio", "reach", "sql")
+_MARKS = {True: "ok", False: "NO"}
 _MARKED = re.compile(r"(?<=<!-- table: begin -->\n).*(?=<!-- table: end -->)", re.DOTALL)
 
 
 def show(results: Results) -> None:
     """Print the table."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     for column in _COLUMNS:
-        table.add_column(column, justify="left" if column == "work" else "right", no_wrap=True)
+        table.add_column(column, justify="left" if column in {"work", "database"} else "right", no_wrap=True)
     for row in results.rows:
         style = {True: "green", False: "red", None: ""}[row.reached]
         table.add_row(*cells(row), style=style)
     console = Console(highlight=False, width=None if Console().is_terminal else 110)
     console.print(table)
-    console.print(f"{_summary(results.rows)}\n{results.software}; {_machine(results)}", soft_wrap=True)
+    console.print(f"\n{_summary(results.rows)} {results.software}; {_machine(results)}")
 
 
 def markdown(results: Results) -> str:
     """Return the table as Markdown, with the machine."""
     lines = [
         f"| {' | '.join(_COLUMNS)} |",
-        f"|---|{'---:|' * (len(_COLUMNS) - 1)}",
+        f"|---|---|{'---:|' * (len(_COLUMNS) - 2)}",
         *(f"| {' | '.join(cells(row))} |" for row in results.rows),
         "",
         f"{_summary(results.rows)} Measured on {results.date[:10]} with `{results.command}`, {results.software}:",
@@ -58,16 +59,15 @@ def write_into(page: Path, results: Results) -> None:
 
 def cells(row: Row) -> tuple[str, ...]:
     """Return the texts of a row, by column."""
-    if row.remark:
-        return row.work, row.remark, "", "", "", "", ""
     return (
         row.work,
+        row.database,
         _amount(row.ours, row.unit),
         _amount(row.baseline, row.unit),
         _floor(row),
-        _ratio(row),
-        _reach(row),
-        _peak(row),
+        row.remark or _ratio(row),
+        "" if row.in_reach is None else f"{row.reach:g} {_MARKS[row.in_reach]}",
+        "" if row.in_one_statement is None else f"{row.statements} {_MARKS[row.in_one_statement]}",
     )
 
 
@@ -75,7 +75,7 @@ def _amount(value: float | None, unit: str) -> str:
     if value is None:
         return ""
     if unit != "s":
-        return f"{value:.0f}" if unit == "statements" else f"{_digits(value)} {unit}"
+        return f"{_digits(value)} {unit}"
     for size, name in ((1.0, "s"), (1e-3, "ms"), (1e-6, "us")):
         if value >= size:
             return f"{_digits(value / size)} {name}"
@@ -83,36 +83,20 @@ def _amount(value: float | None, unit: str) -> str:
 
 
 def _digits(value: float) -> str:
-    """Write two digits at least, and no more than one behind the point beyond 10."""
+    """Write three digits."""
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def _floor(row: Row) -> str:
-    """Write the time to copy the bytes, and that to hash them."""
-    if row.hashed is None:
-        return ""
-    hashed = f"#{_amount(row.hashed, 's')}"
-    return hashed if row.copied is None else f"{_amount(row.copied, 's')} {hashed}"
+    """Write the milliseconds to copy the bytes, and those to hash them."""
+    both = [value for value in (row.copied, row.hashed) if value is not None]
+    return f"{' + '.join(f'{value * 1e3:.0f}' for value in both)} ms" if both else ""
 
 
 def _ratio(row: Row) -> str:
     if row.ratio is None:
         return ""
-    return f"{row.ratio.median:.2f} ({row.ratio.lower:.2f}-{row.ratio.upper:.2f})"
-
-
-def _reach(row: Row) -> str:
-    if row.reach is None:
-        return ""
-    mark = {True: "ok", False: "NO", None: ""}[row.reached]
-    return f"{row.reach:g} {mark}"
-
-
-def _peak(row: Row) -> str:
-    if row.peak is None:
-        return ""
-    beside = "" if row.baseline_peak is None else f" : {row.baseline_peak:.0f}"
-    return f"{row.peak:.0f}{beside}"
+    return f"{_digits(row.ratio.median)} ({_digits(row.ratio.lower)}-{_digits(row.ratio.upper)})"
 
 
 def _summary(rows: Iterable[Row]) -> str:
