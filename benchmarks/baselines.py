@@ -42,7 +42,7 @@ def merge_npy(sources: Sources, folder: str, *, durable: bool = False) -> None:
         path = Path(folder) / f"{name}.npy"
         np.save(path, merged(sources, kind))
         if durable:
-            _sync(path)
+            sync(path)
 
 
 def merge_text(sources: Sources, folder: str) -> None:
@@ -59,10 +59,11 @@ def copy_hash_sync(source: str, target: str) -> None:
         shutil.copyfile(path, copy)
         with path.open("rb") as file:
             hashlib.file_digest(file, "sha256")
-        _sync(copy)
+        sync(copy)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Wait until a file is on the disk."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
 

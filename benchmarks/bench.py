@@ -33,6 +33,8 @@ class Scale:
         Of the directory that is imported.
     effort
         What all numbers of rounds are multiplied by.
+    run
+        Seconds that a run of short calls should take: it makes as many as that needs.
     """
 
     panels: tuple[int, ...]
@@ -44,6 +46,7 @@ class Scale:
     modules: int
     links: int
     effort: float = 1.0
+    run: float = 0.03
 
 
 FULL = Scale((2, 8, 32), (2, 8, 32), 32, (16, 15625), 200, 13000, 32, 100_000)

@@ -36,12 +36,11 @@ def _npy_row(bench: Bench, registry: Registry, panels: int, *, durable: bool) ->
         "ours": Task(
             lambda folder: works.export(registry, target, str(folder)),
             check=lambda _, made: _check_files(made, expected, np.load),
-            writes=True,
         ),
         "baseline": Task(
-            lambda folder: baselines.merge_npy(sources, str(folder), durable=durable), writes=True
+            lambda folder: baselines.merge_npy(sources, str(folder), durable=durable),
         ),
-        "copied": Task(lambda folder: baselines.copy_once(sources, str(folder)), writes=True),
+        "copied": Task(lambda folder: baselines.copy_once(sources, str(folder))),
         "hashed": Task(lambda _: baselines.hash_once(sources)),
     }
     seconds = bench.time(tasks, 5 if panels > 8 or durable else 9)
@@ -78,9 +77,8 @@ def _text_row(bench: Bench, registry: Registry, panels: int) -> Row:
         "ours": Task(
             lambda folder: works.export(registry, target, str(folder), "psana"),
             check=lambda _, made: _check_files(made, expected, _read_text),
-            writes=True,
         ),
-        "baseline": Task(lambda folder: baselines.merge_text(sources, str(folder)), writes=True),
+        "baseline": Task(lambda folder: baselines.merge_text(sources, str(folder))),
     }
     few = panels > 8
     seconds = bench.time(tasks, 2 if few else 4, warm_up=not few)

@@ -13,25 +13,23 @@ from typing import Any
 import sqlalchemy as sa
 
 from benchmarks import works
-from benchmarks.bench import Bench
+from benchmarks.bench import Bench, Scale
 from benchmarks.history import Answer, History
 from benchmarks.loading import load
 from benchmarks.places import Place
-from benchmarks.raw import RawRow, as_raw, raw_look_up, raw_ranges
+from benchmarks.raw import as_raw, raw_look_up, raw_ranges
 from benchmarks.rows import Row, timed_row
-from benchmarks.timing import Task
+from benchmarks.timing import Task, unchecked
 from registry.api import Registry
 from registry.instants import Instant
 from registry.records import Validity
-
-_LONG_ENOUGH = 0.03
-"""Seconds that one run should take: it makes as many calls as that needs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
     """A registry that holds a history, open."""
 
+    scale: Scale
     dialect: str
     history: History
     place: Place
@@ -109,7 +107,7 @@ def _all_ranges(bench: Bench, known: Known, closing: ExitStack) -> Row:
 def _known(bench: Bench, dialect: str, history: History, closing: ExitStack) -> Known:
     place = bench.ground.new_place(dialect)
     load(place, history)
-    return Known(dialect, history, place, closing.enter_context(place.open()))
+    return Known(bench.scale, dialect, history, place, closing.enter_context(place.open()))
 
 
 def _against_raw(bench: Bench, work: str, known: Known, closing: ExitStack) -> Row:
@@ -118,7 +116,7 @@ def _against_raw(bench: Bench, work: str, known: Known, closing: ExitStack) -> R
     raw = raw_look_up(known.place, known.history, instant, closing)
     ask = known.ask(instant)
     _must_equal(sorted(map(as_raw, ask().versions), key=str), sorted(raw(), key=str))
-    seconds = bench.time({"ours": _head(known, 0.5), "baseline": _repeated(raw)}, 15)
+    seconds = bench.time({"ours": _head(known, 0.5), "baseline": _repeated(bench.scale, raw)}, 15)
     return timed_row(work, seconds, database=known.dialect, reach=4, statements=_statements(ask))
 
 
@@ -132,7 +130,7 @@ def _as_of_against_head(bench: Bench, work: str, known: Known, part: float) -> R
     """Return the row of the hard case: after the last start, as of a revision before most were recorded."""
     instant, revision = known.history.instant(1.0), known.history.revision_after(part)
     ask = known.ask(instant, revision)
-    ours = _repeated(ask, _naive(known.history, instant, revision))
+    ours = _repeated(bench.scale, ask, _checking(_naive(known.history, instant, revision)))
     seconds = bench.time({"ours": ours, "baseline": _head(known, 1.0)}, 11)
     return timed_row(work, seconds, database=known.dialect, reach=3, statements=_statements(ask))
 
@@ -140,32 +138,38 @@ def _as_of_against_head(bench: Bench, work: str, known: Known, part: float) -> R
 def _head(known: Known, part: float, share: int = 1) -> Task:
     instant = known.history.instant(part)
     expected = _naive(known.history, instant, known.history.revisions)
-    return _repeated(known.ask(instant), expected, share)
+    return _repeated(known.scale, known.ask(instant), _checking(expected), share)
 
 
 def _repeated(
-    call: Callable[[], Validity] | Callable[[], list[RawRow]], expected: Answer | None = None, share: int = 1
+    scale: Scale,
+    call: Callable[[], object],
+    check: Callable[[Path, Any], None] | None = None,
+    share: int = 1,
 ) -> Task:
     """Return a task of enough calls; its time is that of one, divided by `share`."""
     call()
     start = time.perf_counter()
     call()
-    count = max(1, round(_LONG_ENOUGH / (time.perf_counter() - start)))
+    count = max(1, round(scale.run / (time.perf_counter() - start)))
 
     def run(_: Path) -> object:
         for _more in range(count - 1):
             call()
         return call()
 
-    def check(_: Path, found: Any) -> None:
-        if expected is not None:
-            answer = {
-                (each.panel, each.kind): (each.version, each.valid_from, each.valid_to, each.constants)
-                for each in found.versions
-            }
-            _must_equal(answer, expected)
+    return Task(run, check=check or unchecked, calls=count * share)
 
-    return Task(run, check=check, calls=count * share)
+
+def _checking(expected: Answer) -> Callable[[Path, Validity], None]:
+    def check(_: Path, found: Validity) -> None:
+        answer = {
+            (each.panel, each.kind): (each.version, each.valid_from, each.valid_to, each.constants)
+            for each in found.versions
+        }
+        _must_equal(answer, expected)
+
+    return check
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import warnings
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -39,6 +40,7 @@ class Ground:
 
     folder: Path
     closing: ExitStack
+    _templates: dict[str, Place] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     @cached_property
@@ -55,19 +57,36 @@ class Ground:
         return str(server.get_uri())
 
     def new_place(self, dialect: str = "sqlite") -> Place:
-        """Make an empty registry."""
+        """Make an empty registry, a copy of one that was made before."""
+        made = self._templates.get(dialect)
+        if made is None:
+            made = self._templates[dialect] = self._named(dialect)
+            create_registry(made.database, made.store)
+        place = self._named(dialect, made)
+        shutil.copytree(made.store, place.store)
+        return place
+
+    def _named(self, dialect: str, template: Place | None = None) -> Place:
+        """Return a new place with a copy of the template's database."""
         name = f"benchmark{next(self._numbers)}"
         folder = self.folder / name
         folder.mkdir()
-        database = f"sqlite:///{folder / 'registry.sqlite'}" if dialect == "sqlite" else self._created(name)
-        place = Place(database, folder / "store")
-        create_registry(place.database, place.store)
-        return place
+        if dialect == "sqlite":
+            place = Place(f"sqlite:///{folder / 'registry.sqlite'}", folder / "store")
+            if template and template.sqlite_file and place.sqlite_file:
+                shutil.copy(template.sqlite_file, place.sqlite_file)
+            return place
+        return Place(self._created(name, template), folder / "store")
 
-    def _created(self, name: str) -> str:
+    def _created(self, name: str, template: Place | None) -> str:
         import psycopg
 
+        copied = f" TEMPLATE {_name(template.database)}" if template else ""
         with psycopg.connect(self.postgresql, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
+            connection.execute(f"CREATE DATABASE {name}{copied}")
         base, _, options = self.postgresql.partition("?")
         return f"{base.rpartition('/')[0]}/{name}" + (f"?{options}" if options else "")
+
+
+def _name(url: str) -> str:
+    return url.partition("?")[0].rpartition("/")[2]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import shutil
 import statistics
 import tempfile
@@ -21,13 +20,15 @@ def _nothing(folder: Path) -> None:
     """Prepare nothing."""
 
 
-def _anything(folder: Path, result: object) -> None:
+def unchecked(folder: Path, result: object) -> None:
     """Take any result."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Something to be timed; each run has an empty folder of its own, which is removed after it.
+    """Something to be timed; each run has an empty folder of its own.
+
+    The folder is removed after the run, and with it what the system has not written to the disk yet.
 
     Attributes
     ----------
@@ -35,15 +36,12 @@ class Task:
         Before and after the run, not timed. What is timed is checked: `check` raises where the result is wrong.
     calls
         How many calls one run makes, where one alone is too short for the clock.
-    writes
-        Whether it writes files: the disk is at rest when such a run begins.
     """
 
     run: Callable[[Path], object]
     prepare: Callable[[Path], object] = _nothing
-    check: Callable[[Path, Any], None] = _anything
+    check: Callable[[Path, Any], None] = unchecked
     calls: int = 1
-    writes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +82,6 @@ def _timed(task: Task, folder: Path) -> float:
     own = Path(tempfile.mkdtemp(dir=folder))
     try:
         task.prepare(own)
-        if task.writes:
-            os.sync()  # or it would wait for what the run before it wrote
         gc.collect()
         start = time.perf_counter()
         result = task.run(own)

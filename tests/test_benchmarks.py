@@ -1,0 +1,89 @@
+"""The benchmarks still run: at the smallest sizes, once, with every check of what they time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from benchmarks import exports, importing, lookups, registering, table
+from benchmarks.bench import Bench, Scale
+from benchmarks.history import History
+from benchmarks.loading import load
+from benchmarks.places import Ground, Place
+from benchmarks.rows import Results, Row
+from benchmarks.timing import Spread
+from tests.conftest import RegistryPlace
+
+SMALLEST = Scale(
+    panels=(1,),
+    text_panels=(1,),
+    asked=2,
+    starts=(2, 4),
+    worst_panels=3,
+    worst_starts=2,
+    modules=1,
+    links=4,
+    run=0,
+)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    with ExitStack() as closing:
+        yield Bench(Ground(tmp_path, closing), SMALLEST, ("sqlite",), repetitions=1)
+
+
+def test_a_row_of_every_sort_is_measured_and_checked(bench: Bench) -> None:
+    rows = [
+        *islice(exports.npy(bench), 1),
+        *islice(registering.register(bench), 1),
+        *lookups.look_ups(bench),
+        *lookups.worst(bench),
+        *islice(importing.import_tree(bench), 1),
+    ]
+    assert [row.work for row in rows if not (row.ratio and row.ours and row.baseline)] == []
+    assert {row.database for row in rows} == {"", "sqlite"}
+
+
+def test_a_wrong_answer_stops_the_run(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookups, "_naive", lambda *_: {})
+    with pytest.raises(AssertionError, match="a look-up's answer is not what it must be"):
+        list(lookups.look_ups(bench))
+
+
+def test_a_history_loaded_in_bulk_leaves_the_schema_as_it_was(place: RegistryPlace) -> None:
+    load(Place(place.database, place.store), History(2, 3, withdrawn=True))
+    with place.open() as registry:
+        assert registry.differences() == []
+        assert len(registry.versions.list(withdrawn=True)) == 12
+
+
+def test_results_survive_being_kept_and_come_into_the_page(tmp_path: Path) -> None:
+    measured = Row(
+        work="something", ours=0.5, baseline=0.001, ratio=Spread(500.0, 499.9, 0.5), reach=4.0, statements=1
+    )
+    not_there = Row(work="something else", remark="not there yet")
+    results = Results("2026-11-22T12:00:00", "all", "calreg", {"python": "3"}, (measured, not_there))
+    assert msgspec.json.decode(msgspec.json.encode(results), type=Results) == results
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- table: begin -->\nold\n<!-- table: end -->\nafter\n")
+    table.write_into(page, results)
+    told = page.read_text()
+    assert "| something |  | 500 ms | 1.00 ms |  | 500 (500-0.50) | 4 NO | 1 ok |" in told
+    assert "0 of 1 figures reached" in told
+    assert told.startswith("before\n")
+    assert told.endswith("after\n")
+    assert "old" not in told
+    page.write_text("a page without a place for it")
+    with pytest.raises(ValueError, match="has no lines"):
+        table.write_into(page, results)
+
+
+def test_the_documentation_has_a_place_for_the_table() -> None:
+    page = Path(__file__).parent.parent / "docs" / "performance.md"
+    assert page.read_text().count("<!-- table: begin -->") == 1
