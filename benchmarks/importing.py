@@ -20,6 +20,7 @@ from benchmarks.rows import Row, timed_row
 from benchmarks.timing import Task
 from registry import schema
 from registry.database import Database
+from registry.errors import RegistryError
 from registry.instants import Instant, parse_instant
 from registry.records import Outcome
 
@@ -36,7 +37,10 @@ def import_tree(bench: Bench) -> Iterator[Row]:
     tree = make_tree(bench.folder / "links", modules, links)
     files = sorted(tree.glob("M*/*.npy"))
     for dialect in bench.databases:
-        yield _row(bench, dialect, tree, files, links)
+        try:
+            yield _row(bench, dialect, tree, files, links)
+        except RegistryError as error:
+            yield Row(work=f"import {links} links", database=dialect, remark=f"refused: {error}")
     fewer = links // 10
     small = make_tree(bench.folder / "fewer", modules, fewer)
     peak, small_peak = (

@@ -24,6 +24,8 @@ class Row:
         The figure to reach: of the ratio, or of `ours` where there is none.
     statements
         How many one call executes, but for those that begin and end a transaction; one is the figure to reach.
+    remark
+        Why there is no ratio.
     seconds
         Every time that was taken.
     """

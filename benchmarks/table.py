@@ -13,6 +13,7 @@ from rich.table import Table
 from benchmarks.rows import Results, Row
 
 _COLUMNS = ("work", "database", "ours", "baseline", "floor", "ratio", "reach", "sql")
+_WIDEST = 16
 _MARKS = {True: "ok", False: "NO"}
 _MARKED = re.compile(r"(?<=<!-- table: begin -->\n).*(?=<!-- table: end -->)", re.DOTALL)
 
@@ -65,7 +66,7 @@ def cells(row: Row) -> tuple[str, ...]:
         _amount(row.ours, row.unit),
         _amount(row.baseline, row.unit),
         _floor(row),
-        row.remark or _ratio(row),
+        (row.remark or _ratio(row))[:_WIDEST],
         "" if row.in_reach is None else f"{row.reach:g} {_MARKS[row.in_reach]}",
         "" if row.in_one_statement is None else f"{row.statements} {_MARKS[row.in_one_statement]}",
     )

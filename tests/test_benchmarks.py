@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from benchmarks import exports, importing, lookups, registering, table
+from benchmarks import exports, importing, lookups, table
 from benchmarks.bench import Bench, Scale
 from benchmarks.history import History
 from benchmarks.loading import load
@@ -41,8 +41,6 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 def test_a_row_of_every_sort_is_measured_and_checked(bench: Bench) -> None:
     rows = [
         *islice(exports.npy(bench), 1),
-        *islice(registering.register(bench), 1),
-        *lookups.look_ups(bench),
         *lookups.worst(bench),
         *islice(importing.import_tree(bench), 1),
     ]
