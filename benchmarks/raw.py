@@ -22,7 +22,8 @@ _COLUMNS = """v.id, asked.identifier, a.m_number, v.kind, v.valid_from,
      WHERE l.panel_id = asked.id AND l.kind = asked.kind AND l.valid_from > v.valid_from
        AND l.withdrawn_in IS NULL
      ORDER BY l.valid_from LIMIT 1) AS valid_to,
-    c.sha256, v.recorded_in, v.withdrawn_in, v.comment, v.carried_from, v.source_path, v.nonfinite_allowed"""
+    c.sha256, v.recorded_in, v.withdrawn_in, v.comment, v.carried_from, v.source_path, v.nonfinite_allowed,
+    v.conversion"""
 _JOINED = """LEFT JOIN constants c ON c.id = v.constants_id
 LEFT JOIN alias a ON a.panel_id = asked.id AND a.withdrawn_in IS NULL"""
 _HOLDING = """version p WHERE p.panel_id = asked.id AND p.kind = asked.kind AND p.valid_from <= {instant}
@@ -41,7 +42,8 @@ CROSS JOIN LATERAL (SELECT * FROM {_HOLDING.format(instant="%s")}) v
 
 _RANGES = """SELECT v.id, p.identifier, a.m_number, v.kind, v.valid_from,
     lead(v.valid_from) OVER (PARTITION BY v.kind ORDER BY v.valid_from) AS valid_to,
-    c.sha256, v.recorded_in, v.withdrawn_in, v.comment, v.carried_from, v.source_path, v.nonfinite_allowed
+    c.sha256, v.recorded_in, v.withdrawn_in, v.comment, v.carried_from, v.source_path, v.nonfinite_allowed,
+    v.conversion
 FROM panel p JOIN version v ON v.panel_id = p.id AND v.withdrawn_in IS NULL
 LEFT JOIN constants c ON c.id = v.constants_id
 LEFT JOIN alias a ON a.panel_id = p.id AND a.withdrawn_in IS NULL
@@ -81,6 +83,7 @@ def as_raw(version: Version) -> RawRow:
         version.carried_from,
         version.source_path,
         version.nonfinite_allowed,
+        version.conversion,
     )
 
 
