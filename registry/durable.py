@@ -7,6 +7,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
+
+_WRITE = 1 << 20  # a larger write may take longer by the byte
+_STRETCH = 8 << 20
 
 
 @contextmanager
@@ -27,6 +31,18 @@ def arriving(target: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
         raise
     sync_folder(target.parent)
+
+
+def write_steadily(file: BinaryIO, piece: bytes | memoryview) -> None:
+    """Write the next bytes of a large file, and let the disk begin with them: the final sync has less to wait for."""
+    view = memoryview(piece)
+    before = file.tell()
+    file.writelines(view[start : start + _WRITE] for start in range(0, len(view), _WRITE))
+    begun, after = before // _STRETCH * _STRETCH, before + len(view)
+    if after - begun >= _STRETCH and hasattr(os, "posix_fadvise"):
+        file.flush()
+        # To Linux: what was written will not be read soon. It begins to put it on the disk, and waits for nothing.
+        os.posix_fadvise(file.fileno(), begun, after - begun, os.POSIX_FADV_DONTNEED)
 
 
 def sync_file(path: Path) -> None:

@@ -13,8 +13,8 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader, BufferedWriter
 from pathlib import Path
-from typing import BinaryIO
 
 from registry.durable import arriving, sync_folder
 from registry.errors import ConflictError, CorruptionError, RequestError, UnavailableError
@@ -131,12 +131,9 @@ class ContentStore:
                 target.parent.mkdir(exist_ok=True)
                 sync_folder(target.parent.parent)
             with arriving(target) as temporary:
-                digest = hashlib.sha256()
                 with _opened(source) as file, temporary.open("wb") as copy:
-                    while piece := file.read(_PIECE):
-                        digest.update(piece)
-                        copy.write(piece)
-                if digest.hexdigest() != sha256:
+                    digest = _copy(file, copy)
+                if digest != sha256:
                     raise RequestError(
                         f"{str(source)!r} was changed while it was read; nothing was recorded",
                         path=str(source),
@@ -154,26 +151,41 @@ class ContentStore:
         UnavailableError
             It cannot be read.
         """
+        return self.read_into(sha256, size, memoryview(bytearray()))
+
+    def read_into(self, sha256: str, size: int, room: memoryview) -> bytes:
+        """Fill `room` with the last bytes of an object, and return those before them, the header.
+
+        Until it returns, what is in `room` is not verified.
+
+        Raises
+        ------
+        CorruptionError, UnavailableError
+            As `read`.
+        """
         path = self.path(sha256)
         with _refusing(self.root):
             try:
                 with path.open("rb") as file:
                     # Room is made for what is there, not for what a document from elsewhere claims.
-                    content = file.read(min(size, os.fstat(file.fileno()).st_size) + 1)
+                    there = os.fstat(file.fileno()).st_size
+                    head = file.read(min(max(size - room.nbytes, 0), there))
+                    tail = room[: file.readinto(room)]
+                    is_whole = len(head) + len(tail) == size and not file.read(1)
             except FileNotFoundError:
                 raise CorruptionError(
                     f"object {sha256} is missing from the store {str(self.root)!r}",
                     sha256=sha256,
                     path=str(path),
                 ) from None
-        if len(content) != size or hashlib.sha256(content).hexdigest() != sha256:
+        if not is_whole or _digest_of(head, tail) != sha256:
             raise CorruptionError(
                 f"object {sha256} in the store {str(self.root)!r} is damaged:"
                 " its bytes have another checksum",
                 sha256=sha256,
                 path=str(path),
             )
-        return content
+        return head
 
     def problem(self, sha256: str, size: int) -> str | None:
         """Return what is wrong with the object, None where its bytes are those of its name."""
@@ -200,7 +212,7 @@ def _refusing(root: Path) -> Iterator[None]:
         ) from None
 
 
-def _opened(source: Path) -> BinaryIO:
+def _opened(source: Path) -> BufferedReader:
     try:
         return source.open("rb")
     except OSError as error:
@@ -209,9 +221,26 @@ def _opened(source: Path) -> BinaryIO:
         ) from None
 
 
+def _copy(file: BufferedReader, copy: BufferedWriter) -> str:
+    """Copy what is left of a file; return its checksum."""
+    digest = hashlib.sha256()
+    room = memoryview(bytearray(_PIECE))
+    while size := file.readinto(room):
+        digest.update(room[:size])
+        copy.write(room[:size])
+    return digest.hexdigest()
+
+
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _digest_of(*pieces: bytes | memoryview) -> str:
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.hexdigest()
 
 
 def _write_durably(target: Path, content: bytes) -> None:

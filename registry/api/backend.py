@@ -27,6 +27,9 @@ from registry.progress import Progress
 from registry.records import Outcome
 from registry.settings import Settings
 from registry.store import ContentStore
+from registry.threads import in_threads
+
+_SYNCS = 8  # a disk syncs several files in the time of one
 
 At = str | datetime | Instant
 """An instant: a stamp in the registry's zone, an ISO text with its offset, an aware datetime, or itself."""
@@ -94,8 +97,7 @@ class Backend:
         """Store files, given with their checksums, each once."""
         distinct = {sha256: path for path, sha256 in files}
         with progress("storing files", len(distinct)) as advance:
-            for sha256, path in distinct.items():
-                self.store.put(path, sha256)
+            for _ in in_threads(lambda each: self.store.put(distinct[each], each), distinct, threads=_SYNCS):
                 advance()
 
 

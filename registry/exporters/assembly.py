@@ -5,6 +5,7 @@ The payloads of the files, by gain range and then by panel, are the payload of t
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry import detectors
-from registry.arrays import parse_array
+from registry.arrays import payload_start
 from registry.detectors import DetectorType, Kind
 from registry.errors import CorruptionError, DocumentError
-from registry.provenance.document import InputConstants, InputFile, InputPanel, Output, Resolution
+from registry.provenance.document import InputConstants, InputPanel, Output, Resolution
 from registry.store import ContentStore
+from registry.threads import in_threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,11 @@ class Part:
     gain_range: int
     panel: int
     array: NDArray[Any]
+
+    @property
+    def payload(self) -> memoryview:
+        """The bytes of the array, as they are in its file."""
+        return _bytes_of(self.array)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,28 +56,42 @@ class Assembly:
         return self.detector.gain_ranges * len(self.resolution.panels)
 
     def parts(self) -> Iterator[Part]:
-        """Read the parts in the order of the array, computing each file's checksum on the way.
+        """Yield the parts in the order of the array, each verified, while the next is read.
+
+        A part is to be used before the next one is asked for, which takes its room.
 
         Raises
         ------
         CorruptionError
             A file is missing or its bytes are others; object, panel and version are named.
         """
-        for gain_range in range(self.detector.gain_ranges):
-            for panel in self.resolution.panels:
-                constants = self._constants(panel)
-                file = constants.files[gain_range]
-                yield Part(gain_range, panel.position, self._read(panel, constants, file))
+        rooms = itertools.cycle([np.empty(self.shape[2:], self.kind.dtype) for _ in range(2)])
+        return in_threads(self._read, zip(self._places(), rooms, strict=False), threads=1)
 
-    def _constants(self, panel: InputPanel) -> InputConstants:
-        for constants in panel.constants:
-            if constants.kind == self.kind.name and len(constants.files) == self.detector.gain_ranges:
-                return constants
-        raise DocumentError(f"panel {panel.panel} has no whole set of files of {self.kind.name}")
+    def array(self) -> NDArray[Any]:
+        """Return the whole array in memory.
 
-    def _read(self, panel: InputPanel, constants: InputConstants, file: InputFile) -> NDArray[Any]:
+        Raises
+        ------
+        CorruptionError
+            As `parts`.
+        """
+        whole = np.empty(self.shape, self.kind.dtype)
+        rooms = whole.reshape(-1, *self.shape[2:])
+        for _ in in_threads(self._read, zip(self._places(), rooms, strict=True)):
+            pass
+        return whole
+
+    def _places(self) -> Iterator[tuple[int, InputPanel]]:
+        return itertools.product(range(self.detector.gain_ranges), self.resolution.panels)
+
+    def _read(self, task: tuple[tuple[int, InputPanel], NDArray[Any]]) -> Part:
+        """Read one file's payload straight into its room."""
+        (gain_range, panel), room = task
+        constants = self._constants(panel)
+        file = constants.files[gain_range]
         try:
-            content = self.store.read(file.sha256, file.size)
+            header = self.store.read_into(file.sha256, file.size, _bytes_of(room))
         except CorruptionError as error:
             raise CorruptionError(
                 f"{error}; it is {constants.kind} of gain range {file.gain_range} of panel {panel.panel},"
@@ -79,14 +100,15 @@ class Assembly:
                 panel=panel.panel,
                 version=constants.version,
             ) from None
-        return parse_array(content, self.store.path(file.sha256), self.detector.panel_shape, self.kind.dtype)
+        # A file of this size whose header fits has its payload in the room.
+        payload_start(header, file.size, self.store.path(file.sha256), room.shape, self.kind.dtype)
+        return Part(gain_range, panel.position, room)
 
-    def array(self) -> NDArray[Any]:
-        """Return the whole array in memory."""
-        whole = np.empty(self.shape, np.dtype(self.kind.dtype))
-        for part in self.parts():
-            whole[part.gain_range, part.panel] = part.array
-        return whole
+    def _constants(self, panel: InputPanel) -> InputConstants:
+        for constants in panel.constants:
+            if constants.kind == self.kind.name and len(constants.files) == self.detector.gain_ranges:
+                return constants
+        raise DocumentError(f"panel {panel.panel} has no whole set of files of {self.kind.name}")
 
     def output(self, path: str | None = None, sha256: str | None = None, size: int | None = None) -> Output:
         """Return what the provenance document says of the array."""
@@ -100,6 +122,10 @@ class Assembly:
             sha256=sha256,
             size=size,
         )
+
+
+def _bytes_of(array: NDArray[Any]) -> memoryview:
+    return array.reshape(-1).view(np.uint8).data
 
 
 def assemblies(resolution: Resolution, store: ContentStore) -> list[Assembly]:

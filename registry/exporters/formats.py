@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
+from registry.durable import write_steadily
 from registry.errors import RequestError
 from registry.exporters import npy
 from registry.exporters.assembly import Assembly
@@ -65,7 +66,7 @@ def _write(made: Format, assembly: Assembly, folder: Path, advance: Advance) -> 
     with (folder / made.file_name(assembly.kind.calibration_type)).open("wb") as file:
 
         def take(piece: Piece) -> None:
-            file.write(piece)
+            write_steadily(file, piece)
             advance()
 
         return _make(made, assembly, take)

@@ -28,7 +28,7 @@ def pieces(assembly: Assembly) -> Iterator[bytes | memoryview]:
     """
     yield _header(assembly)
     for part in assembly.parts():
-        yield part.array.data
+        yield part.payload
 
 
 def _header(assembly: Assembly) -> bytes:

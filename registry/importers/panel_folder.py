@@ -11,6 +11,7 @@ from registry.detectors import DetectorType
 from registry.errors import ArrayError, NotFoundError, UnavailableError
 from registry.records import CheckedConstants, CheckedFile
 from registry.registration.constants import check_in
+from registry.threads import in_threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +57,23 @@ def read_panel_folder(
         if kinds
         else _kinds_there(detector, names)
     )
+    missing = {kind: [name for name in detector.file_names(kind) if name not in names] for kind in wanted}
+    checked = _check_files(
+        folder,
+        detector,
+        [kind for kind in wanted if not missing[kind]],
+        allow_nonfinite=allow_nonfinite,
+    )
     problems: list[str] = []
     constants = []
     for kind in wanted:
-        missing = [name for name in detector.file_names(kind) if name not in names]
-        if missing:
-            problems.append(f"{str(folder)!r} lacks {', '.join(missing)}")
+        if missing[kind]:
+            problems.append(f"{str(folder)!r} lacks {', '.join(missing[kind])}")
             continue
-        checked = _check_kind(folder, detector, kind, problems, allow_nonfinite=allow_nonfinite)
-        if checked is not None:
-            constants.append(checked)
+        problems += [str(each) for each in checked[kind] if isinstance(each, ArrayError)]
+        files = [each for each in checked[kind] if isinstance(each, CheckedFile)]
+        if not problems:
+            constants.append(check_in(detector.name, kind, files, oddities(detector.kind(kind), files)))
     if problems:
         raise ArrayError.all_of("files cannot be taken", problems, problems=problems)
     known = {name for kind in detector.kinds for name in detector.file_names(kind.name)}
@@ -93,16 +101,20 @@ def _kinds_there(detector: DetectorType, names: set[str]) -> list[str]:
     ]
 
 
-def _check_kind(
-    folder: Path, detector: DetectorType, name: str, problems: list[str], *, allow_nonfinite: bool
-) -> CheckedConstants | None:
-    kind = detector.kind(name)
-    files: list[CheckedFile] = []
-    for file_name in detector.file_names(name):
+def _check_files(
+    folder: Path, detector: DetectorType, kinds: Sequence[str], *, allow_nonfinite: bool
+) -> dict[str, list[CheckedFile | ArrayError]]:
+    """Return what came of checking the files of each kind, by gain range."""
+
+    def check(task: tuple[str, str]) -> CheckedFile | ArrayError:
+        kind, name = task
         try:
-            files.append(check_file(folder / file_name, detector, kind, allow_nonfinite=allow_nonfinite))
+            return check_file(folder / name, detector, detector.kind(kind), allow_nonfinite=allow_nonfinite)
         except ArrayError as error:
-            problems.append(str(error))
-    if len(files) < detector.gain_ranges:
-        return None
-    return check_in(detector.name, name, files, oddities(kind, files))
+            return error
+
+    tasks = [(kind, name) for kind in kinds for name in detector.file_names(kind)]
+    checked: dict[str, list[CheckedFile | ArrayError]] = {kind: [] for kind in kinds}
+    for (kind, _), each in zip(tasks, in_threads(check, tasks), strict=True):
+        checked[kind].append(each)
+    return checked
