@@ -629,3 +629,24 @@ def test_the_difference_of_integers_is_taken_before_anything_is_rounded(before, 
     assert found.maximum == float(max(steps))
     assert found.rms == pytest.approx((sum(step**2 for step in steps) / 15) ** 0.5, rel=1e-12)
     assert found.nonfinite == 0
+
+
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from(["<f4", "<u8", "<i2"]),
+    st.integers(1, 40_000),
+    st.sampled_from([1, 3, 100, 10_000]),
+)
+@settings(deadline=None, max_examples=40)
+def test_the_median_of_many_values_is_numpys(seed: int, dtype: str, size: int, distinct: int) -> None:
+    values = np.random.default_rng(seed).integers(0, distinct, size).astype(dtype)
+    assert statistics_of(values).median == float(np.median(values.astype(np.float64)))
+
+
+@pytest.mark.parametrize("size", [40_000, 40_001])
+@pytest.mark.parametrize("odd_one_out", [0.0, 7.0])
+def test_the_median_is_exact_where_the_sample_tells_nothing(size: int, odd_one_out: float) -> None:
+    """Every value that is looked at first is another than all the rest."""
+    values = np.linspace(1, 2, size, dtype="<f4")
+    values[:: size // 4096 | 1] = odd_one_out
+    assert statistics_of(values).median == float(np.median(values.astype(np.float64)))

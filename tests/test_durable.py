@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.durable import arriving, sync_folder
+from registry.durable import arriving, sync_folder, write_steadily
 
 THINGS_THAT_GO_WRONG = [
     ValueError("bug"),
@@ -183,3 +183,32 @@ def test_no_handle_stays_open(target: Path, monkeypatch) -> None:
     with pytest.raises(OSError, match="Input/output error"):
         arrive(target)
     assert handles() == before
+
+
+@pytest.mark.parametrize("advised", [True, False], ids=["where the disk can be told", "where it cannot"])
+def test_what_is_written_steadily_is_the_pieces_one_after_the_other(
+    target: Path, monkeypatch, advised: bool
+) -> None:
+    advice: list[tuple[int, int]] = []
+    if advised:
+        monkeypatch.setattr(os, "posix_fadvise", lambda _, start, length, __: advice.append((start, length)))
+    else:
+        monkeypatch.delattr(os, "posix_fadvise", raising=False)
+    sizes = [128, 3 << 20, (1 << 20) - 1, 0, 17 << 20, 1, 8 << 20, 5]
+    pieces = [bytes([number]) * size for number, size in enumerate(sizes)]
+    with target.open("wb") as file:
+        for piece in pieces:
+            write_steadily(file, memoryview(piece))
+    assert target.read_bytes() == b"".join(pieces)
+    # Each byte is begun with once or twice, and at most 8 MiB are left for the end.
+    assert all(
+        start <= before + length for (start, _), (before, length) in zip(advice[1:], advice, strict=False)
+    )
+    assert bool(advice) is advised
+    if advised:
+        assert target.stat().st_size - sum(advice[-1]) < 8 << 20
+
+
+def test_a_disk_that_is_full_is_told_while_writing(tmpfs) -> None:
+    with pytest.raises(OSError, match="No space left"), (tmpfs("size=1m") / "large").open("wb") as file:
+        write_steadily(file, bytes(2 << 20))

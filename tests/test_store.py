@@ -81,6 +81,20 @@ def test_any_bytes_come_back(tmp_path: Path, content: bytes) -> None:
     assert store.problem(sha256, len(content)) is None
 
 
+@given(st.binary(max_size=300), st.integers(0, 300))
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_an_object_is_read_into_room_that_is_there(tmp_path: Path, content: bytes, length: int) -> None:
+    store = ContentStore(tmp_path / "store")
+    store.create(MINE)
+    (tmp_path / "source").write_bytes(content)
+    sha256 = hashlib.sha256(content).hexdigest()
+    store.put(tmp_path / "source", sha256)
+    room = bytearray(length)
+    header = store.read_into(sha256, len(content), memoryview(room))
+    assert header + room[: len(content) - len(header)] == content
+    assert len(header) == max(len(content) - length, 0)
+
+
 def test_an_object_lies_where_the_format_says_and_is_read_only(store: ContentStore, source: Path) -> None:
     store.put(source, SHA256)
     path = store.root / "objects" / SHA256[:2] / f"{SHA256}.npy"
@@ -193,6 +207,9 @@ def test_a_damaged_object_is_never_handed_out(store: ContentStore, stored: Path,
     )
     assert caught.value.values == {"sha256": SHA256, "path": str(stored)}
     assert store.problem(SHA256, len(CONTENT)) == str(caught.value)
+    for room in (0, 1000, len(CONTENT), len(CONTENT) + 1000):
+        with pytest.raises(CorruptionError, match="its bytes have another checksum"):
+            store.read_into(SHA256, len(CONTENT), memoryview(bytearray(room)))
 
 
 @every_damage
@@ -246,9 +263,11 @@ def test_two_objects_that_were_exchanged_are_both_found(
         assert store.problem(name, len(CONTENT)) == message
 
 
-@pytest.mark.parametrize("size", [0, len(CONTENT) - 1, len(CONTENT) + 1])
+@pytest.mark.parametrize("size", [-1, 0, len(CONTENT) - 1, len(CONTENT) + 1, 1 << 60])
 def test_an_object_of_another_size_than_was_recorded_is_not_handed_out(store, stored, size: int) -> None:
     assert "is damaged" in refusal(CorruptionError, store.read, SHA256, size)
+    room = memoryview(bytearray(1 << 20))
+    assert "is damaged" in refusal(CorruptionError, store.read_into, SHA256, size, room)
 
 
 def test_looking_for_problems_repairs_and_deletes_nothing(store: ContentStore, stored: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import stat
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from registry.errors import ArrayError, ConflictError, NotFoundError, NotValidEr
 from registry.instants import BEGINNING, parse_instant
 from registry.records import Outcome, StoredFile, Version
 from registry.registration.versions import Statement, state
+from registry.store import ContentStore
 from tests.conftest import RegistryPlace
 from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C, panel_array, panel_folder
 
@@ -492,3 +494,37 @@ def test_a_gap_of_a_module_ends_what_is_live_and_names_the_panels_without(
     outcome = registry.versions.gap("M068", valid_from="20180101000000", comment="water")
     assert {version.panel for version in outcome.versions} == {PANEL_A}
     assert f"no version of any kind is live for {NEW_A}: nothing to end" in outcome.notes
+
+
+def test_files_that_are_checked_side_by_side_are_refused_in_the_order_of_their_names(
+    registry: Registry, tmp_path: Path
+) -> None:
+    registry.panels.add(PANEL_A)
+    folder = panel_folder(tmp_path / "folder", kinds=("gain", "offset", "rms"))
+    for name in ("g2_gain.npy", "g0_gain.npy", "g1_rms.npy"):
+        (folder / name).write_bytes(b"damaged")
+    (folder / "g1_offset.npy").unlink()
+    with pytest.raises(ArrayError, match="4 files cannot be taken") as caught:
+        registry.versions.add(PANEL_A, folder, valid_from=T1)
+    named = [name for detail in caught.value.details for name in re.findall(r"g\d_[a-z]+\.npy", detail)]
+    assert named == ["g0_gain.npy", "g2_gain.npy", "g1_offset.npy", "g1_rms.npy"]
+
+
+def test_a_file_that_changes_before_it_is_stored_is_refused_and_no_version_is_recorded(
+    registry: Registry, place: RegistryPlace, one: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.panels.add(PANEL_A)
+    before = registry.log()
+    put = ContentStore.put
+
+    def put_late(store: ContentStore, source: Path, sha256: str) -> bool:
+        if source.name == "g1_offset.npy":
+            source = panel_folder(one.parent / "changed", seed=99) / source.name
+        return put(store, source, sha256)
+
+    monkeypatch.setattr(ContentStore, "put", put_late)
+    with pytest.raises(RequestError, match="was changed while it was read; nothing was recorded"):
+        registry.versions.add(PANEL_A, one, valid_from=T1)
+    assert registry.log() == before
+    assert registry.versions.list() == []
+    assert not [path for path in (place.store / "objects").rglob("*") if path.name.startswith(".")]

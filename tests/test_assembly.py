@@ -1,0 +1,111 @@
+"""A detector's array from its panels' files: in order, verified, and never more of it in memory than asked for."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from registry import provenance
+from registry.api import Registry
+from registry.errors import CorruptionError
+from registry.exporters.assembly import Assembly, assemblies
+from registry.store import ContentStore
+from tests.conftest import RegistryPlace
+from tests.making import PANEL_A, PANEL_B, panel_array, panel_folder
+
+DETECTOR = f"{PANEL_A}_{PANEL_B}"
+T0 = "2020-01-01T00:00:00Z"
+
+
+@pytest.fixture
+def opened(sqlite_place: RegistryPlace, tmp_path: Path) -> Iterator[Registry]:
+    """Two panels; the header of one file of the second is longer than numpy's."""
+    other = panel_folder(tmp_path / "b", seed=2)
+    with (other / "g1_gain.npy").open("wb") as file:
+        np.lib.format.write_array(file, panel_array("gain", 1, 2), version=(2, 0))
+        header_and_payload = file.tell()
+    assert header_and_payload == 128 + (2 << 20)
+    content = (other / "g1_gain.npy").read_bytes()
+    longer = content[12:127] + b" " * 640 + b"\n"
+    (other / "g1_gain.npy").write_bytes(
+        content[:8] + len(longer).to_bytes(4, "little") + longer + content[128:]
+    )
+    with sqlite_place.open() as registry:
+        for panel, folder in ((PANEL_A, panel_folder(tmp_path / "a", seed=1)), (PANEL_B, other)):
+            registry.panels.add(panel)
+            registry.versions.add(panel, folder, valid_from="beginning")
+        yield registry
+
+
+@pytest.fixture
+def gain(opened: Registry, sqlite_place: RegistryPlace, tmp_path: Path) -> Assembly:
+    opened.export(DETECTOR, tmp_path / "out", at=T0)
+    resolution = provenance.read(tmp_path / "out" / "provenance.json").resolution
+    return assemblies(resolution, ContentStore(sqlite_place.store))[0]
+
+
+def object_of(assembly: Assembly, gain_range: int, panel: int) -> Path:
+    constants = next(each for each in assembly.resolution.panels[panel].constants if each.kind == "gain")
+    return assembly.store.path(constants.files[gain_range].sha256)
+
+
+def damage(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.chmod(0o644)
+    path.write_bytes(content)
+
+
+def test_the_parts_come_by_gain_range_and_then_by_panel(gain: Assembly) -> None:
+    places = []
+    for part in gain.parts():
+        places.append((part.gain_range, part.panel))
+        expected = panel_array("gain", part.gain_range, seed=1 + part.panel)
+        assert part.array.tobytes() == part.payload.tobytes() == expected.tobytes()
+    assert places == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)]
+
+
+def test_a_whole_array_is_its_parts(gain: Assembly) -> None:
+    whole = gain.array()
+    assert whole.shape == gain.shape == (3, 2, 512, 1024)
+    for gain_range in range(3):
+        for panel in range(2):
+            expected = panel_array("gain", gain_range, seed=1 + panel)
+            assert whole[gain_range, panel].tobytes() == expected.tobytes()
+
+
+def test_no_part_is_handed_out_before_it_was_verified(gain: Assembly) -> None:
+    damage(object_of(gain, 1, 1))
+    taken = []
+
+    def take() -> None:
+        taken.extend((part.gain_range, part.panel) for part in gain.parts())
+
+    sentence = f"it is gain of gain range 1 of panel {PANEL_B}, version 3"
+    with pytest.raises(CorruptionError, match=sentence):
+        take()
+    assert taken == [(0, 0), (0, 1), (1, 0)]
+    with pytest.raises(CorruptionError, match=sentence):
+        gain.array()
+
+
+def test_of_several_damaged_files_the_first_is_named_whichever_thread_was_the_fastest(gain: Assembly) -> None:
+    for gain_range, panel in ((2, 1), (2, 0), (0, 1)):
+        damage(object_of(gain, gain_range, panel))
+        with pytest.raises(CorruptionError, match=f"gain range {gain_range} of panel"):
+            gain.array()
+
+
+def test_an_export_holds_a_few_files_in_memory_and_no_array(opened: Registry, tmp_path: Path) -> None:
+    """Both arrays of the two panels are 24 MiB, and their 12 files 2 MiB each."""
+    tracemalloc.start()
+    try:
+        opened.export(DETECTOR, tmp_path / "out", at=T0)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 12 << 20

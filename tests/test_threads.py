@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from registry.threads import in_threads
+
+
+@given(st.lists(st.integers(), max_size=40), st.integers(1, 5))
+@settings(max_examples=40)
+def test_what_is_made_comes_in_the_order_of_the_items(items: list[int], threads: int) -> None:
+    assert list(in_threads(lambda item: (item, -item), items, threads)) == [(item, -item) for item in items]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_no_more_items_are_begun_ahead_than_there_are_threads(threads: int) -> None:
+    begun: list[int] = []
+
+    def items() -> Iterator[int]:
+        for item in range(100):
+            begun.append(item)
+            yield item
+
+    for taken in in_threads(lambda item: item, items(), threads):
+        assert len(begun) <= taken + 1 + threads
+
+
+def test_items_are_made_side_by_side() -> None:
+    both = threading.Barrier(2, timeout=30)
+    assert sorted(in_threads(lambda _: both.wait(), range(2), threads=2)) == [0, 1]
+
+
+def test_a_failure_is_raised_in_its_turn_and_nothing_is_begun_after_it() -> None:
+    made: list[int] = []
+
+    def make(item: int) -> int:
+        if item == 3:
+            raise ValueError(item)
+        made.append(item)
+        return item
+
+    taken: list[int] = []
+    with pytest.raises(ValueError, match="3"):
+        taken.extend(in_threads(make, range(1000), threads=2))
+    assert taken == [0, 1, 2]
+    assert max(made) <= 3 + 2
+
+
+def test_who_stops_taking_stops_the_making_and_no_thread_is_left() -> None:
+    before = threading.active_count()
+    made: list[int] = []
+    for item in in_threads(made.append, range(1000), threads=2):
+        assert item is None
+        break
+    assert threading.active_count() == before
+    assert len(made) <= 3
+
+
+def test_an_interruption_leaves_no_thread() -> None:
+    def take() -> None:
+        for item in in_threads(lambda item: item, range(1000), threads=3):
+            if item == 10:
+                raise KeyboardInterrupt
+
+    before = threading.active_count()
+    with pytest.raises(KeyboardInterrupt):
+        take()
+    assert threading.active_count() == before
+
+
+def test_headers_are_read_by_many_threads_without_a_word(tmp_path: Path) -> None:
+    """Python's filter of warnings is one for all threads, and numpy remarks on headers of Python 2."""
+    from registry.arrays import parse_array
+
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (2L, 3L), }".ljust(117) + b"\n"
+    content = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(24)
+    before, interval = warnings.filters[:], sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        arrays = list(in_threads(lambda _: parse_array(content, tmp_path, (2, 3), "<f4"), range(400), 8))
+    finally:
+        sys.setswitchinterval(interval)
+    assert {array.shape for array in arrays} == {(2, 3)}
+    assert warnings.filters == before
