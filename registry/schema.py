@@ -108,7 +108,7 @@ panel = sa.Table(
 alias = _fact(
     "alias",
     sa.Column("m_number", sa.String(8), nullable=False, index=True),
-    sa.Column("panel_id", sa.Integer, sa.ForeignKey("panel.id"), nullable=False),
+    sa.Column("panel_id", sa.Integer, sa.ForeignKey("panel.id"), nullable=False, index=True),
     _live("uq_alias_live", "panel_id"),
 )
 

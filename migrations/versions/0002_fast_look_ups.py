@@ -28,6 +28,7 @@ GUARDED_ON_SQLITE = {
 
 def upgrade() -> None:
     op.add_column("version", sa.Column("conversion", sa.Text(), nullable=True))
+    op.create_index("ix_alias_panel_id", "alias", ["panel_id"], unique=False)
     op.drop_index("ix_version_start", "version")
     op.create_index(
         "ix_version_as_of",
@@ -49,6 +50,7 @@ def downgrade() -> None:
     else:
         for trigger, (_, guard) in GUARDED_ON_SQLITE.items():
             _rewrite_on_sqlite(trigger, guard, "")
+    op.drop_index("ix_alias_panel_id", "alias")
     op.drop_index("ix_version_as_of", "version")
     op.create_index(
         "ix_version_start", "version", ["panel_id", "kind", "valid_from", "recorded_in"], unique=False
