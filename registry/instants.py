@@ -172,7 +172,10 @@ def _digits_counted(text: str) -> str:
 
 def _instant_of_stamp(text: str, timezone: tzinfo) -> Instant:
     try:
-        naive = datetime.strptime(text, "%Y%m%d%H%M%S")  # noqa: DTZ007 - the zone is put on below, both ways
+        year, month, day = int(text[:4]), int(text[4:6]), int(text[6:8])
+        hour, minute, second = int(text[8:10]), int(text[10:12]), int(text[12:])
+        # Not strptime, which takes ten times as long.
+        naive = datetime(year, month, day, hour, minute, second)  # noqa: DTZ001 - the zone follows, both ways
     except ValueError:
         raise InstantError(f"{text} is a date or time that does not exist") from None
     try:

@@ -116,14 +116,25 @@ def open_backend(settings: Settings, timezone: str | None) -> Backend:
 
 def _outcome(change: Change, *, dry_run: bool) -> Outcome:
     connection, number = change.connection, change.revision
-    notes, warnings = consequences(connection, number) if number else ([], [])
+    unchanged = versions.versions_with_numbers(connection, change.unchanged, None)
+    if number is None:
+        return Outcome(
+            revision=None,
+            dry_run=dry_run,
+            unchanged=tuple(unchanged),
+            notes=tuple(change.notes),
+            warnings=tuple(change.warnings),
+        )
+    notes, warnings = consequences(connection, number)
+    recorded = versions.recorded_in(connection, number)
+    withdrawn = versions.withdrawn_in(connection, number)
     return Outcome(
         revision=None if dry_run else number,
         dry_run=dry_run,
-        versions=tuple(versions.recorded_in(connection, number)) if number else (),
-        withdrawn=tuple(versions.withdrawn_in(connection, number)) if number else (),
-        unchanged=tuple(versions.versions_with_numbers(connection, change.unchanged, change.view)),
-        facts=history.changes_in(connection, number) if number else (),
+        versions=tuple(recorded),
+        withdrawn=tuple(withdrawn),
+        unchanged=tuple(unchanged),
+        facts=history.changes_in(connection, number, recorded, withdrawn),
         notes=(*change.notes, *notes),
         warnings=(*change.warnings, *warnings),
     )

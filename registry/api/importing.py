@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 from pathlib import Path
@@ -11,15 +12,17 @@ from registry.api.backend import Backend
 from registry.authorship import recordable
 from registry.database import Change
 from registry.errors import ArrayError, ConflictError, ImportHazardError, RegistryError
-from registry.importers.legacy_tree import Entry, Hazard, LegacyTree, read_legacy_tree
+from registry.importers.legacy_tree import Hazard, LegacyTree, read_legacy_tree
 from registry.importers.panel_folder import PanelFolder, read_panel_folder
 from registry.instants import BEGINNING
 from registry.lookup.revisions import refuse_no_comment
-from registry.progress import Progress
+from registry.progress import Advance, Progress
 from registry.records import Outcome
 from registry.registration.constants import record_constants
 from registry.registration.panels import add_panels, alias_conflicts, assign_aliases
-from registry.registration.versions import Statement, plan, state
+from registry.registration.versions import Statement, conflicts, state
+
+_STEP = 1000  # links between two steps of the progress
 
 
 @dataclass(slots=True)
@@ -31,16 +34,23 @@ class _Import:
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
-        """(M-number, panel Id) of every link."""
-        return [(entry.m_number, entry.panel) for entry in self.tree.entries if entry.m_number is not None]
+        """(M-number, panel Id) of the links, each once."""
+        return list(dict.fromkeys((each.m_number, each.panel) for each in self.tree.entries if each.m_number))
 
-    def statements(self, entry: Entry, comment: str | None) -> list[Statement]:
-        """Return what an entry states: a version of each kind in its folder."""
-        source = recordable(str((self.tree.root / entry.name).absolute()))
-        return [
-            Statement(entry.panel, constants.kind, entry.valid_from, constants.sha256, source, comment)
-            for constants in self.folders[entry.folder].constants
-        ]
+    @property
+    def steps(self) -> int:
+        """How many steps of progress `statements` makes."""
+        return len(self.tree.entries) // _STEP
+
+    def statements(self, comment: str | None, advance: Advance) -> Iterator[Statement]:
+        """Return one by one what the entries state: each a version of each kind in its folder."""
+        place = recordable(str(self.tree.root.absolute())).rstrip("/")
+        for index, entry in enumerate(self.tree.entries, start=1):
+            source = f"{place}/{recordable(entry.name)}"
+            for made in self.folders[entry.folder].constants:
+                yield Statement(entry.panel, made.kind, entry.valid_from, made.sha256, source, comment)
+            if index % _STEP == 0:
+                advance()
 
     def files(self) -> list[tuple[Path, str]]:
         """Return the files behind the entries, with their checksums."""
@@ -69,64 +79,62 @@ def import_tree(
         refuse_no_comment(comment, "--supersede")
     found = _Import(read_legacy_tree(root, timezone))
     _check_folders(found, progress)
-    _hold_against_registry(backend, found, comment, supersede=supersede)
+    _hold_against_registry(backend, found, progress, supersede=supersede)
     if found.tree.hazards and not skip_bad:
         raise _refusal(found.tree)
     if not dry_run:
         backend.put(found.files(), progress)
-    statements = [each for entry in found.tree.entries for each in found.statements(entry, comment)]
 
     def act(change: Change) -> None:
-        add_panels(change, [entry.panel for entry in found.tree.entries])
+        new = frozenset(add_panels(change, (entry.panel for entry in found.tree.entries)))
         assign_aliases(change, found.pairs)
         used = {entry.folder for entry in found.tree.entries}
         record_constants(change, [each for path in sorted(used) for each in found.folders[path].constants])
-        state(change, statements, supersede=supersede)
+        with progress("recording links", found.steps) as advance:
+            state(change, found.statements(comment, advance), supersede=supersede, new_panels=new)
+        found.tree.entries.clear()  # of a large tree, room for as many versions in the outcome
 
+    notes, warnings = _remarks(found, timezone)
     outcome = backend.change(act, comment, dry_run=dry_run)
-    return _with_remarks(outcome, found, timezone)
+    return replace(outcome, notes=(*notes, *outcome.notes), warnings=(*warnings, *outcome.warnings))
 
 
 def _check_folders(found: _Import, progress: Progress) -> None:
     """Check the arrays of every folder once, and make its entries hazards where they do not pass."""
-    types = {entry.folder: detectors.type_of_panel(entry.panel) for entry in found.tree.entries}
+    panels = {entry.folder: entry.panel for entry in found.tree.entries}
     problems: dict[Path, str] = {}
-    with progress("checking modules", len(types)) as advance:
-        for folder in sorted(types):
+    with progress("checking modules", len(panels)) as advance:
+        for folder, panel in sorted(panels.items()):
             try:
-                found.folders[folder] = read_panel_folder(folder, types[folder])
+                found.folders[folder] = read_panel_folder(folder, detectors.type_of_panel(panel))
             except ArrayError as error:
                 problems[folder] = str(error)
             advance()
     found.tree.drop(
-        [
-            Hazard(entry.name, problems[entry.folder])
-            for entry in found.tree.entries
-            if entry.folder in problems
-        ]
+        Hazard(entry.name, problems[entry.folder]) for entry in found.tree.entries if entry.folder in problems
     )
 
 
-def _hold_against_registry(backend: Backend, found: _Import, comment: str | None, *, supersede: bool) -> None:
+def _hold_against_registry(backend: Backend, found: _Import, progress: Progress, *, supersede: bool) -> None:
     """Make hazards of the entries that contradict what is recorded."""
     with backend.view() as view:
         borne = alias_conflicts(view.connection, view.revision, found.pairs)
         found.tree.drop(
-            [
-                Hazard(entry.name, borne[entry.m_number or "", entry.panel], is_conflict=True)
-                for entry in found.tree.entries
-                if (entry.m_number, entry.panel) in borne
-            ]
+            Hazard(entry.name, borne[entry.m_number or "", entry.panel], is_conflict=True)
+            for entry in found.tree.entries
+            if (entry.m_number, entry.panel) in borne
         )
-        owners = {
-            statement: entry for entry in found.tree.entries for statement in found.statements(entry, comment)
-        }
-        made = plan(view.connection, owners, supersede=supersede)
+        with progress("comparing links", found.steps) as advance:
+            said = conflicts(view.connection, found.statements(None, advance), supersede=supersede)
+    stating = {(each.panel, each.valid_from) for each in said}
+    names = {
+        place: entry.name
+        for entry in found.tree.entries
+        if (place := (entry.panel, entry.valid_from)) in stating
+    }
     found.tree.drop(
-        [
-            Hazard(owners[statement].name, sentence, is_conflict=True)
-            for statement, sentence in made.conflicts.items()
-        ]
+        Hazard(names[each.panel, each.valid_from], sentence, is_conflict=True)
+        for each, sentence in said.items()
     )
 
 
@@ -145,7 +153,8 @@ def _counted(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _with_remarks(outcome: Outcome, found: _Import, timezone: tzinfo) -> Outcome:
+def _remarks(found: _Import, timezone: tzinfo) -> tuple[list[str], list[str]]:
+    """Return what is to be said of the tree: (notes, warnings)."""
     used = sorted({entry.folder for entry in found.tree.entries})
     left_out = [
         f"{str(folder / name)!r} is no array of a known kind; it is left out"
@@ -160,8 +169,4 @@ def _with_remarks(outcome: Outcome, found: _Import, timezone: tzinfo) -> Outcome
     stamped = any(entry.valid_from != BEGINNING for entry in found.tree.entries)
     stamps = ["stamps are read as UTC; --timezone says otherwise"] if stamped and timezone is UTC else []
     warnings = [warning for folder in used for warning in found.folders[folder].warnings]
-    return replace(
-        outcome,
-        notes=(*stamps, *found.tree.notes, *left_out, *outcome.notes),
-        warnings=(*skipped, *warnings, *outcome.warnings),
-    )
+    return [*stamps, *found.tree.notes, *left_out], [*skipped, *warnings]

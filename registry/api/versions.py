@@ -20,7 +20,14 @@ from registry.lookup.revisions import AsOf, read_as_of, refuse_no_comment
 from registry.progress import silent
 from registry.records import Outcome, Panel, StoredFile, Validity, Version, VersionDifference
 from registry.registration.constants import record_constants
-from registry.registration.versions import Statement, plan, state, state_gap, withdraw_version
+from registry.registration.versions import (
+    Statement,
+    conflicts,
+    refuse_conflicts,
+    state,
+    state_gap,
+    withdraw_version,
+)
 
 if TYPE_CHECKING:
     # numpy comes with it: a look-up does without.
@@ -110,7 +117,7 @@ class Versions:
     def _refuse_conflicts(self, statements: Sequence[Statement], *, supersede: bool) -> None:
         """Refuse before a file is stored what the recording would refuse."""
         with self._backend.view() as view:
-            plan(view.connection, statements, supersede=supersede).refuse_conflicts()
+            refuse_conflicts(conflicts(view.connection, statements, supersede=supersede))
 
     def gap(
         self,

@@ -65,25 +65,22 @@ class Change:
 
     def record(self, table: sa.Table, rows: Sequence[Row]) -> list[int]:
         """Insert the rows into a table of facts or constants of nature; return their ids, if it has ids."""
-        if not rows:
-            return []
-        number = self._number()
-        complete = [{**row, "recorded_in": number} for row in rows]
-        return self.add(table, complete)
+        return self.add(table, rows, recorded_in=self._number()) if rows else []
 
-    def add(self, table: sa.Table, rows: Sequence[Row]) -> list[int]:
+    def add(self, table: sa.Table, rows: Sequence[Row], **shared: int) -> list[int]:
         """Insert rows that carry no revision of their own; return their ids, if the table has ids."""
         if not rows:
             return []
+        complete = [{**row, **shared} for row in rows]
+        for row in complete if "comment" in table.c else ():
+            row["comment"] = row["comment"] and masked(row["comment"])
         ids: list[int] = []
-        complete: Iterable[Row] = rows
-        if "comment" in table.c:
-            complete = rows = [{**row, "comment": row["comment"] and masked(row["comment"])} for row in rows]
         if "id" in table.c:
             first = self._next_id(table)
             ids = list(range(first, first + len(rows)))
-            complete = [{**row, "id": given} for row, given in zip(rows, ids, strict=True)]
-        self.connection.execute(table.insert(), list(complete))
+            for row, given in zip(complete, ids, strict=True):
+                row["id"] = given
+        self.connection.execute(table.insert(), complete)
         return ids
 
     def withdraw(self, table: sa.Table, ids: Iterable[int]) -> None:

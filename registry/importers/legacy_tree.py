@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import tzinfo
+from functools import cache
 from pathlib import Path
 
 from registry.detectors import TYPES, DetectorType
@@ -20,6 +21,7 @@ from registry.detectors.jungfrau import JUNGFRAU
 from registry.errors import IdentifierError, InstantError, NotFoundError, RequestError, UnavailableError
 from registry.identifiers import is_m_number, parse_m_number, shown
 from registry.instants import BEGINNING, Instant, parse_instant
+from registry.lookup.suggestions import shortened
 
 # Three fields that are, or were meant as, hexadecimal numbers (the old formatter left one empty); perhaps a stamp.
 _MEANT_AS_ENTRY = re.compile(
@@ -64,10 +66,12 @@ class LegacyTree:
 
     def drop(self, hazards: Iterable[Hazard]) -> None:
         """Take hazards in, and their entries out."""
-        new = list(hazards)
-        names = {hazard.name for hazard in new}
-        self.hazards += new
-        self.entries = [entry for entry in self.entries if entry.name not in names]
+        names = set()
+        for hazard in hazards:
+            names.add(hazard.name)
+            self.hazards.append(hazard)
+        if names:
+            self.entries = [entry for entry in self.entries if entry.name not in names]
 
 
 def read_legacy_tree(root: Path, timezone: tzinfo) -> LegacyTree:
@@ -83,13 +87,16 @@ def read_legacy_tree(root: Path, timezone: tzinfo) -> LegacyTree:
         It cannot be read.
     """
     tree = LegacyTree(root)
+    reader = _Reader(root, timezone)
     modules: set[str] = set()
-    places: dict[tuple[str, Instant], list[str]] = defaultdict(list)
     for item in _listed(root):
         if is_m_number(item.name) and item.is_dir(follow_symlinks=False):
             modules.add(item.name)
         elif parts := _MEANT_AS_ENTRY.fullmatch(item.name):
-            _take(tree, item, parts, timezone, places)
+            try:
+                tree.entries.append(reader.entry(item, parts))
+            except RequestError as error:
+                tree.hazards.append(Hazard(item.name, str(error)))
         elif not is_m_number(item.name) and _leads_to_module(item):
             said = (
                 "it is a link to a module, and its name is no panel Id, with or without a stamp of 14 digits"
@@ -102,7 +109,7 @@ def read_legacy_tree(root: Path, timezone: tzinfo) -> LegacyTree:
             f"{str(root)!r} holds no entry of a panel: links like 170505-149520170815-3d00b0 -> M068"
         )
     linked = {entry.m_number for entry in tree.entries}
-    tree.drop(_doubled(places))
+    tree.drop(reader.doubled())
     tree.drop(_with_two_m_numbers(tree.entries))
     tree.drop(_with_stray_files(tree))
     tree.notes += [f"{name} is linked by no panel; it is left out" for name in sorted(modules - linked)]
@@ -126,27 +133,50 @@ def _listed(root: Path) -> list[os.DirEntry[str]]:
         raise UnavailableError(f"{name} cannot be read: {error.strerror}") from None
 
 
-def _take(
-    tree: LegacyTree,
-    item: os.DirEntry[str],
-    parts: re.Match[str],
-    timezone: tzinfo,
-    places: dict[tuple[str, Instant], list[str]],
-) -> None:
-    try:
+class _Reader:
+    """Reads entries one by one; what many of them share, an Id or a target, is looked at once."""
+
+    def __init__(self, root: Path, timezone: tzinfo) -> None:
+        self._timezone = timezone
+        self._spelled = cache(lambda text: JUNGFRAU.panel_ids.read(text).text)
+        self._panel = cache(lambda text: JUNGFRAU.panel_ids.parse(text).text)
+        self._target = cache(lambda text: _folder(root, Path(text), is_link=True))
+        self._root = root
+        self._places: dict[tuple[str, Instant], str] = {}
+        self._doubled: dict[tuple[str, Instant], list[str]] = defaultdict(list)
+
+    def entry(self, item: os.DirEntry[str], parts: re.Match[str]) -> Entry:
+        """Return the entry for which a name in three or four parts stands.
+
+        Raises
+        ------
+        RequestError
+            It cannot be taken.
+        """
         _refuse_other_types(item.name)
-        valid_from = BEGINNING if parts["stamp"] is None else _stamp(parts["stamp"], timezone)
-        # Two spellings of one Id are two entries at one place, whatever else is wrong with them.
-        places[JUNGFRAU.panel_ids.read(parts["panel"]).text, valid_from].append(item.name)
-        panel = JUNGFRAU.panel_ids.parse(parts["panel"]).text
-        _refuse_stamp_for_serial_number(parts, timezone)
-        folder = _folder(tree.root, item)
-        leads_to_module = item.is_symlink() and is_m_number(folder.name)
-        m_number = parse_m_number(folder.name) if leads_to_module else None
-    except RequestError as error:
-        tree.hazards.append(Hazard(item.name, str(error)))
-    else:
-        tree.entries.append(Entry(item.name, panel, valid_from, m_number, folder))
+        valid_from = BEGINNING if parts["stamp"] is None else _stamp(parts["stamp"], self._timezone)
+        self._note_place((self._spelled(parts["panel"]), valid_from), item.name)
+        panel = self._panel(parts["panel"])
+        _refuse_stamp_for_serial_number(parts, self._timezone)
+        if not item.is_symlink():
+            return Entry(item.name, panel, valid_from, None, _folder(self._root, Path(item.name)))
+        folder = self._target(os.readlink(item.path))  # noqa: PTH115 - a Path takes longer than the link
+        m_number = parse_m_number(folder.name) if is_m_number(folder.name) else None
+        return Entry(item.name, panel, valid_from, m_number, folder)
+
+    def _note_place(self, place: tuple[str, Instant], name: str) -> None:
+        """Two spellings of one Id are two entries at one place, whatever else is wrong with them."""
+        first = self._places.setdefault(place, name)
+        if first != name:
+            self._doubled[place].append(name)
+
+    def doubled(self) -> Iterator[Hazard]:
+        """Return a hazard for every entry that shares panel and start with another."""
+        for place in [place for place in self._places if place in self._doubled]:
+            names = [self._places[place], *self._doubled[place]]
+            for name in names:
+                others = shortened([other for other in names if other != name])
+                yield Hazard(name, f"another entry has the same panel and start: {others}")
 
 
 def _refuse_other_types(name: str) -> None:
@@ -162,7 +192,7 @@ def _refuse_other_types(name: str) -> None:
 
 def _is_panel_id(text: str, known: DetectorType) -> bool:
     try:
-        return known.panel_ids.parse(text).text == text
+        return known.panel_ids.fits(text) and known.panel_ids.parse(text).text == text
     except IdentifierError:
         return False
 
@@ -188,18 +218,17 @@ def _stamp(text: str, timezone: tzinfo) -> Instant:
     return parse_instant(text, timezone)
 
 
-def _folder(root: Path, item: os.DirEntry[str]) -> Path:
-    """Return the real folder behind an entry, named as the user named the tree.
+def _folder(root: Path, place: Path, *, is_link: bool = False) -> Path:
+    """Return the real folder at a place in the tree, or at the end of a link, named as the user named the tree.
 
     Raises
     ------
     RequestError
         The link dangles, turns in a circle, leaves the tree, or leads to no folder of a module or panel.
     """
-    path = Path(item.path)
-    target = f"the link to {str(path.readlink())!r}" if item.is_symlink() else "it"
+    target = f"the link to {str(place)!r}" if is_link else "it"
     try:
-        folder = path.resolve(strict=True)
+        folder = (root / place).resolve(strict=True)
     except FileNotFoundError:
         raise RequestError(f"{target} dangles: nothing is there") from None
     except (OSError, RuntimeError):
@@ -208,24 +237,11 @@ def _folder(root: Path, item: os.DirEntry[str]) -> Path:
         raise RequestError(f"{target} leaves the tree")
     if not folder.is_dir():
         raise RequestError(f"{target} is no folder")
-    first = path.readlink().name if item.is_symlink() else folder.name
-    if is_m_number(first) and first != folder.name:
-        raise RequestError(f"{target} leads to {first}, which is itself a link to {folder.name}")
-    if item.is_symlink() and not (is_m_number(folder.name) or _MEANT_AS_ENTRY.fullmatch(folder.name)):
+    if is_m_number(place.name) and place.name != folder.name:
+        raise RequestError(f"{target} leads to {place.name}, which is itself a link to {folder.name}")
+    if is_link and not (is_m_number(folder.name) or _MEANT_AS_ENTRY.fullmatch(folder.name)):
         raise RequestError(f"{target} leads to no folder of a module")
     return root / folder.relative_to(root.resolve())
-
-
-def _doubled(places: dict[tuple[str, Instant], list[str]]) -> list[Hazard]:
-    """Return a hazard for every entry that shares panel and start with another."""
-    return [
-        Hazard(
-            name, f"another entry has the same panel and start: {', '.join(n for n in names if n != name)}"
-        )
-        for names in places.values()
-        if len(names) > 1
-        for name in names
-    ]
 
 
 def _with_two_m_numbers(entries: Iterable[Entry]) -> list[Hazard]:
@@ -235,7 +251,8 @@ def _with_two_m_numbers(entries: Iterable[Entry]) -> list[Hazard]:
     for entry in entries:
         if entry.m_number is not None:
             panels[f"panel {entry.panel}"].append(entry)
-            serials[f"the serial number {JUNGFRAU.panel_ids.parse(entry.panel).serial_number}"].append(entry)
+    for group in panels.values():
+        serials[f"the serial number {JUNGFRAU.panel_ids.parse(group[0].panel).serial_number}"] += group
     found: dict[str, Hazard] = {}
     for what, group in (*panels.items(), *serials.items()):
         modules = {entry.m_number or "" for entry in group}

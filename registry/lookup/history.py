@@ -39,9 +39,19 @@ def revisions(connection: sa.Connection, upto: int, panels: Sequence[Panel] | No
     return [_revision(row, tuple(changed[row.number])) for row in rows]
 
 
-def changes_in(connection: sa.Connection, revision: int) -> tuple[str, ...]:
-    """Return everything that one revision recorded (``+``) or withdrew (``-``), a line each."""
-    return tuple(line for _, line in _changes(connection, [revision]))
+def changes_in(
+    connection: sa.Connection, revision: int, recorded: Sequence[Version], withdrawn: Sequence[Version]
+) -> tuple[str, ...]:
+    """Return everything that one revision recorded (``+``) or withdrew (``-``), a line each.
+
+    Its versions are known already: there may be very many.
+    """
+    return (
+        *(line for _, line in _changes_before_versions(connection, [revision])),
+        *(f"- {stated(version)}" for version in withdrawn),
+        *(f"+ {stated(version)}" for version in recorded),
+        *(line for _, line in _tags(connection, [revision])),
+    )
 
 
 def stated(version: Version) -> str:
@@ -66,12 +76,16 @@ def _stated(
 
 def _changes(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[Line]:
     """Return what these revisions changed, one query a table."""
+    yield from _changes_before_versions(connection, numbers)
+    yield from _versions(connection, numbers)
+    yield from _tags(connection, numbers)
+
+
+def _changes_before_versions(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[Line]:
     yield from _panels(connection, numbers)
     yield from _aliases(connection, numbers)
     yield from _runs(connection, numbers)
     yield from _configurations(connection, numbers)
-    yield from _versions(connection, numbers)
-    yield from _tags(connection, numbers)
 
 
 def _happened(table: sa.Table, numbers: Sequence[int]) -> sa.ColumnElement[bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from registry import detectors, schema
 from registry.errors import IdentifierError, NotFoundError
 from registry.identifiers import is_m_number, join_detector_id, parse_m_number, shown
+from registry.lookup.listing import keys_of
 from registry.lookup.suggestions import known_instead
 from registry.lookup.versions import is_live
 from registry.records import Alias, Panel
@@ -150,8 +151,6 @@ def _parse_panel(name: str) -> str:
     return detectors.parse_panel_id(name).text
 
 
-def panel_keys(connection: sa.Connection, identifiers: list[str]) -> dict[str, int]:
+def panel_keys(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, int]:
     """Return the database's keys of the panels with these Ids, for those that are recorded."""
-    panel = schema.panel
-    query = sa.select(panel.c.identifier, panel.c.id).where(panel.c.identifier.in_(identifiers))
-    return {row.identifier: row.id for row in connection.execute(query)}
+    return keys_of(connection, schema.panel.c.identifier, schema.panel.c.id, identifiers)

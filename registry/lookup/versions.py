@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import pairwise
+from sys import intern
 from types import MappingProxyType
 from typing import Any
 
@@ -18,8 +20,11 @@ import sqlalchemy as sa
 from registry import schema
 from registry.errors import CorruptionError, NotFoundError
 from registry.instants import Instant
+from registry.lookup.listing import listed
 from registry.lookup.revisions import Known, as_known, select_known
 from registry.records import Conversion, Statistics, StoredFile, Version, Withdrawal
+
+_PIECE = 1000
 
 
 def version_columns() -> list[sa.ColumnElement[Any]]:
@@ -69,20 +74,28 @@ def live_record(row: Any, valid_to: int | None) -> Version:
     """Return the record of a row of `version_columns` that is live; a later withdrawal is not known yet."""
     return Version(
         version=row.id,
-        panel=row.identifier,
-        alias=row.m_number,
-        kind=row.kind,
-        valid_from=Instant(row.valid_from),
-        valid_to=None if valid_to is None else Instant(valid_to),
-        constants=row.sha256,
+        panel=intern(row.identifier),
+        alias=_shared(row.m_number),
+        kind=intern(row.kind),
+        valid_from=_instant(row.valid_from),
+        valid_to=None if valid_to is None else _instant(valid_to),
+        constants=_shared(row.sha256),
         recorded_in=row.recorded_in,
         withdrawn_in=None,
-        comment=row.comment,
+        comment=_shared(row.comment),
         carried_from=row.carried_from,
-        source_path=row.source_path,
+        source_path=_shared(row.source_path),
         nonfinite_allowed=row.nonfinite_allowed,
         conversion=None if row.conversion is None else _conversion(row),
     )
+
+
+# Of hundreds of thousands of versions most say the same: their texts, and the instants of neighbours, are kept once.
+_instant = lru_cache(maxsize=256)(Instant)
+
+
+def _shared(text: str | None) -> str | None:
+    return text and intern(text)
 
 
 def _conversion(row: Any) -> Conversion:
@@ -96,11 +109,11 @@ def _conversion(row: Any) -> Conversion:
 
 def record(
     row: Any,
-    revision: int,
+    revision: int | None,
     valid_to: int | None,
     withdrawals: Mapping[int, Withdrawal] = MappingProxyType({}),
 ) -> Version:
-    """Return the record of a row of `version_columns` as of `revision`."""
+    """Return the record of a row of `version_columns` as of `revision`, by default (None) the newest."""
     if is_live(row, revision):
         return live_record(row, valid_to)
     return replace(
@@ -108,9 +121,9 @@ def record(
     )
 
 
-def is_live(row: Any, revision: int) -> bool:
-    """Tell whether the fact was not withdrawn yet as of `revision`."""
-    return row.withdrawn_in is None or row.withdrawn_in > revision
+def is_live(row: Any, revision: int | None) -> bool:
+    """Tell whether the fact was not withdrawn yet as of `revision`; None is the newest."""
+    return row.withdrawn_in is None or (revision is not None and row.withdrawn_in > revision)
 
 
 def ranges(
@@ -198,9 +211,15 @@ def find_version(connection: sa.Connection, number: int, revision: int) -> Versi
     return _where(connection, version.c.id == number, revision)[0]
 
 
-def versions_with_numbers(connection: sa.Connection, numbers: Sequence[int], revision: int) -> list[Version]:
-    """Return the versions with these numbers, in their order."""
-    return _where(connection, schema.version.c.id.in_(numbers), revision) if numbers else []
+def versions_with_numbers(
+    connection: sa.Connection, numbers: Sequence[int], revision: int | None
+) -> list[Version]:
+    """Return the versions with these numbers, in their order; None is the newest revision."""
+    if not numbers:
+        return []
+    key = schema.version.c.id
+    wanted = listed(connection, [(number,) for number in numbers], key)
+    return _where(connection, key.in_(sa.select(wanted.c.id)), revision)
 
 
 def versions_with_constants(connection: sa.Connection, sha256: str, revision: int) -> list[Version]:
@@ -210,20 +229,26 @@ def versions_with_constants(connection: sa.Connection, sha256: str, revision: in
 
 
 def recorded_in(connection: sa.Connection, revision: int) -> list[Version]:
-    """Return the versions that a revision recorded, by number."""
-    return _where(connection, schema.version.c.recorded_in == revision, revision)
+    """Return the versions that a revision recorded, by number, as of the newest one."""
+    return _where(connection, schema.version.c.recorded_in == revision, None)
 
 
 def withdrawn_in(connection: sa.Connection, revision: int) -> list[Version]:
-    """Return the versions that a revision withdrew, by number."""
-    return _where(connection, schema.version.c.withdrawn_in == revision, revision)
+    """Return the versions that a revision withdrew, by number, as of the newest one."""
+    return _where(connection, schema.version.c.withdrawn_in == revision, None)
 
 
-def _where(connection: sa.Connection, condition: sa.ColumnElement[bool], revision: int) -> list[Version]:
+def _where(
+    connection: sa.Connection, condition: sa.ColumnElement[bool], revision: int | None
+) -> list[Version]:
     query = select_versions(revision).add_columns(next_start(revision).label("valid_to")).where(condition)
-    rows = connection.execute(query.order_by(schema.version.c.id)).all()
-    withdrawals = _withdrawals(connection, {row.withdrawn_in for row in rows if not is_live(row, revision)})
-    return [record(row, revision, row.valid_to, withdrawals) for row in rows]
+    rows = connection.execute(query.order_by(schema.version.c.id), execution_options={"yield_per": _PIECE})
+    found: list[Version] = []
+    for piece in rows.partitions():
+        numbers = {row.withdrawn_in for row in piece if not is_live(row, revision)}
+        withdrawals = _withdrawals(connection, numbers)
+        found += [record(row, revision, row.valid_to, withdrawals) for row in piece]
+    return found
 
 
 def files_of(connection: sa.Connection, constants: Iterable[str]) -> dict[str, tuple[StoredFile, ...]]:

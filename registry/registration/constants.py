@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from registry import schema
 from registry.database import Change
+from registry.lookup.listing import keys_of
 from registry.records import CheckedConstants, CheckedFile
 
 
@@ -51,9 +52,7 @@ def record_constants(change: Change, constants: Iterable[CheckedConstants]) -> N
 
 
 def _unrecorded(change: Change, table: sa.Table, sha256s: Sequence[str]) -> list[str]:
-    found = set(
-        change.connection.execute(sa.select(table.c.sha256).where(table.c.sha256.in_(sha256s))).scalars()
-    )
+    found = keys_of(change.connection, table.c.sha256, table.c.sha256, sha256s)
     return [sha256 for sha256 in sha256s if sha256 not in found]
 
 

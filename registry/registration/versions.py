@@ -1,16 +1,20 @@
 """Versions are stated, superseded and withdrawn.
 
 A statement is first held against its batch and against everything ever stated at its panel, kind and
-start (`plan`); only a plan without conflicts is carried out.
+start; only a batch without conflicts is recorded. A batch is worked through in pieces, of any length in
+little memory.
 """
 
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from itertools import groupby, islice
+from operator import attrgetter, itemgetter
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -18,16 +22,19 @@ from registry import schema
 from registry.database import Change
 from registry.errors import ConflictError, NotValidError
 from registry.instants import Instant
-from registry.lookup import panels, validity, versions
+from registry.lookup import panels, versions
 from registry.lookup.history import stated
+from registry.lookup.listing import keys_of, listed
 from registry.lookup.revisions import refuse_no_comment
 from registry.records import Conversion, Panel, Version
 
-_PIECE = 500
+_PIECE = 250  # of more at once PostgreSQL expects that reading a whole table pays
+
+Place = tuple[str, str, Instant]
+"""A panel, a kind, and a start."""
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(NamedTuple):
     """From ``valid_from`` on the panel has these recorded constants (SHA-256), or None: a gap."""
 
     panel: str
@@ -41,50 +48,70 @@ class Statement:
     conversion: Conversion | None = None
 
     @property
-    def key(self) -> tuple[str, str, Instant]:
+    def key(self) -> Place:
         """The place in time for which it speaks."""
         return self.panel, self.kind, self.valid_from
 
 
 @dataclass(slots=True)
-class Plan:
-    """What is to be done with a batch of statements."""
+class _Plan:
+    """What is to be done with some statements of a batch."""
 
     new: list[Statement] = field(default_factory=list)
     unchanged: list[int] = field(default_factory=list)
     superseded: list[int] = field(default_factory=list)
     conflicts: dict[Statement, str] = field(default_factory=dict)
 
-    def refuse_conflicts(self) -> None:
-        """Refuse with all conflicts at once.
 
-        Raises
-        ------
-        ConflictError
-            There is at least one.
-        """
-        sentences = list(self.conflicts.values())
-        if sentences:
-            raise ConflictError.all_of("versions conflict", sentences, conflicts=sentences)
+def conflicts(
+    connection: sa.Connection, statements: Iterable[Statement], *, supersede: bool
+) -> dict[Statement, str]:
+    """Return for each statement that cannot be recorded the sentence that says why not.
+
+    The statements are held against each other and against everything that is recorded.
+    """
+    found = {}
+    for made in _planned(connection, statements, supersede=supersede):
+        found.update(made.conflicts)
+    return found
 
 
-def plan(connection: sa.Connection, statements: Iterable[Statement], *, supersede: bool) -> Plan:
-    """Hold the statements against each other and against everything that is recorded."""
-    made = Plan()
-    first: dict[tuple[str, str, Instant], Statement] = {}
-    for piece in _pieces(list(statements)):
-        earlier = _stated_before(connection, piece)
+def refuse_conflicts(found: Mapping[Statement, str]) -> None:
+    """Refuse with all conflicts at once.
+
+    Raises
+    ------
+    ConflictError
+        There is at least one.
+    """
+    if found:
+        sentences = list(found.values())
+        raise ConflictError.all_of("versions conflict", sentences, conflicts=sentences)
+
+
+def _planned(
+    connection: sa.Connection,
+    statements: Iterable[Statement],
+    *,
+    supersede: bool,
+    new_panels: Collection[str] = frozenset(),
+) -> Iterator[_Plan]:
+    """Plan a batch piece by piece: of the whole of it only its places are kept."""
+    stated: dict[Place, str | None] = {}
+    coming = iter(statements)
+    while piece := list(islice(coming, _PIECE)):
+        made = _Plan()
+        earlier = _stated_before(connection, [each for each in piece if each.panel not in new_panels])
         for statement in piece:
-            if statement.key in first:
-                if first[statement.key].constants != statement.constants:
-                    made.conflicts[statement] = f"{_place_of(statement)} is stated twice, with other contents"
-                continue
-            first[statement.key] = statement
-            _place(made, statement, earlier[statement.key], supersede=supersede)
-    return made
+            if statement.key not in stated:
+                stated[statement.key] = statement.constants
+                _place(made, statement, earlier[statement.key], supersede=supersede)
+            elif stated[statement.key] != statement.constants:
+                made.conflicts[statement] = f"{_place_of(statement)} is stated twice, with other contents"
+        yield made
 
 
-def _place(made: Plan, statement: Statement, earlier: Sequence[Any], *, supersede: bool) -> None:
+def _place(made: _Plan, statement: Statement, earlier: Sequence[Any], *, supersede: bool) -> None:
     live = next((row for row in earlier if row.withdrawn_in is None), None)
     if live is not None and live.sha256 == statement.constants:
         made.unchanged.append(live.id)
@@ -110,60 +137,51 @@ def _place_of(statement: Statement) -> str:
     return f"{statement.kind} of {statement.panel} from {statement.valid_from}"
 
 
-def _stated_before(
-    connection: sa.Connection, statements: Sequence[Statement]
-) -> dict[tuple[str, str, Instant], list[Any]]:
+def _stated_before(connection: sa.Connection, statements: Sequence[Statement]) -> dict[Place, list[Any]]:
     """Return the rows ever recorded at the places of the statements."""
-    version = schema.version
+    rows: dict[Place, list[Any]] = defaultdict(list)
+    if not statements:
+        return rows
+    version, panel, constants = schema.version, schema.panel, schema.constants
+    places = list(dict.fromkeys(each.key for each in statements))
+    asked = listed(connection, places, panel.c.identifier, version.c.kind, version.c.valid_from)
     query = (
         sa.select(
             version.c.id,
-            schema.panel.c.identifier,
+            panel.c.identifier,
             version.c.kind,
             version.c.valid_from,
             version.c.withdrawn_in,
-            schema.constants.c.sha256,
+            constants.c.sha256,
         )
-        .join(schema.panel, schema.panel.c.id == version.c.panel_id)
-        .outerjoin(schema.constants, schema.constants.c.id == version.c.constants_id)
-        .where(schema.panel.c.identifier.in_({each.panel for each in statements}))
-        .where(version.c.kind.in_({each.kind for each in statements}))
-        .where(version.c.valid_from.in_({each.valid_from for each in statements}))
+        .select_from(asked)
+        .join(panel, panel.c.identifier == asked.c.identifier)
+        .join(version, version.c.panel_id == panel.c.id)
+        .where(version.c.kind == asked.c.kind, version.c.valid_from == asked.c.valid_from)
+        .outerjoin(constants, constants.c.id == version.c.constants_id)
         .order_by(version.c.id)
     )
-    rows = defaultdict(list)
     for row in connection.execute(query):
         rows[row.identifier, row.kind, Instant(row.valid_from)].append(row)
     return rows
 
 
-def _pieces(statements: list[Statement]) -> Iterator[list[Statement]]:
-    for start in range(0, len(statements), _PIECE):
-        yield statements[start : start + _PIECE]
-
-
-def carry_out(change: Change, made: Plan) -> None:
-    """Record a plan without conflicts; the constants that it names are recorded already.
-
-    Raises
-    ------
-    ConflictError
-        The plan has conflicts.
-    """
-    made.refuse_conflicts()
+def _carry_out(change: Change, made: _Plan) -> None:
+    """Record a plan without conflicts; the panels and constants that it names are recorded already."""
     change.unchanged += made.unchanged
     if made.superseded:
         change.withdraw(schema.version, made.superseded)
-    keys = panels.panel_keys(change.connection, [statement.panel for statement in made.new])
-    constants = _constants_keys(change, {each.constants for each in made.new if each.constants})
+    panel_ids = panels.panel_keys(change.connection, (statement.panel for statement in made.new))
+    named = {statement.constants for statement in made.new if statement.constants}
+    constants_ids = keys_of(change.connection, schema.constants.c.sha256, schema.constants.c.id, named)
     change.record(
         schema.version,
         [
             {
-                "panel_id": keys[statement.panel],
+                "panel_id": panel_ids[statement.panel],
                 "kind": statement.kind,
                 "valid_from": statement.valid_from,
-                "constants_id": constants[statement.constants] if statement.constants else None,
+                "constants_id": constants_ids[statement.constants] if statement.constants else None,
                 "carried_from": statement.carried_from,
                 "source_path": statement.source_path,
                 "comment": statement.comment,
@@ -179,14 +197,19 @@ def _json(conversion: Conversion | None) -> str | None:
     return json.dumps(asdict(conversion)) if conversion is not None else None
 
 
-def _constants_keys(change: Change, sha256s: set[str]) -> dict[str, int]:
-    table = schema.constants
-    query = sa.select(table.c.sha256, table.c.id).where(table.c.sha256.in_(sha256s))
-    return {row.sha256: row.id for row in change.connection.execute(query)}
-
-
-def state(change: Change, statements: Iterable[Statement], *, supersede: bool) -> None:
+def state(
+    change: Change,
+    statements: Iterable[Statement],
+    *,
+    supersede: bool,
+    new_panels: Collection[str] = frozenset(),
+) -> None:
     """Plan and carry out; a supersession, and a gap, notes what answers from now on.
+
+    Parameters
+    ----------
+    new_panels
+        Those that the change itself has recorded: nothing can have been stated of them before.
 
     Raises
     ------
@@ -198,11 +221,18 @@ def state(change: Change, statements: Iterable[Statement], *, supersede: bool) -
     """
     if supersede:
         refuse_no_comment(change.comment, "--supersede")
-    made = plan(change.connection, statements, supersede=supersede)
-    carry_out(change, made)
-    replaced = {version.version for version in versions.withdrawn_in(change.connection, change.view)}
-    if replaced or any(statement.constants is None for statement in made.new):
-        note_answers(change, [statement.key for statement in made.new])
+    found: dict[Statement, str] = {}
+    concerned: list[Place] = []
+    notable = False
+    for made in _planned(change.connection, statements, supersede=supersede, new_panels=new_panels):
+        found.update(made.conflicts)
+        if not found:
+            _carry_out(change, made)
+            concerned += [each.key for each in made.new if supersede or each.constants is None]
+            notable = notable or bool(made.superseded) or any(each.constants is None for each in made.new)
+    refuse_conflicts(found)
+    if notable:
+        note_answers(change, concerned)
 
 
 def state_gap(
@@ -277,16 +307,17 @@ def withdraw_version(change: Change, number: int) -> None:
     note_answers(change, [(version.panel, version.kind, version.valid_from)])
 
 
-def note_answers(change: Change, places: Sequence[tuple[str, str, Instant]]) -> None:
+def note_answers(change: Change, places: Iterable[Place]) -> None:
     """Note for each panel, kind and start which constants answer there from now on."""
-    for name, kind, instant in places:
-        found = validity.versions_at(change.connection, [name], [kind], instant, change.view)
-        later = [
-            version.valid_from
-            for version in versions.ranges(change.connection, [name], [kind], change.view)
-            if version.valid_from > instant
-        ]
-        change.notes.append(_answer(name, kind, instant, found.get((name, kind)), min(later, default=None)))
+    for name, group in groupby(places, key=itemgetter(0)):
+        ranges: dict[str, list[Version]] = defaultdict(list)
+        for version in versions.ranges(change.connection, [name], None, change.view):
+            ranges[version.kind].append(version)
+        for _, kind, instant in group:
+            index = bisect_right(ranges[kind], instant, key=attrgetter("valid_from"))
+            answering = ranges[kind][index - 1] if index else None
+            following = next((later.valid_from for later in ranges[kind][index : index + 1]), None)
+            change.notes.append(_answer(name, kind, instant, answering, following))
 
 
 def _answer(
