@@ -1,0 +1,92 @@
+"""The text in which the analysis framework keeps an array: a header of ``#`` lines, then a line of numbers a row.
+
+Two readers of it exist, and the header speaks to both: the older goes by ``DTYPE``, ``NDIM`` and ``DIM:0`` ..., the
+newer prefers ``DATATYPE`` and ``SHAPE``, which it evaluates as Python. Both read numbers as Python does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_ROWS = 64  # some 0.6 MB of text: stays in the cache while it is made
+_COMMA, _SPACE, _NEWLINE = b", \n"
+# Every float32 of these magnitudes was tried: its shortest text is read back exactly, by readers that go through
+# float64 too. (Elsewhere 7.038531e-26 is not.) Beyond them libraries also differ in how they write an exponent.
+_SMALLEST, _LARGEST = 1e-5, 1e9
+
+
+def header(
+    shape: Sequence[int], dtype: str, comments: Sequence[str] = (), stamps: Mapping[str, str] | None = None
+) -> bytes:
+    """Return the header of an array.
+
+    Parameters
+    ----------
+    dtype
+        Its name, ``float32``.
+    comments
+        A line each. None may begin with a key of the header; the caller leads each with a word in lower case.
+    stamps
+        Where and when it was made, by the keys in use: ``HOST``, ``DATE_TIME`` ...
+    """
+    size = ",".join(map(str, shape))
+    newer = {**(stamps or {}), "SHAPE": f"({size}{',' if len(shape) == 1 else ''})", "DATATYPE": dtype}
+    older = {"DTYPE": dtype, "NDIM": str(len(shape))} | {
+        f"DIM:{axis}": str(n) for axis, n in enumerate(shape)
+    }
+    blocks = [[f"# {one_line(comment)}" for comment in comments]]
+    blocks += [[f"# {key:<11} {one_line(value)}" for key, value in keys.items()] for keys in (newer, older)]
+    return "".join(f"{line}\n" for block in blocks for line in (*block, "")).encode("ascii")
+
+
+def one_line(text: str) -> str:
+    """Return the text in printable ASCII, all else as escapes: it stays one line in every locale."""
+    return "".join(
+        char if " " <= char <= "~" else char.encode("unicode_escape").decode("ascii") for char in text
+    )
+
+
+def lines(array: NDArray[Any]) -> Iterator[bytes | bytearray]:
+    """Write an array (row, column), some rows at a time: numbers parted by a space, every value exact.
+
+    The text of a float is the shortest that gives the value back. What is very small, very large or not finite is
+    written as Python writes it: ``1e-06``, ``nan``, ``-inf``. The bits of a NaN beyond its sign are lost.
+    """
+    for start in range(0, len(array), _ROWS):
+        yield _lines(array[start : start + _ROWS])
+
+
+def _lines(rows: NDArray[Any]) -> bytes | bytearray:
+    import orjson
+
+    numbers = [orjson.dumps(row, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1] for row in rows]
+    text = bytearray(b"\n".join([*numbers, b""]))
+    characters = np.frombuffer(text, np.uint8)
+    characters -= (characters == _COMMA).view(np.uint8) * np.uint8(_COMMA - _SPACE)
+    if rows.dtype.kind != "f":
+        return text
+    magnitudes = np.abs(rows)
+    usual = (magnitudes >= _SMALLEST) & (magnitudes < _LARGEST) | (magnitudes == 0)
+    return text if usual.all() else _written_anew(text, rows.ravel(), np.flatnonzero(~usual))
+
+
+def _written_anew(text: bytearray, values: NDArray[Any], places: NDArray[np.intp]) -> bytes:
+    """Return the text with the numbers at these places written by Python."""
+    characters = np.frombuffer(text, np.uint8)
+    ends = np.flatnonzero((characters == _SPACE) | (characters == _NEWLINE))  # one after every number
+    pieces: list[bytes | bytearray] = []
+    done = 0
+    for place in places:
+        pieces += [text[done : ends[place - 1] + 1 if place else 0], _written_by_python(values[place])]
+        done = int(ends[place])
+    return b"".join([*pieces, text[done:]])
+
+
+def _written_by_python(value: np.floating[Any]) -> bytes:
+    if np.isnan(value):
+        return b"-nan" if np.signbit(value) else b"nan"
+    return repr(float(value)).encode()
