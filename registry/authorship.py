@@ -39,6 +39,14 @@ def recordable(text: str) -> str:
     return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
+def working_folder() -> str | None:
+    """Return the folder in which the process works, None where it is gone."""
+    try:
+        return recordable(str(Path.cwd()))
+    except FileNotFoundError:
+        return None
+
+
 def _program() -> str:
     name = Path(sys.argv[0]).name
     return "calreg" if name == "__main__.py" else name

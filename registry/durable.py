@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -43,6 +43,29 @@ def write_steadily(file: BinaryIO, piece: bytes | memoryview) -> None:
         file.flush()
         # To Linux: what was written will not be read soon. It begins to put it on the disk, and waits for nothing.
         os.posix_fadvise(file.fileno(), begun, after - begun, os.POSIX_FADV_DONTNEED)
+
+
+def add_lines(path: Path, lines: bytes) -> Callable[[], None]:
+    """Add lines to a file, made if need be, in one write: what others add meanwhile stays whole.
+
+    Return the call that takes them back, as long as nothing was added after them.
+    """
+    absent = not path.exists()
+    handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+    try:
+        before = os.fstat(handle).st_size
+        if before and os.pread(handle, 1, before - 1) != b"\n":
+            lines = b"\n" + lines
+        os.write(handle, lines)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+    def undo() -> None:
+        if path.stat().st_size == before + len(lines):
+            path.unlink() if absent else os.truncate(path, before)
+
+    return undo
 
 
 def sync_file(path: Path) -> None:

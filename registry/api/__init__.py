@@ -243,21 +243,34 @@ class Registry:
         types: Sequence[str] | None = None,
         as_of: AsOf = None,
         format: str = "npy",  # noqa: A002 - the name of the option
+        first_run: int | None = None,
+        last_run: int | None = None,
         force: bool = False,
         progress: Progress = silent,
     ) -> Export:
-        """Write a detector's arrays and ``provenance.json`` into the folder `output`; see `constants`.
+        """Write a detector's arrays and their provenance document below the folder `output`; see `constants`.
+
+        Parameters
+        ----------
+        format
+            ``npy``, ``psana`` (a calibration directory), ``lcls2`` or ``hdf5``; docs/formats.md shows them.
+        source
+            With a detector Id: the source under which psana or lcls2 look for the files.
+        first_run, last_run
+            For which runs the files of psana and lcls2 are good: by default the dataset's, and all from it on.
 
         Raises
         ------
         ConflictError
             A file is there already and `force` is not set.
         UnavailableError
-            The folder cannot be written.
+            The folder cannot be written, or the format needs a package that is not installed.
+        RequestError
+            The runs are no range, or beyond those that psana knows, or the format does not say runs.
         """
         from registry.api import exports
 
-        request = exports.ExportRequest(target, source, at, types, as_of, format)
+        request = exports.ExportRequest(target, source, at, types, as_of, format, first_run, last_run)
         return exports.export(self._backend, request, Path(output), progress, force=force)
 
     def diff(

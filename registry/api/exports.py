@@ -9,21 +9,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from registry import instants
 from registry.api.backend import At, Backend
-from registry.authorship import Signature, sign
-from registry.errors import UnavailableError
+from registry.authorship import Signature, sign, working_folder
+from registry.errors import RequestError, UnavailableError
 from registry.exporters import npy
 from registry.exporters.assembly import assemblies
-from registry.exporters.formats import format_of, placed, write_all
+from registry.exporters.formats import Format, format_of, make, placed, saying_runs
+from registry.exporters.layout import Target
 from registry.exporters.placing import placing
+from registry.identifiers import is_dataset, parse_source
+from registry.lookup.deployments import outlived
 from registry.lookup.resolution import Answer, Question, resolve
 from registry.lookup.revisions import AsOf, recorded_at
 from registry.progress import Progress
-from registry.provenance import FILE_NAME, Document, encode
-from registry.provenance.document import Maker, Output, RegistryStamp, Request
+from registry.provenance import Document, encode
+from registry.provenance.document import Deployment, Maker, RegistryStamp, Request, Resolution
 from registry.records import Export
 from registry.registration.exports import record_export
 
@@ -60,23 +64,27 @@ class ExportRequest:
     types: Sequence[str] | None = None
     as_of: AsOf = None
     format: str = npy.NAME
+    first_run: int | None = None
+    last_run: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Resolved:
-    """The answer, and the registry's revision that gave it."""
+    """The answer, the registry's revision that gave it, and for which runs it is going to be read."""
 
     answer: Answer
     registry: RegistryStamp
+    deployment: Deployment | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def constants(backend: Backend, request: ExportRequest) -> DetectorConstants:
     """Return the arrays in memory; see `Registry.constants`."""
-    resolved = _resolve(backend, request)
+    resolved = _resolve(backend, request, None)
     made = assemblies(resolved.answer.resolution, backend.store)
     arrays = {assembly.kind.calibration_type: assembly.array() for assembly in made}
-    outputs = [assembly.output() for assembly in made]
-    return DetectorConstants(arrays, _document(backend, request, resolved, outputs, sign()))
+    outputs = tuple(assembly.output() for assembly in made)
+    return DetectorConstants(arrays, replace(_draft(backend, request, resolved, sign()), outputs=outputs))
 
 
 def export(
@@ -84,51 +92,73 @@ def export(
 ) -> Export:
     """Write the arrays and their provenance into a folder; see `Registry.export`."""
     made_as = format_of(request.format)
-    resolved = _resolve(backend, request)
-    made = assemblies(resolved.answer.resolution, backend.store)
-    names = [made_as.file_name(assembly.kind.calibration_type) for assembly in made]
-    with placing(folder, [*names, FILE_NAME], force=force) as hidden:
-        outputs = write_all(made_as, made, hidden, progress)
-        signature = sign()
-        document = _document(backend, request, resolved, outputs, signature)
+    resolved = _resolve(backend, request, made_as)
+    signature = sign()
+    draft = _draft(backend, request, resolved, signature)
+    layout = made_as.layout(draft)
+    home = folder / layout.folder
+    made = assemblies(draft.resolution, backend.store)
+    with placing(home, layout.names, journals=layout.journals, force=force) as hidden:
+        written = make(made_as, draft, made, Target(hidden, home), progress)
+        document = replace(draft, outputs=written.outputs, companions=written.companions)
         content = encode(document)
-        (hidden / FILE_NAME).write_bytes(content)
-    path = (folder / FILE_NAME).absolute()
+        (hidden / layout.document).write_bytes(content)
+    path = (home / layout.document).absolute()
     note = _record(backend, document, path, hashlib.sha256(content).hexdigest(), signature)
     return Export(
         revision=resolved.registry.revision,
-        instant=resolved.answer.resolution.instant,
-        outputs=tuple(placed(folder, output) for output in outputs),
-        provenance=str(folder / FILE_NAME),
+        instant=draft.resolution.instant,
+        outputs=tuple(placed(home, output) for output in written.outputs),
+        provenance=str(home / layout.document),
         recorded=note is None,
         notes=() if note is None else (note,),
-        warnings=resolved.answer.warnings,
+        warnings=(*draft.warnings, *written.warnings),
     )
 
 
-def _resolve(backend: Backend, request: ExportRequest) -> _Resolved:
+def _resolve(backend: Backend, request: ExportRequest, made_as: Format | None) -> _Resolved:
+    with_runs = made_as is not None and made_as.SAYS_RUNS
     question = Question(
         target=request.target,
-        source=request.source,
+        # Beside a detector Id a source says where the files are read, not which panels are meant.
+        source=request.source if is_dataset(request.target) or not with_runs else None,
         at=None if request.at is None else backend.instant(request.at),
         types=tuple(request.types) if request.types else None,
     )
     with backend.view(request.as_of) as view:
         answer = resolve(view.connection, question, view.revision)
         moment = recorded_at(view.connection, view.revision)
+        deployment = _deployment(request, answer.resolution, with_runs=with_runs)
+        warnings = answer.warnings
+        if deployment is not None:
+            warnings += tuple(outlived(view.connection, answer.resolution, deployment, view.revision))
     stamp = RegistryStamp(
         backend.database.registry_id, view.revision, None if moment is None else str(moment)
     )
-    return _Resolved(answer, stamp)
+    return _Resolved(answer, stamp, deployment, warnings)
 
 
-def _document(
-    backend: Backend,
-    request: ExportRequest,
-    resolved: _Resolved,
-    outputs: Sequence[Output],
-    signature: Signature,
-) -> Document:
+def _deployment(request: ExportRequest, resolution: Resolution, *, with_runs: bool) -> Deployment | None:
+    """Return for which runs the files are, None where the format does not say, or nobody does."""
+    if not with_runs:
+        if request.first_run is not None or request.last_run is not None:
+            raise RequestError(
+                f"files of the format {request.format} are not by runs; known to be: {', '.join(saying_runs())}"
+            )
+        return None
+    first = request.first_run
+    if first is None and resolution.run is not None:
+        first = resolution.run.run
+    source = resolution.configuration.source if resolution.configuration else request.source
+    if source is None or first is None:
+        return None
+    if first < 0 or (request.last_run is not None and request.last_run < first):
+        raise RequestError(f"runs {first} to {request.last_run} are no range of runs")
+    return Deployment(parse_source(source), first, request.last_run)
+
+
+def _draft(backend: Backend, request: ExportRequest, resolved: _Resolved, signature: Signature) -> Document:
+    """Return the provenance document as it is before anything is written."""
     import numpy as np
     import sqlalchemy as sa
 
@@ -136,7 +166,7 @@ def _document(
         format="calreg provenance",
         format_version=1,
         created_at=str(instants.now()),
-        created_by=Maker(signature.author, signature.host, signature.command),
+        created_by=Maker(signature.author, signature.host, signature.command, working_folder()),
         software={
             "calreg": signature.software.removeprefix("calreg "),
             "python": platform.python_version(),
@@ -146,15 +176,16 @@ def _document(
         registry=resolved.registry,
         request=Request(
             target=request.target,
-            source=request.source,
+            source=request.source if resolved.answer.resolution.configuration else None,
             at=None if request.at is None else str(backend.instant(request.at)),
             as_of=None if request.as_of is None else str(request.as_of),
             types=resolved.answer.resolution.types,
             format=request.format,
         ),
         resolution=resolved.answer.resolution,
-        outputs=tuple(outputs),
-        warnings=resolved.answer.warnings,
+        outputs=(),
+        warnings=resolved.warnings,
+        deployment=resolved.deployment,
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from registry import provenance
 from registry.api.backend import Backend, View, open_backend
-from registry.api.replaying import arrays_of, store_of
+from registry.api.replaying import recipe_of, store_of
 from registry.database import cautions
 from registry.errors import (
     ConflictError,
@@ -21,14 +21,15 @@ from registry.errors import (
     RequestError,
     UnavailableError,
 )
-from registry.exporters.formats import expected
+from registry.exporters.layout import Target
 from registry.identifiers import shown
 from registry.lookup import contents
+from registry.lookup.deployments import outlived
 from registry.lookup.resolution import Question, resolve
 from registry.lookup.revisions import AsOf, newest_revision, recorded_at, revision_as_of
 from registry.progress import Progress
 from registry.provenance import Document
-from registry.provenance.document import Output
+from registry.provenance.document import Companion, Output
 from registry.records import Identity, Problem, Verification
 from registry.registration.constants import manifest
 from registry.settings import find_settings
@@ -73,9 +74,8 @@ def verify_export(
         The store at hand is another registry's.
     """
     document, content = provenance.read_with_content(Path(path))
-    found = [_output_problem(Path(path).parent, output) for output in document.outputs]
-    problems = [problem for problem in found if problem]
-    checked, notes = len(found), []
+    problems = list(_file_problems(Path(path).parent, document))
+    checked, notes = len(document.outputs) + len(document.companions), []
     try:
         objects = store_of(document, find_settings(database, store).store)
     except CorruptionError as error:
@@ -132,14 +132,14 @@ def _making_problems(objects: ContentStore, document: Document, path: str | Path
     if any(output.path is None for output in document.outputs):
         return []  # said already, array by array
     try:
-        made_as, pairs = arrays_of(document, path, objects)
-        return [
-            Problem(said.sha256, said.type, "the inputs make another array than the document says")
-            for assembly, said in pairs
-            if expected(made_as, assembly) != said
-        ]
+        made = recipe_of(document, path, objects).make(Target())
     except RequestError as error:
         return [Problem(None, str(path), str(error))]
+    return [
+        Problem(said.sha256, what, "the inputs make another array than the document says")
+        for what, again, said in made.against(document)
+        if again != said
+    ]
 
 
 def _record_notes(backend: Backend, content: bytes) -> list[str]:
@@ -149,19 +149,26 @@ def _record_notes(backend: Backend, content: bytes) -> list[str]:
     return ["the registry has no record of this document: it was edited, or the export was not recorded"]
 
 
-def _output_problem(folder: Path, output: Output) -> Problem | None:
-    if output.path is None:
-        return Problem(output.sha256, output.type, "the array was handed out in memory; no file was written")
-    path, sha256 = folder / output.path, output.sha256
+def _file_problems(folder: Path, document: Document) -> Iterator[Problem]:
+    """Hold every file that was written against its checksum; a file may hold several arrays."""
+    for output in document.outputs:
+        if output.path is None:
+            yield Problem(
+                output.sha256, output.type, "the array was handed out in memory; no file was written"
+            )
+    files: list[Output | Companion] = [*document.outputs, *document.companions]
+    for path, sha256 in dict.fromkeys((file.path, file.sha256) for file in files):
+        if path is not None and (problem := _file_problem(folder / path, sha256)):
+            yield Problem(sha256, str(folder / path), problem)
+
+
+def _file_problem(path: Path, sha256: str | None) -> str | None:
     try:
-        digest = _digest(path)
+        return None if _digest(path) == sha256 else "the bytes are not those that were written"
     except NotFoundError:
-        return Problem(sha256, str(path), "the file is missing")
+        return "the file is missing"
     except RegistryError as error:
-        return Problem(sha256, str(path), str(error))
-    return (
-        None if digest == sha256 else Problem(sha256, str(path), "the bytes are not those that were written")
-    )
+        return str(error)
 
 
 def _answer_problems(backend: Backend, document: Document) -> list[Problem]:
@@ -176,13 +183,17 @@ def _answer_problems(backend: Backend, document: Document) -> list[Problem]:
             at = None if request.at is None else backend.instant(request.at)
             question = Question(request.target, request.source, at, request.types)
             answer = resolve(view.connection, question, document.registry.revision)
+            warnings = answer.warnings
+            if document.deployment is not None:
+                revision = document.registry.revision
+                warnings += tuple(outlived(view.connection, answer.resolution, document.deployment, revision))
         except RegistryError as error:
             return [Problem(None, place, f"the registry refuses the request: {error}")]
         recorded = recorded_at(view.connection, document.registry.revision)
         named = None if request.as_of is None else _named(backend, view, request.as_of)
     facts = {
         "the registry answers otherwise than the document says": answer.resolution == document.resolution,
-        "the document has other warnings than the answer": answer.warnings == document.warnings,
+        "the document has other warnings than the answer": warnings == document.warnings,
         "the revision was recorded at another instant": str(recorded) == document.registry.recorded_at,
         "the request asks as of another revision": named in (None, document.registry.revision),
     }

@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from registry import provenance
 from registry.errors import (
@@ -17,12 +20,13 @@ from registry.errors import (
     UnavailableError,
 )
 from registry.exporters.assembly import Assembly, assemblies
-from registry.exporters.formats import Format, format_of, placed, write_all
+from registry.exporters.formats import Format, format_of, make, placed
+from registry.exporters.layout import Layout, Target, Written
 from registry.exporters.placing import placing
 from registry.identifiers import join_detector_id, shown
 from registry.progress import Progress, silent
-from registry.provenance import FILE_NAME, Document
-from registry.provenance.document import Output
+from registry.provenance import Document
+from registry.provenance.document import Companion, Output
 from registry.records import Export
 from registry.registration.constants import manifest
 from registry.settings import find_settings
@@ -57,40 +61,58 @@ def replay(
         An input is missing or damaged, or the bytes that come out are not those of the document.
     """
     document, content = provenance.read_with_content(Path(path))
-    made_as, pairs = arrays_of(document, path, store_of(document, find_settings(database, store).store))
-    folder = Path(output)
-    with placing(folder, [*(str(said.path) for _, said in pairs), FILE_NAME], force=force) as hidden:
-        written = write_all(made_as, [assembly for assembly, _ in pairs], hidden, progress)
-        for made, (_, said) in zip(written, pairs, strict=True):
-            _refuse_difference(made, said)
-        (hidden / FILE_NAME).write_bytes(content)
+    objects = store_of(document, find_settings(database, store).store)
+    recipe = recipe_of(document, path, objects)
+    home = Path(output) / recipe.layout.folder
+    with placing(home, recipe.layout.names, journals=recipe.layout.journals, force=force) as hidden:
+        written = recipe.make(Target(hidden, home), progress)
+        for what, made, said in written.against(document):
+            _refuse_difference(what, made, said)
+        (hidden / recipe.layout.document).write_bytes(content)
     return Export(
         revision=document.registry.revision,
         instant=document.resolution.instant,
-        outputs=tuple(placed(folder, said) for _, said in pairs),
-        provenance=str(folder / FILE_NAME),
+        outputs=tuple(placed(home, output) for output in written.outputs),
+        provenance=str(home / recipe.layout.document),
         recorded=False,
-        warnings=document.warnings,
+        warnings=(*document.warnings, *written.warnings),
     )
 
 
-def arrays_of(
-    document: Document, path: str | Path, objects: ContentStore
-) -> tuple[Format, list[tuple[Assembly, Output]]]:
-    """Return the format of an export, and each of its arrays to be made with what the document says of it.
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """All that makes an export again."""
+
+    made_as: Format
+    layout: Layout
+    draft: Document
+    assemblies: list[Assembly]
+
+    def make(self, target: Target, progress: Progress = silent) -> Written:
+        """Make its files."""
+        return make(self.made_as, self.draft, self.assemblies, target, progress)
+
+
+def recipe_of(document: Document, path: str | Path, objects: ContentStore) -> Recipe:
+    """Return what makes an export again, having held what its document says against it.
 
     Raises
     ------
     DocumentError
         The document contradicts itself, or speaks of arrays that were never written.
+    UnavailableError
+        The format needs a package that is not installed.
     """
     with _unreplayable_named(path):
         _refuse_unwritten(document)
         made_as = format_of(document.request.format)
-        pairs = _paired(document, assemblies(document.resolution, objects), made_as)
+        draft = replace(document, outputs=(), companions=())
+        made = assemblies(document.resolution, objects)
+        layout = made_as.layout(draft)
+        _refuse_other_outputs(document, made, layout)
         _refuse_contradictions(document)
         _refuse_other_files(document)
-    return made_as, pairs
+    return Recipe(made_as, layout, draft, made)
 
 
 def store_of(document: Document, root: Path) -> ContentStore:
@@ -153,38 +175,37 @@ def _refuse_other_files(document: Document) -> None:
                 )
 
 
-def _paired(document: Document, made: list[Assembly], made_as: Format) -> list[tuple[Assembly, Output]]:
-    """Return each array to be made with what the document says of it."""
+def _refuse_other_outputs(document: Document, made: list[Assembly], layout: Layout) -> None:
+    """Refuse outputs that are not, one for one, those of the arrays to be made."""
     said = {output.type: output for output in document.outputs}
     if len(said) < len(document.outputs):
         raise DocumentError("it has several outputs of one type")
-    pairs = []
     for assembly in made:
         name = assembly.kind.calibration_type
         output = said.pop(name, None)
         if output is None:
             raise DocumentError(f"it resolves {name} and has no output of it")
-        if output.path != made_as.file_name(name):
+        if output.path != layout.arrays[name]:
             raise DocumentError(f"{name} is said to be in {output.path!r}, where no export writes it")
         if output != assembly.output(output.path, output.sha256, output.size):
             raise DocumentError(f"what it says of {name} (kind, unit, shape, dtype) is not what it resolves")
-        pairs.append((assembly, output))
-    if said or not pairs:
+    if said or not made:
         others = ", ".join(map(shown, said)) or "none at all"
         raise DocumentError(f"it has outputs that it does not resolve: {others}")
-    return pairs
+    if tuple(companion.path for companion in document.companions) != layout.companions:
+        raise DocumentError("the files that it says are beside the arrays are not those of its format")
 
 
-def _refuse_difference(written: Output, said: Output) -> None:
-    if written.sha256 != said.sha256:
+def _refuse_difference(what: str, made: Output | Companion, said: Output | Companion) -> None:
+    if made.sha256 != said.sha256:
         raise CorruptionError(
-            f"{said.type} made from the document has sha256 {written.sha256}, the document says {said.sha256}:"
+            f"{what} made from the document has sha256 {made.sha256}, the document says {said.sha256}:"
             " the document was changed",
             sha256=said.sha256,
         )
-    if written.size != said.size:
+    if made.size != said.size:
         raise CorruptionError(
-            f"{said.type} made from the document has {written.size} bytes, the document says {said.size}:"
+            f"{what} made from the document has {made.size} bytes, the document says {said.size}:"
             " the document was changed",
             sha256=said.sha256,
         )

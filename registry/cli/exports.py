@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 provenance = new_group(help="The document that explains an export.")
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="A provenance.json.")]
+File = Annotated[Path, typer.Argument(metavar="FILE", help="A provenance document.")]
 
 _SHOWN_AS = ("text", "json", "prov-json")
 
@@ -45,7 +45,21 @@ def export(
     ] = None,
     as_of: AsOf = None,
     timezone: Timezone = None,
-    format: Annotated[str, typer.Option(metavar="FORMAT", help="npy.")] = "npy",  # noqa: A002 - the option's name
+    format: Annotated[  # noqa: A002 - the option's name
+        str, typer.Option(metavar="FORMAT", help="npy, psana (a calibration directory), lcls2 or hdf5.")
+    ] = "npy",
+    first_run: Annotated[
+        int | None,
+        typer.Option(
+            "--first-run", min=0, metavar="N", help="psana, lcls2: good from this run on; default: DATASET's."
+        ),
+    ] = None,
+    last_run: Annotated[
+        int | None,
+        typer.Option(
+            "--last-run", min=0, metavar="N", help="psana, lcls2: good up to this run; default: to the end."
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
     json: Json = False,
 ) -> None:
@@ -62,6 +76,8 @@ def export(
             types=types,
             as_of=as_of,
             format=format,
+            first_run=first_run,
+            last_run=last_run,
             force=force,
             progress=output.progress,
         )

@@ -55,6 +55,19 @@ class Assembly:
         """How many files it is made from."""
         return self.detector.gain_ranges * len(self.resolution.panels)
 
+    def constants(self, panel: InputPanel) -> InputConstants:
+        """Return the constants of the kind that answered for a panel.
+
+        Raises
+        ------
+        DocumentError
+            It has none, or not a file for every gain range.
+        """
+        for constants in panel.constants:
+            if constants.kind == self.kind.name and len(constants.files) == self.detector.gain_ranges:
+                return constants
+        raise DocumentError(f"panel {panel.panel} has no whole set of files of {self.kind.name}")
+
     def parts(self) -> Iterator[Part]:
         """Yield the parts in the order of the array, each verified, while the next is read.
 
@@ -88,7 +101,7 @@ class Assembly:
     def _read(self, task: tuple[tuple[int, InputPanel], NDArray[Any]]) -> Part:
         """Read one file's payload straight into its room."""
         (gain_range, panel), room = task
-        constants = self._constants(panel)
+        constants = self.constants(panel)
         file = constants.files[gain_range]
         try:
             header = self.store.read_into(file.sha256, file.size, _bytes_of(room))
@@ -103,12 +116,6 @@ class Assembly:
         # A file of this size whose header fits has its payload in the room.
         payload_start(header, file.size, self.store.path(file.sha256), room.shape, self.kind.dtype)
         return Part(gain_range, panel.position, room)
-
-    def _constants(self, panel: InputPanel) -> InputConstants:
-        for constants in panel.constants:
-            if constants.kind == self.kind.name and len(constants.files) == self.detector.gain_ranges:
-                return constants
-        raise DocumentError(f"panel {panel.panel} has no whole set of files of {self.kind.name}")
 
     def output(self, path: str | None = None, sha256: str | None = None, size: int | None = None) -> Output:
         """Return what the provenance document says of the array."""

@@ -1,34 +1,49 @@
-"""The formats of exports, by the name that a user gives: written into a folder, or only checksummed."""
+"""The formats of exports, by the name that a user gives."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
-from registry.durable import write_steadily
-from registry.errors import RequestError
-from registry.exporters import npy
+from registry.errors import RequestError, UnavailableError
+from registry.exporters import npy, psana
 from registry.exporters.assembly import Assembly
+from registry.exporters.layout import Layout, Target, Written
 from registry.identifiers import shown
 from registry.progress import Advance, Progress
-from registry.provenance.document import Output
+from registry.provenance.document import Document, Output
 from registry.records import ExportedFile
 
 
 class Format(Protocol):
-    """What a module of a format has."""
+    """What a module of a format has. It works from the draft of the provenance document and from the store.
 
-    def file_name(self, calibration_type: str) -> str:
-        """Return the name of the file of a calibration type."""
+    Attributes
+    ----------
+    NAME
+        As the user gives it.
+    SAYS_RUNS
+        Whether its files say for which runs they are good.
+    EXTRA
+        The package that it needs beside those that calreg always has, which is also the name of calreg's extra.
+    """
 
-    def pieces(self, assembly: Assembly) -> Iterator[bytes | memoryview]:
-        """Make the bytes of the file, one after the other."""
+    NAME: str
+    SAYS_RUNS: bool
+    EXTRA: str | None
+
+    def layout(self, draft: Document) -> Layout:
+        """Return the names of the files."""
+
+    def write(
+        self, draft: Document, assemblies: Sequence[Assembly], target: Target, advance: Advance
+    ) -> Written:
+        """Write all files but the document."""
 
 
-_FORMATS: dict[str, Format] = {npy.NAME: npy}
+_FORMATS: dict[str, Format] = {each.NAME: each for each in (npy, psana)}
 
 
 def format_of(name: str) -> Format:
@@ -38,19 +53,26 @@ def format_of(name: str) -> Format:
     ------
     RequestError
         There is none; those that are known are named.
+    UnavailableError
+        It needs a package that is not installed.
     """
     if name not in _FORMATS:
         raise RequestError(f"{shown(name)} is no format of exports; known: {', '.join(_FORMATS)}")
-    return _FORMATS[name]
+    found = _FORMATS[name]
+    if found.EXTRA is not None and find_spec(found.EXTRA) is None:
+        raise UnavailableError(f"the format {name} needs {found.EXTRA}: pip install 'calreg[{name}]'")
+    return found
 
 
-Piece = bytes | memoryview
+def saying_runs() -> list[str]:
+    """Return the names of the formats whose files say for which runs they are good."""
+    return [each.NAME for each in _FORMATS.values() if each.SAYS_RUNS]
 
 
-def write_all(made: Format, assemblies: Sequence[Assembly], folder: Path, progress: Progress) -> list[Output]:
-    """Write arrays side by side, streaming, and return what was written.
-
-    A thread an array: reading, hashing and writing release the interpreter's lock.
+def make(
+    made_as: Format, draft: Document, assemblies: Sequence[Assembly], target: Target, progress: Progress
+) -> Written:
+    """Write all files of an export but its document.
 
     Raises
     ------
@@ -58,52 +80,17 @@ def write_all(made: Format, assemblies: Sequence[Assembly], folder: Path, progre
         An input is missing or damaged; no file must be used then.
     """
     total = sum(assembly.files for assembly in assemblies)
-    with progress("writing arrays", total) as advance, ThreadPoolExecutor(len(assemblies)) as pool:
-        return list(pool.map(lambda assembly: _write(made, assembly, folder, advance), assemblies))
+    with progress("writing arrays", total) as advance:
+        return made_as.write(draft, assemblies, target, advance)
 
 
-def _write(made: Format, assembly: Assembly, folder: Path, advance: Advance) -> Output:
-    with (folder / made.file_name(assembly.kind.calibration_type)).open("wb") as file:
-
-        def take(piece: Piece) -> None:
-            write_steadily(file, piece)
-            advance()
-
-        return _make(made, assembly, take)
-
-
-def expected(made: Format, assembly: Assembly) -> Output:
-    """Return what `write` would return, and write nothing.
-
-    Raises
-    ------
-    CorruptionError
-        An input is missing or damaged.
-    """
-    return _make(made, assembly, _discard)
-
-
-def placed(folder: Path, output: Output) -> ExportedFile:
+def placed(home: Path, output: Output) -> ExportedFile:
     """Return the record of a written array that lies in its folder."""
     return ExportedFile(
         type=output.type,
-        path=str(folder / (output.path or "")),
+        path=str(home / (output.path or "")),
         sha256=output.sha256 or "",
         size=output.size or 0,
         shape=output.shape,
         dtype=output.dtype,
     )
-
-
-def _discard(piece: Piece) -> None:
-    """Let the piece go: only its checksum was wanted."""
-
-
-def _make(made: Format, assembly: Assembly, sink: Callable[[Piece], None]) -> Output:
-    digest, size = hashlib.sha256(), 0
-    for piece in made.pieces(assembly):
-        sink(piece)
-        digest.update(piece)
-        size += memoryview(piece).nbytes
-    name = made.file_name(assembly.kind.calibration_type)
-    return assembly.output(path=name, sha256=digest.hexdigest(), size=size)

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.lib import format as npy_format
 
 from registry.exporters.assembly import Assembly
+from registry.exporters.layout import Layout, Target, Written, write_arrays
+from registry.progress import Advance
+from registry.provenance.document import Document
 
 NAME = "npy"
+SAYS_RUNS = False
+EXTRA = None
 
 
-def file_name(calibration_type: str) -> str:
-    """Return the name of the file of a calibration type."""
-    return f"{calibration_type}.npy"
+def layout(draft: Document) -> Layout:
+    """Return the names of the files, one a calibration type."""
+    return Layout(arrays={name: f"{name}.npy" for name in draft.resolution.types})
+
+
+def write(draft: Document, assemblies: Sequence[Assembly], target: Target, advance: Advance) -> Written:
+    """Write the arrays."""
+    return Written(write_arrays(layout(draft).arrays, pieces, assemblies, target, advance))
 
 
 def pieces(assembly: Assembly) -> Iterator[bytes | memoryview]:

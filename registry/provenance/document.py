@@ -2,7 +2,10 @@
 
 The exporters work from its `Resolution` alone, so an export and its replay are the same code on the same
 values. Instants are ISO 8601 texts in UTC; None stands for the beginning (``valid_from``) and for still
-valid (``valid_to``). Paths of outputs are names beside the document.
+valid (``valid_to``). Paths are relative to the document: names beside it, or in a folder beside it.
+
+A copy of the document stands inside an export where the format has room for one. There a file cannot have its own
+checksum: its outputs have no path, and size and SHA-256 of the payload (C order, little-endian).
 """
 
 from __future__ import annotations
@@ -18,7 +21,9 @@ FILE_NAME = "provenance.json"
 Sha256 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 Count = Annotated[int, Meta(ge=0)]
 Size = Annotated[int, Meta(ge=0, le=1 << 50)]
-PlainName = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}\Z")]
+PlainPath = Annotated[
+    str, Meta(pattern=r"\A([A-Za-z0-9_][A-Za-z0-9_.-]{0,100}/)?[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}\Z")
+]
 
 
 class _Part(Struct, frozen=True, forbid_unknown_fields=True):
@@ -157,9 +162,30 @@ class Output(_Part, frozen=True):
     unit: str
     shape: tuple[Count, Count, Count, Count]
     dtype: str
-    path: PlainName | None
+    path: PlainPath | None
     sha256: Sha256 | None
     size: Size | None
+
+
+class Companion(_Part, frozen=True):
+    """A file that some formats put beside the arrays."""
+
+    path: PlainPath
+    sha256: Sha256
+    size: Size
+
+
+class Deployment(_Part, frozen=True):
+    """The runs of a source for which the files say they are good; ``last_run`` None: all from the first on."""
+
+    source: str
+    first_run: Count
+    last_run: Count | None
+
+    @property
+    def runs(self) -> str:
+        """The range as names of files have it: ``631-end``."""
+        return f"{self.first_run}-{'end' if self.last_run is None else self.last_run}"
 
 
 class RegistryStamp(_Part, frozen=True):
@@ -171,15 +197,16 @@ class RegistryStamp(_Part, frozen=True):
 
 
 class Maker(_Part, frozen=True):
-    """Who made the export, where and how."""
+    """Who made the export, where and how; ``folder`` is the one from which the command was given."""
 
     author: str
     host: str
     command: str
+    folder: str | None = None
 
 
-class Document(_Part, frozen=True):
-    """The whole document."""
+class Document(_Part, frozen=True, omit_defaults=True):
+    """The whole document. Without outputs it is the draft from which a format makes them."""
 
     format: Literal["calreg provenance"]
     format_version: Literal[1]
@@ -191,6 +218,8 @@ class Document(_Part, frozen=True):
     resolution: Resolution
     outputs: tuple[Output, ...]
     warnings: tuple[str, ...]
+    companions: tuple[Companion, ...] = ()
+    deployment: Deployment | None = None
 
 
 class Heading(Struct, frozen=True):

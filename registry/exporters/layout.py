@@ -1,0 +1,139 @@
+"""What a format makes: which files under which names, and what takes their bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from registry.durable import write_steadily
+from registry.exporters.assembly import Assembly
+from registry.progress import Advance
+from registry.provenance.document import FILE_NAME, Companion, Document, Output
+
+Piece = bytes | bytearray | memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The names of an export's files.
+
+    Attributes
+    ----------
+    folder
+        Where the document lies, below the folder that was asked for. All names are relative to it.
+    arrays
+        By calibration type; one file may hold several.
+    companions
+        Files made beside the arrays, checksummed in the document as these are.
+    journals
+        Files that grow: what an export writes is added to what is there.
+    document
+        The provenance document.
+    """
+
+    arrays: Mapping[str, str]
+    companions: tuple[str, ...] = ()
+    journals: tuple[str, ...] = ()
+    folder: str = ""
+    document: str = FILE_NAME
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all files but those that grow, the document last."""
+        return [*dict.fromkeys(self.arrays.values()), *self.companions, self.document]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a format made; ``warnings`` are of the place that it was made in."""
+
+    outputs: tuple[Output, ...]
+    companions: tuple[Companion, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def against(self, document: Document) -> Iterator[tuple[str, Output | Companion, Output | Companion]]:
+        """Return the name of everything made, what was made, and what a document of the same layout says of it."""
+        outputs = {output.type: output for output in document.outputs}
+        companions = {companion.path: companion for companion in document.companions}
+        yield from ((made.type, made, outputs[made.type]) for made in self.outputs)
+        yield from ((made.path, made, companions[made.path]) for made in self.companions)
+
+
+class Checksummed:
+    """A file being written: its checksum and size so far."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._digest = hashlib.sha256()
+        self.size = 0
+
+    def write(self, piece: Piece) -> None:
+        """Add bytes to the file."""
+        write_steadily(self._file, piece)
+        self._digest.update(piece)
+        self.size += memoryview(piece).nbytes
+
+    @property
+    def sha256(self) -> str:
+        """The checksum of what was written."""
+        return self._digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a format writes: into ``folder``, whose files come to ``home`` at the end.
+
+    Without a folder nothing is kept: the files are only checksummed.
+    """
+
+    folder: Path | None = None
+    home: Path | None = None
+
+    @contextmanager
+    def file(self, name: str) -> Iterator[Checksummed]:
+        """Open a file to write."""
+        with self.path(name).open("wb") as file:
+            yield Checksummed(file)
+
+    def path(self, name: str) -> Path:
+        """Return where to write a file, in a folder that is there."""
+        if self.folder is None:
+            return Path(os.devnull)
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+
+def write_arrays(
+    names: Mapping[str, str],
+    pieces: Callable[[Assembly], Iterator[Piece]],
+    assemblies: Sequence[Assembly],
+    target: Target,
+    advance: Advance,
+) -> tuple[Output, ...]:
+    """Write arrays side by side, a file each, streaming.
+
+    A thread an array: reading, hashing and writing release the interpreter's lock.
+
+    Raises
+    ------
+    CorruptionError
+        An input is missing or damaged; no file must be used then.
+    """
+
+    def write(assembly: Assembly) -> Output:
+        name = names[assembly.kind.calibration_type]
+        with target.file(name) as file:
+            for piece in pieces(assembly):
+                file.write(piece)
+                advance()
+        return assembly.output(path=name, sha256=file.sha256, size=file.size)
+
+    with ThreadPoolExecutor(len(assemblies)) as pool:
+        return tuple(pool.map(write, assemblies))

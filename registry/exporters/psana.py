@@ -1,0 +1,112 @@
+"""A calibration directory, as the analysis framework reads it: one text a calibration type and range of runs.
+
+``<group>/<source>/<calibration type>/<first run>-<last run|end>.data``, with a line in the ``HISTORY`` beside it.
+Of several files that contain a run the framework takes the one with the highest first run, then the smallest last;
+any other name that ends in ``.data`` stops it. The provenance document lies one folder up, where it never looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from registry import detectors
+from registry.errors import RequestError
+from registry.exporters import text
+from registry.exporters.assembly import Assembly
+from registry.exporters.calibration_folder import LARGEST_RUN, history_line, warnings_of
+from registry.exporters.layout import Layout, Target, Written, write_arrays
+from registry.identifiers import parse_source
+from registry.progress import Advance
+from registry.provenance.document import Deployment, Document, InputConstants, InputPanel
+
+NAME = "psana"
+SAYS_RUNS = True
+EXTRA = None
+
+
+def layout(draft: Document) -> Layout:
+    """Return the names of the files.
+
+    Raises
+    ------
+    RequestError
+        It is not known for which runs of which source the files are, or the framework knows no such runs.
+    """
+    deployment = _deployment(draft)
+    group = detectors.detector_type(draft.resolution.detector_type).group
+    types = draft.resolution.types
+    return Layout(
+        folder=f"{group}/{deployment.source}",
+        arrays={name: f"{name}/{deployment.runs}.data" for name in types},
+        journals=tuple(f"{name}/HISTORY" for name in types),
+        document=f"{deployment.runs}-{'-'.join(sorted(types))}.json",
+    )
+
+
+def _deployment(draft: Document) -> Deployment:
+    found = draft.deployment
+    if found is None:
+        raise RequestError(
+            "a calibration directory is by source and runs, which a detector Id does not have:"
+            " give --source and --first-run"
+        )
+    parse_source(found.source)
+    last = found.first_run if found.last_run is None else found.last_run
+    if last > LARGEST_RUN:
+        raise RequestError(
+            f"run {last} is beyond {LARGEST_RUN}, the last for which a calibration directory is read"
+        )
+    return found
+
+
+def write(draft: Document, assemblies: Sequence[Assembly], target: Target, advance: Advance) -> Written:
+    """Write the texts, and the lines that are to be added to each ``HISTORY``."""
+    names = layout(draft)
+    warnings = warnings_of(target.home, names.arrays) if target.home else []
+    outputs = write_arrays(names.arrays, partial(_pieces, draft), assemblies, target, advance)
+    for output, journal in zip(outputs, names.journals, strict=True):
+        line = history_line(draft, output, target.home, f"../{names.document}")
+        target.path(journal).write_text(line, "ascii")
+    return Written(outputs, warnings=tuple(warnings))
+
+
+def _pieces(draft: Document, assembly: Assembly) -> Iterator[bytes]:
+    stamps = {
+        "HOST": draft.created_by.host,
+        "WORK_DIR": draft.created_by.folder or "",
+        "FILE_NAME": layout(draft).arrays[assembly.kind.calibration_type],
+        "DATE_TIME": draft.created_at[:19],
+        "UID": draft.created_by.author,
+    }
+    dtype = assembly.output().dtype
+    yield text.header(assembly.shape, dtype, list(_comments(draft, assembly)), stamps)
+    for part in assembly.parts():
+        yield b"".join(text.lines(part.array))
+
+
+def _comments(draft: Document, assembly: Assembly) -> Iterator[str]:
+    """Say where the numbers come from. Each line begins in lower case, so never with a key of the header."""
+    kind, resolution, deployment = assembly.kind, draft.resolution, _deployment(draft)
+    yield f"array {kind.calibration_type}, unit {kind.unit or 'none'}, axes (gain range, panel, row, column)"
+    yield f"runs {deployment.runs} of {deployment.source}; times here are UTC"
+    yield f"constants of {resolution.instant} ({resolution.instant_is})"
+    yield f"registry {draft.registry.id}, revision {draft.registry.revision}"
+    yield f"provenance ../{layout(draft).document}"
+    for panel in resolution.panels:
+        constants = assembly.constants(panel)
+        yield f"panel {panel.position} {_panel(panel)}: {_version(constants)}"
+        for file in constants.files:
+            yield f"panel {panel.position} gain range {file.gain_range}: sha256 {file.sha256}"
+
+
+def _panel(panel: InputPanel) -> str:
+    return f"{panel.panel} ({panel.alias})" if panel.alias else panel.panel
+
+
+def _version(constants: InputConstants) -> str:
+    return (
+        f"version {constants.version} of {constants.kind}, valid from {constants.valid_from or 'the beginning'},"
+        f" {'still valid' if constants.valid_to is None else f'until {constants.valid_to}'},"
+        f" constants {constants.constants}"
+    )

@@ -1,0 +1,97 @@
+"""Does an answer hold for all the runs for which it is going to be read? What is known against it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+
+from registry.instants import Instant, parse_instant
+from registry.lookup.runs import runs
+from registry.lookup.suggestions import shortened
+from registry.provenance.document import ConfigurationFacts, Deployment, Resolution
+
+_Begins = list[tuple[int, Instant]]
+_Ends = dict[tuple[str, Instant], list[str]]
+
+
+def outlived(
+    connection: sa.Connection, resolution: Resolution, deployment: Deployment, revision: int
+) -> list[str]:
+    """Return a warning for each thing that begins or ends inside the range of runs, or may.
+
+    A range may go beyond the configuration that named the panels, and beyond the validity of a version: that is
+    compared with the begins of the registered runs of the experiment.
+    """
+    begins: _Begins = []
+    if resolution.run is not None:
+        found = runs(connection, revision, resolution.run.experiment)
+        begins = [(run.run, run.begin) for run in found if run.begin is not None]
+    starts, ends = _boundaries(resolution)
+    return [
+        *_beyond_configuration(resolution.configuration, deployment),
+        *_before_starts(starts, deployment, begins),
+        *_after_ends(ends, deployment, begins),
+    ]
+
+
+def _boundaries(resolution: Resolution) -> tuple[_Ends, _Ends]:
+    """Return the panels whose versions of a kind begin, and end, at an instant."""
+    starts: _Ends = defaultdict(list)
+    ends: _Ends = defaultdict(list)
+    for panel in resolution.panels:
+        for constants in panel.constants:
+            for instant, found in ((constants.valid_from, starts), (constants.valid_to, ends)):
+                if instant is not None:
+                    found[constants.kind, parse_instant(instant)].append(panel.panel)
+    return starts, ends
+
+
+def _beyond_configuration(found: ConfigurationFacts | None, deployment: Deployment) -> Iterator[str]:
+    if found is None:
+        return
+    if deployment.first_run < found.first_run:
+        yield (
+            f"runs {deployment.runs} begin before run {found.first_run}, the first for which these panels"
+            f" are configured as {found.source}"
+        )
+    if found.last_run is not None and not _ends_by(deployment, found.last_run):
+        yield (
+            f"runs {deployment.runs} go on after run {found.last_run}, the last for which these panels"
+            f" are configured as {found.source}"
+        )
+
+
+def _ends_by(deployment: Deployment, run: int) -> bool:
+    return deployment.last_run is not None and deployment.last_run <= run
+
+
+def _before_starts(starts: _Ends, deployment: Deployment, begins: _Begins) -> Iterator[str]:
+    for (kind, start), panels in sorted(starts.items()):
+        early = [run for run, begin in begins if begin < start and _contains(deployment, run)]
+        if early:
+            yield (
+                f"of runs {deployment.runs} run {max(early)} began before {start}, from when this {kind} of"
+                f" {shortened(panels)} is valid"
+            )
+
+
+def _after_ends(ends: _Ends, deployment: Deployment, begins: _Begins) -> Iterator[str]:
+    for (kind, end), panels in sorted(ends.items()):
+        late = [run for run, begin in begins if begin >= end and _contains(deployment, run)]
+        in_time = [run for run, begin in begins if begin < end]
+        if late:
+            yield (
+                f"of runs {deployment.runs} run {min(late)} began after {end}, when this {kind} of"
+                f" {shortened(panels)} is no longer valid"
+            )
+        elif not in_time or not _ends_by(deployment, max(in_time)):
+            yield (
+                f"this {kind} of {shortened(panels)} is valid until {end}, and no registered run tells whether"
+                f" runs {deployment.runs} end before"
+            )
+
+
+def _contains(deployment: Deployment, run: int) -> bool:
+    return deployment.first_run <= run and (deployment.last_run is None or run <= deployment.last_run)
