@@ -25,7 +25,7 @@ from registry.detectors import DetectorType, Kind, Zero
 from registry.errors import ArrayError, UnavailableError
 from registry.records import CheckedFile, PixelDifference, Statistics
 
-_LARGEST_HEADER = 65_536
+LARGEST_HEADER = 65_536
 # What numpy, and Python's tokenizer and evaluator below it, raise over a header that is none.
 _DAMAGED = (
     ArithmeticError,
@@ -96,7 +96,7 @@ def _read_bounded(path: Path, payload: int) -> bytes:
         if not path.is_file():
             raise ArrayError(f"there is no file {str(path)!r}", path=str(path))
         with path.open("rb") as file:
-            return file.read(payload + _LARGEST_HEADER + 1)
+            return file.read(payload + LARGEST_HEADER + 1)
     except OSError as error:
         raise UnavailableError(f"{str(path)!r} cannot be read: {error.strerror}", path=str(path)) from None
 
@@ -121,7 +121,7 @@ def payload_start(header: bytes, size: int, path: Path, shape: tuple[int, ...], 
     ArrayError
         The header is none or of another layout, or the payload has another size.
     """
-    found_shape, fortran, found_dtype, start = _read_header(header, path)
+    found_shape, fortran, found_dtype, start = read_header(header, path)
     name = repr(str(path))
     wanted = np.dtype(dtype)
     if found_dtype.hasobject:
@@ -153,8 +153,15 @@ def payload_start(header: bytes, size: int, path: Path, shape: tuple[int, ...], 
     return start
 
 
-def _read_header(content: bytes, path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
-    stream = io.BytesIO(content[:_LARGEST_HEADER])
+def read_header(content: bytes, path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    """Return shape, whether in Fortran order, dtype, and where the payload begins, from the first bytes of a file.
+
+    Raises
+    ------
+    ArrayError
+        They are no header of a ``.npy`` file.
+    """
+    stream = io.BytesIO(content[:LARGEST_HEADER])
     readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
     try:
         version = npy.read_magic(stream)

@@ -33,7 +33,7 @@ def arriving(target: Path) -> Iterator[Path]:
     sync_folder(target.parent)
 
 
-def write_steadily(file: BinaryIO, piece: bytes | memoryview) -> None:
+def write_steadily(file: BinaryIO, piece: bytes | bytearray | memoryview) -> None:
     """Write the next bytes of a large file, and let the disk begin with them: the final sync has less to wait for."""
     view = memoryview(piece)
     before = file.tell()

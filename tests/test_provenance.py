@@ -265,7 +265,10 @@ DAMAGED: dict[str, tuple[Callable[[Values], object], str]] = {
     "a checksum that is a path": (put("outputs", 0, "sha256", value="../" * 21 + "x"), "matching regex"),
     "an output elsewhere": (put("outputs", 0, "path", value="../pixel_gain.npy"), "matching regex"),
     "an output of an absolute path": (put("outputs", 0, "path", value="/etc/passwd"), "matching regex"),
-    "an output in a folder of folders": (put("outputs", 0, "path", value="a/b/pixel_gain.npy"), "matching regex"),
+    "an output in a folder of folders": (
+        put("outputs", 0, "path", value="a/b/pixel_gain.npy"),
+        "matching regex",
+    ),
     "an output beside the folder": (put("outputs", 0, "path", value="a/../pixel_gain.npy"), "matching regex"),
     "an output in the folder above": (put("outputs", 0, "path", value="../pixel_gain.npy"), "matching regex"),
     "an output that is the folder above": (put("outputs", 0, "path", value=".."), "matching regex"),

@@ -310,14 +310,18 @@ class Registry:
     def identify(self, path: str | Path, *, as_of: AsOf = None) -> Identity:
         """Return which constants, versions or exports a file is, by its content.
 
+        An array in one of the formats that are exported is also known by the values of its panels, whoever wrote it.
+
         Raises
         ------
         NotFoundError
             The registry does not know the file's content.
+        ArrayError
+            The file is meant as an array, and is cut, damaged or contradicts itself.
         """
-        from registry.api import integrity
+        from registry.api import identifying
 
-        return integrity.identify(self._backend, Path(path), as_of)
+        return identifying.identify(self._backend, Path(path), as_of)
 
     def verify(self, *, progress: Progress = silent) -> Verification:
         """Compute every stored file's checksum, follow every reference, check the schema; repair nothing."""

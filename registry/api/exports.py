@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from registry.authorship import Signature, sign, working_folder
 from registry.errors import RequestError, UnavailableError
 from registry.exporters import npy
 from registry.exporters.assembly import assemblies
-from registry.exporters.formats import Format, format_of, make, placed, saying_runs
+from registry.exporters.formats import Format, format_of, make, placed, saying_runs, software_of
 from registry.exporters.layout import Target
 from registry.exporters.placing import placing
 from registry.identifiers import is_dataset, parse_source
@@ -70,12 +70,13 @@ class ExportRequest:
 
 @dataclass(frozen=True, slots=True)
 class _Resolved:
-    """The answer, the registry's revision that gave it, and for which runs it is going to be read."""
+    """The answer, the registry's revision that gave it, for which runs it is read, what software it needs."""
 
     answer: Answer
     registry: RegistryStamp
     deployment: Deployment | None = None
     warnings: tuple[str, ...] = ()
+    software: Mapping[str, str] = field(default_factory=dict)
 
 
 def constants(backend: Backend, request: ExportRequest) -> DetectorConstants:
@@ -135,7 +136,7 @@ def _resolve(backend: Backend, request: ExportRequest, made_as: Format | None) -
     stamp = RegistryStamp(
         backend.database.registry_id, view.revision, None if moment is None else str(moment)
     )
-    return _Resolved(answer, stamp, deployment, warnings)
+    return _Resolved(answer, stamp, deployment, warnings, software_of(made_as) if made_as else {})
 
 
 def _deployment(request: ExportRequest, resolution: Resolution, *, with_runs: bool) -> Deployment | None:
@@ -143,7 +144,8 @@ def _deployment(request: ExportRequest, resolution: Resolution, *, with_runs: bo
     if not with_runs:
         if request.first_run is not None or request.last_run is not None:
             raise RequestError(
-                f"files of the format {request.format} are not by runs; known to be: {', '.join(saying_runs())}"
+                f"files of the format {request.format} do not say for which runs they are; those of"
+                f" {' and '.join(saying_runs())} do"
             )
         return None
     first = request.first_run
@@ -172,6 +174,7 @@ def _draft(backend: Backend, request: ExportRequest, resolved: _Resolved, signat
             "python": platform.python_version(),
             "numpy": np.__version__,
             "sqlalchemy": sa.__version__,
+            **resolved.software,
         },
         registry=resolved.registry,
         request=Request(

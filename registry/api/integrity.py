@@ -1,4 +1,4 @@
-"""Do the bytes still match? The whole registry, or one export; and: which file is this?"""
+"""Do the bytes still match? The whole registry, or one export."""
 
 from __future__ import annotations
 
@@ -26,11 +26,12 @@ from registry.identifiers import shown
 from registry.lookup import contents
 from registry.lookup.deployments import outlived
 from registry.lookup.resolution import Question, resolve
-from registry.lookup.revisions import AsOf, newest_revision, recorded_at, revision_as_of
+from registry.lookup.revisions import newest_revision, recorded_at, revision_as_of
 from registry.progress import Progress
 from registry.provenance import Document
 from registry.provenance.document import Companion, Output
-from registry.records import Identity, Problem, Verification
+from registry.reading import checksum
+from registry.records import Problem, Verification
 from registry.registration.constants import manifest
 from registry.settings import find_settings
 from registry.store import ContentStore
@@ -164,7 +165,7 @@ def _file_problems(folder: Path, document: Document) -> Iterator[Problem]:
 
 def _file_problem(path: Path, sha256: str | None) -> str | None:
     try:
-        return None if _digest(path) == sha256 else "the bytes are not those that were written"
+        return None if checksum(path) == sha256 else "the bytes are not those that were written"
     except NotFoundError:
         return "the file is missing"
     except RegistryError as error:
@@ -206,35 +207,3 @@ def _named(backend: Backend, view: View, as_of: str) -> int:
         return revision_as_of(view.connection, as_of, backend.timezone)
     except RegistryError:
         return 0
-
-
-def identify(backend: Backend, path: Path, as_of: AsOf) -> Identity:
-    """Return what the registry knows of the file; see `Registry.identify`."""
-    sha256 = _digest(path)
-    with backend.view(as_of) as view:
-        inputs = tuple(contents.inputs_with(view.connection, sha256, view.revision))
-        exports = tuple(
-            each for each in contents.exports_with(view.connection, sha256) if each.revision <= view.revision
-        )
-        converted = tuple(contents.versions_converted_from(view.connection, sha256, view.revision))
-    if not inputs and not exports and not converted:
-        raise NotFoundError(
-            f"{str(path)!r} (sha256 {sha256}) is neither a registered file nor a recorded export",
-            sha256=sha256,
-        )
-    return Identity(str(path), sha256, inputs, exports, converted)
-
-
-def _digest(path: Path) -> str:
-    name = repr(str(path))
-    try:
-        if path.exists() and not (path.is_file() or path.is_dir()):
-            raise RequestError(f"{name} is no regular file")
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        raise NotFoundError(f"there is no file {name}") from None
-    except IsADirectoryError:
-        raise RequestError(f"{name} is a folder, not a file") from None
-    except OSError as error:
-        raise UnavailableError(f"{name} cannot be read: {error.strerror}") from None

@@ -20,7 +20,7 @@ from registry.errors import (
     UnavailableError,
 )
 from registry.exporters.assembly import Assembly, assemblies
-from registry.exporters.formats import Format, format_of, make, placed
+from registry.exporters.formats import Format, format_of, make, placed, software_of
 from registry.exporters.layout import Layout, Target, Written
 from registry.exporters.placing import placing
 from registry.identifiers import join_detector_id, shown
@@ -67,7 +67,7 @@ def replay(
     with placing(home, recipe.layout.names, journals=recipe.layout.journals, force=force) as hidden:
         written = recipe.make(Target(hidden, home), progress)
         for what, made, said in written.against(document):
-            _refuse_difference(what, made, said)
+            _refuse_difference(what, made, said, recipe.otherwise)
         (hidden / recipe.layout.document).write_bytes(content)
     return Export(
         revision=document.registry.revision,
@@ -87,6 +87,16 @@ class Recipe:
     layout: Layout
     draft: Document
     assemblies: list[Assembly]
+
+    @property
+    def otherwise(self) -> str:
+        """Why other bytes may come out than once did: the document was changed, if not the software was."""
+        others = [
+            f"{name} {now} writes otherwise than {self.draft.software.get(name)} did"
+            for name, now in software_of(self.made_as).items()
+            if now != self.draft.software.get(name)
+        ]
+        return " or ".join(["the document was changed", *others])
 
     def make(self, target: Target, progress: Progress = silent) -> Written:
         """Make its files."""
@@ -196,16 +206,16 @@ def _refuse_other_outputs(document: Document, made: list[Assembly], layout: Layo
         raise DocumentError("the files that it says are beside the arrays are not those of its format")
 
 
-def _refuse_difference(what: str, made: Output | Companion, said: Output | Companion) -> None:
+def _refuse_difference(what: str, made: Output | Companion, said: Output | Companion, otherwise: str) -> None:
     if made.sha256 != said.sha256:
         raise CorruptionError(
             f"{what} made from the document has sha256 {made.sha256}, the document says {said.sha256}:"
-            " the document was changed",
+            f" {otherwise}",
             sha256=said.sha256,
         )
     if made.size != said.size:
         raise CorruptionError(
             f"{what} made from the document has {made.size} bytes, the document says {said.size}:"
-            " the document was changed",
+            f" {otherwise}",
             sha256=said.sha256,
         )

@@ -5,7 +5,7 @@ The registry itself is imported inside the verbs, so that ``calreg --help`` is q
 
 from __future__ import annotations
 
-from registry.cli import comparing, demo, exports, maintenance, panels, runs, versions
+from registry.cli import comparing, demo, exports, identifying, maintenance, panels, runs, versions
 from registry.cli.application import RegistryGroup, global_options, new_group
 
 __all__ = ["app", "main"]
@@ -23,7 +23,7 @@ app.add_typer(runs.run, name="run")
 app.add_typer(runs.detector, name="detector")
 app.command("export")(exports.export)
 app.add_typer(exports.provenance, name="provenance")
-app.command("identify")(exports.identify)
+app.command("identify")(identifying.identify)
 versions.version.command("diff")(comparing.diff_versions)
 app.command("diff")(comparing.diff)
 app.command("affected")(comparing.affected)

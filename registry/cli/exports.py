@@ -1,4 +1,4 @@
-"""``calreg export``, ``calreg identify`` and ``calreg provenance``."""
+"""``calreg export`` and ``calreg provenance``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from registry.provenance import Document
-    from registry.records import Export, Identity, Verification, Version
+    from registry.records import Export, Verification
 
 provenance = new_group(help="The document that explains an export.")
 
@@ -92,55 +92,6 @@ def _report_export(done: Export, *, as_json: bool) -> None:
         output.print_table(("type", "dtype", "shape", "path"), rows)
         output.print_text(f"provenance {done.provenance}, of {done.instant}, as of revision {done.revision}")
     output.remark(done.notes, done.warnings)
-
-
-def identify(
-    ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Any file.")],
-    as_of: AsOf = None,
-    timezone: Timezone = None,
-    json: Json = False,
-) -> None:
-    """Tell by its content what a file is.
-
-    Which constants and versions it stands in, or which export wrote it.
-    """
-    with registry_at(ctx, timezone) as registry:
-        found = registry.identify(file, as_of=as_of)
-    if json:
-        output.print_json(found)
-    else:
-        _print_identity(found)
-
-
-def _print_identity(found: Identity) -> None:
-    output.print_text(f"sha256 {found.sha256}")
-    for each in found.inputs:
-        output.print_text(f"{each.kind} of gain range {each.gain_range} in constants {each.constants}")
-        _print_stating(each.versions)
-    if found.converted:
-        output.print_text("the maker's file from which constants were converted")
-        _print_stating(found.converted)
-    for export_ in found.exports:
-        output.print_text(
-            f"{export_.type} of export {export_.export}, at {export_.instant}, as of revision {export_.revision}"
-        )
-        output.print_text(f"  written {export_.recorded_at} by {export_.author} to {export_.path}")
-        output.print_text(f"  detector {export_.detector_id}")
-
-
-def _print_stating(versions: Iterable[Version]) -> None:
-    rows = [
-        (
-            version.version,
-            version.panel,
-            version.alias,
-            version.valid_from,
-            f"withdrawn in {version.withdrawn_in}" if version.withdrawn_in else "",
-        )
-        for version in versions
-    ]
-    output.print_table(("version", "panel", "alias", "valid from", ""), rows, indent="  ")
 
 
 @provenance.command("show")

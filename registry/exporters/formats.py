@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
 from registry.errors import RequestError, UnavailableError
-from registry.exporters import npy, psana
+from registry.exporters import hdf5, lcls2, npy, psana
 from registry.exporters.assembly import Assembly
 from registry.exporters.layout import Layout, Target, Written
 from registry.identifiers import shown
@@ -43,7 +44,7 @@ class Format(Protocol):
         """Write all files but the document."""
 
 
-_FORMATS: dict[str, Format] = {each.NAME: each for each in (npy, psana)}
+_FORMATS: dict[str, Format] = {each.NAME: each for each in (npy, psana, lcls2, hdf5)}
 
 
 def format_of(name: str) -> Format:
@@ -62,6 +63,11 @@ def format_of(name: str) -> Format:
     if found.EXTRA is not None and find_spec(found.EXTRA) is None:
         raise UnavailableError(f"the format {name} needs {found.EXTRA}: pip install 'calreg[{name}]'")
     return found
+
+
+def software_of(made_as: Format) -> dict[str, str]:
+    """Return the version of the package on which the bytes of the files depend, beside this software's own."""
+    return {} if made_as.EXTRA is None else {made_as.EXTRA: version(made_as.EXTRA)}
 
 
 def saying_runs() -> list[str]:

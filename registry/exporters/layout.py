@@ -112,7 +112,7 @@ class Target:
 
 def write_arrays(
     names: Mapping[str, str],
-    pieces: Callable[[Assembly], Iterator[Piece]],
+    pieces: Callable[[Assembly, Advance], Iterator[Piece]],
     assemblies: Sequence[Assembly],
     target: Target,
     advance: Advance,
@@ -120,6 +120,13 @@ def write_arrays(
     """Write arrays side by side, a file each, streaming.
 
     A thread an array: reading, hashing and writing release the interpreter's lock.
+
+    Parameters
+    ----------
+    names
+        Of the files, by calibration type.
+    pieces
+        Makes the bytes of a file, one after the other, and calls `advance` after every part of the array.
 
     Raises
     ------
@@ -130,9 +137,8 @@ def write_arrays(
     def write(assembly: Assembly) -> Output:
         name = names[assembly.kind.calibration_type]
         with target.file(name) as file:
-            for piece in pieces(assembly):
+            for piece in pieces(assembly, advance):
                 file.write(piece)
-                advance()
         return assembly.output(path=name, sha256=file.sha256, size=file.size)
 
     with ThreadPoolExecutor(len(assemblies)) as pool:

@@ -28,7 +28,7 @@ def write(draft: Document, assemblies: Sequence[Assembly], target: Target, advan
     return Written(write_arrays(layout(draft).arrays, pieces, assemblies, target, advance))
 
 
-def pieces(assembly: Assembly) -> Iterator[bytes | memoryview]:
+def pieces(assembly: Assembly, advance: Advance) -> Iterator[bytes | memoryview]:
     """Make the bytes of the file, one after the other: the header, then every panel's payload.
 
     Raises
@@ -39,6 +39,7 @@ def pieces(assembly: Assembly) -> Iterator[bytes | memoryview]:
     yield _header(assembly)
     for part in assembly.parts():
         yield part.payload
+        advance()
 
 
 def _header(assembly: Assembly) -> bytes:

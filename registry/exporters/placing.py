@@ -48,7 +48,8 @@ def placing(
             raise
     except OSError as error:
         place = error.filename or folder
-        raise UnavailableError(f"{place} cannot be written: {error.strerror}", path=str(place)) from None
+        reason = error.strerror or " ".join(str(error).split())  # HDF5 has no strerror of its own
+        raise UnavailableError(f"{place} cannot be written: {reason}", path=str(place)) from None
 
 
 def _refuse_taken(folder: Path, names: Sequence[str], *, force: bool) -> None:

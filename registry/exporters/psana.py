@@ -15,7 +15,7 @@ from registry.errors import RequestError
 from registry.exporters import text
 from registry.exporters.assembly import Assembly
 from registry.exporters.calibration_folder import LARGEST_RUN, history_line, warnings_of
-from registry.exporters.layout import Layout, Target, Written, write_arrays
+from registry.exporters.layout import Layout, Piece, Target, Written, write_arrays
 from registry.identifiers import parse_source
 from registry.progress import Advance
 from registry.provenance.document import Deployment, Document, InputConstants, InputPanel
@@ -71,7 +71,7 @@ def write(draft: Document, assemblies: Sequence[Assembly], target: Target, advan
     return Written(outputs, warnings=tuple(warnings))
 
 
-def _pieces(draft: Document, assembly: Assembly) -> Iterator[bytes]:
+def _pieces(draft: Document, assembly: Assembly, advance: Advance) -> Iterator[Piece]:
     stamps = {
         "HOST": draft.created_by.host,
         "WORK_DIR": draft.created_by.folder or "",
@@ -82,7 +82,8 @@ def _pieces(draft: Document, assembly: Assembly) -> Iterator[bytes]:
     dtype = assembly.output().dtype
     yield text.header(assembly.shape, dtype, list(_comments(draft, assembly)), stamps)
     for part in assembly.parts():
-        yield b"".join(text.lines(part.array))
+        yield from text.lines(part.array)
+        advance()
 
 
 def _comments(draft: Document, assembly: Assembly) -> Iterator[str]:

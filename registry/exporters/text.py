@@ -64,7 +64,7 @@ def _lines(rows: NDArray[Any]) -> bytes | bytearray:
     import orjson
 
     numbers = [orjson.dumps(row, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1] for row in rows]
-    text = bytearray(b"\n".join([*numbers, b""]))
+    text = bytearray(b"\n").join([*numbers, b""])
     characters = np.frombuffer(text, np.uint8)
     characters -= (characters == _COMMA).view(np.uint8) * np.uint8(_COMMA - _SPACE)
     if rows.dtype.kind != "f":

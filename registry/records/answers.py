@@ -95,14 +95,43 @@ class IdentifiedExport:
 
 
 @dataclass(frozen=True, slots=True)
+class IdentifiedPart:
+    """One panel's array of one gain range in an array that no recorded export wrote.
+
+    Attributes
+    ----------
+    type
+        The calibration type of the array, where the file says it.
+    position
+        Of the panel in the array.
+    inputs
+        The constants whose file has this payload; none: it is not registered.
+    """
+
+    type: str | None
+    gain_range: int
+    position: int
+    inputs: tuple[IdentifiedInput, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
-    """What the registry knows of a file, by its checksum; ``converted`` are the versions made from it."""
+    """What the registry knows of a file.
+
+    Attributes
+    ----------
+    inputs, exports, converted
+        By its checksum; ``converted`` are the versions made from it.
+    parts
+        By the values in it, where its checksum says nothing.
+    """
 
     path: str
     sha256: str
     inputs: tuple[IdentifiedInput, ...]
     exports: tuple[IdentifiedExport, ...]
     converted: tuple[Version, ...] = ()
+    parts: tuple[IdentifiedPart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,81 @@
+"""Which file is this? By its checksum, else by the values of the panels in it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy_format
+from numpy.typing import NDArray
+
+from registry.api.backend import Backend
+from registry.errors import NotFoundError
+from registry.exporters.recognising import arrays_in
+from registry.lookup import contents
+from registry.lookup.revisions import AsOf
+from registry.reading import checksum
+from registry.records import IdentifiedPart, Identity
+
+
+def identify(backend: Backend, path: Path, as_of: AsOf) -> Identity:
+    """Return what the registry knows of the file; see `Registry.identify`."""
+    sha256 = checksum(path)
+    with backend.view(as_of) as view:
+        revision = view.revision
+        inputs = tuple(contents.inputs_with(view.connection, sha256, revision))
+        found = contents.exports_with(view.connection, sha256)
+        converted = tuple(contents.versions_converted_from(view.connection, sha256, revision))
+    exports = tuple(each for each in found if each.revision <= revision)
+    if inputs or exports or converted:
+        return Identity(str(path), sha256, inputs, exports, converted)
+    parts = _parts(backend, path, revision)
+    if not any(part.inputs for part in parts):
+        what = ", and no panel of the array in it is registered" if parts else ""
+        raise NotFoundError(
+            f"{str(path)!r} (sha256 {sha256}) is neither a registered file nor a recorded export{what}",
+            sha256=sha256,
+        )
+    return Identity(str(path), sha256, (), (), parts=parts)
+
+
+def _parts(backend: Backend, path: Path, revision: int) -> tuple[IdentifiedPart, ...]:
+    with arrays_in(path) as arrays:  # no transaction is open while a large file is read
+        read = [
+            (array.name, *divmod(index, array.shape[1]), tuple(_checksums(part)))
+            for array in arrays
+            for index, part in enumerate(array.parts)
+        ]
+    with backend.view(revision) as view:
+        known = {
+            sha256: contents.inputs_with(view.connection, sha256, revision)
+            for sha256 in dict.fromkeys(sha256 for *_, checksums in read for sha256 in checksums)
+        }
+    return tuple(
+        IdentifiedPart(
+            name, gain_range, position, tuple(each for sha256 in checksums for each in known[sha256])
+        )
+        for name, gain_range, position, checksums in read
+    )
+
+
+def _checksums(part: NDArray[Any]) -> Iterator[str]:
+    """Return the checksums of the files as which numpy saves an array: today, and before version 1.14."""
+    payload = np.ascontiguousarray(part)
+    for header in _headers(payload):
+        digest = hashlib.sha256(header)
+        digest.update(payload.data)
+        yield digest.hexdigest()
+
+
+def _headers(array: NDArray[Any]) -> Iterator[bytes]:
+    stream = io.BytesIO()
+    npy_format.write_array_header_1_0(stream, npy_format.header_data_from_array_1_0(array))
+    header = stream.getvalue()
+    yield header
+    text = header[10:].rstrip()
+    blanks = 16 - (10 + len(text) + 1) % 16
+    yield header[:8] + (len(text) + blanks + 1).to_bytes(2, "little") + text + b" " * blanks + b"\n"

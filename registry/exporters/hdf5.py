@@ -1,0 +1,158 @@
+"""One HDF5 file: a dataset for every array, the panel Ids as the scale of its panel axis, and the provenance inside.
+
+The file says no times of its own, so that the same answer makes the same bytes with the same HDF5 library.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from registry import detectors
+from registry.errors import ArrayError, UnavailableError
+from registry.exporters.assembly import Assembly
+from registry.exporters.layout import Layout, Target, Written
+from registry.identifiers import shown
+from registry.progress import Advance
+from registry.provenance import encode
+from registry.provenance.document import Document, Output
+
+if TYPE_CHECKING:
+    import h5py
+
+NAME = "hdf5"
+SAYS_RUNS = False
+EXTRA = "h5py"
+
+FILE_NAME = "constants.h5"
+AXES = ("gain range", "panel", "row", "column")
+MAGIC = b"\x89HDF\r\n\x1a\n"
+_PIECE = 1 << 20
+_DAMAGED = (OSError, RuntimeError, KeyError, ValueError, TypeError)  # what h5py raises over a damaged file
+
+
+def layout(draft: Document) -> Layout:
+    """Return the names of the files: all arrays are in one."""
+    return Layout(arrays=dict.fromkeys(draft.resolution.types, FILE_NAME))
+
+
+def write(draft: Document, assemblies: Sequence[Assembly], target: Target, advance: Advance) -> Written:
+    """Write the arrays; the document inside has the checksums of their payloads, not of the file."""
+    import h5py
+
+    with _place(target) as path:
+        # Datasets are laid out as since HDF5 1.8, which every reader in use knows.
+        with h5py.File(path, "w", libver=("v108", "v108"), track_order=True) as file:
+            panels = _write_panels(file, [panel.panel for panel in draft.resolution.panels])
+            held = tuple(_write_array(file, panels, assembly, advance) for assembly in assemblies)
+            file.attrs["provenance"] = encode(replace(draft, outputs=held)).decode()
+        digest, size = hashlib.sha256(), 0
+        with path.open("rb") as written:
+            while piece := written.read(_PIECE):
+                digest.update(piece)
+                size += len(piece)
+    sha256 = digest.hexdigest()
+    return Written(tuple(assembly.output(FILE_NAME, sha256, size) for assembly in assemblies))
+
+
+@contextmanager
+def _place(target: Target) -> Iterator[Path]:
+    """Return where to write: HDF5 needs a file, even where only its checksum is wanted."""
+    if target.folder is not None:
+        yield target.path(FILE_NAME)
+        return
+    with tempfile.TemporaryDirectory(prefix="calreg-") as folder:
+        yield Path(folder) / FILE_NAME
+
+
+def _write_panels(file: h5py.File, panels: list[str]) -> h5py.Dataset:
+    import h5py
+
+    longest = max(map(len, panels))
+    scale = file.create_dataset("panels", data=panels, dtype=h5py.string_dtype("ascii", longest))
+    scale.make_scale("panel Id")
+    return scale
+
+
+def _write_array(file: h5py.File, panels: h5py.Dataset, assembly: Assembly, advance: Advance) -> Output:
+    """Write one array and return what the document in the file says of it."""
+    kind = assembly.kind
+    dataset = file.create_dataset(kind.calibration_type, assembly.shape, kind.dtype)
+    dataset.attrs["units"] = kind.unit
+    for axis, label in enumerate(AXES):
+        dataset.dims[axis].label = label
+    dataset.dims[1].attach_scale(panels)
+    digest = hashlib.sha256()
+    for part in assembly.parts():
+        dataset[part.gain_range, part.panel] = part.array
+        digest.update(part.array.data)
+        advance()
+    return assembly.output(sha256=digest.hexdigest(), size=dataset.nbytes)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[dict[str, h5py.Dataset]]:
+    """Open a file from anywhere; return its arrays that bear the name of a calibration type.
+
+    Only what lies in the file itself is read: no links, no data in other files.
+
+    Raises
+    ------
+    ArrayError
+        It is no HDF5 file, or a damaged one.
+    UnavailableError
+        h5py is not installed.
+    """
+    try:
+        import h5py
+    except ImportError:
+        raise UnavailableError(
+            f"{str(path)!r} is HDF5, which needs h5py: pip install 'calreg[hdf5]'"
+        ) from None
+    with _damage_named(repr(str(path))):
+        file = h5py.File(path, "r")
+    with file:
+        with _damage_named(repr(str(path))):
+            names = {kind.calibration_type for each in detectors.TYPES.values() for kind in each.kinds}
+            found = {name: file[name] for name in sorted(names) if _is_own_array(file, name)}
+        yield found
+
+
+def _is_own_array(file: h5py.File, name: str) -> bool:
+    import h5py
+
+    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+        return False
+    held = file[name]
+    return isinstance(held, h5py.Dataset) and not (held.is_virtual or held.external or held.chunks)
+
+
+def parts(dataset: h5py.Dataset, name: str) -> Iterator[NDArray[Any]]:
+    """Read an array (gain range, panel, row, column) by its last two axes.
+
+    Raises
+    ------
+    ArrayError
+        It cannot be read.
+    """
+    for gain_range in range(dataset.shape[0]):
+        for panel in range(dataset.shape[1]):
+            with _damage_named(name):
+                part = dataset[gain_range, panel]
+            yield part
+
+
+@contextmanager
+def _damage_named(name: str) -> Iterator[None]:
+    try:
+        yield
+    except _DAMAGED as error:
+        reason = " ".join(str(error).split())
+        raise ArrayError(f"{name} is no HDF5 file that can be read: {shown(reason)}") from None

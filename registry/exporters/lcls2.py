@@ -1,0 +1,85 @@
+"""Arrays as ``.npy``, each with the JSON that the newer data system keeps beside an array in its database.
+
+What the registry does not know (``shortname``: a number that the newer system gives) is null.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from registry.exporters import npy
+from registry.exporters.assembly import Assembly
+from registry.exporters.layout import Layout, Target, Written
+from registry.instants import Instant, parse_instant
+from registry.progress import Advance
+from registry.provenance.document import Companion, Document, Output
+
+NAME = "lcls2"
+SAYS_RUNS = True
+EXTRA = None
+
+
+def layout(draft: Document) -> Layout:
+    """Return the names of the files, two a calibration type."""
+    arrays = npy.layout(draft).arrays
+    return Layout(arrays=arrays, companions=tuple(f"{name}.json" for name in arrays))
+
+
+def write(draft: Document, assemblies: Sequence[Assembly], target: Target, advance: Advance) -> Written:
+    """Write the arrays and their side files."""
+    written = npy.write(draft, assemblies, target, advance)
+    document = replace(draft, outputs=written.outputs)
+    pairs = zip(layout(draft).companions, written.outputs, strict=True)
+    return Written(written.outputs, tuple(_companion(document, *pair, target) for pair in pairs))
+
+
+def _companion(document: Document, name: str, output: Output, target: Target) -> Companion:
+    with target.file(name) as file:
+        file.write(json.dumps(_fields(document, output), indent=2).encode() + b"\n")
+    return Companion(name, file.sha256, file.size)
+
+
+def _fields(document: Document, output: Output) -> dict[str, Any]:
+    """Return the side file's fields. The document in it names the arrays' files, and no side file."""
+    answered, deployment = document.resolution, document.deployment
+    run = answered.run.run if answered.run else None
+    name = f"{answered.detector_type}_{answered.detector_id}"
+    return {
+        "experiment": answered.run.experiment if answered.run else None,
+        "run": run,
+        "run_beg": deployment.first_run if deployment else None,
+        "run_end": deployment and ("end" if deployment.last_run is None else deployment.last_run),
+        "run_orig": run,
+        "detector": name,
+        "detname": deployment.source if deployment else None,
+        "longname": name,
+        "shortname": None,
+        "dettype": answered.detector_type,
+        "ctype": output.type,
+        "dtype": output.dtype,
+        **_times(parse_instant(answered.instant)),
+        "version": f"calreg {document.software.get('calreg', '')}",
+        "comment": f"registry {document.registry.id}, revision {document.registry.revision}",
+        "iofname": output.path,
+        "extpars": {"provenance": msgspec.to_builtins(document)},
+        "segment_ids": [panel.panel for panel in answered.panels],
+        "segment_inds": [panel.position for panel in answered.panels],
+        "shape_as_daq": list(output.shape[1:]),
+    }
+
+
+def _times(instant: Instant) -> dict[str, Any]:
+    """Return the instant of which the constants are, in UTC."""
+    moment = instant.datetime
+    stamp = f"{moment:%Y%m%d%H%M%S}"
+    return {
+        "time_sec": int(moment.timestamp()),
+        "time_stamp": f"{moment:%Y-%m-%dT%H:%M:%S%z}",
+        "tsshort": stamp,
+        "tstamp_orig": stamp,
+    }

@@ -1,0 +1,102 @@
+"""Arrays in a file from anywhere, in any of the formats that are written: what they are, and their parts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from registry import detectors
+from registry.arrays import LARGEST_HEADER, read_header
+from registry.errors import ArrayError
+from registry.exporters import hdf5
+from registry.exporters.text_reading import ArrayText
+from registry.reading import opened
+
+_NPY = b"\x93NUMPY"
+
+
+@dataclass(frozen=True, slots=True)
+class FoundArray:
+    """An array of the shape of an export, (gain range, panel, row, column).
+
+    Attributes
+    ----------
+    name
+        Its calibration type, as far as the file says.
+    parts
+        Reads the panels' arrays, (row, column), by gain range and then by panel: once.
+    """
+
+    name: str | None
+    shape: tuple[int, ...]
+    parts: Iterator[NDArray[Any]]
+
+
+@contextmanager
+def arrays_in(path: Path) -> Iterator[list[FoundArray]]:
+    """Open a file; return its arrays, none where it is of no format that calreg writes arrays in.
+
+    Memory stays in proportion to one panel, whatever a file claims.
+
+    Raises
+    ------
+    ArrayError
+        The file is meant as one of these formats, and is cut, damaged or contradicts itself: at once, or when the
+        parts are read.
+    UnavailableError
+        It is HDF5, and h5py is not installed.
+    """
+    name = repr(str(path))
+    with opened(path, "an array", ArrayError) as file:
+        start = file.read(LARGEST_HEADER)
+        file.seek(0)
+        if start.startswith(_NPY):
+            shape, fortran, dtype, begin = read_header(start, path)
+            file.seek(begin)
+            legal = not fortran and _is_export(shape, dtype)
+            yield [FoundArray(None, shape, _payload(file, shape, dtype, name))] if legal else []
+        elif start.startswith(hdf5.MAGIC) or path.suffix in (".h5", ".hdf5"):
+            with hdf5.opened(path) as datasets:
+                yield [
+                    FoundArray(kind, data.shape, hdf5.parts(data, name))
+                    for kind, data in datasets.items()
+                    if _is_export(data.shape, data.dtype)
+                ]
+        elif path.suffix == ".data" or any(b"\n# %s " % key in start for key in (b"SHAPE", b"DIM:0")):
+            array = ArrayText(file, name)
+            legal = _is_export(array.heading.shape, array.heading.dtype)
+            yield [FoundArray(None, array.heading.shape, array.parts())] if legal else []
+        else:
+            yield []
+
+
+def _is_export(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
+    """Tell whether some detector's array can look so."""
+    return (
+        len(shape) == 4
+        and shape[1] > 0
+        and any(
+            shape == each.array_shape(shape[1]) and dtype in {np.dtype(kind.dtype) for kind in each.kinds}
+            for each in detectors.TYPES.values()
+        )
+    )
+
+
+def _payload(
+    file: BinaryIO, shape: tuple[int, ...], dtype: np.dtype[Any], name: str
+) -> Iterator[NDArray[Any]]:
+    size = math.prod(shape[2:]) * dtype.itemsize
+    for _ in range(shape[0] * shape[1]):
+        content = file.read(size)
+        if len(content) < size:
+            raise ArrayError(f"{name} is cut short: its header says {shape}")
+        yield np.frombuffer(content, dtype).reshape(shape[2:])
+    if file.read(1):
+        raise ArrayError(f"{name} has bytes after its array")
