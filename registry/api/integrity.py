@@ -11,6 +11,7 @@ from pathlib import Path
 
 from registry import provenance
 from registry.api.backend import Backend, View, open_backend
+from registry.api.changed_files import CHANGED, where_changed
 from registry.api.replaying import recipe_of, store_of
 from registry.database import cautions
 from registry.errors import (
@@ -85,7 +86,12 @@ def verify_export(
         notes.append(f"the inputs were not checked: {error}")
     else:
         checked += len(_inputs(document))
-        problems += _input_problems(objects, document) or _making_problems(objects, document, path)
+        try:
+            problems += _input_problems(objects, document) or _making_problems(objects, document, path)
+            changed = {problem.path for problem in problems if problem.problem == CHANGED}
+            notes += where_changed(document, Path(path), objects, changed) if changed else []
+        except UnavailableError as error:
+            notes.append(f"the arrays were not made again: {error}")
     try:
         with _registry_of(document, database, store) as backend:
             checked += 1
@@ -133,12 +139,13 @@ def _making_problems(objects: ContentStore, document: Document, path: str | Path
     if any(output.path is None for output in document.outputs):
         return []  # said already, array by array
     try:
-        made = recipe_of(document, path, objects).make(Target())
+        recipe = recipe_of(document, path, objects)
     except RequestError as error:
         return [Problem(None, str(path), str(error))]
+    otherwise = f" ({recipe.other_software})" if recipe.other_software else ""
     return [
-        Problem(said.sha256, what, "the inputs make another array than the document says")
-        for what, again, said in made.against(document)
+        Problem(said.sha256, what, f"the inputs make another array than the document says{otherwise}")
+        for what, again, said in recipe.make(Target()).against(document)
         if again != said
     ]
 
@@ -165,7 +172,7 @@ def _file_problems(folder: Path, document: Document) -> Iterator[Problem]:
 
 def _file_problem(path: Path, sha256: str | None) -> str | None:
     try:
-        return None if checksum(path) == sha256 else "the bytes are not those that were written"
+        return None if checksum(path) == sha256 else CHANGED
     except NotFoundError:
         return "the file is missing"
     except RegistryError as error:

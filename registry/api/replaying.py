@@ -67,7 +67,7 @@ def replay(
     with placing(home, recipe.layout.names, journals=recipe.layout.journals, force=force) as hidden:
         written = recipe.make(Target(hidden, home), progress)
         for what, made, said in written.against(document):
-            _refuse_difference(what, made, said, recipe.otherwise)
+            _refuse_difference(what, made, said, recipe.other_software or "the document was changed")
         (hidden / recipe.layout.document).write_bytes(content)
     return Export(
         revision=document.registry.revision,
@@ -89,14 +89,14 @@ class Recipe:
     assemblies: list[Assembly]
 
     @property
-    def otherwise(self) -> str:
-        """Why other bytes may come out than once did: the document was changed, if not the software was."""
-        others = [
-            f"{name} {now} writes otherwise than {self.draft.software.get(name)} did"
-            for name, now in software_of(self.made_as).items()
-            if now != self.draft.software.get(name)
-        ]
-        return " or ".join(["the document was changed", *others])
+    def other_software(self) -> str:
+        """What writes now that did not write then, and may write other bytes; empty where it is the same."""
+        now, then = software_of(self.made_as), self.draft.software
+        return ", ".join(
+            f"{name} {version} writes otherwise than {shown(then.get(name, 'none'))} did"
+            for name, version in now.items()
+            if version != then.get(name)
+        )
 
     def make(self, target: Target, progress: Progress = silent) -> Written:
         """Make its files."""
