@@ -14,8 +14,6 @@ from registry.errors import CorruptionError, RequestError
 from registry.identifiers import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from registry.provenance import Document
     from registry.records import Export, Verification
 
