@@ -1,11 +1,15 @@
 """What tests are made of: panel Ids, and folders of real-sized arrays that are quick to make."""
 
+import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
+
+from registry import detectors
 
 PANEL_A = "170505-149520170815-3d00b0"
 PANEL_B = "170505-149520170815-3d00f7"
@@ -43,4 +47,21 @@ def panel_folder(folder: Path, seed: int = 0, kinds: Iterable[str] = ("gain", "o
     for kind in kinds:
         for gain_range in range(3):
             np.save(folder / f"g{gain_range}_{kind}.npy", panel_array(kind, gain_range, seed))
+    return folder
+
+
+def small_panels(patch: pytest.MonkeyPatch) -> None:
+    """Let the panels of a Jungfrau have 4 x 6 pixels: texts of whole exports are read in no time."""
+    small = dataclasses.replace(detectors.TYPES["jungfrau"], panel_shape=(4, 6))
+    patch.setitem(detectors.TYPES, "jungfrau", small)
+    patch.setattr(detectors, "JUNGFRAU", small)
+
+
+def small_folder(folder: Path, seed: int = 0, kinds: Iterable[str] = ("gain", "offset")) -> Path:
+    """Make a folder with the files of such a panel."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for kind in kinds:
+        for gain_range in range(3):
+            array = panel_array(kind, gain_range, seed)[:4, :6] * np.float32(1 + seed / 1000)
+            np.save(folder / f"g{gain_range}_{kind}.npy", array.astype(panel_array(kind, 0).dtype))
     return folder

@@ -24,6 +24,7 @@ from registry.exporters.formats import Format, format_of, make, placed, software
 from registry.exporters.layout import Layout, Target, Written
 from registry.exporters.placing import placing
 from registry.identifiers import join_detector_id, shown
+from registry.instants import parse_instant
 from registry.progress import Progress, silent
 from registry.provenance import Document
 from registry.provenance.document import Companion, Output
@@ -165,8 +166,9 @@ def _refuse_unwritten(document: Document) -> None:
 
 
 def _refuse_contradictions(document: Document) -> None:
-    """Refuse a detector Id or positions that are not those of the panels."""
+    """Refuse a detector Id or positions that are not those of the panels, and an instant that is none."""
     panels = document.resolution.panels
+    parse_instant(document.resolution.instant)
     if document.resolution.detector_id != join_detector_id([panel.panel for panel in panels]):
         raise DocumentError("its detector Id is not that of its panels")
     if [panel.position for panel in panels] != list(range(len(panels))):

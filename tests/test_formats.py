@@ -1,0 +1,374 @@
+"""Every format of exports: laid out as documented, verified, identified, and made again byte for byte."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import msgspec
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from registry import provenance
+from registry.api import Registry
+from registry.api.integrity import verify_export
+from registry.api.replaying import replay
+from registry.errors import (
+    ConflictError,
+    CorruptionError,
+    DocumentError,
+    RegistryError,
+    RequestError,
+    UnavailableError,
+)
+from registry.exporters import formats
+from tests.conftest import RegistryPlace
+from tests.making import PANEL_A, PANEL_B, small_folder, small_panels
+from tests.psana_readers import newer_reader, older_reader
+
+SOURCE = "XcsEndstation.0:Jungfrau.0"
+RUN = "exp=xcs1:run=12"
+BEGIN = "2020-01-01T00:00:00Z"
+FORMATS = ("npy", "psana", "lcls2", "hdf5")
+TYPES = {"pixel_gain": "gain", "pixel_offset": "offset"}
+NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    small_panels(monkeypatch)
+
+
+def filled(registry: Registry, folder: Path, panels: tuple[str, ...] = (PANEL_A, PANEL_B)) -> Registry:
+    """Let the registry know panels, the detector that they make, and a run."""
+    for seed, panel in enumerate(panels):
+        registry.panels.add(panel)
+        registry.versions.add(panel, small_folder(folder / panel, seed), valid_from="beginning")
+    registry.detectors.configure("xcs1", SOURCE, "_".join(panels), first_run=1)
+    registry.runs.add(RUN, begin=BEGIN)
+    return registry
+
+
+@pytest.fixture
+def known(sqlite_place: RegistryPlace, tmp_path: Path) -> Iterator[Registry]:
+    """A registry that knows two panels, on SQLite."""
+    with sqlite_place.open() as registry:
+        yield filled(registry, tmp_path / "arrays")
+
+
+def stacked(folder: Path, kind: str) -> NDArray[Any]:
+    """Stack the files with numpy: (gain range, panel, row, column)."""
+    panels = (PANEL_A, PANEL_B)
+    return np.array(
+        [
+            [np.load(folder / panel / f"g{gain_range}_{kind}.npy") for panel in panels]
+            for gain_range in range(3)
+        ]
+    )
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """Return the checksum of every file of a folder, of hidden ones too, but HISTORY, which says who deployed."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != "HISTORY"
+    }
+
+
+def arrays_of(form: str, paths: dict[str, Path]) -> dict[str, NDArray[Any]]:
+    """Read the exported arrays with readers of our own, or everybody's."""
+    if form == "psana":
+        return {name: newer_reader(path) for name, path in paths.items()}
+    if form == "hdf5":
+        with h5py.File(paths["pixel_gain"], "r") as file:
+            return {name: file[name][...] for name in paths}
+    return {name: np.load(path) for name, path in paths.items()}
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_format_holds_the_arrays_bit_for_bit_verifies_and_is_made_again(
+    place: RegistryPlace, tmp_path: Path, form: str
+) -> None:
+    with place.open() as registry:
+        filled(registry, tmp_path / "arrays")
+        done = registry.export(RUN, tmp_path / "out", format=form)
+        paths = {output.type: Path(output.path) for output in done.outputs}
+        for name, array in arrays_of(form, paths).items():
+            expected = stacked(tmp_path / "arrays", TYPES[name])
+            assert (array.dtype, array.shape) == (np.dtype("<f4"), (3, 2, 4, 6))
+            assert array.tobytes() == expected.tobytes()
+        for output in done.outputs:
+            assert hashlib.sha256(Path(output.path).read_bytes()).hexdigest() == output.sha256
+            assert Path(output.path).stat().st_size == output.size
+            assert output.type in [each.type for each in registry.identify(output.path).exports]
+        assert [each.type for each in registry.identify(done.provenance).exports] == ["provenance"]
+        assert done.recorded
+    found = verify_export(done.provenance, place.database, place.store)
+    assert (found.problems, found.notes) == ((), ())
+    again = replay(done.provenance, tmp_path / "again", NOWHERE, place.store)
+    assert contents(tmp_path / "again") == contents(tmp_path / "out")
+    assert Path(again.provenance).relative_to(tmp_path / "again") == Path(done.provenance).relative_to(
+        tmp_path / "out"
+    )
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_files_that_are_there_stay_unless_forced_and_a_refusal_leaves_nothing(
+    known: Registry, tmp_path: Path, form: str
+) -> None:
+    known.export(RUN, tmp_path / "out", format=form)
+    before = contents(tmp_path / "out")
+    with pytest.raises(ConflictError, match="already; --force replaces them"):
+        known.export(RUN, tmp_path / "out", format=form)
+    assert contents(tmp_path / "out") == before
+    known.versions.gap(PANEL_A, valid_from=BEGIN, comment="warm")
+    with pytest.raises(RegistryError):
+        known.export(RUN, tmp_path / "new", format=form)
+    assert not (tmp_path / "new").exists()
+    done = known.export(RUN, tmp_path / "out", format=form, as_of=6, force=True)
+    assert contents(tmp_path / "out").keys() == before.keys()
+    assert verify_export(done.provenance, NOWHERE, known._backend.store.root).problems == ()
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_changed_file_is_found_and_it_is_said_where_its_values_differ(
+    known: Registry, tmp_path: Path, form: str
+) -> None:
+    done = known.export(RUN, tmp_path / "out", format=form, types=["pixel_offset"])
+    path = Path(done.outputs[0].path)
+    change(path, form)
+    found = verify_export(done.provenance, NOWHERE, known._backend.store.root)
+    assert [(each.path, each.problem) for each in found.problems] == [
+        (str(path), "the bytes are not those that were written")
+    ]
+    assert found.notes[0] == f"'{path}': pixel_offset has other values in gain range 2 of panel 1"
+    replay(done.provenance, tmp_path / "again", NOWHERE, known._backend.store.root)
+
+
+def change(path: Path, form: str) -> None:
+    """Change the last value of an array."""
+    if form == "psana":
+        text = path.read_text().rstrip("\n")
+        path.write_text(text[: text.rindex(" ")] + " 51.5\n")
+    elif form == "hdf5":
+        with h5py.File(path, "r+") as file:
+            file["pixel_offset"][-1, -1, -1, -1] = 51.5
+    else:
+        content = path.read_bytes()
+        path.write_bytes(content[:-4] + np.float32(51.5).tobytes())
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_document_that_was_edited_makes_no_files(known: Registry, tmp_path: Path, form: str) -> None:
+    done = known.export(RUN, tmp_path / "out", format=form)
+    values = json.loads(Path(done.provenance).read_bytes())
+    edits: list[tuple[Callable[[Any], object], type[RegistryError]]] = [
+        (lambda each: each["outputs"][0].update(path="elsewhere"), DocumentError),
+        (lambda each: each["outputs"][0].update(path="../pixel_gain.npy"), DocumentError),
+        (lambda each: each["outputs"][1].update(sha256="0" * 64), CorruptionError),
+        (lambda each: each["outputs"][1].update(size=7), CorruptionError),
+        (lambda each: each.update(companions=[{"path": "x", "sha256": "0" * 64, "size": 1}]), DocumentError),
+        (lambda each: each["resolution"].update(instant="yesterday"), DocumentError),
+    ]
+    if form == "psana":
+        edits += [
+            (lambda each: each["deployment"].update(source="../../.0:Jungfrau.0"), DocumentError),
+            (lambda each: each["deployment"].update(first_run=13), DocumentError),
+            (lambda each: each["deployment"].update(last_run=10_000), DocumentError),
+            (lambda each: each.pop("deployment"), DocumentError),
+        ]
+    if form == "lcls2":
+        edits += [
+            (lambda each: each["companions"][0].update(sha256="0" * 64), CorruptionError),
+            (lambda each: each["companions"][1].update(path="pixel_gain.npy"), DocumentError),
+            (lambda each: each.pop("companions"), DocumentError),
+        ]
+    for edit, refusal in edits:
+        edited = json.loads(json.dumps(values))
+        edit(edited)
+        (tmp_path / "edited.json").write_text(json.dumps(edited))
+        with pytest.raises(refusal) as refused:
+            replay(tmp_path / "edited.json", tmp_path / "again", NOWHERE, known._backend.store.root)
+        assert type(refused.value) is refusal
+        assert not (tmp_path / "again").exists()
+        with contextlib.suppress(DocumentError):
+            assert verify_export(tmp_path / "edited.json", NOWHERE, known._backend.store.root).problems
+
+
+def test_dark_constants_are_exported_in_every_format_flags_as_integers(
+    known: Registry, tmp_path: Path
+) -> None:
+    kinds = ("pedestals", "rms", "status")
+    types = ["pedestals", "pixel_rms", "pixel_status"]
+    for seed, panel in enumerate((PANEL_A, PANEL_B)):
+        folder = small_folder(tmp_path / "dark" / panel, seed, kinds)
+        known.versions.add(panel, folder, valid_from="2019-12-31T00:00:00Z", kinds=kinds)
+    for form in FORMATS:
+        done = known.export(RUN, tmp_path / form, format=form, types=types)
+        paths = {output.type: Path(output.path) for output in done.outputs}
+        if form == "hdf5":
+            with h5py.File(paths["pedestals"], "r") as file:
+                found = {name: file[name][...] for name in types}
+        else:
+            found = {
+                name: newer_reader(path) if form == "psana" else np.load(path) for name, path in paths.items()
+            }
+        for name, kind in zip(types, kinds, strict=True):
+            assert found[name].tobytes() == stacked(tmp_path / "dark", kind).tobytes()
+            assert found[name].dtype == np.dtype("u8" if kind == "status" else "f4")
+        assert verify_export(done.provenance, NOWHERE, known._backend.store.root).problems == ()
+
+
+# --- HDF5
+
+
+def test_hdf5_shows_what_it_holds_units_axes_panels_and_provenance(
+    sqlite_place: RegistryPlace, tmp_path: Path
+) -> None:
+    panels = tuple(f"190408-181206-{number:x}" for number in range(1, 33))
+    with sqlite_place.open() as registry:
+        filled(registry, tmp_path / "arrays", panels)
+        done = registry.export(RUN, tmp_path / "out", format="hdf5")
+    assert [output.path for output in done.outputs] == [str(tmp_path / "out" / "constants.h5")] * 2
+    with h5py.File(tmp_path / "out" / "constants.h5", "r") as file:
+        assert list(file) == ["panels", "pixel_gain", "pixel_offset"]
+        assert [panel.decode() for panel in file["panels"]] == list(panels)
+        for name, unit in (("pixel_gain", "ADU/keV"), ("pixel_offset", "ADU")):
+            array = file[name]
+            assert (array.shape, array.dtype.str, array.chunks) == ((3, 32, 4, 6), "<f4", None)
+            assert array.attrs["units"] == unit
+            assert [axis.label for axis in array.dims] == ["gain range", "panel", "row", "column"]
+            assert array.dims[1][0] == file["panels"]
+        text = file.attrs["provenance"]
+        payloads = {name: hashlib.sha256(file[name][...].tobytes()).hexdigest() for name in TYPES}
+    assert len(text) > 64 << 10  # more than an attribute of an old layout takes
+    inside = msgspec.json.decode(text, type=provenance.Document)
+    beside = provenance.read(Path(done.provenance))
+    assert msgspec.structs.replace(inside, outputs=()) == msgspec.structs.replace(beside, outputs=())
+    assert {output.type: (output.path, output.sha256, output.size) for output in inside.outputs} == {
+        name: (None, payload, 3 * 32 * 4 * 6 * 4) for name, payload in payloads.items()
+    }
+    assert beside.software["h5py"] == h5py.__version__
+
+
+def test_without_h5py_the_refusal_says_what_to_install(
+    known: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = known.export(RUN, tmp_path / "out", format="hdf5")
+    shutil.copy(tmp_path / "out" / "constants.h5", tmp_path / "other.h5")
+    with h5py.File(tmp_path / "other.h5", "r+") as file:
+        file["pixel_gain"][0, 0, 0, 0] = 1
+    monkeypatch.setattr(formats, "find_spec", lambda _: None)
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    install = r"h5py: pip install 'calreg\[hdf5\]'"
+    with pytest.raises(UnavailableError, match=install) as refused:
+        known.export(RUN, tmp_path / "new", format="hdf5")
+    assert refused.value.code == 8
+    assert not (tmp_path / "new").exists()
+    with pytest.raises(UnavailableError, match=install):
+        replay(done.provenance, tmp_path / "new", NOWHERE, known._backend.store.root)
+    with pytest.raises(UnavailableError, match=install):
+        known.identify(tmp_path / "other.h5")
+    found = verify_export(done.provenance, NOWHERE, known._backend.store.root)
+    assert found.problems == ()
+    assert "the arrays were not made again: the format hdf5 needs h5py" in found.notes[0]
+
+
+def test_other_bytes_of_another_hdf5_library_are_not_blamed_on_the_document(
+    known: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = known.export(RUN, tmp_path / "out", format="hdf5")
+    monkeypatch.setattr(formats, "version", lambda _: "99.0")
+    replay(
+        done.provenance, tmp_path / "same", NOWHERE, known._backend.store.root
+    )  # the bytes decide, not the label
+    values = json.loads(Path(done.provenance).read_bytes())
+    for output in values["outputs"]:
+        output["sha256"] = "0" * 64
+    (tmp_path / "edited.json").write_text(json.dumps(values))
+    with pytest.raises(CorruptionError, match=rf"h5py 99\.0 writes otherwise than '{h5py.__version__}' did"):
+        replay(tmp_path / "edited.json", tmp_path / "again", NOWHERE, known._backend.store.root)
+
+
+# --- lcls2
+
+
+def test_the_side_files_of_lcls2_have_the_fields_of_its_database(known: Registry, tmp_path: Path) -> None:
+    done = known.export(RUN, tmp_path / "out", format="lcls2", last_run=20)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "pixel_gain.json",
+        "pixel_gain.npy",
+        "pixel_offset.json",
+        "pixel_offset.npy",
+        "provenance.json",
+    ]
+    beside = json.loads((tmp_path / "out" / "pixel_offset.json").read_bytes())
+    inside = beside.pop("extpars")["provenance"]
+    name = f"jungfrau_{PANEL_A}_{PANEL_B}"
+    registry_id = known.id
+    assert beside == {
+        "experiment": "xcs1",
+        "run": 12,
+        "run_beg": 12,
+        "run_end": 20,
+        "run_orig": 12,
+        "detector": name,
+        "detname": SOURCE,
+        "longname": name,
+        "shortname": None,
+        "dettype": "jungfrau",
+        "ctype": "pixel_offset",
+        "dtype": "float32",
+        "time_sec": 1577836800,
+        "time_stamp": "2020-01-01T00:00:00+0000",
+        "tsshort": "20200101000000",
+        "tstamp_orig": "20200101000000",
+        "version": "calreg 0.1.0",
+        "comment": f"registry {registry_id}, revision 6",
+        "iofname": "pixel_offset.npy",
+        "segment_ids": [PANEL_A, PANEL_B],
+        "segment_inds": [0, 1],
+        "shape_as_daq": [2, 4, 6],
+    }
+    document = json.loads(Path(done.provenance).read_bytes())
+    names = [companion["path"] for companion in document.pop("companions")]
+    assert names == ["pixel_gain.json", "pixel_offset.json"]
+    assert inside == document
+
+
+def test_a_detector_id_needs_no_runs_for_lcls2(known: Registry, tmp_path: Path) -> None:
+    known.export(PANEL_B, tmp_path / "out", at=BEGIN, format="lcls2", types=["pixel_gain"])
+    beside = json.loads((tmp_path / "out" / "pixel_gain.json").read_bytes())
+    unknown = ("experiment", "run", "run_beg", "run_end", "run_orig", "detname")
+    assert [beside[field] for field in unknown] == [None] * 6
+    known.export(PANEL_B, tmp_path / "two", at=BEGIN, format="lcls2", source=SOURCE, first_run=3)
+    beside = json.loads((tmp_path / "two" / "pixel_gain.json").read_bytes())
+    assert [beside[field] for field in unknown] == [None, None, 3, "end", None, SOURCE]
+
+
+@pytest.mark.parametrize("form", ["npy", "hdf5"])
+def test_runs_are_refused_where_the_files_do_not_say_them(known: Registry, tmp_path: Path, form: str) -> None:
+    for runs in ({"first_run": 3}, {"last_run": 30}):
+        with pytest.raises(RequestError, match="those of psana and lcls2 do") as refused:
+            known.export(RUN, tmp_path / "out", format=form, **runs)
+        assert refused.value.code == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_both_readers_of_the_older_system_take_the_text(known: Registry, tmp_path: Path) -> None:
+    done = known.export(RUN, tmp_path / "out", format="psana")
+    for output in done.outputs:
+        expected = stacked(tmp_path / "arrays", TYPES[output.type])
+        for reader in (older_reader, newer_reader):
+            array = reader(Path(output.path))
+            assert array.dtype == np.float32
+            assert array.tobytes() == expected.tobytes()

@@ -1,0 +1,428 @@
+"""A calibration directory: the names that the framework reads, what the files say, and for which runs they are good."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import re
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from registry.api import Registry
+from registry.api.integrity import verify_export
+from registry.api.replaying import replay
+from registry.errors import ConflictError, IdentifierError, RegistryError, RequestError, UnavailableError
+from tests.cli import Calreg
+from tests.conftest import RegistryPlace
+from tests.making import PANEL_A, PANEL_B, panel_folder, small_folder, small_panels
+from tests.psana_readers import file_for_run, newer_reader, older_reader
+
+SOURCE = "XcsEndstation.0:Jungfrau.0"
+GROUP = f"Jungfrau::CalibV1/{SOURCE}"
+RUN = "exp=xcs1:run=12"
+BEGIN = "2020-01-01T00:00:00Z"
+NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
+AUTHOR = getpass.getuser()
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    small_panels(monkeypatch)
+
+
+def filled(registry: Registry, folder: Path) -> Registry:
+    for seed, panel in enumerate((PANEL_A, PANEL_B)):
+        registry.panels.add(panel, alias=f"M00{seed}")
+        registry.versions.add(panel, small_folder(folder / panel, seed), valid_from="20190101000000")
+    registry.detectors.configure("xcs1", SOURCE, f"{PANEL_A}_{PANEL_B}", first_run=1)
+    registry.runs.add(RUN, begin=BEGIN)
+    return registry
+
+
+@pytest.fixture
+def known(sqlite_place: RegistryPlace, tmp_path: Path) -> Iterator[Registry]:
+    with sqlite_place.open() as registry:
+        yield filled(registry, tmp_path / "arrays")
+
+
+@pytest.fixture
+def anywhere(registry: Registry, tmp_path: Path) -> Registry:
+    """The same, on each of the two databases."""
+    return filled(registry, tmp_path / "arrays")
+
+
+def deploy(registry: Registry, folder: Path, **options: Any) -> Any:
+    return registry.export(RUN, folder, format="psana", **options)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_the_files_lie_where_the_framework_looks_and_nothing_else_does(
+    known: Registry, tmp_path: Path
+) -> None:
+    done = deploy(known, tmp_path / "calib")
+    assert names(tmp_path / "calib") == [
+        f"{GROUP}/12-end-pixel_gain-pixel_offset.json",
+        f"{GROUP}/pixel_gain/12-end.data",
+        f"{GROUP}/pixel_gain/HISTORY",
+        f"{GROUP}/pixel_offset/12-end.data",
+        f"{GROUP}/pixel_offset/HISTORY",
+    ]
+    assert done.provenance == str(tmp_path / "calib" / GROUP / "12-end-pixel_gain-pixel_offset.json")
+    deploy(known, tmp_path / "calib", first_run=14, last_run=20)
+    deploy(known, tmp_path / "calib", first_run=0, last_run=9999, types=["pixel_offset"])
+    assert names(tmp_path / "calib" / GROUP / "pixel_offset") == [
+        "0-9999.data",
+        "12-end.data",
+        "14-20.data",
+        "HISTORY",
+    ]
+    found = {
+        run: file_for_run(tmp_path / "calib" / GROUP / "pixel_offset", run)
+        for run in (3, 12, 14, 20, 21, 9999)
+    }
+    assert [path and path.name for path in found.values()] == [
+        "0-9999.data",
+        "12-end.data",
+        "14-20.data",
+        "14-20.data",
+        "12-end.data",
+        "12-end.data",
+    ]
+
+
+def test_a_file_says_where_its_numbers_come_from(known: Registry, tmp_path: Path) -> None:
+    done = deploy(known, tmp_path / "calib")
+    lines = Path(done.outputs[0].path).read_text().splitlines()
+    versions = {each.panel: each for each in known.versions.list() if each.kind == "gain"}
+    files = {
+        panel: [
+            hashlib.sha256((tmp_path / "arrays" / panel / f"g{gain_range}_gain.npy").read_bytes()).hexdigest()
+            for gain_range in range(3)
+        ]
+        for panel in (PANEL_A, PANEL_B)
+    }
+    comments = [
+        "# array pixel_gain, unit ADU/keV, axes (gain range, panel, row, column)",
+        f"# runs 12-end of {SOURCE}; times here are UTC",
+        f"# constants of {BEGIN} (begin of the run)",
+        f"# registry {known.id}, revision {done.revision}",
+        "# provenance ../12-end-pixel_gain-pixel_offset.json",
+    ]
+    for position, panel in enumerate((PANEL_A, PANEL_B)):
+        version = versions[panel]
+        comments.append(
+            f"# panel {position} {panel} (M00{position}): version {version.version} of gain,"
+            f" valid from 2019-01-01T00:00:00Z, still valid, constants {version.constants}"
+        )
+        comments += [
+            f"# panel {position} gain range {n}: sha256 {sha256}" for n, sha256 in enumerate(files[panel])
+        ]
+    assert lines[: len(comments)] == comments
+    stamp = lines[len(comments) + 4]
+    assert re.fullmatch(r"# DATE_TIME   \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", stamp)
+    assert lines[len(comments) : len(comments) + 16] == [
+        "",
+        f"# HOST        {socket.gethostname()}",
+        f"# WORK_DIR    {Path.cwd()}",
+        "# FILE_NAME   pixel_gain/12-end.data",
+        stamp,
+        f"# UID         {AUTHOR}",
+        "# SHAPE       (3,2,4,6)",
+        "# DATATYPE    float32",
+        "",
+        "# DTYPE       float32",
+        "# NDIM        4",
+        "# DIM:0       3",
+        "# DIM:1       2",
+        "# DIM:2       4",
+        "# DIM:3       6",
+        "",
+    ]
+    assert len(lines) == len(comments) + 16 + 3 * 2 * 4
+
+
+def test_history_grows_by_a_line_a_deployment_and_names_what_was_replaced(
+    known: Registry, tmp_path: Path, sqlite_place: RegistryPlace
+) -> None:
+    history = tmp_path / "calib" / GROUP / "pixel_gain" / "HISTORY"
+    history.parent.mkdir(parents=True)
+    history.write_text("file:1-end.data   by hand, and no end of the line")
+    first = deploy(known, tmp_path / "calib").outputs[0].sha256
+    with pytest.raises(
+        ConflictError, match=r"holds pixel_gain/12-end\.data, pixel_offset/12-end\.data, 12-end-"
+    ):
+        deploy(known, tmp_path / "calib")
+    known.versions.add(
+        PANEL_A,
+        small_folder(tmp_path / "better", 7),
+        valid_from="20190101000000",
+        supersede=True,
+        comment="better",
+    )
+    done = deploy(known, tmp_path / "calib", force=True)
+    second = done.outputs[0].sha256
+    shutil.copytree(tmp_path / "calib", tmp_path / "copy")
+    replay(done.provenance, tmp_path / "copy", NOWHERE, sqlite_place.store, force=True)
+    lines = (tmp_path / "copy" / GROUP / "pixel_gain" / "HISTORY").read_text().splitlines()
+    assert lines[0] == "file:1-end.data   by hand, and no end of the line"
+    fields = (
+        r"file:12-end\.data   copy_of:\.\./12-end-pixel_gain-pixel_offset\.json ctype:pixel_gain"
+        rf" user:{AUTHOR} host:{socket.gethostname()} cptime:\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\dZ cwd:{Path.cwd()}"
+    )
+    for line, rest in zip(
+        lines[1:],
+        (
+            f"revision 6 sha256 {first}",
+            f"revision 7 sha256 {second} replaced {first}",
+            f"revision 7 sha256 {second} replaced {second}",
+        ),
+        strict=True,
+    ):
+        assert re.fullmatch(rf"{fields} cmt:calreg registry {known.id} {rest}", line), line
+    assert history.read_text() == "".join(f"{line}\n" for line in lines[:3])
+
+
+def test_names_with_line_ends_and_keys_stay_what_they_are_free_text(
+    known: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = tmp_path / "a b\n# SHAPE       (1,)\n\x1b[2J\u00e9"
+    odd.mkdir()
+    monkeypatch.chdir(odd)
+    monkeypatch.setattr(socket, "gethostname", lambda: "\n# DTYPE       float64")
+    done = deploy(known, tmp_path / "calib")
+    for output in done.outputs:
+        path = Path(output.path)
+        content = path.read_bytes()
+        assert content.isascii()
+        assert all(line.isprintable() for line in content.decode().splitlines())
+        assert len(re.findall(rb"^# SHAPE ", content, re.MULTILINE)) == 1
+        assert older_reader(path).tobytes() == newer_reader(path).tobytes()
+        (line,) = path.with_name("HISTORY").read_text().splitlines()
+        assert r"host:\n#\x20DTYPE\x20\x20\x20\x20\x20\x20\x20float64 cptime:" in line
+        assert line.isprintable()
+        assert line.isascii()
+        assert r"/a\x20b\n#\x20SHAPE" in line
+    assert verify_export(done.provenance, NOWHERE, known._backend.store.root).problems == ()
+
+
+def test_nothing_but_whole_files_is_ever_seen_in_a_folder_that_the_framework_reads(
+    known: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[str]] = []
+    real = Path.replace
+
+    def watched(self: Path, target: Path) -> Path:
+        assert self.parent.parent.name.startswith(".calreg-") or self.parent.name.startswith(".calreg-")
+        seen.append(sorted(str(path.relative_to(tmp_path / "calib" / GROUP)) for path in visible()))
+        return real(self, target)
+
+    def visible() -> Iterator[Path]:
+        for folder in (tmp_path / "calib" / GROUP).glob("pixel_*"):
+            yield from folder.iterdir()
+
+    monkeypatch.setattr(Path, "replace", watched)
+    deploy(known, tmp_path / "calib")
+    assert seen == [[], ["pixel_gain/12-end.data"], ["pixel_gain/12-end.data", "pixel_offset/12-end.data"]]
+
+
+REFUSALS: dict[str, tuple[str, dict[str, Any], type[RegistryError], str]] = {
+    "a first run beyond the last": (RUN, {"first_run": 10_000}, RequestError, "run 10000 is beyond 9999"),
+    "a last run beyond the last": (RUN, {"last_run": 10_000}, RequestError, "run 10000 is beyond 9999"),
+    "a last run before the first": (RUN, {"last_run": 11}, RequestError, "runs 12 to 11 are no range"),
+    "a negative run": (RUN, {"first_run": -1}, RequestError, "runs -1 to None are no range"),
+    "a detector Id alone": (PANEL_A, {"at": BEGIN}, RequestError, "give --source and --first-run"),
+    "no source": (PANEL_A, {"at": BEGIN, "first_run": 1}, RequestError, "give --source and --first-run"),
+    "no first run": (PANEL_A, {"at": BEGIN, "source": SOURCE}, RequestError, "give --source and --first-run"),
+    "a part of a source": (
+        PANEL_A,
+        {"at": BEGIN, "source": "Jungfrau.0", "first_run": 1},
+        IdentifierError,
+        "'Jungfrau.0' is no source",
+    ),
+    "a path for a source": (
+        PANEL_A,
+        {"at": BEGIN, "source": "../../etc", "first_run": 1},
+        IdentifierError,
+        "'../../etc' is no source",
+    ),
+}
+
+
+@pytest.mark.parametrize(("target", "options", "refusal", "sentence"), REFUSALS.values(), ids=REFUSALS)
+def test_what_no_calibration_directory_can_hold_is_refused(
+    known: Registry,
+    tmp_path: Path,
+    target: str,
+    options: dict[str, Any],
+    refusal: type[RegistryError],
+    sentence: str,
+) -> None:
+    with pytest.raises(refusal) as refused:
+        known.export(target, tmp_path / "calib", format="psana", **options)
+    assert sentence in refused.value.message
+    assert refused.value.code == 2
+    assert not (tmp_path / "calib").exists()
+
+
+def test_a_run_beyond_the_last_is_refused_for_a_registered_run_too(known: Registry, tmp_path: Path) -> None:
+    known.runs.add("exp=xcs1:run=10000", begin=BEGIN)
+    with pytest.raises(RequestError, match="run 10000 is beyond 9999"):
+        known.export("exp=xcs1:run=10000", tmp_path / "calib", format="psana")
+
+
+def test_a_history_that_cannot_grow_stops_the_deployment_and_leaves_nothing(
+    known: Registry, tmp_path: Path
+) -> None:
+    history = tmp_path / "calib" / GROUP / "pixel_offset" / "HISTORY"
+    history.mkdir(parents=True)
+    with pytest.raises(UnavailableError, match="HISTORY cannot be written: Is a directory"):
+        deploy(known, tmp_path / "calib")
+    assert names(tmp_path / "calib") == []
+    assert not (tmp_path / "calib" / GROUP / "pixel_gain").exists()
+
+
+def test_what_stops_the_framework_or_goes_before_the_new_file_is_warned_about(
+    known: Registry, tmp_path: Path
+) -> None:
+    folder = tmp_path / "calib" / GROUP / "pixel_gain"
+    folder.mkdir(parents=True)
+    for name in (
+        "0-end.data",
+        "12-20.data",
+        "13-14.data",
+        "15-end.data",
+        "old.data",
+        "7-10000.data",
+        "notes.txt",
+    ):
+        (folder / name).touch()
+    done = deploy(known, tmp_path / "calib", types=["pixel_gain"])
+    assert done.warnings == (
+        "of pixel_gain 12-20.data goes before 12-end.data for the runs that it contains",
+        "of pixel_gain 13-14.data goes before 12-end.data for the runs that it contains",
+        "of pixel_gain 15-end.data goes before 12-end.data for the runs that it contains",
+        f"'{folder}/7-10000.data' is a name on which the analysis framework stops: take it away",
+        f"'{folder}/old.data' is a name on which the analysis framework stops: take it away",
+    )
+
+
+def test_a_range_within_what_is_known_to_hold_is_not_warned_about(anywhere: Registry, tmp_path: Path) -> None:
+    assert deploy(anywhere, tmp_path / "1").warnings == ()
+    anywhere.versions.add(PANEL_A, small_folder(tmp_path / "next", 5), valid_from="20200201000000")
+    anywhere.runs.add("exp=xcs1:run=20", begin="2020-01-31T23:59:59Z")
+    assert deploy(anywhere, tmp_path / "2", last_run=20).warnings == ()
+    assert deploy(anywhere, tmp_path / "3", last_run=19).warnings == ()
+
+
+def test_a_range_that_outlives_a_version_is_warned_about_by_the_begins_of_runs(
+    anywhere: Registry, tmp_path: Path
+) -> None:
+    anywhere.versions.add(
+        PANEL_A, small_folder(tmp_path / "next", 5), valid_from="20200201000000", kinds=["gain"]
+    )
+    unknown = (
+        f"this gain of {PANEL_A} is valid until 2020-02-01T00:00:00Z, and no registered run tells whether"
+        " runs {} end before"
+    )
+    done = deploy(anywhere, tmp_path / "1")
+    assert done.warnings == (unknown.format("12-end"),)
+    assert deploy(anywhere, tmp_path / "2", last_run=13).warnings == (unknown.format("12-13"),)
+    assert deploy(anywhere, tmp_path / "3", last_run=12).warnings == ()
+    for run, begin in ((30, "2020-02-01T00:00:00Z"), (40, "2020-03-01T00:00:00Z")):
+        anywhere.runs.add(f"exp=xcs1:run={run}", begin=begin)
+    late = f"of runs 12-end run 30 began after 2020-02-01T00:00:00Z, when this gain of {PANEL_A} is no longer valid"
+    assert deploy(anywhere, tmp_path / "4").warnings == (late,)
+    # What was said at the time is what is held against the registry later.
+    found = verify_export(done.provenance, anywhere._backend.database.name, anywhere._backend.store.root)
+    assert found.problems == ()
+
+
+def test_a_range_that_begins_before_a_version_or_goes_beyond_the_configuration_is_warned_about(
+    anywhere: Registry, tmp_path: Path
+) -> None:
+    anywhere.runs.add("exp=xcs1:run=5", begin="2018-01-01T00:00:00Z")
+    early = "of runs 2-end run 5 began before 2019-01-01T00:00:00Z, from when this {} of {}, {} is valid"
+    assert deploy(anywhere, tmp_path / "1", first_run=2).warnings == tuple(
+        early.format(kind, PANEL_A, PANEL_B) for kind in ("gain", "offset")
+    )
+    anywhere.detectors.configure(
+        "xcs1", SOURCE, f"{PANEL_A}_{PANEL_B}", first_run=10, last_run=20, supersede=True, comment="moved"
+    )
+    assert deploy(anywhere, tmp_path / "2", first_run=9, last_run=20).warnings == (
+        f"runs 9-20 begin before run 10, the first for which these panels are configured as {SOURCE}",
+    )
+    assert deploy(anywhere, tmp_path / "3").warnings == (
+        f"runs 12-end go on after run 20, the last for which these panels are configured as {SOURCE}",
+    )
+
+
+def test_a_detector_id_is_deployed_for_the_source_and_runs_that_are_given(
+    anywhere: Registry, tmp_path: Path
+) -> None:
+    done = anywhere.export(PANEL_B, tmp_path / "calib", format="psana", at=BEGIN, source=SOURCE, first_run=0)
+    assert done.provenance == str(tmp_path / "calib" / GROUP / "0-end-pixel_gain-pixel_offset.json")
+    found = verify_export(done.provenance, anywhere._backend.database.name, anywhere._backend.store.root)
+    assert (found.problems, found.notes) == ((), ())
+
+
+def test_the_command_line_deploys_warns_and_refuses(
+    place: RegistryPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with place.open() as registry:
+        filled(registry, tmp_path / "arrays")
+        registry.detectors.configure("xcs2", SOURCE, PANEL_A, first_run=1, last_run=3)
+        registry.runs.add("exp=xcs2:run=2", begin=BEGIN)
+    calreg = Calreg(place, monkeypatch)
+    command = ("export", "exp=xcs2:run=2", "--format", "psana", "--output", str(tmp_path / "calib"))
+    done = calreg.done(*command, "--first-run", "1", "--json")
+    folder = tmp_path / "calib" / GROUP
+    assert [output["path"] for output in done.json["outputs"]] == [
+        str(folder / "pixel_gain" / "1-end.data"),
+        str(folder / "pixel_offset" / "1-end.data"),
+    ]
+    assert done.json["provenance"] == str(folder / "1-end-pixel_gain-pixel_offset.json")
+    assert done.stderr == f"warning: {done.json['warnings'][0]}\n"
+    assert "go on after run 3, the last for which" in done.stderr
+    assert calreg.refused(5, *command, "--first-run", "1")["kind"] == "ConflictError"
+    assert calreg.refused(2, *command, "--first-run", "10000")["kind"] == "RequestError"
+    assert (
+        "those of psana and lcls2 do"
+        in calreg.refused(2, *command[:2], *command[4:], "--last-run", "5")["message"]
+    )
+    assert calreg("export", "exp=xcs2:run=2", "--format", "text", "--output", "x").code == 2
+    assert calreg.done("provenance", "verify", done.json["provenance"]).stdout.endswith("0 problems\n")
+    assert (
+        calreg.done("identify", done.json["outputs"][1]["path"]).stdout.count("pixel_offset of export 1") == 1
+    )
+
+
+def test_a_panel_of_real_size_is_read_back_exactly(
+    sqlite_place: RegistryPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    import numpy as np
+
+    with sqlite_place.open() as registry:
+        registry.panels.add(PANEL_A)
+        registry.versions.add(PANEL_A, panel_folder(tmp_path / "a"), valid_from="beginning")
+        done = registry.export(
+            PANEL_A,
+            tmp_path / "calib",
+            at=BEGIN,
+            format="psana",
+            source=SOURCE,
+            first_run=1,
+            types=["pixel_gain"],
+        )
+    array = newer_reader(Path(done.outputs[0].path))
+    expected = np.stack([np.load(tmp_path / "a" / f"g{gain_range}_gain.npy") for gain_range in range(3)])
+    assert array.shape == (3, 1, 512, 1024)
+    assert array.tobytes() == expected.tobytes()
