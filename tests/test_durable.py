@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.durable import arriving, sync_folder, write_steadily
+from registry.durable import add_lines, arriving, sync_folder, write_steadily
 
 THINGS_THAT_GO_WRONG = [
     ValueError("bug"),
@@ -212,3 +212,20 @@ def test_what_is_written_steadily_is_the_pieces_one_after_the_other(
 def test_a_disk_that_is_full_is_told_while_writing(tmpfs) -> None:
     with pytest.raises(OSError, match="No space left"), (tmpfs("size=1m") / "large").open("wb") as file:
         write_steadily(file, bytes(2 << 20))
+
+
+def test_lines_are_added_whole_and_taken_back_only_while_they_are_the_last(tmp_path: Path) -> None:
+    path = tmp_path / "HISTORY"
+    undo = add_lines(path, b"one\n")
+    assert path.read_bytes() == b"one\n"
+    undo()
+    assert not path.exists()
+    path.write_bytes(b"no end of the line")
+    undo = add_lines(path, b"two\n")
+    assert path.read_bytes() == b"no end of the line\ntwo\n"
+    undo()
+    assert path.read_bytes() == b"no end of the line"
+    undo = add_lines(path, b"three\n")
+    add_lines(path, b"another's\n")
+    undo()
+    assert path.read_bytes() == b"no end of the line\nthree\nanother's\n"

@@ -229,3 +229,57 @@ def test_a_name_that_no_file_system_takes_is_refused(tmp_path: Path) -> None:
         place(tmp_path / "new" / ("x" * 300), "new")
     assert contents(tmp_path) == {}
     assert list(tmp_path.iterdir()) == []
+
+
+DEEP = ["gain/1-end.data", "offset/1-end.data", "1-end.json"]
+JOURNALS = ["gain/HISTORY", "offset/HISTORY"]
+
+
+def place_deep(folder: Path, text: str, *, force: bool = False) -> None:
+    with placing(folder, DEEP, journals=JOURNALS, force=force) as hidden:
+        for name in (*DEEP, *JOURNALS):
+            (hidden / name).parent.mkdir(exist_ok=True)
+            (hidden / name).write_text(f"{text} {name}\n")
+
+
+def deep(*texts: str) -> dict[str, str]:
+    """Return what lies there after these placings: the last of every file, a line of each in the journals."""
+    files = {name: f"{texts[-1]} {name}\n" for name in DEEP}
+    return files | {name: "".join(f"{text} {name}\n" for text in texts) for name in JOURNALS}
+
+
+def test_files_come_into_folders_and_journals_grow(tmp_path: Path) -> None:
+    place_deep(tmp_path / "new" / "home", "first")
+    assert contents(tmp_path / "new" / "home") == deep("first")
+    place_deep(tmp_path / "new" / "home", "second", force=True)
+    assert contents(tmp_path / "new" / "home") == deep("first", "second")
+    with pytest.raises(
+        ConflictError, match=r"home holds gain/1-end\.data, offset/1-end\.data, 1-end\.json already"
+    ):
+        place_deep(tmp_path / "new" / "home", "third")
+    assert contents(tmp_path / "new" / "home") == deep("first", "second")
+
+
+@pytest.mark.parametrize("there", [False, True])
+@pytest.mark.parametrize(
+    "step",
+    [
+        (Path, "replace", 2),
+        (module, "sync_folder", 2),
+        (module, "sync_folder", 4),
+        (module, "add_lines", 1),
+        (module, "add_lines", 2),
+    ],
+)
+def test_a_failure_leaves_the_journals_as_they_were_and_no_folder_that_was_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: tuple[object, str, int], *, there: bool
+) -> None:
+    before = {name: f"old {name}\n" for name in JOURNALS} if there else {}
+    for name, text in before.items():
+        (tmp_path / "home" / name).parent.mkdir(parents=True)
+        (tmp_path / "home" / name).write_text(text)
+    break_call(monkeypatch, *step, OSError(errno.EIO, "Input/output error"))
+    with pytest.raises(UnavailableError, match="cannot be written: Input/output error"):
+        place_deep(tmp_path / "home", "new")
+    assert contents(tmp_path) == {f"home/{name}": text for name, text in before.items()}
+    assert (tmp_path / "home").exists() == there

@@ -1,0 +1,272 @@
+"""An array that no recorded export wrote is known by the values of its panels; hostile files get one sentence."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from registry.api import Registry
+from registry.errors import ArrayError, NotFoundError, RequestError
+from tests.cli import Calreg
+from tests.conftest import RegistryPlace
+from tests.making import PANEL_A, PANEL_B, small_folder, small_panels
+
+SOURCE = "XcsEndstation.0:Jungfrau.0"
+BEGIN = "2020-01-01T00:00:00Z"
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    small_panels(monkeypatch)
+
+
+def filled(registry: Registry, folder: Path) -> Registry:
+    for seed, panel in enumerate((PANEL_A, PANEL_B)):
+        registry.panels.add(panel)
+        registry.versions.add(panel, small_folder(folder / panel, seed), valid_from="beginning")
+    registry.export(f"{PANEL_A}_{PANEL_B}", folder / "npy", at=BEGIN, types=["pixel_gain"])
+    for form in ("psana", "hdf5"):
+        registry.export(
+            f"{PANEL_A}_{PANEL_B}",
+            folder / form,
+            at=BEGIN,
+            types=["pixel_gain"],
+            format=form,
+            **({"source": SOURCE, "first_run": 1} if form == "psana" else {}),
+        )
+    return registry
+
+
+@pytest.fixture
+def known(sqlite_place: RegistryPlace, tmp_path: Path) -> Iterator[Registry]:
+    with sqlite_place.open() as registry:
+        yield filled(registry, tmp_path)
+
+
+def exported(folder: Path, form: str) -> Path:
+    """Return a copy of the exported array that may be changed, under another name."""
+    pattern = {"npy": "*.npy", "psana": "**/*.data", "hdf5": "*.h5"}[form]
+    (path,) = (folder / form).glob(pattern)
+    copy = folder / f"copy{path.suffix}"
+    copy.write_bytes(path.read_bytes())
+    return copy
+
+
+def written_otherwise(path: Path, form: str) -> None:
+    """Keep the values, and change the bytes."""
+    if form == "psana":
+        lines = path.read_text().splitlines()
+        numbers = [f"  {line.replace(' ', '   ')}\t" if line[:1].isdigit() else line for line in lines]
+        path.write_text("# by another hand\n" + "\n".join(numbers))
+    elif form == "hdf5":
+        with h5py.File(path, "r+") as file:
+            del file.attrs["provenance"]
+    else:
+        with path.open("wb") as file:
+            array = np.load(path.parent / "npy" / "pixel_gain.npy")
+            np.lib.format.write_array(file, array, version=(2, 0))
+
+
+@pytest.mark.parametrize("form", ["npy", "psana", "hdf5"])
+def test_an_array_of_any_format_is_known_by_the_values_of_its_panels(
+    registry: Registry, tmp_path: Path, form: str
+) -> None:
+    filled(registry, tmp_path)
+    path = exported(tmp_path, form)
+    assert len(registry.identify(path).exports) == 1
+    written_otherwise(path, form)
+    found = registry.identify(path)
+    assert (found.inputs, found.exports) == ((), ())
+    places = [(gain_range, position) for gain_range in range(3) for position in range(2)]
+    assert [(part.gain_range, part.position) for part in found.parts] == places
+    versions = {each.panel: each for each in registry.versions.list() if each.kind == "gain"}
+    for part in found.parts:
+        assert part.type == ("pixel_gain" if form == "hdf5" else None)
+        (stated,) = part.inputs
+        version = versions[(PANEL_A, PANEL_B)[part.position]]
+        assert (stated.kind, stated.gain_range, stated.constants) == (
+            "gain",
+            part.gain_range,
+            version.constants,
+        )
+        assert [each.version for each in stated.versions] == [version.version]
+
+
+def test_panels_in_another_order_and_a_gain_range_in_anothers_place_are_seen(
+    known: Registry, tmp_path: Path
+) -> None:
+    array = np.load(tmp_path / "npy" / "pixel_gain.npy")[:, ::-1]
+    array[1, 0] = array[2, 0]
+    np.save(tmp_path / "mixed.npy", array)
+    found = known.identify(tmp_path / "mixed.npy")
+    panels = [(part.inputs[0].gain_range, part.inputs[0].versions[0].panel) for part in found.parts]
+    assert panels == [(0, PANEL_B), (0, PANEL_A), (2, PANEL_B), (1, PANEL_A), (2, PANEL_B), (2, PANEL_A)]
+
+
+def test_a_registered_file_that_an_old_numpy_saved_is_known_by_its_values(
+    sqlite_place: RegistryPlace, tmp_path: Path
+) -> None:
+    folder = small_folder(tmp_path / "old")
+    for path in folder.iterdir():
+        array = np.load(path)
+        text = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {array.shape}, }}".encode()
+        text += b" " * (16 - (10 + len(text) + 1) % 16) + b"\n"
+        path.write_bytes(b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + array.tobytes())
+    with sqlite_place.open() as registry:
+        registry.panels.add(PANEL_A)
+        registry.versions.add(PANEL_A, folder, valid_from="beginning")
+        np.save(tmp_path / "stack.npy", np.array([[np.load(folder / f"g{n}_gain.npy")] for n in range(3)]))
+        found = registry.identify(tmp_path / "stack.npy")
+    assert [part.inputs[0].versions[0].version for part in found.parts] == [1, 1, 1]
+
+
+def test_what_is_not_registered_is_said_panel_by_panel(
+    place: RegistryPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with place.open() as registry:
+        filled(registry, tmp_path)
+    path = exported(tmp_path, "psana")
+    head, _, last = path.read_text().rstrip("\n").rpartition("\n")
+    path.write_text(f"{head}\n{' '.join(['-0.5'] * 6)}\n")
+    assert last.count(" ") == 5
+    calreg = Calreg(place, monkeypatch)
+    lines = calreg.done("identify", str(path)).stdout.splitlines()
+    assert lines[1] == "written by no recorded export; by the values of its panels:"
+    assert [line.split()[:5] for line in lines[3:5]] == [
+        ["0", "0", "gain", "0", lines[3].split()[4]],
+        ["1", "0", "gain", "0", lines[4].split()[4]],
+    ]
+    assert lines[-1].split() == ["1", "2", "not", "registered"]
+    assert calreg.done("identify", str(path), "--json").json["parts"][-1] == {
+        "type": None,
+        "gain_range": 2,
+        "position": 1,
+        "inputs": [],
+    }
+    path.write_text(path.read_text().replace("4", "5").replace("DIM:2       5", "DIM:2       4"))
+    refused = calreg.refused(2, "identify", str(path))
+    assert refused["kind"] == "ArrayError"
+
+
+def test_an_array_of_which_no_panel_is_registered_is_not_found(known: Registry, tmp_path: Path) -> None:
+    np.save(tmp_path / "ones.npy", np.ones((3, 2, 4, 6), np.float32))
+    with pytest.raises(NotFoundError, match="and no panel of the array in it is registered"):
+        known.identify(tmp_path / "ones.npy")
+    with pytest.raises(NotFoundError, match="is neither"):  # as of a revision that did not know them
+        known.identify(exported(tmp_path, "psana"), as_of=1)
+
+
+def hdf5(path: Path, fill: Callable[[h5py.File], object]) -> Path:
+    with h5py.File(path, "w") as file:
+        fill(file)
+    return path
+
+
+def virtual(file: h5py.File) -> None:
+    layout = h5py.VirtualLayout((3, 2, 4, 6), "<f4")
+    layout[...] = h5py.VirtualSource("hdf5/constants.h5", "pixel_gain", (3, 2, 4, 6))
+    file.create_virtual_dataset("pixel_gain", layout)
+
+
+ELSEWHERE: dict[str, Callable[[h5py.File], object]] = {
+    "a link to another file": lambda file: file.update(
+        pixel_gain=h5py.ExternalLink("hdf5/constants.h5", "/pixel_gain")
+    ),
+    "a soft link": lambda file: file.update(pixel_gain=h5py.SoftLink("/nowhere")),
+    "data in another file": lambda file: file.create_dataset(
+        "pixel_gain", (3, 2, 4, 6), "<f4", external=[("/etc/passwd", 0, h5py.h5f.UNLIMITED)]
+    ),
+    "a virtual dataset": virtual,
+    "a group": lambda file: file.create_group("pixel_gain"),
+    "text": lambda file: file.create_dataset("pixel_gain", data="gain"),
+    "another shape": lambda file: file.create_dataset("pixel_gain", (3, 2, 6, 4), "<f4"),
+    "no panels": lambda file: file.create_dataset("pixel_gain", (3, 0, 4, 6), "<f4"),
+    "an unlimited shape": lambda file: file.create_dataset(
+        "pixel_gain", (3, 2, 4, 6), "<f4", maxshape=(None,) * 4, chunks=(3, 2, 4, 6), compression="gzip"
+    ),
+    "nothing": lambda file: file.attrs.update(pixel_gain=1),
+}
+
+
+@pytest.mark.parametrize("fill", ELSEWHERE.values(), ids=ELSEWHERE)
+def test_of_an_hdf5_file_only_plain_arrays_in_it_are_read(
+    known: Registry, tmp_path: Path, fill: Callable[[h5py.File], object]
+) -> None:
+    with pytest.raises(NotFoundError, match=r"nor a recorded export$"):
+        known.identify(hdf5(tmp_path / "odd.h5", fill))
+
+
+DAMAGED: dict[str, tuple[str, Callable[[Path], bytes], str]] = {
+    "HDF5 that is not": ("x.h5", lambda _: b"hello", "is no HDF5 file that can be read"),
+    "HDF5 that is empty": ("x.hdf5", lambda _: b"", "is no HDF5 file that can be read"),
+    "HDF5 that is cut": (
+        "x.h5",
+        lambda folder: exported(folder, "hdf5").read_bytes()[:2000],
+        "is no HDF5 file",
+    ),
+    "HDF5 of another name that is cut": (
+        "x.bin",
+        lambda folder: exported(folder, "hdf5").read_bytes()[:500],
+        "is no HDF5 file",
+    ),
+    ".npy that is cut": ("x.npy", lambda folder: exported(folder, "npy").read_bytes()[:-1], "is cut short"),
+    ".npy with more": (
+        "x.npy",
+        lambda folder: exported(folder, "npy").read_bytes() + b"x",
+        "has bytes after its",
+    ),
+    ".npy with a damaged header": (
+        "x.npy",
+        lambda _: b"\x93NUMPY\x01\x00\x10\x00" + b"(" * 16,
+        "is not a .npy file",
+    ),
+    ".npy of a billion panels": (
+        "x.npy",
+        lambda folder: (
+            exported(folder, "npy").read_bytes().replace(b"(3, 2, 4, 6)", b"(3, 999999999, 4, 6)", 1)
+        ),
+        "",
+    ),
+    "text without a header": ("1-end.data", lambda _: b"1 2 3\n", "no header says its shape"),
+    "text that is empty": ("1-end.data", lambda _: b"", "no header says its shape"),
+    "text with code in its shape": (
+        "x.txt",
+        lambda folder: exported(folder, "psana").read_bytes().replace(b"(3,2,4,6)", b"exit(3) or (3,2,4,6)"),
+        "has the SHAPE 'exit(3) or (3,2,4,6)'",
+    ),
+    "text that is cut": (
+        "1-end.data",
+        lambda folder: exported(folder, "psana").read_bytes()[:-200],
+        "numbers are there, 6 expected",
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "sentence"), DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_file_gets_one_clear_sentence(
+    known: Registry, tmp_path: Path, name: str, content: Callable[[Path], bytes], sentence: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content(tmp_path))
+    with pytest.raises(ArrayError) as refused:
+        known.identify(path)
+    assert refused.value.code == 2
+    assert sentence in refused.value.message
+    assert repr(str(path)) in refused.value.message
+    assert "\n" not in refused.value.message
+    assert len(refused.value.message) < 150 + len(str(path))
+
+
+def test_other_files_are_not_found_and_nothing_waits_for_a_pipe(known: Registry, tmp_path: Path) -> None:
+    for name, content in (("script", b"#!/bin/sh\n# SHAPES\n"), ("notes", b"# notes\n"), ("list.npy", b"x")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(NotFoundError, match="is neither"):
+            known.identify(tmp_path / name)
+    os.mkfifo(tmp_path / "pipe.data")
+    with pytest.raises(RequestError, match="is no regular file"):
+        known.identify(tmp_path / "pipe.data")
