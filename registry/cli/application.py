@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
-from typing import Annotated, Any
+from importlib import import_module
+from typing import Annotated, Any, NamedTuple
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command, get_group
 
-from registry.cli import output
+from registry.cli.verbs import VERBS, Verb
 from registry.errors import RegistryError, RequestError
 from registry.secrets import masked
 
@@ -20,19 +21,50 @@ INTERRUPTED = 130
 _UsageError: Any = typer.BadParameter.__mro__[1]
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where the registry is, as far as the command line says."""
 
     database: str | None
     store: str | None
 
 
+class Signpost(TyperCommand):
+    """What stands for a verb in the help of the program, until the verb is called."""
+
+    def __init__(self, name: str, verb: Verb) -> None:
+        super().__init__(name, short_help=verb.summary)
+        self.home = verb.home
+
+    def follow(self) -> Any:
+        """Import the verb's module, and return the verb with its options, or the noun with its verbs."""
+        module, _, name = self.home.partition(":")
+        found = getattr(import_module(f"registry.cli.{module}"), name)
+        if isinstance(found, typer.Typer):
+            noun = get_group(found)
+            noun.name = self.name
+            return noun
+        alone = new_group()
+        alone.command(self.name)(found)
+        return get_command(alone)
+
+
 class RegistryGroup(TyperGroup):
-    """Turns what stops a verb into its exit code; a bug passes, with its traceback."""
+    """Leads to the verbs, and turns what stops one into its exit code; a bug passes, with its traceback."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        for name, verb in VERBS.items():
+            self.add_command(Signpost(name, verb))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the verb that is called, and import it."""
+        name, signpost, rest = super().resolve_command(ctx, args)
+        return name, signpost.follow() if isinstance(signpost, Signpost) else signpost, rest
 
     def invoke(self, ctx: Any) -> Any:
         """Run the verb."""
+        from registry.cli import output  # the help, which ends before this, needs none of what it imports
+
         as_json = "--json" in [*ctx._protected_args, *ctx.args]  # noqa: SLF001 - no public name for what is left
         try:
             return super().invoke(ctx)

@@ -1,4 +1,4 @@
-"""``calreg version`` and ``calreg validity``."""
+"""``calreg version``."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import Annotated
 
 import typer
 
-from registry.cli import output
+from registry.cli import comparing, output
 from registry.cli.application import new_group
 from registry.cli.options import (
     AsOf,
-    At,
     Comment,
     DryRun,
     Json,
@@ -163,29 +162,4 @@ def withdraw_version(
     report(outcome, as_json=json)
 
 
-def show_validity(
-    ctx: typer.Context,
-    target: Annotated[
-        str,
-        typer.Argument(
-            metavar="PANEL|ALIAS|DETECTOR_ID", help="A panel Id, an M-number, or panel Ids joined by _."
-        ),
-    ],
-    kinds: Kinds = None,
-    at: At = None,
-    as_of: AsOf = None,
-    timezone: Timezone = None,
-    json: Json = False,
-) -> None:
-    """Show what is valid when, or what holds at an instant."""
-    with registry_at(ctx, timezone) as registry:
-        found = registry.validity(target, kinds=kinds, at=at, as_of=as_of)
-    if json:
-        output.print_json(found.versions)
-    else:
-        print_versions(found.versions)
-    if not found.versions:
-        output.say(f"note: no version of {target} is registered")
-    output.remark(found.without)
-    if at is not None and at.isdecimal():
-        output.say(f"note: {at} is {found.instant}")
+version.command("diff")(comparing.diff_versions)
