@@ -13,6 +13,8 @@ import pytest
 
 from registry import create_registry, sample
 from registry.cli import app
+from registry.cli.application import Signpost
+from registry.cli.verbs import VERBS
 from tests.cli import Calreg
 from tests.conftest import RegistryPlace
 from tests.making import NEW_A, PANEL_A, PANEL_B, panel_folder
@@ -291,7 +293,8 @@ def test_tables_of_one_module_fit_80_columns(on_sqlite: Calreg, folders: Path, t
 
 
 def _commands(group: object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
-    for name, command in getattr(group, "commands", {}).items():
+    for name, found in getattr(group, "commands", {}).items():
+        command = found.follow() if isinstance(found, Signpost) else found
         if hasattr(command, "commands"):
             yield from _commands(command, (*path, name))
         else:
@@ -313,6 +316,13 @@ def test_every_verb_has_help_and_all_but_demo_answer_in_json() -> None:
         assert ("--json" in options) == (path != ("demo",)), path
 
 
+def test_the_help_of_the_program_says_of_every_verb_what_the_verb_says_of_itself() -> None:
+    for signpost in _app().commands.values():
+        own = signpost.follow()
+        assert own.name == signpost.name
+        assert own.help.splitlines()[0] == signpost.short_help == own.get_short_help_str(limit=80)
+
+
 def test_every_verb_is_documented() -> None:
     text = (Path(__file__).parent.parent / "docs" / "commands.md").read_text()
     documented = set(re.findall(r"`calreg ([a-z ]+[a-z])", text))
@@ -323,10 +333,28 @@ def _python(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
 
-def test_help_imports_neither_database_nor_arrays() -> None:
-    loaded = _python("import registry.cli, sys; print(sorted(sys.modules))")
-    for module in ("sqlalchemy", "numpy", "alembic", "psycopg", "msgspec"):
-        assert f"'{module}'" not in loaded
+def _loaded(*arguments: str) -> set[str]:
+    """Return the modules that a whole run of calreg has loaded at its end."""
+    code = f"import atexit, sys; sys.argv = {['calreg', *arguments]!r}\n"
+    code += "atexit.register(lambda: print('loaded', *sys.modules, file=sys.stderr))\n"
+    code += "from registry.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stderr.splitlines()[-1].split())
+
+
+def test_help_imports_neither_database_nor_arrays_nor_any_verb() -> None:
+    loaded = _loaded("--help")
+    assert "registry.cli.verbs" in loaded
+    assert loaded.isdisjoint({"sqlalchemy", "numpy", "alembic", "psycopg", "msgspec", "rich", "zoneinfo"})
+    assert loaded.isdisjoint(f"registry.cli.{verb.home.partition(':')[0]}" for verb in VERBS.values())
+    assert loaded.isdisjoint({"registry.cli.output", "registry.instants"})
+
+
+def test_the_help_of_a_verb_imports_its_own_module_alone_and_no_database() -> None:
+    loaded = _loaded("validity", "--help")
+    assert {"registry.cli.validity", "typer"} <= loaded
+    assert loaded.isdisjoint({"sqlalchemy", "numpy", "msgspec", "rich", "registry.api"})
+    assert loaded.isdisjoint({"registry.cli.exports", "registry.cli.versions", "registry.cli.runs"})
 
 
 def test_a_look_up_imports_neither_arrays_nor_migrations(
