@@ -138,7 +138,7 @@ def _keys(table: sa.Table) -> list[tuple[list[str], str]]:
     ]
     for index in table.indexes:
         if index.unique:
-            condition = f" WHERE {index.dialect_options['sqlite']['where']}"
+            condition = f" WHERE {index.info['where']}"
             keys.append(([column.name for column in index.columns], condition))
     return keys
 
