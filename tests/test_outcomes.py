@@ -334,6 +334,7 @@ def test_runs_that_changed_became_possible_or_are_refused_now_are_listed(
                 for panel in (PANEL_A, PANEL_B)
                 for kind in KINDS
             ),
+            "other constants are valid",
         ),
         AffectedRun(
             "xcs1",
@@ -341,6 +342,7 @@ def test_runs_that_changed_became_possible_or_are_refused_now_are_listed(
             SOURCE,
             "changed",
             tuple(ChangedConstants(PANEL_A, kind, SHA256[kind, "A"], SHA256[kind, "C"]) for kind in KINDS),
+            "other constants are valid",
         ),
         AffectedRun(
             "xcs1",
@@ -348,6 +350,7 @@ def test_runs_that_changed_became_possible_or_are_refused_now_are_listed(
             SOURCES[1],
             "no longer possible",
             (ChangedConstants(PANEL_C, "offset", SHA256["offset", "A"], None),),  # its gain is what it was
+            "other constants are valid",
         ),
     ]
     assert registry.affected(since) == registry.affected("as-it-was") == expected
@@ -404,7 +407,8 @@ def test_a_detector_whose_panels_changed_their_order_is_changed_and_no_constants
     done = registry.detectors.configure(
         "xcs1", SOURCE, f"{PANEL_B}_{PANEL_A}", first_run=1, supersede=True, comment="cabling"
     )
-    assert registry.affected(since) == [AffectedRun("xcs1", 1, SOURCE, "changed", ())]
+    reason = "its panels answer in another order"
+    assert registry.affected(since) == [AffectedRun("xcs1", 1, SOURCE, "changed", (), reason)]
     assert done.warnings == ("1 recorded run would get other constants from now on: exp=xcs1:run=1",)
     # Back again: since then, nothing is different.
     registry.detectors.configure("xcs1", SOURCE, DETECTOR, first_run=1, supersede=True, comment="it was not")

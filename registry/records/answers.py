@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct
 
 from registry.instants import Instant
 from registry.records.facts import Version
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What a write did. ``revision`` is None where nothing changed, or nothing was to (a dry run).
 
     Attributes
@@ -36,8 +35,7 @@ class Outcome:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Validity:
+class Validity(Struct, frozen=True):
     """What is valid. ``without`` says of which panels under an M-number nothing is, and why."""
 
     versions: tuple[Version, ...]
@@ -45,8 +43,7 @@ class Validity:
     instant: Instant | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ExportedFile:
+class ExportedFile(Struct, frozen=True):
     """One written array."""
 
     type: str
@@ -57,8 +54,7 @@ class ExportedFile:
     dtype: str
 
 
-@dataclass(frozen=True, slots=True)
-class Export:
+class Export(Struct, frozen=True):
     """What an export wrote, of which instant; ``recorded`` tells whether the registry remembers it."""
 
     revision: int
@@ -70,8 +66,7 @@ class Export:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class IdentifiedInput:
+class IdentifiedInput(Struct, frozen=True):
     """Constants in which a file stands, and the versions that state them, the withdrawn ones too."""
 
     kind: str
@@ -80,8 +75,7 @@ class IdentifiedInput:
     versions: tuple[Version, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class IdentifiedExport:
+class IdentifiedExport(Struct, frozen=True):
     """A recorded export that wrote a file: as the array ``type``, or as its ``provenance``."""
 
     export: int
@@ -94,8 +88,7 @@ class IdentifiedExport:
     author: str
 
 
-@dataclass(frozen=True, slots=True)
-class IdentifiedPart:
+class IdentifiedPart(Struct, frozen=True):
     """One panel's array of one gain range in an array that no recorded export wrote.
 
     Attributes
@@ -114,8 +107,7 @@ class IdentifiedPart:
     inputs: tuple[IdentifiedInput, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Struct, frozen=True):
     """What the registry knows of a file.
 
     Attributes
@@ -134,8 +126,7 @@ class Identity:
     parts: tuple[IdentifiedPart, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """Something that a verification found; ``sha256`` is what the bytes should be."""
 
     sha256: str | None
@@ -143,8 +134,7 @@ class Problem:
     problem: str
 
 
-@dataclass(frozen=True, slots=True)
-class Verification:
+class Verification(Struct, frozen=True):
     """How many things a verification looked at, every problem that it found, and what it says besides."""
 
     checked: int
@@ -152,8 +142,7 @@ class Verification:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ChangedConstants:
+class ChangedConstants(Struct, frozen=True):
     """What a panel has of a kind, before and after; None: nothing."""
 
     panel: str
@@ -162,8 +151,7 @@ class ChangedConstants:
     after: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class AffectedRun:
+class AffectedRun(Struct, frozen=True):
     """A registered run whose outcome differs between two revisions.
 
     ``change`` is ``changed``, ``now possible`` or ``no longer possible``; ``reason`` says why. ``constants`` is
@@ -176,11 +164,10 @@ class AffectedRun:
     source: str
     change: str
     constants: tuple[ChangedConstants, ...]
-    reason: str = field(default="", compare=False)
+    reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class PixelDifference:
+class PixelDifference(Struct, frozen=True):
     """How two arrays of one gain range differ.
 
     Attributes
@@ -198,11 +185,10 @@ class PixelDifference:
     fraction: float
     maximum: float
     rms: float
-    nonfinite: int = field(default=0, compare=False)
+    nonfinite: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class VersionDifference:
+class VersionDifference(Struct, frozen=True):
     """How the constants of two versions of one kind differ, by gain range."""
 
     kind: str
@@ -211,8 +197,7 @@ class VersionDifference:
     gain_ranges: tuple[PixelDifference, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PanelDifference:
+class PanelDifference(Struct, frozen=True):
     """How a detector's panel changed; a version is None where the panel had none or did not answer."""
 
     panel: str
@@ -222,8 +207,7 @@ class PanelDifference:
     gain_ranges: tuple[PixelDifference, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class DetectorDifference:
+class DetectorDifference(Struct, frozen=True):
     """How a detector's constants differ between two revisions.
 
     ``refused_before`` and ``refused_after`` say why there was no answer, if there was none.

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class ConvertedStage:
+class ConvertedStage(Struct, frozen=True):
     """A gain stage of a converted file, the gain range that it became, and what rounding did to it.
 
     ``absolute_error`` is the largest, in the unit of the kind; ``relative_error`` the largest of its own.
@@ -18,8 +16,7 @@ class ConvertedStage:
     relative_error: float
 
 
-@dataclass(frozen=True, slots=True)
-class Conversion:
+class Conversion(Struct, frozen=True):
     """From which file, and how, constants were converted at the door.
 
     Attributes

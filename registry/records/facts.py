@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from registry.instants import Instant
 from registry.records.conversions import Conversion
 
 
-@dataclass(frozen=True, slots=True)
-class Statistics:
+class Statistics(Struct, frozen=True):
     """What is noted of one file's values; the first three are None where no value is finite."""
 
     minimum: float | None
@@ -20,8 +20,7 @@ class Statistics:
     nonfinite: int
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedFile:
+class CheckedFile(Struct, frozen=True):
     """A file that passed the door, not stored yet."""
 
     path: Path
@@ -32,8 +31,7 @@ class CheckedFile:
     statistics: Statistics
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedConstants:
+class CheckedConstants(Struct, frozen=True):
     """The files of one kind of one panel, in the order of the gain ranges, all passed the door."""
 
     detector_type: str
@@ -43,8 +41,7 @@ class CheckedConstants:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class StoredFile:
+class StoredFile(Struct, frozen=True):
     """One stored file of some constants."""
 
     gain_range: int
@@ -53,8 +50,7 @@ class StoredFile:
     statistics: Statistics
 
 
-@dataclass(frozen=True, slots=True)
-class Panel:
+class Panel(Struct, frozen=True):
     """One panel, and the M-number that it bears."""
 
     panel: str
@@ -63,8 +59,7 @@ class Panel:
     recorded_in: int
 
 
-@dataclass(frozen=True, slots=True)
-class Alias:
+class Alias(Struct, frozen=True):
     """The statement that a panel Id belongs to the module with that M-number."""
 
     alias: str
@@ -73,8 +68,7 @@ class Alias:
     withdrawn_in: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Withdrawal:
+class Withdrawal(Struct, frozen=True):
     """Who withdrew a fact, when and why."""
 
     revision: int
@@ -83,8 +77,7 @@ class Withdrawal:
     comment: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(Struct, frozen=True):
     """The statement that a panel has these constants of this kind from an instant on.
 
     Attributes
@@ -121,8 +114,7 @@ class Version:
         return self.constants is None
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """One run of an experiment; ``begin`` and ``end`` are None where they are not known."""
 
     experiment: str
@@ -133,8 +125,7 @@ class Run:
     withdrawn_in: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Configuration:
+class Configuration(Struct, frozen=True):
     """Which panels, in segment order, answer for a source over a range of runs.
 
     Attributes
@@ -162,8 +153,7 @@ class Configuration:
         return f"{self.first_run}-{'end' if self.last_run is None else self.last_run}"
 
 
-@dataclass(frozen=True, slots=True)
-class Detector:
+class Detector(Struct, frozen=True):
     """What answers for one run and source: the panels in order, and when the run began."""
 
     experiment: str
@@ -175,8 +165,7 @@ class Detector:
     object_name: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Revision:
+class Revision(Struct, frozen=True):
     """One committed change of the registry; ``changes`` says in one line each what it changed."""
 
     revision: int
@@ -190,8 +179,7 @@ class Revision:
     changes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Tag:
+class Tag(Struct, frozen=True):
     """A name for a revision."""
 
     tag: str
