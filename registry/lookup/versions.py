@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise
 from sys import intern
@@ -16,6 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from registry import schema
 from registry.errors import CorruptionError, NotFoundError
