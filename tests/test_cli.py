@@ -329,10 +329,6 @@ def test_every_verb_is_documented() -> None:
     assert {" ".join(path) for path, _ in _commands(_app())} == documented
 
 
-def _python(code: str) -> str:
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-
-
 def _loaded(*arguments: str) -> set[str]:
     """Return the modules that a whole run of calreg has loaded at its end."""
     code = f"import atexit, sys; sys.argv = {['calreg', *arguments]!r}\n"
@@ -357,18 +353,24 @@ def test_the_help_of_a_verb_imports_its_own_module_alone_and_no_database() -> No
     assert loaded.isdisjoint({"registry.cli.exports", "registry.cli.versions", "registry.cli.runs"})
 
 
-def test_a_look_up_imports_neither_arrays_nor_migrations(
-    sqlite_place: RegistryPlace, monkeypatch: pytest.MonkeyPatch
+def test_a_look_up_on_sqlite_imports_no_other_driver_no_arrays_and_nothing_that_writes(
+    on_sqlite: Calreg, folders: Path
 ) -> None:
-    for name, value in sqlite_place.environment.items():
-        monkeypatch.setenv(name, value)
-    loaded = _python(
-        "import sys; from registry import open_registry\n"
-        f"with open_registry() as r: r.panels.add({PANEL_A!r}); r.validity({PANEL_A!r})\n"
-        "print(sorted(sys.modules))"
-    )
-    for module in ("numpy", "alembic", "psycopg"):
-        assert f"'{module}'" not in loaded
+    on_sqlite.done("panel", "add", PANEL_A)
+    on_sqlite.done("version", "add", PANEL_A, folders / "1", "--valid-from", START)
+    loaded = _loaded("validity", PANEL_A, "--at", AT)
+    assert {"sqlalchemy", "sqlite3", "registry.lookup.validity"} <= loaded
+    assert loaded.isdisjoint({"numpy", "alembic", "psycopg", "rich", "platformdirs"})
+    assert loaded.isdisjoint({"sqlalchemy.orm", "sqlalchemy.dialects.postgresql"})
+    assert loaded.isdisjoint({"registry.api.runs", "registry.api.panels", "registry.api.tags"})
+    assert loaded.isdisjoint({"registry.lookup.consequences", "registry.arrays", "registry.provenance"})
+    assert not [name for name in loaded if name.startswith(("registry.importers", "registry.exporters"))]
+
+
+def test_a_write_on_sqlite_imports_no_other_driver_no_arrays_and_no_migrations(on_sqlite: Calreg) -> None:
+    loaded = _loaded("panel", "add", PANEL_A)
+    assert "registry.registration.panels" in loaded
+    assert loaded.isdisjoint({"numpy", "alembic", "psycopg", "rich", "sqlalchemy.dialects.postgresql"})
 
 
 def test_a_closed_pipe_is_quiet(sqlite_place: RegistryPlace) -> None:

@@ -10,15 +10,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from registry.api.backend import At, View, open_backend
-from registry.api.panels import Aliases, Panels
-from registry.api.runs import Detectors, Runs
-from registry.api.tags import Tags
-from registry.api.versions import Versions
 from registry.database import cautions, create_database, upgrade_database
 from registry.identifiers import is_m_number, parse_m_number
 from registry.lookup import history
@@ -40,8 +37,12 @@ from registry.settings import Settings, find_settings
 from registry.store import ContentStore
 
 if TYPE_CHECKING:
-    # numpy comes with these: a look-up does without.
+    # Imported where they are used: a look-up starts without what registers and imports, and without numpy.
     from registry.api.exports import DetectorConstants
+    from registry.api.panels import Aliases, Panels
+    from registry.api.runs import Detectors, Runs
+    from registry.api.tags import Tags
+    from registry.api.versions import Versions
 
 __all__ = ["Registry", "cautions", "create_registry", "open_registry", "upgrade_database"]
 
@@ -95,22 +96,52 @@ def create_registry(database: str | None = None, store: str | Path | None = None
 
 
 class Registry:
-    """An open registry.
-
-    Attributes
-    ----------
-    panels, aliases, versions, runs, detectors, tags
-        The nouns, each with its verbs.
-    """
+    """An open registry: the nouns, each with its verbs, and the questions that concern several of them."""
 
     def __init__(self, settings: Settings, *, timezone: str | None = None) -> None:
         self._backend = open_backend(settings, timezone)
-        self.panels = Panels(self._backend)
-        self.aliases = Aliases(self._backend)
-        self.versions = Versions(self._backend)
-        self.runs = Runs(self._backend)
-        self.detectors = Detectors(self._backend)
-        self.tags = Tags(self._backend)
+
+    @cached_property
+    def panels(self) -> Panels:
+        """Panels, and what is recorded of them."""
+        from registry.api.panels import Panels
+
+        return Panels(self._backend)
+
+    @cached_property
+    def aliases(self) -> Aliases:
+        """M-numbers, and the panels that bear them."""
+        from registry.api.panels import Aliases
+
+        return Aliases(self._backend)
+
+    @cached_property
+    def versions(self) -> Versions:
+        """Versions: which constants a panel has from when on."""
+        from registry.api.versions import Versions
+
+        return Versions(self._backend)
+
+    @cached_property
+    def runs(self) -> Runs:
+        """Runs, and when they began."""
+        from registry.api.runs import Runs
+
+        return Runs(self._backend)
+
+    @cached_property
+    def detectors(self) -> Detectors:
+        """Which panels answered for a source, over which runs."""
+        from registry.api.runs import Detectors
+
+        return Detectors(self._backend)
+
+    @cached_property
+    def tags(self) -> Tags:
+        """Names for revisions."""
+        from registry.api.tags import Tags
+
+        return Tags(self._backend)
 
     @property
     def id(self) -> str:

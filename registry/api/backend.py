@@ -20,7 +20,6 @@ from registry.database import Change, Database
 from registry.errors import InstantError
 from registry.instants import Instant
 from registry.lookup import history, versions
-from registry.lookup.consequences import consequences
 from registry.lookup.panels import Target, find_target
 from registry.lookup.revisions import AsOf, revision_as_of
 from registry.progress import Progress
@@ -115,6 +114,8 @@ def open_backend(settings: Settings, timezone: str | None) -> Backend:
 
 
 def _outcome(change: Change, *, dry_run: bool) -> Outcome:
+    from registry.lookup.consequences import consequences  # of writes alone: a look-up starts without
+
     connection, number = change.connection, change.revision
     unchanged = versions.versions_with_numbers(connection, change.unchanged, None)
     if number is None:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
-from msgspec import Struct
 
 from registry.errors import RegistryError
 from registry.instants import Instant
@@ -47,8 +46,11 @@ def jsonable(value: Any) -> Any:
         return value.iso
     if isinstance(value, Path):
         return str(value)
-    if isinstance(value, Struct):
-        return {name: jsonable(getattr(value, name)) for name in value.__struct_fields__}
+    fields = getattr(
+        value, "__struct_fields__", None
+    )  # a record; the help does not need to load what makes them
+    if fields is not None:
+        return {name: jsonable(getattr(value, name)) for name in fields}
     if isinstance(value, dict):
         return {str(key): jsonable(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set)):
