@@ -7,10 +7,11 @@ import json
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -453,7 +454,7 @@ def test_the_example_of_the_documentation_is_converted_as_it_says(
     monkeypatch.chdir(tmp_path)
     exec(program)  # noqa: S102 - our own page
     with converted(Path("gainMaps_M049.bin"), JUNGFRAU) as found:
-        assert json.loads(json.dumps(asdict(found.conversion))) == json.loads(answer)
+        assert msgspec.to_builtins(found.conversion) == json.loads(answer)
 
 
 def test_the_commands_show_it(

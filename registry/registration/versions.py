@@ -7,15 +7,15 @@ little memory.
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import groupby, islice
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
+import msgspec
 import sqlalchemy as sa
 
 from registry import schema
@@ -194,7 +194,7 @@ def _carry_out(change: Change, made: _Plan) -> None:
 
 
 def _json(conversion: Conversion | None) -> str | None:
-    return json.dumps(asdict(conversion)) if conversion is not None else None
+    return msgspec.json.encode(conversion).decode() if conversion is not None else None
 
 
 def state(
