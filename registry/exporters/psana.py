@@ -34,7 +34,7 @@ def layout(draft: Document) -> Layout:
         It is not known for which runs of which source the files are, or the framework knows no such runs.
     """
     deployment = _deployment(draft)
-    group = detectors.detector_type(draft.resolution.detector_type).group
+    group = detectors.detector_type(draft.resolution.detector_type).group_of(deployment.source)
     types = draft.resolution.types
     return Layout(
         folder=f"{group}/{deployment.source}",

@@ -28,7 +28,7 @@ _PIECE = 1000
 
 
 def version_columns() -> list[sa.ColumnElement[Any]]:
-    """Return the columns of a version's record, as `live_record` expects them."""
+    """Return the columns of a version's record, in the order in which `live_record` expects them."""
     version = schema.version
     return [
         version.c.id,
@@ -72,30 +72,26 @@ def next_start(known: int | sa.ColumnElement[int] | None) -> sa.ScalarSelect[int
 
 def live_record(row: Any, valid_to: int | None) -> Version:
     """Return the record of a row of `version_columns` that is live; a later withdrawal is not known yet."""
-    return Version(
-        version=row.id,
-        panel=intern(row.identifier),
-        alias=_shared(row.m_number),
-        kind=intern(row.kind),
-        valid_from=_instant(row.valid_from),
-        valid_to=None if valid_to is None else _instant(valid_to),
-        constants=_shared(row.sha256),
-        recorded_in=row.recorded_in,
-        withdrawn_in=None,
-        comment=_shared(row.comment),
-        carried_from=row.carried_from,
-        source_path=_shared(row.source_path),
-        nonfinite_allowed=row.nonfinite_allowed,
-        conversion=None if row.conversion is None else _conversion(row),
+    # By position: this is most of what 64 answers cost.
+    number, panel, alias, kind, start, constants, recorded, _, comment, carried, path, allowed, conversion = (
+        row[:13]
     )
-
-
-# Of hundreds of thousands of versions most say the same: their texts, and the instants of neighbours, are kept once.
-_instant = lru_cache(maxsize=256)(Instant)
-
-
-def _shared(text: str | None) -> str | None:
-    return text and intern(text)
+    return Version(
+        number,
+        panel,
+        alias,
+        kind,
+        Instant(start),
+        None if valid_to is None else Instant(valid_to),
+        constants,
+        recorded,
+        None,
+        comment,
+        carried,
+        path,
+        allowed,
+        None if conversion is None else _conversion(row),
+    )
 
 
 def _conversion(row: Any) -> Conversion:
@@ -247,8 +243,30 @@ def _where(
     for piece in rows.partitions():
         numbers = {row.withdrawn_in for row in piece if not is_live(row, revision)}
         withdrawals = _withdrawals(connection, numbers)
-        found += [record(row, revision, row.valid_to, withdrawals) for row in piece]
+        found += [_sharing(record(row, revision, row.valid_to, withdrawals)) for row in piece]
     return found
+
+
+# Of the hundreds of thousands of versions of one revision most say the same: it is kept in memory once.
+_shared_instant = lru_cache(maxsize=256)(Instant)
+
+
+def _sharing(version: Version) -> Version:
+    return replace(
+        version,
+        panel=intern(version.panel),
+        alias=_shared_text(version.alias),
+        kind=intern(version.kind),
+        valid_from=_shared_instant(version.valid_from),
+        valid_to=None if version.valid_to is None else _shared_instant(version.valid_to),
+        constants=_shared_text(version.constants),
+        comment=_shared_text(version.comment),
+        source_path=_shared_text(version.source_path),
+    )
+
+
+def _shared_text(text: str | None) -> str | None:
+    return text and intern(text)
 
 
 def files_of(connection: sa.Connection, constants: Iterable[str]) -> dict[str, tuple[StoredFile, ...]]:
