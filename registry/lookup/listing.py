@@ -37,4 +37,4 @@ def keys_of(
     """Return the value of `key` by the text in `column`, of the rows where that is one of the texts."""
     wanted = listed(connection, [(text,) for text in dict.fromkeys(texts)], column)
     query = sa.select(column, key).join(wanted, column == wanted.c[column.name])
-    return dict(connection.execute(query).tuples().all())
+    return {row[0]: row[1] for row in connection.execute(query)}
