@@ -12,6 +12,7 @@
     ├── NotFoundError       3  nothing of that name is known
     ├── NotValidError       4  known, but nothing valid at that time
     ├── ConflictError       5  contradicts what is recorded
+    │   └── ClosedError         the registry takes no more writes here: it moved, or this is a snapshot
     ├── CorruptionError     6  stored bytes are not what was recorded
     ├── SchemaError         7  the database's schema is not the one of this software
     └── UnavailableError    8  the database or the store cannot be used
@@ -94,6 +95,10 @@ class ConflictError(RegistryError):
     """What is asked contradicts what is recorded."""
 
     code = 5
+
+
+class ClosedError(ConflictError):
+    """The database is closed to writes: its registry moved elsewhere, or is not open here yet."""
 
 
 class CorruptionError(RegistryError):

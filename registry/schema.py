@@ -5,6 +5,8 @@ one that withdrew them. *Constants of nature* (panel, blob, constants, tag) carr
 rest belongs to a row of these. Nothing is ever updated or deleted but for setting ``withdrawn_in`` once;
 triggers in the database see to it (`guards` names them).
 
+``closure`` alone speaks of the database, not of the registry: whence it came, and whether it takes writes.
+
 Instants are microseconds since 1970 UTC, ``beginning`` the smallest BIGINT.
 """
 
@@ -14,7 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-REVISION = "0002"
+REVISION = "0003"
 """The Alembic revision that this software reads and writes."""
 
 metadata = sa.MetaData(
@@ -262,15 +264,38 @@ export_input = sa.Table(
     sqlite_with_rowid=False,
 )
 
+# While the newest one is not opened, the database takes no writes: see `database.closing`.
+closure = sa.Table(
+    "closure",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("reason", sa.String(16), nullable=False),
+    sa.Column("place", sa.Text, nullable=False),
+    sa.Column("closed_at", sa.BigInteger, nullable=False),
+    sa.Column("opened_at", sa.BigInteger),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("database_role", sa.Text),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("command", sa.Text, nullable=False),
+    sa.Column("software", sa.Text, nullable=False),
+    sa.CheckConstraint("reason IN ('arrival', 'departure', 'snapshot')", name="reason_is_known"),
+    sa.CheckConstraint(
+        "opened_at IS NULL OR (reason = 'arrival' AND opened_at >= closed_at)", name="only_arrivals_open"
+    ),
+)
+
 
 def guards(dialect: str) -> set[str]:
-    """Return the names of the triggers that make the database append-only."""
+    """Return the names of the triggers that make the database append-only, and a closed one read-only."""
     events = (
         ("insert", "update", "delete", "truncate")
         if dialect == "postgresql"
         else ("insert", "update", "delete")
     )
-    return {f"{table}_{event}" for table in metadata.tables for event in events}
+    names = {f"{table}_{event}" for table in metadata.tables for event in events}
+    recording = [table for table in metadata.sorted_tables if table.name not in {"registry", "closure"}]
+    names |= {f"{table.name}_closed_insert" for table in recording}
+    return names | {f"{table.name}_closed_update" for table in recording if table.info.get("fact")}
 
 
 def visible(table: sa.FromClause, known: int | sa.ColumnElement[int] | None) -> sa.ColumnElement[bool]:

@@ -23,6 +23,7 @@ PUBLISHED = {
     "NotFoundError": 3,
     "NotValidError": 4,
     "ConflictError": 5,
+    "ClosedError": 5,
     "CorruptionError": 6,
     "SchemaError": 7,
     "UnavailableError": 8,

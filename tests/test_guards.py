@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from registry import schema
+from registry import instants, schema
 from registry.authorship import sign
+from registry.database.closing import close
 from tests.conftest import RegistryPlace, new_place
 from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C, panel_folder
 
@@ -114,6 +115,8 @@ def _fill(place: RegistryPlace, folder: Any) -> None:
         registry.export("exp=xcsls3716:run=1", folder / "export")
         registry.export("exp=xcsls3716:run=1", folder / "again", types=["pixel_gain"])
         registry.tags.add("first")
+        with registry._backend.database.writing(sign()) as change:
+            close(change.connection, "arrival", "sqlite:///old", instants.now(), sign(), opened=True)
 
 
 def _other(value: Any, column: sa.Column[Any]) -> Any:

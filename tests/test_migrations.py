@@ -25,7 +25,7 @@ FAILING = '''
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision, branch_labels, depends_on = "0003", "0002", None, None
+revision, down_revision, branch_labels, depends_on = "0004", "0003", None, None
 
 def upgrade():
     op.add_column("run", sa.Column("weather", sa.Text()))
@@ -342,7 +342,7 @@ def test_a_reference_that_leads_nowhere_is_found_on_sqlite(sqlite_place: Registr
 def _with_a_failing_migration(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     copy = folder / "migrations"
     shutil.copytree(migrations.folder(), copy, ignore=shutil.ignore_patterns("__pycache__"))
-    (copy / "versions" / "0003_failing.py").write_text(FAILING)
+    (copy / "versions" / "0004_failing.py").write_text(FAILING)
     monkeypatch.setattr(migrations, "folder", lambda: copy)
 
 
@@ -380,7 +380,7 @@ def test_a_first_schema_that_fails_half_way_leaves_nothing(
     assert not list(tmp_path.glob("new.sqlite*"))
 
 
-def test_what_schema_0001_holds_goes_up_to_0002_and_down_again(
+def test_what_schema_0001_holds_goes_up_and_down_again(
     place: RegistryPlace, registry: Registry, engine: sa.Engine, ours: sa.Engine
 ) -> None:
     registry.panels.add(PANEL_A, alias="M068")
@@ -390,7 +390,7 @@ def test_what_schema_0001_holds_goes_up_to_0002_and_down_again(
     assert "ix_version_start" in repr(catalogue(engine))
     assert "conversion" not in repr(catalogue(engine))
     _all_refuse(place, "the database has schema 0001", "run calreg database upgrade", but="database upgrade")
-    assert upgrade_database(place.database) == ("0001", "0002")
+    assert upgrade_database(place.database) == ("0001", schema.REVISION)
     assert catalogue(engine) == newest
     with place.open() as again:
         assert (again.versions.list(), again.log(), again.differences()) == (held, log, [])

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from registry.api.backend import At, View, open_backend
-from registry.database import cautions, create_database, upgrade_database
+from registry.database import Closure, cautions, create_database, upgrade_database
 from registry.identifiers import is_m_number, parse_m_number
 from registry.lookup import history
 from registry.lookup.panels import aliases, find_panels
@@ -147,6 +147,11 @@ class Registry:
     def id(self) -> str:
         """The id that the database and the store share."""
         return self._backend.database.registry_id
+
+    @property
+    def closure(self) -> Closure | None:
+        """Why the database took no writes when it was opened; None where it did."""
+        return self._backend.database.closure
 
     def __enter__(self) -> Self:
         return self

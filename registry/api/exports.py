@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from registry import instants
 from registry.api.backend import At, Backend
 from registry.authorship import Signature, sign, working_folder
-from registry.errors import RequestError, UnavailableError
+from registry.errors import ClosedError, RequestError, UnavailableError
 from registry.exporters import npy
 from registry.exporters.assembly import assemblies
 from registry.exporters.formats import Format, format_of, make, placed, saying_runs, software_of
@@ -199,6 +199,6 @@ def _record(
     try:
         with backend.database.writing(signature) as change:
             record_export(change, document, path, sha256)
-    except UnavailableError as error:
+    except (ClosedError, UnavailableError) as error:
         return f"the export is not recorded: {error}"
     return None

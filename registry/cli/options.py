@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from registry.cli import output
+
 if TYPE_CHECKING:
     from registry.api import Registry
 
@@ -52,8 +54,13 @@ Source = Annotated[
 
 @contextmanager
 def registry_at(ctx: typer.Context, timezone: str | None = None) -> Iterator[Registry]:
-    """Open the registry that the command line and the environment name."""
+    """Open the registry that the command line and the environment name.
+
+    Who asks a database that the registry has left, or has not reached, is told: answers may be of old.
+    """
     from registry.api import open_registry
 
     with open_registry(ctx.obj.database, ctx.obj.store, timezone=timezone) as registry:
         yield registry
+        if registry.closure is not None and registry.closure.reason != "snapshot":
+            output.remark(notes=[str(registry.closure)])

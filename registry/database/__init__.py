@@ -13,6 +13,7 @@ from registry import instants, schema
 from registry.authorship import Signature
 from registry.database import migrations, roles
 from registry.database.change import Change, Row
+from registry.database.closing import Closure, find_closure, refuse_closed
 from registry.database.engine import (
     glance,
     make_engine,
@@ -26,11 +27,18 @@ from registry.errors import ConflictError, UnavailableError
 from registry.secrets import masked
 from registry.settings import sqlite_file
 
-__all__ = ["Change", "Database", "Row", "cautions", "create_database", "upgrade_database"]
+__all__ = ["Change", "Closure", "Database", "Row", "cautions", "create_database", "upgrade_database"]
 
 
 class Database:
     """An open database whose schema is the one of this software.
+
+    Attributes
+    ----------
+    registry_id
+        The id that the store must bear too.
+    closure
+        Why it took no writes when it was opened; None where it did.
 
     Raises
     ------
@@ -46,18 +54,18 @@ class Database:
         try:
             with refusals(url):
                 _refuse_missing_file(url)
-                self.registry_id = self._guard()
+                self.registry_id, self.closure = self._guard()
         except BaseException:
             self._engine.dispose()
             raise
 
-    def _guard(self) -> str:
+    def _guard(self) -> tuple[str, Closure | None]:
         with readers_view(self._engine) as connection:
             migrations.refuse_other_schema(migrations.schema_revision(connection))
             found = connection.execute(sa.select(schema.registry.c.id)).scalar_one_or_none()
             if found is None:  # the tables were made, but by no `calreg init`
                 migrations.refuse_other_schema(None)
-            return str(found)
+            return str(found), find_closure(connection)
 
     @property
     def name(self) -> str:
@@ -87,7 +95,16 @@ class Database:
         dry_run
             Do everything, and roll it back at the end: what would be refused is, and what would be
             recorded is handed out.
+
+        Raises
+        ------
+        ClosedError
+            The database takes no writes.
         """
+        if self.closure is not None:
+            # The file of a snapshot cannot be written: it is asked before its lock is. A copy may be open by now.
+            with self.glancing() as connection:
+                refuse_closed(connection)
         with refusals(self.url), writers_turn(self._engine, dry_run=dry_run) as connection:
             change = Change(connection, signature, comment)
             change.warnings += cautions(self.url)

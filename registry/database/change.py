@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from registry import instants, schema
 from registry.authorship import Signature
+from registry.database.closing import database_role, refuse_closed
 from registry.secrets import masked
 
 Row = dict[str, Any]
@@ -20,13 +21,19 @@ class Change:
     The revision is recorded with the first fact, so a change that finds everything stated already
     leaves no trace. The writers' lock is held: ``newest`` + 1 is this revision's number, and ids are
     counted on from the largest.
+
+    Raises
+    ------
+    ClosedError
+        The database takes no writes.
     """
 
     def __init__(self, connection: sa.Connection, signature: Signature, comment: str | None) -> None:
+        refuse_closed(connection)
         self.connection = connection
         self.signature = signature
         self.comment = comment and masked(comment)
-        self.role = _database_role(connection)
+        self.role = database_role(connection)
         last = connection.execute(
             sa.select(schema.revision.c.number, schema.revision.c.recorded_at)
             .order_by(schema.revision.c.number.desc())
@@ -93,9 +100,3 @@ class Change:
 
     def _next_id(self, table: sa.Table) -> int:
         return (self.connection.execute(sa.select(sa.func.max(table.c.id))).scalar() or 0) + 1
-
-
-def _database_role(connection: sa.Connection) -> str | None:
-    if connection.dialect.name != "postgresql":
-        return None
-    return str(connection.execute(sa.text("SELECT session_user")).scalar_one())

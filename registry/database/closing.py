@@ -1,0 +1,108 @@
+"""A database that takes no writes: its registry moved elsewhere, or is not open here yet, or is a snapshot.
+
+The rows of ``closure`` are the database's history, not the registry's. An *arrival* closes the database
+until the copy that fills it is whole and its source is closed; then it is opened. A *departure* and a
+*snapshot* close it for ever. While the newest closure is not opened, triggers refuse every other write.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import sqlalchemy as sa
+
+from registry import schema
+from registry.authorship import Signature
+from registry.errors import ClosedError
+from registry.instants import Instant
+from registry.secrets import masked
+
+Reason = Literal["arrival", "departure", "snapshot"]
+
+
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """Why a database takes no writes. ``place`` is where the registry went, or came from."""
+
+    number: int
+    reason: Reason
+    place: str
+    closed_at: Instant
+
+    def __str__(self) -> str:
+        """Say it in a sentence."""
+        return {
+            "arrival": "this database is a copy of {0} that was begun at {1} and not finished, and takes no"
+            " writes; run the calreg copy again",
+            "departure": "the registry moved to {0} at {1}; this database takes no more writes",
+            "snapshot": "this database is a snapshot of {0}, made at {1}; it takes no writes",
+        }[self.reason].format(self.place, self.closed_at)
+
+
+def find_closure(connection: sa.Connection) -> Closure | None:
+    """Return why the database takes no writes, None where it does."""
+    closure = schema.closure
+    query = sa.select(closure).where(closure.c.opened_at.is_(None)).order_by(closure.c.number.desc()).limit(1)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else Closure(row.number, row.reason, row.place, Instant(row.closed_at))
+
+
+def refuse_closed(connection: sa.Connection) -> None:
+    """Refuse to write.
+
+    Raises
+    ------
+    ClosedError
+        The database is closed.
+    """
+    found = find_closure(connection)
+    if found is not None:
+        raise ClosedError(str(found), reason=found.reason, place=found.place)
+
+
+def close(
+    connection: sa.Connection,
+    reason: Reason,
+    place: str,
+    at: Instant,
+    signature: Signature,
+    *,
+    opened: bool = False,
+) -> None:
+    """Close the database to writes.
+
+    Parameters
+    ----------
+    opened
+        Only remember an arrival that was whole at once.
+    """
+    newest = connection.execute(sa.select(sa.func.max(schema.closure.c.number))).scalar() or 0
+    connection.execute(
+        schema.closure.insert(),
+        {
+            "number": newest + 1,
+            "reason": reason,
+            "place": masked(place),
+            "closed_at": at,
+            "opened_at": at if opened else None,
+            "author": signature.author,
+            "database_role": database_role(connection),
+            "host": signature.host,
+            "command": signature.command,
+            "software": signature.software,
+        },
+    )
+
+
+def open_arrival(connection: sa.Connection, number: int, at: Instant) -> None:
+    """Let the database that a copy has filled take writes."""
+    closure = schema.closure
+    connection.execute(closure.update().where(closure.c.number == number).values(opened_at=at))
+
+
+def database_role(connection: sa.Connection) -> str | None:
+    """Return as whom PostgreSQL knows the user; SQLite knows nobody."""
+    if connection.dialect.name != "postgresql":
+        return None
+    return str(connection.execute(sa.text("SELECT session_user")).scalar_one())
