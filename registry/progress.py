@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
 
-Advance = Callable[[], None]
+
+class Advance(Protocol):
+    """Called when a step is done, or several at once."""
+
+    def __call__(self, steps: int = 1, /) -> None:
+        """Count them."""
+
+
 Progress = Callable[[str, int], AbstractContextManager[Advance]]
 
 
 @contextmanager
 def silent(description: str, total: int) -> Iterator[Advance]:  # noqa: ARG001 - the shape of every Progress
     """Show nothing."""
-    yield lambda: None
+    yield lambda _steps=1: None

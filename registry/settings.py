@@ -60,6 +60,12 @@ def sqlite_file(url: str) -> Path | None:
     return _absolute(Path(path))
 
 
+def shown_place(url: str) -> str:
+    """Return the URL of a database as others can read it later: a file with its whole path, no password."""
+    file = sqlite_file(url)
+    return masked(url) if file is None else f"{_SQLITE}{file}"
+
+
 def _absolute(path: Path) -> Path:
     try:
         return path.expanduser().absolute()

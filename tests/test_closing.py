@@ -9,7 +9,7 @@ from registry import instants, schema
 from registry.api import Registry
 from registry.authorship import sign
 from registry.database import migrations
-from registry.database.closing import Reason, close, open_arrival
+from registry.database.closing import Reason, close
 from registry.database.engine import make_engine
 from registry.errors import ClosedError
 from tests.cli import Calreg
@@ -85,8 +85,7 @@ def test_an_arrival_is_opened_once_and_takes_writes_then(place: RegistryPlace, r
     _close(registry, "arrival")
     with place.open() as opened, pytest.raises(ClosedError, match="run the calreg copy again"):
         opened.panels.add(PANEL_A)
-    with registry._backend.database._engine.begin() as connection:
-        open_arrival(connection, 1, instants.now())
+    registry._backend.database.open_arrival()
     assert registry.panels.add(PANEL_A).revision == 1
     assert "this UPDATE is refused" in _refusal(place, "UPDATE closure SET opened_at = opened_at + 1")
 

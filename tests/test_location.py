@@ -57,7 +57,7 @@ def test_init_writes_and_verify_warn_of_a_network(
     mounts = tmp_path / "mounts"
     mounts.write_text("server:/ / nfs rw 0 0\n")
     original = location.network_file_system
-    monkeypatch.setattr("registry.database.network_file_system", lambda file: original(file, mounts))
+    monkeypatch.setattr("registry.database.location.network_file_system", lambda file: original(file, mounts))
     said = f"{sqlite_place.file} lies on nfs, a file system of a network, where SQLite's locks may not hold"
     for verb in (["init"], ["panel", "add", PANEL_A], ["verify"]):
         result = CliRunner().invoke(app, verb, env=sqlite_place.environment)

@@ -120,11 +120,11 @@ def _masked(value: Any) -> Any:
 def progress(description: str, total: int) -> Iterator[Advance]:
     """Show a progress bar where stderr is a terminal and the work has more than one step."""
     if total < 2 or not sys.stderr.isatty():
-        yield lambda: None
+        yield lambda _steps=1: None
         return
     from rich.console import Console
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(description, total=total)
-        yield lambda: bar.advance(task)
+        yield lambda steps=1: bar.advance(task, steps)

@@ -12,7 +12,7 @@ from typing import Literal
 
 import sqlalchemy as sa
 
-from registry import schema
+from registry import instants, schema
 from registry.authorship import Signature
 from registry.errors import ClosedError
 from registry.instants import Instant
@@ -95,10 +95,13 @@ def close(
     )
 
 
-def open_arrival(connection: sa.Connection, number: int, at: Instant) -> None:
-    """Let the database that a copy has filled take writes."""
+def open_arrival(connection: sa.Connection) -> None:
+    """Let the database that a copy has filled take writes; others refuse it."""
     closure = schema.closure
-    connection.execute(closure.update().where(closure.c.number == number).values(opened_at=at))
+    arrived = find_closure(connection)
+    if arrived is not None:
+        at = max(instants.now(), arrived.closed_at)
+        connection.execute(closure.update().where(closure.c.number == arrived.number).values(opened_at=at))
 
 
 def database_role(connection: sa.Connection) -> str | None:

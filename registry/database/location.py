@@ -5,12 +5,27 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from registry.settings import sqlite_file
+
 _MOUNTS = Path("/proc/self/mounts")
 _OF_A_NETWORK = re.compile(
     r"nfs\d?|cifs|smb\w*|afs|ncpfs|lustre|gpfs|beegfs\w*|ceph|gfs2?|ocfs2|9p|panfs|pvfs2|orangefs"
     r"|fuse\.(sshfs|glusterfs|ceph\S*|s3fs|rclone|cvmfs\w*|gvfsd-fuse|moosefs|juicefs)"
 )
 _ESCAPED = re.compile(r"\\([0-7]{3})")
+
+
+def cautions(url: str) -> list[str]:
+    """Return what is risky about the place of a database, a sentence each."""
+    file = sqlite_file(url)
+    sort = None if file is None else network_file_system(file)
+    if sort is None:
+        return []
+    caution = (
+        f"{file} lies on {sort}, a file system of a network, where SQLite's locks may not hold:"
+        " two writers can damage it; use a local disk, or PostgreSQL"
+    )
+    return [caution]
 
 
 def network_file_system(file: Path, mounts: Path = _MOUNTS) -> str | None:

@@ -107,6 +107,14 @@ def upgrading(engine: sa.Engine, target: str = "head") -> Iterator[Upgrade]:
         yield Upgrade(connection, before, schema_revision(connection))
 
 
+def complete(connection: sa.Connection) -> None:
+    """Bring a schema that was made older on purpose to that of this software, in the same transaction."""
+    from alembic import command
+
+    if schema_revision(connection) != schema.REVISION:
+        command.upgrade(_config(connection), "head")
+
+
 def downgrade(engine: sa.Engine, target: str) -> None:
     """Take the schema back to `target` in one transaction, where that loses nothing."""
     from alembic import command

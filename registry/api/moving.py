@@ -1,0 +1,133 @@
+"""A registry moves to another database; the one that it leaves is closed, so that there are never two."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+from registry import instants
+from registry.api.backend import Backend, open_backend
+from registry.api.objects import CopiedFiles, copy_objects
+from registry.authorship import sign
+from registry.database import Closure, Database, filling, refuse_taken
+from registry.database.closing import close, refuse_closed
+from registry.database.transfer import every_row, transfer
+from registry.errors import ClosedError, RegistryError
+from registry.lookup.revisions import newest_revision
+from registry.progress import Progress, silent
+from registry.records.copies import Copied
+from registry.settings import find_settings, shown_place
+from registry.store import ContentStore
+
+
+def copy_registry(
+    to: str,
+    to_store: str | Path | None = None,
+    database: str | None = None,
+    store: str | Path | None = None,
+    *,
+    progress: Progress = silent,
+) -> Copied:
+    """Move a registry to an empty database of either sort: every revision, id and checksum stays the same.
+
+    At no moment can both be written. While rows are copied nobody writes to the source; the target is
+    committed closed, then the source is closed for ever, then the target opened. Killed in between, the same
+    copy again does the rest: where the source is still open it begins anew.
+
+    Parameters
+    ----------
+    to
+        URL of the new database.
+    to_store
+        Folder for a copy of the stored files; by default the store stays where it is and serves the new
+        database.
+    database, store
+        The registry that moves; by default that of the environment.
+
+    Raises
+    ------
+    ConflictError
+        The new database holds a registry, or the new store is another registry's.
+    ClosedError
+        The registry has moved already.
+    CorruptionError
+        Stored files are missing or damaged, and `to_store` is given.
+    SchemaError, UnavailableError
+        A database or store cannot be used.
+    """
+    settings = find_settings(database, store)
+    new = find_settings(to, to_store or settings.store)
+    backend = open_backend(settings, None)
+    with closing(backend.database):
+        if backend.database.closure is not None:
+            return _opened(backend, backend.database.closure, to, new.store)
+        refuse_taken(to, backend.database.registry_id)
+        objects, files = ContentStore(new.store), CopiedFiles()
+        if new.store != settings.store:
+            objects.create(backend.database.registry_id)
+            with backend.view() as view:  # most of them, while others may still write
+                files = copy_objects(view.connection, backend.store, objects, progress)
+        return _move(backend, to, objects, files, progress)
+
+
+def _move(backend: Backend, to: str, objects: ContentStore, files: CopiedFiles, progress: Progress) -> Copied:
+    at, signature = instants.now(), sign()
+    with backend.database.frozen() as source:
+        refuse_closed(source)
+        if objects.root != backend.store.root:
+            late = copy_objects(source, backend.store, objects, progress)
+            files = CopiedFiles(files.copied + late.copied, files.there)
+        with filling(to, backend.database.registry_id) as target:
+            rows = transfer(source, target, every_row(source), progress)
+            close(target, "arrival", shown_place(backend.database.url), at, signature)
+        revision = newest_revision(source)
+        close(source, "departure", shown_place(to), at, signature)
+    _open(to)
+    return Copied(
+        registry=backend.database.registry_id,
+        revision=revision,
+        database=shown_place(to),
+        store=str(objects.root),
+        rows=rows,
+        files=files.copied,
+        files_there=files.there,
+    )
+
+
+def _open(to: str) -> None:
+    with closing(Database(to)) as target:
+        target.open_arrival()
+
+
+def _opened(backend: Backend, closure: Closure, to: str, store: Path) -> Copied:
+    """Open what an earlier copy brought, and was killed before it opened it.
+
+    Raises
+    ------
+    ClosedError
+        The registry went elsewhere, or is there and open.
+    """
+    departed = ClosedError(str(closure), reason=closure.reason, place=closure.place)
+    try:
+        target = Database(to)
+    except RegistryError:
+        raise departed from None
+    with closing(target):
+        arrival = target.closure
+        if target.registry_id != backend.database.registry_id or arrival is None:
+            raise departed
+        if (arrival.reason, arrival.closed_at) != ("arrival", closure.closed_at):
+            raise departed
+        target.open_arrival()
+        with target.reading() as connection:
+            revision = newest_revision(connection)
+    return Copied(
+        registry=target.registry_id,
+        revision=revision,
+        database=shown_place(to),
+        store=str(store),
+        rows={},
+        files=0,
+        files_there=0,
+        notes=("everything had arrived before; the new database is opened now",),
+    )

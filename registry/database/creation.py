@@ -1,0 +1,201 @@
+"""Databases made, upgraded, or filled with rows from elsewhere: all of it, or nothing is left behind."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from registry import instants, schema
+from registry.database import migrations
+from registry.database.closing import find_closure
+from registry.database.engine import make_engine, readers_view, refusals, use_write_ahead_log, writers_turn
+from registry.errors import ConflictError, UnavailableError
+from registry.secrets import masked
+from registry.settings import sqlite_file
+
+
+def create_database(url: str, store_owner: str | None) -> str:
+    """Make the database's schema, or upgrade it, and give it an id if it has none; return the id.
+
+    Parameters
+    ----------
+    store_owner
+        The id of the registry to which the store belongs already; None where there is no store yet.
+
+    Raises
+    ------
+    ConflictError
+        The store belongs to another registry; the database is left as it was.
+    SchemaError
+        The database holds somebody else's tables, or a newer schema.
+    UnavailableError
+        It cannot be made; no part of a SQLite file is left behind.
+    """
+    with _making(url, write_ahead_log=True) as upgrade:
+        return _identify(upgrade.connection, store_owner)
+
+
+@contextmanager
+def filling(
+    url: str, registry_id: str, revision: str = schema.REVISION, *, write_ahead_log: bool = True
+) -> Iterator[sa.Connection]:
+    """Make a database for rows from elsewhere: committed when it is filled, or no part of it is left.
+
+    Parameters
+    ----------
+    registry_id
+        Whose rows they are. What an unfinished copy of the same registry left is filled anew.
+    revision
+        The schema that the rows have; when they are there, it is brought to that of this software.
+    write_ahead_log
+        For a registry at work; without it a SQLite database is one file, which can be read where nothing
+        can be written.
+
+    Raises
+    ------
+    ConflictError
+        The database holds a registry already.
+    SchemaError
+        The database holds somebody else's tables, or a newer schema.
+    UnavailableError
+        It cannot be made.
+    """
+    with _making(url, revision, write_ahead_log=write_ahead_log) as upgrade:
+        _refuse_taken(upgrade.connection, registry_id, masked(url))
+        yield upgrade.connection
+        migrations.complete(upgrade.connection)
+
+
+@contextmanager
+def _making(
+    url: str, revision: str = schema.REVISION, *, write_ahead_log: bool
+) -> Iterator[migrations.Upgrade]:
+    """Make the database, or upgrade it, and hand out the transaction; no part of a new file is left behind."""
+    file = sqlite_file(url)
+    new = file is not None and not file.exists()
+    engine = make_engine(url, create=True)
+    try:
+        with refusals(url):
+            if file is not None:
+                _make_folder(file.parent)
+                if write_ahead_log:
+                    use_write_ahead_log(engine)
+            with migrations.upgrading(engine, revision) as upgrade:
+                yield upgrade
+    except BaseException:
+        engine.dispose()
+        if new and file is not None:
+            _remove_empty(file)
+        raise
+    finally:
+        engine.dispose()
+
+
+def refuse_taken(url: str, registry_id: str) -> None:
+    """Refuse, before any work, a database that `filling` would refuse at its end.
+
+    Raises
+    ------
+    ConflictError, SchemaError, UnavailableError
+        As `filling`.
+    """
+    file = sqlite_file(url)
+    if file is not None and not file.exists():
+        return
+    engine = make_engine(url)
+    try:
+        with refusals(url), readers_view(engine) as connection:
+            if migrations.schema_revision(connection) is not None:
+                _refuse_taken(connection, registry_id, masked(url))
+    finally:
+        engine.dispose()
+
+
+def _refuse_taken(connection: sa.Connection, registry_id: str, place: str) -> None:
+    found = connection.execute(sa.select(schema.registry.c.id)).scalar_one_or_none()
+    if found is None:
+        return
+    closure = None
+    if found == registry_id and sa.inspect(connection).has_table("closure"):
+        closure = find_closure(connection)
+    if closure is None or closure.reason != "arrival":
+        raise ConflictError(f"the database {place} holds registry {found} already", database=found)
+
+
+def upgrade_database(url: str) -> tuple[str | None, str | None]:
+    """Upgrade the schema of an existing registry; return its revisions before and after.
+
+    Raises
+    ------
+    SchemaError
+        The database holds no registry, somebody else's tables, or a newer schema.
+    UnavailableError
+        It is not there, or does not answer.
+    """
+    refuse_missing_file(url)
+    engine = make_engine(url)
+    try:
+        with refusals(url), migrations.upgrading(engine) as upgrade:
+            if upgrade.before is None:
+                migrations.refuse_other_schema(None)
+            return upgrade.before, upgrade.after
+    finally:
+        engine.dispose()
+
+
+def _identify(connection: sa.Connection, store_owner: str | None) -> str:
+    found = connection.execute(sa.select(schema.registry.c.id)).scalar_one_or_none()
+    if store_owner is not None and found != store_owner:
+        holds = f"registry {found}" if found else "none yet"
+        raise ConflictError(
+            f"the store belongs to registry {store_owner}, the database holds {holds}",
+            store=store_owner,
+            database=found,
+        )
+    if store_owner is None and connection.execute(sa.select(schema.blob.c.sha256).limit(1)).first():
+        raise UnavailableError(
+            "the registry has files, and its store is not there; nothing was made in its place:"
+            " mount it, or restore it from a backup"
+        )
+    if found is None:
+        found = str(uuid.uuid4())
+        connection.execute(schema.registry.insert(), {"id": found, "created_at": instants.now()})
+    return str(found)
+
+
+def refuse_missing_file(url: str) -> None:
+    """Refuse a SQLite file that is not there, which SQLite would make.
+
+    Raises
+    ------
+    UnavailableError
+        It is not there.
+    """
+    file = sqlite_file(url)
+    if file is not None and not file.exists():
+        raise UnavailableError(f"there is no database {file}; calreg init makes one")
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnavailableError(f"the folder {folder} cannot be made: {error.strerror}") from None
+
+
+def _remove_empty(file: Path) -> None:
+    """Remove a SQLite file that this process began, unless another has made a registry of it since."""
+    if not file.exists():
+        return
+    engine = make_engine(f"sqlite:///{file}")
+    try:
+        with suppress(sa.exc.DBAPIError), writers_turn(engine) as connection:
+            if not sa.inspect(connection).get_table_names():
+                for suffix in ("", "-wal", "-shm"):
+                    file.with_name(file.name + suffix).unlink(missing_ok=True)
+    finally:
+        engine.dispose()
