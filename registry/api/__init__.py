@@ -33,6 +33,7 @@ from registry.records import (
     Validity,
     Verification,
 )
+from registry.records.copies import Copied
 from registry.settings import Settings, find_settings
 from registry.store import ContentStore
 
@@ -364,6 +365,56 @@ class Registry:
         from registry.api import integrity
 
         return integrity.verify(self._backend, progress)
+
+    def backup(self, folder: str | Path, *, verify: bool = False, progress: Progress = silent) -> Copied:
+        """Copy the registry, as it stands at one moment, into a folder; later only what is new of its files.
+
+        Parameters
+        ----------
+        verify
+            Read the files that the folder has already, and replace those that are damaged.
+
+        Raises
+        ------
+        ConflictError
+            The folder is another registry's, or somebody else's.
+        CorruptionError
+            Stored files are missing or damaged; the former backup stays as it was.
+        UnavailableError
+            The folder cannot be written.
+        """
+        from registry.api import backups
+
+        return backups.back_up(self._backend, Path(folder), progress, verify=verify)
+
+    def snapshot(
+        self,
+        file: str | Path,
+        *,
+        as_of: AsOf = None,
+        store: str | Path | None = None,
+        progress: Progress = silent,
+    ) -> Copied:
+        """Write what was known as of a revision into one SQLite file that is only read, and the files beside it.
+
+        Parameters
+        ----------
+        store
+            Where the stored files go; by default the folder ``store`` beside the file.
+
+        Raises
+        ------
+        ConflictError
+            The file is there already, or the store is another registry's.
+        CorruptionError
+            Stored files are missing or damaged.
+        UnavailableError
+            A place cannot be written.
+        """
+        from registry.api import snapshots
+
+        place = None if store is None else Path(store)
+        return snapshots.take_snapshot(self._backend, Path(file), as_of, place, progress)
 
     def differences(self) -> list[str]:
         """Return in a line each how the database's schema differs from the one of this software."""

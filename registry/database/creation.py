@@ -50,7 +50,7 @@ def filling(
     registry_id
         Whose rows they are. What an unfinished copy of the same registry left is filled anew.
     revision
-        The schema that the rows have; when they are there, it is brought to that of this software.
+        The schema that the rows have; `migrations.complete` brings it to that of this software.
     write_ahead_log
         For a registry at work; without it a SQLite database is one file, which can be read where nothing
         can be written.
@@ -67,7 +67,6 @@ def filling(
     with _making(url, revision, write_ahead_log=write_ahead_log) as upgrade:
         _refuse_taken(upgrade.connection, registry_id, masked(url))
         yield upgrade.connection
-        migrations.complete(upgrade.connection)
 
 
 @contextmanager

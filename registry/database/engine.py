@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -130,6 +131,17 @@ def readers_view(engine: sa.Engine) -> Iterator[sa.Connection]:
         options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     with engine.connect().execution_options(**options) as connection:
         yield connection
+
+
+@contextmanager
+def at_rest(file: Path) -> Iterator[sa.Connection]:
+    """Read a SQLite file that nobody writes any more, as in a backup: nothing is locked, or written beside it."""
+    engine = _sqlite_engine(str(file), "ro&immutable=1")
+    try:
+        with refusals(f"sqlite:///{file}"), readers_view(engine) as connection:
+            yield connection
+    finally:
+        engine.dispose()
 
 
 @contextmanager

@@ -80,6 +80,18 @@ def refuse_other_schema(found: str | None) -> None:
     )
 
 
+def refuse_newer_schema(found: str) -> None:
+    """Refuse a schema that only newer software knows.
+
+    Raises
+    ------
+    SchemaError
+        It is newer.
+    """
+    if found > schema.REVISION:
+        refuse_other_schema(found)
+
+
 @contextmanager
 def upgrading(engine: sa.Engine, target: str = "head") -> Iterator[Upgrade]:
     """Bring the schema to `target`, and hand out the transaction that does it, to be used on.

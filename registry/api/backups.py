@@ -1,0 +1,178 @@
+"""A backup: a folder that holds the database as one SQLite file, and the stored files.
+
+``backup.json`` names the database's file and its checksum, and is replaced last: an interrupted backup
+leaves the former one as it was. A later backup into the same folder adds what is new of the files. The
+folder is laid out as a store is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from registry import instants, schema
+from registry.api.backend import Backend
+from registry.api.objects import copy_objects
+from registry.authorship import software_version
+from registry.database import filling
+from registry.database.engine import at_rest
+from registry.database.transfer import every_row, transfer
+from registry.durable import arriving
+from registry.errors import ConflictError, DocumentError, NotFoundError, UnavailableError
+from registry.identifiers import shown
+from registry.lookup.revisions import newest_revision
+from registry.progress import Progress
+from registry.reading import read_bounded
+from registry.records.copies import Copied
+from registry.settings import shown_place
+from registry.store import ContentStore
+
+FILE_NAME = "backup.json"
+FORMAT = "calreg backup"
+_LARGEST = 1 << 20
+_A_DAY = 24 * 3600  # seconds
+
+
+class _Heading(msgspec.Struct, frozen=True):
+    format: str
+    format_version: int
+
+
+class Description(msgspec.Struct, frozen=True):
+    """What ``backup.json`` says: which registry, as of which revision, in which file with which checksum."""
+
+    format: Literal["calreg backup"]
+    format_version: Literal[1]
+    registry: str
+    revision: Annotated[int, msgspec.Meta(ge=0)]
+    made_at: str
+    made_from: str
+    software: str
+    schema: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{4}\Z")]
+    database: Annotated[str, msgspec.Meta(pattern=r"^registry-[0-9TZ]+\.sqlite\Z")]
+    size: Annotated[int, msgspec.Meta(ge=0)]
+    sha256: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+
+
+def back_up(backend: Backend, folder: Path, progress: Progress, *, verify: bool) -> Copied:
+    """Copy the registry into a folder; see `Registry.backup`."""
+    folder = folder.absolute()
+    at = instants.now()
+    with _writing(folder):
+        former = _prepare(folder, backend)
+        file = folder / f"registry-{''.join(char for char in str(at) if char.isalnum())}.sqlite"
+        with arriving(file) as hidden:
+            # Rows first: the files that they speak of were stored before them, and are never taken away.
+            with (
+                filling(f"sqlite:///{hidden}", backend.database.registry_id, write_ahead_log=False) as target,
+                backend.database.reading() as source,
+            ):
+                rows = transfer(source, target, every_row(source), progress)
+                revision = newest_revision(source)
+            with at_rest(hidden) as connection:
+                files = copy_objects(connection, backend.store, ContentStore(folder), progress, verify=verify)
+            hidden.chmod(0o444)
+        description = Description(
+            format="calreg backup",
+            format_version=1,
+            registry=backend.database.registry_id,
+            revision=revision,
+            made_at=str(at),
+            made_from=shown_place(backend.database.url),
+            software=software_version(),
+            schema=schema.REVISION,
+            database=file.name,
+            size=file.stat().st_size,
+            sha256=checksum(file),
+        )
+        with arriving(folder / FILE_NAME) as hidden:
+            hidden.write_bytes(msgspec.json.format(msgspec.json.encode(description), indent=2) + b"\n")
+            hidden.chmod(0o644)
+        if former is not None:
+            (folder / former.database).unlink(missing_ok=True)
+        _tidy(folder, file)
+    return Copied(
+        registry=description.registry,
+        revision=revision,
+        database=shown_place(f"sqlite:///{file}"),
+        store=str(folder),
+        rows=rows,
+        files=files.copied,
+        files_there=files.there,
+    )
+
+
+def read_description(folder: Path) -> Description:
+    """Return what a backup says of itself.
+
+    Raises
+    ------
+    NotFoundError
+        There is no backup.
+    DocumentError
+        ``backup.json`` is cut, damaged, or of a newer format.
+    """
+    path = folder / FILE_NAME
+    name = repr(str(path))
+    if not path.exists():
+        raise NotFoundError(f"{str(folder)!r} holds no finished backup: there is no {FILE_NAME}")
+    content = read_bounded(path, _LARGEST, "the description of a backup", DocumentError)
+    try:
+        heading = msgspec.json.decode(content, type=_Heading)
+        if heading.format == FORMAT and heading.format_version != 1:
+            raise DocumentError(f"{name} is of format {heading.format_version}; this software reads format 1")
+        return msgspec.json.decode(content, type=Description)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise DocumentError(f"{name} is not the description of a backup: {shown(str(error))}") from None
+
+
+def checksum(file: Path) -> str:
+    """Return the SHA-256 of a file's bytes."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _prepare(folder: Path, backend: Backend) -> Description | None:
+    """Make the folder a backup's, and return the backup that it holds.
+
+    Raises
+    ------
+    ConflictError
+        It is another registry's, the registry's own store, or somebody else's.
+    """
+    if folder.resolve() == backend.store.root.resolve():
+        raise ConflictError(
+            f"{str(folder)!r} is the registry's own store; a backup needs a folder of its own"
+        )
+    objects = ContentStore(folder)
+    if folder.exists() and objects.owner() is None and any(folder.iterdir()):
+        raise ConflictError(f"{str(folder)!r} holds something that is no backup", path=str(folder))
+    objects.create(backend.database.registry_id)
+    with suppress(NotFoundError, DocumentError):
+        return read_description(folder)
+    return None
+
+
+def _tidy(folder: Path, kept: Path) -> None:
+    """Remove what backups left that were killed more than a day ago."""
+    for pattern in ("registry-*.sqlite", ".arriving-*"):
+        for path in folder.glob(pattern):
+            if path != kept and time.time() - path.stat().st_mtime > _A_DAY:
+                path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        place = error.filename or folder
+        raise UnavailableError(
+            f"{str(place)!r} cannot be written: {error.strerror}", path=str(place)
+        ) from None

@@ -1,0 +1,115 @@
+"""A registry made again from its backup, every checksum verified, in an empty place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from registry import instants, schema
+from registry.api.backups import Description, checksum, read_description
+from registry.api.objects import copy_objects
+from registry.authorship import sign
+from registry.database import filling, refuse_taken
+from registry.database.closing import close, find_closure
+from registry.database.engine import at_rest
+from registry.database.migrations import complete, refuse_newer_schema
+from registry.database.transfer import every_row, transfer
+from registry.errors import ConflictError, CorruptionError, UnavailableError
+from registry.progress import Progress, silent
+from registry.records.copies import Copied
+from registry.settings import Settings, find_settings, shown_place
+from registry.store import ContentStore
+
+
+def restore_registry(
+    folder: str | Path,
+    database: str | None = None,
+    store: str | Path | None = None,
+    *,
+    progress: Progress = silent,
+) -> Copied:
+    """Make the registry of a backup again, under the same id, on either sort of database.
+
+    The files come first, then all rows in one transaction: killed before its end, there is no registry yet,
+    and the same restoration again completes it. A backup of an older schema is brought to that of this software.
+
+    Parameters
+    ----------
+    folder
+        The backup's.
+    database, store
+        Where it is to be; by default where the environment says. Both must be empty; a store may be there
+        already if it is this registry's, and lacks what it lacks.
+
+    Raises
+    ------
+    NotFoundError
+        The folder holds no finished backup.
+    ConflictError
+        The database holds a registry, or the store is another registry's.
+    CorruptionError
+        A file of the backup is missing or damaged; no database was made.
+    DocumentError, SchemaError, UnavailableError
+        The backup cannot be read, is of newer software, or a place cannot be written.
+    """
+    folder = Path(folder).absolute()
+    settings = find_settings(database, store)
+    description = read_description(folder)
+    refuse_newer_schema(description.schema)
+    refuse_taken(settings.database, description.registry)
+    objects = _empty_store(settings, folder, description)
+    file = _verified(folder, description)
+    with at_rest(file) as source:
+        _refuse_other_id(source, description)
+        objects.create(description.registry)
+        files = copy_objects(source, ContentStore(folder), objects, progress, verify=True)
+        with filling(settings.database, description.registry, description.schema) as target:
+            rows = transfer(source, target, every_row(source), progress)
+            complete(target)
+            closure = find_closure(target)
+            if closure is None:
+                place = f"the backup {folder} of revision {description.revision}"
+                close(target, "arrival", place, instants.now(), sign(), opened=True)
+    return Copied(
+        registry=description.registry,
+        revision=description.revision,
+        database=shown_place(settings.database),
+        store=str(settings.store),
+        rows=rows,
+        files=files.copied,
+        files_there=files.there,
+        notes=() if closure is None else (f"it stays closed, as when it was backed up: {closure}",),
+    )
+
+
+def _empty_store(settings: Settings, folder: Path, description: Description) -> ContentStore:
+    objects = ContentStore(settings.store)
+    if settings.store.resolve() == folder.resolve():
+        raise ConflictError(f"{str(folder)!r} is the backup; the registry needs a store of its own")
+    if objects.owner() not in {None, description.registry}:
+        objects.refuse_other_registry(description.registry)
+    objects.refuse_unwritable()
+    return objects
+
+
+def _verified(folder: Path, description: Description) -> Path:
+    """Return the backup's database, whose checksum has been computed just now."""
+    file = folder / description.database
+    try:
+        if checksum(file) == description.sha256:
+            return file
+    except FileNotFoundError:
+        raise CorruptionError(f"{str(file)!r} is missing from the backup", path=str(file)) from None
+    except OSError as error:
+        raise UnavailableError(f"{str(file)!r} cannot be read: {error.strerror}", path=str(file)) from None
+    raise CorruptionError(f"{str(file)!r} is damaged: its bytes have another checksum", path=str(file))
+
+
+def _refuse_other_id(source: sa.Connection, description: Description) -> None:
+    found = source.execute(sa.select(schema.registry.c.id)).scalar_one_or_none()
+    if found != description.registry:
+        raise CorruptionError(
+            f"the backup's description speaks of registry {description.registry}, its database of {found}",
+            database=found,
+        )
