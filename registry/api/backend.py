@@ -6,7 +6,7 @@ Here, and nowhere below, a transaction is opened.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
@@ -18,12 +18,13 @@ from registry import instants
 from registry.authorship import sign
 from registry.database import Change, Database
 from registry.errors import InstantError
+from registry.identifiers import is_m_number, parse_m_number
 from registry.instants import Instant
 from registry.lookup import history, versions
-from registry.lookup.panels import Target, find_target
+from registry.lookup.panels import Target, aliases, find_panels, find_target
 from registry.lookup.revisions import AsOf, revision_as_of
 from registry.progress import Progress
-from registry.records import Outcome
+from registry.records import Outcome, Panel
 from registry.settings import Settings
 from registry.store import ContentStore
 from registry.threads import in_threads
@@ -44,6 +45,16 @@ class View:
     def target(self, name: str) -> Target:
         """Return the panels for which a panel Id, an M-number or a detector Id stands."""
         return find_target(self.connection, name, self.revision)
+
+    def ever_named(self, name: str) -> Sequence[Panel]:
+        """Return the panels for which a name stands, or ever stood: an M-number may have been withdrawn."""
+        if is_m_number(name):
+            m_number = parse_m_number(name)
+            known = aliases(self.connection, self.revision, withdrawn=True)
+            names = list(dict.fromkeys(each.panel for each in known if each.alias == m_number))
+            if names:
+                return find_panels(self.connection, names, self.revision)
+        return self.target(name).panels
 
 
 @dataclass(frozen=True, slots=True)

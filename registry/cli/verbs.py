@@ -30,7 +30,9 @@ VERBS = {
     "backup": Verb("copies:backup", "Copy the database and the stored files into a folder."),
     "restore": Verb("copies:restore", "Make the registry of a backup again, where there is none."),
     "copy": Verb("copies:copy", "Move the registry to another database, and close this one to writes."),
-    "snapshot": Verb("copies:snapshot", "Write what was known as of a revision into one file that is only read."),
+    "snapshot": Verb(
+        "copies:snapshot", "Write what was known as of a revision into one file that is only read."
+    ),
     "panel": Verb("panels:panel", "Panels, by panel Id."),
     "alias": Verb("panels:alias", "M-numbers, and the panels that bear them."),
     "version": Verb("versions:version", "Versions: which constants a panel has from when on."),

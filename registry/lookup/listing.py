@@ -11,12 +11,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
 
 def listed(connection: sa.Connection, rows: Sequence[Sequence[Any]], *columns: sa.Column[Any]) -> sa.Subquery:
     """Return the rows as a table whose columns have the names and types of `columns`."""
     if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
         arrays = [
             sa.literal([row[index] for row in rows], postgresql.ARRAY(column.type))
             for index, column in enumerate(columns)

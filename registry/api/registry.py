@@ -1,0 +1,387 @@
+"""An open registry: the nouns with their verbs, and what speaks of all of them. One call, one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from registry.api.backend import At, open_backend
+from registry.database import Closure
+from registry.lookup import history
+from registry.lookup.revisions import AsOf
+from registry.progress import Progress, silent
+from registry.records import (
+    AffectedRun,
+    DetectorDifference,
+    Export,
+    Identity,
+    Outcome,
+    Revision,
+    Validity,
+    Verification,
+)
+from registry.records.copies import Copied
+from registry.settings import Settings
+
+if TYPE_CHECKING:
+    # Imported where they are used: a look-up starts without what registers and imports, and without numpy.
+    from registry.api.exports import DetectorConstants
+    from registry.api.panels import Aliases, Panels
+    from registry.api.runs import Detectors, Runs
+    from registry.api.tags import Tags
+    from registry.api.versions import Versions
+
+
+class Registry:
+    """An open registry: the nouns, each with its verbs, and the questions that concern several of them."""
+
+    def __init__(self, settings: Settings, *, timezone: str | None = None) -> None:
+        self._backend = open_backend(settings, timezone)
+
+    @cached_property
+    def panels(self) -> Panels:
+        """Panels, and what is recorded of them."""
+        from registry.api.panels import Panels
+
+        return Panels(self._backend)
+
+    @cached_property
+    def aliases(self) -> Aliases:
+        """M-numbers, and the panels that bear them."""
+        from registry.api.panels import Aliases
+
+        return Aliases(self._backend)
+
+    @cached_property
+    def versions(self) -> Versions:
+        """Versions: which constants a panel has from when on."""
+        from registry.api.versions import Versions
+
+        return Versions(self._backend)
+
+    @cached_property
+    def runs(self) -> Runs:
+        """Runs, and when they began."""
+        from registry.api.runs import Runs
+
+        return Runs(self._backend)
+
+    @cached_property
+    def detectors(self) -> Detectors:
+        """Which panels answered for a source, over which runs."""
+        from registry.api.runs import Detectors
+
+        return Detectors(self._backend)
+
+    @cached_property
+    def tags(self) -> Tags:
+        """Names for revisions."""
+        from registry.api.tags import Tags
+
+        return Tags(self._backend)
+
+    @property
+    def id(self) -> str:
+        """The id that the database and the store share."""
+        return self._backend.database.registry_id
+
+    @property
+    def closure(self) -> Closure | None:
+        """Why the database took no writes when it was opened; None where it did."""
+        return self._backend.database.closure
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database's connections."""
+        self._backend.database.close()
+
+    def import_tree(
+        self,
+        tree: str | Path,
+        *,
+        skip_bad: bool = False,
+        supersede: bool = False,
+        comment: str | None = None,
+        dry_run: bool = False,
+        progress: Progress = silent,
+    ) -> Outcome:
+        """Import a legacy directory of links as one revision; stamps are read in the registry's zone.
+
+        Parameters
+        ----------
+        skip_bad
+            Leave out what cannot be imported, with a warning each, instead of refusing all of it.
+        supersede
+            Replace what is stated otherwise at the same start; needs a comment.
+
+        Raises
+        ------
+        ImportHazardError
+            Entries cannot be imported; ``values["hazards"]`` lists them all.
+        ConflictError
+            All hazards are contradictions of what is recorded.
+        """
+        from registry.api import importing
+
+        return importing.import_tree(
+            self._backend,
+            Path(tree),
+            self._backend.timezone,
+            progress,
+            skip_bad=skip_bad,
+            supersede=supersede,
+            comment=comment,
+            dry_run=dry_run,
+        )
+
+    def validity(
+        self, target: str, *, kinds: Sequence[str] | None = None, at: At | None = None, as_of: AsOf = None
+    ) -> Validity:
+        """Return what is valid when for a panel Id, an M-number or a detector Id.
+
+        Parameters
+        ----------
+        kinds
+            By default every kind; at an instant those that the detector type requires (for Jungfrau gain and offset).
+        at
+            Return only the ranges that hold at this instant: all must be there, or it is an error. Under
+            an M-number the panels that have all of them suffice; ``without`` names the others.
+
+        Raises
+        ------
+        IdentifierError, InstantError
+            A name or time cannot be read.
+        NotFoundError
+            The target is not known.
+        NotValidError
+            Nothing is valid at that instant; what is known instead is named.
+        """
+        return self.versions.valid(target, kinds=kinds, at=at, as_of=as_of)
+
+    def constants(
+        self,
+        target: str,
+        *,
+        source: str | None = None,
+        at: At | None = None,
+        types: Sequence[str] | None = None,
+        as_of: AsOf = None,
+    ) -> DetectorConstants:
+        """Return a detector's arrays in memory, every input's checksum verified.
+
+        Parameters
+        ----------
+        target
+            A dataset, ``exp=xcsls3716:run=631``, or a detector Id.
+        source
+            The source, or a part that fits one of the run's; not needed where the run has one detector.
+        at
+            By default the begin of the run.
+        types
+            Calibration types, by default those of the required kinds: ``pixel_gain`` (ADU/keV), and for Jungfrau
+            ``pixel_offset`` (ADU).
+
+        Returns
+        -------
+        DetectorConstants
+            By calibration type an array of shape (gain range, panel, row, column), and ``provenance``: float32,
+            and uint64 for ``pixel_status``.
+
+        Raises
+        ------
+        NotFoundError, NotValidError, RequestError
+            As `lookup.resolution.resolve`: all that is missing is listed.
+        CorruptionError
+            A stored file is not what was recorded.
+        """
+        from registry.api import exports
+
+        request = exports.ExportRequest(target, source, at, types, as_of, exports.MEMORY)
+        return exports.constants(self._backend, request)
+
+    def export(
+        self,
+        target: str,
+        output: str | Path,
+        *,
+        source: str | None = None,
+        at: At | None = None,
+        types: Sequence[str] | None = None,
+        as_of: AsOf = None,
+        format: str = "npy",  # noqa: A002 - the name of the option
+        first_run: int | None = None,
+        last_run: int | None = None,
+        force: bool = False,
+        progress: Progress = silent,
+    ) -> Export:
+        """Write a detector's arrays and their provenance document below the folder `output`; see `constants`.
+
+        Parameters
+        ----------
+        format
+            ``npy``, ``psana`` (a calibration directory), ``lcls2`` or ``hdf5``; docs/formats.md shows them.
+        source
+            With a detector Id: the source under which psana or lcls2 look for the files.
+        first_run, last_run
+            For which runs the files of psana and lcls2 are good: by default the dataset's, and all from it on.
+
+        Raises
+        ------
+        ConflictError
+            A file is there already and `force` is not set.
+        UnavailableError
+            The folder cannot be written, or the format needs a package that is not installed.
+        RequestError
+            The runs are no range, or beyond those that psana knows, or the format does not say runs.
+        """
+        from registry.api import exports
+
+        request = exports.ExportRequest(target, source, at, types, as_of, format, first_run, last_run)
+        return exports.export(self._backend, request, Path(output), progress, force=force)
+
+    def diff(
+        self,
+        target: str,
+        *,
+        before: AsOf,
+        after: AsOf = None,
+        source: str | None = None,
+        at: At | None = None,
+    ) -> DetectorDifference:
+        """Return which panels and kinds of a detector change between two revisions, and by how much.
+
+        Raises
+        ------
+        NotFoundError, NotValidError
+            There is no answer as of either revision.
+        """
+        from registry.api import comparing
+
+        return comparing.diff_detector(
+            self._backend, target, source=source, at=at, before=before, after=after
+        )
+
+    def affected(self, since: AsOf, *, as_of: AsOf = None) -> list[AffectedRun]:
+        """Return the registered runs that get another outcome than at revision `since`, refusals included.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such revision.
+        """
+        from registry.api import comparing
+
+        return comparing.affected(self._backend, since, as_of)
+
+    def identify(self, path: str | Path, *, as_of: AsOf = None) -> Identity:
+        """Return which constants, versions or exports a file is, by its content.
+
+        An array in one of the formats that are exported is also known by the values of its panels, whoever wrote it.
+
+        Raises
+        ------
+        NotFoundError
+            The registry does not know the file's content.
+        ArrayError
+            The file is meant as an array, and is cut, damaged or contradicts itself.
+        """
+        from registry.api import identifying
+
+        return identifying.identify(self._backend, Path(path), as_of)
+
+    def verify(self, *, progress: Progress = silent) -> Verification:
+        """Compute every stored file's checksum, follow every reference, check the schema; repair nothing."""
+        from registry.api import integrity
+
+        return integrity.verify(self._backend, progress)
+
+    def backup(self, folder: str | Path, *, verify: bool = False, progress: Progress = silent) -> Copied:
+        """Copy the registry, as it stands at one moment, into a folder; later only what is new of its files.
+
+        Parameters
+        ----------
+        verify
+            Read the files that the folder has already, and replace those that are damaged.
+
+        Raises
+        ------
+        ConflictError
+            The folder is another registry's, or somebody else's.
+        CorruptionError
+            Stored files are missing or damaged; the former backup stays as it was.
+        UnavailableError
+            The folder cannot be written.
+        """
+        from registry.api import backups
+
+        return backups.back_up(self._backend, Path(folder), progress, verify=verify)
+
+    def snapshot(
+        self,
+        file: str | Path,
+        *,
+        as_of: AsOf = None,
+        store: str | Path | None = None,
+        progress: Progress = silent,
+    ) -> Copied:
+        """Write what was known as of a revision into one SQLite file that is only read, and the files beside it.
+
+        Parameters
+        ----------
+        store
+            Where the stored files go; by default the folder ``store`` beside the file.
+
+        Raises
+        ------
+        ConflictError
+            The file is there already, or the store is another registry's.
+        CorruptionError
+            Stored files are missing or damaged.
+        UnavailableError
+            A place cannot be written.
+        """
+        from registry.api import snapshots
+
+        place = None if store is None else Path(store)
+        return snapshots.take_snapshot(self._backend, Path(file), as_of, place, progress)
+
+    def differences(self) -> list[str]:
+        """Return in a line each how the database's schema differs from the one of this software."""
+        return self._backend.database.differences()
+
+    def grant(
+        self, *, readers: Sequence[str] = (), writers: Sequence[str] = (), apply: bool = False
+    ) -> list[str]:
+        """Return the SQL that lets PostgreSQL's roles ask, or ask and record, and nothing else.
+
+        Parameters
+        ----------
+        apply
+            Execute it too, in one transaction; the tables must be ours.
+
+        Raises
+        ------
+        RequestError
+            The database is SQLite, which has no roles, or a role is named as both.
+        NotFoundError
+            The server has no such role.
+        UnavailableError
+            The tables are somebody else's.
+        """
+        return self._backend.database.grant(readers, writers, apply=apply)
+
+    def log(self, target: str | None = None, *, as_of: AsOf = None) -> list[Revision]:
+        """Return the revisions, the newest first; with `target`, those that touched its panels."""
+        with self._backend.view(as_of) as view:
+            panels = view.ever_named(target) if target else None
+            return history.revisions(view.connection, view.revision, panels)
