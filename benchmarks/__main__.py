@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="smaller sizes, fewer rounds: a minute")
     parser.add_argument("--repetitions", type=int, metavar="N", help="rounds of every row")
     parser.add_argument("--database", nargs="+", choices=DATABASES, default=list(DATABASES))
-    parser.add_argument("--folder", type=Path, help="where to work; 6 GB on a local disk")
+    parser.add_argument("--folder", type=Path, help="where to work; 5 GB on a local disk")
     parser.add_argument("--results", type=Path, metavar="FILE", help="keep the results there, as JSON")
     parser.add_argument("--again", type=Path, metavar="FILE", help="show kept results, measure nothing")
     parser.add_argument("--markdown", type=Path, metavar="PAGE", help="put the table into a page")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -83,16 +82,16 @@ def _row(bench: Bench, dialect: str, tree: Path, files: list[Path], links: int) 
         if len(outcome.versions) != 2 * links or len(rows["version"]) != 2 * links:
             raise AssertionError("an import did not record a version of each kind for every link")
         recorded[:] = rows.items()
-        shutil.rmtree(places[-1].store)
+        remove()
+
+    def remove(*_: object) -> None:
+        bench.ground.remove(places.pop())
 
     def baseline(_: Path) -> None:
         baselines.hash_files(files)
         insert_rows(places[-1], recorded)
 
-    tasks = {
-        "ours": Task(ours, prepare, check),
-        "baseline": Task(baseline, prepare),
-    }
+    tasks = {"ours": Task(ours, prepare, check), "baseline": Task(baseline, prepare, remove)}
     seconds = bench.time(tasks, 3)
     return timed_row(f"import {links} links", seconds, database=dialect, reach=6)
 

@@ -106,6 +106,7 @@ def _all_ranges(bench: Bench, known: Known, closing: ExitStack) -> Row:
 
 def _known(bench: Bench, dialect: str, history: History, closing: ExitStack) -> Known:
     place = bench.ground.new_place(dialect)
+    closing.callback(bench.ground.remove, place)
     load(place, history)
     return Known(bench.scale, dialect, history, place, closing.enter_context(place.open()))
 

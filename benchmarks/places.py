@@ -66,6 +66,12 @@ class Ground:
         shutil.copytree(made.store, place.store)
         return place
 
+    def remove(self, place: Place) -> None:
+        """Remove a registry that nobody has open any more."""
+        shutil.rmtree(place.store.parent)
+        if place.sqlite_file is None:
+            self._execute(f"DROP DATABASE {_name(place.database)}")
+
     def _named(self, dialect: str, template: Place | None = None) -> Place:
         """Return a new place with a copy of the template's database."""
         name = f"benchmark{next(self._numbers)}"
@@ -79,13 +85,16 @@ class Ground:
         return Place(self._created(name, template), folder / "store")
 
     def _created(self, name: str, template: Place | None) -> str:
-        import psycopg
-
         copied = f" TEMPLATE {_name(template.database)}" if template else ""
-        with psycopg.connect(self.postgresql, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}{copied}")
+        self._execute(f"CREATE DATABASE {name}{copied}")
         base, _, options = self.postgresql.partition("?")
         return f"{base.rpartition('/')[0]}/{name}" + (f"?{options}" if options else "")
+
+    def _execute(self, statement: str) -> None:
+        import psycopg
+
+        with psycopg.connect(self.postgresql, autocommit=True) as connection:
+            connection.execute(statement)
 
 
 def _name(url: str) -> str:
