@@ -66,7 +66,7 @@ def write(draft: Document, assemblies: Sequence[Assembly], target: Target, advan
 def _place(target: Target) -> Iterator[Path]:
     """Return where to write: HDF5 needs a file, even where only its checksum is wanted."""
     if target.folder is not None:
-        yield target.path(FILE_NAME)
+        yield target.folder / FILE_NAME
         return
     with tempfile.TemporaryDirectory(prefix="calreg-") as folder:
         yield Path(folder) / FILE_NAME
@@ -92,7 +92,7 @@ def _write_array(file: h5py.File, panels: h5py.Dataset, assembly: Assembly, adva
     digest = hashlib.sha256()
     for part in assembly.parts():
         dataset[part.gain_range, part.panel] = part.array
-        digest.update(part.array.data)
+        digest.update(part.payload)
         advance()
     return assembly.output(sha256=digest.hexdigest(), size=dataset.nbytes)
 

@@ -66,8 +66,8 @@ def write(draft: Document, assemblies: Sequence[Assembly], target: Target, advan
     warnings = warnings_of(target.home, names.arrays) if target.home else []
     outputs = write_arrays(names.arrays, partial(_pieces, draft), assemblies, target, advance)
     for output, journal in zip(outputs, names.journals, strict=True):
-        line = history_line(draft, output, target.home, f"../{names.document}")
-        target.path(journal).write_text(line, "ascii")
+        with target.file(journal) as file:
+            file.write(history_line(draft, output, target.home, f"../{names.document}").encode("ascii"))
     return Written(outputs, warnings=tuple(warnings))
 
 
