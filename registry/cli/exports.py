@@ -160,6 +160,8 @@ def _print_document(document: Document) -> None:
         found = answered.configuration
         runs = f"{found.first_run}-{'end' if found.last_run is None else found.last_run}"
         lines.append(("detector", f"{found.source} in {found.experiment}, runs {runs}"))
+    if document.deployment:
+        lines.append(("files for", f"runs {document.deployment.runs} of {document.deployment.source}"))
     for name, value in lines:
         output.print_text(f"{name:<13} {value}")
     for panel in answered.panels:

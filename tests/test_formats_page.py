@@ -1,0 +1,110 @@
+"""What docs/formats.md shows is what is written."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from registry import detectors
+from registry.api import Registry
+from tests.conftest import RegistryPlace
+from tests.making import TYPICAL
+from tests.sessions import blocks
+
+PAGE = Path(__file__).parent.parent / "docs" / "formats.md"
+PANEL = "170505-149520170815-3d00b0"
+SOURCE = "XcsEndstation.0:Jungfrau.0"
+HOME = f"Jungfrau::CalibV1/{SOURCE}"
+
+
+def alike(text: str) -> str:
+    """Write what differs from day to day and from machine to machine in one way."""
+    for pattern, word in (
+        (r"[0-9a-f]{64}", "SHA256"),
+        (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID"),
+        (r"2026-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?", "TIME"),
+        (r'("(host|author|command|folder|source_path|python|numpy|sqlalchemy|h5py)": )".*"', r"\1WORD"),
+        (r"((HOST|WORK_DIR|UID) +)\S+", r"\1WORD"),
+        (r"((user|host|cwd):)\S+", r"\1WORD"),
+    ):
+        text = re.sub(pattern, word, text)
+    return text
+
+
+def small(registry: Registry, folder: Path) -> None:
+    """Register one panel of 2 x 3 pixels, and a run."""
+    folder.mkdir()
+    for kind in ("gain", "offset"):
+        for gain_range, value in enumerate(TYPICAL[kind]):
+            steps = 1 + np.arange(6, dtype=np.float32).reshape(2, 3) / 100
+            np.save(folder / f"g{gain_range}_{kind}.npy", np.float32(value) * steps)
+    registry.panels.add(PANEL, alias="M068")
+    registry.versions.add(PANEL, folder, valid_from="2017-10-25T07:00:00Z", comment="calibrated with copper")
+    registry.detectors.configure("xcsls3716", SOURCE, PANEL, first_run=600, last_run=700)
+    registry.runs.add("exp=xcsls3716:run=631", begin="2018-02-10T08:15:00Z")
+
+
+@pytest.fixture
+def exports(sqlite_place: RegistryPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The exports that the page shows."""
+    shape = dataclasses.replace(detectors.TYPES["jungfrau"], panel_shape=(2, 3))
+    monkeypatch.setitem(detectors.TYPES, "jungfrau", shape)
+    with sqlite_place.open() as registry:
+        small(registry, tmp_path / "M068")
+        for form in ("npy", "psana", "lcls2", "hdf5"):
+            registry.export(
+                "exp=xcsls3716:run=631",
+                tmp_path / form,
+                format=form,
+                types=["pixel_gain"],
+                last_run=700 if form in ("psana", "lcls2") else None,
+            )
+    return tmp_path
+
+
+def made(exports: Path) -> dict[str, str]:
+    """Return the files that the page shows whole, by the languages of its blocks, in their order."""
+    home = exports / "psana" / HOME
+    (side,) = (exports / "lcls2").glob("pixel_*.json")
+    return {
+        "json": (exports / "npy" / "provenance.json").read_text(),
+        "text": (home / "pixel_gain" / "631-700.data").read_text(),
+        "history": (home / "pixel_gain" / "HISTORY").read_text(),
+        "lcls2": re.sub(r'("provenance": )\{.*?\n    \}', r"\1{}", side.read_text(), flags=re.DOTALL),
+    }
+
+
+@pytest.mark.parametrize("part", ["json", "text", "history", "lcls2"])
+def test_the_page_shows_whole_files_as_they_are_written(exports: Path, part: str) -> None:
+    shown = blocks(PAGE, "json")[:1] + blocks(PAGE, "text") + blocks(PAGE, "json")[1:]
+    (block,) = [
+        block for name, block in zip(("json", "text", "history", "lcls2"), shown, strict=True) if name == part
+    ]
+    assert alike(block) == alike(made(exports)[part])
+
+
+def test_the_page_names_every_file_of_every_format(exports: Path) -> None:
+    listed = re.findall(r"```\n(.*?)```", PAGE.read_text().split("## In one look")[1], re.DOTALL)[0]
+    found = {
+        f"{form}/{path.relative_to(exports / form)}"
+        for form in ("npy", "psana", "lcls2", "hdf5")
+        for path in (exports / form).rglob("*")
+        if path.is_file()
+    }
+    assert {line.split()[0] for line in listed.splitlines()} == found
+
+
+def test_the_examples_in_python_print_what_they_show(exports: Path) -> None:
+    shown = re.findall(r"```python\n(.*?)```\n\n```\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    assert len(shown) == 2
+    for program, printed in shown:
+        done = subprocess.run(
+            [sys.executable, "-c", program], cwd=exports, capture_output=True, text=True, check=False
+        )
+        assert (done.stdout, done.stderr) == (printed, "")
