@@ -7,6 +7,7 @@ import hashlib
 import json
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -228,6 +229,17 @@ def test_dark_constants_are_exported_in_every_format_flags_as_integers(
         assert verify_export(done.provenance, NOWHERE, known._backend.store.root).problems == ()
 
 
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_full_disk_is_said_in_one_sentence_and_keeps_nothing(
+    known: Registry, tmp_path: Path, tmpfs: Callable[[str], Path], form: str
+) -> None:
+    folder = tmpfs("size=8k")
+    with pytest.raises(UnavailableError, match=r"cannot be written: No space left on device$") as refused:
+        known.export(RUN, folder / "out", format=form)
+    assert refused.value.code == 8
+    assert list(folder.iterdir()) == []
+
+
 # --- HDF5
 
 
@@ -281,6 +293,18 @@ def test_without_h5py_the_refusal_says_what_to_install(
     found = verify_export(done.provenance, NOWHERE, known._backend.store.root)
     assert found.problems == ()
     assert "the arrays were not made again: the format hdf5 needs h5py" in found.notes[0]
+
+
+def test_where_no_temporary_file_can_be_written_verification_says_what_was_not_checked(
+    known: Registry, tmp_path: Path, tmpfs: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = known.export(RUN, tmp_path / "out", format="hdf5")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmpfs("size=8k")))
+    found = verify_export(done.provenance, NOWHERE, known._backend.store.root)
+    assert found.problems == ()
+    assert found.notes[0] == (
+        "the arrays were not made again: a temporary file for HDF5 cannot be written: No space left on device"
+    )
 
 
 def test_other_bytes_of_another_hdf5_library_are_not_blamed_on_the_document(

@@ -14,6 +14,8 @@ from registry.errors import CorruptionError, RequestError
 from registry.identifiers import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from registry.provenance import Document
     from registry.records import Export, Verification
 
@@ -135,34 +137,29 @@ def replay_export(
     )
 
 
-def _print_document(document: Document) -> None:
-    answered = document.resolution
-    lines = [
-        (
-            "request",
-            document.request.target
-            + (f", source {document.request.source}" if document.request.source else ""),
-        ),
-        ("constants of", f"{answered.instant} ({answered.instant_is})"),
-        ("answered by", f"registry {document.registry.id}, revision {document.registry.revision}"),
-        ("made", f"{document.created_at} by {document.created_by.author} on {document.created_by.host}"),
-        ("command", document.created_by.command),
-        ("software", ", ".join(f"{name} {version}" for name, version in document.software.items())),
-    ]
+def _facts(document: Document) -> Iterator[tuple[str, str]]:
+    """Return what the document says of the whole export, line by line."""
+    asked, answered = document.request, document.resolution
+    yield "request", asked.target + (f", source {asked.source}" if asked.source else "")
+    yield "constants of", f"{answered.instant} ({answered.instant_is})"
+    yield "answered by", f"registry {document.registry.id}, revision {document.registry.revision}"
+    yield "made", f"{document.created_at} by {document.created_by.author} on {document.created_by.host}"
+    yield "command", document.created_by.command
+    yield "software", ", ".join(f"{name} {version}" for name, version in document.software.items())
     if answered.run:
-        lines.append(
-            (
-                "run",
-                f"{answered.run.experiment} {answered.run.run}, begin {answered.run.begin or 'not known'}",
-            )
-        )
+        begin = answered.run.begin or "not known"
+        yield "run", f"{answered.run.experiment} {answered.run.run}, begin {begin}"
     if answered.configuration:
         found = answered.configuration
         runs = f"{found.first_run}-{'end' if found.last_run is None else found.last_run}"
-        lines.append(("detector", f"{found.source} in {found.experiment}, runs {runs}"))
+        yield "detector", f"{found.source} in {found.experiment}, runs {runs}"
     if document.deployment:
-        lines.append(("files for", f"runs {document.deployment.runs} of {document.deployment.source}"))
-    for name, value in lines:
+        yield "files for", f"runs {document.deployment.runs} of {document.deployment.source}"
+
+
+def _print_document(document: Document) -> None:
+    answered = document.resolution
+    for name, value in _facts(document):
         output.print_text(f"{name:<13} {value}")
     for panel in answered.panels:
         output.print_text()

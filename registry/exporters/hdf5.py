@@ -6,6 +6,8 @@ The file says no times of its own, so that the same answer makes the same bytes 
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -47,7 +49,7 @@ def write(draft: Document, assemblies: Sequence[Assembly], target: Target, advan
     """Write the arrays; the document inside has the checksums of their payloads, not of the file."""
     import h5py
 
-    with _place(target) as path:
+    with _place(target) as path, _failure_of_the_system():
         # Datasets are laid out as since HDF5 1.8, which every reader in use knows.
         with h5py.File(path, "w", libver=("v108", "v108"), track_order=True) as file:
             panels = _write_panels(file, [panel.panel for panel in draft.resolution.panels])
@@ -64,12 +66,33 @@ def write(draft: Document, assemblies: Sequence[Assembly], target: Target, advan
 
 @contextmanager
 def _place(target: Target) -> Iterator[Path]:
-    """Return where to write: HDF5 needs a file, even where only its checksum is wanted."""
+    """Return where to write: HDF5 needs a file, even where only its checksum is wanted.
+
+    Raises
+    ------
+    UnavailableError
+        No temporary file can be written for the latter.
+    """
     if target.folder is not None:
         yield target.folder / FILE_NAME
         return
-    with tempfile.TemporaryDirectory(prefix="calreg-") as folder:
-        yield Path(folder) / FILE_NAME
+    try:
+        with tempfile.TemporaryDirectory(prefix="calreg-") as folder:
+            yield Path(folder) / FILE_NAME
+    except OSError as error:
+        raise UnavailableError(f"a temporary file for HDF5 cannot be written: {error.strerror}") from None
+
+
+@contextmanager
+def _failure_of_the_system() -> Iterator[None]:
+    """Turn what HDF5 tells of a failed write, at length, into what the system said."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        found = re.search(r"errno = ([0-9]+)", str(error))
+        if found is None:
+            raise
+        raise OSError(int(found[1]), os.strerror(int(found[1]))) from None
 
 
 def _write_panels(file: h5py.File, panels: list[str]) -> h5py.Dataset:

@@ -48,8 +48,7 @@ def placing(
             raise
     except OSError as error:
         place = error.filename or folder
-        reason = error.strerror or " ".join(str(error).split())  # HDF5 has no strerror of its own
-        raise UnavailableError(f"{place} cannot be written: {reason}", path=str(place)) from None
+        raise UnavailableError(f"{place} cannot be written: {error.strerror}", path=str(place)) from None
 
 
 def _refuse_taken(folder: Path, names: Sequence[str], *, force: bool) -> None:
