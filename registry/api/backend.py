@@ -128,25 +128,16 @@ def _outcome(change: Change, *, dry_run: bool) -> Outcome:
     from registry.lookup.consequences import consequences  # of writes alone: a look-up starts without
 
     connection, number = change.connection, change.revision
-    unchanged = versions.versions_with_numbers(connection, change.unchanged, None)
-    if number is None:
-        return Outcome(
-            revision=None,
-            dry_run=dry_run,
-            unchanged=tuple(unchanged),
-            notes=tuple(change.notes),
-            warnings=tuple(change.warnings),
-        )
-    notes, warnings = consequences(connection, number)
-    recorded = versions.recorded_in(connection, number)
-    withdrawn = versions.withdrawn_in(connection, number)
+    notes, warnings = consequences(connection, number) if number else ([], [])
+    recorded = tuple(versions.recorded_in(connection, number)) if number else ()
+    withdrawn = tuple(versions.withdrawn_in(connection, number)) if number else ()
     return Outcome(
         revision=None if dry_run else number,
         dry_run=dry_run,
-        versions=tuple(recorded),
-        withdrawn=tuple(withdrawn),
-        unchanged=tuple(unchanged),
-        facts=history.changes_in(connection, number, recorded, withdrawn),
+        versions=recorded,
+        withdrawn=withdrawn,
+        unchanged=tuple(versions.versions_with_numbers(connection, change.unchanged, None)),
+        facts=history.changes_in(connection, number, recorded, withdrawn) if number else (),
         notes=(*change.notes, *notes),
         warnings=(*change.warnings, *warnings),
     )

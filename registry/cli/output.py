@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,25 +37,52 @@ def print_text(text: str = "") -> None:
 
 def print_json(value: Any) -> None:
     """Print a record, or a list of them, as JSON: instants as ISO texts, the beginning as null."""
-    typer.echo(json.dumps(jsonable(value), indent=2))
+    for piece in _json(value, "\n"):
+        sys.stdout.write(piece)
+    typer.echo()
+
+
+def _json(value: Any, indent: str) -> Iterator[str]:
+    """Write JSON piece by piece, so that a list of any length needs no memory of its own."""
+    value = _outermost(value)
+    if isinstance(value, dict):
+        brackets, items = "{}", ((f"{json.dumps(name)}: ", item) for name, item in value.items())
+    elif _is_list(value):
+        brackets, items = "[]", (("", item) for item in value)
+    else:
+        yield json.dumps(value)
+        return
+    mark = brackets[0]
+    for name, item in items:
+        yield f"{mark}{indent}  {name}"
+        yield from _json(item, f"{indent}  ")
+        mark = ","
+    yield f"{indent}{brackets[1]}" if mark == "," else brackets
 
 
 def jsonable(value: Any) -> Any:
     """Return the value in JSON's types."""
+    value = _outermost(value)
+    if isinstance(value, dict):
+        return {name: jsonable(item) for name, item in value.items()}
+    return [jsonable(item) for item in value] if _is_list(value) else value
+
+
+def _outermost(value: Any) -> Any:
+    """Return the value in JSON's types, but for what it holds."""
     if isinstance(value, Instant):
         return value.iso
     if isinstance(value, Path):
         return str(value)
-    fields = getattr(
-        value, "__struct_fields__", None
-    )  # a record; the help does not need to load what makes them
-    if fields is not None:
-        return {name: jsonable(getattr(value, name)) for name in fields}
-    if isinstance(value, dict):
-        return {str(key): jsonable(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set)):
-        return [jsonable(item) for item in value]
-    return value
+    # Of a record; the help does not need to load what makes them.
+    names = getattr(value, "__struct_fields__", None)
+    if names is not None:
+        return {name: getattr(value, name) for name in names}
+    return {str(name): item for name, item in value.items()} if isinstance(value, dict) else value
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, (Sequence, Set)) and not isinstance(value, str)
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], indent: str = "") -> None:

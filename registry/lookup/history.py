@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from registry import schema
 from registry.instants import Instant
+from registry.lookup.lines import Lines
 from registry.records import Panel, Revision, Version
 
 _PIECE = 500
@@ -41,16 +42,16 @@ def revisions(connection: sa.Connection, upto: int, panels: Sequence[Panel] | No
 
 def changes_in(
     connection: sa.Connection, revision: int, recorded: Sequence[Version], withdrawn: Sequence[Version]
-) -> tuple[str, ...]:
+) -> Lines:
     """Return everything that one revision recorded (``+``) or withdrew (``-``), a line each.
 
     Its versions are known already: there may be very many.
     """
-    return (
-        *(line for _, line in _changes_before_versions(connection, [revision])),
-        *(f"- {stated(version)}" for version in withdrawn),
-        *(f"+ {stated(version)}" for version in recorded),
-        *(line for _, line in _tags(connection, [revision])),
+    return Lines(
+        ([line for _, line in _changes_before_versions(connection, [revision])], str),
+        (withdrawn, lambda version: f"- {stated(version)}"),
+        (recorded, lambda version: f"+ {stated(version)}"),
+        ([line for _, line in _tags(connection, [revision])], str),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from registry.instants import Instant
@@ -30,7 +32,7 @@ class Outcome(Struct, frozen=True):
     versions: tuple[Version, ...] = ()
     withdrawn: tuple[Version, ...] = ()
     unchanged: tuple[Version, ...] = ()
-    facts: tuple[str, ...] = ()
+    facts: Sequence[str] = ()
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
