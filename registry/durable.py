@@ -12,6 +12,8 @@ from typing import BinaryIO
 _WRITE = 1 << 20  # a larger write may take longer by the byte
 _STRETCH = 8 << 20
 
+ARRIVING = ".arriving-"  # how the names of temporary files begin
+
 
 @contextmanager
 def arriving(target: Path) -> Iterator[Path]:
@@ -19,7 +21,7 @@ def arriving(target: Path) -> Iterator[Path]:
 
     On any error until then the temporary file is removed and the target stays as it was.
     """
-    handle, name = tempfile.mkstemp(prefix=".arriving-", dir=target.parent)
+    handle, name = tempfile.mkstemp(prefix=ARRIVING, dir=target.parent)
     os.close(handle)
     temporary = Path(name)
     try:

@@ -11,12 +11,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import re
+from collections.abc import Container, Iterator
+from contextlib import contextmanager, suppress
 from io import BufferedReader, BufferedWriter
 from pathlib import Path
 
-from registry.durable import arriving, sync_folder
+from registry.durable import ARRIVING, arriving, sync_folder
 from registry.errors import ConflictError, CorruptionError, RequestError, UnavailableError
 
 _MARKER = "registry.json"
@@ -125,7 +126,7 @@ class ContentStore:
         """
         target = self.path(sha256)
         with _refusing(self.root):
-            if target.exists() and _digest(target) == sha256:
+            if _renewed(target, sha256):
                 return False
             if not target.parent.exists():
                 target.parent.mkdir(exist_ok=True)
@@ -195,10 +196,58 @@ class ContentStore:
             return str(error)
         return None
 
+    def holds(self, sha256: str) -> bool:
+        """Return whether there is a file under that checksum; its bytes are not read."""
+        with _refusing(self.root):
+            return _fresh(self.path(sha256)) is not None
+
     def objects(self) -> Iterator[Path]:
         """Return every file below ``objects``, referred to or not, in the order of their names."""
         with _refusing(self.root):
             return iter(sorted(path for path in (self.root / "objects").rglob("*") if path.is_file()))
+
+    def strays(self, referenced: Container[str]) -> Iterator[Path]:
+        """Return every file that is none of the objects with these checksums, in the order of their names."""
+        with _refusing(self.root):
+            arriving_markers = sorted(self.root.glob(f"{ARRIVING}*"))
+        for path in (*arriving_markers, *self.objects()):
+            if not self.is_one_of(path, referenced):
+                yield path
+
+    def is_one_of(self, path: Path, referenced: Container[str]) -> bool:
+        """Return whether the file is one of the objects with these checksums, by its name and place."""
+        return path.stem in referenced and path == self.path(path.stem)
+
+    def measure(self, path: Path) -> tuple[int, float] | None:
+        """Return a file's size in bytes and when it was last stored (Unix seconds), None where it is gone.
+
+        Raises
+        ------
+        UnavailableError
+            It cannot be read.
+        """
+        with _refusing(self.root):
+            found = _fresh(path)
+        return None if found is None else (found.st_size, found.st_mtime)
+
+    def could_make(self, path: Path) -> bool:
+        """Return whether the file has a name that the store gives, to an object or to one that arrives."""
+        if path.is_symlink():
+            return False
+        return path.name.startswith(ARRIVING) or (
+            path == self.path(path.stem) and re.fullmatch("[0-9a-f]{64}", path.stem) is not None
+        )
+
+    def remove(self, path: Path) -> None:
+        """Remove a file to which nothing refers; whether that is so, the caller knows.
+
+        Raises
+        ------
+        UnavailableError
+            It cannot be removed.
+        """
+        with _refusing(self.root):
+            path.unlink()
 
 
 @contextmanager
@@ -229,6 +278,28 @@ def _copy(file: BufferedReader, copy: BufferedWriter) -> str:
         digest.update(room[:size])
         copy.write(room[:size])
     return digest.hexdigest()
+
+
+def _renewed(path: Path, sha256: str) -> bool:
+    """Return whether the object is there and sound; it counts as stored now, so that nobody collects it."""
+    with suppress(OSError):  # somebody else's file, or a disk that is read-only: `Backend.change` looks again
+        os.utime(path)
+    try:
+        return _digest(path) == sha256
+    except FileNotFoundError:  # never stored, or collected a moment ago
+        return False
+
+
+def _fresh(path: Path) -> os.stat_result | None:
+    """Return what is known of a file now, None where it is gone.
+
+    It is opened for that: then a file system of a network asks its server, and not its memory.
+    """
+    try:
+        with path.open("rb") as file:
+            return os.fstat(file.fileno())
+    except FileNotFoundError:
+        return None
 
 
 def _digest(path: Path) -> str:

@@ -23,7 +23,7 @@ from registry.instants import Instant
 from registry.lookup import history, versions
 from registry.lookup.panels import Target, aliases, find_panels, find_target
 from registry.lookup.revisions import AsOf, revision_as_of
-from registry.progress import Progress
+from registry.progress import Progress, silent
 from registry.records import Outcome, Panel
 from registry.settings import Settings
 from registry.store import ContentStore
@@ -72,10 +72,29 @@ class Backend:
             yield View(connection, revision_as_of(connection, as_of, self.timezone))
 
     def change(
-        self, act: Callable[[Change], None], comment: str | None = None, *, dry_run: bool = False
+        self,
+        act: Callable[[Change], None],
+        comment: str | None = None,
+        *,
+        files: Iterable[tuple[Path, str]] = (),
+        progress: Progress = silent,
+        dry_run: bool = False,
     ) -> Outcome:
-        """Let `act` record facts as one revision, and return what changed; a dry run leaves no trace."""
+        """Let `act` record facts as one revision, and return what changed; a dry run leaves no trace.
+
+        Parameters
+        ----------
+        files
+            What the facts refer to, with the checksums: stored before the writers' lock is taken.
+        """
+        stored = {} if dry_run else {sha256: path for path, sha256 in files}
+        if stored:
+            self.put(((path, sha256) for sha256, path in stored.items()), progress)
         with self.database.writing(sign(), comment, dry_run=dry_run) as change:
+            for sha256, path in stored.items():
+                # A collection holds the lock while it removes: what is there now stays until the row is.
+                if not self.store.holds(sha256):
+                    self.store.put(path, sha256)
             act(change)
             return _outcome(change, dry_run=dry_run)
 

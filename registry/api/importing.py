@@ -84,8 +84,6 @@ def import_tree(
     _hold_against_registry(backend, found, progress, supersede=supersede)
     if found.tree.hazards and not skip_bad:
         raise _refusal(found.tree)
-    if not dry_run:
-        backend.put(found.files(), progress)
 
     def act(change: Change) -> None:
         new = frozenset(add_panels(change, (entry.panel for entry in found.tree.entries)))
@@ -97,7 +95,7 @@ def import_tree(
         found.tree.entries.clear()  # of a large tree, room for as many versions in the outcome
 
     notes, warnings = _remarks(found, timezone)
-    outcome = backend.change(act, comment, dry_run=dry_run)
+    outcome = backend.change(act, comment, files=found.files(), progress=progress, dry_run=dry_run)
     return replace(outcome, notes=(*notes, *outcome.notes), warnings=(*warnings, *outcome.warnings))
 
 

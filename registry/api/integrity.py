@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from registry import provenance
+from registry.api import collecting
 from registry.api.backend import Backend, View, open_backend
 from registry.api.changed_files import CHANGED, where_changed
 from registry.api.replaying import recipe_of, store_of
@@ -38,7 +39,7 @@ from registry.settings import find_settings
 from registry.store import ContentStore
 
 
-def verify(backend: Backend, progress: Progress) -> Verification:
+def verify(backend: Backend, progress: Progress, *, collect: bool = False) -> Verification:
     """Compute every stored file's checksum and follow every reference; see `Registry.verify`."""
     with backend.view() as view:
         sizes = contents.file_sizes(view.connection)
@@ -55,10 +56,12 @@ def verify(backend: Backend, progress: Progress) -> Verification:
             if problem is not None:
                 problems.append(Problem(sha256, str(store.path(sha256)), problem))
     problems += [Problem(None, backend.database.name, each) for each in backend.database.differences()]
-    unreferenced = sum(path.stem not in sizes for path in store.objects())
-    notes = [f"{unreferenced} files in the store are referred to by nothing"] if unreferenced else []
-    notes += cautions(backend.database.url)
-    return Verification(checked=len(sizes) + len(stated), problems=tuple(problems), notes=tuple(notes))
+    found = collecting.unreferenced(store, sizes)
+    # Where rows are damaged, the files that they no longer name may be all that is left.
+    if collect and not problems:
+        found = collecting.collect(backend, found)
+    notes = collecting.notes(found, refused=collect and bool(problems)) + cautions(backend.database.url)
+    return Verification(len(sizes) + len(stated), tuple(problems), tuple(notes), tuple(found))
 
 
 def verify_export(

@@ -299,11 +299,18 @@ class Registry:
 
         return identifying.identify(self._backend, Path(path), as_of)
 
-    def verify(self, *, progress: Progress = silent) -> Verification:
-        """Compute every stored file's checksum, follow every reference, check the schema; repair nothing."""
+    def verify(self, *, collect: bool = False, progress: Progress = silent) -> Verification:
+        """Compute every stored file's checksum, follow every reference, check the schema; repair nothing.
+
+        Parameters
+        ----------
+        collect
+            If there is no problem, remove the files of the store to which nothing refers and which were
+            stored more than a day ago, while writers work or not; ``unreferenced`` says of each.
+        """
         from registry.api import integrity
 
-        return integrity.verify(self._backend, progress)
+        return integrity.verify(self._backend, progress, collect=collect)
 
     def backup(self, folder: str | Path, *, verify: bool = False, progress: Progress = silent) -> Copied:
         """Copy the registry, as it stands at one moment, into a folder; later only what is new of its files.

@@ -17,7 +17,6 @@ from registry.instants import Instant
 from registry.lookup import panels, validity, versions
 from registry.lookup.panels import Target
 from registry.lookup.revisions import AsOf, read_as_of, refuse_no_comment
-from registry.progress import silent
 from registry.records import Outcome, Panel, StoredFile, Validity, Version, VersionDifference
 from registry.registration.constants import record_constants
 from registry.registration.versions import (
@@ -109,10 +108,8 @@ class Versions:
                 _tell(change, read, now)
 
             self._refuse_conflicts(statements(targets), supersede=supersede)
-            if not dry_run:
-                files = [(file.path, file.sha256) for constants in read.constants for file in constants.files]
-                self._backend.put(files, silent)
-            return self._backend.change(act, comment, dry_run=dry_run)
+            files = [(file.path, file.sha256) for constants in read.constants for file in constants.files]
+            return self._backend.change(act, comment, files=files, dry_run=dry_run)
 
     def _refuse_conflicts(self, statements: Sequence[Statement], *, supersede: bool) -> None:
         """Refuse before a file is stored what the recording would refuse."""

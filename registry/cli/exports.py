@@ -10,6 +10,7 @@ import typer
 from registry.cli import output
 from registry.cli.application import new_group
 from registry.cli.options import AsOf, At, Json, Source, Timezone, registry_at
+from registry.cli.reports import print_unreferenced
 from registry.errors import CorruptionError, RequestError
 from registry.identifiers import shown
 
@@ -213,6 +214,7 @@ def report_verification(found: Verification, *, as_json: bool) -> None:
         output.print_text(f"{found.checked} checked, {len(found.problems)} problems")
         for problem in found.problems:
             output.print_text(f"  {problem.path}: {problem.problem}")
+        print_unreferenced(found.unreferenced)
     output.remark(found.notes)
     if found.problems:
         raise typer.Exit(CorruptionError.code)

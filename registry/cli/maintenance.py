@@ -61,13 +61,20 @@ def import_tree(
     report(outcome, as_json=json)
 
 
-def verify(ctx: typer.Context, json: Json = False) -> None:
+def verify(
+    ctx: typer.Context,
+    collect: Annotated[
+        bool,
+        typer.Option("--collect", help="Remove files that nothing refers to, if they are older than a day."),
+    ] = False,
+    json: Json = False,
+) -> None:
     """Check every checksum, every reference, the schema.
 
-    Nothing is repaired.
+    Nothing is repaired. Files in the store to which nothing refers are listed.
     """
     with registry_at(ctx) as registry:
-        found = registry.verify(progress=output.progress)
+        found = registry.verify(collect=collect, progress=output.progress)
     report_verification(found, as_json=json)
 
 

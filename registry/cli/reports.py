@@ -10,10 +10,12 @@ from registry.cli import output
 
 if TYPE_CHECKING:
     from registry.instants import Instant
-    from registry.records import Outcome, Version
+    from registry.records import Outcome, UnreferencedFile, Version
 
 _DIGITS_SHOWN = 8
 _FACTS_SHOWN = 100
+_FILES_SHOWN = 20
+_A_DAY = 24 * 3600
 
 
 def until(instant: Instant | None) -> str:
@@ -93,3 +95,24 @@ def report(outcome: Outcome, *, as_json: bool) -> None:
     else:
         output.print_text("nothing to change: all of it is recorded already")
     output.remark(outcome.notes, outcome.warnings)
+
+
+def print_unreferenced(files: Sequence[UnreferencedFile]) -> None:
+    """Print the files to which nothing refers: all of them after a collection, which names what it removes."""
+    if not files:
+        return
+    collected = any(file.removed for file in files)
+    shown = files if collected else files[:_FILES_SHOWN]
+    rows = [
+        (file.size, _age(file.age), "removed" if file.removed else file.kept or "", file.path)
+        for file in shown
+    ]
+    output.print_table(("bytes", "age", "", "file to which nothing refers"), rows)
+    if len(shown) < len(files):
+        output.print_text(f"... and {len(files) - len(shown)} more; --json lists all")
+
+
+def _age(seconds: int) -> str:
+    if seconds >= 2 * _A_DAY:
+        return f"{seconds // _A_DAY} days"
+    return f"{seconds // 3600} h" if seconds >= 3600 else f"{max(seconds, 0) // 60} min"

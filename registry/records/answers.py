@@ -136,12 +136,35 @@ class Problem(Struct, frozen=True):
     problem: str
 
 
+class UnreferencedFile(Struct, frozen=True):
+    """A file in the store to which nothing refers: most likely a crash or a refusal left it.
+
+    Attributes
+    ----------
+    size
+        In bytes.
+    age
+        Whole seconds since it was stored, or since a registration found it there.
+    kept
+        Why a collection leaves it; None: it may be removed.
+    removed
+        Whether it was.
+    """
+
+    path: str
+    size: int
+    age: int
+    kept: str | None = None
+    removed: bool = False
+
+
 class Verification(Struct, frozen=True):
     """How many things a verification looked at, every problem that it found, and what it says besides."""
 
     checked: int
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
+    unreferenced: tuple[UnreferencedFile, ...] = ()
 
 
 class ChangedConstants(Struct, frozen=True):

@@ -1,0 +1,92 @@
+"""Files in the store to which nothing refers: listed, and removed where nobody can be about to need them.
+
+Most were left by a crash or a refusal. But one may be a writer's who has stored his files and waits for his
+turn to record them, and one that lay there for a year may have been found by such a writer a moment ago.
+Neither is lost, whatever the order of events:
+
+- Files are removed under the writers' lock, after a fresh look at the rows. A writer looks under the same
+  lock whether his files are there, stores again those that are not, and has recorded them when he lets go
+  (`Backend.change`). So nothing is removed that a row refers to, and no row refers to what was removed.
+- A day of grace, counted from when a file was stored or found there by `ContentStore.put`, spares writers
+  that second copy, and keeps what somebody who restores a database by hand still needs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Container, Iterable, Sequence
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from registry.api.backend import Backend
+from registry.authorship import sign
+from registry.errors import UnavailableError
+from registry.lookup import contents
+from registry.records import UnreferencedFile
+from registry.store import ContentStore
+
+_GRACE = 24 * 3600  # seconds
+_YOUNG = "younger than a day"
+_FOREIGN = "not a name that the store gives"
+
+
+def unreferenced(store: ContentStore, referenced: Container[str]) -> list[UnreferencedFile]:
+    """Return the files that are none of the objects with these checksums, by path."""
+    found = (_measured(store, path) for path in store.strays(referenced))
+    return [file for file in found if file is not None]
+
+
+def _measured(store: ContentStore, path: Path) -> UnreferencedFile | None:
+    """Return what is known of a file just now, None where it is gone."""
+    try:
+        measures = store.measure(path)
+    except UnavailableError as error:
+        return UnreferencedFile(str(path), 0, 0, kept=str(error))
+    if measures is None:
+        return None
+    size, stored_at = measures
+    age = int(time.time() - stored_at)
+    kept = _YOUNG if age < _GRACE else None if store.could_make(path) else _FOREIGN
+    return UnreferencedFile(str(path), size, age, kept)
+
+
+def collect(backend: Backend, found: Iterable[UnreferencedFile]) -> list[UnreferencedFile]:
+    """Remove those of the files that may be removed, and return what became of each."""
+    # Nothing is recorded, so there is no revision; but the lock is held, and a closed registry refuses.
+    with backend.database.writing(sign()) as change:
+        referenced = contents.file_sizes(change.connection)
+        return [
+            _removed(backend.store, again)
+            for file in found
+            if not backend.store.is_one_of(Path(file.path), referenced)
+            and (again := _measured(backend.store, Path(file.path))) is not None
+        ]
+
+
+def _removed(store: ContentStore, file: UnreferencedFile) -> UnreferencedFile:
+    if file.kept is not None:
+        return file
+    try:
+        store.remove(Path(file.path))
+    except UnavailableError as error:
+        return replace(file, kept=str(error))
+    return replace(file, removed=True)
+
+
+def notes(files: Sequence[UnreferencedFile], *, refused: bool) -> list[str]:
+    """Return what is to be said of the files altogether."""
+    if not files:
+        return []
+    removed = sum(file.removed for file in files)
+    if removed:
+        return [f"of {_files(len(files))} to which nothing refers, {removed} removed"]
+    said = f"{_files(len(files))} in the store {'is' if len(files) == 1 else 'are'} referred to by nothing"
+    removable = sum(file.kept is None for file in files)
+    if refused:
+        return [f"{said}; a registry with problems keeps every file"]
+    return [f"{said}; --collect removes {removable}" if removable else said]
+
+
+def _files(count: int) -> str:
+    return f"{count} file{'' if count == 1 else 's'}"

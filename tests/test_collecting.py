@@ -1,0 +1,275 @@
+"""Files to which nothing refers: listed, and collected where that harms nobody."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from registry import store
+from registry.api import Registry
+from registry.cli import reports
+from registry.database import Change
+from registry.errors import UnavailableError
+from registry.records import UnreferencedFile
+from registry.store import ContentStore
+from tests.cli import Calreg
+from tests.conftest import RegistryPlace
+from tests.making import PANEL_A, panel_folder
+
+DAY = 24 * 3600
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return panel_folder(tmp_path_factory.mktemp("arrays"))
+
+
+@pytest.fixture
+def filled(place: RegistryPlace, folder: Path) -> RegistryPlace:
+    with place.open() as registry:
+        registry.panels.add(PANEL_A)
+        registry.versions.add(PANEL_A, folder, valid_from="beginning", kinds=["gain"])
+    return place
+
+
+def stray(place: RegistryPlace, name: str, age: float, content: bytes = b"left by a crash") -> Path:
+    path = place.store / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+    return aged(path, age)
+
+
+def aged(path: Path, age: float) -> Path:
+    os.utime(path, (time.time() - age,) * 2)
+    return path
+
+
+def an_object(digit: str) -> str:
+    return f"objects/{digit * 2}/{digit * 64}.npy"
+
+
+def by_path(files: tuple[UnreferencedFile, ...]) -> dict[str, UnreferencedFile]:
+    return {file.path: file for file in files}
+
+
+def stored(place: RegistryPlace) -> set[Path]:
+    return set((place.store / "objects").glob("*/*"))
+
+
+def test_files_that_nothing_refers_to_are_listed_with_size_and_age(filled: RegistryPlace) -> None:
+    old = stray(filled, an_object("0"), 3 * DAY)
+    young = stray(filled, "objects/00/.arriving-abc", 60)
+    marker = stray(filled, ".arriving-marker", 2 * DAY)
+    recorded = next(path for path in stored(filled) if path not in (old, young))
+    astray = stray(filled, f"objects/00/{recorded.name}", 2 * DAY)
+    with filled.open() as registry:
+        found = registry.verify()
+    assert found.problems == ()
+    assert found.notes == ("4 files in the store are referred to by nothing; --collect removes 2",)
+    files = by_path(found.unreferenced)
+    assert set(files) == {str(path) for path in (old, young, marker, astray)}
+    assert (files[str(old)].size, files[str(old)].kept, files[str(old)].removed) == (15, None, False)
+    assert abs(files[str(old)].age - 3 * DAY) < 3600
+    assert (files[str(young)].kept, files[str(marker)].kept) == ("younger than a day", None)
+    assert files[str(astray)].kept == "not a name that the store gives"
+    assert all(path.exists() for path in (old, young, marker, astray))
+
+
+def test_a_collection_removes_what_is_older_than_a_day_names_it_and_leaves_the_rest(
+    filled: RegistryPlace,
+) -> None:
+    kept = stored(filled)
+    for path in kept:
+        aged(path, 1000 * DAY)  # however old: it is referred to
+    old = [stray(filled, an_object("0"), DAY + 60), stray(filled, "objects/00/.arriving-abc", 9 * DAY)]
+    young = [stray(filled, an_object("1"), DAY - 60), stray(filled, "objects/11/.arriving-abc", 0)]
+    foreign = [stray(filled, "objects/README", 9 * DAY), stray(filled, "objects/11/.nfs0001", 9 * DAY)]
+    link = filled.store / an_object("2")
+    link.parent.mkdir()
+    link.symlink_to(foreign[0])
+    with filled.open() as registry:
+        before = registry.log()
+        found = registry.verify(collect=True)
+        assert registry.log() == before  # it is no revision
+        assert registry.verify().problems == ()
+    files = by_path(found.unreferenced)
+    assert {path for path, file in files.items() if file.removed} == {str(path) for path in old}
+    assert {files[str(path)].kept for path in young} == {"younger than a day"}
+    assert {files[str(path)].kept for path in (*foreign, link)} == {"not a name that the store gives"}
+    assert found.notes == ("of 7 files to which nothing refers, 2 removed",)
+    assert stored(filled) == kept | {young[0], young[1], foreign[1], link}
+    assert foreign[0].exists()
+
+
+def test_a_registry_with_problems_keeps_every_file(filled: RegistryPlace) -> None:
+    lost = next(iter(stored(filled)))
+    lost.unlink()
+    old = stray(filled, an_object("0"), 9 * DAY)
+    with filled.open() as registry:
+        found = registry.verify(collect=True)
+    assert len(found.problems) == 1
+    assert found.notes == (
+        "1 file in the store is referred to by nothing; a registry with problems keeps every file",
+    )
+    assert [file.removed for file in found.unreferenced] == [False]
+    assert old.exists()
+
+
+def test_storing_an_old_unreferenced_file_again_makes_it_young(filled: RegistryPlace, folder: Path) -> None:
+    source, content = folder / "g0_offset.npy", ContentStore(filled.store)
+    sha256 = _checksum(source)
+    assert content.put(source, sha256)
+    aged(content.path(sha256), 9 * DAY)
+    assert content.put(source, sha256) is False
+    with filled.open() as registry:
+        (file,) = registry.verify(collect=True).unreferenced
+    assert (file.path, file.kept) == (str(content.path(sha256)), "younger than a day")
+
+
+@pytest.mark.parametrize("moment", ["before the lock", "in put"])
+def test_what_a_collection_takes_from_under_a_writer_is_stored_again(
+    filled: RegistryPlace, folder: Path, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writer finds an old file that nothing refers to; a collection that looked before removes it."""
+    with filled.open() as registry:
+        backend = registry._backend
+        files = [folder / f"g{number}_offset.npy" for number in range(3)]
+        sums = [_checksum(path) for path in files]
+        for path, sha256 in zip(files, sums, strict=True):
+            backend.store.put(path, sha256)
+        writing = type(backend.database).writing
+
+        def turn(*arguments: object, **options: object) -> object:
+            for sha256 in sums:
+                backend.store.path(sha256).unlink()
+            return writing(*arguments, **options)  # type: ignore[arg-type]
+
+        if moment == "in put":
+            monkeypatch.setattr(store.os, "utime", lambda path: path.unlink())
+        else:
+            monkeypatch.setattr(type(backend.database), "writing", turn)
+        assert registry.versions.add(PANEL_A, folder, valid_from="20200101000000", kinds=["offset"]).revision
+        monkeypatch.undo()
+        assert registry.verify().problems == ()
+
+
+def test_a_collection_looks_at_the_rows_again_under_the_writers_lock(
+    filled: RegistryPlace, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the listing and the lock a writer records an old file, and finds another."""
+    recorded, found_again = folder / "g0_offset.npy", _checksum(folder / "g0_gain.npy")
+    with filled.open() as registry, filled.open() as other:
+        content = registry._backend.store
+        for number in range(3):
+            path = folder / f"g{number}_offset.npy"
+            content.put(path, _checksum(path))
+            aged(content.path(_checksum(path)), 9 * DAY)
+        touched = stray(filled, an_object("0"), 9 * DAY)
+        writing = type(registry._backend.database).writing
+
+        def turn(database: object, *arguments: object, **options: object) -> object:
+            monkeypatch.undo()
+            other.versions.add(PANEL_A, folder, valid_from="20200101000000", kinds=["offset"])
+            aged(content.path(_checksum(recorded)), 9 * DAY)  # its age does not save it
+            aged(touched, 0)
+            return writing(database, *arguments, **options)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(type(registry._backend.database), "writing", turn)
+        found = registry.verify(collect=True)
+        assert [(file.path, file.kept) for file in found.unreferenced] == [
+            (str(touched), "younger than a day")
+        ]
+        assert content.holds(found_again)
+        assert registry.verify().problems == ()
+
+
+def test_the_lock_is_held_while_files_are_removed(
+    filled: RegistryPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stray(filled, an_object("0"), 9 * DAY)
+    removed, events = ContentStore.remove, list[str]()
+    writing = Change.__init__
+
+    def remove(content: ContentStore, path: Path) -> None:
+        events.append("removed")
+        removed(content, path)
+
+    def begin(change: Change, *arguments: object) -> None:
+        writing(change, *arguments)  # type: ignore[arg-type]
+        assert change.connection.in_transaction()
+        events.append("locked")
+
+    monkeypatch.setattr(ContentStore, "remove", remove)
+    monkeypatch.setattr(Change, "__init__", begin)
+    with filled.open() as registry:
+        registry.verify(collect=True)
+    assert events == ["locked", "removed"]
+
+
+def test_a_file_that_cannot_be_removed_is_kept_and_says_why(
+    filled: RegistryPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = stray(filled, an_object("0"), 9 * DAY)
+
+    def refused(content: ContentStore, path: Path) -> None:
+        raise UnavailableError(f"{path}: Operation not permitted")
+
+    monkeypatch.setattr(ContentStore, "remove", refused)
+    with filled.open() as registry:
+        (file,) = registry.verify(collect=True).unreferenced
+    assert (file.removed, file.kept) == (False, f"{old}: Operation not permitted")
+
+
+def test_verify_prints_unreferenced_files_and_collect_names_what_it_removed(
+    filled: RegistryPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = stray(filled, an_object("0"), 3 * DAY + 60)
+    young = stray(filled, an_object("1"), 2 * 3600 + 60)
+    calreg = Calreg(filled, monkeypatch)
+    listed = calreg.done("verify")
+    assert listed.stdout == (
+        "4 checked, 0 problems\n"
+        "bytes  age                         file to which nothing refers\n"
+        f"15     3 days                      {old}\n"
+        f"15     2 h     younger than a day  {young}\n"
+    )
+    assert listed.stderr == "note: 2 files in the store are referred to by nothing; --collect removes 1\n"
+    assert [file["removed"] for file in calreg.done("verify", "--json").json["unreferenced"]] == [False] * 2
+    collected = calreg.done("verify", "--collect")
+    assert collected.stdout == (
+        "4 checked, 0 problems\n"
+        "bytes  age                         file to which nothing refers\n"
+        f"15     3 days  removed             {old}\n"
+        f"15     2 h     younger than a day  {young}\n"
+    )
+    assert collected.stderr == "note: of 2 files to which nothing refers, 1 removed\n"
+    (left,) = calreg.done("verify", "--collect", "--json").json["unreferenced"]
+    assert (left["path"], left["size"], left["kept"], left["removed"]) == (
+        str(young),
+        15,
+        "younger than a day",
+        False,
+    )
+
+
+def test_of_thousands_of_unreferenced_files_a_person_sees_the_first(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    files = [UnreferencedFile(f"/store/{number}", 10, 30) for number in range(5000)]
+    reports.print_unreferenced(files)
+    shown = capsys.readouterr().out.splitlines()
+    assert len(shown) == 1 + 20 + 1
+    assert shown[-1] == "... and 4980 more; --json lists all"
+
+
+def _checksum(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_sound_registry_has_nothing_to_collect(registry: Registry) -> None:
+    found = registry.verify(collect=True)
+    assert (found.unreferenced, found.notes) == ((), ())
