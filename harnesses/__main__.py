@@ -1,0 +1,65 @@
+"""``python -m harnesses``: try to break a registry, print what came of it; exit code 1 where something broke."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from harnesses import kill, report, writers
+from harnesses.commands import COMMANDS
+from harnesses.places import DATABASES, Ground
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a harness; return the exit code."""
+    given = _parser().parse_args(arguments)
+    problems = 0
+    with ExitStack() as closing:
+        # Removed after PostgreSQL, which lives in it, has ended.
+        folder = closing.enter_context(tempfile.TemporaryDirectory(prefix="calreg-", dir=given.folder))
+        ground = Ground(Path(folder), closing, given.server)
+        if given.harness == "kill":
+            report.head(report.KILLS)
+            for tally in kill.tallies(ground, given.database, given.command, given.rounds, given.seed):
+                problems += report.kills(tally)
+        else:
+            report.head(report.WRITERS)
+            for dialect in given.database:
+                plan = writers.Plan(
+                    given.writers, given.registrations, given.readers, given.duels, given.seed
+                )
+                problems += report.written(writers.write(ground, dialect, plan))
+    if problems:
+        sys.stderr.write(
+            f"{problems} problems; again: {shlex.join(['python', '-m', 'harnesses', *sys.argv[1:]])}\n"
+        )
+    return min(problems, 1)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m harnesses", description=__doc__)
+    harnesses = parser.add_subparsers(dest="harness", required=True)
+    one = harnesses.add_parser("kill", help="SIGKILL at random instants")
+    one.add_argument("--rounds", type=int, default=300, metavar="N", help="of each command on each database")
+    names = [command.name for command in COMMANDS]
+    one.add_argument("--command", nargs="+", choices=names, default=names)
+    many = harnesses.add_parser("writers", help="many writers and readers at once")
+    many.add_argument("--writers", type=int, default=8, metavar="N", help="processes that register")
+    many.add_argument("--registrations", type=int, default=200, metavar="N", help="of each")
+    many.add_argument("--readers", type=int, default=2, metavar="N", help="processes that ask meanwhile")
+    many.add_argument("--duels", type=int, default=50, metavar="N", help="two at once, for one start")
+    for each in (one, many):
+        each.add_argument("--seed", type=int, default=1, metavar="N")
+        each.add_argument("--database", nargs="+", choices=DATABASES, default=list(DATABASES))
+        each.add_argument("--folder", type=Path, metavar="DIR", help="where to work; 300 MB on a local disk")
+        each.add_argument("--server", metavar="URL", help="a PostgreSQL database; default: one is started")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""Readers beside the writers: each answer must be that of one revision, then and for ever."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from multiprocessing.synchronize import Event
+from pathlib import Path
+
+import msgspec
+import sqlalchemy as sa
+
+from harnesses.places import Place
+from registry import schema
+from registry.api import Registry
+from registry.database import Database
+from registry.errors import NotValidError
+from registry.lookup.revisions import AsOf
+
+_KEPT = 200  # answers that are asked again at the end
+_AT = "2020-01-02T00:00:00Z"
+
+Ask = Callable[[AsOf], object]
+
+
+class Seen(msgspec.Struct):
+    """What readers saw.
+
+    Attributes
+    ----------
+    answers
+        How many were held against the answers as of a revision.
+    during
+        How many of them while a revision was committed.
+    """
+
+    answers: int = 0
+    during: int = 0
+    problems: list[str] = []
+
+    def __add__(self, other: Seen) -> Seen:
+        return Seen(
+            self.answers + other.answers, self.during + other.during, [*self.problems, *other.problems]
+        )
+
+
+def read(
+    place: Place, modules: Sequence[tuple[str, tuple[str, ...]]], seed: str, done: Event, file: Path
+) -> None:
+    """Ask until it is done, and write into a file what was seen: the work of a process."""
+    drawn = random.Random(seed)  # noqa: S311 - repeatable on purpose
+    seen = Seen(problems=[])
+    kept: list[tuple[Ask, int, object]] = []
+    database = Database(place.database)
+    try:
+        with place.open() as registry:
+            last = 0
+            while not done.is_set():
+                before = _newest(database, last, seen)
+                ask = _question(registry, *drawn.choice(modules), drawn.randrange(4))
+                answer = ask(None)
+                last = _newest(database, before, seen)
+                seen.answers += 1
+                seen.during += last > before
+                fitting = [number for number in range(before, last + 1) if ask(number) == answer]
+                if not fitting:
+                    seen.problems.append(f"an answer is that of no revision from {before} to {last}")
+                elif len(kept) < _KEPT:
+                    kept.append((ask, fitting[0], answer))
+            seen.problems += [
+                f"the answer as of revision {number} has changed"
+                for ask, number, answer in kept
+                if ask(number) != answer
+            ]
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is what the harness looks for
+        seen.problems.append(f"a reader was stopped: {type(error).__name__}: {error}")
+    database.close()
+    file.write_bytes(msgspec.json.encode(seen))
+
+
+def _newest(database: Database, last: int, seen: Seen) -> int:
+    """Return the newest revision; all before it must be there, and what was there before."""
+    number = schema.revision.c.number
+    with database.glancing() as connection:
+        query = sa.select(sa.func.max(number), sa.func.count(number))
+        newest, count = connection.execute(query).one()
+    if newest != count or newest < last:
+        seen.problems.append(f"revision {newest} was seen with {count} revisions, after revision {last}")
+    return int(newest)
+
+
+def _question(registry: Registry, module: str, panels: Sequence[str], sort: int) -> Ask:
+    """Return one of four questions, to be asked as of any revision."""
+
+    def held(as_of: AsOf) -> object:
+        try:
+            return registry.validity("_".join(panels), kinds=["gain"], at=_AT, as_of=as_of)
+        except NotValidError as error:
+            return error.message
+
+    questions: tuple[Ask, ...] = (
+        lambda as_of: registry.validity(module, kinds=["gain"], as_of=as_of),
+        lambda as_of: registry.validity("_".join(panels), as_of=as_of),
+        lambda as_of: registry.versions.list(panels[0], withdrawn=True, as_of=as_of),
+        held,
+    )
+    return questions[sort]

@@ -1,0 +1,92 @@
+"""What is printed: a table, a row as soon as it is there, and every problem below its row."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from harnesses.kill import Tally
+from harnesses.writers import Written
+
+KILLS = (
+    ("command", 16),
+    ("database", 10),
+    ("ms", 5),
+    ("rounds", 6),
+    ("before", 6),
+    ("after", 5),
+    ("ended", 5),
+    ("problems", 8),
+    ("left behind", 0),
+)
+WRITERS = (
+    ("database", 10),
+    ("tried", 6),
+    ("landed", 6),
+    ("same", 5),
+    ("conflict", 8),
+    ("duels", 5),
+    ("reads", 6),
+    ("meanwhile", 9),
+    ("seconds", 7),
+    ("problems", 8),
+)
+_SHOWN = 20
+
+
+def head(columns: Sequence[tuple[str, int]]) -> None:
+    """Print the headings."""
+    _row(columns, [name for name, _ in columns])
+
+
+def kills(tally: Tally) -> int:
+    """Print what killing a command came to; return how many problems there are."""
+    left = ", ".join(f"{name} {count}" for name, count in sorted(tally.left.items()))
+    cells = [
+        tally.command,
+        tally.database,
+        f"{tally.seconds * 1000:.0f}",
+        tally.rounds,
+        tally.before,
+        tally.after,
+        tally.finished,
+        len(tally.problems),
+        left or "nothing",
+    ]
+    _row(KILLS, cells)
+    return _told(tally.problems)
+
+
+def written(found: Written) -> int:
+    """Print what the writers of one database came to; return how many problems there are."""
+    cells = [
+        found.database,
+        found.results.total(),
+        found.results["landed"],
+        found.results["unchanged"],
+        found.results["conflict"],
+        found.duels.total(),
+        found.seen.answers,
+        found.seen.during,
+        f"{found.seconds:.0f}",
+        len(found.problems),
+    ]
+    _row(WRITERS, cells)
+    return _told(found.problems)
+
+
+def _row(columns: Sequence[tuple[str, int]], cells: Sequence[object]) -> None:
+    padded = (
+        str(cell).ljust(width) if isinstance(cell, str) and not cell.isdecimal() else str(cell).rjust(width)
+        for (_, width), cell in zip(columns, cells, strict=True)
+    )
+    sys.stdout.write("  ".join(padded).rstrip() + "\n")
+    sys.stdout.flush()
+
+
+def _told(problems: Sequence[str]) -> int:
+    for problem in problems[:_SHOWN]:
+        sys.stdout.write(f"  {problem}\n")
+    if len(problems) > _SHOWN:
+        sys.stdout.write(f"  ... and {len(problems) - _SHOWN} more\n")
+    return len(problems)

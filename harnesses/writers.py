@@ -1,0 +1,280 @@
+"""Many writers and readers at once: every registration lands once or is refused, and nobody sees half of one."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+
+import msgspec
+
+from harnesses.arrays import panel_folder
+from harnesses.places import Ground, Place
+from harnesses.processes import CONTEXT
+from harnesses.readers import Seen, read
+from registry.api import Registry, create_registry
+from registry.errors import ConflictError
+from registry.instants import Instant, parse_instant
+from registry.records import Revision, Version
+
+# Modules of two panel Ids each: a registration under an M-number is two versions in one revision.
+MODULES = {
+    f"M{number:03}": (f"170505-149520170815-3d00{number:02x}", f"171113-154920171025-3d00{number:02x}")
+    for number in (1, 2, 3, 4)
+}
+_CONTENTS = 3
+_SHARED = 0.25  # of the registrations are for starts that all writers want
+_FIRST_START = parse_instant("2020-01-01T00:00:00Z")
+_MINUTE = 60_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How many processes do how much."""
+
+    writers: int
+    registrations: int
+    readers: int
+    duels: int
+    seed: int
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """One registration: ``result`` is the revision, ``unchanged``, ``conflict``, or what went wrong."""
+
+    module: str
+    slot: int
+    content: int
+    result: int | str = ""
+
+
+@dataclass(slots=True)
+class Written:
+    """What the writers and readers of one database came to."""
+
+    database: str
+    plan: Plan
+    seconds: float = 0.0
+    results: Counter[str] = field(default_factory=Counter)
+    duels: Counter[str] = field(default_factory=Counter)
+    seen: Seen = field(default_factory=Seen)
+    problems: list[str] = field(default_factory=list)
+
+
+def write(ground: Ground, dialect: str, plan: Plan) -> Written:
+    """Let the processes of a plan loose on a new registry, and hold what is recorded against what they say."""
+    place = ground.empty(dialect)
+    create_registry(place.database, place.store)
+    contents = [panel_folder(place.folder / f"content{seed}", seed, ("gain",)) for seed in range(_CONTENTS)]
+    with place.open() as registry:
+        for module, panels in MODULES.items():
+            for panel in panels:
+                registry.panels.add(panel, alias=module)
+        known = registry.log()[0].revision
+    found = Written(dialect, plan)
+    attempts = _race(place, contents, found)
+    duels = _duel(place, contents, plan)
+    found.results = Counter(_sort(attempt) for attempt in attempts)
+    found.duels = Counter(_duels(duels))
+    with place.open() as registry:
+        found.problems += _problems(registry, [*attempts, *duels], contents, known)
+    if found.duels.keys() - {"conflict and landed"}:
+        found.problems.append(f"duels ended otherwise than with one version and one conflict: {found.duels}")
+    ground.drop(place)
+    return found
+
+
+def _race(place: Place, contents: Sequence[Path], found: Written) -> list[Attempt]:
+    """Run the writers, and readers for as long as one of them works; return what the writers did."""
+    plan = found.plan
+    done = CONTEXT.Event()
+    files = [place.folder / f"writer{number}.json" for number in range(plan.writers)]
+    seen = [place.folder / f"reader{number}.json" for number in range(plan.readers)]
+    readers = [
+        CONTEXT.Process(
+            target=read, args=(place, tuple(MODULES.items()), f"{plan.seed} {file.name}", done, file)
+        )
+        for file in seen
+    ]
+    writers = [
+        CONTEXT.Process(target=register, args=(place, contents, _chosen(plan, number), None, file))
+        for number, file in enumerate(files)
+    ]
+    begun = time.perf_counter()
+    for process in (*readers, *writers):
+        process.start()
+    for process in writers:
+        process.join()
+    found.seconds = time.perf_counter() - begun
+    done.set()
+    for process in readers:
+        process.join()
+    for file in seen:
+        found.seen += msgspec.json.decode(file.read_bytes(), type=Seen) if file.exists() else _LOST
+    found.problems += found.seen.problems
+    if plan.registrations and plan.readers and not found.seen.answers:
+        found.problems.append("the readers read nothing")
+    return _read(files)
+
+
+_LOST = Seen(problems=["a reader ended without a word"])
+
+
+def _duel(place: Place, contents: Sequence[Path], plan: Plan) -> list[Attempt]:
+    """Let two processes register two contents for one start at one moment, again and again."""
+    at_once = CONTEXT.Barrier(2)
+    modules = sorted(MODULES)
+    files = [place.folder / f"duellist{number}.json" for number in (0, 1)]
+    begin = -1 - plan.duels  # starts before all others
+    processes = [
+        CONTEXT.Process(
+            target=register,
+            args=(
+                place,
+                contents,
+                [Attempt(modules[each % len(modules)], begin + each, number) for each in range(plan.duels)],
+                at_once,
+                file,
+            ),
+        )
+        for number, file in enumerate(files)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    return _read(files)
+
+
+def _read(files: Sequence[Path]) -> list[Attempt]:
+    return [
+        attempt for file in files for attempt in msgspec.json.decode(file.read_bytes(), type=list[Attempt])
+    ]
+
+
+def _chosen(plan: Plan, writer: int) -> list[Attempt]:
+    """Return what a writer will try: mostly starts of its own, some that others want too."""
+    drawn = random.Random(f"{plan.seed} {writer}")  # noqa: S311 - repeatable on purpose
+    shared = max(plan.registrations // 4, 1)
+    own = iter(range(shared + writer * plan.registrations, shared + (writer + 1) * plan.registrations))
+    return [
+        Attempt(
+            module=drawn.choice(sorted(MODULES)),
+            slot=drawn.randrange(shared) if drawn.random() < _SHARED else next(own),
+            content=drawn.randrange(_CONTENTS),
+        )
+        for _ in range(plan.registrations)
+    ]
+
+
+def start(slot: int) -> Instant:
+    """Return the start of validity of a slot."""
+    return Instant(_FIRST_START + slot * _MINUTE)
+
+
+def register(
+    place: Place, contents: Sequence[Path], chosen: Sequence[Attempt], at_once: Barrier | None, file: Path
+) -> None:
+    """Register one after the other, and write into a file what became of each: the work of a process."""
+    with place.open() as registry:
+        done = []
+        for attempt in chosen:
+            if at_once is not None:
+                at_once.wait()
+            done.append(msgspec.structs.replace(attempt, result=_registered(registry, contents, attempt)))
+    file.write_bytes(msgspec.json.encode(done))
+
+
+def _registered(registry: Registry, contents: Sequence[Path], attempt: Attempt) -> int | str:
+    try:
+        outcome = registry.versions.add(
+            attempt.module, contents[attempt.content], valid_from=start(attempt.slot), kinds=["gain"]
+        )
+    except ConflictError:
+        return "conflict"
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is what the harness looks for
+        return f"{type(error).__name__}: {error}"
+    return "unchanged" if outcome.revision is None else outcome.revision
+
+
+def _sort(attempt: Attempt) -> str:
+    return "landed" if isinstance(attempt.result, int) else attempt.result
+
+
+def _duels(attempts: Sequence[Attempt]) -> Iterator[str]:
+    ended = defaultdict(list)
+    for attempt in attempts:
+        ended[attempt.slot].append(_sort(attempt))
+    for sorts in ended.values():
+        yield " and ".join(sorted(sorts))
+
+
+def _problems(
+    registry: Registry, attempts: Sequence[Attempt], contents: Sequence[Path], known: int
+) -> Iterator[str]:
+    """Hold what is recorded against what the writers say."""
+    stated = defaultdict(list)
+    for attempt in attempts:
+        if _sort(attempt) not in ("landed", "unchanged", "conflict"):
+            yield f"{attempt.module} at {start(attempt.slot)}: {attempt.result}"
+        stated[attempt.module, attempt.slot].append(attempt)
+    recorded = defaultdict(list)
+    for version in registry.versions.list(withdrawn=True):
+        recorded[version.panel, version.valid_from].append(version)
+    names = _constants(recorded, stated)
+    for (module, slot), group in stated.items():
+        versions = [each for panel in MODULES[module] for each in recorded.pop((panel, start(slot)), [])]
+        yield from _problems_of(f"{module} at {start(slot)}", group, versions, names)
+    yield from (f"nobody registered {versions}" for versions in recorded.values())
+    landed = sorted(attempt.result for attempt in attempts if isinstance(attempt.result, int))
+    log = registry.log()
+    yield from _problems_of_revisions(log, landed, known)
+    yield from (f"{problem.path}: {problem.problem}" for problem in registry.verify().problems)
+    if len(names) != len(contents) and len(landed) > 100:
+        yield f"{len(names)} contents were recorded, {len(contents)} registered"
+
+
+def _constants(
+    recorded: dict[tuple[str, Instant], list[Version]], stated: dict[tuple[str, int], list[Attempt]]
+) -> dict[int, str | None]:
+    """Return the constants that each content became, as the registrations without a rival tell."""
+    return {
+        group[0].content: recorded[MODULES[module][0], start(slot)][0].constants
+        for (module, slot), group in stated.items()
+        if len(group) == 1 and recorded.get((MODULES[module][0], start(slot)))
+    }
+
+
+def _problems_of(
+    where: str, group: Sequence[Attempt], versions: Sequence[Version], names: dict[int, str | None]
+) -> Iterator[str]:
+    """Hold the attempts for one start against the versions that are recorded there."""
+    landed = [attempt for attempt in group if isinstance(attempt.result, int)]
+    if len(landed) != 1:
+        yield f"{where}: {len(landed)} of {len(group)} registrations landed"
+        return
+    (one,) = landed
+    if [version.recorded_in for version in versions] != [one.result] * 2:
+        yield f"{where}: landed in revision {one.result}, recorded are {versions}"
+    if one.content in names and {version.constants for version in versions} != {names[one.content]}:
+        yield f"{where}: other constants were registered than are recorded"
+    for other in group:
+        right = "unchanged" if other.content == one.content else "conflict"
+        if other is not one and other.result != right:
+            yield f"{where}: {other.result} where {right} was due"
+
+
+def _problems_of_revisions(log: Sequence[Revision], landed: Sequence[int], known: int) -> Iterator[str]:
+    """Return what is wrong with the order of the revisions, the newest first in the log."""
+    numbers = [revision.revision for revision in log]
+    if numbers != list(range(len(log), 0, -1)):
+        yield "the numbers of the revisions have gaps"
+    if list(landed) != list(range(known + 1, len(log) + 1)):
+        yield "the revisions are not those that the writers were told"
+    if any(later.recorded_at < earlier.recorded_at for later, earlier in pairwise(log)):
+        yield "instants of revisions run backwards"
