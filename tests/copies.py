@@ -21,7 +21,9 @@ def fill(registry: Registry, folder: Path) -> None:
     registry.panels.add(PANEL_B)
     registry.aliases.withdraw("M068", NEW_A, comment="M069 nach Prüfung \N{SNOWMAN}")
     registry.versions.add(PANEL_A, panel_folder(folder / "one", seed=1), valid_from="beginning")
-    two = registry.versions.add(PANEL_A, panel_folder(folder / "two", seed=2), valid_from="20180101000000")
+    two = registry.versions.add(
+        PANEL_A, panel_folder(folder / "two", 2, ["gain"]), valid_from="20180101000000", kinds=["gain"]
+    )
     registry.versions.gap(PANEL_A, valid_from="20190101000000", comment="in\trepair\\N\n")
     registry.versions.withdraw(two.versions[0].version, comment="taken in the wrong mode")
     for run in (1, 2):

@@ -1,0 +1,392 @@
+"""Backups hold one moment of a registry, and a registry is made again from them, or not at all."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from registry import schema
+from registry.api import Registry, backups, create_registry, restoring
+from registry.api.moving import copy_registry
+from registry.api.restoring import restore_registry
+from registry.database import migrations, transfer
+from registry.database.engine import make_engine
+from registry.errors import (
+    ClosedError,
+    ConflictError,
+    CorruptionError,
+    DocumentError,
+    NotFoundError,
+    SchemaError,
+)
+from registry.store import ContentStore
+from tests.cli import Calreg
+from tests.conftest import RegistryPlace
+from tests.copies import answers, facts, fill, rows
+from tests.making import PANEL_A, PANEL_B, panel_folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "backup"
+
+
+@pytest.fixture
+def again(tmp_path: Path) -> RegistryPlace:
+    """A place for the restored registry, where there is nothing."""
+    return RegistryPlace(f"sqlite:///{tmp_path / 'again' / 'registry.sqlite'}", tmp_path / "again" / "store")
+
+
+@pytest.fixture
+def small(sqlite_place: RegistryPlace, tmp_path: Path) -> Iterator[Registry]:
+    """A registry with three files, on SQLite."""
+    with sqlite_place.open() as registry:
+        registry.panels.add(PANEL_A)
+        made = panel_folder(tmp_path / "made", kinds=["gain"])
+        registry.versions.add(PANEL_A, made, valid_from="beginning", kinds=["gain"])
+        yield registry
+
+
+def _database(folder: Path) -> Path:
+    (file,) = folder.glob("registry-*.sqlite")
+    return file
+
+
+def _restore(folder: Path, place: RegistryPlace) -> None:
+    restore_registry(folder, place.database, place.store)
+
+
+def _refused(folder: Path, place: RegistryPlace, error: type[Exception], said: str) -> None:
+    """Assert that the restoration is refused, and that no registry is there."""
+    with pytest.raises(error, match=said):
+        _restore(folder, place)
+    assert not place.file.exists()
+
+
+def _seal(folder: Path, **changes: Any) -> None:
+    """Describe the backup anew, as somebody could who edits it."""
+    path = folder / "backup.json"
+    said = json.loads(path.read_bytes())
+    said["sha256"] = backups.checksum(_database(folder))
+    path.write_text(json.dumps({**said, **changes}))
+
+
+def test_a_restored_registry_has_every_row_and_every_byte_on_the_other_database_too(
+    place: RegistryPlace,
+    registry: Registry,
+    folder: Path,
+    again: RegistryPlace,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> None:
+    fill(registry, tmp_path / "made")
+    done = registry.backup(folder)
+    if place.is_sqlite:
+        again = RegistryPlace(request.getfixturevalue("empty_postgres"), again.store)
+    restored = restore_registry(folder, again.database, again.store)
+    assert facts(again.database) == facts(place.database)
+    assert (done.files, restored.files) == (9, 9)
+    assert (done.revision, restored.revision) == (len(registry.log()), len(registry.log()))
+    with again.open() as opened:
+        assert opened.id == registry.id
+        assert answers(opened) == answers(registry)
+        assert opened.verify().problems == ()
+        assert opened.tags.add("restored").revision == done.revision + 1
+    (arrival,) = rows(again.database)["closure"]
+    assert arrival["place"] == f"the backup {folder} of revision {done.revision}"
+    assert registry.tags.add("backed-up").revision == done.revision + 1
+
+
+def test_a_backup_is_one_file_that_can_be_read_where_nothing_can_be_written(
+    small: Registry, folder: Path
+) -> None:
+    small.backup(folder)
+    file = _database(folder)
+    assert file.stat().st_mode & 0o777 == 0o444
+    assert file.read_bytes()[18:20] == b"\1\1"  # SQLite's format: 2 means a write-ahead log
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"backup.json", "objects", "registry.json", file.name}
+
+
+def test_a_later_backup_copies_what_is_new_and_replaces_the_database(
+    small: Registry, folder: Path, tmp_path: Path, again: RegistryPlace, sqlite_place: RegistryPlace
+) -> None:
+    small.backup(folder)
+    first = _database(folder)
+    unchanged = {path: path.stat().st_mtime_ns for path in ContentStore(folder).objects()}
+    made = panel_folder(tmp_path / "more", seed=7, kinds=["gain"])
+    small.versions.add(PANEL_A, made, valid_from="20180101000000", kinds=["gain"])
+    done = small.backup(folder)
+    assert (done.files, done.files_there) == (3, 3)
+    assert _database(folder) != first
+    assert {path: path.stat().st_mtime_ns for path in unchanged} == unchanged
+    _restore(folder, again)
+    assert facts(again.database) == facts(sqlite_place.database)
+
+
+def test_no_file_of_a_backup_shares_its_bytes_with_the_store(small: Registry, folder: Path) -> None:
+    small.backup(folder)
+    assert all(path.stat().st_nlink == 1 for path in ContentStore(folder).objects())
+
+
+def test_a_backup_holds_one_moment_while_writers_work(
+    place: RegistryPlace,
+    registry: Registry,
+    folder: Path,
+    again: RegistryPlace,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    registry.panels.add(PANEL_A, alias="M068")
+    before = facts(place.database)
+    insert, written = transfer._insert, []
+
+    def meanwhile(connection: sa.Connection, table: sa.Table, batches: Any) -> None:
+        if table.name == "revision":  # the first of the tables that grow
+            with place.open() as other:
+                written.append(other.panels.add(PANEL_B, alias="M088").revision)
+        insert(connection, table, batches)
+
+    monkeypatch.setattr(transfer, "_insert", meanwhile)
+    done = registry.backup(folder)
+    monkeypatch.undo()
+    assert (done.revision, written) == (1, [2])
+    _restore(folder, again)
+    assert facts(again.database) == before
+    assert [panel.panel for panel in registry.panels.list()] == [PANEL_A, PANEL_B]
+
+
+def test_a_damaged_file_of_the_store_stops_a_backup_and_the_former_one_stays(
+    small: Registry, folder: Path, tmp_path: Path, again: RegistryPlace, sqlite_place: RegistryPlace
+) -> None:
+    small.backup(folder)
+    before, described = facts(sqlite_place.database), (folder / "backup.json").read_bytes()
+    old = set(small._backend.store.objects())
+    made = panel_folder(tmp_path / "more", seed=7, kinds=["gain"])
+    small.versions.add(PANEL_A, made, valid_from="20180101000000", kinds=["gain"])
+    damaged, missing, _ = sorted(set(small._backend.store.objects()) - old)
+    damaged.chmod(0o644)
+    with damaged.open("r+b") as file:
+        file.truncate(1000)
+    missing.unlink()
+    with pytest.raises(CorruptionError, match=f"2 files.*{damaged.stem}.*{missing.stem}"):
+        small.backup(folder)
+    assert (folder / "backup.json").read_bytes() == described
+    _restore(folder, again)
+    assert facts(again.database) == before
+
+
+def test_a_damaged_file_of_a_backup_is_mended_when_the_backup_is_verified(
+    small: Registry, folder: Path, again: RegistryPlace
+) -> None:
+    small.backup(folder)
+    damaged = next(iter(ContentStore(folder).objects()))
+    damaged.chmod(0o644)
+    damaged.write_bytes(b"\0" * damaged.stat().st_size)
+    _refused(folder, again, CorruptionError, f"{damaged.stem}.*damaged")
+    assert small.backup(folder).files == 0  # its name and size are right
+    _refused(folder, again, CorruptionError, f"{damaged.stem}.*damaged")
+    assert small.backup(folder, verify=True).files == 1
+    _restore(folder, again)
+
+
+@pytest.mark.parametrize("instant", ["the rows", "the files", "the description"])
+def test_an_interrupted_backup_leaves_the_former_one(
+    small: Registry,
+    folder: Path,
+    again: RegistryPlace,
+    sqlite_place: RegistryPlace,
+    instant: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    small.backup(folder)
+    before = facts(sqlite_place.database)
+    small.tags.add("later")
+    name = {"the rows": "transfer", "the files": "copy_objects", "the description": "checksum"}[instant]
+    with monkeypatch.context() as patch:
+        patch.setattr(backups, name, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            small.backup(folder)
+    _restore(folder, again)
+    assert facts(again.database) == before
+    small.backup(folder)
+    assert restore_registry(folder, f"{again.database}-2", again.store).revision == 3
+
+
+def test_what_killed_backups_left_is_removed_after_a_day(small: Registry, folder: Path) -> None:
+    small.backup(folder)
+    old, recent = folder / ".arriving-old", folder / ".arriving-recent"
+    stray = folder / "registry-20200101T000000Z.sqlite"
+    for path in (old, recent, stray):
+        path.touch()
+    for path in (old, stray):
+        os.utime(path, (0, 0))
+    small.backup(folder)
+    assert [path.exists() for path in (old, recent, stray)] == [False, True, False]
+    assert _database(folder).exists()
+
+
+def test_a_folder_that_is_no_backup_of_this_registry_is_refused(
+    small: Registry, folder: Path, tmp_path: Path
+) -> None:
+    create_registry(f"sqlite:///{tmp_path / 'other' / 'registry.sqlite'}")
+    with RegistryPlace(
+        f"sqlite:///{tmp_path / 'other' / 'registry.sqlite'}", tmp_path / "other/store"
+    ).open() as other:
+        other.backup(folder)
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    with pytest.raises(ConflictError, match="belongs to registry"):
+        small.backup(folder)
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+    with pytest.raises(ConflictError, match="holds something that is no backup"):
+        small.backup(tmp_path / "made")
+    with pytest.raises(ConflictError, match="the registry's own store"):
+        small.backup(small._backend.store.root)
+
+
+def test_a_backup_cannot_be_a_file(
+    sqlite_place: RegistryPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    for place in ("file", "file/below"):
+        Calreg(sqlite_place, monkeypatch).refused(8, "backup", tmp_path / place)
+
+
+def test_nothing_is_restored_over_a_registry_or_its_store(
+    small: Registry, folder: Path, again: RegistryPlace, sqlite_place: RegistryPlace, tmp_path: Path
+) -> None:
+    small.backup(folder)
+    before = rows(sqlite_place.database)
+    with pytest.raises(ConflictError, match="already"):
+        _restore(folder, sqlite_place)
+    assert rows(sqlite_place.database) == before
+    create_registry(f"sqlite:///{tmp_path / 'other.sqlite'}", tmp_path / "other")
+    _refused(folder, RegistryPlace(again.database, tmp_path / "other"), ConflictError, "belongs to registry")
+    _refused(folder, RegistryPlace(again.database, folder), ConflictError, "is the backup")
+
+
+def test_a_restoration_that_was_killed_is_completed_by_the_same_command(
+    small: Registry,
+    folder: Path,
+    again: RegistryPlace,
+    sqlite_place: RegistryPlace,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    small.backup(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(restoring, "complete", killed)
+        with pytest.raises(KeyboardInterrupt):
+            _restore(folder, again)
+    assert not again.file.exists()
+    done = restore_registry(folder, again.database, again.store)
+    assert (done.files, done.files_there) == (0, 3)
+    assert facts(again.database) == facts(sqlite_place.database)
+
+
+def test_a_damaged_or_missing_database_of_a_backup_is_refused(
+    small: Registry, folder: Path, again: RegistryPlace
+) -> None:
+    small.backup(folder)
+    file = _database(folder)
+    content = bytearray(file.read_bytes())
+    content[5000] ^= 1
+    file.chmod(0o644)
+    file.write_bytes(content)
+    _refused(folder, again, CorruptionError, "is damaged: its bytes have another checksum")
+    file.unlink()
+    _refused(folder, again, CorruptionError, "is missing from the backup")
+    assert not again.store.exists()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"\xff\xfe",
+        b'{"format": "calreg backup", "format_version": 2}',
+        b'{"format": "calreg backup", "format_version": 1}',
+        b'{"format": "calreg provenance", "format_version": 1}',
+        b"[" * 100_000,
+        b" " * (2 << 20),
+    ],
+    ids=["empty", "cut", "list", "bytes", "newer", "bare", "foreign", "deep", "large"],
+)
+def test_a_hostile_description_is_refused(
+    small: Registry, folder: Path, again: RegistryPlace, content: bytes
+) -> None:
+    small.backup(folder)
+    (folder / "backup.json").write_bytes(content)
+    _refused(folder, again, DocumentError, "backup.json")
+
+
+def test_a_description_leads_to_no_file_elsewhere(
+    small: Registry, folder: Path, again: RegistryPlace
+) -> None:
+    small.backup(folder)
+    for name in ("../registry.sqlite", "/etc/passwd", "registry-1.sqlite\n", "registry-../1.sqlite"):
+        _seal(folder, database=name)
+        _refused(folder, again, DocumentError, "is not the description of a backup")
+    _seal(folder, database=_database(folder).name, schema="9999")
+    _refused(folder, again, SchemaError, "schema 9999")
+    _seal(folder, schema="0003", registry="00000000-0000-4000-8000-000000000000")
+    _refused(folder, again, CorruptionError, "speaks of registry 00000000")
+
+
+def test_a_folder_without_a_finished_backup_is_not_found(tmp_path: Path, again: RegistryPlace) -> None:
+    for folder in (tmp_path / "nowhere", tmp_path):
+        _refused(folder, again, NotFoundError, "holds no finished backup")
+
+
+def test_a_backup_of_an_older_schema_is_restored_in_that_of_this_software(
+    small: Registry, folder: Path, again: RegistryPlace, sqlite_place: RegistryPlace
+) -> None:
+    small.backup(folder)
+    file = _database(folder)
+    file.chmod(0o644)
+    engine = make_engine(f"sqlite:///{file}")
+    migrations.downgrade(engine, "0001")
+    engine.dispose()
+    _seal(folder, schema="0001")
+    _restore(folder, again)
+    assert facts(again.database) == facts(sqlite_place.database)
+    with again.open() as restored:
+        assert restored.differences() == []
+
+
+def test_the_backup_of_a_closed_registry_is_restored_closed(
+    small: Registry, folder: Path, again: RegistryPlace, sqlite_place: RegistryPlace, tmp_path: Path
+) -> None:
+    copy_registry(f"sqlite:///{tmp_path / 'moved.sqlite'}", None, sqlite_place.database, sqlite_place.store)
+    small.backup(folder)
+    done = restore_registry(folder, again.database, again.store)
+    assert "it stays closed" in done.notes[0]
+    with again.open() as restored, pytest.raises(ClosedError, match="moved to"):
+        restored.panels.add(PANEL_B)
+    assert rows(again.database) == rows(sqlite_place.database)
+
+
+def test_the_commands_answer_with_what_they_copied(
+    small: Registry,
+    folder: Path,
+    again: RegistryPlace,
+    sqlite_place: RegistryPlace,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done = Calreg(sqlite_place, monkeypatch).done("backup", folder, "--json").json
+    assert (done["registry"], done["revision"], done["files"]) == (small.id, 2, 3)
+    assert done["rows"]["revision"] == len(rows(sqlite_place.database)[schema.revision.name])
+    calreg = Calreg(again, monkeypatch)
+    assert "files     3 copied, 0 there already\n" in calreg.done("restore", folder).stdout
+    assert calreg.refused(5, "restore", folder)["database"] == small.id
+    assert calreg.done("verify").code == 0

@@ -1,0 +1,180 @@
+"""A snapshot answers what the registry answered as of its revision, where nothing can be written."""
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from registry.api import Registry, create_registry
+from registry.api.integrity import verify_export
+from registry.errors import ClosedError, ConflictError, CorruptionError, NotFoundError
+from registry.store import ContentStore
+from tests.cli import Calreg
+from tests.conftest import RegistryPlace
+from tests.copies import AT, answers, fill, rows
+from tests.making import PANEL_A, PANEL_B, panel_folder
+
+
+@pytest.fixture
+def taken(tmp_path: Path) -> RegistryPlace:
+    """The place of the snapshot."""
+    return RegistryPlace(f"sqlite:///{tmp_path / 'taken' / 'snapshot.sqlite'}", tmp_path / "taken" / "store")
+
+
+@pytest.fixture
+def small(sqlite_place: RegistryPlace, tmp_path: Path) -> Iterator[Registry]:
+    """A registry whose third revision is tagged by its fourth, and in which more was recorded since."""
+    with sqlite_place.open() as registry:
+        registry.panels.add(PANEL_A, alias="M068")
+        made = panel_folder(tmp_path / "made")
+        first = registry.versions.add(PANEL_A, made, valid_from="beginning")
+        registry.runs.add("exp=xcsls3716:run=1", begin="20170601000000")
+        registry.tags.add("spring")
+        registry.versions.withdraw(first.versions[0].version, comment="found out later")
+        later = panel_folder(tmp_path / "later", 5, ["gain"])
+        registry.versions.add(PANEL_A, later, valid_from="20180101000000", kinds=["gain"])
+        registry.tags.add("summer")
+        yield registry
+
+
+def test_a_snapshot_answers_as_the_registry_did(
+    place: RegistryPlace, registry: Registry, tmp_path: Path
+) -> None:
+    fill(registry, tmp_path / "made")
+    newest = len(registry.log())
+    for number in (newest // 4, newest // 2, newest):
+        file = tmp_path / f"{number}.sqlite"
+        assert registry.snapshot(file, as_of=number, store=place.store).revision == number
+        with RegistryPlace(f"sqlite:///{file}", place.store).open() as taken:
+            for earlier in (1, number // 2, number):
+                assert answers(taken, earlier) == answers(registry, earlier)
+            assert answers(taken) == answers(registry, number)
+            assert taken.tags.list() == registry.tags.list(as_of=number)
+            with pytest.raises(NotFoundError, match=f"1 to {number} are known"):
+                taken.log(as_of=number + 1)
+
+
+def test_a_tag_that_names_the_revision_is_known_in_its_snapshot_and_no_later_one(
+    small: Registry, taken: RegistryPlace, tmp_path: Path
+) -> None:
+    assert small.snapshot(taken.file, as_of="spring").revision == 3
+    with taken.open() as snapshot:
+        assert [tag.tag for tag in snapshot.tags.list()] == ["spring"]
+        assert answers(snapshot, "spring") == answers(snapshot) == answers(small, "spring")
+        assert snapshot.differences() == []
+        assert snapshot.identify(tmp_path / "made" / "g0_gain.npy").inputs
+        with pytest.raises(NotFoundError):
+            snapshot.identify(tmp_path / "later" / "g0_gain.npy")
+
+
+def test_a_snapshot_holds_the_files_of_its_revision_only(
+    small: Registry, taken: RegistryPlace, tmp_path: Path
+) -> None:
+    done = small.snapshot(taken.file, as_of="spring")
+    assert (done.files, done.store) == (6, str(taken.store))
+    assert len(list(ContentStore(taken.store).objects())) == 6
+    second = small.snapshot(taken.file.with_name("second.sqlite"))
+    assert (second.files, second.files_there) == (3, 6)
+    elsewhere = small.snapshot(tmp_path / "third.sqlite", as_of="spring", store=tmp_path / "other")
+    assert (elsewhere.files, elsewhere.store) == (6, str(tmp_path / "other"))
+
+
+def test_an_export_from_a_snapshot_is_that_of_the_registry(
+    small: Registry, taken: RegistryPlace, tmp_path: Path
+) -> None:
+    small.snapshot(taken.file, as_of="spring")
+    ours = small.export(f"jungfrau_{PANEL_A}", tmp_path / "ours", at=AT, as_of="spring")
+    with taken.open() as snapshot:
+        theirs = snapshot.export(f"jungfrau_{PANEL_A}", tmp_path / "theirs", at=AT, as_of="spring")
+        assert not theirs.recorded
+        assert "it takes no writes" in theirs.notes[0]
+    assert [output.sha256 for output in theirs.outputs] == [output.sha256 for output in ours.outputs]
+
+
+def test_a_snapshot_takes_nothing(small: Registry, taken: RegistryPlace, tmp_path: Path) -> None:
+    small.snapshot(taken.file)
+    before = taken.file.read_bytes()
+    with taken.open() as snapshot:
+        for act in (
+            lambda: snapshot.panels.add(PANEL_B),
+            lambda: snapshot.tags.add("autumn"),
+            lambda: snapshot.versions.withdraw(2, comment="no", dry_run=True),
+        ):
+            with pytest.raises(
+                ClosedError, match=r"a snapshot of revision 7 of sqlite:///.*registry\.sqlite"
+            ):
+                act()
+    assert taken.file.read_bytes() == before
+    assert sorted(path.name for path in taken.file.parent.iterdir()) == ["snapshot.sqlite", "store"]
+    assert taken.file.stat().st_mode & 0o777 == 0o444
+
+
+def test_a_snapshot_answers_exports_and_proves_on_a_read_only_disk(
+    sqlite_place: RegistryPlace,
+    small: Registry,
+    tmpfs: Callable[[str], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    disk = tmpfs("size=64m")
+    small.detectors.configure("xcsls3716", "XcsEndstation.0:Jungfrau.0", PANEL_A, first_run=1)
+    small.tags.add("offline", as_of=8)
+    Calreg(sqlite_place, monkeypatch).done("snapshot", disk / "snapshot.sqlite", "--as-of", "8")
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    calreg = Calreg(RegistryPlace(f"sqlite:///{disk}/snapshot.sqlite", disk / "store"), monkeypatch)
+    assert calreg.done("validity", "M068", "--at", "2018-01-01T00:00:00Z", "--kind", "offset").stderr == ""
+    done = calreg.done(
+        "export", "exp=xcsls3716:run=1", "--at", AT, "--output", tmp_path / "out", "--json"
+    ).json
+    assert (done["recorded"], done["revision"]) == (False, 8)
+    assert calreg.done("verify", "--json").json["problems"] == []
+    assert calreg.refused(5, "tag", "add", "no")["reason"] == "snapshot"
+    found = verify_export(
+        tmp_path / "out" / "provenance.json", f"sqlite:///{disk}/snapshot.sqlite", disk / "store"
+    )
+    assert (found.problems, len(found.notes)) == ((), 1)
+
+
+def test_a_snapshot_replaces_no_file_and_shares_no_store_with_another_registry(
+    small: Registry, taken: RegistryPlace, tmp_path: Path, sqlite_place: RegistryPlace
+) -> None:
+    with pytest.raises(ConflictError, match="a snapshot replaces none"):
+        small.snapshot(sqlite_place.file)
+    create_registry(f"sqlite:///{tmp_path / 'other.sqlite'}", tmp_path / "other")
+    with pytest.raises(ConflictError, match="belongs to registry"):
+        small.snapshot(taken.file, store=tmp_path / "other")
+    with pytest.raises(NotFoundError, match="there is no tag 'winter'"):
+        small.snapshot(taken.file, as_of="winter")
+    assert not taken.file.parent.exists() or not list(taken.file.parent.iterdir())
+
+
+def test_a_damaged_file_leaves_no_snapshot(small: Registry, taken: RegistryPlace) -> None:
+    damaged = next(iter(small._backend.store.objects()))
+    damaged.chmod(0o644)
+    damaged.write_bytes(b"")
+    with pytest.raises(CorruptionError, match=damaged.stem):
+        small.snapshot(taken.file)
+    assert [path.name for path in taken.file.parent.iterdir()] == ["store"]
+
+
+def test_a_place_that_cannot_be_written_is_refused(
+    small: Registry, sqlite_place: RegistryPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    Calreg(sqlite_place, monkeypatch).refused(8, "snapshot", tmp_path / "file" / "snapshot.sqlite")
+
+
+def test_what_a_snapshot_forgets_is_in_no_table(
+    small: Registry, taken: RegistryPlace, sqlite_place: RegistryPlace
+) -> None:
+    small.export(f"jungfrau_{PANEL_A}", taken.file.parent / "early", at=AT, as_of=3)
+    small.export(f"jungfrau_{PANEL_A}", taken.file.parent / "late", at=AT)
+    small.snapshot(taken.file, as_of=3)
+    found, all_of_it = rows(taken.database), rows(sqlite_place.database)
+    assert [row["number"] for row in found["revision"]] == [1, 2, 3]
+    assert (len(found["version"]), len(all_of_it["version"])) == (2, 3)
+    assert {row["withdrawn_in"] for row in found["version"]} == {None}
+    assert [row["revision"] for row in found["export"]] == [3]
+    assert {row["export_id"] for row in found["export_input"]} == {1}
+    assert found["registry"] == all_of_it["registry"]
