@@ -25,7 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ground = Ground(Path(folder), closing, given.server)
         if given.harness == "kill":
             report.head(report.KILLS)
-            for tally in kill.tallies(ground, given.database, given.command, given.rounds, given.seed):
+            asked = (given.database, given.command, given.rounds, given.seed, given.measured)
+            for tally in kill.tallies(ground, *asked):
                 problems += report.kills(tally)
         else:
             report.head(report.WRITERS)
@@ -46,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     harnesses = parser.add_subparsers(dest="harness", required=True)
     one = harnesses.add_parser("kill", help="SIGKILL at random instants")
     one.add_argument("--rounds", type=int, default=300, metavar="N", help="of each command on each database")
+    one.add_argument("--measured", type=int, default=3, metavar="N", help="unkilled runs before them")
     names = [command.name for command in COMMANDS]
     one.add_argument("--command", nargs="+", choices=names, default=names)
     many = harnesses.add_parser("writers", help="many writers and readers at once")

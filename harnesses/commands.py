@@ -84,16 +84,15 @@ class Command(ABC):
 
 
 class ImportTree(Command):
-    """A directory of two modules and three links, into an empty registry."""
+    """A directory of links to a module, into an empty registry."""
 
     name = "import"
 
     def prepare(self) -> None:
         super().prepare()
-        for seed, module in enumerate(("M044", "M068")):
-            panel_folder(self.material / module, seed)
-        for panel, module in zip(PANELS, ("M044", "M068", "M044"), strict=True):
-            (self.material / f"{panel}-20171025000000").symlink_to(module)
+        panel_folder(self.material / "M068", 0)
+        for panel in (PANELS[0], PANELS[2]):
+            (self.material / f"{panel}-20171025000000").symlink_to("M068")
 
     def arguments(self) -> tuple[str, ...]:
         return ("import", str(self.material))

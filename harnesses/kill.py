@@ -14,8 +14,6 @@ from harnesses.places import Ground
 from harnesses.processes import KILLED, run
 from registry.errors import RegistryError
 
-_MEASURED = 3
-
 Rows = dict[str, list[str]]
 
 
@@ -47,19 +45,19 @@ class Tally:
 
 
 def tallies(
-    ground: Ground, databases: Sequence[str], names: Sequence[str], rounds: int, seed: int
+    ground: Ground, databases: Sequence[str], names: Sequence[str], rounds: int, seed: int, measured: int = 3
 ) -> Iterator[Tally]:
-    """Kill each command so many times on each database."""
+    """Kill each command so many times on each database, after so many runs that are only measured."""
     for dialect in databases:
         for command in COMMANDS:
             if command.name in names:
-                yield tally(command(ground, dialect), rounds, seed)
+                yield tally(command(ground, dialect), rounds, seed, measured)
 
 
-def tally(command: Command, rounds: int, seed: int) -> Tally:
+def tally(command: Command, rounds: int, seed: int, measured: int = 3) -> Tally:
     """Kill a command so many times; each command and database has instants of its own from a seed."""
     drawn = random.Random(f"{seed} {command.name} {command.dialect}")  # noqa: S311 - repeatable on purpose
-    seconds, before, after = _measured(command)
+    seconds, before, after = _measured(command, measured)
     found = Tally(command.name, command.dialect, seconds)
     for number in range(rounds):
         instant = drawn.uniform(0, seconds)
@@ -71,11 +69,11 @@ def tally(command: Command, rounds: int, seed: int) -> Tally:
     return found
 
 
-def _measured(command: Command) -> tuple[float, Rows, Rows]:
+def _measured(command: Command, runs: int) -> tuple[float, Rows, Rows]:
     """Return how long the command runs, and the rows before and after it."""
     times = []
     before, after = Rows(), Rows()
-    for number in range(_MEASURED):
+    for number in range(runs):
         scene = command.scene(number)
         before = scene.place.rows()
         begun = time.perf_counter()

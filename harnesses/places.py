@@ -97,10 +97,12 @@ class Ground:
         self._closing = closing
         self._given = server
         self._numbers = itertools.count(1)
+        self._databases: set[str] = set()
 
     @cached_property
     def _server(self) -> str:
         if self._given:
+            self._closing.callback(self._drop_databases)  # an own server takes them with it
             return self._given
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the wheel remarks on machines without a runtime folder
@@ -132,7 +134,7 @@ class Ground:
     def drop(self, place: Place) -> None:
         """Remove a place."""
         if place.file is None:
-            self._execute(f"DROP DATABASE {sa.make_url(place.database).database} WITH (FORCE)")
+            self._drop(str(sa.make_url(place.database).database))
         shutil.rmtree(place.folder)
 
     def _new_folder(self) -> Path:
@@ -140,8 +142,17 @@ class Ground:
         folder.mkdir()
         return folder
 
+    def _drop_databases(self) -> None:
+        for name in sorted(self._databases):
+            self._drop(name)
+
+    def _drop(self, name: str) -> None:
+        self._execute(f"DROP DATABASE {name} WITH (FORCE)")
+        self._databases.remove(name)
+
     def _created(self, name: str, template: str = "") -> str:
         self._execute(f"CREATE DATABASE {name}{template}")
+        self._databases.add(name)
         return sa.make_url(self._server).set(database=name).render_as_string(hide_password=False)
 
     def _execute(self, statement: str) -> None:

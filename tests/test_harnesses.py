@@ -1,0 +1,173 @@
+"""The harnesses in short: they find nothing, leave nothing, and would find something if there was."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from harnesses import writers
+from harnesses.__main__ import main
+from harnesses.arrays import PANELS
+from harnesses.commands import COMMANDS, AddVersion, Export, Scene
+from harnesses.kill import tally
+from harnesses.places import DATABASES, Ground
+from harnesses.readers import Seen
+from harnesses.writers import Attempt, Plan, write
+from registry.records import Revision
+
+
+@pytest.fixture(params=DATABASES)
+def run(
+    request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., list[list[str]]]:
+    """Return a function that runs a harness, which must find nothing, and returns the rows of its table."""
+    server: str = request.getfixturevalue("postgres_server")
+
+    def found(*arguments: str) -> list[list[str]]:
+        place = ("--database", request.param, "--folder", str(tmp_path), "--server", server)
+        assert main([*arguments, *place]) == 0, capsys.readouterr().out
+        assert list(tmp_path.glob("calreg-*")) == []
+        assert _databases(server) == []
+        head, *rows = capsys.readouterr().out.splitlines()
+        width = head.index(" database") if head.startswith("command") else 0
+        return [[row[:width].strip(), *row[width:].split()] for row in rows]
+
+    return found
+
+
+def _databases(server: str) -> list[str]:
+    engine = sa.create_engine(sa.make_url(server).set(drivername="postgresql+psycopg"))
+    with engine.connect() as connection:
+        names = connection.execute(sa.text("SELECT datname FROM pg_database")).scalars().all()
+    engine.dispose()
+    return [name for name in names if name.startswith(f"harness_{os.getpid()}_")]
+
+
+def test_commands_that_are_killed_leave_nothing_half_done(run: Callable[..., list[list[str]]]) -> None:
+    rows = run("kill", "--rounds", "2", "--measured", "1")  # every other export replaces an older one
+    assert [row[0] for row in rows] == [command.name for command in COMMANDS]
+    for _, _, _, rounds, before, after, ended, problems, *_ in rows:
+        assert (rounds, problems) == ("2", "0")
+        assert int(before) + int(after) + int(ended) == 2
+
+
+def test_what_writers_and_readers_do_at_once_is_all_there_once(run: Callable[..., list[list[str]]]) -> None:
+    ((_, _, tried, landed, same, conflicts, duels, reads, *_, problems),) = run(
+        "writers", "--writers", "3", "--registrations", "5", "--readers", "1", "--duels", "3"
+    )
+    assert int(tried) == 15 == int(landed) + int(same) + int(conflicts)
+    assert (duels, problems) == ("3", "0")
+    assert int(reads) > 0
+
+
+@pytest.fixture
+def ground(tmp_path: Path) -> Iterator[Ground]:
+    with ExitStack() as closing:
+        yield Ground(tmp_path, closing)
+
+
+class _Torn(AddVersion):
+    """Something else writes while the command is killed: the state is neither that before nor that after."""
+
+    scenes = 0
+
+    def scene(self, number: int) -> Scene:
+        scene = super().scene(number)
+        self.scenes += 1
+        if self.scenes > 1:  # the first is measured
+            with scene.place.open() as registry:
+                registry.panels.add(PANELS[1])
+            next((scene.place.store / "objects").glob("*/*.npy")).unlink()
+        return scene
+
+
+def test_a_torn_state_is_found_with_the_round_and_the_instant(ground: Ground) -> None:
+    found = tally(_Torn(ground, "sqlite"), rounds=1, seed=1, measured=1)
+    assert all(problem.startswith("round 0, killed after ") for problem in found.problems)
+    (torn,) = [problem for problem in found.problems if "neither whole nor absent" in problem]
+    assert "panel" in torn
+    assert any("is missing from the store" in problem for problem in found.problems)
+
+
+class _Refused(AddVersion):
+    """Works when it is measured, and is refused from then on."""
+
+    scenes = 0
+
+    def scene(self, number: int) -> Scene:
+        self.scenes += 1
+        made = super().scene(number)
+        return made if self.scenes == 1 else Scene(made.place, ("version", "show", "99"))
+
+
+def test_a_repeated_command_that_fails_is_found_with_what_it_said(ground: Ground) -> None:
+    found = tally(_Refused(ground, "sqlite"), rounds=1, seed=1, measured=1)
+    assert "again: exit code 3: error: there is no version 99" in found.problems[-1]
+
+
+def test_a_partial_output_and_a_document_beside_other_arrays_are_found(ground: Ground) -> None:
+    command = Export(ground, "sqlite")
+    assert command.look(command.scene(1)).problems == []
+    scene = command.scene(1)
+    array = scene.output / "pixel_gain.npy"
+    content = array.read_bytes()
+    array.write_bytes(content[:-1])
+    found = command.look(scene)
+    assert "pixel_gain.npy is neither the old array nor the new one" in found.problems
+    assert any("the bytes are not those that were written" in problem for problem in found.problems)
+    (scene.output / "provenance.json").unlink()
+    array.write_bytes(content)
+    look = command.look(scene)
+    assert (look.problems, look.left["folder without a document"]) == ([], 1)
+
+
+A, B = Attempt("M001", 7, 0), Attempt("M001", 7, 1)
+
+
+@pytest.mark.parametrize(
+    ("results", "said"),
+    [
+        (("conflict", "conflict"), "0 of 2 registrations landed"),
+        ((5, 6), "2 of 2 registrations landed"),
+        ((5, "unchanged"), "unchanged where conflict was due"),
+        ((5, "UnavailableError: database is locked"), "database is locked where conflict was due"),
+        ((5, "conflict"), "landed in revision 5, recorded are []"),
+    ],
+)
+def test_a_registration_that_is_lost_or_landed_twice_is_found(
+    results: tuple[int | str, ...], said: str
+) -> None:
+    group = [
+        Attempt(each.module, each.slot, each.content, result)
+        for each, result in zip((A, B), results, strict=True)
+    ]
+    problems = list(writers._problems_of("M001", group, [], {}))
+    assert any(said in problem for problem in problems), problems
+
+
+def test_gaps_and_instants_that_run_backwards_are_found() -> None:
+    def log(*revisions: tuple[int, int]) -> list[Revision]:
+        blank = dict.fromkeys(Revision.__struct_fields__)
+        return [
+            Revision(**{**blank, "revision": number, "recorded_at": instant}) for number, instant in revisions
+        ]
+
+    def problems(*revisions: tuple[int, int]) -> list[str]:
+        return list(writers._problems_of_revisions(log(*revisions), [3], 2))
+
+    assert problems((3, 30), (2, 20), (1, 10)) == []
+    assert "the numbers of the revisions have gaps" in problems((4, 30), (2, 20), (1, 10))
+    assert problems((3, 10), (2, 20), (1, 10)) == ["instants of revisions run backwards"]
+    assert problems((2, 20), (1, 10)) == ["the revisions are not those that the writers were told"]
+
+
+def test_what_a_reader_saw_wrong_is_a_problem(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writers, "_LOST", Seen(problems=["half a revision"]))
+    monkeypatch.setattr(writers, "read", print)  # says nothing in its file
+    found = write(ground, "sqlite", Plan(writers=1, registrations=1, readers=1, duels=0, seed=1))
+    assert "half a revision" in found.problems
