@@ -1,0 +1,144 @@
+"""A tree of many links: worked through in pieces, and still one revision, one plan and one report."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Callable
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from registry.api import Registry
+from registry.errors import ConflictError
+from registry.progress import Progress
+from tests.conftest import RegistryPlace
+from tests.making import PANEL_A, PANEL_B, panel_folder
+
+LINKS = 300  # of two kinds each: three pieces
+FIRST = datetime(2018, 1, 1)  # noqa: DTZ001 - a stamp has no zone
+
+MakeTree = Callable[[int], Path]
+
+
+@pytest.fixture
+def make_tree(tmp_path: Path) -> MakeTree:
+    def make(links: int) -> Path:
+        root = tmp_path / f"tree-{links}"
+        panel_folder(root / "M068", 1)
+        panel_folder(root / "M088", 2)
+        for number in range(links):
+            panel, module = ((PANEL_A, "M068"), (PANEL_B, "M088"))[number % 2]
+            (root / f"{panel}-{stamp(number)}").symlink_to(module)
+        return root
+
+    return make
+
+
+def stamp(number: int) -> str:
+    return (FIRST + timedelta(minutes=number)).strftime("%Y%m%d%H%M%S")
+
+
+def test_many_links_are_one_revision_and_the_same_again_is_no_change(
+    registry: Registry, make_tree: MakeTree
+) -> None:
+    tree = make_tree(LINKS)
+    dry = registry.import_tree(tree, dry_run=True)
+    first = registry.import_tree(tree)
+    assert [revision.revision for revision in registry.log()] == [1]
+    assert len(first.versions) == 2 * LINKS
+    assert [each.version for each in first.versions] == list(range(1, 2 * LINKS + 1))
+    assert dry.versions == first.versions
+    assert dry.facts == first.facts
+    assert sorted(first.versions, key=str) == sorted(registry.versions.list(), key=str)
+    again = registry.import_tree(tree)
+    assert again.revision is None
+    assert again.unchanged == first.versions
+
+
+def test_of_many_links_the_new_ones_are_recorded_and_the_others_unchanged(
+    registry: Registry, make_tree: MakeTree
+) -> None:
+    tree = make_tree(LINKS)
+    registry.import_tree(tree)
+    for number in (LINKS, LINKS + 2):
+        (tree / f"{PANEL_A}-{stamp(number)}").symlink_to("M068")
+    outcome = registry.import_tree(tree)
+    assert outcome.revision == 2
+    assert [(each.panel, each.kind) for each in outcome.versions] == [
+        (PANEL_A, "gain"),
+        (PANEL_A, "offset"),
+    ] * 2
+    assert len(outcome.unchanged) == 2 * LINKS
+
+
+def test_conflicts_in_any_piece_are_all_listed_and_nothing_of_the_others_is_recorded(
+    registry: Registry, make_tree: MakeTree
+) -> None:
+    tree = make_tree(LINKS)
+    other = panel_folder(tree.parent / "other", 7)
+    registry.panels.add(PANEL_A)
+    registry.panels.add(PANEL_B)
+    taken = [0, LINKS - 1]
+    for panel, number in zip((PANEL_A, PANEL_B), taken, strict=True):
+        registry.versions.add(panel, other, valid_from=stamp(number), kinds=["gain"])
+    with pytest.raises(ConflictError) as refused:
+        registry.import_tree(tree)
+    assert [sentence.split(": ")[0] for sentence in refused.value.details] == [
+        f"{PANEL_A}-{stamp(taken[0])}",
+        f"{PANEL_B}-{stamp(taken[1])}",
+    ]
+    assert len(registry.versions.list()) == 2
+    rest = registry.import_tree(tree, skip_bad=True)
+    assert len(rest.versions) == 2 * LINKS - 4
+    replaced = registry.import_tree(tree, supersede=True, comment="measured anew")
+    assert [each.valid_from for each in replaced.withdrawn] == [
+        each.valid_from for each in replaced.versions if each.kind == "gain"
+    ]
+    assert len(replaced.versions) == 4
+    assert [note.split(" on")[0] for note in replaced.notes if "answers" in note] == [
+        f"from {each.valid_from}" for each in replaced.versions
+    ]
+
+
+def test_every_stage_of_an_import_tells_how_far_it_is(
+    sqlite_place: RegistryPlace, make_tree: MakeTree
+) -> None:
+    steps: dict[str, tuple[int, int]] = {}
+
+    @contextmanager
+    def counting(description: str, total: int):  # type: ignore[no-untyped-def]
+        steps[description] = (total, 0)
+
+        def advance() -> None:
+            total, done = steps[description]
+            steps[description] = (total, done + 1)
+
+        yield advance
+
+    progress: Progress = counting
+    with sqlite_place.open() as registry:
+        registry.import_tree(make_tree(1100), progress=progress)
+    assert steps == {
+        "checking modules": (2, 2),
+        "comparing links": (1, 1),
+        "storing files": (12, 12),
+        "recording links": (1, 1),
+    }
+
+
+def test_memory_grows_by_less_than_a_kibibyte_a_link(
+    sqlite_place: RegistryPlace, tmp_path: Path, make_tree: MakeTree
+) -> None:
+    few, many = make_tree(200), make_tree(2200)
+    peaks = []
+    with sqlite_place.open() as registry:
+        registry.import_tree(few, dry_run=True)  # what is imported and compiled once is there from now on
+        for tree in (few, many):
+            tracemalloc.start()
+            outcome = registry.import_tree(tree, dry_run=True)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+            assert len(outcome.facts) > len(outcome.versions) > 0
+    assert (peaks[1] - peaks[0]) / 2000 < 1024

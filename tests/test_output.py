@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from registry.cli import output
+from registry.instants import BEGINNING, Instant
+from registry.lookup.lines import Lines
+from registry.records import Outcome, Tag
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@hypothesis_settings(max_examples=40)
+@given(VALUES)
+def test_json_that_is_written_piece_by_piece_is_the_json_of_the_standard_library(value: object) -> None:
+    pieces = list(output._json(value, "\n"))
+    assert "".join(pieces) == json.dumps(value, indent=2)
+
+
+def test_records_become_json_objects_and_instants_iso_texts(capsys: pytest.CaptureFixture[str]) -> None:
+    answer = {
+        "tags": (Tag("\x1b[31m", 1, 2),),
+        "starts": [BEGINNING, Instant(0)],
+        "path": Path("/store"),
+        7: set(),
+    }
+    output.print_json(answer)
+    written = capsys.readouterr().out
+    assert "\x1b" not in written
+    assert json.loads(written) == {
+        "tags": [{"tag": "\x1b[31m", "revision": 1, "recorded_in": 2}],
+        "starts": [None, "1970-01-01T00:00:00Z"],
+        "path": "/store",
+        "7": [],
+    }
+    assert output.jsonable(answer) == json.loads(written)
+
+
+def test_lines_that_are_written_when_they_are_read_become_a_list(capsys: pytest.CaptureFixture[str]) -> None:
+    output.print_json(Outcome(1, facts=Lines(([1, 2], str))))
+    assert json.loads(capsys.readouterr().out)["facts"] == ["1", "2"]
