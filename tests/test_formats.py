@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from registry import provenance
+from registry import detectors, provenance
 from registry.api import Registry
 from registry.api.integrity import verify_export
 from registry.api.replaying import replay
@@ -31,7 +31,7 @@ from registry.errors import (
     UnavailableError,
 )
 from registry.exporters import formats
-from tests.conftest import RegistryPlace
+from tests.conftest import RegistryPlace, new_place
 from tests.making import PANEL_A, PANEL_B, small_folder, small_panels
 from tests.psana_readers import newer_reader, older_reader
 
@@ -43,9 +43,11 @@ TYPES = {"pixel_gain": "gain", "pixel_offset": "offset"}
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 
 
-@pytest.fixture(autouse=True)
-def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    small_panels(monkeypatch)
+@pytest.fixture(scope="module", autouse=True)
+def _small() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        small_panels(patch)
+        yield
 
 
 def filled(registry: Registry, folder: Path, panels: tuple[str, ...] = (PANEL_A, PANEL_B)) -> Registry:
@@ -58,9 +60,25 @@ def filled(registry: Registry, folder: Path, panels: tuple[str, ...] = (PANEL_A,
     return registry
 
 
+@pytest.fixture(scope="module")
+def arrays(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the panels' arrays of `known`."""
+    return tmp_path_factory.mktemp("arrays")
+
+
+@pytest.fixture(scope="module")
+def known(
+    request: pytest.FixtureRequest, arrays: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Registry]:
+    """A registry that knows two panels, on SQLite, for the tests that only export."""
+    for place in new_place(request, tmp_path_factory.mktemp("known"), "sqlite"):
+        with place.open() as registry:
+            yield filled(registry, arrays)
+
+
 @pytest.fixture
-def known(sqlite_place: RegistryPlace, tmp_path: Path) -> Iterator[Registry]:
-    """A registry that knows two panels, on SQLite."""
+def own(sqlite_place: RegistryPlace, tmp_path: Path) -> Iterator[Registry]:
+    """The same, for a test that records something."""
     with sqlite_place.open() as registry:
         yield filled(registry, tmp_path / "arrays")
 
@@ -124,20 +142,20 @@ def test_every_format_holds_the_arrays_bit_for_bit_verifies_and_is_made_again(
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_files_that_are_there_stay_unless_forced_and_a_refusal_leaves_nothing(
-    known: Registry, tmp_path: Path, form: str
+    own: Registry, tmp_path: Path, form: str
 ) -> None:
-    known.export(RUN, tmp_path / "out", format=form)
+    own.export(RUN, tmp_path / "out", format=form)
     before = contents(tmp_path / "out")
     with pytest.raises(ConflictError, match="already; --force replaces them"):
-        known.export(RUN, tmp_path / "out", format=form)
+        own.export(RUN, tmp_path / "out", format=form)
     assert contents(tmp_path / "out") == before
-    known.versions.gap(PANEL_A, valid_from=BEGIN, comment="warm")
+    own.versions.gap(PANEL_A, valid_from=BEGIN, comment="warm")
     with pytest.raises(RegistryError):
-        known.export(RUN, tmp_path / "new", format=form)
+        own.export(RUN, tmp_path / "new", format=form)
     assert not (tmp_path / "new").exists()
-    done = known.export(RUN, tmp_path / "out", format=form, as_of=6, force=True)
+    done = own.export(RUN, tmp_path / "out", format=form, as_of=6, force=True)
     assert contents(tmp_path / "out").keys() == before.keys()
-    assert verify_export(done.provenance, NOWHERE, known._backend.store.root).problems == ()
+    assert verify_export(done.provenance, NOWHERE, own._backend.store.root).problems == ()
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -205,16 +223,14 @@ def test_a_document_that_was_edited_makes_no_files(known: Registry, tmp_path: Pa
             assert verify_export(tmp_path / "edited.json", NOWHERE, known._backend.store.root).problems
 
 
-def test_dark_constants_are_exported_in_every_format_flags_as_integers(
-    known: Registry, tmp_path: Path
-) -> None:
+def test_dark_constants_are_exported_in_every_format_flags_as_integers(own: Registry, tmp_path: Path) -> None:
     kinds = ("pedestals", "rms", "status")
     types = ["pedestals", "pixel_rms", "pixel_status"]
     for seed, panel in enumerate((PANEL_A, PANEL_B)):
         folder = small_folder(tmp_path / "dark" / panel, seed, kinds)
-        known.versions.add(panel, folder, valid_from="2019-12-31T00:00:00Z", kinds=kinds)
+        own.versions.add(panel, folder, valid_from="2019-12-31T00:00:00Z", kinds=kinds)
     for form in FORMATS:
-        done = known.export(RUN, tmp_path / form, format=form, types=types)
+        done = own.export(RUN, tmp_path / form, format=form, types=types)
         paths = {output.type: Path(output.path) for output in done.outputs}
         if form == "hdf5":
             with h5py.File(paths["pedestals"], "r") as file:
@@ -226,7 +242,34 @@ def test_dark_constants_are_exported_in_every_format_flags_as_integers(
         for name, kind in zip(types, kinds, strict=True):
             assert found[name].tobytes() == stacked(tmp_path / "dark", kind).tobytes()
             assert found[name].dtype == np.dtype("u8" if kind == "status" else "f4")
-        assert verify_export(done.provenance, NOWHERE, known._backend.store.root).problems == ()
+        assert verify_export(done.provenance, NOWHERE, own._backend.store.root).problems == ()
+
+
+def test_another_detector_type_is_exported_in_every_format_with_its_own_shape_and_folder(
+    own: Registry, tmp_path: Path
+) -> None:
+    panel, source = detectors.TYPES["epix10ka"].panel_ids.example, "MfxEndstation.0:Epix10kaQuad.1"
+    medians = [sum(pair) / 2 for pair in detectors.TYPES["epix10ka"].kind("gain").expected_medians]
+    expected = np.array([[np.full((4, 6), median, np.float32)] for median in medians])
+    expected[..., 0, 0] = 0.1
+    (tmp_path / "epix").mkdir()
+    for mode, array in enumerate(expected[:, 0]):
+        np.save(tmp_path / "epix" / f"g{mode}_gain.npy", array)
+    own.panels.add(panel)
+    own.versions.add(panel, tmp_path / "epix", valid_from="beginning", kinds=["gain"])
+    for form in FORMATS:
+        runs = {"source": source, "first_run": 3} if form in ("psana", "lcls2") else {}
+        done = own.export(panel, tmp_path / form, at=BEGIN, types=["pixel_gain"], format=form, **runs)
+        (array,) = arrays_of(form, {"pixel_gain": Path(done.outputs[0].path)}).values()
+        assert array.shape == (7, 1, 4, 6)
+        assert array.tobytes() == expected.tobytes()
+        replay(done.provenance, tmp_path / "again" / form, NOWHERE, own._backend.store.root)
+        assert contents(tmp_path / "again" / form) == contents(tmp_path / form)
+    home = f"Epix10kaQuad::CalibV1/{source}"
+    assert sorted(contents(tmp_path / "psana")) == [
+        f"{home}/3-end-pixel_gain.json",
+        f"{home}/pixel_gain/3-end.data",
+    ]
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -388,10 +431,12 @@ def test_runs_are_refused_where_the_files_do_not_say_them(known: Registry, tmp_p
     assert not (tmp_path / "out").exists()
 
 
-def test_both_readers_of_the_older_system_take_the_text(known: Registry, tmp_path: Path) -> None:
+def test_both_readers_of_the_older_system_take_the_text(
+    known: Registry, arrays: Path, tmp_path: Path
+) -> None:
     done = known.export(RUN, tmp_path / "out", format="psana")
     for output in done.outputs:
-        expected = stacked(tmp_path / "arrays", TYPES[output.type])
+        expected = stacked(arrays, TYPES[output.type])
         for reader in (older_reader, newer_reader):
             array = reader(Path(output.path))
             assert array.dtype == np.float32

@@ -13,16 +13,18 @@ import pytest
 from registry.api import Registry
 from registry.errors import ArrayError, NotFoundError, RequestError
 from tests.cli import Calreg
-from tests.conftest import RegistryPlace
+from tests.conftest import RegistryPlace, new_place
 from tests.making import PANEL_A, PANEL_B, small_folder, small_panels
 
 SOURCE = "XcsEndstation.0:Jungfrau.0"
 BEGIN = "2020-01-01T00:00:00Z"
 
 
-@pytest.fixture(autouse=True)
-def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    small_panels(monkeypatch)
+@pytest.fixture(scope="module", autouse=True)
+def _small() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        small_panels(patch)
+        yield
 
 
 def filled(registry: Registry, folder: Path) -> Registry:
@@ -42,10 +44,20 @@ def filled(registry: Registry, folder: Path) -> Registry:
     return registry
 
 
-@pytest.fixture
-def known(sqlite_place: RegistryPlace, tmp_path: Path) -> Iterator[Registry]:
-    with sqlite_place.open() as registry:
-        yield filled(registry, tmp_path)
+@pytest.fixture(scope="module")
+def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the exports of `known`."""
+    return tmp_path_factory.mktemp("exports")
+
+
+@pytest.fixture(scope="module")
+def known(
+    request: pytest.FixtureRequest, exports: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Registry]:
+    """A registry that knows two panels and exported their gain, on SQLite."""
+    for place in new_place(request, tmp_path_factory.mktemp("known"), "sqlite"):
+        with place.open() as registry:
+            yield filled(registry, exports)
 
 
 def exported(folder: Path, form: str) -> Path:
@@ -98,9 +110,9 @@ def test_an_array_of_any_format_is_known_by_the_values_of_its_panels(
 
 
 def test_panels_in_another_order_and_a_gain_range_in_anothers_place_are_seen(
-    known: Registry, tmp_path: Path
+    known: Registry, exports: Path, tmp_path: Path
 ) -> None:
-    array = np.load(tmp_path / "npy" / "pixel_gain.npy")[:, ::-1]
+    array = np.load(exports / "npy" / "pixel_gain.npy")[:, ::-1]
     array[1, 0] = array[2, 0]
     np.save(tmp_path / "mixed.npy", array)
     found = known.identify(tmp_path / "mixed.npy")
@@ -153,12 +165,14 @@ def test_what_is_not_registered_is_said_panel_by_panel(
     assert refused["kind"] == "ArrayError"
 
 
-def test_an_array_of_which_no_panel_is_registered_is_not_found(known: Registry, tmp_path: Path) -> None:
+def test_an_array_of_which_no_panel_is_registered_is_not_found(
+    known: Registry, exports: Path, tmp_path: Path
+) -> None:
     np.save(tmp_path / "ones.npy", np.ones((3, 2, 4, 6), np.float32))
     with pytest.raises(NotFoundError, match="and no panel of the array in it is registered"):
         known.identify(tmp_path / "ones.npy")
     with pytest.raises(NotFoundError, match="is neither"):  # as of a revision that did not know them
-        known.identify(exported(tmp_path, "psana"), as_of=1)
+        known.identify(exported(exports, "psana"), as_of=1)
 
 
 def hdf5(path: Path, fill: Callable[[h5py.File], object]) -> Path:
@@ -249,10 +263,10 @@ DAMAGED: dict[str, tuple[str, Callable[[Path], bytes], str]] = {
 
 @pytest.mark.parametrize(("name", "content", "sentence"), DAMAGED.values(), ids=DAMAGED)
 def test_a_damaged_file_gets_one_clear_sentence(
-    known: Registry, tmp_path: Path, name: str, content: Callable[[Path], bytes], sentence: str
+    known: Registry, exports: Path, tmp_path: Path, name: str, content: Callable[[Path], bytes], sentence: str
 ) -> None:
     path = tmp_path / name
-    path.write_bytes(content(tmp_path))
+    path.write_bytes(content(exports))
     with pytest.raises(ArrayError) as refused:
         known.identify(path)
     assert refused.value.code == 2

@@ -11,14 +11,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from registry import detectors
 from registry.api import Registry
 from registry.api.integrity import verify_export
 from registry.api.replaying import replay
 from registry.errors import ConflictError, IdentifierError, RegistryError, RequestError, UnavailableError
 from tests.cli import Calreg
-from tests.conftest import RegistryPlace
+from tests.conftest import RegistryPlace, new_place
 from tests.making import PANEL_A, PANEL_B, panel_folder, small_folder, small_panels
 from tests.psana_readers import file_for_run, newer_reader, older_reader
 
@@ -30,9 +32,11 @@ NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 AUTHOR = getpass.getuser()
 
 
-@pytest.fixture(autouse=True)
-def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    small_panels(monkeypatch)
+@pytest.fixture(scope="module", autouse=True)
+def _small() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        small_panels(patch)
+        yield
 
 
 def filled(registry: Registry, folder: Path) -> Registry:
@@ -44,8 +48,25 @@ def filled(registry: Registry, folder: Path) -> Registry:
     return registry
 
 
+@pytest.fixture(scope="module")
+def arrays(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the panels' arrays of `known`."""
+    return tmp_path_factory.mktemp("arrays")
+
+
+@pytest.fixture(scope="module")
+def known(
+    request: pytest.FixtureRequest, arrays: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Registry]:
+    """A registry that knows two panels, on SQLite, for the tests that only export."""
+    for place in new_place(request, tmp_path_factory.mktemp("known"), "sqlite"):
+        with place.open() as registry:
+            yield filled(registry, arrays)
+
+
 @pytest.fixture
-def known(sqlite_place: RegistryPlace, tmp_path: Path) -> Iterator[Registry]:
+def own(sqlite_place: RegistryPlace, tmp_path: Path) -> Iterator[Registry]:
+    """The same, for a test that records something."""
     with sqlite_place.open() as registry:
         yield filled(registry, tmp_path / "arrays")
 
@@ -98,13 +119,13 @@ def test_the_files_lie_where_the_framework_looks_and_nothing_else_does(
     ]
 
 
-def test_a_file_says_where_its_numbers_come_from(known: Registry, tmp_path: Path) -> None:
+def test_a_file_says_where_its_numbers_come_from(known: Registry, arrays: Path, tmp_path: Path) -> None:
     done = deploy(known, tmp_path / "calib")
     lines = Path(done.outputs[0].path).read_text().splitlines()
     versions = {each.panel: each for each in known.versions.list() if each.kind == "gain"}
     files = {
         panel: [
-            hashlib.sha256((tmp_path / "arrays" / panel / f"g{gain_range}_gain.npy").read_bytes()).hexdigest()
+            hashlib.sha256((arrays / panel / f"g{gain_range}_gain.npy").read_bytes()).hexdigest()
             for gain_range in range(3)
         ]
         for panel in (PANEL_A, PANEL_B)
@@ -150,24 +171,24 @@ def test_a_file_says_where_its_numbers_come_from(known: Registry, tmp_path: Path
 
 
 def test_history_grows_by_a_line_a_deployment_and_names_what_was_replaced(
-    known: Registry, tmp_path: Path, sqlite_place: RegistryPlace
+    own: Registry, tmp_path: Path, sqlite_place: RegistryPlace
 ) -> None:
     history = tmp_path / "calib" / GROUP / "pixel_gain" / "HISTORY"
     history.parent.mkdir(parents=True)
     history.write_text("file:1-end.data   by hand, and no end of the line")
-    first = deploy(known, tmp_path / "calib").outputs[0].sha256
+    first = deploy(own, tmp_path / "calib").outputs[0].sha256
     with pytest.raises(
         ConflictError, match=r"holds pixel_gain/12-end\.data, pixel_offset/12-end\.data, 12-end-"
     ):
-        deploy(known, tmp_path / "calib")
-    known.versions.add(
+        deploy(own, tmp_path / "calib")
+    own.versions.add(
         PANEL_A,
         small_folder(tmp_path / "better", 7),
         valid_from="20190101000000",
         supersede=True,
         comment="better",
     )
-    done = deploy(known, tmp_path / "calib", force=True)
+    done = deploy(own, tmp_path / "calib", force=True)
     second = done.outputs[0].sha256
     shutil.copytree(tmp_path / "calib", tmp_path / "copy")
     replay(done.provenance, tmp_path / "copy", NOWHERE, sqlite_place.store, force=True)
@@ -186,7 +207,7 @@ def test_history_grows_by_a_line_a_deployment_and_names_what_was_replaced(
         ),
         strict=True,
     ):
-        assert re.fullmatch(rf"{fields} cmt:calreg registry {known.id} {rest}", line), line
+        assert re.fullmatch(rf"{fields} cmt:calreg registry {own.id} {rest}", line), line
     assert history.read_text() == "".join(f"{line}\n" for line in lines[:3])
 
 
@@ -247,6 +268,12 @@ REFUSALS: dict[str, tuple[str, dict[str, Any], type[RegistryError], str]] = {
         IdentifierError,
         "'Jungfrau.0' is no source",
     ),
+    "a source of another detector": (
+        PANEL_A,
+        {"at": BEGIN, "source": "XcsEndstation.0:Cspad.0", "first_run": 1},
+        RequestError,
+        "is no source of jungfrau",
+    ),
     "a path for a source": (
         PANEL_A,
         {"at": BEGIN, "source": "../../etc", "first_run": 1},
@@ -272,10 +299,10 @@ def test_what_no_calibration_directory_can_hold_is_refused(
     assert not (tmp_path / "calib").exists()
 
 
-def test_a_run_beyond_the_last_is_refused_for_a_registered_run_too(known: Registry, tmp_path: Path) -> None:
-    known.runs.add("exp=xcs1:run=10000", begin=BEGIN)
+def test_a_run_beyond_the_last_is_refused_for_a_registered_run_too(own: Registry, tmp_path: Path) -> None:
+    own.runs.add("exp=xcs1:run=10000", begin=BEGIN)
     with pytest.raises(RequestError, match="run 10000 is beyond 9999"):
-        known.export("exp=xcs1:run=10000", tmp_path / "calib", format="psana")
+        own.export("exp=xcs1:run=10000", tmp_path / "calib", format="psana")
 
 
 def test_a_history_that_cannot_grow_stops_the_deployment_and_leaves_nothing(
@@ -407,9 +434,7 @@ def test_the_command_line_deploys_warns_and_refuses(
 def test_a_panel_of_real_size_is_read_back_exactly(
     sqlite_place: RegistryPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.undo()
-    import numpy as np
-
+    monkeypatch.setitem(detectors.TYPES, "jungfrau", detectors.JUNGFRAU)
     with sqlite_place.open() as registry:
         registry.panels.add(PANEL_A)
         registry.versions.add(PANEL_A, panel_folder(tmp_path / "a"), valid_from="beginning")
