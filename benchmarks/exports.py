@@ -14,7 +14,6 @@ from benchmarks.rows import Row, timed_row
 from benchmarks.timing import Task
 from registry.api import Registry
 from registry.api.exports import DetectorConstants
-from registry.errors import RequestError
 from registry.records import Export
 
 Arrays = dict[str, NDArray[np.float32]]
@@ -57,13 +56,6 @@ def _npy_memory(bench: Bench, panels: int) -> Row:
 
 def text(bench: Bench) -> Iterator[Row]:
     """Measure the export to text that loses nothing, against `np.savetxt`, which does."""
-    from registry.exporters.formats import format_of
-
-    try:
-        format_of("psana")
-    except RequestError:
-        yield Row(work="export text", remark="not there yet")
-        return
     with bench.detector.place.open() as registry:
         for panels in bench.scale.text_panels:
             yield _text_row(bench, registry, panels)
