@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -21,7 +22,8 @@ def placing(
     The last name is the provenance document's: with `force` the old one is removed before anything is
     replaced, and the new one is placed last, so a document never stands beside outputs of another export.
     What is written as one of the `journals` is added to the file that is there.
-    On any error nothing new is left in `folder`, nor `folder` itself where it was not there.
+    On any error nothing new is left in `folder`, nor `folder` itself where it was not there, and what was
+    replaced is put back.
 
     Parameters
     ----------
@@ -31,7 +33,7 @@ def placing(
     Raises
     ------
     ConflictError
-        One of the names is taken and `force` is not set.
+        One of the names is taken and `force` is not set, or is that of a folder.
     UnavailableError
         The folder cannot be written.
     """
@@ -54,6 +56,9 @@ def placing(
 def _refuse_taken(folder: Path, names: Sequence[str], *, force: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise ConflictError(f"{folder} is a file, not a folder", path=str(folder))
+    for name in names:
+        if (folder / name).is_dir() and not (folder / name).is_symlink():
+            raise ConflictError(f"{folder / name} is a folder, not a file", path=str(folder / name))
     taken = [name for name in names if os.path.lexists(folder / name)]
     if taken and not force:
         raise ConflictError(
@@ -83,18 +88,32 @@ def _place(
 ) -> None:
     for name in names:
         sync_file(hidden / name)
-    (folder / names[-1]).unlink(missing_ok=True)
-    sync_folder(folder)
+    document, aside = folder / names[-1], hidden / ".replaced"
     with ExitStack() as undo:
+        undo.callback(_way_back(document, aside / "document"))
+        document.unlink(missing_ok=True)
+        sync_folder(folder)
         changed = [folder]
         for name in names:
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
+            undo.callback(_way_back(target, aside / name))
             (hidden / name).replace(target)
-            undo.callback(target.unlink, missing_ok=True)
             changed.append(target.parent)
         for place in dict.fromkeys([*changed, *(made.parent for made in absent)]):
             sync_folder(place)
         for name in journals:
             undo.callback(add_lines(folder / name, (hidden / name).read_bytes()))
         undo.pop_all()
+
+
+def _way_back(target: Path, aside: Path) -> Callable[[], object]:
+    """Return the call that makes the target what it is now; what is there is kept aside, and stays where it is."""
+    if not os.path.lexists(target):
+        return lambda: target.unlink(missing_ok=True)
+    aside.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(target, aside, follow_symlinks=False)
+    except OSError:  # not every file system has links, and not everybody may link to another's file
+        shutil.copy2(target, aside, follow_symlinks=False)
+    return lambda: aside.replace(target)
