@@ -31,9 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             report.head(report.WRITERS)
             for dialect in given.database:
-                plan = writers.Plan(
-                    given.writers, given.registrations, given.readers, given.duels, given.seed
-                )
+                counts = (given.writers, given.registrations, given.readers, given.duels, given.collections)
+                plan = writers.Plan(*counts, given.seed)
                 problems += report.written(writers.write(ground, dialect, plan))
     if problems:
         sys.stderr.write(
@@ -55,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     many.add_argument("--registrations", type=int, default=200, metavar="N", help="of each")
     many.add_argument("--readers", type=int, default=2, metavar="N", help="processes that ask meanwhile")
     many.add_argument("--duels", type=int, default=50, metavar="N", help="two at once, for one start")
+    many.add_argument("--collections", type=int, default=50, metavar="N", help="beside a collector")
     for each in (one, many):
         each.add_argument("--seed", type=int, default=1, metavar="N")
         each.add_argument("--database", nargs="+", choices=DATABASES, default=list(DATABASES))

@@ -28,6 +28,7 @@ WRITERS = (
     ("duels", 5),
     ("reads", 6),
     ("meanwhile", 9),
+    ("collected", 9),
     ("seconds", 7),
     ("problems", 8),
 )
@@ -68,6 +69,7 @@ def written(found: Written) -> int:
         found.duels.total(),
         found.seen.answers,
         found.seen.during,
+        found.collected,
         f"{found.seconds:.0f}",
         len(found.problems),
     ]

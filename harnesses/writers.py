@@ -13,7 +13,8 @@ from pathlib import Path
 
 import msgspec
 
-from harnesses.arrays import panel_folder
+from harnesses.arrays import PANELS, panel_folder
+from harnesses.collectors import contend
 from harnesses.places import Ground, Place
 from harnesses.processes import CONTEXT
 from harnesses.readers import Seen, read
@@ -41,6 +42,7 @@ class Plan:
     registrations: int
     readers: int
     duels: int
+    collections: int
     seed: int
 
 
@@ -63,6 +65,7 @@ class Written:
     results: Counter[str] = field(default_factory=Counter)
     duels: Counter[str] = field(default_factory=Counter)
     seen: Seen = field(default_factory=Seen)
+    collected: int = 0
     problems: list[str] = field(default_factory=list)
 
 
@@ -75,6 +78,7 @@ def write(ground: Ground, dialect: str, plan: Plan) -> Written:
         for module, panels in MODULES.items():
             for panel in panels:
                 registry.panels.add(panel, alias=module)
+        registry.panels.add(PANELS[1])
         known = registry.log()[0].revision
     found = Written(dialect, plan)
     attempts = _race(place, contents, found)
@@ -83,6 +87,11 @@ def write(ground: Ground, dialect: str, plan: Plan) -> Written:
     found.duels = Counter(_duels(duels))
     with place.open() as registry:
         found.problems += _problems(registry, [*attempts, *duels], contents, known)
+    collected = contend(place, contents[0], PANELS[1], plan.collections)
+    found.collected = collected.files
+    with place.open() as registry:
+        found.problems += collected.problems
+        found.problems += [f"{each.path}: {each.problem}" for each in registry.verify().problems]
     if found.duels.keys() - {"conflict and landed"}:
         found.problems.append(f"duels ended otherwise than with one version and one conflict: {found.duels}")
     ground.drop(place)

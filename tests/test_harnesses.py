@@ -58,7 +58,17 @@ def test_commands_that_are_killed_leave_nothing_half_done(run: Callable[..., lis
 
 def test_what_writers_and_readers_do_at_once_is_all_there_once(run: Callable[..., list[list[str]]]) -> None:
     ((_, _, tried, landed, same, conflicts, duels, reads, *_, problems),) = run(
-        "writers", "--writers", "3", "--registrations", "5", "--readers", "1", "--duels", "3"
+        "writers",
+        "--writers",
+        "3",
+        "--registrations",
+        "5",
+        "--readers",
+        "1",
+        "--duels",
+        "3",
+        "--collections",
+        "5",
     )
     assert int(tried) == 15 == int(landed) + int(same) + int(conflicts)
     assert (duels, problems) == ("3", "0")
@@ -169,5 +179,7 @@ def test_gaps_and_instants_that_run_backwards_are_found() -> None:
 def test_what_a_reader_saw_wrong_is_a_problem(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writers, "_LOST", Seen(problems=["half a revision"]))
     monkeypatch.setattr(writers, "read", print)  # says nothing in its file
-    found = write(ground, "sqlite", Plan(writers=1, registrations=1, readers=1, duels=0, seed=1))
+    found = write(
+        ground, "sqlite", Plan(writers=1, registrations=1, readers=1, duels=0, collections=0, seed=1)
+    )
     assert "half a revision" in found.problems

@@ -1,0 +1,84 @@
+"""A collector beside a writer, with no day of grace: what is registered is there in the end."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from multiprocessing.synchronize import Event
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from harnesses.places import Place
+from harnesses.processes import CONTEXT
+from registry.api import collecting
+from registry.api.backend import Backend, open_backend
+from registry.detectors.jungfrau import JUNGFRAU
+from registry.durable import ARRIVING
+from registry.lookup import contents
+from registry.settings import find_settings
+
+_OLD = 2 * 24 * 3600
+
+
+class Collected(msgspec.Struct):
+    """How many files were taken from under the writer, and what went wrong."""
+
+    files: int = 0
+    problems: list[str] = []
+
+
+def contend(place: Place, folder: Path, panel: str, rounds: int) -> Collected:
+    """Register a new content so many times while another process collects whatever nothing refers to."""
+    done = CONTEXT.Event()
+    file = place.folder / "collector.json"
+    process = CONTEXT.Process(target=collect, args=(place, done, file))
+    process.start()
+    problems = []
+    path = folder / JUNGFRAU.file_name("gain", 0)
+    array = np.load(path)
+    with place.open() as registry:
+        for number in range(rounds):
+            array[0, number % JUNGFRAU.panel_shape[1]] += np.float32(1)
+            np.save(path, array)
+            try:
+                registry.versions.add(panel, folder, valid_from=_start(number), kinds=["gain"])
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is what the harness looks for
+                problems.append(f"beside a collector: {type(error).__name__}: {error}")
+    done.set()
+    process.join()
+    if not file.exists():
+        return Collected(problems=[*problems, "the collector ended without a word"])
+    found = msgspec.json.decode(file.read_bytes(), type=Collected)
+    return Collected(found.files, problems + found.problems)
+
+
+def _start(number: int) -> str:
+    return f"{1970 + number}-06-01T00:00:00Z"  # before all others
+
+
+def collect(place: Place, done: Event, file: Path) -> None:
+    """Collect until it is done, and write into a file how much: the work of a process."""
+    backend = open_backend(find_settings(place.database, place.store), "UTC")
+    found = Collected(problems=[])
+    while not done.is_set():
+        try:
+            found.files += _collected(backend)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is what the harness looks for
+            found.problems.append(f"the collector: {type(error).__name__}: {error}")
+    backend.database.close()
+    file.write_bytes(msgspec.json.encode(found))
+
+
+def _collected(backend: Backend) -> int:
+    """Remove every object that no row names, as if it had been there for days."""
+    with backend.view() as view:
+        referenced = contents.file_sizes(view.connection)
+    for path in backend.store.strays(referenced):
+        if not path.name.startswith(ARRIVING):  # that one is being written: it cannot be old
+            with suppress(FileNotFoundError):
+                os.utime(path, (time.time() - _OLD,) * 2)
+    strays = collecting.unreferenced(backend.store, referenced)
+    return sum(each.removed for each in collecting.collect(backend, strays))
