@@ -70,9 +70,7 @@ def filling(
 
 
 @contextmanager
-def _making(
-    url: str, revision: str = schema.REVISION, *, write_ahead_log: bool
-) -> Iterator[migrations.Upgrade]:
+def _making(url: str, revision: str = "head", *, write_ahead_log: bool) -> Iterator[migrations.Upgrade]:
     """Make the database, or upgrade it, and hand out the transaction; no part of a new file is left behind."""
     file = sqlite_file(url)
     new = file is not None and not file.exists()
