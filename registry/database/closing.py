@@ -7,10 +7,10 @@ until the copy that fills it is whole and its source is closed; then it is opene
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from registry import instants, schema
 from registry.authorship import Signature
@@ -21,8 +21,7 @@ from registry.secrets import masked
 Reason = Literal["arrival", "departure", "snapshot"]
 
 
-@dataclass(frozen=True, slots=True)
-class Closure:
+class Closure(Struct, frozen=True):
     """Why a database takes no writes. ``place`` is where the registry went, or came from."""
 
     number: int

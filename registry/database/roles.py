@@ -72,7 +72,9 @@ def _of_reader(role: str, place: str) -> list[str]:
 
 def _of_writer(role: str, place: str) -> list[str]:
     tables = schema.metadata.sorted_tables
-    recorded = ", ".join(f"{place}.{table.name}" for table in tables if table is not schema.registry)
+    # To found a registry, or to close it, is its owner's.
+    kept = (schema.registry, schema.closure)
+    recorded = ", ".join(f"{place}.{table.name}" for table in tables if table not in kept)
     facts = ", ".join(f"{place}.{table.name}" for table in tables if table.info.get("fact"))
     return [
         f"GRANT INSERT ON {recorded} TO {role}",
