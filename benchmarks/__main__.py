@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,44 +28,46 @@ GROUPS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "import": importing.import_tree,
     "start": startup.start_up,
 }
-_KEPT = Path(__file__).parent / "results"
+_RESULTS = Path(__file__).parent / "results"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the suite."""
     given = _parser().parse_args(arguments)
-    if given.again:
-        results = msgspec.json.decode(given.again.read_bytes(), type=Results)
-    else:
-        results = _measured(given)
-        kept = given.results or _KEPT / f"{results.date[:16].replace(':', '')}.json"
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_bytes(msgspec.json.format(msgspec.json.encode(results)) + b"\n")
-        sys.stderr.write(f"kept in {kept}\n")
+    results = _kept(given.again) if given.again else _measured(given)
     table.show(results)
     if given.markdown:
         table.write_into(given.markdown, results)
 
 
+def _kept(file: Path) -> Results:
+    return msgspec.json.decode(file.read_bytes(), type=Results)
+
+
 def _measured(given: argparse.Namespace) -> Results:
-    rows: list[Row] = []
+    date = datetime.now(UTC).isoformat(timespec="seconds")
+    kept = given.results or _RESULTS / f"{date[:16].replace(':', '')}.json"
+    kept.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as closing:
         # Removed after PostgreSQL, which lives in it, has ended.
         folder = closing.enter_context(tempfile.TemporaryDirectory(prefix="calreg-", dir=given.folder))
         ground = Ground(Path(folder), closing)
         bench = Bench(ground, QUICK if given.quick else FULL, tuple(given.database), given.repetitions)
+        results = Results(
+            date=date,
+            command=" ".join(["python -m benchmarks", *sys.argv[1:]]),
+            software=machine.software(),
+            machine=machine.describe(ground, bench.databases),
+            rows=(),
+        )
         for name in given.groups or GROUPS:
             for row in GROUPS[name](bench):
                 sys.stderr.write(f"{' '.join(filter(None, table.cells(row)))}\n")
-                rows.append(row)
-        described = machine.describe(ground, bench.databases)
-    return Results(
-        date=datetime.now(UTC).isoformat(timespec="seconds"),
-        command=shlex.join(["python -m benchmarks", *sys.argv[1:]]).replace("'", ""),
-        software=machine.software(),
-        machine=described,
-        rows=tuple(rows),
-    )
+                results = replace(results, rows=(*results.rows, row))
+                # At once: a run that is interrupted has measured something, too.
+                kept.write_bytes(msgspec.json.format(msgspec.json.encode(results)) + b"\n")
+    sys.stderr.write(f"kept in {kept}\n")
+    return results
 
 
 def _parser() -> argparse.ArgumentParser:
