@@ -313,8 +313,12 @@ def visible(table: sa.FromClause, known: int | sa.ColumnElement[int] | None) -> 
 def by_start(
     query: sa.Select[Any], versions: sa.FromClause, known: int | sa.ColumnElement[int] | None
 ) -> sa.Select[Any]:
-    """Let SQLite find live versions in the index of these alone.
+    """Let the database find live versions in the index of these alone.
 
-    It would take the one that also answers as of earlier revisions, and walk over all that were withdrawn.
+    Both would take the one that also answers as of earlier revisions, and walk over all that were withdrawn:
+    SQLite unless the index is named, PostgreSQL as long as that index holds every column that is asked for.
     """
-    return query if known is not None else query.with_hint(versions, "INDEXED BY uq_version_live", "sqlite")
+    if known is not None:
+        return query
+    outside = versions.c.nonfinite_allowed.in_((True, False))
+    return query.with_hint(versions, "INDEXED BY uq_version_live", "sqlite").where(outside)
