@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, tzinfo
+from dataclasses import dataclass
+from datetime import tzinfo
 from pathlib import Path
 
 from msgspec.structs import replace
 
-from registry import detectors
 from registry.api.backend import Backend
 from registry.authorship import recordable
 from registry.database import Change
-from registry.errors import ArrayError, ConflictError, ImportHazardError, RegistryError
-from registry.importers.legacy_tree import Hazard, LegacyTree, read_legacy_tree
-from registry.importers.panel_folder import PanelFolder, read_panel_folder
-from registry.instants import BEGINNING
+from registry.errors import ConflictError, ImportHazardError, RegistryError
+from registry.importers.checked_tree import CheckedTree, check_tree, zone_notes
+from registry.importers.legacy_tree import Hazard, LegacyTree
 from registry.lookup.revisions import refuse_no_comment
 from registry.progress import Advance, Progress
-from registry.records import Outcome
+from registry.records import CheckedConstants, Outcome
 from registry.registration.constants import record_constants
 from registry.registration.panels import add_panels, alias_conflicts, assign_aliases
 from registry.registration.versions import Statement, conflicts, state
@@ -27,105 +25,78 @@ from registry.registration.versions import Statement, conflicts, state
 _STEP = 1000  # links between two steps of the progress
 
 
-@dataclass(slots=True)
-class _Import:
-    """A tree, and its folders as far as they passed the door."""
+@dataclass(frozen=True, slots=True)
+class ImportRequest:
+    """What is asked for; see `Registry.import_tree`."""
 
-    tree: LegacyTree
-    folders: dict[Path, PanelFolder] = field(default_factory=dict)
-
-    @property
-    def pairs(self) -> list[tuple[str, str]]:
-        """(M-number, panel Id) of the links, each once."""
-        return list(dict.fromkeys((each.m_number, each.panel) for each in self.tree.entries if each.m_number))
-
-    @property
-    def steps(self) -> int:
-        """How many steps of progress `statements` makes."""
-        return len(self.tree.entries) // _STEP
-
-    def statements(self, comment: str | None, advance: Advance) -> Iterator[Statement]:
-        """Return one by one what the entries state: each a version of each kind in its folder."""
-        place = recordable(str(self.tree.root.absolute())).rstrip("/")
-        for index, entry in enumerate(self.tree.entries, start=1):
-            source = f"{place}/{recordable(entry.name)}"
-            for made in self.folders[entry.folder].constants:
-                yield Statement(entry.panel, made.kind, entry.valid_from, made.sha256, source, comment)
-            if index % _STEP == 0:
-                advance()
-
-    def files(self) -> list[tuple[Path, str]]:
-        """Return the files behind the entries, with their checksums."""
-        used = {entry.folder for entry in self.tree.entries}
-        return [
-            (file.path, file.sha256)
-            for path in sorted(used)
-            for constants in self.folders[path].constants
-            for file in constants.files
-        ]
+    tree: Path
+    skip_bad: bool
+    supersede: bool
+    comment: str | None
+    dry_run: bool
 
 
-def import_tree(
-    backend: Backend,
-    root: Path,
-    timezone: tzinfo,
-    progress: Progress,
-    *,
-    skip_bad: bool,
-    supersede: bool,
-    comment: str | None,
-    dry_run: bool,
-) -> Outcome:
+def import_tree(backend: Backend, request: ImportRequest, progress: Progress) -> Outcome:
     """Import a legacy directory; see `Registry.import_tree`."""
+    comment, supersede = request.comment, request.supersede
     if supersede:
         refuse_no_comment(comment, "--supersede")
-    found = _Import(read_legacy_tree(root, timezone))
-    _check_folders(found, progress)
+    found = check_tree(request.tree, backend.timezone, progress)
     _hold_against_registry(backend, found, progress, supersede=supersede)
-    if found.tree.hazards and not skip_bad:
+    if found.tree.hazards and not request.skip_bad:
         raise _refusal(found.tree)
 
     def act(change: Change) -> None:
         new = frozenset(add_panels(change, (entry.panel for entry in found.tree.entries)))
-        assign_aliases(change, found.pairs)
-        used = {entry.folder for entry in found.tree.entries}
-        record_constants(change, [each for path in sorted(used) for each in found.folders[path].constants])
-        with progress("recording links", found.steps) as advance:
-            state(change, found.statements(comment, advance), supersede=supersede, new_panels=new)
+        assign_aliases(change, _pairs(found))
+        record_constants(change, _constants(found))
+        with progress("recording links", _steps(found)) as advance:
+            state(change, _statements(found, comment, advance), supersede=supersede, new_panels=new)
         found.tree.entries.clear()  # of a large tree, room for as many versions in the outcome
 
-    notes, warnings = _remarks(found, timezone)
-    outcome = backend.change(act, comment, files=found.files(), progress=progress, dry_run=dry_run)
+    files = [(file.path, file.sha256) for each in _constants(found) for file in each.files]
+    notes, warnings = _remarks(found, backend.timezone)
+    outcome = backend.change(act, comment, files=files, progress=progress, dry_run=request.dry_run)
     return replace(outcome, notes=(*notes, *outcome.notes), warnings=(*warnings, *outcome.warnings))
 
 
-def _check_folders(found: _Import, progress: Progress) -> None:
-    """Check the arrays of every folder once, and make its entries hazards where they do not pass."""
-    panels = {entry.folder: entry.panel for entry in found.tree.entries}
-    problems: dict[Path, str] = {}
-    with progress("checking modules", len(panels)) as advance:
-        for folder, panel in sorted(panels.items()):
-            try:
-                found.folders[folder] = read_panel_folder(folder, detectors.type_of_panel(panel))
-            except ArrayError as error:
-                problems[folder] = str(error)
+def _pairs(found: CheckedTree) -> list[tuple[str, str]]:
+    """Return (M-number, panel Id) of the links, each once."""
+    return list(dict.fromkeys((each.m_number, each.panel) for each in found.tree.entries if each.m_number))
+
+
+def _statements(found: CheckedTree, comment: str | None, advance: Advance) -> Iterator[Statement]:
+    """Return one by one what the entries state: each a version of each kind in its folder."""
+    place = recordable(str(found.tree.root.absolute())).rstrip("/")
+    for index, entry in enumerate(found.tree.entries, start=1):
+        source = f"{place}/{recordable(entry.name)}"
+        for made in found.constants(entry):
+            yield Statement(entry.panel, made.kind, entry.valid_from, made.sha256, source, comment)
+        if index % _STEP == 0:
             advance()
-    found.tree.drop(
-        Hazard(entry.name, problems[entry.folder]) for entry in found.tree.entries if entry.folder in problems
-    )
 
 
-def _hold_against_registry(backend: Backend, found: _Import, progress: Progress, *, supersede: bool) -> None:
+def _constants(found: CheckedTree) -> list[CheckedConstants]:
+    return [constants for folder in found.used for constants in folder.constants]
+
+
+def _steps(found: CheckedTree) -> int:
+    return len(found.tree.entries) // _STEP
+
+
+def _hold_against_registry(
+    backend: Backend, found: CheckedTree, progress: Progress, *, supersede: bool
+) -> None:
     """Make hazards of the entries that contradict what is recorded."""
     with backend.view() as view:
-        borne = alias_conflicts(view.connection, view.revision, found.pairs)
+        borne = alias_conflicts(view.connection, view.revision, _pairs(found))
         found.tree.drop(
             Hazard(entry.name, borne[entry.m_number or "", entry.panel], is_conflict=True)
             for entry in found.tree.entries
             if (entry.m_number, entry.panel) in borne
         )
-        with progress("comparing links", found.steps) as advance:
-            said = conflicts(view.connection, found.statements(None, advance), supersede=supersede)
+        with progress("comparing links", _steps(found)) as advance:
+            said = conflicts(view.connection, _statements(found, None, advance), supersede=supersede)
     stating = {(each.panel, each.valid_from) for each in said}
     names = {
         place: entry.name
@@ -153,20 +124,17 @@ def _counted(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _remarks(found: _Import, timezone: tzinfo) -> tuple[list[str], list[str]]:
+def _remarks(found: CheckedTree, timezone: tzinfo) -> tuple[list[str], list[str]]:
     """Return what is to be said of the tree: (notes, warnings)."""
-    used = sorted({entry.folder for entry in found.tree.entries})
     left_out = [
-        f"{str(folder / name)!r} is no array of a known kind; it is left out"
-        for folder in used
-        for name in found.folders[folder].left_out
+        f"{str(folder.path / name)!r} is no array of a known kind; it is left out"
+        for folder in found.used
+        for name in folder.left_out
     ]
     skipped = [f"skipped {hazard}" for hazard in found.tree.hazards]
     if skipped:
         skipped.append(
             "what a skipped entry would have replaced goes on being valid; calreg version gap ends it"
         )
-    stamped = any(entry.valid_from != BEGINNING for entry in found.tree.entries)
-    stamps = ["stamps are read as UTC; --timezone says otherwise"] if stamped and timezone is UTC else []
-    warnings = [warning for folder in used for warning in found.folders[folder].warnings]
-    return [*stamps, *found.tree.notes, *left_out], [*skipped, *warnings]
+    warnings = [warning for folder in found.used for warning in folder.warnings]
+    return [*zone_notes(found.tree, timezone), *found.tree.notes, *left_out], [*skipped, *warnings]

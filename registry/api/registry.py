@@ -20,6 +20,7 @@ from registry.records import (
     Identity,
     Outcome,
     Revision,
+    TreeComparison,
     Validity,
     Verification,
 )
@@ -133,16 +134,20 @@ class Registry:
         """
         from registry.api import importing
 
-        return importing.import_tree(
-            self._backend,
-            Path(tree),
-            self._backend.timezone,
-            progress,
-            skip_bad=skip_bad,
-            supersede=supersede,
-            comment=comment,
-            dry_run=dry_run,
-        )
+        request = importing.ImportRequest(Path(tree), skip_bad, supersede, comment, dry_run)
+        return importing.import_tree(self._backend, request, progress)
+
+    def compare_tree(self, tree: str | Path, *, progress: Progress = silent) -> TreeComparison:
+        """Compare a legacy directory with the registry, and what its own rule picks for every run; record nothing.
+
+        Raises
+        ------
+        NotFoundError, RequestError
+            There is no such directory, or it holds nothing that is meant as an entry.
+        """
+        from registry.api import comparing_tree
+
+        return comparing_tree.compare_tree(self._backend, Path(tree), progress)
 
     def validity(
         self, target: str, *, kinds: Sequence[str] | None = None, at: At | None = None, as_of: AsOf = None

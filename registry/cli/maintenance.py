@@ -12,6 +12,7 @@ from registry.cli.application import new_group
 from registry.cli.exports import report_verification
 from registry.cli.options import AsOf, Comment, DryRun, Json, Supersede, Timezone, registry_at
 from registry.cli.reports import report
+from registry.cli.tree_comparison import refuse_beside_compare, report_comparison
 from registry.errors import SchemaError
 
 database = new_group(help="The database's schema.")
@@ -43,12 +44,21 @@ def import_tree(
     supersede: Supersede = False,
     comment: Comment = None,
     dry_run: DryRun = False,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Record nothing; show where directory and registry differ.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Import a legacy directory of links.
 
     All of it becomes one revision, or nothing is recorded.
     """
+    if compare:
+        refuse_beside_compare(skip_bad=skip_bad, supersede=supersede, comment=comment, dry_run=dry_run)
+        with registry_at(ctx, timezone) as registry:
+            found = registry.compare_tree(tree, progress=output.progress)
+        report_comparison(found, as_json=json)
+        return
     with registry_at(ctx, timezone) as registry:
         outcome = registry.import_tree(
             tree,

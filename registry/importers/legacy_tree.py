@@ -57,10 +57,11 @@ class Hazard:
 
 @dataclass(slots=True)
 class LegacyTree:
-    """What a legacy directory holds."""
+    """What a legacy directory holds; ``refused`` are entries that hazards have taken out."""
 
     root: Path
     entries: list[Entry] = field(default_factory=list)
+    refused: list[Entry] = field(default_factory=list)
     hazards: list[Hazard] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -71,6 +72,7 @@ class LegacyTree:
             names.add(hazard.name)
             self.hazards.append(hazard)
         if names:
+            self.refused += [entry for entry in self.entries if entry.name in names]
             self.entries = [entry for entry in self.entries if entry.name not in names]
 
 

@@ -41,6 +41,12 @@ from registry.records.facts import (
     Version,
     Withdrawal,
 )
+from registry.records.tree_comparison import (
+    LinkDifference,
+    OtherChoice,
+    RunDifference,
+    TreeComparison,
+)
 
 __all__ = [
     "AffectedRun",
@@ -59,6 +65,8 @@ __all__ = [
     "IdentifiedInput",
     "IdentifiedPart",
     "Identity",
+    "LinkDifference",
+    "OtherChoice",
     "Outcome",
     "Panel",
     "PanelDifference",
@@ -66,9 +74,11 @@ __all__ = [
     "Problem",
     "Revision",
     "Run",
+    "RunDifference",
     "Statistics",
     "StoredFile",
     "Tag",
+    "TreeComparison",
     "UnreferencedFile",
     "Validity",
     "Verification",

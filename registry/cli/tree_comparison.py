@@ -1,0 +1,115 @@
+"""``calreg import TREE --compare``: how a legacy directory and the registry differ, for a person or a script."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from registry.cli import output
+from registry.errors import RequestError
+
+if TYPE_CHECKING:
+    from registry.records import LinkDifference, OtherChoice, RunDifference, TreeComparison
+
+_WIDTH = 80
+_DIGITS_SHOWN = 8
+
+
+def refuse_beside_compare(**options: object) -> None:
+    """Refuse options of an import that records.
+
+    Raises
+    ------
+    RequestError
+        One is given; all such are named.
+    """
+    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value]
+    if given:
+        raise RequestError(f"--compare records nothing: it cannot be given with {' or '.join(given)}")
+
+
+def report_comparison(found: TreeComparison, *, as_json: bool) -> None:
+    """Print where a directory and the registry differ."""
+    if as_json:
+        output.print_json(found)
+    else:
+        _print_links(found)
+        _print_runs(found)
+        if found.hazards:
+            output.print_text()
+            output.print_text("cannot be imported:")
+            for hazard in found.hazards:
+                _print_wrapped(hazard, "  ")
+    output.remark(found.notes)
+
+
+def _print_links(found: TreeComparison) -> None:
+    compared = f"{found.compared_links} link{'' if found.compared_links == 1 else 's'}"
+    if not found.links:
+        output.print_text(f"{compared} compared with revision {found.revision}: no difference")
+        return
+    output.print_text(f"{compared} compared with revision {found.revision}:")
+    for (change, panel, start, _), group in groupby(
+        found.links, key=lambda each: (each.change, each.panel, each.valid_from, each.link)
+    ):
+        differences = list(group)
+        output.print_text(f"  {change}: {_what(panel, differences)} from {start}")
+        for said in dict.fromkeys(each.reason for each in differences):
+            _print_wrapped(said, "    ")
+
+
+def _what(panel: str, differences: Iterable[LinkDifference | OtherChoice]) -> str:
+    return f"{panel} {', '.join(each.kind for each in differences)}"
+
+
+def _print_runs(found: TreeComparison) -> None:
+    output.print_text()
+    compared = f"{found.compared_runs} run{'' if found.compared_runs == 1 else 's'}"
+    if not found.runs:
+        output.print_text(f"{compared} compared: the directory picks the same constants")
+        return
+    output.print_text(f"{compared} compared, the directory picks other constants for {len(found.runs)}:")
+    for (experiment, source, choices), group in groupby(
+        sorted(found.runs, key=lambda each: (each.experiment, each.source, each.run)),
+        key=lambda each: (each.experiment, each.source, each.choices),
+    ):
+        output.print_text(f"  {experiment} {source} {_run_numbers(list(group))}")
+        for (panel, link, _), alike in groupby(
+            choices, key=lambda each: (each.panel, each.link, each.reason)
+        ):
+            _print_choices(panel, link, list(alike))
+
+
+def _run_numbers(alike: Sequence[RunDifference]) -> str:
+    first, last = alike[0].run, alike[-1].run
+    return f"run {first}" if first == last else f"{len(alike)} runs, {first} to {last}"
+
+
+def _print_choices(panel: str, link: str | None, choices: Sequence[OtherChoice]) -> None:
+    output.print_text(f"    {_what(panel, choices)}")
+    theirs = ", ".join(_short(each.directory) for each in choices)
+    _print_wrapped(f"directory: {link} ({theirs})" if link else "directory: nothing", "      ")
+    ours = ", ".join(
+        f"version {each.version} ({_short(each.registry)})" for each in choices if each.version is not None
+    )
+    _print_wrapped(f"registry: {ours or 'nothing valid'}", "      ")
+    _print_wrapped(f"because: {choices[0].reason}", "      ")
+
+
+def _short(constants: str | None) -> str:
+    return constants[:_DIGITS_SHOWN] if constants else "none"
+
+
+def _print_wrapped(text: str, indent: str) -> None:
+    """Print text in lines that fit a terminal; names are never broken."""
+    for line in textwrap.wrap(
+        text,
+        _WIDTH,
+        initial_indent=indent,
+        subsequent_indent=f"{indent}  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    ):
+        output.print_text(line)

@@ -1,0 +1,329 @@
+"""A legacy directory held against the registry, while both live."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from registry.api import Registry
+from registry.errors import NotFoundError
+from registry.records import OtherChoice, TreeComparison
+from tests.cli import Calreg
+from tests.conftest import RegistryPlace
+from tests.making import NEW_A, PANEL_A, PANEL_B, panel_array, panel_folder
+
+S17, S18 = "20170101000000", "20180101000000"
+T17, T18 = "2017-01-01T00:00:00Z", "2018-01-01T00:00:00Z"
+A17, A18, B17 = f"{PANEL_A}-{S17}", f"{PANEL_A}-{S18}", f"{PANEL_B}-{S17}"
+SOURCE = "XcsEndstation.0:Jungfrau.0"
+
+
+@pytest.fixture(scope="module")
+def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("modules")
+    for seed, name in enumerate(("M044", "M068", "M088")):
+        panel_folder(folder / name, seed)
+    return folder
+
+
+@pytest.fixture
+def tree(modules: Path, tmp_path: Path) -> Path:
+    """A tree of a panel with two starts and one with one; its files are hard links: replace them."""
+    root = tmp_path / "tree"
+    root.mkdir()
+    for name in ("M044", "M068", "M088"):
+        shutil.copytree(modules / name, root / name, copy_function=os.link)
+    for link, module in ((A17, "M068"), (B17, "M088")):
+        (root / link).symlink_to(module)
+    return root
+
+
+@pytest.fixture
+def imported(registry: Registry, tree: Path) -> Registry:
+    """A registry that holds the tree (revision 1), and a detector of its two panels (2)."""
+    registry.import_tree(tree)
+    registry.detectors.configure("xcs1", SOURCE, f"{PANEL_A}_{PANEL_B}", first_run=1)
+    return registry
+
+
+def links(found: TreeComparison) -> list[tuple[str, str | None, str, str, str]]:
+    return [(each.change, each.link, each.panel, each.kind, each.reason) for each in found.links]
+
+
+def test_a_directory_that_was_imported_differs_in_nothing(imported: Registry, tree: Path) -> None:
+    imported.runs.add("exp=xcs1:run=1", begin="2017-06-01T00:00:00Z")
+    found = imported.compare_tree(tree)
+    assert (found.links, found.runs, found.hazards) == ((), (), ())
+    assert (found.compared_links, found.compared_runs, found.revision) == (2, 1, 3)
+
+
+def retarget(root: Path) -> None:
+    (root / A17).unlink()
+    (root / A17).symlink_to("M044")
+
+
+def change_file(root: Path) -> None:
+    (root / "M068" / "g1_gain.npy").unlink()
+    np.save(root / "M068" / "g1_gain.npy", panel_array("gain", 1, 9))
+
+
+IN_THE_DIRECTORY: dict[str, tuple[Callable[[Path], object], str, str | None, tuple[str, ...], str]] = {
+    "a new link": (
+        lambda root: (root / A18).symlink_to("M068"),
+        "new",
+        A18,
+        ("gain", "offset"),
+        "not imported yet",
+    ),
+    "a new link to another module": (
+        lambda root: (root / A18).symlink_to("M044"),
+        "new",
+        A18,
+        ("gain", "offset"),
+        "not imported yet, and leads to M044 (the registry: M068)",
+    ),
+    "a link that leads elsewhere now": (
+        retarget,
+        "retargeted",
+        A17,
+        ("gain", "offset"),
+        "retargeted since import, to M044 (the registry: M068)",
+    ),
+    "a link that is gone": (
+        lambda root: (root / A17).unlink(),
+        "removed",
+        None,
+        ("gain", "offset"),
+        f"its link {A17} is gone",
+    ),
+    "a file that is another": (change_file, "changed", A17, ("gain",), "g1_gain.npy changed since import"),
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "called", "link", "kinds", "reason"), IN_THE_DIRECTORY.values(), ids=IN_THE_DIRECTORY
+)
+def test_what_changed_in_the_directory_is_told(
+    imported: Registry,
+    tree: Path,
+    change: Callable[[Path], object],
+    called: str,
+    link: str | None,
+    kinds: tuple[str, ...],
+    reason: str,
+) -> None:
+    change(tree)
+    assert links(imported.compare_tree(tree)) == [(called, link, PANEL_A, kind, reason) for kind in kinds]
+
+
+def test_what_changed_in_the_registry_is_told(imported: Registry, tree: Path, modules: Path) -> None:
+    gain, offset = (each.version for each in imported.versions.list(PANEL_A))
+    imported.versions.withdraw(gain, comment="the beam was off")
+    imported.versions.add(
+        PANEL_A, modules / "M044", valid_from=T17, kinds=["offset"], supersede=True, comment="measured anew"
+    )
+    imported.versions.add(PANEL_B, modules / "M044", valid_from=T18, kinds=["gain"])
+    imported.versions.gap(PANEL_B, valid_from=T18, kinds=["offset"], comment="broken")
+    found = imported.compare_tree(tree)
+    assert links(found) == [
+        ("withdrawn", A17, PANEL_A, "gain", "withdrawn in revision 3: the beam was off"),
+        ("superseded", A17, PANEL_A, "offset", "superseded by other constants in revision 4"),
+        ("added", None, PANEL_B, "gain", "constants of the registry alone, stated in revision 5"),
+        ("added", None, PANEL_B, "offset", "a gap of the registry alone, stated in revision 6"),
+    ]
+    withdrawn, superseded, *_ = found.links
+    assert (withdrawn.version, withdrawn.registry) == (gain, None)
+    assert withdrawn.directory is not None
+    assert superseded.version == offset + 3
+    assert superseded.registry not in (None, superseded.directory)
+
+
+def test_a_bad_tree_is_compared_as_far_as_it_can_be_and_nothing_is_recorded(
+    place: RegistryPlace, tree: Path
+) -> None:
+    with place.open() as registry:
+        registry.import_tree(tree)
+        (tree / f"{PANEL_B}-2018").symlink_to("M088")
+        (tree / f"{NEW_A}").symlink_to("M044")  # the serial number of PANEL_A, which is of M068
+        (tree / "M044" / "g0_gain.npy").unlink()
+        before = registry.log(), sorted((place.store / "objects").rglob("*"))
+        found = registry.compare_tree(tree)
+        named = [hazard.split(": ")[0] for hazard in found.hazards]
+        assert sorted(named) == sorted([f"{PANEL_B}-2018", A17, NEW_A, NEW_A])
+        assert found.links == ()
+        assert found.compared_links == 2
+        assert (registry.log(), sorted((place.store / "objects").rglob("*"))) == before
+
+
+def only_choice(
+    registry: Registry, tree: Path, begin: str | None, panel: str = PANEL_A
+) -> OtherChoice | None:
+    """Return what differs in the gain of a panel in a run that begins then."""
+    registry.runs.add("exp=xcs1:run=1", begin=begin)
+    runs = registry.compare_tree(tree).runs
+    chosen = [each for run in runs for each in run.choices if (each.panel, each.kind) == (panel, "gain")]
+    return chosen[0] if chosen else None
+
+
+RUN_16, RUN_17, RUN_19 = "2016-06-01T00:00:00Z", "2017-06-01T00:00:00Z", "2019-06-01T00:00:00Z"
+
+
+def test_a_link_that_starts_after_the_run_is_picked_all_the_same(imported: Registry, tree: Path) -> None:
+    found = only_choice(imported, tree, RUN_16)
+    assert found is not None
+    assert (found.link, found.version, found.registry) == (A17, None, None)
+    assert found.directory == imported.versions.list(PANEL_A)[0].constants
+    assert found.reason == "the link starts after the run"
+
+
+def test_the_directory_never_uses_the_time_of_a_run(
+    registry: Registry, tree: Path, imported: Registry, modules: Path
+) -> None:
+    shutil.copytree(modules / "M044", tree / "later")
+    (tree / "later").rename(tree / "171113-154920171025-3d00b1")  # a real folder of a panel, to link to
+    (tree / A18).symlink_to("171113-154920171025-3d00b1")
+    registry.import_tree(tree)
+    assert only_choice(registry, tree, RUN_17) is None
+    registry.runs.add("exp=xcs1:run=2", begin=RUN_19)
+    (run,) = registry.compare_tree(tree).runs
+    assert (run.experiment, run.run, run.source) == ("xcs1", 2, SOURCE)
+    assert {(each.panel, each.link, each.reason) for each in run.choices} == {
+        (PANEL_A, A17, "the directory never uses the run's time")
+    }
+    assert [each.registry for each in run.choices] == [
+        each.constants for each in registry.validity(PANEL_A, at=RUN_19).versions
+    ]
+
+
+def test_why_the_registry_holds_other_constants_is_told(
+    imported: Registry, tree: Path, modules: Path
+) -> None:
+    gain = imported.versions.list(PANEL_A)[0].version
+    imported.versions.withdraw(gain, comment="the beam was off")
+    found = only_choice(imported, tree, RUN_17)
+    assert found is not None
+    assert found.reason == "withdrawn in revision 3: the beam was off"
+    imported.versions.gap(PANEL_A, valid_from=T17, kinds=["gain"], comment="no beam")
+    assert reason(imported, tree) == f"the registry has a gap from {T17}: no beam"
+    later = imported.versions.add(
+        PANEL_A, modules / "M044", valid_from="2017-05-01T00:00:00Z", kinds=["gain"]
+    )
+    number = later.versions[0].version
+    assert reason(imported, tree) == f"version {number}, from 2017-05-01T00:00:00Z, is not in the directory"
+
+
+def reason(registry: Registry, tree: Path) -> str:
+    (run,) = registry.compare_tree(tree).runs
+    return run.choices[0].reason
+
+
+def test_why_the_directory_has_other_constants_is_told(imported: Registry, tree: Path) -> None:
+    retarget(tree)
+    found = only_choice(imported, tree, RUN_17)
+    assert found is not None
+    assert found.reason == "retargeted since import, to M044 (the registry: M068)"
+    (tree / A17).unlink()
+    assert reason(imported, tree) == "the directory has no link of this panel"
+    (tree / A17).symlink_to("M099")
+    assert reason(imported, tree) == (
+        "of the link that the directory picks: the link to 'M099' dangles: nothing is there"
+    )
+    (tree / "a-b-c-text").touch()
+    assert reason(imported, tree) == "'a-b-c-text' breaks the directory's look-up of every detector"
+
+
+def test_a_run_of_unknown_begin_is_refused_by_the_registry_alone(imported: Registry, tree: Path) -> None:
+    found = only_choice(imported, tree, None)
+    assert found is not None
+    assert (found.link, found.registry) == (A17, None)
+    assert found.reason == "the run's begin is not known, and without it the registry refuses"
+
+
+def test_on_the_command_line_differences_are_an_answer(
+    place: RegistryPlace, monkeypatch: pytest.MonkeyPatch, tree: Path
+) -> None:
+    with place.open() as registry:
+        registry.import_tree(tree)
+        registry.detectors.configure("xcs1", SOURCE, f"{PANEL_A}_{PANEL_B}", first_run=1)
+        for run, begin in enumerate((RUN_16, RUN_16, RUN_17), start=1):
+            registry.runs.add(f"exp=xcs1:run={run}", begin=begin)
+    calreg = Calreg(place, monkeypatch)
+    (tree / B17).unlink()
+    (tree / f"{PANEL_B}-2018").symlink_to("M088")
+    shown = calreg.done("import", str(tree), "--compare")
+    assert shown.stdout.splitlines() == [
+        "1 link compared with revision 5:",
+        f"  removed: {PANEL_B} gain, offset from {T17}",
+        f"    its link {B17} is gone",
+        "",
+        "3 runs compared, the directory picks other constants for 3:",
+        f"  xcs1 {SOURCE} 2 runs, 1 to 2",
+        *choice_lines(registry_versions=None, panel=PANEL_A, link=A17, place=place, tree=tree),
+        f"  xcs1 {SOURCE} run 3",
+        *choice_lines(
+            registry_versions=(3, 4), panel=PANEL_B, link=f"{PANEL_B}-2018", place=place, tree=tree
+        ),
+        "",
+        "cannot be imported:",
+        f"  {PANEL_B}-2018: the stamp '2018' (4 digits) is not of 14",
+        "    digits (YYYYMMDDHHMMSS)",
+    ]
+    assert all(len(line) <= 80 for line in shown.stdout.splitlines())
+    assert "it never uses the time of a run" in shown.stderr
+    listed = calreg.done("import", str(tree), "--compare", "--json").json
+    assert set(listed) == {
+        "tree",
+        "revision",
+        "compared_links",
+        "compared_runs",
+        "links",
+        "runs",
+        "hazards",
+        "notes",
+    }
+    assert [(each["change"], each["kind"]) for each in listed["links"]] == [
+        ("removed", "gain"),
+        ("removed", "offset"),
+    ]
+    assert [each["run"] for each in listed["runs"]] == [1, 2, 3]
+
+
+def choice_lines(
+    registry_versions: tuple[int, int] | None, panel: str, link: str, place: RegistryPlace, tree: Path
+) -> list[str]:
+    with place.open() as registry:
+        short = [each.constants[:8] for each in registry.versions.list(panel) if each.constants]
+    if registry_versions is None:
+        return [
+            f"    {panel} gain, offset",
+            f"      directory: {link} ({', '.join(short)})",
+            "      registry: nothing valid",
+            "      because: the link starts after the run",
+        ]
+    first, second = registry_versions
+    return [
+        f"    {panel} gain, offset",
+        f"      directory: {link} (none, none)",
+        f"      registry: version {first} ({short[0]}), version {second} ({short[1]})",
+        "      because: of the link that the directory picks: the stamp '2018' (4 digits)",
+        "        is not of 14 digits (YYYYMMDDHHMMSS)",
+    ]
+
+
+def test_options_of_an_import_that_records_are_refused_beside_a_comparison(
+    sqlite_place: RegistryPlace, monkeypatch: pytest.MonkeyPatch, tree: Path
+) -> None:
+    calreg = Calreg(sqlite_place, monkeypatch)
+    options = ("--skip-bad", "--supersede", "--comment", "why", "--dry-run")
+    error = calreg.refused(2, "import", str(tree), "--compare", *options)
+    assert error["message"] == (
+        "--compare records nothing: it cannot be given with --skip-bad or --supersede or --comment or --dry-run"
+    )
+    calreg.refused(3, "import", str(tree / "nowhere"), "--compare")
+    with sqlite_place.open() as registry, pytest.raises(NotFoundError):
+        registry.compare_tree(tree / "nowhere")
