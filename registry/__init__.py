@@ -13,16 +13,20 @@ if TYPE_CHECKING:
     from registry.api import Registry, create_registry, open_registry
     from registry.api.exports import DetectorConstants
     from registry.api.integrity import verify_export
+    from registry.api.moving import copy_registry
     from registry.api.replaying import replay
+    from registry.api.restoring import restore_registry
     from registry.instants import Instant
 
 _HOMES = {
     "DetectorConstants": "registry.api.exports",
     "Instant": "registry.instants",
     "Registry": "registry.api",
+    "copy_registry": "registry.api.moving",
     "create_registry": "registry.api",
     "open_registry": "registry.api",
     "replay": "registry.api.replaying",
+    "restore_registry": "registry.api.restoring",
     "verify_export": "registry.api.integrity",
 }
 
@@ -30,9 +34,11 @@ __all__ = [
     "DetectorConstants",
     "Instant",
     "Registry",
+    "copy_registry",
     "create_registry",
     "open_registry",
     "replay",
+    "restore_registry",
     "verify_export",
 ]
 

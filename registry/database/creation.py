@@ -70,7 +70,7 @@ def filling(
 
 
 @contextmanager
-def _making(url: str, revision: str = "head", *, write_ahead_log: bool) -> Iterator[migrations.Upgrade]:
+def _making(url: str, target: str = "head", *, write_ahead_log: bool) -> Iterator[migrations.Upgrade]:
     """Make the database, or upgrade it, and hand out the transaction; no part of a new file is left behind."""
     file = sqlite_file(url)
     new = file is not None and not file.exists()
@@ -81,7 +81,7 @@ def _making(url: str, revision: str = "head", *, write_ahead_log: bool) -> Itera
                 _make_folder(file.parent)
                 if write_ahead_log:
                     use_write_ahead_log(engine)
-            with migrations.upgrading(engine, revision) as upgrade:
+            with migrations.upgrading(engine, target) as upgrade:
                 yield upgrade
     except BaseException:
         engine.dispose()
