@@ -163,6 +163,10 @@ class Export(Command):
         if FILE_NAME in present:
             said = verify_export(scene.output / FILE_NAME, scene.place.database, scene.place.store)
             found.problems.extend(f"{problem.path}: {problem.problem}" for problem in said.problems)
+        if "--force" in scene.arguments and FILE_NAME not in present:  # the old ones must be there, or aside
+            somewhere = {_digest(path) for path in scene.output.rglob("*") if path.is_file()}
+            lost = [name for name, sha256 in old.items() if sha256 not in somewhere]
+            found.problems.extend(f"the old {name} is lost" for name in lost)
         found.left["hidden folder"] = len(list(scene.place.folder.glob("**/.calreg-*")))
         found.left["folder without a document"] = int(bool(present) and FILE_NAME not in present)
         is_new = FILE_NAME in present and all(present.get(name) == new[name] for name in _ARRAYS)
@@ -228,4 +232,8 @@ def _digests(folder: Path) -> dict[str, str]:
     if not folder.exists():
         return {}
     files = (path for path in folder.iterdir() if not path.name.startswith("."))
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return {path.name: _digest(path) for path in files}
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
