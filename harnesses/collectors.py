@@ -76,9 +76,11 @@ def _collected(backend: Backend) -> int:
     """Remove every object that no row names, as if it had been there for days."""
     with backend.view() as view:
         referenced = contents.file_sizes(view.connection)
-    for path in backend.store.strays(referenced):
-        if not path.name.startswith(ARRIVING):  # that one is being written: it cannot be old
+    for path in backend.store.objects():
+        if path.stem not in referenced and not path.name.startswith(
+            ARRIVING
+        ):  # that one is being written: it cannot be old
             with suppress(FileNotFoundError):
                 os.utime(path, (time.time() - _OLD,) * 2)
-    strays = collecting.unreferenced(backend.store, referenced)
+    strays = collecting.unreferenced(backend.store, backend.store.files(), referenced)
     return sum(each.removed for each in collecting.collect(backend, strays))

@@ -206,13 +206,10 @@ class ContentStore:
         with _refusing(self.root):
             return iter(sorted(path for path in (self.root / "objects").rglob("*") if path.is_file()))
 
-    def strays(self, referenced: Container[str]) -> Iterator[Path]:
-        """Return every file that is none of the objects with these checksums, in the order of their names."""
+    def files(self) -> list[Path]:
+        """Return every file that belongs to the store but its marker, objects and temporary ones."""
         with _refusing(self.root):
-            arriving_markers = sorted(self.root.glob(f"{ARRIVING}*"))
-        for path in (*arriving_markers, *self.objects()):
-            if not self.is_one_of(path, referenced):
-                yield path
+            return [*sorted(self.root.glob(f"{ARRIVING}*")), *self.objects()]
 
     def is_one_of(self, path: Path, referenced: Container[str]) -> bool:
         """Return whether the file is one of the objects with these checksums, by its name and place."""

@@ -11,9 +11,11 @@ import pytest
 
 from registry import store
 from registry.api import Registry
+from registry.api.backend import Backend
 from registry.cli import reports
 from registry.database import Change
-from registry.errors import UnavailableError
+from registry.errors import ClosedError, UnavailableError
+from registry.lookup.revisions import AsOf
 from registry.records import UnreferencedFile
 from registry.store import ContentStore
 from tests.cli import Calreg
@@ -268,6 +270,34 @@ def test_of_thousands_of_unreferenced_files_a_person_sees_the_first(
 
 def _checksum(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_what_is_stored_and_recorded_meanwhile_is_not_listed(
+    filled: RegistryPlace, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at the store and the look at the rows, and after it, a writer registers."""
+    with filled.open() as registry, filled.open() as other:
+        view, kinds = type(registry._backend).view, ["gain", "offset"]
+
+        def meanwhile(backend: Backend, as_of: AsOf = None) -> object:
+            monkeypatch.undo()
+            other.versions.add(PANEL_A, folder, valid_from="20200101000000", kinds=kinds)
+            return view(backend, as_of)
+
+        monkeypatch.setattr(type(registry._backend), "view", meanwhile)
+        assert registry.verify().unreferenced == ()
+
+
+def test_a_snapshot_collects_nothing_from_the_store_that_it_shares(
+    filled: RegistryPlace, tmp_path: Path
+) -> None:
+    old = stray(filled, an_object("0"), 9 * DAY)
+    with filled.open() as registry:
+        registry.snapshot(tmp_path / "snapshot.sqlite", store=filled.store)
+    snapshot = RegistryPlace(f"sqlite:///{tmp_path / 'snapshot.sqlite'}", filled.store)
+    with snapshot.open() as registry, pytest.raises(ClosedError):
+        registry.verify(collect=True)
+    assert old.exists()
 
 
 def test_a_sound_registry_has_nothing_to_collect(registry: Registry) -> None:

@@ -31,9 +31,11 @@ _YOUNG = "younger than a day"
 _FOREIGN = "not a name that the store gives"
 
 
-def unreferenced(store: ContentStore, referenced: Container[str]) -> list[UnreferencedFile]:
-    """Return the files that are none of the objects with these checksums, by path."""
-    found = (_measured(store, path) for path in store.strays(referenced))
+def unreferenced(
+    store: ContentStore, files: Iterable[Path], referenced: Container[str]
+) -> list[UnreferencedFile]:
+    """Return those of the store's files that are none of the objects with these checksums."""
+    found = (_measured(store, path) for path in files if not store.is_one_of(path, referenced))
     return [file for file in found if file is not None]
 
 

@@ -41,6 +41,9 @@ from registry.store import ContentStore
 
 def verify(backend: Backend, progress: Progress, *, collect: bool = False) -> Verification:
     """Compute every stored file's checksum and follow every reference; see `Registry.verify`."""
+    present = (
+        backend.store.files()
+    )  # before the rows are read: what a writer stores from now on is his business
     with backend.view() as view:
         sizes = contents.file_sizes(view.connection)
         stated = contents.manifests(view.connection)
@@ -56,9 +59,9 @@ def verify(backend: Backend, progress: Progress, *, collect: bool = False) -> Ve
             if problem is not None:
                 problems.append(Problem(sha256, str(store.path(sha256)), problem))
     problems += [Problem(None, backend.database.name, each) for each in backend.database.differences()]
-    found = collecting.unreferenced(store, sizes)
+    found = collecting.unreferenced(store, present, sizes)
     # Where rows are damaged, the files that they no longer name may be all that is left.
-    if collect and not problems:
+    if collect and not problems and any(file.kept is None for file in found):
         found = collecting.collect(backend, found)
     notes = collecting.notes(found, refused=collect and bool(problems)) + cautions(backend.database.url)
     return Verification(len(sizes) + len(stated), tuple(problems), tuple(notes), tuple(found))
