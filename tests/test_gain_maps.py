@@ -285,6 +285,14 @@ def test_values_that_float32_cannot_hold_are_refused(tmp_path: Path) -> None:
         )
 
 
+def test_noise_in_the_place_of_maps_is_refused_without_a_word_of_numpy(tmp_path: Path) -> None:
+    def signalling(array: NDArray[np.float64]) -> None:
+        array.view(np.uint64)[0, 0, 0] = 0x7FF0000000000001
+
+    message = refused(made(tmp_path, signalling))
+    assert "G0' holds 1 values that are NaN or infinite" in message
+
+
 @settings(max_examples=30)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_rounded_value_has_the_full_precision_of_float32_or_is_refused(value: float) -> None:

@@ -169,7 +169,7 @@ def _rounded(array: NDArray[np.float64], kind: Kind, name: Path) -> tuple[NDArra
     ArrayError
         Values are beyond the range in which the smaller type has its full precision.
     """
-    with np.errstate(over="ignore", under="ignore"):
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         rounded = array.astype(kind.dtype)
     limits = np.finfo(rounded.dtype)
     used = np.isfinite(array) & (array != 0)
