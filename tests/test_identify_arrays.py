@@ -74,7 +74,7 @@ def written_otherwise(path: Path, form: str) -> None:
     if form == "psana":
         lines = path.read_text().splitlines()
         numbers = [f"  {line.replace(' ', '   ')}\t" if line[:1].isdigit() else line for line in lines]
-        path.write_text("# by another hand\n" + "\n".join(numbers))
+        path.write_text("# by another hand\n" + "\n".join([*numbers, ""]))
     elif form == "hdf5":
         with h5py.File(path, "r+") as file:
             del file.attrs["provenance"]
@@ -202,6 +202,9 @@ ELSEWHERE: dict[str, Callable[[h5py.File], object]] = {
     "no panels": lambda file: file.create_dataset("pixel_gain", (3, 0, 4, 6), "<f4"),
     "an unlimited shape": lambda file: file.create_dataset(
         "pixel_gain", (3, 2, 4, 6), "<f4", maxshape=(None,) * 4, chunks=(3, 2, 4, 6), compression="gzip"
+    ),
+    "a billion panels that were never written": lambda file: file.create_dataset(
+        "pixel_gain", (3, 10**9, 4, 6), "<f4"
     ),
     "nothing": lambda file: file.attrs.update(pixel_gain=1),
 }

@@ -154,7 +154,13 @@ def _is_own_array(file: h5py.File, name: str) -> bool:
     if not isinstance(file.get(name, getlink=True), h5py.HardLink):
         return False
     held = file[name]
-    return isinstance(held, h5py.Dataset) and not (held.is_virtual or held.external or held.chunks)
+    return isinstance(held, h5py.Dataset) and not (held.is_virtual or held.external) and _lies_in(file, held)
+
+
+def _lies_in(file: h5py.File, dataset: h5py.Dataset) -> bool:
+    """Tell whether the values lie in the file in one piece: what was never written has no end of zeros."""
+    start = dataset.id.get_offset()  # None too where they lie in chunks
+    return start is not None and start + dataset.nbytes <= file.id.get_filesize()
 
 
 def parts(dataset: h5py.Dataset, name: str) -> Iterator[NDArray[Any]]:
