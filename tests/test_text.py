@@ -122,7 +122,7 @@ NUMBERS = "1 2\n3 4\n"
         NEWER + NUMBERS,
         OLDER + NUMBERS,
         "# COMMENT\n\n# TITLE x\n" + OLDER + "\n" + NEWER + "\n\n1.000 +2e0\n\n  3\t.4e1  \r\n",
-        OLDER.replace("\n", "\r\n") + "1 2\n3 4",
+        OLDER.replace("\n", "\r\n") + "1 2\n3 4\n",
         NEWER.replace("(1,1,2,2)", "( 1, 1, 2, 2, )") + NUMBERS,
     ],
 )
@@ -163,6 +163,7 @@ HOSTILE = {
     "a line without end": ("# " + "x" * 70_000, "its header has no end"),
     "a number less": (NEWER + "1 2\n3\n", "line 4: 1 numbers are there, 2 expected"),
     "a number more": (NEWER + "1 2\n\n3 4 5\n", "line 5: 3 numbers are there, 2 expected"),
+    "a digit less": (NEWER + "1 2\n3 4", "is cut short: line 4 has no end"),
     "a line less": (NEWER + "1 2\n", "is cut short"),
     "a line more": (NEWER + NUMBERS + "\n5 6\n", "more lines than its header says: line 6"),
     "a word": (NEWER + "1 2\n3 four\n", "line 4: not every number is one of float32"),

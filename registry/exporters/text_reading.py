@@ -97,6 +97,8 @@ class ArrayText:
             raise ArrayError(
                 f"{self._name}, line {number}: {len(words)} numbers are there, {columns} expected"
             )
+        if not line.endswith(b"\n"):  # the last number may have lost digits
+            raise ArrayError(f"{self._name} is cut short: line {number} has no end")
         if line.translate(None, _IN_NUMBERS):  # Python takes 1_000 as well
             raise self._odd(number)
         try:
