@@ -356,8 +356,8 @@ def test_a_range_that_outlives_a_version_is_warned_about_by_the_begins_of_runs(
         PANEL_A, small_folder(tmp_path / "next", 5), valid_from="20200201000000", kinds=["gain"]
     )
     unknown = (
-        f"this gain of {PANEL_A} is valid until 2020-02-01T00:00:00Z, and no registered run tells whether"
-        " runs {} end before"
+        "no registered run tells whether runs {} end before 2020-02-01T00:00:00Z, when these constants cease to"
+        f" be valid: gain of {PANEL_A}"
     )
     done = deploy(anywhere, tmp_path / "1")
     assert done.warnings == (unknown.format("12-end"),)
@@ -365,7 +365,10 @@ def test_a_range_that_outlives_a_version_is_warned_about_by_the_begins_of_runs(
     assert deploy(anywhere, tmp_path / "3", last_run=12).warnings == ()
     for run, begin in ((30, "2020-02-01T00:00:00Z"), (40, "2020-03-01T00:00:00Z")):
         anywhere.runs.add(f"exp=xcs1:run={run}", begin=begin)
-    late = f"of runs 12-end run 30 began after 2020-02-01T00:00:00Z, when this gain of {PANEL_A} is no longer valid"
+    late = (
+        "of runs 12-end run 30 began at or after 2020-02-01T00:00:00Z, when these constants cease to be valid:"
+        f" gain of {PANEL_A}"
+    )
     assert deploy(anywhere, tmp_path / "4").warnings == (late,)
     # What was said at the time is what is held against the registry later.
     found = verify_export(done.provenance, anywhere._backend.database.name, anywhere._backend.store.root)
@@ -376,7 +379,7 @@ def test_a_range_that_begins_before_a_version_or_goes_beyond_the_configuration_i
     anywhere: Registry, tmp_path: Path
 ) -> None:
     anywhere.runs.add("exp=xcs1:run=5", begin="2018-01-01T00:00:00Z")
-    early = "of runs 2-end run 5 began before 2019-01-01T00:00:00Z, from when this {} of {}, {} is valid"
+    early = "of runs 2-end run 5 began before 2019-01-01T00:00:00Z, from when these constants are valid: {} of {}, {}"
     assert deploy(anywhere, tmp_path / "1", first_run=2).warnings == tuple(
         early.format(kind, PANEL_A, PANEL_B) for kind in ("gain", "offset")
     )

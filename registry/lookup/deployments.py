@@ -72,8 +72,8 @@ def _before_starts(starts: _Ends, deployment: Deployment, begins: _Begins) -> It
         early = [run for run, begin in begins if begin < start and _contains(deployment, run)]
         if early:
             yield (
-                f"of runs {deployment.runs} run {max(early)} began before {start}, from when this {kind} of"
-                f" {shortened(panels)} is valid"
+                f"of runs {deployment.runs} run {max(early)} began before {start}, from when these constants are"
+                f" valid: {kind} of {shortened(panels)}"
             )
 
 
@@ -83,13 +83,13 @@ def _after_ends(ends: _Ends, deployment: Deployment, begins: _Begins) -> Iterato
         in_time = [run for run, begin in begins if begin < end]
         if late:
             yield (
-                f"of runs {deployment.runs} run {min(late)} began after {end}, when this {kind} of"
-                f" {shortened(panels)} is no longer valid"
+                f"of runs {deployment.runs} run {min(late)} began at or after {end}, when these constants cease"
+                f" to be valid: {kind} of {shortened(panels)}"
             )
         elif not in_time or not _ends_by(deployment, max(in_time)):
             yield (
-                f"this {kind} of {shortened(panels)} is valid until {end}, and no registered run tells whether"
-                f" runs {deployment.runs} end before"
+                f"no registered run tells whether runs {deployment.runs} end before {end}, when these"
+                f" constants cease to be valid: {kind} of {shortened(panels)}"
             )
 
 
