@@ -79,7 +79,7 @@ class RegistryGroup(TyperGroup):
             output.refuse(refusal, as_json=True)
             raise typer.Exit(refusal.code) from None
         except KeyboardInterrupt:
-            output.say("interrupted; nothing was recorded")
+            output.say("interrupted; what was not finished was not recorded")
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
             _close_quietly()
