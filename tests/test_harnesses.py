@@ -48,30 +48,24 @@ def _databases(server: str) -> list[str]:
     return [name for name in names if name.startswith(f"harness_{os.getpid()}_")]
 
 
-def test_commands_that_are_killed_leave_nothing_half_done(run: Callable[..., list[list[str]]]) -> None:
-    rows = run("kill", "--rounds", "2", "--measured", "1")  # every other export replaces an older one
+def test_commands_that_are_killed_leave_nothing_half_done(
+    run: Callable[..., list[list[str]]], request: pytest.FixtureRequest
+) -> None:
+    rounds = "2" if "sqlite" in request.node.name else "1"  # every other export replaces an older one
+    rows = run("kill", "--rounds", rounds, "--measured", "1")
     assert [row[0] for row in rows] == [command.name for command in COMMANDS]
-    for _, _, _, rounds, before, after, ended, problems, *_ in rows:
-        assert (rounds, problems) == ("2", "0")
-        assert int(before) + int(after) + int(ended) == 2
+    for _, _, _, done, before, after, ended, problems, *_ in rows:
+        assert (done, problems) == (rounds, "0")
+        assert int(before) + int(after) + int(ended) == int(rounds)
 
 
 def test_what_writers_and_readers_do_at_once_is_all_there_once(run: Callable[..., list[list[str]]]) -> None:
     ((_, _, tried, landed, same, conflicts, duels, reads, *_, problems),) = run(
-        "writers",
-        "--writers",
-        "3",
-        "--registrations",
-        "5",
-        "--readers",
-        "1",
-        "--duels",
-        "3",
-        "--collections",
-        "5",
+        *("writers", "--writers", "2", "--registrations", "4", "--readers", "1"),
+        *("--duels", "2", "--collections", "3"),
     )
-    assert int(tried) == 15 == int(landed) + int(same) + int(conflicts)
-    assert (duels, problems) == ("3", "0")
+    assert int(tried) == 8 == int(landed) + int(same) + int(conflicts)
+    assert (duels, problems) == ("2", "0")
     assert int(reads) > 0
 
 
