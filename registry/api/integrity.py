@@ -41,9 +41,11 @@ from registry.store import ContentStore
 
 def verify(backend: Backend, progress: Progress, *, collect: bool = False) -> Verification:
     """Compute every stored file's checksum and follow every reference; see `Registry.verify`."""
-    present = (
-        backend.store.files()
-    )  # before the rows are read: what a writer stores from now on is his business
+    if collect:
+        # The store may serve the registry in its new place: what is of no use here may be of use there.
+        backend.database.refuse_closed()
+    # Before the rows are read: what a writer stores from now on is his business.
+    present = backend.store.files()
     with backend.view() as view:
         sizes = contents.file_sizes(view.connection)
         stated = contents.manifests(view.connection)

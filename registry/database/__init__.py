@@ -107,14 +107,24 @@ class Database:
         ClosedError
             The database takes no writes.
         """
-        if self.closure is not None:
-            # The file of a snapshot cannot be written: it is asked before its lock is. A copy may be open by now.
-            with self.glancing() as connection:
-                refuse_closed(connection)
+        self.refuse_closed()
         with refusals(self.url), writers_turn(self._engine, dry_run=dry_run) as connection:
             change = Change(connection, signature, comment)
             change.warnings += cautions(self.url)
             yield change
+
+    def refuse_closed(self) -> None:
+        """Refuse where the database takes no writes.
+
+        Raises
+        ------
+        ClosedError
+            It is closed.
+        """
+        if self.closure is not None:
+            # The file of a snapshot cannot be written: it is asked before its lock is. A copy may be open by now.
+            with self.glancing() as connection:
+                refuse_closed(connection)
 
     @contextmanager
     def frozen(self) -> Iterator[sa.Connection]:

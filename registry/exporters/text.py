@@ -63,7 +63,8 @@ def lines(array: NDArray[Any]) -> Iterator[bytes | bytearray]:
 def _lines(rows: NDArray[Any]) -> bytes | bytearray:
     import orjson
 
-    numbers = [orjson.dumps(row, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1] for row in rows]
+    # Without the brackets of JSON; a view, because a slice of bytes is a copy.
+    numbers = [memoryview(orjson.dumps(row, option=orjson.OPT_SERIALIZE_NUMPY))[1:-1] for row in rows]
     text = bytearray(b"\n").join([*numbers, b""])
     characters = np.frombuffer(text, np.uint8)
     characters -= (characters == _COMMA).view(np.uint8) * np.uint8(_COMMA - _SPACE)
