@@ -237,14 +237,21 @@ def withdrawn_in(connection: sa.Connection, revision: int) -> list[Version]:
 def _where(
     connection: sa.Connection, condition: sa.ColumnElement[bool], revision: int | None
 ) -> list[Version]:
-    query = select_versions(revision).add_columns(next_start(revision).label("valid_to")).where(condition)
-    rows = connection.execute(query.order_by(schema.version.c.id), execution_options={"yield_per": _PIECE})
+    query = _select_with_ends(revision).where(condition).order_by(schema.version.c.id)
+    rows = connection.execute(query, execution_options={"yield_per": _PIECE})
     found: list[Version] = []
     for piece in rows.partitions():
         numbers = {row.withdrawn_in for row in piece if not is_live(row, revision)}
         withdrawals = _withdrawals(connection, numbers)
         found += [_sharing(record(row, revision, row.valid_to, withdrawals)) for row in piece]
     return found
+
+
+@lru_cache(
+    maxsize=4
+)  # a change asks several times as of the newest revision; building it takes longer than asking
+def _select_with_ends(revision: int | None) -> sa.Select[Any]:
+    return select_versions(revision).add_columns(next_start(revision).label("valid_to"))
 
 
 # Of the hundreds of thousands of versions of one revision most say the same: it is kept in memory once.
