@@ -12,6 +12,7 @@ from typing import BinaryIO
 _WRITE = 1 << 20  # a larger write may take longer by the byte
 _STRETCH = 8 << 20
 
+GRACE = 24 * 3600  # seconds, after which what a killed process left is nobody's any more
 ARRIVING = ".arriving-"  # how the names of temporary files begin
 
 

@@ -310,7 +310,7 @@ def visible(table: sa.FromClause, known: int | sa.ColumnElement[int] | None) -> 
     )
 
 
-def by_start(
+def over_live_index(
     query: sa.Select[Any], versions: sa.FromClause, known: int | sa.ColumnElement[int] | None
 ) -> sa.Select[Any]:
     """Let the database find live versions in the index of these alone.

@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, settings
 
 from registry.api import Registry, create_registry, open_registry
 from registry.settings import sqlite_file
+from tests.making import panel_folder
 
 # Every example makes its own registry inside the one of the test, and these machines are slow at times.
 settings.register_profile(
@@ -190,3 +191,12 @@ def tmpfs(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
     yield mount
     for place in mounted:
         subprocess.run(["umount", "--lazy", place], check=True)  # a failed test may still hold it
+
+
+@pytest.fixture(scope="module")
+def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folders of three modules, as a legacy directory has them."""
+    folder = tmp_path_factory.mktemp("modules")
+    for seed, name in enumerate(("M044", "M068", "M088")):
+        panel_folder(folder / name, seed)
+    return folder

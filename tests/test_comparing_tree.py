@@ -15,20 +15,12 @@ from registry.errors import NotFoundError
 from registry.records import OtherChoice, TreeComparison
 from tests.cli import Calreg
 from tests.conftest import RegistryPlace
-from tests.making import NEW_A, PANEL_A, PANEL_B, panel_array, panel_folder
+from tests.making import NEW_A, PANEL_A, PANEL_B, panel_array
 
 S17, S18 = "20170101000000", "20180101000000"
 T17, T18 = "2017-01-01T00:00:00Z", "2018-01-01T00:00:00Z"
 A17, A18, B17 = f"{PANEL_A}-{S17}", f"{PANEL_A}-{S18}", f"{PANEL_B}-{S17}"
 SOURCE = "XcsEndstation.0:Jungfrau.0"
-
-
-@pytest.fixture(scope="module")
-def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("modules")
-    for seed, name in enumerate(("M044", "M068", "M088")):
-        panel_folder(folder / name, seed)
-    return folder
 
 
 @pytest.fixture

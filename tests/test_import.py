@@ -20,21 +20,13 @@ from registry.errors import (
 )
 from registry.instants import BEGINNING
 from tests.conftest import RegistryPlace, new_place
-from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C, panel_array, panel_folder
+from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C, panel_array
 
 PACIFIC = "America/Los_Angeles"
 STAMPED_A = f"{PANEL_A}-20171025000000"
 EMPTY_SERIAL = "170505-149520170815-"
 
 MakeTree = Callable[..., Path]
-
-
-@pytest.fixture(scope="module")
-def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("modules")
-    for seed, name in enumerate(("M044", "M068", "M088")):
-        panel_folder(folder / name, seed)
-    return folder
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from registry.authorship import software_version
 from registry.database import filling
 from registry.database.engine import at_rest
 from registry.database.transfer import every_row, transfer
-from registry.durable import arriving
+from registry.durable import ARRIVING, GRACE, arriving
 from registry.errors import ConflictError, DocumentError, NotFoundError, UnavailableError
 from registry.identifiers import shown
 from registry.lookup.revisions import newest_revision
@@ -36,7 +36,6 @@ from registry.store import ContentStore
 FILE_NAME = "backup.json"
 FORMAT = "calreg backup"
 _LARGEST = 1 << 20
-_A_DAY = 24 * 3600  # seconds
 
 
 class _Heading(msgspec.Struct, frozen=True):
@@ -160,10 +159,10 @@ def _prepare(folder: Path, backend: Backend) -> Description | None:
 
 
 def _tidy(folder: Path, kept: Path) -> None:
-    """Remove what backups left that were killed more than a day ago."""
-    for pattern in ("registry-*.sqlite", ".arriving-*"):
+    """Remove what backups left that were killed long ago."""
+    for pattern in ("registry-*.sqlite", f"{ARRIVING}*"):
         for path in folder.glob(pattern):
-            if path != kept and time.time() - path.stat().st_mtime > _A_DAY:
+            if path != kept and time.time() - path.stat().st_mtime > GRACE:
                 path.unlink(missing_ok=True)
 
 

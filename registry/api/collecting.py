@@ -21,12 +21,12 @@ from msgspec.structs import replace
 
 from registry.api.backend import Backend
 from registry.authorship import sign
+from registry.durable import GRACE
 from registry.errors import UnavailableError
 from registry.lookup import contents
 from registry.records import UnreferencedFile
 from registry.store import ContentStore
 
-_GRACE = 24 * 3600  # seconds
 _YOUNG = "younger than a day"
 _FOREIGN = "not a name that the store gives"
 
@@ -49,7 +49,7 @@ def _measured(store: ContentStore, path: Path) -> UnreferencedFile | None:
         return None
     size, stored_at = measures
     age = int(time.time() - stored_at)
-    kept = _YOUNG if age < _GRACE else None if store.could_make(path) else _FOREIGN
+    kept = _YOUNG if age < GRACE else None if store.could_make(path) else _FOREIGN
     return UnreferencedFile(str(path), size, age, kept)
 
 

@@ -57,7 +57,7 @@ def _select_holding(kinds: int, known_by: str) -> sa.Select[Any]:
         .limit(1)
         .correlate(panel, asked)
     )
-    holding = schema.by_start(latest, probe, known).scalar_subquery()
+    holding = schema.over_live_index(latest, probe, known).scalar_subquery()
     alias, constants = schema.alias, schema.constants
     query = (
         sa.select(*version_columns(), next_start(known).label("valid_to"))

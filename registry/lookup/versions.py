@@ -67,7 +67,7 @@ def next_start(known: int | sa.ColumnElement[int] | None) -> sa.ScalarSelect[int
         .where(later.c.panel_id == version.c.panel_id, later.c.kind == version.c.kind)
         .where(later.c.valid_from > version.c.valid_from, schema.visible(later, known))
     )
-    return schema.by_start(query, later, known).scalar_subquery()
+    return schema.over_live_index(query, later, known).scalar_subquery()
 
 
 def live_record(row: Any, valid_to: int | None) -> Version:
