@@ -73,8 +73,10 @@ def test_every_verb_of_the_python_page_is_there() -> None:
     for noun, verbs in rows:
         public = {
             name
-            for name, value in vars(faces[noun]).items()
-            if callable(value) and not name.startswith("_") and name not in ("close", "differences")
+            for name in dir(faces[noun])
+            if callable(getattr(faces[noun], name))
+            and not name.startswith("_")
+            and name not in ("close", "differences")
         }
         assert set(re.findall(r"`(\w+)`", verbs)) == public, noun
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from registry.api.backend import At, open_backend
-from registry.database import Closure
+from registry.api.backend import At
+from registry.api.upkeep import Upkeep
 from registry.lookup import history
 from registry.lookup.revisions import AsOf
 from registry.progress import Progress, silent
@@ -22,10 +21,7 @@ from registry.records import (
     Revision,
     TreeComparison,
     Validity,
-    Verification,
 )
-from registry.records.copies import Copied
-from registry.settings import Settings
 
 if TYPE_CHECKING:
     # Imported where they are used: a look-up starts without what registers and imports, and without numpy.
@@ -36,11 +32,8 @@ if TYPE_CHECKING:
     from registry.api.versions import Versions
 
 
-class Registry:
+class Registry(Upkeep):
     """An open registry: the nouns, each with its verbs, and the questions that concern several of them."""
-
-    def __init__(self, settings: Settings, *, timezone: str | None = None) -> None:
-        self._backend = open_backend(settings, timezone)
 
     @cached_property
     def panels(self) -> Panels:
@@ -83,28 +76,6 @@ class Registry:
         from registry.api.tags import Tags
 
         return Tags(self._backend)
-
-    @property
-    def id(self) -> str:
-        """The id that the database and the store share."""
-        return self._backend.database.registry_id
-
-    @property
-    def closure(self) -> Closure | None:
-        """Why the database took no writes when it was opened; None where it did."""
-        return self._backend.database.closure
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the database's connections."""
-        self._backend.database.close()
 
     def import_tree(
         self,
@@ -303,94 +274,6 @@ class Registry:
         from registry.api import identifying
 
         return identifying.identify(self._backend, Path(path), as_of)
-
-    def verify(self, *, collect: bool = False, progress: Progress = silent) -> Verification:
-        """Compute every stored file's checksum, follow every reference, check the schema; repair nothing.
-
-        Parameters
-        ----------
-        collect
-            If there is no problem, remove the files of the store to which nothing refers and which were
-            stored more than a day ago, while writers work or not; ``unreferenced`` says of each.
-        """
-        from registry.api import integrity
-
-        return integrity.verify(self._backend, progress, collect=collect)
-
-    def backup(self, folder: str | Path, *, verify: bool = False, progress: Progress = silent) -> Copied:
-        """Copy the registry, as it stands at one moment, into a folder; later only what is new of its files.
-
-        Parameters
-        ----------
-        verify
-            Read the files that the folder has already, and replace those that are damaged.
-
-        Raises
-        ------
-        ConflictError
-            The folder is another registry's, or somebody else's.
-        CorruptionError
-            Stored files are missing or damaged; the former backup stays as it was.
-        UnavailableError
-            The folder cannot be written.
-        """
-        from registry.api import backups
-
-        return backups.back_up(self._backend, Path(folder), progress, verify=verify)
-
-    def snapshot(
-        self,
-        file: str | Path,
-        *,
-        as_of: AsOf = None,
-        store: str | Path | None = None,
-        progress: Progress = silent,
-    ) -> Copied:
-        """Write what was known as of a revision into one SQLite file that is only read, and the files beside it.
-
-        Parameters
-        ----------
-        store
-            Where the stored files go; by default the folder ``store`` beside the file.
-
-        Raises
-        ------
-        ConflictError
-            The file is there already, or the store is another registry's.
-        CorruptionError
-            Stored files are missing or damaged.
-        UnavailableError
-            A place cannot be written.
-        """
-        from registry.api import snapshots
-
-        place = None if store is None else Path(store)
-        return snapshots.take_snapshot(self._backend, Path(file), as_of, place, progress)
-
-    def differences(self) -> list[str]:
-        """Return in a line each how the database's schema differs from the one of this software."""
-        return self._backend.database.differences()
-
-    def grant(
-        self, *, readers: Sequence[str] = (), writers: Sequence[str] = (), apply: bool = False
-    ) -> list[str]:
-        """Return the SQL that lets PostgreSQL's roles ask, or ask and record, and nothing else.
-
-        Parameters
-        ----------
-        apply
-            Execute it too, in one transaction; the tables must be ours.
-
-        Raises
-        ------
-        RequestError
-            The database is SQLite, which has no roles, or a role is named as both.
-        NotFoundError
-            The server has no such role.
-        UnavailableError
-            The tables are somebody else's.
-        """
-        return self._backend.database.grant(readers, writers, apply=apply)
 
     def log(self, target: str | None = None, *, as_of: AsOf = None) -> list[Revision]:
         """Return the revisions, the newest first; with `target`, those that touched its panels."""
