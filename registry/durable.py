@@ -7,7 +7,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from types import TracebackType
+from typing import Self
 
 _WRITE = 1 << 20  # a larger write may take longer by the byte
 _STRETCH = 8 << 20
@@ -36,16 +37,35 @@ def arriving(target: Path) -> Iterator[Path]:
     sync_folder(target.parent)
 
 
-def write_steadily(file: BinaryIO, piece: bytes | bytearray | memoryview) -> None:
-    """Write the next bytes of a large file, and let the disk begin with them: the final sync has less to wait for."""
-    view = memoryview(piece)
-    before = file.tell()
-    file.writelines(view[start : start + _WRITE] for start in range(0, len(view), _WRITE))
-    begun, after = before // _STRETCH * _STRETCH, before + len(view)
-    if after - begun >= _STRETCH and hasattr(os, "posix_fadvise"):
-        file.flush()
-        # To Linux: what was written will not be read soon. It begins to put it on the disk, and waits for nothing.
-        os.posix_fadvise(file.fileno(), begun, after - begun, os.POSIX_FADV_DONTNEED)
+class SteadyFile:
+    """A large file that is being written anew: the disk begins with it meanwhile, and the final sync waits less."""
+
+    def __init__(self, path: Path) -> None:
+        self._handle = os.open(
+            path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o666
+        )
+        self._begun = 0
+        self.size = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._handle)
+
+    def write(self, piece: bytes | bytearray | memoryview) -> None:
+        """Add bytes."""
+        rest = memoryview(piece).cast("B")
+        while rest:
+            written = os.write(self._handle, rest[:_WRITE])
+            rest = rest[written:]
+            self.size += written
+        if self.size - self._begun >= _STRETCH and hasattr(os, "posix_fadvise"):
+            # To Linux: what was written will not be read soon. It begins to put it on the disk, and waits for nothing.
+            os.posix_fadvise(self._handle, self._begun, self.size - self._begun, os.POSIX_FADV_DONTNEED)
+            self._begun = self.size
 
 
 def add_lines(path: Path, lines: bytes) -> Callable[[], None]:

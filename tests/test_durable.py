@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.durable import add_lines, arriving, sync_folder, write_steadily
+from registry.durable import SteadyFile, add_lines, arriving, sync_folder
 
 THINGS_THAT_GO_WRONG = [
     ValueError("bug"),
@@ -196,9 +196,10 @@ def test_what_is_written_steadily_is_the_pieces_one_after_the_other(
         monkeypatch.delattr(os, "posix_fadvise", raising=False)
     sizes = [128, 3 << 20, (1 << 20) - 1, 0, 17 << 20, 1, 8 << 20, 5]
     pieces = [bytes([number]) * size for number, size in enumerate(sizes)]
-    with target.open("wb") as file:
+    with SteadyFile(target) as file:
         for piece in pieces:
-            write_steadily(file, memoryview(piece))
+            file.write(piece)
+        assert file.size == sum(sizes)
     assert target.read_bytes() == b"".join(pieces)
     # Each byte is begun with once or twice, and at most 8 MiB are left for the end.
     assert all(
@@ -210,8 +211,8 @@ def test_what_is_written_steadily_is_the_pieces_one_after_the_other(
 
 
 def test_a_disk_that_is_full_is_told_while_writing(tmpfs) -> None:
-    with pytest.raises(OSError, match="No space left"), (tmpfs("size=1m") / "large").open("wb") as file:
-        write_steadily(file, bytes(2 << 20))
+    with pytest.raises(OSError, match="No space left"), SteadyFile(tmpfs("size=1m") / "large") as file:
+        file.write(bytes(2 << 20))
 
 
 def test_lines_are_added_whole_and_taken_back_only_while_they_are_the_last(tmp_path: Path) -> None:

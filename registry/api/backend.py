@@ -147,16 +147,22 @@ def _outcome(change: Change, *, dry_run: bool) -> Outcome:
     from registry.lookup.consequences import consequences  # of writes alone: a look-up starts without
 
     connection, number = change.connection, change.revision
-    notes, warnings = consequences(connection, number) if number else ([], [])
-    recorded = tuple(versions.recorded_in(connection, number)) if number else ()
-    withdrawn = tuple(versions.withdrawn_in(connection, number)) if number else ()
+    # A table is asked only where the change touched it: to a server each statement is a way there and back.
+    notes, warnings = consequences(change, number) if number else ([], [])
+    recorded = (
+        tuple(versions.recorded_in(connection, number)) if number and "version" in change.recorded else ()
+    )
+    withdrawn = (
+        tuple(versions.withdrawn_in(connection, number)) if number and "version" in change.withdrawn else ()
+    )
+    touched = change.recorded | change.withdrawn
     return Outcome(
         revision=None if dry_run else number,
         dry_run=dry_run,
         versions=recorded,
         withdrawn=withdrawn,
         unchanged=tuple(versions.versions_with_numbers(connection, change.unchanged, None)),
-        facts=history.changes_in(connection, number, recorded, withdrawn) if number else (),
+        facts=history.changes_in(connection, number, recorded, withdrawn, touched) if number else (),
         notes=(*change.notes, *notes),
         warnings=(*change.warnings, *warnings),
     )

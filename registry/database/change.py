@@ -43,6 +43,8 @@ class Change:
         # A clock that was set back does not turn the order of revisions around.
         self.instant = instants.Instant(max(instants.now(), last.recorded_at if last else instants.BEGINNING))
         self.revision: int | None = None
+        self.recorded: set[str] = set()  # names of the tables into which it put facts
+        self.withdrawn: set[str] = set()  # names of those of which it withdrew some
         self.unchanged: list[int] = []  # numbers of versions that state already what was asked
         self.notes: list[str] = []
         self.warnings: list[str] = []
@@ -72,7 +74,10 @@ class Change:
 
     def record(self, table: sa.Table, rows: Sequence[Row]) -> list[int]:
         """Insert the rows into a table of facts or constants of nature; return their ids, if it has ids."""
-        return self.add(table, rows, recorded_in=self._number()) if rows else []
+        if not rows:
+            return []
+        self.recorded.add(table.name)
+        return self.add(table, rows, recorded_in=self._number())
 
     def add(self, table: sa.Table, rows: Sequence[Row], **shared: int) -> list[int]:
         """Insert rows that carry no revision of their own; return their ids, if the table has ids."""
@@ -93,6 +98,7 @@ class Change:
     def withdraw(self, table: sa.Table, ids: Iterable[int]) -> None:
         """Withdraw the facts with these ids in this revision."""
         number = self._number()
+        self.withdrawn.add(table.name)
         self.connection.execute(
             table.update().where(table.c.id == sa.bindparam("row")).values(withdrawn_in=number),
             [{"row": given} for given in ids],

@@ -19,7 +19,7 @@ from registry.detectors import DetectorType, Kind
 from registry.errors import CorruptionError, DocumentError
 from registry.provenance.document import InputConstants, InputPanel, Output, Resolution
 from registry.store import ContentStore
-from registry.threads import in_threads
+from registry.threads import PROCESSORS, in_threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +38,16 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
-    """One array to be made: of one kind, shape (gain range, panel, row, column)."""
+    """One array to be made: of one kind, shape (gain range, panel, row, column).
+
+    ``ahead`` says whether a thread reads the next part while one is used.
+    """
 
     detector: DetectorType
     kind: Kind
     resolution: Resolution
     store: ContentStore
+    ahead: bool = True
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -69,7 +73,7 @@ class Assembly:
         raise DocumentError(f"panel {panel.panel} has no whole set of files of {self.kind.name}")
 
     def parts(self) -> Iterator[Part]:
-        """Yield the parts in the order of the array, each verified, while the next is read.
+        """Yield the parts in the order of the array, each verified.
 
         A part is to be used before the next one is asked for, which takes its room.
 
@@ -78,8 +82,9 @@ class Assembly:
         CorruptionError
             A file is missing or its bytes are others; object, panel and version are named.
         """
-        rooms = itertools.cycle([np.empty(self.shape[2:], self.kind.dtype) for _ in range(2)])
-        return in_threads(self._read, zip(self._places(), rooms, strict=False), threads=1)
+        rooms = itertools.cycle([np.empty(self.shape[2:], self.kind.dtype) for _ in range(1 + self.ahead)])
+        tasks = zip(self._places(), rooms, strict=False)
+        return in_threads(self._read, tasks, threads=1) if self.ahead else map(self._read, tasks)
 
     def array(self) -> NDArray[Any]:
         """Return the whole array in memory.
@@ -138,4 +143,8 @@ def _bytes_of(array: NDArray[Any]) -> memoryview:
 def assemblies(resolution: Resolution, store: ContentStore) -> list[Assembly]:
     """Return the arrays that the resolution speaks of, not made yet."""
     detector = detectors.detector_type(resolution.detector_type)
-    return [Assembly(detector, detector.kind_of_type(name), resolution, store) for name in resolution.types]
+    # The arrays are made side by side, and a thread that waits for another only costs where all processors are busy.
+    ahead = len(resolution.types) < PROCESSORS
+    return [
+        Assembly(detector, detector.kind_of_type(name), resolution, store, ahead) for name in resolution.types
+    ]

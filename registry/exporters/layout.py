@@ -8,9 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
-from registry.durable import write_steadily
+from registry.durable import SteadyFile
 from registry.exporters.assembly import Assembly
 from registry.progress import Advance
 from registry.provenance.document import FILE_NAME, Companion, Document, Output
@@ -67,7 +66,7 @@ class Written:
 class Checksummed:
     """A file being written, or only what would be in it: its checksum and size so far."""
 
-    def __init__(self, file: BinaryIO | None = None) -> None:
+    def __init__(self, file: SteadyFile | None = None) -> None:
         self._file = file
         self._digest = hashlib.sha256()
         self.size = 0
@@ -75,7 +74,7 @@ class Checksummed:
     def write(self, piece: Piece) -> None:
         """Add bytes to the file."""
         if self._file is not None:
-            write_steadily(self._file, piece)
+            self._file.write(piece)
         self._digest.update(piece)
         self.size += memoryview(piece).nbytes
 
@@ -103,7 +102,7 @@ class Target:
             return
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as file:
+        with SteadyFile(path) as file:
             yield Checksummed(file)
 
 

@@ -6,6 +6,7 @@ newer prefers ``DATATYPE`` and ``SHAPE``, which it evaluates as Python. Both rea
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _ROWS = 64  # some 0.6 MB of text: stays in the cache while it is made
-_COMMA, _SPACE, _NEWLINE = b", \n"
+_COMMA, _SPACE = b", "
 # Every float32 of these magnitudes was tried: its shortest text is read back exactly, by readers that go through
 # float64 too. (Elsewhere 7.038531e-26 is not.) Beyond them libraries also differ in how they write an exponent.
 _SMALLEST, _LARGEST = 1e-5, 1e9
@@ -50,7 +51,7 @@ def one_line(text: str) -> str:
     )
 
 
-def lines(array: NDArray[Any]) -> Iterator[bytes | bytearray]:
+def lines(array: NDArray[Any]) -> Iterator[bytearray]:
     """Write an array (row, column), some rows at a time: numbers parted by a space, every value exact.
 
     The text of a float is the shortest that gives the value back. What is very small, very large or not finite is
@@ -60,31 +61,36 @@ def lines(array: NDArray[Any]) -> Iterator[bytes | bytearray]:
         yield _lines(array[start : start + _ROWS])
 
 
-def _lines(rows: NDArray[Any]) -> bytes | bytearray:
+def _lines(rows: NDArray[Any]) -> bytearray:
+    text = bytearray(b"\n").join([*_rows(rows), b""])
+    characters = np.frombuffer(text, np.uint8)
+    characters -= (characters == _COMMA).view(np.uint8) * np.uint8(_COMMA - _SPACE)
+    return text
+
+
+def _rows(rows: NDArray[Any]) -> Iterator[bytes | memoryview]:
+    """Yield the numbers of each row, parted by commas."""
+    if rows.dtype.kind != "f":
+        yield from map(_numbers, rows)
+        return
+    magnitudes = np.abs(rows)
+    unusual = ~((magnitudes >= _SMALLEST) & (magnitudes < _LARGEST) | (magnitudes == 0))
+    for row, others, some in zip(rows, unusual, unusual.any(axis=1), strict=True):
+        yield _written_apart(row, others) if some else _numbers(row)
+
+
+def _numbers(row: NDArray[Any]) -> memoryview:
     import orjson
 
     # Without the brackets of JSON; a view, because a slice of bytes is a copy.
-    numbers = [memoryview(orjson.dumps(row, option=orjson.OPT_SERIALIZE_NUMPY))[1:-1] for row in rows]
-    text = bytearray(b"\n").join([*numbers, b""])
-    characters = np.frombuffer(text, np.uint8)
-    characters -= (characters == _COMMA).view(np.uint8) * np.uint8(_COMMA - _SPACE)
-    if rows.dtype.kind != "f":
-        return text
-    magnitudes = np.abs(rows)
-    usual = (magnitudes >= _SMALLEST) & (magnitudes < _LARGEST) | (magnitudes == 0)
-    return text if usual.all() else _written_anew(text, rows.ravel(), np.flatnonzero(~usual))
+    return memoryview(orjson.dumps(row, option=orjson.OPT_SERIALIZE_NUMPY))[1:-1]
 
 
-def _written_anew(text: bytearray, values: NDArray[Any], places: NDArray[np.intp]) -> bytes:
-    """Return the text with the numbers at these places written by Python."""
-    characters = np.frombuffer(text, np.uint8)
-    ends = np.flatnonzero((characters == _SPACE) | (characters == _NEWLINE))  # one after every number
-    pieces: list[bytes | bytearray] = []
-    done = 0
-    for place in places:
-        pieces += [text[done : ends[place - 1] + 1 if place else 0], _written_by_python(values[place])]
-        done = int(ends[place])
-    return b"".join([*pieces, text[done:]])
+def _written_apart(row: NDArray[Any], others: NDArray[np.bool_]) -> bytes:
+    """Return a row in which some numbers are written by Python."""
+    between = bytes(_numbers(np.where(others, np.float32(np.nan), row))).split(b"null")  # a NaN of JSON
+    written = [*map(_written_by_python, row[others]), b""]
+    return b"".join(itertools.chain.from_iterable(zip(between, written, strict=True)))
 
 
 def _written_by_python(value: np.floating[Any]) -> bytes:

@@ -8,7 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from registry import schema
+from registry.database import Change
 from registry.identifiers import Dataset, join_detector_id
+from registry.lookup.listing import listed
 from registry.lookup.outcomes import compared, inputs_of_runs
 from registry.lookup.runs import answering, configurations
 from registry.lookup.suggestions import shortened
@@ -16,10 +18,14 @@ from registry.lookup.timelines import timelines
 from registry.records import AffectedRun
 
 
-def consequences(connection: sa.Connection, revision: int) -> tuple[list[str], list[str]]:
-    """Return what a revision does to runs and exports that were there before it: (notes, warnings)."""
-    panels = _touched_panels(connection, revision)
-    moved = _touched_runs(connection, revision)
+def consequences(change: Change, revision: int) -> tuple[list[str], list[str]]:
+    """Return what a change, as that revision, does to runs and exports that were there before it: (notes, warnings)."""
+    connection = change.connection
+    panels = (
+        _touched_panels(connection, revision) if "version" in change.recorded | change.withdrawn else set()
+    )
+    # A run that is new gets its first answer.
+    moved = "configuration" in change.recorded or not change.withdrawn.isdisjoint({"run", "configuration"})
     touched = None if moved else panels  # a run or configuration that moved may concern any panel
     if touched is not None and not touched:
         return [], []
@@ -32,6 +38,7 @@ def consequences(connection: sa.Connection, revision: int) -> tuple[list[str], l
     remade, refused, withdrawn = _touched_exports(connection, panels, revision)
     if moved:
         remade |= _moved_exports(connection, revision)
+    carried = _carried(connection, revision) if "version" in change.withdrawn else []
     notes = [_counted(possible, "recorded run", "can be exported from now on")]
     warnings = [
         _counted(changed, "recorded run", "would get other constants from now on"),
@@ -43,7 +50,7 @@ def consequences(connection: sa.Connection, revision: int) -> tuple[list[str], l
             "recorded export",
             "made from a version that is withdrawn now",
         ),
-        _counted(_carried(connection, revision), "version", "carried from a withdrawn one and still live"),
+        _counted(carried, "version", "carried from a withdrawn one and still live"),
     ]
     return [note for note in notes if note], [warning for warning in warnings if warning]
 
@@ -69,18 +76,6 @@ def _touched_panels(connection: sa.Connection, revision: int) -> set[str]:
     return set(connection.execute(query).scalars())
 
 
-def _touched_runs(connection: sa.Connection, revision: int) -> bool:
-    """Tell whether the revision withdrew a run or configuration, or recorded a configuration."""
-    run, configuration = schema.run, schema.configuration
-    queries = [
-        sa.select(run.c.id).where(run.c.withdrawn_in == revision),
-        sa.select(configuration.c.id).where(
-            sa.or_(configuration.c.withdrawn_in == revision, configuration.c.recorded_in == revision)
-        ),
-    ]
-    return any(connection.execute(query.limit(1)).first() for query in queries)
-
-
 def _exports(numbers: set[int]) -> list[str]:
     return [f"export {number}" for number in sorted(numbers)]
 
@@ -101,22 +96,24 @@ def _touched_exports(
     connection: sa.Connection, panels: set[str], revision: int
 ) -> tuple[set[int], set[int], set[int]]:
     """Return the exports one of whose inputs answers no more: with others in its place, with none, and withdrawn."""
-    export, used, version = schema.export, schema.export_input, schema.version
+    export, used, version, panel = schema.export, schema.export_input, schema.version, schema.panel
+    asked = listed(connection, [(name,) for name in sorted(panels)], panel.c.identifier)
     query = (
         sa.select(
             export.c.id,
             export.c.instant,
-            schema.panel.c.identifier,
+            panel.c.identifier,
             version.c.kind,
             used.c.version_id,
             version.c.withdrawn_in,
         )
         .join(used, used.c.export_id == export.c.id)
         .join(version, version.c.id == used.c.version_id)
-        .join(schema.panel, schema.panel.c.id == version.c.panel_id)
+        .join(panel, panel.c.id == version.c.panel_id)
+        .join(asked, asked.c.identifier == panel.c.identifier)
         .order_by(export.c.id)
     )
-    rows = [row for row in connection.execute(query) if row.identifier in panels]
+    rows = connection.execute(query).all()
     names = {row.identifier for row in rows}
     before, after = (timelines(connection, names, number) for number in (revision - 1, revision))
     remade: set[int] = set()

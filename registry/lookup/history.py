@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -41,17 +41,30 @@ def revisions(connection: sa.Connection, upto: int, panels: Sequence[Panel] | No
 
 
 def changes_in(
-    connection: sa.Connection, revision: int, recorded: Sequence[Version], withdrawn: Sequence[Version]
+    connection: sa.Connection,
+    revision: int,
+    recorded: Sequence[Version],
+    withdrawn: Sequence[Version],
+    tables: Collection[str],
 ) -> Lines:
     """Return everything that one revision recorded (``+``) or withdrew (``-``), a line each.
 
-    Its versions are known already: there may be very many.
+    Its versions are known already: there may be very many. Only the named tables hold others of its facts.
     """
+
+    def lines(asked: Mapping[str, Lister]) -> list[str]:
+        return [
+            line
+            for name, changed in asked.items()
+            if name in tables
+            for _, line in changed(connection, [revision])
+        ]
+
     return Lines(
-        ([line for _, line in _changes_before_versions(connection, [revision])], str),
+        (lines(_BEFORE_VERSIONS), str),
         (withdrawn, lambda version: f"- {stated(version)}"),
         (recorded, lambda version: f"+ {stated(version)}"),
-        ([line for _, line in _tags(connection, [revision])], str),
+        (lines(_AFTER_VERSIONS), str),
     )
 
 
@@ -77,16 +90,8 @@ def _stated(
 
 def _changes(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[Line]:
     """Return what these revisions changed, one query a table."""
-    yield from _changes_before_versions(connection, numbers)
-    yield from _versions(connection, numbers)
-    yield from _tags(connection, numbers)
-
-
-def _changes_before_versions(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[Line]:
-    yield from _panels(connection, numbers)
-    yield from _aliases(connection, numbers)
-    yield from _runs(connection, numbers)
-    yield from _configurations(connection, numbers)
+    for changed in (*_BEFORE_VERSIONS.values(), _versions, *_AFTER_VERSIONS.values()):
+        yield from changed(connection, numbers)
 
 
 def _happened(table: sa.Table, numbers: Sequence[int]) -> sa.ColumnElement[bool]:
@@ -167,6 +172,16 @@ def _tags(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[Line]:
     query = sa.select(tag).where(tag.c.recorded_in.in_(numbers)).order_by(tag.c.name)
     for row in connection.execute(query):
         yield row.recorded_in, f"+ tag {row.name}: revision {row.revision}"
+
+
+Lister = Callable[[sa.Connection, Sequence[int]], Iterator[Line]]
+_BEFORE_VERSIONS: dict[str, Lister] = {
+    "panel": _panels,
+    "alias": _aliases,
+    "run": _runs,
+    "configuration": _configurations,
+}
+_AFTER_VERSIONS: dict[str, Lister] = {"tag": _tags}
 
 
 def _touching(identifiers: Sequence[str]) -> sa.CompoundSelect[Any]:
