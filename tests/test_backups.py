@@ -339,7 +339,7 @@ def test_a_description_leads_to_no_file_elsewhere(
         _refused(folder, again, DocumentError, "is not the description of a backup")
     _seal(folder, database=_database(folder).name, schema="9999")
     _refused(folder, again, SchemaError, "schema 9999")
-    _seal(folder, schema="0003", registry="00000000-0000-4000-8000-000000000000")
+    _seal(folder, schema=schema.REVISION, registry="00000000-0000-4000-8000-000000000000")
     _refused(folder, again, CorruptionError, "speaks of registry 00000000")
 
 

@@ -25,7 +25,7 @@ FAILING = '''
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision, branch_labels, depends_on = "0004", "0003", None, None
+revision, down_revision, branch_labels, depends_on = "0005", "0004", None, None
 
 def upgrade():
     op.add_column("run", sa.Column("weather", sa.Text()))

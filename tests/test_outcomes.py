@@ -208,8 +208,8 @@ class Story:
     def resolved(self, connection: sa.Connection, revision: int) -> dict[Place, Inputs]:
         """Ask for every registered run and source, one by one, as an export would."""
         found: dict[Place, Inputs] = {}
-        known = configurations(connection, revision, self.experiment)
-        for run in runs(connection, revision, self.experiment):
+        known = configurations(connection, revision, {self.experiment})
+        for run in runs(connection, revision, {self.experiment}):
             dataset = Dataset(run.experiment, run.run)
             for source in answering(known, run.run):
                 try:
@@ -272,7 +272,7 @@ def test_every_recorded_run_gets_what_an_export_would_resolve_as_of_every_revisi
             assert outcome.revision is not None
             before = outcome.revision - 1
             changes = compared(got[before], got[outcome.revision])
-            known = {run.run for run in runs(connection, before, story.experiment)}
+            known = {run.run for run in runs(connection, before, {story.experiment})}
             assert [note for note in outcome.notes if "recorded run" in note] == sentence(
                 {place: change for place, change in changes.items() if place[0].run in known},
                 "now possible",

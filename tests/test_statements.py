@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from registry import schema
 from registry.api import Registry
 from registry.database.engine import make_engine
 from registry.errors import NotFoundError, NotValidError
+from registry.lookup.runs import _select_runs, runs
 from registry.lookup.validity import _select_holding
 from tests.conftest import RegistryPlace
-from tests.making import PANEL_A, PANEL_B
+from tests.making import PANEL_A, PANEL_B, panel_folder
 
 START = "2018-01-01T00:00:00Z"
 LATER = "2019-01-01T00:00:00Z"
@@ -142,3 +145,39 @@ def test_sqlite_finds_live_versions_in_their_own_index_and_others_in_the_one_tha
     assert len(newest) == len(earlier) == 2
     assert all("INDEX uq_version_live" in line for line in newest)
     assert all("USING COVERING INDEX ix_version_as_of" in line for line in earlier)
+
+
+def test_sqlite_finds_a_run_and_its_like_in_the_index_of_all_runs(sqlite_place: RegistryPlace) -> None:
+    """Neither a run as of a revision, nor the trigger that looks for the like of a new run, reads the table."""
+    named = _select_runs(5).where(schema.run.c.experiment == "xcsls3716", schema.run.c.number == 7)
+    engine = make_engine(sqlite_place.database)
+    text = str(named.compile(engine, compile_kwargs={"literal_binds": True}))
+    same = "SELECT 1 FROM run WHERE experiment IS 'xcsls3716' AND number IS 7 AND withdrawn_in IS NULL"
+    with engine.connect() as connection:
+        trigger = "SELECT sql FROM sqlite_master WHERE name = 'run_insert'"
+        assert "EXISTS (SELECT 1 FROM run WHERE experiment IS NEW.experiment AND number IS" in str(
+            connection.exec_driver_sql(trigger).scalar_one()
+        )
+        for query in (text, same):
+            (plan, *_) = [row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}").all()]
+            assert plan.startswith("SEARCH run USING"), plan
+    engine.dispose()
+
+
+def test_a_registration_asks_for_no_run_of_an_experiment_that_it_does_not_concern(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for experiment, panel in (("xcsls3716", PANEL_A), ("mfxlr1716", PANEL_B)):
+        registry.panels.add(panel)
+        registry.detectors.configure(experiment, "XcsEndstation.0:Jungfrau.0", panel, first_run=1)
+        registry.runs.add(f"exp={experiment}:run=1", begin=LATER)
+    asked: list[Any] = []
+    monkeypatch.setattr(
+        "registry.lookup.outcomes.runs",
+        lambda connection, revision, experiments: (
+            asked.append(experiments) or runs(connection, revision, experiments)
+        ),
+    )
+    outcome = registry.versions.add(PANEL_A, panel_folder(tmp_path / "a", seed=1), valid_from=START)
+    assert asked == [{"xcsls3716"}] * 2
+    assert outcome.notes == ("1 recorded run can be exported from now on: exp=xcsls3716:run=1",)

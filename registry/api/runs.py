@@ -117,7 +117,7 @@ class Runs:
     def list(self, experiment: str | None = None, *, as_of: AsOf = None) -> list[Run]:
         """Return the registered runs, by experiment and number."""
         with self._backend.view(as_of) as view:
-            return runs.runs(view.connection, view.revision, experiment)
+            return runs.runs(view.connection, view.revision, None if experiment is None else {experiment})
 
     def show(self, dataset: str, *, as_of: AsOf = None) -> Run:
         """Return a registered run.
@@ -207,7 +207,9 @@ class Detectors:
     def list(self, experiment: str | None = None, *, as_of: AsOf = None) -> list[Configuration]:
         """Return the configurations, by experiment, source and first run."""
         with self._backend.view(as_of) as view:
-            return runs.configurations(view.connection, view.revision, experiment)
+            return runs.configurations(
+                view.connection, view.revision, None if experiment is None else {experiment}
+            )
 
     def show(self, dataset: str, *, source: str | None = None, as_of: AsOf = None) -> Detector:
         """Return which panels answered in a run, in segment order.

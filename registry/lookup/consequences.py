@@ -24,11 +24,10 @@ def consequences(change: Change, revision: int) -> tuple[list[str], list[str]]:
     panels = (
         _touched_panels(connection, revision) if "version" in change.recorded | change.withdrawn else set()
     )
-    # A run that is new gets its first answer.
-    moved = "configuration" in change.recorded or not change.withdrawn.isdisjoint({"run", "configuration"})
-    touched = None if moved else panels  # a run or configuration that moved may concern any panel
-    if touched is not None and not touched:
+    moved = _moved_experiments(change, revision)
+    if not panels and not moved:
         return [], []
+    touched = moved | _experiments_with(connection, panels)
     affected = compared(
         inputs_of_runs(connection, revision - 1, touched), inputs_of_runs(connection, revision, touched)
     )
@@ -36,8 +35,7 @@ def consequences(change: Change, revision: int) -> tuple[list[str], list[str]]:
     changed = [_name(each) for each in affected if each.change == "changed"]
     lost = [_name(each) for each in affected if each.change == "no longer possible"]
     remade, refused, withdrawn = _touched_exports(connection, panels, revision)
-    if moved:
-        remade |= _moved_exports(connection, revision)
+    remade |= _moved_exports(connection, moved, revision)
     carried = _carried(connection, revision) if "version" in change.withdrawn else []
     notes = [_counted(possible, "recorded run", "can be exported from now on")]
     warnings = [
@@ -72,6 +70,33 @@ def _touched_panels(connection: sa.Connection, revision: int) -> set[str]:
         .distinct()
         .join(version, version.c.panel_id == schema.panel.c.id)
         .where(sa.or_(version.c.recorded_in == revision, version.c.withdrawn_in == revision))
+    )
+    return set(connection.execute(query).scalars())
+
+
+def _moved_experiments(change: Change, revision: int) -> set[str]:
+    """Return the experiments of which runs were withdrawn, or configurations stated or withdrawn."""
+    run, configuration = schema.run, schema.configuration
+    queries = []
+    if "run" in change.withdrawn:  # one that is new had no answer before
+        queries.append(sa.select(run.c.experiment).where(run.c.withdrawn_in == revision))
+    if "configuration" in change.recorded | change.withdrawn:
+        moved = sa.or_(configuration.c.withdrawn_in == revision, configuration.c.recorded_in == revision)
+        queries.append(sa.select(configuration.c.experiment).where(moved))
+    return {name for query in queries for name in change.connection.execute(query).scalars()}
+
+
+def _experiments_with(connection: sa.Connection, panels: set[str]) -> set[str]:
+    """Return the experiments in which one of the panels was ever configured."""
+    configuration, member, panel = schema.configuration, schema.configuration_panel, schema.panel
+    asked = listed(connection, [(name,) for name in sorted(panels)], panel.c.identifier)
+    query = (
+        sa.select(configuration.c.experiment)
+        .distinct()
+        .select_from(asked)
+        .join(panel, panel.c.identifier == asked.c.identifier)
+        .join(member, member.c.panel_id == panel.c.id)
+        .join(configuration, configuration.c.id == member.c.configuration_id)
     )
     return set(connection.execute(query).scalars())
 
@@ -129,18 +154,21 @@ def _touched_exports(
     return remade, refused, withdrawn
 
 
-def _moved_exports(connection: sa.Connection, revision: int) -> set[int]:
-    """Return the exports of runs in which other panels, or none, answer since the revision."""
+def _moved_exports(connection: sa.Connection, experiments: set[str], revision: int) -> set[int]:
+    """Return the exports of runs of these experiments in which other panels, or none, answer since the revision."""
+    if not experiments:
+        return set()
     export = schema.export
+    asked = listed(connection, [(name,) for name in sorted(experiments)], export.c.experiment)
     query = sa.select(export.c.id, export.c.experiment, export.c.run, export.c.source, export.c.detector_id)
-    rows = connection.execute(query.where(export.c.experiment.is_not(None)).order_by(export.c.id)).all()
+    rows = connection.execute(query.join(asked, asked.c.experiment == export.c.experiment)).all()
     before, after = (_detector_ids(connection, rows, number) for number in (revision - 1, revision))
     return {row.id for row in rows if before[row.id] == row.detector_id != after[row.id]}
 
 
 def _detector_ids(connection: sa.Connection, exports: Sequence[Any], revision: int) -> dict[int, str | None]:
     """Return by export the detector Id that answers for its run and source as of the revision."""
-    known = configurations(connection, revision)
+    known = configurations(connection, revision, {row.experiment for row in exports})
     found: dict[int, str | None] = {}
     for row in exports:
         answers = answering((each for each in known if each.experiment == row.experiment), row.run)

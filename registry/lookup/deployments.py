@@ -26,7 +26,7 @@ def outlived(
     """
     begins: _Begins = []
     if resolution.run is not None:
-        found = runs(connection, revision, resolution.run.experiment)
+        found = runs(connection, revision, {resolution.run.experiment})
         begins = [(run.run, run.begin) for run in found if run.begin is not None]
     starts, ends = _boundaries(resolution)
     return [

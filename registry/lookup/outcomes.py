@@ -7,7 +7,7 @@ search in sorted starts.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 import sqlalchemy as sa
 
@@ -25,7 +25,7 @@ Inputs = tuple[tuple[str, str, str | None], ...]
 
 
 def inputs_of_runs(
-    connection: sa.Connection, revision: int, panels: set[str] | None = None
+    connection: sa.Connection, revision: int, experiments: Set[str] | None = None
 ) -> dict[Place, Inputs]:
     """Return from which constants the required arrays of every registered run are made.
 
@@ -33,24 +33,22 @@ def inputs_of_runs(
 
     Parameters
     ----------
-    panels
-        Only runs whose detector has one of these panels.
+    experiments
+        Only runs of these.
     """
+    by_experiment = defaultdict(list)
+    for configuration in configurations(connection, revision, experiments):
+        by_experiment[configuration.experiment].append(configuration)
     begins = {
         Dataset(run.experiment, run.run): run.begin
-        for run in runs(connection, revision)
+        for run in runs(connection, revision, experiments)
         if run.begin is not None
     }
-    if not begins:
-        return {}
-    by_experiment = defaultdict(list)
-    for configuration in configurations(connection, revision):
-        by_experiment[configuration.experiment].append(configuration)
     detectors_of = {
         (dataset, source): configuration.panels
         for dataset in begins
         for source, configuration in answering(by_experiment[dataset.experiment], dataset.run).items()
-        if configuration.panels and (panels is None or not panels.isdisjoint(configuration.panels))
+        if configuration.panels
     }
     lines = timelines(connection, {name for names in detectors_of.values() for name in names}, revision)
     return {place: _inputs(lines, names, begins[place[0]]) for place, names in detectors_of.items()}
@@ -76,12 +74,13 @@ def affected_runs(connection: sa.Connection, since: int, upto: int) -> list[Affe
 
 def compared(before: dict[Place, Inputs], after: dict[Place, Inputs]) -> list[AffectedRun]:
     """Return the runs whose inputs differ, by experiment, run and source."""
-    return [
-        _affected(place, before.get(place), after.get(place))
-        for place in sorted(before.keys() | after.keys())
+    differing = [
+        place
+        for place in before.keys() | after.keys()
         if before.get(place) != after.get(place)
         and (is_possible(before.get(place)) or is_possible(after.get(place)))
     ]
+    return [_affected(place, before.get(place), after.get(place)) for place in sorted(differing)]
 
 
 def _affected(place: Place, before: Inputs | None, after: Inputs | None) -> AffectedRun:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -11,6 +12,7 @@ from registry import schema
 from registry.errors import NotFoundError, RequestError
 from registry.identifiers import Dataset, join_detector_id, shown, source_fits
 from registry.instants import Instant
+from registry.lookup.listing import listed
 from registry.lookup.suggestions import known_instead, shortened
 from registry.records import Configuration, Detector, Run
 
@@ -19,22 +21,32 @@ def _instant(value: int | None) -> Instant | None:
     return None if value is None else Instant(value)
 
 
-def runs(connection: sa.Connection, revision: int, experiment: str | None = None) -> list[Run]:
-    """Return the runs, by experiment and number."""
+def runs(connection: sa.Connection, revision: int, experiments: Set[str] | None = None) -> list[Run]:
+    """Return the runs, of all experiments or of these, by experiment and number."""
+    query = _select_runs(revision)
+    if experiments is not None:
+        asked = listed(connection, [(name,) for name in sorted(experiments)], schema.run.c.experiment)
+        query = query.join(asked, asked.c.experiment == schema.run.c.experiment)
+    return [_run(row) for row in connection.execute(query)]
+
+
+def _select_runs(revision: int) -> sa.Select[Any]:
     run = schema.run
-    query = sa.select(run).where(schema.visible(run, revision)).order_by(run.c.experiment, run.c.number)
-    if experiment is not None:
-        query = query.where(run.c.experiment == experiment)
-    return [
-        Run(row.experiment, row.number, _instant(row.begin_at), _instant(row.end_at), row.recorded_in, None)
-        for row in connection.execute(query)
-    ]
+    return sa.select(run).where(schema.visible(run, revision)).order_by(run.c.experiment, run.c.number)
+
+
+def _run(row: Any) -> Run:
+    return Run(
+        row.experiment, row.number, _instant(row.begin_at), _instant(row.end_at), row.recorded_in, None
+    )
 
 
 def run_of(connection: sa.Connection, dataset: Dataset, revision: int) -> Run | None:
     """Return the run if it is registered: a configuration may cover runs that are not."""
-    found = [run for run in runs(connection, revision, dataset.experiment) if run.run == dataset.run]
-    return found[0] if found else None
+    run = schema.run
+    named = _select_runs(revision).where(run.c.experiment == dataset.experiment, run.c.number == dataset.run)
+    row = connection.execute(named).first()
+    return None if row is None else _run(row)
 
 
 def find_run(connection: sa.Connection, dataset: Dataset, revision: int) -> Run:
@@ -53,13 +65,11 @@ def find_run(connection: sa.Connection, dataset: Dataset, revision: int) -> Run:
 
 def unknown_run(connection: sa.Connection, dataset: Dataset, revision: int) -> NotFoundError:
     """Return the refusal for a run that is neither registered nor covered by a configuration."""
-    known = runs(connection, revision)
-    covered = configurations(connection, revision)
-    numbers = sorted(run.run for run in known if run.experiment == dataset.experiment)
-    ranges = [f"{each.runs} of {each.source}" for each in covered if each.experiment == dataset.experiment]
+    numbers = [run.run for run in runs(connection, revision, {dataset.experiment})]
+    covered = configurations(connection, revision, {dataset.experiment})
+    ranges = [f"{each.runs} of {each.source}" for each in covered]
     if not numbers and not ranges:
-        experiments = {run.experiment for run in known} | {each.experiment for each in covered}
-        known_names = known_instead(dataset.experiment, experiments)
+        known_names = known_instead(dataset.experiment, experiments(connection, revision))
         return NotFoundError(
             f"experiment {dataset.experiment} is not known{known_names}", dataset=str(dataset)
         )
@@ -74,32 +84,40 @@ def unknown_run(connection: sa.Connection, dataset: Dataset, revision: int) -> N
     )
 
 
+def experiments(connection: sa.Connection, revision: int) -> list[str]:
+    """Return the experiments that have a run or a configuration, by name."""
+    named = [
+        sa.select(table.c.experiment).where(schema.visible(table, revision))
+        for table in (schema.run, schema.configuration)
+    ]
+    return sorted(connection.execute(sa.union(*named)).scalars())
+
+
 def configurations(
-    connection: sa.Connection, revision: int, experiment: str | None = None
+    connection: sa.Connection, revision: int, experiments: Set[str] | None = None
 ) -> list[Configuration]:
-    """Return the configurations, by experiment, source and first run."""
-    return [found for _, found in keyed_configurations(connection, revision, experiment)]
+    """Return the configurations, of all experiments or of these, by experiment, source and first run."""
+    return [found for _, found in keyed_configurations(connection, revision, experiments)]
 
 
 def keyed_configurations(
-    connection: sa.Connection, revision: int, experiment: str | None = None, *, withdrawn: bool = False
+    connection: sa.Connection,
+    revision: int,
+    experiments: Set[str] | None = None,
+    *,
+    withdrawn: bool = False,
 ) -> list[tuple[int, Configuration]]:
     """Return the configurations with the database's keys, which a correction needs; the withdrawn too, if asked."""
     configuration = schema.configuration
     condition = (
         configuration.c.recorded_in <= revision if withdrawn else schema.visible(configuration, revision)
     )
-    query = (
-        sa.select(configuration)
-        .where(condition)
-        .order_by(
-            configuration.c.experiment, configuration.c.source, configuration.c.first_run, configuration.c.id
-        )
-    )
-    if experiment is not None:
-        query = query.where(configuration.c.experiment == experiment)
-    rows = connection.execute(query).all()
-    panels = _configured_panels(connection, [row.id for row in rows])
+    if experiments is not None:
+        asked = listed(connection, [(name,) for name in sorted(experiments)], configuration.c.experiment)
+        condition &= configuration.c.experiment.in_(sa.select(asked.c.experiment))
+    order = configuration.c.experiment, configuration.c.source, configuration.c.first_run, configuration.c.id
+    rows = connection.execute(sa.select(configuration).where(condition).order_by(*order)).all()
+    panels = _configured_panels(connection, condition)
     return [
         (
             row.id,
@@ -118,12 +136,13 @@ def keyed_configurations(
     ]
 
 
-def _configured_panels(connection: sa.Connection, keys: list[int]) -> dict[int, list[str]]:
+def _configured_panels(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> dict[int, list[str]]:
     member = schema.configuration_panel
     query = (
         sa.select(member.c.configuration_id, schema.panel.c.identifier)
         .join(schema.panel, schema.panel.c.id == member.c.panel_id)
-        .where(member.c.configuration_id.in_(keys))
+        .join(schema.configuration, schema.configuration.c.id == member.c.configuration_id)
+        .where(condition)
         .order_by(member.c.configuration_id, member.c.position)
     )
     panels: dict[int, list[str]] = defaultdict(list)
@@ -149,7 +168,7 @@ def find_configuration(
     RequestError
         Several sources fit.
     """
-    found = answering(configurations(connection, revision, dataset.experiment), dataset.run)
+    found = answering(configurations(connection, revision, {dataset.experiment}), dataset.run)
     if not found:
         if run_of(connection, dataset, revision) is None:
             raise unknown_run(connection, dataset, revision)

@@ -69,7 +69,7 @@ def state_configurations(
     for statement in statements:
         if statement.end < statement.first_run:
             raise RequestError(f"run {statement.last_run} is before run {statement.first_run}")
-        ever = keyed_configurations(change.connection, change.view, statement.experiment, withdrawn=True)
+        ever = keyed_configurations(change.connection, change.view, {statement.experiment}, withdrawn=True)
         live = [(key, _restated(found)) for key, found in ever if found.withdrawn_in is None]
         if any(found == statement for _, found in live):
             continue
@@ -172,7 +172,7 @@ def withdraw_configuration(
     refuse_no_comment(change.comment, "a withdrawal")
     known = [
         (key, _restated(found))
-        for key, found in keyed_configurations(change.connection, change.view, experiment)
+        for key, found in keyed_configurations(change.connection, change.view, {experiment})
         if found.source == source
     ]
     fitting = [
