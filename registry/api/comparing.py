@@ -12,7 +12,7 @@ from registry.api.backend import At, Backend, View
 from registry.arrays import parse_array, pixel_difference
 from registry.errors import NotFoundError, NotValidError, RequestError
 from registry.lookup import outcomes, versions
-from registry.lookup.resolution import Question, resolve
+from registry.lookup.resolution import Question, resolution_of, resolve
 from registry.lookup.revisions import AsOf, revision_as_of
 from registry.provenance.document import InputConstants, InputFile, Resolution
 from registry.records import (
@@ -20,42 +20,46 @@ from registry.records import (
     DetectorDifference,
     PanelDifference,
     PixelDifference,
-    StoredFile,
-    Version,
     VersionDifference,
 )
 
-_File = StoredFile | InputFile
 _Refusal = NotFoundError | NotValidError
 
 
 def diff_versions(backend: Backend, before: int, after: int, as_of: AsOf) -> VersionDifference:
     """Return how the pixels of two versions of one kind differ; see `Versions.diff`."""
     with backend.view(as_of) as view:
-        pair = [versions.find_version(view.connection, number, view.revision) for number in (before, after)]
-        for version in pair:
-            if version.constants is None:
-                raise NotValidError(
-                    f"version {version.version} is a gap: it has no pixels", version=version.version
-                )
-        files = versions.files_of(view.connection, [version.constants or "" for version in pair])
-        kind = _same_kind(*pair)
-        detector_type = view.target(pair[0].panel).panels[0].detector_type
-    old, new = (files[version.constants or ""] for version in pair)
-    gain_ranges = _pixel_differences(backend, detector_type, kind, old, new)
-    return VersionDifference(kind, before, after, gain_ranges)
+        one, other = comparable(view, before, after)
+    old, new = (each.panels[0].constants[0] for each in (one, other))
+    gain_ranges = _pixel_differences(backend, one.detector_type, old.kind, old.files, new.files)
+    return VersionDifference(old.kind, before, after, gain_ranges)
 
 
-def _same_kind(one: Version, other: Version) -> str:
-    if one.kind != other.kind:
-        raise RequestError(
-            f"version {one.version} is {one.kind}, version {other.version} is {other.kind}: they do not compare"
-        )
-    return one.kind
+def comparable(view: View, before: int, after: int) -> tuple[Resolution, Resolution]:
+    """Return the resolutions of two versions, which are of one kind of one detector type.
+
+    Raises
+    ------
+    NotFoundError
+        A version is not known.
+    NotValidError
+        One is a gap.
+    RequestError
+        They are of different kinds or types.
+    """
+    pair = [versions.find_version(view.connection, number, view.revision) for number in (before, after)]
+    one, other = (resolution_of(view.connection, version, view.revision) for version in pair)
+    if pair[0].kind != pair[1].kind:
+        what = f"version {before} is {pair[0].kind}, version {after} is {pair[1].kind}"
+    elif one.detector_type != other.detector_type:
+        what = f"version {before} is of {one.detector_type}, version {after} of {other.detector_type}"
+    else:
+        return one, other
+    raise RequestError(f"{what}: they do not compare")
 
 
 def _pixel_differences(
-    backend: Backend, detector_type: str, kind: str, before: Sequence[_File], after: Sequence[_File]
+    backend: Backend, detector_type: str, kind: str, before: Sequence[InputFile], after: Sequence[InputFile]
 ) -> tuple[PixelDifference, ...]:
     detector = detectors.detector_type(detector_type)
     dtype = detector.kind(kind).dtype

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     # Imported where they are used: a look-up starts without what registers and imports, and without numpy.
     from registry.api.exports import DetectorConstants
     from registry.api.panels import Aliases, Panels
+    from registry.api.plots import Plots
     from registry.api.runs import Detectors, Runs
     from registry.api.tags import Tags
     from registry.api.versions import Versions
@@ -76,6 +77,13 @@ class Registry(Upkeep):
         from registry.api.tags import Tags
 
         return Tags(self._backend)
+
+    @cached_property
+    def plots(self) -> Plots:
+        """Pictures, as PNG or SVG files."""
+        from registry.api.plots import Plots
+
+        return Plots(self._backend)
 
     def import_tree(
         self,

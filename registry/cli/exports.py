@@ -9,7 +9,7 @@ import typer
 
 from registry.cli import output
 from registry.cli.application import new_group
-from registry.cli.options import AsOf, At, Json, Source, Timezone, registry_at
+from registry.cli.options import AsOf, At, Json, Source, Timezone, Types, registry_at
 from registry.cli.reports import print_unreferenced
 from registry.errors import CorruptionError, RequestError
 from registry.identifiers import shown
@@ -38,12 +38,7 @@ def export(
     folder: Annotated[Path, typer.Option("--output", metavar="DIR", help="Where to write.")],
     source: Source = None,
     at: At = None,
-    types: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--type", metavar="TYPE", help="pixel_gain, pixel_offset ...; may be given several times."
-        ),
-    ] = None,
+    types: Types = None,
     as_of: AsOf = None,
     timezone: Timezone = None,
     format: Annotated[  # noqa: A002 - the option's name

@@ -38,6 +38,10 @@ Kinds = Annotated[
     list[str] | None,
     typer.Option("--kind", metavar="KIND", help="gain, offset ...; may be given several times."),
 ]
+Types = Annotated[
+    list[str] | None,
+    typer.Option("--type", metavar="TYPE", help="pixel_gain, pixel_offset ...; may be given several times."),
+]
 Comment = Annotated[
     str | None, typer.Option("--comment", metavar="TEXT", help="Why; kept with the revision.")
 ]

@@ -27,6 +27,7 @@ VERBS = {
     "affected": Verb("comparing:affected", "List the runs that get another outcome now."),
     "log": Verb("maintenance:log", "List the revisions, and what each changed."),
     "verify": Verb("maintenance:verify", "Check every checksum, every reference, the schema."),
+    "plot": Verb("plots:plot", "Pictures of constants, as PNG or SVG."),
     "backup": Verb("copies:backup", "Copy the database and the stored files into a folder."),
     "restore": Verb("copies:restore", "Make the registry of a backup again, where there is none."),
     "copy": Verb("copies:copy", "Move the registry to another database, and close this one to writes."),

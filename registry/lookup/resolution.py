@@ -35,6 +35,7 @@ from registry.records import Configuration, Conversion, Panel, Run, StoredFile, 
 
 BEGIN_OF_RUN = "begin of the run"
 REQUEST = "request"
+START_OF_VERSION = "start of the version"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,18 +102,43 @@ def resolve(connection: sa.Connection, question: Question, revision: int) -> Ans
     return Answer(resolution, tuple(warnings))
 
 
+def resolution_of(connection: sa.Connection, version: Version, revision: int) -> Resolution:
+    """Return the resolution of one version alone: its panel, its kind, its files, whatever else is valid when.
+
+    Raises
+    ------
+    NotValidError
+        It is a gap.
+    """
+    if version.is_gap:
+        raise NotValidError(f"version {version.version} is a gap: it has no pixels", version=version.version)
+    panels = find_panels(connection, [version.panel], revision)
+    kind = detectors.detector_type(panels[0].detector_type).kind(version.kind)
+    return Resolution(
+        detector_type=panels[0].detector_type,
+        detector_id=version.panel,
+        instant=str(version.valid_from),
+        instant_is=START_OF_VERSION,
+        run=None,
+        configuration=None,
+        types=(kind.calibration_type,),
+        panels=_input_panels(connection, panels, [kind], {(version.panel, kind.name): version}),
+    )
+
+
 def _subject(connection: sa.Connection, question: Question, revision: int) -> _Subject:
     if not is_dataset(question.target):
         return _named_detector(connection, question, revision)
     dataset = Dataset.parse(question.target)
     configuration = find_configuration(connection, dataset, question.source, revision)
     if not configuration.panels:
-        raise _without_ids(configuration, dataset)
+        raise without_ids(configuration, dataset)
     panels = find_panels(connection, list(configuration.panels), revision)
     return _Subject(panels, run_of(connection, dataset, revision), dataset, configuration)
 
 
-def _without_ids(found: Configuration, dataset: Dataset) -> NotFoundError:
+def without_ids(found: Configuration, dataset: Dataset) -> NotFoundError:
+    """Return the refusal for a run whose configuration does not say which panels answered."""
     last = f" --last-run {found.last_run}" if found.last_run is not None else ""
     return NotFoundError(
         f"the configuration of {found.source} in {dataset} is {found.object_name}, which carries no panel Ids;"

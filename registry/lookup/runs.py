@@ -193,6 +193,19 @@ def answering(known: Iterable[Configuration], run: int) -> dict[str, Configurati
     return found
 
 
+def runs_with_panels(connection: sa.Connection, panels: Iterable[str], revision: int) -> dict[str, list[Run]]:
+    """Return by panel Id the registered runs in which the panel answered, by experiment and number."""
+    found: dict[str, list[Run]] = {panel: [] for panel in panels}
+    by_experiment = defaultdict(list)
+    for configuration in configurations(connection, revision):
+        by_experiment[configuration.experiment].append(configuration)
+    for run in runs(connection, revision):
+        answered = answering(by_experiment[run.experiment], run.run).values()
+        for panel in {name for each in answered for name in each.panels} & found.keys():
+            found[panel].append(run)
+    return found
+
+
 def _fitting_source(sources: Sequence[str], part: str | None, dataset: Dataset) -> str:
     fitting = list(sources)
     if part is not None:

@@ -1,0 +1,104 @@
+"""The file of a picture: its name says the format; it is written whole or not at all, the same bytes each time."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from registry.durable import arriving
+from registry.errors import ConflictError, RequestError, UnavailableError
+from registry.identifiers import shown
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+EXTRA = "matplotlib"
+RESOLUTION = 150
+"""Dots to the inch of a PNG."""
+
+# What would tell of the day and of the library's version, and differ from picture to picture.
+_NO_METADATA: dict[str, dict[str, None]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None, "Format": None, "Type": None},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFile:
+    """A place for a picture that may be drawn."""
+
+    path: Path
+    form: str
+
+    def write(self, draw: Callable[[], Figure]) -> None:
+        """Draw the picture, and give it its name when all of it is on the disk.
+
+        Raises
+        ------
+        UnavailableError
+            The place cannot be written.
+        """
+        content = io.BytesIO()
+        with _same_everywhere():
+            draw().savefig(content, format=self.form, dpi=RESOLUTION, metadata=_NO_METADATA[self.form])
+        try:
+            with arriving(self.path) as hidden:
+                hidden.write_bytes(content.getvalue())
+                hidden.chmod(0o644)
+        except OSError as error:
+            raise UnavailableError(
+                f"{str(self.path)!r} cannot be written: {error.strerror}", path=str(self.path)
+            ) from None
+
+
+def picture_file(path: Path, *, force: bool) -> PictureFile:
+    """Return the place of a picture, before anything is asked or drawn.
+
+    Raises
+    ------
+    RequestError
+        Its suffix is that of no picture.
+    ConflictError
+        It is taken and `force` is not set, or is a folder.
+    UnavailableError
+        There is no such folder, or matplotlib is not installed.
+    """
+    form = path.suffix.lower().removeprefix(".")
+    if form not in _NO_METADATA:
+        raise RequestError(
+            f"{shown(path.name)} is no name of a picture: it must end with .png or .svg", path=str(path)
+        )
+    if find_spec(EXTRA) is None:
+        raise UnavailableError(f"pictures need {EXTRA}: pip install 'calreg[plots]'")
+    if path.is_dir():
+        raise ConflictError(f"{str(path)!r} is a folder, not a file", path=str(path))
+    if os.path.lexists(path) and not force:
+        raise ConflictError(f"there is a file {str(path)!r} already; --force replaces it", path=str(path))
+    if not path.absolute().parent.is_dir():
+        raise UnavailableError(f"there is no folder {str(path.parent)!r}", path=str(path))
+    return PictureFile(path, form)
+
+
+@contextmanager
+def _same_everywhere() -> Iterator[None]:
+    """Draw with matplotlib's own settings and ours, not with those of whoever draws."""
+    import matplotlib as mpl
+
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(
+            {
+                "font.size": 8,
+                "axes.linewidth": 0.6,
+                "hatch.linewidth": 0.6,
+                "text.parse_math": False,  # names are names
+                "svg.hashsalt": "calreg",  # ids that are the same each time
+            }
+        )
+        yield

@@ -1,0 +1,91 @@
+"""A map of one panel, with marks over its dead and odd pixels."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib import patheffects
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap
+from numpy.typing import NDArray
+
+from registry.plots.page import BLACK
+from registry.plots.pixels import Marks, PanelMap
+
+MARK = 4.0
+"""Size of a mark in points."""
+
+CROSS, RING = "\N{MULTIPLICATION SIGN}", "\N{WHITE CIRCLE}"
+"""The marks of dead and of odd pixels, as words have them."""
+
+ABOUT_MARKS = "Counted on all pixels; where marks would hide each other, one stands for several."
+
+_NOTHING = "#BBBBBB"
+_CLEARLY = 0.3  # of the limit of the colours
+
+
+def draw_map(
+    axes: Axes, drawn: PanelMap, shape: tuple[int, int], limits: tuple[float, float], colours: str
+) -> None:
+    """Draw a panel of that shape (row, column), row 0 at the top."""
+    rows, columns = shape
+    axes.imshow(
+        drawn.drawn,
+        cmap=_with_nothing(colours),
+        vmin=limits[0],
+        vmax=limits[1],
+        extent=(0, columns, rows, 0),
+        interpolation="nearest",
+        aspect="auto",
+    )
+    axes.set(xticks=_quarters(columns), yticks=_quarters(rows))
+    _draw_marks(axes, drawn.dead, "x")
+    _draw_marks(axes, drawn.odd, "o")
+    axes.set(xlim=(0, columns), ylim=(rows, 0))
+
+
+def _with_nothing(colours: str) -> Colormap:
+    return mpl.colormaps[colours].with_extremes(bad=_NOTHING)
+
+
+def _quarters(pixels: int) -> list[int]:
+    step = max(pixels // 4, 1)
+    return list(range(0, pixels + 1, step))
+
+
+def _draw_marks(axes: Axes, marks: Marks, marker: str) -> None:
+    """Draw black marks with a white rim, seen on every colour and without colours."""
+    axes.plot(
+        marks.columns + 0.5,
+        marks.rows + 0.5,
+        linestyle="none",
+        marker=marker,
+        markersize=MARK,
+        markeredgewidth=0.7,
+        markeredgecolor=BLACK,
+        markerfacecolor="none",
+        path_effects=[patheffects.withStroke(linewidth=1.8, foreground="white")],
+        clip_on=True,
+    )
+
+
+def draw_signs(axes: Axes, coarse: NDArray[np.float64], side: int, limit: float) -> None:
+    """Write + and - over squares that are clearly above or below zero: for prints without colours.
+
+    Parameters
+    ----------
+    coarse
+        The median of every square, (row, column).
+    side
+        Of the squares, in pixels.
+    """
+    for sign, marker in ((1, "+"), (-1, "_")):
+        rows, columns = np.nonzero(sign * coarse > limit * _CLEARLY)
+        axes.plot(
+            (columns + 0.5) * side,
+            (rows + 0.5) * side,
+            marker,
+            color=BLACK,
+            markersize=MARK,
+            markeredgewidth=0.6,
+        )
