@@ -106,12 +106,12 @@ def log(
         return
     for revision in found:
         role = f" ({revision.database_role})" if revision.database_role else ""
-        output.print_text(f"revision {revision.revision}  {revision.recorded_at}  {revision.author}{role}")
-        output.print_text(f"  on {revision.host}: {revision.command}")
+        output.print_folded(f"revision {revision.revision}  {revision.recorded_at}  {revision.author}{role}")
+        output.print_folded(f"  on {revision.host}: {revision.command}")
         if revision.comment:
-            output.print_text(f"  comment: {revision.comment}")
+            output.print_folded(f"  comment: {revision.comment}")
         for change in revision.changes:
-            output.print_text(f"    {change}")
+            output.print_folded(f"    {change}")
 
 
 @database.command("upgrade")

@@ -6,6 +6,7 @@ Nothing from a file, a name or a comment reaches a terminal with its control cha
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from registry.cli import folding
 from registry.errors import RegistryError
 from registry.instants import Instant
 from registry.secrets import masked
@@ -21,8 +23,8 @@ from registry.secrets import masked
 if TYPE_CHECKING:
     from registry.progress import Advance
 
-_GAP = "  "
-_WIDEST = 40
+_CANNOT_REDRAW = ("dumb", "unknown", "")
+_BAR, _ROOM_FOR_BAR, _ROOM_FOR_COUNTS = 24, 72, 50  # columns
 
 
 def printable(text: str) -> str:
@@ -85,28 +87,20 @@ def _is_list(value: Any) -> bool:
     return isinstance(value, (Sequence, Set)) and not isinstance(value, str)
 
 
-def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], indent: str = "") -> None:
-    """Print aligned columns, nothing cut; the last column is as wide as it is.
+def print_folded(text: str) -> None:
+    """Print one line of the answer; where a terminal is too narrow for it, on several, the further ones further in."""
+    for line in folding.folded(printable(text), folding.terminal_width()):
+        typer.echo(line)
 
-    A longer cell than a column should be wide, as some panel Ids are, ends its line; the row goes on below.
-    """
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], indent: str = "") -> None:
+    """Print aligned columns, nothing cut; on a terminal none is wider than it."""
     cells = [
         list(headings),
         *([printable("" if cell is None else str(cell)) for cell in row] for row in rows),
     ]
-    *columns, last = zip(*cells, strict=True)
-    widths = [max(len(cell) for cell in column if len(cell) <= _WIDEST) for column in columns]
-    for row in cells:
-        line = indent
-        for cell, width in zip(row, [*widths, len(max(last, key=len))], strict=True):
-            place = len(line) + width + len(_GAP)
-            line += cell + _GAP
-            if len(line) > place:
-                typer.echo(line.rstrip())
-                line = ""
-            line = line.ljust(place)
-        if line.strip():
-            typer.echo(line.rstrip())
+    for line in folding.table(cells, indent, folding.terminal_width()):
+        typer.echo(line)
 
 
 def say(text: str) -> None:
@@ -145,19 +139,41 @@ def _masked(value: Any) -> Any:
 
 @contextmanager
 def progress(description: str, total: int) -> Iterator[Advance]:
-    """Show a progress bar where stderr is a terminal and the work has more than one step."""
-    if total < 2 or not sys.stderr.isatty():
+    """Show a progress bar where stderr is a terminal that can redraw a line, and the work has more than one step.
+
+    rich leaves out colours where ``NO_COLOR`` is set.
+    """
+    if total < 2 or not sys.stderr.isatty() or os.environ.get("TERM", "dumb") in _CANNOT_REDRAW:
         yield lambda _steps=1: None
         return
     from rich.console import Console
-    from rich.progress import Progress, ProgressColumn, Task
+    from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
     from rich.text import Text
 
     class Rate(ProgressColumn):
         def render(self, task: Task) -> Text:
-            return Text(f"{task.speed:,.0f}/s" if task.speed else "")
+            return Text(rate(task.speed))
 
-    columns = [*Progress.get_default_columns(), Rate()]
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    bars = [BarColumn(bar_width=_BAR)] if console.width >= _ROOM_FOR_BAR else []
+    counts = (
+        [TextColumn("{task.completed:.0f}/{task.total:.0f}")] if console.width >= _ROOM_FOR_COUNTS else []
+    )
+    with Progress(
+        TextColumn("{task.description}"),
+        *bars,
+        *counts,
+        Rate(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    ) as bar:
         task = bar.add_task(description, total=total)
         yield lambda steps=1: bar.advance(task, steps)
+
+
+def rate(speed: float | None) -> str:
+    """Return how many steps a second takes, as wide as is worth reading; nothing where it is not known yet."""
+    if not speed:
+        return ""
+    return f"{speed:,.0f}/s" if speed >= 10 else f"{speed:.1f}/s"

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from registry.cli import output
+from registry.cli import folding, output
+from registry.cli.timeline import legend, scale_of, signs_of_terminal, timeline
 
 if TYPE_CHECKING:
     from registry.instants import Instant
     from registry.records import Outcome, UnreferencedFile, Version
 
+_INDENT = "  "
 _DIGITS_SHOWN = 8
 _FACTS_SHOWN = 100
 _FILES_SHOWN = 20
@@ -41,15 +43,35 @@ def conversion(version: Version) -> Iterator[tuple[str, str]]:
         yield "", f"{', '.join(made.left_out)} left out"
 
 
-def print_versions(versions: Iterable[Version]) -> None:
-    """Print versions under a heading for each panel."""
+def print_versions(versions: Iterable[Version], *, timelines: bool = False) -> None:
+    """Print versions under a heading for each panel; on a terminal with a timeline, if asked."""
+    found = list(versions)
+    lines = _timelines(found) if timelines else {}
     for index, (panel, group) in enumerate(
-        groupby(versions, key=lambda version: (version.panel, version.alias))
+        groupby(found, key=lambda version: (version.panel, version.alias))
     ):
         if index:
             output.print_text()
-        output.print_text(f"{panel[0]}  {panel[1] or ''}".rstrip())
+        output.print_folded(f"{panel[0]}  {panel[1] or ''}".rstrip())
+        if panel[0] in lines:
+            output.print_text(f"{_INDENT}{lines[panel[0]]}")
         _print_group(list(group))
+    if lines:
+        output.print_text()
+        output.print_folded(legend(signs_of_terminal()))
+
+
+def _timelines(versions: Sequence[Version]) -> dict[str, str]:
+    """Return the line of every panel that has one, by panel Id; nothing where no terminal shows it."""
+    width = folding.terminal_width()
+    if width is None:
+        return {}
+    scale = scale_of(versions)
+    lines = {
+        panel: timeline(list(group), scale, width - len(_INDENT), signs_of_terminal())
+        for panel, group in groupby(versions, key=lambda version: version.panel)
+    }
+    return {panel: line for panel, line in lines.items() if line is not None}
 
 
 def _print_group(group: Sequence[Version]) -> None:
@@ -65,7 +87,7 @@ def _print_group(group: Sequence[Version]) -> None:
         ]
         for version in group
     ]
-    output.print_table(headings, rows, indent="  ")
+    output.print_table(headings, rows, indent=_INDENT)
 
 
 def _remark(version: Version) -> str:

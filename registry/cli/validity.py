@@ -31,7 +31,7 @@ def show_validity(
     if json:
         output.print_json(found.versions)
     else:
-        print_versions(found.versions)
+        print_versions(found.versions, timelines=at is None)
     if not found.versions:
         output.say(f"note: no version of {target} is registered")
     output.remark(found.without)

@@ -1,0 +1,148 @@
+"""A panel's validity as one line of a terminal."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, NamedTuple
+
+from registry import detectors
+from registry.instants import BEGINNING, Instant
+
+if TYPE_CHECKING:
+    from registry.records import Version
+
+_DAY = 86_400 * 1_000_000
+_NARROWEST = 12  # cells, with fewer there is no timeline
+_ALONE = 30 * _DAY  # on either side of a start that stands alone
+_PADDING = 10  # one part in so many of the whole, on either side
+_WHOLE = 1 - 1e-6  # of a cell
+_LAST = 253_402_300_799_000_000  # 9999-12-31T23:59:59Z
+_FIRST = -62_135_596_800_000_000  # 0001-01-01
+
+
+class Signs(NamedTuple):
+    """How a part of the line looks: all kinds valid, some, none; a start; open ends."""
+
+    all: str
+    some: str
+    none: str
+    start: str
+
+
+BLOCKS = Signs("\N{FULL BLOCK}", "\N{MEDIUM SHADE}", "\N{MIDDLE DOT}", "\N{RIGHT HALF BLOCK}")
+PLAIN = Signs("#", "+", ".", "|")
+
+
+def legend(signs: Signs) -> str:
+    """Return what the signs mean."""
+    return (
+        f"timeline: {signs.all} all required kinds valid, {signs.some} not all, {signs.none} none,"
+        f" {signs.start} a start, <> open ends"
+    )
+
+
+def signs_of_terminal() -> Signs:
+    """Return blocks, or plain signs where the terminal's encoding has no blocks."""
+    try:
+        "".join(BLOCKS).encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return PLAIN
+    return BLOCKS
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """From when to when a line goes, in microseconds since 1970."""
+
+    first: int
+    last: int
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """The days of both ends, or where they are few the minutes."""
+        texts = str(Instant(self.first)), str(Instant(self.last))
+        if self.last - self.first > _ALONE:
+            return texts[0][:10], texts[1][:10]
+        return f"{texts[0][:16]}Z", f"{texts[1][:16]}Z"
+
+
+def scale_of(versions: Iterable[Version]) -> Scale:
+    """Return the scale on which all starts have room."""
+    starts = [int(version.valid_from) for version in versions if version.valid_from != BEGINNING] or [0]
+    low, high = min(starts), max(starts)
+    room = (high - low) // _PADDING or _ALONE
+    return Scale(max(low - room, _FIRST), min(high + room, _LAST))
+
+
+def timeline(versions: Sequence[Version], scale: Scale, width: int, signs: Signs) -> str | None:
+    """Return the line of one panel, None where it has no room or nothing to show.
+
+    Parameters
+    ----------
+    versions
+        All ranges of the panel, by kind and start.
+    width
+        Of the whole line, with its dates.
+    """
+    before, after = scale.ends
+    cells = width - len(before) - len(after) - 4
+    if cells < _NARROWEST or not versions:
+        return None
+    grid = Grid(scale, cells)
+    kinds = [grid.states(group) for group in _deciding(versions)]
+    line = "".join(_sign(states, signs) for states in zip(*kinds, strict=True))
+    opens = "<" if any(each.valid_from == BEGINNING and not each.is_gap for each in versions) else " "
+    stays = ">" if any(each.valid_to is None and not each.is_gap for each in versions) else " "
+    return f"{before} {opens}{line}{stays} {after}"
+
+
+def _deciding(versions: Sequence[Version]) -> list[list[Version]]:
+    """Return the ranges by kind: of the required kinds, or of all where none of these is shown."""
+    required = detectors.type_of_panel(versions[0].panel).required_kinds
+    shown = {kind: list(group) for kind, group in groupby(versions, lambda version: version.kind)}
+    return [shown[kind] for kind in required if kind in shown] or list(shown.values())
+
+
+class _State(NamedTuple):
+    """Of one kind in one cell: how much of it is valid, 0 to 1, and whether a version starts there."""
+
+    valid: float
+    starts: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A scale in equal cells."""
+
+    scale: Scale
+    cells: int
+
+    def states(self, versions: Sequence[Version]) -> list[_State]:
+        """Return the states of one kind, whose ranges are given by start; each is looked at once."""
+        valid, starts = [0.0] * self.cells, [False] * self.cells
+        for version in versions:
+            low = self._place(version.valid_from)
+            high = float(self.cells) if version.valid_to is None else self._place(version.valid_to)
+            if version.valid_from != BEGINNING and not version.is_gap:
+                starts[min(int(low), self.cells - 1)] = True
+            for cell in range(int(low), math.ceil(high)) if not version.is_gap else ():
+                valid[cell] += min(high, cell + 1) - max(low, cell)
+        return [_State(*both) for both in zip(valid, starts, strict=True)]
+
+    def _place(self, instant: Instant) -> float:
+        """Return where an instant is, in cells from the left end."""
+        within = min(max(int(instant), self.scale.first), self.scale.last) - self.scale.first
+        return within / (self.scale.last - self.scale.first) * self.cells
+
+
+def _sign(states: Sequence[_State], signs: Signs) -> str:
+    """Return how one cell looks, of all kinds."""
+    if any(state.starts for state in states):
+        return signs.start
+    if not any(state.valid for state in states):
+        return signs.none
+    return signs.all if all(state.valid > _WHOLE for state in states) else signs.some
