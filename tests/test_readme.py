@@ -53,6 +53,7 @@ def test_the_python_page_prints_what_it_shows(tmp_path: Path) -> None:
 def test_every_verb_of_the_python_page_is_there() -> None:
     from registry.api import Registry
     from registry.api.panels import Aliases, Panels
+    from registry.api.plots import Plots
     from registry.api.runs import Detectors, Runs
     from registry.api.tags import Tags
     from registry.api.versions import Versions
@@ -65,6 +66,7 @@ def test_every_verb_of_the_python_page_is_there() -> None:
         ".runs": Runs,
         ".detectors": Detectors,
         ".tags": Tags,
+        ".plots": Plots,
     }
     rows = re.findall(
         r"^\| `registry(\.\w+)?` \| (.*) \|$", (ROOT / "docs" / "python.md").read_text(), re.MULTILINE

@@ -183,6 +183,7 @@ class DifferenceRequest:
     before: int
     after: int
     relative: bool = False
+    gain_ranges: Sequence[int] | None = None
     as_of: AsOf = None
 
 
@@ -197,6 +198,7 @@ def draw_difference(backend: Backend, request: DifferenceRequest, file: PictureF
         raise RequestError(
             f"{kind.name} is flags, whose changes have no size; calreg version diff counts them"
         )
+    wanted = _gain_ranges(detector, request.gain_ranges)
     from registry.plots import differences
     from registry.plots.pixels import change_map
 
@@ -207,6 +209,7 @@ def draw_difference(backend: Backend, request: DifferenceRequest, file: PictureF
             change_map(before.array, after.array, kind, *fineness, relative=request.relative),
         )
         for before, after in zip(old.parts(), new.parts(), strict=True)
+        if before.gain_range in wanted
     )
     subject = differences.Subject(
         title=f"{kind.name}: version {request.after} against version {request.before}",

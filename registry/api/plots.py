@@ -78,6 +78,7 @@ class Plots:
         output: str | Path | None = None,
         *,
         relative: bool = False,
+        gain_ranges: Sequence[int] | None = None,
         as_of: AsOf = None,
         force: bool = False,
     ) -> Picture:
@@ -87,6 +88,8 @@ class Plots:
         ----------
         relative
             In percent of the values before, instead of the unit of the kind.
+        gain_ranges
+            By default all.
 
         Raises
         ------
@@ -96,7 +99,9 @@ class Plots:
         file = _file(output, f"diff-{before}-{after}", force=force)
         from registry.api.drawing_arrays import DifferenceRequest, draw_difference
 
-        return draw_difference(self._backend, DifferenceRequest(before, after, relative, as_of), file)
+        return draw_difference(
+            self._backend, DifferenceRequest(before, after, relative, gain_ranges, as_of), file
+        )
 
     def validity(
         self,

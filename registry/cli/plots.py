@@ -20,6 +20,10 @@ Output = Annotated[
     Path | None,
     typer.Option("--output", metavar="FILE", help="Ends with .png or .svg; default: a PNG in this folder."),
 ]
+GainRanges = Annotated[
+    list[int] | None,
+    typer.Option("--gain-range", metavar="G", help="0, 1 ...; default: all; may be given several times."),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace a file that is there.")]
 
 
@@ -37,10 +41,7 @@ def plot_constants(
     source: Source = None,
     at: At = None,
     types: Types = None,
-    gain_ranges: Annotated[
-        list[int] | None,
-        typer.Option("--gain-range", metavar="G", help="0, 1 ...; default: all; may be given several times."),
-    ] = None,
+    gain_ranges: GainRanges = None,
     as_of: AsOf = None,
     timezone: Timezone = None,
     force: Force = False,
@@ -74,6 +75,7 @@ def plot_diff(
     relative: Annotated[
         bool, typer.Option("--relative", help="In percent of the values of version N.")
     ] = False,
+    gain_ranges: GainRanges = None,
     as_of: AsOf = None,
     timezone: Timezone = None,
     force: Force = False,
@@ -84,7 +86,9 @@ def plot_diff(
     By gain range: a map around zero, and how often each change is.
     """
     with registry_at(ctx, timezone) as registry:
-        drawn = registry.plots.diff(before, after, file, relative=relative, as_of=as_of, force=force)
+        drawn = registry.plots.diff(
+            before, after, file, relative=relative, gain_ranges=gain_ranges, as_of=as_of, force=force
+        )
     _report(drawn, as_json=json)
 
 

@@ -1,0 +1,49 @@
+"""What stands in a picture when it is drawn: every text and its place."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+SMALLEST = 7.0
+_TOUCHING = 0.75  # dots, which letters with descenders may share
+
+
+def texts(figure: Figure, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, float, Any]]:
+    """Draw the figure; yield text, size in points and box in dots of all that is written."""
+    found: list[tuple[str, float, Any]] = []
+    draw = Text.draw
+
+    def noting(text: Text, renderer: Any) -> None:
+        if text.get_visible() and text.get_text():
+            found.append((text.get_text(), text.get_fontsize(), text.get_window_extent(renderer)))
+        draw(text, renderer)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Text, "draw", noting)
+        FigureCanvasAgg(figure).draw()
+    yield from found
+
+
+def assert_legible(figure: Figure, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """No text is too small, outside of the page, or over another; return all of them."""
+    found = list(texts(figure, monkeypatch))
+    assert found
+    assert [text for text, size, _ in found if size < SMALLEST] == []
+    page = figure.bbox
+    assert [
+        text
+        for text, _, box in found
+        if box.x0 < page.x0 or box.x1 > page.x1 or box.y0 < page.y0 or box.y1 > page.y1
+    ] == []
+    boxes = np.array([[box.x0, box.y0, box.x1, box.y1] for _, _, box in found])
+    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+    over = ((high - low) > _TOUCHING).all(axis=-1)
+    pairs = [(found[i][0], found[j][0]) for i, j in np.argwhere(np.triu(over, 1))]
+    assert pairs == []
+    return [text for text, _, _ in found]

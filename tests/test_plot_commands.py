@@ -1,0 +1,224 @@
+"""``calreg plot`` and ``registry.plots``: what is asked, refused, counted and written."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from registry import create_registry, sample
+from registry.api import Registry
+from registry.errors import CorruptionError, NotFoundError
+from registry.plots import constants, differences, history, validity
+from tests.cli import Calreg
+from tests.conftest import RegistryPlace
+from tests.making import NEW_A, PANEL_A, PANEL_B, small_folder, small_panels
+
+RUN = "exp=xcsls3716:run=631"
+SOURCE = "XcsEndstation.0:Jungfrau.0"
+AT = "2018-02-10T08:15:00Z"
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    small_panels(monkeypatch)
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+
+
+def filled(registry: Registry, folder: Path) -> None:
+    """Register two panels with some versions, and a run."""
+    first, second = small_folder(folder / "1", 1), small_folder(folder / "2", 2, ("gain", "offset", "status"))
+    gain = np.load(second / "g0_gain.npy")
+    gain[0, 0], gain[1, 1] = 0, 400
+    np.save(second / "g0_gain.npy", gain)
+    registry.panels.add(PANEL_A, alias="M068")
+    registry.panels.add(NEW_A, alias="M068")
+    registry.panels.add(PANEL_B, alias="M088")
+    registry.versions.add(PANEL_A, first, valid_from="beginning")
+    registry.versions.add(PANEL_A, second, valid_from="2018-01-01T00:00:00Z", comment="again")
+    registry.versions.gap(PANEL_A, valid_from="2018-03-01T00:00:00Z", comment="broken")
+    registry.versions.add(PANEL_B, first, valid_from="2017-10-25T07:00:00Z")
+    registry.detectors.configure("xcsls3716", SOURCE, f"{PANEL_A}_{PANEL_B}", first_run=600, last_run=700)
+    registry.runs.add(RUN, begin=AT)
+    registry.runs.add("exp=xcsls3716:run=632")
+    registry.runs.add("exp=xcsls3716:run=99", begin=AT)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> RegistryPlace:
+    """A registry that all these share: drawing leaves it as it is."""
+    folder = tmp_path_factory.mktemp("shared")
+    place = RegistryPlace(f"sqlite:///{folder / 'registry.sqlite'}", folder / "store")
+    create_registry(place.database, place.store)
+    with pytest.MonkeyPatch.context() as patch, place.open() as registry:
+        small_panels(patch)
+        filled(registry, folder)
+    return place
+
+
+@pytest.fixture
+def on_sqlite(shared: RegistryPlace, monkeypatch: pytest.MonkeyPatch) -> Calreg:
+    return Calreg(shared, monkeypatch)
+
+
+def test_every_picture_is_drawn_from_what_is_recorded(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(registry, tmp_path)
+    drawn = {}
+    for module in (constants, differences, history, validity):
+
+        def noting(
+            subject: object, *rest: object, module: object = module, draw: object = module.draw
+        ) -> object:
+            drawn[module] = subject
+            return draw(subject, *rest)
+
+        monkeypatch.setattr(module, "draw", noting)
+
+    made = registry.plots.constants(RUN, gain_ranges=[0], types=["pixel_gain"])
+    assert (made.path, made.revision) == ("constants-xcsls3716-run-631.png", 11)
+    assert [(each.panel, each.gain_range, each.dead, each.odd) for each in made.pixels] == [
+        (PANEL_A, 0, 1, 2),
+        (PANEL_B, 0, 0, 1),
+    ]
+    subject = drawn[constants]
+    assert (subject.title, subject.said) == (
+        f"Constants of {RUN}, {SOURCE}",
+        f"valid at {AT} (begin of the run), as of revision 11",
+    )
+
+    withdrawn = registry.versions.withdraw(3, comment="wrong").withdrawn[0]
+    assert registry.plots.constants(withdrawn.version).pixels[0].odd == 2
+    subject = drawn[constants]
+    assert subject.title == f"Version 3: gain of {PANEL_A} (M068)"
+    assert (subject.said, subject.withdrawn) == ("as of revision 12, withdrawn in revision 12", True)
+
+    registry.plots.diff(1, 3, "diff.svg", relative=True, gain_ranges=[0, 2])
+    subject = drawn[differences]
+    assert [difference.gain_range for difference, _ in subject.changes] == [0, 2]
+    assert subject.said[0].startswith(f"version 3: {PANEL_A} (M068), from 2018-01-01")
+
+    registry.plots.validity("M068", as_of=11)
+    subject = drawn[validity]
+    assert [panel.panel for panel in subject.panels] == [PANEL_A, NEW_A]
+    assert [version.version for version in subject.versions if version.is_gap] == [6, 7, 8]
+    assert [len(subject.runs[panel.panel]) for panel in subject.panels] == [1, 0]
+    assert subject.notes == ("1 registered run of these panels: begin not known, so not drawn.",)
+    assert Path("validity-M068.png").stat().st_size > 1000
+    registry.plots.validity(RUN, kinds=["gain"])
+    assert drawn[validity].run == (RUN, registry.runs.show(RUN).begin)
+    assert {version.kind for version in drawn[validity].versions} == {"gain"}
+
+    registry.plots.history(PANEL_A, as_of=11)
+    subject = drawn[history]
+    assert {version.version for version in subject.versions} == {1, 2, 3, 4, 6, 7}
+    assert subject.medians.keys() == subject.spreads.keys() == {1, 2, 3, 4}
+    shown = registry.versions.show(3)[1]
+    assert subject.medians[3] == [file.statistics.median for file in shown]
+    low, middle, high = subject.spreads[3][0]
+    assert low <= middle <= high < 400
+
+
+def test_a_history_of_very_many_files_shows_the_recorded_medians_alone(
+    on_sqlite: Calreg, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from registry.api import drawing_times
+
+    monkeypatch.setattr(drawing_times, "_MOST_FILES", 5)
+    spreads = []
+    draw = history.draw
+    monkeypatch.setattr(history, "draw", lambda subject: spreads.append(subject) or draw(subject))
+    on_sqlite.done("plot", "history", "M068")
+    assert spreads[0].spreads == {}
+    assert spreads[0].notes == ("No bands of spread: more than 5 files.",)
+
+
+def test_the_verb_says_what_it_wrote_and_counts_for_scripts(on_sqlite: Calreg) -> None:
+    assert (
+        on_sqlite.done("plot", "constants", "3").stdout
+        == "picture constants-version-3.png, as of revision 11\n"
+    )
+    answer = on_sqlite.done("plot", "constants", "3", "--force", "--json").json
+    assert (answer["path"], answer["revision"], answer["warnings"]) == ("constants-version-3.png", 11, [])
+    assert answer["pixels"][0] == {"panel": PANEL_A, "kind": "gain", "gain_range": 0, "dead": 1, "odd": 2}
+    given = on_sqlite.done("plot", "constants", f"{PANEL_A}_{PANEL_B}", "--at", "2018-02-10T08:15:00Z")
+    assert given.stdout.startswith(f"picture constants-{PANEL_A}-and-1-more.png")
+    on_sqlite.done("plot", "constants", "5")  # flags
+
+
+@pytest.mark.parametrize(
+    ("code", "arguments", "said"),
+    [
+        (2, ["constants", "1", "--output", "x.gif"], "must end with .png or .svg"),
+        (5, ["constants", "1", "--output", "taken.png"], "--force replaces it"),
+        (8, ["constants", "1", "--output", "none/x.png"], "there is no folder 'none'"),
+        (3, ["constants", "99"], "there is no version 99; 1 to 10 are known"),
+        (4, ["constants", "6"], "version 6 is a gap: it has no pixels"),
+        (2, ["constants", "1", "--at", AT], "a version has its own panel, time and kind"),
+        (2, ["constants", RUN, "--gain-range", "3"], "jungfrau has no gain range 3; known: 0, 1, 2"),
+        (2, ["constants", "M068"], "is an M-number, not a detector"),
+        (2, ["constants", "../x"], "'../x' is no panel Id"),
+        (4, ["constants", "exp=xcsls3716:run=632"], "is registered without a begin"),
+        (4, ["constants", RUN, "--at", "2018-03-05T00:00:00Z"], "constants are missing"),
+        (2, ["diff", "1", "2"], "they do not compare"),
+        (2, ["diff", "5", "5"], "is flags"),
+        (4, ["diff", "1", "6"], "is a gap"),
+        (3, ["validity", "M099"], "no panel bears the M-number M099"),
+        (4, ["validity", NEW_A], "there is nothing to draw"),
+        (4, ["validity", PANEL_A, "--kind", "rms"], "no version of rms is registered"),
+        (2, ["validity", PANEL_A, "--kind", "gian"], "is no kind of constants"),
+        (2, ["validity", PANEL_A, "--source", "Jungfrau.0"], "a source goes with a dataset"),
+        (3, ["validity", "exp=xcsls3716:run=9"], "is not known"),
+        (2, ["history", f"{PANEL_A}_{PANEL_B}"], "a history is one panel's"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused_and_nothing_is_written(
+    on_sqlite: Calreg, code: int, arguments: list[str], said: str
+) -> None:
+    Path("taken.png").write_bytes(b"old")
+    message = on_sqlite.refused(code, "plot", *arguments)["message"]
+    assert said in message
+    assert [path.name for path in Path().iterdir()] == ["taken.png"]
+    assert Path("taken.png").read_bytes() == b"old"
+
+
+def test_a_configuration_without_panel_ids_has_no_picture(registry: Registry) -> None:
+    table = Path("datasets.txt")
+    sample.write_dataset_table(table)
+    registry.runs.import_table(table)
+    with pytest.raises(NotFoundError, match="carries no panel Ids"):
+        registry.plots.validity("exp=mfx00616:run=8")
+
+
+@pytest.mark.parametrize("verb", ["constants", "diff", "history"])
+def test_a_damaged_file_is_named_and_no_picture_is_made(
+    verb: str, sqlite_place: RegistryPlace, tmp_path: Path
+) -> None:
+    with sqlite_place.open() as registry:
+        filled(registry, tmp_path)
+        damaged = registry.versions.show(3)[1][1].sha256
+        path = registry._backend.store.path(damaged)
+        path.chmod(0o644)
+        content = bytearray(path.read_bytes())
+        content[-1] ^= 1
+        path.write_bytes(content)
+        asked = {"constants": (3,), "diff": (1, 3), "history": (PANEL_A,)}[verb]
+        with pytest.raises(
+            CorruptionError, match=f"of gain range 1 of panel {PANEL_A}, version 3"
+        ) as refusal:
+            getattr(registry.plots, verb)(*asked)
+        assert refusal.value.values["sha256"] == damaged
+    assert list(Path().iterdir()) == []
+
+
+def test_only_drawing_imports_matplotlib(on_sqlite: Calreg) -> None:
+    from tests.test_cli import _loaded
+
+    helped = _loaded("plot", "constants", "--help")
+    assert "registry.cli.plots" in helped
+    assert helped.isdisjoint({"matplotlib", "numpy", "sqlalchemy"})
+    assert "matplotlib" not in _loaded("validity", PANEL_A)
+    drawing = _loaded("plot", "validity", PANEL_A)
+    assert "matplotlib.figure" in drawing
+    assert "matplotlib.pyplot" not in drawing

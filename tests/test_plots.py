@@ -1,0 +1,423 @@
+"""Pictures from records and arrays, without a registry."""
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.figure import Figure
+from msgspec.structs import replace as replace_struct
+
+from registry.arrays import pixel_difference
+from registry.detectors.epix10ka import EPIX10KA
+from registry.detectors.jungfrau import JUNGFRAU
+from registry.errors import ConflictError, RequestError, UnavailableError
+from registry.instants import BEGINNING, Instant, parse_instant
+from registry.plots import constants, differences, files, history, page, pixels, time_axis, validity
+from registry.provenance.document import InputConstants, InputPanel, RevisionStamp
+from registry.records import Panel, Version
+from tests.drawn import assert_legible
+from tests.making import panel_array
+
+DAY = 86_400 * 1_000_000
+START = parse_instant("2017-01-01T00:00:00Z")
+GAIN, OFFSET, *_, STATUS = JUNGFRAU.kinds
+NAMES = {"jungfrau": "170505-149520170815-3d{:04x}", "epix10ka": "-".join(["1234567890"] * 6 + ["{:010d}"])}
+
+
+# --- what is counted and drawn
+
+
+def test_dead_and_odd_pixels_are_counted_on_all_pixels_and_marked_where_they_are() -> None:
+    array = panel_array("gain", 0)
+    array[0, 0] = 0
+    array[100, 700] = np.nan
+    array[511, 1023] = 60
+    array[511, 1022] = 61
+    found = pixels.panel_map(array, GAIN, 4, 8)
+    assert (found.dead.count, found.odd.count) == (2, 2)
+    assert (found.dead.rows.tolist(), found.dead.columns.tolist()) == ([0, 100], [0, 700])
+    assert (found.odd.rows.tolist(), found.odd.columns.tolist()) == ([511], [1022])
+    assert found.drawn.shape == (128, 256)
+    assert np.isfinite(found.drawn).all()
+
+
+def test_a_zero_is_dead_in_a_gain_and_a_value_in_an_offset() -> None:
+    array = np.zeros((8, 8), np.float32)
+    array[0] = 1
+    assert pixels.panel_map(array, GAIN, 1, 1).dead.count == 56
+    assert pixels.panel_map(array, OFFSET, 1, 1).dead.count == 0
+
+
+def test_flags_are_drawn_as_flagged_or_not() -> None:
+    array = np.zeros((8, 8), np.uint64)
+    array[3, 5] = 1 << 40
+    found = pixels.panel_map(array, STATUS, 4, 1)
+    assert found.drawn.tolist() == [[0, 1], [0, 0]]
+    assert (found.dead.count, found.odd.count) == (0, 1)
+
+
+def test_an_array_without_a_live_pixel_has_nothing_to_draw() -> None:
+    found = pixels.panel_map(np.zeros((4, 6), np.float32), GAIN, 2, 1)
+    assert np.isnan(found.drawn).all()
+    assert (found.dead.count, found.odd.count) == (24, 0)
+    assert pixels.limits([found.drawn]) is None
+
+
+def test_the_largest_float32_values_overflow_nothing() -> None:
+    array = np.array([[3e38, -3e38, 1, 2], [3, 4, 5, 6]], np.float32)
+    found = pixels.panel_map(array, OFFSET, 2, 1)
+    assert np.isfinite(found.drawn).all()
+    change = pixels.change_map(array, -array, OFFSET, 2, 1, relative=True)
+    assert change.counts.sum() + change.beyond == 8
+
+
+@settings(max_examples=30)
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 4), st.randoms(use_true_random=False))
+def test_medians_of_blocks_are_numpys_without_what_is_not_there(
+    rows: int, columns: int, block: int, chance: Any
+) -> None:
+    values = np.array(
+        [[chance.choice([math.nan, 1.0, 2.0, 5.0, -3.0]) for _ in range(columns)] for _ in range(rows)]
+    )
+    found = pixels.block_medians(values, block)
+    for row in range(found.shape[0]):
+        for column in range(found.shape[1]):
+            square = values[row * block : (row + 1) * block, column * block : (column + 1) * block]
+            there = square[~np.isnan(square)]
+            expected = float(np.median(there)) if there.size else math.nan
+            assert found[row, column] == pytest.approx(expected, nan_ok=True)
+
+
+def test_no_outlier_moves_the_limits_of_the_colours() -> None:
+    drawn = np.linspace(1, 2, 10_000).reshape(100, 100)
+    expected = pixels.limits([drawn])
+    drawn[0, 0], drawn[0, 1] = 1e9, np.nan
+    assert pixels.limits([drawn]) == pytest.approx(expected, rel=1e-3)
+    low, high = pixels.limits([np.full((4, 4), 41.5)]) or (0, 0)
+    assert low < 41.5 < high
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([40.8, 41.6, 42.4], ["40.8", "41.6", "42.4"]),
+        ([-1.425, -1.4, -1.375], ["-1.425", "-1.4", "-1.375"]),
+        ([-0.1, 1e-20, 0.1], ["-0.1", "0", "0.1"]),
+        ([100000.1, 100000.2], ["100000.1", "100000.2"]),
+        ([], []),
+    ],
+)
+def test_numbers_have_as_many_digits_as_tell_them_apart(values: list[float], expected: list[str]) -> None:
+    assert page.numbers(values) == expected
+
+
+@settings(max_examples=40)
+@given(st.text(alphabet="ab -_", max_size=60), st.floats(0.3, 4))
+def test_folded_lines_fit_and_lose_nothing(text: str, width: float) -> None:
+    lines = page.folded(text, width, 7.0, " -_")
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+    room = max(int(width * 72 / (7.0 * 0.62)), 1)
+    assert all(len(line) <= room for line in lines)
+
+
+# --- the pictures
+
+
+def subject_of_constants(
+    panels: int, kinds: tuple[Any, ...] = (GAIN,), detector: Any = JUNGFRAU
+) -> constants.Subject:
+    def stated(kind: str, number: int) -> InputConstants:
+        end = "2018-10-25T07:00:00.123456Z" if number % 2 else None
+        stamp = RevisionStamp(1, "", "", None)
+        return InputConstants(kind, 1000 + number, None, end, "a" * 64, stamp, None, None, None, False, ())
+
+    return constants.Subject(
+        title="Constants of exp=xcsls3716:run=631, XcsEndstation.0:Jungfrau.0",
+        said="valid at 2018-02-10T08:15:00Z (begin of the run), as of revision 3",
+        detector=detector,
+        kinds=kinds,
+        gain_ranges=tuple(range(detector.gain_ranges)),
+        panels=tuple(
+            InputPanel(
+                number,
+                NAMES[detector.name].format(number),
+                f"M{number:03d}" if number % 2 else None,
+                tuple(stated(kind.name, number) for kind in kinds),
+            )
+            for number in range(panels)
+        ),
+    )
+
+
+def maps_of(subject: constants.Subject) -> tuple[constants.Maps, int]:
+    block, place = constants.fineness(subject.detector, len(subject.panels))
+    array = np.linspace(-42, 42, math.prod(subject.detector.panel_shape), dtype=np.float32)
+    array[::2000] = 0
+    array[7] = 1e4
+    one = pixels.panel_map(array.reshape(subject.detector.panel_shape), subject.kinds[0], block, place)
+    keys = (
+        (kind.name, gain_range, panel.position)
+        for kind in subject.kinds
+        for gain_range in subject.gain_ranges
+        for panel in subject.panels
+    )
+    return dict.fromkeys(keys, one), block
+
+
+@pytest.mark.parametrize("panels", [1, 2, 8, 32])
+def test_constants_of_any_detector_are_legible(panels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = subject_of_constants(panels, (GAIN, OFFSET) if panels == 1 else (GAIN,))
+    if panels > 2:
+        subject = dataclasses.replace(subject, gain_ranges=(0, 1) if panels == 8 else (1,))
+    written = assert_legible(constants.draw(subject, *maps_of(subject)), monkeypatch)
+    assert f"gain range {subject.gain_ranges[-1]}" in written
+    assert "gain, ADU/keV" in written
+    assert "263 dead ×, 1 odd ○" in written  # noqa: RUF001 - the sign that is drawn
+    if panels > 1:
+        assert {panel.panel for panel in subject.panels} <= set(written)
+        assert "1  M001  version 1001" in written
+        assert "until 2018-10-25T07:00:00.123456Z" in written
+
+
+def test_the_longest_panel_ids_and_seven_gain_ranges_have_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = subject_of_constants(2, (EPIX10KA.kinds[0],), EPIX10KA)
+    written = assert_legible(constants.draw(subject, *maps_of(subject)), monkeypatch)
+    assert subject.panels[1].panel in "".join(written)
+
+
+def test_the_limits_are_own_of_each_gain_range(monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = subject_of_constants(1)
+    block, place = constants.fineness(JUNGFRAU, 1)
+    maps = {
+        ("gain", gain_range, 0): pixels.panel_map(panel_array("gain", gain_range), GAIN, block, place)
+        for gain_range in range(3)
+    }
+    figure = constants.draw(subject, maps, block)
+    assert_legible(figure, monkeypatch)
+    limits = [axes.images[0].get_clim() for axes in figure.axes if axes.images]
+    assert [
+        low < typical < high for (low, high), typical in zip(limits, (41.5, -1.39, -0.11), strict=True)
+    ] == [True] * 3
+
+
+@pytest.mark.parametrize("relative", [False, True])
+def test_a_difference_is_centred_on_zero_and_counts_what_changed(
+    relative: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, after = panel_array("gain", 1), panel_array("gain", 1)
+    after[:200] *= 1.5
+    after[300, 300], after[400, 400] = 0, -9
+    block, place = differences.fineness(JUNGFRAU)
+    changes = tuple(
+        (
+            pixel_difference(number, before, new),
+            pixels.change_map(before, new, GAIN, block, place, relative=relative),
+        )
+        for number, new in enumerate((after, before))
+    )
+    unit = "% of version 1" if relative else "ADU/keV"
+    subject = differences.Subject(
+        "gain: version 3 against version 1", ("as of revision 5",), unit, JUNGFRAU, changes
+    )
+    figure = differences.draw(subject)
+    written = assert_legible(figure, monkeypatch)
+    assert "204802 of the pixels differ (39.1 %): 1 oddly ○, 1 dead in one only ×" in written  # noqa: RUF001 - drawn
+    assert "no pixel differs" in written
+    for axes in figure.axes:
+        for image in axes.images:
+            low, high = image.get_clim()
+            assert low == -high < 0
+    (change,) = [each for _, each in changes[:1]]
+    assert pixels.limit_of(change) == pytest.approx(50 if relative else 0.69, rel=0.05)
+
+
+def versions(
+    panel: str, kind: str, count: int, *, since: int = 0, step: float = 30.0, gap: int | None = None
+) -> list[Version]:
+    starts = [
+        BEGINNING if since < 0 and not index else Instant(START + int((since + index * step) * DAY))
+        for index in range(count)
+    ]
+    return [
+        Version(
+            100 * count + index, panel, "M068", kind, start, starts[index + 1] if index + 1 < count else None,
+            None if index == gap else "a" * 64, 1, None, None, None, None, False,
+        )
+        for index, start in enumerate(starts)
+    ]  # fmt: skip
+
+
+def panels_of(count: int, detector: str = "jungfrau") -> tuple[Panel, ...]:
+    return tuple(
+        Panel(NAMES[detector].format(number), f"M{number:03d}" if number % 3 else None, detector, 1)
+        for number in range(count)
+    )
+
+
+@pytest.mark.parametrize(
+    ("panels", "count", "detector"),
+    [(1, 1, "jungfrau"), (1, 300, "jungfrau"), (2, 5, "epix10ka"), (32, 4, "jungfrau"), (2, 0, "jungfrau")],
+)
+def test_validity_of_any_length_is_legible(
+    panels: int, count: int, detector: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = panels_of(panels, detector)
+    found = [
+        version
+        for index, panel in enumerate(known)
+        for kind in ("gain", "offset")
+        for version in versions(
+            panel.panel, kind, count, since=-(index % 2), gap=3 if index % 2 else count - 1
+        )
+    ]
+    subject = validity.Subject(
+        title="What is valid when: exp=xcsls3716:run=631, XcsEndstation.0:Jungfrau.0",
+        said="as of revision 12",
+        panels=known,
+        versions=tuple(found),
+        runs={known[0].panel: [Instant(START + day * DAY) for day in range(0, 90, 3)]},
+        run=("exp=xcsls3716:run=631", Instant(START + 20 * DAY)),
+    )
+    written = assert_legible(validity.draw(subject), monkeypatch)
+    assert {"exp=xcsls3716:run=631", "runs"} <= set(written)
+    assert ("no version" in written) == (count == 0)
+
+
+def test_open_ends_and_gaps_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    (panel,) = panels_of(1)
+    found = versions(panel.panel, "gain", 4, since=-1, gap=3)
+    subject = validity.Subject("t", "s", (panel,), tuple(found), {})
+    figure = validity.draw(subject)
+    assert_legible(figure, monkeypatch)
+    arrows = {line.get_marker(): line.get_markerfacecolor() for line in figure.axes[0].lines}
+    assert (arrows["<"], arrows[">"]) == ("#000000", "white")
+    hatched = [each for each in figure.axes[0].collections if each.get_hatch()]
+    assert sum(len(each.get_paths()) for each in hatched) == 1
+
+
+@pytest.mark.parametrize("count", [1, 300])
+def test_a_history_shows_medians_spreads_gaps_and_starts(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = panels_of(3)
+    found = [
+        version
+        for index, panel in enumerate(known)
+        for kind in ("gain", "offset")
+        for version in versions(panel.panel, kind, count, since=5 * index - 1, gap=2 - index)
+    ]
+    levels = {
+        version.version: (41.5, None, -0.11 * (1 + version.version / 1e6))
+        for version in found
+        if version.constants
+    }
+    bands = {
+        number: tuple(each and (each - 1, each, each + 1) for each in values)
+        for number, values in levels.items()
+    }
+    subject = history.Subject(
+        "History of M068", "as of revision 7", JUNGFRAU, (GAIN, OFFSET), known, tuple(found), levels, bands,
+        ("No bands of spread: more than 1000 files.",),
+    )  # fmt: skip
+    written = assert_legible(history.draw(subject), monkeypatch)
+    assert {"gain (ADU/keV)", "offset (ADU)", "range 2", f"{known[1].panel}  M001"} <= set(written)
+
+
+def test_times_at_the_ends_of_the_calendar_can_be_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    (panel,) = panels_of(1)
+    first, last = parse_instant("0001-01-01T00:00:00Z"), parse_instant("9999-12-31T23:59:59Z")
+    one, other = versions(panel.panel, "gain", 2)
+    ends = (
+        replace_struct(one, valid_from=first, valid_to=last),
+        replace_struct(other, valid_from=last),
+    )
+    assert_legible(validity.draw(validity.Subject("t", "s", (panel,), ends, {})), monkeypatch)
+
+
+@settings(max_examples=25)
+@given(
+    st.lists(st.integers(0, 10**6), min_size=1, max_size=4),
+    st.sampled_from([1, 10**3, 10**6, DAY, 400 * DAY]),
+)
+def test_every_start_has_room_on_the_axis_of_time(steps: list[int], unit: int) -> None:
+    instants = [Instant(START + step * unit // 10**3) for step in steps]
+    axis = time_axis.time_axis(instants)
+    assert axis.first < axis.at(min(instants)) <= axis.at(max(instants)) < axis.last
+    assert axis.clipped(BEGINNING, None) == (axis.first, axis.last)
+
+
+# --- their files
+
+
+def figure_of() -> Figure:
+    subject = dataclasses.replace(subject_of_constants(1), gain_ranges=(0,))
+    return constants.draw(subject, *maps_of(subject))
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg"])
+def test_the_same_picture_is_the_same_file_whatever_the_users_settings(suffix: str, tmp_path: Path) -> None:
+    files.picture_file(tmp_path / f"1.{suffix}", force=False).write(figure_of)
+    with mpl.rc_context({"font.size": 30, "svg.hashsalt": None, "axes.grid": True}):
+        files.picture_file(tmp_path / f"2.{suffix}", force=False).write(figure_of)
+        assert mpl.rcParams["font.size"] == 30
+    first, second = ((tmp_path / f"{number}.{suffix}").read_bytes() for number in (1, 2))
+    assert first == second
+    assert mpl.__version__.encode() not in first
+    assert b"date>" not in first
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"1.{suffix}", f"2.{suffix}"]
+
+
+def test_a_name_in_mathematical_signs_is_written_as_it_is(tmp_path: Path) -> None:
+    def draw() -> Figure:
+        figure = Figure()
+        figure.text(0, 0, "$\\frac{1}")
+        return figure
+
+    files.picture_file(tmp_path / "a.svg", force=False).write(draw)
+
+
+def test_a_picture_that_cannot_be_drawn_leaves_the_old_one(tmp_path: Path) -> None:
+    place = tmp_path / "a.png"
+    place.write_bytes(b"old")
+
+    def fail() -> Figure:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        files.picture_file(place, force=True).write(fail)
+    assert place.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [place]
+
+
+def test_a_folder_that_vanished_is_said_to_be(tmp_path: Path) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    file = files.picture_file(folder / "a.svg", force=False)
+    folder.rmdir()
+    with pytest.raises(UnavailableError, match="cannot be written"):
+        file.write(Figure)
+
+
+def test_a_place_for_a_picture_is_refused_before_anything_is_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.png").touch()
+    (tmp_path / "b.svg").mkdir()
+    for name, refusal, words in (
+        ("x.gif", RequestError, "must end with .png or .svg"),
+        ("x", RequestError, "must end with .png or .svg"),
+        ("a.png", ConflictError, "--force replaces it"),
+        ("b.svg", ConflictError, "is a folder"),
+        ("none/x.png", UnavailableError, "there is no folder"),
+    ):
+        with pytest.raises(refusal, match=words):
+            files.picture_file(tmp_path / name, force=False)
+    assert files.picture_file(tmp_path / "a.png", force=True).form == "png"
+    assert files.picture_file(tmp_path / "A.PNG", force=False).form == "png"
+    monkeypatch.setattr(files, "find_spec", lambda _: None)
+    with pytest.raises(UnavailableError, match=r"pip install 'calreg\[plots\]'"):
+        files.picture_file(tmp_path / "x.png", force=False)

@@ -1,0 +1,24 @@
+"""The commands of docs/plots.md make the pictures that it shows."""
+
+import re
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.pictures import IMAGES, LARGEST, PAGE, run_page
+
+
+def test_the_commands_of_the_page_make_its_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_page(tmp_path, monkeypatch)
+    shown = re.findall(r"!\[.+\]\(images/(.+)\)", PAGE.read_text())
+    assert {path.name for path in tmp_path.glob("*.png")} == set(shown)
+    for name in shown:
+        with Image.open(tmp_path / name) as drawn, Image.open(IMAGES / name) as kept:
+            assert drawn.width / drawn.height == pytest.approx(kept.width / kept.height, rel=0.02), name
+
+
+def test_the_images_are_small_and_all_are_shown() -> None:
+    kept = {path.name: path.stat().st_size for path in IMAGES.iterdir()}
+    assert kept.keys() == set(re.findall(r"\(images/(.+)\)", PAGE.read_text()))
+    assert max(kept.values()) < LARGEST
