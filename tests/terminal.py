@@ -1,0 +1,40 @@
+"""Run calreg in a pseudo terminal of a given width."""
+
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Mapping
+
+
+def in_terminal(arguments: list[str], environment: Mapping[str, str], columns: int = 80) -> str:
+    """Return what is written on the terminal, stdout and stderr, with its escapes."""
+    terminal, inner = pty.openpty()
+    fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    known = {
+        name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")
+    }
+    with subprocess.Popen(
+        [sys.executable, *arguments],
+        env={**known, "TERM": "xterm", **environment},
+        stdin=inner,
+        stdout=inner,
+        stderr=inner,
+    ) as process:
+        os.close(inner)
+        written = bytearray()
+        while piece := _read(terminal):
+            written += piece
+    os.close(terminal)
+    assert process.returncode == 0, written.decode()
+    return written.decode().replace("\r\n", "\n")
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 1 << 16)
+    except OSError:  # so Linux says that the other end is closed
+        return b""

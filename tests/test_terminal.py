@@ -1,0 +1,209 @@
+"""What people see on a terminal, and what goes to pipes unchanged."""
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from registry import create_registry
+from registry.cli import folding, output, timeline
+from registry.instants import BEGINNING, Instant, parse_instant
+from registry.records import Version
+from tests.cli import Calreg
+from tests.conftest import RegistryPlace
+from tests.making import NEW_A, PANEL_A, small_folder, small_panels
+from tests.terminal import in_terminal
+
+DAY = 86_400 * 1_000_000
+START = parse_instant("2017-01-01T00:00:00Z")
+LONG = "calibrated again with a copper target; the logbook of the 25th tells why and by whom it was done"
+CELLS = st.text(alphabet="abc_/ ", max_size=70).map(str.strip)
+
+
+@settings(max_examples=40)
+@given(
+    st.integers(1, 6).flatmap(
+        lambda size: st.lists(st.lists(CELLS, min_size=size, max_size=size), min_size=1, max_size=4)
+    ),
+    st.integers(20, 100),
+)
+def test_a_table_fits_any_terminal_and_loses_nothing(rows: list[list[str]], width: int) -> None:
+    rows = [[f"heading {index}" for index, _ in enumerate(rows[0])], *rows]
+    lines = list(folding.table(rows, "  ", width))
+    assert [line for line in lines if len(line) > width] == []
+    assert "".join(lines).replace(" ", "") == "".join("".join(row) for row in rows).replace(" ", "")
+
+
+def test_a_table_in_a_pipe_is_as_wide_as_it_is() -> None:
+    rows = [["N", "a name", "why"], ["1", "x" * 50, "because"], ["10", "y", "of " * 40 + "it"]]
+    assert list(folding.table(rows, "  ", None)) == [
+        "  N   a name  why",
+        "  1   " + "x" * 50,
+        "              because",
+        "  10  y       " + "of " * 40 + "it",
+    ]
+    assert list(folding.table(rows, "  ", 36)) == [
+        "  N   a name",
+        "      why",
+        "  1   " + "x" * 30,
+        "      " + "x" * 20,
+        "      because",
+        "  10  y",
+        *["      " + " ".join(["of"] * 10)] * 4,
+        "      it",
+    ]
+
+
+@settings(max_examples=40)
+@given(st.text(alphabet="abc_/: ", max_size=120), st.integers(20, 80))
+def test_a_folded_line_fits_and_loses_nothing(text: str, width: int) -> None:
+    lines = list(folding.folded(text, width))
+    assert [line for line in lines if len(line) > width] == []
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+    assert list(folding.folded(text, None)) == [text]
+
+
+def test_words_stay_whole_and_longer_ones_are_folded_at_their_marks() -> None:
+    line = "    + detector of xcs runs 1-8: 170505-149520170815-3d00b0_170505-149520170815-3d00f7"
+    assert list(folding.folded(line, 40)) == [
+        "    + detector of xcs runs 1-8:",
+        "        170505-149520170815-3d00b0_",
+        "        170505-149520170815-3d00f7",
+    ]
+
+
+def version(kind: str, start: float | None, end: float | None, *, gap: bool = False) -> Version:
+    first = BEGINNING if start is None else Instant(START + int(start * DAY))
+    last = None if end is None else Instant(START + int(end * DAY))
+    return Version(
+        1, PANEL_A, None, kind, first, last, None if gap else "a" * 64, 1, None, None, None, None, False
+    )
+
+
+def line_of(*versions: Version, width: int = 46) -> str | None:
+    return timeline.timeline(versions, timeline.scale_of(versions), width, timeline.PLAIN)
+
+
+def test_a_timeline_shows_starts_gaps_and_open_ends() -> None:
+    gain = [version("gain", None, 0), version("gain", 0, 100, gap=True), version("gain", 100, None)]
+    assert line_of(*gain) == "2016-12-22 <#+..................|#> 2017-04-21"
+    offset = version("offset", None, 50), version("offset", 50, None, gap=True)
+    assert line_of(*gain, *offset) == "2016-12-22 <#++++++++++.........|+> 2017-04-21"
+
+
+def test_a_start_that_stands_alone_has_room_on_both_sides() -> None:
+    assert line_of(version("gain", 0, None)) == "2016-12-02  ...........|##########> 2017-01-31"
+    assert line_of(version("gain", None, None)) == "1969-12-02 <######################> 1970-01-31"
+
+
+def test_short_times_have_minutes_and_a_narrow_terminal_no_timeline() -> None:
+    hours = version("gain", 0, 0.25), version("gain", 0.25, None)
+    assert (line_of(*hours, width=54) or "").startswith("2016-12-31T23:24Z  .")
+    assert line_of(*hours, width=40) is None
+    assert line_of(width=80) is None
+
+
+def test_kinds_that_nobody_needs_do_not_make_a_panel_look_incomplete() -> None:
+    always = version("gain", 0, None), version("offset", 0, None), version("rms", 40, None)
+    assert "+" not in (line_of(*always) or "")
+    assert line_of(version("rms", 0, None)) == "2016-12-02  ...........|##########> 2017-01-31"
+
+
+def test_times_at_the_ends_of_the_calendar_have_a_line() -> None:
+    days = (
+        (parse_instant("0001-01-01T00:00:00Z") - START) / DAY,
+        (parse_instant("9999-12-31T00:00:00Z") - START) / DAY,
+    )
+    assert (line_of(version("gain", days[0], days[1]), version("gain", days[1], None)) or "").startswith(
+        "0001-01-01 "
+    )
+
+
+@pytest.mark.parametrize(
+    ("speed", "shown"),
+    [(None, ""), (0.0, ""), (0.25, "0.2/s"), (9.94, "9.9/s"), (12.4, "12/s"), (12345.6, "12,346/s")],
+)
+def test_a_rate_is_as_exact_as_is_worth_reading(speed: float | None, shown: str) -> None:
+    assert output.rate(speed) == shown
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> RegistryPlace:
+    folder = tmp_path_factory.mktemp("shared")
+    place = RegistryPlace(f"sqlite:///{folder / 'registry.sqlite'}", folder / "store")
+    create_registry(place.database, place.store)
+    with pytest.MonkeyPatch.context() as patch, place.open() as registry:
+        small_panels(patch)
+        registry.panels.add(PANEL_A, alias="M068")
+        registry.panels.add(NEW_A, alias="M068")
+        registry.versions.add("M068", small_folder(folder / "1", 1), valid_from="beginning")
+        registry.versions.gap("M068", valid_from="2018-01-01T00:00:00.123456Z", comment=LONG)
+    return place
+
+
+@pytest.mark.parametrize("columns", [80, 44])
+def test_validity_fits_a_terminal_with_a_timeline_for_each_panel(shared: RegistryPlace, columns: int) -> None:
+    seen = in_terminal(["-m", "registry", "validity", "M068"], shared.environment, columns)
+    assert [line for line in seen.splitlines() if len(line) > columns] == []
+    assert (
+        len(re.findall(r"^  \d{4}-\d\d-\d\d [<]\N{FULL BLOCK}+.*\d{4}-\d\d-\d\d$", seen, re.MULTILINE)) == 2
+    )
+    assert "timeline: \N{FULL BLOCK} all required kinds valid" in seen
+    assert LONG.replace(" ", "") in re.sub(r"\s+", "", seen)
+
+
+def test_what_goes_to_a_pipe_is_not_folded_and_has_no_timeline(
+    shared: RegistryPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calreg = Calreg(shared, monkeypatch)
+    monkeypatch.setenv("COLUMNS", "40")
+    printed = calreg.done("validity", "M068").stdout
+    assert LONG in printed
+    assert "timeline" not in printed
+    assert "2018-01-01 " not in printed
+    assert f"  comment: {LONG}\n" in calreg.done("log").stdout
+
+
+def test_an_encoding_without_blocks_gets_plain_signs_and_the_log_is_folded(shared: RegistryPlace) -> None:
+    plain = in_terminal(
+        ["-m", "registry", "validity", PANEL_A], {**shared.environment, "PYTHONIOENCODING": "ascii"}
+    )
+    assert re.search(r"^  \d{4}-\d\d-\d\d <#+\.+", plain, re.MULTILINE)
+    log = in_terminal(["-m", "registry", "log"], shared.environment, 50)
+    assert [line for line in log.splitlines() if len(line) > 50] == []
+    assert f"comment:{LONG.replace(' ', '')}" in re.sub(r"\s+", "", log)
+
+
+WORK = """
+from registry.cli import output
+with output.progress("verifying files", 4) as advance:
+    for _ in range(4):
+        advance()
+with output.progress("one thing", 1) as advance:
+    advance()
+print("done")
+"""
+
+
+def test_progress_tells_how_far_how_fast_and_how_long() -> None:
+    seen = in_terminal(["-c", WORK], {})
+    assert "verifying files" in seen
+    assert "4/4" in seen
+    assert re.search(r"\d/s", seen)
+    assert re.search(r"\d:\d\d:\d\d|-:--:--", seen)
+    assert "one thing" not in seen
+    assert seen.endswith("\x1b[2Kdone\n")
+    assert re.search(r"\x1b\[\d+m", seen)
+
+
+def test_progress_has_no_colours_where_they_are_not_wanted_and_fits_a_narrow_terminal() -> None:
+    seen = in_terminal(["-c", WORK], {"NO_COLOR": "1"}, 40)
+    assert re.search(r"\x1b\[[1-9]\d*m", seen) is None
+    redrawn = re.split(r"\r|\n|\x1b\[[0-9?]*[A-Za-z]", seen)
+    assert [line for line in redrawn if len(line) > 40] == []
+    assert "\N{HORIZONTAL ELLIPSIS}" not in seen
+
+
+def test_progress_is_quiet_where_a_line_cannot_be_redrawn() -> None:
+    assert in_terminal(["-c", WORK], {"TERM": "dumb"}) == "done\n"
