@@ -327,15 +327,21 @@ def test_a_history_shows_medians_spreads_gaps_and_starts(count: int, monkeypatch
     assert {"gain (ADU/keV)", "offset (ADU)", "range 2", f"{known[1].panel}  M001"} <= set(written)
 
 
-def test_times_at_the_ends_of_the_calendar_can_be_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"),
+        ("2017-10-25T07:00:00Z", "2017-10-25T07:00:00.000001Z"),
+        ("2017-10-25T07:00:00Z", "2017-10-25T07:00:05Z"),
+        ("2017-10-25T07:00:00Z", "2017-10-25T19:00:00Z"),
+    ],
+)
+def test_a_span_of_any_length_can_be_drawn(first: str, last: str, monkeypatch: pytest.MonkeyPatch) -> None:
     (panel,) = panels_of(1)
-    first, last = parse_instant("0001-01-01T00:00:00Z"), parse_instant("9999-12-31T23:59:59Z")
+    start, end = parse_instant(first), parse_instant(last)
     one, other = versions(panel.panel, "gain", 2)
-    ends = (
-        replace_struct(one, valid_from=first, valid_to=last),
-        replace_struct(other, valid_from=last),
-    )
-    assert_legible(validity.draw(validity.Subject("t", "s", (panel,), ends, {})), monkeypatch)
+    found = replace_struct(one, valid_from=start, valid_to=end), replace_struct(other, valid_from=end)
+    assert_legible(validity.draw(validity.Subject("t", "s", (panel,), found, {})), monkeypatch)
 
 
 @settings(max_examples=25)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _GAP = "  "
 _WIDEST = 40  # of a column; a longer cell, as some panel Ids are, ends its line
@@ -18,7 +17,11 @@ _FURTHER = 4
 
 def terminal_width() -> int | None:
     """Return the columns of the terminal that shows the answer, None where no terminal does."""
-    return max(shutil.get_terminal_size().columns, _NARROWEST) if sys.stdout.isatty() else None
+    if not sys.stdout.isatty():
+        return None
+    import shutil
+
+    return max(shutil.get_terminal_size().columns, _NARROWEST)
 
 
 def folded(text: str, width: int | None) -> Iterator[str]:
@@ -55,8 +58,7 @@ def _end(text: str, room: int) -> int:
     return ends[-1] if ends else room
 
 
-@dataclass(frozen=True, slots=True)
-class _Column:
+class _Column(NamedTuple):
     """Where the cells of a column begin, and whether on a line of their own."""
 
     place: int

@@ -7,7 +7,6 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from registry.cli import folding, output
-from registry.cli.timeline import legend, scale_of, signs_of_terminal, timeline
 
 if TYPE_CHECKING:
     from registry.instants import Instant
@@ -46,7 +45,7 @@ def conversion(version: Version) -> Iterator[tuple[str, str]]:
 def print_versions(versions: Iterable[Version], *, timelines: bool = False) -> None:
     """Print versions under a heading for each panel; on a terminal with a timeline, if asked."""
     found = list(versions)
-    lines = _timelines(found) if timelines else {}
+    lines, legend = _timelines(found) if timelines else ({}, "")
     for index, (panel, group) in enumerate(
         groupby(found, key=lambda version: (version.panel, version.alias))
     ):
@@ -58,20 +57,22 @@ def print_versions(versions: Iterable[Version], *, timelines: bool = False) -> N
         _print_group(list(group))
     if lines:
         output.print_text()
-        output.print_folded(legend(signs_of_terminal()))
+        output.print_folded(legend)
 
 
-def _timelines(versions: Sequence[Version]) -> dict[str, str]:
-    """Return the line of every panel that has one, by panel Id; nothing where no terminal shows it."""
+def _timelines(versions: Sequence[Version]) -> tuple[dict[str, str], str]:
+    """Return the line of every panel that has one, by panel Id, and what its signs mean: only for a terminal."""
     width = folding.terminal_width()
     if width is None:
-        return {}
-    scale = scale_of(versions)
+        return {}, ""
+    from registry.cli.timeline import legend, scale_of, signs_of_terminal, timeline
+
+    scale, signs = scale_of(versions), signs_of_terminal()
     lines = {
-        panel: timeline(list(group), scale, width - len(_INDENT), signs_of_terminal())
+        panel: timeline(list(group), scale, width - len(_INDENT), signs)
         for panel, group in groupby(versions, key=lambda version: version.panel)
     }
-    return {panel: line for panel, line in lines.items() if line is not None}
+    return {panel: line for panel, line in lines.items() if line is not None}, legend(signs)
 
 
 def _print_group(group: Sequence[Version]) -> None:

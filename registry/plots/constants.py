@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from registry.detectors import DetectorType, Kind, Zero
 from registry.plots.files import RESOLUTION
-from registry.plots.maps import ABOUT_MARKS, CROSS, MARK, RING, draw_map
+from registry.plots.maps import ABOUT_MARKS, CROSS, MARK, RING, draw_map, number_pixels
 from registry.plots.page import (
     HEADING,
     MARGIN,
@@ -29,7 +29,7 @@ _COLOURS = "viridis"
 _GAP = 0.14
 _BAR = 0.5  # inches for a colour bar with its numbers and unit
 _NARROWEST = 6.5
-_AXIS = 0.35  # for the numbers of the rows
+_ACROSS = 4  # gain ranges side by side
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,7 @@ class _Grid:
     rows: int
     width: float
     height: float
+    axis: float  # on the left, for the numbers of the rows
     caption: float  # above each map
     below: float  # with the count, and where there is one panel its axis
 
@@ -93,27 +94,33 @@ def _width_of(panels: int) -> float:
 
 def draw(subject: Subject, maps: Maps, block: int) -> Figure:
     """Draw the maps; `block` is the side in pixels of the squares that they are medians of."""
-    alone = len(subject.panels) == 1
     captions = {
         kind.name: [_caption(subject, kind, panel) for panel in subject.panels] for kind in subject.kinds
     }
-    grid = _grid(subject, max(len(lines) for every in captions.values() for lines in every), alone=alone)
-    pitch = grid.whole_width + 3 * _GAP + (_AXIS if alone else 0.0)
-    inner = max(len(subject.gain_ranges) * pitch - 3 * _GAP, _NARROWEST)
-    row = 2 * height_of(HEADING) + 0.06 + grid.whole_height + _GAP
+    grid = _grid(subject, max(len(lines) for every in captions.values() for lines in every))
+    across = min(len(subject.gain_ranges), _ACROSS)
+    pitch = grid.axis + grid.whole_width + 3 * _GAP
+    row = height_of(HEADING) + grid.whole_height + _GAP
+    heading = height_of(HEADING) + 0.06
     page, top = new_page(
-        inner, len(subject.kinds) * row, subject.title, [subject.said], _footnotes(subject, block)
+        max(across * pitch - 3 * _GAP, _NARROWEST),
+        len(subject.kinds) * (heading + math.ceil(len(subject.gain_ranges) / across) * row),
+        subject.title,
+        [subject.said],
+        _footnotes(subject, block),
     )
     for kind in subject.kinds:
-        under = page.text(MARGIN, top, [_heading(subject, kind)], HEADING, fontweight="bold") + 0.06
+        page.text(MARGIN, top, [_heading(subject, kind)], HEADING, fontweight="bold")
+        top += heading
         for index, gain_range in enumerate(subject.gain_ranges):
-            left = MARGIN + index * pitch + (_AXIS if alone else 0.0)
-            _draw_block(page, (left, under), grid, subject, kind, gain_range, maps, captions[kind.name])
-        top += row
+            down, aside = divmod(index, across)
+            place = MARGIN + aside * pitch + grid.axis, top + down * row
+            _draw_block(page, place, grid, subject, kind, gain_range, maps, captions[kind.name])
+        top += (down + 1) * row
     return page.figure
 
 
-def _grid(subject: Subject, lines: int, *, alone: bool) -> _Grid:
+def _grid(subject: Subject, lines: int) -> _Grid:
     panels, (rows, columns) = len(subject.panels), subject.detector.panel_shape
     width, side = _width_of(panels), math.ceil(math.sqrt(panels / 2))
     return _Grid(
@@ -121,8 +128,9 @@ def _grid(subject: Subject, lines: int, *, alone: bool) -> _Grid:
         rows=math.ceil(panels / side),
         width=width,
         height=width * rows / columns,
+        axis=0.35 if panels == 1 else 0.0,
         caption=height_of(SMALL, lines) + 0.03,
-        below=height_of(SMALL) + (0.42 if alone else 0.16),
+        below=height_of(SMALL) + (0.42 if panels == 1 else 0.16),
     )
 
 
@@ -140,17 +148,15 @@ def _draw_block(
     top = page.text(left, top, [f"gain range {gain_range}"], HEADING)
     drawn = [maps[kind.name, gain_range, panel.position] for panel in subject.panels]
     found = (0.0, 1.0) if kind.zero is Zero.GOOD else limits([each.drawn for each in drawn])
+    numbered = len(drawn) == 1
     for index, (lines, each) in enumerate(zip(captions, drawn, strict=True)):
         row, column = divmod(index, grid.columns)
         x, y = left + column * (grid.width + _GAP), top + row * grid.pitch
         page.text(x, y, lines, SMALL)
-        axes = page.axes(x, y + grid.caption, grid.width, grid.height)
+        axes = page.axes(x, y + grid.caption, grid.width, grid.height, numbered=numbered)
         draw_map(axes, each, subject.detector.panel_shape, found or (0.0, 1.0), _COLOURS)
-        if len(drawn) == 1:
-            axes.set_xlabel("column", size=SMALL, labelpad=1)
-            axes.set_ylabel("row", size=SMALL, labelpad=1)
-        else:
-            axes.set(xticks=[], yticks=[])
+        if numbered:
+            number_pixels(axes, subject.detector.panel_shape)
         count = y + grid.pitch - height_of(SMALL) - 0.12
         page.text(x, count, [_counted(kind, each)], SMALL)
     if found is not None:

@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from registry.detectors import DetectorType
 from registry.plots.files import RESOLUTION
-from registry.plots.maps import ABOUT_MARKS, CROSS, MARK, RING, draw_map, draw_signs
+from registry.plots.maps import ABOUT_MARKS, CROSS, MARK, RING, draw_map, draw_signs, number_pixels
 from registry.plots.page import (
     BLACK,
     HEADING,
@@ -70,8 +70,7 @@ def _draw_change(
     axes = page.axes(left, top, _MAP, height)
     limit = limit_of(change)
     draw_map(axes, change.map, subject.detector.panel_shape, (-limit, limit), _COLOURS)
-    axes.set_xlabel("column", size=SMALL, labelpad=1)
-    axes.set_ylabel("row", size=SMALL, labelpad=1)
+    number_pixels(axes, subject.detector.panel_shape)
     if difference.count:
         draw_signs(axes, change.coarse, SIGN, limit)
         bar = page.axes(left, top + height + 0.62, 3.2, 0.11)

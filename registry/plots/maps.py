@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib as mpl
 import numpy as np
 from matplotlib import patheffects
@@ -9,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Colormap
 from numpy.typing import NDArray
 
-from registry.plots.page import BLACK
-from registry.plots.pixels import Marks, PanelMap
+from registry.plots.page import BLACK, SMALL
+from registry.plots.pixels import PanelMap
 
 MARK = 4.0
 """Size of a mark in points."""
@@ -38,9 +40,8 @@ def draw_map(
         interpolation="nearest",
         aspect="auto",
     )
-    axes.set(xticks=_quarters(columns), yticks=_quarters(rows))
-    _draw_marks(axes, drawn.dead, "x")
-    _draw_marks(axes, drawn.odd, "o")
+    for marks, marker in ((drawn.dead, "x"), (drawn.odd, "o")):
+        _draw(axes, marks.columns + 0.5, marks.rows + 0.5, marker)
     axes.set(xlim=(0, columns), ylim=(rows, 0))
 
 
@@ -48,25 +49,17 @@ def _with_nothing(colours: str) -> Colormap:
     return mpl.colormaps[colours].with_extremes(bad=_NOTHING)
 
 
+def number_pixels(axes: Axes, shape: tuple[int, int]) -> None:
+    """Write numbers of rows and columns beside a map."""
+    rows, columns = shape
+    axes.set(xticks=_quarters(columns), yticks=_quarters(rows))
+    axes.set_xlabel("column", size=SMALL, labelpad=1)
+    axes.set_ylabel("row", size=SMALL, labelpad=1)
+
+
 def _quarters(pixels: int) -> list[int]:
     step = max(pixels // 4, 1)
     return list(range(0, pixels + 1, step))
-
-
-def _draw_marks(axes: Axes, marks: Marks, marker: str) -> None:
-    """Draw black marks with a white rim, seen on every colour and without colours."""
-    axes.plot(
-        marks.columns + 0.5,
-        marks.rows + 0.5,
-        linestyle="none",
-        marker=marker,
-        markersize=MARK,
-        markeredgewidth=0.7,
-        markeredgecolor=BLACK,
-        markerfacecolor="none",
-        path_effects=[patheffects.withStroke(linewidth=1.8, foreground="white")],
-        clip_on=True,
-    )
 
 
 def draw_signs(axes: Axes, coarse: NDArray[np.float64], side: int, limit: float) -> None:
@@ -81,11 +74,21 @@ def draw_signs(axes: Axes, coarse: NDArray[np.float64], side: int, limit: float)
     """
     for sign, marker in ((1, "+"), (-1, "_")):
         rows, columns = np.nonzero(sign * coarse > limit * _CLEARLY)
-        axes.plot(
-            (columns + 0.5) * side,
-            (rows + 0.5) * side,
-            marker,
-            color=BLACK,
-            markersize=MARK,
-            markeredgewidth=0.6,
-        )
+        _draw(axes, (columns + 0.5) * side, (rows + 0.5) * side, marker)
+
+
+def _draw(
+    axes: Axes, columns: NDArray[np.floating[Any]], rows: NDArray[np.floating[Any]], marker: str
+) -> None:
+    """Draw black marks with a white rim, seen on every colour and without colours."""
+    axes.plot(
+        columns,
+        rows,
+        linestyle="none",
+        marker=marker,
+        markersize=MARK,
+        markeredgewidth=0.7,
+        markeredgecolor=BLACK,
+        markerfacecolor="none",
+        path_effects=[patheffects.withStroke(linewidth=1.8, foreground="white")],
+    )

@@ -48,11 +48,15 @@ class Page:
             top += height_of(size)
         return top
 
-    def axes(self, left: float, top: float, width: float, height: float) -> Axes:
-        """Return axes at that place."""
+    def axes(self, left: float, top: float, width: float, height: float, *, numbered: bool = True) -> Axes:
+        """Return axes at that place, with or without numbers beside them."""
         box = (left / self.width, 1 - (top + height) / self.height, width / self.width, height / self.height)
         found = self.figure.add_axes(box)
-        found.tick_params(labelsize=SMALL, width=0.6, length=2.5, pad=2)
+        if numbered:
+            found.tick_params(labelsize=SMALL, width=0.6, length=2.5, pad=2)
+        else:
+            found.xaxis.set_visible(False)
+            found.yaxis.set_visible(False)
         return found
 
 

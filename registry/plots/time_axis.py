@@ -14,6 +14,7 @@ from registry.plots.page import BLACK, SMALL
 
 _DAY = 86_400 * 1_000_000
 _PADDING = 0.06
+_CLOSEST = 1e-7  # days, 9 ms: dates in days are not exact enough for less
 _ALONE = 30.0  # days on either side of an instant that stands alone
 _MOST_LABELS = 8
 _FIRST, _LAST = -719_162.0, 2_932_896.0  # 0001-01-01 and 9999-12-31, beyond which there are no dates
@@ -70,7 +71,7 @@ def time_axis(instants: Iterable[Instant]) -> TimeAxis:
     if not known:
         known = [0.0]
     low, high = min(known), max(known)
-    room = (high - low) * _PADDING or _ALONE
+    room = max((high - low) * _PADDING, _CLOSEST) if low < high else _ALONE
     return TimeAxis(max(low - room, _FIRST), min(high + room, _LAST))
 
 
