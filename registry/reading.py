@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
@@ -64,13 +67,35 @@ def opened(path: Path, what: str, refusal: type[RequestError] = RequestError) ->
     """
     name = repr(str(path))
     try:
-        if path.exists() and not (path.is_file() or path.is_dir()):
-            raise refusal(f"{name} is no regular file, so not {what}")
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             yield file
     except FileNotFoundError:
         raise NotFoundError(f"there is no file {name}") from None
     except IsADirectoryError:
         raise refusal(f"{name} is a folder, not {what}") from None
+    except IrregularFileError:
+        raise refusal(f"{name} is no regular file, so not {what}") from None
     except OSError as error:
         raise UnavailableError(f"{name} cannot be read: {error.strerror}") from None
+
+
+class IrregularFileError(OSError):
+    """A pipe, a device or a socket stands in the place of a file."""
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """Open a file to read, and nothing that could keep us waiting or has no end: no pipe, device or folder.
+
+    Raises
+    ------
+    OSError
+        As `open`; `IrregularFileError` where it is no regular file.
+    """
+    if "\0" in str(path):  # the system has no such name, and Python's sentence would be another error
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode):
+        raise IrregularFileError(errno.EINVAL, "it is no regular file", str(path))
+    return path.open("rb")

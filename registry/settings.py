@@ -33,7 +33,7 @@ def find_settings(database: str | None = None, store: str | Path | None = None) 
     ------
     RequestError
         The URL is neither SQLite's nor PostgreSQL's, or PostgreSQL's without a store, or a place begins
-        with the home folder of an unknown user.
+        with the home folder of an unknown user or has a NUL in it.
     """
     url = database or os.environ.get("CALREG_DATABASE") or _default_database()
     file = sqlite_file(url)
@@ -67,6 +67,8 @@ def shown_place(url: str) -> str:
 
 
 def _absolute(path: Path) -> Path:
+    if "\0" in str(path):
+        raise RequestError(f"{str(path)!r} is no place: no name has a NUL in it")
     try:
         return path.expanduser().absolute()
     except RuntimeError:

@@ -19,10 +19,12 @@ from pathlib import Path
 
 from registry.durable import ARRIVING, arriving, sync_folder
 from registry.errors import ConflictError, CorruptionError, RequestError, UnavailableError
+from registry.reading import open_regular
 
 _MARKER = "registry.json"
 _FORMAT = 1
 _PIECE = 1 << 20
+_LARGEST_MARKER = 4096
 
 
 class ContentStore:
@@ -84,12 +86,13 @@ class ContentStore:
         with _refusing(self.root):
             marker = self.root / _MARKER
             try:
-                owner = json.loads(marker.read_bytes())["registry"]
+                with open_regular(marker) as file:
+                    owner = json.loads(file.read(_LARGEST_MARKER))["registry"]
             except FileNotFoundError:
                 return None
             except (ValueError, LookupError, TypeError, RecursionError):
                 owner = None
-        if not isinstance(owner, str):
+        if not isinstance(owner, str) or not owner.isprintable():
             raise CorruptionError(f"{str(marker)!r} is damaged: it names no registry", path=str(marker))
         return owner
 
@@ -167,7 +170,7 @@ class ContentStore:
         path = self.path(sha256)
         with _refusing(self.root):
             try:
-                with path.open("rb") as file:
+                with open_regular(path) as file:
                     # Room is made for what is there, not for what a document from elsewhere claims.
                     there = os.fstat(file.fileno()).st_size
                     head = file.read(min(max(size - room.nbytes, 0), there))
@@ -260,7 +263,7 @@ def _refusing(root: Path) -> Iterator[None]:
 
 def _opened(source: Path) -> BufferedReader:
     try:
-        return source.open("rb")
+        return open_regular(source)
     except OSError as error:
         raise UnavailableError(
             f"{str(source)!r} cannot be read: {error.strerror}", path=str(source)
@@ -293,14 +296,14 @@ def _fresh(path: Path) -> os.stat_result | None:
     It is opened for that: then a file system of a network asks its server, and not its memory.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return os.fstat(file.fileno())
     except FileNotFoundError:
         return None
 
 
 def _digest(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -152,6 +152,8 @@ def test_what_is_no_table_of_datasets_is_refused_in_a_sentence(tmp_path: Path) -
     assert "is not a text: no table of datasets" in refused(table)[0]
     table.write_bytes(b"\x00" * 64)
     assert "line 1: " in refused(table)[0]
+    table.write_text("-\n" * 100_001)
+    assert "has 100001 lines; no table of datasets has more than 100000" in refused(table)[0]
     with table.open("wb") as file:
         file.truncate((16 << 20) + 1)
     assert "is larger than 16 MiB: not a table of datasets" in refused(table)[0]

@@ -212,6 +212,7 @@ NO_DOCUMENT: dict[str, Callable[[bytes], bytes]] = {
     "a deep list": lambda _: b"[" * 100_000,
     "a deep list in an unknown field": lambda content: b'{"x": ' + b"[" * 100_000 + content,
     "a deep object": lambda _: b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+    "a byte in its format": lambda content: content.replace(b"calreg provenance", b"calreg\xff", 1),
     "half a character": lambda content: content.replace(b'"author": "', b'"author": "\\ud800', 1),
 }
 

@@ -115,6 +115,10 @@ def test_settings_are_shown_without_their_password() -> None:
     assert "s3cret" not in f"{found} {found!r} {[found]}"
 
 
+def test_a_store_with_a_nul_in_its_name_is_refused() -> None:
+    assert refusal(find_settings, None, "st\0re") == (r"'st\x00re' is no place: no name has a NUL in it")
+
+
 @pytest.mark.parametrize(
     ("database", "store"), [(None, "~nobody-of-that-name/x"), ("sqlite:///~nobody-of-that-name/x", None)]
 )

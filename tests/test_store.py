@@ -349,6 +349,8 @@ def test_nothing_is_put_where_no_store_is(tmp_path: Path, source: Path) -> None:
         b'{"registry": "9f1c\xff5a3e"}',
         b"\x00\x01\xff",
         b"[" * 100_000,
+        b'{"registry": "' + b"x" * 1_000_000 + b'"}',
+        b'{"registry": "\\u001b[2J"}',
     ],
     ids=lambda text: repr(text[:24]),
 )
@@ -437,6 +439,23 @@ def test_a_folder_in_the_place_of_an_object_cannot_be_used(store: ContentStore, 
     store.path(SHA256).mkdir(parents=True)
     for call in (lambda: store.put(source, SHA256), lambda: store.read(SHA256, 1)):
         assert refusal(UnavailableError, call).endswith(f"{str(store.path(SHA256))!r}: Is a directory")
+
+
+def test_a_pipe_in_the_place_of_an_object_or_the_marker_is_not_waited_for(
+    store: ContentStore, stored: Path, source: Path
+) -> None:
+    marker = store.root / "registry.json"
+    for path in (stored, marker):
+        path.unlink()
+        os.mkfifo(path)
+    for call in (
+        lambda: store.read(SHA256, 1),
+        lambda: store.put(source, SHA256),
+        lambda: store.holds(SHA256),
+        lambda: store.put(marker, "0" * 64),
+        store.owner,
+    ):
+        assert "is no regular file" in refusal(UnavailableError, call)
 
 
 def test_a_store_on_a_read_only_file_system_can_be_read_and_not_written(tmpfs, source: Path) -> None:

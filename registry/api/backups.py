@@ -28,7 +28,7 @@ from registry.errors import ConflictError, DocumentError, NotFoundError, Unavail
 from registry.identifiers import shown
 from registry.lookup.revisions import newest_revision
 from registry.progress import Progress
-from registry.reading import read_bounded
+from registry.reading import open_regular, read_bounded
 from registry.records.copies import Copied
 from registry.settings import shown_place
 from registry.store import ContentStore
@@ -133,7 +133,7 @@ def read_description(folder: Path) -> Description:
 
 def checksum(file: Path) -> str:
     """Return the SHA-256 of a file's bytes."""
-    with file.open("rb") as content:
+    with open_regular(file) as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 

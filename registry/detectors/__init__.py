@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from registry.detectors.epix10ka import EPIX10KA
 from registry.detectors.jungfrau import JUNGFRAU
 from registry.detectors.panel_ids import PanelId, PanelIdFormat
@@ -86,8 +88,8 @@ def parse_detector_id(text: str) -> list[str]:
             f"{shown(text)} begins with {shown(prefix)}, which is no detector type; known: {', '.join(TYPES)}"
         )
     panels = [parse_panel_id(part).text for part in parts]
-    for panel in panels:
-        if panels.count(panel) > 1:
+    for panel, count in Counter(panels).items():
+        if count > 1:
             raise IdentifierError(
                 f"panel {panel} stands more than once in the detector Id; a detector has it once"
             )

@@ -15,6 +15,7 @@ from registry import instants
 from registry.authorship import sign, working_folder
 from registry.exporters.text import one_line
 from registry.provenance.document import Document, Output
+from registry.reading import open_regular
 
 LARGEST_RUN = 9999
 _NAME = re.compile(r"([0-9]{1,9})-([0-9]{1,9}|end)\.data")
@@ -90,7 +91,7 @@ def _word(value: str) -> str:
 
 def _checksum(path: Path) -> str | None:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         return None

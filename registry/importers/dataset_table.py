@@ -24,6 +24,7 @@ from registry.registration.configurations import ConfigurationStatement
 from registry.registration.runs import RunStatement
 
 _LARGEST = 16 << 20
+_MOST_LINES = 100_000
 _RUNS = re.compile(r"([0-9]+)(?:-([0-9]+|end))?", re.ASCII)
 _OBJECT = re.compile(r"psana\.[A-Za-z][A-Za-z0-9]*\.Config[A-Za-z0-9]*", re.ASCII)
 _COLUMNS = 4
@@ -50,7 +51,7 @@ def read_dataset_table(path: Path) -> DatasetTable:
         It cannot be read.
     """
     runs, configurations, problems = [], [], []
-    for number, line in enumerate(_text(path).splitlines(), start=1):
+    for number, line in enumerate(_lines(path), start=1):
         if not line.strip() or line.startswith("Dataset ") or not line.strip("-= "):
             continue
         try:
@@ -66,6 +67,15 @@ def read_dataset_table(path: Path) -> DatasetTable:
     if not runs:
         raise RequestError(f"{name} holds no dataset")
     return DatasetTable(tuple(runs), tuple(configurations))
+
+
+def _lines(path: Path) -> list[str]:
+    lines = _text(path).splitlines()
+    if len(lines) > _MOST_LINES:
+        raise RequestError(
+            f"{str(path)!r} has {len(lines)} lines; no table of datasets has more than {_MOST_LINES}"
+        )
+    return lines
 
 
 def _text(path: Path) -> str:

@@ -42,7 +42,7 @@ def read_with_content(path: Path) -> tuple[Document, bytes]:
     content = read_bounded(path, _LARGEST, "a provenance document", DocumentError)
     try:
         heading = msgspec.json.decode(content, type=Heading)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise DocumentError(f"{name} is not a provenance document, or it is cut or damaged") from None
     if heading.format != FORMAT:
         raise DocumentError(f"{name} is not a provenance document: its format is {shown(heading.format)}")

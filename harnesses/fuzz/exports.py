@@ -1,0 +1,210 @@
+"""Targets that are what calreg writes itself, come back from a stranger: exports, documents, backups, stores."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from harnesses.fuzz.files import npy_seeds, save
+from harnesses.fuzz.target import Target, answered, small_panels
+from registry import provenance
+from registry.api import create_registry, open_registry
+from registry.api.backups import FILE_NAME, Description, read_description
+from registry.api.integrity import verify_export
+from registry.api.replaying import replay
+from registry.exporters import hdf5
+from registry.exporters.recognising import arrays_in
+from registry.provenance.prov_json import prov_json
+from registry.store import ContentStore
+
+_PANEL = "170505-149520170815-3d00b0"
+_SOURCE = "XcsEndstation.0:Jungfrau.0"
+_DATASET = "exp=xcsls3716:run=631"
+_AT = "2018-02-10T08:15:00Z"
+_VALUES = {"gain": (41.5, -1.39, -0.11), "offset": (0.01, 300.0, 50.0)}
+
+
+@cache
+def _registry(folder: Path) -> Path:
+    """Make a registry with one small panel, and its export in every format and a backup beside it; once."""
+    home = folder / "registry"
+    panel = home / "panel"
+    panel.mkdir(parents=True)
+    for kind, values in _VALUES.items():
+        for gain_range, value in enumerate(values):
+            array = np.linspace(0.9 * value, 1.1 * value, 24, dtype="<f4").reshape(4, 6)
+            (panel / f"g{gain_range}_{kind}.npy").write_bytes(save(array))
+    database = f"sqlite:///{home / 'registry.sqlite'}"
+    create_registry(database, home / "store")
+    with small_panels(), open_registry(database, home / "store") as registry:
+        registry.panels.add(_PANEL, alias="M068", comment="red \x1b[31m alert \u202e")
+        registry.versions.add(_PANEL, panel, valid_from="beginning")
+        registry.runs.add(_DATASET, begin=_AT)
+        registry.detectors.configure("xcsls3716", _SOURCE, _PANEL, first_run=1)
+        for name in ("npy", "psana", "lcls2", "hdf5"):
+            registry.export(_DATASET, home / name, format=name)
+        registry.backup(home / "backup")
+    return home
+
+
+def _written_by_calreg(*patterns: str) -> Callable[[Path], list[bytes]]:
+    def seeds(folder: Path) -> list[bytes]:
+        home = _registry(folder)
+        paths = itertools.chain.from_iterable(sorted(home.glob(pattern)) for pattern in patterns)
+        return [path.read_bytes() for path in paths if path.is_file()]
+
+    return seeds
+
+
+def _arrays(name: str) -> Callable[[Path, bytes], None]:
+    def feed(folder: Path, data: bytes) -> None:
+        path = folder / name
+        path.write_bytes(data)
+
+        def read() -> None:
+            with arrays_in(path) as arrays:
+                for array in arrays:
+                    for part in array.parts:
+                        assert part.shape == array.shape[2:]
+
+        with small_panels():
+            answered(read)
+
+    return feed
+
+
+def _hdf5(folder: Path, data: bytes) -> None:
+    """Read a file, or one of calreg's own with some bytes changed: three bytes are a place and what is put there."""
+    if not data.startswith(hdf5.MAGIC):
+        (seed,) = _HDF5(folder)
+        edited = bytearray(seed)
+        for high, low, byte in zip(data[::3], data[1::3], data[2::3], strict=False):
+            edited[(high << 8 | low) % len(edited)] = byte
+        data = bytes(edited)
+    _arrays("constants.h5")(folder, data)
+
+
+# What is put into a document in the place of what it says.
+_OTHERS: list[Any] = [
+    *(None, True, [], {}, [None], 0, 1, -1, 2**31, 2**63, 2**64, 10**400, 1e308, -0.0, "", "x" * 300, "\0"),
+    *(
+        "../../etc/passwd",
+        "/dev/zero",
+        "a/b",
+        "\x1b[2J\u202e",
+        "\ud800",
+        "\n# SHAPE (1,)",
+        "9" * 20,
+        "0" * 64,
+    ),
+    *(
+        "beginning",
+        "9999-12-31T23:59:59Z",
+        "20180210081500",
+        "0001-01-01T00:00:00Z",
+        "memory",
+        "npy",
+        "psana",
+    ),
+    *("lcls2", "hdf5", "epix10ka", "status", "pixel_status", "offset", "exp=xcsls3716:run=1", "M068", _PANEL),
+    *("7", "Jungfrau.0", f"{_PANEL}_{_PANEL}", "pixel_offset.npy", "provenance.json", "constants.h5"),
+]
+
+
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Return every place of a JSON document: what holds it, and by which name or number."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, item in items:
+        yield value, name
+        yield from _places(item)
+
+
+def _edited(seeds: list[bytes], data: bytes) -> bytes:
+    """Return one of the documents with other values in places that the data names, three bytes for each."""
+    document = json.loads(seeds[data[0] % len(seeds)])
+    for high, low, choice in zip(data[1::3], data[2::3], data[3::3], strict=False):
+        places = list(_places(document))
+        holder, name = places[(high << 8 | low) % len(places)]
+        if choice < len(_OTHERS):
+            holder[name] = _OTHERS[choice]
+        elif isinstance(holder, list) and choice % 2:
+            holder.append(holder[name])
+        else:
+            del holder[name]
+        if not document:
+            break
+    return json.dumps(document).encode()
+
+
+def _provenance(folder: Path, data: bytes) -> None:
+    """Read, write, verify and replay a document, or one of calreg's own with other values in some places."""
+    if data and not data.lstrip().startswith(b"{"):
+        data = _edited(_PROVENANCE(folder), data)
+    home = _registry(folder)
+    database, store = f"sqlite:///{home / 'registry.sqlite'}", home / "store"
+    path, output = folder / "provenance.json", folder / "replayed"
+    path.write_bytes(data)
+    document = answered(lambda: provenance.read(path))
+    if document is None:
+        return
+    path.write_bytes(provenance.encode(document))
+    assert provenance.read(path) == document
+    prov_json(document)
+    try:
+        with small_panels():
+            made = answered(lambda: replay(path, output, store=store))
+            answered(lambda: verify_export(path, database, store))
+        for array in made.outputs if made else ():
+            assert hashlib.sha256(Path(array.path).read_bytes()).hexdigest() == array.sha256
+    finally:
+        shutil.rmtree(output, ignore_errors=True)
+
+
+def _backup(folder: Path, data: bytes) -> None:
+    (folder / FILE_NAME).write_bytes(data)
+    found = answered(lambda: read_description(folder))
+    if found is not None:
+        assert msgspec.json.decode(msgspec.json.encode(found), type=Description) == found
+        assert (folder / found.database).parent == folder
+
+
+def _store(folder: Path, data: bytes) -> None:
+    (folder / "registry.json").write_bytes(data)
+    answered(ContentStore(folder).owner)
+
+
+_PROVENANCE = _written_by_calreg("*/provenance.json", "psana/**/*.json")
+_HDF5 = _written_by_calreg("hdf5/*.h5")
+_RECOGNISING = "registry.exporters.recognising"
+EXPORTS = [
+    Target("npy", _arrays("array.npy"), npy_seeds, (_RECOGNISING, "registry.arrays")),
+    Target(
+        "text",
+        _arrays("0-end.data"),
+        _written_by_calreg("psana/**/*.data"),
+        (_RECOGNISING, "registry.exporters.text_reading"),
+    ),
+    Target("hdf5", _hdf5, _HDF5, ("registry.exporters.hdf5",)),
+    Target(
+        "provenance",
+        _provenance,
+        _PROVENANCE,
+        (
+            "registry.provenance",
+            "registry.provenance.document",
+            "registry.api.replaying",
+            "registry.api.integrity",
+        ),
+    ),
+    Target("backup", _backup, _written_by_calreg("backup/backup.json"), ("registry.api.backups",)),
+    Target("store", _store, _written_by_calreg("store/registry.json"), ("registry.store",)),
+]

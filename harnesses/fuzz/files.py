@@ -1,0 +1,227 @@
+"""Targets that are files and folders which somebody hands in."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import zipfile
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC
+from pathlib import Path
+
+import numpy as np
+
+from harnesses.fuzz.target import Target, answered, small_panels, text_of
+from registry import detectors
+from registry.arrays import check_file
+from registry.database.location import network_file_system
+from registry.importers.checked_tree import check_tree
+from registry.importers.dataset_table import read_dataset_table
+from registry.importers.directory_rule import DirectoryRule
+from registry.importers.gain_maps import converted
+from registry.importers.logbook import read_logbook
+from registry.importers.panel_folder import read_panel_folder
+from registry.progress import silent
+
+_TABLE = """\
+Dataset                 Runs     DetInfo name                   Panel/detector Id
+exp=xcsls3716:run=631   1-631    XcsEndstation.0:Jungfrau.0     170505-149520170815-3d00b0_170505-149520170815-3d00f7
+exp=xcs11116:run=18     4-end    XcsEndstation.0:Jungfrau.0     psana.Jungfrau.ConfigV2
+-----------
+"""
+_PANEL = "170505-149520170815-3d00b0"
+_ENTRIES_IN_TREE = 24
+
+
+def save(array: object) -> bytes:
+    """Return what `numpy.save` writes of an array."""
+    stream = io.BytesIO()
+    np.save(stream, np.asarray(array))
+    return stream.getvalue()
+
+
+def _written(folder: Path, name: str, data: bytes) -> Path:
+    path = folder / name
+    path.write_bytes(data)
+    return path
+
+
+def _dataset_table(folder: Path, data: bytes) -> None:
+    path = _written(folder, "datasets.txt", data)
+    table = answered(lambda: read_dataset_table(path))
+    if table is None:
+        return
+    rows = []
+    for run, each in zip(table.runs, table.configurations, strict=True):
+        last = "end" if each.last_run is None else each.last_run
+        named = each.object_name or "_".join(each.panels)
+        rows.append(f"{run.dataset} {each.first_run}-{last} {each.source} {named}\n")
+    again = read_dataset_table(_written(folder, "datasets.txt", "".join(rows).encode()))
+    assert again == table
+
+
+def _logbook(folder: Path, data: bytes) -> None:
+    path = _written(folder, "runs.json", data)
+    found = answered(lambda: read_logbook(path, "xcsls3716"))
+    if found is None:
+        return
+    rows = [
+        {"num": each.dataset.run, "begin_time": str(each.begin), "end_time": each.end and str(each.end)}
+        for each in found.runs
+    ]
+    again = read_logbook(_written(folder, "runs.json", json.dumps(rows).encode()), "xcsls3716")
+    assert again.runs == found.runs
+    assert all(note.isprintable() for note in found.notes)
+
+
+def _logbook_seeds(_: Path) -> list[bytes]:
+    iso = {
+        "num": 201,
+        "type": "DATA",
+        "begin_time": "2015-08-04T19:10:15-07:00",
+        "end_time": None,
+        "params": {},
+    }
+    epoch = {"run_num": 201, "run_type": "CALIB", "begin_time": 1438740615, "end_time": 1438740693.25}
+    return [
+        json.dumps({"success": True, "value": [iso, iso | {"num": 202}]}).encode(),
+        json.dumps([epoch]).encode(),
+        b'\xef\xbb\xbf[{"num": 1e99, "num": 2, "x": "\\ud800"}]',
+    ]
+
+
+def _legacy_tree(folder: Path, data: bytes) -> None:
+    """Make a directory: names parted by NUL, what follows `>` is where a link leads; else it is a folder."""
+    root = folder / "tree"
+    root.mkdir()
+    try:
+        for entry in data.split(b"\0")[:_ENTRIES_IN_TREE]:
+            name, is_link, target = entry.partition(b">")
+            _make_entry(root, text_of(name), text_of(target) if is_link else None)
+        rule = DirectoryRule(root)
+        rule.pick(_PANEL)
+        with small_panels():
+            found = answered(lambda: check_tree(root, UTC, silent, with_refused=True))
+        if found is not None:
+            assert all(entry.folder.resolve().is_relative_to(root.resolve()) for entry in found.tree.entries)
+            assert all(str(hazard).isprintable() for hazard in found.tree.hazards)
+    finally:
+        shutil.rmtree(root)
+
+
+def _make_entry(root: Path, name: str, target: str | None) -> None:
+    if "/" in name or name in {"", ".", ".."} or os.path.lexists(root / name):
+        return
+    with suppress(OSError):  # a name or a target that is too long, or no target
+        if target is None:
+            (root / name).mkdir()
+        else:
+            (root / name).symlink_to(target)
+
+
+def _tree_seeds(_: Path) -> list[bytes]:
+    return [
+        b"M068\0170505-149520170815-3d00b0-20171025000000>M068\0170505-149520170815-3d00b0>M068\0logs",
+        b"M068\0M044>M068\0171113-154920171025->M044\0170505-149520170815-3d00f7-20171>../..\0a-b-c-text",
+        b"1-2-3>1-2-3\0001-2-4>/etc\0M1>M1\0001-2-3-20171025000000>M1/../M1",
+    ]
+
+
+def _panel_folder(folder: Path, data: bytes) -> None:
+    """Let all three files of the gain be this one, then check them one by one as flags, too."""
+    files = folder / "panel"
+    files.mkdir(exist_ok=True)
+    for name in detectors.TYPES["jungfrau"].file_names("gain"):
+        path = _written(files, name, data)
+    with small_panels():
+        jungfrau = detectors.TYPES["jungfrau"]
+        answered(lambda: read_panel_folder(files, jungfrau, ["gain"], allow_nonfinite=True))
+        for name in ("gain", "status"):
+            kind = jungfrau.kind(name)
+            checked = answered(lambda kind=kind: check_file(path, jungfrau, kind))  # type: ignore[misc]
+            if checked is None:
+                continue
+            array = np.load(path, allow_pickle=False)
+            assert (array.shape, array.dtype.str) == (jungfrau.panel_shape, kind.dtype)
+            assert array.flags.c_contiguous
+            assert data.endswith(array.tobytes())
+            assert checked.statistics.minimum == float(array.min())
+
+
+def npy_seeds(_: Path) -> list[bytes]:
+    """Return files of numpy's: legal ones, and in every way not quite so."""
+    panel = np.linspace(-1, 41, 24, dtype="<f4").reshape(4, 6)
+    disguise = io.BytesIO()
+    np.savez_compressed(disguise, gain=np.zeros((4, 6), "<f4"))
+    bomb = io.BytesIO()
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("gain.npy", bytes(1 << 20))
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (1125899906842624, 6), }\n"
+    return [
+        save(panel),
+        save(np.arange(24, dtype="<u8").reshape(4, 6)),
+        save(np.asfortranarray(panel)),
+        save(np.full((3, 2, 4, 6), panel)),
+        save(np.full((2, 3), None))[:-1],
+        save(np.zeros((4, 6), [("a", "<f4"), ("b", "M8[ns]")])),
+        b"\x93NUMPY\x02\x00" + len(header).to_bytes(4, "little") + header,
+        b"\x93NUMPY\x01\x00\xff\xff{" + b"(" * 300 + b"-" * 300,
+        disguise.getvalue(),
+        bomb.getvalue(),
+    ]
+
+
+def _gain_maps(folder: Path, data: bytes) -> None:
+    path = _written(folder, "gainMaps_M049.bin", data)
+    with small_panels():
+        jungfrau = detectors.TYPES["jungfrau"]
+
+        def read() -> list[bytes]:
+            with converted(path, jungfrau) as maps:
+                (constants,) = maps.constants
+                assert all(isinstance(warning, str) for warning in maps.warnings)
+                return [file.path.read_bytes() for file in constants.files]
+
+        files = answered(read)
+    if files is not None:
+        with np.errstate(all="ignore"):
+            stages = np.frombuffer(data, "<f8").astype("<f4").reshape(-1, 4, 6)[:3]
+        assert b"".join(file[-96:] for file in files) == stages.tobytes()
+
+
+def _gain_maps_seeds(_: Path) -> list[bytes]:
+    stages = np.repeat([41.5, -1.39, -0.11, 80.1, -1.4, -0.1], 24).astype("<f8")
+    return [stages[:72].tobytes(), stages.tobytes(), stages[:71].tobytes()]
+
+
+def _mounts(folder: Path, data: bytes) -> None:
+    network_file_system(folder, _written(folder, "mounts", data))
+
+
+_MOUNTS = rb"""tmpfs / tmpfs rw 0 0
+server:/data /tmp nfs4 rw 0 0
+x /dev/shm/a\040b\777\000 fuse.sshfs rw
+"""
+
+
+def _fixed(*seeds: bytes) -> Callable[[Path], list[bytes]]:
+    return lambda _: list(seeds)
+
+
+_IMPORTERS = "registry.importers."
+FILES = [
+    Target("dataset-table", _dataset_table, _fixed(_TABLE.encode()), (f"{_IMPORTERS}dataset_table",)),
+    Target("logbook", _logbook, _logbook_seeds, (f"{_IMPORTERS}logbook", f"{_IMPORTERS}logbook_json")),
+    Target(
+        "legacy-tree",
+        _legacy_tree,
+        _tree_seeds,
+        tuple(f"{_IMPORTERS}{name}" for name in ("legacy_tree", "checked_tree", "directory_rule")),
+    ),
+    Target("panel-folder", _panel_folder, npy_seeds, (f"{_IMPORTERS}panel_folder", "registry.arrays")),
+    Target("gain-maps", _gain_maps, _gain_maps_seeds, (f"{_IMPORTERS}gain_maps", f"{_IMPORTERS}makers_file")),
+    Target("mounts", _mounts, _fixed(_MOUNTS), ("registry.database.location",)),
+]

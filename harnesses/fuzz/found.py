@@ -1,0 +1,29 @@
+"""Inputs that broke a parser once, or were hard on it: kept, by target, so that they never do again."""
+
+from __future__ import annotations
+
+_DOCUMENT = b'{"format":"calreg provenance","format_version":1'
+
+FOUND: dict[str, list[bytes]] = {
+    # A panel was searched for in all others, each time.
+    "detector-id": [b"_".join(b"1-2-%x" % number for number in range(1, 20_000))],
+    # A sentence for each of two million lines.
+    "dataset-table": [b"a\n" * (1 << 21), b"a " * (1 << 19), b"a" * (1 << 20), b"exp=" * (1 << 18)],
+    "logbook": [
+        b"[" * (1 << 16),
+        b'[{"num":' + b"9" * 5000 + b"}]",
+        b'[{"run_num":1,"begin_time":1e999999999}]',
+    ],
+    "place": [b"\0", b"sqlite:///a\0", b"postgresql://\0"],
+    "provenance": [
+        b'{"format":"\xff","format_version":1}',
+        _DOCUMENT + b',"x":' + b"[" * (1 << 20),
+        _DOCUMENT + b',"format_version":' + b"9" * 5000 + b"}",
+    ],
+    "backup": [b'{"format":"\xff","format_version":1}', b"[" * (1 << 16)],
+    "store": [
+        b'{"registry":"' + b"x" * (1 << 20) + b'"}',
+        b'{"registry":"\\u001b[2J\\ud800"}',
+        b'{"registry":' + b"9" * 5000 + b"}",
+    ],
+}

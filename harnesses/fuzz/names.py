@@ -1,0 +1,131 @@
+"""Targets that are texts: names of the field, times, places."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from datetime import UTC
+from functools import partial
+from pathlib import Path
+
+from harnesses.fuzz.target import Target, answered, text_of
+from registry import detectors, identifiers, instants, settings
+from registry.database.engine import make_engine
+from registry.identifiers import Dataset
+from registry.lookup.revisions import read_as_of
+from registry.secrets import masked
+
+_JUNGFRAU = [
+    "170505-149520170815-3d00b0",
+    "171113-154920171025-",
+    "8000000020000-230920-20004002C",
+    "0-0-0xffffffffffffffff",
+]
+_EPIX = ["3926196238-0175152897-1157627926-0000000000-0000000000-0000000000-0000000000"]
+_NAMES = [
+    *("M068", "m0068", "gainMaps_M049_2018-02-13.bin", "xcsls3716", "XCSLS3716", "631", "2147483648"),
+    *("exp=xcsls3716:run=631", "exp=:run=", "XcsEndstation.0:Jungfrau.0", "XcsEndstation.00:Jungfrau.01"),
+]
+_INSTANTS = [
+    *("20171025000000", "UTC|2017-10-25T00:00:00Z", "America/Los_Angeles|20171105013000", "beginning"),
+    *(
+        "2017-10-25 00:00:00.123456-07:00",
+        "0001-01-01T00:00+23:59",
+        "Europe/Zürich|1",
+        "../UTC|99991231235959",
+    ),
+]
+_AS_OF = ["7", "9999999999999", "20171025000000", "2017-10-25T00:00:00Z", "spring-2026", "beginning"]
+_PLACES = [
+    *("sqlite:////data/registry.sqlite", "sqlite:///~nobody/x?mode=rw", "sqlite://", "~/store"),
+    *("postgresql://ana:s3cret@host:5432/calreg?sslmode=require", "postgresql://[::1]:x/db?service=lab"),
+    "postgresql+psycopg://ana:a@b@c/d?plugin=x&host=h1:1&host=h2:2",
+]
+
+
+def _texts(*groups: list[str]) -> Callable[[Path], list[bytes]]:
+    texts = list(itertools.chain(*groups))
+    return lambda _: [text.encode() for text in texts]
+
+
+def _panel_id(_: Path, data: bytes) -> None:
+    text = text_of(data)
+    found = answered(lambda: detectors.parse_panel_id(text))
+    if found is not None:
+        assert str(found) == text
+        assert text.isascii()
+
+
+def _detector_id(_: Path, data: bytes) -> None:
+    text = text_of(data)
+    panels = answered(lambda: detectors.parse_detector_id(text))
+    if panels is not None:
+        joined = identifiers.join_detector_id(panels)
+        assert text in {joined, f"{detectors.type_of_panel(panels[0]).name}_{joined}"}
+
+
+def _name(_: Path, data: bytes) -> None:
+    text = text_of(data)
+    parsers: list[Callable[[str], object]] = [
+        identifiers.parse_m_number,
+        identifiers.parse_experiment,
+        identifiers.parse_source,
+        identifiers.parse_run_number,
+        Dataset.parse,
+    ]
+    for parse in parsers:
+        found = answered(partial(parse, text))
+        assert found is None or str(found) == text
+    for m_number in identifiers.m_numbers_in(text):
+        assert identifiers.parse_m_number(m_number) == m_number
+    assert isinstance(identifiers.source_fits(text, text), bool)
+
+
+def _instant(_folder: Path, data: bytes) -> None:
+    place, _, text = text_of(data).rpartition("|")
+    zone = answered(lambda: instants.zone(place)) if place else UTC
+    if zone is None:
+        return
+    found = answered(lambda: instants.parse_start(text, zone))
+    if found is not None and found != instants.BEGINNING:
+        assert instants.parse_iso(str(found)) == found
+    answered(lambda: instants.parse_iso(text))
+
+
+def _as_of(_: Path, data: bytes) -> None:
+    known = answered(lambda: read_as_of(text_of(data)))
+    if known is not None:
+        value = known.parameters.get("known")
+        assert not isinstance(value, int) or abs(value) < 2**63  # the databases have no other numbers
+
+
+def _place(folder: Path, data: bytes) -> None:
+    text = text_of(data)
+    assert masked(masked(text)) == masked(text)
+    answered(lambda: settings.find_settings(text, folder))
+    answered(lambda: settings.find_settings(f"sqlite:///{folder}/registry.sqlite", text or None))
+    answered(lambda: settings.shown_place(text))
+    engine = answered(lambda: make_engine(text))
+    if engine is not None:
+        engine.dispose()
+
+
+_TYPES = ("registry.detectors", "registry.detectors.panel_ids", "registry.detectors.jungfrau")
+NAMES = [
+    Target("panel-id", _panel_id, _texts(_JUNGFRAU, _EPIX), (*_TYPES, "registry.detectors.epix10ka")),
+    Target(
+        "detector-id",
+        _detector_id,
+        _texts(["_".join(_JUNGFRAU[:1] * 2), "jungfrau_" + "_".join([*_JUNGFRAU, *_EPIX])], _JUNGFRAU),
+        _TYPES,
+    ),
+    Target("name", _name, _texts(_NAMES), ("registry.identifiers",)),
+    Target("instant", _instant, _texts(_INSTANTS), ("registry.instants",)),
+    Target("as-of", _as_of, _texts(_AS_OF), ("registry.lookup.revisions",)),
+    Target(
+        "place",
+        _place,
+        _texts(_PLACES),
+        ("registry.settings", "registry.secrets", "registry.database.engine"),
+    ),
+]

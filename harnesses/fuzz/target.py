@@ -1,0 +1,64 @@
+"""What is fuzzed: a parser, what it is fed with, and what it may say."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from registry import detectors
+from registry.errors import RegistryError
+
+_LONGEST_SENTENCE = 2000
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A parser under test.
+
+    Attributes
+    ----------
+    feed
+        Gives it some bytes, in a folder that is its own; raises anything where it breaks.
+    seeds
+        Inputs from which others are made; they are told the same folder.
+    reads
+        The modules whose parsing it tries.
+    """
+
+    name: str
+    feed: Callable[[Path, bytes], None]
+    seeds: Callable[[Path], list[bytes]]
+    reads: tuple[str, ...]
+
+
+def answered(read: Callable[[], _T]) -> _T | None:
+    """Return what a parser answers, None where it refuses: in printable sentences that a person can read."""
+    try:
+        return read()
+    except RegistryError as error:
+        for sentence in (error.message, *error.details):
+            assert sentence.isprintable(), sentence
+            assert len(sentence) < _LONGEST_SENTENCE, sentence
+        return None
+
+
+def text_of(data: bytes) -> str:
+    """Return the bytes as Python hands out what was typed, whether it is UTF-8 or not."""
+    return data.decode("utf-8", "surrogateescape")
+
+
+@contextmanager
+def small_panels() -> Iterator[None]:
+    """Let panels of every type have 4 x 6 pixels, so that inputs of some hundred bytes may be legal."""
+    known = dict(detectors.TYPES)
+    for name, each in known.items():
+        detectors.TYPES[name] = dataclasses.replace(each, panel_shape=(4, 6))
+    try:
+        yield
+    finally:
+        detectors.TYPES.update(known)

@@ -1,0 +1,134 @@
+"""Every parser of what strangers write, fed with seeds, with what once broke it, and with mutations of both."""
+
+from __future__ import annotations
+
+import ast
+import faulthandler
+import re
+import resource
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harnesses.fuzz import __main__ as fuzz
+from harnesses.fuzz.found import FOUND
+from harnesses.fuzz.target import Target, answered
+from harnesses.fuzz.targets import TARGETS
+from registry.errors import RequestError
+
+ROOT = Path(__file__).parent.parent
+ROOM = 1 << 30  # bytes that a parser may ask for, above what this process has
+HANGS = 300  # seconds, after which a test run is ended with the place where it hangs
+
+# What strangers' texts and files are full of, in the places where a parser looks.
+WORDS = [
+    *(b"", b"\0", b"\n", b"\r", b"\t", b" ", b"-", b"_", b":", b"=", b".", b"/", b"../", b"0", b"9" * 400),
+    *(b"0x", b"\x1b[2J", b"\xff", b"\xed\xb2\x80", "\u202e".encode(), "\u0661\uff11".encode(), b"\\ud800"),
+    *(b"null", b"NaN", b"1e999", b"-1", b"{", b"}", b"[" * 400, b'"', b",", b"\x80" * 4, b"\x7f\xff\xff\xff"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _bounded() -> Iterator[None]:
+    """Nothing here may take much memory, or hang."""
+    if sys.platform != "linux":
+        yield
+        return
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + ROOM, before[1]))
+    faulthandler.dump_traceback_later(HANGS, exit=True)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+        resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("fuzz")
+
+
+@st.composite
+def mutations(draw: st.DrawFn, seeds: list[bytes]) -> bytes:
+    """Draw a seed, some of whose pieces are left out, doubled, replaced, or taken from another."""
+    data = draw(st.sampled_from(seeds))
+    for _ in range(draw(st.integers(1, 4))):
+        start = draw(st.integers(0, len(data)))
+        end = min(start + draw(st.integers(0, 24)), len(data))
+        piece = draw(
+            st.one_of(
+                st.sampled_from(WORDS),
+                st.binary(max_size=4),
+                st.just(data[start:end] * 2),
+                st.sampled_from(seeds).map(lambda seed, place=start: seed[place : place + 40]),
+            )
+        )
+        data = data[:start] + piece + data[end:]
+    return data
+
+
+@pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
+def test_a_parser_answers_or_refuses_whatever_it_is_fed(target: Target, folder: Path) -> None:
+    seeds = target.seeds(folder)
+    for seed in [*seeds, b"", *FOUND.get(target.name, [])]:
+        target.feed(folder, seed)
+
+    @given(st.one_of(mutations(seeds), st.binary(max_size=60)))
+    @settings(deadline=None, max_examples=30, suppress_health_check=list(HealthCheck))
+    def feed(data: bytes) -> None:
+        target.feed(folder, data)
+
+    feed()
+
+
+def _imports(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text())
+    return {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+
+
+def test_every_module_that_reads_what_strangers_write_is_in_the_table() -> None:
+    tried = {module for target in TARGETS.values() for module in target.reads}
+    found = {f"registry.importers.{path.stem}" for path in (ROOT / "registry/importers").glob("[!_]*.py")}
+    found |= {f"registry.detectors.{path.stem}" for path in (ROOT / "registry/detectors").glob("[!_]*.py")}
+    for path in (ROOT / "registry").rglob("*.py"):
+        reads_json = re.search(r"json\.(loads|decode)\(", path.read_text())
+        if reads_json or "registry.reading" in _imports(path):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found.add(".".join(parts).removesuffix(".__init__"))
+    assert found - tried <= {
+        "registry.detectors.types",  # reads nothing
+        "registry.lookup.versions",  # JSON that calreg has put into the database
+        "registry.api.identifying",  # reads checksums
+        "registry.exporters.calibration_folder",  # reads checksums
+    }
+    assert FOUND.keys() <= TARGETS.keys()
+
+
+def test_what_a_target_must_not_say_is_found() -> None:
+    def refuse(sentence: str) -> None:
+        raise RequestError(sentence)
+
+    assert answered(lambda: refuse("a plain sentence")) is None
+    for sentence in ("\x1b[2J", "x" * 2000):
+        with pytest.raises(AssertionError):
+            answered(lambda sentence=sentence: refuse(sentence))  # type: ignore[misc]
+    with pytest.raises(ZeroDivisionError):
+        answered(lambda: 1 // 0)
+
+
+def test_a_target_under_atheris_keeps_the_input_that_broke_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("atheris")
+    assert fuzz.main(["store", "--seconds", "1", "--keep", str(tmp_path)]) == 0
+    head, row = capsys.readouterr().out.splitlines()
+    assert head.split() == ["target", "seconds", "inputs", "branches", "MB", "found"]
+    assert row.split()[:2] == ["store", "1"]
+    assert int(row.split()[2]) > 100
+    assert row.endswith("nothing")
