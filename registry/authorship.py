@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from registry.errors import RequestError
+from registry.identifiers import shown
 from registry.secrets import masked
 
 
@@ -37,6 +39,20 @@ def sign() -> Signature:
 def recordable(text: str) -> str:
     r"""Return a text that may hold a path as databases and JSON take it: bytes that are no UTF-8 as ``\xe9``."""
     return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
+def refuse_unrecordable(text: str, what: str) -> None:
+    """Refuse a text that no database keeps as it is: with bytes that are not UTF-8, or a NUL.
+
+    Raises
+    ------
+    RequestError
+        It is such a text; `what` it is meant as is said.
+    """
+    if "\0" in text or recordable(text) != text:
+        raise RequestError(
+            f"{what} {shown(text)} cannot be recorded: it must be UTF-8, and have no NUL in it"
+        )
 
 
 def working_folder() -> str | None:

@@ -2,7 +2,10 @@
 
 import json
 import os
+import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -341,6 +344,64 @@ def test_a_description_leads_to_no_file_elsewhere(
     _refused(folder, again, SchemaError, "schema 9999")
     _seal(folder, schema=schema.REVISION, registry="00000000-0000-4000-8000-000000000000")
     _refused(folder, again, CorruptionError, "speaks of registry 00000000")
+
+
+def _rewrite(file: Path, *statements: str) -> None:
+    """Change a backup's database behind its guards."""
+    file.chmod(0o644)
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            connection.execute(f"DROP TRIGGER {name}")
+        for statement in statements:
+            connection.execute(statement)
+
+
+REWRITTEN = {
+    "DROP TABLE tag": (SchemaError, "the table tag is missing"),
+    "ALTER TABLE panel ADD COLUMN price TEXT": (SchemaError, "the table panel has other columns"),
+    "UPDATE revision SET recorded_at = 'soon'": (CorruptionError, "Expected `int`, got `str`"),
+    "UPDATE revision SET comment = CAST(x'ff' AS TEXT)": (CorruptionError, "holds a text that is none"),
+    "UPDATE version SET constants_id = 99": (CorruptionError, "FOREIGN KEY constraint failed"),
+    "INSERT INTO registry SELECT 'two', created_at FROM registry": (CorruptionError, "Multiple rows"),
+}
+
+
+def test_a_backup_that_somebody_has_rewritten_checksum_and_all_is_refused(
+    small: Registry, folder: Path, again: RegistryPlace
+) -> None:
+    small.backup(folder)
+    file = _database(folder)
+    sound = file.read_bytes()
+    for statement, (error, said) in REWRITTEN.items():
+        _rewrite(file, statement)
+        _seal(folder)
+        _refused(folder, again, error, re.escape(said))
+        file.write_bytes(sound)
+
+
+def test_a_backup_whose_tables_have_names_that_are_no_text_is_refused(
+    small: Registry, folder: Path, again: RegistryPlace
+) -> None:
+    small.backup(folder)
+    file = _database(folder)
+    _rewrite(file, "CREATE TABLE qqqqqqqq (x)")
+    file.write_bytes(
+        file.read_bytes().replace(b"CREATE TABLE qqqqqqqq", b"CREATE TABLX \xff\xff\xff\xffqqqq")
+    )
+    _seal(folder)
+    _refused(folder, again, CorruptionError, "is damaged")
+
+
+def test_tables_of_somebody_else_in_the_same_database_are_left_alone(
+    small: Registry, folder: Path, again: RegistryPlace, sqlite_place: RegistryPlace
+) -> None:
+    with closing(sqlite3.connect(sqlite_place.file)) as connection:
+        connection.execute("CREATE TABLE notes (text TEXT)")
+    assert "notes" not in small.backup(folder).rows
+    _rewrite(_database(folder), "CREATE TABLE notes (text TEXT)")
+    _seal(folder)
+    _restore(folder, again)
+    assert rows(again.database)["panel"] == rows(sqlite_place.database)["panel"]
 
 
 def test_a_folder_without_a_finished_backup_is_not_found(tmp_path: Path, again: RegistryPlace) -> None:

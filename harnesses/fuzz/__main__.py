@@ -19,8 +19,9 @@ from pathlib import Path
 from harnesses.fuzz.targets import TARGETS
 
 _MEGABYTES = 1024  # of memory that a target may use, most of it Python's own and the instrumentation's
-_SECONDS = 60  # for one input: by the clock, on machines that others use too
+_SECONDS = 300  # for one input: by the clock, on machines that stand still at times
 _LONGEST = 1 << 14  # bytes of one input
+_WIDTH = 200
 _STATISTIC = re.compile(r"^stat::(\w+):\s+(\d+)$", re.MULTILINE)
 _COVERAGE = re.compile(r"\bcov: (\d+)")
 _COLUMNS = "{:15} {:>7} {:>9} {:>8} {:>6}  {}\n"
@@ -93,8 +94,8 @@ def _end_of(said: str) -> str:
         for number, line in enumerate(lines)
         if "Uncaught Python exception" in line or "ERROR: libFuzzer" in line
     ]
-    shown = lines[starts[0] : starts[0] + 40] if starts else lines[-20:]
-    return "".join(f"  {line}\n" for line in shown)
+    shown = lines[starts[0] :] if starts else lines
+    return "".join(f"  {line[:_WIDTH]}\n" for line in shown if not line.startswith("INFO: "))
 
 
 def _parser() -> argparse.ArgumentParser:

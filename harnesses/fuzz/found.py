@@ -14,6 +14,7 @@ FOUND: dict[str, list[bytes]] = {
         b'[{"num":' + b"9" * 5000 + b"}]",
         b'[{"run_num":1,"begin_time":1e999999999}]',
     ],
+    "text": [b"# SHAPE (1,1,4,6)\n" + b"1 " * (1 << 19), b"#" * (1 << 21), b"\n# SHAPE (9,9)\n" * (1 << 17)],
     "place": [b"\0", b"sqlite:///a\0", b"postgresql://\0"],
     "provenance": [
         b'{"format":"\xff","format_version":1}',

@@ -97,10 +97,11 @@ def _as_of(_: Path, data: bytes) -> None:
     if known is not None:
         value = known.parameters.get("known")
         assert not isinstance(value, int) or abs(value) < 2**63  # the databases have no other numbers
+        assert not isinstance(value, str) or "\0" not in value.encode().decode()  # and no other texts
 
 
 def _place(folder: Path, data: bytes) -> None:
-    text = text_of(data)
+    text = text_of(data[:200])  # what was typed is said back whole
     assert masked(masked(text)) == masked(text)
     answered(lambda: settings.find_settings(text, folder))
     answered(lambda: settings.find_settings(f"sqlite:///{folder}/registry.sqlite", text or None))

@@ -19,7 +19,7 @@ import msgspec
 from registry import instants, schema
 from registry.api.backend import Backend
 from registry.api.objects import copy_objects
-from registry.authorship import software_version
+from registry.authorship import recordable, software_version
 from registry.database import filling
 from registry.database.engine import at_rest
 from registry.database.transfer import every_row, transfer
@@ -48,7 +48,7 @@ class Description(msgspec.Struct, frozen=True):
 
     format: Literal["calreg backup"]
     format_version: Literal[1]
-    registry: str
+    registry: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f-]{36}\Z")]
     revision: Annotated[int, msgspec.Meta(ge=0)]
     made_at: str
     made_from: str
@@ -72,7 +72,7 @@ def back_up(backend: Backend, folder: Path, progress: Progress, *, verify: bool)
                 filling(f"sqlite:///{hidden}", backend.database.registry_id, write_ahead_log=False) as target,
                 backend.database.reading() as source,
             ):
-                rows = transfer(source, target, every_row(source), progress)
+                rows = transfer(source, target, every_row(source, target), progress)
                 revision = newest_revision(source)
             with at_rest(hidden) as connection:
                 files = copy_objects(connection, backend.store, ContentStore(folder), progress, verify=verify)
@@ -83,7 +83,7 @@ def back_up(backend: Backend, folder: Path, progress: Progress, *, verify: bool)
             registry=backend.database.registry_id,
             revision=revision,
             made_at=str(at),
-            made_from=shown_place(backend.database.url),
+            made_from=recordable(shown_place(backend.database.url)),
             software=software_version(),
             schema=schema.REVISION,
             database=file.name,

@@ -8,7 +8,7 @@ from pathlib import Path
 from registry import instants
 from registry.api.backend import Backend, open_backend
 from registry.api.objects import CopiedFiles, copy_objects
-from registry.authorship import sign
+from registry.authorship import recordable, sign
 from registry.database import Closure, Database, filling, refuse_taken
 from registry.database.closing import close, refuse_closed
 from registry.database.transfer import every_row, transfer
@@ -78,10 +78,10 @@ def _move(backend: Backend, to: str, objects: ContentStore, files: CopiedFiles, 
             late = copy_objects(source, backend.store, objects, progress)
             files = CopiedFiles(files.copied + late.copied, files.there)
         with filling(to, backend.database.registry_id) as target:
-            rows = transfer(source, target, every_row(source), progress)
-            close(target, "arrival", shown_place(backend.database.url), at, signature)
+            rows = transfer(source, target, every_row(source, target), progress)
+            close(target, "arrival", recordable(shown_place(backend.database.url)), at, signature)
         revision = newest_revision(source)
-        close(source, "departure", shown_place(to), at, signature)
+        close(source, "departure", recordable(shown_place(to)), at, signature)
     _open(to)
     return Copied(
         registry=backend.database.registry_id,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -9,13 +11,14 @@ import sqlalchemy as sa
 from registry import instants, schema
 from registry.api.backups import Description, checksum, read_description
 from registry.api.objects import copy_objects
-from registry.authorship import sign
+from registry.authorship import recordable, sign
 from registry.database import filling, refuse_taken
 from registry.database.closing import close, find_closure
 from registry.database.engine import at_rest
 from registry.database.migrations import complete, refuse_newer_schema
 from registry.database.transfer import every_row, transfer
 from registry.errors import ConflictError, CorruptionError, UnavailableError
+from registry.identifiers import shown
 from registry.progress import Progress, silent
 from registry.records.copies import Copied
 from registry.settings import Settings, find_settings, shown_place
@@ -60,16 +63,16 @@ def restore_registry(
     refuse_taken(settings.database, description.registry)
     objects = _empty_store(settings, folder, description)
     file = _verified(folder, description)
-    with at_rest(file) as source:
+    with _distrusted(file), at_rest(file) as source:
         _refuse_other_id(source, description)
         objects.create(description.registry)
         files = copy_objects(source, ContentStore(folder), objects, progress, verify=True)
         with filling(settings.database, description.registry, description.schema) as target:
-            rows = transfer(source, target, every_row(source), progress)
+            rows = transfer(source, target, every_row(source, target), progress)
             complete(target)
             closure = find_closure(target)
             if closure is None:
-                place = f"the backup {folder} of revision {description.revision}"
+                place = f"the backup {recordable(str(folder))} of revision {description.revision}"
                 close(target, "arrival", place, instants.now(), sign(), opened=True)
     return Copied(
         registry=description.registry,
@@ -104,6 +107,18 @@ def _verified(folder: Path, description: Description) -> Path:
     except OSError as error:
         raise UnavailableError(f"{str(file)!r} cannot be read: {error.strerror}", path=str(file)) from None
     raise CorruptionError(f"{str(file)!r} is damaged: its bytes have another checksum", path=str(file))
+
+
+@contextmanager
+def _distrusted(file: Path) -> Iterator[None]:
+    """Take what a database says of rows for a fault of the backup: others may have written it, checksum and all."""
+    try:
+        yield
+    except sa.exc.SQLAlchemyError as error:
+        said = str(getattr(error, "orig", None) or error).strip().split("\n", maxsplit=1)[0]
+        raise CorruptionError(
+            f"{str(file)!r} holds what no registry does: {shown(said)}", path=str(file)
+        ) from error
 
 
 def _refuse_other_id(source: sa.Connection, description: Description) -> None:

@@ -115,7 +115,14 @@ class Runs:
         return self._backend.change(lambda change: withdraw_run(change, parsed), comment, dry_run=dry_run)
 
     def list(self, experiment: str | None = None, *, as_of: AsOf = None) -> list[Run]:
-        """Return the registered runs, by experiment and number."""
+        """Return the registered runs, by experiment and number.
+
+        Raises
+        ------
+        IdentifierError
+            An experiment cannot have that name.
+        """
+        experiment = experiment and parse_experiment(experiment)
         with self._backend.view(as_of) as view:
             return runs.runs(view.connection, view.revision, None if experiment is None else {experiment})
 
@@ -205,7 +212,14 @@ class Detectors:
         return self._backend.change(act, comment, dry_run=dry_run)
 
     def list(self, experiment: str | None = None, *, as_of: AsOf = None) -> list[Configuration]:
-        """Return the configurations, by experiment, source and first run."""
+        """Return the configurations, by experiment, source and first run.
+
+        Raises
+        ------
+        IdentifierError
+            An experiment cannot have that name.
+        """
+        experiment = experiment and parse_experiment(experiment)
         with self._backend.view(as_of) as view:
             return runs.configurations(
                 view.connection, view.revision, None if experiment is None else {experiment}

@@ -8,7 +8,7 @@ from pathlib import Path
 from registry import instants
 from registry.api.backend import Backend
 from registry.api.objects import CopiedFiles, copy_objects
-from registry.authorship import sign
+from registry.authorship import recordable, sign
 from registry.database import filling
 from registry.database.closing import close
 from registry.database.engine import at_rest
@@ -70,6 +70,6 @@ def _write(backend: Backend, file: Path, as_of: AsOf, progress: Progress) -> tup
         filling(f"sqlite:///{file}", backend.database.registry_id, write_ahead_log=False) as target,
     ):
         rows = transfer(view.connection, target, rows_known(view.revision, tag), progress)
-        place = f"revision {view.revision} of {shown_place(backend.database.url)}"
+        place = f"revision {view.revision} of {recordable(shown_place(backend.database.url))}"
         close(target, "snapshot", place, instants.now(), sign())
     return view.revision, rows

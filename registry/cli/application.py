@@ -61,6 +61,13 @@ class RegistryGroup(TyperGroup):
         name, signpost, rest = super().resolve_command(ctx, args)
         return name, signpost.follow() if isinstance(signpost, Signpost) else signpost, rest
 
+    def make_context(self, *given: Any, **options: Any) -> Any:
+        """Read the global options."""
+        try:
+            return super().make_context(*given, **options)
+        except _UsageError as error:
+            raise _to_be_shown(error) from None
+
     def invoke(self, ctx: Any) -> Any:
         """Run the verb."""
         from registry.cli import output  # the help, which ends before this, needs none of what it imports
@@ -73,8 +80,7 @@ class RegistryGroup(TyperGroup):
             raise typer.Exit(error.code) from None
         except _UsageError as error:
             if not as_json:
-                error.message = masked(error.message)
-                raise
+                raise _to_be_shown(error) from None
             refusal = RequestError(error.format_message())
             output.refuse(refusal, as_json=True)
             raise typer.Exit(refusal.code) from None
@@ -84,6 +90,14 @@ class RegistryGroup(TyperGroup):
         except BrokenPipeError:
             _close_quietly()
             raise typer.Exit from None
+
+
+def _to_be_shown(error: Any) -> Exception:
+    """Return the usage error with nothing in it of what was typed that a terminal obeys, and no password."""
+    from registry.cli.output import printable
+
+    shown: Exception = _UsageError(printable(masked(error.format_message())), error.ctx)
+    return shown
 
 
 def _close_quietly() -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from registry import schema
-from registry.authorship import Signature
+from registry.authorship import Signature, refuse_unrecordable
 from registry.database import migrations, roles
 from registry.database.change import Change, Row
 from registry.database.closing import Closure, find_closure, open_arrival, refuse_closed
@@ -106,7 +106,10 @@ class Database:
         ------
         ClosedError
             The database takes no writes.
+        RequestError
+            The comment is no text that databases keep.
         """
+        refuse_unrecordable(comment or "", "the comment")
         self.refuse_closed()
         with refusals(self.url), writers_turn(self._engine, dry_run=dry_run) as connection:
             change = Change(connection, signature, comment)

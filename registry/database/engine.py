@@ -181,6 +181,10 @@ def refusals(url: str) -> Iterator[None]:
         if refusal is None:
             raise
         raise refusal from error
+    except UnicodeDecodeError as error:  # a table's name, or what SQLite says of it
+        raise CorruptionError(
+            f"the database {masked(url)} is damaged: it holds names that are no text"
+        ) from error
 
 
 def _refusal(raised: sa.exc.DBAPIError | sqlite3.Error, place: str) -> RegistryError | None:
@@ -205,11 +209,16 @@ def _refusal(raised: sa.exc.DBAPIError | sqlite3.Error, place: str) -> RegistryE
 
 def _sqlite_kind(error: sqlite3.Error) -> type[RegistryError] | None:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_CORRUPT:
+    if code == sqlite3.SQLITE_CORRUPT or is_undecodable(error):
         return CorruptionError
     if code == sqlite3.SQLITE_NOTADB:
         return SchemaError
     return UnavailableError if code in _SQLITE_UNAVAILABLE else None
+
+
+def is_undecodable(error: BaseException | None) -> bool:
+    """Tell whether it is SQLite's that a text is none: Python's module raises it, without a code."""
+    return str(error).startswith("Could not decode to UTF-8")
 
 
 def _postgresql_kind(error: BaseException | None, connecting: bool) -> type[RegistryError] | None:

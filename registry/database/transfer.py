@@ -15,7 +15,8 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from registry.errors import CorruptionError, RequestError
+from registry.database.engine import is_undecodable
+from registry.errors import CorruptionError, RequestError, SchemaError
 from registry.progress import Advance, Progress
 
 Queries = Mapping[str, sa.Select[Any]]
@@ -24,9 +25,23 @@ Queries = Mapping[str, sa.Select[Any]]
 _BATCH = 2000
 
 
-def every_row(connection: sa.Connection) -> Queries:
-    """Return what makes a whole registry: all rows of all tables, in whatever schema it has."""
-    return {table.name: sa.select(table) for table in _tables(connection).sorted_tables}
+def every_row(source: sa.Connection, target: sa.Connection) -> Queries:
+    """Return what makes a whole registry: all rows of all tables of the target's schema, and of no others.
+
+    Raises
+    ------
+    SchemaError
+        The source lacks a table, or has one with other columns.
+    """
+    tables = _tables(target).sorted_tables
+    inspector = sa.inspect(source)
+    there = set(inspector.get_table_names())
+    for table in tables:
+        columns = inspector.get_columns(table.name) if table.name in there else []
+        if {column["name"] for column in columns} != set(table.columns.keys()):
+            found = "has other columns" if columns else "is missing"
+            raise SchemaError(f"the database is not a registry's: the table {table.name} {found}")
+    return {table.name: sa.select(table) for table in tables}
 
 
 def transfer(
@@ -115,9 +130,33 @@ def _rows(
         ]
     else:
         ordered = list(columns)
-    found = connection.execute(query.order_by(*ordered), execution_options={"yield_per": _BATCH})
-    for batch in found.partitions():
-        yield [tuple(row) for row in batch]
+    sort = _sort_of_rows(table)
+    with _other_values_refused(table.name):
+        found = connection.execute(query.order_by(*ordered), execution_options={"yield_per": _BATCH})
+        for batch in found.partitions():
+            yield msgspec.convert([tuple(row) for row in batch], sort)
+
+
+@contextmanager
+def _other_values_refused(table: str) -> Iterator[None]:
+    try:
+        yield
+    except msgspec.ValidationError as error:
+        raise CorruptionError(f"a row of {table} holds what no registry does: {error}", table=table) from None
+    except sa.exc.OperationalError as error:
+        if not is_undecodable(error.orig):
+            raise
+        raise CorruptionError(
+            f"a row of {table} holds a text that is none: {error.orig}", table=table
+        ) from None
+
+
+def _sort_of_rows(table: sa.Table) -> Any:
+    """Return the type of a list of rows: SQLite takes any value in any column."""
+    columns = [column.type.python_type for column in table.c]
+    nullable = [column.nullable for column in table.c]
+    sorts = [sort | None if null else sort for sort, null in zip(columns, nullable, strict=True)]
+    return list[tuple[tuple(sorts)]]  # type: ignore[misc]
 
 
 def _insert(connection: sa.Connection, table: sa.Table, batches: Iterable[Sequence[tuple[Any, ...]]]) -> None:

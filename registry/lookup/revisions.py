@@ -86,6 +86,8 @@ def _read_text(text: str, timezone: tzinfo) -> Known:
         return Known("number", int(text))
     if digits or _LIKE_AN_ISO_TIME.match(text):
         return _past(instants.parse_instant(text, timezone))
+    if not text.isprintable():  # not every such text can be asked for: bytes that are no UTF-8, a NUL
+        raise RequestError(f"{shown(text)} names no revision: a number, an instant or a tag is expected")
     return Known("tag", text)
 
 

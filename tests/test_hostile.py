@@ -1,0 +1,162 @@
+"""What is typed, and what files are called, reaches no terminal as it is; nothing is waited for that never comes."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from registry.api import Registry
+from registry.errors import RequestError
+from tests.cli import Calreg
+from tests.conftest import RegistryPlace
+from tests.making import PANEL_A, panel_folder
+
+# Colours, a bell, and the mark that turns the order of letters around; and a byte that is no UTF-8.
+ODD = "red\x1b[31m\x07\u202eevil"
+NO_TEXT = f"{ODD}\udcff"
+AT = "2018-02-10T08:15:00Z"
+RUN = "exp=xcsls3716:run=631"
+SOURCE = "XcsEndstation.0:Jungfrau.0"
+
+
+@pytest.fixture
+def calreg(place: RegistryPlace, monkeypatch: pytest.MonkeyPatch) -> Calreg:
+    return Calreg(place, monkeypatch)
+
+
+@pytest.fixture
+def on_sqlite(sqlite_place: RegistryPlace, monkeypatch: pytest.MonkeyPatch) -> Calreg:
+    return Calreg(sqlite_place, monkeypatch)
+
+
+def _is_safe(printed: str) -> bool:
+    return all(line.isprintable() for line in printed.splitlines())
+
+
+ANYWHERE = [
+    ("panel", "add", NO_TEXT),
+    ("panel", "add", PANEL_A, "--alias", NO_TEXT),
+    ("panel", "show", NO_TEXT),
+    ("alias", "add", NO_TEXT, PANEL_A),
+    ("version", "add", PANEL_A, NO_TEXT, "--valid-from", AT),
+    ("version", "add", PANEL_A, "somewhere", "--valid-from", NO_TEXT),
+    ("version", "list", NO_TEXT),
+    ("validity", NO_TEXT),
+    ("validity", PANEL_A, "--at", NO_TEXT),
+    ("validity", PANEL_A, "--timezone", NO_TEXT),
+    ("validity", PANEL_A, "--as-of", NO_TEXT),
+    ("validity", PANEL_A, "--kind", NO_TEXT),
+    ("run", "add", NO_TEXT, "--begin", AT),
+    ("run", "list", "--experiment", NO_TEXT),
+    ("run", "import", NO_TEXT),
+    ("detector", "configure", NO_TEXT, SOURCE, PANEL_A, "--first-run", "1"),
+    ("detector", "configure", "xcsls3716", NO_TEXT, PANEL_A, "--first-run", "1"),
+    ("detector", "list", "--experiment", NO_TEXT),
+    ("detector", "show", RUN, "--source", NO_TEXT),
+    ("export", PANEL_A, "--at", AT, "--type", NO_TEXT, "--output", "out"),
+    ("export", PANEL_A, "--at", AT, "--format", NO_TEXT, "--output", "out"),
+    ("export", RUN, "--source", NO_TEXT, "--output", "out"),
+    ("provenance", "show", NO_TEXT),
+    ("provenance", "replay", NO_TEXT, "--output", "out"),
+    ("diff", NO_TEXT, "--as-of", "1"),
+    ("affected", "--since", NO_TEXT),
+    ("identify", NO_TEXT),
+    ("log", NO_TEXT),
+    ("tag", "add", NO_TEXT),
+    ("import", NO_TEXT),
+    ("restore", NO_TEXT),
+    ("--database", NO_TEXT, "panel", "list"),
+    ("--database", f"sqlite:///{NO_TEXT}", "panel", "list"),
+    ("--store", NO_TEXT, "panel", "list"),
+    (NO_TEXT,),
+    ("panel", NO_TEXT),
+    (f"--{NO_TEXT}",),
+    ("panel", "list", f"--{NO_TEXT}"),
+    ("panel", "list", NO_TEXT),
+    ("version", "show", NO_TEXT),
+]
+
+
+def test_what_is_typed_is_refused_and_shown_escaped(
+    on_sqlite: Calreg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    on_sqlite.done("panel", "add", PANEL_A)
+    for words in ANYWHERE:
+        ended = on_sqlite(*words)
+        assert (ended.code in {2, 3, 8}, ended.stdout) == (True, ""), words
+        assert _is_safe(ended.stderr), ended.stderr
+        as_json = on_sqlite(*words, "--json")
+        assert (as_json.code, _is_safe(as_json.stderr)) == (ended.code, True), words
+    assert not (tmp_path / "out").exists()
+
+
+def test_texts_that_no_database_keeps_are_refused_on_both(calreg: Calreg, registry: Registry) -> None:
+    said = r"the comment 'red\x1b[31m\x07\u202eevil\udcff' cannot be recorded"
+    assert said in calreg.refused(2, "panel", "add", PANEL_A, "--comment", NO_TEXT)["message"]
+    assert "names no revision" in calreg.refused(2, "log", "--as-of", NO_TEXT)["message"]
+    assert "is no experiment" in calreg.refused(2, "run", "list", "--experiment", NO_TEXT)["message"]
+    with pytest.raises(RequestError, match=r"'a\\x00b' cannot be recorded"):
+        registry.panels.add(PANEL_A, comment="a\0b")
+    with pytest.raises(RequestError, match=r"'a\\x00b' names no revision"):
+        registry.panels.list(as_of="a\0b")
+    assert registry.log() == []
+
+
+def test_odd_comments_and_names_of_files_are_printed_escaped_and_kept_as_they_are(
+    on_sqlite: Calreg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    panel_folder(Path(NO_TEXT))
+    (Path(NO_TEXT) / "notes\x1b[2J\u202e").touch()
+    for words in (
+        ("panel", "add", PANEL_A, "--comment", ODD),
+        ("version", "add", PANEL_A, NO_TEXT, "--valid-from", "beginning", "--comment", ODD),
+        ("tag", "add", "spring", "--comment", ODD),
+        ("alias", "add", "M068", PANEL_A, "--comment", ODD),
+        ("detector", "configure", "xcsls3716", SOURCE, PANEL_A, "--first-run", "1", "--comment", ODD),
+        ("export", RUN, "--at", AT, "--output", NO_TEXT),
+        ("provenance", "show", f"{NO_TEXT}/provenance.json"),
+        ("provenance", "verify", f"{NO_TEXT}/provenance.json"),
+        ("provenance", "replay", f"{NO_TEXT}/provenance.json", "--output", f"{NO_TEXT}/again"),
+        ("identify", f"{NO_TEXT}/pixel_gain.npy"),
+        ("version", "withdraw", "1", "--comment", ODD),
+        ("version", "list", "--all"),
+        ("version", "show", "1"),
+        ("validity", PANEL_A),
+        ("panel", "show", PANEL_A),
+        ("log",),
+        ("backup", f"{NO_TEXT}/backup"),
+        ("snapshot", f"{NO_TEXT}/snapshot.sqlite"),
+        ("--database", f"sqlite:///{NO_TEXT}/snapshot.sqlite", "log"),
+        ("copy", "--to", f"sqlite:///{NO_TEXT}/new.sqlite", "--to-store", f"{NO_TEXT}/store"),
+        ("panel", "list"),
+        ("--database", f"sqlite:///{NO_TEXT}/new.sqlite", "backup", f"{NO_TEXT}/second"),
+    ):
+        ended = on_sqlite.done(*words)
+        assert _is_safe(ended.stdout + ended.stderr), words
+    assert on_sqlite.done("log", "--json").json[-1]["comment"] == ODD
+    assert json.loads(on_sqlite.done("version", "show", "1", "--json").stdout)["comment"] == ODD
+
+
+def test_pipes_and_devices_are_not_waited_for(
+    on_sqlite: Calreg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    on_sqlite.done("panel", "add", PANEL_A)
+    Path("panel").mkdir()
+    for name in ("pipe", "pipe.bin", "pipe.h5", "pipe.npy", "backup.json", "panel/g0_gain.npy"):
+        os.mkfifo(name)
+    for words in (
+        *(("run", "import", name) for name in ("pipe", "/dev/zero")),
+        *(("run", "import", name, "--experiment", "xcsls3716") for name in ("pipe", "/dev/zero")),
+        *(("provenance", "show", name) for name in ("pipe", "/dev/zero")),
+        *(("identify", name) for name in ("pipe", "pipe.h5", "pipe.npy", "/dev/zero")),
+        *(("version", "add", PANEL_A, name, "--valid-from", AT) for name in ("pipe", "pipe.bin", "panel")),
+        ("import", "pipe"),
+        ("restore", "."),
+    ):
+        on_sqlite.refused(2, *words)
