@@ -14,12 +14,19 @@ FOUND: dict[str, list[bytes]] = {
         b'[{"num":' + b"9" * 5000 + b"}]",
         b'[{"run_num":1,"begin_time":1e999999999}]',
     ],
-    "text": [b"# SHAPE (1,1,4,6)\n" + b"1 " * (1 << 19), b"#" * (1 << 21), b"\n# SHAPE (9,9)\n" * (1 << 17)],
+    "text": [
+        b"# SHAPE (3,1,4,\x1f6)\n# DATATYPE float32\n",
+        b"# SHAPE (1,1,4,6)\n" + b"1 " * (1 << 19),
+        b"#" * (1 << 21),
+        b"\n# SHAPE (9,9)\n" * (1 << 17),
+    ],
     "place": [b"\0", b"sqlite:///a\0", b"postgresql://\0"],
     "provenance": [
         b'{"format":"\xff","format_version":1}',
         _DOCUMENT + b',"x":' + b"[" * (1 << 20),
         _DOCUMENT + b',"format_version":' + b"9" * 5000 + b"}",
+        _DOCUMENT + b',"\\u001b[2J":1}',
+        _DOCUMENT + b',"' + b"x" * 5000 + b'":1}',
     ],
     "backup": [b'{"format":"\xff","format_version":1}', b"[" * (1 << 16)],
     "store": [

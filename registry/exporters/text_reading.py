@@ -21,7 +21,7 @@ _LARGEST_HEADER = 1 << 20
 _LONGEST_LINE = 1 << 16
 _LONGEST_NUMBER = 64
 _KEY = re.compile(r"# (SHAPE|DATATYPE|DTYPE|NDIM|DIM:[0-9]{1,2})\s+(\S.*)")
-_SHAPE = re.compile(r"\(?\s*([0-9]{1,9}(?:\s*,\s*[0-9]{1,9}){0,7})\s*,?\s*\)?")
+_SHAPE = re.compile(r"\(? *([0-9]{1,9}(?: *, *[0-9]{1,9}){0,7}) *,? *\)?")
 _COUNT = re.compile(r"[0-9]{1,9}")
 _DTYPES = {
     name: np.dtype(name)

@@ -13,6 +13,7 @@ from registry.reading import read_bounded
 
 __all__ = ["FILE_NAME", "Document", "encode", "read", "read_with_content"]
 
+_LONGEST_SAID = 300
 _LARGEST = 64 << 20  # 32 panels with every kind make some 0.2 MB
 
 
@@ -57,4 +58,7 @@ def read_with_content(path: Path) -> tuple[Document, bytes]:
         msgspec.DecodeError,
         UnicodeDecodeError,
     ) as error:  # the heading's reader passes over other fields
-        raise DocumentError(f"{name} is not a whole provenance document: {error}") from None
+        said = str(error)  # with the names of fields that are not known, whatever they are
+        if len(said) > _LONGEST_SAID or not said.isprintable():
+            said = shown(said)
+        raise DocumentError(f"{name} is not a whole provenance document: {said}") from None
