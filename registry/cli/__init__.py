@@ -6,6 +6,9 @@ A verb's module is imported when the verb is called, and the registry itself ins
 
 from __future__ import annotations
 
+import os
+import sys
+
 from registry.cli.application import RegistryGroup, global_options, new_group
 
 __all__ = ["app", "main"]
@@ -14,5 +17,10 @@ app = new_group(cls=RegistryGroup, callback=global_options)
 
 
 def main() -> None:
-    """Run the program ``calreg``."""
+    """Run the program ``calreg``, or tell the shell how a line of it may go on."""
+    shell = os.environ.get("_CALREG_COMPLETE")
+    if shell:
+        from registry.cli.completion import complete_and_exit
+
+        complete_and_exit(shell, sys.argv[1:])
     app(prog_name="calreg")

@@ -125,6 +125,16 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _print_script(shell: str | None) -> None:
+    if shell is not None:
+        from registry.cli.shells import SCRIPTS
+
+        if shell not in SCRIPTS:
+            raise typer.BadParameter(f"{shell!r} is no shell that calreg completes for: {', '.join(SCRIPTS)}")
+        typer.echo(SCRIPTS[shell].strip())
+        raise typer.Exit
+
+
 def global_options(
     ctx: typer.Context,
     database: Annotated[
@@ -137,6 +147,16 @@ def global_options(
     _version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
+    _script: Annotated[
+        str | None,
+        typer.Option(
+            "--show-completion",
+            metavar="bash|zsh|fish",
+            callback=_print_script,
+            is_eager=True,
+            help="Print the script that lets this shell complete.",
+        ),
+    ] = None,
 ) -> None:
     """Registry of detector calibration constants: what is valid when, and where every byte comes from."""
     ctx.obj = Place(database, store)

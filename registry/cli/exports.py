@@ -42,18 +42,21 @@ def export(
     as_of: AsOf = None,
     timezone: Timezone = None,
     format: Annotated[  # noqa: A002 - the option's name
-        str, typer.Option(metavar="FORMAT", help="npy, psana (a calibration directory), lcls2 or hdf5.")
+        str, typer.Option(metavar="npy|psana|lcls2|hdf5", help="psana: a calibration directory.")
     ] = "npy",
     first_run: Annotated[
         int | None,
         typer.Option(
-            "--first-run", min=0, metavar="N", help="psana, lcls2: good from this run on; default: DATASET's."
+            "--first-run",
+            min=0,
+            metavar="RUN",
+            help="psana, lcls2: good from this run on; default: DATASET's.",
         ),
     ] = None,
     last_run: Annotated[
         int | None,
         typer.Option(
-            "--last-run", min=0, metavar="N", help="psana, lcls2: good up to this run; default: to the end."
+            "--last-run", min=0, metavar="RUN", help="psana, lcls2: good up to this run; default: to the end."
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
@@ -94,7 +97,7 @@ def _report_export(done: Export, *, as_json: bool) -> None:
 def show_provenance(
     file: File,
     format: Annotated[  # noqa: A002 - the option's name
-        str, typer.Option(metavar="FORMAT", help="text, json, or prov-json (W3C PROV).")
+        str, typer.Option(metavar="text|json|prov-json", help="prov-json: W3C PROV.")
     ] = "text",
     json: Json = False,
 ) -> None:

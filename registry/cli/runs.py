@@ -31,8 +31,10 @@ WholeSource = Annotated[str, typer.Argument(metavar="SOURCE", help="As in XcsEnd
 OnlyExperiment = Annotated[
     str | None, typer.Option("--experiment", metavar="E", help="Of this experiment only.")
 ]
-FirstRun = Annotated[int, typer.Option("--first-run", metavar="N", help="The first run.")]
-LastRun = Annotated[int | None, typer.Option("--last-run", metavar="M", help="The last run; default: open.")]
+FirstRun = Annotated[int, typer.Option("--first-run", metavar="RUN", help="The first run.")]
+LastRun = Annotated[
+    int | None, typer.Option("--last-run", metavar="RUN", help="The last run; default: open.")
+]
 
 
 @run.command("import")

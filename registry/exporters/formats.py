@@ -44,7 +44,7 @@ class Format(Protocol):
         """Write all files but the document."""
 
 
-_FORMATS: dict[str, Format] = {each.NAME: each for each in (npy, psana, lcls2, hdf5)}
+FORMATS: dict[str, Format] = {each.NAME: each for each in (npy, psana, lcls2, hdf5)}
 
 
 def format_of(name: str) -> Format:
@@ -57,9 +57,9 @@ def format_of(name: str) -> Format:
     UnavailableError
         It needs a package that is not installed.
     """
-    if name not in _FORMATS:
-        raise RequestError(f"{shown(name)} is no format of exports; known: {', '.join(_FORMATS)}")
-    found = _FORMATS[name]
+    if name not in FORMATS:
+        raise RequestError(f"{shown(name)} is no format of exports; known: {', '.join(FORMATS)}")
+    found = FORMATS[name]
     if found.EXTRA is not None and find_spec(found.EXTRA) is None:
         raise UnavailableError(f"the format {name} needs {found.EXTRA}: pip install 'calreg[{name}]'")
     return found
@@ -72,7 +72,7 @@ def software_of(made_as: Format) -> dict[str, str]:
 
 def saying_runs() -> list[str]:
     """Return the names of the formats whose files say for which runs they are good."""
-    return [each.NAME for each in _FORMATS.values() if each.SAYS_RUNS]
+    return [each.NAME for each in FORMATS.values() if each.SAYS_RUNS]
 
 
 def make(

@@ -1,0 +1,122 @@
+"""What a shell offers after a Tab. What a parameter takes is told by its metavar: ``PANEL``, ``KIND``, ``DIR``.
+
+The shells' scripts (`registry.cli.shells`) call this very program with ``_CALREG_COMPLETE`` set and the words of
+the line. The answer is a line ``words``, ``open`` (no blank after the word) or ``files`` (let the shell name
+them), and below it a word a line, for zsh and fish with a tab and what it is. Only plain names are offered: what
+a shell would read as anything else never reaches its command line. Where there is no answer, there is silence.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from registry.cli.offers import FILES, Asked, pieces, taken
+from registry.lookup.names import Name
+
+_PATIENCE = 1.0  # seconds that a Tab waits for a database
+_PLAIN = re.compile(r"[A-Za-z0-9_.:=/+-]+")
+
+
+def complete_and_exit(shell: str, words: Sequence[str]) -> None:
+    """Print what can follow, and end the process; a database that does not answer in time is left alone."""
+    asking = threading.Thread(target=_answer, args=(shell, words), daemon=True)
+    asking.start()
+    asking.join(_PATIENCE)
+    sys.stdout.flush()
+    os._exit(0)
+
+
+def _answer(shell: str, words: Sequence[str]) -> None:
+    if shell == "bash":
+        line, breaks = words
+        from registry.cli.shells import read_bash_line
+
+        words, cut = read_bash_line(line, breaks)
+    else:
+        cut = 0
+    sort, names = complete(words[:-1], words[-1])
+    lines = [sort]
+    for name in names:
+        if shell == "bash":
+            lines.append(name.text[cut:])
+        else:
+            lines.append("\t".join((name.text, " ".join(name.about.split()))) if name.about else name.text)
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def complete(words: Sequence[str], beginning: str) -> tuple[str, list[Name]]:
+    """Return the sort of the answer, and the words that can follow `words` and begin so."""
+    option, equals, value = beginning.partition("=") if beginning.startswith("-") else ("", "", beginning)
+    if option and not equals:
+        return "words", _offered(_options(_context(words), words), beginning)
+    before = [*words, option] if equals else words
+    parameter, context = _awaited(before)
+    if parameter is None:
+        return "words", [] if equals else _offered(_verbs(context), beginning)
+    asked = Asked(context, value)
+    found = _offered(
+        (Name(f"{option}{equals}{name.text}", name.about) for name in taken(parameter.metavar, asked)),
+        beginning,
+    )
+    if not found and FILES.intersection(pieces(parameter.metavar)):
+        return "files", []
+    return "open" if found and all(name.text.endswith("=") for name in found) else "words", found
+
+
+def _context(words: Sequence[str]) -> Any:
+    """Read the words before the cursor, as far as they can be read; nothing is called."""
+    from typer.main import get_command
+
+    from registry.cli import app
+
+    program: Any = get_command(app)
+    context = program.make_context("calreg", list(words), resilient_parsing=True)
+    while hasattr(context.command, "commands"):
+        rest = [*context._protected_args, *context.args]  # noqa: SLF001 - no public name for what is left
+        if not rest:
+            break
+        name, command, rest = context.command.resolve_command(context, rest)
+        if command is None:
+            break
+        context = command.make_context(name, rest, parent=context, resilient_parsing=True)
+    return context
+
+
+def _awaited(words: Sequence[str]) -> tuple[Any, Any]:
+    """Return the parameter whose value comes next, None where a verb does, and what was read before it."""
+    context = _context(words)
+    parameters = context.command.get_params(context)
+    for each in parameters:
+        takes_value = each.param_type_name == "option" and not each.is_flag
+        if takes_value and words and words[-1] in each.opts:
+            return each, _context(words[:-1])
+    for each in parameters:
+        given = context.params.get(each.name)
+        if each.param_type_name == "argument" and (given is None or each.nargs != 1):
+            return each, context
+    return None, context
+
+
+def _options(context: Any, words: Sequence[str]) -> Iterator[Name]:
+    """Return the options of the verb that may still be given."""
+    for each in context.command.get_params(context):
+        if each.param_type_name == "option" and (each.multiple or not set(each.opts) & set(words)):
+            yield Name(max(each.opts, key=len), each.help or "")
+
+
+def _verbs(context: Any) -> Iterator[Name]:
+    for name, command in getattr(context.command, "commands", {}).items():
+        yield Name(name, command.get_short_help_str(limit=80))
+
+
+def _offered(names: Iterable[Name], beginning: str) -> list[Name]:
+    """Return those that begin so, each once, and only what every shell reads as one plain word."""
+    fitting = {
+        name.text: name for name in names if name.text.startswith(beginning) and _PLAIN.fullmatch(name.text)
+    }
+    return list(fitting.values())

@@ -1,0 +1,91 @@
+"""The scripts that let bash, zsh and fish complete, and how bash's line is read."""
+
+from __future__ import annotations
+
+import re
+
+SCRIPTS = {
+    "bash": r"""
+_calreg() {
+    local line sort=
+    COMPREPLY=()
+    while IFS= read -r line; do
+        if [[ -z $sort ]]; then sort=$line; else COMPREPLY+=("$line"); fi
+    done < <(_CALREG_COMPLETE=bash "$1" "${COMP_LINE:0:COMP_POINT}" "$COMP_WORDBREAKS" 2> /dev/null)
+    case $sort in
+        open) compopt -o nospace 2> /dev/null ;;
+        files) compopt -o default 2> /dev/null ;;
+    esac
+}
+complete -F _calreg calreg
+""",
+    "zsh": r"""#compdef calreg
+_calreg() {
+    local -a answer values shown before
+    local line
+    (( CURRENT > 2 )) && before=("${(@Q)words[2,CURRENT-1]}")
+    answer=("${(@f)$(_CALREG_COMPLETE=zsh "${(Q)words[1]}" "${before[@]}" "${(Q)PREFIX}" 2> /dev/null)}")
+    for line in "${answer[@]:1}"; do
+        values+=("${line%%$'\t'*}")
+        shown+=("${line//$'\t'/  -- }")
+    done
+    case $answer[1] in
+        files) _files ;;
+        open) compadd -S '' -l -d shown -a values ;;
+        words) compadd -l -d shown -a values ;;
+    esac
+}
+if [[ $funcstack[1] == _calreg ]]; then _calreg "$@"; else compdef _calreg calreg; fi
+""",
+    "fish": r"""
+function __calreg_complete
+    set -l before (commandline -opc)
+    set -l current (commandline -ct)
+    set -l answer (env _CALREG_COMPLETE=fish $before "$current" 2> /dev/null)
+    if test "$answer[1]" = files
+        __fish_complete_path "$current"
+    else if set -q answer[2]
+        printf "%s\n" $answer[2..-1]
+    end
+end
+complete -c calreg -f -a '(__calreg_complete)'
+""",
+}
+
+_QUOTES = "'\"\\"
+
+
+def read_bash_line(line: str, breaks: str) -> tuple[list[str], int]:
+    """Return bash's line in words, without the program, and how much of the last one bash keeps to itself.
+
+    Its own words are split at ``=`` and ``:`` too, where it goes on completing.
+    """
+    words, raw = [""], [""]
+    quote = ""
+    marks = iter(line)
+    for mark in marks:
+        if not quote and mark.isspace():
+            if raw[-1]:
+                words.append("")
+                raw.append("")
+            continue
+        raw[-1] += mark
+        if mark == quote:
+            quote = ""
+        elif not quote and mark in "'\"":
+            quote = mark
+        elif mark == "\\" and quote != "'":
+            follower = next(marks, "")
+            raw[-1] += follower
+            words[-1] += follower
+        else:
+            words[-1] += mark
+    last = raw[-1]
+    cut = 0 if any(mark in last for mark in _QUOTES) else _after_break(last, breaks)
+    while len(words) > 1 and re.match(r"[A-Za-z_][A-Za-z0-9_]*=", words[0]):
+        words = words[1:]
+    return words[1:] or [""], cut
+
+
+def _after_break(word: str, breaks: str) -> int:
+    return max((word.rfind(mark) + 1 for mark in breaks if mark in word), default=0)

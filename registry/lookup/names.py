@@ -1,0 +1,140 @@
+"""Names that begin with what was typed, for a shell that completes them: a few, by one statement each.
+
+They are asked of the database's own driver, without SQLAlchemy, for which no Tab should wait (decision 23).
+Nothing here is an answer of the registry: no revision is meant, and the schema is not looked at.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from registry.errors import RegistryError
+from registry.settings import find_settings, sqlite_file
+
+MOST = 60
+"""How many names are offered at once."""
+
+_BUSY_SECONDS = 0.2
+
+
+class Name(NamedTuple):
+    """A name, and a word about it."""
+
+    text: str
+    about: str = ""
+
+
+# Compared by its characters: what LIKE and < mean differs between databases and collations.
+_BEGINS = "substr({0}, 1, length(:beginning)) = :beginning"
+# The distinct experiments of a table: a probe of its index for each, however many rows there are.
+_EXPERIMENTS = """
+    {0}(name) AS (
+        SELECT min(experiment) FROM {1} WHERE withdrawn_in IS NULL
+        UNION ALL
+        SELECT (SELECT min(experiment) FROM {1} WHERE withdrawn_in IS NULL AND experiment > {0}.name)
+        FROM {0} WHERE {0}.name IS NOT NULL
+    )"""
+# The numbers that begin with some digits: themselves, and those with one and two digits more.
+_NUMBER_BEGINS = "({0} = :one OR {0} BETWEEN :ten AND :ten + 9 OR {0} BETWEEN :hundred AND :hundred + 99)"
+
+# Each walks an index in the order that it asks for, and ends at the limit.
+_STATEMENTS = {
+    "panels": f"""
+        SELECT identifier, m_number FROM panel
+        LEFT JOIN alias ON alias.panel_id = panel.id AND alias.withdrawn_in IS NULL
+        WHERE {_BEGINS.format("identifier")} ORDER BY identifier LIMIT {MOST}""",
+    "aliases": f"""
+        SELECT m_number, NULL FROM alias WHERE withdrawn_in IS NULL AND {_BEGINS.format("m_number")}
+        GROUP BY m_number ORDER BY m_number LIMIT {MOST}""",
+    "tags": f"""
+        SELECT name, revision FROM tag WHERE {_BEGINS.format("name")} ORDER BY name LIMIT {MOST}""",
+    "experiments": f"""
+        WITH RECURSIVE {_EXPERIMENTS.format("ran", "run")}, {_EXPERIMENTS.format("configured", "configuration")}
+        SELECT name, NULL FROM (SELECT name FROM ran UNION SELECT name FROM configured) AS known
+        WHERE {_BEGINS.format("name")} ORDER BY name LIMIT {MOST}""",
+    "sources": f"""
+        SELECT DISTINCT source, NULL FROM configuration
+        WHERE withdrawn_in IS NULL AND {_BEGINS.format("source")} ORDER BY source LIMIT {MOST}""",
+    "sources of one": f"""
+        SELECT DISTINCT source, NULL FROM configuration
+        WHERE experiment = :experiment AND withdrawn_in IS NULL AND {_BEGINS.format("source")}
+        ORDER BY source LIMIT {MOST}""",
+    "runs": f"""
+        SELECT number, NULL FROM run
+        WHERE experiment = :experiment AND withdrawn_in IS NULL AND {_NUMBER_BEGINS.format("number")}
+        ORDER BY number LIMIT {MOST}""",
+    "newest runs": f"""
+        SELECT number, NULL FROM run WHERE experiment = :experiment AND withdrawn_in IS NULL
+        ORDER BY number DESC LIMIT {MOST}""",
+    "versions": f"""
+        SELECT version.id, kind || ' of ' || identifier FROM version JOIN panel ON panel.id = panel_id
+        WHERE {_NUMBER_BEGINS.format("version.id")} ORDER BY version.id LIMIT {MOST}""",
+    "newest versions": f"""
+        SELECT version.id, kind || ' of ' || identifier FROM version JOIN panel ON panel.id = panel_id
+        ORDER BY version.id DESC LIMIT {MOST}""",
+}
+_NUMBERS = ("runs", "versions")
+
+
+def names_beginning(
+    sort: str, beginning: str, *, experiment: str = "", database: str | None = None
+) -> list[Name]:
+    """Return names that begin so, at most `MOST`, as the database knows them now; none where it does not answer.
+
+    Parameters
+    ----------
+    sort
+        ``panels``, ``aliases``, ``tags``, ``experiments``, ``sources``, ``runs`` or ``versions``.
+    experiment
+        Whose runs; whose sources, if any in particular.
+    database
+        By default that of the environment.
+    """
+    values: dict[str, object] = {"beginning": beginning, "experiment": experiment}
+    if sort in _NUMBERS and beginning:
+        if not re.fullmatch("[1-9][0-9]{0,6}", beginning):  # times a hundred, the database's number still
+            return []
+        number = int(beginning)
+        values |= {"one": number, "ten": 10 * number, "hundred": 100 * number}
+    elif sort in _NUMBERS:
+        sort = f"newest {sort}"
+    elif sort == "sources" and experiment:
+        sort = "sources of one"
+    return [Name(str(name), str(about or "")) for name, about in _rows(_STATEMENTS[sort], values, database)]
+
+
+def _rows(statement: str, values: Mapping[str, object], database: str | None) -> list[Any]:
+    """Execute one SELECT; nothing is written, and no transaction is begun."""
+    try:
+        url = find_settings(database).database
+        file = sqlite_file(url)
+    except RegistryError:
+        return []
+    return _from_server(statement, values, url) if file is None else _from_file(statement, values, file)
+
+
+def _from_file(statement: str, values: Mapping[str, object], file: Path) -> list[Any]:
+    import sqlite3
+
+    try:
+        # As the registry opens it: "ro" would leave the files of the write-ahead log behind.
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True, timeout=_BUSY_SECONDS)) as opened:
+            return opened.execute(statement, values).fetchall()
+    except sqlite3.Error:
+        return []
+
+
+def _from_server(statement: str, values: Mapping[str, object], url: str) -> list[Any]:
+    try:
+        import psycopg
+    except ImportError:
+        return []
+    try:
+        with psycopg.connect(url.replace("+psycopg:", ":", 1), autocommit=True) as server:
+            return server.execute(re.sub(r":(\w+)", r"%(\1)s", statement), values).fetchall()
+    except psycopg.Error:
+        return []

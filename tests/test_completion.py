@@ -1,0 +1,350 @@
+"""What the shells offer after a Tab, in the shells themselves where they are installed."""
+
+import os
+import pty
+import select
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from registry.api import Registry
+from registry.cli.completion import complete
+from registry.cli.offers import FILES, FREE, TAKES, pieces
+from registry.cli.shells import SCRIPTS, read_bash_line
+from registry.detectors import TYPES
+from registry.exporters.formats import FORMATS
+from registry.lookup.names import MOST
+from tests.conftest import RegistryPlace
+from tests.making import PANEL_A, PANEL_B
+from tests.test_cli import _app, _commands
+
+BREAKS = " \t\n\"'@><=;|&(:"
+SOURCE = "XcsEndstation.0:Jungfrau.0"
+
+
+def fill(registry: Registry) -> None:
+    registry.panels.add(PANEL_A, alias="M068")
+    registry.panels.add(PANEL_B, alias="M088")
+    registry.versions.gap(PANEL_A, valid_from="beginning", kinds=["gain"], comment="not measured yet")
+    registry.runs.add("exp=xcsls3716:run=631", begin="2018-02-10T08:15:00Z")
+    registry.runs.add("exp=xcsls3716:run=63", begin="2018-02-09T08:15:00Z")
+    registry.runs.add("exp=xppls2416:run=247", begin="2018-02-12T08:15:00Z")
+    registry.detectors.configure("xcsls3716", SOURCE, PANEL_A, first_run=1)
+    registry.detectors.configure("mfxls0816", "MfxEndstation.0:Jungfrau.0", PANEL_B, first_run=1)
+    registry.tags.add("run18-final")
+
+
+@pytest.fixture
+def filled(place: RegistryPlace, monkeypatch: pytest.MonkeyPatch) -> RegistryPlace:
+    with place.open() as registry:
+        fill(registry)
+    for name, value in place.environment.items():
+        monkeypatch.setenv(name, value)
+    return place
+
+
+@pytest.fixture
+def on_sqlite(sqlite_place: RegistryPlace, monkeypatch: pytest.MonkeyPatch) -> RegistryPlace:
+    with sqlite_place.open() as registry:
+        fill(registry)
+    for name, value in sqlite_place.environment.items():
+        monkeypatch.setenv(name, value)
+    return sqlite_place
+
+
+@contextmanager
+def raw(place: RegistryPlace) -> Iterator[sa.Connection]:
+    """Write behind the registry's back."""
+    engine = place.engine()
+    with engine.begin() as connection:
+        yield connection
+    engine.dispose()
+
+
+def offered(line: str) -> list[str]:
+    *words, beginning = line.split(" ")
+    return [name.text for name in complete(words, beginning)[1]]
+
+
+def test_names_come_from_the_database(filled: RegistryPlace) -> None:
+    for line, expected in {
+        "validity M": ["M068", "M088"],
+        "validity 1": [PANEL_A, PANEL_B],
+        "validity ": ["M068", "M088", PANEL_A, PANEL_B],
+        f"validity {PANEL_A}_": [f"{PANEL_A}_{PANEL_B}"],
+        "panel show M": [],
+        "panel add X --carry-from 1": [PANEL_A, PANEL_B],
+        "alias withdraw M06": ["M068"],
+        "export exp=": ["exp=mfxls0816:run=", "exp=xcsls3716:run=", "exp=xppls2416:run="],
+        "export exp=xcs": ["exp=xcsls3716:run="],
+        "run show exp=xcsls3716:run=": ["exp=xcsls3716:run=631", "exp=xcsls3716:run=63"],
+        "run show exp=xcsls3716:run=6": ["exp=xcsls3716:run=63", "exp=xcsls3716:run=631"],
+        "run show exp=nowhere:run=": [],
+        "run list --experiment x": ["xcsls3716", "xppls2416"],
+        "export exp=xcsls3716:run=631 --source ": [SOURCE],
+        f"export {PANEL_A} --source ": ["MfxEndstation.0:Jungfrau.0", SOURCE],
+        "detector withdraw mfxls0816 ": ["MfxEndstation.0:Jungfrau.0"],
+        "log --as-of ": ["run18-final"],
+        "log --as-of=run": ["--as-of=run18-final"],
+        "diff exp=xcsls3716:run=631 --against r": ["run18-final"],
+        "version show ": ["1"],
+        "version show 1": ["1"],
+        "version show one": [],
+    }.items():
+        assert offered(line) == expected, line
+
+
+def test_what_stands_beside_a_name_is_short(filled: RegistryPlace) -> None:
+    def beside(*words: str) -> list[str]:
+        return [name.about for name in complete(words, "")[1]]
+
+    assert beside("panel", "show") == ["M068", "M088"]
+    assert beside("version", "show") == [f"gain of {PANEL_A}"]
+    assert beside("log", "--as-of") == ["8"]
+
+
+def test_verbs_and_options_need_no_database() -> None:
+    assert offered("vali") == ["validity"]
+    assert offered("version w") == ["withdraw"]
+    assert offered("validity M068 --a") == ["--at", "--as-of"]
+    assert offered("validity --at T --a") == ["--as-of"]
+    assert offered("--st") == ["--store"]
+    assert "--kind" in offered("validity M068 --kind gain --k")
+    assert offered("validity M068 --kind ga") == ["gain"]
+    assert offered("export X --type pixel_g") == ["pixel_gain"]
+    assert offered("export X --timezone America/Los") == ["America/Los_Angeles"]
+    assert offered("no-such-verb x") == []
+    assert complete(["import"], "tr") == ("files", [])
+
+
+def test_the_formats_that_are_offered_are_those_that_are_there() -> None:
+    assert set(offered("export X --format ")) == set(FORMATS)
+    assert set(offered("provenance show X --format ")) == {"text", "json", "prov-json"}
+    kinds = {kind.name for known in TYPES.values() for kind in known.kinds}
+    assert set(offered("validity M068 --kind ")) == kinds
+
+
+def test_every_parameter_says_what_it_takes() -> None:
+    for path, command in _commands(_app()):
+        for parameter in command.params:
+            if parameter.param_type_name == "argument" or not parameter.is_flag:
+                for piece in pieces(parameter.metavar):
+                    assert piece in {*TAKES, *FILES, *FREE} or piece.islower(), (path, parameter.name)
+
+
+def test_many_names_are_offered_in_part(place: RegistryPlace, monkeypatch: pytest.MonkeyPatch) -> None:
+    with place.open() as registry:
+        for number in range(2):
+            registry.panels.add(f"170505-149520170815-{number:x}")
+    with raw(place) as connection:
+        for number in range(2, 2 * MOST):
+            connection.execute(
+                sa.text(
+                    "INSERT INTO panel (id, identifier, detector_type, module_version, firmware_version,"
+                    " serial_number, recorded_in) VALUES (:id, :identifier, 'jungfrau', '1', '1', :id_text, 2)"
+                ),
+                {"id": 10 + number, "identifier": f"170505-149520170815-{number:x}", "id_text": f"{number}"},
+            )
+    for name, value in place.environment.items():
+        monkeypatch.setenv(name, value)
+    assert len(offered("panel show 1")) == MOST
+    assert offered("panel show 170505-149520170815-7") == [
+        f"170505-149520170815-{number:x}" for number in sorted((7, *range(0x70, 0x78)), key="{:x}".format)
+    ]
+
+
+def test_a_name_that_a_shell_would_execute_is_not_offered(filled: RegistryPlace, tmp_path: Path) -> None:
+    with raw(filled) as connection:
+        newest = connection.execute(sa.text("SELECT max(number) FROM revision")).scalar()
+        for number, name in enumerate(("run$(id)", "run`id`", "run;id", "run'", "run\nid", "run id", "rün")):
+            connection.execute(
+                sa.text("INSERT INTO tag (name, revision, recorded_in) VALUES (:name, 1, :newest)"),
+                {"name": name, "newest": newest},
+            )
+            connection.execute(
+                sa.text(
+                    "INSERT INTO alias (id, recorded_in, m_number, panel_id)"
+                    " SELECT :id, :newest, :name, id FROM panel WHERE id NOT IN (SELECT panel_id FROM alias)"
+                ),
+                {"id": 100 + number, "newest": newest, "name": name[3:]},
+            )
+    assert offered("log --as-of r") == ["run18-final"]
+    assert offered("alias withdraw ") == ["M068", "M088"]
+
+
+def ask(shell: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "registry", *words],
+        env={**os.environ, "_CALREG_COMPLETE": shell, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_without_a_database_there_is_silence(tmp_path: Path) -> None:
+    (tmp_path / "text.sqlite").write_text("no database")
+    for url in (f"sqlite:///{tmp_path}/none.sqlite", f"sqlite:///{tmp_path}/text.sqlite", "mysql://x"):
+        done = ask("zsh", "panel", "show", "1", CALREG_DATABASE=url)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "words\n", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["text.sqlite"]
+
+
+def test_a_server_that_does_not_answer_is_left_alone(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        url = f"postgresql://127.0.0.1:{deaf.getsockname()[1]}/calreg"
+        done = ask("zsh", "panel", "show", "1", CALREG_DATABASE=url, CALREG_STORE=str(tmp_path))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_tab_loads_neither_sqlalchemy_nor_arrays(on_sqlite: RegistryPlace) -> None:
+    code = "import sys, registry.cli.completion as c; c.complete(['validity'], '1'); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert {"sqlite3", "registry.cli.validity"} <= loaded
+    assert loaded.isdisjoint({"sqlalchemy", "numpy", "psycopg", "rich", "msgspec", "registry.api"})
+
+
+@pytest.mark.parametrize(
+    ("line", "words", "kept"),
+    [
+        ("calreg ", [""], 0),
+        ("calreg va", ["va"], 0),
+        ("  calreg  validity  M06", ["validity", "M06"], 0),
+        ("TZ=UTC calreg validity ", ["validity", ""], 0),
+        ("calreg export exp=xcs", ["export", "exp=xcs"], 4),
+        ("calreg export exp=xcsls3716:run=6", ["export", "exp=xcsls3716:run=6"], 18),
+        ("calreg export 'exp=xcs", ["export", "exp=xcs"], 0),
+        (r"calreg backup a\ b", ["backup", "a b"], 0),
+        ('calreg backup "a b" --ver', ["backup", "a b", "--ver"], 0),
+        ("calreg log --as-of=", ["log", "--as-of="], 8),
+        ("calreg backup it\\", ["backup", "it"], 0),
+        ("calreg tag add '' ", ["tag", "add", "", ""], 0),
+    ],
+)
+def test_the_line_of_bash_is_read_as_bash_reads_it(line: str, words: list[str], kept: int) -> None:
+    assert read_bash_line(line, BREAKS) == (words, kept)
+
+
+@pytest.fixture
+def bin_folder(tmp_path: Path) -> Path:
+    """A folder with ``calreg`` in it, of this very environment."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "calreg").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m registry "$@"\n')
+    (folder / "calreg").chmod(0o755)
+    return folder
+
+
+def needs(shell: str) -> str:
+    found = shutil.which(shell)
+    if found is None:
+        pytest.skip(f"{shell} is not installed")
+    return found
+
+
+def run_shell(bin_folder: Path, *command: str) -> str:
+    path = f"{bin_folder}:{os.environ['PATH']}"
+    done = subprocess.run(
+        command, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_bash_completes_datasets_across_its_own_word_breaks(
+    on_sqlite: RegistryPlace, bin_folder: Path
+) -> None:
+    program = (
+        "source <(calreg --show-completion bash); complete -p calreg\n"
+        'tab() { COMP_LINE=$1 COMP_POINT=${#1}; COMPREPLY=(); _calreg calreg; echo "${COMPREPLY[*]}"; }\n'
+        "tab 'calreg export exp=xcs'; tab 'calreg export exp=xcsls3716:run=631'; tab 'calreg log --as-of=r'"
+    )
+    assert run_shell(bin_folder, needs("bash"), "--norc", "-c", program).splitlines() == [
+        "complete -F _calreg calreg",
+        "xcsls3716:run=",
+        "631",
+        "run18-final",
+    ]
+
+
+def test_a_tab_in_an_interactive_bash(on_sqlite: RegistryPlace, bin_folder: Path, tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text(SCRIPTS["bash"])
+    terminal, other_end = pty.openpty()
+    shell = subprocess.Popen(
+        [needs("bash"), "--norc", "--noprofile", "-i"],
+        env={**os.environ, "PATH": f"{bin_folder}:{os.environ['PATH']}", "TERM": "dumb"},
+        stdin=other_end,
+        stdout=other_end,
+        stderr=other_end,
+        start_new_session=True,
+    )
+    os.close(other_end)
+    os.write(terminal, f"source {script}\n".encode())
+    # The word is completed, and `printf` shows what they became.
+    os.write(
+        terminal, f"{bin_folder}/calreg panel show 170505-149520170815-3d00f\t\x01printf '<%s>' \n".encode()
+    )
+    os.write(terminal, b"exit\n")
+    shown = b""
+    while select.select([terminal], [], [], 60)[0]:
+        try:
+            shown += os.read(terminal, 1 << 16)
+        except OSError:  # the shell has ended
+            break
+    shell.wait()
+    os.close(terminal)
+    assert f"<panel><show><{PANEL_B}>" in shown.decode()
+
+
+def test_zsh_completes(on_sqlite: RegistryPlace, bin_folder: Path, tmp_path: Path) -> None:
+    zsh = needs("zsh")
+    (tmp_path / "_calreg").write_text(SCRIPTS["zsh"])
+    program = (
+        'compdef() { print $* }; compadd() { print -r -- "$@" : $values }; _files() { print files }\n'
+        f"source {tmp_path}/_calreg\n"
+        'tab() { local -a words=(calreg "$@"); local CURRENT=$#words PREFIX=$words[-1]; _calreg }\n'
+        "tab validity M06; tab export exp=xcs; tab export exp=xcsls3716:run=631 --source ''; tab import ''"
+    )
+    assert run_shell(bin_folder, zsh, "-f", "-c", program).splitlines() == [
+        "_calreg calreg",
+        "-l -d shown -a values : M068",
+        "-S  -l -d shown -a values : exp=xcsls3716:run=",
+        f"-l -d shown -a values : {SOURCE}",
+        "files",
+    ]
+
+
+def test_fish_completes(on_sqlite: RegistryPlace, bin_folder: Path, tmp_path: Path) -> None:
+    fish = needs("fish")
+    (tmp_path / "calreg.fish").write_text(SCRIPTS["fish"])
+    program = (
+        f"source {tmp_path}/calreg.fish; complete -C 'calreg validity M06'; complete -C 'calreg export exp=xcs';"
+        " complete -C 'calreg log --as-of='; complete -C 'calreg --store s panel show 1'"
+    )
+    assert run_shell(bin_folder, fish, "--no-config", "-c", program).splitlines() == [
+        "M068",
+        "exp=xcsls3716:run=",
+        "--as-of=run18-final\t8",
+        f"{PANEL_A}\tM068",
+        f"{PANEL_B}\tM088",
+    ]
+
+
+def test_the_script_of_another_shell_is_refused() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "registry", "--show-completion", "tcsh"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "bash, zsh, fish" in done.stderr
