@@ -1,13 +1,16 @@
 """Run calreg in this process, as a shell would see it."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from registry.cli import app
+from registry.cli.application import Signpost
 from tests.conftest import RegistryPlace
 
 
@@ -57,3 +60,22 @@ class Calreg:
         assert (ended.code, ended.stdout, ended.error["code"]) == (code, "", code)
         assert ended.error["message"].splitlines()[0]
         return ended.error
+
+
+def program() -> Any:
+    """Return the program, as the library that reads its options has it."""
+    return get_command(app)
+
+
+def all_verbs() -> dict[tuple[str, ...], Any]:
+    """Return every verb, by the words that call it."""
+    return dict(_verbs_below(program(), ()))
+
+
+def _verbs_below(group: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name, found in group.commands.items():
+        verb = found.follow() if isinstance(found, Signpost) else found
+        if hasattr(verb, "commands"):
+            yield from _verbs_below(verb, (*path, name))
+        else:
+            yield (*path, name), verb

@@ -5,17 +5,14 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from registry import create_registry, sample
-from registry.cli import app
-from registry.cli.application import Signpost
 from registry.cli.verbs import VERBS
-from tests.cli import Calreg
+from tests.cli import Calreg, all_verbs, program
 from tests.conftest import RegistryPlace
 from tests.making import NEW_A, PANEL_A, PANEL_B, panel_folder
 
@@ -292,23 +289,8 @@ def test_tables_of_one_module_fit_80_columns(on_sqlite: Calreg, folders: Path, t
         assert too_wide == []
 
 
-def _commands(group: object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
-    for name, found in getattr(group, "commands", {}).items():
-        command = found.follow() if isinstance(found, Signpost) else found
-        if hasattr(command, "commands"):
-            yield from _commands(command, (*path, name))
-        else:
-            yield (*path, name), command
-
-
-def _app() -> object:
-    import typer.main
-
-    return typer.main.get_command(app)
-
-
 def test_every_verb_has_help_and_all_but_demo_answer_in_json() -> None:
-    verbs = dict(_commands(_app()))
+    verbs = all_verbs()
     assert len(verbs) > 25
     for path, command in verbs.items():
         assert command.help, path
@@ -317,7 +299,7 @@ def test_every_verb_has_help_and_all_but_demo_answer_in_json() -> None:
 
 
 def test_the_help_of_the_program_says_of_every_verb_what_the_verb_says_of_itself() -> None:
-    for signpost in _app().commands.values():
+    for signpost in program().commands.values():
         own = signpost.follow()
         assert own.name == signpost.name
         assert own.help.splitlines()[0] == signpost.short_help == own.get_short_help_str(limit=80)
@@ -326,7 +308,7 @@ def test_the_help_of_the_program_says_of_every_verb_what_the_verb_says_of_itself
 def test_every_verb_is_documented() -> None:
     text = (Path(__file__).parent.parent / "docs" / "commands.md").read_text()
     documented = set(re.findall(r"`calreg ([a-z ]+[a-z])", text))
-    assert {" ".join(path) for path, _ in _commands(_app())} == documented
+    assert {" ".join(path) for path in all_verbs()} == documented
 
 
 def _loaded(*arguments: str) -> set[str]:

@@ -21,9 +21,9 @@ from registry.cli.shells import SCRIPTS, read_bash_line
 from registry.detectors import TYPES
 from registry.exporters.formats import FORMATS
 from registry.lookup.names import MOST
+from tests.cli import all_verbs
 from tests.conftest import RegistryPlace
 from tests.making import PANEL_A, PANEL_B
-from tests.test_cli import _app, _commands
 
 BREAKS = " \t\n\"'@><=;|&(:"
 SOURCE = "XcsEndstation.0:Jungfrau.0"
@@ -132,7 +132,7 @@ def test_the_formats_that_are_offered_are_those_that_are_there() -> None:
 
 
 def test_every_parameter_says_what_it_takes() -> None:
-    for path, command in _commands(_app()):
+    for path, command in all_verbs().items():
         for parameter in command.params:
             if parameter.param_type_name == "argument" or not parameter.is_flag:
                 for piece in pieces(parameter.metavar):

@@ -272,10 +272,15 @@ def test_a_configuration_is_withdrawn_once(registry: Registry) -> None:
     for asked, sentence in (
         ({"first_run": 2}, f"begins with run 2; {configured_are}"),
         ({"first_run": 1, "last_run": 8}, f"begins with run 1 and ends with run 8; {configured_are}"),
-        ({"first_run": 1, "source": OTHER}, f"no configuration of {OTHER} .* none is configured"),
+        (
+            {"first_run": 1, "source": OTHER},
+            f"{OTHER} .*; no such source is configured; near: {SOURCE}",
+        ),
     ):
         with pytest.raises(NotFoundError, match=sentence):
             withdraw(**asked)
+    with pytest.raises(NotFoundError, match=f"; no such experiment is configured; near: {EXPERIMENT}"):
+        registry.detectors.withdraw(f"{EXPERIMENT}x", SOURCE, first_run=1, comment="wrong cable")
     with pytest.raises(RequestError, match="a withdrawal needs a comment"):
         withdraw(1, comment=" ")
     assert len(registry.log()) == 2

@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
+from registry.cli.examples import with_examples
 from registry.cli.verbs import VERBS, Verb
 from registry.errors import RegistryError, RequestError
 from registry.secrets import masked
@@ -33,6 +34,7 @@ class Signpost(TyperCommand):
 
     def __init__(self, name: str, verb: Verb) -> None:
         super().__init__(name, short_help=verb.summary)
+        self.word = name
         self.home = verb.home
 
     def follow(self) -> Any:
@@ -42,10 +44,10 @@ class Signpost(TyperCommand):
         if isinstance(found, typer.Typer):
             noun = get_group(found)
             noun.name = self.name
-            return noun
+            return with_examples(noun, self.word)
         alone = new_group()
         alone.command(self.name)(found)
-        return get_command(alone)
+        return with_examples(get_command(alone), self.word)
 
 
 class RegistryGroup(TyperGroup):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from registry.cli import output
+from registry.cli import hints, output
 from registry.cli.application import new_group
 from registry.cli.exports import report_verification
 from registry.cli.options import AsOf, Comment, DryRun, Json, Supersede, Timezone, registry_at
@@ -34,6 +34,8 @@ def init(ctx: typer.Context, json: Json = False) -> None:
         for name, value in answer.items():
             output.print_text(f"{name:<9} {value}")
     output.remark(warnings=cautions(settings.database))
+    if not json:
+        hints.say_next("init")
 
 
 def import_tree(
@@ -112,6 +114,7 @@ def log(
             output.print_folded(f"  comment: {revision.comment}")
         for change in revision.changes:
             output.print_folded(f"    {change}")
+    hints.if_empty(found, "log", as_of=as_of)
 
 
 @database.command("upgrade")
@@ -202,3 +205,4 @@ def list_tags(ctx: typer.Context, as_of: AsOf = None, timezone: Timezone = None,
         output.print_table(
             ("tag", "revision", "recorded in"), [(t.tag, t.revision, t.recorded_in) for t in found]
         )
+        hints.if_empty(found, "tag list", as_of=as_of)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from registry.cli import output
+from registry.cli import hints, output
 from registry.cli.application import new_group
 from registry.cli.options import AsOf, Comment, DryRun, Json, Timezone, Why, registry_at
 from registry.cli.reports import print_versions, report
@@ -63,6 +63,7 @@ def list_panels(
     else:
         rows = [(each.panel, each.alias, each.detector_type, each.recorded_in) for each in found]
         output.print_table(("panel", "alias", "detector type", "revision"), rows)
+        hints.if_empty(found, "panel list", as_of=as_of)
 
 
 @panel.command("show")
@@ -118,6 +119,7 @@ def list_aliases(
     else:
         rows = [(each.alias, each.panel, each.recorded_in, each.withdrawn_in) for each in found]
         output.print_table(("alias", "panel", "recorded in", "withdrawn in"), rows)
+        hints.if_empty(found, "alias list", as_of=as_of)
 
 
 @alias.command("withdraw")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from registry.cli import output
+from registry.cli import hints, output
 from registry.cli.application import new_group
 from registry.cli.options import (
     AsOf,
@@ -21,6 +22,9 @@ from registry.cli.options import (
     registry_at,
 )
 from registry.cli.reports import report
+
+if TYPE_CHECKING:
+    from registry.records import Configuration, Run
 
 run = new_group(help="Runs, and when they began.")
 detector = new_group(help="Which panels answered for a source, over which runs.")
@@ -103,6 +107,7 @@ def list_runs(
     """List the registered runs."""
     with registry_at(ctx, timezone) as registry:
         found = registry.runs.list(experiment, as_of=as_of)
+        known = () if found or experiment is None else registry.runs.list(as_of=as_of)
     if json:
         output.print_json(found)
     else:
@@ -111,6 +116,7 @@ def list_runs(
             for each in found
         ]
         output.print_table(("experiment", "run", "begin", "end", "revision"), rows)
+        _say_if_empty(found, known, experiment, "run list", as_of)
 
 
 @run.command("show")
@@ -128,6 +134,20 @@ def show_run(
     output.print_text(f"begin        {found.begin or 'not known'}")
     output.print_text(f"end          {found.end or 'not known'}")
     output.print_text(f"recorded in  revision {found.recorded_in}")
+
+
+def _say_if_empty(
+    found: Sequence[object],
+    known: Iterable[Run | Configuration],
+    experiment: str | None,
+    verb: str,
+    as_of: str | None,
+) -> None:
+    experiments = {each.experiment for each in known}
+    if experiment is not None and experiments:
+        hints.if_none_of(experiment, experiments)
+    else:
+        hints.if_empty(found, verb, as_of=as_of)
 
 
 @detector.command("configure")
@@ -190,6 +210,7 @@ def list_configurations(
     """List the configurations."""
     with registry_at(ctx, timezone) as registry:
         found = registry.detectors.list(experiment, as_of=as_of)
+        known = () if found or experiment is None else registry.detectors.list(as_of=as_of)
     if json:
         output.print_json(found)
         return
@@ -201,6 +222,7 @@ def list_configurations(
             output.print_text(f"  {panel}")
         if not each.panels:
             output.print_text(f"  {each.object_name}: no panel Ids")
+    _say_if_empty(found, known, experiment, "detector list", as_of)
 
 
 @detector.command("show")

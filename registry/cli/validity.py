@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from registry.cli import output
+from registry.cli import hints, output
 from registry.cli.options import AsOf, At, Json, Kinds, Timezone, registry_at
 from registry.cli.reports import print_versions
 
@@ -34,6 +34,8 @@ def show_validity(
         print_versions(found.versions, timelines=at is None)
     if not found.versions:
         output.say(f"note: no version of {target} is registered")
+        if not json:
+            hints.if_empty(found.versions, "validity", as_of=as_of)
     output.remark(found.without)
     if at is not None and at.isdecimal():
         output.say(f"note: {at} is {found.instant}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from registry.cli import comparing, output
+from registry.cli import comparing, hints, output
 from registry.cli.application import new_group
 from registry.cli.options import (
     AsOf,
@@ -107,6 +107,7 @@ def list_versions(
         output.print_json(found)
     else:
         print_versions(found)
+        hints.if_empty(found, "version list", as_of=as_of)
 
 
 @version.command("show")

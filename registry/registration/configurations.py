@@ -17,7 +17,7 @@ from registry.errors import ConflictError, NotFoundError, RequestError
 from registry.lookup.panels import panel_keys
 from registry.lookup.revisions import refuse_no_comment
 from registry.lookup.runs import keyed_configurations
-from registry.lookup.suggestions import shortened
+from registry.lookup.suggestions import known_instead, shortened
 from registry.records import Configuration
 from registry.registration.panels import add_panels
 
@@ -182,14 +182,27 @@ def withdraw_configuration(
     ]
     if not fitting:
         _refuse_withdrawn(change, experiment, source, first_run, last_run)
-        places = shortened([found.place for _, found in known])
         raise NotFoundError(
             f"no configuration of {source} in {experiment} begins with run {first_run}"
             + (f" and ends with run {last_run}" if last_run is not None else "")
-            + (f"; configured: {places}" if places else "; none is configured")
+            + _configured_instead(change, experiment, source)
         )
     fitting.sort(key=lambda each: not each[1].panels)
     change.withdraw(schema.configuration, [fitting[0][0]])
+
+
+def _configured_instead(change: Change, experiment: str, source: str) -> str:
+    """Return what is configured there, or under which near names."""
+    known = [found for _, found in keyed_configurations(change.connection, change.view)]
+    here = [each for each in known if each.experiment == experiment]
+    places = [_restated(each).place for each in here if each.source == source]
+    if places:
+        return f"; configured: {shortened(places)}"
+    if here:
+        return f"; no such source is configured{known_instead(source, (each.source for each in here))}"
+    if known:
+        return f"; no such experiment is configured{known_instead(experiment, (each.experiment for each in known))}"
+    return "; none is configured"
 
 
 def _refuse_withdrawn(

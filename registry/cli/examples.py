@@ -1,0 +1,91 @@
+"""One example of every verb, for its help: in this order they can be run, one after another, on the sample data."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+EXAMPLES = {
+    "demo": "calreg demo demo",
+    "init": "calreg init",
+    "import": "calreg import tree --timezone America/Los_Angeles",
+    "run import": "calreg run import datasets.txt",
+    "run add": "calreg run add exp=xcsls3716:run=631 --begin 2018-02-10T08:15:00Z",
+    "run list": "calreg run list --experiment xcsls3716",
+    "run show": "calreg run show exp=xcsls3716:run=631",
+    "detector show": "calreg detector show exp=xcsls3716:run=631",
+    "detector list": "calreg detector list --experiment xcsls3716",
+    "panel list": "calreg panel list",
+    "panel show": "calreg panel show 170505-149520170815-3d00b0",
+    "alias list": "calreg alias list",
+    "validity": "calreg validity M068 --at 2018-02-10T08:15:00Z",
+    "export": "calreg export exp=xcsls3716:run=631 --output constants",
+    "provenance show": "calreg provenance show constants/provenance.json",
+    "provenance verify": "calreg provenance verify constants/provenance.json",
+    "provenance replay": "calreg provenance replay constants/provenance.json --output again",
+    "identify": "calreg identify constants/pixel_gain.npy",
+    "tag add": "calreg tag add spring-2018",
+    "tag list": "calreg tag list",
+    "version add": (
+        "calreg version add M068 remeasured --valid-from 2018-02-01T00:00:00Z"
+        " --comment 'flat field of January'"
+    ),
+    "version list": "calreg version list M068",
+    "version show": "calreg version show 11",
+    "version diff": "calreg version diff 1 11",
+    "affected": "calreg affected --since spring-2018",
+    "diff": "calreg diff exp=xcsls3716:run=631 --as-of spring-2018",
+    "version withdraw": "calreg version withdraw 11 --comment 'the map was of M044'",
+    "version gap": (
+        "calreg version gap M088 --valid-from 2018-05-01T00:00:00Z --comment 'at the maker for repair'"
+    ),
+    "panel add": (
+        "calreg panel add 190408-181206-3d00b0 --alias M068 --carry-from 171113-154920171025-3d00b0"
+        " --valid-from 2019-04-08T00:00:00Z"
+    ),
+    "alias withdraw": "calreg alias withdraw M068 190408-181206-3d00b0 --comment 'another board'",
+    "alias add": "calreg alias add M068 190408-181206-3d00b0",
+    "detector configure": (
+        "calreg detector configure xcsls3716 XcsEndstation.0:Jungfrau.0"
+        " 170505-149520170815-3d00b0_170505-149520170815-3d00f7 --first-run 632"
+    ),
+    "detector withdraw": (
+        "calreg detector withdraw xcsls3716 XcsEndstation.0:Jungfrau.0 --first-run 632"
+        " --comment 'not our panels'"
+    ),
+    "run withdraw": "calreg run withdraw exp=xcsls3716:run=631 --comment 'a test of the shutter'",
+    "log": "calreg log M068",
+    "verify": "calreg verify",
+    "database check": "calreg database check",
+    "database upgrade": "calreg database upgrade",
+    "database grant": "calreg database grant --reader beamline --writer calib --apply",
+    "backup": "calreg backup backups",
+    "restore": "calreg --database sqlite:///restored.sqlite restore backups",
+    "snapshot": "calreg snapshot spring.sqlite --as-of spring-2018",
+    "copy": "calreg copy --to postgresql://calib@db.example.org/calreg",
+}
+
+_WIDTH = 74
+_PART = re.compile(r"--\S+ (?:'[^']*'|[^-\s]\S*)|'[^']*'|\S+")  # an option keeps its value beside it
+
+
+def with_examples(command: Any, path: str) -> Any:
+    """Return the verb, or the noun with its verbs, each with its example at the end of its help."""
+    for name, verb in getattr(command, "commands", {}).items():
+        with_examples(verb, f"{path} {name}")
+    if path in EXAMPLES:
+        # \b: these lines are broken already.
+        command.epilog = "\b\nExample:\n" + "\n".join(f"  {line}" for line in in_lines(EXAMPLES[path]))
+    return command
+
+
+def in_lines(example: str) -> list[str]:
+    """Return the command in lines that fit a terminal, broken between its parts, as a shell takes it."""
+    lines = [""]
+    for part in _PART.findall(example):
+        if len(lines[-1]) + len(part) >= _WIDTH:
+            lines[-1] += " \\"
+            lines.append(f"    {part}")
+        else:
+            lines[-1] += f" {part}" if lines[-1] else part
+    return lines

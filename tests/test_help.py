@@ -1,0 +1,168 @@
+"""Who does not know how to go on is told: examples, near names, next steps."""
+
+import os
+import pty
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from registry import sample
+from registry.cli import hints
+from registry.cli.examples import EXAMPLES, in_lines
+from tests.cli import Calreg, all_verbs
+from tests.conftest import RegistryPlace
+from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C, panel_folder
+
+NEED_A_SERVER = {"copy", "database grant"}
+
+
+@pytest.fixture
+def calreg(sqlite_place: RegistryPlace, monkeypatch: pytest.MonkeyPatch) -> Calreg:
+    return Calreg(sqlite_place, monkeypatch)
+
+
+def test_every_verb_has_an_example_in_its_help(calreg: Calreg) -> None:
+    verbs = all_verbs()
+    assert {" ".join(path) for path in verbs} == set(EXAMPLES)
+    for path in verbs:
+        shown = calreg.done(*path, "--help").stdout
+        example = "".join(f"    {line}\n" for line in in_lines(EXAMPLES[" ".join(path)]))
+        assert shown.endswith(f"\n  Example:\n{example}"), path
+        assert max(len(line) for line in shown.splitlines()) <= 80, path
+
+
+def test_an_example_is_one_command_of_its_verb_also_where_it_is_broken_into_lines() -> None:
+    for path, example in EXAMPLES.items():
+        words = shlex.split("\n".join(in_lines(example)).replace("\\\n", ""))
+        assert words == shlex.split(example)
+        assert words[0] == "calreg"
+        assert shlex.join(path.split()) in example
+
+
+@pytest.mark.parametrize("path", sorted(NEED_A_SERVER))
+def test_the_examples_that_need_a_server_are_read_without_a_complaint(path: str) -> None:
+    verb = all_verbs()[tuple(path.split())]
+    given = shlex.split(EXAMPLES[path])[1 + len(path.split()) :]
+    assert verb.make_context(path, given).params
+
+
+def test_the_examples_run_one_after_another(
+    calreg: Calreg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("CALREG_STORE", "CALREG_TIMEZONE"):
+        monkeypatch.delenv(name)
+    shutil.rmtree(tmp_path / "store")
+    (tmp_path / "registry.sqlite").unlink()
+    sample.write_legacy_tree(tmp_path / "tree")
+    sample.write_dataset_table(tmp_path / "datasets.txt")
+    panel_folder(tmp_path / "remeasured")
+    for path, example in EXAMPLES.items():
+        if path not in NEED_A_SERVER | {"demo"}:
+            ended = calreg(*shlex.split(example)[1:])
+            assert (ended.code, ended.stdout != "") == (0, True), f"{example}\n{ended.stderr}"
+
+
+def test_a_mistyped_name_is_answered_with_the_nearest(calreg: Calreg) -> None:
+    calreg.done("panel", "add", PANEL_A, "--alias", "M068")
+    calreg.done("panel", "add", PANEL_B, "--alias", "M088")
+    calreg.done("version", "gap", PANEL_A, "--kind", "gain", "--valid-from", "beginning", "--comment", "x")
+    calreg.done("run", "add", "exp=xcsls3716:run=631", "--begin", "2018-02-10T08:15:00Z")
+    source = "XcsEndstation.0:Jungfrau.0"
+    calreg.done("detector", "configure", "xcsls3716", source, PANEL_A, "--first-run", "1")
+    calreg.done("tag", "add", "run18-final")
+    dataset, output = "exp=xcsls3716:run=631", ("--output", "out")
+    for code, near, mistyped in (
+        (2, "'validity'", ["validty", "M068"]),
+        (2, "'list'", ["panel", "lst"]),
+        (2, "--kind", ["validity", "M068", "--knid", "gain"]),
+        (2, "gain", ["validity", "M068", "--kind", "gian"]),
+        (3, "M068", ["validity", "M067"]),
+        (3, "M068", ["log", "M067"]),
+        (3, PANEL_A, ["panel", "show", PANEL_A[:-1] + "1"]),
+        (3, PANEL_A, ["validity", f"{PANEL_B}_{PANEL_A[:-1]}1"]),
+        (3, "run18-final", ["log", "--as-of", "run18-fianl"]),
+        (3, "xcsls3716", ["run", "show", "exp=xcsls3761:run=631"]),
+        (3, "631", ["run", "show", "exp=xcsls3716:run=613"]),
+        (3, source, ["detector", "show", dataset, "--source", "XcsEndstaton.0:Jungfrau.0"]),
+        (3, source, ["detector", "withdraw", "xcsls3716", "XcsEndstaton.0:Jungfrau.0", "--first-run", "1",
+                     "--comment", "x"]),
+        (3, "xcsls3716", ["detector", "withdraw", "xcsls3761", source, "--first-run", "1", "--comment", "x"]),
+        (2, "pixel_gain", ["export", dataset, "--type", "pixel_gian", *output]),
+        (2, "psana", ["export", dataset, "--format", "psanna", *output]),
+        (2, "prov-json", ["provenance", "show", "x", "--format", "prov_json"]),
+        (0, "xcsls3716", ["run", "list", "--experiment", "xcsls3761"]),
+        (0, "xcsls3716", ["detector", "list", "--experiment", "xcsls3761"]),
+    ):  # fmt: skip
+        ended = calreg(*mistyped)
+        assert ended.code == code, mistyped
+        assert near in ended.stderr, mistyped
+
+
+EMPTY = {
+    "panel list": "calreg import TREE",
+    "alias list": "calreg alias add",
+    "version list": "calreg version add",
+    "run list": "calreg run import FILE",
+    "detector list": "calreg detector configure",
+    "tag list": "calreg tag add",
+    "log": "calreg import TREE",
+}
+
+
+@pytest.mark.parametrize("verb", EMPTY)
+def test_an_empty_answer_says_at_a_terminal_what_to_do_next_and_changes_nothing_else(
+    calreg: Calreg, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    piped = calreg.done(*verb.split())
+    assert piped.stderr == ""
+    monkeypatch.setattr(hints, "watched", lambda: True)
+    seen = calreg.done(*verb.split())
+    assert seen.stdout == piped.stdout
+    assert seen.stderr.startswith("note: ")
+    assert EMPTY[verb] in seen.stderr
+    assert calreg.done(*verb.split(), "--json").stderr == ""
+    calreg.done("panel", "add", PANEL_C, "--alias", "M044")
+    calreg.done("version", "gap", PANEL_C, "--kind", "gain", "--valid-from", "beginning", "--comment", "x")
+    calreg.done("run", "add", "exp=xcsls3716:run=631", "--begin", "2018-02-10T08:15:00Z")
+    calreg.done("detector", "configure", "xcsls3716", "X.0:Jungfrau.0", NEW_A, "--first-run", "1")
+    calreg.done("tag", "add", "first")
+    assert calreg.done(*verb.split()).stderr == ""
+
+
+def test_nobody_is_told_to_fill_what_was_empty_once(calreg: Calreg, monkeypatch: pytest.MonkeyPatch) -> None:
+    calreg.done("panel", "add", PANEL_A)
+    monkeypatch.setattr(hints, "watched", lambda: True)
+    assert calreg.done("run", "list").stderr != ""
+    assert calreg.done("run", "list", "--as-of", "1").stderr == ""
+    told = calreg.done("validity", PANEL_A).stderr
+    assert told.splitlines()[0] == f"note: no version of {PANEL_A} is registered"
+    assert "calreg version add" in told.splitlines()[1]
+
+
+def test_every_command_that_is_suggested_is_a_verb() -> None:
+    known = {" ".join(path) for path in all_verbs()}
+    for said in hints._NEXT.values():
+        for command in said.split("calreg ")[1:]:
+            words = command.split()
+            assert {words[0], " ".join(words[:2])} & known, command
+
+
+def test_init_at_a_terminal_says_how_to_go_on(tmp_path: Path) -> None:
+    environment = {**os.environ, "CALREG_DATABASE": f"sqlite:///{tmp_path}/registry.sqlite"}
+    command = [sys.executable, "-m", "registry", "init"]
+    terminal, other_end = pty.openpty()
+    done = subprocess.run(
+        command, env=environment, stdout=subprocess.PIPE, stderr=other_end, text=True, check=True
+    )
+    os.close(other_end)
+    said = os.read(terminal, 4096).decode()
+    os.close(terminal)
+    assert said.startswith("note: to go on: calreg import TREE")
+    assert done.stdout.startswith("registry  ")
+    piped = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert (piped.stdout, piped.stderr) == (done.stdout, "")
