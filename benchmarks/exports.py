@@ -13,7 +13,7 @@ from benchmarks.bench import Bench
 from benchmarks.rows import Row, timed_row
 from benchmarks.timing import Task
 from registry.api import Registry
-from registry.api.exports import DetectorConstants
+from registry.api.detector_constants import DetectorConstants
 from registry.records import Export
 
 Arrays = dict[str, NDArray[np.float32]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from registry.api import Registry
-from registry.api.exports import DetectorConstants
+from registry.api.detector_constants import DetectorConstants
 from registry.records import Export, Outcome, Validity
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from registry.api import Registry, create_registry, open_registry
-    from registry.api.exports import DetectorConstants
+    from registry.api.detector_constants import DetectorConstants
     from registry.api.integrity import verify_export
     from registry.api.moving import copy_registry
     from registry.api.replaying import replay
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from registry.instants import Instant
 
 _HOMES = {
-    "DetectorConstants": "registry.api.exports",
+    "DetectorConstants": "registry.api.detector_constants",
     "Instant": "registry.instants",
     "Registry": "registry.api",
     "copy_registry": "registry.api.moving",

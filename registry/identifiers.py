@@ -30,6 +30,11 @@ def shown(text: str) -> str:
     return repr(text)
 
 
+def printable(text: str) -> str:
+    """Return the text with every control character, line ends too, written as an escape."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
 def split_detector_id(text: str) -> list[str]:
     """Return the texts of the panel Ids in a detector Id, in segment order, not parsed yet.
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from msgspec.structs import replace
-from numpy.typing import NDArray
 
 from registry import instants
 from registry.api.backend import At, Backend
+from registry.api.detector_constants import DetectorConstants
 from registry.authorship import Signature, sign, working_folder
 from registry.errors import ClosedError, RequestError, UnavailableError
 from registry.exporters import npy
@@ -32,26 +31,6 @@ from registry.records import Export
 from registry.registration.exports import record_export
 
 MEMORY = "memory"
-
-
-@dataclass(frozen=True, slots=True)
-class DetectorConstants(Mapping[str, NDArray[Any]]):
-    """Assembled arrays by calibration type, each of shape (gain range, panel, row, column).
-
-    ``provenance`` is the document that explains them.
-    """
-
-    arrays: Mapping[str, NDArray[Any]]
-    provenance: Document
-
-    def __getitem__(self, calibration_type: str) -> NDArray[Any]:
-        return self.arrays[calibration_type]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.arrays)
-
-    def __len__(self) -> int:
-        return len(self.arrays)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from registry.records import (
 
 if TYPE_CHECKING:
     # Imported where they are used: a look-up starts without what registers and imports, and without numpy.
-    from registry.api.exports import DetectorConstants
+    from registry.api.detector_constants import DetectorConstants
     from registry.api.panels import Aliases, Panels
     from registry.api.plots import Plots
     from registry.api.runs import Detectors, Runs

@@ -32,6 +32,24 @@ class Upkeep:
         """Why the database took no writes when it was opened; None where it did."""
         return self._backend.database.closure
 
+    def __repr__(self) -> str:
+        return (
+            f"<Registry {self.id} in {self._backend.database.name}, store {str(self._backend.store.root)!r}>"
+        )
+
+    def _repr_html_(self) -> str:
+        from registry.records.display import facts_html
+
+        return facts_html(
+            f"registry {self.id}",
+            (
+                ("database", self._backend.database.name),
+                ("store", self._backend.store.root),
+                ("zone of stamps", self._backend.timezone),
+                ("closed", self.closure),
+            ),
+        )
+
     def __enter__(self) -> Self:
         return self
 

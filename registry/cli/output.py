@@ -17,6 +17,7 @@ import typer
 
 from registry.cli import folding
 from registry.errors import RegistryError
+from registry.identifiers import printable
 from registry.instants import Instant
 from registry.secrets import masked
 
@@ -25,11 +26,6 @@ if TYPE_CHECKING:
 
 _CANNOT_REDRAW = ("dumb", "unknown", "")
 _BAR, _ROOM_FOR_BAR, _ROOM_FOR_COUNTS = 24, 72, 50  # columns
-
-
-def printable(text: str) -> str:
-    """Return the text with every control character, line ends too, written as an escape."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def print_text(text: str = "") -> None:

@@ -14,6 +14,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from registry.records.display import clipped, rows_html
+
 FORMAT = "calreg provenance"
 FORMAT_VERSION = 1
 FILE_NAME = "provenance.json"
@@ -220,6 +222,36 @@ class Document(_Part, frozen=True, omit_defaults=True):
     warnings: tuple[str, ...]
     companions: tuple[Companion, ...] = ()
     deployment: Deployment | None = None
+
+    def __repr__(self) -> str:
+        return f"<Document: {self._title()}, of registry {clipped(self.registry.id)}>"
+
+    def _title(self) -> str:
+        answered = self.resolution
+        panels = f"{len(answered.panels)} panel{'' if len(answered.panels) == 1 else 's'}"
+        what = f"{clipped(', '.join(answered.types))} of {clipped(self.request.target)}"
+        return f"{what} at {clipped(answered.instant)}, {panels}, revision {self.registry.revision}"
+
+    def _repr_html_(self) -> str:
+        return rows_html(
+            self._title(),
+            ("segment", "panel", "alias", "kind", "version", "valid from", "until", "constants", "comment"),
+            [
+                (
+                    panel.position,
+                    panel.panel,
+                    panel.alias,
+                    each.kind,
+                    each.version,
+                    each.valid_from or "beginning",
+                    each.valid_to or "still valid",
+                    each.constants[:8],
+                    each.comment,
+                )
+                for panel in self.resolution.panels
+                for each in panel.constants
+            ],
+        )
 
 
 class Heading(Struct, frozen=True):

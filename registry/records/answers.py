@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from registry.instants import Instant
 from registry.records.facts import Version
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_LINES = 6
 
 
 class Outcome(Struct, frozen=True):
@@ -36,6 +42,28 @@ class Outcome(Struct, frozen=True):
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        what = (
+            "dry run"
+            if self.dry_run
+            else "no change"
+            if self.revision is None
+            else f"revision {self.revision}"
+        )
+        counted = ", ".join(
+            f"{len(found)} {name}"
+            for name, found in (
+                ("versions", self.versions),
+                ("withdrawn", self.withdrawn),
+                ("unchanged", self.unchanged),
+                ("facts", self.facts),
+                ("notes", self.notes),
+                ("warnings", self.warnings),
+            )
+            if found
+        )
+        return f"<Outcome: {what}; {counted}>" if counted else f"<Outcome: {what}>"
+
 
 class Validity(Struct, frozen=True):
     """What is valid. ``without`` says of which panels under an M-number nothing is, and why."""
@@ -43,6 +71,58 @@ class Validity(Struct, frozen=True):
     versions: tuple[Version, ...]
     without: tuple[str, ...] = ()
     instant: Instant | None = None
+
+    def __repr__(self) -> str:
+        lines = [f"  {version!r}" for version in self.versions[:_LINES]]
+        if len(self.versions) > _LINES:
+            lines.append(f"  ... and {len(self.versions) - _LINES} more")
+        return "\n".join([f"<Validity: {self._counted()}", *lines]) + ">"
+
+    def _counted(self) -> str:
+        ranges, panels = len(self.versions), len({version.panel for version in self.versions})
+        moment = "" if self.instant is None else f" at {self.instant}"
+        return f"{ranges} range{'' if ranges == 1 else 's'} of {panels} panel{'' if panels == 1 else 's'}{moment}"
+
+    def _repr_html_(self) -> str:
+        from registry.records.display import rows_html
+
+        return rows_html(
+            self._counted(),
+            ("N", "panel", "alias", "kind", "valid from", "until", "constants", "comment"),
+            [
+                (
+                    each.version,
+                    each.panel,
+                    each.alias,
+                    each.kind,
+                    each.valid_from,
+                    each.valid_to or "still valid",
+                    each.constants[:8] if each.constants else "gap",
+                    each.comment,
+                )
+                for each in self.versions
+            ],
+        )
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return a frame with a row for each range, in their order here.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns: ``version``, ``panel``, ``alias``, ``kind``, ``valid_from``, ``valid_to``, ``is_gap``,
+            ``constants``, ``recorded_in``, ``withdrawn_in``, ``carried_from``, ``nonfinite_allowed``,
+            ``source_path``, ``comment``. Instants are ``datetime64[us, UTC]``: NaT is the beginning in
+            ``valid_from``, and still valid in ``valid_to``.
+
+        Raises
+        ------
+        UnavailableError
+            pandas is not installed.
+        """
+        from registry.records.frames import frame_of
+
+        return frame_of(self.versions)
 
 
 class ExportedFile(Struct, frozen=True):

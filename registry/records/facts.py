@@ -113,6 +113,33 @@ class Version(Struct, frozen=True):
         """Whether this states that nothing is valid."""
         return self.constants is None
 
+    def __repr__(self) -> str:
+        bearer = f" ({self.alias})" if self.alias else ""
+        end = "" if self.valid_to is None else f" until {self.valid_to}"
+        said = [f"{self.kind} of {self.panel}{bearer} from {self.valid_from}{end}"]
+        said.append(self.constants[:8] if self.constants else "gap")
+        if self.withdrawn_in:
+            said.append(f"withdrawn in {self.withdrawn_in}")
+        return f"<Version {self.version}: {', '.join(said)}>"
+
+    def _repr_html_(self) -> str:
+        from registry.records.display import facts_html
+
+        return facts_html(
+            f"version {self.version}",
+            (
+                ("panel", self.panel),
+                ("alias", self.alias),
+                ("kind", self.kind),
+                ("valid from", self.valid_from),
+                ("until", self.valid_to or "still valid"),
+                ("constants", self.constants or "gap"),
+                ("recorded in", f"revision {self.recorded_in}"),
+                ("withdrawn in", self.withdrawn_in and f"revision {self.withdrawn_in}"),
+                ("comment", self.comment),
+            ),
+        )
+
 
 class Run(Struct, frozen=True):
     """One run of an experiment; ``begin`` and ``end`` are None where they are not known."""
@@ -177,6 +204,13 @@ class Revision(Struct, frozen=True):
     comment: str | None
     software: str
     changes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        from registry.records.display import clipped
+
+        why = f": {clipped(self.comment)}" if self.comment else ""
+        counted = f"{len(self.changes)} change{'' if len(self.changes) == 1 else 's'}"
+        return f"<Revision {self.revision} of {self.recorded_at} by {clipped(self.author)}{why}; {counted}>"
 
 
 class Tag(Struct, frozen=True):

@@ -1,0 +1,106 @@
+"""A detector's constants in memory: arrays by calibration type, and the document that explains them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from registry.errors import UnavailableError
+from registry.provenance import Document, encode
+from registry.records.display import clipped, rows_html
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+AXES = ("gain_range", "panel", "row", "column")
+"""What the axes of an array are, in their order."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class DetectorConstants(Mapping[str, NDArray[Any]]):
+    """Assembled arrays by calibration type, each of shape (gain range, panel, row, column).
+
+    ``provenance`` is the document that explains them.
+    """
+
+    arrays: Mapping[str, NDArray[Any]]
+    provenance: Document
+
+    def __getitem__(self, calibration_type: str) -> NDArray[Any]:
+        return self.arrays[calibration_type]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.arrays)
+
+    def __len__(self) -> int:
+        return len(self.arrays)
+
+    def __repr__(self) -> str:
+        lines = [" ".join((f" {name:<13}", *map(str, facts))) for name, *facts in self._facts()]
+        return "\n".join((f"<DetectorConstants: {self._title()}", *lines)) + ">"
+
+    def _repr_html_(self) -> str:
+        arrays = rows_html(self._title(), ("array", "shape", "dtype", "unit"), self._facts())
+        return arrays + self.provenance._repr_html_()
+
+    def _title(self) -> str:
+        document = self.provenance
+        asked = clipped(document.request.target)
+        return f"{asked} at {document.resolution.instant}, revision {document.registry.revision}"
+
+    def _facts(self) -> list[tuple[str, object, object, str]]:
+        units = {output.type: output.unit for output in self.provenance.outputs}
+        return [(name, array.shape, array.dtype, units[name]) for name, array in self.arrays.items()]
+
+    def to_xarray(self) -> xr.Dataset:
+        """Return the arrays, not copied, with their axes named and the panels' Ids beside them.
+
+        Returns
+        -------
+        xarray.Dataset
+            A variable for each calibration type, with dimensions (gain_range, panel, row, column) and attributes
+            ``units`` and ``kind``. Coordinates: ``gain_range``, ``panel`` (the panel Ids in segment order) and
+            ``alias`` (their M-numbers, empty where a panel bears none). Attributes, texts and integers: of which
+            detector, instant, registry and revision, and the whole ``provenance`` document as JSON.
+
+        Raises
+        ------
+        UnavailableError
+            xarray is not installed.
+        """
+        try:
+            import xarray as xr
+        except ImportError:
+            raise UnavailableError("xarray is not installed: pip install 'calreg[xarray]'") from None
+        document = self.provenance
+        panels = document.resolution.panels
+        variables = {
+            output.type: (AXES, self.arrays[output.type], {"units": output.unit, "kind": output.kind})
+            for output in document.outputs
+        }
+        coordinates = {
+            "gain_range": list(range(document.outputs[0].shape[0])),
+            "panel": [panel.panel for panel in panels],
+            "alias": ("panel", [panel.alias or "" for panel in panels]),
+        }
+        return xr.Dataset(variables, coordinates, _attributes(document))
+
+
+def _attributes(document: Document) -> dict[str, str | int]:
+    """Return what describes the constants, as every file format takes it."""
+    answered = document.resolution
+    attributes: dict[str, str | int] = {
+        "detector_type": answered.detector_type,
+        "detector_id": answered.detector_id,
+        "instant": answered.instant,
+        "registry": document.registry.id,
+        "revision": document.registry.revision,
+    }
+    if answered.run:
+        attributes |= {"experiment": answered.run.experiment, "run": answered.run.run}
+    if answered.configuration:
+        attributes["source"] = answered.configuration.source
+    return attributes | {"provenance": encode(document).decode()}

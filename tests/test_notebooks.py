@@ -1,0 +1,234 @@
+"""What a Python prompt and a notebook show, and what pandas and xarray get: short, harmless, complete."""
+
+import json
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from registry.api import Registry
+from registry.database import Database
+from registry.errors import UnavailableError
+from registry.instants import BEGINNING, Instant, parse_iso
+from registry.provenance import read
+from registry.records import Outcome, Revision, Validity, Version
+from registry.records.display import SHOWN
+from tests.conftest import RegistryPlace
+from tests.making import NEW_A, PANEL_A, PANEL_B, small_folder, small_panels
+
+HOSTILE = "</td><script>alert(1)</script><b onclick='x' a=\"\x1b[31m\u202e" + "very long " * 1000
+AT = "2018-02-10T08:15:00Z"
+
+
+@pytest.fixture
+def filled(
+    sqlite_place: RegistryPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Registry]:
+    """Two panels, of which one bears an M-number, with gain, offset and status."""
+    small_panels(monkeypatch)
+    with sqlite_place.open() as registry:
+        registry.panels.add(PANEL_A, alias="M068")
+        registry.panels.add(PANEL_B)
+        kinds = ("gain", "offset", "status")
+        for seed, panel in enumerate((PANEL_A, PANEL_B)):
+            folder = small_folder(tmp_path / panel, seed, kinds)
+            registry.versions.add(panel, folder, valid_from="beginning", comment=HOSTILE)
+        registry.versions.gap(PANEL_A, valid_from="9999-12-31T23:59:59Z", kinds=["gain"], comment=HOSTILE)
+        registry.detectors.configure("xcsls3716", "X.0:Jungfrau.0", f"{PANEL_A}_{PANEL_B}", first_run=1)
+        registry.runs.add("exp=xcsls3716:run=631", begin=AT)
+        yield registry
+
+
+class Tags(HTMLParser):
+    """Collects what a browser would read of a piece of HTML."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.rows = 0
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+        self.rows += tag == "tr"
+
+
+def shown_in_a_notebook(value: object) -> str:
+    """Return its HTML, which is a small table and nothing else."""
+    html = value._repr_html_()  # type: ignore[attr-defined]
+    read_as = Tags(html)
+    assert read_as.tags <= {"table", "caption", "b", "thead", "tbody", "tr", "th", "td"}
+    assert read_as.attributes <= {"style", "colspan"}
+    assert html.isprintable()
+    assert len(html) < 50_000
+    return html
+
+
+def version(number: int, **other: object) -> Version:
+    given: dict[str, object] = {
+        "version": number, "panel": PANEL_A, "alias": "M068", "kind": "gain", "valid_from": Instant(number),
+        "valid_to": None, "constants": "ab" * 32, "recorded_in": 1, "withdrawn_in": None, "comment": HOSTILE,
+        "carried_from": None, "source_path": None, "nonfinite_allowed": False,
+    }  # fmt: skip
+    return Version(**(given | other))  # type: ignore[arg-type]
+
+
+def test_a_version_is_one_line() -> None:
+    assert repr(version(12, valid_from=BEGINNING)) == (
+        f"<Version 12: gain of {PANEL_A} (M068) from beginning, abababab>"
+    )
+    gap = version(
+        13, alias=None, valid_from=parse_iso(AT), valid_to=parse_iso(AT), constants=None, withdrawn_in=6
+    )
+    assert repr(gap) == f"<Version 13: gain of {PANEL_A} from {AT} until {AT}, gap, withdrawn in 6>"
+    assert "withdrawn in" in shown_in_a_notebook(gap)
+    assert "&lt;script&gt;" in shown_in_a_notebook(version(12))
+
+
+def test_any_number_of_ranges_is_a_few_lines() -> None:
+    many = Validity(tuple(map(version, range(26_000))), instant=parse_iso(AT))
+    lines = repr(many).splitlines()
+    assert lines[0] == f"<Validity: 26000 ranges of 1 panel at {AT}"
+    assert lines[-1] == "  ... and 25994 more>"
+    assert len(lines) == 8
+    html = shown_in_a_notebook(many)
+    assert Tags(html).rows == 1 + SHOWN + 1
+    assert f"... and {26_000 - SHOWN} more" in html
+    assert repr(Validity(())) == "<Validity: 0 ranges of 0 panels>"
+    assert Tags(shown_in_a_notebook(Validity(()))).rows == 1
+
+
+def test_what_changed_much_is_one_line() -> None:
+    many = tuple(map(version, range(1000)))
+    facts = ["x" * 1000] * 1000
+    assert repr(Outcome(5, versions=many, facts=facts)) == (
+        "<Outcome: revision 5; 1000 versions, 1000 facts>"
+    )
+    assert repr(Outcome(None, unchanged=many[:1])) == "<Outcome: no change; 1 unchanged>"
+    assert repr(Outcome(None, dry_run=True)) == "<Outcome: dry run>"
+    revision = Revision(5, parse_iso(AT), "ana", None, "vm", "calreg x", HOSTILE, "calreg", tuple(facts))
+    assert repr(revision).isprintable()
+    assert len(repr(revision)) < 250
+    assert repr(revision).endswith("...; 1000 changes>")
+
+
+def test_a_registry_says_where_it_is_without_its_password(
+    sqlite_place: RegistryPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with sqlite_place.open("America/Los_Angeles") as registry:
+        assert repr(registry) == (
+            f"<Registry {registry.id} in {sqlite_place.database}, store {str(sqlite_place.store)!r}>"
+        )
+        assert "America/Los_Angeles" in shown_in_a_notebook(registry)
+        url = "postgresql://ana:hush-hush@db/calreg"
+        monkeypatch.setattr(registry._backend.database, "url", url)
+        for said in (repr(registry), shown_in_a_notebook(registry), repr(registry._backend)):
+            assert "hush" not in said
+        assert "postgresql://ana:***@db/calreg" in repr(registry)
+    assert isinstance(registry._backend.database, Database)
+
+
+def test_constants_and_their_provenance_are_a_few_lines(filled: Registry) -> None:
+    constants = filled.constants("exp=xcsls3716:run=631", types=["pixel_gain", "pixel_status"])
+    assert repr(constants).splitlines() == [
+        f"<DetectorConstants: exp=xcsls3716:run=631 at {AT}, revision 7",
+        " pixel_gain    (3, 2, 4, 6) float32 ADU/keV",
+        " pixel_status  (3, 2, 4, 6) uint64 1>",
+    ]
+    assert repr(constants.provenance) == (
+        f"<Document: pixel_gain, pixel_status of exp=xcsls3716:run=631 at {AT}, 2 panels, revision 7, of registry"
+        f" {filled.id}>"
+    )
+    html = shown_in_a_notebook(constants)
+    assert Tags(html).rows == 3 + 5
+    assert html.endswith(shown_in_a_notebook(constants.provenance))
+
+
+def test_a_document_from_elsewhere_shows_itself_harmlessly(filled: Registry, tmp_path: Path) -> None:
+    filled.export("exp=xcsls3716:run=631", tmp_path / "out")
+    path = tmp_path / "out" / "provenance.json"
+    document = json.loads(path.read_text())
+    document["registry"]["id"] = document["request"]["target"] = HOSTILE
+    document["resolution"]["types"] = document["request"]["types"] = [HOSTILE] * 100
+    document["resolution"]["instant"] = document["resolution"]["panels"][0]["alias"] = HOSTILE
+    path.write_text(json.dumps(document))
+    shown_in_a_notebook(read(path))
+    assert repr(read(path)).isprintable()
+    assert len(repr(read(path))) < 1000
+
+
+def test_ranges_become_a_frame_with_a_row_each(filled: Registry) -> None:
+    frame = filled.validity(PANEL_A).to_pandas()
+    assert list(frame["kind"]) == ["gain", "gain", "offset", "status"]
+    assert list(frame["version"]) == [1, 7, 2, 3]
+    assert frame["valid_from"].dtype == frame["valid_to"].dtype == "datetime64[us, UTC]"
+    # The beginning and "still valid" are no instants; the year 9999 is one, beyond nanoseconds.
+    assert frame["valid_from"].isna().tolist() == [True, False, True, True]
+    assert frame["valid_to"].isna().tolist() == [False, True, True, True]
+    far = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    assert frame["valid_from"][1].to_pydatetime() == frame["valid_to"][0].to_pydatetime() == far
+    assert frame["is_gap"].tolist() == [False, True, False, False]
+    assert frame["constants"].isna().tolist() == [False, True, False, False]
+    assert set(frame["alias"]) == {"M068"}
+    assert frame["comment"][0] == HOSTILE
+    assert frame.groupby("kind")["version"].count().to_dict() == {"gain": 2, "offset": 1, "status": 1}
+
+
+def test_a_frame_of_nothing_has_the_same_columns(filled: Registry) -> None:
+    filled.panels.add(NEW_A)
+    empty, full = filled.validity(NEW_A).to_pandas(), filled.validity(PANEL_A).to_pandas()
+    assert len(empty) == 0
+    assert empty.dtypes.to_dict() == full.dtypes.to_dict()
+
+
+def test_no_instant_of_a_frame_is_rounded() -> None:
+    odd = [Instant(-62135596800000000), Instant(1), Instant(1518250500123457)]
+    frame = Validity(tuple(version(number, valid_from=each) for number, each in enumerate(odd))).to_pandas()
+    assert [each.to_pydatetime() for each in frame["valid_from"]] == [each.datetime for each in odd]
+    assert frame["withdrawn_in"].isna().all()
+    assert pd.api.types.is_integer_dtype(frame["withdrawn_in"])
+
+
+def test_constants_become_a_dataset_with_named_axes(filled: Registry) -> None:
+    constants = filled.constants("exp=xcsls3716:run=631", types=["pixel_gain", "pixel_status"])
+    dataset = constants.to_xarray()
+    assert dataset.sizes == {"gain_range": 3, "panel": 2, "row": 4, "column": 6}
+    assert dataset["panel"].values.tolist() == [PANEL_A, PANEL_B]
+    assert dataset["alias"].values.tolist() == ["M068", ""]
+    assert np.shares_memory(dataset["pixel_gain"].values, constants["pixel_gain"])
+    assert dataset["pixel_status"].dtype == np.uint64
+    one = dataset["pixel_gain"].sel(panel=PANEL_B, gain_range=2)
+    assert (one.values == constants["pixel_gain"][2, 1]).all()
+    assert one.attrs == {"units": "ADU/keV", "kind": "gain"}
+    assert dataset.attrs["revision"] == 7
+    assert (dataset.attrs["experiment"], dataset.attrs["run"]) == ("xcsls3716", 631)
+    assert dataset.attrs["source"] == "X.0:Jungfrau.0"
+    document = json.loads(dataset.attrs["provenance"])
+    assert document["resolution"]["panels"][1]["panel"] == PANEL_B
+
+
+def test_every_attribute_can_be_written_to_a_file(filled: Registry) -> None:
+    for target, at in (("exp=xcsls3716:run=631", None), (PANEL_B, AT)):
+        dataset = filled.constants(target, at=at).to_xarray()
+        for attributes in (dataset.attrs, *(each.attrs for each in dataset.variables.values())):
+            assert {type(value) for value in attributes.values()} <= {str, int}
+        assert all(coordinate.dtype.kind in "iU" for coordinate in dataset.coords.values())
+    assert "run" not in dataset.attrs
+
+
+def test_without_the_package_the_command_that_installs_it_is_named(
+    filled: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ranges, constants = filled.validity(PANEL_A), filled.constants("exp=xcsls3716:run=631")
+    for package, asked in (("pandas", ranges.to_pandas), ("xarray", constants.to_xarray)):
+        monkeypatch.setitem(sys.modules, package, None)
+        with pytest.raises(UnavailableError) as refused:
+            asked()
+        assert refused.value.message == f"{package} is not installed: pip install 'calreg[{package}]'"
