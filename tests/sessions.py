@@ -1,36 +1,131 @@
-"""Run the console sessions that a document shows, and hold what is printed against what it shows."""
+"""Run what a document shows, and hold what is printed against what it shows.
+
+A block of ``console`` is a session: commands after ``$``, going on after ``>`` where they are broken, and what
+they print. A block of ``python`` is a program; the next block without a language is what it prints. A command of
+calreg alone runs in this process, everything else in bash.
+"""
 
 import os
 import re
+import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
+from contextlib import chdir
 from pathlib import Path
+from unittest import mock
+
+from typer.testing import CliRunner
+
+from registry.cli import app
+from registry.secrets import masked
 
 _CALREG = f'calreg() {{ "{sys.executable}" -m registry "$@"; }}\n'
+_FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 
 
 def blocks(document: Path, language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", document.read_text(), re.DOTALL)
+    return [block for found, block in _FENCE.findall(document.read_text()) if found == language]
 
 
-def run_session(session: str, folder: Path) -> None:
-    """Run each command of a session in `folder`; instants of the clock, user and host may be others."""
-    environment = {**os.environ, "CALREG_DATABASE": "sqlite:///registry.sqlite"}
-    for step in re.split(r"^\$ ", session, flags=re.MULTILINE)[1:]:
-        command, _, shown = step.partition("\n")
+class Session:
+    """A shell in a folder: variables that are exported stay.
+
+    Parameters
+    ----------
+    places
+        What a document calls something, and what it is here: folders and servers that no test has.
+    """
+
+    def __init__(self, folder: Path, places: Mapping[str, str] | None = None) -> None:
+        self.folder = folder
+        self.places = dict(places or {})
+        self.environment = {**os.environ, "CALREG_DATABASE": "sqlite:///registry.sqlite"}
+
+    def run_document(self, document: Path) -> None:
+        """Run all its sessions and programs, in their order."""
+        found = _FENCE.findall(document.read_text())
+        for number, (language, block) in enumerate(found):
+            if language == "console":
+                self.run(block)
+            elif language == "python":
+                shown = found[number + 1][1] if found[number + 1 :][:1] and not found[number + 1][0] else ""
+                self._hold(self._execute([sys.executable, "-c", self._here(block)]), shown, block)
+
+    def run(self, session: str) -> None:
+        """Run each command of a session; instants of the clock, ids, user and host may be others."""
+        for step in re.split(r"^\$ ", session, flags=re.MULTILINE)[1:]:
+            command, shown = _parted(step)
+            if command.startswith("export "):
+                for assignment in shlex.split(self._here(command))[1:]:
+                    name, _, value = assignment.partition("=")
+                    self.environment[name] = value
+                printed = ""
+            else:
+                printed = self._printed(self._here(command))
+            self._hold(printed, shown, command)
+
+    def _printed(self, command: str) -> str:
+        if command.startswith("calreg ") and not set("|&;<>$`*") & set(command):
+            return self._call(shlex.split(command.replace("\\\n", " "))[1:])
+        return self._execute(["bash", "-c", _CALREG + command])
+
+    def _call(self, arguments: list[str]) -> str:
+        with (
+            mock.patch.dict(os.environ, self.environment, clear=True),
+            mock.patch.object(sys, "argv", ["calreg", *arguments]),
+            chdir(self.folder),
+        ):
+            done = CliRunner().invoke(app, arguments, prog_name="calreg")
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return done.output
+
+    def _execute(self, command: list[str]) -> str:
         done = subprocess.run(
-            ["bash", "-c", _CALREG + command],
-            cwd=folder,
-            env=environment,
+            command,
+            cwd=self.folder,
+            env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
         )
-        assert _alike(done.stdout) == _alike(shown), command
+        return done.stdout
+
+    def _here(self, text: str) -> str:
+        for shown, real in self.places.items():
+            text = text.replace(shown, real)
+        return text
+
+    def _hold(self, printed: str, shown: str, command: str) -> None:
+        for name, real in self.places.items():
+            printed = printed.replace(real, name).replace(masked(real), name)
+        assert alike(printed) == alike(shown), command
 
 
-def _alike(text: str) -> str:
-    """Write what differs from machine to machine in one way."""
-    text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z(, by| ) *[^\s:]+", r"TIME\1 USER", text)
-    return re.sub(r"^  on [^:]+:", "  on HOST:", text, flags=re.MULTILINE)
+def run_session(session: str, folder: Path) -> None:
+    """Run each command of a session in `folder`."""
+    Session(folder).run(session)
+
+
+def _parted(step: str) -> tuple[str, str]:
+    """Return a command, with the lines on which it goes on, and what it prints."""
+    command, *rest = step.split("\n")
+    while rest and rest[0].startswith("> "):
+        command += f"\n{rest.pop(0)[2:]}"
+    return command, "\n".join(rest)
+
+
+def alike(text: str) -> str:
+    """Write what differs from machine to machine, and from day to day, in one way."""
+    for pattern, word in (
+        (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z(, by| by|,)? *[^\s:]+", r"TIME\1 USER"),
+        (r"^(  on) [^:]+:", r"\1 HOST:"),
+        (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID"),
+        (r"registry-\d{8}T\d{12}Z", "registry-TIME"),
+        (r"USER on \S+$", "USER on HOST"),
+        (r"^software .*", "software"),
+    ):
+        text = re.sub(pattern, word, text, flags=re.MULTILINE)
+    return text
