@@ -112,7 +112,11 @@ def test_the_page_of_a_facility_on_postgresql(
     (statements,) = blocks(page, "sql")
     database = f"calreg_facility_{os.getpid()}"
     password = "not a secret"  # noqa: S105 - of roles that live as long as this test
-    for shown, real in {"DATABASE calreg ": f"DATABASE {database} ", "'...'": f"'{password}'", **roles}.items():
+    for shown, real in {
+        "DATABASE calreg ": f"DATABASE {database} ",
+        "'...'": f"'{password}'",
+        **roles,
+    }.items():
         statements = statements.replace(shown, real)
     execute(postgres_server, statements)
     sample_files(tmp_path)
@@ -122,7 +126,9 @@ def test_the_page_of_a_facility_on_postgresql(
         .render_as_string()
         for shown, real in roles.items()
     }
-    session = Session(tmp_path, {**urls, **roles, "/data/calreg": str(tmp_path / "data"), HOME: str(tmp_path)})
+    session = Session(
+        tmp_path, {**urls, **roles, "/data/calreg": str(tmp_path / "data"), HOME: str(tmp_path)}
+    )
     session.environment["PGPASSWORD"] = password
     session.run_document(page)
 
@@ -146,9 +152,7 @@ def test_the_page_of_backups_and_moves(
 
 def test_every_page_is_reached_from_the_index() -> None:
     index = DOCS / "index.md"
-    linked = {
-        (index.parent / target).resolve() for target in re.findall(r"\]\(([^)#:]+)", index.read_text())
-    }
+    linked = {(index.parent / target).resolve() for target in re.findall(r"\]\(([^)#:]+)", index.read_text())}
     pages = {page for page in DOCS.rglob("*.md") if "decisions" not in page.parts}
     assert pages - {index} <= linked
     assert DOCS / "decisions" in linked

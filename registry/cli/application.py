@@ -14,6 +14,7 @@ from typer.main import get_command, get_group
 from registry.cli.examples import with_examples
 from registry.cli.verbs import VERBS, Verb
 from registry.errors import RegistryError, RequestError
+from registry.identifiers import printable
 from registry.secrets import masked
 
 INTERRUPTED = 130
@@ -96,7 +97,6 @@ class RegistryGroup(TyperGroup):
 
 def _to_be_shown(error: Any) -> Exception:
     """Return the usage error with nothing in it of what was typed that a terminal obeys, and no password."""
-    from registry.cli.output import printable
 
     shown: Exception = _UsageError(printable(masked(error.format_message())), error.ctx)
     return shown
