@@ -147,7 +147,7 @@ def _draw_block(
     left, top = place
     top = page.text(left, top, [f"gain range {gain_range}"], HEADING)
     drawn = [maps[kind.name, gain_range, panel.position] for panel in subject.panels]
-    found = (0.0, 1.0) if kind.zero is Zero.GOOD else limits([each.drawn for each in drawn])
+    found = None if kind.zero is Zero.GOOD else limits(each.drawn for each in drawn)
     numbered = len(drawn) == 1
     for index, (lines, each) in enumerate(zip(captions, drawn, strict=True)):
         row, column = divmod(index, grid.columns)
@@ -170,7 +170,8 @@ def _draw_block(
 
 def _heading(subject: Subject, kind: Kind) -> str:
     shared = _shared_validity(subject, kind)
-    return f"{kind.name} ({kind.unit})" + (f": {', '.join(shared)}" if shared else "")
+    unit = "flags" if kind.zero is Zero.GOOD else kind.unit
+    return f"{kind.name} ({unit})" + (f": {', '.join(shared)}" if shared else "")
 
 
 def _caption(subject: Subject, kind: Kind, panel: InputPanel) -> list[str]:
@@ -214,11 +215,14 @@ def _footnotes(subject: Subject, block: int) -> Iterator[str]:
     if any(kind.zero is not Zero.GOOD for kind in subject.kinds):
         yield (
             f"Drawn: {size}. Colours: from the {LIMITS[0]:g}th to the {LIMITS[1]:g}th percentile of what is drawn"
-            " of a gain range, beyond that the colours of the ends; grey: no value."
+            " of a gain range and is not odd, beyond that the colours of the ends; grey: no value."
         )
         yield (
             f"{CROSS} dead: gain 0, or not finite. {RING} odd: further than {ODD_RANGES} interquartile ranges"
-            f" from the median of its panel. {ABOUT_MARKS}"
+            " from the median of its panel."
         )
+    if any(kind.zero is Zero.GOOD for kind in subject.kinds):
+        yield f"Flags: light where a square of {block} x {block} pixels holds a flagged one {RING}."
+    yield ABOUT_MARKS
     if len(subject.panels) > 1:
         yield "Panels stand in segment order, row by row, not where they are in the detector."

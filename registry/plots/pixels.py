@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,9 +106,16 @@ def spread(array: NDArray[Any], kind: Kind) -> tuple[float, ...] | None:
     return percentiles(values, SPREAD) if values.size else None
 
 
-def limits(maps: list[NDArray[np.float64]]) -> tuple[float, float] | None:
-    """Return the percentiles `LIMITS` of what is drawn, apart from each other; None where nothing is."""
-    values = np.concatenate([drawn[np.isfinite(drawn)] for drawn in maps])
+def limits(maps: Iterable[NDArray[np.float64]]) -> tuple[float, float] | None:
+    """Return the percentiles `LIMITS` of what is drawn and is not odd in its own map; None where nothing is drawn.
+
+    The two are apart from each other.
+    """
+    sound = []
+    for drawn in maps:
+        there = np.isfinite(drawn)
+        sound.append(drawn[there & ~is_odd(drawn, there)])
+    values = np.concatenate(sound)
     if not values.size:
         return None
     low, high = percentiles(values, LIMITS)
