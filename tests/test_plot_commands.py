@@ -85,7 +85,7 @@ def test_every_picture_is_drawn_from_what_is_recorded(
     subject = drawn[constants]
     assert (subject.title, subject.said) == (
         f"Constants of {RUN}, {SOURCE}",
-        f"valid at {AT} (begin of the run), as of revision 11",
+        f"2 panels, valid at {AT} (begin of the run), as of revision 11",
     )
 
     withdrawn = registry.versions.withdraw(3, comment="wrong").withdrawn[0]

@@ -19,6 +19,7 @@ from registry.detectors.jungfrau import JUNGFRAU
 from registry.errors import ConflictError, RequestError, UnavailableError
 from registry.instants import BEGINNING, Instant, parse_instant
 from registry.plots import constants, differences, files, history, page, pixels, time_axis, validity
+from registry.plots.maps import CROSS, RING
 from registry.provenance.document import InputConstants, InputPanel, RevisionStamp
 from registry.records import Panel, Version
 from tests.drawn import assert_legible
@@ -178,7 +179,7 @@ def test_constants_of_any_detector_are_legible(panels: int, monkeypatch: pytest.
     written = assert_legible(constants.draw(subject, *maps_of(subject)), monkeypatch)
     assert f"gain range {subject.gain_ranges[-1]}" in written
     assert "gain, ADU/keV" in written
-    assert "263 dead ×, 1 odd ○" in written  # noqa: RUF001 - the sign that is drawn
+    assert f"263 dead {CROSS}, 1 odd {RING}" in written
     if panels > 1:
         assert {panel.panel for panel in subject.panels} <= set(written)
         assert "1  M001  version 1001" in written
@@ -200,9 +201,8 @@ def test_flags_and_a_panel_without_any_value_are_legible(monkeypatch: pytest.Mon
         ("status", 0, 0): pixels.panel_map(flags, STATUS, block, place),
     }
     written = assert_legible(constants.draw(subject, maps, block), monkeypatch)
-    assert {"524288 dead ×, 0 odd ○", "512 flagged ○", "status (flags): from beginning, still valid"} <= set(
-        written
-    )  # noqa: RUF001 - drawn
+    assert {f"524288 dead {CROSS}, 0 odd {RING}", f"512 flagged {RING}"} <= set(written)
+    assert "status (flags): version 1000, from beginning, still valid" in written
     assert not {"gain, ADU/keV", "status, 1"} & set(written)
 
 
@@ -242,7 +242,8 @@ def test_a_difference_is_centred_on_zero_and_counts_what_changed(
     )
     figure = differences.draw(subject)
     written = assert_legible(figure, monkeypatch)
-    assert "204802 of the pixels differ (39.1 %): 1 oddly ○, 1 dead in one only ×" in written  # noqa: RUF001 - drawn
+    counted = f"204802 of the pixels differ (39.1 %): 1 oddly {RING}, 1 dead in one only {CROSS}"
+    assert counted in written
     assert "no pixel differs" in written
     for axes in figure.axes:
         for image in axes.images:

@@ -15,7 +15,6 @@ from registry.arrays import pixel_difference
 from registry.detectors import DetectorType, Kind, Zero
 from registry.errors import RequestError
 from registry.exporters.assembly import assemblies
-from registry.identifiers import is_dataset
 from registry.lookup import versions
 from registry.lookup.resolution import REQUEST, Question, resolution_of, resolve
 from registry.lookup.revisions import AsOf
@@ -117,18 +116,17 @@ def _detector(backend: Backend, view: View, request: ConstantsRequest, target: s
     )
     answer = resolve(view.connection, question, view.revision)
     resolution = answer.resolution
-    if is_dataset(target) and resolution.configuration is not None:
-        name = f"{target}, {resolution.configuration.source}"
-    elif len(resolution.panels) == 1:
-        name = _named(resolution.panels[0])
-    else:
-        name = f"a detector of {len(resolution.panels)} panels"
+    panels = resolution.panels
+    name = _named(panels[0]) if len(panels) == 1 else f"{len(panels)} panels"
+    asked = (
+        f"{target}, {resolution.configuration.source}" if resolution.configuration else f"detector of {name}"
+    )
     why = "as asked" if resolution.instant_is == REQUEST else resolution.instant_is
     return _Found(
         resolution=resolution,
         revision=view.revision,
-        title=f"Constants of {name}",
-        said=f"valid at {resolution.instant} ({why}), as of revision {view.revision}",
+        title=f"Constants of {asked}",
+        said=f"{name}, valid at {resolution.instant} ({why}), as of revision {view.revision}",
         warnings=answer.warnings,
     )
 

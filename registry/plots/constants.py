@@ -162,16 +162,15 @@ def _draw_block(
     if found is not None:
         width = min(grid.whole_width, 3.2)
         bar = page.axes(left, top + grid.rows * grid.pitch, width, 0.11)
-        unit = (
-            "1: a flagged pixel is in the square" if kind.zero is Zero.GOOD else f"{kind.name}, {kind.unit}"
-        )
-        colour_bar(bar, found, mpl.colormaps[_COLOURS], unit)
+        colour_bar(bar, found, mpl.colormaps[_COLOURS], f"{kind.name}, {kind.unit}")
 
 
 def _heading(subject: Subject, kind: Kind) -> str:
-    shared = _shared_validity(subject, kind)
+    said = _shared_validity(subject, kind)
+    if len(subject.panels) == 1:
+        said = [f"version {_constants(kind, subject.panels[0]).version}", *said]
     unit = "flags" if kind.zero is Zero.GOOD else kind.unit
-    return f"{kind.name} ({unit})" + (f": {', '.join(shared)}" if shared else "")
+    return f"{kind.name} ({unit})" + (f": {', '.join(said)}" if said else "")
 
 
 def _caption(subject: Subject, kind: Kind, panel: InputPanel) -> list[str]:
