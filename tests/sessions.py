@@ -1,8 +1,8 @@
 """Run what a document shows, and hold what is printed against what it shows.
 
 A block of ``console`` is a session: commands after ``$``, going on after ``>`` where they are broken, and what
-they print. A block of ``python`` is a program; the next block without a language is what it prints. A command of
-calreg alone runs in this process, everything else in bash.
+they print. A block of ``python`` is a program; the next block without a language is what it prints. calreg runs
+in this process, where nothing but a pipe or a redirection follows it; everything else in bash.
 """
 
 import os
@@ -15,12 +15,13 @@ from contextlib import chdir
 from pathlib import Path
 from unittest import mock
 
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from registry.cli import app
 from registry.secrets import masked
 
 _CALREG = f'calreg() {{ "{sys.executable}" -m registry "$@"; }}\n'
+_ALONE = re.compile(r"""calreg ((?:"[^"$`]*"|'[^']*'|[^"'|<>&;$`*~])*?)((?: 2?>| \|).*)?""", re.DOTALL)
 _FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 
 
@@ -66,11 +67,16 @@ class Session:
             self._hold(printed, shown, command)
 
     def _printed(self, command: str) -> str:
-        if command.startswith("calreg ") and not set("|&;<>$`*") & set(command):
-            return self._call(shlex.split(command.replace("\\\n", " "))[1:])
-        return self._execute(["bash", "-c", _CALREG + command])
+        found = _ALONE.fullmatch(command)
+        if found is None:
+            return self._execute(["bash", "-c", _CALREG + command])
+        done = self._call(shlex.split(found[1].replace("\\\n", "")))
+        if not found[2]:
+            return done.output
+        said = "" if "2>" in found[2] else done.stderr
+        return said + self._execute(["bash", "-c", f"cat{found[2]}"], done.stdout)
 
-    def _call(self, arguments: list[str]) -> str:
+    def _call(self, arguments: list[str]) -> Result:
         with (
             mock.patch.dict(os.environ, self.environment, clear=True),
             mock.patch.object(sys, "argv", ["calreg", *arguments]),
@@ -79,11 +85,12 @@ class Session:
             done = CliRunner().invoke(app, arguments, prog_name="calreg")
         if done.exception is not None and not isinstance(done.exception, SystemExit):
             raise done.exception
-        return done.output
+        return done
 
-    def _execute(self, command: list[str]) -> str:
+    def _execute(self, command: list[str], given: str = "") -> str:
         done = subprocess.run(
             command,
+            input=given,
             cwd=self.folder,
             env=self.environment,
             stdout=subprocess.PIPE,

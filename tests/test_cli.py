@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from documentation import recording
 from registry import create_registry, sample
 from registry.cli.verbs import VERBS
 from tests.cli import Calreg, all_verbs, program
@@ -398,16 +399,17 @@ def test_an_interrupt_exits_with_130(on_sqlite: Calreg, monkeypatch: pytest.Monk
     assert (ended.code, ended.stdout) == (130, "")
 
 
-def test_the_demo_runs_the_real_commands(tmp_path: Path) -> None:
+def test_the_demo_runs_the_real_commands_as_its_recording_shows_them(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "registry", "demo", str(tmp_path / "demo")],
+        [sys.executable, "-m", "registry", "demo", "demo"],
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    for shown in ("$ calreg import tree", "(exit code 4)", "$ calreg provenance verify", "0 problems"):
-        assert shown in done.stdout
+    printed = recording.steadied(done.stdout, tmp_path)
+    assert f"$ calreg demo demo\n{printed}" == recording.RECORDING.read_text()
     document = json.loads((tmp_path / "demo" / "constants" / "provenance.json").read_text())
     assert document["request"]["target"] == RUN
     assert np.load(tmp_path / "demo" / "constants" / "pixel_gain.npy").shape == (3, 2, 512, 1024)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import chdir
 from pathlib import Path
@@ -21,6 +22,19 @@ HOME = "/home/ana/calreg"
 """The folder in which the pages work."""
 
 
+@pytest.fixture(scope="module")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folders from which pages begin, each made of the one before it."""
+    root = tmp_path_factory.mktemp("templates")
+    (root / "nothing" / ".zfunc").mkdir(parents=True)
+    (root / "nothing" / ".config" / "fish" / "completions").mkdir(parents=True)
+    before = root / "nothing"
+    for name, make in MAKE.items():
+        before = shutil.copytree(before, root / name, symlinks=True)
+        make(before)
+    return root
+
+
 def sample_files(folder: Path) -> None:
     """Make what ``calreg demo`` makes, and the files of another measurement."""
     sample.write_legacy_tree(folder / "tree")
@@ -31,52 +45,47 @@ def sample_files(folder: Path) -> None:
 
 
 def empty_registry(folder: Path) -> None:
-    sample_files(folder)
     create_registry(f"sqlite:///{folder}/registry.sqlite")
 
 
 def sample_registry(folder: Path) -> None:
     """Import the sample, and let a run have a begin."""
-    empty_registry(folder)
-    with (
-        chdir(folder),
-        open_registry(f"sqlite:///{folder}/registry.sqlite", timezone="America/Los_Angeles") as registry,
-    ):
+    url = f"sqlite:///{folder}/registry.sqlite"
+    with chdir(folder), open_registry(url, timezone="America/Los_Angeles") as registry:
         registry.import_tree("tree")
         registry.runs.import_table("datasets.txt")
         registry.runs.add("exp=xcsls3716:run=631", begin="2018-02-10T08:15:00Z")
 
 
-def exported_registry(folder: Path) -> None:
-    sample_registry(folder)
-    with chdir(folder), open_registry(f"sqlite:///{folder}/registry.sqlite") as registry:
-        registry.export("exp=xcsls3716:run=631", "constants")
-
-
-def shells(folder: Path) -> None:
-    for each in (".zfunc", ".config/fish/completions"):
-        (folder / each).mkdir(parents=True)
-
-
-PAGES: dict[str, Callable[[Path], None]] = {
-    "commands.md": shells,
-    "how-to/a-wrong-map-found-late.md": exported_registry,
-    "how-to/firmware-upgrade.md": sample_registry,
-    "how-to/move-from-the-directory.md": empty_registry,
-    "how-to/offline-laptop.md": sample_registry,
-    "questions.md": exported_registry,
-    "tutorial.md": lambda _: None,
+MAKE: dict[str, Callable[[Path], None]] = {
+    "sample files": sample_files,
+    "empty registry": empty_registry,
+    "sample registry": sample_registry,
+}
+PAGES = {
+    "commands.md": "nothing",
+    "how-to/a-wrong-map-found-late.md": "sample registry",
+    "how-to/firmware-upgrade.md": "sample registry",
+    "how-to/move-from-the-directory.md": "empty registry",
+    "how-to/offline-laptop.md": "sample registry",
+    "questions.md": "sample registry",
+    "tutorial.md": "nothing",
 }
 ELSEWHERE = {"time-machine.md"}  # has its own test, as the README has
 ON_A_SERVER = {"how-to/facility-on-postgresql.md", "operations.md"}
 
 
+def begun(template: Path, folder: Path, places: dict[str, str]) -> Session:
+    """Return a session in a folder that holds what the template does."""
+    shutil.copytree(template, folder, symlinks=True, dirs_exist_ok=True)
+    session = Session(folder, {**places, HOME: str(folder)})
+    session.environment["HOME"] = str(folder)
+    return session
+
+
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_shows_what_happens(page: str, tmp_path: Path) -> None:
-    PAGES[page](tmp_path)
-    session = Session(tmp_path, {HOME: str(tmp_path)})
-    session.environment["HOME"] = str(tmp_path)
-    session.run_document(DOCS / page)
+def test_a_page_shows_what_happens(page: str, templates: Path, tmp_path: Path) -> None:
+    begun(templates / PAGES[page], tmp_path, {}).run_document(DOCS / page)
 
 
 def test_every_page_with_a_session_is_run() -> None:
@@ -106,7 +115,7 @@ def roles(postgres_server: str) -> Iterator[dict[str, str]]:
 
 
 def test_the_page_of_a_facility_on_postgresql(
-    roles: dict[str, str], postgres_server: str, tmp_path: Path
+    roles: dict[str, str], postgres_server: str, templates: Path, tmp_path: Path
 ) -> None:
     page = DOCS / "how-to" / "facility-on-postgresql.md"
     (statements,) = blocks(page, "sql")
@@ -119,35 +128,26 @@ def test_the_page_of_a_facility_on_postgresql(
     }.items():
         statements = statements.replace(shown, real)
     execute(postgres_server, statements)
-    sample_files(tmp_path)
     urls = {
         f"postgresql://{shown}@db.example.org/calreg": sa.make_url(postgres_server)
         .set(username=real, password=None, database=database)
         .render_as_string()
         for shown, real in roles.items()
     }
-    session = Session(
-        tmp_path, {**urls, **roles, "/data/calreg": str(tmp_path / "data"), HOME: str(tmp_path)}
-    )
+    places = {**urls, **roles, "/data/calreg": str(tmp_path / "data")}
+    session = begun(templates / "sample files", tmp_path, places)
     session.environment["PGPASSWORD"] = password
     session.run_document(page)
 
 
-def test_the_page_of_backups_and_moves(
-    postgres_server: str, empty_postgres: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    sample_registry(tmp_path)
-    session = Session(
-        tmp_path,
-        {
-            "postgresql://calib@db.example.org/calreg": empty_postgres,
-            "/backup/calreg": str(tmp_path / "backup"),
-            "/data/calreg/store": str(tmp_path / "data"),
-            "/media/stick": str(tmp_path / "stick"),
-            HOME: str(tmp_path),
-        },
-    )
-    session.run_document(DOCS / "operations.md")
+def test_the_page_of_backups_and_moves(empty_postgres: str, templates: Path, tmp_path: Path) -> None:
+    places = {
+        "postgresql://calib@db.example.org/calreg": empty_postgres,
+        "/backup/calreg": str(tmp_path / "backup"),
+        "/data/calreg": str(tmp_path / "data"),
+        "/media/stick": str(tmp_path / "stick"),
+    }
+    begun(templates / "sample registry", tmp_path, places).run_document(DOCS / "operations.md")
 
 
 def test_every_page_is_reached_from_the_index() -> None:
