@@ -97,7 +97,6 @@ class RegistryGroup(TyperGroup):
 
 def _to_be_shown(error: Any) -> Exception:
     """Return the usage error with nothing in it of what was typed that a terminal obeys, and no password."""
-
     shown: Exception = _UsageError(printable(masked(error.format_message())), error.ctx)
     return shown
 
