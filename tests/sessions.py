@@ -133,6 +133,7 @@ def alike(text: str) -> str:
         (r"registry-\d{8}T\d{12}Z", "registry-TIME"),
         (r"USER on \S+$", "USER on HOST"),
         (r"^software .*", "software"),
+        (r"^schema \d{4}", "schema NUMBER"),
     ):
         text = re.sub(pattern, word, text, flags=re.MULTILINE)
     return text

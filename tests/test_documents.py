@@ -71,7 +71,7 @@ PAGES = {
     "questions.md": "sample registry",
     "tutorial.md": "nothing",
 }
-ELSEWHERE = {"plots.md", "time-machine.md"}  # have their own tests, as the README has
+ELSEWHERE = {"plots.md", "time-machine.md"}  # have tests of their own, as the README has
 ON_A_SERVER = {"how-to/facility-on-postgresql.md", "operations.md"}
 
 

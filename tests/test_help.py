@@ -18,6 +18,12 @@ from tests.conftest import RegistryPlace
 from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C, panel_folder
 
 NEED_A_SERVER = {"copy", "database grant"}
+DRAW = {
+    "plot constants",
+    "plot diff",
+    "plot validity",
+    "plot history",
+}  # in seconds each; docs/plots.md shows them
 
 
 @pytest.fixture
@@ -43,8 +49,8 @@ def test_an_example_is_one_command_of_its_verb_also_where_it_is_broken_into_line
         assert shlex.join(path.split()) in example
 
 
-@pytest.mark.parametrize("path", sorted(NEED_A_SERVER))
-def test_the_examples_that_need_a_server_are_read_without_a_complaint(path: str) -> None:
+@pytest.mark.parametrize("path", sorted(NEED_A_SERVER | DRAW))
+def test_the_examples_that_are_not_run_are_read_without_a_complaint(path: str) -> None:
     verb = all_verbs()[tuple(path.split())]
     given = shlex.split(EXAMPLES[path])[1 + len(path.split()) :]
     assert verb.make_context(path, given).params
@@ -62,7 +68,7 @@ def test_the_examples_run_one_after_another(
     sample.write_dataset_table(tmp_path / "datasets.txt")
     panel_folder(tmp_path / "remeasured")
     for path, example in EXAMPLES.items():
-        if path not in NEED_A_SERVER | {"demo"}:
+        if path not in NEED_A_SERVER | DRAW | {"demo"}:
             ended = calreg(*shlex.split(example)[1:])
             assert (ended.code, ended.stdout != "") == (0, True), f"{example}\n{ended.stderr}"
 
