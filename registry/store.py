@@ -69,9 +69,8 @@ class ContentStore:
         while not place.exists() and place != place.parent:
             place = place.parent
         if not place.is_dir() or not os.access(place, os.W_OK):
-            raise UnavailableError(
-                f"the store {str(self.root)!r} cannot be made in {str(place)!r}", path=str(place)
-            )
+            what = "written" if place == self.root else f"made in {str(place)!r}"
+            raise UnavailableError(f"the store {str(self.root)!r} cannot be {what}", path=str(place))
 
     def owner(self) -> str | None:
         """Return the id of the registry to which the store belongs, None where no store is there.

@@ -55,6 +55,8 @@ def test_neither_a_registry_nor_an_export_is_begun_on_a_read_only_disk(
     url, disk = read_only
     with pytest.raises(UnavailableError, match=r"the store .* cannot be made in"):
         create_registry(f"sqlite:///{disk}/other/registry.sqlite")
+    with pytest.raises(UnavailableError, match=r"the store '[^']*/store' cannot be written$"):
+        create_registry(f"sqlite:///{disk}/new.sqlite", disk / "store")
     with pytest.raises(UnavailableError, match="Read-only file system"):
         replay(disk / "out" / "provenance.json", disk / "again", url)
     assert sorted(path.name for path in disk.iterdir() if not path.name.startswith("registry")) == [

@@ -12,12 +12,15 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from registry import schema
+from registry import instants, schema
 from registry.api import upgrade_database
+from registry.authorship import sign
 from registry.database import migrations
+from registry.database.closing import close
 from registry.database.engine import make_engine
 from registry.errors import SchemaError
 from registry.store import ContentStore
+from tests.cli import Calreg
 from tests.conftest import RegistryPlace
 from tests.making import PANEL_A
 from tests.released.make import answers
@@ -97,6 +100,28 @@ def test_a_stored_registry_upgrades_answers_the_same_and_goes_back_down(
     migrations.downgrade(engine, number)
     engine.dispose()
     assert (_rows(stored), _catalogue(stored)) == (rows, tables)
+
+
+@pytest.mark.parametrize("number", RELEASED[:1])
+def test_the_command_line_goes_up_and_back_down_or_refuses(
+    stored: RegistryPlace, number: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calreg = Calreg(stored, monkeypatch)
+    up = f"schema {number} -> {schema.REVISION}\n"
+    down = f"schema {schema.REVISION} -> {number}\n"
+    assert calreg.done("database", "upgrade").stdout == up
+    for unknown in ("9999", "1", "base", "\x1b"):
+        error = calreg.refused(2, "database", "downgrade", unknown)
+        assert "known: 0001, " in error["message"]
+    assert calreg.done("database", "downgrade", number).stdout == down
+    calreg.refused(7, "panel", "list")
+    assert calreg.done("database", "downgrade", number).stdout == f"schema {number}, as before\n"
+    assert calreg.done("database", "upgrade", "--json").json == {"before": number, "after": schema.REVISION}
+    with stored.open() as registry, registry._backend.database.frozen() as connection:
+        close(connection, "departure", "elsewhere", instants.now(), sign())
+    error = calreg.refused(5, "database", "downgrade", number)
+    assert "would lose them; nothing was changed" in error["message"]
+    calreg.done("panel", "list")
 
 
 @pytest.mark.parametrize("number", RELEASED)

@@ -93,7 +93,7 @@ def test_a_reader_asks_and_exports_and_the_export_is_not_recorded(granted: Roles
         assert not made.recorded
         (note,) = made.notes
         assert note.startswith("the export is not recorded")
-        assert "permission denied" in note
+        assert "does not permit this: permission denied for table export; its owner may" in note
         with pytest.raises(UnavailableError, match="permission denied"):
             registry.panels.add(PANEL_B)
     with granted.place.open() as registry:
@@ -195,6 +195,19 @@ def test_a_role_that_is_not_there_is_named_with_those_that_are(roles: Roles) -> 
             registry.grant(readers=[roles.reader], writers=[roles.reader])
         with pytest.raises(RequestError, match="whom"):
             registry.grant()
+
+
+def test_a_role_that_may_do_everything_anyway_is_refused_and_keeps_its_rights(roles: Roles) -> None:
+    engine = roles.place.engine()
+    with engine.begin() as connection:
+        owner = connection.execute(sa.text("SELECT current_user")).scalar_one()
+        connection.execute(sa.text(f'GRANT "{owner}" TO {roles.writer}'))
+    with roles.place.open() as registry:
+        for mighty in (owner, roles.writer):
+            with pytest.raises(RequestError, match=f"role '{mighty}' owns the registry's tables, or belongs"):
+                registry.grant(readers=[mighty], apply=True)
+        registry.panels.add(PANEL_A)
+    engine.dispose()
 
 
 def test_sqlite_has_no_roles(sqlite_place: RegistryPlace) -> None:

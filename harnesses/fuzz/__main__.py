@@ -21,7 +21,7 @@ from harnesses.fuzz.targets import TARGETS
 _MEGABYTES = 1024  # of memory that a target may use, most of it Python's own and the instrumentation's
 _SECONDS = 300  # for one input: by the clock, on machines that stand still at times
 _LONGEST = 1 << 14  # bytes of one input
-_WIDTH = 200
+_LINES, _WIDTH = 60, 200  # of what is told of a broken target
 _STATISTIC = re.compile(r"^stat::(\w+):\s+(\d+)$", re.MULTILINE)
 _COVERAGE = re.compile(r"\bcov: (\d+)")
 _COLUMNS = "{:15} {:>7} {:>9} {:>8} {:>6}  {}\n"
@@ -95,7 +95,8 @@ def _end_of(said: str) -> str:
         if "Uncaught Python exception" in line or "ERROR: libFuzzer" in line
     ]
     shown = lines[starts[0] :] if starts else lines
-    return "".join(f"  {line[:_WIDTH]}\n" for line in shown if not line.startswith("INFO: "))
+    told = [line for line in shown if not line.startswith(("INFO: ", "WARNING: ", "#", "stat::"))]
+    return "".join(f"  {line[:_WIDTH]}\n" for line in told[:_LINES])
 
 
 def _parser() -> argparse.ArgumentParser:

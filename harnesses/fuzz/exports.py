@@ -7,6 +7,7 @@ import itertools
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,7 @@ def _hdf5(folder: Path, data: bytes) -> None:
     _arrays("constants.h5")(folder, data)
 
 
+_EDITS = 90  # bytes that are looked at
 # What is put into a document in the place of what it says.
 _OTHERS: list[Any] = [
     *(None, True, [], {}, [None], 0, 1, -1, 2**31, 2**63, 2**64, 10**400, 1e308, -0.0, "", "x" * 300, "\0"),
@@ -131,13 +133,13 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
 def _edited(seeds: list[bytes], data: bytes) -> bytes:
     """Return one of the documents with other values in places that the data names, three bytes for each."""
     document = json.loads(seeds[data[0] % len(seeds)])
-    for high, low, choice in zip(data[1::3], data[2::3], data[3::3], strict=False):
+    for high, low, choice in zip(data[1:_EDITS:3], data[2:_EDITS:3], data[3:_EDITS:3], strict=False):
         places = list(_places(document))
         holder, name = places[(high << 8 | low) % len(places)]
         if choice < len(_OTHERS):
-            holder[name] = _OTHERS[choice]
+            holder[name] = deepcopy(_OTHERS[choice])
         elif isinstance(holder, list) and choice % 2:
-            holder.append(holder[name])
+            holder.append(deepcopy(holder[name]))
         else:
             del holder[name]
         if not document:

@@ -12,11 +12,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from registry.api.registry import Registry
-from registry.database import cautions, create_database, upgrade_database
+from registry.database import cautions, create_database, downgrade_database, upgrade_database
 from registry.settings import find_settings
 from registry.store import ContentStore
 
-__all__ = ["Registry", "cautions", "create_registry", "open_registry", "upgrade_database"]
+__all__ = [
+    "Registry",
+    "cautions",
+    "create_registry",
+    "downgrade_database",
+    "open_registry",
+    "upgrade_database",
+]
 
 
 def open_registry(

@@ -124,10 +124,31 @@ def upgrade(ctx: typer.Context, json: Json = False) -> None:
     from registry.settings import find_settings
 
     before, after = upgrade_database(find_settings(ctx.obj.database, ctx.obj.store).database)
-    if json:
+    _report_schema(before, after, as_json=json)
+
+
+def _report_schema(before: str | None, after: str | None, *, as_json: bool) -> None:
+    if as_json:
         output.print_json({"before": before, "after": after})
     else:
         output.print_text(f"schema {after}, as before" if before == after else f"schema {before} -> {after}")
+
+
+@database.command("downgrade")
+def downgrade(
+    ctx: typer.Context,
+    schema: Annotated[str, typer.Argument(metavar="SCHEMA", help="0002 for example.")],
+    json: Json = False,
+) -> None:
+    """Take the schema back to that of an older calreg.
+
+    Refused where it would lose anything.
+    """
+    from registry.api import downgrade_database
+    from registry.settings import find_settings
+
+    before, after = downgrade_database(find_settings(ctx.obj.database, ctx.obj.store).database, schema)
+    _report_schema(before, after, as_json=json)
 
 
 @database.command("check")

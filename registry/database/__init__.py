@@ -14,6 +14,7 @@ from registry.database.change import Change, Row
 from registry.database.closing import Closure, find_closure, open_arrival, refuse_closed
 from registry.database.creation import (
     create_database,
+    downgrade_database,
     filling,
     refuse_missing_file,
     refuse_taken,
@@ -30,6 +31,7 @@ __all__ = [
     "Row",
     "cautions",
     "create_database",
+    "downgrade_database",
     "filling",
     "refuse_taken",
     "upgrade_database",

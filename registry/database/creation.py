@@ -13,7 +13,8 @@ from registry import instants, schema
 from registry.database import migrations
 from registry.database.closing import find_closure
 from registry.database.engine import make_engine, readers_view, refusals, use_write_ahead_log, writers_turn
-from registry.errors import ConflictError, UnavailableError
+from registry.errors import ConflictError, RequestError, UnavailableError
+from registry.identifiers import shown
 from registry.secrets import masked
 from registry.settings import sqlite_file
 
@@ -142,6 +143,46 @@ def upgrade_database(url: str) -> tuple[str | None, str | None]:
             return upgrade.before, upgrade.after
     finally:
         engine.dispose()
+
+
+def downgrade_database(url: str, target: str) -> tuple[str | None, str]:
+    """Take the schema of a registry back to an older one, where that loses nothing; return what it was and is.
+
+    Raises
+    ------
+    RequestError
+        There is no such schema, or it is newer than that of the database.
+    ConflictError
+        Rows would be lost.
+    SchemaError
+        The database holds no registry, somebody else's tables, or a newer schema.
+    UnavailableError
+        It is not there, or does not answer.
+    """
+    refuse_missing_file(url)
+    engine = make_engine(url)
+    try:
+        with refusals(url):
+            with readers_view(engine) as connection:
+                before = migrations.schema_revision(connection)
+            if before is None or not before.isdigit() or before > schema.REVISION:
+                migrations.refuse_other_schema(before)
+            _refuse_unknown_schema(target, before or "")
+            try:
+                migrations.downgrade(engine, target)
+            except RuntimeError as error:  # of a migration, which imports nothing of ours
+                raise ConflictError(f"{error}; nothing was changed") from None
+            return before, target
+    finally:
+        engine.dispose()
+
+
+def _refuse_unknown_schema(target: str, now: str) -> None:
+    known = [f"{number:04}" for number in range(1, int(now) + 1)]
+    if target not in known:
+        raise RequestError(
+            f"the database has schema {now}, and cannot go back to {shown(target)}; known: {', '.join(known)}"
+        )
 
 
 def _identify(connection: sa.Connection, store_owner: str | None) -> str:

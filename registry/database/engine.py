@@ -30,7 +30,8 @@ _SQLITE_UNAVAILABLE = {
     sqlite3.SQLITE_READONLY,
 }
 # Connection, resources, operator, login, no such database; no permission, read-only.
-_POSTGRESQL_UNAVAILABLE = ("08", "53", "57", "58", "28", "3D", "42501", "25006")
+_NOT_PERMITTED = "42501"
+_POSTGRESQL_UNAVAILABLE = ("08", "53", "57", "58", "28", "3D", _NOT_PERMITTED, "25006")
 _POSTGRESQL_CORRUPT = ("XX001", "XX002")
 
 
@@ -202,6 +203,9 @@ def _refusal(raised: sa.exc.DBAPIError | sqlite3.Error, place: str) -> RegistryE
         UnavailableError: "the database {} cannot be used",
     }[kind].format(place)
     said = masked(str(error).strip().split("\n", maxsplit=1)[0])
+    if getattr(error, "sqlstate", None) == _NOT_PERMITTED:
+        what = f"the database {place} does not permit this"
+        said += "; its owner may, and grants rights by calreg database grant"
     if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CANTOPEN:
         said += "; SQLite must be able to write beside the file, even to read it"
     return kind(f"{what}: {said}")

@@ -128,7 +128,7 @@ def complete(connection: sa.Connection) -> None:
 
 
 def downgrade(engine: sa.Engine, target: str) -> None:
-    """Take the schema back to `target` in one transaction, where that loses nothing."""
+    """Take the schema back to `target` in one transaction, where that loses nothing; else a migration raises."""
     from alembic import command
 
     with _without_foreign_keys(engine), writers_turn(engine) as connection:

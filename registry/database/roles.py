@@ -20,7 +20,7 @@ def grants(connection: sa.Connection, readers: Sequence[str], writers: Sequence[
     Raises
     ------
     RequestError
-        The database is SQLite, which knows no roles, or a role is to be both.
+        The database is SQLite, which knows no roles, or a role is to be both, or may do everything anyway.
     NotFoundError
         The server has no such role; those that it has are named.
     """
@@ -36,6 +36,7 @@ def grants(connection: sa.Connection, readers: Sequence[str], writers: Sequence[
             "whom? give --reader ROLE, --writer ROLE, or both; each may be given several times"
         )
     _refuse_unknown(connection, [*readers, *writers])
+    _refuse_owners(connection, [*readers, *writers])
     place = _quoted(connection, str(connection.execute(sa.text("SELECT current_schema()")).scalar_one()))
     made = [_of_reader(_quoted(connection, role), place) for role in dict.fromkeys([*readers, *writers])]
     made += [_of_writer(_quoted(connection, role), place) for role in dict.fromkeys(writers)]
@@ -60,6 +61,20 @@ def apply_grants(connection: sa.Connection, statements: Sequence[str]) -> None:
         raise UnavailableError(f"the registry's tables belong to role {shown(owner)}, which alone can grant")
     for statement in statements:
         connection.exec_driver_sql(statement.replace("%", "%%"))
+
+
+def _refuse_owners(connection: sa.Connection, roles: Sequence[str]) -> None:
+    """Refuse a role that owns the tables, belongs to their owner, or is a superuser: it needs, and heeds, no grant."""
+    query = sa.text(
+        "SELECT rolname FROM pg_roles, pg_class WHERE pg_class.oid = 'revision'::regclass"
+        " AND pg_has_role(pg_roles.oid, relowner, 'MEMBER') AND rolname = ANY(:roles) ORDER BY rolname"
+    )
+    mighty = connection.execute(query, {"roles": list(roles)}).scalars().first()
+    if mighty is not None:
+        raise RequestError(
+            f"role {shown(mighty)} owns the registry's tables, or belongs to their owner, or is a superuser:"
+            " it may do everything, whatever is granted; name another"
+        )
 
 
 def _of_reader(role: str, place: str) -> list[str]:
