@@ -61,6 +61,7 @@ EXAMPLES = {
     "log": "calreg log M068",
     "verify": "calreg verify",
     "database check": "calreg database check",
+    "database downgrade": "calreg database downgrade 0003",
     "database upgrade": "calreg database upgrade",
     "database grant": "calreg database grant --reader beamline --writer calib --apply",
     "backup": "calreg backup backups",
