@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from registry import create_registry, sample
 from registry.api import Registry
@@ -68,11 +69,9 @@ def test_every_picture_is_drawn_from_what_is_recorded(
     drawn = {}
     for module in (constants, differences, history, validity):
 
-        def noting(
-            subject: object, *rest: object, module: object = module, draw: object = module.draw
-        ) -> object:
+        def noting(subject: object, *_: object, module: object = module) -> Figure:
             drawn[module] = subject
-            return draw(subject, *rest)
+            return Figure()
 
         monkeypatch.setattr(module, "draw", noting)
 
@@ -105,7 +104,7 @@ def test_every_picture_is_drawn_from_what_is_recorded(
     assert [version.version for version in subject.versions if version.is_gap] == [6, 7, 8]
     assert [len(subject.runs[panel.panel]) for panel in subject.panels] == [1, 0]
     assert subject.notes == ("1 registered run of these panels: begin not known, so not drawn.",)
-    assert Path("validity-M068.png").stat().st_size > 1000
+    assert Path("validity-M068.png").exists()
     registry.plots.validity(RUN, kinds=["gain"])
     assert drawn[validity].run == (RUN, registry.runs.show(RUN).begin)
     assert {version.kind for version in drawn[validity].versions} == {"gain"}
@@ -127,8 +126,7 @@ def test_a_history_of_very_many_files_shows_the_recorded_medians_alone(
 
     monkeypatch.setattr(drawing_times, "_MOST_FILES", 5)
     spreads = []
-    draw = history.draw
-    monkeypatch.setattr(history, "draw", lambda subject: spreads.append(subject) or draw(subject))
+    monkeypatch.setattr(history, "draw", lambda subject: spreads.append(subject) or Figure())
     on_sqlite.done("plot", "history", "M068")
     assert spreads[0].spreads == {}
     assert spreads[0].notes == ("No bands of spread: more than 5 files.",)

@@ -173,9 +173,9 @@ def maps_of(subject: constants.Subject) -> tuple[constants.Maps, int]:
 
 @pytest.mark.parametrize("panels", [1, 2, 8, 32])
 def test_constants_of_any_detector_are_legible(panels: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    subject = subject_of_constants(panels, (GAIN, OFFSET) if panels == 1 else (GAIN,))
+    subject = subject_of_constants(panels)
     if panels > 2:
-        subject = dataclasses.replace(subject, gain_ranges=(0, 1) if panels == 8 else (1,))
+        subject = dataclasses.replace(subject, gain_ranges=(1,))
     written = assert_legible(constants.draw(subject, *maps_of(subject)), monkeypatch)
     assert f"gain range {subject.gain_ranges[-1]}" in written
     assert "gain, ADU/keV" in written
@@ -186,8 +186,12 @@ def test_constants_of_any_detector_are_legible(panels: int, monkeypatch: pytest.
         assert "until 2018-10-25T07:00:00.123456Z" in written
 
 
-def test_the_longest_panel_ids_and_seven_gain_ranges_have_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    subject = subject_of_constants(2, (EPIX10KA.kinds[0],), EPIX10KA)
+def test_the_longest_panel_ids_and_more_gain_ranges_than_stand_side_by_side_have_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    subject = dataclasses.replace(
+        subject_of_constants(2, (EPIX10KA.kinds[0],), EPIX10KA), gain_ranges=(0, 2, 3, 4, 6)
+    )
     written = assert_legible(constants.draw(subject, *maps_of(subject)), monkeypatch)
     assert subject.panels[1].panel in "".join(written)
 
@@ -278,7 +282,7 @@ def panels_of(count: int, detector: str = "jungfrau") -> tuple[Panel, ...]:
 
 @pytest.mark.parametrize(
     ("panels", "count", "detector"),
-    [(1, 1, "jungfrau"), (1, 300, "jungfrau"), (2, 5, "epix10ka"), (32, 4, "jungfrau"), (2, 0, "jungfrau")],
+    [(1, 1, "jungfrau"), (1, 300, "jungfrau"), (2, 5, "epix10ka"), (32, 2, "jungfrau"), (2, 0, "jungfrau")],
 )
 def test_validity_of_any_length_is_legible(
     panels: int, count: int, detector: str, monkeypatch: pytest.MonkeyPatch
@@ -317,9 +321,9 @@ def test_open_ends_and_gaps_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sum(len(each.get_paths()) for each in hatched) == 1
 
 
-@pytest.mark.parametrize("count", [1, 300])
+@pytest.mark.parametrize("count", [1, 100])
 def test_a_history_shows_medians_spreads_gaps_and_starts(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    known = panels_of(3)
+    known = panels_of(2)
     found = [
         version
         for index, panel in enumerate(known)

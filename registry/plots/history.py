@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -40,7 +40,7 @@ class _Look(NamedTuple):
     """How a panel's lines, starts and gaps are drawn: told apart without colours too."""
 
     colour: str
-    line: str
+    line: Literal["-", "--", "-.", ":"]
     marker: str
     hatch: str
 
@@ -183,8 +183,8 @@ def _draw_line(axes: Axes, levels: Sequence[_Level], look: _Look) -> list[float]
         medians,
         [each.first for each in levels],
         [each.last for each in levels],
-        color=look.colour,
-        linestyle=look.line,
+        colors=look.colour,
+        linestyles=look.line,
         linewidth=1.4,
     )
     starts = [each for each in levels if each.begins]

@@ -137,7 +137,7 @@ def _draw_line(axes: Axes, axis: TimeAxis, line: _Line, middle: float) -> None:
     gaps = [_room(axis, each) for each in line.versions if each.is_gap]
     axes.broken_barh(gaps, (low, height), facecolor="white", edgecolor=BLACK, hatch=_GAP_HATCH, linewidth=0.5)
     starts = [axis.at(each.valid_from) for each in line.versions if each.valid_from != BEGINNING]
-    axes.vlines(starts, low, low + height, color=BLACK, linewidth=1.0 if len(starts) < _MANY else 0.3)
+    axes.vlines(starts, low, low + height, colors=BLACK, linewidth=1.0 if len(starts) < _MANY else 0.3)
     _draw_numbers(axes, axis, line, middle)
     if line.versions and line.versions[0].valid_from == BEGINNING:
         draw_open_end(axes, "left", middle, hollow=line.versions[0].is_gap)
