@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import hypothesis
 import pytest
 import sqlalchemy as sa
+from hypothesis import strategies as st
 
 from registry.api import Registry
 from registry.cli.completion import complete
@@ -122,6 +124,65 @@ def test_verbs_and_options_need_no_database() -> None:
     assert offered("export X --timezone America/Los") == ["America/Los_Angeles"]
     assert offered("no-such-verb x") == []
     assert complete(["import"], "tr") == ("files", [])
+
+
+def test_the_database_of_the_command_line_is_asked(
+    sqlite_place: RegistryPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with sqlite_place.open() as registry:
+        fill(registry)
+    monkeypatch.setenv("CALREG_DATABASE", "sqlite:///elsewhere.sqlite")
+    assert offered("validity M") == []
+    assert offered(f"--database {sqlite_place.database} validity M") == ["M068", "M088"]
+
+
+def test_a_tab_prints_nothing_but_what_it_offers(capsys: pytest.CaptureFixture[str]) -> None:
+    assert offered("--version va") == ["validity"]
+    assert offered("--show-completion bash va") == ["validity"]
+    assert offered("--help va") == ["validity"]
+    assert capsys.readouterr() == ("", "")
+
+
+_WORDS = st.one_of(
+    st.text(max_size=12),
+    st.sampled_from(
+        (
+            "--",
+            "-",
+            "--kind",
+            "--at=",
+            "--as-of",
+            "exp=a:run=",
+            "exp=",
+            "--source",
+            "_",
+            "--json",
+            "-h",
+            "M068",
+        )
+    ),
+    st.sampled_from(
+        ("--version", "0", "9999999", "99999999999", "\0", "\ud800", "\x1b[31m", "1e9", "--first-run")
+    ),
+)
+
+
+@hypothesis.settings(max_examples=40)
+@hypothesis.given(st.sampled_from([(), *all_verbs()]), st.lists(_WORDS, max_size=4), _WORDS)
+def test_no_line_stops_a_tab(
+    on_sqlite: RegistryPlace, verb: tuple[str, ...], words: list[str], beginning: str
+) -> None:
+    sort, names = complete([*verb, *words], beginning)
+    assert sort in ("words", "open", "files")
+    assert all(name.text.startswith(beginning) for name in names)
+
+
+@hypothesis.settings(max_examples=40)
+@hypothesis.given(st.text(alphabet=" ab=:\"'\\é\n", max_size=40))
+def test_no_line_of_bash_stops_a_tab(line: str) -> None:
+    words, cut = read_bash_line(f"calreg {line}", BREAKS)
+    assert words
+    assert cut <= len(words[-1])
 
 
 def test_the_formats_that_are_offered_are_those_that_are_there() -> None:

@@ -118,16 +118,16 @@ def new_group(**options: Any) -> typer.Typer:
     )
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(ctx: typer.Context, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:  # which a Tab does
         from registry.authorship import software_version
 
         typer.echo(software_version())
         raise typer.Exit
 
 
-def _print_script(shell: str | None) -> None:
-    if shell is not None:
+def _print_script(ctx: typer.Context, shell: str | None) -> None:
+    if shell is not None and not ctx.resilient_parsing:
         from registry.cli.shells import SCRIPTS
 
         if shell not in SCRIPTS:

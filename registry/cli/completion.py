@@ -18,7 +18,7 @@ from typing import Any
 from registry.cli.offers import FILES, Asked, pieces, taken
 from registry.lookup.names import Name
 
-_PATIENCE = 1.0  # seconds that a Tab waits for a database
+_PATIENCE = 2.0  # seconds that a Tab waits for a database
 _PLAIN = re.compile(r"[A-Za-z0-9_.:=/+-]+")
 
 

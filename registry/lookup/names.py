@@ -124,7 +124,7 @@ def _from_file(statement: str, values: Mapping[str, object], file: Path) -> list
         # As the registry opens it: "ro" would leave the files of the write-ahead log behind.
         with closing(sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True, timeout=_BUSY_SECONDS)) as opened:
             return opened.execute(statement, values).fetchall()
-    except sqlite3.Error:
+    except (sqlite3.Error, UnicodeError):  # a word may hold bytes that are no text
         return []
 
 
@@ -136,5 +136,5 @@ def _from_server(statement: str, values: Mapping[str, object], url: str) -> list
     try:
         with psycopg.connect(url.replace("+psycopg:", ":", 1), autocommit=True) as server:
             return server.execute(re.sub(r":(\w+)", r"%(\1)s", statement), values).fetchall()
-    except psycopg.Error:
+    except (psycopg.Error, UnicodeError):
         return []
