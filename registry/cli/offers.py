@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 FILES = {"DIR", "FILE", "TREE"}
 """What the shell itself completes."""
 
-FREE = {"G", "NAME", "ROLE", "RUN", "T", "TEXT", "URL"}
+FREE = {"G", "NAME", "ROLE", "RUN", "SCHEMA", "T", "TEXT", "URL"}
 """What only the user can say."""
 
 
