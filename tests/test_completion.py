@@ -358,9 +358,13 @@ def test_a_tab_in_an_interactive_bash(on_sqlite: RegistryPlace, bin_folder: Path
     shown = b""
     while select.select([terminal], [], [], 60)[0]:
         try:
-            shown += os.read(terminal, 1 << 16)
-        except OSError:  # the shell has ended
+            read = os.read(terminal, 1 << 16)
+        except OSError:  # so Linux says that the shell has ended
             break
+        if not read:  # and so others
+            break
+        shown += read
+    shell.kill()
     shell.wait()
     os.close(terminal)
     assert f"<panel><show><{PANEL_B}>" in shown.decode()

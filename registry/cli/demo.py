@@ -80,9 +80,12 @@ def _run(command: str, folder: Path, environment: dict[str, str]) -> None:
         [sys.executable, "-m", "registry", *shlex.split(command)],
         cwd=folder,
         env=environment,
-        stderr=subprocess.STDOUT,
+        stderr=subprocess.PIPE,  # no terminal: nobody is to be told what to do next
+        text=True,
+        errors="replace",
         check=False,
     )
+    typer.echo(done.stderr, nl=False)
     expected = any(mark in command for mark in _REFUSED)
     if bool(done.returncode) != expected:
         raise RuntimeError(f"calreg {command} ended with exit code {done.returncode}")
