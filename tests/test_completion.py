@@ -250,6 +250,26 @@ def ask(shell: str, *words: str, **environment: str) -> subprocess.CompletedProc
     )
 
 
+def test_what_stands_beside_a_name_is_never_printed_raw(on_sqlite: RegistryPlace) -> None:
+    with raw(on_sqlite) as connection:
+        newest = connection.execute(sa.text("SELECT max(number) FROM revision")).scalar()
+        connection.execute(
+            sa.text("UPDATE alias SET withdrawn_in = :newest WHERE m_number = 'M088'"), {"newest": newest}
+        )
+        connection.execute(
+            sa.text(
+                "INSERT INTO alias (id, recorded_in, m_number, panel_id)"
+                " SELECT 100, :newest, :name, id FROM panel WHERE identifier = :panel"
+            ),
+            {"newest": newest, "name": "M\x1b[31m\ta\nb", "panel": PANEL_B},
+        )
+    assert ask("zsh", "panel", "show", "1").stdout.splitlines() == [
+        "words",
+        f"{PANEL_A}\tM068",
+        f"{PANEL_B}\tM\\x1b[31m a b",
+    ]
+
+
 def test_without_a_database_there_is_silence(tmp_path: Path) -> None:
     (tmp_path / "text.sqlite").write_text("no database")
     for url in (f"sqlite:///{tmp_path}/none.sqlite", f"sqlite:///{tmp_path}/text.sqlite", "mysql://x"):

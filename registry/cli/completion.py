@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from registry.cli.offers import FILES, Asked, pieces, taken
+from registry.identifiers import printable
 from registry.lookup.names import Name
 
 _PATIENCE = 2.0  # seconds that a Tab waits for a database
@@ -32,21 +33,19 @@ def complete_and_exit(shell: str, words: Sequence[str]) -> None:
 
 
 def _answer(shell: str, words: Sequence[str]) -> None:
+    cut = 0
     if shell == "bash":
-        line, breaks = words
         from registry.cli.shells import read_bash_line
 
-        words, cut = read_bash_line(line, breaks)
-    else:
-        cut = 0
-    sort, names = complete(words[:-1], words[-1])
-    lines = [sort]
-    for name in names:
-        if shell == "bash":
-            lines.append(name.text[cut:])
-        else:
-            lines.append("\t".join((name.text, " ".join(name.about.split()))) if name.about else name.text)
-    sys.stdout.write("\n".join(lines) + "\n")
+        words, cut = read_bash_line(*words)
+    *before, beginning = words
+    sort, names = complete(before, beginning)
+    lines = [name.text[cut:] if shell == "bash" else _with_word(name) for name in names]
+    sys.stdout.write("\n".join((sort, *lines, "")))
+
+
+def _with_word(name: Name) -> str:
+    return f"{name.text}\t{printable(' '.join(name.about.split()))}" if name.about else name.text
 
 
 def complete(words: Sequence[str], beginning: str) -> tuple[str, list[Name]]:
