@@ -160,3 +160,39 @@ def test_pipes_and_devices_are_not_waited_for(
         ("restore", "."),
     ):
         on_sqlite.refused(2, *words)
+
+
+LONG = "x" * 5000
+
+
+def test_names_and_numbers_of_any_length_are_refused(
+    calreg: Calreg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for words in (
+        ("--database", f"sqlite:///{LONG}", "panel", "list"),
+        ("--database", f"sqlite:///{LONG}", "init"),
+        ("--store", LONG, "panel", "list"),
+        ("restore", LONG),
+        ("backup", LONG),
+        ("snapshot", LONG),
+        ("copy", "--to", f"sqlite:///{LONG}"),
+        ("demo", LONG),
+    ):
+        ended = calreg(*words)
+        assert (ended.code, ended.stdout) == (8, ""), words
+    for url in (f"postgresql://{LONG}/db", f"postgresql://ana@/db?host={LONG}"):
+        assert (
+            "is no URL"
+            in calreg.refused(2, "--database", url, "--store", "store", "panel", "list")["message"]
+        )
+    for number in ("99999999999999999999999", "9223372036854775808", "9" * 5000):
+        for code, words in (
+            ({2, 3}, ("version", "show", number)),
+            ({2, 3}, ("version", "withdraw", number, "--comment", "why")),
+            ({2, 3}, ("log", "--as-of", number)),
+            ({2}, ("run", "add", f"exp=xcsls3716:run={number}", "--begin", AT)),
+            ({2}, ("detector", "configure", "xcsls3716", SOURCE, PANEL_A, "--first-run", number)),
+        ):
+            ended = calreg(*words)
+            assert (ended.code in code, ended.stdout) == (True, ""), (words, ended.stderr)

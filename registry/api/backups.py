@@ -119,9 +119,10 @@ def read_description(folder: Path) -> Description:
     """
     path = folder / FILE_NAME
     name = repr(str(path))
-    if not path.exists():
-        raise NotFoundError(f"{str(folder)!r} holds no finished backup: there is no {FILE_NAME}")
-    content = read_bounded(path, _LARGEST, "the description of a backup", DocumentError)
+    try:
+        content = read_bounded(path, _LARGEST, "the description of a backup", DocumentError)
+    except NotFoundError:
+        raise NotFoundError(f"{str(folder)!r} holds no finished backup: there is no {FILE_NAME}") from None
     try:
         heading = msgspec.json.decode(content, type=_Heading)
         if heading.format == FORMAT and heading.format_version != 1:

@@ -60,13 +60,13 @@ def demo(
 def _make_sample(folder: Path) -> None:
     from registry import sample
 
-    if folder.exists():
-        raise ConflictError(f"{folder} is there already; name a folder that is not")
     try:
         folder.mkdir(parents=True)
         output.say("making a sample directory of three modules ...")
         sample.write_legacy_tree(folder / "tree")
         sample.write_dataset_table(folder / "datasets.txt")
+    except FileExistsError:
+        raise ConflictError(f"{folder} is there already; name a folder that is not") from None
     except OSError as error:
         raise UnavailableError(f"{folder} cannot be written: {error.strerror}") from None
 

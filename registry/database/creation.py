@@ -74,7 +74,7 @@ def filling(
 def _making(url: str, target: str = "head", *, write_ahead_log: bool) -> Iterator[migrations.Upgrade]:
     """Make the database, or upgrade it, and hand out the transaction; no part of a new file is left behind."""
     file = sqlite_file(url)
-    new = file is not None and not file.exists()
+    new = file is not None and not _is_there(file)
     engine = make_engine(url, create=True)
     try:
         with refusals(url):
@@ -102,7 +102,7 @@ def refuse_taken(url: str, registry_id: str) -> None:
         As `filling`.
     """
     file = sqlite_file(url)
-    if file is not None and not file.exists():
+    if file is not None and not _is_there(file):
         return
     engine = make_engine(url)
     try:
@@ -214,8 +214,22 @@ def refuse_missing_file(url: str) -> None:
         It is not there.
     """
     file = sqlite_file(url)
-    if file is not None and not file.exists():
+    if file is not None and not _is_there(file):
         raise UnavailableError(f"there is no database {file}; calreg init makes one")
+
+
+def _is_there(file: Path) -> bool:
+    """Tell whether a file is there.
+
+    Raises
+    ------
+    UnavailableError
+        The system does not say: a folder may not be looked into, or a name is too long.
+    """
+    try:
+        return file.exists()
+    except OSError as error:
+        raise UnavailableError(f"the database {file} cannot be used: {error.strerror}") from None
 
 
 def _make_folder(folder: Path) -> None:

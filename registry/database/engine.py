@@ -58,6 +58,7 @@ def make_engine(url: str, *, create: bool = False) -> sa.Engine:
         raise RequestError(f"{masked(url)!r} holds an @ too many; in a password it is written %40")
     try:
         parsed = sa.make_url(url).set(drivername="postgresql+psycopg")
+        _refuse_odd_hosts(parsed)
         return sa.create_engine(parsed, isolation_level="READ COMMITTED")
     except (sa.exc.ArgumentError, ValueError):
         raise RequestError(f"{masked(url)!r} is no URL of a PostgreSQL database") from None
@@ -65,6 +66,14 @@ def make_engine(url: str, *, create: bool = False) -> sa.Engine:
         raise UnavailableError(
             "the PostgreSQL driver is not installed: pip install 'calreg[postgresql]'"
         ) from None
+
+
+def _refuse_odd_hosts(url: sa.URL) -> None:
+    """Raise ValueError for names under which no host can be looked up: the driver would, in the midst of it."""
+    named = url.query.get("host", ())
+    for host in ",".join([url.host or "", *((named,) if isinstance(named, str) else named)]).split(","):
+        if "/" not in host:  # that is the folder of a socket
+            host.encode("idna")
 
 
 def _sqlite_engine(path: str, mode: str) -> sa.Engine:
