@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from harnesses import kill, report, writers
+from harnesses import corruption, kill, report, writers
 from harnesses.commands import COMMANDS
 from harnesses.places import DATABASES, Ground
 
@@ -29,6 +29,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             asked = (given.database, given.command, given.rounds, given.seed, given.measured)
             for tally in kill.tallies(ground, *asked):
                 problems += report.kills(tally)
+        elif given.harness == "corruption":
+            report.head(report.FAULTS)
+            for counted in corruption.tallies(ground, given.database, given.faults, given.seed):
+                problems += report.planted(counted)
         else:
             report.head(report.WRITERS)
             for dialect in given.database:
@@ -56,7 +60,9 @@ def _parser() -> argparse.ArgumentParser:
     many.add_argument("--readers", type=int, default=2, metavar="N", help="processes that ask meanwhile")
     many.add_argument("--duels", type=int, default=50, metavar="N", help="two at once, for one start")
     many.add_argument("--collections", type=int, default=50, metavar="N", help="beside a collector")
-    for each in (one, many):
+    faults = harnesses.add_parser("corruption", help="faults planted in files and rows")
+    faults.add_argument("--faults", type=int, default=1000, metavar="N", help="dealt out over their kinds")
+    for each in (one, many, faults):
         each.add_argument("--seed", type=int, default=1, metavar="N")
         each.add_argument("--database", nargs="+", choices=DATABASES, default=list(DATABASES))
         each.add_argument("--folder", type=Path, metavar="DIR", help="where to work; 300 MB on a local disk")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from harnesses.corruption import Tally as Faults
 from harnesses.kill import Tally
 from harnesses.writers import Written
 
@@ -30,6 +31,17 @@ WRITERS = (
     ("meanwhile", 9),
     ("collected", 9),
     ("seconds", 7),
+    ("problems", 8),
+)
+FAULTS = (
+    ("fault", 33),
+    ("database", 10),
+    ("planted", 7),
+    ("found", 5),
+    ("reads", 5),
+    ("refused", 7),
+    ("as ever", 7),
+    ("otherwise", 9),
     ("problems", 8),
 )
 _SHOWN = 20
@@ -75,6 +87,23 @@ def written(found: Written) -> int:
     ]
     _row(WRITERS, cells)
     return _told(found.problems)
+
+
+def planted(tally: Faults) -> int:
+    """Print what became of the faults of one kind; return how many problems there are."""
+    cells = [
+        tally.kind,
+        tally.database,
+        tally.planted,
+        tally.found,
+        tally.reads,
+        tally.refused,
+        tally.sound,
+        tally.otherwise,
+        len(tally.problems),
+    ]
+    _row(FAULTS, cells)
+    return _told(tally.problems)
 
 
 def _row(columns: Sequence[tuple[str, int]], cells: Sequence[object]) -> None:

@@ -116,6 +116,18 @@ def parse_array(content: bytes, path: Path, shape: tuple[int, ...], dtype: str) 
     return np.frombuffer(content, np.dtype(dtype), offset=start).reshape(shape)
 
 
+def content_of(content: bytes, path: Path) -> tuple[str, tuple[int, ...], Statistics]:
+    """Return dtype, shape and statistics of what the bytes of a ``.npy`` file hold, whatever it should be.
+
+    Raises
+    ------
+    ArrayError
+        It is none that could have passed the door.
+    """
+    shape, _, dtype, _ = read_header(content, path)
+    return dtype.str, shape, statistics_of(parse_array(content, path, shape, dtype.str))
+
+
 def payload_start(header: bytes, size: int, path: Path, shape: tuple[int, ...], dtype: str) -> int:
     """Return where the payload begins in a ``.npy`` file, of which the header and the size suffice.
 

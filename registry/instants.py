@@ -56,8 +56,8 @@ class Instant(int):
 
 
 BEGINNING = Instant(-(2**63))
-_EARLIEST = Instant((datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND)
-_LATEST = Instant((datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND)
+EARLIEST = Instant((datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND)
+LATEST = Instant((datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND)
 
 
 def now() -> Instant:
@@ -76,7 +76,7 @@ def instant_of(moment: datetime) -> Instant:
     if moment.tzinfo is None or moment.utcoffset() is None:
         raise InstantError(f"{moment.isoformat()} has no UTC offset; say which instant is meant")
     microseconds = Instant((moment - _EPOCH) // _MICROSECOND)
-    if not _EARLIEST <= microseconds <= _LATEST:
+    if not EARLIEST <= microseconds <= LATEST:
         raise InstantError(f"{moment.isoformat()} is outside the years 1 to 9999 in UTC")
     return microseconds
 
@@ -90,7 +90,7 @@ def instant_of_epoch(seconds: int | Decimal) -> Instant:
         It is outside the years 1 to 9999.
     """
     # Compared before it is multiplied or made whole: a decimal number may have any exponent.
-    if not _EARLIEST <= seconds <= _LATEST or not _EARLIEST <= (exact := seconds * 1_000_000) <= _LATEST:
+    if not EARLIEST <= seconds <= LATEST or not EARLIEST <= (exact := seconds * 1_000_000) <= LATEST:
         raise InstantError(f"{shown(str(seconds))} seconds after 1970 is outside the years 1 to 9999 in UTC")
     return Instant(round(exact))
 

@@ -8,18 +8,19 @@ prove nothing: every use reads the bytes and computes their checksum.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import BufferedReader, BufferedWriter
 from pathlib import Path
 
 from registry.durable import ARRIVING, arriving, sync_folder
 from registry.errors import ConflictError, CorruptionError, RequestError, UnavailableError
-from registry.reading import open_regular
+from registry.reading import IrregularFileError, open_regular
 
 _MARKER = "registry.json"
 _FORMAT = 1
@@ -169,18 +170,15 @@ class ContentStore:
         path = self.path(sha256)
         with _refusing(self.root):
             try:
-                with open_regular(path) as file:
+                with _opened_object(path) as file:
                     # Room is made for what is there, not for what a document from elsewhere claims.
                     there = os.fstat(file.fileno()).st_size
                     head = file.read(min(max(size - room.nbytes, 0), there))
                     tail = room[: file.readinto(room)]
                     is_whole = len(head) + len(tail) == size and not file.read(1)
-            except FileNotFoundError:
-                raise CorruptionError(
-                    f"object {sha256} is missing from the store {str(self.root)!r}",
-                    sha256=sha256,
-                    path=str(path),
-                ) from None
+            except _NoFileError as error:
+                what = f"object {sha256} {error} the store {str(self.root)!r}"
+                raise CorruptionError(what, sha256=sha256, path=str(path)) from None
         if not is_whole or _digest_of(head, tail) != sha256:
             raise CorruptionError(
                 f"object {sha256} in the store {str(self.root)!r} is damaged:"
@@ -249,12 +247,38 @@ class ContentStore:
             path.unlink()
 
 
+def manifest_sha256(detector_type: str, kind: str, sha256s: Sequence[str | None]) -> str:
+    """Return what identifies constants: the SHA-256 of a text of type, kind and the checksums by gain range."""
+    lines = ["calreg constants 1", f"type {detector_type}", f"kind {kind}"]
+    lines += [f"{gain_range} {sha256}" for gain_range, sha256 in enumerate(sha256s)]
+    return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
+
+
+def use(kind: str, gain_range: int, panel: str, version: int) -> str:
+    """Return in words for what a version uses a file."""
+    return f"{kind} of gain range {gain_range} of panel {panel}, version {version}"
+
+
+@contextmanager
+def naming_use(kind: str, gain_range: int, panel: str, version: int) -> Iterator[None]:
+    """Let the refusal of a damaged object say who needs it."""
+    try:
+        yield
+    except CorruptionError as error:
+        raise CorruptionError(
+            f"{error}; it is {use(kind, gain_range, panel, version)}",
+            **error.values,
+            panel=panel,
+            version=version,
+        ) from None
+
+
 @contextmanager
 def _refusing(root: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        place = error.filename or root
+        place = error.filename2 or error.filename or root
         raise UnavailableError(
             f"the store {str(root)!r} cannot be used: {str(place)!r}: {error.strerror}", path=str(place)
         ) from None
@@ -284,8 +308,9 @@ def _renewed(path: Path, sha256: str) -> bool:
     with suppress(OSError):  # somebody else's file, or a disk that is read-only: `Backend.change` looks again
         os.utime(path)
     try:
-        return _digest(path) == sha256
-    except FileNotFoundError:  # never stored, or collected a moment ago
+        with _opened_object(path) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+    except _NoFileError:  # never stored, or collected a moment ago
         return False
 
 
@@ -295,15 +320,27 @@ def _fresh(path: Path) -> os.stat_result | None:
     It is opened for that: then a file system of a network asks its server, and not its memory.
     """
     try:
-        with open_regular(path) as file:
+        with _opened_object(path) as file:
             return os.fstat(file.fileno())
-    except FileNotFoundError:
+    except _NoFileError:
         return None
 
 
-def _digest(path: Path) -> str:
-    with open_regular(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+class _NoFileError(Exception):
+    """No file is at the place of an object; the text goes between its name and that of the store."""
+
+
+def _opened_object(path: Path) -> BufferedReader:
+    try:
+        return open_regular(path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise _NoFileError("is missing from") from None
+    except (IsADirectoryError, IrregularFileError):
+        raise _NoFileError("is no file in") from None
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # a link that leads to itself
+            raise _NoFileError("is no file in") from None
+        raise
 
 
 def _digest_of(*pieces: bytes | memoryview) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from harnesses import writers
+from harnesses import corruption, faults, writers
 from harnesses.__main__ import main
 from harnesses.arrays import PANELS
 from harnesses.commands import COMMANDS, AddVersion, Export, Scene
@@ -18,7 +19,11 @@ from harnesses.kill import tally
 from harnesses.places import DATABASES, Ground
 from harnesses.readers import Seen
 from harnesses.writers import Attempt, Plan, write
-from registry.records import Revision
+from registry.api import Registry
+from registry.errors import CorruptionError
+from registry.records import Revision, Verification
+from registry.store import ContentStore
+from tests.making import small_folder, small_panels
 
 
 @pytest.fixture(params=DATABASES)
@@ -34,7 +39,7 @@ def run(
         assert list(tmp_path.glob("calreg-*")) == []
         assert _databases(server) == []
         head, *rows = capsys.readouterr().out.splitlines()
-        width = head.index(" database") if head.startswith("command") else 0
+        width = head.index(" database") if not head.startswith("database") else 0
         return [[row[:width].strip(), *row[width:].split()] for row in rows]
 
     return found
@@ -57,6 +62,60 @@ def test_commands_that_are_killed_leave_nothing_half_done(
     for _, _, _, done, before, after, ended, problems, *_ in rows:
         assert (done, problems) == (rounds, "0")
         assert int(before) + int(after) + int(ended) == int(rounds)
+
+
+@pytest.fixture
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    small_panels(monkeypatch)
+    monkeypatch.setattr(corruption, "panel_folder", small_folder)
+
+
+@pytest.mark.usefixtures("_small")
+def test_faults_of_every_kind_are_found_and_no_read_hands_out_a_wrong_byte(
+    run: Callable[..., list[list[str]]], request: pytest.FixtureRequest
+) -> None:
+    database = "sqlite" if "sqlite" in request.node.name else "postgresql"
+    kinds = corruption.kinds_of(database)
+    count = len(kinds) if database == "sqlite" else 4
+    rows = run("corruption", "--faults", str(count), "--seed", "3")
+    assert len(rows) == count
+    assert {row[0] for row in rows} <= set(kinds)
+    for kind, _, planted, found, reads, refused, sound, otherwise, problems in rows:
+        assert (planted, problems) == ("1", "0")
+        assert kind.startswith("untold") or found == "1"
+        assert int(otherwise) == 0 or kind in (*corruption.ANSWER_OTHERWISE, "untold: constants exchanged")
+        if kind in faults.IN_STORE:
+            assert refused == reads != "0"
+            assert int(sound) >= 4
+
+
+@pytest.mark.usefixtures("_small")
+def test_a_fault_that_verify_does_not_find_is_found_by_the_harness(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hall = corruption.Hall(ground, "sqlite")
+    for kind, missed in (("file cut", "verify does not name "), ("minimum", "verify finds nothing")):
+        blind = corruption.Tally(kind, "sqlite")
+        with monkeypatch.context() as patch:
+            patch.setattr(Registry, "verify", lambda *_, **__: Verification(0))
+            corruption.plant(hall, blind, 1, random.Random(1))  # noqa: S311 - repeatable on purpose
+        assert blind.found == 0
+        assert any(problem.startswith(missed) for problem in blind.problems)
+    trusting = corruption.Tally("another file's bytes", "sqlite")
+    real = ContentStore.read_into
+
+    def unverified(store: ContentStore, sha256: str, size: int, room: memoryview) -> bytes:
+        try:
+            return real(store, sha256, size, room)
+        except CorruptionError:
+            content = store.path(sha256).read_bytes()
+            room[:] = content[len(content) - room.nbytes :]
+            return content[: len(content) - room.nbytes]
+
+    monkeypatch.setattr(ContentStore, "read_into", unverified)
+    corruption.plant(hall, trusting, 1, random.Random(1))  # noqa: S311
+    assert trusting.refused < trusting.reads
+    assert any(problem.startswith("a read that needs ") for problem in trusting.problems)
 
 
 def test_what_writers_and_readers_do_at_once_is_all_there_once(run: Callable[..., list[list[str]]]) -> None:

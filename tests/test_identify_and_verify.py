@@ -160,7 +160,7 @@ def test_every_damaged_object_is_found_named_and_left_as_it_is(filled: RegistryP
     assert all(Path(path).stem in sentence for path, sentence in sentences.items())
     assert all("its bytes have another checksum" in sentences[str(path)] for path in damages)
     assert "is missing from the store" in sentences[str(gone)]
-    assert "Is a directory" in sentences[str(folder)]
+    assert "is no file in the store" in sentences[str(folder)]
     assert not any(str(path) in sentences for path in sound)
     assert not gone.exists()  # nothing is repaired
     assert one.read_bytes() == swapped[0]
@@ -191,20 +191,21 @@ def test_a_manifest_cannot_be_tampered_with_but_past_its_guard_and_then_verify_f
         sha256 = registry.versions.show(1)[0].constants
     drop_trigger(filled, "constants_file", "update")
     execute(filled, tamper)
-    found = problems(filled)
-    assert [(each.sha256, each.path, each.problem) for each in found[:-1]] == [
-        (sha256, f"constants {sha256}", "the files are not those of the manifest")
-    ]
-    assert found[-1].problem == "the trigger constants_file_update is missing or disabled"
+    trigger, unused, found = problems(filled)
+    assert trigger.problem == "the trigger constants_file_update is missing or disabled"
+    assert unused.problem.startswith("blob ")
+    assert unused.problem.endswith(": it is no file of any constants")
+    assert (found.sha256, found.path) == (sha256, f"constants {sha256}")
+    assert found.problem == "the files are not those of the manifest"
 
 
 def test_a_file_taken_out_of_a_manifest_is_found(filled: RegistryPlace) -> None:
     drop_trigger(filled, "constants_file", "delete")
     execute(filled, "DELETE FROM constants_file WHERE constants_id = 2")
-    assert [each.problem for each in problems(filled)] == [
-        "the files are not those of the manifest",
-        "the trigger constants_file_delete is missing or disabled",
-    ]
+    trigger, unused, manifest = [each.problem for each in problems(filled)]
+    assert trigger == "the trigger constants_file_delete is missing or disabled"
+    assert unused.count("blob") == 1
+    assert manifest == "the files are not those of the manifest"
 
 
 def test_a_missing_guard_is_reported_with_the_database_and_not_its_password(filled: RegistryPlace) -> None:

@@ -334,9 +334,9 @@ def test_a_reference_that_leads_nowhere_is_found_on_sqlite(sqlite_place: Registr
     _execute(
         sqlite_place, "INSERT INTO alias (id, recorded_in, m_number, panel_id) VALUES (1, 1, 'M068', 4711)"
     )
-    result = CliRunner().invoke(app, ["database", "check"], env=sqlite_place.environment)
-    assert result.exit_code == 7
-    assert "foreign key: ('alias', 1, 'panel'" in result.stderr
+    result = CliRunner().invoke(app, ["verify"], env=sqlite_place.environment)
+    assert result.exit_code == 6
+    assert "alias 1: its panel_id refers to no panel" in result.stdout
 
 
 def _with_a_failing_migration(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import stat
 import subprocess
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -435,10 +437,44 @@ def test_a_name_with_escapes_is_never_printed_raw(source: Path) -> None:
     refusal(RequestError, store.put, source, "0" * 64)
 
 
-def test_a_folder_in_the_place_of_an_object_cannot_be_used(store: ContentStore, source: Path) -> None:
+def test_a_folder_in_the_place_of_an_object_is_corruption_and_cannot_be_replaced(
+    store: ContentStore, source: Path
+) -> None:
     store.path(SHA256).mkdir(parents=True)
-    for call in (lambda: store.put(source, SHA256), lambda: store.read(SHA256, 1)):
-        assert refusal(UnavailableError, call).endswith(f"{str(store.path(SHA256))!r}: Is a directory")
+    said = refusal(UnavailableError, store.put, source, SHA256)
+    assert said.endswith(f"{str(store.path(SHA256))!r}: Is a directory")
+    said = refusal(CorruptionError, store.read, SHA256, 1)
+    assert said == f"object {SHA256} is no file in the store {str(store.root)!r}"
+
+
+IN_ITS_PLACE: dict[str, Callable[[Path], object]] = {
+    "a link to itself": lambda path: path.symlink_to(path),
+    "a named pipe": os.mkfifo,
+    "a link to nothing": lambda path: path.symlink_to("nothing"),
+}
+
+
+@pytest.mark.parametrize("make", IN_ITS_PLACE.values(), ids=IN_ITS_PLACE)
+def test_what_is_no_file_is_no_object_keeps_nobody_waiting_and_is_replaced(
+    store: ContentStore, source: Path, make: Callable[[Path], object]
+) -> None:
+    store.path(SHA256).parent.mkdir(parents=True, exist_ok=True)
+    make(store.path(SHA256))
+    refusal(CorruptionError, store.read, SHA256, len(CONTENT))
+    assert not store.holds(SHA256)
+    assert store.put(source, SHA256)
+    assert store.read(SHA256, len(CONTENT)) == CONTENT
+    assert not store.path(SHA256).is_symlink()
+
+
+def test_a_file_in_the_place_of_a_folder_of_objects_is_a_missing_object(
+    store: ContentStore, source: Path
+) -> None:
+    store.put(source, SHA256)
+    shutil.rmtree(store.path(SHA256).parent)
+    store.path(SHA256).parent.write_bytes(b"")
+    assert "is missing from the store" in refusal(CorruptionError, store.read, SHA256, 1)
+    refusal(UnavailableError, store.put, source, SHA256)
 
 
 def test_a_pipe_in_the_place_of_an_object_or_the_marker_is_not_waited_for(

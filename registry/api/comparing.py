@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from msgspec.structs import replace as replace_struct
+from numpy.typing import NDArray
 
 from registry import detectors
 from registry.api.backend import At, Backend, View
@@ -14,7 +16,7 @@ from registry.errors import NotFoundError, NotValidError, RequestError
 from registry.lookup import outcomes, versions
 from registry.lookup.resolution import Question, resolution_of, resolve
 from registry.lookup.revisions import AsOf, revision_as_of
-from registry.provenance.document import InputConstants, InputFile, Resolution
+from registry.provenance.document import InputConstants, Resolution
 from registry.records import (
     AffectedRun,
     DetectorDifference,
@@ -22,6 +24,7 @@ from registry.records import (
     PixelDifference,
     VersionDifference,
 )
+from registry.store import naming_use
 
 _Refusal = NotFoundError | NotValidError
 
@@ -31,7 +34,8 @@ def diff_versions(backend: Backend, before: int, after: int, as_of: AsOf) -> Ver
     with backend.view(as_of) as view:
         one, other = comparable(view, before, after)
     old, new = (each.panels[0].constants[0] for each in (one, other))
-    gain_ranges = _pixel_differences(backend, one.detector_type, old.kind, old.files, new.files)
+    panels = (one.panels[0].panel, other.panels[0].panel)
+    gain_ranges = _pixel_differences(backend, one.detector_type, panels, (old, new))
     return VersionDifference(old.kind, before, after, gain_ranges)
 
 
@@ -59,23 +63,27 @@ def comparable(view: View, before: int, after: int) -> tuple[Resolution, Resolut
 
 
 def _pixel_differences(
-    backend: Backend, detector_type: str, kind: str, before: Sequence[InputFile], after: Sequence[InputFile]
+    backend: Backend,
+    detector_type: str,
+    panels: tuple[str, str],
+    constants: tuple[InputConstants, InputConstants],
 ) -> tuple[PixelDifference, ...]:
+    """Return by gain range how constants of one kind differ, of one panel or of two."""
     detector = detectors.detector_type(detector_type)
-    dtype = detector.kind(kind).dtype
-    arrays = [
-        [
-            parse_array(
-                backend.store.read(file.sha256, file.size),
-                backend.store.path(file.sha256),
-                detector.panel_shape,
-                dtype,
-            )
-            for file in pair
-        ]
-        for pair in zip(before, after, strict=True)
-    ]
-    return tuple(pixel_difference(gain_range, *pair) for gain_range, pair in enumerate(arrays))
+    dtype = detector.kind(constants[0].kind).dtype
+
+    def array(panel: str, each: InputConstants, gain_range: int) -> NDArray[Any]:
+        file = each.files[gain_range]
+        with naming_use(each.kind, gain_range, panel, each.version):
+            content = backend.store.read(file.sha256, file.size)
+        return parse_array(content, backend.store.path(file.sha256), detector.panel_shape, dtype)
+
+    return tuple(
+        pixel_difference(
+            gain_range, *(array(*side, gain_range) for side in zip(panels, constants, strict=True))
+        )
+        for gain_range in range(detector.gain_ranges)
+    )
 
 
 def diff_detector(
@@ -173,7 +181,7 @@ def _panel_difference(
 ) -> PanelDifference:
     pixels: tuple[PixelDifference, ...] = ()
     if before is not None and after is not None:
-        pixels = _pixel_differences(backend, detector_type, kind, before.files, after.files)
+        pixels = _pixel_differences(backend, detector_type, (panel, panel), (before, after))
     return PanelDifference(
         panel, kind, before.version if before else None, after.version if after else None, pixels
     )

@@ -1,20 +1,16 @@
-"""Do the bytes still match? The whole registry, or one export."""
+"""Does an export still match its document, its inputs, and the registry's answer?"""
 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 from registry import provenance
-from registry.api import collecting
 from registry.api.backend import Backend, View, open_backend
 from registry.api.changed_files import CHANGED, where_changed
 from registry.api.replaying import recipe_of, store_of
-from registry.database import cautions
 from registry.errors import (
     ConflictError,
     CorruptionError,
@@ -29,44 +25,12 @@ from registry.lookup import contents
 from registry.lookup.deployments import outlived
 from registry.lookup.resolution import Question, resolve
 from registry.lookup.revisions import newest_revision, recorded_at, revision_as_of
-from registry.progress import Progress
 from registry.provenance import Document
 from registry.provenance.document import Companion, Output
 from registry.reading import checksum
 from registry.records import Problem, Verification
-from registry.registration.constants import manifest
 from registry.settings import find_settings
-from registry.store import ContentStore
-
-
-def verify(backend: Backend, progress: Progress, *, collect: bool = False) -> Verification:
-    """Compute every stored file's checksum and follow every reference; see `Registry.verify`."""
-    if collect:
-        # The store may serve the registry in its new place: what is of no use here may be of use there.
-        backend.database.refuse_closed()
-    # Before the rows are read: what a writer stores from now on is his business.
-    present = backend.store.files()
-    with backend.view() as view:
-        sizes = contents.file_sizes(view.connection)
-        stated = contents.manifests(view.connection)
-    problems = [
-        Problem(sha256, f"constants {sha256}", "the files are not those of the manifest")
-        for sha256, detector_type, kind, files in stated
-        if hashlib.sha256(manifest(detector_type, kind, files).encode()).hexdigest() != sha256
-    ]
-    store = backend.store
-    with progress("verifying files", len(sizes)) as advance, ThreadPoolExecutor(os.cpu_count()) as pool:
-        for sha256, problem in pool.map(lambda item: (item[0], store.problem(*item)), sorted(sizes.items())):
-            advance()
-            if problem is not None:
-                problems.append(Problem(sha256, str(store.path(sha256)), problem))
-    problems += [Problem(None, backend.database.name, each) for each in backend.database.differences()]
-    found = collecting.unreferenced(store, present, sizes)
-    # Where rows are damaged, the files that they no longer name may be all that is left.
-    if collect and not problems and any(file.kept is None for file in found):
-        found = collecting.collect(backend, found)
-    notes = collecting.notes(found, refused=collect and bool(problems)) + cautions(backend.database.url)
-    return Verification(len(sizes) + len(stated), tuple(problems), tuple(notes), tuple(found))
+from registry.store import ContentStore, use
 
 
 def verify_export(
@@ -125,9 +89,10 @@ def _registry_of(document: Document, database: str | None, store: str | Path | N
         backend.database.close()
 
 
-def _inputs(document: Document) -> dict[str, int]:
+def _inputs(document: Document) -> dict[str, tuple[int, str]]:
+    """Return (size, what uses it) of every input, by SHA-256."""
     return {
-        file.sha256: file.size
+        file.sha256: (file.size, use(constants.kind, file.gain_range, panel.panel, constants.version))
         for panel in document.resolution.panels
         for constants in panel.constants
         for file in constants.files
@@ -136,8 +101,8 @@ def _inputs(document: Document) -> dict[str, int]:
 
 def _input_problems(objects: ContentStore, document: Document) -> list[Problem]:
     return [
-        Problem(sha256, str(objects.path(sha256)), problem)
-        for sha256, size in _inputs(document).items()
+        Problem(sha256, str(objects.path(sha256)), f"{problem}; it is {used_as}")
+        for sha256, (size, used_as) in _inputs(document).items()
         if (problem := objects.problem(sha256, size)) is not None
     ]
 

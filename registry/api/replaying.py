@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,9 +28,8 @@ from registry.progress import Progress, silent
 from registry.provenance import Document
 from registry.provenance.document import Companion, Output
 from registry.records import Export
-from registry.registration.constants import manifest
 from registry.settings import find_settings
-from registry.store import ContentStore
+from registry.store import ContentStore, manifest_sha256
 
 
 def replay(
@@ -180,8 +178,10 @@ def _refuse_other_files(document: Document) -> None:
     for panel in document.resolution.panels:
         for constants in panel.constants:
             files = [file.sha256 for file in constants.files]
-            text = manifest(document.resolution.detector_type, constants.kind, files)
-            if hashlib.sha256(text.encode()).hexdigest() != constants.constants:
+            if (
+                manifest_sha256(document.resolution.detector_type, constants.kind, files)
+                != constants.constants
+            ):
                 raise DocumentError(
                     f"the files of {shown(constants.kind)} of {shown(panel.panel)} are not those of its constants"
                 )

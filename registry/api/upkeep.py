@@ -63,7 +63,7 @@ class Upkeep:
         self._backend.database.close()
 
     def verify(self, *, collect: bool = False, progress: Progress = silent) -> Verification:
-        """Compute every stored file's checksum, follow every reference, check the schema; repair nothing.
+        """Compute every stored file's checksum and statistics, hold all rows against the rules; repair nothing.
 
         Parameters
         ----------
@@ -71,9 +71,9 @@ class Upkeep:
             If there is no problem, remove the files of the store to which nothing refers and which were
             stored more than a day ago, while writers work or not; ``unreferenced`` says of each.
         """
-        from registry.api import integrity
+        from registry.api import verifying
 
-        return integrity.verify(self._backend, progress, collect=collect)
+        return verifying.verify(self._backend, progress, collect=collect)
 
     def backup(self, folder: str | Path, *, verify: bool = False, progress: Progress = silent) -> Copied:
         """Copy the registry, as it stands at one moment, into a folder; later only what is new of its files.

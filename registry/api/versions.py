@@ -186,7 +186,7 @@ class Versions:
         """
         with self._backend.view(as_of) as view:
             found = versions.find_version(view.connection, version, view.revision)
-            files = versions.files_of(view.connection, [found.constants]) if found.constants else {}
+            files = versions.sound_files_of(view.connection, [found])
             return found, files.get(found.constants or "", ())
 
     def diff(self, before: int, after: int, *, as_of: AsOf = None) -> VersionDifference:

@@ -19,6 +19,7 @@ _BUSY_SECONDS = 60.0
 # One lock per database serialises the writers; the number is "calreg" in ASCII.
 _WRITERS_LOCK = int.from_bytes(b"calreg", "big")
 
+_NO_TEXT = "Could not decode to UTF-8"
 _SQLITE_UNAVAILABLE = {
     sqlite3.SQLITE_AUTH,
     sqlite3.SQLITE_BUSY,
@@ -87,6 +88,9 @@ def _sqlite_engine(path: str, mode: str) -> sa.Engine:
         try:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA synchronous = FULL")
+        except UnicodeDecodeError:  # SQLite repeats the damaged text of a schema
+            connection.close()
+            raise sqlite3.DatabaseError(f"{_NO_TEXT}: the schema is damaged") from None
         except sqlite3.Error:
             connection.close()
             raise

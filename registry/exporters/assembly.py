@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from registry import detectors
 from registry.arrays import payload_start
 from registry.detectors import DetectorType, Kind
-from registry.errors import CorruptionError, DocumentError
+from registry.errors import DocumentError
 from registry.provenance.document import InputConstants, InputPanel, Output, Resolution
-from registry.store import ContentStore
+from registry.store import ContentStore, naming_use
 from registry.threads import PROCESSORS, in_threads
 
 
@@ -108,16 +108,8 @@ class Assembly:
         (gain_range, panel), room = task
         constants = self.constants(panel)
         file = constants.files[gain_range]
-        try:
+        with naming_use(constants.kind, file.gain_range, panel.panel, constants.version):
             header = self.store.read_into(file.sha256, file.size, _bytes_of(room))
-        except CorruptionError as error:
-            raise CorruptionError(
-                f"{error}; it is {constants.kind} of gain range {file.gain_range} of panel {panel.panel},"
-                f" version {constants.version}",
-                **error.values,
-                panel=panel.panel,
-                version=constants.version,
-            ) from None
         # A file of this size whose header fits has its payload in the room.
         payload_start(header, file.size, self.store.path(file.sha256), room.shape, self.kind.dtype)
         return Part(gain_range, panel.position, room)

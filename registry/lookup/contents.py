@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from registry import schema
 from registry.instants import Instant
+from registry.lookup.listing import listed
+from registry.lookup.suggestions import shortened
 from registry.lookup.versions import versions_with_constants, versions_with_numbers
-from registry.records import IdentifiedExport, IdentifiedInput, Version
+from registry.records import IdentifiedExport, IdentifiedInput, RecordedFile, Statistics, Version
+from registry.store import use
 
 
 def inputs_with(connection: sa.Connection, sha256: str, revision: int) -> list[IdentifiedInput]:
@@ -85,6 +89,41 @@ def file_sizes(connection: sa.Connection) -> dict[str, int]:
         row.sha256: row.size
         for row in connection.execute(sa.select(schema.blob.c.sha256, schema.blob.c.size))
     }
+
+
+def recorded_files(connection: sa.Connection) -> list[RecordedFile]:
+    """Return what is recorded of every file, by SHA-256."""
+    blob = schema.blob
+    return [
+        RecordedFile(
+            row.sha256,
+            row.size,
+            row.dtype,
+            row.shape,
+            Statistics(row.minimum, row.median, row.maximum, row.zeros, row.nonfinite),
+        )
+        for row in connection.execute(sa.select(blob).order_by(blob.c.sha256))
+    ]
+
+
+def uses_of(connection: sa.Connection, sha256s: Sequence[str]) -> dict[str, str]:
+    """Return of each of the files, as far as a version uses it, which do: panel, version, kind and gain range."""
+    if not sha256s:
+        return {}
+    part, constants, version, panel = schema.constants_file, schema.constants, schema.version, schema.panel
+    wanted = listed(connection, [(sha256,) for sha256 in sha256s], part.c.sha256)
+    query = (
+        sa.select(part.c.sha256, part.c.gain_range, constants.c.kind, version.c.id, panel.c.identifier)
+        .join(wanted, wanted.c.sha256 == part.c.sha256)
+        .join(constants, constants.c.id == part.c.constants_id)
+        .join(version, version.c.constants_id == constants.c.id)
+        .join(panel, panel.c.id == version.c.panel_id)
+        .order_by(part.c.sha256, version.c.id, part.c.gain_range)
+    )
+    uses: dict[str, list[str]] = defaultdict(list)
+    for row in connection.execute(query):
+        uses[row.sha256].append(use(row.kind, row.gain_range, row.identifier, row.id))
+    return {sha256: shortened(found) for sha256, found in uses.items()}
 
 
 def manifests(connection: sa.Connection) -> list[tuple[str, str, str, list[str]]]:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from registry import detectors, schema
 from registry.detectors import DetectorType, Kind
-from registry.errors import NotFoundError, NotValidError, RequestError
+from registry.errors import CorruptionError, NotFoundError, NotValidError, RequestError
 from registry.identifiers import Dataset, is_dataset, join_detector_id
 from registry.instants import Instant
 from registry.lookup import validity, versions
@@ -219,13 +219,23 @@ def _nonfinite(resolution: Resolution) -> list[str]:
 
 
 def stamp(connection: sa.Connection, numbers: set[int]) -> dict[int, RevisionStamp]:
-    """Return number, instant, author and comment of each of the revisions."""
+    """Return number, instant, author and comment of each of the revisions.
+
+    Raises
+    ------
+    CorruptionError
+        One of them is missing, and facts that it recorded are there.
+    """
     table = schema.revision
     rows = connection.execute(sa.select(table).where(table.c.number.in_(numbers)))
-    return {
+    found = {
         row.number: RevisionStamp(row.number, str(Instant(row.recorded_at)), row.author, row.comment)
         for row in rows
     }
+    if missing := numbers - found.keys():
+        named = ", ".join(map(str, sorted(missing)))
+        raise CorruptionError(f"the database is damaged: revision {named}, which recorded facts, is missing")
+    return found
 
 
 def _run_facts(connection: sa.Connection, subject: _Subject) -> RunFacts | None:
@@ -260,9 +270,7 @@ def _input_panels(
     found: Found,
 ) -> tuple[InputPanel, ...]:
     stamps = stamp(connection, {version.recorded_in for version in found.values()})
-    files = versions.files_of(
-        connection, {version.constants for version in found.values() if version.constants}
-    )
+    files = versions.sound_files_of(connection, found.values())
 
     def constants(version: Version) -> InputConstants:
         sha256 = version.constants or ""

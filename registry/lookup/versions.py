@@ -17,12 +17,13 @@ from typing import Any
 import sqlalchemy as sa
 from msgspec.structs import replace
 
-from registry import schema
+from registry import detectors, schema
 from registry.errors import CorruptionError, NotFoundError
 from registry.instants import Instant
 from registry.lookup.listing import listed
 from registry.lookup.revisions import Known, as_known, select_known
 from registry.records import Conversion, Statistics, StoredFile, Version, Withdrawal
+from registry.store import manifest_sha256
 
 _PIECE = 1000
 
@@ -276,6 +277,31 @@ def _shared_text(text: str | None) -> str | None:
     return text and intern(text)
 
 
+def sound_files_of(connection: sa.Connection, stated: Iterable[Version]) -> dict[str, tuple[StoredFile, ...]]:
+    """Return the stored files of the constants that these versions state, as `files_of`; a gap states none.
+
+    Raises
+    ------
+    CorruptionError
+        The files are not those by which the constants are known, or those are of another kind or detector type.
+    """
+    with_constants = [version for version in stated if version.constants is not None]
+    files = files_of(connection, {version.constants or "" for version in with_constants})
+    for version in with_constants:
+        parts = files.get(version.constants or "", ())
+        detector = detectors.type_of_panel(version.panel).name
+        name = manifest_sha256(detector, version.kind, [file.sha256 for file in parts])
+        if name != version.constants or any(file.gain_range != place for place, file in enumerate(parts)):
+            raise CorruptionError(
+                f"the database is damaged: the files of constants {version.constants} are not those of its"
+                f" manifest; it is {version.kind} of panel {version.panel}, version {version.version}",
+                constants=version.constants,
+                panel=version.panel,
+                version=version.version,
+            )
+    return files
+
+
 def files_of(connection: sa.Connection, constants: Iterable[str]) -> dict[str, tuple[StoredFile, ...]]:
     """Return the stored files of each of the constants, in the order of the gain ranges."""
     blob, part = schema.blob, schema.constants_file
@@ -288,6 +314,8 @@ def files_of(connection: sa.Connection, constants: Iterable[str]) -> dict[str, t
     )
     files: dict[str, list[StoredFile]] = defaultdict(list)
     for row in connection.execute(query):
+        if not isinstance(row.size, int):  # SQLite keeps any value in any column
+            raise CorruptionError(f"the database is damaged: the size of object {row.sha256} is no number")
         statistics = Statistics(row.minimum, row.median, row.maximum, row.zeros, row.nonfinite)
         files[row.constants].append(StoredFile(row.gain_range, row.sha256, row.size, statistics))
     return {name: tuple(found) for name, found in files.items()}

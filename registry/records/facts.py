@@ -50,6 +50,16 @@ class StoredFile(Struct, frozen=True):
     statistics: Statistics
 
 
+class RecordedFile(Struct, frozen=True):
+    """What is recorded of a stored file; ``shape`` as it is kept, ``512,1024``."""
+
+    sha256: str
+    size: int
+    dtype: str
+    shape: str
+    statistics: Statistics
+
+
 class Panel(Struct, frozen=True):
     """One panel, and the M-number that it bears."""
 

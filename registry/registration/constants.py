@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -12,21 +11,14 @@ from registry import schema
 from registry.database import Change
 from registry.lookup.listing import keys_of
 from registry.records import CheckedConstants, CheckedFile
-
-
-def manifest(detector_type: str, kind: str, sha256s: Sequence[str]) -> str:
-    """Return the canonical text that identifies constants: type, kind and checksums by gain range."""
-    lines = [f"type {detector_type}", f"kind {kind}"]
-    lines += [f"{gain_range} {sha256}" for gain_range, sha256 in enumerate(sha256s)]
-    return "calreg constants 1\n" + "".join(f"{line}\n" for line in lines)
+from registry.store import manifest_sha256
 
 
 def check_in(
     detector_type: str, kind: str, files: Sequence[CheckedFile], warnings: Sequence[str]
 ) -> CheckedConstants:
     """Return the files of one kind, in the order of the gain ranges, as constants not recorded yet."""
-    text = manifest(detector_type, kind, [file.sha256 for file in files])
-    sha256 = hashlib.sha256(text.encode()).hexdigest()
+    sha256 = manifest_sha256(detector_type, kind, [file.sha256 for file in files])
     return CheckedConstants(detector_type, kind, sha256, tuple(files), tuple(warnings))
 
 

@@ -1,0 +1,252 @@
+"""Faults that are planted: in the files of a store, in the rows of a database, in the pages of a SQLite file."""
+
+from __future__ import annotations
+
+import os
+import random
+import sqlite3
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from harnesses.places import Place
+from registry.database.engine import make_engine
+
+_SECTOR = 4096
+
+
+# In the store: (object, another one, what was drawn). The other one stays sound, but where both are swapped.
+def _bit(path: Path, first: int, last: int, drawn: random.Random) -> None:
+    content = bytearray(path.read_bytes())
+    content[drawn.randrange(first, min(last, len(content)))] ^= 1 << drawn.randrange(8)
+    _write(path, content)
+
+
+def _in_header(path: Path, _: Path, drawn: random.Random) -> None:
+    _bit(path, 0, 128, drawn)
+
+
+def _in_data(path: Path, _: Path, drawn: random.Random) -> None:
+    _bit(path, 128, 1 << 62, drawn)
+
+
+def _truncated(path: Path, _: Path, drawn: random.Random) -> None:
+    content = path.read_bytes()
+    _write(path, content[: drawn.randrange(len(content))])
+
+
+def _extended(path: Path, _: Path, drawn: random.Random) -> None:
+    _write(path, path.read_bytes() + drawn.randbytes(drawn.choice((1, 100, _SECTOR))))
+
+
+def _sector(path: Path, _: Path, drawn: random.Random) -> None:
+    content = bytearray(path.read_bytes())
+    begin = drawn.randrange(len(content) // _SECTOR + 1) * _SECTOR
+    end = min(begin + _SECTOR, len(content))
+    content[begin:end] = bytes(end - begin)
+    _write(path, content)
+
+
+def _emptied(path: Path, _: Path, __: random.Random) -> None:
+    _write(path, b"")
+
+
+def _deleted(path: Path, _: Path, __: random.Random) -> None:
+    path.unlink()
+
+
+def _another(path: Path, other: Path, _: random.Random) -> None:
+    _write(path, other.read_bytes())
+
+
+def _swapped(path: Path, other: Path, _: random.Random) -> None:
+    one, two = path.read_bytes(), other.read_bytes()
+    _write(path, two)
+    _write(other, one)
+
+
+def _folder(path: Path, _: Path, __: random.Random) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def _pipe(path: Path, _: Path, __: random.Random) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def _link_to_another(path: Path, other: Path, _: random.Random) -> None:
+    path.unlink()
+    path.symlink_to(other)
+
+
+def _link_to_nothing(path: Path, _: Path, __: random.Random) -> None:
+    path.unlink()
+    path.symlink_to("nothing")
+
+
+def _link_to_itself(path: Path, _: Path, __: random.Random) -> None:
+    path.unlink()
+    path.symlink_to(path.name)
+
+
+def _write(path: Path, content: bytes | bytearray) -> None:
+    path.unlink()  # the file may be linked from elsewhere
+    path.write_bytes(content)
+    path.chmod(0o444)  # mode bits prove nothing
+
+
+StoreFault = Callable[[Path, Path, random.Random], None]
+SWAPPED = "two files swapped"
+IN_STORE: Mapping[str, StoreFault] = {
+    "a bit of a header": _in_header,
+    "a bit of the data": _in_data,
+    "file cut": _truncated,
+    "file longer": _extended,
+    "sector of zeros": _sector,
+    "file empty": _emptied,
+    "file deleted": _deleted,
+    "another file's bytes": _another,
+    SWAPPED: _swapped,
+    "folder in its place": _folder,
+    "named pipe in its place": _pipe,
+    "link to another file": _link_to_another,
+    "link to nothing": _link_to_nothing,
+    "link to itself": _link_to_itself,
+}
+
+_A_FILE = "(SELECT min(sha256) FROM constants_file WHERE constants_id = 1)"
+_OTHER_FILE = "(SELECT max(sha256) FROM constants_file WHERE constants_id = 3)"
+_NOBODY = "0" * 64
+# Statements behind the guards, which stand again afterwards.
+ROWS: Mapping[str, tuple[str, ...]] = {
+    "checksum of a file": (
+        f"UPDATE constants_file SET sha256 = {_OTHER_FILE} WHERE constants_id = 1 AND gain_range = 0",
+    ),
+    "files of other gain ranges": (
+        "UPDATE constants_file SET gain_range = gain_range + 3 WHERE constants_id = 1",
+    ),
+    "a file of constants deleted": ("DELETE FROM constants_file WHERE constants_id = 1 AND gain_range = 2",),
+    "name of constants": (f"UPDATE constants SET sha256 = '{_NOBODY}' WHERE id = 1",),
+    "kind of constants": ("UPDATE constants SET kind = 'offset' WHERE id = 1",),
+    "type of constants": ("UPDATE constants SET detector_type = 'epix10ka' WHERE id = 1",),
+    "size": (f"UPDATE blob SET size = size + 1 WHERE sha256 = {_A_FILE}",),
+    "minimum": (f"UPDATE blob SET minimum = minimum - 1 WHERE sha256 = {_A_FILE}",),
+    "median": (f"UPDATE blob SET median = median + 1e-9 WHERE sha256 = {_A_FILE}",),
+    "maximum": (f"UPDATE blob SET maximum = NULL WHERE sha256 = {_A_FILE}",),
+    "zeros": (f"UPDATE blob SET zeros = 7 WHERE sha256 = {_A_FILE}",),
+    "non-finite": (f"UPDATE blob SET nonfinite = 7 WHERE sha256 = {_A_FILE}",),
+    "dtype": (f"UPDATE blob SET dtype = '<f8' WHERE sha256 = {_A_FILE}",),
+    "shape": (f"UPDATE blob SET shape = '1024,512' WHERE sha256 = {_A_FILE}",),
+    "a file deleted": (f"DELETE FROM blob WHERE sha256 = {_A_FILE}",),
+    "constants deleted": ("DELETE FROM constants WHERE id = 2",),
+    "version deleted": ("DELETE FROM version WHERE id = 2",),
+    "last version deleted": ("DELETE FROM version WHERE id = (SELECT max(id) FROM version)",),
+    "constants of a version": ("UPDATE version SET constants_id = 3 WHERE id = 1",),
+    "kind of a version": ("UPDATE version SET kind = 'rms' WHERE id = 1",),
+    "kind that is none": ("UPDATE version SET kind = 'gian' WHERE id = 1",),
+    "start after it was used": ("UPDATE version SET valid_from = valid_from + 94608000000000 WHERE id = 1",),
+    "start that is no instant": ("UPDATE version SET valid_from = 9000000000000000000 WHERE id = 1",),
+    "two at one start": ("UPDATE version SET panel_id = 1, withdrawn_in = 1 + recorded_in WHERE id = 3",),
+    "panel of a version": ("UPDATE version SET panel_id = 77 WHERE id = 1",),
+    "revision of a version": ("UPDATE version SET recorded_in = 1 WHERE id = 3",),
+    "withdrawn in no revision": ("UPDATE version SET withdrawn_in = 99 WHERE id = 1",),
+    "withdrawn, which was used": ("UPDATE version SET withdrawn_in = 3 WHERE id = 1",),
+    "panel Id": ("UPDATE panel SET identifier = '170505-149520170815-3d00b1' WHERE id = 1",),
+    "serial number": ("UPDATE panel SET serial_number = '3d00b1' WHERE id = 1",),
+    "panel deleted": ("DELETE FROM panel WHERE id = 1",),
+    "revision deleted": ("DELETE FROM revision WHERE number = 2",),
+    "instant of a revision": (
+        "UPDATE revision SET recorded_at = recorded_at - 86400000000 WHERE number = 2",
+    ),
+    "export without inputs": ("DELETE FROM export_input WHERE export_id = 1",),
+    "export deleted": (
+        "DELETE FROM export_input WHERE export_id = 1",
+        "DELETE FROM export_output WHERE export_id = 1",
+        "DELETE FROM export WHERE id = 1",
+    ),
+}
+# SQLite keeps any value in any column.
+SQLITE_ROWS: Mapping[str, tuple[str, ...]] = {
+    "size that is a text": (f"UPDATE blob SET size = 'large' WHERE sha256 = {_A_FILE}",),
+    "start that is a text": ("UPDATE version SET valid_from = 'early' WHERE id = 1",),
+    "text that is none": ("UPDATE version SET comment = CAST(x'ff' AS TEXT) WHERE id = 1",),
+}
+# What no other row or file tells again: not promised to be found.
+UNTOLD: Mapping[str, tuple[str, ...]] = {
+    "untold: start before it was used": (
+        "UPDATE version SET valid_from = valid_from - 1000000 WHERE id = 1",
+    ),
+    "untold: start that nobody used": ("UPDATE version SET valid_from = valid_from + 1000000 WHERE id = 5",),
+    "untold: comment": ("UPDATE version SET comment = 'as good as new' WHERE id = 1",),
+    "untold: author": ("UPDATE revision SET author = 'somebody else' WHERE number = 1",),
+    "untold: constants exchanged": (
+        "UPDATE version SET constants_id = CASE id WHEN 1 THEN 3 ELSE 1 END WHERE id IN (1, 3)",
+    ),
+}
+STATEMENTS = {**ROWS, **SQLITE_ROWS, **UNTOLD}
+
+
+def tamper(place: Place, statements: tuple[str, ...]) -> None:
+    """Execute the statements behind the guards and without looking at references; the guards stand again."""
+    if place.file is not None:
+        _tamper_sqlite(place.file, statements)
+        return
+    engine = make_engine(place.database)
+    with engine.begin() as connection:
+        tables = (
+            connection.execute(sa.text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"))
+            .scalars()
+            .all()
+        )
+        ours = connection.execute(
+            sa.text(
+                "SELECT tgrelid::regclass AS place, tgname AS name FROM pg_trigger WHERE NOT tgisinternal"
+            )
+        ).all()
+        for table in tables:
+            connection.exec_driver_sql(f"ALTER TABLE {table} DISABLE TRIGGER ALL")
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+        for table in tables:
+            connection.exec_driver_sql(f"ALTER TABLE {table} ENABLE TRIGGER ALL")
+        for trigger in ours:
+            connection.exec_driver_sql(f"ALTER TABLE {trigger.place} ENABLE ALWAYS TRIGGER {trigger.name}")
+    engine.dispose()
+
+
+def _tamper_sqlite(file: Path, statements: tuple[str, ...]) -> None:
+    connection = sqlite3.connect(file, isolation_level=None)
+    try:
+        triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        for name, _ in triggers:
+            connection.execute(f"DROP TRIGGER {name}")
+        for statement in statements:
+            connection.execute(statement)
+        for _, sql in triggers:
+            connection.execute(sql)
+    finally:
+        connection.close()
+
+
+PAGES = ("page of zeros", "page of ones", "page of noise", "page of another table")
+A_BIT = "untold: a bit of the SQLite file"
+
+
+def overwrite_page(file: Path, kind: str, drawn: random.Random) -> None:
+    """Overwrite a page of a SQLite file that nobody has open, or change one bit of it."""
+    content = bytearray(file.read_bytes())
+    size = int.from_bytes(content[16:18], "big")
+    if kind == A_BIT:
+        content[drawn.randrange(len(content))] ^= 1 << drawn.randrange(8)
+    else:
+        page = drawn.randrange(len(content) // size)
+        another = drawn.choice([each for each in range(1, len(content) // size) if each != page])
+        content[page * size : (page + 1) * size] = {
+            "page of zeros": bytes(size),
+            "page of ones": b"\xff" * size,
+            "page of noise": drawn.randbytes(size),
+            "page of another table": bytes(content[another * size : (another + 1) * size]),
+        }[kind]
+    file.write_bytes(content)

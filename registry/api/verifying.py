@@ -1,0 +1,109 @@
+"""Is the whole registry as it was recorded? Every byte, every reference, every rule; nothing is repaired."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from registry.api import collecting
+from registry.api.backend import Backend
+from registry.arrays import content_of
+from registry.database import cautions
+from registry.errors import CorruptionError, RequestError, UnavailableError
+from registry.lookup import contents, soundness
+from registry.progress import Progress
+from registry.records import Problem, RecordedFile, Verification
+from registry.store import ContentStore, manifest_sha256
+from registry.threads import in_threads
+
+
+def verify(backend: Backend, progress: Progress, *, collect: bool = False) -> Verification:
+    """Compute every stored file's checksum and hold all rows against the rules; see `Registry.verify`."""
+    if collect:
+        # The store may serve the registry in its new place: what is of no use here may be of use there.
+        backend.database.refuse_closed()
+    # Before the rows are read: what a writer stores from now on is his business.
+    present = backend.store.files()
+    problems: list[Problem] = []
+    place = backend.database.name
+    try:
+        problems += [Problem(None, place, each) for each in backend.database.differences()]
+        problems += [Problem(None, place, each) for each in _broken_rules(backend, progress)]
+        with backend.view() as view:
+            files = contents.recorded_files(view.connection)
+            stated = contents.manifests(view.connection)
+    except CorruptionError as error:
+        unread = "the files were not checked: what is recorded of them cannot be read"
+        return Verification(0, (*problems, Problem(None, place, str(error))), (unread,))
+    problems += [
+        Problem(sha256, f"constants {sha256}", "the files are not those of the manifest")
+        for sha256, detector_type, kind, parts in stated
+        if manifest_sha256(detector_type, kind, parts) != sha256
+    ]
+    problems += _damaged(backend, files, progress)
+    found = collecting.unreferenced(backend.store, present, {file.sha256 for file in files})
+    # Where rows are damaged, the files that they no longer name may be all that is left.
+    if collect and not problems and any(file.kept is None for file in found):
+        found = collecting.collect(backend, found)
+    notes = collecting.notes(found, refused=collect and bool(problems)) + cautions(backend.database.url)
+    return Verification(len(files) + len(stated), tuple(problems), tuple(notes), tuple(found))
+
+
+def _broken_rules(backend: Backend, progress: Progress) -> Iterator[str]:
+    """Yield what is wrong with the rows.
+
+    Raises
+    ------
+    CorruptionError
+        Rows cannot be read, or hold what no row can hold.
+    """
+    with backend.view() as view:
+        connection = view.connection
+        if not soundness.can_be_asked(connection):
+            raise CorruptionError("tables or columns are missing: the rows cannot be checked")
+        odd = [each for rule in soundness.types(connection) if (each := rule.problem(connection))]
+        if odd:
+            raise CorruptionError.all_of("sorts of rows are damaged", odd)
+        soundness.read_texts(connection)
+        rules = list(soundness.rules())
+        with progress("checking rows", len(rules)) as advance:
+            for rule in rules:
+                problem = rule.problem(connection)
+                advance()
+                if problem is not None:
+                    yield problem
+        yield from soundness.broken_spellings(connection)
+
+
+def _damaged(backend: Backend, files: Sequence[RecordedFile], progress: Progress) -> list[Problem]:
+    """Read every file, by all processors, and return what is wrong, with the versions that need it."""
+    found: dict[str, str] = {}
+    with progress("verifying files", len(files)) as advance:
+        looked = in_threads(lambda file: _problem(backend.store, file), files)
+        for file, problem in zip(files, looked, strict=True):
+            advance()
+            if problem is not None:
+                found[file.sha256] = problem
+    with backend.view() as view:
+        uses = contents.uses_of(view.connection, list(found))
+    return [
+        Problem(
+            sha256, str(backend.store.path(sha256)), f"{problem}; it is {uses.get(sha256, 'of no version')}"
+        )
+        for sha256, problem in found.items()
+    ]
+
+
+def _problem(store: ContentStore, file: RecordedFile) -> str | None:
+    try:
+        content = store.read(file.sha256, file.size)
+        dtype, shape, statistics = content_of(content, store.path(file.sha256))
+    except (
+        CorruptionError,
+        RequestError,
+        UnavailableError,
+    ) as error:  # a bad sector is a problem, not the end
+        return str(error)
+    seen = RecordedFile(file.sha256, len(content), dtype, ",".join(map(str, shape)), statistics)
+    if seen == file:
+        return None
+    return f"object {file.sha256} is sound, and what is recorded of its content is not what it holds"
