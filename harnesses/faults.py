@@ -242,11 +242,13 @@ def overwrite_page(file: Path, kind: str, drawn: random.Random) -> None:
         content[drawn.randrange(len(content))] ^= 1 << drawn.randrange(8)
     else:
         page = drawn.randrange(len(content) // size)
-        another = drawn.choice([each for each in range(1, len(content) // size) if each != page])
-        content[page * size : (page + 1) * size] = {
+        place = slice(page * size, (page + 1) * size)
+        pages = [bytes(content[begin : begin + size]) for begin in range(size, len(content), size)]
+        content[place] = {
             "page of zeros": bytes(size),
             "page of ones": b"\xff" * size,
             "page of noise": drawn.randbytes(size),
-            "page of another table": bytes(content[another * size : (another + 1) * size]),
+            # Those of empty tables are all alike.
+            "page of another table": drawn.choice([each for each in pages if each != content[place]]),
         }[kind]
     file.write_bytes(content)

@@ -8,7 +8,6 @@ import platform
 import pwd
 import shutil
 import socket
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,7 @@ from registry.errors import (
     UnavailableError,
 )
 from registry.instants import BEGINNING
-from tests.conftest import RegistryPlace, new_place
+from tests.conftest import RegistryPlace, new_place, ordinary_user
 from tests.making import panel_folder
 
 MODULES = ("M001", "M002", "M003", "M004")
@@ -128,28 +127,6 @@ def refused(kind: type[RegistryError], call: Callable[[], object], output: Path)
     assert type(error.value) is kind
     assert not output.exists()
     return error.value
-
-
-@contextlib.contextmanager
-def ordinary_user() -> Iterator[None]:
-    """Let root, whom no permission stops, act as somebody else for a while."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-
-
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """A folder into which every user can look: pytest's own are private."""
-    folder = Path(tempfile.mkdtemp())
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
 
 
 def test_an_export_is_numpys_own_stack_bit_for_bit_for_one_panel_to_thirty_two(

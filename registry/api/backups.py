@@ -151,12 +151,19 @@ def _prepare(folder: Path, backend: Backend) -> Description | None:
             f"{str(folder)!r} is the registry's own store; a backup needs a folder of its own"
         )
     objects = ContentStore(folder)
-    if folder.exists() and objects.owner() is None and any(folder.iterdir()):
+    if folder.exists() and objects.owner() is None and not all(map(_is_unbegun, folder.iterdir())):
         raise ConflictError(f"{str(folder)!r} holds something that is no backup", path=str(folder))
     objects.create(backend.database.registry_id)
     with suppress(NotFoundError, DocumentError):
         return read_description(folder)
     return None
+
+
+def _is_unbegun(path: Path) -> bool:
+    """Tell whether a backup that was ended before it was one left this."""
+    return path.name.startswith(ARRIVING) or (
+        path.name == "objects" and path.is_dir() and not any(path.iterdir())
+    )
 
 
 def _tidy(folder: Path, kept: Path) -> None:

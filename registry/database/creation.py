@@ -34,7 +34,7 @@ def create_database(url: str, store_owner: str | None) -> str:
     SchemaError
         The database holds somebody else's tables, or a newer schema.
     UnavailableError
-        It cannot be made; no part of a SQLite file is left behind.
+        It cannot be made; no part of a SQLite file is left behind, or one without tables where the disk is full.
     """
     with _making(url, write_ahead_log=True) as upgrade:
         return _identify(upgrade.connection, store_owner)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,11 +16,29 @@ from registry.errors import CorruptionError, RegistryError, RequestError, Schema
 from registry.secrets import masked
 from registry.settings import sqlite_file
 
-_BUSY_SECONDS = 60.0
+_BUSY_SECONDS = 60
+# A server that takes ten seconds to answer at all, or a network that is silent for a minute, is not there.
+_PATIENCE = {
+    "connect_timeout": "10",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "60000",
+}
 # One lock per database serialises the writers; the number is "calreg" in ASCII.
 _WRITERS_LOCK = int.from_bytes(b"calreg", "big")
 
+_SQLITE_NO_ROOM_BESIDE = {
+    sqlite3.SQLITE_IOERR_SHMMAP,
+    sqlite3.SQLITE_IOERR_SHMOPEN,
+    sqlite3.SQLITE_IOERR_SHMSIZE,
+}
 _NO_TEXT = "Could not decode to UTF-8"
+# SQLite waits as long for its lock. Who has set another time keeps it.
+_NOT_FOR_EVER = sa.text(
+    "SELECT set_config('lock_timeout', :patience, true) WHERE current_setting('lock_timeout') = '0'"
+)
+
 _SQLITE_UNAVAILABLE = {
     sqlite3.SQLITE_AUTH,
     sqlite3.SQLITE_BUSY,
@@ -32,7 +51,8 @@ _SQLITE_UNAVAILABLE = {
 }
 # Connection, resources, operator, login, no such database; no permission, read-only.
 _NOT_PERMITTED = "42501"
-_POSTGRESQL_UNAVAILABLE = ("08", "53", "57", "58", "28", "3D", _NOT_PERMITTED, "25006")
+_LOCK_NOT_AVAILABLE = "55P03"
+_POSTGRESQL_UNAVAILABLE = ("08", "53", "57", "58", "28", "3D", _NOT_PERMITTED, "25006", _LOCK_NOT_AVAILABLE)
 _POSTGRESQL_CORRUPT = ("XX001", "XX002")
 
 
@@ -60,7 +80,7 @@ def make_engine(url: str, *, create: bool = False) -> sa.Engine:
     try:
         parsed = sa.make_url(url).set(drivername="postgresql+psycopg")
         _refuse_odd_hosts(parsed)
-        return sa.create_engine(parsed, isolation_level="READ COMMITTED")
+        return sa.create_engine(parsed, isolation_level="READ COMMITTED", connect_args=_patience(parsed))
     except (sa.exc.ArgumentError, ValueError):
         raise RequestError(f"{masked(url)!r} is no URL of a PostgreSQL database") from None
     except ImportError:  # the driver, or the libpq that it needs
@@ -75,6 +95,14 @@ def _refuse_odd_hosts(url: sa.URL) -> None:
     for host in ",".join([url.host or "", *((named,) if isinstance(named, str) else named)]).split(","):
         if "/" not in host:  # that is the folder of a socket
             host.encode("idna")
+
+
+def _patience(url: sa.URL) -> dict[str, str]:
+    """Return how long a server may be silent, as far as nobody has said it in libpq's own ways."""
+    if "service" in url.query or "PGSERVICE" in os.environ:
+        return {}
+    said = set(url.query) | ({"connect_timeout"} if "PGCONNECT_TIMEOUT" in os.environ else set())
+    return {name: value for name, value in _PATIENCE.items() if name not in said}
 
 
 def _sqlite_engine(path: str, mode: str) -> sa.Engine:
@@ -128,6 +156,7 @@ def writers_turn(engine: sa.Engine, *, dry_run: bool = False) -> Iterator[sa.Con
     with engine.connect().execution_options(writing=True) as connection:
         connection.begin()  # now, not at the first statement: Alembic would take it for none, and commit each step
         if engine.dialect.name == "postgresql":
+            connection.execute(_NOT_FOR_EVER, {"patience": f"{_BUSY_SECONDS * 1000:.0f}"})
             # A statement of its own: the next one sees what the writer before has committed.
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _WRITERS_LOCK})
         yield connection
@@ -218,10 +247,19 @@ def _refusal(raised: sa.exc.DBAPIError | sqlite3.Error, place: str) -> RegistryE
     said = masked(str(error).strip().split("\n", maxsplit=1)[0])
     if getattr(error, "sqlstate", None) == _NOT_PERMITTED:
         what = f"the database {place} does not permit this"
-        said += "; its owner may, and grants rights by calreg database grant"
-    if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CANTOPEN:
-        said += "; SQLite must be able to write beside the file, even to read it"
-    return kind(f"{what}: {said}")
+    return kind(f"{what}: {said}{_advice(error)}")
+
+
+def _advice(error: BaseException | None) -> str:
+    """Return what the user may do about it, or why it is so; nothing where what was said says it."""
+    state, code = getattr(error, "sqlstate", None), getattr(error, "sqlite_errorcode", 0)
+    if state == _NOT_PERMITTED:
+        return "; its owner may, and grants rights by calreg database grant"
+    if state == _LOCK_NOT_AVAILABLE or code & 0xFF == sqlite3.SQLITE_BUSY:
+        return "; another process has been writing all the time: try again when it is done"
+    if code & 0xFF == sqlite3.SQLITE_CANTOPEN or code in _SQLITE_NO_ROOM_BESIDE:
+        return "; SQLite must be able to write beside the file, even to read it"
+    return ""
 
 
 def _sqlite_kind(error: sqlite3.Error) -> type[RegistryError] | None:
@@ -235,7 +273,7 @@ def _sqlite_kind(error: sqlite3.Error) -> type[RegistryError] | None:
 
 def is_undecodable(error: BaseException | None) -> bool:
     """Tell whether it is SQLite's that a text is none: Python's module raises it, without a code."""
-    return str(error).startswith("Could not decode to UTF-8")
+    return str(error).startswith(_NO_TEXT)
 
 
 def _postgresql_kind(error: BaseException | None, connecting: bool) -> type[RegistryError] | None:
@@ -244,5 +282,6 @@ def _postgresql_kind(error: BaseException | None, connecting: bool) -> type[Regi
         return CorruptionError
     if not state and connecting and type(error).__name__ == "ProgrammingError":  # an option that libpq lacks
         return RequestError
-    no_state = not state and type(error).__name__ == "OperationalError"  # it never got through to a server
+    # It never got through to a server. The driver is not imported for this: SQLite has no use for it.
+    no_state = not state and "OperationalError" in [each.__name__ for each in type(error).__mro__]
     return UnavailableError if no_state or state.startswith(_POSTGRESQL_UNAVAILABLE) else None

@@ -5,15 +5,19 @@ The file says no times of its own, so that the same answer makes the same bytes 
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import math
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
@@ -37,6 +41,7 @@ FILE_NAME = "constants.h5"
 AXES = ("gain range", "panel", "row", "column")
 MAGIC = b"\x89HDF\r\n\x1a\n"
 _PIECE = 1 << 20
+_BESIDE_ARRAYS = 1 << 16  # in bytes: more than names and the document need
 _DAMAGED = (OSError, RuntimeError, KeyError, ValueError, TypeError)  # what h5py raises over a damaged file
 
 
@@ -50,6 +55,7 @@ def write(draft: Document, assemblies: Sequence[Assembly], target: Target, advan
     import h5py
 
     with _place(target) as path, _failure_of_the_system():
+        _refuse_full(path.parent, assemblies)
         # Datasets are laid out as since HDF5 1.8, which every reader in use knows.
         with h5py.File(path, "w", libver=("v108", "v108"), track_order=True) as file:
             panels = _write_panels(file, [panel.panel for panel in draft.resolution.panels])
@@ -81,6 +87,13 @@ def _place(target: Target) -> Iterator[Path]:
             yield Path(folder) / FILE_NAME
     except OSError as error:
         raise UnavailableError(f"a temporary file for HDF5 cannot be written: {error.strerror}") from None
+
+
+def _refuse_full(folder: Path, assemblies: Sequence[Assembly]) -> None:
+    """Refuse a disk that is too full before HDF5 finds out when it closes the file, which it can only complain of."""
+    needed = sum(math.prod(each.shape) * np.dtype(each.kind.dtype).itemsize for each in assemblies)
+    if shutil.disk_usage(folder).free < needed + _BESIDE_ARRAYS:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 @contextmanager

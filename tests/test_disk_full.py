@@ -1,0 +1,277 @@
+"""A full disk, a folder that may not be written, a file that may not be read: exit code 8, nothing half done."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from registry.api import create_registry
+from tests.cli import Calreg
+from tests.conftest import RegistryPlace, ordinary_user
+from tests.making import PANEL_A, PANEL_B, small_folder, small_panels
+
+BEGIN = "2020-01-01T00:00:00Z"
+ADD = ("version", "add", PANEL_A)
+FORMATS = ("npy", "psana", "lcls2", "hdf5")
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    small_panels(monkeypatch)
+
+
+@pytest.fixture
+def filled(sqlite_place: RegistryPlace, small: None, tmp_path: Path) -> RegistryPlace:
+    fill(sqlite_place, tmp_path)
+    return sqlite_place
+
+
+def fill(place: RegistryPlace, folder: Path) -> None:
+    """Record one panel and its constants: two revisions."""
+    with place.open() as registry:
+        registry.panels.add(PANEL_A)
+        registry.versions.add(PANEL_A, small_folder(folder / "first"), valid_from="beginning")
+    small_folder(folder / "second", 1)
+
+
+class Disk:
+    """A small file system, of which all but some room can be filled."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def fill(self, room: int = 0) -> None:
+        with (self.folder / "filler").open("wb", buffering=0) as file:
+            with contextlib.suppress(OSError):
+                while file.write(bytes(4096)):
+                    pass
+            file.truncate(max(file.tell() - room, 0))
+
+    def free(self) -> None:
+        (self.folder / "filler").unlink()
+
+    def names(self) -> list[str]:
+        return sorted(path.name for path in self.folder.iterdir() if path.name != "filler")
+
+
+@pytest.fixture
+def disk(tmpfs: Callable[[str], Path]) -> Disk:
+    return Disk(tmpfs("size=2m"))
+
+
+def assert_sound(place: RegistryPlace, revisions: int = 2) -> None:
+    with place.open() as registry:
+        found = registry.verify()
+        assert (found.problems, found.unreferenced) == ((), ())
+        assert len(registry.log()) == revisions
+
+
+def is_full(error: dict[str, object]) -> bool:
+    return "No space left on device" in str(error["message"]) or "disk is full" in str(error["message"])
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_an_export_onto_a_full_disk_leaves_nothing_there(
+    filled: RegistryPlace, disk: Disk, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    calreg = Calreg(filled, monkeypatch)
+    beside = (
+        ("--source", "XcsEndstation.0:Jungfrau.0", "--first-run", "1") if form in {"psana", "lcls2"} else ()
+    )
+    command = (
+        "export",
+        PANEL_A,
+        "--at",
+        BEGIN,
+        "--format",
+        form,
+        *beside,
+        "--output",
+        str(disk.folder / "out"),
+    )
+    for room in (0, 4096, 8192):  # for no folder, for one, for a file beside it
+        disk.fill(room)
+        assert is_full(calreg.refused(8, *command))
+        assert disk.names() == []
+        disk.free()
+    calreg.done(*command)
+
+
+@pytest.fixture
+def store_there(disk: Disk, small: None, tmp_path: Path) -> RegistryPlace:
+    """A registry whose store alone is on the small disk."""
+    place = RegistryPlace(f"sqlite:///{tmp_path}/registry.sqlite", disk.folder / "store")
+    create_registry(place.database, place.store)
+    fill(place, tmp_path)
+    return place
+
+
+@pytest.fixture
+def database_there(disk: Disk, small: None, tmp_path: Path) -> RegistryPlace:
+    """A registry whose database alone is on the small disk."""
+    place = RegistryPlace(f"sqlite:///{disk.folder}/registry.sqlite", tmp_path / "store")
+    create_registry(place.database, place.store)
+    fill(place, tmp_path)
+    return place
+
+
+@pytest.mark.parametrize("room", [0, 8192])
+def test_a_registration_into_a_store_on_a_full_disk_is_not_recorded(
+    store_there: RegistryPlace, disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    calreg = Calreg(store_there, monkeypatch)
+    command = (*ADD, str(tmp_path / "second"), "--valid-from", BEGIN)
+    disk.fill(room)
+    assert is_full(calreg.refused(8, *command))
+    disk.free()
+    with store_there.open() as registry:
+        found = registry.verify()
+        assert found.problems == ()
+        assert all(
+            Path(file.path).suffix == ".npy" for file in found.unreferenced
+        )  # whole, as far as they got
+        assert len(registry.log()) == 2
+    calreg.done(*command)
+    assert_sound(store_there, 3)
+
+
+def test_a_registration_into_a_database_on_a_full_disk_is_not_recorded(
+    database_there: RegistryPlace, disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calreg = Calreg(database_there, monkeypatch)
+    # What is asked for needs more pages than a log has of its own.
+    table = tmp_path / "datasets.txt"
+    from registry.sample import write_dataset_table
+
+    write_dataset_table(table)
+    disk.fill()
+    error = calreg.refused(8, "run", "import", str(table))
+    assert "cannot be used: " in error["message"]
+    disk.free()
+    assert_sound(database_there)
+    calreg.done("run", "import", str(table))
+    with database_there.open() as registry:
+        assert registry.verify().problems == ()
+
+
+def test_an_export_from_a_database_on_a_full_disk_is_written_and_said_to_be_not_recorded(
+    database_there: RegistryPlace, disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calreg = Calreg(database_there, monkeypatch)
+    disk.fill(room=36_864)  # to read, SQLite needs room beside the file
+    done = calreg.done("export", PANEL_A, "--at", BEGIN, "--output", str(tmp_path / "out"))
+    assert "note: the export is not recorded: the database sqlite:///" in done.stderr
+    disk.fill()
+    error = calreg.refused(8, "version", "list")
+    assert error["message"].endswith("SQLite must be able to write beside the file, even to read it")
+    disk.free()
+    calreg.done("provenance", "verify", str(tmp_path / "out" / "provenance.json"))
+
+
+def tables(file: Path) -> list[tuple[str]]:
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        return connection.execute("SELECT name FROM sqlite_master").fetchall()
+
+
+def test_a_registry_is_not_begun_on_a_full_disk(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = RegistryPlace(f"sqlite:///{disk.folder}/new/registry.sqlite", disk.folder / "new" / "store")
+    calreg = Calreg(place, monkeypatch)
+    for room in (0, 8192, 65536):
+        disk.fill(room)
+        error = calreg.refused(8, "init")
+        assert error["kind"] == "UnavailableError"
+        assert not place.store.exists()
+        disk.free()
+        if place.file.exists():  # even to look whether it is nobody else's by now, SQLite needs room
+            assert tables(place.file) == []
+    calreg.done("init")
+    assert_sound(place, 0)
+
+
+@pytest.mark.parametrize("room", [0, 4096, 65536])
+def test_a_backup_onto_a_full_disk_is_none_and_the_former_one_stays(
+    filled: RegistryPlace, disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    calreg = Calreg(filled, monkeypatch)
+    folder = disk.folder / "backup"
+    disk.fill(room)
+    calreg.refused(8, "backup", str(folder))
+    assert not (folder / "backup.json").exists()
+    disk.free()
+    calreg.done("backup", str(folder))
+    before = (folder / "backup.json").read_bytes()
+    calreg.done(*ADD, str(tmp_path / "second"), "--valid-from", BEGIN)
+    disk.fill(room)
+    calreg.refused(8, "backup", str(folder))
+    assert (folder / "backup.json").read_bytes() == before
+    disk.free()
+    assert list(folder.glob(".arriving-*")) == []
+    again = RegistryPlace(f"sqlite:///{tmp_path}/again/registry.sqlite", tmp_path / "again" / "store")
+    Calreg(again, monkeypatch).done("restore", str(folder))
+    assert_sound(again)
+
+
+@pytest.mark.parametrize("room", [0, 4096, 65536])
+def test_a_registry_neither_arrives_on_a_full_disk_nor_is_the_old_one_closed(
+    filled: RegistryPlace, disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    calreg = Calreg(filled, monkeypatch)
+    calreg.done("backup", str(tmp_path / "backup"))
+    new = RegistryPlace(f"sqlite:///{disk.folder}/new/registry.sqlite", disk.folder / "new" / "store")
+    disk.fill(room)
+    calreg.refused(8, "copy", "--to", new.database, "--to-store", str(new.store))
+    calreg.refused(
+        8, "snapshot", str(disk.folder / "snapshot.sqlite"), "--to-store", str(disk.folder / "files")
+    )
+    Calreg(new, monkeypatch).refused(8, "restore", str(tmp_path / "backup"))
+    disk.free()
+    assert list(disk.folder.rglob("*.sqlite*")) == []
+    assert list(disk.folder.rglob(".arriving-*")) == []
+    assert_sound(filled)
+    calreg = Calreg(filled, monkeypatch)
+    calreg.done("panel", "add", PANEL_B)
+    calreg.done("copy", "--to", new.database, "--to-store", str(new.store))
+    assert_sound(new, 3)
+
+
+def test_what_an_ordinary_user_may_not_write_or_read_is_refused_and_named(
+    filled: RegistryPlace, open_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = open_folder / "home"
+    home.mkdir()
+    home.chmod(0o777)
+    place = RegistryPlace(f"sqlite:///{home}/registry.sqlite", home / "store")
+    shutil.copytree(filled.store, place.store)
+    with contextlib.closing(sqlite3.connect(filled.file)) as connection:
+        connection.execute("VACUUM INTO ?", (str(place.file),))
+    place.file.chmod(0o666)
+    shutil.copytree(tmp_path / "second", open_folder / "second")
+    calreg = Calreg(place, monkeypatch)
+    export = ("export", PANEL_A, "--at", BEGIN, "--output")
+    add = (*ADD, str(open_folder / "second"), "--valid-from", BEGIN)
+    calreg.done(*export, str(tmp_path / "out"))  # by root: whatever it needs is imported now
+    calreg.done(*add, "--dry-run")
+    objects = sorted((place.store / "objects").glob("*/*.npy"))
+    with ordinary_user():
+        assert "Permission denied" in calreg.refused(8, *add)["message"]
+        assert "Permission denied" in calreg.refused(8, *export, str(open_folder / "out"))["message"]
+        calreg.done(*export, str(home / "mine"))
+    objects[0].chmod(0)
+    place.store.joinpath("registry.json").chmod(0o644)
+    with ordinary_user():
+        error = calreg.refused(8, *export, str(home / "other"))
+        assert f"{objects[0].stem}.npy': Permission denied" in error["message"]
+        assert not (home / "other").exists()
+        found = calreg("verify")
+        assert (found.code, found.stdout.count("Permission denied")) == (6, 1)
+    place.store.joinpath("registry.json").chmod(0)
+    with ordinary_user():
+        assert "registry.json': Permission denied" in calreg.refused(8, "panel", "list")["message"]
+    objects[0].chmod(0o444)
+    place.store.joinpath("registry.json").chmod(0o644)
+    assert_sound(place)
