@@ -3,12 +3,14 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from registry.durable import GRACE
 from registry.errors import ConflictError, CorruptionError, UnavailableError
 from registry.exporters import placing as module
 from registry.exporters.placing import placing
@@ -167,6 +169,71 @@ def test_a_writer_that_forgets_a_file_places_none(tmp_path: Path) -> None:
     with pytest.raises(UnavailableError), placing(tmp_path, NAMES, force=False) as hidden:
         write(hidden, "new", NAMES[:2])
     assert contents(tmp_path) == {}
+
+
+def killed(folder: Path, age: float, aside: list[str], *, placed: list[str]) -> Path:
+    """Leave what an export leaves that was killed so many seconds ago, after these were placed."""
+    write(folder, "new", placed)
+    hidden = folder / ".calreg-killed"
+    (hidden / ".replaced").mkdir(parents=True)
+    write(hidden, "new", [name for name in NAMES if name not in placed])
+    write(hidden / ".replaced", "old", aside)
+    now = folder.stat().st_mtime
+    for path in (*hidden.rglob("*"), hidden):
+        os.utime(path, (now - age, now - age))
+    return hidden
+
+
+@pytest.mark.parametrize("placed", [[], NAMES[:1], NAMES[:2]])
+def test_what_a_killed_export_placed_is_its_own_when_it_is_repeated(
+    tmp_path: Path, placed: list[str]
+) -> None:
+    hidden = killed(tmp_path, 10, [], placed=placed)
+    inodes = {name: (tmp_path / name).stat().st_ino for name in placed}
+    place(tmp_path, "new")
+    assert {name: (tmp_path / name).stat().st_ino for name in placed} == inodes
+    assert hidden.exists()  # it may be at work
+    shutil.rmtree(hidden)
+    assert contents(tmp_path) == all_of("new")
+
+
+def test_what_a_killed_export_placed_is_not_replaced_by_other_bytes(tmp_path: Path) -> None:
+    write(tmp_path, "other", NAMES[:2])
+    with pytest.raises(ConflictError, match=r"holds pixel_gain\.npy, pixel_offset\.npy already; --force"):
+        place(tmp_path, "new")
+    write(tmp_path, "new", NAMES[:1])
+    with pytest.raises(ConflictError, match=r"holds pixel_offset\.npy already; --force"):
+        place(tmp_path, "new")
+    assert contents(tmp_path) == {NAMES[0]: f"new {NAMES[0]}", NAMES[1]: f"other {NAMES[1]}"}
+    place(tmp_path, "new", force=True)
+    assert contents(tmp_path) == all_of("new")
+
+
+@pytest.mark.parametrize(
+    ("age", "aside", "force", "removed"),
+    [
+        (GRACE + 10, [], False, True),
+        (GRACE - 100, [], False, False),
+        (GRACE + 10, ["document", *NAMES[:2]], True, True),
+        (GRACE + 10, ["document", *NAMES[:2]], False, True),
+        (GRACE + 10, ["9-end.data"], True, False),
+    ],
+    ids=["old", "young", "old, replaced again", "old, placed again", "old, others set aside"],
+)
+def test_the_hidden_folder_of_a_killed_export_is_removed_a_day_later_with_nothing_that_is_missed(
+    tmp_path: Path, age: float, aside: list[str], force: bool, removed: bool
+) -> None:
+    hidden = killed(tmp_path, age, aside, placed=[])
+    place(tmp_path, "new", force=force)
+    assert hidden.exists() != removed
+    assert not removed or contents(tmp_path) == all_of("new")
+
+
+def test_the_folder_of_an_export_at_work_stays_however_long_ago_it_was_begun(tmp_path: Path) -> None:
+    hidden = killed(tmp_path, 10 * GRACE, [], placed=[])
+    (hidden / NAMES[0]).touch()
+    place(tmp_path, "new")
+    assert hidden.exists()
 
 
 @pytest.mark.parametrize("name", NAMES)

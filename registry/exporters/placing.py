@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 import shutil
 import tempfile
@@ -9,8 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from registry.durable import add_lines, sync_file, sync_folder
+from registry.durable import GRACE, add_lines, sync_file, sync_folder
 from registry.errors import ConflictError, UnavailableError
+
+_HIDDEN = ".calreg-"
+_ASIDE = ".replaced"  # inside a hidden folder: what is being replaced
+_DOCUMENT = "document"  # and the document among it
 
 
 @contextmanager
@@ -23,7 +28,8 @@ def placing(
     replaced, and the new one is placed last, so a document never stands beside outputs of another export.
     What is written as one of the `journals` is added to the file that is there.
     On any error nothing new is left in `folder`, nor `folder` itself where it was not there, and what was
-    replaced is put back.
+    replaced is put back. What an export placed that was killed before its document is taken for its own by
+    one that writes the same bytes; its hidden folder is removed when it is a day old.
 
     Parameters
     ----------
@@ -33,18 +39,22 @@ def placing(
     Raises
     ------
     ConflictError
-        One of the names is taken and `force` is not set, or is that of a folder.
+        One of the names is taken, by the document or by other bytes, and `force` is not set; or is that of a
+        folder.
     UnavailableError
         The folder cannot be written.
     """
     try:
-        _refuse_taken(folder, names, force=force)
+        taken = _taken(folder, names, force=force)
         absent = _absent([folder, *((folder / name).parent for name in (*names, *journals))])
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".calreg-", dir=folder) as hidden:
-                yield Path(hidden)
-                _place(Path(hidden), folder, names, journals, absent)
+            with tempfile.TemporaryDirectory(prefix=_HIDDEN, dir=folder) as made:
+                hidden = Path(made)
+                _tidy(hidden, names)
+                yield hidden
+                _refuse_others(hidden, folder, taken)
+                _place(hidden, folder, [name for name in names if name not in taken], journals, absent)
         except BaseException:
             _unmake(absent)
             raise
@@ -53,17 +63,50 @@ def placing(
         raise UnavailableError(f"{place} cannot be written: {error.strerror}", path=str(place)) from None
 
 
-def _refuse_taken(folder: Path, names: Sequence[str], *, force: bool) -> None:
+def _taken(folder: Path, names: Sequence[str], *, force: bool) -> list[str]:
+    """Return the names of files that an export placed which was killed before its document; with `force` none."""
     if folder.exists() and not folder.is_dir():
         raise ConflictError(f"{folder} is a file, not a folder", path=str(folder))
     for name in names:
         if (folder / name).is_dir() and not (folder / name).is_symlink():
             raise ConflictError(f"{folder / name} is a folder, not a file", path=str(folder / name))
-    taken = [name for name in names if os.path.lexists(folder / name)]
-    if taken and not force:
-        raise ConflictError(
-            f"{folder} holds {', '.join(taken)} already; --force replaces them", path=str(folder)
-        )
+    taken = [] if force else [name for name in names if os.path.lexists(folder / name)]
+    if names[-1] in taken or any((folder / name).is_symlink() for name in taken):
+        raise _taken_already(folder, taken)
+    return taken
+
+
+def _refuse_others(hidden: Path, folder: Path, taken: Sequence[str]) -> None:
+    """Refuse files that have other bytes than those that were written in their stead."""
+    others = [name for name in taken if not filecmp.cmp(hidden / name, folder / name, shallow=False)]
+    if others:
+        raise _taken_already(folder, others)
+
+
+def _taken_already(folder: Path, names: Sequence[str]) -> ConflictError:
+    return ConflictError(
+        f"{folder} holds {', '.join(names)} already; --force replaces them", path=str(folder)
+    )
+
+
+def _tidy(hidden: Path, names: Sequence[str]) -> None:
+    """Remove the hidden folders of exports that were killed more than a day ago.
+
+    An export at work has just written into its own; the clock is that of the file system, which others share. What
+    an export with ``--force`` set aside is kept, unless it is replaced once more.
+    """
+    now = hidden.stat().st_mtime
+    for other in hidden.parent.glob(f"{_HIDDEN}*"):
+        with suppress(OSError):  # somebody else's, or removed by another export at this moment
+            inside = [other, *other.rglob("*")]
+            aside = [
+                str(path.relative_to(other / _ASIDE))
+                for path in inside
+                if path.is_relative_to(other / _ASIDE)
+            ]
+            wanted = {".", _DOCUMENT, *names, *(str(place) for name in names for place in Path(name).parents)}
+            if now - max(path.lstat().st_mtime for path in inside) > GRACE and wanted.issuperset(aside):
+                shutil.rmtree(other)
 
 
 def _absent(folders: Sequence[Path]) -> list[Path]:
@@ -88,9 +131,9 @@ def _place(
 ) -> None:
     for name in names:
         sync_file(hidden / name)
-    document, aside = folder / names[-1], hidden / ".replaced"
+    document, aside = folder / names[-1], hidden / _ASIDE
     with ExitStack() as undo:
-        undo.callback(_way_back(document, aside / "document"))
+        undo.callback(_way_back(document, aside / _DOCUMENT))
         document.unlink(missing_ok=True)
         sync_folder(folder)
         changed = [folder]
