@@ -12,8 +12,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from harnesses import corruption, kill, report, writers
-from harnesses.commands import COMMANDS
+from harnesses.arrays import SMALL, use_panels_of
 from harnesses.places import DATABASES, Ground
+from registry.detectors.jungfrau import JUNGFRAU
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = closing.enter_context(tempfile.TemporaryDirectory(prefix="calreg-", dir=given.folder))
         ground = Ground(Path(folder), closing, given.server)
         if given.harness == "kill":
+            use_panels_of(SMALL if given.small else JUNGFRAU.panel_shape)
             report.head(report.KILLS)
             asked = (given.database, given.command, given.rounds, given.seed, given.measured)
             for tally in kill.tallies(ground, *asked):
@@ -52,7 +54,10 @@ def _parser() -> argparse.ArgumentParser:
     one = harnesses.add_parser("kill", help="SIGKILL at random instants")
     one.add_argument("--rounds", type=int, default=300, metavar="N", help="of each command on each database")
     one.add_argument("--measured", type=int, default=3, metavar="N", help="unkilled runs before them")
-    names = [command.name for command in COMMANDS]
+    one.add_argument(
+        "--small", action="store_true", help="panels of 4 x 6 pixels: more falls about the commit"
+    )
+    names = [command.name for command in kill.COMMANDS]
     one.add_argument("--command", nargs="+", choices=names, default=names)
     many = harnesses.add_parser("writers", help="many writers and readers at once")
     many.add_argument("--writers", type=int, default=8, metavar="N", help="processes that register")

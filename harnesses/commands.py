@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import shutil
 from abc import ABC, abstractmethod
 from collections import Counter
 from dataclasses import dataclass, field
@@ -12,13 +10,10 @@ from pathlib import Path
 from harnesses.arrays import PANELS, panel_folder
 from harnesses.places import Ground, Place
 from registry.api import create_registry
-from registry.api.integrity import verify_export
 from registry.database import migrations
 from registry.database.engine import make_engine
-from registry.provenance import FILE_NAME
 
-_ARRAYS = ("pixel_gain.npy", "pixel_offset.npy")
-_OLDER, _NEWER = "2019-01-01T00:00:00Z", "2021-01-01T00:00:00Z"
+Rows = dict[str, list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +24,13 @@ class Scene:
     arguments: tuple[str, ...]
 
     @property
+    def watched(self) -> Place:
+        """Where something is to be seen while the command works."""
+        return self.place
+
+    @property
     def output(self) -> Path:
-        """The folder of an export."""
+        """The folder of an export, or of a backup."""
         return self.place.folder / "out"
 
 
@@ -66,9 +66,29 @@ class Command(ABC):
     def arguments(self) -> tuple[str, ...]:
         """Return the command line."""
 
+    def state(self, scene: Scene) -> Rows:
+        """Return what the command changes, without what depends on the moment."""
+        return scene.place.rows()
+
+    def between(self, before: Rows, after: Rows) -> tuple[Rows, ...]:
+        """Return the states that a kill may leave: whole, or absent."""
+        return before, after
+
     def again(self, scene: Scene) -> tuple[str, ...]:
         """Return the command that is to succeed after the kill: the same."""
         return scene.arguments
+
+    def may_be_refused(self, scene: Scene) -> bool:  # noqa: ARG002
+        """Tell whether the same command may be a conflict after the kill, with what it had done already."""
+        return False
+
+    def insisting(self, arguments: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the command that succeeds after such a conflict."""
+        return arguments
+
+    def drop(self, scene: Scene) -> None:
+        """Remove a scene."""
+        self.ground.drop(scene.place)
 
     def look(self, scene: Scene) -> Look:
         """Return what is found, wherever the command was ended."""
@@ -114,65 +134,6 @@ class AddVersion(Command):
     def arguments(self) -> tuple[str, ...]:
         new, why = str(self.material / "1"), ("--supersede", "--comment", "measured again")
         return ("version", "add", PANELS[0], new, "--valid-from", "beginning", *why)
-
-
-class Export(Command):
-    """Two arrays into a new folder or, every other round, over those of an older export with --force."""
-
-    name = "export"
-
-    def prepare(self) -> None:
-        super().prepare()
-        with self.template.open() as registry:
-            registry.panels.add(PANELS[0])
-            for seed, start in enumerate(("beginning", "2020-01-01T00:00:00Z")):
-                folder = panel_folder(self.material / str(seed), seed)
-                registry.versions.add(PANELS[0], folder, valid_from=start)
-            self.digests = {
-                at: _digests(
-                    Path(registry.export(PANELS[0], self.material / at[:4], at=at).provenance).parent
-                )
-                for at in (_OLDER, _NEWER)
-            }
-
-    def scene(self, number: int) -> Scene:
-        place = self.ground.copy(self.template)
-        if number % 2:
-            shutil.copytree(self.material / _OLDER[:4], place.folder / "out")
-        force = ("--force",) if number % 2 else ()
-        return Scene(place, (*self.arguments(), "--output", str(place.folder / "out"), *force))
-
-    def arguments(self) -> tuple[str, ...]:
-        return ("export", PANELS[0], "--at", _NEWER)
-
-    def again(self, scene: Scene) -> tuple[str, ...]:
-        """Return the same, which replaces what the killed one had placed already."""
-        placed = scene.output.exists() and any(
-            not path.name.startswith(".") for path in scene.output.iterdir()
-        )
-        return (*scene.arguments, "--force") if placed else scene.arguments
-
-    def look(self, scene: Scene) -> Look:
-        found = super().look(scene)
-        old, new = self.digests[_OLDER], self.digests[_NEWER]
-        allowed = (old, new) if "--force" in scene.arguments else (new,)
-        present = _digests(scene.output)
-        for name in present.keys() - {FILE_NAME}:
-            if present[name] not in [each.get(name) for each in allowed]:
-                found.problems.append(f"{name} is neither the old array nor the new one")
-        if FILE_NAME in present:
-            said = verify_export(scene.output / FILE_NAME, scene.place.database, scene.place.store)
-            found.problems.extend(f"{problem.path}: {problem.problem}" for problem in said.problems)
-        if "--force" in scene.arguments and FILE_NAME not in present:  # the old ones must be there, or aside
-            somewhere = {_digest(path) for path in scene.output.rglob("*") if path.is_file()}
-            lost = [name for name, sha256 in old.items() if sha256 not in somewhere]
-            found.problems.extend(f"the old {name} is lost" for name in lost)
-        found.left["hidden folder"] = len(list(scene.place.folder.glob("**/.calreg-*")))
-        found.left["folder without a document"] = int(bool(present) and FILE_NAME not in present)
-        is_new = FILE_NAME in present and all(present.get(name) == new[name] for name in _ARRAYS)
-        exports = len(scene.place.rows()["export"]) - len(self.template.rows()["export"])
-        found.left["export not recorded"] = int(is_new and not exports)
-        return found
 
 
 class Init(Command):
@@ -222,18 +183,3 @@ class Upgrade(Command):
 
     def look(self, scene: Scene) -> Look:
         return Look() if scene.place.rows() == self.before else super().look(scene)
-
-
-COMMANDS: tuple[type[Command], ...] = (ImportTree, AddVersion, Export, Init, Upgrade)
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    """Return the checksums of the files that are there under final names."""
-    if not folder.exists():
-        return {}
-    files = (path for path in folder.iterdir() if not path.name.startswith("."))
-    return {path.name: _digest(path) for path in files}
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

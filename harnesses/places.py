@@ -21,7 +21,10 @@ from registry.settings import sqlite_file
 DATABASES = ("sqlite", "postgresql")
 
 # What is otherwise in every run of the same command.
-_OF_THE_MOMENT = {"recorded_at", "created_at", "command", "path", "provenance_path", "provenance_sha256"}
+_OF_THE_MOMENT = {
+    *("recorded_at", "created_at", "closed_at", "opened_at"),
+    *("command", "path", "place", "provenance_path", "provenance_sha256"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class Place:
 
     def rows(self) -> dict[str, list[str]]:
         """Return every row of every table, without what depends on the moment; nothing where there are no tables."""
-        if self.file is not None and not self.file.exists():
+        if self.file is not None and not (self.file.exists() and self.file.stat().st_size):
             return {}
         engine = make_engine(self.database)
         with readers_view(engine) as connection:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pkgutil
 import sys
 from collections.abc import Mapping, Sequence
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+
+import registry
+from harnesses.arrays import use_panels_of
+from harnesses.moments import Ending
+from registry.detectors.jungfrau import JUNGFRAU
 
 # So that the life of a process is its work, and most instants fall into that and not into imports.
 _PRELOADED = [
-    "alembic.command",
-    "numpy",
-    "psycopg",
-    "registry.api.exports",
-    "registry.api.importing",
-    "registry.cli",
-    "sqlalchemy.dialects.postgresql.psycopg",
+    *("alembic.command", "h5py", "numpy", "psycopg", "sqlalchemy.dialects.postgresql.psycopg"),
+    *sorted(
+        module.name
+        for module in pkgutil.walk_packages(registry.__path__, "registry.")
+        if not module.name.endswith("__main__")
+    ),
 ]
 
 KILLED = -9
@@ -26,18 +32,20 @@ CONTEXT.set_forkserver_preload(_PRELOADED)
 
 
 def run(
-    arguments: Sequence[str], environment: Mapping[str, str], said: Path, seconds: float | None = None
+    arguments: Sequence[str], environment: Mapping[str, str], said: Path, ending: Ending = BaseProcess.join
 ) -> int:
-    """Run calreg, and kill it after so many seconds if it still runs; return its exit code, -9 if killed.
+    """Run calreg, and kill it where it still runs at its ending; return its exit code, -9 if killed.
 
     Parameters
     ----------
     said
         File for what it prints.
     """
-    process = CONTEXT.Process(target=_calreg, args=(list(arguments), dict(environment), said))
+    process = CONTEXT.Process(
+        target=_calreg, args=(list(arguments), dict(environment), said, JUNGFRAU.panel_shape)
+    )
     process.start()
-    process.join(seconds)
+    ending(process)
     if process.exitcode is None:
         process.kill()
         process.join()
@@ -46,7 +54,8 @@ def run(
     return KILLED if code is None else code
 
 
-def _calreg(arguments: list[str], environment: Mapping[str, str], said: Path) -> None:
+def _calreg(arguments: list[str], environment: Mapping[str, str], said: Path, shape: tuple[int, int]) -> None:
+    use_panels_of(shape)
     os.environ.update(environment)
     sys.argv = ["calreg", *arguments]
     handle = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

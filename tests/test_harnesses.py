@@ -14,8 +14,9 @@ import sqlalchemy as sa
 from harnesses import corruption, faults, writers
 from harnesses.__main__ import main
 from harnesses.arrays import PANELS
-from harnesses.commands import COMMANDS, AddVersion, Export, Scene
-from harnesses.kill import tally
+from harnesses.commands import AddVersion, Scene
+from harnesses.exports import Export
+from harnesses.kill import COMMANDS, tally
 from harnesses.places import DATABASES, Ground
 from harnesses.readers import Seen
 from harnesses.writers import Attempt, Plan, write
