@@ -26,7 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = closing.enter_context(tempfile.TemporaryDirectory(prefix="calreg-", dir=given.folder))
         ground = Ground(Path(folder), closing, given.server)
         if given.harness == "kill":
-            use_panels_of(SMALL if given.small else JUNGFRAU.panel_shape)
+            if given.small:
+                closing.callback(use_panels_of, JUNGFRAU.panel_shape)
+                use_panels_of(SMALL)
             report.head(report.KILLS)
             asked = (given.database, given.command, given.rounds, given.seed, given.measured)
             for tally in kill.tallies(ground, *asked):

@@ -59,7 +59,9 @@ def tallies(
     ground: Ground, databases: Sequence[str], names: Sequence[str], rounds: int, seed: int, measured: int = 3
 ) -> Iterator[Tally]:
     """Kill each command so many times on each database, after so many runs that are only measured."""
-    run(("--version",), {}, ground.folder / "said")  # the server of processes starts: that is no command's time
+    run(
+        ("--version",), {}, ground.folder / "said"
+    )  # the server of processes starts: that is no command's time
     for dialect in databases:
         for command in COMMANDS:
             if command.name in names:
