@@ -33,7 +33,6 @@ _SQLITE_NO_ROOM_BESIDE = {
     sqlite3.SQLITE_IOERR_SHMOPEN,
     sqlite3.SQLITE_IOERR_SHMSIZE,
 }
-_NO_TEXT = "Could not decode to UTF-8"
 # SQLite waits as long for its lock. Who has set another time keeps it.
 _NOT_FOR_EVER = sa.text(
     "SELECT set_config('lock_timeout', :patience, true) WHERE current_setting('lock_timeout') = '0'"
@@ -116,10 +115,7 @@ def _sqlite_engine(path: str, mode: str) -> sa.Engine:
         try:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA synchronous = FULL")
-        except UnicodeDecodeError:  # SQLite repeats the damaged text of a schema
-            connection.close()
-            raise sqlite3.DatabaseError(f"{_NO_TEXT}: the schema is damaged") from None
-        except sqlite3.Error:
+        except (sqlite3.Error, UnicodeDecodeError):
             connection.close()
             raise
         return connection
@@ -273,7 +269,7 @@ def _sqlite_kind(error: sqlite3.Error) -> type[RegistryError] | None:
 
 def is_undecodable(error: BaseException | None) -> bool:
     """Tell whether it is SQLite's that a text is none: Python's module raises it, without a code."""
-    return str(error).startswith(_NO_TEXT)
+    return str(error).startswith("Could not decode to UTF-8")
 
 
 def _postgresql_kind(error: BaseException | None, connecting: bool) -> type[RegistryError] | None:
