@@ -9,7 +9,7 @@ from registry import detectors
 from registry.api.backend import Backend, View
 from registry.arrays import parse_array
 from registry.detectors import DetectorType
-from registry.errors import CorruptionError, NotValidError, RequestError
+from registry.errors import NotValidError, RequestError
 from registry.identifiers import Dataset, is_dataset
 from registry.instants import Instant
 from registry.lookup import versions
@@ -22,7 +22,7 @@ from registry.plots.files import PictureFile
 from registry.progress import Progress
 from registry.records import Panel, Run, StoredFile, Version
 from registry.records.pictures import Picture
-from registry.store import ContentStore
+from registry.store import ContentStore, naming_use
 from registry.threads import in_threads
 
 _MOST_FILES = 1000  # that are read for a band of spread: a few seconds
@@ -153,16 +153,8 @@ def _spreads(
     def read(each: tuple[StoredFile, Version]) -> _Spread:
         file, version = each
         kind = detector.kind(version.kind)
-        try:
+        with naming_use(version.kind, file.gain_range, version.panel, version.version):
             content = store.read(file.sha256, file.size)
-        except CorruptionError as error:
-            raise CorruptionError(
-                f"{error}; it is {version.kind} of gain range {file.gain_range} of panel {version.panel},"
-                f" version {version.version}",
-                **error.values,
-                panel=version.panel,
-                version=version.version,
-            ) from None
         return spread(parse_array(content, store.path(file.sha256), detector.panel_shape, kind.dtype), kind)
 
     with progress("reading constants", len(stated)) as advance:

@@ -1,0 +1,35 @@
+"""What docs/guarantees.md says is tested, is: every test and harness that it names is there."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from harnesses import __main__ as harnesses
+
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "docs" / "guarantees.md").read_text()
+PROMISES = re.findall(r"^\| (.+?) \| (.+?) \|$", PAGE, re.MULTILINE)[2:]
+
+
+def test_every_promise_names_a_test_or_a_harness() -> None:
+    assert len(PROMISES) > 10
+    for promise, shown in PROMISES:
+        assert re.fullmatch(r"`[^`]+`( · `[^`]+`)*", shown), promise
+
+
+@pytest.mark.parametrize("named", sorted(set(re.findall(r"`(tests/[^`]+\.py[^`]*)`", PAGE))))
+def test_a_test_that_is_named_is_there(named: str) -> None:
+    file, _, name = named.partition("::")
+    tree = ast.parse((ROOT / file).read_text())
+    names = [each.name for each in ast.walk(tree) if isinstance(each, ast.FunctionDef)]
+    assert name in names if name else any(each.startswith("test_") for each in names)
+
+
+@pytest.mark.parametrize("named", sorted(set(re.findall(r"`python -m harnesses ([^`]+)`", PAGE))))
+def test_a_harness_that_is_named_can_be_run(named: str) -> None:
+    assert harnesses._parser().parse_args(shlex.split(named)).harness == named
