@@ -80,7 +80,9 @@ def tally(command: Command, rounds: int, seed: int, measured: int = 3) -> Tally:
         scene = command.scene(number)
         with watching(scene.watched) as watch:
             if number // 2 % 2 and moments:
-                at = moments - int(drawn.random() ** 2 * moments)  # more of the last: the commit is among them
+                at = moments - int(
+                    drawn.random() ** 2 * moments
+                )  # more of the last: the commit is among them
                 ending = at_moment(watch, at, drawn.choice((0, drawn.uniform(0, _LITTLE_LATER))))
                 when = f"at moment {at} of {moments}"
             else:
