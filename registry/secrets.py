@@ -8,10 +8,12 @@ import re
 # rather an address too many masked ("http://host:80/, ask me@lab") than half a password shown. Of the two
 # slashes a path keeps one.
 _IN_URL = re.compile(r":/{1,2}[^/:]*:(.*)", re.DOTALL)
-# In a URL's query up to the next &; else a word as libpq and the shell read it: any part quoted or escaped.
+# In a URL's query up to the next &; else a word as libpq and the shell read it: any part quoted or escaped. What is
+# masked already is left, or the rest of the message in which it stands would be masked as well.
+_MASKED = r"""\*{3}(?:[\s'"&:;,)]|\Z)"""
 _AS_FIELD = re.compile(
-    r"""[?&]\w*password=([^&]+)
-    | password\s*=\s*(
+    rf"""[?&]\w*password=(?!{_MASKED})([^&]+)
+    | password\s*=\s*(?!{_MASKED})(
         (?: '(?:[^'\\]|\\.)*(?:'|\\?\Z) | "(?:[^"\\]|\\.)*(?:"|\\?\Z) | \\(?:.|\Z) | [^\s'"\\] )+
       )""",
     re.DOTALL | re.IGNORECASE | re.VERBOSE,

@@ -66,6 +66,13 @@ def test_a_password_field_of_a_url_is_masked(text: str, shown: str) -> None:
     assert masked(text) == shown
 
 
+def test_what_a_message_says_after_a_masked_place_is_kept() -> None:
+    place = masked("postgresql://ana@host/db?sslmode=require&password=s3cret")
+    for message in (f"the database {place} cannot be used: no route", f"{place!r} is no URL", f"at {place};"):
+        assert masked(message) == message
+    assert masked("postgresql://host/db?password=***s3cret") == "postgresql://host/db?password=***"
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
