@@ -67,7 +67,7 @@ class Tally:
     @property
     def promised(self) -> bool:
         """Whether faults of this kind are to be found."""
-        return not self.kind.startswith("untold")
+        return is_promised(self.kind)
 
 
 class Hall:
@@ -97,11 +97,15 @@ class Hall:
 
 
 def tallies(ground: Ground, databases: Sequence[str], count: int, seed: int) -> Iterator[Tally]:
-    """Plant so many faults, dealt out over the kinds and databases, and yield what became of them by kind."""
-    kinds = [(name, kind) for name in databases for kind in kinds_of(name)]
+    """Plant so many faults, dealt out over the kinds and databases, and yield what became of them by kind.
+
+    Those that are not promised to be found come on top: as many of each kind as the others have on the average.
+    """
+    every = [(name, kind) for name in databases for kind in kinds_of(name)]
+    kinds = [(name, kind) for name, kind in every if is_promised(kind)]
     once_more = random.Random(seed).sample(kinds, count % len(kinds))  # noqa: S311 - repeatable on purpose
     halls = {name: Hall(ground, name) for name in databases}
-    for name, kind in kinds:
+    for name, kind in every:
         share = count // len(kinds) + ((name, kind) in once_more)
         drawn = random.Random(f"{seed} {name} {kind}")  # noqa: S311
         tally = Tally(kind, name)
@@ -119,6 +123,11 @@ def plant(hall: Hall, tally: Tally, wanted: int, drawn: random.Random) -> None:
         _in_store(hall, tally, wanted, drawn)
     else:
         _in_database(hall, tally, drawn)
+
+
+def is_promised(kind: str) -> bool:
+    """Tell whether every fault of this kind is to be found."""
+    return not kind.startswith("untold")
 
 
 def kinds_of(database: str) -> list[str]:
