@@ -69,6 +69,17 @@ def test_a_tag_that_names_the_revision_is_known_in_its_snapshot_and_no_later_one
             snapshot.identify(tmp_path / "later" / "g0_gain.npy")
 
 
+def test_a_snapshot_is_sound_though_it_lacks_what_was_recorded_and_exported_later(
+    small: Registry, taken: RegistryPlace, tmp_path: Path
+) -> None:
+    for number, as_of in enumerate((None, "spring")):
+        small.export(PANEL_A, tmp_path / f"out{number}", at=AT, as_of=as_of, types=["pixel_gain"])
+    small.snapshot(taken.file, as_of="spring")
+    with taken.open() as snapshot:
+        assert snapshot.verify().problems == ()
+    assert small.verify().problems == ()
+
+
 def test_a_snapshot_holds_the_files_of_its_revision_only(
     small: Registry, taken: RegistryPlace, tmp_path: Path
 ) -> None:
