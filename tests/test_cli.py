@@ -243,7 +243,8 @@ def test_usage_errors_are_plain_text_and_json_for_scripts(on_sqlite: Calreg) -> 
 def test_a_missing_database_says_how_to_make_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CALREG_DATABASE", f"sqlite:///{tmp_path}/none.sqlite")
     error = Calreg(None, monkeypatch).refused(8, "panel", "list")
-    assert error["message"] == f"there is no database {tmp_path}/none.sqlite; calreg init makes one"
+    instead = "calreg init makes one, CALREG_DATABASE or --database names another"
+    assert error["message"] == f"there is no database {tmp_path}/none.sqlite; {instead}"
     assert list(tmp_path.glob("none*")) == []
 
 

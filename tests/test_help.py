@@ -16,6 +16,7 @@ from registry.cli.examples import EXAMPLES, in_lines
 from tests.cli import Calreg, all_verbs
 from tests.conftest import RegistryPlace
 from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C, panel_folder
+from tests.terminal import in_terminal
 
 NEED_A_SERVER = {"copy", "database grant"}
 DRAW = {
@@ -172,3 +173,23 @@ def test_init_at_a_terminal_says_how_to_go_on(tmp_path: Path) -> None:
     assert done.stdout.startswith("registry  ")
     piped = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert (piped.stdout, piped.stderr) == (done.stdout, "")
+    again = in_terminal(command[1:], environment)
+    assert again.endswith("note: this registry was there already, and keeps all that it holds\n")
+
+
+@pytest.mark.parametrize("noun", [(), ("panel",), ("database",)])
+def test_a_noun_alone_shows_its_verbs_and_help_before_a_word_its_help(
+    calreg: Calreg, noun: tuple[str, ...]
+) -> None:
+    wanted = calreg.done(*noun, "--help").stdout
+    alone = calreg(*noun)
+    assert (alone.code, alone.stdout, alone.stderr) == (2, "", wanted)
+    assert calreg.done("help", *noun).stdout == wanted
+
+
+def test_help_before_a_verb_is_its_help_and_leads_on_from_a_mistyped_one(calreg: Calreg) -> None:
+    assert calreg.done("help", "run", "add").stdout == calreg.done("run", "add", "-h").stdout
+    mistyped = calreg("help", "validty")
+    assert mistyped.code == 2
+    assert "Did you mean 'validity'?" in mistyped.stderr
+    assert calreg.done("-h").stdout.count("New here?") == 1

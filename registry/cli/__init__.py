@@ -13,7 +13,13 @@ from registry.cli.application import RegistryGroup, global_options, new_group
 
 __all__ = ["app", "main"]
 
-app = new_group(cls=RegistryGroup, callback=global_options)
+_NEW_HERE = """\b
+New here?
+  calreg demo DIR    shows the real commands on sample data
+  calreg VERB -h     explains a verb, with an example
+"""
+
+app = new_group(cls=RegistryGroup, callback=global_options, epilog=_NEW_HERE)
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -60,7 +60,12 @@ class RegistryGroup(TyperGroup):
             self.add_command(Signpost(name, verb))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Find the verb that is called, and import it."""
+        """Find the verb that is called, and import it; ``help`` before it asks for its help."""
+        if args[0] == "help" and not args[1:]:
+            typer.echo(ctx.get_help())
+            raise typer.Exit
+        if args[0] == "help":
+            args = [*args[1:], "--help"]
         name, signpost, rest = super().resolve_command(ctx, args)
         return name, signpost.follow() if isinstance(signpost, Signpost) else signpost, rest
 
@@ -97,6 +102,8 @@ class RegistryGroup(TyperGroup):
 
 def _to_be_shown(error: Any) -> Exception:
     """Return the usage error with nothing in it of what was typed that a terminal obeys, and no password."""
+    if type(error).show is not _UsageError.show:  # a noun without a verb: its whole help, which shows itself
+        return cast("Exception", error)
     shown: Exception = _UsageError(printable(masked(error.format_message())), error.ctx)
     return shown
 

@@ -13,6 +13,7 @@ _SOMETHING = (
 )
 _NEXT = {
     "init": f"to go on: {_SOMETHING}",
+    "init again": "this registry was there already, and keeps all that it holds",
     "log": f"nothing is recorded yet; {_SOMETHING}",
     "panel list": f"no panel is recorded yet; {_SOMETHING}",
     "alias list": "no panel bears an M-number yet; calreg alias add M_NUMBER PANEL_ID says that one does",

@@ -24,9 +24,11 @@ def init(ctx: typer.Context, json: Json = False) -> None:
     from registry.api import cautions, create_registry
     from registry.secrets import masked
     from registry.settings import find_settings
+    from registry.store import ContentStore
 
-    registry_id = create_registry(ctx.obj.database, ctx.obj.store)
     settings = find_settings(ctx.obj.database, ctx.obj.store)
+    before = ContentStore(settings.store).owner()
+    registry_id = create_registry(ctx.obj.database, ctx.obj.store)
     answer = {"registry": registry_id, "database": masked(settings.database), "store": str(settings.store)}
     if json:
         output.print_json(answer)
@@ -35,7 +37,7 @@ def init(ctx: typer.Context, json: Json = False) -> None:
             output.print_text(f"{name:<9} {value}")
     output.remark(warnings=cautions(settings.database))
     if not json:
-        hints.say_next("init")
+        hints.say_next("init" if before is None else "init again")
 
 
 def import_tree(

@@ -215,7 +215,9 @@ def refuse_missing_file(url: str) -> None:
     """
     file = sqlite_file(url)
     if file is not None and not _is_there(file):
-        raise UnavailableError(f"there is no database {file}; calreg init makes one")
+        raise UnavailableError(
+            f"there is no database {file}; calreg init makes one, CALREG_DATABASE or --database names another"
+        )
 
 
 def _is_there(file: Path) -> bool:
