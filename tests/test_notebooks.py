@@ -1,6 +1,7 @@
 """What a Python prompt and a notebook show, and what pandas and xarray get: short, harmless, complete."""
 
 import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import registry
 from registry.api import Registry
 from registry.database import Database
 from registry.errors import UnavailableError
@@ -232,3 +234,29 @@ def test_without_the_package_the_command_that_installs_it_is_named(
         with pytest.raises(UnavailableError) as refused:
             asked()
         assert refused.value.message == f"{package} is not installed: pip install 'calreg[{package}]'"
+
+
+def test_what_is_valid_can_be_counted_taken_one_by_one_and_gone_through(filled: Registry) -> None:
+    found = filled.validity(PANEL_A, kinds=["gain"])
+    assert len(found) == len(found.versions) == 2
+    assert found[0] is found.versions[0]
+    assert found[-1].is_gap
+    assert [each.kind for each in found] == ["gain", "gain"]
+
+
+def test_an_array_that_is_not_there_is_answered_with_those_that_are(filled: Registry) -> None:
+    constants = filled.constants("exp=xcsls3716:run=631")
+    with pytest.raises(KeyError, match="no 'gain' here; known: pixel_gain, pixel_offset"):
+        constants["gain"]
+    assert constants.get("gain") is None
+    assert "gain" not in constants
+
+
+def test_a_prompt_offers_the_public_names_before_they_are_used() -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", "import registry; print(*dir(registry))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert set(registry.__all__) <= set(told.stdout.split())

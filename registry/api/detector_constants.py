@@ -30,7 +30,10 @@ class DetectorConstants(Mapping[str, NDArray[Any]]):
     provenance: Document
 
     def __getitem__(self, calibration_type: str) -> NDArray[Any]:
-        return self.arrays[calibration_type]
+        try:
+            return self.arrays[calibration_type]
+        except KeyError:
+            raise KeyError(f"no {calibration_type!r} here; known: {', '.join(self.arrays)}") from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.arrays)

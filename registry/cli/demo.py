@@ -46,7 +46,8 @@ def demo(
         "CALREG_STORE": str(folder.absolute() / "store"),
         "CALREG_TIMEZONE": "UTC",
     }
-    output.print_text(f"$ cd {shlex.quote(str(folder))}; export CALREG_DATABASE=sqlite:///registry.sqlite")
+    enter = f"$ cd {shlex.quote(str(folder))}; export CALREG_DATABASE=sqlite:///registry.sqlite"
+    output.print_text(enter)
     for said, command in _STEPS:
         if said:
             output.print_text()
@@ -54,7 +55,9 @@ def demo(
         if command:
             _run(command, folder, environment)
     output.print_text()
-    output.print_text(f"All of it lies in {folder}; go on there with the first line above.")
+    output.print_text(f"# All of it lies in {folder}. To go on there:")
+    output.print_text(enter)
+    output.print_text("$ calreg -h")
 
 
 def _make_sample(folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -66,11 +66,20 @@ class Outcome(Struct, frozen=True):
 
 
 class Validity(Struct, frozen=True):
-    """What is valid. ``without`` says of which panels under an M-number nothing is, and why."""
+    """What is valid, range by range. ``without`` says of which panels under an M-number nothing is, and why."""
 
     versions: tuple[Version, ...]
     without: tuple[str, ...] = ()
     instant: Instant | None = None
+
+    def __len__(self) -> int:
+        return len(self.versions)
+
+    def __iter__(self) -> Iterator[Version]:
+        return iter(self.versions)
+
+    def __getitem__(self, index: int) -> Version:
+        return self.versions[index]
 
     def __repr__(self) -> str:
         lines = [f"  {version!r}" for version in self.versions[:_LINES]]
