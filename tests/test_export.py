@@ -435,6 +435,16 @@ def test_all_that_is_missing_is_listed_at_once(imported: Registry, tmp_path: Pat
     )
     assert unknown.code == 3
     assert len(unknown.details) == 2
+    both = refused(
+        NotFoundError,
+        lambda: imported.export(detector(["190408-181206-aaaa", *PANELS[:2]]), output, at=BEGIN),
+        output.parent,
+    )
+    assert both.code == 3
+    assert both.message == "2 panels or constants are missing"
+    assert both.details[0].startswith("panel 190408-181206-aaaa is not known; near: ")
+    assert both.details[1] == error.details[0]
+    assert both.values["panels"] == ["190408-181206-aaaa"]
 
 
 def test_a_damaged_missing_or_swapped_object_stops_the_export_and_no_output_is_left(

@@ -18,6 +18,8 @@ from registry.errors import (
 )
 from registry.instants import parse_instant
 from registry.records import Run
+from tests.cli import Calreg
+from tests.conftest import RegistryPlace
 from tests.making import PANEL_A, panel_folder
 
 DATASET = "exp=xcsls3716:run=631"
@@ -235,3 +237,38 @@ def test_a_withdrawn_run_comes_back_only_by_supersession(registry: Registry, tmp
     assert len(registry.log()) == 2
     registry.runs.add("exp=xcslr6316:run=17", supersede=True, comment="taken after all")
     assert registry.runs.import_table(tmp_path / "datasets.txt").revision is None
+
+
+def test_the_withdrawn_are_listed_where_asked_as_they_stood_at_any_revision(registry: Registry) -> None:
+    registry.runs.add(DATASET, begin=BEGIN)
+    registry.runs.withdraw(DATASET, comment="not ours")
+    registry.runs.add(DATASET, begin=LATER)
+    registry.detectors.configure("xcsls3716", "X.0:Jungfrau.0", PANEL_A, first_run=1)
+    registry.detectors.withdraw("xcsls3716", "X.0:Jungfrau.0", first_run=1, comment="not ours")
+    every = registry.runs.list("xcsls3716", withdrawn=True)
+    assert [(str(each.begin), each.recorded_in, each.withdrawn_in) for each in every] == [
+        (BEGIN, 1, 2),
+        (LATER, 3, None),
+    ]
+    (then,) = registry.runs.list(withdrawn=True, as_of=1)
+    assert then.withdrawn_in is None
+    assert [each.recorded_in for each in registry.runs.list()] == [3]
+    (gone,) = registry.detectors.list(withdrawn=True)
+    assert (gone.recorded_in, gone.withdrawn_in) == (4, 5)
+    assert registry.detectors.list() == []
+
+
+def test_the_list_of_all_says_what_was_withdrawn(
+    sqlite_place: RegistryPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calreg = Calreg(sqlite_place, monkeypatch)
+    calreg.done("run", "add", DATASET, "--begin", BEGIN)
+    calreg.done("run", "withdraw", DATASET, "--comment", "not ours")
+    calreg.done("detector", "configure", "xcsls3716", "X.0:Jungfrau.0", PANEL_A, "--first-run", "1")
+    calreg.done("detector", "withdraw", "xcsls3716", "X.0:Jungfrau.0", "--first-run", "1", "--comment", "no")
+    assert calreg.done("run", "list").stdout == "experiment  run  begin  end  revision\n"
+    heading, row = calreg.done("run", "list", "--all").stdout.splitlines()
+    assert heading.split()[-2:] == ["withdrawn", "in"]
+    assert row.split() == ["xcsls3716", "631", BEGIN, "1", "2"]
+    assert calreg.done("detector", "list").stdout == ""
+    assert "runs 1-end  (revision 3, withdrawn in 4)\n" in calreg.done("detector", "list", "--all").stdout

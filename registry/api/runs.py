@@ -114,17 +114,19 @@ class Runs:
         refuse_no_comment(comment, "a withdrawal")
         return self._backend.change(lambda change: withdraw_run(change, parsed), comment, dry_run=dry_run)
 
-    def list(self, experiment: str | None = None, *, as_of: AsOf = None) -> list[Run]:
-        """Return the registered runs, by experiment and number.
+    def list(
+        self, experiment: str | None = None, *, withdrawn: bool = False, as_of: AsOf = None
+    ) -> list[Run]:
+        """Return the registered runs, by experiment and number; with the withdrawn statements, if asked.
 
         Raises
         ------
         IdentifierError
             An experiment cannot have that name.
         """
-        experiment = experiment and parse_experiment(experiment)
+        experiments = None if experiment is None else {parse_experiment(experiment)}
         with self._backend.view(as_of) as view:
-            return runs.runs(view.connection, view.revision, None if experiment is None else {experiment})
+            return runs.runs(view.connection, view.revision, experiments, withdrawn=withdrawn)
 
     def show(self, dataset: str, *, as_of: AsOf = None) -> Run:
         """Return a registered run.
@@ -211,19 +213,19 @@ class Detectors:
 
         return self._backend.change(act, comment, dry_run=dry_run)
 
-    def list(self, experiment: str | None = None, *, as_of: AsOf = None) -> list[Configuration]:
-        """Return the configurations, by experiment, source and first run.
+    def list(
+        self, experiment: str | None = None, *, withdrawn: bool = False, as_of: AsOf = None
+    ) -> list[Configuration]:
+        """Return the configurations, by experiment, source and first run; with the withdrawn, if asked.
 
         Raises
         ------
         IdentifierError
             An experiment cannot have that name.
         """
-        experiment = experiment and parse_experiment(experiment)
+        experiments = None if experiment is None else {parse_experiment(experiment)}
         with self._backend.view(as_of) as view:
-            return runs.configurations(
-                view.connection, view.revision, None if experiment is None else {experiment}
-            )
+            return runs.configurations(view.connection, view.revision, experiments, withdrawn=withdrawn)
 
     def show(self, dataset: str, *, source: str | None = None, as_of: AsOf = None) -> Detector:
         """Return which panels answered in a run, in segment order.

@@ -49,6 +49,7 @@ Why = Annotated[str, typer.Option("--comment", metavar="TEXT", help="Why; kept w
 Supersede = Annotated[
     bool, typer.Option("--supersede", help="Replace what is recorded otherwise; needs a comment.")
 ]
+All = Annotated[bool, typer.Option("--all", help="List the withdrawn ones too.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")]
 Source = Annotated[
     str | None,

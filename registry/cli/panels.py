@@ -8,7 +8,7 @@ import typer
 
 from registry.cli import hints, output
 from registry.cli.application import new_group
-from registry.cli.options import AsOf, Comment, DryRun, Json, Timezone, Why, registry_at
+from registry.cli.options import All, AsOf, Comment, DryRun, Json, Timezone, Why, registry_at
 from registry.cli.reports import print_versions, report
 
 panel = new_group(help="Panels, by panel Id.")
@@ -106,7 +106,7 @@ def add_alias(
 @alias.command("list")
 def list_aliases(
     ctx: typer.Context,
-    every: Annotated[bool, typer.Option("--all", help="List the withdrawn ones too.")] = False,
+    every: All = False,
     as_of: AsOf = None,
     timezone: Timezone = None,
     json: Json = False,

@@ -11,6 +11,7 @@ import typer
 from registry.cli import hints, output
 from registry.cli.application import new_group
 from registry.cli.options import (
+    All,
     AsOf,
     Comment,
     DryRun,
@@ -100,22 +101,31 @@ def withdraw_run(
 def list_runs(
     ctx: typer.Context,
     experiment: OnlyExperiment = None,
+    every: All = False,
     as_of: AsOf = None,
     timezone: Timezone = None,
     json: Json = False,
 ) -> None:
     """List the registered runs."""
     with registry_at(ctx, timezone) as registry:
-        found = registry.runs.list(experiment, as_of=as_of)
+        found = registry.runs.list(experiment, withdrawn=every, as_of=as_of)
         known = () if found or experiment is None else registry.runs.list(as_of=as_of)
     if json:
         output.print_json(found)
     else:
+        headings = ("experiment", "run", "begin", "end", "revision", *(("withdrawn in",) if every else ()))
         rows = [
-            (each.experiment, each.run, each.begin or "not known", each.end, each.recorded_in)
+            (
+                each.experiment,
+                each.run,
+                each.begin or "not known",
+                each.end,
+                each.recorded_in,
+                each.withdrawn_in,
+            )
             for each in found
         ]
-        output.print_table(("experiment", "run", "begin", "end", "revision"), rows)
+        output.print_table(headings, [row[: len(headings)] for row in rows])
         _say_if_empty(found, known, experiment, "run list", as_of)
 
 
@@ -203,20 +213,22 @@ def withdraw_configuration(
 def list_configurations(
     ctx: typer.Context,
     experiment: OnlyExperiment = None,
+    every: All = False,
     as_of: AsOf = None,
     timezone: Timezone = None,
     json: Json = False,
 ) -> None:
     """List the configurations."""
     with registry_at(ctx, timezone) as registry:
-        found = registry.detectors.list(experiment, as_of=as_of)
+        found = registry.detectors.list(experiment, withdrawn=every, as_of=as_of)
         known = () if found or experiment is None else registry.detectors.list(as_of=as_of)
     if json:
         output.print_json(found)
         return
     for each in found:
+        withdrawn = f", withdrawn in {each.withdrawn_in}" if each.withdrawn_in else ""
         output.print_text(
-            f"{each.experiment}  {each.source}  runs {each.runs}  (revision {each.recorded_in})"
+            f"{each.experiment}  {each.source}  runs {each.runs}  (revision {each.recorded_in}{withdrawn})"
         )
         for panel in each.panels:
             output.print_text(f"  {panel}")

@@ -10,6 +10,7 @@ import typer
 from registry.cli import comparing, hints, output
 from registry.cli.application import new_group
 from registry.cli.options import (
+    All,
     AsOf,
     Comment,
     DryRun,
@@ -95,7 +96,7 @@ def add_gap(
 def list_versions(
     ctx: typer.Context,
     panel: Annotated[str | None, typer.Argument(metavar="[PANEL]", help="A panel Id or an M-number.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="List the withdrawn ones too.")] = False,
+    every: All = False,
     as_of: AsOf = None,
     timezone: Timezone = None,
     json: Json = False,

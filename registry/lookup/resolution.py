@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import sqlalchemy as sa
 
@@ -16,7 +17,7 @@ from registry.errors import CorruptionError, NotFoundError, NotValidError, Reque
 from registry.identifiers import Dataset, is_dataset, join_detector_id
 from registry.instants import Instant
 from registry.lookup import validity, versions
-from registry.lookup.panels import find_panels, find_target
+from registry.lookup.panels import find_panels, find_target, read_target
 from registry.lookup.runs import find_configuration, run_of
 from registry.lookup.validity import Found
 from registry.provenance.document import (
@@ -150,7 +151,10 @@ def without_ids(found: Configuration, dataset: Dataset) -> NotFoundError:
 
 
 def _named_detector(connection: sa.Connection, question: Question, revision: int) -> _Subject:
-    target = find_target(connection, question.target, revision)
+    try:
+        target = find_target(connection, question.target, revision)
+    except NotFoundError as unknown:
+        raise _with_what_else_is_missing(connection, question, revision, unknown) from None
     if target.sort == "alias":
         raise RequestError(
             f"{target.name} is an M-number, not a detector:"
@@ -161,6 +165,22 @@ def _named_detector(connection: sa.Connection, question: Question, revision: int
     if question.at is None:
         raise RequestError("a detector Id has no time of its own: give --at")
     return _Subject(target.panels)
+
+
+def _with_what_else_is_missing(
+    connection: sa.Connection, question: Question, revision: int, unknown: NotFoundError
+) -> NotFoundError:
+    """Return the refusal of unknown panels together with what is missing of the detector's known ones."""
+    names: list[str] = unknown.values.get("panels", [])
+    identifiers = [each for each in read_target(question.target)[1] if each not in names]
+    if question.at is None or not identifiers:
+        return unknown
+    known = find_panels(connection, identifiers, revision)
+    kinds = [kind.name for kind in _kinds(_one_type(known), question.types)]
+    found = validity.versions_at(connection, identifiers, kinds, question.at, revision)
+    missing = validity.missing(connection, known, kinds, question.at, found, revision)
+    sentences = [*(unknown.details or (unknown.message,)), *chain.from_iterable(missing.values())]
+    return NotFoundError.all_of("panels or constants are missing", sentences, panels=names)
 
 
 def _one_type(panels: Sequence[Panel]) -> DetectorType:

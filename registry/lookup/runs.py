@@ -14,6 +14,7 @@ from registry.identifiers import Dataset, join_detector_id, shown, source_fits
 from registry.instants import Instant
 from registry.lookup.listing import listed
 from registry.lookup.suggestions import known_instead, shortened
+from registry.lookup.versions import is_live
 from registry.records import Configuration, Detector, Run
 
 
@@ -21,23 +22,35 @@ def _instant(value: int | None) -> Instant | None:
     return None if value is None else Instant(value)
 
 
-def runs(connection: sa.Connection, revision: int, experiments: Set[str] | None = None) -> list[Run]:
-    """Return the runs, of all experiments or of these, by experiment and number."""
-    query = _select_runs(revision)
+def runs(
+    connection: sa.Connection,
+    revision: int,
+    experiments: Set[str] | None = None,
+    *,
+    withdrawn: bool = False,
+) -> list[Run]:
+    """Return the runs, of all experiments or of these, by experiment and number; with the withdrawn, if asked."""
+    query = _select_runs(revision, withdrawn=withdrawn)
     if experiments is not None:
         asked = listed(connection, [(name,) for name in sorted(experiments)], schema.run.c.experiment)
         query = query.join(asked, asked.c.experiment == schema.run.c.experiment)
-    return [_run(row) for row in connection.execute(query)]
+    return [_run(row, revision) for row in connection.execute(query)]
 
 
-def _select_runs(revision: int) -> sa.Select[Any]:
+def _select_runs(revision: int, *, withdrawn: bool = False) -> sa.Select[Any]:
     run = schema.run
-    return sa.select(run).where(schema.visible(run, revision)).order_by(run.c.experiment, run.c.number)
+    condition = run.c.recorded_in <= revision if withdrawn else schema.visible(run, revision)
+    return sa.select(run).where(condition).order_by(run.c.experiment, run.c.number, run.c.id)
 
 
-def _run(row: Any) -> Run:
+def _run(row: Any, revision: int) -> Run:
     return Run(
-        row.experiment, row.number, _instant(row.begin_at), _instant(row.end_at), row.recorded_in, None
+        experiment=row.experiment,
+        run=row.number,
+        begin=_instant(row.begin_at),
+        end=_instant(row.end_at),
+        recorded_in=row.recorded_in,
+        withdrawn_in=None if is_live(row, revision) else row.withdrawn_in,
     )
 
 
@@ -46,7 +59,7 @@ def run_of(connection: sa.Connection, dataset: Dataset, revision: int) -> Run | 
     run = schema.run
     named = _select_runs(revision).where(run.c.experiment == dataset.experiment, run.c.number == dataset.run)
     row = connection.execute(named).first()
-    return None if row is None else _run(row)
+    return None if row is None else _run(row, revision)
 
 
 def find_run(connection: sa.Connection, dataset: Dataset, revision: int) -> Run:
@@ -94,10 +107,15 @@ def experiments(connection: sa.Connection, revision: int) -> list[str]:
 
 
 def configurations(
-    connection: sa.Connection, revision: int, experiments: Set[str] | None = None
+    connection: sa.Connection,
+    revision: int,
+    experiments: Set[str] | None = None,
+    *,
+    withdrawn: bool = False,
 ) -> list[Configuration]:
     """Return the configurations, of all experiments or of these, by experiment, source and first run."""
-    return [found for _, found in keyed_configurations(connection, revision, experiments)]
+    keyed = keyed_configurations(connection, revision, experiments, withdrawn=withdrawn)
+    return [found for _, found in keyed]
 
 
 def keyed_configurations(
@@ -129,7 +147,7 @@ def keyed_configurations(
                 panels=tuple(panels[row.id]),
                 object_name=row.object_name,
                 recorded_in=row.recorded_in,
-                withdrawn_in=row.withdrawn_in if row.withdrawn_in and row.withdrawn_in <= revision else None,
+                withdrawn_in=None if is_live(row, revision) else row.withdrawn_in,
             ),
         )
         for row in rows
