@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from registry.api import verifying
 from registry.errors import (
     ConflictError,
     CorruptionError,
@@ -14,7 +18,10 @@ from registry.errors import (
     RequestError,
     UnavailableError,
 )
+from registry.progress import Advance
 from registry.records import Problem
+from registry.store import ContentStore
+from registry.threads import in_threads
 from tests.conftest import RegistryPlace, new_place
 from tests.making import NEW_A, PANEL_A, PANEL_B, panel_folder
 
@@ -130,6 +137,35 @@ def test_a_sound_registry_is_verified_whole_and_without_a_remark(filled: Registr
         found = registry.verify()
     assert (found.problems, found.notes) == ((), ())
     assert found.checked == 12 + 4
+
+
+def test_a_verification_reads_several_files_at_once_and_tells_how_far_it_is(
+    filled: RegistryPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: dict[str, list[int]] = {}
+
+    @contextmanager
+    def progress(description: str, total: int) -> Iterator[Advance]:
+        told[description] = [total, 0]
+
+        def advance(steps: int = 1) -> None:
+            told[description][1] += steps
+
+        yield advance
+
+    together = threading.Barrier(2, timeout=60)
+    real = ContentStore.read
+
+    def read(store: ContentStore, sha256: str, size: int) -> bytes:
+        together.wait()  # for another that is read at this moment
+        return real(store, sha256, size)
+
+    monkeypatch.setattr(ContentStore, "read", read)
+    monkeypatch.setattr(verifying, "in_threads", partial(in_threads, threads=2))
+    with filled.open() as registry:
+        assert registry.verify(progress=progress).problems == ()
+    assert told["verifying files"] == [12, 12]
+    assert told["checking rows"][0] == told["checking rows"][1] > 50
 
 
 def test_every_damaged_object_is_found_named_and_left_as_it_is(filled: RegistryPlace) -> None:

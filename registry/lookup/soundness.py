@@ -135,7 +135,9 @@ def _numbers() -> Iterator[Rule]:
         before = table.alias("before")
         previous = before.c[number.name] == number - 1
         missing = ~sa.exists().where(previous)
-        if table is schema.export:  # a snapshot has those that its revisions answered, whenever they were made
+        if (
+            table is schema.export
+        ):  # a snapshot has those that its revisions answered, whenever they were made
             missing = sa.and_(missing, ~sa.exists().where(schema.closure.c.reason == "snapshot"))
         yield Rule(
             table.name,
