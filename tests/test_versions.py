@@ -528,3 +528,25 @@ def test_a_file_that_changes_before_it_is_stored_is_refused_and_no_version_is_re
     assert registry.log() == before
     assert registry.versions.list() == []
     assert not [path for path in (place.store / "objects").rglob("*") if path.name.startswith(".")]
+
+
+def test_several_versions_are_withdrawn_in_one_revision_or_none(registry: Registry, one: Path) -> None:
+    registry.panels.add(PANEL_A)
+    registry.panels.add(PANEL_B)
+    for panel in (PANEL_B, PANEL_A):
+        registry.versions.add(panel, one, valid_from=T1)
+    before = registry.versions.list()
+    with pytest.raises(NotFoundError, match="there is no version 5"):
+        registry.versions.withdraw(1, 5, comment="the wrong folder")
+    registry.versions.withdraw(4, comment="no offset")
+    with pytest.raises(ConflictError, match="version 4 was withdrawn already, by revision 5"):
+        registry.versions.withdraw(1, 4, comment="the wrong folder")
+    assert len(registry.versions.list()) == len(before) - 1
+    real = registry.versions.withdraw(1, 3, 2, 3, comment="the wrong folder")
+    assert (real.revision, [each.version for each in real.withdrawn]) == (6, [1, 2, 3])
+    assert [note.split(", ")[1] for note in real.notes] == [
+        f"no gain of {PANEL_A} is valid: nothing began before",
+        f"no gain of {PANEL_B} is valid: nothing began before",
+        f"no offset of {PANEL_B} is valid: nothing began before",
+    ]
+    assert registry.versions.list() == []

@@ -25,7 +25,7 @@ from registry.registration.versions import (
     refuse_conflicts,
     state,
     state_gap,
-    withdraw_version,
+    withdraw_versions,
 )
 
 if TYPE_CHECKING:
@@ -150,21 +150,21 @@ class Versions:
 
         return self._backend.change(act, comment, dry_run=dry_run)
 
-    def withdraw(self, version: int, *, comment: str, dry_run: bool = False) -> Outcome:
-        """Withdraw a version; the outcome's notes say what answers for the freed range from now on.
+    def withdraw(self, version: int, *more: int, comment: str, dry_run: bool = False) -> Outcome:
+        """Withdraw versions in one revision; the outcome's notes say what answers for the freed ranges now.
 
         Raises
         ------
         NotFoundError
             There is no such version.
         ConflictError
-            It was withdrawn already.
+            One was withdrawn already; then none is.
         RequestError
             There is no comment.
         """
         refuse_no_comment(comment, "a withdrawal")
         return self._backend.change(
-            lambda change: withdraw_version(change, version), comment, dry_run=dry_run
+            lambda change: withdraw_versions(change, (version, *more)), comment, dry_run=dry_run
         )
 
     def list(self, panel: str | None = None, *, withdrawn: bool = False, as_of: AsOf = None) -> list[Version]:

@@ -155,12 +155,19 @@ def show_version(
 
 
 @version.command("withdraw")
-def withdraw_version(
-    ctx: typer.Context, number: Number, comment: Why, dry_run: DryRun = False, json: Json = False
+def withdraw_versions(
+    ctx: typer.Context,
+    numbers: Annotated[list[int], typer.Argument(metavar="N...", help="The numbers of versions.")],
+    comment: Why,
+    dry_run: DryRun = False,
+    json: Json = False,
 ) -> None:
-    """Withdraw a version, and see what answers now."""
+    """Withdraw versions, and see what answers now.
+
+    All of them in one revision, or none.
+    """
     with registry_at(ctx) as registry:
-        outcome = registry.versions.withdraw(number, comment=comment, dry_run=dry_run)
+        outcome = registry.versions.withdraw(*numbers, comment=comment, dry_run=dry_run)
     report(outcome, as_json=json)
 
 

@@ -283,19 +283,25 @@ def _live_kinds(change: Change, panel: Panel) -> list[str]:
     return list(change.connection.execute(query).scalars())
 
 
-def withdraw_version(change: Change, number: int) -> None:
-    """Withdraw a version; the note says which constants answer for the freed range from now on.
+def withdraw_versions(change: Change, numbers: Iterable[int]) -> None:
+    """Withdraw versions, all or none; the notes say which constants answer for the freed ranges from now on.
 
     Raises
     ------
     NotFoundError
         There is no such version.
     ConflictError
-        It was withdrawn already.
+        One was withdrawn already.
     RequestError
         There is no comment.
     """
     refuse_no_comment(change.comment, "a withdrawal")
+    found = [_find_live(change, number) for number in dict.fromkeys(numbers)]
+    change.withdraw(schema.version, [version.version for version in found])
+    note_answers(change, sorted((version.panel, version.kind, version.valid_from) for version in found))
+
+
+def _find_live(change: Change, number: int) -> Version:
     version = versions.find_version(change.connection, number, change.view)
     if version.withdrawn_in is not None:
         raise ConflictError(
@@ -303,8 +309,7 @@ def withdraw_version(change: Change, number: int) -> None:
             version=number,
             withdrawn_in=version.withdrawn_in,
         )
-    change.withdraw(schema.version, [number])
-    note_answers(change, [(version.panel, version.kind, version.valid_from)])
+    return version
 
 
 def note_answers(change: Change, places: Iterable[Place]) -> None:
