@@ -112,6 +112,13 @@ def parse_run_number(text: str) -> int:
     return int(text)
 
 
+def run_range(first: int, last: int | None) -> str:
+    """Return a range of runs for a person: ``1-631``, ``16`` or ``17-end``."""
+    if last == first:
+        return str(first)
+    return f"{first}-{'end' if last is None else last}"
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Dataset:
     """One run of one experiment, written ``exp=xcsls3716:run=631``."""

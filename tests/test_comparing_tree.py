@@ -54,6 +54,16 @@ def test_a_directory_that_was_imported_differs_in_nothing(imported: Registry, tr
     assert (found.compared_links, found.compared_runs, found.revision) == (2, 1, 3)
 
 
+def test_links_that_are_read_in_another_zone_than_on_import_are_told(
+    place: RegistryPlace, imported: Registry, tree: Path
+) -> None:
+    with place.open("America/Los_Angeles") as elsewhere:
+        found = elsewhere.compare_tree(tree)
+    removed = {each.reason for each in found.links if each.change == "removed"}
+    read = "is read as 2017-01-01T08:00:00Z: in another zone than on import"
+    assert removed == {f"its link {A17} {read}", f"its link {B17} {read}"}
+
+
 def retarget(root: Path) -> None:
     (root / A17).unlink()
     (root / A17).symlink_to("M044")

@@ -140,7 +140,9 @@ def _of_versions(found: CheckedTree, stated: Stated) -> Iterator[LinkDifference]
             continue
         change: LinkChange = "removed"
         reason = f"its link {link} is gone"
-        if link in entries:
+        if link in entries and entries[link].valid_from != version.valid_from:
+            reason = f"its link {link} is read as {entries[link].valid_from}: in another zone than on import"
+        elif link in entries:
             reason = f"its files are gone from {entries[link].folder.name}"
         elif link is None:
             if version.kind not in JUNGFRAU.required_kinds:

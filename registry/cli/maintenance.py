@@ -183,7 +183,7 @@ def grant(
     apply: Annotated[bool, typer.Option("--apply", help="Execute the SQL; else it is only printed.")] = False,
     json: Json = False,
 ) -> None:
-    """Print the SQL that makes PostgreSQL's roles readers and writers.
+    """Print the SQL that makes PostgreSQL roles readers and writers.
 
     What a role had before on the registry's tables is taken away first. Again after an upgrade.
     """
@@ -202,7 +202,12 @@ def grant(
 def add_tag(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="A letter first.")],
-    as_of: AsOf = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            "--as-of", metavar="X", help="Which: its number, or an instant or a tag that it was at."
+        ),
+    ] = None,
     timezone: Timezone = None,
     comment: Comment = None,
     dry_run: DryRun = False,

@@ -58,7 +58,10 @@ def import_runs(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Record the runs and detectors of a table of datasets, or the runs that a logbook lists."""
+    """Record the runs and detectors that a file lists.
+
+    A table of datasets has both; a logbook's list has the runs of one experiment, and when they began.
+    """
     with registry_at(ctx) as registry:
         if experiment is None:
             outcome = registry.runs.import_table(file, comment=comment, dry_run=dry_run)

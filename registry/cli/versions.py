@@ -54,7 +54,10 @@ def add_version(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Register the constants in a folder, or the maker's gain maps, from an instant on."""
+    """Register constants of a panel from an instant on.
+
+    Those in a folder, or the maker's gain maps.
+    """
     with registry_at(ctx, timezone) as registry:
         outcome = registry.versions.add(
             panel,

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from registry import schema
+from registry.identifiers import run_range
 from registry.instants import Instant
 from registry.lookup.lines import Lines
 from registry.records import Panel, Revision, Version
@@ -148,7 +149,7 @@ def _configurations(connection: sa.Connection, numbers: Sequence[int]) -> Iterat
         facts[row.id] = row
         members[row.id].append(row.identifier or row.object_name)
     for key, row in facts.items():
-        runs = f"{row.first_run}-{'end' if row.last_run is None else row.last_run}"
+        runs = run_range(row.first_run, row.last_run)
         said = f"detector of {row.experiment} {row.source} runs {runs}: {'_'.join(members[key])}"
         yield from _both(row, numbers, said)
 

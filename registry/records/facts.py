@@ -6,6 +6,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from registry.identifiers import run_range
 from registry.instants import Instant
 from registry.records.conversions import Conversion
 
@@ -185,9 +186,7 @@ class Configuration(Struct, frozen=True):
     @property
     def runs(self) -> str:
         """The range of runs for a person: ``1-631``, ``16`` or ``17-end``."""
-        if self.last_run == self.first_run:
-            return str(self.first_run)
-        return f"{self.first_run}-{'end' if self.last_run is None else self.last_run}"
+        return run_range(self.first_run, self.last_run)
 
 
 class Detector(Struct, frozen=True):

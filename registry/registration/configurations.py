@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from registry import schema
 from registry.database import Change
 from registry.errors import ConflictError, NotFoundError, RequestError
+from registry.identifiers import run_range
 from registry.lookup.panels import panel_keys
 from registry.lookup.revisions import refuse_no_comment
 from registry.lookup.runs import keyed_configurations
@@ -43,8 +44,7 @@ class ConfigurationStatement:
     @property
     def place(self) -> str:
         """The source and runs for a person."""
-        runs = f"{self.first_run}-{'end' if self.last_run is None else self.last_run}"
-        return f"{self.source} in {self.experiment}, runs {runs}"
+        return f"{self.source} in {self.experiment}, runs {run_range(self.first_run, self.last_run)}"
 
 
 def state_configurations(
