@@ -120,9 +120,10 @@ def test_ranges_that_overlap_are_refused(registry: Registry) -> None:
     ):
         with pytest.raises(ConflictError) as caught:
             registry.detectors.configure(EXPERIMENT, SOURCE, PANEL_C, first_run=first, last_run=last)
+        asked = "40" if last == first else f"{first}-{'end' if last is None else last}"
         known = ", ".join(f"{SOURCE} in {EXPERIMENT}, runs {runs}" for runs in places.split(", "))
         assert str(caught.value) == (
-            f"{SOURCE} in {EXPERIMENT}, runs {first}-{'end' if last is None else last} overlaps what is"
+            f"{SOURCE} in {EXPERIMENT}, runs {asked} overlaps what is"
             f" configured for {known}; calreg detector configure --supersede with a comment replaces the overlap"
         )
     # The same panels over a part of the range are an overlap too: nothing is guessed to be meant.
