@@ -24,6 +24,7 @@ from registry.authorship import software_version
 from registry.errors import (
     ConflictError,
     CorruptionError,
+    IdentifierError,
     InstantError,
     NotFoundError,
     NotValidError,
@@ -362,6 +363,11 @@ def test_requests_that_cannot_be_understood_are_refused_in_a_sentence(
     imported.detectors.configure("xcs1", "XcsEndstation.0:Jungfrau.1", PANELS[1], first_run=1)
     output = tmp_path / "out"
     cases: list[tuple[type[RegistryError], dict[str, Any], str]] = [
+        (
+            IdentifierError,
+            {"target": "631", "at": BEGIN},
+            "'631' is neither a dataset (exp=xcsls3716:run=631)",
+        ),
         (RequestError, {"target": PANELS[0]}, "a detector Id has no time of its own: give --at"),
         (RequestError, {"target": "M001", "at": BEGIN}, "M001 is an M-number, not a detector"),
         (RequestError, {"target": PANELS[0], "at": BEGIN, "source": SOURCE}, "a source goes with a dataset"),

@@ -550,3 +550,17 @@ def test_several_versions_are_withdrawn_in_one_revision_or_none(registry: Regist
         f"no offset of {PANEL_B} is valid: nothing began before",
     ]
     assert registry.versions.list() == []
+
+
+def test_a_folder_that_is_named_for_another_module_is_taken_with_a_warning(
+    registry: Registry, tmp_path: Path
+) -> None:
+    registry.panels.add(PANEL_A, alias="M068")
+    registry.panels.add(PANEL_B)
+    folder = panel_folder(tmp_path / "M044", kinds=GAIN)
+    (tmp_path / "latest").symlink_to("M044")
+    expected = f"is named for M044, {PANEL_A} bears M068: the maps of another module?"
+    for start, path in ((T1, folder), (T2, tmp_path / "latest")):
+        said = registry.versions.add("M068", path, valid_from=start, kinds=GAIN).warnings
+        assert [each for each in said if "another module" in each] == [f"{str(path)!r} {expected}"]
+    assert registry.versions.add(PANEL_B, folder, valid_from=T1, kinds=GAIN).warnings == ()

@@ -304,10 +304,11 @@ def _constants_at(
 def _tell(change: Change, read: PanelFolder | GainMaps, targets: Sequence[Panel]) -> None:
     change.warnings += read.warnings
     change.notes += read.notes
-    if read.conversion is None:
-        return
-    from registry.importers.gain_maps import notes_of_modules
+    from registry.importers.gain_maps import names_of_others, notes_of_modules
 
+    if read.conversion is None:
+        change.warnings += names_of_others(read.path, targets)  # a folder may be called anything
+        return
     change.notes += notes_of_modules(read.path, targets)
     stated = versions.versions_with_numbers(change.connection, change.unchanged, change.view)
     change.notes += [

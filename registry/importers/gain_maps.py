@@ -89,13 +89,8 @@ def notes_of_modules(path: Path, panels: Sequence[Panel]) -> list[str]:
         It is not the one that a panel bears: a mixed-up file, or a wrong panel.
     """
     name = repr(str(path))
-    found = dict.fromkeys(m_numbers_in(path.name) + m_numbers_in(Path(os.path.realpath(path)).name))
-    others = [
-        f"{name} is named for {m_number}, {panel.panel} bears {panel.alias}: the maps of another module?"
-        for panel in panels
-        for m_number in found
-        if panel.alias not in (None, m_number)
-    ]
+    found = _modules_named(path)
+    others = names_of_others(path, panels)
     if others:
         raise ConflictError.all_of("names of modules differ", others, conflicts=others)
     bare = [panel.panel for panel in panels if panel.alias is None]
@@ -105,6 +100,22 @@ def notes_of_modules(path: Path, panels: Sequence[Panel]) -> list[str]:
         f"{name} is named for {' and '.join(found)}, {panel} bears no M-number: nothing shows that they belong together"
         for panel in bare
     ]
+
+
+def names_of_others(path: Path, panels: Sequence[Panel]) -> list[str]:
+    """Return a sentence for each M-number in the name of a file or a folder that is not a panel's."""
+    return [
+        f"{str(path)!r} is named for {m_number}, {panel.panel} bears {panel.alias}: the maps of another module?"
+        for panel in panels
+        for m_number in _modules_named(path)
+        if panel.alias not in (None, m_number)
+    ]
+
+
+def _modules_named(path: Path) -> list[str]:
+    """Return the M-numbers in the name of a file, and in the name of what it links to, each once."""
+    named = m_numbers_in(path.name) + m_numbers_in(Path(os.path.realpath(path)).name)
+    return list(dict.fromkeys(named))
 
 
 def _maps_of(path: Path, detector: DetectorType, kinds: Sequence[str] | None) -> MakersMaps:

@@ -13,8 +13,14 @@ import sqlalchemy as sa
 
 from registry import detectors, schema
 from registry.detectors import DetectorType, Kind
-from registry.errors import CorruptionError, NotFoundError, NotValidError, RequestError
-from registry.identifiers import Dataset, is_dataset, join_detector_id
+from registry.errors import (
+    CorruptionError,
+    IdentifierError,
+    NotFoundError,
+    NotValidError,
+    RequestError,
+)
+from registry.identifiers import Dataset, is_dataset, is_m_number, join_detector_id, shown
 from registry.instants import Instant
 from registry.lookup import validity, versions
 from registry.lookup.panels import find_panels, find_target, read_target
@@ -151,6 +157,11 @@ def without_ids(found: Configuration, dataset: Dataset) -> NotFoundError:
 
 
 def _named_detector(connection: sa.Connection, question: Question, revision: int) -> _Subject:
+    if "-" not in question.target and not is_m_number(question.target):
+        raise IdentifierError(
+            f"{shown(question.target)} is neither a dataset (exp=xcsls3716:run=631)"
+            " nor a detector Id (panel Ids joined by '_')"
+        )
     try:
         target = find_target(connection, question.target, revision)
     except NotFoundError as unknown:
