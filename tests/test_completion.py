@@ -278,6 +278,11 @@ def test_without_a_database_there_is_silence(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["text.sqlite"]
 
 
+def test_a_call_without_a_line_is_silent() -> None:
+    done = ask("complete_bash")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_a_server_that_does_not_answer_is_left_alone(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         url = f"postgresql://127.0.0.1:{deaf.getsockname()[1]}/calreg"

@@ -33,6 +33,8 @@ def complete_and_exit(shell: str, words: Sequence[str]) -> None:
 
 
 def _answer(shell: str, words: Sequence[str]) -> None:
+    if not words:  # nobody's script calls so
+        return
     cut = 0
     if shell == "bash":
         from registry.cli.shells import read_bash_line
