@@ -25,7 +25,7 @@ from registry.lookup.validity import versions_at
 from registry.records import CheckedConstants, CheckedFile, Statistics, Version
 from registry.registration.constants import check_in, record_constants
 from registry.registration.panels import add_panels
-from registry.registration.versions import Statement, state, state_gap, withdraw_version
+from registry.registration.versions import Statement, state, state_gap, withdraw_versions
 
 KINDS = ("gain", "offset")
 T = parse_instant("2018-01-01T00:00:00Z")
@@ -149,7 +149,7 @@ def replay(registry: Registry, model: Model, panels: list[str], step: tuple[str,
         allowed = model.withdraw(fact)
 
         def act(change: Change) -> None:
-            withdraw_version(change, fact.number)
+            withdraw_versions(change, [fact.number])
 
     elif what == "gap":
         panel, start = panels[given_to[0]], given_to[1]

@@ -34,7 +34,7 @@ from registry.registration.configurations import (
 from registry.registration.constants import check_in, record_constants
 from registry.registration.panels import add_panels
 from registry.registration.runs import RunStatement, state_runs, withdraw_run
-from registry.registration.versions import Statement, state, state_gap, withdraw_version
+from registry.registration.versions import Statement, state, state_gap, withdraw_versions
 from tests.cli import Calreg
 from tests.conftest import RegistryPlace
 from tests.making import PANEL_A, PANEL_B, PANEL_C, panel_folder
@@ -169,7 +169,7 @@ class Story:
             def withdraw(change: Change) -> None:
                 known = versions.ranges(change.connection, self.panels, None, change.view)
                 if known:
-                    withdraw_version(change, known[given % len(known)].version)
+                    withdraw_versions(change, [known[given % len(known)].version])
 
             return withdraw
         if what == "state":
