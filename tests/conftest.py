@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
@@ -23,6 +24,9 @@ from hypothesis import HealthCheck, settings
 from registry.api import Registry, create_registry, open_registry
 from registry.settings import sqlite_file
 from tests.making import panel_folder
+
+if TYPE_CHECKING:
+    from tests.cli import Calreg  # which speaks of the places below
 
 # Every example makes its own registry inside the one of the test, and these machines are slow at times.
 settings.register_profile(
@@ -162,6 +166,22 @@ def new_place(request: pytest.FixtureRequest, folder: Path, dialect: str) -> Ite
     _execute(server, f"CREATE DATABASE {name} TEMPLATE {sa.make_url(template.database).database}")
     yield RegistryPlace(_database_of(server, name), store)
     _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def calreg(place: RegistryPlace, monkeypatch: pytest.MonkeyPatch) -> "Calreg":
+    """The command line of an empty registry, on each of the two databases."""
+    from tests.cli import Calreg
+
+    return Calreg(place, monkeypatch)
+
+
+@pytest.fixture
+def on_sqlite(sqlite_place: RegistryPlace, monkeypatch: pytest.MonkeyPatch) -> "Calreg":
+    """The same on SQLite alone, for what concerns no database."""
+    from tests.cli import Calreg
+
+    return Calreg(sqlite_place, monkeypatch)
 
 
 @pytest.fixture

@@ -22,16 +22,6 @@ START = "20180101000000"
 AT = "2018-02-10T08:15:00Z"
 
 
-@pytest.fixture
-def calreg(place: RegistryPlace, monkeypatch: pytest.MonkeyPatch) -> Calreg:
-    return Calreg(place, monkeypatch)
-
-
-@pytest.fixture
-def on_sqlite(sqlite_place: RegistryPlace, monkeypatch: pytest.MonkeyPatch) -> Calreg:
-    return Calreg(sqlite_place, monkeypatch)
-
-
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("arrays")

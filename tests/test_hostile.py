@@ -11,7 +11,6 @@ import pytest
 from registry.api import Registry
 from registry.errors import RequestError
 from tests.cli import Calreg
-from tests.conftest import RegistryPlace
 from tests.making import PANEL_A, panel_folder
 
 # Colours, a bell, and the mark that turns the order of letters around; and a byte that is no UTF-8.
@@ -20,16 +19,6 @@ NO_TEXT = f"{ODD}\udcff"
 AT = "2018-02-10T08:15:00Z"
 RUN = "exp=xcsls3716:run=631"
 SOURCE = "XcsEndstation.0:Jungfrau.0"
-
-
-@pytest.fixture
-def calreg(place: RegistryPlace, monkeypatch: pytest.MonkeyPatch) -> Calreg:
-    return Calreg(place, monkeypatch)
-
-
-@pytest.fixture
-def on_sqlite(sqlite_place: RegistryPlace, monkeypatch: pytest.MonkeyPatch) -> Calreg:
-    return Calreg(sqlite_place, monkeypatch)
 
 
 def _is_safe(printed: str) -> bool:

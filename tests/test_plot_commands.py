@@ -1,17 +1,18 @@
 """``calreg plot`` and ``registry.plots``: what is asked, refused, counted and written."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from registry import create_registry, sample
+from registry import sample
 from registry.api import Registry
 from registry.errors import CorruptionError, NotFoundError
 from registry.plots import constants, differences, history, validity
 from tests.cli import Calreg
-from tests.conftest import RegistryPlace
+from tests.conftest import RegistryPlace, new_place
 from tests.making import NEW_A, PANEL_A, PANEL_B, small_folder, small_panels
 
 RUN = "exp=xcsls3716:run=631"
@@ -46,15 +47,16 @@ def filled(registry: Registry, folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> RegistryPlace:
+def shared(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RegistryPlace]:
     """A registry that all these share: drawing leaves it as it is."""
     folder = tmp_path_factory.mktemp("shared")
-    place = RegistryPlace(f"sqlite:///{folder / 'registry.sqlite'}", folder / "store")
-    create_registry(place.database, place.store)
-    with pytest.MonkeyPatch.context() as patch, place.open() as registry:
-        small_panels(patch)
-        filled(registry, folder)
-    return place
+    for place in new_place(request, folder, "sqlite"):
+        with pytest.MonkeyPatch.context() as patch, place.open() as registry:
+            small_panels(patch)
+            filled(registry, folder)
+        yield place
 
 
 @pytest.fixture

@@ -1,17 +1,17 @@
 """What people see on a terminal, and what goes to pipes unchanged."""
 
 import re
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from registry import create_registry
 from registry.cli import folding, output, timeline
 from registry.instants import BEGINNING, Instant, parse_instant
 from registry.records import Version
 from tests.cli import Calreg
-from tests.conftest import RegistryPlace
+from tests.conftest import RegistryPlace, new_place
 from tests.making import NEW_A, PANEL_A, small_folder, small_panels
 from tests.terminal import in_terminal
 
@@ -129,17 +129,18 @@ def test_a_rate_is_as_exact_as_is_worth_reading(speed: float | None, shown: str)
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> RegistryPlace:
+def shared(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RegistryPlace]:
     folder = tmp_path_factory.mktemp("shared")
-    place = RegistryPlace(f"sqlite:///{folder / 'registry.sqlite'}", folder / "store")
-    create_registry(place.database, place.store)
-    with pytest.MonkeyPatch.context() as patch, place.open() as registry:
-        small_panels(patch)
-        registry.panels.add(PANEL_A, alias="M068")
-        registry.panels.add(NEW_A, alias="M068")
-        registry.versions.add("M068", small_folder(folder / "1", 1), valid_from="beginning")
-        registry.versions.gap("M068", valid_from="2018-01-01T00:00:00.123456Z", comment=LONG)
-    return place
+    for place in new_place(request, folder, "sqlite"):
+        with pytest.MonkeyPatch.context() as patch, place.open() as registry:
+            small_panels(patch)
+            registry.panels.add(PANEL_A, alias="M068")
+            registry.panels.add(NEW_A, alias="M068")
+            registry.versions.add("M068", small_folder(folder / "1", 1), valid_from="beginning")
+            registry.versions.gap("M068", valid_from="2018-01-01T00:00:00.123456Z", comment=LONG)
+        yield place
 
 
 @pytest.mark.parametrize("columns", [80, 44])

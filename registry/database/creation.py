@@ -165,7 +165,7 @@ def downgrade_database(url: str, target: str) -> tuple[str | None, str]:
         with refusals(url):
             with readers_view(engine) as connection:
                 before = migrations.schema_revision(connection)
-            if before is None or not before.isdigit() or before > schema.REVISION:
+            if before is None or not migrations.is_known(before):
                 migrations.refuse_other_schema(before)
             _refuse_unknown_schema(target, before or "")
             try:

@@ -53,6 +53,11 @@ def schema_revision(connection: sa.Connection) -> str | None:
     return connection.execute(sa.select(_TABLE.c.version_num)).scalar_one_or_none()
 
 
+def is_known(revision: str) -> bool:
+    """Tell whether a schema is one of calreg's that this software knows."""
+    return revision.isdigit() and revision <= schema.REVISION
+
+
 def refuse_other_schema(found: str | None) -> None:
     """Refuse a schema that is not this software's, with the command to run.
 
@@ -106,7 +111,7 @@ def upgrading(engine: sa.Engine, target: str = "head") -> Iterator[Upgrade]:
 
     with _without_foreign_keys(engine), writers_turn(engine) as connection:
         before = schema_revision(connection)
-        if before is not None and (not before.isdigit() or before > schema.REVISION):
+        if before is not None and not is_known(before):
             refuse_other_schema(before)
         try:
             command.upgrade(_config(connection), target)

@@ -248,9 +248,8 @@ def _where(
     return found
 
 
-@lru_cache(
-    maxsize=4
-)  # a change asks several times as of the newest revision; building it takes longer than asking
+# A change asks several times as of the newest revision; to build it takes longer than to ask.
+@lru_cache(maxsize=4)
 def _select_with_ends(revision: int | None) -> sa.Select[Any]:
     return select_versions(revision).add_columns(next_start(revision).label("valid_to"))
 
