@@ -126,9 +126,10 @@ class History:
             "version": (
                 (
                     *("id", "recorded_in", "withdrawn_in", "panel_id", "kind", "valid_from", "constants_id"),
-                    *("comment", "nonfinite_allowed"),
+                    *("comment", "nonfinite_allowed", "latest_start"),
                 ),
-                ((*row, False) for row in self.version_rows()),
+                # In the order of their starts: each is the latest so far.
+                ((*row, False, row[5]) for row in self.version_rows()),
             ),
         }
 

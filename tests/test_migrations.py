@@ -25,7 +25,7 @@ FAILING = '''
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision, branch_labels, depends_on = "0005", "0004", None, None
+revision, down_revision, branch_labels, depends_on = "0006", "0005", None, None
 
 def upgrade():
     op.add_column("run", sa.Column("weather", sa.Text()))
@@ -342,7 +342,7 @@ def test_a_reference_that_leads_nowhere_is_found_on_sqlite(sqlite_place: Registr
 def _with_a_failing_migration(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     copy = folder / "migrations"
     shutil.copytree(migrations.folder(), copy, ignore=shutil.ignore_patterns("__pycache__"))
-    (copy / "versions" / "0004_failing.py").write_text(FAILING)
+    (copy / "versions" / "0006_failing.py").write_text(FAILING)
     monkeypatch.setattr(migrations, "folder", lambda: copy)
 
 
@@ -408,6 +408,7 @@ def test_going_below_0002_is_refused_where_it_would_lose_something(
 ) -> None:
     registry.panels.add(PANEL_A)
     registry.versions.gap(PANEL_A, valid_from="beginning", kinds=["gain"], comment="not measured yet")
+    migrations.downgrade(ours, "0004")  # which needs its guards as they are
     table = statement.split()[1]
     off = f"DROP TRIGGER {table}_update" + ("" if place.is_sqlite else f" ON {table}")
     _execute(place, off, statement)

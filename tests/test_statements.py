@@ -72,7 +72,8 @@ def filled(registry: Registry) -> Registry:
         connection.execute(
             sa.text(
                 "INSERT INTO version (id, recorded_in, panel_id, kind, valid_from, constants_id,"
-                " nonfinite_allowed) VALUES (:id, 3, :panel, :kind, 1514764800000000, :constants, false)"
+                " nonfinite_allowed, latest_start)"
+                " VALUES (:id, 3, :panel, :kind, 1514764800000000, :constants, false, 1514764800000000)"
             ),
             versions,
         )
@@ -138,13 +139,18 @@ def test_sqlite_finds_live_versions_in_their_own_index_and_others_in_the_one_tha
         )
         with engine.connect() as connection:
             rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}").all()
-        return [row[3] for row in rows if "probe" in row[3] or "later" in row[3]]
+        return [row[3] for row in rows if any(name in row[3] for name in ("probe", "later", "stated"))]
 
-    newest, earlier = plan(_select_holding(1, "newest")), plan(_select_holding(1, "number"))
+    newest, earlier = (plan(_select_holding(1, known, "sqlite")) for known in ("newest", "number"))
     engine.dispose()
-    assert len(newest) == len(earlier) == 2
+    assert len(newest) == 2
     assert all("INDEX uq_version_live" in line for line in newest)
-    assert all("USING COVERING INDEX ix_version_as_of" in line for line in earlier)
+    starts = [line for line in earlier if "stated" not in line]
+    assert len(starts) == 2
+    assert all("USING COVERING INDEX ix_version_as_of" in line for line in starts)
+    latest = [line for line in earlier if "stated" in line]
+    assert latest
+    assert all("USING COVERING INDEX ix_version_latest_start" in line for line in latest)
 
 
 def test_sqlite_finds_a_run_and_its_like_in_the_index_of_all_runs(sqlite_place: RegistryPlace) -> None:

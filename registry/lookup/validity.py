@@ -12,7 +12,7 @@ from registry import schema
 from registry.errors import NotValidError
 from registry.instants import Instant
 from registry.lookup.revisions import Known, as_known, select_known
-from registry.lookup.versions import live_record, next_start, version_columns
+from registry.lookup.versions import live_record, next_start, select_latest_start, version_columns
 from registry.records import Panel, Version
 
 Found = dict[tuple[str, str], Version]
@@ -28,47 +28,73 @@ def versions_at(
 ) -> Found:
     """Return what holds at the instant; gaps too. Where nothing ever began, there is no entry.
 
-    One statement, whose cost does not depend on how many versions the panels have at the newest revision.
-    As of an earlier one it also walks over what was recorded later between the instant and the answer.
+    One statement, whose cost does not depend on how many versions the panels have. As of an earlier revision it
+    also walks over what was recorded since, or withdrawn before, below the greatest start that was known.
     """
     known = as_known(known)
     parameters: dict[str, Any] = {f"kind_{number}": kind for number, kind in enumerate(kinds)}
     parameters |= {"panels": list(panels), "instant": instant, **known.parameters}
-    rows = connection.execute(_select_holding(len(kinds), known.by), parameters).all()
+    query = _select_holding(len(kinds), known.by, connection.dialect.name)
+    rows = connection.execute(query, parameters).all()
     # By number: what is told of them stands in provenance documents.
     held = sorted((row for row in rows if row.id is not None), key=lambda row: row.id)
     return {(row.identifier, row.kind): live_record(row, row.valid_to) for row in held}
 
 
 @cache
-def _select_holding(kinds: int, known_by: str) -> sa.Select[Any]:
+def _select_holding(kinds: int, known_by: str, dialect: str) -> sa.Select[Any]:
     """Return the statement: for each panel and kind one probe for the greatest start at or before the instant."""
-    panel, version, probe = schema.panel, schema.version, schema.version.alias("probe")
+    panel, alias, constants = schema.panel, schema.alias, schema.constants
     known = select_known(known_by)
     # Not a VALUES construct: SQLAlchemy would compile the statement anew for every question.
     asked = sa.union_all(
         *(sa.select(sa.bindparam(f"kind_{number}", type_=sa.Text).label("kind")) for number in range(kinds))
     ).subquery("asked")
-    latest = (
-        sa.select(probe.c.id)
-        .where(probe.c.panel_id == panel.c.id, probe.c.kind == asked.c.kind)
-        .where(probe.c.valid_from <= sa.bindparam("instant"), schema.visible(probe, known))
-        .order_by(probe.c.valid_from.desc())
-        .limit(1)
-        .correlate(panel, asked)
-    )
-    holding = schema.over_live_index(latest, probe, known).scalar_subquery()
-    alias, constants = schema.alias, schema.constants
+    every: sa.FromClause = panel.join(asked, sa.true())
+    latest: sa.ColumnElement[int | None] | None = None
+    if dialect == "postgresql":
+        # Its probes hand out rows, and one plan serves any number of panels.
+        if known is not None:
+            stated = select_latest_start(panel.c.id, asked.c.kind, known).lateral("latest")
+            every, latest = every.outerjoin(stated, sa.true()), stated.c.latest_start
+        version: sa.FromClause = _select_last(asked, known, latest).lateral("holding")
+        every = every.outerjoin(version, sa.true())
+        panels = panel.c.identifier == sa.any_(sa.bindparam("panels", type_=sa.ARRAY(sa.Text)))
+    else:
+        if known is not None:
+            latest = select_latest_start(panel.c.id, asked.c.kind, known).scalar_subquery()
+        version = schema.version
+        last = _select_last(asked, known, latest)
+        number = last.with_only_columns(last.selected_columns.id).scalar_subquery()
+        every = every.outerjoin(version, version.c.id == number)
+        panels = panel.c.identifier.in_(sa.bindparam("panels", expanding=True))
     query = (
-        sa.select(*version_columns(), next_start(known).label("valid_to"))
-        .select_from(panel)
-        .join(asked, sa.true())
-        .outerjoin(version, version.c.id == holding)
+        sa.select(*version_columns(version), next_start(known, version, latest).label("valid_to"))
+        .select_from(every)
         .outerjoin(constants, constants.c.id == version.c.constants_id)
         .outerjoin(alias, sa.and_(alias.c.panel_id == panel.c.id, schema.visible(alias, known)))
-        .where(panel.c.identifier.in_(sa.bindparam("panels", expanding=True)))
+        .where(panels)
     )
     return query if known is None else query.where(panel.c.recorded_in <= known)
+
+
+def _select_last(
+    asked: sa.Subquery, known: sa.ScalarSelect[int] | None, latest: sa.ColumnElement[int | None] | None
+) -> sa.Select[Any]:
+    """Return the version of a panel and kind that begins last at or before the instant, and `latest`."""
+    panel, version = schema.panel, schema.version.alias("probe")
+    instant = sa.bindparam("instant", type_=sa.BigInteger)
+    # NULL where nothing was known yet, which no start is before.
+    bound = instant if latest is None else sa.case((instant < latest, instant), else_=latest)
+    query = (
+        sa.select(version)
+        .where(version.c.panel_id == panel.c.id, version.c.kind == asked.c.kind)
+        .where(version.c.valid_from <= bound, schema.visible(version, known))
+        .order_by(version.c.valid_from.desc())
+        .limit(schema.ONE)
+        .correlate_except(version)
+    )
+    return schema.over_live_index(query, version, known)
 
 
 def missing(

@@ -28,9 +28,8 @@ from registry.store import manifest_sha256
 _PIECE = 1000
 
 
-def version_columns() -> list[sa.ColumnElement[Any]]:
+def version_columns(version: sa.FromClause = schema.version) -> list[sa.ColumnElement[Any]]:
     """Return the columns of a version's record, in the order in which `live_record` expects them."""
-    version = schema.version
     return [
         version.c.id,
         schema.panel.c.identifier,
@@ -60,15 +59,55 @@ def select_versions(known: int | sa.ColumnElement[int] | None) -> sa.Select[Any]
     )
 
 
-def next_start(known: int | sa.ColumnElement[int] | None) -> sa.ScalarSelect[int | None]:
-    """Return the smallest start after that of the version at hand, of the same panel and kind."""
-    version, later = schema.version, schema.version.alias("later")
+def next_start(
+    known: int | sa.ColumnElement[int] | None,
+    version: sa.FromClause = schema.version,
+    latest: sa.ColumnElement[int | None] | None = None,
+) -> sa.ScalarSelect[int | None]:
+    """Return the smallest start after that of the version at hand, of the same panel and kind.
+
+    `latest`, beyond which no start is known, spares it to look there.
+    """
+    later = schema.version.alias("later")
     query = (
         sa.select(sa.func.min(later.c.valid_from))
         .where(later.c.panel_id == version.c.panel_id, later.c.kind == version.c.kind)
         .where(later.c.valid_from > version.c.valid_from, schema.visible(later, known))
     )
+    if latest is not None:
+        query = query.where(later.c.valid_from <= latest)
     return schema.over_live_index(query, later, known).scalar_subquery()
+
+
+def select_latest_start(
+    panel_id: sa.ColumnElement[int],
+    kind: sa.ColumnElement[str],
+    known: int | sa.ColumnElement[int] | None,
+) -> sa.Select[Any]:
+    """Return the greatest start ever stated of a panel and kind as of a revision: one probe of an index.
+
+    The row that was recorded last tells it. What was withdrawn counts too: no start that is known lies beyond.
+    """
+    stated = schema.version.alias("stated")
+    query = (
+        sa.select(stated.c.latest_start)
+        .where(stated.c.panel_id == panel_id, stated.c.kind == kind)
+        .order_by(stated.c.recorded_in.desc(), stated.c.latest_start.desc())
+        .limit(schema.ONE)
+        .correlate_except(stated)
+    )
+    return query if known is None else query.where(stated.c.recorded_in <= known)
+
+
+def latest_starts(connection: sa.Connection, places: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """Return by panel Id and kind the greatest start ever stated; where nothing ever was, there is no entry."""
+    panel = schema.panel
+    asked = listed(connection, sorted(set(places)), panel.c.identifier, schema.version.c.kind)
+    latest = select_latest_start(panel.c.id, asked.c.kind, None).scalar_subquery()
+    query = sa.select(asked.c.identifier, asked.c.kind, latest).join(
+        panel, panel.c.identifier == asked.c.identifier
+    )
+    return {(name, kind): start for name, kind, start in connection.execute(query) if start is not None}
 
 
 def live_record(row: Any, valid_to: int | None) -> Version:

@@ -174,6 +174,7 @@ def _carry_out(change: Change, made: _Plan) -> None:
     panel_ids = panels.panel_keys(change.connection, (statement.panel for statement in made.new))
     named = {statement.constants for statement in made.new if statement.constants}
     constants_ids = keys_of(change.connection, schema.constants.c.sha256, schema.constants.c.id, named)
+    latest = _latest_starts(change.connection, made.new)
     change.record(
         schema.version,
         [
@@ -187,10 +188,22 @@ def _carry_out(change: Change, made: _Plan) -> None:
                 "comment": statement.comment,
                 "nonfinite_allowed": statement.nonfinite_allowed,
                 "conversion": _json(statement.conversion),
+                "latest_start": latest_start,
             }
-            for statement in made.new
+            for statement, latest_start in zip(made.new, latest, strict=True)
         ],
     )
+
+
+def _latest_starts(connection: sa.Connection, statements: Sequence[Statement]) -> list[int]:
+    """Return for each statement the greatest start stated so far of its panel and kind, its own among them."""
+    so_far = versions.latest_starts(connection, ((each.panel, each.kind) for each in statements))
+    found: list[int] = []
+    for each in statements:
+        place = each.panel, each.kind
+        so_far[place] = max(each.valid_from, so_far.get(place, each.valid_from))
+        found.append(so_far[place])
+    return found
 
 
 def _json(conversion: Conversion | None) -> str | None:

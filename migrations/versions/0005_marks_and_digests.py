@@ -1,0 +1,134 @@
+"""What makes reading fast: a mark with each version, and a second digest with each file.
+
+Frozen once released: it describes the schema as it was, and imports nothing of the software as it is.
+
+``version.latest_start`` is the greatest start ever stated of the panel and kind, up to and including the row:
+as of a revision, no start lies beyond the mark that was recorded last by then. It is filled in for what is
+recorded; the guards refuse any other value from now on. ``blob.blake3`` is of the same bytes as ``sha256``, and
+empty for files that were recorded before.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+WRONG_MARK = """NEW.latest_start IS DISTINCT FROM (
+    SELECT max(start) FROM (
+        SELECT NEW.valid_from AS start
+        UNION ALL
+        SELECT (SELECT v.latest_start FROM version v WHERE v.panel_id = NEW.panel_id AND v.kind = NEW.kind
+                ORDER BY v.recorded_in DESC, v.latest_start DESC LIMIT 1)
+    ) AS starts)"""
+SAID = "append-only: version: latest_start is not the greatest start of the panel and kind"
+IS_DIGEST = "length(blake3) = 64 AND blake3 = lower(blake3)"
+
+# A part of the text of a guard, and what stands there from now on. SQLite's guards name every column.
+ON_SQLITE = (
+    (
+        "version_insert",
+        "BEFORE INSERT ON version BEGIN\n",
+        "BEFORE INSERT ON version BEGIN\n"
+        "  SELECT RAISE(ABORT, 'append-only: version: latest_start is of another type')"
+        " WHERE typeof(NEW.latest_start) NOT IN ('integer', 'null');\n",
+    ),
+    (
+        "version_insert",
+        "withdrawn_in IS NEW.withdrawn_in);\n",
+        "withdrawn_in IS NEW.withdrawn_in);\n"
+        f"  SELECT RAISE(ABORT, '{SAID}') WHERE {WRONG_MARK.replace('IS DISTINCT FROM', 'IS NOT')};\n",
+    ),
+    ("version_update", "WHEN NOT (", "WHEN NOT (NEW.latest_start IS OLD.latest_start AND "),
+    (
+        "blob_insert",
+        "BEFORE INSERT ON blob BEGIN\n",
+        "BEFORE INSERT ON blob BEGIN\n"
+        "  SELECT RAISE(ABORT, 'append-only: blob: blake3 is of another type')"
+        " WHERE typeof(NEW.blake3) NOT IN ('text', 'null');\n",
+    ),
+)
+ON_POSTGRESQL = (
+    "                RETURN NEW;\n",
+    f"IF {WRONG_MARK} THEN RAISE EXCEPTION '{SAID}' USING ERRCODE = 'integrity_constraint_violation'; END IF;\n"
+    "                RETURN NEW;\n",
+)
+REFUSING_UPDATES = ("version_update", "version_closed_update")
+
+
+def upgrade() -> None:
+    op.add_column("version", sa.Column("latest_start", sa.BigInteger(), nullable=True))
+    _update_versions("""
+        UPDATE version SET latest_start = known.latest
+        FROM (SELECT id, max(valid_from) OVER (PARTITION BY panel_id, kind ORDER BY recorded_in, id) AS latest
+              FROM version) AS known
+        WHERE known.id = version.id""")
+    op.create_index(
+        "ix_version_latest_start", "version", ["panel_id", "kind", "recorded_in", "latest_start"], unique=False
+    )
+    op.execute(
+        "ALTER TABLE blob ADD COLUMN blake3 VARCHAR(64)"
+        f" CONSTRAINT ck_blob_blake3_is_digest CHECK ({IS_DIGEST})"
+    )
+    if op.get_bind().dialect.name == "postgresql":
+        _rewrite_on_postgresql(*ON_POSTGRESQL)
+    else:
+        for guard, before, after in ON_SQLITE:
+            _rewrite_on_sqlite(guard, before, after)
+
+
+def downgrade() -> None:
+    if op.get_bind().dialect.name == "postgresql":
+        _rewrite_on_postgresql(*reversed(ON_POSTGRESQL))
+    else:
+        for guard, before, after in ON_SQLITE:
+            _rewrite_on_sqlite(guard, after, before)
+    op.drop_column("blob", "blake3")
+    op.drop_index("ix_version_latest_start", "version")
+    op.drop_column("version", "latest_start")
+
+
+def _update_versions(statement: str) -> None:
+    """Execute an UPDATE while the guards that refuse it stand aside, in this transaction only."""
+    if op.get_bind().dialect.name == "postgresql":
+        for trigger in REFUSING_UPDATES:
+            op.execute(f"ALTER TABLE version DISABLE TRIGGER {trigger}")
+        op.execute(statement)
+        for trigger in REFUSING_UPDATES:
+            op.execute(f"ALTER TABLE version ENABLE ALWAYS TRIGGER {trigger}")
+        return
+    texts = [_text_on_sqlite(trigger) for trigger in REFUSING_UPDATES]
+    for trigger in REFUSING_UPDATES:
+        op.execute(f"DROP TRIGGER {trigger}")
+    op.execute(statement)
+    for text in texts:
+        op.get_bind().exec_driver_sql(text)
+
+
+def _rewrite_on_sqlite(trigger: str, old: str, new: str) -> None:
+    """Make a trigger again with a part of its text replaced."""
+    text = _replaced(_text_on_sqlite(trigger), old, new, trigger)
+    op.execute(f"DROP TRIGGER {trigger}")
+    op.get_bind().exec_driver_sql(text)
+
+
+def _text_on_sqlite(trigger: str) -> str:
+    query = sa.text("SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name = :name")
+    return str(op.get_bind().execute(query, {"name": trigger}).scalar_one())
+
+
+def _rewrite_on_postgresql(old: str, new: str) -> None:
+    """Make the function that guards what is inserted into `version` again, likewise."""
+    query = sa.text("SELECT pg_get_functiondef(to_regproc('calreg_insert_version'))")
+    text = str(op.get_bind().execute(query).scalar_one())
+    op.get_bind().exec_driver_sql(_replaced(text, old, new, "calreg_insert_version").replace("%", "%%"))
+
+
+def _replaced(text: str, old: str, new: str, name: str) -> str:
+    if text.count(old) != 1:
+        raise RuntimeError(f"{name} is not the one that the schemas before 0005 made; nothing was changed")
+    return text.replace(old, new)
