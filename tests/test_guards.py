@@ -146,18 +146,26 @@ def _keys(table: sa.Table) -> list[tuple[list[str], str]]:
     return keys
 
 
-def _fresh(table: sa.Table, row: Row, kept: list[str], newest: int) -> Row:
+def _fresh(facts: Facts, table: sa.Table, row: Row, kept: list[str], recorded_in: int | None = None) -> Row:
     """Return a live row recorded now, like `row`, with another value in every key column not to be kept."""
     fresh = dict(row)
     if "recorded_in" in row:
-        fresh["recorded_in"] = newest
+        fresh["recorded_in"] = facts.newest if recorded_in is None else recorded_in
     if "withdrawn_in" in row:
         fresh["withdrawn_in"] = None
     for name in {name for columns, _ in _keys(table) for name in columns} - set(kept):
         column = table.c[name]
         if not column.foreign_keys:
             fresh[name] = row[name] + 1000 if isinstance(row[name], int) else _other(row[name], column)
+    if table is schema.version:
+        fresh["latest_start"] = max(fresh["valid_from"], _latest_start(facts, fresh))
     return fresh
+
+
+def _latest_start(facts: Facts, version: Row) -> int:
+    place = (version["panel_id"], version["kind"])
+    rows = [row for row in facts.rows(schema.version) if (row["panel_id"], row["kind"]) == place]
+    return max((row["valid_from"] for row in rows), default=instants.BEGINNING)
 
 
 def _insert(table: sa.Table, row: Row, verb: str = "INSERT INTO", end: str = "") -> str:
@@ -255,7 +263,7 @@ def test_withdrawn_in_once_set_is_never_cleared_nor_changed(facts: Facts, table:
 
 @pytest.mark.parametrize("table", FACTS)
 def test_no_fact_is_withdrawn_by_the_revision_that_recorded_it(facts: Facts, table: sa.Table) -> None:
-    row = _fresh(table, _withdrawn(facts, table), [], facts.newest)
+    row = _fresh(facts, table, _withdrawn(facts, table), [])
     with facts.engine.connect() as connection:
         connection.execute(sa.text(_insert(table, row)), row)
         with pytest.raises(sa.exc.IntegrityError, match=f"ck_{table.name}_withdrawn_later"):
@@ -268,7 +276,7 @@ def test_no_fact_is_withdrawn_by_the_revision_that_recorded_it(facts: Facts, tab
 
 @pytest.mark.parametrize("table", RECORDED)
 def test_nothing_is_recorded_in_a_revision_but_the_newest(facts: Facts, table: sa.Table) -> None:
-    row = _fresh(table, _examples(facts, table)[-1], [], facts.newest)
+    row = _fresh(facts, table, _examples(facts, table)[-1], [])
     facts.passes((_insert(table, row), row))
     for number in (facts.newest - 1, facts.newest + 1, 0, None):
         facts.refuses(_insert(table, row), {**row, "recorded_in": number}, table=table)
@@ -276,7 +284,7 @@ def test_nothing_is_recorded_in_a_revision_but_the_newest(facts: Facts, table: s
 
 @pytest.mark.parametrize("table", FACTS)
 def test_no_fact_is_recorded_as_withdrawn_already(facts: Facts, table: sa.Table) -> None:
-    row = _fresh(table, _withdrawn(facts, table), [], facts.newest)
+    row = _fresh(facts, table, _withdrawn(facts, table), [])
     for number in (facts.newest, facts.newest + 1):
         facts.refuses(_insert(table, row), {**row, "withdrawn_in": number}, table=table)
 
@@ -285,9 +293,27 @@ def test_no_fact_is_recorded_as_withdrawn_already(facts: Facts, table: sa.Table)
 def test_a_second_live_fact_at_the_same_place_is_refused(facts: Facts, name: str) -> None:
     table = schema.metadata.tables[name]
     (kept,) = [columns for columns, condition in _keys(table) if condition]
-    row = _fresh(table, _live(facts, table), kept, facts.newest)
+    row = _fresh(facts, table, _live(facts, table), kept)
     said = "a row with this key is there" if facts.place.is_sqlite else f"uq_{name}_live"
     facts.refuses(_insert(table, row), row, table=table, saying=said)
+
+
+def test_a_version_bears_the_latest_start_of_its_panel_and_kind(facts: Facts) -> None:
+    """As of a revision a look-up begins there: a smaller one would hide what holds."""
+    table = schema.version
+    live = _live(facts, table)
+    row = {**_fresh(facts, table, live, []), "kind": live["kind"]}
+    latest = _latest_start(facts, row)
+    for start in (latest - 1, latest + 1):
+        right = {**row, "valid_from": start, "latest_start": max(start, latest)}
+        facts.passes((_insert(table, right), right))
+        for wrong in (right["latest_start"] - 1, right["latest_start"] + 1, None):
+            facts.refuses(
+                _insert(table, right),
+                {**right, "latest_start": wrong},
+                table=table,
+                saying="latest_start is not the greatest start of the panel and kind",
+            )
 
 
 @pytest.mark.parametrize("table", CHILDREN)
@@ -316,10 +342,13 @@ def test_nothing_is_added_to_an_earlier_export(facts: Facts, name: str) -> None:
 @pytest.mark.parametrize("table", CHILDREN)
 def test_nothing_of_what_the_newest_revision_recorded_is_replaced(facts: Facts, table: sa.Table) -> None:
     parent = schema.metadata.tables[table.info["parent"][0]]
-    made = _fresh(parent, facts.rows(parent)[-1], [], facts.newest + 1)
+    made = _fresh(facts, parent, facts.rows(parent)[-1], [], facts.newest + 1)
     child = {**facts.rows(table)[-1], table.info["parent"][1]: made["id"]}
     for columns, _ in _keys(table):
-        other = {**_fresh(table, child, columns, facts.newest + 1), **{name: child[name] for name in columns}}
+        other = {
+            **_fresh(facts, table, child, columns, facts.newest + 1),
+            **{name: child[name] for name in columns},
+        }
         other |= {"panel_id": 1} if "panel_id" in child and "panel_id" not in columns else {}
         target = f" ON CONFLICT ({', '.join(columns)}) DO UPDATE SET "
         attempts = [_insert(table, other, end=target + f"{columns[0]} = {table.name}.{columns[0]}")]
@@ -372,7 +401,7 @@ def test_no_key_lets_a_row_be_replaced(facts: Facts, table: sa.Table) -> None:
         for columns, condition in _keys(table):
             if condition and row["withdrawn_in"] is not None:
                 continue
-            new = _fresh(table, row, columns, facts.newest)
+            new = _fresh(facts, table, row, columns)
             target = f" ON CONFLICT ({', '.join(columns)}){condition} DO UPDATE SET "
             sets = ", ".join(f"{name} = excluded.{name}" for name in new)
             facts.refuses(_insert(table, new, end=target + sets), new, table=table)
@@ -392,7 +421,7 @@ def test_sqlites_hidden_row_number_lets_no_row_be_replaced(facts: Facts, table: 
         facts.refuses(f"SELECT rowid FROM {table.name}", table=table, saying="no such column: rowid")
         return
     row = _examples(facts, table)[0]
-    new = _fresh(table, row, [], facts.newest)
+    new = _fresh(facts, table, row, [])
     for name in ("rowid", "_rowid_", "oid"):
         with facts.engine.connect() as connection:
             number = connection.execute(
@@ -447,7 +476,7 @@ def test_the_role_of_a_replica_switches_no_guard_off(facts: Facts, table: sa.Tab
     ):
         facts.refuses(statement, table=table, first=first, saying="append-only: ")
     if "recorded_in" in row:
-        new = {**_fresh(table, row, [], facts.newest), "recorded_in": facts.newest - 1}
+        new = {**_fresh(facts, table, row, []), "recorded_in": facts.newest - 1}
         facts.refuses(_insert(table, new), new, table=table, first=first)
     assert facts.everything() == before
 
@@ -456,7 +485,7 @@ def test_the_role_of_a_replica_switches_no_guard_off(facts: Facts, table: sa.Tab
 def test_a_temporary_table_does_not_speak_for_the_revisions(facts: Facts, table: sa.Table) -> None:
     older = facts.newest - 1
     first = f"CREATE TEMPORARY TABLE revision AS SELECT {older} AS number, 0 AS recorded_at"
-    row = {**_fresh(table, _withdrawn(facts, table), [], facts.newest), "recorded_in": older}
+    row = {**_fresh(facts, table, _withdrawn(facts, table), []), "recorded_in": older}
     facts.refuses(_insert(table, row), row, table=table, first=first)
     withdraw = f"UPDATE {table.name} SET withdrawn_in = :new WHERE {_where(table)}"
     values = {"new": older, **_identity(table, _live(facts, table))}
@@ -481,7 +510,7 @@ def test_the_registrys_own_connections_enforce_foreign_keys(facts: Facts) -> Non
 
 def test_no_reference_leads_nowhere_even_where_foreign_keys_are_off(facts: Facts) -> None:
     first = "SET session_replication_role = replica" if facts.engine.dialect.name == "postgresql" else None
-    version = {**_fresh(schema.version, _live(facts, schema.version), [], facts.newest), "valid_from": 77}
+    version = {**_fresh(facts, schema.version, _live(facts, schema.version), []), "valid_from": 77}
     for column in ("panel_id", "constants_id", "carried_from"):
         row = {**version, "id": 9000, column: 999}
         facts.refuses(
@@ -507,5 +536,5 @@ def test_sqlite_keeps_no_value_of_another_type(facts: Facts) -> None:
     if facts.engine.dialect.name != "sqlite":
         return  # PostgreSQL's columns are typed
     for table, column in ((schema.version, "valid_from"), (schema.run, "begin_at"), (schema.version, "kind")):
-        row = {**_fresh(table, _live(facts, table), [], facts.newest), column: b"soon"}
+        row = {**_fresh(facts, table, _live(facts, table), []), column: b"soon"}
         facts.refuses(_insert(table, row), row, table=table, saying=f"{column} is of another type")

@@ -235,6 +235,16 @@ def test_a_manifest_cannot_be_tampered_with_but_past_its_guard_and_then_verify_f
     assert found.problem == "the files are not those of the manifest"
 
 
+@pytest.mark.parametrize("edited", [0, 1_514_764_800_000_000])
+def test_a_latest_start_that_was_edited_is_found(filled: RegistryPlace, edited: int) -> None:
+    drop_trigger(filled, "version", "update")
+    execute(filled, f"UPDATE version SET latest_start = {edited} WHERE id = 2")
+    assert [each.problem for each in problems(filled)] == [
+        "the trigger version_update is missing or disabled",
+        "version 2: latest_start is not the greatest start of its panel and kind so far",
+    ]
+
+
 def test_a_file_taken_out_of_a_manifest_is_found(filled: RegistryPlace) -> None:
     drop_trigger(filled, "constants_file", "delete")
     execute(filled, "DELETE FROM constants_file WHERE constants_id = 2")

@@ -19,6 +19,7 @@ from registry.database import migrations
 from registry.database.closing import close
 from registry.database.engine import make_engine
 from registry.errors import SchemaError
+from registry.lookup import soundness
 from registry.store import ContentStore
 from tests.cli import Calreg
 from tests.conftest import RegistryPlace
@@ -96,6 +97,8 @@ def test_a_stored_registry_upgrades_answers_the_same_and_goes_back_down(
     with stored.open() as registry:
         assert _still_says(answers(registry), then)
         assert registry.differences() == []
+        with registry._backend.database.reading() as connection:
+            assert [rule.problem(connection) for rule in soundness.rules() if rule.problem(connection)] == []
     engine = make_engine(stored.database)
     migrations.downgrade(engine, number)
     engine.dispose()

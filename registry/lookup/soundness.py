@@ -222,15 +222,6 @@ def _facts() -> Iterator[Rule]:
         "latest_start is not the greatest start of its panel and kind so far",
         sa.select(so_far.c.id).where(so_far.c.latest_start.is_distinct_from(so_far.c.latest)),
     )
-    latest = sa.func.max(version.c.valid_from).over(
-        partition_by=(version.c.panel_id, version.c.kind), order_by=(version.c.recorded_in, version.c.id)
-    )
-    so_far = sa.select(version.c.id, version.c.latest_start, latest.label("latest")).subquery("so_far")
-    yield Rule(
-        "version",
-        "latest_start is not the greatest start of its panel and kind so far",
-        sa.select(so_far.c.id).where(so_far.c.latest_start.is_distinct_from(so_far.c.latest)),
-    )
     for table, place in _ONE_AT_A_TIME:
         other = table.alias("other")
         same = [other.c[name] == table.c[name] for name in place]
