@@ -6,7 +6,6 @@ The payload of a registered file is streamed into exports as it stands, so exact
 
 from __future__ import annotations
 
-import hashlib
 import io
 import math
 import os
@@ -23,6 +22,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from registry.detectors import DetectorType, Kind, Zero
+from registry.digests import blake3_of, sha256_of
 from registry.errors import ArrayError, UnavailableError
 from registry.records import CheckedFile, PixelDifference, Statistics
 
@@ -83,11 +83,12 @@ def check_content(
         raise ArrayError(f"{str(path)!r} holds nothing but zeros: no constants", path=str(path))
     return CheckedFile(
         path=path,
-        sha256=hashlib.sha256(content).hexdigest(),
+        sha256=sha256_of(content),
         size=len(content),
         dtype=kind.dtype,
         shape=detector.panel_shape,
         statistics=statistics,
+        blake3=blake3_of(content),
     )
 
 

@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from io import BufferedReader, BufferedWriter
 from pathlib import Path
 
+from registry.digests import blake3_of, sha256_of
 from registry.durable import ARRIVING, arriving, sync_folder
 from registry.errors import ConflictError, CorruptionError, RequestError, UnavailableError
 from registry.reading import IrregularFileError, open_regular
@@ -157,10 +158,11 @@ class ContentStore:
         """
         return self.read_into(sha256, size, memoryview(bytearray()))
 
-    def read_into(self, sha256: str, size: int, room: memoryview) -> bytes:
+    def read_into(self, sha256: str, size: int, room: memoryview, blake3: str | None = None) -> bytes:
         """Fill `room` with the last bytes of an object, and return those before them, the header.
 
-        Until it returns, what is in `room` is not verified.
+        Until it returns, what is in `room` is not verified. That is done by the BLAKE3 that was recorded with the
+        object, where it is given: of the two digests the quicker one.
 
         Raises
         ------
@@ -179,7 +181,7 @@ class ContentStore:
             except _NoFileError as error:
                 what = f"object {sha256} {error} the store {str(self.root)!r}"
                 raise CorruptionError(what, sha256=sha256, path=str(path)) from None
-        if not is_whole or _digest_of(head, tail) != sha256:
+        if not is_whole or not _are(sha256, blake3, head, tail):
             raise CorruptionError(
                 f"object {sha256} in the store {str(self.root)!r} is damaged:"
                 " its bytes have another checksum",
@@ -343,11 +345,9 @@ def _opened_object(path: Path) -> BufferedReader:
         raise
 
 
-def _digest_of(*pieces: bytes | memoryview) -> str:
-    digest = hashlib.sha256()
-    for piece in pieces:
-        digest.update(piece)
-    return digest.hexdigest()
+def _are(sha256: str, blake3: str | None, *pieces: bytes | memoryview) -> bool:
+    """Tell whether these are the bytes that were recorded."""
+    return sha256_of(*pieces) == sha256 if blake3 is None else blake3_of(*pieces) == blake3
 
 
 def _write_durably(target: Path, content: bytes) -> None:

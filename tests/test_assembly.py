@@ -12,7 +12,7 @@ import pytest
 from registry import provenance
 from registry.api import Registry
 from registry.errors import CorruptionError
-from registry.exporters.assembly import Assembly, assemblies
+from registry.exporters.assembly import Assembly, arrays, assemblies
 from registry.store import ContentStore
 from tests.conftest import RegistryPlace
 from tests.making import PANEL_A, PANEL_B, panel_array, panel_folder
@@ -70,7 +70,7 @@ def test_the_parts_come_by_gain_range_and_then_by_panel(gain: Assembly) -> None:
 
 
 def test_a_whole_array_is_its_parts(gain: Assembly) -> None:
-    whole = gain.array()
+    whole = arrays([gain])["pixel_gain"]
     assert whole.shape == gain.shape == (3, 2, 512, 1024)
     for gain_range in range(3):
         for panel in range(2):
@@ -90,14 +90,14 @@ def test_no_part_is_handed_out_before_it_was_verified(gain: Assembly) -> None:
         take()
     assert taken == [(0, 0), (0, 1), (1, 0)]
     with pytest.raises(CorruptionError, match=sentence):
-        gain.array()
+        arrays([gain])["pixel_gain"]
 
 
 def test_of_several_damaged_files_the_first_is_named_whichever_thread_was_the_fastest(gain: Assembly) -> None:
     for gain_range, panel in ((2, 1), (2, 0), (0, 1)):
         damage(object_of(gain, gain_range, panel))
         with pytest.raises(CorruptionError, match=f"gain range {gain_range} of panel"):
-            gain.array()
+            arrays([gain])["pixel_gain"]
 
 
 def test_an_export_holds_a_few_files_in_memory_and_no_array(opened: Registry, tmp_path: Path) -> None:

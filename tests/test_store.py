@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from registry import store as store_module
+from registry.digests import blake3_of
 from registry.errors import ConflictError, CorruptionError, RequestError, UnavailableError
 from registry.store import ContentStore
 
@@ -93,6 +94,7 @@ def test_an_object_is_read_into_room_that_is_there(tmp_path: Path, content: byte
     store.put(tmp_path / "source", sha256)
     room = bytearray(length)
     header = store.read_into(sha256, len(content), memoryview(room))
+    assert store.read_into(sha256, len(content), memoryview(room), blake3_of(content)) == header
     assert header + room[: len(content) - len(header)] == content
     assert len(header) == max(len(content) - length, 0)
 
@@ -214,6 +216,8 @@ def test_a_damaged_object_is_never_handed_out(store: ContentStore, stored: Path,
     for room in (0, 1000, len(CONTENT), len(CONTENT) + 1000):
         with pytest.raises(CorruptionError, match="its bytes have another checksum"):
             store.read_into(SHA256, len(CONTENT), memoryview(bytearray(room)))
+        with pytest.raises(CorruptionError, match="its bytes have another checksum"):
+            store.read_into(SHA256, len(CONTENT), memoryview(bytearray(room)), blake3_of(CONTENT))
 
 
 @every_damage

@@ -33,29 +33,37 @@ ON_SQLITE = (
     (
         "version_insert",
         "BEFORE INSERT ON version BEGIN\n",
-        "BEFORE INSERT ON version BEGIN\n"
-        "  SELECT RAISE(ABORT, 'append-only: version: latest_start is of another type')"
-        " WHERE typeof(NEW.latest_start) NOT IN ('integer', 'null');\n",
+        (
+            "BEFORE INSERT ON version BEGIN\n"
+            "  SELECT RAISE(ABORT, 'append-only: version: latest_start is of another type')"
+            " WHERE typeof(NEW.latest_start) NOT IN ('integer', 'null');\n"
+        ),
     ),
     (
         "version_insert",
         "withdrawn_in IS NEW.withdrawn_in);\n",
-        "withdrawn_in IS NEW.withdrawn_in);\n"
-        f"  SELECT RAISE(ABORT, '{SAID}') WHERE {WRONG_MARK.replace('IS DISTINCT FROM', 'IS NOT')};\n",
+        (
+            "withdrawn_in IS NEW.withdrawn_in);\n"
+            f"  SELECT RAISE(ABORT, '{SAID}') WHERE {WRONG_MARK.replace('IS DISTINCT FROM', 'IS NOT')};\n"
+        ),
     ),
     ("version_update", "WHEN NOT (", "WHEN NOT (NEW.latest_start IS OLD.latest_start AND "),
     (
         "blob_insert",
         "BEFORE INSERT ON blob BEGIN\n",
-        "BEFORE INSERT ON blob BEGIN\n"
-        "  SELECT RAISE(ABORT, 'append-only: blob: blake3 is of another type')"
-        " WHERE typeof(NEW.blake3) NOT IN ('text', 'null');\n",
+        (
+            "BEFORE INSERT ON blob BEGIN\n"
+            "  SELECT RAISE(ABORT, 'append-only: blob: blake3 is of another type')"
+            " WHERE typeof(NEW.blake3) NOT IN ('text', 'null');\n"
+        ),
     ),
 )
 ON_POSTGRESQL = (
     "                RETURN NEW;\n",
-    f"IF {WRONG_MARK} THEN RAISE EXCEPTION '{SAID}' USING ERRCODE = 'integrity_constraint_violation'; END IF;\n"
-    "                RETURN NEW;\n",
+    (
+        f"IF {WRONG_MARK} THEN RAISE EXCEPTION '{SAID}' USING ERRCODE = 'integrity_constraint_violation'; END IF;\n"
+        "                RETURN NEW;\n"
+    ),
 )
 REFUSING_UPDATES = ("version_update", "version_closed_update")
 
@@ -68,7 +76,10 @@ def upgrade() -> None:
               FROM version) AS known
         WHERE known.id = version.id""")
     op.create_index(
-        "ix_version_latest_start", "version", ["panel_id", "kind", "recorded_in", "latest_start"], unique=False
+        "ix_version_latest_start",
+        "version",
+        ["panel_id", "kind", "recorded_in", "latest_start"],
+        unique=False,
     )
     op.execute(
         "ALTER TABLE blob ADD COLUMN blake3 VARCHAR(64)"

@@ -16,7 +16,7 @@ from registry.api.detector_constants import DetectorConstants
 from registry.authorship import Signature, sign, working_folder
 from registry.errors import ClosedError, RequestError, UnavailableError
 from registry.exporters import npy
-from registry.exporters.assembly import assemblies
+from registry.exporters.assembly import arrays, assemblies
 from registry.exporters.formats import Format, format_of, make, placed, saying_runs, software_of
 from registry.exporters.layout import Target
 from registry.exporters.placing import placing
@@ -61,10 +61,11 @@ class _Resolved:
 def constants(backend: Backend, request: ExportRequest) -> DetectorConstants:
     """Return the arrays in memory; see `Registry.constants`."""
     resolved = _resolve(backend, request, None)
-    made = assemblies(resolved.answer.resolution, backend.store)
-    arrays = {assembly.kind.calibration_type: assembly.array() for assembly in made}
+    made = assemblies(resolved.answer.resolution, backend.store, resolved.answer.blake3s)
     outputs = tuple(assembly.output() for assembly in made)
-    return DetectorConstants(arrays, replace(_draft(backend, request, resolved, sign()), outputs=outputs))
+    return DetectorConstants(
+        arrays(made), replace(_draft(backend, request, resolved, sign()), outputs=outputs)
+    )
 
 
 def export(
@@ -77,7 +78,7 @@ def export(
     draft = _draft(backend, request, resolved, signature)
     layout = made_as.layout(draft)
     home = folder / layout.folder
-    made = assemblies(draft.resolution, backend.store)
+    made = assemblies(draft.resolution, backend.store, resolved.answer.blake3s)
     with placing(home, layout.names, journals=layout.journals, force=force) as hidden:
         written = make(made_as, draft, made, Target(hidden, home), progress)
         document = replace(draft, outputs=written.outputs, companions=written.companions)

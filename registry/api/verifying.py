@@ -8,6 +8,7 @@ from registry.api import collecting
 from registry.api.backend import Backend
 from registry.arrays import content_of
 from registry.database import cautions
+from registry.digests import blake3_of
 from registry.errors import CorruptionError, RequestError, UnavailableError
 from registry.lookup import contents, soundness
 from registry.progress import Progress
@@ -103,7 +104,8 @@ def _problem(store: ContentStore, file: RecordedFile) -> str | None:
         UnavailableError,
     ) as error:  # a bad sector is a problem, not the end
         return str(error)
-    seen = RecordedFile(file.sha256, len(content), dtype, ",".join(map(str, shape)), statistics)
+    blake3 = None if file.blake3 is None else blake3_of(content)
+    seen = RecordedFile(file.sha256, len(content), dtype, ",".join(map(str, shape)), statistics, blake3)
     if seen == file:
         return None
     return f"object {file.sha256} is sound, and what is recorded of its content is not what it holds"

@@ -5,9 +5,11 @@ The payloads of the files, by gain range and then by panel, are the payload of t
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain, cycle, product
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -40,7 +42,8 @@ class Part:
 class Assembly:
     """One array to be made: of one kind, shape (gain range, panel, row, column).
 
-    ``ahead`` says whether a thread reads the next part while one is used.
+    ``ahead`` says whether a thread reads the next part while one is used. ``blake3s``, by SHA-256, are the digests by
+    which files are verified; SHA-256 is where there is none.
     """
 
     detector: DetectorType
@@ -48,6 +51,7 @@ class Assembly:
     resolution: Resolution
     store: ContentStore
     ahead: bool = True
+    blake3s: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -82,26 +86,17 @@ class Assembly:
         CorruptionError
             A file is missing or its bytes are others; object, panel and version are named.
         """
-        rooms = itertools.cycle([np.empty(self.shape[2:], self.kind.dtype) for _ in range(1 + self.ahead)])
+        rooms = cycle([np.empty(self.shape[2:], self.kind.dtype) for _ in range(1 + self.ahead)])
         tasks = zip(self._places(), rooms, strict=False)
         return in_threads(self._read, tasks, threads=1) if self.ahead else map(self._read, tasks)
 
-    def array(self) -> NDArray[Any]:
-        """Return the whole array in memory.
-
-        Raises
-        ------
-        CorruptionError
-            As `parts`.
-        """
-        whole = np.empty(self.shape, self.kind.dtype)
+    def readings(self, whole: NDArray[Any]) -> Iterator[Callable[[], Part]]:
+        """Yield a call for every part, which reads it into its place in the whole array, verified."""
         rooms = whole.reshape(-1, *self.shape[2:])
-        for _ in in_threads(self._read, zip(self._places(), rooms, strict=True)):
-            pass
-        return whole
+        return (partial(self._read, task) for task in zip(self._places(), rooms, strict=True))
 
     def _places(self) -> Iterator[tuple[int, InputPanel]]:
-        return itertools.product(range(self.detector.gain_ranges), self.resolution.panels)
+        return product(range(self.detector.gain_ranges), self.resolution.panels)
 
     def _read(self, task: tuple[tuple[int, InputPanel], NDArray[Any]]) -> Part:
         """Read one file's payload straight into its room."""
@@ -109,7 +104,9 @@ class Assembly:
         constants = self.constants(panel)
         file = constants.files[gain_range]
         with naming_use(constants.kind, file.gain_range, panel.panel, constants.version):
-            header = self.store.read_into(file.sha256, file.size, _bytes_of(room))
+            header = self.store.read_into(
+                file.sha256, file.size, _bytes_of(room), self.blake3s.get(file.sha256)
+            )
         # A file of this size whose header fits has its payload in the room.
         payload_start(header, file.size, self.store.path(file.sha256), room.shape, self.kind.dtype)
         return Part(gain_range, panel.position, room)
@@ -132,11 +129,31 @@ def _bytes_of(array: NDArray[Any]) -> memoryview:
     return array.reshape(-1).view(np.uint8).data
 
 
-def assemblies(resolution: Resolution, store: ContentStore) -> list[Assembly]:
-    """Return the arrays that the resolution speaks of, not made yet."""
+def arrays(made: Sequence[Assembly]) -> dict[str, NDArray[Any]]:
+    """Return the whole arrays in memory, by calibration type; all processors read.
+
+    Raises
+    ------
+    CorruptionError
+        As `Assembly.parts`.
+    """
+    wholes = {each.kind.calibration_type: np.empty(each.shape, each.kind.dtype) for each in made}
+    readings = chain.from_iterable(
+        each.readings(whole) for each, whole in zip(made, wholes.values(), strict=True)
+    )
+    for _ in in_threads(lambda read: read(), readings):
+        pass
+    return wholes
+
+
+def assemblies(
+    resolution: Resolution, store: ContentStore, blake3s: Mapping[str, str] = MappingProxyType({})
+) -> list[Assembly]:
+    """Return the arrays that the resolution speaks of, not made yet; the database may know BLAKE3s of their files."""
     detector = detectors.detector_type(resolution.detector_type)
     # The arrays are made side by side, and a thread that waits for another only costs where all processors are busy.
     ahead = len(resolution.types) < PROCESSORS
     return [
-        Assembly(detector, detector.kind_of_type(name), resolution, store, ahead) for name in resolution.types
+        Assembly(detector, detector.kind_of_type(name), resolution, store, ahead, blake3s)
+        for name in resolution.types
     ]

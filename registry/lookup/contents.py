@@ -101,6 +101,7 @@ def recorded_files(connection: sa.Connection) -> list[RecordedFile]:
             row.dtype,
             row.shape,
             Statistics(row.minimum, row.median, row.maximum, row.zeros, row.nonfinite),
+            row.blake3,
         )
         for row in connection.execute(sa.select(blob).order_by(blob.c.sha256))
     ]

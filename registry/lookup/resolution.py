@@ -5,7 +5,7 @@ All that is missing is found before anything is refused, so a person mends it in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -57,10 +57,15 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The resolution, the configuration's source, and what deserves a look."""
+    """The resolution, what deserves a look, and by SHA-256 the BLAKE3s of the files, as far as they are recorded."""
 
     resolution: Resolution
     warnings: tuple[str, ...]
+    blake3s: Mapping[str, str]
+
+
+Stamps = Mapping[int, RevisionStamp]
+"""Of revisions, by number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +100,24 @@ def resolve(connection: sa.Connection, question: Question, revision: int) -> Ans
         connection, [each.panel for each in subject.panels], names, instant, revision
     )
     validity.refuse_missing(validity.missing(connection, subject.panels, names, instant, found, revision))
+    files = versions.sound_files_of(connection, found.values())
+    named = [fact.recorded_in for fact in (subject.run, subject.configuration) if fact is not None]
+    stamps = stamp(connection, {*named, *(version.recorded_in for version in found.values())})
     resolution = Resolution(
         detector_type=detector.name,
         detector_id=join_detector_id([panel.panel for panel in subject.panels]),
         instant=str(instant),
         instant_is=BEGIN_OF_RUN if question.at is None else REQUEST,
-        run=_run_facts(connection, subject),
-        configuration=_configuration_facts(connection, subject.configuration),
+        run=_run_facts(subject, stamps),
+        configuration=_configuration_facts(subject.configuration, stamps),
         types=tuple(kind.calibration_type for kind in kinds),
-        panels=_input_panels(connection, subject.panels, kinds, found),
+        panels=_input_panels(subject.panels, kinds, found, files, stamps),
     )
     warnings = [*_warnings(subject, question.at, found), *_nonfinite(resolution)]
-    return Answer(resolution, tuple(warnings))
+    blake3s = {
+        file.sha256: file.blake3 for parts in files.values() for file in parts if file.blake3 is not None
+    }
+    return Answer(resolution, tuple(warnings), blake3s)
 
 
 def resolution_of(connection: sa.Connection, version: Version, revision: int) -> Resolution:
@@ -121,6 +132,7 @@ def resolution_of(connection: sa.Connection, version: Version, revision: int) ->
         raise NotValidError(f"version {version.version} is a gap: it has no pixels", version=version.version)
     panels = find_panels(connection, [version.panel], revision)
     kind = detectors.detector_type(panels[0].detector_type).kind(version.kind)
+    found, files = {(version.panel, kind.name): version}, versions.sound_files_of(connection, [version])
     return Resolution(
         detector_type=panels[0].detector_type,
         detector_id=version.panel,
@@ -129,7 +141,7 @@ def resolution_of(connection: sa.Connection, version: Version, revision: int) ->
         run=None,
         configuration=None,
         types=(kind.calibration_type,),
-        panels=_input_panels(connection, panels, [kind], {(version.panel, kind.name): version}),
+        panels=_input_panels(panels, [kind], found, files, stamp(connection, {version.recorded_in})),
     )
 
 
@@ -249,7 +261,7 @@ def _nonfinite(resolution: Resolution) -> list[str]:
     ]
 
 
-def stamp(connection: sa.Connection, numbers: set[int]) -> dict[int, RevisionStamp]:
+def stamp(connection: sa.Connection, numbers: set[int]) -> Stamps:
     """Return number, instant, author and comment of each of the revisions.
 
     Raises
@@ -269,7 +281,7 @@ def stamp(connection: sa.Connection, numbers: set[int]) -> dict[int, RevisionSta
     return found
 
 
-def _run_facts(connection: sa.Connection, subject: _Subject) -> RunFacts | None:
+def _run_facts(subject: _Subject, stamps: Stamps) -> RunFacts | None:
     if subject.dataset is None:
         return None
     run = subject.run
@@ -278,11 +290,11 @@ def _run_facts(connection: sa.Connection, subject: _Subject) -> RunFacts | None:
         run=subject.dataset.run,
         begin=str(run.begin) if run and run.begin is not None else None,
         end=str(run.end) if run and run.end is not None else None,
-        registered=stamp(connection, {run.recorded_in})[run.recorded_in] if run else None,
+        registered=stamps[run.recorded_in] if run else None,
     )
 
 
-def _configuration_facts(connection: sa.Connection, found: Configuration | None) -> ConfigurationFacts | None:
+def _configuration_facts(found: Configuration | None, stamps: Stamps) -> ConfigurationFacts | None:
     if found is None:
         return None
     return ConfigurationFacts(
@@ -290,19 +302,17 @@ def _configuration_facts(connection: sa.Connection, found: Configuration | None)
         source=found.source,
         first_run=found.first_run,
         last_run=found.last_run,
-        registered=stamp(connection, {found.recorded_in})[found.recorded_in],
+        registered=stamps[found.recorded_in],
     )
 
 
 def _input_panels(
-    connection: sa.Connection,
     panels: Sequence[Panel],
     kinds: Sequence[Kind],
     found: Found,
+    files: Mapping[str, Sequence[StoredFile]],
+    stamps: Stamps,
 ) -> tuple[InputPanel, ...]:
-    stamps = stamp(connection, {version.recorded_in for version in found.values()})
-    files = versions.sound_files_of(connection, found.values())
-
     def constants(version: Version) -> InputConstants:
         sha256 = version.constants or ""
         return InputConstants(

@@ -31,5 +31,5 @@ def files_of_versions(
     files: dict[int, list[StoredFile]] = defaultdict(list)
     for row in connection.execute(query):
         statistics = Statistics(row.minimum, row.median, row.maximum, row.zeros, row.nonfinite)
-        files[row.id].append(StoredFile(row.gain_range, row.sha256, row.size, statistics))
+        files[row.id].append(StoredFile(row.gain_range, row.sha256, row.size, statistics, row.blake3))
     return {number: tuple(found) for number, found in files.items()}

@@ -355,5 +355,5 @@ def files_of(connection: sa.Connection, constants: Iterable[str]) -> dict[str, t
         if not isinstance(row.size, int):  # SQLite keeps any value in any column
             raise CorruptionError(f"the database is damaged: the size of object {row.sha256} is no number")
         statistics = Statistics(row.minimum, row.median, row.maximum, row.zeros, row.nonfinite)
-        files[row.constants].append(StoredFile(row.gain_range, row.sha256, row.size, statistics))
+        files[row.constants].append(StoredFile(row.gain_range, row.sha256, row.size, statistics, row.blake3))
     return {name: tuple(found) for name, found in files.items()}

@@ -30,6 +30,7 @@ class CheckedFile(Struct, frozen=True):
     dtype: str
     shape: tuple[int, ...]
     statistics: Statistics
+    blake3: str | None = None
 
 
 class CheckedConstants(Struct, frozen=True):
@@ -43,12 +44,13 @@ class CheckedConstants(Struct, frozen=True):
 
 
 class StoredFile(Struct, frozen=True):
-    """One stored file of some constants."""
+    """One stored file of some constants; ``blake3`` is None where it was recorded before schema 0005."""
 
     gain_range: int
     sha256: str
     size: int
     statistics: Statistics
+    blake3: str | None = None
 
 
 class RecordedFile(Struct, frozen=True):
@@ -59,6 +61,7 @@ class RecordedFile(Struct, frozen=True):
     dtype: str
     shape: str
     statistics: Statistics
+    blake3: str | None
 
 
 class Panel(Struct, frozen=True):

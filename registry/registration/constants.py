@@ -60,4 +60,5 @@ def _blob(file: CheckedFile) -> dict[str, Any]:
         "maximum": seen.maximum,
         "zeros": seen.zeros,
         "nonfinite": seen.nonfinite,
+        "blake3": file.blake3,
     }

@@ -1,0 +1,28 @@
+"""What tells one file's bytes from all others': SHA-256, by which it is named, and BLAKE3, which is quicker.
+
+Both are of 256 bits, written as 64 hexadecimal digits. BLAKE3 takes a quarter of the time of SHA-256 here, or less.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+Piece = bytes | bytearray | memoryview
+
+
+def sha256_of(*pieces: Piece) -> str:
+    """Return the SHA-256 of the pieces, one after the other."""
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def blake3_of(*pieces: Piece) -> str:
+    """Return the BLAKE3 of the pieces, one after the other."""
+    from blake3 import blake3
+
+    digest = blake3()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.hexdigest()
