@@ -6,8 +6,26 @@ Both are of 256 bits, written as 64 hexadecimal digits. BLAKE3 takes a quarter o
 from __future__ import annotations
 
 import hashlib
+from typing import Protocol
 
 Piece = bytes | bytearray | memoryview
+
+
+class Digest(Protocol):
+    """A digest of what was put into it so far."""
+
+    def update(self, piece: Piece, /) -> object:
+        """Add bytes."""
+
+    def hexdigest(self) -> str:
+        """Return it, in hexadecimal digits."""
+
+
+def new_blake3() -> Digest:
+    """Return the BLAKE3 of nothing yet."""
+    from blake3 import blake3
+
+    return blake3()
 
 
 def sha256_of(*pieces: Piece) -> str:
@@ -20,9 +38,7 @@ def sha256_of(*pieces: Piece) -> str:
 
 def blake3_of(*pieces: Piece) -> str:
     """Return the BLAKE3 of the pieces, one after the other."""
-    from blake3 import blake3
-
-    digest = blake3()
+    digest = new_blake3()
     for piece in pieces:
         digest.update(piece)
     return digest.hexdigest()

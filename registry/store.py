@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from io import BufferedReader, BufferedWriter
 from pathlib import Path
 
-from registry.digests import blake3_of, sha256_of
+from registry.digests import Digest, blake3_of, new_blake3, sha256_of
 from registry.durable import ARRIVING, arriving, sync_folder
 from registry.errors import ConflictError, CorruptionError, RequestError, UnavailableError
 from registry.reading import IrregularFileError, open_regular
@@ -118,8 +118,10 @@ class ContentStore:
                 database=registry_id,
             )
 
-    def put(self, source: Path, sha256: str) -> bool:
+    def put(self, source: Path, sha256: str, blake3: str | None = None) -> bool:
         """Store a copy of `source`, whose checksum is known; return whether it was new or had to be mended.
+
+        The copy is verified by its BLAKE3 where that is given, which is quicker.
 
         Raises
         ------
@@ -137,8 +139,8 @@ class ContentStore:
                 sync_folder(target.parent.parent)
             with arriving(target) as temporary:
                 with _opened(source) as file, temporary.open("wb") as copy:
-                    digest = _copy(file, copy)
-                if digest != sha256:
+                    digest = _copy(file, copy, new_blake3() if blake3 else hashlib.sha256())
+                if digest != (blake3 or sha256):
                     raise RequestError(
                         f"{str(source)!r} was changed while it was read; nothing was recorded",
                         path=str(source),
@@ -295,9 +297,8 @@ def _opened(source: Path) -> BufferedReader:
         ) from None
 
 
-def _copy(file: BufferedReader, copy: BufferedWriter) -> str:
-    """Copy what is left of a file; return its checksum."""
-    digest = hashlib.sha256()
+def _copy(file: BufferedReader, copy: BufferedWriter, digest: Digest) -> str:
+    """Copy what is left of a file; return its digest."""
     room = memoryview(bytearray(_PIECE))
     while size := file.readinto(room):
         digest.update(room[:size])

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -24,7 +23,7 @@ from registry.lookup import history, versions
 from registry.lookup.panels import Target, aliases, find_panels, find_target
 from registry.lookup.revisions import AsOf, revision_as_of
 from registry.progress import Progress, silent
-from registry.records import Outcome, Panel
+from registry.records import CheckedFile, Outcome, Panel
 from registry.settings import Settings
 from registry.store import ContentStore
 from registry.threads import in_threads
@@ -76,7 +75,7 @@ class Backend:
         act: Callable[[Change], None],
         comment: str | None = None,
         *,
-        files: Iterable[tuple[Path, str]] = (),
+        files: Iterable[CheckedFile] = (),
         progress: Progress = silent,
         dry_run: bool = False,
     ) -> Outcome:
@@ -85,16 +84,16 @@ class Backend:
         Parameters
         ----------
         files
-            What the facts refer to, with the checksums: stored before the writers' lock is taken.
+            What the facts refer to: stored before the writers' lock is taken.
         """
-        stored = {} if dry_run else {sha256: path for path, sha256 in files}
+        stored = {} if dry_run else {file.sha256: file for file in files}
         if stored:
-            self.put(((path, sha256) for sha256, path in stored.items()), progress)
+            self.put(list(stored.values()), progress)
         with self.database.writing(sign(), comment, dry_run=dry_run) as change:
-            for sha256, path in stored.items():
+            for sha256, file in stored.items():
                 # A collection holds the lock while it removes: what is there now stays until the row is.
                 if not self.store.holds(sha256):
-                    self.store.put(path, sha256)
+                    self._put_one(file)
             act(change)
             return _outcome(change, dry_run=dry_run)
 
@@ -122,12 +121,14 @@ class Backend:
             return instants.BEGINNING
         return self.instant(valid_from)
 
-    def put(self, files: Iterable[tuple[Path, str]], progress: Progress) -> None:
-        """Store files, given with their checksums, each once."""
-        distinct = {sha256: path for path, sha256 in files}
-        with progress("storing files", len(distinct)) as advance:
-            for _ in in_threads(lambda each: self.store.put(distinct[each], each), distinct, threads=_SYNCS):
+    def put(self, files: Sequence[CheckedFile], progress: Progress) -> None:
+        """Store files."""
+        with progress("storing files", len(files)) as advance:
+            for _ in in_threads(self._put_one, files, threads=_SYNCS):
                 advance()
+
+    def _put_one(self, file: CheckedFile) -> None:
+        self.store.put(file.path, file.sha256, file.blake3)
 
 
 def open_backend(settings: Settings, timezone: str | None) -> Backend:

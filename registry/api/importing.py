@@ -54,7 +54,7 @@ def import_tree(backend: Backend, request: ImportRequest, progress: Progress) ->
             state(change, _statements(found, comment, advance), supersede=supersede, new_panels=new)
         found.tree.entries.clear()  # of a large tree, room for as many versions in the outcome
 
-    files = [(file.path, file.sha256) for each in _constants(found) for file in each.files]
+    files = [file for each in _constants(found) for file in each.files]
     notes, warnings = _remarks(found, backend.timezone)
     outcome = backend.change(act, comment, files=files, progress=progress, dry_run=request.dry_run)
     return replace(outcome, notes=(*notes, *outcome.notes), warnings=(*warnings, *outcome.warnings))

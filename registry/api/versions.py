@@ -108,7 +108,7 @@ class Versions:
                 _tell(change, read, now)
 
             self._refuse_conflicts(statements(targets), supersede=supersede)
-            files = [(file.path, file.sha256) for constants in read.constants for file in constants.files]
+            files = [file for constants in read.constants for file in constants.files]
             return self._backend.change(act, comment, files=files, dry_run=dry_run)
 
     def _refuse_conflicts(self, statements: Sequence[Statement], *, supersede: bool) -> None:
