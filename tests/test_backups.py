@@ -420,7 +420,10 @@ def test_a_backup_of_an_older_schema_is_restored_in_that_of_this_software(
     engine.dispose()
     _seal(folder, schema="0001")
     _restore(folder, again)
-    assert facts(again.database) == facts(sqlite_place.database)
+    expected = facts(sqlite_place.database)
+    for file in expected["blob"]:
+        file["blake3"] = None  # which schema 0001 does not keep
+    assert facts(again.database) == expected
     with again.open() as restored:
         assert restored.differences() == []
 

@@ -111,9 +111,9 @@ def test_a_fault_that_verify_does_not_find_is_found_by_the_harness(
     trusting = corruption.Tally("another file's bytes", "sqlite")
     real = ContentStore.read_into
 
-    def unverified(store: ContentStore, sha256: str, size: int, room: memoryview) -> bytes:
+    def unverified(store: ContentStore, sha256: str, size: int, room: memoryview, *digests: str) -> bytes:
         try:
-            return real(store, sha256, size, room)
+            return real(store, sha256, size, room, *digests)
         except CorruptionError:
             content = store.path(sha256).read_bytes()
             room[:] = content[len(content) - room.nbytes :]

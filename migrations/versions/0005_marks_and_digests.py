@@ -122,7 +122,14 @@ def _update_versions(statement: str) -> None:
 
 def _rewrite_on_sqlite(trigger: str, old: str, new: str) -> None:
     """Make a trigger again with a part of its text replaced."""
-    text = _replaced(_text_on_sqlite(trigger), old, new, trigger)
+    table, event = trigger.split("_")
+    _make_again_on_sqlite(trigger, _replaced(_text_on_sqlite(trigger), old, new, trigger))
+    # The newest trigger speaks first, and that a registry is closed is what matters most.
+    closed = f"{table}_closed_{event}"
+    _make_again_on_sqlite(closed, _text_on_sqlite(closed))
+
+
+def _make_again_on_sqlite(trigger: str, text: str) -> None:
     op.execute(f"DROP TRIGGER {trigger}")
     op.get_bind().exec_driver_sql(text)
 
