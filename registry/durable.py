@@ -67,6 +67,10 @@ class SteadyFile:
             os.posix_fadvise(self._handle, self._begun, self.size - self._begun, os.POSIX_FADV_DONTNEED)
             self._begun = self.size
 
+    def sync(self) -> None:
+        """Put the bytes on the disk."""
+        os.fsync(self._handle)
+
 
 def add_lines(path: Path, lines: bytes) -> Callable[[], None]:
     """Add lines to a file, made if need be, in one write: what others add meanwhile stays whole.

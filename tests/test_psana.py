@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import getpass
 import hashlib
+import itertools
+import os
 import re
 import shutil
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +22,15 @@ from registry import detectors
 from registry.api import Registry
 from registry.api.integrity import verify_export
 from registry.api.replaying import replay
-from registry.errors import ConflictError, IdentifierError, RegistryError, RequestError, UnavailableError
+from registry.durable import SteadyFile
+from registry.errors import (
+    ConflictError,
+    CorruptionError,
+    IdentifierError,
+    RegistryError,
+    RequestError,
+    UnavailableError,
+)
 from tests.cli import Calreg
 from tests.conftest import RegistryPlace, new_place
 from tests.making import PANEL_A, PANEL_B, panel_folder, small_folder, small_panels
@@ -432,6 +444,46 @@ def test_the_command_line_deploys_warns_and_refuses(
     assert (
         calreg.done("identify", done.json["outputs"][1]["path"]).stdout.count("pixel_offset of export 1") == 1
     )
+
+
+@pytest.mark.parametrize(("failing", "calls"), [("write", 16), ("sync", 2)])
+def test_what_fails_behind_the_making_of_a_text_reaches_the_caller_and_nothing_is_left(
+    known: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str, calls: int
+) -> None:
+    """Two arrays are a header, six parts and a line in the history each; every write and every sync fails once."""
+    real = getattr(SteadyFile, failing)
+
+    def fail_in(turn: int) -> None:
+        left = itertools.count(turn, -1)
+
+        def call(*arguments: Any) -> None:
+            if next(left) == 0:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            real(*arguments)
+
+        monkeypatch.setattr(SteadyFile, failing, call)
+
+    for turn in range(calls):
+        fail_in(turn)
+        with pytest.raises(UnavailableError, match="cannot be written: No space left on device"):
+            deploy(known, tmp_path / "calib")
+        assert not (tmp_path / "calib").exists()
+    fail_in(calls)
+    deploy(known, tmp_path / "calib")
+
+
+def test_a_damaged_input_of_the_last_array_stops_the_writing_behind_and_nothing_is_left(
+    own: Registry, tmp_path: Path
+) -> None:
+    last = own.constants(RUN).provenance.resolution.panels[-1].constants[-1]
+    damaged = own._backend.store.path(last.files[-1].sha256)
+    damaged.chmod(0o644)
+    damaged.write_bytes(bytes(damaged.stat().st_size))
+    before = threading.active_count()
+    with pytest.raises(CorruptionError, match=f"it is {last.kind} of gain range 2 of panel {PANEL_B}"):
+        deploy(own, tmp_path / "calib")
+    assert not (tmp_path / "calib").exists()
+    assert threading.active_count() == before
 
 
 def test_a_panel_of_real_size_is_read_back_exactly(

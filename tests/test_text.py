@@ -61,6 +61,21 @@ def test_a_text_is_laid_out_as_it_is_in_use() -> None:
     )
 
 
+def test_the_text_is_the_same_however_many_rows_are_made_and_handed_out_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    array = np.linspace(-1, 1, 70 * 3, dtype=np.float32).reshape(1, 1, 70, 3)
+    array[0, 0, 33] = np.nan, 1e-7, 0
+    array[0, 0, 69] = np.inf, -0.0, 3e9
+    whole = written(array)
+    assert np.array_equal(read(whole), array, equal_nan=True)
+    for made, handed_out in ((1, 1), (7, 21), (32, 64), (64, 7), (70, 70)):
+        monkeypatch.setattr(text, "_ROWS", made)
+        monkeypatch.setattr(text, "_HANDED_OUT", handed_out)
+        assert len(list(text.lines(array[0, 0]))) == -(-70 // handed_out)
+        assert written(array) == whole
+
+
 ODD = [
     0x7FC00000,
     0xFFC00000,

@@ -21,7 +21,7 @@ from registry.detectors import DetectorType, Kind
 from registry.errors import DocumentError
 from registry.provenance.document import InputConstants, InputPanel, Output, Resolution
 from registry.store import ContentStore, naming_use
-from registry.threads import PROCESSORS, in_threads
+from registry.threads import in_threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,8 @@ class Assembly:
     kind: Kind
     resolution: Resolution
     store: ContentStore
-    ahead: bool = True
     blake3s: Mapping[str, str] = field(default_factory=dict)
+    ahead: bool = True
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -151,9 +151,7 @@ def assemblies(
 ) -> list[Assembly]:
     """Return the arrays that the resolution speaks of, not made yet; the database may know BLAKE3s of their files."""
     detector = detectors.detector_type(resolution.detector_type)
-    # The arrays are made side by side, and a thread that waits for another only costs where all processors are busy.
-    ahead = len(resolution.types) < PROCESSORS
     return [
-        Assembly(detector, detector.kind_of_type(name), resolution, store, ahead, blake3s)
+        Assembly(detector, detector.kind_of_type(name), resolution, store, blake3s)
         for name in resolution.types
     ]

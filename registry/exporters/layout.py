@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from registry.durable import SteadyFile
 from registry.exporters.assembly import Assembly
 from registry.progress import Advance
 from registry.provenance.document import FILE_NAME, Companion, Document, Output
+from registry.threads import PROCESSORS, in_threads
 
 Piece = bytes | bytearray | memoryview
 
@@ -78,6 +80,11 @@ class Checksummed:
         self._digest.update(piece)
         self.size += memoryview(piece).nbytes
 
+    def sync(self) -> None:
+        """Wait until the bytes are on the disk; other files are being made meanwhile."""
+        if self._file is not None:
+            self._file.sync()
+
     @property
     def sha256(self) -> str:
         """The checksum of what was written."""
@@ -106,14 +113,18 @@ class Target:
             yield Checksummed(file)
 
 
-def write_arrays(
+Pieces = Callable[[Assembly, Advance], Iterator[Piece]]
+"""Makes the bytes of an array's file, one after the other, and calls `advance` after every part of the array."""
+
+
+def write_side_by_side(
     names: Mapping[str, str],
-    pieces: Callable[[Assembly, Advance], Iterator[Piece]],
+    pieces: Pieces,
     assemblies: Sequence[Assembly],
     target: Target,
     advance: Advance,
 ) -> tuple[Output, ...]:
-    """Write arrays side by side, a file each, streaming.
+    """Write arrays at the same time, a file each, streaming.
 
     A thread an array: reading, hashing and writing release the interpreter's lock.
 
@@ -121,21 +132,52 @@ def write_arrays(
     ----------
     names
         Of the files, by calibration type.
-    pieces
-        Makes the bytes of a file, one after the other, and calls `advance` after every part of the array.
 
     Raises
     ------
     CorruptionError
         An input is missing or damaged; no file must be used then.
     """
+    # A thread that waits for another only costs where all processors are busy.
+    ahead = len(assemblies) < PROCESSORS
 
     def write(assembly: Assembly) -> Output:
         name = names[assembly.kind.calibration_type]
         with target.file(name) as file:
-            for piece in pieces(assembly, advance):
+            for piece in pieces(replace(assembly, ahead=ahead), advance):
                 file.write(piece)
+            file.sync()
         return assembly.output(path=name, sha256=file.sha256, size=file.size)
 
     with ThreadPoolExecutor(len(assemblies)) as pool:
         return tuple(pool.map(write, assemblies))
+
+
+def write_in_turn(
+    names: Mapping[str, str],
+    pieces: Pieces,
+    assemblies: Sequence[Assembly],
+    target: Target,
+    advance: Advance,
+) -> tuple[Output, ...]:
+    """Write arrays one after the other, as `write_side_by_side` does at the same time.
+
+    For pieces whose making holds the interpreter's lock: one thread makes them all, and another hashes and writes
+    what is made. Whenever that one comes back for the lock it waits for the maker, so pieces should be large.
+    """
+    with ExitStack() as opened:
+        places = [names[assembly.kind.calibration_type] for assembly in assemblies]
+        files = [opened.enter_context(target.file(place)) for place in places]
+
+        def steps() -> Iterator[Callable[[], None]]:
+            for file, assembly in zip(files, assemblies, strict=True):
+                for piece in pieces(assembly, advance):
+                    yield partial(file.write, piece)
+                yield file.sync
+
+        for _ in in_threads(lambda step: step(), steps(), threads=1):
+            pass
+    return tuple(
+        assembly.output(path=place, sha256=file.sha256, size=file.size)
+        for assembly, place, file in zip(assemblies, places, files, strict=True)
+    )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib import format as npy_format
 
 from registry.exporters.assembly import Assembly
-from registry.exporters.layout import Layout, Target, Written, write_arrays
+from registry.exporters.layout import Layout, Target, Written, write_side_by_side
 from registry.progress import Advance
 from registry.provenance.document import Document
 
@@ -25,7 +25,7 @@ def layout(draft: Document) -> Layout:
 
 def write(draft: Document, assemblies: Sequence[Assembly], target: Target, advance: Advance) -> Written:
     """Write the arrays."""
-    return Written(write_arrays(layout(draft).arrays, pieces, assemblies, target, advance))
+    return Written(write_side_by_side(layout(draft).arrays, pieces, assemblies, target, advance))
 
 
 def pieces(assembly: Assembly, advance: Advance) -> Iterator[bytes | memoryview]:

@@ -15,7 +15,7 @@ from registry.errors import RequestError
 from registry.exporters import text
 from registry.exporters.assembly import Assembly
 from registry.exporters.calibration_folder import LARGEST_RUN, history_line, warnings_of
-from registry.exporters.layout import Layout, Piece, Target, Written, write_arrays
+from registry.exporters.layout import Layout, Piece, Target, Written, write_in_turn
 from registry.identifiers import parse_source
 from registry.progress import Advance
 from registry.provenance.document import Deployment, Document, InputConstants, InputPanel
@@ -64,7 +64,7 @@ def write(draft: Document, assemblies: Sequence[Assembly], target: Target, advan
     """Write the texts, and the lines that are to be added to each ``HISTORY``."""
     names = layout(draft)
     warnings = warnings_of(target.home, names.arrays) if target.home else []
-    outputs = write_arrays(names.arrays, partial(_pieces, draft), assemblies, target, advance)
+    outputs = write_in_turn(names.arrays, partial(_pieces, draft), assemblies, target, advance)
     for output, journal in zip(outputs, names.journals, strict=True):
         with target.file(journal) as file:
             file.write(history_line(draft, output, target.home, f"../{names.document}").encode("ascii"))

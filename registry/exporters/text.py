@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_ROWS = 64  # some 0.6 MB of text: stays in the cache while it is made
+_ROWS = 32  # some 0.3 MB of text: stays in the cache while it is made
+_HANDED_OUT = 256  # rows: few enough times that somebody has to wait for the interpreter's lock to take them
 _COMMA, _SPACE = b", "
 # Every float32 of these magnitudes was tried: its shortest text is read back exactly, by readers that go through
 # float64 too. (Elsewhere 7.038531e-26 is not.) Beyond them libraries also differ in how they write an exponent.
@@ -51,14 +52,18 @@ def one_line(text: str) -> str:
     )
 
 
-def lines(array: NDArray[Any]) -> Iterator[bytearray]:
-    """Write an array (row, column), some rows at a time: numbers parted by a space, every value exact.
+def lines(array: NDArray[Any]) -> Iterator[bytes]:
+    """Write an array (row, column), many rows at a time: numbers parted by a space, every value exact.
 
     The text of a float is the shortest that gives the value back. What is very small, very large or not finite is
     written as Python writes it: ``1e-06``, ``nan``, ``-inf``. The bits of a NaN beyond its sign are lost.
     """
-    for start in range(0, len(array), _ROWS):
-        yield _lines(array[start : start + _ROWS])
+    for rows in _split(array, _HANDED_OUT):
+        yield b"".join(map(_lines, _split(rows, _ROWS)))
+
+
+def _split(array: NDArray[Any], rows: int) -> Iterator[NDArray[Any]]:
+    return (array[start : start + rows] for start in range(0, len(array), rows))
 
 
 def _lines(rows: NDArray[Any]) -> bytearray:
@@ -70,10 +75,10 @@ def _lines(rows: NDArray[Any]) -> bytearray:
 
 def _rows(rows: NDArray[Any]) -> Iterator[bytes | memoryview]:
     """Yield the numbers of each row, parted by commas."""
-    if rows.dtype.kind != "f":
+    magnitudes = np.abs(rows)
+    if rows.dtype.kind != "f" or (magnitudes.min() >= _SMALLEST and magnitudes.max() < _LARGEST):
         yield from map(_numbers, rows)
         return
-    magnitudes = np.abs(rows)
     unusual = ~((magnitudes >= _SMALLEST) & (magnitudes < _LARGEST) | (magnitudes == 0))
     for row, others, some in zip(rows, unusual, unusual.any(axis=1), strict=True):
         yield _written_apart(row, others) if some else _numbers(row)
