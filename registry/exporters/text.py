@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_ROWS = 32  # some 0.3 MB of text: stays in the cache while it is made
-_HANDED_OUT = 256  # rows: few enough times that somebody has to wait for the interpreter's lock to take them
+_ROWS = 16  # some 0.16 MB of text: stays in the cache while it is made, and the interpreter's lock is let go often
+_HANDED_OUT = (
+    128  # rows: whoever takes them waits for that lock, so not too often; and the last are waited for
+)
 _COMMA, _SPACE = b", "
 # Every float32 of these magnitudes was tried: its shortest text is read back exactly, by readers that go through
 # float64 too. (Elsewhere 7.038531e-26 is not.) Beyond them libraries also differ in how they write an exponent.
