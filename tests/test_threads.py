@@ -19,6 +19,19 @@ def test_what_is_made_comes_in_the_order_of_the_items(items: list[int], threads:
     assert list(in_threads(lambda item: (item, -item), items, threads)) == [(item, -item) for item in items]
 
 
+def test_more_items_may_wait_than_there_are_threads() -> None:
+    begun: list[int] = []
+
+    def items() -> Iterator[int]:
+        for item in range(1, 21):
+            begun.append(item)
+            yield item
+
+    made = in_threads(lambda item: item, items(), threads=1, waiting=6)
+    assert max(len(begun) - taken for taken in made) == 6
+    assert begun == list(range(1, 21))
+
+
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_no_more_items_are_begun_ahead_than_there_are_threads(threads: int) -> None:
     begun: list[int] = []

@@ -16,6 +16,8 @@ from registry.progress import Advance
 from registry.provenance.document import FILE_NAME, Companion, Document, Output
 from registry.threads import PROCESSORS, in_threads
 
+_BEHIND = 6  # pieces that wait to be written; with fewer their maker stops whenever the disk does
+
 Piece = bytes | bytearray | memoryview
 
 
@@ -175,7 +177,7 @@ def write_in_turn(
                     yield partial(file.write, piece)
                 yield file.sync
 
-        for _ in in_threads(lambda step: step(), steps(), threads=1):
+        for _ in in_threads(lambda step: step(), steps(), threads=1, waiting=_BEHIND):
             pass
     return tuple(
         assembly.output(path=place, sha256=file.sha256, size=file.size)
