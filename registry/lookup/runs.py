@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence, Set
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -126,7 +128,7 @@ def keyed_configurations(
     withdrawn: bool = False,
 ) -> list[tuple[int, Configuration]]:
     """Return the configurations with the database's keys, which a correction needs; the withdrawn too, if asked."""
-    configuration = schema.configuration
+    configuration, member, panel = schema.configuration, schema.configuration_panel, schema.panel
     condition = (
         configuration.c.recorded_in <= revision if withdrawn else schema.visible(configuration, revision)
     )
@@ -134,39 +136,30 @@ def keyed_configurations(
         asked = listed(connection, [(name,) for name in sorted(experiments)], configuration.c.experiment)
         condition &= configuration.c.experiment.in_(sa.select(asked.c.experiment))
     order = configuration.c.experiment, configuration.c.source, configuration.c.first_run, configuration.c.id
-    rows = connection.execute(sa.select(configuration).where(condition).order_by(*order)).all()
-    panels = _configured_panels(connection, condition)
-    return [
-        (
-            row.id,
-            Configuration(
-                experiment=row.experiment,
-                source=row.source,
-                first_run=row.first_run,
-                last_run=row.last_run,
-                panels=tuple(panels[row.id]),
-                object_name=row.object_name,
-                recorded_in=row.recorded_in,
-                withdrawn_in=None if is_live(row, revision) else row.withdrawn_in,
-            ),
-        )
-        for row in rows
-    ]
-
-
-def _configured_panels(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> dict[int, list[str]]:
-    member = schema.configuration_panel
     query = (
-        sa.select(member.c.configuration_id, schema.panel.c.identifier)
-        .join(schema.panel, schema.panel.c.id == member.c.panel_id)
-        .join(schema.configuration, schema.configuration.c.id == member.c.configuration_id)
+        sa.select(configuration, panel.c.identifier)
+        .outerjoin(member, member.c.configuration_id == configuration.c.id)
+        .outerjoin(panel, panel.c.id == member.c.panel_id)
         .where(condition)
-        .order_by(member.c.configuration_id, member.c.position)
+        .order_by(*order, member.c.position)
     )
-    panels: dict[int, list[str]] = defaultdict(list)
-    for row in connection.execute(query):
-        panels[row.configuration_id].append(row.identifier)
-    return panels
+    rows = connection.execute(query).all()
+    return [(key, _configuration(list(each), revision)) for key, each in groupby(rows, attrgetter("id"))]
+
+
+def _configuration(rows: Sequence[Any], revision: int) -> Configuration:
+    """Return the configuration of rows that differ in the panel alone: one without Ids has one row, without a panel."""
+    row = rows[0]
+    return Configuration(
+        experiment=row.experiment,
+        source=row.source,
+        first_run=row.first_run,
+        last_run=row.last_run,
+        panels=tuple(each.identifier for each in rows if each.identifier is not None),
+        object_name=row.object_name,
+        recorded_in=row.recorded_in,
+        withdrawn_in=None if is_live(row, revision) else row.withdrawn_in,
+    )
 
 
 def find_configuration(
