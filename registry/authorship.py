@@ -8,6 +8,7 @@ import shlex
 import socket
 import sys
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -68,6 +69,7 @@ def _program() -> str:
     return "calreg" if name == "__main__.py" else name
 
 
+@cache
 def software_version() -> str:
     """Return the name and version of this software, ``calreg 0.1.0``."""
     return f"calreg {version('calreg')}"

@@ -1,4 +1,4 @@
-"""How look-ups ask the database: how many statements, and from which index they are answered."""
+"""How the database is asked: in how many statements, and from which index they are answered."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from registry import schema
 from registry.api import Registry
 from registry.database.engine import make_engine
 from registry.errors import NotFoundError, NotValidError
+from registry.instants import parse_instant
 from registry.lookup.runs import _select_runs, runs
 from registry.lookup.validity import _select_holding
+from registry.registration.versions import Statement, state
 from tests.conftest import RegistryPlace
 from tests.making import PANEL_A, PANEL_B, panel_folder
 
@@ -185,5 +187,69 @@ def test_a_registration_asks_for_no_run_of_an_experiment_that_it_does_not_concer
         ),
     )
     outcome = registry.versions.add(PANEL_A, panel_folder(tmp_path / "a", seed=1), valid_from=START)
-    assert asked == [{"xcsls3716"}] * 2
+    assert asked == [{"xcsls3716"}]
     assert outcome.notes == ("1 recorded run can be exported from now on: exp=xcsls3716:run=1",)
+
+
+OF_A_REGISTRATION = [
+    "SELECT panel",
+    "SELECT listed",  # what is stated at the place already: refused before a file is stored
+    "the writers' turn",
+    "SELECT the beginning",
+    "SELECT panel",  # again, under the lock
+    "SELECT blob",
+    "INSERT revision",
+    "INSERT blob",
+    "INSERT constants",
+    "INSERT constants_file",
+    "SELECT listed",
+    "INSERT version",
+    "WITH touched",  # whom the change may concern: nobody here
+    "SELECT version",
+]
+
+
+def test_a_registration_takes_each_way_to_the_database_once(registry: Registry, tmp_path: Path) -> None:
+    registry.panels.add(PANEL_A)
+    on_the_server: list[bool] = []
+    engine = registry._backend.database._engine
+    sa.event.listen(
+        engine,
+        "after_cursor_execute",
+        lambda *args: on_the_server.append(getattr(args[4], "_is_server_side", False)),
+    )
+    with statements(registry) as said:
+        registry.versions.add(PANEL_A, panel_folder(tmp_path / "a", seed=1), valid_from=START)
+    assert [shortened(statement) for statement in said] == OF_A_REGISTRATION
+    assert not any(on_the_server)  # a cursor there is opened, asked and closed
+
+
+def shortened(statement: str) -> str:
+    """Return the verb of a statement, and the table that it names first."""
+    if statement == "BEGIN IMMEDIATE" or "pg_advisory_xact_lock" in statement:
+        return "the writers' turn"
+    if " AS role" in statement:
+        return "SELECT the beginning"
+    verb, *words = statement.replace("INTO ", "").split()
+    return f"{verb} {words[0].partition('.')[0]}"
+
+
+def test_a_registration_for_a_configured_panel_asks_once_who_answered_when_the_runs_are_what_they_were(
+    registry: Registry, tmp_path: Path
+) -> None:
+    registry.panels.add(PANEL_A)
+    registry.detectors.configure("xcsls3716", "XcsEndstation.0:Jungfrau.0", PANEL_A, first_run=1)
+    registry.runs.add("exp=xcsls3716:run=1", begin=LATER)
+    with statements(registry) as said:
+        outcome = registry.versions.add(PANEL_A, panel_folder(tmp_path / "a", seed=1), valid_from=START)
+    assert outcome.notes == ("1 recorded run can be exported from now on: exp=xcsls3716:run=1",)
+    # Configurations, their panels, runs; then the versions as of the two revisions.
+    assert len(said) == len(OF_A_REGISTRATION) + 3 + 2
+
+
+def test_constants_that_are_not_recorded_do_not_become_a_gap(registry: Registry) -> None:
+    registry.panels.add(PANEL_A)
+    statement = Statement(PANEL_A, "gain", parse_instant(START), "0" * 64)
+    with pytest.raises(LookupError, match=f"the constants {'0' * 64} are not recorded"):
+        registry._backend.change(lambda change: state(change, [statement], supersede=False))
+    assert len(registry.log()) == 1

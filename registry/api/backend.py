@@ -150,12 +150,9 @@ def _outcome(change: Change, *, dry_run: bool) -> Outcome:
     connection, number = change.connection, change.revision
     # A table is asked only where the change touched it: to a server each statement is a way there and back.
     notes, warnings = consequences(change, number) if number else ([], [])
-    recorded = (
-        tuple(versions.recorded_in(connection, number)) if number and "version" in change.recorded else ()
-    )
-    withdrawn = (
-        tuple(versions.withdrawn_in(connection, number)) if number and "version" in change.withdrawn else ()
-    )
+    new, gone = change.recorded["version"], change.withdrawn["version"]
+    recorded = tuple(versions.recorded_in(connection, number, new)) if number and new else ()
+    withdrawn = tuple(versions.withdrawn_in(connection, number, gone)) if number and gone else ()
     touched = change.recorded | change.withdrawn
     return Outcome(
         revision=None if dry_run else number,

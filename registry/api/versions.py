@@ -80,8 +80,8 @@ class Versions:
         if supersede:
             refuse_no_comment(comment, "--supersede")
         start = self._backend.start(valid_from)
-        with self._backend.view() as view:
-            targets = _one_module(view.target(panel)).panels
+        with self._backend.database.glancing() as connection:
+            targets = _one_module(panels.find_target(connection, panel, None)).panels
         with _constants_at(Path(path), targets, kinds, allow_nonfinite=allow_nonfinite) as read:
 
             def statements(panels_now: Sequence[Panel]) -> list[Statement]:
@@ -113,8 +113,8 @@ class Versions:
 
     def _refuse_conflicts(self, statements: Sequence[Statement], *, supersede: bool) -> None:
         """Refuse before a file is stored what the recording would refuse."""
-        with self._backend.view() as view:
-            refuse_conflicts(conflicts(view.connection, statements, supersede=supersede))
+        with self._backend.database.glancing() as connection:
+            refuse_conflicts(conflicts(connection, statements, supersede=supersede))
 
     def gap(
         self,

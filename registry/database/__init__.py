@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 
 import sqlalchemy as sa
 
@@ -80,6 +81,11 @@ class Database:
         """The URL without its password."""
         return masked(self.url)
 
+    @cached_property
+    def _cautions(self) -> list[str]:
+        # Looked for once: a file that is open stays where it lies.
+        return cautions(self.url)
+
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
         """Open a reader's transaction: one moment of the database, whatever writers do meanwhile."""
@@ -115,7 +121,7 @@ class Database:
         self.refuse_closed()
         with refusals(self.url), writers_turn(self._engine, dry_run=dry_run) as connection:
             change = Change(connection, signature, comment)
-            change.warnings += cautions(self.url)
+            change.warnings += self._cautions
             yield change
 
     def refuse_closed(self) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 
 from registry import instants, schema
 from registry.authorship import Signature
-from registry.database.closing import database_role, refuse_closed
+from registry.database.closing import asked_role, refuse_closed
 from registry.secrets import masked
 
 Row = dict[str, Any]
@@ -29,22 +31,23 @@ class Change:
     """
 
     def __init__(self, connection: sa.Connection, signature: Signature, comment: str | None) -> None:
-        refuse_closed(connection)
+        begun = connection.execute(_select_beginning(connection.dialect.name)).one()
+        if begun.closure is not None:
+            refuse_closed(connection)
         self.connection = connection
         self.signature = signature
         self.comment = comment and masked(comment)
-        self.role = database_role(connection)
-        last = connection.execute(
-            sa.select(schema.revision.c.number, schema.revision.c.recorded_at)
-            .order_by(schema.revision.c.number.desc())
-            .limit(1)
-        ).one_or_none()
-        self.newest: int = last.number if last else 0
+        self.role: str | None = begun.role
+        self.newest: int = begun.number or 0
         # A clock that was set back does not turn the order of revisions around.
-        self.instant = instants.Instant(max(instants.now(), last.recorded_at if last else instants.BEGINNING))
+        earliest = instants.BEGINNING if begun.recorded_at is None else begun.recorded_at
+        self.instant = instants.Instant(max(instants.now(), earliest))
+        self._largest = {
+            name: number or 0 for name, number in zip(_WITH_IDS, begun[-len(_WITH_IDS) :], strict=True)
+        }
         self.revision: int | None = None
-        self.recorded: set[str] = set()  # names of the tables into which it put facts
-        self.withdrawn: set[str] = set()  # names of those of which it withdrew some
+        self.recorded: Counter[str] = Counter()  # how many facts it put into the tables with these names
+        self.withdrawn: Counter[str] = Counter()  # how many of those it withdrew
         self.unchanged: list[int] = []  # numbers of versions that state already what was asked
         self.notes: list[str] = []
         self.warnings: list[str] = []
@@ -76,7 +79,7 @@ class Change:
         """Insert the rows into a table of facts or constants of nature; return their ids, if it has ids."""
         if not rows:
             return []
-        self.recorded.add(table.name)
+        self.recorded[table.name] += len(rows)
         return self.add(table, rows, recorded_in=self._number())
 
     def add(self, table: sa.Table, rows: Sequence[Row], **shared: int) -> list[int]:
@@ -88,8 +91,8 @@ class Change:
             row["comment"] = row["comment"] and masked(row["comment"])
         ids: list[int] = []
         if "id" in table.c:
-            first = self._next_id(table)
-            ids = list(range(first, first + len(rows)))
+            ids = list(range(self._largest[table.name] + 1, self._largest[table.name] + 1 + len(rows)))
+            self._largest[table.name] = ids[-1]
             for row, given in zip(complete, ids, strict=True):
                 row["id"] = given
         self.connection.execute(table.insert(), complete)
@@ -98,11 +101,33 @@ class Change:
     def withdraw(self, table: sa.Table, ids: Iterable[int]) -> None:
         """Withdraw the facts with these ids in this revision."""
         number = self._number()
-        self.withdrawn.add(table.name)
+        rows = [{"row": given} for given in ids]
+        self.withdrawn[table.name] += len(rows)
         self.connection.execute(
-            table.update().where(table.c.id == sa.bindparam("row")).values(withdrawn_in=number),
-            [{"row": given} for given in ids],
+            table.update().where(table.c.id == sa.bindparam("row")).values(withdrawn_in=number), rows
         )
 
-    def _next_id(self, table: sa.Table) -> int:
-        return (self.connection.execute(sa.select(sa.func.max(table.c.id))).scalar() or 0) + 1
+
+_WITH_IDS = {
+    name: table
+    for name, table in schema.metadata.tables.items()
+    if "id" in table.c and table is not schema.registry  # whose id is no number
+}
+
+
+@cache
+def _select_beginning(dialect: str) -> sa.Select[Any]:
+    """Return what a change asks first, all of it in one statement: to a server each is a way there and back."""
+    revision, closure = schema.revision, schema.closure
+    newest = sa.select(revision.c.recorded_at).order_by(revision.c.number.desc()).limit(1)
+    closed = sa.select(sa.func.max(closure.c.number)).where(closure.c.opened_at.is_(None))
+    return sa.select(
+        asked_role(dialect).label("role"),
+        sa.select(sa.func.max(revision.c.number)).scalar_subquery().label("number"),
+        newest.scalar_subquery().label("recorded_at"),
+        closed.scalar_subquery().label("closure"),
+        *(
+            sa.select(sa.func.max(table.c.id)).scalar_subquery().label(name)
+            for name, table in _WITH_IDS.items()
+        ),
+    )

@@ -86,7 +86,7 @@ def close(
             "closed_at": at,
             "opened_at": at if opened else None,
             "author": signature.author,
-            "database_role": database_role(connection),
+            "database_role": connection.execute(sa.select(asked_role(connection.dialect.name))).scalar_one(),
             "host": signature.host,
             "command": signature.command,
             "software": signature.software,
@@ -103,8 +103,6 @@ def open_arrival(connection: sa.Connection) -> None:
         connection.execute(closure.update().where(closure.c.number == arrived.number).values(opened_at=at))
 
 
-def database_role(connection: sa.Connection) -> str | None:
-    """Return as whom PostgreSQL knows the user; SQLite knows nobody."""
-    if connection.dialect.name != "postgresql":
-        return None
-    return str(connection.execute(sa.text("SELECT session_user")).scalar_one())
+def asked_role(dialect: str) -> sa.ColumnElement[str | None]:
+    """Return, to be selected, as whom PostgreSQL knows the user; SQLite knows nobody."""
+    return sa.literal_column("session_user" if dialect == "postgresql" else "NULL", sa.Text)

@@ -33,9 +33,11 @@ _SQLITE_NO_ROOM_BESIDE = {
     sqlite3.SQLITE_IOERR_SHMOPEN,
     sqlite3.SQLITE_IOERR_SHMSIZE,
 }
-# SQLite waits as long for its lock. Who has set another time keeps it.
-_NOT_FOR_EVER = sa.text(
-    "SELECT set_config('lock_timeout', :patience, true) WHERE current_setting('lock_timeout') = '0'"
+# SQLite waits as long for its lock. Who has set another time keeps it. It is set before the lock is asked for:
+# a condition is looked at before what is selected.
+_TURN = sa.text(
+    "SELECT pg_advisory_xact_lock(:key) WHERE set_config("
+    "'lock_timeout', coalesce(nullif(current_setting('lock_timeout'), '0'), :patience), true) IS NOT NULL"
 )
 
 _SQLITE_UNAVAILABLE = {
@@ -152,9 +154,8 @@ def writers_turn(engine: sa.Engine, *, dry_run: bool = False) -> Iterator[sa.Con
     with engine.connect().execution_options(writing=True) as connection:
         connection.begin()  # now, not at the first statement: Alembic would take it for none, and commit each step
         if engine.dialect.name == "postgresql":
-            connection.execute(_NOT_FOR_EVER, {"patience": f"{_BUSY_SECONDS * 1000:.0f}"})
             # A statement of its own: the next one sees what the writer before has committed.
-            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _WRITERS_LOCK})
+            connection.execute(_TURN, {"key": _WRITERS_LOCK, "patience": f"{_BUSY_SECONDS * 1000:.0f}"})
         yield connection
         if dry_run:
             connection.rollback()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ from registry import schema
 from registry.database import Change
 from registry.identifiers import Dataset, join_detector_id
 from registry.lookup.listing import listed
-from registry.lookup.outcomes import compared, inputs_of_runs
+from registry.lookup.outcomes import compared, detectors_of_runs, inputs_of_runs
 from registry.lookup.runs import answering, configurations
 from registry.lookup.suggestions import shortened
 from registry.lookup.timelines import timelines
@@ -21,20 +22,14 @@ from registry.records import AffectedRun
 def consequences(change: Change, revision: int) -> tuple[list[str], list[str]]:
     """Return what a change, as that revision, does to runs and exports that were there before it: (notes, warnings)."""
     connection = change.connection
-    panels = (
-        _touched_panels(connection, revision) if "version" in change.recorded | change.withdrawn else set()
-    )
+    touched = change.recorded | change.withdrawn
+    experiments, exported = _concerned(connection, revision) if "version" in touched else (set(), set())
     moved = _moved_experiments(change, revision)
-    if not panels and not moved:
-        return [], []
-    touched = moved | _experiments_with(connection, panels)
-    affected = compared(
-        inputs_of_runs(connection, revision - 1, touched), inputs_of_runs(connection, revision, touched)
-    )
+    affected = _affected_runs(connection, revision, experiments | moved, same=not touched.keys() & _PLACING)
     possible = [_name(each) for each in affected if each.change == "now possible"]
     changed = [_name(each) for each in affected if each.change == "changed"]
     lost = [_name(each) for each in affected if each.change == "no longer possible"]
-    remade, refused, withdrawn = _touched_exports(connection, panels, revision)
+    remade, refused, withdrawn = _touched_exports(connection, exported, revision)
     remade |= _moved_exports(connection, moved, revision)
     carried = _carried(connection, revision) if "version" in change.withdrawn else []
     notes = [_counted(possible, "recorded run", "can be exported from now on")]
@@ -63,15 +58,64 @@ def _counted(names: Sequence[str], what: str, said: str) -> str:
     return f"{len(distinct)} {what}{plural} {said}: {shortened(distinct)}" if distinct else ""
 
 
-def _touched_panels(connection: sa.Connection, revision: int) -> set[str]:
-    version = schema.version
-    query = (
-        sa.select(schema.panel.c.identifier)
-        .distinct()
-        .join(version, version.c.panel_id == schema.panel.c.id)
-        .where(sa.or_(version.c.recorded_in == revision, version.c.withdrawn_in == revision))
+_PLACING = {"run", "configuration"}  # the tables that say of which panels a run is made, and when it began
+
+
+def _affected_runs(
+    connection: sa.Connection, revision: int, experiments: set[str], *, same: bool
+) -> list[AffectedRun]:
+    """Return the runs of these experiments that get other constants since the revision.
+
+    Parameters
+    ----------
+    same
+        The runs and the detectors that answered in them are what they were before.
+    """
+    if not experiments:
+        return []
+    after = detectors_of_runs(connection, revision, experiments)
+    before = after if same else detectors_of_runs(connection, revision - 1, experiments)
+    return compared(
+        inputs_of_runs(connection, revision - 1, before), inputs_of_runs(connection, revision, after)
     )
-    return set(connection.execute(query).scalars())
+
+
+def _concerned(connection: sa.Connection, revision: int) -> tuple[set[str], set[str]]:
+    """Return what the versions of a revision may concern.
+
+    The experiments in which one of their panels was ever configured; and those of their panels of which a version
+    was ever exported.
+    """
+    experiments, exported = set(), set()
+    for experiment, panel in connection.execute(_select_concerned(), {"number": revision}):
+        if experiment is None:
+            exported.add(panel)
+        else:
+            experiments.add(experiment)
+    return experiments, exported
+
+
+@cache
+def _select_concerned() -> sa.CompoundSelect[Any]:
+    """Return the statement, one for all: in most registrations there is neither the one nor the other."""
+    version, member, panel = schema.version, schema.configuration_panel, schema.panel
+    number = sa.bindparam("number", type_=sa.Integer)
+    happened = sa.or_(version.c.recorded_in == number, version.c.withdrawn_in == number)
+    touched = sa.select(version.c.panel_id).distinct().where(happened).cte("touched")
+    used = (
+        sa.select(schema.export_input.c.export_id)
+        .join(version, version.c.id == schema.export_input.c.version_id)
+        .where(version.c.panel_id == touched.c.panel_id)
+    )
+    return sa.union_all(
+        sa.select(schema.configuration.c.experiment, sa.null().label("identifier"))
+        .distinct()
+        .join(member, member.c.configuration_id == schema.configuration.c.id)
+        .join(touched, touched.c.panel_id == member.c.panel_id),
+        sa.select(sa.null(), panel.c.identifier)
+        .join(touched, touched.c.panel_id == panel.c.id)
+        .where(used.exists()),
+    )
 
 
 def _moved_experiments(change: Change, revision: int) -> set[str]:
@@ -84,21 +128,6 @@ def _moved_experiments(change: Change, revision: int) -> set[str]:
         moved = sa.or_(configuration.c.withdrawn_in == revision, configuration.c.recorded_in == revision)
         queries.append(sa.select(configuration.c.experiment).where(moved))
     return {name for query in queries for name in change.connection.execute(query).scalars()}
-
-
-def _experiments_with(connection: sa.Connection, panels: set[str]) -> set[str]:
-    """Return the experiments in which one of the panels was ever configured."""
-    configuration, member, panel = schema.configuration, schema.configuration_panel, schema.panel
-    asked = listed(connection, [(name,) for name in sorted(panels)], panel.c.identifier)
-    query = (
-        sa.select(configuration.c.experiment)
-        .distinct()
-        .select_from(asked)
-        .join(panel, panel.c.identifier == asked.c.identifier)
-        .join(member, member.c.panel_id == panel.c.id)
-        .join(configuration, configuration.c.id == member.c.configuration_id)
-    )
-    return set(connection.execute(query).scalars())
 
 
 def _exports(numbers: set[int]) -> list[str]:
@@ -121,6 +150,8 @@ def _touched_exports(
     connection: sa.Connection, panels: set[str], revision: int
 ) -> tuple[set[int], set[int], set[int]]:
     """Return the exports one of whose inputs answers no more: with others in its place, with none, and withdrawn."""
+    if not panels:
+        return set(), set(), set()
     export, used, version, panel = schema.export, schema.export_input, schema.version, schema.panel
     asked = listed(connection, [(name,) for name in sorted(panels)], panel.c.identifier)
     query = (

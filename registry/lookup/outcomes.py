@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence, Set
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from registry import detectors
 from registry.identifiers import Dataset
+from registry.instants import Instant
 from registry.lookup.runs import answering, configurations, runs
 from registry.lookup.timelines import Timelines, timelines
 from registry.records import AffectedRun, ChangedConstants
@@ -24,10 +26,18 @@ Inputs = tuple[tuple[str, str, str | None], ...]
 """(panel, kind, SHA-256 of the constants, None where there are none) in the order of the array."""
 
 
-def inputs_of_runs(
+@dataclass(frozen=True, slots=True)
+class Detectors:
+    """Of which panels the registered runs are made, by run and source, and when the runs began."""
+
+    panels: dict[Place, tuple[str, ...]]
+    begins: dict[Dataset, Instant]
+
+
+def detectors_of_runs(
     connection: sa.Connection, revision: int, experiments: Set[str] | None = None
-) -> dict[Place, Inputs]:
-    """Return from which constants the required arrays of every registered run are made.
+) -> Detectors:
+    """Return the detectors that answered in every registered run.
 
     A run without a begin, or whose detector is not known, is not there.
 
@@ -44,14 +54,28 @@ def inputs_of_runs(
         for run in runs(connection, revision, experiments)
         if run.begin is not None
     }
-    detectors_of = {
+    panels = {
         (dataset, source): configuration.panels
         for dataset in begins
         for source, configuration in answering(by_experiment[dataset.experiment], dataset.run).items()
         if configuration.panels
     }
-    lines = timelines(connection, {name for names in detectors_of.values() for name in names}, revision)
-    return {place: _inputs(lines, names, begins[place[0]]) for place, names in detectors_of.items()}
+    return Detectors(panels, begins)
+
+
+def inputs_of_runs(
+    connection: sa.Connection, revision: int, detectors_there: Detectors | None = None
+) -> dict[Place, Inputs]:
+    """Return from which constants the required arrays of every registered run are made.
+
+    Parameters
+    ----------
+    detectors_there
+        What answered as of the revision, if that was asked already.
+    """
+    there = detectors_there or detectors_of_runs(connection, revision)
+    lines = timelines(connection, {name for names in there.panels.values() for name in names}, revision)
+    return {place: _inputs(lines, names, there.begins[place[0]]) for place, names in there.panels.items()}
 
 
 def _inputs(lines: Timelines, panels: Sequence[str], instant: int) -> Inputs:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -34,36 +34,49 @@ class Target:
         return join_detector_id([panel.panel for panel in self.panels])
 
 
-def _select_panels(revision: int) -> sa.Select[Any]:
+def _select_panels(known: int | sa.ColumnElement[int] | None) -> sa.Select[Any]:
+    """Return the statement for all panels as of a revision; None is the newest."""
     panel, alias = schema.panel, schema.alias
-    return (
+    query = (
         sa.select(panel.c.identifier, panel.c.detector_type, panel.c.recorded_in, alias.c.m_number)
         .select_from(panel)
-        .outerjoin(alias, sa.and_(alias.c.panel_id == panel.c.id, schema.visible(alias, revision)))
-        .where(panel.c.recorded_in <= revision)
+        .outerjoin(alias, sa.and_(alias.c.panel_id == panel.c.id, schema.visible(alias, known)))
         .order_by(panel.c.id)
     )
+    return query if known is None else query.where(panel.c.recorded_in <= known)
+
+
+@cache
+def _select_named(*, newest: bool) -> sa.Select[Any]:
+    """Return the statement for the panels whose Ids are the parameter ``names``, as of ``known`` or the newest."""
+    known = None if newest else sa.bindparam("known", type_=sa.Integer)
+    return _select_panels(known).where(schema.panel.c.identifier.in_(sa.bindparam("names", expanding=True)))
 
 
 def _panel(row: Any) -> Panel:
     return Panel(row.identifier, row.m_number, row.detector_type, row.recorded_in)
 
 
-def panels(connection: sa.Connection, revision: int) -> list[Panel]:
-    """Return all panels, in the order in which they were recorded."""
+def panels(connection: sa.Connection, revision: int | None) -> list[Panel]:
+    """Return all panels, in the order in which they were recorded; None is the newest revision."""
     return [_panel(row) for row in connection.execute(_select_panels(revision))]
 
 
-def find_panels(connection: sa.Connection, identifiers: Sequence[str], revision: int) -> tuple[Panel, ...]:
-    """Return the panels with these Ids, in this order.
+def find_panels(
+    connection: sa.Connection, identifiers: Sequence[str], revision: int | None
+) -> tuple[Panel, ...]:
+    """Return the panels with these Ids, in this order; None is the newest revision.
 
     Raises
     ------
     NotFoundError
         One or more are not known; all of them are named, with near ones.
     """
-    query = _select_panels(revision).where(schema.panel.c.identifier.in_(identifiers))
-    found = {row.identifier: _panel(row) for row in connection.execute(query)}
+    parameters: dict[str, Any] = {"names": list(identifiers)}
+    if revision is not None:
+        parameters["known"] = revision
+    rows = connection.execute(_select_named(newest=revision is None), parameters)
+    found = {row.identifier: _panel(row) for row in rows}
     unknown = [identifier for identifier in identifiers if identifier not in found]
     if unknown:
         known = [panel.panel for panel in panels(connection, revision)]
@@ -72,8 +85,8 @@ def find_panels(connection: sa.Connection, identifiers: Sequence[str], revision:
     return tuple(found[identifier] for identifier in identifiers)
 
 
-def panels_of_alias(connection: sa.Connection, m_number: str, revision: int) -> tuple[Panel, ...]:
-    """Return the panels that bear the M-number, in the order in which they were recorded.
+def panels_of_alias(connection: sa.Connection, m_number: str, revision: int | None) -> tuple[Panel, ...]:
+    """Return the panels that bear the M-number, in the order in which they were recorded; None is the newest revision.
 
     Raises
     ------
@@ -89,10 +102,12 @@ def panels_of_alias(connection: sa.Connection, m_number: str, revision: int) -> 
     return tuple(_panel(row) for row in found)
 
 
-def aliases(connection: sa.Connection, revision: int, *, withdrawn: bool = False) -> list[Alias]:
-    """Return the aliases, by M-number; with those withdrawn by then, if asked."""
+def aliases(connection: sa.Connection, revision: int | None, *, withdrawn: bool = False) -> list[Alias]:
+    """Return the aliases, by M-number, with those withdrawn by then, if asked; None is the newest revision."""
     alias = schema.alias
-    condition = alias.c.recorded_in <= revision if withdrawn else schema.visible(alias, revision)
+    condition = schema.visible(alias, revision)
+    if withdrawn:
+        condition = sa.true() if revision is None else alias.c.recorded_in <= revision
     query = (
         sa.select(alias.c.m_number, schema.panel.c.identifier, alias.c.recorded_in, alias.c.withdrawn_in)
         .join(schema.panel, schema.panel.c.id == alias.c.panel_id)
@@ -126,8 +141,8 @@ def read_target(name: str) -> tuple[Sort, tuple[str, ...]]:
     return "panel", (_parse_panel(name),)
 
 
-def find_target(connection: sa.Connection, name: str, revision: int) -> Target:
-    """Return the panels for which a panel Id, an M-number or a detector Id stands.
+def find_target(connection: sa.Connection, name: str, revision: int | None) -> Target:
+    """Return the panels for which a panel Id, an M-number or a detector Id stands; None is the newest revision.
 
     Raises
     ------

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from sys import intern
 from types import MappingProxyType
@@ -97,17 +97,6 @@ def select_latest_start(
         .correlate_except(stated)
     )
     return query if known is None else query.where(stated.c.recorded_in <= known)
-
-
-def latest_starts(connection: sa.Connection, places: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
-    """Return by panel Id and kind the greatest start ever stated; where nothing ever was, there is no entry."""
-    panel = schema.panel
-    asked = listed(connection, sorted(set(places)), panel.c.identifier, schema.version.c.kind)
-    latest = select_latest_start(panel.c.id, asked.c.kind, None).scalar_subquery()
-    query = sa.select(asked.c.identifier, asked.c.kind, latest).join(
-        panel, panel.c.identifier == asked.c.identifier
-    )
-    return {(name, kind): start for name, kind, start in connection.execute(query) if start is not None}
 
 
 def live_record(row: Any, valid_to: int | None) -> Version:
@@ -244,7 +233,7 @@ def find_version(connection: sa.Connection, number: int, revision: int) -> Versi
     if not 1 <= number <= (largest or 0):
         known = f"1 to {largest} are known" if largest else "none is recorded yet"
         raise NotFoundError(f"there is no version {number}; {known}", version=number)
-    return _where(connection, version.c.id == number, revision)[0]
+    return _where(connection, version.c.id == number, revision, 1)[0]
 
 
 def versions_with_numbers(
@@ -255,32 +244,51 @@ def versions_with_numbers(
         return []
     key = schema.version.c.id
     wanted = listed(connection, [(number,) for number in numbers], key)
-    return _where(connection, key.in_(sa.select(wanted.c.id)), revision)
+    return _where(connection, key.in_(sa.select(wanted.c.id)), revision, len(numbers))
 
 
 def versions_with_constants(connection: sa.Connection, sha256: str, revision: int) -> list[Version]:
     """Return the versions that state these constants, withdrawn ones too, by number."""
     condition = sa.and_(schema.constants.c.sha256 == sha256, schema.version.c.recorded_in <= revision)
-    return _where(connection, condition, revision)
+    return _where(connection, condition, revision, None)
 
 
-def recorded_in(connection: sa.Connection, revision: int) -> list[Version]:
-    """Return the versions that a revision recorded, by number, as of the newest one."""
-    return _where(connection, schema.version.c.recorded_in == revision, None)
+def recorded_in(connection: sa.Connection, revision: int, count: int) -> list[Version]:
+    """Return the versions that a revision recorded, by number, as of the newest one; `count` is how many."""
+    return _records(connection, _select_of_revision("recorded_in"), None, count, {"number": revision})
 
 
-def withdrawn_in(connection: sa.Connection, revision: int) -> list[Version]:
-    """Return the versions that a revision withdrew, by number, as of the newest one."""
-    return _where(connection, schema.version.c.withdrawn_in == revision, None)
+def withdrawn_in(connection: sa.Connection, revision: int, count: int) -> list[Version]:
+    """Return the versions that a revision withdrew, by number, as of the newest one; `count` is how many."""
+    return _records(connection, _select_of_revision("withdrawn_in"), None, count, {"number": revision})
+
+
+@cache
+def _select_of_revision(column: str) -> sa.Select[Any]:
+    version = schema.version
+    return _select_with_ends(None).where(version.c[column] == sa.bindparam("number")).order_by(version.c.id)
 
 
 def _where(
-    connection: sa.Connection, condition: sa.ColumnElement[bool], revision: int | None
+    connection: sa.Connection, condition: sa.ColumnElement[bool], revision: int | None, count: int | None
 ) -> list[Version]:
     query = _select_with_ends(revision).where(condition).order_by(schema.version.c.id)
-    rows = connection.execute(query, execution_options={"yield_per": _PIECE})
+    return _records(connection, query, revision, count, {})
+
+
+def _records(
+    connection: sa.Connection,
+    query: sa.Select[Any],
+    revision: int | None,
+    count: int | None,
+    parameters: Mapping[str, Any],
+) -> list[Version]:
+    """Return the records of the rows, of which there are `count`, None if that is not known."""
+    # A cursor on the server spares the memory of many rows, and costs several ways there and back.
+    options = {"yield_per": _PIECE} if count is None or count > _PIECE else {}
+    rows = connection.execute(query, parameters, execution_options=options)
     found: list[Version] = []
-    for piece in rows.partitions():
+    for piece in rows.partitions(_PIECE):
         numbers = {row.withdrawn_in for row in piece if not is_live(row, revision)}
         withdrawals = _withdrawals(connection, numbers)
         found += [_sharing(record(row, revision, row.valid_to, withdrawals)) for row in piece]

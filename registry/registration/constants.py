@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 
 from registry import schema
 from registry.database import Change
-from registry.lookup.listing import keys_of
+from registry.lookup.listing import given, listing
 from registry.records import CheckedConstants, CheckedFile
 from registry.store import manifest_sha256
 
@@ -26,9 +27,9 @@ def record_constants(change: Change, constants: Iterable[CheckedConstants]) -> N
     """Record the constants, and their files, that are not recorded yet."""
     wanted = {each.sha256: each for each in constants}
     files = {file.sha256: file for each in wanted.values() for file in each.files}
-    new_files = _unrecorded(change, schema.blob, list(files))
-    change.record(schema.blob, [_blob(files[sha256]) for sha256 in new_files])
-    new = [wanted[sha256] for sha256 in _unrecorded(change, schema.constants, list(wanted))]
+    known_files, known = _recorded(change.connection, [*files, *wanted])
+    change.record(schema.blob, [_blob(file) for sha256, file in files.items() if sha256 not in known_files])
+    new = [each for sha256, each in wanted.items() if sha256 not in known]
     keys = change.record(
         schema.constants,
         [{"sha256": each.sha256, "detector_type": each.detector_type, "kind": each.kind} for each in new],
@@ -43,9 +44,26 @@ def record_constants(change: Change, constants: Iterable[CheckedConstants]) -> N
     )
 
 
-def _unrecorded(change: Change, table: sa.Table, sha256s: Sequence[str]) -> list[str]:
-    found = keys_of(change.connection, table.c.sha256, table.c.sha256, sha256s)
-    return [sha256 for sha256 in sha256s if sha256 not in found]
+def _recorded(connection: sa.Connection, sha256s: Sequence[str]) -> tuple[set[str], set[str]]:
+    """Return of which of the checksums there are files, and of which there are constants."""
+    dialect, column = connection.dialect.name, schema.blob.c.sha256
+    rows = connection.execute(
+        _select_recorded(dialect), given(dialect, [(each,) for each in sha256s], column)
+    )
+    found = [(row[0], row[1]) for row in rows]
+    return {sha256 for sha256, is_file in found if is_file}, {
+        sha256 for sha256, is_file in found if not is_file
+    }
+
+
+@cache
+def _select_recorded(dialect: str) -> sa.CompoundSelect[Any]:
+    blob, constants = schema.blob.c.sha256, schema.constants.c.sha256
+    asked = listing(dialect, blob)
+    return sa.union_all(
+        sa.select(blob, sa.true()).join(asked, blob == asked.c.sha256),
+        sa.select(constants, sa.false()).join(asked, constants == asked.c.sha256),
+    )
 
 
 def _blob(file: CheckedFile) -> dict[str, Any]:

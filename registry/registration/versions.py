@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import groupby, islice
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
@@ -19,12 +20,12 @@ import msgspec
 import sqlalchemy as sa
 
 from registry import schema
-from registry.database import Change
+from registry.database import Change, Row
 from registry.errors import ConflictError, NotValidError
 from registry.instants import Instant
-from registry.lookup import panels, versions
+from registry.lookup import versions
 from registry.lookup.history import stated
-from registry.lookup.listing import keys_of, listed
+from registry.lookup.listing import given, listing
 from registry.lookup.revisions import refuse_no_comment
 from registry.records import Conversion, Panel, Version
 
@@ -54,9 +55,23 @@ class Statement(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Plan:
-    """What is to be done with some statements of a batch."""
+class _Before:
+    """What is recorded already of a place and of what is to be stated there; keys are the database's.
 
+    ``latest_start`` is the greatest start ever stated of the panel and kind, that of the place where there is none.
+    """
+
+    panel_id: int
+    constants_id: int | None
+    latest_start: int
+    versions: list[sa.Row[Any]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Plan:
+    """What is to be done with some statements of a batch, and what is recorded of their places."""
+
+    before: dict[Place, _Before]
     new: list[Statement] = field(default_factory=list)
     unchanged: list[int] = field(default_factory=list)
     superseded: list[int] = field(default_factory=list)
@@ -100,18 +115,19 @@ def _planned(
     stated: dict[Place, str | None] = {}
     coming = iter(statements)
     while piece := list(islice(coming, _PIECE)):
-        made = _Plan()
-        earlier = _stated_before(connection, [each for each in piece if each.panel not in new_panels])
+        made = _Plan(_stated_before(connection, piece, new_panels))
         for statement in piece:
             if statement.key not in stated:
                 stated[statement.key] = statement.constants
-                _place(made, statement, earlier[statement.key], supersede=supersede)
+                _place(made, statement, supersede=supersede)
             elif stated[statement.key] != statement.constants:
                 made.conflicts[statement] = f"{_place_of(statement)} is stated twice, with other contents"
         yield made
 
 
-def _place(made: _Plan, statement: Statement, earlier: Sequence[Any], *, supersede: bool) -> None:
+def _place(made: _Plan, statement: Statement, *, supersede: bool) -> None:
+    before = made.before.get(statement.key)
+    earlier = before.versions if before else ()
     live = next((row for row in earlier if row.withdrawn_in is None), None)
     if live is not None and live.sha256 == statement.constants:
         made.unchanged.append(live.id)
@@ -137,33 +153,59 @@ def _place_of(statement: Statement) -> str:
     return f"{statement.kind} of {statement.panel} from {statement.valid_from}"
 
 
-def _stated_before(connection: sa.Connection, statements: Sequence[Statement]) -> dict[Place, list[Any]]:
-    """Return the rows ever recorded at the places of the statements."""
-    rows: dict[Place, list[Any]] = defaultdict(list)
-    if not statements:
-        return rows
+def _stated_before(
+    connection: sa.Connection, statements: Sequence[Statement], new_panels: Collection[str]
+) -> dict[Place, _Before]:
+    """Return what is recorded of the places of the statements, as far as their panels are."""
+    found: dict[Place, _Before] = {}
+    first = {each.key: each for each in reversed(statements)}
+    for panel_is_new in (False, True):
+        asked = [each for each in first.values() if (each.panel in new_panels) is panel_is_new]
+        if not asked:
+            continue
+        dialect = connection.dialect.name
+        rows = given(dialect, [(*each.key, each.constants) for each in asked], *_ASKED)
+        for row in connection.execute(_select_before(dialect, stated=not panel_is_new), rows):
+            place = row.identifier, row.kind, Instant(row.valid_from)
+            latest_start = row.valid_from if row.latest_start is None else row.latest_start
+            before = found.setdefault(place, _Before(row.panel_id, row.constants_id, latest_start))
+            if row.id is not None:
+                before.versions.append(row)
+    return found
+
+
+_ASKED = (
+    schema.panel.c.identifier,
+    schema.version.c.kind,
+    schema.version.c.valid_from,
+    schema.constants.c.sha256,
+)
+
+
+@cache
+def _select_before(dialect: str, *, stated: bool) -> sa.Select[Any]:
+    """Return the statement for places and constants; `stated`: and for the versions ever recorded at the places."""
     version, panel, constants = schema.version, schema.panel, schema.constants
-    places = list(dict.fromkeys(each.key for each in statements))
-    asked = listed(connection, places, panel.c.identifier, version.c.kind, version.c.valid_from)
-    query = (
-        sa.select(
-            version.c.id,
-            panel.c.identifier,
-            version.c.kind,
-            version.c.valid_from,
-            version.c.withdrawn_in,
-            constants.c.sha256,
-        )
-        .select_from(asked)
-        .join(panel, panel.c.identifier == asked.c.identifier)
-        .join(version, version.c.panel_id == panel.c.id)
-        .where(version.c.kind == asked.c.kind, version.c.valid_from == asked.c.valid_from)
-        .outerjoin(constants, constants.c.id == version.c.constants_id)
+    meant = constants.alias("meant")
+    asked = listing(dialect, *_ASKED)
+    place = [asked.c.identifier, asked.c.kind, asked.c.valid_from]
+    latest = versions.select_latest_start(panel.c.id, asked.c.kind, None).scalar_subquery()
+    keys = [panel.c.id.label("panel_id"), meant.c.id.label("constants_id"), latest.label("latest_start")]
+    found = asked.join(panel, panel.c.identifier == asked.c.identifier)
+    found = found.outerjoin(meant, meant.c.sha256 == asked.c.sha256)
+    if not stated:
+        return sa.select(*place, *keys, sa.null().label("id")).select_from(found)
+    here = sa.and_(
+        version.c.panel_id == panel.c.id,
+        version.c.kind == asked.c.kind,
+        version.c.valid_from == asked.c.valid_from,
+    )
+    found = found.outerjoin(version, here).outerjoin(constants, constants.c.id == version.c.constants_id)
+    return (
+        sa.select(*place, *keys, version.c.id, version.c.withdrawn_in, constants.c.sha256)
+        .select_from(found)
         .order_by(version.c.id)
     )
-    for row in connection.execute(query):
-        rows[row.identifier, row.kind, Instant(row.valid_from)].append(row)
-    return rows
 
 
 def _carry_out(change: Change, made: _Plan) -> None:
@@ -171,39 +213,35 @@ def _carry_out(change: Change, made: _Plan) -> None:
     change.unchanged += made.unchanged
     if made.superseded:
         change.withdraw(schema.version, made.superseded)
-    panel_ids = panels.panel_keys(change.connection, (statement.panel for statement in made.new))
-    named = {statement.constants for statement in made.new if statement.constants}
-    constants_ids = keys_of(change.connection, schema.constants.c.sha256, schema.constants.c.id, named)
-    latest = _latest_starts(change.connection, made.new)
-    change.record(
-        schema.version,
-        [
+    change.record(schema.version, _rows(made))
+
+
+def _rows(made: _Plan) -> list[Row]:
+    rows: list[Row] = []
+    so_far: dict[tuple[int, str], int] = {}  # the greatest start of a panel and kind
+    for statement in made.new:
+        before = made.before[statement.key]
+        if statement.constants is not None and before.constants_id is None:
+            raise LookupError(
+                f"the constants {statement.constants} are not recorded"
+            )  # it would become a gap
+        line = before.panel_id, statement.kind
+        so_far[line] = max(statement.valid_from, so_far.get(line, before.latest_start))
+        rows.append(
             {
-                "panel_id": panel_ids[statement.panel],
+                "panel_id": before.panel_id,
                 "kind": statement.kind,
                 "valid_from": statement.valid_from,
-                "constants_id": constants_ids[statement.constants] if statement.constants else None,
+                "constants_id": before.constants_id,
                 "carried_from": statement.carried_from,
                 "source_path": statement.source_path,
                 "comment": statement.comment,
                 "nonfinite_allowed": statement.nonfinite_allowed,
                 "conversion": _json(statement.conversion),
-                "latest_start": latest_start,
+                "latest_start": so_far[line],
             }
-            for statement, latest_start in zip(made.new, latest, strict=True)
-        ],
-    )
-
-
-def _latest_starts(connection: sa.Connection, statements: Sequence[Statement]) -> list[int]:
-    """Return for each statement the greatest start stated so far of its panel and kind, its own among them."""
-    so_far = versions.latest_starts(connection, ((each.panel, each.kind) for each in statements))
-    found: list[int] = []
-    for each in statements:
-        place = each.panel, each.kind
-        so_far[place] = max(each.valid_from, so_far.get(place, each.valid_from))
-        found.append(so_far[place])
-    return found
+        )
+    return rows
 
 
 def _json(conversion: Conversion | None) -> str | None:
