@@ -24,7 +24,8 @@ from registry.errors import (
 from registry.instants import BEGINNING, parse_instant
 from registry.records import CheckedConstants, CheckedFile, Statistics
 from registry.registration.constants import check_in, record_constants
-from registry.registration.versions import Statement, state
+from registry.registration.planning import Statement
+from registry.registration.versions import state
 from tests.cli import Calreg
 from tests.conftest import RegistryPlace
 from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C, panel_folder

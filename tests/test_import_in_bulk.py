@@ -142,3 +142,19 @@ def test_memory_grows_by_less_than_a_kibibyte_a_link(
             tracemalloc.stop()
             assert len(outcome.facts) > len(outcome.versions) > 0
     assert (peaks[1] - peaks[0]) / 2000 < 1024
+
+
+def test_what_begins_between_many_links_and_what_begins_after_them_is_recorded_soundly(
+    registry: Registry, make_tree: MakeTree
+) -> None:
+    """Each version keeps the greatest start so far, over the pieces of an import and over imports."""
+    tree = make_tree(LINKS)
+    every = sorted(tree.glob("*-*-*-*"), key=lambda link: link.name[::-1])  # in no order of the starts
+    for link in every[::2]:
+        link.rename(tree.parent / link.name)
+    registry.import_tree(tree)
+    for link in every[::2]:
+        (tree.parent / link.name).rename(link)
+    registry.import_tree(tree)
+    assert len(registry.versions.list()) == 2 * LINKS
+    assert not registry.verify().problems

@@ -25,7 +25,8 @@ from registry.lookup.validity import versions_at
 from registry.records import CheckedConstants, CheckedFile, Statistics, Version
 from registry.registration.constants import check_in, record_constants
 from registry.registration.panels import add_panels
-from registry.registration.versions import Statement, state, state_gap, withdraw_versions
+from registry.registration.planning import Statement
+from registry.registration.versions import state, state_gap, withdraw_versions
 
 KINDS = ("gain", "offset")
 T = parse_instant("2018-01-01T00:00:00Z")

@@ -33,8 +33,9 @@ from registry.registration.configurations import (
 )
 from registry.registration.constants import check_in, record_constants
 from registry.registration.panels import add_panels
+from registry.registration.planning import Statement
 from registry.registration.runs import RunStatement, state_runs, withdraw_run
-from registry.registration.versions import Statement, state, state_gap, withdraw_versions
+from registry.registration.versions import state, state_gap, withdraw_versions
 from tests.cli import Calreg
 from tests.conftest import RegistryPlace
 from tests.making import PANEL_A, PANEL_B, PANEL_C, panel_folder

@@ -17,7 +17,8 @@ from registry.errors import NotFoundError, NotValidError
 from registry.instants import parse_instant
 from registry.lookup.runs import _select_runs, runs
 from registry.lookup.validity import _select_holding
-from registry.registration.versions import Statement, state
+from registry.registration.planning import Statement
+from registry.registration.versions import state
 from tests.conftest import RegistryPlace
 from tests.making import PANEL_A, PANEL_B, panel_folder
 

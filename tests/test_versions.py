@@ -14,7 +14,8 @@ from registry.api import Registry
 from registry.errors import ArrayError, ConflictError, NotFoundError, NotValidError, RequestError
 from registry.instants import BEGINNING, parse_instant
 from registry.records import Outcome, StoredFile, Version
-from registry.registration.versions import Statement, state
+from registry.registration.planning import Statement
+from registry.registration.versions import state
 from registry.store import ContentStore
 from tests.conftest import RegistryPlace
 from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C, panel_array, panel_folder

@@ -20,7 +20,8 @@ from registry.progress import Advance, Progress
 from registry.records import CheckedConstants, Outcome
 from registry.registration.constants import record_constants
 from registry.registration.panels import add_panels, alias_conflicts, assign_aliases
-from registry.registration.versions import Statement, conflicts, state
+from registry.registration.planning import Statement, conflicts
+from registry.registration.versions import state
 
 _STEP = 1000  # links between two steps of the progress
 

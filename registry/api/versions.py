@@ -19,14 +19,8 @@ from registry.lookup.panels import Target
 from registry.lookup.revisions import AsOf, read_as_of, refuse_no_comment
 from registry.records import Outcome, Panel, StoredFile, Validity, Version, VersionDifference
 from registry.registration.constants import record_constants
-from registry.registration.versions import (
-    Statement,
-    conflicts,
-    refuse_conflicts,
-    state,
-    state_gap,
-    withdraw_versions,
-)
+from registry.registration.planning import Statement, conflicts, refuse_conflicts
+from registry.registration.versions import state, state_gap, withdraw_versions
 
 if TYPE_CHECKING:
     # numpy comes with it: a look-up does without.

@@ -8,7 +8,8 @@ from registry.errors import RequestError
 from registry.instants import Instant
 from registry.lookup import panels, validity
 from registry.records import Panel
-from registry.registration.versions import Statement, state
+from registry.registration.planning import Statement
+from registry.registration.versions import state
 
 
 def carry(change: Change, old: str, new: str, valid_from: Instant) -> None:

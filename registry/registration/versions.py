@@ -1,20 +1,15 @@
 """Versions are stated, superseded and withdrawn.
 
-A statement is first held against its batch and against everything ever stated at its panel, kind and
-start; only a batch without conflicts is recorded. A batch is worked through in pieces, of any length in
-little memory.
+What is stated is planned first, see `planning`; only a batch without conflicts is recorded.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache
-from itertools import groupby, islice
+from collections.abc import Collection, Iterable, Sequence
+from itertools import groupby
 from operator import attrgetter, itemgetter
-from typing import Any, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -25,190 +20,12 @@ from registry.errors import ConflictError, NotValidError
 from registry.instants import Instant
 from registry.lookup import versions
 from registry.lookup.history import stated
-from registry.lookup.listing import given, listing
 from registry.lookup.revisions import refuse_no_comment
 from registry.records import Conversion, Panel, Version
-
-_PIECE = 250  # of more at once PostgreSQL expects that reading a whole table pays
-
-Place = tuple[str, str, Instant]
-"""A panel, a kind, and a start."""
+from registry.registration.planning import Place, Plan, Statement, planned, refuse_conflicts
 
 
-class Statement(NamedTuple):
-    """From ``valid_from`` on the panel has these recorded constants (SHA-256), or None: a gap."""
-
-    panel: str
-    kind: str
-    valid_from: Instant
-    constants: str | None
-    source_path: str | None = None
-    comment: str | None = None
-    nonfinite_allowed: bool = False
-    carried_from: int | None = None
-    conversion: Conversion | None = None
-
-    @property
-    def key(self) -> Place:
-        """The place in time for which it speaks."""
-        return self.panel, self.kind, self.valid_from
-
-
-@dataclass(slots=True)
-class _Before:
-    """What is recorded already of a place and of what is to be stated there; keys are the database's.
-
-    ``latest_start`` is the greatest start ever stated of the panel and kind, that of the place where there is none.
-    """
-
-    panel_id: int
-    constants_id: int | None
-    latest_start: int
-    versions: list[sa.Row[Any]] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Plan:
-    """What is to be done with some statements of a batch, and what is recorded of their places."""
-
-    before: dict[Place, _Before]
-    new: list[Statement] = field(default_factory=list)
-    unchanged: list[int] = field(default_factory=list)
-    superseded: list[int] = field(default_factory=list)
-    conflicts: dict[Statement, str] = field(default_factory=dict)
-
-
-def conflicts(
-    connection: sa.Connection, statements: Iterable[Statement], *, supersede: bool
-) -> dict[Statement, str]:
-    """Return for each statement that cannot be recorded the sentence that says why not.
-
-    The statements are held against each other and against everything that is recorded.
-    """
-    found = {}
-    for made in _planned(connection, statements, supersede=supersede):
-        found.update(made.conflicts)
-    return found
-
-
-def refuse_conflicts(found: Mapping[Statement, str]) -> None:
-    """Refuse with all conflicts at once.
-
-    Raises
-    ------
-    ConflictError
-        There is at least one.
-    """
-    if found:
-        sentences = list(found.values())
-        raise ConflictError.all_of("versions conflict", sentences, conflicts=sentences)
-
-
-def _planned(
-    connection: sa.Connection,
-    statements: Iterable[Statement],
-    *,
-    supersede: bool,
-    new_panels: Collection[str] = frozenset(),
-) -> Iterator[_Plan]:
-    """Plan a batch piece by piece: of the whole of it only its places are kept."""
-    stated: dict[Place, str | None] = {}
-    coming = iter(statements)
-    while piece := list(islice(coming, _PIECE)):
-        made = _Plan(_stated_before(connection, piece, new_panels))
-        for statement in piece:
-            if statement.key not in stated:
-                stated[statement.key] = statement.constants
-                _place(made, statement, supersede=supersede)
-            elif stated[statement.key] != statement.constants:
-                made.conflicts[statement] = f"{_place_of(statement)} is stated twice, with other contents"
-        yield made
-
-
-def _place(made: _Plan, statement: Statement, *, supersede: bool) -> None:
-    before = made.before.get(statement.key)
-    earlier = before.versions if before else ()
-    live = next((row for row in earlier if row.withdrawn_in is None), None)
-    if live is not None and live.sha256 == statement.constants:
-        made.unchanged.append(live.id)
-        return
-    same = next((row for row in earlier if row.sha256 == statement.constants), None)
-    if not supersede and live is not None:
-        made.conflicts[statement] = (
-            f"{_place_of(statement)} is stated already, otherwise, by version {live.id};"
-            " --supersede with a comment replaces it"
-        )
-    elif not supersede and same is not None:
-        made.conflicts[statement] = (
-            f"{_place_of(statement)} was stated so by version {same.id}, which revision {same.withdrawn_in}"
-            " withdrew; --supersede with a comment brings it back"
-        )
-    else:
-        made.new.append(statement)
-        if live is not None:
-            made.superseded.append(live.id)
-
-
-def _place_of(statement: Statement) -> str:
-    return f"{statement.kind} of {statement.panel} from {statement.valid_from}"
-
-
-def _stated_before(
-    connection: sa.Connection, statements: Sequence[Statement], new_panels: Collection[str]
-) -> dict[Place, _Before]:
-    """Return what is recorded of the places of the statements, as far as their panels are."""
-    found: dict[Place, _Before] = {}
-    first = {each.key: each for each in reversed(statements)}
-    for panel_is_new in (False, True):
-        asked = [each for each in first.values() if (each.panel in new_panels) is panel_is_new]
-        if not asked:
-            continue
-        dialect = connection.dialect.name
-        rows = given(dialect, [(*each.key, each.constants) for each in asked], *_ASKED)
-        for row in connection.execute(_select_before(dialect, stated=not panel_is_new), rows):
-            place = row.identifier, row.kind, Instant(row.valid_from)
-            latest_start = row.valid_from if row.latest_start is None else row.latest_start
-            before = found.setdefault(place, _Before(row.panel_id, row.constants_id, latest_start))
-            if row.id is not None:
-                before.versions.append(row)
-    return found
-
-
-_ASKED = (
-    schema.panel.c.identifier,
-    schema.version.c.kind,
-    schema.version.c.valid_from,
-    schema.constants.c.sha256,
-)
-
-
-@cache
-def _select_before(dialect: str, *, stated: bool) -> sa.Select[Any]:
-    """Return the statement for places and constants; `stated`: and for the versions ever recorded at the places."""
-    version, panel, constants = schema.version, schema.panel, schema.constants
-    meant = constants.alias("meant")
-    asked = listing(dialect, *_ASKED)
-    place = [asked.c.identifier, asked.c.kind, asked.c.valid_from]
-    latest = versions.select_latest_start(panel.c.id, asked.c.kind, None).scalar_subquery()
-    keys = [panel.c.id.label("panel_id"), meant.c.id.label("constants_id"), latest.label("latest_start")]
-    found = asked.join(panel, panel.c.identifier == asked.c.identifier)
-    found = found.outerjoin(meant, meant.c.sha256 == asked.c.sha256)
-    if not stated:
-        return sa.select(*place, *keys, sa.null().label("id")).select_from(found)
-    here = sa.and_(
-        version.c.panel_id == panel.c.id,
-        version.c.kind == asked.c.kind,
-        version.c.valid_from == asked.c.valid_from,
-    )
-    found = found.outerjoin(version, here).outerjoin(constants, constants.c.id == version.c.constants_id)
-    return (
-        sa.select(*place, *keys, version.c.id, version.c.withdrawn_in, constants.c.sha256)
-        .select_from(found)
-        .order_by(version.c.id)
-    )
-
-
-def _carry_out(change: Change, made: _Plan) -> None:
+def _carry_out(change: Change, made: Plan) -> None:
     """Record a plan without conflicts; the panels and constants that it names are recorded already."""
     change.unchanged += made.unchanged
     if made.superseded:
@@ -216,15 +33,14 @@ def _carry_out(change: Change, made: _Plan) -> None:
     change.record(schema.version, _rows(made))
 
 
-def _rows(made: _Plan) -> list[Row]:
+def _rows(made: Plan) -> list[Row]:
     rows: list[Row] = []
     so_far: dict[tuple[int, str], int] = {}  # the greatest start of a panel and kind
     for statement in made.new:
         before = made.before[statement.key]
         if statement.constants is not None and before.constants_id is None:
-            raise LookupError(
-                f"the constants {statement.constants} are not recorded"
-            )  # it would become a gap
+            # It would become a gap.
+            raise LookupError(f"the constants {statement.constants} are not recorded")
         line = before.panel_id, statement.kind
         so_far[line] = max(statement.valid_from, so_far.get(line, before.latest_start))
         rows.append(
@@ -275,7 +91,7 @@ def state(
     found: dict[Statement, str] = {}
     concerned: list[Place] = []
     notable = False
-    for made in _planned(change.connection, statements, supersede=supersede, new_panels=new_panels):
+    for made in planned(change.connection, statements, supersede=supersede, new_panels=new_panels):
         found.update(made.conflicts)
         if not found:
             _carry_out(change, made)
