@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from registry import schema
 from registry.api import Registry
 from registry.errors import ConflictError
+from registry.instants import Instant
 from registry.progress import Progress
+from registry.registration.planning import Statement
+from registry.registration.versions import state
 from tests.conftest import RegistryPlace
 from tests.making import PANEL_A, PANEL_B, panel_folder
 
@@ -144,17 +149,24 @@ def test_memory_grows_by_less_than_a_kibibyte_a_link(
     assert (peaks[1] - peaks[0]) / 2000 < 1024
 
 
-def test_what_begins_between_many_links_and_what_begins_after_them_is_recorded_soundly(
-    registry: Registry, make_tree: MakeTree
-) -> None:
-    """Each version keeps the greatest start so far, over the pieces of an import and over imports."""
-    tree = make_tree(LINKS)
-    every = sorted(tree.glob("*-*-*-*"), key=lambda link: link.name[::-1])  # in no order of the starts
-    for link in every[::2]:
-        link.rename(tree.parent / link.name)
-    registry.import_tree(tree)
-    for link in every[::2]:
-        (tree.parent / link.name).rename(link)
-    registry.import_tree(tree)
-    assert len(registry.versions.list()) == 2 * LINKS
-    assert not registry.verify().problems
+def test_versions_in_any_order_keep_the_greatest_start_so_far(registry: Registry) -> None:
+    """Within a piece, over the pieces of a batch, and over revisions."""
+    registry.panels.add(PANEL_A)
+    starts = sorted((Instant(number) for number in range(LINKS)), key=lambda start: start * 7919 % 1009)
+    places = [(kind, start) for start in starts for kind in ("gain", "offset")]
+
+    def record(gaps: Sequence[tuple[str, Instant]]) -> None:
+        statements = [Statement(PANEL_A, kind, start, None) for kind, start in gaps]
+        registry._backend.change(lambda change: state(change, statements, supersede=False))
+
+    record(places[:LINKS])
+    record(places[LINKS:])
+    version = schema.version
+    query = sa.select(version.c.kind, version.c.valid_from, version.c.latest_start).order_by(version.c.id)
+    with registry._backend.database.reading() as connection:
+        recorded = [tuple(row) for row in connection.execute(query)]
+    greatest: dict[str, int] = {}
+    for kind, start, latest in recorded:
+        greatest[kind] = max(start, greatest.get(kind, start))
+        assert latest == greatest[kind]
+    assert [(kind, start) for kind, start, _ in recorded] == places
