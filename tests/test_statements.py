@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from registry import schema
 from registry.api import Registry
 from registry.database.engine import make_engine
 from registry.errors import NotFoundError, NotValidError
 from registry.instants import parse_instant
-from registry.lookup.runs import _select_runs, runs
+from registry.lookup.runs import _select_run, runs
 from registry.lookup.validity import _select_holding
 from registry.registration.planning import Statement
 from registry.registration.versions import state
@@ -158,7 +157,7 @@ def test_sqlite_finds_live_versions_in_their_own_index_and_others_in_the_one_tha
 
 def test_sqlite_finds_a_run_and_its_like_in_the_index_of_all_runs(sqlite_place: RegistryPlace) -> None:
     """Neither a run as of a revision, nor the trigger that looks for the like of a new run, reads the table."""
-    named = _select_runs(5).where(schema.run.c.experiment == "xcsls3716", schema.run.c.number == 7)
+    named = _select_run().params(known=5, named="xcsls3716", numbered=7)
     engine = make_engine(sqlite_place.database)
     text = str(named.compile(engine, compile_kwargs={"literal_binds": True}))
     same = "SELECT 1 FROM run WHERE experiment IS 'xcsls3716' AND number IS 7 AND withdrawn_in IS NULL"
@@ -244,8 +243,8 @@ def test_a_registration_for_a_configured_panel_asks_once_who_answered_when_the_r
     with statements(registry) as said:
         outcome = registry.versions.add(PANEL_A, panel_folder(tmp_path / "a", seed=1), valid_from=START)
     assert outcome.notes == ("1 recorded run can be exported from now on: exp=xcsls3716:run=1",)
-    # Configurations, their panels, runs; then the versions as of the two revisions.
-    assert len(said) == len(OF_A_REGISTRATION) + 3 + 2
+    # Configurations with their panels, runs; then the versions as of the two revisions.
+    assert len(said) == len(OF_A_REGISTRATION) + 2 + 2
 
 
 def test_constants_that_are_not_recorded_do_not_become_a_gap(registry: Registry) -> None:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -269,8 +271,7 @@ def stamp(connection: sa.Connection, numbers: set[int]) -> Stamps:
     CorruptionError
         One of them is missing, and facts that it recorded are there.
     """
-    table = schema.revision
-    rows = connection.execute(sa.select(table).where(table.c.number.in_(numbers)))
+    rows = connection.execute(_select_revisions(), {"numbers": sorted(numbers)})
     found = {
         row.number: RevisionStamp(row.number, str(Instant(row.recorded_at)), row.author, row.comment)
         for row in rows
@@ -279,6 +280,12 @@ def stamp(connection: sa.Connection, numbers: set[int]) -> Stamps:
         named = ", ".join(map(str, sorted(missing)))
         raise CorruptionError(f"the database is damaged: revision {named}, which recorded facts, is missing")
     return found
+
+
+@cache
+def _select_revisions() -> sa.Select[Any]:
+    table = schema.revision
+    return sa.select(table).where(table.c.number.in_(sa.bindparam("numbers", expanding=True)))
 
 
 def _run_facts(subject: _Subject, stamps: Stamps) -> RunFacts | None:

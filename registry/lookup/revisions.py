@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from functools import cache
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -26,7 +27,19 @@ _LIKE_AN_ISO_TIME = re.compile(r"[0-9]{4}-")
 
 def newest_revision(connection: sa.Connection) -> int:
     """Return the number of the newest revision, 0 where there is none."""
-    return int(connection.execute(sa.select(sa.func.max(schema.revision.c.number))).scalar() or 0)
+    return int(connection.execute(_select_newest()).scalar() or 0)
+
+
+# A question asks several times; to build a statement takes longer than to ask.
+@cache
+def _select_newest() -> sa.Select[Any]:
+    return sa.select(sa.func.max(schema.revision.c.number))
+
+
+@cache
+def _select_recorded_at() -> sa.Select[Any]:
+    revision = schema.revision
+    return sa.select(revision.c.recorded_at).where(revision.c.number == sa.bindparam("revision"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +182,7 @@ def tags(connection: sa.Connection, revision: int) -> list[Tag]:
 
 def recorded_at(connection: sa.Connection, number: int) -> Instant | None:
     """Return when the revision was recorded, None for revision 0."""
-    query = sa.select(schema.revision.c.recorded_at).where(schema.revision.c.number == number)
-    found = connection.execute(query).scalar_one_or_none()
+    found = connection.execute(_select_recorded_at(), {"revision": number}).scalar_one_or_none()
     return None if found is None else Instant(found)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence, Set
+from functools import cache
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
@@ -14,7 +15,7 @@ from registry import schema
 from registry.errors import NotFoundError, RequestError
 from registry.identifiers import Dataset, join_detector_id, shown, source_fits
 from registry.instants import Instant
-from registry.lookup.listing import listed
+from registry.lookup.listing import given, listed, listing
 from registry.lookup.suggestions import known_instead, shortened
 from registry.lookup.versions import is_live
 from registry.records import Configuration, Detector, Run
@@ -32,17 +33,23 @@ def runs(
     withdrawn: bool = False,
 ) -> list[Run]:
     """Return the runs, of all experiments or of these, by experiment and number; with the withdrawn, if asked."""
-    query = _select_runs(revision, withdrawn=withdrawn)
+    query = _select_runs(withdrawn=withdrawn)
     if experiments is not None:
         asked = listed(connection, [(name,) for name in sorted(experiments)], schema.run.c.experiment)
         query = query.join(asked, asked.c.experiment == schema.run.c.experiment)
-    return [_run(row, revision) for row in connection.execute(query)]
+    return [_run(row, revision) for row in connection.execute(query, {"known": revision})]
 
 
-def _select_runs(revision: int, *, withdrawn: bool = False) -> sa.Select[Any]:
+@cache
+def _select_runs(*, withdrawn: bool = False) -> sa.Select[Any]:
+    """Return the statement for all runs as of the revision ``known``."""
     run = schema.run
-    condition = run.c.recorded_in <= revision if withdrawn else schema.visible(run, revision)
-    return sa.select(run).where(condition).order_by(run.c.experiment, run.c.number, run.c.id)
+    return sa.select(run).where(_known(run, withdrawn)).order_by(run.c.experiment, run.c.number, run.c.id)
+
+
+def _known(table: sa.Table, withdrawn: bool) -> sa.ColumnElement[bool]:
+    known = sa.bindparam("known", type_=sa.Integer)
+    return table.c.recorded_in <= known if withdrawn else schema.visible(table, known)
 
 
 def _run(row: Any, revision: int) -> Run:
@@ -58,10 +65,17 @@ def _run(row: Any, revision: int) -> Run:
 
 def run_of(connection: sa.Connection, dataset: Dataset, revision: int) -> Run | None:
     """Return the run if it is registered: a configuration may cover runs that are not."""
-    run = schema.run
-    named = _select_runs(revision).where(run.c.experiment == dataset.experiment, run.c.number == dataset.run)
-    row = connection.execute(named).first()
+    parameters = {"known": revision, "named": dataset.experiment, "numbered": dataset.run}
+    row = connection.execute(_select_run(), parameters).first()
     return None if row is None else _run(row, revision)
+
+
+@cache
+def _select_run() -> sa.Select[Any]:
+    run = schema.run
+    return _select_runs().where(
+        run.c.experiment == sa.bindparam("named"), run.c.number == sa.bindparam("numbered")
+    )
 
 
 def find_run(connection: sa.Connection, dataset: Dataset, revision: int) -> Run:
@@ -128,23 +142,31 @@ def keyed_configurations(
     withdrawn: bool = False,
 ) -> list[tuple[int, Configuration]]:
     """Return the configurations with the database's keys, which a correction needs; the withdrawn too, if asked."""
+    dialect = None if experiments is None else connection.dialect.name
+    parameters: dict[str, Any] = {"known": revision}
+    if dialect is not None:
+        rows_asked = [(name,) for name in sorted(experiments or ())]
+        parameters |= given(dialect, rows_asked, schema.configuration.c.experiment)
+    rows = connection.execute(_select_configurations(dialect, withdrawn=withdrawn), parameters).all()
+    return [(key, _configuration(list(each), revision)) for key, each in groupby(rows, attrgetter("id"))]
+
+
+@cache
+def _select_configurations(dialect: str | None, *, withdrawn: bool) -> sa.Select[Any]:
+    """Return the statement for all configurations, a row a panel; with a dialect, for a list of experiments."""
     configuration, member, panel = schema.configuration, schema.configuration_panel, schema.panel
-    condition = (
-        configuration.c.recorded_in <= revision if withdrawn else schema.visible(configuration, revision)
-    )
-    if experiments is not None:
-        asked = listed(connection, [(name,) for name in sorted(experiments)], configuration.c.experiment)
+    condition = _known(configuration, withdrawn)
+    if dialect is not None:
+        asked = listing(dialect, configuration.c.experiment)
         condition &= configuration.c.experiment.in_(sa.select(asked.c.experiment))
     order = configuration.c.experiment, configuration.c.source, configuration.c.first_run, configuration.c.id
-    query = (
+    return (
         sa.select(configuration, panel.c.identifier)
         .outerjoin(member, member.c.configuration_id == configuration.c.id)
         .outerjoin(panel, panel.c.id == member.c.panel_id)
         .where(condition)
         .order_by(*order, member.c.position)
     )
-    rows = connection.execute(query).all()
-    return [(key, _configuration(list(each), revision)) for key, each in groupby(rows, attrgetter("id"))]
 
 
 def _configuration(rows: Sequence[Any], revision: int) -> Configuration:

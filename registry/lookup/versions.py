@@ -350,18 +350,22 @@ def sound_files_of(connection: sa.Connection, stated: Iterable[Version]) -> dict
 
 def files_of(connection: sa.Connection, constants: Iterable[str]) -> dict[str, tuple[StoredFile, ...]]:
     """Return the stored files of each of the constants, in the order of the gain ranges."""
-    blob, part = schema.blob, schema.constants_file
-    query = (
-        sa.select(schema.constants.c.sha256.label("constants"), part.c.gain_range, *blob.c)
-        .join(part, part.c.constants_id == schema.constants.c.id)
-        .join(blob, blob.c.sha256 == part.c.sha256)
-        .where(schema.constants.c.sha256.in_(list(constants)))
-        .order_by(schema.constants.c.sha256, part.c.gain_range)
-    )
     files: dict[str, list[StoredFile]] = defaultdict(list)
-    for row in connection.execute(query):
+    for row in connection.execute(_select_files(), {"wanted": list(constants)}):
         if not isinstance(row.size, int):  # SQLite keeps any value in any column
             raise CorruptionError(f"the database is damaged: the size of object {row.sha256} is no number")
         statistics = Statistics(row.minimum, row.median, row.maximum, row.zeros, row.nonfinite)
         files[row.constants].append(StoredFile(row.gain_range, row.sha256, row.size, statistics, row.blake3))
     return {name: tuple(found) for name, found in files.items()}
+
+
+@cache
+def _select_files() -> sa.Select[Any]:
+    constants, blob, part = schema.constants, schema.blob, schema.constants_file
+    return (
+        sa.select(constants.c.sha256.label("constants"), part.c.gain_range, *blob.c)
+        .join(part, part.c.constants_id == constants.c.id)
+        .join(blob, blob.c.sha256 == part.c.sha256)
+        .where(constants.c.sha256.in_(sa.bindparam("wanted", expanding=True)))
+        .order_by(constants.c.sha256, part.c.gain_range)
+    )
