@@ -18,6 +18,9 @@ _HANDED_OUT = (
     128  # rows: whoever takes them waits for that lock, so not too often; and the last are waited for
 )
 _COMMA, _SPACE = b", "
+_LONGEST = (
+    len("-1.1754943508222875e-38 ") + 1
+)  # bytes of a number as Python writes it, and of what parts it from the next
 # Every float32 of these magnitudes was tried: its shortest text is read back exactly, by readers that go through
 # float64 too. (Elsewhere 7.038531e-26 is not.) Beyond them libraries also differ in how they write an exponent.
 _SMALLEST, _LARGEST = 1e-5, 1e9
@@ -54,25 +57,28 @@ def one_line(text: str) -> str:
     )
 
 
-def lines(array: NDArray[Any]) -> Iterator[bytes]:
+def lines(array: NDArray[Any]) -> Iterator[memoryview]:
     """Write an array (row, column), many rows at a time: numbers parted by a space, every value exact.
 
     The text of a float is the shortest that gives the value back. What is very small, very large or not finite is
     written as Python writes it: ``1e-06``, ``nan``, ``-inf``. The bits of a NaN beyond its sign are lost.
     """
-    for rows in _split(array, _HANDED_OUT):
-        yield b"".join(map(_lines, _split(rows, _ROWS)))
+    return map(_written, _split(array, _HANDED_OUT))
 
 
 def _split(array: NDArray[Any], rows: int) -> Iterator[NDArray[Any]]:
     return (array[start : start + rows] for start in range(0, len(array), rows))
 
 
-def _lines(rows: NDArray[Any]) -> bytearray:
-    text = bytearray(b"\n").join([*_rows(rows), b""])
-    characters = np.frombuffer(text, np.uint8)
-    characters -= (characters == _COMMA).view(np.uint8) * np.uint8(_COMMA - _SPACE)
-    return text
+def _written(rows: NDArray[Any]) -> memoryview:
+    room = np.empty(rows.size * _LONGEST, np.uint8)
+    end = 0
+    for few in _split(rows, _ROWS):
+        text = np.frombuffer(b"\n".join([*_rows(few), b""]), np.uint8)
+        begin, end = end, end + text.size
+        commas = (text == _COMMA).view(np.uint8)
+        np.subtract(text, commas * np.uint8(_COMMA - _SPACE), out=room[begin:end])
+    return room[:end].data
 
 
 def _rows(rows: NDArray[Any]) -> Iterator[bytes | memoryview]:
