@@ -13,14 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_ROWS = 16  # some 0.16 MB of text: stays in the cache while it is made, and the interpreter's lock is let go often
-_HANDED_OUT = (
-    128  # rows: whoever takes them waits for that lock, so not too often; and the last are waited for
-)
+# Some 0.16 MB of text: stays in the cache while it is made, and the interpreter's lock is let go often.
+_ROWS = 16
+# Whoever takes them waits for that lock, so not too few at a time; and the last are waited for, so not too many.
+_HANDED_OUT = 128
 _COMMA, _SPACE = b", "
-_LONGEST = (
-    len("-1.1754943508222875e-38 ") + 1
-)  # bytes of a number as Python writes it, and of what parts it from the next
+_LONGEST = len("-1.1754943508222875e-38 ")  # of a number, and of what parts it from the next
 # Every float32 of these magnitudes was tried: its shortest text is read back exactly, by readers that go through
 # float64 too. (Elsewhere 7.038531e-26 is not.) Beyond them libraries also differ in how they write an exponent.
 _SMALLEST, _LARGEST = 1e-5, 1e9
