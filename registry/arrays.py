@@ -14,6 +14,7 @@ import threading
 import tokenize
 import warnings
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from registry.errors import ArrayError, UnavailableError
 from registry.records import CheckedFile, PixelDifference, Statistics
 
 LARGEST_HEADER = 65_536
+_LENGTHS = {(1, 0): 2, (2, 0): 4}  # bytes that say how long the header is, after the magic, by version
 # What numpy, and Python's tokenizer and evaluator below it, raise over a header that is none.
 _DAMAGED = (
     ArithmeticError,
@@ -177,24 +179,34 @@ def read_header(content: bytes, path: Path) -> tuple[tuple[int, ...], bool, np.d
     ArrayError
         They are no header of a ``.npy`` file.
     """
-    stream = io.BytesIO(content[:LARGEST_HEADER])
-    readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
     try:
-        version = npy.read_magic(stream)
-        if version not in readers:
+        version = npy.read_magic(io.BytesIO(content[: npy.MAGIC_LEN]))
+        if version not in _LENGTHS:
             raise ArrayError(
                 f"{str(path)!r} is .npy of version {version[0]}.{version[1]}; 1.0 and 2.0 are read",
                 path=str(path),
             )
-        with _ONE_AT_A_TIME, warnings.catch_warnings():
-            # Headers written under Python 2 ("512L") are legal, and numpy remarks on them and on old dtypes.
-            warnings.simplefilter("ignore")
-            shape, fortran, dtype = readers[version](stream)
+        start = npy.MAGIC_LEN + _LENGTHS[version]
+        end = start + int.from_bytes(content[npy.MAGIC_LEN : start], "little")
+        return _parsed_header(bytes(content[: min(end, LARGEST_HEADER)]), version)
     except _DAMAGED:
         raise ArrayError(
             f"{str(path)!r} is not a .npy file, or its header is damaged", path=str(path)
         ) from None
-    return shape, fortran, dtype, stream.tell()
+
+
+# Files of one detector type have the same header, and it is parsed as Python is.
+@lru_cache(maxsize=64)
+def _parsed_header(
+    header: bytes, version: tuple[int, int]
+) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    stream = io.BytesIO(header)
+    npy.read_magic(stream)
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    with _ONE_AT_A_TIME, warnings.catch_warnings():
+        # Headers written under Python 2 ("512L") are legal, and numpy remarks on them and on old dtypes.
+        warnings.simplefilter("ignore")
+        return (*read(stream), stream.tell())
 
 
 def _brief(shape: tuple[int, ...]) -> str:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from registry.threads import in_threads
+from registry.threads import in_threads, share_out
 
 
 @given(st.lists(st.integers(), max_size=40), st.integers(1, 5))
@@ -102,3 +102,55 @@ def test_headers_are_read_by_many_threads_without_a_word(tmp_path: Path) -> None
         sys.setswitchinterval(interval)
     assert {array.shape for array in arrays} == {(2, 3)}
     assert warnings.filters == before
+
+
+@given(st.lists(st.integers(), max_size=40), st.integers(1, 5))
+@settings(max_examples=40)
+def test_every_item_that_is_shared_out_is_taken_once(items: list[int], threads: int) -> None:
+    taken: list[int] = []
+    share_out(taken.append, items, threads)
+    assert sorted(taken) == sorted(items)
+
+
+def test_the_caller_takes_part_and_others_work_beside_it() -> None:
+    together = threading.Barrier(2, timeout=30)
+    workers: set[threading.Thread] = set()
+
+    def make(_: int) -> None:
+        together.wait()
+        workers.add(threading.current_thread())
+
+    share_out(make, range(2), threads=2)
+    assert len(workers) == 2
+    assert threading.current_thread() in workers
+    share_out(lambda _: workers.add(threading.current_thread()), range(20), threads=1)
+    assert len(workers) == 2
+
+
+def test_of_shared_items_the_first_that_fails_is_raised_whichever_was_the_fastest() -> None:
+    begun: list[int] = []
+    later_failed = threading.Event()
+
+    def make(item: int) -> None:
+        begun.append(item)
+        if item == 2:
+            later_failed.wait(30)
+            raise ValueError(item)
+        if item == 3:
+            later_failed.set()
+            raise ValueError(item)
+
+    with pytest.raises(ValueError, match="2"):
+        share_out(make, range(20), threads=2)
+    assert sorted(begun) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_shared_items_that_do_not_come_are_an_error_whoever_asked_for_them(threads: int) -> None:
+    def items() -> Iterator[int]:
+        yield from range(6)
+        raise KeyError("seventh")
+
+    for _ in range(20):
+        with pytest.raises(KeyError, match="seventh"):
+            share_out(lambda _: None, items(), threads)

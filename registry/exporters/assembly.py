@@ -21,7 +21,7 @@ from registry.detectors import DetectorType, Kind
 from registry.errors import DocumentError
 from registry.provenance.document import InputConstants, InputPanel, Output, Resolution
 from registry.store import ContentStore, naming_use
-from registry.threads import in_threads
+from registry.threads import in_threads, share_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +141,7 @@ def arrays(made: Sequence[Assembly]) -> dict[str, NDArray[Any]]:
     readings = chain.from_iterable(
         each.readings(whole) for each, whole in zip(made, wholes.values(), strict=True)
     )
-    for _ in in_threads(lambda read: read(), readings):
-        pass
+    share_out(lambda read: read(), readings)
     return wholes
 
 
