@@ -23,7 +23,7 @@ from registry.exporters.placing import placing
 from registry.identifiers import is_dataset, parse_source
 from registry.lookup.deployments import outlived
 from registry.lookup.resolution import Answer, Question, resolve
-from registry.lookup.revisions import AsOf, recorded_at
+from registry.lookup.revisions import AsOf
 from registry.progress import Progress
 from registry.provenance import Document, encode
 from registry.provenance.document import Deployment, Maker, RegistryStamp, Request, Resolution
@@ -108,14 +108,11 @@ def _resolve(backend: Backend, request: ExportRequest, made_as: Format | None) -
     )
     with backend.view(request.as_of) as view:
         answer = resolve(view.connection, question, view.revision)
-        moment = recorded_at(view.connection, view.revision)
         deployment = _deployment(request, answer.resolution, with_runs=with_runs)
         warnings = answer.warnings
         if deployment is not None:
             warnings += tuple(outlived(view.connection, answer.resolution, deployment, view.revision))
-    stamp = RegistryStamp(
-        backend.database.registry_id, view.revision, None if moment is None else str(moment)
-    )
+    stamp = RegistryStamp(backend.database.registry_id, view.revision, answer.recorded_at)
     return _Resolved(answer, stamp, deployment, warnings, software_of(made_as) if made_as else {})
 
 

@@ -24,7 +24,7 @@ from registry.identifiers import shown
 from registry.lookup import contents
 from registry.lookup.deployments import outlived
 from registry.lookup.resolution import Question, resolve
-from registry.lookup.revisions import newest_revision, recorded_at, revision_as_of
+from registry.lookup.revisions import newest_revision, revision_as_of
 from registry.provenance import Document
 from registry.provenance.document import Companion, Output
 from registry.reading import checksum
@@ -170,12 +170,11 @@ def _answer_problems(backend: Backend, document: Document) -> list[Problem]:
                 warnings += tuple(outlived(view.connection, answer.resolution, document.deployment, revision))
         except RegistryError as error:
             return [Problem(None, place, f"the registry refuses the request: {error}")]
-        recorded = recorded_at(view.connection, document.registry.revision)
         named = None if request.as_of is None else _named(backend, view, request.as_of)
     facts = {
         "the registry answers otherwise than the document says": answer.resolution == document.resolution,
         "the document has other warnings than the answer": warnings == document.warnings,
-        "the revision was recorded at another instant": str(recorded) == document.registry.recorded_at,
+        "the revision was recorded at another instant": answer.recorded_at == document.registry.recorded_at,
         "the request asks as of another revision": named in (None, document.registry.revision),
     }
     return [Problem(None, place, sentence) for sentence, holds in facts.items() if not holds]

@@ -59,11 +59,22 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The resolution, what deserves a look, and by SHA-256 the BLAKE3s of the files, as far as they are recorded."""
+    """What a question comes to as of a revision.
+
+    Attributes
+    ----------
+    warnings
+        What deserves a look.
+    blake3s
+        Of the files, by SHA-256, as far as they are recorded.
+    recorded_at
+        When the revision was.
+    """
 
     resolution: Resolution
     warnings: tuple[str, ...]
     blake3s: Mapping[str, str]
+    recorded_at: str
 
 
 Stamps = Mapping[int, RevisionStamp]
@@ -104,7 +115,7 @@ def resolve(connection: sa.Connection, question: Question, revision: int) -> Ans
     validity.refuse_missing(validity.missing(connection, subject.panels, names, instant, found, revision))
     files = versions.sound_files_of(connection, found.values())
     named = [fact.recorded_in for fact in (subject.run, subject.configuration) if fact is not None]
-    stamps = stamp(connection, {*named, *(version.recorded_in for version in found.values())})
+    stamps = stamp(connection, {revision, *named, *(version.recorded_in for version in found.values())})
     resolution = Resolution(
         detector_type=detector.name,
         detector_id=join_detector_id([panel.panel for panel in subject.panels]),
@@ -119,7 +130,7 @@ def resolve(connection: sa.Connection, question: Question, revision: int) -> Ans
     blake3s = {
         file.sha256: file.blake3 for parts in files.values() for file in parts if file.blake3 is not None
     }
-    return Answer(resolution, tuple(warnings), blake3s)
+    return Answer(resolution, tuple(warnings), blake3s, stamps[revision].recorded_at)
 
 
 def resolution_of(connection: sa.Connection, version: Version, revision: int) -> Resolution:

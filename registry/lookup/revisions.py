@@ -36,12 +36,6 @@ def _select_newest() -> sa.Select[Any]:
     return sa.select(sa.func.max(schema.revision.c.number))
 
 
-@cache
-def _select_recorded_at() -> sa.Select[Any]:
-    revision = schema.revision
-    return sa.select(revision.c.recorded_at).where(revision.c.number == sa.bindparam("revision"))
-
-
 @dataclass(frozen=True, slots=True)
 class Known:
     """As of when a question is asked: read, and not looked up yet."""
@@ -178,12 +172,6 @@ def tags(connection: sa.Connection, revision: int) -> list[Tag]:
     tag = schema.tag
     query = sa.select(tag).where(tag.c.recorded_in <= revision).order_by(tag.c.revision, tag.c.name)
     return [Tag(row.name, row.revision, row.recorded_in) for row in connection.execute(query)]
-
-
-def recorded_at(connection: sa.Connection, number: int) -> Instant | None:
-    """Return when the revision was recorded, None for revision 0."""
-    found = connection.execute(_select_recorded_at(), {"revision": number}).scalar_one_or_none()
-    return None if found is None else Instant(found)
 
 
 def refuse_no_comment(comment: str | None, what: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -17,6 +17,9 @@ from registry.records import Panel, Version
 
 Found = dict[tuple[str, str], Version]
 """What holds, by panel Id and kind."""
+
+_Number = sa.ScalarSelect[int] | None
+"""Of a revision, None for the newest."""
 
 
 def versions_at(
@@ -50,27 +53,17 @@ def _select_holding(kinds: int, known_by: str, dialect: str) -> sa.Select[Any]:
     asked = sa.union_all(
         *(sa.select(sa.bindparam(f"kind_{number}", type_=sa.Text).label("kind")) for number in range(kinds))
     ).subquery("asked")
-    every: sa.FromClause = panel.join(asked, sa.true())
-    latest: sa.ColumnElement[int | None] | None = None
+    every = panel.join(asked, sa.true())
     if dialect == "postgresql":
-        # Its probes hand out rows, and one plan serves any number of panels.
-        if known is not None:
-            stated = select_latest_start(panel.c.id, asked.c.kind, known).lateral("latest")
-            every, latest = every.outerjoin(stated, sa.true()), stated.c.latest_start
-        version: sa.FromClause = _select_last(asked, known, latest).lateral("holding")
-        every = every.outerjoin(version, sa.true())
+        probes = _handing_out_rows(every, asked, known)
         panels = panel.c.identifier == sa.any_(sa.bindparam("panels", type_=sa.ARRAY(sa.Text)))
     else:
-        if known is not None:
-            latest = select_latest_start(panel.c.id, asked.c.kind, known).scalar_subquery()
-        version = schema.version
-        last = _select_last(asked, known, latest)
-        number = last.with_only_columns(last.selected_columns.id).scalar_subquery()
-        every = every.outerjoin(version, version.c.id == number)
+        probes = _handing_out_numbers(every, asked, known)
         panels = panel.c.identifier.in_(sa.bindparam("panels", expanding=True))
+    version = probes.version
     query = (
-        sa.select(*version_columns(version), next_start(known, version, latest).label("valid_to"))
-        .select_from(every)
+        sa.select(*version_columns(version), next_start(known, version, probes.latest).label("valid_to"))
+        .select_from(probes.joined)
         .outerjoin(constants, constants.c.id == version.c.constants_id)
         .outerjoin(alias, sa.and_(alias.c.panel_id == panel.c.id, schema.visible(alias, known)))
         .where(panels)
@@ -78,8 +71,36 @@ def _select_holding(kinds: int, known_by: str, dialect: str) -> sa.Select[Any]:
     return query if known is None else query.where(panel.c.recorded_in <= known)
 
 
+class _Probes(NamedTuple):
+    """What was asked, joined with the version that holds, and the greatest start that was known (None: the newest)."""
+
+    joined: sa.FromClause
+    version: sa.FromClause
+    latest: sa.ColumnElement[int | None] | None
+
+
+def _handing_out_rows(every: sa.FromClause, asked: sa.Subquery, known: _Number) -> _Probes:
+    """Join with rows: PostgreSQL has LATERAL, and one plan serves any number of panels."""
+    latest: sa.ColumnElement[int | None] | None = None
+    if known is not None:
+        stated = select_latest_start(schema.panel.c.id, asked.c.kind, known).lateral("latest")
+        every, latest = every.outerjoin(stated, sa.true()), stated.c.latest_start
+    version = _select_last(asked, known, latest).lateral("holding")
+    return _Probes(every.outerjoin(version, sa.true()), version, latest)
+
+
+def _handing_out_numbers(every: sa.FromClause, asked: sa.Subquery, known: _Number) -> _Probes:
+    """Join by number, for SQLite, which has no LATERAL."""
+    version, latest = schema.version, None
+    if known is not None:
+        latest = select_latest_start(schema.panel.c.id, asked.c.kind, known).scalar_subquery()
+    last = _select_last(asked, known, latest)
+    number = last.with_only_columns(last.selected_columns.id).scalar_subquery()
+    return _Probes(every.outerjoin(version, version.c.id == number), version, latest)
+
+
 def _select_last(
-    asked: sa.Subquery, known: sa.ScalarSelect[int] | None, latest: sa.ColumnElement[int | None] | None
+    asked: sa.Subquery, known: _Number, latest: sa.ColumnElement[int | None] | None
 ) -> sa.Select[Any]:
     """Return the version of a panel and kind that begins last at or before the instant, and `latest`."""
     panel, version = schema.panel, schema.version.alias("probe")
