@@ -164,8 +164,9 @@ def write_in_turn(
 ) -> tuple[Output, ...]:
     """Write arrays one after the other, as `write_side_by_side` does at the same time.
 
-    For pieces whose making holds the interpreter's lock: one thread makes them all, and another hashes and writes
-    what is made. Whenever that one comes back for the lock it waits for the maker, so pieces should be large.
+    For pieces whose making holds the interpreter's lock: one thread reads and makes them all, and another hashes and
+    writes what is made. Whenever that one comes back for the lock it waits for the maker, so pieces should be large;
+    a third, to read ahead, would hold up the maker for longer than reading does.
     """
     with ExitStack() as opened:
         places = [names[assembly.kind.calibration_type] for assembly in assemblies]
@@ -173,7 +174,7 @@ def write_in_turn(
 
         def steps() -> Iterator[Callable[[], None]]:
             for file, assembly in zip(files, assemblies, strict=True):
-                for piece in pieces(assembly, advance):
+                for piece in pieces(replace(assembly, ahead=False), advance):
                     yield partial(file.write, piece)
                 yield file.sync
 
