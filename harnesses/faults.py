@@ -139,6 +139,7 @@ ROWS: Mapping[str, tuple[str, ...]] = {
     "non-finite": (f"UPDATE blob SET nonfinite = 7 WHERE sha256 = {_A_FILE}",),
     "dtype": (f"UPDATE blob SET dtype = '<f8' WHERE sha256 = {_A_FILE}",),
     "shape": (f"UPDATE blob SET shape = '1024,512' WHERE sha256 = {_A_FILE}",),
+    "quicker checksum": (f"UPDATE blob SET blake3 = '{_NOBODY}' WHERE sha256 = {_A_FILE}",),
     "a file deleted": (f"DELETE FROM blob WHERE sha256 = {_A_FILE}",),
     "constants deleted": ("DELETE FROM constants WHERE id = 2",),
     "version deleted": ("DELETE FROM version WHERE id = 2",),
@@ -147,6 +148,9 @@ ROWS: Mapping[str, tuple[str, ...]] = {
     "kind of a version": ("UPDATE version SET kind = 'rms' WHERE id = 1",),
     "kind that is none": ("UPDATE version SET kind = 'gian' WHERE id = 1",),
     "start after it was used": ("UPDATE version SET valid_from = valid_from + 94608000000000 WHERE id = 1",),
+    "start before it was used": ("UPDATE version SET valid_from = valid_from - 1000000 WHERE id = 1",),
+    "start that nobody used": ("UPDATE version SET valid_from = valid_from + 1000000 WHERE id = 5",),
+    "latest start": ("UPDATE version SET latest_start = latest_start - 1 WHERE id = 1",),
     "start that is no instant": ("UPDATE version SET valid_from = 9000000000000000000 WHERE id = 1",),
     "two at one start": ("UPDATE version SET panel_id = 1, withdrawn_in = 1 + recorded_in WHERE id = 3",),
     "panel of a version": ("UPDATE version SET panel_id = 77 WHERE id = 1",),
@@ -175,10 +179,6 @@ SQLITE_ROWS: Mapping[str, tuple[str, ...]] = {
 }
 # What no other row or file tells again: not promised to be found.
 UNTOLD: Mapping[str, tuple[str, ...]] = {
-    "untold: start before it was used": (
-        "UPDATE version SET valid_from = valid_from - 1000000 WHERE id = 1",
-    ),
-    "untold: start that nobody used": ("UPDATE version SET valid_from = valid_from + 1000000 WHERE id = 5",),
     "untold: comment": ("UPDATE version SET comment = 'as good as new' WHERE id = 1",),
     "untold: author": ("UPDATE revision SET author = 'somebody else' WHERE number = 1",),
     "untold: constants exchanged": (

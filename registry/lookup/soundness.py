@@ -1,8 +1,8 @@
 """What holds of all rows whoever wrote them: asked again of the rows as they are, rule by rule.
 
 The guards refuse what breaks a rule when it is written; here is found what was changed behind them. A rule is a
-statement that finds the rows which break it. What no other row or file tells again cannot be found so: the start of a
-version that no export used, a comment, the begin of a run.
+statement that finds the rows which break it. What no other row or file tells again cannot be found so: a start that
+was dated back and that no export used, a comment, the begin of a run.
 """
 
 from __future__ import annotations
