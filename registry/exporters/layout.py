@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from registry.digests import Piece
 from registry.durable import SteadyFile
 from registry.exporters.assembly import Assembly
 from registry.progress import Advance
@@ -17,8 +18,6 @@ from registry.provenance.document import FILE_NAME, Companion, Document, Output
 from registry.threads import PROCESSORS, in_threads
 
 _BEHIND = 6  # pieces that wait to be written; with fewer their maker stops whenever the disk does
-
-Piece = bytes | bytearray | memoryview
 
 
 @dataclass(frozen=True, slots=True)

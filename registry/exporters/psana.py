@@ -11,11 +11,12 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from registry import detectors
+from registry.digests import Piece
 from registry.errors import RequestError
 from registry.exporters import text
 from registry.exporters.assembly import Assembly
 from registry.exporters.calibration_folder import LARGEST_RUN, history_line, warnings_of
-from registry.exporters.layout import Layout, Piece, Target, Written, write_in_turn
+from registry.exporters.layout import Layout, Target, Written, write_in_turn
 from registry.identifiers import parse_source
 from registry.progress import Advance
 from registry.provenance.document import Deployment, Document, InputConstants, InputPanel
