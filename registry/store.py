@@ -255,7 +255,7 @@ def manifest_sha256(detector_type: str, kind: str, sha256s: Sequence[str | None]
     """Return what identifies constants: the SHA-256 of a text of type, kind and the checksums by gain range."""
     lines = ["calreg constants 1", f"type {detector_type}", f"kind {kind}"]
     lines += [f"{gain_range} {sha256}" for gain_range, sha256 in enumerate(sha256s)]
-    return sha256_of("".join(f"{line}\n" for line in lines).encode())
+    return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
 
 
 def use(kind: str, gain_range: int, panel: str, version: int) -> str:
