@@ -24,22 +24,32 @@ only ever added to.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum, auto
 from typing import Any, ClassVar, Self
+
+
+class Remedy(StrEnum):
+    """What a user can do about a refusal; every face says it in its own words, the command line by its options."""
+
+    GIVE_COMMENT = auto()
 
 
 class RegistryError(Exception):
     """A refusal that a user can act on: one sentence, and the values it speaks of.
 
     Where several things are refused at once, ``details`` holds a sentence for each, and ``message`` their
-    number.
+    number. ``remedy`` tells what would help; it is worded by `registry.cli.remedies`, never in the message.
     """
 
     code: ClassVar[int] = 1
 
-    def __init__(self, message: str, *, details: Sequence[str] = (), **values: Any) -> None:
+    def __init__(
+        self, message: str, *, details: Sequence[str] = (), remedy: Remedy | None = None, **values: Any
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.details = tuple(details)
+        self.remedy = remedy
         self.values = values
 
     def __str__(self) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from registry.cli import folding
+from registry.cli.remedies import with_remedy
 from registry.errors import RegistryError
 from registry.identifiers import printable
 from registry.instants import Instant
@@ -116,10 +117,12 @@ def refuse(error: RegistryError, *, as_json: bool) -> None:
     """Print a refusal: a sentence, or JSON with its code, kind and values."""
     if as_json:
         kind = type(error).__name__
-        body = {**error.values, "code": error.code, "kind": kind, "message": str(error)}
+        sentence = with_remedy(error)
+        message = f"{sentence}: {'; '.join(error.details)}" if error.details else sentence
+        body = {**error.values, "code": error.code, "kind": kind, "message": message}
         typer.echo(json.dumps({"error": _masked(jsonable(body))}), err=True)
         return
-    say(f"error: {error.message}{':' if error.details else ''}")
+    say(f"error: {with_remedy(error)}{':' if error.details else ''}")
     for detail in error.details:
         say(f"  {detail}")
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from registry import instants, schema
-from registry.errors import InstantError, NotFoundError, RequestError
+from registry.errors import InstantError, NotFoundError, Remedy, RequestError
 from registry.identifiers import shown
 from registry.instants import Instant
 from registry.lookup.suggestions import known_instead
@@ -183,4 +183,4 @@ def refuse_no_comment(comment: str | None, what: str) -> None:
         The comment is missing or empty.
     """
     if not (comment or "").strip():
-        raise RequestError(f"{what} needs a comment that says why: give --comment")
+        raise RequestError(f"{what} needs a comment that says why", remedy=Remedy.GIVE_COMMENT)

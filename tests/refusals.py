@@ -1,0 +1,36 @@
+"""What a test holds a refusal to: its class, its exit code, its remedy and its values; the words may change."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import pytest
+
+from registry.errors import RegistryError, Remedy
+
+_Error = TypeVar("_Error", bound=RegistryError)
+
+
+@contextmanager
+def refused(
+    error_class: type[_Error], *, problems: int | None = None, remedy: Remedy | None = None, **values: Any
+) -> Iterator[pytest.ExceptionInfo[_Error]]:
+    """Expect exactly this class of refusal with at least these values.
+
+    Parameters
+    ----------
+    problems
+        How many things are refused at once, if that is asserted.
+    remedy
+        What the refusal must advise, if that is asserted.
+    """
+    with pytest.raises(error_class) as caught:
+        yield caught
+    error = caught.value
+    assert type(error) is error_class
+    assert error.message
+    assert {name: error.values.get(name) for name in values} == values
+    if problems is not None:
+        assert (len(error.details) or 1) == problems
+    if remedy is not None:
+        assert error.remedy is remedy
