@@ -15,54 +15,54 @@ import msgspec
 
 from benchmarks import exports, importing, lookups, machine, registering, startup, table
 from benchmarks.bench import FULL, QUICK, Bench
-from benchmarks.places import DATABASES, Ground
+from benchmarks.places import DATABASES, RegistryFactory
 from benchmarks.rows import Results, Row
 
 GROUPS: dict[str, Callable[[Bench], Iterator[Row]]] = {
-    "npy": exports.npy,
-    "text": exports.text,
-    "memory": exports.memory,
-    "register": registering.register,
-    "lookup": lookups.look_ups,
-    "worst": lookups.worst,
-    "import": importing.import_tree,
-    "start": startup.start_up,
+    "npy": exports.measure_npy,
+    "text": exports.measure_text,
+    "memory": exports.measure_arrays,
+    "register": registering.measure_registration,
+    "lookup": lookups.measure_look_ups,
+    "worst": lookups.measure_worst,
+    "import": importing.measure_import,
+    "start": startup.measure_start_up,
 }
 _RESULTS = Path(__file__).parent / "results"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the suite."""
-    given = _parser().parse_args(arguments)
-    results = _kept(given.again) if given.again else _measured(given)
-    table.show(results)
+    given = _build_parser().parse_args(arguments)
+    results = _read_results(given.again) if given.again else _measure(given)
+    table.print_table(results)
     if given.markdown:
-        table.write_into(given.markdown, results)
+        table.update_page(given.markdown, results)
 
 
-def _kept(file: Path) -> Results:
+def _read_results(file: Path) -> Results:
     return msgspec.json.decode(file.read_bytes(), type=Results)
 
 
-def _measured(given: argparse.Namespace) -> Results:
+def _measure(given: argparse.Namespace) -> Results:
     date = datetime.now(UTC).isoformat(timespec="seconds")
     kept = given.results or _RESULTS / f"{date[:16].replace(':', '')}.json"
     kept.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as closing:
         # Removed after PostgreSQL, which lives in it, has ended.
         folder = closing.enter_context(tempfile.TemporaryDirectory(prefix="calreg-", dir=given.folder))
-        ground = Ground(Path(folder), closing)
+        ground = RegistryFactory(Path(folder), closing)
         bench = Bench(ground, QUICK if given.quick else FULL, tuple(given.database), given.repetitions)
         results = Results(
             date=date,
             command=" ".join(["python -m benchmarks", *sys.argv[1:]]),
-            software=machine.software(),
-            machine=machine.describe(ground, bench.databases),
+            software=machine.find_software(),
+            machine=machine.describe_machine(ground, bench.databases),
             rows=(),
         )
         for name in given.groups or GROUPS:
             for row in GROUPS[name](bench):
-                sys.stderr.write(f"{' '.join(filter(None, table.cells(row)))}\n")
+                sys.stderr.write(f"{' '.join(filter(None, table.format_cells(row)))}\n")
                 results = replace(results, rows=(*results.rows, row))
                 # At once: a run that is interrupted has measured something, too.
                 kept.write_bytes(msgspec.json.format(msgspec.json.encode(results)) + b"\n")
@@ -70,7 +70,7 @@ def _measured(given: argparse.Namespace) -> Results:
     return results
 
 
-def _parser() -> argparse.ArgumentParser:
+def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("groups", nargs="*", choices=[*GROUPS, []], metavar="GROUP", help=", ".join(GROUPS))
     parser.add_argument("--quick", action="store_true", help="smaller sizes, fewer rounds: a minute")

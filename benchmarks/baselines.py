@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 KINDS = {"pixel_gain": "gain", "pixel_offset": "offset"}
 GAIN_RANGES = range(3)
-_PIECE = 2 * 2**20
+_BLOCK_SIZE = 2 * 2**20
 
 Sources = list[str]
 
 
-def merged(sources: Sources, kind: str) -> NDArray[np.float32]:
+def merge_kind(sources: Sources, kind: str) -> NDArray[np.float32]:
     """Return the array of a detector: load every file, stack by gain range, stack the ranges; no checks."""
     return np.stack(
         [
@@ -33,14 +33,14 @@ def merged(sources: Sources, kind: str) -> NDArray[np.float32]:
 
 def merge_in_memory(sources: Sources) -> dict[str, NDArray[np.float32]]:
     """Return both arrays."""
-    return {name: merged(sources, kind) for name, kind in KINDS.items()}
+    return {name: merge_kind(sources, kind) for name, kind in KINDS.items()}
 
 
 def merge_npy(sources: Sources, folder: str, *, durable: bool = False) -> None:
     """Write both arrays with `np.save`; `durable`: and wait until they are on the disk."""
     for name, kind in KINDS.items():
         path = Path(folder) / f"{name}.npy"
-        np.save(path, merged(sources, kind))
+        np.save(path, merge_kind(sources, kind))
         if durable:
             sync(path)
 
@@ -48,7 +48,7 @@ def merge_npy(sources: Sources, folder: str, *, durable: bool = False) -> None:
 def merge_text(sources: Sources, folder: str) -> None:
     """Write both arrays with ``np.savetxt '%.4f'``, which loses digits."""
     for name, kind in KINDS.items():
-        array = merged(sources, kind)
+        array = merge_kind(sources, kind)
         np.savetxt(Path(folder) / f"{name}.data", array.reshape(-1, array.shape[-1]), fmt="%.4f")
 
 
@@ -70,10 +70,10 @@ def sync(path: Path) -> None:
 
 def copy_once(sources: Sources, folder: str) -> None:
     """Floor: read the input bytes and write as many output bytes, once, through one small buffer."""
-    buffer = memoryview(bytearray(_PIECE))
+    buffer = memoryview(bytearray(_BLOCK_SIZE))
     for name, kind in KINDS.items():
         with (Path(folder) / name).open("wb", buffering=0) as output:
-            for path in _files(sources, kind):
+            for path in _list_files(sources, kind):
                 with path.open("rb", buffering=0) as file:
                     while size := file.readinto(buffer):
                         output.write(buffer[:size])
@@ -81,10 +81,10 @@ def copy_once(sources: Sources, folder: str) -> None:
 
 def hash_once(sources: Sources) -> None:
     """Floor: hash bytes in memory, as many as there are in the input, once, on one core."""
-    piece = bytes(_PIECE)
+    piece = bytes(_BLOCK_SIZE)
     for kind in KINDS.values():
         digest = hashlib.sha256()
-        for _ in _files(sources, kind):
+        for _ in _list_files(sources, kind):
             digest.update(piece)
         digest.digest()
 
@@ -96,7 +96,7 @@ def hash_files(paths: list[Path]) -> None:
             hashlib.file_digest(file, "sha256")
 
 
-def _files(sources: Sources, kind: str) -> Iterator[Path]:
+def _list_files(sources: Sources, kind: str) -> Iterator[Path]:
     for gain_range in GAIN_RANGES:
         for source in sources:
             yield Path(source) / f"g{gain_range}_{kind}.npy"

@@ -10,9 +10,9 @@ from functools import cached_property
 from pathlib import Path
 
 from benchmarks.detector import Detector, make_detector
-from benchmarks.memory import peak_above_idle
-from benchmarks.places import Ground, Place
-from benchmarks.timing import Seconds, Task, rounds
+from benchmarks.memory import measure_peak
+from benchmarks.places import RegistryFactory, RegistryLocation
+from benchmarks.timing import Seconds, Task, time_rounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Scale:
 
     panels: tuple[int, ...]
     text_panels: tuple[int, ...]
-    asked: int
+    look_up_panels: int
     starts: tuple[int, int]
     worst_panels: int
     worst_starts: int
@@ -57,7 +57,7 @@ QUICK = Scale((2, 8), (2,), 32, (16, 1563), 200, 500, 8, 5_000, effort=0.4)
 class Bench:
     """A run of the suite. ``repetitions`` overrides every number of rounds."""
 
-    ground: Ground
+    factory: RegistryFactory
     scale: Scale
     databases: tuple[str, ...]
     repetitions: int | None = None
@@ -65,18 +65,18 @@ class Bench:
     @property
     def folder(self) -> Path:
         """Where temporary things may be made."""
-        return self.ground.folder
+        return self.factory.folder
 
     @cached_property
     def detector(self) -> Detector:
         """The detector that is exported, registered on SQLite."""
-        return make_detector(self.ground, tuple(sorted({*self.scale.panels, *self.scale.text_panels})))
+        return make_detector(self.factory, tuple(sorted({*self.scale.panels, *self.scale.text_panels})))
 
-    def peak(
+    def measure_peak(
         self,
         work: Callable[..., object],
         arguments: Callable[[Path], Sequence[object]],
-        place: Callable[[], Place] | None = None,
+        place: Callable[[], RegistryLocation] | None = None,
     ) -> float:
         """Return the peak memory of a function, in MiB: the median of processes of their own.
 
@@ -85,12 +85,12 @@ class Bench:
         peaks = []
         for _ in range(self._count(3)):
             with tempfile.TemporaryDirectory(dir=self.folder) as own:
-                peaks.append(peak_above_idle(work, arguments(Path(own)), place() if place else None))
+                peaks.append(measure_peak(work, arguments(Path(own)), place() if place else None))
         return statistics.median(peaks)
 
     def time(self, tasks: Mapping[str, Task], count: int, *, warm_up: bool = True) -> Seconds:
         """Time tasks in so many rounds, as far as the scale and the user do not say otherwise."""
-        return rounds(tasks, self._count(count), self.folder, warm_up=warm_up)
+        return time_rounds(tasks, self._count(count), self.folder, warm_up=warm_up)
 
     def _count(self, count: int) -> int:
         return self.repetitions or max(1, round(count * self.scale.effort))

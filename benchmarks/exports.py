@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from benchmarks import baselines, works
 from benchmarks.bench import Bench
-from benchmarks.rows import Row, timed_row
+from benchmarks.rows import Row, make_timed_row
 from benchmarks.timing import Task
 from registry.api import Registry
 from registry.api.detector_constants import DetectorConstants
@@ -19,17 +19,17 @@ from registry.records import Export
 Arrays = dict[str, NDArray[np.float32]]
 
 
-def npy(bench: Bench) -> Iterator[Row]:
+def measure_npy(bench: Bench) -> Iterator[Row]:
     """Measure the export to ``.npy``, every byte checksummed, against the bare merge."""
-    with bench.detector.place.open() as registry:
+    with bench.detector.location.open() as registry:
         for panels in bench.scale.panels:
-            yield _npy_row(bench, registry, panels, durable=False)
+            yield _measure_npy_row(bench, registry, panels, durable=False)
         for panels in bench.scale.panels[1:]:
-            yield _npy_row(bench, registry, panels, durable=True)
-    yield _npy_memory(bench, max(bench.scale.panels))
+            yield _measure_npy_row(bench, registry, panels, durable=True)
+    yield _measure_npy_memory(bench, max(bench.scale.panels))
 
 
-def _npy_row(bench: Bench, registry: Registry, panels: int, *, durable: bool) -> Row:
+def _measure_npy_row(bench: Bench, registry: Registry, panels: int, *, durable: bool) -> Row:
     target, sources = bench.detector.dataset(panels), bench.detector.sources(panels)
     expected = baselines.merge_in_memory(sources)
     tasks = {
@@ -45,25 +45,27 @@ def _npy_row(bench: Bench, registry: Registry, panels: int, *, durable: bool) ->
     }
     seconds = bench.time(tasks, 5 if panels > 8 or durable else 9)
     work = f"export .npy, {panels} panels" + (", merge + fsync" if durable else "")
-    return timed_row(work, seconds, reach=0.5 if panels >= 8 and not durable else None)
+    return make_timed_row(work, seconds, reach=0.5 if panels >= 8 and not durable else None)
 
 
-def _npy_memory(bench: Bench, panels: int) -> Row:
+def _measure_npy_memory(bench: Bench, panels: int) -> Row:
     target, sources = bench.detector.dataset(panels), bench.detector.sources(panels)
-    ours = bench.peak(works.export, lambda folder: [target, str(folder)], lambda: bench.detector.place)
-    baseline = bench.peak(baselines.merge_npy, lambda folder: [sources, str(folder)])
+    ours = bench.measure_peak(
+        works.export, lambda folder: [target, str(folder)], lambda: bench.detector.location
+    )
+    baseline = bench.measure_peak(baselines.merge_npy, lambda folder: [sources, str(folder)])
     return Row(work=f"peak memory, .npy, {panels} panels", unit="MiB", ours=ours, baseline=baseline, reach=24)
 
 
-def text(bench: Bench) -> Iterator[Row]:
+def measure_text(bench: Bench) -> Iterator[Row]:
     """Measure the export to text that loses nothing, against `np.savetxt`, which does."""
-    with bench.detector.place.open() as registry:
+    with bench.detector.location.open() as registry:
         for panels in bench.scale.text_panels:
-            yield _text_row(bench, registry, panels)
-    yield _text_memory(bench, min(8, max(bench.scale.text_panels)))
+            yield _measure_text_row(bench, registry, panels)
+    yield _measure_text_memory(bench, min(8, max(bench.scale.text_panels)))
 
 
-def _text_row(bench: Bench, registry: Registry, panels: int) -> Row:
+def _measure_text_row(bench: Bench, registry: Registry, panels: int) -> Row:
     target, sources = bench.detector.dataset(panels), bench.detector.sources(panels)
     expected = baselines.merge_in_memory(sources)
     tasks = {
@@ -75,36 +77,36 @@ def _text_row(bench: Bench, registry: Registry, panels: int) -> Row:
     }
     few = panels > 8
     seconds = bench.time(tasks, 2 if few else 4, warm_up=not few)
-    return timed_row(f"export text, exact, {panels} panels", seconds, reach=0.15)
+    return make_timed_row(f"export text, exact, {panels} panels", seconds, reach=0.15)
 
 
-def _text_memory(bench: Bench, panels: int) -> Row:
+def _measure_text_memory(bench: Bench, panels: int) -> Row:
     target, sources = bench.detector.dataset(panels), bench.detector.sources(panels)
-    ours = bench.peak(
+    ours = bench.measure_peak(
         works.export,
         lambda folder: [target, str(folder), "psana"],
-        lambda: bench.detector.place,
+        lambda: bench.detector.location,
     )
-    baseline = bench.peak(baselines.merge_text, lambda folder: [sources, str(folder)])
+    baseline = bench.measure_peak(baselines.merge_text, lambda folder: [sources, str(folder)])
     return Row(work=f"peak memory, text, {panels} panels", unit="MiB", ours=ours, baseline=baseline)
 
 
-def memory(bench: Bench) -> Iterator[Row]:
+def measure_arrays(bench: Bench) -> Iterator[Row]:
     """Measure `Registry.constants` against load and stack."""
-    with bench.detector.place.open() as registry:
+    with bench.detector.location.open() as registry:
         for panels in bench.scale.panels:
-            yield _memory_row(bench, registry, panels)
-    yield _memory_of_memory(bench, max(bench.scale.panels))
+            yield _measure_arrays_row(bench, registry, panels)
+    yield _measure_arrays_memory(bench, max(bench.scale.panels))
 
 
-def _memory_row(bench: Bench, registry: Registry, panels: int) -> Row:
+def _measure_arrays_row(bench: Bench, registry: Registry, panels: int) -> Row:
     detector = bench.detector
     target, sources = detector.dataset(panels), detector.sources(panels)
     expected = baselines.merge_in_memory(sources)
 
     def check(_: Path, made: DetectorConstants) -> None:
         for name, array in expected.items():
-            _check_same(made[name], array)
+            _check_equal(made[name], array)
 
     tasks = {
         "ours": Task(lambda _: works.constants(registry, target), check=check),
@@ -112,13 +114,13 @@ def _memory_row(bench: Bench, registry: Registry, panels: int) -> Row:
         "hashed": Task(lambda _: baselines.hash_once(sources)),
     }
     seconds = bench.time(tasks, 7 if panels > 8 else 9)
-    return timed_row(f"arrays in memory, {panels} panels", seconds, reach=1.0)
+    return make_timed_row(f"arrays in memory, {panels} panels", seconds, reach=1.0)
 
 
-def _memory_of_memory(bench: Bench, panels: int) -> Row:
+def _measure_arrays_memory(bench: Bench, panels: int) -> Row:
     target, sources = bench.detector.dataset(panels), bench.detector.sources(panels)
-    ours = bench.peak(works.constants, lambda _: [target], lambda: bench.detector.place)
-    baseline = bench.peak(baselines.merge_in_memory, lambda _: [sources])
+    ours = bench.measure_peak(works.constants, lambda _: [target], lambda: bench.detector.location)
+    baseline = bench.measure_peak(baselines.merge_in_memory, lambda _: [sources])
     work = f"peak memory, arrays, {panels} panels"
     return Row(work=work, unit="MiB", ours=ours, baseline=baseline)
 
@@ -128,10 +130,10 @@ def _check_files(made: Export, expected: Arrays, read: Callable[[str], NDArray[n
     if set(found) != set(expected):
         raise AssertionError(f"{sorted(found)} were written, not {sorted(expected)}")
     for name, path in found.items():
-        _check_same(read(path).reshape(expected[name].shape), expected[name])
+        _check_equal(read(path).reshape(expected[name].shape), expected[name])
 
 
-def _check_same(found: NDArray[np.float32], expected: NDArray[np.float32]) -> None:
+def _check_equal(found: NDArray[np.float32], expected: NDArray[np.float32]) -> None:
     """Compare bit for bit."""
     if found.dtype != np.float32 or not np.array_equal(found.view(np.uint32), expected.view(np.uint32)):
         raise AssertionError("an array is not what it must be")

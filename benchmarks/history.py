@@ -60,7 +60,7 @@ class History:
         """All panels as one detector."""
         return "_".join(self.panel_ids)
 
-    def instant(self, part: float) -> Instant:
+    def instant_at(self, part: float) -> Instant:
         """Return an instant a second after a start: after the last for 1, after the middle one for 0.5."""
         return Instant(_FIRST + int((self.starts - 1) * part) * _STEP + 1_000_000)
 
@@ -118,7 +118,7 @@ class History:
             "constants": (
                 ("id", "sha256", "detector_type", "kind", "recorded_in"),
                 (
-                    (start * len(KINDS) + order, _constants(kind, start), "jungfrau", kind, 2)
+                    (start * len(KINDS) + order, _constants_digest(kind, start), "jungfrau", kind, 2)
                     for start in range(self.starts)
                     for order, kind in enumerate(KINDS, start=1)
                 ),
@@ -133,7 +133,7 @@ class History:
             ),
         }
 
-    def naive_answer(self, instant: int, revision: int) -> Answer:
+    def find_naive_answer(self, instant: int, revision: int) -> Answer:
         """Return what is valid, found by looking at every row."""
         best: dict[tuple[int, str], VersionRow] = {}
         after: dict[tuple[int, str], int] = {}
@@ -151,11 +151,11 @@ class History:
                 row[0],
                 row[5],
                 after.get((panel, kind)),
-                _constants(kind, (row[6] - 1) // len(KINDS)),
+                _constants_digest(kind, (row[6] - 1) // len(KINDS)),
             )
             for (panel, kind), row in best.items()
         }
 
 
-def _constants(kind: str, start: int) -> str:
+def _constants_digest(kind: str, start: int) -> str:
     return hashlib.sha256(f"{kind} {start}".encode()).hexdigest()

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from benchmarks import baselines, works
 from benchmarks.bench import Bench
 from benchmarks.detector import module_name, panel_id, write_module
-from benchmarks.places import Place
-from benchmarks.rows import Row, timed_row
+from benchmarks.places import RegistryLocation
+from benchmarks.rows import Row, make_timed_row
 from benchmarks.timing import Task
 from registry import schema
 from registry.database import Database
@@ -26,31 +26,32 @@ from registry.records import Outcome
 _FIRST = parse_instant("2010-01-01T00:00:00Z")
 _STEP = 60_000_000
 
-Recorded = list[tuple[str, list[tuple[Any, ...]]]]
+TableRows = list[tuple[str, list[tuple[Any, ...]]]]
 """By table, parents first, the rows."""
 
 
-def import_tree(bench: Bench) -> Iterator[Row]:
+def measure_import(bench: Bench) -> Iterator[Row]:
     """Measure an import against the same rows by ``executemany`` and the distinct files hashed."""
     modules, links = bench.scale.modules, bench.scale.links
     tree = make_tree(bench.folder / "links", modules, links)
     files = sorted(tree.glob("M*/*.npy"))
     for dialect in bench.databases:
         try:
-            yield _row(bench, dialect, tree, files, links)
+            yield _measure_row(bench, dialect, tree, files, links)
         except RegistryError as error:
             yield Row(work=f"import {links} links", database=dialect, remark=f"refused: {error}")
     fewer = links // 10
     small = make_tree(bench.folder / "fewer", modules, fewer)
     peak, small_peak = (
-        bench.peak(works.import_tree, partial(_only, each), bench.ground.new_place) for each in (tree, small)
+        bench.measure_peak(works.import_tree, partial(_tree_arguments, each), bench.factory.make)
+        for each in (tree, small)
     )
     grown = (peak - small_peak) * 2**20 / (links - fewer)
     yield Row(work=f"peak memory, {links} links", database="sqlite", unit="MiB", ours=peak)
     yield Row(work=f"a link of it, above {fewer}", database="sqlite", unit="B", ours=grown, reach=1024)
 
 
-def _only(tree: Path, _: Path) -> list[str]:
+def _tree_arguments(tree: Path, _: Path) -> list[str]:
     return [str(tree)]
 
 
@@ -66,26 +67,26 @@ def make_tree(folder: Path, modules: int, links: int) -> Path:
     return folder
 
 
-def _row(bench: Bench, dialect: str, tree: Path, files: list[Path], links: int) -> Row:
-    recorded: Recorded = []
-    places: list[Place] = []
+def _measure_row(bench: Bench, dialect: str, tree: Path, files: list[Path], links: int) -> Row:
+    recorded: TableRows = []
+    places: list[RegistryLocation] = []
 
     def prepare(_: Path) -> None:
-        places.append(bench.ground.new_place(dialect))
+        places.append(bench.factory.make(dialect))
 
     def ours(_: Path) -> Outcome:
         with places[-1].open() as registry:
             return works.import_tree(registry, str(tree))
 
     def check(_: Path, outcome: Outcome) -> None:
-        rows = dict(_recorded(places[-1]))
+        rows = dict(_read_rows(places[-1]))
         if len(outcome.versions) != 2 * links or len(rows["version"]) != 2 * links:
             raise AssertionError("an import did not record a version of each kind for every link")
         recorded[:] = rows.items()
         remove()
 
     def remove(*_: object) -> None:
-        bench.ground.remove(places.pop())
+        bench.factory.remove(places.pop())
 
     def baseline(_: Path) -> None:
         baselines.hash_files(files)
@@ -93,14 +94,14 @@ def _row(bench: Bench, dialect: str, tree: Path, files: list[Path], links: int) 
 
     tasks = {"ours": Task(ours, prepare, check), "baseline": Task(baseline, prepare, remove)}
     seconds = bench.time(tasks, 3)
-    return timed_row(f"import {links} links", seconds, database=dialect, reach=6)
+    return make_timed_row(f"import {links} links", seconds, database=dialect, reach=6)
 
 
-def _recorded(place: Place) -> Recorded:
+def _read_rows(place: RegistryLocation) -> TableRows:
     """Return every row of a registry but the one that names it."""
     database = Database(place.database)
     try:
-        with database.reading() as connection:
+        with database.read_transaction() as connection:
             return [
                 (table.name, [tuple(row) for row in connection.execute(sa.select(table))])
                 for table in schema.metadata.sorted_tables
@@ -110,25 +111,25 @@ def _recorded(place: Place) -> Recorded:
         database.close()
 
 
-def insert_rows(place: Place, recorded: Recorded) -> None:
+def insert_rows(place: RegistryLocation, recorded: TableRows) -> None:
     """Insert rows with the bare driver, in one durable transaction, under the guards of the schema."""
-    if place.sqlite_file:
-        with closing(sqlite3.connect(place.sqlite_file, isolation_level=None)) as connection:
+    if place.file:
+        with closing(sqlite3.connect(place.file, isolation_level=None)) as connection:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("BEGIN IMMEDIATE")
-            for statement, rows in _insertions(recorded, "?"):
+            for statement, rows in _build_insertions(recorded, "?"):
                 connection.executemany(statement, rows)
             connection.execute("COMMIT")
         return
     import psycopg
 
     with psycopg.connect(place.database) as one_transaction, one_transaction.cursor() as cursor:
-        for statement, rows in _insertions(recorded, "%s"):
+        for statement, rows in _build_insertions(recorded, "%s"):
             cursor.executemany(statement, rows)
 
 
-def _insertions(recorded: Recorded, place: str) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
+def _build_insertions(recorded: TableRows, place: str) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
     for table, rows in recorded:
         if rows:
             yield f"INSERT INTO {table} VALUES ({', '.join([place] * len(rows[0]))})", rows

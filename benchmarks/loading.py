@@ -12,16 +12,16 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.history import History
-from benchmarks.places import Place
+from benchmarks.places import RegistryLocation
 
 if TYPE_CHECKING:
     import psycopg
 
 
-def load(place: Place, history: History) -> None:
+def load_history(place: RegistryLocation, history: History) -> None:
     """Fill an empty registry with a history."""
-    if place.sqlite_file:
-        with closing(sqlite3.connect(place.sqlite_file, isolation_level=None)) as connection:
+    if place.file:
+        with closing(sqlite3.connect(place.file, isolation_level=None)) as connection:
             _load_sqlite(connection, history)
         return
     import psycopg
@@ -70,10 +70,10 @@ def _load_postgresql(connection: psycopg.Connection[Any], history: History) -> N
     for _, definition in indexes:
         connection.execute(definition)
     for table in tables:
-        _guard(connection, table)
+        _enable_triggers(connection, table)
 
 
-def _guard(connection: psycopg.Connection[Any], table: str) -> None:
+def _enable_triggers(connection: psycopg.Connection[Any], table: str) -> None:
     """Enable a table's triggers, and so that no session can switch them off."""
     query = "SELECT tgname FROM pg_trigger WHERE tgrelid = %s::regclass AND NOT tgisinternal"
     for (name,) in connection.execute(query, [table]).fetchall():

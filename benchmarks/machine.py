@@ -9,28 +9,28 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from benchmarks.places import Ground
+from benchmarks.places import RegistryFactory
 from registry.authorship import software_version
 
 _LIBRARIES = ("numpy", "sqlalchemy", "typer", "msgspec", "psycopg")
 _ROOT = Path(__file__).parent.parent
 
 
-def describe(ground: Ground, databases: tuple[str, ...]) -> dict[str, str]:
+def describe_machine(ground: RegistryFactory, databases: tuple[str, ...]) -> dict[str, str]:
     """Return what a run was made on."""
     found = {
-        "processor": f"{_processor()}, {os.cpu_count()} cores",
-        "memory": _memory(),
+        "processor": f"{_find_processor()}, {os.cpu_count()} cores",
+        "memory": _find_memory(),
         "system": f"{platform.system()} {platform.release()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "sqlite": sqlite3.sqlite_version,
     }
     if "postgresql" in databases:
-        found["postgresql"] = _postgresql(ground)
-    return found | {name: _version(name) for name in _LIBRARIES}
+        found["postgresql"] = _find_postgresql_version(ground)
+    return found | {name: _find_library_version(name) for name in _LIBRARIES}
 
 
-def software() -> str:
+def find_software() -> str:
     """Return the version that was measured, with its commit where git knows it."""
     done = subprocess.run(
         ["git", "describe", "--always", "--dirty"], cwd=_ROOT, capture_output=True, text=True, check=False
@@ -39,24 +39,24 @@ def software() -> str:
     return f"{software_version()}{commit}"
 
 
-def _processor() -> str:
-    lines = _lines("/proc/cpuinfo")
+def _find_processor() -> str:
+    lines = _read_pairs("/proc/cpuinfo")
     return lines.get("model name") or platform.processor() or platform.machine()
 
 
-def _memory() -> str:
-    total = _lines("/proc/meminfo").get("MemTotal")
+def _find_memory() -> str:
+    total = _read_pairs("/proc/meminfo").get("MemTotal")
     return f"{int(total.split()[0]) / 2**20:.0f} GiB" if total else "not known"
 
 
-def _lines(path: str) -> dict[str, str]:
+def _read_pairs(path: str) -> dict[str, str]:
     if not Path(path).exists():
         return {}
     pairs = (line.partition(":") for line in Path(path).read_text().splitlines())
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
-def _postgresql(ground: Ground) -> str:
+def _find_postgresql_version(ground: RegistryFactory) -> str:
     import psycopg
 
     with psycopg.connect(ground.postgresql) as connection:
@@ -64,7 +64,7 @@ def _postgresql(ground: Ground) -> str:
     return str(row[0]) if row else "not known"
 
 
-def _version(name: str) -> str:
+def _find_library_version(name: str) -> str:
     try:
         return version(name)
     except PackageNotFoundError:

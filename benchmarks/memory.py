@@ -1,6 +1,6 @@
 """Peak memory: of a process that does one thing, above a process that did everything but that.
 
-``python -m benchmarks.memory REQUEST`` is such a process; `peak_above_idle` starts it.
+``python -m benchmarks.memory REQUEST`` is such a process; `measure_peak` starts it.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from benchmarks.places import Place
+from benchmarks.places import RegistryLocation
 
 _ROOT = Path(__file__).parent.parent
 
 
-def peak_above_idle(
-    work: Callable[..., object], arguments: Sequence[Any], place: Place | None = None
+def measure_peak(
+    work: Callable[..., object], arguments: Sequence[Any], place: RegistryLocation | None = None
 ) -> float:
     """Return the peak resident memory that `work` needs, in MiB.
 
@@ -33,13 +33,13 @@ def peak_above_idle(
     function = f"{work.__module__}:{work.__qualname__}"
     registry = [place.database, str(place.store)] if place else None
     request = {"function": function, "arguments": arguments, "registry": registry, "modules": []}
-    busy = _process(request)
-    idle = _process({**request, "arguments": None, "modules": busy["modules"]})
+    busy = _run_process(request)
+    idle = _run_process({**request, "arguments": None, "modules": busy["modules"]})
     peak: int = busy["peak"] - idle["peak"]
     return peak / 2**20
 
 
-def _process(request: dict[str, Any]) -> dict[str, Any]:
+def _run_process(request: dict[str, Any]) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.memory"],
         input=json.dumps(request),
@@ -68,10 +68,10 @@ def _main() -> None:
         first = [open_registry(*request["registry"])]
     if request["arguments"] is not None:
         work(*first, *request["arguments"])
-    json.dump({"peak": _peak(), "modules": sorted(sys.modules)}, sys.stdout)
+    json.dump({"peak": _read_peak(), "modules": sorted(sys.modules)}, sys.stdout)
 
 
-def _peak() -> int:
+def _read_peak() -> int:
     """Return the greatest resident size so far, in bytes."""
     status = Path("/proc/self/status")
     if status.exists():  # ru_maxrss may be that of the process which started this one

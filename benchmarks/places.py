@@ -17,14 +17,14 @@ DATABASES = ("sqlite", "postgresql")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RegistryLocation:
     """One registry's place."""
 
     database: str
     store: Path
 
     @property
-    def sqlite_file(self) -> Path | None:
+    def file(self) -> Path | None:
         """The file, None for PostgreSQL."""
         path = self.database.removeprefix("sqlite:///")
         return None if path == self.database else Path(path)
@@ -35,12 +35,12 @@ class Place:
 
 
 @dataclass
-class Ground:
+class RegistryFactory:
     """A folder in which registries are made; the PostgreSQL server is started when it is first asked for."""
 
     folder: Path
     closing: ExitStack
-    _templates: dict[str, Place] = field(default_factory=dict)
+    _templates: dict[str, RegistryLocation] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     @cached_property
@@ -56,7 +56,7 @@ class Ground:
         self.closing.callback(server.cleanup)
         return str(server.get_uri())
 
-    def new_place(self, dialect: str = "sqlite") -> Place:
+    def make(self, dialect: str = "sqlite") -> RegistryLocation:
         """Make an empty registry, a copy of one that was made before."""
         made = self._templates.get(dialect)
         if made is None:
@@ -66,25 +66,25 @@ class Ground:
         shutil.copytree(made.store, place.store)
         return place
 
-    def remove(self, place: Place) -> None:
+    def remove(self, location: RegistryLocation) -> None:
         """Remove a registry that nobody has open any more."""
-        shutil.rmtree(place.store.parent)
-        if place.sqlite_file is None:
-            self._execute(f"DROP DATABASE {_name(place.database)}")
+        shutil.rmtree(location.store.parent)
+        if location.file is None:
+            self._execute(f"DROP DATABASE {_name(location.database)}")
 
-    def _named(self, dialect: str, template: Place | None = None) -> Place:
+    def _named(self, dialect: str, template: RegistryLocation | None = None) -> RegistryLocation:
         """Return a new place with a copy of the template's database."""
         name = f"benchmark{next(self._numbers)}"
         folder = self.folder / name
         folder.mkdir()
         if dialect == "sqlite":
-            place = Place(f"sqlite:///{folder / 'registry.sqlite'}", folder / "store")
-            if template and template.sqlite_file and place.sqlite_file:
-                shutil.copy(template.sqlite_file, place.sqlite_file)
+            place = RegistryLocation(f"sqlite:///{folder / 'registry.sqlite'}", folder / "store")
+            if template and template.file and place.file:
+                shutil.copy(template.file, place.file)
             return place
-        return Place(self._created(name, template), folder / "store")
+        return RegistryLocation(self._created(name, template), folder / "store")
 
-    def _created(self, name: str, template: Place | None) -> str:
+    def _created(self, name: str, template: RegistryLocation | None) -> str:
         copied = f" TEMPLATE {_name(template.database)}" if template else ""
         self._execute(f"CREATE DATABASE {name}{copied}")
         base, _, options = self.postgresql.partition("?")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from benchmarks.history import History
-from benchmarks.places import Place
+from benchmarks.places import RegistryLocation
 from registry.records import Version
 
 RawRow = tuple[object, ...]
@@ -26,18 +26,18 @@ _COLUMNS = """v.id, asked.identifier, a.m_number, v.kind, v.valid_from,
     v.conversion"""
 _JOINED = """LEFT JOIN constants c ON c.id = v.constants_id
 LEFT JOIN alias a ON a.panel_id = asked.id AND a.withdrawn_in IS NULL"""
-_HOLDING = """version p WHERE p.panel_id = asked.id AND p.kind = asked.kind AND p.valid_from <= {instant}
+_VALID_VERSION = """version p WHERE p.panel_id = asked.id AND p.kind = asked.kind AND p.valid_from <= {instant}
       AND p.withdrawn_in IS NULL ORDER BY p.valid_from DESC LIMIT 1"""
 
 _SQLITE = f"""SELECT {_COLUMNS}
 FROM (SELECT p.id, p.identifier, k.column1 AS kind
       FROM panel p CROSS JOIN (VALUES ('gain'), ('offset')) k WHERE p.identifier IN ({{panels}})) asked
-JOIN version v ON v.id = (SELECT p.id FROM {_HOLDING.format(instant="?")})
+JOIN version v ON v.id = (SELECT p.id FROM {_VALID_VERSION.format(instant="?")})
 {_JOINED}"""
 _POSTGRESQL = f"""SELECT {_COLUMNS}
 FROM (SELECT p.id, p.identifier, k.kind
       FROM panel p CROSS JOIN (VALUES ('gain'), ('offset')) k(kind) WHERE p.identifier = ANY(%s)) asked
-CROSS JOIN LATERAL (SELECT * FROM {_HOLDING.format(instant="%s")}) v
+CROSS JOIN LATERAL (SELECT * FROM {_VALID_VERSION.format(instant="%s")}) v
 {_JOINED}"""
 
 _RANGES = """SELECT v.id, p.identifier, a.m_number, v.kind, v.valid_from,
@@ -50,24 +50,24 @@ LEFT JOIN alias a ON a.panel_id = p.id AND a.withdrawn_in IS NULL
 WHERE p.identifier = {place}"""
 
 
-def raw_look_up(
-    place: Place, history: History, instant: int, closing: ExitStack
+def prepare_raw_look_up(
+    place: RegistryLocation, history: History, instant: int, closing: ExitStack
 ) -> Callable[[], list[RawRow]]:
     """Return the statement for all panels of a history, both kinds, ready to be executed."""
-    if place.sqlite_file:
+    if place.file:
         statement = _SQLITE.format(panels=", ".join("?" * history.panels))
-        return _on_sqlite(place, statement, [*history.panel_ids, instant], closing)
-    return _on_postgresql(place, _POSTGRESQL, [history.panel_ids, instant], closing)
+        return _prepare_sqlite(place, statement, [*history.panel_ids, instant], closing)
+    return _prepare_postgresql(place, _POSTGRESQL, [history.panel_ids, instant], closing)
 
 
-def raw_ranges(place: Place, panel: str, closing: ExitStack) -> Callable[[], list[RawRow]]:
+def prepare_raw_ranges(place: RegistryLocation, panel: str, closing: ExitStack) -> Callable[[], list[RawRow]]:
     """Return the statement for all live ranges of one panel."""
-    if place.sqlite_file:
-        return _on_sqlite(place, _RANGES.format(place="?"), [panel], closing)
-    return _on_postgresql(place, _RANGES.format(place="%s"), [panel], closing)
+    if place.file:
+        return _prepare_sqlite(place, _RANGES.format(place="?"), [panel], closing)
+    return _prepare_postgresql(place, _RANGES.format(place="%s"), [panel], closing)
 
 
-def as_raw(version: Version) -> RawRow:
+def to_raw_row(version: Version) -> RawRow:
     """Return our answer in the columns of these statements."""
     return (
         version.version,
@@ -87,17 +87,17 @@ def as_raw(version: Version) -> RawRow:
     )
 
 
-def _on_sqlite(
-    place: Place, statement: str, parameters: Sequence[object], closing: ExitStack
+def _prepare_sqlite(
+    place: RegistryLocation, statement: str, parameters: Sequence[object], closing: ExitStack
 ) -> Callable[[], list[RawRow]]:
-    connection = sqlite3.connect(str(place.sqlite_file), isolation_level=None)
+    connection = sqlite3.connect(str(place.file), isolation_level=None)
     closing.callback(connection.close)
     cursor = connection.cursor()
     return lambda: cursor.execute(statement, parameters).fetchall()
 
 
-def _on_postgresql(
-    place: Place, statement: str, parameters: Sequence[object], closing: ExitStack
+def _prepare_postgresql(
+    place: RegistryLocation, statement: str, parameters: Sequence[object], closing: ExitStack
 ) -> Callable[[], list[RawRow]]:
     import psycopg
 

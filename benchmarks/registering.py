@@ -10,15 +10,15 @@ from pathlib import Path
 from benchmarks import baselines, works
 from benchmarks.bench import Bench
 from benchmarks.detector import panel_id, write_module
-from benchmarks.places import Place
-from benchmarks.rows import Row, timed_row
+from benchmarks.places import RegistryLocation
+from benchmarks.rows import Row, make_timed_row
 from benchmarks.timing import Task
 from registry.api import Registry
 from registry.instants import Instant
 from registry.records import Outcome
 
 
-def register(bench: Bench) -> Iterator[Row]:
+def measure_registration(bench: Bench) -> Iterator[Row]:
     """Measure check, statistics, hash, durable copy and one revision against cp, sha256sum and fsync."""
     seeds = itertools.count(1000)
     panel = panel_id(0)
@@ -29,8 +29,8 @@ def register(bench: Bench) -> Iterator[Row]:
             baselines.sync(path)
         (folder / "copies").mkdir()
 
-    def place() -> Place:
-        made = bench.ground.new_place()
+    def place() -> RegistryLocation:
+        made = bench.factory.make()
         with made.open() as registry:
             registry.panels.add(panel)
         return made
@@ -40,21 +40,21 @@ def register(bench: Bench) -> Iterator[Row]:
         return [panel, str(folder / "source"), "2018-01-01T00:00:00Z"]
 
     for dialect in bench.databases:
-        with bench.ground.new_place(dialect).open() as registry:
+        with bench.factory.make(dialect).open() as registry:
             registry.panels.add(panel)
             tasks = {
-                "ours": Task(_registration(registry, panel), prepare, _check),
+                "ours": Task(_make_registration(registry, panel), prepare, _check),
                 "baseline": Task(
                     lambda folder: baselines.copy_hash_sync(str(folder / "source"), str(folder / "copies")),
                     prepare,
                 ),
             }
-            yield timed_row("register six files", bench.time(tasks, 15), database=dialect, reach=2)
-    ours = bench.peak(works.register, arguments, place)
+            yield make_timed_row("register six files", bench.time(tasks, 15), database=dialect, reach=2)
+    ours = bench.measure_peak(works.register, arguments, place)
     yield Row(work="peak memory, registration", database="sqlite", unit="MiB", ours=ours)
 
 
-def _registration(registry: Registry, panel: str) -> Callable[[Path], tuple[Registry, Outcome]]:
+def _make_registration(registry: Registry, panel: str) -> Callable[[Path], tuple[Registry, Outcome]]:
     starts = itertools.count(Instant(0) + 1, 1_000_000)
 
     def run(folder: Path) -> tuple[Registry, Outcome]:

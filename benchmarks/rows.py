@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from benchmarks.timing import Seconds, Spread, ratio, spread
+from benchmarks.timing import Seconds, Spread, compute_ratio, compute_spread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ class Row:
         return all(figures) if figures else None
 
 
-def timed_row(
+def make_timed_row(
     work: str,
     seconds: Seconds,
     *,
@@ -70,7 +70,7 @@ def timed_row(
     statements: int | None = None,
 ) -> Row:
     """Return the row of the tasks `ours` and `baseline`, with the floors `copied` and `hashed` if there."""
-    medians = {name: spread(taken).median for name, taken in seconds.items()}
+    medians = {name: compute_spread(taken).median for name, taken in seconds.items()}
     return Row(
         work=work,
         database=database,
@@ -78,7 +78,7 @@ def timed_row(
         baseline=medians["baseline"],
         copied=medians.get("copied"),
         hashed=medians.get("hashed"),
-        ratio=ratio(seconds),
+        ratio=compute_ratio(seconds),
         reach=reach,
         statements=statements,
         seconds=seconds,

@@ -10,17 +10,17 @@ from pathlib import Path
 
 from benchmarks.bench import Bench
 from benchmarks.history import History
-from benchmarks.loading import load
-from benchmarks.rows import Row, timed_row
+from benchmarks.loading import load_history
+from benchmarks.rows import Row, make_timed_row
 from benchmarks.timing import Task
 
 
-def start_up(bench: Bench) -> Iterator[Row]:
+def measure_start_up(bench: Bench) -> Iterator[Row]:
     """Measure ``calreg --help`` and a look-up on SQLite as processes."""
     history = History(2, 16)
-    place = bench.ground.new_place()
-    load(place, history)
-    at = str(history.instant(0.5))
+    place = bench.factory.make()
+    load_history(place, history)
+    at = str(history.instant_at(0.5))
     calreg = Path(sys.executable).with_name("calreg")
     program = [str(calreg)] if calreg.exists() else [sys.executable, "-m", "registry"]
     options = ["--database", place.database, "--store", str(place.store)]
@@ -30,20 +30,20 @@ def start_up(bench: Bench) -> Iterator[Row]:
         ("calreg validity X --at T", "sqlite", look_up, "typer, sqlalchemy.orm", b"offset", 1.3),
     ):
         tasks = {
-            "ours": _process([*program, *arguments], said),
-            "baseline": _process([sys.executable, "-c", f"import {imports}"], b""),
+            "ours": _make_process_task([*program, *arguments], said),
+            "baseline": _make_process_task([sys.executable, "-c", f"import {imports}"], b""),
         }
-        yield timed_row(work, bench.time(tasks, 15), database=database, reach=reach)
+        yield make_timed_row(work, bench.time(tasks, 15), database=database, reach=reach)
 
 
-def _process(command: list[str], said: bytes) -> Task:
+def _make_process_task(command: list[str], expected: bytes) -> Task:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CALREG_")}
 
     def run(folder: Path) -> bytes:
         return subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True).stdout
 
     def check(_: Path, printed: bytes) -> None:
-        if said not in printed:
+        if expected not in printed:
             raise AssertionError(f"{command} did not print what it must")
 
     return Task(run, check=check)

@@ -13,38 +13,38 @@ from rich.table import Table
 from benchmarks.rows import Results, Row
 
 _COLUMNS = ("work", "database", "ours", "baseline", "floor", "ratio", "reach", "sql")
-_WIDEST = 16
+_MAX_WIDTH = 16
 _MARKS = {True: "ok", False: "NO"}
-_MARKED = re.compile(r"(?<=<!-- table: begin -->\n).*(?=<!-- table: end -->)", re.DOTALL)
+_TABLE_PATTERN = re.compile(r"(?<=<!-- table: begin -->\n).*(?=<!-- table: end -->)", re.DOTALL)
 
 
-def show(results: Results) -> None:
+def print_table(results: Results) -> None:
     """Print the table."""
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     for column in _COLUMNS:
         table.add_column(column, justify="left" if column in {"work", "database"} else "right", no_wrap=True)
     for row in results.rows:
         style = {True: "green", False: "red", None: ""}[row.reached]
-        table.add_row(*cells(row), style=style)
+        table.add_row(*format_cells(row), style=style)
     console = Console(highlight=False, width=None if Console().is_terminal else 110)
     console.print(table)
-    console.print(f"\n{_summary(results.rows)} {results.software}; {_machine(results)}")
+    console.print(f"\n{_summarise(results.rows)} {results.software}; {_format_machine(results)}")
 
 
-def markdown(results: Results) -> str:
+def render_markdown(results: Results) -> str:
     """Return the table as Markdown, with the machine."""
     lines = [
         f"| {' | '.join(_COLUMNS)} |",
         f"|---|---|{'---:|' * (len(_COLUMNS) - 2)}",
-        *(f"| {' | '.join(cells(row))} |" for row in results.rows),
+        *(f"| {' | '.join(format_cells(row))} |" for row in results.rows),
         "",
-        f"{_summary(results.rows)} Measured on {results.date[:10]} with `{results.command}`, {results.software}:",
-        f"{_machine(results)}.",
+        f"{_summarise(results.rows)} Measured on {results.date[:10]} with `{results.command}`, {results.software}:",
+        f"{_format_machine(results)}.",
     ]
     return "\n".join(lines) + "\n"
 
 
-def write_into(page: Path, results: Results) -> None:
+def update_page(page: Path, results: Results) -> None:
     """Put the table into a page, between its marks.
 
     Raises
@@ -52,58 +52,58 @@ def write_into(page: Path, results: Results) -> None:
     ValueError
         The page has no place for it.
     """
-    text, count = _MARKED.subn(lambda _: f"\n{markdown(results)}\n", page.read_text())
+    text, count = _TABLE_PATTERN.subn(lambda _: f"\n{render_markdown(results)}\n", page.read_text())
     if count != 1:
         raise ValueError(f"{page} has no lines <!-- table: begin --> and <!-- table: end -->")
     page.write_text(text)
 
 
-def cells(row: Row) -> tuple[str, ...]:
+def format_cells(row: Row) -> tuple[str, ...]:
     """Return the texts of a row, by column."""
     return (
         row.work,
         row.database,
-        _amount(row.ours, row.unit),
-        _amount(row.baseline, row.unit),
-        _floor(row),
-        (row.remark or _ratio(row))[:_WIDEST],
+        _format_amount(row.ours, row.unit),
+        _format_amount(row.baseline, row.unit),
+        _format_floor(row),
+        (row.remark or _format_ratio(row))[:_MAX_WIDTH],
         "" if row.in_reach is None else f"{row.reach:g} {_MARKS[row.in_reach]}",
         "" if row.in_one_statement is None else f"{row.statements} {_MARKS[row.in_one_statement]}",
     )
 
 
-def _amount(value: float | None, unit: str) -> str:
+def _format_amount(value: float | None, unit: str) -> str:
     if value is None:
         return ""
     if unit != "s":
-        return f"{_digits(value)} {unit}"
+        return f"{_format_digits(value)} {unit}"
     for size, name in ((1.0, "s"), (1e-3, "ms"), (1e-6, "us")):
         if value >= size:
-            return f"{_digits(value / size)} {name}"
+            return f"{_format_digits(value / size)} {name}"
     return f"{value * 1e9:.0f} ns"
 
 
-def _digits(value: float) -> str:
+def _format_digits(value: float) -> str:
     """Write three digits."""
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def _floor(row: Row) -> str:
+def _format_floor(row: Row) -> str:
     """Write the milliseconds to copy the bytes, and those to hash them."""
     both = [value for value in (row.copied, row.hashed) if value is not None]
     return f"{' + '.join(f'{value * 1e3:.0f}' for value in both)} ms" if both else ""
 
 
-def _ratio(row: Row) -> str:
+def _format_ratio(row: Row) -> str:
     if row.ratio is None:
         return ""
-    return f"{_digits(row.ratio.median)} ({_digits(row.ratio.lower)}-{_digits(row.ratio.upper)})"
+    return f"{_format_digits(row.ratio.median)} ({_format_digits(row.ratio.lower)}-{_format_digits(row.ratio.upper)})"
 
 
-def _summary(rows: Iterable[Row]) -> str:
+def _summarise(rows: Iterable[Row]) -> str:
     reached = [row.reached for row in rows if row.reached is not None]
     return f"{sum(reached)} of {len(reached)} figures reached."
 
 
-def _machine(results: Results) -> str:
+def _format_machine(results: Results) -> str:
     return ", ".join(f"{name} {value}" for name, value in results.machine.items())

@@ -16,11 +16,11 @@ Seconds = dict[str, list[float]]
 """By task, one time a round."""
 
 
-def _nothing(folder: Path) -> None:
+def _do_nothing(folder: Path) -> None:
     """Prepare nothing."""
 
 
-def unchecked(folder: Path, result: object) -> None:
+def accept_any(folder: Path, result: object) -> None:
     """Take any result."""
 
 
@@ -39,8 +39,8 @@ class Task:
     """
 
     run: Callable[[Path], object]
-    prepare: Callable[[Path], object] = _nothing
-    check: Callable[[Path, Any], None] = unchecked
+    prepare: Callable[[Path], object] = _do_nothing
+    check: Callable[[Path, Any], None] = accept_any
     calls: int = 1
 
 
@@ -53,7 +53,7 @@ class Spread:
     upper: float
 
 
-def spread(values: list[float]) -> Spread:
+def compute_spread(values: list[float]) -> Spread:
     """Return the median and the quartiles."""
     if len(values) == 1:
         return Spread(values[0], values[0], values[0])
@@ -61,24 +61,26 @@ def spread(values: list[float]) -> Spread:
     return Spread(median, lower, upper)
 
 
-def ratio(seconds: Seconds, ours: str = "ours", baseline: str = "baseline") -> Spread:
+def compute_ratio(seconds: Seconds, ours: str = "ours", baseline: str = "baseline") -> Spread:
     """Return the spread of the ratios of two tasks, each ratio within one round."""
-    return spread([mine / other for mine, other in zip(seconds[ours], seconds[baseline], strict=True)])
+    return compute_spread(
+        [mine / other for mine, other in zip(seconds[ours], seconds[baseline], strict=True)]
+    )
 
 
-def rounds(tasks: Mapping[str, Task], count: int, folder: Path, *, warm_up: bool = True) -> Seconds:
+def time_rounds(tasks: Mapping[str, Task], count: int, folder: Path, *, warm_up: bool = True) -> Seconds:
     """Time the tasks in rounds, after one that is not counted; every other round runs backwards."""
     seconds: Seconds = {name: [] for name in tasks}
     names = list(tasks)
     for number in range(-1 if warm_up else 0, count):
         for name in names if number % 2 else reversed(names):
-            taken = _timed(tasks[name], folder)
+            taken = _time_task(tasks[name], folder)
             if number >= 0:
                 seconds[name].append(taken)
     return seconds
 
 
-def _timed(task: Task, folder: Path) -> float:
+def _time_task(task: Task, folder: Path) -> float:
     own = Path(tempfile.mkdtemp(dir=folder))
     try:
         task.prepare(own)

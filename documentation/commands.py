@@ -9,8 +9,8 @@ from typing import Any
 from typer.main import get_command
 
 from registry.cli import app
-from registry.cli.application import Signpost
-from registry.cli.examples import EXAMPLES, in_lines
+from registry.cli.application import LazyCommand
+from registry.cli.examples import EXAMPLES, wrap_command
 
 
 def reference() -> str:
@@ -24,7 +24,7 @@ def reference() -> str:
 
 def _verbs(group: Any, before: str) -> Iterator[tuple[str, Any]]:
     for name, found in group.commands.items():
-        verb = found.follow() if isinstance(found, Signpost) else found
+        verb = found.load() if isinstance(found, LazyCommand) else found
         if hasattr(verb, "commands"):
             yield from _verbs(verb, f"{before}{name} ")
         else:
@@ -36,7 +36,7 @@ def _verb(name: str, verb: Any) -> Iterator[str]:
     yield f"{inspect.cleandoc(verb.help)}\n"
     yield _table(verb.params)
     yield "```"
-    yield from in_lines(EXAMPLES[name])
+    yield from wrap_command(EXAMPLES[name])
     yield "```\n"
 
 

@@ -12,37 +12,37 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from harnesses import corruption, kill, report, writers
-from harnesses.arrays import SMALL, use_panels_of
-from harnesses.places import DATABASES, Ground
+from harnesses.arrays import SMALL_SHAPE, set_panel_shape
+from harnesses.places import DATABASES, RegistryFactory
 from registry.detectors.jungfrau import JUNGFRAU
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a harness; return the exit code."""
-    given = _parser().parse_args(arguments)
+    given = _build_parser().parse_args(arguments)
     problems = 0
     with ExitStack() as closing:
         # Removed after PostgreSQL, which lives in it, has ended.
         folder = closing.enter_context(tempfile.TemporaryDirectory(prefix="calreg-", dir=given.folder))
-        ground = Ground(Path(folder), closing, given.server)
+        ground = RegistryFactory(Path(folder), closing, given.server)
         if given.harness == "kill":
             if given.small:
-                closing.callback(use_panels_of, JUNGFRAU.panel_shape)
-                use_panels_of(SMALL)
-            report.head(report.KILLS)
+                closing.callback(set_panel_shape, JUNGFRAU.panel_shape)
+                set_panel_shape(SMALL_SHAPE)
+            report.print_headings(report.KILLS)
             asked = (given.database, given.command, given.rounds, given.seed, given.measured)
-            for tally in kill.tallies(ground, *asked):
-                problems += report.kills(tally)
+            for tally in kill.run_kills(ground, *asked):
+                problems += report.print_kills(tally)
         elif given.harness == "corruption":
-            report.head(report.FAULTS)
-            for counted in corruption.tallies(ground, given.database, given.faults, given.seed):
-                problems += report.planted(counted)
+            report.print_headings(report.FAULTS)
+            for counted in corruption.run_faults(ground, given.database, given.faults, given.seed):
+                problems += report.print_faults(counted)
         else:
-            report.head(report.WRITERS)
+            report.print_headings(report.WRITERS)
             for dialect in given.database:
                 counts = (given.writers, given.registrations, given.readers, given.duels, given.collections)
                 plan = writers.Plan(*counts, given.seed)
-                problems += report.written(writers.write(ground, dialect, plan))
+                problems += report.print_writers(writers.run_writers(ground, dialect, plan))
     if problems:
         sys.stderr.write(
             f"{problems} problems; again: {shlex.join(['python', '-m', 'harnesses', *sys.argv[1:]])}\n"
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return min(problems, 1)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m harnesses", description=__doc__)
     harnesses = parser.add_subparsers(dest="harness", required=True)
     one = harnesses.add_parser("kill", help="SIGKILL at random instants")

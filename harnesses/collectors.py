@@ -11,76 +11,78 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from harnesses.places import Place
+from harnesses.places import RegistryLocation
 from harnesses.processes import CONTEXT
 from registry.api import collecting
 from registry.api.backend import Backend, open_backend
 from registry.detectors.jungfrau import JUNGFRAU
-from registry.durable import ARRIVING
+from registry.durable import TEMPORARY_PREFIX
 from registry.lookup import contents
 from registry.settings import find_settings
 
-_OLD = 2 * 24 * 3600
+_AGE_SECONDS = 2 * 24 * 3600
 
 
-class Collected(msgspec.Struct):
+class CollectorResult(msgspec.Struct):
     """How many files were taken from under the writer, and what went wrong."""
 
     files: int = 0
     problems: list[str] = []
 
 
-def contend(place: Place, folder: Path, panel: str, rounds: int) -> Collected:
+def register_beside_collector(
+    location: RegistryLocation, folder: Path, panel: str, rounds: int
+) -> CollectorResult:
     """Register a new content so many times while another process collects whatever nothing refers to."""
     done = CONTEXT.Event()
-    file = place.folder / "collector.json"
-    process = CONTEXT.Process(target=collect, args=(place, done, file))
+    file = location.folder / "collector.json"
+    process = CONTEXT.Process(target=run_collector, args=(location, done, file))
     process.start()
     problems = []
     path = folder / JUNGFRAU.file_name("gain", 0)
     array = np.load(path)
-    with place.open() as registry:
+    with location.open() as registry:
         for number in range(rounds):
             array[0, number % JUNGFRAU.panel_shape[1]] += np.float32(1)
             np.save(path, array)
             try:
-                registry.versions.add(panel, folder, valid_from=_start(number), kinds=["gain"])
+                registry.versions.add(panel, folder, valid_from=_start_time(number), kinds=["gain"])
             except Exception as error:  # noqa: BLE001 - whatever it is, it is what the harness looks for
                 problems.append(f"beside a collector: {type(error).__name__}: {error}")
     done.set()
     process.join()
     if not file.exists():
-        return Collected(problems=[*problems, "the collector ended without a word"])
-    found = msgspec.json.decode(file.read_bytes(), type=Collected)
-    return Collected(found.files, problems + found.problems)
+        return CollectorResult(problems=[*problems, "the collector ended without a word"])
+    found = msgspec.json.decode(file.read_bytes(), type=CollectorResult)
+    return CollectorResult(found.files, problems + found.problems)
 
 
-def _start(number: int) -> str:
+def _start_time(number: int) -> str:
     return f"{1970 + number}-06-01T00:00:00Z"  # before all others
 
 
-def collect(place: Place, done: Event, file: Path) -> None:
+def run_collector(location: RegistryLocation, done: Event, file: Path) -> None:
     """Collect until it is done, and write into a file how much: the work of a process."""
-    backend = open_backend(find_settings(place.database, place.store), "UTC")
-    found = Collected(problems=[])
+    backend = open_backend(find_settings(location.database, location.store), "UTC")
+    found = CollectorResult(problems=[])
     while not done.is_set():
         try:
-            found.files += _collected(backend)
+            found.files += _collect_unreferenced(backend)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what the harness looks for
             found.problems.append(f"the collector: {type(error).__name__}: {error}")
     backend.database.close()
     file.write_bytes(msgspec.json.encode(found))
 
 
-def _collected(backend: Backend) -> int:
+def _collect_unreferenced(backend: Backend) -> int:
     """Remove every object that no row names, as if it had been there for days."""
-    with backend.view() as view:
-        referenced = contents.file_sizes(view.connection)
-    for path in backend.store.objects():
+    with backend.read_transaction() as view:
+        referenced = contents.read_file_sizes(view.connection)
+    for path in backend.store.list_objects():
         if path.stem not in referenced and not path.name.startswith(
-            ARRIVING
+            TEMPORARY_PREFIX
         ):  # that one is being written: it cannot be old
             with suppress(FileNotFoundError):
-                os.utime(path, (time.time() - _OLD,) * 2)
-    strays = collecting.unreferenced(backend.store, backend.store.files(), referenced)
-    return sum(each.removed for each in collecting.collect(backend, strays))
+                os.utime(path, (time.time() - _AGE_SECONDS,) * 2)
+    strays = collecting.find_unreferenced_files(backend.store, backend.store.list_files(), referenced)
+    return sum(each.removed for each in collecting.remove_unreferenced_files(backend, strays))

@@ -7,8 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harnesses.arrays import PANELS, panel_folder
-from harnesses.places import Ground, Place
+from harnesses.arrays import PANELS, write_panel_folder
+from harnesses.places import RegistryFactory, RegistryLocation
 from registry.api import create_registry
 from registry.database import migrations
 from registry.database.engine import make_engine
@@ -17,29 +17,29 @@ Rows = dict[str, list[str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class Trial:
     """One registry, and the command that is to be killed in it."""
 
-    place: Place
+    location: RegistryLocation
     arguments: tuple[str, ...]
 
     @property
-    def watched(self) -> Place:
+    def watched_location(self) -> RegistryLocation:
         """Where something is to be seen while the command works."""
-        return self.place
+        return self.location
 
     @property
     def output(self) -> Path:
         """The folder of an export, or of a backup."""
-        return self.place.folder / "out"
+        return self.location.folder / "out"
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Inspection:
     """What is found in a scene: what is wrong, and what lies about that nobody asked for and harms nobody."""
 
     problems: list[str] = field(default_factory=list)
-    left: Counter[str] = field(default_factory=Counter)
+    leftovers: Counter[str] = field(default_factory=Counter)
 
 
 class Command(ABC):
@@ -47,10 +47,10 @@ class Command(ABC):
 
     name: str
 
-    def __init__(self, ground: Ground, dialect: str) -> None:
+    def __init__(self, ground: RegistryFactory, dialect: str) -> None:
         self.ground = ground
         self.dialect = dialect
-        self.template = ground.empty(dialect)
+        self.template = ground.make_empty(dialect)
         self.material = self.template.folder / "material"
         self.prepare()
 
@@ -58,43 +58,43 @@ class Command(ABC):
         """Make what every scene begins with."""
         create_registry(self.template.database, self.template.store)
 
-    def scene(self, number: int) -> Scene:  # noqa: ARG002 - some commands have scenes of two sorts
+    def make_trial(self, number: int) -> Trial:  # noqa: ARG002 - some commands have scenes of two sorts
         """Return the scene of a round."""
-        return Scene(self.ground.copy(self.template), self.arguments())
+        return Trial(self.ground.copy(self.template), self.build_arguments())
 
     @abstractmethod
-    def arguments(self) -> tuple[str, ...]:
+    def build_arguments(self) -> tuple[str, ...]:
         """Return the command line."""
 
-    def state(self, scene: Scene) -> Rows:
+    def read_state(self, scene: Trial) -> Rows:
         """Return what the command changes, without what depends on the moment."""
-        return scene.place.rows()
+        return scene.location.read_rows()
 
-    def between(self, before: Rows, after: Rows) -> tuple[Rows, ...]:
+    def list_allowed_states(self, before: Rows, after: Rows) -> tuple[Rows, ...]:
         """Return the states that a kill may leave: whole, or absent."""
         return before, after
 
-    def again(self, scene: Scene) -> tuple[str, ...]:
+    def again(self, scene: Trial) -> tuple[str, ...]:
         """Return the command that is to succeed after the kill: the same."""
         return scene.arguments
 
-    def may_be_refused(self, scene: Scene) -> bool:  # noqa: ARG002
+    def can_conflict(self, scene: Trial) -> bool:  # noqa: ARG002
         """Tell whether the same command may be a conflict after the kill, with what it had done already."""
         return False
 
-    def insisting(self, arguments: tuple[str, ...]) -> tuple[str, ...]:
+    def add_force(self, arguments: tuple[str, ...]) -> tuple[str, ...]:
         """Return the command that succeeds after such a conflict."""
         return arguments
 
-    def drop(self, scene: Scene) -> None:
+    def remove(self, scene: Trial) -> None:
         """Remove a scene."""
-        self.ground.drop(scene.place)
+        self.ground.remove(scene.location)
 
-    def look(self, scene: Scene) -> Look:
+    def inspect(self, scene: Trial) -> Inspection:
         """Return what is found, wherever the command was ended."""
-        with scene.place.open() as registry:
+        with scene.location.open() as registry:
             found = registry.verify()
-        return Look(
+        return Inspection(
             [f"{problem.path}: {problem.problem}" for problem in found.problems],
             Counter(
                 "temporary file" if Path(file.path).name.startswith(".") else "unreferenced file"
@@ -110,7 +110,7 @@ class ImportTree(Command):
 
     def prepare(self) -> None:
         super().prepare()
-        panel_folder(self.material / "M068", 0)
+        write_panel_folder(self.material / "M068", 0)
         for panel in (PANELS[0], PANELS[2]):
             (self.material / f"{panel}-20171025000000").symlink_to("M068")
 
@@ -126,7 +126,7 @@ class AddVersion(Command):
     def prepare(self) -> None:
         super().prepare()
         for seed in (0, 1):
-            panel_folder(self.material / str(seed), seed)
+            write_panel_folder(self.material / str(seed), seed)
         with self.template.open() as registry:
             registry.panels.add(PANELS[0])
             registry.versions.add(PANELS[0], self.material / "0", valid_from="beginning")
@@ -144,20 +144,20 @@ class Init(Command):
     def prepare(self) -> None:
         """Nothing is there."""
 
-    def scene(self, number: int) -> Scene:  # noqa: ARG002
-        return Scene(self.ground.empty(self.dialect), self.arguments())
+    def scene(self, number: int) -> Trial:  # noqa: ARG002
+        return Trial(self.ground.make_empty(self.dialect), self.arguments())
 
     def arguments(self) -> tuple[str, ...]:
         return ("init",)
 
-    def look(self, scene: Scene) -> Look:
-        place, left = scene.place, Counter[str]()
-        made, paired = bool(place.rows()), (place.store / "registry.json").exists()
+    def look(self, scene: Trial) -> Inspection:
+        place, left = scene.location, Counter[str]()
+        made, paired = bool(place.read_rows()), (place.store / "registry.json").exists()
         left["database without a store"] = int(made and not paired)
         left["file without tables"] = int(not made and place.file is not None and place.file.exists())
         left["temporary file"] = len(list(place.store.glob(".arriving-*")))
         # What is not made yet cannot be opened, and every other verb says so.
-        return Look(super().look(scene).problems if made and paired else [], left)
+        return Inspection(super().inspect(scene).problems if made and paired else [], left)
 
 
 class Upgrade(Command):
@@ -170,16 +170,16 @@ class Upgrade(Command):
         with self.template.open() as registry:
             for seed, panel in enumerate(PANELS):
                 registry.panels.add(panel)
-                folder = panel_folder(self.material / panel, seed, ("gain",))
+                folder = write_panel_folder(self.material / panel, seed, ("gain",))
                 registry.versions.add(panel, folder, valid_from="beginning", kinds=["gain"])
             registry.versions.withdraw(1, comment="measured warm")
         engine = make_engine(self.template.database)
         migrations.downgrade(engine, "0001")
         engine.dispose()
-        self.before = self.template.rows()
+        self.before = self.template.read_rows()
 
     def arguments(self) -> tuple[str, ...]:
         return ("database", "upgrade")
 
-    def look(self, scene: Scene) -> Look:
-        return Look() if scene.place.rows() == self.before else super().look(scene)
+    def look(self, scene: Trial) -> Inspection:
+        return Inspection() if scene.location.read_rows() == self.before else super().inspect(scene)

@@ -7,11 +7,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from harnesses.arrays import PANELS, panel_folder
-from harnesses.commands import Command, Look, Rows, Scene
+from harnesses.arrays import PANELS, write_panel_folder
+from harnesses.commands import Command, Inspection, Rows, Trial
 from registry.api.integrity import verify_export
 from registry.errors import RegistryError
-from registry.exporters.recognising import arrays_in
+from registry.exporters.recognising import detect_arrays
 
 _OLDER, _NEWER = "2019-01-01T00:00:00Z", "2021-01-01T00:00:00Z"
 
@@ -20,83 +20,83 @@ class Export(Command):
     """Two arrays into a new folder or, every other round, over those of an older export with --force."""
 
     name = "export"
-    form = "npy"
-    stamped = False  # whether a file says when it was written: the next one has other bytes then
+    format_name = "npy"
+    is_time_stamped = False  # whether a file says when it was written: the next one has other bytes then
 
     def prepare(self) -> None:
         super().prepare()
         with self.template.open() as registry:
             registry.panels.add(PANELS[0])
             for seed, start in enumerate(("beginning", "2020-01-01T00:00:00Z")):
-                folder = panel_folder(self.material / str(seed), seed)
+                folder = write_panel_folder(self.material / str(seed), seed)
                 registry.versions.add(PANELS[0], folder, valid_from=start)
             for at in (_OLDER, _NEWER):
                 made = registry.export(
-                    PANELS[0], self.material / at[:4], at=at, format=self.form, **self._beside()
+                    PANELS[0], self.material / at[:4], at=at, format=self.format_name, **self._build_options()
                 )
         root = self.material / _NEWER[:4]
         self.arrays = sorted({str(Path(output.path).relative_to(root)) for output in made.outputs})
         self.document = str(Path(made.provenance).relative_to(root))
-        self.values = {at: self._values(self.material / at[:4]) for at in (_OLDER, _NEWER)}
+        self.values = {at: self._hash_values(self.material / at[:4]) for at in (_OLDER, _NEWER)}
         self.old = {
-            name: _digest(self.material / _OLDER[:4] / name) for name in (*self.arrays, self.document)
+            name: _hash_file(self.material / _OLDER[:4] / name) for name in (*self.arrays, self.document)
         }
 
-    def _beside(self) -> dict[str, Any]:
+    def _build_options(self) -> dict[str, Any]:
         return {}
 
-    def _values(self, root: Path) -> dict[str, str]:
+    def _hash_values(self, root: Path) -> dict[str, str]:
         """Return a checksum of the values in every array's file that is there."""
-        return {name: _values_in(root / name) for name in self.arrays if (root / name).exists()}
+        return {name: _hash_values_in(root / name) for name in self.arrays if (root / name).exists()}
 
-    def scene(self, number: int) -> Scene:
+    def scene(self, number: int) -> Trial:
         place = self.ground.copy(self.template)
         if number % 2:
             shutil.copytree(self.material / _OLDER[:4], place.folder / "out")
         force = ("--force",) if number % 2 else ()
-        return Scene(place, (*self.arguments(), "--output", str(place.folder / "out"), *force))
+        return Trial(place, (*self.arguments(), "--output", str(place.folder / "out"), *force))
 
     def arguments(self) -> tuple[str, ...]:
-        return ("export", PANELS[0], "--at", _NEWER, "--format", self.form)
+        return ("export", PANELS[0], "--at", _NEWER, "--format", self.format_name)
 
-    def state(self, scene: Scene) -> Rows:
-        rows = super().state(scene)
-        if self.stamped and rows:  # checksums, too, are those of the moment
+    def state(self, scene: Trial) -> Rows:
+        rows = super().read_state(scene)
+        if self.is_time_stamped and rows:  # checksums, too, are those of the moment
             rows["export_output"] = [str(len(rows["export_output"]))]
         return rows
 
-    def may_be_refused(self, scene: Scene) -> bool:
+    def may_be_refused(self, scene: Trial) -> bool:
         """Tell whether a document is there, or a file that says when it was written."""
-        named = (*self.arrays, self.document) if self.stamped else (self.document,)
+        named = (*self.arrays, self.document) if self.is_time_stamped else (self.document,)
         return any((scene.output / name).exists() for name in named)
 
     def insisting(self, arguments: tuple[str, ...]) -> tuple[str, ...]:
         return (*arguments, "--force")
 
-    def look(self, scene: Scene) -> Look:
-        found = super().look(scene)
+    def look(self, scene: Trial) -> Inspection:
+        found = super().inspect(scene)
         forced, document = "--force" in scene.arguments, scene.output / self.document
         allowed = (_OLDER, _NEWER) if forced else (_NEWER,)
-        values = self._values(scene.output)
+        values = self._hash_values(scene.output)
         for name, value in values.items():
             if value not in [self.values[at][name] for at in allowed]:
                 found.problems.append(f"{name} is neither the old array nor the new one")
-        found.problems.extend(f"{name} is no part of the export" for name in self._strangers(scene))
+        found.problems.extend(f"{name} is no part of the export" for name in self._list_foreign_files(scene))
         if document.exists():
-            said = verify_export(document, scene.place.database, scene.place.store)
+            said = verify_export(document, scene.location.database, scene.location.store)
             found.problems.extend(f"{problem.path}: {problem.problem}" for problem in said.problems)
         elif forced:  # the old ones must be there, or aside
-            somewhere = {_digest(path) for path in scene.output.rglob("*") if path.is_file()}
+            somewhere = {_hash_file(path) for path in scene.output.rglob("*") if path.is_file()}
             lost = [name for name, sha256 in self.old.items() if sha256 not in somewhere]
             found.problems.extend(f"the old {name} is lost" for name in lost)
-        found.left["hidden folder"] = len(list(scene.place.folder.glob("**/.calreg-*")))
-        found.left["folder without a document"] = int(bool(values) and not document.exists())
+        found.leftovers["hidden folder"] = len(list(scene.location.folder.glob("**/.calreg-*")))
+        found.leftovers["folder without a document"] = int(bool(values) and not document.exists())
         is_new = document.exists() and values == self.values[_NEWER]
-        exports = len(scene.place.rows()["export"]) - len(self.template.rows()["export"])
-        found.left["export not recorded"] = int(is_new and not exports)
+        exports = len(scene.location.read_rows()["export"]) - len(self.template.read_rows()["export"])
+        found.leftovers["export not recorded"] = int(is_new and not exports)
         return found
 
-    def _strangers(self, scene: Scene) -> list[str]:
+    def _list_foreign_files(self, scene: Trial) -> list[str]:
         known = {*self.arrays, self.document}
         files = [path for path in scene.output.rglob("*") if path.is_file()]
         names = [path.relative_to(scene.output) for path in files if path.name != "HISTORY"]
@@ -129,11 +129,11 @@ class ExportHdf5(Export):
     stamped = True
 
 
-def _values_in(path: Path) -> str:
+def _hash_values_in(path: Path) -> str:
     """Return a checksum of the arrays in a file, or what is wrong with it."""
     digest = hashlib.sha256()
     try:
-        with arrays_in(path) as arrays:
+        with detect_arrays(path) as arrays:
             for array in arrays:
                 digest.update(f"{array.name} {array.shape}".encode())
                 for part in array.parts:
@@ -143,5 +143,5 @@ def _values_in(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _digest(path: Path) -> str:
+def _hash_file(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()

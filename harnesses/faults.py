@@ -10,117 +10,117 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from harnesses.places import Place
+from harnesses.places import RegistryLocation
 from registry.database.engine import make_engine
 
-_SECTOR = 4096
+_SECTOR_BYTES = 4096
 
 
 # In the store: (object, another one, what was drawn). The other one stays sound, but where both are swapped.
-def _bit(path: Path, first: int, last: int, drawn: random.Random) -> None:
+def _flip_bit(path: Path, first: int, last: int, rng: random.Random) -> None:
     content = bytearray(path.read_bytes())
-    content[drawn.randrange(first, min(last, len(content)))] ^= 1 << drawn.randrange(8)
-    _write(path, content)
+    content[rng.randrange(first, min(last, len(content)))] ^= 1 << rng.randrange(8)
+    _replace_content(path, content)
 
 
-def _in_header(path: Path, _: Path, drawn: random.Random) -> None:
-    _bit(path, 0, 128, drawn)
+def _flip_header_bit(path: Path, _: Path, rng: random.Random) -> None:
+    _flip_bit(path, 0, 128, rng)
 
 
-def _in_data(path: Path, _: Path, drawn: random.Random) -> None:
-    _bit(path, 128, 1 << 62, drawn)
+def _flip_data_bit(path: Path, _: Path, rng: random.Random) -> None:
+    _flip_bit(path, 128, 1 << 62, rng)
 
 
-def _truncated(path: Path, _: Path, drawn: random.Random) -> None:
+def _truncate(path: Path, _: Path, rng: random.Random) -> None:
     content = path.read_bytes()
-    _write(path, content[: drawn.randrange(len(content))])
+    _replace_content(path, content[: rng.randrange(len(content))])
 
 
-def _extended(path: Path, _: Path, drawn: random.Random) -> None:
-    _write(path, path.read_bytes() + drawn.randbytes(drawn.choice((1, 100, _SECTOR))))
+def _extend(path: Path, _: Path, rng: random.Random) -> None:
+    _replace_content(path, path.read_bytes() + rng.randbytes(rng.choice((1, 100, _SECTOR_BYTES))))
 
 
-def _sector(path: Path, _: Path, drawn: random.Random) -> None:
+def _zero_sector(path: Path, _: Path, rng: random.Random) -> None:
     content = bytearray(path.read_bytes())
-    begin = drawn.randrange(len(content) // _SECTOR + 1) * _SECTOR
-    end = min(begin + _SECTOR, len(content))
+    begin = rng.randrange(len(content) // _SECTOR_BYTES + 1) * _SECTOR_BYTES
+    end = min(begin + _SECTOR_BYTES, len(content))
     content[begin:end] = bytes(end - begin)
-    _write(path, content)
+    _replace_content(path, content)
 
 
-def _emptied(path: Path, _: Path, __: random.Random) -> None:
-    _write(path, b"")
+def _empty(path: Path, _: Path, __: random.Random) -> None:
+    _replace_content(path, b"")
 
 
-def _deleted(path: Path, _: Path, __: random.Random) -> None:
+def _delete(path: Path, _: Path, __: random.Random) -> None:
     path.unlink()
 
 
-def _another(path: Path, other: Path, _: random.Random) -> None:
-    _write(path, other.read_bytes())
+def _overwrite_with_other(path: Path, other: Path, _: random.Random) -> None:
+    _replace_content(path, other.read_bytes())
 
 
-def _swapped(path: Path, other: Path, _: random.Random) -> None:
+def _swap(path: Path, other: Path, _: random.Random) -> None:
     one, two = path.read_bytes(), other.read_bytes()
-    _write(path, two)
-    _write(other, one)
+    _replace_content(path, two)
+    _replace_content(other, one)
 
 
-def _folder(path: Path, _: Path, __: random.Random) -> None:
+def _replace_with_folder(path: Path, _: Path, __: random.Random) -> None:
     path.unlink()
     path.mkdir()
 
 
-def _pipe(path: Path, _: Path, __: random.Random) -> None:
+def _replace_with_pipe(path: Path, _: Path, __: random.Random) -> None:
     path.unlink()
     os.mkfifo(path)
 
 
-def _link_to_another(path: Path, other: Path, _: random.Random) -> None:
+def _replace_with_link(path: Path, other: Path, _: random.Random) -> None:
     path.unlink()
     path.symlink_to(other)
 
 
-def _link_to_nothing(path: Path, _: Path, __: random.Random) -> None:
+def _replace_with_broken_link(path: Path, _: Path, __: random.Random) -> None:
     path.unlink()
     path.symlink_to("nothing")
 
 
-def _link_to_itself(path: Path, _: Path, __: random.Random) -> None:
+def _replace_with_link_to_itself(path: Path, _: Path, __: random.Random) -> None:
     path.unlink()
     path.symlink_to(path.name)
 
 
-def _write(path: Path, content: bytes | bytearray) -> None:
+def _replace_content(path: Path, content: bytes | bytearray) -> None:
     path.unlink()  # the file may be linked from elsewhere
     path.write_bytes(content)
     path.chmod(0o444)  # mode bits prove nothing
 
 
 StoreFault = Callable[[Path, Path, random.Random], None]
-SWAPPED = "two files swapped"
-IN_STORE: Mapping[str, StoreFault] = {
-    "a bit of a header": _in_header,
-    "a bit of the data": _in_data,
-    "file cut": _truncated,
-    "file longer": _extended,
-    "sector of zeros": _sector,
-    "file empty": _emptied,
-    "file deleted": _deleted,
-    "another file's bytes": _another,
-    SWAPPED: _swapped,
-    "folder in its place": _folder,
-    "named pipe in its place": _pipe,
-    "link to another file": _link_to_another,
-    "link to nothing": _link_to_nothing,
-    "link to itself": _link_to_itself,
+SWAPPED_FILES = "two files swapped"
+STORE_FAULTS: Mapping[str, StoreFault] = {
+    "a bit of a header": _flip_header_bit,
+    "a bit of the data": _flip_data_bit,
+    "file cut": _truncate,
+    "file longer": _extend,
+    "sector of zeros": _zero_sector,
+    "file empty": _empty,
+    "file deleted": _delete,
+    "another file's bytes": _overwrite_with_other,
+    SWAPPED_FILES: _swap,
+    "folder in its place": _replace_with_folder,
+    "named pipe in its place": _replace_with_pipe,
+    "link to another file": _replace_with_link,
+    "link to nothing": _replace_with_broken_link,
+    "link to itself": _replace_with_link_to_itself,
 }
 
 _A_FILE = "(SELECT min(sha256) FROM constants_file WHERE constants_id = 1)"
 _OTHER_FILE = "(SELECT max(sha256) FROM constants_file WHERE constants_id = 3)"
-_NOBODY = "0" * 64
+_UNKNOWN_DIGEST = "0" * 64
 # Statements behind the guards, which stand again afterwards.
-ROWS: Mapping[str, tuple[str, ...]] = {
+ROW_FAULTS: Mapping[str, tuple[str, ...]] = {
     "checksum of a file": (
         f"UPDATE constants_file SET sha256 = {_OTHER_FILE} WHERE constants_id = 1 AND gain_range = 0",
     ),
@@ -128,7 +128,7 @@ ROWS: Mapping[str, tuple[str, ...]] = {
         "UPDATE constants_file SET gain_range = gain_range + 3 WHERE constants_id = 1",
     ),
     "a file of constants deleted": ("DELETE FROM constants_file WHERE constants_id = 1 AND gain_range = 2",),
-    "name of constants": (f"UPDATE constants SET sha256 = '{_NOBODY}' WHERE id = 1",),
+    "name of constants": (f"UPDATE constants SET sha256 = '{_UNKNOWN_DIGEST}' WHERE id = 1",),
     "kind of constants": ("UPDATE constants SET kind = 'offset' WHERE id = 1",),
     "type of constants": ("UPDATE constants SET detector_type = 'epix10ka' WHERE id = 1",),
     "size": (f"UPDATE blob SET size = size + 1 WHERE sha256 = {_A_FILE}",),
@@ -139,7 +139,7 @@ ROWS: Mapping[str, tuple[str, ...]] = {
     "non-finite": (f"UPDATE blob SET nonfinite = 7 WHERE sha256 = {_A_FILE}",),
     "dtype": (f"UPDATE blob SET dtype = '<f8' WHERE sha256 = {_A_FILE}",),
     "shape": (f"UPDATE blob SET shape = '1024,512' WHERE sha256 = {_A_FILE}",),
-    "quicker checksum": (f"UPDATE blob SET blake3 = '{_NOBODY}' WHERE sha256 = {_A_FILE}",),
+    "quicker checksum": (f"UPDATE blob SET blake3 = '{_UNKNOWN_DIGEST}' WHERE sha256 = {_A_FILE}",),
     "a file deleted": (f"DELETE FROM blob WHERE sha256 = {_A_FILE}",),
     "constants deleted": ("DELETE FROM constants WHERE id = 2",),
     "version deleted": ("DELETE FROM version WHERE id = 2",),
@@ -172,28 +172,28 @@ ROWS: Mapping[str, tuple[str, ...]] = {
     ),
 }
 # SQLite keeps any value in any column.
-SQLITE_ROWS: Mapping[str, tuple[str, ...]] = {
+SQLITE_ROW_FAULTS: Mapping[str, tuple[str, ...]] = {
     "size that is a text": (f"UPDATE blob SET size = 'large' WHERE sha256 = {_A_FILE}",),
     "start that is a text": ("UPDATE version SET valid_from = 'early' WHERE id = 1",),
     "text that is none": ("UPDATE version SET comment = CAST(x'ff' AS TEXT) WHERE id = 1",),
 }
 # What no other row or file tells again: not promised to be found.
-UNTOLD: Mapping[str, tuple[str, ...]] = {
+UNDETECTABLE_FAULTS: Mapping[str, tuple[str, ...]] = {
     "untold: comment": ("UPDATE version SET comment = 'as good as new' WHERE id = 1",),
     "untold: author": ("UPDATE revision SET author = 'somebody else' WHERE number = 1",),
     "untold: constants exchanged": (
         "UPDATE version SET constants_id = CASE id WHEN 1 THEN 3 ELSE 1 END WHERE id IN (1, 3)",
     ),
 }
-STATEMENTS = {**ROWS, **SQLITE_ROWS, **UNTOLD}
+STATEMENTS = {**ROW_FAULTS, **SQLITE_ROW_FAULTS, **UNDETECTABLE_FAULTS}
 
 
-def tamper(place: Place, statements: tuple[str, ...]) -> None:
+def tamper(location: RegistryLocation, statements: tuple[str, ...]) -> None:
     """Execute the statements behind the guards and without looking at references; the guards stand again."""
-    if place.file is not None:
-        _tamper_sqlite(place.file, statements)
+    if location.file is not None:
+        _tamper_sqlite(location.file, statements)
         return
-    engine = make_engine(place.database)
+    engine = make_engine(location.database)
     with engine.begin() as connection:
         tables = (
             connection.execute(sa.text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"))
@@ -230,25 +230,25 @@ def _tamper_sqlite(file: Path, statements: tuple[str, ...]) -> None:
         connection.close()
 
 
-PAGES = ("page of zeros", "page of ones", "page of noise", "page of another table")
-A_BIT = "untold: a bit of the SQLite file"
+PAGE_FAULTS = ("page of zeros", "page of ones", "page of noise", "page of another table")
+SQLITE_BIT_FAULT = "untold: a bit of the SQLite file"
 
 
-def overwrite_page(file: Path, kind: str, drawn: random.Random) -> None:
+def overwrite_page(file: Path, kind: str, rng: random.Random) -> None:
     """Overwrite a page of a SQLite file that nobody has open, or change one bit of it."""
     content = bytearray(file.read_bytes())
     size = int.from_bytes(content[16:18], "big")
-    if kind == A_BIT:
-        content[drawn.randrange(len(content))] ^= 1 << drawn.randrange(8)
+    if kind == SQLITE_BIT_FAULT:
+        content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
     else:
-        page = drawn.randrange(len(content) // size)
+        page = rng.randrange(len(content) // size)
         place = slice(page * size, (page + 1) * size)
         pages = [bytes(content[begin : begin + size]) for begin in range(size, len(content), size)]
         content[place] = {
             "page of zeros": bytes(size),
             "page of ones": b"\xff" * size,
-            "page of noise": drawn.randbytes(size),
+            "page of noise": rng.randbytes(size),
             # Those of empty tables are all alike.
-            "page of another table": drawn.choice([each for each in pages if each != content[place]]),
+            "page of another table": rng.choice([each for each in pages if each != content[place]]),
         }[kind]
     file.write_bytes(content)

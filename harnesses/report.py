@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from harnesses.corruption import Tally as Faults
-from harnesses.kill import Tally
-from harnesses.writers import Written
+from harnesses.corruption import FaultTally as Faults
+from harnesses.kill import KillTally
+from harnesses.writers import WriterResult
 
 KILLS = (
     ("command", 16),
@@ -45,22 +45,22 @@ FAULTS = (
     ("otherwise", 9),
     ("problems", 8),
 )
-_SHOWN = 20
+_MAX_SHOWN = 20
 
 
-def head(columns: Sequence[tuple[str, int]]) -> None:
+def print_headings(columns: Sequence[tuple[str, int]]) -> None:
     """Print the headings."""
-    _row(columns, [name for name, _ in columns])
+    _print_row(columns, [name for name, _ in columns])
 
 
-def kills(tally: Tally) -> int:
+def print_kills(tally: KillTally) -> int:
     """Print what killing a command came to; return how many problems there are."""
-    left = ", ".join(f"{name} {count}" for name, count in sorted(tally.left.items()))
+    left = ", ".join(f"{name} {count}" for name, count in sorted(tally.leftovers.items()))
     cells = [
         tally.command,
         tally.database,
         f"{tally.seconds * 1000:.0f}",
-        tally.moments,
+        tally.changes,
         tally.rounds,
         tally.before,
         tally.after,
@@ -68,11 +68,11 @@ def kills(tally: Tally) -> int:
         len(tally.problems),
         left or "nothing",
     ]
-    _row(KILLS, cells)
-    return _told(tally.problems)
+    _print_row(KILLS, cells)
+    return _print_problems(tally.problems)
 
 
-def written(found: Written) -> int:
+def print_writers(found: WriterResult) -> int:
     """Print what the writers of one database came to; return how many problems there are."""
     cells = [
         found.database,
@@ -81,17 +81,17 @@ def written(found: Written) -> int:
         found.results["unchanged"],
         found.results["conflict"],
         found.duels.total(),
-        found.seen.answers,
-        found.seen.during,
+        found.reader_result.answers,
+        found.reader_result.during_commit,
         found.collected,
         f"{found.seconds:.0f}",
         len(found.problems),
     ]
-    _row(WRITERS, cells)
-    return _told(found.problems)
+    _print_row(WRITERS, cells)
+    return _print_problems(found.problems)
 
 
-def planted(tally: Faults) -> int:
+def print_faults(tally: Faults) -> int:
     """Print what became of the faults of one kind; return how many problems there are."""
     cells = [
         tally.kind,
@@ -100,15 +100,15 @@ def planted(tally: Faults) -> int:
         tally.found,
         tally.reads,
         tally.refused,
-        tally.sound,
-        tally.otherwise,
+        tally.unchanged,
+        tally.changed,
         len(tally.problems),
     ]
-    _row(FAULTS, cells)
-    return _told(tally.problems)
+    _print_row(FAULTS, cells)
+    return _print_problems(tally.problems)
 
 
-def _row(columns: Sequence[tuple[str, int]], cells: Sequence[object]) -> None:
+def _print_row(columns: Sequence[tuple[str, int]], cells: Sequence[object]) -> None:
     padded = (
         str(cell).ljust(width) if isinstance(cell, str) and not cell.isdecimal() else str(cell).rjust(width)
         for (_, width), cell in zip(columns, cells, strict=True)
@@ -117,9 +117,9 @@ def _row(columns: Sequence[tuple[str, int]], cells: Sequence[object]) -> None:
     sys.stdout.flush()
 
 
-def _told(problems: Sequence[str]) -> int:
-    for problem in problems[:_SHOWN]:
+def _print_problems(problems: Sequence[str]) -> int:
+    for problem in problems[:_MAX_SHOWN]:
         sys.stdout.write(f"  {problem}\n")
-    if len(problems) > _SHOWN:
-        sys.stdout.write(f"  ... and {len(problems) - _SHOWN} more\n")
+    if len(problems) > _MAX_SHOWN:
+        sys.stdout.write(f"  ... and {len(problems) - _MAX_SHOWN} more\n")
     return len(problems)

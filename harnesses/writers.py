@@ -13,11 +13,11 @@ from pathlib import Path
 
 import msgspec
 
-from harnesses.arrays import PANELS, panel_folder
-from harnesses.collectors import contend
-from harnesses.places import Ground, Place
+from harnesses.arrays import PANELS, write_panel_folder
+from harnesses.collectors import register_beside_collector
+from harnesses.places import RegistryFactory, RegistryLocation
 from harnesses.processes import CONTEXT
-from harnesses.readers import Seen, read
+from harnesses.readers import ReaderResult, run_reader
 from registry.api import Registry, create_registry
 from registry.errors import ConflictError
 from registry.instants import Instant, parse_instant
@@ -28,8 +28,8 @@ MODULES = {
     f"M{number:03}": (f"170505-149520170815-3d00{number:02x}", f"171113-154920171025-3d00{number:02x}")
     for number in (1, 2, 3, 4)
 }
-_CONTENTS = 3
-_SHARED = 0.25  # of the registrations are for starts that all writers want
+_CONTENT_COUNT = 3
+_SHARED_FRACTION = 0.25  # of the registrations are for starts that all writers want
 _FIRST_START = parse_instant("2020-01-01T00:00:00Z")
 _MINUTE = 60_000_000
 
@@ -56,7 +56,7 @@ class Attempt(msgspec.Struct, frozen=True):
 
 
 @dataclass(slots=True)
-class Written:
+class WriterResult:
     """What the writers and readers of one database came to."""
 
     database: str
@@ -64,54 +64,58 @@ class Written:
     seconds: float = 0.0
     results: Counter[str] = field(default_factory=Counter)
     duels: Counter[str] = field(default_factory=Counter)
-    seen: Seen = field(default_factory=Seen)
+    reader_result: ReaderResult = field(default_factory=ReaderResult)
     collected: int = 0
     problems: list[str] = field(default_factory=list)
 
 
-def write(ground: Ground, dialect: str, plan: Plan) -> Written:
+def run_writers(ground: RegistryFactory, dialect: str, plan: Plan) -> WriterResult:
     """Let the processes of a plan loose on a new registry, and hold what is recorded against what they say."""
-    place = ground.empty(dialect)
+    place = ground.make_empty(dialect)
     create_registry(place.database, place.store)
-    contents = [panel_folder(place.folder / f"content{seed}", seed, ("gain",)) for seed in range(_CONTENTS)]
+    contents = [
+        write_panel_folder(place.folder / f"content{seed}", seed, ("gain",)) for seed in range(_CONTENT_COUNT)
+    ]
     with place.open() as registry:
         for module, panels in MODULES.items():
             for panel in panels:
                 registry.panels.add(panel, alias=module)
         registry.panels.add(PANELS[1])
         known = registry.log()[0].revision
-    found = Written(dialect, plan)
-    attempts = _race(place, contents, found)
-    duels = _duel(place, contents, plan)
-    found.results = Counter(_sort(attempt) for attempt in attempts)
-    found.duels = Counter(_duels(duels))
+    found = WriterResult(dialect, plan)
+    attempts = _run_race(place, contents, found)
+    duels = _run_duels(place, contents, plan)
+    found.results = Counter(_classify(attempt) for attempt in attempts)
+    found.duels = Counter(_classify_duels(duels))
     with place.open() as registry:
-        found.problems += _problems(registry, [*attempts, *duels], contents, known)
-    collected = contend(place, contents[0], PANELS[1], plan.collections)
+        found.problems += _find_problems(registry, [*attempts, *duels], contents, known)
+    collected = register_beside_collector(place, contents[0], PANELS[1], plan.collections)
     found.collected = collected.files
     with place.open() as registry:
         found.problems += collected.problems
         found.problems += [f"{each.path}: {each.problem}" for each in registry.verify().problems]
     if found.duels.keys() - {"conflict and landed"}:
         found.problems.append(f"duels ended otherwise than with one version and one conflict: {found.duels}")
-    ground.drop(place)
+    ground.remove(place)
     return found
 
 
-def _race(place: Place, contents: Sequence[Path], found: Written) -> list[Attempt]:
+def _run_race(location: RegistryLocation, contents: Sequence[Path], result: WriterResult) -> list[Attempt]:
     """Run the writers, and readers for as long as one of them works; return what the writers did."""
-    plan = found.plan
+    plan = result.plan
     done = CONTEXT.Event()
-    files = [place.folder / f"writer{number}.json" for number in range(plan.writers)]
-    seen = [place.folder / f"reader{number}.json" for number in range(plan.readers)]
+    files = [location.folder / f"writer{number}.json" for number in range(plan.writers)]
+    seen = [location.folder / f"reader{number}.json" for number in range(plan.readers)]
     readers = [
         CONTEXT.Process(
-            target=read, args=(place, tuple(MODULES.items()), f"{plan.seed} {file.name}", done, file)
+            target=run_reader, args=(location, tuple(MODULES.items()), f"{plan.seed} {file.name}", done, file)
         )
         for file in seen
     ]
     writers = [
-        CONTEXT.Process(target=register, args=(place, contents, _chosen(plan, number), None, file))
+        CONTEXT.Process(
+            target=run_writer, args=(location, contents, _plan_attempts(plan, number), None, file)
+        )
         for number, file in enumerate(files)
     ]
     begun = time.perf_counter()
@@ -119,32 +123,34 @@ def _race(place: Place, contents: Sequence[Path], found: Written) -> list[Attemp
         process.start()
     for process in writers:
         process.join()
-    found.seconds = time.perf_counter() - begun
+    result.seconds = time.perf_counter() - begun
     done.set()
     for process in readers:
         process.join()
     for file in seen:
-        found.seen += msgspec.json.decode(file.read_bytes(), type=Seen) if file.exists() else _LOST
-    found.problems += found.seen.problems
-    if plan.registrations and plan.readers and not found.seen.answers:
-        found.problems.append("the readers read nothing")
-    return _read(files)
+        result.reader_result += (
+            msgspec.json.decode(file.read_bytes(), type=ReaderResult) if file.exists() else _LOST_READER
+        )
+    result.problems += result.reader_result.problems
+    if plan.registrations and plan.readers and not result.reader_result.answers:
+        result.problems.append("the readers read nothing")
+    return _read_attempts(files)
 
 
-_LOST = Seen(problems=["a reader ended without a word"])
+_LOST_READER = ReaderResult(problems=["a reader ended without a word"])
 
 
-def _duel(place: Place, contents: Sequence[Path], plan: Plan) -> list[Attempt]:
+def _run_duels(location: RegistryLocation, contents: Sequence[Path], plan: Plan) -> list[Attempt]:
     """Let two processes register two contents for one start at one moment, again and again."""
     at_once = CONTEXT.Barrier(2)
     modules = sorted(MODULES)
-    files = [place.folder / f"duellist{number}.json" for number in (0, 1)]
+    files = [location.folder / f"duellist{number}.json" for number in (0, 1)]
     begin = -1 - plan.duels  # starts before all others
     processes = [
         CONTEXT.Process(
-            target=register,
+            target=run_writer,
             args=(
-                place,
+                location,
                 contents,
                 [Attempt(modules[each % len(modules)], begin + each, number) for each in range(plan.duels)],
                 at_once,
@@ -157,16 +163,16 @@ def _duel(place: Place, contents: Sequence[Path], plan: Plan) -> list[Attempt]:
         process.start()
     for process in processes:
         process.join()
-    return _read(files)
+    return _read_attempts(files)
 
 
-def _read(files: Sequence[Path]) -> list[Attempt]:
+def _read_attempts(files: Sequence[Path]) -> list[Attempt]:
     return [
         attempt for file in files for attempt in msgspec.json.decode(file.read_bytes(), type=list[Attempt])
     ]
 
 
-def _chosen(plan: Plan, writer: int) -> list[Attempt]:
+def _plan_attempts(plan: Plan, writer: int) -> list[Attempt]:
     """Return what a writer will try: mostly starts of its own, some that others want too."""
     drawn = random.Random(f"{plan.seed} {writer}")  # noqa: S311 - repeatable on purpose
     shared = max(plan.registrations // 4, 1)
@@ -174,35 +180,39 @@ def _chosen(plan: Plan, writer: int) -> list[Attempt]:
     return [
         Attempt(
             module=drawn.choice(sorted(MODULES)),
-            slot=drawn.randrange(shared) if drawn.random() < _SHARED else next(own),
-            content=drawn.randrange(_CONTENTS),
+            slot=drawn.randrange(shared) if drawn.random() < _SHARED_FRACTION else next(own),
+            content=drawn.randrange(_CONTENT_COUNT),
         )
         for _ in range(plan.registrations)
     ]
 
 
-def start(slot: int) -> Instant:
+def compute_start(slot: int) -> Instant:
     """Return the start of validity of a slot."""
     return Instant(_FIRST_START + slot * _MINUTE)
 
 
-def register(
-    place: Place, contents: Sequence[Path], chosen: Sequence[Attempt], at_once: Barrier | None, file: Path
+def run_writer(
+    location: RegistryLocation,
+    contents: Sequence[Path],
+    attempts: Sequence[Attempt],
+    at_once: Barrier | None,
+    file: Path,
 ) -> None:
     """Register one after the other, and write into a file what became of each: the work of a process."""
-    with place.open() as registry:
+    with location.open() as registry:
         done = []
-        for attempt in chosen:
+        for attempt in attempts:
             if at_once is not None:
                 at_once.wait()
-            done.append(msgspec.structs.replace(attempt, result=_registered(registry, contents, attempt)))
+            done.append(msgspec.structs.replace(attempt, result=_register(registry, contents, attempt)))
     file.write_bytes(msgspec.json.encode(done))
 
 
-def _registered(registry: Registry, contents: Sequence[Path], attempt: Attempt) -> int | str:
+def _register(registry: Registry, contents: Sequence[Path], attempt: Attempt) -> int | str:
     try:
         outcome = registry.versions.add(
-            attempt.module, contents[attempt.content], valid_from=start(attempt.slot), kinds=["gain"]
+            attempt.module, contents[attempt.content], valid_from=compute_start(attempt.slot), kinds=["gain"]
         )
     except ConflictError:
         return "conflict"
@@ -211,55 +221,57 @@ def _registered(registry: Registry, contents: Sequence[Path], attempt: Attempt) 
     return "unchanged" if outcome.revision is None else outcome.revision
 
 
-def _sort(attempt: Attempt) -> str:
+def _classify(attempt: Attempt) -> str:
     return "landed" if isinstance(attempt.result, int) else attempt.result
 
 
-def _duels(attempts: Sequence[Attempt]) -> Iterator[str]:
+def _classify_duels(attempts: Sequence[Attempt]) -> Iterator[str]:
     ended = defaultdict(list)
     for attempt in attempts:
-        ended[attempt.slot].append(_sort(attempt))
+        ended[attempt.slot].append(_classify(attempt))
     for sorts in ended.values():
         yield " and ".join(sorted(sorts))
 
 
-def _problems(
-    registry: Registry, attempts: Sequence[Attempt], contents: Sequence[Path], known: int
+def _find_problems(
+    registry: Registry, attempts: Sequence[Attempt], contents: Sequence[Path], revisions_before: int
 ) -> Iterator[str]:
     """Hold what is recorded against what the writers say."""
     stated = defaultdict(list)
     for attempt in attempts:
-        if _sort(attempt) not in ("landed", "unchanged", "conflict"):
-            yield f"{attempt.module} at {start(attempt.slot)}: {attempt.result}"
+        if _classify(attempt) not in ("landed", "unchanged", "conflict"):
+            yield f"{attempt.module} at {compute_start(attempt.slot)}: {attempt.result}"
         stated[attempt.module, attempt.slot].append(attempt)
     recorded = defaultdict(list)
     for version in registry.versions.list(withdrawn=True):
         recorded[version.panel, version.valid_from].append(version)
-    names = _constants(recorded, stated)
+    names = _map_constants(recorded, stated)
     for (module, slot), group in stated.items():
-        versions = [each for panel in MODULES[module] for each in recorded.pop((panel, start(slot)), [])]
-        yield from _problems_of(f"{module} at {start(slot)}", group, versions, names)
+        versions = [
+            each for panel in MODULES[module] for each in recorded.pop((panel, compute_start(slot)), [])
+        ]
+        yield from _check_start(f"{module} at {compute_start(slot)}", group, versions, names)
     yield from (f"nobody registered {versions}" for versions in recorded.values())
     landed = sorted(attempt.result for attempt in attempts if isinstance(attempt.result, int))
     log = registry.log()
-    yield from _problems_of_revisions(log, landed, known)
+    yield from _check_revisions(log, landed, revisions_before)
     yield from (f"{problem.path}: {problem.problem}" for problem in registry.verify().problems)
     if len(names) != len(contents) and len(landed) > 100:
         yield f"{len(names)} contents were recorded, {len(contents)} registered"
 
 
-def _constants(
+def _map_constants(
     recorded: dict[tuple[str, Instant], list[Version]], stated: dict[tuple[str, int], list[Attempt]]
 ) -> dict[int, str | None]:
     """Return the constants that each content became, as the registrations without a rival tell."""
     return {
-        group[0].content: recorded[MODULES[module][0], start(slot)][0].constants
+        group[0].content: recorded[MODULES[module][0], compute_start(slot)][0].constants
         for (module, slot), group in stated.items()
-        if len(group) == 1 and recorded.get((MODULES[module][0], start(slot)))
+        if len(group) == 1 and recorded.get((MODULES[module][0], compute_start(slot)))
     }
 
 
-def _problems_of(
+def _check_start(
     where: str, group: Sequence[Attempt], versions: Sequence[Version], names: dict[int, str | None]
 ) -> Iterator[str]:
     """Hold the attempts for one start against the versions that are recorded there."""
@@ -278,12 +290,12 @@ def _problems_of(
             yield f"{where}: {other.result} where {right} was due"
 
 
-def _problems_of_revisions(log: Sequence[Revision], landed: Sequence[int], known: int) -> Iterator[str]:
+def _check_revisions(log: Sequence[Revision], landed: Sequence[int], revisions_before: int) -> Iterator[str]:
     """Return what is wrong with the order of the revisions, the newest first in the log."""
     numbers = [revision.revision for revision in log]
     if numbers != list(range(len(log), 0, -1)):
         yield "the numbers of the revisions have gaps"
-    if list(landed) != list(range(known + 1, len(log) + 1)):
+    if list(landed) != list(range(revisions_before + 1, len(log) + 1)):
         yield "the revisions are not those that the writers were told"
     if any(later.recorded_at < earlier.recorded_at for later, earlier in pairwise(log)):
         yield "instants of revisions run backwards"

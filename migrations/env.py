@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from registry.database.migrations import connection_for_migrations
+from registry.database.migrations import migration_connection
 from registry.schema import metadata
 
 
@@ -17,5 +17,5 @@ given = context.config.attributes.get("connection")
 if given is not None:
     _run(given)
 else:  # a developer at the `alembic` command; the user's way is `calreg database upgrade`
-    with connection_for_migrations() as opened:
+    with migration_connection() as opened:
         _run(opened)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from registry.api.restoring import restore_registry
     from registry.instants import Instant
 
-_HOMES = {
+_MODULES = {
     "DetectorConstants": "registry.api.detector_constants",
     "Instant": "registry.instants",
     "Registry": "registry.api",
@@ -44,9 +44,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'registry' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_MODULES[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -22,15 +22,18 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from registry.detectors import DetectorType, Kind, Zero
+from registry.detectors import DetectorType, Kind, ZeroMeaning
 from registry.digests import blake3_of, sha256_of
 from registry.errors import ArrayError, UnavailableError
 from registry.records import CheckedFile, PixelDifference, Statistics
 
-LARGEST_HEADER = 65_536
-_LENGTHS = {(1, 0): 2, (2, 0): 4}  # bytes that say how long the header is, after the magic, by version
+MAX_HEADER_SIZE = 65_536
+_LENGTH_FIELD_SIZES = {
+    (1, 0): 2,
+    (2, 0): 4,
+}  # bytes that say how long the header is, after the magic, by version
 # What numpy, and Python's tokenizer and evaluator below it, raise over a header that is none.
-_DAMAGED = (
+_HEADER_ERRORS = (
     ArithmeticError,
     LookupError,
     MemoryError,
@@ -41,7 +44,7 @@ _DAMAGED = (
     tokenize.TokenError,
 )
 # Python's filter of warnings is one for all threads.
-_ONE_AT_A_TIME = threading.Lock()
+_WARNINGS_LOCK = threading.Lock()
 
 
 def check_file(
@@ -63,7 +66,7 @@ def check_file(
     UnavailableError
         The file cannot be read.
     """
-    content = _read_bounded(path, math.prod(detector.panel_shape) * np.dtype(kind.dtype).itemsize)
+    content = _read_content(path, math.prod(detector.panel_shape) * np.dtype(kind.dtype).itemsize)
     return check_content(content, path, detector, kind, allow_nonfinite=allow_nonfinite)
 
 
@@ -72,7 +75,7 @@ def check_content(
 ) -> CheckedFile:
     """Check the bytes of a panel's file, which lies or could lie at `path`; see `check_file`."""
     array = parse_array(content, path, detector.panel_shape, kind.dtype)
-    statistics = statistics_of(array)
+    statistics = compute_statistics(array)
     if statistics.nonfinite and not allow_nonfinite:
         raise ArrayError(
             f"{str(path)!r} holds {statistics.nonfinite} values that are NaN or infinite;"
@@ -81,7 +84,7 @@ def check_content(
         )
     if statistics.nonfinite == array.size:
         raise ArrayError(f"{str(path)!r} holds no finite value: no constants", path=str(path))
-    if statistics.zeros == array.size and kind.zero is not Zero.GOOD:
+    if statistics.zeros == array.size and kind.zero is not ZeroMeaning.GOOD:
         raise ArrayError(f"{str(path)!r} holds nothing but zeros: no constants", path=str(path))
     return CheckedFile(
         path=path,
@@ -94,7 +97,7 @@ def check_content(
     )
 
 
-def _read_bounded(path: Path, payload: int) -> bytes:
+def _read_content(path: Path, payload: int) -> bytes:
     """Read the file, and at most one byte more than the largest legal one has."""
     try:
         if not path.is_file():
@@ -102,7 +105,7 @@ def _read_bounded(path: Path, payload: int) -> bytes:
         with path.open("rb") as file:
             # Room is made for what is there: more, and the system would take it back and clear it each time.
             there = os.fstat(file.fileno()).st_size
-            return file.read(min(there, payload + LARGEST_HEADER) + 1)
+            return file.read(min(there, payload + MAX_HEADER_SIZE) + 1)
     except OSError as error:
         raise UnavailableError(f"{str(path)!r} cannot be read: {error.strerror}", path=str(path)) from None
 
@@ -115,11 +118,11 @@ def parse_array(content: bytes, path: Path, shape: tuple[int, ...], dtype: str) 
     ArrayError
         The bytes are no ``.npy`` file of that layout.
     """
-    start = payload_start(content, len(content), path, shape, dtype)
+    start = find_payload_start(content, len(content), path, shape, dtype)
     return np.frombuffer(content, np.dtype(dtype), offset=start).reshape(shape)
 
 
-def content_of(content: bytes, path: Path) -> tuple[str, tuple[int, ...], Statistics]:
+def describe_content(content: bytes, path: Path) -> tuple[str, tuple[int, ...], Statistics]:
     """Return dtype, shape and statistics of what the bytes of a ``.npy`` file hold, whatever it should be.
 
     Raises
@@ -128,10 +131,10 @@ def content_of(content: bytes, path: Path) -> tuple[str, tuple[int, ...], Statis
         It is none that could have passed the door.
     """
     shape, _, dtype, _ = read_header(content, path)
-    return dtype.str, shape, statistics_of(parse_array(content, path, shape, dtype.str))
+    return dtype.str, shape, compute_statistics(parse_array(content, path, shape, dtype.str))
 
 
-def payload_start(header: bytes, size: int, path: Path, shape: tuple[int, ...], dtype: str) -> int:
+def find_payload_start(header: bytes, size: int, path: Path, shape: tuple[int, ...], dtype: str) -> int:
     """Return where the payload begins in a ``.npy`` file, of which the header and the size suffice.
 
     Raises
@@ -146,18 +149,18 @@ def payload_start(header: bytes, size: int, path: Path, shape: tuple[int, ...], 
         raise ArrayError(f"{name} holds pickled objects, which are never loaded", path=str(path))
     if found_dtype != wanted:
         raise ArrayError(
-            f"{name} is {found_dtype.str}, must be {wanted.str}{_recast(path, found_dtype, wanted)}",
+            f"{name} is {found_dtype.str}, must be {wanted.str}{_cast_command(path, found_dtype, wanted)}",
             path=str(path),
         )
     if found_shape != shape:
         again = f".reshape({shape})" if [n for n in found_shape if n != 1] == list(shape) else None
         raise ArrayError(
-            f"{name} has the shape {_brief(found_shape)}, must have {shape}{_mend(path, found_dtype, again)}",
+            f"{name} has the shape {_format_shape(found_shape)}, must have {shape}{_fix_command(path, found_dtype, again)}",
             path=str(path),
         )
     if fortran:
         raise ArrayError(
-            f"{name} is in Fortran order, must be in C order{_mend(path, found_dtype, '.copy(order=chr(67))')}",
+            f"{name} is in Fortran order, must be in C order{_fix_command(path, found_dtype, '.copy(order=chr(67))')}",
             path=str(path),
         )
     expected, there = math.prod(shape) * wanted.itemsize, size - start
@@ -181,15 +184,15 @@ def read_header(content: bytes, path: Path) -> tuple[tuple[int, ...], bool, np.d
     """
     try:
         version = npy.read_magic(io.BytesIO(content[: npy.MAGIC_LEN]))
-        if version not in _LENGTHS:
+        if version not in _LENGTH_FIELD_SIZES:
             raise ArrayError(
                 f"{str(path)!r} is .npy of version {version[0]}.{version[1]}; 1.0 and 2.0 are read",
                 path=str(path),
             )
-        start = npy.MAGIC_LEN + _LENGTHS[version]
+        start = npy.MAGIC_LEN + _LENGTH_FIELD_SIZES[version]
         end = start + int.from_bytes(content[npy.MAGIC_LEN : start], "little")
-        return _parsed_header(bytes(content[: min(end, LARGEST_HEADER)]), version)
-    except _DAMAGED:
+        return _parse_header(bytes(content[: min(end, MAX_HEADER_SIZE)]), version)
+    except _HEADER_ERRORS:
         raise ArrayError(
             f"{str(path)!r} is not a .npy file, or its header is damaged", path=str(path)
         ) from None
@@ -197,19 +200,19 @@ def read_header(content: bytes, path: Path) -> tuple[tuple[int, ...], bool, np.d
 
 # Files of one detector type have the same header, and it is parsed as Python is.
 @lru_cache(maxsize=64)
-def _parsed_header(
+def _parse_header(
     header: bytes, version: tuple[int, int]
 ) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
     stream = io.BytesIO(header)
     npy.read_magic(stream)
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    with _ONE_AT_A_TIME, warnings.catch_warnings():
+    with _WARNINGS_LOCK, warnings.catch_warnings():
         # Headers written under Python 2 ("512L") are legal, and numpy remarks on them and on old dtypes.
         warnings.simplefilter("ignore")
         return (*read(stream), stream.tell())
 
 
-def _brief(shape: tuple[int, ...]) -> str:
+def _format_shape(shape: tuple[int, ...]) -> str:
     try:
         text = str(shape)
     except ValueError:  # Python does not write out a number of thousands of digits
@@ -217,17 +220,17 @@ def _brief(shape: tuple[int, ...]) -> str:
     return text if len(text) < 60 else f"{text[:60]}..."
 
 
-def _recast(path: Path, found: np.dtype[Any], wanted: np.dtype[Any]) -> str:
+def _cast_command(path: Path, found: np.dtype[Any], wanted: np.dtype[Any]) -> str:
     """Return the command that writes the array in another dtype; nothing where that could make other values."""
     call = f".astype({wanted.str!r})"
     if np.can_cast(found, wanted, "same_kind"):
-        return _mend(path, found, call)
+        return _fix_command(path, found, call)
     if found.kind == "i" and wanted.kind == "u":
-        return _mend(path, found, call, "assert a.min() >= 0; ")
+        return _fix_command(path, found, call, "assert a.min() >= 0; ")
     return ""
 
 
-def _mend(path: Path, dtype: np.dtype[Any], call: str | None, condition: str = "") -> str:
+def _fix_command(path: Path, dtype: np.dtype[Any], call: str | None, condition: str = "") -> str:
     """Return the command that writes the array as it must be, or nothing where numpy cannot know."""
     if call is None or dtype.kind not in "fiu":
         return ""
@@ -236,7 +239,7 @@ def _mend(path: Path, dtype: np.dtype[Any], call: str | None, condition: str = "
     return f"; python -c {shlex.quote(program)} writes it so"
 
 
-def statistics_of(array: NDArray[Any]) -> Statistics:
+def compute_statistics(array: NDArray[Any]) -> Statistics:
     """Return minimum, median and maximum of the finite values, and how many are zero or not finite.
 
     Integers are noted as the nearest float64, which differs from them only beyond 2**53.
@@ -247,14 +250,14 @@ def statistics_of(array: NDArray[Any]) -> Statistics:
         return Statistics(None, None, None, zeros=0, nonfinite=array.size)
     return Statistics(
         minimum=float(finite.min()),
-        median=_median(finite),
+        median=_compute_median(finite),
         maximum=float(finite.max()),
         zeros=int(np.count_nonzero(finite == 0)),
         nonfinite=int(array.size - finite.size),
     )
 
 
-def _median(values: NDArray[Any]) -> float:
+def _compute_median(values: NDArray[Any]) -> float:
     """Return the median of finite values, exactly, in a third of the time of `numpy.median`.
 
     Only the values about the middle of a sample are put in order. In float32 the mean of two may overflow.
@@ -272,12 +275,12 @@ def _median(values: NDArray[Any]) -> float:
     return (float(ordered[lower]) + float(ordered[upper])) / 2
 
 
-def oddities(kind: Kind, files: Sequence[CheckedFile]) -> list[str]:
+def array_warnings(kind: Kind, files: Sequence[CheckedFile]) -> list[str]:
     """Return what is legal about a kind's files, by gain range, and yet worth a look: one warning each."""
-    return [*_odd_values(kind, files), *_remarkable_pixels(kind, files)]
+    return [*_value_warnings(kind, files), *_pixel_warnings(kind, files)]
 
 
-def _odd_values(kind: Kind, files: Sequence[CheckedFile]) -> Iterator[str]:
+def _value_warnings(kind: Kind, files: Sequence[CheckedFile]) -> Iterator[str]:
     for gain_range, file in enumerate(files):
         seen = file.statistics
         name = repr(str(file.path))
@@ -289,34 +292,34 @@ def _odd_values(kind: Kind, files: Sequence[CheckedFile]) -> Iterator[str]:
             )
         if seen.nonfinite:
             yield f"{name}: {seen.nonfinite} values are NaN or infinite, as allowed; they are kept as they are"
-        if seen.minimum is not None and seen.minimum == seen.maximum and not _all_good(kind, seen):
+        if seen.minimum is not None and seen.minimum == seen.maximum and not _is_flag_free(kind, seen):
             unit = "" if kind.unit == "1" else f" {kind.unit}"
             yield f"{name}: every pixel has the same value {seen.minimum:.4g}{unit} (a placeholder?)"
 
 
-def _all_good(kind: Kind, seen: Statistics) -> bool:
-    return kind.zero is Zero.GOOD and seen.maximum == 0
+def _is_flag_free(kind: Kind, seen: Statistics) -> bool:
+    return kind.zero is ZeroMeaning.GOOD and seen.maximum == 0
 
 
-def _remarkable_pixels(kind: Kind, files: Sequence[CheckedFile]) -> Iterator[str]:
+def _pixel_warnings(kind: Kind, files: Sequence[CheckedFile]) -> Iterator[str]:
     """Yield how many pixels are dead or flagged, by gain range, if any is."""
     zeros = [file.statistics.zeros for file in files]
     folder = repr(str(files[0].path.parent))
-    if kind.zero is Zero.DEAD and any(zeros):
+    if kind.zero is ZeroMeaning.DEAD and any(zeros):
         numbers = ", ".join(map(str, zeros))
         yield f"{folder}: {numbers} pixels of the gain ranges have the {kind.name} 0 (dead?); kept as they are"
     flagged = [math.prod(file.shape) - file.statistics.zeros for file in files]
-    if kind.zero is Zero.GOOD and any(flagged):
+    if kind.zero is ZeroMeaning.GOOD and any(flagged):
         numbers = ", ".join(map(str, flagged))
         yield f"{folder}: {numbers} pixels of the gain ranges are flagged by {kind.name}; kept as they are"
 
 
-def pixel_difference(gain_range: int, before: NDArray[Any], after: NDArray[Any]) -> PixelDifference:
+def compare_pixels(gain_range: int, before: NDArray[Any], after: NDArray[Any]) -> PixelDifference:
     """Return how two arrays (row, column) of one gain range and dtype differ; NaN equals NaN."""
     same = (before == after) | (np.isnan(before) & np.isnan(after))
     count = int(same.size - np.count_nonzero(same))
     finite = np.isfinite(before) & np.isfinite(after)
-    difference = _distances(before[finite], after[finite])
+    difference = _absolute_differences(before[finite], after[finite])
     return PixelDifference(
         gain_range=gain_range,
         count=count,
@@ -327,7 +330,7 @@ def pixel_difference(gain_range: int, before: NDArray[Any], after: NDArray[Any])
     )
 
 
-def _distances(before: NDArray[Any], after: NDArray[Any]) -> NDArray[np.float64]:
+def _absolute_differences(before: NDArray[Any], after: NDArray[Any]) -> NDArray[np.float64]:
     """Return by how much values differ, none of them negative; integers are subtracted before they are rounded."""
     if before.dtype.kind == "f":
         before, after = before.astype(np.float64), after.astype(np.float64)

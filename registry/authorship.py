@@ -13,8 +13,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from registry.errors import RequestError
-from registry.identifiers import shown
-from registry.secrets import masked
+from registry.identifiers import quote
+from registry.secrets import mask_passwords
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +27,17 @@ class Signature:
     software: str
 
 
-def sign() -> Signature:
+def build_signature() -> Signature:
     """Return the signature of this process, now."""
     return Signature(
-        author=_operating_system_user(),
+        author=_find_user_name(),
         host=socket.gethostname(),
-        command=recordable(shlex.join([_program(), *map(masked, sys.argv[1:])])),
+        command=escape_undecodable(shlex.join([_program_name(), *map(mask_passwords, sys.argv[1:])])),
         software=software_version(),
     )
 
 
-def recordable(text: str) -> str:
+def escape_undecodable(text: str) -> str:
     r"""Return a text that may hold a path as databases and JSON take it: bytes that are no UTF-8 as ``\xe9``."""
     return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
@@ -50,21 +50,21 @@ def refuse_unrecordable(text: str, what: str) -> None:
     RequestError
         It is such a text; `what` it is meant as is said.
     """
-    if "\0" in text or recordable(text) != text:
+    if "\0" in text or escape_undecodable(text) != text:
         raise RequestError(
-            f"{what} {shown(text)} cannot be recorded: it must be UTF-8, and have no NUL in it"
+            f"{what} {quote(text)} cannot be recorded: it must be UTF-8, and have no NUL in it"
         )
 
 
-def working_folder() -> str | None:
+def find_working_folder() -> str | None:
     """Return the folder in which the process works, None where it is gone."""
     try:
-        return recordable(str(Path.cwd()))
+        return escape_undecodable(str(Path.cwd()))
     except FileNotFoundError:
         return None
 
 
-def _program() -> str:
+def _program_name() -> str:
     name = Path(sys.argv[0]).name
     return "calreg" if name == "__main__.py" else name
 
@@ -75,7 +75,7 @@ def software_version() -> str:
     return f"calreg {version('calreg')}"
 
 
-def _operating_system_user() -> str:
+def _find_user_name() -> str:
     """Return the user's name, or the number where the system has none; never what a variable claims."""
     try:
         import pwd

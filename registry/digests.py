@@ -8,13 +8,13 @@ from __future__ import annotations
 import hashlib
 from typing import Protocol
 
-Piece = bytes | bytearray | memoryview
+Buffer = bytes | bytearray | memoryview
 
 
 class Digest(Protocol):
     """A digest of what was put into it so far."""
 
-    def update(self, piece: Piece, /) -> object:
+    def update(self, piece: Buffer, /) -> object:
         """Add bytes."""
 
     def hexdigest(self) -> str:
@@ -28,7 +28,7 @@ def new_blake3() -> Digest:
     return blake3()
 
 
-def sha256_of(*pieces: Piece) -> str:
+def sha256_of(*pieces: Buffer) -> str:
     """Return the SHA-256 of the pieces, one after the other."""
     digest = hashlib.sha256()
     for piece in pieces:
@@ -36,7 +36,7 @@ def sha256_of(*pieces: Piece) -> str:
     return digest.hexdigest()
 
 
-def blake3_of(*pieces: Piece) -> str:
+def blake3_of(*pieces: Buffer) -> str:
     """Return the BLAKE3 of the pieces, one after the other."""
     digest = new_blake3()
     for piece in pieces:

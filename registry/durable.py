@@ -10,20 +10,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-_WRITE = 1 << 20  # a larger write may take longer by the byte
-_STRETCH = 8 << 20
+_WRITE_SIZE = 1 << 20  # a larger write may take longer by the byte
+_FLUSH_SIZE = 8 << 20
 
-GRACE = 24 * 3600  # seconds, after which what a killed process left is nobody's any more
-ARRIVING = ".arriving-"  # how the names of temporary files begin
+STALE_AFTER_SECONDS = 24 * 3600  # seconds, after which what a killed process left is nobody's any more
+TEMPORARY_PREFIX = ".arriving-"  # how the names of temporary files begin
 
 
 @contextmanager
-def arriving(target: Path) -> Iterator[Path]:
+def atomic_write(target: Path) -> Iterator[Path]:
     """Hand out a temporary file in the target's folder; at the end, sync it and give it the target's name.
 
     On any error until then the temporary file is removed and the target stays as it was.
     """
-    handle, name = tempfile.mkstemp(prefix=ARRIVING, dir=target.parent)
+    handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=target.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -37,14 +37,14 @@ def arriving(target: Path) -> Iterator[Path]:
     sync_folder(target.parent)
 
 
-class SteadyFile:
+class FlushingFile:
     """A large file that is being written anew: the disk begins with it meanwhile, and the final sync waits less."""
 
     def __init__(self, path: Path) -> None:
         self._handle = os.open(
             path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o666
         )
-        self._begun = 0
+        self._flushed = 0
         self.size = 0
 
     def __enter__(self) -> Self:
@@ -59,20 +59,20 @@ class SteadyFile:
         """Add bytes."""
         rest = memoryview(piece).cast("B")
         while rest:
-            written = os.write(self._handle, rest[:_WRITE])
+            written = os.write(self._handle, rest[:_WRITE_SIZE])
             rest = rest[written:]
             self.size += written
-        if self.size - self._begun >= _STRETCH and hasattr(os, "posix_fadvise"):
+        if self.size - self._flushed >= _FLUSH_SIZE and hasattr(os, "posix_fadvise"):
             # To Linux: what was written will not be read soon. It begins to put it on the disk, and waits for nothing.
-            os.posix_fadvise(self._handle, self._begun, self.size - self._begun, os.POSIX_FADV_DONTNEED)
-            self._begun = self.size
+            os.posix_fadvise(self._handle, self._flushed, self.size - self._flushed, os.POSIX_FADV_DONTNEED)
+            self._flushed = self.size
 
     def sync(self) -> None:
         """Put the bytes on the disk."""
         os.fsync(self._handle)
 
 
-def add_lines(path: Path, lines: bytes) -> Callable[[], None]:
+def append_lines(path: Path, lines: bytes) -> Callable[[], None]:
     """Add lines to a file, made if need be, in one write: what others add meanwhile stays whole.
 
     Return the call that takes them back, as long as nothing was added after them.

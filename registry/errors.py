@@ -56,7 +56,7 @@ class RegistryError(Exception):
         return f"{self.message}: {'; '.join(self.details)}" if self.details else self.message
 
     @classmethod
-    def all_of(cls, what: str, sentences: Sequence[str], **values: Any) -> Self:
+    def combine(cls, what: str, sentences: Sequence[str], **values: Any) -> Self:
         """Return the refusal of one thing, or of several (`what`, in the plural) at once."""
         if len(sentences) == 1:
             return cls(sentences[0], **values)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from registry.errors import IdentifierError
 
-_LONGEST_SHOWN = 80  # the longest panel Ids have 76 characters
-_LARGEST_RUN = 2**31 - 1
+_MAX_QUOTED_LENGTH = 80  # the longest panel Ids have 76 characters
+_MAX_RUN = 2**31 - 1
 
 _LOOSE_M_NUMBER = re.compile(r"[mM]([0-9]{1,6})")
 _M_NUMBER_IN_NAME = re.compile(r"(?:(?<![A-Z0-9])M|(?<![A-Za-z0-9])m)([0-9]{1,6})(?![0-9])")
@@ -23,14 +23,14 @@ _DETECTOR_PREFIX = re.compile(r"[a-z][a-z0-9]*_(?=.)")
 _LOOSE_DATASET = re.compile(r"exp=([^:=]*):run=([^:=]*)")
 
 
-def shown(text: str) -> str:
+def quote(text: str) -> str:
     """Return `text` quoted for a message: control characters escaped, a long text cut."""
-    if len(text) > _LONGEST_SHOWN:
-        return f"{text[:_LONGEST_SHOWN]!r}... ({len(text)} characters)"
+    if len(text) > _MAX_QUOTED_LENGTH:
+        return f"{text[:_MAX_QUOTED_LENGTH]!r}... ({len(text)} characters)"
     return repr(text)
 
 
-def printable(text: str) -> str:
+def escape_control_characters(text: str) -> str:
     """Return the text with every control character, line ends too, written as an escape."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
@@ -64,14 +64,14 @@ def parse_m_number(text: str) -> str:
         if text == canonical:
             return text
         raise IdentifierError(
-            f"M-number {shown(text)} is not in its canonical form; write {canonical}", canonical=canonical
+            f"M-number {quote(text)} is not in its canonical form; write {canonical}", canonical=canonical
         )
     raise IdentifierError(
-        f"{shown(text)} is no M-number: M and three digits or more are expected, as in M068"
+        f"{quote(text)} is no M-number: M and three digits or more are expected, as in M068"
     )
 
 
-def m_numbers_in(name: str) -> list[str]:
+def extract_m_numbers(name: str) -> list[str]:
     """Return the M-numbers that stand in the name of a file, canonical, as M049 in ``gainMaps_M049.bin``."""
     return [f"M{int(digits):03d}" for digits in _M_NUMBER_IN_NAME.findall(name)]
 
@@ -93,10 +93,10 @@ def parse_experiment(text: str) -> str:
         return text
     if _EXPERIMENT.fullmatch(text.lower()):
         raise IdentifierError(
-            f"experiment {shown(text)} is not in its canonical form; write {text.lower()}",
+            f"experiment {quote(text)} is not in its canonical form; write {text.lower()}",
             canonical=text.lower(),
         )
-    raise IdentifierError(f"{shown(text)} is no experiment: a name like xcsls3716 is expected")
+    raise IdentifierError(f"{quote(text)} is no experiment: a name like xcsls3716 is expected")
 
 
 def parse_run_number(text: str) -> int:
@@ -107,12 +107,12 @@ def parse_run_number(text: str) -> int:
     IdentifierError
         The text is no such number.
     """
-    if not _RUN.fullmatch(text) or int(text) > _LARGEST_RUN:
-        raise IdentifierError(f"{shown(text)} is no run number: 1, 2, 3 ... {_LARGEST_RUN} is expected")
+    if not _RUN.fullmatch(text) or int(text) > _MAX_RUN:
+        raise IdentifierError(f"{quote(text)} is no run number: 1, 2, 3 ... {_MAX_RUN} is expected")
     return int(text)
 
 
-def run_range(first: int, last: int | None) -> str:
+def format_run_range(first: int, last: int | None) -> str:
     """Return a range of runs for a person: ``1-631``, ``16`` or ``17-end``."""
     if last == first:
         return str(first)
@@ -141,7 +141,7 @@ class Dataset:
         parts = _LOOSE_DATASET.fullmatch(text)
         if not parts:
             raise IdentifierError(
-                f"{shown(text)} is no dataset: exp=EXPERIMENT:run=NUMBER is expected, as in exp=xcsls3716:run=631"
+                f"{quote(text)} is no dataset: exp=EXPERIMENT:run=NUMBER is expected, as in exp=xcsls3716:run=631"
             )
         return cls(parse_experiment(parts[1]), parse_run_number(parts[2]))
 
@@ -161,17 +161,17 @@ def parse_source(text: str) -> str:
     """
     if not _SOURCE.fullmatch(text):
         raise IdentifierError(
-            f"{shown(text)} is no source: a name like XcsEndstation.0:Jungfrau.0 is expected"
+            f"{quote(text)} is no source: a name like XcsEndstation.0:Jungfrau.0 is expected"
         )
     canonical = re.sub(r"\.0+(?=[0-9])", ".", text)
     if text != canonical:
         raise IdentifierError(
-            f"source {shown(text)} is not in its canonical form; write {canonical}", canonical=canonical
+            f"source {quote(text)} is not in its canonical form; write {canonical}", canonical=canonical
         )
     return text
 
 
-def source_fits(part: str, source: str) -> bool:
+def source_matches(part: str, source: str) -> bool:
     """Tell whether `part` stands in `source` between its own marks (``.`` and ``:``) or ends.
 
     ``Jungfrau.1`` fits ``XcsEndstation.0:Jungfrau.1``, and does not fit ``XcsEndstation.0:Jungfrau.10``.

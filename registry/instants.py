@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from registry.errors import InstantError
-from registry.identifiers import shown
+from registry.identifiers import quote
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -62,10 +62,10 @@ LATEST = Instant((datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND)
 
 def now() -> Instant:
     """Return the instant of the system's clock."""
-    return instant_of(datetime.now(UTC))
+    return instant_from_datetime(datetime.now(UTC))
 
 
-def instant_of(moment: datetime) -> Instant:
+def instant_from_datetime(moment: datetime) -> Instant:
     """Return the instant of an aware datetime.
 
     Raises
@@ -81,7 +81,7 @@ def instant_of(moment: datetime) -> Instant:
     return microseconds
 
 
-def instant_of_epoch(seconds: int | Decimal) -> Instant:
+def instant_from_epoch(seconds: int | Decimal) -> Instant:
     """Return the instant so many seconds after 1970-01-01T00:00:00Z, to the nearest microsecond.
 
     Raises
@@ -91,11 +91,11 @@ def instant_of_epoch(seconds: int | Decimal) -> Instant:
     """
     # Compared before it is multiplied or made whole: a decimal number may have any exponent.
     if not EARLIEST <= seconds <= LATEST or not EARLIEST <= (exact := seconds * 1_000_000) <= LATEST:
-        raise InstantError(f"{shown(str(seconds))} seconds after 1970 is outside the years 1 to 9999 in UTC")
+        raise InstantError(f"{quote(str(seconds))} seconds after 1970 is outside the years 1 to 9999 in UTC")
     return Instant(round(exact))
 
 
-def zone(name: str) -> tzinfo:
+def find_zone(name: str) -> tzinfo:
     """Return the time zone of that IANA name, as in ``America/Los_Angeles``.
 
     Raises
@@ -109,7 +109,7 @@ def zone(name: str) -> tzinfo:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # unknown; no relative path; a folder of zones
         raise InstantError(
-            f"{shown(name)} is no time zone; a name like America/Los_Angeles is expected"
+            f"{quote(name)} is no time zone; a name like America/Los_Angeles is expected"
         ) from None
 
 
@@ -123,11 +123,11 @@ def parse_instant(text: str, timezone: tzinfo = UTC) -> Instant:
         exist or exists twice in that zone.
     """
     if _STAMP.fullmatch(text):
-        return _instant_of_stamp(text, timezone)
+        return _parse_stamp(text, timezone)
     if not _ISO.fullmatch(text):
         raise InstantError(
-            f"{shown(text)} is no instant: a stamp of 14 digits (YYYYMMDDHHMMSS) or an ISO 8601 time with its"
-            " offset (2017-10-25T00:00:00Z) is expected" + _digits_counted(text)
+            f"{quote(text)} is no instant: a stamp of 14 digits (YYYYMMDDHHMMSS) or an ISO 8601 time with its"
+            " offset (2017-10-25T00:00:00Z) is expected" + _digit_count_hint(text)
         )
     return parse_iso(text)
 
@@ -143,16 +143,16 @@ def parse_iso(text: str) -> Instant:
     parts = _ISO.fullmatch(text)
     if not parts:
         raise InstantError(
-            f"{shown(text)} is no ISO 8601 time with its offset, as in 2017-10-25T00:00:00-07:00"
+            f"{quote(text)} is no ISO 8601 time with its offset, as in 2017-10-25T00:00:00-07:00"
         )
     if parts["offset"] is None:
-        raise InstantError(f"{shown(text)} has no UTC offset; add Z or one like -07:00")
+        raise InstantError(f"{quote(text)} has no UTC offset; add Z or one like -07:00")
     if len(parts["fraction"] or "") > 7:
-        raise InstantError(f"{shown(text)} is finer than a microsecond")
+        raise InstantError(f"{quote(text)} is finer than a microsecond")
     try:
-        return instant_of(datetime.fromisoformat(text))
+        return instant_from_datetime(datetime.fromisoformat(text))
     except ValueError as error:
-        raise InstantError(f"{shown(text)} does not exist: {error}") from None
+        raise InstantError(f"{quote(text)} does not exist: {error}") from None
 
 
 def parse_start(text: str, timezone: tzinfo = UTC) -> Instant:
@@ -166,11 +166,11 @@ def parse_start(text: str, timezone: tzinfo = UTC) -> Instant:
     return BEGINNING if text == "beginning" else parse_instant(text, timezone)
 
 
-def _digits_counted(text: str) -> str:
+def _digit_count_hint(text: str) -> str:
     return f"; this has {len(text)} digits" if text.isdecimal() else ""
 
 
-def _instant_of_stamp(text: str, timezone: tzinfo) -> Instant:
+def _parse_stamp(text: str, timezone: tzinfo) -> Instant:
     try:
         year, month, day = int(text[:4]), int(text[4:6]), int(text[6:8])
         hour, minute, second = int(text[8:10]), int(text[10:12]), int(text[12:])
@@ -186,8 +186,8 @@ def _instant_of_stamp(text: str, timezone: tzinfo) -> Instant:
     if not real:
         raise InstantError(f"{text} does not exist in {timezone}: the clocks were put forward over it")
     if len(real) > 1:
-        first, second = sorted(instant_of(moment) for moment in real)
+        first, second = sorted(instant_from_datetime(moment) for moment in real)
         raise InstantError(
             f"{text} happened twice in {timezone}, at {first} and at {second}; write the one that is meant"
         )
-    return instant_of(real.pop())
+    return instant_from_datetime(real.pop())

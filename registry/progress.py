@@ -18,6 +18,6 @@ Progress = Callable[[str, int], AbstractContextManager[Advance]]
 
 
 @contextmanager
-def silent(description: str, total: int) -> Iterator[Advance]:  # noqa: ARG001 - the shape of every Progress
+def no_progress(description: str, total: int) -> Iterator[Advance]:  # noqa: ARG001 - the shape of every Progress
     """Show nothing."""
     yield lambda _steps=1: None

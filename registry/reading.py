@@ -14,7 +14,9 @@ from pathlib import Path
 from registry.errors import NotFoundError, RequestError, UnavailableError
 
 
-def read_bounded(path: Path, largest: int, what: str, refusal: type[RequestError] = RequestError) -> bytes:
+def read_bounded(
+    path: Path, max_size: int, expected: str, error_class: type[RequestError] = RequestError
+) -> bytes:
     """Return the file's bytes.
 
     Parameters
@@ -33,14 +35,14 @@ def read_bounded(path: Path, largest: int, what: str, refusal: type[RequestError
     UnavailableError
         It cannot be read.
     """
-    with opened(path, what, refusal) as file:
-        content = file.read(largest + 1)
-    if len(content) > largest:
-        raise refusal(f"{str(path)!r} is larger than {largest >> 20} MiB: not {what}")
+    with open_input(path, expected, error_class) as file:
+        content = file.read(max_size + 1)
+    if len(content) > max_size:
+        raise error_class(f"{str(path)!r} is larger than {max_size >> 20} MiB: not {expected}")
     return content
 
 
-def checksum(path: Path) -> str:
+def sha256_of_file(path: Path) -> str:
     """Return the SHA-256 of a file.
 
     Raises
@@ -48,12 +50,14 @@ def checksum(path: Path) -> str:
     NotFoundError, RequestError, UnavailableError
         As `opened`.
     """
-    with opened(path, "a file") as file:
+    with open_input(path, "a file") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
-def opened(path: Path, what: str, refusal: type[RequestError] = RequestError) -> Iterator[BufferedReader]:
+def open_input(
+    path: Path, expected: str, error_class: type[RequestError] = RequestError
+) -> Iterator[BufferedReader]:
     """Open a file to read; what goes wrong while it is read is refused, too.
 
     Raises
@@ -72,9 +76,9 @@ def opened(path: Path, what: str, refusal: type[RequestError] = RequestError) ->
     except FileNotFoundError:
         raise NotFoundError(f"there is no file {name}") from None
     except IsADirectoryError:
-        raise refusal(f"{name} is a folder, not {what}") from None
+        raise error_class(f"{name} is a folder, not {expected}") from None
     except IrregularFileError:
-        raise refusal(f"{name} is no regular file, so not {what}") from None
+        raise error_class(f"{name} is no regular file, so not {expected}") from None
     except OSError as error:
         raise UnavailableError(f"{name} cannot be read: {error.strerror}") from None
 

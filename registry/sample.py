@@ -38,7 +38,7 @@ _DATASET_TABLE = "sample_datasets.txt"
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class _ArrayLevel:
     """The typical value of one array and the size of its variation over a panel, both in the array's unit."""
 
     typical: float
@@ -47,9 +47,9 @@ class _Look:
 
 # What the field sees. The spread of a gain is a percent of it and has its sign: what amplifies more lies
 # further from zero. The offset of gain range 0 is what the pedestal has left over, next to nothing.
-_LOOKS = {
-    "gain": (_Look(41.5, 0.415), _Look(-1.39, -0.0139), _Look(-0.11, -0.0011)),
-    "offset": (_Look(0.01, 0.02), _Look(300.0, 6.0), _Look(50.0, 2.0)),
+_LEVELS = {
+    "gain": (_ArrayLevel(41.5, 0.415), _ArrayLevel(-1.39, -0.0139), _ArrayLevel(-0.11, -0.0011)),
+    "offset": (_ArrayLevel(0.01, 0.02), _ArrayLevel(300.0, 6.0), _ArrayLevel(50.0, 2.0)),
 }
 
 # What a panel is made of, in units of the spread of the array.
@@ -89,10 +89,10 @@ def panel_arrays(module: str) -> dict[str, NDArray[np.float32]]:
     """
     chance = np.random.PCG64(int.from_bytes(module.encode(), "big"))
     # Drawn once: a pixel that is broken is so in every gain range.
-    bad = _BadPixels(dead=_some_pixels(chance, _DEAD_PIXELS), hot=_some_pixels(chance, _HOT_PIXELS))
+    bad = _BadPixels(dead=_choose_pixels(chance, _DEAD_PIXELS), hot=_choose_pixels(chance, _HOT_PIXELS))
     return {
-        JUNGFRAU.file_name(kind, gain_range): _panel_array(chance, look, bad)
-        for kind, looks in _LOOKS.items()
+        JUNGFRAU.file_name(kind, gain_range): _build_panel_array(chance, look, bad)
+        for kind, looks in _LEVELS.items()
         for gain_range, look in enumerate(looks)
     }
 
@@ -133,54 +133,54 @@ def _write_module(folder: Path) -> list[Path]:
     return made
 
 
-def _panel_array(chance: np.random.PCG64, look: _Look, bad: _BadPixels) -> NDArray[np.float32]:
+def _build_panel_array(rng: np.random.PCG64, level: _ArrayLevel, bad: _BadPixels) -> NDArray[np.float32]:
     pattern = (
-        _ASIC_STEP * _asic_levels(chance)
-        + _GRADIENT * _gradient(chance)
-        + _COLUMN_NOISE * _column_noise(chance)
-        + _PIXEL_NOISE * _noise(chance, *JUNGFRAU.panel_shape)
+        _ASIC_STEP * _asic_levels(rng)
+        + _GRADIENT * _gradient(rng)
+        + _COLUMN_NOISE * _column_noise(rng)
+        + _PIXEL_NOISE * _noise(rng, *JUNGFRAU.panel_shape)
         + _WIDE_PIXEL * _wide_pixels()
     )
     pattern.flat[bad.hot] += _HOT_PIXEL
-    array = look.typical + look.spread * pattern
+    array = level.typical + level.spread * pattern
     array.flat[bad.dead] = 0.0
     return array.astype("<f4")
 
 
-def _some_pixels(chance: np.random.PCG64, count: int) -> NDArray[np.uint64]:
-    return chance.random_raw(count) % np.uint64(math.prod(JUNGFRAU.panel_shape))
+def _choose_pixels(rng: np.random.PCG64, count: int) -> NDArray[np.uint64]:
+    return rng.random_raw(count) % np.uint64(math.prod(JUNGFRAU.panel_shape))
 
 
-def _noise(chance: np.random.PCG64, *shape: int) -> NDArray[np.float64]:
+def _noise(rng: np.random.PCG64, *shape: int) -> NDArray[np.float64]:
     """Return noise of mean 0 and standard deviation 1: a sum of four uniform numbers, close to a Gaussian."""
-    quarters = chance.random_raw(math.prod(shape)).view(np.uint16).reshape(-1, 4)
+    quarters = rng.random_raw(math.prod(shape)).view(np.uint16).reshape(-1, 4)
     total = quarters.sum(axis=1, dtype=np.int64)
     deviation = 2**16 / math.sqrt(3)
     noise: NDArray[np.float64] = (total - 2 * 65535) / deviation
     return noise.reshape(shape)
 
 
-def _asic_levels(chance: np.random.PCG64) -> NDArray[np.float64]:
+def _asic_levels(rng: np.random.PCG64) -> NDArray[np.float64]:
     """Return (row, column): eight levels one apart around 0, shuffled, so that no border is invisible."""
     rows, columns = (pixels // _ASIC_SIDE for pixels in JUNGFRAU.panel_shape)
-    ranks = np.argsort(chance.random_raw(rows * columns)).reshape(rows, columns)
-    return _over_asics(ranks - (rows * columns - 1) / 2, (_ASIC_SIDE, _ASIC_SIDE))
+    ranks = np.argsort(rng.random_raw(rows * columns)).reshape(rows, columns)
+    return _repeat_over_asics(ranks - (rows * columns - 1) / 2, (_ASIC_SIDE, _ASIC_SIDE))
 
 
-def _column_noise(chance: np.random.PCG64) -> NDArray[np.float64]:
+def _column_noise(rng: np.random.PCG64) -> NDArray[np.float64]:
     """Return (row, column): one number for each column of each ASIC, whose pixels share a readout line."""
     rows, columns = JUNGFRAU.panel_shape
-    return _over_asics(_noise(chance, rows // _ASIC_SIDE, columns), (_ASIC_SIDE, 1))
+    return _repeat_over_asics(_noise(rng, rows // _ASIC_SIDE, columns), (_ASIC_SIDE, 1))
 
 
-def _over_asics(values: NDArray[Any], repeats: tuple[int, int]) -> NDArray[np.float64]:
+def _repeat_over_asics(values: NDArray[Any], repeats: tuple[int, int]) -> NDArray[np.float64]:
     return np.repeat(np.repeat(values, repeats[0], axis=0), repeats[1], axis=1)
 
 
-def _gradient(chance: np.random.PCG64) -> NDArray[np.float64]:
+def _gradient(rng: np.random.PCG64) -> NDArray[np.float64]:
     """Return (row, column): a slow tilt and bend over the whole panel."""
     row, column = (np.linspace(-1.0, 1.0, pixels) for pixels in JUNGFRAU.panel_shape)
-    tilt_row, tilt_column, twist, bend = _noise(chance, 4)
+    tilt_row, tilt_column, twist, bend = _noise(rng, 4)
     y, x = row[:, np.newaxis], column[np.newaxis, :]
     gradient: NDArray[np.float64] = tilt_row * y + tilt_column * x + twist * (x * y) + bend * (x * x)
     return gradient

@@ -30,22 +30,22 @@ metadata = sa.MetaData(
 )
 
 
-def _id() -> sa.Column[int]:
+def _id_column() -> sa.Column[int]:
     # Given by the writer, who holds the lock: the same on both databases, and without holes.
     return sa.Column("id", sa.Integer, primary_key=True, autoincrement=False)
 
 
-def _recorded_in() -> sa.Column[int]:
+def _recorded_in_column() -> sa.Column[int]:
     return sa.Column("recorded_in", sa.Integer, sa.ForeignKey("revision.number"), nullable=False)
 
 
-def _fact(name: str, *items: Any) -> sa.Table:
+def _fact_table(name: str, *items: Any) -> sa.Table:
     """Return a table of facts: rows that can be withdrawn, once, by a later revision."""
     return sa.Table(
         name,
         metadata,
-        _id(),
-        _recorded_in(),
+        _id_column(),
+        _recorded_in_column(),
         sa.Column("withdrawn_in", sa.Integer, sa.ForeignKey("revision.number")),
         *items,
         sa.CheckConstraint("withdrawn_in > recorded_in", name="withdrawn_later"),
@@ -53,13 +53,13 @@ def _fact(name: str, *items: Any) -> sa.Table:
     )
 
 
-def _live(name: str, *columns: str) -> sa.Index:
-    """Return the index that lets at most one live fact have these values; `_condition` says its WHERE."""
+def _live_unique_index(name: str, *columns: str) -> sa.Index:
+    """Return the index that lets at most one live fact have these values; `_set_index_conditions` says its WHERE."""
     return sa.Index(name, *columns, unique=True, info={"where": "withdrawn_in IS NULL"})
 
 
 @sa.event.listens_for(metadata, "before_create")
-def _condition(_: sa.MetaData, connection: sa.Connection, **_options: Any) -> None:
+def _set_index_conditions(_: sa.MetaData, connection: sa.Connection, **_options: Any) -> None:
     # Said when tables are made and not above: `postgresql_where` loads PostgreSQL's dialect with all its
     # drivers' modules, a tenth of the start of a command on SQLite.
     for table in metadata.tables.values():
@@ -68,11 +68,11 @@ def _condition(_: sa.MetaData, connection: sa.Connection, **_options: Any) -> No
                 index.kwargs[f"{connection.dialect.name}_where"] = sa.text(index.info["where"])
 
 
-def _sha256(name: str, *items: Any, **options: Any) -> sa.Column[str]:
+def _sha256_column(name: str, *items: Any, **options: Any) -> sa.Column[str]:
     return sa.Column(name, sa.String(64), *items, **options)
 
 
-def _is_digest(column: str) -> sa.CheckConstraint:
+def _digest_constraint(column: str) -> sa.CheckConstraint:
     return sa.CheckConstraint(
         f"length({column}) = 64 AND {column} = lower({column})", name=f"{column}_is_digest"
     )
@@ -103,7 +103,7 @@ revision = sa.Table(
 panel = sa.Table(
     "panel",
     metadata,
-    _id(),
+    _id_column(),
     # SQLite keeps texts of any length; its column says what the first schema said.
     sa.Column(
         "identifier", sa.String(128).with_variant(sa.String(64), "sqlite"), nullable=False, unique=True
@@ -113,20 +113,20 @@ panel = sa.Table(
     sa.Column("module_version", sa.String(16), nullable=False),
     sa.Column("firmware_version", sa.String(16), nullable=False),
     sa.Column("serial_number", sa.String(16), nullable=False, index=True),
-    _recorded_in(),
+    _recorded_in_column(),
 )
 
-alias = _fact(
+alias = _fact_table(
     "alias",
     sa.Column("m_number", sa.String(8), nullable=False, index=True),
     sa.Column("panel_id", sa.Integer, sa.ForeignKey("panel.id"), nullable=False, index=True),
-    _live("uq_alias_live", "panel_id"),
+    _live_unique_index("uq_alias_live", "panel_id"),
 )
 
 blob = sa.Table(
     "blob",
     metadata,
-    _sha256("sha256", primary_key=True),
+    _sha256_column("sha256", primary_key=True),
     sa.Column("size", sa.BigInteger, nullable=False),
     sa.Column("dtype", sa.String(8), nullable=False),
     sa.Column("shape", sa.String(32), nullable=False),
@@ -135,22 +135,22 @@ blob = sa.Table(
     sa.Column("maximum", sa.Double),
     sa.Column("zeros", sa.BigInteger, nullable=False),
     sa.Column("nonfinite", sa.BigInteger, nullable=False),
-    _recorded_in(),
+    _recorded_in_column(),
     # Of the same bytes, and quicker to compute: see decision 25. Files of schemas before 0005 have none.
-    sa.Column("blake3", sa.String(64), _is_digest("blake3")),
-    _is_digest("sha256"),
+    sa.Column("blake3", sa.String(64), _digest_constraint("blake3")),
+    _digest_constraint("sha256"),
     sqlite_with_rowid=False,
 )
 
 constants = sa.Table(
     "constants",
     metadata,
-    _id(),
-    _sha256("sha256", nullable=False, unique=True),
+    _id_column(),
+    _sha256_column("sha256", nullable=False, unique=True),
     sa.Column("detector_type", sa.String(32), nullable=False),
     sa.Column("kind", sa.String(32), nullable=False),
-    _recorded_in(),
-    _is_digest("sha256"),
+    _recorded_in_column(),
+    _digest_constraint("sha256"),
 )
 
 constants_file = sa.Table(
@@ -158,12 +158,12 @@ constants_file = sa.Table(
     metadata,
     sa.Column("constants_id", sa.Integer, sa.ForeignKey("constants.id"), primary_key=True),
     sa.Column("gain_range", sa.Integer, primary_key=True, autoincrement=False),
-    _sha256("sha256", sa.ForeignKey("blob.sha256"), nullable=False, index=True),
+    _sha256_column("sha256", sa.ForeignKey("blob.sha256"), nullable=False, index=True),
     sqlite_with_rowid=False,
     info={"parent": ("constants", "constants_id")},
 )
 
-version = _fact(
+version = _fact_table(
     "version",
     sa.Column("panel_id", sa.Integer, sa.ForeignKey("panel.id"), nullable=False),
     sa.Column("kind", sa.String(32), nullable=False),
@@ -178,26 +178,26 @@ version = _fact(
     # The greatest start ever stated of the panel and kind, up to and including this row; the guards see to it.
     sa.Column("latest_start", sa.BigInteger),
     # The head is answered from the first index, any earlier revision from the other two.
-    _live("uq_version_live", "panel_id", "kind", "valid_from"),
+    _live_unique_index("uq_version_live", "panel_id", "kind", "valid_from"),
     sa.Index("ix_version_as_of", "panel_id", "kind", "valid_from", "recorded_in", "withdrawn_in", "id"),
     sa.Index("ix_version_latest_start", "panel_id", "kind", "recorded_in", "latest_start"),
     sa.Index("ix_version_recorded_in", "recorded_in"),
     sa.Index("ix_version_withdrawn_in", "withdrawn_in"),
 )
 
-run = _fact(
+run = _fact_table(
     "run",
     sa.Column("experiment", sa.String(32), nullable=False),
     sa.Column("number", sa.Integer, nullable=False),
     sa.Column("begin_at", sa.BigInteger),
     sa.Column("end_at", sa.BigInteger),
-    _live("uq_run_live", "experiment", "number"),
+    _live_unique_index("uq_run_live", "experiment", "number"),
     # The index of live runs answers neither as of an earlier revision nor SQLite's trigger that looks for the same row.
     sa.Index("ix_run_number", "experiment", "number"),
     sa.CheckConstraint("end_at >= begin_at", name="ends_after_begin"),
 )
 
-configuration = _fact(
+configuration = _fact_table(
     "configuration",
     sa.Column("experiment", sa.String(32), nullable=False),
     sa.Column("source", sa.String(160), nullable=False),
@@ -224,7 +224,7 @@ tag = sa.Table(
     metadata,
     sa.Column("name", sa.String(64), primary_key=True),
     sa.Column("revision", sa.Integer, sa.ForeignKey("revision.number"), nullable=False),
-    _recorded_in(),
+    _recorded_in_column(),
     # A letter has two cases: a name that begins with one looks like no number and no time.
     sa.CheckConstraint("upper(substr(name, 1, 1)) <> lower(substr(name, 1, 1))", name="begins_with_letter"),
     sqlite_with_rowid=False,
@@ -233,7 +233,7 @@ tag = sa.Table(
 export = sa.Table(
     "export",
     metadata,
-    _id(),
+    _id_column(),
     sa.Column("revision", sa.Integer, sa.ForeignKey("revision.number"), nullable=False),
     sa.Column("recorded_at", sa.BigInteger, nullable=False),
     sa.Column("author", sa.Text, nullable=False),
@@ -247,8 +247,8 @@ export = sa.Table(
     sa.Column("source", sa.String(160)),
     sa.Column("instant", sa.BigInteger, nullable=False),
     sa.Column("provenance_path", sa.Text, nullable=False),
-    _sha256("provenance_sha256", nullable=False, index=True),
-    _is_digest("provenance_sha256"),
+    _sha256_column("provenance_sha256", nullable=False, index=True),
+    _digest_constraint("provenance_sha256"),
 )
 
 export_output = sa.Table(
@@ -257,9 +257,9 @@ export_output = sa.Table(
     sa.Column("export_id", sa.Integer, sa.ForeignKey("export.id"), primary_key=True),
     sa.Column("type", sa.String(32), primary_key=True),
     sa.Column("path", sa.Text, nullable=False),
-    _sha256("sha256", nullable=False, index=True),
+    _sha256_column("sha256", nullable=False, index=True),
     sa.Column("size", sa.BigInteger, nullable=False),
-    _is_digest("sha256"),
+    _digest_constraint("sha256"),
     sqlite_with_rowid=False,
 )
 
@@ -292,7 +292,7 @@ closure = sa.Table(
 )
 
 
-def guards(dialect: str) -> set[str]:
+def trigger_names(dialect: str) -> set[str]:
     """Return the names of the triggers that make the database append-only, and a closed one read-only."""
     events = (
         ("insert", "update", "delete", "truncate")
@@ -305,31 +305,31 @@ def guards(dialect: str) -> set[str]:
     return names | {f"{table.name}_closed_update" for table in recording if table.info.get("fact")}
 
 
-ONE: sa.ColumnElement[int] = sa.literal_column("1", sa.Integer)
+LIMIT_ONE: sa.ColumnElement[int] = sa.literal_column("1", sa.Integer)
 """The LIMIT of a probe, not a parameter: of those PostgreSQL expects many rows, and plans anew for every question."""
 
 
-def visible(table: sa.FromClause, known: int | sa.ColumnElement[int] | None) -> sa.ColumnElement[bool]:
+def live_condition(table: sa.FromClause, as_of: int | sa.ColumnElement[int] | None) -> sa.ColumnElement[bool]:
     """Return the condition that a fact was recorded, and not withdrawn yet, as of a revision.
 
     None is the newest: what was never withdrawn, which the indexes of live facts answer.
     """
-    if known is None:
+    if as_of is None:
         return table.c.withdrawn_in.is_(None)
     return sa.and_(
-        table.c.recorded_in <= known, sa.or_(table.c.withdrawn_in.is_(None), table.c.withdrawn_in > known)
+        table.c.recorded_in <= as_of, sa.or_(table.c.withdrawn_in.is_(None), table.c.withdrawn_in > as_of)
     )
 
 
-def over_live_index(
-    query: sa.Select[Any], versions: sa.FromClause, known: int | sa.ColumnElement[int] | None
+def hint_live_index(
+    query: sa.Select[Any], versions: sa.FromClause, as_of: int | sa.ColumnElement[int] | None
 ) -> sa.Select[Any]:
     """Let the database find live versions in the index of these alone.
 
     Both would take the one that also answers as of earlier revisions, and walk over all that were withdrawn:
     SQLite unless the index is named, PostgreSQL as long as that index holds every column that is asked for.
     """
-    if known is not None:
+    if as_of is not None:
         return query
     outside = versions.c.nonfinite_allowed.in_((True, False))
     return query.with_hint(versions, "INDEXED BY uq_version_live", "sqlite").where(outside)

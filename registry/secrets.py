@@ -10,17 +10,17 @@ import re
 _IN_URL = re.compile(r":/{1,2}[^/:]*:(.*)", re.DOTALL)
 # In a URL's query up to the next &; else a word as libpq and the shell read it: any part quoted or escaped. What is
 # masked already is left, or the rest of the message in which it stands would be masked as well.
-_MASKED = r"""\*{3}(?:[\s'"&:;,)]|\Z)"""
+_MASKED_ALREADY = r"""\*{3}(?:[\s'"&:;,)]|\Z)"""
 _AS_FIELD = re.compile(
-    rf"""[?&]\w*password=(?!{_MASKED})([^&]+)
-    | password\s*=\s*(?!{_MASKED})(
+    rf"""[?&]\w*password=(?!{_MASKED_ALREADY})([^&]+)
+    | password\s*=\s*(?!{_MASKED_ALREADY})(
         (?: '(?:[^'\\]|\\.)*(?:'|\\?\Z) | "(?:[^"\\]|\\.)*(?:"|\\?\Z) | \\(?:.|\Z) | [^\s'"\\] )+
       )""",
     re.DOTALL | re.IGNORECASE | re.VERBOSE,
 )
 
 
-def masked(text: str) -> str:
+def mask_passwords(text: str) -> str:
     """Return the text with every password of a URL or of a ``password=`` field replaced by ``***``."""
     found = [match.span(1) for match in _IN_URL.finditer(text, 0, max(text.rfind("@"), 0))]
     found += [match.span(match.lastindex or 0) for match in _AS_FIELD.finditer(text)]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from registry.errors import RequestError
-from registry.secrets import masked
+from registry.secrets import mask_passwords
 
-_SQLITE = "sqlite:///"
+_SQLITE_PREFIX = "sqlite:///"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Settings:
     store: Path
 
     def __repr__(self) -> str:
-        return f"Settings(database={masked(self.database)!r}, store={str(self.store)!r})"
+        return f"Settings(database={mask_passwords(self.database)!r}, store={str(self.store)!r})"
 
 
 def find_settings(database: str | None = None, store: str | Path | None = None) -> Settings:
@@ -37,8 +37,8 @@ def find_settings(database: str | None = None, store: str | Path | None = None) 
     """
     url = database or os.environ.get("CALREG_DATABASE") or _default_database()
     file = sqlite_file(url)
-    folder = store or os.environ.get("CALREG_STORE") or _store_beside(file)
-    return Settings(url, _absolute(Path(folder)))
+    folder = store or os.environ.get("CALREG_STORE") or _default_store(file)
+    return Settings(url, _make_absolute(Path(folder)))
 
 
 def sqlite_file(url: str) -> Path | None:
@@ -51,22 +51,22 @@ def sqlite_file(url: str) -> Path | None:
     """
     if url.startswith(("postgresql://", "postgresql+psycopg://")):
         return None
-    path = url.removeprefix(_SQLITE)
+    path = url.removeprefix(_SQLITE_PREFIX)
     if path == url or not path or path == ":memory:" or "?" in path or "\0" in path:
         raise RequestError(
-            f"{masked(url)!r} is no database that calreg can use;"
+            f"{mask_passwords(url)!r} is no database that calreg can use;"
             " write sqlite:///FILE or postgresql://USER@HOST/DATABASE"
         )
-    return _absolute(Path(path))
+    return _make_absolute(Path(path))
 
 
-def shown_place(url: str) -> str:
+def mask_database_url(url: str) -> str:
     """Return the URL of a database as others can read it later: a file with its whole path, no password."""
     file = sqlite_file(url)
-    return masked(url) if file is None else f"{_SQLITE}{file}"
+    return mask_passwords(url) if file is None else f"{_SQLITE_PREFIX}{file}"
 
 
-def _absolute(path: Path) -> Path:
+def _make_absolute(path: Path) -> Path:
     if "\0" in str(path):
         raise RequestError(f"{str(path)!r} is no place: no name has a NUL in it")
     try:
@@ -75,7 +75,7 @@ def _absolute(path: Path) -> Path:
         raise RequestError(f"{str(path)!r} begins with the home folder of nobody known") from None
 
 
-def _store_beside(file: Path | None) -> Path:
+def _default_store(file: Path | None) -> Path:
     if file is None:
         raise RequestError("with PostgreSQL the store must be given: set CALREG_STORE or --store to a folder")
     return file.parent / "store"
@@ -84,4 +84,4 @@ def _store_beside(file: Path | None) -> Path:
 def _default_database() -> str:
     import platformdirs
 
-    return f"{_SQLITE}{platformdirs.user_data_path('calreg') / 'registry.sqlite'}"
+    return f"{_SQLITE_PREFIX}{platformdirs.user_data_path('calreg') / 'registry.sqlite'}"

@@ -19,14 +19,14 @@ from io import BufferedReader, BufferedWriter
 from pathlib import Path
 
 from registry.digests import Digest, blake3_of, new_blake3, sha256_of
-from registry.durable import ARRIVING, arriving, sync_folder
+from registry.durable import TEMPORARY_PREFIX, atomic_write, sync_folder
 from registry.errors import ConflictError, CorruptionError, RequestError, UnavailableError
 from registry.reading import IrregularFileError, open_regular
 
-_MARKER = "registry.json"
-_FORMAT = 1
-_PIECE = 1 << 20
-_LARGEST_MARKER = 4096
+_MARKER_NAME = "registry.json"
+_STORE_FORMAT = 1
+_CHUNK_SIZE = 1 << 20
+_MAX_MARKER_SIZE = 4096
 
 
 class ContentStore:
@@ -35,7 +35,7 @@ class ContentStore:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def path(self, sha256: str) -> Path:
+    def object_path(self, sha256: str) -> Path:
         """Return where the file with that checksum lies, or would lie."""
         return self.root / "objects" / sha256[:2] / f"{sha256}.npy"
 
@@ -51,13 +51,13 @@ class ContentStore:
         UnavailableError
             It cannot be written.
         """
-        with _refusing(self.root):
+        with _translate_store_errors(self.root):
             (self.root / "objects").mkdir(parents=True, exist_ok=True)
-            if (self.root / _MARKER).exists():
+            if (self.root / _MARKER_NAME).exists():
                 self.refuse_other_registry(registry_id)
             else:
-                text = json.dumps({"registry": registry_id, "format": _FORMAT}) + "\n"
-                _write_durably(self.root / _MARKER, text.encode())
+                text = json.dumps({"registry": registry_id, "format": _STORE_FORMAT}) + "\n"
+                _write_marker(self.root / _MARKER_NAME, text.encode())
 
     def refuse_unwritable(self) -> None:
         """Refuse a place where no store can be made, before anything else is.
@@ -74,7 +74,7 @@ class ContentStore:
             what = "written" if place == self.root else f"made in {str(place)!r}"
             raise UnavailableError(f"the store {str(self.root)!r} cannot be {what}", path=str(place))
 
-    def owner(self) -> str | None:
+    def read_owner(self) -> str | None:
         """Return the id of the registry to which the store belongs, None where no store is there.
 
         Raises
@@ -84,11 +84,11 @@ class ContentStore:
         UnavailableError
             It cannot be read.
         """
-        with _refusing(self.root):
-            marker = self.root / _MARKER
+        with _translate_store_errors(self.root):
+            marker = self.root / _MARKER_NAME
             try:
                 with open_regular(marker) as file:
-                    owner = json.loads(file.read(_LARGEST_MARKER))["registry"]
+                    owner = json.loads(file.read(_MAX_MARKER_SIZE))["registry"]
             except FileNotFoundError:
                 return None
             except (ValueError, LookupError, TypeError, RecursionError):
@@ -107,7 +107,7 @@ class ContentStore:
         ConflictError
             It belongs to another registry.
         """
-        owner = self.owner()
+        owner = self.read_owner()
         if owner is None:
             raise UnavailableError(f"there is no store {str(self.root)!r}; calreg init makes one")
         if owner != registry_id:
@@ -118,7 +118,7 @@ class ContentStore:
                 database=registry_id,
             )
 
-    def put(self, source: Path, sha256: str, blake3: str | None = None) -> bool:
+    def add_object(self, source: Path, sha256: str, blake3: str | None = None) -> bool:
         """Store a copy of `source`, whose checksum is known; return whether it was new or had to be mended.
 
         The copy is verified by its BLAKE3 where that is given, which is quicker.
@@ -130,16 +130,16 @@ class ContentStore:
         UnavailableError
             The store cannot be written, or the source cannot be read.
         """
-        target = self.path(sha256)
-        with _refusing(self.root):
-            if _renewed(target, sha256):
+        target = self.object_path(sha256)
+        with _translate_store_errors(self.root):
+            if _touch_if_intact(target, sha256):
                 return False
             if not target.parent.exists():
                 target.parent.mkdir(exist_ok=True)
                 sync_folder(target.parent.parent)
-            with arriving(target) as temporary:
-                with _opened(source) as file, temporary.open("wb") as copy:
-                    digest = _copy(file, copy, new_blake3() if blake3 else hashlib.sha256())
+            with atomic_write(target) as temporary:
+                with _open_source(source) as file, temporary.open("wb") as copy:
+                    digest = _copy_and_hash(file, copy, new_blake3() if blake3 else hashlib.sha256())
                 if digest != (blake3 or sha256):
                     raise RequestError(
                         f"{str(source)!r} was changed while it was read; nothing was recorded",
@@ -160,7 +160,7 @@ class ContentStore:
         """
         return self.read_into(sha256, size, memoryview(bytearray()))
 
-    def read_into(self, sha256: str, size: int, room: memoryview, blake3: str | None = None) -> bytes:
+    def read_into(self, sha256: str, size: int, buffer: memoryview, blake3: str | None = None) -> bytes:
         """Fill `room` with the last bytes of an object, and return those before them, the header.
 
         Until it returns, what is in `room` is not verified. That is done by the BLAKE3 that was recorded with the
@@ -171,19 +171,19 @@ class ContentStore:
         CorruptionError, UnavailableError
             As `read`.
         """
-        path = self.path(sha256)
-        with _refusing(self.root):
+        path = self.object_path(sha256)
+        with _translate_store_errors(self.root):
             try:
-                with _opened_object(path) as file:
+                with _open_object(path) as file:
                     # Room is made for what is there, not for what a document from elsewhere claims.
                     there = os.fstat(file.fileno()).st_size
-                    head = file.read(min(max(size - room.nbytes, 0), there))
-                    tail = room[: file.readinto(room)]
+                    head = file.read(min(max(size - buffer.nbytes, 0), there))
+                    tail = buffer[: file.readinto(buffer)]
                     is_whole = len(head) + len(tail) == size and not file.read(1)
             except _NoFileError as error:
                 what = f"object {sha256} {error} the store {str(self.root)!r}"
                 raise CorruptionError(what, sha256=sha256, path=str(path)) from None
-        if not is_whole or not _are(sha256, blake3, head, tail):
+        if not is_whole or not _matches_digest(sha256, blake3, head, tail):
             raise CorruptionError(
                 f"object {sha256} in the store {str(self.root)!r} is damaged:"
                 " its bytes have another checksum",
@@ -192,7 +192,7 @@ class ContentStore:
             )
         return head
 
-    def problem(self, sha256: str, size: int) -> str | None:
+    def find_problem(self, sha256: str, size: int) -> str | None:
         """Return what is wrong with the object, None where its bytes are those of its name."""
         try:
             self.read(sha256, size)
@@ -200,26 +200,26 @@ class ContentStore:
             return str(error)
         return None
 
-    def holds(self, sha256: str) -> bool:
+    def has_object(self, sha256: str) -> bool:
         """Return whether there is a file under that checksum; its bytes are not read."""
-        with _refusing(self.root):
-            return _fresh(self.path(sha256)) is not None
+        with _translate_store_errors(self.root):
+            return _stat_uncached(self.object_path(sha256)) is not None
 
-    def objects(self) -> Iterator[Path]:
+    def list_objects(self) -> Iterator[Path]:
         """Return every file below ``objects``, referred to or not, in the order of their names."""
-        with _refusing(self.root):
+        with _translate_store_errors(self.root):
             return iter(sorted(path for path in (self.root / "objects").rglob("*") if path.is_file()))
 
-    def files(self) -> list[Path]:
+    def list_files(self) -> list[Path]:
         """Return every file that belongs to the store but its marker, objects and temporary ones."""
-        with _refusing(self.root):
-            return [*sorted(self.root.glob(f"{ARRIVING}*")), *self.objects()]
+        with _translate_store_errors(self.root):
+            return [*sorted(self.root.glob(f"{TEMPORARY_PREFIX}*")), *self.list_objects()]
 
-    def is_one_of(self, path: Path, referenced: Container[str]) -> bool:
+    def is_referenced(self, path: Path, referenced: Container[str]) -> bool:
         """Return whether the file is one of the objects with these checksums, by its name and place."""
-        return path.stem in referenced and path == self.path(path.stem)
+        return path.stem in referenced and path == self.object_path(path.stem)
 
-    def measure(self, path: Path) -> tuple[int, float] | None:
+    def stat_file(self, path: Path) -> tuple[int, float] | None:
         """Return a file's size in bytes and when it was last stored (Unix seconds), None where it is gone.
 
         Raises
@@ -227,19 +227,19 @@ class ContentStore:
         UnavailableError
             It cannot be read.
         """
-        with _refusing(self.root):
-            found = _fresh(path)
+        with _translate_store_errors(self.root):
+            found = _stat_uncached(path)
         return None if found is None else (found.st_size, found.st_mtime)
 
-    def could_make(self, path: Path) -> bool:
+    def is_own_file(self, path: Path) -> bool:
         """Return whether the file has a name that the store gives, to an object or to one that arrives."""
         if path.is_symlink():
             return False
-        return path.name.startswith(ARRIVING) or (
-            path == self.path(path.stem) and re.fullmatch("[0-9a-f]{64}", path.stem) is not None
+        return path.name.startswith(TEMPORARY_PREFIX) or (
+            path == self.object_path(path.stem) and re.fullmatch("[0-9a-f]{64}", path.stem) is not None
         )
 
-    def remove(self, path: Path) -> None:
+    def remove_file(self, path: Path) -> None:
         """Remove a file to which nothing refers; whether that is so, the caller knows.
 
         Raises
@@ -247,7 +247,7 @@ class ContentStore:
         UnavailableError
             It cannot be removed.
         """
-        with _refusing(self.root):
+        with _translate_store_errors(self.root):
             path.unlink()
 
 
@@ -258,19 +258,19 @@ def manifest_sha256(detector_type: str, kind: str, sha256s: Sequence[str | None]
     return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
 
 
-def use(kind: str, gain_range: int, panel: str, version: int) -> str:
+def describe_use(kind: str, gain_range: int, panel: str, version: int) -> str:
     """Return in words for what a version uses a file."""
     return f"{kind} of gain range {gain_range} of panel {panel}, version {version}"
 
 
 @contextmanager
-def naming_use(kind: str, gain_range: int, panel: str, version: int) -> Iterator[None]:
+def name_use_in_errors(kind: str, gain_range: int, panel: str, version: int) -> Iterator[None]:
     """Let the refusal of a damaged object say who needs it."""
     try:
         yield
     except CorruptionError as error:
         raise CorruptionError(
-            f"{error}; it is {use(kind, gain_range, panel, version)}",
+            f"{error}; it is {describe_use(kind, gain_range, panel, version)}",
             **error.values,
             panel=panel,
             version=version,
@@ -278,7 +278,7 @@ def naming_use(kind: str, gain_range: int, panel: str, version: int) -> Iterator
 
 
 @contextmanager
-def _refusing(root: Path) -> Iterator[None]:
+def _translate_store_errors(root: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -288,7 +288,7 @@ def _refusing(root: Path) -> Iterator[None]:
         ) from None
 
 
-def _opened(source: Path) -> BufferedReader:
+def _open_source(source: Path) -> BufferedReader:
     try:
         return open_regular(source)
     except OSError as error:
@@ -297,33 +297,33 @@ def _opened(source: Path) -> BufferedReader:
         ) from None
 
 
-def _copy(file: BufferedReader, copy: BufferedWriter, digest: Digest) -> str:
+def _copy_and_hash(file: BufferedReader, copy: BufferedWriter, digest: Digest) -> str:
     """Copy what is left of a file; return its digest."""
-    room = memoryview(bytearray(_PIECE))
+    room = memoryview(bytearray(_CHUNK_SIZE))
     while size := file.readinto(room):
         digest.update(room[:size])
         copy.write(room[:size])
     return digest.hexdigest()
 
 
-def _renewed(path: Path, sha256: str) -> bool:
+def _touch_if_intact(path: Path, sha256: str) -> bool:
     """Return whether the object is there and sound; it counts as stored now, so that nobody collects it."""
     with suppress(OSError):  # somebody else's file, or a disk that is read-only: `Backend.change` looks again
         os.utime(path)
     try:
-        with _opened_object(path) as file:
+        with _open_object(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest() == sha256
     except _NoFileError:  # never stored, or collected a moment ago
         return False
 
 
-def _fresh(path: Path) -> os.stat_result | None:
+def _stat_uncached(path: Path) -> os.stat_result | None:
     """Return what is known of a file now, None where it is gone.
 
     It is opened for that: then a file system of a network asks its server, and not its memory.
     """
     try:
-        with _opened_object(path) as file:
+        with _open_object(path) as file:
             return os.fstat(file.fileno())
     except _NoFileError:
         return None
@@ -333,7 +333,7 @@ class _NoFileError(Exception):
     """No file is at the place of an object; the text goes between its name and that of the store."""
 
 
-def _opened_object(path: Path) -> BufferedReader:
+def _open_object(path: Path) -> BufferedReader:
     try:
         return open_regular(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -346,12 +346,12 @@ def _opened_object(path: Path) -> BufferedReader:
         raise
 
 
-def _are(sha256: str, blake3: str | None, *pieces: bytes | memoryview) -> bool:
+def _matches_digest(sha256: str, blake3: str | None, *pieces: bytes | memoryview) -> bool:
     """Tell whether these are the bytes that were recorded."""
     return sha256_of(*pieces) == sha256 if blake3 is None else blake3_of(*pieces) == blake3
 
 
-def _write_durably(target: Path, content: bytes) -> None:
-    with arriving(target) as temporary:
+def _write_marker(target: Path, content: bytes) -> None:
+    with atomic_write(target) as temporary:
         temporary.write_bytes(content)
         temporary.chmod(0o644)

@@ -16,14 +16,14 @@ from typing import Generic, TypeVar
 _Item = TypeVar("_Item")
 _Made = TypeVar("_Made")
 
-PROCESSORS = os.cpu_count() or 1
+CPU_COUNT = os.cpu_count() or 1
 
 
-def in_threads(
-    make: Callable[[_Item], _Made],
+def map_in_threads(
+    function: Callable[[_Item], _Made],
     items: Iterable[_Item],
-    threads: int = PROCESSORS,
-    waiting: int | None = None,
+    threads: int = CPU_COUNT,
+    max_pending: int | None = None,
 ) -> Iterator[_Made]:
     """Yield ``make(item)`` of every item in their order, while threads make what comes next.
 
@@ -32,11 +32,11 @@ def in_threads(
     the first failing item raises is raised in its turn; then, and when the caller stops, no further item is begun.
     """
     made: deque[Future[_Made]] = deque()
-    most = threads if waiting is None else waiting
+    most = threads if max_pending is None else max_pending
     with ThreadPoolExecutor(threads) as pool:
         try:
             for item in items:
-                made.append(pool.submit(make, item))
+                made.append(pool.submit(function, item))
                 if len(made) > most:
                     yield made.popleft().result()
             while made:
@@ -46,45 +46,47 @@ def in_threads(
                 future.cancel()
 
 
-def share_out(make: Callable[[_Item], object], items: Iterable[_Item], threads: int = PROCESSORS) -> None:
+def parallel_for_each(
+    function: Callable[[_Item], object], items: Iterable[_Item], threads: int = CPU_COUNT
+) -> None:
     """Call ``make(item)`` for every item, in this thread and in others, whoever comes next taking the next one.
 
-    Cheaper than `in_threads` where nobody waits for what is made. What the first failing item raises is raised when
+    Cheaper than `map_in_threads` where nobody waits for what is made. What the first failing item raises is raised when
     those before it are done; after a failure no further item is begun.
     """
-    shared = _Shared(items)
+    shared = _WorkQueue(items)
     try:
         with ThreadPoolExecutor(max(1, threads - 1)) as pool:
-            others = [pool.submit(shared.take, make) for _ in range(threads - 1)]
-            shared.take(make)
+            others = [pool.submit(shared.run_all, function) for _ in range(threads - 1)]
+            shared.run_all(function)
         for other in others:
             other.result()
     finally:
-        if shared.failed:
-            raise shared.failed[min(shared.failed)]
+        if shared.failures:
+            raise shared.failures[min(shared.failures)]
 
 
-class _Shared(Generic[_Item]):
+class _WorkQueue(Generic[_Item]):
     """Items that several threads take, each once, and what became of those that failed, by their place."""
 
     def __init__(self, items: Iterable[_Item]) -> None:
-        self._coming = enumerate(items)
-        self._one_at_a_time = threading.Lock()
-        self.failed: dict[int, BaseException] = {}
+        self._items = enumerate(items)
+        self._lock = threading.Lock()
+        self.failures: dict[int, BaseException] = {}
 
-    def take(self, make: Callable[[_Item], object]) -> None:
-        while (taken := self._next()) is not None:
-            with self._noting_failure(taken[0]):
+    def run_all(self, make: Callable[[_Item], object]) -> None:
+        while (taken := self._next_item()) is not None:
+            with self._record_failure(taken[0]):
                 make(taken[1])
 
-    def _next(self) -> tuple[int, _Item] | None:
-        with self._one_at_a_time:
-            return None if self.failed else next(self._coming, None)
+    def _next_item(self) -> tuple[int, _Item] | None:
+        with self._lock:
+            return None if self.failures else next(self._items, None)
 
     @contextmanager
-    def _noting_failure(self, place: int) -> Iterator[None]:
+    def _record_failure(self, place: int) -> Iterator[None]:
         try:
             yield
         except BaseException as error:
-            self.failed[place] = error
+            self.failures[place] = error
             raise

@@ -10,12 +10,12 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from registry.cli import app
-from registry.cli.application import Signpost
-from tests.conftest import RegistryPlace
+from registry.cli.application import LazyCommand
+from tests.conftest import RegistryLocation
 
 
 @dataclass(frozen=True)
-class Ended:
+class CommandResult:
     """How a command ended."""
 
     code: int
@@ -35,17 +35,17 @@ class Ended:
 class Calreg:
     """The command line of one registry."""
 
-    def __init__(self, place: RegistryPlace | None, monkeypatch: pytest.MonkeyPatch) -> None:
-        for name, value in place.environment.items() if place else ():
+    def __init__(self, location: RegistryLocation | None, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name, value in location.environment.items() if location else ():
             monkeypatch.setenv(name, value)
 
-    def __call__(self, *arguments: str) -> Ended:
+    def __call__(self, *arguments: str) -> CommandResult:
         done = CliRunner().invoke(app, [str(each) for each in arguments], prog_name="calreg")
         if done.exception is not None and not isinstance(done.exception, SystemExit):
             raise done.exception
-        return Ended(done.exit_code, done.stdout, done.stderr)
+        return CommandResult(done.exit_code, done.stdout, done.stderr)
 
-    def done(self, *arguments: str) -> Ended:
+    def run(self, *arguments: str) -> CommandResult:
         """Run a command that must not be refused."""
         ended = self(*arguments)
         assert ended.code == 0, ended.stderr
@@ -62,20 +62,20 @@ class Calreg:
         return ended.error
 
 
-def program() -> Any:
+def build_program() -> Any:
     """Return the program, as the library that reads its options has it."""
     return get_command(app)
 
 
-def all_verbs() -> dict[tuple[str, ...], Any]:
+def list_verbs() -> dict[tuple[str, ...], Any]:
     """Return every verb, by the words that call it."""
-    return dict(_verbs_below(program(), ()))
+    return dict(_list_verbs_below(build_program(), ()))
 
 
-def _verbs_below(group: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+def _list_verbs_below(group: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
     for name, found in group.commands.items():
-        verb = found.follow() if isinstance(found, Signpost) else found
+        verb = found.load() if isinstance(found, LazyCommand) else found
         if hasattr(verb, "commands"):
-            yield from _verbs_below(verb, (*path, name))
+            yield from _list_verbs_below(verb, (*path, name))
         else:
             yield (*path, name), verb

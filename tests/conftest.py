@@ -1,6 +1,6 @@
 """Fixtures: a fresh registry for every test, on SQLite and on a real PostgreSQL.
 
-``place`` names an empty registry, made by the migrations (once, then copied); ``registry`` is it, opened.
+``location`` names an empty registry, made by the migrations (once, then copied); ``registry`` is it, opened.
 Both run every test that asks for them on both databases. ``CALREG_TEST_POSTGRES`` names an existing server
 (the URL of a database that may create databases); without it a server is started from a wheel.
 """
@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, settings
 
 from registry.api import Registry, create_registry, open_registry
 from registry.settings import sqlite_file
-from tests.making import panel_folder
+from tests.making import write_panel_folder
 
 if TYPE_CHECKING:
     from tests.cli import Calreg  # which speaks of the places below
@@ -38,7 +38,7 @@ _numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
-class RegistryPlace:
+class RegistryLocation:
     """Where a test's registry is."""
 
     database: str
@@ -69,7 +69,7 @@ class RegistryPlace:
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _isolated_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test sees, or harms, the registry of the person who runs it."""
     for name in ("CALREG_DATABASE", "CALREG_STORE", "CALREG_TIMEZONE"):
         monkeypatch.delenv(name, raising=False)
@@ -114,20 +114,22 @@ def _database_of(server: str, name: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres_template(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> RegistryPlace:
+def postgres_template(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> RegistryLocation:
     name = f"calreg_template_{os.getpid()}"
     _execute(postgres_server, f"CREATE DATABASE {name}")
-    place = RegistryPlace(_database_of(postgres_server, name), tmp_path_factory.mktemp("template") / "store")
-    create_registry(place.database, place.store)
-    return place
+    location = RegistryLocation(
+        _database_of(postgres_server, name), tmp_path_factory.mktemp("template") / "store"
+    )
+    create_registry(location.database, location.store)
+    return location
 
 
 @pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> RegistryPlace:
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> RegistryLocation:
     folder = tmp_path_factory.mktemp("template")
-    place = RegistryPlace(f"sqlite:///{folder / 'registry.sqlite'}", folder / "store")
-    create_registry(place.database, place.store)
-    return place
+    location = RegistryLocation(f"sqlite:///{folder / 'registry.sqlite'}", folder / "store")
+    create_registry(location.database, location.store)
+    return location
 
 
 @pytest.fixture
@@ -140,54 +142,54 @@ def empty_postgres(postgres_server: str) -> Iterator[str]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RegistryPlace]:
+def location(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RegistryLocation]:
     """An empty registry, on each of the two databases."""
-    yield from new_place(request, tmp_path, request.param)
+    yield from make_location(request, tmp_path, request.param)
 
 
 @pytest.fixture
-def sqlite_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RegistryPlace]:
+def sqlite_location(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RegistryLocation]:
     """An empty registry on SQLite, for what has nothing to do with the database."""
-    yield from new_place(request, tmp_path, "sqlite")
+    yield from make_location(request, tmp_path, "sqlite")
 
 
-def new_place(request: pytest.FixtureRequest, folder: Path, dialect: str) -> Iterator[RegistryPlace]:
+def make_location(request: pytest.FixtureRequest, folder: Path, dialect: str) -> Iterator[RegistryLocation]:
     store = folder / "store"
     if dialect == "sqlite":
-        template: RegistryPlace = request.getfixturevalue("sqlite_template")
+        template: RegistryLocation = request.getfixturevalue("sqlite_template")
         shutil.copy(template.file, folder / "registry.sqlite")
         shutil.copytree(template.store, store)
-        yield RegistryPlace(f"sqlite:///{folder / 'registry.sqlite'}", store)
+        yield RegistryLocation(f"sqlite:///{folder / 'registry.sqlite'}", store)
         return
     server: str = request.getfixturevalue("postgres_server")
     template = request.getfixturevalue("postgres_template")
     shutil.copytree(template.store, store)
     name = f"calreg_{os.getpid()}_{next(_numbers)}"
     _execute(server, f"CREATE DATABASE {name} TEMPLATE {sa.make_url(template.database).database}")
-    yield RegistryPlace(_database_of(server, name), store)
+    yield RegistryLocation(_database_of(server, name), store)
     _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
-def calreg(place: RegistryPlace, monkeypatch: pytest.MonkeyPatch) -> "Calreg":
+def calreg(location: RegistryLocation, monkeypatch: pytest.MonkeyPatch) -> "Calreg":
     """The command line of an empty registry, on each of the two databases."""
     from tests.cli import Calreg
 
-    return Calreg(place, monkeypatch)
+    return Calreg(location, monkeypatch)
 
 
 @pytest.fixture
-def on_sqlite(sqlite_place: RegistryPlace, monkeypatch: pytest.MonkeyPatch) -> "Calreg":
+def sqlite_calreg(sqlite_location: RegistryLocation, monkeypatch: pytest.MonkeyPatch) -> "Calreg":
     """The same on SQLite alone, for what concerns no database."""
     from tests.cli import Calreg
 
-    return Calreg(sqlite_place, monkeypatch)
+    return Calreg(sqlite_location, monkeypatch)
 
 
 @pytest.fixture
-def registry(place: RegistryPlace) -> Iterator[Registry]:
+def registry(location: RegistryLocation) -> Iterator[Registry]:
     """An empty registry, opened, on each of the two databases."""
-    with place.open() as opened:
+    with location.open() as opened:
         yield opened
 
 
@@ -197,25 +199,25 @@ def tmpfs(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
     mounted: list[Path] = []
 
     def mount(options: str) -> Path:
-        place = tmp_path / "mounted"
-        place.mkdir(exist_ok=True)
-        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", place]
+        location = tmp_path / "mounted"
+        location.mkdir(exist_ok=True)
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", location]
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False)
         except FileNotFoundError:
             pytest.skip("this system has no mount command")
         if done.returncode:
             pytest.skip(f"a file system cannot be mounted here: {done.stderr.strip()}")
-        mounted.append(place)
-        return place
+        mounted.append(location)
+        return location
 
     yield mount
-    for place in mounted:
-        subprocess.run(["umount", "--lazy", place], check=True)  # a failed test may still hold it
+    for location in mounted:
+        subprocess.run(["umount", "--lazy", location], check=True)  # a failed test may still hold it
 
 
 @contextmanager
-def ordinary_user() -> Iterator[None]:
+def act_as_ordinary_user() -> Iterator[None]:
     """Let root, whom no permission stops, act as somebody else for a while."""
     if os.geteuid() != 0:
         yield
@@ -241,5 +243,5 @@ def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folders of three modules, as a legacy directory has them."""
     folder = tmp_path_factory.mktemp("modules")
     for seed, name in enumerate(("M044", "M068", "M088")):
-        panel_folder(folder / name, seed)
+        write_panel_folder(folder / name, seed)
     return folder

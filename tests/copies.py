@@ -8,21 +8,21 @@ import sqlalchemy as sa
 from registry import schema
 from registry.api import Registry
 from registry.database.engine import make_engine
-from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C, panel_folder
+from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C, write_panel_folder
 
 SOURCE = "XcsEndstation.0:Jungfrau.0"
 AT = "2018-06-01T00:00:00Z"
 
 
-def fill(registry: Registry, folder: Path) -> None:
+def fill_registry(registry: Registry, folder: Path) -> None:
     """Record facts in every table, live ones and withdrawn ones, and texts that databases sort differently."""
     registry.panels.add(PANEL_A, alias="M068")
     registry.panels.add(NEW_A, alias="M068")
     registry.panels.add(PANEL_B)
     registry.aliases.withdraw("M068", NEW_A, comment="M069 nach Prüfung \N{SNOWMAN}")
-    registry.versions.add(PANEL_A, panel_folder(folder / "one", seed=1), valid_from="beginning")
+    registry.versions.add(PANEL_A, write_panel_folder(folder / "one", seed=1), valid_from="beginning")
     two = registry.versions.add(
-        PANEL_A, panel_folder(folder / "two", 2, ["gain"]), valid_from="20180101000000", kinds=["gain"]
+        PANEL_A, write_panel_folder(folder / "two", 2, ["gain"]), valid_from="20180101000000", kinds=["gain"]
     )
     registry.versions.gap(PANEL_A, valid_from="20190101000000", comment="in\trepair\\N\n")
     registry.versions.withdraw(two.versions[0].version, comment="taken in the wrong mode")
@@ -37,7 +37,7 @@ def fill(registry: Registry, folder: Path) -> None:
         registry.tags.add(name)
 
 
-def rows(url: str) -> dict[str, list[dict[str, Any]]]:
+def read_rows(url: str) -> dict[str, list[dict[str, Any]]]:
     """Return every row of every table, in the order of Python's sorting."""
     engine = make_engine(url)
     with engine.connect() as connection:
@@ -49,14 +49,14 @@ def rows(url: str) -> dict[str, list[dict[str, Any]]]:
     return {name: sorted(table, key=str) for name, table in found.items()}
 
 
-def facts(url: str) -> dict[str, list[dict[str, Any]]]:
+def read_facts(url: str) -> dict[str, list[dict[str, Any]]]:
     """Return what belongs to the registry, not to the database that holds it."""
-    found = rows(url)
+    found = read_rows(url)
     del found["closure"]
     return found
 
 
-def answers(registry: Registry, as_of: Any = None) -> list[Any]:
+def read_answers(registry: Registry, as_of: Any = None) -> list[Any]:
     """Return what the registry answers, to everything that it can be asked."""
     return [
         registry.versions.list(withdrawn=True, as_of=as_of),

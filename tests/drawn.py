@@ -9,11 +9,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-SMALLEST = 7.0
-_TOUCHING = 0.75  # dots, which letters with descenders may share
+SMALLEST_SIZE = 7.0
+_MAX_OVERLAP = 0.75  # dots, which letters with descenders may share
 
 
-def texts(figure: Figure, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, float, Any]]:
+def draw_texts(figure: Figure, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, float, Any]]:
     """Draw the figure; yield text, size in points and box in dots of all that is written."""
     found: list[tuple[str, float, Any]] = []
     draw = Text.draw
@@ -31,9 +31,9 @@ def texts(figure: Figure, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str
 
 def assert_legible(figure: Figure, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """No text is too small, outside of the page, or over another; return all of them."""
-    found = list(texts(figure, monkeypatch))
+    found = list(draw_texts(figure, monkeypatch))
     assert found
-    assert [text for text, size, _ in found if size < SMALLEST] == []
+    assert [text for text, size, _ in found if size < SMALLEST_SIZE] == []
     page = figure.bbox
     assert [
         text
@@ -43,7 +43,7 @@ def assert_legible(figure: Figure, monkeypatch: pytest.MonkeyPatch) -> list[str]
     boxes = np.array([[box.x0, box.y0, box.x1, box.y1] for _, _, box in found])
     low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-    over = ((high - low) > _TOUCHING).all(axis=-1)
+    over = ((high - low) > _MAX_OVERLAP).all(axis=-1)
     pairs = [(found[i][0], found[j][0]) for i, j in np.argwhere(np.triu(over, 1))]
     assert pairs == []
     return [text for text, _, _ in found]

@@ -1,6 +1,6 @@
 """Texts over which no reader of names may stumble."""
 
-HOSTILE = [
+HOSTILE_TEXTS = [
     "",
     " ",
     "\n",

@@ -9,12 +9,12 @@ import pytest
 
 from registry import create_registry, sample
 from tests.cli import Calreg
-from tests.conftest import RegistryPlace
-from tests.sessions import blocks
+from tests.conftest import RegistryLocation
+from tests.sessions import find_blocks
 
 PAGE = Path(__file__).parent.parent / "docs" / "plots.md"
 IMAGES = PAGE.parent / "images"
-LARGEST = 80_000  # bytes of an image in the repository
+MAX_IMAGE_BYTES = 80_000  # bytes of an image in the repository
 _WIDTHS = (1100, 1000, 900, 800, 700)
 _COLOURS = 32
 
@@ -23,19 +23,19 @@ def run_page(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run every command of the page in `folder`; what it shows must be printed, if it shows anything."""
     sample.write_legacy_tree(folder / "tree")
     sample.write_dataset_table(folder / "datasets.txt")
-    place = RegistryPlace(f"sqlite:///{folder / 'registry.sqlite'}", folder / "store")
-    create_registry(place.database, place.store)
+    location = RegistryLocation(f"sqlite:///{folder / 'registry.sqlite'}", folder / "store")
+    create_registry(location.database, location.store)
     monkeypatch.chdir(folder)
-    calreg = Calreg(place, monkeypatch)
-    for step in re.split(r"^\$ ", "".join(blocks(PAGE, "console")), flags=re.MULTILINE)[1:]:
+    calreg = Calreg(location, monkeypatch)
+    for step in re.split(r"^\$ ", "".join(find_blocks(PAGE, "console")), flags=re.MULTILINE)[1:]:
         command, _, shown = step.partition("\n")
         name, *arguments = shlex.split(command)
         assert name == "calreg"
-        printed = calreg.done(*arguments).stdout
+        printed = calreg.run(*arguments).stdout
         assert shown in ("", printed), command
 
 
-def _make_small(picture: Path, image: Path) -> None:
+def _shrink(picture: Path, image: Path) -> None:
     from PIL import Image  # it comes with matplotlib
 
     for width in _WIDTHS:
@@ -43,7 +43,7 @@ def _make_small(picture: Path, image: Path) -> None:
             small = drawn.convert("RGB")
         small.thumbnail((width, 10 * width), Image.Resampling.LANCZOS)
         small.quantize(_COLOURS, dither=Image.Dither.NONE).save(image, optimize=True)
-        if image.stat().st_size < LARGEST:
+        if image.stat().st_size < MAX_IMAGE_BYTES:
             return
 
 
@@ -52,7 +52,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as monkeypatch:
         run_page(Path(folder), monkeypatch)
         for picture in Path(folder).glob("*.png"):
-            _make_small(picture, IMAGES / picture.name)
+            _shrink(picture, IMAGES / picture.name)
 
 
 if __name__ == "__main__":

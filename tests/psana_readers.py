@@ -19,7 +19,7 @@ def _split(path: Path) -> tuple[list[list[str]], list[str]]:
     return header, numbers
 
 
-def older_reader(path: Path) -> NDArray[Any]:
+def read_older(path: Path) -> NDArray[Any]:
     """Take DTYPE, NDIM, DIM:0 ... in this order, and the numbers in a row."""
     header, numbers = _split(path)
     fields = [(line[1], line[2].strip()) for line in header if len(line) == 3]
@@ -32,7 +32,7 @@ def older_reader(path: Path) -> NDArray[Any]:
     return np.array(values).astype(dtype).reshape([int(size) for _, size in sizes])
 
 
-def newer_reader(path: Path) -> NDArray[Any]:
+def read_newer(path: Path) -> NDArray[Any]:
     """Take DATATYPE and SHAPE wherever they stand, and lines of numbers of one length."""
     header, numbers = _split(path)
     found = {line[1]: line[2].strip() for line in header if len(line) == 3}
@@ -40,7 +40,7 @@ def newer_reader(path: Path) -> NDArray[Any]:
     return table.reshape(ast.literal_eval(found["SHAPE"]))
 
 
-def file_for_run(folder: Path, run: int) -> Path | None:
+def find_file_for_run(folder: Path, run: int) -> Path | None:
     """Return the file that answers for a run: of those that contain it the highest first, then the smallest last run.
 
     Raises

@@ -18,14 +18,14 @@ from unittest import mock
 from typer.testing import CliRunner, Result
 
 from registry.cli import app
-from registry.secrets import masked
+from registry.secrets import mask_passwords
 
 _CALREG = f'calreg() {{ "{sys.executable}" -m registry "$@"; }}\n'
 _ALONE = re.compile(r"""calreg ((?:"[^"$`]*"|'[^']*'|[^"'|<>&;$`*~])*?)((?: 2?>| \|).*)?""", re.DOTALL)
 _FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 
 
-def blocks(document: Path, language: str) -> list[str]:
+def find_blocks(document: Path, language: str) -> list[str]:
     return [block for found, block in _FENCE.findall(document.read_text()) if found == language]
 
 
@@ -51,22 +51,24 @@ class Session:
                 self.run(block)
             elif language == "python":
                 shown = found[number + 1][1] if found[number + 1 :][:1] and not found[number + 1][0] else ""
-                self._hold(self._execute([sys.executable, "-c", self._here(block)]), shown, block)
+                self._check_printed(
+                    self._execute([sys.executable, "-c", self._substitute(block)]), shown, block
+                )
 
     def run(self, session: str) -> None:
         """Run each command of a session; instants of the clock, ids, user and host may be others."""
         for step in re.split(r"^\$ ", session, flags=re.MULTILINE)[1:]:
-            command, shown = _parted(step)
+            command, shown = _split_step(step)
             if command.startswith("export "):
-                for assignment in shlex.split(self._here(command))[1:]:
+                for assignment in shlex.split(self._substitute(command))[1:]:
                     name, _, value = assignment.partition("=")
                     self.environment[name] = value
                 printed = ""
             else:
-                printed = self._printed(self._here(command))
-            self._hold(printed, shown, command)
+                printed = self._run_command(self._substitute(command))
+            self._check_printed(printed, shown, command)
 
-    def _printed(self, command: str) -> str:
+    def _run_command(self, command: str) -> str:
         found = _ALONE.fullmatch(command)
         if found is None:
             return self._execute(["bash", "-c", _CALREG + command])
@@ -100,15 +102,15 @@ class Session:
         )
         return done.stdout
 
-    def _here(self, text: str) -> str:
+    def _substitute(self, text: str) -> str:
         for shown, real in self.places.items():
             text = text.replace(shown, real)
         return text
 
-    def _hold(self, printed: str, shown: str, command: str) -> None:
+    def _check_printed(self, printed: str, shown: str, command: str) -> None:
         for name, real in self.places.items():
-            printed = printed.replace(real, name).replace(masked(real), name)
-        assert alike(printed) == alike(shown), command
+            printed = printed.replace(real, name).replace(mask_passwords(real), name)
+        assert normalise(printed) == normalise(shown), command
 
 
 def run_session(session: str, folder: Path) -> None:
@@ -116,7 +118,7 @@ def run_session(session: str, folder: Path) -> None:
     Session(folder).run(session)
 
 
-def _parted(step: str) -> tuple[str, str]:
+def _split_step(step: str) -> tuple[str, str]:
     """Return a command, with the lines on which it goes on, and what it prints."""
     command, *rest = step.split("\n")
     while rest and rest[0].startswith("> "):
@@ -124,7 +126,7 @@ def _parted(step: str) -> tuple[str, str]:
     return command, "\n".join(rest)
 
 
-def alike(text: str) -> str:
+def normalise(text: str) -> str:
     """Write what differs from machine to machine, and from day to day, in one way."""
     for pattern, word in (
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z(, by| by|,)? *[^\s:]+", r"TIME\1 USER"),

@@ -10,7 +10,7 @@ import termios
 from collections.abc import Mapping
 
 
-def in_terminal(arguments: list[str], environment: Mapping[str, str], columns: int = 80) -> str:
+def run_in_terminal(arguments: list[str], environment: Mapping[str, str], columns: int = 80) -> str:
     """Return what is written on the terminal, stdout and stderr, with its escapes."""
     terminal, inner = pty.openpty()
     fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
@@ -26,14 +26,14 @@ def in_terminal(arguments: list[str], environment: Mapping[str, str], columns: i
     ) as process:
         os.close(inner)
         written = bytearray()
-        while piece := _read(terminal):
+        while piece := _read_chunk(terminal):
             written += piece
     os.close(terminal)
     assert process.returncode == 0, written.decode()
     return written.decode().replace("\r\n", "\n")
 
 
-def _read(terminal: int) -> bytes:
+def _read_chunk(terminal: int) -> bytes:
     try:
         return os.read(terminal, 1 << 16)
     except OSError:  # so Linux says that the other end is closed

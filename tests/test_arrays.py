@@ -17,16 +17,16 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays as any_arrays
 
-from registry.arrays import check_file, oddities, parse_array, pixel_difference, statistics_of
-from registry.detectors import TYPES
+from registry.arrays import array_warnings, check_file, compare_pixels, compute_statistics, parse_array
+from registry.detectors import DETECTOR_TYPES
 from registry.detectors.types import Kind
 from registry.errors import ArrayError, UnavailableError
 from registry.records import CheckedFile, Statistics
 
-JUNGFRAU = TYPES["jungfrau"]
-GAIN = JUNGFRAU.kind("gain")
-OFFSET = JUNGFRAU.kind("offset")
-STATUS = JUNGFRAU.kind("status")
+JUNGFRAU = DETECTOR_TYPES["jungfrau"]
+GAIN = JUNGFRAU.find_kind("gain")
+OFFSET = JUNGFRAU.find_kind("offset")
+STATUS = JUNGFRAU.find_kind("status")
 SHAPE = (512, 1024)
 PAYLOAD = 512 * 1024 * 4
 DAMAGED = "is not a .npy file, or its header is damaged"
@@ -92,7 +92,7 @@ def test_a_right_file_gets_in_and_is_described(path: Path, gain: np.ndarray) -> 
     assert file.statistics.maximum == gain.max()
     assert file.statistics.median == pytest.approx(float(np.median(gain)), rel=1e-7)
     assert (file.statistics.zeros, file.statistics.nonfinite) == (0, 0)
-    assert oddities(GAIN, [file]) == []
+    assert array_warnings(GAIN, [file]) == []
 
 
 def test_checking_a_file_does_not_touch_it(path: Path, gain: np.ndarray) -> None:
@@ -465,7 +465,7 @@ def test_values_that_are_not_finite_are_refused_and_counted_with_the_option_that
     file = check(path, array, allow_nonfinite=True)
     assert file.statistics.nonfinite == 3
     assert file.statistics.median == pytest.approx(41.5, abs=0.1)
-    assert oddities(GAIN, [file]) == [
+    assert array_warnings(GAIN, [file]) == [
         f"{str(path)!r}: 3 values are NaN or infinite, as allowed; they are kept as they are"
     ]
 
@@ -484,7 +484,7 @@ def test_nothing_but_zeros_is_refused(path: Path, kind: Kind, zero: float) -> No
 def test_nothing_but_zeros_gets_in_without_a_word_where_a_zero_is_a_good_pixel(path: Path) -> None:
     file = check(path, np.zeros(SHAPE, "<u8"), STATUS)
     assert file.statistics == Statistics(0.0, 0.0, 0.0, zeros=512 * 1024, nonfinite=0)
-    assert oddities(STATUS, [file]) == []
+    assert array_warnings(STATUS, [file]) == []
 
 
 def test_flagged_pixels_get_in_unaltered_and_are_counted_in_a_warning(path: Path) -> None:
@@ -493,13 +493,13 @@ def test_flagged_pixels_get_in_unaltered_and_are_counted_in_a_warning(path: Path
     file = check(path, array, STATUS)
     assert path.read_bytes().endswith(array.tobytes())
     assert (file.dtype, file.statistics.zeros, file.statistics.nonfinite) == ("<u8", 512 * 1024 - 7, 0)
-    assert oddities(STATUS, [file, check(path, np.zeros(SHAPE, "<u8"), STATUS)]) == [
+    assert array_warnings(STATUS, [file, check(path, np.zeros(SHAPE, "<u8"), STATUS)]) == [
         f"{str(path.parent)!r}: 7, 0 pixels of the gain ranges are flagged by status; kept as they are"
     ]
 
 
 def test_the_same_flag_on_every_pixel_gets_in_with_a_warning(path: Path) -> None:
-    assert oddities(STATUS, [check(path, np.full(SHAPE, 64, "<u8"), STATUS)]) == [
+    assert array_warnings(STATUS, [check(path, np.full(SHAPE, 64, "<u8"), STATUS)]) == [
         f"{str(path)!r}: every pixel has the same value 64 (a placeholder?)",
         f"{str(path.parent)!r}: 524288 pixels of the gain ranges are flagged by status; kept as they are",
     ]
@@ -536,7 +536,7 @@ def test_dead_pixels_get_in_unaltered_and_are_counted_in_a_warning(path: Path, g
     array[100, 200:207] = 0
     file = check(path, array)
     assert file.statistics.zeros == 7
-    assert oddities(GAIN, [file]) == [
+    assert array_warnings(GAIN, [file]) == [
         f"{str(path.parent)!r}: 7 pixels of the gain ranges have the gain 0 (dead?); kept as they are"
     ]
 
@@ -544,7 +544,7 @@ def test_dead_pixels_get_in_unaltered_and_are_counted_in_a_warning(path: Path, g
 def test_zeros_of_an_offset_are_ordinary(path: Path, gain) -> None:
     array = gain - 41.5
     array[0, :7] = 0
-    assert oddities(OFFSET, [check(path, array, OFFSET)]) == []
+    assert array_warnings(OFFSET, [check(path, array, OFFSET)]) == []
 
 
 @pytest.mark.parametrize(
@@ -559,7 +559,7 @@ def test_zeros_of_an_offset_are_ordinary(path: Path, gain) -> None:
 def test_a_gain_of_another_sign_or_size_gets_in_with_a_warning(path, gain, gain_range, value, limits) -> None:
     array = (gain / 41.5 * value).astype("<f4")
     file = check(path, array)
-    warning = oddities(GAIN, [file] * (gain_range + 1))[-1]
+    warning = array_warnings(GAIN, [file] * (gain_range + 1))[-1]
     assert warning == (
         f"{str(path)!r}: the median {file.statistics.median:.4g} ADU/keV is outside {limits},"
         f" where gain of gain range {gain_range} is expected"
@@ -567,14 +567,14 @@ def test_a_gain_of_another_sign_or_size_gets_in_with_a_warning(path, gain, gain_
 
 
 def test_one_value_everywhere_gets_in_with_a_warning(path: Path) -> None:
-    assert oddities(GAIN, [check(path, np.full(SHAPE, 41.5, "<f4"))]) == [
+    assert array_warnings(GAIN, [check(path, np.full(SHAPE, 41.5, "<f4"))]) == [
         f"{str(path)!r}: every pixel has the same value 41.5 ADU/keV (a placeholder?)"
     ]
 
 
 def test_a_warning_never_prints_the_escapes_of_a_files_name(tmp_path: Path) -> None:
     file = check(tmp_path / NASTY, np.full(SHAPE, -1.0, "<f4"))
-    found = oddities(GAIN, [file])
+    found = array_warnings(GAIN, [file])
     assert len(found) == 2
     assert all(warning.isprintable() for warning in found)
 
@@ -591,7 +591,7 @@ def test_a_refusal_names_the_whole_path_however_long_it_is(tmp_path: Path) -> No
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_the_statistics_are_those_of_a_naive_count(array: np.ndarray) -> None:
     finite = sorted(float(value) for value in array.ravel() if np.isfinite(value))
-    seen = statistics_of(array)
+    seen = compute_statistics(array)
     assert seen.nonfinite == array.size - len(finite)
     assert seen.zeros == finite.count(0.0)
     if finite:
@@ -602,7 +602,7 @@ def test_the_statistics_are_those_of_a_naive_count(array: np.ndarray) -> None:
 
 
 def test_the_median_of_the_largest_values_does_not_overflow() -> None:
-    assert statistics_of(np.full((2, 2), np.finfo("<f4").max, "<f4")).median == np.finfo("<f4").max
+    assert compute_statistics(np.full((2, 2), np.finfo("<f4").max, "<f4")).median == np.finfo("<f4").max
 
 
 @given(any_arrays("<u8", (3, 5)))
@@ -610,7 +610,7 @@ def test_the_median_of_the_largest_values_does_not_overflow() -> None:
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 def test_the_statistics_of_integers_are_those_of_a_naive_count(array: np.ndarray) -> None:
     values = sorted(array.ravel().tolist())
-    seen = statistics_of(array)
+    seen = compute_statistics(array)
     assert (seen.zeros, seen.nonfinite) == (values.count(0), 0)
     assert (seen.minimum, seen.maximum, seen.median) == (
         float(values[0]),
@@ -623,7 +623,7 @@ def test_the_statistics_of_integers_are_those_of_a_naive_count(array: np.ndarray
 @example(np.full((3, 5), 2**63, "<u8"), np.full((3, 5), 2**63 + 1, "<u8"))
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 def test_the_difference_of_integers_is_taken_before_anything_is_rounded(before, after) -> None:
-    found = pixel_difference(0, before, after)
+    found = compare_pixels(0, before, after)
     steps = [abs(new - old) for old, new in zip(before.ravel().tolist(), after.ravel().tolist(), strict=True)]
     assert found.count == sum(step != 0 for step in steps)
     assert found.maximum == float(max(steps))
@@ -640,7 +640,7 @@ def test_the_difference_of_integers_is_taken_before_anything_is_rounded(before, 
 @settings(deadline=None, max_examples=40)
 def test_the_median_of_many_values_is_numpys(seed: int, dtype: str, size: int, distinct: int) -> None:
     values = np.random.default_rng(seed).integers(0, distinct, size).astype(dtype)
-    assert statistics_of(values).median == float(np.median(values.astype(np.float64)))
+    assert compute_statistics(values).median == float(np.median(values.astype(np.float64)))
 
 
 @pytest.mark.parametrize("size", [40_000, 40_001])
@@ -649,4 +649,4 @@ def test_the_median_is_exact_where_the_sample_tells_nothing(size: int, odd_one_o
     """Every value that is looked at first is another than all the rest."""
     values = np.linspace(1, 2, size, dtype="<f4")
     values[:: size // 4096 | 1] = odd_one_out
-    assert statistics_of(values).median == float(np.median(values.astype(np.float64)))
+    assert compute_statistics(values).median == float(np.median(values.astype(np.float64)))

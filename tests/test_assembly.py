@@ -12,21 +12,21 @@ import pytest
 from registry import provenance
 from registry.api import Registry
 from registry.errors import CorruptionError
-from registry.exporters.assembly import Assembly, arrays, assemblies
+from registry.exporters.assembly import Assembly, build_assemblies, read_arrays
 from registry.store import ContentStore
-from tests.conftest import RegistryPlace
-from tests.making import PANEL_A, PANEL_B, panel_array, panel_folder
+from tests.conftest import RegistryLocation
+from tests.making import PANEL_A, PANEL_B, make_panel_array, write_panel_folder
 
 DETECTOR = f"{PANEL_A}_{PANEL_B}"
 T0 = "2020-01-01T00:00:00Z"
 
 
 @pytest.fixture
-def opened(sqlite_place: RegistryPlace, tmp_path: Path) -> Iterator[Registry]:
+def opened(sqlite_location: RegistryLocation, tmp_path: Path) -> Iterator[Registry]:
     """Two panels; the header of one file of the second is longer than numpy's."""
-    other = panel_folder(tmp_path / "b", seed=2)
+    other = write_panel_folder(tmp_path / "b", seed=2)
     with (other / "g1_gain.npy").open("wb") as file:
-        np.lib.format.write_array(file, panel_array("gain", 1, 2), version=(2, 0))
+        np.lib.format.write_array(file, make_panel_array("gain", 1, 2), version=(2, 0))
         header_and_payload = file.tell()
     assert header_and_payload == 128 + (2 << 20)
     content = (other / "g1_gain.npy").read_bytes()
@@ -34,23 +34,23 @@ def opened(sqlite_place: RegistryPlace, tmp_path: Path) -> Iterator[Registry]:
     (other / "g1_gain.npy").write_bytes(
         content[:8] + len(longer).to_bytes(4, "little") + longer + content[128:]
     )
-    with sqlite_place.open() as registry:
-        for panel, folder in ((PANEL_A, panel_folder(tmp_path / "a", seed=1)), (PANEL_B, other)):
+    with sqlite_location.open() as registry:
+        for panel, folder in ((PANEL_A, write_panel_folder(tmp_path / "a", seed=1)), (PANEL_B, other)):
             registry.panels.add(panel)
             registry.versions.add(panel, folder, valid_from="beginning")
         yield registry
 
 
 @pytest.fixture
-def gain(opened: Registry, sqlite_place: RegistryPlace, tmp_path: Path) -> Assembly:
+def gain(opened: Registry, sqlite_location: RegistryLocation, tmp_path: Path) -> Assembly:
     opened.export(DETECTOR, tmp_path / "out", at=T0)
     resolution = provenance.read(tmp_path / "out" / "provenance.json").resolution
-    return assemblies(resolution, ContentStore(sqlite_place.store))[0]
+    return build_assemblies(resolution, ContentStore(sqlite_location.store))[0]
 
 
 def object_of(assembly: Assembly, gain_range: int, panel: int) -> Path:
     constants = next(each for each in assembly.resolution.panels[panel].constants if each.kind == "gain")
-    return assembly.store.path(constants.files[gain_range].sha256)
+    return assembly.store.object_path(constants.files[gain_range].sha256)
 
 
 def damage(path: Path) -> None:
@@ -62,19 +62,19 @@ def damage(path: Path) -> None:
 
 def test_the_parts_come_by_gain_range_and_then_by_panel(gain: Assembly) -> None:
     places = []
-    for part in gain.parts():
+    for part in gain.read_parts():
         places.append((part.gain_range, part.panel))
-        expected = panel_array("gain", part.gain_range, seed=1 + part.panel)
+        expected = make_panel_array("gain", part.gain_range, seed=1 + part.panel)
         assert part.array.tobytes() == part.payload.tobytes() == expected.tobytes()
     assert places == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)]
 
 
 def test_a_whole_array_is_its_parts(gain: Assembly) -> None:
-    whole = arrays([gain])["pixel_gain"]
+    whole = read_arrays([gain])["pixel_gain"]
     assert whole.shape == gain.shape == (3, 2, 512, 1024)
     for gain_range in range(3):
         for panel in range(2):
-            expected = panel_array("gain", gain_range, seed=1 + panel)
+            expected = make_panel_array("gain", gain_range, seed=1 + panel)
             assert whole[gain_range, panel].tobytes() == expected.tobytes()
 
 
@@ -83,21 +83,21 @@ def test_no_part_is_handed_out_before_it_was_verified(gain: Assembly) -> None:
     taken = []
 
     def take() -> None:
-        taken.extend((part.gain_range, part.panel) for part in gain.parts())
+        taken.extend((part.gain_range, part.panel) for part in gain.read_parts())
 
     sentence = f"it is gain of gain range 1 of panel {PANEL_B}, version 3"
     with pytest.raises(CorruptionError, match=sentence):
         take()
     assert taken == [(0, 0), (0, 1), (1, 0)]
     with pytest.raises(CorruptionError, match=sentence):
-        arrays([gain])["pixel_gain"]
+        read_arrays([gain])["pixel_gain"]
 
 
 def test_of_several_damaged_files_the_first_is_named_whichever_thread_was_the_fastest(gain: Assembly) -> None:
     for gain_range, panel in ((2, 1), (2, 0), (0, 1)):
         damage(object_of(gain, gain_range, panel))
         with pytest.raises(CorruptionError, match=f"gain range {gain_range} of panel"):
-            arrays([gain])["pixel_gain"]
+            read_arrays([gain])["pixel_gain"]
 
 
 def test_an_export_holds_a_few_files_in_memory_and_no_array(opened: Registry, tmp_path: Path) -> None:

@@ -28,9 +28,9 @@ from registry.errors import (
 )
 from registry.store import ContentStore
 from tests.cli import Calreg
-from tests.conftest import RegistryPlace
-from tests.copies import answers, facts, fill, rows
-from tests.making import PANEL_A, PANEL_B, panel_folder
+from tests.conftest import RegistryLocation
+from tests.copies import fill_registry, read_answers, read_facts, read_rows
+from tests.making import PANEL_A, PANEL_B, write_panel_folder
 
 
 @pytest.fixture
@@ -39,17 +39,19 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def again(tmp_path: Path) -> RegistryPlace:
+def again(tmp_path: Path) -> RegistryLocation:
     """A place for the restored registry, where there is nothing."""
-    return RegistryPlace(f"sqlite:///{tmp_path / 'again' / 'registry.sqlite'}", tmp_path / "again" / "store")
+    return RegistryLocation(
+        f"sqlite:///{tmp_path / 'again' / 'registry.sqlite'}", tmp_path / "again" / "store"
+    )
 
 
 @pytest.fixture
-def small(sqlite_place: RegistryPlace, tmp_path: Path) -> Iterator[Registry]:
+def small(sqlite_location: RegistryLocation, tmp_path: Path) -> Iterator[Registry]:
     """A registry with three files, on SQLite."""
-    with sqlite_place.open() as registry:
+    with sqlite_location.open() as registry:
         registry.panels.add(PANEL_A)
-        made = panel_folder(tmp_path / "made", kinds=["gain"])
+        made = write_panel_folder(tmp_path / "made", kinds=["gain"])
         registry.versions.add(PANEL_A, made, valid_from="beginning", kinds=["gain"])
         yield registry
 
@@ -59,48 +61,48 @@ def _database(folder: Path) -> Path:
     return file
 
 
-def _restore(folder: Path, place: RegistryPlace) -> None:
-    restore_registry(folder, place.database, place.store)
+def _restore(folder: Path, location: RegistryLocation) -> None:
+    restore_registry(folder, location.database, location.store)
 
 
-def _refused(folder: Path, place: RegistryPlace, error: type[Exception], said: str) -> None:
+def _refused(folder: Path, location: RegistryLocation, error: type[Exception], said: str) -> None:
     """Assert that the restoration is refused, and that no registry is there."""
     with pytest.raises(error, match=said):
-        _restore(folder, place)
-    assert not place.file.exists()
+        _restore(folder, location)
+    assert not location.file.exists()
 
 
 def _seal(folder: Path, **changes: Any) -> None:
     """Describe the backup anew, as somebody could who edits it."""
     path = folder / "backup.json"
     said = json.loads(path.read_bytes())
-    said["sha256"] = backups.checksum(_database(folder))
+    said["sha256"] = backups.compute_sha256(_database(folder))
     path.write_text(json.dumps({**said, **changes}))
 
 
 def test_a_restored_registry_has_every_row_and_every_byte_on_the_other_database_too(
-    place: RegistryPlace,
+    location: RegistryLocation,
     registry: Registry,
     folder: Path,
-    again: RegistryPlace,
+    again: RegistryLocation,
     tmp_path: Path,
     request: pytest.FixtureRequest,
 ) -> None:
-    fill(registry, tmp_path / "made")
+    fill_registry(registry, tmp_path / "made")
     done = registry.backup(folder)
-    if place.is_sqlite:
-        again = RegistryPlace(request.getfixturevalue("empty_postgres"), again.store)
+    if location.is_sqlite:
+        again = RegistryLocation(request.getfixturevalue("empty_postgres"), again.store)
     restored = restore_registry(folder, again.database, again.store)
-    assert facts(again.database) == facts(place.database)
+    assert read_facts(again.database) == read_facts(location.database)
     assert (done.files, restored.files) == (9, 9)
     assert (done.revision, restored.revision) == (len(registry.log()), len(registry.log()))
     with again.open() as opened:
         assert opened.id == registry.id
-        assert answers(opened) == answers(registry)
+        assert read_answers(opened) == read_answers(registry)
         assert opened.verify().problems == ()
         assert opened.tags.add("restored").revision == done.revision + 1
-    (arrival,) = rows(again.database)["closure"]
-    assert arrival["place"] == f"the backup {folder} of revision {done.revision}"
+    (arrival,) = read_rows(again.database)["closure"]
+    assert arrival["location"] == f"the backup {folder} of revision {done.revision}"
     assert registry.tags.add("backed-up").revision == done.revision + 1
 
 
@@ -116,40 +118,40 @@ def test_a_backup_is_one_file_that_can_be_read_where_nothing_can_be_written(
 
 
 def test_a_later_backup_copies_what_is_new_and_replaces_the_database(
-    small: Registry, folder: Path, tmp_path: Path, again: RegistryPlace, sqlite_place: RegistryPlace
+    small: Registry, folder: Path, tmp_path: Path, again: RegistryLocation, sqlite_location: RegistryLocation
 ) -> None:
     small.backup(folder)
     first = _database(folder)
-    unchanged = {path: path.stat().st_mtime_ns for path in ContentStore(folder).objects()}
-    made = panel_folder(tmp_path / "more", seed=7, kinds=["gain"])
+    unchanged = {path: path.stat().st_mtime_ns for path in ContentStore(folder).list_objects()}
+    made = write_panel_folder(tmp_path / "more", seed=7, kinds=["gain"])
     small.versions.add(PANEL_A, made, valid_from="20180101000000", kinds=["gain"])
     done = small.backup(folder)
     assert (done.files, done.files_there) == (3, 3)
     assert _database(folder) != first
     assert {path: path.stat().st_mtime_ns for path in unchanged} == unchanged
     _restore(folder, again)
-    assert facts(again.database) == facts(sqlite_place.database)
+    assert read_facts(again.database) == read_facts(sqlite_location.database)
 
 
 def test_no_file_of_a_backup_shares_its_bytes_with_the_store(small: Registry, folder: Path) -> None:
     small.backup(folder)
-    assert all(path.stat().st_nlink == 1 for path in ContentStore(folder).objects())
+    assert all(path.stat().st_nlink == 1 for path in ContentStore(folder).list_objects())
 
 
 def test_a_backup_holds_one_moment_while_writers_work(
-    place: RegistryPlace,
+    location: RegistryLocation,
     registry: Registry,
     folder: Path,
-    again: RegistryPlace,
+    again: RegistryLocation,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     registry.panels.add(PANEL_A, alias="M068")
-    before = facts(place.database)
+    before = read_facts(location.database)
     insert, written = transfer._insert, []
 
     def meanwhile(connection: sa.Connection, table: sa.Table, batches: Any) -> None:
         if table.name == "revision":  # the first of the tables that grow
-            with place.open() as other:
+            with location.open() as other:
                 written.append(other.panels.add(PANEL_B, alias="M088").revision)
         insert(connection, table, batches)
 
@@ -158,19 +160,19 @@ def test_a_backup_holds_one_moment_while_writers_work(
     monkeypatch.undo()
     assert (done.revision, written) == (1, [2])
     _restore(folder, again)
-    assert facts(again.database) == before
+    assert read_facts(again.database) == before
     assert [panel.panel for panel in registry.panels.list()] == [PANEL_A, PANEL_B]
 
 
 def test_a_damaged_file_of_the_store_stops_a_backup_and_the_former_one_stays(
-    small: Registry, folder: Path, tmp_path: Path, again: RegistryPlace, sqlite_place: RegistryPlace
+    small: Registry, folder: Path, tmp_path: Path, again: RegistryLocation, sqlite_location: RegistryLocation
 ) -> None:
     small.backup(folder)
-    before, described = facts(sqlite_place.database), (folder / "backup.json").read_bytes()
-    old = set(small._backend.store.objects())
-    made = panel_folder(tmp_path / "more", seed=7, kinds=["gain"])
+    before, described = read_facts(sqlite_location.database), (folder / "backup.json").read_bytes()
+    old = set(small._backend.store.list_objects())
+    made = write_panel_folder(tmp_path / "more", seed=7, kinds=["gain"])
     small.versions.add(PANEL_A, made, valid_from="20180101000000", kinds=["gain"])
-    damaged, missing, _ = sorted(set(small._backend.store.objects()) - old)
+    damaged, missing, _ = sorted(set(small._backend.store.list_objects()) - old)
     damaged.chmod(0o644)
     with damaged.open("r+b") as file:
         file.truncate(1000)
@@ -179,14 +181,14 @@ def test_a_damaged_file_of_the_store_stops_a_backup_and_the_former_one_stays(
         small.backup(folder)
     assert (folder / "backup.json").read_bytes() == described
     _restore(folder, again)
-    assert facts(again.database) == before
+    assert read_facts(again.database) == before
 
 
 def test_a_damaged_file_of_a_backup_is_mended_when_the_backup_is_verified(
-    small: Registry, folder: Path, again: RegistryPlace
+    small: Registry, folder: Path, again: RegistryLocation
 ) -> None:
     small.backup(folder)
-    damaged = next(iter(ContentStore(folder).objects()))
+    damaged = next(iter(ContentStore(folder).list_objects()))
     damaged.chmod(0o644)
     damaged.write_bytes(b"\0" * damaged.stat().st_size)
     _refused(folder, again, CorruptionError, f"{damaged.stem}.*damaged")
@@ -200,8 +202,8 @@ def test_a_damaged_file_of_a_backup_is_mended_when_the_backup_is_verified(
 def test_an_interrupted_backup_leaves_the_former_one(
     small: Registry,
     folder: Path,
-    again: RegistryPlace,
-    sqlite_place: RegistryPlace,
+    again: RegistryLocation,
+    sqlite_location: RegistryLocation,
     instant: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -209,7 +211,7 @@ def test_an_interrupted_backup_leaves_the_former_one(
         raise KeyboardInterrupt
 
     small.backup(folder)
-    before = facts(sqlite_place.database)
+    before = read_facts(sqlite_location.database)
     small.tags.add("later")
     name = {"the rows": "transfer", "the files": "copy_objects", "the description": "checksum"}[instant]
     with monkeypatch.context() as patch:
@@ -217,7 +219,7 @@ def test_an_interrupted_backup_leaves_the_former_one(
         with pytest.raises(KeyboardInterrupt):
             small.backup(folder)
     _restore(folder, again)
-    assert facts(again.database) == before
+    assert read_facts(again.database) == before
     small.backup(folder)
     assert restore_registry(folder, f"{again.database}-2", again.store).revision == 3
 
@@ -239,7 +241,7 @@ def test_a_folder_that_is_no_backup_of_this_registry_is_refused(
     small: Registry, folder: Path, tmp_path: Path
 ) -> None:
     create_registry(f"sqlite:///{tmp_path / 'other' / 'registry.sqlite'}")
-    with RegistryPlace(
+    with RegistryLocation(
         f"sqlite:///{tmp_path / 'other' / 'registry.sqlite'}", tmp_path / "other/store"
     ).open() as other:
         other.backup(folder)
@@ -254,31 +256,33 @@ def test_a_folder_that_is_no_backup_of_this_registry_is_refused(
 
 
 def test_a_backup_cannot_be_a_file(
-    sqlite_place: RegistryPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sqlite_location: RegistryLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
-    for place in ("file", "file/below"):
-        Calreg(sqlite_place, monkeypatch).refused(8, "backup", tmp_path / place)
+    for location in ("file", "file/below"):
+        Calreg(sqlite_location, monkeypatch).refused(8, "backup", tmp_path / location)
 
 
 def test_nothing_is_restored_over_a_registry_or_its_store(
-    small: Registry, folder: Path, again: RegistryPlace, sqlite_place: RegistryPlace, tmp_path: Path
+    small: Registry, folder: Path, again: RegistryLocation, sqlite_location: RegistryLocation, tmp_path: Path
 ) -> None:
     small.backup(folder)
-    before = rows(sqlite_place.database)
+    before = read_rows(sqlite_location.database)
     with pytest.raises(ConflictError, match="already"):
-        _restore(folder, sqlite_place)
-    assert rows(sqlite_place.database) == before
+        _restore(folder, sqlite_location)
+    assert read_rows(sqlite_location.database) == before
     create_registry(f"sqlite:///{tmp_path / 'other.sqlite'}", tmp_path / "other")
-    _refused(folder, RegistryPlace(again.database, tmp_path / "other"), ConflictError, "belongs to registry")
-    _refused(folder, RegistryPlace(again.database, folder), ConflictError, "is the backup")
+    _refused(
+        folder, RegistryLocation(again.database, tmp_path / "other"), ConflictError, "belongs to registry"
+    )
+    _refused(folder, RegistryLocation(again.database, folder), ConflictError, "is the backup")
 
 
 def test_a_restoration_that_was_killed_is_completed_by_the_same_command(
     small: Registry,
     folder: Path,
-    again: RegistryPlace,
-    sqlite_place: RegistryPlace,
+    again: RegistryLocation,
+    sqlite_location: RegistryLocation,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def killed(*_: object) -> None:
@@ -292,11 +296,11 @@ def test_a_restoration_that_was_killed_is_completed_by_the_same_command(
     assert not again.file.exists()
     done = restore_registry(folder, again.database, again.store)
     assert (done.files, done.files_there) == (0, 3)
-    assert facts(again.database) == facts(sqlite_place.database)
+    assert read_facts(again.database) == read_facts(sqlite_location.database)
 
 
 def test_a_damaged_or_missing_database_of_a_backup_is_refused(
-    small: Registry, folder: Path, again: RegistryPlace
+    small: Registry, folder: Path, again: RegistryLocation
 ) -> None:
     small.backup(folder)
     file = _database(folder)
@@ -326,7 +330,7 @@ def test_a_damaged_or_missing_database_of_a_backup_is_refused(
     ids=["empty", "cut", "list", "bytes", "newer", "bare", "foreign", "deep", "large"],
 )
 def test_a_hostile_description_is_refused(
-    small: Registry, folder: Path, again: RegistryPlace, content: bytes
+    small: Registry, folder: Path, again: RegistryLocation, content: bytes
 ) -> None:
     small.backup(folder)
     (folder / "backup.json").write_bytes(content)
@@ -334,7 +338,7 @@ def test_a_hostile_description_is_refused(
 
 
 def test_a_description_leads_to_no_file_elsewhere(
-    small: Registry, folder: Path, again: RegistryPlace
+    small: Registry, folder: Path, again: RegistryLocation
 ) -> None:
     small.backup(folder)
     for name in ("../registry.sqlite", "/etc/passwd", "registry-1.sqlite\n", "registry-../1.sqlite"):
@@ -367,7 +371,7 @@ REWRITTEN = {
 
 
 def test_a_backup_that_somebody_has_rewritten_checksum_and_all_is_refused(
-    small: Registry, folder: Path, again: RegistryPlace
+    small: Registry, folder: Path, again: RegistryLocation
 ) -> None:
     small.backup(folder)
     file = _database(folder)
@@ -380,7 +384,7 @@ def test_a_backup_that_somebody_has_rewritten_checksum_and_all_is_refused(
 
 
 def test_a_backup_whose_tables_have_names_that_are_no_text_is_refused(
-    small: Registry, folder: Path, again: RegistryPlace
+    small: Registry, folder: Path, again: RegistryLocation
 ) -> None:
     small.backup(folder)
     file = _database(folder)
@@ -393,24 +397,24 @@ def test_a_backup_whose_tables_have_names_that_are_no_text_is_refused(
 
 
 def test_tables_of_somebody_else_in_the_same_database_are_left_alone(
-    small: Registry, folder: Path, again: RegistryPlace, sqlite_place: RegistryPlace
+    small: Registry, folder: Path, again: RegistryLocation, sqlite_location: RegistryLocation
 ) -> None:
-    with closing(sqlite3.connect(sqlite_place.file)) as connection:
+    with closing(sqlite3.connect(sqlite_location.file)) as connection:
         connection.execute("CREATE TABLE notes (text TEXT)")
     assert "notes" not in small.backup(folder).rows
     _rewrite(_database(folder), "CREATE TABLE notes (text TEXT)")
     _seal(folder)
     _restore(folder, again)
-    assert rows(again.database)["panel"] == rows(sqlite_place.database)["panel"]
+    assert read_rows(again.database)["panel"] == read_rows(sqlite_location.database)["panel"]
 
 
-def test_a_folder_without_a_finished_backup_is_not_found(tmp_path: Path, again: RegistryPlace) -> None:
+def test_a_folder_without_a_finished_backup_is_not_found(tmp_path: Path, again: RegistryLocation) -> None:
     for folder in (tmp_path / "nowhere", tmp_path):
         _refused(folder, again, NotFoundError, "holds no finished backup")
 
 
 def test_a_backup_of_an_older_schema_is_restored_in_that_of_this_software(
-    small: Registry, folder: Path, again: RegistryPlace, sqlite_place: RegistryPlace
+    small: Registry, folder: Path, again: RegistryLocation, sqlite_location: RegistryLocation
 ) -> None:
     small.backup(folder)
     file = _database(folder)
@@ -420,37 +424,39 @@ def test_a_backup_of_an_older_schema_is_restored_in_that_of_this_software(
     engine.dispose()
     _seal(folder, schema="0001")
     _restore(folder, again)
-    expected = facts(sqlite_place.database)
+    expected = read_facts(sqlite_location.database)
     for file in expected["blob"]:
         file["blake3"] = None  # which schema 0001 does not keep
-    assert facts(again.database) == expected
+    assert read_facts(again.database) == expected
     with again.open() as restored:
         assert restored.differences() == []
 
 
 def test_the_backup_of_a_closed_registry_is_restored_closed(
-    small: Registry, folder: Path, again: RegistryPlace, sqlite_place: RegistryPlace, tmp_path: Path
+    small: Registry, folder: Path, again: RegistryLocation, sqlite_location: RegistryLocation, tmp_path: Path
 ) -> None:
-    copy_registry(f"sqlite:///{tmp_path / 'moved.sqlite'}", None, sqlite_place.database, sqlite_place.store)
+    copy_registry(
+        f"sqlite:///{tmp_path / 'moved.sqlite'}", None, sqlite_location.database, sqlite_location.store
+    )
     small.backup(folder)
     done = restore_registry(folder, again.database, again.store)
     assert "it stays closed" in done.notes[0]
     with again.open() as restored, pytest.raises(ClosedError, match="moved to"):
         restored.panels.add(PANEL_B)
-    assert rows(again.database) == rows(sqlite_place.database)
+    assert read_rows(again.database) == read_rows(sqlite_location.database)
 
 
 def test_the_commands_answer_with_what_they_copied(
     small: Registry,
     folder: Path,
-    again: RegistryPlace,
-    sqlite_place: RegistryPlace,
+    again: RegistryLocation,
+    sqlite_location: RegistryLocation,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    done = Calreg(sqlite_place, monkeypatch).done("backup", folder, "--json").json
+    done = Calreg(sqlite_location, monkeypatch).run("backup", folder, "--json").json
     assert (done["registry"], done["revision"], done["files"]) == (small.id, 2, 3)
-    assert done["rows"]["revision"] == len(rows(sqlite_place.database)[schema.revision.name])
+    assert done["rows"]["revision"] == len(read_rows(sqlite_location.database)[schema.revision.name])
     calreg = Calreg(again, monkeypatch)
-    assert "files     3 copied, 0 there already\n" in calreg.done("restore", folder).stdout
+    assert "files     3 copied, 0 there already\n" in calreg.run("restore", folder).stdout
     assert calreg.refused(5, "restore", folder)["database"] == small.id
-    assert calreg.done("verify").code == 0
+    assert calreg.run("verify").code == 0

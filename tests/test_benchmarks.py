@@ -13,16 +13,17 @@ import pytest
 from benchmarks import exports, importing, lookups, table
 from benchmarks.bench import Bench, Scale
 from benchmarks.history import History
-from benchmarks.loading import load
-from benchmarks.places import Ground, Place
+from benchmarks.loading import load_history
+from benchmarks.places import RegistryFactory
+from benchmarks.places import RegistryLocation as BenchmarkLocation
 from benchmarks.rows import Results, Row
 from benchmarks.timing import Spread
-from tests.conftest import RegistryPlace
+from tests.conftest import RegistryLocation
 
 SMALLEST = Scale(
     panels=(1,),
     text_panels=(1,),
-    asked=2,
+    look_up_panels=2,
     starts=(2, 4),
     worst_panels=3,
     worst_starts=2,
@@ -35,28 +36,28 @@ SMALLEST = Scale(
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
     with ExitStack() as closing:
-        yield Bench(Ground(tmp_path, closing), SMALLEST, ("sqlite",), repetitions=1)
+        yield Bench(RegistryFactory(tmp_path, closing), SMALLEST, ("sqlite",), repetitions=1)
 
 
 def test_a_row_of_every_sort_is_measured_and_checked(bench: Bench) -> None:
     rows = [
-        *islice(exports.npy(bench), 1),
-        *lookups.worst(bench),
-        *islice(importing.import_tree(bench), 1),
+        *islice(exports.measure_npy(bench), 1),
+        *lookups.measure_worst(bench),
+        *islice(importing.measure_import(bench), 1),
     ]
     assert [row.work for row in rows if not (row.ratio and row.ours and row.baseline)] == []
     assert {row.database for row in rows} == {"", "sqlite"}
 
 
 def test_a_wrong_answer_stops_the_run(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lookups, "_naive", lambda *_: {})
+    monkeypatch.setattr(lookups, "_find_expected", lambda *_: {})
     with pytest.raises(AssertionError, match="a look-up's answer is not what it must be"):
-        list(lookups.look_ups(bench))
+        list(lookups.measure_look_ups(bench))
 
 
-def test_a_history_loaded_in_bulk_leaves_the_schema_as_it_was(place: RegistryPlace) -> None:
-    load(Place(place.database, place.store), History(2, 3, withdrawn=True))
-    with place.open() as registry:
+def test_a_history_loaded_in_bulk_leaves_the_schema_as_it_was(location: RegistryLocation) -> None:
+    load_history(BenchmarkLocation(location.database, location.store), History(2, 3, withdrawn=True))
+    with location.open() as registry:
         assert registry.differences() == []
         assert len(registry.versions.list(withdrawn=True)) == 12
 
@@ -70,7 +71,7 @@ def test_results_survive_being_kept_and_come_into_the_page(tmp_path: Path) -> No
     assert msgspec.json.decode(msgspec.json.encode(results), type=Results) == results
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- table: begin -->\nold\n<!-- table: end -->\nafter\n")
-    table.write_into(page, results)
+    table.update_page(page, results)
     told = page.read_text()
     assert "| something |  | 500 ms | 1.00 ms |  | 500 (500-0.50) | 4 NO | 1 ok |" in told
     assert "0 of 1 figures reached" in told
@@ -79,7 +80,7 @@ def test_results_survive_being_kept_and_come_into_the_page(tmp_path: Path) -> No
     assert "old" not in told
     page.write_text("a page without a place for it")
     with pytest.raises(ValueError, match="has no lines"):
-        table.write_into(page, results)
+        table.update_page(page, results)
 
 
 def test_the_documentation_has_a_place_for_the_table() -> None:

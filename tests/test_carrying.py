@@ -23,12 +23,12 @@ from registry.errors import (
 )
 from registry.instants import BEGINNING, parse_instant
 from registry.records import CheckedConstants, CheckedFile, Statistics
-from registry.registration.constants import check_in, record_constants
-from registry.registration.planning import Statement
-from registry.registration.versions import state
+from registry.registration.constants import build_constants, record_constants
+from registry.registration.planning import VersionStatement
+from registry.registration.versions import record_versions
 from tests.cli import Calreg
-from tests.conftest import RegistryPlace
-from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C, panel_folder
+from tests.conftest import RegistryLocation
+from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C, write_panel_folder
 
 FIRST, SECOND, UPGRADE, LATER = (
     "2017-01-01T00:00:00Z",
@@ -43,7 +43,7 @@ def some_constants(kind: str, content: str) -> CheckedConstants:
     seen = Statistics(1.0, 1.0, 1.0, zeros=0, nonfinite=0)
     sums = [hashlib.sha256(f"{kind} {content} {number}".encode()).hexdigest() for number in range(3)]
     files = [CheckedFile(Path("none"), sha256, 1, "<f4", (512, 1024), seen) for sha256 in sums]
-    return check_in("jungfrau", kind, files, ())
+    return build_constants("jungfrau", kind, files, ())
 
 
 def stated(
@@ -57,7 +57,7 @@ def stated(
 ) -> None:
     made = [some_constants(kind, content) for kind in kinds]
     statements = [
-        Statement(
+        VersionStatement(
             panel,
             each.kind,
             parse_instant(valid_from),
@@ -71,9 +71,9 @@ def stated(
 
     def act(change: Change) -> None:
         record_constants(change, made)
-        state(change, statements, supersede=False)
+        record_versions(change, statements, supersede=False)
 
-    registry._backend.change(act)
+    registry._backend.record_revision(act)
 
 
 @pytest.fixture
@@ -162,7 +162,7 @@ def test_constants_from_the_beginning_are_carried_from_the_beginning_and_exporte
     registry: Registry, tmp_path: Path
 ) -> None:
     registry.panels.add(PANEL_A)
-    registry.versions.add(PANEL_A, panel_folder(tmp_path), valid_from="beginning")
+    registry.versions.add(PANEL_A, write_panel_folder(tmp_path), valid_from="beginning")
     done = registry.panels.add(NEW_A, carry_from=PANEL_A, valid_from="beginning")
     assert [(version.carried_from, version.valid_from) for version in done.versions] == [
         (1, BEGINNING),
@@ -289,23 +289,23 @@ def test_a_conflict_of_m_numbers_carries_nothing(known: Registry) -> None:
 
 
 def test_where_constants_came_from_is_shown_and_logged(
-    place: RegistryPlace, known: Registry, monkeypatch: pytest.MonkeyPatch
+    location: RegistryLocation, known: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calreg = Calreg(place, monkeypatch)
+    calreg = Calreg(location, monkeypatch)
     command = ("panel", "add", NEW_A, "--alias", "M068", "--carry-from", PANEL_A, "--valid-from", UPGRADE)
-    done = calreg.done(*command, "--comment", "firmware of January", "--json").json
+    done = calreg.run(*command, "--comment", "firmware of January", "--json").json
     assert [version["carried_from"] for version in done["versions"]] == [3, 4, 5]
-    assert calreg.done(*command, "--comment", "firmware of January").stdout == (
+    assert calreg.run(*command, "--comment", "firmware of January").stdout == (
         "nothing to change: all of it is recorded already\n"
     )
-    listed = calreg.done("version", "list", NEW_A, "--json").json
+    listed = calreg.run("version", "list", NEW_A, "--json").json
     assert {version["version"]: version["carried_from"] for version in listed} == {8: 3, 9: 4, 10: 5}
-    assert {
-        version["carried_from"] for version in calreg.done("version", "list", PANEL_A, "--json").json
-    } == {None}
-    assert calreg.done("version", "show", "8", "--json").json["carried_from"] == 3
-    assert "carried from  version 3\n" in calreg.done("version", "show", "8").stdout
-    (revision,) = calreg.done("log", NEW_A, "--json").json
+    assert {version["carried_from"] for version in calreg.run("version", "list", PANEL_A, "--json").json} == {
+        None
+    }
+    assert calreg.run("version", "show", "8", "--json").json["carried_from"] == 3
+    assert "carried from  version 3\n" in calreg.run("version", "show", "8").stdout
+    (revision,) = calreg.run("log", NEW_A, "--json").json
     assert revision["revision"] == done["revision"]
     assert revision["comment"] == "firmware of January"
     assert revision["changes"] == [
@@ -318,11 +318,11 @@ def test_where_constants_came_from_is_shown_and_logged(
 
 
 def test_the_command_line_refuses_with_the_code_of_the_reason(
-    place: RegistryPlace, known: Registry, monkeypatch: pytest.MonkeyPatch
+    location: RegistryLocation, known: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known.versions.gap(PANEL_A, valid_from="2018-02-01T00:00:00Z", comment="broken")
     known.panels.add(PANEL_C)
-    calreg = Calreg(place, monkeypatch)
+    calreg = Calreg(location, monkeypatch)
     add = ("panel", "add", NEW_A)
     before = known.log()
     for code, *options in (
@@ -348,7 +348,7 @@ def test_carried_constants_make_runs_possible_and_say_so(known: Registry) -> Non
 
 def test_constants_are_carried_within_one_module_only(registry: Registry, tmp_path: Path) -> None:
     registry.panels.add(PANEL_A, alias="M068")
-    registry.versions.add(PANEL_A, panel_folder(tmp_path / "constants"), valid_from="beginning")
+    registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "constants"), valid_from="beginning")
     with pytest.raises(RequestError, match=f"within one module; {PANEL_A} is of M068, {PANEL_B} of M088"):
         registry.panels.add(PANEL_B, alias="M088", carry_from=PANEL_A, valid_from="20190101000000")
     assert [panel.panel for panel in registry.panels.list()] == [PANEL_A]
@@ -365,7 +365,7 @@ def test_constants_are_carried_within_one_module_only(registry: Registry, tmp_pa
 
 def test_a_required_kind_that_had_not_begun_is_named(registry: Registry, tmp_path: Path) -> None:
     registry.panels.add(PANEL_A)
-    folder = panel_folder(tmp_path / "constants")
+    folder = write_panel_folder(tmp_path / "constants")
     registry.versions.add(PANEL_A, folder, valid_from="beginning", kinds=["gain"])
     outcome = registry.panels.add(NEW_A, carry_from=PANEL_A, valid_from="20190101000000")
     assert [version.kind for version in outcome.versions] == ["gain"]

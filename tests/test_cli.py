@@ -13,9 +13,9 @@ import pytest
 from documentation import recording
 from registry import create_registry, sample
 from registry.cli.verbs import VERBS
-from tests.cli import Calreg, all_verbs, program
-from tests.conftest import RegistryPlace
-from tests.making import NEW_A, PANEL_A, PANEL_B, panel_folder
+from tests.cli import Calreg, build_program, list_verbs
+from tests.conftest import RegistryLocation
+from tests.making import NEW_A, PANEL_A, PANEL_B, write_panel_folder
 
 RUN = "exp=xcsls3716:run=631"
 START = "20180101000000"
@@ -26,7 +26,7 @@ AT = "2018-02-10T08:15:00Z"
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("arrays")
     for seed in (1, 2):
-        panel_folder(root / str(seed), seed)
+        write_panel_folder(root / str(seed), seed)
     return root
 
 
@@ -39,27 +39,27 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_main_job_from_import_to_provenance(calreg: Calreg, tree: Path, tmp_path: Path) -> None:
-    imported = calreg.done("import", tree / "tree", "--timezone", "America/Los_Angeles", "--json").json
+    imported = calreg.run("import", tree / "tree", "--timezone", "America/Los_Angeles", "--json").json
     assert imported["revision"] == 1
     assert len(imported["versions"]) == 10
     assert {"version", "panel", "kind", "valid_from", "constants"} <= set(imported["versions"][0])
     assert imported["unchanged"] == []
-    again = calreg.done("import", tree / "tree", "--timezone", "America/Los_Angeles", "--json").json
+    again = calreg.run("import", tree / "tree", "--timezone", "America/Los_Angeles", "--json").json
     assert (again["revision"], len(again["unchanged"])) == (None, 10)
 
-    assert calreg.done("run", "import", tree / "datasets.txt", "--json").json["revision"] == 2
-    assert len(calreg.done("run", "list", "--json").json) == 15
+    assert calreg.run("run", "import", tree / "datasets.txt", "--json").json["revision"] == 2
+    assert len(calreg.run("run", "list", "--json").json) == 15
     assert calreg.refused(4, "export", RUN, "--output", tmp_path / "none")["dataset"] == RUN
     assert not (tmp_path / "none").exists()
-    calreg.done("run", "add", RUN, "--begin", AT)
+    calreg.run("run", "add", RUN, "--begin", AT)
 
-    detector = calreg.done("detector", "show", RUN, "--json").json
+    detector = calreg.run("detector", "show", RUN, "--json").json
     assert detector["detector_id"] == f"{PANEL_A}_{PANEL_B}"
     assert detector["panels"] == [PANEL_A, PANEL_B]
     assert (detector["experiment"], detector["run"], detector["begin"]) == ("xcsls3716", 631, AT)
     assert detector["source"] == "XcsEndstation.0:Jungfrau.0"
 
-    exported = calreg.done("export", RUN, "--output", tmp_path / "out", "--json").json
+    exported = calreg.run("export", RUN, "--output", tmp_path / "out", "--json").json
     assert [each["type"] for each in exported["outputs"]] == ["pixel_gain", "pixel_offset"]
     assert {"type", "path", "sha256", "shape", "dtype"} <= set(exported["outputs"][0])
     assert exported["outputs"][0]["shape"] == [3, 2, 512, 1024]
@@ -73,20 +73,20 @@ def test_the_main_job_from_import_to_provenance(calreg: Calreg, tree: Path, tmp_
     )
     assert gain.tobytes() == expected.tobytes()
 
-    verified = calreg.done("provenance", "verify", exported["provenance"], "--json").json
+    verified = calreg.run("provenance", "verify", exported["provenance"], "--json").json
     assert (verified["checked"], verified["problems"]) == (15, [])
-    assert calreg.done("verify", "--json").json["problems"] == []
-    assert calreg.done("identify", exported["outputs"][1]["path"], "--json").json["exports"][0]["type"] == (
+    assert calreg.run("verify", "--json").json["problems"] == []
+    assert calreg.run("identify", exported["outputs"][1]["path"], "--json").json["exports"][0]["type"] == (
         "pixel_offset"
     )
-    assert PANEL_B in calreg.done("provenance", "show", exported["provenance"]).stdout
+    assert PANEL_B in calreg.run("provenance", "show", exported["provenance"]).stdout
 
 
 def test_validity_prints_the_published_keys(calreg: Calreg, folders: Path) -> None:
-    calreg.done("panel", "add", PANEL_A, "--alias", "M068")
-    calreg.done("version", "add", PANEL_A, folders / "1", "--valid-from", "beginning", "--comment", "first")
-    calreg.done("version", "gap", PANEL_A, "--valid-from", START, "--comment", "broken")
-    ranges = calreg.done("validity", "M068", "--kind", "gain", "--json").json
+    calreg.run("panel", "add", PANEL_A, "--alias", "M068")
+    calreg.run("version", "add", PANEL_A, folders / "1", "--valid-from", "beginning", "--comment", "first")
+    calreg.run("version", "gap", PANEL_A, "--valid-from", START, "--comment", "broken")
+    ranges = calreg.run("validity", "M068", "--kind", "gain", "--json").json
     keys = ("panel", "alias", "kind", "version", "valid_from", "valid_to", "constants", "comment")
     (first, gap) = [{key: each[key] for key in keys} for each in ranges]
     digest = first.pop("constants")
@@ -102,55 +102,55 @@ def test_validity_prints_the_published_keys(calreg: Calreg, folders: Path) -> No
     }
     assert (gap["constants"], gap["valid_to"], gap["comment"]) == (None, None, "broken")
     assert calreg.refused(4, "validity", "M068", "--at", START)["kind"] == "NotValidError"
-    before = calreg.done("validity", "M068", "--at", START, "--as-of", "2", "--json").json
+    before = calreg.run("validity", "M068", "--at", START, "--as-of", "2", "--json").json
     assert [each["kind"] for each in before] == ["gain", "offset"]
 
 
 def test_the_listings_print_the_published_keys(calreg: Calreg, folders: Path) -> None:
-    calreg.done("panel", "add", PANEL_A, "--alias", "M068", "--comment", "new")
-    calreg.done("version", "add", "M068", folders / "1", "--valid-from", START)
-    calreg.done("version", "withdraw", "1", "--comment", "wrong map")
-    calreg.done("tag", "add", "run18")
-    (panel,) = calreg.done("panel", "list", "--json").json
+    calreg.run("panel", "add", PANEL_A, "--alias", "M068", "--comment", "new")
+    calreg.run("version", "add", "M068", folders / "1", "--valid-from", START)
+    calreg.run("version", "withdraw", "1", "--comment", "wrong map")
+    calreg.run("tag", "add", "run18")
+    (panel,) = calreg.run("panel", "list", "--json").json
     assert (panel["panel"], panel["alias"], panel["detector_type"]) == (PANEL_A, "M068", "jungfrau")
-    versions = calreg.done("version", "list", "--all", "--json").json
+    versions = calreg.run("version", "list", "--all", "--json").json
     keys = {"version", "panel", "alias", "kind", "valid_from", "valid_to", "constants", "recorded_in"}
     assert keys | {"withdrawn_in", "comment"} <= set(versions[0])
     assert [each["withdrawn_in"] for each in versions] == [3, None]
-    assert len(calreg.done("version", "list", "--json").json) == 1
-    log = calreg.done("log", "--json").json
+    assert len(calreg.run("version", "list", "--json").json) == 1
+    log = calreg.run("log", "--json").json
     assert [each["revision"] for each in log] == [4, 3, 2, 1]
     assert {"revision", "recorded_at", "author", "host", "command", "comment", "changes"} <= set(log[0])
     assert log[1]["comment"] == "wrong map"
     assert log[1]["changes"] == [f"- version 1: gain of {PANEL_A} from 2018-01-01T00:00:00Z"]
-    (tag,) = calreg.done("tag", "list", "--json").json
+    (tag,) = calreg.run("tag", "list", "--json").json
     assert (tag["tag"], tag["revision"]) == ("run18", 3)
-    assert calreg.done("alias", "list", "--json").json[0]["alias"] == "M068"
+    assert calreg.run("alias", "list", "--json").json[0]["alias"] == "M068"
 
 
 def test_a_withdrawal_says_what_answers_now_and_a_dry_one_too(calreg: Calreg, folders: Path) -> None:
-    calreg.done("panel", "add", PANEL_A)
-    calreg.done("version", "add", PANEL_A, folders / "1", "--valid-from", "beginning")
-    calreg.done("version", "add", PANEL_A, folders / "2", "--valid-from", START)
-    dry = calreg.done("version", "withdraw", "3", "--comment", "wrong", "--dry-run")
+    calreg.run("panel", "add", PANEL_A)
+    calreg.run("version", "add", PANEL_A, folders / "1", "--valid-from", "beginning")
+    calreg.run("version", "add", PANEL_A, folders / "2", "--valid-from", START)
+    dry = calreg.run("version", "withdraw", "3", "--comment", "wrong", "--dry-run")
     assert "version 1: gain" in dry.stderr
     assert "answers" in dry.stderr
     assert dry.stdout.endswith("dry run: nothing was recorded\n")
-    assert calreg.done("log", "--json").json[0]["revision"] == 3
-    done = calreg.done("version", "withdraw", "3", "--comment", "wrong")
+    assert calreg.run("log", "--json").json[0]["revision"] == 3
+    done = calreg.run("version", "withdraw", "3", "--comment", "wrong")
     assert done.stderr == dry.stderr
     assert done.stdout.splitlines()[:-1] == dry.stdout.splitlines()[:-1]
 
 
 @pytest.fixture(scope="module")
-def with_one_panel(tmp_path_factory: pytest.TempPathFactory) -> RegistryPlace:
+def with_one_panel(tmp_path_factory: pytest.TempPathFactory) -> RegistryLocation:
     """A registry that refusals share: they leave it as it is."""
     folder = tmp_path_factory.mktemp("shared")
-    place = RegistryPlace(f"sqlite:///{folder / 'registry.sqlite'}", folder / "store")
-    create_registry(place.database, place.store)
-    with place.open() as registry:
+    location = RegistryLocation(f"sqlite:///{folder / 'registry.sqlite'}", folder / "store")
+    create_registry(location.database, location.store)
+    with location.open() as registry:
         registry.panels.add(PANEL_A, alias="M068")
-    return place
+    return location
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def with_one_panel(tmp_path_factory: pytest.TempPathFactory) -> RegistryPlace:
     ],
 )
 def test_a_refusal_is_one_sentence_with_its_exit_code_and_leaves_nothing(
-    with_one_panel: RegistryPlace,
+    with_one_panel: RegistryLocation,
     code: int,
     arguments: list[str],
     tmp_path: Path,
@@ -217,17 +217,17 @@ def test_a_refusal_is_one_sentence_with_its_exit_code_and_leaves_nothing(
         assert len(message) < 400
         assert message.isprintable()
     assert list(work.iterdir()) == []
-    assert calreg.done("log", "--json").json[0]["revision"] == 1
+    assert calreg.run("log", "--json").json[0]["revision"] == 1
 
 
-def test_usage_errors_are_plain_text_and_json_for_scripts(on_sqlite: Calreg) -> None:
-    plain = on_sqlite("validity")
+def test_usage_errors_are_plain_text_and_json_for_scripts(sqlite_calreg: Calreg) -> None:
+    plain = sqlite_calreg("validity")
     assert (plain.code, plain.stdout) == (2, "")
     assert "Missing argument" in plain.stderr
-    ended = on_sqlite("validity", "--json")
+    ended = sqlite_calreg("validity", "--json")
     assert (ended.code, ended.error["code"], ended.error["kind"]) == (2, 2, "RequestError")
     assert "Missing argument" in ended.error["message"]
-    assert on_sqlite("no-such-verb").code == 2
+    assert sqlite_calreg("no-such-verb").code == 2
 
 
 def test_a_missing_database_says_how_to_make_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,20 +252,20 @@ def test_no_password_reaches_a_message(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 
 def test_terminal_escapes_in_a_comment_are_never_printed_raw(calreg: Calreg) -> None:
-    calreg.done("panel", "add", PANEL_A, "--comment", "red \x1b[31m alert\nnext line")
-    printed = calreg.done("log").stdout
+    calreg.run("panel", "add", PANEL_A, "--comment", "red \x1b[31m alert\nnext line")
+    printed = calreg.run("log").stdout
     assert "\x1b" not in printed
     assert r"comment: red \x1b[31m alert\nnext line" in printed
-    assert calreg.done("log", "--json").json[0]["comment"] == "red \x1b[31m alert\nnext line"
+    assert calreg.run("log", "--json").json[0]["comment"] == "red \x1b[31m alert\nnext line"
 
 
-def test_tables_of_one_module_fit_80_columns(on_sqlite: Calreg, folders: Path, tmp_path: Path) -> None:
-    on_sqlite.done("panel", "add", PANEL_A, "--alias", "M068")
-    on_sqlite.done("panel", "add", NEW_A, "--alias", "M068")
-    on_sqlite.done("version", "add", "M068", folders / "1", "--valid-from", START)
-    on_sqlite.done("version", "add", "M068", folders / "2", "--valid-from", "20190101000000")
-    on_sqlite.done("run", "add", RUN, "--begin", AT, "--end", "2018-02-10T09:15:00Z")
-    on_sqlite.done("export", f"{PANEL_A}_{NEW_A}", "--at", AT, "--output", tmp_path / "o")
+def test_tables_of_one_module_fit_80_columns(sqlite_calreg: Calreg, folders: Path, tmp_path: Path) -> None:
+    sqlite_calreg.run("panel", "add", PANEL_A, "--alias", "M068")
+    sqlite_calreg.run("panel", "add", NEW_A, "--alias", "M068")
+    sqlite_calreg.run("version", "add", "M068", folders / "1", "--valid-from", START)
+    sqlite_calreg.run("version", "add", "M068", folders / "2", "--valid-from", "20190101000000")
+    sqlite_calreg.run("run", "add", RUN, "--begin", AT, "--end", "2018-02-10T09:15:00Z")
+    sqlite_calreg.run("export", f"{PANEL_A}_{NEW_A}", "--at", AT, "--output", tmp_path / "o")
     for verb in (
         ["validity", "M068"],
         ["version", "list"],
@@ -275,14 +275,14 @@ def test_tables_of_one_module_fit_80_columns(on_sqlite: Calreg, folders: Path, t
         ["panel", "show", PANEL_A],
         ["log"],
     ):
-        printed = on_sqlite.done(*verb).stdout.splitlines()
+        printed = sqlite_calreg.run(*verb).stdout.splitlines()
         assert len(printed) > 1
         too_wide = [line for line in printed if len(line) > 80 and not line.startswith("  on ")]
         assert too_wide == []
 
 
 def test_every_verb_has_help_and_all_but_demo_answer_in_json() -> None:
-    verbs = all_verbs()
+    verbs = list_verbs()
     assert len(verbs) > 25
     for path, command in verbs.items():
         assert command.help, path
@@ -291,7 +291,7 @@ def test_every_verb_has_help_and_all_but_demo_answer_in_json() -> None:
 
 
 def test_the_help_of_the_program_says_of_every_verb_what_the_verb_says_of_itself() -> None:
-    for signpost in program().commands.values():
+    for signpost in build_program().commands.values():
         own = signpost.follow()
         assert own.name == signpost.name
         assert own.help.splitlines()[0] == signpost.short_help == own.get_short_help_str(limit=80)
@@ -300,7 +300,7 @@ def test_the_help_of_the_program_says_of_every_verb_what_the_verb_says_of_itself
 def test_every_verb_is_documented() -> None:
     text = (Path(__file__).parent.parent / "docs" / "commands.md").read_text()
     documented = set(re.findall(r"`calreg ([a-z ]+[a-z])", text))
-    assert {" ".join(path) for path in all_verbs()} == documented
+    assert {" ".join(path) for path in list_verbs()} == documented
 
 
 def _loaded(*arguments: str) -> set[str]:
@@ -316,7 +316,7 @@ def test_help_imports_neither_database_nor_arrays_nor_any_verb() -> None:
     loaded = _loaded("--help")
     assert "registry.cli.verbs" in loaded
     assert loaded.isdisjoint({"sqlalchemy", "numpy", "alembic", "psycopg", "msgspec", "rich", "zoneinfo"})
-    assert loaded.isdisjoint(f"registry.cli.{verb.home.partition(':')[0]}" for verb in VERBS.values())
+    assert loaded.isdisjoint(f"registry.cli.{verb.target.partition(':')[0]}" for verb in VERBS.values())
     assert loaded.isdisjoint({"registry.cli.output", "registry.instants"})
 
 
@@ -328,10 +328,10 @@ def test_the_help_of_a_verb_imports_its_own_module_alone_and_no_database() -> No
 
 
 def test_a_look_up_on_sqlite_imports_no_other_driver_no_arrays_and_nothing_that_writes(
-    on_sqlite: Calreg, folders: Path
+    sqlite_calreg: Calreg, folders: Path
 ) -> None:
-    on_sqlite.done("panel", "add", PANEL_A)
-    on_sqlite.done("version", "add", PANEL_A, folders / "1", "--valid-from", START)
+    sqlite_calreg.run("panel", "add", PANEL_A)
+    sqlite_calreg.run("version", "add", PANEL_A, folders / "1", "--valid-from", START)
     loaded = _loaded("validity", PANEL_A, "--at", AT)
     assert {"sqlalchemy", "sqlite3", "registry.lookup.validity"} <= loaded
     assert loaded.isdisjoint({"numpy", "alembic", "psycopg", "rich", "platformdirs"})
@@ -341,19 +341,19 @@ def test_a_look_up_on_sqlite_imports_no_other_driver_no_arrays_and_nothing_that_
     assert not [name for name in loaded if name.startswith(("registry.importers", "registry.exporters"))]
 
 
-def test_a_write_on_sqlite_imports_no_other_driver_no_arrays_and_no_migrations(on_sqlite: Calreg) -> None:
+def test_a_write_on_sqlite_imports_no_other_driver_no_arrays_and_no_migrations(sqlite_calreg: Calreg) -> None:
     loaded = _loaded("panel", "add", PANEL_A)
     assert "registry.registration.panels" in loaded
     assert loaded.isdisjoint({"numpy", "alembic", "psycopg", "rich", "sqlalchemy.dialects.postgresql"})
 
 
-def test_a_closed_pipe_is_quiet(sqlite_place: RegistryPlace) -> None:
-    with sqlite_place.open() as registry:
+def test_a_closed_pipe_is_quiet(sqlite_location: RegistryLocation) -> None:
+    with sqlite_location.open() as registry:
         for number in range(1, 200):
             registry.panels.add(f"170505-149520170815-{number:x}")
     done = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {sys.executable} -m registry log | head -1"],
-        env={**os.environ, **sqlite_place.environment},
+        env={**os.environ, **sqlite_location.environment},
         capture_output=True,
         text=True,
         check=False,
@@ -362,7 +362,7 @@ def test_a_closed_pipe_is_quiet(sqlite_place: RegistryPlace) -> None:
     assert (done.stderr, done.returncode) == ("", 0)
 
 
-def test_a_bug_shows_its_traceback_and_exits_with_1(sqlite_place: RegistryPlace) -> None:
+def test_a_bug_shows_its_traceback_and_exits_with_1(sqlite_location: RegistryLocation) -> None:
     code = (
         "import registry.api.panels as p, registry.cli as c, sys\n"
         "p.Panels.list = lambda self, as_of=None: 1 / 0\n"
@@ -370,7 +370,7 @@ def test_a_bug_shows_its_traceback_and_exits_with_1(sqlite_place: RegistryPlace)
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env={**os.environ, **sqlite_place.environment},
+        env={**os.environ, **sqlite_location.environment},
         capture_output=True,
         text=True,
         check=False,
@@ -379,14 +379,14 @@ def test_a_bug_shows_its_traceback_and_exits_with_1(sqlite_place: RegistryPlace)
     assert "ZeroDivisionError" in done.stderr
 
 
-def test_an_interrupt_exits_with_130(on_sqlite: Calreg, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_exits_with_130(sqlite_calreg: Calreg, monkeypatch: pytest.MonkeyPatch) -> None:
     from registry.api.panels import Panels
 
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Panels, "list", interrupt)
-    ended = on_sqlite("panel", "list")
+    ended = sqlite_calreg("panel", "list")
     assert (ended.code, ended.stdout) == (130, "")
 
 
@@ -406,14 +406,14 @@ def test_the_demo_runs_the_real_commands_as_its_recording_shows_them(tmp_path: P
     assert np.load(tmp_path / "demo" / "constants" / "pixel_gain.npy").shape == (3, 2, 512, 1024)
 
 
-def test_the_demo_touches_no_folder_that_is_there(on_sqlite: Calreg, tmp_path: Path) -> None:
+def test_the_demo_touches_no_folder_that_is_there(sqlite_calreg: Calreg, tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
-    ended = on_sqlite("demo", str(tmp_path / "there"))
+    ended = sqlite_calreg("demo", str(tmp_path / "there"))
     assert ended.code == 5
     assert list((tmp_path / "there").iterdir()) == []
 
 
-def test_a_password_in_the_wrong_place_is_not_repeated(on_sqlite: Calreg) -> None:
+def test_a_password_in_the_wrong_place_is_not_repeated(sqlite_calreg: Calreg) -> None:
     url = "postgresql://ana:hush-hush@beamline/calreg"
     for arguments in (
         ["init", url],
@@ -427,6 +427,6 @@ def test_a_password_in_the_wrong_place_is_not_repeated(on_sqlite: Calreg) -> Non
         ["--store", url, "panel", "list"],
     ):
         for form in ([], ["--json"]):
-            ended = on_sqlite(*arguments, *form)
+            ended = sqlite_calreg(*arguments, *form)
             assert ended.code in (2, 3, 8), arguments
             assert "hush" not in ended.stderr, arguments

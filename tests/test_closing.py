@@ -7,14 +7,14 @@ import sqlalchemy as sa
 
 from registry import instants, schema
 from registry.api import Registry
-from registry.authorship import sign
+from registry.authorship import build_signature
 from registry.database import migrations
-from registry.database.closing import Reason, close
+from registry.database.closing import Reason, record_closure
 from registry.database.engine import make_engine
 from registry.errors import ClosedError
 from tests.cli import Calreg
-from tests.conftest import RegistryPlace
-from tests.making import PANEL_A, PANEL_B, panel_folder
+from tests.conftest import RegistryLocation
+from tests.making import PANEL_A, PANEL_B, write_panel_folder
 
 ELSEWHERE = "postgresql://calib:secret@db.example.org/registry"
 RECORDING = [table for table in schema.metadata.sorted_tables if table.name not in ("registry", "closure")]
@@ -23,12 +23,12 @@ AT = "2018-01-01T00:00:00Z"
 
 
 def _close(registry: Registry, reason: Reason = "departure") -> None:
-    with registry._backend.database.writing(sign()) as change:
-        close(change.connection, reason, ELSEWHERE, instants.now(), sign())
+    with registry._backend.database.write_transaction(build_signature()) as change:
+        record_closure(change.connection, reason, ELSEWHERE, instants.now(), build_signature())
 
 
-def _refusal(place: RegistryPlace, statement: str) -> str:
-    engine = place.engine()
+def _refusal(location: RegistryLocation, statement: str) -> str:
+    engine = location.engine()
     try:
         with engine.begin() as connection:
             connection.execute(sa.text(statement))
@@ -43,7 +43,7 @@ def _refusal(place: RegistryPlace, statement: str) -> str:
 def filled(registry: Registry, tmp_path: Path) -> Registry:
     """A registry with a row in every table."""
     registry.panels.add(PANEL_A, alias="M068")
-    registry.versions.add(PANEL_A, panel_folder(tmp_path / "constants"), valid_from="beginning")
+    registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "constants"), valid_from="beginning")
     registry.runs.add("exp=xcsls3716:run=1", begin="20170601000000")
     registry.detectors.configure("xcsls3716", "XcsEndstation.0:Jungfrau.0", PANEL_A, first_run=1)
     registry.export("exp=xcsls3716:run=1", tmp_path / "export")
@@ -51,51 +51,53 @@ def filled(registry: Registry, tmp_path: Path) -> Registry:
     return registry
 
 
-def test_raw_sql_records_nothing_in_a_closed_registry(place: RegistryPlace, filled: Registry) -> None:
+def test_raw_sql_records_nothing_in_a_closed_registry(location: RegistryLocation, filled: Registry) -> None:
     _close(filled)
     for table in RECORDING:
-        said = _refusal(place, f"INSERT INTO {table.name} SELECT * FROM {table.name} LIMIT 1")
+        said = _refusal(location, f"INSERT INTO {table.name} SELECT * FROM {table.name} LIMIT 1")
         assert f"append-only: {table.name}: the registry is closed to writes" in said
     for table in FACTS:
         newest = "(SELECT max(number) FROM revision)"
-        said = _refusal(place, f"UPDATE {table.name} SET withdrawn_in = {newest}")
+        said = _refusal(location, f"UPDATE {table.name} SET withdrawn_in = {newest}")
         assert f"append-only: {table.name}: the registry is closed to writes" in said
     for statement in ("DELETE FROM closure", "UPDATE closure SET opened_at = closed_at + 1"):
-        assert "append-only: closure: " in _refusal(place, statement)
+        assert "append-only: closure: " in _refusal(location, statement)
     again = (
         "INSERT INTO closure SELECT number + 1, reason, place, closed_at, opened_at, author, database_role,"
     )
     assert "the registry is closed already" in _refusal(
-        place, again + " host, command, software FROM closure"
+        location, again + " host, command, software FROM closure"
     )
 
 
 @pytest.mark.parametrize("reason", ["departure", "snapshot"])
 def test_a_departure_or_snapshot_is_never_opened(
-    place: RegistryPlace, registry: Registry, reason: Reason
+    location: RegistryLocation, registry: Registry, reason: Reason
 ) -> None:
     _close(registry, reason)
     for change in ("opened_at = closed_at", "reason = 'arrival', opened_at = closed_at"):
         assert "append-only: closure: this UPDATE is refused" in _refusal(
-            place, f"UPDATE closure SET {change}"
+            location, f"UPDATE closure SET {change}"
         )
 
 
-def test_an_arrival_is_opened_once_and_takes_writes_then(place: RegistryPlace, registry: Registry) -> None:
+def test_an_arrival_is_opened_once_and_takes_writes_then(
+    location: RegistryLocation, registry: Registry
+) -> None:
     _close(registry, "arrival")
-    with place.open() as opened, pytest.raises(ClosedError, match="run the calreg copy again"):
+    with location.open() as opened, pytest.raises(ClosedError, match="run the calreg copy again"):
         opened.panels.add(PANEL_A)
-    registry._backend.database.open_arrival()
+    registry._backend.database.open_for_writes()
     assert registry.panels.add(PANEL_A).revision == 1
-    assert "this UPDATE is refused" in _refusal(place, "UPDATE closure SET opened_at = opened_at + 1")
+    assert "this UPDATE is refused" in _refusal(location, "UPDATE closure SET opened_at = opened_at + 1")
 
 
 def test_every_writer_is_refused_with_the_place_and_without_its_password(
-    place: RegistryPlace, filled: Registry
+    location: RegistryLocation, filled: Registry
 ) -> None:
     before = filled.log()
     _close(filled)
-    with place.open() as opened:
+    with location.open() as opened:
         for registry in (filled, opened):  # opened before and after
             with pytest.raises(ClosedError, match="the registry moved to postgresql://calib:") as refusal:
                 registry.panels.add(PANEL_B)
@@ -106,16 +108,16 @@ def test_every_writer_is_refused_with_the_place_and_without_its_password(
 
 
 def test_a_closed_registry_answers_exports_and_verifies(
-    place: RegistryPlace, filled: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    location: RegistryLocation, filled: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _close(filled)
-    calreg = Calreg(place, monkeypatch)
-    shown = calreg.done("validity", "M068", "--at", AT)
+    calreg = Calreg(location, monkeypatch)
+    shown = calreg.run("validity", "M068", "--at", AT)
     assert "note: the registry moved to postgresql://calib:***@db.example.org/registry at 20" in shown.stderr
-    done = calreg.done("export", f"jungfrau_{PANEL_A}", "--at", AT, "--output", tmp_path / "out", "--json")
+    done = calreg.run("export", f"jungfrau_{PANEL_A}", "--at", AT, "--output", tmp_path / "out", "--json")
     assert done.json["recorded"] is False
     assert "the export is not recorded: the registry moved to" in done.stderr + str(done.json["notes"])
-    assert "the registry moved to" in calreg.done("verify").stderr
+    assert "the registry moved to" in calreg.run("verify").stderr
     # The store may serve the registry in its new place: what is of no use here may be of use there.
     calreg.refused(5, "verify", "--collect")
     assert calreg.refused(5, "tag", "add", "later")["kind"] == "ClosedError"
@@ -123,17 +125,17 @@ def test_a_closed_registry_answers_exports_and_verifies(
 
 
 def test_a_snapshot_is_asked_without_a_note(
-    place: RegistryPlace, registry: Registry, monkeypatch: pytest.MonkeyPatch
+    location: RegistryLocation, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _close(registry, "snapshot")
-    assert Calreg(place, monkeypatch).done("panel", "list").stderr == ""
+    assert Calreg(location, monkeypatch).run("panel", "list").stderr == ""
 
 
 def test_going_below_0003_is_refused_where_a_registry_was_closed_or_arrived(
-    place: RegistryPlace, registry: Registry
+    location: RegistryLocation, registry: Registry
 ) -> None:
     _close(registry)
-    engine = make_engine(place.database)
+    engine = make_engine(location.database)
     with pytest.raises(RuntimeError, match="1 closures or arrivals; going below schema 0003 would lose them"):
         migrations.downgrade(engine, "0002")
     engine.dispose()

@@ -19,27 +19,27 @@ from registry.lookup.revisions import AsOf
 from registry.records import UnreferencedFile
 from registry.store import ContentStore
 from tests.cli import Calreg
-from tests.conftest import RegistryPlace
-from tests.making import PANEL_A, panel_folder
+from tests.conftest import RegistryLocation
+from tests.making import PANEL_A, write_panel_folder
 
 DAY = 24 * 3600
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return panel_folder(tmp_path_factory.mktemp("arrays"))
+    return write_panel_folder(tmp_path_factory.mktemp("arrays"))
 
 
 @pytest.fixture
-def filled(place: RegistryPlace, folder: Path) -> RegistryPlace:
-    with place.open() as registry:
+def filled(location: RegistryLocation, folder: Path) -> RegistryLocation:
+    with location.open() as registry:
         registry.panels.add(PANEL_A)
         registry.versions.add(PANEL_A, folder, valid_from="beginning", kinds=["gain"])
-    return place
+    return location
 
 
-def stray(place: RegistryPlace, name: str, age: float, content: bytes = b"left by a crash") -> Path:
-    path = place.store / name
+def stray(location: RegistryLocation, name: str, age: float, content: bytes = b"left by a crash") -> Path:
+    path = location.store / name
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(content)
     return aged(path, age)
@@ -58,11 +58,11 @@ def by_path(files: tuple[UnreferencedFile, ...]) -> dict[str, UnreferencedFile]:
     return {file.path: file for file in files}
 
 
-def stored(place: RegistryPlace) -> set[Path]:
-    return set((place.store / "objects").glob("*/*"))
+def stored(location: RegistryLocation) -> set[Path]:
+    return set((location.store / "objects").glob("*/*"))
 
 
-def test_files_that_nothing_refers_to_are_listed_with_size_and_age(filled: RegistryPlace) -> None:
+def test_files_that_nothing_refers_to_are_listed_with_size_and_age(filled: RegistryLocation) -> None:
     old = stray(filled, an_object("0"), 3 * DAY)
     young = stray(filled, "objects/00/.arriving-abc", 60)
     marker = stray(filled, ".arriving-marker", 2 * DAY)
@@ -82,7 +82,7 @@ def test_files_that_nothing_refers_to_are_listed_with_size_and_age(filled: Regis
 
 
 def test_a_collection_removes_what_is_older_than_a_day_names_it_and_leaves_the_rest(
-    filled: RegistryPlace,
+    filled: RegistryLocation,
 ) -> None:
     kept = stored(filled)
     for path in kept:
@@ -107,7 +107,7 @@ def test_a_collection_removes_what_is_older_than_a_day_names_it_and_leaves_the_r
     assert foreign[0].exists()
 
 
-def test_a_registry_with_problems_keeps_every_file(filled: RegistryPlace) -> None:
+def test_a_registry_with_problems_keeps_every_file(filled: RegistryLocation) -> None:
     lost = next(iter(stored(filled)))
     lost.unlink()
     old = stray(filled, an_object("0"), 9 * DAY)
@@ -121,20 +121,22 @@ def test_a_registry_with_problems_keeps_every_file(filled: RegistryPlace) -> Non
     assert old.exists()
 
 
-def test_storing_an_old_unreferenced_file_again_makes_it_young(filled: RegistryPlace, folder: Path) -> None:
+def test_storing_an_old_unreferenced_file_again_makes_it_young(
+    filled: RegistryLocation, folder: Path
+) -> None:
     source, content = folder / "g0_offset.npy", ContentStore(filled.store)
     sha256 = _checksum(source)
-    assert content.put(source, sha256)
-    aged(content.path(sha256), 9 * DAY)
-    assert content.put(source, sha256) is False
+    assert content.add_object(source, sha256)
+    aged(content.object_path(sha256), 9 * DAY)
+    assert content.add_object(source, sha256) is False
     with filled.open() as registry:
         (file,) = registry.verify(collect=True).unreferenced
-    assert (file.path, file.kept) == (str(content.path(sha256)), "younger than a day")
+    assert (file.path, file.kept) == (str(content.object_path(sha256)), "younger than a day")
 
 
 @pytest.mark.parametrize("moment", ["before the lock", "in put"])
 def test_what_a_collection_takes_from_under_a_writer_is_stored_again(
-    filled: RegistryPlace, folder: Path, moment: str, monkeypatch: pytest.MonkeyPatch
+    filled: RegistryLocation, folder: Path, moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The writer finds an old file that nothing refers to; a collection that looked before removes it."""
     with filled.open() as registry:
@@ -142,25 +144,25 @@ def test_what_a_collection_takes_from_under_a_writer_is_stored_again(
         files = [folder / f"g{number}_offset.npy" for number in range(3)]
         sums = [_checksum(path) for path in files]
         for path, sha256 in zip(files, sums, strict=True):
-            backend.store.put(path, sha256)
-        writing = type(backend.database).writing
+            backend.store.add_object(path, sha256)
+        writing = type(backend.database).write_transaction
 
         def turn(*arguments: object, **options: object) -> object:
             for sha256 in sums:
-                backend.store.path(sha256).unlink()
+                backend.store.object_path(sha256).unlink()
             return writing(*arguments, **options)  # type: ignore[arg-type]
 
         if moment == "in put":
             monkeypatch.setattr(store.os, "utime", lambda path: path.unlink())
         else:
-            monkeypatch.setattr(type(backend.database), "writing", turn)
+            monkeypatch.setattr(type(backend.database), "write_transaction", turn)
         assert registry.versions.add(PANEL_A, folder, valid_from="20200101000000", kinds=["offset"]).revision
         monkeypatch.undo()
         assert registry.verify().problems == ()
 
 
 def test_a_collection_looks_at_the_rows_again_under_the_writers_lock(
-    filled: RegistryPlace, folder: Path, monkeypatch: pytest.MonkeyPatch
+    filled: RegistryLocation, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the listing and the lock a writer records an old file, and finds another."""
     recorded, found_again = folder / "g0_offset.npy", _checksum(folder / "g0_gain.npy")
@@ -168,32 +170,32 @@ def test_a_collection_looks_at_the_rows_again_under_the_writers_lock(
         content = registry._backend.store
         for number in range(3):
             path = folder / f"g{number}_offset.npy"
-            content.put(path, _checksum(path))
-            aged(content.path(_checksum(path)), 9 * DAY)
+            content.add_object(path, _checksum(path))
+            aged(content.object_path(_checksum(path)), 9 * DAY)
         touched = stray(filled, an_object("0"), 9 * DAY)
-        writing = type(registry._backend.database).writing
+        writing = type(registry._backend.database).write_transaction
 
         def turn(database: object, *arguments: object, **options: object) -> object:
             monkeypatch.undo()
             other.versions.add(PANEL_A, folder, valid_from="20200101000000", kinds=["offset"])
-            aged(content.path(_checksum(recorded)), 9 * DAY)  # its age does not save it
+            aged(content.object_path(_checksum(recorded)), 9 * DAY)  # its age does not save it
             aged(touched, 0)
             return writing(database, *arguments, **options)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(type(registry._backend.database), "writing", turn)
+        monkeypatch.setattr(type(registry._backend.database), "write_transaction", turn)
         found = registry.verify(collect=True)
         assert [(file.path, file.kept) for file in found.unreferenced] == [
             (str(touched), "younger than a day")
         ]
-        assert content.holds(found_again)
+        assert content.has_object(found_again)
         assert registry.verify().problems == ()
 
 
 def test_the_lock_is_held_while_files_are_removed(
-    filled: RegistryPlace, monkeypatch: pytest.MonkeyPatch
+    filled: RegistryLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stray(filled, an_object("0"), 9 * DAY)
-    removed, events = ContentStore.remove, list[str]()
+    removed, events = ContentStore.remove_file, list[str]()
     writing = Change.__init__
 
     def remove(content: ContentStore, path: Path) -> None:
@@ -213,7 +215,7 @@ def test_the_lock_is_held_while_files_are_removed(
 
 
 def test_a_file_that_cannot_be_removed_is_kept_and_says_why(
-    filled: RegistryPlace, monkeypatch: pytest.MonkeyPatch
+    filled: RegistryLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = stray(filled, an_object("0"), 9 * DAY)
 
@@ -227,12 +229,12 @@ def test_a_file_that_cannot_be_removed_is_kept_and_says_why(
 
 
 def test_verify_prints_unreferenced_files_and_collect_names_what_it_removed(
-    filled: RegistryPlace, monkeypatch: pytest.MonkeyPatch
+    filled: RegistryLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = stray(filled, an_object("0"), 3 * DAY + 60)
     young = stray(filled, an_object("1"), 2 * 3600 + 60)
     calreg = Calreg(filled, monkeypatch)
-    listed = calreg.done("verify")
+    listed = calreg.run("verify")
     assert listed.stdout == (
         "4 checked, 0 problems\n"
         "bytes  age                         file to which nothing refers\n"
@@ -240,8 +242,8 @@ def test_verify_prints_unreferenced_files_and_collect_names_what_it_removed(
         f"15     2 h     younger than a day  {young}\n"
     )
     assert listed.stderr == "note: 2 files in the store are referred to by nothing; --collect removes 1\n"
-    assert [file["removed"] for file in calreg.done("verify", "--json").json["unreferenced"]] == [False] * 2
-    collected = calreg.done("verify", "--collect")
+    assert [file["removed"] for file in calreg.run("verify", "--json").json["unreferenced"]] == [False] * 2
+    collected = calreg.run("verify", "--collect")
     assert collected.stdout == (
         "4 checked, 0 problems\n"
         "bytes  age                         file to which nothing refers\n"
@@ -249,7 +251,7 @@ def test_verify_prints_unreferenced_files_and_collect_names_what_it_removed(
         f"15     2 h     younger than a day  {young}\n"
     )
     assert collected.stderr == "note: of 2 files to which nothing refers, 1 removed\n"
-    (left,) = calreg.done("verify", "--collect", "--json").json["unreferenced"]
+    (left,) = calreg.run("verify", "--collect", "--json").json["unreferenced"]
     assert (left["path"], left["size"], left["kept"], left["removed"]) == (
         str(young),
         15,
@@ -273,11 +275,11 @@ def _checksum(path: Path) -> str:
 
 
 def test_what_is_stored_and_recorded_meanwhile_is_not_listed(
-    filled: RegistryPlace, folder: Path, monkeypatch: pytest.MonkeyPatch
+    filled: RegistryLocation, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the look at the store and the look at the rows, and after it, a writer registers."""
     with filled.open() as registry, filled.open() as other:
-        view, kinds = type(registry._backend).view, ["gain", "offset"]
+        view, kinds = type(registry._backend).read_transaction, ["gain", "offset"]
 
         def meanwhile(backend: Backend, as_of: AsOf = None) -> object:
             monkeypatch.undo()
@@ -289,12 +291,12 @@ def test_what_is_stored_and_recorded_meanwhile_is_not_listed(
 
 
 def test_a_snapshot_collects_nothing_from_the_store_that_it_shares(
-    filled: RegistryPlace, tmp_path: Path
+    filled: RegistryLocation, tmp_path: Path
 ) -> None:
     old = stray(filled, an_object("0"), 9 * DAY)
     with filled.open() as registry:
         registry.snapshot(tmp_path / "snapshot.sqlite", store=filled.store)
-    snapshot = RegistryPlace(f"sqlite:///{tmp_path / 'snapshot.sqlite'}", filled.store)
+    snapshot = RegistryLocation(f"sqlite:///{tmp_path / 'snapshot.sqlite'}", filled.store)
     with snapshot.open() as registry, pytest.raises(ClosedError):
         registry.verify(collect=True)
     assert old.exists()

@@ -16,12 +16,12 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from registry.api import Registry
-from registry.arrays import pixel_difference
+from registry.arrays import compare_pixels
 from registry.errors import CorruptionError, InstantError, RequestError
 from registry.records import PanelDifference, PixelDifference
 from tests.cli import Calreg
-from tests.conftest import RegistryPlace, new_place
-from tests.making import PANEL_A, PANEL_B, PANEL_C, panel_array, panel_folder
+from tests.conftest import RegistryLocation, make_location
+from tests.making import PANEL_A, PANEL_B, PANEL_C, make_panel_array, write_panel_folder
 
 PIXELS = 512 * 1024
 SOURCE = "XcsEndstation.0:Jungfrau.0"
@@ -53,14 +53,14 @@ STEPS = ((1.0, -2.5, 0.25), (-2.0,), ())
 class Compared:
     """A registry with a history, which the tests of this module only read."""
 
-    place: RegistryPlace
+    location: RegistryLocation
     registry: Registry
     at: dict[str, int]  # revisions by what they did
     versions: dict[str, int]
 
 
 def edited(side: int, gain_range: int) -> NDArray[np.float32]:
-    array = panel_array("gain", gain_range, 77)
+    array = make_panel_array("gain", gain_range, 77)
     for pixel, values in EDITS[gain_range].items():
         array[pixel] = values[side]
     return array
@@ -69,7 +69,7 @@ def edited(side: int, gain_range: int) -> NDArray[np.float32]:
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     base = tmp_path_factory.mktemp("arrays")
-    made = {str(seed): panel_folder(base / str(seed), seed) for seed in (1, 2, 3)}
+    made = {str(seed): write_panel_folder(base / str(seed), seed) for seed in (1, 2, 3)}
     for side, name in enumerate(("before", "after")):
         made[name] = base / name
         made[name].mkdir()
@@ -82,8 +82,8 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def compared(
     request: pytest.FixtureRequest, folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Compared]:
-    for place in new_place(request, tmp_path_factory.mktemp("compared"), request.param):
-        with place.open() as registry:
+    for location in make_location(request, tmp_path_factory.mktemp("compared"), request.param):
+        with location.open() as registry:
             at: dict[str, int] = {}
             numbers: dict[str, int] = {}
             registry.panels.add(PANEL_A)
@@ -119,7 +119,7 @@ def compared(
             done = registry.versions.gap(PANEL_C, valid_from=LATER, kinds=["offset"], comment="broken cable")
             numbers["gap"], at["gap"] = done.versions[0].version, done_in(done.revision)
             at["later"] = done_in(registry.versions.gap(PANEL_B, valid_from=LATER, comment="gone").revision)
-            yield Compared(place, registry, at, numbers)
+            yield Compared(location, registry, at, numbers)
 
 
 def done_in(revision: int | None) -> int:
@@ -224,7 +224,7 @@ def test_the_difference_of_two_versions_is_printed_for_people_and_for_scripts(
 ) -> None:
     calreg = Calreg(compared.place, monkeypatch)
     before, after = str(compared.versions["before"]), str(compared.versions["after"])
-    told = calreg.done("version", "diff", before, after).stdout
+    told = calreg.run("version", "diff", before, after).stdout
     assert told.splitlines()[0] == f"gain, version {after} against version {before}"
     assert [line.split()[:4] for line in told.splitlines()[2:]] == [
         ["0", "3", "0.000006", "2.5"],
@@ -232,7 +232,7 @@ def test_the_difference_of_two_versions_is_printed_for_people_and_for_scripts(
         ["2", "0", "0.000000", "0"],
     ]
     assert max(map(len, told.splitlines())) <= 80
-    answer = calreg.done("version", "diff", before, after, "--json").json
+    answer = calreg.run("version", "diff", before, after, "--json").json
     assert (answer["kind"], answer["before"], answer["after"]) == ("gain", int(before), int(after))
     assert set(answer["gain_ranges"][0]) == {"gain_range", "count", "fraction", "maximum", "rms", "nonfinite"}
     assert [each["count"] for each in answer["gain_ranges"]] == list(DIFFERING)
@@ -252,7 +252,7 @@ def test_a_difference_is_what_a_loop_over_the_pixels_finds(
         (one, other) for one, other in pairs if not (one == other or (math.isnan(one) and math.isnan(other)))
     ]
     steps = [other - one for one, other in pairs if math.isfinite(one) and math.isfinite(other)]
-    found = pixel_difference(2, before, after)
+    found = compare_pixels(2, before, after)
     assert (found.gain_range, found.count) == (2, len(differing))
     assert found.fraction == len(differing) / 6
     assert found.maximum == max(map(abs, steps), default=0.0)
@@ -286,7 +286,7 @@ def test_a_detector_that_did_not_change_has_the_same_constants(
     assert found.panels != ()  # C answers where B did
     found = compared.registry.diff(RUN, before=at["after"], after=at["after"])
     assert (found.panels, found.detector_before) == ((), f"{PANEL_A}_{PANEL_B}")
-    told = Calreg(compared.place, monkeypatch).done(
+    told = Calreg(compared.place, monkeypatch).run(
         "diff", RUN, "--as-of", "measured-again", "--against", str(at["after"])
     )
     assert told.stdout == f"revision {at['after']} -> {at['after']}\nthe same constants\n"
@@ -305,7 +305,7 @@ def test_panels_that_left_or_came_are_named_without_pixels(
         PanelDifference(PANEL_C, "gain", None, numbers["C"], ()),
         PanelDifference(PANEL_C, "offset", None, numbers["C offset"], ()),
     )
-    told = Calreg(compared.place, monkeypatch).done(
+    told = Calreg(compared.place, monkeypatch).run(
         "diff", RUN, "--as-of", "measured-again", "--against", str(at["replaced"])
     )
     assert told.stdout.splitlines() == [
@@ -335,7 +335,7 @@ def test_a_revision_without_an_answer_is_part_of_the_difference(
     assert found.refused_before is not None
     assert found.refused_before.startswith(f"{RUN} is not registered, so it is not known which constants")
     assert (found.refused_after, found.panels) == (None, ())
-    ended = Calreg(compared.place, monkeypatch).done("diff", RUN, "--as-of", str(at["replaced"]))
+    ended = Calreg(compared.place, monkeypatch).run("diff", RUN, "--as-of", str(at["replaced"]))
     assert ended.stdout.splitlines() == [
         f"revision {at['replaced']} -> {at['later']}",
         f"refused as of revision {at['later']}: {found_after}",
@@ -388,7 +388,7 @@ def test_a_difference_is_printed_for_scripts(compared: Compared, monkeypatch: py
         "--source",
         "Jungfrau.0",
     )
-    answer = calreg.done(*asked, "--json").json
+    answer = calreg.run(*asked, "--json").json
     (panel,) = answer.pop("panels")
     assert answer == {
         "before": at["before"],
@@ -406,6 +406,6 @@ def test_a_difference_is_printed_for_scripts(compared: Compared, monkeypatch: py
         "after": compared.versions["after"],
     }
     assert [each["count"] for each in ranges] == list(DIFFERING)
-    told = calreg.done(*asked).stdout.splitlines()
+    told = calreg.run(*asked).stdout.splitlines()
     assert told[1] == f"gain of {PANEL_A}: version {panel['before']} -> version {panel['after']}"
     assert [line.split()[1] for line in told[3:]] == ["3", "5", "0"]

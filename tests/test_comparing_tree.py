@@ -12,10 +12,10 @@ import pytest
 
 from registry.api import Registry
 from registry.errors import NotFoundError
-from registry.records import OtherChoice, TreeComparison
+from registry.records import ChoiceDifference, TreeComparison
 from tests.cli import Calreg
-from tests.conftest import RegistryPlace
-from tests.making import NEW_A, PANEL_A, PANEL_B, panel_array
+from tests.conftest import RegistryLocation
+from tests.making import NEW_A, PANEL_A, PANEL_B, make_panel_array
 
 S17, S18 = "20170101000000", "20180101000000"
 T17, T18 = "2017-01-01T00:00:00Z", "2018-01-01T00:00:00Z"
@@ -55,9 +55,9 @@ def test_a_directory_that_was_imported_differs_in_nothing(imported: Registry, tr
 
 
 def test_links_that_are_read_in_another_zone_than_on_import_are_told(
-    place: RegistryPlace, imported: Registry, tree: Path
+    location: RegistryLocation, imported: Registry, tree: Path
 ) -> None:
-    with place.open("America/Los_Angeles") as elsewhere:
+    with location.open("America/Los_Angeles") as elsewhere:
         found = elsewhere.compare_tree(tree)
     removed = {each.reason for each in found.links if each.change == "removed"}
     read = "is read as 2017-01-01T08:00:00Z: in another zone than on import"
@@ -71,7 +71,7 @@ def retarget(root: Path) -> None:
 
 def change_file(root: Path) -> None:
     (root / "M068" / "g1_gain.npy").unlink()
-    np.save(root / "M068" / "g1_gain.npy", panel_array("gain", 1, 9))
+    np.save(root / "M068" / "g1_gain.npy", make_panel_array("gain", 1, 9))
 
 
 IN_THE_DIRECTORY: dict[str, tuple[Callable[[Path], object], str, str | None, tuple[str, ...], str]] = {
@@ -146,25 +146,25 @@ def test_what_changed_in_the_registry_is_told(imported: Registry, tree: Path, mo
 
 
 def test_a_bad_tree_is_compared_as_far_as_it_can_be_and_nothing_is_recorded(
-    place: RegistryPlace, tree: Path
+    location: RegistryLocation, tree: Path
 ) -> None:
-    with place.open() as registry:
+    with location.open() as registry:
         registry.import_tree(tree)
         (tree / f"{PANEL_B}-2018").symlink_to("M088")
         (tree / f"{NEW_A}").symlink_to("M044")  # the serial number of PANEL_A, which is of M068
         (tree / "M044" / "g0_gain.npy").unlink()
-        before = registry.log(), sorted((place.store / "objects").rglob("*"))
+        before = registry.log(), sorted((location.store / "objects").rglob("*"))
         found = registry.compare_tree(tree)
         named = [hazard.split(": ")[0] for hazard in found.hazards]
         assert sorted(named) == sorted([f"{PANEL_B}-2018", A17, NEW_A, NEW_A])
         assert found.links == ()
         assert found.compared_links == 2
-        assert (registry.log(), sorted((place.store / "objects").rglob("*"))) == before
+        assert (registry.log(), sorted((location.store / "objects").rglob("*"))) == before
 
 
 def only_choice(
     registry: Registry, tree: Path, begin: str | None, panel: str = PANEL_A
-) -> OtherChoice | None:
+) -> ChoiceDifference | None:
     """Return what differs in the gain of a panel in a run that begins then."""
     registry.runs.add("exp=xcs1:run=1", begin=begin)
     runs = registry.compare_tree(tree).runs
@@ -247,17 +247,17 @@ def test_a_run_of_unknown_begin_is_refused_by_the_registry_alone(imported: Regis
 
 
 def test_on_the_command_line_differences_are_an_answer(
-    place: RegistryPlace, monkeypatch: pytest.MonkeyPatch, tree: Path
+    location: RegistryLocation, monkeypatch: pytest.MonkeyPatch, tree: Path
 ) -> None:
-    with place.open() as registry:
+    with location.open() as registry:
         registry.import_tree(tree)
         registry.detectors.configure("xcs1", SOURCE, f"{PANEL_A}_{PANEL_B}", first_run=1)
         for run, begin in enumerate((RUN_16, RUN_16, RUN_17), start=1):
             registry.runs.add(f"exp=xcs1:run={run}", begin=begin)
-    calreg = Calreg(place, monkeypatch)
+    calreg = Calreg(location, monkeypatch)
     (tree / B17).unlink()
     (tree / f"{PANEL_B}-2018").symlink_to("M088")
-    shown = calreg.done("import", str(tree), "--compare")
+    shown = calreg.run("import", str(tree), "--compare")
     assert shown.stdout.splitlines() == [
         "1 link compared with revision 5:",
         f"  removed: {PANEL_B} gain, offset from {T17}",
@@ -265,10 +265,10 @@ def test_on_the_command_line_differences_are_an_answer(
         "",
         "3 runs compared, the directory picks other constants for 3:",
         f"  xcs1 {SOURCE} 2 runs, 1 to 2",
-        *choice_lines(registry_versions=None, panel=PANEL_A, link=A17, place=place, tree=tree),
+        *choice_lines(registry_versions=None, panel=PANEL_A, link=A17, location=location, tree=tree),
         f"  xcs1 {SOURCE} run 3",
         *choice_lines(
-            registry_versions=(3, 4), panel=PANEL_B, link=f"{PANEL_B}-2018", place=place, tree=tree
+            registry_versions=(3, 4), panel=PANEL_B, link=f"{PANEL_B}-2018", location=location, tree=tree
         ),
         "",
         "cannot be imported:",
@@ -277,7 +277,7 @@ def test_on_the_command_line_differences_are_an_answer(
     ]
     assert all(len(line) <= 80 for line in shown.stdout.splitlines())
     assert "it never uses the time of a run" in shown.stderr
-    listed = calreg.done("import", str(tree), "--compare", "--json").json
+    listed = calreg.run("import", str(tree), "--compare", "--json").json
     assert set(listed) == {
         "tree",
         "revision",
@@ -296,9 +296,9 @@ def test_on_the_command_line_differences_are_an_answer(
 
 
 def choice_lines(
-    registry_versions: tuple[int, int] | None, panel: str, link: str, place: RegistryPlace, tree: Path
+    registry_versions: tuple[int, int] | None, panel: str, link: str, location: RegistryLocation, tree: Path
 ) -> list[str]:
-    with place.open() as registry:
+    with location.open() as registry:
         short = [each.constants[:8] for each in registry.versions.list(panel) if each.constants]
     if registry_versions is None:
         return [
@@ -318,14 +318,14 @@ def choice_lines(
 
 
 def test_options_of_an_import_that_records_are_refused_beside_a_comparison(
-    sqlite_place: RegistryPlace, monkeypatch: pytest.MonkeyPatch, tree: Path
+    sqlite_location: RegistryLocation, monkeypatch: pytest.MonkeyPatch, tree: Path
 ) -> None:
-    calreg = Calreg(sqlite_place, monkeypatch)
+    calreg = Calreg(sqlite_location, monkeypatch)
     options = ("--skip-bad", "--supersede", "--comment", "why", "--dry-run")
     error = calreg.refused(2, "import", str(tree), "--compare", *options)
     assert error["message"] == (
         "--compare records nothing: it cannot be given with --skip-bad or --supersede or --comment or --dry-run"
     )
     calreg.refused(3, "import", str(tree / "nowhere"), "--compare")
-    with sqlite_place.open() as registry, pytest.raises(NotFoundError):
+    with sqlite_location.open() as registry, pytest.raises(NotFoundError):
         registry.compare_tree(tree / "nowhere")

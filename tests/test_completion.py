@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 
 from registry.api import Registry
 from registry.cli.completion import complete
-from registry.cli.offers import FILES, FREE, TAKES, pieces
+from registry.cli.offers import COMPLETERS, FILE_METAVARS, FREE_METAVARS, split_metavar
 from registry.cli.shells import SCRIPTS, read_bash_line
-from registry.detectors import TYPES
+from registry.detectors import DETECTOR_TYPES
 from registry.exporters.formats import FORMATS
-from registry.lookup.names import MOST
-from tests.cli import all_verbs
-from tests.conftest import RegistryPlace
+from registry.lookup.names import MAX_NAMES
+from tests.cli import list_verbs
+from tests.conftest import RegistryLocation
 from tests.making import PANEL_A, PANEL_B
 
 BREAKS = " \t\n\"'@><=;|&(:"
@@ -44,27 +44,27 @@ def fill(registry: Registry) -> None:
 
 
 @pytest.fixture
-def filled(place: RegistryPlace, monkeypatch: pytest.MonkeyPatch) -> RegistryPlace:
-    with place.open() as registry:
+def filled(location: RegistryLocation, monkeypatch: pytest.MonkeyPatch) -> RegistryLocation:
+    with location.open() as registry:
         fill(registry)
-    for name, value in place.environment.items():
+    for name, value in location.environment.items():
         monkeypatch.setenv(name, value)
-    return place
+    return location
 
 
 @pytest.fixture
-def on_sqlite(sqlite_place: RegistryPlace, monkeypatch: pytest.MonkeyPatch) -> RegistryPlace:
-    with sqlite_place.open() as registry:
+def sqlite_calreg(sqlite_location: RegistryLocation, monkeypatch: pytest.MonkeyPatch) -> RegistryLocation:
+    with sqlite_location.open() as registry:
         fill(registry)
-    for name, value in sqlite_place.environment.items():
+    for name, value in sqlite_location.environment.items():
         monkeypatch.setenv(name, value)
-    return sqlite_place
+    return sqlite_location
 
 
 @contextmanager
-def raw(place: RegistryPlace) -> Iterator[sa.Connection]:
+def raw(location: RegistryLocation) -> Iterator[sa.Connection]:
     """Write behind the registry's back."""
-    engine = place.engine()
+    engine = location.engine()
     with engine.begin() as connection:
         yield connection
     engine.dispose()
@@ -75,7 +75,7 @@ def offered(line: str) -> list[str]:
     return [name.text for name in complete(words, beginning)[1]]
 
 
-def test_names_come_from_the_database(filled: RegistryPlace) -> None:
+def test_names_come_from_the_database(filled: RegistryLocation) -> None:
     for line, expected in {
         "validity M": ["M068", "M088"],
         "validity 1": [PANEL_A, PANEL_B],
@@ -103,9 +103,9 @@ def test_names_come_from_the_database(filled: RegistryPlace) -> None:
         assert offered(line) == expected, line
 
 
-def test_what_stands_beside_a_name_is_short(filled: RegistryPlace) -> None:
+def test_what_stands_beside_a_name_is_short(filled: RegistryLocation) -> None:
     def beside(*words: str) -> list[str]:
-        return [name.about for name in complete(words, "")[1]]
+        return [name.description for name in complete(words, "")[1]]
 
     assert beside("panel", "show") == ["M068", "M088"]
     assert beside("version", "show") == [f"gain of {PANEL_A}"]
@@ -127,13 +127,13 @@ def test_verbs_and_options_need_no_database() -> None:
 
 
 def test_the_database_of_the_command_line_is_asked(
-    sqlite_place: RegistryPlace, monkeypatch: pytest.MonkeyPatch
+    sqlite_location: RegistryLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with sqlite_place.open() as registry:
+    with sqlite_location.open() as registry:
         fill(registry)
     monkeypatch.setenv("CALREG_DATABASE", "sqlite:///elsewhere.sqlite")
     assert offered("validity M") == []
-    assert offered(f"--database {sqlite_place.database} validity M") == ["M068", "M088"]
+    assert offered(f"--database {sqlite_location.database} validity M") == ["M068", "M088"]
 
 
 def test_a_tab_prints_nothing_but_what_it_offers(capsys: pytest.CaptureFixture[str]) -> None:
@@ -168,9 +168,9 @@ _WORDS = st.one_of(
 
 
 @hypothesis.settings(max_examples=40)
-@hypothesis.given(st.sampled_from([(), *all_verbs()]), st.lists(_WORDS, max_size=4), _WORDS)
+@hypothesis.given(st.sampled_from([(), *list_verbs()]), st.lists(_WORDS, max_size=4), _WORDS)
 def test_no_line_stops_a_tab(
-    on_sqlite: RegistryPlace, verb: tuple[str, ...], words: list[str], beginning: str
+    sqlite_calreg: RegistryLocation, verb: tuple[str, ...], words: list[str], beginning: str
 ) -> None:
     sort, names = complete([*verb, *words], beginning)
     assert sort in ("words", "open", "files")
@@ -188,24 +188,27 @@ def test_no_line_of_bash_stops_a_tab(line: str) -> None:
 def test_the_formats_that_are_offered_are_those_that_are_there() -> None:
     assert set(offered("export X --format ")) == set(FORMATS)
     assert set(offered("provenance show X --format ")) == {"text", "json", "prov-json"}
-    kinds = {kind.name for known in TYPES.values() for kind in known.kinds}
+    kinds = {kind.name for known in DETECTOR_TYPES.values() for kind in known.kinds}
     assert set(offered("validity M068 --kind ")) == kinds
 
 
 def test_every_parameter_says_what_it_takes() -> None:
-    for path, command in all_verbs().items():
+    for path, command in list_verbs().items():
         for parameter in command.params:
             if parameter.param_type_name == "argument" or not parameter.is_flag:
-                for piece in pieces(parameter.metavar):
-                    assert piece in {*TAKES, *FILES, *FREE} or piece.islower(), (path, parameter.name)
+                for piece in split_metavar(parameter.metavar):
+                    assert piece in {*COMPLETERS, *FILE_METAVARS, *FREE_METAVARS} or piece.islower(), (
+                        path,
+                        parameter.name,
+                    )
 
 
-def test_many_names_are_offered_in_part(place: RegistryPlace, monkeypatch: pytest.MonkeyPatch) -> None:
-    with place.open() as registry:
+def test_many_names_are_offered_in_part(location: RegistryLocation, monkeypatch: pytest.MonkeyPatch) -> None:
+    with location.open() as registry:
         for number in range(2):
             registry.panels.add(f"170505-149520170815-{number:x}")
-    with raw(place) as connection:
-        for number in range(2, 2 * MOST):
+    with raw(location) as connection:
+        for number in range(2, 2 * MAX_NAMES):
             connection.execute(
                 sa.text(
                     "INSERT INTO panel (id, identifier, detector_type, module_version, firmware_version,"
@@ -213,15 +216,15 @@ def test_many_names_are_offered_in_part(place: RegistryPlace, monkeypatch: pytes
                 ),
                 {"id": 10 + number, "identifier": f"170505-149520170815-{number:x}", "id_text": f"{number}"},
             )
-    for name, value in place.environment.items():
+    for name, value in location.environment.items():
         monkeypatch.setenv(name, value)
-    assert len(offered("panel show 1")) == MOST
+    assert len(offered("panel show 1")) == MAX_NAMES
     assert offered("panel show 170505-149520170815-7") == [
         f"170505-149520170815-{number:x}" for number in sorted((7, *range(0x70, 0x78)), key="{:x}".format)
     ]
 
 
-def test_a_name_that_a_shell_would_execute_is_not_offered(filled: RegistryPlace, tmp_path: Path) -> None:
+def test_a_name_that_a_shell_would_execute_is_not_offered(filled: RegistryLocation, tmp_path: Path) -> None:
     with raw(filled) as connection:
         newest = connection.execute(sa.text("SELECT max(number) FROM revision")).scalar()
         for number, name in enumerate(("run$(id)", "run`id`", "run;id", "run'", "run\nid", "run id", "rün")):
@@ -250,8 +253,8 @@ def ask(shell: str, *words: str, **environment: str) -> subprocess.CompletedProc
     )
 
 
-def test_what_stands_beside_a_name_is_never_printed_raw(on_sqlite: RegistryPlace) -> None:
-    with raw(on_sqlite) as connection:
+def test_what_stands_beside_a_name_is_never_printed_raw(sqlite_calreg: RegistryLocation) -> None:
+    with raw(sqlite_calreg) as connection:
         newest = connection.execute(sa.text("SELECT max(number) FROM revision")).scalar()
         connection.execute(
             sa.text("UPDATE alias SET withdrawn_in = :newest WHERE m_number = 'M088'"), {"newest": newest}
@@ -290,7 +293,7 @@ def test_a_server_that_does_not_answer_is_left_alone(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_a_tab_loads_neither_sqlalchemy_nor_arrays(on_sqlite: RegistryPlace) -> None:
+def test_a_tab_loads_neither_sqlalchemy_nor_arrays(sqlite_calreg: RegistryLocation) -> None:
     code = "import sys, registry.cli.completion as c; c.complete(['validity'], '1'); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
@@ -346,7 +349,7 @@ def run_shell(bin_folder: Path, *command: str) -> str:
 
 
 def test_bash_completes_datasets_across_its_own_word_breaks(
-    on_sqlite: RegistryPlace, bin_folder: Path
+    sqlite_calreg: RegistryLocation, bin_folder: Path
 ) -> None:
     program = (
         "source <(calreg --show-completion bash); complete -p calreg\n"
@@ -361,7 +364,9 @@ def test_bash_completes_datasets_across_its_own_word_breaks(
     ]
 
 
-def test_a_tab_in_an_interactive_bash(on_sqlite: RegistryPlace, bin_folder: Path, tmp_path: Path) -> None:
+def test_a_tab_in_an_interactive_bash(
+    sqlite_calreg: RegistryLocation, bin_folder: Path, tmp_path: Path
+) -> None:
     script = tmp_path / "script"
     script.write_text(SCRIPTS["bash"])
     terminal, other_end = pty.openpty()
@@ -395,7 +400,7 @@ def test_a_tab_in_an_interactive_bash(on_sqlite: RegistryPlace, bin_folder: Path
     assert f"<panel><show><{PANEL_B}>" in shown.decode()
 
 
-def test_zsh_completes(on_sqlite: RegistryPlace, bin_folder: Path, tmp_path: Path) -> None:
+def test_zsh_completes(sqlite_calreg: RegistryLocation, bin_folder: Path, tmp_path: Path) -> None:
     zsh = needs("zsh")
     (tmp_path / "_calreg").write_text(SCRIPTS["zsh"])
     program = (
@@ -413,7 +418,7 @@ def test_zsh_completes(on_sqlite: RegistryPlace, bin_folder: Path, tmp_path: Pat
     ]
 
 
-def test_fish_completes(on_sqlite: RegistryPlace, bin_folder: Path, tmp_path: Path) -> None:
+def test_fish_completes(sqlite_calreg: RegistryLocation, bin_folder: Path, tmp_path: Path) -> None:
     fish = needs("fish")
     (tmp_path / "calreg.fish").write_text(SCRIPTS["fish"])
     program = (

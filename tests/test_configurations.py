@@ -14,7 +14,7 @@ from registry import sample
 from registry.api import Registry
 from registry.errors import ConflictError, IdentifierError, NotFoundError, RequestError
 from registry.records import Detector, Outcome
-from registry.registration.configurations import ConfigurationStatement, state_configurations
+from registry.registration.configurations import ConfigurationStatement, record_configurations
 from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C
 
 EXPERIMENT = "xcsls3716"
@@ -39,7 +39,9 @@ def configured(registry: Registry, experiment: str = EXPERIMENT, as_of: int | No
 def without_ids(registry: Registry, first_run: int, last_run: int | None, name: str = CONFIG_V1) -> Outcome:
     """Record a configuration whose object carries no panel Ids, as an imported table does."""
     statement = ConfigurationStatement(EXPERIMENT, SOURCE, first_run, last_run, (), name)
-    return registry._backend.change(lambda change: state_configurations(change, [statement], supersede=False))
+    return registry._backend.record_revision(
+        lambda change: record_configurations(change, [statement], supersede=False)
+    )
 
 
 def test_a_detector_answers_for_its_runs_from_the_first_to_the_last(registry: Registry) -> None:

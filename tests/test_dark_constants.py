@@ -13,8 +13,8 @@ import pytest
 from registry.api import Registry
 from registry.errors import ArrayError, NotValidError
 from tests.cli import Calreg
-from tests.conftest import RegistryPlace, new_place
-from tests.making import PANEL_A, PANEL_B, panel_array, panel_folder
+from tests.conftest import RegistryLocation, make_location
+from tests.making import PANEL_A, PANEL_B, make_panel_array, write_panel_folder
 
 EVERY = ("gain", "offset", "pedestals", "rms", "status")
 TYPES = {
@@ -39,17 +39,17 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folders of two panels, with every kind."""
     root = tmp_path_factory.mktemp("folders")
     for seed in SEEDS.values():
-        panel_folder(root / str(seed), seed, EVERY)
+        write_panel_folder(root / str(seed), seed, EVERY)
     return root
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def shared_place(
+def shared_location(
     request: pytest.FixtureRequest, folders: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[RegistryPlace]:
+) -> Iterator[RegistryLocation]:
     """A registry that knows every kind of two panels, for the tests that record nothing more of them."""
-    for place in new_place(request, tmp_path_factory.mktemp("shared"), request.param):
-        with place.open() as registry:
+    for location in make_location(request, tmp_path_factory.mktemp("shared"), request.param):
+        with location.open() as registry:
             for panel in SEEDS:
                 registry.panels.add(panel)
                 registry.versions.add(panel, folder_of(folders, panel), valid_from=T1)
@@ -57,12 +57,12 @@ def shared_place(
                 "xcsls3716", "XcsEndstation.0:Jungfrau.0", DETECTOR, first_run=1, last_run=700
             )
             registry.runs.add(DATASET, begin=T2)
-        yield place
+        yield location
 
 
 @pytest.fixture
-def shared(shared_place: RegistryPlace) -> Iterator[Registry]:
-    with shared_place.open() as opened:
+def shared(shared_location: RegistryLocation) -> Iterator[Registry]:
+    with shared_location.open() as opened:
         yield opened
 
 
@@ -111,11 +111,11 @@ def test_a_file_of_flags_is_identified_as_what_it_is(shared: Registry, folders: 
 
 
 def test_one_command_exports_every_type_bit_for_bit(
-    shared_place: RegistryPlace, folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shared_location: RegistryLocation, folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calreg = Calreg(shared_place, monkeypatch)
+    calreg = Calreg(shared_location, monkeypatch)
     asked = [word for name in TYPES for word in ("--type", name)]
-    answer = calreg.done("export", DATASET, *asked, "--output", str(tmp_path / "out"), "--json").json
+    answer = calreg.run("export", DATASET, *asked, "--output", str(tmp_path / "out"), "--json").json
     assert {each["type"]: each["dtype"] for each in answer["outputs"]} == {
         name: np.dtype(dtype).name for name, dtype in TYPES.items()
     }
@@ -123,15 +123,18 @@ def test_one_command_exports_every_type_bit_for_bit(
         found = np.load(tmp_path / "out" / f"{name}.npy")
         assert found.dtype.str == dtype
         wanted = np.stack(
-            [np.stack([panel_array(kind, number, seed) for seed in SEEDS.values()]) for number in range(3)]
+            [
+                np.stack([make_panel_array(kind, number, seed) for seed in SEEDS.values()])
+                for number in range(3)
+            ]
         )
         assert found.tobytes() == wanted.astype(dtype).tobytes()
         assert found.shape == (3, 2, 512, 1024)
     document = tmp_path / "out" / "provenance.json"
-    assert calreg.done("provenance", "verify", str(document), "--json").json["problems"] == []
-    calreg.done("provenance", "replay", str(document), "--output", str(tmp_path / "again"))
+    assert calreg.run("provenance", "verify", str(document), "--json").json["problems"] == []
+    calreg.run("provenance", "replay", str(document), "--output", str(tmp_path / "again"))
     assert content(tmp_path / "again") == content(tmp_path / "out")
-    identity = calreg.done("identify", str(tmp_path / "out" / "pixel_status.npy"), "--json").json
+    identity = calreg.run("identify", str(tmp_path / "out" / "pixel_status.npy"), "--json").json
     assert [each["type"] for each in identity["exports"]] == ["pixel_status"]
 
 
@@ -154,7 +157,7 @@ def test_the_provenance_of_flags_says_dtype_and_unit(shared: Registry, tmp_path:
 def test_flags_come_into_memory_as_they_were_registered(shared: Registry) -> None:
     found = shared.constants(DATASET, types=["pixel_status", "pedestals"])
     assert (found["pixel_status"].dtype, found["pedestals"].dtype) == (np.uint64, np.float32)
-    assert np.array_equal(found["pixel_status"][2, 1], panel_array("status", 2, SEEDS[PANEL_B]))
+    assert np.array_equal(found["pixel_status"][2, 1], make_panel_array("status", 2, SEEDS[PANEL_B]))
 
 
 # Each kind has its own validity
@@ -162,8 +165,8 @@ def test_flags_come_into_memory_as_they_were_registered(shared: Registry) -> Non
 
 def test_new_dark_constants_leave_the_validity_of_the_gain_alone(registry: Registry, tmp_path: Path) -> None:
     registry.panels.add(PANEL_A)
-    registry.versions.add(PANEL_A, panel_folder(tmp_path / "first", 1, EVERY), valid_from=T1)
-    dark = panel_folder(tmp_path / "dark", 2, ("pedestals", "rms", "status"))
+    registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "first", 1, EVERY), valid_from=T1)
+    dark = write_panel_folder(tmp_path / "dark", 2, ("pedestals", "rms", "status"))
     outcome = registry.versions.add(PANEL_A, dark, valid_from=T2, kinds=["pedestals", "rms", "status"])
     assert [version.kind for version in outcome.versions] == ["pedestals", "rms", "status"]
     found = registry.validity(PANEL_A, kinds=["gain", "status"]).versions
@@ -176,7 +179,7 @@ def test_new_dark_constants_leave_the_validity_of_the_gain_alone(registry: Regis
 
 def test_a_folder_of_flags_alone_is_registered_by_naming_the_kind(registry: Registry, tmp_path: Path) -> None:
     registry.panels.add(PANEL_A)
-    folder = panel_folder(tmp_path / "status", 3, ["status"])
+    folder = write_panel_folder(tmp_path / "status", 3, ["status"])
     with pytest.raises(ArrayError) as caught:
         registry.versions.add(PANEL_A, folder, valid_from=T1)
     assert "lacks g0_gain.npy, g1_gain.npy, g2_gain.npy" in str(caught.value)
@@ -197,22 +200,22 @@ def test_a_panel_without_a_flag_is_registered_without_a_warning(registry: Regist
 
 @pytest.mark.parametrize("lost", ["g1_status.npy", "g2_rms.npy", "g0_gain.npy"])
 def test_a_folder_in_which_one_kind_lacks_a_file_is_refused_as_a_whole(
-    sqlite_place: RegistryPlace, tmp_path: Path, lost: str
+    sqlite_location: RegistryLocation, tmp_path: Path, lost: str
 ) -> None:
-    folder = panel_folder(tmp_path / "mixed", 4, EVERY)
+    folder = write_panel_folder(tmp_path / "mixed", 4, EVERY)
     (folder / lost).unlink()
-    with sqlite_place.open() as registry:
+    with sqlite_location.open() as registry:
         registry.panels.add(PANEL_A)
         with pytest.raises(ArrayError) as caught:
             registry.versions.add(PANEL_A, folder, valid_from=T1)
         assert f"{str(folder)!r} lacks {lost}" in str(caught.value)
         assert registry.versions.list() == []
-    assert list(sqlite_place.store.rglob("*.npy")) == []
+    assert list(sqlite_location.store.rglob("*.npy")) == []
 
 
 def test_a_gap_in_one_kind_leaves_the_others_valid(registry: Registry, tmp_path: Path) -> None:
     registry.panels.add(PANEL_A)
-    registry.versions.add(PANEL_A, panel_folder(tmp_path / "all", 5, EVERY), valid_from=T1)
+    registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "all", 5, EVERY), valid_from=T1)
     registry.versions.gap(PANEL_A, valid_from=T2, kinds=["status"], comment="the dark run was light")
     assert set(registry.constants(PANEL_A, at=T3, types=[*TYPES][:4])) == set([*TYPES][:4])
     with pytest.raises(NotValidError) as caught:
@@ -226,14 +229,14 @@ def test_a_gap_in_one_kind_leaves_the_others_valid(registry: Registry, tmp_path:
 # What differs
 
 
-def test_flags_that_differ_are_counted_exactly(sqlite_place: RegistryPlace, tmp_path: Path) -> None:
-    before, after = (panel_folder(tmp_path / name, 6, ["status"]) for name in ("before", "after"))
-    high = panel_array("status", 1, 6)
+def test_flags_that_differ_are_counted_exactly(sqlite_location: RegistryLocation, tmp_path: Path) -> None:
+    before, after = (write_panel_folder(tmp_path / name, 6, ["status"]) for name in ("before", "after"))
+    high = make_panel_array("status", 1, 6)
     high[0, 0] = 2**63
     np.save(before / "g1_status.npy", high)
     high[0, 0] += np.uint64(1)
     np.save(after / "g1_status.npy", high)
-    with sqlite_place.open() as registry:
+    with sqlite_location.open() as registry:
         registry.panels.add(PANEL_A)
         for folder, start in ((before, T1), (after, T2)):
             registry.versions.add(PANEL_A, folder, valid_from=start, kinds=["status"])
@@ -247,8 +250,8 @@ def test_new_flags_affect_no_run_and_stand_in_the_difference_of_a_detector(
     registry.panels.add(PANEL_A)
     registry.detectors.configure("xcsls3716", "XcsEndstation.0:Jungfrau.0", PANEL_A, first_run=1)
     registry.runs.add(DATASET, begin=T3)
-    first = registry.versions.add(PANEL_A, panel_folder(tmp_path / "all", 7, EVERY), valid_from=T1)
-    flags = panel_folder(tmp_path / "flags", 8, ["status"])
+    first = registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "all", 7, EVERY), valid_from=T1)
+    flags = write_panel_folder(tmp_path / "flags", 8, ["status"])
     registry.versions.add(PANEL_A, flags, valid_from=T2, kinds=["status"])
     assert registry.affected(first.revision) == []
     found = registry.diff(DATASET, before=first.revision)

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from registry import create_registry, instants, open_registry
 from registry.api import Registry
-from registry.authorship import sign, software_version
+from registry.authorship import build_signature, software_version
 from registry.cli import app
 from registry.database import Database
 from registry.errors import (
@@ -31,16 +31,16 @@ from registry.errors import (
     UnavailableError,
 )
 from registry.instants import Instant
-from tests.conftest import RegistryPlace
-from tests.making import NEW_A, PANEL_A, PANEL_B, panel_folder
+from tests.conftest import RegistryLocation
+from tests.making import NEW_A, PANEL_A, PANEL_B, write_panel_folder
 
 SECRET = "s3kret-pw"  # noqa: S105 - the password that must not be seen again
 WRITERS = 4
 CHANGES = 10
 
 
-def _everything(place: RegistryPlace) -> dict[str, list[Any]]:
-    engine = place.engine()
+def _everything(location: RegistryLocation) -> dict[str, list[Any]]:
+    engine = location.engine()
     with engine.connect() as connection:
         names = sa.inspect(connection).get_table_names()
         rows = {name: connection.execute(sa.text(f"SELECT * FROM {name}")).all() for name in names}
@@ -48,19 +48,23 @@ def _everything(place: RegistryPlace) -> dict[str, list[Any]]:
     return rows
 
 
-def test_a_refused_change_leaves_no_revision_and_no_row(place: RegistryPlace, registry: Registry) -> None:
+def test_a_refused_change_leaves_no_revision_and_no_row(
+    location: RegistryLocation, registry: Registry
+) -> None:
     registry.panels.add(PANEL_A, alias="M068")
-    before = _everything(place)
+    before = _everything(location)
     with pytest.raises(ConflictError, match=f"{PANEL_A} .*M068"):
         registry.panels.add(PANEL_A, alias="M088")
     with pytest.raises(ConflictError, match="M068"):  # after it recorded a panel in the same change
         registry.panels.add(NEW_A, alias="M088")
-    assert _everything(place) == before
+    assert _everything(location) == before
     assert registry.panels.add(PANEL_B).revision == 2
 
 
-def test_a_bug_in_the_middle_of_a_change_leaves_no_trace(place: RegistryPlace, registry: Registry) -> None:
-    before = _everything(place)
+def test_a_bug_in_the_middle_of_a_change_leaves_no_trace(
+    location: RegistryLocation, registry: Registry
+) -> None:
+    before = _everything(location)
 
     def act(change: Any) -> None:
         from registry.registration.panels import add_panels
@@ -69,39 +73,39 @@ def test_a_bug_in_the_middle_of_a_change_leaves_no_trace(place: RegistryPlace, r
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        registry._backend.change(act)
-    assert _everything(place) == before
+        registry._backend.record_revision(act)
+    assert _everything(location) == before
     assert registry.panels.add(PANEL_A).revision == 1
 
 
 def test_a_dry_run_leaves_no_trace_and_takes_no_number(
-    place: RegistryPlace, registry: Registry, tmp_path: Path
+    location: RegistryLocation, registry: Registry, tmp_path: Path
 ) -> None:
-    folder = panel_folder(tmp_path / "arrays")
+    folder = write_panel_folder(tmp_path / "arrays")
     registry.panels.add(PANEL_A)
-    before, stored = _everything(place), sorted(place.store.rglob("*"))
+    before, stored = _everything(location), sorted(location.store.rglob("*"))
     outcome = registry.versions.add(PANEL_A, folder, valid_from="20180101000000", dry_run=True)
     assert outcome.revision is None
     assert [version.kind for version in outcome.versions] == ["gain", "offset"]
     outcome = registry.panels.add(PANEL_B, alias="M088", dry_run=True)
     assert outcome.revision is None
     assert outcome.facts
-    assert _everything(place) == before
-    assert sorted(place.store.rglob("*")) == stored
+    assert _everything(location) == before
+    assert sorted(location.store.rglob("*")) == stored
     assert registry.panels.add(PANEL_B).revision == 2
 
 
 def test_a_change_that_finds_all_stated_already_is_no_revision(
-    place: RegistryPlace, registry: Registry
+    location: RegistryLocation, registry: Registry
 ) -> None:
     registry.panels.add(PANEL_A, alias="M068")
-    before = _everything(place)
+    before = _everything(location)
     assert registry.panels.add(PANEL_A, alias="M068").revision is None
-    assert _everything(place) == before
+    assert _everything(location) == before
 
 
-def _write(place: RegistryPlace, writer: int) -> list[int | None]:
-    with place.open() as registry:
+def _write(location: RegistryLocation, writer: int) -> list[int | None]:
+    with location.open() as registry:
         return [
             registry.runs.add(
                 f"exp=xcsls{writer}:run={run}", begin="20180101000000", comment=str(writer)
@@ -110,12 +114,12 @@ def _write(place: RegistryPlace, writer: int) -> list[int | None]:
         ]
 
 
-def _refuse_gaps(place: RegistryPlace, numbers: list[list[int | None]]) -> None:
+def _refuse_gaps(location: RegistryLocation, numbers: list[list[int | None]]) -> None:
     """Assert that each writer's revisions follow each other, that all are there, and in order of time."""
     assert sorted(number or 0 for each in numbers for number in each) == list(range(1, WRITERS * CHANGES + 1))
     for each in numbers:
         assert each == sorted(each, key=lambda number: number or 0)
-    with place.open() as registry:
+    with location.open() as registry:
         log = registry.log()[::-1]
         assert [revision.revision for revision in log] == list(range(1, WRITERS * CHANGES + 1))
         instants_of = [revision.recorded_at for revision in log]
@@ -133,13 +137,13 @@ def processes() -> Iterator[Pool]:
         yield pool
 
 
-def test_several_processes_write_gapless_revisions(place: RegistryPlace, processes: Pool) -> None:
-    numbers = processes.starmap(_write, [(place, writer) for writer in range(WRITERS)], chunksize=1)
-    _refuse_gaps(place, numbers)
+def test_several_processes_write_gapless_revisions(location: RegistryLocation, processes: Pool) -> None:
+    numbers = processes.starmap(_write, [(location, writer) for writer in range(WRITERS)], chunksize=1)
+    _refuse_gaps(location, numbers)
 
 
-def _init(place: RegistryPlace) -> str:
-    return create_registry(place.database, place.store)
+def _init(location: RegistryLocation) -> str:
+    return create_registry(location.database, location.store)
 
 
 @pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
@@ -149,21 +153,21 @@ def test_several_processes_that_init_at_once_make_one_registry(
     url = f"sqlite:///{tmp_path / 'deep' / 'registry.sqlite'}"
     if dialect == "postgresql":
         url = request.getfixturevalue("empty_postgres")
-    place = RegistryPlace(url, tmp_path / "store")
-    made = processes.map(_init, [place] * 2 * WRITERS, chunksize=1)
+    location = RegistryLocation(url, tmp_path / "store")
+    made = processes.map(_init, [location] * 2 * WRITERS, chunksize=1)
     assert len(set(made)) == 1
-    with place.open() as registry:
+    with location.open() as registry:
         assert registry.id == made[0]
         assert registry.differences() == []
 
 
-def test_several_threads_write_gapless_revisions(place: RegistryPlace) -> None:
+def test_several_threads_write_gapless_revisions(location: RegistryLocation) -> None:
     with ThreadPoolExecutor(WRITERS) as pool:
-        numbers = list(pool.map(lambda writer: _write(place, writer), range(WRITERS)))
-    _refuse_gaps(place, numbers)
+        numbers = list(pool.map(lambda writer: _write(location, writer), range(WRITERS)))
+    _refuse_gaps(location, numbers)
 
 
-def test_threads_share_one_open_registry(place: RegistryPlace, registry: Registry) -> None:
+def test_threads_share_one_open_registry(location: RegistryLocation, registry: Registry) -> None:
     def add(run: int) -> int | None:
         return registry.runs.add(f"exp=xcsls3716:run={run}").revision
 
@@ -172,9 +176,9 @@ def test_threads_share_one_open_registry(place: RegistryPlace, registry: Registr
     assert sorted(number or 0 for number in numbers) == list(range(1, 13))
 
 
-def test_two_writers_of_the_same_thing_record_it_once(place: RegistryPlace) -> None:
+def test_two_writers_of_the_same_thing_record_it_once(location: RegistryLocation) -> None:
     def add(_: int) -> int | None:
-        with place.open() as registry:
+        with location.open() as registry:
             return registry.panels.add(PANEL_A, alias="M068").revision
 
     with ThreadPoolExecutor(WRITERS) as pool:
@@ -192,44 +196,44 @@ def test_instants_of_revisions_never_run_backwards_when_the_clock_is_set_back(
     assert [revision.recorded_at - real for revision in registry.log()[::-1]] == [0, 0, 0, 5]
 
 
-def test_a_reader_sees_one_moment_whatever_writers_do(place: RegistryPlace, registry: Registry) -> None:
+def test_a_reader_sees_one_moment_whatever_writers_do(location: RegistryLocation, registry: Registry) -> None:
     count = sa.text("SELECT count(*), (SELECT max(number) FROM revision) FROM panel")
     registry.panels.add(PANEL_A)
-    with registry._backend.database.reading() as connection:
+    with registry._backend.database.read_transaction() as connection:
         first = connection.execute(count).one()
-        with place.open() as other:
+        with location.open() as other:
             assert other.panels.add(PANEL_B).revision == 2
         assert connection.execute(count).one() == first == (1, 1)
-    with registry._backend.database.reading() as connection:
+    with registry._backend.database.read_transaction() as connection:
         assert connection.execute(count).one() == (2, 2)
 
 
-def test_a_reader_does_not_wait_for_a_writer(place: RegistryPlace, registry: Registry) -> None:
+def test_a_reader_does_not_wait_for_a_writer(location: RegistryLocation, registry: Registry) -> None:
     database = registry._backend.database
-    with database.writing(sign()) as change:
+    with database.write_transaction(build_signature()) as change:
         from registry.registration.panels import add_panels
 
         add_panels(change, [PANEL_A])
-        with place.open() as other:
+        with location.open() as other:
             assert other.panels.list() == []
     assert [panel.panel for panel in registry.panels.list()] == [PANEL_A]
 
 
-@pytest.mark.parametrize("place", ["postgresql"], indirect=True)
-def test_a_reader_on_postgresql_cannot_write(place: RegistryPlace, registry: Registry) -> None:
-    before = _everything(place)
+@pytest.mark.parametrize("location", ["postgresql"], indirect=True)
+def test_a_reader_on_postgresql_cannot_write(location: RegistryLocation, registry: Registry) -> None:
+    before = _everything(location)
     statement = sa.text("INSERT INTO registry VALUES ('other', 1)")
     with (
         pytest.raises(UnavailableError, match="read-only transaction"),
-        registry._backend.database.reading() as connection,
+        registry._backend.database.read_transaction() as connection,
     ):
         connection.execute(statement)
-    assert _everything(place) == before
+    assert _everything(location) == before
     assert registry.panels.add(PANEL_A).revision == 1, "a pooled connection of a reader may write again"
 
 
 def test_a_revision_says_who_where_by_what_and_why(
-    place: RegistryPlace, registry: Registry, monkeypatch: pytest.MonkeyPatch
+    location: RegistryLocation, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import getpass
     import pwd
@@ -252,18 +256,18 @@ def test_a_revision_says_who_where_by_what_and_why(
         " '--database=postgresql://lab:***@db.example/calreg'"
         f" panel add {PANEL_A} --comment 'new sensor'"
     )
-    if place.is_sqlite:
+    if location.is_sqlite:
         assert revision.database_role is None
     else:
-        engine = place.engine()
+        engine = location.engine()
         with engine.connect() as connection:
             role = connection.execute(sa.text("SELECT current_user")).scalar_one()
         engine.dispose()
         assert revision.database_role == role
 
 
-def _with_password(place: RegistryPlace, **changed: Any) -> str:
-    url = sa.make_url(place.database).set(password=SECRET, **changed)
+def _with_password(location: RegistryLocation, **changed: Any) -> str:
+    url = sa.make_url(location.database).set(password=SECRET, **changed)
     return url.render_as_string(hide_password=False)
 
 
@@ -272,21 +276,21 @@ def _shown(error: BaseException) -> str:
     return "".join(traceback.format_exception(error))
 
 
-@pytest.mark.parametrize("place", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("location", ["postgresql"], indirect=True)
 def test_a_password_reaches_no_log_no_revision_and_no_provenance(
-    place: RegistryPlace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    location: RegistryLocation, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    url = _with_password(place)
+    url = _with_password(location)
     runner = CliRunner()
     output = []
 
     def calreg(*words: str) -> None:
         monkeypatch.setattr(sys, "argv", ["calreg", "--database", url, *words])
-        result = runner.invoke(app, ["--database", url, "--store", str(place.store), *words])
+        result = runner.invoke(app, ["--database", url, "--store", str(location.store), *words])
         assert result.exit_code == 0, result.output
         output.append(result.output)
 
-    folder = panel_folder(tmp_path / "arrays")
+    folder = write_panel_folder(tmp_path / "arrays")
     calreg("init")
     calreg("panel", "add", PANEL_A)
     calreg("version", "add", PANEL_A, str(folder), "--valid-from", "beginning", "--comment", f"see {url}")
@@ -297,11 +301,11 @@ def test_a_password_reaches_no_log_no_revision_and_no_provenance(
     revisions = json.loads(output[4])
     assert ["***" in revision["command"] for revision in revisions] == [True, True]
     assert "***" in revisions[0]["comment"]
-    for text in (*output, (tmp_path / "out" / "provenance.json").read_text(), repr(_everything(place))):
+    for text in (*output, (tmp_path / "out" / "provenance.json").read_text(), repr(_everything(location))):
         assert SECRET not in text
 
 
-@pytest.mark.parametrize("place", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("location", ["postgresql"], indirect=True)
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
@@ -315,18 +319,18 @@ def test_a_password_reaches_no_log_no_revision_and_no_provenance(
     ids=["database", "role", "port", "socket", "password in the query", "sslmode"],
 )
 def test_a_server_that_refuses_is_unavailable_and_the_password_not_shown(
-    place: RegistryPlace, changed: dict[str, Any], said: str
+    location: RegistryLocation, changed: dict[str, Any], said: str
 ) -> None:
     if os.environ.get("CALREG_TEST_POSTGRES") and "username" in changed:
         pytest.skip(
             "the server that CALREG_TEST_POSTGRES names may ask for passwords before it looks for roles"
         )
-    url = _with_password(place, **changed)
+    url = _with_password(location, **changed)
     with pytest.raises(UnavailableError, match="cannot be used") as refusal:
-        open_registry(url, place.store)
+        open_registry(url, location.store)
     assert said in str(refusal.value)
     assert SECRET not in _shown(refusal.value)
-    result = CliRunner().invoke(app, ["--database", url, "panel", "list", "--json"], env=place.environment)
+    result = CliRunner().invoke(app, ["--database", url, "panel", "list", "--json"], env=location.environment)
     assert result.exit_code == 8
     assert json.loads(result.stderr)["error"]["kind"] == "UnavailableError"
     assert SECRET not in result.output
@@ -365,13 +369,13 @@ def test_a_missing_driver_is_named_with_the_command_that_installs_it(
     )
 
 
-def test_a_password_is_not_in_what_a_developer_sees_either(place: RegistryPlace) -> None:
-    database = Database(place.database if place.is_sqlite else _with_password(place))
+def test_a_password_is_not_in_what_a_developer_sees_either(location: RegistryLocation) -> None:
+    database = Database(location.database if location.is_sqlite else _with_password(location))
     assert SECRET not in database.name
     assert SECRET not in repr(database._engine)
     with (
         pytest.raises(sa.exc.DBAPIError) as bug,
-        database.reading() as connection,
+        database.read_transaction() as connection,
     ):
         connection.execute(sa.text("SELECT nothing FROM nowhere"))
     assert not isinstance(bug.value, RegistryError)
@@ -379,11 +383,11 @@ def test_a_password_is_not_in_what_a_developer_sees_either(place: RegistryPlace)
     database.close()
 
 
-@pytest.mark.parametrize("place", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("location", ["postgresql"], indirect=True)
 def test_a_server_that_goes_away_is_unavailable_and_found_again(
-    place: RegistryPlace, registry: Registry
+    location: RegistryLocation, registry: Registry
 ) -> None:
-    engine = place.engine()
+    engine = location.engine()
     end = sa.text(
         "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
         " WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -396,17 +400,17 @@ def test_a_server_that_goes_away_is_unavailable_and_found_again(
     assert registry.panels.add(PANEL_A).revision == 1
 
 
-def test_a_read_only_file_answers_and_refuses_to_be_written(sqlite_place: RegistryPlace) -> None:
-    with sqlite_place.open() as registry:
+def test_a_read_only_file_answers_and_refuses_to_be_written(sqlite_location: RegistryLocation) -> None:
+    with sqlite_location.open() as registry:
         registry.panels.add(PANEL_A)
-    content = bytearray(sqlite_place.file.read_bytes())
+    content = bytearray(sqlite_location.file.read_bytes())
     content[18] = 3  # "written by a newer SQLite": may be read, not written, whoever the user is
-    sqlite_place.file.write_bytes(content)
-    with sqlite_place.open() as registry:
+    sqlite_location.file.write_bytes(content)
+    with sqlite_location.open() as registry:
         assert [panel.panel for panel in registry.panels.list()] == [PANEL_A]
         with pytest.raises(UnavailableError, match="cannot be used: attempt to write a readonly database"):
             registry.panels.add(PANEL_B)
-    assert sqlite_place.file.read_bytes() == content
+    assert sqlite_location.file.read_bytes() == content
 
 
 FULL_DISK = """
@@ -424,46 +428,46 @@ with open_registry(sys.argv[1], sys.argv[2]) as registry:
 
 
 def test_a_full_disk_refuses_the_change_and_keeps_what_was_there(
-    sqlite_place: RegistryPlace, tmp_path: Path
+    sqlite_location: RegistryLocation, tmp_path: Path
 ) -> None:
     from registry.sample import write_dataset_table
 
     table = tmp_path / "datasets.txt"
     write_dataset_table(table)
-    with sqlite_place.open() as registry:
+    with sqlite_location.open() as registry:
         registry.panels.add(PANEL_A)
-    arguments = [sqlite_place.database, str(sqlite_place.store), str(table)]
+    arguments = [sqlite_location.database, str(sqlite_location.store), str(table)]
     result = subprocess.run(
         [sys.executable, "-c", FULL_DISK, *arguments], capture_output=True, text=True, check=False
     )
     assert result.stderr == ""
     assert result.stdout.startswith("8 the database sqlite:///")
     assert "cannot be used: " in result.stdout
-    with sqlite_place.open() as registry:
+    with sqlite_location.open() as registry:
         assert [revision.revision for revision in registry.log()] == [1]
         assert registry.runs.list() == []
         assert registry.differences() == []
 
 
-def test_a_damaged_page_is_corruption(sqlite_place: RegistryPlace) -> None:
-    with sqlite_place.open() as registry:
+def test_a_damaged_page_is_corruption(sqlite_location: RegistryLocation) -> None:
+    with sqlite_location.open() as registry:
         registry.panels.add(PANEL_A)
-    engine = sqlite_place.engine()
+    engine = sqlite_location.engine()
     with engine.connect() as connection:
         size = connection.execute(sa.text("PRAGMA page_size")).scalar_one()
         page = connection.execute(
             sa.text("SELECT rootpage FROM sqlite_master WHERE name = 'panel'")
         ).scalar_one()
     engine.dispose()
-    content = bytearray(sqlite_place.file.read_bytes())
+    content = bytearray(sqlite_location.file.read_bytes())
     content[(page - 1) * size : page * size] = b"\xff" * size
-    sqlite_place.file.write_bytes(content)
-    with sqlite_place.open() as registry:
+    sqlite_location.file.write_bytes(content)
+    with sqlite_location.open() as registry:
         with pytest.raises(CorruptionError, match=r"^the database sqlite:///.* is damaged: .*malformed"):
             registry.panels.list()
         with pytest.raises(CorruptionError, match="malformed"):
             registry.panels.add(PANEL_B)
-    result = CliRunner().invoke(app, ["panel", "list"], env=sqlite_place.environment)
+    result = CliRunner().invoke(app, ["panel", "list"], env=sqlite_location.environment)
     assert (result.exit_code, result.stdout) == (6, "")
 
 

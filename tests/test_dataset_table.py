@@ -10,7 +10,7 @@ from registry.api import Registry
 from registry.errors import ConflictError, NotFoundError, NotValidError, RequestError
 from registry.importers.dataset_table import read_dataset_table
 from registry.sample import write_dataset_table
-from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C, panel_folder
+from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C, write_panel_folder
 
 SOURCE = "XcsEndstation.0:Jungfrau.0"
 HEADING = "Dataset                 Runs     DetInfo name   Panel/detector Id or configuration object version"
@@ -199,7 +199,7 @@ def test_an_export_of_a_run_without_ids_gives_the_command_and_the_command_makes_
     table = tmp_path / "datasets.txt"
     write_dataset_table(table)
     registry.runs.import_table(table)
-    registry.versions.add(PANEL_C, panel_folder(tmp_path / "M044"), valid_from="beginning")
+    registry.versions.add(PANEL_C, write_panel_folder(tmp_path / "M044"), valid_from="beginning")
     dataset, output = "exp=mfx00616:run=8", tmp_path / "out"
     with pytest.raises(NotFoundError) as error:
         registry.export(dataset, output)

@@ -16,11 +16,11 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from registry.api import Registry
-from registry.detectors import TYPES, DetectorType, Kind, Zero, parse_panel_id
+from registry.detectors import DETECTOR_TYPES, DetectorType, Kind, ZeroMeaning, parse_panel_id
 from registry.errors import ArrayError, ConflictError, IdentifierError, ImportHazardError, NotFoundError
 from tests.cli import Calreg
-from tests.conftest import RegistryPlace, new_place
-from tests.making import PANEL_A, PANEL_B, panel_folder
+from tests.conftest import RegistryLocation, make_location
+from tests.making import PANEL_A, PANEL_B, write_panel_folder
 
 ROOT = Path(__file__).parent.parent
 QUAD = [
@@ -42,7 +42,7 @@ T1, T2 = "2021-01-01T00:00:00Z", "2021-02-01T00:00:00Z"
 def array_of(known: DetectorType, kind: Kind, gain_range: int, seed: int) -> NDArray[Any]:
     """Return an array (row, column) that gives no cause for a warning, another one for each seed."""
     array = np.zeros(known.panel_shape, kind.dtype)
-    if kind.zero is not Zero.GOOD:
+    if kind.zero is not ZeroMeaning.GOOD:
         low, high = kind.expected_medians[gain_range]
         array += np.asarray(low + 0.4 * (high - low), array.dtype)
         array[seed, gain_range] *= np.asarray(1.25, array.dtype)
@@ -62,7 +62,7 @@ def folder_of(root: Path, known: DetectorType, seed: int, kinds: tuple[Kind, ...
 class Registered:
     """A registry in which the kinds of two panels of a detector type are registered, and a run of them."""
 
-    place: RegistryPlace
+    location: RegistryLocation
     known: DetectorType
     folders: list[Path]
 
@@ -73,24 +73,24 @@ class Registered:
 
 @pytest.fixture(
     scope="module",
-    params=[(name, engine) for name in TYPES for engine in ("sqlite", "postgresql")],
+    params=[(name, engine) for name in DETECTOR_TYPES for engine in ("sqlite", "postgresql")],
     ids="-".join,
 )
 def registered(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Registered]:
     name, engine = request.param
-    known, root = TYPES[name], tmp_path_factory.mktemp("types")
+    known, root = DETECTOR_TYPES[name], tmp_path_factory.mktemp("types")
     folders = [folder_of(root / "folders", known, seed) for seed in range(len(PANELS[name]))]
-    for place in new_place(request, root, engine):
-        with place.open() as registry:
+    for location in make_location(request, root, engine):
+        with location.open() as registry:
             for panel, folder in zip(PANELS[name], folders, strict=True):
                 registry.panels.add(panel)
                 assert registry.versions.add(panel, folder, valid_from=T1).warnings == ()
             detector = f"{name}_{'_'.join(PANELS[name])}"
             registry.detectors.configure("mfx1", SOURCES[name], detector, first_run=1)
             registry.runs.add(DATASET, begin=T2)
-        yield Registered(place, known, folders)
+        yield Registered(location, known, folders)
 
 
 def content(folder: Path) -> dict[str, str]:
@@ -117,7 +117,7 @@ def test_every_kind_is_exported_verified_and_replayed(
 ) -> None:
     known, calreg = registered.known, Calreg(registered.place, monkeypatch)
     asked = [word for kind in known.kinds for word in ("--type", kind.calibration_type)]
-    answer = calreg.done("export", DATASET, *asked, "--output", str(tmp_path / "out"), "--json").json
+    answer = calreg.run("export", DATASET, *asked, "--output", str(tmp_path / "out"), "--json").json
     assert [each["type"] for each in answer["outputs"]] == [kind.calibration_type for kind in known.kinds]
     for kind in known.kinds:
         found = np.load(tmp_path / "out" / f"{kind.calibration_type}.npy", mmap_mode="r")
@@ -125,8 +125,8 @@ def test_every_kind_is_exported_verified_and_replayed(
         for gain_range, seed in np.ndindex(known.gain_ranges, 2):
             assert np.array_equal(found[gain_range, seed], array_of(known, kind, gain_range, seed))
     document = str(tmp_path / "out" / "provenance.json")
-    assert calreg.done("provenance", "verify", document, "--json").json["problems"] == []
-    calreg.done("provenance", "replay", document, "--output", str(tmp_path / "again"))
+    assert calreg.run("provenance", "verify", document, "--json").json["problems"] == []
+    calreg.run("provenance", "replay", document, "--output", str(tmp_path / "again"))
     assert content(tmp_path / "again") == content(tmp_path / "out")
 
 
@@ -158,20 +158,20 @@ def test_the_parts_of_a_panel_id_stand_in_the_database(registered: Registered) -
 def test_the_folder_of_one_type_is_refused_for_a_panel_of_another(
     registered: Registered, tmp_path: Path
 ) -> None:
-    other = next(known for known in TYPES.values() if known is not registered.known)
-    folder = folder_of(tmp_path, other, 0, (other.kind("gain"),))
+    other = next(known for known in DETECTOR_TYPES.values() if known is not registered.known)
+    folder = folder_of(tmp_path, other, 0, (other.find_kind("gain"),))
     said = "has the shape" if other.gain_ranges > registered.known.gain_ranges else "lacks g3_gain.npy"
     with registered.place.open() as registry, pytest.raises(ArrayError, match=said):
         registry.versions.add(registered.panels[0], folder, valid_from=T2, kinds=["gain"])
 
 
 def test_a_kind_of_epix10ka_needs_the_files_of_all_seven_gain_modes(
-    sqlite_place: RegistryPlace, tmp_path: Path
+    sqlite_location: RegistryLocation, tmp_path: Path
 ) -> None:
-    known = TYPES["epix10ka"]
-    folder = folder_of(tmp_path, known, 0, (known.kind("gain"),))
+    known = DETECTOR_TYPES["epix10ka"]
+    folder = folder_of(tmp_path, known, 0, (known.find_kind("gain"),))
     (folder / "g6_gain.npy").unlink()
-    with sqlite_place.open() as registry:
+    with sqlite_location.open() as registry:
         registry.panels.add(QUAD[0])
         with pytest.raises(ArrayError, match=r"lacks g6_gain\.npy$"):
             registry.versions.add(QUAD[0], folder, valid_from=T1)
@@ -208,9 +208,9 @@ def test_an_m_number_stands_for_panels_of_one_type(registry: Registry) -> None:
 def test_constants_are_carried_to_the_upgraded_panel_without_a_warning(
     registry: Registry, tmp_path: Path
 ) -> None:
-    known = TYPES["epix10ka"]
+    known = DETECTOR_TYPES["epix10ka"]
     registry.panels.add(QUAD[0])
-    registry.versions.add(QUAD[0], folder_of(tmp_path, known, 0, (known.kind("gain"),)), valid_from=T1)
+    registry.versions.add(QUAD[0], folder_of(tmp_path, known, 0, (known.find_kind("gain"),)), valid_from=T1)
     outcome = registry.panels.add(UPGRADED, carry_from=QUAD[0], valid_from=T2)
     assert [(each.panel, each.kind, each.carried_from) for each in outcome.versions] == [
         (UPGRADED, "gain", 1)
@@ -221,10 +221,10 @@ def test_constants_are_carried_to_the_upgraded_panel_without_a_warning(
 # Names that are not right
 
 
-def test_a_detector_of_several_types_is_refused(sqlite_place: RegistryPlace, monkeypatch) -> None:
-    calreg = Calreg(sqlite_place, monkeypatch)
+def test_a_detector_of_several_types_is_refused(sqlite_location: RegistryLocation, monkeypatch) -> None:
+    calreg = Calreg(sqlite_location, monkeypatch)
     for panel in (PANEL_A, QUAD[0]):
-        calreg.done("panel", "add", panel)
+        calreg.run("panel", "add", panel)
     mixed = f"{PANEL_A}_{QUAD[0]}"
     for command in (
         ("detector", "configure", "mfx1", SOURCES["jungfrau"], mixed, "--first-run", "1"),
@@ -248,17 +248,17 @@ def test_a_mistyped_panel_id_of_epix10ka_names_the_nearest_first(registry: Regis
 
 @pytest.mark.parametrize("name", [f"{QUAD[0]}-20210101000000", QUAD[0], f"{QUAD[0]}-2021"])
 def test_a_link_of_an_epix10ka_panel_in_a_legacy_directory_is_a_hazard_that_names_the_type(
-    sqlite_place: RegistryPlace, tmp_path: Path, name: str
+    sqlite_location: RegistryLocation, tmp_path: Path, name: str
 ) -> None:
     tree = tmp_path / "tree"
-    panel_folder(tree / "M068")
+    write_panel_folder(tree / "M068")
     (tree / PANEL_A).symlink_to("M068")
     (tree / name).symlink_to("M068")
     said = (
         f"{name}: it names a panel of epix10ka; only jungfrau panels are linked like this, and"
         " calreg version add takes the others"
     )
-    with sqlite_place.open() as registry:
+    with sqlite_location.open() as registry:
         with pytest.raises(ImportHazardError) as caught:
             registry.import_tree(tree)
         assert caught.value.values["hazards"] == [said]
@@ -271,18 +271,18 @@ def test_a_link_of_an_epix10ka_panel_in_a_legacy_directory_is_a_hazard_that_name
 
 
 def test_lists_of_long_panel_ids_fit_80_columns_and_cut_nothing(
-    sqlite_place: RegistryPlace, monkeypatch: pytest.MonkeyPatch
+    sqlite_location: RegistryLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calreg = Calreg(sqlite_place, monkeypatch)
-    calreg.done("panel", "add", PANEL_A, "--alias", "M068")
-    calreg.done("panel", "add", QUAD[0], "--alias", "M101")
-    assert calreg.done("panel", "list").stdout.splitlines() == [
+    calreg = Calreg(sqlite_location, monkeypatch)
+    calreg.run("panel", "add", PANEL_A, "--alias", "M068")
+    calreg.run("panel", "add", QUAD[0], "--alias", "M101")
+    assert calreg.run("panel", "list").stdout.splitlines() == [
         "panel                       alias  detector type  revision",
         f"{PANEL_A}  M068   jungfrau       1",
         QUAD[0],
         "                            M101   epix10ka       2",
     ]
-    assert calreg.done("alias", "list").stdout.splitlines() == [
+    assert calreg.run("alias", "list").stdout.splitlines() == [
         "alias  panel                       recorded in  withdrawn in",
         f"M068   {PANEL_A}  1",
         f"M101   {QUAD[0]}",
@@ -296,5 +296,5 @@ def test_the_shape_of_a_panel_is_known_to_its_type_alone() -> None:
             continue
         tokens = tokenize.generate_tokens(io.StringIO(path.read_text()).readline)
         numbers = {token.string for token in tokens if token.type == tokenize.NUMBER}
-        for known in TYPES.values():
+        for known in DETECTOR_TYPES.values():
             assert not numbers >= set(map(str, known.panel_shape)), f"{path.name}: {known.panel_shape}"

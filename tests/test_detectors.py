@@ -7,10 +7,16 @@ from itertools import pairwise
 
 import pytest
 
-from registry.detectors import TYPES, DetectorType, Zero, detector_type, parse_detector_id
+from registry.detectors import (
+    DETECTOR_TYPES,
+    DetectorType,
+    ZeroMeaning,
+    find_detector_type,
+    parse_detector_id,
+)
 from registry.errors import IdentifierError, NotFoundError, RequestError
 
-JUNGFRAU, EPIX10KA = TYPES["jungfrau"], TYPES["epix10ka"]
+JUNGFRAU, EPIX10KA = DETECTOR_TYPES["jungfrau"], DETECTOR_TYPES["epix10ka"]
 PANELS = [
     "9000000000000-230921-3007f0217",
     "9000000000000-230921-3001c01f5",
@@ -23,7 +29,7 @@ QUAD = [
     "3926196238-0175552257-3456106518-0000000000-0000000000-0000000000-0000000000",
     "3926196238-0176373505-4043309078-0000000000-0000000000-0000000000-0000000000",
 ]
-every_type = pytest.mark.parametrize("known", TYPES.values(), ids=TYPES)
+every_type = pytest.mark.parametrize("known", DETECTOR_TYPES.values(), ids=DETECTOR_TYPES)
 
 
 def refusal(expected: type[Exception], call, *args) -> str:
@@ -35,7 +41,7 @@ def refusal(expected: type[Exception], call, *args) -> str:
 
 @every_type
 def test_a_type_is_found_by_its_name(known: DetectorType) -> None:
-    assert detector_type(known.name) is known
+    assert find_detector_type(known.name) is known
 
 
 @every_type
@@ -43,7 +49,7 @@ def test_a_type_has_one_expected_range_for_each_gain_range_of_each_kind_that_is_
     known: DetectorType,
 ) -> None:
     for kind in known.kinds:
-        assert len(kind.expected_medians) == (0 if kind.zero is Zero.GOOD else known.gain_ranges)
+        assert len(kind.expected_medians) == (0 if kind.zero is ZeroMeaning.GOOD else known.gain_ranges)
         assert all(low < high for low, high in kind.expected_medians)
 
 
@@ -59,8 +65,8 @@ def test_kinds_and_calibration_types_are_unambiguous_and_the_required_come_first
 @every_type
 def test_a_kind_is_found_by_its_name_and_by_its_calibration_type(known: DetectorType) -> None:
     for kind in known.kinds:
-        assert known.kind(kind.name) is kind
-        assert known.kind_of_type(kind.calibration_type) is kind
+        assert known.find_kind(kind.name) is kind
+        assert known.find_kind_of_type(kind.calibration_type) is kind
 
 
 @every_type
@@ -75,7 +81,7 @@ def test_jungfrau_is_as_the_field_knows_it() -> None:
     assert JUNGFRAU.required_kinds == ("gain", "offset")
     assert JUNGFRAU.file_names("gain") == ["g0_gain.npy", "g1_gain.npy", "g2_gain.npy"]
     assert JUNGFRAU.file_name("offset", 2) == "g2_offset.npy"
-    gain, offset = JUNGFRAU.kind("gain"), JUNGFRAU.kind("offset")
+    gain, offset = JUNGFRAU.find_kind("gain"), JUNGFRAU.find_kind("offset")
     assert (gain.calibration_type, gain.unit, gain.dtype) == ("pixel_gain", "ADU/keV", "<f4")
     assert (offset.calibration_type, offset.unit, offset.dtype) == ("pixel_offset", "ADU", "<f4")
 
@@ -90,7 +96,7 @@ def test_epix10ka_is_as_the_field_knows_it() -> None:
 
 def test_the_nominal_gains_of_epix10ka_are_expected_and_those_of_other_modes_are_not() -> None:
     nominal = (16.4, 5.466, 0.164, 16.4, 5.466, 0.164, 0.164)  # FH, FM, FL, AHL-H, AML-M, AHL-L, AML-L
-    limits = EPIX10KA.kind("gain").expected_medians
+    limits = EPIX10KA.find_kind("gain").expected_medians
     for value, mode in itertools.product(nominal, range(7)):
         low, high = limits[mode]
         assert (low < value < high) == (value == nominal[mode])
@@ -139,7 +145,7 @@ def test_an_assembled_array_is_gain_range_panel_row_column(panels: int) -> None:
     ("kind", "typical"), [("gain", (41.5, -1.39, -0.11)), ("offset", (0.01, 300.0, 50.0))]
 )
 def test_what_the_field_sees_is_expected(kind: str, typical: tuple[float, ...]) -> None:
-    for value, (low, high) in zip(typical, JUNGFRAU.kind(kind).expected_medians, strict=True):
+    for value, (low, high) in zip(typical, JUNGFRAU.find_kind(kind).expected_medians, strict=True):
         assert low < value < high
 
 
@@ -147,32 +153,34 @@ def test_what_the_field_sees_is_expected(kind: str, typical: tuple[float, ...]) 
     "wrong", [lambda gain: -gain, lambda gain: 10 * gain, lambda gain: gain / 10, lambda _: 0.0]
 )
 def test_a_gain_of_another_sign_or_size_is_not_expected(wrong) -> None:
-    for value, (low, high) in zip((41.5, -1.39, -0.11), JUNGFRAU.kind("gain").expected_medians, strict=True):
+    for value, (low, high) in zip(
+        (41.5, -1.39, -0.11), JUNGFRAU.find_kind("gain").expected_medians, strict=True
+    ):
         assert not low <= wrong(value) <= high
 
 
 def test_the_gains_of_two_gain_ranges_cannot_be_exchanged_unnoticed() -> None:
-    ranges = sorted(JUNGFRAU.kind("gain").expected_medians)
+    ranges = sorted(JUNGFRAU.find_kind("gain").expected_medians)
     assert all(high < low for (_, high), (low, _) in pairwise(ranges))
 
 
 @pytest.mark.parametrize("name", ["", "Jungfrau", "jungfrau\n", "cspad", "\x1b[31m", "x" * 10_000])
 def test_an_unknown_type_is_not_found_and_the_known_ones_are_named(name: str) -> None:
-    message = refusal(NotFoundError, detector_type, name)
-    assert message.endswith(f" is not known; known: {', '.join(TYPES)}")
+    message = refusal(NotFoundError, find_detector_type, name)
+    assert message.endswith(f" is not known; known: {', '.join(DETECTOR_TYPES)}")
     assert len(message) < 250
 
 
 @pytest.mark.parametrize("name", ["", "pixel_gain", "Gain", "gain\n", "\x1b[31m", "x" * 10_000])
 def test_an_unknown_kind_is_refused_and_the_known_ones_are_named(name: str) -> None:
-    message = refusal(RequestError, JUNGFRAU.kind, name)
+    message = refusal(RequestError, JUNGFRAU.find_kind, name)
     assert " is no kind of constants of jungfrau; known: gain, offset" in message
     assert len(message) < 250
 
 
 @pytest.mark.parametrize("name", ["", "gain", "pixel_gains", "\x1b[31m", "x" * 10_000])
 def test_an_unknown_calibration_type_is_refused_and_the_known_ones_are_named(name: str) -> None:
-    message = refusal(RequestError, JUNGFRAU.kind_of_type, name)
+    message = refusal(RequestError, JUNGFRAU.find_kind_of_type, name)
     assert " is no calibration type of jungfrau; known: pixel_gain, pixel_offset" in message
     assert len(message) < 250
 
@@ -231,7 +239,9 @@ def test_a_segment_that_is_missing_is_no_panel() -> None:
 @pytest.mark.parametrize("prefix", ["epix", "foo", "jungfrau2", "m068"])
 def test_a_detector_id_of_another_type_is_refused_and_the_known_types_are_named(prefix: str) -> None:
     message = refusal(IdentifierError, parse_detector_id, f"{prefix}_{PANELS[0]}")
-    assert message.endswith(f"begins with {prefix!r}, which is no detector type; known: {', '.join(TYPES)}")
+    assert message.endswith(
+        f"begins with {prefix!r}, which is no detector type; known: {', '.join(DETECTOR_TYPES)}"
+    )
 
 
 def test_a_part_that_is_not_canonical_is_refused_with_the_canonical_form() -> None:

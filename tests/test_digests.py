@@ -10,25 +10,27 @@ from hypothesis import strategies as st
 
 from registry.digests import blake3_of, sha256_of
 from registry.errors import CorruptionError
-from tests.conftest import RegistryPlace
-from tests.making import PANEL_A, panel_array, panel_folder
+from tests.conftest import RegistryLocation
+from tests.making import PANEL_A, make_panel_array, write_panel_folder
 
 LATER = "2020-01-01T00:00:00Z"
 
 
 @pytest.fixture
-def filled(place: RegistryPlace, tmp_path: Path) -> RegistryPlace:
-    with place.open() as registry:
+def filled(location: RegistryLocation, tmp_path: Path) -> RegistryLocation:
+    with location.open() as registry:
         registry.panels.add(PANEL_A)
-        registry.versions.add(PANEL_A, panel_folder(tmp_path / "arrays", seed=1), valid_from="beginning")
-    return place
+        registry.versions.add(
+            PANEL_A, write_panel_folder(tmp_path / "arrays", seed=1), valid_from="beginning"
+        )
+    return location
 
 
-def update_blobs(place: RegistryPlace, assignment: str) -> None:
+def update_blobs(location: RegistryLocation, assignment: str) -> None:
     """Change what is recorded of every file, behind the guard, which is put back."""
-    engine = place.engine()
+    engine = location.engine()
     with engine.begin() as connection:
-        if place.is_sqlite:
+        if location.is_sqlite:
             query = sa.text("SELECT sql FROM sqlite_master WHERE name = 'blob_update'")
             guard = connection.execute(query).scalar_one()
             off, on = "DROP TRIGGER blob_update", guard
@@ -39,8 +41,8 @@ def update_blobs(place: RegistryPlace, assignment: str) -> None:
     engine.dispose()
 
 
-def flip_a_bit(place: RegistryPlace) -> Path:
-    path = min((place.store / "objects").rglob("*.npy"))
+def flip_a_bit(location: RegistryLocation) -> Path:
+    path = min((location.store / "objects").rglob("*.npy"))
     content = bytearray(path.read_bytes())
     content[4711] ^= 8
     path.chmod(0o644)
@@ -58,7 +60,7 @@ def test_the_digests_are_of_the_pieces_one_after_the_other(pieces: list[bytes]) 
     assert blake3_of() == "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"
 
 
-def test_both_digests_of_every_registered_file_are_recorded(filled: RegistryPlace, tmp_path: Path) -> None:
+def test_both_digests_of_every_registered_file_are_recorded(filled: RegistryLocation, tmp_path: Path) -> None:
     with filled.open() as registry:
         files = [file for number in (1, 2) for file in registry.versions.show(number)[1]]
     contents = {sha256_of(path.read_bytes()): path.read_bytes() for path in (tmp_path / "arrays").iterdir()}
@@ -68,7 +70,7 @@ def test_both_digests_of_every_registered_file_are_recorded(filled: RegistryPlac
 
 
 def test_what_reads_many_files_verifies_them_by_the_quicker_digest(
-    filled: RegistryPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    filled: RegistryLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     computed = []
 
@@ -84,11 +86,13 @@ def test_what_reads_many_files_verifies_them_by_the_quicker_digest(
         assert registry.verify().problems == ()
     assert len(computed) == 6  # a verification computes both
     for gain_range in range(3):
-        assert array[gain_range, 0].tobytes() == panel_array("gain", gain_range, seed=1).tobytes()
+        assert array[gain_range, 0].tobytes() == make_panel_array("gain", gain_range, seed=1).tobytes()
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_a_flipped_bit_is_found_by_either_digest(filled: RegistryPlace, tmp_path: Path, known: bool) -> None:
+def test_a_flipped_bit_is_found_by_either_digest(
+    filled: RegistryLocation, tmp_path: Path, known: bool
+) -> None:
     """A file that was recorded before schema 0005 has no BLAKE3."""
     if not known:
         update_blobs(filled, "blake3 = NULL")
@@ -103,7 +107,7 @@ def test_a_flipped_bit_is_found_by_either_digest(filled: RegistryPlace, tmp_path
         assert [problem.sha256 for problem in registry.verify().problems] == [damaged.stem]
 
 
-def test_a_digest_that_was_edited_is_found_and_its_file_is_not_taken(filled: RegistryPlace) -> None:
+def test_a_digest_that_was_edited_is_found_and_its_file_is_not_taken(filled: RegistryLocation) -> None:
     update_blobs(filled, f"blake3 = '{'0' * 64}'")
     with filled.open() as registry:
         with pytest.raises(CorruptionError, match="its bytes have another checksum"):

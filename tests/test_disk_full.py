@@ -12,8 +12,8 @@ import pytest
 
 from registry.api import create_registry
 from tests.cli import Calreg
-from tests.conftest import RegistryPlace, ordinary_user
-from tests.making import PANEL_A, PANEL_B, small_folder, small_panels
+from tests.conftest import RegistryLocation, act_as_ordinary_user
+from tests.making import PANEL_A, PANEL_B, use_small_panels, write_small_panel_folder
 
 BEGIN = "2020-01-01T00:00:00Z"
 ADD = ("version", "add", PANEL_A)
@@ -22,21 +22,21 @@ FORMATS = ("npy", "psana", "lcls2", "hdf5")
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    small_panels(monkeypatch)
+    use_small_panels(monkeypatch)
 
 
 @pytest.fixture
-def filled(sqlite_place: RegistryPlace, small: None, tmp_path: Path) -> RegistryPlace:
-    fill(sqlite_place, tmp_path)
-    return sqlite_place
+def filled(sqlite_location: RegistryLocation, small: None, tmp_path: Path) -> RegistryLocation:
+    fill(sqlite_location, tmp_path)
+    return sqlite_location
 
 
-def fill(place: RegistryPlace, folder: Path) -> None:
+def fill(location: RegistryLocation, folder: Path) -> None:
     """Record one panel and its constants: two revisions."""
-    with place.open() as registry:
+    with location.open() as registry:
         registry.panels.add(PANEL_A)
-        registry.versions.add(PANEL_A, small_folder(folder / "first"), valid_from="beginning")
-    small_folder(folder / "second", 1)
+        registry.versions.add(PANEL_A, write_small_panel_folder(folder / "first"), valid_from="beginning")
+    write_small_panel_folder(folder / "second", 1)
 
 
 class Disk:
@@ -64,8 +64,8 @@ def disk(tmpfs: Callable[[str], Path]) -> Disk:
     return Disk(tmpfs("size=2m"))
 
 
-def assert_sound(place: RegistryPlace, revisions: int = 2) -> None:
-    with place.open() as registry:
+def assert_sound(location: RegistryLocation, revisions: int = 2) -> None:
+    with location.open() as registry:
         found = registry.verify()
         assert (found.problems, found.unreferenced) == ((), ())
         assert len(registry.log()) == revisions
@@ -77,7 +77,7 @@ def is_full(error: dict[str, object]) -> bool:
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_an_export_onto_a_full_disk_leaves_nothing_there(
-    filled: RegistryPlace, disk: Disk, monkeypatch: pytest.MonkeyPatch, form: str
+    filled: RegistryLocation, disk: Disk, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
     calreg = Calreg(filled, monkeypatch)
     beside = (
@@ -99,30 +99,30 @@ def test_an_export_onto_a_full_disk_leaves_nothing_there(
         assert is_full(calreg.refused(8, *command))
         assert disk.names() == []
         disk.free()
-    calreg.done(*command)
+    calreg.run(*command)
 
 
 @pytest.fixture
-def store_there(disk: Disk, small: None, tmp_path: Path) -> RegistryPlace:
+def store_there(disk: Disk, small: None, tmp_path: Path) -> RegistryLocation:
     """A registry whose store alone is on the small disk."""
-    place = RegistryPlace(f"sqlite:///{tmp_path}/registry.sqlite", disk.folder / "store")
-    create_registry(place.database, place.store)
-    fill(place, tmp_path)
-    return place
+    location = RegistryLocation(f"sqlite:///{tmp_path}/registry.sqlite", disk.folder / "store")
+    create_registry(location.database, location.store)
+    fill(location, tmp_path)
+    return location
 
 
 @pytest.fixture
-def database_there(disk: Disk, small: None, tmp_path: Path) -> RegistryPlace:
+def database_there(disk: Disk, small: None, tmp_path: Path) -> RegistryLocation:
     """A registry whose database alone is on the small disk."""
-    place = RegistryPlace(f"sqlite:///{disk.folder}/registry.sqlite", tmp_path / "store")
-    create_registry(place.database, place.store)
-    fill(place, tmp_path)
-    return place
+    location = RegistryLocation(f"sqlite:///{disk.folder}/registry.sqlite", tmp_path / "store")
+    create_registry(location.database, location.store)
+    fill(location, tmp_path)
+    return location
 
 
 @pytest.mark.parametrize("room", [0, 8192])
 def test_a_registration_into_a_store_on_a_full_disk_is_not_recorded(
-    store_there: RegistryPlace, disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
+    store_there: RegistryLocation, disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
 ) -> None:
     calreg = Calreg(store_there, monkeypatch)
     command = (*ADD, str(tmp_path / "second"), "--valid-from", BEGIN)
@@ -136,12 +136,12 @@ def test_a_registration_into_a_store_on_a_full_disk_is_not_recorded(
             Path(file.path).suffix == ".npy" for file in found.unreferenced
         )  # whole, as far as they got
         assert len(registry.log()) == 2
-    calreg.done(*command)
+    calreg.run(*command)
     assert_sound(store_there, 3)
 
 
 def test_a_registration_into_a_database_on_a_full_disk_is_not_recorded(
-    database_there: RegistryPlace, disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database_there: RegistryLocation, disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calreg = Calreg(database_there, monkeypatch)
     # What is asked for needs more pages than a log has of its own.
@@ -154,23 +154,23 @@ def test_a_registration_into_a_database_on_a_full_disk_is_not_recorded(
     assert "cannot be used: " in error["message"]
     disk.free()
     assert_sound(database_there)
-    calreg.done("run", "import", str(table))
+    calreg.run("run", "import", str(table))
     with database_there.open() as registry:
         assert registry.verify().problems == ()
 
 
 def test_an_export_from_a_database_on_a_full_disk_is_written_and_said_to_be_not_recorded(
-    database_there: RegistryPlace, disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database_there: RegistryLocation, disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calreg = Calreg(database_there, monkeypatch)
     disk.fill(room=36_864)  # to read, SQLite needs room beside the file
-    done = calreg.done("export", PANEL_A, "--at", BEGIN, "--output", str(tmp_path / "out"))
+    done = calreg.run("export", PANEL_A, "--at", BEGIN, "--output", str(tmp_path / "out"))
     assert "note: the export is not recorded: the database sqlite:///" in done.stderr
     disk.fill()
     error = calreg.refused(8, "version", "list")
     assert error["message"].endswith("SQLite must be able to write beside the file, even to read it")
     disk.free()
-    calreg.done("provenance", "verify", str(tmp_path / "out" / "provenance.json"))
+    calreg.run("provenance", "verify", str(tmp_path / "out" / "provenance.json"))
 
 
 def tables(file: Path) -> list[tuple[str]]:
@@ -179,23 +179,23 @@ def tables(file: Path) -> list[tuple[str]]:
 
 
 def test_a_registry_is_not_begun_on_a_full_disk(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
-    place = RegistryPlace(f"sqlite:///{disk.folder}/new/registry.sqlite", disk.folder / "new" / "store")
-    calreg = Calreg(place, monkeypatch)
+    location = RegistryLocation(f"sqlite:///{disk.folder}/new/registry.sqlite", disk.folder / "new" / "store")
+    calreg = Calreg(location, monkeypatch)
     for room in (0, 8192, 65536):
         disk.fill(room)
         error = calreg.refused(8, "init")
         assert error["kind"] == "UnavailableError"
-        assert not place.store.exists()
+        assert not location.store.exists()
         disk.free()
-        if place.file.exists():  # even to look whether it is nobody else's by now, SQLite needs room
-            assert tables(place.file) == []
-    calreg.done("init")
-    assert_sound(place, 0)
+        if location.file.exists():  # even to look whether it is nobody else's by now, SQLite needs room
+            assert tables(location.file) == []
+    calreg.run("init")
+    assert_sound(location, 0)
 
 
 @pytest.mark.parametrize("room", [0, 65536])
 def test_a_backup_onto_a_full_disk_is_none_and_the_former_one_stays(
-    filled: RegistryPlace, disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
+    filled: RegistryLocation, disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
 ) -> None:
     calreg = Calreg(filled, monkeypatch)
     folder = disk.folder / "backup"
@@ -203,26 +203,26 @@ def test_a_backup_onto_a_full_disk_is_none_and_the_former_one_stays(
     calreg.refused(8, "backup", str(folder))
     assert not (folder / "backup.json").exists()
     disk.free()
-    calreg.done("backup", str(folder))
+    calreg.run("backup", str(folder))
     before = (folder / "backup.json").read_bytes()
-    calreg.done(*ADD, str(tmp_path / "second"), "--valid-from", BEGIN)
+    calreg.run(*ADD, str(tmp_path / "second"), "--valid-from", BEGIN)
     disk.fill(room)
     calreg.refused(8, "backup", str(folder))
     assert (folder / "backup.json").read_bytes() == before
     disk.free()
     assert list(folder.glob(".arriving-*")) == []
-    again = RegistryPlace(f"sqlite:///{tmp_path}/again/registry.sqlite", tmp_path / "again" / "store")
-    Calreg(again, monkeypatch).done("restore", str(folder))
+    again = RegistryLocation(f"sqlite:///{tmp_path}/again/registry.sqlite", tmp_path / "again" / "store")
+    Calreg(again, monkeypatch).run("restore", str(folder))
     assert_sound(again)
 
 
 @pytest.mark.parametrize("room", [0, 65536])
 def test_a_registry_neither_arrives_on_a_full_disk_nor_is_the_old_one_closed(
-    filled: RegistryPlace, disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
+    filled: RegistryLocation, disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
 ) -> None:
     calreg = Calreg(filled, monkeypatch)
-    calreg.done("backup", str(tmp_path / "backup"))
-    new = RegistryPlace(f"sqlite:///{disk.folder}/new/registry.sqlite", disk.folder / "new" / "store")
+    calreg.run("backup", str(tmp_path / "backup"))
+    new = RegistryLocation(f"sqlite:///{disk.folder}/new/registry.sqlite", disk.folder / "new" / "store")
     disk.fill(room)
     calreg.refused(8, "copy", "--to", new.database, "--to-store", str(new.store))
     calreg.refused(
@@ -234,44 +234,44 @@ def test_a_registry_neither_arrives_on_a_full_disk_nor_is_the_old_one_closed(
     assert list(disk.folder.rglob(".arriving-*")) == []
     assert_sound(filled)
     calreg = Calreg(filled, monkeypatch)
-    calreg.done("panel", "add", PANEL_B)
-    calreg.done("copy", "--to", new.database, "--to-store", str(new.store))
+    calreg.run("panel", "add", PANEL_B)
+    calreg.run("copy", "--to", new.database, "--to-store", str(new.store))
     assert_sound(new, 3)
 
 
 def test_what_an_ordinary_user_may_not_write_or_read_is_refused_and_named(
-    filled: RegistryPlace, open_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    filled: RegistryLocation, open_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = open_folder / "home"
     home.mkdir()
     home.chmod(0o777)
-    place = RegistryPlace(f"sqlite:///{home}/registry.sqlite", home / "store")
-    shutil.copytree(filled.store, place.store)
+    location = RegistryLocation(f"sqlite:///{home}/registry.sqlite", home / "store")
+    shutil.copytree(filled.store, location.store)
     with contextlib.closing(sqlite3.connect(filled.file)) as connection:
-        connection.execute("VACUUM INTO ?", (str(place.file),))
-    place.file.chmod(0o666)
+        connection.execute("VACUUM INTO ?", (str(location.file),))
+    location.file.chmod(0o666)
     shutil.copytree(tmp_path / "second", open_folder / "second")
-    calreg = Calreg(place, monkeypatch)
+    calreg = Calreg(location, monkeypatch)
     export = ("export", PANEL_A, "--at", BEGIN, "--output")
     add = (*ADD, str(open_folder / "second"), "--valid-from", BEGIN)
-    calreg.done(*export, str(tmp_path / "out"))  # by root: whatever it needs is imported now
-    calreg.done(*add, "--dry-run")
-    objects = sorted((place.store / "objects").glob("*/*.npy"))
-    with ordinary_user():
+    calreg.run(*export, str(tmp_path / "out"))  # by root: whatever it needs is imported now
+    calreg.run(*add, "--dry-run")
+    objects = sorted((location.store / "objects").glob("*/*.npy"))
+    with act_as_ordinary_user():
         assert "Permission denied" in calreg.refused(8, *add)["message"]
         assert "Permission denied" in calreg.refused(8, *export, str(open_folder / "out"))["message"]
-        calreg.done(*export, str(home / "mine"))
+        calreg.run(*export, str(home / "mine"))
     objects[0].chmod(0)
-    place.store.joinpath("registry.json").chmod(0o644)
-    with ordinary_user():
+    location.store.joinpath("registry.json").chmod(0o644)
+    with act_as_ordinary_user():
         error = calreg.refused(8, *export, str(home / "other"))
         assert f"{objects[0].stem}.npy': Permission denied" in error["message"]
         assert not (home / "other").exists()
         found = calreg("verify")
         assert (found.code, found.stdout.count("Permission denied")) == (6, 1)
-    place.store.joinpath("registry.json").chmod(0)
-    with ordinary_user():
+    location.store.joinpath("registry.json").chmod(0)
+    with act_as_ordinary_user():
         assert "registry.json': Permission denied" in calreg.refused(8, "panel", "list")["message"]
     objects[0].chmod(0o444)
-    place.store.joinpath("registry.json").chmod(0o644)
-    assert_sound(place)
+    location.store.joinpath("registry.json").chmod(0o644)
+    assert_sound(location)

@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from registry import create_registry, open_registry, sample
-from tests.sessions import Session, blocks
+from tests.sessions import Session, find_blocks
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -89,7 +89,7 @@ def test_a_page_shows_what_happens(page: str, templates: Path, tmp_path: Path) -
 
 
 def test_every_page_with_a_session_is_run() -> None:
-    shown = {str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md") if blocks(page, "console")}
+    shown = {str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md") if find_blocks(page, "console")}
     assert shown == {*PAGES, *ELSEWHERE, *ON_A_SERVER}
 
 
@@ -118,7 +118,7 @@ def test_the_page_of_a_facility_on_postgresql(
     roles: dict[str, str], postgres_server: str, templates: Path, tmp_path: Path
 ) -> None:
     page = DOCS / "how-to" / "facility-on-postgresql.md"
-    (statements,) = blocks(page, "sql")
+    (statements,) = find_blocks(page, "sql")
     database = f"calreg_facility_{os.getpid()}"
     password = "not a secret"  # noqa: S105 - of roles that live as long as this test
     for shown, real in {

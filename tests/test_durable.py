@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.durable import SteadyFile, add_lines, arriving, sync_folder
+from registry.durable import FlushingFile, append_lines, atomic_write, sync_folder
 
 THINGS_THAT_GO_WRONG = [
     ValueError("bug"),
@@ -30,12 +30,12 @@ def names(folder: Path) -> list[str]:
 
 
 def arrive(target: Path, content: bytes = b"new") -> None:
-    with arriving(target) as temporary:
+    with atomic_write(target) as temporary:
         temporary.write_bytes(content)
 
 
 def test_the_bytes_get_their_name_at_the_end_and_no_other_file_stays(target: Path) -> None:
-    with arriving(target) as temporary:
+    with atomic_write(target) as temporary:
         temporary.write_bytes(b"new")
         assert temporary.parent == target.parent
         assert not target.exists()
@@ -45,7 +45,7 @@ def test_the_bytes_get_their_name_at_the_end_and_no_other_file_stays(target: Pat
 
 def test_an_old_file_stays_whole_until_the_new_one_takes_its_place(target: Path) -> None:
     target.write_bytes(b"old")
-    with arriving(target) as temporary:
+    with atomic_write(target) as temporary:
         temporary.write_bytes(b"ne")
         assert target.read_bytes() == b"old"
     assert target.read_bytes() == b"ne"
@@ -59,7 +59,7 @@ def test_a_reader_of_the_old_file_keeps_reading_the_old_bytes(target: Path) -> N
 
 
 def test_the_mode_that_the_writer_gives_is_kept(target: Path) -> None:
-    with arriving(target) as temporary:
+    with atomic_write(target) as temporary:
         temporary.write_bytes(b"new")
         temporary.chmod(0o444)
     assert stat.S_IMODE(target.stat().st_mode) == 0o444
@@ -73,7 +73,7 @@ def test_whatever_goes_wrong_in_the_writing_leaves_everything_as_it_was(target, 
     before = names(target.parent)
 
     def write_half() -> None:
-        with arriving(target) as temporary:
+        with atomic_write(target) as temporary:
             temporary.write_bytes(b"half")
             raise error
 
@@ -154,7 +154,7 @@ def test_a_process_that_dies_while_it_writes_leaves_the_old_file_as_it_was(targe
 
 
 def test_files_that_arrive_side_by_side_do_not_meet(target: Path) -> None:
-    with arriving(target) as first, arriving(target) as second:
+    with atomic_write(target) as first, atomic_write(target) as second:
         assert first != second
         first.write_bytes(b"first")
         second.write_bytes(b"second")
@@ -196,7 +196,7 @@ def test_what_is_written_steadily_is_the_pieces_one_after_the_other(
         monkeypatch.delattr(os, "posix_fadvise", raising=False)
     sizes = [128, 3 << 20, (1 << 20) - 1, 0, 17 << 20, 1, 8 << 20, 5]
     pieces = [bytes([number]) * size for number, size in enumerate(sizes)]
-    with SteadyFile(target) as file:
+    with FlushingFile(target) as file:
         for piece in pieces:
             file.write(piece)
         assert file.size == sum(sizes)
@@ -211,22 +211,22 @@ def test_what_is_written_steadily_is_the_pieces_one_after_the_other(
 
 
 def test_a_disk_that_is_full_is_told_while_writing(tmpfs) -> None:
-    with pytest.raises(OSError, match="No space left"), SteadyFile(tmpfs("size=1m") / "large") as file:
+    with pytest.raises(OSError, match="No space left"), FlushingFile(tmpfs("size=1m") / "large") as file:
         file.write(bytes(2 << 20))
 
 
 def test_lines_are_added_whole_and_taken_back_only_while_they_are_the_last(tmp_path: Path) -> None:
     path = tmp_path / "HISTORY"
-    undo = add_lines(path, b"one\n")
+    undo = append_lines(path, b"one\n")
     assert path.read_bytes() == b"one\n"
     undo()
     assert not path.exists()
     path.write_bytes(b"no end of the line")
-    undo = add_lines(path, b"two\n")
+    undo = append_lines(path, b"two\n")
     assert path.read_bytes() == b"no end of the line\ntwo\n"
     undo()
     assert path.read_bytes() == b"no end of the line"
-    undo = add_lines(path, b"three\n")
-    add_lines(path, b"another's\n")
+    undo = append_lines(path, b"three\n")
+    append_lines(path, b"another's\n")
     undo()
     assert path.read_bytes() == b"no end of the line\nthree\nanother's\n"

@@ -33,8 +33,8 @@ from registry.errors import (
     UnavailableError,
 )
 from registry.instants import BEGINNING
-from tests.conftest import RegistryPlace, new_place, ordinary_user
-from tests.making import panel_folder
+from tests.conftest import RegistryLocation, act_as_ordinary_user, make_location
+from tests.making import write_panel_folder
 
 MODULES = ("M001", "M002", "M003", "M004")
 PANELS = [f"190408-181206-{number:x}" for number in range(1, 33)]
@@ -57,7 +57,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A legacy directory of 32 panels that share the arrays of four modules."""
     root = tmp_path_factory.mktemp("tree")
     for seed, module in enumerate(MODULES):
-        panel_folder(root / module, seed)
+        write_panel_folder(root / module, seed)
     for panel in PANELS:
         (root / f"{panel}-20190101000000").symlink_to(module_of(panel))
     return root
@@ -78,8 +78,8 @@ def shared(
     request: pytest.FixtureRequest, tree: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Registry]:
     """One registry that knows the tree's 32 panels, from 2019 on, for the tests that record nothing more."""
-    for place in new_place(request, tmp_path_factory.mktemp("shared"), request.param):
-        with place.open() as registry:
+    for location in make_location(request, tmp_path_factory.mktemp("shared"), request.param):
+        with location.open() as registry:
             registry.import_tree(tree)
             yield registry
 
@@ -454,11 +454,11 @@ def test_all_that_is_missing_is_listed_at_once(imported: Registry, tmp_path: Pat
 
 
 def test_a_damaged_missing_or_swapped_object_stops_the_export_and_no_output_is_left(
-    place: RegistryPlace, small_tree: Path, tmp_path: Path
+    location: RegistryLocation, small_tree: Path, tmp_path: Path
 ) -> None:
     def object_of(module: str, name: str) -> Path:
         sha256 = digest(small_tree / module / name)
-        return place.store / "objects" / sha256[:2] / f"{sha256}.npy"
+        return location.store / "objects" / sha256[:2] / f"{sha256}.npy"
 
     damaged, other = object_of("M002", "g2_offset.npy"), object_of("M001", "g2_offset.npy")
     sound = damaged.name.removesuffix(".npy")
@@ -466,7 +466,7 @@ def test_a_damaged_missing_or_swapped_object_stops_the_export_and_no_output_is_l
     def flip(content: bytes) -> bytes:
         return content[:-1] + bytes([content[-1] ^ 1])
 
-    with place.open() as registry:
+    with location.open() as registry:
         registry.import_tree(small_tree)
         registry.export(PANELS[0], tmp_path / "old", at=BEGIN)
         before = {path.name: path.read_bytes() for path in (tmp_path / "old").iterdir()}
@@ -518,20 +518,20 @@ def test_an_existing_output_is_a_conflict_and_force_replaces_all(shared: Registr
 
 
 def test_an_output_folder_that_cannot_be_written_is_refused_and_stays_empty(
-    sqlite_place: RegistryPlace, small_tree: Path, open_folder: Path
+    sqlite_location: RegistryLocation, small_tree: Path, open_folder: Path
 ) -> None:
     output = open_folder / "out"
     output.mkdir(mode=0o555)
-    with sqlite_place.open() as registry:
+    with sqlite_location.open() as registry:
         registry.import_tree(small_tree)
-        for place in (output, output / "deeper"):
+        for location in (output, output / "deeper"):
             with (
-                readable(sqlite_place, open_folder / "copy") as copy,
+                readable(sqlite_location, open_folder / "copy") as copy,
                 copy.open() as reader,
-                ordinary_user(),
+                act_as_ordinary_user(),
                 pytest.raises(UnavailableError) as error,
             ):
-                reader.export(PANELS[0], place, at=BEGIN)
+                reader.export(PANELS[0], location, at=BEGIN)
             assert error.value.code == 8
             assert "cannot be written: Permission denied" in error.value.message
             shutil.rmtree(open_folder / "copy")
@@ -539,15 +539,15 @@ def test_an_output_folder_that_cannot_be_written_is_refused_and_stays_empty(
 
 
 @contextlib.contextmanager
-def readable(place: RegistryPlace, folder: Path) -> Iterator[RegistryPlace]:
+def readable(location: RegistryLocation, folder: Path) -> Iterator[RegistryLocation]:
     """Copy a SQLite registry to where every user can read and nobody but its owner write the database."""
     folder.mkdir()
     folder.chmod(0o777)
-    with contextlib.closing(place.engine().raw_connection()) as connection:
+    with contextlib.closing(location.engine().raw_connection()) as connection:
         connection.cursor().execute(f"VACUUM INTO '{folder / 'registry.sqlite'}'")
-    shutil.copytree(place.store, folder / "store")
+    shutil.copytree(location.store, folder / "store")
     (folder / "registry.sqlite").chmod(0o444)
-    yield RegistryPlace(f"sqlite:///{folder / 'registry.sqlite'}", folder / "store")
+    yield RegistryLocation(f"sqlite:///{folder / 'registry.sqlite'}", folder / "store")
 
 
 def assert_not_recorded(reader: Registry, output: Path) -> None:
@@ -566,11 +566,15 @@ def assert_not_recorded(reader: Registry, output: Path) -> None:
 
 
 def test_a_reader_of_a_sqlite_file_exports_all_the_same_without_a_record(
-    sqlite_place: RegistryPlace, small_tree: Path, open_folder: Path
+    sqlite_location: RegistryLocation, small_tree: Path, open_folder: Path
 ) -> None:
-    with sqlite_place.open() as registry:
+    with sqlite_location.open() as registry:
         registry.import_tree(small_tree)
-    with readable(sqlite_place, open_folder / "copy") as copy, ordinary_user(), copy.open() as reader:
+    with (
+        readable(sqlite_location, open_folder / "copy") as copy,
+        act_as_ordinary_user(),
+        copy.open() as reader,
+    ):
         assert_not_recorded(reader, open_folder / "copy" / "out")
         with pytest.raises(UnavailableError, match="readonly database"):
             reader.panels.add("190408-181206-ffff")
@@ -579,22 +583,22 @@ def test_a_reader_of_a_sqlite_file_exports_all_the_same_without_a_record(
 def test_a_role_of_postgresql_that_may_only_read_exports_all_the_same_without_a_record(
     request: pytest.FixtureRequest, small_tree: Path, tmp_path: Path
 ) -> None:
-    for place in new_place(request, tmp_path, "postgresql"):
+    for location in make_location(request, tmp_path, "postgresql"):
         role = f"calreg_reader_{os.getpid()}"
-        with place.open() as registry:
+        with location.open() as registry:
             registry.import_tree(small_tree)
-        engine = place.engine()
+        engine = location.engine()
         with engine.begin() as connection:
             connection.execute(sa.text(f"CREATE ROLE {role} LOGIN PASSWORD 'reads-only'"))
             connection.execute(sa.text(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}"))
         try:
-            url = sa.make_url(place.database).set(username=role, password="reads-only")  # noqa: S106
-            reading = RegistryPlace(url.render_as_string(hide_password=False), place.store)
+            url = sa.make_url(location.database).set(username=role, password="reads-only")  # noqa: S106
+            reading = RegistryLocation(url.render_as_string(hide_password=False), location.store)
             with reading.open() as reader:
                 assert_not_recorded(reader, tmp_path / "out")
                 with pytest.raises(UnavailableError, match="permission denied"):
                     reader.panels.add("190408-181206-ffff")
-            with place.open() as registry:
+            with location.open() as registry:
                 assert len(registry.log()) == 1
                 assert registry.identify(tmp_path / "out" / "pixel_gain.npy").exports == ()
         finally:
@@ -605,9 +609,9 @@ def test_a_role_of_postgresql_that_may_only_read_exports_all_the_same_without_a_
 
 
 def test_an_export_is_recorded_at_a_revision_and_is_none(
-    place: RegistryPlace, small_tree: Path, tmp_path: Path
+    location: RegistryLocation, small_tree: Path, tmp_path: Path
 ) -> None:
-    with place.open() as registry:
+    with location.open() as registry:
         registry.import_tree(small_tree)
         configured(registry)
         exported = registry.export(DATASET, tmp_path / "out")
@@ -617,7 +621,7 @@ def test_an_export_is_recorded_at_a_revision_and_is_none(
         used = {
             version.version for panel in PANELS[:2] for version in registry.validity(panel, at=BEGIN).versions
         }
-    engine = place.engine()
+    engine = location.engine()
     with engine.connect() as connection:
         row = connection.execute(sa.text("SELECT * FROM export")).one()
         outputs = connection.execute(sa.text("SELECT type, path, sha256, size FROM export_output")).all()
@@ -656,9 +660,9 @@ def test_constants_in_memory_are_those_of_the_export_with_the_same_provenance(
 
 
 def test_a_registry_is_opened_from_the_package_as_the_documentation_says(
-    sqlite_place: RegistryPlace, small_tree: Path, monkeypatch: pytest.MonkeyPatch
+    sqlite_location: RegistryLocation, small_tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in sqlite_place.environment.items():
+    for name, value in sqlite_location.environment.items():
         monkeypatch.setenv(name, value)
     with package.open_registry() as registry:
         registry.import_tree(small_tree)

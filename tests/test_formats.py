@@ -31,9 +31,9 @@ from registry.errors import (
     UnavailableError,
 )
 from registry.exporters import formats
-from tests.conftest import RegistryPlace, new_place
-from tests.making import PANEL_A, PANEL_B, small_folder, small_panels
-from tests.psana_readers import newer_reader, older_reader
+from tests.conftest import RegistryLocation, make_location
+from tests.making import PANEL_A, PANEL_B, use_small_panels, write_small_panel_folder
+from tests.psana_readers import read_newer, read_older
 
 SOURCE = "XcsEndstation.0:Jungfrau.0"
 RUN = "exp=xcs1:run=12"
@@ -46,7 +46,7 @@ NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 @pytest.fixture(scope="module", autouse=True)
 def _small() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        small_panels(patch)
+        use_small_panels(patch)
         yield
 
 
@@ -54,7 +54,7 @@ def filled(registry: Registry, folder: Path, panels: tuple[str, ...] = (PANEL_A,
     """Let the registry know panels, the detector that they make, and a run."""
     for seed, panel in enumerate(panels):
         registry.panels.add(panel)
-        registry.versions.add(panel, small_folder(folder / panel, seed), valid_from="beginning")
+        registry.versions.add(panel, write_small_panel_folder(folder / panel, seed), valid_from="beginning")
     registry.detectors.configure("xcs1", SOURCE, "_".join(panels), first_run=1)
     registry.runs.add(RUN, begin=BEGIN)
     return registry
@@ -71,15 +71,15 @@ def known(
     request: pytest.FixtureRequest, arrays: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Registry]:
     """A registry that knows two panels, on SQLite, for the tests that only export."""
-    for place in new_place(request, tmp_path_factory.mktemp("known"), "sqlite"):
-        with place.open() as registry:
+    for location in make_location(request, tmp_path_factory.mktemp("known"), "sqlite"):
+        with location.open() as registry:
             yield filled(registry, arrays)
 
 
 @pytest.fixture
-def own(sqlite_place: RegistryPlace, tmp_path: Path) -> Iterator[Registry]:
+def own(sqlite_location: RegistryLocation, tmp_path: Path) -> Iterator[Registry]:
     """The same, for a test that records something."""
-    with sqlite_place.open() as registry:
+    with sqlite_location.open() as registry:
         yield filled(registry, tmp_path / "arrays")
 
 
@@ -106,7 +106,7 @@ def contents(folder: Path) -> dict[str, str]:
 def arrays_of(form: str, paths: dict[str, Path]) -> dict[str, NDArray[Any]]:
     """Read the exported arrays with readers of our own, or everybody's."""
     if form == "psana":
-        return {name: newer_reader(path) for name, path in paths.items()}
+        return {name: read_newer(path) for name, path in paths.items()}
     if form == "hdf5":
         with h5py.File(paths["pixel_gain"], "r") as file:
             return {name: file[name][...] for name in paths}
@@ -115,9 +115,9 @@ def arrays_of(form: str, paths: dict[str, Path]) -> dict[str, NDArray[Any]]:
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_every_format_holds_the_arrays_bit_for_bit_verifies_and_is_made_again(
-    place: RegistryPlace, tmp_path: Path, form: str
+    location: RegistryLocation, tmp_path: Path, form: str
 ) -> None:
-    with place.open() as registry:
+    with location.open() as registry:
         filled(registry, tmp_path / "arrays")
         done = registry.export(RUN, tmp_path / "out", format=form)
         paths = {output.type: Path(output.path) for output in done.outputs}
@@ -131,9 +131,9 @@ def test_every_format_holds_the_arrays_bit_for_bit_verifies_and_is_made_again(
             assert output.type in [each.type for each in registry.identify(output.path).exports]
         assert [each.type for each in registry.identify(done.provenance).exports] == ["provenance"]
         assert done.recorded
-    found = verify_export(done.provenance, place.database, place.store)
+    found = verify_export(done.provenance, location.database, location.store)
     assert (found.problems, found.notes) == ((), ())
-    again = replay(done.provenance, tmp_path / "again", NOWHERE, place.store)
+    again = replay(done.provenance, tmp_path / "again", NOWHERE, location.store)
     assert contents(tmp_path / "again") == contents(tmp_path / "out")
     assert Path(again.provenance).relative_to(tmp_path / "again") == Path(done.provenance).relative_to(
         tmp_path / "out"
@@ -227,7 +227,7 @@ def test_dark_constants_are_exported_in_every_format_flags_as_integers(own: Regi
     kinds = ("pedestals", "rms", "status")
     types = ["pedestals", "pixel_rms", "pixel_status"]
     for seed, panel in enumerate((PANEL_A, PANEL_B)):
-        folder = small_folder(tmp_path / "dark" / panel, seed, kinds)
+        folder = write_small_panel_folder(tmp_path / "dark" / panel, seed, kinds)
         own.versions.add(panel, folder, valid_from="2019-12-31T00:00:00Z", kinds=kinds)
     for form in FORMATS:
         done = own.export(RUN, tmp_path / form, format=form, types=types)
@@ -237,7 +237,7 @@ def test_dark_constants_are_exported_in_every_format_flags_as_integers(own: Regi
                 found = {name: file[name][...] for name in types}
         else:
             found = {
-                name: newer_reader(path) if form == "psana" else np.load(path) for name, path in paths.items()
+                name: read_newer(path) if form == "psana" else np.load(path) for name, path in paths.items()
             }
         for name, kind in zip(types, kinds, strict=True):
             assert found[name].tobytes() == stacked(tmp_path / "dark", kind).tobytes()
@@ -248,8 +248,13 @@ def test_dark_constants_are_exported_in_every_format_flags_as_integers(own: Regi
 def test_another_detector_type_is_exported_in_every_format_with_its_own_shape_and_folder(
     own: Registry, tmp_path: Path
 ) -> None:
-    panel, source = detectors.TYPES["epix10ka"].panel_ids.example, "MfxEndstation.0:Epix10kaQuad.1"
-    medians = [sum(pair) / 2 for pair in detectors.TYPES["epix10ka"].kind("gain").expected_medians]
+    panel, source = (
+        detectors.DETECTOR_TYPES["epix10ka"].panel_id_format.example,
+        "MfxEndstation.0:Epix10kaQuad.1",
+    )
+    medians = [
+        sum(pair) / 2 for pair in detectors.DETECTOR_TYPES["epix10ka"].find_kind("gain").expected_medians
+    ]
     expected = np.array([[np.full((4, 6), median, np.float32)] for median in medians])
     expected[..., 0, 0] = 0.1
     (tmp_path / "epix").mkdir()
@@ -287,10 +292,10 @@ def test_a_full_disk_is_said_in_one_sentence_and_keeps_nothing(
 
 
 def test_hdf5_shows_what_it_holds_units_axes_panels_and_provenance(
-    sqlite_place: RegistryPlace, tmp_path: Path
+    sqlite_location: RegistryLocation, tmp_path: Path
 ) -> None:
     panels = tuple(f"190408-181206-{number:x}" for number in range(1, 33))
-    with sqlite_place.open() as registry:
+    with sqlite_location.open() as registry:
         filled(registry, tmp_path / "arrays", panels)
         done = registry.export(RUN, tmp_path / "out", format="hdf5")
     assert [output.path for output in done.outputs] == [str(tmp_path / "out" / "constants.h5")] * 2
@@ -437,7 +442,7 @@ def test_both_readers_of_the_older_system_take_the_text(
     done = known.export(RUN, tmp_path / "out", format="psana")
     for output in done.outputs:
         expected = stacked(arrays, TYPES[output.type])
-        for reader in (older_reader, newer_reader):
+        for reader in (read_older, read_newer):
             array = reader(Path(output.path))
             assert array.dtype == np.float32
             assert array.tobytes() == expected.tobytes()

@@ -13,9 +13,9 @@ import pytest
 
 from registry import detectors
 from registry.api import Registry
-from tests.conftest import RegistryPlace
-from tests.making import TYPICAL
-from tests.sessions import blocks
+from tests.conftest import RegistryLocation
+from tests.making import TYPICAL_VALUES
+from tests.sessions import find_blocks
 
 PAGE = Path(__file__).parent.parent / "docs" / "formats.md"
 PANEL = "170505-149520170815-3d00b0"
@@ -41,7 +41,7 @@ def small(registry: Registry, folder: Path) -> None:
     """Register one panel of 2 x 3 pixels, and a run."""
     folder.mkdir()
     for kind in ("gain", "offset"):
-        for gain_range, value in enumerate(TYPICAL[kind]):
+        for gain_range, value in enumerate(TYPICAL_VALUES[kind]):
             steps = 1 + np.arange(6, dtype=np.float32).reshape(2, 3) / 100
             np.save(folder / f"g{gain_range}_{kind}.npy", np.float32(value) * steps)
     registry.panels.add(PANEL, alias="M068")
@@ -51,11 +51,11 @@ def small(registry: Registry, folder: Path) -> None:
 
 
 @pytest.fixture
-def exports(sqlite_place: RegistryPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def exports(sqlite_location: RegistryLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The exports that the page shows."""
-    shape = dataclasses.replace(detectors.TYPES["jungfrau"], panel_shape=(2, 3))
-    monkeypatch.setitem(detectors.TYPES, "jungfrau", shape)
-    with sqlite_place.open() as registry:
+    shape = dataclasses.replace(detectors.DETECTOR_TYPES["jungfrau"], panel_shape=(2, 3))
+    monkeypatch.setitem(detectors.DETECTOR_TYPES, "jungfrau", shape)
+    with sqlite_location.open() as registry:
         small(registry, tmp_path / "M068")
         for form in ("npy", "psana", "lcls2", "hdf5"):
             registry.export(
@@ -82,7 +82,7 @@ def made(exports: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("part", ["json", "text", "history", "lcls2"])
 def test_the_page_shows_whole_files_as_they_are_written(exports: Path, part: str) -> None:
-    shown = blocks(PAGE, "json")[:1] + blocks(PAGE, "text") + blocks(PAGE, "json")[1:]
+    shown = find_blocks(PAGE, "json")[:1] + find_blocks(PAGE, "text") + find_blocks(PAGE, "json")[1:]
     (block,) = [
         block for name, block in zip(("json", "text", "history", "lcls2"), shown, strict=True) if name == part
     ]

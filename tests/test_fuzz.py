@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harnesses.fuzz import __main__ as fuzz
-from harnesses.fuzz.found import FOUND
-from harnesses.fuzz.target import Target, answered
+from harnesses.fuzz.found import REGRESSIONS
+from harnesses.fuzz.target import Target, call_parser
 from harnesses.fuzz.targets import TARGETS
 from registry.errors import RequestError
 
@@ -76,7 +76,7 @@ def mutations(draw: st.DrawFn, seeds: list[bytes]) -> bytes:
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
 def test_a_parser_answers_or_refuses_whatever_it_is_fed(target: Target, folder: Path) -> None:
     seeds = target.seeds(folder)
-    for seed in [*seeds, b"", *FOUND.get(target.name, [])]:
+    for seed in [*seeds, b"", *REGRESSIONS.get(target.name, [])]:
         target.feed(folder, seed)
 
     @given(st.one_of(mutations(seeds), st.binary(max_size=60)))
@@ -93,7 +93,7 @@ def _imports(path: Path) -> set[str]:
 
 
 def test_every_module_that_reads_what_strangers_write_is_in_the_table() -> None:
-    tried = {module for target in TARGETS.values() for module in target.reads}
+    tried = {module for target in TARGETS.values() for module in target.modules}
     found = {f"registry.importers.{path.stem}" for path in (ROOT / "registry/importers").glob("[!_]*.py")}
     found |= {f"registry.detectors.{path.stem}" for path in (ROOT / "registry/detectors").glob("[!_]*.py")}
     for path in (ROOT / "registry").rglob("*.py"):
@@ -107,19 +107,19 @@ def test_every_module_that_reads_what_strangers_write_is_in_the_table() -> None:
         "registry.api.identifying",  # reads checksums
         "registry.exporters.calibration_folder",  # reads checksums
     }
-    assert FOUND.keys() <= TARGETS.keys()
+    assert REGRESSIONS.keys() <= TARGETS.keys()
 
 
 def test_what_a_target_must_not_say_is_found() -> None:
     def refuse(sentence: str) -> None:
         raise RequestError(sentence)
 
-    assert answered(lambda: refuse("a plain sentence")) is None
+    assert call_parser(lambda: refuse("a plain sentence")) is None
     for sentence in ("\x1b[2J", "x" * 2000):
         with pytest.raises(AssertionError):
-            answered(lambda sentence=sentence: refuse(sentence))  # type: ignore[misc]
+            call_parser(lambda sentence=sentence: refuse(sentence))  # type: ignore[misc]
     with pytest.raises(ZeroDivisionError):
-        answered(lambda: 1 // 0)
+        call_parser(lambda: 1 // 0)
 
 
 def test_a_target_under_atheris_keeps_the_input_that_broke_it(

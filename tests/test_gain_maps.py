@@ -29,15 +29,15 @@ from registry.errors import (
     RequestError,
     UnavailableError,
 )
-from registry.identifiers import m_numbers_in
+from registry.identifiers import extract_m_numbers
 from registry.importers import gain_maps
-from registry.importers.gain_maps import converted
-from registry.provenance.prov_json import prov_json
+from registry.importers.gain_maps import convert_gain_maps
+from registry.provenance.prov_json import build_prov_json
 from registry.records import Conversion, ConvertedStage
 from registry.registration import versions as registration
 from tests.cli import Calreg
-from tests.conftest import RegistryPlace
-from tests.making import NEW_A, PANEL_A, PANEL_B, TYPICAL, panel_folder
+from tests.conftest import RegistryLocation
+from tests.making import NEW_A, PANEL_A, PANEL_B, TYPICAL_VALUES, write_panel_folder
 
 START = "2018-01-01T00:00:00Z"
 STAGE = 512 * 1024 * 8
@@ -47,7 +47,7 @@ HIGH = ("HG0", "HG1", "HG2")
 def maps(stages: int = 3) -> NDArray[np.float64]:
     """Return maps of shape (stage, row, column) whose values no float32 holds exactly."""
     ramp = np.linspace(0.99, 1.01, 512 * 1024).reshape(512, 1024)
-    return np.array([ramp * typical for typical in (*TYPICAL["gain"], 90.1, -1.3, -0.1)[:stages]])
+    return np.array([ramp * typical for typical in (*TYPICAL_VALUES["gain"], 90.1, -1.3, -0.1)[:stages]])
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def made(folder: Path, change: Callable[[NDArray[np.float64]], None] | None = No
 
 
 def refused(path: Path, **options: Any) -> str:
-    with pytest.raises(ArrayError) as error, converted(path, JUNGFRAU, **options):
+    with pytest.raises(ArrayError) as error, convert_gain_maps(path, JUNGFRAU, **options):
         pytest.fail("it was taken")
     assert error.value.code == 2
     return error.value.message
@@ -100,7 +100,7 @@ def test_three_stages_become_the_gain_of_a_panel_in_float32(
     assert list(scratch.iterdir()) == []
 
     found, files = registry.versions.show(version.version)
-    stored = [np.load(registry._backend.store.path(file.sha256)) for file in files]
+    stored = [np.load(registry._backend.store.object_path(file.sha256)) for file in files]
     rounded = maps().astype("<f4")
     for array, expected in zip(stored, rounded, strict=True):
         assert (array.dtype.str, array.shape) == ("<f4", (512, 1024))
@@ -129,7 +129,7 @@ def test_stages_of_the_high_gain_mode_are_named_as_left_out(
     registry.panels.add(PANEL_A, alias="M049")
     dry = registry.versions.add(PANEL_A, six, valid_from=START, dry_run=True)
     assert registry.versions.list() == []
-    assert list(registry._backend.store.objects()) == []
+    assert list(registry._backend.store.list_objects()) == []
     outcome = registry.versions.add(PANEL_A, six, valid_from=START)
     assert (
         dry.notes
@@ -216,7 +216,7 @@ def test_the_module_is_held_against_the_file_again_under_the_lock(
     registry: Registry, three: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry.panels.add(PANEL_A)
-    put = type(registry._backend).put
+    put = type(registry._backend).store_files
 
     def put_late(backend: Any, *given: Any) -> None:
         put(backend, *given)
@@ -244,7 +244,7 @@ def test_the_module_is_held_against_the_file_again_under_the_lock(
     ],
 )
 def test_m_numbers_in_the_names_of_files(name: str, numbers: list[str]) -> None:
-    assert m_numbers_in(name) == numbers
+    assert extract_m_numbers(name) == numbers
 
 
 def test_a_file_of_another_size_is_refused_with_the_sizes_that_are_expected(
@@ -270,7 +270,7 @@ def test_a_file_of_another_size_is_refused_with_the_sizes_that_are_expected(
         )
     assert len(registry.log()) == 1
     assert list(scratch.iterdir()) == []
-    assert list(registry._backend.store.objects()) == []
+    assert list(registry._backend.store.list_objects()) == []
 
 
 def test_values_that_float32_cannot_hold_are_refused(tmp_path: Path) -> None:
@@ -297,8 +297,8 @@ def test_noise_in_the_place_of_maps_is_refused_without_a_word_of_numpy(tmp_path:
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_rounded_value_has_the_full_precision_of_float32_or_is_refused(value: float) -> None:
     try:
-        rounded, absolute, relative = gain_maps._rounded(
-            np.array([value]), JUNGFRAU.kind("gain"), Path("maps.bin")
+        rounded, absolute, relative = gain_maps._round_to_kind(
+            np.array([value]), JUNGFRAU.find_kind("gain"), Path("maps.bin")
         )
     except ArrayError:
         assert not 1.2e-38 <= abs(value) <= 3.4e38
@@ -335,7 +335,7 @@ def test_odd_and_dead_values_are_warned_about_by_stage(tmp_path: Path) -> None:
         array[1, 0, :2] = 0
 
     path = made(tmp_path, change)
-    with converted(path, JUNGFRAU) as found:
+    with convert_gain_maps(path, JUNGFRAU) as found:
         odd, dead = found.warnings
     assert odd == (
         f"{str(path / 'G0')!r}: the median 0.0415 ADU/keV is outside 14 to 125, where gain of gain range 0 is expected"
@@ -366,7 +366,7 @@ def test_only_gain_can_be_asked_of_the_makers_file(registry: Registry, three: Pa
 def test_a_type_whose_maker_delivers_otherwise_refuses_the_file(three: Path) -> None:
     other = replace(JUNGFRAU, name="other", makers_maps=None)
     sentence = "how the maker of other delivers maps is not known; a folder with g0_gain"
-    with pytest.raises(RequestError, match=sentence), converted(three, other):
+    with pytest.raises(RequestError, match=sentence), convert_gain_maps(three, other):
         pytest.fail("it was taken")
 
 
@@ -376,7 +376,7 @@ def test_what_cannot_be_read_as_a_file_is_refused_in_a_sentence(
     registry.panels.add(PANEL_A, alias="M049")
     (tmp_path / "circle.bin").symlink_to("circle.bin")
     os.mkfifo(tmp_path / "pipe.bin")
-    panel_folder(tmp_path / "folder.bin")
+    write_panel_folder(tmp_path / "folder.bin")
     for name, error, sentence in (
         ("missing.bin", NotFoundError, "there is no file"),
         ("circle.bin", UnavailableError, "cannot be read: "),
@@ -398,7 +398,7 @@ def test_a_full_disk_is_told_and_nothing_is_left(
     full = tmpfs("size=3m")
     monkeypatch.setattr(tempfile, "tempdir", str(full))
     sentence = "the converted maps cannot be written: No space left on device"
-    with pytest.raises(UnavailableError, match=sentence), converted(made(tmp_path), JUNGFRAU):
+    with pytest.raises(UnavailableError, match=sentence), convert_gain_maps(made(tmp_path), JUNGFRAU):
         pytest.fail("it was taken")
     assert list(full.iterdir()) == []
 
@@ -407,7 +407,7 @@ def test_a_file_that_shrinks_while_it_is_read_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = made(tmp_path)
-    rounded = gain_maps._rounded
+    rounded = gain_maps._round_to_kind
 
     def shrinking(*given: Any) -> Any:
         os.truncate(path, STAGE + 5)
@@ -421,7 +421,7 @@ def test_an_export_says_from_what_its_constants_were_converted(
     registry: Registry, three: Path, tmp_path: Path
 ) -> None:
     registry.panels.add(PANEL_A, alias="M049")
-    registry.versions.add(PANEL_A, panel_folder(tmp_path / "panel"), valid_from="beginning")
+    registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "panel"), valid_from="beginning")
     (version,) = registry.versions.add(PANEL_A, three, valid_from=START).versions
     assert version.conversion is not None
     export = registry.export(PANEL_A, tmp_path / "new", at=START)
@@ -431,7 +431,7 @@ def test_an_export_says_from_what_its_constants_were_converted(
     assert gain.conversion is not None
     assert gain.conversion.sha256 == version.conversion.sha256
     assert gain.conversion.stages[2].relative_error == version.conversion.stages[2].relative_error
-    trail = json.loads(prov_json(document))
+    trail = json.loads(build_prov_json(document))
     assert {
         "prov:generatedEntity": f"calreg:constants-{version.constants}",
         "prov:usedEntity": f"calreg:file-{version.conversion.sha256}",
@@ -461,43 +461,43 @@ def test_the_example_of_the_documentation_is_converted_as_it_says(
     )
     monkeypatch.chdir(tmp_path)
     exec(program)  # noqa: S102 - our own page
-    with converted(Path("gainMaps_M049.bin"), JUNGFRAU) as found:
+    with convert_gain_maps(Path("gainMaps_M049.bin"), JUNGFRAU) as found:
         assert json.loads(msgspec.json.encode(found.conversion)) == json.loads(answer)
 
 
 def test_the_commands_show_it(
-    place: RegistryPlace, six: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    location: RegistryLocation, six: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calreg = Calreg(place, monkeypatch)
-    calreg.done("panel", "add", PANEL_A, "--alias", "M049")
+    calreg = Calreg(location, monkeypatch)
+    calreg.run("panel", "add", PANEL_A, "--alias", "M049")
     refusal = calreg.refused(2, "version", "add", "M049", str(six), "--valid-from", START, "--kind", "offset")
     assert "holds gain only" in refusal["message"]
-    added = calreg.done("version", "add", "M049", str(six), "--valid-from", START)
+    added = calreg.run("version", "add", "M049", str(six), "--valid-from", START)
     assert added.stdout == f"+ version 1: gain of {PANEL_A} from {START}\nrevision 2\n"
     assert added.stderr == f"note: HG0, HG1, HG2 of {str(six)!r} are left out: no gain ranges of jungfrau\n"
     digest = hashlib.sha256(six.read_bytes()).hexdigest()
 
-    shown = calreg.done("version", "show", "1").stdout
+    shown = calreg.run("version", "show", "1").stdout
     assert f"\nconverted     from gainMaps_M049_2019-07-29.bin, 25165824 bytes, sha256 {digest}\n" in shown
     assert "\n              G0 is gain range 0, rounded by at most 1.9e-06, relative 4.6e-08\n" in shown
     assert "\n              HG0, HG1, HG2 left out\n" in shown
-    answer = calreg.done("version", "show", "1", "--json").json["conversion"]
+    answer = calreg.run("version", "show", "1", "--json").json["conversion"]
     assert list(answer) == ["file", "sha256", "size", "dtype", "stages", "left_out"]
     assert list(answer["stages"][0]) == ["stage", "gain_range", "absolute_error", "relative_error"]
     assert (answer["sha256"], answer["left_out"]) == (digest, list(HIGH))
 
-    identified = calreg.done("identify", str(six))
+    identified = calreg.run("identify", str(six))
     assert "the maker's file from which constants were converted\n" in identified.stdout
     assert f"1        {PANEL_A}  M049" in identified.stdout
-    assert [each["version"] for each in calreg.done("identify", str(six), "--json").json["converted"]] == [1]
+    assert [each["version"] for each in calreg.run("identify", str(six), "--json").json["converted"]] == [1]
     unknown = tmp_path / "unknown.bin"
     unknown.write_bytes(b"maps?")
     calreg.refused(3, "identify", str(unknown))
     calreg.refused(3, "identify", str(six), "--as-of", "1")
 
-    calreg.done("export", PANEL_A, "--at", START, "--type", "pixel_gain", "--output", str(tmp_path / "out"))
+    calreg.run("export", PANEL_A, "--at", START, "--type", "pixel_gain", "--output", str(tmp_path / "out"))
     document = str(tmp_path / "out" / "provenance.json")
     converted_from = f"    converted from gainMaps_M049_2019-07-29.bin, sha256 {digest}\n"
-    assert converted_from in calreg.done("provenance", "show", document).stdout
-    assert calreg.done("provenance", "verify", document).stdout.endswith(" checked, 0 problems\n")
-    calreg.done("provenance", "replay", document, "--output", str(tmp_path / "again"))
+    assert converted_from in calreg.run("provenance", "show", document).stdout
+    assert calreg.run("provenance", "verify", document).stdout.endswith(" checked, 0 problems\n")
+    calreg.run("provenance", "replay", document, "--output", str(tmp_path / "again"))

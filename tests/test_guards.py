@@ -12,10 +12,10 @@ import pytest
 import sqlalchemy as sa
 
 from registry import instants, schema
-from registry.authorship import sign
-from registry.database.closing import close
-from tests.conftest import RegistryPlace, new_place
-from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C, panel_folder
+from registry.authorship import build_signature
+from registry.database.closing import record_closure
+from tests.conftest import RegistryLocation, make_location
+from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C, write_panel_folder
 
 TABLES = [pytest.param(table, id=table.name) for table in schema.metadata.sorted_tables]
 FACTS = [param for param in TABLES if param.values[0].info.get("fact")]
@@ -29,7 +29,7 @@ Row = dict[str, Any]
 class Facts:
     """A registry with rows in every table, and a way to work on it with raw SQL."""
 
-    place: RegistryPlace
+    location: RegistryLocation
     engine: sa.Engine
     newest: int
 
@@ -83,25 +83,27 @@ def _refusal(connection: sa.Connection, statement: str, values: Row | None) -> s
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def facts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Facts]:
     folder = tmp_path_factory.mktemp("facts")
-    for place in new_place(request, folder, request.param):
-        _fill(place, folder)
-        engine = place.engine()
+    for location in make_location(request, folder, request.param):
+        _fill(location, folder)
+        engine = location.engine()
         with engine.connect() as connection:
             newest = connection.execute(sa.text("SELECT max(number) FROM revision")).scalar_one()
-        yield Facts(place, engine, newest)
+        yield Facts(location, engine, newest)
         engine.dispose()
 
 
-def _fill(place: RegistryPlace, folder: Any) -> None:
+def _fill(location: RegistryLocation, folder: Any) -> None:
     """Record facts in every table, live ones and withdrawn ones, the newest revision touching few of them."""
-    with place.open() as registry:
+    with location.open() as registry:
         registry.panels.add(PANEL_A, alias="M068")
         registry.panels.add(NEW_A, alias="M068")
         registry.panels.add(PANEL_B)
         registry.aliases.withdraw("M068", NEW_A, comment="another module after all")
-        registry.versions.add(PANEL_A, panel_folder(folder / "one", seed=1), valid_from="20170101000000")
+        registry.versions.add(
+            PANEL_A, write_panel_folder(folder / "one", seed=1), valid_from="20170101000000"
+        )
         two = registry.versions.add(
-            PANEL_A, panel_folder(folder / "two", seed=2), valid_from="20180101000000"
+            PANEL_A, write_panel_folder(folder / "two", seed=2), valid_from="20180101000000"
         )
         registry.versions.gap(PANEL_A, valid_from="20190101000000", comment="in repair")
         registry.versions.withdraw(two.versions[0].version, comment="taken in the wrong mode")
@@ -115,8 +117,10 @@ def _fill(place: RegistryPlace, folder: Any) -> None:
         registry.export("exp=xcsls3716:run=1", folder / "export")
         registry.export("exp=xcsls3716:run=1", folder / "again", types=["pixel_gain"])
         registry.tags.add("first")
-        with registry._backend.database.writing(sign()) as change:
-            close(change.connection, "arrival", "sqlite:///old", instants.now(), sign(), opened=True)
+        with registry._backend.database.write_transaction(build_signature()) as change:
+            record_closure(
+                change.connection, "arrival", "sqlite:///old", instants.now(), build_signature(), opened=True
+            )
 
 
 def _other(value: Any, column: sa.Column[Any]) -> Any:
@@ -163,8 +167,8 @@ def _fresh(facts: Facts, table: sa.Table, row: Row, kept: list[str], recorded_in
 
 
 def _latest_start(facts: Facts, version: Row) -> int:
-    place = (version["panel_id"], version["kind"])
-    rows = [row for row in facts.rows(schema.version) if (row["panel_id"], row["kind"]) == place]
+    location = (version["panel_id"], version["kind"])
+    rows = [row for row in facts.rows(schema.version) if (row["panel_id"], row["kind"]) == location]
     return max((row["valid_from"] for row in rows), default=instants.BEGINNING)
 
 
@@ -499,11 +503,11 @@ def test_the_registrys_own_connections_enforce_foreign_keys(facts: Facts) -> Non
         dangling = [{"m_number": "M900", "panel_id": 4711}]
         with (
             pytest.raises(sa.exc.IntegrityError, match=r"(?i)foreign key|refers to no"),
-            database.writing(sign()) as change,
+            database.write_transaction(build_signature()) as change,
         ):
             change.record(schema.alias, dangling)
         if facts.place.is_sqlite:
-            with database.reading() as connection:
+            with database.read_transaction() as connection:
                 assert connection.execute(sa.text("PRAGMA foreign_keys")).scalar_one() == 1
     assert facts.everything() == before
 

@@ -14,19 +14,19 @@ import sqlalchemy as sa
 from harnesses import corruption, faults, writers
 from harnesses.__main__ import main
 from harnesses.arrays import PANELS
-from harnesses.commands import AddVersion, Rows, Scene
+from harnesses.commands import AddVersion, Rows, Trial
 from harnesses.exports import Export
-from harnesses.kill import COMMANDS, tally
-from harnesses.moments import Counting, at_moment
-from harnesses.places import DATABASES, Ground
-from harnesses.readers import Seen
-from harnesses.writers import Attempt, Plan, write
+from harnesses.kill import COMMANDS, kill_command
+from harnesses.moments import ChangeCounter, kill_at_change
+from harnesses.places import DATABASES, RegistryFactory
+from harnesses.readers import ReaderResult
+from harnesses.writers import Attempt, Plan, run_writers
 from registry.api import Registry
 from registry.detectors.jungfrau import JUNGFRAU
 from registry.errors import CorruptionError
 from registry.records import Revision, Verification
 from registry.store import ContentStore
-from tests.making import small_folder, small_panels
+from tests.making import use_small_panels, write_small_panel_folder
 
 
 @pytest.fixture(params=DATABASES)
@@ -73,8 +73,8 @@ def test_commands_that_are_killed_leave_nothing_half_done(
 
 @pytest.fixture
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    small_panels(monkeypatch)
-    monkeypatch.setattr(corruption, "panel_folder", small_folder)
+    use_small_panels(monkeypatch)
+    monkeypatch.setattr(corruption, "write_panel_folder", write_small_panel_folder)
 
 
 @pytest.mark.usefixtures("_small")
@@ -82,45 +82,45 @@ def test_faults_of_every_kind_are_found_and_no_read_hands_out_a_wrong_byte(
     run: Callable[..., list[list[str]]], request: pytest.FixtureRequest
 ) -> None:
     database = "sqlite" if "sqlite" in request.node.name else "postgresql"
-    kinds = corruption.kinds_of(database)
-    promised = [kind for kind in kinds if corruption.is_promised(kind)]
+    kinds = corruption.list_kinds(database)
+    promised = [kind for kind in kinds if corruption.is_detectable(kind)]
     every = database == "sqlite"
     rows = run("corruption", "--faults", str(len(promised) if every else 4), "--seed", "3")
     assert [row[0] for row in rows] == kinds if every else len(rows) == 4
     for kind, _, planted, found, reads, refused, sound, otherwise, problems in rows:
         assert (planted, problems) == ("1", "0")
-        assert found == "1" or not corruption.is_promised(kind)
-        assert int(otherwise) == 0 or kind in (*corruption.ANSWER_OTHERWISE, "untold: constants exchanged")
-        if kind in faults.IN_STORE:
+        assert found == "1" or not corruption.is_detectable(kind)
+        assert int(otherwise) == 0 or kind in (*corruption.CHANGE_ANSWERS, "untold: constants exchanged")
+        if kind in faults.STORE_FAULTS:
             assert refused == reads != "0"
             assert int(sound) >= 4
 
 
 @pytest.mark.usefixtures("_small")
 def test_a_fault_that_verify_does_not_find_is_found_by_the_harness(
-    ground: Ground, monkeypatch: pytest.MonkeyPatch
+    ground: RegistryFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hall = corruption.Hall(ground, "sqlite")
+    hall = corruption.Testbed(ground, "sqlite")
     for kind, missed in (("file cut", "verify does not name "), ("minimum", "verify finds nothing")):
-        blind = corruption.Tally(kind, "sqlite")
+        blind = corruption.FaultTally(kind, "sqlite")
         with monkeypatch.context() as patch:
             patch.setattr(Registry, "verify", lambda *_, **__: Verification(0))
-            corruption.plant(hall, blind, 1, random.Random(1))  # noqa: S311 - repeatable on purpose
+            corruption.plant_faults(hall, blind, 1, random.Random(1))  # noqa: S311 - repeatable on purpose
         assert blind.found == 0
         assert any(problem.startswith(missed) for problem in blind.problems)
-    trusting = corruption.Tally("another file's bytes", "sqlite")
+    trusting = corruption.FaultTally("another file's bytes", "sqlite")
     real = ContentStore.read_into
 
     def unverified(store: ContentStore, sha256: str, size: int, room: memoryview, *digests: str) -> bytes:
         try:
             return real(store, sha256, size, room, *digests)
         except CorruptionError:
-            content = store.path(sha256).read_bytes()
+            content = store.object_path(sha256).read_bytes()
             room[:] = content[len(content) - room.nbytes :]
             return content[: len(content) - room.nbytes]
 
     monkeypatch.setattr(ContentStore, "read_into", unverified)
-    corruption.plant(hall, trusting, 1, random.Random(1))  # noqa: S311
+    corruption.plant_faults(hall, trusting, 1, random.Random(1))  # noqa: S311
     assert trusting.refused < trusting.reads
     assert any(problem.startswith("a read that needs ") for problem in trusting.problems)
 
@@ -136,9 +136,9 @@ def test_what_writers_and_readers_do_at_once_is_all_there_once(run: Callable[...
 
 
 @pytest.fixture
-def ground(tmp_path: Path) -> Iterator[Ground]:
+def ground(tmp_path: Path) -> Iterator[RegistryFactory]:
     with ExitStack() as closing:
-        yield Ground(tmp_path, closing)
+        yield RegistryFactory(tmp_path, closing)
 
 
 class _Torn(AddVersion):
@@ -146,17 +146,17 @@ class _Torn(AddVersion):
 
     asked = 0
 
-    def state(self, scene: Scene) -> Rows:
+    def state(self, scene: Trial) -> Rows:
         self.asked += 1
         if self.asked == 3:  # the first is that after the measured run, the second that before the kill
-            with scene.place.open() as registry:
+            with scene.location.open() as registry:
                 registry.panels.add(PANELS[1])
-            next((scene.place.store / "objects").glob("*/*.npy")).unlink()
-        return super().state(scene)
+            next((scene.location.store / "objects").glob("*/*.npy")).unlink()
+        return super().read_state(scene)
 
 
-def test_a_torn_state_is_found_with_the_round_and_the_instant(ground: Ground) -> None:
-    found = tally(_Torn(ground, "sqlite"), rounds=1, seed=1, measured=1)
+def test_a_torn_state_is_found_with_the_round_and_the_instant(ground: RegistryFactory) -> None:
+    found = kill_command(_Torn(ground, "sqlite"), rounds=1, seed=1, measured=1)
     assert all(problem.startswith("round 0, killed after ") for problem in found.problems)
     (torn,) = [problem for problem in found.problems if "neither whole nor absent" in problem]
     assert "panel" in torn
@@ -168,18 +168,18 @@ class _Refused(AddVersion):
 
     scenes = 0
 
-    def scene(self, number: int) -> Scene:
+    def scene(self, number: int) -> Trial:
         self.scenes += 1
-        made = super().scene(number)
-        return made if self.scenes == 1 else Scene(made.place, ("version", "show", "99"))
+        made = super().make_trial(number)
+        return made if self.scenes == 1 else Trial(made.location, ("version", "show", "99"))
 
 
-def test_a_repeated_command_that_fails_is_found_with_what_it_said(ground: Ground) -> None:
-    found = tally(_Refused(ground, "sqlite"), rounds=1, seed=1, measured=1)
+def test_a_repeated_command_that_fails_is_found_with_what_it_said(ground: RegistryFactory) -> None:
+    found = kill_command(_Refused(ground, "sqlite"), rounds=1, seed=1, measured=1)
     assert "again: exit code 3: error: there is no version 99" in found.problems[-1]
 
 
-def test_a_partial_output_and_a_document_beside_other_arrays_are_found(ground: Ground) -> None:
+def test_a_partial_output_and_a_document_beside_other_arrays_are_found(ground: RegistryFactory) -> None:
     command = Export(ground, "sqlite")
     assert command.look(command.scene(1)).problems == []
     scene = command.scene(1)
@@ -192,7 +192,7 @@ def test_a_partial_output_and_a_document_beside_other_arrays_are_found(ground: G
     (scene.output / "provenance.json").unlink()
     array.write_bytes(content)
     look = command.look(scene)
-    assert look.left["folder without a document"] == 1
+    assert look.leftovers["folder without a document"] == 1
     assert look.problems == ["the old provenance.json is lost"]
 
 
@@ -216,7 +216,7 @@ def test_a_registration_that_is_lost_or_landed_twice_is_found(
         Attempt(each.module, each.slot, each.content, result)
         for each, result in zip((A, B), results, strict=True)
     ]
-    problems = list(writers._problems_of("M001", group, [], {}))
+    problems = list(writers._check_start("M001", group, [], {}))
     assert any(said in problem for problem in problems), problems
 
 
@@ -228,7 +228,7 @@ def test_gaps_and_instants_that_run_backwards_are_found() -> None:
         ]
 
     def problems(*revisions: tuple[int, int]) -> list[str]:
-        return list(writers._problems_of_revisions(log(*revisions), [3], 2))
+        return list(writers._check_revisions(log(*revisions), [3], 2))
 
     assert problems((3, 30), (2, 20), (1, 10)) == []
     assert "the numbers of the revisions have gaps" in problems((4, 30), (2, 20), (1, 10))
@@ -236,10 +236,12 @@ def test_gaps_and_instants_that_run_backwards_are_found() -> None:
     assert problems((2, 20), (1, 10)) == ["the revisions are not those that the writers were told"]
 
 
-def test_what_a_reader_saw_wrong_is_a_problem(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writers, "_LOST", Seen(problems=["half a revision"]))
-    monkeypatch.setattr(writers, "read", print)  # says nothing in its file
-    found = write(
+def test_what_a_reader_saw_wrong_is_a_problem(
+    ground: RegistryFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writers, "_LOST_READER", ReaderResult(problems=["half a revision"]))
+    monkeypatch.setattr(writers, "run_reader", print)  # says nothing in its file
+    found = run_writers(
         ground, "sqlite", Plan(writers=1, registrations=1, readers=1, duels=0, collections=0, seed=1)
     )
     assert "half a revision" in found.problems
@@ -264,13 +266,13 @@ def test_a_moment_is_a_change_that_others_can_see_and_the_one_that_is_asked_for_
         seen = iter((0, 0, 1, 1, 2, 3, 3, 3, 3))
         return lambda: next(seen)
 
-    counting = Counting(watch())
+    counting = ChangeCounter(watch())
     counting(_Process(7))  # type: ignore[arg-type]
-    assert counting.moments == 3
+    assert counting.changes == 3
     for number, looks in ((1, 2), (2, 4), (3, 5)):
         process = _Process(100)
-        at_moment(watch(), number)(process)  # type: ignore[arg-type]
+        kill_at_change(watch(), number)(process)  # type: ignore[arg-type]
         assert 100 - process.looks == looks + 1  # and one look more, which may be a little later
     ended = _Process(3)
-    at_moment(watch(), 3)(ended)  # type: ignore[arg-type]
+    kill_at_change(watch(), 3)(ended)  # type: ignore[arg-type]
     assert ended.exitcode == 0

@@ -12,11 +12,11 @@ import pytest
 
 from registry import sample
 from registry.cli import hints
-from registry.cli.examples import EXAMPLES, in_lines
-from tests.cli import Calreg, all_verbs
-from tests.conftest import RegistryPlace
-from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C, panel_folder
-from tests.terminal import in_terminal
+from registry.cli.examples import EXAMPLES, wrap_command
+from tests.cli import Calreg, list_verbs
+from tests.conftest import RegistryLocation
+from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C, write_panel_folder
+from tests.terminal import run_in_terminal
 
 NEED_A_SERVER = {"copy", "database grant"}
 DRAW = {
@@ -28,23 +28,23 @@ DRAW = {
 
 
 @pytest.fixture
-def calreg(sqlite_place: RegistryPlace, monkeypatch: pytest.MonkeyPatch) -> Calreg:
-    return Calreg(sqlite_place, monkeypatch)
+def calreg(sqlite_location: RegistryLocation, monkeypatch: pytest.MonkeyPatch) -> Calreg:
+    return Calreg(sqlite_location, monkeypatch)
 
 
 def test_every_verb_has_an_example_in_its_help(calreg: Calreg) -> None:
-    verbs = all_verbs()
+    verbs = list_verbs()
     assert {" ".join(path) for path in verbs} == set(EXAMPLES)
     for path in verbs:
-        shown = calreg.done(*path, "--help").stdout
-        example = "".join(f"    {line}\n" for line in in_lines(EXAMPLES[" ".join(path)]))
+        shown = calreg.run(*path, "--help").stdout
+        example = "".join(f"    {line}\n" for line in wrap_command(EXAMPLES[" ".join(path)]))
         assert shown.endswith(f"\n  Example:\n{example}"), path
         assert max(len(line) for line in shown.splitlines()) <= 80, path
 
 
 def test_an_example_is_one_command_of_its_verb_also_where_it_is_broken_into_lines() -> None:
     for path, example in EXAMPLES.items():
-        words = shlex.split("\n".join(in_lines(example)).replace("\\\n", ""))
+        words = shlex.split("\n".join(wrap_command(example)).replace("\\\n", ""))
         assert words == shlex.split(example)
         assert words[0] == "calreg"
         assert shlex.join(path.split()) in example
@@ -52,7 +52,7 @@ def test_an_example_is_one_command_of_its_verb_also_where_it_is_broken_into_line
 
 @pytest.mark.parametrize("path", sorted(NEED_A_SERVER | DRAW))
 def test_the_examples_that_are_not_run_are_read_without_a_complaint(path: str) -> None:
-    verb = all_verbs()[tuple(path.split())]
+    verb = list_verbs()[tuple(path.split())]
     given = shlex.split(EXAMPLES[path])[1 + len(path.split()) :]
     assert verb.make_context(path, given).params
 
@@ -67,7 +67,7 @@ def test_the_examples_run_one_after_another(
     (tmp_path / "registry.sqlite").unlink()
     sample.write_legacy_tree(tmp_path / "tree")
     sample.write_dataset_table(tmp_path / "datasets.txt")
-    panel_folder(tmp_path / "remeasured")
+    write_panel_folder(tmp_path / "remeasured")
     for path, example in EXAMPLES.items():
         if path not in NEED_A_SERVER | DRAW | {"demo"}:
             ended = calreg(*shlex.split(example)[1:])
@@ -75,13 +75,13 @@ def test_the_examples_run_one_after_another(
 
 
 def test_a_mistyped_name_is_answered_with_the_nearest(calreg: Calreg) -> None:
-    calreg.done("panel", "add", PANEL_A, "--alias", "M068")
-    calreg.done("panel", "add", PANEL_B, "--alias", "M088")
-    calreg.done("version", "gap", PANEL_A, "--kind", "gain", "--valid-from", "beginning", "--comment", "x")
-    calreg.done("run", "add", "exp=xcsls3716:run=631", "--begin", "2018-02-10T08:15:00Z")
+    calreg.run("panel", "add", PANEL_A, "--alias", "M068")
+    calreg.run("panel", "add", PANEL_B, "--alias", "M088")
+    calreg.run("version", "gap", PANEL_A, "--kind", "gain", "--valid-from", "beginning", "--comment", "x")
+    calreg.run("run", "add", "exp=xcsls3716:run=631", "--begin", "2018-02-10T08:15:00Z")
     source = "XcsEndstation.0:Jungfrau.0"
-    calreg.done("detector", "configure", "xcsls3716", source, PANEL_A, "--first-run", "1")
-    calreg.done("tag", "add", "run18-final")
+    calreg.run("detector", "configure", "xcsls3716", source, PANEL_A, "--first-run", "1")
+    calreg.run("tag", "add", "run18-final")
     dataset, output = "exp=xcsls3716:run=631", ("--output", "out")
     for code, near, mistyped in (
         (2, "'validity'", ["validty", "M068"]),
@@ -125,35 +125,35 @@ EMPTY = {
 def test_an_empty_answer_says_at_a_terminal_what_to_do_next_and_changes_nothing_else(
     calreg: Calreg, monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
-    piped = calreg.done(*verb.split())
+    piped = calreg.run(*verb.split())
     assert piped.stderr == ""
     monkeypatch.setattr(hints, "watched", lambda: True)
-    seen = calreg.done(*verb.split())
+    seen = calreg.run(*verb.split())
     assert seen.stdout == piped.stdout
     assert seen.stderr.startswith("note: ")
     assert EMPTY[verb] in seen.stderr
-    assert calreg.done(*verb.split(), "--json").stderr == ""
-    calreg.done("panel", "add", PANEL_C, "--alias", "M044")
-    calreg.done("version", "gap", PANEL_C, "--kind", "gain", "--valid-from", "beginning", "--comment", "x")
-    calreg.done("run", "add", "exp=xcsls3716:run=631", "--begin", "2018-02-10T08:15:00Z")
-    calreg.done("detector", "configure", "xcsls3716", "X.0:Jungfrau.0", NEW_A, "--first-run", "1")
-    calreg.done("tag", "add", "first")
-    assert calreg.done(*verb.split()).stderr == ""
+    assert calreg.run(*verb.split(), "--json").stderr == ""
+    calreg.run("panel", "add", PANEL_C, "--alias", "M044")
+    calreg.run("version", "gap", PANEL_C, "--kind", "gain", "--valid-from", "beginning", "--comment", "x")
+    calreg.run("run", "add", "exp=xcsls3716:run=631", "--begin", "2018-02-10T08:15:00Z")
+    calreg.run("detector", "configure", "xcsls3716", "X.0:Jungfrau.0", NEW_A, "--first-run", "1")
+    calreg.run("tag", "add", "first")
+    assert calreg.run(*verb.split()).stderr == ""
 
 
 def test_nobody_is_told_to_fill_what_was_empty_once(calreg: Calreg, monkeypatch: pytest.MonkeyPatch) -> None:
-    calreg.done("panel", "add", PANEL_A)
+    calreg.run("panel", "add", PANEL_A)
     monkeypatch.setattr(hints, "watched", lambda: True)
-    assert calreg.done("run", "list").stderr != ""
-    assert calreg.done("run", "list", "--as-of", "1").stderr == ""
-    told = calreg.done("validity", PANEL_A).stderr
+    assert calreg.run("run", "list").stderr != ""
+    assert calreg.run("run", "list", "--as-of", "1").stderr == ""
+    told = calreg.run("validity", PANEL_A).stderr
     assert told.splitlines()[0] == f"note: no version of {PANEL_A} is registered"
     assert "calreg version add" in told.splitlines()[1]
 
 
 def test_every_command_that_is_suggested_is_a_verb() -> None:
-    known = {" ".join(path) for path in all_verbs()}
-    for said in hints._NEXT.values():
+    known = {" ".join(path) for path in list_verbs()}
+    for said in hints._NEXT_STEPS.values():
         for command in said.split("calreg ")[1:]:
             words = command.split()
             assert {words[0], " ".join(words[:2])} & known, command
@@ -173,7 +173,7 @@ def test_init_at_a_terminal_says_how_to_go_on(tmp_path: Path) -> None:
     assert done.stdout.startswith("registry  ")
     piped = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert (piped.stdout, piped.stderr) == (done.stdout, "")
-    again = in_terminal(command[1:], environment)
+    again = run_in_terminal(command[1:], environment)
     assert again.endswith("note: this registry was there already, and keeps all that it holds\n")
 
 
@@ -181,15 +181,15 @@ def test_init_at_a_terminal_says_how_to_go_on(tmp_path: Path) -> None:
 def test_a_noun_alone_shows_its_verbs_and_help_before_a_word_its_help(
     calreg: Calreg, noun: tuple[str, ...]
 ) -> None:
-    wanted = calreg.done(*noun, "--help").stdout
+    wanted = calreg.run(*noun, "--help").stdout
     alone = calreg(*noun)
     assert (alone.code, alone.stdout, alone.stderr) == (2, "", wanted)
-    assert calreg.done("help", *noun).stdout == wanted
+    assert calreg.run("help", *noun).stdout == wanted
 
 
 def test_help_before_a_verb_is_its_help_and_leads_on_from_a_mistyped_one(calreg: Calreg) -> None:
-    assert calreg.done("help", "run", "add").stdout == calreg.done("run", "add", "-h").stdout
+    assert calreg.run("help", "run", "add").stdout == calreg.run("run", "add", "-h").stdout
     mistyped = calreg("help", "validty")
     assert mistyped.code == 2
     assert "Did you mean 'validity'?" in mistyped.stderr
-    assert calreg.done("-h").stdout.count("New here?") == 1
+    assert calreg.run("-h").stdout.count("New here?") == 1

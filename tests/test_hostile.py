@@ -11,7 +11,7 @@ import pytest
 from registry.api import Registry
 from registry.errors import RequestError
 from tests.cli import Calreg
-from tests.making import PANEL_A, panel_folder
+from tests.making import PANEL_A, write_panel_folder
 
 # Colours, a bell, and the mark that turns the order of letters around; and a byte that is no UTF-8.
 ODD = "red\x1b[31m\x07\u202eevil"
@@ -70,15 +70,15 @@ ANYWHERE = [
 
 
 def test_what_is_typed_is_refused_and_shown_escaped(
-    on_sqlite: Calreg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sqlite_calreg: Calreg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    on_sqlite.done("panel", "add", PANEL_A)
+    sqlite_calreg.run("panel", "add", PANEL_A)
     for words in ANYWHERE:
-        ended = on_sqlite(*words)
+        ended = sqlite_calreg(*words)
         assert (ended.code in {2, 3, 8}, ended.stdout) == (True, ""), words
         assert _is_safe(ended.stderr), ended.stderr
-        as_json = on_sqlite(*words, "--json")
+        as_json = sqlite_calreg(*words, "--json")
         assert (as_json.code, _is_safe(as_json.stderr)) == (ended.code, True), words
     assert not (tmp_path / "out").exists()
 
@@ -96,10 +96,10 @@ def test_texts_that_no_database_keeps_are_refused_on_both(calreg: Calreg, regist
 
 
 def test_odd_comments_and_names_of_files_are_printed_escaped_and_kept_as_they_are(
-    on_sqlite: Calreg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sqlite_calreg: Calreg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    panel_folder(Path(NO_TEXT))
+    write_panel_folder(Path(NO_TEXT))
     (Path(NO_TEXT) / "notes\x1b[2J\u202e").touch()
     for words in (
         ("panel", "add", PANEL_A, "--comment", ODD),
@@ -125,17 +125,17 @@ def test_odd_comments_and_names_of_files_are_printed_escaped_and_kept_as_they_ar
         ("panel", "list"),
         ("--database", f"sqlite:///{NO_TEXT}/new.sqlite", "backup", f"{NO_TEXT}/second"),
     ):
-        ended = on_sqlite.done(*words)
+        ended = sqlite_calreg.run(*words)
         assert _is_safe(ended.stdout + ended.stderr), words
-    assert on_sqlite.done("log", "--json").json[-1]["comment"] == ODD
-    assert json.loads(on_sqlite.done("version", "show", "1", "--json").stdout)["comment"] == ODD
+    assert sqlite_calreg.run("log", "--json").json[-1]["comment"] == ODD
+    assert json.loads(sqlite_calreg.run("version", "show", "1", "--json").stdout)["comment"] == ODD
 
 
 def test_pipes_and_devices_are_not_waited_for(
-    on_sqlite: Calreg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sqlite_calreg: Calreg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    on_sqlite.done("panel", "add", PANEL_A)
+    sqlite_calreg.run("panel", "add", PANEL_A)
     Path("panel").mkdir()
     for name in ("pipe", "pipe.bin", "pipe.h5", "pipe.npy", "backup.json", "panel/g0_gain.npy"):
         os.mkfifo(name)
@@ -148,7 +148,7 @@ def test_pipes_and_devices_are_not_waited_for(
         ("import", "pipe"),
         ("restore", "."),
     ):
-        on_sqlite.refused(2, *words)
+        sqlite_calreg.refused(2, *words)
 
 
 LONG = "x" * 5000

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from registry import identifiers
 from registry.errors import IdentifierError
 from registry.identifiers import Dataset
-from tests.hostile import HOSTILE
+from tests.hostile import HOSTILE_TEXTS
 from tests.making import PANEL_A
 
 PARSERS = [
@@ -241,25 +241,25 @@ def test_a_source_with_leading_zeros_is_refused_with_the_canonical_name(text: st
     ],
 )
 def test_a_whole_part_of_a_source_fits_it(part: str) -> None:
-    assert identifiers.source_fits(part, "XcsEndstation.0:Jungfrau.1")
+    assert identifiers.source_matches(part, "XcsEndstation.0:Jungfrau.1")
 
 
 @pytest.mark.parametrize(
     "part", ["", "Jungfrau.10", "ungfrau.1", "Jung", "jungfrau.1", ".", ":", ".*", "Jungfrau.1\n", "J|X"]
 )
 def test_any_other_text_does_not_fit_a_source(part: str) -> None:
-    assert not identifiers.source_fits(part, "XcsEndstation.0:Jungfrau.1")
+    assert not identifiers.source_matches(part, "XcsEndstation.0:Jungfrau.1")
 
 
 def test_a_device_number_is_not_fitted_by_its_first_digit() -> None:
-    assert not identifiers.source_fits("Jungfrau.1", "XcsEndstation.0:Jungfrau.10")
+    assert not identifiers.source_matches("Jungfrau.1", "XcsEndstation.0:Jungfrau.10")
 
 
 # Hostile texts
 
 
 @pytest.mark.parametrize("parse", PARSERS, ids=lambda parse: parse.__qualname__)
-@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: repr(text[:20]))
+@pytest.mark.parametrize("text", HOSTILE_TEXTS, ids=lambda text: repr(text[:20]))
 def test_a_hostile_text_is_refused_in_a_short_printable_sentence(parse, text: str) -> None:
     message = str(refusal(parse, text))
     assert message.isprintable()
@@ -277,7 +277,7 @@ def test_any_text_at_all_is_read_or_refused_in_a_printable_sentence(parse, text:
 
 
 def test_a_text_in_a_message_is_quoted_escaped_and_cut() -> None:
-    assert identifiers.shown("M068") == "'M068'"
-    assert identifiers.shown("\x1b[2J\n") == r"'\x1b[2J\n'"
-    assert identifiers.shown("x" * 80) == repr("x" * 80)
-    assert identifiers.shown("x" * 81) == f"'{'x' * 80}'... (81 characters)"
+    assert identifiers.quote("M068") == "'M068'"
+    assert identifiers.quote("\x1b[2J\n") == r"'\x1b[2J\n'"
+    assert identifiers.quote("x" * 80) == repr("x" * 80)
+    assert identifiers.quote("x" * 81) == f"'{'x' * 80}'... (81 characters)"

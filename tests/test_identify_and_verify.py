@@ -21,9 +21,9 @@ from registry.errors import (
 from registry.progress import Advance
 from registry.records import Problem
 from registry.store import ContentStore
-from registry.threads import in_threads
-from tests.conftest import RegistryPlace, new_place
-from tests.making import NEW_A, PANEL_A, PANEL_B, panel_folder
+from registry.threads import map_in_threads
+from tests.conftest import RegistryLocation, make_location
+from tests.making import NEW_A, PANEL_A, PANEL_B, write_panel_folder
 
 BEGIN = "2020-01-01T00:00:00Z"
 
@@ -32,31 +32,31 @@ BEGIN = "2020-01-01T00:00:00Z"
 def arrays(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("arrays")
     for seed, panel in enumerate((PANEL_A, PANEL_B)):
-        panel_folder(base / panel, seed)
+        write_panel_folder(base / panel, seed)
     return base
 
 
 @pytest.fixture
-def filled(place: RegistryPlace, arrays: Path) -> RegistryPlace:
+def filled(location: RegistryLocation, arrays: Path) -> RegistryLocation:
     """A registry of two panels: revisions 1 to 4, versions 1 (gain) to 4 (offset)."""
-    with place.open() as registry:
+    with location.open() as registry:
         for panel in (PANEL_A, PANEL_B):
             registry.panels.add(panel)
             registry.versions.add(panel, arrays / panel, valid_from="beginning")
-    return place
+    return location
 
 
-def objects(place: RegistryPlace) -> list[Path]:
-    return sorted((place.store / "objects").glob("*/*.npy"))
+def objects(location: RegistryLocation) -> list[Path]:
+    return sorted((location.store / "objects").glob("*/*.npy"))
 
 
-def problems(place: RegistryPlace) -> tuple[Problem, ...]:
-    with place.open() as registry:
+def problems(location: RegistryLocation) -> tuple[Problem, ...]:
+    with location.open() as registry:
         return registry.verify().problems
 
 
-def execute(place: RegistryPlace, *statements: str) -> None:
-    engine = place.engine()
+def execute(location: RegistryLocation, *statements: str) -> None:
+    engine = location.engine()
     try:
         with engine.begin() as connection:
             for statement in statements:
@@ -65,13 +65,13 @@ def execute(place: RegistryPlace, *statements: str) -> None:
         engine.dispose()
 
 
-def drop_trigger(place: RegistryPlace, table: str, event: str) -> None:
-    on = "" if place.is_sqlite else f" ON {table}"
-    execute(place, f"DROP TRIGGER {table}_{event}{on}")
+def drop_trigger(location: RegistryLocation, table: str, event: str) -> None:
+    on = "" if location.is_sqlite else f" ON {table}"
+    execute(location, f"DROP TRIGGER {table}_{event}{on}")
 
 
 def test_an_input_file_leads_to_its_constants_and_to_every_version_withdrawn_ones_too(
-    filled: RegistryPlace, arrays: Path
+    filled: RegistryLocation, arrays: Path
 ) -> None:
     with filled.open() as registry:
         registry.panels.add(NEW_A)
@@ -92,7 +92,7 @@ def test_an_input_file_leads_to_its_constants_and_to_every_version_withdrawn_one
 
 
 def test_an_output_and_its_provenance_lead_to_every_export_that_wrote_them(
-    filled: RegistryPlace, tmp_path: Path
+    filled: RegistryLocation, tmp_path: Path
 ) -> None:
     with filled.open() as registry:
         for name in ("first", "second"):
@@ -113,7 +113,9 @@ def test_an_output_and_its_provenance_lead_to_every_export_that_wrote_them(
         assert document.path == str(tmp_path / "second" / "provenance.json")
 
 
-def test_a_file_that_nobody_knows_is_not_found(filled: RegistryPlace, arrays: Path, tmp_path: Path) -> None:
+def test_a_file_that_nobody_knows_is_not_found(
+    filled: RegistryLocation, arrays: Path, tmp_path: Path
+) -> None:
     unknown = tmp_path / "unknown.npy"
     unknown.write_bytes((arrays / PANEL_A / "g0_gain.npy").read_bytes()[:-1])
     with filled.open() as registry:
@@ -131,7 +133,7 @@ def test_a_file_that_nobody_knows_is_not_found(filled: RegistryPlace, arrays: Pa
             registry.identify(tmp_path)
 
 
-def test_a_sound_registry_is_verified_whole_and_without_a_remark(filled: RegistryPlace) -> None:
+def test_a_sound_registry_is_verified_whole_and_without_a_remark(filled: RegistryLocation) -> None:
     with filled.open() as registry:
         registry.versions.gap(PANEL_A, valid_from="2019-01-01T00:00:00Z", comment="warm")
         found = registry.verify()
@@ -140,7 +142,7 @@ def test_a_sound_registry_is_verified_whole_and_without_a_remark(filled: Registr
 
 
 def test_a_verification_reads_several_files_at_once_and_tells_how_far_it_is(
-    filled: RegistryPlace, monkeypatch: pytest.MonkeyPatch
+    filled: RegistryLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: dict[str, list[int]] = {}
 
@@ -161,14 +163,14 @@ def test_a_verification_reads_several_files_at_once_and_tells_how_far_it_is(
         return real(store, sha256, size)
 
     monkeypatch.setattr(ContentStore, "read", read)
-    monkeypatch.setattr(verifying, "in_threads", partial(in_threads, threads=2))
+    monkeypatch.setattr(verifying, "map_in_threads", partial(map_in_threads, threads=2))
     with filled.open() as registry:
         assert registry.verify(progress=progress).problems == ()
     assert told["verifying files"] == [12, 12]
     assert told["checking rows"][0] == told["checking rows"][1] > 50
 
 
-def test_every_damaged_object_is_found_named_and_left_as_it_is(filled: RegistryPlace) -> None:
+def test_every_damaged_object_is_found_named_and_left_as_it_is(filled: RegistryLocation) -> None:
     flipped, cut, longer, gone, one, other, folder, *sound = objects(filled)
     swapped = other.read_bytes(), one.read_bytes()
     content = flipped.read_bytes()
@@ -202,7 +204,7 @@ def test_every_damaged_object_is_found_named_and_left_as_it_is(filled: RegistryP
     assert one.read_bytes() == swapped[0]
 
 
-def test_registering_a_damaged_object_again_mends_it(filled: RegistryPlace, arrays: Path) -> None:
+def test_registering_a_damaged_object_again_mends_it(filled: RegistryLocation, arrays: Path) -> None:
     damaged = objects(filled)[0]
     damaged.unlink()
     damaged.write_bytes(b"")
@@ -214,7 +216,7 @@ def test_registering_a_damaged_object_again_mends_it(filled: RegistryPlace, arra
 
 
 def test_a_manifest_cannot_be_tampered_with_but_past_its_guard_and_then_verify_finds_it(
-    filled: RegistryPlace,
+    filled: RegistryLocation,
 ) -> None:
     tamper = (
         "UPDATE constants_file SET sha256 = (SELECT sha256 FROM constants_file WHERE constants_id = 3"
@@ -236,7 +238,7 @@ def test_a_manifest_cannot_be_tampered_with_but_past_its_guard_and_then_verify_f
 
 
 @pytest.mark.parametrize("edited", [0, 1_514_764_800_000_000])
-def test_a_latest_start_that_was_edited_is_found(filled: RegistryPlace, edited: int) -> None:
+def test_a_latest_start_that_was_edited_is_found(filled: RegistryLocation, edited: int) -> None:
     drop_trigger(filled, "version", "update")
     execute(filled, f"UPDATE version SET latest_start = {edited} WHERE id = 2")
     assert [each.problem for each in problems(filled)] == [
@@ -245,7 +247,7 @@ def test_a_latest_start_that_was_edited_is_found(filled: RegistryPlace, edited: 
     ]
 
 
-def test_a_file_taken_out_of_a_manifest_is_found(filled: RegistryPlace) -> None:
+def test_a_file_taken_out_of_a_manifest_is_found(filled: RegistryLocation) -> None:
     drop_trigger(filled, "constants_file", "delete")
     execute(filled, "DELETE FROM constants_file WHERE constants_id = 2")
     trigger, unused, manifest = [each.problem for each in problems(filled)]
@@ -254,7 +256,7 @@ def test_a_file_taken_out_of_a_manifest_is_found(filled: RegistryPlace) -> None:
     assert manifest == "the files are not those of the manifest"
 
 
-def test_a_missing_guard_is_reported_with_the_database_and_not_its_password(filled: RegistryPlace) -> None:
+def test_a_missing_guard_is_reported_with_the_database_and_not_its_password(filled: RegistryLocation) -> None:
     drop_trigger(filled, "version", "delete")
     (problem,) = problems(filled)
     assert problem.problem == "the trigger version_delete is missing or disabled"
@@ -265,20 +267,20 @@ def test_a_missing_guard_is_reported_with_the_database_and_not_its_password(fill
 def test_a_disabled_guard_of_postgresql_is_as_bad_as_a_missing_one(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    for place in new_place(request, tmp_path, "postgresql"):
+    for location in make_location(request, tmp_path, "postgresql"):
         for state in (
             "DISABLE",
             "ENABLE",
             "ENABLE REPLICA",
         ):  # enabled, but not where a replica applies changes
-            execute(place, f"ALTER TABLE version {state} TRIGGER version_update")
-            (problem,) = problems(place)
+            execute(location, f"ALTER TABLE version {state} TRIGGER version_update")
+            (problem,) = problems(location)
             assert problem.problem == "the trigger version_update is missing or disabled"
-        execute(place, "ALTER TABLE version ENABLE ALWAYS TRIGGER version_update")
-        assert problems(place) == ()
+        execute(location, "ALTER TABLE version ENABLE ALWAYS TRIGGER version_update")
+        assert problems(location) == ()
 
 
-def test_a_file_that_nothing_refers_to_is_noted_and_no_problem(filled: RegistryPlace) -> None:
+def test_a_file_that_nothing_refers_to_is_noted_and_no_problem(filled: RegistryLocation) -> None:
     first = objects(filled)[0]
     strays = [first.with_name("0" * 64 + ".npy"), first.with_name(".arriving-abc")]
     for stray in strays:
@@ -290,26 +292,28 @@ def test_a_file_that_nothing_refers_to_is_noted_and_no_problem(filled: RegistryP
     assert all(stray.exists() for stray in strays)
 
 
-def test_a_store_whose_marker_is_damaged_missing_or_anothers_is_refused(sqlite_place: RegistryPlace) -> None:
-    marker = sqlite_place.store / "registry.json"
+def test_a_store_whose_marker_is_damaged_missing_or_anothers_is_refused(
+    sqlite_location: RegistryLocation,
+) -> None:
+    marker = sqlite_location.store / "registry.json"
     content = marker.read_text()
     for damaged in ("", "{", "[]", '{"registry": 7}', "[" * 10_000):
         marker.write_text(damaged)
         with pytest.raises(
             CorruptionError, match=r"registry\.json' is damaged: it names no registry"
         ) as error:
-            sqlite_place.open()
+            sqlite_location.open()
         assert error.value.code == 6
         assert marker.read_text() == damaged
     marker.write_text('{"registry": "another", "format": 1}')
     with pytest.raises(
         ConflictError, match="belongs to registry another, the database to registry "
     ) as conflict:
-        sqlite_place.open()
+        sqlite_location.open()
     assert conflict.value.code == 5
     marker.unlink()
     with pytest.raises(UnavailableError, match=r"there is no store .*; calreg init makes one"):
-        sqlite_place.open()
+        sqlite_location.open()
     marker.write_text(content)
-    with sqlite_place.open() as registry:
+    with sqlite_location.open() as registry:
         assert registry.verify().problems == ()

@@ -13,8 +13,8 @@ import pytest
 from registry.api import Registry
 from registry.errors import ArrayError, NotFoundError, RequestError
 from tests.cli import Calreg
-from tests.conftest import RegistryPlace, new_place
-from tests.making import PANEL_A, PANEL_B, small_folder, small_panels
+from tests.conftest import RegistryLocation, make_location
+from tests.making import PANEL_A, PANEL_B, use_small_panels, write_small_panel_folder
 
 SOURCE = "XcsEndstation.0:Jungfrau.0"
 BEGIN = "2020-01-01T00:00:00Z"
@@ -23,14 +23,14 @@ BEGIN = "2020-01-01T00:00:00Z"
 @pytest.fixture(scope="module", autouse=True)
 def _small() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        small_panels(patch)
+        use_small_panels(patch)
         yield
 
 
 def filled(registry: Registry, folder: Path) -> Registry:
     for seed, panel in enumerate((PANEL_A, PANEL_B)):
         registry.panels.add(panel)
-        registry.versions.add(panel, small_folder(folder / panel, seed), valid_from="beginning")
+        registry.versions.add(panel, write_small_panel_folder(folder / panel, seed), valid_from="beginning")
     registry.export(f"{PANEL_A}_{PANEL_B}", folder / "npy", at=BEGIN, types=["pixel_gain"])
     for form in ("psana", "hdf5"):
         registry.export(
@@ -55,8 +55,8 @@ def known(
     request: pytest.FixtureRequest, exports: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Registry]:
     """A registry that knows two panels and exported their gain, on SQLite."""
-    for place in new_place(request, tmp_path_factory.mktemp("known"), "sqlite"):
-        with place.open() as registry:
+    for location in make_location(request, tmp_path_factory.mktemp("known"), "sqlite"):
+        with location.open() as registry:
             yield filled(registry, exports)
 
 
@@ -121,15 +121,15 @@ def test_panels_in_another_order_and_a_gain_range_in_anothers_place_are_seen(
 
 
 def test_a_registered_file_that_an_old_numpy_saved_is_known_by_its_values(
-    sqlite_place: RegistryPlace, tmp_path: Path
+    sqlite_location: RegistryLocation, tmp_path: Path
 ) -> None:
-    folder = small_folder(tmp_path / "old")
+    folder = write_small_panel_folder(tmp_path / "old")
     for path in folder.iterdir():
         array = np.load(path)
         text = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {array.shape}, }}".encode()
         text += b" " * (16 - (10 + len(text) + 1) % 16) + b"\n"
         path.write_bytes(b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + array.tobytes())
-    with sqlite_place.open() as registry:
+    with sqlite_location.open() as registry:
         registry.panels.add(PANEL_A)
         registry.versions.add(PANEL_A, folder, valid_from="beginning")
         np.save(tmp_path / "stack.npy", np.array([[np.load(folder / f"g{n}_gain.npy")] for n in range(3)]))
@@ -138,23 +138,23 @@ def test_a_registered_file_that_an_old_numpy_saved_is_known_by_its_values(
 
 
 def test_what_is_not_registered_is_said_panel_by_panel(
-    place: RegistryPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    location: RegistryLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with place.open() as registry:
+    with location.open() as registry:
         filled(registry, tmp_path)
     path = exported(tmp_path, "psana")
     head, _, last = path.read_text().rstrip("\n").rpartition("\n")
     path.write_text(f"{head}\n{' '.join(['-0.5'] * 6)}\n")
     assert last.count(" ") == 5
-    calreg = Calreg(place, monkeypatch)
-    lines = calreg.done("identify", str(path)).stdout.splitlines()
+    calreg = Calreg(location, monkeypatch)
+    lines = calreg.run("identify", str(path)).stdout.splitlines()
     assert lines[1] == "written by no recorded export; by the values of its panels:"
     assert [line.split()[:5] for line in lines[3:5]] == [
         ["0", "0", "gain", "0", lines[3].split()[4]],
         ["1", "0", "gain", "0", lines[4].split()[4]],
     ]
     assert lines[-1].split() == ["1", "2", "not", "registered"]
-    assert calreg.done("identify", str(path), "--json").json["parts"][-1] == {
+    assert calreg.run("identify", str(path), "--json").json["parts"][-1] == {
         "type": None,
         "gain_range": 2,
         "position": 1,

@@ -19,8 +19,8 @@ from registry.errors import (
     RequestError,
 )
 from registry.instants import BEGINNING
-from tests.conftest import RegistryPlace, new_place
-from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C, panel_array
+from tests.conftest import RegistryLocation, make_location
+from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C, make_panel_array
 
 PACIFIC = "America/Los_Angeles"
 STAMPED_A = f"{PANEL_A}-20171025000000"
@@ -48,15 +48,15 @@ def make_tree(modules: Path, tmp_path: Path) -> MakeTree:
 @pytest.fixture(scope="module")
 def untouched(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Registry, RegistryPlace]]:
+) -> Iterator[tuple[Registry, RegistryLocation]]:
     """One registry in Pacific time for all that is refused before the database is asked: it stays empty."""
-    for place in new_place(request, tmp_path_factory.mktemp("untouched"), "sqlite"):
-        with place.open(PACIFIC) as registry:
-            yield registry, place
+    for location in make_location(request, tmp_path_factory.mktemp("untouched"), "sqlite"):
+        with location.open(PACIFIC) as registry:
+            yield registry, location
 
 
-def objects(place: RegistryPlace) -> list[Path]:
-    return [path for path in (place.store / "objects").rglob("*") if path.is_file()]
+def objects(location: RegistryLocation) -> list[Path]:
+    return [path for path in (location.store / "objects").rglob("*") if path.is_file()]
 
 
 def rewrite(path: Path, content: bytes) -> None:
@@ -74,15 +74,15 @@ def hazards_of(registry: Registry, tree: Path) -> list[str]:
     return hazards
 
 
-def refusal(untouched: tuple[Registry, RegistryPlace], tree: Path) -> list[str]:
+def refusal(untouched: tuple[Registry, RegistryLocation], tree: Path) -> list[str]:
     """Return the hazards of a tree of one sound entry, having seen that nothing of it was kept."""
-    registry, place = untouched
+    registry, location = untouched
     with pytest.raises(ImportHazardError) as refused:
         registry.import_tree(tree)
     assert refused.value.code == 2
     assert registry.log() == []
     assert registry.panels.list() == []
-    assert objects(place) == []
+    assert objects(location) == []
     hazards: list[str] = refused.value.values["hazards"]
     return hazards
 
@@ -140,7 +140,7 @@ LINK_HAZARDS = {
 
 @pytest.mark.parametrize(("name", "target", "sentence"), LINK_HAZARDS.values(), ids=LINK_HAZARDS)
 def test_a_link_that_cannot_be_taken_stops_the_import_and_is_named(
-    untouched: tuple[Registry, RegistryPlace], make_tree: MakeTree, name: str, target: str, sentence: str
+    untouched: tuple[Registry, RegistryLocation], make_tree: MakeTree, name: str, target: str, sentence: str
 ) -> None:
     hazards = refusal(untouched, make_tree({STAMPED_A: "M068", name: target}))
     assert len(hazards) == 1
@@ -149,7 +149,7 @@ def test_a_link_that_cannot_be_taken_stops_the_import_and_is_named(
 
 
 def test_a_name_with_control_characters_is_a_hazard_and_is_shown_escaped(
-    untouched: tuple[Registry, RegistryPlace], make_tree: MakeTree
+    untouched: tuple[Registry, RegistryLocation], make_tree: MakeTree
 ) -> None:
     (hazard,) = refusal(
         untouched, make_tree({STAMPED_A: "M068", f"{PANEL_B}-\x1b[31m20171025\n000000": "M068"})
@@ -159,7 +159,7 @@ def test_a_name_with_control_characters_is_a_hazard_and_is_shown_escaped(
 
 
 def test_an_entry_that_is_a_file_is_a_hazard(
-    untouched: tuple[Registry, RegistryPlace], make_tree: MakeTree
+    untouched: tuple[Registry, RegistryLocation], make_tree: MakeTree
 ) -> None:
     tree = make_tree({STAMPED_A: "M068"})
     (tree / PANEL_B).write_text("M068")
@@ -167,14 +167,14 @@ def test_an_entry_that_is_a_file_is_a_hazard(
 
 
 def test_a_link_through_a_chain_that_leaves_the_tree_is_a_hazard(
-    untouched: tuple[Registry, RegistryPlace], make_tree: MakeTree, modules: Path
+    untouched: tuple[Registry, RegistryLocation], make_tree: MakeTree, modules: Path
 ) -> None:
     tree = make_tree({STAMPED_A: "M068", "M088": str(modules / "M088"), PANEL_B: "M088"})
     assert refusal(untouched, tree) == [f"{PANEL_B}: the link to 'M088' leaves the tree"]
 
 
 def test_a_file_link_inside_a_module_that_leaves_the_tree_is_a_hazard_of_each_entry(
-    untouched: tuple[Registry, RegistryPlace], make_tree: MakeTree, modules: Path
+    untouched: tuple[Registry, RegistryLocation], make_tree: MakeTree, modules: Path
 ) -> None:
     tree = make_tree(
         {STAMPED_A: "M068", PANEL_B: "M088", f"{PANEL_B}-20180101000000": "M088"}, ("M068", "M088")
@@ -188,7 +188,7 @@ def test_a_file_link_inside_a_module_that_leaves_the_tree_is_a_hazard_of_each_en
 
 
 def test_links_that_turn_in_a_circle_are_a_hazard_of_those_who_need_them_only(
-    untouched: tuple[Registry, RegistryPlace], make_tree: MakeTree
+    untouched: tuple[Registry, RegistryLocation], make_tree: MakeTree
 ) -> None:
     links = {
         STAMPED_A: "M068",
@@ -208,7 +208,7 @@ def test_links_that_turn_in_a_circle_are_a_hazard_of_those_who_need_them_only(
 
 
 def test_a_module_spelled_in_lower_case_is_a_hazard_that_names_its_number(
-    untouched: tuple[Registry, RegistryPlace], make_tree: MakeTree
+    untouched: tuple[Registry, RegistryLocation], make_tree: MakeTree
 ) -> None:
     tree = make_tree({STAMPED_A: "M068", PANEL_B: "m088"}, ("M068", "M088"))
     (tree / "M088").rename(tree / "m088")
@@ -239,7 +239,7 @@ FILE_HAZARDS: dict[str, tuple[Callable[[Path], None], str]] = {
 
 @pytest.mark.parametrize(("spoil", "sentence"), FILE_HAZARDS.values(), ids=FILE_HAZARDS)
 def test_a_file_is_a_hazard_of_every_entry_that_needs_it(
-    untouched: tuple[Registry, RegistryPlace],
+    untouched: tuple[Registry, RegistryLocation],
     make_tree: MakeTree,
     spoil: Callable[[Path], None],
     sentence: str,
@@ -252,7 +252,7 @@ def test_a_file_is_a_hazard_of_every_entry_that_needs_it(
 
 
 def test_one_panel_linked_to_two_modules_is_a_hazard_of_both_links(
-    untouched: tuple[Registry, RegistryPlace], make_tree: MakeTree
+    untouched: tuple[Registry, RegistryLocation], make_tree: MakeTree
 ) -> None:
     later = f"{PANEL_A}-20180101000000"
     tree = make_tree({STAMPED_A: "M068", later: "M088", PANEL_B: "M088"}, ("M068", "M088"))
@@ -262,7 +262,7 @@ def test_one_panel_linked_to_two_modules_is_a_hazard_of_both_links(
 
 
 def test_one_serial_number_linked_to_two_modules_is_a_hazard_of_both_links_and_neither_wins(
-    untouched: tuple[Registry, RegistryPlace], make_tree: MakeTree
+    untouched: tuple[Registry, RegistryLocation], make_tree: MakeTree
 ) -> None:
     tree = make_tree({PANEL_A: "M068", NEW_A: "M088", PANEL_B: "M088"}, ("M068", "M088"))
     sentences = [
@@ -280,7 +280,7 @@ def test_one_serial_number_linked_to_two_modules_is_a_hazard_of_both_links_and_n
 
 
 def test_two_spellings_of_one_id_at_the_same_start_are_hazards_of_both(
-    untouched: tuple[Registry, RegistryPlace], make_tree: MakeTree
+    untouched: tuple[Registry, RegistryLocation], make_tree: MakeTree
 ) -> None:
     shouted = STAMPED_A.replace("3d00b0", "3D00B0")
     hazards = refusal(untouched, make_tree({STAMPED_A: "M068", shouted: "M088"}, ("M068", "M088")))
@@ -289,27 +289,27 @@ def test_two_spellings_of_one_id_at_the_same_start_are_hazards_of_both(
 
 
 def test_all_hazards_are_reported_at_once_and_nothing_is_recorded_or_stored(
-    place: RegistryPlace, make_tree: MakeTree
+    location: RegistryLocation, make_tree: MakeTree
 ) -> None:
     links = {name: target for name, target, _ in LINK_HAZARDS.values() if target != PANEL_B}
     tree = make_tree({STAMPED_A: "M068", PANEL_C: "M088", **links}, ("M068", "M088"))
     (tree / "M088" / "g0_gain.npy").unlink()
-    with place.open(PACIFIC) as registry:
+    with location.open(PACIFIC) as registry:
         hazards = hazards_of(registry, tree)
         named = {hazard.split(": ")[0][:60] for hazard in hazards}
         assert named >= {name[:60] for name in (*links, PANEL_C)}
         assert not any(hazard.startswith(f"{STAMPED_A}: ") for hazard in hazards)
         assert registry.log() == []
         assert registry.panels.list() == []
-        assert objects(place) == []
+        assert objects(location) == []
 
 
 def test_with_skip_bad_the_rest_is_imported_and_each_entry_left_out_is_warned_about(
-    place: RegistryPlace, make_tree: MakeTree
+    location: RegistryLocation, make_tree: MakeTree
 ) -> None:
     bad = {PANEL_C: "M099", f"{PANEL_B}-2018": "M088"}
     tree = make_tree({STAMPED_A: "M068", PANEL_B: "M088", **bad}, ("M068", "M088"))
-    with place.open(PACIFIC) as registry:
+    with location.open(PACIFIC) as registry:
         outcome = registry.import_tree(tree, skip_bad=True)
         assert outcome.revision == 1
         assert {(version.panel, version.kind) for version in outcome.versions} == {
@@ -352,12 +352,12 @@ def test_foreign_entries_are_left_out_with_a_note_each(registry: Registry, make_
 
 
 def test_real_folders_named_like_panels_are_imported_without_an_alias(
-    place: RegistryPlace, make_tree: MakeTree
+    location: RegistryLocation, make_tree: MakeTree
 ) -> None:
     tree = make_tree({}, ("M068", "M088"))
     (tree / "M068").rename(tree / PANEL_A)
     (tree / "M088").rename(tree / f"{PANEL_B}-20180115120000")
-    with place.open(PACIFIC) as registry:
+    with location.open(PACIFIC) as registry:
         registry.import_tree(tree)
         found = [
             (version.panel, version.alias, str(version.valid_from)) for version in registry.versions.list()
@@ -380,10 +380,10 @@ def test_a_link_to_a_real_folder_of_another_panel_brings_its_constants_and_no_al
 
 
 def test_stamps_are_local_times_of_the_registrys_zone_in_summer_and_winter(
-    place: RegistryPlace, make_tree: MakeTree
+    location: RegistryLocation, make_tree: MakeTree
 ) -> None:
     tree = make_tree({STAMPED_A: "M068", f"{PANEL_A}-20180115000000": "M068", NEW_A: "M068"})
-    with place.open(PACIFIC) as pacific:
+    with location.open(PACIFIC) as pacific:
         dry = pacific.import_tree(tree, dry_run=True)
         starts = [(each.panel, each.valid_from.iso) for each in dry.versions if each.kind == "gain"]
         assert starts == [
@@ -391,7 +391,7 @@ def test_stamps_are_local_times_of_the_registrys_zone_in_summer_and_winter(
             (PANEL_A, "2018-01-15T08:00:00Z"),
             (NEW_A, None),
         ]
-    with place.open() as utc:
+    with location.open() as utc:
         utc.import_tree(tree)
         starts = [(each.panel, each.valid_from.iso) for each in utc.versions.list() if each.kind == "gain"]
         assert starts == [
@@ -426,36 +426,36 @@ def test_an_import_is_one_revision_and_the_same_import_again_is_no_change(
 
 
 def test_a_dry_run_reports_what_the_import_does_and_leaves_no_trace(
-    place: RegistryPlace, make_tree: MakeTree
+    location: RegistryLocation, make_tree: MakeTree
 ) -> None:
     tree = make_tree({STAMPED_A: "M068", NEW_A: "M068", PANEL_C: "M099"})
     (tree / "README").write_text("")
-    with place.open() as registry:
+    with location.open() as registry:
         dry = registry.import_tree(tree, skip_bad=True, dry_run=True, comment="the directory")
         assert dry.revision is None
         assert registry.log() == []
         assert registry.panels.list() == []
-        assert objects(place) == []
+        assert objects(location) == []
         real = registry.import_tree(tree, skip_bad=True, comment="the directory")
         assert real.revision == 1
         assert dry.facts == real.facts != ()
         assert dry == replace(real, revision=None, dry_run=True)
-        assert len(objects(place)) == 6
+        assert len(objects(location)) == 6
 
 
 def changed_module(tree: Path, module: str, seed: int) -> None:
     file = tree / module / "g0_gain.npy"
     file.unlink()
-    np.save(file, panel_array("gain", 0, seed))
+    np.save(file, make_panel_array("gain", 0, seed))
 
 
 def test_other_content_at_a_recorded_start_is_a_conflict_until_it_supersedes_with_a_comment(
-    place: RegistryPlace, make_tree: MakeTree
+    location: RegistryLocation, make_tree: MakeTree
 ) -> None:
     tree = make_tree({STAMPED_A: "M068", PANEL_B: "M088"}, ("M068", "M088"))
-    with place.open() as registry:
+    with location.open() as registry:
         first = registry.import_tree(tree)
-        stored = objects(place)
+        stored = objects(location)
         changed_module(tree, "M068", 77)
         with pytest.raises(ConflictError) as refused:
             registry.import_tree(tree)
@@ -468,7 +468,7 @@ def test_other_content_at_a_recorded_start_is_a_conflict_until_it_supersedes_wit
         with pytest.raises(RequestError, match="--supersede needs a comment that says why"):
             registry.import_tree(tree, supersede=True)
         assert len(registry.log()) == 1
-        assert objects(place) == stored
+        assert objects(location) == stored
         outcome = registry.import_tree(tree, supersede=True, comment="the gain was measured anew")
         assert [(each.panel, each.kind) for each in outcome.versions] == [(PANEL_A, "gain")]
         assert [each.version for each in outcome.withdrawn] == [first.versions[0].version]
@@ -482,10 +482,10 @@ def test_other_content_at_a_recorded_start_is_a_conflict_until_it_supersedes_wit
 
 
 def test_a_second_import_never_brings_back_what_was_withdrawn_but_by_supersession(
-    place: RegistryPlace, make_tree: MakeTree
+    location: RegistryLocation, make_tree: MakeTree
 ) -> None:
     tree = make_tree({STAMPED_A: "M068"})
-    with place.open() as registry:
+    with location.open() as registry:
         gain = registry.import_tree(tree).versions[0]
         registry.versions.withdraw(gain.version, comment="the beam was off")
         with pytest.raises(ConflictError) as refused:
@@ -525,7 +525,7 @@ def test_contradictions_of_the_registry_alone_are_a_conflict_and_a_hazard_beside
 
 
 def test_a_tree_that_is_not_there_or_is_a_file_is_refused(
-    untouched: tuple[Registry, RegistryPlace], tmp_path: Path
+    untouched: tuple[Registry, RegistryLocation], tmp_path: Path
 ) -> None:
     registry, _ = untouched
     with pytest.raises(NotFoundError, match=r"there is no directory '.*nowhere'"):
@@ -536,7 +536,7 @@ def test_a_tree_that_is_not_there_or_is_a_file_is_refused(
 
 
 def test_a_folder_without_entries_is_no_tree(
-    untouched: tuple[Registry, RegistryPlace], tmp_path: Path
+    untouched: tuple[Registry, RegistryLocation], tmp_path: Path
 ) -> None:
     registry, _ = untouched
     (tmp_path / "tree" / "logs").mkdir(parents=True)
@@ -553,7 +553,7 @@ def test_a_folder_without_entries_is_no_tree(
     ],
 )
 def test_a_field_that_is_missing_is_a_hazard_wherever_it_is_missing(
-    untouched: tuple[Registry, RegistryPlace], make_tree: MakeTree, name: str, said: str
+    untouched: tuple[Registry, RegistryLocation], make_tree: MakeTree, name: str, said: str
 ) -> None:
     registry, _ = untouched
     with pytest.raises(ImportHazardError, match=said):
@@ -561,7 +561,7 @@ def test_a_field_that_is_missing_is_a_hazard_wherever_it_is_missing(
 
 
 def test_a_module_that_is_itself_a_link_is_no_module(
-    untouched: tuple[Registry, RegistryPlace], make_tree: MakeTree
+    untouched: tuple[Registry, RegistryLocation], make_tree: MakeTree
 ) -> None:
     registry, _ = untouched
     tree = make_tree({STAMPED_A: "M070"})
@@ -583,9 +583,9 @@ def test_the_path_of_a_tree_need_not_be_utf_8(registry: Registry, make_tree: Mak
     assert outcome.versions[0].source_path == str(tree.parent / "caf\\xe9" / STAMPED_A)
 
 
-def test_an_unknown_time_zone_is_refused_before_anything_is_read(sqlite_place: RegistryPlace) -> None:
+def test_an_unknown_time_zone_is_refused_before_anything_is_read(sqlite_location: RegistryLocation) -> None:
     with pytest.raises(InstantError, match="'Pacific/Menlo' is no time zone"):
-        sqlite_place.open("Pacific/Menlo")
+        sqlite_location.open("Pacific/Menlo")
 
 
 def test_a_link_without_a_stamp_holds_from_the_beginning_until_the_first_stamp(
@@ -608,7 +608,7 @@ def test_a_link_without_a_stamp_holds_from_the_beginning_until_the_first_stamp(
     ],
 )
 def test_a_link_to_a_module_whose_name_is_mistyped_is_a_hazard(
-    untouched: tuple[Registry, RegistryPlace], make_tree: MakeTree, name: str
+    untouched: tuple[Registry, RegistryLocation], make_tree: MakeTree, name: str
 ) -> None:
     registry, _ = untouched
     with pytest.raises(ImportHazardError, match="it is a link to a module, and its name is no panel Id"):

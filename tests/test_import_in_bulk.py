@@ -16,10 +16,10 @@ from registry.api import Registry
 from registry.errors import ConflictError
 from registry.instants import Instant
 from registry.progress import Progress
-from registry.registration.planning import Statement
-from registry.registration.versions import state
-from tests.conftest import RegistryPlace
-from tests.making import PANEL_A, PANEL_B, panel_folder
+from registry.registration.planning import VersionStatement
+from registry.registration.versions import record_versions
+from tests.conftest import RegistryLocation
+from tests.making import PANEL_A, PANEL_B, write_panel_folder
 
 LINKS = 300  # of two kinds each: three pieces
 FIRST = datetime(2018, 1, 1)  # noqa: DTZ001 - a stamp has no zone
@@ -31,8 +31,8 @@ MakeTree = Callable[[int], Path]
 def make_tree(tmp_path: Path) -> MakeTree:
     def make(links: int) -> Path:
         root = tmp_path / f"tree-{links}"
-        panel_folder(root / "M068", 1)
-        panel_folder(root / "M088", 2)
+        write_panel_folder(root / "M068", 1)
+        write_panel_folder(root / "M088", 2)
         for number in range(links):
             panel, module = ((PANEL_A, "M068"), (PANEL_B, "M088"))[number % 2]
             (root / f"{panel}-{stamp(number)}").symlink_to(module)
@@ -82,7 +82,7 @@ def test_conflicts_in_any_piece_are_all_listed_and_nothing_of_the_others_is_reco
     registry: Registry, make_tree: MakeTree
 ) -> None:
     tree = make_tree(LINKS)
-    other = panel_folder(tree.parent / "other", 7)
+    other = write_panel_folder(tree.parent / "other", 7)
     registry.panels.add(PANEL_A)
     registry.panels.add(PANEL_B)
     taken = [0, LINKS - 1]
@@ -108,7 +108,7 @@ def test_conflicts_in_any_piece_are_all_listed_and_nothing_of_the_others_is_reco
 
 
 def test_every_stage_of_an_import_tells_how_far_it_is(
-    sqlite_place: RegistryPlace, make_tree: MakeTree
+    sqlite_location: RegistryLocation, make_tree: MakeTree
 ) -> None:
     steps: dict[str, tuple[int, int]] = {}
 
@@ -123,7 +123,7 @@ def test_every_stage_of_an_import_tells_how_far_it_is(
         yield advance
 
     progress: Progress = counting
-    with sqlite_place.open() as registry:
+    with sqlite_location.open() as registry:
         registry.import_tree(make_tree(1100), progress=progress)
     assert steps == {
         "checking modules": (2, 2),
@@ -134,11 +134,11 @@ def test_every_stage_of_an_import_tells_how_far_it_is(
 
 
 def test_memory_grows_by_less_than_a_kibibyte_a_link(
-    sqlite_place: RegistryPlace, tmp_path: Path, make_tree: MakeTree
+    sqlite_location: RegistryLocation, tmp_path: Path, make_tree: MakeTree
 ) -> None:
     few, many = make_tree(200), make_tree(2200)
     peaks = []
-    with sqlite_place.open() as registry:
+    with sqlite_location.open() as registry:
         registry.import_tree(few, dry_run=True)  # what is imported and compiled once is there from now on
         for tree in (few, many):
             tracemalloc.start()
@@ -156,14 +156,14 @@ def test_versions_in_any_order_keep_the_greatest_start_so_far(registry: Registry
     places = [(kind, start) for start in starts for kind in ("gain", "offset")]
 
     def record(gaps: Sequence[tuple[str, Instant]]) -> None:
-        statements = [Statement(PANEL_A, kind, start, None) for kind, start in gaps]
-        registry._backend.change(lambda change: state(change, statements, supersede=False))
+        statements = [VersionStatement(PANEL_A, kind, start, None) for kind, start in gaps]
+        registry._backend.record_revision(lambda change: record_versions(change, statements, supersede=False))
 
     record(places[:LINKS])
     record(places[LINKS:])
     version = schema.version
     query = sa.select(version.c.kind, version.c.valid_from, version.c.latest_start).order_by(version.c.id)
-    with registry._backend.database.reading() as connection:
+    with registry._backend.database.read_transaction() as connection:
         recorded = [tuple(row) for row in connection.execute(query)]
     greatest: dict[str, int] = {}
     for kind, start, latest in recorded:

@@ -16,28 +16,28 @@ import registry as package
 from registry import create_registry, open_registry
 from registry.cli import app
 from registry.errors import ConflictError, CorruptionError, RequestError, UnavailableError
-from tests.conftest import RegistryPlace
-from tests.making import PANEL_A, panel_folder
+from tests.conftest import RegistryLocation
+from tests.making import PANEL_A, write_panel_folder
 
 ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def nowhere(request: pytest.FixtureRequest, tmp_path: Path) -> RegistryPlace:
+def nowhere(request: pytest.FixtureRequest, tmp_path: Path) -> RegistryLocation:
     """A place where nothing is yet: no SQLite file, a PostgreSQL database without tables; no store."""
     if request.param == "postgresql":
         url = request.getfixturevalue("empty_postgres")
     else:
         url = f"sqlite:///{tmp_path / 'database' / 'registry.sqlite'}"
-    return RegistryPlace(url, tmp_path / "far" / "store")
+    return RegistryLocation(url, tmp_path / "far" / "store")
 
 
-def _refuse_remains(place: RegistryPlace) -> None:
+def _refuse_remains(location: RegistryLocation) -> None:
     """Assert that the database was not made."""
-    if place.is_sqlite:
-        assert not list(place.file.parent.glob("*"))
+    if location.is_sqlite:
+        assert not list(location.file.parent.glob("*"))
         return
-    engine = place.engine()
+    engine = location.engine()
     assert sa.inspect(engine).get_table_names() == []
     with engine.connect() as connection:
         functions = connection.execute(sa.text("SELECT proname FROM pg_proc WHERE proname LIKE 'calreg%'"))
@@ -45,7 +45,7 @@ def _refuse_remains(place: RegistryPlace) -> None:
     engine.dispose()
 
 
-def test_init_makes_a_database_and_a_store_that_belong_together(nowhere: RegistryPlace) -> None:
+def test_init_makes_a_database_and_a_store_that_belong_together(nowhere: RegistryLocation) -> None:
     made = create_registry(nowhere.database, nowhere.store)
     assert str(uuid.UUID(made)) == made
     assert json.loads((nowhere.store / "registry.json").read_text()) == {"registry": made, "format": 1}
@@ -58,39 +58,39 @@ def test_init_makes_a_database_and_a_store_that_belong_together(nowhere: Registr
 
 
 def test_a_sqlite_registry_lets_readers_and_a_writer_work_side_by_side(tmp_path: Path) -> None:
-    place = RegistryPlace(f"sqlite:///{tmp_path / 'registry.sqlite'}", tmp_path / "store")
-    create_registry(place.database, place.store)
-    engine = place.engine()
+    location = RegistryLocation(f"sqlite:///{tmp_path / 'registry.sqlite'}", tmp_path / "store")
+    create_registry(location.database, location.store)
+    engine = location.engine()
     with engine.connect() as connection:
         assert connection.execute(sa.text("PRAGMA journal_mode")).scalar_one() == "wal"
     engine.dispose()
 
 
-def test_init_again_is_no_change_and_keeps_the_id(place: RegistryPlace) -> None:
-    with place.open() as registry:
+def test_init_again_is_no_change_and_keeps_the_id(location: RegistryLocation) -> None:
+    with location.open() as registry:
         registry.panels.add(PANEL_A)
         first, log = registry.id, registry.log()
-    marker = (place.store / "registry.json").read_bytes()
-    assert create_registry(place.database, place.store) == first
-    result = CliRunner().invoke(app, ["init", "--json"], env=place.environment)
+    marker = (location.store / "registry.json").read_bytes()
+    assert create_registry(location.database, location.store) == first
+    result = CliRunner().invoke(app, ["init", "--json"], env=location.environment)
     assert result.exit_code == 0
     assert json.loads(result.stdout)["registry"] == first
-    assert (place.store / "registry.json").read_bytes() == marker
-    with place.open() as registry:
+    assert (location.store / "registry.json").read_bytes() == marker
+    with location.open() as registry:
         assert (registry.id, registry.log()) == (first, log)
 
 
-def test_init_makes_a_lost_store_again(place: RegistryPlace) -> None:
-    shutil.rmtree(place.store)
+def test_init_makes_a_lost_store_again(location: RegistryLocation) -> None:
+    shutil.rmtree(location.store)
     with pytest.raises(UnavailableError, match=r"there is no store .*; calreg init makes one"):
-        place.open()
-    made = create_registry(place.database, place.store)
-    with place.open() as registry:
+        location.open()
+    made = create_registry(location.database, location.store)
+    with location.open() as registry:
         assert registry.id == made
 
 
 def test_the_store_of_another_registry_is_refused_and_no_database_made(
-    nowhere: RegistryPlace, tmp_path: Path
+    nowhere: RegistryLocation, tmp_path: Path
 ) -> None:
     other = create_registry(f"sqlite:///{tmp_path / 'other.sqlite'}", nowhere.store)
     with pytest.raises(
@@ -106,20 +106,20 @@ def test_the_store_of_another_registry_is_refused_and_no_database_made(
 
 
 def test_a_store_of_another_registry_is_refused_with_this_database(
-    place: RegistryPlace, tmp_path: Path
+    location: RegistryLocation, tmp_path: Path
 ) -> None:
     other = create_registry(f"sqlite:///{tmp_path / 'other.sqlite'}", tmp_path / "elsewhere")
-    with place.open() as registry:
+    with location.open() as registry:
         ours = registry.id
     said = f"belongs to registry {other}, the database .*registry {ours}"
     with pytest.raises(ConflictError, match=said):
-        create_registry(place.database, tmp_path / "elsewhere")
+        create_registry(location.database, tmp_path / "elsewhere")
     with pytest.raises(ConflictError, match=said):
-        open_registry(place.database, tmp_path / "elsewhere")
-    assert create_registry(place.database, place.store) == ours
+        open_registry(location.database, tmp_path / "elsewhere")
+    assert create_registry(location.database, location.store) == ours
 
 
-def test_a_store_with_a_damaged_marker_is_refused_and_no_database_made(nowhere: RegistryPlace) -> None:
+def test_a_store_with_a_damaged_marker_is_refused_and_no_database_made(nowhere: RegistryLocation) -> None:
     nowhere.store.mkdir(parents=True)
     (nowhere.store / "registry.json").write_text('{"registry": ')
     with pytest.raises(CorruptionError, match="is damaged: it names no registry"):
@@ -127,10 +127,10 @@ def test_a_store_with_a_damaged_marker_is_refused_and_no_database_made(nowhere: 
     _refuse_remains(nowhere)
 
 
-def test_a_store_that_cannot_be_written_is_refused(place: RegistryPlace, tmp_path: Path) -> None:
+def test_a_store_that_cannot_be_written_is_refused(location: RegistryLocation, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(UnavailableError, match=r"cannot be used: .*Not a directory"):
-        create_registry(place.database, tmp_path / "file" / "store")
+        create_registry(location.database, tmp_path / "file" / "store")
     assert (tmp_path / "file").read_text() == "no folder"
 
 
@@ -160,7 +160,7 @@ def test_postgresql_without_a_store_is_refused(empty_postgres: str) -> None:
         create_registry(empty_postgres)
     result = CliRunner().invoke(app, ["--database", empty_postgres, "init"])
     assert (result.exit_code, result.stdout) == (2, "")
-    _refuse_remains(RegistryPlace(empty_postgres, Path("unused")))
+    _refuse_remains(RegistryLocation(empty_postgres, Path("unused")))
 
 
 def test_by_default_a_registry_is_in_the_users_data_directory() -> None:
@@ -265,14 +265,14 @@ def _pip(words: list[str]) -> None:
 
 
 def test_init_makes_no_empty_store_for_a_registry_that_has_files(
-    place: RegistryPlace, tmp_path: Path
+    location: RegistryLocation, tmp_path: Path
 ) -> None:
-    with place.open() as registry:
+    with location.open() as registry:
         registry.panels.add(PANEL_A)
-        registry.versions.add(PANEL_A, panel_folder(tmp_path / "constants"), valid_from="beginning")
-    place.store.rename(tmp_path / "unmounted")
+        registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "constants"), valid_from="beginning")
+    location.store.rename(tmp_path / "unmounted")
     with pytest.raises(UnavailableError, match="the registry has files, and its store is not there"):
-        create_registry(place.database, place.store)
-    assert not place.store.exists()
-    (tmp_path / "unmounted").rename(place.store)
-    create_registry(place.database, place.store)
+        create_registry(location.database, location.store)
+    assert not location.store.exists()
+    (tmp_path / "unmounted").rename(location.store)
+    create_registry(location.database, location.store)

@@ -11,12 +11,20 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from registry.errors import InstantError
-from registry.instants import BEGINNING, Instant, instant_of, now, parse_instant, parse_start, zone
+from registry.instants import (
+    BEGINNING,
+    Instant,
+    find_zone,
+    instant_from_datetime,
+    now,
+    parse_instant,
+    parse_start,
+)
 
 LOS_ANGELES = ZoneInfo("America/Los_Angeles")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-FIRST = int(instant_of(datetime(1, 1, 1, tzinfo=UTC)))
-LAST = int(instant_of(datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)))
+FIRST = int(instant_from_datetime(datetime(1, 1, 1, tzinfo=UTC)))
+LAST = int(instant_from_datetime(datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)))
 NOT_AN_INSTANT = (
     "is no instant: a stamp of 14 digits (YYYYMMDDHHMMSS) or an ISO 8601 time with its"
     " offset (2017-10-25T00:00:00Z) is expected"
@@ -116,9 +124,9 @@ def test_an_iso_text_with_its_offset_is_read_and_written_in_utc(text: str, writt
 def test_an_aware_datetime_becomes_an_instant_and_back_without_loss(moment: datetime) -> None:
     exact = (moment - EPOCH) // timedelta(microseconds=1)
     if not FIRST <= exact <= LAST:
-        assert refusal(instant_of, moment).endswith("is outside the years 1 to 9999 in UTC")
+        assert refusal(instant_from_datetime, moment).endswith("is outside the years 1 to 9999 in UTC")
         return
-    instant = instant_of(moment)
+    instant = instant_from_datetime(moment)
     assert instant == exact
     assert instant.datetime == moment.astimezone(UTC)
     assert instant.datetime.tzinfo is UTC
@@ -142,7 +150,7 @@ def test_every_instant_of_the_years_1_to_9999_is_written_and_read_back(microseco
 @settings(deadline=None)
 def test_every_offset_of_whole_minutes_below_a_day_is_read(naive: datetime, minutes: int) -> None:
     moment = naive.replace(tzinfo=timezone(timedelta(minutes=minutes)))
-    assert parse_instant(moment.isoformat()) == instant_of(moment)
+    assert parse_instant(moment.isoformat()) == instant_from_datetime(moment)
 
 
 @pytest.mark.parametrize("text", ["2017-10-25T00:00:00", "2017-10-25 00:00", "2017-10-25T00:00:00.5"])
@@ -257,13 +265,13 @@ def test_a_stamp_is_the_one_instant_when_clocks_showed_it_and_else_refused(
     text = naive.strftime("%Y%m%d%H%M%S")
     moments = readings(naive, tz)
     if len(moments) == 1:
-        assert parse_instant(text, tz) == instant_of(moments[0])
+        assert parse_instant(text, tz) == instant_from_datetime(moments[0])
     elif not moments:
         assert refusal(parse_instant, text, tz) == (
             f"{text} does not exist in {tz.key}: the clocks were put forward over it"
         )
     else:
-        first, second = (instant_of(moment) for moment in moments)
+        first, second = (instant_from_datetime(moment) for moment in moments)
         assert refusal(parse_instant, text, tz) == (
             f"{text} happened twice in {tz.key}, at {first} and at {second}; write the one that is meant"
         )
@@ -272,12 +280,12 @@ def test_a_stamp_is_the_one_instant_when_clocks_showed_it_and_else_refused(
 @given(st.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1), timezones=st.sampled_from(ZONES)))
 @settings(deadline=None)
 def test_the_stamp_of_a_moment_is_never_read_as_another_moment(moment: datetime) -> None:
-    real = instant_of(moment.replace(microsecond=0)).datetime
+    real = instant_from_datetime(moment.replace(microsecond=0)).datetime
     tz = moment.tzinfo
     assert tz is not None
     text = real.astimezone(tz).strftime("%Y%m%d%H%M%S")
     instant, sentence = outcome(parse_instant, text, tz)
-    assert instant == instant_of(real) or "happened twice" in sentence
+    assert instant == instant_from_datetime(real) or "happened twice" in sentence
 
 
 def test_an_ambiguous_stamp_names_both_instants_and_both_can_be_given() -> None:
@@ -314,7 +322,7 @@ def test_a_stamp_of_no_real_date_or_time_is_refused(text: str) -> None:
     ("text", "name"), [("00010101000000", "Asia/Tokyo"), ("99991231235959", "America/Los_Angeles")]
 )
 def test_a_stamp_outside_the_years_in_utc_is_refused(text: str, name: str) -> None:
-    assert refusal(parse_instant, text, zone(name)) == f"{text} is outside the years 1 to 9999 in UTC"
+    assert refusal(parse_instant, text, find_zone(name)) == f"{text} is outside the years 1 to 9999 in UTC"
 
 
 @pytest.mark.parametrize("text", ["20171025000000\n", "2017102500000\u0660", "\uff12" * 14, "+2017102500000"])
@@ -347,7 +355,7 @@ def test_only_the_word_itself_is_the_beginning(text: str) -> None:
 
 
 def test_a_naive_datetime_is_refused() -> None:
-    assert refusal(instant_of, datetime(2017, 10, 25)) == (
+    assert refusal(instant_from_datetime, datetime(2017, 10, 25)) == (
         "2017-10-25T00:00:00 has no UTC offset; say which instant is meant"
     )
 
@@ -365,7 +373,7 @@ def test_now_is_the_clocks_time_to_the_microsecond() -> None:
 
 @pytest.mark.parametrize("name", ["UTC", "America/Los_Angeles", "Europe/Zurich", "Asia/Kathmandu"])
 def test_a_zone_is_found_by_its_name(name: str) -> None:
-    assert str(zone(name)) == name
+    assert str(find_zone(name)) == name
 
 
 @pytest.mark.parametrize(
@@ -389,7 +397,7 @@ def test_a_zone_is_found_by_its_name(name: str) -> None:
     ],
 )
 def test_what_is_no_zone_is_refused_with_an_example(name: str) -> None:
-    message = refusal(zone, name)
+    message = refusal(find_zone, name)
     assert message.endswith("is no time zone; a name like America/Los_Angeles is expected")
     assert message.isprintable()
     assert len(message) < 200

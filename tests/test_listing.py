@@ -7,37 +7,39 @@ from hypothesis import strategies as st
 
 from registry import schema
 from registry.instants import BEGINNING
-from registry.lookup.lines import Lines
-from registry.lookup.listing import keys_of, listed
-from tests.conftest import RegistryPlace
+from registry.lookup.lines import LazyLines
+from registry.lookup.listing import read_keys, values_table
+from tests.conftest import RegistryLocation
 
 
-def test_a_listed_table_holds_the_rows_as_they_were_given(place: RegistryPlace) -> None:
+def test_a_listed_table_holds_the_rows_as_they_were_given(location: RegistryLocation) -> None:
     rows = [("gain", int(BEGINNING), True), ('o"ff\\s\u00e9t\n', 2**63 - 1, False), ("{a,b}", 0, False)]
     version = schema.version
-    engine = place.engine()
+    engine = location.engine()
     with engine.connect() as connection:
-        table = listed(connection, rows, version.c.kind, version.c.valid_from, version.c.nonfinite_allowed)
+        table = values_table(
+            connection, rows, version.c.kind, version.c.valid_from, version.c.nonfinite_allowed
+        )
         assert [tuple(row) for row in connection.execute(sa.select(table))] == rows
-        assert connection.execute(sa.select(listed(connection, [], version.c.kind))).all() == []
+        assert connection.execute(sa.select(values_table(connection, [], version.c.kind))).all() == []
     engine.dispose()
 
 
-def test_more_texts_are_looked_up_than_a_statement_takes_parameters(place: RegistryPlace) -> None:
-    with place.open() as registry:
+def test_more_texts_are_looked_up_than_a_statement_takes_parameters(location: RegistryLocation) -> None:
+    with location.open() as registry:
         registry.panels.add("1-2-3")
     panel = schema.panel
-    engine = place.engine()
+    engine = location.engine()
     with engine.connect() as connection:
         texts = (f"1-2-{number:x}" for number in range(70_000))
-        assert keys_of(connection, panel.c.identifier, panel.c.id, texts) == {"1-2-3": 1}
+        assert read_keys(connection, panel.c.identifier, panel.c.id, texts) == {"1-2-3": 1}
     engine.dispose()
 
 
 @hypothesis_settings(max_examples=30)
 @given(st.lists(st.lists(st.integers(0, 9), max_size=4), max_size=4), st.slices(12))
 def test_lines_are_a_sequence_like_the_tuple_of_them(parts: list[list[int]], chosen: slice) -> None:
-    lines = Lines(*((part, lambda number: f"{number}!") for part in parts))
+    lines = LazyLines(*((part, lambda number: f"{number}!") for part in parts))
     model = tuple(f"{number}!" for part in parts for number in part)
     assert tuple(lines) == model
     assert len(lines) == len(model)

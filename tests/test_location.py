@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from registry.api import Registry
 from registry.cli import app
 from registry.database import location
-from tests.conftest import RegistryPlace
+from tests.conftest import RegistryLocation
 from tests.making import PANEL_A
 
 MOUNTS = r"""/dev/sda1 / ext4 rw,relatime 0 0
@@ -52,15 +52,17 @@ def test_a_system_without_such_a_list_is_not_judged(tmp_path: Path) -> None:
 
 
 def test_init_writes_and_verify_warn_of_a_network(
-    sqlite_place: RegistryPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sqlite_location: RegistryLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mounts = tmp_path / "mounts"
     mounts.write_text("server:/ / nfs rw 0 0\n")
     original = location.network_file_system
     monkeypatch.setattr("registry.database.location.network_file_system", lambda file: original(file, mounts))
-    said = f"{sqlite_place.file} lies on nfs, a file system of a network, where SQLite's locks may not hold"
+    said = (
+        f"{sqlite_location.file} lies on nfs, a file system of a network, where SQLite's locks may not hold"
+    )
     for verb in (["init"], ["panel", "add", PANEL_A], ["verify"]):
-        result = CliRunner().invoke(app, verb, env=sqlite_place.environment)
+        result = CliRunner().invoke(app, verb, env=sqlite_location.environment)
         assert result.exit_code == 0, result.output
         assert said in result.stderr, verb
 

@@ -14,10 +14,10 @@ from registry.api import Registry
 from registry.errors import ConflictError, IdentifierError, NotFoundError, NotValidError, RequestError
 from registry.importers import logbook
 from registry.importers.logbook import read_logbook
-from registry.instants import Instant, instant_of_epoch
+from registry.instants import Instant, instant_from_epoch
 from tests.cli import Calreg
-from tests.conftest import RegistryPlace
-from tests.making import PANEL_A, panel_folder
+from tests.conftest import RegistryLocation
+from tests.making import PANEL_A, write_panel_folder
 
 EXPERIMENT = "xcsls3716"
 SOURCE = "XcsEndstation.0:Jungfrau.0"
@@ -83,8 +83,8 @@ def test_a_run_that_goes_on_has_no_end(registry: Registry, tmp_path: Path) -> No
 
 def test_a_run_from_the_logbook_is_exported_without_a_time(registry: Registry, tmp_path: Path) -> None:
     registry.panels.add(PANEL_A)
-    registry.versions.add(PANEL_A, panel_folder(tmp_path / "early", 1), valid_from="beginning")
-    late = registry.versions.add(PANEL_A, panel_folder(tmp_path / "late", 2), valid_from=BEGIN)
+    registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "early", 1), valid_from="beginning")
+    late = registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "late", 2), valid_from=BEGIN)
     registry.detectors.configure(EXPERIMENT, SOURCE, PANEL_A, first_run=200)
     dataset = f"exp={EXPERIMENT}:run=201"
     with pytest.raises(NotValidError, match="is not registered, so it is not known which constants were"):
@@ -282,10 +282,10 @@ def test_epoch_seconds_are_positive_numbers_in_range_and_nothing_else(tmp_path: 
 @settings(max_examples=40)
 @given(st.decimals(min_value=1, max_value=253402300799, places=6))
 def test_epoch_seconds_are_exact_to_the_microsecond(seconds: Decimal) -> None:
-    assert instant_of_epoch(seconds) == int(seconds * 1_000_000)
+    assert instant_from_epoch(seconds) == int(seconds * 1_000_000)
     # What a program's float writes, 0.24 microseconds apart at these times, is the nearest.
     if seconds < 4_000_000_000:
-        assert instant_of_epoch(Decimal(repr(float(seconds)))) == int(seconds * 1_000_000)
+        assert instant_from_epoch(Decimal(repr(float(seconds)))) == int(seconds * 1_000_000)
 
 
 def test_fractions_of_a_second_are_kept(tmp_path: Path) -> None:
@@ -374,9 +374,9 @@ def test_the_examples_of_the_documentation_are_read_and_agree(tmp_path: Path) ->
 
 
 def test_the_command_tells_the_two_sorts_of_files_apart_by_content(
-    place: RegistryPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    location: RegistryLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calreg = Calreg(place, monkeypatch)
+    calreg = Calreg(location, monkeypatch)
     listed = str(written(tmp_path, enveloped(ISO), "datasets.txt"))
     table = tmp_path / "runs.json"
     table.write_text(f"exp={EXPERIMENT}:run=201  1-201  {SOURCE}  {PANEL_A}\n")
@@ -385,18 +385,18 @@ def test_the_command_tells_the_two_sorts_of_files_apart_by_content(
     assert "does not name its experiment: --experiment says which it is" in without["message"]
     senseless = calreg.refused(2, "run", "import", str(table), "--experiment", EXPERIMENT)
     assert "names its experiments itself: leave --experiment out" in senseless["message"]
-    assert calreg.done("log", "--json").json == []
-    with place.open() as registry, pytest.raises(IdentifierError, match="write xcsls3716"):
+    assert calreg.run("log", "--json").json == []
+    with location.open() as registry, pytest.raises(IdentifierError, match="write xcsls3716"):
         registry.runs.import_logbook(listed, "XCSLS3716")
 
-    calreg.done("run", "import", str(table))
-    added = calreg.done("run", "import", listed, "--experiment", EXPERIMENT, "--comment", "the logbook")
+    calreg.run("run", "import", str(table))
+    added = calreg.run("run", "import", listed, "--experiment", EXPERIMENT, "--comment", "the logbook")
     assert added.stdout.splitlines() == [
         f"- run exp={EXPERIMENT}:run=201, begin not known",
         f"+ run exp={EXPERIMENT}:run=201, {BEGIN} to {END}",
         "revision 2",
     ]
-    again = calreg.done("run", "import", listed, "--experiment", EXPERIMENT, "--json")
+    again = calreg.run("run", "import", listed, "--experiment", EXPERIMENT, "--json")
     assert again.json["revision"] is None
     written(tmp_path, enveloped({**ISO, "begin_time": "2015-08-04T19:10:16-07:00"}), "datasets.txt")
     conflict = calreg.refused(5, "run", "import", listed, "--experiment", EXPERIMENT)

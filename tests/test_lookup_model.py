@@ -20,13 +20,13 @@ from registry.errors import ConflictError, NotValidError
 from registry.instants import BEGINNING, Instant, parse_instant
 from registry.lookup import versions
 from registry.lookup.panels import find_panels
-from registry.lookup.revisions import NEWEST, Known, newest_revision
+from registry.lookup.revisions import NEWEST, RevisionRef, read_newest_revision
 from registry.lookup.validity import versions_at
 from registry.records import CheckedConstants, CheckedFile, Statistics, Version
-from registry.registration.constants import check_in, record_constants
+from registry.registration.constants import build_constants, record_constants
 from registry.registration.panels import add_panels
-from registry.registration.planning import Statement
-from registry.registration.versions import state, state_gap, withdraw_versions
+from registry.registration.planning import VersionStatement
+from registry.registration.versions import record_gap, record_versions, withdraw_versions
 
 KINDS = ("gain", "offset")
 T = parse_instant("2018-01-01T00:00:00Z")
@@ -120,7 +120,7 @@ def some_constants(kind: str, content: str) -> CheckedConstants:
     seen = Statistics(1.0, 1.0, 1.0, zeros=0, nonfinite=0)
     sums = [hashlib.sha256(f"{kind} {content} {number}".encode()).hexdigest() for number in range(3)]
     files = [CheckedFile(Path("none"), sha256, 1, "<f4", (512, 1024), seen) for sha256 in sums]
-    return check_in("jungfrau", kind, files, ())
+    return build_constants("jungfrau", kind, files, ())
 
 
 SHA256 = {(kind, content): some_constants(kind, content).sha256 for kind in KINDS for content in "AB"}
@@ -134,8 +134,8 @@ def begin(registry: Registry) -> tuple[list[str], Model]:
         add_panels(change, panels)
         record_constants(change, [some_constants(*key) for key in SHA256])
 
-    registry._backend.change(act)
-    with registry._backend.view() as view:
+    registry._backend.record_revision(act)
+    with registry._backend.read_transaction() as view:
         last = view.connection.execute(sa.text("SELECT coalesce(max(id), 0) FROM version")).scalar_one()
         return panels, Model(view.revision, last)
 
@@ -157,26 +157,26 @@ def replay(registry: Registry, model: Model, panels: list[str], step: tuple[str,
         allowed = model.gap(panel, start, supersede=supersede)
 
         def act(change: Change) -> None:
-            targets = find_panels(change.connection, [panel], change.view)
-            state_gap(change, targets, None, start, supersede=supersede)
+            targets = find_panels(change.connection, [panel], change.visible_revision)
+            record_gap(change, targets, None, start, supersede=supersede)
 
     else:
         wanted = [((panels[panel], kind, start), content) for (panel, kind, start), content in given_to]
         allowed = model.state(wanted, supersede=supersede)
         statements = [
-            Statement(*place, None if content is None else SHA256[place[1], content])
+            VersionStatement(*place, None if content is None else SHA256[place[1], content])
             for place, content in wanted
         ]
 
         def act(change: Change) -> None:
-            state(change, statements, supersede=supersede)
+            record_versions(change, statements, supersede=supersede)
 
     if allowed:
-        outcome = registry._backend.change(act, "a step")
+        outcome = registry._backend.record_revision(act, "a step")
         assert outcome.revision in (None, model.revision)
     else:
         with pytest.raises((ConflictError, NotValidError)):
-            registry._backend.change(act, "a step")
+            registry._backend.record_revision(act, "a step")
 
 
 def answered(version: Version) -> tuple[int, Instant, Instant | None, str | None]:
@@ -197,15 +197,15 @@ def test_the_registry_answers_as_a_naive_model_does(
     first = model.revision
     for step in history:
         replay(registry, model, names, step)
-    with registry._backend.view() as view:
-        assert newest_revision(view.connection) == model.revision, "a refused step left something behind"
+    with registry._backend.read_transaction() as view:
+        assert read_newest_revision(view.connection) == model.revision, "a refused step left something behind"
         for revision in range(first, model.revision + 1):
             ranges = {(panel, kind): model.ranges(panel, kind, revision) for panel in names for kind in KINDS}
-            told = versions.ranges(view.connection, names, None, revision)
+            told = versions.list_validity_ranges(view.connection, names, None, revision)
             assert [answered(version) for version in told] == [
                 expected(*each) for found in ranges.values() for each in found
             ]
-            ways = [Known("number", revision), *([NEWEST] if revision == model.revision else [])]
+            ways = [RevisionRef("number", revision), *([NEWEST] if revision == model.revision else [])]
             for instant, known in itertools.product(INSTANTS, ways):
                 holding = versions_at(view.connection, names, KINDS, instant, known)
                 assert {key: answered(version) for key, version in holding.items()} == {

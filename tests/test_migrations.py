@@ -14,7 +14,7 @@ from registry.cli import app
 from registry.database import migrations
 from registry.database.engine import make_engine
 from registry.errors import SchemaError, UnavailableError
-from tests.conftest import RegistryPlace
+from tests.conftest import RegistryLocation
 from tests.making import PANEL_A
 from tests.test_schema import catalogue
 
@@ -36,31 +36,31 @@ def upgrade():
 
 
 @pytest.fixture
-def engine(place: RegistryPlace) -> Iterator[sa.Engine]:
-    made = place.engine()
+def engine(location: RegistryLocation) -> Iterator[sa.Engine]:
+    made = location.engine()
     yield made
     made.dispose()
 
 
 @pytest.fixture
-def ours(place: RegistryPlace) -> Iterator[sa.Engine]:
+def ours(location: RegistryLocation) -> Iterator[sa.Engine]:
     """The engine with which the registry itself opens the database."""
-    made = make_engine(place.database)
+    made = make_engine(location.database)
     yield made
     made.dispose()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def empty(request: pytest.FixtureRequest, tmp_path: Path) -> RegistryPlace:
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> RegistryLocation:
     """A database that holds nothing: an empty file, or one just made on the server."""
     if request.param == "postgresql":
-        return RegistryPlace(request.getfixturevalue("empty_postgres"), tmp_path / "store")
+        return RegistryLocation(request.getfixturevalue("empty_postgres"), tmp_path / "store")
     (tmp_path / "empty.sqlite").touch()
-    return RegistryPlace(f"sqlite:///{tmp_path / 'empty.sqlite'}", tmp_path / "store")
+    return RegistryLocation(f"sqlite:///{tmp_path / 'empty.sqlite'}", tmp_path / "store")
 
 
-def _execute(place: RegistryPlace, *statements: str) -> None:
-    engine = place.engine()
+def _execute(location: RegistryLocation, *statements: str) -> None:
+    engine = location.engine()
     with engine.begin() as connection:
         for statement in statements:
             connection.execute(sa.text(statement))
@@ -71,16 +71,16 @@ def _tables(engine: sa.Engine) -> set[str]:
     return set(sa.inspect(engine).get_table_names())
 
 
-def _stamp(place: RegistryPlace, number: str) -> None:
-    _execute(place, f"UPDATE alembic_version SET version_num = '{number}'")
+def _stamp(location: RegistryLocation, number: str) -> None:
+    _execute(location, f"UPDATE alembic_version SET version_num = '{number}'")
 
 
-def _all_refuse(place: RegistryPlace, *said: str, code: int = 7, but: str = "") -> None:
+def _all_refuse(location: RegistryLocation, *said: str, code: int = 7, but: str = "") -> None:
     """Assert that every verb ends with this code and one sentence with these words, and no answer."""
     for verb in VERBS:
         if " ".join(verb) == but:
             continue
-        result = CliRunner().invoke(app, verb, env=place.environment)
+        result = CliRunner().invoke(app, verb, env=location.environment)
         assert result.exit_code == code, (verb, result.output)
         assert not result.stdout
         assert result.stderr.startswith("error: ")
@@ -90,80 +90,80 @@ def _all_refuse(place: RegistryPlace, *said: str, code: int = 7, but: str = "") 
 
 
 def test_the_schema_goes_up_down_and_up_again(
-    place: RegistryPlace, engine: sa.Engine, ours: sa.Engine
+    location: RegistryLocation, engine: sa.Engine, ours: sa.Engine
 ) -> None:
     first = catalogue(engine)
     migrations.downgrade(ours, "base")
     assert _tables(engine) <= {"alembic_version"}
     assert catalogue(engine) == {}
     with engine.connect() as connection:
-        assert migrations.schema_revision(connection) is None
-        if not place.is_sqlite:
+        assert migrations.read_schema_revision(connection) is None
+        if not location.is_sqlite:
             left = connection.execute(sa.text("SELECT proname FROM pg_proc WHERE proname LIKE 'calreg%'"))
             assert left.all() == []
-    with migrations.upgrading(ours) as upgrade:
+    with migrations.upgrade_transaction(ours) as upgrade:
         assert (upgrade.before, upgrade.after) == (None, schema.REVISION)
     assert catalogue(engine) == first
-    shutil.rmtree(place.store)
-    create_registry(place.database, place.store)
-    with place.open() as registry:
+    shutil.rmtree(location.store)
+    create_registry(location.database, location.store)
+    with location.open() as registry:
         assert registry.differences() == []
         assert registry.panels.add(PANEL_A).revision == 1
 
 
 def test_a_registry_with_revisions_does_not_go_down(
-    place: RegistryPlace, registry: Registry, engine: sa.Engine, ours: sa.Engine
+    location: RegistryLocation, registry: Registry, engine: sa.Engine, ours: sa.Engine
 ) -> None:
     registry.panels.add(PANEL_A)
     first = catalogue(engine)
     with pytest.raises(RuntimeError, match="going below schema 0001 would lose them all"):
         migrations.downgrade(ours, "base")
     assert catalogue(engine) == first
-    with place.open() as again:
+    with location.open() as again:
         assert [panel.panel for panel in again.panels.list()] == [PANEL_A]
         assert again.differences() == []
 
 
 def test_an_upgrade_of_what_is_up_to_date_changes_nothing(
-    place: RegistryPlace, registry: Registry, engine: sa.Engine
+    location: RegistryLocation, registry: Registry, engine: sa.Engine
 ) -> None:
     registry.panels.add(PANEL_A)
     first, log = catalogue(engine), registry.log()
     for _ in range(2):
-        assert upgrade_database(place.database) == (schema.REVISION, schema.REVISION)
-    result = CliRunner().invoke(app, ["database", "upgrade"], env=place.environment)
+        assert upgrade_database(location.database) == (schema.REVISION, schema.REVISION)
+    result = CliRunner().invoke(app, ["database", "upgrade"], env=location.environment)
     assert (result.exit_code, result.stdout) == (0, f"schema {schema.REVISION}, as before\n")
     assert catalogue(engine) == first
     assert registry.log() == log
 
 
-def test_an_older_schema_is_refused_with_the_upgrade_to_run(place: RegistryPlace) -> None:
-    _stamp(place, "0000")
+def test_an_older_schema_is_refused_with_the_upgrade_to_run(location: RegistryLocation) -> None:
+    _stamp(location, "0000")
     said = f"the database has schema 0000, this software needs {schema.REVISION}; run calreg database upgrade"
-    _all_refuse(place, said, but="database upgrade")
+    _all_refuse(location, said, but="database upgrade")
 
 
 def test_a_newer_schema_is_refused_with_the_software_to_install(
-    place: RegistryPlace, engine: sa.Engine
+    location: RegistryLocation, engine: sa.Engine
 ) -> None:
-    _stamp(place, "9999")
+    _stamp(location, "9999")
     first = catalogue(engine)
     said = f"the database has schema 9999, this software needs {schema.REVISION}; install the calreg that"
-    _all_refuse(place, said)
+    _all_refuse(location, said)
     with pytest.raises(SchemaError, match=said) as refusal:
-        create_registry(place.database, place.store)
+        create_registry(location.database, location.store)
     assert refusal.value.values == {"found": "9999", "wanted": schema.REVISION}
     assert catalogue(engine) == first
 
 
-def test_a_schema_that_is_none_of_ours_is_refused(place: RegistryPlace) -> None:
-    _stamp(place, "ab12cd")
-    _all_refuse(place, "the database's schema 'ab12cd' is not one of calreg's")
+def test_a_schema_that_is_none_of_ours_is_refused(location: RegistryLocation) -> None:
+    _stamp(location, "ab12cd")
+    _all_refuse(location, "the database's schema 'ab12cd' is not one of calreg's")
     with pytest.raises(SchemaError, match="'ab12cd' is not one of calreg's"):
-        create_registry(place.database, place.store)
+        create_registry(location.database, location.store)
 
 
-def test_somebody_elses_database_is_refused_and_left_alone(empty: RegistryPlace) -> None:
+def test_somebody_elses_database_is_refused_and_left_alone(empty: RegistryLocation) -> None:
     _execute(empty, "CREATE TABLE customers (id INTEGER)", "INSERT INTO customers VALUES (7)")
     said = "the database holds tables that are not a registry's (customers"
     _all_refuse(empty, said, "give it one of its own")
@@ -177,7 +177,7 @@ def test_somebody_elses_database_is_refused_and_left_alone(empty: RegistryPlace)
     assert not empty.store.exists()
 
 
-def test_somebody_elses_database_with_migrations_is_refused(empty: RegistryPlace) -> None:
+def test_somebody_elses_database_with_migrations_is_refused(empty: RegistryLocation) -> None:
     _execute(
         empty,
         "CREATE TABLE alembic_version (version_num VARCHAR(32))",
@@ -187,7 +187,7 @@ def test_somebody_elses_database_with_migrations_is_refused(empty: RegistryPlace
     _all_refuse(empty, "the database holds tables that are not a registry's")
 
 
-def test_an_empty_database_is_refused_with_the_init_to_run(empty: RegistryPlace) -> None:
+def test_an_empty_database_is_refused_with_the_init_to_run(empty: RegistryLocation) -> None:
     _all_refuse(empty, "the database holds no registry yet; calreg init makes one")
     engine = empty.engine()
     assert _tables(engine) == set()
@@ -197,9 +197,11 @@ def test_an_empty_database_is_refused_with_the_init_to_run(empty: RegistryPlace)
         assert registry.differences() == []
 
 
-def test_tables_without_a_registry_in_them_are_refused_and_init_completes_them(empty: RegistryPlace) -> None:
+def test_tables_without_a_registry_in_them_are_refused_and_init_completes_them(
+    empty: RegistryLocation,
+) -> None:
     ours = make_engine(empty.database)
-    with migrations.upgrading(ours):
+    with migrations.upgrade_transaction(ours):
         pass
     ours.dispose()
     _all_refuse(empty, "the database holds no registry yet; calreg init makes one", but="database upgrade")
@@ -212,19 +214,19 @@ def test_a_file_that_is_no_database_is_refused_and_left_as_it_was(tmp_path: Path
     file = tmp_path / "notes.sqlite"
     content = b"pedestals taken on Tuesday\n" * 400
     file.write_bytes(content)
-    place = RegistryPlace(f"sqlite:///{file}", tmp_path / "store")
-    _all_refuse(place, f"sqlite:///{file} is not a SQLite database")
+    location = RegistryLocation(f"sqlite:///{file}", tmp_path / "store")
+    _all_refuse(location, f"sqlite:///{file} is not a SQLite database")
     with pytest.raises(SchemaError, match="is not a SQLite database"):
-        create_registry(place.database, place.store)
+        create_registry(location.database, location.store)
     assert file.read_bytes() == content
     assert [path.name for path in tmp_path.iterdir()] == ["notes.sqlite"]
 
 
 def test_a_missing_file_is_refused_with_the_init_to_run_and_not_made(tmp_path: Path) -> None:
-    place = RegistryPlace(f"sqlite:///{tmp_path / 'none.sqlite'}", tmp_path / "store")
-    _all_refuse(place, f"there is no database {tmp_path / 'none.sqlite'}; calreg init makes one", code=8)
+    location = RegistryLocation(f"sqlite:///{tmp_path / 'none.sqlite'}", tmp_path / "store")
+    _all_refuse(location, f"there is no database {tmp_path / 'none.sqlite'}; calreg init makes one", code=8)
     with pytest.raises(UnavailableError, match="calreg init makes one"):
-        upgrade_database(place.database)
+        upgrade_database(location.database)
     assert not list(tmp_path.iterdir())
 
 
@@ -287,8 +289,8 @@ DAMAGE = {
 }
 
 
-def test_a_database_check_finds_nothing_wrong_with_a_sound_database(place: RegistryPlace) -> None:
-    result = CliRunner().invoke(app, ["database", "check"], env=place.environment)
+def test_a_database_check_finds_nothing_wrong_with_a_sound_database(location: RegistryLocation) -> None:
+    result = CliRunner().invoke(app, ["database", "check"], env=location.environment)
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == "the schema and its guards are those of this software\n"
 
@@ -297,57 +299,57 @@ def test_a_database_check_finds_nothing_wrong_with_a_sound_database(place: Regis
     ("dialect", "damage"),
     [
         (dialect, damage)
-        for damage, (on_sqlite, *_) in DAMAGE.items()
+        for damage, (sqlite_calreg, *_) in DAMAGE.items()
         for dialect in ("sqlite", "postgresql")
-        if dialect == "postgresql" or on_sqlite
+        if dialect == "postgresql" or sqlite_calreg
     ],
 )
 def test_a_database_check_finds(dialect: str, damage: str, request: pytest.FixtureRequest) -> None:
-    place = request.getfixturevalue(f"{dialect}_alone")
-    on_sqlite, on_postgresql, said = DAMAGE[damage]
-    statement = on_sqlite if place.is_sqlite else on_postgresql
+    location = request.getfixturevalue(f"{dialect}_alone")
+    sqlite_calreg, on_postgresql, said = DAMAGE[damage]
+    statement = sqlite_calreg if location.is_sqlite else on_postgresql
     assert statement is not None
-    _execute(place, *statement.split("; "))
+    _execute(location, *statement.split("; "))
     for verb, code in ((["database", "check"], 7), (["verify"], 6)):
-        result = CliRunner().invoke(app, verb, env=place.environment)
+        result = CliRunner().invoke(app, verb, env=location.environment)
         assert result.exit_code == code, result.output
         assert said in result.output
 
 
 @pytest.fixture
-def sqlite_alone(sqlite_place: RegistryPlace) -> RegistryPlace:
-    return sqlite_place
+def sqlite_alone(sqlite_location: RegistryLocation) -> RegistryLocation:
+    return sqlite_location
 
 
 @pytest.fixture
-def postgresql_alone(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RegistryPlace]:
-    from tests.conftest import new_place
+def postgresql_alone(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RegistryLocation]:
+    from tests.conftest import make_location
 
-    yield from new_place(request, tmp_path, "postgresql")
+    yield from make_location(request, tmp_path, "postgresql")
 
 
-def test_a_reference_that_leads_nowhere_is_found_on_sqlite(sqlite_place: RegistryPlace) -> None:
-    with sqlite_place.open() as registry:
+def test_a_reference_that_leads_nowhere_is_found_on_sqlite(sqlite_location: RegistryLocation) -> None:
+    with sqlite_location.open() as registry:
         registry.panels.add(PANEL_A)
     # A plain connection of SQLite does not look at references.
-    _execute(sqlite_place, "DROP TRIGGER alias_insert")
+    _execute(sqlite_location, "DROP TRIGGER alias_insert")
     _execute(
-        sqlite_place, "INSERT INTO alias (id, recorded_in, m_number, panel_id) VALUES (1, 1, 'M068', 4711)"
+        sqlite_location, "INSERT INTO alias (id, recorded_in, m_number, panel_id) VALUES (1, 1, 'M068', 4711)"
     )
-    result = CliRunner().invoke(app, ["verify"], env=sqlite_place.environment)
+    result = CliRunner().invoke(app, ["verify"], env=sqlite_location.environment)
     assert result.exit_code == 6
     assert "alias 1: its panel_id refers to no panel" in result.stdout
 
 
 def _with_a_failing_migration(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     copy = folder / "migrations"
-    shutil.copytree(migrations.folder(), copy, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(migrations.migrations_folder(), copy, ignore=shutil.ignore_patterns("__pycache__"))
     (copy / "versions" / "0006_failing.py").write_text(FAILING)
     monkeypatch.setattr(migrations, "folder", lambda: copy)
 
 
 def test_an_upgrade_that_fails_half_way_leaves_the_database_as_it_was(
-    place: RegistryPlace,
+    location: RegistryLocation,
     registry: Registry,
     engine: sa.Engine,
     tmp_path: Path,
@@ -357,16 +359,16 @@ def test_an_upgrade_that_fails_half_way_leaves_the_database_as_it_was(
     first, log = catalogue(engine), registry.log()
     _with_a_failing_migration(monkeypatch, tmp_path)
     with pytest.raises(sa.exc.DBAPIError, match="nowhere"):
-        upgrade_database(place.database)
+        upgrade_database(location.database)
     assert catalogue(engine) == first
-    with place.open() as again:
+    with location.open() as again:
         assert again.log() == log
         assert again.differences() == []
         assert again.panels.add(PANEL_A.replace("b0", "b1")).revision == 2
 
 
 def test_a_first_schema_that_fails_half_way_leaves_nothing(
-    empty: RegistryPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    empty: RegistryLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _with_a_failing_migration(monkeypatch, tmp_path)
     with pytest.raises(sa.exc.DBAPIError, match="nowhere"):
@@ -381,7 +383,7 @@ def test_a_first_schema_that_fails_half_way_leaves_nothing(
 
 
 def test_what_schema_0001_holds_goes_up_and_down_again(
-    place: RegistryPlace, registry: Registry, engine: sa.Engine, ours: sa.Engine
+    location: RegistryLocation, registry: Registry, engine: sa.Engine, ours: sa.Engine
 ) -> None:
     registry.panels.add(PANEL_A, alias="M068")
     registry.versions.gap(PANEL_A, valid_from="beginning", kinds=["gain"], comment="not measured yet")
@@ -389,10 +391,12 @@ def test_what_schema_0001_holds_goes_up_and_down_again(
     migrations.downgrade(ours, "0001")
     assert "ix_version_start" in repr(catalogue(engine))
     assert "conversion" not in repr(catalogue(engine))
-    _all_refuse(place, "the database has schema 0001", "run calreg database upgrade", but="database upgrade")
-    assert upgrade_database(place.database) == ("0001", schema.REVISION)
+    _all_refuse(
+        location, "the database has schema 0001", "run calreg database upgrade", but="database upgrade"
+    )
+    assert upgrade_database(location.database) == ("0001", schema.REVISION)
     assert catalogue(engine) == newest
-    with place.open() as again:
+    with location.open() as again:
         assert (again.versions.list(), again.log(), again.differences()) == (held, log, [])
 
 
@@ -404,14 +408,19 @@ def test_what_schema_0001_holds_goes_up_and_down_again(
     ],
 )
 def test_going_below_0002_is_refused_where_it_would_lose_something(
-    place: RegistryPlace, registry: Registry, engine: sa.Engine, ours: sa.Engine, statement: str, said: str
+    location: RegistryLocation,
+    registry: Registry,
+    engine: sa.Engine,
+    ours: sa.Engine,
+    statement: str,
+    said: str,
 ) -> None:
     registry.panels.add(PANEL_A)
     registry.versions.gap(PANEL_A, valid_from="beginning", kinds=["gain"], comment="not measured yet")
     migrations.downgrade(ours, "0004")  # which needs its guards as they are
     table = statement.split()[1]
-    off = f"DROP TRIGGER {table}_update" + ("" if place.is_sqlite else f" ON {table}")
-    _execute(place, off, statement)
+    off = f"DROP TRIGGER {table}_update" + ("" if location.is_sqlite else f" ON {table}")
+    _execute(location, off, statement)
     before = catalogue(engine)
     with pytest.raises(RuntimeError, match=f"{said}; going below schema 0002 would lose them"):
         migrations.downgrade(ours, "0001")

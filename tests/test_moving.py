@@ -20,8 +20,8 @@ from registry.errors import (
     UnavailableError,
 )
 from tests.cli import Calreg
-from tests.conftest import RegistryPlace
-from tests.copies import answers, facts, fill, rows
+from tests.conftest import RegistryLocation
+from tests.copies import fill_registry, read_answers, read_facts, read_rows
 from tests.making import PANEL_A, PANEL_C
 
 
@@ -40,158 +40,168 @@ def new(tmp_path: Path) -> str:
 
 
 def _tables(url: str) -> set[str]:
-    engine = RegistryPlace(url, Path()).engine()
+    engine = RegistryLocation(url, Path()).engine()
     found = set(sa.inspect(engine).get_table_names())
     engine.dispose()
     return found
 
 
-def _move(place: RegistryPlace, to: str, to_store: Path | None = None) -> None:
-    copy_registry(to, to_store, place.database, place.store)
+def _move(location: RegistryLocation, to: str, to_store: Path | None = None) -> None:
+    copy_registry(to, to_store, location.database, location.store)
 
 
 def _refused(
-    place: RegistryPlace,
+    location: RegistryLocation,
     error: type[RegistryError],
     said: str,
     act: Callable[[], object],
 ) -> None:
     """Assert that the move is refused, and the registry is where it was, as it was, and open."""
-    before = rows(place.database)
+    before = read_rows(location.database)
     with pytest.raises(error, match=said):
         act()
-    assert rows(place.database) == before
-    with place.open() as registry:
+    assert read_rows(location.database) == before
+    with location.open() as registry:
         assert registry.closure is None
         assert registry.differences() == []
 
 
 def test_every_row_of_every_table_moves_as_it_is(
-    place: RegistryPlace, registry: Registry, target: str, tmp_path: Path
+    location: RegistryLocation, registry: Registry, target: str, tmp_path: Path
 ) -> None:
-    fill(registry, tmp_path / "made")
-    before, answered = facts(place.database), answers(registry)
-    done = copy_registry(target, None, place.database, place.store)
+    fill_registry(registry, tmp_path / "made")
+    before, answered = read_facts(location.database), read_answers(registry)
+    done = copy_registry(target, None, location.database, location.store)
     assert all(before.values())
-    assert facts(target) == before
-    assert facts(place.database) == before
+    assert read_facts(target) == before
+    assert read_facts(location.database) == before
     assert (done.registry, done.revision, done.files) == (registry.id, len(registry.log()), 0)
     counted = {name: count for name, count in done.rows.items() if name != "closure"}
     assert counted == {name: len(table) for name, table in before.items()}
-    with RegistryPlace(target, place.store).open() as moved:
-        assert answers(moved) == answered
+    with RegistryLocation(target, location.store).open() as moved:
+        assert read_answers(moved) == answered
         assert moved.differences() == []
         assert moved.verify().problems == ()
         assert moved.closure is None
         assert moved.tags.add("moved").revision == done.revision + 1
     with pytest.raises(ClosedError, match="the registry moved to"):
         registry.tags.add("stayed")
-    (departure,), (arrival,) = rows(place.database)["closure"], rows(target)["closure"]
+    (departure,), (arrival,) = read_rows(location.database)["closure"], read_rows(target)["closure"]
     assert (departure["reason"], departure["opened_at"]) == ("departure", None)
     assert (arrival["reason"], arrival["closed_at"]) == ("arrival", departure["closed_at"])
 
 
 def test_a_registry_moves_on_and_remembers_where_it_was(
-    place: RegistryPlace, registry: Registry, new: str, tmp_path: Path
+    location: RegistryLocation, registry: Registry, new: str, tmp_path: Path
 ) -> None:
     registry.panels.add(PANEL_A)
-    _move(place, new)
+    _move(location, new)
     last = f"sqlite:///{tmp_path / 'last.sqlite'}"
-    _move(RegistryPlace(new, place.store), last)
-    first, second = rows(last)["closure"]
+    _move(RegistryLocation(new, location.store), last)
+    first, second = read_rows(last)["closure"]
     assert (first["number"], second["number"]) == (1, 2)
-    assert (first["place"].partition(":")[0], second["place"]) == (place.database.partition(":")[0], new)
-    assert facts(last) == facts(place.database)
+    assert (first["location"].partition(":")[0], second["location"]) == (
+        location.database.partition(":")[0],
+        new,
+    )
+    assert read_facts(last) == read_facts(location.database)
 
 
-def test_the_stored_files_move_too_when_asked(sqlite_place: RegistryPlace, tmp_path: Path, new: str) -> None:
-    with sqlite_place.open() as registry:
-        fill(registry, tmp_path / "made")
+def test_the_stored_files_move_too_when_asked(
+    sqlite_location: RegistryLocation, tmp_path: Path, new: str
+) -> None:
+    with sqlite_location.open() as registry:
+        fill_registry(registry, tmp_path / "made")
     to_store = tmp_path / "moved" / "store"
-    done = copy_registry(new, to_store, sqlite_place.database, sqlite_place.store)
+    done = copy_registry(new, to_store, sqlite_location.database, sqlite_location.store)
     assert (done.files, done.files_there, done.store) == (9, 0, str(to_store))
-    with RegistryPlace(new, to_store).open() as moved:
+    with RegistryLocation(new, to_store).open() as moved:
         assert moved.verify().problems == ()
 
 
-def test_a_damaged_file_stops_the_move(sqlite_place: RegistryPlace, tmp_path: Path, new: str) -> None:
-    with sqlite_place.open() as registry:
-        fill(registry, tmp_path / "made")
-        damaged, missing = sorted(registry._backend.store.objects())[3:5]
+def test_a_damaged_file_stops_the_move(sqlite_location: RegistryLocation, tmp_path: Path, new: str) -> None:
+    with sqlite_location.open() as registry:
+        fill_registry(registry, tmp_path / "made")
+        damaged, missing = sorted(registry._backend.store.list_objects())[3:5]
     damaged.chmod(0o644)
     damaged.write_bytes(b"\0" * damaged.stat().st_size)
     missing.unlink()
     _refused(
-        sqlite_place,
+        sqlite_location,
         CorruptionError,
         f"2 files cannot be copied.*{damaged.stem}.*damaged.*{missing.stem}.*missing",
-        lambda: _move(sqlite_place, new, tmp_path / "moved" / "store"),
+        lambda: _move(sqlite_location, new, tmp_path / "moved" / "store"),
     )
     assert not Path(new.removeprefix("sqlite:///")).exists()
 
 
 def test_a_database_that_holds_a_registry_is_refused(
-    sqlite_place: RegistryPlace, target: str, tmp_path: Path
+    sqlite_location: RegistryLocation, target: str, tmp_path: Path
 ) -> None:
-    place = sqlite_place
-    with place.open() as registry:
+    location = sqlite_location
+    with location.open() as registry:
         registry.panels.add(PANEL_A)
     other = create_registry(target, tmp_path / "other")
-    _refused(place, ConflictError, f"holds registry {other} already", lambda: _move(place, target))
-    assert rows(target)["registry"][0]["id"] == other
+    _refused(location, ConflictError, f"holds registry {other} already", lambda: _move(location, target))
+    assert read_rows(target)["registry"][0]["id"] == other
     _refused(
-        place, ConflictError, f"holds registry {registry.id} already", lambda: _move(place, place.database)
+        location,
+        ConflictError,
+        f"holds registry {registry.id} already",
+        lambda: _move(location, location.database),
     )
 
 
-def test_somebody_elses_tables_are_refused(sqlite_place: RegistryPlace, target: str, tmp_path: Path) -> None:
+def test_somebody_elses_tables_are_refused(
+    sqlite_location: RegistryLocation, target: str, tmp_path: Path
+) -> None:
     (tmp_path / "moved").mkdir()
-    engine = RegistryPlace(target, Path()).engine()
+    engine = RegistryLocation(target, Path()).engine()
     with engine.begin() as connection:
         connection.execute(sa.text("CREATE TABLE customers (id INTEGER)"))
     engine.dispose()
-    _refused(sqlite_place, SchemaError, "not a registry's", lambda: _move(sqlite_place, target))
+    _refused(sqlite_location, SchemaError, "not a registry's", lambda: _move(sqlite_location, target))
     assert _tables(target) == {"customers"}
 
 
-def test_a_newer_schema_is_refused(sqlite_place: RegistryPlace, new: str, tmp_path: Path) -> None:
+def test_a_newer_schema_is_refused(sqlite_location: RegistryLocation, new: str, tmp_path: Path) -> None:
     target = new
     create_registry(target, tmp_path / "other")
-    engine = RegistryPlace(target, Path()).engine()
+    engine = RegistryLocation(target, Path()).engine()
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     engine.dispose()
-    _refused(sqlite_place, ConflictError, "holds registry", lambda: _move(sqlite_place, target))
+    _refused(sqlite_location, ConflictError, "holds registry", lambda: _move(sqlite_location, target))
     with pytest.raises(SchemaError, match="schema 9999"):
-        _move(RegistryPlace(target, tmp_path / "other"), f"sqlite:///{tmp_path / 'no.sqlite'}")
+        _move(RegistryLocation(target, tmp_path / "other"), f"sqlite:///{tmp_path / 'no.sqlite'}")
     assert not (tmp_path / "no.sqlite").exists()
 
 
 def test_the_store_of_another_registry_is_refused(
-    sqlite_place: RegistryPlace, new: str, tmp_path: Path
+    sqlite_location: RegistryLocation, new: str, tmp_path: Path
 ) -> None:
     create_registry(f"sqlite:///{tmp_path / 'other.sqlite'}", tmp_path / "other")
     _refused(
-        sqlite_place,
+        sqlite_location,
         ConflictError,
         "belongs to registry",
-        lambda: _move(sqlite_place, new, tmp_path / "other"),
+        lambda: _move(sqlite_location, new, tmp_path / "other"),
     )
 
 
-def test_a_place_that_is_none_is_refused(sqlite_place: RegistryPlace, tmp_path: Path) -> None:
+def test_a_place_that_is_none_is_refused(sqlite_location: RegistryLocation, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for to, error in (
         (f"sqlite:///{tmp_path / 'file' / 'registry.sqlite'}", UnavailableError),
         (f"sqlite:///{tmp_path}", UnavailableError),
         ("mysql://somewhere", RequestError),
     ):
-        _refused(sqlite_place, error, "cannot be|no database", lambda to=to: _move(sqlite_place, to))
+        _refused(sqlite_location, error, "cannot be|no database", lambda to=to: _move(sqlite_location, to))
 
 
 @pytest.mark.parametrize("instant", ["before the source is closed", "before the target is opened"])
 def test_a_move_that_was_killed_is_completed_by_the_same_command(
-    place: RegistryPlace,
+    location: RegistryLocation,
     registry: Registry,
     target: str,
     instant: str,
@@ -206,10 +216,10 @@ def test_a_move_that_was_killed_is_completed_by_the_same_command(
         if instant == "before the source is closed":
             patch.setattr(moving, "newest_revision", killed)
         else:
-            patch.setattr(Database, "open_arrival", killed)
+            patch.setattr(Database, "open_for_writes", killed)
         with pytest.raises(KeyboardInterrupt):
-            _move(place, target)
-    half = RegistryPlace(target, place.store)
+            _move(location, target)
+    half = RegistryLocation(target, location.store)
     with half.open() as arriving, pytest.raises(ClosedError, match="run the calreg copy again"):
         arriving.panels.add(PANEL_C)
     if instant == "before the source is closed":
@@ -217,17 +227,17 @@ def test_a_move_that_was_killed_is_completed_by_the_same_command(
     else:
         with pytest.raises(ClosedError):
             registry.panels.add(PANEL_C)
-    _move(place, target)
-    assert facts(target) == facts(place.database)
+    _move(location, target)
+    assert read_facts(target) == read_facts(location.database)
     with half.open() as moved:
         assert moved.differences() == []
         assert moved.tags.add("moved").revision == len(registry.log()) + 1
     with pytest.raises(ClosedError, match="moved to"):
-        _move(place, target)
+        _move(location, target)
 
 
 def test_an_unfinished_copy_is_not_taken_for_the_one_that_was_finished_elsewhere(
-    sqlite_place: RegistryPlace, new: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sqlite_location: RegistryLocation, new: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
@@ -235,20 +245,20 @@ def test_an_unfinished_copy_is_not_taken_for_the_one_that_was_finished_elsewhere
     with monkeypatch.context() as patch:
         patch.setattr(moving, "newest_revision", killed)
         with pytest.raises(KeyboardInterrupt):
-            _move(sqlite_place, new)
-    _move(sqlite_place, f"sqlite:///{tmp_path / 'elsewhere.sqlite'}")
+            _move(sqlite_location, new)
+    _move(sqlite_location, f"sqlite:///{tmp_path / 'elsewhere.sqlite'}")
     for to in (new, f"sqlite:///{tmp_path / 'nowhere.sqlite'}"):
         with pytest.raises(ClosedError, match=r"moved to sqlite:///.*elsewhere\.sqlite"):
-            _move(sqlite_place, to)
-    with RegistryPlace(new, sqlite_place.store).open() as unfinished:
+            _move(sqlite_location, to)
+    with RegistryLocation(new, sqlite_location.store).open() as unfinished:
         assert unfinished.closure is not None
 
 
 def test_rows_that_arrive_otherwise_are_noticed_and_not_kept(
-    sqlite_place: RegistryPlace, target: str, monkeypatch: pytest.MonkeyPatch
+    sqlite_location: RegistryLocation, target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = sqlite_place
-    with place.open() as registry:
+    location = sqlite_location
+    with location.open() as registry:
         registry.panels.add(PANEL_A)
     insert = transfer._insert
 
@@ -257,54 +267,56 @@ def test_rows_that_arrive_otherwise_are_noticed_and_not_kept(
         insert(connection, table, [batch for batch in batches if batch])
 
     monkeypatch.setattr(transfer, "_insert", losing)
-    _refused(place, CorruptionError, "the rows of panel arrived otherwise", lambda: _move(place, target))
+    _refused(
+        location, CorruptionError, "the rows of panel arrived otherwise", lambda: _move(location, target)
+    )
     monkeypatch.undo()
-    _move(place, target)
-    assert facts(target) == facts(place.database)
+    _move(location, target)
+    assert read_facts(target) == read_facts(location.database)
 
 
 @pytest.mark.parametrize("comment", ["nul \0 inside", "T" + "é" * 70], ids=["nul", "long"])
 def test_what_postgresql_cannot_keep_is_refused(
-    sqlite_place: RegistryPlace, empty_postgres: str, comment: str
+    sqlite_location: RegistryLocation, empty_postgres: str, comment: str
 ) -> None:
     name = comment if len(comment) > 64 else "short"
-    engine = sqlite_place.engine()
+    engine = sqlite_location.engine()
     with engine.begin() as connection:
         values = {"number": 1, "recorded_at": 0, "author": "a", "host": "h", "command": "c", "software": "s"}
         connection.execute(schema.revision.insert(), {**values, "comment": comment})
         connection.execute(schema.tag.insert(), {"name": name, "revision": 1, "recorded_in": 1})
     engine.dispose()
     _refused(
-        sqlite_place,
+        sqlite_location,
         RequestError,
         "a row of (revision|tag) cannot be kept by the new database",
-        lambda: _move(sqlite_place, empty_postgres),
+        lambda: _move(sqlite_location, empty_postgres),
     )
     assert _tables(empty_postgres) == set()
 
 
 def test_numbers_at_the_ends_of_their_ranges_move(
-    place: RegistryPlace, registry: Registry, target: str
+    location: RegistryLocation, registry: Registry, target: str
 ) -> None:
     registry.panels.add(PANEL_A)
-    engine = place.engine()
+    engine = location.engine()
     blob = {"sha256": "a" * 64, "size": 2**62, "dtype": "<f4", "shape": "512x1024", "recorded_in": 1}
     statistics = {"minimum": -0.0, "median": 0.1 + 0.2, "maximum": 1.7976931348623157e308}
     with engine.begin() as connection:
         connection.execute(schema.blob.insert(), {**blob, **statistics, "zeros": 0, "nonfinite": 0})
     engine.dispose()
-    _move(place, target)
-    assert facts(target) == facts(place.database)
+    _move(location, target)
+    assert read_facts(target) == read_facts(location.database)
 
 
 def test_the_command_says_where_the_registry_is_now(
-    sqlite_place: RegistryPlace, new: str, monkeypatch: pytest.MonkeyPatch
+    sqlite_location: RegistryLocation, new: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calreg = Calreg(sqlite_place, monkeypatch)
-    calreg.done("panel", "add", PANEL_A)
-    done = calreg.done("copy", "--to", new)
-    assert f"database  {new}\nstore     {sqlite_place.store}\n" in done.stdout
+    calreg = Calreg(sqlite_location, monkeypatch)
+    calreg.run("panel", "add", PANEL_A)
+    done = calreg.run("copy", "--to", new)
+    assert f"database  {new}\nstore     {sqlite_location.store}\n" in done.stdout
     assert "the old database takes no more writes" in done.stderr
-    assert calreg.refused(5, "copy", "--to", new)["place"] == new
+    assert calreg.refused(5, "copy", "--to", new)["location"] == new
     assert calreg.refused(5, "panel", "add", PANEL_C)["reason"] == "departure"
-    assert calreg.done("panel", "list", "--json").json[0]["panel"] == PANEL_A
+    assert calreg.run("panel", "list", "--json").json[0]["panel"] == PANEL_A

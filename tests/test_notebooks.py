@@ -19,9 +19,9 @@ from registry.errors import UnavailableError
 from registry.instants import BEGINNING, Instant, parse_iso
 from registry.provenance import read
 from registry.records import Outcome, Revision, Validity, Version
-from registry.records.display import SHOWN
-from tests.conftest import RegistryPlace
-from tests.making import NEW_A, PANEL_A, PANEL_B, small_folder, small_panels
+from registry.records.display import MAX_ROWS
+from tests.conftest import RegistryLocation
+from tests.making import NEW_A, PANEL_A, PANEL_B, use_small_panels, write_small_panel_folder
 
 HOSTILE = "</td><script>alert(1)</script><b onclick='x' a=\"\x1b[31m\u202e" + "very long " * 1000
 AT = "2018-02-10T08:15:00Z"
@@ -29,16 +29,16 @@ AT = "2018-02-10T08:15:00Z"
 
 @pytest.fixture
 def filled(
-    sqlite_place: RegistryPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sqlite_location: RegistryLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Registry]:
     """Two panels, of which one bears an M-number, with gain, offset and status."""
-    small_panels(monkeypatch)
-    with sqlite_place.open() as registry:
+    use_small_panels(monkeypatch)
+    with sqlite_location.open() as registry:
         registry.panels.add(PANEL_A, alias="M068")
         registry.panels.add(PANEL_B)
         kinds = ("gain", "offset", "status")
         for seed, panel in enumerate((PANEL_A, PANEL_B)):
-            folder = small_folder(tmp_path / panel, seed, kinds)
+            folder = write_small_panel_folder(tmp_path / panel, seed, kinds)
             registry.versions.add(panel, folder, valid_from="beginning", comment=HOSTILE)
         registry.versions.gap(PANEL_A, valid_from="9999-12-31T23:59:59Z", kinds=["gain"], comment=HOSTILE)
         registry.detectors.configure("xcsls3716", "X.0:Jungfrau.0", f"{PANEL_A}_{PANEL_B}", first_run=1)
@@ -101,8 +101,8 @@ def test_any_number_of_ranges_is_a_few_lines() -> None:
     assert lines[-1] == "  ... and 25994 more>"
     assert len(lines) == 8
     html = shown_in_a_notebook(many)
-    assert Tags(html).rows == 1 + SHOWN + 1
-    assert f"... and {26_000 - SHOWN} more" in html
+    assert Tags(html).rows == 1 + MAX_ROWS + 1
+    assert f"... and {26_000 - MAX_ROWS} more" in html
     assert repr(Validity(())) == "<Validity: 0 ranges of 0 panels>"
     assert Tags(shown_in_a_notebook(Validity(()))).rows == 1
 
@@ -122,11 +122,11 @@ def test_what_changed_much_is_one_line() -> None:
 
 
 def test_a_registry_says_where_it_is_without_its_password(
-    sqlite_place: RegistryPlace, monkeypatch: pytest.MonkeyPatch
+    sqlite_location: RegistryLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with sqlite_place.open("America/Los_Angeles") as registry:
+    with sqlite_location.open("America/Los_Angeles") as registry:
         assert repr(registry) == (
-            f"<Registry {registry.id} in {sqlite_place.database}, store {str(sqlite_place.store)!r}>"
+            f"<Registry {registry.id} in {sqlite_location.database}, store {str(sqlite_location.store)!r}>"
         )
         assert "America/Los_Angeles" in shown_in_a_notebook(registry)
         url = "postgresql://ana:hush-hush@db/calreg"

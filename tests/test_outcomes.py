@@ -20,25 +20,25 @@ from registry.errors import ConflictError, NotFoundError, NotValidError, Registr
 from registry.identifiers import Dataset
 from registry.instants import BEGINNING, Instant, parse_instant
 from registry.lookup import outcomes, versions
-from registry.lookup.outcomes import Inputs, Place
+from registry.lookup.outcomes import Inputs, RunSource
 from registry.lookup.panels import find_panels
-from registry.lookup.resolution import Question, resolve
-from registry.lookup.revisions import newest_revision
-from registry.lookup.runs import answering, configurations, runs
+from registry.lookup.resolution import ArrayRequest, resolve
+from registry.lookup.revisions import read_newest_revision
+from registry.lookup.runs import choose_configurations, list_configurations, list_runs
 from registry.records import AffectedRun, ChangedConstants, CheckedConstants, CheckedFile, Outcome, Statistics
 from registry.registration.configurations import (
     ConfigurationStatement,
-    state_configurations,
+    record_configurations,
     withdraw_configuration,
 )
-from registry.registration.constants import check_in, record_constants
+from registry.registration.constants import build_constants, record_constants
 from registry.registration.panels import add_panels
-from registry.registration.planning import Statement
-from registry.registration.runs import RunStatement, state_runs, withdraw_run
-from registry.registration.versions import state, state_gap, withdraw_versions
+from registry.registration.planning import VersionStatement
+from registry.registration.runs import RunStatement, record_runs, withdraw_run
+from registry.registration.versions import record_gap, record_versions, withdraw_versions
 from tests.cli import Calreg
-from tests.conftest import RegistryPlace
-from tests.making import PANEL_A, PANEL_B, PANEL_C, panel_folder
+from tests.conftest import RegistryLocation
+from tests.making import PANEL_A, PANEL_B, PANEL_C, write_panel_folder
 
 KINDS = ("gain", "offset")
 SOURCES = ("XcsEndstation.0:Jungfrau.0", "XcsEndstation.0:Jungfrau.1")
@@ -55,7 +55,7 @@ def some_constants(kind: str, content: str) -> CheckedConstants:
     seen = Statistics(1.0, 1.0, 1.0, zeros=0, nonfinite=0)
     sums = [hashlib.sha256(f"{kind} {content} {number}".encode()).hexdigest() for number in range(3)]
     files = [CheckedFile(Path("none"), sha256, 1, "<f4", (512, 1024), seen) for sha256 in sums]
-    return check_in("jungfrau", kind, files, ())
+    return build_constants("jungfrau", kind, files, ())
 
 
 SHA256 = {(kind, content): some_constants(kind, content).sha256 for kind in KINDS for content in "ABC"}
@@ -68,7 +68,7 @@ def begin(registry: Registry, panels: Sequence[str] = (PANEL_A, PANEL_B, PANEL_C
         add_panels(change, panels)
         record_constants(change, [some_constants(*key) for key in SHA256])
 
-    registry._backend.change(act)
+    registry._backend.record_revision(act)
 
 
 def stated(
@@ -84,12 +84,12 @@ def stated(
     """State the same constants of each kind for the panels (None: a gap)."""
     start = parse_instant(valid_from)
     statements = [
-        Statement(panel, kind, start, None if content is None else SHA256[kind, content])
+        VersionStatement(panel, kind, start, None if content is None else SHA256[kind, content])
         for panel in panels
         for kind in kinds
     ]
-    return registry._backend.change(
-        lambda change: state(change, statements, supersede=supersede), "a step", dry_run=dry_run
+    return registry._backend.record_revision(
+        lambda change: record_versions(change, statements, supersede=supersede), "a step", dry_run=dry_run
     )
 
 
@@ -147,7 +147,7 @@ class Story:
         """Take a step; None where the registry refuses it, or it changes nothing."""
         act = self._act(what, given)
         try:
-            outcome = self.registry._backend.change(act, "a step")
+            outcome = self.registry._backend.record_revision(act, "a step")
         except (ConflictError, NotFoundError, NotValidError, RequestError):
             return None
         return outcome if outcome.revision else None
@@ -162,13 +162,19 @@ class Story:
     def _versions(self, what: str, given: Any) -> Callable[[Change], None]:
         if what == "gap":
             panel, start = self.panels[given[0]], given[1]
-            return lambda change: state_gap(
-                change, find_panels(change.connection, [panel], change.view), None, start, supersede=True
+            return lambda change: record_gap(
+                change,
+                find_panels(change.connection, [panel], change.visible_revision),
+                None,
+                start,
+                supersede=True,
             )
         if what == "withdraw":
 
             def withdraw(change: Change) -> None:
-                known = versions.ranges(change.connection, self.panels, None, change.view)
+                known = versions.list_validity_ranges(
+                    change.connection, self.panels, None, change.visible_revision
+                )
                 if known:
                     withdraw_versions(change, [known[given % len(known)].version])
 
@@ -179,17 +185,19 @@ class Story:
         else:
             wanted = dict(given)
         statements = [
-            Statement(self.panels[panel], kind, start, None if content is None else SHA256[kind, content])
+            VersionStatement(
+                self.panels[panel], kind, start, None if content is None else SHA256[kind, content]
+            )
             for (panel, kind, start), content in wanted.items()
         ]
-        return lambda change: state(change, statements, supersede=True)
+        return lambda change: record_versions(change, statements, supersede=True)
 
     def _run(self, what: str, given: Any) -> Callable[[Change], None]:
         if what == "withdraw run":
             return lambda change: withdraw_run(change, Dataset(self.experiment, given))
         begins = enumerate(given, 1) if what == "runs" else [given]
         statements = [RunStatement(Dataset(self.experiment, number), instant) for number, instant in begins]
-        return lambda change: state_runs(change, statements, supersede=True)
+        return lambda change: record_runs(change, statements, supersede=True)
 
     def _configuration(self, what: str, given: Any) -> Callable[[Change], None]:
         if what == "withdraw configuration":
@@ -204,17 +212,17 @@ class Story:
             panels=tuple(self.panels[panel] for panel in panels),
             object_name=None if panels else "JungfrauConfigV1",
         )
-        return lambda change: state_configurations(change, [statement], supersede=True)
+        return lambda change: record_configurations(change, [statement], supersede=True)
 
-    def resolved(self, connection: sa.Connection, revision: int) -> dict[Place, Inputs]:
+    def resolved(self, connection: sa.Connection, revision: int) -> dict[RunSource, Inputs]:
         """Ask for every registered run and source, one by one, as an export would."""
-        found: dict[Place, Inputs] = {}
-        known = configurations(connection, revision, {self.experiment})
-        for run in runs(connection, revision, {self.experiment}):
+        found: dict[RunSource, Inputs] = {}
+        known = list_configurations(connection, revision, {self.experiment})
+        for run in list_runs(connection, revision, {self.experiment}):
             dataset = Dataset(run.experiment, run.run)
-            for source in answering(known, run.run):
+            for source in choose_configurations(known, run.run):
                 try:
-                    answer = resolve(connection, Question(str(dataset), source), revision).resolution
+                    answer = resolve(connection, ArrayRequest(str(dataset), source), revision).resolution
                 except (NotFoundError, NotValidError):
                     continue
                 found[dataset, source] = tuple(
@@ -225,20 +233,20 @@ class Story:
         return found
 
 
-def compared(before: dict[Place, Inputs], after: dict[Place, Inputs]) -> dict[Place, str]:
+def compared(before: dict[RunSource, Inputs], after: dict[RunSource, Inputs]) -> dict[RunSource, str]:
     changes = {}
-    for place in {*before, *after}:
-        if place not in after:
-            changes[place] = "no longer possible"
-        elif place not in before:
-            changes[place] = "now possible"
-        elif before[place] != after[place]:
-            changes[place] = "changed"
+    for location in {*before, *after}:
+        if location not in after:
+            changes[location] = "no longer possible"
+        elif location not in before:
+            changes[location] = "now possible"
+        elif before[location] != after[location]:
+            changes[location] = "changed"
     return changes
 
 
-def sentence(changes: dict[Place, str], change: str, said: str) -> list[str]:
-    names = sorted({str(place[0]) for place, found in changes.items() if found == change})
+def sentence(changes: dict[RunSource, str], change: str, said: str) -> list[str]:
+    names = sorted({str(location[0]) for location, found in changes.items() if found == change})
     plural = "" if len(names) == 1 else "s"
     return [f"{len(names)} recorded run{plural} {said}: {', '.join(names)}"] if names else []
 
@@ -251,17 +259,17 @@ def test_every_recorded_run_gets_what_an_export_would_resolve_as_of_every_revisi
     story = Story(registry)
     first = newest(registry)
     done = [outcome for step in history if (outcome := story.take(*step)) is not None]
-    with registry._backend.view() as view:
+    with registry._backend.read_transaction() as view:
         connection = view.connection
-        assert newest_revision(connection) == first + len(done)
+        assert read_newest_revision(connection) == first + len(done)
         got = {revision: story.resolved(connection, revision) for revision in range(first, view.revision + 1)}
         for revision, inputs in got.items():
-            found = outcomes.inputs_of_runs(connection, revision)
-            possible = {place: each for place, each in found.items() if outcomes.is_possible(each)}
+            found = outcomes.list_run_inputs(connection, revision)
+            possible = {location: each for location, each in found.items() if outcomes.is_complete(each)}
             assert mine(story, possible) == inputs, revision
         for since, upto in {*itertools.pairwise(got), (first, view.revision)}:
             changes = compared(got[since], got[upto])
-            told = outcomes.affected_runs(connection, since, upto)
+            told = outcomes.list_affected_runs(connection, since, upto)
             assert {place_of(run): run.change for run in told} == changes
             assert [place_of(run) for run in told] == sorted(changes)
             for run in told:
@@ -273,9 +281,9 @@ def test_every_recorded_run_gets_what_an_export_would_resolve_as_of_every_revisi
             assert outcome.revision is not None
             before = outcome.revision - 1
             changes = compared(got[before], got[outcome.revision])
-            known = {run.run for run in runs(connection, before, {story.experiment})}
+            known = {run.run for run in list_runs(connection, before, {story.experiment})}
             assert [note for note in outcome.notes if "recorded run" in note] == sentence(
-                {place: change for place, change in changes.items() if place[0].run in known},
+                {location: change for location, change in changes.items() if location[0].run in known},
                 "now possible",
                 "can be exported from now on",
             )
@@ -285,12 +293,12 @@ def test_every_recorded_run_gets_what_an_export_would_resolve_as_of_every_revisi
             ]
 
 
-def mine(story: Story, inputs: dict[Place, Inputs]) -> dict[Place, Inputs]:
+def mine(story: Story, inputs: dict[RunSource, Inputs]) -> dict[RunSource, Inputs]:
     """Leave out what other examples recorded."""
-    return {place: each for place, each in inputs.items() if place[0].experiment == story.experiment}
+    return {location: each for location, each in inputs.items() if location[0].experiment == story.experiment}
 
 
-def place_of(run: AffectedRun) -> Place:
+def place_of(run: AffectedRun) -> RunSource:
     return Dataset(run.experiment, run.run), run.source
 
 
@@ -308,7 +316,7 @@ def changed_constants(before: Inputs | None, after: Inputs | None) -> list[Chang
 
 
 def test_runs_that_changed_became_possible_or_are_refused_now_are_listed(
-    place: RegistryPlace, registry: Registry, monkeypatch: pytest.MonkeyPatch
+    location: RegistryLocation, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begin(registry)
     registry.detectors.configure("xcs1", SOURCE, DETECTOR, first_run=1)
@@ -357,14 +365,14 @@ def test_runs_that_changed_became_possible_or_are_refused_now_are_listed(
     assert registry.affected(since) == registry.affected("as-it-was") == expected
     # Between two revisions of the past; at the first of them nothing but run 1 had changed.
     assert registry.affected(since, as_of=since + 1) == expected[:1]
-    calreg = Calreg(place, monkeypatch)
-    assert calreg.done("affected", "--since", "as-it-was").stdout.splitlines() == [
+    calreg = Calreg(location, monkeypatch)
+    assert calreg.run("affected", "--since", "as-it-was").stdout.splitlines() == [
         "experiment  run  source                      outcome             because",
         f"xcs1        1    {SOURCE}  now possible        other constants are valid",
         f"xcs1        9    {SOURCE}  changed             other constants are valid",
         f"xcs1        9    {SOURCES[1]}  no longer possible  other constants are valid",
     ]
-    answer = calreg.done("affected", "--since", str(since), "--json").json
+    answer = calreg.run("affected", "--since", str(since), "--json").json
     assert [(each["run"], each["source"], each["change"]) for each in answer] == [
         (run.run, run.source, run.change) for run in expected
     ]
@@ -374,18 +382,18 @@ def test_runs_that_changed_became_possible_or_are_refused_now_are_listed(
         "before": SHA256["gain", "A"],
         "after": SHA256["gain", "C"],
     }
-    assert calreg.done("affected", "--since", str(newest(registry)), "--json").json == []
-    assert calreg.done("affected", "--since", str(newest(registry))).stdout == (
+    assert calreg.run("affected", "--since", str(newest(registry)), "--json").json == []
+    assert calreg.run("affected", "--since", str(newest(registry))).stdout == (
         "no registered run is affected\n"
     )
 
 
 def test_since_when_is_a_revision_that_is_known_and_not_after_the_other(
-    place: RegistryPlace, registry: Registry, monkeypatch: pytest.MonkeyPatch
+    location: RegistryLocation, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begin(registry)
     registry.runs.add("exp=xcs1:run=1")
-    calreg = Calreg(place, monkeypatch)
+    calreg = Calreg(location, monkeypatch)
     error = calreg.refused(2, "affected", "--since", "2", "--as-of", "1")
     assert error["message"] == "revision 2 is after revision 1, as of which is asked"
     error = calreg.refused(3, "affected", "--since", "3")
@@ -485,7 +493,7 @@ def test_the_first_few_runs_are_named_and_the_others_counted(registry: Registry,
     registry.detectors.configure("xcs1", SOURCE, PANEL_A, first_run=1)
     registry.detectors.configure("xcs1", SOURCES[1], PANEL_C, first_run=1)
     statements = [RunStatement(Dataset("xcs1", number + 1), T) for number in range(runs_there)]
-    registry._backend.change(lambda change: state_runs(change, statements, supersede=False))
+    registry._backend.record_revision(lambda change: record_runs(change, statements, supersede=False))
     names = [str(statement.dataset) for statement in statements]
     shown = ", ".join(names[:5]) + (" and 1 more" if runs_there == 6 else "")
     plural = "" if runs_there == 1 else "s"
@@ -508,11 +516,11 @@ def test_the_first_few_runs_are_named_and_the_others_counted(registry: Registry,
 @pytest.fixture(scope="module")
 def arrays(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     base = tmp_path_factory.mktemp("arrays")
-    return {name: panel_folder(base / name, seed) for seed, name in enumerate(("one", "other"))}
+    return {name: write_panel_folder(base / name, seed) for seed, name in enumerate(("one", "other"))}
 
 
 def test_exports_that_would_be_made_from_other_constants_are_named(
-    place: RegistryPlace,
+    location: RegistryLocation,
     registry: Registry,
     arrays: dict[str, Path],
     tmp_path: Path,
@@ -526,15 +534,15 @@ def test_exports_that_would_be_made_from_other_constants_are_named(
     registry.runs.add("exp=xcs1:run=1", begin=MIDDLE)
     registry.export("exp=xcs1:run=1", tmp_path / "1", types=["pixel_gain"])
     registry.export(PANEL_B, tmp_path / "2", at=MIDDLE, types=["pixel_offset"])
-    calreg = Calreg(place, monkeypatch)
+    calreg = Calreg(location, monkeypatch)
 
     def warned(*command: str) -> list[str]:
         """Return the warnings, which are the same dry, as text and as JSON."""
         revision = newest(registry)
-        dry = calreg.done(*command, "--dry-run", "--json").json
-        told = calreg.done(*command, "--dry-run").stderr.splitlines()
+        dry = calreg.run(*command, "--dry-run", "--json").json
+        told = calreg.run(*command, "--dry-run").stderr.splitlines()
         assert newest(registry) == revision
-        done = calreg.done(*command, "--json").json
+        done = calreg.run(*command, "--json").json
         assert (dry["revision"], done["revision"]) == (None, revision + 1)
         assert dry["warnings"] == done["warnings"]
         assert [line for line in told if line.startswith("warning: ")] == [
@@ -620,7 +628,7 @@ def test_the_number_of_statements_does_not_grow_with_the_runs(registry: Registry
 
     def statements(numbers: Sequence[int]) -> tuple[int, int]:
         facts = [RunStatement(Dataset("xcs1", number), T) for number in numbers]
-        registry._backend.change(lambda change: state_runs(change, facts, supersede=False))
+        registry._backend.record_revision(lambda change: record_runs(change, facts, supersede=False))
         since = newest(registry)
         with counted(registry) as writing:
             done = stated(registry, [PANEL_A], "B", EARLY, supersede=True)
@@ -653,7 +661,7 @@ def test_an_export_of_a_run_in_which_other_panels_answered_is_named(
 ) -> None:
     for panel, seed in ((PANEL_A, 1), (PANEL_B, 2)):
         registry.panels.add(panel)
-        registry.versions.add(panel, panel_folder(tmp_path / str(seed), seed), valid_from="beginning")
+        registry.versions.add(panel, write_panel_folder(tmp_path / str(seed), seed), valid_from="beginning")
     registry.detectors.configure("xcs1", SOURCE, PANEL_A, first_run=1, last_run=9)
     registry.export("exp=xcs1:run=5", tmp_path / "registered never", at=MIDDLE)
     registry.export(f"jungfrau_{PANEL_A}", tmp_path / "by panels", at=MIDDLE)

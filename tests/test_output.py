@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from registry.cli import output
 from registry.instants import BEGINNING, Instant
-from registry.lookup.lines import Lines
+from registry.lookup.lines import LazyLines
 from registry.records import Outcome, Tag
 
 VALUES = st.recursive(
@@ -47,5 +47,5 @@ def test_records_become_json_objects_and_instants_iso_texts(capsys: pytest.Captu
 
 
 def test_lines_that_are_written_when_they_are_read_become_a_list(capsys: pytest.CaptureFixture[str]) -> None:
-    output.print_json(Outcome(1, facts=Lines(([1, 2], str))))
+    output.print_json(Outcome(1, facts=LazyLines(([1, 2], str))))
     assert json.loads(capsys.readouterr().out)["facts"] == ["1", "2"]

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from registry.detectors import TYPES, DetectorType, parse_panel_id, type_of_panel
+from registry.detectors import DETECTOR_TYPES, DetectorType, parse_panel_id, type_of_panel
 from registry.errors import IdentifierError
-from tests.hostile import HOSTILE
+from tests.hostile import HOSTILE_TEXTS
 
-JUNGFRAU, EPIX10KA = TYPES["jungfrau"].panel_ids, TYPES["epix10ka"].panel_ids
+JUNGFRAU, EPIX10KA = DETECTOR_TYPES["jungfrau"].panel_id_format, DETECTOR_TYPES["epix10ka"].panel_id_format
 JUNGFRAU_PANELS = [
     "171113-154920171025-3d00fb",
     "170505-149520170815-3d00b0",
@@ -40,7 +40,7 @@ FIELDS = st.one_of(
     st.integers(0, 2**64 - 1), st.sampled_from([0, 1, 15, 16, 2**32, 2**63, 2**64 - 2, 2**64 - 1])
 )
 SHORT_FIELDS = st.one_of(st.integers(0, 2**32 - 1), st.sampled_from([0, 1, 10, 2**31, 2**32 - 1]))
-every_type = pytest.mark.parametrize("known", TYPES.values(), ids=TYPES)
+every_type = pytest.mark.parametrize("known", DETECTOR_TYPES.values(), ids=DETECTOR_TYPES)
 
 
 def hexadecimal(fields: list[int]) -> str:
@@ -64,18 +64,18 @@ def refusal(text: str) -> IdentifierError:
 @pytest.mark.parametrize(("text", "name"), REAL)
 def test_a_real_panel_id_reads_and_writes_back_and_is_of_one_type(text: str, name: str) -> None:
     assert str(parse_panel_id(text)) == text
-    assert [known.name for known in TYPES.values() if known.panel_ids.fits(text)] == [name]
+    assert [known.name for known in DETECTOR_TYPES.values() if known.panel_id_format.matches(text)] == [name]
     assert type_of_panel(text).name == name
 
 
 @every_type
 def test_the_example_of_a_type_is_a_panel_id_of_that_type_alone(known: DetectorType) -> None:
-    assert known.panel_ids.parse(known.panel_ids.example).text == known.panel_ids.example
-    assert type_of_panel(known.panel_ids.example) is known
+    assert known.panel_id_format.parse(known.panel_id_format.example).text == known.panel_id_format.example
+    assert type_of_panel(known.panel_id_format.example) is known
 
 
 def test_no_two_types_have_panel_ids_of_as_many_fields() -> None:
-    counts = [known.panel_ids.fields for known in TYPES.values()]
+    counts = [known.panel_id_format.fields for known in DETECTOR_TYPES.values()]
     assert len(set(counts)) == len(counts)
 
 
@@ -84,7 +84,7 @@ def test_a_format_refuses_the_panels_of_the_other_types(known: DetectorType) -> 
     for text, name in REAL:
         if name != known.name:
             with pytest.raises(IdentifierError, match=" is no panel Id: "):
-                known.panel_ids.parse(text)
+                known.panel_id_format.parse(text)
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,9 @@ def test_an_epix10ka_field_that_is_not_decimal_is_named(field: str) -> None:
 # Hostile texts
 
 
-@pytest.mark.parametrize("text", [*HOSTILE, "-" * 6, "\x1b[31m" + "-" * 6], ids=lambda text: repr(text[:20]))
+@pytest.mark.parametrize(
+    "text", [*HOSTILE_TEXTS, "-" * 6, "\x1b[31m" + "-" * 6], ids=lambda text: repr(text[:20])
+)
 def test_a_hostile_text_is_refused_in_a_short_printable_sentence(text: str) -> None:
     assert len(str(refusal(text))) < 400
 

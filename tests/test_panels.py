@@ -9,8 +9,8 @@ import pytest
 from registry.api import Registry
 from registry.errors import ConflictError, IdentifierError, NotFoundError, RequestError
 from registry.records import Alias, Panel
-from registry.registration.panels import assign_aliases
-from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C, panel_folder
+from registry.registration.panels import add_aliases
+from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C, write_panel_folder
 
 
 def test_a_panel_is_recorded_once(registry: Registry) -> None:
@@ -131,14 +131,14 @@ def test_a_batch_of_aliases_that_contradicts_itself_is_refused_as_a_whole(regist
         ([("M088", PANEL_B), ("M068", PANEL_A), ("M044", NEW_A)], f"panel {NEW_A} cannot bear M044"),
     ):
         with pytest.raises(ConflictError, match=sentence):
-            registry._backend.change(lambda change, pairs=pairs: assign_aliases(change, pairs))
+            registry._backend.record_revision(lambda change, pairs=pairs: add_aliases(change, pairs))
     assert registry.aliases.list() == []
     assert len(registry.log()) == 3
 
 
 def test_a_panel_that_gets_an_m_number_later_inherits_nothing(registry: Registry, tmp_path: Path) -> None:
     registry.panels.add(PANEL_A, alias="M068")
-    folder = panel_folder(tmp_path / "M068", kinds=["gain"])
+    folder = write_panel_folder(tmp_path / "M068", kinds=["gain"])
     registry.versions.add("M068", folder, valid_from="beginning", kinds=["gain"])
     registry.panels.add(NEW_A)
     registry.aliases.add("M068", [NEW_A])

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from registry.durable import GRACE
+from registry.durable import STALE_AFTER_SECONDS
 from registry.errors import ConflictError, CorruptionError, UnavailableError
 from registry.exporters import placing as module
-from registry.exporters.placing import placing
+from registry.exporters.placing import publish_outputs
 
 NAMES = ["pixel_gain.npy", "pixel_offset.npy", "provenance.json"]
 
@@ -23,8 +23,8 @@ def write(folder: Path, text: str, names: list[str] = NAMES) -> None:
         (folder / name).write_text(f"{text} {name}")
 
 
-def place(folder: Path, text: str, *, force: bool = False) -> None:
-    with placing(folder, NAMES, force=force) as hidden:
+def location(folder: Path, text: str, *, force: bool = False) -> None:
+    with publish_outputs(folder, NAMES, force=force) as hidden:
         write(hidden, text)
 
 
@@ -83,12 +83,12 @@ ERRORS = {
 
 def test_files_come_into_a_new_folder_and_nothing_else_does(tmp_path: Path) -> None:
     folder = tmp_path / "a" / "b" / "out"
-    place(folder, "new")
+    location(folder, "new")
     assert contents(tmp_path / "a") == {f"b/out/{name}": text for name, text in all_of("new").items()}
 
 
 def test_nothing_is_seen_under_a_final_name_before_the_end(tmp_path: Path) -> None:
-    with placing(tmp_path, NAMES, force=False) as hidden:
+    with publish_outputs(tmp_path, NAMES, force=False) as hidden:
         write(hidden, "new")
         assert hidden.parent == tmp_path
         assert not any((tmp_path / name).exists() for name in NAMES)
@@ -104,7 +104,7 @@ def test_a_failure_at_any_step_leaves_nothing_in_a_new_place(
     break_call(monkeypatch, *step, error)
     expected = UnavailableError if isinstance(error, OSError) else KeyboardInterrupt
     with pytest.raises(expected) as refused:
-        place(tmp_path / "a" / "out", "new")
+        location(tmp_path / "a" / "out", "new")
     if isinstance(refused.value, UnavailableError):
         assert refused.value.code == 8
         assert "cannot be written: No space left on device" in refused.value.message
@@ -116,11 +116,11 @@ def test_a_failure_at_any_step_leaves_nothing_in_a_new_place(
 def test_a_failure_at_any_step_puts_back_what_was_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: tuple[object, str, int]
 ) -> None:
-    place(tmp_path, "old")
+    location(tmp_path, "old")
     (tmp_path / "notes.txt").write_text("kept")
     break_call(monkeypatch, *step, OSError(errno.EIO, "Input/output error"))
     with pytest.raises(UnavailableError, match="cannot be written: Input/output error"):
-        place(tmp_path, "new", force=True)
+        location(tmp_path, "new", force=True)
     assert contents(tmp_path) == all_of("old") | {"notes.txt": "kept"}
 
 
@@ -131,11 +131,11 @@ def test_where_no_links_can_be_made_a_copy_is_put_back(
     def no_link(*_: object, **__: object) -> None:
         raise OSError(refused, os.strerror(refused))
 
-    place(tmp_path, "old")
+    location(tmp_path, "old")
     break_call(monkeypatch, Path, "replace", 3, OSError(errno.EIO, "Input/output error"))
     monkeypatch.setattr(os, "link", no_link)
     with pytest.raises(UnavailableError, match="cannot be written: Input/output error"):
-        place(tmp_path, "new", force=True)
+        location(tmp_path, "new", force=True)
     assert contents(tmp_path) == all_of("old")
 
 
@@ -151,10 +151,10 @@ def test_a_journal_that_cannot_grow_leaves_what_is_deployed_in_its_place(tmp_pat
 
 
 def test_a_writer_that_fails_leaves_what_was_there_and_its_own_error_passes(tmp_path: Path) -> None:
-    place(tmp_path / "out", "old")
+    location(tmp_path / "out", "old")
 
     def fail_while_writing(folder: Path) -> None:
-        with placing(folder, NAMES, force=True) as hidden:
+        with publish_outputs(folder, NAMES, force=True) as hidden:
             write(hidden, "half", NAMES[:1])
             raise CorruptionError("object 00 is damaged")
 
@@ -166,7 +166,7 @@ def test_a_writer_that_fails_leaves_what_was_there_and_its_own_error_passes(tmp_
 
 
 def test_a_writer_that_forgets_a_file_places_none(tmp_path: Path) -> None:
-    with pytest.raises(UnavailableError), placing(tmp_path, NAMES, force=False) as hidden:
+    with pytest.raises(UnavailableError), publish_outputs(tmp_path, NAMES, force=False) as hidden:
         write(hidden, "new", NAMES[:2])
     assert contents(tmp_path) == {}
 
@@ -190,7 +190,7 @@ def test_what_a_killed_export_placed_is_its_own_when_it_is_repeated(
 ) -> None:
     hidden = killed(tmp_path, 10, [], placed=placed)
     inodes = {name: (tmp_path / name).stat().st_ino for name in placed}
-    place(tmp_path, "new")
+    location(tmp_path, "new")
     assert {name: (tmp_path / name).stat().st_ino for name in placed} == inodes
     assert hidden.exists()  # it may be at work
     shutil.rmtree(hidden)
@@ -200,23 +200,23 @@ def test_what_a_killed_export_placed_is_its_own_when_it_is_repeated(
 def test_what_a_killed_export_placed_is_not_replaced_by_other_bytes(tmp_path: Path) -> None:
     write(tmp_path, "other", NAMES[:2])
     with pytest.raises(ConflictError, match=r"holds pixel_gain\.npy, pixel_offset\.npy already; --force"):
-        place(tmp_path, "new")
+        location(tmp_path, "new")
     write(tmp_path, "new", NAMES[:1])
     with pytest.raises(ConflictError, match=r"holds pixel_offset\.npy already; --force"):
-        place(tmp_path, "new")
+        location(tmp_path, "new")
     assert contents(tmp_path) == {NAMES[0]: f"new {NAMES[0]}", NAMES[1]: f"other {NAMES[1]}"}
-    place(tmp_path, "new", force=True)
+    location(tmp_path, "new", force=True)
     assert contents(tmp_path) == all_of("new")
 
 
 @pytest.mark.parametrize(
     ("age", "aside", "force", "removed"),
     [
-        (GRACE + 10, [], False, True),
-        (GRACE - 100, [], False, False),
-        (GRACE + 10, ["document", *NAMES[:2]], True, True),
-        (GRACE + 10, ["document", *NAMES[:2]], False, True),
-        (GRACE + 10, ["9-end.data"], True, False),
+        (STALE_AFTER_SECONDS + 10, [], False, True),
+        (STALE_AFTER_SECONDS - 100, [], False, False),
+        (STALE_AFTER_SECONDS + 10, ["document", *NAMES[:2]], True, True),
+        (STALE_AFTER_SECONDS + 10, ["document", *NAMES[:2]], False, True),
+        (STALE_AFTER_SECONDS + 10, ["9-end.data"], True, False),
     ],
     ids=["old", "young", "old, replaced again", "old, placed again", "old, others set aside"],
 )
@@ -224,15 +224,15 @@ def test_the_hidden_folder_of_a_killed_export_is_removed_a_day_later_with_nothin
     tmp_path: Path, age: float, aside: list[str], force: bool, removed: bool
 ) -> None:
     hidden = killed(tmp_path, age, aside, placed=[])
-    place(tmp_path, "new", force=force)
+    location(tmp_path, "new", force=force)
     assert hidden.exists() != removed
     assert not removed or contents(tmp_path) == all_of("new")
 
 
 def test_the_folder_of_an_export_at_work_stays_however_long_ago_it_was_begun(tmp_path: Path) -> None:
-    hidden = killed(tmp_path, 10 * GRACE, [], placed=[])
+    hidden = killed(tmp_path, 10 * STALE_AFTER_SECONDS, [], placed=[])
     (hidden / NAMES[0]).touch()
-    place(tmp_path, "new")
+    location(tmp_path, "new")
     assert hidden.exists()
 
 
@@ -240,7 +240,7 @@ def test_the_folder_of_an_export_at_work_stays_however_long_ago_it_was_begun(tmp
 def test_an_existing_output_is_a_conflict_that_names_it_and_stays(tmp_path: Path, name: str) -> None:
     write(tmp_path, "old", [name])
     with pytest.raises(ConflictError) as refused:
-        place(tmp_path, "new")
+        location(tmp_path, "new")
     assert refused.value.code == 5
     assert f"holds {name} already; --force replaces them" in refused.value.message
     assert contents(tmp_path) == {name: f"old {name}"}
@@ -249,7 +249,7 @@ def test_an_existing_output_is_a_conflict_that_names_it_and_stays(tmp_path: Path
 def test_a_link_that_dangles_is_an_existing_output_too(tmp_path: Path) -> None:
     (tmp_path / "pixel_gain.npy").symlink_to("archive.npy")
     with pytest.raises(ConflictError, match=r"holds pixel_gain\.npy already"):
-        place(tmp_path, "new")
+        location(tmp_path, "new")
     assert (tmp_path / "pixel_gain.npy").is_symlink()
 
 
@@ -257,7 +257,7 @@ def test_force_replaces_links_and_not_what_they_lead_to(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "archive.npy").write_text("kept")
     (tmp_path / "out" / "pixel_gain.npy").symlink_to("../archive.npy")
-    place(tmp_path / "out", "new", force=True)
+    location(tmp_path / "out", "new", force=True)
     assert contents(tmp_path / "out") == all_of("new")
     assert (tmp_path / "archive.npy").read_text() == "kept"
 
@@ -265,7 +265,7 @@ def test_force_replaces_links_and_not_what_they_lead_to(tmp_path: Path) -> None:
 def test_with_force_the_old_document_goes_first_and_the_new_one_comes_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place(tmp_path, "old")
+    location(tmp_path, "old")
     real = Path.replace
     seen = []
 
@@ -274,7 +274,7 @@ def test_with_force_the_old_document_goes_first_and_the_new_one_comes_last(
         return real(self, target)
 
     monkeypatch.setattr(Path, "replace", watched)
-    place(tmp_path, "new", force=True)
+    location(tmp_path, "new", force=True)
     assert seen == [(name, False) for name in NAMES]
     assert contents(tmp_path) == all_of("new")
 
@@ -282,9 +282,9 @@ def test_with_force_the_old_document_goes_first_and_the_new_one_comes_last(
 def test_a_file_in_the_place_of_the_folder_is_a_conflict(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("kept")
     with pytest.raises(ConflictError, match="out is a file, not a folder"):
-        place(tmp_path / "out", "new", force=True)
+        location(tmp_path / "out", "new", force=True)
     with pytest.raises(UnavailableError, match="cannot be written: Not a directory"):
-        place(tmp_path / "out" / "deeper", "new", force=True)
+        location(tmp_path / "out" / "deeper", "new", force=True)
     assert contents(tmp_path) == {"out": "kept"}
 
 
@@ -294,13 +294,13 @@ def test_a_folder_in_the_place_of_an_output_is_never_replaced(tmp_path: Path, na
     (tmp_path / name / "kept").write_text("kept")
     for force in (False, True):
         with pytest.raises(ConflictError, match=f"{re.escape(name)} is a folder, not a file"):
-            place(tmp_path, "new", force=force)
+            location(tmp_path, "new", force=force)
     assert contents(tmp_path) == {f"{name}/kept": "kept"}
 
 
 def test_what_another_put_into_a_folder_made_for_a_failed_export_stays(tmp_path: Path) -> None:
     folder = tmp_path / "a" / "out"
-    with pytest.raises(CorruptionError), placing(folder, NAMES, force=False) as hidden:  # noqa: PT012
+    with pytest.raises(CorruptionError), publish_outputs(folder, NAMES, force=False) as hidden:  # noqa: PT012
         write(hidden, "new")
         (folder / "notes.txt").write_text("another's")
         raise CorruptionError("object 00 is damaged")
@@ -309,7 +309,7 @@ def test_what_another_put_into_a_folder_made_for_a_failed_export_stays(tmp_path:
 
 def test_a_name_that_no_file_system_takes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnavailableError, match="cannot be written: File name too long"):
-        place(tmp_path / "new" / ("x" * 300), "new")
+        location(tmp_path / "new" / ("x" * 300), "new")
     assert contents(tmp_path) == {}
     assert list(tmp_path.iterdir()) == []
 
@@ -319,7 +319,7 @@ JOURNALS = ["gain/HISTORY", "offset/HISTORY"]
 
 
 def place_deep(folder: Path, text: str, *, force: bool = False) -> None:
-    with placing(folder, DEEP, journals=JOURNALS, force=force) as hidden:
+    with publish_outputs(folder, DEEP, journals=JOURNALS, force=force) as hidden:
         for name in (*DEEP, *JOURNALS):
             (hidden / name).parent.mkdir(exist_ok=True)
             (hidden / name).write_text(f"{text} {name}\n")

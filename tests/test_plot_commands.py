@@ -12,8 +12,8 @@ from registry.api import Registry
 from registry.errors import CorruptionError, NotFoundError
 from registry.plots import constants, differences, history, validity
 from tests.cli import Calreg
-from tests.conftest import RegistryPlace, new_place
-from tests.making import NEW_A, PANEL_A, PANEL_B, small_folder, small_panels
+from tests.conftest import RegistryLocation, make_location
+from tests.making import NEW_A, PANEL_A, PANEL_B, use_small_panels, write_small_panel_folder
 
 RUN = "exp=xcsls3716:run=631"
 SOURCE = "XcsEndstation.0:Jungfrau.0"
@@ -22,14 +22,17 @@ AT = "2018-02-10T08:15:00Z"
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    small_panels(monkeypatch)
+    use_small_panels(monkeypatch)
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
 
 
 def filled(registry: Registry, folder: Path) -> None:
     """Register two panels with some versions, and a run."""
-    first, second = small_folder(folder / "1", 1), small_folder(folder / "2", 2, ("gain", "offset", "status"))
+    first, second = (
+        write_small_panel_folder(folder / "1", 1),
+        write_small_panel_folder(folder / "2", 2, ("gain", "offset", "status")),
+    )
     gain = np.load(second / "g0_gain.npy")
     gain[0, 0], gain[1, 1] = 0, 400
     np.save(second / "g0_gain.npy", gain)
@@ -49,18 +52,18 @@ def filled(registry: Registry, folder: Path) -> None:
 @pytest.fixture(scope="module")
 def shared(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[RegistryPlace]:
+) -> Iterator[RegistryLocation]:
     """A registry that all these share: drawing leaves it as it is."""
     folder = tmp_path_factory.mktemp("shared")
-    for place in new_place(request, folder, "sqlite"):
-        with pytest.MonkeyPatch.context() as patch, place.open() as registry:
-            small_panels(patch)
+    for location in make_location(request, folder, "sqlite"):
+        with pytest.MonkeyPatch.context() as patch, location.open() as registry:
+            use_small_panels(patch)
             filled(registry, folder)
-        yield place
+        yield location
 
 
 @pytest.fixture
-def on_sqlite(shared: RegistryPlace, monkeypatch: pytest.MonkeyPatch) -> Calreg:
+def sqlite_calreg(shared: RegistryLocation, monkeypatch: pytest.MonkeyPatch) -> Calreg:
     return Calreg(shared, monkeypatch)
 
 
@@ -122,29 +125,29 @@ def test_every_picture_is_drawn_from_what_is_recorded(
 
 
 def test_a_history_of_very_many_files_shows_the_recorded_medians_alone(
-    on_sqlite: Calreg, monkeypatch: pytest.MonkeyPatch
+    sqlite_calreg: Calreg, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from registry.api import drawing_times
 
     monkeypatch.setattr(drawing_times, "_MOST_FILES", 5)
     spreads = []
     monkeypatch.setattr(history, "draw", lambda subject: spreads.append(subject) or Figure())
-    on_sqlite.done("plot", "history", "M068")
+    sqlite_calreg.run("plot", "history", "M068")
     assert spreads[0].spreads == {}
     assert spreads[0].notes == ("No bands of spread: more than 5 files.",)
 
 
-def test_the_verb_says_what_it_wrote_and_counts_for_scripts(on_sqlite: Calreg) -> None:
+def test_the_verb_says_what_it_wrote_and_counts_for_scripts(sqlite_calreg: Calreg) -> None:
     assert (
-        on_sqlite.done("plot", "constants", "3").stdout
+        sqlite_calreg.run("plot", "constants", "3").stdout
         == "picture constants-version-3.png, as of revision 11\n"
     )
-    answer = on_sqlite.done("plot", "constants", "3", "--force", "--json").json
+    answer = sqlite_calreg.run("plot", "constants", "3", "--force", "--json").json
     assert (answer["path"], answer["revision"], answer["warnings"]) == ("constants-version-3.png", 11, [])
     assert answer["pixels"][0] == {"panel": PANEL_A, "kind": "gain", "gain_range": 0, "dead": 1, "odd": 2}
-    given = on_sqlite.done("plot", "constants", f"{PANEL_A}_{PANEL_B}", "--at", "2018-02-10T08:15:00Z")
+    given = sqlite_calreg.run("plot", "constants", f"{PANEL_A}_{PANEL_B}", "--at", "2018-02-10T08:15:00Z")
     assert given.stdout.startswith(f"picture constants-{PANEL_A}-and-1-more.png")
-    on_sqlite.done("plot", "constants", "5")  # flags
+    sqlite_calreg.run("plot", "constants", "5")  # flags
 
 
 @pytest.mark.parametrize(
@@ -174,10 +177,10 @@ def test_the_verb_says_what_it_wrote_and_counts_for_scripts(on_sqlite: Calreg) -
     ],
 )
 def test_what_cannot_be_drawn_is_refused_and_nothing_is_written(
-    on_sqlite: Calreg, code: int, arguments: list[str], said: str
+    sqlite_calreg: Calreg, code: int, arguments: list[str], said: str
 ) -> None:
     Path("taken.png").write_bytes(b"old")
-    message = on_sqlite.refused(code, "plot", *arguments)["message"]
+    message = sqlite_calreg.refused(code, "plot", *arguments)["message"]
     assert said in message
     assert [path.name for path in Path().iterdir()] == ["taken.png"]
     assert Path("taken.png").read_bytes() == b"old"
@@ -193,12 +196,12 @@ def test_a_configuration_without_panel_ids_has_no_picture(registry: Registry) ->
 
 @pytest.mark.parametrize("verb", ["constants", "diff", "history"])
 def test_a_damaged_file_is_named_and_no_picture_is_made(
-    verb: str, sqlite_place: RegistryPlace, tmp_path: Path
+    verb: str, sqlite_location: RegistryLocation, tmp_path: Path
 ) -> None:
-    with sqlite_place.open() as registry:
+    with sqlite_location.open() as registry:
         filled(registry, tmp_path)
         damaged = registry.versions.show(3)[1][1].sha256
-        path = registry._backend.store.path(damaged)
+        path = registry._backend.store.object_path(damaged)
         path.chmod(0o644)
         content = bytearray(path.read_bytes())
         content[-1] ^= 1
@@ -212,7 +215,7 @@ def test_a_damaged_file_is_named_and_no_picture_is_made(
     assert list(Path().iterdir()) == []
 
 
-def test_only_drawing_imports_matplotlib(on_sqlite: Calreg) -> None:
+def test_only_drawing_imports_matplotlib(sqlite_calreg: Calreg) -> None:
     from tests.test_cli import _loaded
 
     helped = _loaded("plot", "constants", "--help")

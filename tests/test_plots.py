@@ -13,17 +13,17 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from msgspec.structs import replace as replace_struct
 
-from registry.arrays import pixel_difference
+from registry.arrays import compare_pixels
 from registry.detectors.epix10ka import EPIX10KA
 from registry.detectors.jungfrau import JUNGFRAU
 from registry.errors import ConflictError, RequestError, UnavailableError
 from registry.instants import BEGINNING, Instant, parse_instant
 from registry.plots import constants, differences, files, history, page, pixels, time_axis, validity
 from registry.plots.maps import CROSS, RING
-from registry.provenance.document import InputConstants, InputPanel, RevisionStamp
+from registry.provenance.document import InputConstants, InputPanel, RevisionReference
 from registry.records import Panel, Version
 from tests.drawn import assert_legible
-from tests.making import panel_array
+from tests.making import make_panel_array
 
 DAY = 86_400 * 1_000_000
 START = parse_instant("2017-01-01T00:00:00Z")
@@ -35,47 +35,47 @@ NAMES = {"jungfrau": "170505-149520170815-3d{:04x}", "epix10ka": "-".join(["1234
 
 
 def test_dead_and_odd_pixels_are_counted_on_all_pixels_and_marked_where_they_are() -> None:
-    array = panel_array("gain", 0)
+    array = make_panel_array("gain", 0)
     array[0, 0] = 0
     array[100, 700] = np.nan
     array[511, 1023] = 60
     array[511, 1022] = 61
-    found = pixels.panel_map(array, GAIN, 4, 8)
+    found = pixels.build_panel_map(array, GAIN, 4, 8)
     assert (found.dead.count, found.odd.count) == (2, 2)
     assert (found.dead.rows.tolist(), found.dead.columns.tolist()) == ([0, 100], [0, 700])
     assert (found.odd.rows.tolist(), found.odd.columns.tolist()) == ([511], [1022])
-    assert found.drawn.shape == (128, 256)
-    assert np.isfinite(found.drawn).all()
+    assert found.values.shape == (128, 256)
+    assert np.isfinite(found.values).all()
 
 
 def test_a_zero_is_dead_in_a_gain_and_a_value_in_an_offset() -> None:
     array = np.zeros((8, 8), np.float32)
     array[0] = 1
-    assert pixels.panel_map(array, GAIN, 1, 1).dead.count == 56
-    assert pixels.panel_map(array, OFFSET, 1, 1).dead.count == 0
+    assert pixels.build_panel_map(array, GAIN, 1, 1).dead.count == 56
+    assert pixels.build_panel_map(array, OFFSET, 1, 1).dead.count == 0
 
 
 def test_flags_are_drawn_as_flagged_or_not() -> None:
     array = np.zeros((8, 8), np.uint64)
     array[3, 5] = 1 << 40
-    found = pixels.panel_map(array, STATUS, 4, 1)
-    assert found.drawn.tolist() == [[0, 1], [0, 0]]
+    found = pixels.build_panel_map(array, STATUS, 4, 1)
+    assert found.values.tolist() == [[0, 1], [0, 0]]
     assert (found.dead.count, found.odd.count) == (0, 1)
 
 
 def test_an_array_without_a_live_pixel_has_nothing_to_draw() -> None:
-    found = pixels.panel_map(np.zeros((4, 6), np.float32), GAIN, 2, 1)
-    assert np.isnan(found.drawn).all()
+    found = pixels.build_panel_map(np.zeros((4, 6), np.float32), GAIN, 2, 1)
+    assert np.isnan(found.values).all()
     assert (found.dead.count, found.odd.count) == (24, 0)
-    assert pixels.limits([found.drawn]) is None
+    assert pixels.colour_limits([found.values]) is None
 
 
 def test_the_largest_float32_values_overflow_nothing() -> None:
     array = np.array([[3e38, -3e38, 1, 2], [3, 4, 5, 6]], np.float32)
-    found = pixels.panel_map(array, OFFSET, 2, 1)
-    assert np.isfinite(found.drawn).all()
-    change = pixels.change_map(array, -array, OFFSET, 2, 1, relative=True)
-    assert change.counts.sum() + change.beyond == 8
+    found = pixels.build_panel_map(array, OFFSET, 2, 1)
+    assert np.isfinite(found.values).all()
+    change = pixels.build_pixel_change(array, -array, OFFSET, 2, 1, relative=True)
+    assert change.counts.sum() + change.outside == 8
 
 
 @settings(max_examples=30)
@@ -97,10 +97,10 @@ def test_medians_of_blocks_are_numpys_without_what_is_not_there(
 
 def test_no_outlier_moves_the_limits_of_the_colours() -> None:
     drawn = np.linspace(1, 2, 10_000).reshape(100, 100)
-    expected = pixels.limits([drawn])
+    expected = pixels.colour_limits([drawn])
     drawn[:20, :20], drawn[0, 1] = 1e9, np.nan
-    assert pixels.limits([drawn]) == pytest.approx(expected, rel=0.1)
-    low, high = pixels.limits([np.full((4, 4), 41.5)]) or (0, 0)
+    assert pixels.colour_limits([drawn]) == pytest.approx(expected, rel=0.1)
+    low, high = pixels.colour_limits([np.full((4, 4), 41.5)]) or (0, 0)
     assert low < 41.5 < high
 
 
@@ -115,13 +115,13 @@ def test_no_outlier_moves_the_limits_of_the_colours() -> None:
     ],
 )
 def test_numbers_have_as_many_digits_as_tell_them_apart(values: list[float], expected: list[str]) -> None:
-    assert page.numbers(values) == expected
+    assert page.format_numbers(values) == expected
 
 
 @settings(max_examples=40)
 @given(st.text(alphabet="ab -_", max_size=60), st.floats(0.3, 4))
 def test_folded_lines_fit_and_lose_nothing(text: str, width: float) -> None:
-    lines = page.folded(text, width, 7.0, " -_")
+    lines = page.wrap(text, width, 7.0, " -_")
     assert "".join(lines).replace(" ", "") == text.replace(" ", "")
     room = max(int(width * 72 / (7.0 * 0.62)), 1)
     assert all(len(line) <= room for line in lines)
@@ -135,12 +135,12 @@ def subject_of_constants(
 ) -> constants.Subject:
     def stated(kind: str, number: int) -> InputConstants:
         end = "2018-10-25T07:00:00.123456Z" if number % 2 else None
-        stamp = RevisionStamp(1, "", "", None)
+        stamp = RevisionReference(1, "", "", None)
         return InputConstants(kind, 1000 + number, None, end, "a" * 64, stamp, None, None, None, False, ())
 
     return constants.Subject(
         title="Constants of exp=xcsls3716:run=631, XcsEndstation.0:Jungfrau.0",
-        said="valid at 2018-02-10T08:15:00Z (begin of the run), as of revision 3",
+        subtitle="valid at 2018-02-10T08:15:00Z (begin of the run), as of revision 3",
         detector=detector,
         kinds=kinds,
         gain_ranges=tuple(range(detector.gain_ranges)),
@@ -156,12 +156,12 @@ def subject_of_constants(
     )
 
 
-def maps_of(subject: constants.Subject) -> tuple[constants.Maps, int]:
-    block, place = constants.fineness(subject.detector, len(subject.panels))
+def maps_of(subject: constants.Subject) -> tuple[constants.PanelMaps, int]:
+    block, place = constants.block_size(subject.detector, len(subject.panels))
     array = np.linspace(-42, 42, math.prod(subject.detector.panel_shape), dtype=np.float32)
     array[::2000] = 0
     array[7] = 1e4
-    one = pixels.panel_map(array.reshape(subject.detector.panel_shape), subject.kinds[0], block, place)
+    one = pixels.build_panel_map(array.reshape(subject.detector.panel_shape), subject.kinds[0], block, place)
     keys = (
         (kind.name, gain_range, panel.position)
         for kind in subject.kinds
@@ -198,11 +198,11 @@ def test_the_longest_panel_ids_and_more_gain_ranges_than_stand_side_by_side_have
 
 def test_flags_and_a_panel_without_any_value_are_legible(monkeypatch: pytest.MonkeyPatch) -> None:
     subject = dataclasses.replace(subject_of_constants(1, (GAIN, STATUS)), gain_ranges=(0,))
-    block, place = constants.fineness(JUNGFRAU, 1)
+    block, place = constants.block_size(JUNGFRAU, 1)
     nothing, flags = np.zeros((512, 1024), np.float32), np.eye(512, 1024, dtype=np.uint64)
     maps = {
-        ("gain", 0, 0): pixels.panel_map(nothing, GAIN, block, place),
-        ("status", 0, 0): pixels.panel_map(flags, STATUS, block, place),
+        ("gain", 0, 0): pixels.build_panel_map(nothing, GAIN, block, place),
+        ("status", 0, 0): pixels.build_panel_map(flags, STATUS, block, place),
     }
     written = assert_legible(constants.draw(subject, maps, block), monkeypatch)
     assert {f"524288 dead {CROSS}, 0 odd {RING}", f"512 flagged {RING}"} <= set(written)
@@ -212,9 +212,11 @@ def test_flags_and_a_panel_without_any_value_are_legible(monkeypatch: pytest.Mon
 
 def test_the_limits_are_own_of_each_gain_range(monkeypatch: pytest.MonkeyPatch) -> None:
     subject = subject_of_constants(1)
-    block, place = constants.fineness(JUNGFRAU, 1)
+    block, place = constants.block_size(JUNGFRAU, 1)
     maps = {
-        ("gain", gain_range, 0): pixels.panel_map(panel_array("gain", gain_range), GAIN, block, place)
+        ("gain", gain_range, 0): pixels.build_panel_map(
+            make_panel_array("gain", gain_range), GAIN, block, place
+        )
         for gain_range in range(3)
     }
     figure = constants.draw(subject, maps, block)
@@ -229,14 +231,14 @@ def test_the_limits_are_own_of_each_gain_range(monkeypatch: pytest.MonkeyPatch) 
 def test_a_difference_is_centred_on_zero_and_counts_what_changed(
     relative: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before, after = panel_array("gain", 1), panel_array("gain", 1)
+    before, after = make_panel_array("gain", 1), make_panel_array("gain", 1)
     after[:200] *= 1.5
     after[300, 300], after[400, 400] = 0, -9
-    block, place = differences.fineness(JUNGFRAU)
+    block, place = differences.block_size(JUNGFRAU)
     changes = tuple(
         (
-            pixel_difference(number, before, new),
-            pixels.change_map(before, new, GAIN, block, place, relative=relative),
+            compare_pixels(number, before, new),
+            pixels.build_pixel_change(before, new, GAIN, block, place, relative=relative),
         )
         for number, new in enumerate((after, before))
     )
@@ -254,7 +256,7 @@ def test_a_difference_is_centred_on_zero_and_counts_what_changed(
             low, high = image.get_clim()
             assert low == -high < 0
     (change,) = [each for _, each in changes[:1]]
-    assert pixels.limit_of(change) == pytest.approx(50 if relative else 0.69, rel=0.05)
+    assert pixels.change_limit(change) == pytest.approx(50 if relative else 0.69, rel=0.05)
 
 
 def versions(
@@ -298,7 +300,7 @@ def test_validity_of_any_length_is_legible(
     ]
     subject = validity.Subject(
         title="What is valid when: exp=xcsls3716:run=631, XcsEndstation.0:Jungfrau.0",
-        said="as of revision 12",
+        subtitle="as of revision 12",
         panels=known,
         versions=tuple(found),
         runs={known[0].panel: [Instant(START + day * DAY) for day in range(0, 90, 3)]},
@@ -371,9 +373,9 @@ def test_a_span_of_any_length_can_be_drawn(first: str, last: str, monkeypatch: p
 )
 def test_every_start_has_room_on_the_axis_of_time(steps: list[int], unit: int) -> None:
     instants = [Instant(START + step * unit // 10**3) for step in steps]
-    axis = time_axis.time_axis(instants)
-    assert axis.first < axis.at(min(instants)) <= axis.at(max(instants)) < axis.last
-    assert axis.clipped(BEGINNING, None) == (axis.first, axis.last)
+    axis = time_axis.build_time_axis(instants)
+    assert axis.first < axis.position(min(instants)) <= axis.position(max(instants)) < axis.last
+    assert axis.clip(BEGINNING, None) == (axis.first, axis.last)
 
 
 # --- their files
@@ -386,9 +388,9 @@ def figure_of() -> Figure:
 
 @pytest.mark.parametrize("suffix", ["png", "svg"])
 def test_the_same_picture_is_the_same_file_whatever_the_users_settings(suffix: str, tmp_path: Path) -> None:
-    files.picture_file(tmp_path / f"1.{suffix}", force=False).write(figure_of)
+    files.check_picture_file(tmp_path / f"1.{suffix}", force=False).write(figure_of)
     with mpl.rc_context({"font.size": 30, "svg.hashsalt": None, "axes.grid": True}):
-        files.picture_file(tmp_path / f"2.{suffix}", force=False).write(figure_of)
+        files.check_picture_file(tmp_path / f"2.{suffix}", force=False).write(figure_of)
         assert mpl.rcParams["font.size"] == 30
     first, second = ((tmp_path / f"{number}.{suffix}").read_bytes() for number in (1, 2))
     assert first == second
@@ -403,7 +405,7 @@ def test_a_name_in_mathematical_signs_is_written_as_it_is(tmp_path: Path) -> Non
         figure.text(0, 0, "$\\frac{1}")
         return figure
 
-    files.picture_file(tmp_path / "a.svg", force=False).write(draw)
+    files.check_picture_file(tmp_path / "a.svg", force=False).write(draw)
 
 
 def test_a_picture_that_cannot_be_drawn_leaves_the_old_one(tmp_path: Path) -> None:
@@ -414,7 +416,7 @@ def test_a_picture_that_cannot_be_drawn_leaves_the_old_one(tmp_path: Path) -> No
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        files.picture_file(place, force=True).write(fail)
+        files.check_picture_file(place, force=True).write(fail)
     assert place.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [place]
 
@@ -422,7 +424,7 @@ def test_a_picture_that_cannot_be_drawn_leaves_the_old_one(tmp_path: Path) -> No
 def test_a_folder_that_vanished_is_said_to_be(tmp_path: Path) -> None:
     folder = tmp_path / "gone"
     folder.mkdir()
-    file = files.picture_file(folder / "a.svg", force=False)
+    file = files.check_picture_file(folder / "a.svg", force=False)
     folder.rmdir()
     with pytest.raises(UnavailableError, match="cannot be written"):
         file.write(Figure)
@@ -441,9 +443,9 @@ def test_a_place_for_a_picture_is_refused_before_anything_is_drawn(
         ("none/x.png", UnavailableError, "there is no folder"),
     ):
         with pytest.raises(refusal, match=words):
-            files.picture_file(tmp_path / name, force=False)
-    assert files.picture_file(tmp_path / "a.png", force=True).form == "png"
-    assert files.picture_file(tmp_path / "A.PNG", force=False).form == "png"
+            files.check_picture_file(tmp_path / name, force=False)
+    assert files.check_picture_file(tmp_path / "a.png", force=True).format == "png"
+    assert files.check_picture_file(tmp_path / "A.PNG", force=False).format == "png"
     monkeypatch.setattr(files, "find_spec", lambda _: None)
     with pytest.raises(UnavailableError, match=r"pip install 'calreg\[plots\]'"):
-        files.picture_file(tmp_path / "x.png", force=False)
+        files.check_picture_file(tmp_path / "x.png", force=False)

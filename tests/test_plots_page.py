@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.pictures import IMAGES, LARGEST, PAGE, run_page
+from tests.pictures import IMAGES, MAX_IMAGE_BYTES, PAGE, run_page
 
 
 def test_the_commands_of_the_page_make_its_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,4 +21,4 @@ def test_the_commands_of_the_page_make_its_pictures(tmp_path: Path, monkeypatch:
 def test_the_images_are_small_and_all_are_shown() -> None:
     kept = {path.name: path.stat().st_size for path in IMAGES.iterdir()}
     assert kept.keys() == set(re.findall(r"\(images/(.+)\)", PAGE.read_text()))
-    assert max(kept.values()) < LARGEST
+    assert max(kept.values()) < MAX_IMAGE_BYTES

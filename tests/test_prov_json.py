@@ -16,8 +16,8 @@ from registry import provenance
 from registry.errors import RequestError
 from registry.provenance import Document, prov_json
 from tests.cli import Calreg
-from tests.conftest import RegistryPlace, new_place
-from tests.making import NEW_A, PANEL_A, PANEL_B, panel_folder
+from tests.conftest import RegistryLocation, make_location
+from tests.making import NEW_A, PANEL_A, PANEL_B, write_panel_folder
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what prov's own imports remark on is not ours
@@ -30,27 +30,29 @@ RUN = "exp=xcs1:run=12"
 @pytest.fixture(scope="module")
 def exported(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[RegistryPlace, Path]]:
+) -> Iterator[tuple[RegistryLocation, Path]]:
     """An export of two panels, one with constants carried from a third, and its document."""
     base = tmp_path_factory.mktemp("exported")
-    for place in new_place(request, base, "sqlite"):
-        with place.open() as registry:
+    for location in make_location(request, base, "sqlite"):
+        with location.open() as registry:
             registry.panels.add(PANEL_A, alias="M068")
             registry.panels.add(PANEL_B)
             registry.versions.add(
-                PANEL_A, panel_folder(base / "one"), valid_from="beginning", comment="flat field é 平"
+                PANEL_A, write_panel_folder(base / "one"), valid_from="beginning", comment="flat field é 平"
             )
-            registry.versions.add(PANEL_B, panel_folder(base / "two", 9), valid_from="2019-01-01T00:00:00Z")
+            registry.versions.add(
+                PANEL_B, write_panel_folder(base / "two", 9), valid_from="2019-01-01T00:00:00Z"
+            )
             registry.panels.add(NEW_A, alias="M068", carry_from=PANEL_A, valid_from="2019-01-01T00:00:00Z")
             registry.versions.add(PANEL_B, base / "one", valid_from="2021-01-01T00:00:00Z")
             registry.detectors.configure("xcs1", SOURCE, f"{NEW_A}_{PANEL_B}", first_run=1)
             registry.runs.add(RUN, begin="2020-01-01T00:00:00Z")
             registry.export(RUN, base / "out")
-        yield place, base / "out" / "provenance.json"
+        yield location, base / "out" / "provenance.json"
 
 
 @pytest.fixture(scope="module")
-def document(exported: tuple[RegistryPlace, Path]) -> Document:
+def document(exported: tuple[RegistryLocation, Path]) -> Document:
     return provenance.read(exported[1])
 
 
@@ -79,7 +81,7 @@ def values(record: Any) -> dict[str, str]:
 
 
 def test_every_file_version_constants_output_revision_and_author_is_in_it(document: Document) -> None:
-    trail = Trail(prov_json.prov_json(document))
+    trail = Trail(prov_json.build_prov_json(document))
     entities, activities, agents = (
         trail.of(kind) for kind in (prov.ProvEntity, prov.ProvActivity, prov.ProvAgent)
     )
@@ -144,7 +146,7 @@ def test_every_file_version_constants_output_revision_and_author_is_in_it(docume
 
 
 def test_each_output_leads_to_the_inputs_of_its_kind_and_to_who_made_it(document: Document) -> None:
-    trail = Trail(prov_json.prov_json(document))
+    trail = Trail(prov_json.build_prov_json(document))
     derived, members = trail.pairs(prov.ProvDerivation), trail.pairs(prov.ProvMembership)
     generated = trail.pairs(prov.ProvGeneration)
     associated = trail.pairs(prov.ProvAssociation)
@@ -175,7 +177,7 @@ def test_each_output_leads_to_the_inputs_of_its_kind_and_to_who_made_it(document
 
 
 def test_nothing_is_referred_to_that_is_not_described(document: Document) -> None:
-    records = json.loads(prov_json.prov_json(document))
+    records = json.loads(prov_json.build_prov_json(document))
     described = {
         name
         for sort in ("entity", "activity", "agent")
@@ -203,7 +205,7 @@ def test_names_with_odd_characters_survive(document: Document, author: str) -> N
             document.created_by, author=author, command=f"calreg export --output {author!r}"
         ),
     )
-    text = prov_json.prov_json(odd)
+    text = prov_json.build_prov_json(odd)
     assert text.isascii()
     trail = Trail(text)
     agents = trail.of(prov.ProvAgent)
@@ -220,7 +222,7 @@ def test_people_whose_names_look_alike_are_two(document: Document) -> None:
         odd = msgspec.structs.replace(
             document, created_by=msgspec.structs.replace(document.created_by, author=name)
         )
-        trail = Trail(prov_json.prov_json(odd))
+        trail = Trail(prov_json.build_prov_json(odd))
         found |= {who for what, who in trail.pairs(prov.ProvAttribution) if what == "output-pixel_gain"}
     assert len(found) == len(names)
 
@@ -237,7 +239,7 @@ def test_constants_that_two_panels_share_are_one_entity_with_two_versions(docume
     twice = msgspec.structs.replace(
         document, resolution=msgspec.structs.replace(document.resolution, panels=(first, shared))
     )
-    trail = Trail(prov_json.prov_json(twice))
+    trail = Trail(prov_json.build_prov_json(twice))
     contents = {name for name in trail.of(prov.ProvEntity) if name.startswith("constants-")}
     assert contents == {f"constants-{each.constants}" for each in first.constants}
     stated = [*first.constants, *second.constants]
@@ -248,10 +250,10 @@ def test_constants_that_two_panels_share_are_one_entity_with_two_versions(docume
     assert len({of for of, to in trail.pairs(prov.ProvDerivation) if to in contents}) == 4
 
 
-def test_arrays_in_memory_have_a_trail_too(exported: tuple[RegistryPlace, Path]) -> None:
+def test_arrays_in_memory_have_a_trail_too(exported: tuple[RegistryLocation, Path]) -> None:
     with exported[0].open() as registry:
         held = registry.constants(PANEL_A, at="2020-01-01T00:00:00Z", types=["pixel_gain"]).provenance
-    trail = Trail(prov_json.prov_json(held))
+    trail = Trail(prov_json.build_prov_json(held))
     told = values(trail.of(prov.ProvEntity)["output-pixel_gain"])
     assert "calreg:sha256" not in told
     (version,) = (to for of, to in trail.pairs(prov.ProvDerivation) if of == "output-pixel_gain")
@@ -261,13 +263,13 @@ def test_arrays_in_memory_have_a_trail_too(exported: tuple[RegistryPlace, Path])
 
 
 def test_the_command_line_writes_the_trail_and_knows_no_other_format(
-    exported: tuple[RegistryPlace, Path], document: Document, monkeypatch: pytest.MonkeyPatch
+    exported: tuple[RegistryLocation, Path], document: Document, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = str(exported[1])
     calreg = Calreg(None, monkeypatch)  # no registry is needed
-    told = calreg.done("provenance", "show", path, "--format", "prov-json").stdout
-    assert told == prov_json.prov_json(document)
-    assert calreg.done("provenance", "show", path, "--format", "json").stdout.encode() == (
+    told = calreg.run("provenance", "show", path, "--format", "prov-json").stdout
+    assert told == prov_json.build_prov_json(document)
+    assert calreg.run("provenance", "show", path, "--format", "json").stdout.encode() == (
         exported[1].read_bytes()
     )
     error = calreg.refused(RequestError.code, "provenance", "show", path, "--format", "prov-xml")

@@ -17,21 +17,21 @@ from registry.api.integrity import verify_export
 from registry.errors import ConflictError, DocumentError, NotFoundError
 from registry.provenance import Document
 from registry.provenance.document import (
-    ConfigurationFacts,
+    Creator,
     FileStatistics,
+    InputConfiguration,
     InputConstants,
     InputFile,
     InputPanel,
-    Maker,
+    InputRun,
     Output,
-    RegistryStamp,
+    RegistryReference,
     Request,
     Resolution,
-    RevisionStamp,
-    RunFacts,
+    RevisionReference,
 )
-from tests.conftest import RegistryPlace, new_place
-from tests.making import PANEL_A, PANEL_B, panel_folder
+from tests.conftest import RegistryLocation, make_location
+from tests.making import PANEL_A, PANEL_B, write_panel_folder
 
 BEGIN = "2020-01-01T00:00:00Z"
 Values = dict[str, Any]
@@ -41,7 +41,7 @@ sha256s = st.text("0123456789abcdef", min_size=64, max_size=64)
 counts = st.integers(0, 2**63 - 1)
 sizes = st.integers(0, 2**50)
 numbers = st.floats(allow_nan=False, allow_infinity=False)
-stamps = st.builds(RevisionStamp, counts, texts, texts, st.none() | texts)
+stamps = st.builds(RevisionReference, counts, texts, texts, st.none() | texts)
 statistics = st.builds(
     FileStatistics, st.none() | numbers, st.none() | numbers, st.none() | numbers, counts, counts
 )
@@ -68,8 +68,8 @@ resolutions = st.builds(
     instant=texts,
     instant_is=texts,
     run=st.none()
-    | st.builds(RunFacts, texts, counts, st.none() | texts, st.none() | texts, st.none() | stamps),
-    configuration=st.none() | st.builds(ConfigurationFacts, texts, texts, counts, st.none() | counts, stamps),
+    | st.builds(InputRun, texts, counts, st.none() | texts, st.none() | texts, st.none() | stamps),
+    configuration=st.none() | st.builds(InputConfiguration, texts, texts, counts, st.none() | counts, stamps),
     types=st.lists(texts, max_size=2).map(tuple),
     panels=st.lists(panels, max_size=2).map(tuple),
 )
@@ -89,9 +89,9 @@ documents = st.builds(
     format=st.just("calreg provenance"),
     format_version=st.just(1),
     created_at=texts,
-    created_by=st.builds(Maker, texts, texts, texts),
+    created_by=st.builds(Creator, texts, texts, texts),
     software=st.dictionaries(texts, texts, max_size=2),
-    registry=st.builds(RegistryStamp, texts, counts, st.none() | texts),
+    registry=st.builds(RegistryReference, texts, counts, st.none() | texts),
     request=st.builds(
         Request,
         texts,
@@ -125,7 +125,7 @@ def test_a_document_that_is_written_is_read_as_it_was(
 class Exported:
     """An export of two panels, and the registry from which it was made."""
 
-    place: RegistryPlace
+    location: RegistryLocation
     folder: Path
     arrays: Path
 
@@ -151,15 +151,15 @@ class Exported:
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exported]:
     """What the tests of this module share; whoever changes a byte sets it right again."""
     base = tmp_path_factory.mktemp("exported")
-    for place in new_place(request, base, request.param):
-        with place.open() as registry:
+    for location in make_location(request, base, request.param):
+        with location.open() as registry:
             for seed, panel in enumerate((PANEL_A, PANEL_B)):
                 registry.panels.add(panel)
                 registry.versions.add(
-                    panel, panel_folder(base / "arrays" / panel, seed), valid_from="beginning"
+                    panel, write_panel_folder(base / "arrays" / panel, seed), valid_from="beginning"
                 )
             registry.export(f"{PANEL_A}_{PANEL_B}", base / "out", at=BEGIN)
-        yield Exported(place, base / "out", base / "arrays")
+        yield Exported(location, base / "out", base / "arrays")
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +170,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     create_registry(database, base / "store")
     with open_registry(database, base / "store") as registry:
         registry.panels.add(PANEL_A)
-        registry.versions.add(PANEL_A, panel_folder(base / "arrays"), valid_from="beginning")
+        registry.versions.add(PANEL_A, write_panel_folder(base / "arrays"), valid_from="beginning")
         registry.export(PANEL_A, base / "out", at=BEGIN)
     return (base / "out" / "provenance.json").read_bytes()
 
@@ -190,10 +190,10 @@ def put(*keys: str | int, value: object) -> Callable[[Values], object]:
     """Return what sets the value at these keys."""
 
     def change(values: Values) -> None:
-        place: Any = values
+        location: Any = values
         for key in keys[:-1]:
-            place = place[key]
-        place[keys[-1]] = value
+            location = location[key]
+        location[keys[-1]] = value
 
     return change
 

@@ -22,7 +22,7 @@ from registry import detectors
 from registry.api import Registry
 from registry.api.integrity import verify_export
 from registry.api.replaying import replay
-from registry.durable import SteadyFile
+from registry.durable import FlushingFile
 from registry.errors import (
     ConflictError,
     CorruptionError,
@@ -32,9 +32,9 @@ from registry.errors import (
     UnavailableError,
 )
 from tests.cli import Calreg
-from tests.conftest import RegistryPlace, new_place
-from tests.making import PANEL_A, PANEL_B, panel_folder, small_folder, small_panels
-from tests.psana_readers import file_for_run, newer_reader, older_reader
+from tests.conftest import RegistryLocation, make_location
+from tests.making import PANEL_A, PANEL_B, use_small_panels, write_panel_folder, write_small_panel_folder
+from tests.psana_readers import find_file_for_run, read_newer, read_older
 
 SOURCE = "XcsEndstation.0:Jungfrau.0"
 GROUP = f"Jungfrau::CalibV1/{SOURCE}"
@@ -47,14 +47,16 @@ AUTHOR = getpass.getuser()
 @pytest.fixture(scope="module", autouse=True)
 def _small() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        small_panels(patch)
+        use_small_panels(patch)
         yield
 
 
 def filled(registry: Registry, folder: Path) -> Registry:
     for seed, panel in enumerate((PANEL_A, PANEL_B)):
         registry.panels.add(panel, alias=f"M00{seed}")
-        registry.versions.add(panel, small_folder(folder / panel, seed), valid_from="20190101000000")
+        registry.versions.add(
+            panel, write_small_panel_folder(folder / panel, seed), valid_from="20190101000000"
+        )
     registry.detectors.configure("xcs1", SOURCE, f"{PANEL_A}_{PANEL_B}", first_run=1)
     registry.runs.add(RUN, begin=BEGIN)
     return registry
@@ -71,15 +73,15 @@ def known(
     request: pytest.FixtureRequest, arrays: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Registry]:
     """A registry that knows two panels, on SQLite, for the tests that only export."""
-    for place in new_place(request, tmp_path_factory.mktemp("known"), "sqlite"):
-        with place.open() as registry:
+    for location in make_location(request, tmp_path_factory.mktemp("known"), "sqlite"):
+        with location.open() as registry:
             yield filled(registry, arrays)
 
 
 @pytest.fixture
-def own(sqlite_place: RegistryPlace, tmp_path: Path) -> Iterator[Registry]:
+def own(sqlite_location: RegistryLocation, tmp_path: Path) -> Iterator[Registry]:
     """The same, for a test that records something."""
-    with sqlite_place.open() as registry:
+    with sqlite_location.open() as registry:
         yield filled(registry, tmp_path / "arrays")
 
 
@@ -118,7 +120,7 @@ def test_the_files_lie_where_the_framework_looks_and_nothing_else_does(
         "HISTORY",
     ]
     found = {
-        run: file_for_run(tmp_path / "calib" / GROUP / "pixel_offset", run)
+        run: find_file_for_run(tmp_path / "calib" / GROUP / "pixel_offset", run)
         for run in (3, 12, 14, 20, 21, 9999)
     }
     assert [path and path.name for path in found.values()] == [
@@ -183,7 +185,7 @@ def test_a_file_says_where_its_numbers_come_from(known: Registry, arrays: Path, 
 
 
 def test_history_grows_by_a_line_a_deployment_and_names_what_was_replaced(
-    own: Registry, tmp_path: Path, sqlite_place: RegistryPlace
+    own: Registry, tmp_path: Path, sqlite_location: RegistryLocation
 ) -> None:
     history = tmp_path / "calib" / GROUP / "pixel_gain" / "HISTORY"
     history.parent.mkdir(parents=True)
@@ -195,7 +197,7 @@ def test_history_grows_by_a_line_a_deployment_and_names_what_was_replaced(
         deploy(own, tmp_path / "calib")
     own.versions.add(
         PANEL_A,
-        small_folder(tmp_path / "better", 7),
+        write_small_panel_folder(tmp_path / "better", 7),
         valid_from="20190101000000",
         supersede=True,
         comment="better",
@@ -203,7 +205,7 @@ def test_history_grows_by_a_line_a_deployment_and_names_what_was_replaced(
     done = deploy(own, tmp_path / "calib", force=True)
     second = done.outputs[0].sha256
     shutil.copytree(tmp_path / "calib", tmp_path / "copy")
-    replay(done.provenance, tmp_path / "copy", NOWHERE, sqlite_place.store, force=True)
+    replay(done.provenance, tmp_path / "copy", NOWHERE, sqlite_location.store, force=True)
     lines = (tmp_path / "copy" / GROUP / "pixel_gain" / "HISTORY").read_text().splitlines()
     assert lines[0] == "file:1-end.data   by hand, and no end of the line"
     fields = (
@@ -237,7 +239,7 @@ def test_names_with_line_ends_and_keys_stay_what_they_are_free_text(
         assert content.isascii()
         assert all(line.isprintable() for line in content.decode().splitlines())
         assert len(re.findall(rb"^# SHAPE ", content, re.MULTILINE)) == 1
-        assert older_reader(path).tobytes() == newer_reader(path).tobytes()
+        assert read_older(path).tobytes() == read_newer(path).tobytes()
         (line,) = path.with_name("HISTORY").read_text().splitlines()
         assert r"host:\n#\x20DTYPE\x20\x20\x20\x20\x20\x20\x20float64 cptime:" in line
         assert line.isprintable()
@@ -355,7 +357,9 @@ def test_what_stops_the_framework_or_goes_before_the_new_file_is_warned_about(
 
 def test_a_range_within_what_is_known_to_hold_is_not_warned_about(anywhere: Registry, tmp_path: Path) -> None:
     assert deploy(anywhere, tmp_path / "1").warnings == ()
-    anywhere.versions.add(PANEL_A, small_folder(tmp_path / "next", 5), valid_from="20200201000000")
+    anywhere.versions.add(
+        PANEL_A, write_small_panel_folder(tmp_path / "next", 5), valid_from="20200201000000"
+    )
     anywhere.runs.add("exp=xcs1:run=20", begin="2020-01-31T23:59:59Z")
     assert deploy(anywhere, tmp_path / "2", last_run=20).warnings == ()
     assert deploy(anywhere, tmp_path / "3", last_run=19).warnings == ()
@@ -365,7 +369,7 @@ def test_a_range_that_outlives_a_version_is_warned_about_by_the_begins_of_runs(
     anywhere: Registry, tmp_path: Path
 ) -> None:
     anywhere.versions.add(
-        PANEL_A, small_folder(tmp_path / "next", 5), valid_from="20200201000000", kinds=["gain"]
+        PANEL_A, write_small_panel_folder(tmp_path / "next", 5), valid_from="20200201000000", kinds=["gain"]
     )
     unknown = (
         "no registered run tells whether runs {} end before 2020-02-01T00:00:00Z, when these constants cease to"
@@ -416,15 +420,15 @@ def test_a_detector_id_is_deployed_for_the_source_and_runs_that_are_given(
 
 
 def test_the_command_line_deploys_warns_and_refuses(
-    place: RegistryPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    location: RegistryLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with place.open() as registry:
+    with location.open() as registry:
         filled(registry, tmp_path / "arrays")
         registry.detectors.configure("xcs2", SOURCE, PANEL_A, first_run=1, last_run=3)
         registry.runs.add("exp=xcs2:run=2", begin=BEGIN)
-    calreg = Calreg(place, monkeypatch)
+    calreg = Calreg(location, monkeypatch)
     command = ("export", "exp=xcs2:run=2", "--format", "psana", "--output", str(tmp_path / "calib"))
-    done = calreg.done(*command, "--first-run", "1", "--json")
+    done = calreg.run(*command, "--first-run", "1", "--json")
     folder = tmp_path / "calib" / GROUP
     assert [output["path"] for output in done.json["outputs"]] == [
         str(folder / "pixel_gain" / "1-end.data"),
@@ -440,9 +444,9 @@ def test_the_command_line_deploys_warns_and_refuses(
         in calreg.refused(2, *command[:2], *command[4:], "--last-run", "5")["message"]
     )
     assert calreg("export", "exp=xcs2:run=2", "--format", "text", "--output", "x").code == 2
-    assert calreg.done("provenance", "verify", done.json["provenance"]).stdout.endswith("0 problems\n")
+    assert calreg.run("provenance", "verify", done.json["provenance"]).stdout.endswith("0 problems\n")
     assert (
-        calreg.done("identify", done.json["outputs"][1]["path"]).stdout.count("pixel_offset of export 1") == 1
+        calreg.run("identify", done.json["outputs"][1]["path"]).stdout.count("pixel_offset of export 1") == 1
     )
 
 
@@ -451,7 +455,7 @@ def test_what_fails_behind_the_making_of_a_text_reaches_the_caller_and_nothing_i
     known: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str, calls: int
 ) -> None:
     """Two arrays are a header, six parts and a line in the history each; every write and every sync fails once."""
-    real = getattr(SteadyFile, failing)
+    real = getattr(FlushingFile, failing)
 
     def fail_in(turn: int) -> None:
         left = itertools.count(turn, -1)
@@ -461,7 +465,7 @@ def test_what_fails_behind_the_making_of_a_text_reaches_the_caller_and_nothing_i
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             real(*arguments)
 
-        monkeypatch.setattr(SteadyFile, failing, call)
+        monkeypatch.setattr(FlushingFile, failing, call)
 
     for turn in range(calls):
         fail_in(turn)
@@ -476,7 +480,7 @@ def test_a_damaged_input_of_the_last_array_stops_the_writing_behind_and_nothing_
     own: Registry, tmp_path: Path
 ) -> None:
     last = own.constants(RUN).provenance.resolution.panels[-1].constants[-1]
-    damaged = own._backend.store.path(last.files[-1].sha256)
+    damaged = own._backend.store.object_path(last.files[-1].sha256)
     damaged.chmod(0o644)
     damaged.write_bytes(bytes(damaged.stat().st_size))
     before = threading.active_count()
@@ -487,12 +491,12 @@ def test_a_damaged_input_of_the_last_array_stops_the_writing_behind_and_nothing_
 
 
 def test_a_panel_of_real_size_is_read_back_exactly(
-    sqlite_place: RegistryPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sqlite_location: RegistryLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(detectors.TYPES, "jungfrau", detectors.JUNGFRAU)
-    with sqlite_place.open() as registry:
+    monkeypatch.setitem(detectors.DETECTOR_TYPES, "jungfrau", detectors.JUNGFRAU)
+    with sqlite_location.open() as registry:
         registry.panels.add(PANEL_A)
-        registry.versions.add(PANEL_A, panel_folder(tmp_path / "a"), valid_from="beginning")
+        registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "a"), valid_from="beginning")
         done = registry.export(
             PANEL_A,
             tmp_path / "calib",
@@ -502,7 +506,7 @@ def test_a_panel_of_real_size_is_read_back_exactly(
             first_run=1,
             types=["pixel_gain"],
         )
-    array = newer_reader(Path(done.outputs[0].path))
+    array = read_newer(Path(done.outputs[0].path))
     expected = np.stack([np.load(tmp_path / "a" / f"g{gain_range}_gain.npy") for gain_range in range(3)])
     assert array.shape == (3, 1, 512, 1024)
     assert array.tobytes() == expected.tobytes()

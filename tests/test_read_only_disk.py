@@ -10,7 +10,7 @@ from registry.api import create_registry, open_registry
 from registry.api.integrity import verify_export
 from registry.api.replaying import replay
 from registry.errors import UnavailableError
-from tests.making import PANEL_A, panel_folder
+from tests.making import PANEL_A, write_panel_folder
 
 AT = "2018-01-01T00:00:00Z"
 
@@ -23,7 +23,7 @@ def read_only(tmpfs: Callable[[str], Path], tmp_path: Path) -> tuple[str, Path]:
     create_registry(url)
     with open_registry(url) as registry:
         registry.panels.add(PANEL_A)
-        registry.versions.add(PANEL_A, panel_folder(tmp_path / "constants"), valid_from="beginning")
+        registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "constants"), valid_from="beginning")
         registry.export(f"jungfrau_{PANEL_A}", disk / "out", at=AT)
     subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
     return url, disk
@@ -75,6 +75,6 @@ def test_a_store_on_a_read_only_disk_takes_nothing_and_the_revision_is_not_recor
         registry.panels.add(PANEL_A)
         subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
         with pytest.raises(UnavailableError, match="Read-only file system"):
-            registry.versions.add(PANEL_A, panel_folder(tmp_path / "constants"), valid_from="beginning")
+            registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "constants"), valid_from="beginning")
         assert len(registry.log()) == 1
     assert list((disk / "store" / "objects").iterdir()) == []

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from registry import create_registry, open_registry, sample
-from tests.sessions import blocks, run_session
+from tests.sessions import find_blocks, run_session
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -16,9 +16,9 @@ README = ROOT / "README.md"
 def test_the_session_prints_what_it_shows_and_the_python_example_runs(tmp_path: Path) -> None:
     sample.write_legacy_tree(tmp_path / "tree")
     sample.write_dataset_table(tmp_path / "datasets.txt")
-    run_session(blocks(README, "console")[0], tmp_path)
+    run_session(find_blocks(README, "console")[0], tmp_path)
     done = subprocess.run(
-        [sys.executable, "-c", blocks(README, "python")[0]],
+        [sys.executable, "-c", find_blocks(README, "python")[0]],
         cwd=tmp_path,
         env={**os.environ, "CALREG_DATABASE": "sqlite:///registry.sqlite"},
         capture_output=True,
@@ -80,7 +80,7 @@ def test_every_verb_of_the_python_page_is_there() -> None:
 
 
 def test_the_two_commands_set_up_a_fresh_machine() -> None:
-    demo, tests = blocks(README, "sh")
+    demo, tests = find_blocks(README, "sh")
     assert demo == "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/calreg demo demo\n"
     assert tests == "python3 -m venv .venv && .venv/bin/pip install -e '.[test]' && .venv/bin/pytest\n"
 

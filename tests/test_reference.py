@@ -9,7 +9,7 @@ import registry
 from documentation import pages
 from registry import records
 from registry.api import Registry
-from tests.cli import all_verbs
+from tests.cli import list_verbs
 
 
 @pytest.mark.parametrize("page", pages.MADE)
@@ -29,7 +29,7 @@ def test_a_page_without_its_marks_is_not_written_over(
 
 def test_every_verb_and_every_option_is_in_the_reference() -> None:
     made = pages.MADE["commands.md"]()
-    for path, verb in all_verbs().items():
+    for path, verb in list_verbs().items():
         part = made.split(f"### calreg {' '.join(path)}\n")[1].split("\n### ")[0]
         for parameter in verb.params:
             if parameter.param_type_name == "option":

@@ -14,15 +14,15 @@ import sqlalchemy as sa
 
 from registry import instants, schema
 from registry.api import upgrade_database
-from registry.authorship import sign
+from registry.authorship import build_signature
 from registry.database import migrations
-from registry.database.closing import close
+from registry.database.closing import record_closure
 from registry.database.engine import make_engine
 from registry.errors import SchemaError
 from registry.lookup import soundness
 from registry.store import ContentStore
 from tests.cli import Calreg
-from tests.conftest import RegistryPlace
+from tests.conftest import RegistryLocation
 from tests.making import PANEL_A
 from tests.released.make import answers
 from tests.test_schema import catalogue
@@ -32,26 +32,28 @@ RELEASED = sorted(path.name for path in FOLDER.iterdir() if path.name.isdigit())
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def stored(request: pytest.FixtureRequest, tmp_path: Path, number: str) -> RegistryPlace:
+def stored(request: pytest.FixtureRequest, tmp_path: Path, number: str) -> RegistryLocation:
     """The stored registry of schema `number`; of its store there is the marker alone."""
     if request.param == "sqlite":
-        place = RegistryPlace(f"sqlite:///{tmp_path / 'registry.sqlite'}", tmp_path / "store")
-        place.file.write_bytes(gzip.decompress((FOLDER / number / "registry.sqlite.gz").read_bytes()))
-        engine = place.engine()
+        location = RegistryLocation(f"sqlite:///{tmp_path / 'registry.sqlite'}", tmp_path / "store")
+        location.file.write_bytes(gzip.decompress((FOLDER / number / "registry.sqlite.gz").read_bytes()))
+        engine = location.engine()
     else:
-        place = RegistryPlace(request.getfixturevalue("empty_postgres"), tmp_path / "store")
-        with psycopg.connect(place.database) as connected:
+        location = RegistryLocation(request.getfixturevalue("empty_postgres"), tmp_path / "store")
+        with psycopg.connect(location.database) as connected:
             connected.execute(gzip.decompress((FOLDER / number / "registry.sql.gz").read_bytes()))
-        engine = place.engine()
+        engine = location.engine()
     with engine.connect() as connection:
-        ContentStore(place.store).create(connection.execute(sa.text("SELECT id FROM registry")).scalar_one())
+        ContentStore(location.store).create(
+            connection.execute(sa.text("SELECT id FROM registry")).scalar_one()
+        )
     engine.dispose()
-    return place
+    return location
 
 
-def _rows(place: RegistryPlace) -> dict[str, list[Any]]:
+def _rows(location: RegistryLocation) -> dict[str, list[Any]]:
     """Return every row of every table that the database has."""
-    engine = place.engine()
+    engine = location.engine()
     with engine.connect() as connection:
         names = sa.inspect(connection).get_table_names()
         found = {
@@ -61,8 +63,8 @@ def _rows(place: RegistryPlace) -> dict[str, list[Any]]:
     return found
 
 
-def _catalogue(place: RegistryPlace) -> dict[str, Any]:
-    engine = place.engine()
+def _catalogue(location: RegistryLocation) -> dict[str, Any]:
+    engine = location.engine()
     found = catalogue(engine)
     engine.dispose()
     return found
@@ -85,7 +87,7 @@ def test_every_schema_before_this_one_is_stored() -> None:
 
 @pytest.mark.parametrize("number", RELEASED)
 def test_a_stored_registry_upgrades_answers_the_same_and_goes_back_down(
-    stored: RegistryPlace, number: str
+    stored: RegistryLocation, number: str
 ) -> None:
     then = json.loads((FOLDER / number / "answers.json").read_text())
     rows, tables = _rows(stored), _catalogue(stored)
@@ -97,8 +99,12 @@ def test_a_stored_registry_upgrades_answers_the_same_and_goes_back_down(
     with stored.open() as registry:
         assert _still_says(answers(registry), then)
         assert registry.differences() == []
-        with registry._backend.database.reading() as connection:
-            assert [rule.problem(connection) for rule in soundness.rules() if rule.problem(connection)] == []
+        with registry._backend.database.read_transaction() as connection:
+            assert [
+                rule.find_problem(connection)
+                for rule in soundness.list_rules()
+                if rule.find_problem(connection)
+            ] == []
     engine = make_engine(stored.database)
     migrations.downgrade(engine, number)
     engine.dispose()
@@ -107,28 +113,28 @@ def test_a_stored_registry_upgrades_answers_the_same_and_goes_back_down(
 
 @pytest.mark.parametrize("number", RELEASED[:1])
 def test_the_command_line_goes_up_and_back_down_or_refuses(
-    stored: RegistryPlace, number: str, monkeypatch: pytest.MonkeyPatch
+    stored: RegistryLocation, number: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calreg = Calreg(stored, monkeypatch)
     up = f"schema {number} -> {schema.REVISION}\n"
     down = f"schema {schema.REVISION} -> {number}\n"
-    assert calreg.done("database", "upgrade").stdout == up
+    assert calreg.run("database", "upgrade").stdout == up
     for unknown in ("9999", "1", "base", "\x1b"):
         error = calreg.refused(2, "database", "downgrade", unknown)
         assert "known: 0001, " in error["message"]
-    assert calreg.done("database", "downgrade", number).stdout == down
+    assert calreg.run("database", "downgrade", number).stdout == down
     calreg.refused(7, "panel", "list")
-    assert calreg.done("database", "downgrade", number).stdout == f"schema {number}, as before\n"
-    assert calreg.done("database", "upgrade", "--json").json == {"before": number, "after": schema.REVISION}
-    with stored.open() as registry, registry._backend.database.frozen() as connection:
-        close(connection, "departure", "elsewhere", instants.now(), sign())
+    assert calreg.run("database", "downgrade", number).stdout == f"schema {number}, as before\n"
+    assert calreg.run("database", "upgrade", "--json").json == {"before": number, "after": schema.REVISION}
+    with stored.open() as registry, registry._backend.database.exclusive_transaction() as connection:
+        record_closure(connection, "departure", "elsewhere", instants.now(), build_signature())
     error = calreg.refused(5, "database", "downgrade", number)
     assert "would lose them; nothing was changed" in error["message"]
-    calreg.done("panel", "list")
+    calreg.run("panel", "list")
 
 
 @pytest.mark.parametrize("number", RELEASED)
-def test_an_upgraded_registry_records_on_and_keeps_its_guards(stored: RegistryPlace, number: str) -> None:
+def test_an_upgraded_registry_records_on_and_keeps_its_guards(stored: RegistryLocation, number: str) -> None:
     newest = len(json.loads((FOLDER / number / "answers.json").read_text())["log"])
     upgrade_database(stored.database)
     with stored.open() as registry:

@@ -29,8 +29,8 @@ from registry.errors import (
     UnavailableError,
 )
 from tests.cli import Calreg
-from tests.conftest import RegistryPlace, new_place
-from tests.making import PANEL_A, PANEL_B, panel_folder
+from tests.conftest import RegistryLocation, make_location
+from tests.making import PANEL_A, PANEL_B, write_panel_folder
 
 SOURCE = "XcsEndstation.0:Jungfrau.0"
 RUN = "exp=xcs1:run=12"
@@ -45,7 +45,7 @@ Values = dict[str, Any]
 class Origin:
     """A registry, what was exported from it, and a folder in which every output is new."""
 
-    place: RegistryPlace
+    location: RegistryLocation
     exports: Path
 
     def document(self, name: str = "run") -> Path:
@@ -87,11 +87,11 @@ def origin(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def origins(request: pytest.FixtureRequest, base: Path, dialect: str) -> Iterator[Origin]:
     exports = base / "exports"
-    for place in new_place(request, base, dialect):
-        with place.open() as registry:
+    for location in make_location(request, base, dialect):
+        with location.open() as registry:
             for seed, panel in enumerate((PANEL_A, PANEL_B)):
                 registry.panels.add(panel)
-                registry.versions.add(panel, panel_folder(base / panel, seed), valid_from="beginning")
+                registry.versions.add(panel, write_panel_folder(base / panel, seed), valid_from="beginning")
             registry.detectors.configure("xcs1", SOURCE, f"{PANEL_A}_{PANEL_B}", first_run=1)
             registry.runs.add(RUN, begin=BEGIN)
             registry.export(RUN, exports / "run")
@@ -106,7 +106,7 @@ def origins(request: pytest.FixtureRequest, base: Path, dialect: str) -> Iterato
                 "xcs1", SOURCE, PANEL_B, first_run=1, supersede=True, comment="one left"
             )
             registry.runs.withdraw(RUN, comment="a test")
-        yield Origin(place, exports)
+        yield Origin(location, exports)
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -158,29 +158,29 @@ def test_the_old_bytes_come_again_whatever_was_corrected_since(anywhere: Origin,
     )
 
 
-def test_eight_panels_are_replayed_in_their_order(sqlite_place: RegistryPlace, tmp_path: Path) -> None:
-    folders = [panel_folder(tmp_path / str(seed), seed, ["gain"]) for seed in range(3)]
-    with sqlite_place.open() as registry:
+def test_eight_panels_are_replayed_in_their_order(sqlite_location: RegistryLocation, tmp_path: Path) -> None:
+    folders = [write_panel_folder(tmp_path / str(seed), seed, ["gain"]) for seed in range(3)]
+    with sqlite_location.open() as registry:
         for number, panel in enumerate(EIGHT):
             registry.panels.add(panel)
             registry.versions.add(panel, folders[number % 3], valid_from="beginning", kinds=["gain"])
         registry.export("_".join(EIGHT), tmp_path / "out", at=BEGIN, types=["pixel_gain"])
-    done = replay(tmp_path / "out" / FILE, tmp_path / "again", store=sqlite_place.store)
+    done = replay(tmp_path / "out" / FILE, tmp_path / "again", store=sqlite_location.store)
     assert contents(tmp_path / "again") == contents(tmp_path / "out")
     assert done.outputs[0].shape == (3, 8, 512, 1024)
 
 
-def test_the_database_is_neither_asked_nor_made(sqlite_place: RegistryPlace, tmp_path: Path) -> None:
-    with sqlite_place.open() as registry:
+def test_the_database_is_neither_asked_nor_made(sqlite_location: RegistryLocation, tmp_path: Path) -> None:
+    with sqlite_location.open() as registry:
         registry.panels.add(PANEL_A)
-        registry.versions.add(PANEL_A, panel_folder(tmp_path / "arrays"), valid_from="beginning")
+        registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "arrays"), valid_from="beginning")
         registry.export(PANEL_A, tmp_path / "out", at=BEGIN)
-    sqlite_place.file.rename(tmp_path / "away.sqlite")
+    sqlite_location.file.rename(tmp_path / "away.sqlite")
     # The store beside the file that is gone, and the store that is given.
-    replay(tmp_path / "out" / FILE, tmp_path / "1", sqlite_place.database)
-    replay(tmp_path / "out" / FILE, tmp_path / "2", NOWHERE, sqlite_place.store)
+    replay(tmp_path / "out" / FILE, tmp_path / "1", sqlite_location.database)
+    replay(tmp_path / "out" / FILE, tmp_path / "2", NOWHERE, sqlite_location.store)
     assert contents(tmp_path / "1") == contents(tmp_path / "2") == contents(tmp_path / "out")
-    assert not sqlite_place.file.exists()
+    assert not sqlite_location.file.exists()
 
 
 def test_a_replay_changes_nothing_in_the_store(origin: Origin, tmp_path: Path) -> None:
@@ -473,7 +473,7 @@ def test_the_command_line_replays_and_refuses_with_its_codes(
 ) -> None:
     calreg = Calreg(origin.place, monkeypatch)
     command = ("provenance", "replay", str(origin.document("one")), "--output")
-    done = calreg.done(*command, str(tmp_path / "1"), "--json").json
+    done = calreg.run(*command, str(tmp_path / "1"), "--json").json
     (written,) = origin.values("one")["outputs"]
     assert {"outputs", "provenance", "revision"} <= set(done)
     assert done["revision"] == origin.values("one")["registry"]["revision"]
@@ -487,14 +487,14 @@ def test_the_command_line_replays_and_refuses_with_its_codes(
         "shape": [3, 1, 512, 1024],
         "dtype": "float32",
     }
-    told = calreg.done(*command, str(tmp_path / "2"))
+    told = calreg.run(*command, str(tmp_path / "2"))
     assert told.stdout.splitlines()[-1] == (
         f"provenance {tmp_path / '2' / FILE}, of 2020-01-01T00:00:00Z, as of revision {done['revision']}"
     )
     assert told.stderr == ""
-    assert calreg.done("provenance", "verify", str(tmp_path / "2" / FILE), "--json").json["problems"] == []
+    assert calreg.run("provenance", "verify", str(tmp_path / "2" / FILE), "--json").json["problems"] == []
     calreg.refused(5, *command, str(tmp_path / "2"))
-    calreg.done(*command, str(tmp_path / "2"), "--force")
+    calreg.run(*command, str(tmp_path / "2"), "--force")
     calreg.refused(3, "provenance", "replay", str(tmp_path / "none.json"), "--output", str(tmp_path / "3"))
     forged = str(origin.edited(tmp_path, EDITS["an output's checksum"][0]))
     calreg.refused(6, "provenance", "replay", forged, "--output", str(tmp_path / "3"))

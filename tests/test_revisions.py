@@ -16,8 +16,8 @@ from registry.api import Registry
 from registry.errors import ConflictError, InstantError, NotFoundError, RegistryError, RequestError
 from registry.instants import BEGINNING, Instant, parse_instant
 from registry.records import Tag
-from tests.conftest import RegistryPlace
-from tests.making import NEW_A, PANEL_A, PANEL_B, panel_folder
+from tests.conftest import RegistryLocation
+from tests.making import NEW_A, PANEL_A, PANEL_B, write_panel_folder
 
 SOURCE = "XcsEndstation.0:Jungfrau.0"
 FIRST = parse_instant("2020-01-01T00:00:00Z")
@@ -26,23 +26,23 @@ RECORDED = (FIRST, Instant(FIRST + 1), SECOND_LATER, SECOND_LATER, parse_instant
 
 
 @pytest.fixture
-def dated(place: RegistryPlace) -> RegistryPlace:
+def dated(location: RegistryLocation) -> RegistryLocation:
     """Return a registry with five revisions of known instants, the third and fourth of the same."""
-    engine = place.engine()
+    engine = location.engine()
     with engine.begin() as connection:
         for number, instant in enumerate(RECORDED, start=1):
             row = {"number": number, "recorded_at": int(instant), "command": f"calreg {number}"}
             signature = {"author": "wilma", "host": "psana1", "software": "calreg 0"}
             connection.execute(schema.revision.insert(), row | signature)
     engine.dispose()
-    return place
+    return location
 
 
 def newest(registry: Registry, as_of: Any) -> int:
     return registry.log(as_of=as_of)[0].revision
 
 
-def test_as_of_an_instant_is_the_last_revision_recorded_by_then(dated: RegistryPlace) -> None:
+def test_as_of_an_instant_is_the_last_revision_recorded_by_then(dated: RegistryLocation) -> None:
     with dated.open(timezone="America/Los_Angeles") as registry:
         for instant, number in (
             (FIRST, 1),
@@ -70,7 +70,7 @@ def test_as_of_an_instant_is_the_last_revision_recorded_by_then(dated: RegistryP
                 registry.panels.list(as_of=after)
 
 
-def test_as_of_a_number_or_a_tag_is_that_revision(dated: RegistryPlace) -> None:
+def test_as_of_a_number_or_a_tag_is_that_revision(dated: RegistryLocation) -> None:
     with dated.open() as registry:
         assert [newest(registry, said) for said in (1, "1", 3, "3", "0005", None)] == [1, 1, 3, 3, 5, 5]
         for unknown in (0, -1, 6, "0", "6", 10**30, "9" * 13):
@@ -143,7 +143,7 @@ def test_a_tag_names_one_revision_for_ever(registry: Registry) -> None:
 
 
 def test_the_log_tells_who_changed_what_and_from_where(
-    registry: Registry, place: RegistryPlace, monkeypatch: pytest.MonkeyPatch
+    registry: Registry, location: RegistryLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.argv", ["/usr/bin/calreg", "panel", "add", "two words"])
     before = instants.now()
@@ -158,11 +158,11 @@ def test_the_log_tells_who_changed_what_and_from_where(
     assert first.host == socket.gethostname()
     assert first.command == "calreg panel add 'two words'"
     assert first.software.startswith("calreg ")
-    assert (first.database_role is None) is place.is_sqlite
+    assert (first.database_role is None) is location.is_sqlite
 
 
 def test_the_log_has_a_line_for_every_change(registry: Registry, tmp_path: Path) -> None:
-    folder = panel_folder(tmp_path / "one", kinds=["gain"])
+    folder = write_panel_folder(tmp_path / "one", kinds=["gain"])
     dataset = "exp=xcsls3716:run=631"
     registry.panels.add(PANEL_A, alias="M068")
     registry.versions.add(PANEL_A, folder, valid_from="20180101000000", kinds=["gain"])
@@ -207,9 +207,9 @@ def test_the_log_has_a_line_for_every_change(registry: Registry, tmp_path: Path)
 
 
 def test_every_answer_stays_what_it_was_as_of_a_revision(registry: Registry, tmp_path: Path) -> None:
-    one, other = (panel_folder(tmp_path / str(seed), seed) for seed in (1, 2))
+    one, other = (write_panel_folder(tmp_path / str(seed), seed) for seed in (1, 2))
     dataset = "exp=xcsls3716:run=631"
-    place = ("xcsls3716", SOURCE)
+    location = ("xcsls3716", SOURCE)
     gain, start = ["gain"], "20180101000000"
     why = {"comment": "mended"}
     questions: list[Callable[..., Any]] = [
@@ -246,15 +246,15 @@ def test_every_answer_stays_what_it_was_as_of_a_revision(registry: Registry, tmp
         lambda: registry.panels.add(NEW_A, alias="M068"),
         lambda: registry.versions.add("M068", other, valid_from="20180601000000", kinds=gain),
         lambda: registry.runs.add(dataset),
-        lambda: registry.detectors.configure(*place, f"{PANEL_A}_{PANEL_B}", first_run=1),
+        lambda: registry.detectors.configure(*location, f"{PANEL_A}_{PANEL_B}", first_run=1),
         lambda: registry.runs.add(dataset, begin=start),
         lambda: registry.versions.add(PANEL_A, other, valid_from=start, kinds=gain, supersede=True, **why),
         lambda: registry.versions.gap(PANEL_A, valid_from="20180301000000", **why),
-        lambda: registry.detectors.configure(*place, PANEL_B, first_run=600, supersede=True, **why),
+        lambda: registry.detectors.configure(*location, PANEL_B, first_run=600, supersede=True, **why),
         lambda: registry.runs.add(dataset, begin="20180102000000", supersede=True, **why),
         lambda: registry.versions.withdraw(3, **why),
         lambda: registry.aliases.withdraw("M068", PANEL_A, **why),
-        lambda: registry.detectors.withdraw(*place, first_run=600, **why),
+        lambda: registry.detectors.withdraw(*location, first_run=600, **why),
         lambda: registry.runs.withdraw(dataset, **why),
     ):
         assert act().revision == len(then) + 1

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 from registry.api import Registry, open_registry
 from registry.cli import app
 from registry.errors import NotFoundError, RequestError, UnavailableError
-from tests.conftest import RegistryPlace, new_place
-from tests.making import PANEL_A, PANEL_B, panel_folder
+from tests.conftest import RegistryLocation, make_location
+from tests.making import PANEL_A, PANEL_B, write_panel_folder
 
 START, LATER = "2018-01-01T00:00:00Z", "2019-01-01T00:00:00Z"
 PASSWORD = "not a secret"  # noqa: S105 - of roles that live as long as a test
@@ -24,15 +24,15 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RegistryPlace]:
-    yield from new_place(request, tmp_path, "postgresql")
+def location(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RegistryLocation]:
+    yield from make_location(request, tmp_path, "postgresql")
 
 
 @dataclass
 class Roles:
     """Two roles that may log in, and the registry as each of them sees it."""
 
-    place: RegistryPlace
+    location: RegistryLocation
     reader: str
     writer: str
 
@@ -48,11 +48,11 @@ class Roles:
 
 
 @pytest.fixture
-def roles(place: RegistryPlace) -> Iterator[Roles]:
+def roles(location: RegistryLocation) -> Iterator[Roles]:
     number = f"{os.getpid()}_{next(_numbers)}"
-    made = Roles(place, f"Reader {number}", f"writer_{number}")  # the first must be quoted
+    made = Roles(location, f"Reader {number}", f"writer_{number}")  # the first must be quoted
     names = [f'"{made.reader}"', f'"{made.writer}"']
-    engine = place.engine()
+    engine = location.engine()
     with engine.begin() as connection:
         for name in names:
             connection.execute(sa.text(f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'"))
@@ -69,7 +69,7 @@ def granted(roles: Roles, tmp_path: Path) -> Roles:
     """A registry with a panel, constants and a run, and both roles granted what is theirs."""
     with roles.place.open() as registry:
         registry.panels.add(PANEL_A)
-        registry.versions.add(PANEL_A, panel_folder(tmp_path / "constants"), valid_from=START)
+        registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "constants"), valid_from=START)
         registry.grant(readers=[roles.reader], writers=[roles.writer], apply=True)
     return roles
 
@@ -210,8 +210,8 @@ def test_a_role_that_may_do_everything_anyway_is_refused_and_keeps_its_rights(ro
     engine.dispose()
 
 
-def test_sqlite_has_no_roles(sqlite_place: RegistryPlace) -> None:
-    result = CliRunner().invoke(app, ["database", "grant", "--reader", "me"], env=sqlite_place.environment)
+def test_sqlite_has_no_roles(sqlite_location: RegistryLocation) -> None:
+    result = CliRunner().invoke(app, ["database", "grant", "--reader", "me"], env=sqlite_location.environment)
     assert result.exit_code == 2
     assert result.stderr == (
         "error: SQLite has no roles: who may write the file and its folder may write the registry\n"

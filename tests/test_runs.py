@@ -19,8 +19,8 @@ from registry.errors import (
 from registry.instants import parse_instant
 from registry.records import Run
 from tests.cli import Calreg
-from tests.conftest import RegistryPlace
-from tests.making import PANEL_A, panel_folder
+from tests.conftest import RegistryLocation
+from tests.making import PANEL_A, write_panel_folder
 
 DATASET = "exp=xcsls3716:run=631"
 BEGIN, LATER, END = "2018-02-01T10:00:00Z", "2018-02-01T11:00:00Z", "2018-02-01T12:00:00Z"
@@ -168,7 +168,9 @@ def test_near_runs_and_experiments_are_named(registry: Registry) -> None:
 
 
 def test_the_constants_of_a_run_are_those_of_its_begin(registry: Registry, tmp_path: Path) -> None:
-    early, late = (panel_folder(tmp_path / name, seed) for seed, name in enumerate(("early", "late"), 1))
+    early, late = (
+        write_panel_folder(tmp_path / name, seed) for seed, name in enumerate(("early", "late"), 1)
+    )
     middle = "2018-02-01T11:30:00Z"
     registry.panels.add(PANEL_A)
     registry.versions.add(PANEL_A, early, valid_from=BEGIN)
@@ -259,16 +261,16 @@ def test_the_withdrawn_are_listed_where_asked_as_they_stood_at_any_revision(regi
 
 
 def test_the_list_of_all_says_what_was_withdrawn(
-    sqlite_place: RegistryPlace, monkeypatch: pytest.MonkeyPatch
+    sqlite_location: RegistryLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calreg = Calreg(sqlite_place, monkeypatch)
-    calreg.done("run", "add", DATASET, "--begin", BEGIN)
-    calreg.done("run", "withdraw", DATASET, "--comment", "not ours")
-    calreg.done("detector", "configure", "xcsls3716", "X.0:Jungfrau.0", PANEL_A, "--first-run", "1")
-    calreg.done("detector", "withdraw", "xcsls3716", "X.0:Jungfrau.0", "--first-run", "1", "--comment", "no")
-    assert calreg.done("run", "list").stdout == "experiment  run  begin  end  revision\n"
-    heading, row = calreg.done("run", "list", "--all").stdout.splitlines()
+    calreg = Calreg(sqlite_location, monkeypatch)
+    calreg.run("run", "add", DATASET, "--begin", BEGIN)
+    calreg.run("run", "withdraw", DATASET, "--comment", "not ours")
+    calreg.run("detector", "configure", "xcsls3716", "X.0:Jungfrau.0", PANEL_A, "--first-run", "1")
+    calreg.run("detector", "withdraw", "xcsls3716", "X.0:Jungfrau.0", "--first-run", "1", "--comment", "no")
+    assert calreg.run("run", "list").stdout == "experiment  run  begin  end  revision\n"
+    heading, row = calreg.run("run", "list", "--all").stdout.splitlines()
     assert heading.split()[-2:] == ["withdrawn", "in"]
     assert row.split() == ["xcsls3716", "631", BEGIN, "1", "2"]
-    assert calreg.done("detector", "list").stdout == ""
-    assert "runs 1-end  (revision 3, withdrawn in 4)\n" in calreg.done("detector", "list", "--all").stdout
+    assert calreg.run("detector", "list").stdout == ""
+    assert "runs 1-end  (revision 3, withdrawn in 4)\n" in calreg.run("detector", "list", "--all").stdout

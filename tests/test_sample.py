@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from registry.arrays import check_file, oddities
+from registry.arrays import array_warnings, check_file
 from registry.detectors import Kind, parse_detector_id, parse_panel_id
 from registry.detectors.jungfrau import JUNGFRAU
 from registry.identifiers import Dataset, parse_m_number, parse_source
 from registry.sample import LINKS, MODULES, panel_arrays, write_dataset_table, write_legacy_tree
 
-KINDS = [JUNGFRAU.kind("gain"), JUNGFRAU.kind("offset")]
+KINDS = [JUNGFRAU.find_kind("gain"), JUNGFRAU.find_kind("offset")]
 FILES = [(kind, gain_range) for kind in KINDS for gain_range in range(JUNGFRAU.gain_ranges)]
 NAMES = {JUNGFRAU.file_name(kind.name, gain_range) for kind, gain_range in FILES}
 STRIP = 32
@@ -77,7 +77,9 @@ def test_the_door_takes_every_file_and_remarks_on_nothing_but_dead_pixels(
 ) -> None:
     folder, _ = tree
     files = [check_file(folder / module / name, JUNGFRAU, kind) for name in JUNGFRAU.file_names(kind.name)]
-    assert ["dead" in remark for remark in oddities(kind, files)] == ([True] if kind.name == "gain" else [])
+    assert ["dead" in remark for remark in array_warnings(kind, files)] == (
+        [True] if kind.name == "gain" else []
+    )
 
 
 def test_the_medians_are_the_typical_values_of_the_field(modules: dict[str, Arrays]) -> None:

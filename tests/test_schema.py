@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 
 from registry import schema
 from registry.database import migrations
-from tests.conftest import RegistryPlace
+from tests.conftest import RegistryLocation
 
 Catalogue = dict[str, Any]
 
@@ -40,11 +40,11 @@ def _parts(sql: str) -> list[str]:
     head, _, rest = _folded(sql).partition("(")
     body, _, end = rest.rpartition(")")
     parts, depth, start = [], 0, 0
-    for place, char in enumerate(body):
+    for location, char in enumerate(body):
         depth += {"(": 1, ")": -1}.get(char, 0)
         if char == "," and depth == 0:
-            parts.append(body[start:place])
-            start = place + 1
+            parts.append(body[start:location])
+            start = location + 1
     return [head, *sorted([*parts, body[start:]]), end]
 
 
@@ -67,16 +67,18 @@ def catalogue(engine: sa.Engine) -> Catalogue:
 
 
 @pytest.fixture
-def engine(place: RegistryPlace) -> Iterator[sa.Engine]:
-    made = place.engine()
+def engine(location: RegistryLocation) -> Iterator[sa.Engine]:
+    made = location.engine()
     yield made
     made.dispose()
 
 
 @pytest.fixture
-def modelled(place: RegistryPlace, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[sa.Engine]:
+def modelled(
+    location: RegistryLocation, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[sa.Engine]:
     """A database of the same engine whose tables are made from the models, without any migration."""
-    if place.is_sqlite:
+    if location.is_sqlite:
         made = sa.create_engine(f"sqlite:///{tmp_path / 'modelled.sqlite'}")
     else:
         url = sa.make_url(request.getfixturevalue("empty_postgres"))
@@ -105,14 +107,14 @@ def test_the_comparison_sees_checks_partial_indexes_and_foreign_keys(engine: sa.
     assert "WHERE" in text
 
 
-def test_alembic_finds_no_difference_either(place: RegistryPlace) -> None:
-    with place.open() as registry:
+def test_alembic_finds_no_difference_either(location: RegistryLocation) -> None:
+    with location.open() as registry:
         assert registry.differences() == []
 
 
 def test_the_software_needs_the_newest_migration() -> None:
     config = Config()
-    config.set_main_option("script_location", str(migrations.folder()).replace("%", "%%"))
+    config.set_main_option("script_location", str(migrations.migrations_folder()).replace("%", "%%"))
     scripts = ScriptDirectory.from_config(config)
     assert scripts.get_heads() == [schema.REVISION]
     numbers = [script.revision for script in scripts.walk_revisions()]
@@ -120,7 +122,7 @@ def test_the_software_needs_the_newest_migration() -> None:
 
 
 def test_no_migration_imports_the_software_as_it_is_today() -> None:
-    scripts = sorted((migrations.folder() / "versions").glob("*.py"))
+    scripts = sorted((migrations.migrations_folder() / "versions").glob("*.py"))
     assert scripts
     for script in scripts:
         imported: set[str] = set()
@@ -134,22 +136,24 @@ def test_no_migration_imports_the_software_as_it_is_today() -> None:
         )
 
 
-def test_every_table_has_its_guards_in_the_livecatalogue(place: RegistryPlace, engine: sa.Engine) -> None:
-    events = ["insert", "update", "delete"] + ([] if place.is_sqlite else ["truncate"])
+def test_every_table_has_its_guards_in_the_livecatalogue(
+    location: RegistryLocation, engine: sa.Engine
+) -> None:
+    events = ["insert", "update", "delete"] + ([] if location.is_sqlite else ["truncate"])
     tables = schema.metadata.tables
     wanted = {(f"{table}_{event}", table) for table in tables for event in events}
     wanted |= {(f"{table}_closed_insert", table) for table in set(tables) - {"registry", "closure"}}
     wanted |= {(f"{name}_closed_update", name) for name, table in tables.items() if table.info.get("fact")}
     query = (
         "SELECT name, tbl_name, 'A' FROM sqlite_master WHERE type = 'trigger'"
-        if place.is_sqlite
+        if location.is_sqlite
         else "SELECT tgname, tgrelid::regclass::text, tgenabled::text FROM pg_trigger WHERE NOT tgisinternal"
     )
     with engine.connect() as connection:
         live = [tuple(row) for row in connection.execute(sa.text(query))]
     assert {(name, table) for name, table, _ in live} == wanted
     assert {enabled for _, _, enabled in live} == {"A"}, "a guard is not ENABLE ALWAYS"
-    assert schema.guards(engine.dialect.name) == {name for name, _ in wanted}
+    assert schema.trigger_names(engine.dialect.name) == {name for name, _ in wanted}
 
 
 def test_one_partial_unique_index_guarantees_one_live_version(engine: sa.Engine) -> None:

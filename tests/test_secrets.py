@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from registry.authorship import sign
-from registry.secrets import masked
+from registry.authorship import build_signature
+from registry.secrets import mask_passwords
 
 NAMES = st.text(string.ascii_letters + string.digits + "@._- ", max_size=12)
 # Whatever a person may choose, with the marks on which a reader of URLs or of libpq's text would stop.
@@ -42,7 +42,7 @@ SECRETS = st.one_of(
     ],
 )
 def test_the_password_of_a_url_is_masked_and_all_else_is_left(scheme: str, user: str, secret: str) -> None:
-    assert masked(f"{scheme}://{user}:{secret}@host:5432/db?sslmode=require") == (
+    assert mask_passwords(f"{scheme}://{user}:{secret}@host:5432/db?sslmode=require") == (
         f"{scheme}://{user}:***@host:5432/db?sslmode=require"
     )
 
@@ -63,14 +63,14 @@ def test_the_password_of_a_url_is_masked_and_all_else_is_left(scheme: str, user:
     ],
 )
 def test_a_password_field_of_a_url_is_masked(text: str, shown: str) -> None:
-    assert masked(text) == shown
+    assert mask_passwords(text) == shown
 
 
 def test_what_a_message_says_after_a_masked_place_is_kept() -> None:
-    place = masked("postgresql://ana@host/db?sslmode=require&password=s3cret")
+    place = mask_passwords("postgresql://ana@host/db?sslmode=require&password=s3cret")
     for message in (f"the database {place} cannot be used: no route", f"{place!r} is no URL", f"at {place};"):
-        assert masked(message) == message
-    assert masked("postgresql://host/db?password=***s3cret") == "postgresql://host/db?password=***"
+        assert mask_passwords(message) == message
+    assert mask_passwords("postgresql://host/db?password=***s3cret") == "postgresql://host/db?password=***"
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_what_a_message_says_after_a_masked_place_is_kept() -> None:
     ],
 )
 def test_a_password_field_in_libpqs_text_is_masked(text: str, shown: str) -> None:
-    assert masked(text) == shown
+    assert mask_passwords(text) == shown
 
 
 @pytest.mark.parametrize(
@@ -115,13 +115,13 @@ def test_a_password_field_in_libpqs_text_is_masked(text: str, shown: str) -> Non
     ],
 )
 def test_a_text_without_a_password_is_left_as_it_is(text: str) -> None:
-    assert masked(text) == text
+    assert mask_passwords(text) == text
 
 
 @given(st.text().filter(lambda text: "@" not in text and "password" not in text.lower()))
 @settings(deadline=None)
 def test_no_other_text_is_ever_changed(text: str) -> None:
-    assert masked(text) == text
+    assert mask_passwords(text) == text
 
 
 def left_of(shown: str, before: str, after: str) -> bool:
@@ -133,7 +133,7 @@ def left_of(shown: str, before: str, after: str) -> bool:
 @settings(deadline=None, max_examples=300)
 def test_no_password_of_a_url_survives(user: str, secret: str) -> None:
     for spelled in (secret, quote(secret, safe="")):
-        shown = masked(f"postgresql://{user}:{spelled}@host/db")
+        shown = mask_passwords(f"postgresql://{user}:{spelled}@host/db")
         assert left_of(shown, f"postgresql://{user}:", "@host/db")
 
 
@@ -141,7 +141,7 @@ def test_no_password_of_a_url_survives(user: str, secret: str) -> None:
 @settings(deadline=None, max_examples=300)
 def test_no_password_field_of_a_url_survives(secret: str) -> None:
     for spelled in {secret.replace("&", "%26"), quote(secret)}:
-        shown = masked(f"postgresql://host/db?password={spelled}&sslmode=require")
+        shown = mask_passwords(f"postgresql://host/db?password={spelled}&sslmode=require")
         assert left_of(shown, "postgresql://host/db?password=", "&sslmode=require")
 
 
@@ -150,21 +150,21 @@ def test_no_password_field_of_a_url_survives(secret: str) -> None:
 def test_no_password_in_libpqs_text_survives(secret: str) -> None:
     quoted = "'" + secret.replace("\\", "\\\\").replace("'", "\\'") + "'"
     escaped = "".join(f"\\{letter}" if letter.isspace() or letter in "'\\" else letter for letter in secret)
-    assert masked(f"host=h password={quoted} dbname=x") == "host=h password=*** dbname=x"
-    assert left_of(masked(f"host=h password={escaped} dbname=x"), "host=h password=", " dbname=x")
+    assert mask_passwords(f"host=h password={quoted} dbname=x") == "host=h password=*** dbname=x"
+    assert left_of(mask_passwords(f"host=h password={escaped} dbname=x"), "host=h password=", " dbname=x")
 
 
 @given(NAMES, SECRETS)
 @settings(deadline=None)
 def test_masking_twice_is_masking_once(user: str, secret: str) -> None:
     for text in (f"postgresql://{user}:{secret}@host/db", f"password={secret}", secret):
-        assert masked(masked(text)) == masked(text)
+        assert mask_passwords(mask_passwords(text)) == mask_passwords(text)
 
 
 @pytest.mark.parametrize("letter", ["a", ":", "@", "&", "'", "\\", " ", "://", "password", "password="])
 def test_a_long_text_is_masked_in_no_time(letter: str) -> None:
     # Squared, this many letters would take minutes.
-    assert masked(letter * 100_000 + "password=s3cret").endswith("***")
+    assert mask_passwords(letter * 100_000 + "password=s3cret").endswith("***")
 
 
 def test_the_signature_of_a_command_has_its_words_and_none_of_its_passwords(monkeypatch) -> None:
@@ -176,7 +176,7 @@ def test_the_signature_of_a_command_has_its_words_and_none_of_its_passwords(monk
         "ana@lab",
     ]
     monkeypatch.setattr(sys, "argv", ["/usr/bin/calreg", *words])
-    assert sign().command == (
+    assert build_signature().command == (
         "calreg --database 'postgresql://ana@lab:***@host/db' 'host=h password=*** dbname=x'"
         """ 'it'"'"'s so' ana@lab"""
     )

@@ -10,7 +10,7 @@ import pytest
 
 from registry.errors import NotValidError
 from registry.sample import LINKS, MODULES, write_legacy_tree
-from tests.conftest import RegistryPlace, new_place
+from tests.conftest import RegistryLocation, make_location
 
 PACIFIC = "America/Los_Angeles"
 LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
@@ -56,9 +56,9 @@ def instants() -> list[datetime]:
     return sorted({start + delta for start in starts for delta in AROUND} | {LONG_AGO, FAR_AHEAD})
 
 
-def registry_answers(place: RegistryPlace, tree: Path) -> Answers:
+def registry_answers(location: RegistryLocation, tree: Path) -> Answers:
     answers = {}
-    with place.open(PACIFIC) as registry:
+    with location.open(PACIFIC) as registry:
         registry.import_tree(tree)
         by_content = {
             (version.kind, version.constants): version.alias for version in registry.versions.list()
@@ -81,17 +81,17 @@ def test_the_seeds_tree_answers_the_same_on_both_databases_as_a_naive_reading_of
     answers = {}
     for dialect in ("sqlite", "postgresql"):
         (tmp_path / dialect).mkdir()
-        for place in new_place(request, tmp_path / dialect, dialect):
-            answers[dialect] = registry_answers(place, tree)
+        for location in make_location(request, tmp_path / dialect, dialect):
+            answers[dialect] = registry_answers(location, tree)
     assert answers["sqlite"] == answers["postgresql"]
     assert set(answers["sqlite"].values()) == {*MODULES, "none"}
     assert answers["sqlite"] == {(panel, at): naive_answer(panel, at) for panel, at in answers["sqlite"]}
 
 
 def test_the_seeds_tree_is_imported_without_a_remark_but_on_its_dead_pixels(
-    place: RegistryPlace, tree: Path
+    location: RegistryLocation, tree: Path
 ) -> None:
-    with place.open(PACIFIC) as registry:
+    with location.open(PACIFIC) as registry:
         outcome = registry.import_tree(tree)
         assert outcome.revision == 1
         assert outcome.notes == ()

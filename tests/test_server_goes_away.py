@@ -19,10 +19,10 @@ from registry.api import create_registry, open_registry
 from registry.api.moving import copy_registry
 from registry.database import engine as engine_module
 from registry.errors import UnavailableError
-from registry.progress import Advance, Progress, silent
+from registry.progress import Advance, Progress, no_progress
 from tests.cli import Calreg
-from tests.conftest import RegistryPlace
-from tests.making import PANEL_A, PANEL_B, panel_folder
+from tests.conftest import RegistryLocation
+from tests.making import PANEL_A, PANEL_B, write_panel_folder
 
 BEGIN = "2020-01-01T00:00:00Z"
 
@@ -50,7 +50,7 @@ class Server:
         self.wheel.ensure_postgres_running()
 
     def execute(self, statement: str) -> list[Any]:
-        engine = RegistryPlace(self.url, Path()).engine()
+        engine = RegistryLocation(self.url, Path()).engine()
         with engine.connect() as connection:
             found = list(connection.execute(sa.text(statement)).scalars())
         engine.dispose()
@@ -68,7 +68,7 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def lost(server: Server, tmp_path: Path) -> Iterator[RegistryPlace]:
+def lost(server: Server, tmp_path: Path) -> Iterator[RegistryLocation]:
     """A registry of one panel on that server, which the test may crash."""
     server.execute("SELECT 1")
     engine = sa.create_engine(
@@ -79,18 +79,18 @@ def lost(server: Server, tmp_path: Path) -> Iterator[RegistryPlace]:
         connection.execute(sa.text("CREATE DATABASE lost"))
     engine.dispose()
     url = sa.make_url(server.url).set(database="lost").render_as_string(hide_password=False)
-    place = RegistryPlace(url, tmp_path / "lost-store")
-    create_registry(place.database, place.store)
-    with place.open() as registry:
+    location = RegistryLocation(url, tmp_path / "lost-store")
+    create_registry(location.database, location.store)
+    with location.open() as registry:
         registry.panels.add(PANEL_A)
-        registry.versions.add(PANEL_A, panel_folder(tmp_path / "first"), valid_from="beginning")
-    yield place
+        registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "first"), valid_from="beginning")
+    yield location
     server.start()
 
 
-def assert_as_before(place: RegistryPlace, revisions: int = 2) -> None:
+def assert_as_before(location: RegistryLocation, revisions: int = 2) -> None:
     """Assert that nothing was recorded, and that what is there is sound; no temporary file is left."""
-    with place.open() as registry:
+    with location.open() as registry:
         found = registry.verify()
         assert found.problems == ()
         assert not any(Path(file.path).name.startswith(".") for file in found.unreferenced)
@@ -98,10 +98,10 @@ def assert_as_before(place: RegistryPlace, revisions: int = 2) -> None:
 
 
 def test_a_server_that_stopped_between_two_commands_is_told_by_every_verb_and_nothing_is_begun(
-    lost: RegistryPlace, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lost: RegistryLocation, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calreg = Calreg(lost, monkeypatch)
-    panel_folder(tmp_path / "second", 1)
+    write_panel_folder(tmp_path / "second", 1)
     server.crash()
     for command in (
         ("version", "list"),
@@ -119,13 +119,13 @@ def test_a_server_that_stopped_between_two_commands_is_told_by_every_verb_and_no
     assert not (tmp_path / "backup").exists()
     server.start()
     assert_as_before(lost)
-    calreg.done("version", "add", PANEL_A, str(tmp_path / "second"), "--valid-from", BEGIN)
+    calreg.run("version", "add", PANEL_A, str(tmp_path / "second"), "--valid-from", BEGIN)
 
 
 @contextmanager
-def writers_lock(place: RegistryPlace) -> Iterator[None]:
+def writers_lock(location: RegistryLocation) -> Iterator[None]:
     """Hold the lock for which writers wait."""
-    engine = place.engine()
+    engine = location.engine()
     try:
         with engine.connect() as connection:
             key = {"key": engine_module._WRITERS_LOCK}
@@ -142,9 +142,9 @@ WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND d
 
 @pytest.mark.parametrize("end", ["server", "backend"])
 def test_a_server_that_ends_in_the_middle_of_a_registration_leaves_it_unrecorded(
-    lost: RegistryPlace, server: Server, tmp_path: Path, end: str
+    lost: RegistryLocation, server: Server, tmp_path: Path, end: str
 ) -> None:
-    folder = panel_folder(tmp_path / "second", 1)
+    folder = write_panel_folder(tmp_path / "second", 1)
     said: list[str] = []
 
     def register() -> None:
@@ -170,10 +170,10 @@ def test_a_server_that_ends_in_the_middle_of_a_registration_leaves_it_unrecorded
         assert registry.versions.add(PANEL_A, folder, valid_from=BEGIN).revision == 3
 
 
-def wait_until_it_answers(place: RegistryPlace) -> None:
+def wait_until_it_answers(location: RegistryLocation) -> None:
     while True:
         try:
-            place.open().close()
+            location.open().close()
         except UnavailableError:
             continue
         return
@@ -186,16 +186,16 @@ def crashing(server: Server, at: str) -> Progress:
     def progress(description: str, total: int) -> Iterator[Advance]:
         if description == at:
             server.crash()
-        with silent(description, total) as advance:
+        with no_progress(description, total) as advance:
             yield advance
 
     return progress
 
 
 def test_a_server_that_goes_while_an_import_records_leaves_nothing_of_it(
-    lost: RegistryPlace, server: Server, tmp_path: Path
+    lost: RegistryLocation, server: Server, tmp_path: Path
 ) -> None:
-    panel_folder(tmp_path / "tree" / "M044", 2)
+    write_panel_folder(tmp_path / "tree" / "M044", 2)
     (tmp_path / "tree" / f"{PANEL_B}-20180101000000").symlink_to("M044")
     with lost.open() as registry:
         with pytest.raises(UnavailableError, match="cannot be used"):
@@ -206,7 +206,7 @@ def test_a_server_that_goes_while_an_import_records_leaves_nothing_of_it(
 
 
 def test_an_export_is_whole_when_the_server_goes_while_it_is_written_and_says_that_it_is_not_recorded(
-    lost: RegistryPlace, server: Server, tmp_path: Path
+    lost: RegistryLocation, server: Server, tmp_path: Path
 ) -> None:
     with lost.open() as registry:
         made = registry.export(
@@ -220,19 +220,19 @@ def test_an_export_is_whole_when_the_server_goes_while_it_is_written_and_says_th
 
 
 def test_a_server_that_goes_while_a_registry_arrives_has_none_and_the_old_one_stays_open(
-    lost: RegistryPlace, server: Server, sqlite_place: RegistryPlace, tmp_path: Path
+    lost: RegistryLocation, server: Server, sqlite_location: RegistryLocation, tmp_path: Path
 ) -> None:
-    with sqlite_place.open() as registry:
+    with sqlite_location.open() as registry:
         registry.panels.add(PANEL_B)
     engine = lost.engine()
     with engine.begin() as connection:
         connection.execute(sa.text("DROP SCHEMA public CASCADE"))
         connection.execute(sa.text("CREATE SCHEMA public"))
     engine.dispose()
-    old = (sqlite_place.database, sqlite_place.store)
+    old = (sqlite_location.database, sqlite_location.store)
     with pytest.raises(UnavailableError, match="cannot be used"):
         copy_registry(lost.database, tmp_path / "new", *old, progress=crashing(server, "copying rows"))
-    with sqlite_place.open() as registry:
+    with sqlite_location.open() as registry:
         assert registry.closure is None
         assert registry.panels.add(PANEL_A).revision == 2
     server.start()
@@ -241,7 +241,7 @@ def test_a_server_that_goes_while_a_registry_arrives_has_none_and_the_old_one_st
         assert registry.verify().problems == ()
 
 
-def test_a_server_that_does_not_answer_is_given_up(lost: RegistryPlace, server: Server) -> None:
+def test_a_server_that_does_not_answer_is_given_up(lost: RegistryLocation, server: Server) -> None:
     postmaster = server.wheel.get_pid()
     patient = sa.make_url(lost.database).update_query_dict({"connect_timeout": "2"})
     os.kill(postmaster, signal.SIGSTOP)
@@ -270,18 +270,18 @@ def test_who_says_in_libpqs_ways_how_long_a_server_may_be_silent_is_heard(
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    patience = engine_module._patience(sa.make_url(url))
+    patience = engine_module._unset_timeouts(sa.make_url(url))
     assert set(patience) - {"keepalives_interval", "keepalives_count"} == set_here
 
 
-def busy(place: RegistryPlace) -> Callable[[], Any]:
+def busy(location: RegistryLocation) -> Callable[[], Any]:
     """Return what holds the writers' lock."""
-    if not place.is_sqlite:
-        return lambda: writers_lock(place)
+    if not location.is_sqlite:
+        return lambda: writers_lock(location)
 
     @contextmanager
     def immediate() -> Iterator[None]:
-        engine = place.engine()
+        engine = location.engine()
         with engine.connect() as connection:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield
@@ -291,27 +291,27 @@ def busy(place: RegistryPlace) -> Callable[[], Any]:
 
 
 def test_a_writer_does_not_wait_for_another_for_ever(
-    place: RegistryPlace, monkeypatch: pytest.MonkeyPatch
+    location: RegistryLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine_module, "_BUSY_SECONDS", 0.01)
-    calreg = Calreg(place, monkeypatch)
-    with busy(place)():
+    calreg = Calreg(location, monkeypatch)
+    with busy(location)():
         error = calreg.refused(8, "panel", "add", PANEL_A)
         assert error["message"].endswith(
             "; another process has been writing all the time: try again when it is done"
         )
-        assert calreg.done("panel", "list").stdout.splitlines()[1:] == []  # readers do not wait
-    calreg.done("panel", "add", PANEL_A)
+        assert calreg.run("panel", "list").stdout.splitlines()[1:] == []  # readers do not wait
+    calreg.run("panel", "add", PANEL_A)
 
 
 def test_who_gives_the_server_a_shorter_time_for_locks_keeps_it(
-    place: RegistryPlace, monkeypatch: pytest.MonkeyPatch
+    location: RegistryLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if place.is_sqlite:
+    if location.is_sqlite:
         pytest.skip("SQLite has no such setting")
-    url = sa.make_url(place.database).update_query_dict({"options": "-c lock_timeout=10ms"})
-    shorter = RegistryPlace(url.render_as_string(hide_password=False), place.store)
-    with writers_lock(place), shorter.open() as registry:
+    url = sa.make_url(location.database).update_query_dict({"options": "-c lock_timeout=10ms"})
+    shorter = RegistryLocation(url.render_as_string(hide_password=False), location.store)
+    with writers_lock(location), shorter.open() as registry:
         with pytest.raises(UnavailableError, match="lock timeout"):
             registry.panels.add(PANEL_A)
         assert registry.log() == []

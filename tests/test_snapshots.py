@@ -11,58 +11,62 @@ from registry.api.integrity import verify_export
 from registry.errors import ClosedError, ConflictError, CorruptionError, NotFoundError
 from registry.store import ContentStore
 from tests.cli import Calreg
-from tests.conftest import RegistryPlace
-from tests.copies import AT, answers, fill, rows
-from tests.making import PANEL_A, PANEL_B, panel_folder
+from tests.conftest import RegistryLocation
+from tests.copies import AT, fill_registry, read_answers, read_rows
+from tests.making import PANEL_A, PANEL_B, write_panel_folder
 
 
 @pytest.fixture
-def taken(tmp_path: Path) -> RegistryPlace:
+def taken(tmp_path: Path) -> RegistryLocation:
     """The place of the snapshot."""
-    return RegistryPlace(f"sqlite:///{tmp_path / 'taken' / 'snapshot.sqlite'}", tmp_path / "taken" / "store")
+    return RegistryLocation(
+        f"sqlite:///{tmp_path / 'taken' / 'snapshot.sqlite'}", tmp_path / "taken" / "store"
+    )
 
 
 @pytest.fixture
-def small(sqlite_place: RegistryPlace, tmp_path: Path) -> Iterator[Registry]:
+def small(sqlite_location: RegistryLocation, tmp_path: Path) -> Iterator[Registry]:
     """A registry whose third revision is tagged by its fourth, and in which more was recorded since."""
-    with sqlite_place.open() as registry:
+    with sqlite_location.open() as registry:
         registry.panels.add(PANEL_A, alias="M068")
-        made = panel_folder(tmp_path / "made")
+        made = write_panel_folder(tmp_path / "made")
         first = registry.versions.add(PANEL_A, made, valid_from="beginning")
         registry.runs.add("exp=xcsls3716:run=1", begin="20170601000000")
         registry.tags.add("spring")
         registry.versions.withdraw(first.versions[0].version, comment="found out later")
-        later = panel_folder(tmp_path / "later", 5, ["gain"])
+        later = write_panel_folder(tmp_path / "later", 5, ["gain"])
         registry.versions.add(PANEL_A, later, valid_from="20180101000000", kinds=["gain"])
         registry.tags.add("summer")
         yield registry
 
 
 def test_a_snapshot_answers_as_the_registry_did(
-    place: RegistryPlace, registry: Registry, tmp_path: Path
+    location: RegistryLocation, registry: Registry, tmp_path: Path
 ) -> None:
-    fill(registry, tmp_path / "made")
+    fill_registry(registry, tmp_path / "made")
     newest = len(registry.log())
     for number in (newest // 4, newest // 2, newest):
         file = tmp_path / f"{number}.sqlite"
-        assert registry.snapshot(file, as_of=number, store=place.store).revision == number
-        with RegistryPlace(f"sqlite:///{file}", place.store).open() as taken:
+        assert registry.snapshot(file, as_of=number, store=location.store).revision == number
+        with RegistryLocation(f"sqlite:///{file}", location.store).open() as taken:
             for earlier in (1, number // 2, number):
-                assert answers(taken, earlier) == answers(registry, earlier)
-            assert answers(taken) == answers(registry, number)
+                assert read_answers(taken, earlier) == read_answers(registry, earlier)
+            assert read_answers(taken) == read_answers(registry, number)
             assert taken.tags.list() == registry.tags.list(as_of=number)
             with pytest.raises(NotFoundError, match=f"1 to {number} are known"):
                 taken.log(as_of=number + 1)
 
 
 def test_a_tag_that_names_the_revision_is_known_in_its_snapshot_and_no_later_one(
-    small: Registry, taken: RegistryPlace, tmp_path: Path
+    small: Registry, taken: RegistryLocation, tmp_path: Path
 ) -> None:
     assert small.snapshot(taken.file, as_of="spring").revision == 3
     with taken.open() as snapshot:
         assert [tag.tag for tag in snapshot.tags.list()] == ["spring"]
-        was = answers(small, "spring")[:-1]  # but the log, whose last revision seems to have given the tag
-        assert answers(snapshot, "spring")[:-1] == answers(snapshot)[:-1] == was
+        was = read_answers(small, "spring")[
+            :-1
+        ]  # but the log, whose last revision seems to have given the tag
+        assert read_answers(snapshot, "spring")[:-1] == read_answers(snapshot)[:-1] == was
         assert snapshot.differences() == []
         assert snapshot.identify(tmp_path / "made" / "g0_gain.npy").inputs
         with pytest.raises(NotFoundError):
@@ -70,7 +74,7 @@ def test_a_tag_that_names_the_revision_is_known_in_its_snapshot_and_no_later_one
 
 
 def test_a_snapshot_is_sound_though_it_lacks_what_was_recorded_and_exported_later(
-    small: Registry, taken: RegistryPlace, tmp_path: Path
+    small: Registry, taken: RegistryLocation, tmp_path: Path
 ) -> None:
     for number, as_of in enumerate((None, "spring")):
         small.export(PANEL_A, tmp_path / f"out{number}", at=AT, as_of=as_of, types=["pixel_gain"])
@@ -81,11 +85,11 @@ def test_a_snapshot_is_sound_though_it_lacks_what_was_recorded_and_exported_late
 
 
 def test_a_snapshot_holds_the_files_of_its_revision_only(
-    small: Registry, taken: RegistryPlace, tmp_path: Path
+    small: Registry, taken: RegistryLocation, tmp_path: Path
 ) -> None:
     done = small.snapshot(taken.file, as_of="spring")
     assert (done.files, done.store) == (6, str(taken.store))
-    assert len(list(ContentStore(taken.store).objects())) == 6
+    assert len(list(ContentStore(taken.store).list_objects())) == 6
     second = small.snapshot(taken.file.with_name("second.sqlite"))
     assert (second.files, second.files_there) == (3, 6)
     elsewhere = small.snapshot(tmp_path / "third.sqlite", as_of="spring", store=tmp_path / "other")
@@ -93,7 +97,7 @@ def test_a_snapshot_holds_the_files_of_its_revision_only(
 
 
 def test_an_export_from_a_snapshot_is_that_of_the_registry(
-    small: Registry, taken: RegistryPlace, tmp_path: Path
+    small: Registry, taken: RegistryLocation, tmp_path: Path
 ) -> None:
     small.snapshot(taken.file, as_of="spring")
     ours = small.export(f"jungfrau_{PANEL_A}", tmp_path / "ours", at=AT, as_of="spring")
@@ -104,7 +108,7 @@ def test_an_export_from_a_snapshot_is_that_of_the_registry(
     assert [output.sha256 for output in theirs.outputs] == [output.sha256 for output in ours.outputs]
 
 
-def test_a_snapshot_takes_nothing(small: Registry, taken: RegistryPlace, tmp_path: Path) -> None:
+def test_a_snapshot_takes_nothing(small: Registry, taken: RegistryLocation, tmp_path: Path) -> None:
     small.snapshot(taken.file)
     before = taken.file.read_bytes()
     with taken.open() as snapshot:
@@ -123,7 +127,7 @@ def test_a_snapshot_takes_nothing(small: Registry, taken: RegistryPlace, tmp_pat
 
 
 def test_a_snapshot_answers_exports_and_proves_on_a_read_only_disk(
-    sqlite_place: RegistryPlace,
+    sqlite_location: RegistryLocation,
     small: Registry,
     tmpfs: Callable[[str], Path],
     tmp_path: Path,
@@ -132,15 +136,15 @@ def test_a_snapshot_answers_exports_and_proves_on_a_read_only_disk(
     disk = tmpfs("size=64m")
     small.detectors.configure("xcsls3716", "XcsEndstation.0:Jungfrau.0", PANEL_A, first_run=1)
     small.tags.add("offline", as_of=8)
-    Calreg(sqlite_place, monkeypatch).done("snapshot", disk / "snapshot.sqlite", "--as-of", "8")
+    Calreg(sqlite_location, monkeypatch).run("snapshot", disk / "snapshot.sqlite", "--as-of", "8")
     subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
-    calreg = Calreg(RegistryPlace(f"sqlite:///{disk}/snapshot.sqlite", disk / "store"), monkeypatch)
-    assert calreg.done("validity", "M068", "--at", "2018-01-01T00:00:00Z", "--kind", "offset").stderr == ""
-    done = calreg.done(
+    calreg = Calreg(RegistryLocation(f"sqlite:///{disk}/snapshot.sqlite", disk / "store"), monkeypatch)
+    assert calreg.run("validity", "M068", "--at", "2018-01-01T00:00:00Z", "--kind", "offset").stderr == ""
+    done = calreg.run(
         "export", "exp=xcsls3716:run=1", "--at", AT, "--output", tmp_path / "out", "--json"
     ).json
     assert (done["recorded"], done["revision"]) == (False, 8)
-    assert calreg.done("verify", "--json").json["problems"] == []
+    assert calreg.run("verify", "--json").json["problems"] == []
     assert calreg.refused(5, "tag", "add", "no")["reason"] == "snapshot"
     found = verify_export(
         tmp_path / "out" / "provenance.json", f"sqlite:///{disk}/snapshot.sqlite", disk / "store"
@@ -149,10 +153,10 @@ def test_a_snapshot_answers_exports_and_proves_on_a_read_only_disk(
 
 
 def test_a_snapshot_replaces_no_file_and_shares_no_store_with_another_registry(
-    small: Registry, taken: RegistryPlace, tmp_path: Path, sqlite_place: RegistryPlace
+    small: Registry, taken: RegistryLocation, tmp_path: Path, sqlite_location: RegistryLocation
 ) -> None:
     with pytest.raises(ConflictError, match="a snapshot replaces none"):
-        small.snapshot(sqlite_place.file)
+        small.snapshot(sqlite_location.file)
     create_registry(f"sqlite:///{tmp_path / 'other.sqlite'}", tmp_path / "other")
     with pytest.raises(ConflictError, match="belongs to registry"):
         small.snapshot(taken.file, store=tmp_path / "other")
@@ -161,8 +165,8 @@ def test_a_snapshot_replaces_no_file_and_shares_no_store_with_another_registry(
     assert not taken.file.parent.exists() or not list(taken.file.parent.iterdir())
 
 
-def test_a_damaged_file_leaves_no_snapshot(small: Registry, taken: RegistryPlace) -> None:
-    damaged = next(iter(small._backend.store.objects()))
+def test_a_damaged_file_leaves_no_snapshot(small: Registry, taken: RegistryLocation) -> None:
+    damaged = next(iter(small._backend.store.list_objects()))
     damaged.chmod(0o644)
     damaged.write_bytes(b"")
     with pytest.raises(CorruptionError, match=damaged.stem):
@@ -171,19 +175,19 @@ def test_a_damaged_file_leaves_no_snapshot(small: Registry, taken: RegistryPlace
 
 
 def test_a_place_that_cannot_be_written_is_refused(
-    small: Registry, sqlite_place: RegistryPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small: Registry, sqlite_location: RegistryLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
-    Calreg(sqlite_place, monkeypatch).refused(8, "snapshot", tmp_path / "file" / "snapshot.sqlite")
+    Calreg(sqlite_location, monkeypatch).refused(8, "snapshot", tmp_path / "file" / "snapshot.sqlite")
 
 
 def test_what_a_snapshot_forgets_is_in_no_table(
-    small: Registry, taken: RegistryPlace, sqlite_place: RegistryPlace
+    small: Registry, taken: RegistryLocation, sqlite_location: RegistryLocation
 ) -> None:
     small.export(f"jungfrau_{PANEL_A}", taken.file.parent / "early", at=AT, as_of=3)
     small.export(f"jungfrau_{PANEL_A}", taken.file.parent / "late", at=AT)
     small.snapshot(taken.file, as_of=3)
-    found, all_of_it = rows(taken.database), rows(sqlite_place.database)
+    found, all_of_it = read_rows(taken.database), read_rows(sqlite_location.database)
     assert [row["number"] for row in found["revision"]] == [1, 2, 3]
     assert (len(found["version"]), len(all_of_it["version"])) == (2, 3)
     assert {row["withdrawn_in"] for row in found["version"]} == {None}

@@ -14,12 +14,12 @@ from registry.api import Registry
 from registry.database.engine import make_engine
 from registry.errors import NotFoundError, NotValidError
 from registry.instants import parse_instant
-from registry.lookup.runs import _select_run, runs
-from registry.lookup.validity import _select_holding
-from registry.registration.planning import Statement
-from registry.registration.versions import state
-from tests.conftest import RegistryPlace
-from tests.making import PANEL_A, PANEL_B, panel_folder
+from registry.lookup.runs import _select_run, list_runs
+from registry.lookup.validity import _select_valid_versions
+from registry.registration.planning import VersionStatement
+from registry.registration.versions import record_versions
+from tests.conftest import RegistryLocation
+from tests.making import PANEL_A, PANEL_B, write_panel_folder
 
 START = "2018-01-01T00:00:00Z"
 LATER = "2019-01-01T00:00:00Z"
@@ -130,9 +130,9 @@ def test_what_is_missing_is_explained_as_of_the_same_revision(filled: Registry) 
 
 
 def test_sqlite_finds_live_versions_in_their_own_index_and_others_in_the_one_that_covers(
-    sqlite_place: RegistryPlace,
+    sqlite_location: RegistryLocation,
 ) -> None:
-    engine = make_engine(sqlite_place.database)
+    engine = make_engine(sqlite_location.database)
 
     def plan(query: sa.Select[Any]) -> list[str]:
         values = {"literal_binds": True, "render_postcompile": True}
@@ -143,7 +143,7 @@ def test_sqlite_finds_live_versions_in_their_own_index_and_others_in_the_one_tha
             rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}").all()
         return [row[3] for row in rows if any(name in row[3] for name in ("probe", "later", "stated"))]
 
-    newest, earlier = (plan(_select_holding(1, known, "sqlite")) for known in ("newest", "number"))
+    newest, earlier = (plan(_select_valid_versions(1, known, "sqlite")) for known in ("newest", "number"))
     engine.dispose()
     assert len(newest) == 2
     assert all("INDEX uq_version_live" in line for line in newest)
@@ -155,10 +155,10 @@ def test_sqlite_finds_live_versions_in_their_own_index_and_others_in_the_one_tha
     assert all("USING COVERING INDEX ix_version_latest_start" in line for line in latest)
 
 
-def test_sqlite_finds_a_run_and_its_like_in_the_index_of_all_runs(sqlite_place: RegistryPlace) -> None:
+def test_sqlite_finds_a_run_and_its_like_in_the_index_of_all_runs(sqlite_location: RegistryLocation) -> None:
     """Neither a run as of a revision, nor the trigger that looks for the like of a new run, reads the table."""
     named = _select_run().params(known=5, named="xcsls3716", numbered=7)
-    engine = make_engine(sqlite_place.database)
+    engine = make_engine(sqlite_location.database)
     text = str(named.compile(engine, compile_kwargs={"literal_binds": True}))
     same = "SELECT 1 FROM run WHERE experiment IS 'xcsls3716' AND number IS 7 AND withdrawn_in IS NULL"
     with engine.connect() as connection:
@@ -183,10 +183,10 @@ def test_a_registration_asks_for_no_run_of_an_experiment_that_it_does_not_concer
     monkeypatch.setattr(
         "registry.lookup.outcomes.runs",
         lambda connection, revision, experiments: (
-            asked.append(experiments) or runs(connection, revision, experiments)
+            asked.append(experiments) or list_runs(connection, revision, experiments)
         ),
     )
-    outcome = registry.versions.add(PANEL_A, panel_folder(tmp_path / "a", seed=1), valid_from=START)
+    outcome = registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "a", seed=1), valid_from=START)
     assert asked == [{"xcsls3716"}]
     assert outcome.notes == ("1 recorded run can be exported from now on: exp=xcsls3716:run=1",)
 
@@ -219,7 +219,7 @@ def test_a_registration_takes_each_way_to_the_database_once(registry: Registry, 
         lambda *args: on_the_server.append(getattr(args[4], "_is_server_side", False)),
     )
     with statements(registry) as said:
-        registry.versions.add(PANEL_A, panel_folder(tmp_path / "a", seed=1), valid_from=START)
+        registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "a", seed=1), valid_from=START)
     assert [shortened(statement) for statement in said] == OF_A_REGISTRATION
     assert not any(on_the_server)  # a cursor there is opened, asked and closed
 
@@ -241,7 +241,7 @@ def test_a_registration_for_a_configured_panel_asks_once_who_answered_when_the_r
     registry.detectors.configure("xcsls3716", "XcsEndstation.0:Jungfrau.0", PANEL_A, first_run=1)
     registry.runs.add("exp=xcsls3716:run=1", begin=LATER)
     with statements(registry) as said:
-        outcome = registry.versions.add(PANEL_A, panel_folder(tmp_path / "a", seed=1), valid_from=START)
+        outcome = registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "a", seed=1), valid_from=START)
     assert outcome.notes == ("1 recorded run can be exported from now on: exp=xcsls3716:run=1",)
     # Configurations with their panels, runs; then the versions as of the two revisions.
     assert len(said) == len(OF_A_REGISTRATION) + 2 + 2
@@ -249,7 +249,9 @@ def test_a_registration_for_a_configured_panel_asks_once_who_answered_when_the_r
 
 def test_constants_that_are_not_recorded_do_not_become_a_gap(registry: Registry) -> None:
     registry.panels.add(PANEL_A)
-    statement = Statement(PANEL_A, "gain", parse_instant(START), "0" * 64)
+    statement = VersionStatement(PANEL_A, "gain", parse_instant(START), "0" * 64)
     with pytest.raises(LookupError, match=f"the constants {'0' * 64} are not recorded"):
-        registry._backend.change(lambda change: state(change, [statement], supersede=False))
+        registry._backend.record_revision(
+            lambda change: record_versions(change, [statement], supersede=False)
+        )
     assert len(registry.log()) == 1

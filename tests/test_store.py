@@ -43,8 +43,8 @@ def source(tmp_path: Path) -> Path:
 @pytest.fixture
 def stored(store: ContentStore, source: Path) -> Path:
     """Return the object of a store that holds one."""
-    store.put(source, SHA256)
-    path = store.path(SHA256)
+    store.add_object(source, SHA256)
+    path = store.object_path(SHA256)
     path.chmod(0o644)  # what damages objects asks no permission
     return path
 
@@ -64,9 +64,9 @@ def files(root: Path) -> list[str]:
 
 
 def test_what_is_put_is_read_back(store: ContentStore, source: Path) -> None:
-    assert store.put(source, SHA256) is True
+    assert store.add_object(source, SHA256) is True
     assert store.read(SHA256, len(CONTENT)) == CONTENT
-    assert store.problem(SHA256, len(CONTENT)) is None
+    assert store.find_problem(SHA256, len(CONTENT)) is None
     assert source.read_bytes() == CONTENT
 
 
@@ -79,9 +79,9 @@ def test_any_bytes_come_back(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "source"
     path.write_bytes(content)
     sha256 = hashlib.sha256(content).hexdigest()
-    store.put(path, sha256)
+    store.add_object(path, sha256)
     assert store.read(sha256, len(content)) == content
-    assert store.problem(sha256, len(content)) is None
+    assert store.find_problem(sha256, len(content)) is None
 
 
 @given(st.binary(max_size=300), st.integers(0, 300))
@@ -91,7 +91,7 @@ def test_an_object_is_read_into_room_that_is_there(tmp_path: Path, content: byte
     store.create(MINE)
     (tmp_path / "source").write_bytes(content)
     sha256 = hashlib.sha256(content).hexdigest()
-    store.put(tmp_path / "source", sha256)
+    store.add_object(tmp_path / "source", sha256)
     room = bytearray(length)
     header = store.read_into(sha256, len(content), memoryview(room))
     assert store.read_into(sha256, len(content), memoryview(room), blake3_of(content)) == header
@@ -100,27 +100,27 @@ def test_an_object_is_read_into_room_that_is_there(tmp_path: Path, content: byte
 
 
 def test_an_object_lies_where_the_format_says_and_is_read_only(store: ContentStore, source: Path) -> None:
-    store.put(source, SHA256)
+    store.add_object(source, SHA256)
     path = store.root / "objects" / SHA256[:2] / f"{SHA256}.npy"
-    assert store.path(SHA256) == path
+    assert store.object_path(SHA256) == path
     assert path.read_bytes() == CONTENT
     assert stat.S_IMODE(path.stat().st_mode) == 0o444
     assert files(store.root) == [f"objects/{SHA256[:2]}/{SHA256}.npy", "registry.json"]
 
 
 def test_an_object_is_a_copy_and_not_the_users_file(store: ContentStore, source: Path) -> None:
-    store.put(source, SHA256)
+    store.add_object(source, SHA256)
     source.write_bytes(b"edited in place")
     source.unlink()
     assert store.read(SHA256, len(CONTENT)) == CONTENT
 
 
 def test_putting_again_changes_nothing_but_the_age(store: ContentStore, source: Path) -> None:
-    store.put(source, SHA256)
-    os.utime(store.path(SHA256), (0, 0))
-    before = store.path(SHA256).stat()
-    assert store.put(source, SHA256) is False
-    after = store.path(SHA256).stat()
+    store.add_object(source, SHA256)
+    os.utime(store.object_path(SHA256), (0, 0))
+    before = store.object_path(SHA256).stat()
+    assert store.add_object(source, SHA256) is False
+    after = store.object_path(SHA256).stat()
     assert (before.st_ino, before.st_mode, store.read(SHA256, len(CONTENT))) == (
         after.st_ino,
         after.st_mode,
@@ -131,9 +131,9 @@ def test_putting_again_changes_nothing_but_the_age(store: ContentStore, source: 
 
 def test_putting_from_many_threads_at_once_stores_one_whole_object(store: ContentStore, source: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
-        assert any(pool.map(lambda _: store.put(source, SHA256), range(16)))
+        assert any(pool.map(lambda _: store.add_object(source, SHA256), range(16)))
     assert store.read(SHA256, len(CONTENT)) == CONTENT
-    assert [path.name for path in store.objects()] == [f"{SHA256}.npy"]
+    assert [path.name for path in store.list_objects()] == [f"{SHA256}.npy"]
 
 
 def test_a_file_that_was_changed_after_its_check_is_refused_and_nothing_is_left(store, source) -> None:
@@ -212,7 +212,7 @@ def test_a_damaged_object_is_never_handed_out(store: ContentStore, stored: Path,
         f"object {SHA256} in the store {str(store.root)!r} is damaged: its bytes have another checksum"
     )
     assert caught.value.values == {"sha256": SHA256, "path": str(stored)}
-    assert store.problem(SHA256, len(CONTENT)) == str(caught.value)
+    assert store.find_problem(SHA256, len(CONTENT)) == str(caught.value)
     for room in (0, 1000, len(CONTENT), len(CONTENT) + 1000):
         with pytest.raises(CorruptionError, match="its bytes have another checksum"):
             store.read_into(SHA256, len(CONTENT), memoryview(bytearray(room)))
@@ -244,7 +244,7 @@ def test_a_missing_object_is_named(store: ContentStore, stored: Path) -> None:
         store.read(SHA256, len(CONTENT))
     assert str(caught.value) == f"object {SHA256} is missing from the store {str(store.root)!r}"
     assert caught.value.values == {"sha256": SHA256, "path": str(stored)}
-    assert store.problem(SHA256, len(CONTENT)) == str(caught.value)
+    assert store.find_problem(SHA256, len(CONTENT)) == str(caught.value)
 
 
 def test_a_missing_folder_of_objects_is_a_missing_object(store: ContentStore, stored: Path) -> None:
@@ -259,8 +259,8 @@ def test_two_objects_that_were_exchanged_are_both_found(
     content = CONTENT[::-1]
     sha256 = hashlib.sha256(content).hexdigest()
     (tmp_path / "other").write_bytes(content)
-    store.put(tmp_path / "other", sha256)
-    path = store.path(sha256)
+    store.add_object(tmp_path / "other", sha256)
+    path = store.object_path(sha256)
     stored.rename(tmp_path / "aside")
     path.rename(stored)
     (tmp_path / "aside").rename(path)
@@ -268,7 +268,7 @@ def test_two_objects_that_were_exchanged_are_both_found(
         message = refusal(CorruptionError, store.read, name, len(CONTENT))
         assert message.startswith(f"object {name} in the store ")
         assert message.endswith(" is damaged: its bytes have another checksum")
-        assert store.problem(name, len(CONTENT)) == message
+        assert store.find_problem(name, len(CONTENT)) == message
 
 
 @pytest.mark.parametrize("size", [-1, 0, len(CONTENT) - 1, len(CONTENT) + 1, 1 << 60])
@@ -281,7 +281,7 @@ def test_an_object_of_another_size_than_was_recorded_is_not_handed_out(store, st
 def test_looking_for_problems_repairs_and_deletes_nothing(store: ContentStore, stored: Path) -> None:
     flip(stored)
     damaged = stored.read_bytes()
-    store.problem(SHA256, len(CONTENT))
+    store.find_problem(SHA256, len(CONTENT))
     assert stored.read_bytes() == damaged
 
 
@@ -293,14 +293,14 @@ def test_every_object_is_listed_in_order_what_nothing_refers_to_as_well(store, s
 
 
 def test_a_new_store_has_no_objects(store: ContentStore) -> None:
-    assert list(store.objects()) == []
+    assert list(store.list_objects()) == []
 
 
 # To which registry it belongs
 
 
 def test_a_store_says_to_which_registry_it_belongs(store: ContentStore) -> None:
-    assert store.owner() == MINE
+    assert store.read_owner() == MINE
     assert json.loads((store.root / "registry.json").read_text()) == {"registry": MINE, "format": 1}
     store.refuse_other_registry(MINE)
 
@@ -321,12 +321,12 @@ def test_the_store_of_another_registry_is_refused_with_both_named(store: Content
             f"the store {str(store.root)!r} belongs to registry {MINE}, the database to registry {OTHER}"
         )
         assert caught.value.values == {"store": MINE, "database": OTHER}
-    assert store.owner() == MINE
+    assert store.read_owner() == MINE
 
 
 def test_a_missing_store_is_refused_with_the_command_that_makes_one(tmp_path: Path) -> None:
     store = ContentStore(tmp_path / "nothing")
-    assert store.owner() is None
+    assert store.read_owner() is None
     assert refusal(UnavailableError, store.refuse_other_registry, MINE) == (
         f"there is no store {str(tmp_path / 'nothing')!r}; calreg init makes one"
     )
@@ -335,7 +335,7 @@ def test_a_missing_store_is_refused_with_the_command_that_makes_one(tmp_path: Pa
 
 def test_nothing_is_put_where_no_store_is(tmp_path: Path, source: Path) -> None:
     store = ContentStore(tmp_path / "nothing")
-    message = refusal(UnavailableError, store.put, source, SHA256)
+    message = refusal(UnavailableError, store.add_object, source, SHA256)
     assert message.startswith(f"the store {str(store.root)!r} cannot be used: ")
     assert not store.root.exists()
 
@@ -363,7 +363,7 @@ def test_nothing_is_put_where_no_store_is(tmp_path: Path, source: Path) -> None:
 def test_a_store_whose_marker_is_damaged_belongs_to_no_one(store: ContentStore, text: bytes) -> None:
     marker = store.root / "registry.json"
     marker.write_bytes(text)
-    for call in (lambda _: store.owner(), store.refuse_other_registry, store.create):
+    for call in (lambda _: store.read_owner(), store.refuse_other_registry, store.create):
         with pytest.raises(CorruptionError) as caught:
             call(MINE)
         assert str(caught.value) == f"{str(marker)!r} is damaged: it names no registry"
@@ -378,17 +378,17 @@ def fail(*_: object) -> None:
     raise OSError(5, "Input/output error")
 
 
-@pytest.mark.parametrize(("place", "name"), [(os, "fsync"), (Path, "replace")], ids=["fsync", "replace"])
+@pytest.mark.parametrize(("location", "name"), [(os, "fsync"), (Path, "replace")], ids=["fsync", "replace"])
 @pytest.mark.parametrize("again", [False, True], ids=["a new object", "a damaged object"])
 def test_when_the_disk_refuses_no_temporary_file_is_left(
-    store, source, monkeypatch, place, name, again
+    store, source, monkeypatch, location, name, again
 ) -> None:
     if again:
         store.put(source, SHA256)
         store.path(SHA256).chmod(0o644)
         flip(store.path(SHA256))
     before = files(store.root)
-    monkeypatch.setattr(place, name, fail)
+    monkeypatch.setattr(location, name, fail)
     message = refusal(UnavailableError, store.put, source, SHA256)
     assert message == (
         f"the store {str(store.root)!r} cannot be used: {str(store.root)!r}: Input/output error"
@@ -398,15 +398,15 @@ def test_when_the_disk_refuses_no_temporary_file_is_left(
     assert store.put(source, SHA256) is True
 
 
-@pytest.mark.parametrize(("place", "name"), [(os, "fsync"), (Path, "replace")], ids=["fsync", "replace"])
-def test_when_the_disk_refuses_there_is_no_half_made_marker(tmp_path, monkeypatch, place, name) -> None:
+@pytest.mark.parametrize(("location", "name"), [(os, "fsync"), (Path, "replace")], ids=["fsync", "replace"])
+def test_when_the_disk_refuses_there_is_no_half_made_marker(tmp_path, monkeypatch, location, name) -> None:
     store = ContentStore(tmp_path / "store")
-    monkeypatch.setattr(place, name, fail)
+    monkeypatch.setattr(location, name, fail)
     refusal(UnavailableError, store.create, MINE)
     assert files(store.root) == []
     monkeypatch.undo()
     store.create(MINE)
-    assert store.owner() == MINE
+    assert store.read_owner() == MINE
 
 
 def test_an_interrupted_copy_leaves_nothing(store: ContentStore, source: Path, monkeypatch) -> None:
@@ -416,13 +416,13 @@ def test_an_interrupted_copy_leaves_nothing(store: ContentStore, source: Path, m
 
     monkeypatch.setattr(store_module.hashlib, "sha256", Interrupted)
     with pytest.raises(KeyboardInterrupt):
-        store.put(source, SHA256)
+        store.add_object(source, SHA256)
     assert files(store.root) == ["registry.json"]
 
 
 def test_a_store_below_a_regular_file_cannot_be_used(source: Path) -> None:
     store = ContentStore(source / "store")
-    for call in (lambda: store.create(MINE), store.owner, lambda: store.put(source, SHA256)):
+    for call in (lambda: store.create(MINE), store.read_owner, lambda: store.add_object(source, SHA256)):
         message = refusal(UnavailableError, call)
         assert message.startswith(f"the store {str(store.root)!r} cannot be used: '{source}")
         assert message.endswith("': Not a directory")
@@ -437,16 +437,16 @@ def test_a_name_with_escapes_is_never_printed_raw(source: Path) -> None:
     store.create(OTHER)
     refusal(ConflictError, store.create, MINE)
     refusal(CorruptionError, store.read, SHA256, 1)
-    refusal(UnavailableError, store.put, source.parent / "\x1b[2J", SHA256)
-    refusal(RequestError, store.put, source, "0" * 64)
+    refusal(UnavailableError, store.add_object, source.parent / "\x1b[2J", SHA256)
+    refusal(RequestError, store.add_object, source, "0" * 64)
 
 
 def test_a_folder_in_the_place_of_an_object_is_corruption_and_cannot_be_replaced(
     store: ContentStore, source: Path
 ) -> None:
-    store.path(SHA256).mkdir(parents=True)
-    said = refusal(UnavailableError, store.put, source, SHA256)
-    assert said.endswith(f"{str(store.path(SHA256))!r}: Is a directory")
+    store.object_path(SHA256).mkdir(parents=True)
+    said = refusal(UnavailableError, store.add_object, source, SHA256)
+    assert said.endswith(f"{str(store.object_path(SHA256))!r}: Is a directory")
     said = refusal(CorruptionError, store.read, SHA256, 1)
     assert said == f"object {SHA256} is no file in the store {str(store.root)!r}"
 
@@ -462,45 +462,45 @@ IN_ITS_PLACE: dict[str, Callable[[Path], object]] = {
 def test_what_is_no_file_is_no_object_keeps_nobody_waiting_and_is_replaced(
     store: ContentStore, source: Path, make: Callable[[Path], object]
 ) -> None:
-    store.path(SHA256).parent.mkdir(parents=True, exist_ok=True)
-    make(store.path(SHA256))
+    store.object_path(SHA256).parent.mkdir(parents=True, exist_ok=True)
+    make(store.object_path(SHA256))
     refusal(CorruptionError, store.read, SHA256, len(CONTENT))
-    assert not store.holds(SHA256)
-    assert store.put(source, SHA256)
+    assert not store.has_object(SHA256)
+    assert store.add_object(source, SHA256)
     assert store.read(SHA256, len(CONTENT)) == CONTENT
-    assert not store.path(SHA256).is_symlink()
+    assert not store.object_path(SHA256).is_symlink()
 
 
 def test_a_file_in_the_place_of_a_folder_of_objects_is_a_missing_object(
     store: ContentStore, source: Path
 ) -> None:
-    store.put(source, SHA256)
-    shutil.rmtree(store.path(SHA256).parent)
-    store.path(SHA256).parent.write_bytes(b"")
+    store.add_object(source, SHA256)
+    shutil.rmtree(store.object_path(SHA256).parent)
+    store.object_path(SHA256).parent.write_bytes(b"")
     assert "is missing from the store" in refusal(CorruptionError, store.read, SHA256, 1)
-    refusal(UnavailableError, store.put, source, SHA256)
+    refusal(UnavailableError, store.add_object, source, SHA256)
 
 
 def test_a_pipe_in_the_place_of_the_marker_or_of_a_source_is_not_waited_for(store: ContentStore) -> None:
     marker = store.root / "registry.json"
     marker.unlink()
     os.mkfifo(marker)
-    for call in (lambda: store.put(marker, "0" * 64), store.owner):
+    for call in (lambda: store.add_object(marker, "0" * 64), store.read_owner):
         assert "is no regular file" in refusal(UnavailableError, call)
 
 
 def test_a_store_on_a_read_only_file_system_can_be_read_and_not_written(tmpfs, source: Path) -> None:
-    place = tmpfs("size=4m")
-    store = ContentStore(place / "store")
+    location = tmpfs("size=4m")
+    store = ContentStore(location / "store")
     store.create(MINE)
-    store.put(source, SHA256)
-    subprocess.run(["mount", "-o", "remount,ro", place], check=True)
+    store.add_object(source, SHA256)
+    subprocess.run(["mount", "-o", "remount,ro", location], check=True)
     assert store.read(SHA256, len(CONTENT)) == CONTENT
-    assert store.put(source, SHA256) is False
+    assert store.add_object(source, SHA256) is False
     source.write_bytes(b"another")
     for call in (
-        lambda: store.put(source, hashlib.sha256(b"another").hexdigest()),
-        lambda: ContentStore(place / "new").create(MINE),
+        lambda: store.add_object(source, hashlib.sha256(b"another").hexdigest()),
+        lambda: ContentStore(location / "new").create(MINE),
     ):
         assert refusal(UnavailableError, call).endswith("': Read-only file system")
 
@@ -508,5 +508,5 @@ def test_a_store_on_a_read_only_file_system_can_be_read_and_not_written(tmpfs, s
 def test_a_full_file_system_is_told_and_no_half_object_is_left(tmpfs, source: Path) -> None:
     store = ContentStore(tmpfs("size=256k") / "store")
     store.create(MINE)
-    assert refusal(UnavailableError, store.put, source, SHA256).endswith(": No space left on device")
+    assert refusal(UnavailableError, store.add_object, source, SHA256).endswith(": No space left on device")
     assert files(store.root) == ["registry.json"]

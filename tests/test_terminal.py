@@ -11,9 +11,9 @@ from registry.cli import folding, output, timeline
 from registry.instants import BEGINNING, Instant, parse_instant
 from registry.records import Version
 from tests.cli import Calreg
-from tests.conftest import RegistryPlace, new_place
-from tests.making import NEW_A, PANEL_A, small_folder, small_panels
-from tests.terminal import in_terminal
+from tests.conftest import RegistryLocation, make_location
+from tests.making import NEW_A, PANEL_A, use_small_panels, write_small_panel_folder
+from tests.terminal import run_in_terminal
 
 DAY = 86_400 * 1_000_000
 START = parse_instant("2017-01-01T00:00:00Z")
@@ -30,20 +30,20 @@ CELLS = st.text(alphabet="abc_/ ", max_size=70).map(str.strip)
 )
 def test_a_table_fits_any_terminal_and_loses_nothing(rows: list[list[str]], width: int) -> None:
     rows = [[f"heading {index}" for index, _ in enumerate(rows[0])], *rows]
-    lines = list(folding.table(rows, "  ", width))
+    lines = list(folding.format_table(rows, "  ", width))
     assert [line for line in lines if len(line) > width] == []
     assert "".join(lines).replace(" ", "") == "".join("".join(row) for row in rows).replace(" ", "")
 
 
 def test_a_table_in_a_pipe_is_as_wide_as_it_is() -> None:
     rows = [["N", "a name", "why"], ["1", "x" * 50, "because"], ["10", "y", "of " * 40 + "it"]]
-    assert list(folding.table(rows, "  ", None)) == [
+    assert list(folding.format_table(rows, "  ", None)) == [
         "  N   a name  why",
         "  1   " + "x" * 50,
         "              because",
         "  10  y       " + "of " * 40 + "it",
     ]
-    assert list(folding.table(rows, "  ", 36)) == [
+    assert list(folding.format_table(rows, "  ", 36)) == [
         "  N   a name",
         "      why",
         "  1   " + "x" * 30,
@@ -58,15 +58,15 @@ def test_a_table_in_a_pipe_is_as_wide_as_it_is() -> None:
 @settings(max_examples=40)
 @given(st.text(alphabet="abc_/: ", max_size=120), st.integers(20, 80))
 def test_a_folded_line_fits_and_loses_nothing(text: str, width: int) -> None:
-    lines = list(folding.folded(text, width))
+    lines = list(folding.fold(text, width))
     assert [line for line in lines if len(line) > width] == []
     assert "".join(lines).replace(" ", "") == text.replace(" ", "")
-    assert list(folding.folded(text, None)) == [text]
+    assert list(folding.fold(text, None)) == [text]
 
 
 def test_words_stay_whole_and_longer_ones_are_folded_at_their_marks() -> None:
     line = "    + detector of xcs runs 1-8: 170505-149520170815-3d00b0_170505-149520170815-3d00f7"
-    assert list(folding.folded(line, 40)) == [
+    assert list(folding.fold(line, 40)) == [
         "    + detector of xcs runs 1-8:",
         "        170505-149520170815-3d00b0_",
         "        170505-149520170815-3d00f7",
@@ -82,7 +82,7 @@ def version(kind: str, start: float | None, end: float | None, *, gap: bool = Fa
 
 
 def line_of(*versions: Version, width: int = 46) -> str | None:
-    return timeline.timeline(versions, timeline.scale_of(versions), width, timeline.PLAIN)
+    return timeline.draw_timeline(versions, timeline.fit_scale(versions), width, timeline.ASCII_SYMBOLS)
 
 
 def test_a_timeline_shows_starts_gaps_and_open_ends() -> None:
@@ -125,27 +125,29 @@ def test_times_at_the_ends_of_the_calendar_have_a_line() -> None:
     [(None, ""), (0.0, ""), (0.25, "0.2/s"), (9.94, "9.9/s"), (12.4, "12/s"), (12345.6, "12,346/s")],
 )
 def test_a_rate_is_as_exact_as_is_worth_reading(speed: float | None, shown: str) -> None:
-    assert output.rate(speed) == shown
+    assert output.format_rate(speed) == shown
 
 
 @pytest.fixture(scope="module")
 def shared(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[RegistryPlace]:
+) -> Iterator[RegistryLocation]:
     folder = tmp_path_factory.mktemp("shared")
-    for place in new_place(request, folder, "sqlite"):
-        with pytest.MonkeyPatch.context() as patch, place.open() as registry:
-            small_panels(patch)
+    for location in make_location(request, folder, "sqlite"):
+        with pytest.MonkeyPatch.context() as patch, location.open() as registry:
+            use_small_panels(patch)
             registry.panels.add(PANEL_A, alias="M068")
             registry.panels.add(NEW_A, alias="M068")
-            registry.versions.add("M068", small_folder(folder / "1", 1), valid_from="beginning")
+            registry.versions.add("M068", write_small_panel_folder(folder / "1", 1), valid_from="beginning")
             registry.versions.gap("M068", valid_from="2018-01-01T00:00:00.123456Z", comment=LONG)
-        yield place
+        yield location
 
 
 @pytest.mark.parametrize("columns", [80, 44])
-def test_validity_fits_a_terminal_with_a_timeline_for_each_panel(shared: RegistryPlace, columns: int) -> None:
-    seen = in_terminal(["-m", "registry", "validity", "M068"], shared.environment, columns)
+def test_validity_fits_a_terminal_with_a_timeline_for_each_panel(
+    shared: RegistryLocation, columns: int
+) -> None:
+    seen = run_in_terminal(["-m", "registry", "validity", "M068"], shared.environment, columns)
     assert [line for line in seen.splitlines() if len(line) > columns] == []
     assert (
         len(re.findall(r"^  \d{4}-\d\d-\d\d [<]\N{FULL BLOCK}+.*\d{4}-\d\d-\d\d$", seen, re.MULTILINE)) == 2
@@ -155,23 +157,23 @@ def test_validity_fits_a_terminal_with_a_timeline_for_each_panel(shared: Registr
 
 
 def test_what_goes_to_a_pipe_is_not_folded_and_has_no_timeline(
-    shared: RegistryPlace, monkeypatch: pytest.MonkeyPatch
+    shared: RegistryLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calreg = Calreg(shared, monkeypatch)
     monkeypatch.setenv("COLUMNS", "40")
-    printed = calreg.done("validity", "M068").stdout
+    printed = calreg.run("validity", "M068").stdout
     assert LONG in printed
     assert "timeline" not in printed
     assert "2018-01-01 " not in printed
-    assert f"  comment: {LONG}\n" in calreg.done("log").stdout
+    assert f"  comment: {LONG}\n" in calreg.run("log").stdout
 
 
-def test_an_encoding_without_blocks_gets_plain_signs_and_the_log_is_folded(shared: RegistryPlace) -> None:
-    plain = in_terminal(
+def test_an_encoding_without_blocks_gets_plain_signs_and_the_log_is_folded(shared: RegistryLocation) -> None:
+    plain = run_in_terminal(
         ["-m", "registry", "validity", PANEL_A], {**shared.environment, "PYTHONIOENCODING": "ascii"}
     )
     assert re.search(r"^  \d{4}-\d\d-\d\d <#+\.+", plain, re.MULTILINE)
-    log = in_terminal(["-m", "registry", "log"], shared.environment, 50)
+    log = run_in_terminal(["-m", "registry", "log"], shared.environment, 50)
     assert [line for line in log.splitlines() if len(line) > 50] == []
     assert f"comment:{LONG.replace(' ', '')}" in re.sub(r"\s+", "", log)
 
@@ -188,7 +190,7 @@ print("done")
 
 
 def test_progress_tells_how_far_how_fast_and_how_long() -> None:
-    seen = in_terminal(["-c", WORK], {})
+    seen = run_in_terminal(["-c", WORK], {})
     assert "verifying files" in seen
     assert "4/4" in seen
     assert re.search(r"\d/s", seen)
@@ -199,7 +201,7 @@ def test_progress_tells_how_far_how_fast_and_how_long() -> None:
 
 
 def test_progress_has_no_colours_where_they_are_not_wanted_and_fits_a_narrow_terminal() -> None:
-    seen = in_terminal(["-c", WORK], {"NO_COLOR": "1"}, 40)
+    seen = run_in_terminal(["-c", WORK], {"NO_COLOR": "1"}, 40)
     assert re.search(r"\x1b\[[1-9]\d*m", seen) is None
     redrawn = re.split(r"\r|\n|\x1b\[[0-9?]*[A-Za-z]", seen)
     assert [line for line in redrawn if len(line) > 40] == []
@@ -207,4 +209,4 @@ def test_progress_has_no_colours_where_they_are_not_wanted_and_fits_a_narrow_ter
 
 
 def test_progress_is_quiet_where_a_line_cannot_be_redrawn() -> None:
-    assert in_terminal(["-c", WORK], {"TERM": "dumb"}) == "done\n"
+    assert run_in_terminal(["-c", WORK], {"TERM": "dumb"}) == "done\n"

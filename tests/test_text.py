@@ -15,19 +15,19 @@ from numpy.typing import NDArray
 
 from registry.errors import ArrayError
 from registry.exporters import text
-from registry.exporters.text_reading import ArrayText
-from tests.psana_readers import newer_reader, older_reader
+from registry.exporters.text_reading import TextReader
+from tests.psana_readers import read_newer, read_older
 
 
 def written(array: NDArray[Any], **header: Any) -> bytes:
     parts = [array[index] for index in np.ndindex(array.shape[:-2])]
-    numbers = b"".join(piece for part in parts for piece in text.lines(part))
-    return text.header(array.shape, array.dtype.name, **header) + numbers
+    numbers = b"".join(piece for part in parts for piece in text.format_rows(part))
+    return text.build_header(array.shape, array.dtype.name, **header) + numbers
 
 
 def read(content: bytes) -> NDArray[Any]:
-    found = ArrayText(io.BytesIO(content), "it")
-    return np.array(list(found.parts()), found.heading.dtype).reshape(found.heading.shape)
+    found = TextReader(io.BytesIO(content), "it")
+    return np.array(list(found.read_parts()), found.header.dtype).reshape(found.header.shape)
 
 
 def same_bits(one: NDArray[Any], other: NDArray[Any]) -> bool:
@@ -70,9 +70,9 @@ def test_the_text_is_the_same_however_many_rows_are_made_and_handed_out_at_once(
     whole = written(array)
     assert np.array_equal(read(whole), array, equal_nan=True)
     for made, handed_out in ((1, 1), (7, 21), (32, 64), (64, 7), (70, 70)):
-        monkeypatch.setattr(text, "_ROWS", made)
-        monkeypatch.setattr(text, "_HANDED_OUT", handed_out)
-        assert len(list(text.lines(array[0, 0]))) == -(-70 // handed_out)
+        monkeypatch.setattr(text, "_BLOCK_ROWS", made)
+        monkeypatch.setattr(text, "_CHUNK_ROWS", handed_out)
+        assert len(list(text.format_rows(array[0, 0]))) == -(-70 // handed_out)
         assert written(array) == whole
 
 
@@ -102,7 +102,7 @@ def test_every_value_comes_back_bit_for_bit_to_every_reader(
     content = written(array)
     (tmp_path / "1-end.data").write_bytes(content)
     with np.errstate(all="ignore"):
-        for reader in (older_reader, newer_reader):
+        for reader in (read_older, read_newer):
             assert same_bits(reader(tmp_path / "1-end.data"), array)
     assert same_bits(read(content), array)
 
@@ -123,7 +123,7 @@ def test_integers_are_written_as_integers(tmp_path: Path, dtype: str) -> None:
     if dtype != "float64":
         assert content.endswith(f"\n{limits.min} 0\n7 {limits.max}\n".encode())
     (tmp_path / "1-end.data").write_bytes(content)
-    assert same_bits(newer_reader(tmp_path / "1-end.data"), array)
+    assert same_bits(read_newer(tmp_path / "1-end.data"), array)
 
 
 NEWER = "# SHAPE (1,1,2,2)\n# DATATYPE float32\n"

@@ -10,13 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from registry.threads import in_threads, share_out
+from registry.threads import map_in_threads, parallel_for_each
 
 
 @given(st.lists(st.integers(), max_size=40), st.integers(1, 5))
 @settings(max_examples=40)
 def test_what_is_made_comes_in_the_order_of_the_items(items: list[int], threads: int) -> None:
-    assert list(in_threads(lambda item: (item, -item), items, threads)) == [(item, -item) for item in items]
+    assert list(map_in_threads(lambda item: (item, -item), items, threads)) == [
+        (item, -item) for item in items
+    ]
 
 
 def test_more_items_may_wait_than_there_are_threads() -> None:
@@ -27,7 +29,7 @@ def test_more_items_may_wait_than_there_are_threads() -> None:
             begun.append(item)
             yield item
 
-    made = in_threads(lambda item: item, items(), threads=1, waiting=6)
+    made = map_in_threads(lambda item: item, items(), threads=1, max_pending=6)
     assert max(len(begun) - taken for taken in made) == 6
     assert begun == list(range(1, 21))
 
@@ -41,13 +43,13 @@ def test_no_more_items_are_begun_ahead_than_there_are_threads(threads: int) -> N
             begun.append(item)
             yield item
 
-    for taken in in_threads(lambda item: item, items(), threads):
+    for taken in map_in_threads(lambda item: item, items(), threads):
         assert len(begun) <= taken + 1 + threads
 
 
 def test_items_are_made_side_by_side() -> None:
     both = threading.Barrier(2, timeout=30)
-    assert sorted(in_threads(lambda _: both.wait(), range(2), threads=2)) == [0, 1]
+    assert sorted(map_in_threads(lambda _: both.wait(), range(2), threads=2)) == [0, 1]
 
 
 def test_a_failure_is_raised_in_its_turn_and_nothing_is_begun_after_it() -> None:
@@ -61,7 +63,7 @@ def test_a_failure_is_raised_in_its_turn_and_nothing_is_begun_after_it() -> None
 
     taken: list[int] = []
     with pytest.raises(ValueError, match="3"):
-        taken.extend(in_threads(make, range(1000), threads=2))
+        taken.extend(map_in_threads(make, range(1000), threads=2))
     assert taken == [0, 1, 2]
     assert max(made) <= 3 + 2
 
@@ -69,7 +71,7 @@ def test_a_failure_is_raised_in_its_turn_and_nothing_is_begun_after_it() -> None
 def test_who_stops_taking_stops_the_making_and_no_thread_is_left() -> None:
     before = threading.active_count()
     made: list[int] = []
-    for item in in_threads(made.append, range(1000), threads=2):
+    for item in map_in_threads(made.append, range(1000), threads=2):
         assert item is None
         break
     assert threading.active_count() == before
@@ -78,7 +80,7 @@ def test_who_stops_taking_stops_the_making_and_no_thread_is_left() -> None:
 
 def test_an_interruption_leaves_no_thread() -> None:
     def take() -> None:
-        for item in in_threads(lambda item: item, range(1000), threads=3):
+        for item in map_in_threads(lambda item: item, range(1000), threads=3):
             if item == 10:
                 raise KeyboardInterrupt
 
@@ -97,7 +99,7 @@ def test_headers_are_read_by_many_threads_without_a_word(tmp_path: Path) -> None
     before, interval = warnings.filters[:], sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
-        arrays = list(in_threads(lambda _: parse_array(content, tmp_path, (2, 3), "<f4"), range(400), 8))
+        arrays = list(map_in_threads(lambda _: parse_array(content, tmp_path, (2, 3), "<f4"), range(400), 8))
     finally:
         sys.setswitchinterval(interval)
     assert {array.shape for array in arrays} == {(2, 3)}
@@ -108,7 +110,7 @@ def test_headers_are_read_by_many_threads_without_a_word(tmp_path: Path) -> None
 @settings(max_examples=40)
 def test_every_item_that_is_shared_out_is_taken_once(items: list[int], threads: int) -> None:
     taken: list[int] = []
-    share_out(taken.append, items, threads)
+    parallel_for_each(taken.append, items, threads)
     assert sorted(taken) == sorted(items)
 
 
@@ -120,10 +122,10 @@ def test_the_caller_takes_part_and_others_work_beside_it() -> None:
         together.wait()
         workers.add(threading.current_thread())
 
-    share_out(make, range(2), threads=2)
+    parallel_for_each(make, range(2), threads=2)
     assert len(workers) == 2
     assert threading.current_thread() in workers
-    share_out(lambda _: workers.add(threading.current_thread()), range(20), threads=1)
+    parallel_for_each(lambda _: workers.add(threading.current_thread()), range(20), threads=1)
     assert len(workers) == 2
 
 
@@ -141,7 +143,7 @@ def test_of_shared_items_the_first_that_fails_is_raised_whichever_was_the_fastes
             raise ValueError(item)
 
     with pytest.raises(ValueError, match="2"):
-        share_out(make, range(20), threads=2)
+        parallel_for_each(make, range(20), threads=2)
     assert sorted(begun) == [0, 1, 2, 3]
 
 
@@ -153,4 +155,4 @@ def test_shared_items_that_do_not_come_are_an_error_whoever_asked_for_them(threa
 
     for _ in range(20):
         with pytest.raises(KeyError, match="seventh"):
-            share_out(lambda _: None, items(), threads)
+            parallel_for_each(lambda _: None, items(), threads)

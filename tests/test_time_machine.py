@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from registry import create_registry, open_registry, sample
-from tests.sessions import blocks, run_session
+from tests.sessions import find_blocks, run_session
 
 STORY = Path(__file__).parent.parent / "docs" / "time-machine.md"
 
@@ -25,7 +25,7 @@ def test_the_story_happens_as_it_is_told(tmp_path: Path, monkeypatch: pytest.Mon
         registry.runs.import_table(tmp_path / "datasets.txt")
         registry.runs.add("exp=xcsls3716:run=631", begin="2018-02-10T08:15:00Z")
         registry.runs.add("exp=xppls2416:run=247", begin="2018-02-12T08:15:00Z")
-    told = blocks(STORY, "console")
+    told = find_blocks(STORY, "console")
     assert len(told) == 7
     for session in told:
         run_session(session, tmp_path)

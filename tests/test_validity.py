@@ -11,8 +11,8 @@ from registry.api import Registry
 from registry.errors import IdentifierError, InstantError, NotFoundError, NotValidError, RequestError
 from registry.instants import BEGINNING, Instant, parse_instant
 from registry.records import Version
-from tests.conftest import RegistryPlace
-from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C, panel_folder
+from tests.conftest import RegistryLocation
+from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C, write_panel_folder
 
 GAIN = ["gain"]
 MICROSECOND, SECOND = 1, 1_000_000
@@ -25,13 +25,13 @@ T4 = "2018-03-01T12:30:00.000002Z"
 @pytest.fixture(scope="module")
 def one(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the six files of gain and offset."""
-    return panel_folder(tmp_path_factory.mktemp("arrays") / "one", seed=1)
+    return write_panel_folder(tmp_path_factory.mktemp("arrays") / "one", seed=1)
 
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with six other files."""
-    return panel_folder(tmp_path_factory.mktemp("arrays") / "other", seed=2)
+    return write_panel_folder(tmp_path_factory.mktemp("arrays") / "other", seed=2)
 
 
 def number_of_gain(registry: Registry, at: Instant) -> int | str:
@@ -45,7 +45,7 @@ def number_of_gain(registry: Registry, at: Instant) -> int | str:
 
 def test_a_version_is_valid_from_its_start_to_the_microsecond(registry: Registry, tmp_path: Path) -> None:
     registry.panels.add(PANEL_A)
-    folder = panel_folder(tmp_path / "constants")
+    folder = write_panel_folder(tmp_path / "constants")
     registry.versions.add(PANEL_A, folder, valid_from="2018-01-01T00:00:00Z")
     found = registry.validity(PANEL_A, at="2018-01-01T00:00:00Z").versions
     assert [version.kind for version in found] == ["gain", "offset"]
@@ -264,8 +264,8 @@ def test_an_answer_is_as_of_a_revision(registry: Registry, one: Path, other: Pat
         registry.validity(PANEL_A, kinds=GAIN, at=T1)
 
 
-def test_stamps_are_read_in_the_zone_of_the_registry(place: RegistryPlace, one: Path) -> None:
-    with place.open(timezone="America/Los_Angeles") as registry:
+def test_stamps_are_read_in_the_zone_of_the_registry(location: RegistryLocation, one: Path) -> None:
+    with location.open(timezone="America/Los_Angeles") as registry:
         registry.panels.add(PANEL_A)
         registry.versions.add(PANEL_A, one, valid_from="20171025000000", kinds=GAIN)
         assert str(registry.versions.show(1)[0].valid_from) == "2017-10-25T07:00:00Z"
@@ -277,7 +277,7 @@ def test_stamps_are_read_in_the_zone_of_the_registry(place: RegistryPlace, one: 
             registry.validity(PANEL_A, at="20180311023000")
         with pytest.raises(InstantError, match="20171105013000 happened twice in America/Los_Angeles"):
             registry.versions.add(PANEL_A, one, valid_from="20171105013000")
-    with place.open() as registry:
+    with location.open() as registry:
         with pytest.raises(NotValidError, match="at 2017-10-25T00:00:00Z; the first begins 2017-10-25T07"):
             registry.validity(PANEL_A, kinds=GAIN, at="20171025000000")
         assert len(registry.log()) == 2

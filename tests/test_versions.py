@@ -14,11 +14,11 @@ from registry.api import Registry
 from registry.errors import ArrayError, ConflictError, NotFoundError, NotValidError, RequestError
 from registry.instants import BEGINNING, parse_instant
 from registry.records import Outcome, StoredFile, Version
-from registry.registration.planning import Statement
-from registry.registration.versions import state
+from registry.registration.planning import VersionStatement
+from registry.registration.versions import record_versions
 from registry.store import ContentStore
-from tests.conftest import RegistryPlace
-from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C, panel_array, panel_folder
+from tests.conftest import RegistryLocation
+from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C, make_panel_array, write_panel_folder
 
 T1, T2, T3 = "2018-01-01T00:00:00Z", "2018-02-01T00:00:00Z", "2018-03-01T00:00:00Z"
 GAIN = ["gain"]
@@ -27,23 +27,23 @@ GAIN = ["gain"]
 @pytest.fixture(scope="module")
 def one(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the six files of gain and offset."""
-    return panel_folder(tmp_path_factory.mktemp("arrays") / "one", seed=1)
+    return write_panel_folder(tmp_path_factory.mktemp("arrays") / "one", seed=1)
 
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with six other files."""
-    return panel_folder(tmp_path_factory.mktemp("arrays") / "other", seed=2)
+    return write_panel_folder(tmp_path_factory.mktemp("arrays") / "other", seed=2)
 
 
-def state_of(registry: Registry, place: RegistryPlace) -> tuple[object, ...]:
+def state_of(registry: Registry, location: RegistryLocation) -> tuple[object, ...]:
     """Return everything that a refusal, or a dry run, must leave as it was."""
-    return registry.versions.list(withdrawn=True), registry.panels.list(), registry.log(), objects(place)
+    return registry.versions.list(withdrawn=True), registry.panels.list(), registry.log(), objects(location)
 
 
-def objects(place: RegistryPlace) -> dict[str, Path]:
+def objects(location: RegistryLocation) -> dict[str, Path]:
     """Return the files of the store by checksum, whatever else lies there too."""
-    return {path.stem: path for path in (place.store / "objects").rglob("*") if path.is_file()}
+    return {path.stem: path for path in (location.store / "objects").rglob("*") if path.is_file()}
 
 
 def briefly(versions: tuple[Version, ...]) -> list[tuple[int, str, str, str]]:
@@ -55,7 +55,7 @@ def checksum(path: Path) -> str:
 
 
 def test_six_files_become_two_versions_in_one_revision(
-    registry: Registry, place: RegistryPlace, one: Path
+    registry: Registry, location: RegistryLocation, one: Path
 ) -> None:
     registry.panels.add(PANEL_A)
     outcome = registry.versions.add(PANEL_A, one, valid_from=T1, comment="flat field of May")
@@ -85,11 +85,11 @@ def test_six_files_become_two_versions_in_one_revision(
         assert (seen.zeros, seen.nonfinite) == (0, 0)
         assert file.size == (one / "g0_gain.npy").stat().st_size
 
-    stored = objects(place)
+    stored = objects(location)
     assert stored.keys() == {checksum(path) for path in one.iterdir()}
     for path in one.iterdir():
         kept = stored[checksum(path)]
-        assert kept == place.store / "objects" / checksum(path)[:2] / f"{checksum(path)}.npy"
+        assert kept == location.store / "objects" / checksum(path)[:2] / f"{checksum(path)}.npy"
         assert kept.read_bytes() == path.read_bytes()
         assert stat.S_IMODE(kept.stat().st_mode) & 0o222 == 0
 
@@ -98,7 +98,7 @@ def test_six_files_become_two_versions_in_one_revision(
     later = registry.versions.add(PANEL_A, one, valid_from=T2)
     assert later.revision == 3, "the same constants may begin again"
     assert later.versions[0].constants == version.constants
-    assert objects(place).keys() == stored.keys()
+    assert objects(location).keys() == stored.keys()
 
 
 def test_an_m_number_stands_for_every_panel_id_under_it(registry: Registry, one: Path, other: Path) -> None:
@@ -126,9 +126,11 @@ def test_an_m_number_stands_for_every_panel_id_under_it(registry: Registry, one:
     assert len(registry.log()) == 6
 
 
-def test_a_version_is_for_panels_that_are_known(registry: Registry, place: RegistryPlace, one: Path) -> None:
+def test_a_version_is_for_panels_that_are_known(
+    registry: Registry, location: RegistryLocation, one: Path
+) -> None:
     registry.panels.add(PANEL_A, alias="M068")
-    before = state_of(registry, place)
+    before = state_of(registry, location)
     with pytest.raises(NotFoundError, match=f"panel {PANEL_B} is not known; near: {PANEL_A}"):
         registry.versions.add(PANEL_B, one, valid_from=T1)
     with pytest.raises(NotFoundError, match="no panel bears the M-number M067; near: M068"):
@@ -143,13 +145,13 @@ def test_a_version_is_for_panels_that_are_known(registry: Registry, place: Regis
         RequestError, match="'dark' is no kind of constants of jungfrau; known: gain, offset,"
     ):
         registry.versions.add(PANEL_A, one, valid_from=T1, kinds=["dark"])
-    assert state_of(registry, place) == before
+    assert state_of(registry, location) == before
 
 
-def test_all_kinds_land_or_none(registry: Registry, place: RegistryPlace, tmp_path: Path) -> None:
+def test_all_kinds_land_or_none(registry: Registry, location: RegistryLocation, tmp_path: Path) -> None:
     registry.panels.add(PANEL_A)
-    before = state_of(registry, place)
-    folder = panel_folder(tmp_path / "folder", seed=3, kinds=("gain", "offset", "pedestals"))
+    before = state_of(registry, location)
+    folder = write_panel_folder(tmp_path / "folder", seed=3, kinds=("gain", "offset", "pedestals"))
     (folder / "g2_offset.npy").unlink()
     (folder / "g1_pedestals.npy").unlink()
     (folder / "notes.txt").write_text("taken on a Monday")
@@ -162,14 +164,14 @@ def test_all_kinds_land_or_none(registry: Registry, place: RegistryPlace, tmp_pa
     )
     with pytest.raises(ArrayError, match=r"lacks g0_rms.npy, g1_rms.npy, g2_rms.npy"):
         registry.versions.add(PANEL_A, folder, valid_from=T1, kinds=["gain", "rms"])
-    assert state_of(registry, place) == before
+    assert state_of(registry, location) == before
 
     named = registry.versions.add(PANEL_A, folder, valid_from=T1, kinds=["gain", "gain"])
     assert briefly(named.versions) == [(1, PANEL_A, "gain", T1)]
     left_out = (f"{folder}/notes.txt is no array of a known kind; it is left out",)
     assert named.notes == left_out
-    np.save(folder / "g2_offset.npy", panel_array("offset", 2, 3))
-    np.save(folder / "g1_pedestals.npy", panel_array("pedestals", 1, 3))
+    np.save(folder / "g2_offset.npy", make_panel_array("offset", 2, 3))
+    np.save(folder / "g1_pedestals.npy", make_panel_array("pedestals", 1, 3))
     outcome = registry.versions.add(PANEL_A, folder, valid_from=T1)
     assert [each.kind for each in outcome.versions] == ["offset", "pedestals"]
     assert briefly(outcome.unchanged) == [(1, PANEL_A, "gain", T1)]
@@ -177,17 +179,17 @@ def test_all_kinds_land_or_none(registry: Registry, place: RegistryPlace, tmp_pa
 
 
 def test_arrays_that_are_refused_leave_nothing_in_the_registry_or_the_store(
-    registry: Registry, place: RegistryPlace, tmp_path: Path
+    registry: Registry, location: RegistryLocation, tmp_path: Path
 ) -> None:
     registry.panels.add(PANEL_A)
-    before = state_of(registry, place)
-    folder = panel_folder(tmp_path / "folder", seed=4)
-    np.save(folder / "g0_gain.npy", panel_array("gain", 0).astype(np.float64))
-    np.save(folder / "g1_gain.npy", panel_array("gain", 1).reshape(1024, 512))
+    before = state_of(registry, location)
+    folder = write_panel_folder(tmp_path / "folder", seed=4)
+    np.save(folder / "g0_gain.npy", make_panel_array("gain", 0).astype(np.float64))
+    np.save(folder / "g1_gain.npy", make_panel_array("gain", 1).reshape(1024, 512))
     np.save(folder / "g2_gain.npy", np.zeros((512, 1024), np.float32))
     content = (folder / "g0_offset.npy").read_bytes()
     (folder / "g0_offset.npy").write_bytes(content[:-1])
-    odd = panel_array("offset", 1)
+    odd = make_panel_array("offset", 1)
     odd[0, :2] = np.nan, np.inf
     np.save(folder / "g1_offset.npy", odd)
     np.save(folder / "g2_offset.npy", np.array([{}], dtype=object), allow_pickle=True)
@@ -207,20 +209,20 @@ def test_arrays_that_are_refused_leave_nothing_in_the_registry_or_the_store(
             strict=True,
         ):
             assert f"'{folder / name}' {sentence}" in detail
-    assert state_of(registry, place) == before
+    assert state_of(registry, location) == before
 
 
 def test_values_that_are_odd_are_taken_with_a_warning_and_kept_as_they_are(
-    registry: Registry, place: RegistryPlace, tmp_path: Path
+    registry: Registry, location: RegistryLocation, tmp_path: Path
 ) -> None:
     registry.panels.add(PANEL_A)
-    folder = panel_folder(tmp_path / "folder", seed=5)
-    dead = panel_array("gain", 0, 5)
+    folder = write_panel_folder(tmp_path / "folder", seed=5)
+    dead = make_panel_array("gain", 0, 5)
     dead[7, :3] = 0
     np.save(folder / "g0_gain.npy", dead)
-    np.save(folder / "g1_gain.npy", -panel_array("gain", 1, 5))  # the sign of another amplifier stage
+    np.save(folder / "g1_gain.npy", -make_panel_array("gain", 1, 5))  # the sign of another amplifier stage
     np.save(folder / "g2_gain.npy", np.full((512, 1024), -0.1, np.float32))
-    infinite = panel_array("offset", 0, 5)
+    infinite = make_panel_array("offset", 0, 5)
     infinite[0, 0] = np.inf
     np.save(folder / "g0_offset.npy", infinite)
     outcome = registry.versions.add(PANEL_A, folder, valid_from=T1, allow_nonfinite=True)
@@ -238,15 +240,15 @@ def test_values_that_are_odd_are_taken_with_a_warning_and_kept_as_they_are(
     assert files[0].statistics.zeros == 3
     assert others[0].statistics.nonfinite == 1
     assert (gain.nonfinite_allowed, offset.nonfinite_allowed) == (True, True)
-    assert objects(place).keys() == {checksum(path) for path in folder.iterdir()}
+    assert objects(location).keys() == {checksum(path) for path in folder.iterdir()}
 
 
 def test_the_same_start_with_other_content_is_a_conflict(
-    registry: Registry, place: RegistryPlace, one: Path, other: Path
+    registry: Registry, location: RegistryLocation, one: Path, other: Path
 ) -> None:
     registry.panels.add(PANEL_A)
     first = registry.versions.add(PANEL_A, one, valid_from=T1)
-    before = state_of(registry, place)
+    before = state_of(registry, location)
     with pytest.raises(ConflictError, match="2 versions conflict") as caught:
         registry.versions.add(PANEL_A, other, valid_from=T1)
     assert caught.value.details == tuple(
@@ -257,10 +259,10 @@ def test_the_same_start_with_other_content_is_a_conflict(
     for comment in (None, "", "  "):
         with pytest.raises(RequestError, match="--supersede needs a comment that says why"):
             registry.versions.add(PANEL_A, other, valid_from=T1, supersede=True, comment=comment)
-    assert state_of(registry, place) == before, "and no file of the refused ones is in the store"
+    assert state_of(registry, location) == before, "and no file of the refused ones is in the store"
 
     dry = registry.versions.add(PANEL_A, other, valid_from=T1, supersede=True, comment="wrong", dry_run=True)
-    assert state_of(registry, place) == before
+    assert state_of(registry, location) == before
     real = registry.versions.add(PANEL_A, other, valid_from=T1, supersede=True, comment="wrong")
     assert (dry.facts, dry.notes, dry.warnings) == (real.facts, real.notes, real.warnings)
     assert (dry.revision, real.revision) == (None, 3)
@@ -315,7 +317,7 @@ def test_content_that_was_withdrawn_comes_back_only_when_it_is_said(registry: Re
 def test_a_gap_ends_every_live_kind_or_those_that_are_named(registry: Registry, tmp_path: Path) -> None:
     for panel, alias in ((PANEL_A, "M068"), (NEW_A, "M068"), (PANEL_B, "M088")):
         registry.panels.add(panel, alias=alias)
-    folder = panel_folder(tmp_path / "three", kinds=("gain", "offset", "pedestals"))
+    folder = write_panel_folder(tmp_path / "three", kinds=("gain", "offset", "pedestals"))
     registry.versions.add(PANEL_A, folder, valid_from=T1)
     registry.versions.add(NEW_A, folder, valid_from=T1, kinds=GAIN)
     revisions = len(registry.log())
@@ -440,31 +442,33 @@ def test_a_batch_is_held_against_itself(registry: Registry, one: Path, other: Pa
     second = registry.versions.add(PANEL_A, other, valid_from=T2, kinds=GAIN).versions[0].constants
     start = parse_instant(T3)
 
-    def recorded(*statements: Statement, supersede: bool = False) -> Outcome:
-        return registry._backend.change(
-            lambda change: state(change, statements, supersede=supersede), "in one batch"
+    def recorded(*statements: VersionStatement, supersede: bool = False) -> Outcome:
+        return registry._backend.record_revision(
+            lambda change: record_versions(change, statements, supersede=supersede), "in one batch"
         )
 
-    good = Statement(PANEL_B, "gain", BEGINNING, first)
+    good = VersionStatement(PANEL_B, "gain", BEGINNING, first)
     for contents in ((first, second), (None, second), (first, None)):
-        pair = [Statement(PANEL_A, "gain", start, content) for content in contents]
+        pair = [VersionStatement(PANEL_A, "gain", start, content) for content in contents]
         for supersede in (False, True):
             with pytest.raises(ConflictError) as caught:
                 recorded(good, *pair, supersede=supersede)
             assert str(caught.value) == f"gain of {PANEL_A} from {T3} is stated twice, with other contents"
     assert registry.versions.list(PANEL_B) == []
     assert len(registry.log()) == 4
-    twice = recorded(good, good, Statement(PANEL_B, "gain", BEGINNING, first, comment="the same again"))
+    twice = recorded(
+        good, good, VersionStatement(PANEL_B, "gain", BEGINNING, first, comment="the same again")
+    )
     assert briefly(twice.versions) == [(3, PANEL_B, "gain", "beginning")]
 
 
 def test_a_dry_run_of_new_constants_leaves_no_file_and_says_what_would_be(
-    registry: Registry, place: RegistryPlace, one: Path
+    registry: Registry, location: RegistryLocation, one: Path
 ) -> None:
     registry.panels.add(PANEL_A, alias="M068")
-    before = state_of(registry, place)
+    before = state_of(registry, location)
     dry = registry.versions.add("M068", one, valid_from=T1, dry_run=True)
-    assert state_of(registry, place) == before
+    assert state_of(registry, location) == before
     real = registry.versions.add("M068", one, valid_from=T1)
     assert (dry.dry_run, dry.revision) == (True, None)
     assert (dry.facts, dry.versions, dry.notes) == (real.facts, real.versions, real.notes)
@@ -490,7 +494,7 @@ def test_a_gap_of_a_module_ends_what_is_live_and_names_the_panels_without(
     registry: Registry, tmp_path: Path
 ) -> None:
     registry.panels.add(PANEL_A, alias="M068")
-    registry.versions.add(PANEL_A, panel_folder(tmp_path / "constants"), valid_from="beginning")
+    registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "constants"), valid_from="beginning")
     registry.panels.add(NEW_A, alias="M068")
     outcome = registry.versions.gap("M068", valid_from="20180101000000", comment="water")
     assert {version.panel for version in outcome.versions} == {PANEL_A}
@@ -501,7 +505,7 @@ def test_files_that_are_checked_side_by_side_are_refused_in_the_order_of_their_n
     registry: Registry, tmp_path: Path
 ) -> None:
     registry.panels.add(PANEL_A)
-    folder = panel_folder(tmp_path / "folder", kinds=("gain", "offset", "rms"))
+    folder = write_panel_folder(tmp_path / "folder", kinds=("gain", "offset", "rms"))
     for name in ("g2_gain.npy", "g0_gain.npy", "g1_rms.npy"):
         (folder / name).write_bytes(b"damaged")
     (folder / "g1_offset.npy").unlink()
@@ -512,15 +516,15 @@ def test_files_that_are_checked_side_by_side_are_refused_in_the_order_of_their_n
 
 
 def test_a_file_that_changes_before_it_is_stored_is_refused_and_no_version_is_recorded(
-    registry: Registry, place: RegistryPlace, one: Path, monkeypatch: pytest.MonkeyPatch
+    registry: Registry, location: RegistryLocation, one: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry.panels.add(PANEL_A)
     before = registry.log()
-    put = ContentStore.put
+    put = ContentStore.add_object
 
     def put_late(store: ContentStore, source: Path, *digests: str) -> bool:
         if source.name == "g1_offset.npy":
-            source = panel_folder(one.parent / "changed", seed=99) / source.name
+            source = write_panel_folder(one.parent / "changed", seed=99) / source.name
         return put(store, source, *digests)
 
     monkeypatch.setattr(ContentStore, "put", put_late)
@@ -528,7 +532,7 @@ def test_a_file_that_changes_before_it_is_stored_is_refused_and_no_version_is_re
         registry.versions.add(PANEL_A, one, valid_from=T1)
     assert registry.log() == before
     assert registry.versions.list() == []
-    assert not [path for path in (place.store / "objects").rglob("*") if path.name.startswith(".")]
+    assert not [path for path in (location.store / "objects").rglob("*") if path.name.startswith(".")]
 
 
 def test_several_versions_are_withdrawn_in_one_revision_or_none(registry: Registry, one: Path) -> None:
@@ -558,7 +562,7 @@ def test_a_folder_that_is_named_for_another_module_is_taken_with_a_warning(
 ) -> None:
     registry.panels.add(PANEL_A, alias="M068")
     registry.panels.add(PANEL_B)
-    folder = panel_folder(tmp_path / "M044", kinds=GAIN)
+    folder = write_panel_folder(tmp_path / "M044", kinds=GAIN)
     (tmp_path / "latest").symlink_to("M044")
     expected = f"is named for M044, {PANEL_A} bears M068: the maps of another module?"
     for start, path in ((T1, folder), (T2, tmp_path / "latest")):

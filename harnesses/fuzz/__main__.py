@@ -19,8 +19,8 @@ from pathlib import Path
 from harnesses.fuzz.targets import TARGETS
 
 _MEGABYTES = 1024  # of memory that a target may use, most of it Python's own and the instrumentation's
-_SECONDS = 300  # for one input: by the clock, on machines that stand still at times
-_LONGEST = 1 << 14  # bytes of one input
+_TIMEOUT_SECONDS = 300  # for one input: by the clock, on machines that stand still at times
+_MAX_INPUT_BYTES = 1 << 14  # bytes of one input
 _LINES, _WIDTH = 60, 200  # of what is told of a broken target
 _STATISTIC = re.compile(r"^stat::(\w+):\s+(\d+)$", re.MULTILINE)
 _COVERAGE = re.compile(r"\bcov: (\d+)")
@@ -29,26 +29,28 @@ _COLUMNS = "{:15} {:>7} {:>9} {:>8} {:>6}  {}\n"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the targets that are asked for; return the exit code."""
-    given = _parser().parse_args(arguments)
+    given = _build_parser().parse_args(arguments)
     if find_spec("atheris") is None:
         sys.stderr.write("atheris is not installed: pip install 'calreg[fuzz]'\n")
         return 2
     sys.stdout.write(_COLUMNS.format("target", "seconds", "inputs", "branches", "MB", "found"))
     broken = [
-        name for name in given.target or TARGETS if not _run(name, given.seconds, given.seed, given.keep)
+        name
+        for name in given.target or TARGETS
+        if not _run_target(name, given.seconds, given.seed, given.keep)
     ]
     return 1 if broken else 0
 
 
-def _run(name: str, seconds: int, seed: int, keep: Path) -> bool:
+def _run_target(name: str, seconds: int, seed: int, keep: Path) -> bool:
     """Run one target and print its row; return whether it held."""
-    with _place() as folder:
+    with _make_work_folder() as folder:
         options = [
             f"-max_total_time={seconds}",
             f"-seed={seed}",
-            f"-timeout={_SECONDS}",
+            f"-timeout={_TIMEOUT_SECONDS}",
             f"-rss_limit_mb={_MEGABYTES}",
-            f"-max_len={_LONGEST}",
+            f"-max_len={_MAX_INPUT_BYTES}",
             f"-artifact_prefix={folder}/found-",
             "-print_final_stats=1",
         ]
@@ -59,24 +61,24 @@ def _run(name: str, seconds: int, seed: int, keep: Path) -> bool:
         row = (name, seconds, numbers.get("number_of_executed_units", "?"), (branches or ["?"])[-1])
         sys.stdout.write(
             _COLUMNS.format(
-                *row, numbers.get("peak_rss_mb", "?"), _found(done.returncode, folder, keep, name)
+                *row, numbers.get("peak_rss_mb", "?"), _keep_inputs(done.returncode, folder, keep, name)
             )
         )
         if done.returncode:
-            sys.stdout.write(_end_of(done.stdout + done.stderr))
+            sys.stdout.write(_select_error_lines(done.stdout + done.stderr))
         sys.stdout.flush()
     return done.returncode == 0
 
 
 @contextmanager
-def _place() -> Iterator[Path]:
+def _make_work_folder() -> Iterator[Path]:
     """Hand out a folder, in memory where there is one: a target writes a file for every input."""
     memory = Path("/dev/shm")  # noqa: S108 - whose folders are made for nobody else
     with tempfile.TemporaryDirectory(prefix="calreg-", dir=memory if memory.is_dir() else None) as name:
         yield Path(name)
 
 
-def _found(code: int, folder: Path, keep: Path, name: str) -> str:
+def _keep_inputs(code: int, folder: Path, keep: Path, name: str) -> str:
     """Keep the input that broke the target; return what to print of it."""
     inputs = sorted(folder.glob("found-*"))
     for path in inputs:
@@ -86,7 +88,7 @@ def _found(code: int, folder: Path, keep: Path, name: str) -> str:
     return ", ".join(str(keep / f"{name}-{path.name}") for path in inputs) or f"exit code {code}"
 
 
-def _end_of(said: str) -> str:
+def _select_error_lines(said: str) -> str:
     """Return the lines that say how a target broke: Python's traceback, or what libFuzzer says of it."""
     lines = said.splitlines()
     starts = [
@@ -99,7 +101,7 @@ def _end_of(said: str) -> str:
     return "".join(f"  {line[:_WIDTH]}\n" for line in told[:_LINES])
 
 
-def _parser() -> argparse.ArgumentParser:
+def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m harnesses.fuzz", description=__doc__)
     parser.add_argument("target", nargs="*", choices=[*TARGETS, []], help="default: all, one after the other")
     parser.add_argument("--seconds", type=int, default=60, metavar="N", help="for each target")

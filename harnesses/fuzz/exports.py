@@ -15,16 +15,16 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from harnesses.fuzz.files import npy_seeds, save
-from harnesses.fuzz.target import Target, answered, small_panels
+from harnesses.fuzz.files import encode_npy, make_npy_seeds
+from harnesses.fuzz.target import Target, call_parser, use_small_panels
 from registry import provenance
 from registry.api import create_registry, open_registry
-from registry.api.backups import FILE_NAME, Description, read_description
+from registry.api.backups import FILE_NAME, BackupDescription, read_description
 from registry.api.integrity import verify_export
 from registry.api.replaying import replay
 from registry.exporters import hdf5
-from registry.exporters.recognising import arrays_in
-from registry.provenance.prov_json import prov_json
+from registry.exporters.recognising import detect_arrays
+from registry.provenance.prov_json import build_prov_json
 from registry.store import ContentStore
 
 _PANEL = "170505-149520170815-3d00b0"
@@ -35,7 +35,7 @@ _VALUES = {"gain": (41.5, -1.39, -0.11), "offset": (0.01, 300.0, 50.0)}
 
 
 @cache
-def _registry(folder: Path) -> Path:
+def _make_registry(folder: Path) -> Path:
     """Make a registry with one small panel, and its export in every format and a backup beside it; once."""
     home = folder / "registry"
     panel = home / "panel"
@@ -43,10 +43,10 @@ def _registry(folder: Path) -> Path:
     for kind, values in _VALUES.items():
         for gain_range, value in enumerate(values):
             array = np.linspace(0.9 * value, 1.1 * value, 24, dtype="<f4").reshape(4, 6)
-            (panel / f"g{gain_range}_{kind}.npy").write_bytes(save(array))
+            (panel / f"g{gain_range}_{kind}.npy").write_bytes(encode_npy(array))
     database = f"sqlite:///{home / 'registry.sqlite'}"
     create_registry(database, home / "store")
-    with small_panels(), open_registry(database, home / "store") as registry:
+    with use_small_panels(), open_registry(database, home / "store") as registry:
         registry.panels.add(_PANEL, alias="M068", comment="red \x1b[31m alert \u202e")
         registry.versions.add(_PANEL, panel, valid_from="beginning")
         registry.runs.add(_DATASET, begin=_AT)
@@ -57,46 +57,46 @@ def _registry(folder: Path) -> Path:
     return home
 
 
-def _written_by_calreg(*patterns: str) -> Callable[[Path], list[bytes]]:
+def _seeds_from_files(*patterns: str) -> Callable[[Path], list[bytes]]:
     def seeds(folder: Path) -> list[bytes]:
-        home = _registry(folder)
+        home = _make_registry(folder)
         paths = itertools.chain.from_iterable(sorted(home.glob(pattern)) for pattern in patterns)
         return [path.read_bytes() for path in paths if path.is_file()]
 
     return seeds
 
 
-def _arrays(name: str) -> Callable[[Path, bytes], None]:
+def _feed_arrays_named(name: str) -> Callable[[Path, bytes], None]:
     def feed(folder: Path, data: bytes) -> None:
         path = folder / name
         path.write_bytes(data)
 
         def read() -> None:
-            with arrays_in(path) as arrays:
+            with detect_arrays(path) as arrays:
                 for array in arrays:
                     for part in array.parts:
                         assert part.shape == array.shape[2:]
 
-        with small_panels():
-            answered(read)
+        with use_small_panels():
+            call_parser(read)
 
     return feed
 
 
-def _hdf5(folder: Path, data: bytes) -> None:
+def _feed_hdf5(folder: Path, data: bytes) -> None:
     """Read a file, or one of calreg's own with some bytes changed: three bytes are a place and what is put there."""
     if not data.startswith(hdf5.MAGIC):
-        (seed,) = _HDF5(folder)
+        (seed,) = _HDF5_SEEDS(folder)
         edited = bytearray(seed)
         for high, low, byte in zip(data[::3], data[1::3], data[2::3], strict=False):
             edited[(high << 8 | low) % len(edited)] = byte
         data = bytes(edited)
-    _arrays("constants.h5")(folder, data)
+    _feed_arrays_named("constants.h5")(folder, data)
 
 
-_EDITS = 90  # bytes that are looked at
+_MAX_EDIT_BYTES = 90  # bytes that are looked at
 # What is put into a document in the place of what it says.
-_OTHERS: list[Any] = [
+_REPLACEMENTS: list[Any] = [
     *(None, True, [], {}, [None], 0, 1, -1, 2**31, 2**63, 2**64, 10**400, 1e308, -0.0, "", "x" * 300, "\0"),
     *(
         "../../etc/passwd",
@@ -122,22 +122,24 @@ _OTHERS: list[Any] = [
 ]
 
 
-def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+def _list_positions(value: Any) -> Iterator[tuple[Any, Any]]:
     """Return every place of a JSON document: what holds it, and by which name or number."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for name, item in items:
         yield value, name
-        yield from _places(item)
+        yield from _list_positions(item)
 
 
-def _edited(seeds: list[bytes], data: bytes) -> bytes:
+def _edit_document(seeds: list[bytes], data: bytes) -> bytes:
     """Return one of the documents with other values in places that the data names, three bytes for each."""
     document = json.loads(seeds[data[0] % len(seeds)])
-    for high, low, choice in zip(data[1:_EDITS:3], data[2:_EDITS:3], data[3:_EDITS:3], strict=False):
-        places = list(_places(document))
+    for high, low, choice in zip(
+        data[1:_MAX_EDIT_BYTES:3], data[2:_MAX_EDIT_BYTES:3], data[3:_MAX_EDIT_BYTES:3], strict=False
+    ):
+        places = list(_list_positions(document))
         holder, name = places[(high << 8 | low) % len(places)]
-        if choice < len(_OTHERS):
-            holder[name] = deepcopy(_OTHERS[choice])
+        if choice < len(_REPLACEMENTS):
+            holder[name] = deepcopy(_REPLACEMENTS[choice])
         elif isinstance(holder, list) and choice % 2:
             holder.append(deepcopy(holder[name]))
         else:
@@ -147,59 +149,59 @@ def _edited(seeds: list[bytes], data: bytes) -> bytes:
     return json.dumps(document).encode()
 
 
-def _provenance(folder: Path, data: bytes) -> None:
+def _feed_provenance(folder: Path, data: bytes) -> None:
     """Read, write, verify and replay a document, or one of calreg's own with other values in some places."""
     if data and not data.lstrip().startswith(b"{"):
-        data = _edited(_PROVENANCE(folder), data)
-    home = _registry(folder)
+        data = _edit_document(_PROVENANCE_SEEDS(folder), data)
+    home = _make_registry(folder)
     database, store = f"sqlite:///{home / 'registry.sqlite'}", home / "store"
     path, output = folder / "provenance.json", folder / "replayed"
     path.write_bytes(data)
-    document = answered(lambda: provenance.read(path))
+    document = call_parser(lambda: provenance.read(path))
     if document is None:
         return
     path.write_bytes(provenance.encode(document))
     assert provenance.read(path) == document
-    prov_json(document)
+    build_prov_json(document)
     try:
-        with small_panels():
-            made = answered(lambda: replay(path, output, store=store))
-            answered(lambda: verify_export(path, database, store))
+        with use_small_panels():
+            made = call_parser(lambda: replay(path, output, store=store))
+            call_parser(lambda: verify_export(path, database, store))
         for array in made.outputs if made else ():
             assert hashlib.sha256(Path(array.path).read_bytes()).hexdigest() == array.sha256
     finally:
         shutil.rmtree(output, ignore_errors=True)
 
 
-def _backup(folder: Path, data: bytes) -> None:
+def _feed_backup(folder: Path, data: bytes) -> None:
     (folder / FILE_NAME).write_bytes(data)
-    found = answered(lambda: read_description(folder))
+    found = call_parser(lambda: read_description(folder))
     if found is not None:
-        assert msgspec.json.decode(msgspec.json.encode(found), type=Description) == found
+        assert msgspec.json.decode(msgspec.json.encode(found), type=BackupDescription) == found
         assert (folder / found.database).parent == folder
 
 
-def _store(folder: Path, data: bytes) -> None:
+def _feed_store(folder: Path, data: bytes) -> None:
     (folder / "registry.json").write_bytes(data)
-    answered(ContentStore(folder).owner)
+    call_parser(ContentStore(folder).read_owner)
 
 
-_PROVENANCE = _written_by_calreg("*/provenance.json", "psana/**/*.json")
-_HDF5 = _written_by_calreg("hdf5/*.h5")
-_RECOGNISING = "registry.exporters.recognising"
-EXPORTS = [
-    Target("npy", _arrays("array.npy"), npy_seeds, (_RECOGNISING, "registry.arrays")),
+_PROVENANCE_SEEDS = _seeds_from_files("*/provenance.json", "psana/**/*.json")
+_HDF5_SEEDS = _seeds_from_files("hdf5/*.h5")
+_DETECTION_MODULE = "registry.exporters.recognising"
+EXPORT_TARGETS = [
+    Target("npy", _feed_arrays_named("array.npy"), make_npy_seeds, (_DETECTION_MODULE, "registry.arrays")),
     Target(
         "text",
-        _arrays("0-end.data"),
-        _written_by_calreg("psana/**/*.data"),
-        (_RECOGNISING, "registry.exporters.text_reading"),
+        _feed_arrays_named("0-end.data"),
+        _seeds_from_files("psana/**/*.data"),
+        (_DETECTION_MODULE, "registry.exporters.text_reading"),
     ),
-    Target("hdf5", _hdf5, _HDF5, ("registry.exporters.hdf5",)),
+    Target("hdf5", _feed_hdf5, _HDF5_SEEDS, ("registry.exporters.hdf5",)),
     Target(
         "provenance",
-        _provenance,
-        _PROVENANCE,
+        _feed_provenance,
+        _PROVENANCE_SEEDS,
         (
             "registry.provenance",
             "registry.provenance.document",
@@ -207,6 +209,6 @@ EXPORTS = [
             "registry.api.integrity",
         ),
     ),
-    Target("backup", _backup, _written_by_calreg("backup/backup.json"), ("registry.api.backups",)),
-    Target("store", _store, _written_by_calreg("store/registry.json"), ("registry.store",)),
+    Target("backup", _feed_backup, _seeds_from_files("backup/backup.json"), ("registry.api.backups",)),
+    Target("store", _feed_store, _seeds_from_files("store/registry.json"), ("registry.store",)),
 ]

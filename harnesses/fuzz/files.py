@@ -14,17 +14,17 @@ from pathlib import Path
 
 import numpy as np
 
-from harnesses.fuzz.target import Target, answered, small_panels, text_of
+from harnesses.fuzz.target import Target, call_parser, decode_text, use_small_panels
 from registry import detectors
 from registry.arrays import check_file
 from registry.database.location import network_file_system
 from registry.importers.checked_tree import check_tree
 from registry.importers.dataset_table import read_dataset_table
 from registry.importers.directory_rule import DirectoryRule
-from registry.importers.gain_maps import converted
+from registry.importers.gain_maps import convert_gain_maps
 from registry.importers.logbook import read_logbook
 from registry.importers.panel_folder import read_panel_folder
-from registry.progress import silent
+from registry.progress import no_progress
 
 _TABLE = """\
 Dataset                 Runs     DetInfo name                   Panel/detector Id
@@ -33,25 +33,25 @@ exp=xcs11116:run=18     4-end    XcsEndstation.0:Jungfrau.0     psana.Jungfrau.C
 -----------
 """
 _PANEL = "170505-149520170815-3d00b0"
-_ENTRIES_IN_TREE = 24
+_MAX_TREE_ENTRIES = 24
 
 
-def save(array: object) -> bytes:
+def encode_npy(array: object) -> bytes:
     """Return what `numpy.save` writes of an array."""
     stream = io.BytesIO()
     np.save(stream, np.asarray(array))
     return stream.getvalue()
 
 
-def _written(folder: Path, name: str, data: bytes) -> Path:
+def _write_input(folder: Path, name: str, data: bytes) -> Path:
     path = folder / name
     path.write_bytes(data)
     return path
 
 
-def _dataset_table(folder: Path, data: bytes) -> None:
-    path = _written(folder, "datasets.txt", data)
-    table = answered(lambda: read_dataset_table(path))
+def _feed_dataset_table(folder: Path, data: bytes) -> None:
+    path = _write_input(folder, "datasets.txt", data)
+    table = call_parser(lambda: read_dataset_table(path))
     if table is None:
         return
     rows = []
@@ -59,25 +59,25 @@ def _dataset_table(folder: Path, data: bytes) -> None:
         last = "end" if each.last_run is None else each.last_run
         named = each.object_name or "_".join(each.panels)
         rows.append(f"{run.dataset} {each.first_run}-{last} {each.source} {named}\n")
-    again = read_dataset_table(_written(folder, "datasets.txt", "".join(rows).encode()))
+    again = read_dataset_table(_write_input(folder, "datasets.txt", "".join(rows).encode()))
     assert again == table
 
 
-def _logbook(folder: Path, data: bytes) -> None:
-    path = _written(folder, "runs.json", data)
-    found = answered(lambda: read_logbook(path, "xcsls3716"))
+def _feed_logbook(folder: Path, data: bytes) -> None:
+    path = _write_input(folder, "runs.json", data)
+    found = call_parser(lambda: read_logbook(path, "xcsls3716"))
     if found is None:
         return
     rows = [
         {"num": each.dataset.run, "begin_time": str(each.begin), "end_time": each.end and str(each.end)}
         for each in found.runs
     ]
-    again = read_logbook(_written(folder, "runs.json", json.dumps(rows).encode()), "xcsls3716")
+    again = read_logbook(_write_input(folder, "runs.json", json.dumps(rows).encode()), "xcsls3716")
     assert again.runs == found.runs
     assert all(note.isprintable() for note in found.notes)
 
 
-def _logbook_seeds(_: Path) -> list[bytes]:
+def _make_logbook_seeds(_: Path) -> list[bytes]:
     iso = {
         "num": 201,
         "type": "DATA",
@@ -93,18 +93,18 @@ def _logbook_seeds(_: Path) -> list[bytes]:
     ]
 
 
-def _legacy_tree(folder: Path, data: bytes) -> None:
+def _feed_legacy_tree(folder: Path, data: bytes) -> None:
     """Make a directory: names parted by NUL, what follows `>` is where a link leads; else it is a folder."""
     root = folder / "tree"
     root.mkdir()
     try:
-        for entry in data.split(b"\0")[:_ENTRIES_IN_TREE]:
+        for entry in data.split(b"\0")[:_MAX_TREE_ENTRIES]:
             name, is_link, target = entry.partition(b">")
-            _make_entry(root, text_of(name), text_of(target) if is_link else None)
+            _make_entry(root, decode_text(name), decode_text(target) if is_link else None)
         rule = DirectoryRule(root)
         rule.pick(_PANEL)
-        with small_panels():
-            found = answered(lambda: check_tree(root, UTC, silent, with_refused=True))
+        with use_small_panels():
+            found = call_parser(lambda: check_tree(root, UTC, no_progress, with_refused=True))
         if found is not None:
             assert all(entry.folder.resolve().is_relative_to(root.resolve()) for entry in found.tree.entries)
             assert all(str(hazard).isprintable() for hazard in found.tree.hazards)
@@ -122,7 +122,7 @@ def _make_entry(root: Path, name: str, target: str | None) -> None:
             (root / name).symlink_to(target)
 
 
-def _tree_seeds(_: Path) -> list[bytes]:
+def _make_tree_seeds(_: Path) -> list[bytes]:
     return [
         b"M068\0170505-149520170815-3d00b0-20171025000000>M068\0170505-149520170815-3d00b0>M068\0logs",
         b"M068\0M044>M068\0171113-154920171025->M044\0170505-149520170815-3d00f7-20171>../..\0a-b-c-text",
@@ -130,18 +130,18 @@ def _tree_seeds(_: Path) -> list[bytes]:
     ]
 
 
-def _panel_folder(folder: Path, data: bytes) -> None:
+def _feed_panel_folder(folder: Path, data: bytes) -> None:
     """Let all three files of the gain be this one, then check them one by one as flags, too."""
     files = folder / "panel"
     files.mkdir(exist_ok=True)
-    for name in detectors.TYPES["jungfrau"].file_names("gain"):
-        path = _written(files, name, data)
-    with small_panels():
-        jungfrau = detectors.TYPES["jungfrau"]
-        answered(lambda: read_panel_folder(files, jungfrau, ["gain"], allow_nonfinite=True))
+    for name in detectors.DETECTOR_TYPES["jungfrau"].file_names("gain"):
+        path = _write_input(files, name, data)
+    with use_small_panels():
+        jungfrau = detectors.DETECTOR_TYPES["jungfrau"]
+        call_parser(lambda: read_panel_folder(files, jungfrau, ["gain"], allow_nonfinite=True))
         for name in ("gain", "status"):
-            kind = jungfrau.kind(name)
-            checked = answered(lambda kind=kind: check_file(path, jungfrau, kind))  # type: ignore[misc]
+            kind = jungfrau.find_kind(name)
+            checked = call_parser(lambda kind=kind: check_file(path, jungfrau, kind))  # type: ignore[misc]
             if checked is None:
                 continue
             array = np.load(path, allow_pickle=False)
@@ -151,7 +151,7 @@ def _panel_folder(folder: Path, data: bytes) -> None:
             assert checked.statistics.minimum == float(array.min())
 
 
-def npy_seeds(_: Path) -> list[bytes]:
+def make_npy_seeds(_: Path) -> list[bytes]:
     """Return files of numpy's: legal ones, and in every way not quite so."""
     panel = np.linspace(-1, 41, 24, dtype="<f4").reshape(4, 6)
     disguise = io.BytesIO()
@@ -161,12 +161,12 @@ def npy_seeds(_: Path) -> list[bytes]:
         archive.writestr("gain.npy", bytes(1 << 20))
     header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (1125899906842624, 6), }\n"
     return [
-        save(panel),
-        save(np.arange(24, dtype="<u8").reshape(4, 6)),
-        save(np.asfortranarray(panel)),
-        save(np.full((3, 2, 4, 6), panel)),
-        save(np.full((2, 3), None))[:-1],
-        save(np.zeros((4, 6), [("a", "<f4"), ("b", "M8[ns]")])),
+        encode_npy(panel),
+        encode_npy(np.arange(24, dtype="<u8").reshape(4, 6)),
+        encode_npy(np.asfortranarray(panel)),
+        encode_npy(np.full((3, 2, 4, 6), panel)),
+        encode_npy(np.full((2, 3), None))[:-1],
+        encode_npy(np.zeros((4, 6), [("a", "<f4"), ("b", "M8[ns]")])),
         b"\x93NUMPY\x02\x00" + len(header).to_bytes(4, "little") + header,
         b"\x93NUMPY\x01\x00\xff\xff{" + b"(" * 300 + b"-" * 300,
         disguise.getvalue(),
@@ -174,31 +174,31 @@ def npy_seeds(_: Path) -> list[bytes]:
     ]
 
 
-def _gain_maps(folder: Path, data: bytes) -> None:
-    path = _written(folder, "gainMaps_M049.bin", data)
-    with small_panels():
-        jungfrau = detectors.TYPES["jungfrau"]
+def _feed_gain_maps(folder: Path, data: bytes) -> None:
+    path = _write_input(folder, "gainMaps_M049.bin", data)
+    with use_small_panels():
+        jungfrau = detectors.DETECTOR_TYPES["jungfrau"]
 
         def read() -> list[bytes]:
-            with converted(path, jungfrau) as maps:
+            with convert_gain_maps(path, jungfrau) as maps:
                 (constants,) = maps.constants
                 assert all(isinstance(warning, str) for warning in maps.warnings)
                 return [file.path.read_bytes() for file in constants.files]
 
-        files = answered(read)
+        files = call_parser(read)
     if files is not None:
         with np.errstate(all="ignore"):
             stages = np.frombuffer(data, "<f8").astype("<f4").reshape(-1, 4, 6)[:3]
         assert b"".join(file[-96:] for file in files) == stages.tobytes()
 
 
-def _gain_maps_seeds(_: Path) -> list[bytes]:
+def _make_gain_maps_seeds(_: Path) -> list[bytes]:
     stages = np.repeat([41.5, -1.39, -0.11, 80.1, -1.4, -0.1], 24).astype("<f8")
     return [stages[:72].tobytes(), stages.tobytes(), stages[:71].tobytes()]
 
 
-def _mounts(folder: Path, data: bytes) -> None:
-    network_file_system(folder, _written(folder, "mounts", data))
+def _feed_mounts(folder: Path, data: bytes) -> None:
+    network_file_system(folder, _write_input(folder, "mounts", data))
 
 
 _MOUNTS = rb"""tmpfs / tmpfs rw 0 0
@@ -207,21 +207,35 @@ x /dev/shm/a\040b\777\000 fuse.sshfs rw
 """
 
 
-def _fixed(*seeds: bytes) -> Callable[[Path], list[bytes]]:
+def _constant_seeds(*seeds: bytes) -> Callable[[Path], list[bytes]]:
     return lambda _: list(seeds)
 
 
 _IMPORTERS = "registry.importers."
-FILES = [
-    Target("dataset-table", _dataset_table, _fixed(_TABLE.encode()), (f"{_IMPORTERS}dataset_table",)),
-    Target("logbook", _logbook, _logbook_seeds, (f"{_IMPORTERS}logbook", f"{_IMPORTERS}logbook_json")),
+FILE_TARGETS = [
+    Target(
+        "dataset-table",
+        _feed_dataset_table,
+        _constant_seeds(_TABLE.encode()),
+        (f"{_IMPORTERS}dataset_table",),
+    ),
+    Target(
+        "logbook", _feed_logbook, _make_logbook_seeds, (f"{_IMPORTERS}logbook", f"{_IMPORTERS}logbook_json")
+    ),
     Target(
         "legacy-tree",
-        _legacy_tree,
-        _tree_seeds,
+        _feed_legacy_tree,
+        _make_tree_seeds,
         tuple(f"{_IMPORTERS}{name}" for name in ("legacy_tree", "checked_tree", "directory_rule")),
     ),
-    Target("panel-folder", _panel_folder, npy_seeds, (f"{_IMPORTERS}panel_folder", "registry.arrays")),
-    Target("gain-maps", _gain_maps, _gain_maps_seeds, (f"{_IMPORTERS}gain_maps", f"{_IMPORTERS}makers_file")),
-    Target("mounts", _mounts, _fixed(_MOUNTS), ("registry.database.location",)),
+    Target(
+        "panel-folder", _feed_panel_folder, make_npy_seeds, (f"{_IMPORTERS}panel_folder", "registry.arrays")
+    ),
+    Target(
+        "gain-maps",
+        _feed_gain_maps,
+        _make_gain_maps_seeds,
+        (f"{_IMPORTERS}gain_maps", f"{_IMPORTERS}makers_file"),
+    ),
+    Target("mounts", _feed_mounts, _constant_seeds(_MOUNTS), ("registry.database.location",)),
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 _DOCUMENT = b'{"format":"calreg provenance","format_version":1'
 
-FOUND: dict[str, list[bytes]] = {
+REGRESSIONS: dict[str, list[bytes]] = {
     # A panel was searched for in all others, each time.
     "detector-id": [b"_".join(b"1-2-%x" % number for number in range(1, 20_000))],
     # A sentence for each of two million lines.

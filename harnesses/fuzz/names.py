@@ -8,12 +8,12 @@ from datetime import UTC
 from functools import partial
 from pathlib import Path
 
-from harnesses.fuzz.target import Target, answered, text_of
+from harnesses.fuzz.target import Target, call_parser, decode_text
 from registry import detectors, identifiers, instants, settings
 from registry.database.engine import make_engine
 from registry.identifiers import Dataset
-from registry.lookup.revisions import read_as_of
-from registry.secrets import masked
+from registry.lookup.revisions import parse_as_of
+from registry.secrets import mask_passwords
 
 _JUNGFRAU = [
     "170505-149520170815-3d00b0",
@@ -36,36 +36,36 @@ _INSTANTS = [
     ),
 ]
 _AS_OF = ["7", "9999999999999", "20171025000000", "2017-10-25T00:00:00Z", "spring-2026", "beginning"]
-_PLACES = [
+_LOCATIONS = [
     *("sqlite:////data/registry.sqlite", "sqlite:///~nobody/x?mode=rw", "sqlite://", "~/store"),
     *("postgresql://ana:s3cret@host:5432/calreg?sslmode=require", "postgresql://[::1]:x/db?service=lab"),
     "postgresql+psycopg://ana:a@b@c/d?plugin=x&host=h1:1&host=h2:2",
 ]
 
 
-def _texts(*groups: list[str]) -> Callable[[Path], list[bytes]]:
+def _text_seeds(*groups: list[str]) -> Callable[[Path], list[bytes]]:
     texts = list(itertools.chain(*groups))
     return lambda _: [text.encode() for text in texts]
 
 
-def _panel_id(_: Path, data: bytes) -> None:
-    text = text_of(data)
-    found = answered(lambda: detectors.parse_panel_id(text))
+def _feed_panel_id(_: Path, data: bytes) -> None:
+    text = decode_text(data)
+    found = call_parser(lambda: detectors.parse_panel_id(text))
     if found is not None:
         assert str(found) == text
         assert text.isascii()
 
 
-def _detector_id(_: Path, data: bytes) -> None:
-    text = text_of(data)
-    panels = answered(lambda: detectors.parse_detector_id(text))
+def _feed_detector_id(_: Path, data: bytes) -> None:
+    text = decode_text(data)
+    panels = call_parser(lambda: detectors.parse_detector_id(text))
     if panels is not None:
         joined = identifiers.join_detector_id(panels)
         assert text in {joined, f"{detectors.type_of_panel(panels[0]).name}_{joined}"}
 
 
-def _name(_: Path, data: bytes) -> None:
-    text = text_of(data)
+def _feed_name(_: Path, data: bytes) -> None:
+    text = decode_text(data)
     parsers: list[Callable[[str], object]] = [
         identifiers.parse_m_number,
         identifiers.parse_experiment,
@@ -74,59 +74,61 @@ def _name(_: Path, data: bytes) -> None:
         Dataset.parse,
     ]
     for parse in parsers:
-        found = answered(partial(parse, text))
+        found = call_parser(partial(parse, text))
         assert found is None or str(found) == text
-    for m_number in identifiers.m_numbers_in(text):
+    for m_number in identifiers.extract_m_numbers(text):
         assert identifiers.parse_m_number(m_number) == m_number
-    assert isinstance(identifiers.source_fits(text, text), bool)
+    assert isinstance(identifiers.source_matches(text, text), bool)
 
 
-def _instant(_folder: Path, data: bytes) -> None:
-    place, _, text = text_of(data).rpartition("|")
-    zone = answered(lambda: instants.zone(place)) if place else UTC
+def _feed_instant(_folder: Path, data: bytes) -> None:
+    place, _, text = decode_text(data).rpartition("|")
+    zone = call_parser(lambda: instants.find_zone(place)) if place else UTC
     if zone is None:
         return
-    found = answered(lambda: instants.parse_start(text, zone))
+    found = call_parser(lambda: instants.parse_start(text, zone))
     if found is not None and found != instants.BEGINNING:
         assert instants.parse_iso(str(found)) == found
-    answered(lambda: instants.parse_iso(text))
+    call_parser(lambda: instants.parse_iso(text))
 
 
-def _as_of(_: Path, data: bytes) -> None:
-    known = answered(lambda: read_as_of(text_of(data)))
+def _feed_as_of(_: Path, data: bytes) -> None:
+    known = call_parser(lambda: parse_as_of(decode_text(data)))
     if known is not None:
         value = known.parameters.get("known")
         assert not isinstance(value, int) or abs(value) < 2**63  # the databases have no other numbers
         assert not isinstance(value, str) or "\0" not in value.encode().decode()  # and no other texts
 
 
-def _place(folder: Path, data: bytes) -> None:
-    text = text_of(data[:200])  # what was typed is said back whole
-    assert masked(masked(text)) == masked(text)
-    answered(lambda: settings.find_settings(text, folder))
-    answered(lambda: settings.find_settings(f"sqlite:///{folder}/registry.sqlite", text or None))
-    answered(lambda: settings.shown_place(text))
-    engine = answered(lambda: make_engine(text))
+def _feed_location(folder: Path, data: bytes) -> None:
+    text = decode_text(data[:200])  # what was typed is said back whole
+    assert mask_passwords(mask_passwords(text)) == mask_passwords(text)
+    call_parser(lambda: settings.find_settings(text, folder))
+    call_parser(lambda: settings.find_settings(f"sqlite:///{folder}/registry.sqlite", text or None))
+    call_parser(lambda: settings.mask_database_url(text))
+    engine = call_parser(lambda: make_engine(text))
     if engine is not None:
         engine.dispose()
 
 
 _TYPES = ("registry.detectors", "registry.detectors.panel_ids", "registry.detectors.jungfrau")
-NAMES = [
-    Target("panel-id", _panel_id, _texts(_JUNGFRAU, _EPIX), (*_TYPES, "registry.detectors.epix10ka")),
+TEXT_TARGETS = [
+    Target(
+        "panel-id", _feed_panel_id, _text_seeds(_JUNGFRAU, _EPIX), (*_TYPES, "registry.detectors.epix10ka")
+    ),
     Target(
         "detector-id",
-        _detector_id,
-        _texts(["_".join(_JUNGFRAU[:1] * 2), "jungfrau_" + "_".join([*_JUNGFRAU, *_EPIX])], _JUNGFRAU),
+        _feed_detector_id,
+        _text_seeds(["_".join(_JUNGFRAU[:1] * 2), "jungfrau_" + "_".join([*_JUNGFRAU, *_EPIX])], _JUNGFRAU),
         _TYPES,
     ),
-    Target("name", _name, _texts(_NAMES), ("registry.identifiers",)),
-    Target("instant", _instant, _texts(_INSTANTS), ("registry.instants",)),
-    Target("as-of", _as_of, _texts(_AS_OF), ("registry.lookup.revisions",)),
+    Target("name", _feed_name, _text_seeds(_NAMES), ("registry.identifiers",)),
+    Target("instant", _feed_instant, _text_seeds(_INSTANTS), ("registry.instants",)),
+    Target("as-of", _feed_as_of, _text_seeds(_AS_OF), ("registry.lookup.revisions",)),
     Target(
         "place",
-        _place,
-        _texts(_PLACES),
+        _feed_location,
+        _text_seeds(_LOCATIONS),
         ("registry.settings", "registry.secrets", "registry.database.engine"),
     ),
 ]

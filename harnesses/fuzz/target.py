@@ -12,7 +12,7 @@ from typing import TypeVar
 from registry import detectors
 from registry.errors import RegistryError
 
-_LONGEST_SENTENCE = 2000
+_MAX_MESSAGE_LENGTH = 2000
 _T = TypeVar("_T")
 
 
@@ -33,32 +33,32 @@ class Target:
     name: str
     feed: Callable[[Path, bytes], None]
     seeds: Callable[[Path], list[bytes]]
-    reads: tuple[str, ...]
+    modules: tuple[str, ...]
 
 
-def answered(read: Callable[[], _T]) -> _T | None:
+def call_parser(parse: Callable[[], _T]) -> _T | None:
     """Return what a parser answers, None where it refuses: in printable sentences that a person can read."""
     try:
-        return read()
+        return parse()
     except RegistryError as error:
         for sentence in (error.message, *error.details):
             assert sentence.isprintable(), sentence
-            assert len(sentence) < _LONGEST_SENTENCE, sentence
+            assert len(sentence) < _MAX_MESSAGE_LENGTH, sentence
         return None
 
 
-def text_of(data: bytes) -> str:
+def decode_text(data: bytes) -> str:
     """Return the bytes as Python hands out what was typed, whether it is UTF-8 or not."""
     return data.decode("utf-8", "surrogateescape")
 
 
 @contextmanager
-def small_panels() -> Iterator[None]:
+def use_small_panels() -> Iterator[None]:
     """Let panels of every type have 4 x 6 pixels, so that inputs of some hundred bytes may be legal."""
-    known = dict(detectors.TYPES)
+    known = dict(detectors.DETECTOR_TYPES)
     for name, each in known.items():
-        detectors.TYPES[name] = dataclasses.replace(each, panel_shape=(4, 6))
+        detectors.DETECTOR_TYPES[name] = dataclasses.replace(each, panel_shape=(4, 6))
     try:
         yield
     finally:
-        detectors.TYPES.update(known)
+        detectors.DETECTOR_TYPES.update(known)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from harnesses.fuzz.exports import EXPORTS
-from harnesses.fuzz.files import FILES
-from harnesses.fuzz.names import NAMES
+from harnesses.fuzz.exports import EXPORT_TARGETS
+from harnesses.fuzz.files import FILE_TARGETS
+from harnesses.fuzz.names import TEXT_TARGETS
 from harnesses.fuzz.target import Target
 
-TARGETS: dict[str, Target] = {target.name: target for target in (*NAMES, *FILES, *EXPORTS)}
+TARGETS: dict[str, Target] = {
+    target.name: target for target in (*TEXT_TARGETS, *FILE_TARGETS, *EXPORT_TARGETS)
+}

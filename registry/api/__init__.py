@@ -12,15 +12,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from registry.api.registry import Registry
-from registry.database import cautions, create_database, downgrade_database, upgrade_database
+from registry.database import create_database, downgrade_database, location_warnings, upgrade_database
 from registry.settings import find_settings
 from registry.store import ContentStore
 
 __all__ = [
     "Registry",
-    "cautions",
     "create_registry",
     "downgrade_database",
+    "location_warnings",
     "open_registry",
     "upgrade_database",
 ]
@@ -67,7 +67,7 @@ def create_registry(database: str | None = None, store: str | Path | None = None
     """
     settings = find_settings(database, store)
     content = ContentStore(settings.store)
-    owner = content.owner()
+    owner = content.read_owner()
     content.refuse_unwritable()
     registry_id = create_database(settings.database, owner)
     content.create(registry_id)

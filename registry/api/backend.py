@@ -14,46 +14,46 @@ from datetime import datetime, tzinfo
 import sqlalchemy as sa
 
 from registry import instants
-from registry.authorship import sign
+from registry.authorship import build_signature
 from registry.database import Change, Database
 from registry.errors import InstantError
 from registry.identifiers import is_m_number, parse_m_number
 from registry.instants import Instant
 from registry.lookup import history, versions
-from registry.lookup.panels import Target, aliases, find_panels, find_target
-from registry.lookup.revisions import AsOf, revision_as_of
-from registry.progress import Progress, silent
+from registry.lookup.panels import Target, find_panels, find_target, list_aliases
+from registry.lookup.revisions import AsOf, find_revision_number
+from registry.progress import Progress, no_progress
 from registry.records import CheckedFile, Outcome, Panel
 from registry.settings import Settings
 from registry.store import ContentStore
-from registry.threads import in_threads
+from registry.threads import map_in_threads
 
-_SYNCS = 8  # a disk syncs several files in the time of one
+_SYNC_THREADS = 8  # a disk syncs several files in the time of one
 
-At = str | datetime | Instant
+InstantLike = str | datetime | Instant
 """An instant: a stamp in the registry's zone, an ISO text with its offset, an aware datetime, or itself."""
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class ReadTransaction:
     """A reader's transaction, and the revision as of which it answers."""
 
     connection: sa.Connection
     revision: int
 
-    def target(self, name: str) -> Target:
+    def find_target(self, name: str) -> Target:
         """Return the panels for which a panel Id, an M-number or a detector Id stands."""
         return find_target(self.connection, name, self.revision)
 
-    def ever_named(self, name: str) -> Sequence[Panel]:
+    def find_panels_ever_named(self, name: str) -> Sequence[Panel]:
         """Return the panels for which a name stands, or ever stood: an M-number may have been withdrawn."""
         if is_m_number(name):
             m_number = parse_m_number(name)
-            known = aliases(self.connection, self.revision, withdrawn=True)
+            known = list_aliases(self.connection, self.revision, withdrawn=True)
             names = list(dict.fromkeys(each.panel for each in known if each.alias == m_number))
             if names:
                 return find_panels(self.connection, names, self.revision)
-        return self.target(name).panels
+        return self.find_target(name).panels
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +65,18 @@ class Backend:
     timezone: tzinfo
 
     @contextmanager
-    def view(self, as_of: AsOf = None) -> Iterator[View]:
+    def read_transaction(self, as_of: AsOf = None) -> Iterator[ReadTransaction]:
         """Open a reader's transaction as of a revision, by default the newest."""
-        with self.database.reading() as connection:
-            yield View(connection, revision_as_of(connection, as_of, self.timezone))
+        with self.database.read_transaction() as connection:
+            yield ReadTransaction(connection, find_revision_number(connection, as_of, self.timezone))
 
-    def change(
+    def record_revision(
         self,
-        act: Callable[[Change], None],
+        record: Callable[[Change], None],
         comment: str | None = None,
         *,
         files: Iterable[CheckedFile] = (),
-        progress: Progress = silent,
+        progress: Progress = no_progress,
         dry_run: bool = False,
     ) -> Outcome:
         """Let `act` record facts as one revision, and return what changed; a dry run leaves no trace.
@@ -88,16 +88,16 @@ class Backend:
         """
         stored = {} if dry_run else {file.sha256: file for file in files}
         if stored:
-            self.put(list(stored.values()), progress)
-        with self.database.writing(sign(), comment, dry_run=dry_run) as change:
+            self.store_files(list(stored.values()), progress)
+        with self.database.write_transaction(build_signature(), comment, dry_run=dry_run) as change:
             for sha256, file in stored.items():
                 # A collection holds the lock while it removes: what is there now stays until the row is.
-                if not self.store.holds(sha256):
-                    self._put_one(file)
-            act(change)
-            return _outcome(change, dry_run=dry_run)
+                if not self.store.has_object(sha256):
+                    self._store_file(file)
+            record(change)
+            return _build_outcome(change, dry_run=dry_run)
 
-    def instant(self, at: At) -> Instant:
+    def parse_instant(self, at: InstantLike) -> Instant:
         """Return the instant that is meant.
 
         Raises
@@ -110,30 +110,30 @@ class Backend:
         if isinstance(at, Instant):
             return at
         if isinstance(at, datetime):
-            return instants.instant_of(at)
+            return instants.instant_from_datetime(at)
         if not isinstance(at, str):
             raise InstantError(f"{at!r} is no instant: a text, an aware datetime or an Instant is expected")
         return instants.parse_instant(at, self.timezone)
 
-    def start(self, valid_from: At) -> Instant:
+    def parse_start(self, valid_from: InstantLike) -> Instant:
         """Return the start of validity that is meant; ``beginning`` is one."""
         if valid_from in ("beginning", instants.BEGINNING):
             return instants.BEGINNING
-        return self.instant(valid_from)
+        return self.parse_instant(valid_from)
 
-    def put(self, files: Sequence[CheckedFile], progress: Progress) -> None:
+    def store_files(self, files: Sequence[CheckedFile], progress: Progress) -> None:
         """Store files."""
         with progress("storing files", len(files)) as advance:
-            for _ in in_threads(self._put_one, files, threads=_SYNCS):
+            for _ in map_in_threads(self._store_file, files, threads=_SYNC_THREADS):
                 advance()
 
-    def _put_one(self, file: CheckedFile) -> None:
-        self.store.put(file.path, file.sha256, file.blake3)
+    def _store_file(self, file: CheckedFile) -> None:
+        self.store.add_object(file.path, file.sha256, file.blake3)
 
 
 def open_backend(settings: Settings, timezone: str | None) -> Backend:
     """Open the database and the store of a registry; see `open_registry`."""
-    zone = instants.zone(timezone or os.environ.get("CALREG_TIMEZONE") or "UTC")
+    zone = instants.find_zone(timezone or os.environ.get("CALREG_TIMEZONE") or "UTC")
     database = Database(settings.database)
     store = ContentStore(settings.store)
     try:
@@ -144,23 +144,27 @@ def open_backend(settings: Settings, timezone: str | None) -> Backend:
     return Backend(database, store, zone)
 
 
-def _outcome(change: Change, *, dry_run: bool) -> Outcome:
-    from registry.lookup.consequences import consequences  # of writes alone: a look-up starts without
+def _build_outcome(change: Change, *, dry_run: bool) -> Outcome:
+    from registry.lookup.consequences import (
+        describe_consequences,  # of writes alone: a look-up starts without
+    )
 
     connection, number = change.connection, change.revision
     # A table is asked only where the change touched it: to a server each statement is a way there and back.
-    notes, warnings = consequences(change, number) if number else ([], [])
+    notes, warnings = describe_consequences(change, number) if number else ([], [])
     new, gone = change.recorded["version"], change.withdrawn["version"]
-    recorded = tuple(versions.recorded_in(connection, number, new)) if number and new else ()
-    withdrawn = tuple(versions.withdrawn_in(connection, number, gone)) if number and gone else ()
+    recorded = tuple(versions.list_versions_recorded_in(connection, number, new)) if number and new else ()
+    withdrawn = (
+        tuple(versions.list_versions_withdrawn_in(connection, number, gone)) if number and gone else ()
+    )
     touched = change.recorded | change.withdrawn
     return Outcome(
         revision=None if dry_run else number,
         dry_run=dry_run,
         versions=recorded,
         withdrawn=withdrawn,
-        unchanged=tuple(versions.versions_with_numbers(connection, change.unchanged, None)),
-        facts=history.changes_in(connection, number, recorded, withdrawn, touched) if number else (),
+        unchanged=tuple(versions.list_versions_with_numbers(connection, change.unchanged, None)),
+        facts=history.list_changes(connection, number, recorded, withdrawn, touched) if number else (),
         notes=(*change.notes, *notes),
         warnings=(*change.warnings, *warnings),
     )

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from registry.api.backend import View
-from registry.detectors import detector_type
+from registry.api.backend import ReadTransaction
+from registry.detectors import find_detector_type
 from registry.detectors.jungfrau import JUNGFRAU
 from registry.importers.checked_tree import CheckedTree
 from registry.importers.legacy_tree import Entry
@@ -17,12 +17,12 @@ from registry.lookup import panels, versions
 from registry.records import CheckedConstants, LinkDifference, StoredFile, Version
 from registry.records.tree_comparison import LinkChange
 
-Place = tuple[str, str, Instant]
+VersionKey = tuple[str, str, Instant]
 """A panel, a kind, and a start."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stated:
+class RegisteredVersions:
     """What the registry states, or stated, of the panels that the directory's scheme knows.
 
     Attributes
@@ -35,51 +35,53 @@ class Stated:
         By the SHA-256 of constants.
     """
 
-    modules: dict[str, str | None]
-    ever: dict[Place, list[Version]]
+    aliases: dict[str, str | None]
+    versions: dict[VersionKey, list[Version]]
     files: dict[str, tuple[StoredFile, ...]]
 
-    def live(self, place: Place) -> Version | None:
+    def get_live(self, place: VersionKey) -> Version | None:
         """Return what is stated at a place."""
-        return next((each for each in self.ever.get(place, ()) if each.withdrawn_in is None), None)
+        return next((each for each in self.versions.get(place, ()) if each.withdrawn_in is None), None)
 
-    def last(self, place: Place) -> Version | None:
+    def get_last(self, place: VersionKey) -> Version | None:
         """Return what was stated last at a place, withdrawn or not."""
-        return max(self.ever.get(place, ()), key=lambda each: each.version, default=None)
+        return max(self.versions.get(place, ()), key=lambda each: each.version, default=None)
 
 
-def stated_in(view: View) -> Stated:
+def read_registered_versions(view: ReadTransaction) -> RegisteredVersions:
     """Return what the registry states, or stated, of all panels that the directory's scheme knows."""
     known = [
         panel
-        for panel in panels.panels(view.connection, view.revision)
-        if detector_type(panel.detector_type) is JUNGFRAU
+        for panel in panels.list_panels(view.connection, view.revision)
+        if find_detector_type(panel.detector_type) is JUNGFRAU
     ]
-    ever: dict[Place, list[Version]] = defaultdict(list)
-    for version in versions.registered(view.connection, [panel.panel for panel in known], view.revision):
+    ever: dict[VersionKey, list[Version]] = defaultdict(list)
+    for version in versions.list_recorded_versions(
+        view.connection, [panel.panel for panel in known], view.revision
+    ):
         ever[version.panel, version.kind, version.valid_from].append(version)
     named = {each.constants for found in ever.values() for each in found if each.constants}
-    return Stated(
-        modules={panel.panel: panel.alias for panel in known},
-        ever=dict(ever),
-        files=versions.files_of(view.connection, named),
+    return RegisteredVersions(
+        aliases={panel.panel: panel.alias for panel in known},
+        versions=dict(ever),
+        files=versions.list_stored_files(view.connection, named),
     )
 
 
-def link_differences(found: CheckedTree, stated: Stated) -> dict[Place, LinkDifference]:
+def find_link_differences(found: CheckedTree, stated: RegisteredVersions) -> dict[VersionKey, LinkDifference]:
     """Return by place, in their order, what directory and registry state otherwise."""
-    differences = [*_of_entries(found, stated), *_of_versions(found, stated)]
+    differences = [*_compare_entries(found, stated), *_find_unlinked_versions(found, stated)]
     differences.sort(key=lambda each: (each.panel, each.valid_from, each.kind))
     return {(each.panel, each.kind, each.valid_from): each for each in differences}
 
 
-def _of_entries(found: CheckedTree, stated: Stated) -> Iterator[LinkDifference]:
+def _compare_entries(found: CheckedTree, stated: RegisteredVersions) -> Iterator[LinkDifference]:
     for entry in found.tree.entries:
-        for constants in found.constants(entry):
+        for constants in found.constants_of(entry):
             place = (entry.panel, constants.kind, entry.valid_from)
-            live = stated.live(place)
-            last = stated.last(place)
-            change, reason = _change(entry, constants, stated, live, last)
+            live = stated.get_live(place)
+            last = stated.get_last(place)
+            change, reason = _classify_entry(entry, constants, stated, live, last)
             if change is not None:
                 yield LinkDifference(
                     change=change,
@@ -94,10 +96,14 @@ def _of_entries(found: CheckedTree, stated: Stated) -> Iterator[LinkDifference]:
                 )
 
 
-def _change(
-    entry: Entry, constants: CheckedConstants, stated: Stated, live: Version | None, last: Version | None
+def _classify_entry(
+    entry: Entry,
+    constants: CheckedConstants,
+    stated: RegisteredVersions,
+    live: Version | None,
+    last: Version | None,
 ) -> tuple[LinkChange | None, str]:
-    module = stated.modules.get(entry.panel)
+    module = stated.aliases.get(entry.panel)
     elsewhere = entry.m_number is not None and module not in (None, entry.m_number)
     if last is None:
         others = f", and leads to {entry.m_number} (the registry: {module})" if elsewhere else ""
@@ -106,10 +112,10 @@ def _change(
         said = f"retargeted since import, to {entry.m_number} (the registry: {module})"
         return "retargeted", said
     if live is None:
-        return "withdrawn", withdrawn(last)
+        return "withdrawn", describe_withdrawal(last)
     if live.constants == constants.sha256:
         return None, ""
-    if live.constants is None or link_of(live) is None:
+    if live.constants is None or get_link_name(live) is None:
         what = "a gap" if live.constants is None else "other constants"
         return "superseded", f"superseded by {what} in revision {live.recorded_in}"
     names = JUNGFRAU.file_names(constants.kind)
@@ -118,24 +124,24 @@ def _change(
     return "changed", f"{', '.join(files)} changed since import"
 
 
-def withdrawn(version: Version) -> str:
+def describe_withdrawal(version: Version) -> str:
     """Return in which revision a version was withdrawn, and why."""
     why = version.withdrawal.comment if version.withdrawal else None
     return f"withdrawn in revision {version.withdrawn_in}{f': {why}' if why else ''}"
 
 
-def _of_versions(found: CheckedTree, stated: Stated) -> Iterator[LinkDifference]:
+def _find_unlinked_versions(found: CheckedTree, stated: RegisteredVersions) -> Iterator[LinkDifference]:
     """Return the live versions that no entry states; of links that are hazards nothing is known."""
     entries = {entry.name: entry for entry in found.tree.entries}
     bad = {hazard.name for hazard in found.tree.hazards}
     there = {
         (entry.panel, made.kind, entry.valid_from)
         for entry in found.tree.entries
-        for made in found.constants(entry)
+        for made in found.constants_of(entry)
     }
-    for place in stated.ever:
-        version = stated.live(place)
-        link = link_of(version) if version else None
+    for place in stated.versions:
+        version = stated.get_live(place)
+        link = get_link_name(version) if version else None
         if version is None or place in there or link in bad:
             continue
         change: LinkChange = "removed"
@@ -163,7 +169,7 @@ def _of_versions(found: CheckedTree, stated: Stated) -> Iterator[LinkDifference]
         )
 
 
-def link_of(version: Version) -> str | None:
+def get_link_name(version: Version) -> str | None:
     """Return the name of the link from which a version was imported, None where it was stated otherwise."""
     name = PurePosixPath(version.source_path or "").name
     return name if name == version.panel or name.startswith(f"{version.panel}-") else None

@@ -9,28 +9,33 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TypeVar
 
-from registry.api.backend import Backend, View
-from registry.api.comparing_links import Place, Stated, link_differences, stated_in
+from registry.api.backend import Backend, ReadTransaction
+from registry.api.comparing_links import (
+    RegisteredVersions,
+    VersionKey,
+    find_link_differences,
+    read_registered_versions,
+)
 from registry.detectors import type_of_panel
 from registry.detectors.jungfrau import JUNGFRAU
-from registry.identifiers import shown
-from registry.importers.checked_tree import CheckedTree, check_tree, zone_notes
+from registry.identifiers import quote
+from registry.importers.checked_tree import CheckedTree, check_tree, timezone_notes
 from registry.importers.directory_rule import DEFAULT_TIME, DirectoryRule
 from registry.importers.legacy_tree import Entry
 from registry.instants import Instant
-from registry.lookup.runs import answering, configurations, runs
+from registry.lookup.runs import choose_configurations, list_configurations, list_runs
 from registry.progress import Progress
 from registry.records import (
+    ChoiceDifference,
     Configuration,
     LinkDifference,
-    OtherChoice,
     Run,
     RunDifference,
     TreeComparison,
     Version,
 )
 
-_STARTS = attrgetter("valid_from")
+_get_start = attrgetter("valid_from")
 _Starting = TypeVar("_Starting", Entry, Version)
 
 
@@ -38,15 +43,15 @@ def compare_tree(backend: Backend, root: Path, progress: Progress) -> TreeCompar
     """Compare a legacy directory with the registry; see `Registry.compare_tree`."""
     found = check_tree(root, backend.timezone, progress, with_refused=True)
     rule = DirectoryRule(root)
-    with backend.view() as view:
-        stated = stated_in(view)
-        links = link_differences(found, stated)
-        comparing = _Choices(found, rule, stated, links)
-        places = _detectors_of_runs(view)
+    with backend.read_transaction() as view:
+        stated = read_registered_versions(view)
+        links = find_link_differences(found, stated)
+        comparing = _ChoiceComparison(found, rule, stated, links)
+        places = _list_detectors_by_run(view)
         with progress("comparing runs", len(places)) as advance:
             different = []
             for run, source, panels in places:
-                choices = tuple(comparing.others(panels, run.begin))
+                choices = tuple(comparing.find_differences(panels, run.begin))
                 if choices:
                     different.append(RunDifference(run.experiment, run.run, source, run.begin, choices))
                 advance()
@@ -59,60 +64,70 @@ def compare_tree(backend: Backend, root: Path, progress: Progress) -> TreeCompar
         links=tuple(links.values()),
         runs=tuple(different),
         hazards=tuple(map(str, found.tree.hazards)),
-        notes=(*zone_notes(found.tree, backend.timezone), *found.tree.notes, *([asked] if places else [])),
+        notes=(
+            *timezone_notes(found.tree, backend.timezone),
+            *found.tree.notes,
+            *([asked] if places else []),
+        ),
     )
 
 
-def _detectors_of_runs(view: View) -> list[tuple[Run, str, tuple[str, ...]]]:
+def _list_detectors_by_run(view: ReadTransaction) -> list[tuple[Run, str, tuple[str, ...]]]:
     """Return each registered run with the source and panels of each detector that the directory's scheme knows."""
     by_experiment: dict[str, list[Configuration]] = defaultdict(list)
-    for configuration in configurations(view.connection, view.revision):
+    for configuration in list_configurations(view.connection, view.revision):
         by_experiment[configuration.experiment].append(configuration)
     return [
         (run, source, configuration.panels)
-        for run in runs(view.connection, view.revision)
-        for source, configuration in sorted(answering(by_experiment[run.experiment], run.run).items())
+        for run in list_runs(view.connection, view.revision)
+        for source, configuration in sorted(
+            choose_configurations(by_experiment[run.experiment], run.run).items()
+        )
         if configuration.panels and type_of_panel(configuration.panels[0]) is JUNGFRAU
     ]
 
 
-class _Choices:
+class _ChoiceComparison:
     """What directory and registry choose for panels and kinds, and why that differs."""
 
     def __init__(
-        self, found: CheckedTree, rule: DirectoryRule, stated: Stated, links: dict[Place, LinkDifference]
+        self,
+        found: CheckedTree,
+        rule: DirectoryRule,
+        stated: RegisteredVersions,
+        links: dict[VersionKey, LinkDifference],
     ) -> None:
         self._found, self._rule, self._links = found, rule, links
         self._by_name = {entry.name: entry for entry in found.tree.entries}
-        self._hazards = {hazard.name: hazard.sentence for hazard in found.tree.hazards}
+        self._hazards = {hazard.name: hazard.reason for hazard in found.tree.hazards}
         self._entries: dict[str, list[Entry]] = defaultdict(list)
-        for entry in sorted(found.tree.entries, key=_STARTS):
+        for entry in sorted(found.tree.entries, key=_get_start):
             self._entries[entry.panel].append(entry)
         self._versions: dict[tuple[str, str], list[Version]] = defaultdict(list)
-        for place in sorted(stated.ever):
-            version = stated.live(place)
+        for place in sorted(stated.versions):
+            version = stated.get_live(place)
             if version is not None:
                 self._versions[version.panel, version.kind].append(version)
 
-    def others(self, panels: tuple[str, ...], begin: Instant | None) -> Iterator[OtherChoice]:
+    def find_differences(self, panels: tuple[str, ...], begin: Instant | None) -> Iterator[ChoiceDifference]:
         """Return for which panels and kinds the choices differ in a run that began then (None: not known)."""
         for panel in panels:
             link = self._rule.pick(panel)
             entry = self._by_name.get(link or "")
             for kind in JUNGFRAU.required_kinds:
-                held = None if begin is None else _last(self._versions[panel, kind], begin)
-                directory = self._content(entry, kind)
+                held = None if begin is None else _find_last(self._versions[panel, kind], begin)
+                directory = self._get_constants(entry, kind)
                 registry = held.constants if held else None
                 if directory != registry:
                     number = held.version if held else None
-                    reason = "; ".join(self._reasons(link, entry, panel, kind, begin, held))
-                    yield OtherChoice(panel, kind, link, directory, number, registry, reason)
+                    reason = "; ".join(self._explain_difference(link, entry, panel, kind, begin, held))
+                    yield ChoiceDifference(panel, kind, link, directory, number, registry, reason)
 
-    def _content(self, entry: Entry | None, kind: str) -> str | None:
-        made = self._found.constants(entry) if entry else ()
+    def _get_constants(self, entry: Entry | None, kind: str) -> str | None:
+        made = self._found.constants_of(entry) if entry else ()
         return next((each.sha256 for each in made if each.kind == kind), None)
 
-    def _reasons(
+    def _explain_difference(
         self,
         link: str | None,
         entry: Entry | None,
@@ -122,27 +137,27 @@ class _Choices:
         held: Version | None,
     ) -> Iterator[str]:
         if link is None or entry is None:
-            yield self._no_choice(link)
+            yield self._explain_missing_choice(link)
             return
         if begin is None:
             yield "the run's begin is not known, and without it the registry refuses"
             return
-        due = _last(self._entries[panel], begin)
+        due = _find_last(self._entries[panel], begin)
         if entry.valid_from > begin:
             yield "the link starts after the run"
         elif due is not entry:
             yield "the directory never uses the run's time"
-        if self._content(due, kind) != (held.constants if held else None):
-            yield self._disagreement(due, panel, kind, held)
+        if self._get_constants(due, kind) != (held.constants if held else None):
+            yield self._explain_disagreement(due, panel, kind, held)
 
-    def _no_choice(self, link: str | None) -> str:
-        if self._rule.breaking:
-            return f"{shown(self._rule.breaking[0])} breaks the directory's look-up of every detector"
+    def _explain_missing_choice(self, link: str | None) -> str:
+        if self._rule.fatal_entries:
+            return f"{quote(self._rule.fatal_entries[0])} breaks the directory's look-up of every detector"
         if link is None:
             return "the directory has no link of this panel"
         return f"of the link that the directory picks: {self._hazards.get(link, 'it cannot be taken')}"
 
-    def _disagreement(self, due: Entry | None, panel: str, kind: str, held: Version | None) -> str:
+    def _explain_disagreement(self, due: Entry | None, panel: str, kind: str, held: Version | None) -> str:
         """Return why the registry does not hold what the link states that was due at the run's begin."""
         if held is not None and held.is_gap:
             why = f": {held.comment}" if held.comment else ""
@@ -154,7 +169,7 @@ class _Choices:
         return difference.reason if difference else "the registry has nothing of that time"
 
 
-def _last(starting: list[_Starting], instant: Instant) -> _Starting | None:
+def _find_last(starting: list[_Starting], instant: Instant) -> _Starting | None:
     """Return the last that starts at or before the instant."""
-    index = bisect_right(starting, instant, key=_STARTS)
+    index = bisect_right(starting, instant, key=_get_start)
     return starting[index - 1] if index else None

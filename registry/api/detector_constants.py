@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from registry.errors import UnavailableError
 from registry.provenance import Document, encode
-from registry.records.display import clipped, rows_html
+from registry.records.display import clip, render_rows
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -42,19 +42,19 @@ class DetectorConstants(Mapping[str, NDArray[Any]]):
         return len(self.arrays)
 
     def __repr__(self) -> str:
-        lines = [" ".join((f" {name:<13}", *map(str, facts))) for name, *facts in self._facts()]
+        lines = [" ".join((f" {name:<13}", *map(str, facts))) for name, *facts in self._describe_arrays()]
         return "\n".join((f"<DetectorConstants: {self._title()}", *lines)) + ">"
 
     def _repr_html_(self) -> str:
-        arrays = rows_html(self._title(), ("array", "shape", "dtype", "unit"), self._facts())
+        arrays = render_rows(self._title(), ("array", "shape", "dtype", "unit"), self._describe_arrays())
         return arrays + self.provenance._repr_html_()
 
     def _title(self) -> str:
         document = self.provenance
-        asked = clipped(document.request.target)
+        asked = clip(document.request.target)
         return f"{asked} at {document.resolution.instant}, revision {document.registry.revision}"
 
-    def _facts(self) -> list[tuple[str, object, object, str]]:
+    def _describe_arrays(self) -> list[tuple[str, object, object, str]]:
         units = {output.type: output.unit for output in self.provenance.outputs}
         return [(name, array.shape, array.dtype, units[name]) for name, array in self.arrays.items()]
 
@@ -89,10 +89,10 @@ class DetectorConstants(Mapping[str, NDArray[Any]]):
             "panel": [panel.panel for panel in panels],
             "alias": ("panel", [panel.alias or "" for panel in panels]),
         }
-        return xr.Dataset(variables, coordinates, _attributes(document))
+        return xr.Dataset(variables, coordinates, _build_attributes(document))
 
 
-def _attributes(document: Document) -> dict[str, str | int]:
+def _build_attributes(document: Document) -> dict[str, str | int]:
     """Return what describes the constants, as every file format takes it."""
     answered = document.resolution
     attributes: dict[str, str | int] = {

@@ -11,22 +11,29 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from registry import instants
-from registry.api.backend import At, Backend
+from registry.api.backend import Backend, InstantLike
 from registry.api.detector_constants import DetectorConstants
-from registry.authorship import Signature, sign, working_folder
+from registry.authorship import Signature, build_signature, find_working_folder
 from registry.errors import ClosedError, RequestError, UnavailableError
 from registry.exporters import npy
-from registry.exporters.assembly import arrays, assemblies
-from registry.exporters.formats import Format, format_of, make, placed, saying_runs, software_of
+from registry.exporters.assembly import build_assemblies, read_arrays
+from registry.exporters.formats import (
+    Format,
+    build_exported_file,
+    find_format,
+    get_software_versions,
+    list_formats_with_runs,
+    write_files,
+)
 from registry.exporters.layout import Target
-from registry.exporters.placing import placing
+from registry.exporters.placing import publish_outputs
 from registry.identifiers import is_dataset, parse_source
-from registry.lookup.deployments import outlived
-from registry.lookup.resolution import Answer, Question, resolve
+from registry.lookup.deployments import deployment_warnings
+from registry.lookup.resolution import ArrayRequest, ResolutionResult, resolve
 from registry.lookup.revisions import AsOf
 from registry.progress import Progress
 from registry.provenance import Document, encode
-from registry.provenance.document import Deployment, Maker, RegistryStamp, Request, Resolution
+from registry.provenance.document import Creator, Deployment, RegistryReference, Request, Resolution
 from registry.records import Export
 from registry.registration.exports import record_export
 
@@ -39,7 +46,7 @@ class ExportRequest:
 
     target: str
     source: str | None = None
-    at: At | None = None
+    at: InstantLike | None = None
     types: Sequence[str] | None = None
     as_of: AsOf = None
     format: str = npy.NAME
@@ -48,23 +55,24 @@ class ExportRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class _Resolved:
+class _ResolvedExport:
     """The answer, the registry's revision that gave it, for which runs it is read, what software it needs."""
 
-    answer: Answer
-    registry: RegistryStamp
+    answer: ResolutionResult
+    registry: RegistryReference
     deployment: Deployment | None = None
     warnings: tuple[str, ...] = ()
     software: Mapping[str, str] = field(default_factory=dict)
 
 
-def constants(backend: Backend, request: ExportRequest) -> DetectorConstants:
+def assemble_constants(backend: Backend, request: ExportRequest) -> DetectorConstants:
     """Return the arrays in memory; see `Registry.constants`."""
     resolved = _resolve(backend, request, None)
-    made = assemblies(resolved.answer.resolution, backend.store, resolved.answer.blake3s)
-    outputs = tuple(assembly.output() for assembly in made)
+    made = build_assemblies(resolved.answer.resolution, backend.store, resolved.answer.blake3s)
+    outputs = tuple(assembly.describe_output() for assembly in made)
     return DetectorConstants(
-        arrays(made), replace(_draft(backend, request, resolved, sign()), outputs=outputs)
+        read_arrays(made),
+        replace(_draft_document(backend, request, resolved, build_signature()), outputs=outputs),
     )
 
 
@@ -72,24 +80,24 @@ def export(
     backend: Backend, request: ExportRequest, folder: Path, progress: Progress, *, force: bool
 ) -> Export:
     """Write the arrays and their provenance into a folder; see `Registry.export`."""
-    made_as = format_of(request.format)
+    made_as = find_format(request.format)
     resolved = _resolve(backend, request, made_as)
-    signature = sign()
-    draft = _draft(backend, request, resolved, signature)
+    signature = build_signature()
+    draft = _draft_document(backend, request, resolved, signature)
     layout = made_as.layout(draft)
     home = folder / layout.folder
-    made = assemblies(draft.resolution, backend.store, resolved.answer.blake3s)
-    with placing(home, layout.names, journals=layout.journals, force=force) as hidden:
-        written = make(made_as, draft, made, Target(hidden, home), progress)
+    made = build_assemblies(draft.resolution, backend.store, resolved.answer.blake3s)
+    with publish_outputs(home, layout.file_names, journals=layout.journals, force=force) as hidden:
+        written = write_files(made_as, draft, made, Target(hidden, home), progress)
         document = replace(draft, outputs=written.outputs, companions=written.companions)
         content = encode(document)
         (hidden / layout.document).write_bytes(content)
     path = (home / layout.document).absolute()
-    note = _record(backend, document, path, hashlib.sha256(content).hexdigest(), signature)
+    note = _try_record(backend, document, path, hashlib.sha256(content).hexdigest(), signature)
     return Export(
         revision=resolved.registry.revision,
         instant=draft.resolution.instant,
-        outputs=tuple(placed(home, output) for output in written.outputs),
+        outputs=tuple(build_exported_file(home, output) for output in written.outputs),
         provenance=str(home / layout.document),
         recorded=note is None,
         notes=() if note is None else (note,),
@@ -97,32 +105,38 @@ def export(
     )
 
 
-def _resolve(backend: Backend, request: ExportRequest, made_as: Format | None) -> _Resolved:
-    with_runs = made_as is not None and made_as.SAYS_RUNS
-    question = Question(
+def _resolve(backend: Backend, request: ExportRequest, made_as: Format | None) -> _ResolvedExport:
+    with_runs = made_as is not None and made_as.HAS_RUN_RANGE
+    question = ArrayRequest(
         target=request.target,
         # Beside a detector Id a source says where the files are read, not which panels are meant.
         source=request.source if is_dataset(request.target) or not with_runs else None,
-        at=None if request.at is None else backend.instant(request.at),
+        at=None if request.at is None else backend.parse_instant(request.at),
         types=tuple(request.types) if request.types else None,
     )
-    with backend.view(request.as_of) as view:
+    with backend.read_transaction(request.as_of) as view:
         answer = resolve(view.connection, question, view.revision)
-        deployment = _deployment(request, answer.resolution, with_runs=with_runs)
+        deployment = _build_deployment(request, answer.resolution, with_runs=with_runs)
         warnings = answer.warnings
         if deployment is not None:
-            warnings += tuple(outlived(view.connection, answer.resolution, deployment, view.revision))
-    stamp = RegistryStamp(backend.database.registry_id, view.revision, answer.recorded_at)
-    return _Resolved(answer, stamp, deployment, warnings, software_of(made_as) if made_as else {})
+            warnings += tuple(
+                deployment_warnings(view.connection, answer.resolution, deployment, view.revision)
+            )
+    stamp = RegistryReference(backend.database.registry_id, view.revision, answer.recorded_at)
+    return _ResolvedExport(
+        answer, stamp, deployment, warnings, get_software_versions(made_as) if made_as else {}
+    )
 
 
-def _deployment(request: ExportRequest, resolution: Resolution, *, with_runs: bool) -> Deployment | None:
+def _build_deployment(
+    request: ExportRequest, resolution: Resolution, *, with_runs: bool
+) -> Deployment | None:
     """Return for which runs the files are, None where the format does not say, or nobody does."""
     if not with_runs:
         if request.first_run is not None or request.last_run is not None:
             raise RequestError(
                 f"files of the format {request.format} do not say for which runs they are; those of"
-                f" {' and '.join(saying_runs())} do"
+                f" {' and '.join(list_formats_with_runs())} do"
             )
         return None
     first = request.first_run
@@ -136,7 +150,9 @@ def _deployment(request: ExportRequest, resolution: Resolution, *, with_runs: bo
     return Deployment(parse_source(source), first, request.last_run)
 
 
-def _draft(backend: Backend, request: ExportRequest, resolved: _Resolved, signature: Signature) -> Document:
+def _draft_document(
+    backend: Backend, request: ExportRequest, resolved: _ResolvedExport, signature: Signature
+) -> Document:
     """Return the provenance document as it is before anything is written."""
     import numpy as np
     import sqlalchemy as sa
@@ -145,7 +161,7 @@ def _draft(backend: Backend, request: ExportRequest, resolved: _Resolved, signat
         format="calreg provenance",
         format_version=1,
         created_at=str(instants.now()),
-        created_by=Maker(signature.author, signature.host, signature.command, working_folder()),
+        created_by=Creator(signature.author, signature.host, signature.command, find_working_folder()),
         software={
             "calreg": signature.software.removeprefix("calreg "),
             "python": platform.python_version(),
@@ -157,7 +173,7 @@ def _draft(backend: Backend, request: ExportRequest, resolved: _Resolved, signat
         request=Request(
             target=request.target,
             source=request.source if resolved.answer.resolution.configuration else None,
-            at=None if request.at is None else str(backend.instant(request.at)),
+            at=None if request.at is None else str(backend.parse_instant(request.at)),
             as_of=None if request.as_of is None else str(request.as_of),
             types=resolved.answer.resolution.types,
             format=request.format,
@@ -169,12 +185,12 @@ def _draft(backend: Backend, request: ExportRequest, resolved: _Resolved, signat
     )
 
 
-def _record(
+def _try_record(
     backend: Backend, document: Document, path: Path, sha256: str, signature: Signature
 ) -> str | None:
     """Record the export; return the note that says why not, where the user may not write."""
     try:
-        with backend.database.writing(signature) as change:
+        with backend.database.write_transaction(signature) as change:
             record_export(change, document, path, sha256)
     except (ClosedError, UnavailableError) as error:
         return f"the export is not recorded: {error}"

@@ -14,25 +14,25 @@ from numpy.typing import NDArray
 
 from registry.api.backend import Backend
 from registry.errors import NotFoundError
-from registry.exporters.recognising import arrays_in
+from registry.exporters.recognising import detect_arrays
 from registry.lookup import contents
 from registry.lookup.revisions import AsOf
-from registry.reading import checksum
+from registry.reading import sha256_of_file
 from registry.records import IdentifiedPart, Identity
 
 
 def identify(backend: Backend, path: Path, as_of: AsOf) -> Identity:
     """Return what the registry knows of the file; see `Registry.identify`."""
-    sha256 = checksum(path)
-    with backend.view(as_of) as view:
+    sha256 = sha256_of_file(path)
+    with backend.read_transaction(as_of) as view:
         revision = view.revision
-        inputs = tuple(contents.inputs_with(view.connection, sha256, revision))
-        found = contents.exports_with(view.connection, sha256)
-        converted = tuple(contents.versions_converted_from(view.connection, sha256, revision))
+        inputs = tuple(contents.list_inputs_with_file(view.connection, sha256, revision))
+        found = contents.list_exports_with_file(view.connection, sha256)
+        converted = tuple(contents.list_versions_converted_from(view.connection, sha256, revision))
     exports = tuple(each for each in found if each.revision <= revision)
     if inputs or exports or converted:
         return Identity(str(path), sha256, inputs, exports, converted)
-    parts = _parts(backend, path, revision)
+    parts = _identify_parts(backend, path, revision)
     if not any(part.inputs for part in parts):
         what = ", and no panel of the array in it is registered" if parts else ""
         raise NotFoundError(
@@ -42,16 +42,16 @@ def identify(backend: Backend, path: Path, as_of: AsOf) -> Identity:
     return Identity(str(path), sha256, (), (), parts=parts)
 
 
-def _parts(backend: Backend, path: Path, revision: int) -> tuple[IdentifiedPart, ...]:
-    with arrays_in(path) as arrays:  # no transaction is open while a large file is read
+def _identify_parts(backend: Backend, path: Path, revision: int) -> tuple[IdentifiedPart, ...]:
+    with detect_arrays(path) as arrays:  # no transaction is open while a large file is read
         read = [
-            (array.name, *divmod(index, array.shape[1]), tuple(_checksums(part)))
+            (array.name, *divmod(index, array.shape[1]), tuple(_compute_npy_checksums(part)))
             for array in arrays
             for index, part in enumerate(array.parts)
         ]
-    with backend.view(revision) as view:
+    with backend.read_transaction(revision) as view:
         known = {
-            sha256: contents.inputs_with(view.connection, sha256, revision)
+            sha256: contents.list_inputs_with_file(view.connection, sha256, revision)
             for sha256 in dict.fromkeys(sha256 for *_, checksums in read for sha256 in checksums)
         }
     return tuple(
@@ -62,16 +62,16 @@ def _parts(backend: Backend, path: Path, revision: int) -> tuple[IdentifiedPart,
     )
 
 
-def _checksums(part: NDArray[Any]) -> Iterator[str]:
+def _compute_npy_checksums(part: NDArray[Any]) -> Iterator[str]:
     """Return the checksums of the files as which numpy saves an array: today, and before version 1.14."""
     payload = np.ascontiguousarray(part)
-    for header in _headers(payload):
+    for header in _build_npy_headers(payload):
         digest = hashlib.sha256(header)
         digest.update(payload.data)
         yield digest.hexdigest()
 
 
-def _headers(array: NDArray[Any]) -> Iterator[bytes]:
+def _build_npy_headers(array: NDArray[Any]) -> Iterator[bytes]:
     stream = io.BytesIO()
     npy_format.write_array_header_1_0(stream, npy_format.header_data_from_array_1_0(array))
     header = stream.getvalue()

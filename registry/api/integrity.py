@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from registry import provenance
-from registry.api.backend import Backend, View, open_backend
-from registry.api.changed_files import CHANGED, where_changed
-from registry.api.replaying import recipe_of, store_of
+from registry.api.backend import Backend, ReadTransaction, open_backend
+from registry.api.changed_files import BYTES_CHANGED, describe_changed_arrays
+from registry.api.replaying import find_document_store, plan_replay
 from registry.errors import (
     ConflictError,
     CorruptionError,
@@ -20,17 +20,17 @@ from registry.errors import (
     UnavailableError,
 )
 from registry.exporters.layout import Target
-from registry.identifiers import shown
+from registry.identifiers import quote
 from registry.lookup import contents
-from registry.lookup.deployments import outlived
-from registry.lookup.resolution import Question, resolve
-from registry.lookup.revisions import newest_revision, revision_as_of
+from registry.lookup.deployments import deployment_warnings
+from registry.lookup.resolution import ArrayRequest, resolve
+from registry.lookup.revisions import find_revision_number, read_newest_revision
 from registry.provenance import Document
 from registry.provenance.document import Companion, Output
-from registry.reading import checksum
+from registry.reading import sha256_of_file
 from registry.records import Problem, Verification
 from registry.settings import find_settings
-from registry.store import ContentStore, use
+from registry.store import ContentStore, describe_use
 
 
 def verify_export(
@@ -48,40 +48,42 @@ def verify_export(
         The store at hand is another registry's.
     """
     document, content = provenance.read_with_content(Path(path))
-    problems = list(_file_problems(Path(path).parent, document))
+    problems = list(_check_files(Path(path).parent, document))
     checked, notes = len(document.outputs) + len(document.companions), []
     try:
-        objects = store_of(document, find_settings(database, store).store)
+        objects = find_document_store(document, find_settings(database, store).store)
     except CorruptionError as error:
         problems.append(Problem(None, "store", str(error)))
     except UnavailableError as error:
         notes.append(f"the inputs were not checked: {error}")
     else:
-        checked += len(_inputs(document))
+        checked += len(_collect_inputs(document))
         try:
-            problems += _input_problems(objects, document) or _making_problems(objects, document, path)
-            changed = {problem.path for problem in problems if problem.problem == CHANGED}
-            notes += where_changed(document, Path(path), objects, changed) if changed else []
+            problems += _check_inputs(objects, document) or _check_replay(objects, document, path)
+            changed = {problem.path for problem in problems if problem.problem == BYTES_CHANGED}
+            notes += describe_changed_arrays(document, Path(path), objects, changed) if changed else []
         except UnavailableError as error:
             notes.append(f"the arrays were not made again: {error}")
     try:
-        with _registry_of(document, database, store) as backend:
+        with _open_registry_of(document, database, store) as backend:
             checked += 1
-            problems += _answer_problems(backend, document)
-            notes += _record_notes(backend, content)
+            problems += _check_resolution(backend, document)
+            notes += _note_missing_record(backend, content)
     except RegistryError as error:
         notes.append(f"the registry was not asked again: {error}")
     return Verification(checked, tuple(problems), tuple(notes))
 
 
 @contextmanager
-def _registry_of(document: Document, database: str | None, store: str | Path | None) -> Iterator[Backend]:
+def _open_registry_of(
+    document: Document, database: str | None, store: str | Path | None
+) -> Iterator[Backend]:
     """Open the registry at hand, if it is the document's."""
     backend = open_backend(find_settings(database, store), None)
     try:
         if backend.database.registry_id != document.registry.id:
             raise ConflictError(
-                f"the document is of registry {shown(document.registry.id)},"
+                f"the document is of registry {quote(document.registry.id)},"
                 f" the one at hand is {backend.database.registry_id}"
             )
         yield backend
@@ -89,48 +91,51 @@ def _registry_of(document: Document, database: str | None, store: str | Path | N
         backend.database.close()
 
 
-def _inputs(document: Document) -> dict[str, tuple[int, str]]:
+def _collect_inputs(document: Document) -> dict[str, tuple[int, str]]:
     """Return (size, what uses it) of every input, by SHA-256."""
     return {
-        file.sha256: (file.size, use(constants.kind, file.gain_range, panel.panel, constants.version))
+        file.sha256: (
+            file.size,
+            describe_use(constants.kind, file.gain_range, panel.panel, constants.version),
+        )
         for panel in document.resolution.panels
         for constants in panel.constants
         for file in constants.files
     }
 
 
-def _input_problems(objects: ContentStore, document: Document) -> list[Problem]:
+def _check_inputs(objects: ContentStore, document: Document) -> list[Problem]:
     return [
-        Problem(sha256, str(objects.path(sha256)), f"{problem}; it is {used_as}")
-        for sha256, (size, used_as) in _inputs(document).items()
-        if (problem := objects.problem(sha256, size)) is not None
+        Problem(sha256, str(objects.object_path(sha256)), f"{problem}; it is {used_as}")
+        for sha256, (size, used_as) in _collect_inputs(document).items()
+        if (problem := objects.find_problem(sha256, size)) is not None
     ]
 
 
-def _making_problems(objects: ContentStore, document: Document, path: str | Path) -> list[Problem]:
+def _check_replay(objects: ContentStore, document: Document, path: str | Path) -> list[Problem]:
     """Make the arrays again, writing nothing, and compare with what the document says of them."""
     if any(output.path is None for output in document.outputs):
         return []  # said already, array by array
     try:
-        recipe = recipe_of(document, path, objects)
+        recipe = plan_replay(document, path, objects)
     except RequestError as error:
         return [Problem(None, str(path), str(error))]
-    otherwise = f" ({recipe.other_software})" if recipe.other_software else ""
+    otherwise = f" ({recipe.software_changes})" if recipe.software_changes else ""
     return [
         Problem(said.sha256, what, f"the inputs make another array than the document says{otherwise}")
-        for what, again, said in recipe.make(Target()).against(document)
+        for what, again, said in recipe.write(Target()).pair_with(document)
         if again != said
     ]
 
 
-def _record_notes(backend: Backend, content: bytes) -> list[str]:
-    with backend.view() as view:
-        if contents.exports_with(view.connection, hashlib.sha256(content).hexdigest()):
+def _note_missing_record(backend: Backend, content: bytes) -> list[str]:
+    with backend.read_transaction() as view:
+        if contents.list_exports_with_file(view.connection, hashlib.sha256(content).hexdigest()):
             return []
     return ["the registry has no record of this document: it was edited, or the export was not recorded"]
 
 
-def _file_problems(folder: Path, document: Document) -> Iterator[Problem]:
+def _check_files(folder: Path, document: Document) -> Iterator[Problem]:
     """Hold every file that was written against its checksum; a file may hold several arrays."""
     for output in document.outputs:
         if output.path is None:
@@ -139,38 +144,40 @@ def _file_problems(folder: Path, document: Document) -> Iterator[Problem]:
             )
     files: list[Output | Companion] = [*document.outputs, *document.companions]
     for path, sha256 in dict.fromkeys((file.path, file.sha256) for file in files):
-        if path is not None and (problem := _file_problem(folder / path, sha256)):
+        if path is not None and (problem := _check_file(folder / path, sha256)):
             yield Problem(sha256, str(folder / path), problem)
 
 
-def _file_problem(path: Path, sha256: str | None) -> str | None:
+def _check_file(path: Path, sha256: str | None) -> str | None:
     try:
-        return None if checksum(path) == sha256 else CHANGED
+        return None if sha256_of_file(path) == sha256 else BYTES_CHANGED
     except NotFoundError:
         return "the file is missing"
     except RegistryError as error:
         return str(error)
 
 
-def _answer_problems(backend: Backend, document: Document) -> list[Problem]:
+def _check_resolution(backend: Backend, document: Document) -> list[Problem]:
     """Resolve the request again at the document's revision, and compare."""
     place = f"revision {document.registry.revision}"
     request = document.request
-    with backend.view() as view:
-        newest = newest_revision(view.connection)
+    with backend.read_transaction() as view:
+        newest = read_newest_revision(view.connection)
         if document.registry.revision > newest:
             return [Problem(None, place, f"the registry knows revisions up to {newest} only")]
         try:
-            at = None if request.at is None else backend.instant(request.at)
-            question = Question(request.target, request.source, at, request.types)
+            at = None if request.at is None else backend.parse_instant(request.at)
+            question = ArrayRequest(request.target, request.source, at, request.types)
             answer = resolve(view.connection, question, document.registry.revision)
             warnings = answer.warnings
             if document.deployment is not None:
                 revision = document.registry.revision
-                warnings += tuple(outlived(view.connection, answer.resolution, document.deployment, revision))
+                warnings += tuple(
+                    deployment_warnings(view.connection, answer.resolution, document.deployment, revision)
+                )
         except RegistryError as error:
             return [Problem(None, place, f"the registry refuses the request: {error}")]
-        named = None if request.as_of is None else _named(backend, view, request.as_of)
+        named = None if request.as_of is None else _find_requested_revision(backend, view, request.as_of)
     facts = {
         "the registry answers otherwise than the document says": answer.resolution == document.resolution,
         "the document has other warnings than the answer": warnings == document.warnings,
@@ -180,9 +187,9 @@ def _answer_problems(backend: Backend, document: Document) -> list[Problem]:
     return [Problem(None, place, sentence) for sentence, holds in facts.items() if not holds]
 
 
-def _named(backend: Backend, view: View, as_of: str) -> int:
+def _find_requested_revision(backend: Backend, view: ReadTransaction, as_of: str) -> int:
     """Return the revision that the request names, 0 where there is none of that name."""
     try:
-        return revision_as_of(view.connection, as_of, backend.timezone)
+        return find_revision_number(view.connection, as_of, backend.timezone)
     except RegistryError:
         return 0

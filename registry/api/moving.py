@@ -8,15 +8,15 @@ from pathlib import Path
 from registry import instants
 from registry.api.backend import Backend, open_backend
 from registry.api.objects import CopiedFiles, copy_objects
-from registry.authorship import recordable, sign
-from registry.database import Closure, Database, filling, refuse_taken
-from registry.database.closing import close, refuse_closed
-from registry.database.transfer import every_row, transfer
+from registry.authorship import build_signature, escape_undecodable
+from registry.database import Closure, Database, populate_database, refuse_occupied
+from registry.database.closing import record_closure, refuse_closed
+from registry.database.transfer import copy_rows, select_all_rows
 from registry.errors import ClosedError, RegistryError
-from registry.lookup.revisions import newest_revision
-from registry.progress import Progress, silent
-from registry.records.copies import Copied
-from registry.settings import find_settings, shown_place
+from registry.lookup.revisions import read_newest_revision
+from registry.progress import Progress, no_progress
+from registry.records.copies import RegistryCopy
+from registry.settings import find_settings, mask_database_url
 from registry.store import ContentStore
 
 
@@ -26,8 +26,8 @@ def copy_registry(
     database: str | None = None,
     store: str | Path | None = None,
     *,
-    progress: Progress = silent,
-) -> Copied:
+    progress: Progress = no_progress,
+) -> RegistryCopy:
     """Move a registry to an empty database of either sort: every revision, id and checksum stays the same.
 
     At no moment can both be written. While rows are copied nobody writes to the source; the target is
@@ -60,46 +60,50 @@ def copy_registry(
     backend = open_backend(settings, None)
     with closing(backend.database):
         if backend.database.closure is not None:
-            return _opened(backend, backend.database.closure, to, new.store)
-        refuse_taken(to, backend.database.registry_id)
+            return _finish_interrupted_move(backend, backend.database.closure, to, new.store)
+        refuse_occupied(to, backend.database.registry_id)
         objects, files = ContentStore(new.store), CopiedFiles()
         if new.store != settings.store:
             objects.create(backend.database.registry_id)
-            with backend.view() as view:  # most of them, while others may still write
+            with backend.read_transaction() as view:  # most of them, while others may still write
                 files = copy_objects(view.connection, backend.store, objects, progress)
         return _move(backend, to, objects, files, progress)
 
 
-def _move(backend: Backend, to: str, objects: ContentStore, files: CopiedFiles, progress: Progress) -> Copied:
-    at, signature = instants.now(), sign()
-    with backend.database.frozen() as source:
+def _move(
+    backend: Backend, to: str, objects: ContentStore, files: CopiedFiles, progress: Progress
+) -> RegistryCopy:
+    at, signature = instants.now(), build_signature()
+    with backend.database.exclusive_transaction() as source:
         refuse_closed(source)
         if objects.root != backend.store.root:
             late = copy_objects(source, backend.store, objects, progress)
-            files = CopiedFiles(files.copied + late.copied, files.there)
-        with filling(to, backend.database.registry_id) as target:
-            rows = transfer(source, target, every_row(source, target), progress)
-            close(target, "arrival", recordable(shown_place(backend.database.url)), at, signature)
-        revision = newest_revision(source)
-        close(source, "departure", recordable(shown_place(to)), at, signature)
-    _open(to)
-    return Copied(
+            files = CopiedFiles(files.copied + late.copied, files.already_present)
+        with populate_database(to, backend.database.registry_id) as target:
+            rows = copy_rows(source, target, select_all_rows(source, target), progress)
+            record_closure(
+                target, "arrival", escape_undecodable(mask_database_url(backend.database.url)), at, signature
+            )
+        revision = read_newest_revision(source)
+        record_closure(source, "departure", escape_undecodable(mask_database_url(to)), at, signature)
+    _open_target(to)
+    return RegistryCopy(
         registry=backend.database.registry_id,
         revision=revision,
-        database=shown_place(to),
+        database=mask_database_url(to),
         store=str(objects.root),
         rows=rows,
         files=files.copied,
-        files_there=files.there,
+        files_there=files.already_present,
     )
 
 
-def _open(to: str) -> None:
+def _open_target(to: str) -> None:
     with closing(Database(to)) as target:
-        target.open_arrival()
+        target.open_for_writes()
 
 
-def _opened(backend: Backend, closure: Closure, to: str, store: Path) -> Copied:
+def _finish_interrupted_move(backend: Backend, closure: Closure, to: str, store: Path) -> RegistryCopy:
     """Open what an earlier copy brought, and was killed before it opened it.
 
     Raises
@@ -118,13 +122,13 @@ def _opened(backend: Backend, closure: Closure, to: str, store: Path) -> Copied:
             raise departed
         if (arrival.reason, arrival.closed_at) != ("arrival", closure.closed_at):
             raise departed
-        target.open_arrival()
-        with target.reading() as connection:
-            revision = newest_revision(connection)
-    return Copied(
+        target.open_for_writes()
+        with target.read_transaction() as connection:
+            revision = read_newest_revision(connection)
+    return RegistryCopy(
         registry=target.registry_id,
         revision=revision,
-        database=shown_place(to),
+        database=mask_database_url(to),
         store=str(store),
         rows={},
         files=0,

@@ -15,7 +15,7 @@ from registry.errors import CorruptionError, RequestError, UnavailableError
 from registry.progress import Progress
 from registry.store import ContentStore
 
-_BATCH = 1000
+_BATCH_SIZE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,25 +23,25 @@ class CopiedFiles:
     """How many files were copied, and how many were there already."""
 
     copied: int = 0
-    there: int = 0
+    already_present: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class _Copying:
+class _ObjectCopier:
     source: ContentStore
     target: ContentStore
     verify: bool
 
-    def one(self, sha256: str, size: int) -> bool | str:
+    def copy(self, sha256: str, size: int) -> bool | str:
         """Copy a file; return whether that was needed, or what is wrong with the original."""
         if not self.verify:
             with suppress(OSError):
-                if self.target.path(sha256).stat().st_size == size:
+                if self.target.object_path(sha256).stat().st_size == size:
                     return False
         try:
-            return self.target.put(self.source.path(sha256), sha256)
+            return self.target.add_object(self.source.object_path(sha256), sha256)
         except (RequestError, UnavailableError):
-            problem = self.source.problem(sha256, size)
+            problem = self.source.find_problem(sha256, size)
             if problem is None:  # it is the target that refuses
                 raise
             return problem
@@ -70,25 +70,25 @@ def copy_objects(
     UnavailableError
         The target cannot be written.
     """
-    copying = _Copying(source, target, verify)
+    copying = _ObjectCopier(source, target, verify)
     total = connection.execute(sa.select(sa.func.count()).select_from(schema.blob)).scalar_one()
     problems: list[str] = []
     counts = {True: 0, False: 0}
     with progress("copying files", total) as advance, ThreadPoolExecutor(os.cpu_count()) as pool:
-        for files in _files(connection):
-            for done in pool.map(lambda file: copying.one(*file), files):
+        for files in _read_batches(connection):
+            for done in pool.map(lambda file: copying.copy(*file), files):
                 advance()
                 if isinstance(done, str):
                     problems.append(done)
                 else:
                     counts[done] += 1
     if problems:
-        raise CorruptionError.all_of("files cannot be copied", problems)
+        raise CorruptionError.combine("files cannot be copied", problems)
     return CopiedFiles(counts[True], counts[False])
 
 
-def _files(connection: sa.Connection) -> Iterator[list[tuple[str, int]]]:
+def _read_batches(connection: sa.Connection) -> Iterator[list[tuple[str, int]]]:
     """Yield the checksums and sizes of the files, not all at once."""
     query = sa.select(schema.blob.c.sha256, schema.blob.c.size).order_by(schema.blob.c.sha256)
-    for rows in connection.execute(query, execution_options={"yield_per": _BATCH}).partitions():
+    for rows in connection.execute(query, execution_options={"yield_per": _BATCH_SIZE}).partitions():
         yield [(row.sha256, row.size) for row in rows]

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from registry import detectors
-from registry.api.backend import At, Backend
+from registry.api.backend import Backend, InstantLike
 from registry.database import Change
 from registry.errors import RequestError
 from registry.identifiers import parse_m_number
 from registry.lookup import panels
-from registry.lookup.revisions import AsOf, refuse_no_comment
+from registry.lookup.revisions import AsOf, require_comment
 from registry.records import Alias, Outcome, Panel
-from registry.registration.carrying import carry
-from registry.registration.panels import add_panels, assign_aliases, withdraw_alias
+from registry.registration.carrying import carry_constants
+from registry.registration.panels import add_aliases, add_panels, withdraw_alias
 
 
 class Panels:
@@ -24,8 +24,8 @@ class Panels:
 
     def list(self, *, as_of: AsOf = None) -> list[Panel]:
         """Return all panels, in the order in which they were recorded."""
-        with self._backend.view(as_of) as view:
-            return panels.panels(view.connection, view.revision)
+        with self._backend.read_transaction(as_of) as view:
+            return panels.list_panels(view.connection, view.revision)
 
     def find(self, panel: str, *, as_of: AsOf = None) -> Panel:
         """Return the panel with that Id.
@@ -37,7 +37,7 @@ class Panels:
         NotFoundError
             It is not known; near ones are named.
         """
-        with self._backend.view(as_of) as view:
+        with self._backend.read_transaction(as_of) as view:
             return panels.find_panels(view.connection, [detectors.parse_panel_id(panel).text], view.revision)[
                 0
             ]
@@ -48,7 +48,7 @@ class Panels:
         *,
         alias: str | None = None,
         carry_from: str | None = None,
-        valid_from: At | None = None,
+        valid_from: InstantLike | None = None,
         comment: str | None = None,
         dry_run: bool = False,
     ) -> Outcome:
@@ -77,16 +77,16 @@ class Panels:
             )
         m_number = None if alias is None else parse_m_number(alias)
         old = None if carry_from is None else detectors.parse_panel_id(carry_from).text
-        start = None if valid_from is None else self._backend.start(valid_from)
+        start = None if valid_from is None else self._backend.parse_start(valid_from)
 
         def act(change: Change) -> None:
             add_panels(change, [panel])
             if m_number is not None:
-                assign_aliases(change, [(m_number, panel)])
+                add_aliases(change, [(m_number, panel)])
             if old is not None and start is not None:
-                carry(change, old, panel, start)
+                carry_constants(change, old, panel, start)
 
-        return self._backend.change(act, comment, dry_run=dry_run)
+        return self._backend.record_revision(act, comment, dry_run=dry_run)
 
 
 class Aliases:
@@ -97,8 +97,8 @@ class Aliases:
 
     def list(self, *, withdrawn: bool = False, as_of: AsOf = None) -> list[Alias]:
         """Return the aliases by M-number, the withdrawn ones too if asked."""
-        with self._backend.view(as_of) as view:
-            return panels.aliases(view.connection, view.revision, withdrawn=withdrawn)
+        with self._backend.read_transaction(as_of) as view:
+            return panels.list_aliases(view.connection, view.revision, withdrawn=withdrawn)
 
     def add(
         self, alias: str, identifiers: Sequence[str], *, comment: str | None = None, dry_run: bool = False
@@ -118,10 +118,10 @@ class Aliases:
         wanted = [detectors.parse_panel_id(name).text for name in identifiers]
 
         def act(change: Change) -> None:
-            panels.find_panels(change.connection, wanted, change.view)
-            assign_aliases(change, [(m_number, name) for name in wanted])
+            panels.find_panels(change.connection, wanted, change.visible_revision)
+            add_aliases(change, [(m_number, name) for name in wanted])
 
-        return self._backend.change(act, comment, dry_run=dry_run)
+        return self._backend.record_revision(act, comment, dry_run=dry_run)
 
     def withdraw(self, alias: str, panel: str, *, comment: str, dry_run: bool = False) -> Outcome:
         """Withdraw the statement that the panel bears the M-number.
@@ -135,8 +135,8 @@ class Aliases:
         RequestError
             There is no comment.
         """
-        refuse_no_comment(comment, "a withdrawal")
+        require_comment(comment, "a withdrawal")
         m_number, name = parse_m_number(alias), detectors.parse_panel_id(panel).text
-        return self._backend.change(
+        return self._backend.record_revision(
             lambda change: withdraw_alias(change, m_number, name), comment, dry_run=dry_run
         )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from registry.api.backend import At, Backend
+from registry.api.backend import Backend, InstantLike
 from registry.detectors import parse_detector_id
 from registry.identifiers import Dataset, is_dataset, is_m_number
 from registry.lookup.revisions import AsOf
-from registry.plots.files import PictureFile, picture_file
-from registry.progress import Progress, silent
+from registry.plots.files import PictureFile, check_picture_file
+from registry.progress import Progress, no_progress
 from registry.records.pictures import Picture
 
 
@@ -41,12 +41,12 @@ class Plots:
         output: str | Path | None = None,
         *,
         source: str | None = None,
-        at: At | None = None,
+        at: InstantLike | None = None,
         types: Sequence[str] | None = None,
         gain_ranges: Sequence[int] | None = None,
         as_of: AsOf = None,
         force: bool = False,
-        progress: Progress = silent,
+        progress: Progress = no_progress,
     ) -> Picture:
         """Draw a map of each panel, kind and gain range, with its dead and odd pixels marked and counted.
 
@@ -64,7 +64,7 @@ class Plots:
         NotValidError
             The version is a gap; or as `Registry.constants`.
         """
-        file = _file(output, f"constants-{_name(target)}", force=force)
+        file = _prepare_file(output, f"constants-{_name_target(target)}", force=force)
         from registry.api.drawing_arrays import ConstantsRequest, draw_constants
 
         number = int(target) if isinstance(target, int) or _is_number(target) else target
@@ -96,7 +96,7 @@ class Plots:
         NotValidError
             One is a gap.
         """
-        file = _file(output, f"diff-{before}-{after}", force=force)
+        file = _prepare_file(output, f"diff-{before}-{after}", force=force)
         from registry.api.drawing_arrays import DifferenceRequest, draw_difference
 
         return draw_difference(
@@ -122,7 +122,7 @@ class Plots:
         kinds
             By default every kind.
         """
-        file = _file(output, f"validity-{_name(target)}", force=force)
+        file = _prepare_file(output, f"validity-{_name_target(target)}", force=force)
         from registry.api.drawing_times import TimesRequest, draw_validity
 
         return draw_validity(self._backend, TimesRequest(target, source, kinds, as_of), file)
@@ -135,7 +135,7 @@ class Plots:
         kinds: Sequence[str] | None = None,
         as_of: AsOf = None,
         force: bool = False,
-        progress: Progress = silent,
+        progress: Progress = no_progress,
     ) -> Picture:
         """Draw the median of every version of a panel over time, by kind and gain range, with its spread.
 
@@ -146,21 +146,21 @@ class Plots:
         kinds
             By default those that the detector type requires (for Jungfrau gain and offset).
         """
-        file = _file(output, f"history-{_name(target)}", force=force)
-        from registry.api.drawing_times import TimesRequest, draw_history
+        file = _prepare_file(output, f"history-{_name_target(target)}", force=force)
+        from registry.api.drawing_times import TimesRequest, draw_trend
 
-        return draw_history(self._backend, TimesRequest(target, None, kinds, as_of), file, progress)
+        return draw_trend(self._backend, TimesRequest(target, None, kinds, as_of), file, progress)
 
 
-def _file(output: str | Path | None, name: str, *, force: bool) -> PictureFile:
-    return picture_file(Path(f"{name}.png") if output is None else Path(output), force=force)
+def _prepare_file(output: str | Path | None, name: str, *, force: bool) -> PictureFile:
+    return check_picture_file(Path(f"{name}.png") if output is None else Path(output), force=force)
 
 
 def _is_number(target: str) -> bool:
     return target.isascii() and target.isdecimal()
 
 
-def _name(target: str | int) -> str:
+def _name_target(target: str | int) -> str:
     """Return what the name of a picture says of its target.
 
     Raises

@@ -7,11 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from registry.api.backend import At
-from registry.api.upkeep import Upkeep
+from registry.api.backend import InstantLike
+from registry.api.upkeep import Administration
 from registry.lookup import history
 from registry.lookup.revisions import AsOf
-from registry.progress import Progress, silent
+from registry.progress import Progress, no_progress
 from registry.records import (
     AffectedRun,
     DetectorDifference,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from registry.api.versions import Versions
 
 
-class Registry(Upkeep):
+class Registry(Administration):
     """An open registry: the nouns, each with its verbs, and the questions that concern several of them."""
 
     @cached_property
@@ -93,7 +93,7 @@ class Registry(Upkeep):
         supersede: bool = False,
         comment: str | None = None,
         dry_run: bool = False,
-        progress: Progress = silent,
+        progress: Progress = no_progress,
     ) -> Outcome:
         """Import a legacy directory of links as one revision; stamps are read in the registry's zone.
 
@@ -116,7 +116,7 @@ class Registry(Upkeep):
         request = importing.ImportRequest(Path(tree), skip_bad, supersede, comment, dry_run)
         return importing.import_tree(self._backend, request, progress)
 
-    def compare_tree(self, tree: str | Path, *, progress: Progress = silent) -> TreeComparison:
+    def compare_tree(self, tree: str | Path, *, progress: Progress = no_progress) -> TreeComparison:
         """Compare a legacy directory with the registry, and what its own rule picks for every run; record nothing.
 
         Raises
@@ -129,7 +129,12 @@ class Registry(Upkeep):
         return comparing_tree.compare_tree(self._backend, Path(tree), progress)
 
     def validity(
-        self, target: str, *, kinds: Sequence[str] | None = None, at: At | None = None, as_of: AsOf = None
+        self,
+        target: str,
+        *,
+        kinds: Sequence[str] | None = None,
+        at: InstantLike | None = None,
+        as_of: AsOf = None,
     ) -> Validity:
         """Return what is valid when for a panel Id, an M-number or a detector Id.
 
@@ -150,14 +155,14 @@ class Registry(Upkeep):
         NotValidError
             Nothing is valid at that instant; what is known instead is named.
         """
-        return self.versions.valid(target, kinds=kinds, at=at, as_of=as_of)
+        return self.versions.validity(target, kinds=kinds, at=at, as_of=as_of)
 
     def constants(
         self,
         target: str,
         *,
         source: str | None = None,
-        at: At | None = None,
+        at: InstantLike | None = None,
         types: Sequence[str] | None = None,
         as_of: AsOf = None,
     ) -> DetectorConstants:
@@ -191,7 +196,7 @@ class Registry(Upkeep):
         from registry.api import exports
 
         request = exports.ExportRequest(target, source, at, types, as_of, exports.MEMORY)
-        return exports.constants(self._backend, request)
+        return exports.assemble_constants(self._backend, request)
 
     def export(
         self,
@@ -199,14 +204,14 @@ class Registry(Upkeep):
         output: str | Path,
         *,
         source: str | None = None,
-        at: At | None = None,
+        at: InstantLike | None = None,
         types: Sequence[str] | None = None,
         as_of: AsOf = None,
         format: str = "npy",  # noqa: A002 - the name of the option
         first_run: int | None = None,
         last_run: int | None = None,
         force: bool = False,
-        progress: Progress = silent,
+        progress: Progress = no_progress,
     ) -> Export:
         """Write a detector's arrays and their provenance document below the folder `output`; see `constants`.
 
@@ -240,7 +245,7 @@ class Registry(Upkeep):
         before: AsOf,
         after: AsOf = None,
         source: str | None = None,
-        at: At | None = None,
+        at: InstantLike | None = None,
     ) -> DetectorDifference:
         """Return which panels and kinds of a detector change between two revisions, and by how much.
 
@@ -265,7 +270,7 @@ class Registry(Upkeep):
         """
         from registry.api import comparing
 
-        return comparing.affected(self._backend, since, as_of)
+        return comparing.find_affected_runs(self._backend, since, as_of)
 
     def identify(self, path: str | Path, *, as_of: AsOf = None) -> Identity:
         """Return which constants, versions or exports a file is, by its content.
@@ -285,6 +290,6 @@ class Registry(Upkeep):
 
     def log(self, target: str | None = None, *, as_of: AsOf = None) -> list[Revision]:
         """Return the revisions, the newest first; with `target`, those that touched its panels."""
-        with self._backend.view(as_of) as view:
-            panels = view.ever_named(target) if target else None
-            return history.revisions(view.connection, view.revision, panels)
+        with self._backend.read_transaction(as_of) as view:
+            panels = view.find_panels_ever_named(target) if target else None
+            return history.list_revisions(view.connection, view.revision, panels)

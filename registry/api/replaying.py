@@ -18,13 +18,19 @@ from registry.errors import (
     RequestError,
     UnavailableError,
 )
-from registry.exporters.assembly import Assembly, assemblies
-from registry.exporters.formats import Format, format_of, make, placed, software_of
-from registry.exporters.layout import Layout, Target, Written
-from registry.exporters.placing import placing
-from registry.identifiers import join_detector_id, shown
+from registry.exporters.assembly import Assembly, build_assemblies
+from registry.exporters.formats import (
+    Format,
+    build_exported_file,
+    find_format,
+    get_software_versions,
+    write_files,
+)
+from registry.exporters.layout import Layout, Target, WrittenFiles
+from registry.exporters.placing import publish_outputs
+from registry.identifiers import join_detector_id, quote
 from registry.instants import parse_instant
-from registry.progress import Progress, silent
+from registry.progress import Progress, no_progress
 from registry.provenance import Document
 from registry.provenance.document import Companion, Output
 from registry.records import Export
@@ -39,7 +45,7 @@ def replay(
     store: str | Path | None = None,
     *,
     force: bool = False,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Export:
     """Make an export again from its provenance document and the store: the same bytes, or a refusal.
 
@@ -60,18 +66,20 @@ def replay(
         An input is missing or damaged, or the bytes that come out are not those of the document.
     """
     document, content = provenance.read_with_content(Path(path))
-    objects = store_of(document, find_settings(database, store).store)
-    recipe = recipe_of(document, path, objects)
+    objects = find_document_store(document, find_settings(database, store).store)
+    recipe = plan_replay(document, path, objects)
     home = Path(output) / recipe.layout.folder
-    with placing(home, recipe.layout.names, journals=recipe.layout.journals, force=force) as hidden:
-        written = recipe.make(Target(hidden, home), progress)
-        for what, made, said in written.against(document):
-            _refuse_difference(what, made, said, recipe.other_software or "the document was changed")
+    with publish_outputs(
+        home, recipe.layout.file_names, journals=recipe.layout.journals, force=force
+    ) as hidden:
+        written = recipe.write(Target(hidden, home), progress)
+        for what, made, said in written.pair_with(document):
+            _refuse_different_bytes(what, made, said, recipe.software_changes or "the document was changed")
         (hidden / recipe.layout.document).write_bytes(content)
     return Export(
         revision=document.registry.revision,
         instant=document.resolution.instant,
-        outputs=tuple(placed(home, output) for output in written.outputs),
+        outputs=tuple(build_exported_file(home, output) for output in written.outputs),
         provenance=str(home / recipe.layout.document),
         recorded=False,
         warnings=(*document.warnings, *written.warnings),
@@ -79,30 +87,30 @@ def replay(
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class ReplayPlan:
     """All that makes an export again."""
 
-    made_as: Format
+    format: Format
     layout: Layout
     draft: Document
     assemblies: list[Assembly]
 
     @property
-    def other_software(self) -> str:
+    def software_changes(self) -> str:
         """What writes now that did not write then, and may write other bytes; empty where it is the same."""
-        now, then = software_of(self.made_as), self.draft.software
+        now, then = get_software_versions(self.format), self.draft.software
         return ", ".join(
-            f"{name} {version} writes otherwise than {shown(then.get(name, 'none'))} did"
+            f"{name} {version} writes otherwise than {quote(then.get(name, 'none'))} did"
             for name, version in now.items()
             if version != then.get(name)
         )
 
-    def make(self, target: Target, progress: Progress = silent) -> Written:
+    def write(self, target: Target, progress: Progress = no_progress) -> WrittenFiles:
         """Make its files."""
-        return make(self.made_as, self.draft, self.assemblies, target, progress)
+        return write_files(self.format, self.draft, self.assemblies, target, progress)
 
 
-def recipe_of(document: Document, path: str | Path, objects: ContentStore) -> Recipe:
+def plan_replay(document: Document, path: str | Path, objects: ContentStore) -> ReplayPlan:
     """Return what makes an export again, having held what its document says against it.
 
     Raises
@@ -112,19 +120,19 @@ def recipe_of(document: Document, path: str | Path, objects: ContentStore) -> Re
     UnavailableError
         The format needs a package that is not installed.
     """
-    with _unreplayable_named(path):
-        _refuse_unwritten(document)
-        made_as = format_of(document.request.format)
+    with _translate_replay_errors(path):
+        _refuse_unwritten_arrays(document)
+        made_as = find_format(document.request.format)
         draft = replace(document, outputs=(), companions=())
-        made = assemblies(document.resolution, objects)
+        made = build_assemblies(document.resolution, objects)
         layout = made_as.layout(draft)
-        _refuse_other_outputs(document, made, layout)
+        _refuse_wrong_outputs(document, made, layout)
         _refuse_contradictions(document)
-        _refuse_other_files(document)
-    return Recipe(made_as, layout, draft, made)
+        _refuse_wrong_manifests(document)
+    return ReplayPlan(made_as, layout, draft, made)
 
 
-def store_of(document: Document, root: Path) -> ContentStore:
+def find_document_store(document: Document, root: Path) -> ContentStore:
     """Return the store at `root`, which must be that of the document's registry.
 
     Raises
@@ -135,12 +143,12 @@ def store_of(document: Document, root: Path) -> ContentStore:
         It is another registry's.
     """
     store = ContentStore(root)
-    owner = store.owner()
+    owner = store.read_owner()
     if owner is None:
         raise UnavailableError(f"there is no store {str(root)!r}, and the document's inputs are in one")
     if owner != document.registry.id:
         raise ConflictError(
-            f"the document is of registry {shown(document.registry.id)}, the store {str(root)!r} of registry {owner}",
+            f"the document is of registry {quote(document.registry.id)}, the store {str(root)!r} of registry {owner}",
             store=owner,
             document=document.registry.id,
         )
@@ -148,18 +156,18 @@ def store_of(document: Document, root: Path) -> ContentStore:
 
 
 @contextmanager
-def _unreplayable_named(path: str | Path) -> Iterator[None]:
+def _translate_replay_errors(path: str | Path) -> Iterator[None]:
     try:
         yield
     except (NotFoundError, RequestError) as error:  # also a detector type, array or format that is not known
         raise DocumentError(f"{str(path)!r} cannot be replayed: {error}") from None
 
 
-def _refuse_unwritten(document: Document) -> None:
+def _refuse_unwritten_arrays(document: Document) -> None:
     for output in document.outputs:
         if output.path is None or output.sha256 is None:
             raise DocumentError(
-                f"{shown(output.type)} was handed out in memory; no file was written that could be replayed"
+                f"{quote(output.type)} was handed out in memory; no file was written that could be replayed"
             )
 
 
@@ -173,7 +181,7 @@ def _refuse_contradictions(document: Document) -> None:
         raise DocumentError("the positions of its panels are not 0, 1, 2 ...")
 
 
-def _refuse_other_files(document: Document) -> None:
+def _refuse_wrong_manifests(document: Document) -> None:
     """Refuse constants whose SHA-256 is not that of the manifest of their files."""
     for panel in document.resolution.panels:
         for constants in panel.constants:
@@ -183,11 +191,11 @@ def _refuse_other_files(document: Document) -> None:
                 != constants.constants
             ):
                 raise DocumentError(
-                    f"the files of {shown(constants.kind)} of {shown(panel.panel)} are not those of its constants"
+                    f"the files of {quote(constants.kind)} of {quote(panel.panel)} are not those of its constants"
                 )
 
 
-def _refuse_other_outputs(document: Document, made: list[Assembly], layout: Layout) -> None:
+def _refuse_wrong_outputs(document: Document, made: list[Assembly], layout: Layout) -> None:
     """Refuse outputs that are not, one for one, those of the arrays to be made."""
     said = {output.type: output for output in document.outputs}
     if len(said) < len(document.outputs):
@@ -199,16 +207,18 @@ def _refuse_other_outputs(document: Document, made: list[Assembly], layout: Layo
             raise DocumentError(f"it resolves {name} and has no output of it")
         if output.path != layout.arrays[name]:
             raise DocumentError(f"{name} is said to be in {output.path!r}, where no export writes it")
-        if output != assembly.output(output.path, output.sha256, output.size):
+        if output != assembly.describe_output(output.path, output.sha256, output.size):
             raise DocumentError(f"what it says of {name} (kind, unit, shape, dtype) is not what it resolves")
     if said or not made:
-        others = ", ".join(map(shown, said)) or "none at all"
+        others = ", ".join(map(quote, said)) or "none at all"
         raise DocumentError(f"it has outputs that it does not resolve: {others}")
     if tuple(companion.path for companion in document.companions) != layout.companions:
         raise DocumentError("the files that it says are beside the arrays are not those of its format")
 
 
-def _refuse_difference(what: str, made: Output | Companion, said: Output | Companion, otherwise: str) -> None:
+def _refuse_different_bytes(
+    what: str, made: Output | Companion, said: Output | Companion, otherwise: str
+) -> None:
     if made.sha256 != said.sha256:
         raise CorruptionError(
             f"{what} made from the document has sha256 {made.sha256}, the document says {said.sha256}:"

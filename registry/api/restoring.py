@@ -9,19 +9,19 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from registry import instants, schema
-from registry.api.backups import Description, checksum, read_description
+from registry.api.backups import BackupDescription, compute_sha256, read_description
 from registry.api.objects import copy_objects
-from registry.authorship import recordable, sign
-from registry.database import filling, refuse_taken
-from registry.database.closing import close, find_closure
-from registry.database.engine import at_rest
-from registry.database.migrations import complete, refuse_newer_schema
-from registry.database.transfer import every_row, transfer
+from registry.authorship import build_signature, escape_undecodable
+from registry.database import populate_database, refuse_occupied
+from registry.database.closing import find_closure, record_closure
+from registry.database.engine import read_immutable_file
+from registry.database.migrations import refuse_newer_schema, upgrade_to_current
+from registry.database.transfer import copy_rows, select_all_rows
 from registry.errors import ConflictError, CorruptionError, UnavailableError
-from registry.identifiers import shown
-from registry.progress import Progress, silent
-from registry.records.copies import Copied
-from registry.settings import Settings, find_settings, shown_place
+from registry.identifiers import quote
+from registry.progress import Progress, no_progress
+from registry.records.copies import RegistryCopy
+from registry.settings import Settings, find_settings, mask_database_url
 from registry.store import ContentStore
 
 
@@ -30,8 +30,8 @@ def restore_registry(
     database: str | None = None,
     store: str | Path | None = None,
     *,
-    progress: Progress = silent,
-) -> Copied:
+    progress: Progress = no_progress,
+) -> RegistryCopy:
     """Make the registry of a backup again, under the same id, on either sort of database.
 
     The files come first, then all rows in one transaction: killed before its end, there is no registry yet,
@@ -60,47 +60,47 @@ def restore_registry(
     settings = find_settings(database, store)
     description = read_description(folder)
     refuse_newer_schema(description.schema)
-    refuse_taken(settings.database, description.registry)
-    objects = _empty_store(settings, folder, description)
-    file = _verified(folder, description)
-    with _distrusted(file), at_rest(file) as source:
+    refuse_occupied(settings.database, description.registry)
+    objects = _prepare_store(settings, folder, description)
+    file = _verify_database_file(folder, description)
+    with _translate_row_errors(file), read_immutable_file(file) as source:
         _refuse_other_id(source, description)
         objects.create(description.registry)
         files = copy_objects(source, ContentStore(folder), objects, progress, verify=True)
-        with filling(settings.database, description.registry, description.schema) as target:
-            rows = transfer(source, target, every_row(source, target), progress)
-            complete(target)
+        with populate_database(settings.database, description.registry, description.schema) as target:
+            rows = copy_rows(source, target, select_all_rows(source, target), progress)
+            upgrade_to_current(target)
             closure = find_closure(target)
             if closure is None:
-                place = f"the backup {recordable(str(folder))} of revision {description.revision}"
-                close(target, "arrival", place, instants.now(), sign(), opened=True)
-    return Copied(
+                place = f"the backup {escape_undecodable(str(folder))} of revision {description.revision}"
+                record_closure(target, "arrival", place, instants.now(), build_signature(), opened=True)
+    return RegistryCopy(
         registry=description.registry,
         revision=description.revision,
-        database=shown_place(settings.database),
+        database=mask_database_url(settings.database),
         store=str(settings.store),
         rows=rows,
         files=files.copied,
-        files_there=files.there,
+        files_there=files.already_present,
         notes=() if closure is None else (f"it stays closed, as when it was backed up: {closure}",),
     )
 
 
-def _empty_store(settings: Settings, folder: Path, description: Description) -> ContentStore:
+def _prepare_store(settings: Settings, folder: Path, description: BackupDescription) -> ContentStore:
     objects = ContentStore(settings.store)
     if settings.store.resolve() == folder.resolve():
         raise ConflictError(f"{str(folder)!r} is the backup; the registry needs a store of its own")
-    if objects.owner() not in {None, description.registry}:
+    if objects.read_owner() not in {None, description.registry}:
         objects.refuse_other_registry(description.registry)
     objects.refuse_unwritable()
     return objects
 
 
-def _verified(folder: Path, description: Description) -> Path:
+def _verify_database_file(folder: Path, description: BackupDescription) -> Path:
     """Return the backup's database, whose checksum has been computed just now."""
     file = folder / description.database
     try:
-        if checksum(file) == description.sha256:
+        if compute_sha256(file) == description.sha256:
             return file
     except FileNotFoundError:
         raise CorruptionError(f"{str(file)!r} is missing from the backup", path=str(file)) from None
@@ -110,18 +110,18 @@ def _verified(folder: Path, description: Description) -> Path:
 
 
 @contextmanager
-def _distrusted(file: Path) -> Iterator[None]:
+def _translate_row_errors(file: Path) -> Iterator[None]:
     """Take what a database says of rows for a fault of the backup: others may have written it, checksum and all."""
     try:
         yield
     except sa.exc.SQLAlchemyError as error:
         said = str(getattr(error, "orig", None) or error).strip().split("\n", maxsplit=1)[0]
         raise CorruptionError(
-            f"{str(file)!r} holds what no registry does: {shown(said)}", path=str(file)
+            f"{str(file)!r} holds what no registry does: {quote(said)}", path=str(file)
         ) from error
 
 
-def _refuse_other_id(source: sa.Connection, description: Description) -> None:
+def _refuse_other_id(source: sa.Connection, description: BackupDescription) -> None:
     found = source.execute(sa.select(schema.registry.c.id)).scalar_one_or_none()
     if found != description.registry:
         raise CorruptionError(

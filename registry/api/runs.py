@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from registry.api.backend import At, Backend
+from registry.api.backend import Backend, InstantLike
 from registry.database import Change
 from registry.detectors import parse_detector_id
 from registry.identifiers import Dataset, parse_experiment, parse_run_number, parse_source
 from registry.lookup import runs
-from registry.lookup.revisions import AsOf, refuse_no_comment
+from registry.lookup.revisions import AsOf, require_comment
 from registry.records import Configuration, Detector, Outcome, Run
 from registry.registration.configurations import (
     ConfigurationStatement,
-    state_configurations,
+    record_configurations,
     withdraw_configuration,
 )
-from registry.registration.runs import RunStatement, state_runs, withdraw_run
+from registry.registration.runs import RunStatement, record_runs, withdraw_run
 
 
 class Runs:
@@ -40,10 +40,10 @@ class Runs:
         table = read_dataset_table(Path(path))
 
         def act(change: Change) -> None:
-            state_configurations(change, table.configurations, supersede=False)
-            state_runs(change, table.runs, supersede=False)
+            record_configurations(change, table.configurations, supersede=False)
+            record_runs(change, table.runs, supersede=False)
 
-        return self._backend.change(act, comment, dry_run=dry_run)
+        return self._backend.record_revision(act, comment, dry_run=dry_run)
 
     def import_logbook(
         self, path: str | Path, experiment: str, *, comment: str | None = None, dry_run: bool = False
@@ -66,16 +66,16 @@ class Runs:
 
         def act(change: Change) -> None:
             change.notes += listed.notes
-            state_runs(change, listed.runs, supersede=False)
+            record_runs(change, listed.runs, supersede=False)
 
-        return self._backend.change(act, comment, dry_run=dry_run)
+        return self._backend.record_revision(act, comment, dry_run=dry_run)
 
     def add(
         self,
         dataset: str,
         *,
-        begin: At | None = None,
-        end: At | None = None,
+        begin: InstantLike | None = None,
+        end: InstantLike | None = None,
         supersede: bool = False,
         comment: str | None = None,
         dry_run: bool = False,
@@ -91,11 +91,11 @@ class Runs:
         """
         statement = RunStatement(
             Dataset.parse(dataset),
-            None if begin is None else self._backend.instant(begin),
-            None if end is None else self._backend.instant(end),
+            None if begin is None else self._backend.parse_instant(begin),
+            None if end is None else self._backend.parse_instant(end),
         )
-        return self._backend.change(
-            lambda change: state_runs(change, [statement], supersede=supersede), comment, dry_run=dry_run
+        return self._backend.record_revision(
+            lambda change: record_runs(change, [statement], supersede=supersede), comment, dry_run=dry_run
         )
 
     def withdraw(self, dataset: str, *, comment: str, dry_run: bool = False) -> Outcome:
@@ -111,8 +111,10 @@ class Runs:
             There is no comment.
         """
         parsed = Dataset.parse(dataset)
-        refuse_no_comment(comment, "a withdrawal")
-        return self._backend.change(lambda change: withdraw_run(change, parsed), comment, dry_run=dry_run)
+        require_comment(comment, "a withdrawal")
+        return self._backend.record_revision(
+            lambda change: withdraw_run(change, parsed), comment, dry_run=dry_run
+        )
 
     def list(
         self, experiment: str | None = None, *, withdrawn: bool = False, as_of: AsOf = None
@@ -125,8 +127,8 @@ class Runs:
             An experiment cannot have that name.
         """
         experiments = None if experiment is None else {parse_experiment(experiment)}
-        with self._backend.view(as_of) as view:
-            return runs.runs(view.connection, view.revision, experiments, withdrawn=withdrawn)
+        with self._backend.read_transaction(as_of) as view:
+            return runs.list_runs(view.connection, view.revision, experiments, withdrawn=withdrawn)
 
     def show(self, dataset: str, *, as_of: AsOf = None) -> Run:
         """Return a registered run.
@@ -136,7 +138,7 @@ class Runs:
         NotFoundError
             It is not registered; near ones are named.
         """
-        with self._backend.view(as_of) as view:
+        with self._backend.read_transaction(as_of) as view:
             return runs.find_run(view.connection, Dataset.parse(dataset), view.revision)
 
 
@@ -169,7 +171,7 @@ class Detectors:
         RequestError
             The runs are out of order; `supersede` without a comment.
         """
-        _refuse_no_runs(first_run, last_run)
+        _refuse_invalid_run_numbers(first_run, last_run)
         statement = ConfigurationStatement(
             experiment=parse_experiment(experiment),
             source=parse_source(source),
@@ -177,8 +179,8 @@ class Detectors:
             last_run=last_run,
             panels=tuple(parse_detector_id(detector_id)),
         )
-        return self._backend.change(
-            lambda change: state_configurations(change, [statement], supersede=supersede),
+        return self._backend.record_revision(
+            lambda change: record_configurations(change, [statement], supersede=supersede),
             comment,
             dry_run=dry_run,
         )
@@ -205,13 +207,13 @@ class Detectors:
             There is no comment.
         """
         experiment, source = parse_experiment(experiment), parse_source(source)
-        _refuse_no_runs(first_run, last_run)
-        refuse_no_comment(comment, "a withdrawal")
+        _refuse_invalid_run_numbers(first_run, last_run)
+        require_comment(comment, "a withdrawal")
 
         def act(change: Change) -> None:
             withdraw_configuration(change, experiment, source, first_run, last_run)
 
-        return self._backend.change(act, comment, dry_run=dry_run)
+        return self._backend.record_revision(act, comment, dry_run=dry_run)
 
     def list(
         self, experiment: str | None = None, *, withdrawn: bool = False, as_of: AsOf = None
@@ -224,8 +226,8 @@ class Detectors:
             An experiment cannot have that name.
         """
         experiments = None if experiment is None else {parse_experiment(experiment)}
-        with self._backend.view(as_of) as view:
-            return runs.configurations(view.connection, view.revision, experiments, withdrawn=withdrawn)
+        with self._backend.read_transaction(as_of) as view:
+            return runs.list_configurations(view.connection, view.revision, experiments, withdrawn=withdrawn)
 
     def show(self, dataset: str, *, source: str | None = None, as_of: AsOf = None) -> Detector:
         """Return which panels answered in a run, in segment order.
@@ -242,11 +244,11 @@ class Detectors:
         RequestError
             Several sources fit.
         """
-        with self._backend.view(as_of) as view:
-            return runs.detector_of(view.connection, Dataset.parse(dataset), source, view.revision)
+        with self._backend.read_transaction(as_of) as view:
+            return runs.find_detector(view.connection, Dataset.parse(dataset), source, view.revision)
 
 
-def _refuse_no_runs(first_run: int, last_run: int | None) -> None:
+def _refuse_invalid_run_numbers(first_run: int, last_run: int | None) -> None:
     for number in (first_run, last_run):
         if number is not None:
             parse_run_number(str(number))

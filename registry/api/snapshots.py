@@ -8,24 +8,24 @@ from pathlib import Path
 from registry import instants
 from registry.api.backend import Backend
 from registry.api.objects import CopiedFiles, copy_objects
-from registry.authorship import recordable, sign
-from registry.database import filling
-from registry.database.closing import close
-from registry.database.engine import at_rest
-from registry.database.transfer import transfer
-from registry.durable import arriving
+from registry.authorship import build_signature, escape_undecodable
+from registry.database import populate_database
+from registry.database.closing import record_closure
+from registry.database.engine import read_immutable_file
+from registry.database.transfer import copy_rows
+from registry.durable import atomic_write
 from registry.errors import ConflictError, UnavailableError
-from registry.lookup.excerpts import rows_known
-from registry.lookup.revisions import AsOf, read_as_of
+from registry.lookup.excerpts import rows_as_of
+from registry.lookup.revisions import AsOf, parse_as_of
 from registry.progress import Progress
-from registry.records.copies import Copied
-from registry.settings import shown_place
+from registry.records.copies import RegistryCopy
+from registry.settings import mask_database_url
 from registry.store import ContentStore
 
 
 def take_snapshot(
     backend: Backend, file: Path, as_of: AsOf, store: Path | None, progress: Progress
-) -> Copied:
+) -> RegistryCopy:
     """Write the registry as of a revision into one file; see `Registry.snapshot`."""
     file = file.absolute()
     objects = ContentStore((store or file.parent / "store").absolute())
@@ -35,14 +35,14 @@ def take_snapshot(
             raise ConflictError(
                 f"there is a file {str(file)!r} already; a snapshot replaces none", path=str(file)
             )
-        if objects.owner() not in {None, backend.database.registry_id}:
+        if objects.read_owner() not in {None, backend.database.registry_id}:
             objects.refuse_other_registry(backend.database.registry_id)
         file.parent.mkdir(parents=True, exist_ok=True)
-        with arriving(file) as hidden:
-            revision, rows = _write(backend, hidden, as_of, progress)
+        with atomic_write(file) as hidden:
+            revision, rows = _write_rows(backend, hidden, as_of, progress)
             if objects.root.resolve() != backend.store.root.resolve():
                 objects.create(backend.database.registry_id)
-                with at_rest(hidden) as connection:
+                with read_immutable_file(hidden) as connection:
                     files = copy_objects(connection, backend.store, objects, progress)
             hidden.chmod(0o444)
     except OSError as error:
@@ -50,26 +50,26 @@ def take_snapshot(
         raise UnavailableError(
             f"{str(place)!r} cannot be written: {error.strerror}", path=str(place)
         ) from None
-    return Copied(
+    return RegistryCopy(
         registry=backend.database.registry_id,
         revision=revision,
-        database=shown_place(f"sqlite:///{file}"),
+        database=mask_database_url(f"sqlite:///{file}"),
         store=str(objects.root),
         rows=rows,
         files=files.copied,
-        files_there=files.there,
+        files_there=files.already_present,
     )
 
 
-def _write(backend: Backend, file: Path, as_of: AsOf, progress: Progress) -> tuple[int, dict[str, int]]:
+def _write_rows(backend: Backend, file: Path, as_of: AsOf, progress: Progress) -> tuple[int, dict[str, int]]:
     """Fill the file; return the revision and the number of rows by table."""
-    asked = read_as_of(as_of, backend.timezone)
+    asked = parse_as_of(as_of, backend.timezone)
     tag = str(asked.value) if asked.by == "tag" else None
     with (
-        backend.view(as_of) as view,
-        filling(f"sqlite:///{file}", backend.database.registry_id, write_ahead_log=False) as target,
+        backend.read_transaction(as_of) as view,
+        populate_database(f"sqlite:///{file}", backend.database.registry_id, write_ahead_log=False) as target,
     ):
-        rows = transfer(view.connection, target, rows_known(view.revision, tag), progress)
-        place = f"revision {view.revision} of {recordable(shown_place(backend.database.url))}"
-        close(target, "snapshot", place, instants.now(), sign())
+        rows = copy_rows(view.connection, target, rows_as_of(view.revision, tag), progress)
+        place = f"revision {view.revision} of {escape_undecodable(mask_database_url(backend.database.url))}"
+        record_closure(target, "snapshot", place, instants.now(), build_signature())
     return view.revision, rows

@@ -19,8 +19,8 @@ class Tags:
 
     def list(self, *, as_of: AsOf = None) -> list[Tag]:
         """Return the tags, in the order of the revisions that they name."""
-        with self._backend.view(as_of) as view:
-            return revisions.tags(view.connection, view.revision)
+        with self._backend.read_transaction(as_of) as view:
+            return revisions.list_tags(view.connection, view.revision)
 
     def add(
         self, name: str, *, as_of: AsOf = None, comment: str | None = None, dry_run: bool = False
@@ -36,9 +36,9 @@ class Tags:
         """
 
         def act(change: Change) -> None:
-            number = revisions.revision_as_of(change.connection, as_of, self._backend.timezone)
+            number = revisions.find_revision_number(change.connection, as_of, self._backend.timezone)
             if number == 0:
                 raise RequestError("there is no revision yet that could be named")
             add_tag(change, name, number)
 
-        return self._backend.change(act, comment, dry_run=dry_run)
+        return self._backend.record_revision(act, comment, dry_run=dry_run)

@@ -10,13 +10,13 @@ from typing import Self
 from registry.api.backend import open_backend
 from registry.database import Closure
 from registry.lookup.revisions import AsOf
-from registry.progress import Progress, silent
+from registry.progress import Progress, no_progress
 from registry.records import Verification
-from registry.records.copies import Copied
+from registry.records.copies import RegistryCopy
 from registry.settings import Settings
 
 
-class Upkeep:
+class Administration:
     """An open registry, without what it knows of constants."""
 
     def __init__(self, settings: Settings, *, timezone: str | None = None) -> None:
@@ -38,9 +38,9 @@ class Upkeep:
         )
 
     def _repr_html_(self) -> str:
-        from registry.records.display import facts_html
+        from registry.records.display import render_facts
 
-        return facts_html(
+        return render_facts(
             f"registry {self.id}",
             (
                 ("database", self._backend.database.name),
@@ -62,7 +62,7 @@ class Upkeep:
         """Close the database's connections."""
         self._backend.database.close()
 
-    def verify(self, *, collect: bool = False, progress: Progress = silent) -> Verification:
+    def verify(self, *, collect: bool = False, progress: Progress = no_progress) -> Verification:
         """Compute every stored file's checksum and statistics, hold all rows against the rules; repair nothing.
 
         Parameters
@@ -75,7 +75,9 @@ class Upkeep:
 
         return verifying.verify(self._backend, progress, collect=collect)
 
-    def backup(self, folder: str | Path, *, verify: bool = False, progress: Progress = silent) -> Copied:
+    def backup(
+        self, folder: str | Path, *, verify: bool = False, progress: Progress = no_progress
+    ) -> RegistryCopy:
         """Copy the registry, as it stands at one moment, into a folder; later only what is new of its files.
 
         Parameters
@@ -102,8 +104,8 @@ class Upkeep:
         *,
         as_of: AsOf = None,
         store: str | Path | None = None,
-        progress: Progress = silent,
-    ) -> Copied:
+        progress: Progress = no_progress,
+    ) -> RegistryCopy:
         """Write what was known as of a revision into one SQLite file that is only read, and the files beside it.
 
         Parameters
@@ -127,7 +129,7 @@ class Upkeep:
 
     def differences(self) -> list[str]:
         """Return in a line each how the database's schema differs from the one of this software."""
-        return self._backend.database.differences()
+        return self._backend.database.find_differences()
 
     def grant(
         self, *, readers: Sequence[str] = (), writers: Sequence[str] = (), apply: bool = False
@@ -148,4 +150,4 @@ class Upkeep:
         UnavailableError
             The tables are somebody else's.
         """
-        return self._backend.database.grant(readers, writers, apply=apply)
+        return self._backend.database.grant_roles(readers, writers, apply=apply)

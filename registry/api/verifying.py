@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 
 from registry.api import collecting
 from registry.api.backend import Backend
-from registry.arrays import content_of
-from registry.database import cautions
+from registry.arrays import describe_content
+from registry.database import location_warnings
 from registry.digests import blake3_of
 from registry.errors import CorruptionError, RequestError, UnavailableError
 from registry.lookup import contents, soundness
 from registry.progress import Progress
 from registry.records import Problem, RecordedFile, Verification
 from registry.store import ContentStore, manifest_sha256
-from registry.threads import in_threads
+from registry.threads import map_in_threads
 
 
 def verify(backend: Backend, progress: Progress, *, collect: bool = False) -> Verification:
@@ -23,15 +23,15 @@ def verify(backend: Backend, progress: Progress, *, collect: bool = False) -> Ve
         # The store may serve the registry in its new place: what is of no use here may be of use there.
         backend.database.refuse_closed()
     # Before the rows are read: what a writer stores from now on is his business.
-    present = backend.store.files()
+    present = backend.store.list_files()
     problems: list[Problem] = []
     place = backend.database.name
     try:
-        problems += [Problem(None, place, each) for each in backend.database.differences()]
-        problems += [Problem(None, place, each) for each in _broken_rules(backend, progress)]
-        with backend.view() as view:
-            files = contents.recorded_files(view.connection)
-            stated = contents.manifests(view.connection)
+        problems += [Problem(None, place, each) for each in backend.database.find_differences()]
+        problems += [Problem(None, place, each) for each in _find_broken_rules(backend, progress)]
+        with backend.read_transaction() as view:
+            files = contents.list_recorded_files(view.connection)
+            stated = contents.list_manifests(view.connection)
     except CorruptionError as error:
         unread = "the files were not checked: what is recorded of them cannot be read"
         return Verification(0, (*problems, Problem(None, place, str(error))), (unread,))
@@ -40,16 +40,18 @@ def verify(backend: Backend, progress: Progress, *, collect: bool = False) -> Ve
         for sha256, detector_type, kind, parts in stated
         if manifest_sha256(detector_type, kind, parts) != sha256
     ]
-    problems += _damaged(backend, files, progress)
-    found = collecting.unreferenced(backend.store, present, {file.sha256 for file in files})
+    problems += _find_damaged_files(backend, files, progress)
+    found = collecting.find_unreferenced_files(backend.store, present, {file.sha256 for file in files})
     # Where rows are damaged, the files that they no longer name may be all that is left.
     if collect and not problems and any(file.kept is None for file in found):
-        found = collecting.collect(backend, found)
-    notes = collecting.notes(found, refused=collect and bool(problems)) + cautions(backend.database.url)
+        found = collecting.remove_unreferenced_files(backend, found)
+    notes = collecting.summarise_unreferenced_files(
+        found, refused=collect and bool(problems)
+    ) + location_warnings(backend.database.url)
     return Verification(len(files) + len(stated), tuple(problems), tuple(notes), tuple(found))
 
 
-def _broken_rules(backend: Backend, progress: Progress) -> Iterator[str]:
+def _find_broken_rules(backend: Backend, progress: Progress) -> Iterator[str]:
     """Yield what is wrong with the rows.
 
     Raises
@@ -57,47 +59,51 @@ def _broken_rules(backend: Backend, progress: Progress) -> Iterator[str]:
     CorruptionError
         Rows cannot be read, or hold what no row can hold.
     """
-    with backend.view() as view:
+    with backend.read_transaction() as view:
         connection = view.connection
-        if not soundness.can_be_asked(connection):
+        if not soundness.has_all_columns(connection):
             raise CorruptionError("tables or columns are missing: the rows cannot be checked")
-        odd = [each for rule in soundness.types(connection) if (each := rule.problem(connection))]
+        odd = [
+            each for rule in soundness.list_type_rules(connection) if (each := rule.find_problem(connection))
+        ]
         if odd:
-            raise CorruptionError.all_of("sorts of rows are damaged", odd)
-        soundness.read_texts(connection)
-        rules = list(soundness.rules())
+            raise CorruptionError.combine("sorts of rows are damaged", odd)
+        soundness.read_all_texts(connection)
+        rules = list(soundness.list_rules())
         with progress("checking rows", len(rules)) as advance:
             for rule in rules:
-                problem = rule.problem(connection)
+                problem = rule.find_problem(connection)
                 advance()
                 if problem is not None:
                     yield problem
-        yield from soundness.broken_spellings(connection)
+        yield from soundness.find_invalid_names(connection)
 
 
-def _damaged(backend: Backend, files: Sequence[RecordedFile], progress: Progress) -> list[Problem]:
+def _find_damaged_files(backend: Backend, files: Sequence[RecordedFile], progress: Progress) -> list[Problem]:
     """Read every file, by all processors, and return what is wrong, with the versions that need it."""
     found: dict[str, str] = {}
     with progress("verifying files", len(files)) as advance:
-        looked = in_threads(lambda file: _problem(backend.store, file), files)
+        looked = map_in_threads(lambda file: _check_file(backend.store, file), files)
         for file, problem in zip(files, looked, strict=True):
             advance()
             if problem is not None:
                 found[file.sha256] = problem
-    with backend.view() as view:
-        uses = contents.uses_of(view.connection, list(found))
+    with backend.read_transaction() as view:
+        uses = contents.describe_uses(view.connection, list(found))
     return [
         Problem(
-            sha256, str(backend.store.path(sha256)), f"{problem}; it is {uses.get(sha256, 'of no version')}"
+            sha256,
+            str(backend.store.object_path(sha256)),
+            f"{problem}; it is {uses.get(sha256, 'of no version')}",
         )
         for sha256, problem in found.items()
     ]
 
 
-def _problem(store: ContentStore, file: RecordedFile) -> str | None:
+def _check_file(store: ContentStore, file: RecordedFile) -> str | None:
     try:
         content = store.read(file.sha256, file.size)
-        dtype, shape, statistics = content_of(content, store.path(file.sha256))
+        dtype, shape, statistics = describe_content(content, store.object_path(file.sha256))
     except (
         CorruptionError,
         RequestError,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from registry.cli.application import RegistryGroup, global_options, new_group
+from registry.cli.application import RegistryGroup, create_group, read_global_options
 
 __all__ = ["app", "main"]
 
@@ -19,7 +19,7 @@ New here?
   calreg VERB -h     explains a verb, with an example
 """
 
-app = new_group(cls=RegistryGroup, callback=global_options, epilog=_NEW_HERE)
+app = create_group(cls=RegistryGroup, callback=read_global_options, epilog=_NEW_HERE)
 
 
 def main() -> None:

@@ -11,44 +11,44 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
-from registry.cli.examples import with_examples
+from registry.cli.examples import add_examples
 from registry.cli.verbs import VERBS, Verb
 from registry.errors import RegistryError, RequestError
-from registry.identifiers import printable
-from registry.secrets import masked
+from registry.identifiers import escape_control_characters
+from registry.secrets import mask_passwords
 
-INTERRUPTED = 130
+EXIT_INTERRUPTED = 130
 
 # Typer carries Click inside; its public face to the class of all usage errors is this one's parent.
 _UsageError: Any = typer.BadParameter.__mro__[1]
 
 
-class Place(NamedTuple):
+class GlobalOptions(NamedTuple):
     """Where the registry is, as far as the command line says."""
 
     database: str | None
     store: str | None
 
 
-class Signpost(TyperCommand):
+class LazyCommand(TyperCommand):
     """What stands for a verb in the help of the program, until the verb is called."""
 
     def __init__(self, name: str, verb: Verb) -> None:
         super().__init__(name, short_help=verb.summary)
         self.word = name
-        self.home = verb.home
+        self.target = verb.target
 
-    def follow(self) -> Any:
+    def load(self) -> Any:
         """Import the verb's module, and return the verb with its options, or the noun with its verbs."""
-        module, _, name = self.home.partition(":")
+        module, _, name = self.target.partition(":")
         found = getattr(import_module(f"registry.cli.{module}"), name)
         if isinstance(found, typer.Typer):
             noun = get_group(found)
             noun.name = self.name
-            return with_examples(noun, self.word)
-        alone = new_group()
+            return add_examples(noun, self.word)
+        alone = create_group()
         alone.command(self.name)(found)
-        return with_examples(get_command(alone), self.word)
+        return add_examples(get_command(alone), self.word)
 
 
 class RegistryGroup(TyperGroup):
@@ -57,7 +57,7 @@ class RegistryGroup(TyperGroup):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         for name, verb in VERBS.items():
-            self.add_command(Signpost(name, verb))
+            self.add_command(LazyCommand(name, verb))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the verb that is called, and import it; ``help`` before it asks for its help."""
@@ -67,14 +67,14 @@ class RegistryGroup(TyperGroup):
         if args[0] == "help":
             args = [*args[1:], "--help"]
         name, signpost, rest = super().resolve_command(ctx, args)
-        return name, signpost.follow() if isinstance(signpost, Signpost) else signpost, rest
+        return name, signpost.load() if isinstance(signpost, LazyCommand) else signpost, rest
 
     def make_context(self, *given: Any, **options: Any) -> Any:
         """Read the global options."""
         try:
             return super().make_context(*given, **options)
         except _UsageError as error:
-            raise _to_be_shown(error) from None
+            raise _sanitise_usage_error(error) from None
 
     def invoke(self, ctx: Any) -> Any:
         """Run the verb."""
@@ -84,36 +84,38 @@ class RegistryGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except RegistryError as error:
-            output.refuse(error, as_json=as_json)
+            output.print_error(error, as_json=as_json)
             raise typer.Exit(error.code) from None
         except _UsageError as error:
             if not as_json:
-                raise _to_be_shown(error) from None
+                raise _sanitise_usage_error(error) from None
             refusal = RequestError(error.format_message())
-            output.refuse(refusal, as_json=True)
+            output.print_error(refusal, as_json=True)
             raise typer.Exit(refusal.code) from None
         except KeyboardInterrupt:
-            output.say("interrupted; what was not finished was not recorded")
-            raise typer.Exit(INTERRUPTED) from None
+            output.print_message("interrupted; what was not finished was not recorded")
+            raise typer.Exit(EXIT_INTERRUPTED) from None
         except BrokenPipeError:
-            _close_quietly()
+            _discard_stdout()
             raise typer.Exit from None
 
 
-def _to_be_shown(error: Any) -> Exception:
+def _sanitise_usage_error(error: Any) -> Exception:
     """Return the usage error with nothing in it of what was typed that a terminal obeys, and no password."""
     if type(error).show is not _UsageError.show:  # a noun without a verb: its whole help, which shows itself
         return cast("Exception", error)
-    shown: Exception = _UsageError(printable(masked(error.format_message())), error.ctx)
+    shown: Exception = _UsageError(
+        escape_control_characters(mask_passwords(error.format_message())), error.ctx
+    )
     return shown
 
 
-def _close_quietly() -> None:
+def _discard_stdout() -> None:
     """Let nothing more be written to a pipe whose reader is gone, not even at the end of the process."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def new_group(**options: Any) -> typer.Typer:
+def create_group(**options: Any) -> typer.Typer:
     """Return a group of verbs; help and usage errors are plain text."""
     return typer.Typer(
         rich_markup_mode=None,
@@ -143,7 +145,7 @@ def _print_script(ctx: typer.Context, shell: str | None) -> None:
         raise typer.Exit
 
 
-def global_options(
+def read_global_options(
     ctx: typer.Context,
     database: Annotated[
         str | None,
@@ -167,4 +169,4 @@ def global_options(
     ] = None,
 ) -> None:
     """Registry of detector calibration constants: what is valid when, and where every byte comes from."""
-    ctx.obj = Place(database, store)
+    ctx.obj = GlobalOptions(database, store)

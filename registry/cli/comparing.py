@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from registry.cli import output
-from registry.cli.options import AsOf, At, Json, Source, Timezone, registry_at
+from registry.cli.options import AsOf, At, Json, Source, Timezone, open_from_context
 
 if TYPE_CHECKING:
     from registry.records import DetectorDifference, PixelDifference
@@ -28,13 +28,13 @@ def diff_versions(
 
     By gain range: how many, which fraction, the largest and the RMS difference.
     """
-    with registry_at(ctx, timezone) as registry:
+    with open_from_context(ctx, timezone) as registry:
         found = registry.versions.diff(before, after, as_of=as_of)
     if json:
         output.print_json(found)
     else:
         output.print_text(f"{found.kind}, version {found.after} against version {found.before}")
-        output.print_table(_HEADINGS, _rows(found.gain_ranges), indent="  ")
+        output.print_table(_HEADINGS, _format_differences(found.gain_ranges), indent="  ")
 
 
 def diff(
@@ -52,7 +52,7 @@ def diff(
     json: Json = False,
 ) -> None:
     """Show what of a detector changes between two revisions."""
-    with registry_at(ctx, timezone) as registry:
+    with open_from_context(ctx, timezone) as registry:
         found = registry.diff(target, before=as_of, after=against, source=source, at=at)
     if json:
         output.print_json(found)
@@ -69,19 +69,21 @@ def _print_difference(found: DetectorDifference) -> None:
         output.print_text(f"detector {found.detector_before}")
         output.print_text(f"      -> {found.detector_after}")
     for each in found.panels:
-        output.print_text(f"{each.kind} of {each.panel}: {_named(each.before)} -> {_named(each.after)}")
+        output.print_text(
+            f"{each.kind} of {each.panel}: {_format_version(each.before)} -> {_format_version(each.after)}"
+        )
         if each.gain_ranges:
-            output.print_table(_HEADINGS, _rows(each.gain_ranges), indent="  ")
+            output.print_table(_HEADINGS, _format_differences(each.gain_ranges), indent="  ")
     if not found.panels and not (found.refused_before or found.refused_after):
         same = found.detector_before == found.detector_after
         output.print_text("the same constants" if same else "the same constants, in another order")
 
 
-def _named(version: int | None) -> str:
+def _format_version(version: int | None) -> str:
     return "none" if version is None else f"version {version}"
 
 
-def _rows(gain_ranges: Iterable[PixelDifference]) -> Iterable[Sequence[object]]:
+def _format_differences(gain_ranges: Iterable[PixelDifference]) -> Iterable[Sequence[object]]:
     for each in gain_ranges:
         yield each.gain_range, each.count, f"{each.fraction:.6f}", f"{each.maximum:.4g}", f"{each.rms:.4g}"
 
@@ -98,7 +100,7 @@ def affected(
     Registered runs whose required constants would be exported from other constants than as of that revision,
     that can be exported only now, or no longer.
     """
-    with registry_at(ctx, timezone) as registry:
+    with open_from_context(ctx, timezone) as registry:
         found = registry.affected(since, as_of=as_of)
     if json:
         output.print_json(found)

@@ -15,24 +15,24 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from registry.cli.offers import FILES, Asked, pieces, taken
-from registry.identifiers import printable
-from registry.lookup.names import Name
+from registry.cli.offers import FILE_METAVARS, CompletionRequest, completions_for, split_metavar
+from registry.identifiers import escape_control_characters
+from registry.lookup.names import CompletionName
 
-_PATIENCE = 2.0  # seconds that a Tab waits for a database
-_PLAIN = re.compile(r"[A-Za-z0-9_.:=/+-]+")
+_TIMEOUT_SECONDS = 2.0  # seconds that a Tab waits for a database
+_PLAIN_WORD = re.compile(r"[A-Za-z0-9_.:=/+-]+")
 
 
 def complete_and_exit(shell: str, words: Sequence[str]) -> None:
     """Print what can follow, and end the process; a database that does not answer in time is left alone."""
-    asking = threading.Thread(target=_answer, args=(shell, words), daemon=True)
+    asking = threading.Thread(target=_print_completions, args=(shell, words), daemon=True)
     asking.start()
-    asking.join(_PATIENCE)
+    asking.join(_TIMEOUT_SECONDS)
     sys.stdout.flush()
     os._exit(0)
 
 
-def _answer(shell: str, words: Sequence[str]) -> None:
+def _print_completions(shell: str, words: Sequence[str]) -> None:
     if not words:  # nobody's script calls so
         return
     cut = 0
@@ -42,34 +42,41 @@ def _answer(shell: str, words: Sequence[str]) -> None:
         words, cut = read_bash_line(*words)
     *before, beginning = words
     sort, names = complete(before, beginning)
-    lines = [name.text[cut:] if shell == "bash" else _with_word(name) for name in names]
+    lines = [name.text[cut:] if shell == "bash" else _format_with_description(name) for name in names]
     sys.stdout.write("\n".join((sort, *lines, "")))
 
 
-def _with_word(name: Name) -> str:
-    return f"{name.text}\t{printable(' '.join(name.about.split()))}" if name.about else name.text
-
-
-def complete(words: Sequence[str], beginning: str) -> tuple[str, list[Name]]:
-    """Return the sort of the answer, and the words that can follow `words` and begin so."""
-    option, equals, value = beginning.partition("=") if beginning.startswith("-") else ("", "", beginning)
-    if option and not equals:
-        return "words", _offered(_options(_context(words), words), beginning)
-    before = [*words, option] if equals else words
-    parameter, context = _awaited(before)
-    if parameter is None:
-        return "words", [] if equals else _offered(_verbs(context), beginning)
-    asked = Asked(context, value)
-    found = _offered(
-        (Name(f"{option}{equals}{name.text}", name.about) for name in taken(parameter.metavar, asked)),
-        beginning,
+def _format_with_description(name: CompletionName) -> str:
+    return (
+        f"{name.text}\t{escape_control_characters(' '.join(name.description.split()))}"
+        if name.description
+        else name.text
     )
-    if not found and FILES.intersection(pieces(parameter.metavar)):
+
+
+def complete(words: Sequence[str], prefix: str) -> tuple[str, list[CompletionName]]:
+    """Return the sort of the answer, and the words that can follow `words` and begin so."""
+    option, equals, value = prefix.partition("=") if prefix.startswith("-") else ("", "", prefix)
+    if option and not equals:
+        return "words", _filter_by_prefix(_list_options(_parse_words(words), words), prefix)
+    before = [*words, option] if equals else words
+    parameter, context = _find_expected_parameter(before)
+    if parameter is None:
+        return "words", [] if equals else _filter_by_prefix(_list_verbs(context), prefix)
+    asked = CompletionRequest(context, value)
+    found = _filter_by_prefix(
+        (
+            CompletionName(f"{option}{equals}{name.text}", name.description)
+            for name in completions_for(parameter.metavar, asked)
+        ),
+        prefix,
+    )
+    if not found and FILE_METAVARS.intersection(split_metavar(parameter.metavar)):
         return "files", []
     return "open" if found and all(name.text.endswith("=") for name in found) else "words", found
 
 
-def _context(words: Sequence[str]) -> Any:
+def _parse_words(words: Sequence[str]) -> Any:
     """Read the words before the cursor, as far as they can be read; nothing is called."""
     from typer.main import get_command
 
@@ -88,14 +95,14 @@ def _context(words: Sequence[str]) -> Any:
     return context
 
 
-def _awaited(words: Sequence[str]) -> tuple[Any, Any]:
+def _find_expected_parameter(words: Sequence[str]) -> tuple[Any, Any]:
     """Return the parameter whose value comes next, None where a verb does, and what was read before it."""
-    context = _context(words)
+    context = _parse_words(words)
     parameters = context.command.get_params(context)
     for each in parameters:
         takes_value = each.param_type_name == "option" and not each.is_flag
         if takes_value and words and words[-1] in each.opts:
-            return each, _context(words[:-1])
+            return each, _parse_words(words[:-1])
     for each in parameters:
         given = context.params.get(each.name)
         if each.param_type_name == "argument" and (given is None or each.nargs != 1):
@@ -103,21 +110,23 @@ def _awaited(words: Sequence[str]) -> tuple[Any, Any]:
     return None, context
 
 
-def _options(context: Any, words: Sequence[str]) -> Iterator[Name]:
+def _list_options(context: Any, words: Sequence[str]) -> Iterator[CompletionName]:
     """Return the options of the verb that may still be given."""
     for each in context.command.get_params(context):
         if each.param_type_name == "option" and (each.multiple or not set(each.opts) & set(words)):
-            yield Name(max(each.opts, key=len), each.help or "")
+            yield CompletionName(max(each.opts, key=len), each.help or "")
 
 
-def _verbs(context: Any) -> Iterator[Name]:
+def _list_verbs(context: Any) -> Iterator[CompletionName]:
     for name, command in getattr(context.command, "commands", {}).items():
-        yield Name(name, command.get_short_help_str(limit=80))
+        yield CompletionName(name, command.get_short_help_str(limit=80))
 
 
-def _offered(names: Iterable[Name], beginning: str) -> list[Name]:
+def _filter_by_prefix(names: Iterable[CompletionName], beginning: str) -> list[CompletionName]:
     """Return those that begin so, each once, and only what every shell reads as one plain word."""
     fitting = {
-        name.text: name for name in names if name.text.startswith(beginning) and _PLAIN.fullmatch(name.text)
+        name.text: name
+        for name in names
+        if name.text.startswith(beginning) and _PLAIN_WORD.fullmatch(name.text)
     }
     return list(fitting.values())

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from registry.cli import output
-from registry.cli.options import AsOf, Json, Timezone, registry_at
+from registry.cli.options import AsOf, Json, Timezone, open_from_context
 
 if TYPE_CHECKING:
-    from registry.records.copies import Copied
+    from registry.records.copies import RegistryCopy
 
 
 def backup(
@@ -26,9 +26,9 @@ def backup(
 
     Writers may go on meanwhile. A later backup into the same folder adds what is new.
     """
-    with registry_at(ctx) as registry:
-        done = registry.backup(folder, verify=verify, progress=output.progress)
-    _report(done, as_json=json)
+    with open_from_context(ctx) as registry:
+        done = registry.backup(folder, verify=verify, progress=output.show_progress)
+    _print_copy(done, as_json=json)
 
 
 def restore(
@@ -42,8 +42,8 @@ def restore(
     """
     from registry.api.restoring import restore_registry
 
-    done = restore_registry(folder, ctx.obj.database, ctx.obj.store, progress=output.progress)
-    _report(done, as_json=json)
+    done = restore_registry(folder, ctx.obj.database, ctx.obj.store, progress=output.show_progress)
+    _print_copy(done, as_json=json)
 
 
 def copy(
@@ -60,9 +60,11 @@ def copy(
     """
     from registry.api.moving import copy_registry
 
-    done = copy_registry(to, to_store, ctx.obj.database, ctx.obj.store, progress=output.progress)
-    _report(done, as_json=json)
-    output.remark(notes=["the old database takes no more writes; set CALREG_DATABASE and CALREG_STORE anew"])
+    done = copy_registry(to, to_store, ctx.obj.database, ctx.obj.store, progress=output.show_progress)
+    _print_copy(done, as_json=json)
+    output.print_notes(
+        notes=["the old database takes no more writes; set CALREG_DATABASE and CALREG_STORE anew"]
+    )
 
 
 def snapshot(
@@ -80,12 +82,12 @@ def snapshot(
 
     With the stored files beside it, it answers and exports without the registry.
     """
-    with registry_at(ctx, timezone) as registry:
-        done = registry.snapshot(file, as_of=as_of, store=to_store, progress=output.progress)
-    _report(done, as_json=json)
+    with open_from_context(ctx, timezone) as registry:
+        done = registry.snapshot(file, as_of=as_of, store=to_store, progress=output.show_progress)
+    _print_copy(done, as_json=json)
 
 
-def _report(done: Copied, *, as_json: bool) -> None:
+def _print_copy(done: RegistryCopy, *, as_json: bool) -> None:
     if as_json:
         output.print_json(done)
     else:
@@ -98,4 +100,4 @@ def _report(done: Copied, *, as_json: bool) -> None:
             "files": f"{done.files} copied, {done.files_there} there already",
         }.items():
             output.print_text(f"{name:<9} {value}")
-    output.remark(done.notes)
+    output.print_notes(done.notes)

@@ -32,14 +32,14 @@ _STEPS = (
     ("", "identify constants/pixel_gain.npy"),
     ("Check the whole registry.", "verify"),
 )
-_REFUSED = ("06:59:59Z",)
+_REFUSED_COMMANDS = ("06:59:59Z",)
 
 
 def demo(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that is not there yet.")],
 ) -> None:
     """Run the real commands on a sample directory."""
-    _make_sample(folder)
+    _write_sample(folder)
     environment = {
         **os.environ,
         "CALREG_DATABASE": f"sqlite:///{folder.absolute() / 'registry.sqlite'}",
@@ -53,19 +53,19 @@ def demo(
             output.print_text()
             output.print_text(f"# {said}")
         if command:
-            _run(command, folder, environment)
+            _run_command(command, folder, environment)
     output.print_text()
     output.print_text(f"# All of it lies in {folder}. To go on there:")
     output.print_text(enter)
     output.print_text("$ calreg -h")
 
 
-def _make_sample(folder: Path) -> None:
+def _write_sample(folder: Path) -> None:
     from registry import sample
 
     try:
         folder.mkdir(parents=True)
-        output.say("making a sample directory of three modules ...")
+        output.print_message("making a sample directory of three modules ...")
         sample.write_legacy_tree(folder / "tree")
         sample.write_dataset_table(folder / "datasets.txt")
     except FileExistsError:
@@ -74,7 +74,7 @@ def _make_sample(folder: Path) -> None:
         raise UnavailableError(f"{folder} cannot be written: {error.strerror}") from None
 
 
-def _run(command: str, folder: Path, environment: dict[str, str]) -> None:
+def _run_command(command: str, folder: Path, environment: dict[str, str]) -> None:
     import subprocess
 
     output.print_text(f"$ calreg {command}")
@@ -89,7 +89,7 @@ def _run(command: str, folder: Path, environment: dict[str, str]) -> None:
         check=False,
     )
     typer.echo(done.stderr, nl=False)
-    expected = any(mark in command for mark in _REFUSED)
+    expected = any(mark in command for mark in _REFUSED_COMMANDS)
     if bool(done.returncode) != expected:
         raise RuntimeError(f"calreg {command} ended with exit code {done.returncode}")
     if expected:

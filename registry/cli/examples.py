@@ -71,23 +71,23 @@ EXAMPLES = {
 }
 
 _WIDTH = 74
-_PART = re.compile(r"--\S+ (?:'[^']*'|[^-\s]\S*)|'[^']*'|\S+")  # an option keeps its value beside it
+_COMMAND_PART = re.compile(r"--\S+ (?:'[^']*'|[^-\s]\S*)|'[^']*'|\S+")  # an option keeps its value beside it
 
 
-def with_examples(command: Any, path: str) -> Any:
+def add_examples(command: Any, path: str) -> Any:
     """Return the verb, or the noun with its verbs, each with its example at the end of its help."""
     for name, verb in getattr(command, "commands", {}).items():
-        with_examples(verb, f"{path} {name}")
+        add_examples(verb, f"{path} {name}")
     if path in EXAMPLES:
         # \b: these lines are broken already.
-        command.epilog = "\b\nExample:\n" + "\n".join(f"  {line}" for line in in_lines(EXAMPLES[path]))
+        command.epilog = "\b\nExample:\n" + "\n".join(f"  {line}" for line in wrap_command(EXAMPLES[path]))
     return command
 
 
-def in_lines(example: str) -> list[str]:
+def wrap_command(example: str) -> list[str]:
     """Return the command in lines that fit a terminal, broken between its parts, as a shell takes it."""
     lines = [""]
-    for part in _PART.findall(example):
+    for part in _COMMAND_PART.findall(example):
         if len(lines[-1]) + len(part) >= _WIDTH:
             lines[-1] += " \\"
             lines.append(f"    {part}")

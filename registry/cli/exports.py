@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from registry.cli import output
-from registry.cli.application import new_group
-from registry.cli.options import AsOf, At, Json, Source, Timezone, Types, registry_at
+from registry.cli.application import create_group
+from registry.cli.options import AsOf, At, Json, Source, Timezone, Types, open_from_context
 from registry.cli.reports import print_unreferenced
 from registry.errors import CorruptionError, RequestError
-from registry.identifiers import shown
+from registry.identifiers import quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from registry.provenance import Document
     from registry.records import Export, Verification
 
-provenance = new_group(help="The document that explains an export.")
+provenance = create_group(help="The document that explains an export.")
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A provenance document.")]
 
-_SHOWN_AS = ("text", "json", "prov-json")
+_FORMATS = ("text", "json", "prov-json")
 
 
 def export(
@@ -66,7 +66,7 @@ def export(
 
     The provenance document is written beside the arrays.
     """
-    with registry_at(ctx, timezone) as registry:
+    with open_from_context(ctx, timezone) as registry:
         done = registry.export(
             target,
             folder,
@@ -78,19 +78,19 @@ def export(
             first_run=first_run,
             last_run=last_run,
             force=force,
-            progress=output.progress,
+            progress=output.show_progress,
         )
-    _report_export(done, as_json=json)
+    _print_export(done, as_json=json)
 
 
-def _report_export(done: Export, *, as_json: bool) -> None:
+def _print_export(done: Export, *, as_json: bool) -> None:
     if as_json:
         output.print_json(done)
     else:
         rows = [(each.type, each.dtype, each.shape, each.path) for each in done.outputs]
         output.print_table(("type", "dtype", "shape", "path"), rows)
         output.print_text(f"provenance {done.provenance}, of {done.instant}, as of revision {done.revision}")
-    output.remark(done.notes, done.warnings)
+    output.print_notes(done.notes, done.warnings)
 
 
 @provenance.command("show")
@@ -104,12 +104,12 @@ def show_provenance(
     """Show a provenance document."""
     from registry.provenance import encode, prov_json, read
 
-    if format not in _SHOWN_AS:
-        known = ", ".join(_SHOWN_AS)
-        raise RequestError(f"{shown(format)} is no format of a provenance document; known: {known}")
+    if format not in _FORMATS:
+        known = ", ".join(_FORMATS)
+        raise RequestError(f"{quote(format)} is no format of a provenance document; known: {known}")
     document = read(file)
     if format == "prov-json":
-        typer.echo(prov_json.prov_json(document), nl=False)
+        typer.echo(prov_json.build_prov_json(document), nl=False)
     elif json or format == "json":
         typer.echo(encode(document), nl=False)
     else:
@@ -130,13 +130,13 @@ def replay_export(
     """
     from registry.api.replaying import replay
 
-    _report_export(
-        replay(file, folder, ctx.obj.database, ctx.obj.store, force=force, progress=output.progress),
+    _print_export(
+        replay(file, folder, ctx.obj.database, ctx.obj.store, force=force, progress=output.show_progress),
         as_json=json,
     )
 
 
-def _facts(document: Document) -> Iterator[tuple[str, str]]:
+def _describe_export(document: Document) -> Iterator[tuple[str, str]]:
     """Return what the document says of the whole export, line by line."""
     asked, answered = document.request, document.resolution
     yield "request", asked.target + (f", source {asked.source}" if asked.source else "")
@@ -158,7 +158,7 @@ def _facts(document: Document) -> Iterator[tuple[str, str]]:
 
 def _print_document(document: Document) -> None:
     answered = document.resolution
-    for name, value in _facts(document):
+    for name, value in _describe_export(document):
         output.print_text(f"{name:<13} {value}")
     for panel in answered.panels:
         output.print_text()
@@ -176,7 +176,12 @@ def _print_document(document: Document) -> None:
                 made = constants.conversion
                 output.print_text(f"    converted from {made.file}, sha256 {made.sha256}")
             rows = [
-                (file.gain_range, _number(file.statistics.median), file.statistics.zeros, file.sha256[:16])
+                (
+                    file.gain_range,
+                    _format_number(file.statistics.median),
+                    file.statistics.zeros,
+                    file.sha256[:16],
+                )
                 for file in constants.files
             ]
             output.print_table(("gain range", "median", "zeros", "sha256"), rows, indent="    ")
@@ -189,7 +194,7 @@ def _print_document(document: Document) -> None:
         output.print_text(f"warning: {warning}")
 
 
-def _number(value: float | None) -> str:
+def _format_number(value: float | None) -> str:
     return "none" if value is None else f"{value:.4g}"
 
 
@@ -213,6 +218,6 @@ def report_verification(found: Verification, *, as_json: bool) -> None:
         for problem in found.problems:
             output.print_text(f"  {problem.path}: {problem.problem}")
         print_unreferenced(found.unreferenced)
-    output.remark(found.notes)
+    output.print_notes(found.notes)
     if found.problems:
         raise typer.Exit(CorruptionError.code)

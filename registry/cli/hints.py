@@ -7,15 +7,15 @@ from collections.abc import Iterable, Sized
 
 from registry.cli import output
 
-_SOMETHING = (
+_FIRST_STEPS = (
     "calreg import TREE takes a legacy directory of links; calreg panel add PANEL_ID one panel; and calreg demo DIR"
     " shows all of it on sample data"
 )
-_NEXT = {
-    "init": f"to go on: {_SOMETHING}",
+_NEXT_STEPS = {
+    "init": f"to go on: {_FIRST_STEPS}",
     "init again": "this registry was there already, and keeps all that it holds",
-    "log": f"nothing is recorded yet; {_SOMETHING}",
-    "panel list": f"no panel is recorded yet; {_SOMETHING}",
+    "log": f"nothing is recorded yet; {_FIRST_STEPS}",
+    "panel list": f"no panel is recorded yet; {_FIRST_STEPS}",
     "alias list": "no panel bears an M-number yet; calreg alias add M_NUMBER PANEL_ID says that one does",
     "version list": "no version is registered yet; calreg version add PANEL DIR --valid-from T takes a panel's files",
     "validity": "calreg version add PANEL DIR --valid-from T takes a panel's files",
@@ -31,25 +31,27 @@ _NEXT = {
 }
 
 
-def say_next(verb: str) -> None:
+def print_next_step(verb: str) -> None:
     """Say what can follow this verb, or its empty answer."""
-    if watched():
-        output.remark(notes=[_NEXT[verb]])
+    if is_interactive():
+        output.print_notes(notes=[_NEXT_STEPS[verb]])
 
 
-def if_empty(found: Sized, verb: str, *, as_of: str | None = None) -> None:
+def hint_if_empty(found: Sized, verb: str, *, as_of: str | None = None) -> None:
     """Say what would fill an empty answer; not of an earlier revision, which nothing can fill any more."""
     if not found and as_of is None:
-        say_next(verb)
+        print_next_step(verb)
 
 
-def if_none_of(experiment: str, known: Iterable[str]) -> None:
+def note_unknown_experiment(experiment: str, known: Iterable[str]) -> None:
     """Say that nothing of an experiment is recorded, and of which near ones something is: to scripts too."""
-    from registry.lookup.suggestions import known_instead
+    from registry.lookup.suggestions import suggestion
 
-    output.remark(notes=[f"nothing of experiment {experiment} is recorded{known_instead(experiment, known)}"])
+    output.print_notes(
+        notes=[f"nothing of experiment {experiment} is recorded{suggestion(experiment, known)}"]
+    )
 
 
-def watched() -> bool:
+def is_interactive() -> bool:
     """Tell whether a person reads what is said beside the answer."""
     return sys.stderr.isatty()

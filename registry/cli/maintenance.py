@@ -8,36 +8,40 @@ from typing import Annotated
 import typer
 
 from registry.cli import hints, output
-from registry.cli.application import new_group
+from registry.cli.application import create_group
 from registry.cli.exports import report_verification
-from registry.cli.options import AsOf, Comment, DryRun, Json, Supersede, Timezone, registry_at
-from registry.cli.reports import report
-from registry.cli.tree_comparison import refuse_beside_compare, report_comparison
+from registry.cli.options import AsOf, Comment, DryRun, Json, Supersede, Timezone, open_from_context
+from registry.cli.reports import print_outcome
+from registry.cli.tree_comparison import print_comparison, refuse_recording_options
 from registry.errors import SchemaError
 
-database = new_group(help="The database's schema.")
-tag = new_group(help="Names for revisions.")
+database = create_group(help="The database's schema.")
+tag = create_group(help="Names for revisions.")
 
 
 def init(ctx: typer.Context, json: Json = False) -> None:
     """Make the database and the store, or upgrade them."""
-    from registry.api import cautions, create_registry
-    from registry.secrets import masked
+    from registry.api import create_registry, location_warnings
+    from registry.secrets import mask_passwords
     from registry.settings import find_settings
     from registry.store import ContentStore
 
     settings = find_settings(ctx.obj.database, ctx.obj.store)
-    before = ContentStore(settings.store).owner()
+    before = ContentStore(settings.store).read_owner()
     registry_id = create_registry(ctx.obj.database, ctx.obj.store)
-    answer = {"registry": registry_id, "database": masked(settings.database), "store": str(settings.store)}
+    answer = {
+        "registry": registry_id,
+        "database": mask_passwords(settings.database),
+        "store": str(settings.store),
+    }
     if json:
         output.print_json(answer)
     else:
         for name, value in answer.items():
             output.print_text(f"{name:<9} {value}")
-    output.remark(warnings=cautions(settings.database))
+    output.print_notes(warnings=location_warnings(settings.database))
     if not json:
-        hints.say_next("init" if before is None else "init again")
+        hints.print_next_step("init" if before is None else "init again")
 
 
 def import_tree(
@@ -58,21 +62,21 @@ def import_tree(
     All of it becomes one revision, or nothing is recorded.
     """
     if compare:
-        refuse_beside_compare(skip_bad=skip_bad, supersede=supersede, comment=comment, dry_run=dry_run)
-        with registry_at(ctx, timezone) as registry:
-            found = registry.compare_tree(tree, progress=output.progress)
-        report_comparison(found, as_json=json)
+        refuse_recording_options(skip_bad=skip_bad, supersede=supersede, comment=comment, dry_run=dry_run)
+        with open_from_context(ctx, timezone) as registry:
+            found = registry.compare_tree(tree, progress=output.show_progress)
+        print_comparison(found, as_json=json)
         return
-    with registry_at(ctx, timezone) as registry:
+    with open_from_context(ctx, timezone) as registry:
         outcome = registry.import_tree(
             tree,
             skip_bad=skip_bad,
             supersede=supersede,
             comment=comment,
             dry_run=dry_run,
-            progress=output.progress,
+            progress=output.show_progress,
         )
-    report(outcome, as_json=json)
+    print_outcome(outcome, as_json=json)
 
 
 def verify(
@@ -87,8 +91,8 @@ def verify(
 
     Nothing is repaired. Files in the store to which nothing refers are listed.
     """
-    with registry_at(ctx) as registry:
-        found = registry.verify(collect=collect, progress=output.progress)
+    with open_from_context(ctx) as registry:
+        found = registry.verify(collect=collect, progress=output.show_progress)
     report_verification(found, as_json=json)
 
 
@@ -103,7 +107,7 @@ def log(
     json: Json = False,
 ) -> None:
     """List the revisions, and what each changed."""
-    with registry_at(ctx, timezone) as registry:
+    with open_from_context(ctx, timezone) as registry:
         found = registry.log(target, as_of=as_of)
     if json:
         output.print_json(found)
@@ -116,7 +120,7 @@ def log(
             output.print_folded(f"  comment: {revision.comment}")
         for change in revision.changes:
             output.print_folded(f"    {change}")
-    hints.if_empty(found, "log", as_of=as_of)
+    hints.hint_if_empty(found, "log", as_of=as_of)
 
 
 @database.command("upgrade")
@@ -126,10 +130,10 @@ def upgrade(ctx: typer.Context, json: Json = False) -> None:
     from registry.settings import find_settings
 
     before, after = upgrade_database(find_settings(ctx.obj.database, ctx.obj.store).database)
-    _report_schema(before, after, as_json=json)
+    _print_schema_change(before, after, as_json=json)
 
 
-def _report_schema(before: str | None, after: str | None, *, as_json: bool) -> None:
+def _print_schema_change(before: str | None, after: str | None, *, as_json: bool) -> None:
     if as_json:
         output.print_json({"before": before, "after": after})
     else:
@@ -150,7 +154,7 @@ def downgrade(
     from registry.settings import find_settings
 
     before, after = downgrade_database(find_settings(ctx.obj.database, ctx.obj.store).database, schema)
-    _report_schema(before, after, as_json=json)
+    _print_schema_change(before, after, as_json=json)
 
 
 @database.command("check")
@@ -159,10 +163,10 @@ def check(ctx: typer.Context, json: Json = False) -> None:
 
     The triggers that guard the tables must be there, and on.
     """
-    with registry_at(ctx) as registry:
+    with open_from_context(ctx) as registry:
         differences = registry.differences()
     if differences:
-        raise SchemaError.all_of(
+        raise SchemaError.combine(
             "differences from the schema of this software", differences, differences=differences
         )
     if json:
@@ -187,7 +191,7 @@ def grant(
 
     What a role had before on the registry's tables is taken away first. Again after an upgrade.
     """
-    with registry_at(ctx) as registry:
+    with open_from_context(ctx) as registry:
         statements = registry.grant(readers=readers or (), writers=writers or (), apply=apply)
     if json:
         output.print_json({"statements": statements, "applied": apply})
@@ -195,7 +199,7 @@ def grant(
         for statement in statements:
             output.print_text(f"{statement};")
     if apply:
-        output.remark(notes=["applied"])
+        output.print_notes(notes=["applied"])
 
 
 @tag.command("add")
@@ -217,15 +221,15 @@ def add_tag(
 
     A tag never moves.
     """
-    with registry_at(ctx, timezone) as registry:
+    with open_from_context(ctx, timezone) as registry:
         outcome = registry.tags.add(name, as_of=as_of, comment=comment, dry_run=dry_run)
-    report(outcome, as_json=json)
+    print_outcome(outcome, as_json=json)
 
 
 @tag.command("list")
 def list_tags(ctx: typer.Context, as_of: AsOf = None, timezone: Timezone = None, json: Json = False) -> None:
     """List the tags and the revisions that they name."""
-    with registry_at(ctx, timezone) as registry:
+    with open_from_context(ctx, timezone) as registry:
         found = registry.tags.list(as_of=as_of)
     if json:
         output.print_json(found)
@@ -233,4 +237,4 @@ def list_tags(ctx: typer.Context, as_of: AsOf = None, timezone: Timezone = None,
         output.print_table(
             ("tag", "revision", "recorded in"), [(t.tag, t.revision, t.recorded_in) for t in found]
         )
-        hints.if_empty(found, "tag list", as_of=as_of)
+        hints.hint_if_empty(found, "tag list", as_of=as_of)

@@ -6,132 +6,136 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from registry.lookup.names import Name, names_beginning
+from registry.lookup.names import CompletionName, list_completion_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from registry.detectors import Kind
 
-FILES = {"DIR", "FILE", "TREE"}
+FILE_METAVARS = {"DIR", "FILE", "TREE"}
 """What the shell itself completes."""
 
-FREE = {"G", "NAME", "ROLE", "RUN", "SCHEMA", "T", "TEXT", "URL"}
+FREE_METAVARS = {"G", "NAME", "ROLE", "RUN", "SCHEMA", "T", "TEXT", "URL"}
 """What only the user can say."""
 
 
-class Asked(NamedTuple):
+class CompletionRequest(NamedTuple):
     """Where in a command line the cursor stands: the verb as far as it is read, and the word's beginning."""
 
     context: Any
-    beginning: str
+    prefix: str
 
-    def names(self, sort: str, beginning: str | None = None, experiment: str = "") -> list[Name]:
+    def find_names(
+        self, sort: str, beginning: str | None = None, experiment: str = ""
+    ) -> list[CompletionName]:
         """Return names of the registry that the command line or the environment names."""
-        return names_beginning(
+        return list_completion_names(
             sort,
-            self.beginning if beginning is None else beginning,
+            self.prefix if beginning is None else beginning,
             experiment=experiment,
             database=self.context.find_root().params.get("database"),
         )
 
 
-def pieces(metavar: str | None) -> list[str]:
+def split_metavar(metavar: str | None) -> list[str]:
     """Return what a metavar names: ``PANEL`` and ``ALIAS`` of ``[PANEL|ALIAS]``."""
     return re.sub(r"[\[\].]", "", metavar or "").split("|")
 
 
-def taken(metavar: str | None, asked: Asked) -> Iterator[Name]:
+def completions_for(metavar: str | None, asked: CompletionRequest) -> Iterator[CompletionName]:
     """Return what a parameter takes; what stands in its metavar in lower case, it takes as it is."""
-    for piece in pieces(metavar):
+    for piece in split_metavar(metavar):
         if piece.islower():
-            yield Name(piece)
-        elif piece in TAKES:
-            yield from TAKES[piece](asked)
+            yield CompletionName(piece)
+        elif piece in COMPLETERS:
+            yield from COMPLETERS[piece](asked)
 
 
-def _panels(asked: Asked) -> Iterator[Name]:
-    yield from asked.names("panels")
+def _complete_panels(asked: CompletionRequest) -> Iterator[CompletionName]:
+    yield from asked.find_names("panels")
 
 
-def _aliases(asked: Asked) -> Iterator[Name]:
-    yield from asked.names("aliases")
+def _complete_aliases(asked: CompletionRequest) -> Iterator[CompletionName]:
+    yield from asked.find_names("aliases")
 
 
-def _panels_or_aliases(asked: Asked) -> Iterator[Name]:
-    if not asked.beginning[:1].isdecimal():
-        yield from _aliases(asked)
-    if not asked.beginning.startswith("M"):
-        yield from _panels(asked)
+def _complete_panels_or_aliases(asked: CompletionRequest) -> Iterator[CompletionName]:
+    if not asked.prefix[:1].isdecimal():
+        yield from _complete_aliases(asked)
+    if not asked.prefix.startswith("M"):
+        yield from _complete_panels(asked)
 
 
-def _detectors(asked: Asked) -> Iterator[Name]:
+def _complete_detectors(asked: CompletionRequest) -> Iterator[CompletionName]:
     """Panel Ids, after those that stand there already."""
-    before, joint, last = asked.beginning.rpartition("_")
-    for name in asked.names("panels", last):
+    before, joint, last = asked.prefix.rpartition("_")
+    for name in asked.find_names("panels", last):
         if name.text not in before.split("_"):
-            yield Name(f"{before}{joint}{name.text}", name.about)
+            yield CompletionName(f"{before}{joint}{name.text}", name.description)
 
 
-def _datasets(asked: Asked) -> Iterator[Name]:
-    experiment, joint, run = asked.beginning.removeprefix("exp=").partition(":run=")
+def _complete_datasets(asked: CompletionRequest) -> Iterator[CompletionName]:
+    experiment, joint, run = asked.prefix.removeprefix("exp=").partition(":run=")
     if joint:
-        for name in asked.names("runs", run, experiment):
-            yield Name(f"exp={experiment}:run={name.text}")
+        for name in asked.find_names("runs", run, experiment):
+            yield CompletionName(f"exp={experiment}:run={name.text}")
     else:
-        for name in asked.names("experiments", experiment.partition(":")[0]):
-            yield Name(f"exp={name.text}:run=")
+        for name in asked.find_names("experiments", experiment.partition(":")[0]):
+            yield CompletionName(f"exp={name.text}:run=")
 
 
-def _sources(asked: Asked) -> Iterator[Name]:
+def _complete_sources(asked: CompletionRequest) -> Iterator[CompletionName]:
     given = asked.context.params
     dataset = re.match(r"exp=([^:]+):", str(given.get("target") or given.get("dataset") or ""))
-    yield from asked.names("sources", None, dataset[1] if dataset else str(given.get("experiment") or ""))
+    yield from asked.find_names(
+        "sources", None, dataset[1] if dataset else str(given.get("experiment") or "")
+    )
 
 
-def _known_kinds() -> Iterator[Kind]:
-    from registry.detectors import TYPES
+def _list_kinds() -> Iterator[Kind]:
+    from registry.detectors import DETECTOR_TYPES
 
-    for detector_type in TYPES.values():
+    for detector_type in DETECTOR_TYPES.values():
         yield from detector_type.kinds
 
 
-def _kinds(_: Asked) -> Iterator[Name]:
-    yield from (Name(kind.name, kind.unit) for kind in _known_kinds())
+def _complete_kinds(_: CompletionRequest) -> Iterator[CompletionName]:
+    yield from (CompletionName(kind.name, kind.unit) for kind in _list_kinds())
 
 
-def _types(_: Asked) -> Iterator[Name]:
-    yield from (Name(kind.calibration_type, kind.unit) for kind in _known_kinds())
+def _complete_types(_: CompletionRequest) -> Iterator[CompletionName]:
+    yield from (CompletionName(kind.calibration_type, kind.unit) for kind in _list_kinds())
 
 
-def _zones(_: Asked) -> Iterator[Name]:
+def _complete_zones(_: CompletionRequest) -> Iterator[CompletionName]:
     from zoneinfo import available_timezones
 
-    yield from (Name(zone) for zone in sorted(available_timezones()))
+    yield from (CompletionName(zone) for zone in sorted(available_timezones()))
 
 
-def _of_sort(sort: str) -> Callable[[Asked], Iterator[Name]]:
-    return lambda asked: iter(asked.names(sort))
+def _make_completer(sort: str) -> Callable[[CompletionRequest], Iterator[CompletionName]]:
+    return lambda asked: iter(asked.find_names(sort))
 
 
-TAKES: dict[str, Callable[[Asked], Iterator[Name]]] = {
-    "PANEL": _panels_or_aliases,
-    "PANEL_ID": _panels,
-    "OLD_ID": _panels,
-    "ALIAS": _aliases,
-    "M_NUMBER": _aliases,
-    "DETECTOR_ID": _detectors,
-    "DATASET": _datasets,
-    "VERSION": _of_sort("versions"),
-    "N": _of_sort("versions"),
-    "M": _of_sort("versions"),
-    "EXPERIMENT": _of_sort("experiments"),
-    "E": _of_sort("experiments"),
-    "SOURCE": _sources,
-    "X": _of_sort("tags"),
-    "A": _of_sort("tags"),
-    "B": _of_sort("tags"),
-    "KIND": _kinds,
-    "TYPE": _types,
-    "ZONE": _zones,
+COMPLETERS: dict[str, Callable[[CompletionRequest], Iterator[CompletionName]]] = {
+    "PANEL": _complete_panels_or_aliases,
+    "PANEL_ID": _complete_panels,
+    "OLD_ID": _complete_panels,
+    "ALIAS": _complete_aliases,
+    "M_NUMBER": _complete_aliases,
+    "DETECTOR_ID": _complete_detectors,
+    "DATASET": _complete_datasets,
+    "VERSION": _make_completer("versions"),
+    "N": _make_completer("versions"),
+    "M": _make_completer("versions"),
+    "EXPERIMENT": _make_completer("experiments"),
+    "E": _make_completer("experiments"),
+    "SOURCE": _complete_sources,
+    "X": _make_completer("tags"),
+    "A": _make_completer("tags"),
+    "B": _make_completer("tags"),
+    "KIND": _complete_kinds,
+    "TYPE": _complete_types,
+    "ZONE": _complete_zones,
 }

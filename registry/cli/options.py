@@ -45,11 +45,13 @@ Types = Annotated[
 Comment = Annotated[
     str | None, typer.Option("--comment", metavar="TEXT", help="Why; kept with the revision.")
 ]
-Why = Annotated[str, typer.Option("--comment", metavar="TEXT", help="Why; kept with the revision.")]
+RequiredComment = Annotated[
+    str, typer.Option("--comment", metavar="TEXT", help="Why; kept with the revision.")
+]
 Supersede = Annotated[
     bool, typer.Option("--supersede", help="Replace what is recorded otherwise; needs a comment.")
 ]
-All = Annotated[bool, typer.Option("--all", help="List the withdrawn ones too.")]
+IncludeWithdrawn = Annotated[bool, typer.Option("--all", help="List the withdrawn ones too.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")]
 Source = Annotated[
     str | None,
@@ -58,7 +60,7 @@ Source = Annotated[
 
 
 @contextmanager
-def registry_at(ctx: typer.Context, timezone: str | None = None) -> Iterator[Registry]:
+def open_from_context(ctx: typer.Context, timezone: str | None = None) -> Iterator[Registry]:
     """Open the registry that the command line and the environment name.
 
     Who asks a database that the registry has left, or has not reached, is told: answers may be of old.
@@ -68,4 +70,4 @@ def registry_at(ctx: typer.Context, timezone: str | None = None) -> Iterator[Reg
     with open_registry(ctx.obj.database, ctx.obj.store, timezone=timezone) as registry:
         yield registry
         if registry.closure is not None and registry.closure.reason != "snapshot":
-            output.remark(notes=[str(registry.closure)])
+            output.print_notes(notes=[str(registry.closure)])

@@ -16,22 +16,22 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from registry.cli import folding
-from registry.cli.remedies import with_remedy
+from registry.cli.remedies import format_error
 from registry.errors import RegistryError
-from registry.identifiers import printable
+from registry.identifiers import escape_control_characters
 from registry.instants import Instant
-from registry.secrets import masked
+from registry.secrets import mask_passwords
 
 if TYPE_CHECKING:
     from registry.progress import Advance
 
-_CANNOT_REDRAW = ("dumb", "unknown", "")
-_BAR, _ROOM_FOR_BAR, _ROOM_FOR_COUNTS = 24, 72, 50  # columns
+_DUMB_TERMINALS = ("dumb", "unknown", "")
+_BAR_WIDTH, _MIN_WIDTH_FOR_BAR, _MIN_WIDTH_FOR_COUNTS = 24, 72, 50  # columns
 
 
 def print_text(text: str = "") -> None:
     """Print one line of the answer."""
-    typer.echo(printable(text))
+    typer.echo(escape_control_characters(text))
 
 
 def print_json(value: Any) -> None:
@@ -86,7 +86,7 @@ def _is_list(value: Any) -> bool:
 
 def print_folded(text: str) -> None:
     """Print one line of the answer; where a terminal is too narrow for it, on several, the further ones further in."""
-    for line in folding.folded(printable(text), folding.terminal_width()):
+    for line in folding.fold(escape_control_characters(text), folding.terminal_width()):
         typer.echo(line)
 
 
@@ -94,55 +94,55 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], inden
     """Print aligned columns, nothing cut; on a terminal none is wider than it."""
     cells = [
         list(headings),
-        *([printable("" if cell is None else str(cell)) for cell in row] for row in rows),
+        *([escape_control_characters("" if cell is None else str(cell)) for cell in row] for row in rows),
     ]
-    for line in folding.table(cells, indent, folding.terminal_width()):
+    for line in folding.format_table(cells, indent, folding.terminal_width()):
         typer.echo(line)
 
 
-def say(text: str) -> None:
+def print_message(text: str) -> None:
     """Print one line beside the answer; a password in what the user typed is not repeated."""
-    typer.echo(printable(masked(text)), err=True)
+    typer.echo(escape_control_characters(mask_passwords(text)), err=True)
 
 
-def remark(notes: Iterable[str] = (), warnings: Iterable[str] = ()) -> None:
+def print_notes(notes: Iterable[str] = (), warnings: Iterable[str] = ()) -> None:
     """Print notes and warnings beside the answer."""
     for note in notes:
-        say(f"note: {note}")
+        print_message(f"note: {note}")
     for warning in warnings:
-        say(f"warning: {warning}")
+        print_message(f"warning: {warning}")
 
 
-def refuse(error: RegistryError, *, as_json: bool) -> None:
+def print_error(error: RegistryError, *, as_json: bool) -> None:
     """Print a refusal: a sentence, or JSON with its code, kind and values."""
     if as_json:
         kind = type(error).__name__
-        sentence = with_remedy(error)
+        sentence = format_error(error)
         message = f"{sentence}: {'; '.join(error.details)}" if error.details else sentence
         body = {**error.values, "code": error.code, "kind": kind, "message": message}
-        typer.echo(json.dumps({"error": _masked(jsonable(body))}), err=True)
+        typer.echo(json.dumps({"error": _mask_values(jsonable(body))}), err=True)
         return
-    say(f"error: {with_remedy(error)}{':' if error.details else ''}")
+    print_message(f"error: {format_error(error)}{':' if error.details else ''}")
     for detail in error.details:
-        say(f"  {detail}")
+        print_message(f"  {detail}")
 
 
-def _masked(value: Any) -> Any:
+def _mask_values(value: Any) -> Any:
     """Return JSON with every text masked."""
     if isinstance(value, str):
-        return masked(value)
+        return mask_passwords(value)
     if isinstance(value, dict):
-        return {key: _masked(item) for key, item in value.items()}
-    return [_masked(item) for item in value] if isinstance(value, list) else value
+        return {key: _mask_values(item) for key, item in value.items()}
+    return [_mask_values(item) for item in value] if isinstance(value, list) else value
 
 
 @contextmanager
-def progress(description: str, total: int) -> Iterator[Advance]:
+def show_progress(description: str, total: int) -> Iterator[Advance]:
     """Show a progress bar where stderr is a terminal that can redraw a line, and the work has more than one step.
 
     rich leaves out colours where ``NO_COLOR`` is set.
     """
-    if total < 2 or not sys.stderr.isatty() or os.environ.get("TERM", "dumb") in _CANNOT_REDRAW:
+    if total < 2 or not sys.stderr.isatty() or os.environ.get("TERM", "dumb") in _DUMB_TERMINALS:
         yield lambda _steps=1: None
         return
     from rich.console import Console
@@ -151,12 +151,14 @@ def progress(description: str, total: int) -> Iterator[Advance]:
 
     class Rate(ProgressColumn):
         def render(self, task: Task) -> Text:
-            return Text(rate(task.speed))
+            return Text(format_rate(task.speed))
 
     console = Console(stderr=True)
-    bars = [BarColumn(bar_width=_BAR)] if console.width >= _ROOM_FOR_BAR else []
+    bars = [BarColumn(bar_width=_BAR_WIDTH)] if console.width >= _MIN_WIDTH_FOR_BAR else []
     counts = (
-        [TextColumn("{task.completed:.0f}/{task.total:.0f}")] if console.width >= _ROOM_FOR_COUNTS else []
+        [TextColumn("{task.completed:.0f}/{task.total:.0f}")]
+        if console.width >= _MIN_WIDTH_FOR_COUNTS
+        else []
     )
     with Progress(
         TextColumn("{task.description}"),
@@ -171,7 +173,7 @@ def progress(description: str, total: int) -> Iterator[Advance]:
         yield lambda steps=1: bar.advance(task, steps)
 
 
-def rate(speed: float | None) -> str:
+def format_rate(speed: float | None) -> str:
     """Return how many steps a second takes, as wide as is worth reading; nothing where it is not known yet."""
     if not speed:
         return ""

@@ -7,12 +7,21 @@ from typing import Annotated
 import typer
 
 from registry.cli import hints, output
-from registry.cli.application import new_group
-from registry.cli.options import All, AsOf, Comment, DryRun, Json, Timezone, Why, registry_at
-from registry.cli.reports import print_versions, report
+from registry.cli.application import create_group
+from registry.cli.options import (
+    AsOf,
+    Comment,
+    DryRun,
+    IncludeWithdrawn,
+    Json,
+    RequiredComment,
+    Timezone,
+    open_from_context,
+)
+from registry.cli.reports import print_outcome, print_versions
 
-panel = new_group(help="Panels, by panel Id.")
-alias = new_group(help="M-numbers, and the panels that bear them.")
+panel = create_group(help="Panels, by panel Id.")
+alias = create_group(help="M-numbers, and the panels that bear them.")
 
 PanelId = Annotated[str, typer.Argument(metavar="PANEL_ID", help="As in 170505-149520170815-3d00b0.")]
 MNumber = Annotated[str, typer.Argument(metavar="M_NUMBER", help="As in M068.")]
@@ -39,7 +48,7 @@ def add_panel(
 
     After a firmware upgrade with the constants of the old panel Id.
     """
-    with registry_at(ctx, timezone) as registry:
+    with open_from_context(ctx, timezone) as registry:
         outcome = registry.panels.add(
             panel_id,
             alias=alias,
@@ -48,7 +57,7 @@ def add_panel(
             comment=comment,
             dry_run=dry_run,
         )
-    report(outcome, as_json=json)
+    print_outcome(outcome, as_json=json)
 
 
 @panel.command("list")
@@ -56,14 +65,14 @@ def list_panels(
     ctx: typer.Context, as_of: AsOf = None, timezone: Timezone = None, json: Json = False
 ) -> None:
     """List all panels."""
-    with registry_at(ctx, timezone) as registry:
+    with open_from_context(ctx, timezone) as registry:
         found = registry.panels.list(as_of=as_of)
     if json:
         output.print_json(found)
     else:
         rows = [(each.panel, each.alias, each.detector_type, each.recorded_in) for each in found]
         output.print_table(("panel", "alias", "detector type", "revision"), rows)
-        hints.if_empty(found, "panel list", as_of=as_of)
+        hints.hint_if_empty(found, "panel list", as_of=as_of)
 
 
 @panel.command("show")
@@ -71,7 +80,7 @@ def show_panel(
     ctx: typer.Context, panel_id: PanelId, as_of: AsOf = None, timezone: Timezone = None, json: Json = False
 ) -> None:
     """Show a panel and every version ever recorded of it."""
-    with registry_at(ctx, timezone) as registry:
+    with open_from_context(ctx, timezone) as registry:
         found = registry.panels.find(panel_id, as_of=as_of)
         versions = registry.versions.list(panel_id, withdrawn=True, as_of=as_of)
     if json:
@@ -98,28 +107,28 @@ def add_alias(
 
     They inherit no versions.
     """
-    with registry_at(ctx) as registry:
+    with open_from_context(ctx) as registry:
         outcome = registry.aliases.add(m_number, panel_ids, comment=comment, dry_run=dry_run)
-    report(outcome, as_json=json)
+    print_outcome(outcome, as_json=json)
 
 
 @alias.command("list")
 def list_aliases(
     ctx: typer.Context,
-    every: All = False,
+    every: IncludeWithdrawn = False,
     as_of: AsOf = None,
     timezone: Timezone = None,
     json: Json = False,
 ) -> None:
     """List the M-numbers and the panels that bear them."""
-    with registry_at(ctx, timezone) as registry:
+    with open_from_context(ctx, timezone) as registry:
         found = registry.aliases.list(withdrawn=every, as_of=as_of)
     if json:
         output.print_json(found)
     else:
         rows = [(each.alias, each.panel, each.recorded_in, each.withdrawn_in) for each in found]
         output.print_table(("alias", "panel", "recorded in", "withdrawn in"), rows)
-        hints.if_empty(found, "alias list", as_of=as_of)
+        hints.hint_if_empty(found, "alias list", as_of=as_of)
 
 
 @alias.command("withdraw")
@@ -127,11 +136,11 @@ def withdraw_alias(
     ctx: typer.Context,
     m_number: MNumber,
     panel_id: PanelId,
-    comment: Why,
+    comment: RequiredComment,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Take an M-number from a panel."""
-    with registry_at(ctx) as registry:
+    with open_from_context(ctx) as registry:
         outcome = registry.aliases.withdraw(m_number, panel_id, comment=comment, dry_run=dry_run)
-    report(outcome, as_json=json)
+    print_outcome(outcome, as_json=json)

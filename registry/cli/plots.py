@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from registry.cli import output
-from registry.cli.application import new_group
-from registry.cli.options import AsOf, At, Json, Kinds, Source, Timezone, Types, registry_at
+from registry.cli.application import create_group
+from registry.cli.options import AsOf, At, Json, Kinds, Source, Timezone, Types, open_from_context
 
 if TYPE_CHECKING:
     from registry.records.pictures import Picture
 
-plot = new_group(help="Pictures of constants, as PNG or SVG.")
+plot = create_group(help="Pictures of constants, as PNG or SVG.")
 
 Output = Annotated[
     Path | None,
@@ -51,7 +51,7 @@ def plot_constants(
 
     One for every panel, kind and gain range; dead and odd pixels are marked and counted.
     """
-    with registry_at(ctx, timezone) as registry:
+    with open_from_context(ctx, timezone) as registry:
         drawn = registry.plots.constants(
             target,
             file,
@@ -61,9 +61,9 @@ def plot_constants(
             gain_ranges=gain_ranges,
             as_of=as_of,
             force=force,
-            progress=output.progress,
+            progress=output.show_progress,
         )
-    _report(drawn, as_json=json)
+    _print_picture(drawn, as_json=json)
 
 
 @plot.command("diff")
@@ -85,11 +85,11 @@ def plot_diff(
 
     By gain range: a map around zero, and how often each change is.
     """
-    with registry_at(ctx, timezone) as registry:
+    with open_from_context(ctx, timezone) as registry:
         drawn = registry.plots.diff(
             before, after, file, relative=relative, gain_ranges=gain_ranges, as_of=as_of, force=force
         )
-    _report(drawn, as_json=json)
+    _print_picture(drawn, as_json=json)
 
 
 @plot.command("validity")
@@ -114,9 +114,9 @@ def plot_validity(
 
     A line for each panel and kind, gaps hatched, with the registered runs that used the panel.
     """
-    with registry_at(ctx, timezone) as registry:
+    with open_from_context(ctx, timezone) as registry:
         drawn = registry.plots.validity(target, file, source=source, kinds=kinds, as_of=as_of, force=force)
-    _report(drawn, as_json=json)
+    _print_picture(drawn, as_json=json)
 
 
 @plot.command("history")
@@ -134,16 +134,16 @@ def plot_history(
 
     By kind and gain range, with the spread of the values of each version.
     """
-    with registry_at(ctx, timezone) as registry:
+    with open_from_context(ctx, timezone) as registry:
         drawn = registry.plots.history(
-            target, file, kinds=kinds, as_of=as_of, force=force, progress=output.progress
+            target, file, kinds=kinds, as_of=as_of, force=force, progress=output.show_progress
         )
-    _report(drawn, as_json=json)
+    _print_picture(drawn, as_json=json)
 
 
-def _report(drawn: Picture, *, as_json: bool) -> None:
+def _print_picture(drawn: Picture, *, as_json: bool) -> None:
     if as_json:
         output.print_json(drawn)
     else:
         output.print_text(f"picture {drawn.path}, as of revision {drawn.revision}")
-    output.remark(warnings=drawn.warnings)
+    output.print_notes(warnings=drawn.warnings)

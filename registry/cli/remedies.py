@@ -10,7 +10,7 @@ _WORDS = {
 """By remedy, a text in which the error's values can be named in braces."""
 
 
-def with_remedy(error: RegistryError) -> str:
+def format_error(error: RegistryError) -> str:
     """Return the error's message, followed by what to type about it."""
     if error.remedy is None:
         return error.message

@@ -16,20 +16,20 @@ _INDENT = "  "
 _DIGITS_SHOWN = 8
 _FACTS_SHOWN = 100
 _FILES_SHOWN = 20
-_A_DAY = 24 * 3600
+_DAY_SECONDS = 24 * 3600
 
 
-def until(instant: Instant | None) -> str:
+def format_end(instant: Instant | None) -> str:
     """Return the end of a validity range for a person."""
     return "still valid" if instant is None else str(instant)
 
 
-def content(version: Version) -> str:
+def format_constants(version: Version) -> str:
     """Return the constants of a version for a person, shortened."""
     return version.constants[:_DIGITS_SHOWN] if version.constants else "gap"
 
 
-def conversion(version: Version) -> Iterator[tuple[str, str]]:
+def describe_conversion(version: Version) -> Iterator[tuple[str, str]]:
     """Return the lines, with their headings, that say from what a version's constants were converted."""
     made = version.conversion
     if made is None:
@@ -45,7 +45,7 @@ def conversion(version: Version) -> Iterator[tuple[str, str]]:
 def print_versions(versions: Iterable[Version], *, timelines: bool = False) -> None:
     """Print versions under a heading for each panel; on a terminal with a timeline, if asked."""
     found = list(versions)
-    lines, legend = _timelines(found) if timelines else ({}, "")
+    lines, legend = _draw_timelines(found) if timelines else ({}, "")
     for index, (panel, group) in enumerate(
         groupby(found, key=lambda version: (version.panel, version.alias))
     ):
@@ -60,19 +60,19 @@ def print_versions(versions: Iterable[Version], *, timelines: bool = False) -> N
         output.print_folded(legend)
 
 
-def _timelines(versions: Sequence[Version]) -> tuple[dict[str, str], str]:
+def _draw_timelines(versions: Sequence[Version]) -> tuple[dict[str, str], str]:
     """Return the line of every panel that has one, by panel Id, and what its signs mean: only for a terminal."""
     width = folding.terminal_width()
     if width is None:
         return {}, ""
-    from registry.cli.timeline import legend, scale_of, signs_of_terminal, timeline
+    from registry.cli.timeline import choose_symbols, draw_timeline, fit_scale, format_legend
 
-    scale, signs = scale_of(versions), signs_of_terminal()
+    scale, signs = fit_scale(versions), choose_symbols()
     lines = {
-        panel: timeline(list(group), scale, width - len(_INDENT), signs)
+        panel: draw_timeline(list(group), scale, width - len(_INDENT), signs)
         for panel, group in groupby(versions, key=lambda version: version.panel)
     }
-    return {panel: line for panel, line in lines.items() if line is not None}, legend(signs)
+    return {panel: line for panel, line in lines.items() if line is not None}, format_legend(signs)
 
 
 def _print_group(group: Sequence[Version]) -> None:
@@ -82,20 +82,20 @@ def _print_group(group: Sequence[Version]) -> None:
             version.version,
             version.kind,
             version.valid_from,
-            "withdrawn" if version.withdrawn_in else until(version.valid_to),
-            content(version),
-            _remark(version),
+            "withdrawn" if version.withdrawn_in else format_end(version.valid_to),
+            format_constants(version),
+            _format_remarks(version),
         ]
         for version in group
     ]
     output.print_table(headings, rows, indent=_INDENT)
 
 
-def _remark(version: Version) -> str:
-    return "; ".join(part for part in (withdrawn(version), version.comment or "") if part)
+def _format_remarks(version: Version) -> str:
+    return "; ".join(part for part in (format_withdrawal(version), version.comment or "") if part)
 
 
-def withdrawn(version: Version) -> str:
+def format_withdrawal(version: Version) -> str:
     """Return by whom, when and why a version was withdrawn; nothing where it was not."""
     found = version.withdrawal
     if found is None:
@@ -103,7 +103,7 @@ def withdrawn(version: Version) -> str:
     return f"withdrawn in {found.revision}, {found.recorded_at}, by {found.author}: {found.comment}"
 
 
-def report(outcome: Outcome, *, as_json: bool) -> None:
+def print_outcome(outcome: Outcome, *, as_json: bool) -> None:
     """Print what a write changed, or would change."""
     if as_json:
         output.print_json(outcome)
@@ -117,7 +117,7 @@ def report(outcome: Outcome, *, as_json: bool) -> None:
         )
     else:
         output.print_text("nothing to change: all of it is recorded already")
-    output.remark(outcome.notes, outcome.warnings)
+    output.print_notes(outcome.notes, outcome.warnings)
 
 
 def print_unreferenced(files: Sequence[UnreferencedFile]) -> None:
@@ -127,7 +127,7 @@ def print_unreferenced(files: Sequence[UnreferencedFile]) -> None:
     collected = any(file.removed for file in files)
     shown = files if collected else files[:_FILES_SHOWN]
     rows = [
-        (file.size, _age(file.age), "removed" if file.removed else file.kept or "", file.path)
+        (file.size, _format_age(file.age), "removed" if file.removed else file.kept or "", file.path)
         for file in shown
     ]
     output.print_table(("bytes", "age", "", "file to which nothing refers"), rows)
@@ -135,7 +135,7 @@ def print_unreferenced(files: Sequence[UnreferencedFile]) -> None:
         output.print_text(f"... and {len(files) - len(shown)} more; --json lists all")
 
 
-def _age(seconds: int) -> str:
-    if seconds >= 2 * _A_DAY:
-        return f"{seconds // _A_DAY} days"
+def _format_age(seconds: int) -> str:
+    if seconds >= 2 * _DAY_SECONDS:
+        return f"{seconds // _DAY_SECONDS} days"
     return f"{seconds // 3600} h" if seconds >= 3600 else f"{max(seconds, 0) // 60} min"

@@ -9,31 +9,31 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from registry.cli import hints, output
-from registry.cli.application import new_group
+from registry.cli.application import create_group
 from registry.cli.options import (
-    All,
     AsOf,
     Comment,
     DryRun,
+    IncludeWithdrawn,
     Json,
+    RequiredComment,
     Source,
     Supersede,
     Timezone,
-    Why,
-    registry_at,
+    open_from_context,
 )
-from registry.cli.reports import report
+from registry.cli.reports import print_outcome
 
 if TYPE_CHECKING:
     from registry.records import Configuration, Run
 
-run = new_group(help="Runs, and when they began.")
-detector = new_group(help="Which panels answered for a source, over which runs.")
+run = create_group(help="Runs, and when they began.")
+detector = create_group(help="Which panels answered for a source, over which runs.")
 
 Dataset = Annotated[str, typer.Argument(metavar="DATASET", help="As in exp=xcsls3716:run=631.")]
 Experiment = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="As in xcsls3716.")]
-WholeSource = Annotated[str, typer.Argument(metavar="SOURCE", help="As in XcsEndstation.0:Jungfrau.0.")]
-OnlyExperiment = Annotated[
+FullSource = Annotated[str, typer.Argument(metavar="SOURCE", help="As in XcsEndstation.0:Jungfrau.0.")]
+ExperimentFilter = Annotated[
     str | None, typer.Option("--experiment", metavar="E", help="Of this experiment only.")
 ]
 FirstRun = Annotated[int, typer.Option("--first-run", metavar="RUN", help="The first run.")]
@@ -62,12 +62,12 @@ def import_runs(
 
     A table of datasets has both; a logbook's list has the runs of one experiment, and when they began.
     """
-    with registry_at(ctx) as registry:
+    with open_from_context(ctx) as registry:
         if experiment is None:
             outcome = registry.runs.import_table(file, comment=comment, dry_run=dry_run)
         else:
             outcome = registry.runs.import_logbook(file, experiment, comment=comment, dry_run=dry_run)
-    report(outcome, as_json=json)
+    print_outcome(outcome, as_json=json)
 
 
 @run.command("add")
@@ -83,34 +83,38 @@ def add_run(
     json: Json = False,
 ) -> None:
     """Record when a run began."""
-    with registry_at(ctx, timezone) as registry:
+    with open_from_context(ctx, timezone) as registry:
         outcome = registry.runs.add(
             dataset, begin=begin, end=end, supersede=supersede, comment=comment, dry_run=dry_run
         )
-    report(outcome, as_json=json)
+    print_outcome(outcome, as_json=json)
 
 
 @run.command("withdraw")
 def withdraw_run(
-    ctx: typer.Context, dataset: Dataset, comment: Why, dry_run: DryRun = False, json: Json = False
+    ctx: typer.Context,
+    dataset: Dataset,
+    comment: RequiredComment,
+    dry_run: DryRun = False,
+    json: Json = False,
 ) -> None:
     """Withdraw what is known of a run."""
-    with registry_at(ctx) as registry:
+    with open_from_context(ctx) as registry:
         outcome = registry.runs.withdraw(dataset, comment=comment, dry_run=dry_run)
-    report(outcome, as_json=json)
+    print_outcome(outcome, as_json=json)
 
 
 @run.command("list")
 def list_runs(
     ctx: typer.Context,
-    experiment: OnlyExperiment = None,
-    every: All = False,
+    experiment: ExperimentFilter = None,
+    every: IncludeWithdrawn = False,
     as_of: AsOf = None,
     timezone: Timezone = None,
     json: Json = False,
 ) -> None:
     """List the registered runs."""
-    with registry_at(ctx, timezone) as registry:
+    with open_from_context(ctx, timezone) as registry:
         found = registry.runs.list(experiment, withdrawn=every, as_of=as_of)
         known = () if found or experiment is None else registry.runs.list(as_of=as_of)
     if json:
@@ -129,7 +133,7 @@ def list_runs(
             for each in found
         ]
         output.print_table(headings, [row[: len(headings)] for row in rows])
-        _say_if_empty(found, known, experiment, "run list", as_of)
+        _hint_if_empty(found, known, experiment, "run list", as_of)
 
 
 @run.command("show")
@@ -137,7 +141,7 @@ def show_run(
     ctx: typer.Context, dataset: Dataset, as_of: AsOf = None, timezone: Timezone = None, json: Json = False
 ) -> None:
     """Show a registered run."""
-    with registry_at(ctx, timezone) as registry:
+    with open_from_context(ctx, timezone) as registry:
         found = registry.runs.show(dataset, as_of=as_of)
     if json:
         output.print_json(found)
@@ -149,7 +153,7 @@ def show_run(
     output.print_text(f"recorded in  revision {found.recorded_in}")
 
 
-def _say_if_empty(
+def _hint_if_empty(
     found: Sequence[object],
     known: Iterable[Run | Configuration],
     experiment: str | None,
@@ -158,16 +162,16 @@ def _say_if_empty(
 ) -> None:
     experiments = {each.experiment for each in known}
     if experiment is not None and experiments:
-        hints.if_none_of(experiment, experiments)
+        hints.note_unknown_experiment(experiment, experiments)
     else:
-        hints.if_empty(found, verb, as_of=as_of)
+        hints.hint_if_empty(found, verb, as_of=as_of)
 
 
 @detector.command("configure")
 def configure(
     ctx: typer.Context,
     experiment: Experiment,
-    source: WholeSource,
+    source: FullSource,
     detector_id: Annotated[
         str, typer.Argument(metavar="DETECTOR_ID", help="Panel Ids joined by _, in segment order.")
     ],
@@ -179,7 +183,7 @@ def configure(
     json: Json = False,
 ) -> None:
     """Record which panels answered, over which runs."""
-    with registry_at(ctx) as registry:
+    with open_from_context(ctx) as registry:
         outcome = registry.detectors.configure(
             experiment,
             source,
@@ -190,39 +194,39 @@ def configure(
             comment=comment,
             dry_run=dry_run,
         )
-    report(outcome, as_json=json)
+    print_outcome(outcome, as_json=json)
 
 
 @detector.command("withdraw")
 def withdraw_configuration(
     ctx: typer.Context,
     experiment: Experiment,
-    source: WholeSource,
+    source: FullSource,
     first_run: FirstRun,
-    comment: Why,
+    comment: RequiredComment,
     last_run: LastRun = None,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Withdraw the configuration that begins with a run."""
-    with registry_at(ctx) as registry:
+    with open_from_context(ctx) as registry:
         outcome = registry.detectors.withdraw(
             experiment, source, first_run=first_run, last_run=last_run, comment=comment, dry_run=dry_run
         )
-    report(outcome, as_json=json)
+    print_outcome(outcome, as_json=json)
 
 
 @detector.command("list")
 def list_configurations(
     ctx: typer.Context,
-    experiment: OnlyExperiment = None,
-    every: All = False,
+    experiment: ExperimentFilter = None,
+    every: IncludeWithdrawn = False,
     as_of: AsOf = None,
     timezone: Timezone = None,
     json: Json = False,
 ) -> None:
     """List the configurations."""
-    with registry_at(ctx, timezone) as registry:
+    with open_from_context(ctx, timezone) as registry:
         found = registry.detectors.list(experiment, withdrawn=every, as_of=as_of)
         known = () if found or experiment is None else registry.detectors.list(as_of=as_of)
     if json:
@@ -237,7 +241,7 @@ def list_configurations(
             output.print_text(f"  {panel}")
         if not each.panels:
             output.print_text(f"  {each.object_name}: no panel Ids")
-    _say_if_empty(found, known, experiment, "detector list", as_of)
+    _hint_if_empty(found, known, experiment, "detector list", as_of)
 
 
 @detector.command("show")
@@ -250,7 +254,7 @@ def show_detector(
     json: Json = False,
 ) -> None:
     """Show which panels answered in a run, in segment order."""
-    with registry_at(ctx, timezone) as registry:
+    with open_from_context(ctx, timezone) as registry:
         found = registry.detectors.show(dataset, source=source, as_of=as_of)
     if json:
         output.print_json(found)

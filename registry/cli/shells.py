@@ -81,11 +81,11 @@ def read_bash_line(line: str, breaks: str) -> tuple[list[str], int]:
         else:
             words[-1] += mark
     last = raw[-1]
-    cut = 0 if any(mark in last for mark in _QUOTES) else _after_break(last, breaks)
+    cut = 0 if any(mark in last for mark in _QUOTES) else _find_break_end(last, breaks)
     while len(words) > 1 and re.match(r"[A-Za-z_][A-Za-z0-9_]*=", words[0]):
         words = words[1:]
     return words[1:] or [""], cut
 
 
-def _after_break(word: str, breaks: str) -> int:
+def _find_break_end(word: str, breaks: str) -> int:
     return max((word.rfind(mark) + 1 for mark in breaks if mark in word), default=0)

@@ -11,13 +11,13 @@ from registry.cli import output
 from registry.errors import RequestError
 
 if TYPE_CHECKING:
-    from registry.records import LinkDifference, OtherChoice, RunDifference, TreeComparison
+    from registry.records import ChoiceDifference, LinkDifference, RunDifference, TreeComparison
 
 _WIDTH = 80
 _DIGITS_SHOWN = 8
 
 
-def refuse_beside_compare(**options: object) -> None:
+def refuse_recording_options(**options: object) -> None:
     """Refuse options of an import that records.
 
     Raises
@@ -30,7 +30,7 @@ def refuse_beside_compare(**options: object) -> None:
         raise RequestError(f"--compare records nothing: it cannot be given with {' or '.join(given)}")
 
 
-def report_comparison(found: TreeComparison, *, as_json: bool) -> None:
+def print_comparison(found: TreeComparison, *, as_json: bool) -> None:
     """Print where a directory and the registry differ."""
     if as_json:
         output.print_json(found)
@@ -42,7 +42,7 @@ def report_comparison(found: TreeComparison, *, as_json: bool) -> None:
             output.print_text("cannot be imported:")
             for hazard in found.hazards:
                 _print_wrapped(hazard, "  ")
-    output.remark(found.notes)
+    output.print_notes(found.notes)
 
 
 def _print_links(found: TreeComparison) -> None:
@@ -55,12 +55,12 @@ def _print_links(found: TreeComparison) -> None:
         found.links, key=lambda each: (each.change, each.panel, each.valid_from, each.link)
     ):
         differences = list(group)
-        output.print_text(f"  {change}: {_what(panel, differences)} from {start}")
+        output.print_text(f"  {change}: {_format_subject(panel, differences)} from {start}")
         for said in dict.fromkeys(each.reason for each in differences):
             _print_wrapped(said, "    ")
 
 
-def _what(panel: str, differences: Iterable[LinkDifference | OtherChoice]) -> str:
+def _format_subject(panel: str, differences: Iterable[LinkDifference | ChoiceDifference]) -> str:
     return f"{panel} {', '.join(each.kind for each in differences)}"
 
 
@@ -75,30 +75,30 @@ def _print_runs(found: TreeComparison) -> None:
         sorted(found.runs, key=lambda each: (each.experiment, each.source, each.run)),
         key=lambda each: (each.experiment, each.source, each.choices),
     ):
-        output.print_text(f"  {experiment} {source} {_run_numbers(list(group))}")
+        output.print_text(f"  {experiment} {source} {_format_runs(list(group))}")
         for (panel, link, _), alike in groupby(
             choices, key=lambda each: (each.panel, each.link, each.reason)
         ):
             _print_choices(panel, link, list(alike))
 
 
-def _run_numbers(alike: Sequence[RunDifference]) -> str:
+def _format_runs(alike: Sequence[RunDifference]) -> str:
     first, last = alike[0].run, alike[-1].run
     return f"run {first}" if first == last else f"{len(alike)} runs, {first} to {last}"
 
 
-def _print_choices(panel: str, link: str | None, choices: Sequence[OtherChoice]) -> None:
-    output.print_text(f"    {_what(panel, choices)}")
-    theirs = ", ".join(_short(each.directory) for each in choices)
+def _print_choices(panel: str, link: str | None, choices: Sequence[ChoiceDifference]) -> None:
+    output.print_text(f"    {_format_subject(panel, choices)}")
+    theirs = ", ".join(_shorten(each.directory) for each in choices)
     _print_wrapped(f"directory: {link} ({theirs})" if link else "directory: nothing", "      ")
     ours = ", ".join(
-        f"version {each.version} ({_short(each.registry)})" for each in choices if each.version is not None
+        f"version {each.version} ({_shorten(each.registry)})" for each in choices if each.version is not None
     )
     _print_wrapped(f"registry: {ours or 'nothing valid'}", "      ")
     _print_wrapped(f"because: {choices[0].reason}", "      ")
 
 
-def _short(constants: str | None) -> str:
+def _shorten(constants: str | None) -> str:
     return constants[:_DIGITS_SHOWN] if constants else "none"
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from registry.cli import hints, output
-from registry.cli.options import AsOf, At, Json, Kinds, Timezone, registry_at
+from registry.cli.options import AsOf, At, Json, Kinds, Timezone, open_from_context
 from registry.cli.reports import print_versions
 
 
@@ -26,16 +26,16 @@ def show_validity(
     json: Json = False,
 ) -> None:
     """Show what is valid when, or what holds at an instant."""
-    with registry_at(ctx, timezone) as registry:
+    with open_from_context(ctx, timezone) as registry:
         found = registry.validity(target, kinds=kinds, at=at, as_of=as_of)
     if json:
         output.print_json(found.versions)
     else:
         print_versions(found.versions, timelines=at is None)
     if not found.versions:
-        output.say(f"note: no version of {target} is registered")
+        output.print_message(f"note: no version of {target} is registered")
         if not json:
-            hints.if_empty(found.versions, "validity", as_of=as_of)
-    output.remark(found.without)
+            hints.hint_if_empty(found.versions, "validity", as_of=as_of)
+    output.print_notes(found.without)
     if at is not None and at.isdecimal():
-        output.say(f"note: {at} is {found.instant}")
+        output.print_message(f"note: {at} is {found.instant}")

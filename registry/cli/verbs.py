@@ -12,7 +12,7 @@ from typing import NamedTuple
 class Verb(NamedTuple):
     """One verb, or a noun with verbs of its own: ``module:name`` in ``registry.cli``, and its first sentence."""
 
-    home: str
+    target: str
     summary: str
 
 

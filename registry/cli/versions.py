@@ -8,23 +8,30 @@ from typing import Annotated
 import typer
 
 from registry.cli import comparing, hints, output
-from registry.cli.application import new_group
+from registry.cli.application import create_group
 from registry.cli.options import (
-    All,
     AsOf,
     Comment,
     DryRun,
+    IncludeWithdrawn,
     Json,
     Kinds,
+    RequiredComment,
     Supersede,
     Timezone,
     ValidFrom,
-    Why,
-    registry_at,
+    open_from_context,
 )
-from registry.cli.reports import content, conversion, print_versions, report, until, withdrawn
+from registry.cli.reports import (
+    describe_conversion,
+    format_constants,
+    format_end,
+    format_withdrawal,
+    print_outcome,
+    print_versions,
+)
 
-version = new_group(help="Versions: which constants a panel has from when on.")
+version = create_group(help="Versions: which constants a panel has from when on.")
 
 Panel = Annotated[
     str, typer.Argument(metavar="PANEL", help="A panel Id, or an M-number: every panel under it.")
@@ -58,7 +65,7 @@ def add_version(
 
     Those in a folder, or the maker's gain maps.
     """
-    with registry_at(ctx, timezone) as registry:
+    with open_from_context(ctx, timezone) as registry:
         outcome = registry.versions.add(
             panel,
             path,
@@ -69,7 +76,7 @@ def add_version(
             comment=comment,
             dry_run=dry_run,
         )
-    report(outcome, as_json=json)
+    print_outcome(outcome, as_json=json)
 
 
 @version.command("gap")
@@ -77,7 +84,7 @@ def add_gap(
     ctx: typer.Context,
     panel: Panel,
     valid_from: ValidFrom,
-    comment: Why,
+    comment: RequiredComment,
     timezone: Timezone = None,
     kinds: Kinds = None,
     supersede: Supersede = False,
@@ -88,30 +95,30 @@ def add_gap(
 
     Of these kinds, or of all that are live.
     """
-    with registry_at(ctx, timezone) as registry:
+    with open_from_context(ctx, timezone) as registry:
         outcome = registry.versions.gap(
             panel, valid_from=valid_from, comment=comment, kinds=kinds, supersede=supersede, dry_run=dry_run
         )
-    report(outcome, as_json=json)
+    print_outcome(outcome, as_json=json)
 
 
 @version.command("list")
 def list_versions(
     ctx: typer.Context,
     panel: Annotated[str | None, typer.Argument(metavar="[PANEL]", help="A panel Id or an M-number.")] = None,
-    every: All = False,
+    every: IncludeWithdrawn = False,
     as_of: AsOf = None,
     timezone: Timezone = None,
     json: Json = False,
 ) -> None:
     """List versions."""
-    with registry_at(ctx, timezone) as registry:
+    with open_from_context(ctx, timezone) as registry:
         found = registry.versions.list(panel, withdrawn=every, as_of=as_of)
     if json:
         output.print_json(found)
     else:
         print_versions(found)
-        hints.if_empty(found, "version list", as_of=as_of)
+        hints.hint_if_empty(found, "version list", as_of=as_of)
 
 
 @version.command("show")
@@ -119,7 +126,7 @@ def show_version(
     ctx: typer.Context, number: Number, as_of: AsOf = None, timezone: Timezone = None, json: Json = False
 ) -> None:
     """Show a version and its files."""
-    with registry_at(ctx, timezone) as registry:
+    with open_from_context(ctx, timezone) as registry:
         found, files = registry.versions.show(number, as_of=as_of)
     if json:
         output.print_json({**output.jsonable(found), "files": files})
@@ -129,13 +136,13 @@ def show_version(
         ("panel", f"{found.panel}  {found.alias or ''}".rstrip()),
         ("kind", found.kind),
         ("valid from", found.valid_from),
-        ("until", None if found.withdrawn_in else until(found.valid_to)),
-        ("constants", found.constants or content(found)),
+        ("until", None if found.withdrawn_in else format_end(found.valid_to)),
+        ("constants", found.constants or format_constants(found)),
         ("recorded in", f"revision {found.recorded_in}"),
-        ("withdrawn", withdrawn(found) or None),
+        ("withdrawn", format_withdrawal(found) or None),
         ("carried from", f"version {found.carried_from}" if found.carried_from else None),
         ("source path", found.source_path),
-        *conversion(found),
+        *describe_conversion(found),
         ("comment", found.comment),
     ):
         if value is not None:
@@ -161,7 +168,7 @@ def show_version(
 def withdraw_versions(
     ctx: typer.Context,
     numbers: Annotated[list[int], typer.Argument(metavar="N...", help="The numbers of versions.")],
-    comment: Why,
+    comment: RequiredComment,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
@@ -169,9 +176,9 @@ def withdraw_versions(
 
     All of them in one revision, or none.
     """
-    with registry_at(ctx) as registry:
+    with open_from_context(ctx) as registry:
         outcome = registry.versions.withdraw(*numbers, comment=comment, dry_run=dry_run)
-    report(outcome, as_json=json)
+    print_outcome(outcome, as_json=json)
 
 
 version.command("diff")(comparing.diff_versions)

@@ -12,29 +12,35 @@ from registry import schema
 from registry.authorship import Signature, refuse_unrecordable
 from registry.database import migrations, roles
 from registry.database.change import Change, Row
-from registry.database.closing import Closure, find_closure, open_arrival, refuse_closed
+from registry.database.closing import Closure, find_closure, open_for_writes, refuse_closed
 from registry.database.creation import (
     create_database,
     downgrade_database,
-    filling,
+    populate_database,
     refuse_missing_file,
-    refuse_taken,
+    refuse_occupied,
     upgrade_database,
 )
-from registry.database.engine import glance, make_engine, readers_view, refusals, writers_turn
-from registry.database.location import cautions
-from registry.secrets import masked
+from registry.database.engine import (
+    autocommit_read,
+    make_engine,
+    read_transaction,
+    translate_database_errors,
+    write_transaction,
+)
+from registry.database.location import location_warnings
+from registry.secrets import mask_passwords
 
 __all__ = [
     "Change",
     "Closure",
     "Database",
     "Row",
-    "cautions",
     "create_database",
     "downgrade_database",
-    "filling",
-    "refuse_taken",
+    "location_warnings",
+    "populate_database",
+    "refuse_occupied",
     "upgrade_database",
 ]
 
@@ -61,16 +67,16 @@ class Database:
         self.url = url
         self._engine = make_engine(url)
         try:
-            with refusals(url):
+            with translate_database_errors(url):
                 refuse_missing_file(url)
-                self.registry_id, self.closure = self._guard()
+                self.registry_id, self.closure = self._check_schema()
         except BaseException:
             self._engine.dispose()
             raise
 
-    def _guard(self) -> tuple[str, Closure | None]:
-        with readers_view(self._engine) as connection:
-            migrations.refuse_other_schema(migrations.schema_revision(connection))
+    def _check_schema(self) -> tuple[str, Closure | None]:
+        with read_transaction(self._engine) as connection:
+            migrations.refuse_other_schema(migrations.read_schema_revision(connection))
             found = connection.execute(sa.select(schema.registry.c.id)).scalar_one_or_none()
             if found is None:  # the tables were made, but by no `calreg init`
                 migrations.refuse_other_schema(None)
@@ -79,27 +85,27 @@ class Database:
     @property
     def name(self) -> str:
         """The URL without its password."""
-        return masked(self.url)
+        return mask_passwords(self.url)
 
     @cached_property
-    def _cautions(self) -> list[str]:
+    def _location_warnings(self) -> list[str]:
         # Looked for once: a file that is open stays where it lies.
-        return cautions(self.url)
+        return location_warnings(self.url)
 
     @contextmanager
-    def reading(self) -> Iterator[sa.Connection]:
+    def read_transaction(self) -> Iterator[sa.Connection]:
         """Open a reader's transaction: one moment of the database, whatever writers do meanwhile."""
-        with refusals(self.url), readers_view(self._engine) as connection:
+        with translate_database_errors(self.url), read_transaction(self._engine) as connection:
             yield connection
 
     @contextmanager
-    def glancing(self) -> Iterator[sa.Connection]:
+    def autocommit_read(self) -> Iterator[sa.Connection]:
         """Hand out a connection for one SELECT, without the cost of a transaction."""
-        with refusals(self.url), glance(self._engine) as connection:
+        with translate_database_errors(self.url), autocommit_read(self._engine) as connection:
             yield connection
 
     @contextmanager
-    def writing(
+    def write_transaction(
         self, signature: Signature, comment: str | None = None, *, dry_run: bool = False
     ) -> Iterator[Change]:
         """Open a writer's transaction: committed as one revision at the end, or not at all.
@@ -119,9 +125,12 @@ class Database:
         """
         refuse_unrecordable(comment or "", "the comment")
         self.refuse_closed()
-        with refusals(self.url), writers_turn(self._engine, dry_run=dry_run) as connection:
+        with (
+            translate_database_errors(self.url),
+            write_transaction(self._engine, dry_run=dry_run) as connection,
+        ):
             change = Change(connection, signature, comment)
-            change.warnings += self._cautions
+            change.warnings += self._location_warnings
             yield change
 
     def refuse_closed(self) -> None:
@@ -134,32 +143,32 @@ class Database:
         """
         if self.closure is not None:
             # The file of a snapshot cannot be written: it is asked before its lock is. A copy may be open by now.
-            with self.glancing() as connection:
+            with self.autocommit_read() as connection:
                 refuse_closed(connection)
 
     @contextmanager
-    def frozen(self) -> Iterator[sa.Connection]:
+    def exclusive_transaction(self) -> Iterator[sa.Connection]:
         """Let nobody write, by raw SQL either, until the transaction that is handed out is committed."""
-        with refusals(self.url), writers_turn(self._engine) as connection:
+        with translate_database_errors(self.url), write_transaction(self._engine) as connection:
             if connection.dialect.name == "postgresql":
                 tables = ", ".join(schema.metadata.tables)
                 connection.execute(sa.text(f"LOCK TABLE {tables} IN SHARE ROW EXCLUSIVE MODE"))
             yield connection
 
-    def open_arrival(self) -> None:
+    def open_for_writes(self) -> None:
         """Let the database that a copy has filled take writes."""
-        with refusals(self.url), writers_turn(self._engine) as connection:
-            open_arrival(connection)
+        with translate_database_errors(self.url), write_transaction(self._engine) as connection:
+            open_for_writes(connection)
 
-    def differences(self) -> list[str]:
+    def find_differences(self) -> list[str]:
         """Return in a line each how the live schema differs from the one of this software."""
-        with self.reading() as connection:
-            return migrations.differences(connection)
+        with self.read_transaction() as connection:
+            return migrations.find_differences(connection)
 
-    def grant(self, readers: Sequence[str], writers: Sequence[str], *, apply: bool) -> list[str]:
+    def grant_roles(self, readers: Sequence[str], writers: Sequence[str], *, apply: bool) -> list[str]:
         """Return the statements that make roles readers and writers, executed if asked; see `roles.grants`."""
-        with refusals(self.url), writers_turn(self._engine) as connection:
-            statements = roles.grants(connection, readers, writers)
+        with translate_database_errors(self.url), write_transaction(self._engine) as connection:
+            statements = roles.build_grants(connection, readers, writers)
             if apply:
                 roles.apply_grants(connection, statements)
         return statements

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from registry import instants, schema
 from registry.authorship import Signature
-from registry.database.closing import asked_role, refuse_closed
-from registry.secrets import masked
+from registry.database.closing import refuse_closed, role_column
+from registry.secrets import mask_passwords
 
 Row = dict[str, Any]
 
@@ -31,19 +31,20 @@ class Change:
     """
 
     def __init__(self, connection: sa.Connection, signature: Signature, comment: str | None) -> None:
-        begun = connection.execute(_select_beginning(connection.dialect.name)).one()
+        begun = connection.execute(_select_state(connection.dialect.name)).one()
         if begun.closure is not None:
             refuse_closed(connection)
         self.connection = connection
         self.signature = signature
-        self.comment = comment and masked(comment)
+        self.comment = comment and mask_passwords(comment)
         self.role: str | None = begun.role
         self.newest: int = begun.number or 0
         # A clock that was set back does not turn the order of revisions around.
         earliest = instants.BEGINNING if begun.recorded_at is None else begun.recorded_at
         self.instant = instants.Instant(max(instants.now(), earliest))
         self._largest = {
-            name: number or 0 for name, number in zip(_WITH_IDS, begun[-len(_WITH_IDS) :], strict=True)
+            name: number or 0
+            for name, number in zip(_TABLES_WITH_IDS, begun[-len(_TABLES_WITH_IDS) :], strict=True)
         }
         self.revision: int | None = None
         self.recorded: Counter[str] = Counter()  # how many facts it put into the tables with these names
@@ -53,11 +54,11 @@ class Change:
         self.warnings: list[str] = []
 
     @property
-    def view(self) -> int:
+    def visible_revision(self) -> int:
         """The revision as of which look-ups inside the change see what it did so far."""
         return self.newest if self.revision is None else self.revision
 
-    def _number(self) -> int:
+    def _ensure_revision(self) -> int:
         if self.revision is None:
             self.revision = self.newest + 1
             self.connection.execute(
@@ -80,15 +81,15 @@ class Change:
         if not rows:
             return []
         self.recorded[table.name] += len(rows)
-        return self.add(table, rows, recorded_in=self._number())
+        return self.insert(table, rows, recorded_in=self._ensure_revision())
 
-    def add(self, table: sa.Table, rows: Sequence[Row], **shared: int) -> list[int]:
+    def insert(self, table: sa.Table, rows: Sequence[Row], **shared: int) -> list[int]:
         """Insert rows that carry no revision of their own; return their ids, if the table has ids."""
         if not rows:
             return []
         complete = [{**row, **shared} for row in rows]
         for row in complete if "comment" in table.c else ():
-            row["comment"] = row["comment"] and masked(row["comment"])
+            row["comment"] = row["comment"] and mask_passwords(row["comment"])
         ids: list[int] = []
         if "id" in table.c:
             ids = list(range(self._largest[table.name] + 1, self._largest[table.name] + 1 + len(rows)))
@@ -100,7 +101,7 @@ class Change:
 
     def withdraw(self, table: sa.Table, ids: Iterable[int]) -> None:
         """Withdraw the facts with these ids in this revision."""
-        number = self._number()
+        number = self._ensure_revision()
         rows = [{"row": given} for given in ids]
         self.withdrawn[table.name] += len(rows)
         self.connection.execute(
@@ -108,7 +109,7 @@ class Change:
         )
 
 
-_WITH_IDS = {
+_TABLES_WITH_IDS = {
     name: table
     for name, table in schema.metadata.tables.items()
     if "id" in table.c and table is not schema.registry  # whose id is no number
@@ -116,18 +117,18 @@ _WITH_IDS = {
 
 
 @cache
-def _select_beginning(dialect: str) -> sa.Select[Any]:
+def _select_state(dialect: str) -> sa.Select[Any]:
     """Return what a change asks first, all of it in one statement: to a server each is a way there and back."""
     revision, closure = schema.revision, schema.closure
     newest = sa.select(revision.c.recorded_at).order_by(revision.c.number.desc()).limit(1)
     closed = sa.select(sa.func.max(closure.c.number)).where(closure.c.opened_at.is_(None))
     return sa.select(
-        asked_role(dialect).label("role"),
+        role_column(dialect).label("role"),
         sa.select(sa.func.max(revision.c.number)).scalar_subquery().label("number"),
         newest.scalar_subquery().label("recorded_at"),
         closed.scalar_subquery().label("closure"),
         *(
             sa.select(sa.func.max(table.c.id)).scalar_subquery().label(name)
-            for name, table in _WITH_IDS.items()
+            for name, table in _TABLES_WITH_IDS.items()
         ),
     )

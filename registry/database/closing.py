@@ -16,7 +16,7 @@ from registry import instants, schema
 from registry.authorship import Signature
 from registry.errors import ClosedError
 from registry.instants import Instant
-from registry.secrets import masked
+from registry.secrets import mask_passwords
 
 Reason = Literal["arrival", "departure", "snapshot"]
 
@@ -60,7 +60,7 @@ def refuse_closed(connection: sa.Connection) -> None:
         raise ClosedError(str(found), reason=found.reason, place=found.place)
 
 
-def close(
+def record_closure(
     connection: sa.Connection,
     reason: Reason,
     place: str,
@@ -82,11 +82,11 @@ def close(
         {
             "number": newest + 1,
             "reason": reason,
-            "place": masked(place),
+            "place": mask_passwords(place),
             "closed_at": at,
             "opened_at": at if opened else None,
             "author": signature.author,
-            "database_role": connection.execute(sa.select(asked_role(connection.dialect.name))).scalar_one(),
+            "database_role": connection.execute(sa.select(role_column(connection.dialect.name))).scalar_one(),
             "host": signature.host,
             "command": signature.command,
             "software": signature.software,
@@ -94,7 +94,7 @@ def close(
     )
 
 
-def open_arrival(connection: sa.Connection) -> None:
+def open_for_writes(connection: sa.Connection) -> None:
     """Let the database that a copy has filled take writes; others refuse it."""
     closure = schema.closure
     arrived = find_closure(connection)
@@ -103,6 +103,6 @@ def open_arrival(connection: sa.Connection) -> None:
         connection.execute(closure.update().where(closure.c.number == arrived.number).values(opened_at=at))
 
 
-def asked_role(dialect: str) -> sa.ColumnElement[str | None]:
+def role_column(dialect: str) -> sa.ColumnElement[str | None]:
     """Return, to be selected, as whom PostgreSQL knows the user; SQLite knows nobody."""
     return sa.literal_column("session_user" if dialect == "postgresql" else "NULL", sa.Text)

@@ -12,10 +12,16 @@ import sqlalchemy as sa
 from registry import instants, schema
 from registry.database import migrations
 from registry.database.closing import find_closure
-from registry.database.engine import make_engine, readers_view, refusals, use_write_ahead_log, writers_turn
+from registry.database.engine import (
+    make_engine,
+    read_transaction,
+    translate_database_errors,
+    use_write_ahead_log,
+    write_transaction,
+)
 from registry.errors import ConflictError, RequestError, UnavailableError
-from registry.identifiers import shown
-from registry.secrets import masked
+from registry.identifiers import quote
+from registry.secrets import mask_passwords
 from registry.settings import sqlite_file
 
 
@@ -36,12 +42,12 @@ def create_database(url: str, store_owner: str | None) -> str:
     UnavailableError
         It cannot be made; no part of a SQLite file is left behind, or one without tables where the disk is full.
     """
-    with _making(url, write_ahead_log=True) as upgrade:
-        return _identify(upgrade.connection, store_owner)
+    with _create_or_upgrade(url, write_ahead_log=True) as upgrade:
+        return _ensure_registry_id(upgrade.connection, store_owner)
 
 
 @contextmanager
-def filling(
+def populate_database(
     url: str, registry_id: str, revision: str = schema.REVISION, *, write_ahead_log: bool = True
 ) -> Iterator[sa.Connection]:
     """Make a database for rows from elsewhere: committed when it is filled, or no part of it is left.
@@ -65,35 +71,37 @@ def filling(
     UnavailableError
         It cannot be made.
     """
-    with _making(url, revision, write_ahead_log=write_ahead_log) as upgrade:
-        _refuse_taken(upgrade.connection, registry_id, masked(url))
+    with _create_or_upgrade(url, revision, write_ahead_log=write_ahead_log) as upgrade:
+        _refuse_occupied(upgrade.connection, registry_id, mask_passwords(url))
         yield upgrade.connection
 
 
 @contextmanager
-def _making(url: str, target: str = "head", *, write_ahead_log: bool) -> Iterator[migrations.Upgrade]:
+def _create_or_upgrade(
+    url: str, target: str = "head", *, write_ahead_log: bool
+) -> Iterator[migrations.Upgrade]:
     """Make the database, or upgrade it, and hand out the transaction; no part of a new file is left behind."""
     file = sqlite_file(url)
-    new = file is not None and not _is_there(file)
+    new = file is not None and not _exists(file)
     engine = make_engine(url, create=True)
     try:
-        with refusals(url):
+        with translate_database_errors(url):
             if file is not None:
                 _make_folder(file.parent)
                 if write_ahead_log:
                     use_write_ahead_log(engine)
-            with migrations.upgrading(engine, target) as upgrade:
+            with migrations.upgrade_transaction(engine, target) as upgrade:
                 yield upgrade
     except BaseException:
         engine.dispose()
         if new and file is not None:
-            _remove_empty(file)
+            _remove_empty_file(file)
         raise
     finally:
         engine.dispose()
 
 
-def refuse_taken(url: str, registry_id: str) -> None:
+def refuse_occupied(url: str, registry_id: str) -> None:
     """Refuse, before any work, a database that `filling` would refuse at its end.
 
     Raises
@@ -102,18 +110,18 @@ def refuse_taken(url: str, registry_id: str) -> None:
         As `filling`.
     """
     file = sqlite_file(url)
-    if file is not None and not _is_there(file):
+    if file is not None and not _exists(file):
         return
     engine = make_engine(url)
     try:
-        with refusals(url), readers_view(engine) as connection:
-            if migrations.schema_revision(connection) is not None:
-                _refuse_taken(connection, registry_id, masked(url))
+        with translate_database_errors(url), read_transaction(engine) as connection:
+            if migrations.read_schema_revision(connection) is not None:
+                _refuse_occupied(connection, registry_id, mask_passwords(url))
     finally:
         engine.dispose()
 
 
-def _refuse_taken(connection: sa.Connection, registry_id: str, place: str) -> None:
+def _refuse_occupied(connection: sa.Connection, registry_id: str, place: str) -> None:
     found = connection.execute(sa.select(schema.registry.c.id)).scalar_one_or_none()
     if found is None:
         return
@@ -137,7 +145,7 @@ def upgrade_database(url: str) -> tuple[str | None, str | None]:
     refuse_missing_file(url)
     engine = make_engine(url)
     try:
-        with refusals(url), migrations.upgrading(engine) as upgrade:
+        with translate_database_errors(url), migrations.upgrade_transaction(engine) as upgrade:
             if upgrade.before is None:
                 migrations.refuse_other_schema(None)
             return upgrade.before, upgrade.after
@@ -162,10 +170,10 @@ def downgrade_database(url: str, target: str) -> tuple[str | None, str]:
     refuse_missing_file(url)
     engine = make_engine(url)
     try:
-        with refusals(url):
-            with readers_view(engine) as connection:
-                before = migrations.schema_revision(connection)
-            if before is None or not migrations.is_known(before):
+        with translate_database_errors(url):
+            with read_transaction(engine) as connection:
+                before = migrations.read_schema_revision(connection)
+            if before is None or not migrations.is_known_schema(before):
                 migrations.refuse_other_schema(before)
             _refuse_unknown_schema(target, before or "")
             try:
@@ -181,11 +189,11 @@ def _refuse_unknown_schema(target: str, now: str) -> None:
     known = [f"{number:04}" for number in range(1, int(now) + 1)]
     if target not in known:
         raise RequestError(
-            f"the database has schema {now}, and cannot go back to {shown(target)}; known: {', '.join(known)}"
+            f"the database has schema {now}, and cannot go back to {quote(target)}; known: {', '.join(known)}"
         )
 
 
-def _identify(connection: sa.Connection, store_owner: str | None) -> str:
+def _ensure_registry_id(connection: sa.Connection, store_owner: str | None) -> str:
     found = connection.execute(sa.select(schema.registry.c.id)).scalar_one_or_none()
     if store_owner is not None and found != store_owner:
         holds = f"registry {found}" if found else "none yet"
@@ -214,13 +222,13 @@ def refuse_missing_file(url: str) -> None:
         It is not there.
     """
     file = sqlite_file(url)
-    if file is not None and not _is_there(file):
+    if file is not None and not _exists(file):
         raise UnavailableError(
             f"there is no database {file}; calreg init makes one, CALREG_DATABASE or --database names another"
         )
 
 
-def _is_there(file: Path) -> bool:
+def _exists(file: Path) -> bool:
     """Tell whether a file is there.
 
     Raises
@@ -241,13 +249,13 @@ def _make_folder(folder: Path) -> None:
         raise UnavailableError(f"the folder {folder} cannot be made: {error.strerror}") from None
 
 
-def _remove_empty(file: Path) -> None:
+def _remove_empty_file(file: Path) -> None:
     """Remove a SQLite file that this process began, unless another has made a registry of it since."""
     if not file.exists():
         return
     engine = make_engine(f"sqlite:///{file}")
     try:
-        with suppress(sa.exc.DBAPIError), writers_turn(engine) as connection:
+        with suppress(sa.exc.DBAPIError), write_transaction(engine) as connection:
             if not sa.inspect(connection).get_table_names():
                 for suffix in ("", "-wal", "-shm"):
                     file.with_name(file.name + suffix).unlink(missing_ok=True)

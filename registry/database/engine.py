@@ -13,12 +13,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 
 from registry.errors import CorruptionError, RegistryError, RequestError, SchemaError, UnavailableError
-from registry.secrets import masked
+from registry.secrets import mask_passwords
 from registry.settings import sqlite_file
 
 _BUSY_SECONDS = 60
 # A server that takes ten seconds to answer at all, or a network that is silent for a minute, is not there.
-_PATIENCE = {
+_TIMEOUTS = {
     "connect_timeout": "10",
     "keepalives_idle": "30",
     "keepalives_interval": "10",
@@ -28,14 +28,14 @@ _PATIENCE = {
 # One lock per database serialises the writers; the number is "calreg" in ASCII.
 _WRITERS_LOCK = int.from_bytes(b"calreg", "big")
 
-_SQLITE_NO_ROOM_BESIDE = {
+_SQLITE_SHM_ERRORS = {
     sqlite3.SQLITE_IOERR_SHMMAP,
     sqlite3.SQLITE_IOERR_SHMOPEN,
     sqlite3.SQLITE_IOERR_SHMSIZE,
 }
 # SQLite waits as long for its lock. Who has set another time keeps it. It is set before the lock is asked for:
 # a condition is looked at before what is selected.
-_TURN = sa.text(
+_TAKE_WRITERS_LOCK = sa.text(
     "SELECT pg_advisory_xact_lock(:key) WHERE set_config("
     "'lock_timeout', coalesce(nullif(current_setting('lock_timeout'), '0'), :patience), true) IS NOT NULL"
 )
@@ -77,20 +77,22 @@ def make_engine(url: str, *, create: bool = False) -> sa.Engine:
         return _sqlite_engine(str(file), "rwc" if create else "rw")
     if url.partition("://")[2].partition(":")[2].count("@") > 1:
         # The rest of such a password would be taken for the host, and shown.
-        raise RequestError(f"{masked(url)!r} holds an @ too many; in a password it is written %40")
+        raise RequestError(f"{mask_passwords(url)!r} holds an @ too many; in a password it is written %40")
     try:
         parsed = sa.make_url(url).set(drivername="postgresql+psycopg")
-        _refuse_odd_hosts(parsed)
-        return sa.create_engine(parsed, isolation_level="READ COMMITTED", connect_args=_patience(parsed))
+        _refuse_invalid_hosts(parsed)
+        return sa.create_engine(
+            parsed, isolation_level="READ COMMITTED", connect_args=_unset_timeouts(parsed)
+        )
     except (sa.exc.ArgumentError, ValueError):
-        raise RequestError(f"{masked(url)!r} is no URL of a PostgreSQL database") from None
+        raise RequestError(f"{mask_passwords(url)!r} is no URL of a PostgreSQL database") from None
     except ImportError:  # the driver, or the libpq that it needs
         raise UnavailableError(
             "the PostgreSQL driver is not installed: pip install 'calreg[postgresql]'"
         ) from None
 
 
-def _refuse_odd_hosts(url: sa.URL) -> None:
+def _refuse_invalid_hosts(url: sa.URL) -> None:
     """Raise ValueError for names under which no host can be looked up: the driver would, in the midst of it."""
     named = url.query.get("host", ())
     for host in ",".join([url.host or "", *((named,) if isinstance(named, str) else named)]).split(","):
@@ -98,16 +100,16 @@ def _refuse_odd_hosts(url: sa.URL) -> None:
             host.encode("idna")
 
 
-def _patience(url: sa.URL) -> dict[str, str]:
+def _unset_timeouts(url: sa.URL) -> dict[str, str]:
     """Return how long a server may be silent, as far as nobody has said it in libpq's own ways."""
     if "service" in url.query or "PGSERVICE" in os.environ:
         return {}
     said = set(url.query) | ({"connect_timeout"} if "PGCONNECT_TIMEOUT" in os.environ else set())
-    return {name: value for name, value in _PATIENCE.items() if name not in said}
+    return {name: value for name, value in _TIMEOUTS.items() if name not in said}
 
 
 def _sqlite_engine(path: str, mode: str) -> sa.Engine:
-    uri = f"file:{_quoted(path)}?mode={mode}"
+    uri = f"file:{_quote_path(path)}?mode={mode}"
 
     def connect() -> sqlite3.Connection:
         # isolation_level None: BEGIN is ours to say (below), not the driver's.
@@ -123,7 +125,7 @@ def _sqlite_engine(path: str, mode: str) -> sa.Engine:
         return connection
 
     engine = sa.create_engine("sqlite://", creator=connect, poolclass=sa.QueuePool)
-    engine.dialect.statement_compiler = _CompilerWithHints
+    engine.dialect.statement_compiler = _HintingCompiler
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
@@ -137,25 +139,27 @@ def _sqlite_engine(path: str, mode: str) -> sa.Engine:
     return engine
 
 
-class _CompilerWithHints(SQLiteCompiler):
+class _HintingCompiler(SQLiteCompiler):
     """Writes the hints of `Select.with_hint` (INDEXED BY), which SQLAlchemy leaves out for SQLite."""
 
     def get_from_hint_text(self, table: sa.FromClause, text: str | None) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
         return text
 
 
-def _quoted(path: str) -> str:
+def _quote_path(path: str) -> str:
     return path.replace("%", "%25").replace("?", "%3F").replace("#", "%23")
 
 
 @contextmanager
-def writers_turn(engine: sa.Engine, *, dry_run: bool = False) -> Iterator[sa.Connection]:
+def write_transaction(engine: sa.Engine, *, dry_run: bool = False) -> Iterator[sa.Connection]:
     """Open a transaction when no other writer has one; commit at the end, roll back on any error."""
     with engine.connect().execution_options(writing=True) as connection:
         connection.begin()  # now, not at the first statement: Alembic would take it for none, and commit each step
         if engine.dialect.name == "postgresql":
             # A statement of its own: the next one sees what the writer before has committed.
-            connection.execute(_TURN, {"key": _WRITERS_LOCK, "patience": f"{_BUSY_SECONDS * 1000:.0f}"})
+            connection.execute(
+                _TAKE_WRITERS_LOCK, {"key": _WRITERS_LOCK, "patience": f"{_BUSY_SECONDS * 1000:.0f}"}
+            )
         yield connection
         if dry_run:
             connection.rollback()
@@ -164,7 +168,7 @@ def writers_turn(engine: sa.Engine, *, dry_run: bool = False) -> Iterator[sa.Con
 
 
 @contextmanager
-def readers_view(engine: sa.Engine) -> Iterator[sa.Connection]:
+def read_transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
     """Open a transaction that sees one moment of the database, and cannot write to PostgreSQL."""
     options: dict[str, Any] = {}
     if engine.dialect.name == "postgresql":
@@ -174,18 +178,18 @@ def readers_view(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 
 @contextmanager
-def at_rest(file: Path) -> Iterator[sa.Connection]:
+def read_immutable_file(file: Path) -> Iterator[sa.Connection]:
     """Read a SQLite file that nobody writes any more, as in a backup: nothing is locked, or written beside it."""
     engine = _sqlite_engine(str(file), "ro&immutable=1")
     try:
-        with refusals(f"sqlite:///{file}"), readers_view(engine) as connection:
+        with translate_database_errors(f"sqlite:///{file}"), read_transaction(engine) as connection:
             yield connection
     finally:
         engine.dispose()
 
 
 @contextmanager
-def glance(engine: sa.Engine) -> Iterator[sa.Connection]:
+def autocommit_read(engine: sa.Engine) -> Iterator[sa.Connection]:
     """Hand out a connection for one SELECT, which sees one moment by itself: no transaction is opened."""
     options = {"isolation_level": "AUTOCOMMIT"} if engine.dialect.name == "postgresql" else {"glancing": True}
     with engine.connect().execution_options(**options) as connection:
@@ -206,7 +210,7 @@ def use_write_ahead_log(engine: sa.Engine) -> None:
 
 
 @contextmanager
-def refusals(url: str) -> Iterator[None]:
+def translate_database_errors(url: str) -> Iterator[None]:
     """Turn the database's errors that are a user's business into refusals; others pass as the bugs they are.
 
     Raises
@@ -217,22 +221,26 @@ def refusals(url: str) -> Iterator[None]:
     try:
         yield
     except (sa.exc.DBAPIError, sqlite3.Error) as error:  # a raw connection's errors come bare
-        refusal = _refusal(error, masked(url))
+        refusal = _registry_error(error, mask_passwords(url))
         if refusal is None:
             raise
         raise refusal from error
     except UnicodeDecodeError as error:  # a table's name, or what SQLite says of it
         raise CorruptionError(
-            f"the database {masked(url)} is damaged: it holds names that are no text"
+            f"the database {mask_passwords(url)} is damaged: it holds names that are no text"
         ) from error
 
 
-def _refusal(raised: sa.exc.DBAPIError | sqlite3.Error, place: str) -> RegistryError | None:
+def _registry_error(raised: sa.exc.DBAPIError | sqlite3.Error, place: str) -> RegistryError | None:
     error: BaseException | None = raised
     connecting = False
     if isinstance(raised, sa.exc.DBAPIError):
         error, connecting = raised.orig, raised.statement is None
-    kind = _sqlite_kind(error) if isinstance(error, sqlite3.Error) else _postgresql_kind(error, connecting)
+    kind = (
+        _sqlite_error_class(error)
+        if isinstance(error, sqlite3.Error)
+        else _postgresql_error_class(error, connecting)
+    )
     if kind is None:
         return None
     what = {
@@ -241,39 +249,39 @@ def _refusal(raised: sa.exc.DBAPIError | sqlite3.Error, place: str) -> RegistryE
         SchemaError: "{} is not a SQLite database",
         UnavailableError: "the database {} cannot be used",
     }[kind].format(place)
-    said = masked(str(error).strip().split("\n", maxsplit=1)[0])
+    said = mask_passwords(str(error).strip().split("\n", maxsplit=1)[0])
     if getattr(error, "sqlstate", None) == _NOT_PERMITTED:
         what = f"the database {place} does not permit this"
-    return kind(f"{what}: {said}{_advice(error)}")
+    return kind(f"{what}: {said}{_hint(error)}")
 
 
-def _advice(error: BaseException | None) -> str:
+def _hint(error: BaseException | None) -> str:
     """Return what the user may do about it, or why it is so; nothing where what was said says it."""
     state, code = getattr(error, "sqlstate", None), getattr(error, "sqlite_errorcode", 0)
     if state == _NOT_PERMITTED:
         return "; its owner may, and grants rights by calreg database grant"
     if state == _LOCK_NOT_AVAILABLE or code & 0xFF == sqlite3.SQLITE_BUSY:
         return "; another process has been writing all the time: try again when it is done"
-    if code & 0xFF == sqlite3.SQLITE_CANTOPEN or code in _SQLITE_NO_ROOM_BESIDE:
+    if code & 0xFF == sqlite3.SQLITE_CANTOPEN or code in _SQLITE_SHM_ERRORS:
         return "; SQLite must be able to write beside the file, even to read it"
     return ""
 
 
-def _sqlite_kind(error: sqlite3.Error) -> type[RegistryError] | None:
+def _sqlite_error_class(error: sqlite3.Error) -> type[RegistryError] | None:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_CORRUPT or is_undecodable(error):
+    if code == sqlite3.SQLITE_CORRUPT or is_decoding_error(error):
         return CorruptionError
     if code == sqlite3.SQLITE_NOTADB:
         return SchemaError
     return UnavailableError if code in _SQLITE_UNAVAILABLE else None
 
 
-def is_undecodable(error: BaseException | None) -> bool:
+def is_decoding_error(error: BaseException | None) -> bool:
     """Tell whether it is SQLite's that a text is none: Python's module raises it, without a code."""
     return str(error).startswith("Could not decode to UTF-8")
 
 
-def _postgresql_kind(error: BaseException | None, connecting: bool) -> type[RegistryError] | None:
+def _postgresql_error_class(error: BaseException | None, connecting: bool) -> type[RegistryError] | None:
     state = getattr(error, "sqlstate", "") or ""
     if state.startswith(_POSTGRESQL_CORRUPT):
         return CorruptionError

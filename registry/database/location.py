@@ -8,14 +8,14 @@ from pathlib import Path
 from registry.settings import sqlite_file
 
 _MOUNTS = Path("/proc/self/mounts")
-_OF_A_NETWORK = re.compile(
+_NETWORK_TYPES = re.compile(
     r"nfs\d?|cifs|smb\w*|afs|ncpfs|lustre|gpfs|beegfs\w*|ceph|gfs2?|ocfs2|9p|panfs|pvfs2|orangefs"
     r"|fuse\.(sshfs|glusterfs|ceph\S*|s3fs|rclone|cvmfs\w*|gvfsd-fuse|moosefs|juicefs)"
 )
-_ESCAPED = re.compile(r"\\([0-7]{3})")
+_OCTAL_ESCAPE = re.compile(r"\\([0-7]{3})")
 
 
-def cautions(url: str) -> list[str]:
+def location_warnings(url: str) -> list[str]:
     """Return what is risky about the place of a database, a sentence each."""
     file = sqlite_file(url)
     sort = None if file is None else network_file_system(file)
@@ -43,8 +43,8 @@ def network_file_system(file: Path, mounts: Path = _MOUNTS) -> str | None:
         fields = line.split(" ")
         if len(fields) < 3:
             continue
-        mounted = Path(_ESCAPED.sub(lambda octal: chr(int(octal[1], 8)), fields[1]))
+        mounted = Path(_OCTAL_ESCAPE.sub(lambda octal: chr(int(octal[1], 8)), fields[1]))
         # Of several mounts at one place the last one is seen.
         if place.is_relative_to(mounted) and len(mounted.parts) >= deepest:
             deepest, sort = len(mounted.parts), fields[2]
-    return sort if _OF_A_NETWORK.fullmatch(sort) else None
+    return sort if _NETWORK_TYPES.fullmatch(sort) else None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from registry import schema
-from registry.database.engine import make_engine, writers_turn
+from registry.database.engine import make_engine, write_transaction
 from registry.errors import SchemaError
 from registry.settings import find_settings
 
@@ -31,10 +31,10 @@ class Upgrade:
     after: str | None
 
 
-_TABLE = sa.table("alembic_version", sa.column("version_num", sa.String))
+_VERSION_TABLE = sa.table("alembic_version", sa.column("version_num", sa.String))
 
 
-def schema_revision(connection: sa.Connection) -> str | None:
+def read_schema_revision(connection: sa.Connection) -> str | None:
     """Return the schema's revision, None where the database has no table of ours and no other.
 
     Raises
@@ -50,10 +50,10 @@ def schema_revision(connection: sa.Connection) -> str | None:
         raise SchemaError(
             f"the database holds tables that are not a registry's ({some} ...); give it one of its own"
         )
-    return connection.execute(sa.select(_TABLE.c.version_num)).scalar_one_or_none()
+    return connection.execute(sa.select(_VERSION_TABLE.c.version_num)).scalar_one_or_none()
 
 
-def is_known(revision: str) -> bool:
+def is_known_schema(revision: str) -> bool:
     """Tell whether a schema is one of calreg's that this software knows."""
     return revision.isdigit() and revision <= schema.REVISION
 
@@ -98,7 +98,7 @@ def refuse_newer_schema(found: str) -> None:
 
 
 @contextmanager
-def upgrading(engine: sa.Engine, target: str = "head") -> Iterator[Upgrade]:
+def upgrade_transaction(engine: sa.Engine, target: str = "head") -> Iterator[Upgrade]:
     """Bring the schema to `target`, and hand out the transaction that does it, to be used on.
 
     Raises
@@ -109,39 +109,39 @@ def upgrading(engine: sa.Engine, target: str = "head") -> Iterator[Upgrade]:
     from alembic import command
     from alembic.util import CommandError
 
-    with _without_foreign_keys(engine), writers_turn(engine) as connection:
-        before = schema_revision(connection)
-        if before is not None and not is_known(before):
+    with _disable_foreign_keys(engine), write_transaction(engine) as connection:
+        before = read_schema_revision(connection)
+        if before is not None and not is_known_schema(before):
             refuse_other_schema(before)
         try:
-            command.upgrade(_config(connection), target)
+            command.upgrade(_alembic_config(connection), target)
         except CommandError:
             raise SchemaError(
                 f"the database's schema {before!r} is not one of calreg's", found=before
             ) from None
         if engine.dialect.name == "sqlite" and connection.execute(sa.text("PRAGMA foreign_key_check")).all():
             raise SchemaError("the upgrade would leave references that lead nowhere; nothing was changed")
-        yield Upgrade(connection, before, schema_revision(connection))
+        yield Upgrade(connection, before, read_schema_revision(connection))
 
 
-def complete(connection: sa.Connection) -> None:
+def upgrade_to_current(connection: sa.Connection) -> None:
     """Bring a schema that was made older on purpose to that of this software, in the same transaction."""
     from alembic import command
 
-    if schema_revision(connection) != schema.REVISION:
-        command.upgrade(_config(connection), "head")
+    if read_schema_revision(connection) != schema.REVISION:
+        command.upgrade(_alembic_config(connection), "head")
 
 
 def downgrade(engine: sa.Engine, target: str) -> None:
     """Take the schema back to `target` in one transaction, where that loses nothing; else a migration raises."""
     from alembic import command
 
-    with _without_foreign_keys(engine), writers_turn(engine) as connection:
-        command.downgrade(_config(connection), target)
+    with _disable_foreign_keys(engine), write_transaction(engine) as connection:
+        command.downgrade(_alembic_config(connection), target)
 
 
 @contextmanager
-def _without_foreign_keys(engine: sa.Engine) -> Iterator[None]:
+def _disable_foreign_keys(engine: sa.Engine) -> Iterator[None]:
     """Let SQLite rebuild tables that others refer to; the pragma is void inside a transaction."""
     if engine.dialect.name != "sqlite":
         yield
@@ -159,14 +159,14 @@ def _without_foreign_keys(engine: sa.Engine) -> Iterator[None]:
         engine.dispose()
 
 
-def differences(connection: sa.Connection) -> list[str]:
+def find_differences(connection: sa.Connection) -> list[str]:
     """Return in a line each how the live schema differs from the one of this software."""
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
     context = MigrationContext.configure(connection, opts={"compare_type": True})
-    found = [_in_words(change) for change in compare_metadata(context, schema.metadata)]
-    missing = schema.guards(connection.dialect.name) - _live_triggers(connection)
+    found = [_describe_difference(change) for change in compare_metadata(context, schema.metadata)]
+    missing = schema.trigger_names(connection.dialect.name) - _active_triggers(connection)
     found += [f"the trigger {name} is missing or disabled" for name in sorted(missing)]
     if connection.dialect.name == "sqlite":
         check = connection.execute(sa.text("PRAGMA integrity_check"))
@@ -174,7 +174,7 @@ def differences(connection: sa.Connection) -> list[str]:
     return found
 
 
-def _in_words(change: Any) -> str:
+def _describe_difference(change: Any) -> str:
     """Return what is wrong, where Alembic says how it would mend it."""
     if isinstance(change, list):  # the changes of one column
         verb, _, table, column, _, live, wanted = change[0]
@@ -186,7 +186,7 @@ def _in_words(change: Any) -> str:
     return f"the {sort} {name} {'is missing' if mend == 'add' else 'is not one of ours'}"
 
 
-def _live_triggers(connection: sa.Connection) -> set[str]:
+def _active_triggers(connection: sa.Connection) -> set[str]:
     """Return the triggers that fire whoever writes ('A' is PostgreSQL's ENABLE ALWAYS)."""
     query = {
         "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",
@@ -195,16 +195,16 @@ def _live_triggers(connection: sa.Connection) -> set[str]:
     return set(connection.execute(sa.text(query)).scalars())
 
 
-def _config(connection: sa.Connection) -> Config:
+def _alembic_config(connection: sa.Connection) -> Config:
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(folder()).replace("%", "%%"))
+    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
     config.attributes["connection"] = connection
     return config
 
 
-def folder() -> Path:
+def migrations_folder() -> Path:
     """Return the folder of the migrations: inside an installed package, beside it in a checkout."""
     package = Path(__file__).parent.parent
     inside = package / "migrations"
@@ -212,8 +212,8 @@ def folder() -> Path:
 
 
 @contextmanager
-def connection_for_migrations() -> Iterator[sa.Connection]:
+def migration_connection() -> Iterator[sa.Connection]:
     """Open the database of the environment for the `alembic` command."""
     engine = make_engine(find_settings().database, create=True)
-    with _without_foreign_keys(engine), writers_turn(engine) as connection:
+    with _disable_foreign_keys(engine), write_transaction(engine) as connection:
         yield connection

@@ -8,10 +8,10 @@ import sqlalchemy as sa
 
 from registry import schema
 from registry.errors import NotFoundError, RequestError, UnavailableError
-from registry.identifiers import shown
+from registry.identifiers import quote
 
 
-def grants(connection: sa.Connection, readers: Sequence[str], writers: Sequence[str]) -> list[str]:
+def build_grants(connection: sa.Connection, readers: Sequence[str], writers: Sequence[str]) -> list[str]:
     """Return the statements that let readers ask, and writers record facts and withdraw them, and nothing else.
 
     A writer gets no UPDATE but of ``withdrawn_in``, and neither gets DELETE or TRUNCATE: the triggers would
@@ -35,11 +35,13 @@ def grants(connection: sa.Connection, readers: Sequence[str], writers: Sequence[
         raise RequestError(
             "whom? give --reader ROLE, --writer ROLE, or both; each may be given several times"
         )
-    _refuse_unknown(connection, [*readers, *writers])
+    _refuse_unknown_roles(connection, [*readers, *writers])
     _refuse_owners(connection, [*readers, *writers])
-    place = _quoted(connection, str(connection.execute(sa.text("SELECT current_schema()")).scalar_one()))
-    made = [_of_reader(_quoted(connection, role), place) for role in dict.fromkeys([*readers, *writers])]
-    made += [_of_writer(_quoted(connection, role), place) for role in dict.fromkeys(writers)]
+    place = _quote_name(connection, str(connection.execute(sa.text("SELECT current_schema()")).scalar_one()))
+    made = [
+        _reader_grants(_quote_name(connection, role), place) for role in dict.fromkeys([*readers, *writers])
+    ]
+    made += [_writer_grants(_quote_name(connection, role), place) for role in dict.fromkeys(writers)]
     return [statement for statements in made for statement in statements]
 
 
@@ -58,7 +60,7 @@ def apply_grants(connection: sa.Connection, statements: Sequence[str]) -> None:
         )
     ).scalar_one_or_none()
     if owner is not None:
-        raise UnavailableError(f"the registry's tables belong to role {shown(owner)}, which alone can grant")
+        raise UnavailableError(f"the registry's tables belong to role {quote(owner)}, which alone can grant")
     for statement in statements:
         connection.exec_driver_sql(statement.replace("%", "%%"))
 
@@ -72,12 +74,12 @@ def _refuse_owners(connection: sa.Connection, roles: Sequence[str]) -> None:
     mighty = connection.execute(query, {"roles": list(roles)}).scalars().first()
     if mighty is not None:
         raise RequestError(
-            f"role {shown(mighty)} owns the registry's tables, or belongs to their owner, or is a superuser:"
+            f"role {quote(mighty)} owns the registry's tables, or belongs to their owner, or is a superuser:"
             " it may do everything, whatever is granted; name another"
         )
 
 
-def _of_reader(role: str, place: str) -> list[str]:
+def _reader_grants(role: str, place: str) -> list[str]:
     return [
         f"GRANT USAGE ON SCHEMA {place} TO {role}",
         f"REVOKE ALL ON ALL TABLES IN SCHEMA {place} FROM {role}",
@@ -85,7 +87,7 @@ def _of_reader(role: str, place: str) -> list[str]:
     ]
 
 
-def _of_writer(role: str, place: str) -> list[str]:
+def _writer_grants(role: str, place: str) -> list[str]:
     tables = schema.metadata.sorted_tables
     # To found a registry, or to close it, is its owner's.
     kept = (schema.registry, schema.closure)
@@ -97,17 +99,17 @@ def _of_writer(role: str, place: str) -> list[str]:
     ]
 
 
-def _quoted(connection: sa.Connection, name: str) -> str:
+def _quote_name(connection: sa.Connection, name: str) -> str:
     return connection.dialect.identifier_preparer.quote_identifier(name)
 
 
-def _refuse_unknown(connection: sa.Connection, roles: Sequence[str]) -> None:
+def _refuse_unknown_roles(connection: sa.Connection, roles: Sequence[str]) -> None:
     query = sa.text("SELECT rolname FROM pg_roles WHERE rolname NOT LIKE 'pg\\_%' ORDER BY rolname")
     known = list(connection.execute(query).scalars())
     unknown = [role for role in roles if role not in known]
     if unknown:
         raise NotFoundError(
-            f"the server has no role {shown(unknown[0])}; known: {', '.join(known)}",
+            f"the server has no role {quote(unknown[0])}; known: {', '.join(known)}",
             roles=unknown,
             known=known,
         )

@@ -15,17 +15,17 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from registry.database.engine import is_undecodable
+from registry.database.engine import is_decoding_error
 from registry.errors import CorruptionError, RequestError, SchemaError
 from registry.progress import Advance, Progress
 
 Queries = Mapping[str, sa.Select[Any]]
 """By table, a table after those that it refers to: the rows that are to arrive, with all its columns."""
 
-_BATCH = 2000
+_BATCH_SIZE = 2000
 
 
-def every_row(source: sa.Connection, target: sa.Connection) -> Queries:
+def select_all_rows(source: sa.Connection, target: sa.Connection) -> Queries:
     """Return what makes a whole registry: all rows of all tables of the target's schema, and of no others.
 
     Raises
@@ -33,7 +33,7 @@ def every_row(source: sa.Connection, target: sa.Connection) -> Queries:
     SchemaError
         The source lacks a table, or has one with other columns.
     """
-    tables = _tables(target).sorted_tables
+    tables = _reflect_tables(target).sorted_tables
     inspector = sa.inspect(source)
     there = set(inspector.get_table_names())
     for table in tables:
@@ -44,7 +44,7 @@ def every_row(source: sa.Connection, target: sa.Connection) -> Queries:
     return {table.name: sa.select(table) for table in tables}
 
 
-def transfer(
+def copy_rows(
     source: sa.Connection, target: sa.Connection, queries: Queries, progress: Progress
 ) -> dict[str, int]:
     """Fill the tables of the target with these rows only; return how many there are, by table.
@@ -56,25 +56,27 @@ def transfer(
     CorruptionError
         What arrived is not what was sent.
     """
-    tables = _tables(target).tables
+    tables = _reflect_tables(target).tables
     total = sum(
         source.execute(sa.select(sa.func.count()).select_from(query.subquery())).scalar_one()
         for query in queries.values()
     )
-    sent: dict[str, _Sum] = {}
+    sent: dict[str, _RowChecksum] = {}
     with progress("copying rows", 2 * total) as advance:
-        with _guards_aside(target):
+        with _disable_triggers(target):
             for name in reversed(list(queries)):
                 target.execute(tables[name].delete())
             for name, query in queries.items():
-                sent[name] = _Sum()
-                with _refusing_values(target, name):
+                sent[name] = _RowChecksum()
+                with _translate_value_errors(target, name):
                     _insert(
-                        target, tables[name], sent[name].over(_rows(source, query, tables[name]), advance)
+                        target,
+                        tables[name],
+                        sent[name].pass_through(_read_rows(source, query, tables[name]), advance),
                     )
         for name in queries:
-            arrived = _Sum()
-            for _ in arrived.over(_rows(target, sa.select(tables[name]), tables[name]), advance):
+            arrived = _RowChecksum()
+            for _ in arrived.pass_through(_read_rows(target, sa.select(tables[name]), tables[name]), advance):
                 pass
             if arrived != sent[name]:
                 raise CorruptionError(f"the rows of {name} arrived otherwise than they were sent", table=name)
@@ -82,13 +84,13 @@ def transfer(
     return {name: total.rows for name, total in sent.items()}
 
 
-def _tables(connection: sa.Connection) -> sa.MetaData:
+def _reflect_tables(connection: sa.Connection) -> sa.MetaData:
     found = sa.MetaData()
     found.reflect(connection, only=lambda name, _: name != "alembic_version")
     return found
 
 
-class _Sum:
+class _RowChecksum:
     """The number of a table's rows, and a checksum over them."""
 
     def __init__(self) -> None:
@@ -96,30 +98,30 @@ class _Sum:
         self._digest = hashlib.sha256()
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Sum) and (self.rows, self._digest.digest()) == (
+        return isinstance(other, _RowChecksum) and (self.rows, self._digest.digest()) == (
             other.rows,
             other._digest.digest(),
         )
 
     __hash__ = None  # type: ignore[assignment]  # it grows
 
-    def over(
+    def pass_through(
         self, batches: Iterable[Sequence[tuple[Any, ...]]], advance: Advance
     ) -> Iterator[Sequence[tuple[Any, ...]]]:
         """Pass the batches on, and add them up."""
         for batch in batches:
-            self._digest.update(b"".join(map(_encoded, batch)))
+            self._digest.update(b"".join(map(_encode_row, batch)))
             self.rows += len(batch)
             advance(len(batch))
             yield batch
 
 
-def _encoded(row: tuple[Any, ...]) -> bytes:
+def _encode_row(row: tuple[Any, ...]) -> bytes:
     # SQLite keeps no minus zero: plus zero makes it one.
     return msgspec.msgpack.encode([value + 0.0 if isinstance(value, float) else value for value in row])
 
 
-def _rows(
+def _read_rows(
     connection: sa.Connection, query: sa.Select[Any], table: sa.Table
 ) -> Iterator[list[tuple[Any, ...]]]:
     """Yield the rows in batches, in the order of the primary key: byte by byte, as SQLite has it, for texts."""
@@ -130,28 +132,28 @@ def _rows(
         ]
     else:
         ordered = list(columns)
-    sort = _sort_of_rows(table)
-    with _other_values_refused(table.name):
-        found = connection.execute(query.order_by(*ordered), execution_options={"yield_per": _BATCH})
+    sort = _row_list_type(table)
+    with _refuse_invalid_values(table.name):
+        found = connection.execute(query.order_by(*ordered), execution_options={"yield_per": _BATCH_SIZE})
         for batch in found.partitions():
             yield msgspec.convert([tuple(row) for row in batch], sort)
 
 
 @contextmanager
-def _other_values_refused(table: str) -> Iterator[None]:
+def _refuse_invalid_values(table: str) -> Iterator[None]:
     try:
         yield
     except msgspec.ValidationError as error:
         raise CorruptionError(f"a row of {table} holds what no registry does: {error}", table=table) from None
     except sa.exc.OperationalError as error:
-        if not is_undecodable(error.orig):
+        if not is_decoding_error(error.orig):
             raise
         raise CorruptionError(
             f"a row of {table} holds a text that is none: {error.orig}", table=table
         ) from None
 
 
-def _sort_of_rows(table: sa.Table) -> Any:
+def _row_list_type(table: sa.Table) -> Any:
     """Return the type of a list of rows: SQLite takes any value in any column."""
     columns = [column.type.python_type for column in table.c]
     nullable = [column.nullable for column in table.c]
@@ -174,7 +176,7 @@ def _insert(connection: sa.Connection, table: sa.Table, batches: Iterable[Sequen
 
 
 @contextmanager
-def _refusing_values(target: sa.Connection, table: str) -> Iterator[None]:
+def _translate_value_errors(target: sa.Connection, table: str) -> Iterator[None]:
     """Refuse what one database can hold and the other cannot: longer texts, larger numbers, NUL in a text."""
     driver: Any = target.dialect.loaded_dbapi
     try:
@@ -189,7 +191,7 @@ def _refusing_values(target: sa.Connection, table: str) -> Iterator[None]:
 
 
 @contextmanager
-def _guards_aside(connection: sa.Connection) -> Iterator[None]:
+def _disable_triggers(connection: sa.Connection) -> Iterator[None]:
     """Let rows be what they are; at the end the guards stand as before, in the same transaction."""
     if connection.dialect.name == "sqlite":
         query = sa.text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY rowid")

@@ -1,4 +1,4 @@
-"""The detector types, one file each; a new type is a new file and a line in ``TYPES``."""
+"""The detector types, one file each; a new type is a new file and a line in ``DETECTOR_TYPES``."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from collections import Counter
 from registry.detectors.epix10ka import EPIX10KA
 from registry.detectors.jungfrau import JUNGFRAU
 from registry.detectors.panel_ids import PanelId, PanelIdFormat
-from registry.detectors.types import DetectorType, Kind, MakersMaps, Zero
+from registry.detectors.types import DetectorType, Kind, MakerFormat, ZeroMeaning
 from registry.errors import IdentifierError, NotFoundError
-from registry.identifiers import shown, split_detector_id
+from registry.identifiers import quote, split_detector_id
 
 __all__ = [
-    "TYPES",
+    "DETECTOR_TYPES",
     "DetectorType",
     "Kind",
-    "MakersMaps",
+    "MakerFormat",
     "PanelId",
     "PanelIdFormat",
-    "Zero",
-    "detector_type",
+    "ZeroMeaning",
+    "find_detector_type",
     "parse_detector_id",
     "parse_panel_id",
     "type_of_panel",
 ]
 
-TYPES: dict[str, DetectorType] = {known.name: known for known in (JUNGFRAU, EPIX10KA)}
+DETECTOR_TYPES: dict[str, DetectorType] = {known.name: known for known in (JUNGFRAU, EPIX10KA)}
 
 
-def detector_type(name: str) -> DetectorType:
+def find_detector_type(name: str) -> DetectorType:
     """Return the detector type of that name.
 
     Raises
@@ -37,9 +37,11 @@ def detector_type(name: str) -> DetectorType:
         This software has no such type; those that it has are named.
     """
     try:
-        return TYPES[name]
+        return DETECTOR_TYPES[name]
     except KeyError:
-        raise NotFoundError(f"detector type {shown(name)} is not known; known: {', '.join(TYPES)}") from None
+        raise NotFoundError(
+            f"detector type {quote(name)} is not known; known: {', '.join(DETECTOR_TYPES)}"
+        ) from None
 
 
 def type_of_panel(text: str) -> DetectorType:
@@ -50,14 +52,14 @@ def type_of_panel(text: str) -> DetectorType:
     IdentifierError
         None does; what each expects is said.
     """
-    for known in TYPES.values():
-        if known.panel_ids.fits(text):
+    for known in DETECTOR_TYPES.values():
+        if known.panel_id_format.matches(text):
             return known
     expected = ", or ".join(
-        f"{known.panel_ids.meaning}, as in {known.panel_ids.example} ({known.name})"
-        for known in TYPES.values()
+        f"{known.panel_id_format.description}, as in {known.panel_id_format.example} ({known.name})"
+        for known in DETECTOR_TYPES.values()
     )
-    raise IdentifierError(f"{shown(text)} is no panel Id: {expected}, are expected")
+    raise IdentifierError(f"{quote(text)} is no panel Id: {expected}, are expected")
 
 
 def parse_panel_id(text: str) -> PanelId:
@@ -68,7 +70,7 @@ def parse_panel_id(text: str) -> PanelId:
     IdentifierError
         The text is no panel Id, or is not spelled canonically (then the canonical form is named).
     """
-    return type_of_panel(text).panel_ids.parse(text)
+    return type_of_panel(text).panel_id_format.parse(text)
 
 
 def parse_detector_id(text: str) -> list[str]:
@@ -83,9 +85,9 @@ def parse_detector_id(text: str) -> list[str]:
     parts = split_detector_id(text)
     prefix = text.split("_", maxsplit=1)[0]
     prefixed = prefix != parts[0]
-    if prefixed and prefix not in TYPES:
+    if prefixed and prefix not in DETECTOR_TYPES:
         raise IdentifierError(
-            f"{shown(text)} begins with {shown(prefix)}, which is no detector type; known: {', '.join(TYPES)}"
+            f"{quote(text)} begins with {quote(prefix)}, which is no detector type; known: {', '.join(DETECTOR_TYPES)}"
         )
     panels = [parse_panel_id(part).text for part in parts]
     for panel, count in Counter(panels).items():

@@ -14,8 +14,8 @@ share the digital card, and the data systems write the analog card, the newer on
 
 from __future__ import annotations
 
-from registry.detectors.panel_ids import PanelId, PanelIdFormat, read_field
-from registry.detectors.types import DetectorType, Kind, Zero
+from registry.detectors.panel_ids import PanelId, PanelIdFormat, parse_field
+from registry.detectors.types import DetectorType, Kind, ZeroMeaning
 
 GAIN_MODES = ("FH", "FM", "FL", "AHL-H", "AML-M", "AHL-L", "AML-L")
 
@@ -26,9 +26,9 @@ _HIGH, _MEDIUM, _LOW = (9.5, 28.0), (3.2, 9.4), (0.055, 0.5)
 _PEDESTAL, _RMS, _OFFSET = (700.0, 9300.0), (0.1, 100.0), (-16383.0, 16383.0)
 
 
-def _read_panel_id(text: str) -> PanelId:
+def _parse_panel_id(text: str) -> PanelId:
     """Read a panel Id whose fields have more or fewer leading zeros too."""
-    numbers = [read_field(field, text, 10, 32) for field in text.split("-")]
+    numbers = [parse_field(field, text, 10, 32) for field in text.split("-")]
     firmware, carrier0, carrier1, digital0, digital1, *_ = numbers
     return PanelId(
         text="-".join(f"{number:010}" for number in numbers),
@@ -42,11 +42,11 @@ EPIX10KA = DetectorType(
     name="epix10ka",
     # One panel, four, sixteen: each has a group of its own (list_of_calib_groups in PSCalib's GlobalUtils.py).
     devices=("Epix10ka", "Epix10kaQuad", "Epix10ka2M"),
-    panel_ids=PanelIdFormat(
+    panel_id_format=PanelIdFormat(
         fields=7,
-        meaning="seven fields of ten decimal digits",
+        description="seven fields of ten decimal digits",
         example="3926196238-0175152897-1157627926-0000000000-0000000000-0000000000-0000000000",
-        read=_read_panel_id,
+        read=_parse_panel_id,
     ),
     gain_ranges=len(GAIN_MODES),
     panel_shape=(352, 384),
@@ -58,11 +58,11 @@ EPIX10KA = DetectorType(
             "<f4",
             (_HIGH, _MEDIUM, _LOW, _HIGH, _MEDIUM, _LOW, _LOW),
             required=True,
-            zero=Zero.DEAD,
+            zero=ZeroMeaning.DEAD,
         ),
         Kind("offset", "pixel_offset", "ADU", "<f4", (_OFFSET,) * len(GAIN_MODES)),
         Kind("pedestals", "pedestals", "ADU", "<f4", (_PEDESTAL,) * len(GAIN_MODES)),
         Kind("rms", "pixel_rms", "ADU", "<f4", (_RMS,) * len(GAIN_MODES)),
-        Kind("status", "pixel_status", "1", "<u8", zero=Zero.GOOD),
+        Kind("status", "pixel_status", "1", "<u8", zero=ZeroMeaning.GOOD),
     ),
 )

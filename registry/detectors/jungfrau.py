@@ -12,20 +12,20 @@ all the bits that are given a meaning.
 
 from __future__ import annotations
 
-from registry.detectors.panel_ids import PanelId, PanelIdFormat, read_field
-from registry.detectors.types import DetectorType, Kind, MakersMaps, Zero
+from registry.detectors.panel_ids import PanelId, PanelIdFormat, parse_field
+from registry.detectors.types import DetectorType, Kind, MakerFormat, ZeroMeaning
 from registry.errors import IdentifierError
-from registry.identifiers import shown
+from registry.identifiers import quote
 
 
-def _read_panel_id(text: str) -> PanelId:
+def _parse_panel_id(text: str) -> PanelId:
     """Read a panel Id in upper case, with leading zeros or ``0x`` too."""
     fields = text.split("-")
-    numbers = [f"{read_field(field or '0', text, 16, 64):x}" for field in fields]
+    numbers = [f"{parse_field(field or '0', text, 16, 64):x}" for field in fields]
     canonical = "-".join(numbers)
     if "" in fields:
         raise IdentifierError(
-            f"panel Id {shown(text)} has an empty field, which is how the old formatter wrote the value 0;"
+            f"panel Id {quote(text)} has an empty field, which is how the old formatter wrote the value 0;"
             f" write {canonical}",
             canonical=canonical,
         )
@@ -37,11 +37,11 @@ def _read_panel_id(text: str) -> PanelId:
 JUNGFRAU = DetectorType(
     name="jungfrau",
     devices=("Jungfrau",),
-    panel_ids=PanelIdFormat(
+    panel_id_format=PanelIdFormat(
         fields=3,
-        meaning="three hexadecimal fields joined by '-'",
+        description="three hexadecimal fields joined by '-'",
         example="170505-149520170815-3d00b0",
-        read=_read_panel_id,
+        read=_parse_panel_id,
     ),
     gain_ranges=3,
     panel_shape=(512, 1024),
@@ -53,7 +53,7 @@ JUNGFRAU = DetectorType(
             "<f4",
             ((14.0, 125.0), (-4.2, -0.46), (-0.33, -0.036)),
             required=True,
-            zero=Zero.DEAD,
+            zero=ZeroMeaning.DEAD,
         ),
         Kind(
             "offset",
@@ -65,9 +65,9 @@ JUNGFRAU = DetectorType(
         ),
         Kind("pedestals", "pedestals", "ADU", "<f4", ((500.0, 8000.0), (8000.0, 16383.0), (8000.0, 16383.0))),
         Kind("rms", "pixel_rms", "ADU", "<f4", ((0.5, 100.0), (0.5, 100.0), (0.5, 100.0))),
-        Kind("status", "pixel_status", "1", "<u8", zero=Zero.GOOD),
+        Kind("status", "pixel_status", "1", "<u8", zero=ZeroMeaning.GOOD),
     ),
     # gainMaps_M049.bin of the Paul Scherrer Institute. Data above the pedestal is divided by these values to give
     # keV: they are ADU/keV. The stages of the high gain mode (HG) follow where the module was calibrated in it.
-    makers_maps=MakersMaps("gain", "<f8", ("G0", "G1", "G2"), ("HG0", "HG1", "HG2")),
+    maker_format=MakerFormat("gain", "<f8", ("G0", "G1", "G2"), ("HG0", "HG1", "HG2")),
 )

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from registry.errors import IdentifierError
-from registry.identifiers import shown
+from registry.identifiers import quote
 
-_NUMBERS = {
+_NUMBER_FORMATS = {
     10: ("decimal", re.compile(r"[0-9]+")),
     16: ("hexadecimal", re.compile(r"(0[xX])?[0-9a-fA-F]+")),
 }
@@ -57,11 +57,11 @@ class PanelIdFormat:
     """
 
     fields: int
-    meaning: str
+    description: str
     example: str
     read: Callable[[str], PanelId]
 
-    def fits(self, text: str) -> bool:
+    def matches(self, text: str) -> bool:
         """Tell whether the text has as many fields, and so is meant as such an Id, well formed or not."""
         return text.count("-") == self.fields - 1
 
@@ -73,19 +73,19 @@ class PanelIdFormat:
         IdentifierError
             The text is no such Id, or is not spelled canonically (then the canonical form is named).
         """
-        if not self.fits(text):
+        if not self.matches(text):
             raise IdentifierError(
-                f"{shown(text)} is no panel Id: {self.meaning} are expected, as in {self.example}"
+                f"{quote(text)} is no panel Id: {self.description} are expected, as in {self.example}"
             )
         parsed = self.read(text)
         if text != parsed.text:
             raise IdentifierError(
-                f"panel Id {shown(text)} is not in its canonical form; write {parsed}", canonical=parsed.text
+                f"panel Id {quote(text)} is not in its canonical form; write {parsed}", canonical=parsed.text
             )
         return parsed
 
 
-def read_field(field: str, text: str, base: Literal[10, 16], bits: int) -> int:
+def parse_field(field: str, text: str, base: Literal[10, 16], bits: int) -> int:
     """Read the number in one field of the panel Id `text`; leading zeros, and ``0x`` before base 16, are no matter.
 
     Raises
@@ -93,12 +93,12 @@ def read_field(field: str, text: str, base: Literal[10, 16], bits: int) -> int:
     IdentifierError
         It is no such number, or has more bits.
     """
-    name, digits = _NUMBERS[base]
+    name, digits = _NUMBER_FORMATS[base]
     if not digits.fullmatch(field):
-        raise IdentifierError(f"{shown(text)} is no panel Id: {shown(field)} is not a {name} number")
+        raise IdentifierError(f"{quote(text)} is no panel Id: {quote(field)} is not a {name} number")
     significant = field.lower().removeprefix("0x").lstrip("0") or "0"
     # Cut before it is read: Python does not read numbers of thousands of digits.
     value = int(significant[:bits], base)
     if value >= 1 << bits:
-        raise IdentifierError(f"{shown(text)} is no panel Id: {shown(field)} has more than {bits} bits")
+        raise IdentifierError(f"{quote(text)} is no panel Id: {quote(field)} has more than {bits} bits")
     return value

@@ -7,10 +7,10 @@ from enum import StrEnum
 
 from registry.detectors.panel_ids import PanelIdFormat
 from registry.errors import RequestError
-from registry.identifiers import shown
+from registry.identifiers import quote
 
 
-class Zero(StrEnum):
+class ZeroMeaning(StrEnum):
     """What the value zero says of a pixel.
 
     Where it is a value like any other or a dead pixel, an array of nothing but zeros is no constants.
@@ -49,11 +49,11 @@ class Kind:
     dtype: str
     expected_medians: tuple[tuple[float, float], ...] = ()
     required: bool = False
-    zero: Zero = Zero.ORDINARY
+    zero: ZeroMeaning = ZeroMeaning.ORDINARY
 
 
 @dataclass(frozen=True, slots=True)
-class MakersMaps:
+class MakerFormat:
     """The file in which the maker delivers a panel: stage after stage, (row, column) each, and no header.
 
     Attributes
@@ -71,7 +71,7 @@ class MakersMaps:
     kind: str
     dtype: str
     stages: tuple[str, ...]
-    further: tuple[str, ...] = ()
+    optional_stages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +98,16 @@ class DetectorType:
 
     name: str
     devices: tuple[str, ...]
-    panel_ids: PanelIdFormat
+    panel_id_format: PanelIdFormat
     gain_ranges: int
     panel_shape: tuple[int, int]
     kinds: tuple[Kind, ...]
-    makers_maps: MakersMaps | None = None
+    maker_format: MakerFormat | None = None
 
     @property
     def group(self) -> str:
         """The folder of the usual device's constants in a calibration directory, ``Jungfrau::CalibV1``."""
-        return _group(self.devices[0])
+        return _group_name(self.devices[0])
 
     def group_of(self, source: str) -> str:
         """Return the folder of a source's constants in a calibration directory, by the name of its device.
@@ -120,15 +120,15 @@ class DetectorType:
         device = source.rpartition(":")[2].partition(".")[0]
         if device not in self.devices:
             known = ", ".join(self.devices)
-            raise RequestError(f"{shown(source)} is no source of {self.name}; devices: {known}")
-        return _group(device)
+            raise RequestError(f"{quote(source)} is no source of {self.name}; devices: {known}")
+        return _group_name(device)
 
     @property
     def required_kinds(self) -> tuple[str, ...]:
         """The names of the kinds that no export by default can do without."""
         return tuple(kind.name for kind in self.kinds if kind.required)
 
-    def kind(self, name: str) -> Kind:
+    def find_kind(self, name: str) -> Kind:
         """Return the kind of that name.
 
         Raises
@@ -140,9 +140,9 @@ class DetectorType:
             if kind.name == name:
                 return kind
         known = ", ".join(kind.name for kind in self.kinds)
-        raise RequestError(f"{shown(name)} is no kind of constants of {self.name}; known: {known}")
+        raise RequestError(f"{quote(name)} is no kind of constants of {self.name}; known: {known}")
 
-    def kind_of_type(self, calibration_type: str) -> Kind:
+    def find_kind_of_type(self, calibration_type: str) -> Kind:
         """Return the kind from whose files the array `calibration_type` is assembled.
 
         Raises
@@ -154,7 +154,7 @@ class DetectorType:
             if kind.calibration_type == calibration_type:
                 return kind
         known = ", ".join(kind.calibration_type for kind in self.kinds)
-        raise RequestError(f"{shown(calibration_type)} is no calibration type of {self.name}; known: {known}")
+        raise RequestError(f"{quote(calibration_type)} is no calibration type of {self.name}; known: {known}")
 
     def file_name(self, kind: str, gain_range: int) -> str:
         """Return the name under which a panel's folder holds these constants, ``g0_gain.npy``."""
@@ -169,5 +169,5 @@ class DetectorType:
         return (self.gain_ranges, panels, *self.panel_shape)
 
 
-def _group(device: str) -> str:
+def _group_name(device: str) -> str:
     return f"{device}::CalibV1"

@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry import detectors
-from registry.arrays import payload_start
+from registry.arrays import find_payload_start
 from registry.detectors import DetectorType, Kind
 from registry.errors import DocumentError
 from registry.provenance.document import InputConstants, InputPanel, Output, Resolution
-from registry.store import ContentStore, naming_use
-from registry.threads import in_threads, share_out
+from registry.store import ContentStore, name_use_in_errors
+from registry.threads import map_in_threads, parallel_for_each
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Part:
     @property
     def payload(self) -> memoryview:
         """The bytes of the array, as they are in its file."""
-        return _bytes_of(self.array)
+        return _as_bytes(self.array)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,8 @@ class Assembly:
     kind: Kind
     resolution: Resolution
     store: ContentStore
-    blake3s: Mapping[str, str] = field(default_factory=dict)
-    ahead: bool = True
+    blake3_by_sha256: Mapping[str, str] = field(default_factory=dict)
+    read_ahead: bool = True
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -59,11 +59,11 @@ class Assembly:
         return self.detector.array_shape(len(self.resolution.panels))
 
     @property
-    def files(self) -> int:
+    def file_count(self) -> int:
         """How many files it is made from."""
         return self.detector.gain_ranges * len(self.resolution.panels)
 
-    def constants(self, panel: InputPanel) -> InputConstants:
+    def find_constants(self, panel: InputPanel) -> InputConstants:
         """Return the constants of the kind that answered for a panel.
 
         Raises
@@ -76,7 +76,7 @@ class Assembly:
                 return constants
         raise DocumentError(f"panel {panel.panel} has no whole set of files of {self.kind.name}")
 
-    def parts(self) -> Iterator[Part]:
+    def read_parts(self) -> Iterator[Part]:
         """Yield the parts in the order of the array, each verified.
 
         A part is to be used before the next one is asked for, which takes its room.
@@ -86,32 +86,40 @@ class Assembly:
         CorruptionError
             A file is missing or its bytes are others; object, panel and version are named.
         """
-        rooms = cycle([np.empty(self.shape[2:], self.kind.dtype) for _ in range(1 + self.ahead)])
-        tasks = zip(self._places(), rooms, strict=False)
-        return in_threads(self._read, tasks, threads=1) if self.ahead else map(self._read, tasks)
+        rooms = cycle([np.empty(self.shape[2:], self.kind.dtype) for _ in range(1 + self.read_ahead)])
+        tasks = zip(self._part_indices(), rooms, strict=False)
+        return (
+            map_in_threads(self._read_part, tasks, threads=1)
+            if self.read_ahead
+            else map(self._read_part, tasks)
+        )
 
-    def readings(self, whole: NDArray[Any]) -> Iterator[Callable[[], Part]]:
+    def build_read_tasks(self, whole: NDArray[Any]) -> Iterator[Callable[[], Part]]:
         """Yield a call for every part, which reads it into its place in the whole array, verified."""
         rooms = whole.reshape(-1, *self.shape[2:])
-        return (partial(self._read, task) for task in zip(self._places(), rooms, strict=True))
+        return (partial(self._read_part, task) for task in zip(self._part_indices(), rooms, strict=True))
 
-    def _places(self) -> Iterator[tuple[int, InputPanel]]:
+    def _part_indices(self) -> Iterator[tuple[int, InputPanel]]:
         return product(range(self.detector.gain_ranges), self.resolution.panels)
 
-    def _read(self, task: tuple[tuple[int, InputPanel], NDArray[Any]]) -> Part:
+    def _read_part(self, task: tuple[tuple[int, InputPanel], NDArray[Any]]) -> Part:
         """Read one file's payload straight into its room."""
         (gain_range, panel), room = task
-        constants = self.constants(panel)
+        constants = self.find_constants(panel)
         file = constants.files[gain_range]
-        with naming_use(constants.kind, file.gain_range, panel.panel, constants.version):
+        with name_use_in_errors(constants.kind, file.gain_range, panel.panel, constants.version):
             header = self.store.read_into(
-                file.sha256, file.size, _bytes_of(room), self.blake3s.get(file.sha256)
+                file.sha256, file.size, _as_bytes(room), self.blake3_by_sha256.get(file.sha256)
             )
         # A file of this size whose header fits has its payload in the room.
-        payload_start(header, file.size, self.store.path(file.sha256), room.shape, self.kind.dtype)
+        find_payload_start(
+            header, file.size, self.store.object_path(file.sha256), room.shape, self.kind.dtype
+        )
         return Part(gain_range, panel.position, room)
 
-    def output(self, path: str | None = None, sha256: str | None = None, size: int | None = None) -> Output:
+    def describe_output(
+        self, path: str | None = None, sha256: str | None = None, size: int | None = None
+    ) -> Output:
         """Return what the provenance document says of the array."""
         return Output(
             type=self.kind.calibration_type,
@@ -125,11 +133,11 @@ class Assembly:
         )
 
 
-def _bytes_of(array: NDArray[Any]) -> memoryview:
+def _as_bytes(array: NDArray[Any]) -> memoryview:
     return array.reshape(-1).view(np.uint8).data
 
 
-def arrays(made: Sequence[Assembly]) -> dict[str, NDArray[Any]]:
+def read_arrays(assemblies: Sequence[Assembly]) -> dict[str, NDArray[Any]]:
     """Return the whole arrays in memory, by calibration type; all processors read.
 
     Raises
@@ -137,20 +145,20 @@ def arrays(made: Sequence[Assembly]) -> dict[str, NDArray[Any]]:
     CorruptionError
         As `Assembly.parts`.
     """
-    wholes = {each.kind.calibration_type: np.empty(each.shape, each.kind.dtype) for each in made}
+    wholes = {each.kind.calibration_type: np.empty(each.shape, each.kind.dtype) for each in assemblies}
     readings = chain.from_iterable(
-        each.readings(whole) for each, whole in zip(made, wholes.values(), strict=True)
+        each.build_read_tasks(whole) for each, whole in zip(assemblies, wholes.values(), strict=True)
     )
-    share_out(lambda read: read(), readings)
+    parallel_for_each(lambda read: read(), readings)
     return wholes
 
 
-def assemblies(
-    resolution: Resolution, store: ContentStore, blake3s: Mapping[str, str] = MappingProxyType({})
+def build_assemblies(
+    resolution: Resolution, store: ContentStore, blake3_by_sha256: Mapping[str, str] = MappingProxyType({})
 ) -> list[Assembly]:
     """Return the arrays that the resolution speaks of, not made yet; the database may know BLAKE3s of their files."""
-    detector = detectors.detector_type(resolution.detector_type)
+    detector = detectors.find_detector_type(resolution.detector_type)
     return [
-        Assembly(detector, detector.kind_of_type(name), resolution, store, blake3s)
+        Assembly(detector, detector.find_kind_of_type(name), resolution, store, blake3_by_sha256)
         for name in resolution.types
     ]

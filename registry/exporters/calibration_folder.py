@@ -12,16 +12,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from registry import instants
-from registry.authorship import sign, working_folder
-from registry.exporters.text import one_line
+from registry.authorship import build_signature, find_working_folder
+from registry.exporters.text import escape_line
 from registry.provenance.document import Document, Output
 from registry.reading import open_regular
 
-LARGEST_RUN = 9999
-_NAME = re.compile(r"([0-9]{1,9})-([0-9]{1,9}|end)\.data")
+MAX_RUN = 9999
+_FILE_NAME = re.compile(r"([0-9]{1,9})-([0-9]{1,9}|end)\.data")
 
 
-def warnings_of(home: Path, arrays: Mapping[str, str]) -> list[str]:
+def find_folder_warnings(folder: Path, arrays: Mapping[str, str]) -> list[str]:
     """Return what of the files that are there stops the framework, or is taken before the new ones.
 
     Parameters
@@ -33,42 +33,42 @@ def warnings_of(home: Path, arrays: Mapping[str, str]) -> list[str]:
     """
     warnings = []
     for calibration_type, name in arrays.items():
-        new = home / name
+        new = folder / name
         for path in sorted(new.parent.glob("*.data")):
-            runs = _runs(path)
+            runs = _parse_run_range(path)
             if runs is None:
                 warnings.append(
                     f"{str(path)!r} is a name on which the analysis framework stops: take it away"
                 )
-            elif _goes_before(runs, _runs(new) or runs):
+            elif _takes_precedence(runs, _parse_run_range(new) or runs):
                 warnings.append(
                     f"of {calibration_type} {path.name} goes before {new.name} for the runs that it contains"
                 )
     return warnings
 
 
-def _runs(path: Path) -> tuple[int, int] | None:
+def _parse_run_range(path: Path) -> tuple[int, int] | None:
     """Return the first and the last run for which a file is read, None where the framework stops on its name."""
-    found = _NAME.fullmatch(path.name)
+    found = _FILE_NAME.fullmatch(path.name)
     if found is None:
         return None
-    runs = int(found[1]), LARGEST_RUN if found[2] == "end" else int(found[2])
-    return runs if max(runs) <= LARGEST_RUN else None
+    runs = int(found[1]), MAX_RUN if found[2] == "end" else int(found[2])
+    return runs if max(runs) <= MAX_RUN else None
 
 
-def _goes_before(there: tuple[int, int], new: tuple[int, int]) -> bool:
+def _takes_precedence(there: tuple[int, int], new: tuple[int, int]) -> bool:
     """Tell whether the framework takes the file that is there for some of the new one's runs."""
     if there[0] == new[0]:
         return there[1] < new[1]
     return new[0] < there[0] <= new[1]
 
 
-def history_line(draft: Document, output: Output, home: Path | None, copy_of: str) -> str:
+def build_history_line(draft: Document, output: Output, folder: Path | None, copy_of: str) -> str:
     """Return the line of ``HISTORY`` for a new file: by who deploys it now, which may be years after its export.
 
     It names the checksum of the file in `home` that is going to be replaced.
     """
-    signature = sign()
+    signature = build_signature()
     name = Path(output.path or "").name
     fields = {
         "copy_of": copy_of,
@@ -76,20 +76,20 @@ def history_line(draft: Document, output: Output, home: Path | None, copy_of: st
         "user": signature.author,
         "host": signature.host,
         "cptime": f"{str(instants.now())[:19]}Z",
-        "cwd": working_folder() or "",
+        "cwd": find_working_folder() or "",
     }
-    stated = " ".join(f"{key}:{_word(value)}" for key, value in fields.items())
+    stated = " ".join(f"{key}:{_escape_field(value)}" for key, value in fields.items())
     comment = f"calreg registry {draft.registry.id} revision {draft.registry.revision} sha256 {output.sha256}"
-    replaced = _checksum(home / (output.path or "")) if home else None
-    return f"file:{name}   {stated} cmt:{one_line(comment)}{f' replaced {replaced}' if replaced else ''}\n"
+    replaced = _compute_checksum(folder / (output.path or "")) if folder else None
+    return f"file:{name}   {stated} cmt:{escape_line(comment)}{f' replaced {replaced}' if replaced else ''}\n"
 
 
-def _word(value: str) -> str:
+def _escape_field(value: str) -> str:
     """Return the text without spaces: these part the fields."""
-    return one_line(value).replace(" ", r"\x20")
+    return escape_line(value).replace(" ", r"\x20")
 
 
-def _checksum(path: Path) -> str | None:
+def _compute_checksum(path: Path) -> str | None:
     try:
         with open_regular(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

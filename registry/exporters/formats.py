@@ -11,8 +11,8 @@ from typing import Protocol
 from registry.errors import RequestError, UnavailableError
 from registry.exporters import hdf5, lcls2, npy, psana
 from registry.exporters.assembly import Assembly
-from registry.exporters.layout import Layout, Target, Written
-from registry.identifiers import shown
+from registry.exporters.layout import Layout, Target, WrittenFiles
+from registry.identifiers import quote
 from registry.progress import Advance, Progress
 from registry.provenance.document import Document, Output
 from registry.records import ExportedFile
@@ -32,22 +32,22 @@ class Format(Protocol):
     """
 
     NAME: str
-    SAYS_RUNS: bool
-    EXTRA: str | None
+    HAS_RUN_RANGE: bool
+    REQUIRED_PACKAGE: str | None
 
     def layout(self, draft: Document) -> Layout:
         """Return the names of the files."""
 
     def write(
         self, draft: Document, assemblies: Sequence[Assembly], target: Target, advance: Advance
-    ) -> Written:
+    ) -> WrittenFiles:
         """Write all files but the document."""
 
 
 FORMATS: dict[str, Format] = {each.NAME: each for each in (npy, psana, lcls2, hdf5)}
 
 
-def format_of(name: str) -> Format:
+def find_format(name: str) -> Format:
     """Return the format of that name.
 
     Raises
@@ -58,26 +58,32 @@ def format_of(name: str) -> Format:
         It needs a package that is not installed.
     """
     if name not in FORMATS:
-        raise RequestError(f"{shown(name)} is no format of exports; known: {', '.join(FORMATS)}")
+        raise RequestError(f"{quote(name)} is no format of exports; known: {', '.join(FORMATS)}")
     found = FORMATS[name]
-    if found.EXTRA is not None and find_spec(found.EXTRA) is None:
-        raise UnavailableError(f"the format {name} needs {found.EXTRA}: pip install 'calreg[{name}]'")
+    if found.REQUIRED_PACKAGE is not None and find_spec(found.REQUIRED_PACKAGE) is None:
+        raise UnavailableError(
+            f"the format {name} needs {found.REQUIRED_PACKAGE}: pip install 'calreg[{name}]'"
+        )
     return found
 
 
-def software_of(made_as: Format) -> dict[str, str]:
+def get_software_versions(export_format: Format) -> dict[str, str]:
     """Return the version of the package on which the bytes of the files depend, beside this software's own."""
-    return {} if made_as.EXTRA is None else {made_as.EXTRA: version(made_as.EXTRA)}
+    return (
+        {}
+        if export_format.REQUIRED_PACKAGE is None
+        else {export_format.REQUIRED_PACKAGE: version(export_format.REQUIRED_PACKAGE)}
+    )
 
 
-def saying_runs() -> list[str]:
+def list_formats_with_runs() -> list[str]:
     """Return the names of the formats whose files say for which runs they are good."""
-    return [each.NAME for each in FORMATS.values() if each.SAYS_RUNS]
+    return [each.NAME for each in FORMATS.values() if each.HAS_RUN_RANGE]
 
 
-def make(
-    made_as: Format, draft: Document, assemblies: Sequence[Assembly], target: Target, progress: Progress
-) -> Written:
+def write_files(
+    export_format: Format, draft: Document, assemblies: Sequence[Assembly], target: Target, progress: Progress
+) -> WrittenFiles:
     """Write all files of an export but its document.
 
     Raises
@@ -85,16 +91,16 @@ def make(
     CorruptionError
         An input is missing or damaged; no file must be used then.
     """
-    total = sum(assembly.files for assembly in assemblies)
+    total = sum(assembly.file_count for assembly in assemblies)
     with progress("writing arrays", total) as advance:
-        return made_as.write(draft, assemblies, target, advance)
+        return export_format.write(draft, assemblies, target, advance)
 
 
-def placed(home: Path, output: Output) -> ExportedFile:
+def build_exported_file(folder: Path, output: Output) -> ExportedFile:
     """Return the record of a written array that lies in its folder."""
     return ExportedFile(
         type=output.type,
-        path=str(home / (output.path or "")),
+        path=str(folder / (output.path or "")),
         sha256=output.sha256 or "",
         size=output.size or 0,
         shape=output.shape,

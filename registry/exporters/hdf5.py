@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from registry import detectors
 from registry.errors import ArrayError, UnavailableError
 from registry.exporters.assembly import Assembly
-from registry.exporters.layout import Layout, Target, Written
-from registry.identifiers import shown
+from registry.exporters.layout import Layout, Target, WrittenFiles
+from registry.identifiers import quote
 from registry.progress import Advance
 from registry.provenance import encode
 from registry.provenance.document import Document, Output
@@ -34,15 +34,21 @@ if TYPE_CHECKING:
     import h5py
 
 NAME = "hdf5"
-SAYS_RUNS = False
-EXTRA = "h5py"
+HAS_RUN_RANGE = False
+REQUIRED_PACKAGE = "h5py"
 
 FILE_NAME = "constants.h5"
 AXES = ("gain range", "panel", "row", "column")
 MAGIC = b"\x89HDF\r\n\x1a\n"
-_PIECE = 1 << 20
-_BESIDE_ARRAYS = 1 << 16  # in bytes: more than names and the document need
-_DAMAGED = (OSError, RuntimeError, KeyError, ValueError, TypeError)  # what h5py raises over a damaged file
+_CHUNK_BYTES = 1 << 20
+_OVERHEAD_BYTES = 1 << 16  # in bytes: more than names and the document need
+_READ_ERRORS = (
+    OSError,
+    RuntimeError,
+    KeyError,
+    ValueError,
+    TypeError,
+)  # what h5py raises over a damaged file
 
 
 def layout(draft: Document) -> Layout:
@@ -50,12 +56,12 @@ def layout(draft: Document) -> Layout:
     return Layout(arrays=dict.fromkeys(draft.resolution.types, FILE_NAME))
 
 
-def write(draft: Document, assemblies: Sequence[Assembly], target: Target, advance: Advance) -> Written:
+def write(draft: Document, assemblies: Sequence[Assembly], target: Target, advance: Advance) -> WrittenFiles:
     """Write the arrays; the document inside has the checksums of their payloads, not of the file."""
     import h5py
 
-    with _place(target) as path, _failure_of_the_system():
-        _refuse_full(path.parent, assemblies)
+    with _writable_path(target) as path, _translate_write_errors():
+        _refuse_full_disk(path.parent, assemblies)
         # Datasets are laid out as since HDF5 1.8, which every reader in use knows.
         with h5py.File(path, "w", libver=("v108", "v108"), track_order=True) as file:
             panels = _write_panels(file, [panel.panel for panel in draft.resolution.panels])
@@ -63,15 +69,15 @@ def write(draft: Document, assemblies: Sequence[Assembly], target: Target, advan
             file.attrs["provenance"] = encode(replace(draft, outputs=held)).decode()
         digest, size = hashlib.sha256(), 0
         with path.open("rb") as written:
-            while piece := written.read(_PIECE):
+            while piece := written.read(_CHUNK_BYTES):
                 digest.update(piece)
                 size += len(piece)
     sha256 = digest.hexdigest()
-    return Written(tuple(assembly.output(FILE_NAME, sha256, size) for assembly in assemblies))
+    return WrittenFiles(tuple(assembly.describe_output(FILE_NAME, sha256, size) for assembly in assemblies))
 
 
 @contextmanager
-def _place(target: Target) -> Iterator[Path]:
+def _writable_path(target: Target) -> Iterator[Path]:
     """Return where to write: HDF5 needs a file, even where only its checksum is wanted.
 
     Raises
@@ -79,8 +85,8 @@ def _place(target: Target) -> Iterator[Path]:
     UnavailableError
         No temporary file can be written for the latter.
     """
-    if target.folder is not None:
-        yield target.folder / FILE_NAME
+    if target.staging is not None:
+        yield target.staging / FILE_NAME
         return
     try:
         with tempfile.TemporaryDirectory(prefix="calreg-") as folder:
@@ -89,15 +95,15 @@ def _place(target: Target) -> Iterator[Path]:
         raise UnavailableError(f"a temporary file for HDF5 cannot be written: {error.strerror}") from None
 
 
-def _refuse_full(folder: Path, assemblies: Sequence[Assembly]) -> None:
+def _refuse_full_disk(folder: Path, assemblies: Sequence[Assembly]) -> None:
     """Refuse a disk that is too full before HDF5 finds out when it closes the file, which it can only complain of."""
     needed = sum(math.prod(each.shape) * np.dtype(each.kind.dtype).itemsize for each in assemblies)
-    if shutil.disk_usage(folder).free < needed + _BESIDE_ARRAYS:
+    if shutil.disk_usage(folder).free < needed + _OVERHEAD_BYTES:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 @contextmanager
-def _failure_of_the_system() -> Iterator[None]:
+def _translate_write_errors() -> Iterator[None]:
     """Turn what HDF5 tells of a failed write, at length, into what the system said."""
     try:
         yield
@@ -126,15 +132,15 @@ def _write_array(file: h5py.File, panels: h5py.Dataset, assembly: Assembly, adva
         dataset.dims[axis].label = label
     dataset.dims[1].attach_scale(panels)
     digest = hashlib.sha256()
-    for part in assembly.parts():
+    for part in assembly.read_parts():
         dataset[part.gain_range, part.panel] = part.array
         digest.update(part.payload)
         advance()
-    return assembly.output(sha256=digest.hexdigest(), size=dataset.nbytes)
+    return assembly.describe_output(sha256=digest.hexdigest(), size=dataset.nbytes)
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[dict[str, h5py.Dataset]]:
+def open_datasets(path: Path) -> Iterator[dict[str, h5py.Dataset]]:
     """Open a file from anywhere; return its arrays that bear the name of a calibration type.
 
     Only what lies in the file itself is read: no links, no data in other files.
@@ -152,31 +158,37 @@ def opened(path: Path) -> Iterator[dict[str, h5py.Dataset]]:
         raise UnavailableError(
             f"{str(path)!r} is HDF5, which needs h5py: pip install 'calreg[hdf5]'"
         ) from None
-    with _damage_named(repr(str(path))):
+    with _translate_read_errors(repr(str(path))):
         file = h5py.File(path, "r")
     with file:
-        with _damage_named(repr(str(path))):
-            names = {kind.calibration_type for each in detectors.TYPES.values() for kind in each.kinds}
-            found = {name: file[name] for name in sorted(names) if _is_own_array(file, name)}
+        with _translate_read_errors(repr(str(path))):
+            names = {
+                kind.calibration_type for each in detectors.DETECTOR_TYPES.values() for kind in each.kinds
+            }
+            found = {name: file[name] for name in sorted(names) if _is_internal_dataset(file, name)}
         yield found
 
 
-def _is_own_array(file: h5py.File, name: str) -> bool:
+def _is_internal_dataset(file: h5py.File, name: str) -> bool:
     import h5py
 
     if not isinstance(file.get(name, getlink=True), h5py.HardLink):
         return False
     held = file[name]
-    return isinstance(held, h5py.Dataset) and not (held.is_virtual or held.external) and _lies_in(file, held)
+    return (
+        isinstance(held, h5py.Dataset)
+        and not (held.is_virtual or held.external)
+        and _is_stored_whole(file, held)
+    )
 
 
-def _lies_in(file: h5py.File, dataset: h5py.Dataset) -> bool:
+def _is_stored_whole(file: h5py.File, dataset: h5py.Dataset) -> bool:
     """Tell whether the values lie in the file in one piece: what was never written has no end of zeros."""
     start = dataset.id.get_offset()  # None too where they lie in chunks
     return start is not None and start + dataset.nbytes <= file.id.get_filesize()
 
 
-def parts(dataset: h5py.Dataset, name: str) -> Iterator[NDArray[Any]]:
+def read_parts(dataset: h5py.Dataset, name: str) -> Iterator[NDArray[Any]]:
     """Read an array (gain range, panel, row, column) by its last two axes.
 
     Raises
@@ -186,15 +198,15 @@ def parts(dataset: h5py.Dataset, name: str) -> Iterator[NDArray[Any]]:
     """
     for gain_range in range(dataset.shape[0]):
         for panel in range(dataset.shape[1]):
-            with _damage_named(name):
+            with _translate_read_errors(name):
                 part = dataset[gain_range, panel]
             yield part
 
 
 @contextmanager
-def _damage_named(name: str) -> Iterator[None]:
+def _translate_read_errors(name: str) -> Iterator[None]:
     try:
         yield
-    except _DAMAGED as error:
+    except _READ_ERRORS as error:
         reason = " ".join(str(error).split())
-        raise ArrayError(f"{name} is no HDF5 file that can be read: {shown(reason)}") from None
+        raise ArrayError(f"{name} is no HDF5 file that can be read: {quote(reason)}") from None

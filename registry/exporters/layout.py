@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from registry.digests import Piece
-from registry.durable import SteadyFile
+from registry.digests import Buffer
+from registry.durable import FlushingFile
 from registry.exporters.assembly import Assembly
 from registry.progress import Advance
 from registry.provenance.document import FILE_NAME, Companion, Document, Output
-from registry.threads import PROCESSORS, in_threads
+from registry.threads import CPU_COUNT, map_in_threads
 
-_BEHIND = 6  # pieces that wait to be written; with fewer their maker stops whenever the disk does
+_MAX_PENDING_CHUNKS = 6  # pieces that wait to be written; with fewer their maker stops whenever the disk does
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +45,20 @@ class Layout:
     document: str = FILE_NAME
 
     @property
-    def names(self) -> list[str]:
+    def file_names(self) -> list[str]:
         """The names of all files but those that grow, the document last."""
         return [*dict.fromkeys(self.arrays.values()), *self.companions, self.document]
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenFiles:
     """What a format made; ``warnings`` are of the place that it was made in."""
 
     outputs: tuple[Output, ...]
     companions: tuple[Companion, ...] = ()
     warnings: tuple[str, ...] = ()
 
-    def against(self, document: Document) -> Iterator[tuple[str, Output | Companion, Output | Companion]]:
+    def pair_with(self, document: Document) -> Iterator[tuple[str, Output | Companion, Output | Companion]]:
         """Return the name of everything made, what was made, and what a document of the same layout says of it."""
         outputs = {output.type: output for output in document.outputs}
         companions = {companion.path: companion for companion in document.companions}
@@ -66,20 +66,20 @@ class Written:
         yield from ((made.path, made, companions[made.path]) for made in self.companions)
 
 
-class Checksummed:
+class ChecksummedFile:
     """A file being written, or only what would be in it: its checksum and size so far."""
 
-    def __init__(self, file: SteadyFile | None = None) -> None:
+    def __init__(self, file: FlushingFile | None = None) -> None:
         self._file = file
         self._digest = hashlib.sha256()
         self.size = 0
 
-    def write(self, piece: Piece) -> None:
+    def write(self, chunk: Buffer) -> None:
         """Add bytes to the file."""
         if self._file is not None:
-            self._file.write(piece)
-        self._digest.update(piece)
-        self.size += memoryview(piece).nbytes
+            self._file.write(chunk)
+        self._digest.update(chunk)
+        self.size += memoryview(chunk).nbytes
 
     def sync(self) -> None:
         """Wait until the bytes are on the disk; other files are being made meanwhile."""
@@ -99,28 +99,28 @@ class Target:
     Without a folder nothing is kept: the files are only checksummed.
     """
 
-    folder: Path | None = None
-    home: Path | None = None
+    staging: Path | None = None
+    destination: Path | None = None
 
     @contextmanager
-    def file(self, name: str) -> Iterator[Checksummed]:
+    def open_file(self, name: str) -> Iterator[ChecksummedFile]:
         """Open a file to write."""
-        if self.folder is None:
-            yield Checksummed()
+        if self.staging is None:
+            yield ChecksummedFile()
             return
-        path = self.folder / name
+        path = self.staging / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        with SteadyFile(path) as file:
-            yield Checksummed(file)
+        with FlushingFile(path) as file:
+            yield ChecksummedFile(file)
 
 
-Pieces = Callable[[Assembly, Advance], Iterator[Piece]]
+GenerateChunks = Callable[[Assembly, Advance], Iterator[Buffer]]
 """Makes the bytes of an array's file, one after the other, and calls `advance` after every part of the array."""
 
 
-def write_side_by_side(
+def write_parallel(
     names: Mapping[str, str],
-    pieces: Pieces,
+    generate_chunks: GenerateChunks,
     assemblies: Sequence[Assembly],
     target: Target,
     advance: Advance,
@@ -140,28 +140,28 @@ def write_side_by_side(
         An input is missing or damaged; no file must be used then.
     """
     # A thread that waits for another only costs where all processors are busy.
-    ahead = len(assemblies) < PROCESSORS
+    ahead = len(assemblies) < CPU_COUNT
 
     def write(assembly: Assembly) -> Output:
         name = names[assembly.kind.calibration_type]
-        with target.file(name) as file:
-            for piece in pieces(replace(assembly, ahead=ahead), advance):
+        with target.open_file(name) as file:
+            for piece in generate_chunks(replace(assembly, read_ahead=ahead), advance):
                 file.write(piece)
             file.sync()
-        return assembly.output(path=name, sha256=file.sha256, size=file.size)
+        return assembly.describe_output(path=name, sha256=file.sha256, size=file.size)
 
     with ThreadPoolExecutor(len(assemblies)) as pool:
         return tuple(pool.map(write, assemblies))
 
 
-def write_in_turn(
+def write_sequential(
     names: Mapping[str, str],
-    pieces: Pieces,
+    generate_chunks: GenerateChunks,
     assemblies: Sequence[Assembly],
     target: Target,
     advance: Advance,
 ) -> tuple[Output, ...]:
-    """Write arrays one after the other, as `write_side_by_side` does at the same time.
+    """Write arrays one after the other, as `write_parallel` does at the same time.
 
     For pieces whose making holds the interpreter's lock: one thread reads and makes them all, and another hashes and
     writes what is made. Whenever that one comes back for the lock it waits for the maker, so pieces should be large;
@@ -169,17 +169,17 @@ def write_in_turn(
     """
     with ExitStack() as opened:
         places = [names[assembly.kind.calibration_type] for assembly in assemblies]
-        files = [opened.enter_context(target.file(place)) for place in places]
+        files = [opened.enter_context(target.open_file(place)) for place in places]
 
         def steps() -> Iterator[Callable[[], None]]:
             for file, assembly in zip(files, assemblies, strict=True):
-                for piece in pieces(replace(assembly, ahead=False), advance):
+                for piece in generate_chunks(replace(assembly, read_ahead=False), advance):
                     yield partial(file.write, piece)
                 yield file.sync
 
-        for _ in in_threads(lambda step: step(), steps(), threads=1, waiting=_BEHIND):
+        for _ in map_in_threads(lambda step: step(), steps(), threads=1, max_pending=_MAX_PENDING_CHUNKS):
             pass
     return tuple(
-        assembly.output(path=place, sha256=file.sha256, size=file.size)
+        assembly.describe_output(path=place, sha256=file.sha256, size=file.size)
         for assembly, place, file in zip(assemblies, places, files, strict=True)
     )

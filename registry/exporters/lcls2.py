@@ -14,14 +14,14 @@ from msgspec.structs import replace
 
 from registry.exporters import npy
 from registry.exporters.assembly import Assembly
-from registry.exporters.layout import Layout, Target, Written
+from registry.exporters.layout import Layout, Target, WrittenFiles
 from registry.instants import Instant, parse_instant
 from registry.progress import Advance
 from registry.provenance.document import Companion, Document, Output
 
 NAME = "lcls2"
-SAYS_RUNS = True
-EXTRA = None
+HAS_RUN_RANGE = True
+REQUIRED_PACKAGE = None
 
 
 def layout(draft: Document) -> Layout:
@@ -30,21 +30,21 @@ def layout(draft: Document) -> Layout:
     return Layout(arrays=arrays, companions=tuple(f"{name}.json" for name in arrays))
 
 
-def write(draft: Document, assemblies: Sequence[Assembly], target: Target, advance: Advance) -> Written:
+def write(draft: Document, assemblies: Sequence[Assembly], target: Target, advance: Advance) -> WrittenFiles:
     """Write the arrays and their side files."""
     written = npy.write(draft, assemblies, target, advance)
     document = replace(draft, outputs=written.outputs)
     pairs = zip(layout(draft).companions, written.outputs, strict=True)
-    return Written(written.outputs, tuple(_companion(document, *pair, target) for pair in pairs))
+    return WrittenFiles(written.outputs, tuple(_write_side_file(document, *pair, target) for pair in pairs))
 
 
-def _companion(document: Document, name: str, output: Output, target: Target) -> Companion:
-    with target.file(name) as file:
-        file.write(json.dumps(_fields(document, output), indent=2).encode() + b"\n")
+def _write_side_file(document: Document, name: str, output: Output, target: Target) -> Companion:
+    with target.open_file(name) as file:
+        file.write(json.dumps(_build_fields(document, output), indent=2).encode() + b"\n")
     return Companion(name, file.sha256, file.size)
 
 
-def _fields(document: Document, output: Output) -> dict[str, Any]:
+def _build_fields(document: Document, output: Output) -> dict[str, Any]:
     """Return the side file's fields. The document in it names the arrays' files, and no side file."""
     answered, deployment = document.resolution, document.deployment
     run = answered.run.run if answered.run else None
@@ -62,7 +62,7 @@ def _fields(document: Document, output: Output) -> dict[str, Any]:
         "dettype": answered.detector_type,
         "ctype": output.type,
         "dtype": output.dtype,
-        **_times(parse_instant(answered.instant)),
+        **_format_times(parse_instant(answered.instant)),
         "version": f"calreg {document.software.get('calreg', '')}",
         "comment": f"registry {document.registry.id}, revision {document.registry.revision}",
         "iofname": output.path,
@@ -73,7 +73,7 @@ def _fields(document: Document, output: Output) -> dict[str, Any]:
     }
 
 
-def _times(instant: Instant) -> dict[str, Any]:
+def _format_times(instant: Instant) -> dict[str, Any]:
     """Return the instant of which the constants are, in UTC."""
     moment = instant.datetime
     stamp = f"{moment:%Y%m%d%H%M%S}"

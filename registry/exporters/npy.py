@@ -9,13 +9,13 @@ import numpy as np
 from numpy.lib import format as npy_format
 
 from registry.exporters.assembly import Assembly
-from registry.exporters.layout import Layout, Target, Written, write_side_by_side
+from registry.exporters.layout import Layout, Target, WrittenFiles, write_parallel
 from registry.progress import Advance
 from registry.provenance.document import Document
 
 NAME = "npy"
-SAYS_RUNS = False
-EXTRA = None
+HAS_RUN_RANGE = False
+REQUIRED_PACKAGE = None
 
 
 def layout(draft: Document) -> Layout:
@@ -23,12 +23,12 @@ def layout(draft: Document) -> Layout:
     return Layout(arrays={name: f"{name}.npy" for name in draft.resolution.types})
 
 
-def write(draft: Document, assemblies: Sequence[Assembly], target: Target, advance: Advance) -> Written:
+def write(draft: Document, assemblies: Sequence[Assembly], target: Target, advance: Advance) -> WrittenFiles:
     """Write the arrays."""
-    return Written(write_side_by_side(layout(draft).arrays, pieces, assemblies, target, advance))
+    return WrittenFiles(write_parallel(layout(draft).arrays, generate_chunks, assemblies, target, advance))
 
 
-def pieces(assembly: Assembly, advance: Advance) -> Iterator[bytes | memoryview]:
+def generate_chunks(assembly: Assembly, advance: Advance) -> Iterator[bytes | memoryview]:
     """Make the bytes of the file, one after the other: the header, then every panel's payload.
 
     Raises
@@ -36,13 +36,13 @@ def pieces(assembly: Assembly, advance: Advance) -> Iterator[bytes | memoryview]
     CorruptionError
         An input is missing or damaged; what came before must not be used then.
     """
-    yield _header(assembly)
-    for part in assembly.parts():
+    yield _build_header(assembly)
+    for part in assembly.read_parts():
         yield part.payload
         advance()
 
 
-def _header(assembly: Assembly) -> bytes:
+def _build_header(assembly: Assembly) -> bytes:
     stream = io.BytesIO()
     npy_format.write_array_header_1_0(
         stream,

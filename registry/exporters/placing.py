@@ -10,16 +10,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from registry.durable import GRACE, add_lines, sync_file, sync_folder
+from registry.durable import STALE_AFTER_SECONDS, append_lines, sync_file, sync_folder
 from registry.errors import ConflictError, UnavailableError
 
-_HIDDEN = ".calreg-"
-_ASIDE = ".replaced"  # inside a hidden folder: what is being replaced
-_DOCUMENT = "document"  # and the document among it
+_STAGING_PREFIX = ".calreg-"
+_REPLACED_FOLDER = ".replaced"  # inside a hidden folder: what is being replaced
+_REPLACED_DOCUMENT = "document"  # and the document among it
 
 
 @contextmanager
-def placing(
+def publish_outputs(
     folder: Path, names: Sequence[str], *, journals: Sequence[str] = (), force: bool
 ) -> Iterator[Path]:
     """Hand out an empty folder to write the named files into; at the end, place them in `folder`.
@@ -45,25 +45,25 @@ def placing(
         The folder cannot be written.
     """
     try:
-        taken = _taken(folder, names, force=force)
-        absent = _absent([folder, *((folder / name).parent for name in (*names, *journals))])
+        taken = _find_interrupted_outputs(folder, names, force=force)
+        absent = _find_missing_folders([folder, *((folder / name).parent for name in (*names, *journals))])
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=_HIDDEN, dir=folder) as made:
+            with tempfile.TemporaryDirectory(prefix=_STAGING_PREFIX, dir=folder) as made:
                 hidden = Path(made)
-                _tidy(hidden, names)
+                _remove_stale_folders(hidden, names)
                 yield hidden
-                _refuse_others(hidden, folder, taken)
-                _place(hidden, folder, [name for name in names if name not in taken], journals, absent)
+                _refuse_different_content(hidden, folder, taken)
+                _move_outputs(hidden, folder, [name for name in names if name not in taken], journals, absent)
         except BaseException:
-            _unmake(absent)
+            _remove_empty_folders(absent)
             raise
     except OSError as error:
         place = error.filename or folder
         raise UnavailableError(f"{place} cannot be written: {error.strerror}", path=str(place)) from None
 
 
-def _taken(folder: Path, names: Sequence[str], *, force: bool) -> list[str]:
+def _find_interrupted_outputs(folder: Path, names: Sequence[str], *, force: bool) -> list[str]:
     """Return the names of files that an export placed which was killed before its document; with `force` none."""
     if folder.exists() and not folder.is_dir():
         raise ConflictError(f"{folder} is a file, not a folder", path=str(folder))
@@ -72,44 +72,51 @@ def _taken(folder: Path, names: Sequence[str], *, force: bool) -> list[str]:
             raise ConflictError(f"{folder / name} is a folder, not a file", path=str(folder / name))
     taken = [] if force else [name for name in names if os.path.lexists(folder / name)]
     if names[-1] in taken or any((folder / name).is_symlink() for name in taken):
-        raise _taken_already(folder, taken)
+        raise _output_exists_error(folder, taken)
     return taken
 
 
-def _refuse_others(hidden: Path, folder: Path, taken: Sequence[str]) -> None:
+def _refuse_different_content(hidden: Path, folder: Path, taken: Sequence[str]) -> None:
     """Refuse files that have other bytes than those that were written in their stead."""
     others = [name for name in taken if not filecmp.cmp(hidden / name, folder / name, shallow=False)]
     if others:
-        raise _taken_already(folder, others)
+        raise _output_exists_error(folder, others)
 
 
-def _taken_already(folder: Path, names: Sequence[str]) -> ConflictError:
+def _output_exists_error(folder: Path, names: Sequence[str]) -> ConflictError:
     return ConflictError(
         f"{folder} holds {', '.join(names)} already; --force replaces them", path=str(folder)
     )
 
 
-def _tidy(hidden: Path, names: Sequence[str]) -> None:
+def _remove_stale_folders(hidden: Path, names: Sequence[str]) -> None:
     """Remove the hidden folders of exports that were killed more than a day ago.
 
     An export at work has just written into its own; the clock is that of the file system, which others share. What
     an export with ``--force`` set aside is kept, unless it is replaced once more.
     """
     now = hidden.stat().st_mtime
-    for other in hidden.parent.glob(f"{_HIDDEN}*"):
+    for other in hidden.parent.glob(f"{_STAGING_PREFIX}*"):
         with suppress(OSError):  # somebody else's, or removed by another export at this moment
             inside = [other, *other.rglob("*")]
             aside = [
-                str(path.relative_to(other / _ASIDE))
+                str(path.relative_to(other / _REPLACED_FOLDER))
                 for path in inside
-                if path.is_relative_to(other / _ASIDE)
+                if path.is_relative_to(other / _REPLACED_FOLDER)
             ]
-            wanted = {".", _DOCUMENT, *names, *(str(place) for name in names for place in Path(name).parents)}
-            if now - max(path.lstat().st_mtime for path in inside) > GRACE and wanted.issuperset(aside):
+            wanted = {
+                ".",
+                _REPLACED_DOCUMENT,
+                *names,
+                *(str(place) for name in names for place in Path(name).parents),
+            }
+            if now - max(
+                path.lstat().st_mtime for path in inside
+            ) > STALE_AFTER_SECONDS and wanted.issuperset(aside):
                 shutil.rmtree(other)
 
 
-def _absent(folders: Sequence[Path]) -> list[Path]:
+def _find_missing_folders(folders: Sequence[Path]) -> list[Path]:
     """Return the folders that are to be made, the innermost first."""
     absent = set()
     for folder in folders:
@@ -120,37 +127,37 @@ def _absent(folders: Sequence[Path]) -> list[Path]:
     return sorted(absent, key=lambda path: len(path.parts), reverse=True)
 
 
-def _unmake(made: Sequence[Path]) -> None:
+def _remove_empty_folders(made: Sequence[Path]) -> None:
     for folder in made:
         with suppress(OSError):  # never made, or somebody else put a file there meanwhile: it stays
             folder.rmdir()
 
 
-def _place(
+def _move_outputs(
     hidden: Path, folder: Path, names: Sequence[str], journals: Sequence[str], absent: Sequence[Path]
 ) -> None:
     for name in names:
         sync_file(hidden / name)
-    document, aside = folder / names[-1], hidden / _ASIDE
+    document, aside = folder / names[-1], hidden / _REPLACED_FOLDER
     with ExitStack() as undo:
-        undo.callback(_way_back(document, aside / _DOCUMENT))
+        undo.callback(_prepare_undo(document, aside / _REPLACED_DOCUMENT))
         document.unlink(missing_ok=True)
         sync_folder(folder)
         changed = [folder]
         for name in names:
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            undo.callback(_way_back(target, aside / name))
+            undo.callback(_prepare_undo(target, aside / name))
             (hidden / name).replace(target)
             changed.append(target.parent)
         for place in dict.fromkeys([*changed, *(made.parent for made in absent)]):
             sync_folder(place)
         for name in journals:
-            undo.callback(add_lines(folder / name, (hidden / name).read_bytes()))
+            undo.callback(append_lines(folder / name, (hidden / name).read_bytes()))
         undo.pop_all()
 
 
-def _way_back(target: Path, aside: Path) -> Callable[[], object]:
+def _prepare_undo(target: Path, aside: Path) -> Callable[[], object]:
     """Return the call that makes the target what it is now; what is there is kept aside, and stays where it is."""
     if not os.path.lexists(target):
         return lambda: target.unlink(missing_ok=True)

@@ -11,19 +11,19 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from registry import detectors
-from registry.digests import Piece
+from registry.digests import Buffer
 from registry.errors import RequestError
 from registry.exporters import text
 from registry.exporters.assembly import Assembly
-from registry.exporters.calibration_folder import LARGEST_RUN, history_line, warnings_of
-from registry.exporters.layout import Layout, Target, Written, write_in_turn
+from registry.exporters.calibration_folder import MAX_RUN, build_history_line, find_folder_warnings
+from registry.exporters.layout import Layout, Target, WrittenFiles, write_sequential
 from registry.identifiers import parse_source
 from registry.progress import Advance
 from registry.provenance.document import Deployment, Document, InputConstants, InputPanel
 
 NAME = "psana"
-SAYS_RUNS = True
-EXTRA = None
+HAS_RUN_RANGE = True
+REQUIRED_PACKAGE = None
 
 
 def layout(draft: Document) -> Layout:
@@ -34,8 +34,8 @@ def layout(draft: Document) -> Layout:
     RequestError
         It is not known for which runs of which source the files are, or the framework knows no such runs.
     """
-    deployment = _deployment(draft)
-    group = detectors.detector_type(draft.resolution.detector_type).group_of(deployment.source)
+    deployment = _require_deployment(draft)
+    group = detectors.find_detector_type(draft.resolution.detector_type).group_of(deployment.source)
     types = draft.resolution.types
     return Layout(
         folder=f"{group}/{deployment.source}",
@@ -45,7 +45,7 @@ def layout(draft: Document) -> Layout:
     )
 
 
-def _deployment(draft: Document) -> Deployment:
+def _require_deployment(draft: Document) -> Deployment:
     found = draft.deployment
     if found is None:
         raise RequestError(
@@ -54,25 +54,27 @@ def _deployment(draft: Document) -> Deployment:
         )
     parse_source(found.source)
     last = found.first_run if found.last_run is None else found.last_run
-    if last > LARGEST_RUN:
+    if last > MAX_RUN:
         raise RequestError(
-            f"run {last} is beyond {LARGEST_RUN}, the last for which a calibration directory is read"
+            f"run {last} is beyond {MAX_RUN}, the last for which a calibration directory is read"
         )
     return found
 
 
-def write(draft: Document, assemblies: Sequence[Assembly], target: Target, advance: Advance) -> Written:
+def write(draft: Document, assemblies: Sequence[Assembly], target: Target, advance: Advance) -> WrittenFiles:
     """Write the texts, and the lines that are to be added to each ``HISTORY``."""
     names = layout(draft)
-    warnings = warnings_of(target.home, names.arrays) if target.home else []
-    outputs = write_in_turn(names.arrays, partial(_pieces, draft), assemblies, target, advance)
+    warnings = find_folder_warnings(target.destination, names.arrays) if target.destination else []
+    outputs = write_sequential(names.arrays, partial(_generate_chunks, draft), assemblies, target, advance)
     for output, journal in zip(outputs, names.journals, strict=True):
-        with target.file(journal) as file:
-            file.write(history_line(draft, output, target.home, f"../{names.document}").encode("ascii"))
-    return Written(outputs, warnings=tuple(warnings))
+        with target.open_file(journal) as file:
+            file.write(
+                build_history_line(draft, output, target.destination, f"../{names.document}").encode("ascii")
+            )
+    return WrittenFiles(outputs, warnings=tuple(warnings))
 
 
-def _pieces(draft: Document, assembly: Assembly, advance: Advance) -> Iterator[Piece]:
+def _generate_chunks(draft: Document, assembly: Assembly, advance: Advance) -> Iterator[Buffer]:
     stamps = {
         "HOST": draft.created_by.host,
         "WORK_DIR": draft.created_by.folder or "",
@@ -80,33 +82,33 @@ def _pieces(draft: Document, assembly: Assembly, advance: Advance) -> Iterator[P
         "DATE_TIME": draft.created_at[:19],
         "UID": draft.created_by.author,
     }
-    dtype = assembly.output().dtype
-    yield text.header(assembly.shape, dtype, list(_comments(draft, assembly)), stamps)
-    for part in assembly.parts():
-        yield from text.lines(part.array)
+    dtype = assembly.describe_output().dtype
+    yield text.build_header(assembly.shape, dtype, list(_build_comments(draft, assembly)), stamps)
+    for part in assembly.read_parts():
+        yield from text.format_rows(part.array)
         advance()
 
 
-def _comments(draft: Document, assembly: Assembly) -> Iterator[str]:
+def _build_comments(draft: Document, assembly: Assembly) -> Iterator[str]:
     """Say where the numbers come from. Each line begins in lower case, so never with a key of the header."""
-    kind, resolution, deployment = assembly.kind, draft.resolution, _deployment(draft)
+    kind, resolution, deployment = assembly.kind, draft.resolution, _require_deployment(draft)
     yield f"array {kind.calibration_type}, unit {kind.unit or 'none'}, axes (gain range, panel, row, column)"
     yield f"runs {deployment.runs} of {deployment.source}; times here are UTC"
     yield f"constants of {resolution.instant} ({resolution.instant_is})"
     yield f"registry {draft.registry.id}, revision {draft.registry.revision}"
     yield f"provenance ../{layout(draft).document}"
     for panel in resolution.panels:
-        constants = assembly.constants(panel)
-        yield f"panel {panel.position} {_panel(panel)}: {_version(constants)}"
+        constants = assembly.find_constants(panel)
+        yield f"panel {panel.position} {_format_panel(panel)}: {_format_version(constants)}"
         for file in constants.files:
             yield f"panel {panel.position} gain range {file.gain_range}: sha256 {file.sha256}"
 
 
-def _panel(panel: InputPanel) -> str:
+def _format_panel(panel: InputPanel) -> str:
     return f"{panel.panel} ({panel.alias})" if panel.alias else panel.panel
 
 
-def _version(constants: InputConstants) -> str:
+def _format_version(constants: InputConstants) -> str:
     return (
         f"version {constants.version} of {constants.kind}, valid from {constants.valid_from or 'the beginning'},"
         f" {'still valid' if constants.valid_to is None else f'until {constants.valid_to}'},"

@@ -13,17 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry import detectors
-from registry.arrays import LARGEST_HEADER, read_header
+from registry.arrays import MAX_HEADER_SIZE, read_header
 from registry.errors import ArrayError
 from registry.exporters import hdf5
-from registry.exporters.text_reading import ArrayText
-from registry.reading import opened
+from registry.exporters.text_reading import TextReader
+from registry.reading import open_input
 
 _NPY = b"\x93NUMPY"
 
 
 @dataclass(frozen=True, slots=True)
-class FoundArray:
+class DetectedArray:
     """An array of the shape of an export, (gain range, panel, row, column).
 
     Attributes
@@ -40,7 +40,7 @@ class FoundArray:
 
 
 @contextmanager
-def arrays_in(path: Path) -> Iterator[list[FoundArray]]:
+def detect_arrays(path: Path) -> Iterator[list[DetectedArray]]:
     """Open a file; return its arrays, none where it is of no format that calreg writes arrays in.
 
     Memory stays in proportion to one panel, whatever a file claims.
@@ -54,42 +54,42 @@ def arrays_in(path: Path) -> Iterator[list[FoundArray]]:
         It is HDF5, and h5py is not installed.
     """
     name = repr(str(path))
-    with opened(path, "an array", ArrayError) as file:
-        start = file.read(LARGEST_HEADER)
+    with open_input(path, "an array", ArrayError) as file:
+        start = file.read(MAX_HEADER_SIZE)
         file.seek(0)
         if start.startswith(_NPY):
             shape, fortran, dtype, begin = read_header(start, path)
             file.seek(begin)
-            legal = not fortran and _is_export(shape, dtype)
-            yield [FoundArray(None, shape, _payload(file, shape, dtype, name))] if legal else []
+            legal = not fortran and _is_export_array(shape, dtype)
+            yield [DetectedArray(None, shape, _read_payload(file, shape, dtype, name))] if legal else []
         elif start.startswith(hdf5.MAGIC) or path.suffix in (".h5", ".hdf5"):
-            with hdf5.opened(path) as datasets:
+            with hdf5.open_datasets(path) as datasets:
                 yield [
-                    FoundArray(kind, data.shape, hdf5.parts(data, name))
+                    DetectedArray(kind, data.shape, hdf5.read_parts(data, name))
                     for kind, data in datasets.items()
-                    if _is_export(data.shape, data.dtype)
+                    if _is_export_array(data.shape, data.dtype)
                 ]
         elif path.suffix == ".data" or any(b"\n# %s " % key in start for key in (b"SHAPE", b"DIM:0")):
-            array = ArrayText(file, name)
-            legal = _is_export(array.heading.shape, array.heading.dtype)
-            yield [FoundArray(None, array.heading.shape, array.parts())] if legal else []
+            array = TextReader(file, name)
+            legal = _is_export_array(array.header.shape, array.header.dtype)
+            yield [DetectedArray(None, array.header.shape, array.read_parts())] if legal else []
         else:
             yield []
 
 
-def _is_export(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
+def _is_export_array(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
     """Tell whether some detector's array can look so."""
     return (
         len(shape) == 4
         and shape[1] > 0
         and any(
             shape == each.array_shape(shape[1]) and dtype in {np.dtype(kind.dtype) for kind in each.kinds}
-            for each in detectors.TYPES.values()
+            for each in detectors.DETECTOR_TYPES.values()
         )
     )
 
 
-def _payload(
+def _read_payload(
     file: BinaryIO, shape: tuple[int, ...], dtype: np.dtype[Any], name: str
 ) -> Iterator[NDArray[Any]]:
     size = math.prod(shape[2:]) * dtype.itemsize

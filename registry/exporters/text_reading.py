@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.errors import ArrayError
-from registry.identifiers import shown
+from registry.identifiers import quote
 
-_LARGEST_HEADER = 1 << 20
-_LONGEST_LINE = 1 << 16
-_LONGEST_NUMBER = 64
+_MAX_HEADER_BYTES = 1 << 20
+_MAX_LINE_BYTES = 1 << 16
+_MAX_NUMBER_BYTES = 64
 _KEY = re.compile(r"# (SHAPE|DATATYPE|DTYPE|NDIM|DIM:[0-9]{1,2})\s+(\S.*)")
 _SHAPE = re.compile(r"\(? *([0-9]{1,9}(?: *, *[0-9]{1,9}){0,7}) *,? *\)?")
 _COUNT = re.compile(r"[0-9]{1,9}")
@@ -31,19 +31,19 @@ _DTYPES = {
         *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
     )
 } | {"double": np.dtype("float64")}
-_IN_NUMBERS = b"0123456789+-.eE infatyINFATY\t\r\n"
+_NUMBER_BYTES = b"0123456789+-.eE infatyINFATY\t\r\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Heading:
+class TextHeader:
     """What the header says: the shape and the dtype; ``lines`` is how many lines it takes."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
-    lines: int
+    line_count: int
 
 
-class ArrayText:
+class TextReader:
     """An array's text, open: the heading is read, the numbers are not yet."""
 
     def __init__(self, file: BinaryIO, name: str) -> None:
@@ -55,9 +55,9 @@ class ArrayText:
             It does not say shape and dtype, or says them twice in different ways.
         """
         self._file, self._name = file, name
-        self._first, self.heading = _heading(file, name)
+        self._first_line, self.header = _read_header(file, name)
 
-    def parts(self) -> Iterator[NDArray[Any]]:
+    def read_parts(self) -> Iterator[NDArray[Any]]:
         """Read the array by its last two axes, (row, column).
 
         Room is made for one part as the heading has it: look at its shape first.
@@ -67,31 +67,31 @@ class ArrayText:
         ArrayError
             The numbers are fewer, more or other than the header says; the line is named.
         """
-        *outer, rows, columns = self.heading.shape
-        lines = self._lines(columns)
+        *outer, rows, columns = self.header.shape
+        lines = self._read_lines(columns)
         for _ in range(math.prod(outer)):
-            part = np.empty((rows, columns), self.heading.dtype)
+            part = np.empty((rows, columns), self.header.dtype)
             for row in range(rows):
                 number, line = next(lines, (0, b""))
                 if not line:
                     raise ArrayError(f"{self._name} is cut short: it has fewer lines than its header says")
-                part[row] = self._numbers(number, line, columns)
+                part[row] = self._parse_line(number, line, columns)
             yield part
         number, line = next(lines, (0, b""))
         if line:
             raise ArrayError(f"{self._name} has more lines than its header says: line {number}")
 
-    def _lines(self, columns: int) -> Iterator[tuple[int, bytes]]:
+    def _read_lines(self, columns: int) -> Iterator[tuple[int, bytes]]:
         """Return the lines that are not blank, with their numbers from 1."""
-        longest = max(columns * _LONGEST_NUMBER, _LONGEST_LINE)
-        number, line = self.heading.lines, self._first
+        longest = max(columns * _MAX_NUMBER_BYTES, _MAX_LINE_BYTES)
+        number, line = self.header.line_count, self._first_line
         while line:
             number += 1
             if not line.isspace():
                 yield number, line
             line = self._file.readline(longest)
 
-    def _numbers(self, number: int, line: bytes, columns: int) -> NDArray[Any]:
+    def _parse_line(self, number: int, line: bytes, columns: int) -> NDArray[Any]:
         words = line.split()
         if len(words) != columns:
             raise ArrayError(
@@ -99,64 +99,70 @@ class ArrayText:
             )
         if not line.endswith(b"\n"):  # the last number may have lost digits
             raise ArrayError(f"{self._name} is cut short: line {number} has no end")
-        if line.translate(None, _IN_NUMBERS):  # Python takes 1_000 as well
-            raise self._odd(number)
+        if line.translate(None, _NUMBER_BYTES):  # Python takes 1_000 as well
+            raise self._number_error(number)
         try:
             with np.errstate(over="ignore"):
-                numbers = np.array(words, self.heading.dtype)
+                numbers = np.array(words, self.header.dtype)
         except (ValueError, OverflowError):
-            raise self._odd(number) from None
+            raise self._number_error(number) from None
         return numbers
 
-    def _odd(self, number: int) -> ArrayError:
-        kind = self.heading.dtype.name
+    def _number_error(self, number: int) -> ArrayError:
+        kind = self.header.dtype.name
         return ArrayError(f"{self._name}, line {number}: not every number is one of {kind}")
 
 
-def _heading(file: BinaryIO, name: str) -> tuple[bytes, Heading]:
+def _read_header(file: BinaryIO, name: str) -> tuple[bytes, TextHeader]:
     """Return the first line that is none of the header, and what the header says."""
     said: dict[str, str] = {}
     size = number = 0
-    while (line := file.readline(_LONGEST_LINE)).isspace() or line.startswith(b"#"):
+    while (line := file.readline(_MAX_LINE_BYTES)).isspace() or line.startswith(b"#"):
         number, size = number + 1, size + len(line)
-        if size > _LARGEST_HEADER or len(line) == _LONGEST_LINE:
+        if size > _MAX_HEADER_BYTES or len(line) == _MAX_LINE_BYTES:
             raise ArrayError(f"{name} is no text of an array: its header has no end")
         key = _KEY.fullmatch(line.decode("ascii", "replace").rstrip())
         if key and said.setdefault(key[1], key[2]) != key[2]:
             raise ArrayError(f"{name} says {key[1]} twice, in different ways")
-    shapes = {shape for shape in (_newer_shape(said, name), _older_shape(said, name)) if shape is not None}
-    dtypes = {_dtype(said[key], name) for key in ("DATATYPE", "DTYPE") if key in said}
+    shapes = {
+        shape
+        for shape in (_parse_newer_shape(said, name), _parse_older_shape(said, name))
+        if shape is not None
+    }
+    dtypes = {_parse_dtype(said[key], name) for key in ("DATATYPE", "DTYPE") if key in said}
     if not shapes or not dtypes:
         raise ArrayError(f"{name} is no text of an array: no header says its shape and its type of numbers")
     if len(shapes) > 1 or len(dtypes) > 1:
         raise ArrayError(f"the two parts of the header of {name} contradict each other")
     if len(shape := shapes.pop()) < 2:
         raise ArrayError(f"{name} holds an array of the shape {shape}, which has no rows and columns")
-    return line, Heading(shape, dtypes.pop(), number)
+    return line, TextHeader(shape, dtypes.pop(), number)
 
 
-def _newer_shape(said: dict[str, str], name: str) -> tuple[int, ...] | None:
-    if "SHAPE" not in said:
+def _parse_newer_shape(fields: dict[str, str], name: str) -> tuple[int, ...] | None:
+    if "SHAPE" not in fields:
         return None
-    found = _SHAPE.fullmatch(said["SHAPE"])
+    found = _SHAPE.fullmatch(fields["SHAPE"])
     if not found:
-        raise ArrayError(f"{name} has the SHAPE {shown(said['SHAPE'])}; one like (3,2,512,1024) is expected")
+        raise ArrayError(
+            f"{name} has the SHAPE {quote(fields['SHAPE'])}; one like (3,2,512,1024) is expected"
+        )
     return tuple(int(axis) for axis in found[1].split(","))
 
 
-def _older_shape(said: dict[str, str], name: str) -> tuple[int, ...] | None:
+def _parse_older_shape(fields: dict[str, str], name: str) -> tuple[int, ...] | None:
     """Return the shape of ``NDIM`` and ``DIM:0`` ..., which must all be there and no more."""
-    sizes = {key: text for key, text in said.items() if key.startswith("DIM:")}
-    if "NDIM" not in said and not sizes:
+    sizes = {key: text for key, text in fields.items() if key.startswith("DIM:")}
+    if "NDIM" not in fields and not sizes:
         return None
     keys = [f"DIM:{axis}" for axis in range(len(sizes))]
-    counts = [said.get("NDIM", ""), *(sizes.get(key, "") for key in keys)]
+    counts = [fields.get("NDIM", ""), *(sizes.get(key, "") for key in keys)]
     if not all(_COUNT.fullmatch(count) for count in counts) or int(counts[0]) != len(sizes):
         raise ArrayError(f"the NDIM and DIM:0, DIM:1 ... of {name} are not those of an array")
     return tuple(int(count) for count in counts[1:])
 
 
-def _dtype(text: str, name: str) -> np.dtype[Any]:
+def _parse_dtype(text: str, name: str) -> np.dtype[Any]:
     if text not in _DTYPES:
-        raise ArrayError(f"{name} holds {shown(text)}, which is none of {', '.join(_DTYPES)}")
+        raise ArrayError(f"{name} holds {quote(text)}, which is none of {', '.join(_DTYPES)}")
     return _DTYPES[text]

@@ -23,11 +23,11 @@ class CheckedTree:
     folders: dict[Path, PanelFolder] = field(default_factory=dict)
 
     @property
-    def used(self) -> list[PanelFolder]:
+    def used_folders(self) -> list[PanelFolder]:
         """The folders behind the entries, by path."""
         return [self.folders[path] for path in sorted({entry.folder for entry in self.tree.entries})]
 
-    def constants(self, entry: Entry) -> tuple[CheckedConstants, ...]:
+    def constants_of(self, entry: Entry) -> tuple[CheckedConstants, ...]:
         """Return the constants of each kind behind an entry."""
         return self.folders[entry.folder].constants
 
@@ -49,7 +49,7 @@ def check_tree(
     """
     found = CheckedTree(read_legacy_tree(root, timezone))
     if with_refused:
-        found.tree.entries = sorted([*found.tree.entries, *found.tree.refused], key=lambda each: each.name)
+        found.tree.entries = sorted([*found.tree.entries, *found.tree.excluded], key=lambda each: each.name)
     panels = {entry.folder: entry.panel for entry in found.tree.entries}
     problems: dict[Path, str] = {}
     with progress("checking modules", len(panels)) as advance:
@@ -59,13 +59,13 @@ def check_tree(
             except ArrayError as error:
                 problems[folder] = str(error)
             advance()
-    found.tree.drop(
+    found.tree.exclude(
         Hazard(entry.name, problems[entry.folder]) for entry in found.tree.entries if entry.folder in problems
     )
     return found
 
 
-def zone_notes(tree: LegacyTree, timezone: tzinfo) -> list[str]:
+def timezone_notes(tree: LegacyTree, timezone: tzinfo) -> list[str]:
     """Return what is to be said of the zone in which the stamps were read."""
     stamped = any(entry.valid_from != BEGINNING for entry in tree.entries)
     return ["stamps are read as UTC; --timezone says otherwise"] if stamped and timezone is UTC else []

@@ -17,17 +17,17 @@ from pathlib import Path
 
 from registry.detectors import parse_detector_id
 from registry.errors import RegistryError, RequestError
-from registry.identifiers import Dataset, parse_run_number, parse_source, shown
+from registry.identifiers import Dataset, parse_run_number, parse_source, quote
 from registry.importers.logbook_json import looks_like_json
 from registry.reading import read_bounded
 from registry.registration.configurations import ConfigurationStatement
 from registry.registration.runs import RunStatement
 
-_LARGEST = 16 << 20
-_MOST_LINES = 100_000
-_RUNS = re.compile(r"([0-9]+)(?:-([0-9]+|end))?", re.ASCII)
-_OBJECT = re.compile(r"psana\.[A-Za-z][A-Za-z0-9]*\.Config[A-Za-z0-9]*", re.ASCII)
-_COLUMNS = 4
+_MAX_BYTES = 16 << 20
+_MAX_LINES = 100_000
+_RUN_RANGE = re.compile(r"([0-9]+)(?:-([0-9]+|end))?", re.ASCII)
+_CONFIGURATION_OBJECT = re.compile(r"psana\.[A-Za-z][A-Za-z0-9]*\.Config[A-Za-z0-9]*", re.ASCII)
+_COLUMN_COUNT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +51,11 @@ def read_dataset_table(path: Path) -> DatasetTable:
         It cannot be read.
     """
     runs, configurations, problems = [], [], []
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in enumerate(_read_lines(path), start=1):
         if not line.strip() or line.startswith("Dataset ") or not line.strip("-= "):
             continue
         try:
-            run, configuration = _row(line)
+            run, configuration = _parse_row(line)
         except RegistryError as error:
             problems.append(f"line {number}: {error}")
         else:
@@ -69,17 +69,17 @@ def read_dataset_table(path: Path) -> DatasetTable:
     return DatasetTable(tuple(runs), tuple(configurations))
 
 
-def _lines(path: Path) -> list[str]:
-    lines = _text(path).splitlines()
-    if len(lines) > _MOST_LINES:
+def _read_lines(path: Path) -> list[str]:
+    lines = _read_text(path).splitlines()
+    if len(lines) > _MAX_LINES:
         raise RequestError(
-            f"{str(path)!r} has {len(lines)} lines; no table of datasets has more than {_MOST_LINES}"
+            f"{str(path)!r} has {len(lines)} lines; no table of datasets has more than {_MAX_LINES}"
         )
     return lines
 
 
-def _text(path: Path) -> str:
-    content = read_bounded(path, _LARGEST, "a table of datasets")
+def _read_text(path: Path) -> str:
+    content = read_bounded(path, _MAX_BYTES, "a table of datasets")
     if looks_like_json(content):
         raise RequestError(
             f"{str(path)!r} is JSON, no table of datasets; a logbook's list of runs does not name its experiment:"
@@ -91,17 +91,17 @@ def _text(path: Path) -> str:
         raise RequestError(f"{str(path)!r} is not a text: no table of datasets") from None
 
 
-def _row(line: str) -> tuple[RunStatement, ConfigurationStatement]:
+def _parse_row(line: str) -> tuple[RunStatement, ConfigurationStatement]:
     cells = line.split()
-    if len(cells) != _COLUMNS:
+    if len(cells) != _COLUMN_COUNT:
         raise RequestError(
-            f"{shown(line)} has {len(cells)} columns; dataset, runs, source, and detector Id are expected"
+            f"{quote(line)} has {len(cells)} columns; dataset, runs, source, and detector Id are expected"
         )
     dataset = Dataset.parse(cells[0])
-    first, last = _range(cells[1])
+    first, last = _parse_run_range(cells[1])
     if dataset.run < first or (last is not None and dataset.run > last):
         raise RequestError(f"run {dataset.run} is not one of the runs {cells[1]} that it stands for")
-    named = _OBJECT.fullmatch(cells[3]) is not None
+    named = _CONFIGURATION_OBJECT.fullmatch(cells[3]) is not None
     configuration = ConfigurationStatement(
         experiment=dataset.experiment,
         source=parse_source(cells[2]),
@@ -113,14 +113,14 @@ def _row(line: str) -> tuple[RunStatement, ConfigurationStatement]:
     return RunStatement(dataset), configuration
 
 
-def _range(text: str) -> tuple[int, int | None]:
-    parts = _RUNS.fullmatch(text)
+def _parse_run_range(text: str) -> tuple[int, int | None]:
+    parts = _RUN_RANGE.fullmatch(text)
     if not parts:
-        raise RequestError(f"{shown(text)} is no range of runs: 8, 1-8 or 8-end is expected")
+        raise RequestError(f"{quote(text)} is no range of runs: 8, 1-8 or 8-end is expected")
     first = parse_run_number(parts[1])
     if parts[2] is None:
         return first, first
     last = None if parts[2] == "end" else parse_run_number(parts[2])
     if last is not None and last < first:
-        raise RequestError(f"{shown(text)} is no range of runs: it ends before it begins")
+        raise RequestError(f"{quote(text)} is no range of runs: it ends before it begins")
     return first, last

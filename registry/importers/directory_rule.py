@@ -15,7 +15,7 @@ from pathlib import Path
 
 DEFAULT_TIME = 20150101000000
 
-_FIELDS_OF_PANEL = 3
+_PANEL_FIELDS = 3
 
 
 class DirectoryRule:
@@ -28,34 +28,34 @@ class DirectoryRule:
     """
 
     def __init__(self, root: Path) -> None:
-        self.breaking: list[str] = []
+        self.fatal_entries: list[str] = []
         self._links: dict[str, list[tuple[int, str]]] = defaultdict(list)
         for name in sorted(path.name for path in root.iterdir()):
             *panel, last = name.split("-")
-            if len(panel) == _FIELDS_OF_PANEL - 1:
+            if len(panel) == _PANEL_FIELDS - 1:
                 self._links[name].append((0, name))
-            elif len(panel) == _FIELDS_OF_PANEL:
-                stamp = _integer(last)
+            elif len(panel) == _PANEL_FIELDS:
+                stamp = _parse_integer(last)
                 if stamp is None:
-                    self.breaking.append(name)
+                    self.fatal_entries.append(name)
                 else:
                     self._links["-".join(panel)].append((stamp, name))
 
     def pick(self, panel: str, requested: int = DEFAULT_TIME) -> str | None:
         """Return the name of the link that is picked for a panel Id, None where there is none or the look-up breaks."""
-        links = sorted(self._links.get(_as_formatted(panel), ()))
-        if self.breaking or not links:
+        links = sorted(self._links.get(_format_as_legacy(panel), ()))
+        if self.fatal_entries or not links:
             return None
         begun = [name for stamp, name in links if stamp <= requested]
         return begun[-1] if begun else links[0][1]
 
 
-def _integer(text: str) -> int | None:
+def _parse_integer(text: str) -> int | None:
     try:
         return int(text)
     except ValueError:
         return None
 
 
-def _as_formatted(panel: str) -> str:
+def _format_as_legacy(panel: str) -> str:
     return "-".join("" if each == "0" else each for each in panel.split("-"))

@@ -21,14 +21,14 @@ from msgspec.structs import replace
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from registry.arrays import check_content, oddities
-from registry.authorship import recordable
-from registry.detectors import DetectorType, Kind, MakersMaps
+from registry.arrays import array_warnings, check_content
+from registry.authorship import escape_undecodable
+from registry.detectors import DetectorType, Kind, MakerFormat
 from registry.errors import ArrayError, ConflictError, RequestError, UnavailableError
-from registry.identifiers import m_numbers_in
-from registry.importers.makers_file import opened
+from registry.identifiers import extract_m_numbers
+from registry.importers.makers_file import open_makers_file
 from registry.records import CheckedConstants, CheckedFile, Conversion, ConvertedStage, Panel
-from registry.registration.constants import check_in
+from registry.registration.constants import build_constants
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +53,13 @@ class GainMaps:
         return [said] if left_out else []
 
 
-def are_gain_maps(path: Path) -> bool:
+def is_gain_maps_file(path: Path) -> bool:
     """Tell whether a path is meant as the maker's file and not as a folder."""
     return path.suffix == ".bin" and not path.is_dir()
 
 
 @contextmanager
-def converted(
+def convert_gain_maps(
     path: Path, detector: DetectorType, kinds: Sequence[str] | None = None, *, allow_nonfinite: bool = False
 ) -> Iterator[GainMaps]:
     """Convert the maker's file; the converted files are removed at the end.
@@ -75,12 +75,12 @@ def converted(
     UnavailableError
         It cannot be read, or the converted files cannot be written.
     """
-    maps = _maps_of(path, detector, kinds)
-    with _scratch() as folder:
+    maps = _find_layout(path, detector, kinds)
+    with _temporary_folder() as folder:
         yield _convert(path, maps, detector, folder, allow_nonfinite=allow_nonfinite)
 
 
-def notes_of_modules(path: Path, panels: Sequence[Panel]) -> list[str]:
+def module_name_notes(path: Path, panels: Sequence[Panel]) -> list[str]:
     """Return what should be known of the M-number in the file's name, and in the name of what it links to.
 
     Raises
@@ -89,10 +89,10 @@ def notes_of_modules(path: Path, panels: Sequence[Panel]) -> list[str]:
         It is not the one that a panel bears: a mixed-up file, or a wrong panel.
     """
     name = repr(str(path))
-    found = _modules_named(path)
-    others = names_of_others(path, panels)
+    found = _m_numbers_named(path)
+    others = module_name_conflicts(path, panels)
     if others:
-        raise ConflictError.all_of("names of modules differ", others, conflicts=others)
+        raise ConflictError.combine("names of modules differ", others, conflicts=others)
     bare = [panel.panel for panel in panels if panel.alias is None]
     if not found:
         return [f"{name} has no M-number in its name: nothing shows whose maps they are"]
@@ -102,37 +102,37 @@ def notes_of_modules(path: Path, panels: Sequence[Panel]) -> list[str]:
     ]
 
 
-def names_of_others(path: Path, panels: Sequence[Panel]) -> list[str]:
+def module_name_conflicts(path: Path, panels: Sequence[Panel]) -> list[str]:
     """Return a sentence for each M-number in the name of a file or a folder that is not a panel's."""
     return [
         f"{str(path)!r} is named for {m_number}, {panel.panel} bears {panel.alias}: the maps of another module?"
         for panel in panels
-        for m_number in _modules_named(path)
+        for m_number in _m_numbers_named(path)
         if panel.alias not in (None, m_number)
     ]
 
 
-def _modules_named(path: Path) -> list[str]:
+def _m_numbers_named(path: Path) -> list[str]:
     """Return the M-numbers in the name of a file, and in the name of what it links to, each once."""
-    named = m_numbers_in(path.name) + m_numbers_in(Path(os.path.realpath(path)).name)
+    named = extract_m_numbers(path.name) + extract_m_numbers(Path(os.path.realpath(path)).name)
     return list(dict.fromkeys(named))
 
 
-def _maps_of(path: Path, detector: DetectorType, kinds: Sequence[str] | None) -> MakersMaps:
-    maps = detector.makers_maps
+def _find_layout(path: Path, detector: DetectorType, kinds: Sequence[str] | None) -> MakerFormat:
+    maps = detector.maker_format
     if maps is None:
         raise RequestError(
             f"{str(path)!r} is a file, and how the maker of {detector.name} delivers maps is not known; a folder with"
             f" {detector.file_name(detector.kinds[0].name, 0)} and so on is expected"
         )
-    others = [detector.kind(kind).name for kind in kinds or () if kind != maps.kind]
+    others = [detector.find_kind(kind).name for kind in kinds or () if kind != maps.kind]
     if others:
         raise RequestError(f"{str(path)!r} holds {maps.kind} only, no {', '.join(others)}: leave --kind out")
     return maps
 
 
 @contextmanager
-def _scratch() -> Iterator[Path]:
+def _temporary_folder() -> Iterator[Path]:
     try:
         folder = tempfile.TemporaryDirectory(prefix="calreg-")
     except OSError as error:
@@ -142,23 +142,23 @@ def _scratch() -> Iterator[Path]:
 
 
 def _convert(
-    path: Path, maps: MakersMaps, detector: DetectorType, folder: Path, *, allow_nonfinite: bool
+    path: Path, maps: MakerFormat, detector: DetectorType, folder: Path, *, allow_nonfinite: bool
 ) -> GainMaps:
-    kind = detector.kind(maps.kind)
+    kind = detector.find_kind(maps.kind)
     stages: list[ConvertedStage] = []
     files: list[CheckedFile] = []
-    with opened(path, maps, detector.panel_shape) as original:
+    with open_makers_file(path, maps, detector.panel_shape) as original:
         for gain_range, stage in enumerate(maps.stages):
             name = path / stage  # where a person finds it: in the file
-            rounded, absolute, relative = _rounded(original.stage(), kind, name)
-            content = _npy(rounded)
+            rounded, absolute, relative = _round_to_kind(original.read_stage(), kind, name)
+            content = _encode_npy(rounded)
             files.append(check_content(content, name, detector, kind, allow_nonfinite=allow_nonfinite))
-            _write(folder / stage, content)
+            _write_file(folder / stage, content)
             stages.append(ConvertedStage(stage, gain_range, absolute, relative))
         for _ in original.left_out:
-            original.stage()
+            original.read_stage()
     conversion = Conversion(
-        file=recordable(path.name),
+        file=escape_undecodable(path.name),
         sha256=original.digest.hexdigest(),
         size=original.size,
         dtype=maps.dtype,
@@ -168,11 +168,13 @@ def _convert(
     stored = [
         replace(checked, path=folder / stage) for checked, stage in zip(files, maps.stages, strict=True)
     ]
-    constants = check_in(detector.name, kind.name, stored, oddities(kind, files))
+    constants = build_constants(detector.name, kind.name, stored, array_warnings(kind, files))
     return GainMaps(path, (constants,), conversion, detector.name)
 
 
-def _rounded(array: NDArray[np.float64], kind: Kind, name: Path) -> tuple[NDArray[np.float32], float, float]:
+def _round_to_kind(
+    array: NDArray[np.float64], kind: Kind, name: Path
+) -> tuple[NDArray[np.float32], float, float]:
     """Return the values as the kind's files hold them, and the largest absolute and relative error.
 
     Raises
@@ -195,14 +197,14 @@ def _rounded(array: NDArray[np.float64], kind: Kind, name: Path) -> tuple[NDArra
     return rounded, float(error.max(initial=0.0)), float((error / np.abs(array[used])).max(initial=0.0))
 
 
-def _npy(array: NDArray[np.float32]) -> bytes:
+def _encode_npy(array: NDArray[np.float32]) -> bytes:
     """Return the bytes of the ``.npy`` file, format 1.0: always the same for the same values."""
     stream = io.BytesIO()
     npy.write_array(stream, array, version=(1, 0), allow_pickle=False)
     return stream.getvalue()
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write_file(path: Path, content: bytes) -> None:
     try:
         path.write_bytes(content)
     except OSError as error:

@@ -1,6 +1,6 @@
 """The legacy directory: folders named by M-number, and links ``<panel Id>-<YYYYMMDDHHMMSS> -> M068``.
 
-Only names and links are read here; the arrays are checked by `panel_folder`. What is certainly not an
+Only names and links are read here; the arrays are checked by `write_panel_folder`. What is certainly not an
 entry of the scheme is *foreign*, left out with a note. What is meant as one and cannot be taken is a
 *hazard*: a reader of links would have stumbled over it, or silently picked wrong constants.
 """
@@ -16,15 +16,15 @@ from datetime import tzinfo
 from functools import cache
 from pathlib import Path
 
-from registry.detectors import TYPES, DetectorType
+from registry.detectors import DETECTOR_TYPES, DetectorType
 from registry.detectors.jungfrau import JUNGFRAU
 from registry.errors import IdentifierError, InstantError, NotFoundError, RequestError, UnavailableError
-from registry.identifiers import is_m_number, parse_m_number, shown
+from registry.identifiers import is_m_number, parse_m_number, quote
 from registry.instants import BEGINNING, Instant, parse_instant
-from registry.lookup.suggestions import shortened
+from registry.lookup.suggestions import shorten
 
 # Three fields that are, or were meant as, hexadecimal numbers (the old formatter left one empty); perhaps a stamp.
-_MEANT_AS_ENTRY = re.compile(
+_ENTRY_LIKE = re.compile(
     r"(?=.*[0-9a-fA-F])(?P<panel>[0-9a-fA-Fx]*-[0-9a-fA-Fx]*-[0-9a-fA-Fx]*)(?:-(?P<stamp>.*))?", re.DOTALL
 )
 
@@ -48,11 +48,11 @@ class Hazard:
     """Why an entry cannot be imported."""
 
     name: str
-    sentence: str
+    reason: str
     is_conflict: bool = False
 
     def __str__(self) -> str:
-        return f"{repr(self.name)[1:-1]}: {self.sentence}"
+        return f"{repr(self.name)[1:-1]}: {self.reason}"
 
 
 @dataclass(slots=True)
@@ -61,18 +61,18 @@ class LegacyTree:
 
     root: Path
     entries: list[Entry] = field(default_factory=list)
-    refused: list[Entry] = field(default_factory=list)
+    excluded: list[Entry] = field(default_factory=list)
     hazards: list[Hazard] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def drop(self, hazards: Iterable[Hazard]) -> None:
+    def exclude(self, hazards: Iterable[Hazard]) -> None:
         """Take hazards in, and their entries out."""
         names = set()
         for hazard in hazards:
             names.add(hazard.name)
             self.hazards.append(hazard)
         if names:
-            self.refused += [entry for entry in self.entries if entry.name in names]
+            self.excluded += [entry for entry in self.entries if entry.name in names]
             self.entries = [entry for entry in self.entries if entry.name not in names]
 
 
@@ -91,38 +91,38 @@ def read_legacy_tree(root: Path, timezone: tzinfo) -> LegacyTree:
     tree = LegacyTree(root)
     reader = _Reader(root, timezone)
     modules: set[str] = set()
-    for item in _listed(root):
+    for item in _list_directory(root):
         if is_m_number(item.name) and item.is_dir(follow_symlinks=False):
             modules.add(item.name)
-        elif parts := _MEANT_AS_ENTRY.fullmatch(item.name):
+        elif parts := _ENTRY_LIKE.fullmatch(item.name):
             try:
-                tree.entries.append(reader.entry(item, parts))
+                tree.entries.append(reader.read_entry(item, parts))
             except RequestError as error:
                 tree.hazards.append(Hazard(item.name, str(error)))
-        elif not is_m_number(item.name) and _leads_to_module(item):
+        elif not is_m_number(item.name) and _links_to_module(item):
             said = (
                 "it is a link to a module, and its name is no panel Id, with or without a stamp of 14 digits"
             )
             tree.hazards.append(Hazard(item.name, said))
         else:
-            tree.notes.append(f"{shown(item.name)} is no panel and no module; it is left out")
+            tree.notes.append(f"{quote(item.name)} is no panel and no module; it is left out")
     if not (tree.entries or tree.hazards):
         raise RequestError(
             f"{str(root)!r} holds no entry of a panel: links like 170505-149520170815-3d00b0 -> M068"
         )
     linked = {entry.m_number for entry in tree.entries}
-    tree.drop(reader.doubled())
-    tree.drop(_with_two_m_numbers(tree.entries))
-    tree.drop(_with_stray_files(tree))
+    tree.exclude(reader.find_duplicates())
+    tree.exclude(_find_ambiguous_modules(tree.entries))
+    tree.exclude(_find_escaping_links(tree))
     tree.notes += [f"{name} is linked by no panel; it is left out" for name in sorted(modules - linked)]
     return tree
 
 
-def _leads_to_module(item: os.DirEntry[str]) -> bool:
+def _links_to_module(item: os.DirEntry[str]) -> bool:
     return item.is_symlink() and is_m_number(Path(item.path).readlink().name)
 
 
-def _listed(root: Path) -> list[os.DirEntry[str]]:
+def _list_directory(root: Path) -> list[os.DirEntry[str]]:
     name = repr(str(root))
     try:
         with os.scandir(root) as items:
@@ -140,14 +140,14 @@ class _Reader:
 
     def __init__(self, root: Path, timezone: tzinfo) -> None:
         self._timezone = timezone
-        self._spelled = cache(lambda text: JUNGFRAU.panel_ids.read(text).text)
-        self._panel = cache(lambda text: JUNGFRAU.panel_ids.parse(text).text)
-        self._target = cache(lambda text: _folder(root, Path(text), is_link=True))
+        self._read_id = cache(lambda text: JUNGFRAU.panel_id_format.read(text).text)
+        self._parse_id = cache(lambda text: JUNGFRAU.panel_id_format.parse(text).text)
+        self._resolve_target = cache(lambda text: _resolve_folder(root, Path(text), is_link=True))
         self._root = root
-        self._places: dict[tuple[str, Instant], str] = {}
-        self._doubled: dict[tuple[str, Instant], list[str]] = defaultdict(list)
+        self._first_names: dict[tuple[str, Instant], str] = {}
+        self._duplicates: dict[tuple[str, Instant], list[str]] = defaultdict(list)
 
-    def entry(self, item: os.DirEntry[str], parts: re.Match[str]) -> Entry:
+    def read_entry(self, item: os.DirEntry[str], parts: re.Match[str]) -> Entry:
         """Return the entry for which a name in three or four parts stands.
 
         Raises
@@ -156,36 +156,36 @@ class _Reader:
             It cannot be taken.
         """
         _refuse_other_types(item.name)
-        valid_from = BEGINNING if parts["stamp"] is None else _stamp(parts["stamp"], self._timezone)
-        self._note_place((self._spelled(parts["panel"]), valid_from), item.name)
-        panel = self._panel(parts["panel"])
+        valid_from = BEGINNING if parts["stamp"] is None else _parse_stamp(parts["stamp"], self._timezone)
+        self._note_duplicate((self._read_id(parts["panel"]), valid_from), item.name)
+        panel = self._parse_id(parts["panel"])
         _refuse_stamp_for_serial_number(parts, self._timezone)
         if not item.is_symlink():
-            return Entry(item.name, panel, valid_from, None, _folder(self._root, Path(item.name)))
-        folder = self._target(os.readlink(item.path))  # noqa: PTH115 - a Path takes longer than the link
+            return Entry(item.name, panel, valid_from, None, _resolve_folder(self._root, Path(item.name)))
+        folder = self._resolve_target(os.readlink(item.path))  # noqa: PTH115 - a Path takes longer than the link
         m_number = parse_m_number(folder.name) if is_m_number(folder.name) else None
         return Entry(item.name, panel, valid_from, m_number, folder)
 
-    def _note_place(self, place: tuple[str, Instant], name: str) -> None:
+    def _note_duplicate(self, place: tuple[str, Instant], name: str) -> None:
         """Two spellings of one Id are two entries at one place, whatever else is wrong with them."""
-        first = self._places.setdefault(place, name)
+        first = self._first_names.setdefault(place, name)
         if first != name:
-            self._doubled[place].append(name)
+            self._duplicates[place].append(name)
 
-    def doubled(self) -> Iterator[Hazard]:
+    def find_duplicates(self) -> Iterator[Hazard]:
         """Return a hazard for every entry that shares panel and start with another."""
-        for place in [place for place in self._places if place in self._doubled]:
-            names = [self._places[place], *self._doubled[place]]
+        for place in [place for place in self._first_names if place in self._duplicates]:
+            names = [self._first_names[place], *self._duplicates[place]]
             for name in names:
-                others = shortened([other for other in names if other != name])
+                others = shorten([other for other in names if other != name])
                 yield Hazard(name, f"another entry has the same panel and start: {others}")
 
 
 def _refuse_other_types(name: str) -> None:
     """Refuse a name that begins with the Id of a panel of another type: this scheme of links is Jungfrau's."""
     fields = name.split("-")
-    for known in TYPES.values():
-        if known is not JUNGFRAU and _is_panel_id("-".join(fields[: known.panel_ids.fields]), known):
+    for known in DETECTOR_TYPES.values():
+        if known is not JUNGFRAU and _is_panel_id("-".join(fields[: known.panel_id_format.fields]), known):
             raise IdentifierError(
                 f"it names a panel of {known.name}; only {JUNGFRAU.name} panels are linked like this, and"
                 " calreg version add takes the others"
@@ -194,7 +194,7 @@ def _refuse_other_types(name: str) -> None:
 
 def _is_panel_id(text: str, known: DetectorType) -> bool:
     try:
-        return known.panel_ids.fits(text) and known.panel_ids.parse(text).text == text
+        return known.panel_id_format.matches(text) and known.panel_id_format.parse(text).text == text
     except IdentifierError:
         return False
 
@@ -213,14 +213,14 @@ def _refuse_stamp_for_serial_number(parts: re.Match[str], timezone: tzinfo) -> N
     )
 
 
-def _stamp(text: str, timezone: tzinfo) -> Instant:
+def _parse_stamp(text: str, timezone: tzinfo) -> Instant:
     if not (len(text) == 14 and text.isascii() and text.isdecimal()):
         counted = f" ({len(text)} digits)" if text.isascii() and text.isdecimal() else ""
-        raise InstantError(f"the stamp {shown(text)}{counted} is not of 14 digits (YYYYMMDDHHMMSS)")
+        raise InstantError(f"the stamp {quote(text)}{counted} is not of 14 digits (YYYYMMDDHHMMSS)")
     return parse_instant(text, timezone)
 
 
-def _folder(root: Path, place: Path, *, is_link: bool = False) -> Path:
+def _resolve_folder(root: Path, place: Path, *, is_link: bool = False) -> Path:
     """Return the real folder at a place in the tree, or at the end of a link, named as the user named the tree.
 
     Raises
@@ -241,12 +241,12 @@ def _folder(root: Path, place: Path, *, is_link: bool = False) -> Path:
         raise RequestError(f"{target} is no folder")
     if is_m_number(place.name) and place.name != folder.name:
         raise RequestError(f"{target} leads to {place.name}, which is itself a link to {folder.name}")
-    if is_link and not (is_m_number(folder.name) or _MEANT_AS_ENTRY.fullmatch(folder.name)):
+    if is_link and not (is_m_number(folder.name) or _ENTRY_LIKE.fullmatch(folder.name)):
         raise RequestError(f"{target} leads to no folder of a module")
     return root / folder.relative_to(root.resolve())
 
 
-def _with_two_m_numbers(entries: Iterable[Entry]) -> list[Hazard]:
+def _find_ambiguous_modules(entries: Iterable[Entry]) -> list[Hazard]:
     """Return a hazard for every entry whose panel, or whose serial number, is linked to two modules."""
     panels: dict[str, list[Entry]] = defaultdict(list)
     serials: dict[str, list[Entry]] = defaultdict(list)
@@ -254,7 +254,7 @@ def _with_two_m_numbers(entries: Iterable[Entry]) -> list[Hazard]:
         if entry.m_number is not None:
             panels[f"panel {entry.panel}"].append(entry)
     for group in panels.values():
-        serials[f"the serial number {JUNGFRAU.panel_ids.parse(group[0].panel).serial_number}"] += group
+        serials[f"the serial number {JUNGFRAU.panel_id_format.parse(group[0].panel).serial_number}"] += group
     found: dict[str, Hazard] = {}
     for what, group in (*panels.items(), *serials.items()):
         modules = {entry.m_number or "" for entry in group}
@@ -265,11 +265,11 @@ def _with_two_m_numbers(entries: Iterable[Entry]) -> list[Hazard]:
     return list(found.values())
 
 
-def _with_stray_files(tree: LegacyTree) -> list[Hazard]:
+def _find_escaping_links(tree: LegacyTree) -> list[Hazard]:
     """Return a hazard for every entry in whose folder a link leaves the tree."""
     root = tree.root.resolve()
     strays = {
-        folder: [item.name for item in _listed(folder) if _leaves(Path(item.path), root)]
+        folder: [item.name for item in _list_directory(folder) if _escapes(Path(item.path), root)]
         for folder in {entry.folder for entry in tree.entries}
     }
     return [
@@ -281,7 +281,7 @@ def _with_stray_files(tree: LegacyTree) -> list[Hazard]:
     ]
 
 
-def _leaves(path: Path, root: Path) -> bool:
+def _escapes(path: Path, root: Path) -> bool:
     try:
         return not path.resolve().is_relative_to(root)
     except (OSError, RuntimeError):  # a link that turns in a circle goes nowhere: a missing file, if anything

@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from registry.errors import InstantError, RequestError
-from registry.identifiers import Dataset, parse_run_number, shown
+from registry.identifiers import Dataset, parse_run_number, quote
 from registry.importers.logbook_json import LARGEST, entries_of, looks_like_json, said
-from registry.instants import Instant, instant_of_epoch, parse_iso
-from registry.lookup.suggestions import shortened
+from registry.instants import Instant, instant_from_epoch, parse_iso
+from registry.lookup.suggestions import shorten
 from registry.reading import read_bounded
 from registry.registration.runs import RunStatement
 
@@ -118,7 +118,7 @@ def _read(entry: Any, form: _Form, experiment: str, place: str) -> tuple[str, Ru
     if run is None or begin is None or wrong:
         return place, None, wrong
     statement = RunStatement(Dataset(experiment, run), begin, end)
-    return place, statement, [statement.backwards] if statement.backwards else []
+    return place, statement, [statement.order_problem] if statement.order_problem else []
 
 
 def _taken(entry: dict[str, Any], field: str, read: Callable[[object], _T], wrong: list[str]) -> _T | None:
@@ -156,7 +156,7 @@ def _epoch_time(value: object) -> Instant:
     # Zero, which some programs write for a time that they do not know, would be long before any run.
     if isinstance(value, bool) or not isinstance(value, int | Decimal) or value <= 0:
         raise InstantError(f"{said(value)} is no number of seconds since 1970 UTC, as 1438740615 is")
-    return instant_of_epoch(value)
+    return instant_from_epoch(value)
 
 
 _FORMS = (_Form("num", "type", _iso_time), _Form("run_num", "run_type", _epoch_time))
@@ -164,10 +164,10 @@ _FORMS = (_Form("num", "type", _iso_time), _Form("run_num", "run_type", _epoch_t
 
 def _notes(entries: Sequence[dict[str, Any]], form: _Form) -> Iterator[str]:
     sorts = Counter(entry.get(form.sort) for entry in entries)
-    others = [f"{count} {shown(sort)}" for sort, count in sorts.items() if sort not in (None, _USUAL)]
+    others = [f"{count} {quote(sort)}" for sort, count in sorts.items() if sort not in (None, _USUAL)]
     if others:
-        yield f"runs of every type are recorded, they have their times; not {_USUAL}: {shortened(others)}"
+        yield f"runs of every type are recorded, they have their times; not {_USUAL}: {shorten(others)}"
     known = {form.number, form.sort, "begin_time", "end_time", "params"}
     unread = sorted({name for entry in entries for name in entry} - known)
     if unread:
-        yield f"of a run only its number and times are read, not {shortened([shown(name) for name in unread])}"
+        yield f"of a run only its number and times are read, not {shorten([quote(name) for name in unread])}"

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from registry.errors import RequestError
-from registry.identifiers import shown
+from registry.identifiers import quote
 
 LARGEST = 64 << 20
 _MOST_VALUES = 4_000_000  # a small JSON text can make large objects
@@ -88,12 +88,12 @@ def _entries(answer: Any, name: str) -> list[Any]:
 def said(value: object) -> str:
     """Return a value of the file as a message names it: never the whole of an object or a list."""
     if isinstance(value, _Doubled):
-        return f"an object in which {shown(value.name)} stands twice"
+        return f"an object in which {quote(value.name)} stands twice"
     if isinstance(value, str):
-        return shown(value)
+        return quote(value)
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else "a list"
     if value is None or isinstance(value, bool):
         return json.dumps(value)
     number = str(value)
-    return number if len(number) < 30 else shown(number)
+    return number if len(number) < 30 else quote(number)

@@ -16,12 +16,12 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.detectors import MakersMaps
+from registry.detectors import MakerFormat
 from registry.errors import ArrayError, NotFoundError, UnavailableError
 
 
 @contextmanager
-def opened(path: Path, maps: MakersMaps, shape: tuple[int, int]) -> Iterator[MakersFile]:
+def open_makers_file(path: Path, maps: MakerFormat, shape: tuple[int, int]) -> Iterator[MakersFile]:
     """Open the maker's file of maps of that shape (row, column).
 
     Raises
@@ -40,12 +40,12 @@ def opened(path: Path, maps: MakersMaps, shape: tuple[int, int]) -> Iterator[Mak
     except FileNotFoundError:
         raise NotFoundError(f"there is no file {str(path)!r}", path=str(path)) from None
     except OSError as error:
-        raise _unreadable(path, error) from None
+        raise _unreadable_error(path, error) from None
     with file:
         yield MakersFile(path, file, maps, shape)
 
 
-def _unreadable(path: Path, error: OSError) -> UnavailableError:
+def _unreadable_error(path: Path, error: OSError) -> UnavailableError:
     return UnavailableError(f"{str(path)!r} cannot be read: {error.strerror}", path=str(path))
 
 
@@ -60,7 +60,7 @@ class MakersFile:
         The SHA-256 of what was read so far.
     """
 
-    def __init__(self, path: Path, file: BinaryIO, maps: MakersMaps, shape: tuple[int, int]) -> None:
+    def __init__(self, path: Path, file: BinaryIO, maps: MakerFormat, shape: tuple[int, int]) -> None:
         self.path = path
         self.digest = hashlib.sha256()
         self.size = os.fstat(file.fileno()).st_size
@@ -69,7 +69,8 @@ class MakersFile:
         self._shape = shape
         self._stage_size = math.prod(self._shape) * self._dtype.itemsize
         layouts = {
-            len(names) * self._stage_size: names for names in (maps.stages, maps.stages + maps.further)
+            len(names) * self._stage_size: names
+            for names in (maps.stages, maps.stages + maps.optional_stages)
         }
         if self.size not in layouts:
             expected = " or ".join(f"{size} ({', '.join(names)})" for size, names in layouts.items())
@@ -79,7 +80,7 @@ class MakersFile:
             )
         self.left_out = layouts[self.size][len(maps.stages) :]
 
-    def stage(self) -> NDArray[np.float64]:
+    def read_stage(self) -> NDArray[np.float64]:
         """Read the next stage, shape (row, column).
 
         Raises
@@ -92,7 +93,7 @@ class MakersFile:
         try:
             content = self._file.read(self._stage_size)
         except OSError as error:
-            raise _unreadable(self.path, error) from None
+            raise _unreadable_error(self.path, error) from None
         if len(content) != self._stage_size:
             raise ArrayError(f"{str(self.path)!r} was changed while it was read", path=str(self.path))
         self.digest.update(content)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from registry.arrays import check_file, oddities
+from registry.arrays import array_warnings, check_file
 from registry.detectors import DetectorType
 from registry.errors import ArrayError, NotFoundError, UnavailableError
 from registry.records import CheckedConstants, CheckedFile
-from registry.registration.constants import check_in
-from registry.threads import in_threads
+from registry.registration.constants import build_constants
+from registry.threads import map_in_threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +51,11 @@ def read_panel_folder(
     UnavailableError
         A file cannot be read.
     """
-    names = _names(folder)
+    names = _list_names(folder)
     wanted = (
-        [detector.kind(kind).name for kind in dict.fromkeys(kinds)]
+        [detector.find_kind(kind).name for kind in dict.fromkeys(kinds)]
         if kinds
-        else _kinds_there(detector, names)
+        else _present_kinds(detector, names)
     )
     missing = {kind: [name for name in detector.file_names(kind) if name not in names] for kind in wanted}
     checked = _check_files(
@@ -73,14 +73,16 @@ def read_panel_folder(
         problems += [str(each) for each in checked[kind] if isinstance(each, ArrayError)]
         files = [each for each in checked[kind] if isinstance(each, CheckedFile)]
         if not problems:
-            constants.append(check_in(detector.name, kind, files, oddities(detector.kind(kind), files)))
+            constants.append(
+                build_constants(detector.name, kind, files, array_warnings(detector.find_kind(kind), files))
+            )
     if problems:
-        raise ArrayError.all_of("files cannot be taken", problems, problems=problems)
+        raise ArrayError.combine("files cannot be taken", problems, problems=problems)
     known = {name for kind in detector.kinds for name in detector.file_names(kind.name)}
     return PanelFolder(folder, tuple(constants), tuple(sorted(names - known)))
 
 
-def _names(folder: Path) -> set[str]:
+def _list_names(folder: Path) -> set[str]:
     try:
         return {path.name for path in folder.iterdir()}
     except FileNotFoundError:
@@ -94,7 +96,7 @@ def _names(folder: Path) -> set[str]:
         raise UnavailableError(f"{str(folder)!r} cannot be read: {error.strerror}") from None
 
 
-def _kinds_there(detector: DetectorType, names: set[str]) -> list[str]:
+def _present_kinds(detector: DetectorType, names: set[str]) -> list[str]:
     """Return the required kinds, and every other of which a file is there: it must be whole then."""
     return [
         kind.name for kind in detector.kinds if kind.required or names & set(detector.file_names(kind.name))
@@ -109,12 +111,14 @@ def _check_files(
     def check(task: tuple[str, str]) -> CheckedFile | ArrayError:
         kind, name = task
         try:
-            return check_file(folder / name, detector, detector.kind(kind), allow_nonfinite=allow_nonfinite)
+            return check_file(
+                folder / name, detector, detector.find_kind(kind), allow_nonfinite=allow_nonfinite
+            )
         except ArrayError as error:
             return error
 
     tasks = [(kind, name) for kind in kinds for name in detector.file_names(kind)]
     checked: dict[str, list[CheckedFile | ArrayError]] = {kind: [] for kind in kinds}
-    for (kind, _), each in zip(tasks, in_threads(check, tasks), strict=True):
+    for (kind, _), each in zip(tasks, map_in_threads(check, tasks), strict=True):
         checked[kind].append(each)
     return checked

@@ -11,58 +11,65 @@ import sqlalchemy as sa
 from registry import schema
 from registry.database import Change
 from registry.identifiers import Dataset, join_detector_id
-from registry.lookup.listing import listed
-from registry.lookup.outcomes import compared, detectors_of_runs, inputs_of_runs
-from registry.lookup.runs import answering, configurations
-from registry.lookup.suggestions import shortened
-from registry.lookup.timelines import timelines
+from registry.lookup.listing import values_table
+from registry.lookup.outcomes import compare_inputs, list_run_detectors, list_run_inputs
+from registry.lookup.runs import choose_configurations, list_configurations
+from registry.lookup.suggestions import shorten
+from registry.lookup.timelines import read_timelines
 from registry.records import AffectedRun
 
 
-def consequences(change: Change, revision: int) -> tuple[list[str], list[str]]:
+def describe_consequences(change: Change, revision: int) -> tuple[list[str], list[str]]:
     """Return what a change, as that revision, does to runs and exports that were there before it: (notes, warnings)."""
     connection = change.connection
     touched = change.recorded | change.withdrawn
-    experiments, exported = _concerned(connection, revision) if "version" in touched else (set(), set())
-    moved = _moved_experiments(change, revision)
-    affected = _affected_runs(connection, revision, experiments | moved, same=not touched.keys() & _PLACING)
-    possible = [_name(each) for each in affected if each.change == "now possible"]
-    changed = [_name(each) for each in affected if each.change == "changed"]
-    lost = [_name(each) for each in affected if each.change == "no longer possible"]
-    remade, refused, withdrawn = _touched_exports(connection, exported, revision)
-    remade |= _moved_exports(connection, moved, revision)
-    carried = _carried(connection, revision) if "version" in change.withdrawn else []
-    notes = [_counted(possible, "recorded run", "can be exported from now on")]
+    experiments, exported = _read_concerned(connection, revision) if "version" in touched else (set(), set())
+    moved = _list_changed_experiments(change, revision)
+    affected = _list_affected_runs(
+        connection, revision, experiments | moved, same_detectors=not touched.keys() & _DETECTOR_TABLES
+    )
+    possible = [_dataset_name(each) for each in affected if each.change == "now possible"]
+    changed = [_dataset_name(each) for each in affected if each.change == "changed"]
+    lost = [_dataset_name(each) for each in affected if each.change == "no longer possible"]
+    remade, refused, withdrawn = _classify_exports(connection, exported, revision)
+    remade |= _list_exports_of_other_panels(connection, moved, revision)
+    carried = _list_carried_versions(connection, revision) if "version" in change.withdrawn else []
+    notes = [_summarise(possible, "recorded run", "can be exported from now on")]
     warnings = [
-        _counted(changed, "recorded run", "would get other constants from now on"),
-        _counted(lost, "recorded run", "would be refused from now on"),
-        _counted(_exports(remade - refused), "recorded export", "would be made from other constants now"),
-        _counted(_exports(refused), "recorded export", "would be refused now"),
-        _counted(
-            _exports(withdrawn - remade - refused),
+        _summarise(changed, "recorded run", "would get other constants from now on"),
+        _summarise(lost, "recorded run", "would be refused from now on"),
+        _summarise(
+            _export_names(remade - refused), "recorded export", "would be made from other constants now"
+        ),
+        _summarise(_export_names(refused), "recorded export", "would be refused now"),
+        _summarise(
+            _export_names(withdrawn - remade - refused),
             "recorded export",
             "made from a version that is withdrawn now",
         ),
-        _counted(carried, "version", "carried from a withdrawn one and still live"),
+        _summarise(carried, "version", "carried from a withdrawn one and still live"),
     ]
     return [note for note in notes if note], [warning for warning in warnings if warning]
 
 
-def _name(run: AffectedRun) -> str:
+def _dataset_name(run: AffectedRun) -> str:
     return str(Dataset(run.experiment, run.run))
 
 
-def _counted(names: Sequence[str], what: str, said: str) -> str:
+def _summarise(names: Sequence[str], what: str, said: str) -> str:
     distinct = list(dict.fromkeys(names))
     plural = "" if len(distinct) == 1 else "s"
-    return f"{len(distinct)} {what}{plural} {said}: {shortened(distinct)}" if distinct else ""
+    return f"{len(distinct)} {what}{plural} {said}: {shorten(distinct)}" if distinct else ""
 
 
-_PLACING = {"run", "configuration"}  # the tables that say of which panels a run is made, and when it began
+_DETECTOR_TABLES = {
+    "run",
+    "configuration",
+}  # the tables that say of which panels a run is made, and when it began
 
 
-def _affected_runs(
-    connection: sa.Connection, revision: int, experiments: set[str], *, same: bool
+def _list_affected_runs(
+    connection: sa.Connection, revision: int, experiments: set[str], *, same_detectors: bool
 ) -> list[AffectedRun]:
     """Return the runs of these experiments that get other constants since the revision.
 
@@ -73,14 +80,14 @@ def _affected_runs(
     """
     if not experiments:
         return []
-    after = detectors_of_runs(connection, revision, experiments)
-    before = after if same else detectors_of_runs(connection, revision - 1, experiments)
-    return compared(
-        inputs_of_runs(connection, revision - 1, before), inputs_of_runs(connection, revision, after)
+    after = list_run_detectors(connection, revision, experiments)
+    before = after if same_detectors else list_run_detectors(connection, revision - 1, experiments)
+    return compare_inputs(
+        list_run_inputs(connection, revision - 1, before), list_run_inputs(connection, revision, after)
     )
 
 
-def _concerned(connection: sa.Connection, revision: int) -> tuple[set[str], set[str]]:
+def _read_concerned(connection: sa.Connection, revision: int) -> tuple[set[str], set[str]]:
     """Return what the versions of a revision may concern.
 
     The experiments in which one of their panels was ever configured; and those of their panels of which a version
@@ -118,7 +125,7 @@ def _select_concerned() -> sa.CompoundSelect[Any]:
     )
 
 
-def _moved_experiments(change: Change, revision: int) -> set[str]:
+def _list_changed_experiments(change: Change, revision: int) -> set[str]:
     """Return the experiments of which runs were withdrawn, or configurations stated or withdrawn."""
     run, configuration = schema.run, schema.configuration
     queries = []
@@ -130,11 +137,11 @@ def _moved_experiments(change: Change, revision: int) -> set[str]:
     return {name for query in queries for name in change.connection.execute(query).scalars()}
 
 
-def _exports(numbers: set[int]) -> list[str]:
+def _export_names(numbers: set[int]) -> list[str]:
     return [f"export {number}" for number in sorted(numbers)]
 
 
-def _carried(connection: sa.Connection, revision: int) -> list[str]:
+def _list_carried_versions(connection: sa.Connection, revision: int) -> list[str]:
     """Return the live versions that were carried from one that the revision withdrew."""
     version, origin = schema.version, schema.version.alias("origin")
     query = (
@@ -146,14 +153,14 @@ def _carried(connection: sa.Connection, revision: int) -> list[str]:
     return [f"version {number}" for number in connection.execute(query).scalars()]
 
 
-def _touched_exports(
+def _classify_exports(
     connection: sa.Connection, panels: set[str], revision: int
 ) -> tuple[set[int], set[int], set[int]]:
     """Return the exports one of whose inputs answers no more: with others in its place, with none, and withdrawn."""
     if not panels:
         return set(), set(), set()
     export, used, version, panel = schema.export, schema.export_input, schema.version, schema.panel
-    asked = listed(connection, [(name,) for name in sorted(panels)], panel.c.identifier)
+    asked = values_table(connection, [(name,) for name in sorted(panels)], panel.c.identifier)
     query = (
         sa.select(
             export.c.id,
@@ -171,7 +178,7 @@ def _touched_exports(
     )
     rows = connection.execute(query).all()
     names = {row.identifier for row in rows}
-    before, after = (timelines(connection, names, number) for number in (revision - 1, revision))
+    before, after = (read_timelines(connection, names, number) for number in (revision - 1, revision))
     remade: set[int] = set()
     refused: set[int] = set()
     withdrawn: set[int] = set()
@@ -185,24 +192,30 @@ def _touched_exports(
     return remade, refused, withdrawn
 
 
-def _moved_exports(connection: sa.Connection, experiments: set[str], revision: int) -> set[int]:
+def _list_exports_of_other_panels(
+    connection: sa.Connection, experiments: set[str], revision: int
+) -> set[int]:
     """Return the exports of runs of these experiments in which other panels, or none, answer since the revision."""
     if not experiments:
         return set()
     export = schema.export
-    asked = listed(connection, [(name,) for name in sorted(experiments)], export.c.experiment)
+    asked = values_table(connection, [(name,) for name in sorted(experiments)], export.c.experiment)
     query = sa.select(export.c.id, export.c.experiment, export.c.run, export.c.source, export.c.detector_id)
     rows = connection.execute(query.join(asked, asked.c.experiment == export.c.experiment)).all()
-    before, after = (_detector_ids(connection, rows, number) for number in (revision - 1, revision))
+    before, after = (_find_detector_ids(connection, rows, number) for number in (revision - 1, revision))
     return {row.id for row in rows if before[row.id] == row.detector_id != after[row.id]}
 
 
-def _detector_ids(connection: sa.Connection, exports: Sequence[Any], revision: int) -> dict[int, str | None]:
+def _find_detector_ids(
+    connection: sa.Connection, exports: Sequence[Any], revision: int
+) -> dict[int, str | None]:
     """Return by export the detector Id that answers for its run and source as of the revision."""
-    known = configurations(connection, revision, {row.experiment for row in exports})
+    known = list_configurations(connection, revision, {row.experiment for row in exports})
     found: dict[int, str | None] = {}
     for row in exports:
-        answers = answering((each for each in known if each.experiment == row.experiment), row.run)
+        answers = choose_configurations(
+            (each for each in known if each.experiment == row.experiment), row.run
+        )
         configuration = answers.get(row.source)
         found[row.id] = join_detector_id(configuration.panels) if configuration else None
     return found

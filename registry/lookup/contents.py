@@ -10,14 +10,14 @@ import sqlalchemy as sa
 
 from registry import schema
 from registry.instants import Instant
-from registry.lookup.listing import listed
-from registry.lookup.suggestions import shortened
-from registry.lookup.versions import versions_with_constants, versions_with_numbers
+from registry.lookup.listing import values_table
+from registry.lookup.suggestions import shorten
+from registry.lookup.versions import list_versions_with_constants, list_versions_with_numbers
 from registry.records import IdentifiedExport, IdentifiedInput, RecordedFile, Statistics, Version
-from registry.store import use
+from registry.store import describe_use
 
 
-def inputs_with(connection: sa.Connection, sha256: str, revision: int) -> list[IdentifiedInput]:
+def list_inputs_with_file(connection: sa.Connection, sha256: str, revision: int) -> list[IdentifiedInput]:
     """Return the constants in which the file stands, as far as recorded by then."""
     constants, part = schema.constants, schema.constants_file
     query = (
@@ -31,13 +31,13 @@ def inputs_with(connection: sa.Connection, sha256: str, revision: int) -> list[I
             kind=row.kind,
             gain_range=row.gain_range,
             constants=row.sha256,
-            versions=tuple(versions_with_constants(connection, row.sha256, revision)),
+            versions=tuple(list_versions_with_constants(connection, row.sha256, revision)),
         )
         for row in connection.execute(query).all()
     ]
 
 
-def versions_converted_from(connection: sa.Connection, sha256: str, revision: int) -> list[Version]:
+def list_versions_converted_from(connection: sa.Connection, sha256: str, revision: int) -> list[Version]:
     """Return the versions whose constants were converted from the file, withdrawn ones too, by number."""
     version = schema.version
     query = (
@@ -48,12 +48,12 @@ def versions_converted_from(connection: sa.Connection, sha256: str, revision: in
     numbers = list(connection.execute(query).scalars())
     return [
         each
-        for each in versions_with_numbers(connection, numbers, revision)
+        for each in list_versions_with_numbers(connection, numbers, revision)
         if each.conversion is not None and each.conversion.sha256 == sha256
     ]
 
 
-def exports_with(connection: sa.Connection, sha256: str) -> list[IdentifiedExport]:
+def list_exports_with_file(connection: sa.Connection, sha256: str) -> list[IdentifiedExport]:
     """Return the recorded exports that wrote the file, as an array or as their provenance document."""
     export, output = schema.export, schema.export_output
     arrays = (
@@ -67,10 +67,10 @@ def exports_with(connection: sa.Connection, sha256: str) -> list[IdentifiedExpor
         .where(export.c.provenance_sha256 == sha256)
         .order_by(export.c.id)
     )
-    return [_export(row) for query in (arrays, documents) for row in connection.execute(query)]
+    return [_build_export(row) for query in (arrays, documents) for row in connection.execute(query)]
 
 
-def _export(row: Any) -> IdentifiedExport:
+def _build_export(row: Any) -> IdentifiedExport:
     return IdentifiedExport(
         export=row.id,
         type=row.wrote,
@@ -83,7 +83,7 @@ def _export(row: Any) -> IdentifiedExport:
     )
 
 
-def file_sizes(connection: sa.Connection) -> dict[str, int]:
+def read_file_sizes(connection: sa.Connection) -> dict[str, int]:
     """Return the size in bytes of every recorded file, by SHA-256."""
     return {
         row.sha256: row.size
@@ -91,7 +91,7 @@ def file_sizes(connection: sa.Connection) -> dict[str, int]:
     }
 
 
-def recorded_files(connection: sa.Connection) -> list[RecordedFile]:
+def list_recorded_files(connection: sa.Connection) -> list[RecordedFile]:
     """Return what is recorded of every file, by SHA-256."""
     blob = schema.blob
     return [
@@ -107,12 +107,12 @@ def recorded_files(connection: sa.Connection) -> list[RecordedFile]:
     ]
 
 
-def uses_of(connection: sa.Connection, sha256s: Sequence[str]) -> dict[str, str]:
+def describe_uses(connection: sa.Connection, sha256s: Sequence[str]) -> dict[str, str]:
     """Return of each of the files, as far as a version uses it, which do: panel, version, kind and gain range."""
     if not sha256s:
         return {}
     part, constants, version, panel = schema.constants_file, schema.constants, schema.version, schema.panel
-    wanted = listed(connection, [(sha256,) for sha256 in sha256s], part.c.sha256)
+    wanted = values_table(connection, [(sha256,) for sha256 in sha256s], part.c.sha256)
     query = (
         sa.select(part.c.sha256, part.c.gain_range, constants.c.kind, version.c.id, panel.c.identifier)
         .join(wanted, wanted.c.sha256 == part.c.sha256)
@@ -123,11 +123,11 @@ def uses_of(connection: sa.Connection, sha256s: Sequence[str]) -> dict[str, str]
     )
     uses: dict[str, list[str]] = defaultdict(list)
     for row in connection.execute(query):
-        uses[row.sha256].append(use(row.kind, row.gain_range, row.identifier, row.id))
-    return {sha256: shortened(found) for sha256, found in uses.items()}
+        uses[row.sha256].append(describe_use(row.kind, row.gain_range, row.identifier, row.id))
+    return {sha256: shorten(found) for sha256, found in uses.items()}
 
 
-def manifests(connection: sa.Connection) -> list[tuple[str, str, str, list[str]]]:
+def list_manifests(connection: sa.Connection) -> list[tuple[str, str, str, list[str]]]:
     """Return (SHA-256 of the manifest, detector type, kind, SHA-256 by gain range) of all constants."""
     constants, part = schema.constants, schema.constants_file
     query = (

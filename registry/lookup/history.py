@@ -10,18 +10,20 @@ from typing import Any
 import sqlalchemy as sa
 
 from registry import schema
-from registry.identifiers import run_range
+from registry.identifiers import format_run_range
 from registry.instants import Instant
-from registry.lookup.lines import Lines
+from registry.lookup.lines import LazyLines
 from registry.records import Panel, Revision, Version
 
-_PIECE = 500
+_CHUNK_SIZE = 500
 
-Line = tuple[int, str]
+ChangeLine = tuple[int, str]
 """A revision's number, and one thing that it did: ``+`` recorded, ``-`` withdrew."""
 
 
-def revisions(connection: sa.Connection, upto: int, panels: Sequence[Panel] | None = None) -> list[Revision]:
+def list_revisions(
+    connection: sa.Connection, upto: int, panels: Sequence[Panel] | None = None
+) -> list[Revision]:
     """Return the revisions up to that one, the newest first, each with what it changed.
 
     With `panels`, only those that touched one of them (itself, its aliases, versions or configurations), and
@@ -29,31 +31,35 @@ def revisions(connection: sa.Connection, upto: int, panels: Sequence[Panel] | No
     """
     query = sa.select(schema.revision).where(schema.revision.c.number <= upto)
     if panels is not None:
-        query = query.where(schema.revision.c.number.in_(_touching([panel.panel for panel in panels])))
+        query = query.where(
+            schema.revision.c.number.in_(_select_revisions_touching([panel.panel for panel in panels]))
+        )
     rows = connection.execute(query.order_by(schema.revision.c.number.desc())).all()
     changed: dict[int, list[str]] = defaultdict(list)
     named = "|".join(re.escape(panel.panel) for panel in panels) if panels is not None else ""
     names_one = re.compile(rf"(?<![0-9a-f-])(?:{named})(?![0-9a-f-])" if named else "")
-    for start in range(0, len(rows), _PIECE):
-        for number, line in _changes(connection, [row.number for row in rows[start : start + _PIECE]]):
+    for start in range(0, len(rows), _CHUNK_SIZE):
+        for number, line in _read_changes(
+            connection, [row.number for row in rows[start : start + _CHUNK_SIZE]]
+        ):
             if names_one.search(line):
                 changed[number].append(line)
-    return [_revision(row, tuple(changed[row.number])) for row in rows]
+    return [_build_revision(row, tuple(changed[row.number])) for row in rows]
 
 
-def changes_in(
+def list_changes(
     connection: sa.Connection,
     revision: int,
     recorded: Sequence[Version],
     withdrawn: Sequence[Version],
     tables: Collection[str],
-) -> Lines:
+) -> LazyLines:
     """Return everything that one revision recorded (``+``) or withdrew (``-``), a line each.
 
     Its versions are known already: there may be very many. Only the named tables hold others of its facts.
     """
 
-    def lines(asked: Mapping[str, Lister]) -> list[str]:
+    def lines(asked: Mapping[str, ChangeReader]) -> list[str]:
         return [
             line
             for name, changed in asked.items()
@@ -61,17 +67,17 @@ def changes_in(
             for _, line in changed(connection, [revision])
         ]
 
-    return Lines(
+    return LazyLines(
         (lines(_BEFORE_VERSIONS), str),
-        (withdrawn, lambda version: f"- {stated(version)}"),
-        (recorded, lambda version: f"+ {stated(version)}"),
+        (withdrawn, lambda version: f"- {describe_version(version)}"),
+        (recorded, lambda version: f"+ {describe_version(version)}"),
         (lines(_AFTER_VERSIONS), str),
     )
 
 
-def stated(version: Version) -> str:
+def describe_version(version: Version) -> str:
     """Return what a version states, in one line."""
-    return _stated(
+    return _describe(
         version.version,
         version.kind,
         version.panel,
@@ -81,7 +87,7 @@ def stated(version: Version) -> str:
     )
 
 
-def _stated(
+def _describe(
     number: int, kind: str, panel: str, valid_from: Instant, constants: object, carried_from: int | None
 ) -> str:
     what = f"gap in {kind}" if constants is None else kind
@@ -89,58 +95,58 @@ def _stated(
     return f"version {number}: {what} of {panel} from {valid_from}{carried}"
 
 
-def _changes(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[Line]:
+def _read_changes(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[ChangeLine]:
     """Return what these revisions changed, one query a table."""
-    for changed in (*_BEFORE_VERSIONS.values(), _versions, *_AFTER_VERSIONS.values()):
+    for changed in (*_BEFORE_VERSIONS.values(), _read_versions, *_AFTER_VERSIONS.values()):
         yield from changed(connection, numbers)
 
 
-def _happened(table: sa.Table, numbers: Sequence[int]) -> sa.ColumnElement[bool]:
+def _changed_in(table: sa.Table, numbers: Sequence[int]) -> sa.ColumnElement[bool]:
     return sa.or_(table.c.recorded_in.in_(numbers), table.c.withdrawn_in.in_(numbers))
 
 
-def _both(row: Any, numbers: Sequence[int], said: str) -> Iterator[Line]:
+def _change_lines(row: Any, numbers: Sequence[int], description: str) -> Iterator[ChangeLine]:
     """Return the lines of a fact: its withdrawal and its recording, as far as they are asked for."""
     if row.withdrawn_in in numbers:
-        yield row.withdrawn_in, f"- {said}"
+        yield row.withdrawn_in, f"- {description}"
     if row.recorded_in in numbers:
-        yield row.recorded_in, f"+ {said}"
+        yield row.recorded_in, f"+ {description}"
 
 
-def _panels(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[Line]:
+def _read_panels(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[ChangeLine]:
     panel = schema.panel
     query = sa.select(panel).where(panel.c.recorded_in.in_(numbers)).order_by(panel.c.id)
     for row in connection.execute(query):
         yield row.recorded_in, f"+ panel {row.identifier} ({row.detector_type})"
 
 
-def _aliases(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[Line]:
+def _read_aliases(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[ChangeLine]:
     alias = schema.alias
     query = (
         sa.select(alias, schema.panel.c.identifier)
         .join(schema.panel, schema.panel.c.id == alias.c.panel_id)
-        .where(_happened(alias, numbers))
+        .where(_changed_in(alias, numbers))
         .order_by(alias.c.id)
     )
     for row in connection.execute(query):
-        yield from _both(row, numbers, f"alias {row.m_number} of {row.identifier}")
+        yield from _change_lines(row, numbers, f"alias {row.m_number} of {row.identifier}")
 
 
-def _runs(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[Line]:
+def _read_runs(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[ChangeLine]:
     run = schema.run
-    for row in connection.execute(sa.select(run).where(_happened(run, numbers)).order_by(run.c.id)):
+    for row in connection.execute(sa.select(run).where(_changed_in(run, numbers)).order_by(run.c.id)):
         begin = "not known" if row.begin_at is None else Instant(row.begin_at)
         times = f"begin {begin}" if row.end_at is None else f"{begin} to {Instant(row.end_at)}"
-        yield from _both(row, numbers, f"run exp={row.experiment}:run={row.number}, {times}")
+        yield from _change_lines(row, numbers, f"run exp={row.experiment}:run={row.number}, {times}")
 
 
-def _configurations(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[Line]:
+def _read_configurations(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[ChangeLine]:
     table, member, panel = schema.configuration, schema.configuration_panel, schema.panel
     query = (
         sa.select(table, panel.c.identifier)
         .outerjoin(member, member.c.configuration_id == table.c.id)
         .outerjoin(panel, panel.c.id == member.c.panel_id)
-        .where(_happened(table, numbers))
+        .where(_changed_in(table, numbers))
         .order_by(table.c.id, member.c.position)
     )
     members: dict[int, list[str]] = defaultdict(list)
@@ -149,43 +155,43 @@ def _configurations(connection: sa.Connection, numbers: Sequence[int]) -> Iterat
         facts[row.id] = row
         members[row.id].append(row.identifier or row.object_name)
     for key, row in facts.items():
-        runs = run_range(row.first_run, row.last_run)
+        runs = format_run_range(row.first_run, row.last_run)
         said = f"detector of {row.experiment} {row.source} runs {runs}: {'_'.join(members[key])}"
-        yield from _both(row, numbers, said)
+        yield from _change_lines(row, numbers, said)
 
 
-def _versions(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[Line]:
+def _read_versions(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[ChangeLine]:
     version = schema.version
     query = (
         sa.select(version, schema.panel.c.identifier)
         .join(schema.panel, schema.panel.c.id == version.c.panel_id)
-        .where(_happened(version, numbers))
+        .where(_changed_in(version, numbers))
         .order_by(version.c.id)
     )
     for row in connection.execute(query):
         start = Instant(row.valid_from)
-        said = _stated(row.id, row.kind, row.identifier, start, row.constants_id, row.carried_from)
-        yield from _both(row, numbers, said)
+        said = _describe(row.id, row.kind, row.identifier, start, row.constants_id, row.carried_from)
+        yield from _change_lines(row, numbers, said)
 
 
-def _tags(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[Line]:
+def _read_tags(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[ChangeLine]:
     tag = schema.tag
     query = sa.select(tag).where(tag.c.recorded_in.in_(numbers)).order_by(tag.c.name)
     for row in connection.execute(query):
         yield row.recorded_in, f"+ tag {row.name}: revision {row.revision}"
 
 
-Lister = Callable[[sa.Connection, Sequence[int]], Iterator[Line]]
-_BEFORE_VERSIONS: dict[str, Lister] = {
-    "panel": _panels,
-    "alias": _aliases,
-    "run": _runs,
-    "configuration": _configurations,
+ChangeReader = Callable[[sa.Connection, Sequence[int]], Iterator[ChangeLine]]
+_BEFORE_VERSIONS: dict[str, ChangeReader] = {
+    "panel": _read_panels,
+    "alias": _read_aliases,
+    "run": _read_runs,
+    "configuration": _read_configurations,
 }
-_AFTER_VERSIONS: dict[str, Lister] = {"tag": _tags}
+_AFTER_VERSIONS: dict[str, ChangeReader] = {"tag": _read_tags}
 
 
-def _touching(identifiers: Sequence[str]) -> sa.CompoundSelect[Any]:
+def _select_revisions_touching(identifiers: Sequence[str]) -> sa.CompoundSelect[Any]:
     panel, member, configuration = schema.panel, schema.configuration_panel, schema.configuration
     keys = sa.select(panel.c.id).where(panel.c.identifier.in_(identifiers)).scalar_subquery()
     configured = sa.select(member.c.configuration_id).where(member.c.panel_id.in_(keys)).scalar_subquery()
@@ -204,7 +210,7 @@ def _touching(identifiers: Sequence[str]) -> sa.CompoundSelect[Any]:
     )
 
 
-def _revision(row: Any, changes: tuple[str, ...]) -> Revision:
+def _build_revision(row: Any, changes: tuple[str, ...]) -> Revision:
     return Revision(
         revision=row.number,
         recorded_at=Instant(row.recorded_at),

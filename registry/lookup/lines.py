@@ -9,7 +9,7 @@ Part = tuple[Sequence[Any], Callable[[Any], str]]
 """Records, and what writes the line of each."""
 
 
-class Lines(Sequence[str]):
+class LazyLines(Sequence[str]):
     """The lines of some parts, one after the other; equal to every sequence of the same lines."""
 
     __slots__ = ("_parts",)

@@ -15,21 +15,21 @@ from typing import Any, NamedTuple
 from registry.errors import RegistryError
 from registry.settings import find_settings, sqlite_file
 
-MOST = 60
+MAX_NAMES = 60
 """How many names are offered at once."""
 
 _BUSY_SECONDS = 0.2
 
 
-class Name(NamedTuple):
+class CompletionName(NamedTuple):
     """A name, and a word about it."""
 
     text: str
-    about: str = ""
+    description: str = ""
 
 
 # Compared by its characters: what LIKE and < mean differs between databases and collations.
-_BEGINS = "substr({0}, 1, length(:beginning)) = :beginning"
+_STARTS_WITH = "substr({0}, 1, length(:beginning)) = :beginning"
 # The distinct experiments of a table: a probe of its index for each, however many rows there are.
 _EXPERIMENTS = """
     {0}(name) AS (
@@ -39,51 +39,53 @@ _EXPERIMENTS = """
         FROM {0} WHERE {0}.name IS NOT NULL
     )"""
 # The numbers that begin with some digits: themselves, and those with one and two digits more.
-_NUMBER_BEGINS = "({0} = :one OR {0} BETWEEN :ten AND :ten + 9 OR {0} BETWEEN :hundred AND :hundred + 99)"
+_NUMBER_STARTS_WITH = (
+    "({0} = :one OR {0} BETWEEN :ten AND :ten + 9 OR {0} BETWEEN :hundred AND :hundred + 99)"
+)
 
 # Each walks an index in the order that it asks for, and ends at the limit.
 _STATEMENTS = {
     "panels": f"""
         SELECT identifier, m_number FROM panel
         LEFT JOIN alias ON alias.panel_id = panel.id AND alias.withdrawn_in IS NULL
-        WHERE {_BEGINS.format("identifier")} ORDER BY identifier LIMIT {MOST}""",
+        WHERE {_STARTS_WITH.format("identifier")} ORDER BY identifier LIMIT {MAX_NAMES}""",
     "aliases": f"""
-        SELECT m_number, NULL FROM alias WHERE withdrawn_in IS NULL AND {_BEGINS.format("m_number")}
-        GROUP BY m_number ORDER BY m_number LIMIT {MOST}""",
+        SELECT m_number, NULL FROM alias WHERE withdrawn_in IS NULL AND {_STARTS_WITH.format("m_number")}
+        GROUP BY m_number ORDER BY m_number LIMIT {MAX_NAMES}""",
     "tags": f"""
-        SELECT name, revision FROM tag WHERE {_BEGINS.format("name")} ORDER BY name LIMIT {MOST}""",
+        SELECT name, revision FROM tag WHERE {_STARTS_WITH.format("name")} ORDER BY name LIMIT {MAX_NAMES}""",
     "experiments": f"""
         WITH RECURSIVE {_EXPERIMENTS.format("ran", "run")}, {_EXPERIMENTS.format("configured", "configuration")}
         SELECT name, NULL FROM (SELECT name FROM ran UNION SELECT name FROM configured) AS known
-        WHERE {_BEGINS.format("name")} ORDER BY name LIMIT {MOST}""",
+        WHERE {_STARTS_WITH.format("name")} ORDER BY name LIMIT {MAX_NAMES}""",
     "sources": f"""
         SELECT DISTINCT source, NULL FROM configuration
-        WHERE withdrawn_in IS NULL AND {_BEGINS.format("source")} ORDER BY source LIMIT {MOST}""",
+        WHERE withdrawn_in IS NULL AND {_STARTS_WITH.format("source")} ORDER BY source LIMIT {MAX_NAMES}""",
     "sources of one": f"""
         SELECT DISTINCT source, NULL FROM configuration
-        WHERE experiment = :experiment AND withdrawn_in IS NULL AND {_BEGINS.format("source")}
-        ORDER BY source LIMIT {MOST}""",
+        WHERE experiment = :experiment AND withdrawn_in IS NULL AND {_STARTS_WITH.format("source")}
+        ORDER BY source LIMIT {MAX_NAMES}""",
     "runs": f"""
         SELECT number, NULL FROM run
-        WHERE experiment = :experiment AND withdrawn_in IS NULL AND {_NUMBER_BEGINS.format("number")}
-        ORDER BY number LIMIT {MOST}""",
+        WHERE experiment = :experiment AND withdrawn_in IS NULL AND {_NUMBER_STARTS_WITH.format("number")}
+        ORDER BY number LIMIT {MAX_NAMES}""",
     "newest runs": f"""
         SELECT number, NULL FROM run WHERE experiment = :experiment AND withdrawn_in IS NULL
-        ORDER BY number DESC LIMIT {MOST}""",
+        ORDER BY number DESC LIMIT {MAX_NAMES}""",
     "versions": f"""
         SELECT version.id, kind || ' of ' || identifier FROM version JOIN panel ON panel.id = panel_id
-        WHERE {_NUMBER_BEGINS.format("version.id")} ORDER BY version.id LIMIT {MOST}""",
+        WHERE {_NUMBER_STARTS_WITH.format("version.id")} ORDER BY version.id LIMIT {MAX_NAMES}""",
     "newest versions": f"""
         SELECT version.id, kind || ' of ' || identifier FROM version JOIN panel ON panel.id = panel_id
-        ORDER BY version.id DESC LIMIT {MOST}""",
+        ORDER BY version.id DESC LIMIT {MAX_NAMES}""",
 }
-_NUMBERS = ("runs", "versions")
+_NUMBERED = ("runs", "versions")
 
 
-def names_beginning(
-    sort: str, beginning: str, *, experiment: str = "", database: str | None = None
-) -> list[Name]:
-    """Return names that begin so, at most `MOST`, as the database knows them now; none where it does not answer.
+def list_completion_names(
+    category: str, prefix: str, *, experiment: str = "", database: str | None = None
+) -> list[CompletionName]:
+    """Return names that begin so, at most `MAX_NAMES`, as the database knows them now; none where it does not answer.
 
     Parameters
     ----------
@@ -94,30 +96,35 @@ def names_beginning(
     database
         By default that of the environment.
     """
-    values: dict[str, object] = {"beginning": beginning, "experiment": experiment}
-    if sort in _NUMBERS and beginning:
-        if not re.fullmatch("[1-9][0-9]{0,6}", beginning):  # times a hundred, the database's number still
+    values: dict[str, object] = {"beginning": prefix, "experiment": experiment}
+    if category in _NUMBERED and prefix:
+        if not re.fullmatch("[1-9][0-9]{0,6}", prefix):  # times a hundred, the database's number still
             return []
-        number = int(beginning)
+        number = int(prefix)
         values |= {"one": number, "ten": 10 * number, "hundred": 100 * number}
-    elif sort in _NUMBERS:
-        sort = f"newest {sort}"
-    elif sort == "sources" and experiment:
-        sort = "sources of one"
-    return [Name(str(name), str(about or "")) for name, about in _rows(_STATEMENTS[sort], values, database)]
+    elif category in _NUMBERED:
+        category = f"newest {category}"
+    elif category == "sources" and experiment:
+        category = "sources of one"
+    return [
+        CompletionName(str(name), str(about or ""))
+        for name, about in _fetch_rows(_STATEMENTS[category], values, database)
+    ]
 
 
-def _rows(statement: str, values: Mapping[str, object], database: str | None) -> list[Any]:
+def _fetch_rows(statement: str, values: Mapping[str, object], database: str | None) -> list[Any]:
     """Execute one SELECT; nothing is written, and no transaction is begun."""
     try:
         url = find_settings(database).database
         file = sqlite_file(url)
     except RegistryError:
         return []
-    return _from_server(statement, values, url) if file is None else _from_file(statement, values, file)
+    return (
+        _query_postgresql(statement, values, url) if file is None else _query_sqlite(statement, values, file)
+    )
 
 
-def _from_file(statement: str, values: Mapping[str, object], file: Path) -> list[Any]:
+def _query_sqlite(statement: str, values: Mapping[str, object], file: Path) -> list[Any]:
     import sqlite3
 
     try:
@@ -128,7 +135,7 @@ def _from_file(statement: str, values: Mapping[str, object], file: Path) -> list
         return []
 
 
-def _from_server(statement: str, values: Mapping[str, object], url: str) -> list[Any]:
+def _query_postgresql(statement: str, values: Mapping[str, object], url: str) -> list[Any]:
     try:
         import psycopg
     except ImportError:

@@ -15,11 +15,11 @@ import sqlalchemy as sa
 from registry import detectors
 from registry.identifiers import Dataset
 from registry.instants import Instant
-from registry.lookup.runs import answering, configurations, runs
-from registry.lookup.timelines import Timelines, timelines
+from registry.lookup.runs import choose_configurations, list_configurations, list_runs
+from registry.lookup.timelines import Timelines, read_timelines
 from registry.records import AffectedRun, ChangedConstants
 
-Place = tuple[Dataset, str]
+RunSource = tuple[Dataset, str]
 """A registered run, and the source of one of its detectors."""
 
 Inputs = tuple[tuple[str, str, str | None], ...]
@@ -27,16 +27,16 @@ Inputs = tuple[tuple[str, str, str | None], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Detectors:
+class RunDetectors:
     """Of which panels the registered runs are made, by run and source, and when the runs began."""
 
-    panels: dict[Place, tuple[str, ...]]
-    begins: dict[Dataset, Instant]
+    panels: dict[RunSource, tuple[str, ...]]
+    start_times: dict[Dataset, Instant]
 
 
-def detectors_of_runs(
+def list_run_detectors(
     connection: sa.Connection, revision: int, experiments: Set[str] | None = None
-) -> Detectors:
+) -> RunDetectors:
     """Return the detectors that answered in every registered run.
 
     A run without a begin, or whose detector is not known, is not there.
@@ -47,25 +47,27 @@ def detectors_of_runs(
         Only runs of these.
     """
     by_experiment = defaultdict(list)
-    for configuration in configurations(connection, revision, experiments):
+    for configuration in list_configurations(connection, revision, experiments):
         by_experiment[configuration.experiment].append(configuration)
     begins = {
         Dataset(run.experiment, run.run): run.begin
-        for run in runs(connection, revision, experiments)
+        for run in list_runs(connection, revision, experiments)
         if run.begin is not None
     }
     panels = {
         (dataset, source): configuration.panels
         for dataset in begins
-        for source, configuration in answering(by_experiment[dataset.experiment], dataset.run).items()
+        for source, configuration in choose_configurations(
+            by_experiment[dataset.experiment], dataset.run
+        ).items()
         if configuration.panels
     }
-    return Detectors(panels, begins)
+    return RunDetectors(panels, begins)
 
 
-def inputs_of_runs(
-    connection: sa.Connection, revision: int, detectors_there: Detectors | None = None
-) -> dict[Place, Inputs]:
+def list_run_inputs(
+    connection: sa.Connection, revision: int, run_detectors: RunDetectors | None = None
+) -> dict[RunSource, Inputs]:
     """Return from which constants the required arrays of every registered run are made.
 
     Parameters
@@ -73,12 +75,15 @@ def inputs_of_runs(
     detectors_there
         What answered as of the revision, if that was asked already.
     """
-    there = detectors_there or detectors_of_runs(connection, revision)
-    lines = timelines(connection, {name for names in there.panels.values() for name in names}, revision)
-    return {place: _inputs(lines, names, there.begins[place[0]]) for place, names in there.panels.items()}
+    there = run_detectors or list_run_detectors(connection, revision)
+    lines = read_timelines(connection, {name for names in there.panels.values() for name in names}, revision)
+    return {
+        place: _find_inputs(lines, names, there.start_times[place[0]])
+        for place, names in there.panels.items()
+    }
 
 
-def _inputs(lines: Timelines, panels: Sequence[str], instant: int) -> Inputs:
+def _find_inputs(lines: Timelines, panels: Sequence[str], instant: int) -> Inputs:
     return tuple(
         (panel, kind, lines[panel, kind].at(instant)[1] if (panel, kind) in lines else None)
         for panel in panels
@@ -86,51 +91,51 @@ def _inputs(lines: Timelines, panels: Sequence[str], instant: int) -> Inputs:
     )
 
 
-def is_possible(inputs: Inputs | None) -> bool:
+def is_complete(inputs: Inputs | None) -> bool:
     """Tell whether an export would be made: the run's detector and begin are known, and nothing is missing."""
     return inputs is not None and all(constants is not None for _, _, constants in inputs)
 
 
-def affected_runs(connection: sa.Connection, since: int, upto: int) -> list[AffectedRun]:
+def list_affected_runs(connection: sa.Connection, since: int, upto: int) -> list[AffectedRun]:
     """Return the registered runs that get other constants as of `upto` than as of `since`, or now none, or now some."""
-    return compared(inputs_of_runs(connection, since), inputs_of_runs(connection, upto))
+    return compare_inputs(list_run_inputs(connection, since), list_run_inputs(connection, upto))
 
 
-def compared(before: dict[Place, Inputs], after: dict[Place, Inputs]) -> list[AffectedRun]:
+def compare_inputs(before: dict[RunSource, Inputs], after: dict[RunSource, Inputs]) -> list[AffectedRun]:
     """Return the runs whose inputs differ, by experiment, run and source."""
     differing = [
         place
         for place in before.keys() | after.keys()
         if before.get(place) != after.get(place)
-        and (is_possible(before.get(place)) or is_possible(after.get(place)))
+        and (is_complete(before.get(place)) or is_complete(after.get(place)))
     ]
-    return [_affected(place, before.get(place), after.get(place)) for place in sorted(differing)]
+    return [_build_affected_run(place, before.get(place), after.get(place)) for place in sorted(differing)]
 
 
-def _affected(place: Place, before: Inputs | None, after: Inputs | None) -> AffectedRun:
+def _build_affected_run(run_source: RunSource, before: Inputs | None, after: Inputs | None) -> AffectedRun:
     old = {(panel, kind): constants for panel, kind, constants in before or ()}
     new = {(panel, kind): constants for panel, kind, constants in after or ()}
     change = "changed"
-    if not is_possible(before):
+    if not is_complete(before):
         change = "now possible"
-    elif not is_possible(after):
+    elif not is_complete(after):
         change = "no longer possible"
     known_twice = before is not None and after is not None
     return AffectedRun(
-        experiment=place[0].experiment,
-        run=place[0].run,
-        source=place[1],
+        experiment=run_source[0].experiment,
+        run=run_source[0].run,
+        source=run_source[1],
         change=change,
         constants=tuple(
             ChangedConstants(panel, kind, old.get((panel, kind)), new.get((panel, kind)))
             for panel, kind in dict.fromkeys([*old, *new])
             if known_twice and old.get((panel, kind)) != new.get((panel, kind))
         ),
-        reason=_reason(before, after),
+        reason=_describe_reason(before, after),
     )
 
 
-def _reason(before: Inputs | None, after: Inputs | None) -> str:
+def _describe_reason(before: Inputs | None, after: Inputs | None) -> str:
     if before is None or after is None:
         return f"its begin or its detector is {'no longer' if after is None else 'now'} known"
     if sorted(before, key=str) == sorted(after, key=str):

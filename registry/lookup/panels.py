@@ -11,13 +11,13 @@ import sqlalchemy as sa
 
 from registry import detectors, schema
 from registry.errors import IdentifierError, NotFoundError
-from registry.identifiers import is_m_number, join_detector_id, parse_m_number, shown
-from registry.lookup.listing import keys_of
-from registry.lookup.suggestions import known_instead
+from registry.identifiers import is_m_number, join_detector_id, parse_m_number, quote
+from registry.lookup.listing import read_keys
+from registry.lookup.suggestions import suggestion
 from registry.lookup.versions import is_live
 from registry.records import Alias, Panel
 
-Sort = Literal["panel", "alias", "detector"]
+TargetCategory = Literal["panel", "alias", "detector"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Target:
     """The panels for which a name stands: one panel, all under an M-number, or a detector's in order."""
 
     name: str
-    sort: Sort
+    category: TargetCategory
     panels: tuple[Panel, ...]
 
     @property
@@ -34,32 +34,32 @@ class Target:
         return join_detector_id([panel.panel for panel in self.panels])
 
 
-def _select_panels(known: int | sa.ColumnElement[int] | None) -> sa.Select[Any]:
+def _select_panels(revision: int | sa.ColumnElement[int] | None) -> sa.Select[Any]:
     """Return the statement for all panels as of a revision; None is the newest."""
     panel, alias = schema.panel, schema.alias
     query = (
         sa.select(panel.c.identifier, panel.c.detector_type, panel.c.recorded_in, alias.c.m_number)
         .select_from(panel)
-        .outerjoin(alias, sa.and_(alias.c.panel_id == panel.c.id, schema.visible(alias, known)))
+        .outerjoin(alias, sa.and_(alias.c.panel_id == panel.c.id, schema.live_condition(alias, revision)))
         .order_by(panel.c.id)
     )
-    return query if known is None else query.where(panel.c.recorded_in <= known)
+    return query if revision is None else query.where(panel.c.recorded_in <= revision)
 
 
 @cache
-def _select_named(*, newest: bool) -> sa.Select[Any]:
+def _select_panels_by_id(*, newest: bool) -> sa.Select[Any]:
     """Return the statement for the panels whose Ids are the parameter ``names``, as of ``known`` or the newest."""
     known = None if newest else sa.bindparam("known", type_=sa.Integer)
     return _select_panels(known).where(schema.panel.c.identifier.in_(sa.bindparam("names", expanding=True)))
 
 
-def _panel(row: Any) -> Panel:
+def _build_panel(row: Any) -> Panel:
     return Panel(row.identifier, row.m_number, row.detector_type, row.recorded_in)
 
 
-def panels(connection: sa.Connection, revision: int | None) -> list[Panel]:
+def list_panels(connection: sa.Connection, revision: int | None) -> list[Panel]:
     """Return all panels, in the order in which they were recorded; None is the newest revision."""
-    return [_panel(row) for row in connection.execute(_select_panels(revision))]
+    return [_build_panel(row) for row in connection.execute(_select_panels(revision))]
 
 
 def find_panels(
@@ -75,17 +75,17 @@ def find_panels(
     parameters: dict[str, Any] = {"names": list(identifiers)}
     if revision is not None:
         parameters["known"] = revision
-    rows = connection.execute(_select_named(newest=revision is None), parameters)
-    found = {row.identifier: _panel(row) for row in rows}
+    rows = connection.execute(_select_panels_by_id(newest=revision is None), parameters)
+    found = {row.identifier: _build_panel(row) for row in rows}
     unknown = [identifier for identifier in identifiers if identifier not in found]
     if unknown:
-        known = [panel.panel for panel in panels(connection, revision)]
-        sentences = [f"panel {name} is not known{known_instead(name, known)}" for name in unknown]
-        raise NotFoundError.all_of("panels are not known", sentences, panels=unknown)
+        known = [panel.panel for panel in list_panels(connection, revision)]
+        sentences = [f"panel {name} is not known{suggestion(name, known)}" for name in unknown]
+        raise NotFoundError.combine("panels are not known", sentences, panels=unknown)
     return tuple(found[identifier] for identifier in identifiers)
 
 
-def panels_of_alias(connection: sa.Connection, m_number: str, revision: int | None) -> tuple[Panel, ...]:
+def find_panels_of_alias(connection: sa.Connection, m_number: str, revision: int | None) -> tuple[Panel, ...]:
     """Return the panels that bear the M-number, in the order in which they were recorded; None is the newest revision.
 
     Raises
@@ -95,17 +95,17 @@ def panels_of_alias(connection: sa.Connection, m_number: str, revision: int | No
     """
     found = connection.execute(_select_panels(revision).where(schema.alias.c.m_number == m_number)).all()
     if not found:
-        known = {alias.alias for alias in aliases(connection, revision)}
+        known = {alias.alias for alias in list_aliases(connection, revision)}
         raise NotFoundError(
-            f"no panel bears the M-number {m_number}{known_instead(m_number, known)}", alias=m_number
+            f"no panel bears the M-number {m_number}{suggestion(m_number, known)}", alias=m_number
         )
-    return tuple(_panel(row) for row in found)
+    return tuple(_build_panel(row) for row in found)
 
 
-def aliases(connection: sa.Connection, revision: int | None, *, withdrawn: bool = False) -> list[Alias]:
+def list_aliases(connection: sa.Connection, revision: int | None, *, withdrawn: bool = False) -> list[Alias]:
     """Return the aliases, by M-number, with those withdrawn by then, if asked; None is the newest revision."""
     alias = schema.alias
-    condition = schema.visible(alias, revision)
+    condition = schema.live_condition(alias, revision)
     if withdrawn:
         condition = sa.true() if revision is None else alias.c.recorded_in <= revision
     query = (
@@ -126,7 +126,7 @@ def aliases(connection: sa.Connection, revision: int | None, *, withdrawn: bool 
 
 
 @lru_cache
-def read_target(name: str) -> tuple[Sort, tuple[str, ...]]:
+def parse_target(name: str) -> tuple[TargetCategory, tuple[str, ...]]:
     """Return what a text is, and the panel Ids in it: none for an M-number, which must be looked up.
 
     Raises
@@ -147,25 +147,25 @@ def find_target(connection: sa.Connection, name: str, revision: int | None) -> T
     Raises
     ------
     IdentifierError
-        As `read_target`.
+        As `parse_target`.
     NotFoundError
         It is not known.
     """
-    sort, identifiers = read_target(name)
+    sort, identifiers = parse_target(name)
     if sort == "alias":
-        return Target(name, sort, panels_of_alias(connection, parse_m_number(name), revision))
+        return Target(name, sort, find_panels_of_alias(connection, parse_m_number(name), revision))
     return Target(name, sort, find_panels(connection, identifiers, revision))
 
 
 def _parse_panel(name: str) -> str:
     if "-" not in name:
         raise IdentifierError(
-            f"{shown(name)} is neither a panel Id (170505-149520170815-3d00b0), nor an M-number (M068),"
+            f"{quote(name)} is neither a panel Id (170505-149520170815-3d00b0), nor an M-number (M068),"
             " nor a detector Id (panel Ids joined by '_')"
         )
     return detectors.parse_panel_id(name).text
 
 
-def panel_keys(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, int]:
+def read_panel_keys(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, int]:
     """Return the database's keys of the panels with these Ids, for those that are recorded."""
-    return keys_of(connection, schema.panel.c.identifier, schema.panel.c.id, identifiers)
+    return read_keys(connection, schema.panel.c.identifier, schema.panel.c.id, identifiers)

@@ -22,33 +22,33 @@ from registry.errors import (
     NotValidError,
     RequestError,
 )
-from registry.identifiers import Dataset, is_dataset, is_m_number, join_detector_id, shown
+from registry.identifiers import Dataset, is_dataset, is_m_number, join_detector_id, quote
 from registry.instants import Instant
 from registry.lookup import validity, versions
-from registry.lookup.panels import find_panels, find_target, read_target
-from registry.lookup.runs import find_configuration, run_of
-from registry.lookup.validity import Found
+from registry.lookup.panels import find_panels, find_target, parse_target
+from registry.lookup.runs import find_configuration, read_run
+from registry.lookup.validity import ValidVersions
 from registry.provenance.document import (
-    ConfigurationFacts,
     FileStatistics,
+    InputConfiguration,
     InputConstants,
     InputConversion,
     InputFile,
     InputPanel,
+    InputRun,
     InputStage,
     Resolution,
-    RevisionStamp,
-    RunFacts,
+    RevisionReference,
 )
 from registry.records import Configuration, Conversion, Panel, Run, StoredFile, Version
 
-BEGIN_OF_RUN = "begin of the run"
+START_OF_RUN = "begin of the run"
 REQUEST = "request"
 START_OF_VERSION = "start of the version"
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ArrayRequest:
     """What is asked: ``at`` None means the begin of the run; ``types`` None the required ones."""
 
     target: str
@@ -58,7 +58,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ResolutionResult:
     """What a question comes to as of a revision.
 
     Attributes
@@ -77,12 +77,12 @@ class Answer:
     recorded_at: str
 
 
-Stamps = Mapping[int, RevisionStamp]
+RevisionReferences = Mapping[int, RevisionReference]
 """Of revisions, by number."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Subject:
+class _RequestedDetector:
     """The panels asked about, and the run and configuration that name them, if a dataset did."""
 
     panels: tuple[Panel, ...]
@@ -91,7 +91,7 @@ class _Subject:
     configuration: Configuration | None = None
 
 
-def resolve(connection: sa.Connection, question: Question, revision: int) -> Answer:
+def resolve(connection: sa.Connection, request: ArrayRequest, revision: int) -> ResolutionResult:
     """Return from which files the arrays are made.
 
     Raises
@@ -104,36 +104,40 @@ def resolve(connection: sa.Connection, question: Question, revision: int) -> Ans
         The run's begin is not known and no instant is given, or for a panel nothing is valid then; all
         that is missing is listed.
     """
-    subject = _subject(connection, question, revision)
-    detector = _one_type(subject.panels)
-    kinds = _kinds(detector, question.types)
-    instant = _instant(subject, question.at)
+    subject = _find_requested_detector(connection, request, revision)
+    detector = _find_detector_type(subject.panels)
+    kinds = _find_kinds(detector, request.types)
+    instant = _find_instant(subject, request.at)
     names = [kind.name for kind in kinds]
     found = validity.versions_at(
         connection, [each.panel for each in subject.panels], names, instant, revision
     )
-    validity.refuse_missing(validity.missing(connection, subject.panels, names, instant, found, revision))
-    files = versions.sound_files_of(connection, found.values())
+    validity.refuse_missing(
+        validity.describe_missing(connection, subject.panels, names, instant, found, revision)
+    )
+    files = versions.list_verified_files(connection, found.values())
     named = [fact.recorded_in for fact in (subject.run, subject.configuration) if fact is not None]
-    stamps = stamp(connection, {revision, *named, *(version.recorded_in for version in found.values())})
+    stamps = read_revision_references(
+        connection, {revision, *named, *(version.recorded_in for version in found.values())}
+    )
     resolution = Resolution(
         detector_type=detector.name,
         detector_id=join_detector_id([panel.panel for panel in subject.panels]),
         instant=str(instant),
-        instant_is=BEGIN_OF_RUN if question.at is None else REQUEST,
-        run=_run_facts(subject, stamps),
-        configuration=_configuration_facts(subject.configuration, stamps),
+        instant_is=START_OF_RUN if request.at is None else REQUEST,
+        run=_build_input_run(subject, stamps),
+        configuration=_build_input_configuration(subject.configuration, stamps),
         types=tuple(kind.calibration_type for kind in kinds),
-        panels=_input_panels(subject.panels, kinds, found, files, stamps),
+        panels=_build_input_panels(subject.panels, kinds, found, files, stamps),
     )
-    warnings = [*_warnings(subject, question.at, found), *_nonfinite(resolution)]
+    warnings = [*_list_run_warnings(subject, request.at, found), *_list_nonfinite_warnings(resolution)]
     blake3s = {
         file.sha256: file.blake3 for parts in files.values() for file in parts if file.blake3 is not None
     }
-    return Answer(resolution, tuple(warnings), blake3s, stamps[revision].recorded_at)
+    return ResolutionResult(resolution, tuple(warnings), blake3s, stamps[revision].recorded_at)
 
 
-def resolution_of(connection: sa.Connection, version: Version, revision: int) -> Resolution:
+def resolve_version(connection: sa.Connection, version: Version, revision: int) -> Resolution:
     """Return the resolution of one version alone: its panel, its kind, its files, whatever else is valid when.
 
     Raises
@@ -144,8 +148,8 @@ def resolution_of(connection: sa.Connection, version: Version, revision: int) ->
     if version.is_gap:
         raise NotValidError(f"version {version.version} is a gap: it has no pixels", version=version.version)
     panels = find_panels(connection, [version.panel], revision)
-    kind = detectors.detector_type(panels[0].detector_type).kind(version.kind)
-    found, files = {(version.panel, kind.name): version}, versions.sound_files_of(connection, [version])
+    kind = detectors.find_detector_type(panels[0].detector_type).find_kind(version.kind)
+    found, files = {(version.panel, kind.name): version}, versions.list_verified_files(connection, [version])
     return Resolution(
         detector_type=panels[0].detector_type,
         detector_id=version.panel,
@@ -154,117 +158,127 @@ def resolution_of(connection: sa.Connection, version: Version, revision: int) ->
         run=None,
         configuration=None,
         types=(kind.calibration_type,),
-        panels=_input_panels(panels, [kind], found, files, stamp(connection, {version.recorded_in})),
+        panels=_build_input_panels(
+            panels, [kind], found, files, read_revision_references(connection, {version.recorded_in})
+        ),
     )
 
 
-def _subject(connection: sa.Connection, question: Question, revision: int) -> _Subject:
-    if not is_dataset(question.target):
-        return _named_detector(connection, question, revision)
-    dataset = Dataset.parse(question.target)
-    configuration = find_configuration(connection, dataset, question.source, revision)
+def _find_requested_detector(
+    connection: sa.Connection, request: ArrayRequest, revision: int
+) -> _RequestedDetector:
+    if not is_dataset(request.target):
+        return _find_named_detector(connection, request, revision)
+    dataset = Dataset.parse(request.target)
+    configuration = find_configuration(connection, dataset, request.source, revision)
     if not configuration.panels:
-        raise without_ids(configuration, dataset)
+        raise configuration_without_ids_error(configuration, dataset)
     panels = find_panels(connection, list(configuration.panels), revision)
-    return _Subject(panels, run_of(connection, dataset, revision), dataset, configuration)
+    return _RequestedDetector(panels, read_run(connection, dataset, revision), dataset, configuration)
 
 
-def without_ids(found: Configuration, dataset: Dataset) -> NotFoundError:
+def configuration_without_ids_error(configuration: Configuration, dataset: Dataset) -> NotFoundError:
     """Return the refusal for a run whose configuration does not say which panels answered."""
-    last = f" --last-run {found.last_run}" if found.last_run is not None else ""
+    last = f" --last-run {configuration.last_run}" if configuration.last_run is not None else ""
     return NotFoundError(
-        f"the configuration of {found.source} in {dataset} is {found.object_name}, which carries no panel Ids;"
-        f" calreg detector configure {found.experiment} {found.source} --first-run {found.first_run}{last}"
+        f"the configuration of {configuration.source} in {dataset} is {configuration.object_name}, which carries no panel Ids;"
+        f" calreg detector configure {configuration.experiment} {configuration.source} --first-run {configuration.first_run}{last}"
         " DETECTOR_ID says by hand which panels answered",
         dataset=str(dataset),
-        source=found.source,
+        source=configuration.source,
     )
 
 
-def _named_detector(connection: sa.Connection, question: Question, revision: int) -> _Subject:
-    if "-" not in question.target and not is_m_number(question.target):
+def _find_named_detector(
+    connection: sa.Connection, request: ArrayRequest, revision: int
+) -> _RequestedDetector:
+    if "-" not in request.target and not is_m_number(request.target):
         raise IdentifierError(
-            f"{shown(question.target)} is neither a dataset (exp=xcsls3716:run=631)"
+            f"{quote(request.target)} is neither a dataset (exp=xcsls3716:run=631)"
             " nor a detector Id (panel Ids joined by '_')"
         )
     try:
-        target = find_target(connection, question.target, revision)
+        target = find_target(connection, request.target, revision)
     except NotFoundError as unknown:
-        raise _with_what_else_is_missing(connection, question, revision, unknown) from None
-    if target.sort == "alias":
+        raise _missing_panels_error(connection, request, revision, unknown) from None
+    if target.category == "alias":
         raise RequestError(
             f"{target.name} is an M-number, not a detector:"
             " name its panel Ids in segment order, joined by '_'"
         )
-    if question.source is not None:
+    if request.source is not None:
         raise RequestError("a source goes with a dataset; a detector Id names its panels itself")
-    if question.at is None:
+    if request.at is None:
         raise RequestError("a detector Id has no time of its own: give --at")
-    return _Subject(target.panels)
+    return _RequestedDetector(target.panels)
 
 
-def _with_what_else_is_missing(
-    connection: sa.Connection, question: Question, revision: int, unknown: NotFoundError
+def _missing_panels_error(
+    connection: sa.Connection, request: ArrayRequest, revision: int, unknown: NotFoundError
 ) -> NotFoundError:
     """Return the refusal of unknown panels together with what is missing of the detector's known ones."""
     names: list[str] = unknown.values.get("panels", [])
-    identifiers = [each for each in read_target(question.target)[1] if each not in names]
-    if question.at is None or not identifiers:
+    identifiers = [each for each in parse_target(request.target)[1] if each not in names]
+    if request.at is None or not identifiers:
         return unknown
     known = find_panels(connection, identifiers, revision)
-    kinds = [kind.name for kind in _kinds(_one_type(known), question.types)]
-    found = validity.versions_at(connection, identifiers, kinds, question.at, revision)
-    missing = validity.missing(connection, known, kinds, question.at, found, revision)
+    kinds = [kind.name for kind in _find_kinds(_find_detector_type(known), request.types)]
+    found = validity.versions_at(connection, identifiers, kinds, request.at, revision)
+    missing = validity.describe_missing(connection, known, kinds, request.at, found, revision)
     sentences = [*(unknown.details or (unknown.message,)), *chain.from_iterable(missing.values())]
-    return NotFoundError.all_of("panels or constants are missing", sentences, panels=names)
+    return NotFoundError.combine("panels or constants are missing", sentences, panels=names)
 
 
-def _one_type(panels: Sequence[Panel]) -> DetectorType:
+def _find_detector_type(panels: Sequence[Panel]) -> DetectorType:
     names = {panel.detector_type for panel in panels}
     if len(names) > 1:
         raise RequestError(f"the panels are of several detector types: {', '.join(sorted(names))}")
-    return detectors.detector_type(names.pop())
+    return detectors.find_detector_type(names.pop())
 
 
-def _kinds(detector: DetectorType, types: tuple[str, ...] | None) -> list[Kind]:
+def _find_kinds(detector: DetectorType, types: tuple[str, ...] | None) -> list[Kind]:
     if not types:
-        return [detector.kind(name) for name in detector.required_kinds]
-    return [detector.kind_of_type(name) for name in dict.fromkeys(types)]
+        return [detector.find_kind(name) for name in detector.required_kinds]
+    return [detector.find_kind_of_type(name) for name in dict.fromkeys(types)]
 
 
-def _instant(subject: _Subject, at: Instant | None) -> Instant:
+def _find_instant(requested: _RequestedDetector, at: Instant | None) -> Instant:
     if at is not None:
         return at
-    if subject.run is not None and subject.run.begin is not None:
-        return subject.run.begin
-    why = "is registered without a begin" if subject.run else "is not registered"
+    if requested.run is not None and requested.run.begin is not None:
+        return requested.run.begin
+    why = "is registered without a begin" if requested.run else "is not registered"
     raise NotValidError(
-        f"{subject.dataset} {why}, so it is not known which constants were valid;"
-        f" give --at, or calreg run add {subject.dataset} --begin T",
-        dataset=str(subject.dataset),
+        f"{requested.dataset} {why}, so it is not known which constants were valid;"
+        f" give --at, or calreg run add {requested.dataset} --begin T",
+        dataset=str(requested.dataset),
     )
 
 
-def _warnings(subject: _Subject, at: Instant | None, found: Found) -> list[str]:
-    run = subject.run
+def _list_run_warnings(
+    requested: _RequestedDetector, at: Instant | None, valid_versions: ValidVersions
+) -> list[str]:
+    run = requested.run
     if run is None:
         return []
     warnings = []
     if at is not None and run.begin is not None and at != run.begin:
-        warnings.append(f"{subject.dataset} began at {run.begin}; the constants of {at} are taken, as asked")
+        warnings.append(
+            f"{requested.dataset} began at {run.begin}; the constants of {at} are taken, as asked"
+        )
     if run.end is not None:
         begin = at if run.begin is None else run.begin
         taken = "its begin" if at is None else str(at)
         warnings += [
-            f"another {version.kind} of {version.panel} begins {version.valid_to}, inside {subject.dataset}"
+            f"another {version.kind} of {version.panel} begins {version.valid_to}, inside {requested.dataset}"
             f" (to {run.end}); the one valid at {taken} is taken for all of it"
-            for version in found.values()
+            for version in valid_versions.values()
             if version.valid_to is not None and begin is not None and begin < version.valid_to <= run.end
         ]
     return warnings
 
 
-def _nonfinite(resolution: Resolution) -> list[str]:
+def _list_nonfinite_warnings(resolution: Resolution) -> list[str]:
     """Return a warning for all constants that hold NaN or infinity, as was allowed when they were registered."""
     return [
         f"{constants.kind} of {panel.panel} (version {constants.version}) holds {count} values that are NaN or infinite"
@@ -274,7 +288,7 @@ def _nonfinite(resolution: Resolution) -> list[str]:
     ]
 
 
-def stamp(connection: sa.Connection, numbers: set[int]) -> Stamps:
+def read_revision_references(connection: sa.Connection, numbers: set[int]) -> RevisionReferences:
     """Return number, instant, author and comment of each of the revisions.
 
     Raises
@@ -284,7 +298,7 @@ def stamp(connection: sa.Connection, numbers: set[int]) -> Stamps:
     """
     rows = connection.execute(_select_revisions(), {"numbers": sorted(numbers)})
     found = {
-        row.number: RevisionStamp(row.number, str(Instant(row.recorded_at)), row.author, row.comment)
+        row.number: RevisionReference(row.number, str(Instant(row.recorded_at)), row.author, row.comment)
         for row in rows
     }
     if missing := numbers - found.keys():
@@ -299,37 +313,39 @@ def _select_revisions() -> sa.Select[Any]:
     return sa.select(table).where(table.c.number.in_(sa.bindparam("numbers", expanding=True)))
 
 
-def _run_facts(subject: _Subject, stamps: Stamps) -> RunFacts | None:
-    if subject.dataset is None:
+def _build_input_run(requested: _RequestedDetector, stamps: RevisionReferences) -> InputRun | None:
+    if requested.dataset is None:
         return None
-    run = subject.run
-    return RunFacts(
-        experiment=subject.dataset.experiment,
-        run=subject.dataset.run,
+    run = requested.run
+    return InputRun(
+        experiment=requested.dataset.experiment,
+        run=requested.dataset.run,
         begin=str(run.begin) if run and run.begin is not None else None,
         end=str(run.end) if run and run.end is not None else None,
         registered=stamps[run.recorded_in] if run else None,
     )
 
 
-def _configuration_facts(found: Configuration | None, stamps: Stamps) -> ConfigurationFacts | None:
-    if found is None:
+def _build_input_configuration(
+    configuration: Configuration | None, stamps: RevisionReferences
+) -> InputConfiguration | None:
+    if configuration is None:
         return None
-    return ConfigurationFacts(
-        experiment=found.experiment,
-        source=found.source,
-        first_run=found.first_run,
-        last_run=found.last_run,
-        registered=stamps[found.recorded_in],
+    return InputConfiguration(
+        experiment=configuration.experiment,
+        source=configuration.source,
+        first_run=configuration.first_run,
+        last_run=configuration.last_run,
+        registered=stamps[configuration.recorded_in],
     )
 
 
-def _input_panels(
+def _build_input_panels(
     panels: Sequence[Panel],
     kinds: Sequence[Kind],
-    found: Found,
+    valid_versions: ValidVersions,
     files: Mapping[str, Sequence[StoredFile]],
-    stamps: Stamps,
+    stamps: RevisionReferences,
 ) -> tuple[InputPanel, ...]:
     def constants(version: Version) -> InputConstants:
         sha256 = version.constants or ""
@@ -353,7 +369,7 @@ def _input_panels(
             position=position,
             panel=panel.panel,
             alias=panel.alias,
-            constants=tuple(constants(found[panel.panel, kind.name]) for kind in kinds),
+            constants=tuple(constants(valid_versions[panel.panel, kind.name]) for kind in kinds),
         )
         for position, panel in enumerate(panels)
     )

@@ -12,20 +12,20 @@ import sqlalchemy as sa
 
 from registry import instants, schema
 from registry.errors import InstantError, NotFoundError, Remedy, RequestError
-from registry.identifiers import shown
+from registry.identifiers import quote
 from registry.instants import Instant
-from registry.lookup.suggestions import known_instead
+from registry.lookup.suggestions import suggestion
 from registry.records import Tag
 
 AsOf = int | Instant | str | datetime | None
 """A revision's number, an instant, a tag's name, or None for the newest revision."""
 
 _STAMP_DIGITS = 14
-_BEYOND_REVISIONS = 2**31  # of which the column has no number
-_LIKE_AN_ISO_TIME = re.compile(r"[0-9]{4}-")
+_ABOVE_ALL_REVISIONS = 2**31  # of which the column has no number
+_ISO_TIME_START = re.compile(r"[0-9]{4}-")
 
 
-def newest_revision(connection: sa.Connection) -> int:
+def read_newest_revision(connection: sa.Connection) -> int:
     """Return the number of the newest revision, 0 where there is none."""
     return int(connection.execute(_select_newest()).scalar() or 0)
 
@@ -37,7 +37,7 @@ def _select_newest() -> sa.Select[Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class RevisionRef:
     """As of when a question is asked: read, and not looked up yet."""
 
     by: Literal["newest", "number", "instant", "tag"]
@@ -45,24 +45,24 @@ class Known:
 
     @property
     def parameters(self) -> dict[str, int | str | None]:
-        """The parameters of a statement with `select_known` in it."""
+        """The parameters of a statement with `select_revision_number` in it."""
         if self.by == "newest":
             return {}
         if self.by == "number" and isinstance(self.value, int):
             # SQLite cannot be asked with more than 64 bits.
-            return {"known": min(self.value, _BEYOND_REVISIONS)}
+            return {"known": min(self.value, _ABOVE_ALL_REVISIONS)}
         return {"known": self.value}
 
 
-NEWEST = Known("newest")
+NEWEST = RevisionRef("newest")
 
 
-def as_known(known: Known | int) -> Known:
+def as_revision_ref(revision: RevisionRef | int) -> RevisionRef:
     """Return it, or the revision with that number, which is known to be there."""
-    return Known("number", known) if isinstance(known, int) else known
+    return RevisionRef("number", revision) if isinstance(revision, int) else revision
 
 
-def read_as_of(as_of: AsOf, timezone: tzinfo = UTC) -> Known:
+def parse_as_of(as_of: AsOf, timezone: tzinfo = UTC) -> RevisionRef:
     """Return what is meant.
 
     As text, 14 digits and ISO times are instants, fewer digits a revision, all else a tag.
@@ -77,34 +77,34 @@ def read_as_of(as_of: AsOf, timezone: tzinfo = UTC) -> Known:
     if as_of is None:
         return NEWEST
     if isinstance(as_of, Instant):  # before int, which it also is
-        return _past(as_of)
+        return _past_instant_ref(as_of)
     if isinstance(as_of, int) and not isinstance(as_of, bool):
-        return Known("number", as_of)
+        return RevisionRef("number", as_of)
     if isinstance(as_of, datetime):
-        return _past(instants.instant_of(as_of))
+        return _past_instant_ref(instants.instant_from_datetime(as_of))
     if isinstance(as_of, str):
-        return _read_text(as_of, timezone)
+        return _parse_text(as_of, timezone)
     raise RequestError(f"{as_of!r} names no revision: a number, an instant or a tag is expected")
 
 
-def _read_text(text: str, timezone: tzinfo) -> Known:
+def _parse_text(text: str, timezone: tzinfo) -> RevisionRef:
     digits = text.isascii() and text.isdecimal()
     if digits and len(text) < _STAMP_DIGITS:
-        return Known("number", int(text))
-    if digits or _LIKE_AN_ISO_TIME.match(text):
-        return _past(instants.parse_instant(text, timezone))
+        return RevisionRef("number", int(text))
+    if digits or _ISO_TIME_START.match(text):
+        return _past_instant_ref(instants.parse_instant(text, timezone))
     if not text.isprintable():  # not every such text can be asked for: bytes that are no UTF-8, a NUL
-        raise RequestError(f"{shown(text)} names no revision: a number, an instant or a tag is expected")
-    return Known("tag", text)
+        raise RequestError(f"{quote(text)} names no revision: a number, an instant or a tag is expected")
+    return RevisionRef("tag", text)
 
 
-def _past(instant: Instant) -> Known:
+def _past_instant_ref(instant: Instant) -> RevisionRef:
     if instant > instants.now():
         raise InstantError(f"as of {instant} is in the future; what the registry will know is not settled")
-    return Known("instant", instant)
+    return RevisionRef("instant", instant)
 
 
-def select_known(by: str) -> sa.ScalarSelect[int] | None:
+def select_revision_number(by: str) -> sa.ScalarSelect[int] | None:
     """Return the number of the revision that the parameter ``known`` means: NULL where there is none.
 
     None for the newest, which needs no number: see `schema.visible`.
@@ -119,28 +119,28 @@ def select_known(by: str) -> sa.ScalarSelect[int] | None:
     return queries[by].scalar_subquery() if by in queries else None
 
 
-def revision_as_of(connection: sa.Connection, as_of: AsOf, timezone: tzinfo = UTC) -> int:
-    """Return the number of the revision that is meant; see `read_as_of`.
+def find_revision_number(connection: sa.Connection, as_of: AsOf, timezone: tzinfo = UTC) -> int:
+    """Return the number of the revision that is meant; see `parse_as_of`.
 
     Raises
     ------
     InstantError, RequestError
-        As `read_as_of`.
+        As `parse_as_of`.
     NotFoundError
         There is no such revision or tag, or there was none yet at that instant.
     """
-    known = read_as_of(as_of, timezone)
+    known = parse_as_of(as_of, timezone)
     if isinstance(known.value, Instant):
         return _revision_at(connection, known.value)
     if isinstance(known.value, int):
-        return _known_revision(connection, known.value)
+        return _find_numbered_revision(connection, known.value)
     if known.value is not None:
-        return _tagged_revision(connection, known.value)
-    return newest_revision(connection)
+        return _find_tagged_revision(connection, known.value)
+    return read_newest_revision(connection)
 
 
-def _known_revision(connection: sa.Connection, number: int) -> int:
-    newest = newest_revision(connection)
+def _find_numbered_revision(connection: sa.Connection, number: int) -> int:
+    newest = read_newest_revision(connection)
     if not 1 <= number <= newest:
         known = f"1 to {newest} are known" if newest else "none is recorded yet"
         raise NotFoundError(f"there is no revision {number}; {known}", revision=number)
@@ -158,23 +158,23 @@ def _revision_at(connection: sa.Connection, instant: Instant) -> int:
     return int(found)
 
 
-def _tagged_revision(connection: sa.Connection, name: str) -> int:
+def _find_tagged_revision(connection: sa.Connection, name: str) -> int:
     query = sa.select(schema.tag.c.revision).where(schema.tag.c.name == name)
     found = connection.execute(query).scalar_one_or_none()
     if found is None:
         names = connection.execute(sa.select(schema.tag.c.name)).scalars()
-        raise NotFoundError(f"there is no tag {shown(name)}{known_instead(name, names)}", tag=name)
+        raise NotFoundError(f"there is no tag {quote(name)}{suggestion(name, names)}", tag=name)
     return int(found)
 
 
-def tags(connection: sa.Connection, revision: int) -> list[Tag]:
+def list_tags(connection: sa.Connection, revision: int) -> list[Tag]:
     """Return the tags given by then, in the order of the revisions that they name."""
     tag = schema.tag
     query = sa.select(tag).where(tag.c.recorded_in <= revision).order_by(tag.c.revision, tag.c.name)
     return [Tag(row.name, row.revision, row.recorded_in) for row in connection.execute(query)]
 
 
-def refuse_no_comment(comment: str | None, what: str) -> None:
+def require_comment(comment: str | None, what: str) -> None:
     """Refuse a correction without a comment.
 
     Raises

@@ -13,19 +13,19 @@ import sqlalchemy as sa
 
 from registry import schema
 from registry.errors import NotFoundError, RequestError
-from registry.identifiers import Dataset, join_detector_id, shown, source_fits
+from registry.identifiers import Dataset, join_detector_id, quote, source_matches
 from registry.instants import Instant
-from registry.lookup.listing import given, listed, listing
-from registry.lookup.suggestions import known_instead, shortened
+from registry.lookup.listing import prepared_values_table, values_table, values_table_parameters
+from registry.lookup.suggestions import shorten, suggestion
 from registry.lookup.versions import is_live
 from registry.records import Configuration, Detector, Run
 
 
-def _instant(value: int | None) -> Instant | None:
+def _optional_instant(value: int | None) -> Instant | None:
     return None if value is None else Instant(value)
 
 
-def runs(
+def list_runs(
     connection: sa.Connection,
     revision: int,
     experiments: Set[str] | None = None,
@@ -35,39 +35,41 @@ def runs(
     """Return the runs, of all experiments or of these, by experiment and number; with the withdrawn, if asked."""
     query = _select_runs(withdrawn=withdrawn)
     if experiments is not None:
-        asked = listed(connection, [(name,) for name in sorted(experiments)], schema.run.c.experiment)
+        asked = values_table(connection, [(name,) for name in sorted(experiments)], schema.run.c.experiment)
         query = query.join(asked, asked.c.experiment == schema.run.c.experiment)
-    return [_run(row, revision) for row in connection.execute(query, {"known": revision})]
+    return [_build_run(row, revision) for row in connection.execute(query, {"known": revision})]
 
 
 @cache
 def _select_runs(*, withdrawn: bool = False) -> sa.Select[Any]:
     """Return the statement for all runs as of the revision ``known``."""
     run = schema.run
-    return sa.select(run).where(_known(run, withdrawn)).order_by(run.c.experiment, run.c.number, run.c.id)
+    return (
+        sa.select(run).where(_is_recorded(run, withdrawn)).order_by(run.c.experiment, run.c.number, run.c.id)
+    )
 
 
-def _known(table: sa.Table, withdrawn: bool) -> sa.ColumnElement[bool]:
+def _is_recorded(table: sa.Table, withdrawn: bool) -> sa.ColumnElement[bool]:
     known = sa.bindparam("known", type_=sa.Integer)
-    return table.c.recorded_in <= known if withdrawn else schema.visible(table, known)
+    return table.c.recorded_in <= known if withdrawn else schema.live_condition(table, known)
 
 
-def _run(row: Any, revision: int) -> Run:
+def _build_run(row: Any, revision: int) -> Run:
     return Run(
         experiment=row.experiment,
         run=row.number,
-        begin=_instant(row.begin_at),
-        end=_instant(row.end_at),
+        begin=_optional_instant(row.begin_at),
+        end=_optional_instant(row.end_at),
         recorded_in=row.recorded_in,
         withdrawn_in=None if is_live(row, revision) else row.withdrawn_in,
     )
 
 
-def run_of(connection: sa.Connection, dataset: Dataset, revision: int) -> Run | None:
+def read_run(connection: sa.Connection, dataset: Dataset, revision: int) -> Run | None:
     """Return the run if it is registered: a configuration may cover runs that are not."""
     parameters = {"known": revision, "named": dataset.experiment, "numbered": dataset.run}
     row = connection.execute(_select_run(), parameters).first()
-    return None if row is None else _run(row, revision)
+    return None if row is None else _build_run(row, revision)
 
 
 @cache
@@ -86,19 +88,19 @@ def find_run(connection: sa.Connection, dataset: Dataset, revision: int) -> Run:
     NotFoundError
         It is not registered; near ones are named.
     """
-    found = run_of(connection, dataset, revision)
+    found = read_run(connection, dataset, revision)
     if found is None:
-        raise unknown_run(connection, dataset, revision)
+        raise unknown_run_error(connection, dataset, revision)
     return found
 
 
-def unknown_run(connection: sa.Connection, dataset: Dataset, revision: int) -> NotFoundError:
+def unknown_run_error(connection: sa.Connection, dataset: Dataset, revision: int) -> NotFoundError:
     """Return the refusal for a run that is neither registered nor covered by a configuration."""
-    numbers = [run.run for run in runs(connection, revision, {dataset.experiment})]
-    covered = configurations(connection, revision, {dataset.experiment})
+    numbers = [run.run for run in list_runs(connection, revision, {dataset.experiment})]
+    covered = list_configurations(connection, revision, {dataset.experiment})
     ranges = [f"{each.runs} of {each.source}" for each in covered]
     if not numbers and not ranges:
-        known_names = known_instead(dataset.experiment, experiments(connection, revision))
+        known_names = suggestion(dataset.experiment, list_experiments(connection, revision))
         return NotFoundError(
             f"experiment {dataset.experiment} is not known{known_names}", dataset=str(dataset)
         )
@@ -107,22 +109,22 @@ def unknown_run(connection: sa.Connection, dataset: Dataset, revision: int) -> N
     if nearest:
         parts.append(f"near: {', '.join(map(str, nearest))}")
     if ranges:
-        parts.append(f"configured: runs {shortened(ranges)}")
+        parts.append(f"configured: runs {shorten(ranges)}")
     return NotFoundError(
         f"run {dataset.run} of {dataset.experiment} is not known; {'; '.join(parts)}", dataset=str(dataset)
     )
 
 
-def experiments(connection: sa.Connection, revision: int) -> list[str]:
+def list_experiments(connection: sa.Connection, revision: int) -> list[str]:
     """Return the experiments that have a run or a configuration, by name."""
     named = [
-        sa.select(table.c.experiment).where(schema.visible(table, revision))
+        sa.select(table.c.experiment).where(schema.live_condition(table, revision))
         for table in (schema.run, schema.configuration)
     ]
     return sorted(connection.execute(sa.union(*named)).scalars())
 
 
-def configurations(
+def list_configurations(
     connection: sa.Connection,
     revision: int,
     experiments: Set[str] | None = None,
@@ -130,11 +132,11 @@ def configurations(
     withdrawn: bool = False,
 ) -> list[Configuration]:
     """Return the configurations, of all experiments or of these, by experiment, source and first run."""
-    keyed = keyed_configurations(connection, revision, experiments, withdrawn=withdrawn)
+    keyed = list_keyed_configurations(connection, revision, experiments, withdrawn=withdrawn)
     return [found for _, found in keyed]
 
 
-def keyed_configurations(
+def list_keyed_configurations(
     connection: sa.Connection,
     revision: int,
     experiments: Set[str] | None = None,
@@ -146,18 +148,20 @@ def keyed_configurations(
     parameters: dict[str, Any] = {"known": revision}
     if dialect is not None:
         rows_asked = [(name,) for name in sorted(experiments or ())]
-        parameters |= given(dialect, rows_asked, schema.configuration.c.experiment)
+        parameters |= values_table_parameters(dialect, rows_asked, schema.configuration.c.experiment)
     rows = connection.execute(_select_configurations(dialect, withdrawn=withdrawn), parameters).all()
-    return [(key, _configuration(list(each), revision)) for key, each in groupby(rows, attrgetter("id"))]
+    return [
+        (key, _build_configuration(list(each), revision)) for key, each in groupby(rows, attrgetter("id"))
+    ]
 
 
 @cache
 def _select_configurations(dialect: str | None, *, withdrawn: bool) -> sa.Select[Any]:
     """Return the statement for all configurations, a row a panel; with a dialect, for a list of experiments."""
     configuration, member, panel = schema.configuration, schema.configuration_panel, schema.panel
-    condition = _known(configuration, withdrawn)
+    condition = _is_recorded(configuration, withdrawn)
     if dialect is not None:
-        asked = listing(dialect, configuration.c.experiment)
+        asked = prepared_values_table(dialect, configuration.c.experiment)
         condition &= configuration.c.experiment.in_(sa.select(asked.c.experiment))
     order = configuration.c.experiment, configuration.c.source, configuration.c.first_run, configuration.c.id
     return (
@@ -169,7 +173,7 @@ def _select_configurations(dialect: str | None, *, withdrawn: bool) -> sa.Select
     )
 
 
-def _configuration(rows: Sequence[Any], revision: int) -> Configuration:
+def _build_configuration(rows: Sequence[Any], revision: int) -> Configuration:
     """Return the configuration of rows that differ in the panel alone: one without Ids has one row, without a panel."""
     row = rows[0]
     return Configuration(
@@ -201,62 +205,68 @@ def find_configuration(
     RequestError
         Several sources fit.
     """
-    found = answering(configurations(connection, revision, {dataset.experiment}), dataset.run)
+    found = choose_configurations(
+        list_configurations(connection, revision, {dataset.experiment}), dataset.run
+    )
     if not found:
-        if run_of(connection, dataset, revision) is None:
-            raise unknown_run(connection, dataset, revision)
+        if read_run(connection, dataset, revision) is None:
+            raise unknown_run_error(connection, dataset, revision)
         raise NotFoundError(
             f"no detector is configured for {dataset}; calreg detector configure {dataset.experiment} SOURCE"
             f" --first-run {dataset.run} DETECTOR_ID says which one answered",
             dataset=str(dataset),
         )
-    return found[_fitting_source(sorted(found), source, dataset)]
+    return found[_find_source(sorted(found), source, dataset)]
 
 
-def answering(known: Iterable[Configuration], run: int) -> dict[str, Configuration]:
+def choose_configurations(configurations: Iterable[Configuration], run: int) -> dict[str, Configuration]:
     """Return by source the configuration that answers for a run of the experiment.
 
     Where several cover the run, one with panel Ids goes before those without.
     """
     found: dict[str, Configuration] = {}
-    for each in known:
+    for each in configurations:
         covers = each.first_run <= run and (each.last_run is None or run <= each.last_run)
         if covers and (each.source not in found or not found[each.source].panels):
             found[each.source] = each
     return found
 
 
-def runs_with_panels(connection: sa.Connection, panels: Iterable[str], revision: int) -> dict[str, list[Run]]:
+def list_runs_of_panels(
+    connection: sa.Connection, panels: Iterable[str], revision: int
+) -> dict[str, list[Run]]:
     """Return by panel Id the registered runs in which the panel answered, by experiment and number."""
     found: dict[str, list[Run]] = {panel: [] for panel in panels}
     by_experiment = defaultdict(list)
-    for configuration in configurations(connection, revision):
+    for configuration in list_configurations(connection, revision):
         by_experiment[configuration.experiment].append(configuration)
-    for run in runs(connection, revision):
-        answered = answering(by_experiment[run.experiment], run.run).values()
+    for run in list_runs(connection, revision):
+        answered = choose_configurations(by_experiment[run.experiment], run.run).values()
         for panel in {name for each in answered for name in each.panels} & found.keys():
             found[panel].append(run)
     return found
 
 
-def _fitting_source(sources: Sequence[str], part: str | None, dataset: Dataset) -> str:
+def _find_source(sources: Sequence[str], part: str | None, dataset: Dataset) -> str:
     fitting = list(sources)
     if part is not None:
-        fitting = [part] if part in sources else [source for source in sources if source_fits(part, source)]
+        fitting = (
+            [part] if part in sources else [source for source in sources if source_matches(part, source)]
+        )
     if not fitting:
         raise NotFoundError(
-            f"{dataset} has no source {shown(part or '')}{known_instead(part or '', sources)}",
+            f"{dataset} has no source {quote(part or '')}{suggestion(part or '', sources)}",
             sources=list(sources),
         )
     if len(fitting) > 1:
-        given = f"{shown(part)} fits" if part is not None else f"{dataset} has"
+        given = f"{quote(part)} fits" if part is not None else f"{dataset} has"
         raise RequestError(
             f"{given} {len(fitting)} sources: {', '.join(fitting)}; say which one", sources=fitting
         )
     return fitting[0]
 
 
-def detector_of(connection: sa.Connection, dataset: Dataset, source: str | None, revision: int) -> Detector:
+def find_detector(connection: sa.Connection, dataset: Dataset, source: str | None, revision: int) -> Detector:
     """Return the detector that answered in a run, and when the run began.
 
     Raises
@@ -265,7 +275,7 @@ def detector_of(connection: sa.Connection, dataset: Dataset, source: str | None,
         As `find_configuration`.
     """
     configuration = find_configuration(connection, dataset, source, revision)
-    run = run_of(connection, dataset, revision)
+    run = read_run(connection, dataset, revision)
     return Detector(
         experiment=dataset.experiment,
         run=dataset.run,

@@ -16,13 +16,13 @@ import sqlalchemy as sa
 from registry import detectors, schema
 from registry.errors import RegistryError
 from registry.instants import BEGINNING, EARLIEST, LATEST
-from registry.lookup.suggestions import shortened
+from registry.lookup.suggestions import shorten
 
-_SHOWN = 100
-_PIECE = 10_000
+_MAX_SHOWN = 100
+_CHUNK_SIZE = 10_000
 
 # What may be true of one fact only at a time, as of any revision.
-_ONE_AT_A_TIME = (
+_UNIQUE_AT_ANY_TIME = (
     (schema.version, ("panel_id", "kind", "valid_from")),
     (schema.alias, ("panel_id",)),
     (schema.run, ("experiment", "number")),
@@ -41,32 +41,32 @@ class Rule:
     """A statement whose first column names the rows of a table that break a rule, and what is wrong with them."""
 
     table: str
-    broken: str
+    violation: str
     query: sa.Select[Any] | sa.CompoundSelect[Any]
 
-    def problem(self, connection: sa.Connection) -> str | None:
+    def find_problem(self, connection: sa.Connection) -> str | None:
         """Return what is wrong with which rows, None where the rule holds."""
-        keys = [str(key) for key in connection.execute(self.query.limit(_SHOWN)).scalars()]
-        return f"{self.table} {shortened(keys)}: {self.broken}" if keys else None
+        keys = [str(key) for key in connection.execute(self.query.limit(_MAX_SHOWN)).scalars()]
+        return f"{self.table} {shorten(keys)}: {self.violation}" if keys else None
 
 
-def can_be_asked(connection: sa.Connection) -> bool:
+def has_all_columns(connection: sa.Connection) -> bool:
     """Tell whether every column is there of which the rules speak."""
     there = sa.inspect(connection).get_multi_columns()
     names = {table: {column["name"] for column in columns} for (_, table), columns in there.items()}
     return all(set(table.c.keys()) <= names.get(table.name, set()) for table in schema.metadata.sorted_tables)
 
 
-def rules() -> Iterator[Rule]:
+def list_rules() -> Iterator[Rule]:
     """Yield the rules."""
-    yield from _references()
-    yield from _numbers()
-    yield from _members()
-    yield from _facts()
-    yield from _exports()
+    yield from _reference_rules()
+    yield from _numbering_rules()
+    yield from _membership_rules()
+    yield from _fact_rules()
+    yield from _export_rules()
 
 
-def broken_spellings(connection: sa.Connection) -> Iterator[str]:
+def find_invalid_names(connection: sa.Connection) -> Iterator[str]:
     """Yield what is wrong with panels and kinds, whose rules are the detector types'."""
     panel, version = schema.panel, schema.version
     for row in connection.execute(sa.select(panel)):
@@ -81,17 +81,21 @@ def broken_spellings(connection: sa.Connection) -> Iterator[str]:
             yield f"panel {row.id}: its fields are not those of its panel Id {row.identifier}"
     query = sa.select(panel.c.detector_type, version.c.kind).join(version, version.c.panel_id == panel.c.id)
     for name, kind in connection.execute(query.distinct()):
-        if name in detectors.TYPES and kind not in [each.name for each in detectors.TYPES[name].kinds]:
+        if name in detectors.DETECTOR_TYPES and kind not in [
+            each.name for each in detectors.DETECTOR_TYPES[name].kinds
+        ]:
             yield f"version: {name} has no constants of the kind {kind!r}, of which there are versions"
 
 
-def types(connection: sa.Connection) -> Iterator[Rule]:
+def list_type_rules(connection: sa.Connection) -> Iterator[Rule]:
     """Yield the rules on which all others rely: SQLite keeps any value in any column."""
     if connection.dialect.name == "postgresql":
         return
     for table in schema.metadata.sorted_tables:
         odd = [sa.func.typeof(column).not_in((_sqlite_type(column), "null")) for column in table.c]
-        yield Rule(table.name, "a value is of another type", sa.select(_key(table)).where(sa.or_(*odd)))
+        yield Rule(
+            table.name, "a value is of another type", sa.select(_primary_key(table)).where(sa.or_(*odd))
+        )
 
 
 def _sqlite_type(column: sa.Column[Any]) -> str:
@@ -100,7 +104,7 @@ def _sqlite_type(column: sa.Column[Any]) -> str:
     return "real" if isinstance(column.type, sa.Double) else "integer"
 
 
-def read_texts(connection: sa.Connection) -> None:
+def read_all_texts(connection: sa.Connection) -> None:
     """Read every text: SQLite keeps bytes that are none.
 
     Raises
@@ -113,21 +117,21 @@ def read_texts(connection: sa.Connection) -> None:
     for table in schema.metadata.sorted_tables:
         texts = [column for column in table.c if isinstance(column.type, sa.String)]
         if texts:
-            found = connection.execute(sa.select(*texts), execution_options={"yield_per": _PIECE})
+            found = connection.execute(sa.select(*texts), execution_options={"yield_per": _CHUNK_SIZE})
             for _ in found.partitions():
                 pass
 
 
-def _references() -> Iterator[Rule]:
+def _reference_rules() -> Iterator[Rule]:
     for table in schema.metadata.sorted_tables:
         for key in table.foreign_keys:
             parent = key.column.table.alias("parent")
             there = sa.exists().where(parent.c[key.column.name] == key.parent)
-            query = sa.select(_key(table)).where(key.parent.is_not(None), ~there)
+            query = sa.select(_primary_key(table)).where(key.parent.is_not(None), ~there)
             yield Rule(table.name, f"its {key.parent.name} refers to no {key.column.table.name}", query)
 
 
-def _numbers() -> Iterator[Rule]:
+def _numbering_rules() -> Iterator[Rule]:
     for table in schema.metadata.sorted_tables:
         number = table.c.get("id", table.c.get("number"))
         if number is None or not isinstance(number.type, sa.Integer):
@@ -155,10 +159,10 @@ def _numbers() -> Iterator[Rule]:
     for table, name in _INSTANTS:
         instant = table.c[name]
         outside = sa.and_(~instant.between(EARLIEST, LATEST), instant != BEGINNING)
-        yield Rule(table.name, f"{name} is no instant", sa.select(_key(table)).where(outside))
+        yield Rule(table.name, f"{name} is no instant", sa.select(_primary_key(table)).where(outside))
 
 
-def _members() -> Iterator[Rule]:
+def _membership_rules() -> Iterator[Rule]:
     """Nothing is recorded without what belongs to it, or with nothing that needs it."""
     recorded = [
         sa.select(column).where(column.is_not(None))
@@ -169,13 +173,15 @@ def _members() -> Iterator[Rule]:
     empty = sa.except_(sa.select(schema.revision.c.number), *recorded)
     yield Rule("revision", "nothing was recorded in it", empty)
     constants, part, positioned = schema.constants, schema.constants_file, schema.configuration_panel
-    yield _without(schema.blob, part, part.c.sha256 == schema.blob.c.sha256, "it is no file of any constants")
+    yield _required_rule(
+        schema.blob, part, part.c.sha256 == schema.blob.c.sha256, "it is no file of any constants"
+    )
     stated = schema.version.c.constants_id == constants.c.id
-    yield _without(constants, schema.version, stated, "no version states them")
+    yield _required_rule(constants, schema.version, stated, "no version states them")
     for table in (schema.export_output, schema.export_input):
         of_export = table.c.export_id == schema.export.c.id
         what = table.name.removeprefix("export_")
-        yield _without(schema.export, table, of_export, f"it has no {what}")
+        yield _required_rule(schema.export, table, of_export, f"it has no {what}")
     configuration = schema.configuration
     panels = sa.exists().where(positioned.c.configuration_id == configuration.c.id)
     yield Rule(
@@ -183,24 +189,24 @@ def _members() -> Iterator[Rule]:
         "it has no panels",
         sa.select(configuration.c.id).where(configuration.c.object_name.is_(None), ~panels),
     )
-    yield _counted(positioned, "configuration_id", "position", "a panel is missing")
-    yield _counted(part, "constants_id", "gain_range", "the file of a gain range is missing")
+    yield _consecutive_rule(positioned, "configuration_id", "position", "a panel is missing")
+    yield _consecutive_rule(part, "constants_id", "gain_range", "the file of a gain range is missing")
 
 
-def _counted(table: sa.Table, parent: str, number: str, broken: str) -> Rule:
+def _consecutive_rule(table: sa.Table, parent: str, number: str, violation: str) -> Rule:
     """Return the rule that what belongs to a row is numbered 0, 1, 2 ..."""
     before = table.alias("before")
     previous = sa.and_(before.c[parent] == table.c[parent], before.c[number] == table.c[number] - 1)
     query = sa.select(table.c[parent]).where(table.c[number] != 0, ~sa.exists().where(previous)).distinct()
-    return Rule(parent.removesuffix("_id"), broken, query)
+    return Rule(parent.removesuffix("_id"), violation, query)
 
 
-def _without(table: sa.Table, other: sa.Table, joined: sa.ColumnElement[bool], broken: str) -> Rule:
-    query = sa.select(_key(table)).where(~sa.exists().select_from(other).where(joined))
-    return Rule(table.name, broken, query)
+def _required_rule(table: sa.Table, other: sa.Table, joined: sa.ColumnElement[bool], violation: str) -> Rule:
+    query = sa.select(_primary_key(table)).where(~sa.exists().select_from(other).where(joined))
+    return Rule(table.name, violation, query)
 
 
-def _facts() -> Iterator[Rule]:
+def _fact_rules() -> Iterator[Rule]:
     version, constants, panel = schema.version, schema.constants, schema.panel
     stated = sa.select(version.c.id).join(constants, constants.c.id == version.c.constants_id)
     yield Rule(
@@ -222,7 +228,7 @@ def _facts() -> Iterator[Rule]:
         "latest_start is not the greatest start of its panel and kind so far",
         sa.select(so_far.c.id).where(so_far.c.latest_start.is_distinct_from(so_far.c.latest)),
     )
-    for table, place in _ONE_AT_A_TIME:
+    for table, place in _UNIQUE_AT_ANY_TIME:
         other = table.alias("other")
         same = [other.c[name] == table.c[name] for name in place]
         # Withdrawn and recorded in one revision, as when a version replaces another, they do not meet.
@@ -234,7 +240,7 @@ def _facts() -> Iterator[Rule]:
         yield Rule(table.name, f"another says otherwise of the same {', '.join(place)}", query)
 
 
-def _exports() -> Iterator[Rule]:
+def _export_rules() -> Iterator[Rule]:
     """Yield that what a recorded export used is what answers for its instant, as of its revision."""
     export, used, version = schema.export, schema.export_input, schema.version
     later = version.alias("later")
@@ -243,12 +249,12 @@ def _exports() -> Iterator[Rule]:
         later.c.kind == version.c.kind,
         later.c.valid_from > version.c.valid_from,
         later.c.valid_from <= export.c.instant,
-        schema.visible(later, export.c.revision),
+        schema.live_condition(later, export.c.revision),
     )
     answers = sa.and_(
         version.c.constants_id.is_not(None),
         version.c.valid_from <= export.c.instant,
-        schema.visible(version, export.c.revision),
+        schema.live_condition(version, export.c.revision),
         ~replaced,
     )
     query = (
@@ -261,6 +267,6 @@ def _exports() -> Iterator[Rule]:
     yield Rule("export", "a version that it used is not the one that answers as of its revision", query)
 
 
-def _key(table: sa.Table) -> sa.ColumnElement[Any]:
+def _primary_key(table: sa.Table) -> sa.ColumnElement[Any]:
     """Return the column that names a row best."""
     return next(iter(table.primary_key))

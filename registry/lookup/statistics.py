@@ -11,7 +11,7 @@ from registry import schema
 from registry.records import Statistics, StoredFile
 
 
-def files_of_versions(
+def list_files_of_versions(
     connection: sa.Connection, panels: Sequence[str], kinds: Sequence[str], revision: int
 ) -> dict[int, tuple[StoredFile, ...]]:
     """Return by number of the version the files of its constants, in the order of the gain ranges; of gaps nothing.
@@ -25,7 +25,7 @@ def files_of_versions(
         .join(part, part.c.constants_id == version.c.constants_id)
         .join(blob, blob.c.sha256 == part.c.sha256)
         .where(schema.panel.c.identifier.in_(panels), version.c.kind.in_(kinds))
-        .where(schema.visible(version, revision))
+        .where(schema.live_condition(version, revision))
         .order_by(version.c.id, part.c.gain_range)
     )
     files: dict[int, list[StoredFile]] = defaultdict(list)

@@ -5,19 +5,19 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
-_SHOWN = 5
+_MAX_SHOWN = 5
 
 
-def known_instead(name: str, known: Iterable[str]) -> str:
+def suggestion(name: str, known: Iterable[str]) -> str:
     """Return ``; near: ...``, ``; known: ...`` or ``; none is known yet``."""
     names = sorted(set(known))
     if not names:
         return "; none is known yet"
-    near = difflib.get_close_matches(name[:100], names, n=_SHOWN, cutoff=0.75)
-    return f"; near: {', '.join(near)}" if near else f"; known: {shortened(names)}"
+    near = difflib.get_close_matches(name[:100], names, n=_MAX_SHOWN, cutoff=0.75)
+    return f"; near: {', '.join(near)}" if near else f"; known: {shorten(names)}"
 
 
-def shortened(names: Sequence[str]) -> str:
+def shorten(names: Sequence[str]) -> str:
     """Return the first few names, and how many more there are."""
-    more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    more = len(names) - _MAX_SHOWN
+    return ", ".join(names[:_MAX_SHOWN]) + (f" and {more} more" if more > 0 else "")

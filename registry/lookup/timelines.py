@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from registry import schema
 
-_PIECE = 1000
+_CHUNK_SIZE = 1000
 
 
 @dataclass(slots=True)
@@ -31,12 +31,12 @@ Timelines = dict[tuple[str, str], Timeline]
 """By panel Id and kind."""
 
 
-def timelines(connection: sa.Connection, panels: Iterable[str], revision: int) -> Timelines:
+def read_timelines(connection: sa.Connection, panels: Iterable[str], revision: int) -> Timelines:
     """Return the live versions of these panels as of a revision; what has none gives an empty timeline."""
     version, panel = schema.version, schema.panel
     found: Timelines = defaultdict(Timeline)
     names = sorted(panels)
-    for start in range(0, len(names), _PIECE):
+    for start in range(0, len(names), _CHUNK_SIZE):
         query = (
             sa.select(
                 panel.c.identifier,
@@ -47,7 +47,10 @@ def timelines(connection: sa.Connection, panels: Iterable[str], revision: int) -
             )
             .join(version, version.c.panel_id == panel.c.id)
             .outerjoin(schema.constants, schema.constants.c.id == version.c.constants_id)
-            .where(panel.c.identifier.in_(names[start : start + _PIECE]), schema.visible(version, revision))
+            .where(
+                panel.c.identifier.in_(names[start : start + _CHUNK_SIZE]),
+                schema.live_condition(version, revision),
+            )
             .order_by(version.c.panel_id, version.c.kind, version.c.valid_from)
         )
         for row in connection.execute(query):

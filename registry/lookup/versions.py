@@ -20,16 +20,16 @@ from msgspec.structs import replace
 from registry import detectors, schema
 from registry.errors import CorruptionError, NotFoundError
 from registry.instants import Instant
-from registry.lookup.listing import listed
-from registry.lookup.revisions import Known, as_known, select_known
+from registry.lookup.listing import values_table
+from registry.lookup.revisions import RevisionRef, as_revision_ref, select_revision_number
 from registry.records import Conversion, Statistics, StoredFile, Version, Withdrawal
 from registry.store import manifest_sha256
 
-_PIECE = 1000
+_CHUNK_SIZE = 1000
 
 
-def version_columns(version: sa.FromClause = schema.version) -> list[sa.ColumnElement[Any]]:
-    """Return the columns of a version's record, in the order in which `live_record` expects them."""
+def list_version_columns(version: sa.FromClause = schema.version) -> list[sa.ColumnElement[Any]]:
+    """Return the columns of a version's record, in the order in which `build_live_version` expects them."""
     return [
         version.c.id,
         schema.panel.c.identifier,
@@ -47,20 +47,22 @@ def version_columns(version: sa.FromClause = schema.version) -> list[sa.ColumnEl
     ]
 
 
-def select_versions(known: int | sa.ColumnElement[int] | None) -> sa.Select[Any]:
-    """Return `version_columns` of every version, with the M-number that its panel bears as of a revision."""
+def select_versions(revision: int | sa.ColumnElement[int] | None) -> sa.Select[Any]:
+    """Return `list_version_columns` of every version, with the M-number that its panel bears as of a revision."""
     version, alias = schema.version, schema.alias
     return (
-        sa.select(*version_columns())
+        sa.select(*list_version_columns())
         .select_from(version)
         .join(schema.panel, schema.panel.c.id == version.c.panel_id)
         .outerjoin(schema.constants, schema.constants.c.id == version.c.constants_id)
-        .outerjoin(alias, sa.and_(alias.c.panel_id == version.c.panel_id, schema.visible(alias, known)))
+        .outerjoin(
+            alias, sa.and_(alias.c.panel_id == version.c.panel_id, schema.live_condition(alias, revision))
+        )
     )
 
 
-def next_start(
-    known: int | sa.ColumnElement[int] | None,
+def select_next_start(
+    revision: int | sa.ColumnElement[int] | None,
     version: sa.FromClause = schema.version,
     latest: sa.ColumnElement[int | None] | None = None,
 ) -> sa.ScalarSelect[int | None]:
@@ -72,17 +74,17 @@ def next_start(
     query = (
         sa.select(sa.func.min(later.c.valid_from))
         .where(later.c.panel_id == version.c.panel_id, later.c.kind == version.c.kind)
-        .where(later.c.valid_from > version.c.valid_from, schema.visible(later, known))
+        .where(later.c.valid_from > version.c.valid_from, schema.live_condition(later, revision))
     )
     if latest is not None:
         query = query.where(later.c.valid_from <= latest)
-    return schema.over_live_index(query, later, known).scalar_subquery()
+    return schema.hint_live_index(query, later, revision).scalar_subquery()
 
 
 def select_latest_start(
     panel_id: sa.ColumnElement[int],
     kind: sa.ColumnElement[str],
-    known: int | sa.ColumnElement[int] | None,
+    revision: int | sa.ColumnElement[int] | None,
 ) -> sa.Select[Any]:
     """Return the greatest start ever stated of a panel and kind as of a revision: one probe of an index.
 
@@ -93,14 +95,14 @@ def select_latest_start(
         sa.select(stated.c.latest_start)
         .where(stated.c.panel_id == panel_id, stated.c.kind == kind)
         .order_by(stated.c.recorded_in.desc(), stated.c.latest_start.desc())
-        .limit(schema.ONE)
+        .limit(schema.LIMIT_ONE)
         .correlate_except(stated)
     )
-    return query if known is None else query.where(stated.c.recorded_in <= known)
+    return query if revision is None else query.where(stated.c.recorded_in <= revision)
 
 
-def live_record(row: Any, valid_to: int | None) -> Version:
-    """Return the record of a row of `version_columns` that is live; a later withdrawal is not known yet."""
+def build_live_version(row: Any, valid_to: int | None) -> Version:
+    """Return the record of a row of `list_version_columns` that is live; a later withdrawal is not known yet."""
     # By position: this is most of what 64 answers cost.
     number, panel, alias, kind, start, constants, recorded, _, comment, carried, path, allowed, conversion = (
         row[:13]
@@ -119,11 +121,11 @@ def live_record(row: Any, valid_to: int | None) -> Version:
         carried,
         path,
         allowed,
-        None if conversion is None else _conversion(row),
+        None if conversion is None else _decode_conversion(row),
     )
 
 
-def _conversion(row: Any) -> Conversion:
+def _decode_conversion(row: Any) -> Conversion:
     import msgspec
 
     try:
@@ -132,17 +134,19 @@ def _conversion(row: Any) -> Conversion:
         raise CorruptionError(f"the conversion of version {row.id} cannot be read: {error}") from None
 
 
-def record(
+def build_version(
     row: Any,
     revision: int | None,
     valid_to: int | None,
     withdrawals: Mapping[int, Withdrawal] = MappingProxyType({}),
 ) -> Version:
-    """Return the record of a row of `version_columns` as of `revision`, by default (None) the newest."""
+    """Return the record of a row of `list_version_columns` as of `revision`, by default (None) the newest."""
     if is_live(row, revision):
-        return live_record(row, valid_to)
+        return build_live_version(row, valid_to)
     return replace(
-        live_record(row, None), withdrawn_in=row.withdrawn_in, withdrawal=withdrawals.get(row.withdrawn_in)
+        build_live_version(row, None),
+        withdrawn_in=row.withdrawn_in,
+        withdrawal=withdrawals.get(row.withdrawn_in),
     )
 
 
@@ -151,36 +155,38 @@ def is_live(row: Any, revision: int | None) -> bool:
     return row.withdrawn_in is None or (revision is not None and row.withdrawn_in > revision)
 
 
-def ranges(
-    connection: sa.Connection, panels: Sequence[str], kinds: Sequence[str] | None, known: Known | int
+def list_validity_ranges(
+    connection: sa.Connection, panels: Sequence[str], kinds: Sequence[str] | None, as_of: RevisionRef | int
 ) -> list[Version]:
     """Return all validity ranges of the panels, gaps too: by panel (in the order given), kind and start.
 
     One query, however many ranges there are.
     """
-    known = as_known(known)
-    number = select_known(known.by)
-    query = select_versions(number).where(schema.visible(schema.version, number))
+    as_of = as_revision_ref(as_of)
+    number = select_revision_number(as_of.by)
+    query = select_versions(number).where(schema.live_condition(schema.version, number))
     if kinds is not None:
         query = query.where(schema.version.c.kind.in_(kinds))
-    rows = _rows_of_panels(connection, query, panels, known.parameters)
-    ends = _ends(rows)
-    return _by_panel(panels, (live_record(row, ends[row.id]) for row in rows))
+    rows = _read_rows(connection, query, panels, as_of.parameters)
+    ends = _find_range_ends(rows)
+    return _order_by_panel(panels, (build_live_version(row, ends[row.id]) for row in rows))
 
 
-def registered(connection: sa.Connection, panels: Sequence[str], revision: int) -> list[Version]:
+def list_recorded_versions(connection: sa.Connection, panels: Sequence[str], revision: int) -> list[Version]:
     """Return every version ever recorded of the panels, the withdrawn ones too, in the order of `ranges`.
 
     Only what is live has an end of its range: a withdrawn version has none.
     """
     query = select_versions(revision).where(schema.version.c.recorded_in <= revision)
-    rows = _rows_of_panels(connection, query, panels, {})
-    ends = _ends([row for row in rows if is_live(row, revision)])
-    withdrawals = _withdrawals(connection, {row.withdrawn_in for row in rows if row.id not in ends})
-    return _by_panel(panels, (record(row, revision, ends.get(row.id), withdrawals) for row in rows))
+    rows = _read_rows(connection, query, panels, {})
+    ends = _find_range_ends([row for row in rows if is_live(row, revision)])
+    withdrawals = _read_withdrawals(connection, {row.withdrawn_in for row in rows if row.id not in ends})
+    return _order_by_panel(
+        panels, (build_version(row, revision, ends.get(row.id), withdrawals) for row in rows)
+    )
 
 
-def _rows_of_panels(
+def _read_rows(
     connection: sa.Connection, query: sa.Select[Any], panels: Sequence[str], parameters: Mapping[str, Any]
 ) -> Sequence[sa.Row[Any]]:
     version = schema.version
@@ -189,7 +195,7 @@ def _rows_of_panels(
     return connection.execute(ordered, parameters).all()
 
 
-def _ends(live: Sequence[sa.Row[Any]]) -> dict[int, int | None]:
+def _find_range_ends(live: Sequence[sa.Row[Any]]) -> dict[int, int | None]:
     """Return by number where each live version's range ends: at the next start of its panel and kind."""
     following = {
         earlier.id: later.valid_from
@@ -199,14 +205,14 @@ def _ends(live: Sequence[sa.Row[Any]]) -> dict[int, int | None]:
     return {row.id: following.get(row.id) for row in live}
 
 
-def _by_panel(panels: Sequence[str], found: Iterable[Version]) -> list[Version]:
+def _order_by_panel(panels: Sequence[str], versions: Iterable[Version]) -> list[Version]:
     by_panel: dict[str, list[Version]] = defaultdict(list)
-    for version in found:
+    for version in versions:
         by_panel[version.panel].append(version)
     return [version for panel in panels for version in by_panel[panel]]
 
 
-def _withdrawals(connection: sa.Connection, numbers: set[int]) -> dict[int, Withdrawal]:
+def _read_withdrawals(connection: sa.Connection, numbers: set[int]) -> dict[int, Withdrawal]:
     if not numbers:
         return {}
     table = schema.revision
@@ -233,50 +239,54 @@ def find_version(connection: sa.Connection, number: int, revision: int) -> Versi
     if not 1 <= number <= (largest or 0):
         known = f"1 to {largest} are known" if largest else "none is recorded yet"
         raise NotFoundError(f"there is no version {number}; {known}", version=number)
-    return _where(connection, version.c.id == number, revision, 1)[0]
+    return _list_versions_where(connection, version.c.id == number, revision, 1)[0]
 
 
-def versions_with_numbers(
+def list_versions_with_numbers(
     connection: sa.Connection, numbers: Sequence[int], revision: int | None
 ) -> list[Version]:
     """Return the versions with these numbers, in their order; None is the newest revision."""
     if not numbers:
         return []
     key = schema.version.c.id
-    wanted = listed(connection, [(number,) for number in numbers], key)
-    return _where(connection, key.in_(sa.select(wanted.c.id)), revision, len(numbers))
+    wanted = values_table(connection, [(number,) for number in numbers], key)
+    return _list_versions_where(connection, key.in_(sa.select(wanted.c.id)), revision, len(numbers))
 
 
-def versions_with_constants(connection: sa.Connection, sha256: str, revision: int) -> list[Version]:
+def list_versions_with_constants(connection: sa.Connection, sha256: str, revision: int) -> list[Version]:
     """Return the versions that state these constants, withdrawn ones too, by number."""
     condition = sa.and_(schema.constants.c.sha256 == sha256, schema.version.c.recorded_in <= revision)
-    return _where(connection, condition, revision, None)
+    return _list_versions_where(connection, condition, revision, None)
 
 
-def recorded_in(connection: sa.Connection, revision: int, count: int) -> list[Version]:
+def list_versions_recorded_in(connection: sa.Connection, revision: int, count: int) -> list[Version]:
     """Return the versions that a revision recorded, by number, as of the newest one; `count` is how many."""
-    return _records(connection, _select_of_revision("recorded_in"), None, count, {"number": revision})
+    return _read_versions(
+        connection, _select_versions_of_revision("recorded_in"), None, count, {"number": revision}
+    )
 
 
-def withdrawn_in(connection: sa.Connection, revision: int, count: int) -> list[Version]:
+def list_versions_withdrawn_in(connection: sa.Connection, revision: int, count: int) -> list[Version]:
     """Return the versions that a revision withdrew, by number, as of the newest one; `count` is how many."""
-    return _records(connection, _select_of_revision("withdrawn_in"), None, count, {"number": revision})
+    return _read_versions(
+        connection, _select_versions_of_revision("withdrawn_in"), None, count, {"number": revision}
+    )
 
 
 @cache
-def _select_of_revision(column: str) -> sa.Select[Any]:
+def _select_versions_of_revision(column: str) -> sa.Select[Any]:
     version = schema.version
     return _select_with_ends(None).where(version.c[column] == sa.bindparam("number")).order_by(version.c.id)
 
 
-def _where(
+def _list_versions_where(
     connection: sa.Connection, condition: sa.ColumnElement[bool], revision: int | None, count: int | None
 ) -> list[Version]:
     query = _select_with_ends(revision).where(condition).order_by(schema.version.c.id)
-    return _records(connection, query, revision, count, {})
+    return _read_versions(connection, query, revision, count, {})
 
 
-def _records(
+def _read_versions(
     connection: sa.Connection,
     query: sa.Select[Any],
     revision: int | None,
@@ -285,54 +295,56 @@ def _records(
 ) -> list[Version]:
     """Return the records of the rows, of which there are `count`, None if that is not known."""
     # A cursor on the server spares the memory of many rows, and costs several ways there and back.
-    options = {"yield_per": _PIECE} if count is None or count > _PIECE else {}
+    options = {"yield_per": _CHUNK_SIZE} if count is None or count > _CHUNK_SIZE else {}
     rows = connection.execute(query, parameters, execution_options=options)
     found: list[Version] = []
-    for piece in rows.partitions(_PIECE):
+    for piece in rows.partitions(_CHUNK_SIZE):
         numbers = {row.withdrawn_in for row in piece if not is_live(row, revision)}
-        withdrawals = _withdrawals(connection, numbers)
-        found += [_sharing(record(row, revision, row.valid_to, withdrawals)) for row in piece]
+        withdrawals = _read_withdrawals(connection, numbers)
+        found += [_intern_values(build_version(row, revision, row.valid_to, withdrawals)) for row in piece]
     return found
 
 
 # A change asks several times as of the newest revision; to build it takes longer than to ask.
 @lru_cache(maxsize=4)
 def _select_with_ends(revision: int | None) -> sa.Select[Any]:
-    return select_versions(revision).add_columns(next_start(revision).label("valid_to"))
+    return select_versions(revision).add_columns(select_next_start(revision).label("valid_to"))
 
 
 # Of the hundreds of thousands of versions of one revision most say the same: it is kept in memory once.
-_shared_instant = lru_cache(maxsize=256)(Instant)
+_cached_instant = lru_cache(maxsize=256)(Instant)
 
 
-def _sharing(version: Version) -> Version:
+def _intern_values(version: Version) -> Version:
     return replace(
         version,
         panel=intern(version.panel),
-        alias=_shared_text(version.alias),
+        alias=_intern_text(version.alias),
         kind=intern(version.kind),
-        valid_from=_shared_instant(version.valid_from),
-        valid_to=None if version.valid_to is None else _shared_instant(version.valid_to),
-        constants=_shared_text(version.constants),
-        comment=_shared_text(version.comment),
-        source_path=_shared_text(version.source_path),
+        valid_from=_cached_instant(version.valid_from),
+        valid_to=None if version.valid_to is None else _cached_instant(version.valid_to),
+        constants=_intern_text(version.constants),
+        comment=_intern_text(version.comment),
+        source_path=_intern_text(version.source_path),
     )
 
 
-def _shared_text(text: str | None) -> str | None:
+def _intern_text(text: str | None) -> str | None:
     return text and intern(text)
 
 
-def sound_files_of(connection: sa.Connection, stated: Iterable[Version]) -> dict[str, tuple[StoredFile, ...]]:
-    """Return the stored files of the constants that these versions state, as `files_of`; a gap states none.
+def list_verified_files(
+    connection: sa.Connection, versions: Iterable[Version]
+) -> dict[str, tuple[StoredFile, ...]]:
+    """Return the stored files of the constants that these versions state, as `list_stored_files`; a gap states none.
 
     Raises
     ------
     CorruptionError
         The files are not those by which the constants are known, or those are of another kind or detector type.
     """
-    with_constants = [version for version in stated if version.constants is not None]
-    files = files_of(connection, {version.constants or "" for version in with_constants})
+    with_constants = [version for version in versions if version.constants is not None]
+    files = list_stored_files(connection, {version.constants or "" for version in with_constants})
     for version in with_constants:
         parts = files.get(version.constants or "", ())
         detector = detectors.type_of_panel(version.panel).name
@@ -348,7 +360,9 @@ def sound_files_of(connection: sa.Connection, stated: Iterable[Version]) -> dict
     return files
 
 
-def files_of(connection: sa.Connection, constants: Iterable[str]) -> dict[str, tuple[StoredFile, ...]]:
+def list_stored_files(
+    connection: sa.Connection, constants: Iterable[str]
+) -> dict[str, tuple[StoredFile, ...]]:
     """Return the stored files of each of the constants, in the order of the gain ranges."""
     files: dict[str, list[StoredFile]] = defaultdict(list)
     for row in connection.execute(_select_files(), {"wanted": list(constants)}):

@@ -9,27 +9,27 @@ from dataclasses import dataclass
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from registry.detectors import DetectorType, Kind, Zero
+from registry.detectors import DetectorType, Kind, ZeroMeaning
 from registry.plots.files import RESOLUTION
-from registry.plots.maps import ABOUT_MARKS, CROSS, MARK, RING, draw_map, number_pixels
+from registry.plots.maps import CROSS, MARK_SIZE, MARKS_FOOTNOTE, RING, draw_map, label_pixels
 from registry.plots.page import (
     HEADING,
     MARGIN,
     SMALL,
     Page,
-    colour_bar,
-    folded,
-    height_of,
+    draw_colour_bar,
     new_page,
+    text_height,
+    wrap,
 )
-from registry.plots.pixels import LIMITS, ODD_RANGES, PanelMap, limits
+from registry.plots.pixels import COLOUR_PERCENTILES, ODD_THRESHOLD, PanelMap, colour_limits
 from registry.provenance.document import InputConstants, InputPanel
 
 _COLOURS = "viridis"
-_GAP = 0.14
-_BAR = 0.5  # inches for a colour bar with its numbers and unit
-_NARROWEST = 6.5
-_ACROSS = 4  # gain ranges side by side
+_SPACING = 0.14
+_COLOUR_BAR_HEIGHT = 0.5  # inches for a colour bar with its numbers and unit
+_MIN_WIDTH = 6.5
+_MAX_COLUMNS = 4  # gain ranges side by side
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Subject:
     """
 
     title: str
-    said: str
+    subtitle: str
     detector: DetectorType
     kinds: tuple[Kind, ...]
     gain_ranges: tuple[int, ...]
@@ -48,7 +48,7 @@ class Subject:
     withdrawn: bool = False
 
 
-Maps = Mapping[tuple[str, int, int], PanelMap]
+PanelMaps = Mapping[tuple[str, int, int], PanelMap]
 """By kind, gain range and position of the panel."""
 
 
@@ -58,118 +58,118 @@ class _Grid:
 
     columns: int
     rows: int
-    width: float
-    height: float
-    axis: float  # on the left, for the numbers of the rows
-    caption: float  # above each map
-    below: float  # with the count, and where there is one panel its axis
+    map_width: float
+    map_height: float
+    axis_width: float  # on the left, for the numbers of the rows
+    caption_height: float  # above each map
+    footer_height: float  # with the count, and where there is one panel its axis
 
     @property
-    def whole_width(self) -> float:
-        return self.columns * (self.width + _GAP) - _GAP
+    def total_width(self) -> float:
+        return self.columns * (self.map_width + _SPACING) - _SPACING
 
     @property
-    def pitch(self) -> float:
-        return self.caption + self.height + self.below
+    def row_height(self) -> float:
+        return self.caption_height + self.map_height + self.footer_height
 
     @property
-    def whole_height(self) -> float:
-        return self.rows * self.pitch + _BAR
+    def total_height(self) -> float:
+        return self.rows * self.row_height + _COLOUR_BAR_HEIGHT
 
 
-def fineness(detector: DetectorType, panels: int) -> tuple[int, int]:
-    """Return the sides in pixels of the squares that are drawn as one, and that one mark covers; see `panel_map`."""
-    width, pixels = _width_of(panels), detector.panel_shape[1]
+def block_size(detector: DetectorType, panels: int) -> tuple[int, int]:
+    """Return the sides in pixels of the squares that are drawn as one, and that one mark covers; see `build_panel_map`."""
+    width, pixels = _map_width(panels), detector.panel_shape[1]
     fitting = pixels / (width * RESOLUTION)
     block = 2 ** max(math.ceil(math.log2(fitting)), 0)
-    return block, max(int(pixels * MARK / 72 / width), 1)
+    return block, max(int(pixels * MARK_SIZE / 72 / width), 1)
 
 
-def _width_of(panels: int) -> float:
+def _map_width(panels: int) -> float:
     for most, width in ((1, 3.6), (2, 3.0), (8, 2.3)):
         if panels <= most:
             return width
     return 1.9
 
 
-def draw(subject: Subject, maps: Maps, block: int) -> Figure:
+def draw(subject: Subject, maps: PanelMaps, block_size: int) -> Figure:
     """Draw the maps; `block` is the side in pixels of the squares that they are medians of."""
     captions = {
         kind.name: [_caption(subject, kind, panel) for panel in subject.panels] for kind in subject.kinds
     }
-    grid = _grid(subject, max(len(lines) for every in captions.values() for lines in every))
-    across = min(len(subject.gain_ranges), _ACROSS)
-    pitch = grid.axis + grid.whole_width + 3 * _GAP
-    row = height_of(HEADING) + grid.whole_height + _GAP
-    heading = height_of(HEADING) + 0.06
+    grid = _lay_out_grid(subject, max(len(lines) for every in captions.values() for lines in every))
+    across = min(len(subject.gain_ranges), _MAX_COLUMNS)
+    pitch = grid.axis_width + grid.total_width + 3 * _SPACING
+    row = text_height(HEADING) + grid.total_height + _SPACING
+    heading = text_height(HEADING) + 0.06
     page, top = new_page(
-        max(across * pitch - 3 * _GAP, _NARROWEST),
+        max(across * pitch - 3 * _SPACING, _MIN_WIDTH),
         len(subject.kinds) * (heading + math.ceil(len(subject.gain_ranges) / across) * row),
         subject.title,
-        [subject.said],
-        _footnotes(subject, block),
+        [subject.subtitle],
+        _footnotes(subject, block_size),
     )
     for kind in subject.kinds:
-        page.text(MARGIN, top, [_heading(subject, kind)], HEADING, fontweight="bold")
+        page.write(MARGIN, top, [_heading(subject, kind)], HEADING, fontweight="bold")
         top += heading
         for index, gain_range in enumerate(subject.gain_ranges):
             down, aside = divmod(index, across)
-            place = MARGIN + aside * pitch + grid.axis, top + down * row
-            _draw_block(page, place, grid, subject, kind, gain_range, maps, captions[kind.name])
+            place = MARGIN + aside * pitch + grid.axis_width, top + down * row
+            _draw_gain_range(page, place, grid, subject, kind, gain_range, maps, captions[kind.name])
         top += (down + 1) * row
     return page.figure
 
 
-def _grid(subject: Subject, lines: int) -> _Grid:
+def _lay_out_grid(subject: Subject, lines: int) -> _Grid:
     panels, (rows, columns) = len(subject.panels), subject.detector.panel_shape
-    width, side = _width_of(panels), math.ceil(math.sqrt(panels / 2))
+    width, side = _map_width(panels), math.ceil(math.sqrt(panels / 2))
     return _Grid(
         columns=side,
         rows=math.ceil(panels / side),
-        width=width,
-        height=width * rows / columns,
-        axis=0.35 if panels == 1 else 0.0,
-        caption=height_of(SMALL, lines) + 0.03,
-        below=height_of(SMALL) + (0.42 if panels == 1 else 0.16),
+        map_width=width,
+        map_height=width * rows / columns,
+        axis_width=0.35 if panels == 1 else 0.0,
+        caption_height=text_height(SMALL, lines) + 0.03,
+        footer_height=text_height(SMALL) + (0.42 if panels == 1 else 0.16),
     )
 
 
-def _draw_block(
+def _draw_gain_range(
     page: Page,
-    place: tuple[float, float],
+    corner: tuple[float, float],
     grid: _Grid,
     subject: Subject,
     kind: Kind,
     gain_range: int,
-    maps: Maps,
+    maps: PanelMaps,
     captions: list[list[str]],
 ) -> None:
-    left, top = place
-    top = page.text(left, top, [f"gain range {gain_range}"], HEADING)
+    left, top = corner
+    top = page.write(left, top, [f"gain range {gain_range}"], HEADING)
     drawn = [maps[kind.name, gain_range, panel.position] for panel in subject.panels]
-    found = None if kind.zero is Zero.GOOD else limits(each.drawn for each in drawn)
+    found = None if kind.zero is ZeroMeaning.GOOD else colour_limits(each.values for each in drawn)
     numbered = len(drawn) == 1
     for index, (lines, each) in enumerate(zip(captions, drawn, strict=True)):
         row, column = divmod(index, grid.columns)
-        x, y = left + column * (grid.width + _GAP), top + row * grid.pitch
-        page.text(x, y, lines, SMALL)
-        axes = page.axes(x, y + grid.caption, grid.width, grid.height, numbered=numbered)
+        x, y = left + column * (grid.map_width + _SPACING), top + row * grid.row_height
+        page.write(x, y, lines, SMALL)
+        axes = page.add_axes(x, y + grid.caption_height, grid.map_width, grid.map_height, numbered=numbered)
         draw_map(axes, each, subject.detector.panel_shape, found or (0.0, 1.0), _COLOURS)
         if numbered:
-            number_pixels(axes, subject.detector.panel_shape)
-        count = y + grid.pitch - height_of(SMALL) - 0.12
-        page.text(x, count, [_counted(kind, each)], SMALL)
+            label_pixels(axes, subject.detector.panel_shape)
+        count = y + grid.row_height - text_height(SMALL) - 0.12
+        page.write(x, count, [_describe_counts(kind, each)], SMALL)
     if found is not None:
-        width = min(grid.whole_width, 3.2)
-        bar = page.axes(left, top + grid.rows * grid.pitch, width, 0.11)
-        colour_bar(bar, found, mpl.colormaps[_COLOURS], f"{kind.name}, {kind.unit}")
+        width = min(grid.total_width, 3.2)
+        bar = page.add_axes(left, top + grid.rows * grid.row_height, width, 0.11)
+        draw_colour_bar(bar, found, mpl.colormaps[_COLOURS], f"{kind.name}, {kind.unit}")
 
 
 def _heading(subject: Subject, kind: Kind) -> str:
     said = _shared_validity(subject, kind)
     if len(subject.panels) == 1:
-        said = [f"version {_constants(kind, subject.panels[0]).version}", *said]
-    unit = "flags" if kind.zero is Zero.GOOD else kind.unit
+        said = [f"version {_find_constants(kind, subject.panels[0]).version}", *said]
+    unit = "flags" if kind.zero is ZeroMeaning.GOOD else kind.unit
     return f"{kind.name} ({unit})" + (f": {', '.join(said)}" if said else "")
 
 
@@ -177,19 +177,23 @@ def _caption(subject: Subject, kind: Kind, panel: InputPanel) -> list[str]:
     """Return what stands above a panel's map; nothing where the title says it."""
     if len(subject.panels) == 1:
         return []
-    constants = _constants(kind, panel)
+    constants = _find_constants(kind, panel)
     first = "  ".join(
         part for part in (str(panel.position), panel.alias, f"version {constants.version}") if part
     )
-    name = folded(panel.panel, _width_of(len(subject.panels)), SMALL, "-")
-    return [first, *name, *([] if _shared_validity(subject, kind) else _validity(subject, constants))]
+    name = wrap(panel.panel, _map_width(len(subject.panels)), SMALL, "-")
+    return [
+        first,
+        *name,
+        *([] if _shared_validity(subject, kind) else _describe_validity(subject, constants)),
+    ]
 
 
-def _constants(kind: Kind, panel: InputPanel) -> InputConstants:
+def _find_constants(kind: Kind, panel: InputPanel) -> InputConstants:
     return next(each for each in panel.constants if each.kind == kind.name)
 
 
-def _validity(subject: Subject, constants: InputConstants) -> list[str]:
+def _describe_validity(subject: Subject, constants: InputConstants) -> list[str]:
     end = f"until {constants.valid_to}" if constants.valid_to else "still valid"
     if subject.withdrawn:
         end = "withdrawn"
@@ -198,30 +202,30 @@ def _validity(subject: Subject, constants: InputConstants) -> list[str]:
 
 def _shared_validity(subject: Subject, kind: Kind) -> list[str]:
     """Return the validity that is every panel's, nothing where they differ."""
-    found = {tuple(_validity(subject, _constants(kind, panel))) for panel in subject.panels}
+    found = {tuple(_describe_validity(subject, _find_constants(kind, panel))) for panel in subject.panels}
     return list(found.pop()) if len(found) == 1 else []
 
 
-def _counted(kind: Kind, drawn: PanelMap) -> str:
-    if kind.zero is Zero.GOOD:
+def _describe_counts(kind: Kind, drawn: PanelMap) -> str:
+    if kind.zero is ZeroMeaning.GOOD:
         return f"{drawn.odd.count} flagged {RING}"
-    dead = "dead" if kind.zero is Zero.DEAD else "not finite"
+    dead = "dead" if kind.zero is ZeroMeaning.DEAD else "not finite"
     return f"{drawn.dead.count} {dead} {CROSS}, {drawn.odd.count} odd {RING}"
 
 
-def _footnotes(subject: Subject, block: int) -> Iterator[str]:
-    size = "every pixel" if block == 1 else f"medians of {block} x {block} pixels"
-    if any(kind.zero is not Zero.GOOD for kind in subject.kinds):
+def _footnotes(subject: Subject, block_size: int) -> Iterator[str]:
+    size = "every pixel" if block_size == 1 else f"medians of {block_size} x {block_size} pixels"
+    if any(kind.zero is not ZeroMeaning.GOOD for kind in subject.kinds):
         yield (
-            f"Drawn: {size}. Colours: from the {LIMITS[0]:g}th to the {LIMITS[1]:g}th percentile of what is drawn"
+            f"Drawn: {size}. Colours: from the {COLOUR_PERCENTILES[0]:g}th to the {COLOUR_PERCENTILES[1]:g}th percentile of what is drawn"
             " of a gain range and is not odd, beyond that the colours of the ends; grey: no value."
         )
         yield (
-            f"{CROSS} dead: gain 0, or not finite. {RING} odd: further than {ODD_RANGES} interquartile ranges"
+            f"{CROSS} dead: gain 0, or not finite. {RING} odd: further than {ODD_THRESHOLD} interquartile ranges"
             " from the median of its panel."
         )
-    if any(kind.zero is Zero.GOOD for kind in subject.kinds):
-        yield f"Flags: light where a square of {block} x {block} pixels holds a flagged one {RING}."
-    yield ABOUT_MARKS
+    if any(kind.zero is ZeroMeaning.GOOD for kind in subject.kinds):
+        yield f"Flags: light where a square of {block_size} x {block_size} pixels holds a flagged one {RING}."
+    yield MARKS_FOOTNOTE
     if len(subject.panels) > 1:
         yield "Panels stand in segment order, row by row, not where they are in the detector."

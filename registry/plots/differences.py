@@ -12,24 +12,30 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from registry.detectors import DetectorType
 from registry.plots.files import RESOLUTION
-from registry.plots.maps import ABOUT_MARKS, CROSS, MARK, RING, draw_map, draw_signs, number_pixels
+from registry.plots.maps import CROSS, MARK_SIZE, MARKS_FOOTNOTE, RING, draw_map, draw_signs, label_pixels
 from registry.plots.page import (
     BLACK,
     HEADING,
     MARGIN,
     SMALL,
     Page,
-    colour_bar,
-    height_of,
+    draw_colour_bar,
+    format_numbers,
     new_page,
-    numbers,
+    text_height,
 )
-from registry.plots.pixels import LIMITS, ODD_RANGES, SIGN, Change, limit_of
+from registry.plots.pixels import (
+    COLOUR_PERCENTILES,
+    ODD_THRESHOLD,
+    SIGN_BLOCK_SIZE,
+    PixelChange,
+    change_limit,
+)
 from registry.records import PixelDifference
 
 _COLOURS = "PuOr"
-_LABELS, _MAP, _HISTOGRAM, _BETWEEN = 0.35, 4.0, 2.9, 0.75  # inches
-_BELOW = 1.2  # what was counted, and the colour bar
+_LABEL_WIDTH, _MAP_WIDTH, _HISTOGRAM_WIDTH, _SPACING = 0.35, 4.0, 2.9, 0.75  # inches
+_FOOTER_HEIGHT = 1.2  # what was counted, and the colour bar
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,25 +43,27 @@ class Subject:
     """What is drawn, and what its title says; ``unit`` is that of the changes, ``%`` for relative ones."""
 
     title: str
-    said: tuple[str, ...]
+    subtitles: tuple[str, ...]
     unit: str
     detector: DetectorType
-    changes: tuple[tuple[PixelDifference, Change], ...]
+    changes: tuple[tuple[PixelDifference, PixelChange], ...]
 
 
-def fineness(detector: DetectorType) -> tuple[int, int]:
+def block_size(detector: DetectorType) -> tuple[int, int]:
     """Return the sides in pixels of the squares that are drawn as one, and that one mark covers."""
     pixels = detector.panel_shape[1]
-    return max(round(pixels / (_MAP * RESOLUTION)), 1), max(int(pixels * MARK / 72 / _MAP), 1)
+    return max(round(pixels / (_MAP_WIDTH * RESOLUTION)), 1), max(
+        int(pixels * MARK_SIZE / 72 / _MAP_WIDTH), 1
+    )
 
 
 def draw(subject: Subject) -> Figure:
     """Draw the changes, gain range below gain range."""
     rows, columns = subject.detector.panel_shape
-    height = _MAP * rows / columns
-    width = _LABELS + _MAP + _BETWEEN + _HISTOGRAM
-    pitch = height_of(HEADING) + height + _BELOW
-    page, top = new_page(width, len(subject.changes) * pitch, subject.title, subject.said, _footnotes())
+    height = _MAP_WIDTH * rows / columns
+    width = _LABEL_WIDTH + _MAP_WIDTH + _SPACING + _HISTOGRAM_WIDTH
+    pitch = text_height(HEADING) + height + _FOOTER_HEIGHT
+    page, top = new_page(width, len(subject.changes) * pitch, subject.title, subject.subtitles, _footnotes())
     for difference, change in subject.changes:
         _draw_change(page, top, height, subject, difference, change)
         top += pitch
@@ -63,23 +71,25 @@ def draw(subject: Subject) -> Figure:
 
 
 def _draw_change(
-    page: Page, top: float, height: float, subject: Subject, difference: PixelDifference, change: Change
+    page: Page, top: float, height: float, subject: Subject, difference: PixelDifference, change: PixelChange
 ) -> None:
-    left = MARGIN + _LABELS
-    top = page.text(left, top, [f"gain range {difference.gain_range}"], HEADING, fontweight="bold")
-    axes = page.axes(left, top, _MAP, height)
-    limit = limit_of(change)
+    left = MARGIN + _LABEL_WIDTH
+    top = page.write(left, top, [f"gain range {difference.gain_range}"], HEADING, fontweight="bold")
+    axes = page.add_axes(left, top, _MAP_WIDTH, height)
+    limit = change_limit(change)
     draw_map(axes, change.map, subject.detector.panel_shape, (-limit, limit), _COLOURS)
-    number_pixels(axes, subject.detector.panel_shape)
+    label_pixels(axes, subject.detector.panel_shape)
     if difference.count:
-        draw_signs(axes, change.coarse, SIGN, limit)
-        bar = page.axes(left, top + height + 0.62, 3.2, 0.11)
-        colour_bar(bar, (-limit, limit), mpl.colormaps[_COLOURS], subject.unit)
-        _draw_histogram(page.axes(left + _MAP + _BETWEEN, top, _HISTOGRAM, height), subject, change)
-    page.text(left, top + height + 0.4, [_counted(difference, change)], SMALL)
+        draw_signs(axes, change.coarse_medians, SIGN_BLOCK_SIZE, limit)
+        bar = page.add_axes(left, top + height + 0.62, 3.2, 0.11)
+        draw_colour_bar(bar, (-limit, limit), mpl.colormaps[_COLOURS], subject.unit)
+        _draw_histogram(
+            page.add_axes(left + _MAP_WIDTH + _SPACING, top, _HISTOGRAM_WIDTH, height), subject, change
+        )
+    page.write(left, top + height + 0.4, [_describe_counts(difference, change)], SMALL)
 
 
-def _draw_histogram(axes: Axes, subject: Subject, change: Change) -> None:
+def _draw_histogram(axes: Axes, subject: Subject, change: PixelChange) -> None:
     axes.stairs(change.counts, change.edges, fill=True, color="#999999")
     axes.stairs(change.counts, change.edges, color=BLACK, linewidth=0.6)
     axes.axvline(0, color=BLACK, linewidth=0.6, linestyle=(0, (4, 3)))
@@ -90,14 +100,14 @@ def _draw_histogram(axes: Axes, subject: Subject, change: Change) -> None:
     low, high = float(change.edges[0]), float(change.edges[-1])
     axes.set_xlim(low, high)
     places = [each for each in MaxNLocator(4).tick_values(low, high) if low <= each <= high]
-    axes.set_xticks(places, numbers(places))
+    axes.set_xticks(places, format_numbers(places))
     axes.set_xlabel(f"change, {subject.unit}", size=SMALL, labelpad=1)
     axes.set_ylabel("pixels", size=SMALL, labelpad=1)
-    if change.beyond:
-        axes.set_title(f"{change.beyond} pixels are further from zero", size=SMALL, loc="right", pad=2)
+    if change.outside:
+        axes.set_title(f"{change.outside} pixels are further from zero", size=SMALL, loc="right", pad=2)
 
 
-def _counted(difference: PixelDifference, change: Change) -> str:
+def _describe_counts(difference: PixelDifference, change: PixelChange) -> str:
     if not difference.count:
         return "no pixel differs"
     share = f"{difference.count} of the pixels differ ({100 * difference.fraction:.3g} %)"
@@ -106,8 +116,8 @@ def _counted(difference: PixelDifference, change: Change) -> str:
 
 def _footnotes() -> Iterator[str]:
     yield (
-        f"Colours: to the {LIMITS[1]:g}th percentile of the drawn changes on either side of zero. + and \N{MINUS SIGN}:"
-        f" the median of a square of {SIGN} x {SIGN} pixels is clearly above or below zero. {RING} oddly: further than"
-        f" {ODD_RANGES} interquartile ranges from the median change. {CROSS}: dead or not finite in one of the two."
-        f" {ABOUT_MARKS}"
+        f"Colours: to the {COLOUR_PERCENTILES[1]:g}th percentile of the drawn changes on either side of zero. + and \N{MINUS SIGN}:"
+        f" the median of a square of {SIGN_BLOCK_SIZE} x {SIGN_BLOCK_SIZE} pixels is clearly above or below zero. {RING} oddly: further than"
+        f" {ODD_THRESHOLD} interquartile ranges from the median change. {CROSS}: dead or not finite in one of the two."
+        f" {MARKS_FOOTNOTE}"
     )

@@ -11,14 +11,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from registry.durable import arriving
+from registry.durable import atomic_write
 from registry.errors import ConflictError, RequestError, UnavailableError
-from registry.identifiers import shown
+from registry.identifiers import quote
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-EXTRA = "matplotlib"
+_REQUIRED_MODULE = "matplotlib"
 RESOLUTION = 150
 """Dots to the inch of a PNG."""
 
@@ -34,7 +34,7 @@ class PictureFile:
     """A place for a picture that may be drawn."""
 
     path: Path
-    form: str
+    format: str
 
     def write(self, draw: Callable[[], Figure]) -> None:
         """Draw the picture, and give it its name when all of it is on the disk.
@@ -45,10 +45,10 @@ class PictureFile:
             The place cannot be written.
         """
         content = io.BytesIO()
-        with _same_everywhere():
-            draw().savefig(content, format=self.form, dpi=RESOLUTION, metadata=_NO_METADATA[self.form])
+        with _fixed_style():
+            draw().savefig(content, format=self.format, dpi=RESOLUTION, metadata=_NO_METADATA[self.format])
         try:
-            with arriving(self.path) as hidden:
+            with atomic_write(self.path) as hidden:
                 hidden.write_bytes(content.getvalue())
                 hidden.chmod(0o644)
         except OSError as error:
@@ -57,7 +57,7 @@ class PictureFile:
             ) from None
 
 
-def picture_file(path: Path, *, force: bool) -> PictureFile:
+def check_picture_file(path: Path, *, force: bool) -> PictureFile:
     """Return the place of a picture, before anything is asked or drawn.
 
     Raises
@@ -72,10 +72,10 @@ def picture_file(path: Path, *, force: bool) -> PictureFile:
     form = path.suffix.lower().removeprefix(".")
     if form not in _NO_METADATA:
         raise RequestError(
-            f"{shown(path.name)} is no name of a picture: it must end with .png or .svg", path=str(path)
+            f"{quote(path.name)} is no name of a picture: it must end with .png or .svg", path=str(path)
         )
-    if find_spec(EXTRA) is None:
-        raise UnavailableError(f"pictures need {EXTRA}: pip install 'calreg[plots]'")
+    if find_spec(_REQUIRED_MODULE) is None:
+        raise UnavailableError(f"pictures need {_REQUIRED_MODULE}: pip install 'calreg[plots]'")
     if path.is_dir():
         raise ConflictError(f"{str(path)!r} is a folder, not a file", path=str(path))
     if os.path.lexists(path) and not force:
@@ -86,7 +86,7 @@ def picture_file(path: Path, *, force: bool) -> PictureFile:
 
 
 @contextmanager
-def _same_everywhere() -> Iterator[None]:
+def _fixed_style() -> Iterator[None]:
     """Draw with matplotlib's own settings and ours, not with those of whoever draws."""
     import matplotlib as mpl
 

@@ -23,20 +23,24 @@ from registry.plots.page import (
     SMALL,
     TEXT,
     VERMILLION,
-    height_of,
+    format_numbers,
     new_page,
-    numbers,
+    text_height,
 )
-from registry.plots.pixels import SPREAD
-from registry.plots.time_axis import TimeAxis, draw_open_end, time_axis
+from registry.plots.pixels import SPREAD_PERCENTILES
+from registry.plots.time_axis import TimeAxis, build_time_axis, draw_open_end
 from registry.records import Panel, Version
 
-_ROW, _LINES, _SCALE = 0.95, 6.6, 0.85  # inches: height and width of one diagram, and its numbers
-_BETWEEN = 0.12
-_DATES = 0.3
+_ROW_HEIGHT, _LINES_WIDTH, _SCALE_WIDTH = (
+    0.95,
+    6.6,
+    0.85,
+)  # inches: height and width of one diagram, and its numbers
+_SPACING = 0.12
+_DATES_HEIGHT = 0.3
 
 
-class _Look(NamedTuple):
+class _Style(NamedTuple):
     """How a panel's lines, starts and gaps are drawn: told apart without colours too."""
 
     colour: str
@@ -45,14 +49,14 @@ class _Look(NamedTuple):
     hatch: str
 
 
-_LOOKS = (
-    _Look(BLUE, "-", "o", "////"),
-    _Look(VERMILLION, "--", "s", "\\\\\\\\"),
-    _Look(GREEN, "-.", "D", "||||"),
-    _Look(ORANGE, ":", "^", "----"),
-    _Look(BLACK, "-", "v", "xxxx"),
+_STYLES = (
+    _Style(BLUE, "-", "o", "////"),
+    _Style(VERMILLION, "--", "s", "\\\\\\\\"),
+    _Style(GREEN, "-.", "D", "||||"),
+    _Style(ORANGE, ":", "^", "----"),
+    _Style(BLACK, "-", "v", "xxxx"),
 )
-_MANY = 80
+_THINNER_ABOVE = 80
 
 _Value = TypeVar("_Value")
 
@@ -66,11 +70,11 @@ class Subject:
     medians
         By number of the version, those of its files by gain range; None where no value is finite.
     spreads
-        The percentiles of `pixels.SPREAD`, in the same way; empty where files were not read.
+        The percentiles of `pixels.SPREAD_PERCENTILES`, in the same way; empty where files were not read.
     """
 
     title: str
-    said: str
+    subtitle: str
     detector: DetectorType
     kinds: tuple[Kind, ...]
     panels: tuple[Panel, ...]
@@ -82,19 +86,26 @@ class Subject:
 
 def draw(subject: Subject) -> Figure:
     """Draw a diagram for every kind and gain range, below each other over one axis of time."""
-    axis = time_axis(version.valid_from for version in subject.versions)
+    axis = build_time_axis(version.valid_from for version in subject.versions)
     ranges = subject.detector.gain_ranges
-    kind_height = height_of(HEADING) + ranges * (_ROW + _BETWEEN) + 0.1
-    key = height_of(TEXT, len(subject.panels))
-    height = key + 0.1 + len(subject.kinds) * kind_height + _DATES
-    page, top = new_page(_SCALE + _LINES, height, subject.title, [subject.said], _footnotes(subject))
-    _draw_key(page.axes(MARGIN, top, 0.6, key), subject.panels)
+    kind_height = text_height(HEADING) + ranges * (_ROW_HEIGHT + _SPACING) + 0.1
+    key = text_height(TEXT, len(subject.panels))
+    height = key + 0.1 + len(subject.kinds) * kind_height + _DATES_HEIGHT
+    page, top = new_page(
+        _SCALE_WIDTH + _LINES_WIDTH, height, subject.title, [subject.subtitle], _footnotes(subject)
+    )
+    _draw_legend(page.add_axes(MARGIN, top, 0.6, key), subject.panels)
     names = [f"{panel.panel}  {panel.alias or ''}".rstrip() for panel in subject.panels]
-    top = page.text(MARGIN + 0.75, top, names, TEXT) + 0.1
+    top = page.write(MARGIN + 0.75, top, names, TEXT) + 0.1
     for kind in subject.kinds:
-        under = page.text(MARGIN, top, [f"{kind.name} ({kind.unit})"], HEADING, fontweight="bold")
+        under = page.write(MARGIN, top, [f"{kind.name} ({kind.unit})"], HEADING, fontweight="bold")
         for gain_range in range(ranges):
-            axes = page.axes(MARGIN + _SCALE, under + gain_range * (_ROW + _BETWEEN), _LINES, _ROW)
+            axes = page.add_axes(
+                MARGIN + _SCALE_WIDTH,
+                under + gain_range * (_ROW_HEIGHT + _SPACING),
+                _LINES_WIDTH,
+                _ROW_HEIGHT,
+            )
             _draw_diagram(axes, axis, subject, kind, gain_range)
             if kind is not subject.kinds[-1] or gain_range < ranges - 1:
                 axes.tick_params(labelbottom=False)
@@ -103,11 +114,11 @@ def draw(subject: Subject) -> Figure:
     return page.figure
 
 
-def _draw_key(axes: Axes, panels: Sequence[Panel]) -> None:
+def _draw_legend(axes: Axes, panels: Sequence[Panel]) -> None:
     axes.set(xlim=(0, 1), ylim=(len(panels), 0))
     axes.set_axis_off()
     for index, _ in enumerate(panels):
-        look = _LOOKS[index % len(_LOOKS)]
+        look = _STYLES[index % len(_STYLES)]
         axes.plot([0.0, 0.45], [index + 0.45] * 2, color=look.colour, linestyle=look.line, linewidth=1.4)
         axes.plot([0.0], [index + 0.45], look.marker, color=look.colour, markersize=4, clip_on=False)
         axes.broken_barh(
@@ -119,9 +130,9 @@ def _draw_diagram(axes: Axes, axis: TimeAxis, subject: Subject, kind: Kind, gain
     drawn: list[float] = []
     for index, panel in enumerate(subject.panels):
         own = [each for each in subject.versions if (each.panel, each.kind) == (panel.panel, kind.name)]
-        look = _LOOKS[index % len(_LOOKS)]
-        drawn += _draw_line(axes, _levels(axis, subject, own, gain_range), look)
-        _draw_gaps(axes, [axis.clipped(each.valid_from, each.valid_to) for each in own if each.is_gap], look)
+        look = _STYLES[index % len(_STYLES)]
+        drawn += _draw_line(axes, _build_levels(axis, subject, own, gain_range), look)
+        _draw_gaps(axes, [axis.clip(each.valid_from, each.valid_to) for each in own if each.is_gap], look)
     axis.apply(axes)
     axes.set_ylabel(f"range {gain_range}", size=SMALL, labelpad=2)
     axes.yaxis.set_label_coords(-0.105, 0.5)
@@ -135,7 +146,7 @@ def _draw_diagram(axes: Axes, axis: TimeAxis, subject: Subject, kind: Kind, gain
     room = (high - low) * 0.12 or max(abs(low) * 1e-3, 1e-6)
     axes.set_ylim(low - room, high + room)
     places = [each for each in MaxNLocator(4).tick_values(low, high) if low - room <= each <= high + room]
-    axes.set_yticks(places, numbers(places))
+    axes.set_yticks(places, format_numbers(places))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,28 +157,32 @@ class _Level:
     last: float
     median: float
     spread: tuple[float, ...] | None
-    begins: bool
-    ends: bool
+    has_start: bool
+    has_end: bool
 
 
-def _levels(axis: TimeAxis, subject: Subject, versions: Sequence[Version], gain_range: int) -> list[_Level]:
+def _build_levels(
+    axis: TimeAxis, subject: Subject, versions: Sequence[Version], gain_range: int
+) -> list[_Level]:
     levels = []
     for version in versions:
-        median = _of(subject.medians, version, gain_range)
+        median = _value_of(subject.medians, version, gain_range)
         if median is not None:
-            first, last = axis.clipped(version.valid_from, version.valid_to)
-            band = _of(subject.spreads, version, gain_range)
+            first, last = axis.clip(version.valid_from, version.valid_to)
+            band = _value_of(subject.spreads, version, gain_range)
             begins, ends = version.valid_from != BEGINNING, version.valid_to is not None
             levels.append(_Level(first, last, median, band, begins, ends))
     return levels
 
 
-def _of(values: Mapping[int, Sequence[_Value | None]], version: Version, gain_range: int) -> _Value | None:
+def _value_of(
+    values: Mapping[int, Sequence[_Value | None]], version: Version, gain_range: int
+) -> _Value | None:
     found = values.get(version.version, ())
     return found[gain_range] if gain_range < len(found) else None
 
 
-def _draw_line(axes: Axes, levels: Sequence[_Level], look: _Look) -> list[float]:
+def _draw_line(axes: Axes, levels: Sequence[_Level], style: _Style) -> list[float]:
     """Draw the versions of one panel, a level each with its spread behind it; return the values that must be seen."""
     if not levels:
         return []
@@ -177,41 +192,41 @@ def _draw_line(axes: Axes, levels: Sequence[_Level], look: _Look) -> list[float]
         places = [place for each, _ in bands for place in (each.first, each.last, each.last)]
         low = [value for _, band in bands for value in (band[0], band[0], math.nan)]
         high = [value for _, band in bands for value in (band[-1], band[-1], math.nan)]
-        axes.fill_between(places, low, high, color=look.colour, alpha=0.2, linewidth=0)
+        axes.fill_between(places, low, high, color=style.colour, alpha=0.2, linewidth=0)
     medians = [each.median for each in levels]
     axes.hlines(
         medians,
         [each.first for each in levels],
         [each.last for each in levels],
-        colors=look.colour,
-        linestyles=look.line,
+        colors=style.colour,
+        linestyles=style.line,
         linewidth=1.4,
     )
-    starts = [each for each in levels if each.begins]
+    starts = [each for each in levels if each.has_start]
     axes.plot(
         [each.first for each in starts],
         [each.median for each in starts],
         linestyle="none",
-        marker=look.marker,
-        color=look.colour,
-        markersize=4 if len(starts) < _MANY else 1.5,
+        marker=style.marker,
+        color=style.colour,
+        markersize=4 if len(starts) < _THINNER_ABOVE else 1.5,
     )
     for each in levels:
-        if not each.begins:
+        if not each.has_start:
             draw_open_end(axes, "left", each.median)
-        if not each.ends:
+        if not each.has_end:
             draw_open_end(axes, "right", each.median)
     return [*medians, *(value for _, band in bands for value in (band[0], band[-1]))]
 
 
-def _draw_gaps(axes: Axes, gaps: Sequence[tuple[float, float]], look: _Look) -> None:
+def _draw_gaps(axes: Axes, gaps: Sequence[tuple[float, float]], style: _Style) -> None:
     axes.broken_barh(
         [(low, high - low) for low, high in gaps],
         (0, 1),
         transform=axes.get_xaxis_transform(),
         facecolor="none",
-        edgecolor=look.colour,
-        hatch=look.hatch,
+        edgecolor=style.colour,
+        hatch=style.hatch,
         linewidth=0.5,
     )
 
@@ -223,7 +238,7 @@ def _footnotes(subject: Subject) -> Iterator[str]:
     )
     if subject.spreads:
         yield (
-            f"Band: from the {SPREAD[0]:g}th to the {SPREAD[-1]:g}th percentile of the pixels that are finite and,"
+            f"Band: from the {SPREAD_PERCENTILES[0]:g}th to the {SPREAD_PERCENTILES[-1]:g}th percentile of the pixels that are finite and,"
             " where zero means dead, not zero."
         )
     yield from subject.notes

@@ -14,55 +14,55 @@ from numpy.typing import NDArray
 from registry.plots.page import BLACK, SMALL
 from registry.plots.pixels import PanelMap
 
-MARK = 4.0
+MARK_SIZE = 4.0
 """Size of a mark in points."""
 
 CROSS, RING = "\N{MULTIPLICATION SIGN}", "\N{WHITE CIRCLE}"
 """The marks of dead and of odd pixels, as words have them."""
 
-ABOUT_MARKS = "Counted on all pixels; where marks would hide each other, one stands for several."
+MARKS_FOOTNOTE = "Counted on all pixels; where marks would hide each other, one stands for several."
 
-_NOTHING = "#BBBBBB"
-_CLEARLY = 0.3  # of the limit of the colours
+_NO_VALUE_COLOUR = "#BBBBBB"
+_SIGN_THRESHOLD = 0.3  # of the limit of the colours
 
 
 def draw_map(
-    axes: Axes, drawn: PanelMap, shape: tuple[int, int], limits: tuple[float, float], colours: str
+    axes: Axes, panel_map: PanelMap, shape: tuple[int, int], limits: tuple[float, float], colours: str
 ) -> None:
     """Draw a panel of that shape (row, column), row 0 at the top."""
     rows, columns = shape
     axes.imshow(
-        drawn.drawn,
-        cmap=_with_nothing(colours),
+        panel_map.values,
+        cmap=_colour_map(colours),
         vmin=limits[0],
         vmax=limits[1],
         extent=(0, columns, rows, 0),
         interpolation="nearest",
         aspect="auto",
     )
-    for marks, marker in ((drawn.dead, "x"), (drawn.odd, "o")):
-        _draw(axes, marks.columns + 0.5, marks.rows + 0.5, marker)
+    for marks, marker in ((panel_map.dead, "x"), (panel_map.odd, "o")):
+        _draw_marks(axes, marks.columns + 0.5, marks.rows + 0.5, marker)
     axes.set(xlim=(0, columns), ylim=(rows, 0))
 
 
-def _with_nothing(colours: str) -> Colormap:
-    return mpl.colormaps[colours].with_extremes(bad=_NOTHING)
+def _colour_map(colours: str) -> Colormap:
+    return mpl.colormaps[colours].with_extremes(bad=_NO_VALUE_COLOUR)
 
 
-def number_pixels(axes: Axes, shape: tuple[int, int]) -> None:
+def label_pixels(axes: Axes, shape: tuple[int, int]) -> None:
     """Write numbers of rows and columns beside a map."""
     rows, columns = shape
-    axes.set(xticks=_quarters(columns), yticks=_quarters(rows))
+    axes.set(xticks=_quarter_ticks(columns), yticks=_quarter_ticks(rows))
     axes.set_xlabel("column", size=SMALL, labelpad=1)
     axes.set_ylabel("row", size=SMALL, labelpad=1)
 
 
-def _quarters(pixels: int) -> list[int]:
+def _quarter_ticks(pixels: int) -> list[int]:
     step = max(pixels // 4, 1)
     return list(range(0, pixels + 1, step))
 
 
-def draw_signs(axes: Axes, coarse: NDArray[np.float64], side: int, limit: float) -> None:
+def draw_signs(axes: Axes, coarse_medians: NDArray[np.float64], side: int, limit: float) -> None:
     """Write + and - over squares that are clearly above or below zero: for prints without colours.
 
     Parameters
@@ -73,11 +73,11 @@ def draw_signs(axes: Axes, coarse: NDArray[np.float64], side: int, limit: float)
         Of the squares, in pixels.
     """
     for sign, marker in ((1, "+"), (-1, "_")):
-        rows, columns = np.nonzero(sign * coarse > limit * _CLEARLY)
-        _draw(axes, (columns + 0.5) * side, (rows + 0.5) * side, marker)
+        rows, columns = np.nonzero(sign * coarse_medians > limit * _SIGN_THRESHOLD)
+        _draw_marks(axes, (columns + 0.5) * side, (rows + 0.5) * side, marker)
 
 
-def _draw(
+def _draw_marks(
     axes: Axes, columns: NDArray[np.floating[Any]], rows: NDArray[np.floating[Any]], marker: str
 ) -> None:
     """Draw black marks with a white rim, seen on every colour and without colours."""
@@ -86,7 +86,7 @@ def _draw(
         rows,
         linestyle="none",
         marker=marker,
-        markersize=MARK,
+        markersize=MARK_SIZE,
         markeredgewidth=0.7,
         markeredgecolor=BLACK,
         markerfacecolor="none",

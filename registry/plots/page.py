@@ -19,9 +19,9 @@ TITLE, HEADING, TEXT, SMALL = 11.0, 9.0, 8.0, 7.0
 # Okabe and Ito's colours, told apart by everybody; https://jfly.uni-koeln.de/color/
 BLACK, ORANGE, SKY, GREEN, BLUE, VERMILLION = "#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00"
 
-_WIDTH_OF_A_LETTER = 0.62  # of its size; of the digits, which are wider than most
-_LINE = 1.35  # of the size
-_AIR = 0.12  # inches
+_LETTER_WIDTH = 0.62  # of its size; of the digits, which are wider than most
+_LINE_HEIGHT = 1.35  # of the size
+_PADDING = 0.12  # inches
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Page:
     width: float
     height: float
 
-    def text(
+    def write(
         self, left: float, top: float, lines: Sequence[str], size: float = TEXT, **options: str
     ) -> float:
         """Write lines; return where they end."""
@@ -45,10 +45,12 @@ class Page:
                 va="top",
                 **options,  # type: ignore[arg-type]
             )
-            top += height_of(size)
+            top += text_height(size)
         return top
 
-    def axes(self, left: float, top: float, width: float, height: float, *, numbered: bool = True) -> Axes:
+    def add_axes(
+        self, left: float, top: float, width: float, height: float, *, numbered: bool = True
+    ) -> Axes:
         """Return axes at that place, with or without numbers beside them."""
         box = (left / self.width, 1 - (top + height) / self.height, width / self.width, height / self.height)
         found = self.figure.add_axes(box)
@@ -61,7 +63,7 @@ class Page:
 
 
 def new_page(
-    width: float, height: float, title: str, said: Sequence[str], foot: Iterable[str]
+    width: float, height: float, title: str, subtitles: Sequence[str], footnotes: Iterable[str]
 ) -> tuple[Page, float]:
     """Return a page with its title, what is said below it and its footnotes, and where the room between begins.
 
@@ -70,52 +72,52 @@ def new_page(
     width, height
         Of the room, within the margins.
     """
-    head = folded(title, width, TITLE, " _"), [line for text in said for line in folded(text, width, TEXT)]
-    notes = [line for text in foot for line in folded(text, width, SMALL)]
-    top = MARGIN + height_of(TITLE, len(head[0])) + height_of(TEXT, len(head[1])) + _AIR
-    whole = (width + 2 * MARGIN, top + height + _AIR + height_of(SMALL, len(notes)) + MARGIN)
+    head = wrap(title, width, TITLE, " _"), [line for text in subtitles for line in wrap(text, width, TEXT)]
+    notes = [line for text in footnotes for line in wrap(text, width, SMALL)]
+    top = MARGIN + text_height(TITLE, len(head[0])) + text_height(TEXT, len(head[1])) + _PADDING
+    whole = (width + 2 * MARGIN, top + height + _PADDING + text_height(SMALL, len(notes)) + MARGIN)
     page = Page(Figure(figsize=whole, facecolor="white"), *whole)
-    page.text(MARGIN, page.text(MARGIN, MARGIN, head[0], TITLE, fontweight="bold"), head[1])
-    page.text(MARGIN, top + height + _AIR, notes, SMALL)
+    page.write(MARGIN, page.write(MARGIN, MARGIN, head[0], TITLE, fontweight="bold"), head[1])
+    page.write(MARGIN, top + height + _PADDING, notes, SMALL)
     return page, top
 
 
-def height_of(size: float, lines: int = 1) -> float:
+def text_height(size: float, lines: int = 1) -> float:
     """Return the inches that lines of this size take."""
-    return lines * size * _LINE / 72
+    return lines * size * _LINE_HEIGHT / 72
 
 
-def width_of(text: str, size: float) -> float:
+def text_width(text: str, size: float) -> float:
     """Return the inches that a text of this size may take."""
-    return len(text) * size * _WIDTH_OF_A_LETTER / 72
+    return len(text) * size * _LETTER_WIDTH / 72
 
 
-def folded(text: str, width: float, size: float, marks: str = " ") -> list[str]:
+def wrap(text: str, width: float, size: float, break_after: str = " ") -> list[str]:
     """Return the text in lines of at most so many inches, folded after one of the marks where there is one."""
-    room = max(int(width * 72 / (size * _WIDTH_OF_A_LETTER)), 1)
+    room = max(int(width * 72 / (size * _LETTER_WIDTH)), 1)
     lines = []
     while len(text) > room:
-        end = max(text.rfind(mark, 1, room + (mark == " ")) for mark in marks)
+        end = max(text.rfind(mark, 1, room + (mark == " ")) for mark in break_after)
         end = room if end < 1 else end + 1
         lines.append(text[:end].rstrip())
         text = text[end:]
     return [*lines, text]
 
 
-def colour_bar(axes: Axes, limits: tuple[float, float], colours: str | Colormap, unit: str) -> None:
+def draw_colour_bar(axes: Axes, limits: tuple[float, float], colours: str | Colormap, unit: str) -> None:
     """Draw a bar that says which value a colour has, with a few values written to just enough digits."""
     bar = axes.figure.colorbar(
         ScalarMappable(Normalize(*limits), colours), cax=axes, orientation="horizontal", extend="both"
     )
     places = ticker.MaxNLocator(4).tick_values(*limits)
     bar.set_ticks([place for place in places if limits[0] <= place <= limits[1]])
-    bar.ax.xaxis.set_major_formatter(ticker.FixedFormatter(numbers(list(bar.get_ticks()))))
+    bar.ax.xaxis.set_major_formatter(ticker.FixedFormatter(format_numbers(list(bar.get_ticks()))))
     bar.ax.xaxis.set_minor_locator(ticker.NullLocator())
     bar.set_label(unit, size=SMALL, labelpad=1)
     bar.ax.tick_params(labelsize=SMALL, width=0.6, length=2.5, pad=1)
 
 
-def numbers(values: Sequence[float]) -> list[str]:
+def format_numbers(values: Sequence[float]) -> list[str]:
     """Write numbers with as few digits as tell them apart."""
     scale = max((abs(value) for value in values), default=0.0)
     clean = [0.0 if abs(value) < 1e-12 * scale else value for value in values]

@@ -9,21 +9,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.detectors import Kind, Zero
+from registry.detectors import Kind, ZeroMeaning
 
-ODD_RANGES = 5
+ODD_THRESHOLD = 5
 """So many interquartile ranges from the median a pixel is odd: 6.7 standard deviations of a normal distribution."""
 
-LIMITS = (0.5, 99.5)
+COLOUR_PERCENTILES = (0.5, 99.5)
 """Between these percentiles of what is drawn the colours lie."""
 
-SPREAD = (5.0, 50.0, 95.0)
+SPREAD_PERCENTILES = (5.0, 50.0, 95.0)
 """The percentiles of a band of spread, and its middle."""
 
-SIGN = 64
+SIGN_BLOCK_SIZE = 64
 """Side in pixels of the squares of which the sign of a change is written."""
 
-_NEARLY_ALL = (0.1, 99.9)
+_HISTOGRAM_PERCENTILES = (0.1, 99.9)
 _BINS = 81
 
 
@@ -52,12 +52,12 @@ class PanelMap:
         Counted on all pixels. Flagged pixels are odd.
     """
 
-    drawn: NDArray[np.float64]
+    values: NDArray[np.float64]
     dead: Marks
     odd: Marks
 
 
-def panel_map(array: NDArray[Any], kind: Kind, block: int, place: int) -> PanelMap:
+def build_panel_map(array: NDArray[Any], kind: Kind, block_size: int, mark_spacing: int) -> PanelMap:
     """Return what is drawn of an array (row, column).
 
     Parameters
@@ -67,65 +67,67 @@ def panel_map(array: NDArray[Any], kind: Kind, block: int, place: int) -> PanelM
     place
         Side of the squares in which one mark stands for all pixels of its sort: two would hide each other.
     """
-    if kind.zero is Zero.GOOD:
+    if kind.zero is ZeroMeaning.GOOD:
         flagged = array != 0
         return PanelMap(
-            _any_in_blocks(flagged, block), _marks(np.zeros_like(flagged), place), _marks(flagged, place)
+            _any_in_blocks(flagged, block_size),
+            _find_marks(np.zeros_like(flagged), mark_spacing),
+            _find_marks(flagged, mark_spacing),
         )
-    live = is_live(array, kind)
+    live = live_mask(array, kind)
     return PanelMap(
-        drawn=block_medians(np.where(live, array, np.nan), block),
-        dead=_marks(~live, place),
-        odd=_marks(is_odd(array, live), place),
+        values=block_medians(np.where(live, array, np.nan), block_size),
+        dead=_find_marks(~live, mark_spacing),
+        odd=_find_marks(odd_mask(array, live), mark_spacing),
     )
 
 
-def is_live(array: NDArray[Any], kind: Kind) -> NDArray[np.bool_]:
+def live_mask(array: NDArray[Any], kind: Kind) -> NDArray[np.bool_]:
     """Return which pixels have a value to look at: not NaN, not infinite, and where zero means dead, not zero."""
     live: NDArray[np.bool_] = np.isfinite(array)
-    return live & (array != 0) if kind.zero is Zero.DEAD else live
+    return live & (array != 0) if kind.zero is ZeroMeaning.DEAD else live
 
 
-def is_odd(array: NDArray[Any], live: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return which live pixels lie further than `ODD_RANGES` interquartile ranges from the median."""
+def odd_mask(array: NDArray[Any], live: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which live pixels lie further than `ODD_THRESHOLD` interquartile ranges from the median."""
     if not live.any():
         return np.zeros_like(live)
-    low, median, high = percentiles(array[live], (25.0, 50.0, 75.0))
+    low, median, high = nearest_percentiles(array[live], (25.0, 50.0, 75.0))
     distance = np.abs(np.where(live, array, median).astype(np.float64) - median)
-    return distance > ODD_RANGES * (high - low)
+    return distance > ODD_THRESHOLD * (high - low)
 
 
-def percentiles(values: NDArray[Any], wanted: tuple[float, ...]) -> tuple[float, ...]:
+def nearest_percentiles(values: NDArray[Any], wanted: tuple[float, ...]) -> tuple[float, ...]:
     """Return percentiles, each a value that is there: nothing is interpolated, so nothing overflows."""
     return tuple(float(each) for each in np.percentile(values, wanted, method="nearest"))
 
 
-def spread(array: NDArray[Any], kind: Kind) -> tuple[float, ...] | None:
-    """Return the percentiles `SPREAD` of the live pixels, None where there are none."""
-    values = array[is_live(array, kind)]
-    return percentiles(values, SPREAD) if values.size else None
+def spread_percentiles(array: NDArray[Any], kind: Kind) -> tuple[float, ...] | None:
+    """Return the percentiles `SPREAD_PERCENTILES` of the live pixels, None where there are none."""
+    values = array[live_mask(array, kind)]
+    return nearest_percentiles(values, SPREAD_PERCENTILES) if values.size else None
 
 
-def limits(maps: Iterable[NDArray[np.float64]]) -> tuple[float, float] | None:
-    """Return the percentiles `LIMITS` of what is drawn and is not odd in its own map; None where nothing is drawn.
+def colour_limits(maps: Iterable[NDArray[np.float64]]) -> tuple[float, float] | None:
+    """Return the percentiles `COLOUR_PERCENTILES` of what is drawn and is not odd in its own map; None where nothing is drawn.
 
     The two are apart from each other.
     """
     sound = []
     for drawn in maps:
         there = np.isfinite(drawn)
-        sound.append(drawn[there & ~is_odd(drawn, there)])
+        sound.append(drawn[there & ~odd_mask(drawn, there)])
     values = np.concatenate(sound)
     if not values.size:
         return None
-    low, high = percentiles(values, LIMITS)
+    low, high = nearest_percentiles(values, COLOUR_PERCENTILES)
     room = 0.0 if low < high else max(abs(low) * 1e-3, 1e-6)
     return low - room, high + room
 
 
-def block_medians(values: NDArray[np.floating[Any]], block: int) -> NDArray[np.float64]:
+def block_medians(values: NDArray[np.floating[Any]], block_size: int) -> NDArray[np.float64]:
     """Return the median of every square of `block` x `block` values; NaN counts as nothing."""
-    ordered = np.sort(_blocks(values, block, np.nan), axis=-1)  # NaN last
+    ordered = np.sort(_split_into_blocks(values, block_size, np.nan), axis=-1)  # NaN last
     counts = np.count_nonzero(~np.isnan(ordered), axis=-1)[..., np.newaxis]
     lower = np.take_along_axis(ordered, np.maximum(counts - 1, 0) // 2, axis=-1).astype(np.float64)
     upper = np.take_along_axis(ordered, np.minimum(counts // 2, ordered.shape[-1] - 1), axis=-1)
@@ -134,27 +136,29 @@ def block_medians(values: NDArray[np.floating[Any]], block: int) -> NDArray[np.f
     return medians
 
 
-def _any_in_blocks(flags: NDArray[np.bool_], block: int) -> NDArray[np.float64]:
-    return np.asarray(_blocks(flags, block, fill=False).any(axis=-1), np.float64)
+def _any_in_blocks(flags: NDArray[np.bool_], block_size: int) -> NDArray[np.float64]:
+    return np.asarray(_split_into_blocks(flags, block_size, fill=False).any(axis=-1), np.float64)
 
 
-def _blocks(values: NDArray[Any], block: int, fill: float | bool) -> NDArray[Any]:
+def _split_into_blocks(values: NDArray[Any], block_size: int, fill: float | bool) -> NDArray[Any]:
     """Return the squares: (row of squares, column of squares, value in the square); the last ones may be filled."""
     rows, columns = values.shape
-    filled = np.pad(values, ((0, -rows % block), (0, -columns % block)), constant_values=fill)
-    squares = filled.reshape(filled.shape[0] // block, block, filled.shape[1] // block, block)
-    return squares.swapaxes(1, 2).reshape(squares.shape[0], squares.shape[2], block * block)
+    filled = np.pad(values, ((0, -rows % block_size), (0, -columns % block_size)), constant_values=fill)
+    squares = filled.reshape(
+        filled.shape[0] // block_size, block_size, filled.shape[1] // block_size, block_size
+    )
+    return squares.swapaxes(1, 2).reshape(squares.shape[0], squares.shape[2], block_size * block_size)
 
 
-def _marks(there: NDArray[np.bool_], place: int) -> Marks:
-    rows, columns = np.nonzero(there)
-    places = rows // place * there.shape[1] + columns // place
+def _find_marks(mask: NDArray[np.bool_], spacing: int) -> Marks:
+    rows, columns = np.nonzero(mask)
+    places = rows // spacing * mask.shape[1] + columns // spacing
     _, first = np.unique(places, return_index=True)
     return Marks(rows[first], columns[first], rows.size)
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class PixelChange:
     """What changed from one array to another of the same kind and gain range.
 
     Attributes
@@ -168,44 +172,50 @@ class Change:
     """
 
     map: PanelMap
-    coarse: NDArray[np.float64]
+    coarse_medians: NDArray[np.float64]
     counts: NDArray[np.intp]
     edges: NDArray[np.float64]
-    beyond: int
+    outside: int
 
 
-def change_map(
-    before: NDArray[Any], after: NDArray[Any], kind: Kind, block: int, place: int, *, relative: bool
-) -> Change:
+def build_pixel_change(
+    before: NDArray[Any],
+    after: NDArray[Any],
+    kind: Kind,
+    block_size: int,
+    mark_spacing: int,
+    *,
+    relative: bool,
+) -> PixelChange:
     """Return what is drawn of the change from `before` to `after`, both (row, column); `relative` is in percent."""
-    live_before, live_after = is_live(before, kind), is_live(after, kind)
+    live_before, live_after = live_mask(before, kind), live_mask(after, kind)
     live = live_before & live_after & ((before != 0) if relative else True)
     old, new = (np.where(live, each, 1).astype(np.float64) for each in (before, after))
     change = 100 * (new - old) / old if relative else new - old
     drawn: NDArray[np.float64] = np.where(live, change, np.nan)
-    counts, edges = _histogram(change[live])
-    return Change(
+    counts, edges = _build_histogram(change[live])
+    return PixelChange(
         map=PanelMap(
-            block_medians(drawn, block),
-            _marks(live_before != live_after, place),
-            _marks(is_odd(change, live), place),
+            block_medians(drawn, block_size),
+            _find_marks(live_before != live_after, mark_spacing),
+            _find_marks(odd_mask(change, live), mark_spacing),
         ),
-        coarse=block_medians(drawn, SIGN),
+        coarse_medians=block_medians(drawn, SIGN_BLOCK_SIZE),
         counts=counts,
         edges=edges,
-        beyond=int(np.count_nonzero(live) - counts.sum()),
+        outside=int(np.count_nonzero(live) - counts.sum()),
     )
 
 
-def _histogram(values: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+def _build_histogram(values: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Return counts and edges, with zero in the middle: nearly all values are inside."""
-    low, high = percentiles(values, _NEARLY_ALL) if values.size else (0.0, 0.0)
+    low, high = nearest_percentiles(values, _HISTOGRAM_PERCENTILES) if values.size else (0.0, 0.0)
     end = 1.2 * max(abs(low), abs(high)) or max(float(np.abs(values).max(initial=0.0)), 1e-6)
     return np.histogram(values, bins=_BINS, range=(-end, end))
 
 
-def limit_of(change: Change) -> float:
+def change_limit(change: PixelChange) -> float:
     """Return the limit of the colours on either side of zero: nearly all of what is drawn lies within."""
-    drawn = np.abs(change.map.drawn[np.isfinite(change.map.drawn)])
-    high = percentiles(drawn, LIMITS)[1] if drawn.size else 0.0
+    drawn = np.abs(change.map.values[np.isfinite(change.map.values)])
+    high = nearest_percentiles(drawn, COLOUR_PERCENTILES)[1] if drawn.size else 0.0
     return high or float(change.edges[-1])

@@ -9,15 +9,18 @@ from datetime import UTC
 from matplotlib import dates
 from matplotlib.axes import Axes
 
-from registry.instants import BEGINNING, Instant, instant_of_epoch
+from registry.instants import BEGINNING, Instant, instant_from_epoch
 from registry.plots.page import BLACK, SMALL
 
 _DAY = 86_400 * 1_000_000
 _PADDING = 0.06
-_CLOSEST = 1e-7  # days, 9 ms: dates in days are not exact enough for less
-_ALONE = 30.0  # days on either side of an instant that stands alone
-_MOST_LABELS = 8
-_FIRST, _LAST = -719_162.0, 2_932_896.0  # 0001-01-01 and 9999-12-31, beyond which there are no dates
+_MIN_PADDING = 1e-7  # days, 9 ms: dates in days are not exact enough for less
+_SINGLE_PADDING = 30.0  # days on either side of an instant that stands alone
+_MAX_LABELS = 8
+_FIRST_DATE, _LAST_DATE = (
+    -719_162.0,
+    2_932_896.0,
+)  # 0001-01-01 and 9999-12-31, beyond which there are no dates
 
 _FORMATS = {
     365.0: "%Y",
@@ -37,45 +40,47 @@ class TimeAxis:
     first: float
     last: float
 
-    def clipped(self, start: Instant, end: Instant | None) -> tuple[float, float]:
+    def clip(self, start: Instant, end: Instant | None) -> tuple[float, float]:
         """Return a range as far as it is drawn."""
-        low = self.first if start == BEGINNING else max(_days(start), self.first)
-        return low, self.last if end is None else min(_days(end), self.last)
+        low = self.first if start == BEGINNING else max(_to_days(start), self.first)
+        return low, self.last if end is None else min(_to_days(end), self.last)
 
-    def at(self, instant: Instant) -> float:
+    def position(self, instant: Instant) -> float:
         """Return where an instant is; the beginning is at the left edge."""
-        return self.first if instant == BEGINNING else _days(instant)
+        return self.first if instant == BEGINNING else _to_days(instant)
 
-    def share(self, low: float, high: float) -> float:
+    def fraction(self, low: float, high: float) -> float:
         """Return which part of the axis a range takes."""
         return (high - low) / (self.last - self.first)
 
     def apply(self, axes: Axes) -> None:
         """Write dates along the lower edge, in UTC."""
-        locator = dates.AutoDateLocator(tz=UTC, minticks=3, maxticks=_MOST_LABELS)
+        locator = dates.AutoDateLocator(tz=UTC, minticks=3, maxticks=_MAX_LABELS)
         formatter = dates.AutoDateFormatter(locator, tz=UTC)
         formatter.scaled = dict(_FORMATS)
         axes.set_xlim(self.first, self.last)
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(formatter)
-        axes.set_xlabel(f"UTC, {self._date(self.first)} to {self._date(self.last)}", size=SMALL, labelpad=2)
+        axes.set_xlabel(
+            f"UTC, {self._format_date(self.first)} to {self._format_date(self.last)}", size=SMALL, labelpad=2
+        )
 
-    def _date(self, days: float) -> str:
-        text = str(instant_of_epoch(int(days * 86_400)))
-        return text[:10] if self.last - self.first > _MOST_LABELS else text
+    def _format_date(self, days: float) -> str:
+        text = str(instant_from_epoch(int(days * 86_400)))
+        return text[:10] if self.last - self.first > _MAX_LABELS else text
 
 
-def time_axis(instants: Iterable[Instant]) -> TimeAxis:
+def build_time_axis(instants: Iterable[Instant]) -> TimeAxis:
     """Return the axis with room for all instants, and a little beyond."""
-    known = [_days(each) for each in instants if each != BEGINNING]
+    known = [_to_days(each) for each in instants if each != BEGINNING]
     if not known:
         known = [0.0]
     low, high = min(known), max(known)
-    room = max((high - low) * _PADDING, _CLOSEST) if low < high else _ALONE
-    return TimeAxis(max(low - room, _FIRST), min(high + room, _LAST))
+    room = max((high - low) * _PADDING, _MIN_PADDING) if low < high else _SINGLE_PADDING
+    return TimeAxis(max(low - room, _FIRST_DATE), min(high + room, _LAST_DATE))
 
 
-def _days(instant: Instant) -> float:
+def _to_days(instant: Instant) -> float:
     return int(instant) / _DAY
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import msgspec
 
 from registry.errors import DocumentError
-from registry.identifiers import shown
-from registry.provenance.document import FILE_NAME, FORMAT, FORMAT_VERSION, Document, Heading
+from registry.identifiers import quote
+from registry.provenance.document import FILE_NAME, FORMAT, FORMAT_VERSION, Document, DocumentHeader
 from registry.reading import read_bounded
 
 __all__ = ["FILE_NAME", "Document", "encode", "read", "read_with_content"]
 
-_LONGEST_SAID = 300
-_LARGEST = 64 << 20  # 32 panels with every kind make some 0.2 MB
+_MAX_REASON_LENGTH = 300
+_MAX_BYTES = 64 << 20  # 32 panels with every kind make some 0.2 MB
 
 
 def encode(document: Document) -> bytes:
@@ -40,13 +40,13 @@ def read_with_content(path: Path) -> tuple[Document, bytes]:
         It cannot be read.
     """
     name = repr(str(path))
-    content = read_bounded(path, _LARGEST, "a provenance document", DocumentError)
+    content = read_bounded(path, _MAX_BYTES, "a provenance document", DocumentError)
     try:
-        heading = msgspec.json.decode(content, type=Heading)
+        heading = msgspec.json.decode(content, type=DocumentHeader)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise DocumentError(f"{name} is not a provenance document, or it is cut or damaged") from None
     if heading.format != FORMAT:
-        raise DocumentError(f"{name} is not a provenance document: its format is {shown(heading.format)}")
+        raise DocumentError(f"{name} is not a provenance document: its format is {quote(heading.format)}")
     if heading.format_version != FORMAT_VERSION:
         raise DocumentError(
             f"{name} is a provenance document of format {heading.format_version}; this software reads format"
@@ -59,6 +59,6 @@ def read_with_content(path: Path) -> tuple[Document, bytes]:
         UnicodeDecodeError,
     ) as error:  # the heading's reader passes over other fields
         said = str(error)  # with the names of fields that are not known, whatever they are
-        if len(said) > _LONGEST_SAID or not said.isprintable():
-            said = shown(said)
+        if len(said) > _MAX_REASON_LENGTH or not said.isprintable():
+            said = quote(said)
         raise DocumentError(f"{name} is not a whole provenance document: {said}") from None

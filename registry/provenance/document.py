@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from registry.records.display import clipped, rows_html
+from registry.records.display import clip, render_rows
 
 FORMAT = "calreg provenance"
 FORMAT_VERSION = 1
@@ -23,16 +23,16 @@ FILE_NAME = "provenance.json"
 Sha256 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 Count = Annotated[int, Meta(ge=0)]
 Size = Annotated[int, Meta(ge=0, le=1 << 50)]
-PlainPath = Annotated[
+RelativePath = Annotated[
     str, Meta(pattern=r"\A([A-Za-z0-9_][A-Za-z0-9_.-]{0,100}/)?[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}\Z")
 ]
 
 
-class _Part(Struct, frozen=True, forbid_unknown_fields=True):
+class _StrictStruct(Struct, frozen=True, forbid_unknown_fields=True):
     """A part of the document: immutable, and strict about what it takes."""
 
 
-class Request(_Part, frozen=True):
+class Request(_StrictStruct, frozen=True):
     """What was asked: ``target`` is a dataset or a detector Id, ``at`` and ``as_of`` as they were given."""
 
     target: str
@@ -43,7 +43,7 @@ class Request(_Part, frozen=True):
     format: str
 
 
-class RevisionStamp(_Part, frozen=True):
+class RevisionReference(_StrictStruct, frozen=True):
     """A revision: number, instant, author and comment."""
 
     revision: Count
@@ -52,7 +52,7 @@ class RevisionStamp(_Part, frozen=True):
     comment: str | None
 
 
-class FileStatistics(_Part, frozen=True):
+class FileStatistics(_StrictStruct, frozen=True):
     """Statistics of one input file, in the unit of its kind."""
 
     minimum: float | None
@@ -62,7 +62,7 @@ class FileStatistics(_Part, frozen=True):
     nonfinite: Count
 
 
-class InputFile(_Part, frozen=True):
+class InputFile(_StrictStruct, frozen=True):
     """One stored file: a panel's array of one gain range."""
 
     gain_range: Count
@@ -71,7 +71,7 @@ class InputFile(_Part, frozen=True):
     statistics: FileStatistics
 
 
-class InputStage(_Part, frozen=True):
+class InputStage(_StrictStruct, frozen=True):
     """A gain stage of a converted file; the largest rounding errors, absolute in the unit of the kind."""
 
     stage: str
@@ -80,7 +80,7 @@ class InputStage(_Part, frozen=True):
     relative_error: float
 
 
-class InputConversion(_Part, frozen=True):
+class InputConversion(_StrictStruct, frozen=True):
     """The file, not kept, from which constants were converted when they were registered."""
 
     file: str
@@ -91,7 +91,7 @@ class InputConversion(_Part, frozen=True):
     left_out: tuple[str, ...]
 
 
-class InputConstants(_Part, frozen=True, omit_defaults=True):
+class InputConstants(_StrictStruct, frozen=True, omit_defaults=True):
     """The constants of one kind that answered for one panel, and the version that says so."""
 
     kind: str
@@ -99,7 +99,7 @@ class InputConstants(_Part, frozen=True, omit_defaults=True):
     valid_from: str | None
     valid_to: str | None
     constants: Sha256
-    registered: RevisionStamp
+    registered: RevisionReference
     comment: str | None
     carried_from: int | None
     source_path: str | None
@@ -108,7 +108,7 @@ class InputConstants(_Part, frozen=True, omit_defaults=True):
     conversion: InputConversion | None = None  # not in the document where there was none
 
 
-class InputPanel(_Part, frozen=True):
+class InputPanel(_StrictStruct, frozen=True):
     """One panel at its place in the detector."""
 
     position: Count
@@ -117,27 +117,27 @@ class InputPanel(_Part, frozen=True):
     constants: tuple[InputConstants, ...]
 
 
-class RunFacts(_Part, frozen=True):
+class InputRun(_StrictStruct, frozen=True):
     """The run: ``begin`` is what was known of it, whatever instant was used."""
 
     experiment: str
     run: int
     begin: str | None
     end: str | None
-    registered: RevisionStamp | None
+    registered: RevisionReference | None
 
 
-class ConfigurationFacts(_Part, frozen=True):
+class InputConfiguration(_StrictStruct, frozen=True):
     """The configuration that named the panels."""
 
     experiment: str
     source: str
     first_run: int
     last_run: int | None
-    registered: RevisionStamp
+    registered: RevisionReference
 
 
-class Resolution(_Part, frozen=True):
+class Resolution(_StrictStruct, frozen=True):
     """What the registry answered: everything that an export is made from.
 
     ``instant_is`` says where the instant comes from: ``begin of the run`` or ``request``.
@@ -147,13 +147,13 @@ class Resolution(_Part, frozen=True):
     detector_id: str
     instant: str
     instant_is: str
-    run: RunFacts | None
-    configuration: ConfigurationFacts | None
+    run: InputRun | None
+    configuration: InputConfiguration | None
     types: tuple[str, ...]
     panels: tuple[InputPanel, ...]
 
 
-class Output(_Part, frozen=True):
+class Output(_StrictStruct, frozen=True):
     """One written array; ``path`` and ``sha256`` are None where it was handed out in memory.
 
     The axes are (gain range, panel, row, column).
@@ -164,20 +164,20 @@ class Output(_Part, frozen=True):
     unit: str
     shape: tuple[Count, Count, Count, Count]
     dtype: str
-    path: PlainPath | None
+    path: RelativePath | None
     sha256: Sha256 | None
     size: Size | None
 
 
-class Companion(_Part, frozen=True):
+class Companion(_StrictStruct, frozen=True):
     """A file that some formats put beside the arrays."""
 
-    path: PlainPath
+    path: RelativePath
     sha256: Sha256
     size: Size
 
 
-class Deployment(_Part, frozen=True):
+class Deployment(_StrictStruct, frozen=True):
     """The runs of a source for which the files say they are good; ``last_run`` None: all from the first on."""
 
     source: str
@@ -190,7 +190,7 @@ class Deployment(_Part, frozen=True):
         return f"{self.first_run}-{'end' if self.last_run is None else self.last_run}"
 
 
-class RegistryStamp(_Part, frozen=True):
+class RegistryReference(_StrictStruct, frozen=True):
     """Which registry answered, and as of which revision."""
 
     id: str
@@ -198,7 +198,7 @@ class RegistryStamp(_Part, frozen=True):
     recorded_at: str | None
 
 
-class Maker(_Part, frozen=True):
+class Creator(_StrictStruct, frozen=True):
     """Who made the export, where and how; ``folder`` is the one from which the command was given."""
 
     author: str
@@ -207,15 +207,15 @@ class Maker(_Part, frozen=True):
     folder: str | None = None
 
 
-class Document(_Part, frozen=True, omit_defaults=True):
+class Document(_StrictStruct, frozen=True, omit_defaults=True):
     """The whole document. Without outputs it is the draft from which a format makes them."""
 
     format: Literal["calreg provenance"]
     format_version: Literal[1]
     created_at: str
-    created_by: Maker
+    created_by: Creator
     software: dict[str, str]
-    registry: RegistryStamp
+    registry: RegistryReference
     request: Request
     resolution: Resolution
     outputs: tuple[Output, ...]
@@ -224,17 +224,17 @@ class Document(_Part, frozen=True, omit_defaults=True):
     deployment: Deployment | None = None
 
     def __repr__(self) -> str:
-        return f"<Document: {self._title()}, of registry {clipped(self.registry.id)}>"
+        return f"<Document: {self._summary()}, of registry {clip(self.registry.id)}>"
 
-    def _title(self) -> str:
+    def _summary(self) -> str:
         answered = self.resolution
         panels = f"{len(answered.panels)} panel{'' if len(answered.panels) == 1 else 's'}"
-        what = f"{clipped(', '.join(answered.types))} of {clipped(self.request.target)}"
-        return f"{what} at {clipped(answered.instant)}, {panels}, revision {self.registry.revision}"
+        what = f"{clip(', '.join(answered.types))} of {clip(self.request.target)}"
+        return f"{what} at {clip(answered.instant)}, {panels}, revision {self.registry.revision}"
 
     def _repr_html_(self) -> str:
-        return rows_html(
-            self._title(),
+        return render_rows(
+            self._summary(),
             ("segment", "panel", "alias", "kind", "version", "valid from", "until", "constants", "comment"),
             [
                 (
@@ -254,7 +254,7 @@ class Document(_Part, frozen=True, omit_defaults=True):
         )
 
 
-class Heading(Struct, frozen=True):
+class DocumentHeader(Struct, frozen=True):
     """What is read first, to tell a document of another format from a damaged one."""
 
     format: str

@@ -43,8 +43,8 @@ from registry.records.facts import (
     Withdrawal,
 )
 from registry.records.tree_comparison import (
+    ChoiceDifference,
     LinkDifference,
-    OtherChoice,
     RunDifference,
     TreeComparison,
 )
@@ -55,6 +55,7 @@ __all__ = [
     "ChangedConstants",
     "CheckedConstants",
     "CheckedFile",
+    "ChoiceDifference",
     "Configuration",
     "Conversion",
     "ConvertedStage",
@@ -67,7 +68,6 @@ __all__ = [
     "IdentifiedPart",
     "Identity",
     "LinkDifference",
-    "OtherChoice",
     "Outcome",
     "Panel",
     "PanelDifference",

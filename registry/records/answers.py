@@ -13,7 +13,7 @@ from registry.records.facts import Version
 if TYPE_CHECKING:
     import pandas as pd
 
-_LINES = 6
+_MAX_LINES = 6
 
 
 class Outcome(Struct, frozen=True):
@@ -82,21 +82,21 @@ class Validity(Struct, frozen=True):
         return self.versions[index]
 
     def __repr__(self) -> str:
-        lines = [f"  {version!r}" for version in self.versions[:_LINES]]
-        if len(self.versions) > _LINES:
-            lines.append(f"  ... and {len(self.versions) - _LINES} more")
-        return "\n".join([f"<Validity: {self._counted()}", *lines]) + ">"
+        lines = [f"  {version!r}" for version in self.versions[:_MAX_LINES]]
+        if len(self.versions) > _MAX_LINES:
+            lines.append(f"  ... and {len(self.versions) - _MAX_LINES} more")
+        return "\n".join([f"<Validity: {self._summary()}", *lines]) + ">"
 
-    def _counted(self) -> str:
+    def _summary(self) -> str:
         ranges, panels = len(self.versions), len({version.panel for version in self.versions})
         moment = "" if self.instant is None else f" at {self.instant}"
         return f"{ranges} range{'' if ranges == 1 else 's'} of {panels} panel{'' if panels == 1 else 's'}{moment}"
 
     def _repr_html_(self) -> str:
-        from registry.records.display import rows_html
+        from registry.records.display import render_rows
 
-        return rows_html(
-            self._counted(),
+        return render_rows(
+            self._summary(),
             ("N", "panel", "alias", "kind", "valid from", "until", "constants", "comment"),
             [
                 (
@@ -129,9 +129,9 @@ class Validity(Struct, frozen=True):
         UnavailableError
             pandas is not installed.
         """
-        from registry.records.frames import frame_of
+        from registry.records.frames import build_frame
 
-        return frame_of(self.versions)
+        return build_frame(self.versions)
 
 
 class ExportedFile(Struct, frozen=True):

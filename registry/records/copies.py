@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 
-class Copied(Struct, frozen=True):
+class RegistryCopy(Struct, frozen=True):
     """A registry, or a part of it, that is now in a second place.
 
     Attributes

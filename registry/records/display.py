@@ -8,44 +8,49 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from registry.identifiers import printable
+from registry.identifiers import escape_control_characters
 
-SHOWN = 50
+MAX_ROWS = 50
 """How many rows of a table are shown."""
 
-_LONGEST = 120
-_LEFT = ' style="text-align: left"'
+_MAX_LENGTH = 120
+_ALIGN_LEFT = ' style="text-align: left"'
 
 
-def clipped(value: object) -> str:
+def clip(value: object) -> str:
     """Return the value as one short line."""
     text = "" if value is None else str(value)
-    return printable(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...")
+    return escape_control_characters(text if len(text) <= _MAX_LENGTH else f"{text[:_MAX_LENGTH]}...")
 
 
-def facts_html(title: str, facts: Iterable[tuple[str, object]]) -> str:
+def render_facts(title: str, facts: Iterable[tuple[str, object]]) -> str:
     """Return a table of two columns: names, and their values where there are any."""
     rows = [
-        f"<tr><th{_LEFT}>{escape(name)}</th><td{_LEFT}>{_cell(value)}</td></tr>"
+        f"<tr><th{_ALIGN_LEFT}>{escape(name)}</th><td{_ALIGN_LEFT}>{_render_cell(value)}</td></tr>"
         for name, value in facts
         if value is not None
     ]
-    return _table(title, "", rows)
+    return _render_table(title, "", rows)
 
 
-def rows_html(title: str, headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+def render_rows(title: str, headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Return a table; of many rows the first, and how many more there are."""
-    head = "".join(f"<th{_LEFT}>{escape(heading)}</th>" for heading in headings)
-    body = [f"<tr>{''.join(f'<td{_LEFT}>{_cell(cell)}</td>' for cell in row)}</tr>" for row in rows[:SHOWN]]
-    if len(rows) > SHOWN:
-        body.append(f'<tr><td colspan="{len(headings)}"{_LEFT}>... and {len(rows) - SHOWN} more</td></tr>')
-    return _table(title, f"<thead><tr>{head}</tr></thead>", body)
+    head = "".join(f"<th{_ALIGN_LEFT}>{escape(heading)}</th>" for heading in headings)
+    body = [
+        f"<tr>{''.join(f'<td{_ALIGN_LEFT}>{_render_cell(cell)}</td>' for cell in row)}</tr>"
+        for row in rows[:MAX_ROWS]
+    ]
+    if len(rows) > MAX_ROWS:
+        body.append(
+            f'<tr><td colspan="{len(headings)}"{_ALIGN_LEFT}>... and {len(rows) - MAX_ROWS} more</td></tr>'
+        )
+    return _render_table(title, f"<thead><tr>{head}</tr></thead>", body)
 
 
-def _table(title: str, head: str, rows: Iterable[str]) -> str:
-    caption = f'<caption style="text-align: left"><b>{escape(clipped(title))}</b></caption>'
+def _render_table(title: str, head: str, rows: Iterable[str]) -> str:
+    caption = f'<caption style="text-align: left"><b>{escape(clip(title))}</b></caption>'
     return f"<table>{caption}{head}<tbody>{''.join(rows)}</tbody></table>"
 
 
-def _cell(value: object) -> str:
-    return escape(clipped(value))
+def _render_cell(value: object) -> str:
+    return escape(clip(value))

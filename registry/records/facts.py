@@ -6,7 +6,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from registry.identifiers import run_range
+from registry.identifiers import format_run_range
 from registry.instants import Instant
 from registry.records.conversions import Conversion
 
@@ -137,9 +137,9 @@ class Version(Struct, frozen=True):
         return f"<Version {self.version}: {', '.join(said)}>"
 
     def _repr_html_(self) -> str:
-        from registry.records.display import facts_html
+        from registry.records.display import render_facts
 
-        return facts_html(
+        return render_facts(
             f"version {self.version}",
             (
                 ("panel", self.panel),
@@ -189,7 +189,7 @@ class Configuration(Struct, frozen=True):
     @property
     def runs(self) -> str:
         """The range of runs for a person: ``1-631``, ``16`` or ``17-end``."""
-        return run_range(self.first_run, self.last_run)
+        return format_run_range(self.first_run, self.last_run)
 
 
 class Detector(Struct, frozen=True):
@@ -218,11 +218,11 @@ class Revision(Struct, frozen=True):
     changes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        from registry.records.display import clipped
+        from registry.records.display import clip
 
-        why = f": {clipped(self.comment)}" if self.comment else ""
+        why = f": {clip(self.comment)}" if self.comment else ""
         counted = f"{len(self.changes)} change{'' if len(self.changes) == 1 else 's'}"
-        return f"<Revision {self.revision} of {self.recorded_at} by {clipped(self.author)}{why}; {counted}>"
+        return f"<Revision {self.revision} of {self.recorded_at} by {clip(self.author)}{why}; {counted}>"
 
 
 class Tag(Struct, frozen=True):

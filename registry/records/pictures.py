@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 
-class CountedPixels(Struct, frozen=True):
+class PixelCounts(Struct, frozen=True):
     """The dead and the odd pixels of one array, as they are marked and counted in the picture."""
 
     panel: str
@@ -20,5 +20,5 @@ class Picture(Struct, frozen=True):
 
     path: str
     revision: int
-    pixels: tuple[CountedPixels, ...] = ()
+    pixels: tuple[PixelCounts, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -39,7 +39,7 @@ class LinkDifference(Struct, frozen=True):
     reason: str
 
 
-class OtherChoice(Struct, frozen=True):
+class ChoiceDifference(Struct, frozen=True):
     """What directory and registry choose for a panel and kind of a run.
 
     Attributes
@@ -68,7 +68,7 @@ class RunDifference(Struct, frozen=True):
     run: int
     source: str
     begin: Instant | None
-    choices: tuple[OtherChoice, ...]
+    choices: tuple[ChoiceDifference, ...]
 
 
 class TreeComparison(Struct, frozen=True):

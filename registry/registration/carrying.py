@@ -8,11 +8,11 @@ from registry.errors import RequestError
 from registry.instants import Instant
 from registry.lookup import panels, validity
 from registry.records import Panel
-from registry.registration.planning import Statement
-from registry.registration.versions import state
+from registry.registration.planning import VersionStatement
+from registry.registration.versions import record_versions
 
 
-def carry(change: Change, old: str, new: str, valid_from: Instant) -> None:
+def carry_constants(change: Change, old: str, new: str, valid_from: Instant) -> None:
     """State that from an instant on `new` has what holds for `old` then: every kind, and nothing else.
 
     Raises
@@ -26,23 +26,27 @@ def carry(change: Change, old: str, new: str, valid_from: Instant) -> None:
     ConflictError
         The new panel has other constants from that instant on.
     """
-    source, target = panels.find_panels(change.connection, [old, new], change.view)
+    source, target = panels.find_panels(change.connection, [old, new], change.visible_revision)
     if old == new or source.detector_type != target.detector_type:
         raise RequestError(
             f"constants are carried to another panel of the same type, not from {old} to {new}"
         )
-    _hold_modules_together(change, source, target)
-    detector = detectors.detector_type(source.detector_type)
+    _check_same_module(change, source, target)
+    detector = detectors.find_detector_type(source.detector_type)
     kinds = [kind.name for kind in detector.kinds]
-    holding = validity.versions_at(change.connection, [source.panel], kinds, valid_from, change.view)
+    holding = validity.versions_at(
+        change.connection, [source.panel], kinds, valid_from, change.visible_revision
+    )
     asked = [kind for kind in kinds if (old, kind) in holding] or list(detector.required_kinds)
     validity.refuse_missing(
-        validity.missing(change.connection, [source], asked, valid_from, holding, change.view)
+        validity.describe_missing(
+            change.connection, [source], asked, valid_from, holding, change.visible_revision
+        )
     )
-    state(
+    record_versions(
         change,
         [
-            Statement(
+            VersionStatement(
                 panel=new,
                 kind=kind,
                 valid_from=valid_from,
@@ -63,7 +67,7 @@ def carry(change: Change, old: str, new: str, valid_from: Instant) -> None:
     ]
 
 
-def _hold_modules_together(change: Change, old: Panel, new: Panel) -> None:
+def _check_same_module(change: Change, old: Panel, new: Panel) -> None:
     """Refuse to carry from one module to another; warn where nothing shows that it is one."""
     if old.alias is not None and new.alias is not None and old.alias != new.alias:
         raise RequestError(

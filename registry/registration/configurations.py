@@ -14,15 +14,15 @@ import sqlalchemy as sa
 from registry import schema
 from registry.database import Change
 from registry.errors import ConflictError, NotFoundError, RequestError
-from registry.identifiers import run_range
-from registry.lookup.panels import panel_keys
-from registry.lookup.revisions import refuse_no_comment
-from registry.lookup.runs import keyed_configurations
-from registry.lookup.suggestions import known_instead, shortened
+from registry.identifiers import format_run_range
+from registry.lookup.panels import read_panel_keys
+from registry.lookup.revisions import require_comment
+from registry.lookup.runs import list_keyed_configurations
+from registry.lookup.suggestions import shorten, suggestion
 from registry.records import Configuration
 from registry.registration.panels import add_panels
 
-_FOREVER = 2**62
+_AFTER_EVERY_RUN = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +37,17 @@ class ConfigurationStatement:
     object_name: str | None = None
 
     @property
-    def end(self) -> int:
+    def last(self) -> int:
         """The last run, or a number after every run."""
-        return _FOREVER if self.last_run is None else self.last_run
+        return _AFTER_EVERY_RUN if self.last_run is None else self.last_run
 
     @property
-    def place(self) -> str:
+    def description(self) -> str:
         """The source and runs for a person."""
-        return f"{self.source} in {self.experiment}, runs {run_range(self.first_run, self.last_run)}"
+        return f"{self.source} in {self.experiment}, runs {format_run_range(self.first_run, self.last_run)}"
 
 
-def state_configurations(
+def record_configurations(
     change: Change, statements: Sequence[ConfigurationStatement], *, supersede: bool
 ) -> None:
     """Record configurations, and the panels in them that are met for the first time, with a note.
@@ -64,53 +64,68 @@ def state_configurations(
         The runs are out of order; `supersede` without a comment.
     """
     if supersede:
-        refuse_no_comment(change.comment, "--supersede")
+        require_comment(change.comment, "--supersede")
     conflicts = []
     for statement in statements:
-        if statement.end < statement.first_run:
+        if statement.last < statement.first_run:
             raise RequestError(f"run {statement.last_run} is before run {statement.first_run}")
-        ever = keyed_configurations(change.connection, change.view, {statement.experiment}, withdrawn=True)
-        live = [(key, _restated(found)) for key, found in ever if found.withdrawn_in is None]
+        ever = list_keyed_configurations(
+            change.connection, change.visible_revision, {statement.experiment}, withdrawn=True
+        )
+        live = [(key, _statement_of(found)) for key, found in ever if found.withdrawn_in is None]
         if any(found == statement for _, found in live):
             continue
-        overlapped = [(key, found) for key, found in live if _overlap(found, statement)]
-        conflict = _conflict(statement, [found for _, found in overlapped], [found for _, found in ever])
+        overlapped = [(key, found) for key, found in live if _overlaps(found, statement)]
+        conflict = _describe_conflict(
+            statement, [found for _, found in overlapped], [found for _, found in ever]
+        )
         if conflict is not None and not supersede:
             conflicts.append(conflict)
             continue
         _supersede(change, overlapped, statement)
         _record(change, statement)
     if conflicts:
-        raise ConflictError.all_of("configurations conflict", conflicts, conflicts=conflicts)
+        raise ConflictError.combine("configurations conflict", conflicts, conflicts=conflicts)
 
 
-def _conflict(
-    said: ConfigurationStatement, overlapped: Sequence[ConfigurationStatement], ever: Sequence[Configuration]
+def _describe_conflict(
+    statement: ConfigurationStatement,
+    overlapped: Sequence[ConfigurationStatement],
+    recorded: Sequence[Configuration],
 ) -> str | None:
     """Return what speaks against recording the configuration: an overlap, or its own withdrawal."""
     mend = "calreg detector configure --supersede with a comment"
     if overlapped:
-        places = ", ".join(found.place for found in overlapped)
-        return f"{said.place} overlaps what is configured for {places}; {mend} replaces the overlap"
-    withdrawn = [found.withdrawn_in for found in ever if found.withdrawn_in and _restated(found) == said]
+        places = ", ".join(found.description for found in overlapped)
+        return (
+            f"{statement.description} overlaps what is configured for {places}; {mend} replaces the overlap"
+        )
+    withdrawn = [
+        found.withdrawn_in for found in recorded if found.withdrawn_in and _statement_of(found) == statement
+    ]
     if withdrawn:
-        return f"{said.place} was configured so before, and revision {withdrawn[-1]} withdrew it; {mend} brings it back"
+        return f"{statement.description} was configured so before, and revision {withdrawn[-1]} withdrew it; {mend} brings it back"
     return None
 
 
-def _restated(found: Configuration) -> ConfigurationStatement:
+def _statement_of(configuration: Configuration) -> ConfigurationStatement:
     return ConfigurationStatement(
-        found.experiment, found.source, found.first_run, found.last_run, found.panels, found.object_name
+        configuration.experiment,
+        configuration.source,
+        configuration.first_run,
+        configuration.last_run,
+        configuration.panels,
+        configuration.object_name,
     )
 
 
-def _overlap(one: ConfigurationStatement, other: ConfigurationStatement) -> bool:
+def _overlaps(one: ConfigurationStatement, other: ConfigurationStatement) -> bool:
     return bool(
         one.panels
         and other.panels
         and one.source == other.source
-        and one.first_run <= other.end
-        and other.first_run <= one.end
+        and one.first_run <= other.last
+        and other.first_run <= one.last
     )
 
 
@@ -123,8 +138,8 @@ def _supersede(
     for _, found in overlapped:
         if found.first_run < by.first_run:
             _record(change, replace(found, last_run=by.first_run - 1))
-        if found.end > by.end:
-            _record(change, replace(found, first_run=by.end + 1))
+        if found.last > by.last:
+            _record(change, replace(found, first_run=by.last + 1))
 
 
 def _record(change: Change, statement: ConfigurationStatement) -> None:
@@ -142,8 +157,8 @@ def _record(change: Change, statement: ConfigurationStatement) -> None:
             }
         ],
     )
-    keys = panel_keys(change.connection, list(statement.panels))
-    change.add(
+    keys = read_panel_keys(change.connection, list(statement.panels))
+    change.insert(
         schema.configuration_panel,
         [
             {"configuration_id": key, "position": position, "panel_id": keys[panel]}
@@ -169,10 +184,10 @@ def withdraw_configuration(
     RequestError
         There is no comment.
     """
-    refuse_no_comment(change.comment, "a withdrawal")
+    require_comment(change.comment, "a withdrawal")
     known = [
-        (key, _restated(found))
-        for key, found in keyed_configurations(change.connection, change.view, {experiment})
+        (key, _statement_of(found))
+        for key, found in list_keyed_configurations(change.connection, change.visible_revision, {experiment})
         if found.source == source
     ]
     fitting = [
@@ -185,23 +200,25 @@ def withdraw_configuration(
         raise NotFoundError(
             f"no configuration of {source} in {experiment} begins with run {first_run}"
             + (f" and ends with run {last_run}" if last_run is not None else "")
-            + _configured_instead(change, experiment, source)
+            + _suggest_configurations(change, experiment, source)
         )
     fitting.sort(key=lambda each: not each[1].panels)
     change.withdraw(schema.configuration, [fitting[0][0]])
 
 
-def _configured_instead(change: Change, experiment: str, source: str) -> str:
+def _suggest_configurations(change: Change, experiment: str, source: str) -> str:
     """Return what is configured there, or under which near names."""
-    known = [found for _, found in keyed_configurations(change.connection, change.view)]
+    known = [found for _, found in list_keyed_configurations(change.connection, change.visible_revision)]
     here = [each for each in known if each.experiment == experiment]
-    places = [_restated(each).place for each in here if each.source == source]
+    places = [_statement_of(each).description for each in here if each.source == source]
     if places:
-        return f"; configured: {shortened(places)}"
+        return f"; configured: {shorten(places)}"
     if here:
-        return f"; no such source is configured{known_instead(source, (each.source for each in here))}"
+        return f"; no such source is configured{suggestion(source, (each.source for each in here))}"
     if known:
-        return f"; no such experiment is configured{known_instead(experiment, (each.experiment for each in known))}"
+        return (
+            f"; no such experiment is configured{suggestion(experiment, (each.experiment for each in known))}"
+        )
     return "; none is configured"
 
 

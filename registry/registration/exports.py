@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from registry import schema
-from registry.authorship import recordable
+from registry.authorship import escape_undecodable
 from registry.database import Change
 from registry.instants import parse_instant
 from registry.provenance.document import Document
@@ -14,7 +14,7 @@ from registry.provenance.document import Document
 def record_export(change: Change, document: Document, path: Path, sha256: str) -> None:
     """Record what was written, from which versions, beside the document at `path`."""
     answered = document.resolution
-    (key,) = change.add(
+    (key,) = change.insert(
         schema.export,
         [
             {
@@ -30,18 +30,18 @@ def record_export(change: Change, document: Document, path: Path, sha256: str) -
                 "run": answered.run.run if answered.run else None,
                 "source": answered.configuration.source if answered.configuration else None,
                 "instant": parse_instant(answered.instant),
-                "provenance_path": recordable(str(path)),
+                "provenance_path": escape_undecodable(str(path)),
                 "provenance_sha256": sha256,
             }
         ],
     )
-    change.add(
+    change.insert(
         schema.export_output,
         [
             {
                 "export_id": key,
                 "type": output.type,
-                "path": recordable(str(path.parent / (output.path or ""))),
+                "path": escape_undecodable(str(path.parent / (output.path or ""))),
                 "sha256": output.sha256,
                 "size": output.size,
             }
@@ -49,4 +49,6 @@ def record_export(change: Change, document: Document, path: Path, sha256: str) -
         ],
     )
     used = {constants.version for panel in answered.panels for constants in panel.constants}
-    change.add(schema.export_input, [{"export_id": key, "version_id": version} for version in sorted(used)])
+    change.insert(
+        schema.export_input, [{"export_id": key, "version_id": version} for version in sorted(used)]
+    )

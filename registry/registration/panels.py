@@ -10,7 +10,7 @@ from registry import detectors, schema
 from registry.database import Change
 from registry.errors import ConflictError, NotFoundError
 from registry.lookup import panels
-from registry.lookup.suggestions import known_instead
+from registry.lookup.suggestions import suggestion
 from registry.records import Alias
 
 
@@ -23,7 +23,7 @@ def add_panels(change: Change, identifiers: Iterable[str]) -> list[str]:
         One is no canonical panel Id.
     """
     wanted = [(name, detectors.parse_panel_id(name)) for name in dict.fromkeys(identifiers)]
-    known = panels.panel_keys(change.connection, [name for name, _ in wanted])
+    known = panels.read_panel_keys(change.connection, [name for name, _ in wanted])
     new = [(name, parsed) for name, parsed in wanted if name not in known]
     change.record(
         schema.panel,
@@ -41,7 +41,7 @@ def add_panels(change: Change, identifiers: Iterable[str]) -> list[str]:
     return [name for name, _ in new]
 
 
-def assign_aliases(change: Change, pairs: Sequence[tuple[str, str]]) -> None:
+def add_aliases(change: Change, pairs: Sequence[tuple[str, str]]) -> None:
     """Record that panels, all recorded already, bear M-numbers: pairs of (M-number, panel Id).
 
     Raises
@@ -50,12 +50,15 @@ def assign_aliases(change: Change, pairs: Sequence[tuple[str, str]]) -> None:
         A panel bears another M-number, its serial number belongs to a panel that does, or the M-number to
         panels of another type; all such are listed.
     """
-    conflicts = alias_conflicts(change.connection, change.view, pairs)
+    conflicts = find_alias_conflicts(change.connection, change.visible_revision, pairs)
     if conflicts:
         sentences = list(conflicts.values())
-        raise ConflictError.all_of("M-numbers conflict", sentences, conflicts=sentences)
-    borne = {(alias.alias, alias.panel) for alias in panels.aliases(change.connection, change.view)}
-    keys = panels.panel_keys(change.connection, [panel for _, panel in pairs])
+        raise ConflictError.combine("M-numbers conflict", sentences, conflicts=sentences)
+    borne = {
+        (alias.alias, alias.panel)
+        for alias in panels.list_aliases(change.connection, change.visible_revision)
+    }
+    keys = panels.read_panel_keys(change.connection, [panel for _, panel in pairs])
     change.record(
         schema.alias,
         [
@@ -66,7 +69,7 @@ def assign_aliases(change: Change, pairs: Sequence[tuple[str, str]]) -> None:
     )
 
 
-def alias_conflicts(
+def find_alias_conflicts(
     connection: sa.Connection, revision: int, pairs: Iterable[tuple[str, str]]
 ) -> dict[tuple[str, str], str]:
     """Return for each (M-number, panel Id) that cannot be recorded the sentence that says why not.
@@ -78,14 +81,14 @@ def alias_conflicts(
     by_panel: dict[str, str] = {}
     by_serial: dict[tuple[str, str], tuple[str, str]] = {}
     by_alias: dict[str, str] = {}
-    for alias in panels.aliases(connection, revision):
+    for alias in panels.list_aliases(connection, revision):
         by_panel[alias.panel] = alias.alias
-        by_serial[_serial_number(alias.panel)] = (alias.alias, alias.panel)
+        by_serial[_typed_serial_number(alias.panel)] = (alias.alias, alias.panel)
         by_alias[alias.alias] = alias.panel
     conflicts = {}
     for m_number, panel in asked:
         borne = by_panel.setdefault(panel, m_number)
-        owner, other = by_serial.setdefault(_serial_number(panel), (m_number, panel))
+        owner, other = by_serial.setdefault(_typed_serial_number(panel), (m_number, panel))
         fellow = by_alias.setdefault(m_number, panel)
         if borne != m_number:
             conflicts[m_number, panel] = (
@@ -102,7 +105,7 @@ def alias_conflicts(
     return conflicts
 
 
-def _serial_number(panel: str) -> tuple[str, str]:
+def _typed_serial_number(panel: str) -> tuple[str, str]:
     """Return the detector type and serial number of a panel: serial numbers are given out type by type."""
     return detectors.type_of_panel(panel).name, detectors.parse_panel_id(panel).serial_number
 
@@ -117,7 +120,7 @@ def withdraw_alias(change: Change, m_number: str, panel: str) -> None:
     ConflictError
         The statement was withdrawn already.
     """
-    panels.find_panels(change.connection, [panel], change.view)
+    panels.find_panels(change.connection, [panel], change.visible_revision)
     alias = schema.alias
     rows = change.connection.execute(
         sa.select(alias.c.id, alias.c.withdrawn_in)
@@ -126,9 +129,9 @@ def withdraw_alias(change: Change, m_number: str, panel: str) -> None:
         .order_by(alias.c.id)
     ).all()
     if not rows:
-        borne = [found.alias for found in _aliases_of(change, panel)]
+        borne = [found.alias for found in _find_aliases(change, panel)]
         raise NotFoundError(
-            f"panel {panel} does not bear the M-number {m_number}{known_instead(m_number, borne)}"
+            f"panel {panel} does not bear the M-number {m_number}{suggestion(m_number, borne)}"
         )
     if rows[-1].withdrawn_in is not None:
         raise ConflictError(
@@ -136,11 +139,19 @@ def withdraw_alias(change: Change, m_number: str, panel: str) -> None:
             withdrawn_in=rows[-1].withdrawn_in,
         )
     change.withdraw(alias, [rows[-1].id])
-    left = [each.panel for each in panels.aliases(change.connection, change.view) if each.alias == m_number]
+    left = [
+        each.panel
+        for each in panels.list_aliases(change.connection, change.visible_revision)
+        if each.alias == m_number
+    ]
     change.notes.append(
         f"{m_number} stands for {', '.join(left) or 'no panel'} from now on; no version is changed"
     )
 
 
-def _aliases_of(change: Change, panel: str) -> list[Alias]:
-    return [alias for alias in panels.aliases(change.connection, change.view) if alias.panel == panel]
+def _find_aliases(change: Change, panel: str) -> list[Alias]:
+    return [
+        alias
+        for alias in panels.list_aliases(change.connection, change.visible_revision)
+        if alias.panel == panel
+    ]

@@ -14,8 +14,8 @@ from registry.database import Change, Row
 from registry.errors import ConflictError, RequestError
 from registry.identifiers import Dataset
 from registry.instants import Instant
-from registry.lookup.revisions import refuse_no_comment
-from registry.lookup.runs import find_run, run_of
+from registry.lookup.revisions import require_comment
+from registry.lookup.runs import find_run, read_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +27,14 @@ class RunStatement:
     end: Instant | None = None
 
     @property
-    def backwards(self) -> str | None:
+    def order_problem(self) -> str | None:
         """The sentence that says so where the run ends before it begins."""
         if self.begin is None or self.end is None or self.begin <= self.end:
             return None
         return f"{self.dataset} ends at {self.end}, before it begins at {self.begin}"
 
 
-def state_runs(change: Change, statements: Sequence[RunStatement], *, supersede: bool) -> None:
+def record_runs(change: Change, statements: Sequence[RunStatement], *, supersede: bool) -> None:
     """Record runs; one that is known without a begin or end receives it.
 
     Raises
@@ -46,8 +46,8 @@ def state_runs(change: Change, statements: Sequence[RunStatement], *, supersede:
         Runs end before they begin; `supersede` without a comment.
     """
     if supersede:
-        refuse_no_comment(change.comment, "--supersede")
-    earlier = _recorded_before(change, statements)
+        require_comment(change.comment, "--supersede")
+    earlier = _find_recorded(change, statements)
     first: dict[Dataset, RunStatement] = {}
     conflicts: list[str] = []
     new: list[RunStatement] = []
@@ -59,19 +59,21 @@ def state_runs(change: Change, statements: Sequence[RunStatement], *, supersede:
             continue
         rows = earlier[said.dataset]
         live = next((row for row in rows if row.withdrawn_in is None), None)
-        conflict = None if supersede else _conflict(said, rows, live)
+        conflict = None if supersede else _describe_conflict(said, rows, live)
         if conflict is not None:
             conflicts.append(conflict)
-        elif live is None or _adds(said, live) or _contradicts(said, live):
-            new.append(_completed(said, live))
+        elif live is None or _adds_times(said, live) or _contradicts(said, live):
+            new.append(_complete(said, live))
             withdrawn += [live.id] if live is not None else []
-    _refuse(conflicts, [each.backwards for each in (*first.values(), *new) if each.backwards is not None])
+    _refuse_problems(
+        conflicts, [each.order_problem for each in (*first.values(), *new) if each.order_problem is not None]
+    )
     if withdrawn:
         change.withdraw(schema.run, withdrawn)
-    change.record(schema.run, [_row(each) for each in new])
+    change.record(schema.run, [_build_row(each) for each in new])
 
 
-def _recorded_before(change: Change, statements: Sequence[RunStatement]) -> dict[Dataset, list[Any]]:
+def _find_recorded(change: Change, statements: Sequence[RunStatement]) -> dict[Dataset, list[Any]]:
     """Return the rows ever recorded of each run, the oldest first."""
     run = schema.run
     experiments = {each.dataset.experiment for each in statements}
@@ -82,58 +84,63 @@ def _recorded_before(change: Change, statements: Sequence[RunStatement]) -> dict
     return rows
 
 
-def _conflict(said: RunStatement, rows: Sequence[Any], live: Any) -> str | None:
+def _describe_conflict(statement: RunStatement, rows: Sequence[Any], live: Any) -> str | None:
     """Return what speaks against recording the run as it is said: other times, or its own withdrawal."""
-    mend = f"calreg run add {said.dataset} --supersede with a comment"
-    if live is not None and _contradicts(said, live):
-        was, wanted = _times(live.begin_at, live.end_at), _times(said.begin, said.end)
-        return f"{said.dataset} is known with {was}, not {wanted}; {mend} replaces it"
-    same = [row.withdrawn_in for row in rows if (row.begin_at, row.end_at) == (said.begin, said.end)]
+    mend = f"calreg run add {statement.dataset} --supersede with a comment"
+    if live is not None and _contradicts(statement, live):
+        was, wanted = (
+            _describe_times(live.begin_at, live.end_at),
+            _describe_times(statement.begin, statement.end),
+        )
+        return f"{statement.dataset} is known with {was}, not {wanted}; {mend} replaces it"
+    same = [
+        row.withdrawn_in for row in rows if (row.begin_at, row.end_at) == (statement.begin, statement.end)
+    ]
     if live is None and same:
-        return f"{said.dataset} was recorded so before, and revision {max(same)} withdrew it; {mend} brings it back"
+        return f"{statement.dataset} was recorded so before, and revision {max(same)} withdrew it; {mend} brings it back"
     return None
 
 
-def _contradicts(said: RunStatement, live: Any) -> bool:
+def _contradicts(statement: RunStatement, live: Any) -> bool:
     return any(
         old is not None and new is not None and old != new
-        for old, new in ((live.begin_at, said.begin), (live.end_at, said.end))
+        for old, new in ((live.begin_at, statement.begin), (live.end_at, statement.end))
     )
 
 
-def _adds(said: RunStatement, live: Any) -> bool:
-    return (live.begin_at is None and said.begin is not None) or (
-        live.end_at is None and said.end is not None
+def _adds_times(statement: RunStatement, live: Any) -> bool:
+    return (live.begin_at is None and statement.begin is not None) or (
+        live.end_at is None and statement.end is not None
     )
 
 
-def _completed(said: RunStatement, live: Any) -> RunStatement:
+def _complete(statement: RunStatement, live: Any) -> RunStatement:
     """Return the statement with what was known before and is not spoken of now."""
     if live is None:
-        return said
-    begin = live.begin_at if said.begin is None else said.begin
-    end = live.end_at if said.end is None else said.end
-    return RunStatement(said.dataset, _instant(begin), _instant(end))
+        return statement
+    begin = live.begin_at if statement.begin is None else statement.begin
+    end = live.end_at if statement.end is None else statement.end
+    return RunStatement(statement.dataset, _as_instant(begin), _as_instant(end))
 
 
-def _instant(value: int | None) -> Instant | None:
+def _as_instant(value: int | None) -> Instant | None:
     return None if value is None else Instant(value)
 
 
-def _times(begin: int | None, end: int | None) -> str:
+def _describe_times(begin: int | None, end: int | None) -> str:
     said = "not known" if begin is None else str(Instant(begin))
     return f"begin {said}" + ("" if end is None else f" and end {Instant(end)}")
 
 
-def _refuse(conflicts: Sequence[str], backwards: Sequence[str]) -> None:
+def _refuse_problems(conflicts: Sequence[str], backwards: Sequence[str]) -> None:
     if backwards:
         distinct = list(dict.fromkeys(backwards))
-        raise RequestError.all_of("runs end before they begin", distinct, runs=distinct)
+        raise RequestError.combine("runs end before they begin", distinct, runs=distinct)
     if conflicts:
-        raise ConflictError.all_of("runs conflict", conflicts, conflicts=conflicts)
+        raise ConflictError.combine("runs conflict", conflicts, conflicts=conflicts)
 
 
-def _row(statement: RunStatement) -> Row:
+def _build_row(statement: RunStatement) -> Row:
     return {
         "experiment": statement.dataset.experiment,
         "number": statement.dataset.run,
@@ -142,7 +149,7 @@ def _row(statement: RunStatement) -> Row:
     }
 
 
-def _withdraw(change: Change, dataset: Dataset) -> None:
+def _withdraw_live(change: Change, dataset: Dataset) -> None:
     run = schema.run
     key = change.connection.execute(
         sa.select(run.c.id).where(
@@ -164,14 +171,14 @@ def withdraw_run(change: Change, dataset: Dataset) -> None:
     RequestError
         There is no comment.
     """
-    refuse_no_comment(change.comment, "a withdrawal")
+    require_comment(change.comment, "a withdrawal")
     run = schema.run
     last = change.connection.execute(
         sa.select(sa.func.max(run.c.withdrawn_in)).where(
             run.c.experiment == dataset.experiment, run.c.number == dataset.run
         )
     ).scalar()
-    if last is not None and run_of(change.connection, dataset, change.view) is None:
+    if last is not None and read_run(change.connection, dataset, change.visible_revision) is None:
         raise ConflictError(f"{dataset} was withdrawn already, by revision {last}", withdrawn_in=last)
-    find_run(change.connection, dataset, change.view)
-    _withdraw(change, dataset)
+    find_run(change.connection, dataset, change.visible_revision)
+    _withdraw_live(change, dataset)

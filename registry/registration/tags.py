@@ -7,11 +7,11 @@ import re
 from registry import schema
 from registry.database import Change
 from registry.errors import ConflictError, RequestError
-from registry.identifiers import shown
-from registry.lookup.revisions import tags
+from registry.identifiers import quote
+from registry.lookup.revisions import list_tags
 
-_TIMES = {"beginning", "now", "newest"}
-_TAG = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
+_RESERVED_NAMES = {"beginning", "now", "newest"}
+_TAG_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
 def add_tag(change: Change, name: str, revision: int) -> None:
@@ -24,11 +24,11 @@ def add_tag(change: Change, name: str, revision: int) -> None:
     ConflictError
         The name names a revision already: a tag never moves.
     """
-    if not _TAG.fullmatch(name) or name in _TIMES:
+    if not _TAG_NAME.fullmatch(name) or name in _RESERVED_NAMES:
         raise RequestError(
-            f"{shown(name)} is no name for a tag: a letter, then letters, digits, '_', '.', '-'"
+            f"{quote(name)} is no name for a tag: a letter, then letters, digits, '_', '.', '-'"
         )
-    known = {tag.tag: tag.revision for tag in tags(change.connection, change.view)}
+    known = {tag.tag: tag.revision for tag in list_tags(change.connection, change.visible_revision)}
     if name in known:
         raise ConflictError(
             f"tag {name} names revision {known[name]} already, and a tag never moves", tag=name

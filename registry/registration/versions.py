@@ -19,25 +19,25 @@ from registry.database import Change, Row
 from registry.errors import ConflictError, NotValidError
 from registry.instants import Instant
 from registry.lookup import versions
-from registry.lookup.history import stated
-from registry.lookup.revisions import refuse_no_comment
+from registry.lookup.history import describe_version
+from registry.lookup.revisions import require_comment
 from registry.records import Conversion, Panel, Version
-from registry.registration.planning import Place, Plan, Statement, planned, refuse_conflicts
+from registry.registration.planning import Plan, VersionKey, VersionStatement, plan_batches, refuse_conflicts
 
 
-def _carry_out(change: Change, made: Plan) -> None:
+def _record_plan(change: Change, plan: Plan) -> None:
     """Record a plan without conflicts; the panels and constants that it names are recorded already."""
-    change.unchanged += made.unchanged
-    if made.superseded:
-        change.withdraw(schema.version, made.superseded)
-    change.record(schema.version, _rows(made))
+    change.unchanged += plan.unchanged
+    if plan.superseded:
+        change.withdraw(schema.version, plan.superseded)
+    change.record(schema.version, _build_rows(plan))
 
 
-def _rows(made: Plan) -> list[Row]:
+def _build_rows(plan: Plan) -> list[Row]:
     rows: list[Row] = []
     so_far: dict[tuple[int, str], int] = {}  # the greatest start of a panel and kind
-    for statement in made.new:
-        before = made.before[statement.key]
+    for statement in plan.new:
+        before = plan.recorded[statement.key]
         if statement.constants is not None and before.constants_id is None:
             # It would become a gap.
             raise LookupError(f"the constants {statement.constants} are not recorded")
@@ -53,20 +53,20 @@ def _rows(made: Plan) -> list[Row]:
                 "source_path": statement.source_path,
                 "comment": statement.comment,
                 "nonfinite_allowed": statement.nonfinite_allowed,
-                "conversion": _json(statement.conversion),
+                "conversion": _encode_conversion(statement.conversion),
                 "latest_start": so_far[line],
             }
         )
     return rows
 
 
-def _json(conversion: Conversion | None) -> str | None:
+def _encode_conversion(conversion: Conversion | None) -> str | None:
     return msgspec.json.encode(conversion).decode() if conversion is not None else None
 
 
-def state(
+def record_versions(
     change: Change,
-    statements: Iterable[Statement],
+    statements: Iterable[VersionStatement],
     *,
     supersede: bool,
     new_panels: Collection[str] = frozenset(),
@@ -87,22 +87,22 @@ def state(
         `supersede` without a comment.
     """
     if supersede:
-        refuse_no_comment(change.comment, "--supersede")
-    found: dict[Statement, str] = {}
-    concerned: list[Place] = []
+        require_comment(change.comment, "--supersede")
+    found: dict[VersionStatement, str] = {}
+    concerned: list[VersionKey] = []
     notable = False
-    for made in planned(change.connection, statements, supersede=supersede, new_panels=new_panels):
+    for made in plan_batches(change.connection, statements, supersede=supersede, new_panels=new_panels):
         found.update(made.conflicts)
         if not found:
-            _carry_out(change, made)
+            _record_plan(change, made)
             concerned += [each.key for each in made.new if supersede or each.constants is None]
             notable = notable or bool(made.superseded) or any(each.constants is None for each in made.new)
     refuse_conflicts(found)
     if notable:
-        note_answers(change, concerned)
+        note_valid_constants(change, concerned)
 
 
-def state_gap(
+def record_gap(
     change: Change,
     targets: Sequence[Panel],
     kinds: Sequence[str] | None,
@@ -119,32 +119,32 @@ def state_gap(
     ConflictError, RequestError
         As `state`; the comment is needed in any case.
     """
-    refuse_no_comment(change.comment, "a gap")
-    ended = {panel.panel: list(kinds) if kinds else _live_kinds(change, panel) for panel in targets}
+    require_comment(change.comment, "a gap")
+    ended = {panel.panel: list(kinds) if kinds else _find_live_kinds(change, panel) for panel in targets}
     idle = [
         f"no version of any kind is live for {name}: nothing to end"
         for name, found in ended.items()
         if not found
     ]
     if len(idle) == len(ended):
-        raise NotValidError.all_of("panels have nothing live", idle)
+        raise NotValidError.combine("panels have nothing live", idle)
     change.notes += idle
     statements = [
-        Statement(name, kind, valid_from, None, comment=change.comment)
+        VersionStatement(name, kind, valid_from, None, comment=change.comment)
         for name, found in ended.items()
         for kind in found
     ]
-    state(change, statements, supersede=supersede)
+    record_versions(change, statements, supersede=supersede)
 
 
-def _live_kinds(change: Change, panel: Panel) -> list[str]:
+def _find_live_kinds(change: Change, panel: Panel) -> list[str]:
     version = schema.version
     query = (
         sa.select(version.c.kind)
         .distinct()
         .join(schema.panel, schema.panel.c.id == version.c.panel_id)
         .where(schema.panel.c.identifier == panel.panel, version.c.constants_id.is_not(None))
-        .where(schema.visible(version, change.view))
+        .where(schema.live_condition(version, change.visible_revision))
         .order_by(version.c.kind)
     )
     return list(change.connection.execute(query).scalars())
@@ -162,14 +162,16 @@ def withdraw_versions(change: Change, numbers: Iterable[int]) -> None:
     RequestError
         There is no comment.
     """
-    refuse_no_comment(change.comment, "a withdrawal")
+    require_comment(change.comment, "a withdrawal")
     found = [_find_live(change, number) for number in dict.fromkeys(numbers)]
     change.withdraw(schema.version, [version.version for version in found])
-    note_answers(change, sorted((version.panel, version.kind, version.valid_from) for version in found))
+    note_valid_constants(
+        change, sorted((version.panel, version.kind, version.valid_from) for version in found)
+    )
 
 
 def _find_live(change: Change, number: int) -> Version:
-    version = versions.find_version(change.connection, number, change.view)
+    version = versions.find_version(change.connection, number, change.visible_revision)
     if version.withdrawn_in is not None:
         raise ConflictError(
             f"version {number} was withdrawn already, by revision {version.withdrawn_in}",
@@ -179,20 +181,22 @@ def _find_live(change: Change, number: int) -> Version:
     return version
 
 
-def note_answers(change: Change, places: Iterable[Place]) -> None:
+def note_valid_constants(change: Change, keys: Iterable[VersionKey]) -> None:
     """Note for each panel, kind and start which constants answer there from now on."""
-    for name, group in groupby(places, key=itemgetter(0)):
+    for name, group in groupby(keys, key=itemgetter(0)):
         ranges: dict[str, list[Version]] = defaultdict(list)
-        for version in versions.ranges(change.connection, [name], None, change.view):
+        for version in versions.list_validity_ranges(
+            change.connection, [name], None, change.visible_revision
+        ):
             ranges[version.kind].append(version)
         for _, kind, instant in group:
             index = bisect_right(ranges[kind], instant, key=attrgetter("valid_from"))
             answering = ranges[kind][index - 1] if index else None
             following = next((later.valid_from for later in ranges[kind][index : index + 1]), None)
-            change.notes.append(_answer(name, kind, instant, answering, following))
+            change.notes.append(_describe_validity(name, kind, instant, answering, following))
 
 
-def _answer(
+def _describe_validity(
     panel: str, kind: str, instant: Instant, answering: Version | None, following: Instant | None
 ) -> str:
     if answering is None:
@@ -203,4 +207,4 @@ def _answer(
         return (
             f"from {instant} on, no {kind} of {panel} is valid{until}: version {answering.version} is a gap"
         )
-    return f"from {instant} on{until}, {stated(answering)} answers"
+    return f"from {instant} on{until}, {describe_version(answering)} answers"

