@@ -25,10 +25,11 @@ ROOT = Path(__file__).parent.parent
 @pytest.fixture(params=["sqlite", "postgresql"])
 def nowhere(request: pytest.FixtureRequest, tmp_path: Path) -> RegistryLocation:
     """A place where nothing is yet: no SQLite file, a PostgreSQL database without tables; no store."""
-    if request.param == "postgresql":
-        url = request.getfixturevalue("empty_postgres")
-    else:
-        url = f"sqlite:///{tmp_path / 'database' / 'registry.sqlite'}"
+    url = (
+        request.getfixturevalue("empty_postgres")
+        if request.param == "postgresql"
+        else f"sqlite:///{tmp_path / 'database' / 'registry.sqlite'}"
+    )
     return RegistryLocation(url, tmp_path / "far" / "store")
 
 

@@ -159,7 +159,7 @@ def _find_recorded(
             continue
         dialect = connection.dialect.name
         rows = values_table_parameters(dialect, [(*each.key, each.constants) for each in asked], *_COLUMNS)
-        for row in connection.execute(_select_recorded(dialect, stated=not panel_is_new), rows):
+        for row in connection.execute(_select_recorded(dialect, with_versions=not panel_is_new), rows):
             place = row.identifier, row.kind, Instant(row.valid_from)
             latest_start = row.valid_from if row.latest_start is None else row.latest_start
             before = found.setdefault(place, RecordedStart(row.panel_id, row.constants_id, latest_start))
