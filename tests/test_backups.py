@@ -290,7 +290,7 @@ def test_a_restoration_that_was_killed_is_completed_by_the_same_command(
 
     small.backup(folder)
     with monkeypatch.context() as patch:
-        patch.setattr(restoring, "complete", killed)
+        patch.setattr(restoring, "upgrade_to_current", killed)
         with pytest.raises(KeyboardInterrupt):
             _restore(folder, again)
     assert not again.file.exists()

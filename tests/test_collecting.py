@@ -207,7 +207,7 @@ def test_the_lock_is_held_while_files_are_removed(
         assert change.connection.in_transaction()
         events.append("locked")
 
-    monkeypatch.setattr(ContentStore, "remove", remove)
+    monkeypatch.setattr(ContentStore, "remove_file", remove)
     monkeypatch.setattr(Change, "__init__", begin)
     with filled.open() as registry:
         registry.verify(collect=True)
@@ -222,7 +222,7 @@ def test_a_file_that_cannot_be_removed_is_kept_and_says_why(
     def refused(content: ContentStore, path: Path) -> None:
         raise UnavailableError(f"{path}: Operation not permitted")
 
-    monkeypatch.setattr(ContentStore, "remove", refused)
+    monkeypatch.setattr(ContentStore, "remove_file", refused)
     with filled.open() as registry:
         (file,) = registry.verify(collect=True).unreferenced
     assert (file.removed, file.kept) == (False, f"{old}: Operation not permitted")
@@ -286,7 +286,7 @@ def test_what_is_stored_and_recorded_meanwhile_is_not_listed(
             other.versions.add(PANEL_A, folder, valid_from="20200101000000", kinds=kinds)
             return view(backend, as_of)
 
-        monkeypatch.setattr(type(registry._backend), "view", meanwhile)
+        monkeypatch.setattr(type(registry._backend), "read_transaction", meanwhile)
         assert registry.verify().unreferenced == ()
 
 

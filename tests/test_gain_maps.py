@@ -222,7 +222,7 @@ def test_the_module_is_held_against_the_file_again_under_the_lock(
         put(backend, *given)
         registry.aliases.add("M068", [PANEL_A])
 
-    monkeypatch.setattr(type(registry._backend), "put", put_late)
+    monkeypatch.setattr(type(registry._backend), "store_files", put_late)
     with pytest.raises(ConflictError, match=f"is named for M049, {PANEL_A} bears M068"):
         registry.versions.add(PANEL_A, three, valid_from=START)
     assert registry.versions.list() == []
@@ -413,7 +413,7 @@ def test_a_file_that_shrinks_while_it_is_read_is_refused(
         os.truncate(path, STAGE + 5)
         return rounded(*given)
 
-    monkeypatch.setattr(gain_maps, "_rounded", shrinking)
+    monkeypatch.setattr(gain_maps, "_round_to_kind", shrinking)
     assert refused(path) == f"{str(path)!r} was changed while it was read"
 
 
@@ -446,7 +446,7 @@ def test_a_damaged_record_of_a_conversion_is_told_as_corruption(
     registry: Registry, three: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry.panels.add(PANEL_A, alias="M049")
-    monkeypatch.setattr(registration, "_json", lambda _: '{"file": 5}')
+    monkeypatch.setattr(registration, "_encode_conversion", lambda _: '{"file": 5}')
     with pytest.raises(CorruptionError, match="the conversion of version 1 cannot be read: Expected `str`"):
         registry.versions.add(PANEL_A, three, valid_from=START)
 

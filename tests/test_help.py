@@ -127,7 +127,7 @@ def test_an_empty_answer_says_at_a_terminal_what_to_do_next_and_changes_nothing_
 ) -> None:
     piped = calreg.run(*verb.split())
     assert piped.stderr == ""
-    monkeypatch.setattr(hints, "watched", lambda: True)
+    monkeypatch.setattr(hints, "is_interactive", lambda: True)
     seen = calreg.run(*verb.split())
     assert seen.stdout == piped.stdout
     assert seen.stderr.startswith("note: ")
@@ -143,7 +143,7 @@ def test_an_empty_answer_says_at_a_terminal_what_to_do_next_and_changes_nothing_
 
 def test_nobody_is_told_to_fill_what_was_empty_once(calreg: Calreg, monkeypatch: pytest.MonkeyPatch) -> None:
     calreg.run("panel", "add", PANEL_A)
-    monkeypatch.setattr(hints, "watched", lambda: True)
+    monkeypatch.setattr(hints, "is_interactive", lambda: True)
     assert calreg.run("run", "list").stderr != ""
     assert calreg.run("run", "list", "--as-of", "1").stderr == ""
     told = calreg.run("validity", PANEL_A).stderr

@@ -345,7 +345,7 @@ def _with_a_failing_migration(monkeypatch: pytest.MonkeyPatch, folder: Path) -> 
     copy = folder / "migrations"
     shutil.copytree(migrations.migrations_folder(), copy, ignore=shutil.ignore_patterns("__pycache__"))
     (copy / "versions" / "0006_failing.py").write_text(FAILING)
-    monkeypatch.setattr(migrations, "folder", lambda: copy)
+    monkeypatch.setattr(migrations, "migrations_folder", lambda: copy)
 
 
 def test_an_upgrade_that_fails_half_way_leaves_the_database_as_it_was(

@@ -214,7 +214,7 @@ def test_a_move_that_was_killed_is_completed_by_the_same_command(
 
     with monkeypatch.context() as patch:
         if instant == "before the source is closed":
-            patch.setattr(moving, "newest_revision", killed)
+            patch.setattr(moving, "read_newest_revision", killed)
         else:
             patch.setattr(Database, "open_for_writes", killed)
         with pytest.raises(KeyboardInterrupt):
@@ -243,7 +243,7 @@ def test_an_unfinished_copy_is_not_taken_for_the_one_that_was_finished_elsewhere
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(moving, "newest_revision", killed)
+        patch.setattr(moving, "read_newest_revision", killed)
         with pytest.raises(KeyboardInterrupt):
             _move(sqlite_location, new)
     _move(sqlite_location, f"sqlite:///{tmp_path / 'elsewhere.sqlite'}")

@@ -129,7 +129,7 @@ def test_a_history_of_very_many_files_shows_the_recorded_medians_alone(
 ) -> None:
     from registry.api import drawing_times
 
-    monkeypatch.setattr(drawing_times, "_MOST_FILES", 5)
+    monkeypatch.setattr(drawing_times, "_MAX_SPREAD_FILES", 5)
     spreads = []
     monkeypatch.setattr(history, "draw", lambda subject: spreads.append(subject) or Figure())
     sqlite_calreg.run("plot", "history", "M068")

@@ -527,7 +527,7 @@ def test_a_file_that_changes_before_it_is_stored_is_refused_and_no_version_is_re
             source = write_panel_folder(one.parent / "changed", seed=99) / source.name
         return put(store, source, *digests)
 
-    monkeypatch.setattr(ContentStore, "put", put_late)
+    monkeypatch.setattr(ContentStore, "add_object", put_late)
     with pytest.raises(RequestError, match="was changed while it was read; nothing was recorded"):
         registry.versions.add(PANEL_A, one, valid_from=T1)
     assert registry.log() == before
