@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from documentation import commands, python
+from documentation import commands
 
 DOCS = Path(__file__).parent.parent / "docs"
 BEGIN = "<!-- made by: python -m documentation -->"
@@ -14,7 +14,6 @@ END = "<!-- end of what is made -->"
 
 MADE: dict[str, Callable[[], str]] = {
     "commands.md": commands.reference,
-    "python-reference.md": python.reference,
 }
 
 

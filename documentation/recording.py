@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-RECORDING = Path(__file__).parent.parent / "docs" / "demo-recording.txt"
+RECORDING = Path(__file__).parent.parent / "docs" / "demo-recording.md"
 
 
 def steadied(printed: str, folder: Path) -> str:
@@ -39,7 +39,19 @@ def recorded() -> str:
             text=True,
             check=True,
         )
-        return f"$ calreg demo demo\n{steadied(done.stdout, folder)}"
+        return page(steadied(done.stdout, folder))
+
+
+def page(printed: str) -> str:
+    """Return the page that shows what the demo printed."""
+    return f"""# Recording of `calreg demo`
+
+`calreg demo DIR` makes a small directory of links with its constants, and runs the real commands on it. It prints this:
+
+```text
+$ calreg demo demo
+{printed}```
+"""
 
 
 def write() -> Path:

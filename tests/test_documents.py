@@ -63,7 +63,7 @@ MAKE: dict[str, Callable[[Path], None]] = {
     "sample registry": sample_registry,
 }
 PAGES = {
-    "commands.md": "nothing",
+    "install.md": "nothing",
     "how-to/a-wrong-map-found-late.md": "sample registry",
     "how-to/firmware-upgrade.md": "sample registry",
     "how-to/move-from-the-directory.md": "empty registry",
