@@ -15,8 +15,8 @@ import msgspec
 
 from benchmarks import exports, importing, lookups, machine, registering, startup, table
 from benchmarks.bench import FULL, QUICK, Bench
-from benchmarks.places import DATABASES, RegistryFactory
 from benchmarks.rows import Results, Row
+from testing.registries import DATABASES, RegistryFactory
 
 GROUPS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "npy": exports.measure_npy,
@@ -51,13 +51,13 @@ def _measure(given: argparse.Namespace) -> Results:
     with ExitStack() as closing:
         # Removed after PostgreSQL, which lives in it, has ended.
         folder = closing.enter_context(tempfile.TemporaryDirectory(prefix="calreg-", dir=given.folder))
-        ground = RegistryFactory(Path(folder), closing)
-        bench = Bench(ground, QUICK if given.quick else FULL, tuple(given.database), given.repetitions)
+        factory = closing.enter_context(RegistryFactory(Path(folder), prefix="benchmark"))
+        bench = Bench(factory, QUICK if given.quick else FULL, tuple(given.database), given.repetitions)
         results = Results(
             date=date,
             command=" ".join(["python -m benchmarks", *sys.argv[1:]]),
             software=machine.find_software(),
-            machine=machine.describe_machine(ground, bench.databases),
+            machine=machine.describe_machine(factory, bench.databases),
             rows=(),
         )
         for name in given.groups or GROUPS:

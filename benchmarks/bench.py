@@ -11,8 +11,8 @@ from pathlib import Path
 
 from benchmarks.detector import Detector, make_detector
 from benchmarks.memory import measure_peak
-from benchmarks.places import RegistryFactory, RegistryLocation
 from benchmarks.timing import Seconds, Task, time_rounds
+from testing.registries import RegistryFactory, RegistryLocation
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +76,16 @@ class Bench:
         self,
         work: Callable[..., object],
         arguments: Callable[[Path], Sequence[object]],
-        place: Callable[[], RegistryLocation] | None = None,
+        location: Callable[[], RegistryLocation] | None = None,
     ) -> float:
         """Return the peak memory of a function, in MiB: the median of processes of their own.
 
-        `arguments` and `place` are asked anew for each; `arguments` is given an empty folder, removed after it.
+        `arguments` and `location` are called anew for each; `arguments` is given an empty folder, removed after it.
         """
         peaks = []
         for _ in range(self._count(3)):
             with tempfile.TemporaryDirectory(dir=self.folder) as own:
-                peaks.append(measure_peak(work, arguments(Path(own)), place() if place else None))
+                peaks.append(measure_peak(work, arguments(Path(own)), location() if location else None))
         return statistics.median(peaks)
 
     def time(self, tasks: Mapping[str, Task], count: int, *, warm_up: bool = True) -> Seconds:

@@ -13,8 +13,7 @@ import sqlalchemy as sa
 
 from benchmarks import baselines, works
 from benchmarks.bench import Bench
-from benchmarks.detector import module_name, panel_id, write_module
-from benchmarks.places import RegistryLocation
+from benchmarks.detector import module_name, panel_id
 from benchmarks.rows import Row, make_timed_row
 from benchmarks.timing import Task
 from registry import schema
@@ -22,6 +21,8 @@ from registry.database import Database
 from registry.errors import RegistryError
 from registry.instants import Instant, parse_instant
 from registry.records import Outcome
+from testing.panels import write_panel_folder
+from testing.registries import RegistryLocation
 
 _FIRST = parse_instant("2010-01-01T00:00:00Z")
 _STEP = 60_000_000
@@ -58,7 +59,7 @@ def _tree_arguments(tree: Path, _: Path) -> list[str]:
 def make_tree(folder: Path, modules: int, links: int) -> Path:
     """Make a directory of links: two panel Ids a module, starts a minute apart."""
     for number in range(modules):
-        write_module(folder / module_name(number), number)
+        write_panel_folder(folder / module_name(number), number, noisy=True)
     for link in range(links):
         number = link // 2 % modules
         panel = panel_id(number) if link % 2 else panel_id(number).replace("171113", "170505", 1)
@@ -69,37 +70,37 @@ def make_tree(folder: Path, modules: int, links: int) -> Path:
 
 def _measure_row(bench: Bench, dialect: str, tree: Path, files: list[Path], links: int) -> Row:
     recorded: TableRows = []
-    places: list[RegistryLocation] = []
+    locations: list[RegistryLocation] = []
 
     def prepare(_: Path) -> None:
-        places.append(bench.factory.make(dialect))
+        locations.append(bench.factory.make(dialect))
 
     def ours(_: Path) -> Outcome:
-        with places[-1].open() as registry:
+        with locations[-1].open() as registry:
             return works.import_tree(registry, str(tree))
 
     def check(_: Path, outcome: Outcome) -> None:
-        rows = dict(_read_rows(places[-1]))
+        rows = dict(_read_rows(locations[-1]))
         if len(outcome.versions) != 2 * links or len(rows["version"]) != 2 * links:
             raise AssertionError("an import did not record a version of each kind for every link")
         recorded[:] = rows.items()
         remove()
 
     def remove(*_: object) -> None:
-        bench.factory.remove(places.pop())
+        bench.factory.remove(locations.pop())
 
     def baseline(_: Path) -> None:
         baselines.hash_files(files)
-        insert_rows(places[-1], recorded)
+        insert_rows(locations[-1], recorded)
 
     tasks = {"ours": Task(ours, prepare, check), "baseline": Task(baseline, prepare, remove)}
     seconds = bench.time(tasks, 3)
     return make_timed_row(f"import {links} links", seconds, database=dialect, reach=6)
 
 
-def _read_rows(place: RegistryLocation) -> TableRows:
+def _read_rows(location: RegistryLocation) -> TableRows:
     """Return every row of a registry but the one that names it."""
-    database = Database(place.database)
+    database = Database(location.database)
     try:
         with database.read_transaction() as connection:
             return [
@@ -111,10 +112,10 @@ def _read_rows(place: RegistryLocation) -> TableRows:
         database.close()
 
 
-def insert_rows(place: RegistryLocation, recorded: TableRows) -> None:
+def insert_rows(location: RegistryLocation, recorded: TableRows) -> None:
     """Insert rows with the bare driver, in one durable transaction, under the guards of the schema."""
-    if place.file:
-        with closing(sqlite3.connect(place.file, isolation_level=None)) as connection:
+    if location.file:
+        with closing(sqlite3.connect(location.file, isolation_level=None)) as connection:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("BEGIN IMMEDIATE")
@@ -124,12 +125,12 @@ def insert_rows(place: RegistryLocation, recorded: TableRows) -> None:
         return
     import psycopg
 
-    with psycopg.connect(place.database) as one_transaction, one_transaction.cursor() as cursor:
+    with psycopg.connect(location.database) as one_transaction, one_transaction.cursor() as cursor:
         for statement, rows in _build_insertions(recorded, "%s"):
             cursor.executemany(statement, rows)
 
 
-def _build_insertions(recorded: TableRows, place: str) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
+def _build_insertions(recorded: TableRows, placeholder: str) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
     for table, rows in recorded:
         if rows:
-            yield f"INSERT INTO {table} VALUES ({', '.join([place] * len(rows[0]))})", rows
+            yield f"INSERT INTO {table} VALUES ({', '.join([placeholder] * len(rows[0]))})", rows

@@ -12,23 +12,23 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.history import History
-from benchmarks.places import RegistryLocation
+from testing.registries import RegistryLocation
 
 if TYPE_CHECKING:
     import psycopg
 
 
-def load_history(place: RegistryLocation, history: History) -> None:
+def load_history(location: RegistryLocation, history: History) -> None:
     """Fill an empty registry with a history."""
-    if place.file:
-        with closing(sqlite3.connect(place.file, isolation_level=None)) as connection:
+    if location.file:
+        with closing(sqlite3.connect(location.file, isolation_level=None)) as connection:
             _load_sqlite(connection, history)
         return
     import psycopg
 
-    with psycopg.connect(place.database) as one_transaction:
+    with psycopg.connect(location.database) as one_transaction:
         _load_postgresql(one_transaction, history)
-    with psycopg.connect(place.database, autocommit=True) as outside:
+    with psycopg.connect(location.database, autocommit=True) as outside:
         outside.execute("VACUUM ANALYZE")  # which the server does by itself sooner or later
 
 
@@ -42,8 +42,8 @@ def _load_sqlite(connection: sqlite3.Connection, history: History) -> None:
     for sort, name, _ in taken:
         connection.execute(f"DROP {sort} {name}")
     for table, (columns, rows) in history.tables().items():
-        places = ", ".join("?" * len(columns))
-        connection.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", rows)
+        placeholders = ", ".join("?" * len(columns))
+        connection.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({placeholders})", rows)
     for _, _, sql in sorted(taken):  # indexes before triggers
         connection.execute(sql)
     connection.execute("COMMIT")

@@ -16,13 +16,13 @@ from benchmarks import works
 from benchmarks.bench import Bench, Scale
 from benchmarks.history import Answer, History
 from benchmarks.loading import load_history
-from benchmarks.places import RegistryLocation
 from benchmarks.raw import prepare_raw_look_up, prepare_raw_ranges, to_raw_row
 from benchmarks.rows import Row, make_timed_row
 from benchmarks.timing import Task, accept_any
 from registry.api import Registry
 from registry.instants import Instant
 from registry.records import Validity
+from testing.registries import RegistryLocation
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +107,10 @@ def _measure_all_ranges(bench: Bench, known: LoadedHistory, closing: ExitStack) 
 
 
 def _load(bench: Bench, dialect: str, history: History, closing: ExitStack) -> LoadedHistory:
-    place = bench.factory.make(dialect)
-    closing.callback(bench.factory.remove, place)
-    load_history(place, history)
-    return LoadedHistory(bench.scale, dialect, history, place, closing.enter_context(place.open()))
+    location = bench.factory.make(dialect)
+    closing.callback(bench.factory.remove, location)
+    load_history(location, history)
+    return LoadedHistory(bench.scale, dialect, history, location, closing.enter_context(location.open()))
 
 
 def _compare_with_raw(bench: Bench, work: str, known: LoadedHistory, closing: ExitStack) -> Row:

@@ -9,14 +9,14 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from benchmarks.places import RegistryFactory
 from registry.authorship import software_version
+from testing.registries import RegistryFactory
 
 _LIBRARIES = ("numpy", "sqlalchemy", "typer", "msgspec", "psycopg")
 _ROOT = Path(__file__).parent.parent
 
 
-def describe_machine(ground: RegistryFactory, databases: tuple[str, ...]) -> dict[str, str]:
+def describe_machine(factory: RegistryFactory, databases: tuple[str, ...]) -> dict[str, str]:
     """Return what a run was made on."""
     found = {
         "processor": f"{_find_processor()}, {os.cpu_count()} cores",
@@ -26,7 +26,7 @@ def describe_machine(ground: RegistryFactory, databases: tuple[str, ...]) -> dic
         "sqlite": sqlite3.sqlite_version,
     }
     if "postgresql" in databases:
-        found["postgresql"] = _find_postgresql_version(ground)
+        found["postgresql"] = _find_postgresql_version(factory)
     return found | {name: _find_library_version(name) for name in _LIBRARIES}
 
 
@@ -56,10 +56,10 @@ def _read_pairs(path: str) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
-def _find_postgresql_version(ground: RegistryFactory) -> str:
+def _find_postgresql_version(factory: RegistryFactory) -> str:
     import psycopg
 
-    with psycopg.connect(ground.postgresql) as connection:
+    with psycopg.connect(factory.server) as connection:
         row = connection.execute("SHOW server_version").fetchone()
     return str(row[0]) if row else "not known"
 

@@ -15,23 +15,23 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from benchmarks.places import RegistryLocation
+from testing.registries import RegistryLocation
 
 _ROOT = Path(__file__).parent.parent
 
 
 def measure_peak(
-    work: Callable[..., object], arguments: Sequence[Any], place: RegistryLocation | None = None
+    work: Callable[..., object], arguments: Sequence[Any], location: RegistryLocation | None = None
 ) -> float:
     """Return the peak resident memory that `work` needs, in MiB.
 
     Parameters
     ----------
     work
-        A function of this package; with `place` the open registry is its first argument.
+        A function of this package; with `location` the open registry is its first argument.
     """
     function = f"{work.__module__}:{work.__qualname__}"
-    registry = [place.database, str(place.store)] if place else None
+    registry = [location.database, str(location.store)] if location else None
     request = {"function": function, "arguments": arguments, "registry": registry, "modules": []}
     busy = _run_process(request)
     idle = _run_process({**request, "arguments": None, "modules": busy["modules"]})

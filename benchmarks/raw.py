@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from benchmarks.history import History
-from benchmarks.places import RegistryLocation
 from registry.records import Version
+from testing.registries import RegistryLocation
 
 RawRow = tuple[object, ...]
 
@@ -51,20 +51,22 @@ WHERE p.identifier = {place}"""
 
 
 def prepare_raw_look_up(
-    place: RegistryLocation, history: History, instant: int, closing: ExitStack
+    location: RegistryLocation, history: History, instant: int, closing: ExitStack
 ) -> Callable[[], list[RawRow]]:
     """Return the statement for all panels of a history, both kinds, ready to be executed."""
-    if place.file:
+    if location.file:
         statement = _SQLITE.format(panels=", ".join("?" * history.panels))
-        return _prepare_sqlite(place, statement, [*history.panel_ids, instant], closing)
-    return _prepare_postgresql(place, _POSTGRESQL, [history.panel_ids, instant], closing)
+        return _prepare_sqlite(location, statement, [*history.panel_ids, instant], closing)
+    return _prepare_postgresql(location, _POSTGRESQL, [history.panel_ids, instant], closing)
 
 
-def prepare_raw_ranges(place: RegistryLocation, panel: str, closing: ExitStack) -> Callable[[], list[RawRow]]:
+def prepare_raw_ranges(
+    location: RegistryLocation, panel: str, closing: ExitStack
+) -> Callable[[], list[RawRow]]:
     """Return the statement for all live ranges of one panel."""
-    if place.file:
-        return _prepare_sqlite(place, _RANGES.format(place="?"), [panel], closing)
-    return _prepare_postgresql(place, _RANGES.format(place="%s"), [panel], closing)
+    if location.file:
+        return _prepare_sqlite(location, _RANGES.format(place="?"), [panel], closing)
+    return _prepare_postgresql(location, _RANGES.format(place="%s"), [panel], closing)
 
 
 def to_raw_row(version: Version) -> RawRow:
@@ -88,20 +90,20 @@ def to_raw_row(version: Version) -> RawRow:
 
 
 def _prepare_sqlite(
-    place: RegistryLocation, statement: str, parameters: Sequence[object], closing: ExitStack
+    location: RegistryLocation, statement: str, parameters: Sequence[object], closing: ExitStack
 ) -> Callable[[], list[RawRow]]:
-    connection = sqlite3.connect(str(place.file), isolation_level=None)
+    connection = sqlite3.connect(str(location.file), isolation_level=None)
     closing.callback(connection.close)
     cursor = connection.cursor()
     return lambda: cursor.execute(statement, parameters).fetchall()
 
 
 def _prepare_postgresql(
-    place: RegistryLocation, statement: str, parameters: Sequence[object], closing: ExitStack
+    location: RegistryLocation, statement: str, parameters: Sequence[object], closing: ExitStack
 ) -> Callable[[], list[RawRow]]:
     import psycopg
 
-    connection = psycopg.connect(place.database, autocommit=True)
+    connection = psycopg.connect(location.database, autocommit=True)
     closing.callback(connection.close)
     cursor = connection.cursor(binary=True)
     return lambda: cursor.execute(statement, parameters, prepare=True).fetchall()

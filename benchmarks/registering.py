@@ -9,13 +9,14 @@ from pathlib import Path
 
 from benchmarks import baselines, works
 from benchmarks.bench import Bench
-from benchmarks.detector import panel_id, write_module
-from benchmarks.places import RegistryLocation
+from benchmarks.detector import panel_id
 from benchmarks.rows import Row, make_timed_row
 from benchmarks.timing import Task
 from registry.api import Registry
 from registry.instants import Instant
 from registry.records import Outcome
+from testing.panels import write_panel_folder
+from testing.registries import RegistryLocation
 
 
 def measure_registration(bench: Bench) -> Iterator[Row]:
@@ -24,19 +25,19 @@ def measure_registration(bench: Bench) -> Iterator[Row]:
     panel = panel_id(0)
 
     def prepare(folder: Path) -> None:
-        write_module(folder / "source", next(seeds))
+        write_panel_folder(folder / "source", next(seeds), noisy=True)
         for path in (folder / "source").iterdir():
             baselines.sync(path)
         (folder / "copies").mkdir()
 
-    def place() -> RegistryLocation:
-        made = bench.factory.make()
-        with made.open() as registry:
+    def make_registry() -> RegistryLocation:
+        location = bench.factory.make()
+        with location.open() as registry:
             registry.panels.add(panel)
-        return made
+        return location
 
     def arguments(folder: Path) -> list[str]:
-        write_module(folder / "source", next(seeds))
+        write_panel_folder(folder / "source", next(seeds), noisy=True)
         return [panel, str(folder / "source"), "2018-01-01T00:00:00Z"]
 
     for dialect in bench.databases:
@@ -50,7 +51,7 @@ def measure_registration(bench: Bench) -> Iterator[Row]:
                 ),
             }
             yield make_timed_row("register six files", bench.time(tasks, 15), database=dialect, reach=2)
-    ours = bench.measure_peak(works.register, arguments, place)
+    ours = bench.measure_peak(works.register, arguments, make_registry)
     yield Row(work="peak memory, registration", database="sqlite", unit="MiB", ours=ours)
 
 

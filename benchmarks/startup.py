@@ -18,12 +18,12 @@ from benchmarks.timing import Task
 def measure_start_up(bench: Bench) -> Iterator[Row]:
     """Measure ``calreg --help`` and a look-up on SQLite as processes."""
     history = History(2, 16)
-    place = bench.factory.make()
-    load_history(place, history)
+    location = bench.factory.make()
+    load_history(location, history)
     at = str(history.instant_at(0.5))
     calreg = Path(sys.executable).with_name("calreg")
     program = [str(calreg)] if calreg.exists() else [sys.executable, "-m", "registry"]
-    options = ["--database", place.database, "--store", str(place.store)]
+    options = ["--database", location.database, "--store", str(location.store)]
     look_up = [*options, "validity", history.panel_ids[0], "--at", at]
     for work, database, arguments, imports, said, reach in (
         ("calreg --help", "", ["--help"], "typer", b"validity", 1.5),

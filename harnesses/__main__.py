@@ -12,9 +12,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from harnesses import corruption, kill, report, writers
-from harnesses.arrays import SMALL_SHAPE, set_panel_shape
-from harnesses.places import DATABASES, RegistryFactory
-from registry.detectors.jungfrau import JUNGFRAU
+from testing.panels import use_small_panels
+from testing.registries import DATABASES, RegistryFactory
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,25 +23,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with ExitStack() as closing:
         # Removed after PostgreSQL, which lives in it, has ended.
         folder = closing.enter_context(tempfile.TemporaryDirectory(prefix="calreg-", dir=given.folder))
-        ground = RegistryFactory(Path(folder), closing, given.server)
+        factory = closing.enter_context(RegistryFactory(Path(folder), given.server, prefix="harness"))
         if given.harness == "kill":
             if given.small:
-                closing.callback(set_panel_shape, JUNGFRAU.panel_shape)
-                set_panel_shape(SMALL_SHAPE)
+                closing.enter_context(use_small_panels())
             report.print_headings(report.KILLS)
             asked = (given.database, given.command, given.rounds, given.seed, given.measured)
-            for tally in kill.run_kills(ground, *asked):
+            for tally in kill.run_kills(factory, *asked):
                 problems += report.print_kills(tally)
         elif given.harness == "corruption":
             report.print_headings(report.FAULTS)
-            for counted in corruption.run_faults(ground, given.database, given.faults, given.seed):
+            for counted in corruption.run_faults(factory, given.database, given.faults, given.seed):
                 problems += report.print_faults(counted)
         else:
             report.print_headings(report.WRITERS)
             for dialect in given.database:
                 counts = (given.writers, given.registrations, given.readers, given.duels, given.collections)
                 plan = writers.Plan(*counts, given.seed)
-                problems += report.print_writers(writers.run_writers(ground, dialect, plan))
+                problems += report.print_writers(writers.run_writers(factory, dialect, plan))
     if problems:
         sys.stderr.write(
             f"{problems} problems; again: {shlex.join(['python', '-m', 'harnesses', *sys.argv[1:]])}\n"

@@ -11,7 +11,6 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from harnesses.places import RegistryLocation
 from harnesses.processes import CONTEXT
 from registry.api import collecting
 from registry.api.backend import Backend, open_backend
@@ -19,6 +18,7 @@ from registry.detectors.jungfrau import JUNGFRAU
 from registry.durable import TEMPORARY_PREFIX
 from registry.lookup import contents
 from registry.settings import find_settings
+from testing.registries import RegistryLocation
 
 _AGE_SECONDS = 2 * 24 * 3600
 

@@ -7,11 +7,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harnesses.arrays import PANELS, write_panel_folder
-from harnesses.places import RegistryFactory, RegistryLocation
+from harnesses.rows import read_rows
 from registry.api import create_registry
 from registry.database import migrations
 from registry.database.engine import make_engine
+from testing.panels import PANELS, write_panel_folder
+from testing.registries import RegistryFactory, RegistryLocation
 
 Rows = dict[str, list[str]]
 
@@ -36,7 +37,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What is found in a scene: what is wrong, and what lies about that nobody asked for and harms nobody."""
+    """What is found in a trial: what is wrong, and what lies about that nobody asked for and harms nobody."""
 
     problems: list[str] = field(default_factory=list)
     leftovers: Counter[str] = field(default_factory=Counter)
@@ -47,38 +48,38 @@ class Command(ABC):
 
     name: str
 
-    def __init__(self, ground: RegistryFactory, dialect: str) -> None:
-        self.ground = ground
+    def __init__(self, factory: RegistryFactory, dialect: str) -> None:
+        self.factory = factory
         self.dialect = dialect
-        self.template = ground.make_empty(dialect)
+        self.template = factory.make_empty(dialect)
         self.material = self.template.folder / "material"
         self.prepare()
 
     def prepare(self) -> None:
-        """Make what every scene begins with."""
+        """Make what every trial begins with."""
         create_registry(self.template.database, self.template.store)
 
     def make_trial(self, number: int) -> Trial:  # noqa: ARG002 - some commands have scenes of two sorts
-        """Return the scene of a round."""
-        return Trial(self.ground.copy(self.template), self.build_arguments())
+        """Return the trial of a round."""
+        return Trial(self.factory.copy(self.template), self.build_arguments())
 
     @abstractmethod
     def build_arguments(self) -> tuple[str, ...]:
         """Return the command line."""
 
-    def read_state(self, scene: Trial) -> Rows:
+    def read_state(self, trial: Trial) -> Rows:
         """Return what the command changes, without what depends on the moment."""
-        return scene.location.read_rows()
+        return read_rows(trial.location)
 
     def list_allowed_states(self, before: Rows, after: Rows) -> tuple[Rows, ...]:
         """Return the states that a kill may leave: whole, or absent."""
         return before, after
 
-    def again(self, scene: Trial) -> tuple[str, ...]:
+    def again(self, trial: Trial) -> tuple[str, ...]:
         """Return the command that is to succeed after the kill: the same."""
-        return scene.arguments
+        return trial.arguments
 
-    def can_conflict(self, scene: Trial) -> bool:  # noqa: ARG002
+    def can_conflict(self, trial: Trial) -> bool:  # noqa: ARG002
         """Tell whether the same command may be a conflict after the kill, with what it had done already."""
         return False
 
@@ -86,13 +87,13 @@ class Command(ABC):
         """Return the command that succeeds after such a conflict."""
         return arguments
 
-    def remove(self, scene: Trial) -> None:
-        """Remove a scene."""
-        self.ground.remove(scene.location)
+    def remove(self, trial: Trial) -> None:
+        """Remove a trial."""
+        self.factory.remove(trial.location)
 
-    def inspect(self, scene: Trial) -> Inspection:
+    def inspect(self, trial: Trial) -> Inspection:
         """Return what is found, wherever the command was ended."""
-        with scene.location.open() as registry:
+        with trial.location.open() as registry:
             found = registry.verify()
         return Inspection(
             [f"{problem.path}: {problem.problem}" for problem in found.problems],
@@ -114,7 +115,7 @@ class ImportTree(Command):
         for panel in (PANELS[0], PANELS[2]):
             (self.material / f"{panel}-20171025000000").symlink_to("M068")
 
-    def arguments(self) -> tuple[str, ...]:
+    def build_arguments(self) -> tuple[str, ...]:
         return ("import", str(self.material))
 
 
@@ -131,7 +132,7 @@ class AddVersion(Command):
             registry.panels.add(PANELS[0])
             registry.versions.add(PANELS[0], self.material / "0", valid_from="beginning")
 
-    def arguments(self) -> tuple[str, ...]:
+    def build_arguments(self) -> tuple[str, ...]:
         new, why = str(self.material / "1"), ("--supersede", "--comment", "measured again")
         return ("version", "add", PANELS[0], new, "--valid-from", "beginning", *why)
 
@@ -144,20 +145,20 @@ class Init(Command):
     def prepare(self) -> None:
         """Nothing is there."""
 
-    def scene(self, number: int) -> Trial:  # noqa: ARG002
-        return Trial(self.ground.make_empty(self.dialect), self.arguments())
+    def make_trial(self, number: int) -> Trial:  # noqa: ARG002
+        return Trial(self.factory.make_empty(self.dialect), self.build_arguments())
 
-    def arguments(self) -> tuple[str, ...]:
+    def build_arguments(self) -> tuple[str, ...]:
         return ("init",)
 
-    def look(self, scene: Trial) -> Inspection:
-        place, left = scene.location, Counter[str]()
-        made, paired = bool(place.read_rows()), (place.store / "registry.json").exists()
+    def inspect(self, trial: Trial) -> Inspection:
+        location, left = trial.location, Counter[str]()
+        made, paired = bool(read_rows(location)), (location.store / "registry.json").exists()
         left["database without a store"] = int(made and not paired)
-        left["file without tables"] = int(not made and place.file is not None and place.file.exists())
-        left["temporary file"] = len(list(place.store.glob(".arriving-*")))
+        left["file without tables"] = int(not made and location.file is not None and location.file.exists())
+        left["temporary file"] = len(list(location.store.glob(".arriving-*")))
         # What is not made yet cannot be opened, and every other verb says so.
-        return Inspection(super().inspect(scene).problems if made and paired else [], left)
+        return Inspection(super().inspect(trial).problems if made and paired else [], left)
 
 
 class Upgrade(Command):
@@ -176,10 +177,10 @@ class Upgrade(Command):
         engine = make_engine(self.template.database)
         migrations.downgrade(engine, "0001")
         engine.dispose()
-        self.before = self.template.read_rows()
+        self.before = read_rows(self.template)
 
-    def arguments(self) -> tuple[str, ...]:
+    def build_arguments(self) -> tuple[str, ...]:
         return ("database", "upgrade")
 
-    def look(self, scene: Trial) -> Inspection:
-        return Inspection() if scene.location.read_rows() == self.before else super().inspect(scene)
+    def inspect(self, trial: Trial) -> Inspection:
+        return Inspection() if read_rows(trial.location) == self.before else super().inspect(trial)

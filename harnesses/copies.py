@@ -10,19 +10,20 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from harnesses.arrays import PANELS, write_panel_folder
 from harnesses.commands import Command, Inspection, Rows, Trial
-from harnesses.places import RegistryLocation
+from harnesses.rows import read_rows
 from registry.api.backups import FILE_NAME, read_description
 from registry.api.restoring import restore_registry
 from registry.database import Database
 from registry.database.engine import read_immutable_file
 from registry.errors import NotFoundError, RegistryError
+from testing.panels import PANELS, write_panel_folder
+from testing.registries import RegistryLocation
 
 
 @dataclass(frozen=True, slots=True)
 class TransferTrial(Trial):
-    """A scene in which a registry arrives at another place."""
+    """A trial in which a registry arrives at another place."""
 
     target: RegistryLocation
 
@@ -54,29 +55,28 @@ class Backup(_FilledCommand):
             registry.backup(self.material / "older")
             registry.versions.gap(PANELS[0], valid_from="2020-01-01T00:00:00Z", comment="warm")
 
-    def scene(self, number: int) -> Trial:
-        place = self.ground.copy(self.template)
+    def make_trial(self, number: int) -> Trial:
+        location = self.factory.copy(self.template)
         if number % 2:
-            shutil.copytree(self.material / "older", place.folder / "out")
-        return Trial(place, ("backup", str(place.folder / "out")))
+            shutil.copytree(self.material / "older", location.folder / "out")
+        return Trial(location, ("backup", str(location.folder / "out")))
 
-    def arguments(self) -> tuple[str, ...]:
+    def build_arguments(self) -> tuple[str, ...]:
         return ("backup",)
 
-    def state(self, scene: Trial) -> Rows:
-        return {**super().read_state(scene), "backup": _read_backup_state(scene.output)}
+    def read_state(self, trial: Trial) -> Rows:
+        return {**super().read_state(trial), "backup": _read_backup_state(trial.output)}
 
-    def look(self, scene: Trial) -> Inspection:
-        found = super().inspect(scene)
-        if _read_backup_state(scene.output):
-            file = scene.location.folder / "again" / "registry.sqlite"
-            restored = RegistryLocation(file.parent, f"sqlite:///{file}")
-            restore_registry(scene.output, restored.database, restored.store)
+    def inspect(self, trial: Trial) -> Inspection:
+        found = super().inspect(trial)
+        if _read_backup_state(trial.output):
+            restored = RegistryLocation.in_folder(trial.location.folder / "again")
+            restore_registry(trial.output, restored.database, restored.store)
             with restored.open() as registry:
                 found.problems.extend(f"restored: {each.problem}" for each in registry.verify().problems)
             shutil.rmtree(restored.folder)
-        found.leftovers["temporary file"] = len(list(scene.output.rglob(".arriving-*")))
-        found.leftovers["database of no backup"] = max(len(list(scene.output.glob("*.sqlite"))) - 1, 0)
+        found.leftovers["temporary file"] = len(list(trial.output.rglob(".arriving-*")))
+        found.leftovers["database of no backup"] = max(len(list(trial.output.glob("*.sqlite"))) - 1, 0)
         return found
 
 
@@ -96,51 +96,51 @@ class Copy(_FilledCommand):
 
     name = "copy"
 
-    def scene(self, number: int) -> TransferTrial:  # noqa: ARG002
-        place, target = self.ground.copy(self.template), self.ground.make_empty(self.dialect)
+    def make_trial(self, number: int) -> TransferTrial:  # noqa: ARG002
+        location, target = self.factory.copy(self.template), self.factory.make_empty(self.dialect)
         arguments = ("copy", "--to", target.database, "--to-store", str(target.store))
-        return TransferTrial(place, arguments, target)
+        return TransferTrial(location, arguments, target)
 
-    def arguments(self) -> tuple[str, ...]:
+    def build_arguments(self) -> tuple[str, ...]:
         return ("copy",)
 
-    def state(self, scene: Trial) -> Rows:
+    def read_state(self, trial: Trial) -> Rows:
         """Return the rows of the target, and of either database whether it takes writes."""
-        target = _find_target(scene)
-        rows = {f"new {table}": found for table, found in target.read_rows().items() if _is_writable(target)}
-        return {**rows, "open": [name for name, place in _list_locations(scene) if _is_writable(place)]}
+        target = _find_target(trial)
+        rows = {f"new {table}": found for table, found in read_rows(target).items() if _is_writable(target)}
+        return {**rows, "open": [name for name, location in _list_locations(trial) if _is_writable(location)]}
 
-    def between(self, before: Rows, after: Rows) -> tuple[Rows, ...]:
+    def list_allowed_states(self, before: Rows, after: Rows) -> tuple[Rows, ...]:
         """Neither is open for the moment between the closing of the old and the opening of the new one."""
         return before, after, {"open": []}
 
-    def may_be_refused(self, scene: Trial) -> bool:
-        return _is_writable(_find_target(scene))
+    def can_conflict(self, trial: Trial) -> bool:
+        return _is_writable(_find_target(trial))
 
-    def look(self, scene: Trial) -> Inspection:
-        found = super().inspect(scene)
-        if _is_writable(_find_target(scene)):
-            with _find_target(scene).open() as registry:
+    def inspect(self, trial: Trial) -> Inspection:
+        found = super().inspect(trial)
+        if _is_writable(_find_target(trial)):
+            with _find_target(trial).open() as registry:
                 found.problems.extend(f"new: {each.problem}" for each in registry.verify().problems)
-        taking = [name for name, place in _list_locations(scene) if _is_writable(place)]
+        taking = [name for name, location in _list_locations(trial) if _is_writable(location)]
         if len(taking) > 1:
             found.problems.append("both databases take writes")
         found.leftovers["neither takes writes"] = int(not taking)
         return found
 
-    def drop(self, scene: Trial) -> None:
-        super().remove(scene)
-        self.ground.remove(_find_target(scene))
+    def remove(self, trial: Trial) -> None:
+        super().remove(trial)
+        self.factory.remove(_find_target(trial))
 
 
-def _find_target(scene: Trial) -> RegistryLocation:
-    if not isinstance(scene, TransferTrial):
-        raise TypeError("a scene without a target")
-    return scene.target
+def _find_target(trial: Trial) -> RegistryLocation:
+    if not isinstance(trial, TransferTrial):
+        raise TypeError("a trial without a target")
+    return trial.target
 
 
-def _list_locations(scene: Trial) -> tuple[tuple[str, RegistryLocation], ...]:
-    return ("old", scene.location), ("new", _find_target(scene))
+def _list_locations(trial: Trial) -> tuple[tuple[str, RegistryLocation], ...]:
+    return ("old", trial.location), ("new", _find_target(trial))
 
 
 def _is_writable(location: RegistryLocation) -> bool:
@@ -161,20 +161,20 @@ class Restore(_FilledCommand):
         with self.template.open() as registry:
             registry.backup(self.material / "backup")
 
-    def scene(self, number: int) -> Trial:  # noqa: ARG002
-        return Trial(self.ground.make_empty(self.dialect), self.arguments())
+    def make_trial(self, number: int) -> Trial:  # noqa: ARG002
+        return Trial(self.factory.make_empty(self.dialect), self.build_arguments())
 
-    def arguments(self) -> tuple[str, ...]:
+    def build_arguments(self) -> tuple[str, ...]:
         return ("restore", str(self.material / "backup"))
 
-    def may_be_refused(self, scene: Trial) -> bool:
-        return bool(scene.location.read_rows())
+    def can_conflict(self, trial: Trial) -> bool:
+        return bool(read_rows(trial.location))
 
-    def look(self, scene: Trial) -> Inspection:
-        if scene.location.read_rows():
-            return super().inspect(scene)
+    def inspect(self, trial: Trial) -> Inspection:
+        if read_rows(trial.location):
+            return super().inspect(trial)
         left = Counter(
-            {"file without tables": int(scene.location.file is not None and scene.location.file.exists())}
+            {"file without tables": int(trial.location.file is not None and trial.location.file.exists())}
         )
-        left["temporary file"] = len(list(scene.location.store.rglob(".arriving-*")))
+        left["temporary file"] = len(list(trial.location.store.rglob(".arriving-*")))
         return Inspection([], left)

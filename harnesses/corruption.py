@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from harnesses import faults
-from harnesses.arrays import PANELS, write_panel_folder
-from harnesses.places import RegistryFactory, RegistryLocation
 from registry.api import Registry, create_registry
 from registry.api.integrity import verify_export
 from registry.api.replaying import replay
 from registry.detectors import type_of_panel
 from registry.errors import CorruptionError, RegistryError
+from testing.panels import PANELS, write_panel_folder
+from testing.registries import RegistryFactory, RegistryLocation
 
 KINDS = ("gain", "offset")
 FORMATS = ("npy", "psana", "lcls2", "hdf5")
@@ -73,9 +73,9 @@ class FaultTally:
 class Testbed:
     """A registry of three panels, gain and offset each, an export of each, and what all of it should be."""
 
-    def __init__(self, ground: RegistryFactory, dialect: str) -> None:
-        self.ground = ground
-        self.location = ground.make_empty(dialect)
+    def __init__(self, factory: RegistryFactory, dialect: str) -> None:
+        self.factory = factory
+        self.location = factory.make_empty(dialect)
         create_registry(self.location.database, self.location.store)
         material = self.location.folder / "material"
         with self.location.open() as registry:
@@ -95,11 +95,11 @@ class Testbed:
 
     def close(self) -> None:
         """Remove it."""
-        self.ground.remove(self.location)
+        self.factory.remove(self.location)
 
 
 def run_faults(
-    ground: RegistryFactory, databases: Sequence[str], count: int, seed: int
+    factory: RegistryFactory, databases: Sequence[str], count: int, seed: int
 ) -> Iterator[FaultTally]:
     """Plant so many faults, dealt out over the kinds and databases, and yield what became of them by kind.
 
@@ -108,17 +108,17 @@ def run_faults(
     every = [(name, kind) for name in databases for kind in list_kinds(name)]
     kinds = [(name, kind) for name, kind in every if is_detectable(kind)]
     once_more = random.Random(seed).sample(kinds, count % len(kinds))  # noqa: S311 - repeatable on purpose
-    halls = {name: Testbed(ground, name) for name in databases}
+    testbeds = {name: Testbed(factory, name) for name in databases}
     for name, kind in every:
         share = count // len(kinds) + ((name, kind) in once_more)
-        drawn = random.Random(f"{seed} {name} {kind}")  # noqa: S311
+        rng = random.Random(f"{seed} {name} {kind}")  # noqa: S311
         tally = FaultTally(kind, name)
         while tally.planted < share:
-            plant_faults(halls[name], tally, share - tally.planted, drawn)
+            plant_faults(testbeds[name], tally, share - tally.planted, rng)
         if share:
             yield tally
-    for hall in halls.values():
-        hall.close()
+    for testbed in testbeds.values():
+        testbed.close()
 
 
 def plant_faults(testbed: Testbed, tally: FaultTally, wanted: int, rng: random.Random) -> None:
@@ -224,9 +224,9 @@ def _list_reads(
     other = next(each[3] for each in testbed.uses.values() if each[0] == kind and each[3] != version)
     yield partial(registry.versions.diff, version, other)
     if not is_later:
-        place = (testbed.location.database, testbed.location.store)
-        yield partial(replay, testbed.documents[panel], output, *place)
-        yield partial(_verify_document, testbed.documents[panel], *place)
+        settings = (testbed.location.database, testbed.location.store)
+        yield partial(replay, testbed.documents[panel], output, *settings)
+        yield partial(_verify_document, testbed.documents[panel], *settings)
 
 
 def _build_format_options(format_name: str) -> dict[str, Any]:
@@ -286,14 +286,14 @@ def _read_undamaged(
 
 def _damage_database(testbed: Testbed, tally: FaultTally, rng: random.Random) -> None:
     """Plant one fault in a copy of the database; verify names it, and arrays are refused or as ever."""
-    place = testbed.ground.copy(testbed.location)
+    location = testbed.factory.copy(testbed.location)
     tally.planted += 1
-    if place.file is not None and tally.kind in (*faults.PAGE_FAULTS, faults.SQLITE_BIT_FAULT):
-        faults.overwrite_page(place.file, tally.kind, rng)
+    if location.file is not None and tally.kind in (*faults.PAGE_FAULTS, faults.SQLITE_BIT_FAULT):
+        faults.overwrite_page(location.file, tally.kind, rng)
     else:
-        faults.tamper(place, faults.STATEMENTS[tally.kind])
+        faults.tamper(location, faults.STATEMENTS[tally.kind])
     try:
-        answers = _hash_arrays(testbed, place, tally)
+        answers = _hash_arrays(testbed, location, tally)
     except RegistryError:  # it cannot be opened
         tally.found += 1
         answers = dict.fromkeys(testbed.arrays)
@@ -302,7 +302,7 @@ def _damage_database(testbed: Testbed, tally: FaultTally, rng: random.Random) ->
         answers = {}
     for each, answer in answers.items():
         _count_answer(answer, testbed.arrays[each], tally)
-    testbed.ground.remove(place)
+    testbed.factory.remove(location)
 
 
 def _hash_arrays(

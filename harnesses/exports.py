@@ -7,11 +7,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from harnesses.arrays import PANELS, write_panel_folder
 from harnesses.commands import Command, Inspection, Rows, Trial
+from harnesses.rows import read_rows
 from registry.api.integrity import verify_export
 from registry.errors import RegistryError
 from registry.exporters.recognising import detect_arrays
+from testing.panels import PANELS, write_panel_folder
 
 _OLDER, _NEWER = "2019-01-01T00:00:00Z", "2021-01-01T00:00:00Z"
 
@@ -49,57 +50,57 @@ class Export(Command):
         """Return a checksum of the values in every array's file that is there."""
         return {name: _hash_values_in(root / name) for name in self.arrays if (root / name).exists()}
 
-    def scene(self, number: int) -> Trial:
-        place = self.ground.copy(self.template)
+    def make_trial(self, number: int) -> Trial:
+        location = self.factory.copy(self.template)
         if number % 2:
-            shutil.copytree(self.material / _OLDER[:4], place.folder / "out")
+            shutil.copytree(self.material / _OLDER[:4], location.folder / "out")
         force = ("--force",) if number % 2 else ()
-        return Trial(place, (*self.arguments(), "--output", str(place.folder / "out"), *force))
+        return Trial(location, (*self.build_arguments(), "--output", str(location.folder / "out"), *force))
 
-    def arguments(self) -> tuple[str, ...]:
+    def build_arguments(self) -> tuple[str, ...]:
         return ("export", PANELS[0], "--at", _NEWER, "--format", self.format_name)
 
-    def state(self, scene: Trial) -> Rows:
-        rows = super().read_state(scene)
+    def read_state(self, trial: Trial) -> Rows:
+        rows = super().read_state(trial)
         if self.is_time_stamped and rows:  # checksums, too, are those of the moment
             rows["export_output"] = [str(len(rows["export_output"]))]
         return rows
 
-    def may_be_refused(self, scene: Trial) -> bool:
+    def can_conflict(self, trial: Trial) -> bool:
         """Tell whether a document is there, or a file that says when it was written."""
         named = (*self.arrays, self.document) if self.is_time_stamped else (self.document,)
-        return any((scene.output / name).exists() for name in named)
+        return any((trial.output / name).exists() for name in named)
 
-    def insisting(self, arguments: tuple[str, ...]) -> tuple[str, ...]:
+    def add_force(self, arguments: tuple[str, ...]) -> tuple[str, ...]:
         return (*arguments, "--force")
 
-    def look(self, scene: Trial) -> Inspection:
-        found = super().inspect(scene)
-        forced, document = "--force" in scene.arguments, scene.output / self.document
+    def inspect(self, trial: Trial) -> Inspection:
+        found = super().inspect(trial)
+        forced, document = "--force" in trial.arguments, trial.output / self.document
         allowed = (_OLDER, _NEWER) if forced else (_NEWER,)
-        values = self._hash_values(scene.output)
+        values = self._hash_values(trial.output)
         for name, value in values.items():
             if value not in [self.values[at][name] for at in allowed]:
                 found.problems.append(f"{name} is neither the old array nor the new one")
-        found.problems.extend(f"{name} is no part of the export" for name in self._list_foreign_files(scene))
+        found.problems.extend(f"{name} is no part of the export" for name in self._list_foreign_files(trial))
         if document.exists():
-            said = verify_export(document, scene.location.database, scene.location.store)
+            said = verify_export(document, trial.location.database, trial.location.store)
             found.problems.extend(f"{problem.path}: {problem.problem}" for problem in said.problems)
         elif forced:  # the old ones must be there, or aside
-            somewhere = {_hash_file(path) for path in scene.output.rglob("*") if path.is_file()}
+            somewhere = {_hash_file(path) for path in trial.output.rglob("*") if path.is_file()}
             lost = [name for name, sha256 in self.old.items() if sha256 not in somewhere]
             found.problems.extend(f"the old {name} is lost" for name in lost)
-        found.leftovers["hidden folder"] = len(list(scene.location.folder.glob("**/.calreg-*")))
+        found.leftovers["hidden folder"] = len(list(trial.location.folder.glob("**/.calreg-*")))
         found.leftovers["folder without a document"] = int(bool(values) and not document.exists())
         is_new = document.exists() and values == self.values[_NEWER]
-        exports = len(scene.location.read_rows()["export"]) - len(self.template.read_rows()["export"])
+        exports = len(read_rows(trial.location)["export"]) - len(read_rows(self.template)["export"])
         found.leftovers["export not recorded"] = int(is_new and not exports)
         return found
 
-    def _list_foreign_files(self, scene: Trial) -> list[str]:
+    def _list_foreign_files(self, trial: Trial) -> list[str]:
         known = {*self.arrays, self.document}
-        files = [path for path in scene.output.rglob("*") if path.is_file()]
-        names = [path.relative_to(scene.output) for path in files if path.name != "HISTORY"]
+        files = [path for path in trial.output.rglob("*") if path.is_file()]
+        names = [path.relative_to(trial.output) for path in files if path.name != "HISTORY"]
         return [
             str(name)
             for name in names
@@ -111,22 +112,22 @@ class ExportPsana(Export):
     """Two texts into a calibration directory, each with a line in the HISTORY beside it."""
 
     name = "export psana"
-    form = "psana"
-    stamped = True
+    format_name = "psana"
+    is_time_stamped = True
 
-    def _beside(self) -> dict[str, Any]:
+    def _build_options(self) -> dict[str, Any]:
         return {"source": "XcsEndstation.0:Jungfrau.0", "first_run": 1}
 
-    def arguments(self) -> tuple[str, ...]:
-        return (*super().arguments(), "--source", "XcsEndstation.0:Jungfrau.0", "--first-run", "1")
+    def build_arguments(self) -> tuple[str, ...]:
+        return (*super().build_arguments(), "--source", "XcsEndstation.0:Jungfrau.0", "--first-run", "1")
 
 
 class ExportHdf5(Export):
     """Both arrays and the document in one file, and the document beside it."""
 
     name = "export hdf5"
-    form = "hdf5"
-    stamped = True
+    format_name = "hdf5"
+    is_time_stamped = True
 
 
 def _hash_values_in(path: Path) -> str:

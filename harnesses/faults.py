@@ -10,13 +10,13 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from harnesses.places import RegistryLocation
 from registry.database.engine import make_engine
+from testing.registries import RegistryLocation
 
 _SECTOR_BYTES = 4096
 
 
-# In the store: (object, another one, what was drawn). The other one stays sound, but where both are swapped.
+# In the store: (object, another one, what was rng). The other one stays sound, but where both are swapped.
 def _flip_bit(path: Path, first: int, last: int, rng: random.Random) -> None:
     content = bytearray(path.read_bytes())
     content[rng.randrange(first, min(last, len(content)))] ^= 1 << rng.randrange(8)
@@ -202,7 +202,7 @@ def tamper(location: RegistryLocation, statements: tuple[str, ...]) -> None:
         )
         ours = connection.execute(
             sa.text(
-                "SELECT tgrelid::regclass AS place, tgname AS name FROM pg_trigger WHERE NOT tgisinternal"
+                "SELECT tgrelid::regclass AS table_name, tgname AS name FROM pg_trigger WHERE NOT tgisinternal"
             )
         ).all()
         for table in tables:
@@ -212,7 +212,9 @@ def tamper(location: RegistryLocation, statements: tuple[str, ...]) -> None:
         for table in tables:
             connection.exec_driver_sql(f"ALTER TABLE {table} ENABLE TRIGGER ALL")
         for trigger in ours:
-            connection.exec_driver_sql(f"ALTER TABLE {trigger.place} ENABLE ALWAYS TRIGGER {trigger.name}")
+            connection.exec_driver_sql(
+                f"ALTER TABLE {trigger.table_name} ENABLE ALWAYS TRIGGER {trigger.name}"
+            )
     engine.dispose()
 
 
@@ -242,13 +244,13 @@ def overwrite_page(file: Path, kind: str, rng: random.Random) -> None:
         content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
     else:
         page = rng.randrange(len(content) // size)
-        place = slice(page * size, (page + 1) * size)
+        span = slice(page * size, (page + 1) * size)
         pages = [bytes(content[begin : begin + size]) for begin in range(size, len(content), size)]
-        content[place] = {
+        content[span] = {
             "page of zeros": bytes(size),
             "page of ones": b"\xff" * size,
             "page of noise": rng.randbytes(size),
             # Those of empty tables are all alike.
-            "page of another table": rng.choice([each for each in pages if each != content[place]]),
+            "page of another table": rng.choice([each for each in pages if each != content[span]]),
         }[kind]
     file.write_bytes(content)

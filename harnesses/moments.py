@@ -11,8 +11,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from harnesses.places import RegistryLocation
 from registry.database.engine import make_engine
+from testing.registries import RegistryLocation
 
 Watch = Callable[[], object]
 """Returns what can be seen; it is another value from one moment to the next."""
@@ -64,7 +64,7 @@ class ChangeCounter:
 
 @contextmanager
 def watch_location(location: RegistryLocation) -> Iterator[Watch]:
-    """Watch the files of a place, but for stored ones, and PostgreSQL's statements.
+    """Watch the files of a location, but for stored ones, and PostgreSQL's statements.
 
     SQLite's commit is seen as its log grows, a placing as names appear; PostgreSQL says which statement it is at.
     """

@@ -11,9 +11,9 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import registry
-from harnesses.arrays import set_panel_shape
 from harnesses.moments import KillTimer
 from registry.detectors.jungfrau import JUNGFRAU
+from testing.panels import use_panel_shape
 
 # So that the life of a process is its work, and most instants fall into that and not into imports.
 _PRELOADED_MODULES = [
@@ -37,12 +37,12 @@ def run_calreg(
     output: Path,
     timer: KillTimer = BaseProcess.join,
 ) -> int:
-    """Run calreg, and kill it where it still runs at its ending; return its exit code, -9 if killed.
+    """Run calreg, kill it when the timer returns, and return its exit code: -9 if it was killed.
 
     Parameters
     ----------
-    said
-        File for what it prints.
+    output
+        The file into which it prints.
     """
     process = CONTEXT.Process(
         target=_run_main, args=(list(arguments), dict(environment), output, JUNGFRAU.panel_shape)
@@ -60,7 +60,6 @@ def run_calreg(
 def _run_main(
     arguments: list[str], environment: Mapping[str, str], output: Path, shape: tuple[int, int]
 ) -> None:
-    set_panel_shape(shape)
     os.environ.update(environment)
     sys.argv = ["calreg", *arguments]
     handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -69,4 +68,5 @@ def _run_main(
 
     from registry.cli import main
 
-    main()
+    with use_panel_shape(shape):
+        main()

@@ -10,12 +10,12 @@ from pathlib import Path
 import msgspec
 import sqlalchemy as sa
 
-from harnesses.places import RegistryLocation
 from registry import schema
 from registry.api import Registry
 from registry.database import Database
 from registry.errors import NotValidError
 from registry.lookup.revisions import AsOf
+from testing.registries import RegistryLocation
 
 _MAX_KEPT = 200  # answers that are asked again at the end
 _AT = "2020-01-02T00:00:00Z"
@@ -54,7 +54,7 @@ def run_reader(
     file: Path,
 ) -> None:
     """Ask until it is done, and write into a file what was seen: the work of a process."""
-    drawn = random.Random(seed)  # noqa: S311 - repeatable on purpose
+    rng = random.Random(seed)  # noqa: S311 - repeatable on purpose
     seen = ReaderResult(problems=[])
     kept: list[tuple[Query, int, object]] = []
     database = Database(location.database)
@@ -63,7 +63,7 @@ def run_reader(
             last = 0
             while not done.is_set():
                 before = _read_newest_revision(database, last, seen)
-                ask = _choose_query(registry, *drawn.choice(modules), drawn.randrange(4))
+                ask = _choose_query(registry, *rng.choice(modules), rng.randrange(4))
                 answer = ask(None)
                 last = _read_newest_revision(database, before, seen)
                 seen.answers += 1

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import msgspec
 
-from harnesses.arrays import PANELS, write_panel_folder
 from harnesses.collectors import register_beside_collector
-from harnesses.places import RegistryFactory, RegistryLocation
 from harnesses.processes import CONTEXT
 from harnesses.readers import ReaderResult, run_reader
 from registry.api import Registry, create_registry
 from registry.errors import ConflictError
 from registry.instants import Instant, parse_instant
 from registry.records import Revision, Version
+from testing.panels import PANELS, write_panel_folder
+from testing.registries import RegistryFactory, RegistryLocation
 
 # Modules of two panel Ids each: a registration under an M-number is two versions in one revision.
 MODULES = {
@@ -69,34 +69,35 @@ class WriterResult:
     problems: list[str] = field(default_factory=list)
 
 
-def run_writers(ground: RegistryFactory, dialect: str, plan: Plan) -> WriterResult:
+def run_writers(factory: RegistryFactory, dialect: str, plan: Plan) -> WriterResult:
     """Let the processes of a plan loose on a new registry, and hold what is recorded against what they say."""
-    place = ground.make_empty(dialect)
-    create_registry(place.database, place.store)
+    location = factory.make_empty(dialect)
+    create_registry(location.database, location.store)
     contents = [
-        write_panel_folder(place.folder / f"content{seed}", seed, ("gain",)) for seed in range(_CONTENT_COUNT)
+        write_panel_folder(location.folder / f"content{seed}", seed, ("gain",))
+        for seed in range(_CONTENT_COUNT)
     ]
-    with place.open() as registry:
+    with location.open() as registry:
         for module, panels in MODULES.items():
             for panel in panels:
                 registry.panels.add(panel, alias=module)
         registry.panels.add(PANELS[1])
         known = registry.log()[0].revision
     found = WriterResult(dialect, plan)
-    attempts = _run_race(place, contents, found)
-    duels = _run_duels(place, contents, plan)
+    attempts = _run_race(location, contents, found)
+    duels = _run_duels(location, contents, plan)
     found.results = Counter(_classify(attempt) for attempt in attempts)
     found.duels = Counter(_classify_duels(duels))
-    with place.open() as registry:
+    with location.open() as registry:
         found.problems += _find_problems(registry, [*attempts, *duels], contents, known)
-    collected = register_beside_collector(place, contents[0], PANELS[1], plan.collections)
+    collected = register_beside_collector(location, contents[0], PANELS[1], plan.collections)
     found.collected = collected.files
-    with place.open() as registry:
+    with location.open() as registry:
         found.problems += collected.problems
         found.problems += [f"{each.path}: {each.problem}" for each in registry.verify().problems]
     if found.duels.keys() - {"conflict and landed"}:
         found.problems.append(f"duels ended otherwise than with one version and one conflict: {found.duels}")
-    ground.remove(place)
+    factory.remove(location)
     return found
 
 
@@ -174,14 +175,14 @@ def _read_attempts(files: Sequence[Path]) -> list[Attempt]:
 
 def _plan_attempts(plan: Plan, writer: int) -> list[Attempt]:
     """Return what a writer will try: mostly starts of its own, some that others want too."""
-    drawn = random.Random(f"{plan.seed} {writer}")  # noqa: S311 - repeatable on purpose
+    rng = random.Random(f"{plan.seed} {writer}")  # noqa: S311 - repeatable on purpose
     shared = max(plan.registrations // 4, 1)
     own = iter(range(shared + writer * plan.registrations, shared + (writer + 1) * plan.registrations))
     return [
         Attempt(
-            module=drawn.choice(sorted(MODULES)),
-            slot=drawn.randrange(shared) if drawn.random() < _SHARED_FRACTION else next(own),
-            content=drawn.randrange(_CONTENT_COUNT),
+            module=rng.choice(sorted(MODULES)),
+            slot=rng.randrange(shared) if rng.random() < _SHARED_FRACTION else next(own),
+            content=rng.randrange(_CONTENT_COUNT),
         )
         for _ in range(plan.registrations)
     ]

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from registry.cli import app
 from registry.cli.application import LazyCommand
-from tests.conftest import RegistryLocation
+from testing.registries import RegistryLocation
 
 
 @dataclass(frozen=True)

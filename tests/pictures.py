@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from registry import create_registry, sample
+from testing.registries import RegistryLocation
 from tests.cli import Calreg
-from tests.conftest import RegistryLocation
 from tests.sessions import find_blocks
 
 PAGE = Path(__file__).parent.parent / "docs" / "plots.md"

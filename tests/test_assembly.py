@@ -14,8 +14,8 @@ from registry.api import Registry
 from registry.errors import CorruptionError
 from registry.exporters.assembly import Assembly, build_assemblies, read_arrays
 from registry.store import ContentStore
-from tests.conftest import RegistryLocation
-from tests.making import PANEL_A, PANEL_B, make_panel_array, write_panel_folder
+from testing.panels import PANEL_A, PANEL_B, make_panel_array, write_panel_folder
+from testing.registries import RegistryLocation
 
 DETECTOR = f"{PANEL_A}_{PANEL_B}"
 T0 = "2020-01-01T00:00:00Z"

@@ -27,10 +27,10 @@ from registry.errors import (
     SchemaError,
 )
 from registry.store import ContentStore
+from testing.panels import PANEL_A, PANEL_B, write_panel_folder
+from testing.registries import RegistryLocation
 from tests.cli import Calreg
-from tests.conftest import RegistryLocation
 from tests.copies import fill_registry, read_answers, read_facts, read_rows
-from tests.making import PANEL_A, PANEL_B, write_panel_folder
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 
@@ -14,11 +13,10 @@ from benchmarks import exports, importing, lookups, table
 from benchmarks.bench import Bench, Scale
 from benchmarks.history import History
 from benchmarks.loading import load_history
-from benchmarks.places import RegistryFactory
-from benchmarks.places import RegistryLocation as BenchmarkLocation
 from benchmarks.rows import Results, Row
 from benchmarks.timing import Spread
-from tests.conftest import RegistryLocation
+from testing.registries import RegistryFactory, RegistryLocation
+from testing.registries import RegistryLocation as BenchmarkLocation
 
 SMALLEST = Scale(
     panels=(1,),
@@ -35,8 +33,8 @@ SMALLEST = Scale(
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    with ExitStack() as closing:
-        yield Bench(RegistryFactory(tmp_path, closing), SMALLEST, ("sqlite",), repetitions=1)
+    with RegistryFactory(tmp_path) as factory:
+        yield Bench(factory, SMALLEST, ("sqlite",), repetitions=1)
 
 
 def test_a_row_of_every_sort_is_measured_and_checked(bench: Bench) -> None:

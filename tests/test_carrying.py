@@ -26,9 +26,9 @@ from registry.records import CheckedConstants, CheckedFile, Statistics
 from registry.registration.constants import build_constants, record_constants
 from registry.registration.planning import VersionStatement
 from registry.registration.versions import record_versions
+from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C, write_panel_folder
+from testing.registries import RegistryLocation
 from tests.cli import Calreg
-from tests.conftest import RegistryLocation
-from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C, write_panel_folder
 
 FIRST, SECOND, UPGRADE, LATER = (
     "2017-01-01T00:00:00Z",

@@ -13,9 +13,9 @@ import pytest
 from documentation import recording
 from registry import create_registry, sample
 from registry.cli.verbs import VERBS
+from testing.panels import NEW_A, PANEL_A, PANEL_B, write_panel_folder
+from testing.registries import RegistryLocation
 from tests.cli import Calreg, build_program, list_verbs
-from tests.conftest import RegistryLocation
-from tests.making import NEW_A, PANEL_A, PANEL_B, write_panel_folder
 
 RUN = "exp=xcsls3716:run=631"
 START = "20180101000000"

@@ -12,9 +12,9 @@ from registry.database import migrations
 from registry.database.closing import Reason, record_closure
 from registry.database.engine import make_engine
 from registry.errors import ClosedError
+from testing.panels import PANEL_A, PANEL_B, write_panel_folder
+from testing.registries import RegistryLocation
 from tests.cli import Calreg
-from tests.conftest import RegistryLocation
-from tests.making import PANEL_A, PANEL_B, write_panel_folder
 
 ELSEWHERE = "postgresql://calib:secret@db.example.org/registry"
 RECORDING = [table for table in schema.metadata.sorted_tables if table.name not in ("registry", "closure")]

@@ -18,9 +18,9 @@ from registry.errors import ClosedError, UnavailableError
 from registry.lookup.revisions import AsOf
 from registry.records import UnreferencedFile
 from registry.store import ContentStore
+from testing.panels import PANEL_A, write_panel_folder
+from testing.registries import RegistryLocation
 from tests.cli import Calreg
-from tests.conftest import RegistryLocation
-from tests.making import PANEL_A, write_panel_folder
 
 DAY = 24 * 3600
 

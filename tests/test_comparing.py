@@ -19,9 +19,10 @@ from registry.api import Registry
 from registry.arrays import compare_pixels
 from registry.errors import CorruptionError, InstantError, RequestError
 from registry.records import PanelDifference, PixelDifference
+from testing.panels import PANEL_A, PANEL_B, PANEL_C, make_panel_array, write_panel_folder
+from testing.registries import RegistryLocation
 from tests.cli import Calreg
-from tests.conftest import RegistryLocation, make_location
-from tests.making import PANEL_A, PANEL_B, PANEL_C, make_panel_array, write_panel_folder
+from tests.conftest import make_location
 
 PIXELS = 512 * 1024
 SOURCE = "XcsEndstation.0:Jungfrau.0"

@@ -13,9 +13,9 @@ import pytest
 from registry.api import Registry
 from registry.errors import NotFoundError
 from registry.records import ChoiceDifference, TreeComparison
+from testing.panels import NEW_A, PANEL_A, PANEL_B, make_panel_array
+from testing.registries import RegistryLocation
 from tests.cli import Calreg
-from tests.conftest import RegistryLocation
-from tests.making import NEW_A, PANEL_A, PANEL_B, make_panel_array
 
 S17, S18 = "20170101000000", "20180101000000"
 T17, T18 = "2017-01-01T00:00:00Z", "2018-01-01T00:00:00Z"

@@ -23,9 +23,9 @@ from registry.cli.shells import SCRIPTS, read_bash_line
 from registry.detectors import DETECTOR_TYPES
 from registry.exporters.formats import FORMATS
 from registry.lookup.names import MAX_NAMES
+from testing.panels import PANEL_A, PANEL_B
+from testing.registries import RegistryLocation
 from tests.cli import list_verbs
-from tests.conftest import RegistryLocation
-from tests.making import PANEL_A, PANEL_B
 
 BREAKS = " \t\n\"'@><=;|&(:"
 SOURCE = "XcsEndstation.0:Jungfrau.0"

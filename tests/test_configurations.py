@@ -15,7 +15,7 @@ from registry.api import Registry
 from registry.errors import ConflictError, IdentifierError, NotFoundError, RequestError
 from registry.records import Detector, Outcome
 from registry.registration.configurations import ConfigurationStatement, record_configurations
-from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C
+from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C
 
 EXPERIMENT = "xcsls3716"
 SOURCE, OTHER, TENTH = (f"XcsEndstation.0:Jungfrau.{number}" for number in (0, 1, 10))

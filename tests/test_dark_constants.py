@@ -12,9 +12,10 @@ import pytest
 
 from registry.api import Registry
 from registry.errors import ArrayError, NotValidError
+from testing.panels import PANEL_A, PANEL_B, make_panel_array, write_panel_folder
+from testing.registries import RegistryLocation
 from tests.cli import Calreg
-from tests.conftest import RegistryLocation, make_location
-from tests.making import PANEL_A, PANEL_B, make_panel_array, write_panel_folder
+from tests.conftest import make_location
 
 EVERY = ("gain", "offset", "pedestals", "rms", "status")
 TYPES = {

@@ -31,8 +31,8 @@ from registry.errors import (
     UnavailableError,
 )
 from registry.instants import Instant
-from tests.conftest import RegistryLocation
-from tests.making import NEW_A, PANEL_A, PANEL_B, write_panel_folder
+from testing.panels import NEW_A, PANEL_A, PANEL_B, write_panel_folder
+from testing.registries import RegistryLocation
 
 SECRET = "s3kret-pw"  # noqa: S105 - the password that must not be seen again
 WRITERS = 4

@@ -10,7 +10,7 @@ from registry.api import Registry
 from registry.errors import ConflictError, NotFoundError, NotValidError, RequestError
 from registry.importers.dataset_table import read_dataset_table
 from registry.sample import write_dataset_table
-from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C, write_panel_folder
+from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C, write_panel_folder
 
 SOURCE = "XcsEndstation.0:Jungfrau.0"
 HEADING = "Dataset                 Runs     DetInfo name   Panel/detector Id or configuration object version"

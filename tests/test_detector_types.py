@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from registry.api import Registry
 from registry.detectors import DETECTOR_TYPES, DetectorType, Kind, ZeroMeaning, parse_panel_id
 from registry.errors import ArrayError, ConflictError, IdentifierError, ImportHazardError, NotFoundError
+from testing.panels import PANEL_A, PANEL_B, write_panel_folder
+from testing.registries import RegistryLocation
 from tests.cli import Calreg
-from tests.conftest import RegistryLocation, make_location
-from tests.making import PANEL_A, PANEL_B, write_panel_folder
+from tests.conftest import make_location
 
 ROOT = Path(__file__).parent.parent
 QUAD = [

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from registry.digests import blake3_of, sha256_of
 from registry.errors import CorruptionError
-from tests.conftest import RegistryLocation
-from tests.making import PANEL_A, make_panel_array, write_panel_folder
+from testing.panels import PANEL_A, make_panel_array, write_panel_folder
+from testing.registries import RegistryLocation
 
 LATER = "2020-01-01T00:00:00Z"
 

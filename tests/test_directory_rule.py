@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from registry.importers.directory_rule import DirectoryRule
-from tests.making import PANEL_A, PANEL_B
+from testing.panels import PANEL_A, PANEL_B
 
 RULES = {
     "no link of the panel": ([PANEL_B], None),

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from registry.api import create_registry
+from testing.panels import PANEL_A, PANEL_B, write_panel_folder
+from testing.registries import RegistryLocation
 from tests.cli import Calreg
-from tests.conftest import RegistryLocation, act_as_ordinary_user
-from tests.making import PANEL_A, PANEL_B, use_small_panels, write_small_panel_folder
+from tests.conftest import act_as_ordinary_user
 
 BEGIN = "2020-01-01T00:00:00Z"
 ADD = ("version", "add", PANEL_A)
@@ -21,12 +22,7 @@ FORMATS = ("npy", "psana", "lcls2", "hdf5")
 
 
 @pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    use_small_panels(monkeypatch)
-
-
-@pytest.fixture
-def filled(sqlite_location: RegistryLocation, small: None, tmp_path: Path) -> RegistryLocation:
+def filled(sqlite_location: RegistryLocation, small_panels: None, tmp_path: Path) -> RegistryLocation:
     fill(sqlite_location, tmp_path)
     return sqlite_location
 
@@ -35,8 +31,8 @@ def fill(location: RegistryLocation, folder: Path) -> None:
     """Record one panel and its constants: two revisions."""
     with location.open() as registry:
         registry.panels.add(PANEL_A)
-        registry.versions.add(PANEL_A, write_small_panel_folder(folder / "first"), valid_from="beginning")
-    write_small_panel_folder(folder / "second", 1)
+        registry.versions.add(PANEL_A, write_panel_folder(folder / "first"), valid_from="beginning")
+    write_panel_folder(folder / "second", 1)
 
 
 class Disk:
@@ -103,7 +99,7 @@ def test_an_export_onto_a_full_disk_leaves_nothing_there(
 
 
 @pytest.fixture
-def store_there(disk: Disk, small: None, tmp_path: Path) -> RegistryLocation:
+def store_there(disk: Disk, small_panels: None, tmp_path: Path) -> RegistryLocation:
     """A registry whose store alone is on the small disk."""
     location = RegistryLocation(f"sqlite:///{tmp_path}/registry.sqlite", disk.folder / "store")
     create_registry(location.database, location.store)
@@ -112,7 +108,7 @@ def store_there(disk: Disk, small: None, tmp_path: Path) -> RegistryLocation:
 
 
 @pytest.fixture
-def database_there(disk: Disk, small: None, tmp_path: Path) -> RegistryLocation:
+def database_there(disk: Disk, small_panels: None, tmp_path: Path) -> RegistryLocation:
     """A registry whose database alone is on the small disk."""
     location = RegistryLocation(f"sqlite:///{disk.folder}/registry.sqlite", tmp_path / "store")
     create_registry(location.database, location.store)

@@ -33,8 +33,9 @@ from registry.errors import (
     UnavailableError,
 )
 from registry.instants import BEGINNING
-from tests.conftest import RegistryLocation, act_as_ordinary_user, make_location
-from tests.making import write_panel_folder
+from testing.panels import write_panel_folder
+from testing.registries import RegistryLocation
+from tests.conftest import act_as_ordinary_user, make_location
 
 MODULES = ("M001", "M002", "M003", "M004")
 PANELS = [f"190408-181206-{number:x}" for number in range(1, 33)]

@@ -31,8 +31,9 @@ from registry.errors import (
     UnavailableError,
 )
 from registry.exporters import formats
-from tests.conftest import RegistryLocation, make_location
-from tests.making import PANEL_A, PANEL_B, use_small_panels, write_small_panel_folder
+from testing.panels import PANEL_A, PANEL_B, use_small_panels, write_panel_folder
+from testing.registries import RegistryLocation
+from tests.conftest import make_location
 from tests.psana_readers import read_newer, read_older
 
 SOURCE = "XcsEndstation.0:Jungfrau.0"
@@ -45,8 +46,7 @@ NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 
 @pytest.fixture(scope="module", autouse=True)
 def _small() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        use_small_panels(patch)
+    with use_small_panels():
         yield
 
 
@@ -54,7 +54,7 @@ def filled(registry: Registry, folder: Path, panels: tuple[str, ...] = (PANEL_A,
     """Let the registry know panels, the detector that they make, and a run."""
     for seed, panel in enumerate(panels):
         registry.panels.add(panel)
-        registry.versions.add(panel, write_small_panel_folder(folder / panel, seed), valid_from="beginning")
+        registry.versions.add(panel, write_panel_folder(folder / panel, seed), valid_from="beginning")
     registry.detectors.configure("xcs1", SOURCE, "_".join(panels), first_run=1)
     registry.runs.add(RUN, begin=BEGIN)
     return registry
@@ -227,7 +227,7 @@ def test_dark_constants_are_exported_in_every_format_flags_as_integers(own: Regi
     kinds = ("pedestals", "rms", "status")
     types = ["pedestals", "pixel_rms", "pixel_status"]
     for seed, panel in enumerate((PANEL_A, PANEL_B)):
-        folder = write_small_panel_folder(tmp_path / "dark" / panel, seed, kinds)
+        folder = write_panel_folder(tmp_path / "dark" / panel, seed, kinds)
         own.versions.add(panel, folder, valid_from="2019-12-31T00:00:00Z", kinds=kinds)
     for form in FORMATS:
         done = own.export(RUN, tmp_path / form, format=form, types=types)

@@ -13,8 +13,8 @@ import pytest
 
 from registry import detectors
 from registry.api import Registry
-from tests.conftest import RegistryLocation
-from tests.making import TYPICAL_VALUES
+from testing.panels import TYPICAL_VALUES
+from testing.registries import RegistryLocation
 from tests.sessions import find_blocks
 
 PAGE = Path(__file__).parent.parent / "docs" / "formats.md"

@@ -35,9 +35,9 @@ from registry.importers.gain_maps import convert_gain_maps
 from registry.provenance.prov_json import build_prov_json
 from registry.records import Conversion, ConvertedStage
 from registry.registration import versions as registration
+from testing.panels import NEW_A, PANEL_A, PANEL_B, TYPICAL_VALUES, write_panel_folder
+from testing.registries import RegistryLocation
 from tests.cli import Calreg
-from tests.conftest import RegistryLocation
-from tests.making import NEW_A, PANEL_A, PANEL_B, TYPICAL_VALUES, write_panel_folder
 
 START = "2018-01-01T00:00:00Z"
 STAGE = 512 * 1024 * 8

@@ -14,8 +14,9 @@ import sqlalchemy as sa
 from registry import instants, schema
 from registry.authorship import build_signature
 from registry.database.closing import record_closure
-from tests.conftest import RegistryLocation, make_location
-from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C, write_panel_folder
+from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C, write_panel_folder
+from testing.registries import RegistryLocation
+from tests.conftest import make_location
 
 TABLES = [pytest.param(table, id=table.name) for table in schema.metadata.sorted_tables]
 FACTS = [param for param in TABLES if param.values[0].info.get("fact")]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,12 +12,10 @@ import sqlalchemy as sa
 
 from harnesses import corruption, faults, writers
 from harnesses.__main__ import main
-from harnesses.arrays import PANELS
 from harnesses.commands import AddVersion, Rows, Trial
 from harnesses.exports import Export
 from harnesses.kill import COMMANDS, kill_command
 from harnesses.moments import ChangeCounter, kill_at_change
-from harnesses.places import DATABASES, RegistryFactory
 from harnesses.readers import ReaderResult
 from harnesses.writers import Attempt, Plan, run_writers
 from registry.api import Registry
@@ -26,7 +23,8 @@ from registry.detectors.jungfrau import JUNGFRAU
 from registry.errors import CorruptionError
 from registry.records import Revision, Verification
 from registry.store import ContentStore
-from tests.making import use_small_panels, write_small_panel_folder
+from testing.panels import PANELS
+from testing.registries import DATABASES, RegistryFactory
 
 
 @pytest.fixture(params=DATABASES)
@@ -71,13 +69,7 @@ def test_commands_that_are_killed_leave_nothing_half_done(
     assert JUNGFRAU.panel_shape == (512, 1024)
 
 
-@pytest.fixture
-def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    use_small_panels(monkeypatch)
-    monkeypatch.setattr(corruption, "write_panel_folder", write_small_panel_folder)
-
-
-@pytest.mark.usefixtures("_small")
+@pytest.mark.usefixtures("small_panels")
 def test_faults_of_every_kind_are_found_and_no_read_hands_out_a_wrong_byte(
     run: Callable[..., list[list[str]]], request: pytest.FixtureRequest
 ) -> None:
@@ -96,11 +88,11 @@ def test_faults_of_every_kind_are_found_and_no_read_hands_out_a_wrong_byte(
             assert int(sound) >= 4
 
 
-@pytest.mark.usefixtures("_small")
+@pytest.mark.usefixtures("small_panels")
 def test_a_fault_that_verify_does_not_find_is_found_by_the_harness(
-    ground: RegistryFactory, monkeypatch: pytest.MonkeyPatch
+    factory: RegistryFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hall = corruption.Testbed(ground, "sqlite")
+    hall = corruption.Testbed(factory, "sqlite")
     for kind, missed in (("file cut", "verify does not name "), ("minimum", "verify finds nothing")):
         blind = corruption.FaultTally(kind, "sqlite")
         with monkeypatch.context() as patch:
@@ -136,9 +128,9 @@ def test_what_writers_and_readers_do_at_once_is_all_there_once(run: Callable[...
 
 
 @pytest.fixture
-def ground(tmp_path: Path) -> Iterator[RegistryFactory]:
-    with ExitStack() as closing:
-        yield RegistryFactory(tmp_path, closing)
+def factory(tmp_path: Path) -> Iterator[RegistryFactory]:
+    with RegistryFactory(tmp_path) as factory:
+        yield factory
 
 
 class _Torn(AddVersion):
@@ -146,17 +138,17 @@ class _Torn(AddVersion):
 
     asked = 0
 
-    def state(self, scene: Trial) -> Rows:
+    def read_state(self, trial: Trial) -> Rows:
         self.asked += 1
         if self.asked == 3:  # the first is that after the measured run, the second that before the kill
-            with scene.location.open() as registry:
+            with trial.location.open() as registry:
                 registry.panels.add(PANELS[1])
-            next((scene.location.store / "objects").glob("*/*.npy")).unlink()
-        return super().read_state(scene)
+            next((trial.location.store / "objects").glob("*/*.npy")).unlink()
+        return super().read_state(trial)
 
 
-def test_a_torn_state_is_found_with_the_round_and_the_instant(ground: RegistryFactory) -> None:
-    found = kill_command(_Torn(ground, "sqlite"), rounds=1, seed=1, measured=1)
+def test_a_torn_state_is_found_with_the_round_and_the_instant(factory: RegistryFactory) -> None:
+    found = kill_command(_Torn(factory, "sqlite"), rounds=1, seed=1, measured=1)
     assert all(problem.startswith("round 0, killed after ") for problem in found.problems)
     (torn,) = [problem for problem in found.problems if "neither whole nor absent" in problem]
     assert "panel" in torn
@@ -168,30 +160,30 @@ class _Refused(AddVersion):
 
     scenes = 0
 
-    def scene(self, number: int) -> Trial:
+    def make_trial(self, number: int) -> Trial:
         self.scenes += 1
         made = super().make_trial(number)
         return made if self.scenes == 1 else Trial(made.location, ("version", "show", "99"))
 
 
-def test_a_repeated_command_that_fails_is_found_with_what_it_said(ground: RegistryFactory) -> None:
-    found = kill_command(_Refused(ground, "sqlite"), rounds=1, seed=1, measured=1)
+def test_a_repeated_command_that_fails_is_found_with_what_it_said(factory: RegistryFactory) -> None:
+    found = kill_command(_Refused(factory, "sqlite"), rounds=1, seed=1, measured=1)
     assert "again: exit code 3: error: there is no version 99" in found.problems[-1]
 
 
-def test_a_partial_output_and_a_document_beside_other_arrays_are_found(ground: RegistryFactory) -> None:
-    command = Export(ground, "sqlite")
-    assert command.look(command.scene(1)).problems == []
-    scene = command.scene(1)
-    array = scene.output / "pixel_gain.npy"
+def test_a_partial_output_and_a_document_beside_other_arrays_are_found(factory: RegistryFactory) -> None:
+    command = Export(factory, "sqlite")
+    assert command.inspect(command.make_trial(1)).problems == []
+    trial = command.make_trial(1)
+    array = trial.output / "pixel_gain.npy"
     content = array.read_bytes()
     array.write_bytes(content[:-1])
-    found = command.look(scene)
+    found = command.inspect(trial)
     assert "pixel_gain.npy is neither the old array nor the new one" in found.problems
     assert any("the bytes are not those that were written" in problem for problem in found.problems)
-    (scene.output / "provenance.json").unlink()
+    (trial.output / "provenance.json").unlink()
     array.write_bytes(content)
-    look = command.look(scene)
+    look = command.inspect(trial)
     assert look.leftovers["folder without a document"] == 1
     assert look.problems == ["the old provenance.json is lost"]
 
@@ -237,12 +229,12 @@ def test_gaps_and_instants_that_run_backwards_are_found() -> None:
 
 
 def test_what_a_reader_saw_wrong_is_a_problem(
-    ground: RegistryFactory, monkeypatch: pytest.MonkeyPatch
+    factory: RegistryFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writers, "_LOST_READER", ReaderResult(problems=["half a revision"]))
     monkeypatch.setattr(writers, "run_reader", print)  # says nothing in its file
     found = run_writers(
-        ground, "sqlite", Plan(writers=1, registrations=1, readers=1, duels=0, collections=0, seed=1)
+        factory, "sqlite", Plan(writers=1, registrations=1, readers=1, duels=0, collections=0, seed=1)
     )
     assert "half a revision" in found.problems
 

@@ -13,9 +13,9 @@ import pytest
 from registry import sample
 from registry.cli import hints
 from registry.cli.examples import EXAMPLES, wrap_command
+from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C, write_panel_folder
+from testing.registries import RegistryLocation
 from tests.cli import Calreg, list_verbs
-from tests.conftest import RegistryLocation
-from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C, write_panel_folder
 from tests.terminal import run_in_terminal
 
 NEED_A_SERVER = {"copy", "database grant"}

@@ -10,8 +10,8 @@ import pytest
 
 from registry.api import Registry
 from registry.errors import RequestError
+from testing.panels import PANEL_A, write_panel_folder
 from tests.cli import Calreg
-from tests.making import PANEL_A, write_panel_folder
 
 # Colours, a bell, and the mark that turns the order of letters around; and a byte that is no UTF-8.
 ODD = "red\x1b[31m\x07\u202eevil"

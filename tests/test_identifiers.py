@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from registry import identifiers
 from registry.errors import IdentifierError
 from registry.identifiers import Dataset
+from testing.panels import PANEL_A
 from tests.hostile import HOSTILE_TEXTS
-from tests.making import PANEL_A
 
 PARSERS = [
     identifiers.parse_m_number,

@@ -22,8 +22,9 @@ from registry.progress import Advance
 from registry.records import Problem
 from registry.store import ContentStore
 from registry.threads import map_in_threads
-from tests.conftest import RegistryLocation, make_location
-from tests.making import NEW_A, PANEL_A, PANEL_B, write_panel_folder
+from testing.panels import NEW_A, PANEL_A, PANEL_B, write_panel_folder
+from testing.registries import RegistryLocation
+from tests.conftest import make_location
 
 BEGIN = "2020-01-01T00:00:00Z"
 

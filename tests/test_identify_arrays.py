@@ -12,9 +12,10 @@ import pytest
 
 from registry.api import Registry
 from registry.errors import ArrayError, NotFoundError, RequestError
+from testing.panels import PANEL_A, PANEL_B, use_small_panels, write_panel_folder
+from testing.registries import RegistryLocation
 from tests.cli import Calreg
-from tests.conftest import RegistryLocation, make_location
-from tests.making import PANEL_A, PANEL_B, use_small_panels, write_small_panel_folder
+from tests.conftest import make_location
 
 SOURCE = "XcsEndstation.0:Jungfrau.0"
 BEGIN = "2020-01-01T00:00:00Z"
@@ -22,15 +23,14 @@ BEGIN = "2020-01-01T00:00:00Z"
 
 @pytest.fixture(scope="module", autouse=True)
 def _small() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        use_small_panels(patch)
+    with use_small_panels():
         yield
 
 
 def filled(registry: Registry, folder: Path) -> Registry:
     for seed, panel in enumerate((PANEL_A, PANEL_B)):
         registry.panels.add(panel)
-        registry.versions.add(panel, write_small_panel_folder(folder / panel, seed), valid_from="beginning")
+        registry.versions.add(panel, write_panel_folder(folder / panel, seed), valid_from="beginning")
     registry.export(f"{PANEL_A}_{PANEL_B}", folder / "npy", at=BEGIN, types=["pixel_gain"])
     for form in ("psana", "hdf5"):
         registry.export(
@@ -123,7 +123,7 @@ def test_panels_in_another_order_and_a_gain_range_in_anothers_place_are_seen(
 def test_a_registered_file_that_an_old_numpy_saved_is_known_by_its_values(
     sqlite_location: RegistryLocation, tmp_path: Path
 ) -> None:
-    folder = write_small_panel_folder(tmp_path / "old")
+    folder = write_panel_folder(tmp_path / "old")
     for path in folder.iterdir():
         array = np.load(path)
         text = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {array.shape}, }}".encode()

@@ -19,8 +19,9 @@ from registry.errors import (
     RequestError,
 )
 from registry.instants import BEGINNING
-from tests.conftest import RegistryLocation, make_location
-from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C, make_panel_array
+from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C, make_panel_array
+from testing.registries import RegistryLocation
+from tests.conftest import make_location
 
 PACIFIC = "America/Los_Angeles"
 STAMPED_A = f"{PANEL_A}-20171025000000"

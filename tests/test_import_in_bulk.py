@@ -18,8 +18,8 @@ from registry.instants import Instant
 from registry.progress import Progress
 from registry.registration.planning import VersionStatement
 from registry.registration.versions import record_versions
-from tests.conftest import RegistryLocation
-from tests.making import PANEL_A, PANEL_B, write_panel_folder
+from testing.panels import PANEL_A, PANEL_B, write_panel_folder
+from testing.registries import RegistryLocation
 
 LINKS = 300  # of two kinds each: three pieces
 FIRST = datetime(2018, 1, 1)  # noqa: DTZ001 - a stamp has no zone

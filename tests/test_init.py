@@ -16,8 +16,8 @@ import registry as package
 from registry import create_registry, open_registry
 from registry.cli import app
 from registry.errors import ConflictError, CorruptionError, RequestError, UnavailableError
-from tests.conftest import RegistryLocation
-from tests.making import PANEL_A, write_panel_folder
+from testing.panels import PANEL_A, write_panel_folder
+from testing.registries import RegistryLocation
 
 ROOT = Path(__file__).parent.parent
 

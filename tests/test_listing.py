@@ -9,7 +9,7 @@ from registry import schema
 from registry.instants import BEGINNING
 from registry.lookup.lines import LazyLines
 from registry.lookup.listing import read_keys, values_table
-from tests.conftest import RegistryLocation
+from testing.registries import RegistryLocation
 
 
 def test_a_listed_table_holds_the_rows_as_they_were_given(location: RegistryLocation) -> None:

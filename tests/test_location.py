@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 from registry.api import Registry
 from registry.cli import app
 from registry.database import location
-from tests.conftest import RegistryLocation
-from tests.making import PANEL_A
+from testing.panels import PANEL_A
+from testing.registries import RegistryLocation
 
 MOUNTS = r"""/dev/sda1 / ext4 rw,relatime 0 0
 proc /proc proc rw 0 0

@@ -15,9 +15,9 @@ from registry.errors import ConflictError, IdentifierError, NotFoundError, NotVa
 from registry.importers import logbook
 from registry.importers.logbook import read_logbook
 from registry.instants import Instant, instant_from_epoch
+from testing.panels import PANEL_A, write_panel_folder
+from testing.registries import RegistryLocation
 from tests.cli import Calreg
-from tests.conftest import RegistryLocation
-from tests.making import PANEL_A, write_panel_folder
 
 EXPERIMENT = "xcsls3716"
 SOURCE = "XcsEndstation.0:Jungfrau.0"

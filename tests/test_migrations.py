@@ -14,8 +14,8 @@ from registry.cli import app
 from registry.database import migrations
 from registry.database.engine import make_engine
 from registry.errors import SchemaError, UnavailableError
-from tests.conftest import RegistryLocation
-from tests.making import PANEL_A
+from testing.panels import PANEL_A
+from testing.registries import RegistryLocation
 from tests.test_schema import catalogue
 
 VERBS = (["panel", "list"], ["database", "check"], ["database", "upgrade"], ["verify"], ["log"])

@@ -19,10 +19,10 @@ from registry.errors import (
     SchemaError,
     UnavailableError,
 )
+from testing.panels import PANEL_A, PANEL_C
+from testing.registries import RegistryLocation
 from tests.cli import Calreg
-from tests.conftest import RegistryLocation
 from tests.copies import fill_registry, read_answers, read_facts, read_rows
-from tests.making import PANEL_A, PANEL_C
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -20,25 +20,22 @@ from registry.instants import BEGINNING, Instant, parse_iso
 from registry.provenance import read
 from registry.records import Outcome, Revision, Validity, Version
 from registry.records.display import MAX_ROWS
-from tests.conftest import RegistryLocation
-from tests.making import NEW_A, PANEL_A, PANEL_B, use_small_panels, write_small_panel_folder
+from testing.panels import NEW_A, PANEL_A, PANEL_B, write_panel_folder
+from testing.registries import RegistryLocation
 
 HOSTILE = "</td><script>alert(1)</script><b onclick='x' a=\"\x1b[31m\u202e" + "very long " * 1000
 AT = "2018-02-10T08:15:00Z"
 
 
 @pytest.fixture
-def filled(
-    sqlite_location: RegistryLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Registry]:
+def filled(sqlite_location: RegistryLocation, tmp_path: Path, small_panels: None) -> Iterator[Registry]:
     """Two panels, of which one bears an M-number, with gain, offset and status."""
-    use_small_panels(monkeypatch)
     with sqlite_location.open() as registry:
         registry.panels.add(PANEL_A, alias="M068")
         registry.panels.add(PANEL_B)
         kinds = ("gain", "offset", "status")
         for seed, panel in enumerate((PANEL_A, PANEL_B)):
-            folder = write_small_panel_folder(tmp_path / panel, seed, kinds)
+            folder = write_panel_folder(tmp_path / panel, seed, kinds)
             registry.versions.add(panel, folder, valid_from="beginning", comment=HOSTILE)
         registry.versions.gap(PANEL_A, valid_from="9999-12-31T23:59:59Z", kinds=["gain"], comment=HOSTILE)
         registry.detectors.configure("xcsls3716", "X.0:Jungfrau.0", f"{PANEL_A}_{PANEL_B}", first_run=1)

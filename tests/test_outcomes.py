@@ -36,9 +36,9 @@ from registry.registration.panels import add_panels
 from registry.registration.planning import VersionStatement
 from registry.registration.runs import RunStatement, record_runs, withdraw_run
 from registry.registration.versions import record_gap, record_versions, withdraw_versions
+from testing.panels import PANEL_A, PANEL_B, PANEL_C, write_panel_folder
+from testing.registries import RegistryLocation
 from tests.cli import Calreg
-from tests.conftest import RegistryLocation
-from tests.making import PANEL_A, PANEL_B, PANEL_C, write_panel_folder
 
 KINDS = ("gain", "offset")
 SOURCES = ("XcsEndstation.0:Jungfrau.0", "XcsEndstation.0:Jungfrau.1")

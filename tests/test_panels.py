@@ -10,7 +10,7 @@ from registry.api import Registry
 from registry.errors import ConflictError, IdentifierError, NotFoundError, RequestError
 from registry.records import Alias, Panel
 from registry.registration.panels import add_aliases
-from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C, write_panel_folder
+from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C, write_panel_folder
 
 
 def test_a_panel_is_recorded_once(registry: Registry) -> None:

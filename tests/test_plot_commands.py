@@ -11,9 +11,10 @@ from registry import sample
 from registry.api import Registry
 from registry.errors import CorruptionError, NotFoundError
 from registry.plots import constants, differences, history, validity
+from testing.panels import NEW_A, PANEL_A, PANEL_B, use_small_panels, write_panel_folder
+from testing.registries import RegistryLocation
 from tests.cli import Calreg
-from tests.conftest import RegistryLocation, make_location
-from tests.making import NEW_A, PANEL_A, PANEL_B, use_small_panels, write_small_panel_folder
+from tests.conftest import make_location
 
 RUN = "exp=xcsls3716:run=631"
 SOURCE = "XcsEndstation.0:Jungfrau.0"
@@ -21,8 +22,7 @@ AT = "2018-02-10T08:15:00Z"
 
 
 @pytest.fixture(autouse=True)
-def _small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    use_small_panels(monkeypatch)
+def _small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small_panels: None) -> None:
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
 
@@ -30,8 +30,8 @@ def _small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def filled(registry: Registry, folder: Path) -> None:
     """Register two panels with some versions, and a run."""
     first, second = (
-        write_small_panel_folder(folder / "1", 1),
-        write_small_panel_folder(folder / "2", 2, ("gain", "offset", "status")),
+        write_panel_folder(folder / "1", 1),
+        write_panel_folder(folder / "2", 2, ("gain", "offset", "status")),
     )
     gain = np.load(second / "g0_gain.npy")
     gain[0, 0], gain[1, 1] = 0, 400
@@ -56,8 +56,7 @@ def shared(
     """A registry that all these share: drawing leaves it as it is."""
     folder = tmp_path_factory.mktemp("shared")
     for location in make_location(request, folder, "sqlite"):
-        with pytest.MonkeyPatch.context() as patch, location.open() as registry:
-            use_small_panels(patch)
+        with use_small_panels(), location.open() as registry:
             filled(registry, folder)
         yield location
 

@@ -22,8 +22,8 @@ from registry.plots import constants, differences, files, history, page, pixels,
 from registry.plots.maps import CROSS, RING
 from registry.provenance.document import InputConstants, InputPanel, RevisionReference
 from registry.records import Panel, Version
+from testing.panels import make_panel_array
 from tests.drawn import assert_legible
-from tests.making import make_panel_array
 
 DAY = 86_400 * 1_000_000
 START = parse_instant("2017-01-01T00:00:00Z")

@@ -15,9 +15,10 @@ import pytest
 from registry import provenance
 from registry.errors import RequestError
 from registry.provenance import Document, prov_json
+from testing.panels import NEW_A, PANEL_A, PANEL_B, write_panel_folder
+from testing.registries import RegistryLocation
 from tests.cli import Calreg
-from tests.conftest import RegistryLocation, make_location
-from tests.making import NEW_A, PANEL_A, PANEL_B, write_panel_folder
+from tests.conftest import make_location
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what prov's own imports remark on is not ours

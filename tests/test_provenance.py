@@ -30,8 +30,9 @@ from registry.provenance.document import (
     Resolution,
     RevisionReference,
 )
-from tests.conftest import RegistryLocation, make_location
-from tests.making import PANEL_A, PANEL_B, write_panel_folder
+from testing.panels import PANEL_A, PANEL_B, write_panel_folder
+from testing.registries import RegistryLocation
+from tests.conftest import make_location
 
 BEGIN = "2020-01-01T00:00:00Z"
 Values = dict[str, Any]

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from registry import detectors
 from registry.api import Registry
 from registry.api.integrity import verify_export
 from registry.api.replaying import replay
@@ -31,9 +30,10 @@ from registry.errors import (
     RequestError,
     UnavailableError,
 )
+from testing.panels import PANEL_A, PANEL_B, use_panel_shape, use_small_panels, write_panel_folder
+from testing.registries import RegistryLocation
 from tests.cli import Calreg
-from tests.conftest import RegistryLocation, make_location
-from tests.making import PANEL_A, PANEL_B, use_small_panels, write_panel_folder, write_small_panel_folder
+from tests.conftest import make_location
 from tests.psana_readers import find_file_for_run, read_newer, read_older
 
 SOURCE = "XcsEndstation.0:Jungfrau.0"
@@ -46,17 +46,14 @@ AUTHOR = getpass.getuser()
 
 @pytest.fixture(scope="module", autouse=True)
 def _small() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        use_small_panels(patch)
+    with use_small_panels():
         yield
 
 
 def filled(registry: Registry, folder: Path) -> Registry:
     for seed, panel in enumerate((PANEL_A, PANEL_B)):
         registry.panels.add(panel, alias=f"M00{seed}")
-        registry.versions.add(
-            panel, write_small_panel_folder(folder / panel, seed), valid_from="20190101000000"
-        )
+        registry.versions.add(panel, write_panel_folder(folder / panel, seed), valid_from="20190101000000")
     registry.detectors.configure("xcs1", SOURCE, f"{PANEL_A}_{PANEL_B}", first_run=1)
     registry.runs.add(RUN, begin=BEGIN)
     return registry
@@ -197,7 +194,7 @@ def test_history_grows_by_a_line_a_deployment_and_names_what_was_replaced(
         deploy(own, tmp_path / "calib")
     own.versions.add(
         PANEL_A,
-        write_small_panel_folder(tmp_path / "better", 7),
+        write_panel_folder(tmp_path / "better", 7),
         valid_from="20190101000000",
         supersede=True,
         comment="better",
@@ -357,9 +354,7 @@ def test_what_stops_the_framework_or_goes_before_the_new_file_is_warned_about(
 
 def test_a_range_within_what_is_known_to_hold_is_not_warned_about(anywhere: Registry, tmp_path: Path) -> None:
     assert deploy(anywhere, tmp_path / "1").warnings == ()
-    anywhere.versions.add(
-        PANEL_A, write_small_panel_folder(tmp_path / "next", 5), valid_from="20200201000000"
-    )
+    anywhere.versions.add(PANEL_A, write_panel_folder(tmp_path / "next", 5), valid_from="20200201000000")
     anywhere.runs.add("exp=xcs1:run=20", begin="2020-01-31T23:59:59Z")
     assert deploy(anywhere, tmp_path / "2", last_run=20).warnings == ()
     assert deploy(anywhere, tmp_path / "3", last_run=19).warnings == ()
@@ -369,7 +364,7 @@ def test_a_range_that_outlives_a_version_is_warned_about_by_the_begins_of_runs(
     anywhere: Registry, tmp_path: Path
 ) -> None:
     anywhere.versions.add(
-        PANEL_A, write_small_panel_folder(tmp_path / "next", 5), valid_from="20200201000000", kinds=["gain"]
+        PANEL_A, write_panel_folder(tmp_path / "next", 5), valid_from="20200201000000", kinds=["gain"]
     )
     unknown = (
         "no registered run tells whether runs {} end before 2020-02-01T00:00:00Z, when these constants cease to"
@@ -490,11 +485,8 @@ def test_a_damaged_input_of_the_last_array_stops_the_writing_behind_and_nothing_
     assert threading.active_count() == before
 
 
-def test_a_panel_of_real_size_is_read_back_exactly(
-    sqlite_location: RegistryLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(detectors.DETECTOR_TYPES, "jungfrau", detectors.JUNGFRAU)
-    with sqlite_location.open() as registry:
+def test_a_panel_of_real_size_is_read_back_exactly(sqlite_location: RegistryLocation, tmp_path: Path) -> None:
+    with use_panel_shape((512, 1024)), sqlite_location.open() as registry:
         registry.panels.add(PANEL_A)
         registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "a"), valid_from="beginning")
         done = registry.export(

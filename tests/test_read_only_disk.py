@@ -10,7 +10,7 @@ from registry.api import create_registry, open_registry
 from registry.api.integrity import verify_export
 from registry.api.replaying import replay
 from registry.errors import UnavailableError
-from tests.making import PANEL_A, write_panel_folder
+from testing.panels import PANEL_A, write_panel_folder
 
 AT = "2018-01-01T00:00:00Z"
 

@@ -21,9 +21,9 @@ from registry.database.engine import make_engine
 from registry.errors import SchemaError
 from registry.lookup import soundness
 from registry.store import ContentStore
+from testing.panels import PANEL_A
+from testing.registries import RegistryLocation
 from tests.cli import Calreg
-from tests.conftest import RegistryLocation
-from tests.making import PANEL_A
 from tests.released.make import answers
 from tests.test_schema import catalogue
 

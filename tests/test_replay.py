@@ -28,9 +28,10 @@ from registry.errors import (
     RegistryError,
     UnavailableError,
 )
+from testing.panels import PANEL_A, PANEL_B, write_panel_folder
+from testing.registries import RegistryLocation
 from tests.cli import Calreg
-from tests.conftest import RegistryLocation, make_location
-from tests.making import PANEL_A, PANEL_B, write_panel_folder
+from tests.conftest import make_location
 
 SOURCE = "XcsEndstation.0:Jungfrau.0"
 RUN = "exp=xcs1:run=12"

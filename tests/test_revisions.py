@@ -16,8 +16,8 @@ from registry.api import Registry
 from registry.errors import ConflictError, InstantError, NotFoundError, RegistryError, RequestError
 from registry.instants import BEGINNING, Instant, parse_instant
 from registry.records import Tag
-from tests.conftest import RegistryLocation
-from tests.making import NEW_A, PANEL_A, PANEL_B, write_panel_folder
+from testing.panels import NEW_A, PANEL_A, PANEL_B, write_panel_folder
+from testing.registries import RegistryLocation
 
 SOURCE = "XcsEndstation.0:Jungfrau.0"
 FIRST = parse_instant("2020-01-01T00:00:00Z")

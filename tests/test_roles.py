@@ -15,8 +15,9 @@ from typer.testing import CliRunner
 from registry.api import Registry, open_registry
 from registry.cli import app
 from registry.errors import NotFoundError, RequestError, UnavailableError
-from tests.conftest import RegistryLocation, make_location
-from tests.making import PANEL_A, PANEL_B, write_panel_folder
+from testing.panels import PANEL_A, PANEL_B, write_panel_folder
+from testing.registries import RegistryLocation
+from tests.conftest import make_location
 
 START, LATER = "2018-01-01T00:00:00Z", "2019-01-01T00:00:00Z"
 PASSWORD = "not a secret"  # noqa: S105 - of roles that live as long as a test

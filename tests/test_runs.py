@@ -18,9 +18,9 @@ from registry.errors import (
 )
 from registry.instants import parse_instant
 from registry.records import Run
+from testing.panels import PANEL_A, write_panel_folder
+from testing.registries import RegistryLocation
 from tests.cli import Calreg
-from tests.conftest import RegistryLocation
-from tests.making import PANEL_A, write_panel_folder
 
 DATASET = "exp=xcsls3716:run=631"
 BEGIN, LATER, END = "2018-02-01T10:00:00Z", "2018-02-01T11:00:00Z", "2018-02-01T12:00:00Z"

@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 
 from registry import schema
 from registry.database import migrations
-from tests.conftest import RegistryLocation
+from testing.registries import RegistryLocation
 
 Catalogue = dict[str, Any]
 

@@ -10,7 +10,8 @@ import pytest
 
 from registry.errors import NotValidError
 from registry.sample import LINKS, MODULES, write_legacy_tree
-from tests.conftest import RegistryLocation, make_location
+from testing.registries import RegistryLocation
+from tests.conftest import make_location
 
 PACIFIC = "America/Los_Angeles"
 LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)

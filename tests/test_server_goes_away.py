@@ -20,9 +20,9 @@ from registry.api.moving import copy_registry
 from registry.database import engine as engine_module
 from registry.errors import UnavailableError
 from registry.progress import Advance, Progress, no_progress
+from testing.panels import PANEL_A, PANEL_B, write_panel_folder
+from testing.registries import RegistryLocation
 from tests.cli import Calreg
-from tests.conftest import RegistryLocation
-from tests.making import PANEL_A, PANEL_B, write_panel_folder
 
 BEGIN = "2020-01-01T00:00:00Z"
 

@@ -10,10 +10,10 @@ from registry.api import Registry, create_registry
 from registry.api.integrity import verify_export
 from registry.errors import ClosedError, ConflictError, CorruptionError, NotFoundError
 from registry.store import ContentStore
+from testing.panels import PANEL_A, PANEL_B, write_panel_folder
+from testing.registries import RegistryLocation
 from tests.cli import Calreg
-from tests.conftest import RegistryLocation
 from tests.copies import AT, fill_registry, read_answers, read_rows
-from tests.making import PANEL_A, PANEL_B, write_panel_folder
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from registry.lookup.runs import _select_run, list_runs
 from registry.lookup.validity import _select_valid_versions
 from registry.registration.planning import VersionStatement
 from registry.registration.versions import record_versions
-from tests.conftest import RegistryLocation
-from tests.making import PANEL_A, PANEL_B, write_panel_folder
+from testing.panels import PANEL_A, PANEL_B, write_panel_folder
+from testing.registries import RegistryLocation
 
 START = "2018-01-01T00:00:00Z"
 LATER = "2019-01-01T00:00:00Z"

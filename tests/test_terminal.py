@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from registry.cli import folding, output, timeline
 from registry.instants import BEGINNING, Instant, parse_instant
 from registry.records import Version
+from testing.panels import NEW_A, PANEL_A, use_small_panels, write_panel_folder
+from testing.registries import RegistryLocation
 from tests.cli import Calreg
-from tests.conftest import RegistryLocation, make_location
-from tests.making import NEW_A, PANEL_A, use_small_panels, write_small_panel_folder
+from tests.conftest import make_location
 from tests.terminal import run_in_terminal
 
 DAY = 86_400 * 1_000_000
@@ -134,11 +135,10 @@ def shared(
 ) -> Iterator[RegistryLocation]:
     folder = tmp_path_factory.mktemp("shared")
     for location in make_location(request, folder, "sqlite"):
-        with pytest.MonkeyPatch.context() as patch, location.open() as registry:
-            use_small_panels(patch)
+        with use_small_panels(), location.open() as registry:
             registry.panels.add(PANEL_A, alias="M068")
             registry.panels.add(NEW_A, alias="M068")
-            registry.versions.add("M068", write_small_panel_folder(folder / "1", 1), valid_from="beginning")
+            registry.versions.add("M068", write_panel_folder(folder / "1", 1), valid_from="beginning")
             registry.versions.gap("M068", valid_from="2018-01-01T00:00:00.123456Z", comment=LONG)
         yield location
 

@@ -11,8 +11,8 @@ from registry.api import Registry
 from registry.errors import IdentifierError, InstantError, NotFoundError, NotValidError, RequestError
 from registry.instants import BEGINNING, Instant, parse_instant
 from registry.records import Version
-from tests.conftest import RegistryLocation
-from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C, write_panel_folder
+from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C, write_panel_folder
+from testing.registries import RegistryLocation
 
 GAIN = ["gain"]
 MICROSECOND, SECOND = 1, 1_000_000

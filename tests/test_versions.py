@@ -17,8 +17,8 @@ from registry.records import Outcome, StoredFile, Version
 from registry.registration.planning import VersionStatement
 from registry.registration.versions import record_versions
 from registry.store import ContentStore
-from tests.conftest import RegistryLocation
-from tests.making import NEW_A, PANEL_A, PANEL_B, PANEL_C, make_panel_array, write_panel_folder
+from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C, make_panel_array, write_panel_folder
+from testing.registries import RegistryLocation
 
 T1, T2, T3 = "2018-01-01T00:00:00Z", "2018-02-01T00:00:00Z", "2018-03-01T00:00:00Z"
 GAIN = ["gain"]

@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 
-from harnesses.fuzz.files import encode_npy, make_npy_seeds
-from harnesses.fuzz.target import Target, call_parser, use_small_panels
+from harnesses.fuzz.files import make_npy_seeds
+from harnesses.fuzz.target import Target, call_parser
 from registry import provenance
-from registry.api import create_registry, open_registry
+from registry.api import create_registry
 from registry.api.backups import FILE_NAME, BackupDescription, read_description
 from registry.api.integrity import verify_export
 from registry.api.replaying import replay
@@ -26,40 +25,33 @@ from registry.exporters import hdf5
 from registry.exporters.recognising import detect_arrays
 from registry.provenance.prov_json import build_prov_json
 from registry.store import ContentStore
+from testing.panels import PANEL_A, SOURCE, use_small_panels, write_panel_folder
+from testing.registries import RegistryLocation
 
-_PANEL = "170505-149520170815-3d00b0"
-_SOURCE = "XcsEndstation.0:Jungfrau.0"
 _DATASET = "exp=xcsls3716:run=631"
 _AT = "2018-02-10T08:15:00Z"
-_VALUES = {"gain": (41.5, -1.39, -0.11), "offset": (0.01, 300.0, 50.0)}
 
 
 @cache
-def _make_registry(folder: Path) -> Path:
+def _make_registry(folder: Path) -> RegistryLocation:
     """Make a registry with one small panel, and its export in every format and a backup beside it; once."""
-    home = folder / "registry"
-    panel = home / "panel"
-    panel.mkdir(parents=True)
-    for kind, values in _VALUES.items():
-        for gain_range, value in enumerate(values):
-            array = np.linspace(0.9 * value, 1.1 * value, 24, dtype="<f4").reshape(4, 6)
-            (panel / f"g{gain_range}_{kind}.npy").write_bytes(encode_npy(array))
-    database = f"sqlite:///{home / 'registry.sqlite'}"
-    create_registry(database, home / "store")
-    with use_small_panels(), open_registry(database, home / "store") as registry:
-        registry.panels.add(_PANEL, alias="M068", comment="red \x1b[31m alert \u202e")
-        registry.versions.add(_PANEL, panel, valid_from="beginning")
+    location = RegistryLocation.in_folder(folder / "registry")
+    create_registry(location.database, location.store)
+    with use_small_panels(), location.open() as registry:
+        registry.panels.add(PANEL_A, alias="M068", comment="red \x1b[31m alert \u202e")
+        panel = write_panel_folder(location.folder / "panel")
+        registry.versions.add(PANEL_A, panel, valid_from="beginning")
         registry.runs.add(_DATASET, begin=_AT)
-        registry.detectors.configure("xcsls3716", _SOURCE, _PANEL, first_run=1)
+        registry.detectors.configure("xcsls3716", SOURCE, PANEL_A, first_run=1)
         for name in ("npy", "psana", "lcls2", "hdf5"):
-            registry.export(_DATASET, home / name, format=name)
-        registry.backup(home / "backup")
-    return home
+            registry.export(_DATASET, location.folder / name, format=name)
+        registry.backup(location.folder / "backup")
+    return location
 
 
 def _seeds_from_files(*patterns: str) -> Callable[[Path], list[bytes]]:
     def seeds(folder: Path) -> list[bytes]:
-        home = _make_registry(folder)
+        home = _make_registry(folder).folder
         paths = itertools.chain.from_iterable(sorted(home.glob(pattern)) for pattern in patterns)
         return [path.read_bytes() for path in paths if path.is_file()]
 
@@ -117,8 +109,18 @@ _REPLACEMENTS: list[Any] = [
         "npy",
         "psana",
     ),
-    *("lcls2", "hdf5", "epix10ka", "status", "pixel_status", "offset", "exp=xcsls3716:run=1", "M068", _PANEL),
-    *("7", "Jungfrau.0", f"{_PANEL}_{_PANEL}", "pixel_offset.npy", "provenance.json", "constants.h5"),
+    *(
+        "lcls2",
+        "hdf5",
+        "epix10ka",
+        "status",
+        "pixel_status",
+        "offset",
+        "exp=xcsls3716:run=1",
+        "M068",
+        PANEL_A,
+    ),
+    *("7", "Jungfrau.0", f"{PANEL_A}_{PANEL_A}", "pixel_offset.npy", "provenance.json", "constants.h5"),
 ]
 
 
@@ -153,8 +155,7 @@ def _feed_provenance(folder: Path, data: bytes) -> None:
     """Read, write, verify and replay a document, or one of calreg's own with other values in some places."""
     if data and not data.lstrip().startswith(b"{"):
         data = _edit_document(_PROVENANCE_SEEDS(folder), data)
-    home = _make_registry(folder)
-    database, store = f"sqlite:///{home / 'registry.sqlite'}", home / "store"
+    location = _make_registry(folder)
     path, output = folder / "provenance.json", folder / "replayed"
     path.write_bytes(data)
     document = call_parser(lambda: provenance.read(path))
@@ -165,8 +166,8 @@ def _feed_provenance(folder: Path, data: bytes) -> None:
     build_prov_json(document)
     try:
         with use_small_panels():
-            made = call_parser(lambda: replay(path, output, store=store))
-            call_parser(lambda: verify_export(path, database, store))
+            made = call_parser(lambda: replay(path, output, store=location.store))
+            call_parser(lambda: verify_export(path, location.database, location.store))
         for array in made.outputs if made else ():
             assert hashlib.sha256(Path(array.path).read_bytes()).hexdigest() == array.sha256
     finally:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harnesses.fuzz.target import Target, call_parser, decode_text, use_small_panels
+from harnesses.fuzz.target import Target, call_parser, decode_text
 from registry import detectors
 from registry.arrays import check_file
 from registry.database.location import network_file_system
@@ -25,6 +25,7 @@ from registry.importers.gain_maps import convert_gain_maps
 from registry.importers.logbook import read_logbook
 from registry.importers.panel_folder import read_panel_folder
 from registry.progress import no_progress
+from testing.panels import PANEL_A, use_small_panels
 
 _TABLE = """\
 Dataset                 Runs     DetInfo name                   Panel/detector Id
@@ -32,7 +33,6 @@ exp=xcsls3716:run=631   1-631    XcsEndstation.0:Jungfrau.0     170505-149520170
 exp=xcs11116:run=18     4-end    XcsEndstation.0:Jungfrau.0     psana.Jungfrau.ConfigV2
 -----------
 """
-_PANEL = "170505-149520170815-3d00b0"
 _MAX_TREE_ENTRIES = 24
 
 
@@ -102,7 +102,7 @@ def _feed_legacy_tree(folder: Path, data: bytes) -> None:
             name, is_link, target = entry.partition(b">")
             _make_entry(root, decode_text(name), decode_text(target) if is_link else None)
         rule = DirectoryRule(root)
-        rule.pick(_PANEL)
+        rule.pick(PANEL_A)
         with use_small_panels():
             found = call_parser(lambda: check_tree(root, UTC, no_progress, with_refused=True))
         if found is not None:

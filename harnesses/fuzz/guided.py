@@ -20,8 +20,8 @@ def main(name: str, folder: Path, options: list[str]) -> None:
         from harnesses.fuzz.targets import TARGETS
     target = TARGETS[name]
     work, corpus = folder / "work", folder / "corpus"
-    for place in (work, corpus):
-        place.mkdir()
+    for path in (work, corpus):
+        path.mkdir()
     for number, seed in enumerate(target.seeds(work)):
         (corpus / f"seed-{number:03}").write_bytes(seed)
     resource.setrlimit(resource.RLIMIT_AS, (_ADDRESSES, _ADDRESSES))

@@ -82,8 +82,8 @@ def _feed_name(_: Path, data: bytes) -> None:
 
 
 def _feed_instant(_folder: Path, data: bytes) -> None:
-    place, _, text = decode_text(data).rpartition("|")
-    zone = call_parser(lambda: instants.find_zone(place)) if place else UTC
+    name, _, text = decode_text(data).rpartition("|")
+    zone = call_parser(lambda: instants.find_zone(name)) if name else UTC
     if zone is None:
         return
     found = call_parser(lambda: instants.parse_start(text, zone))

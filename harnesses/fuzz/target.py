@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from registry import detectors
 from registry.errors import RegistryError
 
 _MAX_MESSAGE_LENGTH = 2000
@@ -50,15 +47,3 @@ def call_parser(parse: Callable[[], _T]) -> _T | None:
 def decode_text(data: bytes) -> str:
     """Return the bytes as Python hands out what was typed, whether it is UTF-8 or not."""
     return data.decode("utf-8", "surrogateescape")
-
-
-@contextmanager
-def use_small_panels() -> Iterator[None]:
-    """Let panels of every type have 4 x 6 pixels, so that inputs of some hundred bytes may be legal."""
-    known = dict(detectors.DETECTOR_TYPES)
-    for name, each in known.items():
-        detectors.DETECTOR_TYPES[name] = dataclasses.replace(each, panel_shape=(4, 6))
-    try:
-        yield
-    finally:
-        detectors.DETECTOR_TYPES.update(known)

@@ -30,7 +30,7 @@ from registry import instants
 from registry.api import Registry, create_registry, open_registry
 from registry.authorship import Signature
 from registry.cli.output import jsonable
-from tests.making import NEW_A, PANEL_A, PANEL_B, write_panel_folder
+from testing.panels import NEW_A, PANEL_A, PANEL_B, write_panel_folder
 
 SOURCE = "XcsEndstation.0:Jungfrau.0"
 FIRST_INSTANT = 1_795_000_000_000_000  # microseconds since 1970: 2026-11-18

@@ -1,0 +1,50 @@
+"""The rows of a registry's database, to compare what a killed command left with what it found."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from registry.database.engine import make_engine, read_transaction, write_transaction
+from testing.registries import RegistryLocation
+
+# Columns whose values differ between two runs of the same command.
+_VARYING_COLUMNS = {
+    *("recorded_at", "created_at", "closed_at", "opened_at"),
+    *("command", "path", "place", "provenance_path", "provenance_sha256"),
+}
+
+
+def wait_for_writers(location: RegistryLocation) -> None:
+    """Return when no transaction of a killed process is open any more.
+
+    PostgreSQL may still be committing what it was told to a moment before its client died; on SQLite a
+    transaction ends with its process.
+    """
+    if location.is_sqlite:
+        return
+    engine = make_engine(location.database)
+    with write_transaction(engine):
+        pass
+    engine.dispose()
+
+
+def read_rows(location: RegistryLocation) -> dict[str, list[str]]:
+    """Return the rows of each table without the columns that vary; nothing where there are no tables."""
+    file = location.file
+    if file is not None and not (file.exists() and file.stat().st_size):
+        return {}
+    engine = make_engine(location.database)
+    with read_transaction(engine) as connection:
+        tables = sorted(sa.inspect(connection).get_table_names())
+        rows = {table: _read_table(connection, table) for table in tables}
+    engine.dispose()
+    return rows
+
+
+def _read_table(connection: sa.Connection, table: str) -> list[str]:
+    rows = connection.execute(sa.text(f"SELECT * FROM {table}")).mappings().all()
+    if table == "registry":  # its id is random
+        return ["one"] * len(rows)
+    return sorted(
+        repr({name: value for name, value in row.items() if name not in _VARYING_COLUMNS}) for row in rows
+    )

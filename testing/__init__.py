@@ -1,0 +1,1 @@
+"""Small registries and made-up constants, for tests, benchmarks and harnesses; not part of the installed package."""

