@@ -16,7 +16,7 @@ from registry.api import collecting
 from registry.api.backend import Backend, open_backend
 from registry.detectors.jungfrau import JUNGFRAU
 from registry.durable import TEMPORARY_PREFIX
-from registry.lookup import contents
+from registry.lookup import stored_files
 from registry.settings import find_settings
 from testing.registries import RegistryLocation
 
@@ -77,7 +77,7 @@ def run_collector(location: RegistryLocation, done: Event, file: Path) -> None:
 def _collect_unreferenced(backend: Backend) -> int:
     """Remove every object that no row names, as if it had been there for days."""
     with backend.read_transaction() as view:
-        referenced = contents.read_file_sizes(view.connection)
+        referenced = stored_files.read_file_sizes(view.connection)
     for path in backend.store.list_objects():
         if path.stem not in referenced and not path.name.startswith(
             TEMPORARY_PREFIX

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from registry import schema
 from registry.instants import BEGINNING
-from registry.lookup.lines import LazyLines
-from registry.lookup.listing import read_keys, values_table
+from registry.lookup.log import LazyLines
+from registry.lookup.values_table import read_keys, values_table
 from testing.registries import RegistryLocation
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from registry.cli import output
 from registry.instants import BEGINNING, Instant
-from registry.lookup.lines import LazyLines
+from registry.lookup.log import LazyLines
 from registry.records import Outcome, Tag
 
 VALUES = st.recursive(

@@ -19,7 +19,7 @@ from registry.database import migrations
 from registry.database.closing import record_closure
 from registry.database.engine import make_engine
 from registry.errors import SchemaError
-from registry.lookup import soundness
+from registry.lookup import integrity_rules
 from registry.store import ContentStore
 from testing.panels import PANEL_A
 from testing.registries import RegistryLocation
@@ -102,7 +102,7 @@ def test_a_stored_registry_upgrades_answers_the_same_and_goes_back_down(
         with registry._backend.database.read_transaction() as connection:
             assert [
                 rule.find_problem(connection)
-                for rule in soundness.list_rules()
+                for rule in integrity_rules.list_rules()
                 if rule.find_problem(connection)
             ] == []
     engine = make_engine(stored.database)

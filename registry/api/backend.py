@@ -19,7 +19,7 @@ from registry.database import Change, Database
 from registry.errors import InstantError
 from registry.identifiers import is_m_number, parse_m_number
 from registry.instants import Instant
-from registry.lookup import history, versions
+from registry.lookup import log, versions
 from registry.lookup.panels import Target, find_panels, find_target, list_aliases
 from registry.lookup.revisions import AsOf, find_revision_number
 from registry.progress import Progress, no_progress
@@ -164,7 +164,7 @@ def _build_outcome(change: Change, *, dry_run: bool) -> Outcome:
         versions=recorded,
         withdrawn=withdrawn,
         unchanged=tuple(versions.list_versions_with_numbers(connection, change.unchanged, None)),
-        facts=history.list_changes(connection, number, recorded, withdrawn, touched) if number else (),
+        facts=log.list_changes(connection, number, recorded, withdrawn, touched) if number else (),
         notes=(*change.notes, *notes),
         warnings=(*change.warnings, *warnings),
     )

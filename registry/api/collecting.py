@@ -23,7 +23,7 @@ from registry.api.backend import Backend
 from registry.authorship import build_signature
 from registry.durable import STALE_AFTER_SECONDS
 from registry.errors import UnavailableError
-from registry.lookup import contents
+from registry.lookup import stored_files
 from registry.records import UnreferencedFile
 from registry.store import ContentStore
 
@@ -59,7 +59,7 @@ def remove_unreferenced_files(
     """Remove those of the files that may be removed, and return what became of each."""
     # Nothing is recorded, so there is no revision; but the lock is held, and a closed registry refuses.
     with backend.database.write_transaction(build_signature()) as change:
-        referenced = contents.read_file_sizes(change.connection)
+        referenced = stored_files.read_file_sizes(change.connection)
         return [
             _remove_file(backend.store, again)
             for file in candidates

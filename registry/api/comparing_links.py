@@ -14,6 +14,7 @@ from registry.importers.checked_tree import CheckedTree
 from registry.importers.legacy_tree import Entry
 from registry.instants import Instant
 from registry.lookup import panels, versions
+from registry.lookup.stored_files import list_stored_files
 from registry.records import CheckedConstants, LinkDifference, StoredFile, Version
 from registry.records.tree_comparison import LinkChange
 
@@ -64,7 +65,7 @@ def read_registered_versions(view: ReadTransaction) -> RegisteredVersions:
     return RegisteredVersions(
         aliases={panel.panel: panel.alias for panel in known},
         versions=dict(ever),
-        files=versions.list_stored_files(view.connection, named),
+        files=list_stored_files(view.connection, named),
     )
 
 

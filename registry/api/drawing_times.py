@@ -17,7 +17,7 @@ from registry.lookup.panels import find_panels
 from registry.lookup.resolution import configuration_without_ids_error
 from registry.lookup.revisions import AsOf
 from registry.lookup.runs import find_configuration, list_runs_of_panels, read_run
-from registry.lookup.statistics import list_files_of_versions
+from registry.lookup.stored_files import list_files_of_versions
 from registry.plots.files import PictureFile
 from registry.progress import Progress
 from registry.records import Panel, Run, StoredFile, Version

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from registry.api.backend import Backend
 from registry.errors import NotFoundError
 from registry.exporters.recognising import detect_arrays
-from registry.lookup import contents
+from registry.lookup import stored_files
 from registry.lookup.revisions import AsOf
 from registry.reading import sha256_of_file
 from registry.records import IdentifiedPart, Identity
@@ -26,9 +26,9 @@ def identify(backend: Backend, path: Path, as_of: AsOf) -> Identity:
     sha256 = sha256_of_file(path)
     with backend.read_transaction(as_of) as view:
         revision = view.revision
-        inputs = tuple(contents.list_inputs_with_file(view.connection, sha256, revision))
-        found = contents.list_exports_with_file(view.connection, sha256)
-        converted = tuple(contents.list_versions_converted_from(view.connection, sha256, revision))
+        inputs = tuple(stored_files.list_inputs_with_file(view.connection, sha256, revision))
+        found = stored_files.list_exports_with_file(view.connection, sha256)
+        converted = tuple(stored_files.list_versions_converted_from(view.connection, sha256, revision))
     exports = tuple(each for each in found if each.revision <= revision)
     if inputs or exports or converted:
         return Identity(str(path), sha256, inputs, exports, converted)
@@ -51,7 +51,7 @@ def _identify_parts(backend: Backend, path: Path, revision: int) -> tuple[Identi
         ]
     with backend.read_transaction(revision) as view:
         known = {
-            sha256: contents.list_inputs_with_file(view.connection, sha256, revision)
+            sha256: stored_files.list_inputs_with_file(view.connection, sha256, revision)
             for sha256 in dict.fromkeys(sha256 for *_, checksums in read for sha256 in checksums)
         }
     return tuple(

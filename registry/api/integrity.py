@@ -21,7 +21,7 @@ from registry.errors import (
 )
 from registry.exporters.layout import Target
 from registry.identifiers import quote
-from registry.lookup import contents
+from registry.lookup import stored_files
 from registry.lookup.deployments import deployment_warnings
 from registry.lookup.resolution import ArrayRequest, resolve
 from registry.lookup.revisions import find_revision_number, read_newest_revision
@@ -130,7 +130,7 @@ def _check_replay(objects: ContentStore, document: Document, path: str | Path) -
 
 def _note_missing_record(backend: Backend, content: bytes) -> list[str]:
     with backend.read_transaction() as view:
-        if contents.list_exports_with_file(view.connection, hashlib.sha256(content).hexdigest()):
+        if stored_files.list_exports_with_file(view.connection, hashlib.sha256(content).hexdigest()):
             return []
     return ["the registry has no record of this document: it was edited, or the export was not recorded"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from registry.api.backend import InstantLike
 from registry.api.upkeep import Administration
-from registry.lookup import history
+from registry.lookup import log
 from registry.lookup.revisions import AsOf
 from registry.progress import Progress, no_progress
 from registry.records import (
@@ -292,4 +292,4 @@ class Registry(Administration):
         """Return the revisions, the newest first; with `target`, those that touched its panels."""
         with self._backend.read_transaction(as_of) as view:
             panels = view.find_panels_ever_named(target) if target else None
-            return history.list_revisions(view.connection, view.revision, panels)
+            return log.list_revisions(view.connection, view.revision, panels)

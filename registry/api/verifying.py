@@ -10,7 +10,7 @@ from registry.arrays import describe_content
 from registry.database import location_warnings
 from registry.digests import blake3_of
 from registry.errors import CorruptionError, RequestError, UnavailableError
-from registry.lookup import contents, soundness
+from registry.lookup import integrity_rules, stored_files
 from registry.progress import Progress
 from registry.records import Problem, RecordedFile, Verification
 from registry.store import ContentStore, manifest_sha256
@@ -30,8 +30,8 @@ def verify(backend: Backend, progress: Progress, *, collect: bool = False) -> Ve
         problems += [Problem(None, place, each) for each in backend.database.find_differences()]
         problems += [Problem(None, place, each) for each in _find_broken_rules(backend, progress)]
         with backend.read_transaction() as view:
-            files = contents.list_recorded_files(view.connection)
-            stated = contents.list_manifests(view.connection)
+            files = stored_files.list_recorded_files(view.connection)
+            stated = stored_files.list_manifests(view.connection)
     except CorruptionError as error:
         unread = "the files were not checked: what is recorded of them cannot be read"
         return Verification(0, (*problems, Problem(None, place, str(error))), (unread,))
@@ -61,22 +61,24 @@ def _find_broken_rules(backend: Backend, progress: Progress) -> Iterator[str]:
     """
     with backend.read_transaction() as view:
         connection = view.connection
-        if not soundness.has_all_columns(connection):
+        if not integrity_rules.has_all_columns(connection):
             raise CorruptionError("tables or columns are missing: the rows cannot be checked")
         odd = [
-            each for rule in soundness.list_type_rules(connection) if (each := rule.find_problem(connection))
+            each
+            for rule in integrity_rules.list_type_rules(connection)
+            if (each := rule.find_problem(connection))
         ]
         if odd:
             raise CorruptionError.combine("sorts of rows are damaged", odd)
-        soundness.read_all_texts(connection)
-        rules = list(soundness.list_rules())
+        integrity_rules.read_all_texts(connection)
+        rules = list(integrity_rules.list_rules())
         with progress("checking rows", len(rules)) as advance:
             for rule in rules:
                 problem = rule.find_problem(connection)
                 advance()
                 if problem is not None:
                     yield problem
-        yield from soundness.find_invalid_names(connection)
+        yield from integrity_rules.find_invalid_names(connection)
 
 
 def _find_damaged_files(backend: Backend, files: Sequence[RecordedFile], progress: Progress) -> list[Problem]:
@@ -89,7 +91,7 @@ def _find_damaged_files(backend: Backend, files: Sequence[RecordedFile], progres
             if problem is not None:
                 found[file.sha256] = problem
     with backend.read_transaction() as view:
-        uses = contents.describe_uses(view.connection, list(found))
+        uses = stored_files.describe_uses(view.connection, list(found))
     return [
         Problem(
             sha256,

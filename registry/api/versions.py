@@ -17,6 +17,7 @@ from registry.instants import Instant
 from registry.lookup import panels, validity, versions
 from registry.lookup.panels import Target
 from registry.lookup.revisions import AsOf, parse_as_of, require_comment
+from registry.lookup.stored_files import list_verified_files
 from registry.records import Outcome, Panel, StoredFile, Validity, Version, VersionDifference
 from registry.registration.constants import record_constants
 from registry.registration.planning import VersionStatement, find_conflicts, refuse_conflicts
@@ -186,7 +187,7 @@ class Versions:
         """
         with self._backend.read_transaction(as_of) as view:
             found = versions.find_version(view.connection, version, view.revision)
-            files = versions.list_verified_files(view.connection, [found])
+            files = list_verified_files(view.connection, [found])
             return found, files.get(found.constants or "", ())
 
     def diff(self, before: int, after: int, *, as_of: AsOf = None) -> VersionDifference:

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from registry import detectors, schema
 from registry.errors import IdentifierError, NotFoundError
 from registry.identifiers import is_m_number, join_detector_id, parse_m_number, quote
-from registry.lookup.listing import read_keys
 from registry.lookup.suggestions import suggestion
+from registry.lookup.values_table import read_keys
 from registry.lookup.versions import is_live
 from registry.records import Alias, Panel
 

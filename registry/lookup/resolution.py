@@ -24,9 +24,10 @@ from registry.errors import (
 )
 from registry.identifiers import Dataset, is_dataset, is_m_number, join_detector_id, quote
 from registry.instants import Instant
-from registry.lookup import validity, versions
+from registry.lookup import validity
 from registry.lookup.panels import find_panels, find_target, parse_target
 from registry.lookup.runs import find_configuration, read_run
+from registry.lookup.stored_files import list_verified_files
 from registry.lookup.validity import ValidVersions
 from registry.provenance.document import (
     FileStatistics,
@@ -115,7 +116,7 @@ def resolve(connection: sa.Connection, request: ArrayRequest, revision: int) -> 
     validity.refuse_missing(
         validity.describe_missing(connection, subject.panels, names, instant, found, revision)
     )
-    files = versions.list_verified_files(connection, found.values())
+    files = list_verified_files(connection, found.values())
     named = [fact.recorded_in for fact in (subject.run, subject.configuration) if fact is not None]
     stamps = read_revision_references(
         connection, {revision, *named, *(version.recorded_in for version in found.values())}
@@ -149,7 +150,7 @@ def resolve_version(connection: sa.Connection, version: Version, revision: int) 
         raise NotValidError(f"version {version.version} is a gap: it has no pixels", version=version.version)
     panels = find_panels(connection, [version.panel], revision)
     kind = detectors.find_detector_type(panels[0].detector_type).find_kind(version.kind)
-    found, files = {(version.panel, kind.name): version}, versions.list_verified_files(connection, [version])
+    found, files = {(version.panel, kind.name): version}, list_verified_files(connection, [version])
     return Resolution(
         detector_type=panels[0].detector_type,
         detector_id=version.panel,

@@ -15,8 +15,8 @@ from registry import schema
 from registry.errors import NotFoundError, RequestError
 from registry.identifiers import Dataset, join_detector_id, quote, source_matches
 from registry.instants import Instant
-from registry.lookup.listing import prepared_values_table, values_table, values_table_parameters
 from registry.lookup.suggestions import shorten, suggestion
+from registry.lookup.values_table import prepared_values_table, values_table, values_table_parameters
 from registry.lookup.versions import is_live
 from registry.records import Configuration, Detector, Run
 

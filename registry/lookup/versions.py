@@ -17,13 +17,12 @@ from typing import Any
 import sqlalchemy as sa
 from msgspec.structs import replace
 
-from registry import detectors, schema
+from registry import schema
 from registry.errors import CorruptionError, NotFoundError
 from registry.instants import Instant
-from registry.lookup.listing import values_table
 from registry.lookup.revisions import RevisionRef, as_revision_ref, select_revision_number
-from registry.records import Conversion, Statistics, StoredFile, Version, Withdrawal
-from registry.store import manifest_sha256
+from registry.lookup.values_table import values_table
+from registry.records import Conversion, Version, Withdrawal
 
 _CHUNK_SIZE = 1000
 
@@ -331,55 +330,3 @@ def _intern_values(version: Version) -> Version:
 
 def _intern_text(text: str | None) -> str | None:
     return text and intern(text)
-
-
-def list_verified_files(
-    connection: sa.Connection, versions: Iterable[Version]
-) -> dict[str, tuple[StoredFile, ...]]:
-    """Return the stored files of the constants that these versions state, as `list_stored_files`; a gap states none.
-
-    Raises
-    ------
-    CorruptionError
-        The files are not those by which the constants are known, or those are of another kind or detector type.
-    """
-    with_constants = [version for version in versions if version.constants is not None]
-    files = list_stored_files(connection, {version.constants or "" for version in with_constants})
-    for version in with_constants:
-        parts = files.get(version.constants or "", ())
-        detector = detectors.type_of_panel(version.panel).name
-        name = manifest_sha256(detector, version.kind, [file.sha256 for file in parts])
-        if name != version.constants or any(file.gain_range != place for place, file in enumerate(parts)):
-            raise CorruptionError(
-                f"the database is damaged: the files of constants {version.constants} are not those of its"
-                f" manifest; it is {version.kind} of panel {version.panel}, version {version.version}",
-                constants=version.constants,
-                panel=version.panel,
-                version=version.version,
-            )
-    return files
-
-
-def list_stored_files(
-    connection: sa.Connection, constants: Iterable[str]
-) -> dict[str, tuple[StoredFile, ...]]:
-    """Return the stored files of each of the constants, in the order of the gain ranges."""
-    files: dict[str, list[StoredFile]] = defaultdict(list)
-    for row in connection.execute(_select_files(), {"wanted": list(constants)}):
-        if not isinstance(row.size, int):  # SQLite keeps any value in any column
-            raise CorruptionError(f"the database is damaged: the size of object {row.sha256} is no number")
-        statistics = Statistics(row.minimum, row.median, row.maximum, row.zeros, row.nonfinite)
-        files[row.constants].append(StoredFile(row.gain_range, row.sha256, row.size, statistics, row.blake3))
-    return {name: tuple(found) for name, found in files.items()}
-
-
-@cache
-def _select_files() -> sa.Select[Any]:
-    constants, blob, part = schema.constants, schema.blob, schema.constants_file
-    return (
-        sa.select(constants.c.sha256.label("constants"), part.c.gain_range, *blob.c)
-        .join(part, part.c.constants_id == constants.c.id)
-        .join(blob, blob.c.sha256 == part.c.sha256)
-        .where(constants.c.sha256.in_(sa.bindparam("wanted", expanding=True)))
-        .order_by(constants.c.sha256, part.c.gain_range)
-    )

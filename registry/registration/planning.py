@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from registry import schema
 from registry.errors import ConflictError
 from registry.instants import Instant
-from registry.lookup.listing import prepared_values_table, values_table_parameters
+from registry.lookup.values_table import prepared_values_table, values_table_parameters
 from registry.lookup.versions import select_latest_start
 from registry.records import Conversion
 

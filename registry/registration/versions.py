@@ -19,7 +19,7 @@ from registry.database import Change, Row
 from registry.errors import ConflictError, NotValidError
 from registry.instants import Instant
 from registry.lookup import versions
-from registry.lookup.history import describe_version
+from registry.lookup.log import describe_version
 from registry.lookup.revisions import require_comment
 from registry.records import Conversion, Panel, Version
 from registry.registration.planning import Plan, VersionKey, VersionStatement, plan_batches, refuse_conflicts

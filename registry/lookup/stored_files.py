@@ -1,0 +1,227 @@
+"""Recorded files and constants: what they consist of, and which versions and exports use them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+
+from registry import detectors, schema
+from registry.errors import CorruptionError
+from registry.instants import Instant
+from registry.lookup.suggestions import shorten
+from registry.lookup.values_table import values_table
+from registry.lookup.versions import list_versions_with_constants, list_versions_with_numbers
+from registry.records import (
+    IdentifiedExport,
+    IdentifiedInput,
+    RecordedFile,
+    Statistics,
+    StoredFile,
+    Version,
+)
+from registry.store import describe_use, manifest_sha256
+
+
+def list_verified_files(
+    connection: sa.Connection, versions: Iterable[Version]
+) -> dict[str, tuple[StoredFile, ...]]:
+    """Return by constants the stored files of these versions, compared with the manifests; a gap has none.
+
+    Raises
+    ------
+    CorruptionError
+        The files are not those of the manifest, or the manifest is of another kind or detector type.
+    """
+    with_constants = [version for version in versions if version.constants is not None]
+    files = list_stored_files(connection, {version.constants or "" for version in with_constants})
+    for version in with_constants:
+        parts = files.get(version.constants or "", ())
+        detector = detectors.type_of_panel(version.panel).name
+        sha256 = manifest_sha256(detector, version.kind, [file.sha256 for file in parts])
+        if sha256 != version.constants or any(file.gain_range != index for index, file in enumerate(parts)):
+            raise CorruptionError(
+                f"the database is damaged: the files of constants {version.constants} are not those of its"
+                f" manifest; it is {version.kind} of panel {version.panel}, version {version.version}",
+                constants=version.constants,
+                panel=version.panel,
+                version=version.version,
+            )
+    return files
+
+
+def list_stored_files(
+    connection: sa.Connection, constants: Iterable[str]
+) -> dict[str, tuple[StoredFile, ...]]:
+    """Return by constants their stored files, in the order of the gain ranges."""
+    rows = connection.execute(_select_files_of_constants(), {"wanted": list(constants)})
+    return _group_files(rows)
+
+
+@cache
+def _select_files_of_constants() -> sa.Select[Any]:
+    constants, blob, part = schema.constants, schema.blob, schema.constants_file
+    return (
+        sa.select(constants.c.sha256.label("owner"), part.c.gain_range, *blob.c)
+        .join(part, part.c.constants_id == constants.c.id)
+        .join(blob, blob.c.sha256 == part.c.sha256)
+        .where(constants.c.sha256.in_(sa.bindparam("wanted", expanding=True)))
+        .order_by(constants.c.sha256, part.c.gain_range)
+    )
+
+
+def list_files_of_versions(
+    connection: sa.Connection, panels: Sequence[str], kinds: Sequence[str], revision: int
+) -> dict[int, tuple[StoredFile, ...]]:
+    """Return by number the files of every live version of these panels and kinds, in the order of the gain ranges.
+
+    One query, however many versions there are; a gap has no entry.
+    """
+    version, part, blob = schema.version, schema.constants_file, schema.blob
+    query = (
+        sa.select(version.c.id.label("owner"), part.c.gain_range, *blob.c)
+        .join(schema.panel, schema.panel.c.id == version.c.panel_id)
+        .join(part, part.c.constants_id == version.c.constants_id)
+        .join(blob, blob.c.sha256 == part.c.sha256)
+        .where(schema.panel.c.identifier.in_(panels), version.c.kind.in_(kinds))
+        .where(schema.visible(version, revision))
+        .order_by(version.c.id, part.c.gain_range)
+    )
+    return _group_files(connection.execute(query))
+
+
+def _group_files(rows: Iterable[Any]) -> dict[Any, tuple[StoredFile, ...]]:
+    files: dict[Any, list[StoredFile]] = defaultdict(list)
+    for row in rows:
+        if not isinstance(row.size, int):  # SQLite keeps any value in any column
+            raise CorruptionError(
+                f"the database is damaged: the size of object {row.sha256} is not a number", sha256=row.sha256
+            )
+        files[row.owner].append(
+            StoredFile(row.gain_range, row.sha256, row.size, _build_statistics(row), row.blake3)
+        )
+    return {owner: tuple(parts) for owner, parts in files.items()}
+
+
+def _build_statistics(row: Any) -> Statistics:
+    return Statistics(row.minimum, row.median, row.maximum, row.zeros, row.nonfinite)
+
+
+def list_inputs_with_file(connection: sa.Connection, sha256: str, revision: int) -> list[IdentifiedInput]:
+    """Return the constants that contain the file, as of a revision."""
+    constants, part = schema.constants, schema.constants_file
+    query = (
+        sa.select(constants.c.sha256, constants.c.kind, part.c.gain_range)
+        .join(part, part.c.constants_id == constants.c.id)
+        .where(part.c.sha256 == sha256, constants.c.recorded_in <= revision)
+        .order_by(constants.c.id, part.c.gain_range)
+    )
+    return [
+        IdentifiedInput(
+            kind=row.kind,
+            gain_range=row.gain_range,
+            constants=row.sha256,
+            versions=tuple(list_versions_with_constants(connection, row.sha256, revision)),
+        )
+        for row in connection.execute(query).all()
+    ]
+
+
+def list_versions_converted_from(connection: sa.Connection, sha256: str, revision: int) -> list[Version]:
+    """Return the versions whose constants were converted from the file, withdrawn ones too, by number."""
+    version = schema.version
+    query = (
+        sa.select(version.c.id)
+        .where(version.c.conversion.contains(sha256), version.c.recorded_in <= revision)
+        .order_by(version.c.id)
+    )
+    numbers = list(connection.execute(query).scalars())
+    return [
+        version
+        for version in list_versions_with_numbers(connection, numbers, revision)
+        if version.conversion is not None and version.conversion.sha256 == sha256
+    ]
+
+
+def list_exports_with_file(connection: sa.Connection, sha256: str) -> list[IdentifiedExport]:
+    """Return the recorded exports that wrote the file, as an array or as their provenance document."""
+    export, output = schema.export, schema.export_output
+    arrays = (
+        sa.select(export, output.c.type.label("type"), output.c.path.label("path"))
+        .join(output, output.c.export_id == export.c.id)
+        .where(output.c.sha256 == sha256)
+        .order_by(export.c.id)
+    )
+    documents = (
+        sa.select(export, sa.literal("provenance").label("type"), export.c.provenance_path.label("path"))
+        .where(export.c.provenance_sha256 == sha256)
+        .order_by(export.c.id)
+    )
+    return [_build_export(row) for query in (arrays, documents) for row in connection.execute(query)]
+
+
+def _build_export(row: Any) -> IdentifiedExport:
+    return IdentifiedExport(
+        export=row.id,
+        type=row.type,
+        path=row.path,
+        detector_id=row.detector_id,
+        instant=Instant(row.instant),
+        revision=row.revision,
+        recorded_at=Instant(row.recorded_at),
+        author=row.author,
+    )
+
+
+def read_file_sizes(connection: sa.Connection) -> dict[str, int]:
+    """Return the size in bytes of every recorded file, by SHA-256."""
+    rows = connection.execute(sa.select(schema.blob.c.sha256, schema.blob.c.size))
+    return {row.sha256: row.size for row in rows}
+
+
+def list_recorded_files(connection: sa.Connection) -> list[RecordedFile]:
+    """Return what is recorded of every file, by SHA-256."""
+    blob = schema.blob
+    return [
+        RecordedFile(row.sha256, row.size, row.dtype, row.shape, _build_statistics(row), row.blake3)
+        for row in connection.execute(sa.select(blob).order_by(blob.c.sha256))
+    ]
+
+
+def describe_uses(connection: sa.Connection, sha256s: Sequence[str]) -> dict[str, str]:
+    """Return by file the panels, versions, kinds and gain ranges that use it; unused files have no entry."""
+    if not sha256s:
+        return {}
+    part, constants, version, panel = schema.constants_file, schema.constants, schema.version, schema.panel
+    wanted = values_table(connection, [(sha256,) for sha256 in sha256s], part.c.sha256)
+    query = (
+        sa.select(part.c.sha256, part.c.gain_range, constants.c.kind, version.c.id, panel.c.identifier)
+        .join(wanted, wanted.c.sha256 == part.c.sha256)
+        .join(constants, constants.c.id == part.c.constants_id)
+        .join(version, version.c.constants_id == constants.c.id)
+        .join(panel, panel.c.id == version.c.panel_id)
+        .order_by(part.c.sha256, version.c.id, part.c.gain_range)
+    )
+    uses: dict[str, list[str]] = defaultdict(list)
+    for row in connection.execute(query):
+        uses[row.sha256].append(describe_use(row.kind, row.gain_range, row.identifier, row.id))
+    return {sha256: shorten(descriptions) for sha256, descriptions in uses.items()}
+
+
+def list_manifests(connection: sa.Connection) -> list[tuple[str, str, str, list[str]]]:
+    """Return (SHA-256 of the manifest, detector type, kind, SHA-256 by gain range) of all constants."""
+    constants, part = schema.constants, schema.constants_file
+    query = (
+        sa.select(
+            constants.c.sha256, constants.c.detector_type, constants.c.kind, part.c.sha256.label("file")
+        )
+        .outerjoin(part, part.c.constants_id == constants.c.id)
+        .order_by(constants.c.id, part.c.gain_range)
+    )
+    files: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for row in connection.execute(query):
+        files[row.sha256, row.detector_type, row.kind].append(row.file)
+    return [(*key, parts) for key, parts in files.items()]
