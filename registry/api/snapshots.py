@@ -1,11 +1,14 @@
-"""A snapshot: what was known as of a revision, in one SQLite file that is only read, for where there is no net."""
+"""Snapshots: one read-only SQLite file with everything recorded as of a revision, for use without a network."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
-from registry import instants
+import sqlalchemy as sa
+
+from registry import instants, schema
 from registry.api.backend import Backend
 from registry.api.objects import CopiedFiles, copy_objects
 from registry.authorship import build_signature, escape_undecodable
@@ -15,7 +18,6 @@ from registry.database.engine import read_immutable_file
 from registry.database.transfer import copy_rows
 from registry.durable import atomic_write
 from registry.errors import ConflictError, UnavailableError
-from registry.lookup.excerpts import rows_as_of
 from registry.lookup.revisions import AsOf, parse_as_of
 from registry.progress import Progress
 from registry.records.copies import RegistryCopy
@@ -73,3 +75,55 @@ def _write_rows(backend: Backend, file: Path, as_of: AsOf, progress: Progress) -
         place = f"revision {view.revision} of {escape_undecodable(mask_database_url(backend.database.url))}"
         record_closure(target, "snapshot", place, instants.now(), build_signature())
     return view.revision, rows
+
+
+def rows_as_of(revision: int, tag: str | None = None) -> dict[str, sa.Select[Any]]:
+    """Return by table, parents first, the rows as they were at a revision.
+
+    Later withdrawals are undone. An export belongs to the revision that it was resolved at, whenever it was
+    made. Closures describe the database that has them, and are left out.
+
+    Parameters
+    ----------
+    tag
+        A tag of that revision to include although a later revision recorded it.
+    """
+    return {
+        table.name: sa.select(*(_column_as_of(column, revision) for column in table.c)).where(
+            _is_recorded(table, revision, tag)
+        )
+        for table in schema.metadata.sorted_tables
+        if table is not schema.closure
+    }
+
+
+def _column_as_of(column: sa.Column[Any], revision: int) -> sa.ColumnElement[Any]:
+    if column.name == "withdrawn_in":
+        return sa.case((column <= revision, column)).label(column.name)
+    if column is schema.tag.c.recorded_in:
+        return sa.case((column > revision, revision), else_=column).label(column.name)
+    return column
+
+
+def _is_recorded(table: sa.Table, revision: int, tag: str | None) -> sa.ColumnElement[bool]:
+    if table is schema.revision:
+        return table.c.number <= revision
+    if table is schema.export:
+        return table.c.revision <= revision
+    if table is schema.tag:
+        return sa.or_(table.c.recorded_in <= revision, table.c.name == tag)
+    if "recorded_in" in table.c:
+        return table.c.recorded_in <= revision
+    return _belongs_to_recorded(table, revision)
+
+
+def _belongs_to_recorded(table: sa.Table, revision: int) -> sa.ColumnElement[bool]:
+    """Return the condition that the row's parent is recorded; a table without a parent is kept whole."""
+    if "export_id" in table.c:
+        exports = sa.select(schema.export.c.id).where(schema.export.c.revision <= revision)
+        return sa.and_(table.c.export_id.in_(exports))
+    if "parent" in table.info:
+        name, key = table.info["parent"]
+        parent = schema.metadata.tables[name]
+        return sa.and_(table.c[key].in_(sa.select(parent.c.id).where(parent.c.recorded_in <= revision)))
+    return sa.true()
