@@ -87,7 +87,7 @@ def list_files_of_versions(
         .join(part, part.c.constants_id == version.c.constants_id)
         .join(blob, blob.c.sha256 == part.c.sha256)
         .where(schema.panel.c.identifier.in_(panels), version.c.kind.in_(kinds))
-        .where(schema.visible(version, revision))
+        .where(schema.live_condition(version, revision))
         .order_by(version.c.id, part.c.gain_range)
     )
     return _group_files(connection.execute(query))
