@@ -31,7 +31,10 @@ from typing import Any, ClassVar, Self
 class Remedy(StrEnum):
     """What a user can do about a refusal; every face says it in its own words, the command line by its options."""
 
+    CONFIGURE_DETECTOR = auto()
     GIVE_COMMENT = auto()
+    GIVE_INSTANT = auto()
+    RECORD_START_TIME = auto()
 
 
 class RegistryError(Exception):

@@ -77,7 +77,7 @@ def test_a_detector_answers_for_its_runs_from_the_first_to_the_last(registry: Re
         f"run 4 of {EXPERIMENT} is not known; near: 9; configured: runs 5-9 of {SOURCE}, 10-end of {SOURCE}"
     )
     registry.runs.add(f"exp={EXPERIMENT}:run=4")
-    with pytest.raises(NotFoundError, match=f"no detector is configured for exp={EXPERIMENT}:run=4;"):
+    with pytest.raises(NotFoundError, match=f"no detector is configured for exp={EXPERIMENT}:run=4$"):
         registry.detectors.show(f"exp={EXPERIMENT}:run=4")
 
 

@@ -29,6 +29,7 @@ from registry.errors import (
     NotFoundError,
     NotValidError,
     RegistryError,
+    Remedy,
     RequestError,
     UnavailableError,
 )
@@ -341,10 +342,8 @@ def test_a_run_without_a_begin_is_refused_with_the_command_that_mends_it(
     for why in ("is not registered", "is registered without a begin"):
         error = refused(NotValidError, lambda: imported.export(DATASET, output), output)
         assert error.code == 4
-        assert error.message == (
-            f"{DATASET} {why}, so it is not known which constants were valid;"
-            f" give --at, or calreg run add {DATASET} --begin T"
-        )
+        assert error.message == f"{DATASET} {why}, so it is not known which constants were valid"
+        assert (error.values["dataset"], error.remedy) == (DATASET, Remedy.RECORD_START_TIME)
         imported.runs.add(DATASET)
     assert imported.export(DATASET, output, at=BEGIN).warnings == ()
 
@@ -369,7 +368,7 @@ def test_requests_that_cannot_be_understood_are_refused_in_a_sentence(
             {"target": "631", "at": BEGIN},
             "'631' is neither a dataset (exp=xcsls3716:run=631)",
         ),
-        (RequestError, {"target": PANELS[0]}, "a detector Id has no time of its own: give --at"),
+        (RequestError, {"target": PANELS[0]}, "a detector Id has no time of its own"),
         (RequestError, {"target": "M001", "at": BEGIN}, "M001 is an M-number, not a detector"),
         (RequestError, {"target": PANELS[0], "at": BEGIN, "source": SOURCE}, "a source goes with a dataset"),
         (

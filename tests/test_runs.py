@@ -14,6 +14,7 @@ from registry.errors import (
     InstantError,
     NotFoundError,
     NotValidError,
+    Remedy,
     RequestError,
 )
 from registry.instants import parse_instant
@@ -218,10 +219,9 @@ def test_the_constants_of_a_run_are_those_of_its_begin(registry: Registry, tmp_p
     for run, why in ((6, "is registered without a begin"), (7, "is not registered")):
         with pytest.raises(NotValidError) as caught:
             asked(run)
-        assert str(caught.value) == (
-            f"exp=xcsls3716:run={run} {why}, so it is not known which constants were valid;"
-            f" give --at, or calreg run add exp=xcsls3716:run={run} --begin T"
-        )
+        dataset = f"exp=xcsls3716:run={run}"
+        assert str(caught.value) == f"{dataset} {why}, so it is not known which constants were valid"
+        assert (caught.value.values["dataset"], caught.value.remedy) == (dataset, Remedy.RECORD_START_TIME)
     assert asked(6, at=LATER) == ([1], (inside(6, END, LATER),))
     assert asked(7, at=LATER) == ([1], ())
     with pytest.raises(NotValidError, match=f"the first begins {BEGIN}"):

@@ -181,7 +181,7 @@ def test_a_registration_asks_for_no_run_of_an_experiment_that_it_does_not_concer
         registry.runs.add(f"exp={experiment}:run=1", begin=LATER)
     asked: list[Any] = []
     monkeypatch.setattr(
-        "registry.lookup.outcomes.runs",
+        "registry.lookup.runs.list_runs",
         lambda connection, revision, experiments: (
             asked.append(experiments) or list_runs(connection, revision, experiments)
         ),

@@ -1,7 +1,8 @@
-"""What a change does to the runs and exports that were recorded before it: nobody is surprised."""
+"""Consequences of a change for the runs and exports that were recorded before it."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -20,63 +21,62 @@ from registry.records import AffectedRun
 
 
 def describe_consequences(change: Change, revision: int) -> tuple[list[str], list[str]]:
-    """Return what a change, as that revision, does to runs and exports that were there before it: (notes, warnings)."""
+    """Return (notes, warnings) on what a change, as that revision, does to earlier runs and exports."""
     connection = change.connection
-    touched = change.recorded | change.withdrawn
-    experiments, exported = _read_concerned(connection, revision) if "version" in touched else (set(), set())
-    moved = _list_changed_experiments(change, revision)
+    tables = change.recorded | change.withdrawn
+    experiments, exported = _read_concerned(connection, revision) if "version" in tables else (set(), set())
+    changed_experiments = _list_changed_experiments(change, revision)
     affected = _list_affected_runs(
-        connection, revision, experiments | moved, same_detectors=not touched.keys() & _DETECTOR_TABLES
+        connection,
+        revision,
+        experiments | changed_experiments,
+        same_detectors=not tables.keys() & _DETECTOR_TABLES,
     )
-    possible = [_dataset_name(each) for each in affected if each.change == "now possible"]
-    changed = [_dataset_name(each) for each in affected if each.change == "changed"]
-    lost = [_dataset_name(each) for each in affected if each.change == "no longer possible"]
     remade, refused, withdrawn = _classify_exports(connection, exported, revision)
-    remade |= _list_exports_of_other_panels(connection, moved, revision)
+    remade |= _list_exports_of_other_panels(connection, changed_experiments, revision)
     carried = _list_carried_versions(connection, revision) if "version" in change.withdrawn else []
-    notes = [_summarise(possible, "recorded run", "can be exported from now on")]
+    runs = {
+        outcome: [str(Dataset(run.experiment, run.run)) for run in affected if run.change == outcome]
+        for outcome in ("now possible", "changed", "no longer possible")
+    }
+    exports = {
+        "would be made from other constants now": remade - refused,
+        "would be refused now": refused,
+        "made from a version that is withdrawn now": withdrawn - remade - refused,
+    }
+    notes = [_summarise(runs["now possible"], "recorded run", "can be exported from now on")]
     warnings = [
-        _summarise(changed, "recorded run", "would get other constants from now on"),
-        _summarise(lost, "recorded run", "would be refused from now on"),
-        _summarise(
-            _export_names(remade - refused), "recorded export", "would be made from other constants now"
-        ),
-        _summarise(_export_names(refused), "recorded export", "would be refused now"),
-        _summarise(
-            _export_names(withdrawn - remade - refused),
-            "recorded export",
-            "made from a version that is withdrawn now",
+        _summarise(runs["changed"], "recorded run", "would get other constants from now on"),
+        _summarise(runs["no longer possible"], "recorded run", "would be refused from now on"),
+        *(
+            _summarise([f"export {number}" for number in sorted(numbers)], "recorded export", consequence)
+            for consequence, numbers in exports.items()
         ),
         _summarise(carried, "version", "carried from a withdrawn one and still live"),
     ]
     return [note for note in notes if note], [warning for warning in warnings if warning]
 
 
-def _dataset_name(run: AffectedRun) -> str:
-    return str(Dataset(run.experiment, run.run))
-
-
-def _summarise(names: Sequence[str], what: str, said: str) -> str:
+def _summarise(names: Sequence[str], noun: str, consequence: str) -> str:
+    """Return one sentence on all these names, an empty text where there are none."""
     distinct = list(dict.fromkeys(names))
     plural = "" if len(distinct) == 1 else "s"
-    return f"{len(distinct)} {what}{plural} {said}: {shorten(distinct)}" if distinct else ""
+    return f"{len(distinct)} {noun}{plural} {consequence}: {shorten(distinct)}" if distinct else ""
 
 
-_DETECTOR_TABLES = {
-    "run",
-    "configuration",
-}  # the tables that say of which panels a run is made, and when it began
+# The panels and the start time of a run depend on these tables.
+_DETECTOR_TABLES = {"run", "configuration"}
 
 
 def _list_affected_runs(
     connection: sa.Connection, revision: int, experiments: set[str], *, same_detectors: bool
 ) -> list[AffectedRun]:
-    """Return the runs of these experiments that get other constants since the revision.
+    """Return the runs of these experiments whose constants the revision changed.
 
     Parameters
     ----------
-    same
-        The runs and the detectors that answered in them are what they were before.
+    same_detectors
+        The revision changed no run and no configuration.
     """
     if not experiments:
         return []
@@ -88,10 +88,10 @@ def _list_affected_runs(
 
 
 def _read_concerned(connection: sa.Connection, revision: int) -> tuple[set[str], set[str]]:
-    """Return what the versions of a revision may concern.
+    """Return the experiments and the exported panels that the versions of a revision may concern.
 
-    The experiments in which one of their panels was ever configured; and those of their panels of which a version
-    was ever exported.
+    The experiments in which one of their panels was ever configured, and those of their panels of which a
+    version was ever exported.
     """
     experiments, exported = set(), set()
     for experiment, panel in connection.execute(_select_concerned(), {"number": revision}):
@@ -104,11 +104,11 @@ def _read_concerned(connection: sa.Connection, revision: int) -> tuple[set[str],
 
 @cache
 def _select_concerned() -> sa.CompoundSelect[Any]:
-    """Return the statement, one for all: in most registrations there is neither the one nor the other."""
+    """Return one statement for both: after most registrations there are neither."""
     version, member, panel = schema.version, schema.configuration_panel, schema.panel
     number = sa.bindparam("number", type_=sa.Integer)
-    happened = sa.or_(version.c.recorded_in == number, version.c.withdrawn_in == number)
-    touched = sa.select(version.c.panel_id).distinct().where(happened).cte("touched")
+    changed = sa.or_(version.c.recorded_in == number, version.c.withdrawn_in == number)
+    touched = sa.select(version.c.panel_id).distinct().where(changed).cte("touched")
     used = (
         sa.select(schema.export_input.c.export_id)
         .join(version, version.c.id == schema.export_input.c.version_id)
@@ -126,19 +126,15 @@ def _select_concerned() -> sa.CompoundSelect[Any]:
 
 
 def _list_changed_experiments(change: Change, revision: int) -> set[str]:
-    """Return the experiments of which runs were withdrawn, or configurations stated or withdrawn."""
+    """Return the experiments whose runs were withdrawn, or whose configurations changed."""
     run, configuration = schema.run, schema.configuration
     queries = []
-    if "run" in change.withdrawn:  # one that is new had no answer before
+    if "run" in change.withdrawn:  # a new run had no constants before
         queries.append(sa.select(run.c.experiment).where(run.c.withdrawn_in == revision))
     if "configuration" in change.recorded | change.withdrawn:
-        moved = sa.or_(configuration.c.withdrawn_in == revision, configuration.c.recorded_in == revision)
-        queries.append(sa.select(configuration.c.experiment).where(moved))
+        changed = sa.or_(configuration.c.withdrawn_in == revision, configuration.c.recorded_in == revision)
+        queries.append(sa.select(configuration.c.experiment).where(changed))
     return {name for query in queries for name in change.connection.execute(query).scalars()}
-
-
-def _export_names(numbers: set[int]) -> list[str]:
-    return [f"export {number}" for number in sorted(numbers)]
 
 
 def _list_carried_versions(connection: sa.Connection, revision: int) -> list[str]:
@@ -156,11 +152,14 @@ def _list_carried_versions(connection: sa.Connection, revision: int) -> list[str
 def _classify_exports(
     connection: sa.Connection, panels: set[str], revision: int
 ) -> tuple[set[int], set[int], set[int]]:
-    """Return the exports one of whose inputs answers no more: with others in its place, with none, and withdrawn."""
+    """Return the exports of these panels of which an input was replaced, lost or withdrawn.
+
+    Replaced: other constants are valid now; lost: none are. Withdrawn in that revision, valid or not.
+    """
     if not panels:
         return set(), set(), set()
     export, used, version, panel = schema.export, schema.export_input, schema.version, schema.panel
-    asked = values_table(connection, [(name,) for name in sorted(panels)], panel.c.identifier)
+    wanted = values_table(connection, [(name,) for name in sorted(panels)], panel.c.identifier)
     query = (
         sa.select(
             export.c.id,
@@ -173,20 +172,19 @@ def _classify_exports(
         .join(used, used.c.export_id == export.c.id)
         .join(version, version.c.id == used.c.version_id)
         .join(panel, panel.c.id == version.c.panel_id)
-        .join(asked, asked.c.identifier == panel.c.identifier)
+        .join(wanted, wanted.c.identifier == panel.c.identifier)
         .order_by(export.c.id)
     )
     rows = connection.execute(query).all()
-    names = {row.identifier for row in rows}
-    before, after = (read_timelines(connection, names, number) for number in (revision - 1, revision))
+    before, after = (read_timelines(connection, panels, number) for number in (revision - 1, revision))
     remade: set[int] = set()
     refused: set[int] = set()
     withdrawn: set[int] = set()
     for row in rows:
-        held, content = before[row.identifier, row.kind].at(row.instant)
-        now = after[row.identifier, row.kind].at(row.instant)[1]
-        if held == row.version_id and now != content:
-            (refused if now is None else remade).add(row.id)
+        old_version, old = before[row.identifier, row.kind].at(row.instant) or (None, None)
+        _, new = after[row.identifier, row.kind].at(row.instant) or (None, None)
+        if old_version == row.version_id and new != old:
+            (refused if new is None else remade).add(row.id)
         if row.withdrawn_in == revision:
             withdrawn.add(row.id)
     return remade, refused, withdrawn
@@ -195,13 +193,13 @@ def _classify_exports(
 def _list_exports_of_other_panels(
     connection: sa.Connection, experiments: set[str], revision: int
 ) -> set[int]:
-    """Return the exports of runs of these experiments in which other panels, or none, answer since the revision."""
+    """Return the exports of runs of these experiments whose panels the revision changed."""
     if not experiments:
         return set()
     export = schema.export
-    asked = values_table(connection, [(name,) for name in sorted(experiments)], export.c.experiment)
+    wanted = values_table(connection, [(name,) for name in sorted(experiments)], export.c.experiment)
     query = sa.select(export.c.id, export.c.experiment, export.c.run, export.c.source, export.c.detector_id)
-    rows = connection.execute(query.join(asked, asked.c.experiment == export.c.experiment)).all()
+    rows = connection.execute(query.join(wanted, wanted.c.experiment == export.c.experiment)).all()
     before, after = (_find_detector_ids(connection, rows, number) for number in (revision - 1, revision))
     return {row.id for row in rows if before[row.id] == row.detector_id != after[row.id]}
 
@@ -209,13 +207,12 @@ def _list_exports_of_other_panels(
 def _find_detector_ids(
     connection: sa.Connection, exports: Sequence[Any], revision: int
 ) -> dict[int, str | None]:
-    """Return by export the detector Id that answers for its run and source as of the revision."""
-    known = list_configurations(connection, revision, {row.experiment for row in exports})
-    found: dict[int, str | None] = {}
+    """Return by export the detector Id that is configured for its run and source."""
+    by_experiment = defaultdict(list)
+    for configuration in list_configurations(connection, revision, {row.experiment for row in exports}):
+        by_experiment[configuration.experiment].append(configuration)
+    detector_ids: dict[int, str | None] = {}
     for row in exports:
-        answers = choose_configurations(
-            (each for each in known if each.experiment == row.experiment), row.run
-        )
-        configuration = answers.get(row.source)
-        found[row.id] = join_detector_id(configuration.panels) if configuration else None
-    return found
+        configured = choose_configurations(by_experiment[row.experiment], row.run).get(row.source)
+        detector_ids[row.id] = join_detector_id(configured.panels) if configured else None
+    return detector_ids

@@ -1,115 +1,92 @@
-"""What every registered run gets, as of a revision, and for which runs that differs between two.
+"""Outcomes: the constants that every registered run gets as of a revision, and the runs that get others.
 
 The same answers as `resolution`, for all runs at once and for the required kinds: a few statements, then a
-search in sorted starts.
+search in timelines.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
 
 import sqlalchemy as sa
 
 from registry import detectors
 from registry.identifiers import Dataset
 from registry.instants import Instant
-from registry.lookup.runs import choose_configurations, list_configurations, list_runs
-from registry.lookup.timelines import Timelines, read_timelines
+from registry.lookup.runs import list_run_configurations
+from registry.lookup.timelines import VersionTimelines, read_timelines
 from registry.records import AffectedRun, ChangedConstants
 
 RunSource = tuple[Dataset, str]
 """A registered run, and the source of one of its detectors."""
 
+RunDetectors = Mapping[RunSource, tuple[tuple[str, ...], Instant]]
+"""The panel Ids of the detectors in segment order, with the start times of the runs."""
+
 Inputs = tuple[tuple[str, str, str | None], ...]
-"""(panel, kind, SHA-256 of the constants, None where there are none) in the order of the array."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunDetectors:
-    """Of which panels the registered runs are made, by run and source, and when the runs began."""
-
-    panels: dict[RunSource, tuple[str, ...]]
-    start_times: dict[Dataset, Instant]
+"""(panel, kind, SHA-256 of the constants, ``None`` where none are valid) in the order of the array."""
 
 
 def list_run_detectors(
     connection: sa.Connection, revision: int, experiments: Set[str] | None = None
 ) -> RunDetectors:
-    """Return the detectors that answered in every registered run.
+    """Return the detectors read out in the registered runs, of all experiments or of these.
 
-    A run without a begin, or whose detector is not known, is not there.
-
-    Parameters
-    ----------
-    experiments
-        Only runs of these.
+    Runs without a start time, and configurations without panel Ids, are left out.
     """
-    by_experiment = defaultdict(list)
-    for configuration in list_configurations(connection, revision, experiments):
-        by_experiment[configuration.experiment].append(configuration)
-    begins = {
-        Dataset(run.experiment, run.run): run.begin
-        for run in list_runs(connection, revision, experiments)
+    return {
+        (Dataset(run.experiment, run.run), configuration.source): (configuration.panels, run.begin)
+        for run, configuration in list_run_configurations(connection, revision, experiments)
         if run.begin is not None
     }
-    panels = {
-        (dataset, source): configuration.panels
-        for dataset in begins
-        for source, configuration in choose_configurations(
-            by_experiment[dataset.experiment], dataset.run
-        ).items()
-        if configuration.panels
-    }
-    return RunDetectors(panels, begins)
 
 
 def list_run_inputs(
     connection: sa.Connection, revision: int, run_detectors: RunDetectors | None = None
 ) -> dict[RunSource, Inputs]:
-    """Return from which constants the required arrays of every registered run are made.
+    """Return the constants of the required arrays of every registered run.
 
     Parameters
     ----------
-    detectors_there
-        What answered as of the revision, if that was asked already.
+    run_detectors
+        `list_run_detectors` as of the revision, if the caller has it.
     """
-    there = run_detectors or list_run_detectors(connection, revision)
-    lines = read_timelines(connection, {name for names in there.panels.values() for name in names}, revision)
+    if run_detectors is None:
+        run_detectors = list_run_detectors(connection, revision)
+    panels = {panel for identifiers, _ in run_detectors.values() for panel in identifiers}
+    timelines = read_timelines(connection, panels, revision)
     return {
-        place: _find_inputs(lines, names, there.start_times[place[0]])
-        for place, names in there.panels.items()
+        run_source: _find_inputs(timelines, identifiers, start_time)
+        for run_source, (identifiers, start_time) in run_detectors.items()
     }
 
 
-def _find_inputs(lines: Timelines, panels: Sequence[str], instant: int) -> Inputs:
+def _find_inputs(timelines: VersionTimelines, panels: Sequence[str], start_time: int) -> Inputs:
     return tuple(
-        (panel, kind, lines[panel, kind].at(instant)[1] if (panel, kind) in lines else None)
+        (panel, kind, version[1] if (version := timelines[panel, kind].at(start_time)) else None)
         for panel in panels
         for kind in detectors.type_of_panel(panel).required_kinds
     )
 
 
 def is_complete(inputs: Inputs | None) -> bool:
-    """Tell whether an export would be made: the run's detector and begin are known, and nothing is missing."""
+    """Tell whether the run can be exported: its detector and start time are known, and no constants are missing."""
     return inputs is not None and all(constants is not None for _, _, constants in inputs)
 
 
 def list_affected_runs(connection: sa.Connection, since: int, upto: int) -> list[AffectedRun]:
-    """Return the registered runs that get other constants as of `upto` than as of `since`, or now none, or now some."""
+    """Return the registered runs whose constants, or whether they have any, changed from `since` to `upto`."""
     return compare_inputs(list_run_inputs(connection, since), list_run_inputs(connection, upto))
 
 
 def compare_inputs(before: dict[RunSource, Inputs], after: dict[RunSource, Inputs]) -> list[AffectedRun]:
     """Return the runs whose inputs differ, by experiment, run and source."""
-    differing = [
-        place
-        for place in before.keys() | after.keys()
-        if before.get(place) != after.get(place)
-        and (is_complete(before.get(place)) or is_complete(after.get(place)))
+    pairs = ((key, before.get(key), after.get(key)) for key in sorted(before.keys() | after.keys()))
+    return [
+        _build_affected_run(run_source, old, new)
+        for run_source, old, new in pairs
+        if old != new and (is_complete(old) or is_complete(new))
     ]
-    return [_build_affected_run(place, before.get(place), after.get(place)) for place in sorted(differing)]
 
 
 def _build_affected_run(run_source: RunSource, before: Inputs | None, after: Inputs | None) -> AffectedRun:
@@ -120,16 +97,17 @@ def _build_affected_run(run_source: RunSource, before: Inputs | None, after: Inp
         change = "now possible"
     elif not is_complete(after):
         change = "no longer possible"
-    known_twice = before is not None and after is not None
+    in_both = before is not None and after is not None
+    dataset, source = run_source
     return AffectedRun(
-        experiment=run_source[0].experiment,
-        run=run_source[0].run,
-        source=run_source[1],
+        experiment=dataset.experiment,
+        run=dataset.run,
+        source=source,
         change=change,
         constants=tuple(
             ChangedConstants(panel, kind, old.get((panel, kind)), new.get((panel, kind)))
             for panel, kind in dict.fromkeys([*old, *new])
-            if known_twice and old.get((panel, kind)) != new.get((panel, kind))
+            if in_both and old.get((panel, kind)) != new.get((panel, kind))
         ),
         reason=_describe_reason(before, after),
     )
@@ -137,9 +115,9 @@ def _build_affected_run(run_source: RunSource, before: Inputs | None, after: Inp
 
 def _describe_reason(before: Inputs | None, after: Inputs | None) -> str:
     if before is None or after is None:
-        return f"its begin or its detector is {'no longer' if after is None else 'now'} known"
+        return f"its start time or its detector is {'no longer' if after is None else 'now'} known"
     if sorted(before, key=str) == sorted(after, key=str):
-        return "its panels answer in another order"
+        return "its panels are in another order"
     if {panel for panel, _, _ in before} != {panel for panel, _, _ in after}:
-        return "other panels answer"
+        return "it has other panels"
     return "other constants are valid"

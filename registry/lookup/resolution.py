@@ -20,6 +20,7 @@ from registry.errors import (
     IdentifierError,
     NotFoundError,
     NotValidError,
+    Remedy,
     RequestError,
 )
 from registry.identifiers import Dataset, is_dataset, is_m_number, join_detector_id, quote
@@ -180,13 +181,15 @@ def _find_requested_detector(
 
 def configuration_without_ids_error(configuration: Configuration, dataset: Dataset) -> NotFoundError:
     """Return the refusal for a run whose configuration does not say which panels answered."""
-    last = f" --last-run {configuration.last_run}" if configuration.last_run is not None else ""
     return NotFoundError(
-        f"the configuration of {configuration.source} in {dataset} is {configuration.object_name}, which carries no panel Ids;"
-        f" calreg detector configure {configuration.experiment} {configuration.source} --first-run {configuration.first_run}{last}"
-        " DETECTOR_ID says by hand which panels answered",
+        f"the configuration of {configuration.source} in {dataset} is {configuration.object_name},"
+        " which carries no panel Ids",
         dataset=str(dataset),
+        experiment=configuration.experiment,
         source=configuration.source,
+        first_run=configuration.first_run,
+        last_run=configuration.last_run,
+        remedy=Remedy.CONFIGURE_DETECTOR,
     )
 
 
@@ -210,7 +213,7 @@ def _find_named_detector(
     if request.source is not None:
         raise RequestError("a source goes with a dataset; a detector Id names its panels itself")
     if request.at is None:
-        raise RequestError("a detector Id has no time of its own: give --at")
+        raise RequestError("a detector Id has no time of its own", remedy=Remedy.GIVE_INSTANT)
     return _RequestedDetector(target.panels)
 
 
@@ -250,9 +253,9 @@ def _find_instant(requested: _RequestedDetector, at: Instant | None) -> Instant:
         return requested.run.begin
     why = "is registered without a begin" if requested.run else "is not registered"
     raise NotValidError(
-        f"{requested.dataset} {why}, so it is not known which constants were valid;"
-        f" give --at, or calreg run add {requested.dataset} --begin T",
+        f"{requested.dataset} {why}, so it is not known which constants were valid",
         dataset=str(requested.dataset),
+        remedy=Remedy.RECORD_START_TIME,
     )
 
 

@@ -1,9 +1,9 @@
-"""Runs, and which detector answered in them: configurations over ranges of runs."""
+"""Runs, and the detector configurations that name the panels read out in them."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from functools import cache
 from itertools import groupby
 from operator import attrgetter
@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from registry import schema
-from registry.errors import NotFoundError, RequestError
+from registry.errors import NotFoundError, Remedy, RequestError
 from registry.identifiers import Dataset, join_detector_id, quote, source_matches
 from registry.instants import Instant
 from registry.lookup.suggestions import shorten, suggestion
@@ -20,9 +20,7 @@ from registry.lookup.values_table import prepared_values_table, values_table, va
 from registry.lookup.versions import is_live
 from registry.records import Configuration, Detector, Run
 
-
-def _optional_instant(value: int | None) -> Instant | None:
-    return None if value is None else Instant(value)
+_NEAR_RUNS = 5
 
 
 def list_runs(
@@ -32,34 +30,33 @@ def list_runs(
     *,
     withdrawn: bool = False,
 ) -> list[Run]:
-    """Return the runs, of all experiments or of these, by experiment and number; with the withdrawn, if asked."""
+    """Return the runs of all experiments or of these, by experiment and number; with `withdrawn` those too."""
     query = _select_runs(withdrawn=withdrawn)
     if experiments is not None:
-        asked = values_table(connection, [(name,) for name in sorted(experiments)], schema.run.c.experiment)
-        query = query.join(asked, asked.c.experiment == schema.run.c.experiment)
-    return [_build_run(row, revision) for row in connection.execute(query, {"known": revision})]
+        wanted = values_table(connection, [(name,) for name in sorted(experiments)], schema.run.c.experiment)
+        query = query.join(wanted, wanted.c.experiment == schema.run.c.experiment)
+    return [_build_run(row, revision) for row in connection.execute(query, {"revision": revision})]
 
 
 @cache
 def _select_runs(*, withdrawn: bool = False) -> sa.Select[Any]:
-    """Return the statement for all runs as of the revision ``known``."""
+    """Return the statement for all runs as of the parameter ``revision``."""
     run = schema.run
-    return (
-        sa.select(run).where(_is_recorded(run, withdrawn)).order_by(run.c.experiment, run.c.number, run.c.id)
-    )
+    recorded = _is_recorded(run, withdrawn)
+    return sa.select(run).where(recorded).order_by(run.c.experiment, run.c.number, run.c.id)
 
 
 def _is_recorded(table: sa.Table, withdrawn: bool) -> sa.ColumnElement[bool]:
-    known = sa.bindparam("known", type_=sa.Integer)
-    return table.c.recorded_in <= known if withdrawn else schema.live_condition(table, known)
+    revision = sa.bindparam("revision", type_=sa.Integer)
+    return table.c.recorded_in <= revision if withdrawn else schema.live_condition(table, revision)
 
 
 def _build_run(row: Any, revision: int) -> Run:
     return Run(
         experiment=row.experiment,
         run=row.number,
-        begin=_optional_instant(row.begin_at),
-        end=_optional_instant(row.end_at),
+        begin=None if row.begin_at is None else Instant(row.begin_at),
+        end=None if row.end_at is None else Instant(row.end_at),
         recorded_in=row.recorded_in,
         withdrawn_in=None if is_live(row, revision) else row.withdrawn_in,
     )
@@ -67,7 +64,7 @@ def _build_run(row: Any, revision: int) -> Run:
 
 def read_run(connection: sa.Connection, dataset: Dataset, revision: int) -> Run | None:
     """Return the run if it is registered: a configuration may cover runs that are not."""
-    parameters = {"known": revision, "named": dataset.experiment, "numbered": dataset.run}
+    parameters = {"revision": revision, "experiment_is": dataset.experiment, "number_is": dataset.run}
     row = connection.execute(_select_run(), parameters).first()
     return None if row is None else _build_run(row, revision)
 
@@ -76,7 +73,7 @@ def read_run(connection: sa.Connection, dataset: Dataset, revision: int) -> Run 
 def _select_run() -> sa.Select[Any]:
     run = schema.run
     return _select_runs().where(
-        run.c.experiment == sa.bindparam("named"), run.c.number == sa.bindparam("numbered")
+        run.c.experiment == sa.bindparam("experiment_is"), run.c.number == sa.bindparam("number_is")
     )
 
 
@@ -86,42 +83,46 @@ def find_run(connection: sa.Connection, dataset: Dataset, revision: int) -> Run:
     Raises
     ------
     NotFoundError
-        It is not registered; near ones are named.
+        It is not registered; the nearest runs are named.
     """
-    found = read_run(connection, dataset, revision)
-    if found is None:
+    run = read_run(connection, dataset, revision)
+    if run is None:
         raise unknown_run_error(connection, dataset, revision)
-    return found
+    return run
 
 
 def unknown_run_error(connection: sa.Connection, dataset: Dataset, revision: int) -> NotFoundError:
-    """Return the refusal for a run that is neither registered nor covered by a configuration."""
-    numbers = [run.run for run in list_runs(connection, revision, {dataset.experiment})]
-    covered = list_configurations(connection, revision, {dataset.experiment})
-    ranges = [f"{each.runs} of {each.source}" for each in covered]
-    if not numbers and not ranges:
-        known_names = suggestion(dataset.experiment, list_experiments(connection, revision))
+    """Return the refusal of a run that is neither registered nor covered by a configuration."""
+    experiment = dataset.experiment
+    numbers = [run.run for run in list_runs(connection, revision, {experiment})]
+    configurations = list_configurations(connection, revision, {experiment})
+    configured = [f"{configuration.runs} of {configuration.source}" for configuration in configurations]
+    if not numbers and not configured:
+        instead = suggestion(experiment, list_experiments(connection, revision))
         return NotFoundError(
-            f"experiment {dataset.experiment} is not known{known_names}", dataset=str(dataset)
+            f"experiment {experiment} is not known{instead}", dataset=str(dataset), experiment=experiment
         )
-    nearest = sorted(sorted(numbers, key=lambda number: (abs(number - dataset.run), number))[:5])
+    near = sorted(sorted(numbers, key=lambda number: (abs(number - dataset.run), number))[:_NEAR_RUNS])
     parts = []
-    if nearest:
-        parts.append(f"near: {', '.join(map(str, nearest))}")
-    if ranges:
-        parts.append(f"configured: runs {shorten(ranges)}")
+    if near:
+        parts.append(f"near: {', '.join(map(str, near))}")
+    if configured:
+        parts.append(f"configured: runs {shorten(configured)}")
     return NotFoundError(
-        f"run {dataset.run} of {dataset.experiment} is not known; {'; '.join(parts)}", dataset=str(dataset)
+        f"run {dataset.run} of {experiment} is not known; {'; '.join(parts)}",
+        dataset=str(dataset),
+        near=near,
+        configured=configured,
     )
 
 
 def list_experiments(connection: sa.Connection, revision: int) -> list[str]:
     """Return the experiments that have a run or a configuration, by name."""
-    named = [
+    queries = [
         sa.select(table.c.experiment).where(schema.live_condition(table, revision))
         for table in (schema.run, schema.configuration)
     ]
-    return sorted(connection.execute(sa.union(*named)).scalars())
+    return sorted(connection.execute(sa.union(*queries)).scalars())
 
 
 def list_configurations(
@@ -131,9 +132,9 @@ def list_configurations(
     *,
     withdrawn: bool = False,
 ) -> list[Configuration]:
-    """Return the configurations, of all experiments or of these, by experiment, source and first run."""
+    """Return the configurations of all experiments or of these, by experiment, source and first run."""
     keyed = list_keyed_configurations(connection, revision, experiments, withdrawn=withdrawn)
-    return [found for _, found in keyed]
+    return [configuration for _, configuration in keyed]
 
 
 def list_keyed_configurations(
@@ -143,26 +144,26 @@ def list_keyed_configurations(
     *,
     withdrawn: bool = False,
 ) -> list[tuple[int, Configuration]]:
-    """Return the configurations with the database's keys, which a correction needs; the withdrawn too, if asked."""
+    """Return what `list_configurations` does, each with the database's key, which a withdrawal needs."""
     dialect = None if experiments is None else connection.dialect.name
-    parameters: dict[str, Any] = {"known": revision}
+    parameters: dict[str, Any] = {"revision": revision}
     if dialect is not None:
-        rows_asked = [(name,) for name in sorted(experiments or ())]
-        parameters |= values_table_parameters(dialect, rows_asked, schema.configuration.c.experiment)
+        values = [(name,) for name in sorted(experiments or ())]
+        parameters |= values_table_parameters(dialect, values, schema.configuration.c.experiment)
     rows = connection.execute(_select_configurations(dialect, withdrawn=withdrawn), parameters).all()
     return [
-        (key, _build_configuration(list(each), revision)) for key, each in groupby(rows, attrgetter("id"))
+        (key, _build_configuration(list(group), revision)) for key, group in groupby(rows, attrgetter("id"))
     ]
 
 
 @cache
 def _select_configurations(dialect: str | None, *, withdrawn: bool) -> sa.Select[Any]:
-    """Return the statement for all configurations, a row a panel; with a dialect, for a list of experiments."""
+    """Return the statement for the configurations, a row per panel; with a dialect, for a list of experiments."""
     configuration, member, panel = schema.configuration, schema.configuration_panel, schema.panel
     condition = _is_recorded(configuration, withdrawn)
     if dialect is not None:
-        asked = prepared_values_table(dialect, configuration.c.experiment)
-        condition &= configuration.c.experiment.in_(sa.select(asked.c.experiment))
+        wanted = prepared_values_table(dialect, configuration.c.experiment)
+        condition &= configuration.c.experiment.in_(sa.select(wanted.c.experiment))
     order = configuration.c.experiment, configuration.c.source, configuration.c.first_run, configuration.c.id
     return (
         sa.select(configuration, panel.c.identifier)
@@ -174,100 +175,116 @@ def _select_configurations(dialect: str | None, *, withdrawn: bool) -> sa.Select
 
 
 def _build_configuration(rows: Sequence[Any], revision: int) -> Configuration:
-    """Return the configuration of rows that differ in the panel alone: one without Ids has one row, without a panel."""
-    row = rows[0]
+    """Return the configuration of its rows, a row per panel; without panel Ids it has one row."""
+    first = rows[0]
     return Configuration(
-        experiment=row.experiment,
-        source=row.source,
-        first_run=row.first_run,
-        last_run=row.last_run,
-        panels=tuple(each.identifier for each in rows if each.identifier is not None),
-        object_name=row.object_name,
-        recorded_in=row.recorded_in,
-        withdrawn_in=None if is_live(row, revision) else row.withdrawn_in,
+        experiment=first.experiment,
+        source=first.source,
+        first_run=first.first_run,
+        last_run=first.last_run,
+        panels=tuple(row.identifier for row in rows if row.identifier is not None),
+        object_name=first.object_name,
+        recorded_in=first.recorded_in,
+        withdrawn_in=None if is_live(first, revision) else first.withdrawn_in,
     )
 
 
 def find_configuration(
     connection: sa.Connection, dataset: Dataset, source: str | None, revision: int
 ) -> Configuration:
-    """Return the configuration that answers for a run; one with panel Ids goes before one without.
+    """Return the configuration that applies to a run, see `choose_configurations`.
 
     Parameters
     ----------
     source
-        The source or a part that fits one of the run's; None where the run has only one.
+        The source, or a part that fits one of the run's; ``None`` where the run has only one.
 
     Raises
     ------
     NotFoundError
-        The run has no configuration, or none of such a source; what it has is named.
+        The run has no configuration, or none of such a source; its sources are named.
     RequestError
         Several sources fit.
     """
-    found = choose_configurations(
-        list_configurations(connection, revision, {dataset.experiment}), dataset.run
+    experiment = dataset.experiment
+    by_source = choose_configurations(list_configurations(connection, revision, {experiment}), dataset.run)
+    if by_source:
+        return by_source[_find_source(sorted(by_source), source, dataset)]
+    if read_run(connection, dataset, revision) is None:
+        raise unknown_run_error(connection, dataset, revision)
+    raise NotFoundError(
+        f"no detector is configured for {dataset}",
+        dataset=str(dataset),
+        experiment=experiment,
+        first_run=dataset.run,
+        remedy=Remedy.CONFIGURE_DETECTOR,
     )
-    if not found:
-        if read_run(connection, dataset, revision) is None:
-            raise unknown_run_error(connection, dataset, revision)
-        raise NotFoundError(
-            f"no detector is configured for {dataset}; calreg detector configure {dataset.experiment} SOURCE"
-            f" --first-run {dataset.run} DETECTOR_ID says which one answered",
-            dataset=str(dataset),
-        )
-    return found[_find_source(sorted(found), source, dataset)]
 
 
 def choose_configurations(configurations: Iterable[Configuration], run: int) -> dict[str, Configuration]:
-    """Return by source the configuration that answers for a run of the experiment.
+    """Return by source the configuration that applies to a run of the experiment.
 
     Where several cover the run, one with panel Ids goes before those without.
     """
-    found: dict[str, Configuration] = {}
-    for each in configurations:
-        covers = each.first_run <= run and (each.last_run is None or run <= each.last_run)
-        if covers and (each.source not in found or not found[each.source].panels):
-            found[each.source] = each
-    return found
+    by_source: dict[str, Configuration] = {}
+    for configuration in configurations:
+        covers = configuration.first_run <= run and (
+            configuration.last_run is None or run <= configuration.last_run
+        )
+        source = configuration.source
+        if covers and (source not in by_source or not by_source[source].panels):
+            by_source[source] = configuration
+    return by_source
+
+
+def list_run_configurations(
+    connection: sa.Connection, revision: int, experiments: Set[str] | None = None
+) -> Iterator[tuple[Run, Configuration]]:
+    """Yield each registered run with each configuration that names the panels read out in it.
+
+    By experiment, number and source. Configurations without panel Ids are left out.
+    """
+    by_experiment = defaultdict(list)
+    for configuration in list_configurations(connection, revision, experiments):
+        by_experiment[configuration.experiment].append(configuration)
+    for run in list_runs(connection, revision, experiments):
+        by_source = choose_configurations(by_experiment[run.experiment], run.run)
+        for source in sorted(by_source):
+            if by_source[source].panels:
+                yield run, by_source[source]
 
 
 def list_runs_of_panels(
     connection: sa.Connection, panels: Iterable[str], revision: int
 ) -> dict[str, list[Run]]:
-    """Return by panel Id the registered runs in which the panel answered, by experiment and number."""
-    found: dict[str, list[Run]] = {panel: [] for panel in panels}
-    by_experiment = defaultdict(list)
-    for configuration in list_configurations(connection, revision):
-        by_experiment[configuration.experiment].append(configuration)
-    for run in list_runs(connection, revision):
-        answered = choose_configurations(by_experiment[run.experiment], run.run).values()
-        for panel in {name for each in answered for name in each.panels} & found.keys():
-            found[panel].append(run)
-    return found
+    """Return by panel Id the registered runs in which the panel was read out, by experiment and number."""
+    by_panel: dict[str, list[Run]] = {panel: [] for panel in panels}
+    for run, configuration in list_run_configurations(connection, revision):
+        for panel in by_panel.keys() & configuration.panels:
+            if run not in by_panel[panel][-1:]:  # two sources may have the same panel
+                by_panel[panel].append(run)
+    return by_panel
 
 
 def _find_source(sources: Sequence[str], part: str | None, dataset: Dataset) -> str:
-    fitting = list(sources)
-    if part is not None:
-        fitting = (
-            [part] if part in sources else [source for source in sources if source_matches(part, source)]
-        )
-    if not fitting:
+    matches = [source for source in sources if part is None or source_matches(part, source)]
+    if part is not None and part in sources:
+        matches = [part]
+    if not matches:
         raise NotFoundError(
             f"{dataset} has no source {quote(part or '')}{suggestion(part or '', sources)}",
             sources=list(sources),
         )
-    if len(fitting) > 1:
-        given = f"{quote(part)} fits" if part is not None else f"{dataset} has"
+    if len(matches) > 1:
+        subject = f"{dataset} has" if part is None else f"{quote(part)} fits"
         raise RequestError(
-            f"{given} {len(fitting)} sources: {', '.join(fitting)}; say which one", sources=fitting
+            f"{subject} {len(matches)} sources: {', '.join(matches)}; say which one", sources=matches
         )
-    return fitting[0]
+    return matches[0]
 
 
 def find_detector(connection: sa.Connection, dataset: Dataset, source: str | None, revision: int) -> Detector:
-    """Return the detector that answered in a run, and when the run began.
+    """Return the detector read out in a run, and the start time of the run.
 
     Raises
     ------

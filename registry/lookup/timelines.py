@@ -1,11 +1,13 @@
-"""The live versions of panels as sorted starts: many instants are asked with a few statements."""
+"""Timelines: what is valid at an instant, answered in memory from sorted starts."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain, islice
+from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
 
@@ -13,48 +15,68 @@ from registry import schema
 
 _CHUNK_SIZE = 1000
 
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
 
 @dataclass(slots=True)
-class Timeline:
-    """The live versions of one panel and kind, by start."""
+class Timeline(Generic[Value]):
+    """Values by start: a value is valid from its start, inclusive, to the next start, exclusive."""
 
     starts: list[int] = field(default_factory=list)
-    versions: list[tuple[int, str | None]] = field(default_factory=list)
+    values: list[Value] = field(default_factory=list)
 
-    def at(self, instant: int) -> tuple[int | None, str | None]:
-        """Return the version that holds at the instant and its constants; both may be None."""
+    def append(self, start: int, value: Value) -> None:
+        """Add a value that starts at or after the last one."""
+        self.starts.append(start)
+        self.values.append(value)
+
+    def at(self, instant: int) -> Value | None:
+        """Return the value that is valid at the instant."""
         index = bisect_right(self.starts, instant)
-        return self.versions[index - 1] if index else (None, None)
+        return self.values[index - 1] if index else None
+
+    def following(self, instant: int) -> Value | None:
+        """Return the first value that starts after the instant."""
+        index = bisect_right(self.starts, instant)
+        return self.values[index] if index < len(self.values) else None
+
+    def ranges(self) -> Iterator[tuple[Value, int | None]]:
+        """Return every value with the end of its range, ``None`` for the last."""
+        return zip(self.values, chain(islice(self.starts, 1, None), [None]), strict=True)
 
 
-Timelines = dict[tuple[str, str], Timeline]
-"""By panel Id and kind."""
+def build_timelines(entries: Iterable[tuple[Key, int, Value]]) -> defaultdict[Key, Timeline[Value]]:
+    """Return the timelines of (key, start, value), which come by start; an unknown key has an empty one."""
+    timelines: defaultdict[Key, Timeline[Value]] = defaultdict(Timeline)
+    for key, start, value in entries:
+        timelines[key].append(start, value)
+    return timelines
 
 
-def read_timelines(connection: sa.Connection, panels: Iterable[str], revision: int) -> Timelines:
-    """Return the live versions of these panels as of a revision; what has none gives an empty timeline."""
+VersionTimelines = defaultdict[tuple[str, str], Timeline[tuple[int, str | None]]]
+"""By panel Id and kind: (number, SHA-256 of the constants, ``None`` for a gap) of the live versions."""
+
+
+def read_timelines(connection: sa.Connection, panels: Iterable[str], revision: int) -> VersionTimelines:
+    """Return the live versions of these panels as of a revision."""
+    return build_timelines(
+        ((row.identifier, row.kind), row.valid_from, (row.id, row.sha256))
+        for row in _read_live_versions(connection, sorted(panels), revision)
+    )
+
+
+def _read_live_versions(connection: sa.Connection, panels: list[str], revision: int) -> Iterator[Any]:
     version, panel = schema.version, schema.panel
-    found: Timelines = defaultdict(Timeline)
-    names = sorted(panels)
-    for start in range(0, len(names), _CHUNK_SIZE):
-        query = (
-            sa.select(
-                panel.c.identifier,
-                version.c.kind,
-                version.c.valid_from,
-                version.c.id,
-                schema.constants.c.sha256,
-            )
-            .join(version, version.c.panel_id == panel.c.id)
-            .outerjoin(schema.constants, schema.constants.c.id == version.c.constants_id)
-            .where(
-                panel.c.identifier.in_(names[start : start + _CHUNK_SIZE]),
-                schema.live_condition(version, revision),
-            )
-            .order_by(version.c.panel_id, version.c.kind, version.c.valid_from)
+    query = (
+        sa.select(
+            panel.c.identifier, version.c.kind, version.c.valid_from, version.c.id, schema.constants.c.sha256
         )
-        for row in connection.execute(query):
-            timeline = found[row.identifier, row.kind]
-            timeline.starts.append(row.valid_from)
-            timeline.versions.append((row.id, row.sha256))
-    return found
+        .join(version, version.c.panel_id == panel.c.id)
+        .outerjoin(schema.constants, schema.constants.c.id == version.c.constants_id)
+        .where(schema.live_condition(version, revision))
+        .order_by(version.c.panel_id, version.c.kind, version.c.valid_from)
+    )
+    for index in range(0, len(panels), _CHUNK_SIZE):
+        chunk = panel.c.identifier.in_(panels[index : index + _CHUNK_SIZE])
+        yield from connection.execute(query.where(chunk))

@@ -7,9 +7,9 @@ facts of one panel and kind that are visible as of a revision have the same star
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
-from itertools import pairwise
+from itertools import chain
 from sys import intern
 from types import MappingProxyType
 from typing import Any
@@ -21,6 +21,7 @@ from registry import schema
 from registry.errors import CorruptionError, NotFoundError
 from registry.instants import Instant
 from registry.lookup.revisions import RevisionRef, as_revision_ref, select_revision_number
+from registry.lookup.timelines import build_timelines
 from registry.lookup.values_table import values_table
 from registry.records import Conversion, Version, Withdrawal
 
@@ -167,8 +168,7 @@ def list_validity_ranges(
     if kinds is not None:
         query = query.where(schema.version.c.kind.in_(kinds))
     rows = _read_rows(connection, query, panels, as_of.parameters)
-    ends = _find_range_ends(rows)
-    return _order_by_panel(panels, (build_live_version(row, ends[row.id]) for row in rows))
+    return _order_by_panel(panels, (build_live_version(row, end) for row, end in _find_ranges(rows)))
 
 
 def list_recorded_versions(connection: sa.Connection, panels: Sequence[str], revision: int) -> list[Version]:
@@ -178,7 +178,8 @@ def list_recorded_versions(connection: sa.Connection, panels: Sequence[str], rev
     """
     query = select_versions(revision).where(schema.version.c.recorded_in <= revision)
     rows = _read_rows(connection, query, panels, {})
-    ends = _find_range_ends([row for row in rows if is_live(row, revision)])
+    live = (row for row in rows if is_live(row, revision))
+    ends = {row.id: end for row, end in _find_ranges(live)}
     withdrawals = _read_withdrawals(connection, {row.withdrawn_in for row in rows if row.id not in ends})
     return _order_by_panel(
         panels, (build_version(row, revision, ends.get(row.id), withdrawals) for row in rows)
@@ -194,14 +195,10 @@ def _read_rows(
     return connection.execute(ordered, parameters).all()
 
 
-def _find_range_ends(live: Sequence[sa.Row[Any]]) -> dict[int, int | None]:
-    """Return by number where each live version's range ends: at the next start of its panel and kind."""
-    following = {
-        earlier.id: later.valid_from
-        for earlier, later in pairwise(live)
-        if (earlier.identifier, earlier.kind) == (later.identifier, later.kind)
-    }
-    return {row.id: following.get(row.id) for row in live}
+def _find_ranges(live: Iterable[sa.Row[Any]]) -> Iterator[tuple[sa.Row[Any], int | None]]:
+    """Return the rows of live versions, which come by panel, kind and start, with the ends of their ranges."""
+    timelines = build_timelines(((row.identifier, row.kind), row.valid_from, row) for row in live)
+    return chain.from_iterable(timeline.ranges() for timeline in timelines.values())
 
 
 def _order_by_panel(panels: Sequence[str], versions: Iterable[Version]) -> list[Version]:

@@ -5,11 +5,9 @@ What is stated is planned first, see `planning`; only a batch without conflicts 
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from itertools import groupby
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 
 import msgspec
 import sqlalchemy as sa
@@ -21,6 +19,7 @@ from registry.instants import Instant
 from registry.lookup import versions
 from registry.lookup.log import describe_version
 from registry.lookup.revisions import require_comment
+from registry.lookup.timelines import Timeline, build_timelines
 from registry.records import Conversion, Panel, Version
 from registry.registration.planning import Plan, VersionKey, VersionStatement, plan_batches, refuse_conflicts
 
@@ -183,28 +182,19 @@ def _find_live(change: Change, number: int) -> Version:
 
 def note_valid_constants(change: Change, keys: Iterable[VersionKey]) -> None:
     """Note for each panel, kind and start which constants answer there from now on."""
-    for name, group in groupby(keys, key=itemgetter(0)):
-        ranges: dict[str, list[Version]] = defaultdict(list)
-        for version in versions.list_validity_ranges(
-            change.connection, [name], None, change.visible_revision
-        ):
-            ranges[version.kind].append(version)
-        for _, kind, instant in group:
-            index = bisect_right(ranges[kind], instant, key=attrgetter("valid_from"))
-            answering = ranges[kind][index - 1] if index else None
-            following = next((later.valid_from for later in ranges[kind][index : index + 1]), None)
-            change.notes.append(_describe_validity(name, kind, instant, answering, following))
+    for panel, group in groupby(keys, key=itemgetter(0)):
+        ranges = versions.list_validity_ranges(change.connection, [panel], None, change.visible_revision)
+        timelines = build_timelines((version.kind, version.valid_from, version) for version in ranges)
+        for _, kind, start in group:
+            change.notes.append(_describe_validity(panel, kind, start, timelines[kind]))
 
 
-def _describe_validity(
-    panel: str, kind: str, instant: Instant, answering: Version | None, following: Instant | None
-) -> str:
-    if answering is None:
-        until = f" until {following}" if following is not None else ""
-        return f"from {instant} on, no {kind} of {panel} is valid{until}: nothing began before"
-    until = f" until {answering.valid_to}" if answering.valid_to is not None else ""
-    if answering.is_gap:
-        return (
-            f"from {instant} on, no {kind} of {panel} is valid{until}: version {answering.version} is a gap"
-        )
-    return f"from {instant} on{until}, {describe_version(answering)} answers"
+def _describe_validity(panel: str, kind: str, start: Instant, timeline: Timeline[Version]) -> str:
+    valid = timeline.at(start)
+    following = timeline.following(start)
+    until = f" until {following.valid_from}" if following is not None else ""
+    if valid is None:
+        return f"from {start} on, no {kind} of {panel} is valid{until}: nothing began before"
+    if valid.is_gap:
+        return f"from {start} on, no {kind} of {panel} is valid{until}: version {valid.version} is a gap"
+    return f"from {start} on{until}, {describe_version(valid)} answers"
