@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from registry import sample
 from registry.api import Registry
-from registry.errors import ConflictError, IdentifierError, NotFoundError, RequestError
+from registry.errors import ConflictError, IdentifierError, NotFoundError, Remedy, RequestError
 from registry.records import Detector, Outcome
 from registry.registration.configurations import ConfigurationStatement, record_configurations
 from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C
@@ -240,7 +240,8 @@ def test_what_carries_no_ids_overlaps_nothing_and_answers_only_where_nothing_els
     assert f"{SOURCE} in exp={EXPERIMENT}:run=9 is {CONFIG_V1}, which carries no panel Ids" in str(
         caught.value
     )
-    assert f"calreg detector configure {EXPERIMENT} {SOURCE} --first-run" in str(caught.value)
+    assert caught.value.remedy is Remedy.CONFIGURE_DETECTOR
+    assert {"experiment": EXPERIMENT, "source": SOURCE, "first_run": 1}.items() <= caught.value.values.items()
 
     # What a hand supersedes is only what has Ids.
     registry.detectors.configure(

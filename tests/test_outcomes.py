@@ -416,7 +416,7 @@ def test_a_detector_whose_panels_changed_their_order_is_changed_and_no_constants
     done = registry.detectors.configure(
         "xcs1", SOURCE, f"{PANEL_B}_{PANEL_A}", first_run=1, supersede=True, comment="cabling"
     )
-    reason = "its panels answer in another order"
+    reason = "its panels are in another order"
     assert registry.affected(since) == [AffectedRun("xcs1", 1, SOURCE, "changed", (), reason)]
     assert done.warnings == ("1 recorded run would get other constants from now on: exp=xcs1:run=1",)
     # Back again: since then, nothing is different.
