@@ -17,7 +17,7 @@ from benchmarks.detector import module_name, panel_id
 from benchmarks.rows import Row, make_timed_row
 from benchmarks.timing import Task
 from registry import schema
-from registry.database import Database
+from registry.database.transactions import Database
 from registry.errors import RegistryError
 from registry.instants import Instant, parse_instant
 from registry.records import Outcome

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from registry import schema
 from registry.api import Registry
-from registry.database import Database
+from registry.database.transactions import Database
 from registry.errors import NotValidError
 from registry.lookup.revisions import AsOf
 from testing.registries import RegistryLocation

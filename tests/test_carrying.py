@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from registry.api import Registry
-from registry.database import Change
+from registry.database.change import Change
 from registry.errors import (
     ConflictError,
     IdentifierError,

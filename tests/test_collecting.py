@@ -13,7 +13,7 @@ from registry import store
 from registry.api import Registry
 from registry.api.backend import Backend
 from registry.cli import reports
-from registry.database import Change
+from registry.database.change import Change
 from registry.errors import ClosedError, UnavailableError
 from registry.lookup.revisions import AsOf
 from registry.records import UnreferencedFile

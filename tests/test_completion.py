@@ -20,9 +20,9 @@ from registry.api import Registry
 from registry.cli.completion import complete
 from registry.cli.offers import COMPLETERS, FILE_METAVARS, FREE_METAVARS, split_metavar
 from registry.cli.shells import SCRIPTS, read_bash_line
+from registry.database.completion_names import MAX_NAMES
 from registry.detectors import DETECTOR_TYPES
 from registry.exporters.formats import FORMATS
-from registry.lookup.names import MAX_NAMES
 from testing.panels import PANEL_A, PANEL_B
 from testing.registries import RegistryLocation
 from tests.cli import list_verbs

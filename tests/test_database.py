@@ -21,7 +21,7 @@ from registry import create_registry, instants, open_registry
 from registry.api import Registry
 from registry.authorship import build_signature, software_version
 from registry.cli import app
-from registry.database import Database
+from registry.database.transactions import Database
 from registry.errors import (
     ConflictError,
     CorruptionError,

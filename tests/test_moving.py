@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from registry import schema
 from registry.api import Registry, create_registry, moving
 from registry.api.moving import copy_registry
-from registry.database import Database, transfer
+from registry.database import transfer
+from registry.database.transactions import Database
 from registry.errors import (
     ClosedError,
     ConflictError,

@@ -14,7 +14,7 @@ import pytest
 
 import registry
 from registry.api import Registry
-from registry.database import Database
+from registry.database.transactions import Database
 from registry.errors import UnavailableError
 from registry.instants import BEGINNING, Instant, parse_iso
 from registry.provenance import read

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from registry.api import Registry
-from registry.database import Change
+from registry.database.change import Change
 from registry.errors import ConflictError, NotFoundError, NotValidError, RegistryError, RequestError
 from registry.identifiers import Dataset
 from registry.instants import BEGINNING, Instant, parse_instant

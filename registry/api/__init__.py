@@ -12,7 +12,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from registry.api.registry import Registry
-from registry.database import create_database, downgrade_database, location_warnings, upgrade_database
+from registry.database.creation import create_database, downgrade_database, upgrade_database
+from registry.database.location import location_warnings
 from registry.settings import find_settings
 from registry.store import ContentStore
 

@@ -15,7 +15,8 @@ import sqlalchemy as sa
 
 from registry import instants
 from registry.authorship import build_signature
-from registry.database import Change, Database
+from registry.database.change import Change
+from registry.database.transactions import Database
 from registry.errors import InstantError
 from registry.identifiers import is_m_number, parse_m_number
 from registry.instants import Instant

@@ -20,7 +20,7 @@ from registry import instants, schema
 from registry.api.backend import Backend
 from registry.api.objects import copy_objects
 from registry.authorship import escape_undecodable, software_version
-from registry.database import populate_database
+from registry.database.creation import populate_database
 from registry.database.engine import read_immutable_file
 from registry.database.transfer import copy_rows, select_all_rows
 from registry.durable import STALE_AFTER_SECONDS, TEMPORARY_PREFIX, atomic_write

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from registry.api.backend import Backend
 from registry.authorship import escape_undecodable
-from registry.database import Change
+from registry.database.change import Change
 from registry.errors import ConflictError, ImportHazardError, RegistryError
 from registry.importers.checked_tree import CheckedTree, check_tree, timezone_notes
 from registry.importers.legacy_tree import Hazard, LegacyTree

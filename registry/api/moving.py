@@ -9,8 +9,9 @@ from registry import instants
 from registry.api.backend import Backend, open_backend
 from registry.api.objects import CopiedFiles, copy_objects
 from registry.authorship import build_signature, escape_undecodable
-from registry.database import Closure, Database, populate_database, refuse_occupied
-from registry.database.closing import record_closure, refuse_closed
+from registry.database.closing import Closure, record_closure, refuse_closed
+from registry.database.creation import populate_database, refuse_occupied
+from registry.database.transactions import Database
 from registry.database.transfer import copy_rows, select_all_rows
 from registry.errors import ClosedError, RegistryError
 from registry.lookup.revisions import read_newest_revision

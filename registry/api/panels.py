@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from registry import detectors
 from registry.api.backend import Backend, InstantLike
-from registry.database import Change
+from registry.database.change import Change
 from registry.errors import RequestError
 from registry.identifiers import parse_m_number
 from registry.lookup import panels

@@ -12,8 +12,8 @@ from registry import instants, schema
 from registry.api.backups import BackupDescription, compute_sha256, read_description
 from registry.api.objects import copy_objects
 from registry.authorship import build_signature, escape_undecodable
-from registry.database import populate_database, refuse_occupied
 from registry.database.closing import find_closure, record_closure
+from registry.database.creation import populate_database, refuse_occupied
 from registry.database.engine import read_immutable_file
 from registry.database.migrations import refuse_newer_schema, upgrade_to_current
 from registry.database.transfer import copy_rows, select_all_rows

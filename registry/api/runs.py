@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from registry.api.backend import Backend, InstantLike
-from registry.database import Change
+from registry.database.change import Change
 from registry.detectors import parse_detector_id
 from registry.identifiers import Dataset, parse_experiment, parse_run_number, parse_source
 from registry.lookup import runs

@@ -12,8 +12,8 @@ from registry import instants, schema
 from registry.api.backend import Backend
 from registry.api.objects import CopiedFiles, copy_objects
 from registry.authorship import build_signature, escape_undecodable
-from registry.database import populate_database
 from registry.database.closing import record_closure
+from registry.database.creation import populate_database
 from registry.database.engine import read_immutable_file
 from registry.database.transfer import copy_rows
 from registry.durable import atomic_write

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from registry.api.backend import Backend
-from registry.database import Change
+from registry.database.change import Change
 from registry.errors import RequestError
 from registry.lookup import revisions
 from registry.lookup.revisions import AsOf

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from registry.api.backend import open_backend
-from registry.database import Closure
+from registry.database.closing import Closure
 from registry.lookup.revisions import AsOf
 from registry.progress import Progress, no_progress
 from registry.records import Verification

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from registry.api import collecting
 from registry.api.backend import Backend
 from registry.arrays import describe_content
-from registry.database import location_warnings
+from registry.database.location import location_warnings
 from registry.digests import blake3_of
 from registry.errors import CorruptionError, RequestError, UnavailableError
 from registry.lookup import integrity_rules, stored_files

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from registry import detectors
 from registry.api.backend import Backend, InstantLike
 from registry.authorship import escape_undecodable
-from registry.database import Change
+from registry.database.change import Change
 from registry.detectors import DetectorType
 from registry.errors import RequestError
 from registry.instants import Instant

@@ -16,8 +16,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from registry.cli.offers import FILE_METAVARS, CompletionRequest, completions_for, split_metavar
+from registry.database.completion_names import CompletionName
 from registry.identifiers import escape_control_characters
-from registry.lookup.names import CompletionName
 
 _TIMEOUT_SECONDS = 2.0  # seconds that a Tab waits for a database
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9_.:=/+-]+")

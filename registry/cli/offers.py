@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from registry.lookup.names import CompletionName, list_completion_names
+from registry.database.completion_names import CompletionName, list_completion_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from registry import schema
-from registry.database import Change
+from registry.database.change import Change
 from registry.identifiers import Dataset, join_detector_id
 from registry.lookup.outcomes import compare_inputs, list_run_detectors, list_run_inputs
 from registry.lookup.runs import choose_configurations, list_configurations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from registry import detectors
-from registry.database import Change
+from registry.database.change import Change
 from registry.errors import RequestError
 from registry.instants import Instant
 from registry.lookup import panels, validity

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import sqlalchemy as sa
 
 from registry import schema
-from registry.database import Change
+from registry.database.change import Change
 from registry.errors import ConflictError, NotFoundError, RequestError
 from registry.identifiers import format_run_range
 from registry.lookup.panels import read_panel_keys

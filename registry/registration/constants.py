@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from registry import schema
-from registry.database import Change
+from registry.database.change import Change
 from registry.lookup.values_table import prepared_values_table, values_table_parameters
 from registry.records import CheckedConstants, CheckedFile
 from registry.store import manifest_sha256

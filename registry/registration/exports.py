@@ -6,7 +6,7 @@ from pathlib import Path
 
 from registry import schema
 from registry.authorship import escape_undecodable
-from registry.database import Change
+from registry.database.change import Change
 from registry.instants import parse_instant
 from registry.provenance.document import Document
 

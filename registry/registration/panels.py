@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import sqlalchemy as sa
 
 from registry import detectors, schema
-from registry.database import Change
+from registry.database.change import Change
 from registry.errors import ConflictError, NotFoundError
 from registry.lookup import panels
 from registry.lookup.suggestions import suggestion

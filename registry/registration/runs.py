@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from registry import schema
-from registry.database import Change, Row
+from registry.database.change import Change, Row
 from registry.errors import ConflictError, RequestError
 from registry.identifiers import Dataset
 from registry.instants import Instant

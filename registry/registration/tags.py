@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from registry import schema
-from registry.database import Change
+from registry.database.change import Change
 from registry.errors import ConflictError, RequestError
 from registry.identifiers import quote
 from registry.lookup.revisions import list_tags

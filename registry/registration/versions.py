@@ -13,7 +13,7 @@ import msgspec
 import sqlalchemy as sa
 
 from registry import schema
-from registry.database import Change, Row
+from registry.database.change import Change, Row
 from registry.errors import ConflictError, NotValidError
 from registry.instants import Instant
 from registry.lookup import versions

@@ -1,7 +1,7 @@
-"""Names that begin with what was typed, for a shell that completes them: a few, by one statement each.
+"""Names that start with a prefix, for a shell that completes them: one statement each, a few names at most.
 
-They are asked of the database's own driver, without SQLAlchemy, for which no Tab should wait (decision 23).
-Nothing here is an answer of the registry: no revision is meant, and the schema is not looked at.
+The statements are SQL, asked of the database's own driver: loading SQLAlchemy would take longer than all of
+this (decision 23). No answer of the registry depends on them: they ignore revisions and do not check the schema.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from registry.errors import RegistryError
 from registry.settings import find_settings, sqlite_file
 
 MAX_NAMES = 60
-"""How many names are offered at once."""
+"""The largest number of names offered at once."""
 
 _BUSY_SECONDS = 0.2
 
 
 class CompletionName(NamedTuple):
-    """A name, and a word about it."""
+    """A name, and a description of a word or two."""
 
     text: str
     description: str = ""
 
 
 # Compared by its characters: what LIKE and < mean differs between databases and collations.
-_STARTS_WITH = "substr({0}, 1, length(:beginning)) = :beginning"
+_STARTS_WITH = "substr({0}, 1, length(:prefix)) = :prefix"
 # The distinct experiments of a table: a probe of its index for each, however many rows there are.
 _EXPERIMENTS = """
     {0}(name) AS (
@@ -38,12 +38,12 @@ _EXPERIMENTS = """
         SELECT (SELECT min(experiment) FROM {1} WHERE withdrawn_in IS NULL AND experiment > {0}.name)
         FROM {0} WHERE {0}.name IS NOT NULL
     )"""
-# The numbers that begin with some digits: themselves, and those with one and two digits more.
+# The numbers that start with some digits: that number, and those with one or two digits more.
 _NUMBER_STARTS_WITH = (
     "({0} = :one OR {0} BETWEEN :ten AND :ten + 9 OR {0} BETWEEN :hundred AND :hundred + 99)"
 )
 
-# Each walks an index in the order that it asks for, and ends at the limit.
+# Each walks an index in its order, and stops at the limit.
 _STATEMENTS = {
     "panels": f"""
         SELECT identifier, m_number FROM panel
@@ -85,20 +85,20 @@ _NUMBERED = ("runs", "versions")
 def list_completion_names(
     category: str, prefix: str, *, experiment: str = "", database: str | None = None
 ) -> list[CompletionName]:
-    """Return names that begin so, at most `MAX_NAMES`, as the database knows them now; none where it does not answer.
+    """Return at most `MAX_NAMES` current names with this prefix; none where the database does not answer.
 
     Parameters
     ----------
-    sort
+    category
         ``panels``, ``aliases``, ``tags``, ``experiments``, ``sources``, ``runs`` or ``versions``.
     experiment
-        Whose runs; whose sources, if any in particular.
+        The experiment of the runs; for sources, of one experiment only.
     database
-        By default that of the environment.
+        The URL; by default that of the environment.
     """
-    values: dict[str, object] = {"beginning": prefix, "experiment": experiment}
+    values: dict[str, object] = {"prefix": prefix, "experiment": experiment}
     if category in _NUMBERED and prefix:
-        if not re.fullmatch("[1-9][0-9]{0,6}", prefix):  # times a hundred, the database's number still
+        if not re.fullmatch("[1-9][0-9]{0,6}", prefix):  # a hundred times more is still an integer there
             return []
         number = int(prefix)
         values |= {"one": number, "ten": 10 * number, "hundred": 100 * number}
@@ -107,13 +107,13 @@ def list_completion_names(
     elif category == "sources" and experiment:
         category = "sources of one"
     return [
-        CompletionName(str(name), str(about or ""))
-        for name, about in _fetch_rows(_STATEMENTS[category], values, database)
+        CompletionName(str(name), str(description or ""))
+        for name, description in _fetch_rows(_STATEMENTS[category], values, database)
     ]
 
 
 def _fetch_rows(statement: str, values: Mapping[str, object], database: str | None) -> list[Any]:
-    """Execute one SELECT; nothing is written, and no transaction is begun."""
+    """Execute one SELECT, without a transaction."""
     try:
         url = find_settings(database).database
         file = sqlite_file(url)
@@ -131,7 +131,7 @@ def _query_sqlite(statement: str, values: Mapping[str, object], file: Path) -> l
         # As the registry opens it: "ro" would leave the files of the write-ahead log behind.
         with closing(sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True, timeout=_BUSY_SECONDS)) as opened:
             return opened.execute(statement, values).fetchall()
-    except (sqlite3.Error, UnicodeError):  # a word may hold bytes that are no text
+    except (sqlite3.Error, UnicodeError):  # a word may contain bytes that are not text
         return []
 
 

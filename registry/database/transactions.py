@@ -1,0 +1,160 @@
+"""An open database: read and write transactions, after its schema was checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+
+import sqlalchemy as sa
+
+from registry import schema
+from registry.authorship import Signature, refuse_unrecordable
+from registry.database import migrations, roles
+from registry.database.change import Change
+from registry.database.closing import Closure, find_closure, open_for_writes, refuse_closed
+from registry.database.creation import (
+    refuse_missing_file,
+)
+from registry.database.engine import (
+    autocommit_read,
+    make_engine,
+    read_transaction,
+    translate_database_errors,
+    write_transaction,
+)
+from registry.database.location import location_warnings
+from registry.secrets import mask_passwords
+
+
+class Database:
+    """An open database whose schema is the one of this software.
+
+    Attributes
+    ----------
+    registry_id
+        The id that the store must bear too.
+    closure
+        Why it took no writes when it was opened; None where it did.
+
+    Raises
+    ------
+    UnavailableError
+        It is not there, or does not answer.
+    SchemaError
+        Its schema is older, newer, or not a registry's.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._engine = make_engine(url)
+        try:
+            with translate_database_errors(url):
+                refuse_missing_file(url)
+                self.registry_id, self.closure = self._check_schema()
+        except BaseException:
+            self._engine.dispose()
+            raise
+
+    def _check_schema(self) -> tuple[str, Closure | None]:
+        with read_transaction(self._engine) as connection:
+            migrations.refuse_other_schema(migrations.read_schema_revision(connection))
+            found = connection.execute(sa.select(schema.registry.c.id)).scalar_one_or_none()
+            if found is None:  # the tables were made, but by no `calreg init`
+                migrations.refuse_other_schema(None)
+            return str(found), find_closure(connection)
+
+    @property
+    def name(self) -> str:
+        """The URL without its password."""
+        return mask_passwords(self.url)
+
+    @cached_property
+    def _location_warnings(self) -> list[str]:
+        # Looked for once: a file that is open stays where it lies.
+        return location_warnings(self.url)
+
+    @contextmanager
+    def read_transaction(self) -> Iterator[sa.Connection]:
+        """Open a reader's transaction: one moment of the database, whatever writers do meanwhile."""
+        with translate_database_errors(self.url), read_transaction(self._engine) as connection:
+            yield connection
+
+    @contextmanager
+    def autocommit_read(self) -> Iterator[sa.Connection]:
+        """Hand out a connection for one SELECT, without the cost of a transaction."""
+        with translate_database_errors(self.url), autocommit_read(self._engine) as connection:
+            yield connection
+
+    @contextmanager
+    def write_transaction(
+        self, signature: Signature, comment: str | None = None, *, dry_run: bool = False
+    ) -> Iterator[Change]:
+        """Open a writer's transaction: committed as one revision at the end, or not at all.
+
+        Parameters
+        ----------
+        dry_run
+            Do everything, and roll it back at the end: what would be refused is, and what would be
+            recorded is handed out.
+
+        Raises
+        ------
+        ClosedError
+            The database takes no writes.
+        RequestError
+            The comment is no text that databases keep.
+        """
+        refuse_unrecordable(comment or "", "the comment")
+        self.refuse_closed()
+        with (
+            translate_database_errors(self.url),
+            write_transaction(self._engine, dry_run=dry_run) as connection,
+        ):
+            change = Change(connection, signature, comment)
+            change.warnings += self._location_warnings
+            yield change
+
+    def refuse_closed(self) -> None:
+        """Refuse where the database takes no writes.
+
+        Raises
+        ------
+        ClosedError
+            It is closed.
+        """
+        if self.closure is not None:
+            # The file of a snapshot cannot be written: it is asked before its lock is. A copy may be open by now.
+            with self.autocommit_read() as connection:
+                refuse_closed(connection)
+
+    @contextmanager
+    def exclusive_transaction(self) -> Iterator[sa.Connection]:
+        """Let nobody write, by raw SQL either, until the transaction that is handed out is committed."""
+        with translate_database_errors(self.url), write_transaction(self._engine) as connection:
+            if connection.dialect.name == "postgresql":
+                tables = ", ".join(schema.metadata.tables)
+                connection.execute(sa.text(f"LOCK TABLE {tables} IN SHARE ROW EXCLUSIVE MODE"))
+            yield connection
+
+    def open_for_writes(self) -> None:
+        """Let the database that a copy has filled take writes."""
+        with translate_database_errors(self.url), write_transaction(self._engine) as connection:
+            open_for_writes(connection)
+
+    def find_differences(self) -> list[str]:
+        """Return in a line each how the live schema differs from the one of this software."""
+        with self.read_transaction() as connection:
+            return migrations.find_differences(connection)
+
+    def grant_roles(self, readers: Sequence[str], writers: Sequence[str], *, apply: bool) -> list[str]:
+        """Return the statements that make roles readers and writers, executed if asked; see `roles.grants`."""
+        with translate_database_errors(self.url), write_transaction(self._engine) as connection:
+            statements = roles.build_grants(connection, readers, writers)
+            if apply:
+                roles.apply_grants(connection, statements)
+        return statements
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
