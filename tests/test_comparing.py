@@ -177,7 +177,7 @@ def test_a_withdrawn_version_still_compares(compared: Compared) -> None:
 def test_versions_that_do_not_compare_are_refused(
     compared: Compared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calreg, numbers, registry = Calreg(compared.place, monkeypatch), compared.versions, compared.registry
+    calreg, numbers, registry = Calreg(compared.location, monkeypatch), compared.versions, compared.registry
     gain, offset, gap = (str(numbers[name]) for name in ("A", "A offset", "gap"))
     error = calreg.refused(2, "version", "diff", gain, offset)
     assert error["message"] == (f"version {gain} is gain, version {offset} is offset: they do not compare")
@@ -202,9 +202,9 @@ def test_versions_that_do_not_compare_are_refused(
 def test_damaged_objects_are_not_compared(compared: Compared, monkeypatch: pytest.MonkeyPatch) -> None:
     (_, files), numbers = compared.registry.versions.show(compared.versions["C"]), compared.versions
     sha256 = files[1].sha256
-    path = compared.place.store / "objects" / sha256[:2] / f"{sha256}.npy"
+    path = compared.location.store / "objects" / sha256[:2] / f"{sha256}.npy"
     content = path.read_bytes()
-    calreg = Calreg(compared.place, monkeypatch)
+    calreg = Calreg(compared.location, monkeypatch)
     path.unlink()
     try:
         error = calreg.refused(6, "version", "diff", str(numbers["A"]), str(numbers["C"]))
@@ -223,7 +223,7 @@ def test_damaged_objects_are_not_compared(compared: Compared, monkeypatch: pytes
 def test_the_difference_of_two_versions_is_printed_for_people_and_for_scripts(
     compared: Compared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calreg = Calreg(compared.place, monkeypatch)
+    calreg = Calreg(compared.location, monkeypatch)
     before, after = str(compared.versions["before"]), str(compared.versions["after"])
     told = calreg.run("version", "diff", before, after).stdout
     assert told.splitlines()[0] == f"gain, version {after} against version {before}"
@@ -287,7 +287,7 @@ def test_a_detector_that_did_not_change_has_the_same_constants(
     assert found.panels != ()  # C answers where B did
     found = compared.registry.diff(RUN, before=at["after"], after=at["after"])
     assert (found.panels, found.detector_before) == ((), f"{PANEL_A}_{PANEL_B}")
-    told = Calreg(compared.place, monkeypatch).run(
+    told = Calreg(compared.location, monkeypatch).run(
         "diff", RUN, "--as-of", "measured-again", "--against", str(at["after"])
     )
     assert told.stdout == f"revision {at['after']} -> {at['after']}\nthe same constants\n"
@@ -306,7 +306,7 @@ def test_panels_that_left_or_came_are_named_without_pixels(
         PanelDifference(PANEL_C, "gain", None, numbers["C"], ()),
         PanelDifference(PANEL_C, "offset", None, numbers["C offset"], ()),
     )
-    told = Calreg(compared.place, monkeypatch).run(
+    told = Calreg(compared.location, monkeypatch).run(
         "diff", RUN, "--as-of", "measured-again", "--against", str(at["replaced"])
     )
     assert told.stdout.splitlines() == [
@@ -336,7 +336,7 @@ def test_a_revision_without_an_answer_is_part_of_the_difference(
     assert found.refused_before is not None
     assert found.refused_before.startswith(f"{RUN} is not registered, so it is not known which constants")
     assert (found.refused_after, found.panels) == (None, ())
-    ended = Calreg(compared.place, monkeypatch).run("diff", RUN, "--as-of", str(at["replaced"]))
+    ended = Calreg(compared.location, monkeypatch).run("diff", RUN, "--as-of", str(at["replaced"]))
     assert ended.stdout.splitlines() == [
         f"revision {at['replaced']} -> {at['later']}",
         f"refused as of revision {at['later']}: {found_after}",
@@ -346,7 +346,7 @@ def test_a_revision_without_an_answer_is_part_of_the_difference(
 def test_what_is_refused_as_of_both_revisions_is_refused(
     compared: Compared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calreg, at = Calreg(compared.place, monkeypatch), compared.at
+    calreg, at = Calreg(compared.location, monkeypatch), compared.at
     early = "2018-01-01T00:00:00Z"
     error = calreg.refused(4, "diff", PANEL_A, "--as-of", "measured-again", "--at", early)
     sentence = f"no gain of {PANEL_A} is valid at {early}; the first begins {FIRST}"
@@ -364,7 +364,7 @@ def test_what_is_refused_as_of_both_revisions_is_refused(
 def test_a_question_that_cannot_be_understood_is_refused_by_a_difference_too(
     compared: Compared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calreg = Calreg(compared.place, monkeypatch)
+    calreg = Calreg(compared.location, monkeypatch)
     error = calreg.refused(2, "diff", PANEL_A, "--as-of", "1")
     assert error["message"].startswith("a detector Id has no time of its own")
     error = calreg.refused(3, "diff", RUN, "--as-of", "1", "--against", "measured-agian")
@@ -378,7 +378,7 @@ def test_a_question_that_cannot_be_understood_is_refused_by_a_difference_too(
 
 
 def test_a_difference_is_printed_for_scripts(compared: Compared, monkeypatch: pytest.MonkeyPatch) -> None:
-    calreg, at = Calreg(compared.place, monkeypatch), compared.at
+    calreg, at = Calreg(compared.location, monkeypatch), compared.at
     asked = (
         "diff",
         RUN,

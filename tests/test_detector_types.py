@@ -100,7 +100,7 @@ def content(folder: Path) -> dict[str, str]:
 
 def test_what_is_asked_without_a_kind_is_what_the_type_requires(registered: Registered) -> None:
     known, panels = registered.known, registered.panels
-    with registered.place.open() as registry:
+    with registered.location.open() as registry:
         found = registry.validity("_".join(panels), at=T2)
         assert [(each.panel, each.kind) for each in found.versions] == [
             (panel, kind) for panel in panels for kind in known.required_kinds
@@ -116,7 +116,7 @@ def test_what_is_asked_without_a_kind_is_what_the_type_requires(registered: Regi
 def test_every_kind_is_exported_verified_and_replayed(
     registered: Registered, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known, calreg = registered.known, Calreg(registered.place, monkeypatch)
+    known, calreg = registered.known, Calreg(registered.location, monkeypatch)
     asked = [word for kind in known.kinds for word in ("--type", kind.calibration_type)]
     answer = calreg.run("export", DATASET, *asked, "--output", str(tmp_path / "out"), "--json").json
     assert [each["type"] for each in answer["outputs"]] == [kind.calibration_type for kind in known.kinds]
@@ -132,7 +132,7 @@ def test_every_kind_is_exported_verified_and_replayed(
 
 
 def test_what_differs_between_versions_is_found_in_every_gain_range(registered: Registered) -> None:
-    with registered.place.open() as registry:
+    with registered.location.open() as registry:
         first, second = (registry.validity(panel, kinds=["gain"]).versions[0] for panel in registered.panels)
         found = registry.versions.diff(first.version, second.version).gain_ranges
     assert [each.count for each in found] == [2] * registered.known.gain_ranges
@@ -140,13 +140,13 @@ def test_what_differs_between_versions_is_found_in_every_gain_range(registered: 
 
 def test_a_file_of_the_last_gain_range_is_identified(registered: Registered) -> None:
     last = registered.known.gain_ranges - 1
-    with registered.place.open() as registry:
+    with registered.location.open() as registry:
         found = registry.identify(registered.folders[1] / f"g{last}_gain.npy")
     assert [(each.kind, each.gain_range) for each in found.inputs] == [("gain", last)]
 
 
 def test_the_parts_of_a_panel_id_stand_in_the_database(registered: Registered) -> None:
-    engine = registered.place.engine()
+    engine = registered.location.engine()
     query = "SELECT identifier, module_version, firmware_version, serial_number FROM panel ORDER BY id"
     with engine.connect() as connection:
         rows = connection.execute(sa.text(query)).all()
@@ -162,7 +162,7 @@ def test_the_folder_of_one_type_is_refused_for_a_panel_of_another(
     other = next(known for known in DETECTOR_TYPES.values() if known is not registered.known)
     folder = folder_of(tmp_path, other, 0, (other.find_kind("gain"),))
     said = "has the shape" if other.gain_ranges > registered.known.gain_ranges else "lacks g3_gain.npy"
-    with registered.place.open() as registry, pytest.raises(ArrayError, match=said):
+    with registered.location.open() as registry, pytest.raises(ArrayError, match=said):
         registry.versions.add(registered.panels[0], folder, valid_from=T2, kinds=["gain"])
 
 

@@ -214,7 +214,7 @@ def test_these_tests_have_a_row_of_every_table_to_try(facts: Facts, table: sa.Ta
 
 @pytest.mark.parametrize("table", TABLES)
 def test_no_column_of_any_row_can_be_updated(facts: Facts, table: sa.Table) -> None:
-    verbs = ("UPDATE", "UPDATE OR REPLACE", "UPDATE OR IGNORE") if facts.place.is_sqlite else ("UPDATE",)
+    verbs = ("UPDATE", "UPDATE OR REPLACE", "UPDATE OR IGNORE") if facts.location.is_sqlite else ("UPDATE",)
     for row in _examples(facts, table):
         for column in table.c:
             values = {"new": _other(row[column.name], column), **_identity(table, row)}
@@ -299,7 +299,7 @@ def test_a_second_live_fact_at_the_same_place_is_refused(facts: Facts, name: str
     table = schema.metadata.tables[name]
     (kept,) = [columns for columns, condition in _keys(table) if condition]
     row = _fresh(facts, table, _live(facts, table), kept)
-    said = "a row with this key is there" if facts.place.is_sqlite else f"uq_{name}_live"
+    said = "a row with this key is there" if facts.location.is_sqlite else f"uq_{name}_live"
     facts.refuses(_insert(table, row), row, table=table, saying=said)
 
 
@@ -357,7 +357,7 @@ def test_nothing_of_what_the_newest_revision_recorded_is_replaced(facts: Facts, 
         other |= {"panel_id": 1} if "panel_id" in child and "panel_id" not in columns else {}
         target = f" ON CONFLICT ({', '.join(columns)}) DO UPDATE SET "
         attempts = [_insert(table, other, end=target + f"{columns[0]} = {table.name}.{columns[0]}")]
-        if facts.place.is_sqlite:
+        if facts.location.is_sqlite:
             attempts += [
                 _insert(table, other, "REPLACE INTO"),
                 _insert(table, other, "INSERT OR REPLACE INTO"),
@@ -410,14 +410,14 @@ def test_no_key_lets_a_row_be_replaced(facts: Facts, table: sa.Table) -> None:
             target = f" ON CONFLICT ({', '.join(columns)}){condition} DO UPDATE SET "
             sets = ", ".join(f"{name} = excluded.{name}" for name in new)
             facts.refuses(_insert(table, new, end=target + sets), new, table=table)
-            if facts.place.is_sqlite:
+            if facts.location.is_sqlite:
                 for verb in ("REPLACE INTO", "INSERT OR REPLACE INTO"):
                     facts.refuses(_insert(table, new, verb), new, table=table)
 
 
 @pytest.mark.parametrize("table", TABLES)
 def test_sqlites_hidden_row_number_lets_no_row_be_replaced(facts: Facts, table: sa.Table) -> None:
-    if not facts.place.is_sqlite:
+    if not facts.location.is_sqlite:
         facts.refuses(  # PostgreSQL's counterpart is no column that can be written
             f"UPDATE {table.name} SET ctid = '(0,1)'", table=table, saying="cannot assign to system column"
         )
@@ -441,7 +441,7 @@ def test_sqlites_hidden_row_number_lets_no_row_be_replaced(facts: Facts, table: 
 @pytest.mark.parametrize("table", TABLES)
 def test_no_row_takes_the_key_of_another(facts: Facts, table: sa.Table) -> None:
     rows = facts.rows(table)
-    verb = "UPDATE OR REPLACE" if facts.place.is_sqlite else "UPDATE"
+    verb = "UPDATE OR REPLACE" if facts.location.is_sqlite else "UPDATE"
     for columns, _ in _keys(table):
         sets = ", ".join(f"{name} = :{name}" for name in columns)
         values = {name: rows[0][name] for name in columns}
@@ -499,7 +499,7 @@ def test_a_temporary_table_does_not_speak_for_the_revisions(facts: Facts, table:
 
 def test_the_registrys_own_connections_enforce_foreign_keys(facts: Facts) -> None:
     before = facts.everything()
-    with facts.place.open() as registry:
+    with facts.location.open() as registry:
         database = registry._backend.database
         dangling = [{"m_number": "M900", "panel_id": 4711}]
         with (
@@ -507,7 +507,7 @@ def test_the_registrys_own_connections_enforce_foreign_keys(facts: Facts) -> Non
             database.write_transaction(build_signature()) as change,
         ):
             change.record(schema.alias, dangling)
-        if facts.place.is_sqlite:
+        if facts.location.is_sqlite:
             with database.read_transaction() as connection:
                 assert connection.execute(sa.text("PRAGMA foreign_keys")).scalar_one() == 1
     assert facts.everything() == before

@@ -135,7 +135,7 @@ class Exported:
         return self.folder / "provenance.json"
 
     def verify(self, path: Path | None = None) -> Any:
-        return verify_export(path or self.path, self.place.database, self.place.store)
+        return verify_export(path or self.path, self.location.database, self.location.store)
 
     def forged(self, change: Callable[[Values], object]) -> Path:
         """Write an altered copy of the document beside it."""
@@ -315,7 +315,7 @@ def test_an_untouched_export_is_verified_down_to_its_inputs_and_the_registrys_an
     found = exported.verify()
     assert (found.problems, found.notes) == ((), ())
     assert found.checked == 2 + 12 + 1  # outputs, inputs, the answer
-    with exported.place.open() as registry:
+    with exported.location.open() as registry:
         registry.versions.gap(PANEL_A, valid_from="2019-01-01T00:00:00Z", comment="what is known later")
         assert exported.verify() == found
     moved = tmp_path / "moved"
@@ -350,7 +350,7 @@ def test_a_changed_a_missing_and_a_replaced_output_are_each_named(exported: Expo
 def test_a_damaged_and_a_missing_input_are_named(exported: Exported) -> None:
     document = provenance.read(exported.path)
     sha256 = document.resolution.panels[1].constants[0].files[2].sha256
-    path = exported.place.store / "objects" / sha256[:2] / f"{sha256}.npy"
+    path = exported.location.store / "objects" / sha256[:2] / f"{sha256}.npy"
     content = path.read_bytes()
     try:
         for bad, sentence in ((content + b"\0", "is damaged"), (None, "is missing from the store")):
@@ -451,7 +451,7 @@ def test_without_a_database_outputs_and_inputs_are_checked_and_a_note_says_what_
     exported: Exported, tmp_path: Path
 ) -> None:
     nowhere = f"sqlite:///{tmp_path / 'none.sqlite'}"
-    found = verify_export(exported.path, nowhere, exported.place.store)
+    found = verify_export(exported.path, nowhere, exported.location.store)
     assert (found.checked, found.problems) == (2 + 12, ())
     (note,) = found.notes
     assert note.startswith("the registry was not asked again: there is no database")
@@ -489,7 +489,7 @@ def test_a_document_of_another_registry_is_refused(exported: Exported, tmp_path:
 def test_a_document_of_arrays_in_memory_says_that_no_file_was_written(
     exported: Exported, tmp_path: Path
 ) -> None:
-    with exported.place.open() as registry:
+    with exported.location.open() as registry:
         held = registry.constants(PANEL_B, at=BEGIN, types=["pixel_gain"])
     path = tmp_path / "provenance.json"
     path.write_bytes(provenance.encode(held.provenance))

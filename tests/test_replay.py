@@ -58,7 +58,7 @@ class Origin:
 
     def replay(self, path: Path, output: Path, **options: Any) -> Any:
         """Replay without a database."""
-        return replay(path, output, NOWHERE, self.place.store, **options)
+        return replay(path, output, NOWHERE, self.location.store, **options)
 
     def edited(self, folder: Path, change: Callable[[Values], object], name: str = "run") -> Path:
         """Write a changed copy of a document."""
@@ -71,7 +71,7 @@ class Origin:
         return path
 
     def object(self, sha256: str) -> Path:
-        return self.place.store / "objects" / sha256[:2] / f"{sha256}.npy"
+        return self.location.store / "objects" / sha256[:2] / f"{sha256}.npy"
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -146,12 +146,12 @@ def test_the_old_bytes_come_again_whatever_was_corrected_since(anywhere: Origin,
         assert (done.revision, done.recorded) == (values["registry"]["revision"], False)
     # The copy of the document is as good as the first: it verifies, and replays again.
     copied = tmp_path / "deep" / "run" / FILE
-    found = verify_export(copied, anywhere.place.database, anywhere.place.store)
+    found = verify_export(copied, anywhere.location.database, anywhere.location.store)
     assert (found.problems, found.notes) == ((), ())
     anywhere.replay(copied, tmp_path / "again")
     assert contents(tmp_path / "again") == contents(anywhere.exports / "run")
     # What the registry answers now is something else.
-    with anywhere.place.open() as registry:
+    with anywhere.location.open() as registry:
         registry.export(PANEL_A, tmp_path / "now", at=BEGIN, types=["pixel_offset"])
     assert (
         contents(tmp_path / "now")["pixel_offset.npy"]
@@ -185,9 +185,9 @@ def test_the_database_is_neither_asked_nor_made(sqlite_location: RegistryLocatio
 
 
 def test_a_replay_changes_nothing_in_the_store(origin: Origin, tmp_path: Path) -> None:
-    before = contents(origin.place.store)
+    before = contents(origin.location.store)
     origin.replay(origin.document("one"), tmp_path / "again")
-    assert contents(origin.place.store) == before
+    assert contents(origin.location.store) == before
 
 
 @pytest.mark.parametrize("what", ["missing", "damaged", "cut", "another object"])
@@ -432,7 +432,7 @@ def test_what_only_the_registry_knows_is_replayed_as_it_is_said_and_not_verified
     origin.replay(path, tmp_path / "out")
     assert contents(tmp_path / "out")["pixel_gain.npy"] == contents(origin.exports / "run")["pixel_gain.npy"]
     assert (tmp_path / "out" / FILE).read_bytes() == path.read_bytes()
-    (problem,) = verify_export(tmp_path / "out" / FILE, origin.place.database, origin.place.store).problems
+    (problem,) = verify_export(tmp_path / "out" / FILE, origin.location.database, origin.location.store).problems
     assert problem.problem == "the registry answers otherwise than the document says"
 
 
@@ -472,7 +472,7 @@ def test_an_export_is_repaired_in_its_own_folder(origin: Origin, tmp_path: Path)
 def test_the_command_line_replays_and_refuses_with_its_codes(
     origin: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calreg = Calreg(origin.place, monkeypatch)
+    calreg = Calreg(origin.location, monkeypatch)
     command = ("provenance", "replay", str(origin.document("one")), "--output")
     done = calreg.run(*command, str(tmp_path / "1"), "--json").json
     (written,) = origin.values("one")["outputs"]
@@ -510,7 +510,7 @@ def test_the_command_line_replays_and_refuses_with_its_codes(
     calreg.refused(2, *command, str(tmp_path / "3"))
     assert not (tmp_path / "3").exists()
     # The store alone is enough, and given.
-    ended = calreg("--store", str(origin.place.store), *command, str(tmp_path / "3"))
+    ended = calreg("--store", str(origin.location.store), *command, str(tmp_path / "3"))
     assert (ended.code, ended.stderr) == (0, "")
     assert contents(tmp_path / "3") == contents(origin.exports / "one")
 
@@ -581,7 +581,7 @@ def test_no_document_whatever_ends_in_a_traceback_or_writes_other_bytes_than_it_
         document = hashlib.sha256(path.read_bytes()).hexdigest()
         assert contents(folder / "out") == {**said, FILE: document}
         shutil.rmtree(folder / "out")
-    calreg = Calreg(origin.place, monkeypatch)
+    calreg = Calreg(origin.location, monkeypatch)
     for command in (("show",), ("show", "--format", "prov-json"), ("verify",)):
         ended = calreg("provenance", command[0], str(path), *command[1:])  # raises what is a bug
         assert ended.code in (0, 2, 5, 6)

@@ -38,11 +38,11 @@ class Roles:
     writer: str
 
     def url(self, role: str) -> str:
-        url = sa.make_url(self.place.database).set(username=role, password=PASSWORD)
+        url = sa.make_url(self.location.database).set(username=role, password=PASSWORD)
         return url.render_as_string(hide_password=False)
 
     def open(self, role: str) -> Registry:
-        return open_registry(self.url(role), self.place.store)
+        return open_registry(self.url(role), self.location.store)
 
     def engine(self, role: str) -> sa.Engine:
         return sa.create_engine(sa.make_url(self.url(role)).set(drivername="postgresql+psycopg"))
@@ -68,7 +68,7 @@ def roles(location: RegistryLocation) -> Iterator[Roles]:
 @pytest.fixture
 def granted(roles: Roles, tmp_path: Path) -> Roles:
     """A registry with a panel, constants and a run, and both roles granted what is theirs."""
-    with roles.place.open() as registry:
+    with roles.location.open() as registry:
         registry.panels.add(PANEL_A)
         registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "constants"), valid_from=START)
         registry.grant(readers=[roles.reader], writers=[roles.writer], apply=True)
@@ -97,13 +97,13 @@ def test_a_reader_asks_and_exports_and_the_export_is_not_recorded(granted: Roles
         assert "does not permit this: permission denied for table export; its owner may" in note
         with pytest.raises(UnavailableError, match="permission denied"):
             registry.panels.add(PANEL_B)
-    with granted.place.open() as registry:
+    with granted.location.open() as registry:
         assert registry.log()[0].revision == 2
 
 
 def test_a_reader_can_change_nothing_by_sql(granted: Roles) -> None:
     engine = granted.engine(granted.reader)
-    owner = granted.place.engine()
+    owner = granted.location.engine()
     for table in sa.inspect(owner).get_table_names():
         for statement in (
             f"INSERT INTO {table} SELECT * FROM {table}",
@@ -155,7 +155,7 @@ def test_a_writer_cannot_edit_or_delete_by_sql_nor_switch_a_guard_off(granted: R
 
 
 def test_a_writer_that_is_granted_reading_only_stops_writing(granted: Roles) -> None:
-    with granted.place.open() as registry:
+    with granted.location.open() as registry:
         registry.grant(readers=[granted.writer], apply=True)
     with granted.open(granted.writer) as registry, pytest.raises(UnavailableError, match="permission denied"):
         registry.tags.add("autumn")
@@ -163,7 +163,7 @@ def test_a_writer_that_is_granted_reading_only_stops_writing(granted: Roles) -> 
 
 def test_without_apply_the_sql_is_printed_and_nothing_changes(roles: Roles) -> None:
     arguments = ["database", "grant", "--reader", roles.reader, "--writer", roles.writer]
-    result = CliRunner().invoke(app, arguments, env=roles.place.environment)
+    result = CliRunner().invoke(app, arguments, env=roles.location.environment)
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert all(line.startswith(("GRANT ", "REVOKE ")) and line.endswith(";") for line in lines)
@@ -171,7 +171,7 @@ def test_without_apply_the_sql_is_printed_and_nothing_changes(roles: Roles) -> N
     assert not any("INSERT" in line and roles.reader in line for line in lines)
     with pytest.raises(UnavailableError, match="permission denied"):
         roles.open(roles.reader)
-    result = CliRunner().invoke(app, [*arguments, "--apply", "--json"], env=roles.place.environment)
+    result = CliRunner().invoke(app, [*arguments, "--apply", "--json"], env=roles.location.environment)
     assert result.exit_code == 0, result.output
     assert '"applied": true' in result.stdout
     with roles.open(roles.reader) as registry:
@@ -189,7 +189,7 @@ def test_who_does_not_own_the_tables_cannot_grant(granted: Roles) -> None:
 
 
 def test_a_role_that_is_not_there_is_named_with_those_that_are(roles: Roles) -> None:
-    with roles.place.open() as registry:
+    with roles.location.open() as registry:
         with pytest.raises(NotFoundError, match=f"the server has no role 'nobody'; known: .*{roles.writer}"):
             registry.grant(readers=["nobody"], apply=True)
         with pytest.raises(RequestError, match="is named as reader and as writer"):
@@ -199,11 +199,11 @@ def test_a_role_that_is_not_there_is_named_with_those_that_are(roles: Roles) -> 
 
 
 def test_a_role_that_may_do_everything_anyway_is_refused_and_keeps_its_rights(roles: Roles) -> None:
-    engine = roles.place.engine()
+    engine = roles.location.engine()
     with engine.begin() as connection:
         owner = connection.execute(sa.text("SELECT current_user")).scalar_one()
         connection.execute(sa.text(f'GRANT "{owner}" TO {roles.writer}'))
-    with roles.place.open() as registry:
+    with roles.location.open() as registry:
         for mighty in (owner, roles.writer):
             with pytest.raises(RequestError, match=f"role '{mighty}' owns the registry's tables, or belongs"):
                 registry.grant(readers=[mighty], apply=True)
