@@ -432,7 +432,9 @@ def test_what_only_the_registry_knows_is_replayed_as_it_is_said_and_not_verified
     origin.replay(path, tmp_path / "out")
     assert contents(tmp_path / "out")["pixel_gain.npy"] == contents(origin.exports / "run")["pixel_gain.npy"]
     assert (tmp_path / "out" / FILE).read_bytes() == path.read_bytes()
-    (problem,) = verify_export(tmp_path / "out" / FILE, origin.location.database, origin.location.store).problems
+    (problem,) = verify_export(
+        tmp_path / "out" / FILE, origin.location.database, origin.location.store
+    ).problems
     assert problem.problem == "the registry answers otherwise than the document says"
 
 
