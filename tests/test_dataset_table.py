@@ -218,7 +218,7 @@ def test_an_export_of_a_run_without_ids_gives_the_command_and_the_command_makes_
 
     with pytest.raises(NotValidError) as no_time:
         registry.export(dataset, output)
-    assert f"{dataset} is registered without a begin" in no_time.value.message
+    assert f"{dataset} is registered without a start time" in no_time.value.message
     assert f"calreg run add {dataset} --begin T" in no_time.value.message
     assert not output.exists()
     registry.runs.add(dataset, begin="20171101000000")

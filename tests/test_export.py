@@ -318,13 +318,13 @@ def test_a_runs_own_begin_answers_and_another_instant_is_taken_with_a_warning(
     assert own.provenance.resolution.instant_is == "begin of the run"
     assert same_bits(own["pixel_gain"], stacked(tree, "gain", PANELS[:1]))
     assert [
-        f"another {kind} of {PANELS[0]} begins 2020-01-01T00:30:00Z, inside {DATASET}" in warning
+        f"another {kind} of {PANELS[0]} starts at 2020-01-01T00:30:00Z, during {DATASET}" in warning
         for kind, warning in zip(("gain", "offset"), own.provenance.warnings, strict=True)
     ] == [True, True]
     other = imported.export(DATASET, tmp_path / "out", at="20200101003000")
     assert same_bits(np.load(tmp_path / "out" / "pixel_gain.npy"), stacked(tree, "gain", PANELS[1:2]))
     assert (
-        f"{DATASET} began at {BEGIN}; the constants of 2020-01-01T00:30:00Z are taken, as asked"
+        f"{DATASET} started at {BEGIN}; the constants of 2020-01-01T00:30:00Z are used, as requested"
         in other.warnings
     )
     found = document(tmp_path / "out")
@@ -339,7 +339,7 @@ def test_a_run_without_a_begin_is_refused_with_the_command_that_mends_it(
 ) -> None:
     imported.detectors.configure("xcs1", SOURCE, PANELS[0], first_run=1)
     output = tmp_path / "out"
-    for why in ("is not registered", "is registered without a begin"):
+    for why in ("is not registered", "is registered without a start time"):
         error = refused(NotValidError, lambda: imported.export(DATASET, output), output)
         assert error.code == 4
         assert error.message == f"{DATASET} {why}, so it is not known which constants were valid"

@@ -161,7 +161,7 @@ def test_the_verb_says_what_it_wrote_and_counts_for_scripts(sqlite_calreg: Calre
         (2, ["constants", RUN, "--gain-range", "3"], "jungfrau has no gain range 3; known: 0, 1, 2"),
         (2, ["constants", "M068"], "is an M-number, not a detector"),
         (2, ["constants", "../x"], "'../x' is no panel Id"),
-        (4, ["constants", "exp=xcsls3716:run=632"], "is registered without a begin"),
+        (4, ["constants", "exp=xcsls3716:run=632"], "is registered without a start time"),
         (4, ["constants", RUN, "--at", "2018-03-05T00:00:00Z"], "constants are missing"),
         (2, ["diff", "1", "2"], "they do not compare"),
         (2, ["diff", "5", "5"], "is flags"),

@@ -197,18 +197,18 @@ def test_the_constants_of_a_run_are_those_of_its_begin(registry: Registry, tmp_p
 
     def inside(run: int, end: str, taken: str) -> str:
         return (
-            f"another gain of {PANEL_A} begins {middle}, inside exp=xcsls3716:run={run} (to {end});"
-            f" the one valid at {taken} is taken for all of it"
+            f"another gain of {PANEL_A} starts at {middle}, during exp=xcsls3716:run={run} (until {end});"
+            f" the one valid at {taken} is used for the whole run"
         )
 
-    assert asked(1) == ([1], (inside(1, END, "its begin"),))
-    assert asked(2) == ([1], (inside(2, middle, "its begin"),))
+    assert asked(1) == ([1], (inside(1, END, "its start time"),))
+    assert asked(2) == ([1], (inside(2, middle, "its start time"),))
     assert asked(3) == ([1], ())
     assert asked(4) == ([3], ())
     assert asked(5) == ([1], ()), "nobody knows where it ended"
 
     # A time that overrides a begin is taken, and told.
-    override = f"exp=xcsls3716:run=4 began at {middle}; the constants of {LATER} are taken, as asked"
+    override = f"exp=xcsls3716:run=4 started at {middle}; the constants of {LATER} are used, as requested"
     assert asked(4, at=LATER) == ([1], (override,)), "what begins with the run does not begin inside it"
     assert asked(4, at=middle) == ([3], ()), "the begin itself overrides nothing"
     document = registry.constants("exp=xcsls3716:run=4", at=LATER, types=["pixel_gain"]).provenance
@@ -216,7 +216,7 @@ def test_the_constants_of_a_run_are_those_of_its_begin(registry: Registry, tmp_p
     assert (document.resolution.run.begin, document.resolution.instant) == (middle, LATER)
 
     # A run without a begin is answered at a given time only.
-    for run, why in ((6, "is registered without a begin"), (7, "is not registered")):
+    for run, why in ((6, "is registered without a start time"), (7, "is not registered")):
         with pytest.raises(NotValidError) as caught:
             asked(run)
         dataset = f"exp=xcsls3716:run={run}"

@@ -116,6 +116,10 @@ class Backend:
             raise InstantError(f"{at!r} is no instant: a text, an aware datetime or an Instant is expected")
         return instants.parse_instant(at, self.timezone)
 
+    def parse_optional_instant(self, at: InstantLike | None) -> Instant | None:
+        """Return the instant that is meant, ``None`` where none is given."""
+        return None if at is None else self.parse_instant(at)
+
     def parse_start(self, valid_from: InstantLike) -> Instant:
         """Return the start of validity that is meant; ``beginning`` is one."""
         if valid_from in ("beginning", instants.BEGINNING):

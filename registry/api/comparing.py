@@ -98,12 +98,12 @@ def diff_detector(
     after: AsOf,
 ) -> DetectorDifference:
     """Return which panels and kinds change between two revisions; see `Registry.diff`."""
-    question = ArrayRequest(target, source, None if at is None else backend.parse_instant(at))
+    request = ArrayRequest(target, source, backend.parse_optional_instant(at))
     with backend.read_transaction() as view:
         numbers = [find_revision_number(view.connection, each, backend.timezone) for each in (before, after)]
-        answers = [_try_resolve(view, question, number) for number in numbers]
+        answers = [_try_resolve(view, request, number) for number in numbers]
         known = next((resolution for resolution, _ in answers if resolution), None)
-        others = _resolve_optional_kinds(view, question, numbers, known) if known else []
+        others = _resolve_optional_kinds(view, request, numbers, known) if known else []
     (old, before_error), (new, after_error) = answers
     if before_error is not None and after_error is not None:
         raise _both_refused_error(target, numbers, (before_error, after_error))
@@ -123,14 +123,14 @@ def diff_detector(
 
 
 def _resolve_optional_kinds(
-    view: ReadTransaction, question: ArrayRequest, numbers: Sequence[int], known: Resolution
+    view: ReadTransaction, request: ArrayRequest, numbers: Sequence[int], known: Resolution
 ) -> list[tuple[Resolution, Resolution]]:
     """Return the two answers for every kind that is not required and is whole as of one revision at least."""
     detector = detectors.find_detector_type(known.detector_type)
     pairs = []
     for kind in detector.kinds:
         if not kind.required:
-            asked = replace(question, types=(kind.calibration_type,))
+            asked = replace(request, types=(kind.calibration_type,))
             found = [_try_resolve(view, asked, number)[0] for number in numbers]
             if any(found):
                 nothing = replace_struct(known, panels=())
@@ -139,10 +139,10 @@ def _resolve_optional_kinds(
 
 
 def _try_resolve(
-    view: ReadTransaction, question: ArrayRequest, revision: int
+    view: ReadTransaction, request: ArrayRequest, revision: int
 ) -> tuple[Resolution | None, _Refusal | None]:
     try:
-        return resolve(view.connection, question, revision).resolution, None
+        return resolve(view.connection, request, revision).resolution, None
     except (NotFoundError, NotValidError) as error:
         return None, error
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from registry import detectors
-from registry.api.backend import Backend, InstantLike, ReadTransaction
+from registry.api.backend import Backend, ReadTransaction
 from registry.api.comparing import resolve_comparable_versions
 from registry.arrays import compare_pixels
 from registry.detectors import DetectorType, Kind, ZeroMeaning
@@ -31,13 +31,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class ConstantsRequest:
-    """What is asked, as it was given: ``target`` is a version's number, or a dataset or detector Id."""
+class ConstantsRequest(ArrayRequest):
+    """The arrays to draw as of a revision: of a dataset or a detector, or of the version with a number."""
 
-    target: str | int
-    source: str | None = None
-    at: InstantLike | None = None
-    types: Sequence[str] | None = None
+    version: int | None = None
     gain_ranges: Sequence[int] | None = None
     as_of: AsOf = None
 
@@ -60,9 +57,9 @@ def draw_constants(
     """Draw a map of each panel, kind and gain range; see `Plots.constants`."""
     with backend.read_transaction(request.as_of) as view:
         found = (
-            _resolve_version(view, request)
-            if isinstance(request.target, int)
-            else _resolve_detector(backend, view, request, request.target)
+            _resolve_detector(view, request)
+            if request.version is None
+            else _resolve_version(view, request, request.version)
         )
     from registry.plots import constants
 
@@ -90,12 +87,12 @@ def draw_constants(
     )
 
 
-def _resolve_version(view: ReadTransaction, request: ConstantsRequest) -> _ResolvedConstants:
+def _resolve_version(view: ReadTransaction, request: ConstantsRequest, number: int) -> _ResolvedConstants:
     if request.source is not None or request.at is not None or request.types:
         raise RequestError(
-            "a version has its own panel, time and kind: no --source, --at or --type goes with it"
+            "a version has its own panel, time and kind: a source, an instant or types cannot be given with it"
         )
-    version = versions.find_version(view.connection, int(request.target), view.revision)
+    version = versions.find_version(view.connection, number, view.revision)
     resolution = resolve_version(view.connection, version, view.revision)
     withdrawn = f", withdrawn in revision {version.withdrawn_in}" if version.withdrawn_in else ""
     return _ResolvedConstants(
@@ -107,21 +104,15 @@ def _resolve_version(view: ReadTransaction, request: ConstantsRequest) -> _Resol
     )
 
 
-def _resolve_detector(
-    backend: Backend, view: ReadTransaction, request: ConstantsRequest, target: str
-) -> _ResolvedConstants:
-    question = ArrayRequest(
-        target,
-        request.source,
-        None if request.at is None else backend.parse_instant(request.at),
-        tuple(request.types) if request.types else None,
-    )
-    answer = resolve(view.connection, question, view.revision)
+def _resolve_detector(view: ReadTransaction, request: ConstantsRequest) -> _ResolvedConstants:
+    answer = resolve(view.connection, request, view.revision)
     resolution = answer.resolution
     panels = resolution.panels
     name = _label_panel(panels[0]) if len(panels) == 1 else f"{len(panels)} panels"
     asked = (
-        f"{target}, {resolution.configuration.source}" if resolution.configuration else f"detector of {name}"
+        f"{request.target}, {resolution.configuration.source}"
+        if resolution.configuration
+        else f"detector of {name}"
     )
     why = "as asked" if resolution.instant_is == REQUEST else resolution.instant_is
     return _ResolvedConstants(

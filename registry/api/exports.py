@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from registry import instants
-from registry.api.backend import Backend, InstantLike
+from registry.api.backend import Backend
 from registry.api.detector_constants import DetectorConstants
 from registry.authorship import Signature, build_signature, find_working_folder
 from registry.errors import ClosedError, RequestError, UnavailableError
@@ -41,13 +42,9 @@ MEMORY = "memory"
 
 
 @dataclass(frozen=True, slots=True)
-class ExportRequest:
-    """What is asked, as it was given."""
+class ExportRequest(ArrayRequest):
+    """The arrays to export, as of a revision, in a format and for a range of runs."""
 
-    target: str
-    source: str | None = None
-    at: InstantLike | None = None
-    types: Sequence[str] | None = None
     as_of: AsOf = None
     format: str = npy.NAME
     first_run: int | None = None
@@ -72,7 +69,7 @@ def assemble_constants(backend: Backend, request: ExportRequest) -> DetectorCons
     outputs = tuple(assembly.describe_output() for assembly in made)
     return DetectorConstants(
         read_arrays(made),
-        replace(_draft_document(backend, request, resolved, build_signature()), outputs=outputs),
+        replace(_draft_document(request, resolved, build_signature()), outputs=outputs),
     )
 
 
@@ -83,7 +80,7 @@ def export(
     made_as = find_format(request.format)
     resolved = _resolve(backend, request, made_as)
     signature = build_signature()
-    draft = _draft_document(backend, request, resolved, signature)
+    draft = _draft_document(request, resolved, signature)
     layout = made_as.layout(draft)
     home = folder / layout.folder
     made = build_assemblies(draft.resolution, backend.store, resolved.answer.blake3s)
@@ -107,15 +104,10 @@ def export(
 
 def _resolve(backend: Backend, request: ExportRequest, made_as: Format | None) -> _ResolvedExport:
     with_runs = made_as is not None and made_as.HAS_RUN_RANGE
-    question = ArrayRequest(
-        target=request.target,
-        # Beside a detector Id a source says where the files are read, not which panels are meant.
-        source=request.source if is_dataset(request.target) or not with_runs else None,
-        at=None if request.at is None else backend.parse_instant(request.at),
-        types=tuple(request.types) if request.types else None,
-    )
+    # With a detector Id the source only tells where the files will be read.
+    source = request.source if is_dataset(request.target) or not with_runs else None
     with backend.read_transaction(request.as_of) as view:
-        answer = resolve(view.connection, question, view.revision)
+        answer = resolve(view.connection, dataclasses.replace(request, source=source), view.revision)
         deployment = _build_deployment(request, answer.resolution, with_runs=with_runs)
         warnings = answer.warnings
         if deployment is not None:
@@ -150,9 +142,7 @@ def _build_deployment(
     return Deployment(parse_source(source), first, request.last_run)
 
 
-def _draft_document(
-    backend: Backend, request: ExportRequest, resolved: _ResolvedExport, signature: Signature
-) -> Document:
+def _draft_document(request: ExportRequest, resolved: _ResolvedExport, signature: Signature) -> Document:
     """Return the provenance document as it is before anything is written."""
     import numpy as np
     import sqlalchemy as sa
@@ -173,7 +163,7 @@ def _draft_document(
         request=Request(
             target=request.target,
             source=request.source if resolved.answer.resolution.configuration else None,
-            at=None if request.at is None else str(backend.parse_instant(request.at)),
+            at=None if request.at is None else str(request.at),
             as_of=None if request.as_of is None else str(request.as_of),
             types=resolved.answer.resolution.types,
             format=request.format,

@@ -166,9 +166,9 @@ def _check_resolution(backend: Backend, document: Document) -> list[Problem]:
         if document.registry.revision > newest:
             return [Problem(None, place, f"the registry knows revisions up to {newest} only")]
         try:
-            at = None if request.at is None else backend.parse_instant(request.at)
-            question = ArrayRequest(request.target, request.source, at, request.types)
-            answer = resolve(view.connection, question, document.registry.revision)
+            at = backend.parse_optional_instant(request.at)
+            arrays = ArrayRequest(request.target, request.source, at, request.types)
+            answer = resolve(view.connection, arrays, document.registry.revision)
             warnings = answer.warnings
             if document.deployment is not None:
                 revision = document.registry.revision

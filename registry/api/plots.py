@@ -67,8 +67,15 @@ class Plots:
         file = _prepare_file(output, f"constants-{_name_target(target)}", force=force)
         from registry.api.drawing_arrays import ConstantsRequest, draw_constants
 
-        number = int(target) if isinstance(target, int) or _is_number(target) else target
-        request = ConstantsRequest(number, source, at, types, gain_ranges, as_of)
+        request = ConstantsRequest(
+            str(target),
+            source,
+            self._backend.parse_optional_instant(at),
+            tuple(types or ()),
+            version=int(target) if isinstance(target, int) or _is_number(target) else None,
+            gain_ranges=gain_ranges,
+            as_of=as_of,
+        )
         return draw_constants(self._backend, request, file, progress)
 
     def diff(

@@ -195,7 +195,14 @@ class Registry(Administration):
         """
         from registry.api import exports
 
-        request = exports.ExportRequest(target, source, at, types, as_of, exports.MEMORY)
+        request = exports.ExportRequest(
+            target,
+            source,
+            self._backend.parse_optional_instant(at),
+            tuple(types or ()),
+            as_of,
+            exports.MEMORY,
+        )
         return exports.assemble_constants(self._backend, request)
 
     def export(
@@ -235,7 +242,16 @@ class Registry(Administration):
         """
         from registry.api import exports
 
-        request = exports.ExportRequest(target, source, at, types, as_of, format, first_run, last_run)
+        request = exports.ExportRequest(
+            target,
+            source,
+            self._backend.parse_optional_instant(at),
+            tuple(types or ()),
+            as_of,
+            format,
+            first_run,
+            last_run,
+        )
         return exports.export(self._backend, request, Path(output), progress, force=force)
 
     def diff(

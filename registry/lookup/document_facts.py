@@ -1,0 +1,152 @@
+"""Facts that a provenance document copies from the database: the run, its configuration, the inputs by panel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+
+from registry import schema
+from registry.detectors import Kind
+from registry.errors import CorruptionError
+from registry.identifiers import Dataset
+from registry.instants import Instant
+from registry.lookup.validity import ValidVersions
+from registry.provenance.document import (
+    FileStatistics,
+    InputConfiguration,
+    InputConstants,
+    InputConversion,
+    InputFile,
+    InputPanel,
+    InputRun,
+    InputStage,
+    RevisionReference,
+)
+from registry.records import Configuration, Conversion, Panel, Run, StoredFile, Version
+
+RevisionReferences = Mapping[int, RevisionReference]
+"""By number."""
+
+
+def read_revision_references(connection: sa.Connection, numbers: set[int]) -> RevisionReferences:
+    """Return by number the revisions that recorded facts.
+
+    Raises
+    ------
+    CorruptionError
+        One of them is missing.
+    """
+    rows = connection.execute(_select_revisions(), {"numbers": sorted(numbers)})
+    references = {
+        row.number: RevisionReference(row.number, str(Instant(row.recorded_at)), row.author, row.comment)
+        for row in rows
+    }
+    if missing := sorted(numbers - references.keys()):
+        listed = ", ".join(map(str, missing))
+        raise CorruptionError(
+            f"the database is damaged: revision {listed}, which recorded facts, is missing", revisions=missing
+        )
+    return references
+
+
+@cache
+def _select_revisions() -> sa.Select[Any]:
+    table = schema.revision
+    return sa.select(table).where(table.c.number.in_(sa.bindparam("numbers", expanding=True)))
+
+
+def build_input_run(dataset: Dataset, run: Run | None, references: RevisionReferences) -> InputRun:
+    """Return the run as the document states it; it may not be registered."""
+    return InputRun(
+        experiment=dataset.experiment,
+        run=dataset.run,
+        begin=str(run.begin) if run and run.begin is not None else None,
+        end=str(run.end) if run and run.end is not None else None,
+        registered=references[run.recorded_in] if run else None,
+    )
+
+
+def build_input_configuration(
+    configuration: Configuration, references: RevisionReferences
+) -> InputConfiguration:
+    """Return the configuration as the document states it."""
+    return InputConfiguration(
+        experiment=configuration.experiment,
+        source=configuration.source,
+        first_run=configuration.first_run,
+        last_run=configuration.last_run,
+        registered=references[configuration.recorded_in],
+    )
+
+
+def build_input_panels(
+    panels: Sequence[Panel],
+    kinds: Sequence[Kind],
+    valid_versions: ValidVersions,
+    files: Mapping[str, Sequence[StoredFile]],
+    references: RevisionReferences,
+) -> tuple[InputPanel, ...]:
+    """Return the panels in segment order, each with its valid constants in the order of the kinds."""
+    return tuple(
+        InputPanel(
+            position=position,
+            panel=panel.panel,
+            alias=panel.alias,
+            constants=tuple(
+                _build_input_constants(valid_versions[panel.panel, kind.name], files, references)
+                for kind in kinds
+            ),
+        )
+        for position, panel in enumerate(panels)
+    )
+
+
+def _build_input_constants(
+    version: Version, files: Mapping[str, Sequence[StoredFile]], references: RevisionReferences
+) -> InputConstants:
+    sha256 = version.constants or ""
+    return InputConstants(
+        kind=version.kind,
+        version=version.version,
+        valid_from=version.valid_from.iso,
+        valid_to=None if version.valid_to is None else version.valid_to.iso,
+        constants=sha256,
+        registered=references[version.recorded_in],
+        comment=version.comment,
+        carried_from=version.carried_from,
+        source_path=version.source_path,
+        nonfinite_allowed=version.nonfinite_allowed,
+        files=tuple(_build_input_file(file) for file in files[sha256]),
+        conversion=_build_input_conversion(version.conversion),
+    )
+
+
+def _build_input_conversion(conversion: Conversion | None) -> InputConversion | None:
+    if conversion is None:
+        return None
+    return InputConversion(
+        file=conversion.file,
+        sha256=conversion.sha256,
+        size=conversion.size,
+        dtype=conversion.dtype,
+        stages=tuple(
+            InputStage(stage.stage, stage.gain_range, stage.absolute_error, stage.relative_error)
+            for stage in conversion.stages
+        ),
+        left_out=conversion.left_out,
+    )
+
+
+def _build_input_file(file: StoredFile) -> InputFile:
+    statistics = file.statistics
+    return InputFile(
+        gain_range=file.gain_range,
+        sha256=file.sha256,
+        size=file.size,
+        statistics=FileStatistics(
+            statistics.minimum, statistics.median, statistics.maximum, statistics.zeros, statistics.nonfinite
+        ),
+    )
