@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from registry.api import Registry
+from registry.cli.remedies import format_error
 from registry.errors import ConflictError, NotFoundError, NotValidError, RequestError
 from registry.importers.dataset_table import read_dataset_table
 from registry.sample import write_dataset_table
@@ -206,7 +207,7 @@ def test_an_export_of_a_run_without_ids_gives_the_command_and_the_command_makes_
     assert "psana.Jungfrau.ConfigV1, which carries no panel Ids" in error.value.message
     assert not output.exists()
 
-    command = re.search(r"calreg detector configure .* DETECTOR_ID", error.value.message)
+    command = re.search(r"calreg detector configure .* DETECTOR_ID", format_error(error.value))
     assert command is not None
     words = shlex.split(command[0].replace("DETECTOR_ID", PANEL_C))
     assert words[:3] == ["calreg", "detector", "configure"]
@@ -219,7 +220,7 @@ def test_an_export_of_a_run_without_ids_gives_the_command_and_the_command_makes_
     with pytest.raises(NotValidError) as no_time:
         registry.export(dataset, output)
     assert f"{dataset} is registered without a start time" in no_time.value.message
-    assert f"calreg run add {dataset} --begin T" in no_time.value.message
+    assert f"calreg run add {dataset} --begin T" in format_error(no_time.value)
     assert not output.exists()
     registry.runs.add(dataset, begin="20171101000000")
     exported = registry.export(dataset, output)
