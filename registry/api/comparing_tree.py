@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections import defaultdict
 from collections.abc import Iterator
 from operator import attrgetter
 from pathlib import Path
-from typing import TypeVar
 
 from registry.api.backend import Backend, ReadTransaction
 from registry.api.comparing_links import (
@@ -23,7 +20,8 @@ from registry.importers.checked_tree import CheckedTree, check_tree, timezone_no
 from registry.importers.directory_rule import DEFAULT_TIME, DirectoryRule
 from registry.importers.legacy_tree import Entry
 from registry.instants import Instant
-from registry.lookup.runs import choose_configurations, list_configurations, list_runs
+from registry.lookup.runs import list_run_configurations
+from registry.lookup.timelines import build_timelines
 from registry.progress import Progress
 from registry.records import (
     ChoiceDifference,
@@ -35,9 +33,6 @@ from registry.records import (
     Version,
 )
 
-_get_start = attrgetter("valid_from")
-_Starting = TypeVar("_Starting", Entry, Version)
-
 
 def compare_tree(backend: Backend, root: Path, progress: Progress) -> TreeComparison:
     """Compare a legacy directory with the registry; see `Registry.compare_tree`."""
@@ -47,12 +42,13 @@ def compare_tree(backend: Backend, root: Path, progress: Progress) -> TreeCompar
         stated = read_registered_versions(view)
         links = find_link_differences(found, stated)
         comparing = _ChoiceComparison(found, rule, stated, links)
-        places = _list_detectors_by_run(view)
-        with progress("comparing runs", len(places)) as advance:
+        configurations = _list_run_configurations(view)
+        with progress("comparing runs", len(configurations)) as advance:
             different = []
-            for run, source, panels in places:
-                choices = tuple(comparing.find_differences(panels, run.begin))
+            for run, configuration in configurations:
+                choices = tuple(comparing.find_differences(configuration.panels, run.begin))
                 if choices:
+                    source = configuration.source
                     different.append(RunDifference(run.experiment, run.run, source, run.begin, choices))
                 advance()
     asked = f"without a time the directory is asked at {DEFAULT_TIME}; it never uses the time of a run"
@@ -60,30 +56,24 @@ def compare_tree(backend: Backend, root: Path, progress: Progress) -> TreeCompar
         tree=str(root),
         revision=view.revision,
         compared_links=len(found.tree.entries),
-        compared_runs=len(places),
+        compared_runs=len(configurations),
         links=tuple(links.values()),
         runs=tuple(different),
         hazards=tuple(map(str, found.tree.hazards)),
         notes=(
             *timezone_notes(found.tree, backend.timezone),
             *found.tree.notes,
-            *([asked] if places else []),
+            *([asked] if configurations else []),
         ),
     )
 
 
-def _list_detectors_by_run(view: ReadTransaction) -> list[tuple[Run, str, tuple[str, ...]]]:
-    """Return each registered run with the source and panels of each detector that the directory's scheme knows."""
-    by_experiment: dict[str, list[Configuration]] = defaultdict(list)
-    for configuration in list_configurations(view.connection, view.revision):
-        by_experiment[configuration.experiment].append(configuration)
+def _list_run_configurations(view: ReadTransaction) -> list[tuple[Run, Configuration]]:
+    """Return each registered run with each of its detectors of the type that the directory is for."""
     return [
-        (run, source, configuration.panels)
-        for run in list_runs(view.connection, view.revision)
-        for source, configuration in sorted(
-            choose_configurations(by_experiment[run.experiment], run.run).items()
-        )
-        if configuration.panels and type_of_panel(configuration.panels[0]) is JUNGFRAU
+        (run, configuration)
+        for run, configuration in list_run_configurations(view.connection, view.revision)
+        if type_of_panel(configuration.panels[0]) is JUNGFRAU
     ]
 
 
@@ -100,14 +90,13 @@ class _ChoiceComparison:
         self._found, self._rule, self._links = found, rule, links
         self._by_name = {entry.name: entry for entry in found.tree.entries}
         self._hazards = {hazard.name: hazard.reason for hazard in found.tree.hazards}
-        self._entries: dict[str, list[Entry]] = defaultdict(list)
-        for entry in sorted(found.tree.entries, key=_get_start):
-            self._entries[entry.panel].append(entry)
-        self._versions: dict[tuple[str, str], list[Version]] = defaultdict(list)
-        for place in sorted(stated.versions):
-            version = stated.get_live(place)
-            if version is not None:
-                self._versions[version.panel, version.kind].append(version)
+        entries = sorted(found.tree.entries, key=attrgetter("valid_from"))
+        self._entries = build_timelines((entry.panel, entry.valid_from, entry) for entry in entries)
+        self._versions = build_timelines(
+            ((version.panel, version.kind), version.valid_from, version)
+            for key in sorted(stated.versions)
+            if (version := stated.get_live(key)) is not None
+        )
 
     def find_differences(self, panels: tuple[str, ...], begin: Instant | None) -> Iterator[ChoiceDifference]:
         """Return for which panels and kinds the choices differ in a run that began then (None: not known)."""
@@ -115,7 +104,7 @@ class _ChoiceComparison:
             link = self._rule.pick(panel)
             entry = self._by_name.get(link or "")
             for kind in JUNGFRAU.required_kinds:
-                held = None if begin is None else _find_last(self._versions[panel, kind], begin)
+                held = None if begin is None else self._versions[panel, kind].at(begin)
                 directory = self._get_constants(entry, kind)
                 registry = held.constants if held else None
                 if directory != registry:
@@ -142,7 +131,7 @@ class _ChoiceComparison:
         if begin is None:
             yield "the run's begin is not known, and without it the registry refuses"
             return
-        due = _find_last(self._entries[panel], begin)
+        due = self._entries[panel].at(begin)
         if entry.valid_from > begin:
             yield "the link starts after the run"
         elif due is not entry:
@@ -167,9 +156,3 @@ class _ChoiceComparison:
         place = (panel, kind, due.valid_from) if due else None
         difference = self._links.get(place) if place else None
         return difference.reason if difference else "the registry has nothing of that time"
-
-
-def _find_last(starting: list[_Starting], instant: Instant) -> _Starting | None:
-    """Return the last that starts at or before the instant."""
-    index = bisect_right(starting, instant, key=_get_start)
-    return starting[index - 1] if index else None
