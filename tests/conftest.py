@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, settings
 from registry.api import Registry
 from testing.panels import use_small_panels, write_panel_folder
 from testing.registries import DATABASES, PostgresServer, RegistryFactory, RegistryLocation
+from tests.shared_statements import share_statements
 
 if TYPE_CHECKING:
     from tests.cli import Calreg
@@ -29,6 +30,7 @@ settings.register_profile(
     "calreg", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 settings.load_profile("calreg")
+share_statements()
 
 
 @pytest.fixture(autouse=True)

@@ -102,7 +102,7 @@ def test_a_restored_registry_has_every_row_and_every_byte_on_the_other_database_
         assert opened.verify().problems == ()
         assert opened.tags.add("restored").revision == done.revision + 1
     (arrival,) = read_rows(again.database)["closure"]
-    assert arrival["location"] == f"the backup {folder} of revision {done.revision}"
+    assert arrival["place"] == f"the backup {folder} of revision {done.revision}"
     assert registry.tags.add("backed-up").revision == done.revision + 1
 
 

@@ -101,7 +101,7 @@ def test_a_registry_moves_on_and_remembers_where_it_was(
     _move(RegistryLocation(new, location.store), last)
     first, second = read_rows(last)["closure"]
     assert (first["number"], second["number"]) == (1, 2)
-    assert (first["location"].partition(":")[0], second["location"]) == (
+    assert (first["place"].partition(":")[0], second["place"]) == (
         location.database.partition(":")[0],
         new,
     )
@@ -318,6 +318,6 @@ def test_the_command_says_where_the_registry_is_now(
     done = calreg.run("copy", "--to", new)
     assert f"database  {new}\nstore     {sqlite_location.store}\n" in done.stdout
     assert "the old database takes no more writes" in done.stderr
-    assert calreg.refused(5, "copy", "--to", new)["location"] == new
+    assert calreg.refused(5, "copy", "--to", new)["place"] == new
     assert calreg.refused(5, "panel", "add", PANEL_C)["reason"] == "departure"
     assert calreg.run("panel", "list", "--json").json[0]["panel"] == PANEL_A
