@@ -86,11 +86,11 @@ def test_what_is_typed_is_refused_and_shown_escaped(
 def test_texts_that_no_database_keeps_are_refused_on_both(calreg: Calreg, registry: Registry) -> None:
     said = r"the comment 'red\x1b[31m\x07\u202eevil\udcff' cannot be recorded"
     assert said in calreg.refused(2, "panel", "add", PANEL_A, "--comment", NO_TEXT)["message"]
-    assert "names no revision" in calreg.refused(2, "log", "--as-of", NO_TEXT)["message"]
+    assert "does not name a revision" in calreg.refused(2, "log", "--as-of", NO_TEXT)["message"]
     assert "is no experiment" in calreg.refused(2, "run", "list", "--experiment", NO_TEXT)["message"]
     with pytest.raises(RequestError, match=r"'a\\x00b' cannot be recorded"):
         registry.panels.add(PANEL_A, comment="a\0b")
-    with pytest.raises(RequestError, match=r"'a\\x00b' names no revision"):
+    with pytest.raises(RequestError, match=r"'a\\x00b' does not name a revision"):
         registry.panels.list(as_of="a\0b")
     assert registry.log() == []
 

@@ -233,7 +233,7 @@ def test_a_manifest_cannot_be_tampered_with_but_past_its_guard_and_then_verify_f
     trigger, unused, found = problems(filled)
     assert trigger.problem == "the trigger constants_file_update is missing or disabled"
     assert unused.problem.startswith("blob ")
-    assert unused.problem.endswith(": it is no file of any constants")
+    assert unused.problem.endswith(": it is not a file of any constants")
     assert (found.sha256, found.path) == (sha256, f"constants {sha256}")
     assert found.problem == "the files are not those of the manifest"
 

@@ -175,7 +175,7 @@ def test_an_m_number_is_withdrawn_once_and_may_be_given_again(registry: Registry
     assert registry.aliases.add("M068", [PANEL_A]).revision == 4
     assert registry.aliases.withdraw("M068", PANEL_A, comment="and off again").revision == 5
     registry.aliases.withdraw("M068", NEW_A, comment="the other one too")
-    with pytest.raises(NotFoundError, match="no panel bears the M-number M068; none is known yet"):
+    with pytest.raises(NotFoundError, match="no panel has the M-number M068; none is known yet"):
         registry.validity("M068")
     assert registry.aliases.add("M088", [PANEL_A, NEW_A]).revision == 7, "the serial number is free now"
 
@@ -199,7 +199,7 @@ def test_panels_and_aliases_are_answered_as_of_a_revision(registry: Registry) ->
     assert registry.panels.find(PANEL_A, as_of=3).alias == "M068"
     with pytest.raises(NotFoundError, match=f"panel {PANEL_B} is not known"):
         registry.panels.find(PANEL_B, as_of=2)
-    with pytest.raises(NotFoundError, match="no panel bears the M-number M068; near: M088"):
+    with pytest.raises(NotFoundError, match="no panel has the M-number M068; near: M088"):
         registry.validity("M068", as_of=4)
     assert registry.validity("M068", as_of=3).versions == ()
     assert registry.aliases.list(as_of=1) == []

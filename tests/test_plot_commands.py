@@ -166,7 +166,7 @@ def test_the_verb_says_what_it_wrote_and_counts_for_scripts(sqlite_calreg: Calre
         (2, ["diff", "1", "2"], "they do not compare"),
         (2, ["diff", "5", "5"], "is flags"),
         (4, ["diff", "1", "6"], "is a gap"),
-        (3, ["validity", "M099"], "no panel bears the M-number M099"),
+        (3, ["validity", "M099"], "no panel has the M-number M099"),
         (4, ["validity", NEW_A], "there is nothing to draw"),
         (4, ["validity", PANEL_A, "--kind", "rms"], "no version of rms is registered"),
         (2, ["validity", PANEL_A, "--kind", "gian"], "is no kind of constants"),

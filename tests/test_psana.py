@@ -367,7 +367,7 @@ def test_a_range_that_outlives_a_version_is_warned_about_by_the_begins_of_runs(
         PANEL_A, write_panel_folder(tmp_path / "next", 5), valid_from="20200201000000", kinds=["gain"]
     )
     unknown = (
-        "no registered run tells whether runs {} end before 2020-02-01T00:00:00Z, when these constants cease to"
+        "no registered run shows whether runs {} end before 2020-02-01T00:00:00Z, when these constants cease to"
         f" be valid: gain of {PANEL_A}"
     )
     done = deploy(anywhere, tmp_path / "1")
@@ -377,7 +377,7 @@ def test_a_range_that_outlives_a_version_is_warned_about_by_the_begins_of_runs(
     for run, begin in ((30, "2020-02-01T00:00:00Z"), (40, "2020-03-01T00:00:00Z")):
         anywhere.runs.add(f"exp=xcs1:run={run}", begin=begin)
     late = (
-        "of runs 12-end run 30 began at or after 2020-02-01T00:00:00Z, when these constants cease to be valid:"
+        "run 30 of runs 12-end started at or after 2020-02-01T00:00:00Z, when these constants cease to be valid:"
         f" gain of {PANEL_A}"
     )
     assert deploy(anywhere, tmp_path / "4").warnings == (late,)
@@ -390,7 +390,7 @@ def test_a_range_that_begins_before_a_version_or_goes_beyond_the_configuration_i
     anywhere: Registry, tmp_path: Path
 ) -> None:
     anywhere.runs.add("exp=xcs1:run=5", begin="2018-01-01T00:00:00Z")
-    early = "of runs 2-end run 5 began before 2019-01-01T00:00:00Z, from when these constants are valid: {} of {}, {}"
+    early = "run 5 of runs 2-end started before 2019-01-01T00:00:00Z, when these constants become valid: {} of {}, {}"
     assert deploy(anywhere, tmp_path / "1", first_run=2).warnings == tuple(
         early.format(kind, PANEL_A, PANEL_B) for kind in ("gain", "offset")
     )
@@ -398,10 +398,10 @@ def test_a_range_that_begins_before_a_version_or_goes_beyond_the_configuration_i
         "xcs1", SOURCE, f"{PANEL_A}_{PANEL_B}", first_run=10, last_run=20, supersede=True, comment="moved"
     )
     assert deploy(anywhere, tmp_path / "2", first_run=9, last_run=20).warnings == (
-        f"runs 9-20 begin before run 10, the first for which these panels are configured as {SOURCE}",
+        f"runs 9-20 start before run 10, the first for which these panels are configured as {SOURCE}",
     )
     assert deploy(anywhere, tmp_path / "3").warnings == (
-        f"runs 12-end go on after run 20, the last for which these panels are configured as {SOURCE}",
+        f"runs 12-end continue after run 20, the last for which these panels are configured as {SOURCE}",
     )
 
 
@@ -431,7 +431,7 @@ def test_the_command_line_deploys_warns_and_refuses(
     ]
     assert done.json["provenance"] == str(folder / "1-end-pixel_gain-pixel_offset.json")
     assert done.stderr == f"warning: {done.json['warnings'][0]}\n"
-    assert "go on after run 3, the last for which" in done.stderr
+    assert "continue after run 3, the last for which" in done.stderr
     assert calreg.refused(5, *command, "--first-run", "1")["kind"] == "ConflictError"
     assert calreg.refused(2, *command, "--first-run", "10000")["kind"] == "RequestError"
     assert (

@@ -136,28 +136,28 @@ def test_sqlite_finds_live_versions_in_their_own_index_and_others_in_the_one_tha
 
     def plan(query: sa.Select[Any]) -> list[str]:
         values = {"literal_binds": True, "render_postcompile": True}
-        text = query.params(panels=[PANEL_A], known=1, instant=1, kind_0="gain").compile(
+        text = query.params(panels=[PANEL_A], revision=1, instant=1, kind_0="gain").compile(
             engine, compile_kwargs=values
         )
         with engine.connect() as connection:
             rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}").all()
-        return [row[3] for row in rows if any(name in row[3] for name in ("probe", "later", "stated"))]
+        return [row[3] for row in rows if any(name in row[3] for name in ("probe", "later", "last_recorded"))]
 
     newest, earlier = (plan(_select_valid_versions(1, known, "sqlite")) for known in ("newest", "number"))
     engine.dispose()
     assert len(newest) == 2
     assert all("INDEX uq_version_live" in line for line in newest)
-    starts = [line for line in earlier if "stated" not in line]
+    starts = [line for line in earlier if "last_recorded" not in line]
     assert len(starts) == 2
     assert all("USING COVERING INDEX ix_version_as_of" in line for line in starts)
-    latest = [line for line in earlier if "stated" in line]
+    latest = [line for line in earlier if "last_recorded" in line]
     assert latest
     assert all("USING COVERING INDEX ix_version_latest_start" in line for line in latest)
 
 
 def test_sqlite_finds_a_run_and_its_like_in_the_index_of_all_runs(sqlite_location: RegistryLocation) -> None:
     """Neither a run as of a revision, nor the trigger that looks for the like of a new run, reads the table."""
-    named = _select_run().params(known=5, named="xcsls3716", numbered=7)
+    named = _select_run().params(revision=5, experiment="xcsls3716", number=7)
     engine = make_engine(sqlite_location.database)
     text = str(named.compile(engine, compile_kwargs={"literal_binds": True}))
     same = "SELECT 1 FROM run WHERE experiment IS 'xcsls3716' AND number IS 7 AND withdrawn_in IS NULL"
@@ -193,7 +193,7 @@ def test_a_registration_asks_for_no_run_of_an_experiment_that_it_does_not_concer
 
 OF_A_REGISTRATION = [
     "SELECT panel",
-    "SELECT listed",  # what is stated at the place already: refused before a file is stored
+    "SELECT values_table",  # what is stated at the place already: refused before a file is stored
     "the writers' turn",
     "SELECT the beginning",
     "SELECT panel",  # again, under the lock
@@ -202,7 +202,7 @@ OF_A_REGISTRATION = [
     "INSERT blob",
     "INSERT constants",
     "INSERT constants_file",
-    "SELECT listed",
+    "SELECT values_table",
     "INSERT version",
     "WITH touched",  # whom the change may concern: nobody here
     "SELECT version",

@@ -159,7 +159,7 @@ def test_what_is_not_known_is_refused_with_what_is(registry: Registry, one: Path
     registry.versions.add(PANEL_A, one, valid_from=T2, kinds=GAIN)
     with pytest.raises(NotFoundError, match=f"panel {NEW_A} is not known; known: {PANEL_A}, {PANEL_B}"):
         registry.validity(NEW_A)
-    with pytest.raises(NotFoundError, match="no panel bears the M-number M069; near: M068"):
+    with pytest.raises(NotFoundError, match="no panel has the M-number M069; near: M068"):
         registry.validity("M069")
     with pytest.raises(NotFoundError, match="2 panels are not known") as caught:
         registry.validity(f"{PANEL_A}_{NEW_A}_{PANEL_C}", at=T1)

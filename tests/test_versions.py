@@ -133,7 +133,7 @@ def test_a_version_is_for_panels_that_are_known(
     before = state_of(registry, location)
     with pytest.raises(NotFoundError, match=f"panel {PANEL_B} is not known; near: {PANEL_A}"):
         registry.versions.add(PANEL_B, one, valid_from=T1)
-    with pytest.raises(NotFoundError, match="no panel bears the M-number M067; near: M068"):
+    with pytest.raises(NotFoundError, match="no panel has the M-number M067; near: M068"):
         registry.versions.add("M067", one, valid_from=T1)
     with pytest.raises(NotFoundError, match=r"there is no folder '.*nowhere'"):
         registry.versions.add(PANEL_A, one / "nowhere", valid_from=T1)

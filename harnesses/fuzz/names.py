@@ -95,7 +95,7 @@ def _feed_instant(_folder: Path, data: bytes) -> None:
 def _feed_as_of(_: Path, data: bytes) -> None:
     known = call_parser(lambda: parse_as_of(decode_text(data)))
     if known is not None:
-        value = known.parameters.get("known")
+        value = known.parameters.get("revision")
         assert not isinstance(value, int) or abs(value) < 2**63  # the databases have no other numbers
         assert not isinstance(value, str) or "\0" not in value.encode().decode()  # and no other texts
 

@@ -1,8 +1,8 @@
-"""What holds of all rows whoever wrote them: asked again of the rows as they are, rule by rule.
+"""Integrity rules: statements that find rows which no writer can have written.
 
-The guards refuse what breaks a rule when it is written; here is found what was changed behind them. A rule is a
-statement that finds the rows which break it. What no other row or file tells again cannot be found so: a start that
-was dated back and that no export used, a comment, the begin of a run.
+Triggers refuse rows that break a rule; the rules find what was changed behind the triggers. They cannot find a
+change where no other row or file has the same information: a back-dated start that no export used, a comment,
+the start time of a run.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from registry.lookup.suggestions import shorten
 _MAX_SHOWN = 100
 _CHUNK_SIZE = 10_000
 
-# What may be true of one fact only at a time, as of any revision.
+# As of any revision, at most one live fact has these values.
 _UNIQUE_AT_ANY_TIME = (
     (schema.version, ("panel_id", "kind", "valid_from")),
     (schema.alias, ("panel_id",)),
@@ -38,63 +38,62 @@ _INSTANTS = (
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A statement whose first column names the rows of a table that break a rule, and what is wrong with them."""
+    """A statement whose first column names the rows of a table that violate the rule."""
 
     table: str
     violation: str
     query: sa.Select[Any] | sa.CompoundSelect[Any]
 
     def find_problem(self, connection: sa.Connection) -> str | None:
-        """Return what is wrong with which rows, None where the rule holds."""
+        """Return a description of the rows that violate the rule, ``None`` where there are none."""
         keys = [str(key) for key in connection.execute(self.query.limit(_MAX_SHOWN)).scalars()]
         return f"{self.table} {shorten(keys)}: {self.violation}" if keys else None
 
 
 def has_all_columns(connection: sa.Connection) -> bool:
-    """Tell whether every column is there of which the rules speak."""
-    there = sa.inspect(connection).get_multi_columns()
-    names = {table: {column["name"] for column in columns} for (_, table), columns in there.items()}
+    """Tell whether the database has every column that the rules use."""
+    tables = sa.inspect(connection).get_multi_columns()
+    names = {table: {column["name"] for column in columns} for (_, table), columns in tables.items()}
     return all(set(table.c.keys()) <= names.get(table.name, set()) for table in schema.metadata.sorted_tables)
 
 
 def list_rules() -> Iterator[Rule]:
     """Yield the rules."""
     yield from _reference_rules()
-    yield from _numbering_rules()
+    yield from _number_rules()
     yield from _membership_rules()
     yield from _fact_rules()
     yield from _export_rules()
 
 
 def find_invalid_names(connection: sa.Connection) -> Iterator[str]:
-    """Yield what is wrong with panels and kinds, whose rules are the detector types'."""
+    """Yield a description of each panel Id and kind that breaks the rules of its detector type."""
     panel, version = schema.panel, schema.version
     for row in connection.execute(sa.select(panel)):
         try:
-            kept = detectors.parse_panel_id(row.identifier)
+            parsed = detectors.parse_panel_id(row.identifier)
             kind = detectors.type_of_panel(row.identifier).name
         except RegistryError as error:
             yield f"panel {row.id}: {error}"
             continue
-        fields = (kind, kept.module_version, kept.firmware_version, kept.serial_number)
+        fields = (kind, parsed.module_version, parsed.firmware_version, parsed.serial_number)
         if fields != (row.detector_type, row.module_version, row.firmware_version, row.serial_number):
             yield f"panel {row.id}: its fields are not those of its panel Id {row.identifier}"
     query = sa.select(panel.c.detector_type, version.c.kind).join(version, version.c.panel_id == panel.c.id)
     for name, kind in connection.execute(query.distinct()):
-        if name in detectors.DETECTOR_TYPES and kind not in [
-            each.name for each in detectors.DETECTOR_TYPES[name].kinds
-        ]:
-            yield f"version: {name} has no constants of the kind {kind!r}, of which there are versions"
+        detector_type = detectors.DETECTOR_TYPES.get(name)
+        if detector_type and kind not in [known.name for known in detector_type.kinds]:
+            yield f"version: there are versions of the kind {kind!r}, which {name} does not have"
 
 
 def list_type_rules(connection: sa.Connection) -> Iterator[Rule]:
-    """Yield the rules on which all others rely: SQLite keeps any value in any column."""
+    """Yield the rules that all others rely on: SQLite takes any value in any column."""
     if connection.dialect.name == "postgresql":
         return
     for table in schema.metadata.sorted_tables:
         odd = [sa.func.typeof(column).not_in((_sqlite_type(column), "null")) for column in table.c]
         yield Rule(
-            table.name, "a value is of another type", sa.select(_primary_key(table)).where(sa.or_(*odd))
+            table.name, "a value has the wrong type", sa.select(_primary_key(table)).where(sa.or_(*odd))
         )
 
 
@@ -105,20 +104,20 @@ def _sqlite_type(column: sa.Column[Any]) -> str:
 
 
 def read_all_texts(connection: sa.Connection) -> None:
-    """Read every text: SQLite keeps bytes that are none.
+    """Read every text: SQLite takes bytes that are not text.
 
     Raises
     ------
     CorruptionError
-        The driver finds one, and `database.engine.refusals` says so.
+        There are such bytes; raised by `database.engine.translate_database_errors`.
     """
     if connection.dialect.name == "postgresql":
         return
     for table in schema.metadata.sorted_tables:
         texts = [column for column in table.c if isinstance(column.type, sa.String)]
         if texts:
-            found = connection.execute(sa.select(*texts), execution_options={"yield_per": _CHUNK_SIZE})
-            for _ in found.partitions():
+            rows = connection.execute(sa.select(*texts), execution_options={"yield_per": _CHUNK_SIZE})
+            for _ in rows.partitions():
                 pass
 
 
@@ -126,12 +125,12 @@ def _reference_rules() -> Iterator[Rule]:
     for table in schema.metadata.sorted_tables:
         for key in table.foreign_keys:
             parent = key.column.table.alias("parent")
-            there = sa.exists().where(parent.c[key.column.name] == key.parent)
-            query = sa.select(_primary_key(table)).where(key.parent.is_not(None), ~there)
+            referenced = sa.exists().where(parent.c[key.column.name] == key.parent)
+            query = sa.select(_primary_key(table)).where(key.parent.is_not(None), ~referenced)
             yield Rule(table.name, f"its {key.parent.name} refers to no {key.column.table.name}", query)
 
 
-def _numbering_rules() -> Iterator[Rule]:
+def _number_rules() -> Iterator[Rule]:
     for table in schema.metadata.sorted_tables:
         number = table.c.get("id", table.c.get("number"))
         if number is None or not isinstance(number.type, sa.Integer):
@@ -139,9 +138,7 @@ def _numbering_rules() -> Iterator[Rule]:
         before = table.alias("before")
         previous = before.c[number.name] == number - 1
         missing = ~sa.exists().where(previous)
-        if (
-            table is schema.export
-        ):  # a snapshot has those that its revisions answered, whenever they were made
+        if table is schema.export:  # a snapshot has only the exports of its revisions
             missing = sa.and_(missing, ~sa.exists().where(schema.closure.c.reason == "snapshot"))
         yield Rule(
             table.name,
@@ -159,11 +156,11 @@ def _numbering_rules() -> Iterator[Rule]:
     for table, name in _INSTANTS:
         instant = table.c[name]
         outside = sa.and_(~instant.between(EARLIEST, LATEST), instant != BEGINNING)
-        yield Rule(table.name, f"{name} is no instant", sa.select(_primary_key(table)).where(outside))
+        yield Rule(table.name, f"{name} is not an instant", sa.select(_primary_key(table)).where(outside))
 
 
 def _membership_rules() -> Iterator[Rule]:
-    """Nothing is recorded without what belongs to it, or with nothing that needs it."""
+    """Yield the rules that nothing is recorded without its parts, or as a part of nothing."""
     recorded = [
         sa.select(column).where(column.is_not(None))
         for table in schema.metadata.sorted_tables
@@ -173,15 +170,15 @@ def _membership_rules() -> Iterator[Rule]:
     empty = sa.except_(sa.select(schema.revision.c.number), *recorded)
     yield Rule("revision", "nothing was recorded in it", empty)
     constants, part, positioned = schema.constants, schema.constants_file, schema.configuration_panel
-    yield _required_rule(
-        schema.blob, part, part.c.sha256 == schema.blob.c.sha256, "it is no file of any constants"
+    yield _child_rule(
+        schema.blob, part, part.c.sha256 == schema.blob.c.sha256, "it is not a file of any constants"
     )
     stated = schema.version.c.constants_id == constants.c.id
-    yield _required_rule(constants, schema.version, stated, "no version states them")
+    yield _child_rule(constants, schema.version, stated, "no version has them")
     for table in (schema.export_output, schema.export_input):
         of_export = table.c.export_id == schema.export.c.id
         what = table.name.removeprefix("export_")
-        yield _required_rule(schema.export, table, of_export, f"it has no {what}")
+        yield _child_rule(schema.export, table, of_export, f"it has no {what}")
     configuration = schema.configuration
     panels = sa.exists().where(positioned.c.configuration_id == configuration.c.id)
     yield Rule(
@@ -194,28 +191,30 @@ def _membership_rules() -> Iterator[Rule]:
 
 
 def _consecutive_rule(table: sa.Table, parent: str, number: str, violation: str) -> Rule:
-    """Return the rule that what belongs to a row is numbered 0, 1, 2 ..."""
+    """Return the rule that the parts of a row are numbered 0, 1, 2 ..."""
     before = table.alias("before")
     previous = sa.and_(before.c[parent] == table.c[parent], before.c[number] == table.c[number] - 1)
     query = sa.select(table.c[parent]).where(table.c[number] != 0, ~sa.exists().where(previous)).distinct()
     return Rule(parent.removesuffix("_id"), violation, query)
 
 
-def _required_rule(table: sa.Table, other: sa.Table, joined: sa.ColumnElement[bool], violation: str) -> Rule:
+def _child_rule(table: sa.Table, other: sa.Table, joined: sa.ColumnElement[bool], violation: str) -> Rule:
     query = sa.select(_primary_key(table)).where(~sa.exists().select_from(other).where(joined))
     return Rule(table.name, violation, query)
 
 
 def _fact_rules() -> Iterator[Rule]:
     version, constants, panel = schema.version, schema.constants, schema.panel
-    stated = sa.select(version.c.id).join(constants, constants.c.id == version.c.constants_id)
+    with_constants = sa.select(version.c.id).join(constants, constants.c.id == version.c.constants_id)
     yield Rule(
-        "version", "its constants are of another kind", stated.where(constants.c.kind != version.c.kind)
+        "version",
+        "its constants are of another kind",
+        with_constants.where(constants.c.kind != version.c.kind),
     )
     yield Rule(
         "version",
         "its constants are of another detector type than its panel",
-        stated.join(panel, panel.c.id == version.c.panel_id).where(
+        with_constants.join(panel, panel.c.id == version.c.panel_id).where(
             constants.c.detector_type != panel.c.detector_type
         ),
     )
@@ -228,20 +227,20 @@ def _fact_rules() -> Iterator[Rule]:
         "latest_start is not the greatest start of its panel and kind so far",
         sa.select(so_far.c.id).where(so_far.c.latest_start.is_distinct_from(so_far.c.latest)),
     )
-    for table, place in _UNIQUE_AT_ANY_TIME:
+    for table, columns in _UNIQUE_AT_ANY_TIME:
         other = table.alias("other")
-        same = [other.c[name] == table.c[name] for name in place]
-        # Withdrawn and recorded in one revision, as when a version replaces another, they do not meet.
-        meet = [
+        same = [other.c[name] == table.c[name] for name in columns]
+        # Not at the same time: one withdrawn in the revision that recorded its replacement.
+        overlap = [
             sa.or_(one.c.withdrawn_in.is_(None), one.c.withdrawn_in > two.c.recorded_in)
             for one, two in ((table, other), (other, table))
         ]
-        query = sa.select(table.c.id).join(other, sa.and_(*same, other.c.id > table.c.id)).where(*meet)
-        yield Rule(table.name, f"another says otherwise of the same {', '.join(place)}", query)
+        query = sa.select(table.c.id).join(other, sa.and_(*same, other.c.id > table.c.id)).where(*overlap)
+        yield Rule(table.name, f"another one live at the same time has the same {', '.join(columns)}", query)
 
 
 def _export_rules() -> Iterator[Rule]:
-    """Yield that what a recorded export used is what answers for its instant, as of its revision."""
+    """Yield the rule that an export used the versions valid at its instant, as of its revision."""
     export, used, version = schema.export, schema.export_input, schema.version
     later = version.alias("later")
     replaced = sa.exists().where(
@@ -251,7 +250,7 @@ def _export_rules() -> Iterator[Rule]:
         later.c.valid_from <= export.c.instant,
         schema.live_condition(later, export.c.revision),
     )
-    answers = sa.and_(
+    valid = sa.and_(
         version.c.constants_id.is_not(None),
         version.c.valid_from <= export.c.instant,
         schema.live_condition(version, export.c.revision),
@@ -261,12 +260,12 @@ def _export_rules() -> Iterator[Rule]:
         sa.select(export.c.id)
         .join(used, used.c.export_id == export.c.id)
         .join(version, version.c.id == used.c.version_id)
-        .where(~answers)
+        .where(~valid)
         .distinct()
     )
-    yield Rule("export", "a version that it used is not the one that answers as of its revision", query)
+    yield Rule("export", "a version that it used was not valid at its instant as of its revision", query)
 
 
 def _primary_key(table: sa.Table) -> sa.ColumnElement[Any]:
-    """Return the column that names a row best."""
+    """Return the column that names a row."""
     return next(iter(table.primary_key))

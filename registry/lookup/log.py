@@ -1,4 +1,4 @@
-"""What the revisions changed, in one line each: the log, and what a write (or its dry run) reports."""
+"""The log: revisions, with a line for each fact that they recorded or withdrew."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ from registry.records import Panel, Revision, Version
 _CHUNK_SIZE = 500
 
 ChangeLine = tuple[int, str]
-"""A revision's number, and one thing that it did: ``+`` recorded, ``-`` withdrew."""
-
+"""A revision's number, and a fact that it recorded (``+``) or withdrew (``-``)."""
 
 Part = tuple[Sequence[Any], Callable[[Any], str]]
-"""Records, and what writes the line of each."""
+"""Records, and the function that formats the line of one."""
 
 
 class LazyLines(Sequence[str]):
-    """The lines of some parts, one after the other; equal to every sequence of the same lines."""
+    """The lines of some parts, formatted when they are read: records that are kept anyway need no texts beside them.
+
+    Equal to every sequence of the same lines.
+    """
 
     __slots__ = ("_parts",)
     __hash__ = None  # type: ignore[assignment]
@@ -37,7 +39,7 @@ class LazyLines(Sequence[str]):
         return sum(len(records) for records, _ in self._parts)
 
     def __iter__(self) -> Iterator[str]:
-        return (write(record) for records, write in self._parts for record in records)
+        return (format_line(record) for records, format_line in self._parts for record in records)
 
     @overload
     def __getitem__(self, index: int) -> str: ...
@@ -48,12 +50,12 @@ class LazyLines(Sequence[str]):
     def __getitem__(self, index: int | slice) -> str | tuple[str, ...]:
         if isinstance(index, slice):
             return tuple(self[number] for number in range(*index.indices(len(self))))
-        left = range(len(self))[index]
-        for records, write in self._parts:
-            if left < len(records):
-                return write(records[left])
-            left -= len(records)
-        raise AssertionError("a range has given an index beyond its own end")
+        position = range(len(self))[index]
+        for records, format_line in self._parts:
+            if position < len(records):
+                return format_line(records[position])
+            position -= len(records)
+        raise AssertionError("the position is within the length")
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sequence) or isinstance(other, str):
@@ -67,27 +69,25 @@ class LazyLines(Sequence[str]):
 def list_revisions(
     connection: sa.Connection, upto: int, panels: Sequence[Panel] | None = None
 ) -> list[Revision]:
-    """Return the revisions up to that one, the newest first, each with what it changed.
+    """Return the revisions up to that one, the newest first, each with its changes.
 
-    With `panels`, only those that touched one of them (itself, its aliases, versions or configurations), and
-    of what they changed only what names it.
+    With `panels`, only the revisions that changed one of them (its aliases, versions or configurations too), and
+    only the lines that name it.
     """
     query = sa.select(schema.revision).where(schema.revision.c.number <= upto)
+    pattern = re.compile("")
     if panels is not None:
-        query = query.where(
-            schema.revision.c.number.in_(_select_revisions_touching([panel.panel for panel in panels]))
-        )
+        identifiers = [panel.panel for panel in panels]
+        query = query.where(schema.revision.c.number.in_(_select_revisions_touching(identifiers)))
+        pattern = re.compile(rf"(?<![0-9a-f-])(?:{'|'.join(map(re.escape, identifiers))})(?![0-9a-f-])")
     rows = connection.execute(query.order_by(schema.revision.c.number.desc())).all()
-    changed: dict[int, list[str]] = defaultdict(list)
-    named = "|".join(re.escape(panel.panel) for panel in panels) if panels is not None else ""
-    names_one = re.compile(rf"(?<![0-9a-f-])(?:{named})(?![0-9a-f-])" if named else "")
+    lines: dict[int, list[str]] = defaultdict(list)
     for start in range(0, len(rows), _CHUNK_SIZE):
-        for number, line in _read_changes(
-            connection, [row.number for row in rows[start : start + _CHUNK_SIZE]]
-        ):
-            if names_one.search(line):
-                changed[number].append(line)
-    return [_build_revision(row, tuple(changed[row.number])) for row in rows]
+        numbers = [row.number for row in rows[start : start + _CHUNK_SIZE]]
+        for number, line in _read_changes(connection, numbers):
+            if pattern.search(line):
+                lines[number].append(line)
+    return [_build_revision(row, tuple(lines[row.number])) for row in rows]
 
 
 def list_changes(
@@ -97,17 +97,22 @@ def list_changes(
     withdrawn: Sequence[Version],
     tables: Collection[str],
 ) -> LazyLines:
-    """Return everything that one revision recorded (``+``) or withdrew (``-``), a line each.
+    """Return a line for each fact that one revision recorded or withdrew.
 
-    Its versions are known already: there may be very many. Only the named tables hold others of its facts.
+    Parameters
+    ----------
+    recorded, withdrawn
+        Its versions, of which there may be very many.
+    tables
+        The tables with other facts of it.
     """
 
-    def lines(asked: Mapping[str, ChangeReader]) -> list[str]:
+    def lines(readers: Mapping[str, ChangeReader]) -> list[str]:
         return [
             line
-            for name, changed in asked.items()
-            if name in tables
-            for _, line in changed(connection, [revision])
+            for table, read_changes in readers.items()
+            if table in tables
+            for _, line in read_changes(connection, [revision])
         ]
 
     return LazyLines(
@@ -119,7 +124,7 @@ def list_changes(
 
 
 def describe_version(version: Version) -> str:
-    """Return what a version states, in one line."""
+    """Return one line on a version."""
     return _describe(
         version.version,
         version.kind,
@@ -139,17 +144,17 @@ def _describe(
 
 
 def _read_changes(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[ChangeLine]:
-    """Return what these revisions changed, one query a table."""
-    for changed in (*_BEFORE_VERSIONS.values(), _read_versions, *_AFTER_VERSIONS.values()):
-        yield from changed(connection, numbers)
+    """Return the changes of these revisions, by one query per table."""
+    for read_changes in (*_BEFORE_VERSIONS.values(), _read_versions, *_AFTER_VERSIONS.values()):
+        yield from read_changes(connection, numbers)
 
 
-def _changed_in(table: sa.Table, numbers: Sequence[int]) -> sa.ColumnElement[bool]:
+def _is_changed_in(table: sa.Table, numbers: Sequence[int]) -> sa.ColumnElement[bool]:
     return sa.or_(table.c.recorded_in.in_(numbers), table.c.withdrawn_in.in_(numbers))
 
 
 def _change_lines(row: Any, numbers: Sequence[int], description: str) -> Iterator[ChangeLine]:
-    """Return the lines of a fact: its withdrawal and its recording, as far as they are asked for."""
+    """Return the lines of a fact: its withdrawal and its recording, if in these revisions."""
     if row.withdrawn_in in numbers:
         yield row.withdrawn_in, f"- {description}"
     if row.recorded_in in numbers:
@@ -168,7 +173,7 @@ def _read_aliases(connection: sa.Connection, numbers: Sequence[int]) -> Iterator
     query = (
         sa.select(alias, schema.panel.c.identifier)
         .join(schema.panel, schema.panel.c.id == alias.c.panel_id)
-        .where(_changed_in(alias, numbers))
+        .where(_is_changed_in(alias, numbers))
         .order_by(alias.c.id)
     )
     for row in connection.execute(query):
@@ -177,9 +182,9 @@ def _read_aliases(connection: sa.Connection, numbers: Sequence[int]) -> Iterator
 
 def _read_runs(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[ChangeLine]:
     run = schema.run
-    for row in connection.execute(sa.select(run).where(_changed_in(run, numbers)).order_by(run.c.id)):
-        begin = "not known" if row.begin_at is None else Instant(row.begin_at)
-        times = f"begin {begin}" if row.end_at is None else f"{begin} to {Instant(row.end_at)}"
+    for row in connection.execute(sa.select(run).where(_is_changed_in(run, numbers)).order_by(run.c.id)):
+        start = "not known" if row.begin_at is None else Instant(row.begin_at)
+        times = f"begin {start}" if row.end_at is None else f"{start} to {Instant(row.end_at)}"
         yield from _change_lines(row, numbers, f"run exp={row.experiment}:run={row.number}, {times}")
 
 
@@ -189,7 +194,7 @@ def _read_configurations(connection: sa.Connection, numbers: Sequence[int]) -> I
         sa.select(table, panel.c.identifier)
         .outerjoin(member, member.c.configuration_id == table.c.id)
         .outerjoin(panel, panel.c.id == member.c.panel_id)
-        .where(_changed_in(table, numbers))
+        .where(_is_changed_in(table, numbers))
         .order_by(table.c.id, member.c.position)
     )
     members: dict[int, list[str]] = defaultdict(list)
@@ -199,8 +204,8 @@ def _read_configurations(connection: sa.Connection, numbers: Sequence[int]) -> I
         members[row.id].append(row.identifier or row.object_name)
     for key, row in facts.items():
         runs = format_run_range(row.first_run, row.last_run)
-        said = f"detector of {row.experiment} {row.source} runs {runs}: {'_'.join(members[key])}"
-        yield from _change_lines(row, numbers, said)
+        description = f"detector of {row.experiment} {row.source} runs {runs}: {'_'.join(members[key])}"
+        yield from _change_lines(row, numbers, description)
 
 
 def _read_versions(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[ChangeLine]:
@@ -208,13 +213,13 @@ def _read_versions(connection: sa.Connection, numbers: Sequence[int]) -> Iterato
     query = (
         sa.select(version, schema.panel.c.identifier)
         .join(schema.panel, schema.panel.c.id == version.c.panel_id)
-        .where(_changed_in(version, numbers))
+        .where(_is_changed_in(version, numbers))
         .order_by(version.c.id)
     )
     for row in connection.execute(query):
         start = Instant(row.valid_from)
-        said = _describe(row.id, row.kind, row.identifier, start, row.constants_id, row.carried_from)
-        yield from _change_lines(row, numbers, said)
+        description = _describe(row.id, row.kind, row.identifier, start, row.constants_id, row.carried_from)
+        yield from _change_lines(row, numbers, description)
 
 
 def _read_tags(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[ChangeLine]:
@@ -238,18 +243,18 @@ def _select_revisions_touching(identifiers: Sequence[str]) -> sa.CompoundSelect[
     panel, member, configuration = schema.panel, schema.configuration_panel, schema.configuration
     keys = sa.select(panel.c.id).where(panel.c.identifier.in_(identifiers)).scalar_subquery()
     configured = sa.select(member.c.configuration_id).where(member.c.panel_id.in_(keys)).scalar_subquery()
-    facts = [
-        (table, condition, column)
-        for table, condition in (
-            (schema.alias, schema.alias.c.panel_id.in_(keys)),
-            (schema.version, schema.version.c.panel_id.in_(keys)),
-            (configuration, configuration.c.id.in_(configured)),
-        )
-        for column in (table.c.recorded_in, table.c.withdrawn_in)
-    ]
+    conditions = (
+        (schema.alias, schema.alias.c.panel_id.in_(keys)),
+        (schema.version, schema.version.c.panel_id.in_(keys)),
+        (configuration, configuration.c.id.in_(configured)),
+    )
     return sa.union(
         sa.select(panel.c.recorded_in).where(panel.c.id.in_(keys)),
-        *(sa.select(column).where(condition, column.is_not(None)) for _, condition, column in facts),
+        *(
+            sa.select(column).where(condition, column.is_not(None))
+            for table, condition in conditions
+            for column in (table.c.recorded_in, table.c.withdrawn_in)
+        ),
     )
 
 

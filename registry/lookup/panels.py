@@ -1,4 +1,4 @@
-"""Which panels there are, which M-numbers they bear, and which panels a name stands for."""
+"""Panels, their M-numbers, and the panels that a name refers to."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TargetCategory = Literal["panel", "alias", "detector"]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The panels for which a name stands: one panel, all under an M-number, or a detector's in order."""
+    """The panels that a name refers to: one panel, all with an M-number, or a detector's in segment order."""
 
     name: str
     category: TargetCategory
@@ -30,12 +30,12 @@ class Target:
 
     @property
     def detector_id(self) -> str:
-        """The panel Ids joined in order."""
+        """The panel Ids, joined."""
         return join_detector_id([panel.panel for panel in self.panels])
 
 
 def _select_panels(revision: int | sa.ColumnElement[int] | None) -> sa.Select[Any]:
-    """Return the statement for all panels as of a revision; None is the newest."""
+    """Return the statement for all panels as of a revision; ``None`` means the newest."""
     panel, alias = schema.panel, schema.alias
     query = (
         sa.select(panel.c.identifier, panel.c.detector_type, panel.c.recorded_in, alias.c.m_number)
@@ -48,9 +48,10 @@ def _select_panels(revision: int | sa.ColumnElement[int] | None) -> sa.Select[An
 
 @cache
 def _select_panels_by_id(*, newest: bool) -> sa.Select[Any]:
-    """Return the statement for the panels whose Ids are the parameter ``names``, as of ``known`` or the newest."""
-    known = None if newest else sa.bindparam("known", type_=sa.Integer)
-    return _select_panels(known).where(schema.panel.c.identifier.in_(sa.bindparam("names", expanding=True)))
+    """Return the statement for the panels with the Ids ``names``, as of the parameter ``revision`` or the newest."""
+    revision = None if newest else sa.bindparam("revision", type_=sa.Integer)
+    names: sa.BindParameter[Any] = sa.bindparam("names", expanding=True)
+    return _select_panels(revision).where(schema.panel.c.identifier.in_(names))
 
 
 def _build_panel(row: Any) -> Panel:
@@ -58,52 +59,52 @@ def _build_panel(row: Any) -> Panel:
 
 
 def list_panels(connection: sa.Connection, revision: int | None) -> list[Panel]:
-    """Return all panels, in the order in which they were recorded; None is the newest revision."""
+    """Return all panels, in the order of their registration; ``None`` means the newest revision."""
     return [_build_panel(row) for row in connection.execute(_select_panels(revision))]
 
 
 def find_panels(
     connection: sa.Connection, identifiers: Sequence[str], revision: int | None
 ) -> tuple[Panel, ...]:
-    """Return the panels with these Ids, in this order; None is the newest revision.
+    """Return the panels with these Ids, in this order; ``None`` means the newest revision.
 
     Raises
     ------
     NotFoundError
-        One or more are not known; all of them are named, with near ones.
+        Some are not known; all of these are named, with near ones.
     """
     parameters: dict[str, Any] = {"names": list(identifiers)}
     if revision is not None:
-        parameters["known"] = revision
+        parameters["revision"] = revision
     rows = connection.execute(_select_panels_by_id(newest=revision is None), parameters)
-    found = {row.identifier: _build_panel(row) for row in rows}
-    unknown = [identifier for identifier in identifiers if identifier not in found]
+    panels = {row.identifier: _build_panel(row) for row in rows}
+    unknown = [identifier for identifier in identifiers if identifier not in panels]
     if unknown:
         known = [panel.panel for panel in list_panels(connection, revision)]
         sentences = [f"panel {name} is not known{suggestion(name, known)}" for name in unknown]
         raise NotFoundError.combine("panels are not known", sentences, panels=unknown)
-    return tuple(found[identifier] for identifier in identifiers)
+    return tuple(panels[identifier] for identifier in identifiers)
 
 
 def find_panels_of_alias(connection: sa.Connection, m_number: str, revision: int | None) -> tuple[Panel, ...]:
-    """Return the panels that bear the M-number, in the order in which they were recorded; None is the newest revision.
+    """Return the panels with the M-number, in the order of their registration; ``None`` means the newest revision.
 
     Raises
     ------
     NotFoundError
-        None bears it; near M-numbers are named.
+        None has it; near M-numbers are named.
     """
-    found = connection.execute(_select_panels(revision).where(schema.alias.c.m_number == m_number)).all()
-    if not found:
+    rows = connection.execute(_select_panels(revision).where(schema.alias.c.m_number == m_number)).all()
+    if not rows:
         known = {alias.alias for alias in list_aliases(connection, revision)}
         raise NotFoundError(
-            f"no panel bears the M-number {m_number}{suggestion(m_number, known)}", alias=m_number
+            f"no panel has the M-number {m_number}{suggestion(m_number, known)}", alias=m_number
         )
-    return tuple(_build_panel(row) for row in found)
+    return tuple(_build_panel(row) for row in rows)
 
 
 def list_aliases(connection: sa.Connection, revision: int | None, *, withdrawn: bool = False) -> list[Alias]:
-    """Return the aliases, by M-number, with those withdrawn by then, if asked; None is the newest revision."""
+    """Return the aliases by M-number, with `withdrawn` those too; ``None`` means the newest revision."""
     alias = schema.alias
     condition = schema.live_condition(alias, revision)
     if withdrawn:
@@ -127,12 +128,12 @@ def list_aliases(connection: sa.Connection, revision: int | None, *, withdrawn: 
 
 @lru_cache
 def parse_target(name: str) -> tuple[TargetCategory, tuple[str, ...]]:
-    """Return what a text is, and the panel Ids in it: none for an M-number, which must be looked up.
+    """Return the category of a name, and the panel Ids in it: none in an M-number.
 
     Raises
     ------
     IdentifierError
-        It is neither a panel Id, nor an M-number, nor a detector Id, or not in its canonical form.
+        It is not a panel Id, an M-number or a detector Id, or not in canonical form.
     """
     if is_m_number(name):
         return "alias", ()
@@ -142,7 +143,7 @@ def parse_target(name: str) -> tuple[TargetCategory, tuple[str, ...]]:
 
 
 def find_target(connection: sa.Connection, name: str, revision: int | None) -> Target:
-    """Return the panels for which a panel Id, an M-number or a detector Id stands; None is the newest revision.
+    """Return the panels of a panel Id, an M-number or a detector Id; ``None`` means the newest revision.
 
     Raises
     ------
@@ -151,10 +152,10 @@ def find_target(connection: sa.Connection, name: str, revision: int | None) -> T
     NotFoundError
         It is not known.
     """
-    sort, identifiers = parse_target(name)
-    if sort == "alias":
-        return Target(name, sort, find_panels_of_alias(connection, parse_m_number(name), revision))
-    return Target(name, sort, find_panels(connection, identifiers, revision))
+    category, identifiers = parse_target(name)
+    if category == "alias":
+        return Target(name, category, find_panels_of_alias(connection, parse_m_number(name), revision))
+    return Target(name, category, find_panels(connection, identifiers, revision))
 
 
 def _parse_panel(name: str) -> str:
@@ -167,5 +168,5 @@ def _parse_panel(name: str) -> str:
 
 
 def read_panel_keys(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, int]:
-    """Return the database's keys of the panels with these Ids, for those that are recorded."""
+    """Return the database's keys of those of these panels that are recorded."""
     return read_keys(connection, schema.panel.c.identifier, schema.panel.c.id, identifiers)

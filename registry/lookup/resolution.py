@@ -193,7 +193,7 @@ def _find_named_detector(
     try:
         target = find_target(connection, request.target, revision)
     except NotFoundError as unknown:
-        raise _missing_panels_error(connection, request, revision, unknown) from None
+        raise _unknown_panels_error(connection, request, revision, unknown) from None
     if target.category == "alias":
         raise RequestError(
             f"{target.name} is an M-number, not a detector: a detector Id is the panel Ids in segment order,"
@@ -207,7 +207,7 @@ def _find_named_detector(
     return _RequestedDetector(target.panels)
 
 
-def _missing_panels_error(
+def _unknown_panels_error(
     connection: sa.Connection, request: ArrayRequest, revision: int, unknown: NotFoundError
 ) -> NotFoundError:
     """Return the refusal of the unknown panels, and of the missing constants of the known ones."""

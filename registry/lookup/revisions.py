@@ -1,4 +1,4 @@
-"""Which revision is meant, and what the revisions were."""
+"""References to revisions, by number, instant or tag; and tags."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from registry.lookup.suggestions import suggestion
 from registry.records import Tag
 
 AsOf = int | Instant | str | datetime | None
-"""A revision's number, an instant, a tag's name, or None for the newest revision."""
+"""A revision's number, an instant or a tag's name; ``None`` means the newest revision."""
 
 _STAMP_DIGITS = 14
-_ABOVE_ALL_REVISIONS = 2**31  # of which the column has no number
+_ABOVE_ALL_REVISIONS = 2**31  # more than the column can hold
 _ISO_TIME_START = re.compile(r"[0-9]{4}-")
 
 
@@ -30,7 +30,7 @@ def read_newest_revision(connection: sa.Connection) -> int:
     return int(connection.execute(_select_newest()).scalar() or 0)
 
 
-# A question asks several times; to build a statement takes longer than to ask.
+# Executed several times per request; to build a statement takes longer than to execute it.
 @cache
 def _select_newest() -> sa.Select[Any]:
     return sa.select(sa.func.max(schema.revision.c.number))
@@ -38,39 +38,39 @@ def _select_newest() -> sa.Select[Any]:
 
 @dataclass(frozen=True, slots=True)
 class RevisionRef:
-    """As of when a question is asked: read, and not looked up yet."""
+    """A parsed reference to a revision, not looked up yet."""
 
     by: Literal["newest", "number", "instant", "tag"]
     value: int | str | None = None
 
     @property
     def parameters(self) -> dict[str, int | str | None]:
-        """The parameters of a statement with `select_revision_number` in it."""
+        """The parameters of a statement that contains `select_revision_number`."""
         if self.by == "newest":
             return {}
         if self.by == "number" and isinstance(self.value, int):
-            # SQLite cannot be asked with more than 64 bits.
-            return {"known": min(self.value, _ABOVE_ALL_REVISIONS)}
-        return {"known": self.value}
+            # SQLite takes no number of more than 64 bits.
+            return {"revision": min(self.value, _ABOVE_ALL_REVISIONS)}
+        return {"revision": self.value}
 
 
 NEWEST = RevisionRef("newest")
 
 
 def as_revision_ref(revision: RevisionRef | int) -> RevisionRef:
-    """Return it, or the revision with that number, which is known to be there."""
+    """Return the reference, or one to the revision with that number, which must be recorded."""
     return RevisionRef("number", revision) if isinstance(revision, int) else revision
 
 
 def parse_as_of(as_of: AsOf, timezone: tzinfo = UTC) -> RevisionRef:
-    """Return what is meant.
+    """Return the reference that is meant.
 
-    As text, 14 digits and ISO times are instants, fewer digits a revision, all else a tag.
+    In text, 14 digits and ISO times are instants, fewer digits a revision, all else a tag.
 
     Raises
     ------
     InstantError
-        The instant cannot be read or lies in the future, where answers are not settled yet.
+        The instant cannot be read, or is in the future.
     RequestError
         It is none of these.
     """
@@ -84,7 +84,7 @@ def parse_as_of(as_of: AsOf, timezone: tzinfo = UTC) -> RevisionRef:
         return _past_instant_ref(instants.instant_from_datetime(as_of))
     if isinstance(as_of, str):
         return _parse_text(as_of, timezone)
-    raise RequestError(f"{as_of!r} names no revision: a number, an instant or a tag is expected")
+    raise RequestError(f"{as_of!r} does not name a revision: a number, an instant or a tag is expected")
 
 
 def _parse_text(text: str, timezone: tzinfo) -> RevisionRef:
@@ -93,34 +93,36 @@ def _parse_text(text: str, timezone: tzinfo) -> RevisionRef:
         return RevisionRef("number", int(text))
     if digits or _ISO_TIME_START.match(text):
         return _past_instant_ref(instants.parse_instant(text, timezone))
-    if not text.isprintable():  # not every such text can be asked for: bytes that are no UTF-8, a NUL
-        raise RequestError(f"{quote(text)} names no revision: a number, an instant or a tag is expected")
+    if not text.isprintable():  # databases refuse some of these: bytes that are not UTF-8, a NUL
+        raise RequestError(
+            f"{quote(text)} does not name a revision: a number, an instant or a tag is expected"
+        )
     return RevisionRef("tag", text)
 
 
 def _past_instant_ref(instant: Instant) -> RevisionRef:
     if instant > instants.now():
-        raise InstantError(f"as of {instant} is in the future; what the registry will know is not settled")
+        raise InstantError(f"as of {instant} is in the future: revisions may still be recorded until then")
     return RevisionRef("instant", instant)
 
 
 def select_revision_number(by: str) -> sa.ScalarSelect[int] | None:
-    """Return the number of the revision that the parameter ``known`` means: NULL where there is none.
+    """Return the number of the revision that the parameter ``revision`` refers to, NULL where there is none.
 
-    None for the newest, which needs no number: see `schema.visible`.
+    ``None`` for the newest, which needs no number: see `schema.live_condition`.
     """
     revision, tag = schema.revision, schema.tag
-    known: sa.BindParameter[Any] = sa.bindparam("known")
+    reference: sa.BindParameter[Any] = sa.bindparam("revision")
     queries = {
-        "number": sa.select(revision.c.number).where(revision.c.number == known),
-        "instant": sa.select(sa.func.max(revision.c.number)).where(revision.c.recorded_at <= known),
-        "tag": sa.select(tag.c.revision).where(tag.c.name == known),
+        "number": sa.select(revision.c.number).where(revision.c.number == reference),
+        "instant": sa.select(sa.func.max(revision.c.number)).where(revision.c.recorded_at <= reference),
+        "tag": sa.select(tag.c.revision).where(tag.c.name == reference),
     }
     return queries[by].scalar_subquery() if by in queries else None
 
 
 def find_revision_number(connection: sa.Connection, as_of: AsOf, timezone: tzinfo = UTC) -> int:
-    """Return the number of the revision that is meant; see `parse_as_of`.
+    """Return the number of the revision that is meant, see `parse_as_of`.
 
     Raises
     ------
@@ -129,13 +131,13 @@ def find_revision_number(connection: sa.Connection, as_of: AsOf, timezone: tzinf
     NotFoundError
         There is no such revision or tag, or there was none yet at that instant.
     """
-    known = parse_as_of(as_of, timezone)
-    if isinstance(known.value, Instant):
-        return _revision_at(connection, known.value)
-    if isinstance(known.value, int):
-        return _find_numbered_revision(connection, known.value)
-    if known.value is not None:
-        return _find_tagged_revision(connection, known.value)
+    reference = parse_as_of(as_of, timezone)
+    if isinstance(reference.value, Instant):
+        return _revision_at(connection, reference.value)
+    if isinstance(reference.value, int):
+        return _find_numbered_revision(connection, reference.value)
+    if reference.value is not None:
+        return _find_tagged_revision(connection, reference.value)
     return read_newest_revision(connection)
 
 
@@ -143,32 +145,33 @@ def _find_numbered_revision(connection: sa.Connection, number: int) -> int:
     newest = read_newest_revision(connection)
     if not 1 <= number <= newest:
         known = f"1 to {newest} are known" if newest else "none is recorded yet"
-        raise NotFoundError(f"there is no revision {number}; {known}", revision=number)
+        raise NotFoundError(f"there is no revision {number}; {known}", revision=number, newest=newest)
     return number
 
 
 def _revision_at(connection: sa.Connection, instant: Instant) -> int:
-    found = connection.execute(
-        sa.select(sa.func.max(schema.revision.c.number)).where(schema.revision.c.recorded_at <= instant)
+    recorded_at = schema.revision.c.recorded_at
+    number = connection.execute(
+        sa.select(sa.func.max(schema.revision.c.number)).where(recorded_at <= instant)
     ).scalar()
-    if found is None:
-        first = connection.execute(sa.select(sa.func.min(schema.revision.c.recorded_at))).scalar()
+    if number is None:
+        first = connection.execute(sa.select(sa.func.min(recorded_at))).scalar()
         known = f"the first is of {Instant(first)}" if first is not None else "none is recorded yet"
-        raise NotFoundError(f"there was no revision at {instant}; {known}")
-    return int(found)
+        raise NotFoundError(f"there was no revision at {instant}; {known}", instant=str(instant))
+    return int(number)
 
 
 def _find_tagged_revision(connection: sa.Connection, name: str) -> int:
     query = sa.select(schema.tag.c.revision).where(schema.tag.c.name == name)
-    found = connection.execute(query).scalar_one_or_none()
-    if found is None:
+    revision = connection.execute(query).scalar_one_or_none()
+    if revision is None:
         names = connection.execute(sa.select(schema.tag.c.name)).scalars()
         raise NotFoundError(f"there is no tag {quote(name)}{suggestion(name, names)}", tag=name)
-    return int(found)
+    return int(revision)
 
 
 def list_tags(connection: sa.Connection, revision: int) -> list[Tag]:
-    """Return the tags given by then, in the order of the revisions that they name."""
+    """Return the tags recorded as of a revision, in the order of the revisions that they name."""
     tag = schema.tag
     query = sa.select(tag).where(tag.c.recorded_in <= revision).order_by(tag.c.revision, tag.c.name)
     return [Tag(row.name, row.revision, row.recorded_in) for row in connection.execute(query)]

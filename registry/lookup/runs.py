@@ -16,7 +16,7 @@ from registry.errors import NotFoundError, Remedy, RequestError
 from registry.identifiers import Dataset, join_detector_id, quote, source_matches
 from registry.instants import Instant
 from registry.lookup.suggestions import shorten, suggestion
-from registry.lookup.values_table import prepared_values_table, values_table, values_table_parameters
+from registry.lookup.values_table import values_table, values_table_parameters, values_table_template
 from registry.lookup.versions import is_live
 from registry.records import Configuration, Detector, Run
 
@@ -64,7 +64,7 @@ def _build_run(row: Any, revision: int) -> Run:
 
 def read_run(connection: sa.Connection, dataset: Dataset, revision: int) -> Run | None:
     """Return the run if it is registered: a configuration may cover runs that are not."""
-    parameters = {"revision": revision, "experiment_is": dataset.experiment, "number_is": dataset.run}
+    parameters = {"revision": revision, "experiment": dataset.experiment, "number": dataset.run}
     row = connection.execute(_select_run(), parameters).first()
     return None if row is None else _build_run(row, revision)
 
@@ -73,7 +73,7 @@ def read_run(connection: sa.Connection, dataset: Dataset, revision: int) -> Run 
 def _select_run() -> sa.Select[Any]:
     run = schema.run
     return _select_runs().where(
-        run.c.experiment == sa.bindparam("experiment_is"), run.c.number == sa.bindparam("number_is")
+        run.c.experiment == sa.bindparam("experiment"), run.c.number == sa.bindparam("number")
     )
 
 
@@ -162,7 +162,7 @@ def _select_configurations(dialect: str | None, *, withdrawn: bool) -> sa.Select
     configuration, member, panel = schema.configuration, schema.configuration_panel, schema.panel
     condition = _is_recorded(configuration, withdrawn)
     if dialect is not None:
-        wanted = prepared_values_table(dialect, configuration.c.experiment)
+        wanted = values_table_template(dialect, configuration.c.experiment)
         condition &= configuration.c.experiment.in_(sa.select(wanted.c.experiment))
     order = configuration.c.experiment, configuration.c.source, configuration.c.first_run, configuration.c.id
     return (

@@ -1,4 +1,4 @@
-"""What is known instead: the end of every sentence that says that something is not."""
+"""Suggestions: the known names that end the message about an unknown one."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Timeline(Generic[Value]):
         index = bisect_right(self.starts, instant)
         return self.values[index - 1] if index else None
 
-    def following(self, instant: int) -> Value | None:
+    def next_after(self, instant: int) -> Value | None:
         """Return the first value that starts after the instant."""
         index = bisect_right(self.starts, instant)
         return self.values[index] if index < len(self.values) else None

@@ -1,9 +1,10 @@
-"""What is valid at an instant, for panels and kinds, as of a revision; and what to say when nothing is."""
+"""Validity at an instant, for panels and kinds, as of a revision; and the refusal where nothing is valid."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from itertools import chain
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -21,10 +22,10 @@ from registry.lookup.versions import (
 from registry.records import Panel, Version
 
 ValidVersions = dict[tuple[str, str], Version]
-"""What holds, by panel Id and kind."""
+"""By panel Id and kind."""
 
 _RevisionNumber = sa.ScalarSelect[int] | None
-"""Of a revision, None for the newest."""
+"""``None`` means the newest revision."""
 
 
 def versions_at(
@@ -34,92 +35,95 @@ def versions_at(
     instant: Instant,
     as_of: RevisionRef | int,
 ) -> ValidVersions:
-    """Return what holds at the instant; gaps too. Where nothing ever began, there is no entry.
+    """Return the versions valid at the instant, gaps too; before the first start there is no entry.
 
     One statement, whose cost does not depend on how many versions the panels have. As of an earlier revision it
-    also walks over what was recorded since, or withdrawn before, below the greatest start that was known.
+    also walks over versions recorded later or withdrawn before, up to the greatest start of that time.
     """
     as_of = as_revision_ref(as_of)
     parameters: dict[str, Any] = {f"kind_{number}": kind for number, kind in enumerate(kinds)}
     parameters |= {"panels": list(panels), "instant": instant, **as_of.parameters}
     query = _select_valid_versions(len(kinds), as_of.by, connection.dialect.name)
     rows = connection.execute(query, parameters).all()
-    # By number: what is told of them stands in provenance documents.
-    held = sorted((row for row in rows if row.id is not None), key=lambda row: row.id)
-    return {(row.identifier, row.kind): build_live_version(row, row.valid_to) for row in held}
+    # By number: the order of the warnings in provenance documents.
+    valid = sorted((row for row in rows if row.id is not None), key=lambda row: row.id)
+    return {(row.identifier, row.kind): build_live_version(row, row.valid_to) for row in valid}
 
 
 @cache
-def _select_valid_versions(kinds: int, known_by: str, dialect: str) -> sa.Select[Any]:
-    """Return the statement: for each panel and kind one probe for the greatest start at or before the instant."""
+def _select_valid_versions(kinds: int, revision_by: str, dialect: str) -> sa.Select[Any]:
+    """Return the statement: for each panel and kind one index probe for the last start at or before the instant."""
     panel, alias, constants = schema.panel, schema.alias, schema.constants
-    known = select_revision_number(known_by)
+    revision = select_revision_number(revision_by)
     # Not a VALUES construct: SQLAlchemy would compile the statement anew for every question.
-    asked = sa.union_all(
+    kind_rows = sa.union_all(
         *(sa.select(sa.bindparam(f"kind_{number}", type_=sa.Text).label("kind")) for number in range(kinds))
     ).subquery("asked")
-    every = panel.join(asked, sa.true())
+    pairs = panel.join(kind_rows, sa.true())
     if dialect == "postgresql":
-        probes = _join_lateral_probes(every, asked, known)
+        probes = _join_lateral_probes(pairs, kind_rows, revision)
         panels = panel.c.identifier == sa.any_(sa.bindparam("panels", type_=sa.ARRAY(sa.Text)))
     else:
-        probes = _join_scalar_probes(every, asked, known)
+        probes = _join_scalar_probes(pairs, kind_rows, revision)
         panels = panel.c.identifier.in_(sa.bindparam("panels", expanding=True))
     version = probes.version
     query = (
         sa.select(
             *list_version_columns(version),
-            select_next_start(known, version, probes.latest_start).label("valid_to"),
+            select_next_start(revision, version, probes.latest_start).label("valid_to"),
         )
         .select_from(probes.joined)
         .outerjoin(constants, constants.c.id == version.c.constants_id)
-        .outerjoin(alias, sa.and_(alias.c.panel_id == panel.c.id, schema.live_condition(alias, known)))
+        .outerjoin(alias, sa.and_(alias.c.panel_id == panel.c.id, schema.live_condition(alias, revision)))
         .where(panels)
     )
-    return query if known is None else query.where(panel.c.recorded_in <= known)
+    return query if revision is None else query.where(panel.c.recorded_in <= revision)
 
 
 class _ProbeJoin(NamedTuple):
-    """What was asked, joined with the version that holds, and the greatest start that was known (None: the newest)."""
+    """Pairs of panel and kind joined with their valid version; as of a revision also their greatest start then."""
 
     joined: sa.FromClause
     version: sa.FromClause
     latest_start: sa.ColumnElement[int | None] | None
 
 
-def _join_lateral_probes(every: sa.FromClause, asked: sa.Subquery, revision: _RevisionNumber) -> _ProbeJoin:
+def _join_lateral_probes(
+    pairs: sa.FromClause, kind_rows: sa.Subquery, revision: _RevisionNumber
+) -> _ProbeJoin:
     """Join with rows: PostgreSQL has LATERAL, and one plan serves any number of panels."""
-    latest: sa.ColumnElement[int | None] | None = None
+    latest_start: sa.ColumnElement[int | None] | None = None
     if revision is not None:
-        stated = select_latest_start(schema.panel.c.id, asked.c.kind, revision).lateral("latest")
-        every, latest = every.outerjoin(stated, sa.true()), stated.c.latest_start
-    version = _select_last_started(asked, revision, latest).lateral("holding")
-    return _ProbeJoin(every.outerjoin(version, sa.true()), version, latest)
+        latest = select_latest_start(schema.panel.c.id, kind_rows.c.kind, revision).lateral("latest")
+        pairs, latest_start = pairs.outerjoin(latest, sa.true()), latest.c.latest_start
+    version = _select_last_started(kind_rows, revision, latest_start).lateral("valid")
+    return _ProbeJoin(pairs.outerjoin(version, sa.true()), version, latest_start)
 
 
-def _join_scalar_probes(every: sa.FromClause, asked: sa.Subquery, revision: _RevisionNumber) -> _ProbeJoin:
+def _join_scalar_probes(
+    pairs: sa.FromClause, kind_rows: sa.Subquery, revision: _RevisionNumber
+) -> _ProbeJoin:
     """Join by number, for SQLite, which has no LATERAL."""
-    version, latest = schema.version, None
+    version, latest_start = schema.version, None
     if revision is not None:
-        latest = select_latest_start(schema.panel.c.id, asked.c.kind, revision).scalar_subquery()
-    last = _select_last_started(asked, revision, latest)
+        latest_start = select_latest_start(schema.panel.c.id, kind_rows.c.kind, revision).scalar_subquery()
+    last = _select_last_started(kind_rows, revision, latest_start)
     number = last.with_only_columns(last.selected_columns.id).scalar_subquery()
-    return _ProbeJoin(every.outerjoin(version, version.c.id == number), version, latest)
+    return _ProbeJoin(pairs.outerjoin(version, version.c.id == number), version, latest_start)
 
 
 def _select_last_started(
-    asked: sa.Subquery, revision: _RevisionNumber, latest_start: sa.ColumnElement[int | None] | None
+    kind_rows: sa.Subquery, revision: _RevisionNumber, latest_start: sa.ColumnElement[int | None] | None
 ) -> sa.Select[Any]:
-    """Return the version of a panel and kind that begins last at or before the instant, and `latest`."""
+    """Return the version of a panel and kind with the last start at or before the instant, and `latest_start`."""
     panel, version = schema.panel, schema.version.alias("probe")
-    instant = sa.bindparam("instant", type_=sa.BigInteger)
-    # NULL where nothing was known yet, which no start is before.
-    bound = (
-        instant if latest_start is None else sa.case((instant < latest_start, instant), else_=latest_start)
-    )
+    bound: sa.ColumnElement[Any] = sa.bindparam("instant", type_=sa.BigInteger)
+    if latest_start is not None:
+        # NULL where nothing was recorded yet: no start is at or before that.
+        bound = sa.case((bound < latest_start, bound), else_=latest_start)
     query = (
         sa.select(version)
-        .where(version.c.panel_id == panel.c.id, version.c.kind == asked.c.kind)
+        .where(version.c.panel_id == panel.c.id, version.c.kind == kind_rows.c.kind)
         .where(version.c.valid_from <= bound, schema.live_condition(version, revision))
         .order_by(version.c.valid_from.desc())
         .limit(schema.LIMIT_ONE)
@@ -136,7 +140,7 @@ def describe_missing(
     valid_versions: ValidVersions,
     revision: int,
 ) -> dict[str, list[str]]:
-    """Return by panel Id a sentence for every kind of which nothing is valid, with what is known instead."""
+    """Return by panel Id a sentence for every kind without valid constants, with what is known instead."""
     sentences: dict[str, list[str]] = {}
     for panel in panels:
         for kind in kinds:
@@ -162,11 +166,11 @@ def _describe_no_version(
         .group_by(version.c.kind)
     )
     firsts: dict[str, int] = {row[0]: row[1] for row in connection.execute(query)}
-    begin = f"no {kind} of {panel.panel} is valid at {instant}; "
+    refusal = f"no {kind} of {panel.panel} is valid at {instant}"
     if kind in firsts:
-        return f"{begin}the first begins {Instant(firsts[kind])}"
+        return f"{refusal}; the first begins {Instant(firsts[kind])}"
     known = f"only {', '.join(sorted(firsts))}" if firsts else "no version of any kind"
-    return f"{begin}{known} is registered for this panel"
+    return f"{refusal}; {known} is registered for this panel"
 
 
 def _describe_gap(gap: Version, instant: Instant) -> str:
@@ -183,6 +187,6 @@ def refuse_missing(sentences: dict[str, list[str]]) -> None:
     NotValidError
         There is at least one.
     """
-    every = [sentence for panel in sentences.values() for sentence in panel]
-    if every:
-        raise NotValidError.combine("constants are missing", every, missing=every)
+    missing = list(chain.from_iterable(sentences.values()))
+    if missing:
+        raise NotValidError.combine("constants are missing", missing, missing=missing)

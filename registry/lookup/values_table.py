@@ -1,7 +1,7 @@
-"""Many values in one statement: as a table to join with, a parameter or three however many rows it has.
+"""Values tables: many values in one statement, as a table to join with; a few parameters for any number of rows.
 
-A list of IN grows the statement by a parameter a value, of which no database takes any number; and the
-lists of three columns ask for every combination of their values.
+An IN list needs a parameter per value, and databases limit their number; IN lists over three columns would
+match every combination of their values.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ Parameters = Mapping[str, Any]
 
 
 @cache
-def prepared_values_table(dialect: str, *columns: sa.Column[Any]) -> sa.Subquery:
-    """Return a table whose columns have the names and types of `columns`; `given` are its rows, at each execution.
+def values_table_template(dialect: str, *columns: sa.Column[Any]) -> sa.Subquery:
+    """Return a table with the names and types of `columns`; its rows are parameters of each execution.
 
-    For what is asked again and again: to build a statement takes longer than to execute it. A statement has room
-    for one.
+    For statements that are cached, since to build one takes longer than to execute it. One such table per
+    statement.
     """
     return _build_table(dialect, columns, None)
 
@@ -30,10 +30,10 @@ def prepared_values_table(dialect: str, *columns: sa.Column[Any]) -> sa.Subquery
 def values_table_parameters(
     dialect: str, rows: Sequence[Sequence[Any]], *columns: sa.Column[Any]
 ) -> Parameters:
-    """Return the parameters that are the rows of a `listing`."""
+    """Return the parameters that are the rows of a `values_table_template`."""
     if dialect == "postgresql":
-        return {f"listed_{column.name}": [row[place] for row in rows] for place, column in enumerate(columns)}
-    return {"listed": json.dumps(rows)}
+        return {f"values_{column.name}": [row[index] for row in rows] for index, column in enumerate(columns)}
+    return {"values": json.dumps(rows)}
 
 
 def values_table(
@@ -48,15 +48,16 @@ def _build_table(dialect: str, columns: Sequence[sa.Column[Any]], values: Parame
     if dialect == "postgresql":
         from sqlalchemy.dialects import postgresql
 
-        arrays = [_bind(f"listed_{each.name}", postgresql.ARRAY(each.type), values) for each in columns]
-        table = sa.func.unnest(*arrays).table_valued(*(sa.column(each.name, each.type) for each in columns))
-        return sa.select(table.render_derived()).subquery("listed")
-    each_row = sa.func.json_each(_bind("listed", sa.Text(), values)).table_valued("value")
+        arrays = [_bind(f"values_{column.name}", postgresql.ARRAY(column.type), values) for column in columns]
+        typed = (sa.column(column.name, column.type) for column in columns)
+        table = sa.func.unnest(*arrays).table_valued(*typed)
+        return sa.select(table.render_derived()).subquery("values_table")
+    element = sa.func.json_each(_bind("values", sa.Text(), values)).table_valued("value")
     cells = [
-        sa.type_coerce(sa.func.json_extract(each_row.c.value, f"$[{index}]"), column.type).label(column.name)
+        sa.type_coerce(sa.func.json_extract(element.c.value, f"$[{index}]"), column.type).label(column.name)
         for index, column in enumerate(columns)
     ]
-    return sa.select(*cells).subquery("listed")
+    return sa.select(*cells).subquery("values_table")
 
 
 def _bind(
@@ -70,7 +71,7 @@ def _bind(
 def read_keys(
     connection: sa.Connection, column: sa.Column[str], key: sa.Column[Any], texts: Iterable[str]
 ) -> dict[str, Any]:
-    """Return the value of `key` by the text in `column`, of the rows where that is one of the texts."""
+    """Return by text the value of `key` in the row that has the text in `column`."""
     dialect = connection.dialect.name
     rows = values_table_parameters(dialect, [(text,) for text in dict.fromkeys(texts)], column)
     return {row[0]: row[1] for row in connection.execute(_select_keys(dialect, column, key), rows)}
@@ -78,5 +79,5 @@ def read_keys(
 
 @cache
 def _select_keys(dialect: str, column: sa.Column[str], key: sa.Column[Any]) -> sa.Select[Any]:
-    wanted = prepared_values_table(dialect, column)
+    wanted = values_table_template(dialect, column)
     return sa.select(column, key).join(wanted, column == wanted.c[column.name])

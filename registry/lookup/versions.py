@@ -1,7 +1,7 @@
-"""Versions: the statements themselves, live and withdrawn, with the validity ranges that they span.
+"""Versions, live and withdrawn, with their validity ranges.
 
-A version holds from its start, inclusive, to the next start of the same panel and kind, exclusive. No two
-facts of one panel and kind that are visible as of a revision have the same start, so there are no ties.
+A version is valid from its start, inclusive, to the next start of the same panel and kind, exclusive. No two
+live versions of a panel and kind have the same start as of any revision, so there are no ties.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _CHUNK_SIZE = 1000
 
 
 def list_version_columns(version: sa.FromClause = schema.version) -> list[sa.ColumnElement[Any]]:
-    """Return the columns of a version's record, in the order in which `build_live_version` expects them."""
+    """Return the columns of a version's record, in the order that `build_live_version` expects."""
     return [
         version.c.id,
         schema.panel.c.identifier,
@@ -48,7 +48,7 @@ def list_version_columns(version: sa.FromClause = schema.version) -> list[sa.Col
 
 
 def select_versions(revision: int | sa.ColumnElement[int] | None) -> sa.Select[Any]:
-    """Return `list_version_columns` of every version, with the M-number that its panel bears as of a revision."""
+    """Return `list_version_columns` of every version, with the M-number of its panel as of a revision."""
     version, alias = schema.version, schema.alias
     return (
         sa.select(*list_version_columns())
@@ -66,9 +66,9 @@ def select_next_start(
     version: sa.FromClause = schema.version,
     latest: sa.ColumnElement[int | None] | None = None,
 ) -> sa.ScalarSelect[int | None]:
-    """Return the smallest start after that of the version at hand, of the same panel and kind.
+    """Return the smallest start after that of the row's version, of the same panel and kind.
 
-    `latest`, beyond which no start is known, spares it to look there.
+    The search ends at `latest`, the greatest start as of the revision.
     """
     later = schema.version.alias("later")
     query = (
@@ -86,24 +86,24 @@ def select_latest_start(
     kind: sa.ColumnElement[str],
     revision: int | sa.ColumnElement[int] | None,
 ) -> sa.Select[Any]:
-    """Return the greatest start ever stated of a panel and kind as of a revision: one probe of an index.
+    """Return the greatest start ever recorded of a panel and kind as of a revision: one probe of an index.
 
-    The row that was recorded last tells it. What was withdrawn counts too: no start that is known lies beyond.
+    The last recorded row has it in ``latest_start``. Withdrawn versions count too, so no live one starts later.
     """
-    stated = schema.version.alias("stated")
+    last = schema.version.alias("last_recorded")
     query = (
-        sa.select(stated.c.latest_start)
-        .where(stated.c.panel_id == panel_id, stated.c.kind == kind)
-        .order_by(stated.c.recorded_in.desc(), stated.c.latest_start.desc())
+        sa.select(last.c.latest_start)
+        .where(last.c.panel_id == panel_id, last.c.kind == kind)
+        .order_by(last.c.recorded_in.desc(), last.c.latest_start.desc())
         .limit(schema.LIMIT_ONE)
-        .correlate_except(stated)
+        .correlate_except(last)
     )
-    return query if revision is None else query.where(stated.c.recorded_in <= revision)
+    return query if revision is None else query.where(last.c.recorded_in <= revision)
 
 
 def build_live_version(row: Any, valid_to: int | None) -> Version:
-    """Return the record of a row of `list_version_columns` that is live; a later withdrawal is not known yet."""
-    # By position: this is most of what 64 answers cost.
+    """Return the record of a row of `list_version_columns` that is live, even if it is withdrawn later."""
+    # By position: this takes most of the time of 64 answers.
     number, panel, alias, kind, start, constants, recorded, _, comment, carried, path, allowed, conversion = (
         row[:13]
     )
@@ -131,7 +131,9 @@ def _decode_conversion(row: Any) -> Conversion:
     try:
         return msgspec.json.decode(row.conversion, type=Conversion)
     except msgspec.DecodeError as error:
-        raise CorruptionError(f"the conversion of version {row.id} cannot be read: {error}") from None
+        raise CorruptionError(
+            f"the conversion of version {row.id} cannot be read: {error}", version=row.id
+        ) from None
 
 
 def build_version(
@@ -140,7 +142,7 @@ def build_version(
     valid_to: int | None,
     withdrawals: Mapping[int, Withdrawal] = MappingProxyType({}),
 ) -> Version:
-    """Return the record of a row of `list_version_columns` as of `revision`, by default (None) the newest."""
+    """Return the record of a row of `list_version_columns` as of a revision; ``None`` means the newest."""
     if is_live(row, revision):
         return build_live_version(row, valid_to)
     return replace(
@@ -151,14 +153,14 @@ def build_version(
 
 
 def is_live(row: Any, revision: int | None) -> bool:
-    """Tell whether the fact was not withdrawn yet as of `revision`; None is the newest."""
+    """Tell whether a fact was not withdrawn yet as of a revision; ``None`` means the newest."""
     return row.withdrawn_in is None or (revision is not None and row.withdrawn_in > revision)
 
 
 def list_validity_ranges(
     connection: sa.Connection, panels: Sequence[str], kinds: Sequence[str] | None, as_of: RevisionRef | int
 ) -> list[Version]:
-    """Return all validity ranges of the panels, gaps too: by panel (in the order given), kind and start.
+    """Return all validity ranges of the panels, gaps too: by panel in the given order, kind and start.
 
     One query, however many ranges there are.
     """
@@ -172,9 +174,9 @@ def list_validity_ranges(
 
 
 def list_recorded_versions(connection: sa.Connection, panels: Sequence[str], revision: int) -> list[Version]:
-    """Return every version ever recorded of the panels, the withdrawn ones too, in the order of `ranges`.
+    """Return every version ever recorded of the panels, in the order of `list_validity_ranges`.
 
-    Only what is live has an end of its range: a withdrawn version has none.
+    A withdrawn version has no range, so no ``valid_to``.
     """
     query = select_versions(revision).where(schema.version.c.recorded_in <= revision)
     rows = _read_rows(connection, query, panels, {})
@@ -196,7 +198,7 @@ def _read_rows(
 
 
 def _find_ranges(live: Iterable[sa.Row[Any]]) -> Iterator[tuple[sa.Row[Any], int | None]]:
-    """Return the rows of live versions, which come by panel, kind and start, with the ends of their ranges."""
+    """Return the rows of live versions, given by panel, kind and start, with the ends of their ranges."""
     timelines = build_timelines(((row.identifier, row.kind), row.valid_from, row) for row in live)
     return chain.from_iterable(timeline.ranges() for timeline in timelines.values())
 
@@ -225,23 +227,23 @@ def find_version(connection: sa.Connection, number: int, revision: int) -> Versi
     Raises
     ------
     NotFoundError
-        There is none, as of that revision.
+        It is not recorded as of the revision.
     """
     version = schema.version
     largest = connection.execute(
         sa.select(sa.func.max(version.c.id)).where(version.c.recorded_in <= revision)
     ).scalar()
-    # Asked only with a number that is there: SQLite cannot be asked with one beyond 64 bits.
+    # Checked first: SQLite takes no number of more than 64 bits.
     if not 1 <= number <= (largest or 0):
         known = f"1 to {largest} are known" if largest else "none is recorded yet"
-        raise NotFoundError(f"there is no version {number}; {known}", version=number)
+        raise NotFoundError(f"there is no version {number}; {known}", version=number, largest=largest)
     return _list_versions_where(connection, version.c.id == number, revision, 1)[0]
 
 
 def list_versions_with_numbers(
     connection: sa.Connection, numbers: Sequence[int], revision: int | None
 ) -> list[Version]:
-    """Return the versions with these numbers, in their order; None is the newest revision."""
+    """Return the versions with these numbers, by number; ``None`` means the newest revision."""
     if not numbers:
         return []
     key = schema.version.c.id
@@ -250,23 +252,21 @@ def list_versions_with_numbers(
 
 
 def list_versions_with_constants(connection: sa.Connection, sha256: str, revision: int) -> list[Version]:
-    """Return the versions that state these constants, withdrawn ones too, by number."""
+    """Return the versions with these constants, withdrawn ones too, by number."""
     condition = sa.and_(schema.constants.c.sha256 == sha256, schema.version.c.recorded_in <= revision)
     return _list_versions_where(connection, condition, revision, None)
 
 
 def list_versions_recorded_in(connection: sa.Connection, revision: int, count: int) -> list[Version]:
-    """Return the versions that a revision recorded, by number, as of the newest one; `count` is how many."""
-    return _read_versions(
-        connection, _select_versions_of_revision("recorded_in"), None, count, {"number": revision}
-    )
+    """Return the `count` versions that a revision recorded, by number, as of the newest revision."""
+    query = _select_versions_of_revision("recorded_in")
+    return _read_versions(connection, query, None, count, {"number": revision})
 
 
 def list_versions_withdrawn_in(connection: sa.Connection, revision: int, count: int) -> list[Version]:
-    """Return the versions that a revision withdrew, by number, as of the newest one; `count` is how many."""
-    return _read_versions(
-        connection, _select_versions_of_revision("withdrawn_in"), None, count, {"number": revision}
-    )
+    """Return the `count` versions that a revision withdrew, by number, as of the newest revision."""
+    query = _select_versions_of_revision("withdrawn_in")
+    return _read_versions(connection, query, None, count, {"number": revision})
 
 
 @cache
@@ -289,25 +289,25 @@ def _read_versions(
     count: int | None,
     parameters: Mapping[str, Any],
 ) -> list[Version]:
-    """Return the records of the rows, of which there are `count`, None if that is not known."""
-    # A cursor on the server spares the memory of many rows, and costs several ways there and back.
+    """Return the records of the `count` rows, ``None`` where their number is not known."""
+    # A cursor on the server saves memory for many rows, and costs several round trips.
     options = {"yield_per": _CHUNK_SIZE} if count is None or count > _CHUNK_SIZE else {}
     rows = connection.execute(query, parameters, execution_options=options)
-    found: list[Version] = []
-    for piece in rows.partitions(_CHUNK_SIZE):
-        numbers = {row.withdrawn_in for row in piece if not is_live(row, revision)}
+    versions: list[Version] = []
+    for chunk in rows.partitions(_CHUNK_SIZE):
+        numbers = {row.withdrawn_in for row in chunk if not is_live(row, revision)}
         withdrawals = _read_withdrawals(connection, numbers)
-        found += [_intern_values(build_version(row, revision, row.valid_to, withdrawals)) for row in piece]
-    return found
+        versions += [_intern_values(build_version(row, revision, row.valid_to, withdrawals)) for row in chunk]
+    return versions
 
 
-# A change asks several times as of the newest revision; to build it takes longer than to ask.
+# A change needs it several times; to build a statement takes longer than to execute it.
 @lru_cache(maxsize=4)
 def _select_with_ends(revision: int | None) -> sa.Select[Any]:
     return select_versions(revision).add_columns(select_next_start(revision).label("valid_to"))
 
 
-# Of the hundreds of thousands of versions of one revision most say the same: it is kept in memory once.
+# The hundreds of thousands of versions of one revision have few distinct values: each is kept in memory once.
 _cached_instant = lru_cache(maxsize=256)(Instant)
 
 

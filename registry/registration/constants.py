@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from registry import schema
 from registry.database.change import Change
-from registry.lookup.values_table import prepared_values_table, values_table_parameters
+from registry.lookup.values_table import values_table_parameters, values_table_template
 from registry.records import CheckedConstants, CheckedFile
 from registry.store import manifest_sha256
 
@@ -61,7 +61,7 @@ def _find_recorded(connection: sa.Connection, sha256s: Sequence[str]) -> tuple[s
 @cache
 def _select_recorded(dialect: str) -> sa.CompoundSelect[Any]:
     blob, constants = schema.blob.c.sha256, schema.constants.c.sha256
-    asked = prepared_values_table(dialect, blob)
+    asked = values_table_template(dialect, blob)
     return sa.union_all(
         sa.select(blob, sa.true()).join(asked, blob == asked.c.sha256),
         sa.select(constants, sa.false()).join(asked, constants == asked.c.sha256),

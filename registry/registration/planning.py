@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from registry import schema
 from registry.errors import ConflictError
 from registry.instants import Instant
-from registry.lookup.values_table import prepared_values_table, values_table_parameters
+from registry.lookup.values_table import values_table_parameters, values_table_template
 from registry.lookup.versions import select_latest_start
 from registry.records import Conversion
 
@@ -181,7 +181,7 @@ def _select_recorded(dialect: str, *, with_versions: bool) -> sa.Select[Any]:
     """Return the statement for places and constants; `stated`: and for the versions ever recorded at the places."""
     version, panel, constants = schema.version, schema.panel, schema.constants
     meant = constants.alias("meant")
-    asked = prepared_values_table(dialect, *_COLUMNS)
+    asked = values_table_template(dialect, *_COLUMNS)
     place = [asked.c.identifier, asked.c.kind, asked.c.valid_from]
     latest = select_latest_start(panel.c.id, asked.c.kind, None).scalar_subquery()
     keys = [panel.c.id.label("panel_id"), meant.c.id.label("constants_id"), latest.label("latest_start")]

@@ -191,7 +191,7 @@ def note_valid_constants(change: Change, keys: Iterable[VersionKey]) -> None:
 
 def _describe_validity(panel: str, kind: str, start: Instant, timeline: Timeline[Version]) -> str:
     valid = timeline.at(start)
-    following = timeline.following(start)
+    following = timeline.next_after(start)
     until = f" until {following.valid_from}" if following is not None else ""
     if valid is None:
         return f"from {start} on, no {kind} of {panel} is valid{until}: nothing began before"
