@@ -158,10 +158,9 @@ def _build_outcome(change: Change, *, dry_run: bool) -> Outcome:
     # A table is asked only where the change touched it: to a server each statement is a way there and back.
     notes, warnings = describe_consequences(change, number) if number else ([], [])
     new, gone = change.recorded["version"], change.withdrawn["version"]
-    recorded = tuple(versions.list_versions_recorded_in(connection, number, new)) if number and new else ()
-    withdrawn = (
-        tuple(versions.list_versions_withdrawn_in(connection, number, gone)) if number and gone else ()
-    )
+    list_versions = versions.list_versions_of_revision
+    recorded = tuple(list_versions(connection, number, "recorded_in", new)) if number and new else ()
+    withdrawn = tuple(list_versions(connection, number, "withdrawn_in", gone)) if number and gone else ()
     touched = change.recorded | change.withdrawn
     return Outcome(
         revision=None if dry_run else number,

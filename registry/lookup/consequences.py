@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -17,7 +16,7 @@ from registry.lookup.runs import choose_configurations, list_configurations
 from registry.lookup.suggestions import shorten
 from registry.lookup.timelines import read_timelines
 from registry.lookup.values_table import values_table
-from registry.records import AffectedRun
+from registry.records import AffectedRun, Configuration
 
 
 def describe_consequences(change: Change, revision: int) -> tuple[list[str], list[str]]:
@@ -71,13 +70,7 @@ _DETECTOR_TABLES = {"run", "configuration"}
 def _list_affected_runs(
     connection: sa.Connection, revision: int, experiments: set[str], *, same_detectors: bool
 ) -> list[AffectedRun]:
-    """Return the runs of these experiments whose constants the revision changed.
-
-    Parameters
-    ----------
-    same_detectors
-        The revision changed no run and no configuration.
-    """
+    """Return the runs of these experiments whose constants changed; with `same_detectors`, their panels did not."""
     if not experiments:
         return []
     after = list_run_detectors(connection, revision, experiments)
@@ -200,19 +193,20 @@ def _list_exports_of_other_panels(
     wanted = values_table(connection, [(name,) for name in sorted(experiments)], export.c.experiment)
     query = sa.select(export.c.id, export.c.experiment, export.c.run, export.c.source, export.c.detector_id)
     rows = connection.execute(query.join(wanted, wanted.c.experiment == export.c.experiment)).all()
-    before, after = (_find_detector_ids(connection, rows, number) for number in (revision - 1, revision))
-    return {row.id for row in rows if before[row.id] == row.detector_id != after[row.id]}
+    before, after = (
+        list_configurations(connection, number, experiments) for number in (revision - 1, revision)
+    )
+    return {
+        row.id
+        for row in rows
+        if _find_detector_id(before, row) == row.detector_id != _find_detector_id(after, row)
+    }
 
 
-def _find_detector_ids(
-    connection: sa.Connection, exports: Sequence[Any], revision: int
-) -> dict[int, str | None]:
-    """Return by export the detector Id that is configured for its run and source."""
-    by_experiment = defaultdict(list)
-    for configuration in list_configurations(connection, revision, {row.experiment for row in exports}):
-        by_experiment[configuration.experiment].append(configuration)
-    detector_ids: dict[int, str | None] = {}
-    for row in exports:
-        configured = choose_configurations(by_experiment[row.experiment], row.run).get(row.source)
-        detector_ids[row.id] = join_detector_id(configured.panels) if configured else None
-    return detector_ids
+def _find_detector_id(configurations: Sequence[Configuration], export: Any) -> str | None:
+    """Return the detector Id that is configured for the run and source of an export."""
+    of_experiment = (
+        configuration for configuration in configurations if configuration.experiment == export.experiment
+    )
+    chosen = choose_configurations(of_experiment, export.run).get(export.source)
+    return join_detector_id(chosen.panels) if chosen else None

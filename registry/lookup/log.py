@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, overload
 
 import sqlalchemy as sa
@@ -123,24 +125,11 @@ def list_changes(
     )
 
 
-def describe_version(version: Version) -> str:
-    """Return one line on a version."""
-    return _describe(
-        version.version,
-        version.kind,
-        version.panel,
-        version.valid_from,
-        version.constants,
-        version.carried_from,
-    )
-
-
-def _describe(
-    number: int, kind: str, panel: str, valid_from: Instant, constants: object, carried_from: int | None
-) -> str:
-    what = f"gap in {kind}" if constants is None else kind
-    carried = f", carried from version {carried_from}" if carried_from else ""
-    return f"version {number}: {what} of {panel} from {valid_from}{carried}"
+def describe_version(version: Version | sa.Row[Any]) -> str:
+    """Return one line on a version, given as its record or as a row with the same names."""
+    what = f"gap in {version.kind}" if version.constants is None else version.kind
+    carried = f", carried from version {version.carried_from}" if version.carried_from else ""
+    return f"version {version.version}: {what} of {version.panel} from {Instant(version.valid_from)}{carried}"
 
 
 def _read_changes(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[ChangeLine]:
@@ -169,14 +158,9 @@ def _read_panels(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[
 
 
 def _read_aliases(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[ChangeLine]:
-    alias = schema.alias
-    query = (
-        sa.select(alias, schema.panel.c.identifier)
-        .join(schema.panel, schema.panel.c.id == alias.c.panel_id)
-        .where(_is_changed_in(alias, numbers))
-        .order_by(alias.c.id)
-    )
-    for row in connection.execute(query):
+    alias, panel = schema.alias, schema.panel
+    query = sa.select(alias, panel.c.identifier).join(panel, panel.c.id == alias.c.panel_id)
+    for row in connection.execute(query.where(_is_changed_in(alias, numbers)).order_by(alias.c.id)):
         yield from _change_lines(row, numbers, f"alias {row.m_number} of {row.identifier}")
 
 
@@ -197,29 +181,30 @@ def _read_configurations(connection: sa.Connection, numbers: Sequence[int]) -> I
         .where(_is_changed_in(table, numbers))
         .order_by(table.c.id, member.c.position)
     )
-    members: dict[int, list[str]] = defaultdict(list)
-    facts: dict[int, Any] = {}
-    for row in connection.execute(query):
-        facts[row.id] = row
-        members[row.id].append(row.identifier or row.object_name)
-    for key, row in facts.items():
+    for _, group in groupby(connection.execute(query).all(), attrgetter("id")):
+        rows = list(group)
+        row = rows[0]
         runs = format_run_range(row.first_run, row.last_run)
-        description = f"detector of {row.experiment} {row.source} runs {runs}: {'_'.join(members[key])}"
+        panels = "_".join(member.identifier or row.object_name for member in rows)
+        description = f"detector of {row.experiment} {row.source} runs {runs}: {panels}"
         yield from _change_lines(row, numbers, description)
 
 
 def _read_versions(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[ChangeLine]:
-    version = schema.version
+    version, panel = schema.version, schema.panel
     query = (
-        sa.select(version, schema.panel.c.identifier)
-        .join(schema.panel, schema.panel.c.id == version.c.panel_id)
+        sa.select(
+            version,
+            version.c.id.label("version"),
+            version.c.constants_id.label("constants"),
+            panel.c.identifier.label("panel"),
+        )
+        .join(panel, panel.c.id == version.c.panel_id)
         .where(_is_changed_in(version, numbers))
         .order_by(version.c.id)
     )
     for row in connection.execute(query):
-        start = Instant(row.valid_from)
-        description = _describe(row.id, row.kind, row.identifier, start, row.constants_id, row.carried_from)
-        yield from _change_lines(row, numbers, description)
+        yield from _change_lines(row, numbers, describe_version(row))
 
 
 def _read_tags(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[ChangeLine]:

@@ -139,7 +139,12 @@ def parse_target(name: str) -> tuple[TargetCategory, tuple[str, ...]]:
         return "alias", ()
     if "_" in name:
         return "detector", tuple(detectors.parse_detector_id(name))
-    return "panel", (_parse_panel(name),)
+    if "-" not in name:
+        raise IdentifierError(
+            f"{quote(name)} is neither a panel Id (170505-149520170815-3d00b0), nor an M-number (M068),"
+            " nor a detector Id (panel Ids joined by '_')"
+        )
+    return "panel", (detectors.parse_panel_id(name).text,)
 
 
 def find_target(connection: sa.Connection, name: str, revision: int | None) -> Target:
@@ -156,15 +161,6 @@ def find_target(connection: sa.Connection, name: str, revision: int | None) -> T
     if category == "alias":
         return Target(name, category, find_panels_of_alias(connection, parse_m_number(name), revision))
     return Target(name, category, find_panels(connection, identifiers, revision))
-
-
-def _parse_panel(name: str) -> str:
-    if "-" not in name:
-        raise IdentifierError(
-            f"{quote(name)} is neither a panel Id (170505-149520170815-3d00b0), nor an M-number (M068),"
-            " nor a detector Id (panel Ids joined by '_')"
-        )
-    return detectors.parse_panel_id(name).text
 
 
 def read_panel_keys(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, int]:

@@ -50,7 +50,7 @@ class RevisionRef:
             return {}
         if self.by == "number" and isinstance(self.value, int):
             # SQLite takes no number of more than 64 bits.
-            return {"revision": min(self.value, _ABOVE_ALL_REVISIONS)}
+            return {"revision": max(0, min(self.value, _ABOVE_ALL_REVISIONS))}
         return {"revision": self.value}
 
 
@@ -132,42 +132,31 @@ def find_revision_number(connection: sa.Connection, as_of: AsOf, timezone: tzinf
         There is no such revision or tag, or there was none yet at that instant.
     """
     reference = parse_as_of(as_of, timezone)
-    if isinstance(reference.value, Instant):
-        return _revision_at(connection, reference.value)
-    if isinstance(reference.value, int):
-        return _find_numbered_revision(connection, reference.value)
-    if reference.value is not None:
-        return _find_tagged_revision(connection, reference.value)
-    return read_newest_revision(connection)
-
-
-def _find_numbered_revision(connection: sa.Connection, number: int) -> int:
-    newest = read_newest_revision(connection)
-    if not 1 <= number <= newest:
-        known = f"1 to {newest} are known" if newest else "none is recorded yet"
-        raise NotFoundError(f"there is no revision {number}; {known}", revision=number, newest=newest)
-    return number
-
-
-def _revision_at(connection: sa.Connection, instant: Instant) -> int:
-    recorded_at = schema.revision.c.recorded_at
-    number = connection.execute(
-        sa.select(sa.func.max(schema.revision.c.number)).where(recorded_at <= instant)
-    ).scalar()
+    selected = select_revision_number(reference.by)
+    if selected is None:
+        return read_newest_revision(connection)
+    number = connection.execute(sa.select(selected), reference.parameters).scalar()
     if number is None:
-        first = connection.execute(sa.select(sa.func.min(recorded_at))).scalar()
-        known = f"the first is of {Instant(first)}" if first is not None else "none is recorded yet"
-        raise NotFoundError(f"there was no revision at {instant}; {known}", instant=str(instant))
+        raise _unknown_revision_error(connection, reference)
     return int(number)
 
 
-def _find_tagged_revision(connection: sa.Connection, name: str) -> int:
-    query = sa.select(schema.tag.c.revision).where(schema.tag.c.name == name)
-    revision = connection.execute(query).scalar_one_or_none()
-    if revision is None:
-        names = connection.execute(sa.select(schema.tag.c.name)).scalars()
-        raise NotFoundError(f"there is no tag {quote(name)}{suggestion(name, names)}", tag=name)
-    return int(revision)
+def _unknown_revision_error(connection: sa.Connection, reference: RevisionRef) -> NotFoundError:
+    if reference.by == "tag":
+        name = str(reference.value)
+        tags = connection.execute(sa.select(schema.tag.c.name)).scalars()
+        return NotFoundError(f"there is no tag {quote(name)}{suggestion(name, tags)}", tag=name)
+    if isinstance(reference.value, Instant):
+        first = connection.execute(sa.select(sa.func.min(schema.revision.c.recorded_at))).scalar()
+        known = f"the first is of {Instant(first)}" if first is not None else "none is recorded yet"
+        return NotFoundError(
+            f"there was no revision at {reference.value}; {known}", instant=str(reference.value)
+        )
+    newest = read_newest_revision(connection)
+    known = f"1 to {newest} are known" if newest else "none is recorded yet"
+    return NotFoundError(
+        f"there is no revision {reference.value}; {known}", revision=reference.value, newest=newest
+    )
 
 
 def list_tags(connection: sa.Connection, revision: int) -> list[Tag]:
@@ -178,12 +167,6 @@ def list_tags(connection: sa.Connection, revision: int) -> list[Tag]:
 
 
 def require_comment(comment: str | None, what: str) -> None:
-    """Refuse a correction without a comment.
-
-    Raises
-    ------
-    RequestError
-        The comment is missing or empty.
-    """
+    """Refuse a correction without a comment, or with an empty one."""
     if not (comment or "").strip():
         raise RequestError(f"{what} needs a comment that says why", remedy=Remedy.GIVE_COMMENT)

@@ -24,11 +24,7 @@ _NEAR_RUNS = 5
 
 
 def list_runs(
-    connection: sa.Connection,
-    revision: int,
-    experiments: Set[str] | None = None,
-    *,
-    withdrawn: bool = False,
+    connection: sa.Connection, revision: int, experiments: Set[str] | None = None, *, withdrawn: bool = False
 ) -> list[Run]:
     """Return the runs of all experiments or of these, by experiment and number; with `withdrawn` those too."""
     query = _select_runs(withdrawn=withdrawn)
@@ -126,11 +122,7 @@ def list_experiments(connection: sa.Connection, revision: int) -> list[str]:
 
 
 def list_configurations(
-    connection: sa.Connection,
-    revision: int,
-    experiments: Set[str] | None = None,
-    *,
-    withdrawn: bool = False,
+    connection: sa.Connection, revision: int, experiments: Set[str] | None = None, *, withdrawn: bool = False
 ) -> list[Configuration]:
     """Return the configurations of all experiments or of these, by experiment, source and first run."""
     keyed = list_keyed_configurations(connection, revision, experiments, withdrawn=withdrawn)
@@ -138,11 +130,7 @@ def list_configurations(
 
 
 def list_keyed_configurations(
-    connection: sa.Connection,
-    revision: int,
-    experiments: Set[str] | None = None,
-    *,
-    withdrawn: bool = False,
+    connection: sa.Connection, revision: int, experiments: Set[str] | None = None, *, withdrawn: bool = False
 ) -> list[tuple[int, Configuration]]:
     """Return what `list_configurations` does, each with the database's key, which a withdrawal needs."""
     dialect = None if experiments is None else connection.dialect.name
@@ -284,13 +272,7 @@ def _find_source(sources: Sequence[str], part: str | None, dataset: Dataset) -> 
 
 
 def find_detector(connection: sa.Connection, dataset: Dataset, source: str | None, revision: int) -> Detector:
-    """Return the detector read out in a run, and the start time of the run.
-
-    Raises
-    ------
-    NotFoundError, RequestError
-        As `find_configuration`.
-    """
+    """Return the detector read out in a run, see `find_configuration`, and the start time of the run."""
     configuration = find_configuration(connection, dataset, source, revision)
     run = read_run(connection, dataset, revision)
     return Detector(

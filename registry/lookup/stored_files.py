@@ -15,14 +15,7 @@ from registry.instants import Instant
 from registry.lookup.suggestions import shorten
 from registry.lookup.values_table import values_table
 from registry.lookup.versions import list_versions_with_constants, list_versions_with_numbers
-from registry.records import (
-    IdentifiedExport,
-    IdentifiedInput,
-    RecordedFile,
-    Statistics,
-    StoredFile,
-    Version,
-)
+from registry.records import IdentifiedExport, IdentifiedInput, RecordedFile, Statistics, StoredFile, Version
 from registry.store import describe_use, manifest_sha256
 
 

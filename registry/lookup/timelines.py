@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import sqlalchemy as sa
 
@@ -60,23 +60,18 @@ VersionTimelines = defaultdict[tuple[str, str], Timeline[tuple[int, str | None]]
 
 def read_timelines(connection: sa.Connection, panels: Iterable[str], revision: int) -> VersionTimelines:
     """Return the live versions of these panels as of a revision."""
-    return build_timelines(
-        ((row.identifier, row.kind), row.valid_from, (row.id, row.sha256))
-        for row in _read_live_versions(connection, sorted(panels), revision)
-    )
-
-
-def _read_live_versions(connection: sa.Connection, panels: list[str], revision: int) -> Iterator[Any]:
-    version, panel = schema.version, schema.panel
+    version, panel, constants = schema.version, schema.panel, schema.constants
     query = (
-        sa.select(
-            panel.c.identifier, version.c.kind, version.c.valid_from, version.c.id, schema.constants.c.sha256
-        )
+        sa.select(panel.c.identifier, version.c.kind, version.c.valid_from, version.c.id, constants.c.sha256)
         .join(version, version.c.panel_id == panel.c.id)
-        .outerjoin(schema.constants, schema.constants.c.id == version.c.constants_id)
+        .outerjoin(constants, constants.c.id == version.c.constants_id)
         .where(schema.live_condition(version, revision))
         .order_by(version.c.panel_id, version.c.kind, version.c.valid_from)
     )
-    for index in range(0, len(panels), _CHUNK_SIZE):
-        chunk = panel.c.identifier.in_(panels[index : index + _CHUNK_SIZE])
-        yield from connection.execute(query.where(chunk))
+    identifiers = sorted(panels)
+    chunks = (identifiers[start : start + _CHUNK_SIZE] for start in range(0, len(identifiers), _CHUNK_SIZE))
+    return build_timelines(
+        ((row.identifier, row.kind), row.valid_from, (row.id, row.sha256))
+        for chunk in chunks
+        for row in connection.execute(query.where(panel.c.identifier.in_(chunk)))
+    )

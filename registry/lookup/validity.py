@@ -180,13 +180,7 @@ def _describe_gap(gap: Version, instant: Instant) -> str:
 
 
 def refuse_missing(sentences: dict[str, list[str]]) -> None:
-    """Refuse with all the sentences at once.
-
-    Raises
-    ------
-    NotValidError
-        There is at least one.
-    """
+    """Refuse with all sentences of `describe_missing` at once, if there are any."""
     missing = list(chain.from_iterable(sentences.values()))
     if missing:
         raise NotValidError.combine("constants are missing", missing, missing=missing)

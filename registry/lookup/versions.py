@@ -12,7 +12,7 @@ from functools import cache, lru_cache
 from itertools import chain
 from sys import intern
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from msgspec.structs import replace
@@ -82,9 +82,7 @@ def select_next_start(
 
 
 def select_latest_start(
-    panel_id: sa.ColumnElement[int],
-    kind: sa.ColumnElement[str],
-    revision: int | sa.ColumnElement[int] | None,
+    panel_id: sa.ColumnElement[int], kind: sa.ColumnElement[str], revision: int | sa.ColumnElement[int] | None
 ) -> sa.Select[Any]:
     """Return the greatest start ever recorded of a panel and kind as of a revision: one probe of an index.
 
@@ -257,16 +255,11 @@ def list_versions_with_constants(connection: sa.Connection, sha256: str, revisio
     return _list_versions_where(connection, condition, revision, None)
 
 
-def list_versions_recorded_in(connection: sa.Connection, revision: int, count: int) -> list[Version]:
-    """Return the `count` versions that a revision recorded, by number, as of the newest revision."""
-    query = _select_versions_of_revision("recorded_in")
-    return _read_versions(connection, query, None, count, {"number": revision})
-
-
-def list_versions_withdrawn_in(connection: sa.Connection, revision: int, count: int) -> list[Version]:
-    """Return the `count` versions that a revision withdrew, by number, as of the newest revision."""
-    query = _select_versions_of_revision("withdrawn_in")
-    return _read_versions(connection, query, None, count, {"number": revision})
+def list_versions_of_revision(
+    connection: sa.Connection, revision: int, column: Literal["recorded_in", "withdrawn_in"], count: int
+) -> list[Version]:
+    """Return the `count` versions that a revision recorded or withdrew, by number, as of the newest revision."""
+    return _read_versions(connection, _select_versions_of_revision(column), None, count, {"number": revision})
 
 
 @cache
