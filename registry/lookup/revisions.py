@@ -21,7 +21,7 @@ AsOf = int | Instant | str | datetime | None
 """A revision's number, an instant or a tag's name; ``None`` means the newest revision."""
 
 _STAMP_DIGITS = 14
-_ABOVE_ALL_REVISIONS = 2**31  # more than the column can hold
+_LARGEST_NUMBER = 2**31 - 1  # that the column can hold: above every revision
 _ISO_TIME_START = re.compile(r"[0-9]{4}-")
 
 
@@ -49,8 +49,8 @@ class RevisionRef:
         if self.by == "newest":
             return {}
         if self.by == "number" and isinstance(self.value, int):
-            # SQLite takes no number of more than 64 bits.
-            return {"revision": max(0, min(self.value, _ABOVE_ALL_REVISIONS))}
+            # Databases refuse larger numbers than their columns hold.
+            return {"revision": max(0, min(self.value, _LARGEST_NUMBER))}
         return {"revision": self.value}
 
 
