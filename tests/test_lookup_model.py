@@ -179,11 +179,11 @@ def replay(registry: Registry, model: Model, panels: list[str], step: tuple[str,
             registry._backend.record_revision(act, "a step")
 
 
-def answered(version: Version) -> tuple[int, Instant, Instant | None, str | None]:
+def build_row(version: Version) -> tuple[int, Instant, Instant | None, str | None]:
     return version.version, version.valid_from, version.valid_to, version.constants
 
 
-def expected(fact: Fact, end: Instant | None) -> tuple[int, Instant, Instant | None, str | None]:
+def expect_row(fact: Fact, end: Instant | None) -> tuple[int, Instant, Instant | None, str | None]:
     content = None if fact.content is None else SHA256[fact.place[1], fact.content]
     return fact.number, fact.place[2], end, content
 
@@ -201,16 +201,16 @@ def test_the_registry_answers_as_a_naive_model_does(
         assert read_newest_revision(view.connection) == model.revision, "a refused step left something behind"
         for revision in range(first, model.revision + 1):
             ranges = {(panel, kind): model.ranges(panel, kind, revision) for panel in names for kind in KINDS}
-            told = versions.list_validity_ranges(view.connection, names, None, revision)
-            assert [answered(version) for version in told] == [
-                expected(*each) for found in ranges.values() for each in found
+            listed = versions.list_validity_ranges(view.connection, names, None, revision)
+            assert [build_row(version) for version in listed] == [
+                expect_row(fact, end) for pairs in ranges.values() for fact, end in pairs
             ]
-            ways = [RevisionRef("number", revision), *([NEWEST] if revision == model.revision else [])]
-            for instant, known in itertools.product(INSTANTS, ways):
-                holding = versions_at(view.connection, names, KINDS, instant, known)
-                assert {key: answered(version) for key, version in holding.items()} == {
-                    key: expected(fact, end)
-                    for key, found in ranges.items()
-                    for fact, end in found
+            references = [RevisionRef("number", revision), *([NEWEST] if revision == model.revision else [])]
+            for instant, reference in itertools.product(INSTANTS, references):
+                valid = versions_at(view.connection, names, KINDS, instant, reference)
+                assert {key: build_row(version) for key, version in valid.items()} == {
+                    key: expect_row(fact, end)
+                    for key, pairs in ranges.items()
+                    for fact, end in pairs
                     if fact.place[2] <= instant and (end is None or instant < end)
-                }, (instant, known)
+                }, (instant, reference)

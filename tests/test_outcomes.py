@@ -1,9 +1,10 @@
-"""What every recorded run gets, as of every revision, and what a change does to runs and exports."""
+"""Outcomes of every recorded run as of every revision, and consequences of changes for runs and exports."""
 
 from __future__ import annotations
 
 import hashlib
 import itertools
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from registry.api import Registry
 from registry.database.change import Change
-from registry.errors import ConflictError, NotFoundError, NotValidError, RegistryError, RequestError
+from registry.errors import ConflictError, NotFoundError, NotValidError, RequestError
 from registry.identifiers import Dataset
 from registry.instants import BEGINNING, Instant, parse_instant
 from registry.lookup import outcomes, versions
@@ -39,6 +40,7 @@ from registry.registration.versions import record_gap, record_versions, withdraw
 from testing.panels import PANEL_A, PANEL_B, PANEL_C, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
+from tests.refusals import refused
 
 KINDS = ("gain", "offset")
 SOURCES = ("XcsEndstation.0:Jungfrau.0", "XcsEndstation.0:Jungfrau.1")
@@ -71,7 +73,7 @@ def begin(registry: Registry, panels: Sequence[str] = (PANEL_A, PANEL_B, PANEL_C
     registry._backend.record_revision(act)
 
 
-def stated(
+def record(
     registry: Registry,
     panels: Sequence[str],
     content: str | None,
@@ -81,7 +83,7 @@ def stated(
     supersede: bool = False,
     dry_run: bool = False,
 ) -> Outcome:
-    """State the same constants of each kind for the panels (None: a gap)."""
+    """Record the same constants of each kind for the panels; ``None`` means a gap."""
     start = parse_instant(valid_from)
     statements = [
         VersionStatement(panel, kind, start, None if content is None else SHA256[kind, content])
@@ -93,7 +95,7 @@ def stated(
     )
 
 
-def affected(registry: Registry, since: int) -> list[tuple[int, str, str]]:
+def list_affected(registry: Registry, since: int) -> list[tuple[int, str, str]]:
     return [(run.run, run.source, run.change) for run in registry.affected(since)]
 
 
@@ -143,25 +145,25 @@ class Story:
         self.panels = [f"{number:x}-1-{panel:x}" for panel in range(3)]
         begin(registry, self.panels)
 
-    def take(self, what: str, given: Any) -> Outcome | None:
+    def take(self, what: str, values: Any) -> Outcome | None:
         """Take a step; None where the registry refuses it, or it changes nothing."""
-        act = self._act(what, given)
+        act = self._act(what, values)
         try:
             outcome = self.registry._backend.record_revision(act, "a step")
         except (ConflictError, NotFoundError, NotValidError, RequestError):
             return None
         return outcome if outcome.revision else None
 
-    def _act(self, what: str, given: Any) -> Callable[[Change], None]:
+    def _act(self, what: str, values: Any) -> Callable[[Change], None]:
         if what in ("run", "runs", "withdraw run"):
-            return self._run(what, given)
+            return self._run(what, values)
         if what in ("configure", "withdraw configuration"):
-            return self._configuration(what, given)
-        return self._versions(what, given)
+            return self._configuration(what, values)
+        return self._versions(what, values)
 
-    def _versions(self, what: str, given: Any) -> Callable[[Change], None]:
+    def _versions(self, what: str, values: Any) -> Callable[[Change], None]:
         if what == "gap":
-            panel, start = self.panels[given[0]], given[1]
+            panel, start = self.panels[values[0]], values[1]
             return lambda change: record_gap(
                 change,
                 find_panels(change.connection, [panel], change.visible_revision),
@@ -176,14 +178,14 @@ class Story:
                     change.connection, self.panels, None, change.visible_revision
                 )
                 if known:
-                    withdraw_versions(change, [known[given % len(known)].version])
+                    withdraw_versions(change, [known[values % len(known)].version])
 
             return withdraw
         if what == "state":
-            panels, start, content = given
+            panels, start, content = values
             wanted = {(panel, kind, start): content for panel in panels for kind in KINDS}
         else:
-            wanted = dict(given)
+            wanted = dict(values)
         statements = [
             VersionStatement(
                 self.panels[panel], kind, start, None if content is None else SHA256[kind, content]
@@ -192,18 +194,18 @@ class Story:
         ]
         return lambda change: record_versions(change, statements, supersede=True)
 
-    def _run(self, what: str, given: Any) -> Callable[[Change], None]:
+    def _run(self, what: str, values: Any) -> Callable[[Change], None]:
         if what == "withdraw run":
-            return lambda change: withdraw_run(change, Dataset(self.experiment, given))
-        begins = enumerate(given, 1) if what == "runs" else [given]
+            return lambda change: withdraw_run(change, Dataset(self.experiment, values))
+        begins = enumerate(values, 1) if what == "runs" else [values]
         statements = [RunStatement(Dataset(self.experiment, number), instant) for number, instant in begins]
         return lambda change: record_runs(change, statements, supersede=True)
 
-    def _configuration(self, what: str, given: Any) -> Callable[[Change], None]:
+    def _configuration(self, what: str, values: Any) -> Callable[[Change], None]:
         if what == "withdraw configuration":
-            source, first = given
+            source, first = values
             return lambda change: withdraw_configuration(change, self.experiment, source, first, None)
-        source, first, more, panels = given
+        source, first, more, panels = values
         statement = ConfigurationStatement(
             experiment=self.experiment,
             source=source,
@@ -214,9 +216,9 @@ class Story:
         )
         return lambda change: record_configurations(change, [statement], supersede=True)
 
-    def resolved(self, connection: sa.Connection, revision: int) -> dict[RunSource, Inputs]:
+    def resolve_all(self, connection: sa.Connection, revision: int) -> dict[RunSource, Inputs]:
         """Ask for every registered run and source, one by one, as an export would."""
-        found: dict[RunSource, Inputs] = {}
+        inputs: dict[RunSource, Inputs] = {}
         known = list_configurations(connection, revision, {self.experiment})
         for run in list_runs(connection, revision, {self.experiment}):
             dataset = Dataset(run.experiment, run.run)
@@ -225,15 +227,15 @@ class Story:
                     answer = resolve(connection, ArrayRequest(str(dataset), source), revision).resolution
                 except (NotFoundError, NotValidError):
                     continue
-                found[dataset, source] = tuple(
+                inputs[dataset, source] = tuple(
                     (panel.panel, constants.kind, constants.constants)
                     for panel in answer.panels
                     for constants in panel.constants
                 )
-        return found
+        return inputs
 
 
-def compared(before: dict[RunSource, Inputs], after: dict[RunSource, Inputs]) -> dict[RunSource, str]:
+def compare(before: dict[RunSource, Inputs], after: dict[RunSource, Inputs]) -> dict[RunSource, str]:
     changes = {}
     for location in {*before, *after}:
         if location not in after:
@@ -245,10 +247,32 @@ def compared(before: dict[RunSource, Inputs], after: dict[RunSource, Inputs]) ->
     return changes
 
 
-def sentence(changes: dict[RunSource, str], change: str, said: str) -> list[str]:
-    names = sorted({str(location[0]) for location, found in changes.items() if found == change})
-    plural = "" if len(names) == 1 else "s"
-    return [f"{len(names)} recorded run{plural} {said}: {', '.join(names)}"] if names else []
+KEYWORDS = {
+    "now possible": "can be exported",
+    "changed": "other constants",
+    "no longer possible": "refused",
+    "withdrawn": "withdrawn",
+}
+
+Consequence = tuple[int, str, str, list[str]]
+"""(number, run or export, what becomes of them, the first few names)."""
+
+
+def consequences(sentences: Sequence[str]) -> list[Consequence]:
+    """Return what notes and warnings say of recorded runs and exports."""
+    parsed = []
+    for sentence in sentences:
+        match = re.match(r"(\d+) recorded (run|export)s? ", sentence)
+        assert match, sentence
+        (change,) = [name for name, words in KEYWORDS.items() if words in sentence]
+        names = sentence.rpartition(": ")[2].replace(" and ", ", and ").split(", ")
+        parsed.append((int(match[1]), match[2], change, names))
+    return parsed
+
+
+def build_consequences(changes: dict[RunSource, str], change: str) -> list[Consequence]:
+    names = sorted({str(location[0]) for location, outcome in changes.items() if outcome == change})
+    return [(len(names), "run", change, names)] if names else []
 
 
 @given(history=histories)
@@ -262,47 +286,51 @@ def test_every_recorded_run_gets_what_an_export_would_resolve_as_of_every_revisi
     with registry._backend.read_transaction() as view:
         connection = view.connection
         assert read_newest_revision(connection) == first + len(done)
-        got = {revision: story.resolved(connection, revision) for revision in range(first, view.revision + 1)}
+        got = {
+            revision: story.resolve_all(connection, revision) for revision in range(first, view.revision + 1)
+        }
         for revision, inputs in got.items():
-            found = outcomes.list_run_inputs(connection, revision)
-            possible = {location: each for location, each in found.items() if outcomes.is_complete(each)}
+            run_inputs = outcomes.list_run_inputs(connection, revision)
+            possible = {key: value for key, value in run_inputs.items() if outcomes.is_complete(value)}
             assert mine(story, possible) == inputs, revision
         for since, upto in {*itertools.pairwise(got), (first, view.revision)}:
-            changes = compared(got[since], got[upto])
-            told = outcomes.list_affected_runs(connection, since, upto)
-            assert {place_of(run): run.change for run in told} == changes
-            assert [place_of(run) for run in told] == sorted(changes)
-            for run in told:
+            changes = compare(got[since], got[upto])
+            affected = outcomes.list_affected_runs(connection, since, upto)
+            assert {place_of(run): run.change for run in affected} == changes
+            assert [place_of(run) for run in affected] == sorted(changes)
+            for run in affected:
                 if run.change != "changed":
                     continue
-                moved = changed_constants(got[since].get(place_of(run)), got[upto].get(place_of(run)))
+                moved = list_changed_constants(got[since].get(place_of(run)), got[upto].get(place_of(run)))
                 assert sorted(run.constants, key=repr) == sorted(moved, key=repr)
         for outcome in done:
             assert outcome.revision is not None
             before = outcome.revision - 1
-            changes = compared(got[before], got[outcome.revision])
+            changes = compare(got[before], got[outcome.revision])
             known = {run.run for run in list_runs(connection, before, {story.experiment})}
-            assert [note for note in outcome.notes if "recorded run" in note] == sentence(
+            notes = [note for note in outcome.notes if "recorded run" in note]
+            assert consequences(notes) == build_consequences(
                 {location: change for location, change in changes.items() if location[0].run in known},
                 "now possible",
-                "can be exported from now on",
             )
-            assert list(outcome.warnings) == [
-                *sentence(changes, "changed", "would get other constants from now on"),
-                *sentence(changes, "no longer possible", "would be refused from now on"),
+            assert consequences(outcome.warnings) == [
+                *build_consequences(changes, "changed"),
+                *build_consequences(changes, "no longer possible"),
             ]
 
 
 def mine(story: Story, inputs: dict[RunSource, Inputs]) -> dict[RunSource, Inputs]:
     """Leave out what other examples recorded."""
-    return {location: each for location, each in inputs.items() if location[0].experiment == story.experiment}
+    return {
+        location: value for location, value in inputs.items() if location[0].experiment == story.experiment
+    }
 
 
 def place_of(run: AffectedRun) -> RunSource:
     return Dataset(run.experiment, run.run), run.source
 
 
-def changed_constants(before: Inputs | None, after: Inputs | None) -> list[ChangedConstants]:
+def list_changed_constants(before: Inputs | None, after: Inputs | None) -> list[ChangedConstants]:
     old = {(panel, kind): sha256 for panel, kind, sha256 in before or ()}
     new = {(panel, kind): sha256 for panel, kind, sha256 in after or ()}
     return [
@@ -324,14 +352,14 @@ def test_runs_that_changed_became_possible_or_are_refused_now_are_listed(
     for number, instant in ((1, EARLY), (5, MIDDLE), (9, LATE)):
         registry.runs.add(f"exp=xcs1:run={number}", begin=instant)
     registry.runs.add("exp=xcs1:run=10")  # without a begin: never possible
-    stated(registry, [PANEL_A, PANEL_B], "A", MIDDLE)
-    stated(registry, [PANEL_C], "A", EARLY)
+    record(registry, [PANEL_A, PANEL_B], "A", MIDDLE)
+    record(registry, [PANEL_C], "A", EARLY)
     registry.tags.add("as-it-was")
     since = newest(registry)
     assert registry.affected(since) == registry.affected("as-it-was") == []
-    stated(registry, [PANEL_A, PANEL_B], "B", EARLY)
-    stated(registry, [PANEL_A], "C", LATE)
-    stated(registry, [PANEL_C], None, LATE, kinds=["offset"])
+    record(registry, [PANEL_A, PANEL_B], "B", EARLY)
+    record(registry, [PANEL_A], "C", LATE)
+    record(registry, [PANEL_C], None, LATE, kinds=["offset"])
     expected = [
         AffectedRun(
             "xcs1",
@@ -373,7 +401,7 @@ def test_runs_that_changed_became_possible_or_are_refused_now_are_listed(
         f"xcs1        9    {SOURCES[1]}  no longer possible  other constants are valid",
     ]
     answer = calreg.run("affected", "--since", str(since), "--json").json
-    assert [(each["run"], each["source"], each["change"]) for each in answer] == [
+    assert [(run["run"], run["source"], run["change"]) for run in answer] == [
         (run.run, run.source, run.change) for run in expected
     ]
     assert answer[1]["constants"][0] == {
@@ -388,28 +416,28 @@ def test_runs_that_changed_became_possible_or_are_refused_now_are_listed(
     )
 
 
-def test_since_when_is_a_revision_that_is_known_and_not_after_the_other(
+def test_affected_needs_a_known_revision_that_is_not_after_the_other(
     location: RegistryLocation, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begin(registry)
     registry.runs.add("exp=xcs1:run=1")
     calreg = Calreg(location, monkeypatch)
     error = calreg.refused(2, "affected", "--since", "2", "--as-of", "1")
-    assert error["message"] == "revision 2 is after revision 1, as of which is asked"
+    assert (error["kind"], error["since"], error["as_of"]) == ("RequestError", 2, 1)
     error = calreg.refused(3, "affected", "--since", "3")
-    assert error["message"] == "there is no revision 3; 1 to 2 are known"
+    assert (error["kind"], error["revision"], error["newest"]) == ("NotFoundError", 3, 2)
     error = calreg.refused(3, "affected", "--since", "final")
-    assert error["message"] == "there is no tag 'final'; none is known yet"
+    assert (error["kind"], error["tag"], error["near"]) == ("NotFoundError", "final", [])
     error = calreg.refused(2, "affected", "--since", "29990101000000")
-    assert "is in the future" in error["message"]
+    assert (error["kind"], error["as_of"]) == ("InstantError", "2999-01-01T00:00:00Z")
     assert registry.affected(2, as_of=2) == []
 
 
-def test_a_detector_whose_panels_changed_their_order_is_changed_and_no_constants_are(
+def test_a_run_whose_panels_changed_their_order_is_affected_without_changed_constants(
     registry: Registry,
 ) -> None:
     begin(registry)
-    stated(registry, [PANEL_A, PANEL_B, PANEL_C], "A", EARLY)
+    record(registry, [PANEL_A, PANEL_B, PANEL_C], "A", EARLY)
     registry.detectors.configure("xcs1", SOURCE, DETECTOR, first_run=1)
     registry.runs.add("exp=xcs1:run=1", begin=MIDDLE)
     since = newest(registry)
@@ -418,64 +446,66 @@ def test_a_detector_whose_panels_changed_their_order_is_changed_and_no_constants
     )
     reason = "its panels are in another order"
     assert registry.affected(since) == [AffectedRun("xcs1", 1, SOURCE, "changed", (), reason)]
-    assert done.warnings == ("1 recorded run would get other constants from now on: exp=xcs1:run=1",)
+    assert consequences(done.warnings) == [(1, "run", "changed", ["exp=xcs1:run=1"])]
     # Back again: since then, nothing is different.
     registry.detectors.configure("xcs1", SOURCE, DETECTOR, first_run=1, supersede=True, comment="it was not")
     assert registry.affected(since) == []
 
 
-def test_a_configuration_or_run_that_is_superseded_or_withdrawn_says_what_it_does_to_runs(
+def test_superseding_or_withdrawing_a_configuration_or_run_warns_of_its_consequences(
     registry: Registry,
 ) -> None:
     begin(registry)
-    stated(registry, [PANEL_A, PANEL_B], "A", EARLY)
-    stated(registry, [PANEL_C], "B", LATE)
+    record(registry, [PANEL_A, PANEL_B], "A", EARLY)
+    record(registry, [PANEL_C], "B", LATE)
     registry.detectors.configure("xcs1", SOURCE, DETECTOR, first_run=1, last_run=8)
     for number in (1, 3, 8, 9):
         outcome = registry.runs.add(f"exp=xcs1:run={number}", begin=MIDDLE)
         assert (outcome.warnings, outcome.notes) == ((), ()), "a new run was never there to be changed"
     configure = registry.detectors.configure
     done = configure("xcs1", SOURCE, PANEL_A, first_run=3, last_run=3, supersede=True, comment="one left")
-    assert done.warnings == ("1 recorded run would get other constants from now on: exp=xcs1:run=3",)
+    assert consequences(done.warnings) == [(1, "run", "changed", ["exp=xcs1:run=3"])]
     done = configure("xcs1", SOURCE, DETECTOR, first_run=9)
     assert done.warnings == ()
-    assert done.notes == ("1 recorded run can be exported from now on: exp=xcs1:run=9",)
+    assert consequences(done.notes) == [(1, "run", "now possible", ["exp=xcs1:run=9"])]
     done = configure("xcs1", SOURCE, PANEL_C, first_run=8, supersede=True, comment="another panel")
-    assert done.warnings == ("2 recorded runs would be refused from now on: exp=xcs1:run=8, exp=xcs1:run=9",)
+    assert consequences(done.warnings) == [
+        (2, "run", "no longer possible", ["exp=xcs1:run=8", "exp=xcs1:run=9"])
+    ]
     done = registry.runs.add("exp=xcs1:run=9", begin=LATE, supersede=True, comment="the logbook was wrong")
     assert done.warnings == ()
-    assert done.notes == ("1 recorded run can be exported from now on: exp=xcs1:run=9",)
+    assert consequences(done.notes) == [(1, "run", "now possible", ["exp=xcs1:run=9"])]
     done = registry.runs.add(
         "exp=xcs1:run=1", begin="2017-01-01T00:00:00Z", supersede=True, comment="wrong year"
     )
-    assert done.warnings == ("1 recorded run would be refused from now on: exp=xcs1:run=1",)
+    assert consequences(done.warnings) == [(1, "run", "no longer possible", ["exp=xcs1:run=1"])]
     assert registry.runs.add("exp=xcs1:run=3", end=LATE).warnings == ()
     before = newest(registry)
     dry = registry.runs.withdraw("exp=xcs1:run=3", comment="a test", dry_run=True)
-    assert dry.warnings == ("1 recorded run would be refused from now on: exp=xcs1:run=3",)
+    assert consequences(dry.warnings) == [(1, "run", "no longer possible", ["exp=xcs1:run=3"])]
     assert registry.detectors.withdraw("xcs1", SOURCE, first_run=3, comment="x", dry_run=True).warnings == (
         dry.warnings
     )
     assert newest(registry) == before
     assert registry.runs.withdraw("exp=xcs1:run=3", comment="a test").warnings == dry.warnings
-    # What a withdrawn run got is nobody's concern any more.
+    # A withdrawn run has no outcome any more.
     assert registry.detectors.withdraw("xcs1", SOURCE, first_run=3, comment="x").warnings == ()
 
 
-def test_nothing_is_said_where_nothing_changes(registry: Registry) -> None:
+def test_no_consequence_is_reported_where_nothing_changes(registry: Registry) -> None:
     begin(registry)
-    stated(registry, [PANEL_A, PANEL_B], "A", EARLY)
+    record(registry, [PANEL_A, PANEL_B], "A", EARLY)
     registry.detectors.configure("xcs1", SOURCE, DETECTOR, first_run=1)
     registry.runs.add("exp=xcs1:run=1", begin=MIDDLE)
     quiet = {
-        "a later start": stated(registry, [PANEL_A], "B", "2018-06-01T00:00:00.000001Z"),
-        "another panel": stated(registry, [PANEL_C], "B", EARLY),
-        "a kind that no default export takes": stated(registry, [PANEL_A], None, EARLY, kinds=["rms"]),
-        "the same content": stated(registry, [PANEL_A], "A", "2018-03-01T00:00:00Z"),
+        "a later start": record(registry, [PANEL_A], "B", "2018-06-01T00:00:00.000001Z"),
+        "another panel": record(registry, [PANEL_C], "B", EARLY),
+        "a kind that no default export takes": record(registry, [PANEL_A], None, EARLY, kinds=["rms"]),
+        "the same content": record(registry, [PANEL_A], "A", "2018-03-01T00:00:00Z"),
         "what held before holds again": registry.versions.withdraw(
             registry.versions.list(PANEL_A)[1].version, comment="it was the same"
         ),
-        "what is recorded already": stated(registry, [PANEL_B], "A", EARLY),
+        "what is recorded already": record(registry, [PANEL_B], "A", EARLY),
         "an alias": registry.aliases.add("M068", [PANEL_A]),
         "another experiment": registry.detectors.configure("xcs2", SOURCE, DETECTOR, first_run=1),
         "the same runs again": registry.detectors.configure("xcs1", SOURCE, DETECTOR, first_run=1),
@@ -483,31 +513,28 @@ def test_nothing_is_said_where_nothing_changes(registry: Registry) -> None:
     }
     assert {what: outcome.warnings for what, outcome in quiet.items()} == dict.fromkeys(quiet, ())
     assert not any("recorded run" in note for outcome in quiet.values() for note in outcome.notes)
-    assert stated(registry, [PANEL_A], "B", MIDDLE).warnings != ()
+    assert record(registry, [PANEL_A], "B", MIDDLE).warnings != ()
 
 
 @pytest.mark.parametrize("runs_there", [1, 6])
 def test_the_first_few_runs_are_named_and_the_others_counted(registry: Registry, runs_there: int) -> None:
     begin(registry)
-    stated(registry, [PANEL_A, PANEL_C], "A", EARLY)
+    record(registry, [PANEL_A, PANEL_C], "A", EARLY)
     registry.detectors.configure("xcs1", SOURCE, PANEL_A, first_run=1)
     registry.detectors.configure("xcs1", SOURCES[1], PANEL_C, first_run=1)
     statements = [RunStatement(Dataset("xcs1", number + 1), T) for number in range(runs_there)]
     registry._backend.record_revision(lambda change: record_runs(change, statements, supersede=False))
     names = [str(statement.dataset) for statement in statements]
-    shown = ", ".join(names[:5]) + (" and 1 more" if runs_there == 6 else "")
-    plural = "" if runs_there == 1 else "s"
+    shown = names[:5] + (["and 1 more"] if runs_there == 6 else [])
     # Both detectors of a run change: it is one run all the same.
-    dry = stated(registry, [PANEL_A, PANEL_C], "B", EARLY, supersede=True, dry_run=True)
-    assert dry.warnings == (
-        f"{runs_there} recorded run{plural} would get other constants from now on: {shown}",
-    )
-    assert stated(registry, [PANEL_A, PANEL_C], "B", EARLY, supersede=True).warnings == dry.warnings
-    lost = stated(registry, [PANEL_A], None, EARLY, kinds=["offset"], supersede=True)
-    assert lost.warnings == (f"{runs_there} recorded run{plural} would be refused from now on: {shown}",)
-    found = stated(registry, [PANEL_A], "A", EARLY, kinds=["offset"], supersede=True)
-    assert found.notes[-1] == f"{runs_there} recorded run{plural} can be exported from now on: {shown}"
-    assert found.warnings == ()
+    dry = record(registry, [PANEL_A, PANEL_C], "B", EARLY, supersede=True, dry_run=True)
+    assert consequences(dry.warnings) == [(runs_there, "run", "changed", shown)]
+    assert record(registry, [PANEL_A, PANEL_C], "B", EARLY, supersede=True).warnings == dry.warnings
+    lost = record(registry, [PANEL_A], None, EARLY, kinds=["offset"], supersede=True)
+    assert consequences(lost.warnings) == [(runs_there, "run", "no longer possible", shown)]
+    restored = record(registry, [PANEL_A], "A", EARLY, kinds=["offset"], supersede=True)
+    assert consequences(restored.notes[-1:]) == [(runs_there, "run", "now possible", shown)]
+    assert restored.warnings == ()
 
 
 # Exports are made from real files.
@@ -536,44 +563,47 @@ def test_exports_that_would_be_made_from_other_constants_are_named(
     registry.export(PANEL_B, tmp_path / "2", at=MIDDLE, types=["pixel_offset"])
     calreg = Calreg(location, monkeypatch)
 
-    def warned(*command: str) -> list[str]:
-        """Return the warnings, which are the same dry, as text and as JSON."""
+    def warn(*command: str) -> list[Consequence]:
+        """Return the consequences, which are the same dry, as text and as JSON."""
         revision = newest(registry)
         dry = calreg.run(*command, "--dry-run", "--json").json
-        told = calreg.run(*command, "--dry-run").stderr.splitlines()
+        text = calreg.run(*command, "--dry-run").stderr.splitlines()
         assert newest(registry) == revision
         done = calreg.run(*command, "--json").json
         assert (dry["revision"], done["revision"]) == (None, revision + 1)
         assert dry["warnings"] == done["warnings"]
-        assert [line for line in told if line.startswith("warning: ")] == [
-            f"warning: {each}" for each in done["warnings"]
+        assert [line for line in text if line.startswith("warning: ")] == [
+            f"warning: {warning}" for warning in done["warnings"]
         ]
-        return list(done["warnings"])
+        return consequences(done["warnings"])
 
     add = ("version", "add", PANEL_A, str(arrays["other"]), "--comment", "c")
-    other_run = "1 recorded run would get other constants from now on: exp=xcs1:run=1"
-    other_export = "1 recorded export would be made from other constants now: export {}"
-    assert warned(*add, "--valid-from", LATE) == []
+    other_run = (1, "run", "changed", ["exp=xcs1:run=1"])
+
+    def other_export(number: int) -> Consequence:
+        return 1, "export", "changed", [f"export {number}"]
+
+    assert warn(*add, "--valid-from", LATE) == []
     # A new version in between: the run and the export would get it.
-    assert warned(*add, "--valid-from", MIDDLE, "--kind", "gain") == [other_run, other_export.format(1)]
+    assert warn(*add, "--valid-from", MIDDLE, "--kind", "gain") == [other_run, other_export(1)]
     # The export was of other constants already.
     version = str(registry.validity(PANEL_A, kinds=["gain"], at=MIDDLE).versions[0].version)
     registry.export("exp=xcs1:run=1", tmp_path / "3", types=["pixel_gain"])
-    assert warned("version", "withdraw", version, "--comment", "wrong") == [
+    assert warn("version", "withdraw", version, "--comment", "wrong") == [
         other_run,
-        other_export.format(3),
+        other_export(3),
     ]
     # Export 1 is of the gain alone; a run takes both.
-    assert warned(
-        "version", "gap", PANEL_A, "--kind", "offset", "--valid-from", MIDDLE, "--comment", "c"
-    ) == ["1 recorded run would be refused from now on: exp=xcs1:run=1"]
-    # An input that a recorded export was made from is withdrawn, and nothing takes its place.
-    assert warned("version", "withdraw", "4", "--comment", "wrong") == [
-        "1 recorded export would be refused now: export 2"
+    assert warn("version", "gap", PANEL_A, "--kind", "offset", "--valid-from", MIDDLE, "--comment", "c") == [
+        (1, "run", "no longer possible", ["exp=xcs1:run=1"])
     ]
-    assert warned("version", "withdraw", "3", "--comment", "wrong") == []
+    # An input that a recorded export was made from is withdrawn, and nothing takes its place.
+    assert warn("version", "withdraw", "4", "--comment", "wrong") == [
+        (1, "export", "no longer possible", ["export 2"])
+    ]
+    assert warn("version", "withdraw", "3", "--comment", "wrong") == []
     supersede = (*add, "--supersede", "--valid-from", EARLY, "--kind", "gain")
-    assert warned(*supersede) == [other_export.format(1)]
+    assert warn(*supersede) == [other_export(1)]
 
 
 def test_an_export_that_would_be_made_from_the_same_constants_again_is_named_only_when_its_version_is_withdrawn(
@@ -586,9 +616,8 @@ def test_an_export_that_would_be_made_from_the_same_constants_again_is_named_onl
     registry.export(PANEL_A, tmp_path / "out", at=MIDDLE, types=["pixel_gain"])
     assert add(PANEL_A, arrays["one"], valid_from="2018-04-01T00:00:00Z", kinds=["gain"]).warnings == ()
     assert registry.versions.withdraw(again.versions[0].version + 1, comment="again").warnings == ()
-    assert registry.versions.withdraw(again.versions[0].version, comment="again").warnings == (
-        "1 recorded export made from a version that is withdrawn now: export 1",
-    )
+    withdrawn = registry.versions.withdraw(again.versions[0].version, comment="again")
+    assert consequences(withdrawn.warnings) == [(1, "export", "withdrawn", ["export 1"])]
 
 
 def test_more_than_five_exports_are_counted(
@@ -599,14 +628,12 @@ def test_more_than_five_exports_are_counted(
     for number in range(1, 7):
         registry.export(PANEL_A, tmp_path / str(number), at=MIDDLE, types=["pixel_gain"])
     done = registry.versions.gap(PANEL_A, valid_from=EARLY, comment="broken", supersede=True, dry_run=True)
-    (warning,) = done.warnings
-    assert warning == (
-        "6 recorded exports would be refused now: export 1, export 2, export 3, export 4, export 5 and 1 more"
-    )
+    shown = [*(f"export {number}" for number in range(1, 6)), "and 1 more"]
+    assert consequences(done.warnings) == [(6, "export", "no longer possible", shown)]
 
 
 @contextmanager
-def counted(registry: Registry) -> Iterator[list[str]]:
+def count_statements(registry: Registry) -> Iterator[list[str]]:
     """Count the statements that the registry sends to its database."""
     sent: list[str] = []
 
@@ -623,19 +650,19 @@ def counted(registry: Registry) -> Iterator[list[str]]:
 
 def test_the_number_of_statements_does_not_grow_with_the_runs(registry: Registry) -> None:
     begin(registry)
-    stated(registry, [PANEL_A, PANEL_B], "A", EARLY)
+    record(registry, [PANEL_A, PANEL_B], "A", EARLY)
     registry.detectors.configure("xcs1", SOURCE, DETECTOR, first_run=1)
 
     def statements(numbers: Sequence[int]) -> tuple[int, int]:
         facts = [RunStatement(Dataset("xcs1", number), T) for number in numbers]
         registry._backend.record_revision(lambda change: record_runs(change, facts, supersede=False))
         since = newest(registry)
-        with counted(registry) as writing:
-            done = stated(registry, [PANEL_A], "B", EARLY, supersede=True)
-        with counted(registry) as reading:
+        with count_statements(registry) as writing:
+            done = record(registry, [PANEL_A], "B", EARLY, supersede=True)
+        with count_statements(registry) as reading:
             assert len(registry.affected(since)) == numbers[-1]
-        assert done.warnings[0].startswith(f"{numbers[-1]} recorded run")
-        stated(registry, [PANEL_A], "A", EARLY, supersede=True)
+        assert consequences(done.warnings)[0][0] == numbers[-1]
+        record(registry, [PANEL_A], "A", EARLY, supersede=True)
         return len(writing), len(reading)
 
     few = statements([1])
@@ -645,31 +672,28 @@ def test_the_number_of_statements_does_not_grow_with_the_runs(registry: Registry
 
 def test_a_refused_write_has_no_consequences(registry: Registry) -> None:
     begin(registry)
-    stated(registry, [PANEL_A], "A", EARLY)
+    record(registry, [PANEL_A], "A", EARLY)
     registry.detectors.configure("xcs1", SOURCE, PANEL_A, first_run=1)
     registry.runs.add("exp=xcs1:run=1", begin=MIDDLE)
     before = newest(registry)
-    with pytest.raises(RegistryError, match="is stated already, otherwise"):
-        stated(registry, [PANEL_A], "B", EARLY)
+    with refused(ConflictError, problems=2):
+        record(registry, [PANEL_A], "B", EARLY)
     assert newest(registry) == before
     assert registry.affected(1) == registry.affected(1, as_of=before)
-    assert affected(registry, before) == []
+    assert list_affected(registry, before) == []
 
 
-def test_an_export_of_a_run_in_which_other_panels_answered_is_named(
-    registry: Registry, tmp_path: Path
-) -> None:
+def test_an_export_of_a_run_with_other_panels_now_is_named(registry: Registry, tmp_path: Path) -> None:
     for panel, seed in ((PANEL_A, 1), (PANEL_B, 2)):
         registry.panels.add(panel)
         registry.versions.add(panel, write_panel_folder(tmp_path / str(seed), seed), valid_from="beginning")
     registry.detectors.configure("xcs1", SOURCE, PANEL_A, first_run=1, last_run=9)
     registry.export("exp=xcs1:run=5", tmp_path / "registered never", at=MIDDLE)
     registry.export(f"jungfrau_{PANEL_A}", tmp_path / "by panels", at=MIDDLE)
-    said = "1 recorded export would be made from other constants now: export 1"
     configure = {"first_run": 4, "last_run": 6, "supersede": True, "comment": "it was the other one"}
     for dry_run in (True, False):
         outcome = registry.detectors.configure("xcs1", SOURCE, PANEL_B, dry_run=dry_run, **configure)
-        assert outcome.warnings == (said,)
+        assert consequences(outcome.warnings) == [(1, "export", "changed", ["export 1"])]
     elsewhere = registry.detectors.configure(
         "xcs1", SOURCE, PANEL_B, first_run=1, last_run=2, supersede=True, comment="before run 3"
     )

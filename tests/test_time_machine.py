@@ -1,4 +1,4 @@
-"""The worked story of docs/time-machine.md is what happens."""
+"""The commands of docs/time-machine.md print what it shows."""
 
 from pathlib import Path
 
@@ -11,7 +11,9 @@ from tests.sessions import find_blocks, run_session
 STORY = Path(__file__).parent.parent / "docs" / "time-machine.md"
 
 
-def test_the_story_happens_as_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_commands_of_the_time_machine_page_print_what_it_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sample.write_legacy_tree(tmp_path / "tree")
     sample.write_dataset_table(tmp_path / "datasets.txt")
     for folder, module in (("flat-field", "M044"), ("remeasured", "M068 remeasured")):
@@ -25,7 +27,7 @@ def test_the_story_happens_as_it_is_told(tmp_path: Path, monkeypatch: pytest.Mon
         registry.runs.import_table(tmp_path / "datasets.txt")
         registry.runs.add("exp=xcsls3716:run=631", begin="2018-02-10T08:15:00Z")
         registry.runs.add("exp=xppls2416:run=247", begin="2018-02-12T08:15:00Z")
-    told = find_blocks(STORY, "console")
-    assert len(told) == 7
-    for session in told:
+    sessions = find_blocks(STORY, "console")
+    assert len(sessions) == 7
+    for session in sessions:
         run_session(session, tmp_path)

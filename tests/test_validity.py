@@ -1,4 +1,4 @@
-"""What is valid when, asked at and around every boundary."""
+"""Validity, asked at and around every boundary."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from registry.instants import BEGINNING, Instant, parse_instant
 from registry.records import Version
 from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C, write_panel_folder
 from testing.registries import RegistryLocation
+from tests.refusals import refused
 
 GAIN = ["gain"]
 MICROSECOND, SECOND = 1, 1_000_000
@@ -35,7 +36,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def number_of_gain(registry: Registry, at: Instant) -> int | str:
-    """Return the number of the gain of PANEL_A that holds, or the refusal."""
+    """Return the number of the gain of PANEL_A that is valid, or the refusal."""
     try:
         (version,) = registry.validity(PANEL_A, kinds=GAIN, at=at).versions
     except NotValidError as refusal:
@@ -43,14 +44,20 @@ def number_of_gain(registry: Registry, at: Instant) -> int | str:
     return version.version
 
 
+def has_all(sentence: str, *words: str) -> bool:
+    """Tell whether a sentence has all these names, numbers and times."""
+    return all(word in sentence for word in words)
+
+
 def test_a_version_is_valid_from_its_start_to_the_microsecond(registry: Registry, tmp_path: Path) -> None:
     registry.panels.add(PANEL_A)
     folder = write_panel_folder(tmp_path / "constants")
     registry.versions.add(PANEL_A, folder, valid_from="2018-01-01T00:00:00Z")
-    found = registry.validity(PANEL_A, at="2018-01-01T00:00:00Z").versions
-    assert [version.kind for version in found] == ["gain", "offset"]
-    with pytest.raises(NotValidError, match="the first begins 2018-01-01T00:00:00Z"):
+    validity = registry.validity(PANEL_A, at="2018-01-01T00:00:00Z").versions
+    assert [version.kind for version in validity] == ["gain", "offset"]
+    with refused(NotValidError, problems=2, panels=[PANEL_A]) as caught:
         registry.validity(PANEL_A, at="2017-12-31T23:59:59.999999Z")
+    assert all("2018-01-01T00:00:00Z" in sentence for sentence in caught.value.values["missing"])
 
 
 def test_every_start_is_inclusive_and_every_end_exclusive(registry: Registry, one: Path, other: Path) -> None:
@@ -61,15 +68,8 @@ def test_every_start_is_inclusive_and_every_end_exclusive(registry: Registry, on
     registry.versions.gap(PANEL_A, valid_from=T3, comment="moved to another beamline")
     start, middle, gap, end = (parse_instant(text) for text in (T1, T2, T3, T4))
 
-    def before(instant: int) -> str:
-        return f"no gain of {PANEL_A} is valid at {Instant(instant)}; the first begins {T1}"
-
-    def inside(instant: int) -> str:
-        return (
-            f"no gain of {PANEL_A} is valid at {Instant(instant)}; a gap begins {T3} until {T4}:"
-            " moved to another beamline"
-        )
-
+    before = ("gain", PANEL_A, T1)
+    inside = ("gain", PANEL_A, T3, T4, "moved to another beamline")
     expected = {
         start - SECOND: before,
         start - MICROSECOND: before,
@@ -92,11 +92,15 @@ def test_every_start_is_inclusive_and_every_end_exclusive(registry: Registry, on
         parse_instant("0001-01-01T00:00:00Z"): before,
     }
     for instant, answer in expected.items():
-        found = number_of_gain(registry, Instant(instant))
-        assert found == (answer(instant) if callable(answer) else answer), Instant(instant)
+        answer_at = number_of_gain(registry, Instant(instant))
+        if isinstance(answer, int):
+            assert answer_at == answer, Instant(instant)
+        else:
+            assert has_all(str(answer_at), str(Instant(instant)), *answer), Instant(instant)
+            assert (T1 in str(answer_at)) == (answer == before)
 
 
-def test_what_begins_at_the_beginning_is_valid_at_every_time(
+def test_a_version_from_the_beginning_is_valid_at_every_time(
     registry: Registry, one: Path, other: Path
 ) -> None:
     registry.panels.add(PANEL_A)
@@ -111,7 +115,7 @@ def test_what_begins_at_the_beginning_is_valid_at_every_time(
             registry.validity(PANEL_A, at=at)
 
 
-def test_without_a_time_all_ranges_are_told_gaps_too_each_ending_where_the_next_begins(
+def test_without_an_instant_all_ranges_are_returned_with_gaps_and_ends(
     registry: Registry, one: Path, other: Path
 ) -> None:
     registry.panels.add(NEW_A, alias="M068")
@@ -123,16 +127,16 @@ def test_without_a_time_all_ranges_are_told_gaps_too_each_ending_where_the_next_
     wrong = registry.versions.add(NEW_A, other, valid_from=T4, kinds=GAIN)
     registry.versions.withdraw(wrong.versions[0].version, comment="wrong folder")
 
-    def told(versions: tuple[Version, ...]) -> list[tuple[str, str, str, str | None, bool]]:
+    def rows(versions: tuple[Version, ...]) -> list[tuple[str, str, str, str | None, bool]]:
         return [
             (
-                each.panel,
-                each.kind,
-                str(each.valid_from),
-                None if each.valid_to is None else str(each.valid_to),
-                each.is_gap,
+                version.panel,
+                version.kind,
+                str(version.valid_from),
+                None if version.valid_to is None else str(version.valid_to),
+                version.is_gap,
             )
-            for each in versions
+            for version in versions
         ]
 
     gain = [(PANEL_A, "gain", "beginning", T2, False), (PANEL_A, "gain", T2, None, False)]
@@ -142,38 +146,38 @@ def test_without_a_time_all_ranges_are_told_gaps_too_each_ending_where_the_next_
         (PANEL_A, "offset", T3, None, True),
     ]
     new = [(NEW_A, "gain", T1, None, False)]
-    assert told(registry.validity(PANEL_A).versions) == gain + offset
-    assert told(registry.validity(PANEL_A, kinds=["offset"]).versions) == offset
-    assert told(registry.validity("M068").versions) == new + gain + offset, "in the order of recording"
-    assert told(registry.validity(f"{PANEL_A}_{NEW_A}").versions) == gain + offset + new, "in segment order"
+    assert rows(registry.validity(PANEL_A).versions) == gain + offset
+    assert rows(registry.validity(PANEL_A, kinds=["offset"]).versions) == offset
+    assert rows(registry.validity("M068").versions) == new + gain + offset, "in the order of recording"
+    assert rows(registry.validity(f"{PANEL_A}_{NEW_A}").versions) == gain + offset + new, "in segment order"
     assert registry.validity(NEW_A, kinds=["rms"]).versions == ()
     assert registry.validity("M068").without == ()
 
 
-def test_what_is_not_known_is_refused_with_what_is(registry: Registry, one: Path) -> None:
+def test_unknown_panels_are_refused_with_the_names_that_are_known(registry: Registry, one: Path) -> None:
     for target in (PANEL_A, "M068", f"{PANEL_A}_{PANEL_B}"):
-        with pytest.raises(NotFoundError, match="none is known yet"):
+        with refused(NotFoundError, near=[]):
             registry.validity(target, at=T1)
     registry.panels.add(PANEL_A, alias="M068")
     registry.panels.add(PANEL_B)
     registry.versions.add(PANEL_A, one, valid_from=T2, kinds=GAIN)
-    with pytest.raises(NotFoundError, match=f"panel {NEW_A} is not known; known: {PANEL_A}, {PANEL_B}"):
+    with refused(NotFoundError, problems=1, panels=[NEW_A], near=[]) as caught:
         registry.validity(NEW_A)
-    with pytest.raises(NotFoundError, match="no panel has the M-number M069; near: M068"):
+    assert has_all(caught.value.message, PANEL_A, PANEL_B)
+    with refused(NotFoundError, alias="M069", near=["M068"]):
         registry.validity("M069")
-    with pytest.raises(NotFoundError, match="2 panels are not known") as caught:
+    with refused(NotFoundError, problems=2, panels=[NEW_A, PANEL_C]):  # not found goes before not valid
         registry.validity(f"{PANEL_A}_{NEW_A}_{PANEL_C}", at=T1)
-    assert caught.value.values["panels"] == [NEW_A, PANEL_C], "not found goes before not valid"
     for target, sentence in {
         "jungfrau": "neither a panel Id .* nor an M-number .* nor a detector Id",
-        f"cspad_{PANEL_A}": "begins with 'cspad', which is no detector type; known: jungfrau, epix10ka",
+        f"cspad_{PANEL_A}": "'cspad'.*; known: jungfrau, epix10ka",
         f"{PANEL_A}_": "three hexadecimal fields",
         f"{PANEL_A}_{PANEL_A}": f"panel {PANEL_A} stands more than once",
         "M68": "write M068",
     }.items():
         with pytest.raises(IdentifierError, match=sentence):
             registry.validity(target, at=T2)
-    with pytest.raises(RequestError, match="'dark' is no kind of constants of jungfrau; known: gain, offset"):
+    with pytest.raises(RequestError, match=r"'dark' .* jungfrau; known: gain, offset"):
         registry.validity(PANEL_A, kinds=["gain", "dark"])
 
 
@@ -181,21 +185,20 @@ def test_everything_that_is_missing_is_listed_at_once(registry: Registry, one: P
     registry.panels.add(PANEL_A)
     registry.panels.add(PANEL_B)
     registry.versions.add(PANEL_A, one, valid_from=T2, kinds=GAIN)
-    with pytest.raises(NotValidError, match="4 constants are missing") as caught:
+    with refused(NotValidError, problems=4, panels=[PANEL_A, PANEL_B]) as caught:
         registry.validity(f"{PANEL_A}_{PANEL_B}", at=T1)
-    none = "no version of any kind is registered for this panel"
-    assert caught.value.details == (
-        f"no gain of {PANEL_A} is valid at {T1}; the first begins {T2}",
-        f"no offset of {PANEL_A} is valid at {T1}; only gain is registered for this panel",
-        f"no gain of {PANEL_B} is valid at {T1}; {none}",
-        f"no offset of {PANEL_B} is valid at {T1}; {none}",
-    )
+    expected = [
+        ("gain", PANEL_A, T1, T2),
+        ("offset", PANEL_A, T1, "only gain is registered"),
+        ("gain", PANEL_B, T1, "no version of any kind"),
+        ("offset", PANEL_B, T1, "no version of any kind"),
+    ]
+    for sentence, words in zip(caught.value.details, expected, strict=True):
+        assert has_all(sentence, *words)
     assert caught.value.values["missing"] == list(caught.value.details)
-    with pytest.raises(NotValidError) as caught:
+    with refused(NotValidError, problems=1, panels=[PANEL_A]) as caught:
         registry.validity(PANEL_A, at=T3, kinds=["rms", "rms"])
-    assert (
-        str(caught.value) == f"no rms of {PANEL_A} is valid at {T3}; only gain is registered for this panel"
-    )
+    assert has_all(caught.value.message, "rms", PANEL_A, T3, "only gain is registered")
     twice = registry.validity(PANEL_A, at=T3, kinds=["gain", "gain"]).versions
     assert [version.version for version in twice] == [1], "a kind asked for twice is answered once"
 
@@ -209,59 +212,59 @@ def test_a_detector_needs_all_its_panels_and_an_m_number_one(registry: Registry,
     registry.versions.add(NEW_A, one, valid_from=T2)
     registry.versions.gap(PANEL_A, valid_from=T2, kinds=GAIN, comment="replaced")
 
-    def held(target: str, at: str, *kinds: str) -> list[tuple[str, str]]:
-        found = registry.validity(target, at=at, kinds=kinds or None)
-        return [(version.panel, version.kind) for version in found.versions]
+    def valid(target: str, at: str, *kinds: str) -> list[tuple[str, str]]:
+        validity = registry.validity(target, at=at, kinds=kinds or None)
+        return [(version.panel, version.kind) for version in validity.versions]
 
     both = [(PANEL_B, "gain"), (PANEL_B, "offset"), (PANEL_A, "gain"), (PANEL_A, "offset")]
-    assert held(f"{PANEL_B}_{PANEL_A}", T1) == both, "by panel in segment order, and kind"
-    assert held(f"jungfrau_{PANEL_B}_{PANEL_A}", T1) == both
-    assert held(f"jungfrau_{PANEL_B}", T1) == both[:2]
-    assert held(f"{PANEL_B}_{PANEL_A}", T1, "offset", "gain") == [
+    assert valid(f"{PANEL_B}_{PANEL_A}", T1) == both, "by panel in segment order, and kind"
+    assert valid(f"jungfrau_{PANEL_B}_{PANEL_A}", T1) == both
+    assert valid(f"jungfrau_{PANEL_B}", T1) == both[:2]
+    assert valid(f"{PANEL_B}_{PANEL_A}", T1, "offset", "gain") == [
         (PANEL_B, "offset"),
         (PANEL_B, "gain"),
         (PANEL_A, "offset"),
         (PANEL_A, "gain"),
     ]
-    with pytest.raises(NotValidError) as caught:
+    with refused(NotValidError, problems=1, panels=[PANEL_A]) as caught:
         registry.validity(f"{PANEL_B}_{PANEL_A}", at=T2)
-    gap = f"no gain of {PANEL_A} is valid at {T2}; a gap begins {T2}: replaced"
-    assert str(caught.value) == gap
-    assert held(f"{PANEL_B}_{PANEL_A}", T2, "offset") == [(PANEL_B, "offset"), (PANEL_A, "offset")]
+    gap = caught.value.message
+    assert has_all(gap, "gap", "gain", PANEL_A, T2, "replaced")
+    assert valid(f"{PANEL_B}_{PANEL_A}", T2, "offset") == [(PANEL_B, "offset"), (PANEL_A, "offset")]
 
     early, late = registry.validity("M068", at=T1), registry.validity("M068", at=T2)
     assert [(version.panel, version.kind) for version in early.versions] == both[2:]
-    assert early.without == tuple(
-        f"no {kind} of {NEW_A} is valid at {T1}; the first begins {T2}" for kind in ("gain", "offset")
-    )
+    for sentence, kind in zip(early.without, ("gain", "offset"), strict=True):
+        assert has_all(sentence, kind, NEW_A, T1, T2)
     assert {version.panel for version in late.versions} == {NEW_A}
     assert late.without == (gap,)
-    with pytest.raises(NotValidError, match="4 constants are missing") as caught:
+    with refused(NotValidError, problems=4) as caught:
         registry.validity("M068", at="2017-12-31T23:59:59.999999Z")
     assert [NEW_A in detail for detail in caught.value.details] == [True, True, False, False]
 
 
-def test_an_answer_is_as_of_a_revision(registry: Registry, one: Path, other: Path) -> None:
+def test_validity_is_as_of_a_revision(registry: Registry, one: Path, other: Path) -> None:
     registry.panels.add(PANEL_A)
     registry.versions.add(PANEL_A, one, valid_from=T1, kinds=GAIN)
     registry.versions.add(PANEL_A, other, valid_from=T2, kinds=GAIN)
     registry.versions.withdraw(1, comment="wrong")
 
     def ranges(as_of: int) -> list[tuple[int, Instant | None, int | None]]:
-        found = registry.validity(PANEL_A, as_of=as_of).versions
-        return [(version.version, version.valid_to, version.withdrawn_in) for version in found]
+        versions = registry.validity(PANEL_A, as_of=as_of).versions
+        return [(version.version, version.valid_to, version.withdrawn_in) for version in versions]
 
     assert ranges(1) == []
     assert ranges(2) == [(1, None, None)]
     assert ranges(3) == [(1, parse_instant(T2), None), (2, None, None)]
     assert ranges(4) == [(2, None, None)]
     for as_of, number in ((2, 1), (3, 2), (4, 2)):
-        (found,) = registry.validity(PANEL_A, kinds=GAIN, at=T3, as_of=as_of).versions
-        assert (found.version, found.withdrawn_in) == (number, None)
-    (found,) = registry.validity(PANEL_A, kinds=GAIN, at=T1, as_of=3).versions
-    assert (found.version, str(found.valid_to)) == (1, T2)
-    with pytest.raises(NotValidError, match=f"the first begins {T2}"):
+        (version,) = registry.validity(PANEL_A, kinds=GAIN, at=T3, as_of=as_of).versions
+        assert (version.version, version.withdrawn_in) == (number, None)
+    (version,) = registry.validity(PANEL_A, kinds=GAIN, at=T1, as_of=3).versions
+    assert (version.version, str(version.valid_to)) == (1, T2)
+    with refused(NotValidError, problems=1, panels=[PANEL_A]) as caught:
         registry.validity(PANEL_A, kinds=GAIN, at=T1)
+    assert has_all(caught.value.message, T1, T2)
 
 
 def test_stamps_are_read_in_the_zone_of_the_registry(location: RegistryLocation, one: Path) -> None:
@@ -271,15 +274,17 @@ def test_stamps_are_read_in_the_zone_of_the_registry(location: RegistryLocation,
         assert str(registry.versions.show(1)[0].valid_from) == "2017-10-25T07:00:00Z"
         assert number_of_gain(registry, parse_instant("2017-10-25T07:00:00Z")) == 1
         assert registry.validity(PANEL_A, kinds=GAIN, at="20171025000000").versions[0].version == 1
-        with pytest.raises(NotValidError, match="at 2017-10-25T06:59:59Z; the first begins 2017-10-25T07"):
+        with refused(NotValidError, problems=1) as caught:
             registry.validity(PANEL_A, kinds=GAIN, at="20171024235959")
+        assert has_all(caught.value.message, "2017-10-25T06:59:59Z", "2017-10-25T07:00:00Z")
         with pytest.raises(InstantError, match="20180311023000 does not exist in America/Los_Angeles"):
             registry.validity(PANEL_A, at="20180311023000")
-        with pytest.raises(InstantError, match="20171105013000 happened twice in America/Los_Angeles"):
+        with pytest.raises(InstantError, match=r"20171105013000 .* twice in America/Los_Angeles"):
             registry.versions.add(PANEL_A, one, valid_from="20171105013000")
     with location.open() as registry:
-        with pytest.raises(NotValidError, match="at 2017-10-25T00:00:00Z; the first begins 2017-10-25T07"):
+        with refused(NotValidError, problems=1) as caught:
             registry.validity(PANEL_A, kinds=GAIN, at="20171025000000")
+        assert has_all(caught.value.message, "2017-10-25T00:00:00Z", "2017-10-25T07:00:00Z")
         assert len(registry.log()) == 2
 
 
@@ -301,7 +306,7 @@ def test_an_instant_is_given_as_text_as_an_aware_datetime_or_as_itself(registry:
     ):
         assert [version.version for version in registry.validity(PANEL_A, at=at).versions] == [1, 2]
     naive = datetime(2018, 1, 1, 8)  # noqa: DTZ001 - it is to be refused
-    for refused in (
+    for ask in (
         lambda: registry.validity(PANEL_A, at=naive),
         lambda: registry.versions.add(PANEL_A, one, valid_from=naive),
         lambda: registry.versions.gap(PANEL_A, valid_from=naive, comment="no"),
@@ -309,8 +314,9 @@ def test_an_instant_is_given_as_text_as_an_aware_datetime_or_as_itself(registry:
         lambda: registry.validity(PANEL_A, at="2018-01-01T08:00:00"),
     ):
         with pytest.raises(InstantError, match=r"'?2018-01-01T08:00:00'? has no UTC offset"):
-            refused()
+            ask()
     for text in ("2018-01-01", "2018010108000", "now", "", "1514764800"):
-        with pytest.raises(InstantError, match="is no instant"):
+        with refused(InstantError) as caught:
             registry.validity(PANEL_A, at=text)
+        assert repr(text) in caught.value.message
     assert len(registry.log()) == 3

@@ -196,5 +196,9 @@ def find_affected_runs(backend: Backend, since: AsOf, as_of: AsOf) -> list[Affec
     with backend.read_transaction(as_of) as view:
         first = find_revision_number(view.connection, since, backend.timezone)
         if first > view.revision:
-            raise RequestError(f"revision {first} is after revision {view.revision}, as of which is asked")
+            raise RequestError(
+                f"revision {first} is after revision {view.revision}, as of which is asked",
+                since=first,
+                as_of=view.revision,
+            )
         return outcomes.list_affected_runs(view.connection, first, view.revision)

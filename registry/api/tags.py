@@ -38,7 +38,7 @@ class Tags:
         def act(change: Change) -> None:
             number = revisions.find_revision_number(change.connection, as_of, self._backend.timezone)
             if number == 0:
-                raise RequestError("there is no revision yet that could be named")
+                raise RequestError("there is no revision yet that could be named", tag=name)
             add_tag(change, name, number)
 
         return self._backend.record_revision(act, comment, dry_run=dry_run)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from registry import detectors, schema
 from registry.errors import IdentifierError, NotFoundError
 from registry.identifiers import is_m_number, join_detector_id, parse_m_number, quote
-from registry.lookup.suggestions import suggestion
+from registry.lookup.suggestions import find_near, suggestion
 from registry.lookup.values_table import read_keys
 from registry.lookup.versions import is_live
 from registry.records import Alias, Panel
@@ -82,7 +82,8 @@ def find_panels(
     if unknown:
         known = [panel.panel for panel in list_panels(connection, revision)]
         sentences = [f"panel {name} is not known{suggestion(name, known)}" for name in unknown]
-        raise NotFoundError.combine("panels are not known", sentences, panels=unknown)
+        near = sorted({panel for name in unknown for panel in find_near(name, known)})
+        raise NotFoundError.combine("panels are not known", sentences, panels=unknown, near=near)
     return tuple(panels[identifier] for identifier in identifiers)
 
 
@@ -98,7 +99,9 @@ def find_panels_of_alias(connection: sa.Connection, m_number: str, revision: int
     if not rows:
         known = {alias.alias for alias in list_aliases(connection, revision)}
         raise NotFoundError(
-            f"no panel has the M-number {m_number}{suggestion(m_number, known)}", alias=m_number
+            f"no panel has the M-number {m_number}{suggestion(m_number, known)}",
+            alias=m_number,
+            near=find_near(m_number, known),
         )
     return tuple(_build_panel(row) for row in rows)
 

@@ -14,7 +14,7 @@ from registry import instants, schema
 from registry.errors import InstantError, NotFoundError, Remedy, RequestError
 from registry.identifiers import quote
 from registry.instants import Instant
-from registry.lookup.suggestions import suggestion
+from registry.lookup.suggestions import find_near, suggestion
 from registry.records import Tag
 
 AsOf = int | Instant | str | datetime | None
@@ -102,7 +102,10 @@ def _parse_text(text: str, timezone: tzinfo) -> RevisionRef:
 
 def _past_instant_ref(instant: Instant) -> RevisionRef:
     if instant > instants.now():
-        raise InstantError(f"as of {instant} is in the future: revisions may still be recorded until then")
+        raise InstantError(
+            f"as of {instant} is in the future: revisions may still be recorded until then",
+            as_of=str(instant),
+        )
     return RevisionRef("instant", instant)
 
 
@@ -144,13 +147,17 @@ def find_revision_number(connection: sa.Connection, as_of: AsOf, timezone: tzinf
 def _unknown_revision_error(connection: sa.Connection, reference: RevisionRef) -> NotFoundError:
     if reference.by == "tag":
         name = str(reference.value)
-        tags = connection.execute(sa.select(schema.tag.c.name)).scalars()
-        return NotFoundError(f"there is no tag {quote(name)}{suggestion(name, tags)}", tag=name)
+        tags = list(connection.execute(sa.select(schema.tag.c.name)).scalars())
+        return NotFoundError(
+            f"there is no tag {quote(name)}{suggestion(name, tags)}", tag=name, near=find_near(name, tags)
+        )
     if isinstance(reference.value, Instant):
         first = connection.execute(sa.select(sa.func.min(schema.revision.c.recorded_at))).scalar()
         known = f"the first is of {Instant(first)}" if first is not None else "none is recorded yet"
         return NotFoundError(
-            f"there was no revision at {reference.value}; {known}", instant=str(reference.value)
+            f"there was no revision at {reference.value}; {known}",
+            instant=str(reference.value),
+            first=None if first is None else str(Instant(first)),
         )
     newest = read_newest_revision(connection)
     known = f"1 to {newest} are known" if newest else "none is recorded yet"

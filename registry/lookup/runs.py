@@ -15,7 +15,7 @@ from registry import schema
 from registry.errors import NotFoundError, Remedy, RequestError
 from registry.identifiers import Dataset, join_detector_id, quote, source_matches
 from registry.instants import Instant
-from registry.lookup.suggestions import shorten, suggestion
+from registry.lookup.suggestions import find_near, shorten, suggestion
 from registry.lookup.values_table import values_table, values_table_parameters, values_table_template
 from registry.lookup.versions import is_live
 from registry.records import Configuration, Detector, Run
@@ -94,9 +94,12 @@ def unknown_run_error(connection: sa.Connection, dataset: Dataset, revision: int
     configurations = list_configurations(connection, revision, {experiment})
     configured = [f"{configuration.runs} of {configuration.source}" for configuration in configurations]
     if not numbers and not configured:
-        instead = suggestion(experiment, list_experiments(connection, revision))
+        known = list_experiments(connection, revision)
         return NotFoundError(
-            f"experiment {experiment} is not known{instead}", dataset=str(dataset), experiment=experiment
+            f"experiment {experiment} is not known{suggestion(experiment, known)}",
+            dataset=str(dataset),
+            experiment=experiment,
+            near=find_near(experiment, known),
         )
     near = sorted(sorted(numbers, key=lambda number: (abs(number - dataset.run), number))[:_NEAR_RUNS])
     parts = []

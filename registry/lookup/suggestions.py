@@ -13,8 +13,13 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     names = sorted(set(known))
     if not names:
         return "; none is known yet"
-    near = difflib.get_close_matches(name[:100], names, n=_MAX_SHOWN, cutoff=0.75)
+    near = find_near(name, names)
     return f"; near: {', '.join(near)}" if near else f"; known: {shorten(names)}"
+
+
+def find_near(name: str, known: Iterable[str]) -> list[str]:
+    """Return the few known names that are much like this one, the nearest first."""
+    return difflib.get_close_matches(name[:100], sorted(set(known)), n=_MAX_SHOWN, cutoff=0.75)
 
 
 def shorten(names: Sequence[str]) -> str:

@@ -183,4 +183,4 @@ def refuse_missing(sentences: dict[str, list[str]]) -> None:
     """Refuse with all sentences of `describe_missing` at once, if there are any."""
     missing = list(chain.from_iterable(sentences.values()))
     if missing:
-        raise NotValidError.combine("constants are missing", missing, missing=missing)
+        raise NotValidError.combine("constants are missing", missing, missing=missing, panels=list(sentences))

@@ -26,11 +26,14 @@ def add_tag(change: Change, name: str, revision: int) -> None:
     """
     if not _TAG_NAME.fullmatch(name) or name in _RESERVED_NAMES:
         raise RequestError(
-            f"{quote(name)} is no name for a tag: a letter, then letters, digits, '_', '.', '-'"
+            f"{quote(name)} is no name for a tag: a letter, then letters, digits, '_', '.', '-'",
+            tag=name,
         )
     known = {tag.tag: tag.revision for tag in list_tags(change.connection, change.visible_revision)}
     if name in known:
         raise ConflictError(
-            f"tag {name} names revision {known[name]} already, and a tag never moves", tag=name
+            f"tag {name} names revision {known[name]} already, and a tag never moves",
+            tag=name,
+            revision=known[name],
         )
     change.record(schema.tag, [{"name": name, "revision": revision}])
