@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import islice, zip_longest
 from typing import Generic, TypeVar
 
 import sqlalchemy as sa
@@ -43,7 +43,7 @@ class Timeline(Generic[Value]):
 
     def ranges(self) -> Iterator[tuple[Value, int | None]]:
         """Return every value with the end of its range, ``None`` for the last."""
-        return zip(self.values, chain(islice(self.starts, 1, None), [None]), strict=True)
+        return zip_longest(self.values, islice(self.starts, 1, None))
 
 
 def build_timelines(entries: Iterable[tuple[Key, int, Value]]) -> defaultdict[Key, Timeline[Value]]:
