@@ -7,12 +7,14 @@ spelled as its detector type has it: see `registry.detectors`.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from registry.errors import IdentifierError
 
 _MAX_QUOTED_LENGTH = 80  # the longest panel Ids have 76 characters
 _MAX_RUN = 2**31 - 1
+_MAX_SUGGESTED = 5
 
 _LOOSE_M_NUMBER = re.compile(r"[mM]([0-9]{1,6})")
 _M_NUMBER_IN_NAME = re.compile(r"(?:(?<![A-Z0-9])M|(?<![A-Za-z0-9])m)([0-9]{1,6})(?![0-9])")
@@ -177,3 +179,25 @@ def source_matches(part: str, source: str) -> bool:
     ``Jungfrau.1`` fits ``XcsEndstation.0:Jungfrau.1``, and does not fit ``XcsEndstation.0:Jungfrau.10``.
     """
     return re.search(rf"(?:^|[.:]){re.escape(part)}(?:$|[.:])", source) is not None if part else False
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return the end of a message on an unknown name: ``; near: ...``, ``; known: ...`` or ``; none is known yet``."""
+    names = sorted(set(known))
+    if not names:
+        return "; none is known yet"
+    near = find_near(name, names)
+    return f"; near: {', '.join(near)}" if near else f"; known: {shorten(names)}"
+
+
+def find_near(name: str, known: Iterable[str]) -> list[str]:
+    """Return the few known names that resemble this one, the most similar first."""
+    import difflib
+
+    return difflib.get_close_matches(name[:100], sorted(set(known)), n=_MAX_SUGGESTED, cutoff=0.75)
+
+
+def shorten(names: Sequence[str]) -> str:
+    """Return the first few names, and how many more there are."""
+    more = len(names) - _MAX_SUGGESTED
+    return ", ".join(names[:_MAX_SUGGESTED]) + (f" and {more} more" if more > 0 else "")

@@ -8,7 +8,7 @@ from registry.api.replaying import plan_replay
 from registry.errors import RequestError
 from registry.exporters.assembly import Assembly
 from registry.exporters.recognising import detect_arrays
-from registry.lookup.suggestions import shorten
+from registry.identifiers import shorten
 from registry.provenance import Document
 from registry.store import ContentStore
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable, Sized
 
 from registry.cli import output
+from registry.identifiers import suggestion
 
 _FIRST_STEPS = (
     "calreg import TREE takes a legacy directory of links; calreg panel add PANEL_ID one panel; and calreg demo DIR"
@@ -45,8 +46,6 @@ def hint_if_empty(found: Sized, verb: str, *, as_of: str | None = None) -> None:
 
 def note_unknown_experiment(experiment: str, known: Iterable[str]) -> None:
     """Say that nothing of an experiment is recorded, and of which near ones something is: to scripts too."""
-    from registry.lookup.suggestions import suggestion
-
     output.print_notes(
         notes=[f"nothing of experiment {experiment} is recorded{suggestion(experiment, known)}"]
     )

@@ -19,9 +19,8 @@ from pathlib import Path
 from registry.detectors import DETECTOR_TYPES, DetectorType
 from registry.detectors.jungfrau import JUNGFRAU
 from registry.errors import IdentifierError, InstantError, NotFoundError, RequestError, UnavailableError
-from registry.identifiers import is_m_number, parse_m_number, quote
+from registry.identifiers import is_m_number, parse_m_number, quote, shorten
 from registry.instants import BEGINNING, Instant, parse_instant
-from registry.lookup.suggestions import shorten
 
 # Three fields that are, or were meant as, hexadecimal numbers (the old formatter left one empty); perhaps a stamp.
 _ENTRY_LIKE = re.compile(

@@ -23,10 +23,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from registry.errors import InstantError, RequestError
-from registry.identifiers import Dataset, parse_run_number, quote
+from registry.identifiers import Dataset, parse_run_number, quote, shorten
 from registry.importers.logbook_json import LARGEST, entries_of, looks_like_json, said
 from registry.instants import Instant, instant_from_epoch, parse_iso
-from registry.lookup.suggestions import shorten
 from registry.reading import read_bounded
 from registry.registration.runs import RunStatement
 

@@ -10,10 +10,9 @@ import sqlalchemy as sa
 
 from registry import schema
 from registry.database.change import Change
-from registry.identifiers import Dataset, join_detector_id
+from registry.identifiers import Dataset, join_detector_id, shorten
 from registry.lookup.outcomes import compare_inputs, list_run_detectors, list_run_inputs
 from registry.lookup.runs import choose_configurations, list_configurations
-from registry.lookup.suggestions import shorten
 from registry.lookup.timelines import read_timelines
 from registry.lookup.values_table import values_table
 from registry.records import AffectedRun, Configuration

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import sqlalchemy as sa
 
+from registry.identifiers import shorten
 from registry.instants import Instant, parse_instant
 from registry.lookup.runs import list_runs
-from registry.lookup.suggestions import shorten
 from registry.provenance.document import Deployment, InputConfiguration, Resolution
 
 _StartTimes = list[tuple[int, Instant]]

@@ -15,8 +15,8 @@ import sqlalchemy as sa
 
 from registry import detectors, schema
 from registry.errors import RegistryError
+from registry.identifiers import shorten
 from registry.instants import BEGINNING, EARLIEST, LATEST
-from registry.lookup.suggestions import shorten
 
 _MAX_SHOWN = 100
 _CHUNK_SIZE = 10_000

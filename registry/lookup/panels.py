@@ -11,8 +11,7 @@ import sqlalchemy as sa
 
 from registry import detectors, schema
 from registry.errors import IdentifierError, NotFoundError
-from registry.identifiers import is_m_number, join_detector_id, parse_m_number, quote
-from registry.lookup.suggestions import find_near, suggestion
+from registry.identifiers import find_near, is_m_number, join_detector_id, parse_m_number, quote, suggestion
 from registry.lookup.values_table import read_keys
 from registry.lookup.versions import is_live
 from registry.records import Alias, Panel

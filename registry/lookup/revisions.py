@@ -12,9 +12,8 @@ import sqlalchemy as sa
 
 from registry import instants, schema
 from registry.errors import InstantError, NotFoundError, Remedy, RequestError
-from registry.identifiers import quote
+from registry.identifiers import find_near, quote, suggestion
 from registry.instants import Instant
-from registry.lookup.suggestions import find_near, suggestion
 from registry.records import Tag
 
 AsOf = int | Instant | str | datetime | None

@@ -13,9 +13,16 @@ import sqlalchemy as sa
 
 from registry import schema
 from registry.errors import NotFoundError, Remedy, RequestError
-from registry.identifiers import Dataset, join_detector_id, quote, source_matches
+from registry.identifiers import (
+    Dataset,
+    find_near,
+    join_detector_id,
+    quote,
+    shorten,
+    source_matches,
+    suggestion,
+)
 from registry.instants import Instant
-from registry.lookup.suggestions import find_near, shorten, suggestion
 from registry.lookup.values_table import values_table, values_table_parameters, values_table_template
 from registry.lookup.versions import is_live
 from registry.records import Configuration, Detector, Run

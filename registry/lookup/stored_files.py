@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from registry import detectors, schema
 from registry.errors import CorruptionError
+from registry.identifiers import shorten
 from registry.instants import Instant
-from registry.lookup.suggestions import shorten
 from registry.lookup.values_table import values_table
 from registry.lookup.versions import list_versions_with_constants, list_versions_with_numbers
 from registry.records import IdentifiedExport, IdentifiedInput, RecordedFile, Statistics, StoredFile, Version

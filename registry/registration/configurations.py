@@ -14,11 +14,10 @@ import sqlalchemy as sa
 from registry import schema
 from registry.database.change import Change
 from registry.errors import ConflictError, NotFoundError, RequestError
-from registry.identifiers import format_run_range
+from registry.identifiers import format_run_range, shorten, suggestion
 from registry.lookup.panels import read_panel_keys
 from registry.lookup.revisions import require_comment
 from registry.lookup.runs import list_keyed_configurations
-from registry.lookup.suggestions import shorten, suggestion
 from registry.records import Configuration
 from registry.registration.panels import add_panels
 

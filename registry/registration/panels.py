@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from registry import detectors, schema
 from registry.database.change import Change
 from registry.errors import ConflictError, NotFoundError
+from registry.identifiers import suggestion
 from registry.lookup import panels
-from registry.lookup.suggestions import suggestion
 from registry.records import Alias
 
 
