@@ -328,7 +328,7 @@ def test_a_revision_without_an_answer_is_part_of_the_difference(
     assert (found.detector_before, found.detector_after) == (f"{PANEL_C}_{PANEL_A}", None)
     assert found.refused_before is None
     assert found.refused_after == (
-        f"no offset of {PANEL_C} is valid at {BEGIN}; a gap begins {LATER}: broken cable"
+        f"no offset of {PANEL_C} is valid at {BEGIN}; there is a gap from {LATER}: broken cable"
     )
     assert found.panels == ()
     found_after = found.refused_after
@@ -349,7 +349,7 @@ def test_what_is_refused_as_of_both_revisions_is_refused(
     calreg, at = Calreg(compared.location, monkeypatch), compared.at
     early = "2018-01-01T00:00:00Z"
     error = calreg.refused(4, "diff", PANEL_A, "--as-of", "measured-again", "--at", early)
-    sentence = f"no gain of {PANEL_A} is valid at {early}; the first begins {FIRST}"
+    sentence = f"no gain of {PANEL_A} is valid at {early}; the first starts at {FIRST}"
     assert error["message"].startswith(f"{PANEL_A} is refused as of both revisions: 2 constants are missing")
     assert error["message"].count(sentence) == 1, "the same reason is told once"
     assert (error["before"], error["after"]) == (at["after"], at["later"])

@@ -222,7 +222,7 @@ def test_a_gap_in_one_kind_leaves_the_others_valid(registry: Registry, tmp_path:
     with pytest.raises(NotValidError) as caught:
         registry.export(PANEL_A, tmp_path / "out", at=T3, types=[*TYPES])
     assert caught.value.values["missing"] == [
-        f"no status of {PANEL_A} is valid at {T3}; a gap begins {T2}: the dark run was light"
+        f"no status of {PANEL_A} is valid at {T3}; there is a gap from {T2}: the dark run was light"
     ]
     assert not (tmp_path / "out").exists()
 

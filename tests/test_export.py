@@ -303,7 +303,7 @@ def test_the_same_request_at_the_same_revision_gives_the_same_bytes_whatever_was
         tmp_path / "late",
     )
     assert (
-        f"no gain of {PANELS[1]} is valid at {BEGIN}; a gap begins 2019-06-01T00:00:00Z: the panel was warm"
+        f"no gain of {PANELS[1]} is valid at {BEGIN}; there is a gap from 2019-06-01T00:00:00Z: the panel was warm"
         in str(late)
     )
     assert f"no offset of {PANELS[1]}" in str(late)
@@ -421,7 +421,7 @@ def test_all_that_is_missing_is_listed_at_once(imported: Registry, tmp_path: Pat
     assert error.code == 4
     assert error.message == "3 constants are missing"
     assert error.details == (
-        f"no offset of {PANELS[1]} is valid at {BEGIN}; a gap begins 2019-12-01T00:00:00Z: light leak",
+        f"no offset of {PANELS[1]} is valid at {BEGIN}; there is a gap from 2019-12-01T00:00:00Z: light leak",
         f"no gain of 190408-181206-ffff is valid at {BEGIN}; no version of any kind is registered for this panel",
         f"no offset of 190408-181206-ffff is valid at {BEGIN}; no version of any kind is registered for this panel",
     )
@@ -431,7 +431,7 @@ def test_all_that_is_missing_is_listed_at_once(imported: Registry, tmp_path: Pat
         output.parent,
     )
     assert before.details[:2] == tuple(
-        f"no {kind} of {PANELS[0]} is valid at 2018-12-31T23:59:59.999999Z; the first begins 2019-01-01T00:00:00Z"
+        f"no {kind} of {PANELS[0]} is valid at 2018-12-31T23:59:59.999999Z; the first starts at 2019-01-01T00:00:00Z"
         for kind in ("gain", "offset")
     )
     unknown = refused(

@@ -224,7 +224,7 @@ def test_the_constants_of_a_run_are_those_of_its_begin(registry: Registry, tmp_p
         assert (caught.value.values["dataset"], caught.value.remedy) == (dataset, Remedy.RECORD_START_TIME)
     assert asked(6, at=LATER) == ([1], (inside(6, END, LATER),))
     assert asked(7, at=LATER) == ([1], ())
-    with pytest.raises(NotValidError, match=f"the first begins {BEGIN}"):
+    with pytest.raises(NotValidError, match=f"the first starts at {BEGIN}"):
         asked(7, at="2018-02-01T09:59:59.999999Z")
 
 

@@ -125,7 +125,7 @@ def test_what_is_missing_is_explained_as_of_the_same_revision(filled: Registry) 
     with pytest.raises(NotFoundError, match=f"panel {PANEL_B} is not known"):
         filled.validity(DETECTOR, at=LATER, as_of=1)
     assert filled.validity(PANEL_A, as_of=1).versions == ()
-    with pytest.raises(NotValidError, match=f"the first begins {START}"):
+    with pytest.raises(NotValidError, match=f"the first starts at {START}"):
         filled.validity(DETECTOR, at="2017-12-31T23:59:59.999999Z")
 
 

@@ -168,7 +168,7 @@ def _describe_no_version(
     firsts: dict[str, int] = {row[0]: row[1] for row in connection.execute(query)}
     refusal = f"no {kind} of {panel.panel} is valid at {instant}"
     if kind in firsts:
-        return f"{refusal}; the first begins {Instant(firsts[kind])}"
+        return f"{refusal}; the first starts at {Instant(firsts[kind])}"
     known = f"only {', '.join(sorted(firsts))}" if firsts else "no version of any kind"
     return f"{refusal}; {known} is registered for this panel"
 
@@ -176,7 +176,7 @@ def _describe_no_version(
 def _describe_gap(gap: Version, instant: Instant) -> str:
     until = f" until {gap.valid_to}" if gap.valid_to is not None else ""
     why = f": {gap.comment}" if gap.comment else ""
-    return f"no {gap.kind} of {gap.panel} is valid at {instant}; a gap begins {gap.valid_from}{until}{why}"
+    return f"no {gap.kind} of {gap.panel} is valid at {instant}; there is a gap from {gap.valid_from}{until}{why}"
 
 
 def refuse_missing(sentences: dict[str, list[str]]) -> None:
