@@ -1,15 +1,24 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
+from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from msgspec import Struct, structs
 
 from registry import records
-from registry.instants import Instant
+from registry.instants import BEGINNING, LATEST, Instant
+from registry.records import json as records_json
 
 MODULES = [import_module(f"registry.records.{each.name}") for each in iter_modules(records.__path__)]
 RECORDS = [
@@ -18,6 +27,27 @@ RECORDS = [
     for found in vars(module).values()
     if isinstance(found, type) and found.__module__ == module.__name__
 ]
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=12,
+)
+SAMPLES = {str: "\x1b[31m\u00e9", int: 7, float: 0.5, bool: True, Instant: LATEST, Path: Path("/store")}
+
+
+def build_sample(hint: Any) -> Any:
+    """Return a value of a type that records have, with something in every container."""
+    if hint in SAMPLES:
+        return SAMPLES[hint]
+    if isinstance(hint, type) and issubclass(hint, Struct):
+        return hint(**{name: build_sample(inner) for name, inner in get_type_hints(hint).items()})
+    first, *_ = arguments = get_args(hint)
+    if get_origin(hint) is dict:
+        return {build_sample(first): build_sample(arguments[1])}
+    if get_origin(hint) is Literal:
+        return first
+    return (build_sample(first),) if get_origin(hint) in {tuple, Sequence} else build_sample(first)
 
 
 @pytest.mark.parametrize("record", RECORDS)
@@ -45,3 +75,27 @@ def test_records_are_equal_where_their_values_and_sorts_are() -> None:
     assert problem != structs.replace(problem, problem="cut")
     assert records.Tag("a", 1, 2) != records.Alias("a", 1, 2, None)
     assert repr(records.Tag("final", 1, 2)) == "Tag(tag='final', revision=1, recorded_in=2)"
+
+
+@pytest.mark.parametrize("record", RECORDS)
+def test_every_record_has_one_json_however_it_is_written(record: type[Struct]) -> None:
+    value = build_sample(record)
+    encoded = records_json.encode(value)
+    assert msgspec.json.encode(value, enc_hook=records_json.encode_hook) == encoded
+    assert list(json.loads(encoded)) == list(record.__struct_fields__)
+    assert json.loads(encoded) == records_json.to_builtins(value)
+    assert "".join(records_json.iterate_text(value)) == json.dumps(records_json.to_builtins(value), indent=2)
+
+
+def test_instants_and_paths_in_records_are_texts_and_the_beginning_is_null() -> None:
+    run = records.Run("xcs1", 1, BEGINNING, Instant(0), recorded_in=1, withdrawn_in=None)
+    found = json.loads(records_json.encode([run, Path("/store"), {2}]))
+    assert [found[0]["begin"], found[0]["end"], *found[1:]] == [None, "1970-01-01T00:00:00Z", "/store", [2]]
+    with pytest.raises(NotImplementedError, match="object"):
+        records_json.encode(object())
+
+
+@hypothesis_settings(max_examples=40)
+@given(JSON_VALUES)
+def test_json_that_is_written_piece_by_piece_is_the_json_of_the_standard_library(value: object) -> None:
+    assert "".join(records_json.iterate_text(value)) == json.dumps(value, indent=2)

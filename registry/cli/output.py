@@ -8,9 +8,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -19,7 +18,6 @@ from registry.cli import folding
 from registry.cli.remedies import format_error
 from registry.errors import RegistryError
 from registry.identifiers import escape_control_characters
-from registry.instants import Instant
 from registry.secrets import mask_passwords
 
 if TYPE_CHECKING:
@@ -36,52 +34,11 @@ def print_text(text: str = "") -> None:
 
 def print_json(value: Any) -> None:
     """Print a record, or a list of them, as JSON: instants as ISO texts, the beginning as null."""
-    for piece in _json(value, "\n"):
+    from registry.records.json import iterate_text
+
+    for piece in iterate_text(value):
         sys.stdout.write(piece)
     typer.echo()
-
-
-def _json(value: Any, indent: str) -> Iterator[str]:
-    """Write JSON piece by piece, so that a list of any length needs no memory of its own."""
-    value = _outermost(value)
-    if isinstance(value, dict):
-        brackets, items = "{}", ((f"{json.dumps(name)}: ", item) for name, item in value.items())
-    elif _is_list(value):
-        brackets, items = "[]", (("", item) for item in value)
-    else:
-        yield json.dumps(value)
-        return
-    mark = brackets[0]
-    for name, item in items:
-        yield f"{mark}{indent}  {name}"
-        yield from _json(item, f"{indent}  ")
-        mark = ","
-    yield f"{indent}{brackets[1]}" if mark == "," else brackets
-
-
-def jsonable(value: Any) -> Any:
-    """Return the value in JSON's types."""
-    value = _outermost(value)
-    if isinstance(value, dict):
-        return {name: jsonable(item) for name, item in value.items()}
-    return [jsonable(item) for item in value] if _is_list(value) else value
-
-
-def _outermost(value: Any) -> Any:
-    """Return the value in JSON's types, but for what it holds."""
-    if isinstance(value, Instant):
-        return value.iso
-    if isinstance(value, Path):
-        return str(value)
-    # Of a record; the help does not need to load what makes them.
-    names = getattr(value, "__struct_fields__", None)
-    if names is not None:
-        return {name: getattr(value, name) for name in names}
-    return {str(name): item for name, item in value.items()} if isinstance(value, dict) else value
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, (Sequence, Set)) and not isinstance(value, str)
 
 
 def print_folded(text: str) -> None:
@@ -116,11 +73,13 @@ def print_notes(notes: Iterable[str] = (), warnings: Iterable[str] = ()) -> None
 def print_error(error: RegistryError, *, as_json: bool) -> None:
     """Print a refusal: a sentence, or JSON with its code, kind and values."""
     if as_json:
+        from registry.records.json import to_builtins
+
         kind = type(error).__name__
         sentence = format_error(error)
         message = f"{sentence}: {'; '.join(error.details)}" if error.details else sentence
         body = {**error.values, "code": error.code, "kind": kind, "message": message}
-        typer.echo(json.dumps({"error": _mask_values(jsonable(body))}), err=True)
+        typer.echo(json.dumps({"error": _mask_values(to_builtins(body))}), err=True)
         return
     print_message(f"error: {format_error(error)}{':' if error.details else ''}")
     for detail in error.details:

@@ -80,11 +80,13 @@ def show_panel(
     ctx: typer.Context, panel_id: PanelId, as_of: AsOf = None, timezone: Timezone = None, json: Json = False
 ) -> None:
     """Show a panel and every version ever recorded of it."""
+    from msgspec.structs import asdict
+
     with open_from_context(ctx, timezone) as registry:
         found = registry.panels.find(panel_id, as_of=as_of)
         versions = registry.versions.list(panel_id, withdrawn=True, as_of=as_of)
     if json:
-        output.print_json({**output.jsonable(found), "versions": versions})
+        output.print_json({**asdict(found), "versions": versions})
         return
     output.print_text(f"panel          {found.panel}")
     output.print_text(f"alias          {found.alias or 'none'}")

@@ -126,10 +126,12 @@ def show_version(
     ctx: typer.Context, number: Number, as_of: AsOf = None, timezone: Timezone = None, json: Json = False
 ) -> None:
     """Show a version and its files."""
+    from msgspec.structs import asdict
+
     with open_from_context(ctx, timezone) as registry:
         found, files = registry.versions.show(number, as_of=as_of)
     if json:
-        output.print_json({**output.jsonable(found), "files": files})
+        output.print_json({**asdict(found), "files": files})
         return
     for name, value in (
         ("version", found.version),

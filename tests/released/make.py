@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path.cwd()))
 from registry import instants
 from registry.api import Registry, create_registry, open_registry
 from registry.authorship import Signature
-from registry.cli.output import jsonable
+from registry.records.json import to_builtins
 from testing.panels import NEW_A, PANEL_A, PANEL_B, write_panel_folder
 
 SOURCE = "XcsEndstation.0:Jungfrau.0"
@@ -75,7 +75,7 @@ def answers(registry: Registry) -> dict[str, Any]:
             f"{as_of}: validity": registry.validity("M068", as_of=as_of),
             f"{as_of}: at": registry.validity("M068", at="20180601000000", as_of="spring"),
         }
-    found: dict[str, Any] = jsonable(said)
+    found: dict[str, Any] = to_builtins(said)
     return found
 
 
