@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from harnesses.processes import CONTEXT
-from registry.api import collecting
+from registry.api import verification
 from registry.api.backend import Backend, open_backend
 from registry.detectors.jungfrau import JUNGFRAU
 from registry.durable import TEMPORARY_PREFIX
@@ -84,5 +84,5 @@ def _collect_unreferenced(backend: Backend) -> int:
         ):  # that one is being written: it cannot be old
             with suppress(FileNotFoundError):
                 os.utime(path, (time.time() - _AGE_SECONDS,) * 2)
-    strays = collecting.find_unreferenced_files(backend.store, backend.store.list_files(), referenced)
-    return sum(each.removed for each in collecting.remove_unreferenced_files(backend, strays))
+    strays = verification.find_unreferenced_files(backend.store, backend.store.list_files(), referenced)
+    return sum(each.removed for each in verification.remove_unreferenced_files(backend, strays))

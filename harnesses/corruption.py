@@ -13,8 +13,8 @@ from typing import Any
 
 from harnesses import faults
 from registry.api import Registry, create_registry
-from registry.api.integrity import verify_export
-from registry.api.replaying import replay
+from registry.api.export_verification import verify_export
+from registry.api.replays import replay
 from registry.detectors import type_of_panel
 from registry.errors import CorruptionError, RegistryError
 from testing.panels import PANELS, write_panel_folder

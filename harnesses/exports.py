@@ -9,7 +9,7 @@ from typing import Any
 
 from harnesses.commands import Command, Inspection, Rows, Trial
 from harnesses.rows import read_rows
-from registry.api.integrity import verify_export
+from registry.api.export_verification import verify_export
 from registry.errors import RegistryError
 from registry.exporters.recognising import detect_arrays
 from testing.panels import PANELS, write_panel_folder

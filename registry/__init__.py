@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from registry.api import Registry, create_registry, open_registry
+    from registry.api.backups import restore_registry
     from registry.api.detector_constants import DetectorConstants
-    from registry.api.integrity import verify_export
-    from registry.api.moving import copy_registry
-    from registry.api.replaying import replay
-    from registry.api.restoring import restore_registry
+    from registry.api.export_verification import verify_export
+    from registry.api.relocation import copy_registry
+    from registry.api.replays import replay
     from registry.instants import Instant
 
 _MODULES = {
     "DetectorConstants": "registry.api.detector_constants",
     "Instant": "registry.instants",
     "Registry": "registry.api",
-    "copy_registry": "registry.api.moving",
+    "copy_registry": "registry.api.relocation",
     "create_registry": "registry.api",
     "open_registry": "registry.api",
-    "replay": "registry.api.replaying",
-    "restore_registry": "registry.api.restoring",
-    "verify_export": "registry.api.integrity",
+    "replay": "registry.api.replays",
+    "restore_registry": "registry.api.backups",
+    "verify_export": "registry.api.export_verification",
 }
 
 __all__ = [

@@ -13,9 +13,9 @@ import pytest
 import sqlalchemy as sa
 
 from registry import schema
-from registry.api import Registry, backups, create_registry, restoring
-from registry.api.moving import copy_registry
-from registry.api.restoring import restore_registry
+from registry.api import Registry, backups, create_registry
+from registry.api.backups import restore_registry
+from registry.api.relocation import copy_registry
 from registry.database import migrations, transfer
 from registry.database.engine import make_engine
 from registry.errors import (
@@ -213,7 +213,9 @@ def test_an_interrupted_backup_leaves_the_former_one(
     small.backup(folder)
     before = read_facts(sqlite_location.database)
     small.tags.add("later")
-    name = {"the rows": "transfer", "the files": "copy_objects", "the description": "checksum"}[instant]
+    name = {"the rows": "copy_rows", "the files": "copy_objects", "the description": "compute_sha256"}[
+        instant
+    ]
     with monkeypatch.context() as patch:
         patch.setattr(backups, name, interrupted)
         with pytest.raises(KeyboardInterrupt):
@@ -290,7 +292,7 @@ def test_a_restoration_that_was_killed_is_completed_by_the_same_command(
 
     small.backup(folder)
     with monkeypatch.context() as patch:
-        patch.setattr(restoring, "upgrade_to_current", killed)
+        patch.setattr(backups, "upgrade_to_current", killed)
         with pytest.raises(KeyboardInterrupt):
             _restore(folder, again)
     assert not again.file.exists()

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from registry import detectors, provenance
 from registry.api import Registry
-from registry.api.integrity import verify_export
-from registry.api.replaying import replay
+from registry.api.export_verification import verify_export
+from registry.api.replays import replay
 from registry.errors import (
     ConflictError,
     CorruptionError,

@@ -190,9 +190,9 @@ import sys
 from pathlib import Path
 import registry
 from registry import open_registry
-from registry.database.migrations import folder
+from registry.database.migrations import migrations_folder
 print(Path(registry.__file__).parent)
-print(folder())
+print(migrations_folder())
 with open_registry() as opened:
     print(opened.id, opened.panels.add(sys.argv[1]).revision, opened.differences())
 """

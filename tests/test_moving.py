@@ -7,8 +7,8 @@ import pytest
 import sqlalchemy as sa
 
 from registry import schema
-from registry.api import Registry, create_registry, moving
-from registry.api.moving import copy_registry
+from registry.api import Registry, create_registry, relocation
+from registry.api.relocation import copy_registry
 from registry.database import transfer
 from registry.database.transactions import Database
 from registry.errors import (
@@ -215,7 +215,7 @@ def test_a_move_that_was_killed_is_completed_by_the_same_command(
 
     with monkeypatch.context() as patch:
         if instant == "before the source is closed":
-            patch.setattr(moving, "read_newest_revision", killed)
+            patch.setattr(relocation, "read_newest_revision", killed)
         else:
             patch.setattr(Database, "open_for_writes", killed)
         with pytest.raises(KeyboardInterrupt):
@@ -244,7 +244,7 @@ def test_an_unfinished_copy_is_not_taken_for_the_one_that_was_finished_elsewhere
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(moving, "read_newest_revision", killed)
+        patch.setattr(relocation, "read_newest_revision", killed)
         with pytest.raises(KeyboardInterrupt):
             _move(sqlite_location, new)
     _move(sqlite_location, f"sqlite:///{tmp_path / 'elsewhere.sqlite'}")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from registry import provenance
 from registry.api import create_registry, open_registry
-from registry.api.integrity import verify_export
+from registry.api.export_verification import verify_export
 from registry.errors import ConflictError, DocumentError, NotFoundError
 from registry.provenance import Document
 from registry.provenance.document import (

@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 
 from registry.api import Registry
-from registry.api.integrity import verify_export
-from registry.api.replaying import replay
+from registry.api.export_verification import verify_export
+from registry.api.replays import replay
 from registry.durable import FlushingFile
 from registry.errors import (
     ConflictError,

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from registry.api import create_registry, open_registry
-from registry.api.integrity import verify_export
-from registry.api.replaying import replay
+from registry.api.export_verification import verify_export
+from registry.api.replays import replay
 from registry.errors import UnavailableError
 from testing.panels import PANEL_A, write_panel_folder
 

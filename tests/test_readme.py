@@ -50,8 +50,8 @@ def test_every_verb_of_the_python_page_is_there() -> None:
     from registry.api import Registry
     from registry.api.panels import Aliases, Panels
     from registry.api.plots import Plots
+    from registry.api.registry import Tags
     from registry.api.runs import Detectors, Runs
-    from registry.api.tags import Tags
     from registry.api.versions import Versions
 
     faces = {

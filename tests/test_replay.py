@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from registry import provenance
 from registry.api import create_registry
-from registry.api.integrity import verify_export
-from registry.api.replaying import replay
+from registry.api.export_verification import verify_export
+from registry.api.replays import replay
 from registry.errors import (
     ConflictError,
     CorruptionError,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from registry.api import Registry, create_registry
-from registry.api.integrity import verify_export
+from registry.api.export_verification import verify_export
 from registry.errors import ClosedError, ConflictError, CorruptionError, NotFoundError
 from registry.store import ContentStore
 from testing.panels import PANEL_A, PANEL_B, write_panel_folder

@@ -19,8 +19,8 @@ from harnesses.fuzz.target import Target, call_parser
 from registry import provenance
 from registry.api import create_registry
 from registry.api.backups import FILE_NAME, BackupDescription, read_description
-from registry.api.integrity import verify_export
-from registry.api.replaying import replay
+from registry.api.export_verification import verify_export
+from registry.api.replays import replay
 from registry.exporters import hdf5
 from registry.exporters.recognising import detect_arrays
 from registry.provenance.prov_json import build_prov_json
@@ -206,8 +206,8 @@ EXPORT_TARGETS = [
         (
             "registry.provenance",
             "registry.provenance.document",
-            "registry.api.replaying",
-            "registry.api.integrity",
+            "registry.api.replays",
+            "registry.api.export_verification",
         ),
     ),
     Target("backup", _feed_backup, _seeds_from_files("backup/backup.json"), ("registry.api.backups",)),

@@ -65,7 +65,7 @@ class Plots:
             The version is a gap; or as `Registry.constants`.
         """
         file = _prepare_file(output, f"constants-{_name_target(target)}", force=force)
-        from registry.api.drawing_arrays import ConstantsRequest, draw_constants
+        from registry.api.array_pictures import ConstantsRequest, draw_constants
 
         request = ConstantsRequest(
             str(target),
@@ -104,7 +104,7 @@ class Plots:
             One is a gap.
         """
         file = _prepare_file(output, f"diff-{before}-{after}", force=force)
-        from registry.api.drawing_arrays import DifferenceRequest, draw_difference
+        from registry.api.array_pictures import DifferenceRequest, draw_difference
 
         return draw_difference(
             self._backend, DifferenceRequest(before, after, relative, gain_ranges, as_of), file
@@ -130,7 +130,7 @@ class Plots:
             By default every kind.
         """
         file = _prepare_file(output, f"validity-{_name_target(target)}", force=force)
-        from registry.api.drawing_times import TimesRequest, draw_validity
+        from registry.api.timeline_pictures import TimesRequest, draw_validity
 
         return draw_validity(self._backend, TimesRequest(target, source, kinds, as_of), file)
 
@@ -154,7 +154,7 @@ class Plots:
             By default those that the detector type requires (for Jungfrau gain and offset).
         """
         file = _prepare_file(output, f"history-{_name_target(target)}", force=force)
-        from registry.api.drawing_times import TimesRequest, draw_trend
+        from registry.api.timeline_pictures import TimesRequest, draw_trend
 
         return draw_trend(self._backend, TimesRequest(target, None, kinds, as_of), file, progress)
 

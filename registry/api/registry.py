@@ -7,10 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from registry.api.backend import InstantLike
-from registry.api.upkeep import Administration
+from registry.api.administration import Administration
+from registry.api.backend import Backend, InstantLike
+from registry.errors import RequestError
 from registry.lookup import log
-from registry.lookup.revisions import AsOf
+from registry.lookup.revisions import AsOf, find_revision_number, list_tags
 from registry.progress import Progress, no_progress
 from registry.records import (
     AffectedRun,
@@ -19,6 +20,7 @@ from registry.records import (
     Identity,
     Outcome,
     Revision,
+    Tag,
     TreeComparison,
     Validity,
 )
@@ -29,8 +31,8 @@ if TYPE_CHECKING:
     from registry.api.panels import Aliases, Panels
     from registry.api.plots import Plots
     from registry.api.runs import Detectors, Runs
-    from registry.api.tags import Tags
     from registry.api.versions import Versions
+    from registry.database.change import Change
 
 
 class Registry(Administration):
@@ -74,8 +76,6 @@ class Registry(Administration):
     @cached_property
     def tags(self) -> Tags:
         """Names for revisions."""
-        from registry.api.tags import Tags
-
         return Tags(self._backend)
 
     @cached_property
@@ -111,10 +111,10 @@ class Registry(Administration):
         ConflictError
             All hazards are contradictions of what is recorded.
         """
-        from registry.api import importing
+        from registry.api import tree_import
 
-        request = importing.ImportRequest(Path(tree), skip_bad, supersede, comment, dry_run)
-        return importing.import_tree(self._backend, request, progress)
+        request = tree_import.ImportRequest(Path(tree), skip_bad, supersede, comment, dry_run)
+        return tree_import.import_tree(self._backend, request, progress)
 
     def compare_tree(self, tree: str | Path, *, progress: Progress = no_progress) -> TreeComparison:
         """Compare a legacy directory with the registry, and what its own rule picks for every run; record nothing.
@@ -124,9 +124,9 @@ class Registry(Administration):
         NotFoundError, RequestError
             There is no such directory, or it holds nothing that is meant as an entry.
         """
-        from registry.api import comparing_tree
+        from registry.api import tree_comparison
 
-        return comparing_tree.compare_tree(self._backend, Path(tree), progress)
+        return tree_comparison.compare_tree(self._backend, Path(tree), progress)
 
     def validity(
         self,
@@ -270,9 +270,9 @@ class Registry(Administration):
         NotFoundError, NotValidError
             There is no answer as of either revision.
         """
-        from registry.api import comparing
+        from registry.api import comparison
 
-        return comparing.diff_detector(
+        return comparison.diff_detector(
             self._backend, target, source=source, at=at, before=before, after=after
         )
 
@@ -284,9 +284,9 @@ class Registry(Administration):
         NotFoundError
             There is no such revision.
         """
-        from registry.api import comparing
+        from registry.api import comparison
 
-        return comparing.find_affected_runs(self._backend, since, as_of)
+        return comparison.find_affected_runs(self._backend, since, as_of)
 
     def identify(self, path: str | Path, *, as_of: AsOf = None) -> Identity:
         """Return which constants, versions or exports a file is, by its content.
@@ -300,12 +300,46 @@ class Registry(Administration):
         ArrayError
             The file is meant as an array, and is cut, damaged or contradicts itself.
         """
-        from registry.api import identifying
+        from registry.api import identification
 
-        return identifying.identify(self._backend, Path(path), as_of)
+        return identification.identify(self._backend, Path(path), as_of)
 
     def log(self, target: str | None = None, *, as_of: AsOf = None) -> list[Revision]:
         """Return the revisions, the newest first; with `target`, those that touched its panels."""
         with self._backend.read_transaction(as_of) as view:
             panels = view.find_panels_ever_named(target) if target else None
             return log.list_revisions(view.connection, view.revision, panels)
+
+
+class Tags:
+    """``registry.tags``."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    def list(self, *, as_of: AsOf = None) -> list[Tag]:
+        """Return the tags, in the order of the revisions that they name."""
+        with self._backend.read_transaction(as_of) as view:
+            return list_tags(view.connection, view.revision)
+
+    def add(
+        self, name: str, *, as_of: AsOf = None, comment: str | None = None, dry_run: bool = False
+    ) -> Outcome:
+        """Name a revision, by default the newest before this one.
+
+        Raises
+        ------
+        RequestError
+            The name looks like a number or a time, or there is no revision to name.
+        ConflictError
+            The name is taken: a tag never moves.
+        """
+        from registry.registration.tags import add_tag
+
+        def act(change: Change) -> None:
+            number = find_revision_number(change.connection, as_of, self._backend.timezone)
+            if number == 0:
+                raise RequestError("there is no revision yet that could be named", tag=name)
+            add_tag(change, name, number)
+
+        return self._backend.record_revision(act, comment, dry_run=dry_run)

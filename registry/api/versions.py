@@ -204,7 +204,7 @@ class Versions:
         CorruptionError
             A stored file is not what was recorded.
         """
-        from registry.api.comparing import diff_versions
+        from registry.api.comparison import diff_versions
 
         return diff_versions(self._backend, before, after, as_of)
 

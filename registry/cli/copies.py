@@ -40,7 +40,7 @@ def restore(
 
     Every checksum is verified; the database and the store are those of the environment.
     """
-    from registry.api.restoring import restore_registry
+    from registry.api.backups import restore_registry
 
     done = restore_registry(folder, ctx.obj.database, ctx.obj.store, progress=output.show_progress)
     _print_copy(done, as_json=json)
@@ -58,7 +58,7 @@ def copy(
 
     Every revision, id and checksum stays the same.
     """
-    from registry.api.moving import copy_registry
+    from registry.api.relocation import copy_registry
 
     done = copy_registry(to, to_store, ctx.obj.database, ctx.obj.store, progress=output.show_progress)
     _print_copy(done, as_json=json)

@@ -128,7 +128,7 @@ def replay_export(
 
     From the document and the store alone; the database is not asked.
     """
-    from registry.api.replaying import replay
+    from registry.api.replays import replay
 
     _print_export(
         replay(file, folder, ctx.obj.database, ctx.obj.store, force=force, progress=output.show_progress),
@@ -204,7 +204,7 @@ def verify_provenance(ctx: typer.Context, file: File, json: Json = False) -> Non
 
     Its outputs, its inputs in the store, and the registry's answer.
     """
-    from registry.api.integrity import verify_export
+    from registry.api.export_verification import verify_export
 
     report_verification(verify_export(file, ctx.obj.database, ctx.obj.store), as_json=json)
 

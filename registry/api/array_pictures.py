@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from registry import detectors
 from registry.api.backend import Backend, ReadTransaction
-from registry.api.comparing import resolve_comparable_versions
+from registry.api.comparison import resolve_comparable_versions
 from registry.arrays import compare_pixels
 from registry.detectors import DetectorType, Kind, ZeroMeaning
 from registry.errors import RequestError

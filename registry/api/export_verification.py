@@ -9,8 +9,7 @@ from pathlib import Path
 
 from registry import provenance
 from registry.api.backend import Backend, ReadTransaction, open_backend
-from registry.api.changed_files import BYTES_CHANGED, describe_changed_arrays
-from registry.api.replaying import find_document_store, plan_replay
+from registry.api.replays import find_document_store, plan_replay
 from registry.errors import (
     ConflictError,
     CorruptionError,
@@ -19,8 +18,10 @@ from registry.errors import (
     RequestError,
     UnavailableError,
 )
+from registry.exporters.assembly import Assembly
 from registry.exporters.layout import Target
-from registry.identifiers import quote
+from registry.exporters.recognising import detect_arrays
+from registry.identifiers import quote, shorten
 from registry.lookup import stored_files
 from registry.lookup.deployments import deployment_warnings
 from registry.lookup.resolution import ArrayRequest, resolve
@@ -31,6 +32,8 @@ from registry.reading import sha256_of_file
 from registry.records import Problem, Verification
 from registry.settings import find_settings
 from registry.store import ContentStore, describe_use
+
+_BYTES_CHANGED = "the bytes are not those that were written"
 
 
 def verify_export(
@@ -60,8 +63,8 @@ def verify_export(
         checked += len(_collect_inputs(document))
         try:
             problems += _check_inputs(objects, document) or _check_replay(objects, document, path)
-            changed = {problem.path for problem in problems if problem.problem == BYTES_CHANGED}
-            notes += describe_changed_arrays(document, Path(path), objects, changed) if changed else []
+            changed = {problem.path for problem in problems if problem.problem == _BYTES_CHANGED}
+            notes += _describe_changed_arrays(document, Path(path), objects, changed) if changed else []
         except UnavailableError as error:
             notes.append(f"the arrays were not made again: {error}")
     try:
@@ -150,11 +153,46 @@ def _check_files(folder: Path, document: Document) -> Iterator[Problem]:
 
 def _check_file(path: Path, sha256: str | None) -> str | None:
     try:
-        return None if sha256_of_file(path) == sha256 else BYTES_CHANGED
+        return None if sha256_of_file(path) == sha256 else _BYTES_CHANGED
     except NotFoundError:
         return "the file is missing"
     except RegistryError as error:
         return str(error)
+
+
+def _describe_changed_arrays(
+    document: Document, path: Path, objects: ContentStore, changed: set[str]
+) -> list[str]:
+    """Return a sentence for each array in the files that were changed, as far as they can be read."""
+    try:
+        recipe = plan_replay(document, path, objects)
+    except RequestError:
+        return []  # said already
+    sentences = []
+    for assembly in recipe.assemblies:
+        name = assembly.kind.calibration_type
+        file = path.parent / recipe.layout.arrays[name]
+        if str(file) in changed:
+            try:
+                sentences.append(f"{str(file)!r}: {name} {_describe_difference(file, assembly)}")
+            except RequestError as error:
+                sentences.append(f"{name} cannot be compared: {error}")
+    return sentences
+
+
+def _describe_difference(file: Path, assembly: Assembly) -> str:
+    with detect_arrays(file) as arrays:
+        for array in arrays:
+            if array.name in (None, assembly.kind.calibration_type) and array.shape == assembly.shape:
+                places = [
+                    f"gain range {part.gain_range} of panel {part.panel}"
+                    for part, found in zip(assembly.read_parts(), array.parts, strict=True)
+                    if part.array.tobytes() != found.astype(part.array.dtype).tobytes()
+                ]
+                return (
+                    f"has other values in {shorten(places)}" if places else "has the values that were written"
+                )
+    return "is no longer in it"
 
 
 def _check_resolution(backend: Backend, document: Document) -> list[Problem]:

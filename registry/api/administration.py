@@ -71,9 +71,9 @@ class Administration:
             If there is no problem, remove the files of the store to which nothing refers and which were
             stored more than a day ago, while writers work or not; ``unreferenced`` says of each.
         """
-        from registry.api import verifying
+        from registry.api import verification
 
-        return verifying.verify(self._backend, progress, collect=collect)
+        return verification.verify(self._backend, progress, collect=collect)
 
     def backup(
         self, folder: str | Path, *, verify: bool = False, progress: Progress = no_progress
