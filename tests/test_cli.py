@@ -12,7 +12,7 @@ import pytest
 
 from documentation import recording
 from registry import create_registry, sample
-from registry.cli.verbs import VERBS
+from registry.cli.application import VERBS
 from testing.panels import NEW_A, PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.cli import Calreg, build_program, list_verbs
@@ -292,7 +292,7 @@ def test_every_verb_has_help_and_all_but_demo_answer_in_json() -> None:
 
 def test_the_help_of_the_program_says_of_every_verb_what_the_verb_says_of_itself() -> None:
     for signpost in build_program().commands.values():
-        own = signpost.follow()
+        own = signpost.load()
         assert own.name == signpost.name
         assert own.help.splitlines()[0] == signpost.short_help == own.get_short_help_str(limit=80)
 
@@ -314,7 +314,7 @@ def _loaded(*arguments: str) -> set[str]:
 
 def test_help_imports_neither_database_nor_arrays_nor_any_verb() -> None:
     loaded = _loaded("--help")
-    assert "registry.cli.verbs" in loaded
+    assert "registry.cli.application" in loaded
     assert loaded.isdisjoint({"sqlalchemy", "numpy", "alembic", "psycopg", "msgspec", "rich", "zoneinfo"})
     assert loaded.isdisjoint(f"registry.cli.{verb.target.partition(':')[0]}" for verb in VERBS.values())
     assert loaded.isdisjoint({"registry.cli.output", "registry.instants"})
@@ -322,9 +322,9 @@ def test_help_imports_neither_database_nor_arrays_nor_any_verb() -> None:
 
 def test_the_help_of_a_verb_imports_its_own_module_alone_and_no_database() -> None:
     loaded = _loaded("validity", "--help")
-    assert {"registry.cli.validity", "typer"} <= loaded
+    assert {"registry.cli.versions", "typer"} <= loaded
     assert loaded.isdisjoint({"sqlalchemy", "numpy", "msgspec", "rich", "registry.api"})
-    assert loaded.isdisjoint({"registry.cli.exports", "registry.cli.versions", "registry.cli.runs"})
+    assert loaded.isdisjoint({"registry.cli.exports", "registry.cli.revisions", "registry.cli.runs"})
 
 
 def test_a_look_up_on_sqlite_imports_no_other_driver_no_arrays_and_nothing_that_writes(

@@ -264,7 +264,7 @@ def test_of_thousands_of_unreferenced_files_a_person_sees_the_first(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     files = [UnreferencedFile(f"/store/{number}", 10, 30) for number in range(5000)]
-    reports.print_unreferenced(files)
+    reports._print_unreferenced(files)
     shown = capsys.readouterr().out.splitlines()
     assert len(shown) == 1 + 20 + 1
     assert shown[-1] == "... and 4980 more; --json lists all"

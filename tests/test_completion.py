@@ -17,8 +17,7 @@ import sqlalchemy as sa
 from hypothesis import strategies as st
 
 from registry.api import Registry
-from registry.cli.completion import complete
-from registry.cli.offers import COMPLETERS, FILE_METAVARS, FREE_METAVARS, split_metavar
+from registry.cli.completion import COMPLETERS, FILE_METAVARS, FREE_METAVARS, complete, split_metavar
 from registry.cli.shells import SCRIPTS, read_bash_line
 from registry.database.completion_names import MAX_NAMES
 from registry.detectors import DETECTOR_TYPES
@@ -297,7 +296,7 @@ def test_a_tab_loads_neither_sqlalchemy_nor_arrays(sqlite_calreg: RegistryLocati
     code = "import sys, registry.cli.completion as c; c.complete(['validity'], '1'); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
-    assert {"sqlite3", "registry.cli.validity"} <= loaded
+    assert {"sqlite3", "registry.cli.versions"} <= loaded
     assert loaded.isdisjoint({"sqlalchemy", "numpy", "psycopg", "rich", "msgspec", "registry.api"})
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from registry import sample
-from registry.cli import hints
+from registry.cli import output
 from registry.cli.examples import EXAMPLES, wrap_command
+from registry.cli.remedies import NEXT_STEPS
 from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.cli import Calreg, list_verbs
@@ -127,7 +128,7 @@ def test_an_empty_answer_says_at_a_terminal_what_to_do_next_and_changes_nothing_
 ) -> None:
     piped = calreg.run(*verb.split())
     assert piped.stderr == ""
-    monkeypatch.setattr(hints, "is_interactive", lambda: True)
+    monkeypatch.setattr(output, "is_interactive", lambda: True)
     seen = calreg.run(*verb.split())
     assert seen.stdout == piped.stdout
     assert seen.stderr.startswith("note: ")
@@ -143,7 +144,7 @@ def test_an_empty_answer_says_at_a_terminal_what_to_do_next_and_changes_nothing_
 
 def test_nobody_is_told_to_fill_what_was_empty_once(calreg: Calreg, monkeypatch: pytest.MonkeyPatch) -> None:
     calreg.run("panel", "add", PANEL_A)
-    monkeypatch.setattr(hints, "is_interactive", lambda: True)
+    monkeypatch.setattr(output, "is_interactive", lambda: True)
     assert calreg.run("run", "list").stderr != ""
     assert calreg.run("run", "list", "--as-of", "1").stderr == ""
     told = calreg.run("validity", PANEL_A).stderr
@@ -153,7 +154,7 @@ def test_nobody_is_told_to_fill_what_was_empty_once(calreg: Calreg, monkeypatch:
 
 def test_every_command_that_is_suggested_is_a_verb() -> None:
     known = {" ".join(path) for path in list_verbs()}
-    for said in hints._NEXT_STEPS.values():
+    for said in NEXT_STEPS.values():
         for command in said.split("calreg ")[1:]:
             words = command.split()
             assert {words[0], " ".join(words[:2])} & known, command

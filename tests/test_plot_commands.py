@@ -86,7 +86,7 @@ def test_every_picture_is_drawn_from_what_is_recorded(
         (PANEL_B, 0, 0, 1),
     ]
     subject = drawn[constants]
-    assert (subject.title, subject.said) == (
+    assert (subject.title, subject.subtitle) == (
         f"Constants of {RUN}, {SOURCE}",
         f"2 panels, valid at {AT} (begin of the run), as of revision 11",
     )
@@ -95,12 +95,12 @@ def test_every_picture_is_drawn_from_what_is_recorded(
     assert registry.plots.constants(withdrawn.version).pixels[0].odd == 2
     subject = drawn[constants]
     assert subject.title == f"Version 3: gain of {PANEL_A} (M068)"
-    assert (subject.said, subject.withdrawn) == ("as of revision 12, withdrawn in revision 12", True)
+    assert (subject.subtitle, subject.withdrawn) == ("as of revision 12, withdrawn in revision 12", True)
 
     registry.plots.diff(1, 3, "diff.svg", relative=True, gain_ranges=[0, 2])
     subject = drawn[differences]
     assert [difference.gain_range for difference, _ in subject.changes] == [0, 2]
-    assert subject.said[0].startswith(f"version 3: {PANEL_A} (M068), from 2018-01-01")
+    assert subject.subtitles[0].startswith(f"version 3: {PANEL_A} (M068), from 2018-01-01")
 
     registry.plots.validity("M068", as_of=11)
     subject = drawn[validity]

@@ -180,10 +180,10 @@ def test_an_encoding_without_blocks_gets_plain_signs_and_the_log_is_folded(share
 
 WORK = """
 from registry.cli import output
-with output.progress("verifying files", 4) as advance:
+with output.show_progress("verifying files", 4) as advance:
     for _ in range(4):
         advance()
-with output.progress("one thing", 1) as advance:
+with output.show_progress("one thing", 1) as advance:
     advance()
 print("done")
 """

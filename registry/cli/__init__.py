@@ -26,7 +26,7 @@ def main() -> None:
     """Run the program ``calreg``, or tell the shell how a line of it may go on."""
     shell = os.environ.get("_CALREG_COMPLETE")
     if shell:
-        from registry.cli.completion import complete_and_exit
+        from registry.cli.shells import complete_and_exit
 
         complete_and_exit(shell, sys.argv[1:])
     app(prog_name="calreg")

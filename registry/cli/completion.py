@@ -1,57 +1,47 @@
-"""What a shell offers after a Tab. What a parameter takes is told by its metavar: ``PANEL``, ``KIND``, ``DIR``.
+"""Completion: the words that can follow on a command line, as a parameter's metavar tells them.
 
-The shells' scripts (`registry.cli.shells`) call this very program with ``_CALREG_COMPLETE`` set and the words of
-the line. The answer is a line ``words``, ``open`` (no blank after the word) or ``files`` (let the shell name
-them), and below it a word a line, for zsh and fish with a tab and what it is. Only plain names are offered: what
-a shell would read as anything else never reaches its command line. Where there is no answer, there is silence.
+``PANEL`` takes panel Ids and M-numbers, ``npy|hdf5`` these words, ``DIR`` files. Only plain names are offered: what
+a shell would read as anything else never reaches its command line.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import sys
-import threading
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from registry.cli.offers import FILE_METAVARS, CompletionRequest, completions_for, split_metavar
-from registry.database.completion_names import CompletionName
-from registry.identifiers import escape_control_characters
+from registry.database.completion_names import CompletionName, list_completion_names
 
-_TIMEOUT_SECONDS = 2.0  # seconds that a Tab waits for a database
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from registry.detectors import Kind
+
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9_.:=/+-]+")
 
+FILE_METAVARS = {"DIR", "FILE", "TREE"}
+"""What the shell itself completes."""
 
-def complete_and_exit(shell: str, words: Sequence[str]) -> None:
-    """Print what can follow, and end the process; a database that does not answer in time is left alone."""
-    asking = threading.Thread(target=_print_completions, args=(shell, words), daemon=True)
-    asking.start()
-    asking.join(_TIMEOUT_SECONDS)
-    sys.stdout.flush()
-    os._exit(0)
+FREE_METAVARS = {"G", "NAME", "ROLE", "RUN", "SCHEMA", "T", "TEXT", "URL"}
+"""What only the user can say."""
 
 
-def _print_completions(shell: str, words: Sequence[str]) -> None:
-    if not words:  # nobody's script calls so
-        return
-    cut = 0
-    if shell == "bash":
-        from registry.cli.shells import read_bash_line
+class CompletionRequest(NamedTuple):
+    """Where in a command line the cursor stands: the verb as far as it is read, and the word's beginning."""
 
-        words, cut = read_bash_line(*words)
-    *before, beginning = words
-    sort, names = complete(before, beginning)
-    lines = [name.text[cut:] if shell == "bash" else _format_with_description(name) for name in names]
-    sys.stdout.write("\n".join((sort, *lines, "")))
+    context: Any
+    prefix: str
 
-
-def _format_with_description(name: CompletionName) -> str:
-    return (
-        f"{name.text}\t{escape_control_characters(' '.join(name.description.split()))}"
-        if name.description
-        else name.text
-    )
+    def find_names(
+        self, sort: str, beginning: str | None = None, experiment: str = ""
+    ) -> list[CompletionName]:
+        """Return names of the registry that the command line or the environment names."""
+        return list_completion_names(
+            sort,
+            self.prefix if beginning is None else beginning,
+            experiment=experiment,
+            database=self.context.find_root().params.get("database"),
+        )
 
 
 def complete(words: Sequence[str], prefix: str) -> tuple[str, list[CompletionName]]:
@@ -130,3 +120,106 @@ def _filter_by_prefix(names: Iterable[CompletionName], beginning: str) -> list[C
         if name.text.startswith(beginning) and _PLAIN_WORD.fullmatch(name.text)
     }
     return list(fitting.values())
+
+
+def split_metavar(metavar: str | None) -> list[str]:
+    """Return what a metavar names: ``PANEL`` and ``ALIAS`` of ``[PANEL|ALIAS]``."""
+    return re.sub(r"[\[\].]", "", metavar or "").split("|")
+
+
+def completions_for(metavar: str | None, asked: CompletionRequest) -> Iterator[CompletionName]:
+    """Return what a parameter takes; what stands in its metavar in lower case, it takes as it is."""
+    for piece in split_metavar(metavar):
+        if piece.islower():
+            yield CompletionName(piece)
+        elif piece in COMPLETERS:
+            yield from COMPLETERS[piece](asked)
+
+
+def _complete_panels(asked: CompletionRequest) -> Iterator[CompletionName]:
+    yield from asked.find_names("panels")
+
+
+def _complete_aliases(asked: CompletionRequest) -> Iterator[CompletionName]:
+    yield from asked.find_names("aliases")
+
+
+def _complete_panels_or_aliases(asked: CompletionRequest) -> Iterator[CompletionName]:
+    if not asked.prefix[:1].isdecimal():
+        yield from _complete_aliases(asked)
+    if not asked.prefix.startswith("M"):
+        yield from _complete_panels(asked)
+
+
+def _complete_detectors(asked: CompletionRequest) -> Iterator[CompletionName]:
+    """Panel Ids, after those that stand there already."""
+    before, joint, last = asked.prefix.rpartition("_")
+    for name in asked.find_names("panels", last):
+        if name.text not in before.split("_"):
+            yield CompletionName(f"{before}{joint}{name.text}", name.description)
+
+
+def _complete_datasets(asked: CompletionRequest) -> Iterator[CompletionName]:
+    experiment, joint, run = asked.prefix.removeprefix("exp=").partition(":run=")
+    if joint:
+        for name in asked.find_names("runs", run, experiment):
+            yield CompletionName(f"exp={experiment}:run={name.text}")
+    else:
+        for name in asked.find_names("experiments", experiment.partition(":")[0]):
+            yield CompletionName(f"exp={name.text}:run=")
+
+
+def _complete_sources(asked: CompletionRequest) -> Iterator[CompletionName]:
+    given = asked.context.params
+    dataset = re.match(r"exp=([^:]+):", str(given.get("target") or given.get("dataset") or ""))
+    yield from asked.find_names(
+        "sources", None, dataset[1] if dataset else str(given.get("experiment") or "")
+    )
+
+
+def _list_kinds() -> Iterator[Kind]:
+    from registry.detectors import DETECTOR_TYPES
+
+    for detector_type in DETECTOR_TYPES.values():
+        yield from detector_type.kinds
+
+
+def _complete_kinds(_: CompletionRequest) -> Iterator[CompletionName]:
+    yield from (CompletionName(kind.name, kind.unit) for kind in _list_kinds())
+
+
+def _complete_types(_: CompletionRequest) -> Iterator[CompletionName]:
+    yield from (CompletionName(kind.calibration_type, kind.unit) for kind in _list_kinds())
+
+
+def _complete_zones(_: CompletionRequest) -> Iterator[CompletionName]:
+    from zoneinfo import available_timezones
+
+    yield from (CompletionName(zone) for zone in sorted(available_timezones()))
+
+
+def _make_completer(sort: str) -> Callable[[CompletionRequest], Iterator[CompletionName]]:
+    return lambda asked: iter(asked.find_names(sort))
+
+
+COMPLETERS: dict[str, Callable[[CompletionRequest], Iterator[CompletionName]]] = {
+    "PANEL": _complete_panels_or_aliases,
+    "PANEL_ID": _complete_panels,
+    "OLD_ID": _complete_panels,
+    "ALIAS": _complete_aliases,
+    "M_NUMBER": _complete_aliases,
+    "DETECTOR_ID": _complete_detectors,
+    "DATASET": _complete_datasets,
+    "VERSION": _make_completer("versions"),
+    "N": _make_completer("versions"),
+    "M": _make_completer("versions"),
+    "EXPERIMENT": _make_completer("experiments"),
+    "E": _make_completer("experiments"),
+    "SOURCE": _complete_sources,
+    "X": _make_completer("tags"),
+    "A": _make_completer("tags"),
+    "B": _make_completer("tags"),
+    "KIND": _complete_kinds,
+    "TYPE": _complete_types,
+    "ZONE": _complete_zones,
+}

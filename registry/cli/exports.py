@@ -10,15 +10,15 @@ import typer
 from registry.cli import output
 from registry.cli.application import create_group
 from registry.cli.options import AsOf, At, Json, Source, Timezone, Types, open_from_context
-from registry.cli.reports import print_unreferenced
-from registry.errors import CorruptionError, RequestError
+from registry.cli.reports import report_verification
+from registry.errors import RequestError
 from registry.identifiers import quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from registry.provenance import Document
-    from registry.records import Export, Verification
+    from registry.records import Export
 
 provenance = create_group(help="The document that explains an export.")
 
@@ -207,17 +207,3 @@ def verify_provenance(ctx: typer.Context, file: File, json: Json = False) -> Non
     from registry.api.export_verification import verify_export
 
     report_verification(verify_export(file, ctx.obj.database, ctx.obj.store), as_json=json)
-
-
-def report_verification(found: Verification, *, as_json: bool) -> None:
-    """Print what a verification found, and end with the exit code for corruption if there is any."""
-    if as_json:
-        output.print_json(found)
-    else:
-        output.print_text(f"{found.checked} checked, {len(found.problems)} problems")
-        for problem in found.problems:
-            output.print_text(f"  {problem.path}: {problem.problem}")
-        print_unreferenced(found.unreferenced)
-    output.print_notes(found.notes)
-    if found.problems:
-        raise typer.Exit(CorruptionError.code)

@@ -8,14 +8,14 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from registry.cli import folding
-from registry.cli.remedies import format_error
+from registry.cli.remedies import NEXT_STEPS, format_error
 from registry.errors import RegistryError
 from registry.identifiers import escape_control_characters
 from registry.secrets import mask_passwords
@@ -68,6 +68,23 @@ def print_notes(notes: Iterable[str] = (), warnings: Iterable[str] = ()) -> None
         print_message(f"note: {note}")
     for warning in warnings:
         print_message(f"warning: {warning}")
+
+
+def print_next_step(verb: str) -> None:
+    """Say what can follow this verb, or its empty answer."""
+    if is_interactive():
+        print_notes(notes=[NEXT_STEPS[verb]])
+
+
+def hint_if_empty(found: Sized, verb: str, *, as_of: str | None = None) -> None:
+    """Say what would fill an empty answer; not of an earlier revision, which nothing can fill any more."""
+    if not found and as_of is None:
+        print_next_step(verb)
+
+
+def is_interactive() -> bool:
+    """Tell whether a person reads what is said beside the answer."""
+    return sys.stderr.isatty()
 
 
 def print_error(error: RegistryError, *, as_json: bool) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from registry.cli import hints, output
+from registry.cli import output
 from registry.cli.application import create_group
 from registry.cli.options import (
     AsOf,
@@ -72,7 +72,7 @@ def list_panels(
     else:
         rows = [(each.panel, each.alias, each.detector_type, each.recorded_in) for each in found]
         output.print_table(("panel", "alias", "detector type", "revision"), rows)
-        hints.hint_if_empty(found, "panel list", as_of=as_of)
+        output.hint_if_empty(found, "panel list", as_of=as_of)
 
 
 @panel.command("show")
@@ -130,7 +130,7 @@ def list_aliases(
     else:
         rows = [(each.alias, each.panel, each.recorded_in, each.withdrawn_in) for each in found]
         output.print_table(("alias", "panel", "recorded in", "withdrawn in"), rows)
-        hints.hint_if_empty(found, "alias list", as_of=as_of)
+        output.hint_if_empty(found, "alias list", as_of=as_of)
 
 
 @alias.command("withdraw")

@@ -1,4 +1,4 @@
-"""How the command line words a remedy: by its own options and verbs."""
+"""What to type next, about a refusal or an empty answer, in the command line's own verbs and options."""
 
 from __future__ import annotations
 
@@ -34,3 +34,28 @@ def format_error(error: RegistryError) -> str:
     words = WORDS[error.remedy]
     advice = words.format_map(error.values) if isinstance(words, str) else words(**error.values)
     return f"{error.message}; {advice}"
+
+
+_FIRST_STEPS = (
+    "calreg import TREE takes a legacy directory of links; calreg panel add PANEL_ID one panel; and calreg demo DIR"
+    " shows all of it on sample data"
+)
+NEXT_STEPS = {
+    "init": f"to go on: {_FIRST_STEPS}",
+    "init again": "this registry was there already, and keeps all that it holds",
+    "log": f"nothing is recorded yet; {_FIRST_STEPS}",
+    "panel list": f"no panel is recorded yet; {_FIRST_STEPS}",
+    "alias list": "no panel bears an M-number yet; calreg alias add M_NUMBER PANEL_ID says that one does",
+    "version list": "no version is registered yet; calreg version add PANEL DIR --valid-from T takes a panel's files",
+    "validity": "calreg version add PANEL DIR --valid-from T takes a panel's files",
+    "run list": (
+        "no run is registered yet; calreg run import FILE takes a table of datasets, or a logbook's list, and calreg"
+        " run add DATASET --begin T one run"
+    ),
+    "detector list": (
+        "no detector is configured yet; calreg run import FILE takes a table of datasets, and calreg detector"
+        " configure EXPERIMENT SOURCE DETECTOR_ID --first-run N one detector"
+    ),
+    "tag list": "no revision has a name yet; calreg tag add NAME names the newest",
+}
+"""By verb, what can follow it where its answer is empty, or where it has only begun."""

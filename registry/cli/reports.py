@@ -6,11 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+import typer
+
 from registry.cli import folding, output
+from registry.errors import CorruptionError
 
 if TYPE_CHECKING:
     from registry.instants import Instant
-    from registry.records import Outcome, UnreferencedFile, Version
+    from registry.records import Outcome, PixelDifference, UnreferencedFile, Verification, Version
 
 _INDENT = "  "
 _DIGITS_SHOWN = 8
@@ -120,7 +123,21 @@ def print_outcome(outcome: Outcome, *, as_json: bool) -> None:
     output.print_notes(outcome.notes, outcome.warnings)
 
 
-def print_unreferenced(files: Sequence[UnreferencedFile]) -> None:
+def report_verification(found: Verification, *, as_json: bool) -> None:
+    """Print what a verification found, and end with the exit code for corruption if there is any."""
+    if as_json:
+        output.print_json(found)
+    else:
+        output.print_text(f"{found.checked} checked, {len(found.problems)} problems")
+        for problem in found.problems:
+            output.print_text(f"  {problem.path}: {problem.problem}")
+        _print_unreferenced(found.unreferenced)
+    output.print_notes(found.notes)
+    if found.problems:
+        raise typer.Exit(CorruptionError.code)
+
+
+def _print_unreferenced(files: Sequence[UnreferencedFile]) -> None:
     """Print the files to which nothing refers: all of them after a collection, which names what it removes."""
     if not files:
         return
@@ -139,3 +156,20 @@ def _format_age(seconds: int) -> str:
     if seconds >= 2 * _DAY_SECONDS:
         return f"{seconds // _DAY_SECONDS} days"
     return f"{seconds // 3600} h" if seconds >= 3600 else f"{max(seconds, 0) // 60} min"
+
+
+def print_pixel_differences(gain_ranges: Iterable[PixelDifference]) -> None:
+    """Print how two constants differ, gain range by gain range."""
+    rows = [
+        (
+            pixels.gain_range,
+            pixels.count,
+            f"{pixels.fraction:.6f}",
+            f"{pixels.maximum:.4g}",
+            f"{pixels.rms:.4g}",
+        )
+        for pixels in gain_ranges
+    ]
+    output.print_table(
+        ("gain range", "pixels", "fraction", "max difference", "rms difference"), rows, indent="  "
+    )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from registry.cli import hints, output
+from registry.cli import output
 from registry.cli.application import create_group
 from registry.cli.options import (
     AsOf,
@@ -23,6 +23,7 @@ from registry.cli.options import (
     open_from_context,
 )
 from registry.cli.reports import print_outcome
+from registry.identifiers import suggestion
 
 if TYPE_CHECKING:
     from registry.records import Configuration, Run
@@ -162,9 +163,10 @@ def _hint_if_empty(
 ) -> None:
     experiments = {each.experiment for each in known}
     if experiment is not None and experiments:
-        hints.note_unknown_experiment(experiment, experiments)
+        near = suggestion(experiment, experiments)
+        output.print_notes(notes=[f"nothing of experiment {experiment} is recorded{near}"])
     else:
-        hints.hint_if_empty(found, verb, as_of=as_of)
+        output.hint_if_empty(found, verb, as_of=as_of)
 
 
 @detector.command("configure")

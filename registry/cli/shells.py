@@ -1,8 +1,25 @@
-"""The scripts that let bash, zsh and fish complete, and how bash's line is read."""
+"""The scripts that let bash, zsh and fish complete a command line, and the answer that they read.
+
+A script calls this very program with ``_CALREG_COMPLETE`` set and the words of the line. The answer is a line
+``words``, ``open`` (no blank after the word) or ``files`` (let the shell name them), and below it one word on each
+line, for zsh and fish with a tab and its description. Without an answer, nothing is printed.
+"""
 
 from __future__ import annotations
 
+import os
 import re
+import sys
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from registry.identifiers import escape_control_characters
+
+if TYPE_CHECKING:
+    from registry.database.completion_names import CompletionName
+
+_TIMEOUT_SECONDS = 2.0
 
 SCRIPTS = {
     "bash": r"""
@@ -51,6 +68,38 @@ end
 complete -c calreg -f -a '(__calreg_complete)'
 """,
 }
+
+
+def complete_and_exit(shell: str, words: Sequence[str]) -> None:
+    """Print what can follow, and end the process; a database that does not answer in time is left alone."""
+    asking = threading.Thread(target=_print_completions, args=(shell, words), daemon=True)
+    asking.start()
+    asking.join(_TIMEOUT_SECONDS)
+    sys.stdout.flush()
+    os._exit(0)
+
+
+def _print_completions(shell: str, words: Sequence[str]) -> None:
+    if not words:  # no script calls it like this
+        return
+    cut = 0
+    if shell == "bash":
+        words, cut = read_bash_line(*words)
+    from registry.cli.completion import complete
+
+    *before, beginning = words
+    sort, names = complete(before, beginning)
+    lines = [name.text[cut:] if shell == "bash" else _format_with_description(name) for name in names]
+    sys.stdout.write("\n".join((sort, *lines, "")))
+
+
+def _format_with_description(name: CompletionName) -> str:
+    return (
+        f"{name.text}\t{escape_control_characters(' '.join(name.description.split()))}"
+        if name.description
+        else name.text
+    )
+
 
 _QUOTES = "'\"\\"
 

@@ -1,4 +1,4 @@
-"""``calreg version``."""
+"""``calreg version`` and ``calreg validity``."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from registry.cli import comparing, hints, output
+from registry.cli import output
 from registry.cli.application import create_group
 from registry.cli.options import (
     AsOf,
+    At,
     Comment,
     DryRun,
     IncludeWithdrawn,
@@ -28,6 +29,7 @@ from registry.cli.reports import (
     format_end,
     format_withdrawal,
     print_outcome,
+    print_pixel_differences,
     print_versions,
 )
 
@@ -118,7 +120,7 @@ def list_versions(
         output.print_json(found)
     else:
         print_versions(found)
-        hints.hint_if_empty(found, "version list", as_of=as_of)
+        output.hint_if_empty(found, "version list", as_of=as_of)
 
 
 @version.command("show")
@@ -183,4 +185,53 @@ def withdraw_versions(
     print_outcome(outcome, as_json=json)
 
 
-version.command("diff")(comparing.diff_versions)
+@version.command("diff")
+def diff_versions(
+    ctx: typer.Context,
+    before: Annotated[int, typer.Argument(metavar="N", help="A version's number.")],
+    after: Annotated[int, typer.Argument(metavar="M", help="Another's.")],
+    as_of: AsOf = None,
+    timezone: Timezone = None,
+    json: Json = False,
+) -> None:
+    """Show which pixels of two versions differ.
+
+    By gain range: how many, which fraction, the largest and the RMS difference.
+    """
+    with open_from_context(ctx, timezone) as registry:
+        found = registry.versions.diff(before, after, as_of=as_of)
+    if json:
+        output.print_json(found)
+    else:
+        output.print_text(f"{found.kind}, version {found.after} against version {found.before}")
+        print_pixel_differences(found.gain_ranges)
+
+
+def show_validity(
+    ctx: typer.Context,
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="PANEL|ALIAS|DETECTOR_ID", help="A panel Id, an M-number, or panel Ids joined by _."
+        ),
+    ],
+    kinds: Kinds = None,
+    at: At = None,
+    as_of: AsOf = None,
+    timezone: Timezone = None,
+    json: Json = False,
+) -> None:
+    """Show what is valid when, or what holds at an instant."""
+    with open_from_context(ctx, timezone) as registry:
+        found = registry.validity(target, kinds=kinds, at=at, as_of=as_of)
+    if json:
+        output.print_json(found.versions)
+    else:
+        print_versions(found.versions, timelines=at is None)
+    if not found.versions:
+        output.print_message(f"note: no version of {target} is registered")
+        if not json:
+            output.hint_if_empty(found.versions, "validity", as_of=as_of)
+    output.print_notes(found.without)
+    if at is not None and at.isdecimal():
+        output.print_message(f"note: {at} is {found.instant}")

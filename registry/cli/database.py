@@ -1,22 +1,18 @@
-"""``calreg init``, ``import``, ``verify``, ``log``, ``database`` and ``tag``."""
+"""``calreg init``, ``verify`` and ``database``: the database and the store themselves."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from registry.cli import hints, output
+from registry.cli import output
 from registry.cli.application import create_group
-from registry.cli.exports import report_verification
-from registry.cli.options import AsOf, Comment, DryRun, Json, Supersede, Timezone, open_from_context
-from registry.cli.reports import print_outcome
-from registry.cli.tree_comparison import print_comparison, refuse_recording_options
+from registry.cli.options import Json, open_from_context
+from registry.cli.reports import report_verification
 from registry.errors import SchemaError
 
 database = create_group(help="The database's schema.")
-tag = create_group(help="Names for revisions.")
 
 
 def init(ctx: typer.Context, json: Json = False) -> None:
@@ -41,42 +37,7 @@ def init(ctx: typer.Context, json: Json = False) -> None:
             output.print_text(f"{name:<9} {value}")
     output.print_notes(warnings=location_warnings(settings.database))
     if not json:
-        hints.print_next_step("init" if before is None else "init again")
-
-
-def import_tree(
-    ctx: typer.Context,
-    tree: Annotated[Path, typer.Argument(metavar="TREE", help="A directory of links to M-numbers.")],
-    timezone: Timezone = None,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out what cannot be imported.")] = False,
-    supersede: Supersede = False,
-    comment: Comment = None,
-    dry_run: DryRun = False,
-    compare: Annotated[
-        bool, typer.Option("--compare", help="Record nothing; show where directory and registry differ.")
-    ] = False,
-    json: Json = False,
-) -> None:
-    """Import a legacy directory of links.
-
-    All of it becomes one revision, or nothing is recorded.
-    """
-    if compare:
-        refuse_recording_options(skip_bad=skip_bad, supersede=supersede, comment=comment, dry_run=dry_run)
-        with open_from_context(ctx, timezone) as registry:
-            found = registry.compare_tree(tree, progress=output.show_progress)
-        print_comparison(found, as_json=json)
-        return
-    with open_from_context(ctx, timezone) as registry:
-        outcome = registry.import_tree(
-            tree,
-            skip_bad=skip_bad,
-            supersede=supersede,
-            comment=comment,
-            dry_run=dry_run,
-            progress=output.show_progress,
-        )
-    print_outcome(outcome, as_json=json)
+        output.print_next_step("init" if before is None else "init again")
 
 
 def verify(
@@ -94,33 +55,6 @@ def verify(
     with open_from_context(ctx) as registry:
         found = registry.verify(collect=collect, progress=output.show_progress)
     report_verification(found, as_json=json)
-
-
-def log(
-    ctx: typer.Context,
-    target: Annotated[
-        str | None,
-        typer.Argument(metavar="[PANEL]", help="Only what touched this panel Id, M-number or detector."),
-    ] = None,
-    as_of: AsOf = None,
-    timezone: Timezone = None,
-    json: Json = False,
-) -> None:
-    """List the revisions, and what each changed."""
-    with open_from_context(ctx, timezone) as registry:
-        found = registry.log(target, as_of=as_of)
-    if json:
-        output.print_json(found)
-        return
-    for revision in found:
-        role = f" ({revision.database_role})" if revision.database_role else ""
-        output.print_folded(f"revision {revision.revision}  {revision.recorded_at}  {revision.author}{role}")
-        output.print_folded(f"  on {revision.host}: {revision.command}")
-        if revision.comment:
-            output.print_folded(f"  comment: {revision.comment}")
-        for change in revision.changes:
-            output.print_folded(f"    {change}")
-    hints.hint_if_empty(found, "log", as_of=as_of)
 
 
 @database.command("upgrade")
@@ -200,41 +134,3 @@ def grant(
             output.print_text(f"{statement};")
     if apply:
         output.print_notes(notes=["applied"])
-
-
-@tag.command("add")
-def add_tag(
-    ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A letter first.")],
-    as_of: Annotated[
-        str | None,
-        typer.Option(
-            "--as-of", metavar="X", help="Which: its number, or an instant or a tag that it was at."
-        ),
-    ] = None,
-    timezone: Timezone = None,
-    comment: Comment = None,
-    dry_run: DryRun = False,
-    json: Json = False,
-) -> None:
-    """Name a revision, by default the newest.
-
-    A tag never moves.
-    """
-    with open_from_context(ctx, timezone) as registry:
-        outcome = registry.tags.add(name, as_of=as_of, comment=comment, dry_run=dry_run)
-    print_outcome(outcome, as_json=json)
-
-
-@tag.command("list")
-def list_tags(ctx: typer.Context, as_of: AsOf = None, timezone: Timezone = None, json: Json = False) -> None:
-    """List the tags and the revisions that they name."""
-    with open_from_context(ctx, timezone) as registry:
-        found = registry.tags.list(as_of=as_of)
-    if json:
-        output.print_json(found)
-    else:
-        output.print_table(
-            ("tag", "revision", "recorded in"), [(t.tag, t.revision, t.recorded_in) for t in found]
-        )
-        hints.hint_if_empty(found, "tag list", as_of=as_of)

@@ -1,40 +1,85 @@
-"""``calreg diff``, ``calreg version diff`` and ``calreg affected``."""
+"""``calreg log``, ``tag``, ``diff`` and ``affected``: the revisions, their names, and what differs between two."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from registry.cli import output
-from registry.cli.options import AsOf, At, Json, Source, Timezone, open_from_context
+from registry.cli.application import create_group
+from registry.cli.options import AsOf, At, Comment, DryRun, Json, Source, Timezone, open_from_context
+from registry.cli.reports import print_outcome, print_pixel_differences
 
 if TYPE_CHECKING:
-    from registry.records import DetectorDifference, PixelDifference
+    from registry.records import DetectorDifference
 
-_HEADINGS = ("gain range", "pixels", "fraction", "max difference", "rms difference")
+tag = create_group(help="Names for revisions.")
 
 
-def diff_versions(
+def log(
     ctx: typer.Context,
-    before: Annotated[int, typer.Argument(metavar="N", help="A version's number.")],
-    after: Annotated[int, typer.Argument(metavar="M", help="Another's.")],
+    target: Annotated[
+        str | None,
+        typer.Argument(metavar="[PANEL]", help="Only what touched this panel Id, M-number or detector."),
+    ] = None,
     as_of: AsOf = None,
     timezone: Timezone = None,
     json: Json = False,
 ) -> None:
-    """Show which pixels of two versions differ.
+    """List the revisions, and what each changed."""
+    with open_from_context(ctx, timezone) as registry:
+        found = registry.log(target, as_of=as_of)
+    if json:
+        output.print_json(found)
+        return
+    for revision in found:
+        role = f" ({revision.database_role})" if revision.database_role else ""
+        output.print_folded(f"revision {revision.revision}  {revision.recorded_at}  {revision.author}{role}")
+        output.print_folded(f"  on {revision.host}: {revision.command}")
+        if revision.comment:
+            output.print_folded(f"  comment: {revision.comment}")
+        for change in revision.changes:
+            output.print_folded(f"    {change}")
+    output.hint_if_empty(found, "log", as_of=as_of)
 
-    By gain range: how many, which fraction, the largest and the RMS difference.
+
+@tag.command("add")
+def add_tag(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A letter first.")],
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            "--as-of", metavar="X", help="Which: its number, or an instant or a tag that it was at."
+        ),
+    ] = None,
+    timezone: Timezone = None,
+    comment: Comment = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Name a revision, by default the newest.
+
+    A tag never moves.
     """
     with open_from_context(ctx, timezone) as registry:
-        found = registry.versions.diff(before, after, as_of=as_of)
+        outcome = registry.tags.add(name, as_of=as_of, comment=comment, dry_run=dry_run)
+    print_outcome(outcome, as_json=json)
+
+
+@tag.command("list")
+def list_tags(ctx: typer.Context, as_of: AsOf = None, timezone: Timezone = None, json: Json = False) -> None:
+    """List the tags and the revisions that they name."""
+    with open_from_context(ctx, timezone) as registry:
+        found = registry.tags.list(as_of=as_of)
     if json:
         output.print_json(found)
     else:
-        output.print_text(f"{found.kind}, version {found.after} against version {found.before}")
-        output.print_table(_HEADINGS, _format_differences(found.gain_ranges), indent="  ")
+        output.print_table(
+            ("tag", "revision", "recorded in"), [(t.tag, t.revision, t.recorded_in) for t in found]
+        )
+        output.hint_if_empty(found, "tag list", as_of=as_of)
 
 
 def diff(
@@ -73,7 +118,7 @@ def _print_difference(found: DetectorDifference) -> None:
             f"{each.kind} of {each.panel}: {_format_version(each.before)} -> {_format_version(each.after)}"
         )
         if each.gain_ranges:
-            output.print_table(_HEADINGS, _format_differences(each.gain_ranges), indent="  ")
+            print_pixel_differences(each.gain_ranges)
     if not found.panels and not (found.refused_before or found.refused_after):
         same = found.detector_before == found.detector_after
         output.print_text("the same constants" if same else "the same constants, in another order")
@@ -81,11 +126,6 @@ def _print_difference(found: DetectorDifference) -> None:
 
 def _format_version(version: int | None) -> str:
     return "none" if version is None else f"version {version}"
-
-
-def _format_differences(gain_ranges: Iterable[PixelDifference]) -> Iterable[Sequence[object]]:
-    for each in gain_ranges:
-        yield each.gain_range, each.count, f"{each.fraction:.6f}", f"{each.maximum:.4g}", f"{each.rms:.4g}"
 
 
 def affected(

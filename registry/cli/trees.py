@@ -1,13 +1,18 @@
-"""``calreg import TREE --compare``: how a legacy directory and the registry differ, for a person or a script."""
+"""``calreg import``: import a legacy directory of links, or show where it and the registry differ."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from registry.cli import output
+from registry.cli.options import Comment, DryRun, Json, Supersede, Timezone, open_from_context
+from registry.cli.reports import print_outcome
 from registry.errors import RequestError
 
 if TYPE_CHECKING:
@@ -17,7 +22,42 @@ _WIDTH = 80
 _DIGITS_SHOWN = 8
 
 
-def refuse_recording_options(**options: object) -> None:
+def import_tree(
+    ctx: typer.Context,
+    tree: Annotated[Path, typer.Argument(metavar="TREE", help="A directory of links to M-numbers.")],
+    timezone: Timezone = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out what cannot be imported.")] = False,
+    supersede: Supersede = False,
+    comment: Comment = None,
+    dry_run: DryRun = False,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Record nothing; show where directory and registry differ.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Import a legacy directory of links.
+
+    All of it becomes one revision, or nothing is recorded.
+    """
+    if compare:
+        _refuse_recording_options(skip_bad=skip_bad, supersede=supersede, comment=comment, dry_run=dry_run)
+        with open_from_context(ctx, timezone) as registry:
+            found = registry.compare_tree(tree, progress=output.show_progress)
+        _print_comparison(found, as_json=json)
+        return
+    with open_from_context(ctx, timezone) as registry:
+        outcome = registry.import_tree(
+            tree,
+            skip_bad=skip_bad,
+            supersede=supersede,
+            comment=comment,
+            dry_run=dry_run,
+            progress=output.show_progress,
+        )
+    print_outcome(outcome, as_json=json)
+
+
+def _refuse_recording_options(**options: object) -> None:
     """Refuse options of an import that records.
 
     Raises
@@ -30,7 +70,7 @@ def refuse_recording_options(**options: object) -> None:
         raise RequestError(f"--compare records nothing: it cannot be given with {' or '.join(given)}")
 
 
-def print_comparison(found: TreeComparison, *, as_json: bool) -> None:
+def _print_comparison(found: TreeComparison, *, as_json: bool) -> None:
     """Print where a directory and the registry differ."""
     if as_json:
         output.print_json(found)
