@@ -18,7 +18,6 @@ from registry.errors import ConflictError, DocumentError, NotFoundError
 from registry.provenance import Document
 from registry.provenance.document import (
     Creator,
-    FileStatistics,
     InputConfiguration,
     InputConstants,
     InputFile,
@@ -30,6 +29,7 @@ from registry.provenance.document import (
     Resolution,
     RevisionReference,
 )
+from registry.records import Statistics
 from testing.panels import PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.conftest import make_location
@@ -44,7 +44,7 @@ sizes = st.integers(0, 2**50)
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 stamps = st.builds(RevisionReference, counts, texts, texts, st.none() | texts)
 statistics = st.builds(
-    FileStatistics, st.none() | numbers, st.none() | numbers, st.none() | numbers, counts, counts
+    Statistics, st.none() | numbers, st.none() | numbers, st.none() | numbers, counts, counts
 )
 files = st.builds(InputFile, counts, sha256s, sizes, statistics)
 constants = st.builds(

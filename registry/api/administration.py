@@ -11,8 +11,7 @@ from registry.api.backend import open_backend
 from registry.database.closing import Closure
 from registry.lookup.revisions import AsOf
 from registry.progress import Progress, no_progress
-from registry.records import Verification
-from registry.records.copies import RegistryCopy
+from registry.records import RegistryCopy, Verification
 from registry.settings import Settings
 
 

@@ -21,7 +21,7 @@ from registry.lookup.revisions import AsOf
 from registry.plots.files import PictureFile
 from registry.progress import Progress
 from registry.provenance.document import InputPanel, Resolution
-from registry.records.pictures import Picture, PixelCounts
+from registry.records import Picture, PixelCounts
 from registry.store import ContentStore
 from registry.threads import map_in_threads
 

@@ -32,7 +32,7 @@ from registry.identifiers import quote
 from registry.lookup.revisions import read_newest_revision
 from registry.progress import Progress, no_progress
 from registry.reading import open_regular, read_bounded
-from registry.records.copies import RegistryCopy
+from registry.records import RegistryCopy
 from registry.settings import Settings, find_settings, mask_database_url
 from registry.store import ContentStore
 

@@ -11,7 +11,7 @@ from registry.identifiers import Dataset, is_dataset, is_m_number
 from registry.lookup.revisions import AsOf
 from registry.plots.files import PictureFile, check_picture_file
 from registry.progress import Progress, no_progress
-from registry.records.pictures import Picture
+from registry.records import Picture
 
 
 class Plots:

@@ -20,7 +20,7 @@ from registry.durable import atomic_write
 from registry.errors import ConflictError, UnavailableError
 from registry.lookup.revisions import AsOf, parse_as_of
 from registry.progress import Progress
-from registry.records.copies import RegistryCopy
+from registry.records import RegistryCopy
 from registry.settings import mask_database_url
 from registry.store import ContentStore
 

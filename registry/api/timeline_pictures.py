@@ -20,8 +20,7 @@ from registry.lookup.runs import find_configuration, list_runs_of_panels, read_r
 from registry.lookup.stored_files import list_files_of_versions
 from registry.plots.files import PictureFile
 from registry.progress import Progress
-from registry.records import Panel, Run, StoredFile, Version
-from registry.records.pictures import Picture
+from registry.records import Panel, Picture, Run, StoredFile, Version
 from registry.store import ContentStore, name_use_in_errors
 from registry.threads import map_in_threads
 

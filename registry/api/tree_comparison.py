@@ -32,7 +32,7 @@ from registry.records import (
     TreeComparison,
     Version,
 )
-from registry.records.tree_comparison import LinkChange
+from registry.records.differences import LinkChange
 
 VersionKey = tuple[str, str, Instant]
 """A panel, a kind, and a start."""

@@ -11,7 +11,7 @@ from registry.cli import output
 from registry.cli.options import AsOf, Json, Timezone, open_from_context
 
 if TYPE_CHECKING:
-    from registry.records.copies import RegistryCopy
+    from registry.records import RegistryCopy
 
 
 def backup(

@@ -12,7 +12,7 @@ from registry.cli.application import create_group
 from registry.cli.options import AsOf, At, Json, Kinds, Source, Timezone, Types, open_from_context
 
 if TYPE_CHECKING:
-    from registry.records.pictures import Picture
+    from registry.records import Picture
 
 plot = create_group(help="Pictures of constants, as PNG or SVG.")
 

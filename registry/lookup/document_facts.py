@@ -15,17 +15,14 @@ from registry.identifiers import Dataset
 from registry.instants import Instant
 from registry.lookup.validity import ValidVersions
 from registry.provenance.document import (
-    FileStatistics,
     InputConfiguration,
     InputConstants,
-    InputConversion,
     InputFile,
     InputPanel,
     InputRun,
-    InputStage,
     RevisionReference,
 )
-from registry.records import Configuration, Conversion, Panel, Run, StoredFile, Version
+from registry.records import Configuration, Panel, Run, StoredFile, Version
 
 RevisionReferences = Mapping[int, RevisionReference]
 """By number."""
@@ -119,34 +116,8 @@ def _build_input_constants(
         carried_from=version.carried_from,
         source_path=version.source_path,
         nonfinite_allowed=version.nonfinite_allowed,
-        files=tuple(_build_input_file(file) for file in files[sha256]),
-        conversion=_build_input_conversion(version.conversion),
-    )
-
-
-def _build_input_conversion(conversion: Conversion | None) -> InputConversion | None:
-    if conversion is None:
-        return None
-    return InputConversion(
-        file=conversion.file,
-        sha256=conversion.sha256,
-        size=conversion.size,
-        dtype=conversion.dtype,
-        stages=tuple(
-            InputStage(stage.stage, stage.gain_range, stage.absolute_error, stage.relative_error)
-            for stage in conversion.stages
+        files=tuple(
+            InputFile(file.gain_range, file.sha256, file.size, file.statistics) for file in files[sha256]
         ),
-        left_out=conversion.left_out,
-    )
-
-
-def _build_input_file(file: StoredFile) -> InputFile:
-    statistics = file.statistics
-    return InputFile(
-        gain_range=file.gain_range,
-        sha256=file.sha256,
-        size=file.size,
-        statistics=FileStatistics(
-            statistics.minimum, statistics.median, statistics.maximum, statistics.zeros, statistics.nonfinite
-        ),
+        conversion=version.conversion,
     )

@@ -15,14 +15,12 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from registry.records.display import clip, render_rows
+from registry.records.facts import Conversion, Count, Sha256, Size, Statistics
 
 FORMAT = "calreg provenance"
 FORMAT_VERSION = 1
 FILE_NAME = "provenance.json"
 
-Sha256 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
-Count = Annotated[int, Meta(ge=0)]
-Size = Annotated[int, Meta(ge=0, le=1 << 50)]
 RelativePath = Annotated[
     str, Meta(pattern=r"\A([A-Za-z0-9_][A-Za-z0-9_.-]{0,100}/)?[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}\Z")
 ]
@@ -52,43 +50,13 @@ class RevisionReference(_StrictStruct, frozen=True):
     comment: str | None
 
 
-class FileStatistics(_StrictStruct, frozen=True):
-    """Statistics of one input file, in the unit of its kind."""
-
-    minimum: float | None
-    median: float | None
-    maximum: float | None
-    zeros: Count
-    nonfinite: Count
-
-
 class InputFile(_StrictStruct, frozen=True):
     """One stored file: a panel's array of one gain range."""
 
     gain_range: Count
     sha256: Sha256
     size: Size
-    statistics: FileStatistics
-
-
-class InputStage(_StrictStruct, frozen=True):
-    """A gain stage of a converted file; the largest rounding errors, absolute in the unit of the kind."""
-
-    stage: str
-    gain_range: Count
-    absolute_error: float
-    relative_error: float
-
-
-class InputConversion(_StrictStruct, frozen=True):
-    """The file, not kept, from which constants were converted when they were registered."""
-
-    file: str
-    sha256: Sha256
-    size: Size
-    dtype: str
-    stages: tuple[InputStage, ...]
-    left_out: tuple[str, ...]
+    statistics: Statistics
 
 
 class InputConstants(_StrictStruct, frozen=True, omit_defaults=True):
@@ -105,7 +73,7 @@ class InputConstants(_StrictStruct, frozen=True, omit_defaults=True):
     source_path: str | None
     nonfinite_allowed: bool
     files: tuple[InputFile, ...]
-    conversion: InputConversion | None = None  # not in the document where there was none
+    conversion: Conversion | None = None  # not in the document where there was none
 
 
 class InputPanel(_StrictStruct, frozen=True):

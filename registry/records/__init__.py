@@ -7,9 +7,6 @@ defined, took a tenth of the time of a look-up from the command line.
 from __future__ import annotations
 
 from registry.records.answers import (
-    AffectedRun,
-    ChangedConstants,
-    DetectorDifference,
     Export,
     ExportedFile,
     IdentifiedExport,
@@ -17,20 +14,33 @@ from registry.records.answers import (
     IdentifiedPart,
     Identity,
     Outcome,
-    PanelDifference,
-    PixelDifference,
+    Picture,
+    PixelCounts,
     Problem,
+    RegistryCopy,
     UnreferencedFile,
     Validity,
     Verification,
+)
+from registry.records.differences import (
+    AffectedRun,
+    ChangedConstants,
+    ChoiceDifference,
+    DetectorDifference,
+    LinkDifference,
+    PanelDifference,
+    PixelDifference,
+    RunDifference,
+    TreeComparison,
     VersionDifference,
 )
-from registry.records.conversions import Conversion, ConvertedStage
 from registry.records.facts import (
     Alias,
     CheckedConstants,
     CheckedFile,
     Configuration,
+    Conversion,
+    ConvertedStage,
     Detector,
     Panel,
     RecordedFile,
@@ -41,12 +51,6 @@ from registry.records.facts import (
     Tag,
     Version,
     Withdrawal,
-)
-from registry.records.tree_comparison import (
-    ChoiceDifference,
-    LinkDifference,
-    RunDifference,
-    TreeComparison,
 )
 
 __all__ = [
@@ -71,9 +75,12 @@ __all__ = [
     "Outcome",
     "Panel",
     "PanelDifference",
+    "Picture",
+    "PixelCounts",
     "PixelDifference",
     "Problem",
     "RecordedFile",
+    "RegistryCopy",
     "Revision",
     "Run",
     "RunDifference",

@@ -129,7 +129,7 @@ class Validity(Struct, frozen=True):
         UnavailableError
             pandas is not installed.
         """
-        from registry.records.frames import build_frame
+        from registry.records.display import build_frame
 
         return build_frame(self.versions)
 
@@ -256,81 +256,45 @@ class Verification(Struct, frozen=True):
     unreferenced: tuple[UnreferencedFile, ...] = ()
 
 
-class ChangedConstants(Struct, frozen=True):
-    """What a panel has of a kind, before and after; None: nothing."""
-
-    panel: str
-    kind: str
-    before: str | None
-    after: str | None
-
-
-class AffectedRun(Struct, frozen=True):
-    """A registered run whose outcome differs between two revisions.
-
-    ``change`` is ``changed``, ``now possible`` or ``no longer possible``; ``reason`` says why. ``constants`` is
-    what differs, panel by panel: empty where only the order of the panels does, or where its begin or its
-    detector was not known before, or is not now.
-    """
-
-    experiment: str
-    run: int
-    source: str
-    change: str
-    constants: tuple[ChangedConstants, ...]
-    reason: str = ""
-
-
-class PixelDifference(Struct, frozen=True):
-    """How two arrays of one gain range differ.
+class RegistryCopy(Struct, frozen=True):
+    """A registry, or a part of it, that is now in a second place.
 
     Attributes
     ----------
-    count, fraction
-        Of the pixels whose values differ; NaN equals NaN.
-    maximum, rms
-        Of the difference over all pixels that are finite in both, in the unit of the kind.
-    nonfinite
-        How many pixels are not, in either: they count as differing, and have no difference.
+    registry, revision
+        Its id, and the newest revision that arrived.
+    database, store
+        Where it is now: the database without its password, and the folder of the files.
+    rows
+        How many arrived, by table.
+    files
+        How many were copied now; ``files_there`` were in that store already.
     """
 
-    gain_range: int
-    count: int
-    fraction: float
-    maximum: float
-    rms: float
-    nonfinite: int = 0
+    registry: str
+    revision: int
+    database: str
+    store: str
+    rows: dict[str, int]
+    files: int
+    files_there: int
+    notes: tuple[str, ...] = ()
 
 
-class VersionDifference(Struct, frozen=True):
-    """How the constants of two versions of one kind differ, by gain range."""
-
-    kind: str
-    before: int
-    after: int
-    gain_ranges: tuple[PixelDifference, ...]
-
-
-class PanelDifference(Struct, frozen=True):
-    """How a detector's panel changed; a version is None where the panel had none or did not answer."""
+class PixelCounts(Struct, frozen=True):
+    """The dead and the odd pixels of one array, as they are marked and counted in the picture."""
 
     panel: str
     kind: str
-    before: int | None
-    after: int | None
-    gain_ranges: tuple[PixelDifference, ...]
+    gain_range: int
+    dead: int
+    odd: int
 
 
-class DetectorDifference(Struct, frozen=True):
-    """How a detector's constants differ between two revisions.
+class Picture(Struct, frozen=True):
+    """A picture, and as of which revision it shows what; ``pixels`` where it is one of constants."""
 
-    ``refused_before`` and ``refused_after`` say why there was no answer, if there was none.
-    """
-
-    before: int
-    after: int
-    detector_before: str | None
-    detector_after: str | None
-    refused_before: str | None
-    refused_after: str | None
-    panels: tuple[PanelDifference, ...]
+    path: str
+    revision: int
+    pixels: tuple[PixelCounts, ...] = ()
+    warnings: tuple[str, ...] = ()

@@ -3,22 +3,57 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from registry.identifiers import format_run_range
 from registry.instants import Instant
-from registry.records.conversions import Conversion
+
+Sha256 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+Count = Annotated[int, Meta(ge=0)]
+Size = Annotated[int, Meta(ge=0, le=1 << 50)]  # bytes
 
 
-class Statistics(Struct, frozen=True):
-    """What is noted of one file's values; the first three are None where no value is finite."""
+class Statistics(Struct, frozen=True, forbid_unknown_fields=True):
+    """Statistics of one file, in the unit of its kind; the first three are None where no value is finite."""
 
     minimum: float | None
     median: float | None
     maximum: float | None
-    zeros: int
-    nonfinite: int
+    zeros: Count
+    nonfinite: Count
+
+
+class ConvertedStage(Struct, frozen=True, forbid_unknown_fields=True):
+    """A gain stage of a converted file, the gain range that it became, and the largest rounding errors.
+
+    ``absolute_error`` is in the unit of the kind, ``relative_error`` relative to the value.
+    """
+
+    stage: str
+    gain_range: Count
+    absolute_error: float
+    relative_error: float
+
+
+class Conversion(Struct, frozen=True, forbid_unknown_fields=True):
+    """The file from which constants were converted when they were registered, and how.
+
+    Attributes
+    ----------
+    file, sha256, size, dtype
+        Of the original, which is not kept: its name, checksum, size in bytes, and the type of its values.
+    stages, left_out
+        The stages that were used, and the names of the others.
+    """
+
+    file: str
+    sha256: Sha256
+    size: Size
+    dtype: str
+    stages: tuple[ConvertedStage, ...]
+    left_out: tuple[str, ...]
 
 
 class CheckedFile(Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""How a legacy directory and the registry differ."""
+"""Differences: between two revisions, two versions or two arrays, and between a legacy directory and the registry."""
 
 from __future__ import annotations
 
@@ -10,6 +10,86 @@ from registry.instants import Instant
 
 LinkChange = Literal["new", "retargeted", "changed", "removed", "withdrawn", "superseded", "added"]
 """What happened to a link, or to what the registry states in its place."""
+
+
+class ChangedConstants(Struct, frozen=True):
+    """What a panel has of a kind, before and after; None: nothing."""
+
+    panel: str
+    kind: str
+    before: str | None
+    after: str | None
+
+
+class AffectedRun(Struct, frozen=True):
+    """A registered run whose outcome differs between two revisions.
+
+    ``change`` is ``changed``, ``now possible`` or ``no longer possible``; ``reason`` says why. ``constants`` is
+    what differs, panel by panel: empty where only the order of the panels does, or where its begin or its
+    detector was not known before, or is not now.
+    """
+
+    experiment: str
+    run: int
+    source: str
+    change: str
+    constants: tuple[ChangedConstants, ...]
+    reason: str = ""
+
+
+class PixelDifference(Struct, frozen=True):
+    """How two arrays of one gain range differ.
+
+    Attributes
+    ----------
+    count, fraction
+        Of the pixels whose values differ; NaN equals NaN.
+    maximum, rms
+        Of the difference over all pixels that are finite in both, in the unit of the kind.
+    nonfinite
+        How many pixels are not, in either: they count as differing, and have no difference.
+    """
+
+    gain_range: int
+    count: int
+    fraction: float
+    maximum: float
+    rms: float
+    nonfinite: int = 0
+
+
+class VersionDifference(Struct, frozen=True):
+    """How the constants of two versions of one kind differ, by gain range."""
+
+    kind: str
+    before: int
+    after: int
+    gain_ranges: tuple[PixelDifference, ...]
+
+
+class PanelDifference(Struct, frozen=True):
+    """How a detector's panel changed; a version is None where the panel had none or did not answer."""
+
+    panel: str
+    kind: str
+    before: int | None
+    after: int | None
+    gain_ranges: tuple[PixelDifference, ...]
+
+
+class DetectorDifference(Struct, frozen=True):
+    """How a detector's constants differ between two revisions.
+
+    ``refused_before`` and ``refused_after`` say why there was no answer, if there was none.
+    """
+
+    before: int
+    after: int
+    detector_before: str | None
+    detector_after: str | None
+    refused_before: str | None
+    refused_after: str | None
+    panels: tuple[PanelDifference, ...]
 
 
 class LinkDifference(Struct, frozen=True):
