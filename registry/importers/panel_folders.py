@@ -1,0 +1,124 @@
+"""A folder with one panel's arrays, ``g0_gain.npy`` and so on, all checked at the door."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from registry.arrays import array_warnings, check_file
+from registry.detectors import DetectorType
+from registry.errors import ArrayError, NotFoundError, UnavailableError
+from registry.records import CheckedConstants, CheckedFile
+from registry.registration.constants import build_constants
+from registry.threads import map_in_threads
+
+
+@dataclass(frozen=True, slots=True)
+class PanelFolder:
+    """What a folder holds: constants by kind, and the names of entries that are none."""
+
+    path: Path
+    constants: tuple[CheckedConstants, ...]
+    left_out: tuple[str, ...]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is legal in the files and yet worth a look."""
+        return [warning for constants in self.constants for warning in constants.warnings]
+
+    @property
+    def notes(self) -> list[str]:
+        """What was left out."""
+        return [f"{self.path / name} is no array of a known kind; it is left out" for name in self.left_out]
+
+    @property
+    def conversion(self) -> None:
+        """Nothing: the files are registered byte for byte."""
+
+
+def read_panel_folder(
+    folder: Path, detector: DetectorType, kinds: Sequence[str] | None = None, *, allow_nonfinite: bool = False
+) -> PanelFolder:
+    """Check every file of the kinds asked for; without `kinds`, of the required ones and of all that are there.
+
+    Raises
+    ------
+    ArrayError
+        Files are missing or are not what they must be; all such are listed.
+    NotFoundError
+        There is no such folder.
+    UnavailableError
+        A file cannot be read.
+    """
+    names = _list_names(folder)
+    wanted = (
+        [detector.find_kind(kind).name for kind in dict.fromkeys(kinds)]
+        if kinds
+        else _present_kinds(detector, names)
+    )
+    missing = {kind: [name for name in detector.file_names(kind) if name not in names] for kind in wanted}
+    checked = _check_files(
+        folder,
+        detector,
+        [kind for kind in wanted if not missing[kind]],
+        allow_nonfinite=allow_nonfinite,
+    )
+    problems: list[str] = []
+    constants = []
+    for kind in wanted:
+        if missing[kind]:
+            problems.append(f"{str(folder)!r} lacks {', '.join(missing[kind])}")
+            continue
+        problems += [str(each) for each in checked[kind] if isinstance(each, ArrayError)]
+        files = [each for each in checked[kind] if isinstance(each, CheckedFile)]
+        if not problems:
+            constants.append(
+                build_constants(detector.name, kind, files, array_warnings(detector.find_kind(kind), files))
+            )
+    if problems:
+        raise ArrayError.combine("files cannot be taken", problems, problems=problems)
+    known = {name for kind in detector.kinds for name in detector.file_names(kind.name)}
+    return PanelFolder(folder, tuple(constants), tuple(sorted(names - known)))
+
+
+def _list_names(folder: Path) -> set[str]:
+    try:
+        return {path.name for path in folder.iterdir()}
+    except FileNotFoundError:
+        raise NotFoundError(f"there is no folder {str(folder)!r}", path=str(folder)) from None
+    except NotADirectoryError:
+        raise ArrayError(
+            f"{str(folder)!r} is a file; a folder with g0_gain.npy and so on is expected",
+            path=str(folder),
+        ) from None
+    except OSError as error:
+        raise UnavailableError(f"{str(folder)!r} cannot be read: {error.strerror}") from None
+
+
+def _present_kinds(detector: DetectorType, names: set[str]) -> list[str]:
+    """Return the required kinds, and every other of which a file is there: it must be whole then."""
+    return [
+        kind.name for kind in detector.kinds if kind.required or names & set(detector.file_names(kind.name))
+    ]
+
+
+def _check_files(
+    folder: Path, detector: DetectorType, kinds: Sequence[str], *, allow_nonfinite: bool
+) -> dict[str, list[CheckedFile | ArrayError]]:
+    """Return what came of checking the files of each kind, by gain range."""
+
+    def check(task: tuple[str, str]) -> CheckedFile | ArrayError:
+        kind, name = task
+        try:
+            return check_file(
+                folder / name, detector, detector.find_kind(kind), allow_nonfinite=allow_nonfinite
+            )
+        except ArrayError as error:
+            return error
+
+    tasks = [(kind, name) for kind in kinds for name in detector.file_names(kind)]
+    checked: dict[str, list[CheckedFile | ArrayError]] = {kind: [] for kind in kinds}
+    for (kind, _), each in zip(tasks, map_in_threads(check, tasks), strict=True):
+        checked[kind].append(each)
+    return checked

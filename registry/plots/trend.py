@@ -1,0 +1,244 @@
+"""A picture of how a panel's constants changed: the median of every version over time, by kind and gain range."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeVar
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from registry.detectors import DetectorType, Kind
+from registry.instants import BEGINNING
+from registry.plots.page import (
+    BLACK,
+    BLUE,
+    GREEN,
+    HEADING,
+    MARGIN,
+    ORANGE,
+    SMALL,
+    TEXT,
+    VERMILLION,
+    format_numbers,
+    new_page,
+    text_height,
+)
+from registry.plots.pixels import SPREAD_PERCENTILES
+from registry.plots.time_axis import TimeAxis, build_time_axis, draw_open_end
+from registry.records import Panel, Version
+
+_ROW_HEIGHT, _LINES_WIDTH, _SCALE_WIDTH = (
+    0.95,
+    6.6,
+    0.85,
+)  # inches: height and width of one diagram, and its numbers
+_SPACING = 0.12
+_DATES_HEIGHT = 0.3
+
+
+class _Style(NamedTuple):
+    """How a panel's lines, starts and gaps are drawn: told apart without colours too."""
+
+    colour: str
+    line: Literal["-", "--", "-.", ":"]
+    marker: str
+    hatch: str
+
+
+_STYLES = (
+    _Style(BLUE, "-", "o", "////"),
+    _Style(VERMILLION, "--", "s", "\\\\\\\\"),
+    _Style(GREEN, "-.", "D", "||||"),
+    _Style(ORANGE, ":", "^", "----"),
+    _Style(BLACK, "-", "v", "xxxx"),
+)
+_THINNER_ABOVE = 80
+
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is drawn, and what its title says.
+
+    Attributes
+    ----------
+    medians
+        By number of the version, those of its files by gain range; None where no value is finite.
+    spreads
+        The percentiles of `pixels.SPREAD_PERCENTILES`, in the same way; empty where files were not read.
+    """
+
+    title: str
+    subtitle: str
+    detector: DetectorType
+    kinds: tuple[Kind, ...]
+    panels: tuple[Panel, ...]
+    versions: tuple[Version, ...]
+    medians: Mapping[int, Sequence[float | None]]
+    spreads: Mapping[int, Sequence[tuple[float, ...] | None]]
+    notes: tuple[str, ...] = ()
+
+
+def draw(subject: Subject) -> Figure:
+    """Draw a diagram for every kind and gain range, below each other over one axis of time."""
+    axis = build_time_axis(version.valid_from for version in subject.versions)
+    ranges = subject.detector.gain_ranges
+    kind_height = text_height(HEADING) + ranges * (_ROW_HEIGHT + _SPACING) + 0.1
+    key = text_height(TEXT, len(subject.panels))
+    height = key + 0.1 + len(subject.kinds) * kind_height + _DATES_HEIGHT
+    page, top = new_page(
+        _SCALE_WIDTH + _LINES_WIDTH, height, subject.title, [subject.subtitle], _footnotes(subject)
+    )
+    _draw_legend(page.add_axes(MARGIN, top, 0.6, key), subject.panels)
+    names = [f"{panel.panel}  {panel.alias or ''}".rstrip() for panel in subject.panels]
+    top = page.write(MARGIN + 0.75, top, names, TEXT) + 0.1
+    for kind in subject.kinds:
+        under = page.write(MARGIN, top, [f"{kind.name} ({kind.unit})"], HEADING, fontweight="bold")
+        for gain_range in range(ranges):
+            axes = page.add_axes(
+                MARGIN + _SCALE_WIDTH,
+                under + gain_range * (_ROW_HEIGHT + _SPACING),
+                _LINES_WIDTH,
+                _ROW_HEIGHT,
+            )
+            _draw_diagram(axes, axis, subject, kind, gain_range)
+            if kind is not subject.kinds[-1] or gain_range < ranges - 1:
+                axes.tick_params(labelbottom=False)
+                axes.set_xlabel("")
+        top += kind_height
+    return page.figure
+
+
+def _draw_legend(axes: Axes, panels: Sequence[Panel]) -> None:
+    axes.set(xlim=(0, 1), ylim=(len(panels), 0))
+    axes.set_axis_off()
+    for index, _ in enumerate(panels):
+        look = _STYLES[index % len(_STYLES)]
+        axes.plot([0.0, 0.45], [index + 0.45] * 2, color=look.colour, linestyle=look.line, linewidth=1.4)
+        axes.plot([0.0], [index + 0.45], look.marker, color=look.colour, markersize=4, clip_on=False)
+        axes.broken_barh(
+            [(0.6, 0.4)], (index + 0.1, 0.7), facecolor="none", edgecolor=look.colour, hatch=look.hatch
+        )
+
+
+def _draw_diagram(axes: Axes, axis: TimeAxis, subject: Subject, kind: Kind, gain_range: int) -> None:
+    drawn: list[float] = []
+    for index, panel in enumerate(subject.panels):
+        own = [each for each in subject.versions if (each.panel, each.kind) == (panel.panel, kind.name)]
+        look = _STYLES[index % len(_STYLES)]
+        drawn += _draw_line(axes, _build_levels(axis, subject, own, gain_range), look)
+        _draw_gaps(axes, [axis.clip(each.valid_from, each.valid_to) for each in own if each.is_gap], look)
+    axis.apply(axes)
+    axes.set_ylabel(f"range {gain_range}", size=SMALL, labelpad=2)
+    axes.yaxis.set_label_coords(-0.105, 0.5)
+    axes.tick_params(axis="y", pad=6)
+    axes.yaxis.grid(visible=True, color="#DDDDDD", linewidth=0.5)
+    axes.set_axisbelow(True)
+    if not drawn:
+        axes.set_yticks([])
+        return
+    low, high = min(drawn), max(drawn)
+    room = (high - low) * 0.12 or max(abs(low) * 1e-3, 1e-6)
+    axes.set_ylim(low - room, high + room)
+    places = [each for each in MaxNLocator(4).tick_values(low, high) if low - room <= each <= high + room]
+    axes.set_yticks(places, format_numbers(places))
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """One version of one gain range: from when to when, its median, and its spread where it is known."""
+
+    first: float
+    last: float
+    median: float
+    spread: tuple[float, ...] | None
+    has_start: bool
+    has_end: bool
+
+
+def _build_levels(
+    axis: TimeAxis, subject: Subject, versions: Sequence[Version], gain_range: int
+) -> list[_Level]:
+    levels = []
+    for version in versions:
+        median = _value_of(subject.medians, version, gain_range)
+        if median is not None:
+            first, last = axis.clip(version.valid_from, version.valid_to)
+            band = _value_of(subject.spreads, version, gain_range)
+            begins, ends = version.valid_from != BEGINNING, version.valid_to is not None
+            levels.append(_Level(first, last, median, band, begins, ends))
+    return levels
+
+
+def _value_of(
+    values: Mapping[int, Sequence[_Value | None]], version: Version, gain_range: int
+) -> _Value | None:
+    found = values.get(version.version, ())
+    return found[gain_range] if gain_range < len(found) else None
+
+
+def _draw_line(axes: Axes, levels: Sequence[_Level], style: _Style) -> list[float]:
+    """Draw the versions of one panel, a level each with its spread behind it; return the values that must be seen."""
+    if not levels:
+        return []
+    bands = [(each, each.spread) for each in levels if each.spread is not None]
+    if bands:
+        # A pair of values for each end of a level, then nothing: levels are not joined.
+        places = [place for each, _ in bands for place in (each.first, each.last, each.last)]
+        low = [value for _, band in bands for value in (band[0], band[0], math.nan)]
+        high = [value for _, band in bands for value in (band[-1], band[-1], math.nan)]
+        axes.fill_between(places, low, high, color=style.colour, alpha=0.2, linewidth=0)
+    medians = [each.median for each in levels]
+    axes.hlines(
+        medians,
+        [each.first for each in levels],
+        [each.last for each in levels],
+        colors=style.colour,
+        linestyles=style.line,
+        linewidth=1.4,
+    )
+    starts = [each for each in levels if each.has_start]
+    axes.plot(
+        [each.first for each in starts],
+        [each.median for each in starts],
+        linestyle="none",
+        marker=style.marker,
+        color=style.colour,
+        markersize=4 if len(starts) < _THINNER_ABOVE else 1.5,
+    )
+    for each in levels:
+        if not each.has_start:
+            draw_open_end(axes, "left", each.median)
+        if not each.has_end:
+            draw_open_end(axes, "right", each.median)
+    return [*medians, *(value for _, band in bands for value in (band[0], band[-1]))]
+
+
+def _draw_gaps(axes: Axes, gaps: Sequence[tuple[float, float]], style: _Style) -> None:
+    axes.broken_barh(
+        [(low, high - low) for low, high in gaps],
+        (0, 1),
+        transform=axes.get_xaxis_transform(),
+        facecolor="none",
+        edgecolor=style.colour,
+        hatch=style.hatch,
+        linewidth=0.5,
+    )
+
+
+def _footnotes(subject: Subject) -> Iterator[str]:
+    yield (
+        "A line is the median of all finite values of a version, over its range; a mark is its start. Hatched: a gap,"
+        " nothing is valid for that panel. An arrow on the left: from the beginning; on the right: still valid."
+    )
+    if subject.spreads:
+        yield (
+            f"Band: from the {SPREAD_PERCENTILES[0]:g}th to the {SPREAD_PERCENTILES[-1]:g}th percentile of the pixels that are finite and,"
+            " where zero means dead, not zero."
+        )
+    yield from subject.notes

@@ -1,0 +1,372 @@
+"""A firmware upgrade: the new panel Id has what holds for the old one at an instant, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from registry.api import Registry
+from registry.database.change import Change
+from registry.errors import (
+    ConflictError,
+    IdentifierError,
+    InstantError,
+    NotFoundError,
+    NotValidError,
+    RegistryError,
+    RequestError,
+)
+from registry.instants import BEGINNING, parse_instant
+from registry.records import CheckedConstants, CheckedFile, Statistics
+from registry.registration.constants import build_constants, record_constants
+from registry.registration.planning import VersionStatement
+from registry.registration.versions import record_versions
+from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C, write_panel_folder
+from testing.registries import RegistryLocation
+from tests.cli import Calreg
+
+FIRST, SECOND, UPGRADE, LATER = (
+    "2017-01-01T00:00:00Z",
+    "2017-10-01T00:00:00Z",
+    "2018-01-01T00:00:00Z",
+    "2018-06-01T00:00:00Z",
+)
+
+
+def some_constants(kind: str, content: str) -> CheckedConstants:
+    """Return constants that no file stands behind: what is carried is not read."""
+    seen = Statistics(1.0, 1.0, 1.0, zeros=0, nonfinite=0)
+    sums = [hashlib.sha256(f"{kind} {content} {number}".encode()).hexdigest() for number in range(3)]
+    files = [CheckedFile(Path("none"), sha256, 1, "<f4", (512, 1024), seen) for sha256 in sums]
+    return build_constants("jungfrau", kind, files, ())
+
+
+def stated(
+    registry: Registry,
+    panel: str,
+    content: str,
+    valid_from: str,
+    kinds: Sequence[str] = ("gain", "offset"),
+    *,
+    nonfinite_allowed: bool = False,
+) -> None:
+    made = [some_constants(kind, content) for kind in kinds]
+    statements = [
+        VersionStatement(
+            panel,
+            each.kind,
+            parse_instant(valid_from),
+            each.sha256,
+            source_path="/somewhere",
+            comment="of the old panel",
+            nonfinite_allowed=nonfinite_allowed,
+        )
+        for each in made
+    ]
+
+    def act(change: Change) -> None:
+        record_constants(change, made)
+        record_versions(change, statements, supersede=False)
+
+    registry._backend.record_revision(act)
+
+
+@pytest.fixture
+def known(registry: Registry) -> Registry:
+    """The old panel: versions 1 to 7, of which 3, 4 and 5 hold at the upgrade."""
+    registry.panels.add(PANEL_A, alias="M068")
+    stated(registry, PANEL_A, "one", FIRST)
+    stated(registry, PANEL_A, "two", SECOND)
+    stated(registry, PANEL_A, "dark", UPGRADE, ["pedestals"], nonfinite_allowed=True)
+    stated(registry, PANEL_A, "three", LATER)
+    return registry
+
+
+def carried(registry: Registry, **options: Any) -> Any:
+    return registry.panels.add(NEW_A, carry_from=PANEL_A, valid_from=UPGRADE, **options)
+
+
+def refused(registry: Registry, kind: type[RegistryError], call: Callable[[], object]) -> str:
+    """Return the refusal's sentence, having seen that nothing was recorded: no panel, alias or version."""
+    before = registry.log(), registry.panels.list(), registry.versions.list(withdrawn=True)
+    with pytest.raises(kind) as caught:
+        call()
+    assert type(caught.value) is kind
+    assert (registry.log(), registry.panels.list(), registry.versions.list(withdrawn=True)) == before
+    return str(caught.value)
+
+
+def test_the_new_panel_has_what_holds_for_the_old_one_then_and_nothing_else(known: Registry) -> None:
+    before = known.log()[0].revision
+    done = carried(known, alias="M068", comment="firmware of January")
+    assert done.revision == before + 1, "panel, alias and constants are one revision"
+    old = {version.version: version for version in known.versions.list(PANEL_A)}
+    new = known.versions.list(NEW_A)
+    assert list(done.versions) == sorted(new, key=lambda version: version.version)
+    assert {version.kind: version.carried_from for version in new} == {
+        "gain": 3,
+        "offset": 4,
+        "pedestals": 5,
+    }
+    for version in new:
+        origin = old[version.carried_from or 0]
+        assert (version.kind, version.constants) == (origin.kind, origin.constants)
+        assert version.nonfinite_allowed == origin.nonfinite_allowed == (version.kind == "pedestals")
+        assert (version.valid_from, version.valid_to) == (parse_instant(UPGRADE), None)
+        assert (version.panel, version.alias, version.recorded_in) == (NEW_A, "M068", done.revision)
+        assert (version.comment, version.source_path) == ("firmware of January", None)
+    # The old panel keeps what it has, its later versions too.
+    assert known.versions.list(PANEL_A, as_of=before) == list(old.values())
+    # The files are the same ones.
+    assert known.versions.show(new[0].version)[1] == known.versions.show(3)[1]
+
+
+def test_the_instant_of_the_upgrade_decides_to_the_microsecond(known: Registry) -> None:
+    new = {
+        "1-1-3d00b0": ("2017-09-30T23:59:59.999999Z", {1, 2}),
+        "2-1-3d00b0": (SECOND, {3, 4}),
+        "3-1-3d00b0": ("2017-12-31T23:59:59.999999Z", {3, 4}),
+        "4-1-3d00b0": (UPGRADE, {3, 4, 5}),
+        "5-1-3d00b0": (LATER, {5, 6, 7}),
+    }
+    for panel, (instant, origins) in new.items():
+        done = known.panels.add(panel, carry_from=PANEL_A, valid_from=instant)
+        assert {version.carried_from for version in done.versions} == origins, instant
+        assert {str(version.valid_from) for version in done.versions} == {instant}
+
+
+def test_what_is_carried_stays_when_the_old_version_is_withdrawn(known: Registry) -> None:
+    carried(known)
+    known.versions.withdraw(3, comment="it was of M044")
+    (gain,) = known.validity(NEW_A, kinds=["gain"], at=UPGRADE).versions
+    assert (gain.carried_from, gain.withdrawn_in) == (3, None)
+    assert gain.constants == known.versions.show(3)[0].constants
+
+
+def test_the_old_panels_alias_and_place_in_a_detector_are_not_carried(known: Registry) -> None:
+    known.detectors.configure("xcs1", "XcsEndstation.0:Jungfrau.0", PANEL_A, first_run=1)
+    done = carried(known)
+    assert known.panels.find(NEW_A).alias is None
+    assert [alias.panel for alias in known.aliases.list()] == [PANEL_A]
+    assert known.detectors.show("exp=xcs1:run=1").panels == (PANEL_A,)
+    assert done.facts[0] == f"+ panel {NEW_A} (jungfrau)"
+    assert len(done.facts) == 4
+
+
+def test_constants_from_the_beginning_are_carried_from_the_beginning_and_exported(
+    registry: Registry, tmp_path: Path
+) -> None:
+    registry.panels.add(PANEL_A)
+    registry.versions.add(PANEL_A, write_panel_folder(tmp_path), valid_from="beginning")
+    done = registry.panels.add(NEW_A, carry_from=PANEL_A, valid_from="beginning")
+    assert [(version.carried_from, version.valid_from) for version in done.versions] == [
+        (1, BEGINNING),
+        (2, BEGINNING),
+    ]
+    held = registry.constants(NEW_A, at=UPGRADE, types=["pixel_offset"])
+    assert np.array_equal(held["pixel_offset"][2, 0], np.load(tmp_path / "g2_offset.npy"))
+    (told,) = held.provenance.resolution.panels[0].constants
+    assert (told.version, told.carried_from) == (4, 2)
+
+
+def test_a_panel_that_is_there_already_receives_the_constants_and_may_receive_them_again(
+    known: Registry,
+) -> None:
+    known.panels.add(NEW_A, alias="M068")
+    done = carried(known, alias="M068")
+    assert [line[:9] for line in done.facts] == ["+ version"] * 3
+    again = carried(known, alias="M068")
+    assert (again.revision, again.versions, again.facts) == (None, (), ())
+    assert sorted(version.version for version in again.unchanged) == [8, 9, 10]
+    # Saying so from later on is a statement of its own.
+    later = known.panels.add(NEW_A, carry_from=PANEL_A, valid_from=LATER)
+    assert {version.carried_from for version in later.versions} == {5, 6, 7}
+
+
+def test_a_dry_run_says_what_would_be_carried_and_records_nothing(known: Registry) -> None:
+    before = known.log()
+    dry = carried(known, alias="M068", dry_run=True)
+    assert (dry.revision, known.log(), [panel.panel for panel in known.panels.list()]) == (
+        None,
+        before,
+        [PANEL_A],
+    )
+    assert carried(known, alias="M068").facts == dry.facts
+
+
+def test_nothing_is_carried_out_of_a_gap(known: Registry) -> None:
+    known.versions.gap(PANEL_A, valid_from="2017-12-01T00:00:00Z", kinds=["offset"], comment="broken cable")
+    sentence = refused(known, NotValidError, lambda: carried(known, alias="M068"))
+    assert sentence == (
+        f"no offset of {PANEL_A} is valid at {UPGRADE};"
+        f" a gap begins 2017-12-01T00:00:00Z until {LATER}: broken cable"
+    )
+    assert NotValidError.code == 4
+    known.versions.gap(PANEL_A, valid_from="2017-12-02T00:00:00Z", kinds=["gain"], comment="all of it")
+    sentence = refused(known, NotValidError, lambda: carried(known))
+    assert sentence.startswith("2 constants are missing: no gain of")
+    assert "broken cable" in sentence
+    # After the gap they are valid again.
+    assert known.panels.add(NEW_A, carry_from=PANEL_A, valid_from=LATER).revision is not None
+
+
+def test_nothing_is_carried_before_the_first_start(known: Registry) -> None:
+    for instant in ("2016-12-31T23:59:59.999999Z", "beginning"):
+        sentence = refused(
+            known,
+            NotValidError,
+            lambda instant=instant: known.panels.add(NEW_A, carry_from=PANEL_A, valid_from=instant),
+        )
+        assert f"no gain of {PANEL_A} is valid at {instant}; the first begins {FIRST}" in sentence
+        assert f"no offset of {PANEL_A} is valid at {instant}; the first begins {FIRST}" in sentence
+    known.panels.add(PANEL_B)
+    sentence = refused(
+        known, NotValidError, lambda: known.panels.add(NEW_A, carry_from=PANEL_B, valid_from=UPGRADE)
+    )
+    assert "no version of any kind is registered for this panel" in sentence
+
+
+def test_the_old_panel_must_be_known_and_another_one(known: Registry) -> None:
+    add = known.panels.add
+    sentence = refused(
+        known, NotFoundError, lambda: add(NEW_A, carry_from="170505-149520170815-3d00b1", valid_from=UPGRADE)
+    )
+    assert sentence == f"panel 170505-149520170815-3d00b1 is not known; near: {PANEL_A}"
+    for panel in (PANEL_A, NEW_A):
+        sentence = refused(
+            known,
+            RequestError,
+            lambda panel=panel: add(panel, carry_from=panel, valid_from=UPGRADE),
+        )
+        assert sentence == (
+            f"constants are carried to another panel of the same type, not from {panel} to {panel}"
+        )
+
+
+def test_from_which_panel_and_from_when_on_belong_together(known: Registry) -> None:
+    add = known.panels.add
+    for call in (lambda: add(NEW_A, carry_from=PANEL_A), lambda: add(NEW_A, valid_from=UPGRADE)):
+        sentence = refused(known, RequestError, call)
+        assert sentence.startswith("to carry constants give both: --carry-from, and --valid-from")
+    sentence = refused(
+        known,
+        IdentifierError,
+        lambda: add(NEW_A, carry_from="170505-149520170815-3D00B0", valid_from=UPGRADE),
+    )
+    assert sentence.endswith(f"write {PANEL_A}")
+    sentence = refused(known, IdentifierError, lambda: add(NEW_A, carry_from="M068", valid_from=UPGRADE))
+    assert "no panel Id" in sentence
+    refused(known, InstantError, lambda: add(NEW_A, carry_from=PANEL_A, valid_from="2018-01-01"))
+
+
+def test_what_the_new_panel_has_otherwise_from_then_on_is_a_conflict(known: Registry) -> None:
+    known.panels.add(NEW_A)
+    stated(known, NEW_A, "three", UPGRADE, ["gain"])
+    sentence = refused(known, ConflictError, lambda: carried(known, alias="M068"))
+    assert sentence.startswith(
+        f"gain of {NEW_A} from {UPGRADE} is stated already, otherwise, by version 8; --supersede"
+    )
+    # From another instant on it is none.
+    assert known.panels.add(NEW_A, carry_from=PANEL_A, valid_from=SECOND).revision is not None
+
+
+def test_what_was_carried_and_withdrawn_is_not_carried_again(known: Registry) -> None:
+    for version in carried(known).versions:
+        known.versions.withdraw(version.version, comment="the wrong module")
+    sentence = refused(known, ConflictError, lambda: carried(known))
+    assert sentence.startswith("3 versions conflict")
+    assert "was stated so by version 8, which revision" in sentence
+
+
+def test_a_conflict_of_m_numbers_carries_nothing(known: Registry) -> None:
+    sentence = refused(known, ConflictError, lambda: carried(known, alias="M088"))
+    assert sentence.startswith(f"panel {NEW_A} cannot bear M088: its serial number is that of {PANEL_A}")
+
+
+def test_where_constants_came_from_is_shown_and_logged(
+    location: RegistryLocation, known: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calreg = Calreg(location, monkeypatch)
+    command = ("panel", "add", NEW_A, "--alias", "M068", "--carry-from", PANEL_A, "--valid-from", UPGRADE)
+    done = calreg.run(*command, "--comment", "firmware of January", "--json").json
+    assert [version["carried_from"] for version in done["versions"]] == [3, 4, 5]
+    assert calreg.run(*command, "--comment", "firmware of January").stdout == (
+        "nothing to change: all of it is recorded already\n"
+    )
+    listed = calreg.run("version", "list", NEW_A, "--json").json
+    assert {version["version"]: version["carried_from"] for version in listed} == {8: 3, 9: 4, 10: 5}
+    assert {version["carried_from"] for version in calreg.run("version", "list", PANEL_A, "--json").json} == {
+        None
+    }
+    assert calreg.run("version", "show", "8", "--json").json["carried_from"] == 3
+    assert "carried from  version 3\n" in calreg.run("version", "show", "8").stdout
+    (revision,) = calreg.run("log", NEW_A, "--json").json
+    assert revision["revision"] == done["revision"]
+    assert revision["comment"] == "firmware of January"
+    assert revision["changes"] == [
+        f"+ panel {NEW_A} (jungfrau)",
+        f"+ alias M068 of {NEW_A}",
+        f"+ version 8: gain of {NEW_A} from {UPGRADE}, carried from version 3",
+        f"+ version 9: offset of {NEW_A} from {UPGRADE}, carried from version 4",
+        f"+ version 10: pedestals of {NEW_A} from {UPGRADE}, carried from version 5",
+    ]
+
+
+def test_the_command_line_refuses_with_the_code_of_the_reason(
+    location: RegistryLocation, known: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known.versions.gap(PANEL_A, valid_from="2018-02-01T00:00:00Z", comment="broken")
+    known.panels.add(PANEL_C)
+    calreg = Calreg(location, monkeypatch)
+    add = ("panel", "add", NEW_A)
+    before = known.log()
+    for code, *options in (
+        (2, "--carry-from", PANEL_A),
+        (2, "--valid-from", UPGRADE),
+        (2, "--carry-from", NEW_A, "--valid-from", UPGRADE),
+        (3, "--carry-from", PANEL_B, "--valid-from", UPGRADE),
+        (4, "--carry-from", PANEL_A, "--valid-from", "20160101000000"),
+        (4, "--carry-from", PANEL_A, "--valid-from", "20180301000000"),
+        (4, "--carry-from", PANEL_C, "--valid-from", UPGRADE),
+        (5, "--carry-from", PANEL_A, "--valid-from", UPGRADE, "--alias", "M088"),
+    ):
+        calreg.refused(code, *add, *options)
+    assert known.log() == before
+    assert [panel.panel for panel in known.panels.list()] == [PANEL_A, PANEL_C]
+
+
+def test_carried_constants_make_runs_possible_and_say_so(known: Registry) -> None:
+    known.detectors.configure("xcs1", "XcsEndstation.0:Jungfrau.0", NEW_A, first_run=1)
+    known.runs.add("exp=xcs1:run=1", begin=LATER)
+    assert carried(known).notes == ("1 recorded run can be exported from now on: exp=xcs1:run=1",)
+
+
+def test_constants_are_carried_within_one_module_only(registry: Registry, tmp_path: Path) -> None:
+    registry.panels.add(PANEL_A, alias="M068")
+    registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "constants"), valid_from="beginning")
+    with pytest.raises(RequestError, match=f"within one module; {PANEL_A} is of M068, {PANEL_B} of M088"):
+        registry.panels.add(PANEL_B, alias="M088", carry_from=PANEL_A, valid_from="20190101000000")
+    assert [panel.panel for panel in registry.panels.list()] == [PANEL_A]
+    doubtful = registry.panels.add(PANEL_B, carry_from=PANEL_A, valid_from="20190101000000")
+    assert (
+        f"{PANEL_B} has another serial number than {PANEL_A} and not its M-number: is it the same module?"
+        in (doubtful.warnings)
+    )
+    repaired = registry.panels.add(
+        "190408-181206-50c246df50010d", alias="M068", carry_from=PANEL_A, valid_from="20190101000000"
+    )
+    assert repaired.warnings == (), "a module whose board was changed keeps its M-number"
+
+
+def test_a_required_kind_that_had_not_begun_is_named(registry: Registry, tmp_path: Path) -> None:
+    registry.panels.add(PANEL_A)
+    folder = write_panel_folder(tmp_path / "constants")
+    registry.versions.add(PANEL_A, folder, valid_from="beginning", kinds=["gain"])
+    outcome = registry.panels.add(NEW_A, carry_from=PANEL_A, valid_from="20190101000000")
+    assert [version.kind for version in outcome.versions] == ["gain"]
+    assert f"no offset of {PANEL_A} had begun by 2019-01-01T00:00:00Z: none is carried" in outcome.notes
