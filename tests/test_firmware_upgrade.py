@@ -23,9 +23,8 @@ from registry.errors import (
 )
 from registry.instants import BEGINNING, parse_instant
 from registry.records import CheckedConstants, CheckedFile, Statistics
-from registry.registration.constants import build_constants, record_constants
 from registry.registration.planning import VersionStatement
-from registry.registration.versions import record_versions
+from registry.registration.versions import build_constants, record_constants, record_versions
 from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
@@ -204,7 +203,7 @@ def test_nothing_is_carried_out_of_a_gap(known: Registry) -> None:
     sentence = refused(known, NotValidError, lambda: carried(known, alias="M068"))
     assert sentence == (
         f"no offset of {PANEL_A} is valid at {UPGRADE};"
-        f" a gap begins 2017-12-01T00:00:00Z until {LATER}: broken cable"
+        f" there is a gap from 2017-12-01T00:00:00Z until {LATER}: broken cable"
     )
     assert NotValidError.code == 4
     known.versions.gap(PANEL_A, valid_from="2017-12-02T00:00:00Z", kinds=["gain"], comment="all of it")
@@ -222,8 +221,8 @@ def test_nothing_is_carried_before_the_first_start(known: Registry) -> None:
             NotValidError,
             lambda instant=instant: known.panels.add(NEW_A, carry_from=PANEL_A, valid_from=instant),
         )
-        assert f"no gain of {PANEL_A} is valid at {instant}; the first begins {FIRST}" in sentence
-        assert f"no offset of {PANEL_A} is valid at {instant}; the first begins {FIRST}" in sentence
+        assert f"no gain of {PANEL_A} is valid at {instant}; the first starts at {FIRST}" in sentence
+        assert f"no offset of {PANEL_A} is valid at {instant}; the first starts at {FIRST}" in sentence
     known.panels.add(PANEL_B)
     sentence = refused(
         known, NotValidError, lambda: known.panels.add(NEW_A, carry_from=PANEL_B, valid_from=UPGRADE)

@@ -134,7 +134,7 @@ def test_stages_of_the_high_gain_mode_are_named_as_left_out(
     assert (
         dry.notes
         == outcome.notes
-        == (f"HG0, HG1, HG2 of {str(six)!r} are left out: no gain ranges of jungfrau",)
+        == (f"HG0, HG1, HG2 of {str(six)!r} are left out: not gain ranges of jungfrau",)
     )
     conversion = outcome.versions[0].conversion
     assert conversion is not None
@@ -364,7 +364,7 @@ def test_only_gain_can_be_asked_of_the_makers_file(registry: Registry, three: Pa
 
 
 def test_a_type_whose_maker_delivers_otherwise_refuses_the_file(three: Path) -> None:
-    other = replace(JUNGFRAU, name="other", makers_maps=None)
+    other = replace(JUNGFRAU, name="other", maker_format=None)
     sentence = "how the maker of other delivers maps is not known; a folder with g0_gain"
     with pytest.raises(RequestError, match=sentence), convert_gain_maps(three, other):
         pytest.fail("it was taken")
@@ -380,7 +380,7 @@ def test_what_cannot_be_read_as_a_file_is_refused_in_a_sentence(
     for name, error, sentence in (
         ("missing.bin", NotFoundError, "there is no file"),
         ("circle.bin", UnavailableError, "cannot be read: "),
-        ("pipe.bin", ArrayError, "is no regular file, so not the maker's maps"),
+        ("pipe.bin", ArrayError, "is not a regular file, so not the maker's maps"),
     ):
         with pytest.raises(error, match=sentence):
             registry.versions.add(PANEL_A, tmp_path / name, valid_from=START)
@@ -474,7 +474,7 @@ def test_the_commands_show_it(
     assert "holds gain only" in refusal["message"]
     added = calreg.run("version", "add", "M049", str(six), "--valid-from", START)
     assert added.stdout == f"+ version 1: gain of {PANEL_A} from {START}\nrevision 2\n"
-    assert added.stderr == f"note: HG0, HG1, HG2 of {str(six)!r} are left out: no gain ranges of jungfrau\n"
+    assert added.stderr == f"note: HG0, HG1, HG2 of {str(six)!r} are left out: not gain ranges of jungfrau\n"
     digest = hashlib.sha256(six.read_bytes()).hexdigest()
 
     shown = calreg.run("version", "show", "1").stdout

@@ -23,10 +23,15 @@ from registry.lookup.panels import find_panels
 from registry.lookup.revisions import NEWEST, RevisionRef, read_newest_revision
 from registry.lookup.validity import versions_at
 from registry.records import CheckedConstants, CheckedFile, Statistics, Version
-from registry.registration.constants import build_constants, record_constants
 from registry.registration.panels import add_panels
 from registry.registration.planning import VersionStatement
-from registry.registration.versions import record_gap, record_versions, withdraw_versions
+from registry.registration.versions import (
+    build_constants,
+    record_constants,
+    record_gap,
+    record_versions,
+    withdraw_versions,
+)
 
 KINDS = ("gain", "offset")
 T = parse_instant("2018-01-01T00:00:00Z")

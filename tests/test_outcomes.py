@@ -32,11 +32,16 @@ from registry.registration.configurations import (
     record_configurations,
     withdraw_configuration,
 )
-from registry.registration.constants import build_constants, record_constants
 from registry.registration.panels import add_panels
 from registry.registration.planning import VersionStatement
 from registry.registration.runs import RunStatement, record_runs, withdraw_run
-from registry.registration.versions import record_gap, record_versions, withdraw_versions
+from registry.registration.versions import (
+    build_constants,
+    record_constants,
+    record_gap,
+    record_versions,
+    withdraw_versions,
+)
 from testing.panels import PANEL_A, PANEL_B, PANEL_C, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.cli import Calreg

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from registry import sample
 from registry.api import Registry
 from registry.errors import CorruptionError, NotFoundError
-from registry.plots import constants, differences, history, validity
+from registry.plots import constants, differences, trend, validity
 from testing.panels import NEW_A, PANEL_A, PANEL_B, use_small_panels, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
@@ -71,7 +71,7 @@ def test_every_picture_is_drawn_from_what_is_recorded(
 ) -> None:
     filled(registry, tmp_path)
     drawn = {}
-    for module in (constants, differences, history, validity):
+    for module in (constants, differences, trend, validity):
 
         def noting(subject: object, *_: object, module: object = module) -> Figure:
             drawn[module] = subject
@@ -114,7 +114,7 @@ def test_every_picture_is_drawn_from_what_is_recorded(
     assert {version.kind for version in drawn[validity].versions} == {"gain"}
 
     registry.plots.history(PANEL_A, as_of=11)
-    subject = drawn[history]
+    subject = drawn[trend]
     assert {version.version for version in subject.versions} == {1, 2, 3, 4, 6, 7}
     assert subject.medians.keys() == subject.spreads.keys() == {1, 2, 3, 4}
     shown = registry.versions.show(3)[1]
@@ -130,7 +130,7 @@ def test_a_history_of_very_many_files_shows_the_recorded_medians_alone(
 
     monkeypatch.setattr(timeline_pictures, "_MAX_SPREAD_FILES", 5)
     spreads = []
-    monkeypatch.setattr(history, "draw", lambda subject: spreads.append(subject) or Figure())
+    monkeypatch.setattr(trend, "draw", lambda subject: spreads.append(subject) or Figure())
     sqlite_calreg.run("plot", "history", "M068")
     assert spreads[0].spreads == {}
     assert spreads[0].notes == ("No bands of spread: more than 5 files.",)

@@ -18,7 +18,7 @@ from registry.detectors.epix10ka import EPIX10KA
 from registry.detectors.jungfrau import JUNGFRAU
 from registry.errors import ConflictError, RequestError, UnavailableError
 from registry.instants import BEGINNING, Instant, parse_instant
-from registry.plots import constants, differences, files, history, page, pixels, time_axis, validity
+from registry.plots import constants, differences, files, page, pixels, time_axis, trend, validity
 from registry.plots.maps import CROSS, RING
 from registry.provenance.document import InputConstants, InputPanel, RevisionReference
 from registry.records import Panel, Version
@@ -341,11 +341,11 @@ def test_a_history_shows_medians_spreads_gaps_and_starts(count: int, monkeypatch
         number: tuple(each and (each - 1, each, each + 1) for each in values)
         for number, values in levels.items()
     }
-    subject = history.Subject(
+    subject = trend.Subject(
         "History of M068", "as of revision 7", JUNGFRAU, (GAIN, OFFSET), known, tuple(found), levels, bands,
         ("No bands of spread: more than 1000 files.",),
     )  # fmt: skip
-    written = assert_legible(history.draw(subject), monkeypatch)
+    written = assert_legible(trend.draw(subject), monkeypatch)
     assert {"gain (ADU/keV)", "offset (ADU)", "range 2", f"{known[1].panel}  M001"} <= set(written)
 
 

@@ -18,12 +18,11 @@ from harnesses.fuzz.target import Target, call_parser, decode_text
 from registry import detectors
 from registry.arrays import check_file
 from registry.database.location import network_file_system
-from registry.importers.checked_tree import check_tree
 from registry.importers.dataset_table import read_dataset_table
-from registry.importers.directory_rule import DirectoryRule
 from registry.importers.gain_maps import convert_gain_maps
+from registry.importers.legacy_tree import DirectoryRule
 from registry.importers.logbook import read_logbook
-from registry.importers.panel_folder import read_panel_folder
+from registry.importers.panel_folders import check_tree, read_panel_folder
 from registry.progress import no_progress
 from testing.panels import PANEL_A, use_small_panels
 
@@ -219,23 +218,21 @@ FILE_TARGETS = [
         _constant_seeds(_TABLE.encode()),
         (f"{_IMPORTERS}dataset_table",),
     ),
-    Target(
-        "logbook", _feed_logbook, _make_logbook_seeds, (f"{_IMPORTERS}logbook", f"{_IMPORTERS}logbook_json")
-    ),
+    Target("logbook", _feed_logbook, _make_logbook_seeds, (f"{_IMPORTERS}logbook",)),
     Target(
         "legacy-tree",
         _feed_legacy_tree,
         _make_tree_seeds,
-        tuple(f"{_IMPORTERS}{name}" for name in ("legacy_tree", "checked_tree", "directory_rule")),
+        (f"{_IMPORTERS}legacy_tree",),
     ),
     Target(
-        "panel-folder", _feed_panel_folder, make_npy_seeds, (f"{_IMPORTERS}panel_folder", "registry.arrays")
+        "panel-folder", _feed_panel_folder, make_npy_seeds, (f"{_IMPORTERS}panel_folders", "registry.arrays")
     ),
     Target(
         "gain-maps",
         _feed_gain_maps,
         _make_gain_maps_seeds,
-        (f"{_IMPORTERS}gain_maps", f"{_IMPORTERS}makers_file"),
+        (f"{_IMPORTERS}gain_maps",),
     ),
     Target("mounts", _feed_mounts, _constant_seeds(_MOUNTS), ("registry.database.location",)),
 ]

@@ -12,7 +12,7 @@ from registry.identifiers import parse_m_number
 from registry.lookup import panels
 from registry.lookup.revisions import AsOf, require_comment
 from registry.records import Alias, Outcome, Panel
-from registry.registration.carrying import carry_constants
+from registry.registration.firmware_upgrade import carry_constants
 from registry.registration.panels import add_aliases, add_panels, withdraw_alias
 
 

@@ -116,10 +116,10 @@ def draw_trend(backend: Backend, request: TimesRequest, file: PictureFile, progr
         files = list_files_of_versions(view.connection, names, wanted, view.revision)
         revision = view.revision
     _refuse_no_versions(found, request)
-    from registry.plots import history
+    from registry.plots import trend
 
     spreads = _compute_spreads(backend.store, found, files, detector, progress)
-    subject = history.Subject(
+    subject = trend.Subject(
         title=f"History of {request.target}",
         subtitle=f"as of revision {revision}",
         detector=detector,
@@ -130,7 +130,7 @@ def draw_trend(backend: Backend, request: TimesRequest, file: PictureFile, progr
         spreads=spreads,
         notes=() if spreads or not files else (f"No bands of spread: more than {_MAX_SPREAD_FILES} files.",),
     )
-    file.write(lambda: history.draw(subject))
+    file.write(lambda: trend.draw(subject))
     return Picture(str(file.path), revision)
 
 

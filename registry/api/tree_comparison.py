@@ -12,9 +12,8 @@ from registry.api.backend import Backend, ReadTransaction
 from registry.detectors import find_detector_type, type_of_panel
 from registry.detectors.jungfrau import JUNGFRAU
 from registry.identifiers import quote
-from registry.importers.checked_tree import CheckedTree, check_tree, timezone_notes
-from registry.importers.directory_rule import DEFAULT_TIME, DirectoryRule
-from registry.importers.legacy_tree import Entry
+from registry.importers.legacy_tree import DEFAULT_TIME, DirectoryRule, Entry
+from registry.importers.panel_folders import CheckedTree, check_tree, timezone_notes
 from registry.instants import Instant
 from registry.lookup import panels, versions
 from registry.lookup.runs import list_run_configurations

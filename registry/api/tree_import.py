@@ -13,15 +13,14 @@ from registry.api.backend import Backend
 from registry.authorship import escape_undecodable
 from registry.database.change import Change
 from registry.errors import ConflictError, ImportHazardError, RegistryError
-from registry.importers.checked_tree import CheckedTree, check_tree, timezone_notes
 from registry.importers.legacy_tree import Hazard, LegacyTree
+from registry.importers.panel_folders import CheckedTree, check_tree, timezone_notes
 from registry.lookup.revisions import require_comment
 from registry.progress import Advance, Progress
 from registry.records import CheckedConstants, Outcome
-from registry.registration.constants import record_constants
 from registry.registration.panels import add_aliases, add_panels, find_alias_conflicts
 from registry.registration.planning import VersionStatement, find_conflicts
-from registry.registration.versions import record_versions
+from registry.registration.versions import record_constants, record_versions
 
 _LINKS_PER_STEP = 1000  # links between two steps of the progress
 

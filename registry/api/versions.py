@@ -19,14 +19,13 @@ from registry.lookup.panels import Target
 from registry.lookup.revisions import AsOf, parse_as_of, require_comment
 from registry.lookup.stored_files import list_verified_files
 from registry.records import Outcome, Panel, StoredFile, Validity, Version, VersionDifference
-from registry.registration.constants import record_constants
 from registry.registration.planning import VersionStatement, find_conflicts, refuse_conflicts
-from registry.registration.versions import record_gap, record_versions, withdraw_versions
+from registry.registration.versions import record_constants, record_gap, record_versions, withdraw_versions
 
 if TYPE_CHECKING:
     # numpy comes with it: a look-up does without.
     from registry.importers.gain_maps import GainMaps
-    from registry.importers.panel_folder import PanelFolder
+    from registry.importers.panel_folders import PanelFolder
 
 
 class Versions:
@@ -297,7 +296,7 @@ def _open_constants(
     path: Path, targets: Sequence[Panel], kinds: Sequence[str] | None, *, allow_nonfinite: bool
 ) -> Iterator[PanelFolder | GainMaps]:
     """Check the constants in a folder, or convert the maker's file: converted files last as long as this."""
-    from registry.importers import gain_maps, panel_folder
+    from registry.importers import gain_maps, panel_folders
 
     detector = _detector_type_of(targets)
     if gain_maps.is_gain_maps_file(path):
@@ -305,7 +304,7 @@ def _open_constants(
         with gain_maps.convert_gain_maps(path, detector, kinds, allow_nonfinite=allow_nonfinite) as maps:
             yield maps
     else:
-        yield panel_folder.read_panel_folder(path, detector, kinds, allow_nonfinite=allow_nonfinite)
+        yield panel_folders.read_panel_folder(path, detector, kinds, allow_nonfinite=allow_nonfinite)
 
 
 def _add_notes(change: Change, read: PanelFolder | GainMaps, targets: Sequence[Panel]) -> None:

@@ -1,20 +1,23 @@
-"""The maker's gain maps, ``gainMaps_M049.bin``: float64 without a header, converted at the door.
+"""The maker's gain maps, ``gainMaps_M049.bin``: float64 without a header, one stage after the other.
 
-The detector type says which stages the file holds, and in which order. Each becomes a file of the panel's
-shape and dtype, which passes the same door as any other; what the conversion did is recorded with the version.
-The values are taken in the unit in which the field uses them (``makers_maps`` of the type says why); a file in
-another unit shows in the medians, which are warned about.
+The detector type says which stages the file holds, and in which order; its size tells which of them are there.
+Each becomes a file of the panel's shape and dtype, checked like any other; what the conversion did is recorded
+with the version. The values are taken in the unit in which the field uses them (``maker_format`` of the type says
+why); a file in another unit shows in the medians, which are warned about.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
+import math
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from msgspec.structs import replace
@@ -24,16 +27,15 @@ from numpy.typing import NDArray
 from registry.arrays import array_warnings, check_content
 from registry.authorship import escape_undecodable
 from registry.detectors import DetectorType, Kind, MakerFormat
-from registry.errors import ArrayError, ConflictError, RequestError, UnavailableError
+from registry.errors import ArrayError, ConflictError, NotFoundError, RequestError, UnavailableError
 from registry.identifiers import extract_m_numbers
-from registry.importers.makers_file import open_makers_file
 from registry.records import CheckedConstants, CheckedFile, Conversion, ConvertedStage, Panel
-from registry.registration.constants import build_constants
+from registry.registration.versions import build_constants
 
 
 @dataclass(frozen=True, slots=True)
 class GainMaps:
-    """The converted maps, whose files are there only as long as the conversion is open."""
+    """The converted maps; their files exist only as long as the conversion is open."""
 
     path: Path
     constants: tuple[CheckedConstants, ...]
@@ -42,15 +44,15 @@ class GainMaps:
 
     @property
     def warnings(self) -> list[str]:
-        """What is legal in the maps and yet worth a look."""
+        """Sentences on what is legal in the maps and yet worth a look."""
         return [warning for constants in self.constants for warning in constants.warnings]
 
     @property
     def notes(self) -> list[str]:
-        """What was left out."""
+        """A sentence on the stages that were left out."""
         left_out = self.conversion.left_out
-        said = f"{', '.join(left_out)} of {str(self.path)!r} are left out: no gain ranges of {self.detector}"
-        return [said] if left_out else []
+        note = f"{', '.join(left_out)} of {str(self.path)!r} are left out: not gain ranges of {self.detector}"
+        return [note] if left_out else []
 
 
 def is_gain_maps_file(path: Path) -> bool:
@@ -69,13 +71,13 @@ def convert_gain_maps(
     RequestError
         The type has no such file, or another kind is asked for.
     ArrayError
-        The file has another size, or values that the type's files cannot hold or may not have.
+        It is not a regular file, has another size, or values that the type's files cannot hold or may not have.
     NotFoundError
         There is no such file.
     UnavailableError
         It cannot be read, or the converted files cannot be written.
     """
-    maps = _find_layout(path, detector, kinds)
+    maps = _find_format(path, detector, kinds)
     with _temporary_folder() as folder:
         yield _convert(path, maps, detector, folder, allow_nonfinite=allow_nonfinite)
 
@@ -86,19 +88,20 @@ def module_name_notes(path: Path, panels: Sequence[Panel]) -> list[str]:
     Raises
     ------
     ConflictError
-        It is not the one that a panel bears: a mixed-up file, or a wrong panel.
+        A panel bears another one: a mixed-up file, or a wrong panel.
     """
     name = repr(str(path))
-    found = _m_numbers_named(path)
-    others = module_name_conflicts(path, panels)
-    if others:
-        raise ConflictError.combine("names of modules differ", others, conflicts=others)
-    bare = [panel.panel for panel in panels if panel.alias is None]
-    if not found:
+    conflicts = module_name_conflicts(path, panels)
+    if conflicts:
+        raise ConflictError.combine("names of modules differ", conflicts, conflicts=conflicts)
+    m_numbers = _m_numbers_in_name(path)
+    if not m_numbers:
         return [f"{name} has no M-number in its name: nothing shows whose maps they are"]
     return [
-        f"{name} is named for {' and '.join(found)}, {panel} bears no M-number: nothing shows that they belong together"
-        for panel in bare
+        f"{name} is named for {' and '.join(m_numbers)}, {panel.panel} bears no M-number: nothing shows that they"
+        " belong together"
+        for panel in panels
+        if panel.alias is None
     ]
 
 
@@ -107,18 +110,18 @@ def module_name_conflicts(path: Path, panels: Sequence[Panel]) -> list[str]:
     return [
         f"{str(path)!r} is named for {m_number}, {panel.panel} bears {panel.alias}: the maps of another module?"
         for panel in panels
-        for m_number in _m_numbers_named(path)
+        for m_number in _m_numbers_in_name(path)
         if panel.alias not in (None, m_number)
     ]
 
 
-def _m_numbers_named(path: Path) -> list[str]:
+def _m_numbers_in_name(path: Path) -> list[str]:
     """Return the M-numbers in the name of a file, and in the name of what it links to, each once."""
-    named = extract_m_numbers(path.name) + extract_m_numbers(Path(os.path.realpath(path)).name)
-    return list(dict.fromkeys(named))
+    names = extract_m_numbers(path.name) + extract_m_numbers(Path(os.path.realpath(path)).name)
+    return list(dict.fromkeys(names))
 
 
-def _find_layout(path: Path, detector: DetectorType, kinds: Sequence[str] | None) -> MakerFormat:
+def _find_format(path: Path, detector: DetectorType, kinds: Sequence[str] | None) -> MakerFormat:
     maps = detector.maker_format
     if maps is None:
         raise RequestError(
@@ -147,7 +150,7 @@ def _convert(
     kind = detector.find_kind(maps.kind)
     stages: list[ConvertedStage] = []
     files: list[CheckedFile] = []
-    with open_makers_file(path, maps, detector.panel_shape) as original:
+    with _open_makers_file(path, maps, detector.panel_shape) as original:
         for gain_range, stage in enumerate(maps.stages):
             name = path / stage  # where a person finds it: in the file
             rounded, absolute, relative = _round_to_kind(original.read_stage(), kind, name)
@@ -211,3 +214,83 @@ def _write_file(path: Path, content: bytes) -> None:
         raise UnavailableError(
             f"the converted maps cannot be written: {error.strerror}", path=str(path)
         ) from None
+
+
+@contextmanager
+def _open_makers_file(path: Path, maps: MakerFormat, shape: tuple[int, int]) -> Iterator[_MakersFile]:
+    """Open the maker's file of maps of that shape (row, column).
+
+    Raises
+    ------
+    NotFoundError
+        There is no such file.
+    ArrayError
+        It is not a regular file, or has another size.
+    UnavailableError
+        It cannot be read.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise ArrayError(f"{str(path)!r} is not a regular file, so not the maker's maps", path=str(path))
+        file = path.open("rb")
+    except FileNotFoundError:
+        raise NotFoundError(f"there is no file {str(path)!r}", path=str(path)) from None
+    except OSError as error:
+        raise _unreadable_error(path, error) from None
+    with file:
+        yield _MakersFile(path, file, maps, shape)
+
+
+def _unreadable_error(path: Path, error: OSError) -> UnavailableError:
+    return UnavailableError(f"{str(path)!r} cannot be read: {error.strerror}", path=str(path))
+
+
+class _MakersFile:
+    """The stages of an open file, read one at a time, and the checksum of all that was read.
+
+    Attributes
+    ----------
+    left_out
+        The names of the stages after those that become gain ranges.
+    digest
+        The SHA-256 of what was read so far.
+    """
+
+    def __init__(self, path: Path, file: BinaryIO, maps: MakerFormat, shape: tuple[int, int]) -> None:
+        self.path = path
+        self.digest = hashlib.sha256()
+        self.size = os.fstat(file.fileno()).st_size
+        self._file = file
+        self._dtype = np.dtype(maps.dtype)
+        self._shape = shape
+        self._stage_size = math.prod(self._shape) * self._dtype.itemsize
+        layouts = {
+            len(names) * self._stage_size: names
+            for names in (maps.stages, maps.stages + maps.optional_stages)
+        }
+        if self.size not in layouts:
+            expected = " or ".join(f"{size} ({', '.join(names)})" for size, names in layouts.items())
+            raise ArrayError(
+                f"{str(path)!r} has {self.size} bytes; the maker's maps have {expected}",
+                path=str(path),
+            )
+        self.left_out = layouts[self.size][len(maps.stages) :]
+
+    def read_stage(self) -> NDArray[np.float64]:
+        """Read the next stage, shape (row, column).
+
+        Raises
+        ------
+        ArrayError
+            The file was cut since it was opened.
+        UnavailableError
+            It cannot be read.
+        """
+        try:
+            content = self._file.read(self._stage_size)
+        except OSError as error:
+            raise _unreadable_error(self.path, error) from None
+        if len(content) != self._stage_size:
+            raise ArrayError(f"{str(self.path)!r} was changed while it was read", path=str(self.path))
+        self.digest.update(content)
+        return np.frombuffer(content, self._dtype).reshape(self._shape)

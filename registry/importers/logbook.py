@@ -15,22 +15,56 @@ numbers and times are read; other fields, which the logbook has at times, are na
 
 from __future__ import annotations
 
+import codecs
+import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
 
 from registry.errors import InstantError, RequestError
-from registry.identifiers import Dataset, parse_run_number, quote, shorten
-from registry.importers.logbook_json import LARGEST, entries_of, looks_like_json, said
+from registry.identifiers import Dataset, quote, shorten
 from registry.instants import Instant, instant_from_epoch, parse_iso
 from registry.reading import read_bounded
 from registry.registration.runs import RunStatement
 
-_USUAL = "DATA"
-_T = TypeVar("_T")
+MAX_SIZE = 64 << 20  # bytes
+_MAX_VALUES = 4_000_000  # a small JSON text can make large objects
+_MAX_RUNS = 100_000
+_USUAL_TYPE = "DATA"
+
+_RunNumber = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+
+
+class _IsoRun(Struct):
+    num: _RunNumber
+    begin_time: Instant
+    end_time: Instant | None = None  # a run that is still going has no end yet
+    type: str | None = None
+
+
+class _EpochRun(Struct):
+    run_num: _RunNumber
+    begin_time: Instant
+    end_time: Instant | None = None
+    run_type: str | None = None
+
+
+class _Envelope(Struct):
+    success: bool
+    value: list[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Doubled:
+    """Stands in the place of an object that has a name twice: which of the two is meant?"""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +75,9 @@ class LogbookRuns:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Form:
-    """How the entries of one form are read."""
-
-    number: str
-    sort: str
-    time: Callable[[object], Instant]
+def looks_like_json(content: bytes) -> bool:
+    """Tell whether a file begins as JSON does: a table of datasets never does."""
+    return content.removeprefix(codecs.BOM_UTF8).lstrip(b" \t\r\n").startswith((b"[", b"{"))
 
 
 def read_logbook(path: Path, experiment: str) -> LogbookRuns:
@@ -58,115 +88,146 @@ def read_logbook(path: Path, experiment: str) -> LogbookRuns:
     NotFoundError
         There is no such file.
     RequestError
-        It is no such list, or entries cannot be understood; all such are named, with the field.
+        It is not such a list, or entries cannot be understood; all such are named, with the field.
     UnavailableError
         It cannot be read.
     """
-    content = read_bounded(path, LARGEST, "a logbook's list of runs")
+    content = read_bounded(path, MAX_SIZE, "a logbook's list of runs")
     name = repr(str(path))
     if not looks_like_json(content):
         raise RequestError(
             f"{name} is not JSON, so not a logbook's list of runs;"
             " a table of datasets names its experiments itself: leave --experiment out"
         )
-    entries = entries_of(content, name)
-    form = _form(entries, name)
+    entries = _unwrap_entries(_decode_json(content, name), name)
+    form = _detect_form(entries, name)
     problems: list[str] = []
     first: dict[int, tuple[str, RunStatement]] = {}
     for position, entry in enumerate(entries, start=1):
-        place, statement, wrong = _read(entry, form, experiment, f"entry {position}")
-        problems += [f"{place}: {each}" for each in wrong]
-        if statement is None:
-            continue
-        earlier, known = first.setdefault(statement.dataset.run, (f"entry {position}", statement))
-        if known != statement:
-            problems.append(f"{place}: {earlier} gives the run other times")
+        label, statement, wrong = _read_entry(entry, form, experiment, f"entry {position}")
+        if statement is not None:
+            earlier, known = first.setdefault(statement.dataset.run, (f"entry {position}", statement))
+            wrong += [f"{earlier} gives the run other times"] if known != statement else []
+        problems += [f"{label}: {problem}" for problem in wrong]
     if problems:
         raise RequestError(f"{name} cannot be imported", details=problems, problems=problems)
     return LogbookRuns(tuple(known for _, known in first.values()), tuple(_notes(entries, form)))
 
 
-def _form(entries: Sequence[Any], name: str) -> _Form:
+def _decode_json(content: bytes, name: str) -> Any:
+    """Decode with the standard library, which shows names that stand twice and numbers as they are written."""
+    if sum(content.count(mark) for mark in (b",", b"[", b"{")) > _MAX_VALUES:
+        raise RequestError(f"{name} holds more than {_MAX_VALUES} values: not a logbook's list of runs")
+    try:
+        return json.loads(content.decode("utf-8-sig"), object_pairs_hook=_build_object, parse_float=Decimal)
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise RequestError(f"{name} is not JSON from start to end: {error}") from None
+    except (RecursionError, ValueError, ArithmeticError):  # Python reads no number of thousands of digits
+        raise RequestError(f"{name} is nested too deeply or holds a number too large for a run") from None
+
+
+def _build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Doubled:
+    counts = Counter(name for name, _ in pairs)
+    return next((_Doubled(name) for name, count in counts.items() if count > 1), dict(pairs))
+
+
+def _unwrap_entries(answer: Any, name: str) -> list[Any]:
+    """Return the entries of a list of runs, bare or in the logbook's envelope."""
+    if isinstance(answer, _Doubled):
+        raise RequestError(f"{name} holds {_describe(answer)}; a logbook's list of runs is expected")
+    try:
+        decoded = msgspec.convert(answer, list[Any] | _Envelope)
+    except msgspec.ValidationError as error:
+        raise RequestError(f"{name} is not a logbook's list of runs: {error}") from None
+    if isinstance(decoded, _Envelope) and not decoded.success:
+        raise RequestError(f"{name} is not an answer with runs: its success is false")
+    entries: list[Any] = decoded.value if isinstance(decoded, _Envelope) else decoded
+    if not 0 < len(entries) <= _MAX_RUNS:
+        raise RequestError(f"{name} holds {len(entries)} runs; 1 to {_MAX_RUNS} are expected")
+    return entries
+
+
+def _detect_form(entries: Sequence[Any], name: str) -> type[Struct]:
     """Return the form of the list: that of its first entry in which a run's number stands."""
     for entry in entries:
-        for form in _FORMS:
-            if isinstance(entry, dict) and form.number in entry:
+        for form in (_IsoRun, _EpochRun):
+            if isinstance(entry, dict) and form.__struct_fields__[0] in entry:
                 return form
     raise RequestError(
-        f"{name} is no list of runs: no entry has num (with ISO 8601 times) or run_num (with epoch seconds)"
+        f"{name} is not a list of runs: no entry has num (with ISO 8601 times) or run_num (with epoch seconds)"
     )
 
 
-def _read(entry: Any, form: _Form, experiment: str, place: str) -> tuple[str, RunStatement | None, list[str]]:
-    """Return where the entry stands, what it states if it is sound, and what is wrong with it."""
+def _read_entry(
+    entry: Any, form: type[Struct], experiment: str, label: str
+) -> tuple[str, RunStatement | None, list[str]]:
+    """Return a label for the entry, its statement if it is sound, and what is wrong with it."""
     if not isinstance(entry, dict):
-        return place, None, [f"{said(entry)} is no run: an object with {form.number} is expected"]
-    wrong = [
-        f"{other.number} stands beside {form.number}: which is the run?"
-        for other in _FORMS
-        if other is not form and other.number in entry
-    ]
-    run = _taken(entry, form.number, _run_number, wrong)
-    begin = _taken(entry, "begin_time", form.time, wrong)
-    # A run that is still going has no end yet.
-    end = None if entry.get("end_time") is None else _taken(entry, "end_time", form.time, wrong)
-    if entry.get(form.sort) is not None:
-        _taken(entry, form.sort, _type_of_run, wrong)
+        return label, None, [f"{_describe(entry)} is not a run: an object is expected"]
+    problems = ["num stands beside run_num: which is the run?"] if {"num", "run_num"} <= entry.keys() else []
+    values = [_convert_field(entry, field, form, problems) for field in msgspec.structs.fields(form)]
+    run, begin, end, _ = values
     if run is not None:
-        place = f"{place} (run {run})"
-    if run is None or begin is None or wrong:
-        return place, None, wrong
+        label = f"{label} (run {run})"
+    if problems:
+        return label, None, problems
     statement = RunStatement(Dataset(experiment, run), begin, end)
-    return place, statement, [statement.order_problem] if statement.order_problem else []
+    return label, statement, [statement.order_problem] if statement.order_problem else []
 
 
-def _taken(entry: dict[str, Any], field: str, read: Callable[[object], _T], wrong: list[str]) -> _T | None:
-    if field not in entry:
-        wrong.append(f"{field} is missing")
+def _convert_field(
+    entry: dict[str, Any], field: msgspec.structs.FieldInfo, form: type[Struct], problems: list[str]
+) -> Any:
+    """Return the value of one field; None, and a problem more, where it is not sound."""
+    if field.name not in entry:
+        problems += [f"{field.name} is missing"] if field.required else []
         return None
+    value = entry[field.name]
     try:
-        return read(entry[field])
+        return msgspec.convert(value, field.type, dec_hook=lambda _, value: _TIMES[form](value))
+    except msgspec.ValidationError as error:
+        problems.append(f"{field.name}: {_describe(value)} is not valid: {error}")
     except RequestError as error:
-        wrong.append(f"{field}: {error}")
-        return None
+        problems.append(f"{field.name}: {error}")
+    return None
 
 
-def _run_number(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise RequestError(f"{said(value)} is no run number: a whole number is expected")
-    return parse_run_number(str(value))
-
-
-def _type_of_run(value: object) -> str:
-    if not isinstance(value, str):
-        raise RequestError(f"{said(value)} is no type of a run, as {_USUAL} is")
-    return value
-
-
-def _iso_time(value: object) -> Instant:
+def _parse_iso_time(value: object) -> Instant:
     if not isinstance(value, str):
         raise InstantError(
-            f"{said(value)} is no ISO 8601 time with its offset, as in 2015-08-04T19:10:15-07:00"
+            f"{_describe(value)} is not an ISO 8601 time with its offset, as in 2015-08-04T19:10:15-07:00"
         )
     return parse_iso(value)
 
 
-def _epoch_time(value: object) -> Instant:
+def _parse_epoch_time(value: object) -> Instant:
     # Zero, which some programs write for a time that they do not know, would be long before any run.
     if isinstance(value, bool) or not isinstance(value, int | Decimal) or value <= 0:
-        raise InstantError(f"{said(value)} is no number of seconds since 1970 UTC, as 1438740615 is")
+        raise InstantError(f"{_describe(value)} is not a number of seconds since 1970 UTC, as 1438740615 is")
     return instant_from_epoch(value)
 
 
-_FORMS = (_Form("num", "type", _iso_time), _Form("run_num", "run_type", _epoch_time))
+_TIMES = {_IsoRun: _parse_iso_time, _EpochRun: _parse_epoch_time}
 
 
-def _notes(entries: Sequence[dict[str, Any]], form: _Form) -> Iterator[str]:
-    sorts = Counter(entry.get(form.sort) for entry in entries)
-    others = [f"{count} {quote(sort)}" for sort, count in sorts.items() if sort not in (None, _USUAL)]
+def _describe(value: object) -> str:
+    """Return a value of the file for a message: never the whole of an object or a list."""
+    if isinstance(value, _Doubled):
+        return f"an object in which {quote(value.name)} stands twice"
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    text = str(value)
+    return quote(text) if isinstance(value, str) or len(text) >= 30 else text
+
+
+def _notes(entries: Sequence[dict[str, Any]], form: type[Struct]) -> Iterator[str]:
+    names = form.__struct_fields__
+    types = Counter(entry.get(names[-1]) for entry in entries)
+    others = [f"{count} {quote(kind)}" for kind, count in types.items() if kind not in (None, _USUAL_TYPE)]
     if others:
-        yield f"runs of every type are recorded, they have their times; not {_USUAL}: {shorten(others)}"
-    known = {form.number, form.sort, "begin_time", "end_time", "params"}
-    unread = sorted({name for entry in entries for name in entry} - known)
+        yield f"runs of every type are recorded, they have their times; not {_USUAL_TYPE}: {shorten(others)}"
+    unread = sorted({name for entry in entries for name in entry} - {*names, "params"})
     if unread:
         yield f"of a run only its number and times are read, not {shorten([quote(name) for name in unread])}"

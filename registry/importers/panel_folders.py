@@ -1,16 +1,21 @@
-"""A folder with one panel's arrays, ``g0_gain.npy`` and so on, all checked at the door."""
+"""Folders of panels' arrays, ``g0_gain.npy`` and so on, checked: one, or every folder of a legacy tree."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from pathlib import Path
 
+from registry import detectors
 from registry.arrays import array_warnings, check_file
 from registry.detectors import DetectorType
 from registry.errors import ArrayError, NotFoundError, UnavailableError
+from registry.importers.legacy_tree import Entry, Hazard, LegacyTree, read_legacy_tree
+from registry.instants import BEGINNING
+from registry.progress import Progress
 from registry.records import CheckedConstants, CheckedFile
-from registry.registration.constants import build_constants
+from registry.registration.versions import build_constants
 from registry.threads import map_in_threads
 
 
@@ -122,3 +127,59 @@ def _check_files(
     for (kind, _), each in zip(tasks, map_in_threads(check, tasks), strict=True):
         checked[kind].append(each)
     return checked
+
+
+@dataclass(slots=True)
+class CheckedTree:
+    """A legacy tree with those of its folders whose arrays are sound, and the hazards of the others."""
+
+    tree: LegacyTree
+    folders: dict[Path, PanelFolder] = field(default_factory=dict)
+
+    @property
+    def used_folders(self) -> list[PanelFolder]:
+        """The folders behind the entries, by path."""
+        return [self.folders[path] for path in sorted({entry.folder for entry in self.tree.entries})]
+
+    def constants_of(self, entry: Entry) -> tuple[CheckedConstants, ...]:
+        """Return the constants of each kind behind an entry."""
+        return self.folders[entry.folder].constants
+
+
+def check_tree(
+    root: Path, timezone: tzinfo, progress: Progress, *, with_refused: bool = False
+) -> CheckedTree:
+    """Read a tree, check the arrays of every folder once, and make hazards of the entries that do not pass.
+
+    Parameters
+    ----------
+    with_refused
+        Keep the entries that are hazards for other reasons than their arrays: to look at, not to import.
+
+    Raises
+    ------
+    NotFoundError, RequestError, UnavailableError
+        As `read_legacy_tree`; or a file cannot be read.
+    """
+    found = CheckedTree(read_legacy_tree(root, timezone))
+    if with_refused:
+        found.tree.entries = sorted([*found.tree.entries, *found.tree.excluded], key=lambda each: each.name)
+    panels = {entry.folder: entry.panel for entry in found.tree.entries}
+    problems: dict[Path, str] = {}
+    with progress("checking modules", len(panels)) as advance:
+        for folder, panel in sorted(panels.items()):
+            try:
+                found.folders[folder] = read_panel_folder(folder, detectors.type_of_panel(panel))
+            except ArrayError as error:
+                problems[folder] = str(error)
+            advance()
+    found.tree.exclude(
+        Hazard(entry.name, problems[entry.folder]) for entry in found.tree.entries if entry.folder in problems
+    )
+    return found
+
+
+def timezone_notes(tree: LegacyTree, timezone: tzinfo) -> list[str]:
+    """Return what is to be said of the zone in which the stamps were read."""
+    stamped = any(entry.valid_from != BEGINNING for entry in tree.entries)
+    return ["stamps are read as UTC; --timezone says otherwise"] if stamped and timezone is UTC else []
