@@ -295,7 +295,9 @@ def test_every_recorded_run_gets_what_an_export_would_resolve_as_of_every_revisi
             revision: story.resolve_all(connection, revision) for revision in range(first, view.revision + 1)
         }
         for revision, inputs in got.items():
-            run_inputs = outcomes.list_run_inputs(connection, revision)
+            run_inputs = outcomes.list_run_inputs(
+                connection, revision, outcomes.list_run_detectors(connection, revision)
+            )
             possible = {key: value for key, value in run_inputs.items() if outcomes.is_complete(value)}
             assert mine(story, possible) == inputs, revision
         for since, upto in {*itertools.pairwise(got), (first, view.revision)}:

@@ -11,25 +11,27 @@ import sqlalchemy as sa
 from registry import schema
 from registry.database.change import Change
 from registry.identifiers import Dataset, join_detector_id, shorten
-from registry.lookup.outcomes import compare_inputs, list_run_detectors, list_run_inputs
+from registry.lookup.outcomes import list_affected_runs
 from registry.lookup.runs import choose_configurations, list_configurations
 from registry.lookup.timelines import read_timelines
-from registry.lookup.values_table import values_table
-from registry.records import AffectedRun, Configuration
+from registry.lookup.values_table import is_one_of
+from registry.records import Configuration
 
 
 def describe_consequences(change: Change, revision: int) -> tuple[list[str], list[str]]:
     """Return (notes, warnings) on what a change, as that revision, does to earlier runs and exports."""
     connection = change.connection
     tables = change.recorded | change.withdrawn
-    experiments, exported = _read_concerned(connection, revision) if "version" in tables else (set(), set())
+    experiments, exported = _read_scope(connection, revision) if "version" in tables else (set(), set())
     changed_experiments = _list_changed_experiments(change, revision)
-    affected = _list_affected_runs(
-        connection,
-        revision,
-        experiments | changed_experiments,
-        same_detectors=not tables.keys() & _DETECTOR_TABLES,
-    )
+    experiments |= changed_experiments
+    affected = []
+    if experiments:
+        # The panels and the start time of a run depend on these tables.
+        same_detectors = tables.keys().isdisjoint({"run", "configuration"})
+        affected = list_affected_runs(
+            connection, revision - 1, revision, experiments, same_detectors=same_detectors
+        )
     remade, refused, withdrawn = _classify_exports(connection, exported, revision)
     remade |= _list_exports_of_other_panels(connection, changed_experiments, revision)
     carried = _list_carried_versions(connection, revision) if "version" in change.withdrawn else []
@@ -56,37 +58,20 @@ def describe_consequences(change: Change, revision: int) -> tuple[list[str], lis
 
 
 def _summarise(names: Sequence[str], noun: str, consequence: str) -> str:
-    """Return one sentence on all these names, an empty text where there are none."""
+    """Return one sentence on all these names, or an empty text without any."""
     distinct = list(dict.fromkeys(names))
     plural = "" if len(distinct) == 1 else "s"
     return f"{len(distinct)} {noun}{plural} {consequence}: {shorten(distinct)}" if distinct else ""
 
 
-# The panels and the start time of a run depend on these tables.
-_DETECTOR_TABLES = {"run", "configuration"}
+def _read_scope(connection: sa.Connection, revision: int) -> tuple[set[str], set[str]]:
+    """Return the experiments and the exported panels that the versions of a revision may affect.
 
-
-def _list_affected_runs(
-    connection: sa.Connection, revision: int, experiments: set[str], *, same_detectors: bool
-) -> list[AffectedRun]:
-    """Return the runs of these experiments whose constants changed; with `same_detectors`, their panels did not."""
-    if not experiments:
-        return []
-    after = list_run_detectors(connection, revision, experiments)
-    before = after if same_detectors else list_run_detectors(connection, revision - 1, experiments)
-    return compare_inputs(
-        list_run_inputs(connection, revision - 1, before), list_run_inputs(connection, revision, after)
-    )
-
-
-def _read_concerned(connection: sa.Connection, revision: int) -> tuple[set[str], set[str]]:
-    """Return the experiments and the exported panels that the versions of a revision may concern.
-
-    The experiments in which one of their panels was ever configured, and those of their panels of which a
-    version was ever exported.
+    The experiments in which one of their panels was ever configured, and their panels of which a version was
+    ever exported.
     """
     experiments, exported = set(), set()
-    for experiment, panel in connection.execute(_select_concerned(), {"number": revision}):
+    for experiment, panel in connection.execute(_select_scope(), {"number": revision}):
         if experiment is None:
             exported.add(panel)
         else:
@@ -95,8 +80,8 @@ def _read_concerned(connection: sa.Connection, revision: int) -> tuple[set[str],
 
 
 @cache
-def _select_concerned() -> sa.CompoundSelect[Any]:
-    """Return one statement for both: after most registrations there are neither."""
+def _select_scope() -> sa.CompoundSelect[Any]:
+    """Return one statement for both: after most registrations neither exists."""
     version, member, panel = schema.version, schema.configuration_panel, schema.panel
     number = sa.bindparam("number", type_=sa.Integer)
     changed = sa.or_(version.c.recorded_in == number, version.c.withdrawn_in == number)
@@ -151,7 +136,6 @@ def _classify_exports(
     if not panels:
         return set(), set(), set()
     export, used, version, panel = schema.export, schema.export_input, schema.version, schema.panel
-    wanted = values_table(connection, [(name,) for name in sorted(panels)], panel.c.identifier)
     query = (
         sa.select(
             export.c.id,
@@ -164,7 +148,7 @@ def _classify_exports(
         .join(used, used.c.export_id == export.c.id)
         .join(version, version.c.id == used.c.version_id)
         .join(panel, panel.c.id == version.c.panel_id)
-        .join(wanted, wanted.c.identifier == panel.c.identifier)
+        .where(is_one_of(connection, panel.c.identifier, panels))
         .order_by(export.c.id)
     )
     rows = connection.execute(query).all()
@@ -189,9 +173,8 @@ def _list_exports_of_other_panels(
     if not experiments:
         return set()
     export = schema.export
-    wanted = values_table(connection, [(name,) for name in sorted(experiments)], export.c.experiment)
     query = sa.select(export.c.id, export.c.experiment, export.c.run, export.c.source, export.c.detector_id)
-    rows = connection.execute(query.join(wanted, wanted.c.experiment == export.c.experiment)).all()
+    rows = connection.execute(query.where(is_one_of(connection, export.c.experiment, experiments))).all()
     before, after = (
         list_configurations(connection, number, experiments) for number in (revision - 1, revision)
     )
@@ -204,8 +187,6 @@ def _list_exports_of_other_panels(
 
 def _find_detector_id(configurations: Sequence[Configuration], export: Any) -> str | None:
     """Return the detector Id that is configured for the run and source of an export."""
-    of_experiment = (
-        configuration for configuration in configurations if configuration.experiment == export.experiment
-    )
+    of_experiment = (entry for entry in configurations if entry.experiment == export.experiment)
     chosen = choose_configurations(of_experiment, export.run).get(export.source)
     return join_detector_id(chosen.panels) if chosen else None

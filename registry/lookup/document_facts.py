@@ -29,13 +29,7 @@ RevisionReferences = Mapping[int, RevisionReference]
 
 
 def read_revision_references(connection: sa.Connection, numbers: set[int]) -> RevisionReferences:
-    """Return by number the revisions that recorded facts.
-
-    Raises
-    ------
-    CorruptionError
-        One of them is missing.
-    """
+    """Return by number the revisions that recorded facts; refuse a database where one is missing."""
     rows = connection.execute(_select_revisions(), {"numbers": sorted(numbers)})
     references = {
         row.number: RevisionReference(row.number, str(Instant(row.recorded_at)), row.author, row.comment)
@@ -55,8 +49,12 @@ def _select_revisions() -> sa.Select[Any]:
     return sa.select(table).where(table.c.number.in_(sa.bindparam("numbers", expanding=True)))
 
 
-def build_input_run(dataset: Dataset, run: Run | None, references: RevisionReferences) -> InputRun:
-    """Return the run as the document states it; it may not be registered."""
+def build_input_run(
+    dataset: Dataset | None, run: Run | None, references: RevisionReferences
+) -> InputRun | None:
+    """Return the run as the document states it; it need not be registered."""
+    if dataset is None:
+        return None
     return InputRun(
         experiment=dataset.experiment,
         run=dataset.run,
@@ -67,9 +65,11 @@ def build_input_run(dataset: Dataset, run: Run | None, references: RevisionRefer
 
 
 def build_input_configuration(
-    configuration: Configuration, references: RevisionReferences
-) -> InputConfiguration:
+    configuration: Configuration | None, references: RevisionReferences
+) -> InputConfiguration | None:
     """Return the configuration as the document states it."""
+    if configuration is None:
+        return None
     return InputConfiguration(
         experiment=configuration.experiment,
         source=configuration.source,

@@ -67,16 +67,16 @@ def list_rules() -> Iterator[Rule]:
 
 
 def find_invalid_names(connection: sa.Connection) -> Iterator[str]:
-    """Yield a description of each panel Id and kind that breaks the rules of its detector type."""
+    """Yield a description of each panel Id and kind that its detector type does not have."""
     panel, version = schema.panel, schema.version
     for row in connection.execute(sa.select(panel)):
         try:
             parsed = detectors.parse_panel_id(row.identifier)
-            kind = detectors.type_of_panel(row.identifier).name
+            detector_type_name = detectors.type_of_panel(row.identifier).name
         except RegistryError as error:
             yield f"panel {row.id}: {error}"
             continue
-        fields = (kind, parsed.module_version, parsed.firmware_version, parsed.serial_number)
+        fields = (detector_type_name, parsed.module_version, parsed.firmware_version, parsed.serial_number)
         if fields != (row.detector_type, row.module_version, row.firmware_version, row.serial_number):
             yield f"panel {row.id}: its fields are not those of its panel Id {row.identifier}"
     query = sa.select(panel.c.detector_type, version.c.kind).join(version, version.c.panel_id == panel.c.id)
@@ -91,10 +91,8 @@ def list_type_rules(connection: sa.Connection) -> Iterator[Rule]:
     if connection.dialect.name == "postgresql":
         return
     for table in schema.metadata.sorted_tables:
-        odd = [sa.func.typeof(column).not_in((_sqlite_type(column), "null")) for column in table.c]
-        yield Rule(
-            table.name, "a value has the wrong type", sa.select(_primary_key(table)).where(sa.or_(*odd))
-        )
+        wrong = sa.or_(*(sa.func.typeof(column).not_in((_sqlite_type(column), "null")) for column in table.c))
+        yield Rule(table.name, "a value has the wrong type", sa.select(_primary_key(table)).where(wrong))
 
 
 def _sqlite_type(column: sa.Column[Any]) -> str:
@@ -104,13 +102,7 @@ def _sqlite_type(column: sa.Column[Any]) -> str:
 
 
 def read_all_texts(connection: sa.Connection) -> None:
-    """Read every text: SQLite takes bytes that are not text.
-
-    Raises
-    ------
-    CorruptionError
-        There are such bytes; raised by `database.engine.translate_database_errors`.
-    """
+    """Read every text: SQLite takes bytes that are not text, which `translate_database_errors` then refuses."""
     if connection.dialect.name == "postgresql":
         return
     for table in schema.metadata.sorted_tables:
@@ -140,19 +132,13 @@ def _number_rules() -> Iterator[Rule]:
         missing = ~sa.exists().where(previous)
         if table is schema.export:  # a snapshot has only the exports of its revisions
             missing = sa.and_(missing, ~sa.exists().where(schema.closure.c.reason == "snapshot"))
-        yield Rule(
-            table.name,
-            "the number before it is missing",
-            sa.select(number).where(number != 1, missing).order_by(number),
-        )
+        without_previous = sa.select(number).where(number != 1, missing).order_by(number)
+        yield Rule(table.name, "the number before it is missing", without_previous)
         order = table.c.recorded_at if table is schema.revision else table.c.get("recorded_in")
         if order is not None:
-            backwards = before.c[order.name] > order
-            yield Rule(
-                table.name,
-                f"{order.name} is before that of the number before it",
-                sa.select(number).join(before, previous).where(backwards).order_by(number),
-            )
+            backwards = sa.select(number).join(before, previous).where(before.c[order.name] > order)
+            violation = f"{order.name} is before that of the number before it"
+            yield Rule(table.name, violation, backwards.order_by(number))
     for table, name in _INSTANTS:
         instant = table.c[name]
         outside = sa.and_(~instant.between(EARLIEST, LATEST), instant != BEGINNING)
@@ -160,7 +146,7 @@ def _number_rules() -> Iterator[Rule]:
 
 
 def _membership_rules() -> Iterator[Rule]:
-    """Yield the rules that nothing is recorded without its parts, or as a part of nothing."""
+    """Yield the rules that everything recorded has its parts, and that every part belongs to something."""
     recorded = [
         sa.select(column).where(column.is_not(None))
         for table in schema.metadata.sorted_tables
@@ -170,22 +156,17 @@ def _membership_rules() -> Iterator[Rule]:
     empty = sa.except_(sa.select(schema.revision.c.number), *recorded)
     yield Rule("revision", "nothing was recorded in it", empty)
     constants, part, positioned = schema.constants, schema.constants_file, schema.configuration_panel
-    yield _child_rule(
-        schema.blob, part, part.c.sha256 == schema.blob.c.sha256, "it is not a file of any constants"
-    )
-    stated = schema.version.c.constants_id == constants.c.id
-    yield _child_rule(constants, schema.version, stated, "no version has them")
+    in_constants = part.c.sha256 == schema.blob.c.sha256
+    yield _child_rule(schema.blob, part, in_constants, "it is not a file of any constants")
+    of_version = schema.version.c.constants_id == constants.c.id
+    yield _child_rule(constants, schema.version, of_version, "no version has them")
     for table in (schema.export_output, schema.export_input):
         of_export = table.c.export_id == schema.export.c.id
-        what = table.name.removeprefix("export_")
-        yield _child_rule(schema.export, table, of_export, f"it has no {what}")
+        yield _child_rule(schema.export, table, of_export, f"it has no {table.name.removeprefix('export_')}")
     configuration = schema.configuration
-    panels = sa.exists().where(positioned.c.configuration_id == configuration.c.id)
-    yield Rule(
-        "configuration",
-        "it has no panels",
-        sa.select(configuration.c.id).where(configuration.c.object_name.is_(None), ~panels),
-    )
+    has_panels = sa.exists().where(positioned.c.configuration_id == configuration.c.id)
+    without_panels = sa.select(configuration.c.id).where(configuration.c.object_name.is_(None), ~has_panels)
+    yield Rule("configuration", "it has no panels", without_panels)
     yield _consecutive_rule(positioned, "configuration_id", "position", "a panel is missing")
     yield _consecutive_rule(part, "constants_id", "gain_range", "the file of a gain range is missing")
 
@@ -206,27 +187,17 @@ def _child_rule(table: sa.Table, other: sa.Table, joined: sa.ColumnElement[bool]
 def _fact_rules() -> Iterator[Rule]:
     version, constants, panel = schema.version, schema.constants, schema.panel
     with_constants = sa.select(version.c.id).join(constants, constants.c.id == version.c.constants_id)
-    yield Rule(
-        "version",
-        "its constants are of another kind",
-        with_constants.where(constants.c.kind != version.c.kind),
-    )
-    yield Rule(
-        "version",
-        "its constants are of another detector type than its panel",
-        with_constants.join(panel, panel.c.id == version.c.panel_id).where(
-            constants.c.detector_type != panel.c.detector_type
-        ),
-    )
+    other_kind = with_constants.where(constants.c.kind != version.c.kind)
+    yield Rule("version", "its constants are of another kind", other_kind)
+    with_panel = with_constants.join(panel, panel.c.id == version.c.panel_id)
+    other_type = with_panel.where(constants.c.detector_type != panel.c.detector_type)
+    yield Rule("version", "its constants are of another detector type than its panel", other_type)
     latest = sa.func.max(version.c.valid_from).over(
         partition_by=(version.c.panel_id, version.c.kind), order_by=(version.c.recorded_in, version.c.id)
     )
     so_far = sa.select(version.c.id, version.c.latest_start, latest.label("latest")).subquery("so_far")
-    yield Rule(
-        "version",
-        "latest_start is not the greatest start of its panel and kind so far",
-        sa.select(so_far.c.id).where(so_far.c.latest_start.is_distinct_from(so_far.c.latest)),
-    )
+    wrong = sa.select(so_far.c.id).where(so_far.c.latest_start.is_distinct_from(so_far.c.latest))
+    yield Rule("version", "latest_start is not the greatest start of its panel and kind so far", wrong)
     for table, columns in _UNIQUE_AT_ANY_TIME:
         other = table.alias("other")
         same = [other.c[name] == table.c[name] for name in columns]

@@ -26,7 +26,7 @@ Part = tuple[Sequence[Any], Callable[[Any], str]]
 
 
 class LazyLines(Sequence[str]):
-    """The lines of some parts, formatted when they are read: records that are kept anyway need no texts beside them.
+    """The lines of several parts, formatted when they are read, so that large results do not keep them in memory.
 
     Equal to every sequence of the same lines.
     """
@@ -73,7 +73,7 @@ def list_revisions(
 ) -> list[Revision]:
     """Return the revisions up to that one, the newest first, each with its changes.
 
-    With `panels`, only the revisions that changed one of them (its aliases, versions or configurations too), and
+    With `panels`, only the revisions that changed one of them (or its aliases, versions or configurations), and
     only the lines that name it.
     """
     query = sa.select(schema.revision).where(schema.revision.c.number <= upto)
@@ -86,9 +86,10 @@ def list_revisions(
     lines: dict[int, list[str]] = defaultdict(list)
     for start in range(0, len(rows), _CHUNK_SIZE):
         numbers = [row.number for row in rows[start : start + _CHUNK_SIZE]]
-        for number, line in _read_changes(connection, numbers):
-            if pattern.search(line):
-                lines[number].append(line)
+        for read_changes in (*_BEFORE_VERSIONS.values(), _read_versions, *_AFTER_VERSIONS.values()):
+            for number, line in read_changes(connection, numbers):
+                if pattern.search(line):
+                    lines[number].append(line)
     return [_build_revision(row, tuple(lines[row.number])) for row in rows]
 
 
@@ -99,15 +100,7 @@ def list_changes(
     withdrawn: Sequence[Version],
     tables: Collection[str],
 ) -> LazyLines:
-    """Return a line for each fact that one revision recorded or withdrew.
-
-    Parameters
-    ----------
-    recorded, withdrawn
-        Its versions, of which there may be very many.
-    tables
-        The tables with other facts of it.
-    """
+    """Return a line for each fact that one revision recorded or withdrew: these versions, and facts of other tables."""
 
     def lines(readers: Mapping[str, ChangeReader]) -> list[str]:
         return [
@@ -130,12 +123,6 @@ def describe_version(version: Version | sa.Row[Any]) -> str:
     what = f"gap in {version.kind}" if version.constants is None else version.kind
     carried = f", carried from version {version.carried_from}" if version.carried_from else ""
     return f"version {version.version}: {what} of {version.panel} from {Instant(version.valid_from)}{carried}"
-
-
-def _read_changes(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[ChangeLine]:
-    """Return the changes of these revisions, by one query per table."""
-    for read_changes in (*_BEFORE_VERSIONS.values(), _read_versions, *_AFTER_VERSIONS.values()):
-        yield from read_changes(connection, numbers)
 
 
 def _is_changed_in(table: sa.Table, numbers: Sequence[int]) -> sa.ColumnElement[bool]:

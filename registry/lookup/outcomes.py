@@ -1,7 +1,7 @@
-"""Outcomes: the constants that every registered run gets as of a revision, and the runs that get others.
+"""Outcomes: the constants that every registered run gets as of a revision, and the runs for which they changed.
 
-The same answers as `resolution`, for all runs at once and for the required kinds: a few statements, then a
-search in timelines.
+The same answers as `resolution`, for all runs at once and for the required kinds: a few statements, then a search
+in timelines.
 """
 
 from __future__ import annotations
@@ -42,17 +42,9 @@ def list_run_detectors(
 
 
 def list_run_inputs(
-    connection: sa.Connection, revision: int, run_detectors: RunDetectors | None = None
+    connection: sa.Connection, revision: int, run_detectors: RunDetectors
 ) -> dict[RunSource, Inputs]:
-    """Return the constants of the required arrays of every registered run.
-
-    Parameters
-    ----------
-    run_detectors
-        `list_run_detectors` as of the revision, if the caller has it.
-    """
-    if run_detectors is None:
-        run_detectors = list_run_detectors(connection, revision)
+    """Return the constants of the required arrays of these runs as of a revision."""
     panels = {panel for identifiers, _ in run_detectors.values() for panel in identifiers}
     timelines = read_timelines(connection, panels, revision)
     return {
@@ -70,17 +62,29 @@ def _find_inputs(timelines: VersionTimelines, panels: Sequence[str], start_time:
 
 
 def is_complete(inputs: Inputs | None) -> bool:
-    """Tell whether the run can be exported: its detector and start time are known, and no constants are missing."""
+    """Tell whether the run can be exported: detector and start time are known, and no constants are missing."""
     return inputs is not None and all(constants is not None for _, _, constants in inputs)
 
 
-def list_affected_runs(connection: sa.Connection, since: int, upto: int) -> list[AffectedRun]:
-    """Return the registered runs whose constants, or whether they have any, changed from `since` to `upto`."""
-    return compare_inputs(list_run_inputs(connection, since), list_run_inputs(connection, upto))
+def list_affected_runs(
+    connection: sa.Connection,
+    since: int,
+    upto: int,
+    experiments: Set[str] | None = None,
+    *,
+    same_detectors: bool = False,
+) -> list[AffectedRun]:
+    """Return the registered runs whose constants, or whether they have any, changed from `since` to `upto`.
 
-
-def compare_inputs(before: dict[RunSource, Inputs], after: dict[RunSource, Inputs]) -> list[AffectedRun]:
-    """Return the runs whose inputs differ, by experiment, run and source."""
+    Of all experiments or of these, by experiment, run and source. With `same_detectors`, neither their panels nor
+    their start times changed.
+    """
+    detectors_after = list_run_detectors(connection, upto, experiments)
+    detectors_before = (
+        detectors_after if same_detectors else list_run_detectors(connection, since, experiments)
+    )
+    before = list_run_inputs(connection, since, detectors_before)
+    after = list_run_inputs(connection, upto, detectors_after)
     pairs = ((key, before.get(key), after.get(key)) for key in sorted(before.keys() | after.keys()))
     return [
         _build_affected_run(run_source, old, new)

@@ -34,7 +34,6 @@ class Target:
 
 
 def _select_panels(revision: int | sa.ColumnElement[int] | None) -> sa.Select[Any]:
-    """Return the statement for all panels as of a revision; ``None`` means the newest."""
     panel, alias = schema.panel, schema.alias
     query = (
         sa.select(panel.c.identifier, panel.c.detector_type, panel.c.recorded_in, alias.c.m_number)
@@ -67,10 +66,7 @@ def find_panels(
 ) -> tuple[Panel, ...]:
     """Return the panels with these Ids, in this order; ``None`` means the newest revision.
 
-    Raises
-    ------
-    NotFoundError
-        Some are not known; all of these are named, with near ones.
+    All that are not known are refused at once, with near ones.
     """
     parameters: dict[str, Any] = {"names": list(identifiers)}
     if revision is not None:
@@ -84,25 +80,6 @@ def find_panels(
         near = sorted({panel for name in unknown for panel in find_near(name, known)})
         raise NotFoundError.combine("panels are not known", sentences, panels=unknown, near=near)
     return tuple(panels[identifier] for identifier in identifiers)
-
-
-def find_panels_of_alias(connection: sa.Connection, m_number: str, revision: int | None) -> tuple[Panel, ...]:
-    """Return the panels with the M-number, in the order of their registration; ``None`` means the newest revision.
-
-    Raises
-    ------
-    NotFoundError
-        None has it; near M-numbers are named.
-    """
-    rows = connection.execute(_select_panels(revision).where(schema.alias.c.m_number == m_number)).all()
-    if not rows:
-        known = {alias.alias for alias in list_aliases(connection, revision)}
-        raise NotFoundError(
-            f"no panel has the M-number {m_number}{suggestion(m_number, known)}",
-            alias=m_number,
-            near=find_near(m_number, known),
-        )
-    return tuple(_build_panel(row) for row in rows)
 
 
 def list_aliases(connection: sa.Connection, revision: int | None, *, withdrawn: bool = False) -> list[Alias]:
@@ -150,19 +127,25 @@ def parse_target(name: str) -> tuple[TargetCategory, tuple[str, ...]]:
 
 
 def find_target(connection: sa.Connection, name: str, revision: int | None) -> Target:
-    """Return the panels of a panel Id, an M-number or a detector Id; ``None`` means the newest revision.
-
-    Raises
-    ------
-    IdentifierError
-        As `parse_target`.
-    NotFoundError
-        It is not known.
-    """
+    """Return the panels of a panel Id, an M-number or a detector Id; ``None`` means the newest revision."""
     category, identifiers = parse_target(name)
     if category == "alias":
-        return Target(name, category, find_panels_of_alias(connection, parse_m_number(name), revision))
+        return Target(name, category, _find_panels_of_alias(connection, parse_m_number(name), revision))
     return Target(name, category, find_panels(connection, identifiers, revision))
+
+
+def _find_panels_of_alias(
+    connection: sa.Connection, m_number: str, revision: int | None
+) -> tuple[Panel, ...]:
+    rows = connection.execute(_select_panels(revision).where(schema.alias.c.m_number == m_number)).all()
+    if not rows:
+        known = {alias.alias for alias in list_aliases(connection, revision)}
+        raise NotFoundError(
+            f"no panel has the M-number {m_number}{suggestion(m_number, known)}",
+            alias=m_number,
+            near=find_near(m_number, known),
+        )
+    return tuple(_build_panel(row) for row in rows)
 
 
 def read_panel_keys(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, int]:

@@ -1,6 +1,6 @@
 """Resolution: the versions and files from which a detector's arrays are made at an instant.
 
-Everything that is missing is valid before anything is refused, so that it can be mended in one go.
+Everything that is missing is listed in one refusal, so that it can be mended at once.
 """
 
 from __future__ import annotations
@@ -97,11 +97,12 @@ def resolve(connection: sa.Connection, request: ArrayRequest, revision: int) -> 
     """
     requested = _find_requested_detector(connection, request, revision)
     panels = requested.panels
+    identifiers = [panel.panel for panel in panels]
     detector = _find_detector_type(panels)
     kinds = _find_kinds(detector, request.types)
     instant = _find_instant(requested, request.at)
     names = [kind.name for kind in kinds]
-    valid = validity.versions_at(connection, [panel.panel for panel in panels], names, instant, revision)
+    valid = validity.versions_at(connection, identifiers, names, instant, revision)
     validity.refuse_missing(validity.describe_missing(connection, panels, names, instant, valid, revision))
     files = list_verified_files(connection, valid.values())
     facts = (requested.run, requested.configuration, *valid.values())
@@ -110,15 +111,11 @@ def resolve(connection: sa.Connection, request: ArrayRequest, revision: int) -> 
     )
     resolution = Resolution(
         detector_type=detector.name,
-        detector_id=join_detector_id([panel.panel for panel in panels]),
+        detector_id=join_detector_id(identifiers),
         instant=str(instant),
         instant_is=START_OF_RUN if request.at is None else REQUEST,
-        run=build_input_run(requested.dataset, requested.run, references) if requested.dataset else None,
-        configuration=(
-            build_input_configuration(requested.configuration, references)
-            if requested.configuration
-            else None
-        ),
+        run=build_input_run(requested.dataset, requested.run, references),
+        configuration=build_input_configuration(requested.configuration, references),
         types=tuple(kind.calibration_type for kind in kinds),
         panels=build_input_panels(panels, kinds, valid, files, references),
     )

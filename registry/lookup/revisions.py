@@ -25,7 +25,7 @@ _ISO_TIME_START = re.compile(r"[0-9]{4}-")
 
 
 def read_newest_revision(connection: sa.Connection) -> int:
-    """Return the number of the newest revision, 0 where there is none."""
+    """Return the number of the newest revision, 0 before the first."""
     return int(connection.execute(_select_newest()).scalar() or 0)
 
 
@@ -62,16 +62,14 @@ def as_revision_ref(revision: RevisionRef | int) -> RevisionRef:
 
 
 def parse_as_of(as_of: AsOf, timezone: tzinfo = UTC) -> RevisionRef:
-    """Return the reference that is meant.
-
-    In text, 14 digits and ISO times are instants, fewer digits a revision, all else a tag.
+    """Parse a reference: in text, 14 digits and ISO times are instants, fewer digits a revision, all else a tag.
 
     Raises
     ------
     InstantError
         The instant cannot be read, or is in the future.
     RequestError
-        It is none of these.
+        It is neither a number, an instant nor a tag.
     """
     if as_of is None:
         return NEWEST
@@ -109,7 +107,7 @@ def _past_instant_ref(instant: Instant) -> RevisionRef:
 
 
 def select_revision_number(by: str) -> sa.ScalarSelect[int] | None:
-    """Return the number of the revision that the parameter ``revision`` refers to, NULL where there is none.
+    """Return the number of the revision that the parameter ``revision`` refers to; NULL if it does not exist.
 
     ``None`` for the newest, which needs no number: see `schema.live_condition`.
     """
@@ -124,14 +122,12 @@ def select_revision_number(by: str) -> sa.ScalarSelect[int] | None:
 
 
 def find_revision_number(connection: sa.Connection, as_of: AsOf, timezone: tzinfo = UTC) -> int:
-    """Return the number of the revision that is meant, see `parse_as_of`.
+    """Return the number of the revision that `as_of` refers to, see `parse_as_of`.
 
     Raises
     ------
-    InstantError, RequestError
-        As `parse_as_of`.
     NotFoundError
-        There is no such revision or tag, or there was none yet at that instant.
+        The revision or the tag does not exist, or nothing was recorded yet at that instant.
     """
     reference = parse_as_of(as_of, timezone)
     selected = select_revision_number(reference.by)
@@ -160,9 +156,8 @@ def _unknown_revision_error(connection: sa.Connection, reference: RevisionRef) -
         )
     newest = read_newest_revision(connection)
     known = f"1 to {newest} are known" if newest else "none is recorded yet"
-    return NotFoundError(
-        f"there is no revision {reference.value}; {known}", revision=reference.value, newest=newest
-    )
+    message = f"there is no revision {reference.value}; {known}"
+    return NotFoundError(message, revision=reference.value, newest=newest)
 
 
 def list_tags(connection: sa.Connection, revision: int) -> list[Tag]:

@@ -23,7 +23,7 @@ from registry.identifiers import (
     suggestion,
 )
 from registry.instants import Instant
-from registry.lookup.values_table import values_table, values_table_parameters, values_table_template
+from registry.lookup.values_table import is_one_of, values_table_parameters, values_table_template
 from registry.lookup.versions import is_live
 from registry.records import Configuration, Detector, Run
 
@@ -36,8 +36,7 @@ def list_runs(
     """Return the runs of all experiments or of these, by experiment and number; with `withdrawn` those too."""
     query = _select_runs(withdrawn=withdrawn)
     if experiments is not None:
-        wanted = values_table(connection, [(name,) for name in sorted(experiments)], schema.run.c.experiment)
-        query = query.join(wanted, wanted.c.experiment == schema.run.c.experiment)
+        query = query.where(is_one_of(connection, schema.run.c.experiment, experiments))
     return [_build_run(row, revision) for row in connection.execute(query, {"revision": revision})]
 
 
@@ -81,27 +80,24 @@ def _select_run() -> sa.Select[Any]:
 
 
 def find_run(connection: sa.Connection, dataset: Dataset, revision: int) -> Run:
-    """Return the registered run.
-
-    Raises
-    ------
-    NotFoundError
-        It is not registered; the nearest runs are named.
-    """
+    """Return the registered run; refuse one that is not registered, with the nearest ones."""
     run = read_run(connection, dataset, revision)
     if run is None:
-        raise unknown_run_error(connection, dataset, revision)
+        raise _unknown_run_error(connection, dataset, revision)
     return run
 
 
-def unknown_run_error(connection: sa.Connection, dataset: Dataset, revision: int) -> NotFoundError:
-    """Return the refusal of a run that is neither registered nor covered by a configuration."""
+def _unknown_run_error(connection: sa.Connection, dataset: Dataset, revision: int) -> NotFoundError:
     experiment = dataset.experiment
     numbers = [run.run for run in list_runs(connection, revision, {experiment})]
     configurations = list_configurations(connection, revision, {experiment})
     configured = [f"{configuration.runs} of {configuration.source}" for configuration in configurations]
     if not numbers and not configured:
-        known = list_experiments(connection, revision)
+        queries = [
+            sa.select(table.c.experiment).where(schema.live_condition(table, revision))
+            for table in (schema.run, schema.configuration)
+        ]
+        known = list(connection.execute(sa.union(*queries)).scalars())
         return NotFoundError(
             f"experiment {experiment} is not known{suggestion(experiment, known)}",
             dataset=str(dataset),
@@ -120,15 +116,6 @@ def unknown_run_error(connection: sa.Connection, dataset: Dataset, revision: int
         near=near,
         configured=configured,
     )
-
-
-def list_experiments(connection: sa.Connection, revision: int) -> list[str]:
-    """Return the experiments that have a run or a configuration, by name."""
-    queries = [
-        sa.select(table.c.experiment).where(schema.live_condition(table, revision))
-        for table in (schema.run, schema.configuration)
-    ]
-    return sorted(connection.execute(sa.union(*queries)).scalars())
 
 
 def list_configurations(
@@ -195,21 +182,14 @@ def find_configuration(
     Parameters
     ----------
     source
-        The source, or a part that fits one of the run's; ``None`` where the run has only one.
-
-    Raises
-    ------
-    NotFoundError
-        The run has no configuration, or none of such a source; its sources are named.
-    RequestError
-        Several sources fit.
+        The source, or a part that fits exactly one of the run's; ``None`` where the run has only one.
     """
     experiment = dataset.experiment
     by_source = choose_configurations(list_configurations(connection, revision, {experiment}), dataset.run)
     if by_source:
         return by_source[_find_source(sorted(by_source), source, dataset)]
     if read_run(connection, dataset, revision) is None:
-        raise unknown_run_error(connection, dataset, revision)
+        raise _unknown_run_error(connection, dataset, revision)
     raise NotFoundError(
         f"no detector is configured for {dataset}",
         dataset=str(dataset),
@@ -265,9 +245,9 @@ def list_runs_of_panels(
 
 
 def _find_source(sources: Sequence[str], part: str | None, dataset: Dataset) -> str:
-    matches = [source for source in sources if part is None or source_matches(part, source)]
-    if part is not None and part in sources:
-        matches = [part]
+    matches = [source for source in sources if part in (None, source)]
+    if not matches and part is not None:
+        matches = [source for source in sources if source_matches(part, source)]
     if not matches:
         raise NotFoundError(
             f"{dataset} has no source {quote(part or '')}{suggestion(part or '', sources)}",

@@ -13,7 +13,7 @@ from registry import detectors, schema
 from registry.errors import CorruptionError
 from registry.identifiers import shorten
 from registry.instants import Instant
-from registry.lookup.values_table import values_table
+from registry.lookup.values_table import is_one_of
 from registry.lookup.versions import list_versions_with_constants, list_versions_with_numbers
 from registry.records import IdentifiedExport, IdentifiedInput, RecordedFile, Statistics, StoredFile, Version
 from registry.store import describe_use, manifest_sha256
@@ -22,24 +22,24 @@ from registry.store import describe_use, manifest_sha256
 def list_verified_files(
     connection: sa.Connection, versions: Iterable[Version]
 ) -> dict[str, tuple[StoredFile, ...]]:
-    """Return by constants the stored files of these versions, compared with the manifests; a gap has none.
+    """Return by constants the stored files of these versions; a gap has none.
 
     Raises
     ------
     CorruptionError
         The files are not those of the manifest, or the manifest is of another kind or detector type.
     """
-    with_constants = [version for version in versions if version.constants is not None]
-    files = list_stored_files(connection, {version.constants or "" for version in with_constants})
-    for version in with_constants:
-        parts = files.get(version.constants or "", ())
+    by_constants = [(version.constants, version) for version in versions if version.constants is not None]
+    files = list_stored_files(connection, {constants for constants, _ in by_constants})
+    for constants, version in by_constants:
+        parts = files.get(constants, ())
         detector = detectors.type_of_panel(version.panel).name
         sha256 = manifest_sha256(detector, version.kind, [file.sha256 for file in parts])
-        if sha256 != version.constants or any(file.gain_range != index for index, file in enumerate(parts)):
+        if sha256 != constants or any(file.gain_range != index for index, file in enumerate(parts)):
             raise CorruptionError(
-                f"the database is damaged: the files of constants {version.constants} are not those of its"
+                f"the database is damaged: the files of constants {constants} are not those of its"
                 f" manifest; it is {version.kind} of panel {version.panel}, version {version.version}",
-                constants=version.constants,
+                constants=constants,
                 panel=version.panel,
                 version=version.version,
             )
@@ -189,13 +189,12 @@ def describe_uses(connection: sa.Connection, sha256s: Sequence[str]) -> dict[str
     if not sha256s:
         return {}
     part, constants, version, panel = schema.constants_file, schema.constants, schema.version, schema.panel
-    wanted = values_table(connection, [(sha256,) for sha256 in sha256s], part.c.sha256)
     query = (
         sa.select(part.c.sha256, part.c.gain_range, constants.c.kind, version.c.id, panel.c.identifier)
-        .join(wanted, wanted.c.sha256 == part.c.sha256)
         .join(constants, constants.c.id == part.c.constants_id)
         .join(version, version.c.constants_id == constants.c.id)
         .join(panel, panel.c.id == version.c.panel_id)
+        .where(is_one_of(connection, part.c.sha256, sha256s))
         .order_by(part.c.sha256, version.c.id, part.c.gain_range)
     )
     uses: dict[str, list[str]] = defaultdict(list)

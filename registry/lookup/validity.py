@@ -35,7 +35,7 @@ def versions_at(
     instant: Instant,
     as_of: RevisionRef | int,
 ) -> ValidVersions:
-    """Return the versions valid at the instant, gaps too; before the first start there is no entry.
+    """Return the versions valid at the instant, gaps too; without any start by then, a key is missing.
 
     One statement, whose cost does not depend on how many versions the panels have. As of an earlier revision it
     also walks over versions recorded later or withdrawn before, up to the greatest start of that time.

@@ -1,7 +1,7 @@
 """Values tables: many values in one statement, as a table to join with; a few parameters for any number of rows.
 
-An IN list needs a parameter per value, and databases limit their number; IN lists over three columns would
-match every combination of their values.
+An IN list needs a parameter per value, and databases limit their number; IN lists over three columns would match
+every combination of their values.
 """
 
 from __future__ import annotations
@@ -42,6 +42,14 @@ def values_table(
     """Return the rows as a table whose columns have the names and types of `columns`."""
     dialect = connection.dialect.name
     return _build_table(dialect, columns, values_table_parameters(dialect, rows, *columns))
+
+
+def is_one_of(
+    connection: sa.Connection, column: sa.Column[Any], values: Iterable[Any]
+) -> sa.ColumnElement[bool]:
+    """Return the condition that the column has one of these values, however many they are."""
+    wanted = values_table(connection, [(value,) for value in values], column)
+    return column.in_(sa.select(wanted.c[column.name]))
 
 
 def _build_table(dialect: str, columns: Sequence[sa.Column[Any]], values: Parameters | None) -> sa.Subquery:

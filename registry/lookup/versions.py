@@ -1,7 +1,7 @@
 """Versions, live and withdrawn, with their validity ranges.
 
-A version is valid from its start, inclusive, to the next start of the same panel and kind, exclusive. No two
-live versions of a panel and kind have the same start as of any revision, so there are no ties.
+A version is valid from its start, inclusive, to the next start of the same panel and kind, exclusive. As of any
+revision the live versions of a panel and kind have different starts.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from sys import intern
 from types import MappingProxyType
 from typing import Any, Literal
 
+import msgspec
 import sqlalchemy as sa
 from msgspec.structs import replace
 
@@ -22,7 +23,7 @@ from registry.errors import CorruptionError, NotFoundError
 from registry.instants import Instant
 from registry.lookup.revisions import RevisionRef, as_revision_ref, select_revision_number
 from registry.lookup.timelines import build_timelines
-from registry.lookup.values_table import values_table
+from registry.lookup.values_table import is_one_of
 from registry.records import Conversion, Version, Withdrawal
 
 _CHUNK_SIZE = 1000
@@ -124,8 +125,6 @@ def build_live_version(row: Any, valid_to: int | None) -> Version:
 
 
 def _decode_conversion(row: Any) -> Conversion:
-    import msgspec
-
     try:
         return msgspec.json.decode(row.conversion, type=Conversion)
     except msgspec.DecodeError as error:
@@ -168,7 +167,7 @@ def list_validity_ranges(
     if kinds is not None:
         query = query.where(schema.version.c.kind.in_(kinds))
     rows = _read_rows(connection, query, panels, as_of.parameters)
-    return _order_by_panel(panels, (build_live_version(row, end) for row, end in _find_ranges(rows)))
+    return [build_live_version(row, end) for row, end in _find_ranges(rows)]
 
 
 def list_recorded_versions(connection: sa.Connection, panels: Sequence[str], revision: int) -> list[Version]:
@@ -181,31 +180,26 @@ def list_recorded_versions(connection: sa.Connection, panels: Sequence[str], rev
     live = (row for row in rows if is_live(row, revision))
     ends = {row.id: end for row, end in _find_ranges(live)}
     withdrawals = _read_withdrawals(connection, {row.withdrawn_in for row in rows if row.id not in ends})
-    return _order_by_panel(
-        panels, (build_version(row, revision, ends.get(row.id), withdrawals) for row in rows)
-    )
+    return [build_version(row, revision, ends.get(row.id), withdrawals) for row in rows]
 
 
 def _read_rows(
     connection: sa.Connection, query: sa.Select[Any], panels: Sequence[str], parameters: Mapping[str, Any]
-) -> Sequence[sa.Row[Any]]:
+) -> list[sa.Row[Any]]:
+    """Return the rows by panel in the given order, kind and start."""
     version = schema.version
     of_panels = query.where(schema.panel.c.identifier.in_(panels))
-    ordered = of_panels.order_by(version.c.panel_id, version.c.kind, version.c.valid_from, version.c.id)
-    return connection.execute(ordered, parameters).all()
+    by_panel: dict[str, list[sa.Row[Any]]] = defaultdict(list)
+    ordered = of_panels.order_by(version.c.kind, version.c.valid_from, version.c.id)
+    for row in connection.execute(ordered, parameters):
+        by_panel[row.identifier].append(row)
+    return [row for panel in panels for row in by_panel[panel]]
 
 
 def _find_ranges(live: Iterable[sa.Row[Any]]) -> Iterator[tuple[sa.Row[Any], int | None]]:
-    """Return the rows of live versions, given by panel, kind and start, with the ends of their ranges."""
+    """Return the rows of live versions, which come by panel, kind and start, with the ends of their ranges."""
     timelines = build_timelines(((row.identifier, row.kind), row.valid_from, row) for row in live)
     return chain.from_iterable(timeline.ranges() for timeline in timelines.values())
-
-
-def _order_by_panel(panels: Sequence[str], versions: Iterable[Version]) -> list[Version]:
-    by_panel: dict[str, list[Version]] = defaultdict(list)
-    for version in versions:
-        by_panel[version.panel].append(version)
-    return [version for panel in panels for version in by_panel[panel]]
 
 
 def _read_withdrawals(connection: sa.Connection, numbers: set[int]) -> dict[int, Withdrawal]:
@@ -220,13 +214,7 @@ def _read_withdrawals(connection: sa.Connection, numbers: set[int]) -> dict[int,
 
 
 def find_version(connection: sa.Connection, number: int, revision: int) -> Version:
-    """Return the version with that number, withdrawn or not.
-
-    Raises
-    ------
-    NotFoundError
-        It is not recorded as of the revision.
-    """
+    """Return the version with that number, withdrawn or not; refuse one that is not recorded as of the revision."""
     version = schema.version
     largest = connection.execute(
         sa.select(sa.func.max(version.c.id)).where(version.c.recorded_in <= revision)
@@ -244,9 +232,8 @@ def list_versions_with_numbers(
     """Return the versions with these numbers, by number; ``None`` means the newest revision."""
     if not numbers:
         return []
-    key = schema.version.c.id
-    wanted = values_table(connection, [(number,) for number in numbers], key)
-    return _list_versions_where(connection, key.in_(sa.select(wanted.c.id)), revision, len(numbers))
+    condition = is_one_of(connection, schema.version.c.id, numbers)
+    return _list_versions_where(connection, condition, revision, len(numbers))
 
 
 def list_versions_with_constants(connection: sa.Connection, sha256: str, revision: int) -> list[Version]:
