@@ -23,7 +23,7 @@ from registry.plots.maps import CROSS, RING
 from registry.provenance.document import InputConstants, InputPanel, RevisionReference
 from registry.records import Panel, Version
 from testing.panels import make_panel_array
-from tests.drawn import assert_legible
+from tests.legibility import assert_legible
 
 DAY = 86_400 * 1_000_000
 START = parse_instant("2017-01-01T00:00:00Z")

@@ -1,8 +1,7 @@
-"""A legacy directory held against the registry while both live: links, and what each run would get."""
+"""Compare a legacy directory with the registry while both are in use: its links, and the constants of every run."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import attrgetter
@@ -23,9 +22,7 @@ from registry.progress import Progress
 from registry.records import (
     CheckedConstants,
     ChoiceDifference,
-    Configuration,
     LinkDifference,
-    Run,
     RunDifference,
     StoredFile,
     TreeComparison,
@@ -34,114 +31,91 @@ from registry.records import (
 from registry.records.differences import LinkChange
 
 VersionKey = tuple[str, str, Instant]
-"""A panel, a kind, and a start."""
+"""A panel Id, a kind, and a start of validity."""
 
 
 def compare_tree(backend: Backend, root: Path, progress: Progress) -> TreeComparison:
     """Compare a legacy directory with the registry; see `Registry.compare_tree`."""
-    found = check_tree(root, backend.timezone, progress, with_refused=True)
+    checked = check_tree(root, backend.timezone, progress, with_refused=True)
     rule = DirectoryRule(root)
     with backend.read_transaction() as view:
-        stated = read_registered_versions(view)
-        links = find_link_differences(found, stated)
-        comparing = _ChoiceComparison(found, rule, stated, links)
-        configurations = _list_run_configurations(view)
-        with progress("comparing runs", len(configurations)) as advance:
-            different = []
-            for run, configuration in configurations:
-                choices = tuple(comparing.find_differences(configuration.panels, run.begin))
-                if choices:
-                    source = configuration.source
-                    different.append(RunDifference(run.experiment, run.run, source, run.begin, choices))
-                advance()
-    asked = f"without a time the directory is asked at {DEFAULT_TIME}; it never uses the time of a run"
+        registered = _read_registered_versions(view)
+        runs = [
+            (run, configuration)
+            for run, configuration in list_run_configurations(view.connection, view.revision)
+            if type_of_panel(configuration.panels[0]) is JUNGFRAU
+        ]
+    links = _find_link_differences(checked, registered)
+    comparison = _ChoiceComparison(checked, rule, registered, links)
+    differences = []
+    with progress("comparing runs", len(runs)) as advance:
+        for run, configuration in runs:
+            choices = tuple(comparison.find_differences(configuration.panels, run.begin))
+            if choices:
+                source = configuration.source
+                differences.append(RunDifference(run.experiment, run.run, source, run.begin, choices))
+            advance()
+    notes = [*timezone_notes(checked.tree, backend.timezone), *checked.tree.notes]
+    if runs:
+        notes.append(
+            f"without a time the directory is asked at {DEFAULT_TIME}; it never uses the time of a run"
+        )
     return TreeComparison(
         tree=str(root),
         revision=view.revision,
-        compared_links=len(found.tree.entries),
-        compared_runs=len(configurations),
+        compared_links=len(checked.tree.entries),
+        compared_runs=len(runs),
         links=tuple(links.values()),
-        runs=tuple(different),
-        hazards=tuple(map(str, found.tree.hazards)),
-        notes=(
-            *timezone_notes(found.tree, backend.timezone),
-            *found.tree.notes,
-            *([asked] if configurations else []),
-        ),
+        runs=tuple(differences),
+        hazards=tuple(map(str, checked.tree.hazards)),
+        notes=tuple(notes),
     )
-
-
-def _list_run_configurations(view: ReadTransaction) -> list[tuple[Run, Configuration]]:
-    """Return each registered run with each of its detectors of the type that the directory is for."""
-    return [
-        (run, configuration)
-        for run, configuration in list_run_configurations(view.connection, view.revision)
-        if type_of_panel(configuration.panels[0]) is JUNGFRAU
-    ]
 
 
 @dataclass(frozen=True, slots=True)
-class RegisteredVersions:
-    """What the registry states, or stated, of the panels that the directory's scheme knows.
+class _RegisteredVersions:
+    """The registry's versions of the panels that a legacy directory can hold.
 
-    Attributes
-    ----------
-    modules
-        The M-number that a panel bears.
-    ever
-        By place, the versions in the order of their numbers.
-    files
-        By the SHA-256 of constants.
+    ``aliases`` are the M-numbers by panel Id, ``live`` and ``last`` the versions by key (the last one may be
+    withdrawn), ``files`` the files of the live ones by the SHA-256 of their constants.
     """
 
     aliases: dict[str, str | None]
-    versions: dict[VersionKey, list[Version]]
+    live: dict[VersionKey, Version]
+    last: dict[VersionKey, Version]
     files: dict[str, tuple[StoredFile, ...]]
 
-    def get_live(self, place: VersionKey) -> Version | None:
-        """Return what is stated at a place."""
-        return next((each for each in self.versions.get(place, ()) if each.withdrawn_in is None), None)
 
-    def get_last(self, place: VersionKey) -> Version | None:
-        """Return what was stated last at a place, withdrawn or not."""
-        return max(self.versions.get(place, ()), key=lambda each: each.version, default=None)
-
-
-def read_registered_versions(view: ReadTransaction) -> RegisteredVersions:
-    """Return what the registry states, or stated, of all panels that the directory's scheme knows."""
-    known = [
-        panel
+def _read_registered_versions(view: ReadTransaction) -> _RegisteredVersions:
+    aliases = {
+        panel.panel: panel.alias
         for panel in panels.list_panels(view.connection, view.revision)
         if find_detector_type(panel.detector_type) is JUNGFRAU
-    ]
-    ever: dict[VersionKey, list[Version]] = defaultdict(list)
-    for version in versions.list_recorded_versions(
-        view.connection, [panel.panel for panel in known], view.revision
-    ):
-        ever[version.panel, version.kind, version.valid_from].append(version)
-    named = {each.constants for found in ever.values() for each in found if each.constants}
-    return RegisteredVersions(
-        aliases={panel.panel: panel.alias for panel in known},
-        versions=dict(ever),
-        files=list_stored_files(view.connection, named),
-    )
+    }
+    recorded = versions.list_recorded_versions(view.connection, list(aliases), view.revision)
+    recorded.sort(key=attrgetter("version"))
+    last = {(version.panel, version.kind, version.valid_from): version for version in recorded}
+    live = {key: version for key, version in last.items() if version.withdrawn_in is None}
+    constants = {version.constants for version in live.values() if version.constants}
+    return _RegisteredVersions(aliases, live, last, list_stored_files(view.connection, constants))
 
 
-def find_link_differences(found: CheckedTree, stated: RegisteredVersions) -> dict[VersionKey, LinkDifference]:
-    """Return by place, in their order, what directory and registry state otherwise."""
-    differences = [*_compare_entries(found, stated), *_find_unlinked_versions(found, stated)]
-    differences.sort(key=lambda each: (each.panel, each.valid_from, each.kind))
-    return {(each.panel, each.kind, each.valid_from): each for each in differences}
+def _find_link_differences(
+    checked: CheckedTree, registered: _RegisteredVersions
+) -> dict[VersionKey, LinkDifference]:
+    """Return by key, in the order of panel, start and kind, where directory and registry differ."""
+    differences = [*_compare_entries(checked, registered), *_find_unlinked_versions(checked, registered)]
+    differences.sort(key=lambda link: (link.panel, link.valid_from, link.kind))
+    return {(link.panel, link.kind, link.valid_from): link for link in differences}
 
 
-def _compare_entries(found: CheckedTree, stated: RegisteredVersions) -> Iterator[LinkDifference]:
-    for entry in found.tree.entries:
-        for constants in found.constants_of(entry):
-            place = (entry.panel, constants.kind, entry.valid_from)
-            live = stated.get_live(place)
-            last = stated.get_last(place)
-            change, reason = _classify_entry(entry, constants, stated, live, last)
+def _compare_entries(checked: CheckedTree, registered: _RegisteredVersions) -> Iterator[LinkDifference]:
+    for entry in checked.tree.entries:
+        for constants in checked.constants_of(entry):
+            key = (entry.panel, constants.kind, entry.valid_from)
+            change, reason = _classify_entry(entry, constants, registered)
             if change is not None:
+                live, last = registered.live.get(key), registered.last.get(key)
                 yield LinkDifference(
                     change=change,
                     link=entry.name,
@@ -156,67 +130,51 @@ def _compare_entries(found: CheckedTree, stated: RegisteredVersions) -> Iterator
 
 
 def _classify_entry(
-    entry: Entry,
-    constants: CheckedConstants,
-    stated: RegisteredVersions,
-    live: Version | None,
-    last: Version | None,
+    entry: Entry, constants: CheckedConstants, registered: _RegisteredVersions
 ) -> tuple[LinkChange | None, str]:
-    module = stated.aliases.get(entry.panel)
-    elsewhere = entry.m_number is not None and module not in (None, entry.m_number)
+    """Return how an entry's constants of one kind differ from the registry's, and the reason in words."""
+    key = (entry.panel, constants.kind, entry.valid_from)
+    live, last = registered.live.get(key), registered.last.get(key)
+    alias = registered.aliases.get(entry.panel)
+    other_module = entry.m_number is not None and alias not in (None, entry.m_number)
     if last is None:
-        others = f", and leads to {entry.m_number} (the registry: {module})" if elsewhere else ""
-        return "new", f"not imported yet{others}"
-    if elsewhere:
-        said = f"retargeted since import, to {entry.m_number} (the registry: {module})"
-        return "retargeted", said
+        target = f", and leads to {entry.m_number} (the registry: {alias})" if other_module else ""
+        return "new", f"not imported yet{target}"
+    if other_module:
+        return "retargeted", f"retargeted since import, to {entry.m_number} (the registry: {alias})"
     if live is None:
-        return "withdrawn", describe_withdrawal(last)
+        why = f": {last.withdrawal.comment}" if last.withdrawal and last.withdrawal.comment else ""
+        return "withdrawn", f"withdrawn in revision {last.withdrawn_in}{why}"
     if live.constants == constants.sha256:
         return None, ""
-    if live.constants is None or get_link_name(live) is None:
-        what = "a gap" if live.constants is None else "other constants"
+    if live.constants is None or _get_link_name(live) is None:
+        what = "a gap" if live.is_gap else "other constants"
         return "superseded", f"superseded by {what} in revision {live.recorded_in}"
     names = JUNGFRAU.file_names(constants.kind)
-    before = {file.gain_range: file.sha256 for file in stated.files[live.constants]}
+    before = {file.gain_range: file.sha256 for file in registered.files[live.constants]}
     files = [names[number] for number, file in enumerate(constants.files) if file.sha256 != before[number]]
     return "changed", f"{', '.join(files)} changed since import"
 
 
-def describe_withdrawal(version: Version) -> str:
-    """Return in which revision a version was withdrawn, and why."""
-    why = version.withdrawal.comment if version.withdrawal else None
-    return f"withdrawn in revision {version.withdrawn_in}{f': {why}' if why else ''}"
-
-
-def _find_unlinked_versions(found: CheckedTree, stated: RegisteredVersions) -> Iterator[LinkDifference]:
-    """Return the live versions that no entry states; of links that are hazards nothing is known."""
-    entries = {entry.name: entry for entry in found.tree.entries}
-    bad = {hazard.name for hazard in found.tree.hazards}
-    there = {
-        (entry.panel, made.kind, entry.valid_from)
-        for entry in found.tree.entries
-        for made in found.constants_of(entry)
+def _find_unlinked_versions(
+    checked: CheckedTree, registered: _RegisteredVersions
+) -> Iterator[LinkDifference]:
+    """Yield the live versions that no entry states, except those of links that are hazards."""
+    entries = {entry.name: entry for entry in checked.tree.entries}
+    hazards = {hazard.name for hazard in checked.tree.hazards}
+    linked = {
+        (entry.panel, constants.kind, entry.valid_from)
+        for entry in checked.tree.entries
+        for constants in checked.constants_of(entry)
     }
-    for place in stated.versions:
-        version = stated.get_live(place)
-        link = get_link_name(version) if version else None
-        if version is None or place in there or link in bad:
+    for key, version in registered.live.items():
+        link = _get_link_name(version)
+        if key in linked or link in hazards:
             continue
-        change: LinkChange = "removed"
-        reason = f"its link {link} is gone"
-        if link in entries and entries[link].valid_from != version.valid_from:
-            reason = f"its link {link} is read as {entries[link].valid_from}: in another zone than on import"
-        elif link in entries:
-            reason = f"its files are gone from {entries[link].folder.name}"
-        elif link is None:
-            if version.kind not in JUNGFRAU.required_kinds:
-                continue  # such a directory has no such kinds
-            change = "added"
-            what = "a gap" if version.is_gap else "constants"
-            reason = f"{what} of the registry alone, stated in revision {version.recorded_in}"
+        if link is None and version.kind not in JUNGFRAU.required_kinds:
+            continue  # a legacy directory cannot hold this kind
         yield LinkDifference(
-            change=change,
+            change="added" if link is None else "removed",
             link=None,
             panel=version.panel,
             kind=version.kind,
@@ -224,92 +182,96 @@ def _find_unlinked_versions(found: CheckedTree, stated: RegisteredVersions) -> I
             directory=None,
             registry=version.constants,
             version=version.version,
-            reason=reason,
+            reason=_describe_unlinked_version(version, link, entries.get(link or "")),
         )
 
 
-def get_link_name(version: Version) -> str | None:
-    """Return the name of the link from which a version was imported, None where it was stated otherwise."""
+def _describe_unlinked_version(version: Version, link: str | None, entry: Entry | None) -> str:
+    if link is None:
+        what = "a gap" if version.is_gap else "constants"
+        return f"{what} of the registry alone, stated in revision {version.recorded_in}"
+    if entry is None:
+        return f"its link {link} is gone"
+    if entry.valid_from != version.valid_from:
+        return f"its link {link} is read as {entry.valid_from}: in another zone than on import"
+    return f"its files are gone from {entry.folder.name}"
+
+
+def _get_link_name(version: Version) -> str | None:
+    """Return the name of the link from which a version was imported, None for a version from elsewhere."""
     name = PurePosixPath(version.source_path or "").name
     return name if name == version.panel or name.startswith(f"{version.panel}-") else None
 
 
 class _ChoiceComparison:
-    """What directory and registry choose for panels and kinds, and why that differs."""
+    """Compares the constants that directory and registry choose for a run, and explains the differences."""
 
     def __init__(
         self,
-        found: CheckedTree,
+        checked: CheckedTree,
         rule: DirectoryRule,
-        stated: RegisteredVersions,
+        registered: _RegisteredVersions,
         links: dict[VersionKey, LinkDifference],
     ) -> None:
-        self._found, self._rule, self._links = found, rule, links
-        self._by_name = {entry.name: entry for entry in found.tree.entries}
-        self._hazards = {hazard.name: hazard.reason for hazard in found.tree.hazards}
-        entries = sorted(found.tree.entries, key=attrgetter("valid_from"))
+        self._checked, self._rule, self._links = checked, rule, links
+        self._by_name = {entry.name: entry for entry in checked.tree.entries}
+        self._hazards = {hazard.name: hazard.reason for hazard in checked.tree.hazards}
+        entries = sorted(checked.tree.entries, key=attrgetter("valid_from"))
         self._entries = build_timelines((entry.panel, entry.valid_from, entry) for entry in entries)
         self._versions = build_timelines(
-            ((version.panel, version.kind), version.valid_from, version)
-            for key in sorted(stated.versions)
-            if (version := stated.get_live(key)) is not None
+            ((panel, kind), start, registered.live[panel, kind, start])
+            for panel, kind, start in sorted(registered.live)
         )
 
-    def find_differences(self, panels: tuple[str, ...], begin: Instant | None) -> Iterator[ChoiceDifference]:
-        """Return for which panels and kinds the choices differ in a run that began then (None: not known)."""
+    def find_differences(self, panels: tuple[str, ...], start: Instant | None) -> Iterator[ChoiceDifference]:
+        """Yield the panels and kinds for which the choices differ in a run of this start time, if it is known."""
         for panel in panels:
             link = self._rule.pick(panel)
             entry = self._by_name.get(link or "")
             for kind in JUNGFRAU.required_kinds:
-                held = None if begin is None else self._versions[panel, kind].at(begin)
+                version = None if start is None else self._versions[panel, kind].at(start)
                 directory = self._get_constants(entry, kind)
-                registry = held.constants if held else None
+                registry = version.constants if version else None
                 if directory != registry:
-                    number = held.version if held else None
-                    reason = "; ".join(self._explain_difference(link, entry, panel, kind, begin, held))
+                    number = version.version if version else None
+                    reason = "; ".join(self._explain_difference(link, panel, kind, start, version))
                     yield ChoiceDifference(panel, kind, link, directory, number, registry, reason)
 
     def _get_constants(self, entry: Entry | None, kind: str) -> str | None:
-        made = self._found.constants_of(entry) if entry else ()
-        return next((each.sha256 for each in made if each.kind == kind), None)
+        checked = self._checked.constants_of(entry) if entry else ()
+        return next((constants.sha256 for constants in checked if constants.kind == kind), None)
 
     def _explain_difference(
-        self,
-        link: str | None,
-        entry: Entry | None,
-        panel: str,
-        kind: str,
-        begin: Instant | None,
-        held: Version | None,
+        self, link: str | None, panel: str, kind: str, start: Instant | None, version: Version | None
     ) -> Iterator[str]:
-        if link is None or entry is None:
+        entry = self._by_name.get(link or "")
+        if entry is None:
             yield self._explain_missing_choice(link)
             return
-        if begin is None:
-            yield "the run's begin is not known, and without it the registry refuses"
+        if start is None:
+            yield "the start time is not known, and without it the registry refuses"
             return
-        due = self._entries[panel].at(begin)
-        if entry.valid_from > begin:
+        due = self._entries[panel].at(start)
+        if entry.valid_from > start:
             yield "the link starts after the run"
         elif due is not entry:
             yield "the directory never uses the run's time"
-        if self._get_constants(due, kind) != (held.constants if held else None):
-            yield self._explain_disagreement(due, panel, kind, held)
+        if self._get_constants(due, kind) != (version.constants if version else None):
+            yield self._explain_disagreement(due, panel, kind, version)
 
     def _explain_missing_choice(self, link: str | None) -> str:
         if self._rule.fatal_entries:
             return f"{quote(self._rule.fatal_entries[0])} breaks the directory's look-up of every detector"
         if link is None:
             return "the directory has no link of this panel"
-        return f"of the link that the directory picks: {self._hazards.get(link, 'it cannot be taken')}"
+        return f"of the link that the directory picks: {self._hazards.get(link, 'it cannot be used')}"
 
-    def _explain_disagreement(self, due: Entry | None, panel: str, kind: str, held: Version | None) -> str:
-        """Return why the registry does not hold what the link states that was due at the run's begin."""
-        if held is not None and held.is_gap:
-            why = f": {held.comment}" if held.comment else ""
-            return f"the registry has a gap from {held.valid_from}{why}"
-        if held is not None and (due is None or held.valid_from > due.valid_from):
-            return f"version {held.version}, from {held.valid_from}, is not in the directory"
-        place = (panel, kind, due.valid_from) if due else None
-        difference = self._links.get(place) if place else None
+    def _explain_disagreement(self, due: Entry | None, panel: str, kind: str, version: Version | None) -> str:
+        """Return why the registry's version is not that of the link which was due at the run's start."""
+        if version is not None and version.is_gap:
+            why = f": {version.comment}" if version.comment else ""
+            return f"the registry has a gap from {version.valid_from}{why}"
+        if version is not None and (due is None or version.valid_from > due.valid_from):
+            return f"version {version.version}, from {version.valid_from}, is not in the directory"
+        difference = self._links.get((panel, kind, due.valid_from)) if due else None
         return difference.reason if difference else "the registry has nothing of that time"

@@ -1,15 +1,14 @@
-"""Is the whole registry as it was recorded? Every byte, every reference, every rule; nothing is repaired.
+"""Compare the whole registry with what was recorded: every byte, reference and rule. Nothing is repaired.
 
-Files in the store to which nothing refers are listed, and removed where nobody can be about to need them.
-Most were left by a crash or a refusal. But one may be a writer's who has stored his files and waits for his
-turn to record them, and one that lay there for a year may have been found by such a writer a moment ago.
-Neither is lost, whatever the order of events:
+Files in the store that nothing refers to are listed, and removed on request. Most were left by a crash or a
+refusal. But one may belong to a writer who has stored files and waits for the lock to record them, and one
+that has been there for a year may just have been found by such a writer. Neither is lost, in any order of events:
 
-- Files are removed under the writers' lock, after a fresh look at the rows. A writer looks under the same
-  lock whether his files are there, stores again those that are not, and has recorded them when he lets go
-  (`Backend.record_revision`). So nothing is removed that a row refers to, and no row refers to what was removed.
-- A day of grace, counted from when a file was stored or found there by `ContentStore.add_object`, spares writers
-  that second copy, and keeps what somebody who restores a database by hand still needs.
+- Files are removed under the writers' lock, after the rows have been read again. A writer checks under the same
+  lock that its files are there, stores the missing ones again, and has recorded them when it releases the lock
+  (`Backend.record_revision`). So a file that a row refers to is never removed.
+- Files are kept for a day after they were stored or found by `ContentStore.add_object`. This spares writers
+  the second copy, and keeps what somebody who restores a database by hand still needs.
 """
 
 from __future__ import annotations
@@ -33,42 +32,38 @@ from registry.records import Problem, RecordedFile, UnreferencedFile, Verificati
 from registry.store import ContentStore, manifest_sha256
 from registry.threads import map_in_threads
 
-_TOO_YOUNG = "younger than a day"
-_FOREIGN_NAME = "not a name that the store gives"
-
 
 def verify(backend: Backend, progress: Progress, *, collect: bool = False) -> Verification:
-    """Compute every stored file's checksum and hold all rows against the rules; see `Registry.verify`."""
+    """Compute every stored file's checksum and check all rows against the rules; see `Registry.verify`."""
     if collect:
-        # The store may serve the registry in its new place: what is of no use here may be of use there.
+        # The store may serve the registry in its new place, which needs files that are of no use here.
         backend.database.refuse_closed()
-    # Before the rows are read: what a writer stores from now on is his business.
+    # Before the rows are read: what a writer stores from now on is not checked.
     present = backend.store.list_files()
     problems: list[Problem] = []
-    place = backend.database.name
+    database = backend.database.name
     try:
-        problems += [Problem(None, place, each) for each in backend.database.find_differences()]
-        problems += [Problem(None, place, each) for each in _find_broken_rules(backend, progress)]
+        problems += [Problem(None, database, text) for text in backend.database.find_differences()]
+        problems += [Problem(None, database, text) for text in _find_broken_rules(backend, progress)]
         with backend.read_transaction() as view:
             files = stored_files.list_recorded_files(view.connection)
-            stated = stored_files.list_manifests(view.connection)
+            manifests = stored_files.list_manifests(view.connection)
     except CorruptionError as error:
         unread = "the files were not checked: what is recorded of them cannot be read"
-        return Verification(0, (*problems, Problem(None, place, str(error))), (unread,))
+        return Verification(0, (*problems, Problem(None, database, str(error))), (unread,))
     problems += [
         Problem(sha256, f"constants {sha256}", "the files are not those of the manifest")
-        for sha256, detector_type, kind, parts in stated
+        for sha256, detector_type, kind, parts in manifests
         if manifest_sha256(detector_type, kind, parts) != sha256
     ]
     problems += _find_damaged_files(backend, files, progress)
-    found = find_unreferenced_files(backend.store, present, {file.sha256 for file in files})
+    unreferenced = find_unreferenced_files(backend.store, present, {file.sha256 for file in files})
     # Where rows are damaged, the files that they no longer name may be all that is left.
-    if collect and not problems and any(file.kept is None for file in found):
-        found = remove_unreferenced_files(backend, found)
-    notes = summarise_unreferenced_files(found, refused=collect and bool(problems)) + location_warnings(
-        backend.database.url
-    )
-    return Verification(len(files) + len(stated), tuple(problems), tuple(notes), tuple(found))
+    if collect and not problems and any(file.kept is None for file in unreferenced):
+        unreferenced = remove_unreferenced_files(backend, unreferenced)
+    notes = _summarise_unreferenced_files(unreferenced, keep_all=collect and bool(problems))
+    notes += location_warnings(backend.database.url)
+    return Verification(len(files) + len(manifests), tuple(problems), tuple(notes), tuple(unreferenced))
 
 
 def _find_broken_rules(backend: Backend, progress: Progress) -> Iterator[str]:
@@ -77,19 +72,16 @@ def _find_broken_rules(backend: Backend, progress: Progress) -> Iterator[str]:
     Raises
     ------
     CorruptionError
-        Rows cannot be read, or hold what no row can hold.
+        Rows cannot be read, or hold values of a wrong type.
     """
     with backend.read_transaction() as view:
         connection = view.connection
         if not integrity_rules.has_all_columns(connection):
             raise CorruptionError("tables or columns are missing: the rows cannot be checked")
-        odd = [
-            each
-            for rule in integrity_rules.list_type_rules(connection)
-            if (each := rule.find_problem(connection))
-        ]
-        if odd:
-            raise CorruptionError.combine("sorts of rows are damaged", odd)
+        type_rules = integrity_rules.list_type_rules(connection)
+        damaged = [problem for rule in type_rules if (problem := rule.find_problem(connection))]
+        if damaged:
+            raise CorruptionError.combine("sorts of rows are damaged", damaged)
         integrity_rules.read_all_texts(connection)
         rules = list(integrity_rules.list_rules())
         with progress("checking rows", len(rules)) as advance:
@@ -102,23 +94,23 @@ def _find_broken_rules(backend: Backend, progress: Progress) -> Iterator[str]:
 
 
 def _find_damaged_files(backend: Backend, files: Sequence[RecordedFile], progress: Progress) -> list[Problem]:
-    """Read every file, by all processors, and return what is wrong, with the versions that need it."""
-    found: dict[str, str] = {}
+    """Read every file, on all processors, and return what is wrong, with the versions that need it."""
+    damaged: dict[str, str] = {}
     with progress("verifying files", len(files)) as advance:
-        looked = map_in_threads(lambda file: _check_file(backend.store, file), files)
-        for file, problem in zip(files, looked, strict=True):
+        results = map_in_threads(lambda file: _check_file(backend.store, file), files)
+        for file, problem in zip(files, results, strict=True):
             advance()
             if problem is not None:
-                found[file.sha256] = problem
+                damaged[file.sha256] = problem
     with backend.read_transaction() as view:
-        uses = stored_files.describe_uses(view.connection, list(found))
+        uses = stored_files.describe_uses(view.connection, list(damaged))
     return [
         Problem(
             sha256,
             str(backend.store.object_path(sha256)),
             f"{problem}; it is {uses.get(sha256, 'of no version')}",
         )
-        for sha256, problem in found.items()
+        for sha256, problem in damaged.items()
     ]
 
 
@@ -126,29 +118,25 @@ def _check_file(store: ContentStore, file: RecordedFile) -> str | None:
     try:
         content = store.read(file.sha256, file.size)
         dtype, shape, statistics = describe_content(content, store.object_path(file.sha256))
-    except (
-        CorruptionError,
-        RequestError,
-        UnavailableError,
-    ) as error:  # a bad sector is a problem, not the end
+    except (CorruptionError, RequestError, UnavailableError) as error:  # a bad sector does not end the check
         return str(error)
     blake3 = None if file.blake3 is None else blake3_of(content)
-    seen = RecordedFile(file.sha256, len(content), dtype, ",".join(map(str, shape)), statistics, blake3)
-    if seen == file:
+    actual = RecordedFile(file.sha256, len(content), dtype, ",".join(map(str, shape)), statistics, blake3)
+    if actual == file:
         return None
-    return f"object {file.sha256} is sound, and what is recorded of its content is not what it holds"
+    return f"object {file.sha256} is intact, but what is recorded of its content differs from what it holds"
 
 
 def find_unreferenced_files(
     store: ContentStore, files: Iterable[Path], referenced: Container[str]
 ) -> list[UnreferencedFile]:
-    """Return those of the store's files that are none of the objects with these checksums."""
-    found = (_measure_file(store, path) for path in files if not store.is_referenced(path, referenced))
-    return [file for file in found if file is not None]
+    """Return those of the store's files that are not among the objects with these checksums."""
+    measured = (_measure_file(store, path) for path in files if not store.is_referenced(path, referenced))
+    return [file for file in measured if file is not None]
 
 
 def _measure_file(store: ContentStore, path: Path) -> UnreferencedFile | None:
-    """Return what is known of a file just now, None where it is gone."""
+    """Return the present size and age of a file, and why it is kept; None where it is gone."""
     try:
         measures = store.stat_file(path)
     except UnavailableError as error:
@@ -157,22 +145,25 @@ def _measure_file(store: ContentStore, path: Path) -> UnreferencedFile | None:
         return None
     size, stored_at = measures
     age = int(time.time() - stored_at)
-    kept = _TOO_YOUNG if age < STALE_AFTER_SECONDS else None if store.is_own_file(path) else _FOREIGN_NAME
+    kept = None
+    if age < STALE_AFTER_SECONDS:
+        kept = "younger than a day"
+    elif not store.is_own_file(path):
+        kept = "not a name that the store gives"
     return UnreferencedFile(str(path), size, age, kept)
 
 
 def remove_unreferenced_files(
     backend: Backend, candidates: Iterable[UnreferencedFile]
 ) -> list[UnreferencedFile]:
-    """Remove those of the files that may be removed, and return what became of each."""
-    # Nothing is recorded, so there is no revision; but the lock is held, and a closed registry refuses.
+    """Remove those of the files that may be removed; return all that were there, with what happened to each."""
+    # Records no facts, so makes no revision; but it takes the lock, and a closed registry refuses.
     with backend.database.write_transaction(build_signature()) as change:
         referenced = stored_files.read_file_sizes(change.connection)
+        paths = [Path(file.path) for file in candidates]
         return [
-            _remove_file(backend.store, again)
-            for file in candidates
-            if not backend.store.is_referenced(Path(file.path), referenced)
-            and (again := _measure_file(backend.store, Path(file.path))) is not None
+            _remove_file(backend.store, file)
+            for file in find_unreferenced_files(backend.store, paths, referenced)
         ]
 
 
@@ -186,19 +177,15 @@ def _remove_file(store: ContentStore, file: UnreferencedFile) -> UnreferencedFil
     return replace(file, removed=True)
 
 
-def summarise_unreferenced_files(files: Sequence[UnreferencedFile], *, refused: bool) -> list[str]:
-    """Return what is to be said of the files altogether."""
+def _summarise_unreferenced_files(files: Sequence[UnreferencedFile], *, keep_all: bool) -> list[str]:
     if not files:
         return []
+    count = f"{len(files)} file{'' if len(files) == 1 else 's'}"
     removed = sum(file.removed for file in files)
     if removed:
-        return [f"of {_format_file_count(len(files))} to which nothing refers, {removed} removed"]
-    said = f"{_format_file_count(len(files))} in the store {'is' if len(files) == 1 else 'are'} referred to by nothing"
+        return [f"of {count} to which nothing refers, {removed} removed"]
+    note = f"{count} in the store {'is' if len(files) == 1 else 'are'} referred to by nothing"
     removable = sum(file.kept is None for file in files)
-    if refused:
-        return [f"{said}; a registry with problems keeps every file"]
-    return [f"{said}; --collect removes {removable}" if removable else said]
-
-
-def _format_file_count(count: int) -> str:
-    return f"{count} file{'' if count == 1 else 's'}"
+    if keep_all:
+        return [f"{note}; a registry with problems keeps every file"]
+    return [f"{note}; {removable} can be removed" if removable else note]

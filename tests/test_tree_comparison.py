@@ -243,7 +243,7 @@ def test_a_run_of_unknown_begin_is_refused_by_the_registry_alone(imported: Regis
     found = only_choice(imported, tree, None)
     assert found is not None
     assert (found.link, found.registry) == (A17, None)
-    assert found.reason == "the run's begin is not known, and without it the registry refuses"
+    assert found.reason == "the start time is not known, and without it the registry refuses"
 
 
 def test_on_the_command_line_differences_are_an_answer(
