@@ -11,7 +11,7 @@ from harnesses.commands import Command, Inspection, Rows, Trial
 from harnesses.rows import read_rows
 from registry.api.export_verification import verify_export
 from registry.errors import RegistryError
-from registry.exporters.recognising import detect_arrays
+from registry.exporters.detection import detect_arrays
 from testing.panels import PANELS, write_panel_folder
 
 _OLDER, _NEWER = "2019-01-01T00:00:00Z", "2021-01-01T00:00:00Z"

@@ -105,7 +105,7 @@ def test_every_module_that_reads_what_strangers_write_is_in_the_table() -> None:
         "registry.detectors.types",  # reads nothing
         "registry.lookup.versions",  # JSON that calreg has put into the database
         "registry.api.identification",  # reads checksums
-        "registry.exporters.calibration_folder",  # reads checksums
+        "registry.exporters.psana",  # reads checksums
     }
     assert REGRESSIONS.keys() <= TARGETS.keys()
 

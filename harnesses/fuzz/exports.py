@@ -22,7 +22,7 @@ from registry.api.backups import FILE_NAME, BackupDescription, read_description
 from registry.api.export_verification import verify_export
 from registry.api.replays import replay
 from registry.exporters import hdf5
-from registry.exporters.recognising import detect_arrays
+from registry.exporters.detection import detect_arrays
 from registry.provenance.prov_json import build_prov_json
 from registry.store import ContentStore
 from testing.panels import PANEL_A, SOURCE, use_small_panels, write_panel_folder
@@ -189,14 +189,14 @@ def _feed_store(folder: Path, data: bytes) -> None:
 
 _PROVENANCE_SEEDS = _seeds_from_files("*/provenance.json", "psana/**/*.json")
 _HDF5_SEEDS = _seeds_from_files("hdf5/*.h5")
-_DETECTION_MODULE = "registry.exporters.recognising"
+_DETECTION_MODULE = "registry.exporters.detection"
 EXPORT_TARGETS = [
     Target("npy", _feed_arrays_named("array.npy"), make_npy_seeds, (_DETECTION_MODULE, "registry.arrays")),
     Target(
         "text",
         _feed_arrays_named("0-end.data"),
         _seeds_from_files("psana/**/*.data"),
-        (_DETECTION_MODULE, "registry.exporters.text_reading"),
+        (_DETECTION_MODULE, "registry.exporters.text"),
     ),
     Target("hdf5", _feed_hdf5, _HDF5_SEEDS, ("registry.exporters.hdf5",)),
     Target(

@@ -19,8 +19,8 @@ from registry.errors import (
     UnavailableError,
 )
 from registry.exporters.assembly import Assembly
+from registry.exporters.detection import detect_arrays
 from registry.exporters.layout import Target
-from registry.exporters.recognising import detect_arrays
 from registry.identifiers import quote, shorten
 from registry.lookup import stored_files
 from registry.lookup.deployments import deployment_warnings

@@ -27,7 +27,7 @@ from registry.exporters.formats import (
     write_files,
 )
 from registry.exporters.layout import Target
-from registry.exporters.placing import publish_outputs
+from registry.exporters.publication import publish_outputs
 from registry.identifiers import is_dataset, parse_source
 from registry.lookup.deployments import deployment_warnings
 from registry.lookup.resolution import ArrayRequest, ResolutionResult, resolve

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from registry.api.backend import Backend
 from registry.errors import NotFoundError
-from registry.exporters.recognising import detect_arrays
+from registry.exporters.detection import detect_arrays
 from registry.lookup import stored_files
 from registry.lookup.revisions import AsOf
 from registry.reading import sha256_of_file

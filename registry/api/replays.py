@@ -27,7 +27,7 @@ from registry.exporters.formats import (
     write_files,
 )
 from registry.exporters.layout import Layout, Target, WrittenFiles
-from registry.exporters.placing import publish_outputs
+from registry.exporters.publication import publish_outputs
 from registry.identifiers import join_detector_id, quote
 from registry.instants import parse_instant
 from registry.progress import Progress, no_progress

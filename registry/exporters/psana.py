@@ -7,23 +7,30 @@ any other name that ends in ``.data`` stops it. The provenance document lies one
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 
-from registry import detectors
+from registry import detectors, instants
+from registry.authorship import build_signature, find_working_folder
 from registry.digests import Buffer
 from registry.errors import RequestError
 from registry.exporters import text
 from registry.exporters.assembly import Assembly
-from registry.exporters.calibration_folder import MAX_RUN, build_history_line, find_folder_warnings
 from registry.exporters.layout import Layout, Target, WrittenFiles, write_sequential
 from registry.identifiers import parse_source
 from registry.progress import Advance
-from registry.provenance.document import Deployment, Document, InputConstants, InputPanel
+from registry.provenance.document import Deployment, Document, InputConstants, InputPanel, Output
+from registry.reading import open_regular
 
 NAME = "psana"
 HAS_RUN_RANGE = True
 REQUIRED_PACKAGE = None
+
+MAX_RUN = 9999
+_FILE_NAME = re.compile(r"([0-9]{1,9})-([0-9]{1,9}|end)\.data")
 
 
 def layout(draft: Document) -> Layout:
@@ -114,3 +121,79 @@ def _format_version(constants: InputConstants) -> str:
         f" {'still valid' if constants.valid_to is None else f'until {constants.valid_to}'},"
         f" constants {constants.constants}"
     )
+
+
+def find_folder_warnings(folder: Path, arrays: Mapping[str, str]) -> list[str]:
+    """Return what of the files that are there stops the framework, or is taken before the new ones.
+
+    Parameters
+    ----------
+    home
+        The folder of a source.
+    arrays
+        The new files' names in it, by calibration type.
+    """
+    warnings = []
+    for calibration_type, name in arrays.items():
+        new = folder / name
+        for path in sorted(new.parent.glob("*.data")):
+            runs = _parse_run_range(path)
+            if runs is None:
+                warnings.append(
+                    f"{str(path)!r} is a name on which the analysis framework stops: take it away"
+                )
+            elif _takes_precedence(runs, _parse_run_range(new) or runs):
+                warnings.append(
+                    f"of {calibration_type} {path.name} goes before {new.name} for the runs that it contains"
+                )
+    return warnings
+
+
+def _parse_run_range(path: Path) -> tuple[int, int] | None:
+    """Return the first and the last run for which a file is read, None where the framework stops on its name."""
+    found = _FILE_NAME.fullmatch(path.name)
+    if found is None:
+        return None
+    runs = int(found[1]), MAX_RUN if found[2] == "end" else int(found[2])
+    return runs if max(runs) <= MAX_RUN else None
+
+
+def _takes_precedence(there: tuple[int, int], new: tuple[int, int]) -> bool:
+    """Tell whether the framework takes the file that is there for some of the new one's runs."""
+    if there[0] == new[0]:
+        return there[1] < new[1]
+    return new[0] < there[0] <= new[1]
+
+
+def build_history_line(draft: Document, output: Output, folder: Path | None, copy_of: str) -> str:
+    """Return the line of ``HISTORY`` for a new file: by who deploys it now, which may be years after its export.
+
+    It names the checksum of the file in `home` that is going to be replaced.
+    """
+    signature = build_signature()
+    name = Path(output.path or "").name
+    fields = {
+        "copy_of": copy_of,
+        "ctype": output.type,
+        "user": signature.author,
+        "host": signature.host,
+        "cptime": f"{str(instants.now())[:19]}Z",
+        "cwd": find_working_folder() or "",
+    }
+    stated = " ".join(f"{key}:{_escape_field(value)}" for key, value in fields.items())
+    comment = f"calreg registry {draft.registry.id} revision {draft.registry.revision} sha256 {output.sha256}"
+    replaced = _compute_checksum(folder / (output.path or "")) if folder else None
+    return f"file:{name}   {stated} cmt:{text.escape_line(comment)}{f' replaced {replaced}' if replaced else ''}\n"
+
+
+def _escape_field(value: str) -> str:
+    """Return the text without spaces: these part the fields."""
+    return text.escape_line(value).replace(" ", r"\x20")
+
+
+def _compute_checksum(path: Path) -> str | None:
+    try:
+        with open_regular(path) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return None

@@ -12,8 +12,8 @@ import pytest
 
 from registry.durable import STALE_AFTER_SECONDS
 from registry.errors import ConflictError, CorruptionError, UnavailableError
-from registry.exporters import placing as module
-from registry.exporters.placing import publish_outputs
+from registry.exporters import publication as module
+from registry.exporters.publication import publish_outputs
 
 NAMES = ["pixel_gain.npy", "pixel_offset.npy", "provenance.json"]
 
