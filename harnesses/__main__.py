@@ -1,4 +1,4 @@
-"""``python -m harnesses``: try to break a registry, print what came of it; exit code 1 where something broke."""
+"""``python -m harnesses``: try to break a registry and print the outcome; exit code 1 where something broke."""
 
 from __future__ import annotations
 
@@ -18,28 +18,35 @@ from testing.registries import DATABASES, RegistryFactory
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a harness; return the exit code."""
-    given = _build_parser().parse_args(arguments)
+    options = _build_parser().parse_args(arguments)
     problems = 0
     with ExitStack() as closing:
-        # Removed after PostgreSQL, which lives in it, has ended.
-        folder = closing.enter_context(tempfile.TemporaryDirectory(prefix="calreg-", dir=given.folder))
-        factory = closing.enter_context(RegistryFactory(Path(folder), given.server, prefix="harness"))
-        if given.harness == "kill":
-            if given.small:
+        # The folder outlives PostgreSQL, whose files are in it.
+        folder = closing.enter_context(tempfile.TemporaryDirectory(prefix="calreg-", dir=options.folder))
+        factory = closing.enter_context(RegistryFactory(Path(folder), options.server, prefix="harness"))
+        if options.harness == "kill":
+            if options.small:
                 closing.enter_context(use_small_panels())
             report.print_headings(report.KILLS)
-            asked = (given.database, given.command, given.rounds, given.seed, given.measured)
-            for tally in kill.run_kills(factory, *asked):
-                problems += report.print_kills(tally)
-        elif given.harness == "corruption":
+            for kills in kill.run_kills(
+                factory, options.database, options.command, options.rounds, options.seed, options.measured
+            ):
+                problems += report.print_kills(kills)
+        elif options.harness == "corruption":
             report.print_headings(report.FAULTS)
-            for counted in corruption.run_faults(factory, given.database, given.faults, given.seed):
-                problems += report.print_faults(counted)
+            for faults in corruption.run_faults(factory, options.database, options.faults, options.seed):
+                problems += report.print_faults(faults)
         else:
             report.print_headings(report.WRITERS)
-            for dialect in given.database:
-                counts = (given.writers, given.registrations, given.readers, given.duels, given.collections)
-                plan = writers.Plan(*counts, given.seed)
+            plan = writers.Plan(
+                options.writers,
+                options.registrations,
+                options.readers,
+                options.duels,
+                options.collections,
+                options.seed,
+            )
+            for dialect in options.database:
                 problems += report.print_writers(writers.run_writers(factory, dialect, plan))
     if problems:
         sys.stderr.write(
@@ -51,30 +58,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m harnesses", description=__doc__)
     harnesses = parser.add_subparsers(dest="harness", required=True)
-    one = harnesses.add_parser("kill", help="SIGKILL at random instants")
-    one.add_argument("--rounds", type=int, default=300, metavar="N", help="of each command on each database")
-    one.add_argument("--measured", type=int, default=3, metavar="N", help="unkilled runs before them")
-    one.add_argument(
-        "--small", action="store_true", help="panels of 4 x 6 pixels: more falls about the commit"
+    kills = harnesses.add_parser("kill", help="SIGKILL at random instants")
+    kills.add_argument("--rounds", type=int, default=300, metavar="N", help="per command and database")
+    kills.add_argument("--measured", type=int, default=3, metavar="N", help="runs before them without a kill")
+    kills.add_argument(
+        "--small", action="store_true", help="panels of 4 x 6 pixels: more kills fall near the commit"
     )
     names = [command.name for command in kill.COMMANDS]
-    one.add_argument("--command", nargs="+", choices=names, default=names)
-    many = harnesses.add_parser("writers", help="many writers and readers at once")
-    many.add_argument("--writers", type=int, default=8, metavar="N", help="processes that register")
-    many.add_argument("--registrations", type=int, default=200, metavar="N", help="of each")
-    many.add_argument("--readers", type=int, default=2, metavar="N", help="processes that ask meanwhile")
-    many.add_argument("--duels", type=int, default=50, metavar="N", help="two at once, for one start")
-    many.add_argument("--collections", type=int, default=50, metavar="N", help="beside a collector")
+    kills.add_argument("--command", nargs="+", choices=names, default=names)
+    races = harnesses.add_parser("writers", help="many writers and readers at once")
+    races.add_argument("--writers", type=int, default=8, metavar="N", help="processes that register")
+    races.add_argument("--registrations", type=int, default=200, metavar="N", help="by each writer")
+    races.add_argument("--readers", type=int, default=2, metavar="N", help="processes that read meanwhile")
+    races.add_argument("--duels", type=int, default=50, metavar="N", help="two at once, for one start")
+    races.add_argument("--collections", type=int, default=50, metavar="N", help="beside a collector")
     faults = harnesses.add_parser("corruption", help="faults planted in files and rows")
-    faults.add_argument("--faults", type=int, default=1000, metavar="N", help="dealt out over their kinds")
-    for each in (one, many, faults):
-        each.add_argument("--seed", type=int, default=1, metavar="N")
-        each.add_argument("--database", nargs="+", choices=DATABASES, default=list(DATABASES))
-        each.add_argument("--folder", type=Path, metavar="DIR", help="where to work; 300 MB on a local disk")
-        each.add_argument("--server", metavar="URL", help="a PostgreSQL database; default: one is started")
+    faults.add_argument(
+        "--faults", type=int, default=1000, metavar="N", help="in all, spread over their kinds"
+    )
+    for harness in (kills, races, faults):
+        harness.add_argument("--seed", type=int, default=1, metavar="N")
+        harness.add_argument("--database", nargs="+", choices=DATABASES, default=list(DATABASES))
+        harness.add_argument("--folder", type=Path, metavar="DIR", help="work folder; 300 MB on a local disk")
+        harness.add_argument("--server", metavar="URL", help="a PostgreSQL database; default: start a server")
     return parser
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # who stops it wants its folder away, too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # a stopped run removes its folder, too
     sys.exit(main())

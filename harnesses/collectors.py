@@ -1,4 +1,4 @@
-"""A collector beside a writer, with no day of grace: what is registered is there in the end."""
+"""A collector of unreferenced files beside a writer, which removes them at once: no registered file is lost."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _AGE_SECONDS = 2 * 24 * 3600
 
 
 class CollectorResult(msgspec.Struct):
-    """How many files were taken from under the writer, and what went wrong."""
+    """Number of files removed while the writer worked, and the problems found."""
 
     files: int = 0
     problems: list[str] = []
@@ -33,7 +33,7 @@ class CollectorResult(msgspec.Struct):
 def register_beside_collector(
     location: RegistryLocation, folder: Path, panel: str, rounds: int
 ) -> CollectorResult:
-    """Register a new content so many times while another process collects whatever nothing refers to."""
+    """Register new content in each round while another process removes every file that no row refers to."""
     done = CONTEXT.Event()
     file = location.folder / "collector.json"
     process = CONTEXT.Process(target=run_collector, args=(location, done, file))
@@ -47,14 +47,14 @@ def register_beside_collector(
             np.save(path, array)
             try:
                 registry.versions.add(panel, folder, valid_from=_start_time(number), kinds=["gain"])
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is what the harness looks for
+            except Exception as error:  # noqa: BLE001 - any error is a finding
                 problems.append(f"beside a collector: {type(error).__name__}: {error}")
     done.set()
     process.join()
     if not file.exists():
-        return CollectorResult(problems=[*problems, "the collector ended without a word"])
-    found = msgspec.json.decode(file.read_bytes(), type=CollectorResult)
-    return CollectorResult(found.files, problems + found.problems)
+        return CollectorResult(problems=[*problems, "the collector ended without a result"])
+    result = msgspec.json.decode(file.read_bytes(), type=CollectorResult)
+    return CollectorResult(result.files, problems + result.problems)
 
 
 def _start_time(number: int) -> str:
@@ -62,27 +62,26 @@ def _start_time(number: int) -> str:
 
 
 def run_collector(location: RegistryLocation, done: Event, file: Path) -> None:
-    """Collect until it is done, and write into a file how much: the work of a process."""
+    """Collect until `done` is set, and write the result into a file: the target of a process."""
     backend = open_backend(find_settings(location.database, location.store), "UTC")
-    found = CollectorResult(problems=[])
+    result = CollectorResult(problems=[])
     while not done.is_set():
         try:
-            found.files += _collect_unreferenced(backend)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is what the harness looks for
-            found.problems.append(f"the collector: {type(error).__name__}: {error}")
+            result.files += _collect_unreferenced(backend)
+        except Exception as error:  # noqa: BLE001 - any error is a finding
+            result.problems.append(f"the collector: {type(error).__name__}: {error}")
     backend.database.close()
-    file.write_bytes(msgspec.json.encode(found))
+    file.write_bytes(msgspec.json.encode(result))
 
 
 def _collect_unreferenced(backend: Backend) -> int:
-    """Remove every object that no row names, as if it had been there for days."""
+    """Remove every object that no row names, as if it were days old."""
     with backend.read_transaction() as view:
         referenced = stored_files.read_file_sizes(view.connection)
     for path in backend.store.list_objects():
-        if path.stem not in referenced and not path.name.startswith(
-            TEMPORARY_PREFIX
-        ):  # that one is being written: it cannot be old
+        is_temporary = path.name.startswith(TEMPORARY_PREFIX)  # still being written: cannot be old
+        if path.stem not in referenced and not is_temporary:
             with suppress(FileNotFoundError):
                 os.utime(path, (time.time() - _AGE_SECONDS,) * 2)
     strays = verification.find_unreferenced_files(backend.store, backend.store.list_files(), referenced)
-    return sum(each.removed for each in verification.remove_unreferenced_files(backend, strays))
+    return sum(file.removed for file in verification.remove_unreferenced_files(backend, strays))

@@ -1,4 +1,4 @@
-"""The commands that are killed: where each begins, and what must hold wherever it was ended."""
+"""The commands to kill: the registry each starts from, and what must hold wherever it was killed."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Rows = dict[str, list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One registry, and the command that is to be killed in it."""
+    """A registry and the command to kill in it."""
 
     location: RegistryLocation
     arguments: tuple[str, ...]
 
     @property
     def watched_location(self) -> RegistryLocation:
-        """Where something is to be seen while the command works."""
+        """The registry that changes while the command works."""
         return self.location
 
     @property
@@ -37,14 +37,14 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What is found in a trial: what is wrong, and what lies about that nobody asked for and harms nobody."""
+    """The problems of a trial, and the harmless leftovers, counted by sort."""
 
     problems: list[str] = field(default_factory=list)
     leftovers: Counter[str] = field(default_factory=Counter)
 
 
 class Command(ABC):
-    """A command of calreg on one sort of database."""
+    """A command of calreg on one database."""
 
     name: str
 
@@ -56,10 +56,10 @@ class Command(ABC):
         self.prepare()
 
     def prepare(self) -> None:
-        """Make what every trial begins with."""
+        """Make the registry that every trial is a copy of."""
         create_registry(self.template.database, self.template.store)
 
-    def make_trial(self, number: int) -> Trial:  # noqa: ARG002 - some commands have scenes of two sorts
+    def make_trial(self, number: int) -> Trial:  # noqa: ARG002 - some commands have trials of two sorts
         """Return the trial of a round."""
         return Trial(self.factory.copy(self.template), self.build_arguments())
 
@@ -68,19 +68,15 @@ class Command(ABC):
         """Return the command line."""
 
     def read_state(self, trial: Trial) -> Rows:
-        """Return what the command changes, without what depends on the moment."""
+        """Return the rows that the command changes, without columns that depend on the time."""
         return read_rows(trial.location)
 
     def list_allowed_states(self, before: Rows, after: Rows) -> tuple[Rows, ...]:
-        """Return the states that a kill may leave: whole, or absent."""
+        """Return the states that a kill may leave: all of the change, or none of it."""
         return before, after
 
-    def again(self, trial: Trial) -> tuple[str, ...]:
-        """Return the command that is to succeed after the kill: the same."""
-        return trial.arguments
-
     def can_conflict(self, trial: Trial) -> bool:  # noqa: ARG002
-        """Tell whether the same command may be a conflict after the kill, with what it had done already."""
+        """Return whether the repeated command may conflict with what it did before it was killed."""
         return False
 
     def add_force(self, arguments: tuple[str, ...]) -> tuple[str, ...]:
@@ -92,20 +88,20 @@ class Command(ABC):
         self.factory.remove(trial.location)
 
     def inspect(self, trial: Trial) -> Inspection:
-        """Return what is found, wherever the command was ended."""
+        """Return the problems and leftovers, wherever the command was killed."""
         with trial.location.open() as registry:
-            found = registry.verify()
+            verification = registry.verify()
         return Inspection(
-            [f"{problem.path}: {problem.problem}" for problem in found.problems],
+            [f"{problem.path}: {problem.problem}" for problem in verification.problems],
             Counter(
                 "temporary file" if Path(file.path).name.startswith(".") else "unreferenced file"
-                for file in found.unreferenced
+                for file in verification.unreferenced
             ),
         )
 
 
 class ImportTree(Command):
-    """A directory of links to a module, into an empty registry."""
+    """Import a directory of links to a module into an empty registry."""
 
     name = "import"
 
@@ -120,7 +116,7 @@ class ImportTree(Command):
 
 
 class AddVersion(Command):
-    """Constants replace others at the same start: one row is withdrawn and one recorded, for two kinds."""
+    """Replace constants at the same start: for each of two kinds one row is withdrawn and one recorded."""
 
     name = "version add"
 
@@ -133,17 +129,25 @@ class AddVersion(Command):
             registry.versions.add(PANELS[0], self.material / "0", valid_from="beginning")
 
     def build_arguments(self) -> tuple[str, ...]:
-        new, why = str(self.material / "1"), ("--supersede", "--comment", "measured again")
-        return ("version", "add", PANELS[0], new, "--valid-from", "beginning", *why)
+        supersede = ("--supersede", "--comment", "measured again")
+        return (
+            "version",
+            "add",
+            PANELS[0],
+            str(self.material / "1"),
+            "--valid-from",
+            "beginning",
+            *supersede,
+        )
 
 
 class Init(Command):
-    """A registry where nothing was."""
+    """Create a registry."""
 
     name = "init"
 
     def prepare(self) -> None:
-        """Nothing is there."""
+        """Make nothing: the command does."""
 
     def make_trial(self, number: int) -> Trial:  # noqa: ARG002
         return Trial(self.factory.make_empty(self.dialect), self.build_arguments())
@@ -152,17 +156,19 @@ class Init(Command):
         return ("init",)
 
     def inspect(self, trial: Trial) -> Inspection:
-        location, left = trial.location, Counter[str]()
-        made, paired = bool(read_rows(location)), (location.store / "registry.json").exists()
-        left["database without a store"] = int(made and not paired)
-        left["file without tables"] = int(not made and location.file is not None and location.file.exists())
-        left["temporary file"] = len(list(location.store.glob(".arriving-*")))
-        # What is not made yet cannot be opened, and every other verb says so.
-        return Inspection(super().inspect(trial).problems if made and paired else [], left)
+        location, leftovers = trial.location, Counter[str]()
+        has_rows, has_store = bool(read_rows(location)), (location.store / "registry.json").exists()
+        leftovers["database without a store"] = int(has_rows and not has_store)
+        leftovers["file without tables"] = int(
+            not has_rows and location.file is not None and location.file.exists()
+        )
+        leftovers["temporary file"] = len(list(location.store.glob(".arriving-*")))
+        # Half a registry cannot be opened, and every other verb says so.
+        return Inspection(super().inspect(trial).problems if has_rows and has_store else [], leftovers)
 
 
 class Upgrade(Command):
-    """The first schema, with panels and versions in it, becomes the newest."""
+    """Upgrade the first schema, with panels and versions in it, to the newest."""
 
     name = "database upgrade"
 

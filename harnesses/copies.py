@@ -1,4 +1,4 @@
-"""Registries that are killed on the way to another place: backup, copy, restore."""
+"""Backup, copy and restore, killed while the registry arrives at another location."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from testing.registries import RegistryLocation
 
 @dataclass(frozen=True, slots=True)
 class TransferTrial(Trial):
-    """A trial in which a registry arrives at another place."""
+    """A trial in which a registry is copied to a second location."""
 
     target: RegistryLocation
 
     @property
-    def watched(self) -> RegistryLocation:
+    def watched_location(self) -> RegistryLocation:
         return self.target
 
 
 class _FilledCommand(Command):
-    """A registry of two panels and their constants."""
+    """A command on a registry of two panels and their constants."""
 
     def prepare(self) -> None:
         super().prepare()
@@ -44,7 +44,7 @@ class _FilledCommand(Command):
 
 
 class Backup(_FilledCommand):
-    """A backup into a new folder or, every other round, after an older one."""
+    """Back up into a new folder or, every other round, over an older backup."""
 
     name = "backup"
 
@@ -67,20 +67,22 @@ class Backup(_FilledCommand):
         return {**super().read_state(trial), "backup": _read_backup_state(trial.output)}
 
     def inspect(self, trial: Trial) -> Inspection:
-        found = super().inspect(trial)
+        inspection = super().inspect(trial)
         if _read_backup_state(trial.output):
             restored = RegistryLocation.in_folder(trial.location.folder / "again")
             restore_registry(trial.output, restored.database, restored.store)
             with restored.open() as registry:
-                found.problems.extend(f"restored: {each.problem}" for each in registry.verify().problems)
+                inspection.problems.extend(
+                    f"restored: {problem.problem}" for problem in registry.verify().problems
+                )
             shutil.rmtree(restored.folder)
-        found.leftovers["temporary file"] = len(list(trial.output.rglob(".arriving-*")))
-        found.leftovers["database of no backup"] = max(len(list(trial.output.glob("*.sqlite"))) - 1, 0)
-        return found
+        inspection.leftovers["temporary file"] = len(list(trial.output.rglob(".arriving-*")))
+        inspection.leftovers["database of no backup"] = max(len(list(trial.output.glob("*.sqlite"))) - 1, 0)
+        return inspection
 
 
 def _read_backup_state(folder: Path) -> list[str]:
-    """Return of which revision the backup in a folder is; nothing where there is none."""
+    """Return the revision of the backup in a folder; an empty list where there is no backup."""
     try:
         description = read_description(folder)
     except NotFoundError:
@@ -91,7 +93,7 @@ def _read_backup_state(folder: Path) -> list[str]:
 
 
 class Copy(_FilledCommand):
-    """A move to an empty database of the same sort, and to another store."""
+    """Move to an empty database of the same sort and to another store."""
 
     name = "copy"
 
@@ -104,28 +106,30 @@ class Copy(_FilledCommand):
         return ("copy",)
 
     def read_state(self, trial: Trial) -> Rows:
-        """Return the rows of the target, and of either database whether it takes writes."""
+        """Return the rows of the target, and which of the two databases accept writes."""
         target = _find_target(trial)
-        rows = {f"new {table}": found for table, found in read_rows(target).items() if _is_writable(target)}
+        rows = {f"new {table}": rows for table, rows in read_rows(target).items() if _is_writable(target)}
         return {**rows, "open": [name for name, location in _list_locations(trial) if _is_writable(location)]}
 
     def list_allowed_states(self, before: Rows, after: Rows) -> tuple[Rows, ...]:
-        """Neither is open for the moment between the closing of the old and the opening of the new one."""
+        """Return also the state between the closing of the old database and the opening of the new one."""
         return before, after, {"open": []}
 
     def can_conflict(self, trial: Trial) -> bool:
         return _is_writable(_find_target(trial))
 
     def inspect(self, trial: Trial) -> Inspection:
-        found = super().inspect(trial)
+        inspection = super().inspect(trial)
         if _is_writable(_find_target(trial)):
             with _find_target(trial).open() as registry:
-                found.problems.extend(f"new: {each.problem}" for each in registry.verify().problems)
-        taking = [name for name, location in _list_locations(trial) if _is_writable(location)]
-        if len(taking) > 1:
-            found.problems.append("both databases take writes")
-        found.leftovers["neither takes writes"] = int(not taking)
-        return found
+                inspection.problems.extend(
+                    f"new: {problem.problem}" for problem in registry.verify().problems
+                )
+        writable = [name for name, location in _list_locations(trial) if _is_writable(location)]
+        if len(writable) > 1:
+            inspection.problems.append("both databases take writes")
+        inspection.leftovers["neither takes writes"] = int(not writable)
+        return inspection
 
     def remove(self, trial: Trial) -> None:
         super().remove(trial)
@@ -151,7 +155,7 @@ def _is_writable(location: RegistryLocation) -> bool:
 
 
 class Restore(_FilledCommand):
-    """A backup becomes a registry where none is."""
+    """Restore a backup into an empty database and store."""
 
     name = "restore"
 
@@ -172,8 +176,8 @@ class Restore(_FilledCommand):
     def inspect(self, trial: Trial) -> Inspection:
         if read_rows(trial.location):
             return super().inspect(trial)
-        left = Counter(
+        leftovers = Counter(
             {"file without tables": int(trial.location.file is not None and trial.location.file.exists())}
         )
-        left["temporary file"] = len(list(trial.location.store.rglob(".arriving-*")))
-        return Inspection([], left)
+        leftovers["temporary file"] = len(list(trial.location.store.rglob(".arriving-*")))
+        return Inspection([], leftovers)

@@ -1,4 +1,4 @@
-"""Faults are planted behind the registry's back: verify names every one, and no read hands out a wrong byte."""
+"""Plant faults in the store and in the database: verify names every one, and no read returns a wrong byte."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from testing.registries import RegistryFactory, RegistryLocation
 KINDS = ("gain", "offset")
 FORMATS = ("npy", "psana", "lcls2", "hdf5")
 _START, _AT, _LATER = "2020-01-01T00:00:00Z", "2021-01-01T00:00:00Z", "2030-01-01T00:00:00Z"
-_FIRST_VERSIONS = len(PANELS) * len(KINDS)  # one more begins later
+_FIRST_VERSIONS = len(PANELS) * len(KINDS)  # valid from _START; one more is valid from _LATER
 _AT_ONCE = 6  # faults in one store
 
-# Rows that say which constants a panel has: who changes them changes the answer, which only verify tells.
+# Faults in rows that say which constants a panel has: they change the answer, and only verify detects them.
 CHANGE_ANSWERS = {
     "constants of a version",
     "two at one start",
@@ -40,24 +40,24 @@ Use = tuple[str, int, str, int]
 
 @dataclass(slots=True)
 class FaultTally:
-    """What became of the faults of one kind.
+    """The result of the faults of one kind.
 
     Attributes
     ----------
-    found
-        How many of them verify named.
+    detected
+        Number of faults that verify named.
     reads, refused
-        How many reads needed what was damaged, and how many of them were refused.
-    sound
-        How many reads needed nothing of it, and were answered as ever.
-    otherwise
-        How many were answered otherwise.
+        Number of reads of damaged files or rows, and how many of them were refused.
+    unchanged
+        Number of reads with the same result as before the fault.
+    changed
+        Number of reads with another result.
     """
 
     kind: str
     database: str
     planted: int = 0
-    found: int = 0
+    detected: int = 0
     reads: int = 0
     refused: int = 0
     unchanged: int = 0
@@ -66,12 +66,12 @@ class FaultTally:
 
     @property
     def is_detectable(self) -> bool:
-        """Whether faults of this kind are to be found."""
+        """Return whether verify must detect faults of this kind."""
         return is_detectable(self.kind)
 
 
 class Testbed:
-    """A registry of three panels, gain and offset each, an export of each, and what all of it should be."""
+    """A registry of three panels with gain and offset, an export of each panel, and the expected checksums."""
 
     def __init__(self, factory: RegistryFactory, dialect: str) -> None:
         self.factory = factory
@@ -101,9 +101,9 @@ class Testbed:
 def run_faults(
     factory: RegistryFactory, databases: Sequence[str], count: int, seed: int
 ) -> Iterator[FaultTally]:
-    """Plant so many faults, dealt out over the kinds and databases, and yield what became of them by kind.
+    """Plant `count` faults, spread over the kinds and databases, and yield the result of each kind.
 
-    Those that are not promised to be found come on top: as many of each kind as the others have on the average.
+    Faults that verify is not promised to detect are added: of each kind the average number of the others.
     """
     every = [(name, kind) for name in databases for kind in list_kinds(name)]
     kinds = [(name, kind) for name, kind in every if is_detectable(kind)]
@@ -122,7 +122,7 @@ def run_faults(
 
 
 def plant_faults(testbed: Testbed, tally: FaultTally, wanted: int, rng: random.Random) -> None:
-    """Plant a fault of the tally's kind, or several at once but no more than wanted, and count what becomes of it."""
+    """Plant one or more faults of the tally's kind, at most `wanted`, and count the results."""
     if tally.kind in faults.STORE_FAULTS:
         _damage_store(testbed, tally, wanted, rng)
     else:
@@ -130,8 +130,8 @@ def plant_faults(testbed: Testbed, tally: FaultTally, wanted: int, rng: random.R
 
 
 def is_detectable(kind: str) -> bool:
-    """Tell whether every fault of this kind is to be found."""
-    return not kind.startswith("untold")
+    """Return whether verify must detect every fault of this kind."""
+    return not kind.startswith("undetectable")
 
 
 def list_kinds(database: str) -> list[str]:
@@ -149,20 +149,20 @@ def list_kinds(database: str) -> list[str]:
 
 
 def _damage_store(testbed: Testbed, tally: FaultTally, wanted: int, rng: random.Random) -> None:
-    """Plant faults of one kind in different files at once, look, and mend them."""
+    """Plant faults of one kind in different files at once, count the results, and put the store back."""
     store, aside = testbed.location.store, testbed.location.folder / "aside"
     shutil.copytree(store, aside)
-    each = 2 if tally.kind == faults.SWAPPED_FILES else 1
-    chosen = rng.sample(sorted(testbed.uses), each * min(wanted, _AT_ONCE))
+    step = 2 if tally.kind == faults.SWAPPED_FILES else 1  # files per fault
+    chosen = rng.sample(sorted(testbed.uses), step * min(wanted, _AT_ONCE))
     sound = [sha256 for sha256 in sorted(testbed.uses) if sha256 not in chosen]
-    tally.planted += len(chosen) // each
+    tally.planted += len(chosen) // step
     try:
         with testbed.location.open() as registry:
-            for number in range(0, len(chosen), each):
-                other = chosen[number + 1] if each == 2 else rng.choice(sound)
+            for number in range(0, len(chosen), step):
+                other = chosen[number + 1] if step == 2 else rng.choice(sound)
                 path = _object_path(store, chosen[number])
                 faults.STORE_FAULTS[tally.kind](path, _object_path(store, other), rng)
-            tally.found += _count_found(testbed, registry, chosen, tally) // each
+            tally.detected += _count_detected(testbed, registry, chosen, tally) // step
             _read_damaged(testbed, registry, set(chosen), tally, rng)
             _read_undamaged(testbed, registry, set(chosen), tally, rng)
     finally:
@@ -174,54 +174,60 @@ def _object_path(store: Path, sha256: str) -> Path:
     return store / "objects" / sha256[:2] / f"{sha256}.npy"
 
 
-def _count_found(testbed: Testbed, registry: Registry, damaged: Sequence[str], tally: FaultTally) -> int:
-    """Return how many of the damaged files verify names with their panels and versions; it must name no other."""
-    said = {problem.sha256: problem.problem for problem in registry.verify().problems}
-    tally.problems += [f"verify says of {sha256}: {said[sha256]}" for sha256 in said if sha256 not in damaged]
-    named = 0
+def _count_detected(testbed: Testbed, registry: Registry, damaged: Sequence[str], tally: FaultTally) -> int:
+    """Return how many of the damaged files verify names with panel and version; it must name no other."""
+    messages = {problem.sha256: problem.problem for problem in registry.verify().problems}
+    tally.problems += [
+        f"verify says of {sha256}: {messages[sha256]}" for sha256 in messages if sha256 not in damaged
+    ]
+    count = 0
     for sha256 in damaged:
         _, _, panel, version = testbed.uses[sha256]
-        is_named = all(each in said.get(sha256 or "", "") for each in (sha256, panel, f"version {version}"))
-        named += is_named
+        message = messages.get(sha256, "")
+        is_named = all(name in message for name in (sha256, panel, f"version {version}"))
+        count += is_named
         if not is_named:
-            tally.problems.append(f"verify does not name {sha256}: {said.get(sha256)}")
-    return named
+            tally.problems.append(f"verify does not name {sha256}: {message}")
+    return count
 
 
 def _read_damaged(
     testbed: Testbed, registry: Registry, damaged: set[str], tally: FaultTally, rng: random.Random
 ) -> None:
-    """Use every damaged file in every way: refused with code 6, object, panel and version named, nothing left."""
+    """Read every damaged file by every kind of read.
+
+    Each must be refused with exit code 6, name object, panel and version, and leave no output.
+    """
     output = testbed.location.folder / "refused"
     for sha256 in sorted(damaged):
-        form = rng.choice(FORMATS)
-        for read in _list_reads(testbed, registry, testbed.uses[sha256], form, output):
+        format_name = rng.choice(FORMATS)
+        for read in _list_reads(testbed, registry, testbed.uses[sha256], format_name, output):
             tally.reads += 1
-            said = _catch_refusal(read)
-            if said is not None and _names_damage(said, damaged, testbed):
+            message = _catch_refusal(read)
+            if message is not None and _names_damage(message, damaged, testbed):
                 tally.refused += 1
             else:
-                tally.problems.append(f"a read that needs {sha256}, {testbed.uses[sha256]}, says: {said}")
+                tally.problems.append(f"a read that needs {sha256}, {testbed.uses[sha256]}, says: {message}")
         if output.exists():
-            tally.problems.append(f"a refused {form} left something")
+            tally.problems.append(f"a refused {format_name} export left files")
             shutil.rmtree(output)
 
 
 def _list_reads(
     testbed: Testbed, registry: Registry, use: Use, format_name: str, output: Path
 ) -> Iterator[Callable[[], object]]:
-    """Yield every way to read a file."""
+    """Yield one call for each kind of read that needs a file."""
     kind, _, panel, version = use
     is_later = version > _FIRST_VERSIONS
-    asked: dict[str, Any] = {
+    query: dict[str, Any] = {
         "at": _LATER if is_later else _AT,
         "types": [_find_calibration_type(panel, kind)],
     }
-    yield partial(registry.constants, panel, **asked)
+    yield partial(registry.constants, panel, **query)
     yield partial(
-        registry.export, panel, output, format=format_name, **_build_format_options(format_name), **asked
+        registry.export, panel, output, format=format_name, **_build_format_options(format_name), **query
     )
-    other = next(each[3] for each in testbed.uses.values() if each[0] == kind and each[3] != version)
+    other = next(use[3] for use in testbed.uses.values() if use[0] == kind and use[3] != version)
     yield partial(registry.versions.diff, version, other)
     if not is_later:
         settings = (testbed.location.database, testbed.location.store)
@@ -230,7 +236,7 @@ def _list_reads(
 
 
 def _build_format_options(format_name: str) -> dict[str, Any]:
-    """Return what an export of a panel in this format is asked besides."""
+    """Return the further options that an export of a panel in this format needs."""
     return (
         {"source": "XcsEndstation.0:Jungfrau.0", "first_run": 1} if format_name in {"psana", "lcls2"} else {}
     )
@@ -247,13 +253,13 @@ def _catch_refusal(read: Callable[[], object]) -> str | None:
 
 
 def _verify_document(document: Path, database: str, store: Path) -> None:
-    found = verify_export(document, database, store)
-    if found.problems:
-        raise CorruptionError("; ".join(problem.problem for problem in found.problems))
+    verification = verify_export(document, database, store)
+    if verification.problems:
+        raise CorruptionError("; ".join(problem.problem for problem in verification.problems))
 
 
 def _names_damage(message: str, damaged: set[str], testbed: Testbed) -> bool:
-    """Return whether a refusal names a damaged file, and the panel and version for which it is read."""
+    """Return whether a message names a damaged file with the panel and version for which it is read."""
     return any(
         sha256 in message and f"panel {testbed.uses[sha256][2]}, version {testbed.uses[sha256][3]}" in message
         for sha256 in damaged
@@ -263,7 +269,7 @@ def _names_damage(message: str, damaged: set[str], testbed: Testbed) -> bool:
 def _read_undamaged(
     testbed: Testbed, registry: Registry, damaged: set[str], tally: FaultTally, rng: random.Random
 ) -> None:
-    """Use everything else: answered as before the faults."""
+    """Read everything else: the results must be those before the faults."""
     output = testbed.location.folder / "sound"
     uses = [testbed.uses[sha256] for sha256 in damaged]
     hit = {(panel, kind) for kind, _, panel, version in uses if version <= _FIRST_VERSIONS}
@@ -272,20 +278,22 @@ def _read_undamaged(
             if _hash_array(registry, panel, kind) == array:
                 tally.unchanged += 1
             else:
-                tally.problems.append(f"{kind} of {panel} is another")
+                tally.problems.append(f"{kind} of {panel} has changed")
     whole = [panel for panel in PANELS if not hit & {(panel, kind) for kind in KINDS}]
     if whole:
-        form = rng.choice(FORMATS)
+        name = rng.choice(FORMATS)
         panel = rng.choice(whole)
-        made = registry.export(panel, output, at=_AT, format=form, **_build_format_options(form))
-        problems = verify_export(made.provenance, testbed.location.database, testbed.location.store).problems
-        tally.problems += [f"{form} of {panel}: {problem.problem}" for problem in problems]
+        export = registry.export(panel, output, at=_AT, format=name, **_build_format_options(name))
+        problems = verify_export(
+            export.provenance, testbed.location.database, testbed.location.store
+        ).problems
+        tally.problems += [f"{name} of {panel}: {problem.problem}" for problem in problems]
         tally.unchanged += 1
         shutil.rmtree(output)
 
 
 def _damage_database(testbed: Testbed, tally: FaultTally, rng: random.Random) -> None:
-    """Plant one fault in a copy of the database; verify names it, and arrays are refused or as ever."""
+    """Plant one fault in a copy of the database: verify names it, and arrays are refused or unchanged."""
     location = testbed.factory.copy(testbed.location)
     tally.planted += 1
     if location.file is not None and tally.kind in (*faults.PAGE_FAULTS, faults.SQLITE_BIT_FAULT):
@@ -295,26 +303,26 @@ def _damage_database(testbed: Testbed, tally: FaultTally, rng: random.Random) ->
     try:
         answers = _hash_arrays(testbed, location, tally)
     except RegistryError:  # it cannot be opened
-        tally.found += 1
+        tally.detected += 1
         answers = dict.fromkeys(testbed.arrays)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is what the harness looks for
+    except Exception as error:  # noqa: BLE001 - any other error is a finding
         tally.problems.append(f"not a refusal but {type(error).__name__}: {error}")
         answers = {}
-    for each, answer in answers.items():
-        _count_answer(answer, testbed.arrays[each], tally)
+    for key, answer in answers.items():
+        _count_answer(answer, testbed.arrays[key], tally)
     testbed.factory.remove(location)
 
 
 def _hash_arrays(
     testbed: Testbed, location: RegistryLocation, tally: FaultTally
 ) -> dict[tuple[str, str], str | None]:
-    """Return what the arrays are, by panel and kind, None where they are refused; verify is asked first."""
+    """Run verify; return the checksums of the arrays by panel and kind, None where the read is refused."""
     with location.open() as registry:
-        is_found = _has_problems(registry)
-        tally.found += is_found
-        if tally.is_detectable and not is_found:
+        is_detected = _has_problems(registry)
+        tally.detected += is_detected
+        if tally.is_detectable and not is_detected:
             tally.problems.append("verify finds nothing")
-        return {each: _try_hash_array(registry, *each) for each in testbed.arrays}
+        return {key: _try_hash_array(registry, *key) for key in testbed.arrays}
 
 
 def _has_problems(registry: Registry) -> bool:
@@ -340,7 +348,7 @@ def _count_answer(answer: str | None, array: str, tally: FaultTally) -> None:
     else:
         tally.changed += 1
         if tally.is_detectable and tally.kind not in CHANGE_ANSWERS:
-            tally.problems.append("an array is another than it was")
+            tally.problems.append("an array has changed")
 
 
 def _list_uses(registry: Registry) -> Iterator[tuple[str, Use]]:

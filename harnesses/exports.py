@@ -1,4 +1,4 @@
-"""Exports that are killed: into a new folder, and over an older export with ``--force``."""
+"""Exports to kill: into a new folder, and over an older export with ``--force``."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _OLDER, _NEWER = "2019-01-01T00:00:00Z", "2021-01-01T00:00:00Z"
 
 
 class Export(Command):
-    """Two arrays into a new folder or, every other round, over those of an older export with --force."""
+    """Export two arrays into a new folder or, every other round, over an older export with --force."""
 
     name = "export"
     format_name = "npy"
-    is_time_stamped = False  # whether a file says when it was written: the next one has other bytes then
+    is_time_stamped = False  # whether a file names its time of writing, so that its bytes never repeat
 
     def prepare(self) -> None:
         super().prepare()
@@ -32,12 +32,12 @@ class Export(Command):
                 folder = write_panel_folder(self.material / str(seed), seed)
                 registry.versions.add(PANELS[0], folder, valid_from=start)
             for at in (_OLDER, _NEWER):
-                made = registry.export(
+                export = registry.export(
                     PANELS[0], self.material / at[:4], at=at, format=self.format_name, **self._build_options()
                 )
         root = self.material / _NEWER[:4]
-        self.arrays = sorted({str(Path(output.path).relative_to(root)) for output in made.outputs})
-        self.document = str(Path(made.provenance).relative_to(root))
+        self.arrays = sorted({str(Path(output.path).relative_to(root)) for output in export.outputs})
+        self.document = str(Path(export.provenance).relative_to(root))
         self.values = {at: self._hash_values(self.material / at[:4]) for at in (_OLDER, _NEWER)}
         self.old = {
             name: _hash_file(self.material / _OLDER[:4] / name) for name in (*self.arrays, self.document)
@@ -47,7 +47,7 @@ class Export(Command):
         return {}
 
     def _hash_values(self, root: Path) -> dict[str, str]:
-        """Return a checksum of the values in every array's file that is there."""
+        """Return the checksum of the values in each array file that exists."""
         return {name: _hash_values_in(root / name) for name in self.arrays if (root / name).exists()}
 
     def make_trial(self, number: int) -> Trial:
@@ -62,40 +62,41 @@ class Export(Command):
 
     def read_state(self, trial: Trial) -> Rows:
         rows = super().read_state(trial)
-        if self.is_time_stamped and rows:  # checksums, too, are those of the moment
+        if self.is_time_stamped and rows:  # the checksums depend on the time, too
             rows["export_output"] = [str(len(rows["export_output"]))]
         return rows
 
     def can_conflict(self, trial: Trial) -> bool:
-        """Tell whether a document is there, or a file that says when it was written."""
-        named = (*self.arrays, self.document) if self.is_time_stamped else (self.document,)
-        return any((trial.output / name).exists() for name in named)
+        """Return whether the document exists, or a file that names its time of writing."""
+        names = (*self.arrays, self.document) if self.is_time_stamped else (self.document,)
+        return any((trial.output / name).exists() for name in names)
 
     def add_force(self, arguments: tuple[str, ...]) -> tuple[str, ...]:
         return (*arguments, "--force")
 
     def inspect(self, trial: Trial) -> Inspection:
-        found = super().inspect(trial)
+        inspection = super().inspect(trial)
+        problems, leftovers = inspection.problems, inspection.leftovers
         forced, document = "--force" in trial.arguments, trial.output / self.document
         allowed = (_OLDER, _NEWER) if forced else (_NEWER,)
         values = self._hash_values(trial.output)
         for name, value in values.items():
             if value not in [self.values[at][name] for at in allowed]:
-                found.problems.append(f"{name} is neither the old array nor the new one")
-        found.problems.extend(f"{name} is no part of the export" for name in self._list_foreign_files(trial))
+                problems.append(f"{name} is neither the old array nor the new one")
+        problems.extend(f"{name} does not belong to the export" for name in self._list_foreign_files(trial))
         if document.exists():
-            said = verify_export(document, trial.location.database, trial.location.store)
-            found.problems.extend(f"{problem.path}: {problem.problem}" for problem in said.problems)
-        elif forced:  # the old ones must be there, or aside
-            somewhere = {_hash_file(path) for path in trial.output.rglob("*") if path.is_file()}
-            lost = [name for name, sha256 in self.old.items() if sha256 not in somewhere]
-            found.problems.extend(f"the old {name} is lost" for name in lost)
-        found.leftovers["hidden folder"] = len(list(trial.location.folder.glob("**/.calreg-*")))
-        found.leftovers["folder without a document"] = int(bool(values) and not document.exists())
+            verification = verify_export(document, trial.location.database, trial.location.store)
+            problems.extend(f"{problem.path}: {problem.problem}" for problem in verification.problems)
+        elif forced:  # the old files must exist, under their names or set aside
+            checksums = {_hash_file(path) for path in trial.output.rglob("*") if path.is_file()}
+            lost = [name for name, sha256 in self.old.items() if sha256 not in checksums]
+            problems.extend(f"the old {name} is lost" for name in lost)
+        leftovers["hidden folder"] = len(list(trial.location.folder.glob("**/.calreg-*")))
+        leftovers["folder without a document"] = int(bool(values) and not document.exists())
         is_new = document.exists() and values == self.values[_NEWER]
         exports = len(read_rows(trial.location)["export"]) - len(read_rows(self.template)["export"])
-        found.leftovers["export not recorded"] = int(is_new and not exports)
-        return found
+        leftovers["export not recorded"] = int(is_new and not exports)
+        return inspection
 
     def _list_foreign_files(self, trial: Trial) -> list[str]:
         known = {*self.arrays, self.document}
@@ -109,7 +110,7 @@ class Export(Command):
 
 
 class ExportPsana(Export):
-    """Two texts into a calibration directory, each with a line in the HISTORY beside it."""
+    """Export two text files into a calibration directory, each with a line in the HISTORY beside it."""
 
     name = "export psana"
     format_name = "psana"
@@ -123,7 +124,7 @@ class ExportPsana(Export):
 
 
 class ExportHdf5(Export):
-    """Both arrays and the document in one file, and the document beside it."""
+    """Export both arrays and the document into one file, and the document beside it."""
 
     name = "export hdf5"
     format_name = "hdf5"
@@ -131,7 +132,7 @@ class ExportHdf5(Export):
 
 
 def _hash_values_in(path: Path) -> str:
-    """Return a checksum of the arrays in a file, or what is wrong with it."""
+    """Return the checksum of the arrays in a file, or the error that reading it gives."""
     digest = hashlib.sha256()
     try:
         with detect_arrays(path) as arrays:

@@ -1,4 +1,4 @@
-"""Faults that are planted: in the files of a store, in the rows of a database, in the pages of a SQLite file."""
+"""Faults to plant: in the files of a store, in the rows of a database, in the pages of a SQLite file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from testing.registries import RegistryLocation
 _SECTOR_BYTES = 4096
 
 
-# In the store: (object, another one, what was rng). The other one stays sound, but where both are swapped.
+# In the store: (object, another object, random numbers). Only a swap damages the other object, too.
 def _flip_bit(path: Path, first: int, last: int, rng: random.Random) -> None:
     content = bytearray(path.read_bytes())
     content[rng.randrange(first, min(last, len(content)))] ^= 1 << rng.randrange(8)
@@ -109,8 +109,8 @@ STORE_FAULTS: Mapping[str, StoreFault] = {
     "file deleted": _delete,
     "another file's bytes": _overwrite_with_other,
     SWAPPED_FILES: _swap,
-    "folder in its place": _replace_with_folder,
-    "named pipe in its place": _replace_with_pipe,
+    "folder instead": _replace_with_folder,
+    "named pipe instead": _replace_with_pipe,
     "link to another file": _replace_with_link,
     "link to nothing": _replace_with_broken_link,
     "link to itself": _replace_with_link_to_itself,
@@ -119,7 +119,7 @@ STORE_FAULTS: Mapping[str, StoreFault] = {
 _A_FILE = "(SELECT min(sha256) FROM constants_file WHERE constants_id = 1)"
 _OTHER_FILE = "(SELECT max(sha256) FROM constants_file WHERE constants_id = 3)"
 _UNKNOWN_DIGEST = "0" * 64
-# Statements behind the guards, which stand again afterwards.
+# Statements executed while the guards are off.
 ROW_FAULTS: Mapping[str, tuple[str, ...]] = {
     "checksum of a file": (
         f"UPDATE constants_file SET sha256 = {_OTHER_FILE} WHERE constants_id = 1 AND gain_range = 0",
@@ -139,19 +139,19 @@ ROW_FAULTS: Mapping[str, tuple[str, ...]] = {
     "non-finite": (f"UPDATE blob SET nonfinite = 7 WHERE sha256 = {_A_FILE}",),
     "dtype": (f"UPDATE blob SET dtype = '<f8' WHERE sha256 = {_A_FILE}",),
     "shape": (f"UPDATE blob SET shape = '1024,512' WHERE sha256 = {_A_FILE}",),
-    "quicker checksum": (f"UPDATE blob SET blake3 = '{_UNKNOWN_DIGEST}' WHERE sha256 = {_A_FILE}",),
+    "second checksum": (f"UPDATE blob SET blake3 = '{_UNKNOWN_DIGEST}' WHERE sha256 = {_A_FILE}",),
     "a file deleted": (f"DELETE FROM blob WHERE sha256 = {_A_FILE}",),
     "constants deleted": ("DELETE FROM constants WHERE id = 2",),
     "version deleted": ("DELETE FROM version WHERE id = 2",),
     "last version deleted": ("DELETE FROM version WHERE id = (SELECT max(id) FROM version)",),
     "constants of a version": ("UPDATE version SET constants_id = 3 WHERE id = 1",),
     "kind of a version": ("UPDATE version SET kind = 'rms' WHERE id = 1",),
-    "kind that is none": ("UPDATE version SET kind = 'gian' WHERE id = 1",),
+    "unknown kind": ("UPDATE version SET kind = 'gian' WHERE id = 1",),
     "start after it was used": ("UPDATE version SET valid_from = valid_from + 94608000000000 WHERE id = 1",),
     "start before it was used": ("UPDATE version SET valid_from = valid_from - 1000000 WHERE id = 1",),
-    "start that nobody used": ("UPDATE version SET valid_from = valid_from + 1000000 WHERE id = 5",),
+    "start that was not used": ("UPDATE version SET valid_from = valid_from + 1000000 WHERE id = 5",),
     "latest start": ("UPDATE version SET latest_start = latest_start - 1 WHERE id = 1",),
-    "start that is no instant": ("UPDATE version SET valid_from = 9000000000000000000 WHERE id = 1",),
+    "start out of range": ("UPDATE version SET valid_from = 9000000000000000000 WHERE id = 1",),
     "two at one start": ("UPDATE version SET panel_id = 1, withdrawn_in = 1 + recorded_in WHERE id = 3",),
     "panel of a version": ("UPDATE version SET panel_id = 77 WHERE id = 1",),
     "revision of a version": ("UPDATE version SET recorded_in = 1 WHERE id = 3",),
@@ -175,13 +175,13 @@ ROW_FAULTS: Mapping[str, tuple[str, ...]] = {
 SQLITE_ROW_FAULTS: Mapping[str, tuple[str, ...]] = {
     "size that is a text": (f"UPDATE blob SET size = 'large' WHERE sha256 = {_A_FILE}",),
     "start that is a text": ("UPDATE version SET valid_from = 'early' WHERE id = 1",),
-    "text that is none": ("UPDATE version SET comment = CAST(x'ff' AS TEXT) WHERE id = 1",),
+    "text that is not UTF-8": ("UPDATE version SET comment = CAST(x'ff' AS TEXT) WHERE id = 1",),
 }
-# What no other row or file tells again: not promised to be found.
+# Facts that no other row or file repeats: verify does not promise to detect these.
 UNDETECTABLE_FAULTS: Mapping[str, tuple[str, ...]] = {
-    "untold: comment": ("UPDATE version SET comment = 'as good as new' WHERE id = 1",),
-    "untold: author": ("UPDATE revision SET author = 'somebody else' WHERE number = 1",),
-    "untold: constants exchanged": (
+    "undetectable: comment": ("UPDATE version SET comment = 'as good as new' WHERE id = 1",),
+    "undetectable: author": ("UPDATE revision SET author = 'somebody else' WHERE number = 1",),
+    "undetectable: constants exchanged": (
         "UPDATE version SET constants_id = CASE id WHEN 1 THEN 3 ELSE 1 END WHERE id IN (1, 3)",
     ),
 }
@@ -189,7 +189,7 @@ STATEMENTS = {**ROW_FAULTS, **SQLITE_ROW_FAULTS, **UNDETECTABLE_FAULTS}
 
 
 def tamper(location: RegistryLocation, statements: tuple[str, ...]) -> None:
-    """Execute the statements behind the guards and without looking at references; the guards stand again."""
+    """Execute the statements with guards and foreign keys off, then switch the guards on again."""
     if location.file is not None:
         _tamper_sqlite(location.file, statements)
         return
@@ -200,7 +200,7 @@ def tamper(location: RegistryLocation, statements: tuple[str, ...]) -> None:
             .scalars()
             .all()
         )
-        ours = connection.execute(
+        guards = connection.execute(
             sa.text(
                 "SELECT tgrelid::regclass AS table_name, tgname AS name FROM pg_trigger WHERE NOT tgisinternal"
             )
@@ -211,7 +211,7 @@ def tamper(location: RegistryLocation, statements: tuple[str, ...]) -> None:
             connection.exec_driver_sql(statement)
         for table in tables:
             connection.exec_driver_sql(f"ALTER TABLE {table} ENABLE TRIGGER ALL")
-        for trigger in ours:
+        for trigger in guards:
             connection.exec_driver_sql(
                 f"ALTER TABLE {trigger.table_name} ENABLE ALWAYS TRIGGER {trigger.name}"
             )
@@ -233,7 +233,7 @@ def _tamper_sqlite(file: Path, statements: tuple[str, ...]) -> None:
 
 
 PAGE_FAULTS = ("page of zeros", "page of ones", "page of noise", "page of another table")
-SQLITE_BIT_FAULT = "untold: a bit of the SQLite file"
+SQLITE_BIT_FAULT = "undetectable: bit of the file"
 
 
 def overwrite_page(file: Path, kind: str, rng: random.Random) -> None:
@@ -250,7 +250,7 @@ def overwrite_page(file: Path, kind: str, rng: random.Random) -> None:
             "page of zeros": bytes(size),
             "page of ones": b"\xff" * size,
             "page of noise": rng.randbytes(size),
-            # Those of empty tables are all alike.
-            "page of another table": rng.choice([each for each in pages if each != content[span]]),
+            # The pages of empty tables are equal.
+            "page of another table": rng.choice([other for other in pages if other != content[span]]),
         }[kind]
     file.write_bytes(content)

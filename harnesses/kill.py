@@ -1,4 +1,4 @@
-"""Commands are killed at random instants; what they leave must be the state before them or after them."""
+"""Kill commands at random instants: what they leave must be the state before them or after them."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
 from statistics import median
 
 from harnesses.commands import AddVersion, Command, ImportTree, Init, Inspection, Rows, Trial, Upgrade
 from harnesses.copies import Backup, Copy, Restore
 from harnesses.exports import Export, ExportHdf5, ExportPsana
-from harnesses.moments import ChangeCounter, KillTimer, kill_at_change, watch_location
-from harnesses.moments import kill_after as endings_after
+from harnesses.moments import ChangeCounter, KillTimer, kill_after, kill_at_change, watch_location
 from harnesses.processes import KILLED, run_calreg
 from harnesses.rows import wait_for_writers
 from registry.errors import ConflictError, RegistryError
 from testing.registries import RegistryFactory
 
 CONFLICT = ConflictError.code
-_MAX_DELAY_SECONDS = 0.003  # seconds
+_MAX_DELAY_SECONDS = 0.003
 
 COMMANDS: tuple[type[Command], ...] = (
     *(ImportTree, AddVersion, Export, ExportPsana, ExportHdf5),
@@ -30,18 +30,19 @@ COMMANDS: tuple[type[Command], ...] = (
 
 @dataclass(slots=True)
 class KillTally:
-    """What the rounds of one command on one database came to.
+    """The result of the rounds of one command on one database.
 
     Attributes
     ----------
-    seconds, moments
-        An unkilled run, and how many moments of it others can see; from these the instants are rng.
+    seconds, changes
+        Duration of a run without a kill, and its number of visible changes; the instants of the kills are
+        drawn from these.
     before, after
-        How often it was killed before and after it committed.
+        Number of kills before and after the commit.
     finished
-        How often it had ended by itself.
-    left
-        How often what lay about afterwards.
+        Number of rounds in which the command had ended by itself.
+    leftovers
+        Number of harmless leftovers, by sort.
     """
 
     command: str
@@ -64,10 +65,10 @@ def run_kills(
     seed: int,
     measured: int = 3,
 ) -> Iterator[KillTally]:
-    """Kill each command so many times on each database, after so many runs that are only measured."""
+    """Kill each command `rounds` times on each database, after `measured` runs without a kill."""
     run_calreg(
         ("--version",), {}, factory.folder / "said"
-    )  # the server of processes starts: that is no command's time
+    )  # starts the fork server, outside of what is timed
     for dialect in databases:
         for command in COMMANDS:
             if command.name in names:
@@ -75,86 +76,95 @@ def run_kills(
 
 
 def kill_command(command: Command, rounds: int, seed: int, measured: int = 3) -> KillTally:
-    """Kill a command so many times; each command and database has instants of its own from a seed.
+    """Kill a command `rounds` times, at instants drawn from the seed, the command's name and the database.
 
-    Every other time it is a moment that others can see: a log that grows, a name that appears, a statement.
+    Half of the rounds kill it at a visible change: a log that grows, a name that appears, a statement.
     """
     rng = random.Random(f"{seed} {command.name} {command.dialect}")  # noqa: S311 - repeatable on purpose
-    seconds, moments, after = _measure(command, measured)
-    found = KillTally(command.name, command.dialect, seconds, moments)
+    seconds, changes, after = _measure(command, measured)
+    tally = KillTally(command.name, command.dialect, seconds, changes)
     for number in range(rounds):
         trial = command.make_trial(number)
         with watch_location(trial.watched_location) as watch:
-            if number // 2 % 2 and moments:
-                at = moments - int(rng.random() ** 2 * moments)  # more of the last: the commit is among them
-                ending = kill_at_change(watch, at, rng.choice((0, rng.uniform(0, _MAX_DELAY_SECONDS))))
-                when = f"at moment {at} of {moments}"
+            if number // 2 % 2 and changes:
+                at = changes - int(rng.random() ** 2 * changes)  # mostly late: the commit is among the last
+                timer = kill_at_change(watch, at, rng.choice((0, rng.uniform(0, _MAX_DELAY_SECONDS))))
+                when = f"at moment {at} of {changes}"
             else:
                 instant = rng.uniform(0, seconds)
-                ending, when = endings_after(instant), f"after {instant * 1000:.1f} ms"
-            said = _run_round(command, trial, ending, after, found)
-        found.problems += [f"round {number}, killed {when}: {each}" for each in said]
-        found.rounds += 1
+                timer, when = kill_after(instant), f"after {instant * 1000:.1f} ms"
+            problems = _run_round(command, trial, timer, after, tally)
+        tally.problems += [f"round {number}, killed {when}: {problem}" for problem in problems]
+        tally.rounds += 1
         command.remove(trial)
-    return found
+    return tally
 
 
 def _measure(command: Command, runs: int) -> tuple[float, int, Rows]:
-    """Return how long the command runs, how many moments it has, and what it leads to."""
-    times, moments = [], []
+    """Return the median duration and number of visible changes of the command, and the rows that it leads to."""
+    times, changes = [], []
     after = Rows()
     for number in range(runs):
         trial = command.make_trial(number)
         with watch_location(trial.watched_location) as watch:
-            counting = ChangeCounter(watch)
-            begun = time.perf_counter()
-            code = run_calreg(
-                trial.arguments, trial.location.environment, trial.location.folder / "said", counting
-            )
-            times.append(time.perf_counter() - begun)
-            moments.append(counting.changes)
+            counter = ChangeCounter(watch)
+            start = time.perf_counter()
+            code = _run(trial, timer=counter)
+            times.append(time.perf_counter() - start)
+            changes.append(counter.changes)
         if code:
-            raise RuntimeError(f"{command.name} fails unkilled: {_read_last_line(trial)}")
+            raise RuntimeError(f"{command.name} fails without a kill: {_read_last_line(trial)}")
         after = command.read_state(trial)
         command.remove(trial)
-    return median(times), round(median(moments)), after
+    return median(times), round(median(changes)), after
 
 
-def _run_round(command: Command, trial: Trial, ending: KillTimer, after: Rows, found: KillTally) -> list[str]:
-    """Kill the command once, count what became of it, and return what is wrong."""
+def _run(trial: Trial, arguments: tuple[str, ...] | None = None, timer: KillTimer = BaseProcess.join) -> int:
+    """Run a command in a trial, by default that of the trial, and return its exit code."""
+    location = trial.location
+    return run_calreg(arguments or trial.arguments, location.environment, location.folder / "said", timer)
+
+
+def _run_round(command: Command, trial: Trial, timer: KillTimer, after: Rows, tally: KillTally) -> list[str]:
+    """Kill the command once, count the outcome, and return the problems."""
     before = command.read_state(trial)
-    code = run_calreg(trial.arguments, trial.location.environment, trial.location.folder / "said", ending)
+    code = _run(trial, timer=timer)
     wait_for_writers(trial.watched_location)
     problems = [] if code in (0, KILLED) else [f"exit code {code}: {_read_last_line(trial)}"]
     rows = command.read_state(trial)
     if code == 0:
-        found.finished += 1
+        tally.finished += 1
     elif rows == after:
-        found.after += 1
+        tally.after += 1
     else:
-        found.before += 1
+        tally.before += 1
     if rows not in command.list_allowed_states(before, after):
         tables = [table for table in rows.keys() | after.keys() if rows.get(table) != after.get(table)]
         problems.append(f"neither whole nor absent: {', '.join(sorted(tables))}")
-    look = _inspect(command, trial)
-    found.leftovers += look.leftovers
-    problems += look.problems
-    again, refused = command.again(trial), command.can_conflict(trial)
-    code = run_calreg(again, trial.location.environment, trial.location.folder / "said")
-    if code == CONFLICT and refused:
-        found.leftovers["conflict when repeated"] += 1
-        code = run_calreg(
-            command.add_force(again), trial.location.environment, trial.location.folder / "said"
-        )
-    if code and not (code == CONFLICT and refused):
-        problems.append(f"again: exit code {code}: {_read_last_line(trial)}")
+    inspection = _inspect(command, trial)
+    tally.leftovers += inspection.leftovers
+    return (
+        problems + inspection.problems + [f"again: {text}" for text in _repeat(command, trial, after, tally)]
+    )
+
+
+def _repeat(command: Command, trial: Trial, after: Rows, tally: KillTally) -> list[str]:
+    """Repeat the command after it was killed, and return the problems."""
+    problems = []
+    can_conflict = command.can_conflict(trial)
+    code = _run(trial)
+    if code == CONFLICT and can_conflict:
+        tally.leftovers["conflict when repeated"] += 1
+        code = _run(trial, command.add_force(trial.arguments))
+    if code and not (code == CONFLICT and can_conflict):
+        problems.append(f"exit code {code}: {_read_last_line(trial)}")
     elif (rows := command.read_state(trial)) != after and not _has_second_export(command, rows, after):
-        problems.append("again: the rows are not those of a run that nobody killed")
-    return problems + [f"again: {problem}" for problem in _inspect(command, trial).problems]
+        problems.append("the rows are not those of a run without a kill")
+    return problems + _inspect(command, trial).problems
 
 
 def _has_second_export(command: Command, rows: Rows, after: Rows) -> bool:
-    """Return whether the rows differ in the record of a second export only, which is one more."""
+    """Return whether the rows differ only in the records of exports: the repeated one is recorded again."""
     exports = {"export", "export_output", "export_input"}
     return command.name.startswith("export") and all(
         rows[table] == after[table] for table in after.keys() - exports
@@ -170,4 +180,4 @@ def _inspect(command: Command, trial: Trial) -> Inspection:
 
 def _read_last_line(trial: Trial) -> str:
     lines = (trial.location.folder / "said").read_text(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "nothing was said"
+    return lines[-1] if lines else "no output"

@@ -1,4 +1,7 @@
-"""When a command is killed: after a time, or at a moment that others can see, as near to a commit as these are."""
+"""Choose when to kill a command: after a time, or at a visible change of its files or statements.
+
+Visible changes are the nearest that another process can come to a commit.
+"""
 
 from __future__ import annotations
 
@@ -15,31 +18,31 @@ from registry.database.engine import make_engine
 from testing.registries import RegistryLocation
 
 Watch = Callable[[], object]
-"""Returns what can be seen; it is another value from one moment to the next."""
+"""Returns the visible state; two different values mean that something changed in between."""
 
 KillTimer = Callable[[BaseProcess], None]
-"""Returns when a process is to be killed, or has ended."""
+"""Blocks until a process is to be killed, or has ended."""
 
 _MAX_DEPTH = 6
-_POLL_SECONDS = 0.0002  # seconds between two looks
+_POLL_SECONDS = 0.0002
 
 
 def kill_after(seconds: float) -> KillTimer:
-    """Return the ending after a time."""
+    """Return the timer that waits for a time."""
     return lambda process: process.join(seconds)
 
 
 def kill_at_change(watch: Watch, number: int, delay: float = 0.0) -> KillTimer:
-    """Return the ending at the so-manieth moment, or a little later."""
+    """Return the timer that waits for the change with this number, counted from 1, and for the delay."""
 
     def wait(process: BaseProcess) -> None:
-        seen, moments = watch(), 0
+        state, changes = watch(), 0
         while process.exitcode is None:
             process.join(_POLL_SECONDS)
             now = watch()
-            if now != seen:
-                seen, moments = now, moments + 1
-                if moments >= number:
+            if now != state:
+                state, changes = now, changes + 1
+                if changes >= number:
                     process.join(delay)
                     return
 
@@ -47,33 +50,35 @@ def kill_at_change(watch: Watch, number: int, delay: float = 0.0) -> KillTimer:
 
 
 class ChangeCounter:
-    """The ending of a process that nobody kills: counts its moments."""
+    """A timer that kills nothing: it counts the visible changes until the process ends."""
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
         self.changes = 0
 
     def __call__(self, process: BaseProcess) -> None:
-        seen = self._watch()
+        state = self._watch()
         while process.exitcode is None:
             process.join(_POLL_SECONDS)
             now = self._watch()
-            self.changes += now != seen
-            seen = now
+            self.changes += now != state
+            state = now
 
 
 @contextmanager
 def watch_location(location: RegistryLocation) -> Iterator[Watch]:
-    """Watch the files of a location, but for stored ones, and PostgreSQL's statements.
+    """Watch the files of a location except stored objects, and PostgreSQL's current statements.
 
-    SQLite's commit is seen as its log grows, a placing as names appear; PostgreSQL says which statement it is at.
+    A commit of SQLite shows as its log grows, publication of a file as its name appears; PostgreSQL reports
+    the statement that it executes.
     """
     if location.file is not None:
         yield lambda: tuple(_list_files(location.folder, _MAX_DEPTH))
         return
     engine = make_engine(location.database)
     query = sa.text(
-        "SELECT state, query FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        "SELECT state, query FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
     )
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         yield lambda: (tuple(_list_files(location.folder, _MAX_DEPTH)), connection.execute(query).all())
@@ -81,7 +86,7 @@ def watch_location(location: RegistryLocation) -> Iterator[Watch]:
 
 
 def _list_files(folder: Path, depth: int) -> Iterator[tuple[str, int]]:
-    """Yield name and size of what lies below a folder at this moment."""
+    """Yield path and size of the files and folders below a folder."""
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -93,5 +98,5 @@ def _list_files(folder: Path, depth: int) -> Iterator[tuple[str, int]]:
                 )
                 if depth and entry.is_dir(follow_symlinks=False):
                     yield from _list_files(Path(entry.path), depth - 1)
-    except OSError:  # gone since a moment ago
+    except OSError:  # removed meanwhile: a change
         yield str(folder), time.perf_counter_ns()

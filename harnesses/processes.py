@@ -1,4 +1,4 @@
-"""calreg as a process of its own, to be killed: forked from a server that has imported it already."""
+"""Run calreg as a process that can be killed: forked from a server that has imported it already."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harnesses.moments import KillTimer
 from registry.detectors.jungfrau import JUNGFRAU
 from testing.panels import use_panel_shape
 
-# So that the life of a process is its work, and most instants fall into that and not into imports.
+# Imported before the fork, so that most kills fall into the work of a process and not into imports.
 _PRELOADED_MODULES = [
     *("alembic.command", "h5py", "numpy", "psycopg", "sqlalchemy.dialects.postgresql.psycopg"),
     *sorted(

@@ -1,11 +1,11 @@
-"""What is printed: a table, a row as soon as it is there, and every problem below its row."""
+"""Print a table, each row as soon as it is known, with its problems below it."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 
-from harnesses.corruption import FaultTally as Faults
+from harnesses.corruption import FaultTally
 from harnesses.kill import KillTally
 from harnesses.writers import WriterResult
 
@@ -13,7 +13,7 @@ KILLS = (
     ("command", 16),
     ("database", 10),
     ("ms", 5),
-    ("moments", 7),
+    ("changes", 7),
     ("rounds", 6),
     ("before", 6),
     ("after", 5),
@@ -38,11 +38,11 @@ FAULTS = (
     ("fault", 33),
     ("database", 10),
     ("planted", 7),
-    ("found", 5),
+    ("detected", 8),
     ("reads", 5),
     ("refused", 7),
-    ("as ever", 7),
-    ("otherwise", 9),
+    ("same", 5),
+    ("changed", 7),
     ("problems", 8),
 )
 _MAX_SHOWN = 20
@@ -54,8 +54,8 @@ def print_headings(columns: Sequence[tuple[str, int]]) -> None:
 
 
 def print_kills(tally: KillTally) -> int:
-    """Print what killing a command came to; return how many problems there are."""
-    left = ", ".join(f"{name} {count}" for name, count in sorted(tally.leftovers.items()))
+    """Print the row of a killed command; return the number of problems."""
+    leftovers = ", ".join(f"{name} {count}" for name, count in sorted(tally.leftovers.items()))
     cells = [
         tally.command,
         tally.database,
@@ -66,38 +66,38 @@ def print_kills(tally: KillTally) -> int:
         tally.after,
         tally.finished,
         len(tally.problems),
-        left or "nothing",
+        leftovers or "nothing",
     ]
     _print_row(KILLS, cells)
     return _print_problems(tally.problems)
 
 
-def print_writers(found: WriterResult) -> int:
-    """Print what the writers of one database came to; return how many problems there are."""
+def print_writers(result: WriterResult) -> int:
+    """Print the row of the writers of one database; return the number of problems."""
     cells = [
-        found.database,
-        found.results.total(),
-        found.results["landed"],
-        found.results["unchanged"],
-        found.results["conflict"],
-        found.duels.total(),
-        found.reader_result.answers,
-        found.reader_result.during_commit,
-        found.collected,
-        f"{found.seconds:.0f}",
-        len(found.problems),
+        result.database,
+        result.results.total(),
+        result.results["landed"],
+        result.results["unchanged"],
+        result.results["conflict"],
+        result.duels.total(),
+        result.reader_result.answers,
+        result.reader_result.during_commit,
+        result.collected,
+        f"{result.seconds:.0f}",
+        len(result.problems),
     ]
     _print_row(WRITERS, cells)
-    return _print_problems(found.problems)
+    return _print_problems(result.problems)
 
 
-def print_faults(tally: Faults) -> int:
-    """Print what became of the faults of one kind; return how many problems there are."""
+def print_faults(tally: FaultTally) -> int:
+    """Print the row of one kind of faults; return the number of problems."""
     cells = [
         tally.kind,
         tally.database,
         tally.planted,
-        tally.found,
+        tally.detected,
         tally.reads,
         tally.refused,
         tally.unchanged,

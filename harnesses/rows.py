@@ -1,4 +1,4 @@
-"""The rows of a registry's database, to compare what a killed command left with what it found."""
+"""The rows of a registry's database, to compare the states before and after a killed command."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ _VARYING_COLUMNS = {
 
 
 def wait_for_writers(location: RegistryLocation) -> None:
-    """Return when no transaction of a killed process is open any more.
+    """Wait until a killed process has no open transaction.
 
-    PostgreSQL may still be committing what it was told to a moment before its client died; on SQLite a
-    transaction ends with its process.
+    PostgreSQL may still be committing after its client died; on SQLite a transaction ends with its process.
     """
     if location.is_sqlite:
         return
@@ -29,7 +28,7 @@ def wait_for_writers(location: RegistryLocation) -> None:
 
 
 def read_rows(location: RegistryLocation) -> dict[str, list[str]]:
-    """Return the rows of each table without the columns that vary; nothing where there are no tables."""
+    """Return the rows of each table without the columns that vary; an empty dict if the database is empty."""
     file = location.file
     if file is not None and not (file.exists() and file.stat().st_size):
         return {}

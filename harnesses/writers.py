@@ -1,4 +1,4 @@
-"""Many writers and readers at once: every registration lands once or is refused, and nobody sees half of one."""
+"""Run many writers and readers at once: every registration lands once or is refused, and no reader sees half of one."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _MINUTE = 60_000_000
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How many processes do how much."""
+    """The number of processes, and of what each of them does."""
 
     writers: int
     registrations: int
@@ -47,7 +47,7 @@ class Plan:
 
 
 class Attempt(msgspec.Struct, frozen=True):
-    """One registration: ``result`` is the revision, ``unchanged``, ``conflict``, or what went wrong."""
+    """One registration: ``result`` is the revision, ``unchanged``, ``conflict``, or an error's text."""
 
     module: str
     slot: int
@@ -57,7 +57,7 @@ class Attempt(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class WriterResult:
-    """What the writers and readers of one database came to."""
+    """The result of the writers and readers of one database."""
 
     database: str
     plan: Plan
@@ -70,7 +70,7 @@ class WriterResult:
 
 
 def run_writers(factory: RegistryFactory, dialect: str, plan: Plan) -> WriterResult:
-    """Let the processes of a plan loose on a new registry, and hold what is recorded against what they say."""
+    """Run the processes of a plan on a new registry, and compare what is recorded with what they report."""
     location = factory.make_empty(dialect)
     create_registry(location.database, location.store)
     contents = [
@@ -83,35 +83,35 @@ def run_writers(factory: RegistryFactory, dialect: str, plan: Plan) -> WriterRes
                 registry.panels.add(panel, alias=module)
         registry.panels.add(PANELS[1])
         known = registry.log()[0].revision
-    found = WriterResult(dialect, plan)
-    attempts = _run_race(location, contents, found)
+    result = WriterResult(dialect, plan)
+    attempts = _run_race(location, contents, result)
     duels = _run_duels(location, contents, plan)
-    found.results = Counter(_classify(attempt) for attempt in attempts)
-    found.duels = Counter(_classify_duels(duels))
+    result.results = Counter(_classify(attempt) for attempt in attempts)
+    result.duels = Counter(_classify_duels(duels))
     with location.open() as registry:
-        found.problems += _find_problems(registry, [*attempts, *duels], contents, known)
+        result.problems += _find_problems(registry, [*attempts, *duels], contents, known)
     collected = register_beside_collector(location, contents[0], PANELS[1], plan.collections)
-    found.collected = collected.files
+    result.collected = collected.files
     with location.open() as registry:
-        found.problems += collected.problems
-        found.problems += [f"{each.path}: {each.problem}" for each in registry.verify().problems]
-    if found.duels.keys() - {"conflict and landed"}:
-        found.problems.append(f"duels ended otherwise than with one version and one conflict: {found.duels}")
+        result.problems += collected.problems
+        result.problems += [f"{problem.path}: {problem.problem}" for problem in registry.verify().problems]
+    if result.duels.keys() - {"conflict and landed"}:
+        result.problems.append(f"a duel did not end with one version and one conflict: {result.duels}")
     factory.remove(location)
-    return found
+    return result
 
 
 def _run_race(location: RegistryLocation, contents: Sequence[Path], result: WriterResult) -> list[Attempt]:
-    """Run the writers, and readers for as long as one of them works; return what the writers did."""
+    """Run the writers, and the readers for as long as a writer works; return the attempts of the writers."""
     plan = result.plan
     done = CONTEXT.Event()
     files = [location.folder / f"writer{number}.json" for number in range(plan.writers)]
-    seen = [location.folder / f"reader{number}.json" for number in range(plan.readers)]
+    reader_files = [location.folder / f"reader{number}.json" for number in range(plan.readers)]
     readers = [
         CONTEXT.Process(
             target=run_reader, args=(location, tuple(MODULES.items()), f"{plan.seed} {file.name}", done, file)
         )
-        for file in seen
+        for file in reader_files
     ]
     writers = [
         CONTEXT.Process(
@@ -119,16 +119,16 @@ def _run_race(location: RegistryLocation, contents: Sequence[Path], result: Writ
         )
         for number, file in enumerate(files)
     ]
-    begun = time.perf_counter()
+    start = time.perf_counter()
     for process in (*readers, *writers):
         process.start()
     for process in writers:
         process.join()
-    result.seconds = time.perf_counter() - begun
+    result.seconds = time.perf_counter() - start
     done.set()
     for process in readers:
         process.join()
-    for file in seen:
+    for file in reader_files:
         result.reader_result += (
             msgspec.json.decode(file.read_bytes(), type=ReaderResult) if file.exists() else _LOST_READER
         )
@@ -138,22 +138,22 @@ def _run_race(location: RegistryLocation, contents: Sequence[Path], result: Writ
     return _read_attempts(files)
 
 
-_LOST_READER = ReaderResult(problems=["a reader ended without a word"])
+_LOST_READER = ReaderResult(problems=["a reader ended without a result"])
 
 
 def _run_duels(location: RegistryLocation, contents: Sequence[Path], plan: Plan) -> list[Attempt]:
-    """Let two processes register two contents for one start at one moment, again and again."""
+    """Let two processes register two contents for one start at the same moment, again and again."""
     at_once = CONTEXT.Barrier(2)
     modules = sorted(MODULES)
     files = [location.folder / f"duellist{number}.json" for number in (0, 1)]
-    begin = -1 - plan.duels  # starts before all others
+    first = -1 - plan.duels  # starts before all others
     processes = [
         CONTEXT.Process(
             target=run_writer,
             args=(
                 location,
                 contents,
-                [Attempt(modules[each % len(modules)], begin + each, number) for each in range(plan.duels)],
+                [Attempt(modules[duel % len(modules)], first + duel, number) for duel in range(plan.duels)],
                 at_once,
                 file,
             ),
@@ -174,7 +174,7 @@ def _read_attempts(files: Sequence[Path]) -> list[Attempt]:
 
 
 def _plan_attempts(plan: Plan, writer: int) -> list[Attempt]:
-    """Return what a writer will try: mostly starts of its own, some that others want too."""
+    """Return the attempts of a writer: mostly at starts of its own, some at starts that all writers use."""
     rng = random.Random(f"{plan.seed} {writer}")  # noqa: S311 - repeatable on purpose
     shared = max(plan.registrations // 4, 1)
     own = iter(range(shared + writer * plan.registrations, shared + (writer + 1) * plan.registrations))
@@ -200,7 +200,7 @@ def run_writer(
     at_once: Barrier | None,
     file: Path,
 ) -> None:
-    """Register one after the other, and write into a file what became of each: the work of a process."""
+    """Register one after the other, and write the results into a file: the target of a process."""
     with location.open() as registry:
         done = []
         for attempt in attempts:
@@ -217,7 +217,7 @@ def _register(registry: Registry, contents: Sequence[Path], attempt: Attempt) ->
         )
     except ConflictError:
         return "conflict"
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is what the harness looks for
+    except Exception as error:  # noqa: BLE001 - any other error is a finding
         return f"{type(error).__name__}: {error}"
     return "unchanged" if outcome.revision is None else outcome.revision
 
@@ -237,22 +237,22 @@ def _classify_duels(attempts: Sequence[Attempt]) -> Iterator[str]:
 def _find_problems(
     registry: Registry, attempts: Sequence[Attempt], contents: Sequence[Path], revisions_before: int
 ) -> Iterator[str]:
-    """Hold what is recorded against what the writers say."""
-    stated = defaultdict(list)
+    """Compare what is recorded with what the writers report."""
+    by_start = defaultdict(list)
     for attempt in attempts:
         if _classify(attempt) not in ("landed", "unchanged", "conflict"):
             yield f"{attempt.module} at {compute_start(attempt.slot)}: {attempt.result}"
-        stated[attempt.module, attempt.slot].append(attempt)
+        by_start[attempt.module, attempt.slot].append(attempt)
     recorded = defaultdict(list)
     for version in registry.versions.list(withdrawn=True):
         recorded[version.panel, version.valid_from].append(version)
-    names = _map_constants(recorded, stated)
-    for (module, slot), group in stated.items():
+    names = _map_constants(recorded, by_start)
+    for (module, slot), group in by_start.items():
         versions = [
-            each for panel in MODULES[module] for each in recorded.pop((panel, compute_start(slot)), [])
+            version for panel in MODULES[module] for version in recorded.pop((panel, compute_start(slot)), [])
         ]
         yield from _check_start(f"{module} at {compute_start(slot)}", group, versions, names)
-    yield from (f"nobody registered {versions}" for versions in recorded.values())
+    yield from (f"no writer registered {versions}" for versions in recorded.values())
     landed = sorted(attempt.result for attempt in attempts if isinstance(attempt.result, int))
     log = registry.log()
     yield from _check_revisions(log, landed, revisions_before)
@@ -262,12 +262,12 @@ def _find_problems(
 
 
 def _map_constants(
-    recorded: dict[tuple[str, Instant], list[Version]], stated: dict[tuple[str, int], list[Attempt]]
+    recorded: dict[tuple[str, Instant], list[Version]], by_start: dict[tuple[str, int], list[Attempt]]
 ) -> dict[int, str | None]:
-    """Return the constants that each content became, as the registrations without a rival tell."""
+    """Return the constants that each content became, from the starts at which only one attempt was made."""
     return {
         group[0].content: recorded[MODULES[module][0], compute_start(slot)][0].constants
-        for (module, slot), group in stated.items()
+        for (module, slot), group in by_start.items()
         if len(group) == 1 and recorded.get((MODULES[module][0], compute_start(slot)))
     }
 
@@ -275,7 +275,7 @@ def _map_constants(
 def _check_start(
     where: str, group: Sequence[Attempt], versions: Sequence[Version], names: dict[int, str | None]
 ) -> Iterator[str]:
-    """Hold the attempts for one start against the versions that are recorded there."""
+    """Compare the attempts for one start with the versions that are recorded there."""
     landed = [attempt for attempt in group if isinstance(attempt.result, int)]
     if len(landed) != 1:
         yield f"{where}: {len(landed)} of {len(group)} registrations landed"
@@ -286,17 +286,17 @@ def _check_start(
     if one.content in names and {version.constants for version in versions} != {names[one.content]}:
         yield f"{where}: other constants were registered than are recorded"
     for other in group:
-        right = "unchanged" if other.content == one.content else "conflict"
-        if other is not one and other.result != right:
-            yield f"{where}: {other.result} where {right} was due"
+        expected = "unchanged" if other.content == one.content else "conflict"
+        if other is not one and other.result != expected:
+            yield f"{where}: {other.result} instead of {expected}"
 
 
 def _check_revisions(log: Sequence[Revision], landed: Sequence[int], revisions_before: int) -> Iterator[str]:
-    """Return what is wrong with the order of the revisions, the newest first in the log."""
+    """Yield the problems of the order of the revisions, the newest first in the log."""
     numbers = [revision.revision for revision in log]
     if numbers != list(range(len(log), 0, -1)):
         yield "the numbers of the revisions have gaps"
     if list(landed) != list(range(revisions_before + 1, len(log) + 1)):
-        yield "the revisions are not those that the writers were told"
+        yield "the revisions are not those that the writers were given"
     if any(later.recorded_at < earlier.recorded_at for later, earlier in pairwise(log)):
-        yield "instants of revisions run backwards"
+        yield "instants of revisions decrease"
