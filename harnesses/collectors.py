@@ -15,7 +15,7 @@ from harnesses.processes import CONTEXT
 from registry.api import verification
 from registry.api.backend import Backend, open_backend
 from registry.detectors.jungfrau import JUNGFRAU
-from registry.durable import TEMPORARY_PREFIX
+from registry.files import TEMPORARY_PREFIX
 from registry.lookup import stored_files
 from registry.settings import find_settings
 from testing.registries import RegistryLocation

@@ -23,8 +23,8 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from registry.detectors import DetectorType, Kind, ZeroMeaning
-from registry.digests import blake3_of, sha256_of
-from registry.errors import ArrayError, UnavailableError
+from registry.errors import ArrayError
+from registry.files import blake3_of, sha256_of, translate_os_errors
 from registry.records import CheckedFile, PixelDifference, Statistics
 
 MAX_HEADER_SIZE = 65_536
@@ -99,15 +99,13 @@ def check_content(
 
 def _read_content(path: Path, payload: int) -> bytes:
     """Read the file, and at most one byte more than the largest legal one has."""
-    try:
+    with translate_os_errors("read", path):
         if not path.is_file():
             raise ArrayError(f"there is no file {str(path)!r}", path=str(path))
         with path.open("rb") as file:
             # Room is made for what is there: more, and the system would take it back and clear it each time.
             there = os.fstat(file.fileno()).st_size
             return file.read(min(there, payload + MAX_HEADER_SIZE) + 1)
-    except OSError as error:
-        raise UnavailableError(f"{str(path)!r} cannot be read: {error.strerror}", path=str(path)) from None
 
 
 def parse_array(content: bytes, path: Path, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:

@@ -14,14 +14,23 @@ import json
 import os
 import re
 from collections.abc import Container, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from io import BufferedReader, BufferedWriter
 from pathlib import Path
 
-from registry.digests import Digest, blake3_of, new_blake3, sha256_of
-from registry.durable import TEMPORARY_PREFIX, atomic_write, sync_folder
 from registry.errors import ConflictError, CorruptionError, RequestError, UnavailableError
-from registry.reading import IrregularFileError, open_regular
+from registry.files import (
+    TEMPORARY_PREFIX,
+    Digest,
+    IrregularFileError,
+    atomic_write,
+    blake3_of,
+    new_blake3,
+    open_regular,
+    sha256_of,
+    sync_folder,
+    translate_os_errors,
+)
 
 _MARKER_NAME = "registry.json"
 _STORE_FORMAT = 1
@@ -34,6 +43,9 @@ class ContentStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+
+    def _translate_errors(self) -> AbstractContextManager[None]:
+        return translate_os_errors("used", self.root, f"the store {str(self.root)!r}")
 
     def object_path(self, sha256: str) -> Path:
         """Return where the file with that checksum lies, or would lie."""
@@ -51,7 +63,7 @@ class ContentStore:
         UnavailableError
             It cannot be written.
         """
-        with _translate_store_errors(self.root):
+        with self._translate_errors():
             (self.root / "objects").mkdir(parents=True, exist_ok=True)
             if (self.root / _MARKER_NAME).exists():
                 self.refuse_other_registry(registry_id)
@@ -84,7 +96,7 @@ class ContentStore:
         UnavailableError
             It cannot be read.
         """
-        with _translate_store_errors(self.root):
+        with self._translate_errors():
             marker = self.root / _MARKER_NAME
             try:
                 with open_regular(marker) as file:
@@ -131,14 +143,16 @@ class ContentStore:
             The store cannot be written, or the source cannot be read.
         """
         target = self.object_path(sha256)
-        with _translate_store_errors(self.root):
+        with self._translate_errors():
             if _touch_if_intact(target, sha256):
                 return False
             if not target.parent.exists():
                 target.parent.mkdir(exist_ok=True)
                 sync_folder(target.parent.parent)
             with atomic_write(target) as temporary:
-                with _open_source(source) as file, temporary.open("wb") as copy:
+                with translate_os_errors("read", source):
+                    file = open_regular(source)
+                with file, temporary.open("wb") as copy:
                     digest = _copy_and_hash(file, copy, new_blake3() if blake3 else hashlib.sha256())
                 if digest != (blake3 or sha256):
                     raise RequestError(
@@ -172,7 +186,7 @@ class ContentStore:
             As `read`.
         """
         path = self.object_path(sha256)
-        with _translate_store_errors(self.root):
+        with self._translate_errors():
             try:
                 with _open_object(path) as file:
                     # Room is made for what is there, not for what a document from elsewhere claims.
@@ -202,17 +216,17 @@ class ContentStore:
 
     def has_object(self, sha256: str) -> bool:
         """Return whether there is a file under that checksum; its bytes are not read."""
-        with _translate_store_errors(self.root):
+        with self._translate_errors():
             return _stat_uncached(self.object_path(sha256)) is not None
 
     def list_objects(self) -> Iterator[Path]:
         """Return every file below ``objects``, referred to or not, in the order of their names."""
-        with _translate_store_errors(self.root):
+        with self._translate_errors():
             return iter(sorted(path for path in (self.root / "objects").rglob("*") if path.is_file()))
 
     def list_files(self) -> list[Path]:
         """Return every file that belongs to the store but its marker, objects and temporary ones."""
-        with _translate_store_errors(self.root):
+        with self._translate_errors():
             return [*sorted(self.root.glob(f"{TEMPORARY_PREFIX}*")), *self.list_objects()]
 
     def is_referenced(self, path: Path, referenced: Container[str]) -> bool:
@@ -227,7 +241,7 @@ class ContentStore:
         UnavailableError
             It cannot be read.
         """
-        with _translate_store_errors(self.root):
+        with self._translate_errors():
             found = _stat_uncached(path)
         return None if found is None else (found.st_size, found.st_mtime)
 
@@ -247,7 +261,7 @@ class ContentStore:
         UnavailableError
             It cannot be removed.
         """
-        with _translate_store_errors(self.root):
+        with self._translate_errors():
             path.unlink()
 
 
@@ -274,26 +288,6 @@ def name_use_in_errors(kind: str, gain_range: int, panel: str, version: int) -> 
             **error.values,
             panel=panel,
             version=version,
-        ) from None
-
-
-@contextmanager
-def _translate_store_errors(root: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        place = error.filename2 or error.filename or root
-        raise UnavailableError(
-            f"the store {str(root)!r} cannot be used: {str(place)!r}: {error.strerror}", path=str(place)
-        ) from None
-
-
-def _open_source(source: Path) -> BufferedReader:
-    try:
-        return open_regular(source)
-    except OSError as error:
-        raise UnavailableError(
-            f"{str(source)!r} cannot be read: {error.strerror}", path=str(source)
         ) from None
 
 

@@ -20,10 +20,9 @@ from registry.errors import (
     RequestError,
     UnavailableError,
 )
-from registry.progress import Advance
+from registry.parallel import Advance, map_in_threads
 from registry.records import Problem
 from registry.store import ContentStore
-from registry.threads import map_in_threads
 from testing.panels import NEW_A, PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.conftest import make_location

@@ -15,7 +15,7 @@ from registry import schema
 from registry.api import Registry
 from registry.errors import ConflictError
 from registry.instants import Instant
-from registry.progress import Progress
+from registry.parallel import Progress
 from registry.registration.planning import VersionStatement
 from registry.registration.versions import record_versions
 from testing.panels import PANEL_A, PANEL_B, write_panel_folder

@@ -21,7 +21,6 @@ import pytest
 from registry.api import Registry
 from registry.api.export_verification import verify_export
 from registry.api.replays import replay
-from registry.durable import FlushingFile
 from registry.errors import (
     ConflictError,
     CorruptionError,
@@ -30,6 +29,7 @@ from registry.errors import (
     RequestError,
     UnavailableError,
 )
+from registry.files import FlushingFile
 from testing.panels import PANEL_A, PANEL_B, use_panel_shape, use_small_panels, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.cli import Calreg

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from registry.durable import STALE_AFTER_SECONDS
 from registry.errors import ConflictError, CorruptionError, UnavailableError
 from registry.exporters import publication as module
 from registry.exporters.publication import publish_outputs
+from registry.files import STALE_AFTER_SECONDS
 
 NAMES = ["pixel_gain.npy", "pixel_offset.npy", "provenance.json"]
 

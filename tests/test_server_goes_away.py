@@ -19,7 +19,7 @@ from registry.api import create_registry, open_registry
 from registry.api.relocation import copy_registry
 from registry.database import engine as engine_module
 from registry.errors import UnavailableError
-from registry.progress import Advance, Progress, no_progress
+from registry.parallel import Advance, Progress, no_progress
 from testing.panels import PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.cli import Calreg

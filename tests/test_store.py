@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from registry import store as store_module
-from registry.digests import blake3_of
 from registry.errors import ConflictError, CorruptionError, RequestError, UnavailableError
+from registry.files import blake3_of
 from registry.store import ContentStore
 
 CONTENT = bytes(range(256)) * 4099  # a little over one piece of a mebibyte
@@ -138,7 +138,7 @@ def test_putting_from_many_threads_at_once_stores_one_whole_object(store: Conten
 
 def test_a_file_that_was_changed_after_its_check_is_refused_and_nothing_is_left(store, source) -> None:
     source.write_bytes(CONTENT[:-1] + b"x")
-    message = refusal(RequestError, store.put, source, SHA256)
+    message = refusal(RequestError, store.add_object, source, SHA256)
     assert message == f"{str(source)!r} was changed while it was read; nothing was recorded"
     assert files(store.root) == ["registry.json"]
 
@@ -146,13 +146,13 @@ def test_a_file_that_was_changed_after_its_check_is_refused_and_nothing_is_left(
 @pytest.mark.parametrize("change", [b"", CONTENT[:-1], CONTENT + b"\0"], ids=["emptied", "cut", "longer"])
 def test_a_file_of_another_length_than_checked_is_refused_too(store, source, change: bytes) -> None:
     source.write_bytes(change)
-    refusal(RequestError, store.put, source, SHA256)
+    refusal(RequestError, store.add_object, source, SHA256)
     assert files(store.root) == ["registry.json"]
 
 
 def test_a_file_that_is_gone_after_its_check_is_named_and_the_store_is_not_blamed(store, source) -> None:
     source.unlink()
-    message = refusal(UnavailableError, store.put, source, SHA256)
+    message = refusal(UnavailableError, store.add_object, source, SHA256)
     assert message == f"{str(source)!r} cannot be read: No such file or directory"
     assert files(store.root) == ["registry.json"]
 
@@ -167,7 +167,7 @@ def test_every_folder_that_got_an_entry_is_synced_before_the_put_returns(store, 
         fsync(handle)
 
     monkeypatch.setattr(os, "fsync", noted)
-    store.put(source, SHA256)
+    store.add_object(source, SHA256)
     assert synced == [store.root / "objects", store.root / "objects" / SHA256[:2]]
 
 
@@ -223,17 +223,17 @@ def test_a_damaged_object_is_never_handed_out(store: ContentStore, stored: Path,
 @every_damage
 def test_a_damaged_object_is_mended_when_its_file_is_put_again(store, stored, source, damage) -> None:
     damage(stored)
-    assert store.put(source, SHA256) is True
+    assert store.add_object(source, SHA256) is True
     assert store.read(SHA256, len(CONTENT)) == CONTENT
     assert stat.S_IMODE(stored.stat().st_mode) == 0o444
-    assert store.put(source, SHA256) is False
+    assert store.add_object(source, SHA256) is False
 
 
 def test_a_damaged_object_is_kept_when_the_file_that_should_mend_it_is_another(store, stored, source) -> None:
     flip(stored)
     damaged = stored.read_bytes()
     source.write_bytes(b"another")
-    refusal(RequestError, store.put, source, SHA256)
+    refusal(RequestError, store.add_object, source, SHA256)
     assert stored.read_bytes() == damaged
     assert files(store.root) == [f"objects/{SHA256[:2]}/{SHA256}.npy", "registry.json"]
 
@@ -289,7 +289,7 @@ def test_every_object_is_listed_in_order_what_nothing_refers_to_as_well(store, s
     (store.root / "objects" / "ff").mkdir(exist_ok=True)
     left = store.root / "objects" / "ff" / ".arriving-left"
     left.write_bytes(b"half")
-    assert list(store.objects()) == sorted([stored, left])
+    assert list(store.list_objects()) == sorted([stored, left])
 
 
 def test_a_new_store_has_no_objects(store: ContentStore) -> None:
@@ -384,18 +384,16 @@ def test_when_the_disk_refuses_no_temporary_file_is_left(
     store, source, monkeypatch, location, name, again
 ) -> None:
     if again:
-        store.put(source, SHA256)
-        store.path(SHA256).chmod(0o644)
-        flip(store.path(SHA256))
+        store.add_object(source, SHA256)
+        store.object_path(SHA256).chmod(0o644)
+        flip(store.object_path(SHA256))
     before = files(store.root)
     monkeypatch.setattr(location, name, fail)
-    message = refusal(UnavailableError, store.put, source, SHA256)
-    assert message == (
-        f"the store {str(store.root)!r} cannot be used: {str(store.root)!r}: Input/output error"
-    )
+    message = refusal(UnavailableError, store.add_object, source, SHA256)
+    assert message == f"the store {str(store.root)!r} cannot be used: Input/output error"
     assert files(store.root) == before
     monkeypatch.undo()
-    assert store.put(source, SHA256) is True
+    assert store.add_object(source, SHA256) is True
 
 
 @pytest.mark.parametrize(("location", "name"), [(os, "fsync"), (Path, "replace")], ids=["fsync", "replace"])
@@ -486,7 +484,7 @@ def test_a_pipe_in_the_place_of_the_marker_or_of_a_source_is_not_waited_for(stor
     marker.unlink()
     os.mkfifo(marker)
     for call in (lambda: store.add_object(marker, "0" * 64), store.read_owner):
-        assert "is no regular file" in refusal(UnavailableError, call)
+        assert "is not a regular file" in refusal(UnavailableError, call)
 
 
 def test_a_store_on_a_read_only_file_system_can_be_read_and_not_written(tmpfs, source: Path) -> None:
@@ -502,7 +500,7 @@ def test_a_store_on_a_read_only_file_system_can_be_read_and_not_written(tmpfs, s
         lambda: store.add_object(source, hashlib.sha256(b"another").hexdigest()),
         lambda: ContentStore(location / "new").create(MINE),
     ):
-        assert refusal(UnavailableError, call).endswith("': Read-only file system")
+        assert refusal(UnavailableError, call).endswith(": Read-only file system")
 
 
 def test_a_full_file_system_is_told_and_no_half_object_is_left(tmpfs, source: Path) -> None:

@@ -23,7 +23,7 @@ from registry.importers.gain_maps import convert_gain_maps
 from registry.importers.legacy_tree import DirectoryRule
 from registry.importers.logbook import read_logbook
 from registry.importers.panel_folders import check_tree, read_panel_folder
-from registry.progress import no_progress
+from registry.parallel import no_progress
 from testing.panels import PANEL_A, use_small_panels
 
 _TABLE = """\

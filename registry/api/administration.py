@@ -10,7 +10,7 @@ from typing import Self
 from registry.api.backend import open_backend
 from registry.database.closing import Closure
 from registry.lookup.revisions import AsOf
-from registry.progress import Progress, no_progress
+from registry.parallel import Progress, no_progress
 from registry.records import RegistryCopy, Verification
 from registry.settings import Settings
 

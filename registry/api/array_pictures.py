@@ -18,12 +18,11 @@ from registry.exporters.assembly import build_assemblies
 from registry.lookup import versions
 from registry.lookup.resolution import REQUEST, ArrayRequest, resolve, resolve_version
 from registry.lookup.revisions import AsOf
+from registry.parallel import Progress, map_in_threads
 from registry.plots.files import PictureFile
-from registry.progress import Progress
 from registry.provenance.document import InputPanel, Resolution
 from registry.records import Picture, PixelCounts
 from registry.store import ContentStore
-from registry.threads import map_in_threads
 
 if TYPE_CHECKING:
     # matplotlib comes with them: it is imported when all that is asked is known.

@@ -23,11 +23,10 @@ from registry.instants import Instant
 from registry.lookup import log, versions
 from registry.lookup.panels import Target, find_panels, find_target, list_aliases
 from registry.lookup.revisions import AsOf, find_revision_number
-from registry.progress import Progress, no_progress
+from registry.parallel import Progress, map_in_threads, no_progress
 from registry.records import CheckedFile, Outcome, Panel
 from registry.settings import Settings
 from registry.store import ContentStore
-from registry.threads import map_in_threads
 
 _SYNC_THREADS = 8  # a disk syncs several files in the time of one
 

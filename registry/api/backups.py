@@ -26,12 +26,11 @@ from registry.database.creation import populate_database, refuse_occupied
 from registry.database.engine import read_immutable_file
 from registry.database.migrations import refuse_newer_schema, upgrade_to_current
 from registry.database.transfer import copy_rows, select_all_rows
-from registry.durable import STALE_AFTER_SECONDS, TEMPORARY_PREFIX, atomic_write
 from registry.errors import ConflictError, CorruptionError, DocumentError, NotFoundError, UnavailableError
+from registry.files import STALE_AFTER_SECONDS, TEMPORARY_PREFIX, atomic_write, open_regular, read_bounded
 from registry.identifiers import quote
 from registry.lookup.revisions import read_newest_revision
-from registry.progress import Progress, no_progress
-from registry.reading import open_regular, read_bounded
+from registry.parallel import Progress, no_progress
 from registry.records import RegistryCopy
 from registry.settings import Settings, find_settings, mask_database_url
 from registry.store import ContentStore

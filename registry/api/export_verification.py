@@ -21,6 +21,7 @@ from registry.errors import (
 from registry.exporters.assembly import Assembly
 from registry.exporters.detection import detect_arrays
 from registry.exporters.layout import Target
+from registry.files import sha256_of_file
 from registry.identifiers import quote, shorten
 from registry.lookup import stored_files
 from registry.lookup.deployments import deployment_warnings
@@ -28,7 +29,6 @@ from registry.lookup.resolution import ArrayRequest, resolve
 from registry.lookup.revisions import find_revision_number, read_newest_revision
 from registry.provenance import Document
 from registry.provenance.document import Companion, Output
-from registry.reading import sha256_of_file
 from registry.records import Problem, Verification
 from registry.settings import find_settings
 from registry.store import ContentStore, describe_use

@@ -32,7 +32,7 @@ from registry.identifiers import is_dataset, parse_source
 from registry.lookup.deployments import deployment_warnings
 from registry.lookup.resolution import ArrayRequest, ResolutionResult, resolve
 from registry.lookup.revisions import AsOf
-from registry.progress import Progress
+from registry.parallel import Progress
 from registry.provenance import Document, encode
 from registry.provenance.document import Creator, Deployment, RegistryReference, Request, Resolution
 from registry.records import Export

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from registry.api.backend import Backend
 from registry.errors import NotFoundError
 from registry.exporters.detection import detect_arrays
+from registry.files import sha256_of_file
 from registry.lookup import stored_files
 from registry.lookup.revisions import AsOf
-from registry.reading import sha256_of_file
 from registry.records import IdentifiedPart, Identity
 
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from registry import schema
 from registry.errors import CorruptionError, RequestError, UnavailableError
-from registry.progress import Progress
+from registry.parallel import Progress
 from registry.store import ContentStore
 
 _BATCH_SIZE = 1000

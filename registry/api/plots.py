@@ -9,8 +9,8 @@ from registry.api.backend import Backend, InstantLike
 from registry.detectors import parse_detector_id
 from registry.identifiers import Dataset, is_dataset, is_m_number
 from registry.lookup.revisions import AsOf
+from registry.parallel import Progress, no_progress
 from registry.plots.files import PictureFile, check_picture_file
-from registry.progress import Progress, no_progress
 from registry.records import Picture
 
 

@@ -12,7 +12,7 @@ from registry.api.backend import Backend, InstantLike
 from registry.errors import RequestError
 from registry.lookup import log
 from registry.lookup.revisions import AsOf, find_revision_number, list_tags
-from registry.progress import Progress, no_progress
+from registry.parallel import Progress, no_progress
 from registry.records import (
     AffectedRun,
     DetectorDifference,

@@ -15,7 +15,7 @@ from registry.database.transactions import Database
 from registry.database.transfer import copy_rows, select_all_rows
 from registry.errors import ClosedError, RegistryError
 from registry.lookup.revisions import read_newest_revision
-from registry.progress import Progress, no_progress
+from registry.parallel import Progress, no_progress
 from registry.records import RegistryCopy
 from registry.settings import find_settings, mask_database_url
 from registry.store import ContentStore

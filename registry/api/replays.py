@@ -30,7 +30,7 @@ from registry.exporters.layout import Layout, Target, WrittenFiles
 from registry.exporters.publication import publish_outputs
 from registry.identifiers import join_detector_id, quote
 from registry.instants import parse_instant
-from registry.progress import Progress, no_progress
+from registry.parallel import Progress, no_progress
 from registry.provenance import Document
 from registry.provenance.document import Companion, Output
 from registry.records import Export

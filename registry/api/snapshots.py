@@ -16,10 +16,10 @@ from registry.database.closing import record_closure
 from registry.database.creation import populate_database
 from registry.database.engine import read_immutable_file
 from registry.database.transfer import copy_rows
-from registry.durable import atomic_write
 from registry.errors import ConflictError, UnavailableError
+from registry.files import atomic_write
 from registry.lookup.revisions import AsOf, parse_as_of
-from registry.progress import Progress
+from registry.parallel import Progress
 from registry.records import RegistryCopy
 from registry.settings import mask_database_url
 from registry.store import ContentStore

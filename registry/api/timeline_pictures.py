@@ -18,11 +18,10 @@ from registry.lookup.resolution import configuration_without_ids_error
 from registry.lookup.revisions import AsOf
 from registry.lookup.runs import find_configuration, list_runs_of_panels, read_run
 from registry.lookup.stored_files import list_files_of_versions
+from registry.parallel import Progress, map_in_threads
 from registry.plots.files import PictureFile
-from registry.progress import Progress
 from registry.records import Panel, Picture, Run, StoredFile, Version
 from registry.store import ContentStore, name_use_in_errors
-from registry.threads import map_in_threads
 
 _MAX_SPREAD_FILES = 1000  # that are read for a band of spread: a few seconds
 

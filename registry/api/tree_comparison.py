@@ -18,7 +18,7 @@ from registry.lookup import panels, versions
 from registry.lookup.runs import list_run_configurations
 from registry.lookup.stored_files import list_stored_files
 from registry.lookup.timelines import build_timelines
-from registry.progress import Progress
+from registry.parallel import Progress
 from registry.records import (
     CheckedConstants,
     ChoiceDifference,

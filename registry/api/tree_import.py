@@ -16,7 +16,7 @@ from registry.errors import ConflictError, ImportHazardError, RegistryError
 from registry.importers.legacy_tree import Hazard, LegacyTree
 from registry.importers.panel_folders import CheckedTree, check_tree, timezone_notes
 from registry.lookup.revisions import require_comment
-from registry.progress import Advance, Progress
+from registry.parallel import Advance, Progress
 from registry.records import CheckedConstants, Outcome
 from registry.registration.panels import add_aliases, add_panels, find_alias_conflicts
 from registry.registration.planning import VersionStatement, find_conflicts

@@ -23,14 +23,12 @@ from registry.api.backend import Backend
 from registry.arrays import describe_content
 from registry.authorship import build_signature
 from registry.database.location import location_warnings
-from registry.digests import blake3_of
-from registry.durable import STALE_AFTER_SECONDS
 from registry.errors import CorruptionError, RequestError, UnavailableError
+from registry.files import STALE_AFTER_SECONDS, blake3_of
 from registry.lookup import integrity_rules, stored_files
-from registry.progress import Progress
+from registry.parallel import Progress, map_in_threads
 from registry.records import Problem, RecordedFile, UnreferencedFile, Verification
 from registry.store import ContentStore, manifest_sha256
-from registry.threads import map_in_threads
 
 
 def verify(backend: Backend, progress: Progress, *, collect: bool = False) -> Verification:

@@ -21,7 +21,7 @@ from registry.identifiers import escape_control_characters
 from registry.secrets import mask_passwords
 
 if TYPE_CHECKING:
-    from registry.progress import Advance
+    from registry.parallel import Advance
 
 _DUMB_TERMINALS = ("dumb", "unknown", "")
 _BAR_WIDTH, _MIN_WIDTH_FOR_BAR, _MIN_WIDTH_FOR_COUNTS = 24, 72, 50  # columns

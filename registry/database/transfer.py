@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from registry.database.engine import is_decoding_error
 from registry.errors import CorruptionError, RequestError, SchemaError
-from registry.progress import Advance, Progress
+from registry.parallel import Advance, Progress
 
 Queries = Mapping[str, sa.Select[Any]]
 """By table, a table after those that it refers to: the rows that are to arrive, with all its columns."""

@@ -19,9 +19,9 @@ from registry import detectors
 from registry.arrays import find_payload_start
 from registry.detectors import DetectorType, Kind
 from registry.errors import DocumentError
+from registry.parallel import map_in_threads, parallel_for_each
 from registry.provenance.document import InputConstants, InputPanel, Output, Resolution
 from registry.store import ContentStore, name_use_in_errors
-from registry.threads import map_in_threads, parallel_for_each
 
 
 @dataclass(frozen=True, slots=True)

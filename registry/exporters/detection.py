@@ -17,7 +17,7 @@ from registry.arrays import MAX_HEADER_SIZE, read_header
 from registry.errors import ArrayError
 from registry.exporters import hdf5
 from registry.exporters.text import TextReader
-from registry.reading import open_input
+from registry.files import open_input
 
 _NPY = b"\x93NUMPY"
 

@@ -13,7 +13,7 @@ from registry.exporters import hdf5, lcls2, npy, psana
 from registry.exporters.assembly import Assembly
 from registry.exporters.layout import Layout, Target, WrittenFiles
 from registry.identifiers import quote
-from registry.progress import Advance, Progress
+from registry.parallel import Advance, Progress
 from registry.provenance.document import Document, Output
 from registry.records import ExportedFile
 

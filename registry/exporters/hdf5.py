@@ -26,7 +26,7 @@ from registry.errors import ArrayError, UnavailableError
 from registry.exporters.assembly import Assembly
 from registry.exporters.layout import Layout, Target, WrittenFiles
 from registry.identifiers import quote
-from registry.progress import Advance
+from registry.parallel import Advance
 from registry.provenance import encode
 from registry.provenance.document import Document, Output
 

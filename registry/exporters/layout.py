@@ -10,12 +10,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from registry.digests import Buffer
-from registry.durable import FlushingFile
 from registry.exporters.assembly import Assembly
-from registry.progress import Advance
+from registry.files import Buffer, FlushingFile
+from registry.parallel import CPU_COUNT, Advance, map_in_threads
 from registry.provenance.document import FILE_NAME, Companion, Document, Output
-from registry.threads import CPU_COUNT, map_in_threads
 
 _MAX_PENDING_CHUNKS = 6  # pieces that wait to be written; with fewer their maker stops whenever the disk does
 

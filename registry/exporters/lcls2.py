@@ -16,7 +16,7 @@ from registry.exporters import npy
 from registry.exporters.assembly import Assembly
 from registry.exporters.layout import Layout, Target, WrittenFiles
 from registry.instants import Instant, parse_instant
-from registry.progress import Advance
+from registry.parallel import Advance
 from registry.provenance.document import Companion, Document, Output
 
 NAME = "lcls2"

@@ -10,7 +10,7 @@ from numpy.lib import format as npy_format
 
 from registry.exporters.assembly import Assembly
 from registry.exporters.layout import Layout, Target, WrittenFiles, write_parallel
-from registry.progress import Advance
+from registry.parallel import Advance
 from registry.provenance.document import Document
 
 NAME = "npy"

@@ -15,15 +15,14 @@ from pathlib import Path
 
 from registry import detectors, instants
 from registry.authorship import build_signature, find_working_folder
-from registry.digests import Buffer
 from registry.errors import RequestError
 from registry.exporters import text
 from registry.exporters.assembly import Assembly
 from registry.exporters.layout import Layout, Target, WrittenFiles, write_sequential
+from registry.files import Buffer, open_regular
 from registry.identifiers import parse_source
-from registry.progress import Advance
+from registry.parallel import Advance
 from registry.provenance.document import Deployment, Document, InputConstants, InputPanel, Output
-from registry.reading import open_regular
 
 NAME = "psana"
 HAS_RUN_RANGE = True

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from registry.durable import STALE_AFTER_SECONDS, append_lines, sync_file, sync_folder
 from registry.errors import ConflictError, UnavailableError
+from registry.files import STALE_AFTER_SECONDS, append_lines, sync_file, sync_folder
 
 _STAGING_PREFIX = ".calreg-"
 _REPLACED_FOLDER = ".replaced"  # inside a hidden folder: what is being replaced

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from registry.detectors import parse_detector_id
 from registry.errors import RegistryError, RequestError
+from registry.files import read_bounded
 from registry.identifiers import Dataset, parse_run_number, parse_source, quote
 from registry.importers.logbook import looks_like_json
-from registry.reading import read_bounded
 from registry.registration.configurations import ConfigurationStatement
 from registry.registration.runs import RunStatement
 

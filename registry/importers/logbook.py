@@ -28,9 +28,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 from registry.errors import InstantError, RequestError
+from registry.files import read_bounded
 from registry.identifiers import Dataset, quote, shorten
 from registry.instants import Instant, instant_from_epoch, parse_iso
-from registry.reading import read_bounded
 from registry.registration.runs import RunStatement
 
 MAX_SIZE = 64 << 20  # bytes

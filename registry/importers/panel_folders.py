@@ -13,10 +13,9 @@ from registry.detectors import DetectorType
 from registry.errors import ArrayError, NotFoundError, UnavailableError
 from registry.importers.legacy_tree import Entry, Hazard, LegacyTree, read_legacy_tree
 from registry.instants import BEGINNING
-from registry.progress import Progress
+from registry.parallel import Progress, map_in_threads
 from registry.records import CheckedConstants, CheckedFile
 from registry.registration.versions import build_constants
-from registry.threads import map_in_threads
 
 
 @dataclass(frozen=True, slots=True)

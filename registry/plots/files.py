@@ -11,8 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from registry.durable import atomic_write
 from registry.errors import ConflictError, RequestError, UnavailableError
+from registry.files import atomic_write
 from registry.identifiers import quote
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from pathlib import Path
 import msgspec
 
 from registry.errors import DocumentError
+from registry.files import read_bounded
 from registry.identifiers import quote
 from registry.provenance.document import FILE_NAME, FORMAT, FORMAT_VERSION, Document, DocumentHeader
-from registry.reading import read_bounded
 
 __all__ = ["FILE_NAME", "Document", "encode", "read", "read_with_content"]
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from registry.threads import map_in_threads, parallel_for_each
+from registry.parallel import map_in_threads, parallel_for_each
 
 
 @given(st.lists(st.integers(), max_size=40), st.integers(1, 5))

@@ -1,0 +1,105 @@
+"""Work of several threads, and how long work reports how far it is.
+
+Reading, hashing, writing and syncing release the interpreter's lock, so threads share the processors.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from typing import Generic, Protocol, TypeVar
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+CPU_COUNT = os.cpu_count() or 1
+
+
+class Advance(Protocol):
+    """Called when a step is done, or several at once, from any thread."""
+
+    def __call__(self, steps: int = 1, /) -> None:
+        """Count them."""
+
+
+# Called with a description and the number of steps.
+Progress = Callable[[str, int], AbstractContextManager[Advance]]
+
+
+@contextmanager
+def no_progress(description: str, total: int) -> Iterator[Advance]:  # noqa: ARG001 - the shape of every Progress
+    """Show nothing."""
+    yield lambda _steps=1: None
+
+
+def map_in_threads(
+    function: Callable[[_Item], _Result],
+    items: Iterable[_Item],
+    threads: int = CPU_COUNT,
+    max_pending: int | None = None,
+) -> Iterator[_Result]:
+    """Yield ``function(item)`` of every item in their order, while threads work on the next ones.
+
+    At most `max_pending` items beyond the one that is yielded are in work or wait, by default as many as there are
+    threads: more even out items that take now longer, now shorter. The error of the first failing item is raised in
+    its turn; then, and when the caller stops, no further item is begun.
+    """
+    results: deque[Future[_Result]] = deque()
+    limit = threads if max_pending is None else max_pending
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for item in items:
+                results.append(pool.submit(function, item))
+                if len(results) > limit:
+                    yield results.popleft().result()
+            while results:
+                yield results.popleft().result()
+        finally:
+            for future in results:
+                future.cancel()
+
+
+def parallel_for_each(
+    function: Callable[[_Item], object], items: Iterable[_Item], threads: int = CPU_COUNT
+) -> None:
+    """Call ``function(item)`` for every item, in this thread and in others; a free thread takes the next item.
+
+    Cheaper than `map_in_threads` where the results are not needed. The error of the first failing item is raised when
+    those before it are done; after a failure no further item is begun.
+    """
+    queue = _WorkQueue(items)
+    try:
+        with ThreadPoolExecutor(max(1, threads - 1)) as pool:
+            others = [pool.submit(queue.run_all, function) for _ in range(threads - 1)]
+            queue.run_all(function)
+        for other in others:
+            other.result()
+    finally:
+        if queue.failures:
+            raise queue.failures[min(queue.failures)]
+
+
+class _WorkQueue(Generic[_Item]):
+    """Items that several threads take, one thread an item, and the errors of those that failed, by their index."""
+
+    def __init__(self, items: Iterable[_Item]) -> None:
+        self._items = enumerate(items)
+        self._lock = threading.Lock()
+        self.failures: dict[int, BaseException] = {}
+
+    def run_all(self, function: Callable[[_Item], object]) -> None:
+        while (numbered := self._next_item()) is not None:
+            index, item = numbered
+            try:
+                function(item)
+            except BaseException as error:
+                self.failures[index] = error
+                raise
+
+    def _next_item(self) -> tuple[int, _Item] | None:
+        with self._lock:
+            return None if self.failures else next(self._items, None)
