@@ -1,4 +1,1 @@
-"""The parts of docs/ that are made from the program itself: ``python -m documentation`` makes them anew.
-
-The tests hold what stands in docs/ against what is made here.
-"""
+"""The parts of the documents that are written from the program: by ``python -m documentation``, or when the site is built."""

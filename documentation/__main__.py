@@ -1,10 +1,9 @@
-"""``python -m documentation``: write the references and the recording of the demo anew."""
+"""``python -m documentation``: write the reference of the commands and the recording of the demo."""
 
 from __future__ import annotations
 
-from documentation import pages, recording
+from documentation import commands, recording
 
 if __name__ == "__main__":
-    for path in pages.write():
-        print(path)  # noqa: T201 - what it is called for
-    print(recording.write())  # noqa: T201 - and this
+    for write_page in (commands.write_page, recording.write_page):
+        print(write_page())  # noqa: T201 - the answer of a program

@@ -1,6 +1,6 @@
-"""What the site adds to the pages in docs/: navigation from the index, and the pages of the Python reference.
+"""A Sphinx extension: it adds navigation and the pages of the Python reference to the pages in docs/.
 
-A Sphinx extension. The pages themselves stay plain Markdown, which GitHub shows as well.
+The pages themselves stay plain Markdown, which can be read in the repository as well.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from sphinx.application import Sphinx
 from documentation import api_pages
 
 API = "api"
-"""The folder in docs/ that holds the made pages of the Python reference; git ignores it."""
+"""The folder in docs/ for the pages of the Python reference; git ignores it."""
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Tell Sphinx what to call."""
+    """Register the functions below with Sphinx."""
     app.connect("builder-inited", _write_api_pages)
     app.connect("source-read", _add_navigation)
     app.connect("object-description-transform", _name_the_noun)
@@ -30,25 +30,27 @@ def _write_api_pages(app: Sphinx) -> None:
     api_pages.write_pages(Path(app.srcdir) / API)
 
 
-def _add_navigation(_app: Sphinx, name: str, source: list[str]) -> None:
-    """Append the tables of contents to the two pages that have some: the index, and the Python reference."""
+def _add_navigation(app: Sphinx, name: str, source: list[str]) -> None:
+    """Append tables of contents to the pages that have some."""
     if name == "index":
         source[0] += "\n".join(build_navigation(source[0]))
     elif name == "python-reference":
         source[0] += "\n".join(_toctree("", [f"{API}/{page}" for page in api_pages.build_pages()]))
+    elif name == "decisions/README":
+        decisions = sorted(path.stem for path in (Path(app.srcdir) / "decisions").glob("0*.md"))
+        source[0] += "\n".join(_toctree("", decisions))
 
 
 def build_navigation(index: str) -> Iterator[str]:
-    """Return a hidden table of contents for each section of the index: its heading, and the pages it links."""
+    """Yield the lines of a table of contents for each section of the index: its heading, and the pages it links."""
     for section in re.split(r"^## ", index, flags=re.MULTILINE)[1:]:
         heading, _, text = section.partition("\n")
         yield from _toctree(heading, re.findall(r"^- \[[^]]+\]\((\S+)\.md\)", text, re.MULTILINE))
 
 
 def _toctree(caption: str, pages: list[str]) -> Iterator[str]:
-    yield from ("", "```{toctree}", ":hidden:")
-    if caption:
-        yield f":caption: {caption}"
+    """Yield the lines of a table of contents; one with a caption stands in the margin only."""
+    yield from ("", "```{toctree}", *((":hidden:", f":caption: {caption}") if caption else ()))
     yield from ("", *pages, "```")
 
 

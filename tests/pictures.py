@@ -1,16 +1,10 @@
-"""Make docs/images anew: ``python -m tests.pictures`` runs the commands of docs/plots.md, in the order of the page."""
+"""Draw docs/images again: ``python -m tests.pictures`` runs the commands of docs/plots.md."""
 
-import re
-import shlex
 import tempfile
 from pathlib import Path
 
-import pytest
-
 from registry import create_registry, sample
-from testing.registries import RegistryLocation
-from tests.cli import Calreg
-from tests.sessions import find_blocks
+from tests.sessions import Session
 
 PAGE = Path(__file__).parent.parent / "docs" / "plots.md"
 IMAGES = PAGE.parent / "images"
@@ -19,20 +13,12 @@ _WIDTHS = (1100, 1000, 900, 800, 700)
 _COLOURS = 32
 
 
-def run_page(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run every command of the page in `folder`; what it shows must be printed, if it shows anything."""
+def run_page(folder: Path) -> None:
+    """Run every command of the page in a folder, and compare what they print with what the page shows."""
     sample.write_legacy_tree(folder / "tree")
     sample.write_dataset_table(folder / "datasets.txt")
-    location = RegistryLocation(f"sqlite:///{folder / 'registry.sqlite'}", folder / "store")
-    create_registry(location.database, location.store)
-    monkeypatch.chdir(folder)
-    calreg = Calreg(location, monkeypatch)
-    for step in re.split(r"^\$ ", "".join(find_blocks(PAGE, "console")), flags=re.MULTILINE)[1:]:
-        command, _, shown = step.partition("\n")
-        name, *arguments = shlex.split(command)
-        assert name == "calreg"
-        printed = calreg.run(*arguments).stdout
-        assert shown in ("", printed), command
+    create_registry(f"sqlite:///{folder}/registry.sqlite")
+    Session(folder).run_document(PAGE)
 
 
 def _shrink(picture: Path, image: Path) -> None:
@@ -49,8 +35,8 @@ def _shrink(picture: Path, image: Path) -> None:
 
 def main() -> None:
     IMAGES.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as monkeypatch:
-        run_page(Path(folder), monkeypatch)
+    with tempfile.TemporaryDirectory() as folder:
+        run_page(Path(folder))
         for picture in Path(folder).glob("*.png"):
             _shrink(picture, IMAGES / picture.name)
 

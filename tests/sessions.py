@@ -1,32 +1,44 @@
-"""Run what a document shows, and hold what is printed against what it shows.
+"""Run the commands and programs of a document, and compare what they print with what it shows.
 
 A block of ``console`` is a session: commands after ``$``, going on after ``>`` where they are broken, and what
 they print. A block of ``python`` is a program; the next block without a language is what it prints. calreg runs
 in this process, where nothing but a pipe or a redirection follows it; everything else in bash.
+
+With ``CALREG_UPDATE_DOCS=1`` the document is rewritten to show what was printed.
 """
+
+from __future__ import annotations
 
 import os
 import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import chdir
+from difflib import SequenceMatcher
+from itertools import zip_longest
 from pathlib import Path
 from unittest import mock
 
 from typer.testing import CliRunner, Result
 
+from documentation.placeholders import use_placeholders
 from registry.cli import app
 from registry.secrets import mask_passwords
 
 _CALREG = f'calreg() {{ "{sys.executable}" -m registry "$@"; }}\n'
 _ALONE = re.compile(r"""calreg ((?:"[^"$`]*"|'[^']*'|[^"'|<>&;$`*~])*?)((?: 2?>| \|).*)?""", re.DOTALL)
-_FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
+_BLOCK = re.compile(r"^ *```(?P<language>\w*)\n(?P<text>.*?)^ *```$", re.DOTALL | re.MULTILINE)
+
+
+def is_updating() -> bool:
+    """Return whether documents are to be rewritten, not only checked."""
+    return bool(os.environ.get("CALREG_UPDATE_DOCS"))
 
 
 def find_blocks(document: Path, language: str) -> list[str]:
-    return [block for found, block in _FENCE.findall(document.read_text()) if found == language]
+    return [text for name, text in _BLOCK.findall(document.read_text()) if name == language]
 
 
 class Session:
@@ -34,49 +46,64 @@ class Session:
 
     Parameters
     ----------
-    places
-        What a document calls something, and what it is here: folders and servers that no test has.
+    stand_ins
+        Folders and servers that the document names, and what is used here in their place.
     """
 
-    def __init__(self, folder: Path, places: Mapping[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, stand_ins: Mapping[str, str] | None = None) -> None:
         self.folder = folder
-        self.places = dict(places or {})
+        self.stand_ins = dict(stand_ins or {})
         self.environment = {**os.environ, "CALREG_DATABASE": "sqlite:///registry.sqlite"}
 
     def run_document(self, document: Path) -> None:
         """Run all its sessions and programs, in their order."""
-        found = _FENCE.findall(document.read_text())
-        for number, (language, block) in enumerate(found):
-            if language == "console":
-                self.run(block)
-            elif language == "python":
-                shown = found[number + 1][1] if found[number + 1 :][:1] and not found[number + 1][0] else ""
-                self._check_printed(
-                    self._execute([sys.executable, "-c", self._substitute(block)]), shown, block
-                )
+        text = document.read_text()
+        updated, position = "", 0
+        for span, block in self._run_blocks(text):
+            updated += text[position : span[0]] + block
+            position = span[1]
+        if is_updating():
+            document.write_text(updated + text[position:])
 
-    def run(self, session: str) -> None:
-        """Run each command of a session; instants of the clock, ids, user and host may be others."""
-        for step in re.split(r"^\$ ", session, flags=re.MULTILINE)[1:]:
-            command, shown = _split_step(step)
-            if command.startswith("export "):
-                for assignment in shlex.split(self._substitute(command))[1:]:
-                    name, _, value = assignment.partition("=")
-                    self.environment[name] = value
-                printed = ""
-            else:
-                printed = self._run_command(self._substitute(command))
-            self._check_printed(printed, shown, command)
+    def _run_blocks(self, text: str) -> Iterator[tuple[tuple[int, int], str]]:
+        """Yield where each block of outputs stands in a document, and what it shows when it is right."""
+        blocks = list(_BLOCK.finditer(text))
+        for block, following in zip_longest(blocks, blocks[1:]):
+            if block["language"] == "console":
+                yield block.span("text"), self.run(block["text"])
+            elif block["language"] == "python":
+                program = self._substitute(block["text"])
+                printed = self._execute([sys.executable, "-c", program])
+                if following and not following["language"]:
+                    yield following.span("text"), self._compare(following["text"], printed, program)
+                else:
+                    assert printed == "", program
+
+    def run(self, session: str) -> str:
+        """Run the commands of a session, and return it as it is when it shows what they print."""
+        start, *steps = re.split(r"^\$ ", session, flags=re.MULTILINE)
+        return start + "".join(f"$ {self._run_step(step)}" for step in steps)
+
+    def _run_step(self, step: str) -> str:
+        typed, shown = _split_step(step)
+        command = self._substitute(typed.replace("\n> ", "\n"))
+        if command.startswith("export "):
+            for assignment in shlex.split(command)[1:]:
+                name, _, value = assignment.partition("=")
+                self.environment[name] = value
+            return step
+        return f"{typed}\n{self._compare(shown, self._run_command(command), command)}"
 
     def _run_command(self, command: str) -> str:
-        found = _ALONE.fullmatch(command)
-        if found is None:
+        alone = _ALONE.fullmatch(command)
+        if alone is None:
             return self._execute(["bash", "-c", _CALREG + command])
-        done = self._call(shlex.split(found[1].replace("\\\n", "")))
-        if not found[2]:
+        arguments, redirection = alone.groups()
+        done = self._call(shlex.split(arguments.replace("\\\n", "")))
+        if not redirection:
             return done.output
-        said = "" if "2>" in found[2] else done.stderr
-        return said + self._execute(["bash", "-c", f"cat{found[2]}"], done.stdout)
+        errors = "" if "2>" in redirection else done.stderr
+        return errors + self._execute(["bash", "-c", f"cat{redirection}"], done.stdout)
 
     def _call(self, arguments: list[str]) -> Result:
         with (
@@ -89,10 +116,10 @@ class Session:
             raise done.exception
         return done
 
-    def _execute(self, command: list[str], given: str = "") -> str:
+    def _execute(self, command: list[str], stdin: str = "") -> str:
         done = subprocess.run(
             command,
-            input=given,
+            input=stdin,
             cwd=self.folder,
             env=self.environment,
             stdout=subprocess.PIPE,
@@ -103,39 +130,32 @@ class Session:
         return done.stdout
 
     def _substitute(self, text: str) -> str:
-        for shown, real in self.places.items():
-            text = text.replace(shown, real)
+        for name, real in self.stand_ins.items():
+            text = text.replace(name, real)
         return text
 
-    def _check_printed(self, printed: str, shown: str, command: str) -> None:
-        for name, real in self.places.items():
+    def _compare(self, shown: str, printed: str, command: str) -> str:
+        """Return what the document should show for a command; it must be what it shows, unless that is updated."""
+        for name, real in self.stand_ins.items():
             printed = printed.replace(real, name).replace(mask_passwords(real), name)
-        assert normalise(printed) == normalise(shown), command
-
-
-def run_session(session: str, folder: Path) -> None:
-    """Run each command of a session in `folder`."""
-    Session(folder).run(session)
+        if is_updating():
+            return "".join(_merge_lines(shown.splitlines(keepends=True), printed.splitlines(keepends=True)))
+        assert use_placeholders(printed) == use_placeholders(shown), command
+        return shown
 
 
 def _split_step(step: str) -> tuple[str, str]:
     """Return a command, with the lines on which it goes on, and what it prints."""
     command, *rest = step.split("\n")
     while rest and rest[0].startswith("> "):
-        command += f"\n{rest.pop(0)[2:]}"
+        command += f"\n{rest.pop(0)}"
     return command, "\n".join(rest)
 
 
-def normalise(text: str) -> str:
-    """Write what differs from machine to machine, and from day to day, in one way."""
-    for pattern, word in (
-        (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z(, by| by|,)? *[^\s:]+", r"TIME\1 USER"),
-        (r"^(  on) [^:]+:", r"\1 HOST:"),
-        (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID"),
-        (r"registry-\d{8}T\d{12}Z", "registry-TIME"),
-        (r"USER on \S+$", "USER on HOST"),
-        (r"^software .*", "software"),
-        (r"^schema \d{4}", "schema NUMBER"),
-    ):
-        text = re.sub(pattern, word, text, flags=re.MULTILINE)
-    return text
+def _merge_lines(shown: list[str], printed: list[str]) -> Iterator[str]:
+    """Yield the printed lines; of those that a document shows with another time, id or user, the shown ones."""
+    comparable = [[use_placeholders(line) for line in lines] for lines in (shown, printed)]
+    for kind, start, end, printed_start, printed_end in SequenceMatcher(
+        None, *comparable, autojunk=False
+    ).get_opcodes():
+        yield from shown[start:end] if kind == "equal" else comparable[1][printed_start:printed_end]

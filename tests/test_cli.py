@@ -16,6 +16,7 @@ from registry.cli.application import VERBS
 from testing.panels import NEW_A, PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.cli import Calreg, build_program, list_verbs
+from tests.sessions import is_updating
 
 RUN = "exp=xcsls3716:run=631"
 START = "20180101000000"
@@ -399,8 +400,9 @@ def test_the_demo_runs_the_real_commands_as_its_recording_shows_them(tmp_path: P
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    printed = recording.steadied(done.stdout, tmp_path)
-    assert recording.page(printed) == recording.RECORDING.read_text()
+    if is_updating():
+        recording.PAGE.write_text(recording.build_page(done.stdout, tmp_path))
+    assert recording.build_page(done.stdout, tmp_path) == recording.PAGE.read_text()
     document = json.loads((tmp_path / "demo" / "constants" / "provenance.json").read_text())
     assert document["request"]["target"] == RUN
     assert np.load(tmp_path / "demo" / "constants" / "pixel_gain.npy").shape == (3, 2, 512, 1024)

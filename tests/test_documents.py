@@ -1,4 +1,7 @@
-"""What the pages of docs/ show is what happens: every command, and what it prints."""
+"""The documents show what happens: every command and program, and what they print.
+
+``CALREG_UPDATE_DOCS=1 pytest tests/test_documents.py tests/test_reference.py tests/test_cli.py`` rewrites what they show.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,8 @@ import pytest
 import sqlalchemy as sa
 
 from registry import create_registry, open_registry, sample
-from tests.sessions import Session, find_blocks
+from registry.api import Registry
+from tests.sessions import Session, find_blocks, is_updating
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -24,73 +28,103 @@ HOME = "/home/ana/calreg"
 
 @pytest.fixture(scope="module")
 def templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folders from which pages begin, each made of the one before it."""
+    """Folders with which pages start, each a copy of the one before it and more."""
     root = tmp_path_factory.mktemp("templates")
-    (root / "nothing" / ".zfunc").mkdir(parents=True)
-    (root / "nothing" / ".config" / "fish" / "completions").mkdir(parents=True)
-    before = root / "nothing"
-    for name, make in MAKE.items():
-        before = shutil.copytree(before, root / name, symlinks=True)
-        make(before)
+    template = root / "nothing"
+    (template / ".zfunc").mkdir(parents=True)
+    (template / ".config" / "fish" / "completions").mkdir(parents=True)
+    for name, add in TEMPLATES.items():
+        template = copy_template(template, root / name)
+        with chdir(template):
+            add()
     return root
 
 
-def sample_files(folder: Path) -> None:
-    """Make what ``calreg demo`` makes, and the files of another measurement."""
-    sample.write_legacy_tree(folder / "tree")
-    sample.write_dataset_table(folder / "datasets.txt")
-    (folder / "remeasured").mkdir()
-    for name, array in sample.panel_arrays("M068 remeasured").items():
-        np.save(folder / "remeasured" / name, array)
+def copy_template(template: Path, folder: Path) -> Path:
+    """Copy a folder; arrays, which nothing changes, are linked."""
+
+    def copy_file(source: str, target: str) -> None:
+        (os.link if source.endswith(".npy") else shutil.copy2)(source, target)
+
+    return shutil.copytree(template, folder, symlinks=True, dirs_exist_ok=True, copy_function=copy_file)
 
 
-def empty_registry(folder: Path) -> None:
-    create_registry(f"sqlite:///{folder}/registry.sqlite")
+def add_sample_files() -> None:
+    """Make what ``calreg demo`` makes, and the files of two other measurements."""
+    sample.write_legacy_tree(Path("tree"))
+    sample.write_dataset_table(Path("datasets.txt"))
+    for folder, module in (("flat-field", "M044"), ("remeasured", "M068 remeasured")):
+        Path(folder).mkdir()
+        for name, array in sample.panel_arrays(module).items():
+            np.save(f"{folder}/{name}", array)
 
 
-def sample_registry(folder: Path) -> None:
-    """Import the sample, and let a run have a begin."""
-    url = f"sqlite:///{folder}/registry.sqlite"
-    with chdir(folder), open_registry(url, timezone="America/Los_Angeles") as registry:
+def open_sample() -> Registry:
+    return open_registry("sqlite:///registry.sqlite", timezone="America/Los_Angeles")
+
+
+def add_empty_registry() -> None:
+    create_registry("sqlite:///registry.sqlite")
+
+
+def import_sample() -> None:
+    with open_sample() as registry:
         registry.import_tree("tree")
         registry.runs.import_table("datasets.txt")
+
+
+def add_start_time() -> None:
+    with open_sample() as registry:
         registry.runs.add("exp=xcsls3716:run=631", begin="2018-02-10T08:15:00Z")
 
 
-MAKE: dict[str, Callable[[Path], None]] = {
-    "sample files": sample_files,
-    "empty registry": empty_registry,
-    "sample registry": sample_registry,
+def add_second_start_time() -> None:
+    with open_sample() as registry:
+        registry.runs.add("exp=xppls2416:run=247", begin="2018-02-12T08:15:00Z")
+
+
+TEMPLATES: dict[str, Callable[[], None]] = {
+    "sample files": add_sample_files,
+    "empty registry": add_empty_registry,
+    "imported sample": import_sample,
+    "a run with a start time": add_start_time,
+    "two runs with start times": add_second_start_time,
 }
 PAGES = {
-    "install.md": "nothing",
-    "how-to/a-wrong-map-found-late.md": "sample registry",
-    "how-to/firmware-upgrade.md": "sample registry",
-    "how-to/move-from-the-directory.md": "empty registry",
-    "how-to/offline-laptop.md": "sample registry",
-    "questions.md": "sample registry",
-    "tutorial.md": "nothing",
+    "README.md": "sample files",
+    "docs/install.md": "nothing",
+    "docs/how-to/a-wrong-map-found-late.md": "a run with a start time",
+    "docs/how-to/firmware-upgrade.md": "a run with a start time",
+    "docs/how-to/move-from-the-directory.md": "empty registry",
+    "docs/how-to/offline-laptop.md": "a run with a start time",
+    "docs/python.md": "imported sample",
+    "docs/questions.md": "a run with a start time",
+    "docs/time-machine.md": "two runs with start times",
+    "docs/tutorial.md": "nothing",
 }
-ELSEWHERE = {"plots.md", "time-machine.md"}  # have tests of their own, as the README has
-ON_A_SERVER = {"how-to/facility-on-postgresql.md", "operations.md"}
+TESTED_ELSEWHERE = {"docs/plots.md", "docs/formats.md", "docs/formats-inputs.md"}
+ON_A_SERVER = {"docs/how-to/facility-on-postgresql.md", "docs/operations.md"}
 
 
-def begun(template: Path, folder: Path, places: dict[str, str]) -> Session:
+def start_session(template: Path, folder: Path, stand_ins: dict[str, str]) -> Session:
     """Return a session in a folder that holds what the template does."""
-    shutil.copytree(template, folder, symlinks=True, dirs_exist_ok=True)
-    session = Session(folder, {**places, HOME: str(folder)})
+    session = Session(copy_template(template, folder), {**stand_ins, HOME: str(folder)})
     session.environment["HOME"] = str(folder)
     return session
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_shows_what_happens(page: str, templates: Path, tmp_path: Path) -> None:
-    begun(templates / PAGES[page], tmp_path, {}).run_document(DOCS / page)
+    start_session(templates / PAGES[page], tmp_path, {}).run_document(ROOT / page)
 
 
-def test_every_page_with_a_session_is_run() -> None:
-    shown = {str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md") if find_blocks(page, "console")}
-    assert shown == {*PAGES, *ELSEWHERE, *ON_A_SERVER}
+def test_every_page_with_a_session_or_a_program_is_run() -> None:
+    shown = {
+        str(page.relative_to(ROOT))
+        for page in (ROOT / "README.md", *DOCS.rglob("*.md"))
+        if find_blocks(page, "console") or find_blocks(page, "python")
+    }
+    assert shown == {*PAGES, *TESTED_ELSEWHERE, *ON_A_SERVER}
 
 
 def execute(server: str, statements: str) -> None:
@@ -106,7 +140,7 @@ def execute(server: str, statements: str) -> None:
 
 @pytest.fixture
 def roles(postgres_server: str) -> Iterator[dict[str, str]]:
-    """What the roles and the database of the page are called here; they are removed at the end."""
+    """The names here of the page's roles; they and the database are removed at the end."""
     names = {f"calreg_{role}": f"facility_{role}_{os.getpid()}" for role in ("owner", "writer", "reader")}
     yield names
     execute(postgres_server, f"DROP DATABASE IF EXISTS calreg_facility_{os.getpid()} WITH (FORCE)")
@@ -114,7 +148,7 @@ def roles(postgres_server: str) -> Iterator[dict[str, str]]:
         execute(postgres_server, f"DROP ROLE IF EXISTS {name}")
 
 
-def test_the_page_of_a_facility_on_postgresql(
+def test_the_page_of_a_facility_on_postgresql_shows_what_happens(
     roles: dict[str, str], postgres_server: str, templates: Path, tmp_path: Path
 ) -> None:
     page = DOCS / "how-to" / "facility-on-postgresql.md"
@@ -134,20 +168,23 @@ def test_the_page_of_a_facility_on_postgresql(
         .render_as_string()
         for shown, real in roles.items()
     }
-    places = {**urls, **roles, "/data/calreg": str(tmp_path / "data")}
-    session = begun(templates / "sample files", tmp_path, places)
+    stand_ins = {**urls, **roles, "/data/calreg": str(tmp_path / "data")}
+    session = start_session(templates / "sample files", tmp_path, stand_ins)
     session.environment["PGPASSWORD"] = password
     session.run_document(page)
 
 
-def test_the_page_of_backups_and_moves(empty_postgres: str, templates: Path, tmp_path: Path) -> None:
-    places = {
+def test_the_page_of_backups_and_moves_shows_what_happens(
+    empty_postgres: str, templates: Path, tmp_path: Path
+) -> None:
+    stand_ins = {
         "postgresql://calib@db.example.org/calreg": empty_postgres,
         "/backup/calreg": str(tmp_path / "backup"),
         "/data/calreg": str(tmp_path / "data"),
         "/media/stick": str(tmp_path / "stick"),
     }
-    begun(templates / "sample registry", tmp_path, places).run_document(DOCS / "operations.md")
+    page = DOCS / "operations.md"
+    start_session(templates / "a run with a start time", tmp_path, stand_ins).run_document(page)
 
 
 def test_every_page_is_reached_from_the_index() -> None:
@@ -155,5 +192,43 @@ def test_every_page_is_reached_from_the_index() -> None:
     linked = {(index.parent / target).resolve() for target in re.findall(r"\]\(([^)#:]+)", index.read_text())}
     pages = {page for page in DOCS.rglob("*.md") if "decisions" not in page.parts}
     assert pages - {index} <= linked
-    assert DOCS / "decisions" in linked
+    assert DOCS / "decisions" / "README.md" in linked
     assert "(docs/index.md)" in (ROOT / "README.md").read_text()
+
+
+def test_every_link_leads_somewhere() -> None:
+    for path in (ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS.rglob("*.md")):
+        for target, anchor in re.findall(r"\]\(([^)#:\s]*)(?:#([^)\s]*))?\)", path.read_text()):
+            page = path.parent / target if target else path
+            assert page.exists(), f"{path.name} links to {target}"
+            assert not anchor or anchor in find_anchors(page), f"{path.name} links to {target}#{anchor}"
+
+
+def find_anchors(page: Path) -> set[str]:
+    """Return the names by which links lead to the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.skipif(is_updating(), reason="the page that is compared would be rewritten")
+def test_a_page_that_shows_something_else_is_rejected(templates: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    session = start_session(templates / "empty registry", tmp_path, {})
+    page.write_text("```console\n$ calreg tag list --json\n[]\n```\n")
+    session.run_document(page)
+    for shown in ("", "[]\n[]\n", "[1]\n"):
+        page.write_text(f"```console\n$ calreg tag list --json\n{shown}```\n")
+        with pytest.raises(AssertionError):
+            session.run_document(page)
+
+
+def test_a_page_is_updated_but_for_times_ids_and_users(
+    templates: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CALREG_UPDATE_DOCS", "1")
+    page = tmp_path / "page.md"
+    registry = "registry  d401e1d6-d8b3-491f-b5a7-41ba9e73712d\n"
+    page.write_text(f"One.\n\n```console\n$ calreg init\n{registry}database  elsewhere\n```\n\nTwo.\n")
+    start_session(templates / "nothing", tmp_path, {}).run_document(page)
+    output = f"{registry}database  sqlite:///registry.sqlite\nstore     {HOME}/store\n"
+    assert page.read_text() == f"One.\n\n```console\n$ calreg init\n{output}```\n\nTwo.\n"

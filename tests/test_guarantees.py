@@ -1,4 +1,4 @@
-"""What docs/guarantees.md says is tested, is: every test and harness that it names is there."""
+"""Every test and every harness that docs/guarantees.md names exists."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def test_every_promise_names_a_test_or_a_harness() -> None:
 
 
 @pytest.mark.parametrize("named", sorted(set(re.findall(r"`(tests/[^`]+\.py[^`]*)`", PAGE))))
-def test_a_test_that_is_named_is_there(named: str) -> None:
+def test_a_test_that_is_named_exists(named: str) -> None:
     file, _, name = named.partition("::")
     tree = ast.parse((ROOT / file).read_text())
-    names = [each.name for each in ast.walk(tree) if isinstance(each, ast.FunctionDef)]
-    assert name in names if name else any(each.startswith("test_") for each in names)
+    names = [node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    assert name in names if name else any(function.startswith("test_") for function in names)
 
 
 @pytest.mark.parametrize("named", sorted(set(re.findall(r"`python -m harnesses ([^`]+)`", PAGE))))

@@ -1,4 +1,4 @@
-"""The commands of docs/plots.md make the pictures that it shows."""
+"""The commands of docs/plots.md draw the pictures that it shows."""
 
 import re
 from pathlib import Path
@@ -9,8 +9,8 @@ from PIL import Image
 from tests.pictures import IMAGES, MAX_IMAGE_BYTES, PAGE, run_page
 
 
-def test_the_commands_of_the_page_make_its_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run_page(tmp_path, monkeypatch)
+def test_the_commands_of_the_page_draw_its_pictures(tmp_path: Path) -> None:
+    run_page(tmp_path)
     shown = re.findall(r"!\[.+\]\(images/(.+)\)", PAGE.read_text())
     assert {path.name for path in tmp_path.glob("*.png")} == set(shown)
     for name in shown:
@@ -18,7 +18,7 @@ def test_the_commands_of_the_page_make_its_pictures(tmp_path: Path, monkeypatch:
             assert drawn.width / drawn.height == pytest.approx(kept.width / kept.height, rel=0.02), name
 
 
-def test_the_images_are_small_and_all_are_shown() -> None:
-    kept = {path.name: path.stat().st_size for path in IMAGES.iterdir()}
-    assert kept.keys() == set(re.findall(r"\(images/(.+)\)", PAGE.read_text()))
-    assert max(kept.values()) < MAX_IMAGE_BYTES
+def test_the_images_are_small_and_the_page_shows_all_of_them() -> None:
+    sizes = {path.name: path.stat().st_size for path in IMAGES.iterdir()}
+    assert sizes.keys() == set(re.findall(r"\(images/(.+)\)", PAGE.read_text()))
+    assert max(sizes.values()) < MAX_IMAGE_BYTES

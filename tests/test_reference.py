@@ -9,45 +9,54 @@ from typing import Any
 import pytest
 
 import registry
-from documentation import api_pages, pages
+from documentation import api_pages, commands
 from registry import records
 from tests.cli import list_verbs
+from tests.sessions import is_updating
 
 
-@pytest.mark.parametrize("page", pages.MADE)
-def test_a_page_is_what_is_made_of_the_program(page: str) -> None:
-    assert pages.made(page) == (pages.DOCS / page).read_text(), "python -m documentation makes it anew"
+def test_the_page_of_the_commands_shows_what_the_program_says() -> None:
+    if is_updating():
+        commands.write_page()
+    page = commands.PAGE.read_text()
+    assert commands.build_page(page) == page, "python -m documentation writes it"
 
 
-def test_a_page_without_its_marks_is_not_written_over(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    (tmp_path / "commands.md").write_text("by hand")
-    monkeypatch.setattr(pages, "DOCS", tmp_path)
+def test_a_page_without_its_marks_is_rejected() -> None:
     with pytest.raises(ValueError, match="has no lines"):
-        pages.made("commands.md")
-    assert (tmp_path / "commands.md").read_text() == "by hand"
+        commands.build_page("by hand")
+
+
+def test_notes_stay_with_their_verb_and_those_of_no_verb_are_rejected() -> None:
+    notes = {"version add": "It reads `.npy`.\n\nTwice."}
+    page = f"# Commands\n\n{commands.BEGIN}\n{commands.build_reference(notes)}\n{commands.END}\nThe end.\n"
+    built = commands.build_page(page)
+    assert commands.find_notes(built) == notes
+    assert commands.build_page(built) == built
+    assert built.startswith("# Commands\n")
+    assert built.endswith(f"{commands.END}\nThe end.\n")
+    with pytest.raises(ValueError, match="version lose"):
+        commands.build_reference({"version lose": "It loses it."})
 
 
 def test_every_verb_and_every_option_is_in_the_reference() -> None:
-    made = pages.MADE["commands.md"]()
+    reference = commands.build_reference({})
     for path, verb in list_verbs().items():
-        part = made.split(f"### calreg {' '.join(path)}\n")[1].split("\n### ")[0]
+        section = reference.split(f"### calreg {' '.join(path)}\n")[1].split("\n### ")[0]
         for parameter in verb.params:
             if parameter.param_type_name == "option":
-                assert f"| `{max(parameter.opts, key=len)}" in part, (path, parameter.name)
-        assert verb.help.splitlines()[0] in part
+                assert f"| `{max(parameter.opts, key=len)}" in section, (path, parameter.name)
+        assert verb.help.splitlines()[0] in section
 
 
-def test_the_reference_says_nothing_of_the_machine_that_made_it() -> None:
-    for page in pages.MADE:
-        assert not re.search(r" at 0x|<(function|class|object)|/site-packages/", pages.MADE[page]())
+def test_the_reference_holds_nothing_of_the_machine_that_wrote_it() -> None:
+    assert not re.search(r" at 0x|<(function|class|object)|/site-packages/", commands.build_reference({}))
 
 
 def test_every_public_name_is_in_the_python_reference(tmp_path: Path) -> None:
     api_pages.write_pages(tmp_path)
-    made = "".join(page.read_text() for page in tmp_path.iterdir())
-    directives = set(re.findall(r"^\.\. auto\w+:: ([\w.]+)", made, re.MULTILINE))
+    text = "".join(page.read_text() for page in tmp_path.iterdir())
+    directives = set(re.findall(r"^\.\. auto\w+:: ([\w.]+)", text, re.MULTILINE))
     for name in (*registry.__all__, *(f"records.{name}" for name in records.__all__), "errors"):
         assert f"registry.{name}" in directives, name
     for name, noun in api_pages.find_nouns():
