@@ -497,12 +497,40 @@ def test_a_document_of_arrays_in_memory_says_that_no_file_was_written(
     assert problem.problem == "the array was handed out in memory; no file was written"
 
 
-def test_what_a_document_says_of_the_revision_is_held_against_the_registry(exported: Exported) -> None:
-    for change, said in (
-        (put("registry", "recorded_at", value="yesterday"), "the revision was recorded at another instant"),
-        (put("request", "as_of", value="nonesuch"), "the request asks as of another revision"),
-        (put("request", "as_of", value="1"), "the request asks as of another revision"),
-        (put("warnings", value=["all good"]), "the document has other warnings than the answer"),
+def test_a_changed_revision_request_or_number_of_warnings_in_a_document_is_reported(
+    exported: Exported,
+) -> None:
+    problems = [
+        exported.verify(exported.forged(change)).problems
+        for change in (
+            put("registry", "recorded_at", value="yesterday"),
+            put("request", "as_of", value="nonesuch"),
+            put("request", "as_of", value="1"),
+            put("warnings", value=["all good"]),
+        )
+    ]
+    revision = f"revision {provenance.read(exported.path).registry.revision}"
+    assert [[problem.path for problem in found] for found in problems] == [[revision]] * 4
+    (instant,), (unknown,), (other,), (warnings,) = problems
+    assert unknown == other
+    assert len({instant.problem, other.problem, warnings.problem}) == 3
+
+
+def test_a_document_whose_warnings_are_worded_differently_still_matches_the_registry(
+    exported: Exported, tmp_path: Path
+) -> None:
+    dataset, source = "exp=xcs1:run=1", "XcsEndstation.0:Jungfrau.0"
+    with exported.location.open() as registry:
+        registry.detectors.configure("xcs1", source, PANEL_A, first_run=1)
+        registry.runs.add(dataset, begin=BEGIN)
+        done = registry.export(dataset, tmp_path, at="2020-01-02T00:00:00Z")
+    assert len(done.warnings) == 1
+    assert exported.verify(Path(done.provenance)).problems == ()
+    values = json.loads(Path(done.provenance).read_bytes())
+    for warnings, problems in (
+        ([f"{dataset} began at {BEGIN}; the constants of 2020-01-02T00:00:00Z are taken, as asked"], 0),
+        ([], 1),
+        ([*done.warnings, "another"], 1),
     ):
-        (problem,) = exported.verify(exported.forged(change)).problems
-        assert problem.problem == said
+        (tmp_path / "other.json").write_text(json.dumps({**values, "warnings": warnings}))
+        assert len(exported.verify(tmp_path / "other.json").problems) == problems

@@ -350,8 +350,8 @@ def test_files_come_into_folders_and_journals_grow(tmp_path: Path) -> None:
         (Path, "replace", 2),
         (module, "sync_folder", 2),
         (module, "sync_folder", 4),
-        (module, "add_lines", 1),
-        (module, "add_lines", 2),
+        (module, "append_lines", 1),
+        (module, "append_lines", 2),
     ],
 )
 def test_a_failure_leaves_the_journals_as_they_were_and_no_folder_that_was_made(
