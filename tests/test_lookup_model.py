@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,16 +20,16 @@ from registry.lookup import versions
 from registry.lookup.panels import find_panels
 from registry.lookup.revisions import NEWEST, RevisionRef, read_newest_revision
 from registry.lookup.validity import versions_at
-from registry.records import CheckedConstants, CheckedFile, Statistics, Version
+from registry.records import Version
 from registry.registration.panels import add_panels
 from registry.registration.planning import VersionStatement
 from registry.registration.versions import (
-    build_constants,
     record_constants,
     record_gap,
     record_versions,
     withdraw_versions,
 )
+from tests.constants import constants_without_files
 
 KINDS = ("gain", "offset")
 T = parse_instant("2018-01-01T00:00:00Z")
@@ -41,13 +39,13 @@ INSTANTS = sorted(
 )
 
 
-# The model. A place in time is (panel, kind, start); contents are texts, or None for a gap.
+# The model. A key is (panel, kind, start); contents are texts, or None for a gap.
 
 
 @dataclass
 class Fact:
     number: int
-    place: tuple[str, str, Instant]
+    key: tuple[str, str, Instant]
     content: str | None
     recorded_in: int
     withdrawn_in: int | None = None
@@ -63,30 +61,30 @@ class Model:
     facts: list[Fact] = field(default_factory=list)
 
     def ranges(self, panel: str, kind: str, revision: int) -> list[tuple[Fact, Instant | None]]:
-        facts = [f for f in self.facts if f.place[:2] == (panel, kind) and f.was_live(revision)]
-        facts.sort(key=lambda fact: fact.place[2])
-        ends = [fact.place[2] for fact in facts[1:]] + [None]
+        facts = [f for f in self.facts if f.key[:2] == (panel, kind) and f.was_live(revision)]
+        facts.sort(key=lambda fact: fact.key[2])
+        ends = [fact.key[2] for fact in facts[1:]] + [None]
         return list(zip(facts, ends, strict=False))
 
     def state(self, wanted: Sequence[tuple[Any, str | None]], *, supersede: bool) -> bool:
         """Record, and tell whether that is allowed."""
         new, old = {}, []
-        for place, content in wanted:
-            if any(content != other for same, other in wanted if same == place):
+        for key, content in wanted:
+            if any(content != other for same, other in wanted if same == key):
                 return False
-            here = [fact for fact in self.facts if fact.place == place]
+            here = [fact for fact in self.facts if fact.key == key]
             live = [fact for fact in here if fact.withdrawn_in is None]
             if any(fact.content == content for fact in live):
                 continue
             if not supersede and (live or any(fact.content == content for fact in here)):
                 return False
-            new[place] = content
+            new[key] = content
             old += live
         self._commit(new, old)
         return True
 
     def gap(self, panel: str, start: Instant, *, supersede: bool) -> bool:
-        kinds = {f.place[1] for f in self.facts if f.place[0] == panel and f.content and not f.withdrawn_in}
+        kinds = {f.key[1] for f in self.facts if f.key[0] == panel and f.content and not f.withdrawn_in}
         wanted = [((panel, kind, start), None) for kind in sorted(kinds)]
         return bool(wanted) and self.state(wanted, supersede=supersede)
 
@@ -101,17 +99,17 @@ class Model:
             self.revision += 1
         for fact in old:
             fact.withdrawn_in = self.revision
-        for place, content in new.items():
+        for key, content in new.items():
             self.last += 1
-            self.facts.append(Fact(self.last, place, content, self.revision))
+            self.facts.append(Fact(self.last, key, content, self.revision))
 
 
 # Random histories over two panels, two kinds and few starts, so that they collide.
 
-places = st.tuples(st.integers(0, 1), st.sampled_from(KINDS), st.sampled_from(STARTS))
+keys = st.tuples(st.integers(0, 1), st.sampled_from(KINDS), st.sampled_from(STARTS))
 contents = st.sampled_from(["A", "B", None])
 steps = st.one_of(
-    st.tuples(st.just("state"), st.lists(st.tuples(places, contents), min_size=1, max_size=3), st.booleans()),
+    st.tuples(st.just("state"), st.lists(st.tuples(keys, contents), min_size=1, max_size=3), st.booleans()),
     st.tuples(st.just("gap"), st.tuples(st.integers(0, 1), st.sampled_from(STARTS)), st.booleans()),
     st.tuples(st.just("withdraw"), st.integers(0, 30), st.none()),
 )
@@ -120,15 +118,9 @@ histories = st.lists(steps, min_size=3, max_size=10)
 _serial_numbers = itertools.count(1)
 
 
-def some_constants(kind: str, content: str) -> CheckedConstants:
-    """Return constants that no file stands behind: the look-up never reads one."""
-    seen = Statistics(1.0, 1.0, 1.0, zeros=0, nonfinite=0)
-    sums = [hashlib.sha256(f"{kind} {content} {number}".encode()).hexdigest() for number in range(3)]
-    files = [CheckedFile(Path("none"), sha256, 1, "<f4", (512, 1024), seen) for sha256 in sums]
-    return build_constants("jungfrau", kind, files, ())
-
-
-SHA256 = {(kind, content): some_constants(kind, content).sha256 for kind in KINDS for content in "AB"}
+SHA256 = {
+    (kind, content): constants_without_files(kind, content).sha256 for kind in KINDS for content in "AB"
+}
 
 
 def begin(registry: Registry) -> tuple[list[str], Model]:
@@ -137,7 +129,7 @@ def begin(registry: Registry) -> tuple[list[str], Model]:
 
     def act(change: Change) -> None:
         add_panels(change, panels)
-        record_constants(change, [some_constants(*key) for key in SHA256])
+        record_constants(change, [constants_without_files(*key) for key in SHA256])
 
     registry._backend.record_revision(act)
     with registry._backend.read_transaction() as view:
@@ -169,8 +161,8 @@ def replay(registry: Registry, model: Model, panels: list[str], step: tuple[str,
         wanted = [((panels[panel], kind, start), content) for (panel, kind, start), content in given_to]
         allowed = model.state(wanted, supersede=supersede)
         statements = [
-            VersionStatement(*place, None if content is None else SHA256[place[1], content])
-            for place, content in wanted
+            VersionStatement(*key, None if content is None else SHA256[key[1], content])
+            for key, content in wanted
         ]
 
         def act(change: Change) -> None:
@@ -189,8 +181,8 @@ def build_row(version: Version) -> tuple[int, Instant, Instant | None, str | Non
 
 
 def expect_row(fact: Fact, end: Instant | None) -> tuple[int, Instant, Instant | None, str | None]:
-    content = None if fact.content is None else SHA256[fact.place[1], fact.content]
-    return fact.number, fact.place[2], end, content
+    content = None if fact.content is None else SHA256[fact.key[1], fact.content]
+    return fact.number, fact.key[2], end, content
 
 
 @given(history=histories)
@@ -217,5 +209,5 @@ def test_the_registry_answers_as_a_naive_model_does(
                     key: expect_row(fact, end)
                     for key, pairs in ranges.items()
                     for fact, end in pairs
-                    if fact.place[2] <= instant and (end is None or instant < end)
+                    if fact.key[2] <= instant and (end is None or instant < end)
                 }, (instant, reference)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +25,7 @@ from registry.lookup.panels import find_panels
 from registry.lookup.resolution import ArrayRequest, resolve
 from registry.lookup.revisions import read_newest_revision
 from registry.lookup.runs import choose_configurations, list_configurations, list_runs
-from registry.records import AffectedRun, ChangedConstants, CheckedConstants, CheckedFile, Outcome, Statistics
+from registry.records import AffectedRun, ChangedConstants, Outcome
 from registry.registration.configurations import (
     ConfigurationStatement,
     record_configurations,
@@ -36,7 +35,6 @@ from registry.registration.panels import add_panels
 from registry.registration.planning import VersionStatement
 from registry.registration.runs import RunStatement, record_runs, withdraw_run
 from registry.registration.versions import (
-    build_constants,
     record_constants,
     record_gap,
     record_versions,
@@ -45,6 +43,7 @@ from registry.registration.versions import (
 from testing.panels import PANEL_A, PANEL_B, PANEL_C, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
+from tests.constants import constants_without_files
 from tests.refusals import refused
 
 KINDS = ("gain", "offset")
@@ -57,15 +56,9 @@ BEGINS = sorted({Instant(start + step) for start in STARTS[1:] for step in (-1, 
 EARLY, MIDDLE, LATE = "2018-01-01T00:00:00Z", "2018-06-01T00:00:00Z", "2019-01-01T00:00:00Z"
 
 
-def some_constants(kind: str, content: str) -> CheckedConstants:
-    """Return constants that no file stands behind: nothing here reads one."""
-    seen = Statistics(1.0, 1.0, 1.0, zeros=0, nonfinite=0)
-    sums = [hashlib.sha256(f"{kind} {content} {number}".encode()).hexdigest() for number in range(3)]
-    files = [CheckedFile(Path("none"), sha256, 1, "<f4", (512, 1024), seen) for sha256 in sums]
-    return build_constants("jungfrau", kind, files, ())
-
-
-SHA256 = {(kind, content): some_constants(kind, content).sha256 for kind in KINDS for content in "ABC"}
+SHA256 = {
+    (kind, content): constants_without_files(kind, content).sha256 for kind in KINDS for content in "ABC"
+}
 
 
 def begin(registry: Registry, panels: Sequence[str] = (PANEL_A, PANEL_B, PANEL_C)) -> None:
@@ -73,7 +66,7 @@ def begin(registry: Registry, panels: Sequence[str] = (PANEL_A, PANEL_B, PANEL_C
 
     def act(change: Change) -> None:
         add_panels(change, panels)
-        record_constants(change, [some_constants(*key) for key in SHA256])
+        record_constants(change, [constants_without_files(*key) for key in SHA256])
 
     registry._backend.record_revision(act)
 
@@ -110,7 +103,7 @@ def newest(registry: Registry) -> int:
 
 # Random histories over few panels and runs, so that they collide; each step is a revision, or refused.
 
-places = st.tuples(st.integers(0, 2), st.sampled_from(KINDS), st.sampled_from(STARTS))
+version_keys = st.tuples(st.integers(0, 2), st.sampled_from(KINDS), st.sampled_from(STARTS))
 run_numbers = st.integers(1, 3)
 sources = st.sampled_from(SOURCES)
 detectors = st.lists(st.integers(0, 2), max_size=3, unique=True)  # of no panels: one that carries no Ids
@@ -118,7 +111,8 @@ complete = st.tuples(st.lists(st.integers(0, 2), min_size=1), st.sampled_from(ST
 steps = st.one_of(
     st.tuples(st.just("state"), complete),
     st.tuples(
-        st.just("state some"), st.lists(st.tuples(places, st.sampled_from(["A", "B", None])), min_size=1)
+        st.just("state some"),
+        st.lists(st.tuples(version_keys, st.sampled_from(["A", "B", None])), min_size=1),
     ),
     st.tuples(st.just("gap"), st.tuples(st.integers(0, 2), st.sampled_from(STARTS))),
     st.tuples(st.just("withdraw"), st.integers(0, 30)),
@@ -303,12 +297,14 @@ def test_every_recorded_run_gets_what_an_export_would_resolve_as_of_every_revisi
         for since, upto in {*itertools.pairwise(got), (first, view.revision)}:
             changes = compare(got[since], got[upto])
             affected = outcomes.list_affected_runs(connection, since, upto)
-            assert {place_of(run): run.change for run in affected} == changes
-            assert [place_of(run) for run in affected] == sorted(changes)
+            assert {run_source_of(run): run.change for run in affected} == changes
+            assert [run_source_of(run) for run in affected] == sorted(changes)
             for run in affected:
                 if run.change != "changed":
                     continue
-                moved = list_changed_constants(got[since].get(place_of(run)), got[upto].get(place_of(run)))
+                moved = list_changed_constants(
+                    got[since].get(run_source_of(run)), got[upto].get(run_source_of(run))
+                )
                 assert sorted(run.constants, key=repr) == sorted(moved, key=repr)
         for outcome in done:
             assert outcome.revision is not None
@@ -333,7 +329,7 @@ def mine(story: Story, inputs: dict[RunSource, Inputs]) -> dict[RunSource, Input
     }
 
 
-def place_of(run: AffectedRun) -> RunSource:
+def run_source_of(run: AffectedRun) -> RunSource:
     return Dataset(run.experiment, run.run), run.source
 
 
@@ -358,7 +354,7 @@ def test_runs_that_changed_became_possible_or_are_refused_now_are_listed(
     registry.detectors.configure("xcs1", SOURCES[1], PANEL_C, first_run=5)
     for number, instant in ((1, EARLY), (5, MIDDLE), (9, LATE)):
         registry.runs.add(f"exp=xcs1:run={number}", begin=instant)
-    registry.runs.add("exp=xcs1:run=10")  # without a begin: never possible
+    registry.runs.add("exp=xcs1:run=10")  # without a start time: never possible
     record(registry, [PANEL_A, PANEL_B], "A", MIDDLE)
     record(registry, [PANEL_C], "A", EARLY)
     registry.tags.add("as-it-was")

@@ -111,8 +111,9 @@ def test_a_version_from_the_beginning_is_valid_at_every_time(
         assert number_of_gain(registry, Instant(instant)) == 1
     assert number_of_gain(registry, boundary) == 2
     for at in ("beginning", BEGINNING):
-        with pytest.raises(InstantError, match="beginning"):
+        with refused(InstantError) as caught:
             registry.validity(PANEL_A, at=at)
+        assert "beginning" in caught.value.message
 
 
 def test_without_an_instant_all_ranges_are_returned_with_gaps_and_ends(
@@ -168,17 +169,19 @@ def test_unknown_panels_are_refused_with_the_names_that_are_known(registry: Regi
         registry.validity("M069")
     with refused(NotFoundError, problems=2, panels=[NEW_A, PANEL_C]):  # not found goes before not valid
         registry.validity(f"{PANEL_A}_{NEW_A}_{PANEL_C}", at=T1)
-    for target, sentence in {
-        "jungfrau": "neither a panel Id .* nor an M-number .* nor a detector Id",
-        f"cspad_{PANEL_A}": "'cspad'.*; known: jungfrau, epix10ka",
-        f"{PANEL_A}_": "three hexadecimal fields",
-        f"{PANEL_A}_{PANEL_A}": f"panel {PANEL_A} stands more than once",
-        "M68": "write M068",
+    for target, values in {
+        "jungfrau": ("'jungfrau'",),
+        f"cspad_{PANEL_A}": ("'cspad'", "jungfrau", "epix10ka"),
+        f"{PANEL_A}_": ("''",),
+        f"{PANEL_A}_{PANEL_A}": (PANEL_A,),
+        "M68": ("'M68'", "M068"),
     }.items():
-        with pytest.raises(IdentifierError, match=sentence):
+        with refused(IdentifierError) as malformed:
             registry.validity(target, at=T2)
-    with pytest.raises(RequestError, match=r"'dark' .* jungfrau; known: gain, offset"):
+        assert has_all(malformed.value.message, *values)
+    with refused(RequestError) as unknown:
         registry.validity(PANEL_A, kinds=["gain", "dark"])
+    assert has_all(unknown.value.message, "'dark'", "jungfrau", "gain", "offset")
 
 
 def test_everything_that_is_missing_is_listed_at_once(registry: Registry, one: Path) -> None:
@@ -277,10 +280,13 @@ def test_stamps_are_read_in_the_zone_of_the_registry(location: RegistryLocation,
         with refused(NotValidError, problems=1) as caught:
             registry.validity(PANEL_A, kinds=GAIN, at="20171024235959")
         assert has_all(caught.value.message, "2017-10-25T06:59:59Z", "2017-10-25T07:00:00Z")
-        with pytest.raises(InstantError, match="20180311023000 does not exist in America/Los_Angeles"):
+        with refused(InstantError) as skipped:
             registry.validity(PANEL_A, at="20180311023000")
-        with pytest.raises(InstantError, match=r"20171105013000 .* twice in America/Los_Angeles"):
+        assert has_all(skipped.value.message, "20180311023000", "America/Los_Angeles")
+        with refused(InstantError) as repeated:
             registry.versions.add(PANEL_A, one, valid_from="20171105013000")
+        readings = ("2017-11-05T08:30:00Z", "2017-11-05T09:30:00Z")
+        assert has_all(repeated.value.message, "20171105013000", "America/Los_Angeles", *readings)
     with location.open() as registry:
         with refused(NotValidError, problems=1) as caught:
             registry.validity(PANEL_A, kinds=GAIN, at="20171025000000")
@@ -313,8 +319,9 @@ def test_an_instant_is_given_as_text_as_an_aware_datetime_or_as_itself(registry:
         lambda: registry.validity(PANEL_A, as_of=naive),
         lambda: registry.validity(PANEL_A, at="2018-01-01T08:00:00"),
     ):
-        with pytest.raises(InstantError, match=r"'?2018-01-01T08:00:00'? has no UTC offset"):
+        with refused(InstantError) as without_offset:
             ask()
+        assert has_all(without_offset.value.message, "2018-01-01T08:00:00", "offset")
     for text in ("2018-01-01", "2018010108000", "now", "", "1514764800"):
         with refused(InstantError) as caught:
             registry.validity(PANEL_A, at=text)
