@@ -386,7 +386,7 @@ def test_what_cannot_be_read_as_a_file_is_refused_in_a_sentence(
             registry.versions.add(PANEL_A, tmp_path / name, valid_from=START)
     scratch.rmdir()
     made(tmp_path)
-    with pytest.raises(UnavailableError, match="no folder can be made for the converted maps: No such file"):
+    with pytest.raises(UnavailableError, match="a folder for the converted maps cannot be made: "):
         registry.versions.add(PANEL_A, tmp_path / "gainMaps_M049.bin", valid_from=START)
     assert len(registry.log()) == 1
     assert len(registry.versions.add(PANEL_A, tmp_path / "folder.bin", valid_from=START).versions) == 2

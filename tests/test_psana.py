@@ -321,7 +321,7 @@ def test_a_history_that_cannot_grow_stops_the_deployment_and_leaves_nothing(
 ) -> None:
     history = tmp_path / "calib" / GROUP / "pixel_offset" / "HISTORY"
     history.mkdir(parents=True)
-    with pytest.raises(UnavailableError, match="HISTORY cannot be written: Is a directory"):
+    with pytest.raises(UnavailableError, match="HISTORY' cannot be written: Is a directory"):
         deploy(known, tmp_path / "calib")
     assert names(tmp_path / "calib") == []
     assert not (tmp_path / "calib" / GROUP / "pixel_gain").exists()

@@ -143,7 +143,7 @@ def test_a_journal_that_cannot_grow_leaves_what_is_deployed_in_its_place(tmp_pat
     place_deep(tmp_path, "old")
     (tmp_path / "offset" / "HISTORY").unlink()
     (tmp_path / "offset" / "HISTORY").mkdir()
-    with pytest.raises(UnavailableError, match="HISTORY cannot be written: Is a directory"):
+    with pytest.raises(UnavailableError, match="HISTORY' cannot be written: Is a directory"):
         place_deep(tmp_path, "new", force=True)
     expected = deep("old")
     del expected["offset/HISTORY"]

@@ -26,8 +26,15 @@ from registry.database.creation import populate_database, refuse_occupied
 from registry.database.engine import read_immutable_file
 from registry.database.migrations import refuse_newer_schema, upgrade_to_current
 from registry.database.transfer import copy_rows, select_all_rows
-from registry.errors import ConflictError, CorruptionError, DocumentError, NotFoundError, UnavailableError
-from registry.files import STALE_AFTER_SECONDS, TEMPORARY_PREFIX, atomic_write, open_regular, read_bounded
+from registry.errors import ConflictError, CorruptionError, DocumentError, NotFoundError
+from registry.files import (
+    STALE_AFTER_SECONDS,
+    TEMPORARY_PREFIX,
+    atomic_write,
+    open_regular,
+    read_bounded,
+    translate_os_errors,
+)
 from registry.identifiers import quote
 from registry.lookup.revisions import read_newest_revision
 from registry.parallel import Progress, no_progress
@@ -65,7 +72,7 @@ def back_up(backend: Backend, folder: Path, progress: Progress, *, verify: bool)
     """Copy the registry into a folder; see `Registry.backup`."""
     folder = folder.absolute()
     at = instants.now()
-    with _translate_write_errors(folder):
+    with translate_os_errors("written", folder):
         former = _prepare_folder(folder, backend)
         file = folder / f"registry-{''.join(char for char in str(at) if char.isalnum())}.sqlite"
         with atomic_write(file) as hidden:
@@ -178,17 +185,6 @@ def _remove_leftovers(folder: Path, kept: Path) -> None:
                 path.unlink(missing_ok=True)
 
 
-@contextmanager
-def _translate_write_errors(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        place = error.filename or folder
-        raise UnavailableError(
-            f"{str(place)!r} cannot be written: {error.strerror}", path=str(place)
-        ) from None
-
-
 def restore_registry(
     folder: str | Path,
     database: str | None = None,
@@ -263,13 +259,12 @@ def _prepare_store(settings: Settings, folder: Path, description: BackupDescript
 def _verify_database_file(folder: Path, description: BackupDescription) -> Path:
     """Return the backup's database, whose checksum has been computed just now."""
     file = folder / description.database
-    try:
-        if compute_sha256(file) == description.sha256:
-            return file
-    except FileNotFoundError:
-        raise CorruptionError(f"{str(file)!r} is missing from the backup", path=str(file)) from None
-    except OSError as error:
-        raise UnavailableError(f"{str(file)!r} cannot be read: {error.strerror}", path=str(file)) from None
+    with translate_os_errors("read", file):
+        try:
+            if compute_sha256(file) == description.sha256:
+                return file
+        except FileNotFoundError:
+            raise CorruptionError(f"{str(file)!r} is missing from the backup", path=str(file)) from None
     raise CorruptionError(f"{str(file)!r} is damaged: its bytes have another checksum", path=str(file))
 
 

@@ -16,8 +16,8 @@ from registry.database.closing import record_closure
 from registry.database.creation import populate_database
 from registry.database.engine import read_immutable_file
 from registry.database.transfer import copy_rows
-from registry.errors import ConflictError, UnavailableError
-from registry.files import atomic_write
+from registry.errors import ConflictError
+from registry.files import atomic_write, translate_os_errors
 from registry.lookup.revisions import AsOf, parse_as_of
 from registry.parallel import Progress
 from registry.records import RegistryCopy
@@ -32,7 +32,7 @@ def take_snapshot(
     file = file.absolute()
     objects = ContentStore((store or file.parent / "store").absolute())
     files = CopiedFiles()
-    try:
+    with translate_os_errors("written", file):
         if os.path.lexists(file):
             raise ConflictError(
                 f"there is a file {str(file)!r} already; a snapshot replaces none", path=str(file)
@@ -47,11 +47,6 @@ def take_snapshot(
                 with read_immutable_file(hidden) as connection:
                     files = copy_objects(connection, backend.store, objects, progress)
             hidden.chmod(0o444)
-    except OSError as error:
-        place = error.filename or file
-        raise UnavailableError(
-            f"{str(place)!r} cannot be written: {error.strerror}", path=str(place)
-        ) from None
     return RegistryCopy(
         registry=backend.database.registry_id,
         revision=revision,

@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 
 from registry.cli import output
-from registry.errors import ConflictError, UnavailableError
+from registry.errors import ConflictError
+from registry.files import translate_os_errors
 
 _STEPS = (
     ("Make an empty registry.", "init"),
@@ -63,15 +64,14 @@ def demo(
 def _write_sample(folder: Path) -> None:
     from registry import sample
 
-    try:
-        folder.mkdir(parents=True)
+    with translate_os_errors("written", folder):
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            raise ConflictError(f"{folder} is there already; name a folder that is not") from None
         output.print_message("making a sample directory of three modules ...")
         sample.write_legacy_tree(folder / "tree")
         sample.write_dataset_table(folder / "datasets.txt")
-    except FileExistsError:
-        raise ConflictError(f"{folder} is there already; name a folder that is not") from None
-    except OSError as error:
-        raise UnavailableError(f"{folder} cannot be written: {error.strerror}") from None
 
 
 def _run_command(command: str, folder: Path, environment: dict[str, str]) -> None:

@@ -20,6 +20,7 @@ from registry.database.engine import (
     write_transaction,
 )
 from registry.errors import ConflictError, RequestError, UnavailableError
+from registry.files import translate_os_errors
 from registry.identifiers import quote
 from registry.secrets import mask_passwords
 from registry.settings import sqlite_file
@@ -236,17 +237,13 @@ def _exists(file: Path) -> bool:
     UnavailableError
         The system does not say: a folder may not be looked into, or a name is too long.
     """
-    try:
+    with translate_os_errors("used", file, f"the database {file}"):
         return file.exists()
-    except OSError as error:
-        raise UnavailableError(f"the database {file} cannot be used: {error.strerror}") from None
 
 
 def _make_folder(folder: Path) -> None:
-    try:
+    with translate_os_errors("made", folder):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UnavailableError(f"the folder {folder} cannot be made: {error.strerror}") from None
 
 
 def _remove_empty_file(file: Path) -> None:

@@ -25,6 +25,7 @@ from registry import detectors
 from registry.errors import ArrayError, UnavailableError
 from registry.exporters.assembly import Assembly
 from registry.exporters.layout import Layout, Target, WrittenFiles
+from registry.files import translate_os_errors
 from registry.identifiers import quote
 from registry.parallel import Advance
 from registry.provenance import encode
@@ -88,11 +89,11 @@ def _writable_path(target: Target) -> Iterator[Path]:
     if target.staging is not None:
         yield target.staging / FILE_NAME
         return
-    try:
-        with tempfile.TemporaryDirectory(prefix="calreg-") as folder:
-            yield Path(folder) / FILE_NAME
-    except OSError as error:
-        raise UnavailableError(f"a temporary file for HDF5 cannot be written: {error.strerror}") from None
+    with (
+        translate_os_errors("written", subject="a temporary file for HDF5"),
+        tempfile.TemporaryDirectory(prefix="calreg-") as folder,
+    ):
+        yield Path(folder) / FILE_NAME
 
 
 def _refuse_full_disk(folder: Path, assemblies: Sequence[Assembly]) -> None:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from registry.errors import ConflictError, UnavailableError
-from registry.files import STALE_AFTER_SECONDS, append_lines, sync_file, sync_folder
+from registry.errors import ConflictError
+from registry.files import STALE_AFTER_SECONDS, append_lines, sync_file, sync_folder, translate_os_errors
 
 _STAGING_PREFIX = ".calreg-"
 _REPLACED_FOLDER = ".replaced"  # inside a hidden folder: what is being replaced
@@ -44,7 +44,7 @@ def publish_outputs(
     UnavailableError
         The folder cannot be written.
     """
-    try:
+    with translate_os_errors("written", folder):
         taken = _find_interrupted_outputs(folder, names, force=force)
         absent = _find_missing_folders([folder, *((folder / name).parent for name in (*names, *journals))])
         try:
@@ -58,9 +58,6 @@ def publish_outputs(
         except BaseException:
             _remove_empty_folders(absent)
             raise
-    except OSError as error:
-        place = error.filename or folder
-        raise UnavailableError(f"{place} cannot be written: {error.strerror}", path=str(place)) from None
 
 
 def _find_interrupted_outputs(folder: Path, names: Sequence[str], *, force: bool) -> list[str]:

@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 from registry.arrays import array_warnings, check_content
 from registry.authorship import escape_undecodable
 from registry.detectors import DetectorType, Kind, MakerFormat
-from registry.errors import ArrayError, ConflictError, NotFoundError, RequestError, UnavailableError
+from registry.errors import ArrayError, ConflictError, RequestError
+from registry.files import open_input, translate_os_errors
 from registry.identifiers import extract_m_numbers
 from registry.records import CheckedConstants, CheckedFile, Conversion, ConvertedStage, Panel
 from registry.registration.versions import build_constants
@@ -136,10 +137,8 @@ def _find_format(path: Path, detector: DetectorType, kinds: Sequence[str] | None
 
 @contextmanager
 def _temporary_folder() -> Iterator[Path]:
-    try:
+    with translate_os_errors("made", subject="a folder for the converted maps"):
         folder = tempfile.TemporaryDirectory(prefix="calreg-")
-    except OSError as error:
-        raise UnavailableError(f"no folder can be made for the converted maps: {error.strerror}") from None
     with folder as name:
         yield Path(name)
 
@@ -208,12 +207,8 @@ def _encode_npy(array: NDArray[np.float32]) -> bytes:
 
 
 def _write_file(path: Path, content: bytes) -> None:
-    try:
+    with translate_os_errors("written", path, "the converted maps"):
         path.write_bytes(content)
-    except OSError as error:
-        raise UnavailableError(
-            f"the converted maps cannot be written: {error.strerror}", path=str(path)
-        ) from None
 
 
 @contextmanager
@@ -229,20 +224,8 @@ def _open_makers_file(path: Path, maps: MakerFormat, shape: tuple[int, int]) -> 
     UnavailableError
         It cannot be read.
     """
-    try:
-        if path.exists() and not path.is_file():
-            raise ArrayError(f"{str(path)!r} is not a regular file, so not the maker's maps", path=str(path))
-        file = path.open("rb")
-    except FileNotFoundError:
-        raise NotFoundError(f"there is no file {str(path)!r}", path=str(path)) from None
-    except OSError as error:
-        raise _unreadable_error(path, error) from None
-    with file:
+    with open_input(path, "the maker's maps", ArrayError) as file:
         yield _MakersFile(path, file, maps, shape)
-
-
-def _unreadable_error(path: Path, error: OSError) -> UnavailableError:
-    return UnavailableError(f"{str(path)!r} cannot be read: {error.strerror}", path=str(path))
 
 
 class _MakersFile:
@@ -286,10 +269,8 @@ class _MakersFile:
         UnavailableError
             It cannot be read.
         """
-        try:
+        with translate_os_errors("read", self.path):
             content = self._file.read(self._stage_size)
-        except OSError as error:
-            raise _unreadable_error(self.path, error) from None
         if len(content) != self._stage_size:
             raise ArrayError(f"{str(self.path)!r} was changed while it was read", path=str(self.path))
         self.digest.update(content)

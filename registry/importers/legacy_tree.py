@@ -18,7 +18,8 @@ from pathlib import Path
 
 from registry.detectors import DETECTOR_TYPES, DetectorType
 from registry.detectors.jungfrau import JUNGFRAU
-from registry.errors import IdentifierError, InstantError, NotFoundError, RequestError, UnavailableError
+from registry.errors import IdentifierError, InstantError, RequestError
+from registry.files import list_folder
 from registry.identifiers import is_m_number, parse_m_number, quote, shorten
 from registry.instants import BEGINNING, Instant, parse_instant
 
@@ -94,7 +95,7 @@ def read_legacy_tree(root: Path, timezone: tzinfo) -> LegacyTree:
     tree = LegacyTree(root)
     reader = _Reader(root, timezone)
     modules: set[str] = set()
-    for item in _list_directory(root):
+    for item in list_folder(root, "a directory of links"):
         if is_m_number(item.name) and item.is_dir(follow_symlinks=False):
             modules.add(item.name)
         elif parts := _ENTRY_LIKE.fullmatch(item.name):
@@ -123,19 +124,6 @@ def read_legacy_tree(root: Path, timezone: tzinfo) -> LegacyTree:
 
 def _links_to_module(item: os.DirEntry[str]) -> bool:
     return item.is_symlink() and is_m_number(Path(item.path).readlink().name)
-
-
-def _list_directory(root: Path) -> list[os.DirEntry[str]]:
-    name = repr(str(root))
-    try:
-        with os.scandir(root) as items:
-            return sorted(items, key=lambda item: item.name)
-    except FileNotFoundError:
-        raise NotFoundError(f"there is no directory {name}") from None
-    except NotADirectoryError:
-        raise RequestError(f"{name} is a file; a directory of links is expected") from None
-    except OSError as error:
-        raise UnavailableError(f"{name} cannot be read: {error.strerror}") from None
 
 
 class _Reader:
@@ -272,7 +260,11 @@ def _find_escaping_links(tree: LegacyTree) -> list[Hazard]:
     """Return a hazard for every entry in whose folder a link leaves the tree."""
     root = tree.root.resolve()
     strays = {
-        folder: [item.name for item in _list_directory(folder) if _escapes(Path(item.path), root)]
+        folder: [
+            item.name
+            for item in list_folder(folder, "a folder of constants")
+            if _escapes(Path(item.path), root)
+        ]
         for folder in {entry.folder for entry in tree.entries}
     }
     return [

@@ -10,7 +10,8 @@ from pathlib import Path
 from registry import detectors
 from registry.arrays import array_warnings, check_file
 from registry.detectors import DetectorType
-from registry.errors import ArrayError, NotFoundError, UnavailableError
+from registry.errors import ArrayError
+from registry.files import list_folder
 from registry.importers.legacy_tree import Entry, Hazard, LegacyTree, read_legacy_tree
 from registry.instants import BEGINNING
 from registry.parallel import Progress, map_in_threads
@@ -55,7 +56,7 @@ def read_panel_folder(
     UnavailableError
         A file cannot be read.
     """
-    names = _list_names(folder)
+    names = {entry.name for entry in list_folder(folder, "a folder with g0_gain.npy and so on", ArrayError)}
     wanted = (
         [detector.find_kind(kind).name for kind in dict.fromkeys(kinds)]
         if kinds
@@ -84,20 +85,6 @@ def read_panel_folder(
         raise ArrayError.combine("files cannot be taken", problems, problems=problems)
     known = {name for kind in detector.kinds for name in detector.file_names(kind.name)}
     return PanelFolder(folder, tuple(constants), tuple(sorted(names - known)))
-
-
-def _list_names(folder: Path) -> set[str]:
-    try:
-        return {path.name for path in folder.iterdir()}
-    except FileNotFoundError:
-        raise NotFoundError(f"there is no folder {str(folder)!r}", path=str(folder)) from None
-    except NotADirectoryError:
-        raise ArrayError(
-            f"{str(folder)!r} is a file; a folder with g0_gain.npy and so on is expected",
-            path=str(folder),
-        ) from None
-    except OSError as error:
-        raise UnavailableError(f"{str(folder)!r} cannot be read: {error.strerror}") from None
 
 
 def _present_kinds(detector: DetectorType, names: set[str]) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from registry.errors import ConflictError, RequestError, UnavailableError
-from registry.files import atomic_write
+from registry.files import atomic_write, translate_os_errors
 from registry.identifiers import quote
 
 if TYPE_CHECKING:
@@ -47,14 +47,9 @@ class PictureFile:
         content = io.BytesIO()
         with _fixed_style():
             draw().savefig(content, format=self.format, dpi=RESOLUTION, metadata=_NO_METADATA[self.format])
-        try:
-            with atomic_write(self.path) as hidden:
-                hidden.write_bytes(content.getvalue())
-                hidden.chmod(0o644)
-        except OSError as error:
-            raise UnavailableError(
-                f"{str(self.path)!r} cannot be written: {error.strerror}", path=str(self.path)
-            ) from None
+        with translate_os_errors("written", self.path), atomic_write(self.path) as hidden:
+            hidden.write_bytes(content.getvalue())
+            hidden.chmod(0o644)
 
 
 def check_picture_file(path: Path, *, force: bool) -> PictureFile:
