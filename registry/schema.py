@@ -305,10 +305,6 @@ def trigger_names(dialect: str) -> set[str]:
     return names | {f"{table.name}_closed_update" for table in recording if table.info.get("fact")}
 
 
-LIMIT_ONE: sa.ColumnElement[int] = sa.literal_column("1", sa.Integer)
-"""The LIMIT of a probe, not a parameter: of those PostgreSQL expects many rows, and plans anew for every question."""
-
-
 def live_condition(table: sa.FromClause, as_of: int | sa.ColumnElement[int] | None) -> sa.ColumnElement[bool]:
     """Return the condition that a fact was recorded, and not withdrawn yet, as of a revision.
 
@@ -319,17 +315,3 @@ def live_condition(table: sa.FromClause, as_of: int | sa.ColumnElement[int] | No
     return sa.and_(
         table.c.recorded_in <= as_of, sa.or_(table.c.withdrawn_in.is_(None), table.c.withdrawn_in > as_of)
     )
-
-
-def hint_live_index(
-    query: sa.Select[Any], versions: sa.FromClause, as_of: int | sa.ColumnElement[int] | None
-) -> sa.Select[Any]:
-    """Let the database find live versions in the index of these alone.
-
-    Both would take the one that also answers as of earlier revisions, and walk over all that were withdrawn:
-    SQLite unless the index is named, PostgreSQL as long as that index holds every column that is asked for.
-    """
-    if as_of is not None:
-        return query
-    outside = versions.c.nonfinite_allowed.in_((True, False))
-    return query.with_hint(versions, "INDEXED BY uq_version_live", "sqlite").where(outside)

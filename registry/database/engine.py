@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 
+from registry.database.planner import HintingSQLiteCompiler
 from registry.errors import CorruptionError, RegistryError, RequestError, SchemaError, UnavailableError
 from registry.secrets import mask_passwords
 from registry.settings import sqlite_file
@@ -125,25 +125,18 @@ def _sqlite_engine(path: str, mode: str) -> sa.Engine:
         return connection
 
     engine = sa.create_engine("sqlite://", creator=connect, poolclass=sa.QueuePool)
-    engine.dialect.statement_compiler = _HintingCompiler
+    engine.dialect.statement_compiler = HintingSQLiteCompiler
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
         options = connection.get_execution_options()
-        if options.get("glancing", False):
+        if options.get("autocommit", False):
             return
         # A writer takes the lock at once: a deferred one fails when another writer got in between.
         writing = options.get("writing", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN DEFERRED")
 
     return engine
-
-
-class _HintingCompiler(SQLiteCompiler):
-    """Writes the hints of `Select.with_hint` (INDEXED BY), which SQLAlchemy leaves out for SQLite."""
-
-    def get_from_hint_text(self, table: sa.FromClause, text: str | None) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
-        return text
 
 
 def _quote_path(path: str) -> str:
@@ -191,7 +184,9 @@ def read_immutable_file(file: Path) -> Iterator[sa.Connection]:
 @contextmanager
 def autocommit_read(engine: sa.Engine) -> Iterator[sa.Connection]:
     """Hand out a connection for one SELECT, which sees one moment by itself: no transaction is opened."""
-    options = {"isolation_level": "AUTOCOMMIT"} if engine.dialect.name == "postgresql" else {"glancing": True}
+    options = (
+        {"isolation_level": "AUTOCOMMIT"} if engine.dialect.name == "postgresql" else {"autocommit": True}
+    )
     with engine.connect().execution_options(**options) as connection:
         yield connection
 

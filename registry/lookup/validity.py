@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from registry import schema
+from registry.database.planner import LIMIT_ONE, hint_live_index
 from registry.errors import NotValidError
 from registry.instants import Instant
 from registry.lookup.revisions import RevisionRef, as_revision_ref, select_revision_number
@@ -126,10 +127,10 @@ def _select_last_started(
         .where(version.c.panel_id == panel.c.id, version.c.kind == kind_rows.c.kind)
         .where(version.c.valid_from <= bound, schema.live_condition(version, revision))
         .order_by(version.c.valid_from.desc())
-        .limit(schema.LIMIT_ONE)
+        .limit(LIMIT_ONE)
         .correlate_except(version)
     )
-    return schema.hint_live_index(query, version, revision)
+    return hint_live_index(query, version, revision)
 
 
 def describe_missing(

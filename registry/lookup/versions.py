@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from msgspec.structs import replace
 
 from registry import schema
+from registry.database.planner import LIMIT_ONE, hint_live_index
 from registry.errors import CorruptionError, NotFoundError
 from registry.instants import Instant
 from registry.lookup.revisions import RevisionRef, as_revision_ref, select_revision_number
@@ -79,7 +80,7 @@ def select_next_start(
     )
     if latest is not None:
         query = query.where(later.c.valid_from <= latest)
-    return schema.hint_live_index(query, later, revision).scalar_subquery()
+    return hint_live_index(query, later, revision).scalar_subquery()
 
 
 def select_latest_start(
@@ -94,7 +95,7 @@ def select_latest_start(
         sa.select(last.c.latest_start)
         .where(last.c.panel_id == panel_id, last.c.kind == kind)
         .order_by(last.c.recorded_in.desc(), last.c.latest_start.desc())
-        .limit(schema.LIMIT_ONE)
+        .limit(LIMIT_ONE)
         .correlate_except(last)
     )
     return query if revision is None else query.where(last.c.recorded_in <= revision)

@@ -1,0 +1,33 @@
+"""What the databases' query planners have to be told: see docs/decisions/0008-look-ups-by-one-probe.md."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
+
+LIMIT_ONE: sa.ColumnElement[int] = sa.literal_column("1", sa.Integer)
+"""The LIMIT of a probe. As a parameter PostgreSQL would expect it to be large, and plan anew for every query."""
+
+
+def hint_live_index(
+    query: sa.Select[Any], versions: sa.FromClause, as_of: int | sa.ColumnElement[int] | None
+) -> sa.Select[Any]:
+    """Let the database find live versions in the index of these alone.
+
+    By itself it would take the index that also answers as of earlier revisions, and walk over all withdrawn versions:
+    SQLite unless the index is named, PostgreSQL as long as that index holds every column that is asked for.
+    """
+    if as_of is not None:
+        return query
+    not_in_index = versions.c.nonfinite_allowed.in_((True, False))
+    return query.with_hint(versions, "INDEXED BY uq_version_live", "sqlite").where(not_in_index)
+
+
+class HintingSQLiteCompiler(SQLiteCompiler):
+    """Writes the hints of `Select.with_hint` (INDEXED BY), which SQLAlchemy leaves out for SQLite."""
+
+    def get_from_hint_text(self, table: sa.FromClause, text: str | None) -> str | None:  # noqa: ARG002
+        """Return the hint as it was given; the signature is SQLAlchemy's."""
+        return text
