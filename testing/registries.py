@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from registry.api import Registry, create_registry, open_registry
 from registry.settings import sqlite_file
+from testing.recycling import DatabasePool
 
 DATABASES = ("sqlite", "postgresql")
 
@@ -84,6 +85,7 @@ class RegistryFactory(AbstractContextManager["RegistryFactory"]):
         self._prefix = f"{prefix}_{os.getpid()}"
         self._numbers = itertools.count(1)
         self._databases: set[str] = set()
+        self._pool = DatabasePool()
         self._templates: dict[str, RegistryLocation] = {}
         self._stack = ExitStack()
 
@@ -116,12 +118,26 @@ class RegistryFactory(AbstractContextManager["RegistryFactory"]):
             template = self.make_empty(dialect)
             create_registry(template.database, template.store)
             self._templates[dialect] = template
-        return self.copy(self._templates[dialect], folder)
+        template = self._templates[dialect]
+        if template.is_sqlite:
+            return self.copy(template, folder)
+        folder = folder or self._make_folder()
+        _copy_store(template.store, folder)
+        url = self._pool.take()
+        if url is None:
+            url = self.create_database(template.database)
+            self._pool.watch(url)
+        return RegistryLocation(url, folder / "store")
+
+    def give_back(self, location: RegistryLocation) -> None:
+        """Let the next registry that `make` returns have the database of one that it returned before."""
+        if not location.is_sqlite and not self._pool.put_back(location.database):
+            self.drop_database(location.database)
 
     def copy(self, template: RegistryLocation, folder: Path | None = None) -> RegistryLocation:
-        """Return a copy of a registry that nobody has open; objects are linked, because they never change."""
+        """Return a copy of a registry that is not open; objects are linked, because they never change."""
         folder = folder or self._make_folder()
-        shutil.copytree(template.store, folder / "store", copy_function=_copy_or_link)
+        _copy_store(template.store, folder)
         if template.file is None:
             return RegistryLocation(self.create_database(template.database), folder / "store")
         shutil.copy(template.file, folder / "registry.sqlite")
@@ -203,6 +219,10 @@ class PostgresServer(AbstractContextManager["PostgresServer"]):
 
 def _database_name(url: str) -> str:
     return str(sa.make_url(url).database)
+
+
+def _copy_store(store: Path, folder: Path) -> None:
+    shutil.copytree(store, folder / "store", copy_function=_copy_or_link)
 
 
 def _copy_or_link(source: str, target: str) -> None:

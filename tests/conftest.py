@@ -94,12 +94,11 @@ def sqlite_location(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[
 
 
 def make_location(request: pytest.FixtureRequest, folder: Path, dialect: str) -> Iterator[RegistryLocation]:
-    """Yield a new registry in a folder; its PostgreSQL database is dropped afterwards."""
+    """Yield a new registry in a folder; its PostgreSQL database is emptied for another test afterwards."""
     factory: RegistryFactory = request.getfixturevalue(f"{dialect}_factory")
     location = factory.make(dialect, folder)
     yield location
-    if not location.is_sqlite:
-        factory.drop_database(location.database)
+    factory.give_back(location)
 
 
 @pytest.fixture
