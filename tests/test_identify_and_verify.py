@@ -230,36 +230,34 @@ def test_verify_finds_a_manifest_that_was_changed_past_its_trigger(
     drop_trigger(filled, "constants_file", "update")
     execute(filled, tamper)
     trigger, unused, manifest = problems(filled)
-    assert trigger.problem == "the trigger constants_file_update is missing or disabled"
+    assert "constants_file_update" in trigger.problem
     assert unused.problem.startswith("blob ")
-    assert unused.problem.endswith(": it is not a file of any constants")
     assert (manifest.sha256, manifest.path) == (sha256, f"constants {sha256}")
-    assert manifest.problem == "the files are not those of the manifest"
+    assert "manifest" in manifest.problem
 
 
 @pytest.mark.parametrize("edited", [0, 1_514_764_800_000_000])
 def test_a_latest_start_that_was_edited_is_found(filled: RegistryLocation, edited: int) -> None:
     drop_trigger(filled, "version", "update")
     execute(filled, f"UPDATE version SET latest_start = {edited} WHERE id = 2")
-    assert [problem.problem for problem in problems(filled)] == [
-        "the trigger version_update is missing or disabled",
-        "version 2: latest_start is not the greatest start of its panel and kind so far",
-    ]
+    trigger, wrong = [problem.problem for problem in problems(filled)]
+    assert "version_update" in trigger
+    assert wrong.startswith("version 2: latest_start ")
 
 
 def test_a_file_taken_out_of_a_manifest_is_found(filled: RegistryLocation) -> None:
     drop_trigger(filled, "constants_file", "delete")
     execute(filled, "DELETE FROM constants_file WHERE constants_id = 2")
     trigger, unused, manifest = [problem.problem for problem in problems(filled)]
-    assert trigger == "the trigger constants_file_delete is missing or disabled"
+    assert "constants_file_delete" in trigger
     assert unused.count("blob") == 1
-    assert manifest == "the files are not those of the manifest"
+    assert "manifest" in manifest
 
 
 def test_a_missing_guard_is_reported_with_the_database_and_not_its_password(filled: RegistryLocation) -> None:
     drop_trigger(filled, "version", "delete")
     (problem,) = problems(filled)
-    assert problem.problem == "the trigger version_delete is missing or disabled"
+    assert "version_delete" in problem.problem
     assert problem.sha256 is None
     assert problem.path.startswith("sqlite:///" if filled.is_sqlite else "postgresql://")
 
@@ -268,19 +266,16 @@ def test_a_disabled_guard_of_postgresql_is_as_bad_as_a_missing_one(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     for location in make_location(request, tmp_path, "postgresql"):
-        for state in (
-            "DISABLE",
-            "ENABLE",
-            "ENABLE REPLICA",
-        ):  # enabled, but not where a replica applies changes
+        # ENABLE fires in a session, but not where a replica applies changes.
+        for state in ("DISABLE", "ENABLE", "ENABLE REPLICA"):
             execute(location, f"ALTER TABLE version {state} TRIGGER version_update")
             (problem,) = problems(location)
-            assert problem.problem == "the trigger version_update is missing or disabled"
+            assert "version_update" in problem.problem
         execute(location, "ALTER TABLE version ENABLE ALWAYS TRIGGER version_update")
         assert problems(location) == ()
 
 
-def test_a_file_that_nothing_refers_to_is_noted_and_no_problem(filled: RegistryLocation) -> None:
+def test_an_unreferenced_file_is_a_note_and_not_a_problem(filled: RegistryLocation) -> None:
     first = objects(filled)[0]
     strays = [first.with_name("0" * 64 + ".npy"), first.with_name(".arriving-abc")]
     for stray in strays:
@@ -288,7 +283,8 @@ def test_a_file_that_nothing_refers_to_is_noted_and_no_problem(filled: RegistryL
     with filled.open() as registry:
         verification = registry.verify()
     assert verification.problems == ()
-    assert verification.notes == ("2 files in the store are referred to by nothing",)
+    (note,) = verification.notes
+    assert note.startswith("2 files ")
     assert all(stray.exists() for stray in strays)
 
 
