@@ -170,12 +170,12 @@ def test_init_at_a_terminal_says_how_to_go_on(tmp_path: Path) -> None:
     os.close(other_end)
     said = os.read(terminal, 4096).decode()
     os.close(terminal)
-    assert said.startswith("note: to go on: calreg import TREE")
+    assert said.startswith("note: next: calreg import TREE")
     assert done.stdout.startswith("registry  ")
     piped = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert (piped.stdout, piped.stderr) == (done.stdout, "")
     again = run_in_terminal(command[1:], environment)
-    assert again.endswith("note: this registry was there already, and keeps all that it holds\n")
+    assert again.endswith("note: this registry existed already; everything in it is kept\n")
 
 
 @pytest.mark.parametrize("noun", [(), ("panel",), ("database",)])

@@ -1,6 +1,6 @@
-"""The command line: every verb reads its parameters, makes one call of the registry, and prints the answer.
+"""The command line: each verb reads its parameters, calls the registry once, and prints the answer.
 
-A verb's module is imported when the verb is called, and the registry itself inside the verbs, so that
+The module of a verb is imported when the verb is called, and the registry inside the verb, so that
 ``calreg --help`` is quick.
 """
 
@@ -23,7 +23,7 @@ app = create_group(cls=RegistryGroup, callback=read_global_options, epilog=_NEW_
 
 
 def main() -> None:
-    """Run the program ``calreg``, or tell the shell how a line of it may go on."""
+    """Run the program ``calreg``, or complete its command line for a shell."""
     shell = os.environ.get("_CALREG_COMPLETE")
     if shell:
         from registry.cli.shells import complete_and_exit

@@ -1,4 +1,4 @@
-"""The program around the verbs: global options, refusals as exit codes, quiet ends."""
+"""The program around the verbs: their list, the global options, and the exit codes of refusals."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from registry.secrets import mask_passwords
 
 EXIT_INTERRUPTED = 130
 
-# Typer carries Click inside; its public face to the class of all usage errors is this one's parent.
+# The class of all usage errors, which Typer, with its own copy of Click, does not publish.
 _UsageError: Any = typer.BadParameter.__mro__[1]
 
 
 class Verb(NamedTuple):
-    """One verb, or a noun with verbs of its own: ``module:name`` in ``registry.cli``, and its first sentence."""
+    """One verb, or a noun with verbs of its own: ``module:name`` in ``registry.cli``, and its summary."""
 
     target: str
     summary: str
@@ -31,43 +31,42 @@ class Verb(NamedTuple):
 
 VERBS = {
     "demo": Verb("demo:demo", "Run the real commands on a sample directory."),
-    "init": Verb("database:init", "Make the database and the store, or upgrade them."),
+    "init": Verb("database:init", "Create the database and the store, or upgrade them."),
     "import": Verb("trees:import_tree", "Import a legacy directory of links."),
     "validity": Verb("versions:show_validity", "Show what is valid when, or what holds at an instant."),
     "export": Verb("exports:export", "Write the constants of a run or a detector."),
-    "identify": Verb("identifying:identify", "Tell by its content what a file is."),
-    "diff": Verb("revisions:diff", "Show what of a detector changes between two revisions."),
-    "affected": Verb("revisions:affected", "List the runs that get another outcome now."),
+    "identify": Verb("identifying:identify", "Identify a file by its content."),
+    "diff": Verb("revisions:diff", "Show what changes for a detector between two revisions."),
+    "affected": Verb("revisions:list_affected", "List the runs whose outcome changed since a revision."),
     "log": Verb("revisions:log", "List the revisions, and what each changed."),
-    "verify": Verb("database:verify", "Check every checksum, every reference, the schema."),
-    "plot": Verb("plots:plot", "Pictures of constants, as PNG or SVG."),
+    "verify": Verb("database:verify", "Check every checksum, every reference and the schema."),
+    "plot": Verb("plots:plot", "Plots of constants, as PNG or SVG."),
     "backup": Verb("copies:backup", "Copy the database and the stored files into a folder."),
-    "restore": Verb("copies:restore", "Make the registry of a backup again, where there is none."),
+    "restore": Verb("copies:restore", "Restore the registry from a backup, where there is none yet."),
     "copy": Verb("copies:copy", "Move the registry to another database, and close this one to writes."),
-    "snapshot": Verb(
-        "copies:snapshot", "Write what was known as of a revision into one file that is only read."
-    ),
+    "snapshot": Verb("copies:snapshot", "Write the registry as of a revision into one read-only file."),
     "panel": Verb("panels:panel", "Panels, by panel Id."),
-    "alias": Verb("panels:alias", "M-numbers, and the panels that bear them."),
-    "version": Verb("versions:version", "Versions: which constants a panel has from when on."),
-    "run": Verb("runs:run", "Runs, and when they began."),
-    "detector": Verb("runs:detector", "Which panels answered for a source, over which runs."),
+    "alias": Verb("panels:alias", "M-numbers, and the panels that have them."),
+    "version": Verb("versions:version", "Versions: which constants a panel has, and from when on."),
+    "run": Verb("runs:run", "Runs, and their start times."),
+    "detector": Verb("runs:detector", "Configurations: which panels are read out for a source."),
     "provenance": Verb("exports:provenance", "The document that explains an export."),
     "tag": Verb("revisions:tag", "Names for revisions."),
     "database": Verb("database:database", "The database's schema."),
 }
-"""The verbs and nouns of ``calreg``, in the order of its help, which is printed from this table alone."""
+"""The verbs and nouns of ``calreg``, in the order of its help, which is printed from this table alone: a module is
+imported when one of its verbs is called."""
 
 
 class GlobalOptions(NamedTuple):
-    """Where the registry is, as far as the command line says."""
+    """The location of the registry, where the command line names it."""
 
     database: str | None
     store: str | None
 
 
 class LazyCommand(TyperCommand):
-    """What stands for a verb in the help of the program, until the verb is called."""
+    """The entry of a verb in the help of the program; its module is imported when the verb is called."""
 
     def __init__(self, name: str, verb: Verb) -> None:
         super().__init__(name, short_help=verb.summary)
@@ -77,18 +76,18 @@ class LazyCommand(TyperCommand):
     def load(self) -> Any:
         """Import the verb's module, and return the verb with its options, or the noun with its verbs."""
         module, _, name = self.target.partition(":")
-        found = getattr(import_module(f"registry.cli.{module}"), name)
-        if isinstance(found, typer.Typer):
-            noun = get_group(found)
+        target = getattr(import_module(f"registry.cli.{module}"), name)
+        if isinstance(target, typer.Typer):
+            noun = get_group(target)
             noun.name = self.name
             return add_examples(noun, self.word)
-        alone = create_group()
-        alone.command(self.name)(found)
-        return add_examples(get_command(alone), self.word)
+        group = create_group()
+        group.command(self.name)(target)
+        return add_examples(get_command(group), self.word)
 
 
 class RegistryGroup(TyperGroup):
-    """Leads to the verbs, and turns what stops one into its exit code; a bug passes, with its traceback."""
+    """The program: finds the verb, and turns its refusal into an exit code; a bug shows its traceback."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -96,27 +95,27 @@ class RegistryGroup(TyperGroup):
             self.add_command(LazyCommand(name, verb))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Find the verb that is called, and import it; ``help`` before it asks for its help."""
+        """Find the verb and import it; ``help VERB`` is read as ``VERB --help``."""
         if args[0] == "help" and not args[1:]:
             typer.echo(ctx.get_help())
             raise typer.Exit
         if args[0] == "help":
             args = [*args[1:], "--help"]
-        name, signpost, rest = super().resolve_command(ctx, args)
-        return name, signpost.load() if isinstance(signpost, LazyCommand) else signpost, rest
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command.load() if isinstance(command, LazyCommand) else command, rest
 
-    def make_context(self, *given: Any, **options: Any) -> Any:
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
         """Read the global options."""
         try:
-            return super().make_context(*given, **options)
+            return super().make_context(*arguments, **options)
         except _UsageError as error:
             raise _sanitise_usage_error(error) from None
 
     def invoke(self, ctx: Any) -> Any:
         """Run the verb."""
-        from registry.cli import output  # the help, which ends before this, needs none of what it imports
+        from registry.cli import output  # not at the top: the help needs none of its imports
 
-        as_json = "--json" in [*ctx._protected_args, *ctx.args]  # noqa: SLF001 - no public name for what is left
+        as_json = "--json" in [*ctx._protected_args, *ctx.args]  # noqa: SLF001 - no public name for the rest
         try:
             return super().invoke(ctx)
         except RegistryError as error:
@@ -129,7 +128,7 @@ class RegistryGroup(TyperGroup):
             output.print_error(refusal, as_json=True)
             raise typer.Exit(refusal.code) from None
         except KeyboardInterrupt:
-            output.print_message("interrupted; what was not finished was not recorded")
+            output.print_message("interrupted; nothing unfinished was recorded")
             raise typer.Exit(EXIT_INTERRUPTED) from None
         except BrokenPipeError:
             _discard_stdout()
@@ -137,17 +136,15 @@ class RegistryGroup(TyperGroup):
 
 
 def _sanitise_usage_error(error: Any) -> Exception:
-    """Return the usage error with nothing in it of what was typed that a terminal obeys, and no password."""
-    if type(error).show is not _UsageError.show:  # a noun without a verb: its whole help, which shows itself
+    """Return the usage error without control characters and without passwords, which may have been typed."""
+    if type(error).show is not _UsageError.show:  # a noun without a verb: its whole help, which prints itself
         return cast("Exception", error)
-    shown: Exception = _UsageError(
-        escape_control_characters(mask_passwords(error.format_message())), error.ctx
-    )
-    return shown
+    message = escape_control_characters(mask_passwords(error.format_message()))
+    return cast("Exception", _UsageError(message, error.ctx))
 
 
 def _discard_stdout() -> None:
-    """Let nothing more be written to a pipe whose reader is gone, not even at the end of the process."""
+    """Discard further output to a closed pipe, also what is flushed at the end of the process."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -164,7 +161,7 @@ def create_group(**options: Any) -> typer.Typer:
 
 
 def _print_version(ctx: typer.Context, wanted: bool) -> None:
-    if wanted and not ctx.resilient_parsing:  # which a Tab does
+    if wanted and not ctx.resilient_parsing:  # as completion parses
         from registry.authorship import software_version
 
         typer.echo(software_version())
@@ -176,7 +173,7 @@ def _print_script(ctx: typer.Context, shell: str | None) -> None:
         from registry.cli.shells import SCRIPTS
 
         if shell not in SCRIPTS:
-            raise typer.BadParameter(f"{shell!r} is no shell that calreg completes for: {', '.join(SCRIPTS)}")
+            raise typer.BadParameter(f"{shell!r} is not one of the supported shells {', '.join(SCRIPTS)}")
         typer.echo(SCRIPTS[shell].strip())
         raise typer.Exit
 
@@ -200,9 +197,9 @@ def read_global_options(
             metavar="bash|zsh|fish",
             callback=_print_script,
             is_eager=True,
-            help="Print the script that lets this shell complete.",
+            help="Print the completion script of this shell.",
         ),
     ] = None,
 ) -> None:
-    """Registry of detector calibration constants: what is valid when, and where every byte comes from."""
+    """Registry of detector calibration constants: which are valid when, and where they come from."""
     ctx.obj = GlobalOptions(database, store)

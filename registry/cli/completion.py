@@ -1,7 +1,7 @@
-"""Completion: the words that can follow on a command line, as a parameter's metavar tells them.
+"""Completion: the words that can follow on a command line; the metavar of a parameter tells which.
 
-``PANEL`` takes panel Ids and M-numbers, ``npy|hdf5`` these words, ``DIR`` files. Only plain names are offered: what
-a shell would read as anything else never reaches its command line.
+``PANEL`` takes panel Ids and M-numbers, ``npy|hdf5`` these words, ``DIR`` files. Only plain names are offered: a
+shell could read other characters as its own syntax.
 """
 
 from __future__ import annotations
@@ -20,32 +20,35 @@ if TYPE_CHECKING:
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9_.:=/+-]+")
 
 FILE_METAVARS = {"DIR", "FILE", "TREE"}
-"""What the shell itself completes."""
+"""Parameters that the shell completes with files."""
 
 FREE_METAVARS = {"G", "NAME", "ROLE", "RUN", "SCHEMA", "T", "TEXT", "URL"}
-"""What only the user can say."""
+"""Parameters for which nothing is offered."""
 
 
 class CompletionRequest(NamedTuple):
-    """Where in a command line the cursor stands: the verb as far as it is read, and the word's beginning."""
+    """The context of the verb, with the words before the cursor parsed, and the part of the word typed so far."""
 
     context: Any
     prefix: str
 
     def find_names(
-        self, sort: str, beginning: str | None = None, experiment: str = ""
+        self, category: str, prefix: str | None = None, experiment: str = ""
     ) -> list[CompletionName]:
-        """Return names of the registry that the command line or the environment names."""
+        """Return names from the registry that the command line or the environment names."""
         return list_completion_names(
-            sort,
-            self.prefix if beginning is None else beginning,
+            category,
+            self.prefix if prefix is None else prefix,
             experiment=experiment,
             database=self.context.find_root().params.get("database"),
         )
 
 
 def complete(words: Sequence[str], prefix: str) -> tuple[str, list[CompletionName]]:
-    """Return the sort of the answer, and the words that can follow `words` and begin so."""
+    """Return the words that can follow `words` and start with `prefix`, after ``words``, ``open`` or ``files``.
+
+    ``open`` means that no blank follows the word, ``files`` that the shell is to complete file names.
+    """
     option, equals, value = prefix.partition("=") if prefix.startswith("-") else ("", "", prefix)
     if option and not equals:
         return "words", _filter_by_prefix(_list_options(_parse_words(words), words), prefix)
@@ -53,21 +56,17 @@ def complete(words: Sequence[str], prefix: str) -> tuple[str, list[CompletionNam
     parameter, context = _find_expected_parameter(before)
     if parameter is None:
         return "words", [] if equals else _filter_by_prefix(_list_verbs(context), prefix)
-    asked = CompletionRequest(context, value)
-    found = _filter_by_prefix(
-        (
-            CompletionName(f"{option}{equals}{name.text}", name.description)
-            for name in completions_for(parameter.metavar, asked)
-        ),
-        prefix,
+    values = completions_for(parameter.metavar, CompletionRequest(context, value))
+    names = _filter_by_prefix(
+        (CompletionName(f"{option}{equals}{name.text}", name.description) for name in values), prefix
     )
-    if not found and FILE_METAVARS.intersection(split_metavar(parameter.metavar)):
+    if not names and FILE_METAVARS.intersection(split_metavar(parameter.metavar)):
         return "files", []
-    return "open" if found and all(name.text.endswith("=") for name in found) else "words", found
+    return "open" if names and all(name.text.endswith("=") for name in names) else "words", names
 
 
 def _parse_words(words: Sequence[str]) -> Any:
-    """Read the words before the cursor, as far as they can be read; nothing is called."""
+    """Parse the words before the cursor as far as possible, without calling a verb; return the context."""
     from typer.main import get_command
 
     from registry.cli import app
@@ -75,7 +74,7 @@ def _parse_words(words: Sequence[str]) -> Any:
     program: Any = get_command(app)
     context = program.make_context("calreg", list(words), resilient_parsing=True)
     while hasattr(context.command, "commands"):
-        rest = [*context._protected_args, *context.args]  # noqa: SLF001 - no public name for what is left
+        rest = [*context._protected_args, *context.args]  # noqa: SLF001 - no public name for the rest
         if not rest:
             break
         name, command, rest = context.command.resolve_command(context, rest)
@@ -86,25 +85,27 @@ def _parse_words(words: Sequence[str]) -> Any:
 
 
 def _find_expected_parameter(words: Sequence[str]) -> tuple[Any, Any]:
-    """Return the parameter whose value comes next, None where a verb does, and what was read before it."""
+    """Return the parameter whose value follows (None: a verb follows), and the context of the words before."""
     context = _parse_words(words)
     parameters = context.command.get_params(context)
-    for each in parameters:
-        takes_value = each.param_type_name == "option" and not each.is_flag
-        if takes_value and words and words[-1] in each.opts:
-            return each, _parse_words(words[:-1])
-    for each in parameters:
-        given = context.params.get(each.name)
-        if each.param_type_name == "argument" and (given is None or each.nargs != 1):
-            return each, context
+    for parameter in parameters:
+        takes_value = parameter.param_type_name == "option" and not parameter.is_flag
+        if takes_value and words and words[-1] in parameter.opts:
+            return parameter, _parse_words(words[:-1])
+    for parameter in parameters:
+        missing = parameter.nargs != 1 or context.params.get(parameter.name) is None
+        if parameter.param_type_name == "argument" and missing:
+            return parameter, context
     return None, context
 
 
 def _list_options(context: Any, words: Sequence[str]) -> Iterator[CompletionName]:
-    """Return the options of the verb that may still be given."""
-    for each in context.command.get_params(context):
-        if each.param_type_name == "option" and (each.multiple or not set(each.opts) & set(words)):
-            yield CompletionName(max(each.opts, key=len), each.help or "")
+    """Yield the options of the verb that can still be given."""
+    for parameter in context.command.get_params(context):
+        if parameter.param_type_name == "option" and (
+            parameter.multiple or not set(parameter.opts) & set(words)
+        ):
+            yield CompletionName(max(parameter.opts, key=len), parameter.help or "")
 
 
 def _list_verbs(context: Any) -> Iterator[CompletionName]:
@@ -112,69 +113,63 @@ def _list_verbs(context: Any) -> Iterator[CompletionName]:
         yield CompletionName(name, command.get_short_help_str(limit=80))
 
 
-def _filter_by_prefix(names: Iterable[CompletionName], beginning: str) -> list[CompletionName]:
-    """Return those that begin so, each once, and only what every shell reads as one plain word."""
-    fitting = {
-        name.text: name
-        for name in names
-        if name.text.startswith(beginning) and _PLAIN_WORD.fullmatch(name.text)
-    }
-    return list(fitting.values())
+def _filter_by_prefix(names: Iterable[CompletionName], prefix: str) -> list[CompletionName]:
+    """Return the names that start with the prefix, without duplicates and without special characters."""
+    plain = {name.text: name for name in names if _PLAIN_WORD.fullmatch(name.text)}
+    return [name for text, name in plain.items() if text.startswith(prefix)]
 
 
 def split_metavar(metavar: str | None) -> list[str]:
-    """Return what a metavar names: ``PANEL`` and ``ALIAS`` of ``[PANEL|ALIAS]``."""
+    """Return the parts of a metavar: ``PANEL`` and ``ALIAS`` of ``[PANEL|ALIAS]``."""
     return re.sub(r"[\[\].]", "", metavar or "").split("|")
 
 
-def completions_for(metavar: str | None, asked: CompletionRequest) -> Iterator[CompletionName]:
-    """Return what a parameter takes; what stands in its metavar in lower case, it takes as it is."""
-    for piece in split_metavar(metavar):
-        if piece.islower():
-            yield CompletionName(piece)
-        elif piece in COMPLETERS:
-            yield from COMPLETERS[piece](asked)
+def completions_for(metavar: str | None, request: CompletionRequest) -> Iterator[CompletionName]:
+    """Yield the values of a parameter; lower-case parts of its metavar are values themselves."""
+    for part in split_metavar(metavar):
+        if part.islower():
+            yield CompletionName(part)
+        elif part in COMPLETERS:
+            yield from COMPLETERS[part](request)
 
 
-def _complete_panels(asked: CompletionRequest) -> Iterator[CompletionName]:
-    yield from asked.find_names("panels")
+def _complete_names(category: str) -> Callable[[CompletionRequest], Iterable[CompletionName]]:
+    return lambda request: request.find_names(category)
 
 
-def _complete_aliases(asked: CompletionRequest) -> Iterator[CompletionName]:
-    yield from asked.find_names("aliases")
+_complete_panels, _complete_aliases = _complete_names("panels"), _complete_names("aliases")
 
 
-def _complete_panels_or_aliases(asked: CompletionRequest) -> Iterator[CompletionName]:
-    if not asked.prefix[:1].isdecimal():
-        yield from _complete_aliases(asked)
-    if not asked.prefix.startswith("M"):
-        yield from _complete_panels(asked)
+def _complete_panels_or_aliases(request: CompletionRequest) -> Iterator[CompletionName]:
+    if not request.prefix[:1].isdecimal():
+        yield from _complete_aliases(request)
+    if not request.prefix.startswith("M"):
+        yield from _complete_panels(request)
 
 
-def _complete_detectors(asked: CompletionRequest) -> Iterator[CompletionName]:
-    """Panel Ids, after those that stand there already."""
-    before, joint, last = asked.prefix.rpartition("_")
-    for name in asked.find_names("panels", last):
+def _complete_detectors(request: CompletionRequest) -> Iterator[CompletionName]:
+    """Complete the last panel Id of a detector Id with one that is not in it yet."""
+    before, joint, last = request.prefix.rpartition("_")
+    for name in request.find_names("panels", last):
         if name.text not in before.split("_"):
             yield CompletionName(f"{before}{joint}{name.text}", name.description)
 
 
-def _complete_datasets(asked: CompletionRequest) -> Iterator[CompletionName]:
-    experiment, joint, run = asked.prefix.removeprefix("exp=").partition(":run=")
+def _complete_datasets(request: CompletionRequest) -> Iterator[CompletionName]:
+    experiment, joint, run = request.prefix.removeprefix("exp=").partition(":run=")
     if joint:
-        for name in asked.find_names("runs", run, experiment):
+        for name in request.find_names("runs", run, experiment):
             yield CompletionName(f"exp={experiment}:run={name.text}")
     else:
-        for name in asked.find_names("experiments", experiment.partition(":")[0]):
+        for name in request.find_names("experiments", experiment.partition(":")[0]):
             yield CompletionName(f"exp={name.text}:run=")
 
 
-def _complete_sources(asked: CompletionRequest) -> Iterator[CompletionName]:
-    given = asked.context.params
-    dataset = re.match(r"exp=([^:]+):", str(given.get("target") or given.get("dataset") or ""))
-    yield from asked.find_names(
-        "sources", None, dataset[1] if dataset else str(given.get("experiment") or "")
-    )
+def _complete_sources(request: CompletionRequest) -> Iterable[CompletionName]:
+    params = request.context.params
+    dataset = re.match(r"exp=([^:]+):", str(params.get("target") or params.get("dataset") or ""))
+    experiment = dataset[1] if dataset else str(params.get("experiment") or "")
+    return request.find_names("sources", experiment=experiment)
 
 
 def _list_kinds() -> Iterator[Kind]:
@@ -198,11 +193,7 @@ def _complete_zones(_: CompletionRequest) -> Iterator[CompletionName]:
     yield from (CompletionName(zone) for zone in sorted(available_timezones()))
 
 
-def _make_completer(sort: str) -> Callable[[CompletionRequest], Iterator[CompletionName]]:
-    return lambda asked: iter(asked.find_names(sort))
-
-
-COMPLETERS: dict[str, Callable[[CompletionRequest], Iterator[CompletionName]]] = {
+COMPLETERS: dict[str, Callable[[CompletionRequest], Iterable[CompletionName]]] = {
     "PANEL": _complete_panels_or_aliases,
     "PANEL_ID": _complete_panels,
     "OLD_ID": _complete_panels,
@@ -210,16 +201,12 @@ COMPLETERS: dict[str, Callable[[CompletionRequest], Iterator[CompletionName]]] =
     "M_NUMBER": _complete_aliases,
     "DETECTOR_ID": _complete_detectors,
     "DATASET": _complete_datasets,
-    "VERSION": _make_completer("versions"),
-    "N": _make_completer("versions"),
-    "M": _make_completer("versions"),
-    "EXPERIMENT": _make_completer("experiments"),
-    "E": _make_completer("experiments"),
     "SOURCE": _complete_sources,
-    "X": _make_completer("tags"),
-    "A": _make_completer("tags"),
-    "B": _make_completer("tags"),
     "KIND": _complete_kinds,
     "TYPE": _complete_types,
     "ZONE": _complete_zones,
+    **dict.fromkeys(("VERSION", "N", "M"), _complete_names("versions")),
+    **dict.fromkeys(("EXPERIMENT", "E"), _complete_names("experiments")),
+    **dict.fromkeys(("X", "A", "B"), _complete_names("tags")),
 }
+"""By metavar, the function that yields the values of a parameter."""

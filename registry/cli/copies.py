@@ -16,19 +16,21 @@ if TYPE_CHECKING:
 
 def backup(
     ctx: typer.Context,
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of its own, outside the store.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A folder outside the store, used only for this.")
+    ],
     verify: Annotated[
-        bool, typer.Option("--verify", help="Read all files that are there already; mend damaged ones.")
+        bool, typer.Option("--verify", help="Read all files copied before; replace damaged ones.")
     ] = False,
     json: Json = False,
 ) -> None:
     """Copy the database and the stored files into a folder.
 
-    Writers may go on meanwhile. A later backup into the same folder adds what is new.
+    Others can go on recording. A later backup into the same folder adds what is new.
     """
     with open_from_context(ctx) as registry:
-        done = registry.backup(folder, verify=verify, progress=output.show_progress)
-    _print_copy(done, as_json=json)
+        result = registry.backup(folder, verify=verify, progress=output.show_progress)
+    _report_copy(result, as_json=json)
 
 
 def restore(
@@ -36,21 +38,21 @@ def restore(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a backup.")],
     json: Json = False,
 ) -> None:
-    """Make the registry of a backup again, where there is none.
+    """Restore the registry from a backup, where there is none yet.
 
-    Every checksum is verified; the database and the store are those of the environment.
+    Every checksum is verified. The database and the store are given as for any verb.
     """
     from registry.api.backups import restore_registry
 
-    done = restore_registry(folder, ctx.obj.database, ctx.obj.store, progress=output.show_progress)
-    _print_copy(done, as_json=json)
+    result = restore_registry(folder, ctx.obj.database, ctx.obj.store, progress=output.show_progress)
+    _report_copy(result, as_json=json)
 
 
 def copy(
     ctx: typer.Context,
-    to: Annotated[str, typer.Option("--to", metavar="URL", help="An empty database, of either sort.")],
+    to: Annotated[str, typer.Option("--to", metavar="URL", help="An empty database, SQLite or PostgreSQL.")],
     to_store: Annotated[
-        Path | None, typer.Option("--to-store", metavar="DIR", help="Copy the stored files there too.")
+        Path | None, typer.Option("--to-store", metavar="DIR", help="Copy the stored files to this folder.")
     ] = None,
     json: Json = False,
 ) -> None:
@@ -60,44 +62,50 @@ def copy(
     """
     from registry.api.relocation import copy_registry
 
-    done = copy_registry(to, to_store, ctx.obj.database, ctx.obj.store, progress=output.show_progress)
-    _print_copy(done, as_json=json)
+    result = copy_registry(to, to_store, ctx.obj.database, ctx.obj.store, progress=output.show_progress)
+    _report_copy(result, as_json=json)
     output.print_notes(
-        notes=["the old database takes no more writes; set CALREG_DATABASE and CALREG_STORE anew"]
+        notes=[
+            "the old database is closed to writes; set CALREG_DATABASE and CALREG_STORE to the new registry"
+        ]
     )
 
 
 def snapshot(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A SQLite file that is not there yet.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A SQLite file that does not exist yet.")],
     as_of: AsOf = None,
     timezone: Timezone = None,
     to_store: Annotated[
         Path | None,
-        typer.Option("--to-store", metavar="DIR", help="For the stored files; default: store beside FILE."),
+        typer.Option(
+            "--to-store", metavar="DIR", help="The folder of the stored files; default: store beside FILE."
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Write what was known as of a revision into one file that is only read.
+    """Write the registry as of a revision into one read-only file.
 
-    With the stored files beside it, it answers and exports without the registry.
+    With the stored files beside it, all questions and exports work without the registry.
     """
     with open_from_context(ctx, timezone) as registry:
-        done = registry.snapshot(file, as_of=as_of, store=to_store, progress=output.show_progress)
-    _print_copy(done, as_json=json)
+        result = registry.snapshot(file, as_of=as_of, store=to_store, progress=output.show_progress)
+    _report_copy(result, as_json=json)
 
 
-def _print_copy(done: RegistryCopy, *, as_json: bool) -> None:
-    if as_json:
-        output.print_json(done)
-    else:
-        for name, value in {
-            "registry": done.registry,
-            "revision": done.revision,
-            "database": done.database,
-            "store": done.store,
-            "rows": sum(done.rows.values()),
-            "files": f"{done.files} copied, {done.files_there} there already",
-        }.items():
-            output.print_text(f"{name:<9} {value}")
-    output.print_notes(done.notes)
+def _report_copy(result: RegistryCopy, *, as_json: bool) -> None:
+    output.print_answer(result, _print_copy, as_json=as_json)
+    output.print_notes(result.notes)
+
+
+def _print_copy(result: RegistryCopy) -> None:
+    output.print_fields(
+        [
+            ("registry", result.registry),
+            ("revision", result.revision),
+            ("database", result.database),
+            ("store", result.store),
+            ("rows", sum(result.rows.values())),
+            ("files", f"{result.files} copied, {result.files_there} there already"),
+        ]
+    )

@@ -11,55 +11,51 @@ from registry.cli.application import create_group
 from registry.cli.options import Json, open_from_context
 from registry.cli.reports import report_verification
 from registry.errors import SchemaError
+from registry.secrets import mask_passwords
 
 database = create_group(help="The database's schema.")
 
 
 def init(ctx: typer.Context, json: Json = False) -> None:
-    """Make the database and the store, or upgrade them."""
+    """Create the database and the store, or upgrade them."""
     from registry.api import create_registry, location_warnings
-    from registry.secrets import mask_passwords
     from registry.settings import find_settings
     from registry.store import ContentStore
 
     settings = find_settings(ctx.obj.database, ctx.obj.store)
-    before = ContentStore(settings.store).read_owner()
+    former_owner = ContentStore(settings.store).read_owner()
     registry_id = create_registry(ctx.obj.database, ctx.obj.store)
-    answer = {
-        "registry": registry_id,
-        "database": mask_passwords(settings.database),
-        "store": str(settings.store),
-    }
+    database = mask_passwords(settings.database)
+    answer = {"registry": registry_id, "database": database, "store": str(settings.store)}
     if json:
         output.print_json(answer)
     else:
-        for name, value in answer.items():
-            output.print_text(f"{name:<9} {value}")
+        output.print_fields(answer.items())
     output.print_notes(warnings=location_warnings(settings.database))
     if not json:
-        output.print_next_step("init" if before is None else "init again")
+        output.print_next_step("init again" if former_owner else "init")
 
 
 def verify(
     ctx: typer.Context,
     collect: Annotated[
         bool,
-        typer.Option("--collect", help="Remove files that nothing refers to, if they are older than a day."),
+        typer.Option("--collect", help="Remove unreferenced files that are older than a day."),
     ] = False,
     json: Json = False,
 ) -> None:
-    """Check every checksum, every reference, the schema.
+    """Check every checksum, every reference and the schema.
 
-    Nothing is repaired. Files in the store to which nothing refers are listed.
+    Nothing is repaired. Unreferenced files in the store are listed.
     """
     with open_from_context(ctx) as registry:
-        found = registry.verify(collect=collect, progress=output.show_progress)
-    report_verification(found, as_json=json)
+        verification = registry.verify(collect=collect, progress=output.show_progress)
+    report_verification(verification, as_json=json)
 
 
 @database.command("upgrade")
 def upgrade(ctx: typer.Context, json: Json = False) -> None:
-    """Bring the schema to that of this software."""
+    """Upgrade the schema to that of this software."""
     from registry.api import upgrade_database
     from registry.settings import find_settings
 
@@ -80,9 +76,9 @@ def downgrade(
     schema: Annotated[str, typer.Argument(metavar="SCHEMA", help="0002 for example.")],
     json: Json = False,
 ) -> None:
-    """Take the schema back to that of an older calreg.
+    """Downgrade the schema to that of an older calreg.
 
-    Refused where it would lose anything.
+    This is refused if anything would be lost.
     """
     from registry.api import downgrade_database
     from registry.settings import find_settings
@@ -95,7 +91,7 @@ def downgrade(
 def check(ctx: typer.Context, json: Json = False) -> None:
     """Compare the schema with that of this software.
 
-    The triggers that guard the tables must be there, and on.
+    The triggers that protect the tables must exist and be enabled.
     """
     with open_from_context(ctx) as registry:
         differences = registry.differences()
@@ -106,24 +102,26 @@ def check(ctx: typer.Context, json: Json = False) -> None:
     if json:
         output.print_json({"differences": []})
     else:
-        output.print_text("the schema and its guards are those of this software")
+        output.print_text("the schema and its triggers are those of this software")
 
 
 @database.command("grant")
 def grant(
     ctx: typer.Context,
     readers: Annotated[
-        list[str] | None, typer.Option("--reader", metavar="ROLE", help="May ask and export; several times.")
+        list[str] | None, typer.Option("--reader", metavar="ROLE", help="May read and export; repeatable.")
     ] = None,
     writers: Annotated[
-        list[str] | None, typer.Option("--writer", metavar="ROLE", help="May record as well; several times.")
+        list[str] | None, typer.Option("--writer", metavar="ROLE", help="May also record; repeatable.")
     ] = None,
-    apply: Annotated[bool, typer.Option("--apply", help="Execute the SQL; else it is only printed.")] = False,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Execute the SQL, instead of only printing it.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Print the SQL that makes PostgreSQL roles readers and writers.
 
-    What a role had before on the registry's tables is taken away first. Again after an upgrade.
+    It first revokes the roles' former rights on the registry's tables. Repeat it after an upgrade.
     """
     with open_from_context(ctx) as registry:
         statements = registry.grant(readers=readers or (), writers=writers or (), apply=apply)

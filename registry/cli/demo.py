@@ -1,4 +1,4 @@
-"""``calreg demo``: the real commands on a sample directory, each shown before its output."""
+"""``calreg demo``: run the real commands on a sample directory, and show each with its output."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from registry.errors import ConflictError
 from registry.files import translate_os_errors
 
 _STEPS = (
-    ("Make an empty registry.", "init"),
+    ("Create an empty registry.", "init"),
     ("Import the directory of links.", "import tree --timezone America/Los_Angeles"),
-    ("Import the table of datasets; a run needs its begin.", "run import datasets.txt"),
+    ("Import the table of datasets, and record the start time of a run.", "run import datasets.txt"),
     ("", "run add exp=xcsls3716:run=631 --begin 2018-02-10T08:15:00Z"),
     ("What is valid when, for the module M068?", "validity M068"),
-    ("What holds at one instant? One second before the start there is nothing, and it says so.", ""),
+    ("What is valid at one instant? One second before the start, nothing is.", ""),
     ("", "validity 170505-149520170815-3d00b0 --at 2017-10-25T07:00:00Z"),
     ("", "validity 170505-149520170815-3d00b0 --at 2017-10-25T06:59:59Z"),
-    ("Which panels answered in the run?", "detector show exp=xcsls3716:run=631"),
+    ("Which panels were read out in the run?", "detector show exp=xcsls3716:run=631"),
     (
-        "Export its constants, and ask where they come from.",
+        "Export its constants, and show where they come from.",
         "export exp=xcsls3716:run=631 --output constants",
     ),
     ("", "provenance show constants/provenance.json"),
@@ -37,7 +37,7 @@ _REFUSED_COMMANDS = ("06:59:59Z",)
 
 
 def demo(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that is not there yet.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that does not exist yet.")],
 ) -> None:
     """Run the real commands on a sample directory."""
     _write_sample(folder)
@@ -49,14 +49,14 @@ def demo(
     }
     enter = f"$ cd {shlex.quote(str(folder))}; export CALREG_DATABASE=sqlite:///registry.sqlite"
     output.print_text(enter)
-    for said, command in _STEPS:
-        if said:
+    for heading, command in _STEPS:
+        if heading:
             output.print_text()
-            output.print_text(f"# {said}")
+            output.print_text(f"# {heading}")
         if command:
             _run_command(command, folder, environment)
     output.print_text()
-    output.print_text(f"# All of it lies in {folder}. To go on there:")
+    output.print_text(f"# Everything is in {folder}. To continue there:")
     output.print_text(enter)
     output.print_text("$ calreg -h")
 
@@ -68,8 +68,8 @@ def _write_sample(folder: Path) -> None:
         try:
             folder.mkdir(parents=True)
         except FileExistsError:
-            raise ConflictError(f"{folder} is there already; name a folder that is not") from None
-        output.print_message("making a sample directory of three modules ...")
+            raise ConflictError(f"{folder} exists already; name a new folder") from None
+        output.print_message("writing a sample directory of three modules ...")
         sample.write_legacy_tree(folder / "tree")
         sample.write_dataset_table(folder / "datasets.txt")
 
@@ -83,7 +83,7 @@ def _run_command(command: str, folder: Path, environment: dict[str, str]) -> Non
         [sys.executable, "-m", "registry", *shlex.split(command)],
         cwd=folder,
         env=environment,
-        stderr=subprocess.PIPE,  # no terminal: nobody is to be told what to do next
+        stderr=subprocess.PIPE,  # not a terminal: no hints
         text=True,
         errors="replace",
         check=False,

@@ -1,4 +1,4 @@
-"""One example of every verb, for its help: in this order they can be run, one after another, on the sample data."""
+"""One example of each verb, for its help; run in this order, they all work on the sample data."""
 
 from __future__ import annotations
 
@@ -71,21 +71,21 @@ EXAMPLES = {
 }
 
 _WIDTH = 74
-_COMMAND_PART = re.compile(r"--\S+ (?:'[^']*'|[^-\s]\S*)|'[^']*'|\S+")  # an option keeps its value beside it
+_COMMAND_PART = re.compile(r"--\S+ (?:'[^']*'|[^-\s]\S*)|'[^']*'|\S+")  # an option stays with its value
 
 
 def add_examples(command: Any, path: str) -> Any:
-    """Return the verb, or the noun with its verbs, each with its example at the end of its help."""
+    """Add to the help of the verb, or of every verb of the noun, its example; return it."""
     for name, verb in getattr(command, "commands", {}).items():
         add_examples(verb, f"{path} {name}")
     if path in EXAMPLES:
-        # \b: these lines are broken already.
+        # \b: do not wrap these lines again.
         command.epilog = "\b\nExample:\n" + "\n".join(f"  {line}" for line in wrap_command(EXAMPLES[path]))
     return command
 
 
 def wrap_command(example: str) -> list[str]:
-    """Return the command in lines that fit a terminal, broken between its parts, as a shell takes it."""
+    """Return the command in lines that fit a terminal; a shell joins them again."""
     lines = [""]
     for part in _COMMAND_PART.findall(example):
         if len(lines[-1]) + len(part) >= _WIDTH:

@@ -18,11 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from registry.provenance import Document
+    from registry.provenance.document import InputConstants
     from registry.records import Export
 
 provenance = create_group(help="The document that explains an export.")
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A provenance document.")]
+Folder = Annotated[Path, typer.Option("--output", metavar="DIR", help="The folder to write to.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
 
 _FORMATS = ("text", "json", "prov-json")
 
@@ -35,7 +38,7 @@ def export(
             metavar="DATASET|DETECTOR_ID", help="exp=xcsls3716:run=631, or panel Ids joined by _."
         ),
     ],
-    folder: Annotated[Path, typer.Option("--output", metavar="DIR", help="Where to write.")],
+    folder: Folder,
     source: Source = None,
     at: At = None,
     types: Types = None,
@@ -50,16 +53,16 @@ def export(
             "--first-run",
             min=0,
             metavar="RUN",
-            help="psana, lcls2: good from this run on; default: DATASET's.",
+            help="psana, lcls2: valid from this run on; default: DATASET's.",
         ),
     ] = None,
     last_run: Annotated[
         int | None,
         typer.Option(
-            "--last-run", min=0, metavar="RUN", help="psana, lcls2: good up to this run; default: to the end."
+            "--last-run", min=0, metavar="RUN", help="psana, lcls2: valid up to this run; default: open."
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+    force: Force = False,
     json: Json = False,
 ) -> None:
     """Write the constants of a run or a detector.
@@ -67,7 +70,7 @@ def export(
     The provenance document is written beside the arrays.
     """
     with open_from_context(ctx, timezone) as registry:
-        done = registry.export(
+        result = registry.export(
             target,
             folder,
             source=source,
@@ -80,17 +83,20 @@ def export(
             force=force,
             progress=output.show_progress,
         )
-    _print_export(done, as_json=json)
+    _report_export(result, as_json=json)
 
 
-def _print_export(done: Export, *, as_json: bool) -> None:
-    if as_json:
-        output.print_json(done)
-    else:
-        rows = [(each.type, each.dtype, each.shape, each.path) for each in done.outputs]
-        output.print_table(("type", "dtype", "shape", "path"), rows)
-        output.print_text(f"provenance {done.provenance}, of {done.instant}, as of revision {done.revision}")
-    output.print_notes(done.notes, done.warnings)
+def _report_export(result: Export, *, as_json: bool) -> None:
+    output.print_answer(result, _print_export, as_json=as_json)
+    output.print_notes(result.notes, result.warnings)
+
+
+def _print_export(result: Export) -> None:
+    rows = [(row.type, row.dtype, row.shape, row.path) for row in result.outputs]
+    output.print_table(("type", "dtype", "shape", "path"), rows)
+    output.print_text(
+        f"provenance {result.provenance}, of {result.instant}, as of revision {result.revision}"
+    )
 
 
 @provenance.command("show")
@@ -105,8 +111,9 @@ def show_provenance(
     from registry.provenance import encode, prov_json, read
 
     if format not in _FORMATS:
-        known = ", ".join(_FORMATS)
-        raise RequestError(f"{quote(format)} is no format of a provenance document; known: {known}")
+        raise RequestError(
+            f"{quote(format)} is not a format of provenance documents; known: {', '.join(_FORMATS)}"
+        )
     document = read(file)
     if format == "prov-json":
         typer.echo(prov_json.build_prov_json(document), nl=False)
@@ -120,78 +127,70 @@ def show_provenance(
 def replay_export(
     ctx: typer.Context,
     file: File,
-    folder: Annotated[Path, typer.Option("--output", metavar="DIR", help="Where to write.")],
-    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+    folder: Folder,
+    force: Force = False,
     json: Json = False,
 ) -> None:
-    """Make an export again: the same bytes, or a refusal.
+    """Repeat an export: write the same bytes, or refuse.
 
-    From the document and the store alone; the database is not asked.
+    Only the document and the store are read, not the database.
     """
     from registry.api.replays import replay
 
-    _print_export(
-        replay(file, folder, ctx.obj.database, ctx.obj.store, force=force, progress=output.show_progress),
-        as_json=json,
-    )
+    result = replay(file, folder, ctx.obj.database, ctx.obj.store, force=force, progress=output.show_progress)
+    _report_export(result, as_json=json)
 
 
 def _describe_export(document: Document) -> Iterator[tuple[str, str]]:
-    """Return what the document says of the whole export, line by line."""
-    asked, answered = document.request, document.resolution
-    yield "request", asked.target + (f", source {asked.source}" if asked.source else "")
-    yield "constants of", f"{answered.instant} ({answered.instant_is})"
+    """Yield names and values that describe the export as a whole."""
+    request, resolution, origin = document.request, document.resolution, document.created_by
+    yield "request", request.target + (f", source {request.source}" if request.source else "")
+    yield "constants of", f"{resolution.instant} ({resolution.instant_is})"
     yield "answered by", f"registry {document.registry.id}, revision {document.registry.revision}"
-    yield "made", f"{document.created_at} by {document.created_by.author} on {document.created_by.host}"
-    yield "command", document.created_by.command
+    yield "written", f"{document.created_at} by {origin.author} on {origin.host}"
+    yield "command", origin.command
     yield "software", ", ".join(f"{name} {version}" for name, version in document.software.items())
-    if answered.run:
-        begin = answered.run.begin or "not known"
-        yield "run", f"{answered.run.experiment} {answered.run.run}, begin {begin}"
-    if answered.configuration:
-        found = answered.configuration
-        runs = f"{found.first_run}-{'end' if found.last_run is None else found.last_run}"
-        yield "detector", f"{found.source} in {found.experiment}, runs {runs}"
+    if run := resolution.run:
+        yield "run", f"{run.experiment} {run.run}, begin {run.begin or 'not known'}"
+    if configuration := resolution.configuration:
+        last = "end" if configuration.last_run is None else configuration.last_run
+        runs = f"{configuration.first_run}-{last}"
+        yield "detector", f"{configuration.source} in {configuration.experiment}, runs {runs}"
     if document.deployment:
         yield "files for", f"runs {document.deployment.runs} of {document.deployment.source}"
 
 
 def _print_document(document: Document) -> None:
-    answered = document.resolution
-    for name, value in _describe_export(document):
-        output.print_text(f"{name:<13} {value}")
-    for panel in answered.panels:
+    output.print_fields(_describe_export(document))
+    for panel in document.resolution.panels:
         output.print_text()
         output.print_text(f"segment {panel.position}: {panel.panel}  {panel.alias or ''}".rstrip())
         for constants in panel.constants:
-            start = constants.valid_from or "beginning"
-            end = f"until {constants.valid_to}" if constants.valid_to else "still valid"
-            output.print_text(f"  {constants.kind}: version {constants.version}, valid from {start}, {end}")
-            stamp = constants.registered
-            why = f": {stamp.comment}" if stamp.comment else ""
-            output.print_text(
-                f"    registered in revision {stamp.revision}, {stamp.recorded_at}, {stamp.author}{why}"
-            )
-            if constants.conversion:
-                made = constants.conversion
-                output.print_text(f"    converted from {made.file}, sha256 {made.sha256}")
-            rows = [
-                (
-                    file.gain_range,
-                    _format_number(file.statistics.median),
-                    file.statistics.zeros,
-                    file.sha256[:16],
-                )
-                for file in constants.files
-            ]
-            output.print_table(("gain range", "median", "zeros", "sha256"), rows, indent="    ")
+            _print_constants(constants)
     output.print_text()
-    written = [
-        (each.type, each.unit, each.dtype, each.shape, (each.sha256 or "")[:16]) for each in document.outputs
-    ]
-    output.print_table(("output", "unit", "dtype", "shape", "sha256"), written)
+    rows = [(row.type, row.unit, row.dtype, row.shape, (row.sha256 or "")[:16]) for row in document.outputs]
+    output.print_table(("output", "unit", "dtype", "shape", "sha256"), rows)
     for warning in document.warnings:
         output.print_text(f"warning: {warning}")
+
+
+def _print_constants(constants: InputConstants) -> None:
+    start = constants.valid_from or "beginning"
+    end = f"until {constants.valid_to}" if constants.valid_to else "still valid"
+    output.print_text(f"  {constants.kind}: version {constants.version}, valid from {start}, {end}")
+    stamp = constants.registered
+    comment = f": {stamp.comment}" if stamp.comment else ""
+    registered = f"revision {stamp.revision}, {stamp.recorded_at}, {stamp.author}{comment}"
+    output.print_text(f"    registered in {registered}")
+    if constants.conversion:
+        output.print_text(
+            f"    converted from {constants.conversion.file}, sha256 {constants.conversion.sha256}"
+        )
+    rows = [
+        (row.gain_range, _format_number(row.statistics.median), row.statistics.zeros, row.sha256[:16])
+        for row in constants.files
+    ]
+    output.print_table(("gain range", "median", "zeros", "sha256"), rows, indent="    ")
 
 
 def _format_number(value: float | None) -> str:
@@ -200,9 +199,9 @@ def _format_number(value: float | None) -> str:
 
 @provenance.command("verify")
 def verify_provenance(ctx: typer.Context, file: File, json: Json = False) -> None:
-    """Prove that an export is what its document says.
+    """Verify that an export is what its document says.
 
-    Its outputs, its inputs in the store, and the registry's answer.
+    This checks its outputs, its inputs in the store, and the registry's answer.
     """
     from registry.api.export_verification import verify_export
 

@@ -1,4 +1,4 @@
-"""Lines that fit a terminal: folded where they are too long, nothing cut. What goes elsewhere stays as it is."""
+"""Lines that fit a terminal: long ones are folded, never cut; output to a file or pipe is not folded."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 _COLUMN_GAP = "  "
-_MAX_CELL_WIDTH = 40  # of a column; a longer cell, as some panel Ids are, ends its line
-_MIN_TERMINAL_WIDTH = 20  # of a terminal; what claims to be narrower is served like this
-_MIN_TEXT_WIDTH = 24  # room for a text; with less it begins a line of its own
-_BREAK_AFTER = re.compile(r"[ _/,:]")  # a word that no line can hold is folded after one of these
+_MAX_CELL_WIDTH = 40  # a longer cell, such as some panel Ids, ends its line
+_MIN_TERMINAL_WIDTH = 20  # terminals that claim to be narrower are treated like this
+_MIN_TEXT_WIDTH = 24  # a text with less room starts a line of its own
+_BREAK_AFTER = re.compile(r"[ _/,:]")  # where a word longer than a line is folded
 _CONTINUATION_INDENT = 4
 
 
 def terminal_width() -> int | None:
-    """Return the columns of the terminal that shows the answer, None where no terminal does."""
+    """Return the width of the terminal on stdout; None if stdout is not a terminal."""
     if not sys.stdout.isatty():
         return None
     import shutil
@@ -25,34 +25,34 @@ def terminal_width() -> int | None:
 
 
 def fold(text: str, width: int | None) -> Iterator[str]:
-    """Yield the text in lines of at most `width` columns (None: any), the further ones further in than the first."""
-    inner = text.lstrip(" ")
-    margin = " " * (len(text) - len(inner))
+    """Yield the text in lines of at most `width` columns (None: unlimited); all but the first are indented more."""
     if width is None or len(text) <= width:
         yield text
         return
+    inner = text.lstrip(" ")
+    margin = " " * (len(text) - len(inner))
     room = max(width - len(margin), _CONTINUATION_INDENT)
     first, *rest = wrap(inner, room)
-    further = margin + " " * _CONTINUATION_INDENT if room > 2 * _CONTINUATION_INDENT else margin
     yield margin + first
-    for piece in (
-        wrap(inner[len(first) :].lstrip(" "), max(width - len(further), _CONTINUATION_INDENT)) if rest else ()
-    ):
-        yield further + piece
+    if rest:
+        indent = margin + " " * _CONTINUATION_INDENT if room > 2 * _CONTINUATION_INDENT else margin
+        remainder = inner[len(first) :].lstrip(" ")
+        for line in wrap(remainder, max(width - len(indent), _CONTINUATION_INDENT)):
+            yield indent + line
 
 
 def wrap(text: str, room: int | None) -> list[str]:
-    """Return the text in pieces of at most so many columns; spaces where it is folded go."""
-    found = []
+    """Return the text in pieces of at most `room` columns; spaces at the folds are dropped."""
+    pieces = []
     while room is not None and len(text) > room:
         end = _find_break(text, room)
-        found.append(text[:end].rstrip(" "))
+        pieces.append(text[:end].rstrip(" "))
         text = text[end:].lstrip(" ")
-    return [*found, text]
+    return [*pieces, text]
 
 
 def _find_break(text: str, room: int) -> int:
-    """Return where the first line ends: before the last word, but after a mark in one that no line could hold."""
+    """Return the end of the first line: before a word, or within a word that is longer than a line."""
     space = text.rfind(" ", 1, room + 1)
     if space > 0 and len(text[space + 1 :].partition(" ")[0]) <= room:
         return space
@@ -61,20 +61,16 @@ def _find_break(text: str, room: int) -> int:
 
 
 class _Column(NamedTuple):
-    """Where the cells of a column begin, and whether on a line of their own."""
+    """The indent of a column's cells, and whether they start a line of their own."""
 
     start: int
     starts_line: bool = False
 
 
 def format_table(rows: Sequence[Sequence[str]], indent: str, width: int | None) -> Iterator[str]:
-    """Yield the lines of aligned columns, the headings first.
+    """Yield the lines of aligned columns.
 
-    Parameters
-    ----------
-    width
-        Of the terminal: where a row is longer, it is folded between two columns, all rows at the same; None
-        where no terminal sets one.
+    Rows longer than `width` (None: unlimited) are folded, all of them between the same two columns.
     """
     columns = _lay_out_columns(rows, len(indent), width)
     for row in rows:
@@ -94,16 +90,16 @@ def format_table(rows: Sequence[Sequence[str]], indent: str, width: int | None) 
 
 
 def _lay_out_columns(rows: Sequence[Sequence[str]], indent: int, width: int | None) -> list[_Column]:
-    found: list[_Column] = []
-    place, last = indent, len(rows[0]) - 1
+    columns: list[_Column] = []
+    start, last = indent, len(rows[0]) - 1
     for index, cells in enumerate(zip(*rows, strict=True)):
         longest = max(map(len, cells))
         size = max(len(cell) for cell in cells if len(cell) <= _MAX_CELL_WIDTH)
-        # Texts may be folded within their column, but not into shreds.
+        # A text may be folded within its column, but not into very short lines.
         needed = min(longest, _MIN_TEXT_WIDTH) if index == last or longest > _MAX_CELL_WIDTH else size
-        breaks = index > 0 and width is not None and place + max(needed, 1) > width
+        breaks = index > 0 and width is not None and start + max(needed, 1) > width
         if breaks:
-            place = indent + _CONTINUATION_INDENT
-        found.append(_Column(place, breaks))
-        place += size + len(_COLUMN_GAP)
-    return found
+            start = indent + _CONTINUATION_INDENT
+        columns.append(_Column(start, breaks))
+        start += size + len(_COLUMN_GAP)
+    return columns

@@ -12,7 +12,7 @@ from registry.cli import output
 from registry.cli.options import AsOf, Json, Timezone, open_from_context
 
 if TYPE_CHECKING:
-    from registry.records import IdentifiedInput, IdentifiedPart, Identity, Version
+    from registry.records import IdentifiedPart, Identity, Version
 
 
 def identify(
@@ -22,35 +22,31 @@ def identify(
     timezone: Timezone = None,
     json: Json = False,
 ) -> None:
-    """Tell by its content what a file is.
+    """Identify a file by its content.
 
-    Which constants and versions it stands in, or which export wrote it; of an array that no export wrote, which
-    panels' constants it holds.
+    The answer is the constants and versions that contain it, or the export that wrote it; for another array, the
+    constants that it holds, panel by panel.
     """
     with open_from_context(ctx, timezone) as registry:
-        found = registry.identify(file, as_of=as_of)
-    if json:
-        output.print_json(found)
-    else:
-        _print_identity(found)
+        identity = registry.identify(file, as_of=as_of)
+    output.print_answer(identity, _print_identity, as_json=json)
 
 
-def _print_identity(found: Identity) -> None:
-    output.print_text(f"sha256 {found.sha256}")
-    for each in found.inputs:
-        output.print_text(f"{each.kind} of gain range {each.gain_range} in constants {each.constants}")
-        _print_versions(each.versions)
-    if found.converted:
+def _print_identity(identity: Identity) -> None:
+    output.print_text(f"sha256 {identity.sha256}")
+    for row in identity.inputs:
+        output.print_text(f"{row.kind} of gain range {row.gain_range} in constants {row.constants}")
+        _print_versions(row.versions)
+    if identity.converted:
         output.print_text("the maker's file from which constants were converted")
-        _print_versions(found.converted)
-    for export_ in found.exports:
-        output.print_text(
-            f"{export_.type} of export {export_.export}, at {export_.instant}, as of revision {export_.revision}"
-        )
-        output.print_text(f"  written {export_.recorded_at} by {export_.author} to {export_.path}")
-        output.print_text(f"  detector {export_.detector_id}")
-    if found.parts:
-        _print_parts(found.parts)
+        _print_versions(identity.converted)
+    for file in identity.exports:
+        export = f"{file.type} of export {file.export}, at {file.instant}, as of revision {file.revision}"
+        output.print_text(export)
+        output.print_text(f"  written {file.recorded_at} by {file.author} to {file.path}")
+        output.print_text(f"  detector {file.detector_id}")
+    if identity.parts:
+        _print_parts(identity.parts)
 
 
 def _print_versions(versions: Iterable[Version]) -> None:
@@ -62,25 +58,24 @@ def _print_versions(versions: Iterable[Version]) -> None:
 
 
 def _print_parts(parts: Iterable[IdentifiedPart]) -> None:
-    output.print_text("written by no recorded export; by the values of its panels:")
+    output.print_text("not written by a recorded export; identified by the values of its panels:")
     headings = ("array", "position", "gain range", "is", "of gain range", "constants", "versions")
     output.print_table(headings, [row for part in parts for row in _format_part(part)], indent="  ")
 
 
 def _format_part(part: IdentifiedPart) -> list[tuple[object, ...]]:
-    place = (part.type, part.position, part.gain_range)
+    where = (part.type, part.position, part.gain_range)
     if not part.inputs:
-        return [(*place, "not registered", "", "", "")]
+        return [(*where, "not registered", "", "", "")]
     return [
-        (*place, each.kind, each.gain_range, each.constants[:16], _format_versions(each))
-        for each in part.inputs
+        (*where, row.kind, row.gain_range, row.constants[:16], _format_versions(row.versions))
+        for row in part.inputs
     ]
 
 
-def _format_versions(found: IdentifiedInput) -> str:
+def _format_versions(versions: Iterable[Version]) -> str:
     return ", ".join(
-        f"{version.version} of {version.panel} {_format_withdrawal(version)}".rstrip()
-        for version in found.versions
+        f"{version.version} of {version.panel} {_format_withdrawal(version)}".rstrip() for version in versions
     )
 
 

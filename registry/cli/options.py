@@ -1,4 +1,4 @@
-"""The options that several verbs share, each described once."""
+"""The options that several verbs share."""
 
 from __future__ import annotations
 
@@ -36,34 +36,34 @@ Timezone = Annotated[
 ]
 Kinds = Annotated[
     list[str] | None,
-    typer.Option("--kind", metavar="KIND", help="gain, offset ...; may be given several times."),
+    typer.Option("--kind", metavar="KIND", help="gain, offset ...; repeatable."),
 ]
 Types = Annotated[
     list[str] | None,
-    typer.Option("--type", metavar="TYPE", help="pixel_gain, pixel_offset ...; may be given several times."),
+    typer.Option("--type", metavar="TYPE", help="pixel_gain, pixel_offset ...; repeatable."),
 ]
 Comment = Annotated[
-    str | None, typer.Option("--comment", metavar="TEXT", help="Why; kept with the revision.")
+    str | None, typer.Option("--comment", metavar="TEXT", help="The reason; kept with the revision.")
 ]
 RequiredComment = Annotated[
-    str, typer.Option("--comment", metavar="TEXT", help="Why; kept with the revision.")
+    str, typer.Option("--comment", metavar="TEXT", help="The reason; kept with the revision.")
 ]
 Supersede = Annotated[
-    bool, typer.Option("--supersede", help="Replace what is recorded otherwise; needs a comment.")
+    bool, typer.Option("--supersede", help="Replace a conflicting record; needs a comment.")
 ]
 IncludeWithdrawn = Annotated[bool, typer.Option("--all", help="List the withdrawn ones too.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")]
 Source = Annotated[
     str | None,
-    typer.Option("--source", metavar="SOURCE", help="XcsEndstation.0:Jungfrau.0, or a part that fits."),
+    typer.Option("--source", metavar="SOURCE", help="XcsEndstation.0:Jungfrau.0, or a part of it."),
 ]
 
 
 @contextmanager
 def open_from_context(ctx: typer.Context, timezone: str | None = None) -> Iterator[Registry]:
-    """Open the registry that the command line and the environment name.
+    """Open the registry that the command line or the environment names.
 
-    Who asks a database that the registry has left, or has not reached, is told: answers may be of old.
+    If it has moved away, or has not arrived yet, a note warns that the answers may be out of date.
     """
     from registry.api import open_registry
 

@@ -1,6 +1,6 @@
-"""What is printed: the answer on stdout, as text for people or JSON for scripts; all else on stderr.
+"""Printing: the answer on stdout, as text for people or JSON for scripts; everything else on stderr.
 
-Nothing from a file, a name or a comment reaches a terminal with its control characters.
+Control characters in files, names and comments are escaped before they reach a terminal.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
@@ -23,8 +23,15 @@ from registry.secrets import mask_passwords
 if TYPE_CHECKING:
     from registry.parallel import Advance
 
+_Answer = TypeVar("_Answer")
+
 _DUMB_TERMINALS = ("dumb", "unknown", "")
 _BAR_WIDTH, _MIN_WIDTH_FOR_BAR, _MIN_WIDTH_FOR_COUNTS = 24, 72, 50  # columns
+
+
+def print_answer(answer: _Answer, print_for_people: Callable[[_Answer], None], *, as_json: bool) -> None:
+    """Print the answer of a verb as JSON, or with the function that prints it as text."""
+    (print_json if as_json else print_for_people)(answer)
 
 
 def print_text(text: str = "") -> None:
@@ -42,13 +49,22 @@ def print_json(value: Any) -> None:
 
 
 def print_folded(text: str) -> None:
-    """Print one line of the answer; where a terminal is too narrow for it, on several, the further ones further in."""
+    """Print one line of the answer; on a terminal that is too narrow for it, folded and indented."""
     for line in folding.fold(escape_control_characters(text), folding.terminal_width()):
         typer.echo(line)
 
 
+def print_fields(fields: Iterable[tuple[str, object]]) -> None:
+    """Print names and values in two columns; fields whose value is None are left out."""
+    rows = list(fields)
+    width = max(len(name) for name, _ in rows) + 2
+    for name, value in rows:
+        if value is not None:
+            print_text(f"{name:<{width}}{value}")
+
+
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], indent: str = "") -> None:
-    """Print aligned columns, nothing cut; on a terminal none is wider than it."""
+    """Print aligned columns, uncut; on a terminal long lines are folded."""
     cells = [
         list(headings),
         *([escape_control_characters("" if cell is None else str(cell)) for cell in row] for row in rows),
@@ -58,12 +74,12 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], inden
 
 
 def print_message(text: str) -> None:
-    """Print one line beside the answer; a password in what the user typed is not repeated."""
+    """Print one line on stderr; passwords that the user typed are masked."""
     typer.echo(escape_control_characters(mask_passwords(text)), err=True)
 
 
 def print_notes(notes: Iterable[str] = (), warnings: Iterable[str] = ()) -> None:
-    """Print notes and warnings beside the answer."""
+    """Print notes and warnings on stderr."""
     for note in notes:
         print_message(f"note: {note}")
     for warning in warnings:
@@ -71,40 +87,39 @@ def print_notes(notes: Iterable[str] = (), warnings: Iterable[str] = ()) -> None
 
 
 def print_next_step(verb: str) -> None:
-    """Say what can follow this verb, or its empty answer."""
+    """Print what can follow this verb, or its empty answer: for a person at a terminal, not for a script."""
     if is_interactive():
         print_notes(notes=[NEXT_STEPS[verb]])
 
 
-def hint_if_empty(found: Sized, verb: str, *, as_of: str | None = None) -> None:
-    """Say what would fill an empty answer; not of an earlier revision, which nothing can fill any more."""
-    if not found and as_of is None:
+def hint_if_empty(answer: Sized, verb: str, *, as_of: str | None = None) -> None:
+    """Print what would fill an empty answer; not for an earlier revision, which nothing can fill any more."""
+    if not answer and as_of is None:
         print_next_step(verb)
 
 
 def is_interactive() -> bool:
-    """Tell whether a person reads what is said beside the answer."""
+    """Tell whether a person reads stderr."""
     return sys.stderr.isatty()
 
 
 def print_error(error: RegistryError, *, as_json: bool) -> None:
     """Print a refusal: a sentence, or JSON with its code, kind and values."""
+    sentence = format_error(error)
     if as_json:
         from registry.records.json import to_builtins
 
-        kind = type(error).__name__
-        sentence = format_error(error)
         message = f"{sentence}: {'; '.join(error.details)}" if error.details else sentence
-        body = {**error.values, "code": error.code, "kind": kind, "message": message}
+        body = {**error.values, "code": error.code, "kind": type(error).__name__, "message": message}
         typer.echo(json.dumps({"error": _mask_values(to_builtins(body))}), err=True)
         return
-    print_message(f"error: {format_error(error)}{':' if error.details else ''}")
+    print_message(f"error: {sentence}{':' if error.details else ''}")
     for detail in error.details:
         print_message(f"  {detail}")
 
 
 def _mask_values(value: Any) -> Any:
-    """Return JSON with every text masked."""
+    """Return JSON with the passwords in all its texts masked."""
     if isinstance(value, str):
         return mask_passwords(value)
     if isinstance(value, dict):
@@ -130,27 +145,18 @@ def show_progress(description: str, total: int) -> Iterator[Advance]:
             return Text(format_rate(task.speed))
 
     console = Console(stderr=True)
-    bars = [BarColumn(bar_width=_BAR_WIDTH)] if console.width >= _MIN_WIDTH_FOR_BAR else []
-    counts = (
-        [TextColumn("{task.completed:.0f}/{task.total:.0f}")]
-        if console.width >= _MIN_WIDTH_FOR_COUNTS
-        else []
-    )
-    with Progress(
-        TextColumn("{task.description}"),
-        *bars,
-        *counts,
-        Rate(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-    ) as bar:
+    columns: list[ProgressColumn] = [TextColumn("{task.description}")]
+    if console.width >= _MIN_WIDTH_FOR_BAR:
+        columns.append(BarColumn(bar_width=_BAR_WIDTH))
+    if console.width >= _MIN_WIDTH_FOR_COUNTS:
+        columns.append(TextColumn("{task.completed:.0f}/{task.total:.0f}"))
+    with Progress(*columns, Rate(), TimeRemainingColumn(), console=console, transient=True) as bar:
         task = bar.add_task(description, total=total)
         yield lambda steps=1: bar.advance(task, steps)
 
 
 def format_rate(speed: float | None) -> str:
-    """Return how many steps a second takes, as wide as is worth reading; nothing where it is not known yet."""
+    """Return the steps per second in a useful number of digits; nothing where the rate is not known yet."""
     if not speed:
         return ""
     return f"{speed:,.0f}/s" if speed >= 10 else f"{speed:.1f}/s"

@@ -21,23 +21,25 @@ from registry.cli.options import (
 from registry.cli.reports import print_outcome, print_versions
 
 panel = create_group(help="Panels, by panel Id.")
-alias = create_group(help="M-numbers, and the panels that bear them.")
+alias = create_group(help="M-numbers, and the panels that have them.")
 
-PanelId = Annotated[str, typer.Argument(metavar="PANEL_ID", help="As in 170505-149520170815-3d00b0.")]
-MNumber = Annotated[str, typer.Argument(metavar="M_NUMBER", help="As in M068.")]
+PanelId = Annotated[str, typer.Argument(metavar="PANEL_ID", help="170505-149520170815-3d00b0 for example.")]
+MNumber = Annotated[str, typer.Argument(metavar="M_NUMBER", help="M068 for example.")]
 
 
 @panel.command("add")
 def add_panel(
     ctx: typer.Context,
     panel_id: PanelId,
-    alias: Annotated[str | None, typer.Option(metavar="M_NUMBER", help="The M-number that it bears.")] = None,
+    alias: Annotated[str | None, typer.Option(metavar="M_NUMBER", help="The panel's M-number.")] = None,
     carry_from: Annotated[
         str | None,
-        typer.Option(metavar="OLD_ID", help="Take over what holds for this panel at --valid-from."),
+        typer.Option(
+            metavar="OLD_ID", help="Copy the versions that are valid for this panel at --valid-from."
+        ),
     ] = None,
     valid_from: Annotated[
-        str | None, typer.Option("--valid-from", metavar="T", help="From when on, with --carry-from.")
+        str | None, typer.Option("--valid-from", metavar="T", help="The start time, with --carry-from.")
     ] = None,
     timezone: Timezone = None,
     comment: Comment = None,
@@ -46,7 +48,7 @@ def add_panel(
 ) -> None:
     """Record a panel.
 
-    After a firmware upgrade with the constants of the old panel Id.
+    After a firmware upgrade, the constants of the old panel Id can be carried over.
     """
     with open_from_context(ctx, timezone) as registry:
         outcome = registry.panels.add(
@@ -66,32 +68,36 @@ def list_panels(
 ) -> None:
     """List all panels."""
     with open_from_context(ctx, timezone) as registry:
-        found = registry.panels.list(as_of=as_of)
+        panels = registry.panels.list(as_of=as_of)
     if json:
-        output.print_json(found)
+        output.print_json(panels)
     else:
-        rows = [(each.panel, each.alias, each.detector_type, each.recorded_in) for each in found]
+        rows = [(row.panel, row.alias, row.detector_type, row.recorded_in) for row in panels]
         output.print_table(("panel", "alias", "detector type", "revision"), rows)
-        output.hint_if_empty(found, "panel list", as_of=as_of)
+        output.hint_if_empty(panels, "panel list", as_of=as_of)
 
 
 @panel.command("show")
 def show_panel(
     ctx: typer.Context, panel_id: PanelId, as_of: AsOf = None, timezone: Timezone = None, json: Json = False
 ) -> None:
-    """Show a panel and every version ever recorded of it."""
+    """Show a panel and all its versions, the withdrawn ones too."""
     from msgspec.structs import asdict
 
     with open_from_context(ctx, timezone) as registry:
-        found = registry.panels.find(panel_id, as_of=as_of)
+        record = registry.panels.find(panel_id, as_of=as_of)
         versions = registry.versions.list(panel_id, withdrawn=True, as_of=as_of)
     if json:
-        output.print_json({**asdict(found), "versions": versions})
+        output.print_json({**asdict(record), "versions": versions})
         return
-    output.print_text(f"panel          {found.panel}")
-    output.print_text(f"alias          {found.alias or 'none'}")
-    output.print_text(f"detector type  {found.detector_type}")
-    output.print_text(f"recorded in    revision {found.recorded_in}")
+    output.print_fields(
+        [
+            ("panel", record.panel),
+            ("alias", record.alias or "none"),
+            ("detector type", record.detector_type),
+            ("recorded in", f"revision {record.recorded_in}"),
+        ]
+    )
     output.print_text()
     print_versions(versions)
 
@@ -100,12 +106,12 @@ def show_panel(
 def add_alias(
     ctx: typer.Context,
     m_number: MNumber,
-    panel_ids: Annotated[list[str], typer.Argument(metavar="PANEL_ID...", help="Known panels.")],
+    panel_ids: Annotated[list[str], typer.Argument(metavar="PANEL_ID...", help="Recorded panels.")],
     comment: Comment = None,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Record that panels bear an M-number.
+    """Record the M-number of panels.
 
     They inherit no versions.
     """
@@ -122,15 +128,15 @@ def list_aliases(
     timezone: Timezone = None,
     json: Json = False,
 ) -> None:
-    """List the M-numbers and the panels that bear them."""
+    """List the M-numbers and the panels that have them."""
     with open_from_context(ctx, timezone) as registry:
-        found = registry.aliases.list(withdrawn=every, as_of=as_of)
+        aliases = registry.aliases.list(withdrawn=every, as_of=as_of)
     if json:
-        output.print_json(found)
+        output.print_json(aliases)
     else:
-        rows = [(each.alias, each.panel, each.recorded_in, each.withdrawn_in) for each in found]
+        rows = [(row.alias, row.panel, row.recorded_in, row.withdrawn_in) for row in aliases]
         output.print_table(("alias", "panel", "recorded in", "withdrawn in"), rows)
-        output.hint_if_empty(found, "alias list", as_of=as_of)
+        output.hint_if_empty(aliases, "alias list", as_of=as_of)
 
 
 @alias.command("withdraw")
@@ -142,7 +148,7 @@ def withdraw_alias(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Take an M-number from a panel."""
+    """Withdraw the M-number of a panel."""
     with open_from_context(ctx) as registry:
         outcome = registry.aliases.withdraw(m_number, panel_id, comment=comment, dry_run=dry_run)
     print_outcome(outcome, as_json=json)

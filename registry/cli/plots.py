@@ -14,17 +14,19 @@ from registry.cli.options import AsOf, At, Json, Kinds, Source, Timezone, Types,
 if TYPE_CHECKING:
     from registry.records import Picture
 
-plot = create_group(help="Pictures of constants, as PNG or SVG.")
+plot = create_group(help="Plots of constants, as PNG or SVG.")
 
 Output = Annotated[
     Path | None,
-    typer.Option("--output", metavar="FILE", help="Ends with .png or .svg; default: a PNG in this folder."),
+    typer.Option(
+        "--output", metavar="FILE", help="A .png or .svg file; default: a PNG in the current folder."
+    ),
 ]
 GainRanges = Annotated[
     list[int] | None,
-    typer.Option("--gain-range", metavar="G", help="0, 1 ...; default: all; may be given several times."),
+    typer.Option("--gain-range", metavar="G", help="0, 1 ...; default: all; repeatable."),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Replace a file that is there.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace an existing file.")]
 
 
 @plot.command("constants")
@@ -34,7 +36,7 @@ def plot_constants(
         str,
         typer.Argument(
             metavar="VERSION|DATASET|DETECTOR_ID",
-            help="A version's number, a run's detector, or panel Ids joined by _.",
+            help="A version's number, a run, or panel Ids joined by _.",
         ),
     ],
     file: Output = None,
@@ -49,10 +51,10 @@ def plot_constants(
 ) -> None:
     """Draw maps of constants.
 
-    One for every panel, kind and gain range; dead and odd pixels are marked and counted.
+    There is one map for each panel, kind and gain range; dead and odd pixels are marked and counted.
     """
     with open_from_context(ctx, timezone) as registry:
-        drawn = registry.plots.constants(
+        picture = registry.plots.constants(
             target,
             file,
             source=source,
@@ -63,17 +65,17 @@ def plot_constants(
             force=force,
             progress=output.show_progress,
         )
-    _print_picture(drawn, as_json=json)
+    _report_picture(picture, as_json=json)
 
 
 @plot.command("diff")
 def plot_diff(
     ctx: typer.Context,
     before: Annotated[int, typer.Argument(metavar="N", help="A version's number.")],
-    after: Annotated[int, typer.Argument(metavar="M", help="Another's.")],
+    after: Annotated[int, typer.Argument(metavar="M", help="The other version's number.")],
     file: Output = None,
     relative: Annotated[
-        bool, typer.Option("--relative", help="In percent of the values of version N.")
+        bool, typer.Option("--relative", help="Show percent of the values of version N.")
     ] = False,
     gain_ranges: GainRanges = None,
     as_of: AsOf = None,
@@ -83,13 +85,13 @@ def plot_diff(
 ) -> None:
     """Draw what changed from version N to version M.
 
-    By gain range: a map around zero, and how often each change is.
+    For each gain range: a map of the changes, and their histogram.
     """
     with open_from_context(ctx, timezone) as registry:
-        drawn = registry.plots.diff(
+        picture = registry.plots.diff(
             before, after, file, relative=relative, gain_ranges=gain_ranges, as_of=as_of, force=force
         )
-    _print_picture(drawn, as_json=json)
+    _report_picture(picture, as_json=json)
 
 
 @plot.command("validity")
@@ -112,11 +114,11 @@ def plot_validity(
 ) -> None:
     """Draw what is valid when.
 
-    A line for each panel and kind, gaps hatched, with the registered runs that used the panel.
+    There is one line for each panel and kind, with gaps hatched and the registered runs of the panel.
     """
     with open_from_context(ctx, timezone) as registry:
-        drawn = registry.plots.validity(target, file, source=source, kinds=kinds, as_of=as_of, force=force)
-    _print_picture(drawn, as_json=json)
+        picture = registry.plots.validity(target, file, source=source, kinds=kinds, as_of=as_of, force=force)
+    _report_picture(picture, as_json=json)
 
 
 @plot.command("history")
@@ -132,18 +134,18 @@ def plot_history(
 ) -> None:
     """Draw the medians of a panel's versions over time.
 
-    By kind and gain range, with the spread of the values of each version.
+    For each kind and gain range, with the spread of the values of each version.
     """
     with open_from_context(ctx, timezone) as registry:
-        drawn = registry.plots.history(
+        picture = registry.plots.history(
             target, file, kinds=kinds, as_of=as_of, force=force, progress=output.show_progress
         )
-    _print_picture(drawn, as_json=json)
+    _report_picture(picture, as_json=json)
 
 
-def _print_picture(drawn: Picture, *, as_json: bool) -> None:
+def _report_picture(picture: Picture, *, as_json: bool) -> None:
     if as_json:
-        output.print_json(drawn)
+        output.print_json(picture)
     else:
-        output.print_text(f"picture {drawn.path}, as of revision {drawn.revision}")
-    output.print_notes(warnings=drawn.warnings)
+        output.print_text(f"picture {picture.path}, as of revision {picture.revision}")
+    output.print_notes(warnings=picture.warnings)

@@ -1,4 +1,4 @@
-"""What to type next, about a refusal or an empty answer, in the command line's own verbs and options."""
+"""Advice on refusals and empty answers, in the verbs and options of the command line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def _configure_detector(
     last = "" if last_run is None else f" --last-run {last_run}"
     return (
         f"calreg detector configure {experiment} {source} --first-run {first_run}{last} DETECTOR_ID"
-        " says which panels answered"
+        " records the panels that are read out"
     )
 
 
@@ -37,25 +37,26 @@ def format_error(error: RegistryError) -> str:
 
 
 _FIRST_STEPS = (
-    "calreg import TREE takes a legacy directory of links; calreg panel add PANEL_ID one panel; and calreg demo DIR"
-    " shows all of it on sample data"
+    "calreg import TREE imports a legacy directory of links; calreg panel add PANEL_ID records one panel;"
+    " calreg demo DIR shows everything on sample data"
 )
+_ADD_VERSION = "calreg version add PANEL DIR --valid-from T registers the constants of a panel"
 NEXT_STEPS = {
-    "init": f"to go on: {_FIRST_STEPS}",
-    "init again": "this registry was there already, and keeps all that it holds",
+    "init": f"next: {_FIRST_STEPS}",
+    "init again": "this registry existed already; everything in it is kept",
     "log": f"nothing is recorded yet; {_FIRST_STEPS}",
     "panel list": f"no panel is recorded yet; {_FIRST_STEPS}",
-    "alias list": "no panel bears an M-number yet; calreg alias add M_NUMBER PANEL_ID says that one does",
-    "version list": "no version is registered yet; calreg version add PANEL DIR --valid-from T takes a panel's files",
-    "validity": "calreg version add PANEL DIR --valid-from T takes a panel's files",
+    "alias list": "no panel has an M-number yet; calreg alias add M_NUMBER PANEL_ID records one",
+    "version list": f"no version is registered yet; {_ADD_VERSION}",
+    "validity": _ADD_VERSION,
     "run list": (
-        "no run is registered yet; calreg run import FILE takes a table of datasets, or a logbook's list, and calreg"
-        " run add DATASET --begin T one run"
+        "no run is registered yet; calreg run import FILE reads a table of datasets or a logbook's list of runs,"
+        " calreg run add DATASET --begin T records one run"
     ),
     "detector list": (
-        "no detector is configured yet; calreg run import FILE takes a table of datasets, and calreg detector"
-        " configure EXPERIMENT SOURCE DETECTOR_ID --first-run N one detector"
+        "no detector is configured yet; calreg run import FILE reads a table of datasets,"
+        " calreg detector configure EXPERIMENT SOURCE DETECTOR_ID --first-run N records one configuration"
     ),
     "tag list": "no revision has a name yet; calreg tag add NAME names the newest",
 }
-"""By verb, what can follow it where its answer is empty, or where it has only begun."""
+"""By verb, what can follow it where its answer is empty, or after the registry was created."""

@@ -1,4 +1,4 @@
-"""How versions, and what a write changed, are shown to a person."""
+"""Reports that several verbs print: versions, changes, verifications, differences."""
 
 from __future__ import annotations
 
@@ -23,87 +23,82 @@ _DAY_SECONDS = 24 * 3600
 
 
 def format_end(instant: Instant | None) -> str:
-    """Return the end of a validity range for a person."""
+    """Return the end of a validity range."""
     return "still valid" if instant is None else str(instant)
 
 
 def format_constants(version: Version) -> str:
-    """Return the constants of a version for a person, shortened."""
+    """Return the first digits of a version's constants."""
     return version.constants[:_DIGITS_SHOWN] if version.constants else "gap"
 
 
 def describe_conversion(version: Version) -> Iterator[tuple[str, str]]:
-    """Return the lines, with their headings, that say from what a version's constants were converted."""
-    made = version.conversion
-    if made is None:
+    """Yield names and values that describe from which file a version's constants were converted."""
+    conversion = version.conversion
+    if conversion is None:
         return
-    yield "converted", f"from {made.file}, {made.size} bytes, sha256 {made.sha256}"
-    for stage in made.stages:
+    yield "converted", f"from {conversion.file}, {conversion.size} bytes, sha256 {conversion.sha256}"
+    for stage in conversion.stages:
         errors = f"by at most {stage.absolute_error:.1e}, relative {stage.relative_error:.1e}"
         yield "", f"{stage.stage} is gain range {stage.gain_range}, rounded {errors}"
-    if made.left_out:
-        yield "", f"{', '.join(made.left_out)} left out"
+    if conversion.left_out:
+        yield "", f"{', '.join(conversion.left_out)} left out"
 
 
 def print_versions(versions: Iterable[Version], *, timelines: bool = False) -> None:
-    """Print versions under a heading for each panel; on a terminal with a timeline, if asked."""
-    found = list(versions)
-    lines, legend = _draw_timelines(found) if timelines else ({}, "")
-    for index, (panel, group) in enumerate(
-        groupby(found, key=lambda version: (version.panel, version.alias))
-    ):
+    """Print versions under a heading for each panel; with a timeline, if asked for and stdout is a terminal."""
+    rows = list(versions)
+    lines, legend = _draw_timelines(rows) if timelines else ({}, "")
+    panels = groupby(rows, key=lambda version: (version.panel, version.alias))
+    for index, ((panel, alias), group) in enumerate(panels):
         if index:
             output.print_text()
-        output.print_folded(f"{panel[0]}  {panel[1] or ''}".rstrip())
-        if panel[0] in lines:
-            output.print_text(f"{_INDENT}{lines[panel[0]]}")
-        _print_group(list(group))
+        output.print_folded(f"{panel}  {alias or ''}".rstrip())
+        if panel in lines:
+            output.print_text(f"{_INDENT}{lines[panel]}")
+        _print_group(group)
     if lines:
         output.print_text()
         output.print_folded(legend)
 
 
 def _draw_timelines(versions: Sequence[Version]) -> tuple[dict[str, str], str]:
-    """Return the line of every panel that has one, by panel Id, and what its signs mean: only for a terminal."""
+    """Return the timelines by panel Id, and their legend; none where stdout is not a terminal."""
     width = folding.terminal_width()
     if width is None:
         return {}, ""
     from registry.cli.timeline import choose_symbols, draw_timeline, fit_scale, format_legend
 
-    scale, signs = fit_scale(versions), choose_symbols()
+    scale, symbols = fit_scale(versions), choose_symbols()
     lines = {
-        panel: draw_timeline(list(group), scale, width - len(_INDENT), signs)
+        panel: draw_timeline(list(group), scale, width - len(_INDENT), symbols)
         for panel, group in groupby(versions, key=lambda version: version.panel)
     }
-    return {panel: line for panel, line in lines.items() if line is not None}, format_legend(signs)
+    return {panel: line for panel, line in lines.items() if line is not None}, format_legend(symbols)
 
 
-def _print_group(group: Sequence[Version]) -> None:
-    headings = ["N", "kind", "valid from", "until", "constants", "comment"]
+def _print_group(group: Iterable[Version]) -> None:
     rows = [
-        [
+        (
             version.version,
             version.kind,
             version.valid_from,
             "withdrawn" if version.withdrawn_in else format_end(version.valid_to),
             format_constants(version),
-            _format_remarks(version),
-        ]
+            "; ".join(text for text in (format_withdrawal(version), version.comment) if text),
+        )
         for version in group
     ]
+    headings = ("N", "kind", "valid from", "until", "constants", "comment")
     output.print_table(headings, rows, indent=_INDENT)
 
 
-def _format_remarks(version: Version) -> str:
-    return "; ".join(part for part in (format_withdrawal(version), version.comment or "") if part)
-
-
 def format_withdrawal(version: Version) -> str:
-    """Return by whom, when and why a version was withdrawn; nothing where it was not."""
-    found = version.withdrawal
-    if found is None:
+    """Return when, by whom and why a version was withdrawn; an empty text if it was not."""
+    stamp = version.withdrawal
+    if stamp is None:
         return f"withdrawn in {version.withdrawn_in}" if version.withdrawn_in else ""
-    return f"withdrawn in {found.revision}, {found.recorded_at}, by {found.author}: {found.comment}"
+    return f"withdrawn in {stamp.revision}, {stamp.recorded_at}, by {stamp.author}: {stamp.comment}"
 
 
 def print_outcome(outcome: Outcome, *, as_json: bool) -> None:
@@ -119,26 +114,27 @@ def print_outcome(outcome: Outcome, *, as_json: bool) -> None:
             "dry run: nothing was recorded" if outcome.dry_run else f"revision {outcome.revision}"
         )
     else:
-        output.print_text("nothing to change: all of it is recorded already")
+        output.print_text("nothing to change: all of this is recorded already")
     output.print_notes(outcome.notes, outcome.warnings)
 
 
-def report_verification(found: Verification, *, as_json: bool) -> None:
-    """Print what a verification found, and end with the exit code for corruption if there is any."""
-    if as_json:
-        output.print_json(found)
-    else:
-        output.print_text(f"{found.checked} checked, {len(found.problems)} problems")
-        for problem in found.problems:
-            output.print_text(f"  {problem.path}: {problem.problem}")
-        _print_unreferenced(found.unreferenced)
-    output.print_notes(found.notes)
-    if found.problems:
+def report_verification(verification: Verification, *, as_json: bool) -> None:
+    """Print the result of a verification; exit with the code for corruption if there are problems."""
+    output.print_answer(verification, _print_verification, as_json=as_json)
+    output.print_notes(verification.notes)
+    if verification.problems:
         raise typer.Exit(CorruptionError.code)
 
 
+def _print_verification(verification: Verification) -> None:
+    output.print_text(f"{verification.checked} checked, {len(verification.problems)} problems")
+    for problem in verification.problems:
+        output.print_text(f"  {problem.path}: {problem.problem}")
+    _print_unreferenced(verification.unreferenced)
+
+
 def _print_unreferenced(files: Sequence[UnreferencedFile]) -> None:
-    """Print the files to which nothing refers: all of them after a collection, which names what it removes."""
+    """Print the files to which nothing refers; after a collection all of them, else the first."""
     if not files:
         return
     collected = any(file.removed for file in files)
@@ -159,17 +155,10 @@ def _format_age(seconds: int) -> str:
 
 
 def print_pixel_differences(gain_ranges: Iterable[PixelDifference]) -> None:
-    """Print how two constants differ, gain range by gain range."""
+    """Print the pixel differences of two constants by gain range."""
+    headings = ("gain range", "pixels", "fraction", "max difference", "rms difference")
     rows = [
-        (
-            pixels.gain_range,
-            pixels.count,
-            f"{pixels.fraction:.6f}",
-            f"{pixels.maximum:.4g}",
-            f"{pixels.rms:.4g}",
-        )
-        for pixels in gain_ranges
+        (row.gain_range, row.count, f"{row.fraction:.6f}", f"{row.maximum:.4g}", f"{row.rms:.4g}")
+        for row in gain_ranges
     ]
-    output.print_table(
-        ("gain range", "pixels", "fraction", "max difference", "rms difference"), rows, indent="  "
-    )
+    output.print_table(headings, rows, indent="  ")

@@ -12,7 +12,9 @@ from registry.cli.options import AsOf, At, Comment, DryRun, Json, Source, Timezo
 from registry.cli.reports import print_outcome, print_pixel_differences
 
 if TYPE_CHECKING:
-    from registry.records import DetectorDifference
+    from collections.abc import Iterable
+
+    from registry.records import AffectedRun, DetectorDifference, Revision
 
 tag = create_group(help="Names for revisions.")
 
@@ -21,7 +23,7 @@ def log(
     ctx: typer.Context,
     target: Annotated[
         str | None,
-        typer.Argument(metavar="[PANEL]", help="Only what touched this panel Id, M-number or detector."),
+        typer.Argument(metavar="[PANEL]", help="Only changes of this panel Id, M-number or detector."),
     ] = None,
     as_of: AsOf = None,
     timezone: Timezone = None,
@@ -29,11 +31,14 @@ def log(
 ) -> None:
     """List the revisions, and what each changed."""
     with open_from_context(ctx, timezone) as registry:
-        found = registry.log(target, as_of=as_of)
-    if json:
-        output.print_json(found)
-        return
-    for revision in found:
+        revisions = registry.log(target, as_of=as_of)
+    output.print_answer(revisions, _print_log, as_json=json)
+    if not json:
+        output.hint_if_empty(revisions, "log", as_of=as_of)
+
+
+def _print_log(revisions: Iterable[Revision]) -> None:
+    for revision in revisions:
         role = f" ({revision.database_role})" if revision.database_role else ""
         output.print_folded(f"revision {revision.revision}  {revision.recorded_at}  {revision.author}{role}")
         output.print_folded(f"  on {revision.host}: {revision.command}")
@@ -41,18 +46,15 @@ def log(
             output.print_folded(f"  comment: {revision.comment}")
         for change in revision.changes:
             output.print_folded(f"    {change}")
-    output.hint_if_empty(found, "log", as_of=as_of)
 
 
 @tag.command("add")
 def add_tag(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A letter first.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The name; it starts with a letter.")],
     as_of: Annotated[
         str | None,
-        typer.Option(
-            "--as-of", metavar="X", help="Which: its number, or an instant or a tag that it was at."
-        ),
+        typer.Option("--as-of", metavar="X", help="The revision: its number, an instant, or a tag."),
     ] = None,
     timezone: Timezone = None,
     comment: Comment = None,
@@ -61,7 +63,7 @@ def add_tag(
 ) -> None:
     """Name a revision, by default the newest.
 
-    A tag never moves.
+    A tag is never moved to another revision.
     """
     with open_from_context(ctx, timezone) as registry:
         outcome = registry.tags.add(name, as_of=as_of, comment=comment, dry_run=dry_run)
@@ -72,55 +74,54 @@ def add_tag(
 def list_tags(ctx: typer.Context, as_of: AsOf = None, timezone: Timezone = None, json: Json = False) -> None:
     """List the tags and the revisions that they name."""
     with open_from_context(ctx, timezone) as registry:
-        found = registry.tags.list(as_of=as_of)
+        tags = registry.tags.list(as_of=as_of)
     if json:
-        output.print_json(found)
+        output.print_json(tags)
     else:
-        output.print_table(
-            ("tag", "revision", "recorded in"), [(t.tag, t.revision, t.recorded_in) for t in found]
-        )
-        output.hint_if_empty(found, "tag list", as_of=as_of)
+        rows = [(row.tag, row.revision, row.recorded_in) for row in tags]
+        output.print_table(("tag", "revision", "recorded in"), rows)
+        output.hint_if_empty(tags, "tag list", as_of=as_of)
 
 
 def diff(
     ctx: typer.Context,
     target: Annotated[
-        str, typer.Argument(metavar="DATASET|DETECTOR_ID", help="A run's detector, or panel Ids joined by _.")
+        str, typer.Argument(metavar="DATASET|DETECTOR_ID", help="A run, or panel Ids joined by _.")
     ],
-    as_of: Annotated[str, typer.Option("--as-of", metavar="A", help="The one revision, instant or tag.")],
+    as_of: Annotated[str, typer.Option("--as-of", metavar="A", help="A revision, an instant or a tag.")],
     against: Annotated[
-        str | None, typer.Option("--against", metavar="B", help="The other; default: the newest revision.")
+        str | None,
+        typer.Option("--against", metavar="B", help="The other one; default: the newest revision."),
     ] = None,
     source: Source = None,
     at: At = None,
     timezone: Timezone = None,
     json: Json = False,
 ) -> None:
-    """Show what of a detector changes between two revisions."""
+    """Show what changes for a detector between two revisions."""
     with open_from_context(ctx, timezone) as registry:
-        found = registry.diff(target, before=as_of, after=against, source=source, at=at)
-    if json:
-        output.print_json(found)
-    else:
-        _print_difference(found)
+        difference = registry.diff(target, before=as_of, after=against, source=source, at=at)
+    output.print_answer(difference, _print_difference, as_json=json)
 
 
-def _print_difference(found: DetectorDifference) -> None:
-    output.print_text(f"revision {found.before} -> {found.after}")
-    for number, why in ((found.before, found.refused_before), (found.after, found.refused_after)):
-        if why:
-            output.print_text(f"refused as of revision {number}: {why}")
-    if found.detector_before and found.detector_after and found.detector_before != found.detector_after:
-        output.print_text(f"detector {found.detector_before}")
-        output.print_text(f"      -> {found.detector_after}")
-    for each in found.panels:
+def _print_difference(difference: DetectorDifference) -> None:
+    refusals = difference.refused_before, difference.refused_after
+    detectors = difference.detector_before, difference.detector_after
+    output.print_text(f"revision {difference.before} -> {difference.after}")
+    for revision, reason in zip((difference.before, difference.after), refusals, strict=True):
+        if reason:
+            output.print_text(f"refused as of revision {revision}: {reason}")
+    if all(detectors) and detectors[0] != detectors[1]:
+        output.print_text(f"detector {detectors[0]}")
+        output.print_text(f"      -> {detectors[1]}")
+    for row in difference.panels:
         output.print_text(
-            f"{each.kind} of {each.panel}: {_format_version(each.before)} -> {_format_version(each.after)}"
+            f"{row.kind} of {row.panel}: {_format_version(row.before)} -> {_format_version(row.after)}"
         )
-        if each.gain_ranges:
-            print_pixel_differences(each.gain_ranges)
-    if not found.panels and not (found.refused_before or found.refused_after):
-        same = found.detector_before == found.detector_after
+        if row.gain_ranges:
+            print_pixel_differences(row.gain_ranges)
+    if not difference.panels and not any(refusals):
+        same = detectors[0] == detectors[1]
         output.print_text("the same constants" if same else "the same constants, in another order")
 
 
@@ -128,24 +129,25 @@ def _format_version(version: int | None) -> str:
     return "none" if version is None else f"version {version}"
 
 
-def affected(
+def list_affected(
     ctx: typer.Context,
     since: Annotated[str, typer.Option("--since", metavar="X", help="A revision, an instant or a tag.")],
     as_of: AsOf = None,
     timezone: Timezone = None,
     json: Json = False,
 ) -> None:
-    """List the runs that get another outcome now.
+    """List the runs whose outcome changed since a revision.
 
-    Registered runs whose required constants would be exported from other constants than as of that revision,
-    that can be exported only now, or no longer.
+    These are the registered runs whose required kinds now come from other constants, and those that can be
+    exported only now, or no longer.
     """
     with open_from_context(ctx, timezone) as registry:
-        found = registry.affected(since, as_of=as_of)
-    if json:
-        output.print_json(found)
-        return
-    rows = [(each.experiment, each.run, each.source, each.change, each.reason) for each in found]
+        runs = registry.affected(since, as_of=as_of)
+    output.print_answer(runs, _print_affected, as_json=json)
+
+
+def _print_affected(runs: Iterable[AffectedRun]) -> None:
+    rows = [(row.experiment, row.run, row.source, row.change, row.reason) for row in runs]
     if rows:
         output.print_table(("experiment", "run", "source", "outcome", "because"), rows)
     else:

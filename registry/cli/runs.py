@@ -26,16 +26,16 @@ from registry.cli.reports import print_outcome
 from registry.identifiers import suggestion
 
 if TYPE_CHECKING:
-    from registry.records import Configuration, Run
+    from registry.records import Configuration, Detector, Run
 
-run = create_group(help="Runs, and when they began.")
-detector = create_group(help="Which panels answered for a source, over which runs.")
+run = create_group(help="Runs, and their start times.")
+detector = create_group(help="Configurations: which panels are read out for a source.")
 
-Dataset = Annotated[str, typer.Argument(metavar="DATASET", help="As in exp=xcsls3716:run=631.")]
-Experiment = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="As in xcsls3716.")]
-FullSource = Annotated[str, typer.Argument(metavar="SOURCE", help="As in XcsEndstation.0:Jungfrau.0.")]
+Dataset = Annotated[str, typer.Argument(metavar="DATASET", help="exp=xcsls3716:run=631 for example.")]
+Experiment = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="xcsls3716 for example.")]
+FullSource = Annotated[str, typer.Argument(metavar="SOURCE", help="XcsEndstation.0:Jungfrau.0 for example.")]
 ExperimentFilter = Annotated[
-    str | None, typer.Option("--experiment", metavar="E", help="Of this experiment only.")
+    str | None, typer.Option("--experiment", metavar="E", help="Only of this experiment.")
 ]
 FirstRun = Annotated[int, typer.Option("--first-run", metavar="RUN", help="The first run.")]
 LastRun = Annotated[
@@ -52,7 +52,7 @@ def import_runs(
     experiment: Annotated[
         str | None,
         typer.Option(
-            "--experiment", metavar="E", help="Whose runs the logbook lists; a table says it itself."
+            "--experiment", metavar="E", help="The experiment of a logbook's list; a table names it itself."
         ),
     ] = None,
     comment: Comment = None,
@@ -61,7 +61,7 @@ def import_runs(
 ) -> None:
     """Record the runs and detectors that a file lists.
 
-    A table of datasets has both; a logbook's list has the runs of one experiment, and when they began.
+    A table of datasets has both; a logbook's list has the runs of one experiment, with their start times.
     """
     with open_from_context(ctx) as registry:
         if experiment is None:
@@ -75,15 +75,15 @@ def import_runs(
 def add_run(
     ctx: typer.Context,
     dataset: Dataset,
-    begin: Annotated[str, typer.Option(metavar="T", help="When it began.")],
-    end: Annotated[str | None, typer.Option(metavar="T", help="When it ended.")] = None,
+    begin: Annotated[str, typer.Option(metavar="T", help="The start time.")],
+    end: Annotated[str | None, typer.Option(metavar="T", help="The end time.")] = None,
     timezone: Timezone = None,
     supersede: Supersede = False,
     comment: Comment = None,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Record when a run began."""
+    """Record the start time of a run."""
     with open_from_context(ctx, timezone) as registry:
         outcome = registry.runs.add(
             dataset, begin=begin, end=end, supersede=supersede, comment=comment, dry_run=dry_run
@@ -99,7 +99,7 @@ def withdraw_run(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Withdraw what is known of a run."""
+    """Withdraw a run and its start time."""
     with open_from_context(ctx) as registry:
         outcome = registry.runs.withdraw(dataset, comment=comment, dry_run=dry_run)
     print_outcome(outcome, as_json=json)
@@ -116,25 +116,18 @@ def list_runs(
 ) -> None:
     """List the registered runs."""
     with open_from_context(ctx, timezone) as registry:
-        found = registry.runs.list(experiment, withdrawn=every, as_of=as_of)
-        known = () if found or experiment is None else registry.runs.list(as_of=as_of)
+        runs = registry.runs.list(experiment, withdrawn=every, as_of=as_of)
+        known = () if runs or experiment is None else registry.runs.list(as_of=as_of)
     if json:
-        output.print_json(found)
+        output.print_json(runs)
     else:
         headings = ("experiment", "run", "begin", "end", "revision", *(("withdrawn in",) if every else ()))
         rows = [
-            (
-                each.experiment,
-                each.run,
-                each.begin or "not known",
-                each.end,
-                each.recorded_in,
-                each.withdrawn_in,
-            )
-            for each in found
+            (row.experiment, row.run, row.begin or "not known", row.end, row.recorded_in, row.withdrawn_in)
+            for row in runs
         ]
         output.print_table(headings, [row[: len(headings)] for row in rows])
-        _hint_if_empty(found, known, experiment, "run list", as_of)
+        _hint_if_empty(runs, known, experiment, "run list", as_of)
 
 
 @run.command("show")
@@ -143,30 +136,36 @@ def show_run(
 ) -> None:
     """Show a registered run."""
     with open_from_context(ctx, timezone) as registry:
-        found = registry.runs.show(dataset, as_of=as_of)
-    if json:
-        output.print_json(found)
-        return
-    output.print_text(f"experiment   {found.experiment}")
-    output.print_text(f"run          {found.run}")
-    output.print_text(f"begin        {found.begin or 'not known'}")
-    output.print_text(f"end          {found.end or 'not known'}")
-    output.print_text(f"recorded in  revision {found.recorded_in}")
+        record = registry.runs.show(dataset, as_of=as_of)
+    output.print_answer(record, _print_run, as_json=json)
+
+
+def _print_run(record: Run) -> None:
+    output.print_fields(
+        [
+            ("experiment", record.experiment),
+            ("run", record.run),
+            ("begin", record.begin or "not known"),
+            ("end", record.end or "not known"),
+            ("recorded in", f"revision {record.recorded_in}"),
+        ]
+    )
 
 
 def _hint_if_empty(
-    found: Sequence[object],
+    answer: Sequence[object],
     known: Iterable[Run | Configuration],
     experiment: str | None,
     verb: str,
     as_of: str | None,
 ) -> None:
-    experiments = {each.experiment for each in known}
+    """Print which experiment may be meant, if nothing of this one is recorded, or what would fill the answer."""
+    experiments = {row.experiment for row in known}
     if experiment is not None and experiments:
         near = suggestion(experiment, experiments)
         output.print_notes(notes=[f"nothing of experiment {experiment} is recorded{near}"])
     else:
-        output.hint_if_empty(found, verb, as_of=as_of)
+        output.hint_if_empty(answer, verb, as_of=as_of)
 
 
 @detector.command("configure")
@@ -184,7 +183,7 @@ def configure(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Record which panels answered, over which runs."""
+    """Record which panels are read out for a source, over a range of runs."""
     with open_from_context(ctx) as registry:
         outcome = registry.detectors.configure(
             experiment,
@@ -210,7 +209,7 @@ def withdraw_configuration(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Withdraw the configuration that begins with a run."""
+    """Withdraw the configuration that starts at a run."""
     with open_from_context(ctx) as registry:
         outcome = registry.detectors.withdraw(
             experiment, source, first_run=first_run, last_run=last_run, comment=comment, dry_run=dry_run
@@ -229,21 +228,19 @@ def list_configurations(
 ) -> None:
     """List the configurations."""
     with open_from_context(ctx, timezone) as registry:
-        found = registry.detectors.list(experiment, withdrawn=every, as_of=as_of)
-        known = () if found or experiment is None else registry.detectors.list(as_of=as_of)
+        rows = registry.detectors.list(experiment, withdrawn=every, as_of=as_of)
+        known = () if rows or experiment is None else registry.detectors.list(as_of=as_of)
     if json:
-        output.print_json(found)
+        output.print_json(rows)
         return
-    for each in found:
-        withdrawn = f", withdrawn in {each.withdrawn_in}" if each.withdrawn_in else ""
+    for row in rows:
+        withdrawn = f", withdrawn in {row.withdrawn_in}" if row.withdrawn_in else ""
         output.print_text(
-            f"{each.experiment}  {each.source}  runs {each.runs}  (revision {each.recorded_in}{withdrawn})"
+            f"{row.experiment}  {row.source}  runs {row.runs}  (revision {row.recorded_in}{withdrawn})"
         )
-        for panel in each.panels:
+        for panel in row.panels or (f"{row.object_name}: no panel Ids",):
             output.print_text(f"  {panel}")
-        if not each.panels:
-            output.print_text(f"  {each.object_name}: no panel Ids")
-    _hint_if_empty(found, known, experiment, "detector list", as_of)
+    _hint_if_empty(rows, known, experiment, "detector list", as_of)
 
 
 @detector.command("show")
@@ -255,18 +252,21 @@ def show_detector(
     timezone: Timezone = None,
     json: Json = False,
 ) -> None:
-    """Show which panels answered in a run, in segment order."""
+    """Show which panels were read out in a run, in segment order."""
     with open_from_context(ctx, timezone) as registry:
-        found = registry.detectors.show(dataset, source=source, as_of=as_of)
-    if json:
-        output.print_json(found)
-        return
-    output.print_text(f"experiment  {found.experiment}")
-    output.print_text(f"run         {found.run}")
-    output.print_text(f"source      {found.source}")
-    output.print_text(f"begin       {found.begin or 'not known'}")
-    if found.panels:
-        rows = [(position, panel) for position, panel in enumerate(found.panels)]
-        output.print_table(("segment", "panel"), rows)
-    else:
-        output.print_text(f"panels      not known: {found.object_name} carries no panel Ids")
+        answer = registry.detectors.show(dataset, source=source, as_of=as_of)
+    output.print_answer(answer, _print_detector, as_json=json)
+
+
+def _print_detector(answer: Detector) -> None:
+    output.print_fields(
+        [
+            ("experiment", answer.experiment),
+            ("run", answer.run),
+            ("source", answer.source),
+            ("begin", answer.begin or "not known"),
+            ("panels", None if answer.panels else f"not known: {answer.object_name} carries no panel Ids"),
+        ]
+    )
+    if answer.panels:
+        output.print_table(("segment", "panel"), list(enumerate(answer.panels)))

@@ -71,10 +71,10 @@ complete -c calreg -f -a '(__calreg_complete)'
 
 
 def complete_and_exit(shell: str, words: Sequence[str]) -> None:
-    """Print what can follow, and end the process; a database that does not answer in time is left alone."""
-    asking = threading.Thread(target=_print_completions, args=(shell, words), daemon=True)
-    asking.start()
-    asking.join(_TIMEOUT_SECONDS)
+    """Print the words that can follow, and end the process, also if a database does not answer in time."""
+    thread = threading.Thread(target=_print_completions, args=(shell, words), daemon=True)
+    thread.start()
+    thread.join(_TIMEOUT_SECONDS)
     sys.stdout.flush()
     os._exit(0)
 
@@ -87,54 +87,45 @@ def _print_completions(shell: str, words: Sequence[str]) -> None:
         words, cut = read_bash_line(*words)
     from registry.cli.completion import complete
 
-    *before, beginning = words
-    sort, names = complete(before, beginning)
+    *before, prefix = words
+    sort, names = complete(before, prefix)
     lines = [name.text[cut:] if shell == "bash" else _format_with_description(name) for name in names]
     sys.stdout.write("\n".join((sort, *lines, "")))
 
 
 def _format_with_description(name: CompletionName) -> str:
-    return (
-        f"{name.text}\t{escape_control_characters(' '.join(name.description.split()))}"
-        if name.description
-        else name.text
-    )
-
-
-_QUOTES = "'\"\\"
+    description = escape_control_characters(" ".join(name.description.split()))
+    return f"{name.text}\t{description}" if description else name.text
 
 
 def read_bash_line(line: str, breaks: str) -> tuple[list[str], int]:
-    """Return bash's line in words, without the program, and how much of the last one bash keeps to itself.
+    """Return the words of bash's line without the program, and the length of the part that bash keeps.
 
-    Its own words are split at ``=`` and ``:`` too, where it goes on completing.
+    bash splits words at ``=`` and ``:`` too, and replaces only the part after them.
     """
     words, raw = [""], [""]
     quote = ""
-    marks = iter(line)
-    for mark in marks:
-        if not quote and mark.isspace():
+    characters = iter(line)
+    for character in characters:
+        if not quote and character.isspace():
             if raw[-1]:
                 words.append("")
                 raw.append("")
             continue
-        raw[-1] += mark
-        if mark == quote:
+        raw[-1] += character
+        if character == quote:
             quote = ""
-        elif not quote and mark in "'\"":
-            quote = mark
-        elif mark == "\\" and quote != "'":
-            follower = next(marks, "")
-            raw[-1] += follower
-            words[-1] += follower
+        elif not quote and character in "'\"":
+            quote = character
+        elif character == "\\" and quote != "'":
+            escaped = next(characters, "")
+            raw[-1] += escaped
+            words[-1] += escaped
         else:
-            words[-1] += mark
+            words[-1] += character
     last = raw[-1]
-    cut = 0 if any(mark in last for mark in _QUOTES) else _find_break_end(last, breaks)
+    quoted = not set(last).isdisjoint("'\"\\")
+    cut = 0 if quoted else max((last.rfind(mark) + 1 for mark in breaks), default=0)
     while len(words) > 1 and re.match(r"[A-Za-z_][A-Za-z0-9_]*=", words[0]):
         words = words[1:]
     return words[1:] or [""], cut
-
-
-def _find_break_end(word: str, breaks: str) -> int:
-    return max((word.rfind(mark) + 1 for mark in breaks if mark in word), default=0)

@@ -1,4 +1,4 @@
-"""A panel's validity as one line of a terminal."""
+"""Timelines: the validity of a panel, drawn as one line of a terminal."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from registry.records import Version
 
 _DAY = 86_400 * 1_000_000
-_MIN_CELLS = 12  # cells, with fewer there is no timeline
-_SINGLE_START_MARGIN = 30 * _DAY  # on either side of a start that stands alone
-_PADDING = 10  # one part in so many of the whole, on either side
-_FULL_CELL = 1 - 1e-6  # of a cell
+_MIN_CELLS = 12  # with fewer a timeline shows too little
+_SINGLE_START_MARGIN = 30 * _DAY  # on either side, where all start at the same time
+_PADDING = 10  # the divisor of the time between the first and the last start, added on either side
+_FULL_CELL = 1 - 1e-6  # the valid part of a cell from which on it counts as all valid
 _LAST_INSTANT = 253_402_300_799_000_000  # 9999-12-31T23:59:59Z
 _FIRST_INSTANT = -62_135_596_800_000_000  # 0001-01-01
 
 
 class Symbols(NamedTuple):
-    """How a part of the line looks: all kinds valid, some, none; a start; open ends."""
+    """The characters of a timeline."""
 
     all_valid: str
     some_valid: str
@@ -37,16 +37,16 @@ BLOCK_SYMBOLS = Symbols("\N{FULL BLOCK}", "\N{MEDIUM SHADE}", "\N{MIDDLE DOT}", 
 ASCII_SYMBOLS = Symbols("#", "+", ".", "|")
 
 
-def format_legend(signs: Symbols) -> str:
-    """Return what the signs mean."""
+def format_legend(symbols: Symbols) -> str:
+    """Return the legend of a timeline."""
     return (
-        f"timeline: {signs.all_valid} all required kinds valid, {signs.some_valid} not all, {signs.none_valid} none,"
-        f" {signs.start} a start, <> open ends"
+        f"timeline: {symbols.all_valid} all required kinds valid, {symbols.some_valid} some,"
+        f" {symbols.none_valid} none, {symbols.start} a start, <> open ends"
     )
 
 
 def choose_symbols() -> Symbols:
-    """Return blocks, or plain signs where the terminal's encoding has no blocks."""
+    """Return block characters, or ASCII where stdout's encoding has no blocks."""
     try:
         "".join(BLOCK_SYMBOLS).encode(sys.stdout.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
@@ -56,14 +56,14 @@ def choose_symbols() -> Symbols:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """From when to when a line goes, in microseconds since 1970."""
+    """The first and the last instant of a timeline, in microseconds since 1970."""
 
     first: int
     last: int
 
     @property
     def end_labels(self) -> tuple[str, str]:
-        """The days of both ends, or where they are few the minutes."""
+        """The dates of both ends, with minutes where the scale is short."""
         texts = str(Instant(self.first)), str(Instant(self.last))
         if self.last - self.first > _SINGLE_START_MARGIN:
             return texts[0][:10], texts[1][:10]
@@ -71,22 +71,17 @@ class Scale:
 
 
 def fit_scale(versions: Iterable[Version]) -> Scale:
-    """Return the scale on which all starts have room."""
+    """Return a scale that holds all starts, with a margin."""
     starts = [int(version.valid_from) for version in versions if version.valid_from != BEGINNING] or [0]
     low, high = min(starts), max(starts)
-    room = (high - low) // _PADDING or _SINGLE_START_MARGIN
-    return Scale(max(low - room, _FIRST_INSTANT), min(high + room, _LAST_INSTANT))
+    margin = (high - low) // _PADDING or _SINGLE_START_MARGIN
+    return Scale(max(low - margin, _FIRST_INSTANT), min(high + margin, _LAST_INSTANT))
 
 
-def draw_timeline(versions: Sequence[Version], scale: Scale, width: int, signs: Symbols) -> str | None:
-    """Return the line of one panel, None where it has no room or nothing to show.
+def draw_timeline(versions: Sequence[Version], scale: Scale, width: int, symbols: Symbols) -> str | None:
+    """Return the line of one panel, `width` columns wide; None where that is too narrow or nothing is known.
 
-    Parameters
-    ----------
-    versions
-        All ranges of the panel, by kind and start.
-    width
-        Of the whole line, with its dates.
+    The versions are all those of the panel, sorted by kind and start.
     """
     before, after = scale.end_labels
     cells = width - len(before) - len(after) - 4
@@ -94,21 +89,22 @@ def draw_timeline(versions: Sequence[Version], scale: Scale, width: int, signs: 
         return None
     grid = Grid(scale, cells)
     kinds = [grid.fill_cells(group) for group in _group_required_kinds(versions)]
-    line = "".join(_choose_symbol(states, signs) for states in zip(*kinds, strict=True))
-    opens = "<" if any(each.valid_from == BEGINNING and not each.is_gap for each in versions) else " "
-    stays = ">" if any(each.valid_to is None and not each.is_gap for each in versions) else " "
-    return f"{before} {opens}{line}{stays} {after}"
+    line = "".join(_choose_symbol(states, symbols) for states in zip(*kinds, strict=True))
+    ranges = [version for version in versions if not version.is_gap]
+    left = "<" if any(version.valid_from == BEGINNING for version in ranges) else " "
+    right = ">" if any(version.valid_to is None for version in ranges) else " "
+    return f"{before} {left}{line}{right} {after}"
 
 
 def _group_required_kinds(versions: Sequence[Version]) -> list[list[Version]]:
-    """Return the ranges by kind: of the required kinds, or of all where none of these is shown."""
+    """Return the versions of each required kind, or of each kind where none of the required is among them."""
     required = detectors.type_of_panel(versions[0].panel).required_kinds
-    shown = {kind: list(group) for kind, group in groupby(versions, lambda version: version.kind)}
-    return [shown[kind] for kind in required if kind in shown] or list(shown.values())
+    by_kind = {kind: list(group) for kind, group in groupby(versions, lambda version: version.kind)}
+    return [by_kind[kind] for kind in required if kind in by_kind] or list(by_kind.values())
 
 
 class _CellState(NamedTuple):
-    """Of one kind in one cell: how much of it is valid, 0 to 1, and whether a version starts there."""
+    """For one kind in one cell: the valid part, 0 to 1, and whether a version starts there."""
 
     valid: float
     starts: bool
@@ -116,13 +112,13 @@ class _CellState(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A scale in equal cells."""
+    """A scale, divided into equal cells."""
 
     scale: Scale
     cells: int
 
     def fill_cells(self, versions: Sequence[Version]) -> list[_CellState]:
-        """Return the states of one kind, whose ranges are given by start; each is looked at once."""
+        """Return the state of each cell for the versions of one kind, sorted by start."""
         valid, starts = [0.0] * self.cells, [False] * self.cells
         for version in versions:
             low = self._locate(version.valid_from)
@@ -134,15 +130,15 @@ class Grid:
         return [_CellState(*both) for both in zip(valid, starts, strict=True)]
 
     def _locate(self, instant: Instant) -> float:
-        """Return where an instant is, in cells from the left end."""
+        """Return the position of an instant, in cells from the left end."""
         within = min(max(int(instant), self.scale.first), self.scale.last) - self.scale.first
         return within / (self.scale.last - self.scale.first) * self.cells
 
 
-def _choose_symbol(states: Sequence[_CellState], signs: Symbols) -> str:
-    """Return how one cell looks, of all kinds."""
+def _choose_symbol(states: Sequence[_CellState], symbols: Symbols) -> str:
+    """Return the symbol of one cell, from its states for all kinds."""
     if any(state.starts for state in states):
-        return signs.start
+        return symbols.start
     if not any(state.valid for state in states):
-        return signs.none_valid
-    return signs.all_valid if all(state.valid > _FULL_CELL for state in states) else signs.some_valid
+        return symbols.none_valid
+    return symbols.all_valid if all(state.valid > _FULL_CELL for state in states) else symbols.some_valid

@@ -16,7 +16,7 @@ from registry.cli.reports import print_outcome
 from registry.errors import RequestError
 
 if TYPE_CHECKING:
-    from registry.records import ChoiceDifference, LinkDifference, RunDifference, TreeComparison
+    from registry.records import ChoiceDifference, LinkDifference, TreeComparison
 
 _WIDTH = 80
 _DIGITS_SHOWN = 8
@@ -24,26 +24,29 @@ _DIGITS_SHOWN = 8
 
 def import_tree(
     ctx: typer.Context,
-    tree: Annotated[Path, typer.Argument(metavar="TREE", help="A directory of links to M-numbers.")],
+    tree: Annotated[Path, typer.Argument(metavar="TREE", help="The directory of links to M-numbers.")],
     timezone: Timezone = None,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out what cannot be imported.")] = False,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Skip entries that cannot be imported.")
+    ] = False,
     supersede: Supersede = False,
     comment: Comment = None,
     dry_run: DryRun = False,
     compare: Annotated[
-        bool, typer.Option("--compare", help="Record nothing; show where directory and registry differ.")
+        bool, typer.Option("--compare", help="Record nothing; show how directory and registry differ.")
     ] = False,
     json: Json = False,
 ) -> None:
     """Import a legacy directory of links.
 
-    All of it becomes one revision, or nothing is recorded.
+    Everything is recorded in one revision, or nothing is.
     """
     if compare:
         _refuse_recording_options(skip_bad=skip_bad, supersede=supersede, comment=comment, dry_run=dry_run)
         with open_from_context(ctx, timezone) as registry:
-            found = registry.compare_tree(tree, progress=output.show_progress)
-        _print_comparison(found, as_json=json)
+            comparison = registry.compare_tree(tree, progress=output.show_progress)
+        output.print_answer(comparison, _print_comparison, as_json=json)
+        output.print_notes(comparison.notes)
         return
     with open_from_context(ctx, timezone) as registry:
         outcome = registry.import_tree(
@@ -58,83 +61,67 @@ def import_tree(
 
 
 def _refuse_recording_options(**options: object) -> None:
-    """Refuse options of an import that records.
-
-    Raises
-    ------
-    RequestError
-        One is given; all such are named.
-    """
-    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value]
-    if given:
-        raise RequestError(f"--compare records nothing: it cannot be given with {' or '.join(given)}")
+    """Refuse the options of an import that records, naming all that are given."""
+    refused = [f"--{name.replace('_', '-')}" for name, value in options.items() if value]
+    if refused:
+        raise RequestError(f"--compare records nothing and cannot be given with {' or '.join(refused)}")
 
 
-def _print_comparison(found: TreeComparison, *, as_json: bool) -> None:
-    """Print where a directory and the registry differ."""
-    if as_json:
-        output.print_json(found)
-    else:
-        _print_links(found)
-        _print_runs(found)
-        if found.hazards:
-            output.print_text()
-            output.print_text("cannot be imported:")
-            for hazard in found.hazards:
-                _print_wrapped(hazard, "  ")
-    output.print_notes(found.notes)
+def _print_comparison(comparison: TreeComparison) -> None:
+    _print_links(comparison)
+    _print_runs(comparison)
+    if comparison.hazards:
+        output.print_text()
+        output.print_text("cannot be imported:")
+        for hazard in comparison.hazards:
+            _print_wrapped(hazard, "  ")
 
 
-def _print_links(found: TreeComparison) -> None:
-    compared = f"{found.compared_links} link{'' if found.compared_links == 1 else 's'}"
-    if not found.links:
-        output.print_text(f"{compared} compared with revision {found.revision}: no difference")
-        return
-    output.print_text(f"{compared} compared with revision {found.revision}:")
+def _print_links(comparison: TreeComparison) -> None:
+    compared = f"{comparison.compared_links} link{'' if comparison.compared_links == 1 else 's'}"
+    compared += f" compared with revision {comparison.revision}:"
+    output.print_text(compared if comparison.links else f"{compared} no difference")
     for (change, panel, start, _), group in groupby(
-        found.links, key=lambda each: (each.change, each.panel, each.valid_from, each.link)
+        comparison.links, key=lambda row: (row.change, row.panel, row.valid_from, row.link)
     ):
         differences = list(group)
         output.print_text(f"  {change}: {_format_subject(panel, differences)} from {start}")
-        for said in dict.fromkeys(each.reason for each in differences):
-            _print_wrapped(said, "    ")
+        for reason in dict.fromkeys(row.reason for row in differences):
+            _print_wrapped(reason, "    ")
 
 
 def _format_subject(panel: str, differences: Iterable[LinkDifference | ChoiceDifference]) -> str:
-    return f"{panel} {', '.join(each.kind for each in differences)}"
+    return f"{panel} {', '.join(row.kind for row in differences)}"
 
 
-def _print_runs(found: TreeComparison) -> None:
+def _print_runs(comparison: TreeComparison) -> None:
     output.print_text()
-    compared = f"{found.compared_runs} run{'' if found.compared_runs == 1 else 's'}"
-    if not found.runs:
-        output.print_text(f"{compared} compared: the directory picks the same constants")
+    compared = f"{comparison.compared_runs} run{'' if comparison.compared_runs == 1 else 's'} compared"
+    if not comparison.runs:
+        output.print_text(f"{compared}: the directory picks the same constants")
         return
-    output.print_text(f"{compared} compared, the directory picks other constants for {len(found.runs)}:")
-    for (experiment, source, choices), group in groupby(
-        sorted(found.runs, key=lambda each: (each.experiment, each.source, each.run)),
-        key=lambda each: (each.experiment, each.source, each.choices),
+    output.print_text(f"{compared}, the directory picks other constants for {len(comparison.runs)}:")
+    for (experiment, source, choices), runs in groupby(
+        sorted(comparison.runs, key=lambda row: (row.experiment, row.source, row.run)),
+        key=lambda row: (row.experiment, row.source, row.choices),
     ):
-        output.print_text(f"  {experiment} {source} {_format_runs(list(group))}")
-        for (panel, link, _), alike in groupby(
-            choices, key=lambda each: (each.panel, each.link, each.reason)
-        ):
-            _print_choices(panel, link, list(alike))
+        output.print_text(f"  {experiment} {source} {_format_runs([row.run for row in runs])}")
+        for (panel, link, _), group in groupby(choices, key=lambda row: (row.panel, row.link, row.reason)):
+            _print_choices(panel, link, list(group))
 
 
-def _format_runs(alike: Sequence[RunDifference]) -> str:
-    first, last = alike[0].run, alike[-1].run
-    return f"run {first}" if first == last else f"{len(alike)} runs, {first} to {last}"
+def _format_runs(runs: Sequence[int]) -> str:
+    return f"run {runs[0]}" if len(runs) == 1 else f"{len(runs)} runs, {runs[0]} to {runs[-1]}"
 
 
 def _print_choices(panel: str, link: str | None, choices: Sequence[ChoiceDifference]) -> None:
     output.print_text(f"    {_format_subject(panel, choices)}")
-    theirs = ", ".join(_shorten(each.directory) for each in choices)
-    _print_wrapped(f"directory: {link} ({theirs})" if link else "directory: nothing", "      ")
-    ours = ", ".join(
-        f"version {each.version} ({_shorten(each.registry)})" for each in choices if each.version is not None
+    constants = ", ".join(_shorten(row.directory) for row in choices)
+    _print_wrapped(f"directory: {link} ({constants})" if link else "directory: nothing", "      ")
+    versions = ", ".join(
+        f"version {row.version} ({_shorten(row.registry)})" for row in choices if row.version is not None
     )
-    _print_wrapped(f"registry: {ours or 'nothing valid'}", "      ")
+    _print_wrapped(f"registry: {versions or 'nothing valid'}", "      ")
     _print_wrapped(f"because: {choices[0].reason}", "      ")
 
 
@@ -143,7 +130,7 @@ def _shorten(constants: str | None) -> str:
 
 
 def _print_wrapped(text: str, indent: str) -> None:
-    """Print text in lines that fit a terminal; names are never broken."""
+    """Print text in lines that fit a terminal, without breaking names."""
     for line in textwrap.wrap(
         text,
         _WIDTH,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -33,7 +33,10 @@ from registry.cli.reports import (
     print_versions,
 )
 
-version = create_group(help="Versions: which constants a panel has from when on.")
+if TYPE_CHECKING:
+    from registry.records import StoredFile
+
+version = create_group(help="Versions: which constants a panel has, and from when on.")
 
 Panel = Annotated[
     str, typer.Argument(metavar="PANEL", help="A panel Id, or an M-number: every panel under it.")
@@ -49,23 +52,23 @@ def add_version(
         Path,
         typer.Argument(
             metavar="DIR|FILE",
-            help="Holds g0_gain.npy, g1_gain.npy and so on; or the maker's gainMaps_M049.bin.",
+            help="A folder of g0_gain.npy, g1_gain.npy ...; or the maker's gainMaps_M049.bin.",
         ),
     ],
     valid_from: ValidFrom,
     timezone: Timezone = None,
     kinds: Kinds = None,
     allow_nonfinite: Annotated[
-        bool, typer.Option("--allow-nonfinite", help="Take NaN and infinity.")
+        bool, typer.Option("--allow-nonfinite", help="Accept NaN and infinity.")
     ] = False,
     supersede: Supersede = False,
     comment: Comment = None,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Register constants of a panel from an instant on.
+    """Register constants of a panel, valid from an instant on.
 
-    Those in a folder, or the maker's gain maps.
+    They are read from a folder, or from the maker's file of gain maps.
     """
     with open_from_context(ctx, timezone) as registry:
         outcome = registry.versions.add(
@@ -93,9 +96,9 @@ def add_gap(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """State that from an instant on nothing is valid.
+    """Record that nothing is valid from an instant on.
 
-    Of these kinds, or of all that are live.
+    This concerns the given kinds, or all kinds of which the panel has versions.
     """
     with open_from_context(ctx, timezone) as registry:
         outcome = registry.versions.gap(
@@ -115,12 +118,10 @@ def list_versions(
 ) -> None:
     """List versions."""
     with open_from_context(ctx, timezone) as registry:
-        found = registry.versions.list(panel, withdrawn=every, as_of=as_of)
-    if json:
-        output.print_json(found)
-    else:
-        print_versions(found)
-        output.hint_if_empty(found, "version list", as_of=as_of)
+        versions = registry.versions.list(panel, withdrawn=every, as_of=as_of)
+    output.print_answer(versions, print_versions, as_json=json)
+    if not json:
+        output.hint_if_empty(versions, "version list", as_of=as_of)
 
 
 @version.command("show")
@@ -131,41 +132,36 @@ def show_version(
     from msgspec.structs import asdict
 
     with open_from_context(ctx, timezone) as registry:
-        found, files = registry.versions.show(number, as_of=as_of)
+        record, files = registry.versions.show(number, as_of=as_of)
     if json:
-        output.print_json({**asdict(found), "files": files})
+        output.print_json({**asdict(record), "files": files})
         return
-    for name, value in (
-        ("version", found.version),
-        ("panel", f"{found.panel}  {found.alias or ''}".rstrip()),
-        ("kind", found.kind),
-        ("valid from", found.valid_from),
-        ("until", None if found.withdrawn_in else format_end(found.valid_to)),
-        ("constants", found.constants or format_constants(found)),
-        ("recorded in", f"revision {found.recorded_in}"),
-        ("withdrawn", format_withdrawal(found) or None),
-        ("carried from", f"version {found.carried_from}" if found.carried_from else None),
-        ("source path", found.source_path),
-        *describe_conversion(found),
-        ("comment", found.comment),
-    ):
-        if value is not None:
-            output.print_text(f"{name:<14}{value}")
-    rows = [
-        (
-            file.gain_range,
-            *(
-                f"{value:.4g}" if value is not None else "none"
-                for value in (file.statistics.minimum, file.statistics.median, file.statistics.maximum)
-            ),
-            file.statistics.zeros,
-            file.statistics.nonfinite,
-            file.sha256[:16],
-        )
-        for file in files
-    ]
-    if rows:
+    output.print_fields(
+        [
+            ("version", record.version),
+            ("panel", f"{record.panel}  {record.alias or ''}".rstrip()),
+            ("kind", record.kind),
+            ("valid from", record.valid_from),
+            ("until", None if record.withdrawn_in else format_end(record.valid_to)),
+            ("constants", record.constants or format_constants(record)),
+            ("recorded in", f"revision {record.recorded_in}"),
+            ("withdrawn", format_withdrawal(record) or None),
+            ("carried from", f"version {record.carried_from}" if record.carried_from else None),
+            ("source path", record.source_path),
+            *describe_conversion(record),
+            ("comment", record.comment),
+        ]
+    )
+    if files:
+        rows = [_format_file(file) for file in files]
         output.print_table(("range", "minimum", "median", "maximum", "zeros", "non-finite", "sha256"), rows)
+
+
+def _format_file(file: StoredFile) -> tuple[object, ...]:
+    statistics = file.statistics
+    values = (statistics.minimum, statistics.median, statistics.maximum)
+    texts = ("none" if value is None else f"{value:.4g}" for value in values)
+    return file.gain_range, *texts, statistics.zeros, statistics.nonfinite, file.sha256[:16]
 
 
 @version.command("withdraw")
@@ -176,9 +172,9 @@ def withdraw_versions(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Withdraw versions, and see what answers now.
+    """Withdraw versions, and show what is valid instead.
 
-    All of them in one revision, or none.
+    All of them are withdrawn in one revision, or none is.
     """
     with open_from_context(ctx) as registry:
         outcome = registry.versions.withdraw(*numbers, comment=comment, dry_run=dry_run)
@@ -188,23 +184,23 @@ def withdraw_versions(
 @version.command("diff")
 def diff_versions(
     ctx: typer.Context,
-    before: Annotated[int, typer.Argument(metavar="N", help="A version's number.")],
-    after: Annotated[int, typer.Argument(metavar="M", help="Another's.")],
+    before: Number,
+    after: Annotated[int, typer.Argument(metavar="M", help="The other version's number.")],
     as_of: AsOf = None,
     timezone: Timezone = None,
     json: Json = False,
 ) -> None:
     """Show which pixels of two versions differ.
 
-    By gain range: how many, which fraction, the largest and the RMS difference.
+    For each gain range: their number and fraction, the largest and the RMS difference.
     """
     with open_from_context(ctx, timezone) as registry:
-        found = registry.versions.diff(before, after, as_of=as_of)
+        difference = registry.versions.diff(before, after, as_of=as_of)
     if json:
-        output.print_json(found)
+        output.print_json(difference)
     else:
-        output.print_text(f"{found.kind}, version {found.after} against version {found.before}")
-        print_pixel_differences(found.gain_ranges)
+        output.print_text(f"{difference.kind}, version {after} against version {before}")
+        print_pixel_differences(difference.gain_ranges)
 
 
 def show_validity(
@@ -223,15 +219,15 @@ def show_validity(
 ) -> None:
     """Show what is valid when, or what holds at an instant."""
     with open_from_context(ctx, timezone) as registry:
-        found = registry.validity(target, kinds=kinds, at=at, as_of=as_of)
+        answer = registry.validity(target, kinds=kinds, at=at, as_of=as_of)
     if json:
-        output.print_json(found.versions)
+        output.print_json(answer.versions)
     else:
-        print_versions(found.versions, timelines=at is None)
-    if not found.versions:
+        print_versions(answer.versions, timelines=at is None)
+    if not answer.versions:
         output.print_message(f"note: no version of {target} is registered")
         if not json:
-            output.hint_if_empty(found.versions, "validity", as_of=as_of)
-    output.print_notes(found.without)
+            output.hint_if_empty(answer.versions, "validity", as_of=as_of)
+    output.print_notes(answer.without)
     if at is not None and at.isdecimal():
-        output.print_message(f"note: {at} is {found.instant}")
+        output.print_message(f"note: {at} is {answer.instant}")
