@@ -90,7 +90,7 @@ def test_the_page_shows_whole_files_as_they_are_written(exports: Path, part: str
 
 
 def test_the_page_names_every_file_of_every_format(exports: Path) -> None:
-    listed = re.findall(r"```\n(.*?)```", PAGE.read_text().split("## In one look")[1], re.DOTALL)[0]
+    listed = re.findall(r"```\n(.*?)```", PAGE.read_text().split("## Overview")[1], re.DOTALL)[0]
     found = {
         f"{form}/{path.relative_to(exports / form)}"
         for form in ("npy", "psana", "lcls2", "hdf5")
