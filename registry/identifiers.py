@@ -114,6 +114,11 @@ def parse_run_number(text: str) -> int:
     return int(text)
 
 
+def format_count(number: int, noun: str) -> str:
+    """Return a number of things: ``1 panel``, ``2 panels``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def format_run_range(first: int, last: int | None) -> str:
     """Return a range of runs for a person: ``1-631``, ``16`` or ``17-end``."""
     if last == first:

@@ -1,7 +1,7 @@
-"""The frozen values that the registry hands out. Their field names are the keys that scripts read.
+"""The frozen values that the registry returns. Their field names are the keys in JSON.
 
-They are msgspec's structs and no dataclasses: thirty dataclasses, whose methods are compiled when they are
-defined, took a tenth of the time of a look-up from the command line.
+They are structs of msgspec: thirty dataclasses, whose methods are compiled when they are defined, took a tenth of
+the time of a look-up from the command line.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is answered: outcomes of writes, validity, exports, identities, verifications, differences."""
+"""Answers: outcomes of writes, validity, exports, identities, verifications, pictures, copies."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from registry.identifiers import format_count
 from registry.instants import Instant
 from registry.records.facts import Version
 
@@ -17,20 +18,16 @@ _MAX_LINES = 6
 
 
 class Outcome(Struct, frozen=True):
-    """What a write did. ``revision`` is None where nothing changed, or nothing was to (a dry run).
+    """The effect of a write; ``revision`` is None where nothing changed, as in a dry run.
 
     Attributes
     ----------
-    versions
-        Recorded now.
-    withdrawn
-        Withdrawn now.
+    versions, withdrawn
+        Recorded, and withdrawn, by this write.
     unchanged
-        Stated already, and live.
+        Recorded before, and not withdrawn.
     facts
-        Everything else that was recorded or withdrawn, a line each.
-    notes, warnings
-        What a person should know; warnings deserve a look.
+        One line for everything else that was recorded or withdrawn.
     """
 
     revision: int | None
@@ -43,30 +40,14 @@ class Outcome(Struct, frozen=True):
     warnings: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        what = (
-            "dry run"
-            if self.dry_run
-            else "no change"
-            if self.revision is None
-            else f"revision {self.revision}"
-        )
-        counted = ", ".join(
-            f"{len(found)} {name}"
-            for name, found in (
-                ("versions", self.versions),
-                ("withdrawn", self.withdrawn),
-                ("unchanged", self.unchanged),
-                ("facts", self.facts),
-                ("notes", self.notes),
-                ("warnings", self.warnings),
-            )
-            if found
-        )
-        return f"<Outcome: {what}; {counted}>" if counted else f"<Outcome: {what}>"
+        effect = "no change" if self.revision is None else f"revision {self.revision}"
+        names = ("versions", "withdrawn", "unchanged", "facts", "notes", "warnings")
+        counts = ", ".join(f"{len(getattr(self, name))} {name}" for name in names if getattr(self, name))
+        return f"<Outcome: {'dry run' if self.dry_run else effect}{'; ' if counts else ''}{counts}>"
 
 
 class Validity(Struct, frozen=True):
-    """What is valid, range by range. ``without`` says of which panels under an M-number nothing is, and why."""
+    """Validity ranges; ``without`` has a sentence on every panel of an M-number that has none."""
 
     versions: tuple[Version, ...]
     without: tuple[str, ...] = ()
@@ -90,7 +71,7 @@ class Validity(Struct, frozen=True):
     def _summary(self) -> str:
         ranges, panels = len(self.versions), len({version.panel for version in self.versions})
         moment = "" if self.instant is None else f" at {self.instant}"
-        return f"{ranges} range{'' if ranges == 1 else 's'} of {panels} panel{'' if panels == 1 else 's'}{moment}"
+        return f"{format_count(ranges, 'range')} of {format_count(panels, 'panel')}{moment}"
 
     def _repr_html_(self) -> str:
         from registry.records.display import render_rows
@@ -100,29 +81,29 @@ class Validity(Struct, frozen=True):
             ("N", "panel", "alias", "kind", "valid from", "until", "constants", "comment"),
             [
                 (
-                    each.version,
-                    each.panel,
-                    each.alias,
-                    each.kind,
-                    each.valid_from,
-                    each.valid_to or "still valid",
-                    each.constants[:8] if each.constants else "gap",
-                    each.comment,
+                    version.version,
+                    version.panel,
+                    version.alias,
+                    version.kind,
+                    version.valid_from,
+                    version.valid_to or "still valid",
+                    version.constants[:8] if version.constants else "gap",
+                    version.comment,
                 )
-                for each in self.versions
+                for version in self.versions
             ],
         )
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return a frame with a row for each range, in their order here.
+        """Return a frame with one row per range, in their order here.
 
         Returns
         -------
         pandas.DataFrame
             Columns: ``version``, ``panel``, ``alias``, ``kind``, ``valid_from``, ``valid_to``, ``is_gap``,
             ``constants``, ``recorded_in``, ``withdrawn_in``, ``carried_from``, ``nonfinite_allowed``,
-            ``source_path``, ``comment``. Instants are ``datetime64[us, UTC]``: NaT is the beginning in
-            ``valid_from``, and still valid in ``valid_to``.
+            ``source_path``, ``comment``. Instants are ``datetime64[us, UTC]``; NaT in ``valid_from`` is the
+            beginning, in ``valid_to`` still valid.
 
         Raises
         ------
@@ -135,7 +116,7 @@ class Validity(Struct, frozen=True):
 
 
 class ExportedFile(Struct, frozen=True):
-    """One written array."""
+    """An array that was written, and its file; the shape is (gain range, panel, row, column)."""
 
     type: str
     path: str
@@ -146,7 +127,7 @@ class ExportedFile(Struct, frozen=True):
 
 
 class Export(Struct, frozen=True):
-    """What an export wrote, of which instant; ``recorded`` tells whether the registry remembers it."""
+    """The files of an export; ``recorded`` tells whether the registry has a record of it."""
 
     revision: int
     instant: str
@@ -158,7 +139,7 @@ class Export(Struct, frozen=True):
 
 
 class IdentifiedInput(Struct, frozen=True):
-    """Constants in which a file stands, and the versions that state them, the withdrawn ones too."""
+    """Constants that contain a file, and all versions with these constants, withdrawn ones too."""
 
     kind: str
     gain_range: int
@@ -167,7 +148,7 @@ class IdentifiedInput(Struct, frozen=True):
 
 
 class IdentifiedExport(Struct, frozen=True):
-    """A recorded export that wrote a file: as the array ``type``, or as its ``provenance``."""
+    """A recorded export that wrote a file; ``type`` is that of the array, or ``provenance``."""
 
     export: int
     type: str
@@ -189,7 +170,7 @@ class IdentifiedPart(Struct, frozen=True):
     position
         Of the panel in the array.
     inputs
-        The constants whose file has this payload; none: it is not registered.
+        The constants whose file has these values; empty where none is registered.
     """
 
     type: str | None
@@ -199,14 +180,14 @@ class IdentifiedPart(Struct, frozen=True):
 
 
 class Identity(Struct, frozen=True):
-    """What the registry knows of a file.
+    """Everything in the registry that a file is, or is part of.
 
     Attributes
     ----------
     inputs, exports, converted
-        By its checksum; ``converted`` are the versions made from it.
+        Found by its checksum; ``converted`` are the versions converted from it.
     parts
-        By the values in it, where its checksum says nothing.
+        Found by its values, where nothing has its checksum.
     """
 
     path: str
@@ -218,7 +199,7 @@ class Identity(Struct, frozen=True):
 
 
 class Problem(Struct, frozen=True):
-    """Something that a verification found; ``sha256`` is what the bytes should be."""
+    """A problem that a verification found; ``sha256`` is that of the right bytes."""
 
     sha256: str | None
     path: str
@@ -226,7 +207,7 @@ class Problem(Struct, frozen=True):
 
 
 class UnreferencedFile(Struct, frozen=True):
-    """A file in the store to which nothing refers: most likely a crash or a refusal left it.
+    """A file in the store to which nothing refers, as a crash or a refusal may leave it.
 
     Attributes
     ----------
@@ -235,9 +216,7 @@ class UnreferencedFile(Struct, frozen=True):
     age
         Whole seconds since it was stored, or since a registration found it there.
     kept
-        Why a collection leaves it; None: it may be removed.
-    removed
-        Whether it was.
+        The reason why a collection keeps it; None if it may be removed.
     """
 
     path: str
@@ -248,7 +227,7 @@ class UnreferencedFile(Struct, frozen=True):
 
 
 class Verification(Struct, frozen=True):
-    """How many things a verification looked at, every problem that it found, and what it says besides."""
+    """The result of a verification; ``checked`` is the number of things that were checked."""
 
     checked: int
     problems: tuple[Problem, ...] = ()
@@ -257,18 +236,18 @@ class Verification(Struct, frozen=True):
 
 
 class RegistryCopy(Struct, frozen=True):
-    """A registry, or a part of it, that is now in a second place.
+    """A copy of a registry or of a part of it: a move, a backup, its restoration, or a snapshot.
 
     Attributes
     ----------
     registry, revision
-        Its id, and the newest revision that arrived.
+        Its id, and the newest revision in the copy.
     database, store
-        Where it is now: the database without its password, and the folder of the files.
+        Of the copy: the URL without its password, and the folder.
     rows
-        How many arrived, by table.
-    files
-        How many were copied now; ``files_there`` were in that store already.
+        Their number by table.
+    files, files_there
+        The numbers of files copied now, and of those that were in the store already.
     """
 
     registry: str
@@ -282,7 +261,7 @@ class RegistryCopy(Struct, frozen=True):
 
 
 class PixelCounts(Struct, frozen=True):
-    """The dead and the odd pixels of one array, as they are marked and counted in the picture."""
+    """The numbers of dead and of odd pixels of one array, as marked in the picture."""
 
     panel: str
     kind: str
@@ -292,7 +271,7 @@ class PixelCounts(Struct, frozen=True):
 
 
 class Picture(Struct, frozen=True):
-    """A picture, and as of which revision it shows what; ``pixels`` where it is one of constants."""
+    """A picture as of a revision; ``pixels`` is empty where it does not show constants."""
 
     path: str
     revision: int

@@ -9,11 +9,11 @@ from msgspec import Struct
 from registry.instants import Instant
 
 LinkChange = Literal["new", "retargeted", "changed", "removed", "withdrawn", "superseded", "added"]
-"""What happened to a link, or to what the registry states in its place."""
+"""The change of a link, or of the version in the registry that corresponds to it."""
 
 
 class ChangedConstants(Struct, frozen=True):
-    """What a panel has of a kind, before and after; None: nothing."""
+    """SHA-256 of a panel's constants of a kind, before and after; None where nothing is valid."""
 
     panel: str
     kind: str
@@ -24,9 +24,9 @@ class ChangedConstants(Struct, frozen=True):
 class AffectedRun(Struct, frozen=True):
     """A registered run whose outcome differs between two revisions.
 
-    ``change`` is ``changed``, ``now possible`` or ``no longer possible``; ``reason`` says why. ``constants`` is
-    what differs, panel by panel: empty where only the order of the panels does, or where its begin or its
-    detector was not known before, or is not now.
+    ``change`` is ``changed``, ``now possible`` or ``no longer possible``; ``reason`` says why. ``constants`` has
+    the differences of its panels: it is empty where only their order differs, and where the start time or the
+    detector of the run is not known in one of the revisions.
     """
 
     experiment: str
@@ -38,7 +38,7 @@ class AffectedRun(Struct, frozen=True):
 
 
 class PixelDifference(Struct, frozen=True):
-    """How two arrays of one gain range differ.
+    """The difference of two arrays of one gain range.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class PixelDifference(Struct, frozen=True):
     maximum, rms
         Of the difference over all pixels that are finite in both, in the unit of the kind.
     nonfinite
-        How many pixels are not, in either: they count as differing, and have no difference.
+        The number of pixels that are not finite in either array.
     """
 
     gain_range: int
@@ -59,7 +59,7 @@ class PixelDifference(Struct, frozen=True):
 
 
 class VersionDifference(Struct, frozen=True):
-    """How the constants of two versions of one kind differ, by gain range."""
+    """The differences of two versions of one kind, by gain range."""
 
     kind: str
     before: int
@@ -68,7 +68,7 @@ class VersionDifference(Struct, frozen=True):
 
 
 class PanelDifference(Struct, frozen=True):
-    """How a detector's panel changed; a version is None where the panel had none or did not answer."""
+    """The difference of a panel; a version is None where it had none or was not in the detector."""
 
     panel: str
     kind: str
@@ -78,9 +78,9 @@ class PanelDifference(Struct, frozen=True):
 
 
 class DetectorDifference(Struct, frozen=True):
-    """How a detector's constants differ between two revisions.
+    """The difference of a detector's constants between two revisions.
 
-    ``refused_before`` and ``refused_after`` say why there was no answer, if there was none.
+    ``refused_before`` and ``refused_after`` say why a revision has no answer.
     """
 
     before: int
@@ -93,7 +93,7 @@ class DetectorDifference(Struct, frozen=True):
 
 
 class LinkDifference(Struct, frozen=True):
-    """A panel, kind and start of which directory and registry state other things.
+    """A panel, kind and start of validity on which directory and registry differ.
 
     Attributes
     ----------
@@ -101,11 +101,11 @@ class LinkDifference(Struct, frozen=True):
         In the directory: ``new``, ``retargeted`` to another module, ``changed`` files, ``removed``. In the registry:
         ``withdrawn``, ``superseded``, ``added``.
     link
-        The entry of the directory, None where there is none (any more).
+        The entry of the directory, None if there is none, or no longer.
     directory, registry
-        SHA-256 of the constants there and here; None: nothing, or a gap.
+        SHA-256 of the constants in each; None if there are none, or a gap.
     version
-        What the registry states, or stated last; None: nothing.
+        The number of the version in the registry, or of the last one that was withdrawn.
     """
 
     change: LinkChange
@@ -120,16 +120,16 @@ class LinkDifference(Struct, frozen=True):
 
 
 class ChoiceDifference(Struct, frozen=True):
-    """What directory and registry choose for a panel and kind of a run.
+    """The different choices of directory and registry for a panel and kind of a run.
 
     Attributes
     ----------
     link
-        The entry that the directory picks; None: none.
+        The entry that the directory picks.
     directory
-        SHA-256 of the constants behind it; None: nothing that could be taken.
+        SHA-256 of its constants; None if there are none that can be imported.
     version, registry
-        What holds at the run's begin, and the SHA-256 of its constants; None: nothing, or a gap.
+        The version valid at the start time of the run, and the SHA-256 of its constants.
     """
 
     panel: str
@@ -152,10 +152,10 @@ class RunDifference(Struct, frozen=True):
 
 
 class TreeComparison(Struct, frozen=True):
-    """A directory held against the registry at a revision; nothing was recorded.
+    """The comparison of a directory with the registry as of a revision, which records nothing.
 
-    ``compared_links`` and ``compared_runs`` tell how many there were to compare (runs counted once a detector),
-    ``hazards`` what in the directory cannot be taken, and so was not compared.
+    ``compared_links`` and ``compared_runs`` count what was compared (a run once per detector); ``hazards`` are the
+    entries of the directory that cannot be imported and were not compared.
     """
 
     tree: str

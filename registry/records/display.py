@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from registry.records.facts import Version
 
 MAX_ROWS = 50
-"""How many rows of a table are shown."""
+"""The most rows of a table that are shown."""
 
-_TEXT_COLUMNS = ("panel", "alias", "kind", "constants", "comment", "source_path")
-_COLUMNS = (
-    "version", "panel", "alias", "kind", "valid_from", "valid_to", "is_gap", "constants", "recorded_in",
-    "withdrawn_in", "carried_from", "nonfinite_allowed", "source_path", "comment",
-)  # fmt: skip
+_COLUMN_TYPES = {
+    "version": "int64", "panel": "string", "alias": "string", "kind": "string", "valid_from": "instant",
+    "valid_to": "instant", "is_gap": "bool", "constants": "string", "recorded_in": "int64", "withdrawn_in": "Int64",
+    "carried_from": "Int64", "nonfinite_allowed": "bool", "source_path": "string", "comment": "string",
+}  # fmt: skip
 _MAX_LENGTH = 120
 _ALIGN_LEFT = ' style="text-align: left"'
 
@@ -37,7 +37,7 @@ def clip(value: object) -> str:
 
 
 def render_facts(title: str, facts: Iterable[tuple[str, object]]) -> str:
-    """Return a table of two columns: names, and their values where there are any."""
+    """Return a table of two columns, names and values; facts without a value are left out."""
     rows = [
         f"<tr><th{_ALIGN_LEFT}>{escape(name)}</th><td{_ALIGN_LEFT}>{_render_cell(value)}</td></tr>"
         for name, value in facts
@@ -47,7 +47,7 @@ def render_facts(title: str, facts: Iterable[tuple[str, object]]) -> str:
 
 
 def render_rows(title: str, headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Return a table; of many rows the first, and how many more there are."""
+    """Return a table of at most `MAX_ROWS` rows and the number of the others."""
     head = "".join(f"<th{_ALIGN_LEFT}>{escape(heading)}</th>" for heading in headings)
     body = [
         f"<tr>{''.join(f'<td{_ALIGN_LEFT}>{_render_cell(cell)}</td>' for cell in row)}</tr>"
@@ -81,27 +81,17 @@ def build_frame(versions: Sequence[Version]) -> pd.DataFrame:
         import pandas as pd
     except ImportError:
         raise UnavailableError("pandas is not installed: pip install 'calreg[pandas]'") from None
-    columns: dict[str, Any] = {
-        "version": pd.array([each.version for each in versions], "int64"),
-        "valid_from": _to_timestamps([each.valid_from for each in versions]),
-        "valid_to": _to_timestamps([each.valid_to for each in versions]),
-        "is_gap": pd.array([each.is_gap for each in versions], "bool"),
-        "recorded_in": pd.array([each.recorded_in for each in versions], "int64"),
-        "withdrawn_in": pd.array([each.withdrawn_in for each in versions], "Int64"),
-        "carried_from": pd.array([each.carried_from for each in versions], "Int64"),
-        "nonfinite_allowed": pd.array([each.nonfinite_allowed for each in versions], "bool"),
-    }
-    for name in _TEXT_COLUMNS:
-        columns[name] = pd.array([getattr(each, name) for each in versions], "string")
-    return pd.DataFrame(columns, columns=list(_COLUMNS))
+    columns: dict[str, Any] = {}
+    for name, dtype in _COLUMN_TYPES.items():
+        values = [getattr(version, name) for version in versions]
+        columns[name] = _to_timestamps(values) if dtype == "instant" else pd.array(values, dtype)
+    return pd.DataFrame(columns)
 
 
 def _to_timestamps(instants: Sequence[Instant | None]) -> pd.DatetimeIndex:
-    """Return instants in microseconds, which reach from the year 1 to 9999 as ours do; the beginning is none."""
+    """Return instants in microseconds, which cover the years 1 to 9999; None and the beginning become NaT."""
     import numpy as np
     import pandas as pd
 
-    known = [
-        np.datetime64("NaT") if each in (None, BEGINNING) else np.datetime64(each, "us") for each in instants
-    ]
-    return pd.DatetimeIndex(np.array(known, "datetime64[us]")).tz_localize("UTC")
+    times = ["NaT" if instant in (None, BEGINNING) else instant for instant in instants]
+    return pd.DatetimeIndex(np.array(times, "datetime64[us]")).tz_localize("UTC")

@@ -1,4 +1,4 @@
-"""What is recorded: files, panels, aliases, versions, runs, configurations, revisions, tags."""
+"""Facts: files, panels, aliases, versions, runs, configurations, revisions, tags."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from registry.identifiers import format_run_range
+from registry.identifiers import format_count, format_run_range
 from registry.instants import Instant
 
 Sha256 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
@@ -57,7 +57,7 @@ class Conversion(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CheckedFile(Struct, frozen=True):
-    """A file that passed the door, not stored yet."""
+    """A file that was checked for its kind, not stored yet."""
 
     path: Path
     sha256: str
@@ -69,7 +69,7 @@ class CheckedFile(Struct, frozen=True):
 
 
 class CheckedConstants(Struct, frozen=True):
-    """The files of one kind of one panel, in the order of the gain ranges, all passed the door."""
+    """The checked files of one kind of one panel, in the order of the gain ranges."""
 
     detector_type: str
     kind: str
@@ -79,7 +79,7 @@ class CheckedConstants(Struct, frozen=True):
 
 
 class StoredFile(Struct, frozen=True):
-    """One stored file of some constants; ``blake3`` is None where it was recorded before schema 0005."""
+    """A stored file of constants; ``blake3`` is None if it was recorded before schema 0005."""
 
     gain_range: int
     sha256: str
@@ -89,7 +89,7 @@ class StoredFile(Struct, frozen=True):
 
 
 class RecordedFile(Struct, frozen=True):
-    """What is recorded of a stored file; ``shape`` as it is kept, ``512,1024``."""
+    """The record of a stored file, whatever uses it; ``shape`` is a text like ``512,1024``."""
 
     sha256: str
     size: int
@@ -100,7 +100,7 @@ class RecordedFile(Struct, frozen=True):
 
 
 class Panel(Struct, frozen=True):
-    """One panel, and the M-number that it bears."""
+    """A panel and its M-number."""
 
     panel: str
     alias: str | None
@@ -109,7 +109,7 @@ class Panel(Struct, frozen=True):
 
 
 class Alias(Struct, frozen=True):
-    """The statement that a panel Id belongs to the module with that M-number."""
+    """The statement that a panel Id belongs to the module with this M-number."""
 
     alias: str
     panel: str
@@ -118,7 +118,7 @@ class Alias(Struct, frozen=True):
 
 
 class Withdrawal(Struct, frozen=True):
-    """Who withdrew a fact, when and why."""
+    """The revision that withdrew a fact: its number, instant, author and comment."""
 
     revision: int
     recorded_at: Instant
@@ -132,13 +132,13 @@ class Version(Struct, frozen=True):
     Attributes
     ----------
     valid_from, valid_to
-        The validity range, the end exclusive; ``valid_to`` None: still valid.
+        The validity range, its end exclusive; ``valid_to`` is None while it is still valid.
     constants
-        SHA-256 of the manifest; None: a gap, nothing is valid.
+        SHA-256 of the manifest; None is a gap, in which nothing is valid.
     conversion
-        Where the constants were converted from another file: from which, and how.
+        The file from which the constants were converted, if they were.
     withdrawal
-        Who withdrew it, when and why; only listings of all versions say so.
+        Only set in lists of all versions.
     """
 
     version: int
@@ -159,17 +159,16 @@ class Version(Struct, frozen=True):
 
     @property
     def is_gap(self) -> bool:
-        """Whether this states that nothing is valid."""
+        """True if this states that nothing is valid."""
         return self.constants is None
 
     def __repr__(self) -> str:
-        bearer = f" ({self.alias})" if self.alias else ""
+        alias = f" ({self.alias})" if self.alias else ""
         end = "" if self.valid_to is None else f" until {self.valid_to}"
-        said = [f"{self.kind} of {self.panel}{bearer} from {self.valid_from}{end}"]
-        said.append(self.constants[:8] if self.constants else "gap")
-        if self.withdrawn_in:
-            said.append(f"withdrawn in {self.withdrawn_in}")
-        return f"<Version {self.version}: {', '.join(said)}>"
+        constants = self.constants[:8] if self.constants else "gap"
+        withdrawn = f", withdrawn in {self.withdrawn_in}" if self.withdrawn_in else ""
+        validity = f"{self.kind} of {self.panel}{alias} from {self.valid_from}{end}"
+        return f"<Version {self.version}: {validity}, {constants}{withdrawn}>"
 
     def _repr_html_(self) -> str:
         from registry.records.display import render_facts
@@ -191,7 +190,7 @@ class Version(Struct, frozen=True):
 
 
 class Run(Struct, frozen=True):
-    """One run of an experiment; ``begin`` and ``end`` are None where they are not known."""
+    """A run of an experiment; ``begin`` and ``end`` are None if not known."""
 
     experiment: str
     run: int
@@ -202,14 +201,14 @@ class Run(Struct, frozen=True):
 
 
 class Configuration(Struct, frozen=True):
-    """Which panels, in segment order, answer for a source over a range of runs.
+    """The panels, in segment order, that are read out for a source over a range of runs.
 
     Attributes
     ----------
     last_run
-        None: open.
+        None if the range is open.
     panels
-        Empty where the configuration object carries no Ids; ``object_name`` names it then.
+        Empty where the configuration object ``object_name`` has no panel Ids.
     """
 
     experiment: str
@@ -223,12 +222,12 @@ class Configuration(Struct, frozen=True):
 
     @property
     def runs(self) -> str:
-        """The range of runs for a person: ``1-631``, ``16`` or ``17-end``."""
+        """The range of runs as a text: ``1-631``, ``16`` or ``17-end``."""
         return format_run_range(self.first_run, self.last_run)
 
 
 class Detector(Struct, frozen=True):
-    """What answers for one run and source: the panels in order, and when the run began."""
+    """The panels read out for a source in a run, in segment order; ``begin`` is the start time of the run."""
 
     experiment: str
     run: int
@@ -240,7 +239,7 @@ class Detector(Struct, frozen=True):
 
 
 class Revision(Struct, frozen=True):
-    """One committed change of the registry; ``changes`` says in one line each what it changed."""
+    """A committed change of the registry; ``changes`` has one line per fact that it changed."""
 
     revision: int
     recorded_at: Instant
@@ -256,8 +255,8 @@ class Revision(Struct, frozen=True):
         from registry.records.display import clip
 
         why = f": {clip(self.comment)}" if self.comment else ""
-        counted = f"{len(self.changes)} change{'' if len(self.changes) == 1 else 's'}"
-        return f"<Revision {self.revision} of {self.recorded_at} by {clip(self.author)}{why}; {counted}>"
+        changes = format_count(len(self.changes), "change")
+        return f"<Revision {self.revision} of {self.recorded_at} by {clip(self.author)}{why}; {changes}>"
 
 
 class Tag(Struct, frozen=True):
