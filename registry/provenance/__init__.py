@@ -1,4 +1,4 @@
-"""The provenance document, written and read. A document from elsewhere is data, and is not believed."""
+"""Encode and read provenance documents. A document is untrusted input: every field is checked."""
 
 from __future__ import annotations
 
@@ -35,30 +35,27 @@ def read_with_content(path: Path) -> tuple[Document, bytes]:
     NotFoundError
         There is no such file.
     DocumentError
-        It is no provenance document, is of a newer format, cut, edited out of shape, or too large.
+        It is not a provenance document, is of a newer format, cut, changed to an invalid one, or too large.
     UnavailableError
         It cannot be read.
     """
     name = repr(str(path))
     content = read_bounded(path, _MAX_BYTES, "a provenance document", DocumentError)
     try:
-        heading = msgspec.json.decode(content, type=DocumentHeader)
+        header = msgspec.json.decode(content, type=DocumentHeader)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise DocumentError(f"{name} is not a provenance document, or it is cut or damaged") from None
-    if heading.format != FORMAT:
-        raise DocumentError(f"{name} is not a provenance document: its format is {quote(heading.format)}")
-    if heading.format_version != FORMAT_VERSION:
+    if header.format != FORMAT:
+        raise DocumentError(f"{name} is not a provenance document: its format is {quote(header.format)}")
+    if header.format_version != FORMAT_VERSION:
         raise DocumentError(
-            f"{name} is a provenance document of format {heading.format_version}; this software reads format"
+            f"{name} is a provenance document of format {header.format_version}; this software reads format"
             f" {FORMAT_VERSION}"
         )
     try:
         return msgspec.json.decode(content, type=Document), content
-    except (
-        msgspec.DecodeError,
-        UnicodeDecodeError,
-    ) as error:  # the heading's reader passes over other fields
-        said = str(error)  # with the names of fields that are not known, whatever they are
-        if len(said) > _MAX_REASON_LENGTH or not said.isprintable():
-            said = quote(said)
-        raise DocumentError(f"{name} is not a whole provenance document: {said}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:  # in fields that the header does not have
+        reason = str(error)  # contains the names of unknown fields
+        if len(reason) > _MAX_REASON_LENGTH or not reason.isprintable():
+            reason = quote(reason)
+        raise DocumentError(f"{name} is not a whole provenance document: {reason}") from None

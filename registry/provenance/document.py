@@ -1,11 +1,11 @@
-"""The provenance document: what was asked, what answered, from which bytes, and what was written.
+"""The provenance document: the request, the answer, the files that it came from, and the files that were written.
 
-The exporters work from its `Resolution` alone, so an export and its replay are the same code on the same
-values. Instants are ISO 8601 texts in UTC; None stands for the beginning (``valid_from``) and for still
-valid (``valid_to``). Paths are relative to the document: names beside it, or in a folder beside it.
+The exporters work from its `Resolution` alone, so an export and its replay run the same code on the same
+values. Instants are ISO 8601 texts in UTC; None is the beginning (``valid_from``) or still valid (``valid_to``).
+Paths are relative to the document: names beside it, or in a folder beside it.
 
-A copy of the document stands inside an export where the format has room for one. There a file cannot have its own
-checksum: its outputs have no path, and size and SHA-256 of the payload (C order, little-endian).
+Some formats have a copy of the document inside their file, which cannot contain the checksum of that file: there an
+output has no path, and the size and the SHA-256 of its payload (C order, little-endian).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from registry.identifiers import format_count
 from registry.records.display import clip, render_rows
 from registry.records.facts import Conversion, Count, Sha256, Size, Statistics
 
@@ -27,11 +28,11 @@ RelativePath = Annotated[
 
 
 class _StrictStruct(Struct, frozen=True, forbid_unknown_fields=True):
-    """A part of the document: immutable, and strict about what it takes."""
+    """A part of the document: immutable, and decoded without unknown fields."""
 
 
 class Request(_StrictStruct, frozen=True):
-    """What was asked: ``target`` is a dataset or a detector Id, ``at`` and ``as_of`` as they were given."""
+    """The request: ``target`` is a dataset or a detector Id; ``at`` and ``as_of`` are as the user wrote them."""
 
     target: str
     source: str | None
@@ -42,7 +43,7 @@ class Request(_StrictStruct, frozen=True):
 
 
 class RevisionReference(_StrictStruct, frozen=True):
-    """A revision: number, instant, author and comment."""
+    """A revision that recorded something."""
 
     revision: Count
     recorded_at: str
@@ -51,7 +52,7 @@ class RevisionReference(_StrictStruct, frozen=True):
 
 
 class InputFile(_StrictStruct, frozen=True):
-    """One stored file: a panel's array of one gain range."""
+    """A stored file: a panel's array of one gain range."""
 
     gain_range: Count
     sha256: Sha256
@@ -60,7 +61,7 @@ class InputFile(_StrictStruct, frozen=True):
 
 
 class InputConstants(_StrictStruct, frozen=True, omit_defaults=True):
-    """The constants of one kind that answered for one panel, and the version that says so."""
+    """A panel's constants of one kind, and the version that makes them valid."""
 
     kind: str
     version: int
@@ -73,11 +74,11 @@ class InputConstants(_StrictStruct, frozen=True, omit_defaults=True):
     source_path: str | None
     nonfinite_allowed: bool
     files: tuple[InputFile, ...]
-    conversion: Conversion | None = None  # not in the document where there was none
+    conversion: Conversion | None = None  # omitted if None
 
 
 class InputPanel(_StrictStruct, frozen=True):
-    """One panel at its place in the detector."""
+    """A panel and its position in the detector."""
 
     position: Count
     panel: str
@@ -86,7 +87,7 @@ class InputPanel(_StrictStruct, frozen=True):
 
 
 class InputRun(_StrictStruct, frozen=True):
-    """The run: ``begin`` is what was known of it, whatever instant was used."""
+    """The run; ``begin`` is its registered start time, whatever instant was used."""
 
     experiment: str
     run: int
@@ -96,7 +97,7 @@ class InputRun(_StrictStruct, frozen=True):
 
 
 class InputConfiguration(_StrictStruct, frozen=True):
-    """The configuration that named the panels."""
+    """The configuration that the panels were taken from."""
 
     experiment: str
     source: str
@@ -106,9 +107,9 @@ class InputConfiguration(_StrictStruct, frozen=True):
 
 
 class Resolution(_StrictStruct, frozen=True):
-    """What the registry answered: everything that an export is made from.
+    """The registry's answer: everything that an export is made from.
 
-    ``instant_is`` says where the instant comes from: ``begin of the run`` or ``request``.
+    ``instant_is`` tells the source of the instant: ``begin of the run`` or ``request``.
     """
 
     detector_type: str
@@ -122,10 +123,7 @@ class Resolution(_StrictStruct, frozen=True):
 
 
 class Output(_StrictStruct, frozen=True):
-    """One written array; ``path`` and ``sha256`` are None where it was handed out in memory.
-
-    The axes are (gain range, panel, row, column).
-    """
+    """An array, of the axes (gain range, panel, row, column); ``path`` and ``sha256`` are None if it is in memory."""
 
     type: str
     kind: str
@@ -138,7 +136,7 @@ class Output(_StrictStruct, frozen=True):
 
 
 class Companion(_StrictStruct, frozen=True):
-    """A file that some formats put beside the arrays."""
+    """A file that some formats write beside the arrays."""
 
     path: RelativePath
     sha256: Sha256
@@ -146,7 +144,7 @@ class Companion(_StrictStruct, frozen=True):
 
 
 class Deployment(_StrictStruct, frozen=True):
-    """The runs of a source for which the files say they are good; ``last_run`` None: all from the first on."""
+    """The runs of a source that the files are named for; ``last_run`` None: all from the first on."""
 
     source: str
     first_run: Count
@@ -154,12 +152,12 @@ class Deployment(_StrictStruct, frozen=True):
 
     @property
     def runs(self) -> str:
-        """The range as names of files have it: ``631-end``."""
+        """The range as in the names of the files: ``631-end``."""
         return f"{self.first_run}-{'end' if self.last_run is None else self.last_run}"
 
 
 class RegistryReference(_StrictStruct, frozen=True):
-    """Which registry answered, and as of which revision."""
+    """The registry that answered, and its revision."""
 
     id: str
     revision: Count
@@ -167,7 +165,7 @@ class RegistryReference(_StrictStruct, frozen=True):
 
 
 class Creator(_StrictStruct, frozen=True):
-    """Who made the export, where and how; ``folder`` is the one from which the command was given."""
+    """The author, host and command of the export; ``folder`` is the working folder of the command."""
 
     author: str
     host: str
@@ -176,7 +174,7 @@ class Creator(_StrictStruct, frozen=True):
 
 
 class Document(_StrictStruct, frozen=True, omit_defaults=True):
-    """The whole document. Without outputs it is the draft from which a format makes them."""
+    """The whole document; without outputs it is the draft from which a format writes them."""
 
     format: Literal["calreg provenance"]
     format_version: Literal[1]
@@ -195,10 +193,10 @@ class Document(_StrictStruct, frozen=True, omit_defaults=True):
         return f"<Document: {self._summary()}, of registry {clip(self.registry.id)}>"
 
     def _summary(self) -> str:
-        answered = self.resolution
-        panels = f"{len(answered.panels)} panel{'' if len(answered.panels) == 1 else 's'}"
-        what = f"{clip(', '.join(answered.types))} of {clip(self.request.target)}"
-        return f"{what} at {clip(answered.instant)}, {panels}, revision {self.registry.revision}"
+        answer = self.resolution
+        arrays = f"{clip(', '.join(answer.types))} of {clip(self.request.target)}"
+        panels = format_count(len(answer.panels), "panel")
+        return f"{arrays} at {clip(answer.instant)}, {panels}, revision {self.registry.revision}"
 
     def _repr_html_(self) -> str:
         return render_rows(
@@ -209,21 +207,21 @@ class Document(_StrictStruct, frozen=True, omit_defaults=True):
                     panel.position,
                     panel.panel,
                     panel.alias,
-                    each.kind,
-                    each.version,
-                    each.valid_from or "beginning",
-                    each.valid_to or "still valid",
-                    each.constants[:8],
-                    each.comment,
+                    constants.kind,
+                    constants.version,
+                    constants.valid_from or "beginning",
+                    constants.valid_to or "still valid",
+                    constants.constants[:8],
+                    constants.comment,
                 )
                 for panel in self.resolution.panels
-                for each in panel.constants
+                for constants in panel.constants
             ],
         )
 
 
 class DocumentHeader(Struct, frozen=True):
-    """What is read first, to tell a document of another format from a damaged one."""
+    """The fields that are read first, to tell a document of another format from a damaged one."""
 
     format: str
     format_version: int

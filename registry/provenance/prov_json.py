@@ -1,198 +1,194 @@
 """The same trail as W3C PROV-JSON (member submission of 24 April 2013), for tools that read PROV.
 
-Entities are the files, constants, versions, outputs and the document; activities the export and the
+Entities are the files, constants, versions, outputs, the run and its configuration; activities the export and the
 revisions that registered; agents the people and the software.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
-from registry.provenance.document import Document, InputConstants, Output, RevisionReference
+from msgspec.structs import asdict
+
+from registry.provenance.document import (
+    Document,
+    InputConfiguration,
+    InputConstants,
+    InputPanel,
+    InputRun,
+    Output,
+    RevisionReference,
+)
 
 _NAMESPACE = "urn:calreg:"
 
 
-class _ProvBuilder:
-    """Records of PROV-JSON under construction, by kind of record and identifier."""
+def build_prov_json(document: Document) -> str:
+    """Return the document's trail as PROV-JSON."""
+    trail = _Trail()
+    trail.add_export(document)
+    return json.dumps(trail.records, indent=2) + "\n"
+
+
+class _Trail:
+    """Records of PROV-JSON, by kind of record and identifier; what is added returns its qualified name."""
 
     def __init__(self) -> None:
         self.records: dict[str, dict[str, Any]] = {"prefix": {"calreg": _NAMESPACE}}
 
-    def add_element(self, category: str, name: str, **attributes: Any) -> str:
-        """Add an element; return its qualified name."""
+    def add_export(self, document: Document) -> None:
+        """Add the export and everything that led to it."""
+        creator, resolution = document.created_by, document.resolution
+        person = self._add_person(creator.author)
+        names = " ".join(f"{name} {version}" for name, version in document.software.items())
+        software = self._add("agent", "software", {"type": _qualify("SoftwareAgent"), "label": names})
+        export = self._add(
+            "activity",
+            "export",
+            _start_and_end(document.created_at),
+            target=document.request.target,
+            instant=resolution.instant,
+            registry=document.registry.id,
+            revision=document.registry.revision,
+            command=creator.command,
+            host=creator.host,
+        )
+        self._relate("wasAssociatedWith", activity=export, agent=person)
+        self._relate("wasAssociatedWith", activity=export, agent=software)
+        if resolution.run is not None:
+            self._add_run(resolution.run, export)
+        if resolution.configuration is not None:
+            self._add_configuration(resolution.configuration, resolution.detector_id, export)
+        outputs = {output.kind: self._add_output(output, export, person) for output in document.outputs}
+        for panel in resolution.panels:
+            for constants in panel.constants:
+                version = self._add_version(panel, constants)
+                self._relate("used", activity=export, entity=version)
+                if constants.kind in outputs:
+                    self._relate(
+                        "wasDerivedFrom", generatedEntity=outputs[constants.kind], usedEntity=version
+                    )
+
+    def _add(
+        self, category: str, name: str, prov: Mapping[str, Any] = MappingProxyType({}), **attributes: Any
+    ) -> str:
+        """Add an element with attributes of PROV and of calreg, or add these to the element of that name."""
         identifier = f"calreg:{name}"
-        known = {key.replace("__", ":"): value for key, value in attributes.items() if value is not None}
-        self.records.setdefault(category, {}).setdefault(identifier, {}).update(known)
+        values = {f"prov:{key}": value for key, value in prov.items()}
+        values |= {f"calreg:{key}": value for key, value in attributes.items()}
+        element = self.records.setdefault(category, {}).setdefault(identifier, {})
+        element.update({key: value for key, value in values.items() if value is not None})
         return identifier
 
-    def add_relation(self, category: str, **ends: str) -> None:
-        """Add a relation between elements."""
+    def _relate(self, category: str, **ends: str) -> None:
+        """Add a relation between two elements, once."""
         relations = self.records.setdefault(category, {})
-        if {f"prov:{end}": name for end, name in ends.items()} in relations.values():
-            return
-        relations[f"_:{category}{len(relations) + 1}"] = {f"prov:{end}": name for end, name in ends.items()}
+        relation = {f"prov:{end}": name for end, name in ends.items()}
+        if relation not in relations.values():
+            relations[f"_:{category}{len(relations) + 1}"] = relation
 
+    def _add_person(self, name: str) -> str:
+        return self._add("agent", f"person-{_encode_name(name)}", {"type": _qualify("Person"), "label": name})
 
-def build_prov_json(document: Document) -> str:
-    """Return the document's trail as PROV-JSON."""
-    trail = _ProvBuilder()
-    maker = document.created_by
-    person = trail.add_element(
-        "agent",
-        f"person-{_encode_name(maker.author)}",
-        prov__type=_qualified_type("prov:Person"),
-        prov__label=maker.author,
-    )
-    software = " ".join(f"{name} {version}" for name, version in document.software.items())
-    agent = trail.add_element(
-        "agent", "software", prov__type=_qualified_type("prov:SoftwareAgent"), prov__label=software
-    )
-    export = trail.add_element(
-        "activity",
-        "export",
-        prov__startTime=document.created_at,
-        prov__endTime=document.created_at,
-        calreg__target=document.request.target,
-        calreg__instant=document.resolution.instant,
-        calreg__registry=document.registry.id,
-        calreg__revision=document.registry.revision,
-        calreg__command=maker.command,
-        calreg__host=maker.host,
-    )
-    for who in (person, agent):
-        trail.add_relation("wasAssociatedWith", activity=export, agent=who)
-    _add_run_and_configuration(trail, document, export)
-    outputs = {output.kind: _add_output(trail, output, export, person) for output in document.outputs}
-    for panel in document.resolution.panels:
-        for constants in panel.constants:
-            entity = _add_constants(trail, panel.panel, panel.alias, constants)
-            trail.add_relation("used", activity=export, entity=entity)
-            if constants.kind in outputs:
-                trail.add_relation(
-                    "wasDerivedFrom", generatedEntity=outputs[constants.kind], usedEntity=entity
-                )
-    return json.dumps(trail.records, indent=2) + "\n"
+    def _add_revision(self, reference: RevisionReference) -> str:
+        """Add a revision and its author."""
+        times = _start_and_end(reference.recorded_at)
+        author = self._add_person(reference.author)
+        revision = self._add("activity", f"revision-{reference.revision}", times, comment=reference.comment)
+        self._relate("wasAssociatedWith", activity=revision, agent=author)
+        return revision
 
-
-def _add_run_and_configuration(trail: _ProvBuilder, document: Document, export: str) -> None:
-    """Add what led from the request to the panels: the run, and the configuration with its revision."""
-    run, configuration = document.resolution.run, document.resolution.configuration
-    if run is not None:
-        entity = trail.add_element(
+    def _add_run(self, run: InputRun, export: str) -> None:
+        entity = self._add(
             "entity",
             f"run-{_encode_name(run.experiment)}-{run.run}",
-            calreg__experiment=run.experiment,
-            calreg__run=run.run,
-            calreg__begin=run.begin,
-            calreg__end=run.end,
+            experiment=run.experiment,
+            run=run.run,
+            begin=run.begin,
+            end=run.end,
         )
-        trail.add_relation("used", activity=export, entity=entity)
+        self._relate("used", activity=export, entity=entity)
         if run.registered is not None:
-            trail.add_relation("wasGeneratedBy", entity=entity, activity=_add_revision(trail, run.registered))
-    if configuration is not None:
-        entity = trail.add_element(
+            self._relate_to_revision(entity, run.registered)
+
+    def _add_configuration(self, configuration: InputConfiguration, detector_id: str, export: str) -> None:
+        names = f"{_encode_name(configuration.experiment)}-{_encode_name(configuration.source)}"
+        entity = self._add(
             "entity",
-            f"configuration-{_encode_name(configuration.experiment)}-{_encode_name(configuration.source)}-{configuration.first_run}",
-            calreg__experiment=configuration.experiment,
-            calreg__source=configuration.source,
-            calreg__first_run=configuration.first_run,
-            calreg__last_run=configuration.last_run,
-            calreg__detector_id=document.resolution.detector_id,
+            f"configuration-{names}-{configuration.first_run}",
+            experiment=configuration.experiment,
+            source=configuration.source,
+            first_run=configuration.first_run,
+            last_run=configuration.last_run,
+            detector_id=detector_id,
         )
-        trail.add_relation("used", activity=export, entity=entity)
-        trail.add_relation(
-            "wasGeneratedBy", entity=entity, activity=_add_revision(trail, configuration.registered)
-        )
+        self._relate("used", activity=export, entity=entity)
+        self._relate_to_revision(entity, configuration.registered)
 
+    def _relate_to_revision(self, entity: str, reference: RevisionReference) -> None:
+        self._relate("wasGeneratedBy", entity=entity, activity=self._add_revision(reference))
 
-def _add_revision(trail: _ProvBuilder, reference: RevisionReference) -> str:
-    """Add a revision and its author; return the revision."""
-    author = trail.add_element(
-        "agent",
-        f"person-{_encode_name(reference.author)}",
-        prov__type=_qualified_type("prov:Person"),
-        prov__label=reference.author,
-    )
-    revision = trail.add_element(
-        "activity",
-        f"revision-{reference.revision}",
-        prov__startTime=reference.recorded_at,
-        prov__endTime=reference.recorded_at,
-        calreg__comment=reference.comment,
-    )
-    trail.add_relation("wasAssociatedWith", activity=revision, agent=author)
-    return revision
-
-
-def _add_output(trail: _ProvBuilder, output: Output, export: str, person: str) -> str:
-    entity = trail.add_element(
-        "entity",
-        f"output-{output.type}",
-        prov__label=output.path,
-        calreg__type=output.type,
-        calreg__sha256=output.sha256,
-        calreg__shape=", ".join(map(str, output.shape)),
-        calreg__dtype=output.dtype,
-        calreg__unit=output.unit,
-    )
-    trail.add_relation("wasGeneratedBy", entity=entity, activity=export)
-    trail.add_relation("wasAttributedTo", entity=entity, agent=person)
-    return entity
-
-
-def _add_constants(trail: _ProvBuilder, panel: str, alias: str | None, constants: InputConstants) -> str:
-    """Add a version, the revision that registered it, its constants and their files; return the version."""
-    version = trail.add_element(
-        "entity",
-        f"version-{constants.version}",
-        calreg__panel=panel,
-        calreg__alias=alias,
-        calreg__kind=constants.kind,
-        calreg__valid_from=constants.valid_from or "beginning",
-        calreg__valid_to=constants.valid_to,
-        calreg__comment=constants.comment,
-        calreg__source_path=constants.source_path,
-    )
-    content = trail.add_element(
-        "entity", f"constants-{constants.constants}", prov__type=_qualified_type("prov:Collection")
-    )
-    trail.add_relation("wasGeneratedBy", entity=version, activity=_add_revision(trail, constants.registered))
-    trail.add_relation("wasDerivedFrom", generatedEntity=version, usedEntity=content)
-    if constants.carried_from is not None:
-        origin = trail.add_element("entity", f"version-{constants.carried_from}")
-        trail.add_relation("wasDerivedFrom", generatedEntity=version, usedEntity=origin)
-    if constants.conversion is not None:
-        made = constants.conversion
-        original = trail.add_element(
+    def _add_output(self, output: Output, export: str, person: str) -> str:
+        entity = self._add(
             "entity",
-            f"file-{made.sha256}",
-            prov__label=made.file,
-            calreg__sha256=made.sha256,
-            calreg__size=made.size,
-            calreg__dtype=made.dtype,
+            f"output-{output.type}",
+            {"label": output.path},
+            type=output.type,
+            sha256=output.sha256,
+            shape=", ".join(map(str, output.shape)),
+            dtype=output.dtype,
+            unit=output.unit,
         )
-        trail.add_relation("wasDerivedFrom", generatedEntity=content, usedEntity=original)
-    for file in constants.files:
-        seen = file.statistics
-        member = trail.add_element(
+        self._relate("wasGeneratedBy", entity=entity, activity=export)
+        self._relate("wasAttributedTo", entity=entity, agent=person)
+        return entity
+
+    def _add_version(self, panel: InputPanel, constants: InputConstants) -> str:
+        """Add a version, the revision that registered it, its constants and their files."""
+        version = self._add(
             "entity",
-            f"file-{file.sha256}",
-            calreg__sha256=file.sha256,
-            calreg__size=file.size,
-            calreg__minimum=seen.minimum,
-            calreg__median=seen.median,
-            calreg__maximum=seen.maximum,
-            calreg__zeros=seen.zeros,
-            calreg__nonfinite=seen.nonfinite,
+            f"version-{constants.version}",
+            panel=panel.panel,
+            alias=panel.alias,
+            kind=constants.kind,
+            valid_from=constants.valid_from or "beginning",
+            valid_to=constants.valid_to,
+            comment=constants.comment,
+            source_path=constants.source_path,
         )
-        trail.add_relation("hadMember", collection=content, entity=member)
-    return version
+        content = self._add("entity", f"constants-{constants.constants}", {"type": _qualify("Collection")})
+        self._relate_to_revision(version, constants.registered)
+        self._relate("wasDerivedFrom", generatedEntity=version, usedEntity=content)
+        if constants.carried_from is not None:
+            origin = self._add("entity", f"version-{constants.carried_from}")
+            self._relate("wasDerivedFrom", generatedEntity=version, usedEntity=origin)
+        if (source := constants.conversion) is not None:
+            original = self._add(
+                "entity",
+                f"file-{source.sha256}",
+                {"label": source.file},
+                sha256=source.sha256,
+                size=source.size,
+                dtype=source.dtype,
+            )
+            self._relate("wasDerivedFrom", generatedEntity=content, usedEntity=original)
+        for file in constants.files:
+            statistics: dict[str, Any] = asdict(file.statistics)
+            name = f"file-{file.sha256}"
+            member = self._add("entity", name, sha256=file.sha256, size=file.size, **statistics)
+            self._relate("hadMember", collection=content, entity=member)
+        return version
 
 
-def _qualified_type(name: str) -> dict[str, str]:
-    return {"$": name, "type": "prov:QUALIFIED_NAME"}
+def _start_and_end(instant: str) -> dict[str, str]:
+    return {"startTime": instant, "endTime": instant}
+
+
+def _qualify(name: str) -> dict[str, str]:
+    return {"$": f"prov:{name}", "type": "prov:QUALIFIED_NAME"}
 
 
 def _encode_name(text: str) -> str:
