@@ -15,7 +15,7 @@ from harnesses import faults
 from registry.api import Registry, create_registry
 from registry.api.export_verification import verify_export
 from registry.api.replays import replay
-from registry.detectors import type_of_panel
+from registry.detectors import find_panel_type
 from registry.errors import CorruptionError, RegistryError
 from testing.panels import PANELS, write_panel_folder
 from testing.registries import RegistryFactory, RegistryLocation
@@ -366,4 +366,4 @@ def _hash_array(registry: Registry, panel: str, kind: str) -> str:
 
 
 def _find_calibration_type(panel: str, kind: str) -> str:
-    return type_of_panel(panel).find_kind(kind).calibration_type
+    return find_panel_type(panel).find_kind(kind).calibration_type

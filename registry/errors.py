@@ -4,7 +4,7 @@
 
     RegistryError
     ├── RequestError        2  bad request or input
-    │   ├── IdentifierError     a name that is no panel Id, M-number, dataset ...
+    │   ├── IdentifierError     a name that is not a panel Id, M-number, dataset ...
     │   ├── InstantError        a time that cannot be read, or does not exist, or exists twice
     │   ├── ArrayError          a file that is not the array that its name promises
     │   ├── DocumentError       a provenance document that cannot be trusted as one
@@ -77,7 +77,7 @@ class IdentifierError(RequestError):
 
 
 class InstantError(RequestError):
-    """A text is no instant, or names none or two."""
+    """A text is not an instant, or names none or two."""
 
 
 class ArrayError(RequestError):

@@ -37,6 +37,13 @@ def escape_control_characters(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
+def noncanonical_error(what: str, text: str, canonical: str) -> IdentifierError:
+    """Return the refusal of a name in another spelling than the canonical one, which it tells."""
+    return IdentifierError(
+        f"{what} {quote(text)} is not in its canonical form; write {canonical}", canonical=canonical
+    )
+
+
 def split_detector_id(text: str) -> list[str]:
     """Return the texts of the panel Ids in a detector Id, in segment order, not parsed yet.
 
@@ -65,11 +72,9 @@ def parse_m_number(text: str) -> str:
         canonical = f"M{int(loose[1]):03d}"
         if text == canonical:
             return text
-        raise IdentifierError(
-            f"M-number {quote(text)} is not in its canonical form; write {canonical}", canonical=canonical
-        )
+        raise noncanonical_error("M-number", text, canonical)
     raise IdentifierError(
-        f"{quote(text)} is no M-number: M and three digits or more are expected, as in M068"
+        f"{quote(text)} is not an M-number: M and three digits or more are expected, as in M068"
     )
 
 
@@ -94,11 +99,8 @@ def parse_experiment(text: str) -> str:
     if _EXPERIMENT.fullmatch(text):
         return text
     if _EXPERIMENT.fullmatch(text.lower()):
-        raise IdentifierError(
-            f"experiment {quote(text)} is not in its canonical form; write {text.lower()}",
-            canonical=text.lower(),
-        )
-    raise IdentifierError(f"{quote(text)} is no experiment: a name like xcsls3716 is expected")
+        raise noncanonical_error("experiment", text, text.lower())
+    raise IdentifierError(f"{quote(text)} is not an experiment: a name like xcsls3716 is expected")
 
 
 def parse_run_number(text: str) -> int:
@@ -110,7 +112,7 @@ def parse_run_number(text: str) -> int:
         The text is no such number.
     """
     if not _RUN.fullmatch(text) or int(text) > _MAX_RUN:
-        raise IdentifierError(f"{quote(text)} is no run number: 1, 2, 3 ... {_MAX_RUN} is expected")
+        raise IdentifierError(f"{quote(text)} is not a run number: 1, 2, 3 ... {_MAX_RUN} is expected")
     return int(text)
 
 
@@ -148,7 +150,7 @@ class Dataset:
         parts = _LOOSE_DATASET.fullmatch(text)
         if not parts:
             raise IdentifierError(
-                f"{quote(text)} is no dataset: exp=EXPERIMENT:run=NUMBER is expected, as in exp=xcsls3716:run=631"
+                f"{quote(text)} is not a dataset: exp=EXPERIMENT:run=NUMBER is expected, as in exp=xcsls3716:run=631"
             )
         return cls(parse_experiment(parts[1]), parse_run_number(parts[2]))
 
@@ -168,13 +170,11 @@ def parse_source(text: str) -> str:
     """
     if not _SOURCE.fullmatch(text):
         raise IdentifierError(
-            f"{quote(text)} is no source: a name like XcsEndstation.0:Jungfrau.0 is expected"
+            f"{quote(text)} is not a source: a name like XcsEndstation.0:Jungfrau.0 is expected"
         )
     canonical = re.sub(r"\.0+(?=[0-9])", ".", text)
     if text != canonical:
-        raise IdentifierError(
-            f"source {quote(text)} is not in its canonical form; write {canonical}", canonical=canonical
-        )
+        raise noncanonical_error("source", text, canonical)
     return text
 
 

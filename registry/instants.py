@@ -109,7 +109,7 @@ def find_zone(name: str) -> tzinfo:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # unknown; no relative path; a folder of zones
         raise InstantError(
-            f"{quote(name)} is no time zone; a name like America/Los_Angeles is expected"
+            f"{quote(name)} is not a time zone; a name like America/Los_Angeles is expected"
         ) from None
 
 
@@ -126,7 +126,7 @@ def parse_instant(text: str, timezone: tzinfo = UTC) -> Instant:
         return _parse_stamp(text, timezone)
     if not _ISO.fullmatch(text):
         raise InstantError(
-            f"{quote(text)} is no instant: a stamp of 14 digits (YYYYMMDDHHMMSS) or an ISO 8601 time with its"
+            f"{quote(text)} is not an instant: a stamp of 14 digits (YYYYMMDDHHMMSS) or an ISO 8601 time with its"
             " offset (2017-10-25T00:00:00Z) is expected" + _digit_count_hint(text)
         )
     return parse_iso(text)
@@ -143,7 +143,7 @@ def parse_iso(text: str) -> Instant:
     parts = _ISO.fullmatch(text)
     if not parts:
         raise InstantError(
-            f"{quote(text)} is no ISO 8601 time with its offset, as in 2017-10-25T00:00:00-07:00"
+            f"{quote(text)} is not an ISO 8601 time with its offset, as in 2017-10-25T00:00:00-07:00"
         )
     if parts["offset"] is None:
         raise InstantError(f"{quote(text)} has no UTC offset; add Z or one like -07:00")

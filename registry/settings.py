@@ -54,7 +54,7 @@ def sqlite_file(url: str) -> Path | None:
     path = url.removeprefix(_SQLITE_PREFIX)
     if path == url or not path or path == ":memory:" or "?" in path or "\0" in path:
         raise RequestError(
-            f"{mask_passwords(url)!r} is no database that calreg can use;"
+            f"{mask_passwords(url)!r} is not a database that calreg can use;"
             " write sqlite:///FILE or postgresql://USER@HOST/DATABASE"
         )
     return _make_absolute(Path(path))
@@ -68,7 +68,7 @@ def mask_database_url(url: str) -> str:
 
 def _make_absolute(path: Path) -> Path:
     if "\0" in str(path):
-        raise RequestError(f"{str(path)!r} is no place: no name has a NUL in it")
+        raise RequestError(f"{str(path)!r} is not a place: no name has a NUL in it")
     try:
         return path.expanduser().absolute()
     except RuntimeError:

@@ -87,19 +87,19 @@ def test_what_cannot_be_a_configuration_is_refused(registry: Registry) -> None:
         with pytest.raises(kind, match=sentence):
             registry.detectors.configure(**given)
 
-    refused(f"panel {PANEL_A} stands more than once in the detector Id", detector_id=f"{DETECTOR}_{PANEL_A}")
+    refused(f"panel {PANEL_A} occurs more than once in the detector Id", detector_id=f"{DETECTOR}_{PANEL_A}")
     refused("write xcsls3716", experiment="XCSLS3716")
-    refused("no source", source="Jungfrau.0")
+    refused("not a source", source="Jungfrau.0")
     refused("write XcsEndstation.0:Jungfrau.1", source="XcsEndstation.0:Jungfrau.01")
     refused("three hexadecimal fields", detector_id="M068")
-    refused("'cspad', which is no detector type", detector_id=f"cspad_{PANEL_A}")
+    refused("'cspad', which is not a detector type", detector_id=f"cspad_{PANEL_A}")
     refused(f"panel {PANEL_A} is of jungfrau", detector_id=f"epix10ka_{PANEL_A}")
     refused(f"write {PANEL_A}", detector_id=PANEL_A.upper())
     refused("run 4 is before run 5", RequestError, first_run=5, last_run=4)
     for number in (0, -1, 2**31, 10**40):
-        refused(f"'{number}' is no run number: 1, 2, 3 ... 2147483647", first_run=number)
-        refused(f"'{number}' is no run number: 1, 2, 3 ... 2147483647", last_run=number)
-        with pytest.raises(IdentifierError, match="is no run number"):
+        refused(f"'{number}' is not a run number: 1, 2, 3 ... 2147483647", first_run=number)
+        refused(f"'{number}' is not a run number: 1, 2, 3 ... 2147483647", last_run=number)
+        with pytest.raises(IdentifierError, match="is not a run number"):
             registry.detectors.withdraw(EXPERIMENT, SOURCE, first_run=number, comment="no")
     for comment in (None, "  "):
         refused("--supersede needs a comment", RequestError, supersede=True, comment=comment)

@@ -112,18 +112,18 @@ def test_rows_that_cannot_be_understood_are_all_listed_by_line_and_nothing_is_re
 ) -> None:
     bad = {
         "exp=xcs1:run=1  1-8  here": "has 3 columns",
-        "xcs1:1  1-8  XcsEndstation.0:Jungfrau.0  " + PANEL_C: "is no dataset",
-        row(1, "0-8"): "'0' is no run number",
+        "xcs1:1  1-8  XcsEndstation.0:Jungfrau.0  " + PANEL_C: "is not a dataset",
+        row(1, "0-8"): "'0' is not a run number",
         row(8, "8-1"): "it ends before it begins",
         row(8, "1..8"): "'1..8' is no range of runs: 8, 1-8 or 8-end is expected",
         row(9, "1-8"): "run 9 is not one of the runs 1-8 that it stands for",
         row(4, "5-end"): "run 4 is not one of the runs 5-end that it stands for",
-        row(1, "1-" + "9" * 5000): "is no run number",
-        row(1, "1", "psana.Jungfrau.ConfigV2\x00"): "is no panel Id",
+        row(1, "1-" + "9" * 5000): "is not a run number",
+        row(1, "1", "psana.Jungfrau.ConfigV2\x00"): "is not a panel Id",
         row(1, "1", PANEL_C.upper()): f"write {PANEL_C}",
-        row(1, "1", f"{PANEL_C}_{PANEL_C}"): "stands more than once in the detector Id",
-        row(1, "1", "epix_" + PANEL_C): "begins with 'epix', which is no detector type",
-        row(1, "1", source="XcsEndstation:Jungfrau"): "is no source",
+        row(1, "1", f"{PANEL_C}_{PANEL_C}"): "occurs more than once in the detector Id",
+        row(1, "1", "epix_" + PANEL_C): "begins with 'epix', which is not a detector type",
+        row(1, "1", source="XcsEndstation:Jungfrau"): "is not a source",
         row(1, "1", experiment="XCS1"): "write xcs1",
     }
     table = written(tmp_path, row(1, "1-8"), *bad, row(20, "20"))

@@ -118,7 +118,7 @@ def test_the_group_of_a_source_is_that_of_its_device(known: DetectorType, source
 @pytest.mark.parametrize("source", ["XcsEndstation.0:Epix10ka.0", "", "a.0:jungfrau.0", "x" * 10_000])
 def test_a_source_of_another_device_has_no_group(source: str) -> None:
     message = refusal(RequestError, JUNGFRAU.group_of, source)
-    assert message.endswith(" is no source of jungfrau; devices: Jungfrau")
+    assert message.endswith(" is not a source of jungfrau; devices: Jungfrau")
     assert len(message) < 250
 
 
@@ -174,14 +174,14 @@ def test_an_unknown_type_is_not_found_and_the_known_ones_are_named(name: str) ->
 @pytest.mark.parametrize("name", ["", "pixel_gain", "Gain", "gain\n", "\x1b[31m", "x" * 10_000])
 def test_an_unknown_kind_is_refused_and_the_known_ones_are_named(name: str) -> None:
     message = refusal(RequestError, JUNGFRAU.find_kind, name)
-    assert " is no kind of constants of jungfrau; known: gain, offset" in message
+    assert " is not a kind of constants of jungfrau; known: gain, offset" in message
     assert len(message) < 250
 
 
 @pytest.mark.parametrize("name", ["", "gain", "pixel_gains", "\x1b[31m", "x" * 10_000])
 def test_an_unknown_calibration_type_is_refused_and_the_known_ones_are_named(name: str) -> None:
     message = refusal(RequestError, JUNGFRAU.find_kind_of_type, name)
-    assert " is no calibration type of jungfrau; known: pixel_gain, pixel_offset" in message
+    assert " is not a calibration type of jungfrau; known: pixel_gain, pixel_offset" in message
     assert len(message) < 250
 
 
@@ -206,7 +206,7 @@ def test_a_detector_of_32_panels_is_read() -> None:
 )
 def test_a_panel_that_stands_twice_in_a_detector_id_is_named(text: str) -> None:
     assert refusal(IdentifierError, parse_detector_id, text) == (
-        f"panel {PANELS[0]} stands more than once in the detector Id; a detector has it once"
+        f"panel {PANELS[0]} occurs more than once in the detector Id"
     )
 
 
@@ -233,14 +233,14 @@ def test_a_panel_of_another_type_than_the_detectors_is_named(text, panel, found,
 
 def test_a_segment_that_is_missing_is_no_panel() -> None:
     text = f"epix10ka_{QUAD[0]}_-_{QUAD[1]}"
-    assert refusal(IdentifierError, parse_detector_id, text).startswith("'-' is no panel Id: ")
+    assert refusal(IdentifierError, parse_detector_id, text).startswith("'-' is not a panel Id: ")
 
 
 @pytest.mark.parametrize("prefix", ["epix", "foo", "jungfrau2", "m068"])
 def test_a_detector_id_of_another_type_is_refused_and_the_known_types_are_named(prefix: str) -> None:
     message = refusal(IdentifierError, parse_detector_id, f"{prefix}_{PANELS[0]}")
     assert message.endswith(
-        f"begins with {prefix!r}, which is no detector type; known: {', '.join(DETECTOR_TYPES)}"
+        f"begins with {prefix!r}, which is not a detector type; known: {', '.join(DETECTOR_TYPES)}"
     )
 
 
@@ -271,5 +271,5 @@ def test_a_part_that_is_not_canonical_is_refused_with_the_canonical_form() -> No
 )
 def test_a_text_with_a_part_that_is_no_panel_id_is_refused(text: str) -> None:
     message = refusal(IdentifierError, parse_detector_id, text)
-    assert " is no panel Id: " in message
+    assert " is not a panel Id: " in message
     assert len(message) < 400

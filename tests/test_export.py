@@ -374,7 +374,7 @@ def test_requests_that_cannot_be_understood_are_refused_in_a_sentence(
         (
             RequestError,
             {"target": PANELS[0], "at": BEGIN, "types": ["pixel_gain", "pixel_mask"]},
-            "'pixel_mask' is no calibration type of jungfrau; known: pixel_gain, pixel_offset",
+            "'pixel_mask' is not a calibration type of jungfrau; known: pixel_gain, pixel_offset",
         ),
         (
             RequestError,
@@ -399,7 +399,7 @@ def test_requests_that_cannot_be_understood_are_refused_in_a_sentence(
             "panel 190408-181206-ffff is not known",
         ),
         (NotFoundError, {"target": PANELS[0], "at": BEGIN, "as_of": 99}, "99"),
-        (InstantError, {"target": PANELS[0], "at": "2020"}, "'2020' is no instant"),
+        (InstantError, {"target": PANELS[0], "at": "2020"}, "'2020' is not an instant"),
         (InstantError, {"target": PANELS[0], "at": "beginning"}, "beginning"),
         (InstantError, {"target": PANELS[0], "at": BEGINNING}, "not an instant at which to ask"),
     ]

@@ -259,7 +259,7 @@ def test_from_which_panel_and_from_when_on_belong_together(known: Registry) -> N
     )
     assert sentence.endswith(f"write {PANEL_A}")
     sentence = refused(known, IdentifierError, lambda: add(NEW_A, carry_from="M068", valid_from=UPGRADE))
-    assert "no panel Id" in sentence
+    assert "not a panel Id" in sentence
     refused(known, InstantError, lambda: add(NEW_A, carry_from=PANEL_A, valid_from="2018-01-01"))
 
 

@@ -357,7 +357,7 @@ def test_only_gain_can_be_asked_of_the_makers_file(registry: Registry, three: Pa
             registry.versions.add(PANEL_A, three, valid_from=START, kinds=kinds)
         assert error.value.message == f"{str(three)!r} holds gain only, no offset: leave --kind out"
     with pytest.raises(
-        RequestError, match="'gains' is no kind of constants of jungfrau; known: gain, offset"
+        RequestError, match="'gains' is not a kind of constants of jungfrau; known: gain, offset"
     ):
         registry.versions.add(PANEL_A, three, valid_from=START, kinds=["gains"])
     assert registry.versions.list() == []

@@ -87,7 +87,7 @@ def test_texts_that_no_database_keeps_are_refused_on_both(calreg: Calreg, regist
     said = r"the comment 'red\x1b[31m\x07\u202eevil\udcff' cannot be recorded"
     assert said in calreg.refused(2, "panel", "add", PANEL_A, "--comment", NO_TEXT)["message"]
     assert "does not name a revision" in calreg.refused(2, "log", "--as-of", NO_TEXT)["message"]
-    assert "is no experiment" in calreg.refused(2, "run", "list", "--experiment", NO_TEXT)["message"]
+    assert "is not an experiment" in calreg.refused(2, "run", "list", "--experiment", NO_TEXT)["message"]
     with pytest.raises(RequestError, match=r"'a\\x00b' cannot be recorded"):
         registry.panels.add(PANEL_A, comment="a\0b")
     with pytest.raises(RequestError, match=r"'a\\x00b' does not name a revision"):
@@ -172,7 +172,7 @@ def test_names_and_numbers_of_any_length_are_refused(
         assert (ended.code, ended.stdout) == (8, ""), words
     for url in (f"postgresql://{LONG}/db", f"postgresql://ana@/db?host={LONG}"):
         assert (
-            "is no URL"
+            "is not a URL"
             in calreg.refused(2, "--database", url, "--store", "store", "panel", "list")["message"]
         )
     for number in ("99999999999999999999999", "9223372036854775808", "9" * 5000):

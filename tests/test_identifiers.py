@@ -91,7 +91,7 @@ def test_a_longer_number_with_leading_zeros_is_not_another_module() -> None:
 )
 def test_what_is_no_m_number_is_refused_with_an_example(text: str) -> None:
     error = refusal(identifiers.parse_m_number, text)
-    assert str(error) == f"{text!r} is no M-number: M and three digits or more are expected, as in M068"
+    assert str(error) == f"{text!r} is not an M-number: M and three digits or more are expected, as in M068"
     assert not identifiers.is_m_number(text)
 
 
@@ -135,7 +135,7 @@ def test_a_dataset_reads_and_writes_back(experiment: str, run: int) -> None:
 )
 def test_what_is_no_dataset_is_refused_with_an_example(text: str) -> None:
     assert str(refusal(Dataset.parse, text)) == (
-        f"{text!r} is no dataset: exp=EXPERIMENT:run=NUMBER is expected, as in exp=xcsls3716:run=631"
+        f"{text!r} is not a dataset: exp=EXPERIMENT:run=NUMBER is expected, as in exp=xcsls3716:run=631"
     )
 
 
@@ -144,7 +144,7 @@ def test_what_is_no_dataset_is_refused_with_an_example(text: str) -> None:
 )
 def test_what_is_no_run_number_is_refused_with_the_range(run: str) -> None:
     for parse, text in ((identifiers.parse_run_number, run), (Dataset.parse, f"exp=xcsls3716:run={run}")):
-        assert str(refusal(parse, text)).endswith("is no run number: 1, 2, 3 ... 2147483647 is expected")
+        assert str(refusal(parse, text)).endswith("is not a run number: 1, 2, 3 ... 2147483647 is expected")
 
 
 def test_the_largest_run_number_is_what_every_database_can_hold() -> None:
@@ -178,7 +178,7 @@ def test_an_experiment_in_capitals_is_refused_with_the_canonical_name(text: str)
 )
 def test_what_is_no_experiment_is_refused_with_an_example(text: str) -> None:
     assert str(refusal(identifiers.parse_experiment, text)).endswith(
-        "is no experiment: a name like xcsls3716 is expected"
+        "is not an experiment: a name like xcsls3716 is expected"
     )
 
 
@@ -218,7 +218,7 @@ def test_a_source_is_taken_as_it_stands(text: str) -> None:
 )
 def test_what_is_no_source_is_refused_with_an_example(text: str) -> None:
     assert str(refusal(identifiers.parse_source, text)).endswith(
-        "is no source: a name like XcsEndstation.0:Jungfrau.0 is expected"
+        "is not a source: a name like XcsEndstation.0:Jungfrau.0 is expected"
     )
 
 

@@ -585,7 +585,7 @@ def test_the_path_of_a_tree_need_not_be_utf_8(registry: Registry, make_tree: Mak
 
 
 def test_an_unknown_time_zone_is_refused_before_anything_is_read(sqlite_location: RegistryLocation) -> None:
-    with pytest.raises(InstantError, match="'Pacific/Menlo' is no time zone"):
+    with pytest.raises(InstantError, match="'Pacific/Menlo' is not a time zone"):
         sqlite_location.open("Pacific/Menlo")
 
 
@@ -612,5 +612,5 @@ def test_a_link_to_a_module_whose_name_is_mistyped_is_a_hazard(
     untouched: tuple[Registry, RegistryLocation], make_tree: MakeTree, name: str
 ) -> None:
     registry, _ = untouched
-    with pytest.raises(ImportHazardError, match="it is a link to a module, and its name is no panel Id"):
+    with pytest.raises(ImportHazardError, match="it is a link to a module, and its name is not a panel Id"):
         registry.import_tree(make_tree({STAMPED_A: "M068", name: "M068"}))

@@ -26,7 +26,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST = int(instant_from_datetime(datetime(1, 1, 1, tzinfo=UTC)))
 LAST = int(instant_from_datetime(datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)))
 NOT_AN_INSTANT = (
-    "is no instant: a stamp of 14 digits (YYYYMMDDHHMMSS) or an ISO 8601 time with its"
+    "is not an instant: a stamp of 14 digits (YYYYMMDDHHMMSS) or an ISO 8601 time with its"
     " offset (2017-10-25T00:00:00Z) is expected"
 )
 # Ordinary summer time, one of half an hour, a negative one, one in Ramadan, a day left out, odd minutes.
@@ -398,6 +398,6 @@ def test_a_zone_is_found_by_its_name(name: str) -> None:
 )
 def test_what_is_no_zone_is_refused_with_an_example(name: str) -> None:
     message = refusal(find_zone, name)
-    assert message.endswith("is no time zone; a name like America/Los_Angeles is expected")
+    assert message.endswith("is not a time zone; a name like America/Los_Angeles is expected")
     assert message.isprintable()
     assert len(message) < 200

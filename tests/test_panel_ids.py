@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from registry.detectors import DETECTOR_TYPES, DetectorType, parse_panel_id, type_of_panel
+from registry.detectors import DETECTOR_TYPES, DetectorType, find_panel_type, parse_panel_id
 from registry.errors import IdentifierError
 from tests.hostile import HOSTILE_TEXTS
+from tests.refusals import refused
 
 JUNGFRAU, EPIX10KA = DETECTOR_TYPES["jungfrau"].panel_id_format, DETECTOR_TYPES["epix10ka"].panel_id_format
 JUNGFRAU_PANELS = [
@@ -64,26 +68,41 @@ def refusal(text: str) -> IdentifierError:
 @pytest.mark.parametrize(("text", "name"), REAL)
 def test_a_real_panel_id_reads_and_writes_back_and_is_of_one_type(text: str, name: str) -> None:
     assert str(parse_panel_id(text)) == text
-    assert [known.name for known in DETECTOR_TYPES.values() if known.panel_id_format.matches(text)] == [name]
-    assert type_of_panel(text).name == name
+    assert [known.name for known in DETECTOR_TYPES.values() if known.panel_id_format.owns(text)] == [name]
+    assert find_panel_type(text).name == name
 
 
 @every_type
 def test_the_example_of_a_type_is_a_panel_id_of_that_type_alone(known: DetectorType) -> None:
     assert known.panel_id_format.parse(known.panel_id_format.example).text == known.panel_id_format.example
-    assert type_of_panel(known.panel_id_format.example) is known
+    assert find_panel_type(known.panel_id_format.example) is known
 
 
-def test_no_two_types_have_panel_ids_of_as_many_fields() -> None:
-    counts = [known.panel_id_format.fields for known in DETECTOR_TYPES.values()]
-    assert len(set(counts)) == len(counts)
+def add_made_up_type(monkeypatch: pytest.MonkeyPatch, owns: Callable[[str], bool]) -> DetectorType:
+    jungfrau = DETECTOR_TYPES["jungfrau"]
+    made_up = replace(jungfrau, name="made-up", panel_id_format=replace(jungfrau.panel_id_format, owns=owns))
+    monkeypatch.setitem(DETECTOR_TYPES, made_up.name, made_up)
+    return made_up
+
+
+def test_a_type_is_found_by_what_it_calls_its_own_however_many_fields_there_are(monkeypatch) -> None:
+    made_up = add_made_up_type(monkeypatch, lambda text: text.startswith("up:"))
+    assert find_panel_type("up:1-2") is made_up
+    assert find_panel_type(JUNGFRAU_PANELS[0]) is DETECTOR_TYPES["jungfrau"]
+
+
+def test_a_panel_id_that_two_types_call_their_own_is_refused_and_both_are_named(monkeypatch) -> None:
+    add_made_up_type(monkeypatch, lambda text: text.startswith("17"))
+    with refused(IdentifierError, detector_types=["jungfrau", "made-up"]):
+        parse_panel_id(JUNGFRAU_PANELS[0])
+    assert find_panel_type(JUNGFRAU_PANELS[-1]) is DETECTOR_TYPES["jungfrau"]
 
 
 @every_type
 def test_a_format_refuses_the_panels_of_the_other_types(known: DetectorType) -> None:
     for text, name in REAL:
         if name != known.name:
-            with pytest.raises(IdentifierError, match=" is no panel Id: "):
+            with pytest.raises(IdentifierError, match=" is not a panel Id: "):
                 known.panel_id_format.parse(text)
 
 
@@ -92,7 +111,7 @@ def test_a_format_refuses_the_panels_of_the_other_types(known: DetectorType) -> 
 )
 def test_a_text_with_another_number_of_fields_is_refused_with_an_example_of_each_type(text: str) -> None:
     assert str(refusal(text)) == (
-        f"{text!r} is no panel Id: three hexadecimal fields joined by '-', as in 170505-149520170815-3d00b0"
+        f"{text!r} is not a panel Id: three hexadecimal fields joined by '-', as in 170505-149520170815-3d00b0"
         " (jungfrau), or seven fields of ten decimal digits, as in"
         " 3926196238-0175152897-1157627926-0000000000-0000000000-0000000000-0000000000 (epix10ka), are expected"
     )
@@ -182,7 +201,7 @@ def test_a_jungfrau_field_that_is_not_hexadecimal_is_named(field: str, position:
     fields = ["1", "2", "3"]
     fields[position] = field
     error = refusal("-".join(fields))
-    assert str(error).endswith(f"is no panel Id: {field!r} is not a hexadecimal number")
+    assert str(error).endswith(f"is not a panel Id: {field!r} is not a hexadecimal number")
 
 
 # ePix10ka
@@ -242,7 +261,7 @@ def test_an_epix10ka_field_of_more_than_32_bits_is_refused(field: str, position:
 def test_an_epix10ka_field_that_is_not_decimal_is_named(field: str) -> None:
     fields = EPIX10KA_PANELS[0].split("-")
     fields[3] = field
-    assert str(refusal("-".join(fields))).endswith(f"is no panel Id: {field!r} is not a decimal number")
+    assert str(refusal("-".join(fields))).endswith(f"is not a panel Id: {field!r} is not a decimal number")
 
 
 # Hostile texts

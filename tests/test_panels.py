@@ -57,7 +57,7 @@ def test_a_name_that_is_not_canonical_is_refused_wherever_it_is_given(
     for name, sentence in {
         "170505-149520170815-03d00b0": f"write {canonical}",
         "170505-149520170815-": "write 170505-149520170815-0",
-        "../../etc/passwd": "no panel Id: three hexadecimal fields",
+        "../../etc/passwd": "not a panel Id: three hexadecimal fields",
         "170505-149520170815-3d00b0\n": "not a hexadecimal number",
         "1" * 10_000: "three hexadecimal fields",
         "1-2-" + "f" * 10_000: "more than 64 bits",
@@ -71,7 +71,7 @@ def test_a_name_that_is_not_canonical_is_refused_wherever_it_is_given(
     for alias in ("m068", "M68", "M0068"):
         with pytest.raises(IdentifierError, match="write M068"):
             registry.panels.add(PANEL_A, alias=alias)
-    with pytest.raises(IdentifierError, match="no M-number"):
+    with pytest.raises(IdentifierError, match="not an M-number"):
         registry.panels.add(PANEL_A, alias="")
     assert registry.log() == []
     assert registry.panels.list() == []

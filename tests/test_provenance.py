@@ -427,10 +427,10 @@ def test_a_request_that_the_registry_refuses_or_a_revision_that_it_never_had_are
     exported: Exported,
 ) -> None:
     refused = {
-        put("request", "at", value="once upon a time"): "'once upon a time' is no instant",
+        put("request", "at", value="once upon a time"): "'once upon a time' is not an instant",
         put("request", "target", value="M068"): "no panel has the M-number M068",
         put("request", "target", value="\n"): "is neither a dataset",
-        put("request", "types", value=["pixel_mask"]): "'pixel_mask' is no calibration type",
+        put("request", "types", value=["pixel_mask"]): "'pixel_mask' is not a calibration type",
         put("registry", "revision", value=1): f"panel {PANEL_B} is not known",
     }
     for change, sentence in refused.items():

@@ -277,19 +277,19 @@ REFUSALS: dict[str, tuple[str, dict[str, Any], type[RegistryError], str]] = {
         PANEL_A,
         {"at": BEGIN, "source": "Jungfrau.0", "first_run": 1},
         IdentifierError,
-        "'Jungfrau.0' is no source",
+        "'Jungfrau.0' is not a source",
     ),
     "a source of another detector": (
         PANEL_A,
         {"at": BEGIN, "source": "XcsEndstation.0:Cspad.0", "first_run": 1},
         RequestError,
-        "is no source of jungfrau",
+        "is not a source of jungfrau",
     ),
     "a path for a source": (
         PANEL_A,
         {"at": BEGIN, "source": "../../etc", "first_run": 1},
         IdentifierError,
-        "'../../etc' is no source",
+        "'../../etc' is not a source",
     ),
 }
 

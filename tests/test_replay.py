@@ -316,7 +316,7 @@ EDITS: dict[str, tuple[Callable[[Values], object], type[RegistryError], str]] = 
     "a type that is not known": (
         lambda values: values["resolution"]["types"].append("pixel_mask"),
         DocumentError,
-        "'pixel_mask' is no calibration type of jungfrau; known: pixel_gain",
+        "'pixel_mask' is not a calibration type of jungfrau; known: pixel_gain",
     ),
     "two outputs of one type": (
         lambda values: values["outputs"].append(values["outputs"][0]),

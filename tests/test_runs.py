@@ -106,13 +106,13 @@ def test_a_run_does_not_end_before_it_begins(registry: Registry) -> None:
 
 def test_what_is_no_dataset_and_no_time_is_refused(registry: Registry) -> None:
     for dataset, sentence in {
-        "xcsls3716:631": "no dataset: exp=EXPERIMENT:run=NUMBER is expected",
+        "xcsls3716:631": "not a dataset: exp=EXPERIMENT:run=NUMBER is expected",
         "exp=XCSLS3716:run=631": "write xcsls3716",
-        "exp=xcsls3716:run=0": "no run number",
-        "exp=xcsls3716:run=-1": "no run number",
-        "exp=xcsls3716:run=2147483648": "no run number",
-        "exp=../x:run=1": "no experiment",
-        f"exp=xcsls3716:run={'9' * 10_000}": "no run number",
+        "exp=xcsls3716:run=0": "not a run number",
+        "exp=xcsls3716:run=-1": "not a run number",
+        "exp=xcsls3716:run=2147483648": "not a run number",
+        "exp=../x:run=1": "not an experiment",
+        f"exp=xcsls3716:run={'9' * 10_000}": "not a run number",
     }.items():
         for refused in (
             lambda dataset=dataset: registry.runs.add(dataset, begin=BEGIN),

@@ -68,7 +68,11 @@ def test_a_password_field_of_a_url_is_masked(text: str, shown: str) -> None:
 
 def test_what_a_message_says_after_a_masked_place_is_kept() -> None:
     place = mask_passwords("postgresql://ana@host/db?sslmode=require&password=s3cret")
-    for message in (f"the database {place} cannot be used: no route", f"{place!r} is no URL", f"at {place};"):
+    for message in (
+        f"the database {place} cannot be used: no route",
+        f"{place!r} is not a URL",
+        f"at {place};",
+    ):
         assert mask_passwords(message) == message
     assert mask_passwords("postgresql://host/db?password=***s3cret") == "postgresql://host/db?password=***"
 

@@ -98,7 +98,7 @@ def test_postgresql_with_a_store_is_taken_as_it_stands() -> None:
 def test_any_other_database_is_refused_with_the_two_forms(url: str, store: str | None) -> None:
     message = refusal(find_settings, url, store)
     assert message == (
-        f"{url!r} is no database that calreg can use; write sqlite:///FILE or postgresql://USER@HOST/DATABASE"
+        f"{url!r} is not a database that calreg can use; write sqlite:///FILE or postgresql://USER@HOST/DATABASE"
     )
     assert message.isprintable()
     assert refusal(sqlite_file, url) == message
@@ -106,7 +106,7 @@ def test_any_other_database_is_refused_with_the_two_forms(url: str, store: str |
 
 def test_a_refused_url_is_shown_without_its_password() -> None:
     message = refusal(find_settings, "mysql://ana:s3 cr@t@host/db")
-    assert message.startswith("'mysql://ana:***@host/db' is no database")
+    assert message.startswith("'mysql://ana:***@host/db' is not a database")
 
 
 def test_settings_are_shown_without_their_password() -> None:
@@ -116,7 +116,7 @@ def test_settings_are_shown_without_their_password() -> None:
 
 
 def test_a_store_with_a_nul_in_its_name_is_refused() -> None:
-    assert refusal(find_settings, None, "st\0re") == (r"'st\x00re' is no place: no name has a NUL in it")
+    assert refusal(find_settings, None, "st\0re") == (r"'st\x00re' is not a place: no name has a NUL in it")
 
 
 @pytest.mark.parametrize(

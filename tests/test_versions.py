@@ -142,7 +142,7 @@ def test_a_version_is_for_panels_that_are_known(
     with pytest.raises(RequestError, match="has no UTC offset"):
         registry.versions.add(PANEL_A, one, valid_from="2018-01-01T00:00:00")
     with pytest.raises(
-        RequestError, match="'dark' is no kind of constants of jungfrau; known: gain, offset,"
+        RequestError, match="'dark' is not a kind of constants of jungfrau; known: gain, offset,"
     ):
         registry.versions.add(PANEL_A, one, valid_from=T1, kinds=["dark"])
     assert state_of(registry, location) == before
@@ -327,7 +327,7 @@ def test_a_gap_ends_every_live_kind_or_those_that_are_named(registry: Registry, 
     with pytest.raises(NotValidError) as caught:
         registry.versions.gap(PANEL_B, valid_from=T2, comment="in repair")
     assert str(caught.value) == f"no version of any kind is live for {PANEL_B}: nothing to end"
-    with pytest.raises(RequestError, match="'dark' is no kind of constants of jungfrau; known: gain,"):
+    with pytest.raises(RequestError, match="'dark' is not a kind of constants of jungfrau; known: gain,"):
         registry.versions.gap(PANEL_A, valid_from=T2, kinds=["gain", "dark"], comment="in repair")
     with pytest.raises(NotFoundError, match=f"panel {PANEL_C} is not known; near: {NEW_A}"):
         registry.versions.gap(PANEL_C, valid_from=T2, comment="in repair")

@@ -61,7 +61,7 @@ def _feed_detector_id(_: Path, data: bytes) -> None:
     panels = call_parser(lambda: detectors.parse_detector_id(text))
     if panels is not None:
         joined = identifiers.join_detector_id(panels)
-        assert text in {joined, f"{detectors.type_of_panel(panels[0]).name}_{joined}"}
+        assert text in {joined, f"{detectors.find_panel_type(panels[0]).name}_{joined}"}
 
 
 def _feed_name(_: Path, data: bytes) -> None:
@@ -111,7 +111,7 @@ def _feed_location(folder: Path, data: bytes) -> None:
         engine.dispose()
 
 
-_TYPES = ("registry.detectors", "registry.detectors.panel_ids", "registry.detectors.jungfrau")
+_TYPES = ("registry.detectors", "registry.detectors.types", "registry.detectors.jungfrau")
 TEXT_TARGETS = [
     Target(
         "panel-id", _feed_panel_id, _text_seeds(_JUNGFRAU, _EPIX), (*_TYPES, "registry.detectors.epix10ka")

@@ -112,7 +112,9 @@ class Backend:
         if isinstance(at, datetime):
             return instants.instant_from_datetime(at)
         if not isinstance(at, str):
-            raise InstantError(f"{at!r} is no instant: a text, an aware datetime or an Instant is expected")
+            raise InstantError(
+                f"{at!r} is not an instant: a text, an aware datetime or an Instant is expected"
+            )
         return instants.parse_instant(at, self.timezone)
 
     def parse_optional_instant(self, at: InstantLike | None) -> Instant | None:

@@ -8,7 +8,7 @@ from operator import attrgetter
 from pathlib import Path, PurePosixPath
 
 from registry.api.backend import Backend, ReadTransaction
-from registry.detectors import find_detector_type, type_of_panel
+from registry.detectors import find_detector_type, find_panel_type
 from registry.detectors.jungfrau import JUNGFRAU
 from registry.identifiers import quote
 from registry.importers.legacy_tree import DEFAULT_TIME, DirectoryRule, Entry
@@ -43,7 +43,7 @@ def compare_tree(backend: Backend, root: Path, progress: Progress) -> TreeCompar
         runs = [
             (run, configuration)
             for run, configuration in list_run_configurations(view.connection, view.revision)
-            if type_of_panel(configuration.panels[0]) is JUNGFRAU
+            if find_panel_type(configuration.panels[0]) is JUNGFRAU
         ]
     links = _find_link_differences(checked, registered)
     comparison = _ChoiceComparison(checked, rule, registered, links)

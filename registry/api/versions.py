@@ -227,7 +227,7 @@ class Versions:
         """Return all ranges: by one query, but for an M-number, and where a panel has none."""
         sort, names = panels.parse_target(target)
         if sort != "alias":
-            wanted = _check_kinds(detectors.type_of_panel(names[0]), kinds) if kinds else None
+            wanted = _check_kinds(detectors.find_panel_type(names[0]), kinds) if kinds else None
             known = parse_as_of(as_of, self._backend.timezone)
             with self._backend.database.autocommit_read() as connection:
                 found = versions.list_validity_ranges(connection, names, wanted, known)
@@ -248,7 +248,7 @@ class Versions:
         sort, names = panels.parse_target(target)
         if sort == "alias":
             return None
-        asked = _check_kinds(detectors.type_of_panel(names[0]), kinds)
+        asked = _check_kinds(detectors.find_panel_type(names[0]), kinds)
         known = parse_as_of(as_of, self._backend.timezone)
         with self._backend.database.autocommit_read() as connection:
             held = validity.versions_at(connection, names, asked, instant, known)

@@ -98,7 +98,7 @@ def draw_timeline(versions: Sequence[Version], scale: Scale, width: int, symbols
 
 def _group_required_kinds(versions: Sequence[Version]) -> list[list[Version]]:
     """Return the versions of each required kind, or of each kind where none of the required is among them."""
-    required = detectors.type_of_panel(versions[0].panel).required_kinds
+    required = detectors.find_panel_type(versions[0].panel).required_kinds
     by_kind = {kind: list(group) for kind, group in groupby(versions, lambda version: version.kind)}
     return [by_kind[kind] for kind in required if kind in by_kind] or list(by_kind.values())
 

@@ -85,7 +85,7 @@ def make_engine(url: str, *, create: bool = False) -> sa.Engine:
             parsed, isolation_level="READ COMMITTED", connect_args=_unset_timeouts(parsed)
         )
     except (sa.exc.ArgumentError, ValueError):
-        raise RequestError(f"{mask_passwords(url)!r} is no URL of a PostgreSQL database") from None
+        raise RequestError(f"{mask_passwords(url)!r} is not a URL of a PostgreSQL database") from None
     except ImportError:  # the driver, or the libpq that it needs
         raise UnavailableError(
             "the PostgreSQL driver is not installed: pip install 'calreg[postgresql]'"
@@ -240,7 +240,7 @@ def _registry_error(raised: sa.exc.DBAPIError | sqlite3.Error, place: str) -> Re
         return None
     what = {
         CorruptionError: "the database {} is damaged",
-        RequestError: "{} is no URL of a PostgreSQL database",
+        RequestError: "{} is not a URL of a PostgreSQL database",
         SchemaError: "{} is not a SQLite database",
         UnavailableError: "the database {} cannot be used",
     }[kind].format(place)

@@ -6,8 +6,7 @@ from collections import Counter
 
 from registry.detectors.epix10ka import EPIX10KA
 from registry.detectors.jungfrau import JUNGFRAU
-from registry.detectors.panel_ids import PanelId, PanelIdFormat
-from registry.detectors.types import DetectorType, Kind, MakerFormat, ZeroMeaning
+from registry.detectors.types import DetectorType, Kind, MakerFormat, PanelId, PanelIdFormat, ZeroMeaning
 from registry.errors import IdentifierError, NotFoundError
 from registry.identifiers import quote, split_detector_id
 
@@ -20,9 +19,9 @@ __all__ = [
     "PanelIdFormat",
     "ZeroMeaning",
     "find_detector_type",
+    "find_panel_type",
     "parse_detector_id",
     "parse_panel_id",
-    "type_of_panel",
 ]
 
 DETECTOR_TYPES: dict[str, DetectorType] = {known.name: known for known in (JUNGFRAU, EPIX10KA)}
@@ -34,7 +33,7 @@ def find_detector_type(name: str) -> DetectorType:
     Raises
     ------
     NotFoundError
-        This software has no such type; those that it has are named.
+        This software has no such type.
     """
     try:
         return DETECTOR_TYPES[name]
@@ -44,22 +43,27 @@ def find_detector_type(name: str) -> DetectorType:
         ) from None
 
 
-def type_of_panel(text: str) -> DetectorType:
-    """Return the one detector type that spells its panel Ids like this one.
+def find_panel_type(text: str) -> DetectorType:
+    """Return the detector type that a panel Id, well formed or not, belongs to.
 
     Raises
     ------
     IdentifierError
-        None does; what each expects is said.
+        It is that of no type, or of several.
     """
-    for known in DETECTOR_TYPES.values():
-        if known.panel_id_format.matches(text):
-            return known
+    owners = [known for known in DETECTOR_TYPES.values() if known.panel_id_format.owns(text)]
+    if len(owners) == 1:
+        return owners[0]
+    if owners:
+        names = [owner.name for owner in owners]
+        raise IdentifierError(
+            f"{quote(text)} is a panel Id of several detector types: {', '.join(names)}", detector_types=names
+        )
     expected = ", or ".join(
         f"{known.panel_id_format.description}, as in {known.panel_id_format.example} ({known.name})"
         for known in DETECTOR_TYPES.values()
     )
-    raise IdentifierError(f"{quote(text)} is no panel Id: {expected}, are expected")
+    raise IdentifierError(f"{quote(text)} is not a panel Id: {expected}, are expected")
 
 
 def parse_panel_id(text: str) -> PanelId:
@@ -68,41 +72,40 @@ def parse_panel_id(text: str) -> PanelId:
     Raises
     ------
     IdentifierError
-        The text is no panel Id, or is not spelled canonically (then the canonical form is named).
+        The text is not a panel Id, or is not spelled canonically (then the canonical form is named).
     """
-    return type_of_panel(text).panel_id_format.parse(text)
+    return find_panel_type(text).panel_id_format.parse(text)
 
 
 def parse_detector_id(text: str) -> list[str]:
-    """Return the panel Ids of a detector Id, in segment order, with or without their type before them, ``jungfrau_``.
+    """Return the panel Ids of a detector Id, in segment order; it may begin with the detector type, ``jungfrau_``.
 
     Raises
     ------
     IdentifierError
-        A part is no canonical panel Id, a panel stands in it twice, panels are of several types, or a type that
-        is not known, or is not theirs, stands before them.
+        A part is not a canonical panel Id, a panel occurs twice, the panels are of several types, or the type at
+        its start is not known or not theirs.
     """
     parts = split_detector_id(text)
     prefix = text.split("_", maxsplit=1)[0]
     prefixed = prefix != parts[0]
     if prefixed and prefix not in DETECTOR_TYPES:
         raise IdentifierError(
-            f"{quote(text)} begins with {quote(prefix)}, which is no detector type; known: {', '.join(DETECTOR_TYPES)}"
+            f"{quote(text)} begins with {quote(prefix)}, which is not a detector type;"
+            f" known: {', '.join(DETECTOR_TYPES)}"
         )
     panels = [parse_panel_id(part).text for part in parts]
     for panel, count in Counter(panels).items():
         if count > 1:
-            raise IdentifierError(
-                f"panel {panel} stands more than once in the detector Id; a detector has it once"
-            )
-    _refuse_other_types(panels, prefix if prefixed else type_of_panel(panels[0]).name)
-    return panels
-
-
-def _refuse_other_types(panels: list[str], wanted: str) -> None:
+            raise IdentifierError(f"panel {panel} occurs more than once in the detector Id", panel=panel)
+    expected = prefix if prefixed else find_panel_type(panels[0]).name
     for panel in panels:
-        found = type_of_panel(panel).name
-        if found != wanted:
+        detector_type = find_panel_type(panel).name
+        if detector_type != expected:
             raise IdentifierError(
-                f"panel {panel} is of {found}, in a detector Id of {wanted}: a detector has panels of one type"
+                f"panel {panel} is of {detector_type}, in a detector Id of {expected}:"
+                " a detector has panels of one type",
+                panel=panel,
+                detector_types=[detector_type, expected],
             )
+    return panels

@@ -1,28 +1,27 @@
 """ePix10ka: panels of 352 x 384 pixels that are read in one of three fixed or two automatic gain modes.
 
-What is called a gain range here is a gain mode there: seven, in the order of the calibration files of the field,
+A gain range here is a gain mode of the detector: seven, in the order of the calibration files of the field,
 `GAIN_MODES` (lcls-psana/Detector, ``UtilsEpix10ka.py``; slac-lcls/lcls2, ``detector/UtilsEpix10ka.py``): fixed high,
 medium and low; automatic high-to-low before the switch; medium-to-low before the switch; and both after it.
-Data is corrected as ((raw & 0x3fff) - pedestal) / gain. An offset is known to the frameworks and not subtracted by
-them: what charge injection finds of it is part of the pedestals of the last two gain modes.
+Data is corrected as ((raw & 0x3fff) - pedestal) / gain. The frameworks know an offset and do not
+subtract it: as measured by charge injection it is part of the pedestals of the last two gain modes.
 
 A panel Id is ``firmware-carrier0-carrier1-digital0-digital1-analog0-analog1``, unsigned 32-bit numbers of ten decimal
 digits each (``id_epix10ka`` in lcls-psana/Detector, ``UtilsEpix10ka2M.py``; ``_fullname`` in slac-lcls/lcls2,
-``detector/epix_base.py``). The carrier, on which the sensor sits, is what tells modules apart: the panels of a quad
+``detector/epix_base.py``). The carrier, on which the sensor sits, distinguishes modules: the panels of a quad
 share the digital card, and the data systems write the analog card, the newer one the digital card too, as zeros.
 """
 
 from __future__ import annotations
 
-from registry.detectors.panel_ids import PanelId, PanelIdFormat, parse_field
-from registry.detectors.types import DetectorType, Kind, ZeroMeaning
+from registry.detectors.types import DetectorType, Kind, PanelId, PanelIdFormat, ZeroMeaning, parse_field
 
 GAIN_MODES = ("FH", "FM", "FL", "AHL-H", "AML-M", "AHL-L", "AML-L")
 
 # 132 ADU at 8.05 keV in high gain; medium has a third of it, low a hundredth (lcls-psana/Detector,
 # UtilsEpix10kaCalib.py). Measured means: 128, 42 and 1.3 ADU. Between high and medium there is a factor of three only.
 _HIGH, _MEDIUM, _LOW = (9.5, 28.0), (3.2, 9.4), (0.055, 0.5)
-# Of pedestals 2100 to 3100 ADU are published. For rms and offset no figures were found: these limits are wide.
+# Published pedestals are 2100 to 3100 ADU. For rms and offset there are no published figures: these limits are wide.
 _PEDESTAL, _RMS, _OFFSET = (700.0, 9300.0), (0.1, 100.0), (-16383.0, 16383.0)
 
 
@@ -40,10 +39,10 @@ def _parse_panel_id(text: str) -> PanelId:
 
 EPIX10KA = DetectorType(
     name="epix10ka",
-    # One panel, four, sixteen: each has a group of its own (list_of_calib_groups in PSCalib's GlobalUtils.py).
+    # One panel, four, sixteen, with a group of their own each (list_of_calib_groups in PSCalib's GlobalUtils.py).
     devices=("Epix10ka", "Epix10kaQuad", "Epix10ka2M"),
     panel_id_format=PanelIdFormat(
-        fields=7,
+        owns=lambda text: text.count("-") == 6,
         description="seven fields of ten decimal digits",
         example="3926196238-0175152897-1157627926-0000000000-0000000000-0000000000-0000000000",
         read=_parse_panel_id,

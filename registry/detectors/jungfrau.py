@@ -3,17 +3,24 @@
 A panel Id is ``moduleVersion-firmwareVersion-serialNumber``, three unsigned 64-bit numbers in lower-case
 hexadecimal without leading zeros; 0 is written ``0``, where the old formatter wrote nothing.
 
-``status`` is the bit mask that the dark processing makes of every pixel: 0 good, 1 and 2 rms too high and too low,
+``status`` is a bit mask of every pixel from the dark processing: 0 good, 1 and 2 rms too high and too low,
 4 and 8 intensity too high and too low in too many events, 16 and 32 average too high and too low, 64 gain not
-switched. It is of 64 bits as in the newer system (slac-lcls/lcls2, ``pscalib/calib/CalibConstants.py`` and
+switched. It has 64 bits as in the newer system (slac-lcls/lcls2, ``pscalib/calib/CalibConstants.py`` and
 ``detector/UtilsCalib.py``); the older one (lcls-psana/PSCalib, ``GlobalUtils.py``) reads 16 of them, which hold
-all the bits that are given a meaning.
+all the bits that have a meaning.
 """
 
 from __future__ import annotations
 
-from registry.detectors.panel_ids import PanelId, PanelIdFormat, parse_field
-from registry.detectors.types import DetectorType, Kind, MakerFormat, ZeroMeaning
+from registry.detectors.types import (
+    DetectorType,
+    Kind,
+    MakerFormat,
+    PanelId,
+    PanelIdFormat,
+    ZeroMeaning,
+    parse_field,
+)
 from registry.errors import IdentifierError
 from registry.identifiers import quote
 
@@ -38,7 +45,7 @@ JUNGFRAU = DetectorType(
     name="jungfrau",
     devices=("Jungfrau",),
     panel_id_format=PanelIdFormat(
-        fields=3,
+        owns=lambda text: text.count("-") == 2,
         description="three hexadecimal fields joined by '-'",
         example="170505-149520170815-3d00b0",
         read=_parse_panel_id,
@@ -67,7 +74,7 @@ JUNGFRAU = DetectorType(
         Kind("rms", "pixel_rms", "ADU", "<f4", ((0.5, 100.0), (0.5, 100.0), (0.5, 100.0))),
         Kind("status", "pixel_status", "1", "<u8", zero=ZeroMeaning.GOOD),
     ),
-    # gainMaps_M049.bin of the Paul Scherrer Institute. Data above the pedestal is divided by these values to give
-    # keV: they are ADU/keV. The stages of the high gain mode (HG) follow where the module was calibrated in it.
+    # gainMaps_M049.bin of the Paul Scherrer Institute. Data above the pedestal divided by these values is in keV:
+    # they are ADU/keV. The stages of the high gain mode (HG) follow where the module was calibrated in it.
     maker_format=MakerFormat("gain", "<f8", ("G0", "G1", "G2"), ("HG0", "HG1", "HG2")),
 )

@@ -1,19 +1,104 @@
-"""What is known of a type of detector: its panels, its kinds of constants, what their values look like."""
+"""Detector types: their panels, their kinds of constants, and how their panel Ids are spelled."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
-from registry.detectors.panel_ids import PanelIdFormat
-from registry.errors import RequestError
-from registry.identifiers import quote
+from registry.errors import IdentifierError, RequestError
+from registry.identifiers import noncanonical_error, quote
+
+_NUMBER_FORMATS = {
+    10: ("decimal", re.compile(r"[0-9]+")),
+    16: ("hexadecimal", re.compile(r"(0[xX])?[0-9a-fA-F]+")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PanelId:
+    """The Id under which the data system knows a panel.
+
+    Attributes
+    ----------
+    text
+        The canonical spelling.
+    module_version, firmware_version, serial_number
+        Parts of it as lower-case hexadecimal numbers of at most 64 bits, without leading zeros. A module may have
+        several panel Ids, one after the other; those with one serial number are of one module.
+    """
+
+    text: str
+    module_version: str
+    firmware_version: str
+    serial_number: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class PanelIdFormat:
+    """The spelling of a detector type's panel Ids. One spelling is canonical: two would be two panels.
+
+    Attributes
+    ----------
+    owns
+        Tells whether a text is meant as such an Id, well formed or not. No text may be that of two types.
+    description, example
+        What is expected, in words, and one such Id.
+    read
+        Reads an Id in any unambiguous spelling; raises IdentifierError for every other text.
+    """
+
+    owns: Callable[[str], bool]
+    description: str
+    example: str
+    read: Callable[[str], PanelId]
+
+    def parse(self, text: str) -> PanelId:
+        """Read a canonical panel Id.
+
+        Raises
+        ------
+        IdentifierError
+            The text is not such an Id, or is not spelled canonically (then the canonical form is named).
+        """
+        if not self.owns(text):
+            raise IdentifierError(
+                f"{quote(text)} is not a panel Id: {self.description} are expected, as in {self.example}"
+            )
+        parsed = self.read(text)
+        if text != parsed.text:
+            raise noncanonical_error("panel Id", text, parsed.text)
+        return parsed
+
+
+def parse_field(field: str, text: str, base: Literal[10, 16], bits: int) -> int:
+    """Read the number in one field of the panel Id `text`; leading zeros, and ``0x`` before base 16, are allowed.
+
+    Raises
+    ------
+    IdentifierError
+        It is not such a number, or has more bits.
+    """
+    name, digits = _NUMBER_FORMATS[base]
+    if not digits.fullmatch(field):
+        raise IdentifierError(f"{quote(text)} is not a panel Id: {quote(field)} is not a {name} number")
+    significant = field.lower().removeprefix("0x").lstrip("0") or "0"
+    # Cut before it is read: Python does not read numbers of thousands of digits.
+    value = int(significant[:bits], base)
+    if value >= 1 << bits:
+        raise IdentifierError(f"{quote(text)} is not a panel Id: {quote(field)} has more than {bits} bits")
+    return value
 
 
 class ZeroMeaning(StrEnum):
-    """What the value zero says of a pixel.
+    """The meaning of the value zero of a pixel.
 
-    Where it is a value like any other or a dead pixel, an array of nothing but zeros is no constants.
+    Where zero is an ordinary value or means a dead pixel, an array of nothing but zeros is refused.
     """
 
     ORDINARY = "a value like any other"
@@ -32,15 +117,15 @@ class Kind:
     calibration_type
         The name of the assembled array.
     unit
-        Of the values; ``1`` for flags and other pure numbers.
+        Of the values; ``1`` for flags.
     dtype
         Of the file and of the assembled array, as numpy writes it (``<f4``).
     expected_medians
-        One (low, high) pair a gain range, or none at all. A median outside is legal and warned about.
+        One pair (low, high) per gain range, or none at all. A median outside is legal, with a warning.
     required
-        Whether a version without ``--kind`` must have it, and a look-up without ``--kind`` asks for it.
+        Whether it is among the kinds that are registered and looked up where none are named.
     zero
-        What a zero says of its pixel: dead and flagged pixels are counted in a warning.
+        What a zero means; dead and flagged pixels are counted in a warning.
     """
 
     name: str
@@ -54,18 +139,18 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class MakerFormat:
-    """The file in which the maker delivers a panel: stage after stage, (row, column) each, and no header.
+    """The maker's file of one panel: arrays (row, column), one per gain stage, without a header.
 
     Attributes
     ----------
     kind
-        What the maps are called here.
+        The kind of constants that the arrays become.
     dtype
         Of the file's values, as numpy writes it; their unit is that of the kind.
     stages
         The gain stages that become the gain ranges, in their order.
-    further
-        What may follow, all of it or nothing: no gain ranges.
+    optional_stages
+        The stages that may follow, all or none; they become no gain ranges.
     """
 
     kind: str
@@ -84,16 +169,16 @@ class DetectorType:
         As recorded; also the prefix of the newer detector Ids.
     devices
         The names of its devices in sources (``XcsEndstation.0:Jungfrau.0``), the usual one first.
-    panel_ids
-        How the Ids of its panels are spelled.
+    panel_id_format
+        The spelling of its panel Ids.
     gain_ranges
-        How many files make one kind of constants.
+        The number of files that make up one kind of constants.
     panel_shape
         (rows, columns) of one panel.
     kinds
-        Every kind that is known, the required ones first.
-    makers_maps
-        How its maker delivers maps; None where that is not known.
+        Every known kind, the required ones first.
+    maker_format
+        The maker's file, None where its layout is not known.
     """
 
     name: str
@@ -115,17 +200,17 @@ class DetectorType:
         Raises
         ------
         RequestError
-            It is the source of no such device.
+            It is not the source of such a device.
         """
         device = source.rpartition(":")[2].partition(".")[0]
         if device not in self.devices:
             known = ", ".join(self.devices)
-            raise RequestError(f"{quote(source)} is no source of {self.name}; devices: {known}")
+            raise RequestError(f"{quote(source)} is not a source of {self.name}; devices: {known}")
         return _group_name(device)
 
     @property
     def required_kinds(self) -> tuple[str, ...]:
-        """The names of the kinds that no export by default can do without."""
+        """The names of the kinds that are exported by default."""
         return tuple(kind.name for kind in self.kinds if kind.required)
 
     def find_kind(self, name: str) -> Kind:
@@ -134,13 +219,13 @@ class DetectorType:
         Raises
         ------
         RequestError
-            The detector type has no such kind; those that it has are named.
+            The detector type has no such kind.
         """
         for kind in self.kinds:
             if kind.name == name:
                 return kind
         known = ", ".join(kind.name for kind in self.kinds)
-        raise RequestError(f"{quote(name)} is no kind of constants of {self.name}; known: {known}")
+        raise RequestError(f"{quote(name)} is not a kind of constants of {self.name}; known: {known}")
 
     def find_kind_of_type(self, calibration_type: str) -> Kind:
         """Return the kind from whose files the array `calibration_type` is assembled.
@@ -148,13 +233,15 @@ class DetectorType:
         Raises
         ------
         RequestError
-            The detector type has no such array; those that it has are named.
+            The detector type has no such array.
         """
         for kind in self.kinds:
             if kind.calibration_type == calibration_type:
                 return kind
         known = ", ".join(kind.calibration_type for kind in self.kinds)
-        raise RequestError(f"{quote(calibration_type)} is no calibration type of {self.name}; known: {known}")
+        raise RequestError(
+            f"{quote(calibration_type)} is not a calibration type of {self.name}; known: {known}"
+        )
 
     def file_name(self, kind: str, gain_range: int) -> str:
         """Return the name under which a panel's folder holds these constants, ``g0_gain.npy``."""

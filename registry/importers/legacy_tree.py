@@ -104,9 +104,7 @@ def read_legacy_tree(root: Path, timezone: tzinfo) -> LegacyTree:
             except RequestError as error:
                 tree.hazards.append(Hazard(item.name, str(error)))
         elif not is_m_number(item.name) and _links_to_module(item):
-            said = (
-                "it is a link to a module, and its name is no panel Id, with or without a stamp of 14 digits"
-            )
+            said = "it is a link to a module, and its name is not a panel Id, with or without a stamp of 14 digits"
             tree.hazards.append(Hazard(item.name, said))
         else:
             tree.notes.append(f"{quote(item.name)} is no panel and no module; it is left out")
@@ -176,7 +174,8 @@ def _refuse_other_types(name: str) -> None:
     """Refuse a name that begins with the Id of a panel of another type: this scheme of links is Jungfrau's."""
     fields = name.split("-")
     for known in DETECTOR_TYPES.values():
-        if known is not JUNGFRAU and _is_panel_id("-".join(fields[: known.panel_id_format.fields]), known):
+        starts = ("-".join(fields[:count]) for count in range(1, len(fields) + 1))
+        if known is not JUNGFRAU and any(_is_panel_id(start, known) for start in starts):
             raise IdentifierError(
                 f"it names a panel of {known.name}; only {JUNGFRAU.name} panels are linked like this, and"
                 " calreg version add takes the others"
@@ -185,7 +184,7 @@ def _refuse_other_types(name: str) -> None:
 
 def _is_panel_id(text: str, known: DetectorType) -> bool:
     try:
-        return known.panel_id_format.matches(text) and known.panel_id_format.parse(text).text == text
+        return known.panel_id_format.owns(text) and known.panel_id_format.parse(text).text == text
     except IdentifierError:
         return False
 

@@ -155,7 +155,7 @@ def check_tree(
     with progress("checking modules", len(panels)) as advance:
         for folder, panel in sorted(panels.items()):
             try:
-                found.folders[folder] = read_panel_folder(folder, detectors.type_of_panel(panel))
+                found.folders[folder] = read_panel_folder(folder, detectors.find_panel_type(panel))
             except ArrayError as error:
                 problems[folder] = str(error)
             advance()

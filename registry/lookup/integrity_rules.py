@@ -72,7 +72,7 @@ def find_invalid_names(connection: sa.Connection) -> Iterator[str]:
     for row in connection.execute(sa.select(panel)):
         try:
             parsed = detectors.parse_panel_id(row.identifier)
-            detector_type_name = detectors.type_of_panel(row.identifier).name
+            detector_type_name = detectors.find_panel_type(row.identifier).name
         except RegistryError as error:
             yield f"panel {row.id}: {error}"
             continue

@@ -57,7 +57,7 @@ def _find_inputs(timelines: VersionTimelines, panels: Sequence[str], start_time:
     return tuple(
         (panel, kind, version[1] if (version := timelines[panel, kind].at(start_time)) else None)
         for panel in panels
-        for kind in detectors.type_of_panel(panel).required_kinds
+        for kind in detectors.find_panel_type(panel).required_kinds
     )
 
 

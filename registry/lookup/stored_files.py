@@ -33,7 +33,7 @@ def list_verified_files(
     files = list_stored_files(connection, {constants for constants, _ in by_constants})
     for constants, version in by_constants:
         parts = files.get(constants, ())
-        detector = detectors.type_of_panel(version.panel).name
+        detector = detectors.find_panel_type(version.panel).name
         sha256 = manifest_sha256(detector, version.kind, [file.sha256 for file in parts])
         if sha256 != constants or any(file.gain_range != index for index, file in enumerate(parts)):
             raise CorruptionError(

@@ -30,7 +30,7 @@ def add_panels(change: Change, identifiers: Iterable[str]) -> list[str]:
         [
             {
                 "identifier": name,
-                "detector_type": detectors.type_of_panel(name).name,
+                "detector_type": detectors.find_panel_type(name).name,
                 "module_version": parsed.module_version,
                 "firmware_version": parsed.firmware_version,
                 "serial_number": parsed.serial_number,
@@ -98,7 +98,7 @@ def find_alias_conflicts(
             conflicts[m_number, panel] = (
                 f"panel {panel} cannot bear {m_number}: its serial number is that of {other}, which bears {owner}"
             )
-        elif detectors.type_of_panel(fellow) is not detectors.type_of_panel(panel):
+        elif detectors.find_panel_type(fellow) is not detectors.find_panel_type(panel):
             conflicts[m_number, panel] = (
                 f"panel {panel} cannot bear {m_number}: it is of another detector type than {fellow}, which bears it"
             )
@@ -107,7 +107,7 @@ def find_alias_conflicts(
 
 def _typed_serial_number(panel: str) -> tuple[str, str]:
     """Return the detector type and serial number of a panel: serial numbers are given out type by type."""
-    return detectors.type_of_panel(panel).name, detectors.parse_panel_id(panel).serial_number
+    return detectors.find_panel_type(panel).name, detectors.parse_panel_id(panel).serial_number
 
 
 def withdraw_alias(change: Change, m_number: str, panel: str) -> None:
