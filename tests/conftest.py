@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, settings
 from registry.api import Registry
 from testing.panels import use_small_panels, write_panel_folder
 from testing.registries import DATABASES, PostgresServer, RegistryFactory, RegistryLocation
-from tests.shared_statements import share_statements
+from tests.shared_work import share_program, share_statements
 
 if TYPE_CHECKING:
     from tests.cli import Calreg
@@ -31,6 +31,7 @@ settings.register_profile(
 )
 settings.load_profile("calreg")
 share_statements()
+share_program()
 
 
 @pytest.fixture(autouse=True)

@@ -1,9 +1,14 @@
-"""One cache of compiled SQL statements for all engines: each test opens its own, and most of them run the same."""
+"""Work that is done once for all tests of a process: compiling SQL statements, building the command line."""
 
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
+import typer.testing
 from sqlalchemy.util import LRUCache
+from typer.main import get_command
+
+from registry.cli.application import LazyCommand
 
 
 class SharedStatements(LRUCache[Any, Any]):
@@ -22,7 +27,7 @@ def _replace_dialect(key: Any) -> Any:
 
 
 def share_statements() -> None:
-    """Let every engine that is made from now on use one cache."""
+    """Let every engine that is made from now on use one cache: most tests run the same statements."""
     shared = SharedStatements(3000)
     initialise = sa.Engine.__init__
 
@@ -31,3 +36,9 @@ def share_statements() -> None:
         engine._compiled_cache = shared
 
     sa.Engine.__init__ = initialise_shared  # type: ignore[method-assign]
+
+
+def share_program() -> None:
+    """Build the program and each verb once, when it is first called in this process."""
+    typer.testing._get_command = cache(get_command)
+    LazyCommand.load = cache(LazyCommand.load)  # type: ignore[method-assign]
