@@ -4,7 +4,7 @@
 
     RegistryError
     ├── RequestError        2  bad request or input
-    │   ├── IdentifierError     a name that is not a panel Id, M-number, dataset ...
+    │   ├── IdentifierError     a text that is not a panel Id, M-number, dataset ...
     │   ├── InstantError        a time that cannot be read, or does not exist, or exists twice
     │   ├── ArrayError          a file that is not the array that its name promises
     │   ├── DocumentError       a provenance document that cannot be trusted as one
@@ -29,19 +29,27 @@ from typing import Any, ClassVar, Self
 
 
 class Remedy(StrEnum):
-    """What a user can do about a refusal; every face says it in its own words, the command line by its options."""
+    """The advice on a refusal; each interface words it, the command line by its options and verbs."""
 
+    ALLOW_NONFINITE = auto()
     CONFIGURE_DETECTOR = auto()
+    CONTINUE_COPY = auto()
+    CREATE_REGISTRY = auto()
     GIVE_COMMENT = auto()
+    GIVE_DATABASE = auto()
     GIVE_INSTANT = auto()
+    GIVE_ROLES = auto()
+    GIVE_STORE = auto()
+    GRANT_RIGHTS = auto()
     RECORD_START_TIME = auto()
+    UPGRADE_SCHEMA = auto()
 
 
 class RegistryError(Exception):
-    """A refusal that a user can act on: one sentence, and the values it speaks of.
+    """A refusal that a user can act on: one sentence, and its values.
 
     Where several things are refused at once, ``details`` holds a sentence for each, and ``message`` their
-    number. ``remedy`` tells what would help; it is worded by `registry.cli.remedies`, never in the message.
+    number. ``remedy`` is the advice; `registry.cli.remedies` words it, never the message.
     """
 
     code: ClassVar[int] = 1
@@ -60,7 +68,7 @@ class RegistryError(Exception):
 
     @classmethod
     def combine(cls, what: str, sentences: Sequence[str], **values: Any) -> Self:
-        """Return the refusal of one thing, or of several (`what`, in the plural) at once."""
+        """Return the refusal of one thing, or of several at once; `what` names them in the plural."""
         if len(sentences) == 1:
             return cls(sentences[0], **values)
         return cls(f"{len(sentences)} {what}", details=sentences, **values)
@@ -73,11 +81,11 @@ class RequestError(RegistryError):
 
 
 class IdentifierError(RequestError):
-    """A text is not the name it should be."""
+    """A text is not an Id or a name of the expected form."""
 
 
 class InstantError(RequestError):
-    """A text is not an instant, or names none or two."""
+    """A text is not an instant, or its local time does not exist or exists twice."""
 
 
 class ArrayError(RequestError):
@@ -105,7 +113,7 @@ class NotValidError(RegistryError):
 
 
 class ConflictError(RegistryError):
-    """What is asked contradicts what is recorded."""
+    """The request contradicts what is recorded."""
 
     code = 5
 
@@ -127,6 +135,6 @@ class SchemaError(RegistryError):
 
 
 class UnavailableError(RegistryError):
-    """The database or the store is not there, or does not let us."""
+    """The database or the store is not there, or cannot be used."""
 
     code = 8

@@ -1,20 +1,27 @@
-"""Where the registry is: the database's URL and the store's folder, from options, environment or default."""
+"""The location of the registry: the database's URL and the store's folder, from arguments, environment or default."""
 
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from registry.errors import RequestError
+from registry.errors import Remedy, RequestError
 from registry.secrets import mask_passwords
 
 _SQLITE_PREFIX = "sqlite:///"
+_MOUNTS = Path("/proc/self/mounts")
+_NETWORK_TYPES = re.compile(
+    r"nfs\d?|cifs|smb\w*|afs|ncpfs|lustre|gpfs|beegfs\w*|ceph|gfs2?|ocfs2|9p|panfs|pvfs2|orangefs"
+    r"|fuse\.(sshfs|glusterfs|ceph\S*|s3fs|rclone|cvmfs\w*|gvfsd-fuse|moosefs|juicefs)"
+)
+_OCTAL_ESCAPE = re.compile(r"\\([0-7]{3})")
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The two places that make a registry. ``database`` may hold a password: never show it unmasked."""
+    """The database's URL and the store's folder. The URL may hold a password: never show it unmasked."""
 
     database: str
     store: Path
@@ -24,15 +31,15 @@ class Settings:
 
 
 def find_settings(database: str | None = None, store: str | Path | None = None) -> Settings:
-    """Return the settings: what is given, else ``CALREG_DATABASE`` and ``CALREG_STORE``, else the default.
+    """Return the settings from the arguments, else ``CALREG_DATABASE`` and ``CALREG_STORE``, else the default.
 
-    The default is a SQLite file in the user's data directory, and for a SQLite file a folder ``store``
-    beside it.
+    The default database is a SQLite file in the user's data directory; the default store of a SQLite file is the
+    folder ``store`` beside it.
 
     Raises
     ------
     RequestError
-        The URL is neither SQLite's nor PostgreSQL's, or PostgreSQL's without a store, or a place begins
+        The URL is neither SQLite's nor PostgreSQL's, or PostgreSQL's without a store, or a path begins
         with the home folder of an unknown user or has a NUL in it.
     """
     url = database or os.environ.get("CALREG_DATABASE") or _default_database()
@@ -47,7 +54,7 @@ def sqlite_file(url: str) -> Path | None:
     Raises
     ------
     RequestError
-        The URL is neither, or names no file, or one below the home folder of an unknown user.
+        The URL is neither, or names no file, or one in the home folder of an unknown user.
     """
     if url.startswith(("postgresql://", "postgresql+psycopg://")):
         return None
@@ -61,23 +68,23 @@ def sqlite_file(url: str) -> Path | None:
 
 
 def mask_database_url(url: str) -> str:
-    """Return the URL of a database as others can read it later: a file with its whole path, no password."""
+    """Return the URL of a database for others to read: a file with its whole path, no password."""
     file = sqlite_file(url)
     return mask_passwords(url) if file is None else f"{_SQLITE_PREFIX}{file}"
 
 
 def _make_absolute(path: Path) -> Path:
     if "\0" in str(path):
-        raise RequestError(f"{str(path)!r} is not a place: no name has a NUL in it")
+        raise RequestError(f"{str(path)!r} is not a path: it has a NUL in it")
     try:
         return path.expanduser().absolute()
     except RuntimeError:
-        raise RequestError(f"{str(path)!r} begins with the home folder of nobody known") from None
+        raise RequestError(f"{str(path)!r} begins with the home folder of an unknown user") from None
 
 
 def _default_store(file: Path | None) -> Path:
     if file is None:
-        raise RequestError("with PostgreSQL the store must be given: set CALREG_STORE or --store to a folder")
+        raise RequestError("with PostgreSQL the store must be given", remedy=Remedy.GIVE_STORE)
     return file.parent / "store"
 
 
@@ -85,3 +92,35 @@ def _default_database() -> str:
     import platformdirs
 
     return f"{_SQLITE_PREFIX}{platformdirs.user_data_path('calreg') / 'registry.sqlite'}"
+
+
+def location_warnings(url: str) -> list[str]:
+    """Return a sentence for each risk of a database's location: SQLite's locks may not hold in a network."""
+    file = sqlite_file(url)
+    file_system = None if file is None else network_file_system(file)
+    warning = (
+        f"{file} lies on {file_system}, a file system of a network, where SQLite's locks may not hold:"
+        " two writers can damage it; use a local disk, or PostgreSQL"
+    )
+    return [] if file_system is None else [warning]
+
+
+def network_file_system(file: Path, mounts: Path = _MOUNTS) -> str | None:
+    """Return the type of the network file system on which the file lies, None where it is local or not known.
+
+    Source: ``/proc/self/mounts`` of Linux, see proc(5); other systems have none.
+    """
+    try:
+        lines = mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return None
+    path = file.resolve()
+    deepest, file_system = -1, ""
+    for fields in (line.split(" ") for line in lines):
+        if len(fields) < 3:
+            continue
+        mounted = Path(_OCTAL_ESCAPE.sub(lambda octal: chr(int(octal[1], 8)), fields[1]))
+        # The last of several mounts on one folder hides the others.
+        if path.is_relative_to(mounted) and len(mounted.parts) >= deepest:
+            deepest, file_system = len(mounted.parts), fields[2]
+    return file_system if _NETWORK_TYPES.fullmatch(file_system) else None

@@ -155,9 +155,7 @@ def test_a_new_sqlite_registry_without_a_place_for_its_store_is_refused(tmp_path
 
 
 def test_postgresql_without_a_store_is_refused(empty_postgres: str) -> None:
-    with pytest.raises(
-        RequestError, match="with PostgreSQL the store must be given: set CALREG_STORE or --store"
-    ):
+    with pytest.raises(RequestError, match="with PostgreSQL the store must be given"):
         create_registry(empty_postgres)
     result = CliRunner().invoke(app, ["--database", empty_postgres, "init"])
     assert (result.exit_code, result.stdout) == (2, "")

@@ -17,13 +17,13 @@ import numpy as np
 from harnesses.fuzz.target import Target, call_parser, decode_text
 from registry import detectors
 from registry.arrays import check_file
-from registry.database.location import network_file_system
 from registry.importers.dataset_table import read_dataset_table
 from registry.importers.gain_maps import convert_gain_maps
 from registry.importers.legacy_tree import DirectoryRule
 from registry.importers.logbook import read_logbook
 from registry.importers.panel_folders import check_tree, read_panel_folder
 from registry.parallel import no_progress
+from registry.settings import network_file_system
 from testing.panels import PANEL_A, use_small_panels
 
 _TABLE = """\
@@ -234,5 +234,5 @@ FILE_TARGETS = [
         _make_gain_maps_seeds,
         (f"{_IMPORTERS}gain_maps",),
     ),
-    Target("mounts", _feed_mounts, _constant_seeds(_MOUNTS), ("registry.database.location",)),
+    Target("mounts", _feed_mounts, _constant_seeds(_MOUNTS), ("registry.settings",)),
 ]

@@ -13,8 +13,7 @@ from pathlib import Path
 
 from registry.api.registry import Registry
 from registry.database.creation import create_database, downgrade_database, upgrade_database
-from registry.database.location import location_warnings
-from registry.settings import find_settings
+from registry.settings import find_settings, location_warnings
 from registry.store import ContentStore
 
 __all__ = [

@@ -22,12 +22,12 @@ from msgspec.structs import replace
 from registry.api.backend import Backend
 from registry.arrays import describe_content
 from registry.authorship import build_signature
-from registry.database.location import location_warnings
 from registry.errors import CorruptionError, RequestError, UnavailableError
 from registry.files import STALE_AFTER_SECONDS, blake3_of
 from registry.lookup import integrity_rules, stored_files
 from registry.parallel import Progress, map_in_threads
 from registry.records import Problem, RecordedFile, UnreferencedFile, Verification
+from registry.settings import location_warnings
 from registry.store import ContentStore, manifest_sha256
 
 

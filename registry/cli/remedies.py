@@ -19,10 +19,18 @@ def _configure_detector(
 
 
 WORDS: dict[Remedy, str | Callable[..., str]] = {
+    Remedy.ALLOW_NONFINITE: "give --allow-nonfinite if they are meant",
     Remedy.CONFIGURE_DETECTOR: _configure_detector,
+    Remedy.CONTINUE_COPY: "run the calreg copy again",
+    Remedy.CREATE_REGISTRY: "calreg init makes one",
     Remedy.GIVE_COMMENT: "give --comment",
+    Remedy.GIVE_DATABASE: "calreg init makes one, CALREG_DATABASE or --database names another",
     Remedy.GIVE_INSTANT: "give --at",
+    Remedy.GIVE_ROLES: "give --reader ROLE, --writer ROLE, or both; each may be given several times",
+    Remedy.GIVE_STORE: "set CALREG_STORE or --store to a folder",
+    Remedy.GRANT_RIGHTS: "its owner may, and grants rights by calreg database grant",
     Remedy.RECORD_START_TIME: "give --at, or calreg run add {dataset} --begin T",
+    Remedy.UPGRADE_SCHEMA: "run calreg database upgrade",
 }
 """By remedy a text, in which the error's values can be named in braces, or a function of these values."""
 

@@ -23,8 +23,8 @@ from registry.database.engine import (
     translate_database_errors,
     write_transaction,
 )
-from registry.database.location import location_warnings
 from registry.secrets import mask_passwords
+from registry.settings import location_warnings
 
 
 class Database:
