@@ -11,12 +11,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from registry.database.forks import SQLiteConnection, open_connection, watch_connections
 from registry.database.planner import HintingSQLiteCompiler
 from registry.errors import CorruptionError, RegistryError, RequestError, SchemaError, UnavailableError
 from registry.secrets import mask_passwords
 from registry.settings import sqlite_file
 
 _BUSY_SECONDS = 60
+_UNLIMITED = -1  # as many connections as threads ask for; a server that has no more of them says so
 # A server that takes ten seconds to answer at all, or a network that is silent for a minute, is not there.
 _TIMEOUTS = {
     "connect_timeout": "10",
@@ -81,8 +83,13 @@ def make_engine(url: str, *, create: bool = False) -> sa.Engine:
     try:
         parsed = sa.make_url(url).set(drivername="postgresql+psycopg")
         _refuse_invalid_hosts(parsed)
-        return sa.create_engine(
-            parsed, isolation_level="READ COMMITTED", connect_args=_unset_timeouts(parsed)
+        return watch_connections(
+            sa.create_engine(
+                parsed,
+                isolation_level="READ COMMITTED",
+                connect_args=_unset_timeouts(parsed),
+                max_overflow=_UNLIMITED,
+            )
         )
     except (sa.exc.ArgumentError, ValueError):
         raise RequestError(f"{mask_passwords(url)!r} is not a URL of a PostgreSQL database") from None
@@ -114,7 +121,12 @@ def _sqlite_engine(path: str, mode: str) -> sa.Engine:
     def connect() -> sqlite3.Connection:
         # isolation_level None: BEGIN is ours to say (below), not the driver's.
         connection = sqlite3.connect(
-            uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            uri,
+            uri=True,
+            timeout=_BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+            factory=SQLiteConnection,
         )
         try:
             connection.execute("PRAGMA foreign_keys = ON")
@@ -124,7 +136,7 @@ def _sqlite_engine(path: str, mode: str) -> sa.Engine:
             raise
         return connection
 
-    engine = sa.create_engine("sqlite://", creator=connect, poolclass=sa.QueuePool)
+    engine = sa.create_engine("sqlite://", creator=connect, poolclass=sa.QueuePool, max_overflow=_UNLIMITED)
     engine.dialect.statement_compiler = HintingSQLiteCompiler
 
     @sa.event.listens_for(engine, "begin")
@@ -136,7 +148,7 @@ def _sqlite_engine(path: str, mode: str) -> sa.Engine:
         writing = options.get("writing", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN DEFERRED")
 
-    return engine
+    return watch_connections(engine)
 
 
 def _quote_path(path: str) -> str:
@@ -146,7 +158,7 @@ def _quote_path(path: str) -> str:
 @contextmanager
 def write_transaction(engine: sa.Engine, *, dry_run: bool = False) -> Iterator[sa.Connection]:
     """Open a transaction when no other writer has one; commit at the end, roll back on any error."""
-    with engine.connect().execution_options(writing=True) as connection:
+    with open_connection(engine, writing=True) as connection:
         connection.begin()  # now, not at the first statement: Alembic would take it for none, and commit each step
         if engine.dialect.name == "postgresql":
             # A statement of its own: the next one sees what the writer before has committed.
@@ -166,7 +178,7 @@ def read_transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
     options: dict[str, Any] = {}
     if engine.dialect.name == "postgresql":
         options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-    with engine.connect().execution_options(**options) as connection:
+    with open_connection(engine, **options) as connection:
         yield connection
 
 
@@ -187,7 +199,7 @@ def autocommit_read(engine: sa.Engine) -> Iterator[sa.Connection]:
     options = (
         {"isolation_level": "AUTOCOMMIT"} if engine.dialect.name == "postgresql" else {"autocommit": True}
     )
-    with engine.connect().execution_options(**options) as connection:
+    with open_connection(engine, **options) as connection:
         yield connection
 
 

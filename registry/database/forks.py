@@ -1,0 +1,182 @@
+"""Forked processes: a child never uses a connection of its parent, and SQLite's locks stay those of their process.
+
+SQLite keeps its locks by process, in memory that a fork copies: a child would trust locks that it does not have. So
+a fork waits until no other thread is in a transaction, and closes what SQLite has open in the pools. A child can therefore
+open connections of its own. The one transaction that can still be open then is that of the thread that forks: the
+child closes a reader's, which gives up nothing that is its own; after a writer's, whose pages may be half
+written, it cannot use SQLite at all and says so.
+
+On PostgreSQL a connection is a socket, and what either process sent the other would receive: in the child it leads
+nowhere. See https://www.sqlite.org/howtocorrupt.html, section 2.6, and "Using Connection Pools with Multiprocessing"
+in the documentation of SQLAlchemy.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+import weakref
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+
+from registry.errors import UnavailableError
+
+_MAX_WAIT_SECONDS = 60
+
+
+class SQLiteConnection(sqlite3.Connection):
+    """A connection to SQLite that does nothing in a process that inherited it."""
+
+    inherited = False
+
+    def cursor(self, *arguments: Any) -> sqlite3.Cursor:  # type: ignore[override]
+        """Return a new cursor."""
+        self._refuse_inherited()
+        cursor: sqlite3.Cursor = super().cursor(*arguments)
+        return cursor
+
+    def commit(self) -> None:
+        """Commit, or in a process that inherited the connection refuse."""
+        self._refuse_inherited()
+        super().commit()
+
+    def _refuse_inherited(self) -> None:
+        if self.inherited:
+            raise UnavailableError(
+                "this process was forked within a transaction; only its parent can continue it"
+            )
+
+    def rollback(self) -> None:
+        """Roll back; the transaction of the parent is left alone."""
+        if not self.inherited:
+            super().rollback()
+
+    def close(self) -> None:
+        """Close; the connection of the parent is left alone."""
+        if not self.inherited:
+            super().close()
+
+
+class _Transactions:
+    """The transactions that are open in this process, by thread, and whether a thread is about to fork."""
+
+    def __init__(self) -> None:
+        self.condition = threading.Condition(threading.RLock())
+        self.open: Counter[int] = Counter()
+        self.writing: Counter[int] = Counter()
+        self.forking: int | None = None
+        self.unusable = False  # SQLite's memory of its locks was copied in the midst of a transaction
+
+    def begin(self, thread: int, *, writing: bool) -> None:
+        with self.condition:
+            # A thread that is in a transaction may open a second one: the fork waits for the first to end.
+            self.condition.wait_for(lambda: self.open[thread] or self.forking in (None, thread))
+            self.open[thread] += 1
+            self.writing[thread] += writing
+
+    def end(self, thread: int, *, writing: bool) -> None:
+        with self.condition:
+            self.open[thread] -= 1
+            self.writing[thread] -= writing
+            if not self.open[thread]:
+                del self.open[thread], self.writing[thread]
+            self.condition.notify_all()
+
+    def stop_others(self) -> None:
+        """Wait until no other thread is in a transaction, and let none begin one; the lock is kept."""
+        thread = threading.get_ident()
+        end = time.monotonic() + _MAX_WAIT_SECONDS
+        self.condition.acquire()
+        self.condition.wait_for(lambda: self.forking is None, _MAX_WAIT_SECONDS)
+        self.forking = thread
+        self.condition.wait_for(lambda: not self.open.keys() - {thread}, max(0.0, end - time.monotonic()))
+
+    def resume_others(self) -> None:
+        self.forking = None
+        self.condition.notify_all()
+        self.condition.release()
+
+
+_transactions = _Transactions()
+_connections: weakref.WeakKeyDictionary[sa.Engine, weakref.WeakSet[Any]] = weakref.WeakKeyDictionary()
+_kept: list[Any] = []  # connections of the parent that must not even be closed here
+
+
+def watch_connections(engine: sa.Engine) -> sa.Engine:
+    """Keep account of the engine's connections, so that no fork shares them; return it."""
+    connections: weakref.WeakSet[Any] = weakref.WeakSet()
+    _connections[engine] = connections
+    sa.event.listen(engine, "connect", lambda connection, _record: connections.add(connection))
+    return engine
+
+
+@contextmanager
+def open_connection(engine: sa.Engine, **options: Any) -> Iterator[sa.Connection]:
+    """Open a connection with these execution options; a fork in another thread waits until it is closed.
+
+    Raises
+    ------
+    UnavailableError
+        The process was forked while SQLite was being used.
+    """
+    thread, writing = threading.get_ident(), bool(options.get("writing"))
+    transactions = _transactions
+    transactions.begin(thread, writing=writing)
+    try:
+        if transactions.unusable and engine.dialect.name == "sqlite":
+            raise UnavailableError(
+                "SQLite cannot be used in this process: it was forked while a transaction was open;"
+                " fork when none is, or start processes by the method 'spawn'"
+            )
+        with engine.connect().execution_options(**options) as connection:
+            yield connection
+    finally:
+        transactions.end(thread, writing=writing)
+
+
+def _before_fork() -> None:
+    _transactions.stop_others()
+    for engine in list(_connections):
+        if engine.dialect.name == "sqlite":
+            engine.pool.dispose()  # of the idle ones: one that is in use comes back to this pool
+
+
+def _after_fork_in_parent() -> None:
+    _transactions.resume_others()
+
+
+def _after_fork_in_child() -> None:
+    global _transactions
+    former, _transactions = _transactions, _Transactions()
+    thread = threading.get_ident()
+    _transactions.unusable = former.unusable or bool(former.open.keys() - {thread} or former.writing[thread])
+    for engine, connections in list(_connections.items()):
+        for connection in connections:
+            _cut_off(connection, close=not _transactions.unusable)
+        _kept.extend(connections)
+        connections.clear()
+        engine.dispose(close=False)
+
+
+def _cut_off(connection: Any, *, close: bool) -> None:
+    """Let a connection of the parent lead nowhere in this process."""
+    if isinstance(connection, SQLiteConnection):
+        if close:
+            connection.close()
+        connection.inherited = True
+        return
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, connection.fileno(), inheritable=False)
+    os.close(nowhere)
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
+    )

@@ -1,0 +1,199 @@
+"""One open registry in forked and spawned processes and in many threads: no write is lost, no answer is another's."""
+
+import multiprocessing
+import os
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+
+import pytest
+import sqlalchemy as sa
+
+from registry.api import Registry, open_registry
+from registry.authorship import build_signature
+from registry.errors import UnavailableError
+from testing.panels import PANEL_A
+from testing.registries import RegistryFactory, RegistryLocation
+from tests.refusals import refused
+
+WORKERS = 4
+
+
+@pytest.fixture
+def registry(location: RegistryLocation) -> Iterator[Registry]:
+    """A registry that has been used, so that connections are in its pool."""
+    with location.open() as opened:
+        opened.panels.add(PANEL_A)
+        yield opened
+
+
+def fork(work: Callable[[], object]) -> int:
+    """Do the work in a forked process, and return its number."""
+    process = os.fork()
+    if process:
+        return process
+    code = 1
+    try:
+        work()
+        code = 0
+    except UnavailableError:
+        code = UnavailableError.code
+    except BaseException:  # noqa: BLE001 - pytest must not go on in the child
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def wait_for(processes: list[int]) -> list[int]:
+    """Return the exit codes of forked processes."""
+    return [os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) for process in processes]
+
+
+def add_tags(registry: Registry, prefix: str, count: int = 5) -> None:
+    """Record tags, and check that the answer to each is its own."""
+    for number in range(count):
+        outcome = registry.tags.add(f"{prefix}-{number}")
+        assert registry.log()[0].revision >= (outcome.revision or 0) > 0
+        assert [tag.tag for tag in registry.tags.list() if tag.tag.startswith(prefix)][
+            -1
+        ] == f"{prefix}-{number}"
+
+
+def check_tags(location: RegistryLocation, expected: int) -> None:
+    """Check what a process that was never forked sees: every tag, one revision per change, no problem."""
+    with location.open() as registry:
+        assert len(registry.tags.list()) == expected
+        assert [entry.revision for entry in registry.log()] == list(range(expected + 1, 0, -1))
+        assert registry.verify().problems == ()
+
+
+def test_what_forked_workers_and_their_parent_record_is_all_there(
+    location: RegistryLocation, registry: Registry
+) -> None:
+    workers = [fork(lambda name=f"worker{number}": add_tags(registry, name)) for number in range(WORKERS)]
+    add_tags(registry, "parent")
+    assert wait_for(workers) == [0] * WORKERS
+    check_tags(location, 5 * (WORKERS + 1))
+
+
+def test_a_worker_goes_on_when_the_parent_has_closed_and_the_other_way_round(
+    location: RegistryLocation, registry: Registry
+) -> None:
+    reader, writer = os.pipe()
+
+    def record_when_told() -> None:
+        os.read(reader, 1)
+        add_tags(registry, "late")
+        registry.close()
+
+    worker = fork(record_when_told)
+    registry.close()
+    os.write(writer, b"!")
+    assert wait_for([worker]) == [0]
+    add_tags(registry, "parent")
+    check_tags(location, 10)
+
+
+def test_a_fork_within_a_read_transaction_leaves_parent_and_worker_a_view_of_their_own(
+    location: RegistryLocation, registry: Registry
+) -> None:
+    count = sa.text("SELECT count(*) FROM tag")
+    with registry._backend.read_transaction() as view:
+        assert view.connection.execute(count).scalar() == 0
+        assert wait_for([fork(lambda: add_tags(registry, "worker"))]) == [0]
+        assert view.connection.execute(count).scalar() == 0
+    assert len(registry.tags.list()) == 5
+    check_tags(location, 5)
+
+
+def test_a_worker_cannot_continue_the_transaction_of_its_parent(registry: Registry) -> None:
+    def continue_in_the_worker() -> None:
+        with pytest.raises(sa.exc.StatementError):
+            change.connection.execute(sa.text("SELECT 1"))
+
+    with registry._backend.database.write_transaction(build_signature()) as change:
+        assert wait_for([fork(continue_in_the_worker)]) == [0]
+        assert change.connection.execute(sa.text("SELECT count(*) FROM panel")).scalar() == 1
+
+
+def test_a_worker_forked_within_a_write_on_sqlite_is_refused(sqlite_location: RegistryLocation) -> None:
+    with sqlite_location.open() as registry:
+        with registry._backend.database.write_transaction(build_signature()):
+            assert wait_for([fork(registry.log), fork(sqlite_location.open)]) == [UnavailableError.code] * 2
+        registry.panels.add(PANEL_A)
+        assert registry.verify().problems == ()
+
+
+def test_forks_while_another_thread_writes_lose_nothing(
+    location: RegistryLocation, registry: Registry
+) -> None:
+    stop = threading.Event()
+    recorded = []
+
+    def keep_writing() -> None:
+        while not stop.is_set():
+            recorded.append(registry.tags.add(f"thread-{len(recorded)}").revision)
+
+    thread = threading.Thread(target=keep_writing)
+    thread.start()
+    workers = [fork(lambda name=f"worker{number}": add_tags(registry, name)) for number in range(WORKERS)]
+    codes = wait_for(workers)
+    stop.set()
+    thread.join()
+    assert codes == [0] * WORKERS
+    check_tags(location, 5 * WORKERS + len(recorded))
+
+
+_shared: dict[str, Registry] = {}
+
+
+def _add_in_pool(name: str) -> int | None:
+    return _shared["registry"].tags.add(name).revision
+
+
+def _open_in_worker(database: str, store: str) -> None:
+    _shared["registry"] = open_registry(database, store)
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_pool_of_processes_records_every_task_once(
+    location: RegistryLocation, registry: Registry, method: str
+) -> None:
+    _shared["registry"] = registry
+    opening = (location.database, str(location.store)) if method == "spawn" else ()
+    context = multiprocessing.get_context(method)
+    with context.Pool(2, _open_in_worker if opening else None, opening) as pool:
+        revisions = pool.map(_add_in_pool, [f"tag{number}" for number in range(20)])
+    assert sorted(filter(None, revisions)) == list(range(2, 22))
+    check_tags(location, 20)
+
+
+def test_forty_threads_have_their_view_at_once(registry: Registry) -> None:
+    at_once = threading.Barrier(40)
+    revisions = []
+
+    def hold_a_view() -> None:
+        with registry._backend.read_transaction() as view:
+            at_once.wait(60)
+            revisions.append(view.revision)
+
+    threads = [threading.Thread(target=hold_a_view) for _ in range(40)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert revisions == [1] * 40
+
+
+def test_a_server_that_has_no_connection_left_is_a_refusal(
+    postgres_server: str, postgresql_factory: RegistryFactory
+) -> None:
+    psycopg = pytest.importorskip("psycopg")
+    location = postgresql_factory.make("postgresql")
+    with ExitStack() as stack:
+        with suppress(psycopg.OperationalError):
+            while True:
+                stack.enter_context(psycopg.connect(postgres_server))
+        with refused(UnavailableError):
+            location.open()
