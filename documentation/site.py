@@ -50,7 +50,7 @@ def build_navigation(index: str) -> Iterator[str]:
 
 def _toctree(caption: str, pages: list[str]) -> Iterator[str]:
     """Yield the lines of a table of contents; one with a caption stands in the margin only."""
-    yield from ("", "```{toctree}", *((":hidden:", f":caption: {caption}") if caption else ()))
+    yield from ("", "```{toctree}", *((":hidden:", f":caption: {caption}") if caption else (":maxdepth: 1",)))
     yield from ("", *pages, "```")
 
 
