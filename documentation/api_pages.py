@@ -41,8 +41,7 @@ def build_pages() -> dict[str, str]:
     }
     for name, noun in find_nouns():
         methods = [f".. automethod:: {noun.__module__}.{noun.__name__}.{verb}" for verb in find_verbs(noun)]
-        summary = inspect.cleandoc(noun.__doc__ or "").partition("\n\n")[0]
-        pages[f"registry.{name}"] = _page(f"registry.{name}", summary, *methods)
+        pages[f"registry.{name}"] = _page(f"registry.{name}", inspect.cleandoc(noun.__doc__ or ""), *methods)
     pages["classes"] = _page("Other classes", *(_class(f"registry.{name}") for name in classes))
     pages["records"] = _page("Records", *map(_class, find_records()))
     pages["errors"] = _page("Errors", ".. automodule:: registry.errors\n   :members:")

@@ -67,7 +67,7 @@ def build_reference(notes: Mapping[str, str]) -> str:
         for name, verb in verbs.items()
     ]
     parts = [
-        _build_table(index),
+        _build_table("verb", index),
         "### Global options\n",
         "They stand before the verb.\n",
         _describe(program.params),
@@ -103,12 +103,12 @@ def _first_line(verb: Any) -> str:
 
 def _describe(parameters: list[Any]) -> str:
     return _build_table(
-        [f"| {_name(parameter)} | {_escape(_meaning(parameter))} |" for parameter in parameters]
+        "parameter", [f"| {_name(parameter)} | {_escape(_meaning(parameter))} |" for parameter in parameters]
     )
 
 
-def _build_table(rows: list[str]) -> str:
-    return "\n".join(("| | |", "|---|---|", *rows, ""))
+def _build_table(name: str, rows: list[str]) -> str:
+    return "\n".join((f"| {name} | meaning |", "|---|---|", *rows, ""))
 
 
 def _name(parameter: Any) -> str:

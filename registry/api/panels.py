@@ -17,7 +17,7 @@ from registry.registration.panels import add_aliases, add_panels, withdraw_alias
 
 
 class Panels:
-    """``registry.panels``."""
+    """``registry.panels``: record panels and list them."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
@@ -90,7 +90,7 @@ class Panels:
 
 
 class Aliases:
-    """``registry.aliases``."""
+    """``registry.aliases``: record the M-numbers that panels bear."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend

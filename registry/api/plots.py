@@ -15,7 +15,7 @@ from registry.records import Picture
 
 
 class Plots:
-    """``registry.plots``.
+    """``registry.plots``: draw constants and their validity into files.
 
     Every picture is written whole or not at all, as PNG or SVG by the suffix of its name. Without a name it is
     a PNG in the working folder, named for what it shows. They all raise:

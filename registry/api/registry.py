@@ -312,7 +312,7 @@ class Registry(Administration):
 
 
 class Tags:
-    """``registry.tags``."""
+    """``registry.tags``: name revisions."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend

@@ -20,7 +20,7 @@ from registry.registration.runs import RunStatement, record_runs, withdraw_run
 
 
 class Runs:
-    """``registry.runs``."""
+    """``registry.runs``: record the start and end times of runs."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
@@ -143,7 +143,7 @@ class Runs:
 
 
 class Detectors:
-    """``registry.detectors``."""
+    """``registry.detectors``: record which panels are read out in which runs."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Versions:
-    """``registry.versions``."""
+    """``registry.versions``: record the constants of panels, and compare them."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
