@@ -37,11 +37,18 @@ class Remedy(StrEnum):
     CREATE_REGISTRY = auto()
     GIVE_COMMENT = auto()
     GIVE_DATABASE = auto()
+    GIVE_EXPERIMENT = auto()
     GIVE_INSTANT = auto()
     GIVE_ROLES = auto()
     GIVE_STORE = auto()
     GRANT_RIGHTS = auto()
+    OMIT_EXPERIMENT = auto()
+    OMIT_KINDS = auto()
     RECORD_START_TIME = auto()
+    REPLACE_FILES = auto()
+    SUPERSEDE = auto()
+    SUPERSEDE_CONFIGURATION = auto()
+    SUPERSEDE_RUN = auto()
     UPGRADE_SCHEMA = auto()
 
 

@@ -13,12 +13,18 @@ _Error = TypeVar("_Error", bound=RegistryError)
 
 @contextmanager
 def refused(
-    error_class: type[_Error], *, problems: int | None = None, remedy: Remedy | None = None, **values: Any
+    error_class: type[_Error],
+    *names: object,
+    problems: int | None = None,
+    remedy: Remedy | None = None,
+    **values: Any,
 ) -> Iterator[pytest.ExceptionInfo[_Error]]:
     """Expect exactly this class of refusal with at least these values.
 
     Parameters
     ----------
+    names
+        The names and numbers that the message must contain: what it is about, never phrases.
     problems
         How many things are refused at once, if that is asserted.
     remedy
@@ -29,6 +35,7 @@ def refused(
     error = caught.value
     assert type(error) is error_class
     assert error.message
+    assert [name for name in names if str(name) not in str(error)] == []
     assert {name: error.values.get(name) for name in values} == values
     if problems is not None:
         assert (len(error.details) or 1) == problems

@@ -255,16 +255,13 @@ def test_a_link_of_an_epix10ka_panel_in_a_legacy_directory_is_a_hazard_that_name
     write_panel_folder(tree / "M068")
     (tree / PANEL_A).symlink_to("M068")
     (tree / name).symlink_to("M068")
-    said = (
-        f"{name}: it names a panel of epix10ka; only jungfrau panels are linked like this, and"
-        " calreg version add takes the others"
-    )
     with sqlite_location.open() as registry:
         with pytest.raises(ImportHazardError) as caught:
             registry.import_tree(tree)
-        assert caught.value.values["hazards"] == [said]
+        (hazard,) = caught.value.values["hazards"]
+        assert hazard.startswith(f"{name}: it names a panel of epix10ka")
         outcome = registry.import_tree(tree, skip_bad=True)
-        assert f"skipped {said}" in outcome.warnings
+        assert f"skipped {hazard}" in outcome.warnings
         assert [panel.panel for panel in registry.panels.list()] == [PANEL_A]
 
 

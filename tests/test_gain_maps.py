@@ -20,12 +20,14 @@ from numpy.typing import NDArray
 
 from registry import provenance
 from registry.api import Registry
+from registry.database.change import Row
 from registry.detectors.jungfrau import JUNGFRAU
 from registry.errors import (
     ArrayError,
     ConflictError,
     CorruptionError,
     NotFoundError,
+    Remedy,
     RequestError,
     UnavailableError,
 )
@@ -35,9 +37,11 @@ from registry.importers.gain_maps import convert_gain_maps
 from registry.provenance.prov_json import build_prov_json
 from registry.records import Conversion, ConvertedStage
 from registry.registration import versions as registration
+from registry.registration.planning import Plan
 from testing.panels import NEW_A, PANEL_A, PANEL_B, TYPICAL_VALUES, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
+from tests.refusals import refused
 
 START = "2018-01-01T00:00:00Z"
 STAGE = 512 * 1024 * 8
@@ -73,7 +77,7 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def made(folder: Path, change: Callable[[NDArray[np.float64]], None] | None = None) -> Path:
+def write_maps(folder: Path, change: Callable[[NDArray[np.float64]], None] | None = None) -> Path:
     array = maps()
     if change is not None:
         change(array)
@@ -81,10 +85,9 @@ def made(folder: Path, change: Callable[[NDArray[np.float64]], None] | None = No
     return folder / "gainMaps_M049.bin"
 
 
-def refused(path: Path, **options: Any) -> str:
-    with pytest.raises(ArrayError) as error, convert_gain_maps(path, JUNGFRAU, **options):
+def refuse_conversion(path: Path, **options: Any) -> str:
+    with refused(ArrayError) as error, convert_gain_maps(path, JUNGFRAU, **options):
         pytest.fail("it was taken")
-    assert error.value.code == 2
     return error.value.message
 
 
@@ -99,7 +102,7 @@ def test_three_stages_become_the_gain_of_a_panel_in_float32(
     assert (version.source_path, version.comment) == (str(three), "from the maker")
     assert list(scratch.iterdir()) == []
 
-    found, files = registry.versions.show(version.version)
+    shown, files = registry.versions.show(version.version)
     stored = [np.load(registry._backend.store.object_path(file.sha256)) for file in files]
     rounded = maps().astype("<f4")
     for array, expected in zip(stored, rounded, strict=True):
@@ -107,7 +110,7 @@ def test_three_stages_become_the_gain_of_a_panel_in_float32(
         np.testing.assert_array_equal(array, expected)
 
     error = np.abs(rounded - maps())
-    assert found.conversion == Conversion(
+    assert shown.conversion == Conversion(
         file="gainMaps_M049.bin",
         sha256=hashlib.sha256(three.read_bytes()).hexdigest(),
         size=3 * STAGE,
@@ -118,8 +121,8 @@ def test_three_stages_become_the_gain_of_a_panel_in_float32(
         ),
         left_out=(),
     )
-    assert all(0 < stage.relative_error <= 2**-24 for stage in found.conversion.stages)
-    assert registry.versions.list(PANEL_A)[0].conversion == found.conversion
+    assert all(0 < stage.relative_error <= 2**-24 for stage in shown.conversion.stages)
+    assert registry.versions.list(PANEL_A)[0].conversion == shown.conversion
     assert registry.verify().problems == ()
 
 
@@ -184,20 +187,16 @@ def test_a_file_that_is_named_for_another_module_is_refused_before_it_is_read(
 ) -> None:
     registry.panels.add(PANEL_A, alias="M068")
     registry.panels.add(PANEL_B)
-    with pytest.raises(ConflictError) as error:
+    with refused(ConflictError, str(three), "M049", PANEL_A, "M068", problems=1):
         registry.versions.add("M068", three, valid_from=START)
-    assert error.value.code == 5
-    assert error.value.message == (
-        f"{str(three)!r} is named for M049, {PANEL_A} bears M068: the maps of another module?"
-    )
     # What a link leads to counts too.
     (tmp_path / "gainMaps_M068.bin").symlink_to(three)
     (tmp_path / "newest.bin").symlink_to(three)
     for name in ("gainMaps_M068.bin", "newest.bin"):
-        with pytest.raises(ConflictError, match="is named for M049"):
+        with refused(ConflictError, "M049"):
             registry.versions.add(PANEL_A, tmp_path / name, valid_from=START)
     (tmp_path / "gainMaps_M049.bin").write_bytes(b"not even maps")
-    with pytest.raises(ConflictError, match="is named for M049"):
+    with refused(ConflictError, "M049"):
         registry.versions.add(PANEL_A, tmp_path / "gainMaps_M049.bin", valid_from=START)
     assert registry.versions.list() == []
 
@@ -223,7 +222,7 @@ def test_the_module_is_held_against_the_file_again_under_the_lock(
         registry.aliases.add("M068", [PANEL_A])
 
     monkeypatch.setattr(type(registry._backend), "store_files", put_late)
-    with pytest.raises(ConflictError, match=f"is named for M049, {PANEL_A} bears M068"):
+    with refused(ConflictError, "M049", PANEL_A, "M068"):
         registry.versions.add(PANEL_A, three, valid_from=START)
     assert registry.versions.list() == []
 
@@ -279,7 +278,7 @@ def test_values_that_float32_cannot_hold_are_refused(tmp_path: Path) -> None:
         def change(array: NDArray[np.float64], value: float = value) -> None:
             array[1, 4, 7:9] = value
 
-        assert refused(made(tmp_path, change), allow_nonfinite=True) == (
+        assert refuse_conversion(write_maps(tmp_path, change), allow_nonfinite=True) == (
             f"{str(tmp_path / 'gainMaps_M049.bin' / 'G1')!r} holds 2 values that float32 cannot, {shown} the first;"
             " it reaches from 1.2e-38 to 3.4e+38"
         )
@@ -289,7 +288,7 @@ def test_noise_in_the_place_of_maps_is_refused_without_a_word_of_numpy(tmp_path:
     def signalling(array: NDArray[np.float64]) -> None:
         array.view(np.uint64)[0, 0, 0] = 0x7FF0000000000001
 
-    message = refused(made(tmp_path, signalling))
+    message = refuse_conversion(write_maps(tmp_path, signalling))
     assert "G0' holds 1 values that are NaN or infinite" in message
 
 
@@ -312,9 +311,9 @@ def test_nan_is_refused_unless_it_is_allowed_and_then_counted(registry: Registry
     def change(array: NDArray[np.float64]) -> None:
         array[2, 0, :3] = np.nan, np.inf, -np.inf
 
-    path = made(tmp_path, change)
+    path = write_maps(tmp_path, change)
     stage = str(path / "G2")
-    assert refused(path) == (
+    assert refuse_conversion(path) == (
         f"{stage!r} holds 3 values that are NaN or infinite; give --allow-nonfinite if they are meant"
     )
     registry.panels.add(PANEL_A, alias="M049")
@@ -322,11 +321,11 @@ def test_nan_is_refused_unless_it_is_allowed_and_then_counted(registry: Registry
     assert outcome.warnings == (
         f"{stage!r}: 3 values are NaN or infinite, as allowed; they are kept as they are",
     )
-    found, files = registry.versions.show(1)
-    assert found.nonfinite_allowed
+    shown, files = registry.versions.show(1)
+    assert shown.nonfinite_allowed
     assert [file.statistics.nonfinite for file in files] == [0, 0, 3]
-    assert found.conversion is not None
-    assert all(stage.relative_error <= 2**-24 for stage in found.conversion.stages)
+    assert shown.conversion is not None
+    assert all(stage.relative_error <= 2**-24 for stage in shown.conversion.stages)
 
 
 def test_odd_and_dead_values_are_warned_about_by_stage(tmp_path: Path) -> None:
@@ -334,9 +333,9 @@ def test_odd_and_dead_values_are_warned_about_by_stage(tmp_path: Path) -> None:
         array[0] /= 1000  # ADU/eV
         array[1, 0, :2] = 0
 
-    path = made(tmp_path, change)
-    with convert_gain_maps(path, JUNGFRAU) as found:
-        odd, dead = found.warnings
+    path = write_maps(tmp_path, change)
+    with convert_gain_maps(path, JUNGFRAU) as shown:
+        odd, dead = shown.warnings
     assert odd == (
         f"{str(path / 'G0')!r}: the median 0.0415 ADU/keV is outside 14 to 125, where gain of gain range 0 is expected"
     )
@@ -347,26 +346,22 @@ def test_odd_and_dead_values_are_warned_about_by_stage(tmp_path: Path) -> None:
     def erase(array: NDArray[np.float64]) -> None:
         array[1] = 0
 
-    assert "G1' holds nothing but zeros: no constants" in refused(made(tmp_path, erase))
+    assert "G1' holds nothing but zeros: no constants" in refuse_conversion(write_maps(tmp_path, erase))
 
 
 def test_only_gain_can_be_asked_of_the_makers_file(registry: Registry, three: Path) -> None:
     registry.panels.add(PANEL_A, alias="M049")
     for kinds in (["offset"], ["gain", "offset"]):
-        with pytest.raises(RequestError) as error:
+        with refused(RequestError, str(three), remedy=Remedy.OMIT_KINDS, kinds=["offset"]):
             registry.versions.add(PANEL_A, three, valid_from=START, kinds=kinds)
-        assert error.value.message == f"{str(three)!r} holds gain only, no offset: leave --kind out"
-    with pytest.raises(
-        RequestError, match="'gains' is not a kind of constants of jungfrau; known: gain, offset"
-    ):
+    with refused(RequestError, "'gains'", "gain, offset"):
         registry.versions.add(PANEL_A, three, valid_from=START, kinds=["gains"])
     assert registry.versions.list() == []
 
 
 def test_a_type_whose_maker_delivers_otherwise_refuses_the_file(three: Path) -> None:
     other = replace(JUNGFRAU, name="other", maker_format=None)
-    sentence = "how the maker of other delivers maps is not known; a folder with g0_gain"
-    with pytest.raises(RequestError, match=sentence), convert_gain_maps(three, other):
+    with refused(RequestError, str(three), "other", "g0_gain.npy"), convert_gain_maps(three, other):
         pytest.fail("it was taken")
 
 
@@ -377,16 +372,16 @@ def test_what_cannot_be_read_as_a_file_is_refused_in_a_sentence(
     (tmp_path / "circle.bin").symlink_to("circle.bin")
     os.mkfifo(tmp_path / "pipe.bin")
     write_panel_folder(tmp_path / "folder.bin")
-    for name, error, sentence in (
-        ("missing.bin", NotFoundError, "there is no file"),
-        ("circle.bin", UnavailableError, "cannot be read: "),
-        ("pipe.bin", ArrayError, "is not a regular file, so not the maker's maps"),
+    for name, error in (
+        ("missing.bin", NotFoundError),
+        ("circle.bin", UnavailableError),
+        ("pipe.bin", ArrayError),
     ):
-        with pytest.raises(error, match=sentence):
+        with refused(error, path=str(tmp_path / name)):
             registry.versions.add(PANEL_A, tmp_path / name, valid_from=START)
     scratch.rmdir()
-    made(tmp_path)
-    with pytest.raises(UnavailableError, match="a folder for the converted maps cannot be made: "):
+    write_maps(tmp_path)
+    with refused(UnavailableError, "No such file"):
         registry.versions.add(PANEL_A, tmp_path / "gainMaps_M049.bin", valid_from=START)
     assert len(registry.log()) == 1
     assert len(registry.versions.add(PANEL_A, tmp_path / "folder.bin", valid_from=START).versions) == 2
@@ -397,8 +392,8 @@ def test_a_full_disk_is_told_and_nothing_is_left(
 ) -> None:
     full = tmpfs("size=3m")
     monkeypatch.setattr(tempfile, "tempdir", str(full))
-    sentence = "the converted maps cannot be written: No space left on device"
-    with pytest.raises(UnavailableError, match=sentence), convert_gain_maps(made(tmp_path), JUNGFRAU):
+    path = write_maps(tmp_path)
+    with refused(UnavailableError, "No space left on device"), convert_gain_maps(path, JUNGFRAU):
         pytest.fail("it was taken")
     assert list(full.iterdir()) == []
 
@@ -406,7 +401,7 @@ def test_a_full_disk_is_told_and_nothing_is_left(
 def test_a_file_that_shrinks_while_it_is_read_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = made(tmp_path)
+    path = write_maps(tmp_path)
     rounded = gain_maps._round_to_kind
 
     def shrinking(*given: Any) -> Any:
@@ -414,7 +409,7 @@ def test_a_file_that_shrinks_while_it_is_read_is_refused(
         return rounded(*given)
 
     monkeypatch.setattr(gain_maps, "_round_to_kind", shrinking)
-    assert refused(path) == f"{str(path)!r} was changed while it was read"
+    assert refuse_conversion(path) == f"{str(path)!r} was changed while it was read"
 
 
 def test_an_export_says_from_what_its_constants_were_converted(
@@ -446,8 +441,13 @@ def test_a_damaged_record_of_a_conversion_is_told_as_corruption(
     registry: Registry, three: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry.panels.add(PANEL_A, alias="M049")
-    monkeypatch.setattr(registration, "_encode_conversion", lambda _: '{"file": 5}')
-    with pytest.raises(CorruptionError, match="the conversion of version 1 cannot be read: Expected `str`"):
+    build_rows = registration._build_rows
+
+    def damage(plan: Plan) -> list[Row]:
+        return [{**row, "conversion": '{"file": 5}'} for row in build_rows(plan)]
+
+    monkeypatch.setattr(registration, "_build_rows", damage)
+    with refused(CorruptionError, "version 1", "Expected `str`"):
         registry.versions.add(PANEL_A, three, valid_from=START)
 
 
@@ -461,8 +461,8 @@ def test_the_example_of_the_documentation_is_converted_as_it_says(
     )
     monkeypatch.chdir(tmp_path)
     exec(program)  # noqa: S102 - our own page
-    with convert_gain_maps(Path("gainMaps_M049.bin"), JUNGFRAU) as found:
-        assert json.loads(msgspec.json.encode(found.conversion)) == json.loads(answer)
+    with convert_gain_maps(Path("gainMaps_M049.bin"), JUNGFRAU) as shown:
+        assert json.loads(msgspec.json.encode(shown.conversion)) == json.loads(answer)
 
 
 def test_the_commands_show_it(
@@ -471,7 +471,7 @@ def test_the_commands_show_it(
     calreg = Calreg(location, monkeypatch)
     calreg.run("panel", "add", PANEL_A, "--alias", "M049")
     refusal = calreg.refused(2, "version", "add", "M049", str(six), "--valid-from", START, "--kind", "offset")
-    assert "holds gain only" in refusal["message"]
+    assert refusal["kinds"] == ["offset"]
     added = calreg.run("version", "add", "M049", str(six), "--valid-from", START)
     assert added.stdout == f"+ version 1: gain of {PANEL_A} from {START}\nrevision 2\n"
     assert added.stderr == f"note: HG0, HG1, HG2 of {str(six)!r} are left out: not gain ranges of jungfrau\n"
@@ -489,7 +489,9 @@ def test_the_commands_show_it(
     identified = calreg.run("identify", str(six))
     assert "the maker's file from which constants were converted\n" in identified.stdout
     assert f"1        {PANEL_A}  M049" in identified.stdout
-    assert [each["version"] for each in calreg.run("identify", str(six), "--json").json["converted"]] == [1]
+    assert [
+        version["version"] for version in calreg.run("identify", str(six), "--json").json["converted"]
+    ] == [1]
     unknown = tmp_path / "unknown.bin"
     unknown.write_bytes(b"maps?")
     calreg.refused(3, "identify", str(unknown))

@@ -16,12 +16,14 @@ from registry.errors import (
     InstantError,
     NotFoundError,
     RegistryError,
+    Remedy,
     RequestError,
 )
 from registry.instants import BEGINNING
 from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C, make_panel_array
 from testing.registries import RegistryLocation
 from tests.conftest import make_location
+from tests.refusals import refused
 
 PACIFIC = "America/Los_Angeles"
 STAMPED_A = f"{PANEL_A}-20171025000000"
@@ -66,25 +68,25 @@ def rewrite(path: Path, content: bytes) -> None:
 
 
 def hazards_of(registry: Registry, tree: Path) -> list[str]:
-    with pytest.raises(RegistryError) as refused:
+    with pytest.raises(RegistryError) as caught:
         registry.import_tree(tree)
-    hazards: list[str] = refused.value.values["hazards"]
-    assert refused.value.details == tuple(hazards)
+    hazards: list[str] = caught.value.values["hazards"]
+    assert caught.value.details == tuple(hazards)
     counted = "1 hazard" if len(hazards) == 1 else f"{len(hazards)} hazards"
-    assert f"cannot be imported as it stands: {counted}, nothing was recorded" in refused.value.message
+    assert f"cannot be imported as it stands: {counted}, nothing was recorded" in caught.value.message
     return hazards
 
 
 def refusal(untouched: tuple[Registry, RegistryLocation], tree: Path) -> list[str]:
     """Return the hazards of a tree of one sound entry, having seen that nothing of it was kept."""
     registry, location = untouched
-    with pytest.raises(ImportHazardError) as refused:
+    with pytest.raises(ImportHazardError) as caught:
         registry.import_tree(tree)
-    assert refused.value.code == 2
+    assert caught.value.code == 2
     assert registry.log() == []
     assert registry.panels.list() == []
     assert objects(location) == []
-    hazards: list[str] = refused.value.values["hazards"]
+    hazards: list[str] = caught.value.values["hazards"]
     return hazards
 
 
@@ -92,9 +94,9 @@ LINK_HAZARDS = {
     "a link that dangles": (f"{PANEL_B}-20171025000000", "M099", "the link to 'M099' dangles"),
     "a link that leaves the tree": (PANEL_B, "..", "the link to '..' leaves the tree"),
     "a link to another place outside": (PANEL_B, "/", "the link to '/' leaves the tree"),
-    "a link to itself": (PANEL_B, PANEL_B, "turns in a circle"),
-    "a link to a file": (PANEL_B, "M068/g0_gain.npy", "the link to 'M068/g0_gain.npy' is no folder"),
-    "a link to the tree": (PANEL_B, ".", "the link to '.' leads to no folder of a module"),
+    "a link to itself": (PANEL_B, PANEL_B, "is circular"),
+    "a link to a file": (PANEL_B, "M068/g0_gain.npy", "the link to 'M068/g0_gain.npy' is not a folder"),
+    "a link to the tree": (PANEL_B, ".", "the link to '.' does not lead to the folder of a module"),
     "a stamp of 13 digits": (f"{PANEL_B}-2017102500000", "M068", "'2017102500000' (13 digits) is not of 14"),
     "a stamp of 15 digits": (f"{PANEL_B}-201710250000000", "M068", "(15 digits) is not of 14 digits"),
     "a stamp of words": (f"{PANEL_B}-since-monday", "M068", "the stamp 'since-monday' is not of 14 digits"),
@@ -164,7 +166,7 @@ def test_an_entry_that_is_a_file_is_a_hazard(
 ) -> None:
     tree = make_tree({STAMPED_A: "M068"})
     (tree / PANEL_B).write_text("M068")
-    assert refusal(untouched, tree) == [f"{PANEL_B}: it is no folder"]
+    assert refusal(untouched, tree) == [f"{PANEL_B}: it is not a folder"]
 
 
 def test_a_link_through_a_chain_that_leaves_the_tree_is_a_hazard(
@@ -203,7 +205,7 @@ def test_links_that_turn_in_a_circle_are_a_hazard_of_those_who_need_them_only(
     (tree / "M088" / "g1_gain.npy").unlink()
     (tree / "M088" / "g1_gain.npy").symlink_to("g1_gain.npy")
     hazards = refusal(untouched, tree)
-    assert hazards[0] == f"{PANEL_B}: the link to 'M076' turns in a circle or cannot be followed"
+    assert hazards[0] == f"{PANEL_B}: the link to 'M076' is circular or cannot be followed"
     assert hazards[1].startswith(f"{PANEL_C}: there is no file")
     assert len(hazards) == 2
 
@@ -276,7 +278,7 @@ def test_one_serial_number_linked_to_two_modules_is_a_hazard_of_both_links_and_n
     assert {version.panel for version in rest.versions} == {PANEL_B}
     assert rest.notes == ()  # M068 is linked, if by an entry that was left out
     assert [warning for warning in rest.warnings if "serial" in warning] == [
-        f"skipped {each}" for each in sentences
+        f"skipped {sentence}" for sentence in sentences
     ]
 
 
@@ -334,7 +336,7 @@ def test_foreign_entries_are_left_out_with_a_note_each(registry: Registry, make_
     outcome = registry.import_tree(tree)
     expected = [
         *(
-            f"{name!r} is no panel and no module; it is left out"
+            f"{name!r} is neither a panel nor a module; it is left out"
             for name in (
                 "M077",
                 "README",
@@ -346,7 +348,7 @@ def test_foreign_entries_are_left_out_with_a_note_each(registry: Registry, make_
         ),
         "M088 is linked by no panel; it is left out",
     ]
-    assert outcome.notes[0] == "stamps are read as UTC; --timezone says otherwise"
+    assert outcome.notes[0] == "stamps are read as UTC, unless another time zone is given"
     assert list(outcome.notes[1:-1]) == expected
     assert "g0_gain.txt' is no array of a known kind; it is left out" in outcome.notes[-1]
     assert [panel.panel for panel in registry.panels.list()] == [PANEL_A]
@@ -360,10 +362,10 @@ def test_real_folders_named_like_panels_are_imported_without_an_alias(
     (tree / "M088").rename(tree / f"{PANEL_B}-20180115120000")
     with location.open(PACIFIC) as registry:
         registry.import_tree(tree)
-        found = [
+        starts = [
             (version.panel, version.alias, str(version.valid_from)) for version in registry.versions.list()
         ]
-        assert sorted(set(found)) == [
+        assert sorted(set(starts)) == [
             (PANEL_A, None, "beginning"),
             (PANEL_B, None, "2018-01-15T20:00:00Z"),
         ]
@@ -386,7 +388,9 @@ def test_stamps_are_local_times_of_the_registrys_zone_in_summer_and_winter(
     tree = make_tree({STAMPED_A: "M068", f"{PANEL_A}-20180115000000": "M068", NEW_A: "M068"})
     with location.open(PACIFIC) as pacific:
         dry = pacific.import_tree(tree, dry_run=True)
-        starts = [(each.panel, each.valid_from.iso) for each in dry.versions if each.kind == "gain"]
+        starts = [
+            (version.panel, version.valid_from.iso) for version in dry.versions if version.kind == "gain"
+        ]
         assert starts == [
             (PANEL_A, "2017-10-25T07:00:00Z"),
             (PANEL_A, "2018-01-15T08:00:00Z"),
@@ -394,7 +398,11 @@ def test_stamps_are_local_times_of_the_registrys_zone_in_summer_and_winter(
         ]
     with location.open() as utc:
         utc.import_tree(tree)
-        starts = [(each.panel, each.valid_from.iso) for each in utc.versions.list() if each.kind == "gain"]
+        starts = [
+            (version.panel, version.valid_from.iso)
+            for version in utc.versions.list()
+            if version.kind == "gain"
+        ]
         assert starts == [
             (PANEL_A, "2017-10-25T00:00:00Z"),
             (PANEL_A, "2018-01-15T00:00:00Z"),
@@ -444,7 +452,7 @@ def test_a_dry_run_reports_what_the_import_does_and_leaves_no_trace(
         assert len(objects(location)) == 6
 
 
-def changed_module(tree: Path, module: str, seed: int) -> None:
+def change_module(tree: Path, module: str, seed: int) -> None:
     file = tree / module / "g0_gain.npy"
     file.unlink()
     np.save(file, make_panel_array("gain", 0, seed))
@@ -457,22 +465,20 @@ def test_other_content_at_a_recorded_start_is_a_conflict_until_it_supersedes_wit
     with location.open() as registry:
         first = registry.import_tree(tree)
         stored = objects(location)
-        changed_module(tree, "M068", 77)
-        with pytest.raises(ConflictError) as refused:
+        change_module(tree, "M068", 77)
+        with pytest.raises(ConflictError) as caught:
             registry.import_tree(tree)
-        assert refused.value.code == 5
-        (hazard,) = refused.value.details
-        assert hazard == (
-            f"{STAMPED_A}: gain of {PANEL_A} from 2017-10-25T00:00:00Z is stated already, otherwise, by version"
-            f" {first.versions[0].version}; --supersede with a comment replaces it"
-        )
-        with pytest.raises(RequestError, match="--supersede needs a comment that says why"):
+        assert caught.value.code == 5
+        (hazard,) = caught.value.details
+        assert hazard.startswith(f"{STAMPED_A}: gain of {PANEL_A} from 2017-10-25T00:00:00Z ")
+        assert f"version {first.versions[0].version}" in hazard
+        with refused(RequestError, remedy=Remedy.GIVE_COMMENT):
             registry.import_tree(tree, supersede=True)
         assert len(registry.log()) == 1
         assert objects(location) == stored
         outcome = registry.import_tree(tree, supersede=True, comment="the gain was measured anew")
-        assert [(each.panel, each.kind) for each in outcome.versions] == [(PANEL_A, "gain")]
-        assert [each.version for each in outcome.withdrawn] == [first.versions[0].version]
+        assert [(version.panel, version.kind) for version in outcome.versions] == [(PANEL_A, "gain")]
+        assert [version.version for version in outcome.withdrawn] == [first.versions[0].version]
         assert len(outcome.unchanged) == 3
         assert outcome.revision == 2
         assert registry.validity(PANEL_A, kinds=["gain"]).versions == outcome.versions
@@ -489,21 +495,20 @@ def test_a_second_import_never_brings_back_what_was_withdrawn_but_by_supersessio
     with location.open() as registry:
         gain = registry.import_tree(tree).versions[0]
         registry.versions.withdraw(gain.version, comment="the beam was off")
-        with pytest.raises(ConflictError) as refused:
+        with pytest.raises(ConflictError) as caught:
             registry.import_tree(tree)
-        (hazard,) = refused.value.details
-        assert hazard == (
-            f"{STAMPED_A}: gain of {PANEL_A} from 2017-10-25T00:00:00Z was stated so by version {gain.version},"
-            " which revision 2 withdrew; --supersede with a comment brings it back"
-        )
+        (hazard,) = caught.value.details
+        assert hazard.startswith(f"{STAMPED_A}: gain of {PANEL_A} from 2017-10-25T00:00:00Z ")
+        assert f"version {gain.version}" in hazard
+        assert "revision 2" in hazard
         skipped = registry.import_tree(tree, skip_bad=True)
         assert skipped.revision is None
-        assert [each.kind for each in registry.versions.list()] == ["offset"]
-        with pytest.raises(RequestError, match="needs a comment"):
+        assert [version.kind for version in registry.versions.list()] == ["offset"]
+        with refused(RequestError, remedy=Remedy.GIVE_COMMENT):
             registry.import_tree(tree, supersede=True, comment=" ")
         back = registry.import_tree(tree, supersede=True, comment="the beam was on after all")
-        assert [(each.kind, each.constants) for each in back.versions] == [("gain", gain.constants)]
-        assert [each.kind for each in registry.versions.list()] == ["gain", "offset"]
+        assert [(version.kind, version.constants) for version in back.versions] == [("gain", gain.constants)]
+        assert [version.kind for version in registry.versions.list()] == ["gain", "offset"]
 
 
 def test_contradictions_of_the_registry_alone_are_a_conflict_and_a_hazard_beside_them_is_a_bad_tree(
@@ -511,10 +516,10 @@ def test_contradictions_of_the_registry_alone_are_a_conflict_and_a_hazard_beside
 ) -> None:
     registry.panels.add(PANEL_A, alias="M068")
     tree = make_tree({PANEL_A: "M088", NEW_A: "M088"}, ("M088",))
-    with pytest.raises(ConflictError) as refused:
+    with pytest.raises(ConflictError) as caught:
         registry.import_tree(tree)
-    assert refused.value.values["hazards"] == [
-        f"{PANEL_A}: panel {PANEL_A} bears the M-number M068, so it cannot bear M088",
+    assert caught.value.values["hazards"] == [
+        f"{PANEL_A}: panel {PANEL_A} cannot bear M088: it bears the M-number M068",
         f"{NEW_A}: panel {NEW_A} cannot bear M088: its serial number is that of {PANEL_A}, which bears M068",
     ]
     (tree / PANEL_B).symlink_to("M099")
@@ -529,10 +534,10 @@ def test_a_tree_that_is_not_there_or_is_a_file_is_refused(
     untouched: tuple[Registry, RegistryLocation], tmp_path: Path
 ) -> None:
     registry, _ = untouched
-    with pytest.raises(NotFoundError, match=r"there is no directory '.*nowhere'"):
+    with refused(NotFoundError, "nowhere"):
         registry.import_tree(tmp_path / "nowhere")
     (tmp_path / "file").write_text("")
-    with pytest.raises(RequestError, match="is a file; a directory of links is expected"):
+    with refused(RequestError):
         registry.import_tree(tmp_path / "file")
 
 
@@ -541,12 +546,12 @@ def test_a_folder_without_entries_is_no_tree(
 ) -> None:
     registry, _ = untouched
     (tmp_path / "tree" / "logs").mkdir(parents=True)
-    with pytest.raises(RequestError, match="holds no entry of a panel: links like"):
+    with refused(RequestError):
         registry.import_tree(tmp_path / "tree")
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "sentence"),
     [
         ("-149520170815-3d00b0", "has an empty field, which is how the old formatter wrote the value 0"),
         ("170505--3d00b0-20180101000000", "has an empty field"),
@@ -554,10 +559,10 @@ def test_a_folder_without_entries_is_no_tree(
     ],
 )
 def test_a_field_that_is_missing_is_a_hazard_wherever_it_is_missing(
-    untouched: tuple[Registry, RegistryLocation], make_tree: MakeTree, name: str, said: str
+    untouched: tuple[Registry, RegistryLocation], make_tree: MakeTree, name: str, sentence: str
 ) -> None:
     registry, _ = untouched
-    with pytest.raises(ImportHazardError, match=said):
+    with refused(ImportHazardError, sentence):
         registry.import_tree(make_tree({name: "M068"}))
 
 
@@ -567,7 +572,7 @@ def test_a_module_that_is_itself_a_link_is_no_module(
     registry, _ = untouched
     tree = make_tree({STAMPED_A: "M070"})
     (tree / "M070").symlink_to("M068")
-    with pytest.raises(ImportHazardError, match="leads to M070, which is itself a link to M068"):
+    with refused(ImportHazardError, "M070", "M068"):
         registry.import_tree(tree)
 
 
@@ -575,7 +580,7 @@ def test_a_tree_may_be_reached_by_a_link(registry: Registry, make_tree: MakeTree
     tree = make_tree({STAMPED_A: "M068"})
     (tmp_path / "current").symlink_to(tree)
     outcome = registry.import_tree(tmp_path / "current")
-    assert [each.kind for each in outcome.versions] == ["gain", "offset"]
+    assert [version.kind for version in outcome.versions] == ["gain", "offset"]
 
 
 def test_the_path_of_a_tree_need_not_be_utf_8(registry: Registry, make_tree: MakeTree) -> None:
@@ -585,7 +590,7 @@ def test_the_path_of_a_tree_need_not_be_utf_8(registry: Registry, make_tree: Mak
 
 
 def test_an_unknown_time_zone_is_refused_before_anything_is_read(sqlite_location: RegistryLocation) -> None:
-    with pytest.raises(InstantError, match="'Pacific/Menlo' is not a time zone"):
+    with refused(InstantError, "Pacific/Menlo"):
         sqlite_location.open("Pacific/Menlo")
 
 
@@ -612,5 +617,5 @@ def test_a_link_to_a_module_whose_name_is_mistyped_is_a_hazard(
     untouched: tuple[Registry, RegistryLocation], make_tree: MakeTree, name: str
 ) -> None:
     registry, _ = untouched
-    with pytest.raises(ImportHazardError, match="it is a link to a module, and its name is not a panel Id"):
+    with refused(ImportHazardError, name):
         registry.import_tree(make_tree({STAMPED_A: "M068", name: "M068"}))

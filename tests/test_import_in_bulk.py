@@ -21,7 +21,7 @@ from registry.registration.versions import record_versions
 from testing.panels import PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
 
-LINKS = 300  # of two kinds each: three pieces
+LINKS = 300  # of two kinds version: three pieces
 FIRST = datetime(2018, 1, 1)  # noqa: DTZ001 - a stamp has no zone
 
 MakeTree = Callable[[int], Path]
@@ -53,7 +53,7 @@ def test_many_links_are_one_revision_and_the_same_again_is_no_change(
     first = registry.import_tree(tree)
     assert [revision.revision for revision in registry.log()] == [1]
     assert len(first.versions) == 2 * LINKS
-    assert [each.version for each in first.versions] == list(range(1, 2 * LINKS + 1))
+    assert [version.version for version in first.versions] == list(range(1, 2 * LINKS + 1))
     assert dry.versions == first.versions
     assert dry.facts == first.facts
     assert sorted(first.versions, key=str) == sorted(registry.versions.list(), key=str)
@@ -71,7 +71,7 @@ def test_of_many_links_the_new_ones_are_recorded_and_the_others_unchanged(
         (tree / f"{PANEL_A}-{stamp(number)}").symlink_to("M068")
     outcome = registry.import_tree(tree)
     assert outcome.revision == 2
-    assert [(each.panel, each.kind) for each in outcome.versions] == [
+    assert [(version.panel, version.kind) for version in outcome.versions] == [
         (PANEL_A, "gain"),
         (PANEL_A, "offset"),
     ] * 2
@@ -88,9 +88,9 @@ def test_conflicts_in_any_piece_are_all_listed_and_nothing_of_the_others_is_reco
     taken = [0, LINKS - 1]
     for panel, number in zip((PANEL_A, PANEL_B), taken, strict=True):
         registry.versions.add(panel, other, valid_from=stamp(number), kinds=["gain"])
-    with pytest.raises(ConflictError) as refused:
+    with pytest.raises(ConflictError) as caught:
         registry.import_tree(tree)
-    assert [sentence.split(": ")[0] for sentence in refused.value.details] == [
+    assert [sentence.split(": ")[0] for sentence in caught.value.details] == [
         f"{PANEL_A}-{stamp(taken[0])}",
         f"{PANEL_B}-{stamp(taken[1])}",
     ]
@@ -98,12 +98,12 @@ def test_conflicts_in_any_piece_are_all_listed_and_nothing_of_the_others_is_reco
     rest = registry.import_tree(tree, skip_bad=True)
     assert len(rest.versions) == 2 * LINKS - 4
     replaced = registry.import_tree(tree, supersede=True, comment="measured anew")
-    assert [each.valid_from for each in replaced.withdrawn] == [
-        each.valid_from for each in replaced.versions if each.kind == "gain"
+    assert [version.valid_from for version in replaced.withdrawn] == [
+        version.valid_from for version in replaced.versions if version.kind == "gain"
     ]
     assert len(replaced.versions) == 4
-    assert [note.split(" on")[0] for note in replaced.notes if "answers" in note] == [
-        f"from {each.valid_from}" for each in replaced.versions
+    assert [note.split(" on")[0] for note in replaced.notes if "the valid one" in note] == [
+        f"from {version.valid_from}" for version in replaced.versions
     ]
 
 
@@ -153,14 +153,14 @@ def test_versions_in_any_order_keep_the_greatest_start_so_far(registry: Registry
     """Within a piece, over the pieces of a batch, and over revisions."""
     registry.panels.add(PANEL_A)
     starts = sorted((Instant(number) for number in range(LINKS)), key=lambda start: start * 7919 % 1009)
-    places = [(kind, start) for start in starts for kind in ("gain", "offset")]
+    keys = [(kind, start) for start in starts for kind in ("gain", "offset")]
 
     def record(gaps: Sequence[tuple[str, Instant]]) -> None:
         statements = [VersionStatement(PANEL_A, kind, start, None) for kind, start in gaps]
         registry._backend.record_revision(lambda change: record_versions(change, statements, supersede=False))
 
-    record(places[:LINKS])
-    record(places[LINKS:])
+    record(keys[:LINKS])
+    record(keys[LINKS:])
     version = schema.version
     query = sa.select(version.c.kind, version.c.valid_from, version.c.latest_start).order_by(version.c.id)
     with registry._backend.database.read_transaction() as connection:
@@ -169,4 +169,4 @@ def test_versions_in_any_order_keep_the_greatest_start_so_far(registry: Registry
     for kind, start, latest in recorded:
         greatest[kind] = max(start, greatest.get(kind, start))
         assert latest == greatest[kind]
-    assert [(kind, start) for kind, start, _ in recorded] == places
+    assert [(kind, start) for kind, start, _ in recorded] == keys

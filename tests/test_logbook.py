@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from registry.api import Registry
-from registry.errors import ConflictError, IdentifierError, NotFoundError, NotValidError, RequestError
+from registry.errors import ConflictError, IdentifierError, NotFoundError, NotValidError, Remedy, RequestError
 from registry.importers import logbook
 from registry.importers.logbook import read_logbook
 from registry.instants import Instant, instant_from_epoch
@@ -87,7 +87,7 @@ def test_a_run_from_the_logbook_is_exported_without_a_time(registry: Registry, t
     late = registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "late", 2), valid_from=BEGIN)
     registry.detectors.configure(EXPERIMENT, SOURCE, PANEL_A, first_run=200)
     dataset = f"exp={EXPERIMENT}:run=201"
-    with pytest.raises(NotValidError, match="is not registered, so it is not known which constants were"):
+    with refused(NotValidError):
         registry.export(dataset, tmp_path / "out")
     registry.runs.import_logbook(write_answer(tmp_path, wrap_in_envelope(ISO)), EXPERIMENT)
     resolution = registry.constants(dataset, types=["pixel_gain"]).provenance.resolution
@@ -131,13 +131,15 @@ def test_the_same_list_again_is_no_change_and_other_times_are_conflicts_that_nam
     with pytest.raises(ConflictError) as error:
         registry.runs.import_logbook(write_answer(tmp_path, moved), EXPERIMENT)
     assert error.value.code == 5
+    assert error.value.remedy is Remedy.SUPERSEDE_RUN
     assert error.value.details == tuple(
-        f"exp={EXPERIMENT}:run={run} is known with begin {BEGIN} and end {END}, not begin {begin} and end {end};"
-        f" calreg run add exp={EXPERIMENT}:run={run} --supersede with a comment replaces it"
+        f"exp={EXPERIMENT}:run={run} is known with begin {BEGIN} and end {END}, not begin {begin} and end {end}"
         for run, begin, end in ((201, "2015-08-05T02:10:16Z", END), (202, BEGIN, "2015-08-05T02:11:34Z"))
     )
     assert len(registry.log()) == 1
-    assert [run.run for run in registry.runs.list()] == [201, 202], "the run that is no conflict is not taken"
+    assert [run.run for run in registry.runs.list()] == [201, 202], (
+        "the run without a conflict is not taken either"
+    )
 
     for run, begin, end in ((201, "2015-08-05T02:10:16Z", END), (202, BEGIN, "2015-08-05T02:11:34Z")):
         registry.runs.add(
@@ -175,7 +177,7 @@ def test_an_end_that_comes_later_and_lies_before_the_known_begin_is_refused(
 ) -> None:
     registry.runs.add(f"exp={EXPERIMENT}:run=201", end=BEGIN)
     listed = write_answer(tmp_path, [{**EPOCH, "begin_time": 1438743600, "end_time": None}])
-    with pytest.raises(RequestError, match=f"run=201 ends at {BEGIN}, before it begins at {LATER}"):
+    with refused(RequestError, "run=201", BEGIN, LATER):
         registry.runs.import_logbook(listed, EXPERIMENT)
     assert len(registry.log()) == 1
 
@@ -184,7 +186,7 @@ def test_a_withdrawn_run_is_not_brought_back_by_the_logbook(registry: Registry, 
     path = write_answer(tmp_path, [EPOCH])
     registry.runs.import_logbook(path, EXPERIMENT)
     registry.runs.withdraw(f"exp={EXPERIMENT}:run=201", comment="never taken")
-    with pytest.raises(ConflictError, match="run=201 was recorded so before, and revision 2 withdrew it"):
+    with refused(ConflictError, "run=201", "revision 2", remedy=Remedy.SUPERSEDE_RUN):
         registry.runs.import_logbook(path, EXPERIMENT)
     assert registry.runs.list() == []
 
@@ -382,11 +384,11 @@ def test_the_command_tells_the_two_sorts_of_files_apart_by_content(
     table.write_text(f"exp={EXPERIMENT}:run=201  1-201  {SOURCE}  {PANEL_A}\n")
 
     without = calreg.refused(2, "run", "import", listed)
-    assert "does not name its experiment: --experiment says which it is" in without["message"]
+    assert "--experiment" in without["message"]
     senseless = calreg.refused(2, "run", "import", str(table), "--experiment", EXPERIMENT)
-    assert "names its experiments itself: leave --experiment out" in senseless["message"]
+    assert "--experiment" in senseless["message"]
     assert calreg.run("log", "--json").json == []
-    with location.open() as registry, pytest.raises(IdentifierError, match="write xcsls3716"):
+    with location.open() as registry, refused(IdentifierError, canonical="xcsls3716"):
         registry.runs.import_logbook(listed, "XCSLS3716")
 
     calreg.run("run", "import", str(table))

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from registry.api import Registry
-from registry.errors import ConflictError, IdentifierError, NotFoundError, RequestError
+from registry.errors import ConflictError, IdentifierError, NotFoundError, Remedy, RequestError
 from registry.records import Alias, Panel
 from registry.registration.panels import add_aliases
 from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C, write_panel_folder
+from tests.refusals import refused
 
 
 def test_a_panel_is_recorded_once(registry: Registry) -> None:
@@ -42,7 +43,7 @@ def test_a_name_that_is_not_canonical_is_refused_wherever_it_is_given(
     registry: Registry, tmp_path: Path
 ) -> None:
     upper, canonical = "170505-149520170815-3D00B0", PANEL_A
-    for refused in (
+    for call in (
         lambda: registry.panels.add(upper),
         lambda: registry.panels.find(upper),
         lambda: registry.aliases.add("M068", [upper]),
@@ -52,26 +53,26 @@ def test_a_name_that_is_not_canonical_is_refused_wherever_it_is_given(
         lambda: registry.validity(upper),
         lambda: registry.log(upper),
     ):
-        with pytest.raises(IdentifierError, match=f"not in its canonical form; write {canonical}"):
-            refused()
-    for name, sentence in {
+        with refused(IdentifierError, canonical=canonical):
+            call()
+    for name, named in {
         "170505-149520170815-03d00b0": f"write {canonical}",
         "170505-149520170815-": "write 170505-149520170815-0",
-        "../../etc/passwd": "not a panel Id: three hexadecimal fields",
-        "170505-149520170815-3d00b0\n": "not a hexadecimal number",
-        "1" * 10_000: "three hexadecimal fields",
-        "1-2-" + "f" * 10_000: "more than 64 bits",
-        f"{PANEL_A}_{PANEL_B}": "three hexadecimal fields",
-        "": "three hexadecimal fields",
+        "../../etc/passwd": "'../../etc/passwd'",
+        "170505-149520170815-3d00b0\n": "hexadecimal",
+        "1" * 10_000: "(10000 characters)",
+        "1-2-" + "f" * 10_000: "64 bits",
+        f"{PANEL_A}_{PANEL_B}": PANEL_B,
+        "": "''",
     }.items():
-        with pytest.raises(IdentifierError, match=sentence) as caught:
+        with refused(IdentifierError, named) as caught:
             registry.panels.add(name, alias="M068")
         assert len(str(caught.value)) < 400
         assert str(caught.value).isprintable()
     for alias in ("m068", "M68", "M0068"):
-        with pytest.raises(IdentifierError, match="write M068"):
+        with refused(IdentifierError, canonical="M068"):
             registry.panels.add(PANEL_A, alias=alias)
-    with pytest.raises(IdentifierError, match="not an M-number"):
+    with refused(IdentifierError):
         registry.panels.add(PANEL_A, alias="")
     assert registry.log() == []
     assert registry.panels.list() == []
@@ -79,14 +80,9 @@ def test_a_name_that_is_not_canonical_is_refused_wherever_it_is_given(
 
 def test_an_m_number_is_given_to_known_panels_only(registry: Registry) -> None:
     registry.panels.add(PANEL_A)
-    with pytest.raises(NotFoundError) as caught:
+    with refused(NotFoundError, PANEL_A, problems=2, panels=[NEW_A, PANEL_C]):
         registry.aliases.add("M068", [PANEL_A, NEW_A, PANEL_C])
-    assert str(caught.value) == (
-        f"2 panels are not known: panel {NEW_A} is not known; known: {PANEL_A};"
-        f" panel {PANEL_C} is not known; known: {PANEL_A}"
-    )
-    assert caught.value.values["panels"] == [NEW_A, PANEL_C]
-    with pytest.raises(NotFoundError, match=f"panel {PANEL_B} is not known; near: {PANEL_A}"):
+    with refused(NotFoundError, PANEL_B, PANEL_A):
         registry.aliases.add("M088", [PANEL_B])
     assert registry.aliases.list() == []
     assert len(registry.log()) == 1
@@ -96,23 +92,18 @@ def test_a_panel_bears_one_m_number_and_a_serial_number_belongs_to_one(registry:
     registry.panels.add(PANEL_A, alias="M068")
     registry.panels.add(NEW_A)
     registry.panels.add(PANEL_B)
-    for refused in (
+    for call in (
         lambda: registry.panels.add(PANEL_A, alias="M088"),
         lambda: registry.aliases.add("M088", [PANEL_A]),
     ):
-        with pytest.raises(ConflictError) as caught:
-            refused()
-        assert str(caught.value) == f"panel {PANEL_A} bears the M-number M068, so it cannot bear M088"
-    with pytest.raises(ConflictError) as caught:
+        with refused(ConflictError, PANEL_A, "M068", "M088", problems=1):
+            call()
+    with refused(ConflictError, NEW_A, "M088", PANEL_A, "M068", problems=1):
         registry.aliases.add("M088", [NEW_A])
-    assert str(caught.value) == (
-        f"panel {NEW_A} cannot bear M088: its serial number is that of {PANEL_A}, which bears M068"
-    )
-    with pytest.raises(ConflictError, match="2 M-numbers conflict") as caught:
+    with refused(ConflictError, problems=2):
         registry.aliases.add("M088", [PANEL_B, PANEL_A, NEW_A])
-    assert len(caught.value.details) == 2
     never_met = "180101-149520170815-3d00b0"
-    with pytest.raises(ConflictError, match="its serial number is that of"):
+    with refused(ConflictError, never_met, PANEL_A):
         registry.panels.add(never_met, alias="M088")
     assert [panel.panel for panel in registry.panels.list()] == [PANEL_A, NEW_A, PANEL_B]
     assert [alias.panel for alias in registry.aliases.list()] == [PANEL_A], (
@@ -126,11 +117,11 @@ def test_a_panel_bears_one_m_number_and_a_serial_number_belongs_to_one(registry:
 def test_a_batch_of_aliases_that_contradicts_itself_is_refused_as_a_whole(registry: Registry) -> None:
     for panel in (PANEL_A, NEW_A, PANEL_B):
         registry.panels.add(panel)
-    for pairs, sentence in (
-        ([("M088", PANEL_B), ("M068", PANEL_B)], f"panel {PANEL_B} bears the M-number M088"),
-        ([("M088", PANEL_B), ("M068", PANEL_A), ("M044", NEW_A)], f"panel {NEW_A} cannot bear M044"),
+    for pairs, names in (
+        ([("M088", PANEL_B), ("M068", PANEL_B)], (PANEL_B, "M088", "M068")),
+        ([("M088", PANEL_B), ("M068", PANEL_A), ("M044", NEW_A)], (NEW_A, "M044", PANEL_A, "M068")),
     ):
-        with pytest.raises(ConflictError, match=sentence):
+        with refused(ConflictError, *names, problems=1):
             registry._backend.record_revision(lambda change, pairs=pairs: add_aliases(change, pairs))
     assert registry.aliases.list() == []
     assert len(registry.log()) == 3
@@ -144,21 +135,20 @@ def test_a_panel_that_gets_an_m_number_later_inherits_nothing(registry: Registry
     registry.aliases.add("M068", [NEW_A])
     assert {version.panel for version in registry.validity("M068").versions} == {PANEL_A}
     assert registry.versions.list(NEW_A) == []
-    held = registry.validity("M068", kinds=["gain"], at="20180101000000")
-    assert [version.panel for version in held.versions] == [PANEL_A]
-    assert held.without == (
-        f"no gain of {NEW_A} is valid at 2018-01-01T00:00:00Z; no version of any kind is registered for this panel",
-    )
+    validity = registry.validity("M068", kinds=["gain"], at="20180101000000")
+    assert [version.panel for version in validity.versions] == [PANEL_A]
+    (sentence,) = validity.without
+    assert all(name in sentence for name in ("gain", NEW_A, "2018-01-01T00:00:00Z"))
 
 
 def test_an_m_number_is_withdrawn_once_and_may_be_given_again(registry: Registry) -> None:
     registry.panels.add(PANEL_A, alias="M068")
     registry.panels.add(NEW_A, alias="M068")
-    with pytest.raises(RequestError, match="a withdrawal needs a comment"):
+    with refused(RequestError, remedy=Remedy.GIVE_COMMENT):
         registry.aliases.withdraw("M068", PANEL_A, comment=" ")
-    with pytest.raises(NotFoundError, match=f"{PANEL_A} does not bear the M-number M069; near: M068"):
+    with refused(NotFoundError, PANEL_A, "M069", "M068"):
         registry.aliases.withdraw("M069", PANEL_A, comment="mixed up")
-    with pytest.raises(NotFoundError, match=f"panel {PANEL_B} is not known; near: {PANEL_A}"):
+    with refused(NotFoundError, PANEL_B, PANEL_A):
         registry.aliases.withdraw("M068", PANEL_B, comment="mixed up")
     assert len(registry.log()) == 2
 
@@ -166,16 +156,15 @@ def test_an_m_number_is_withdrawn_once_and_may_be_given_again(registry: Registry
     assert (outcome.revision, outcome.facts) == (3, (f"- alias M068 of {PANEL_A}",))
     assert registry.panels.find(PANEL_A).alias is None
     assert [alias.panel for alias in registry.aliases.list()] == [NEW_A]
-    with pytest.raises(ConflictError) as caught:
+    with refused(ConflictError, "M068", PANEL_A, withdrawn_in=3):
         registry.aliases.withdraw("M068", PANEL_A, comment="again")
-    assert str(caught.value) == f"the M-number M068 of {PANEL_A} was withdrawn already, by revision 3"
-    with pytest.raises(ConflictError, match="its serial number is that of"):
+    with refused(ConflictError, NEW_A):
         registry.aliases.add("M088", [PANEL_A])
 
     assert registry.aliases.add("M068", [PANEL_A]).revision == 4
     assert registry.aliases.withdraw("M068", PANEL_A, comment="and off again").revision == 5
     registry.aliases.withdraw("M068", NEW_A, comment="the other one too")
-    with pytest.raises(NotFoundError, match="no panel has the M-number M068; none is known yet"):
+    with refused(NotFoundError, "M068"):
         registry.validity("M068")
     assert registry.aliases.add("M088", [PANEL_A, NEW_A]).revision == 7, "the serial number is free now"
 
@@ -197,9 +186,9 @@ def test_panels_and_aliases_are_answered_as_of_a_revision(registry: Registry) ->
         {PANEL_A: "M069", PANEL_B: "M088"},
     ]
     assert registry.panels.find(PANEL_A, as_of=3).alias == "M068"
-    with pytest.raises(NotFoundError, match=f"panel {PANEL_B} is not known"):
+    with refused(NotFoundError, PANEL_B):
         registry.panels.find(PANEL_B, as_of=2)
-    with pytest.raises(NotFoundError, match="no panel has the M-number M068; near: M088"):
+    with refused(NotFoundError, "M068", "M088"):
         registry.validity("M068", as_of=4)
     assert registry.validity("M068", as_of=3).versions == ()
     assert registry.aliases.list(as_of=1) == []

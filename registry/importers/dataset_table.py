@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from registry.detectors import parse_detector_id
-from registry.errors import RegistryError, RequestError
+from registry.errors import RegistryError, Remedy, RequestError
 from registry.files import read_bounded
 from registry.identifiers import Dataset, parse_run_number, parse_source, quote
 from registry.importers.logbook import looks_like_json
@@ -82,8 +82,8 @@ def _read_text(path: Path) -> str:
     content = read_bounded(path, _MAX_BYTES, "a table of datasets")
     if looks_like_json(content):
         raise RequestError(
-            f"{str(path)!r} is JSON, no table of datasets; a logbook's list of runs does not name its experiment:"
-            " --experiment says which it is"
+            f"{str(path)!r} is JSON, not a table of datasets; a logbook's list of runs does not name its experiment",
+            remedy=Remedy.GIVE_EXPERIMENT,
         )
     try:
         return content.decode()

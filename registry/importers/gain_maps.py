@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from registry.arrays import array_warnings, check_content
 from registry.authorship import escape_undecodable
 from registry.detectors import DetectorType, Kind, MakerFormat
-from registry.errors import ArrayError, ConflictError, RequestError
+from registry.errors import ArrayError, ConflictError, Remedy, RequestError
 from registry.files import open_input, translate_os_errors
 from registry.identifiers import extract_m_numbers
 from registry.records import CheckedConstants, CheckedFile, Conversion, ConvertedStage, Panel
@@ -131,7 +131,11 @@ def _find_format(path: Path, detector: DetectorType, kinds: Sequence[str] | None
         )
     others = [detector.find_kind(kind).name for kind in kinds or () if kind != maps.kind]
     if others:
-        raise RequestError(f"{str(path)!r} holds {maps.kind} only, no {', '.join(others)}: leave --kind out")
+        raise RequestError(
+            f"{str(path)!r} holds {maps.kind} only, not {', '.join(others)}",
+            remedy=Remedy.OMIT_KINDS,
+            kinds=others,
+        )
     return maps
 
 
@@ -149,13 +153,15 @@ def _convert(
     kind = detector.find_kind(maps.kind)
     stages: list[ConvertedStage] = []
     files: list[CheckedFile] = []
-    with _open_makers_file(path, maps, detector.panel_shape) as original:
+    with open_input(path, "the maker's maps", ArrayError) as file:
+        original = _MakersFile(path, file, maps, detector.panel_shape)
         for gain_range, stage in enumerate(maps.stages):
             name = path / stage  # where a person finds it: in the file
             rounded, absolute, relative = _round_to_kind(original.read_stage(), kind, name)
             content = _encode_npy(rounded)
             files.append(check_content(content, name, detector, kind, allow_nonfinite=allow_nonfinite))
-            _write_file(folder / stage, content)
+            with translate_os_errors("written", folder / stage, "the converted maps"):
+                (folder / stage).write_bytes(content)
             stages.append(ConvertedStage(stage, gain_range, absolute, relative))
         for _ in original.left_out:
             original.read_stage()
@@ -172,6 +178,54 @@ def _convert(
     ]
     constants = build_constants(detector.name, kind.name, stored, array_warnings(kind, files))
     return GainMaps(path, (constants,), conversion, detector.name)
+
+
+class _MakersFile:
+    """The stages of an open file, read one at a time.
+
+    Attributes
+    ----------
+    size
+        In bytes: it alone says which stages are there.
+    left_out
+        The names of the stages after those that become gain ranges.
+    digest
+        The SHA-256 of what was read so far.
+
+    Raises
+    ------
+    ArrayError
+        The size is not that of the maker's maps.
+    """
+
+    def __init__(self, path: Path, file: BinaryIO, maps: MakerFormat, shape: tuple[int, int]) -> None:
+        self.digest = hashlib.sha256()
+        self.size = os.fstat(file.fileno()).st_size
+        self._path = path
+        self._file = file
+        self._dtype = np.dtype(maps.dtype)
+        self._shape = shape
+        self._stage_size = math.prod(shape) * self._dtype.itemsize
+        layouts = {
+            len(names) * self._stage_size: names
+            for names in (maps.stages, maps.stages + maps.optional_stages)
+        }
+        if self.size not in layouts:
+            expected = " or ".join(f"{size} ({', '.join(names)})" for size, names in layouts.items())
+            raise ArrayError(
+                f"{str(path)!r} has {self.size} bytes; the maker's maps have {expected}",
+                path=str(path),
+                size=self.size,
+            )
+        self.left_out = layouts[self.size][len(maps.stages) :]
+
+    def read_stage(self) -> NDArray[np.float64]:
+        """Read the next stage, shape (row, column); an `ArrayError` where the file was cut since it was opened."""
+        content = self._file.read(self._stage_size)
+        if len(content) != self._stage_size:
+            raise ArrayError(f"{str(self._path)!r} was changed while it was read", path=str(self._path))
+        self.digest.update(content)
+        return np.frombuffer(content, self._dtype).reshape(self._shape)
 
 
 def _round_to_kind(
@@ -204,74 +258,3 @@ def _encode_npy(array: NDArray[np.float32]) -> bytes:
     stream = io.BytesIO()
     npy.write_array(stream, array, version=(1, 0), allow_pickle=False)
     return stream.getvalue()
-
-
-def _write_file(path: Path, content: bytes) -> None:
-    with translate_os_errors("written", path, "the converted maps"):
-        path.write_bytes(content)
-
-
-@contextmanager
-def _open_makers_file(path: Path, maps: MakerFormat, shape: tuple[int, int]) -> Iterator[_MakersFile]:
-    """Open the maker's file of maps of that shape (row, column).
-
-    Raises
-    ------
-    NotFoundError
-        There is no such file.
-    ArrayError
-        It is not a regular file, or has another size.
-    UnavailableError
-        It cannot be read.
-    """
-    with open_input(path, "the maker's maps", ArrayError) as file:
-        yield _MakersFile(path, file, maps, shape)
-
-
-class _MakersFile:
-    """The stages of an open file, read one at a time, and the checksum of all that was read.
-
-    Attributes
-    ----------
-    left_out
-        The names of the stages after those that become gain ranges.
-    digest
-        The SHA-256 of what was read so far.
-    """
-
-    def __init__(self, path: Path, file: BinaryIO, maps: MakerFormat, shape: tuple[int, int]) -> None:
-        self.path = path
-        self.digest = hashlib.sha256()
-        self.size = os.fstat(file.fileno()).st_size
-        self._file = file
-        self._dtype = np.dtype(maps.dtype)
-        self._shape = shape
-        self._stage_size = math.prod(self._shape) * self._dtype.itemsize
-        layouts = {
-            len(names) * self._stage_size: names
-            for names in (maps.stages, maps.stages + maps.optional_stages)
-        }
-        if self.size not in layouts:
-            expected = " or ".join(f"{size} ({', '.join(names)})" for size, names in layouts.items())
-            raise ArrayError(
-                f"{str(path)!r} has {self.size} bytes; the maker's maps have {expected}",
-                path=str(path),
-            )
-        self.left_out = layouts[self.size][len(maps.stages) :]
-
-    def read_stage(self) -> NDArray[np.float64]:
-        """Read the next stage, shape (row, column).
-
-        Raises
-        ------
-        ArrayError
-            The file was cut since it was opened.
-        UnavailableError
-            It cannot be read.
-        """
-        with translate_os_errors("read", self.path):
-            content = self._file.read(self._stage_size)
-        if len(content) != self._stage_size:
-            raise ArrayError(f"{str(self.path)!r} was changed while it was read", path=str(self.path))
-        self.digest.update(content)
-        return np.frombuffer(content, self._dtype).reshape(self._shape)

@@ -1,8 +1,8 @@
 """The legacy directory: folders named by M-number, and links ``<panel Id>-<YYYYMMDDHHMMSS> -> M068``.
 
-Only names and links are read here; the arrays are checked by `write_panel_folder`. What is certainly not an
-entry of the scheme is *foreign*, left out with a note. What is meant as one and cannot be taken is a
-*hazard*: a reader of links would have stumbled over it, or silently picked wrong constants.
+Only names and links are read here; the arrays are checked by `panel_folders`. What is certainly not an entry of
+the scheme is left out with a note. What is meant as one and cannot be taken is a *hazard*: a reader of links
+would have failed on it, or silently picked wrong constants.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Hazard:
-    """Why an entry cannot be imported."""
+    """An entry that cannot be imported, and the reason."""
 
     name: str
     reason: str
@@ -61,7 +61,7 @@ class Hazard:
 
 @dataclass(slots=True)
 class LegacyTree:
-    """What a legacy directory holds; ``refused`` are entries that hazards have taken out."""
+    """The entries of a legacy directory; those with hazards are ``excluded``."""
 
     root: Path
     entries: list[Entry] = field(default_factory=list)
@@ -70,14 +70,12 @@ class LegacyTree:
     notes: list[str] = field(default_factory=list)
 
     def exclude(self, hazards: Iterable[Hazard]) -> None:
-        """Take hazards in, and their entries out."""
-        names = set()
-        for hazard in hazards:
-            names.add(hazard.name)
-            self.hazards.append(hazard)
-        if names:
-            self.excluded += [entry for entry in self.entries if entry.name in names]
-            self.entries = [entry for entry in self.entries if entry.name not in names]
+        """Add hazards, and exclude their entries."""
+        new = list(hazards)
+        names = {hazard.name for hazard in new}
+        self.hazards += new
+        self.excluded += [entry for entry in self.entries if entry.name in names]
+        self.entries = [entry for entry in self.entries if entry.name not in names]
 
 
 def read_legacy_tree(root: Path, timezone: tzinfo) -> LegacyTree:
@@ -104,10 +102,10 @@ def read_legacy_tree(root: Path, timezone: tzinfo) -> LegacyTree:
             except RequestError as error:
                 tree.hazards.append(Hazard(item.name, str(error)))
         elif not is_m_number(item.name) and _links_to_module(item):
-            said = "it is a link to a module, and its name is not a panel Id, with or without a stamp of 14 digits"
-            tree.hazards.append(Hazard(item.name, said))
+            reason = "it is a link to a module, and its name is not a panel Id, with or without a stamp of 14 digits"
+            tree.hazards.append(Hazard(item.name, reason))
         else:
-            tree.notes.append(f"{quote(item.name)} is no panel and no module; it is left out")
+            tree.notes.append(f"{quote(item.name)} is neither a panel nor a module; it is left out")
     if not (tree.entries or tree.hazards):
         raise RequestError(
             f"{str(root)!r} holds no entry of a panel: links like 170505-149520170815-3d00b0 -> M068"
@@ -125,7 +123,7 @@ def _links_to_module(item: os.DirEntry[str]) -> bool:
 
 
 class _Reader:
-    """Reads entries one by one; what many of them share, an Id or a target, is looked at once."""
+    """Reads entries one by one; what many of them share, an Id or a target, is read once."""
 
     def __init__(self, root: Path, timezone: tzinfo) -> None:
         self._timezone = timezone
@@ -137,13 +135,7 @@ class _Reader:
         self._duplicates: dict[tuple[str, Instant], list[str]] = defaultdict(list)
 
     def read_entry(self, item: os.DirEntry[str], parts: re.Match[str]) -> Entry:
-        """Return the entry for which a name in three or four parts stands.
-
-        Raises
-        ------
-        RequestError
-            It cannot be taken.
-        """
+        """Return the entry of a name in three or four parts; a `RequestError` if it cannot be imported."""
         _refuse_other_types(item.name)
         valid_from = BEGINNING if parts["stamp"] is None else _parse_stamp(parts["stamp"], self._timezone)
         self._note_duplicate((self._read_id(parts["panel"]), valid_from), item.name)
@@ -155,30 +147,30 @@ class _Reader:
         m_number = parse_m_number(folder.name) if is_m_number(folder.name) else None
         return Entry(item.name, panel, valid_from, m_number, folder)
 
-    def _note_duplicate(self, place: tuple[str, Instant], name: str) -> None:
-        """Two spellings of one Id are two entries at one place, whatever else is wrong with them."""
-        first = self._first_names.setdefault(place, name)
+    def _note_duplicate(self, panel_and_start: tuple[str, Instant], name: str) -> None:
+        """Note two spellings of one Id as duplicates, whatever else is wrong with them."""
+        first = self._first_names.setdefault(panel_and_start, name)
         if first != name:
-            self._duplicates[place].append(name)
+            self._duplicates[panel_and_start].append(name)
 
     def find_duplicates(self) -> Iterator[Hazard]:
         """Return a hazard for every entry that shares panel and start with another."""
-        for place in [place for place in self._first_names if place in self._duplicates]:
-            names = [self._first_names[place], *self._duplicates[place]]
-            for name in names:
+        for panel_and_start, first in self._first_names.items():
+            names = [first, *self._duplicates.get(panel_and_start, ())]
+            for name in names if len(names) > 1 else ():
                 others = shorten([other for other in names if other != name])
                 yield Hazard(name, f"another entry has the same panel and start: {others}")
 
 
 def _refuse_other_types(name: str) -> None:
-    """Refuse a name that begins with the Id of a panel of another type: this scheme of links is Jungfrau's."""
+    """Refuse a name that starts with the Id of a panel of another type: this scheme of links is Jungfrau's."""
     fields = name.split("-")
     for known in DETECTOR_TYPES.values():
         starts = ("-".join(fields[:count]) for count in range(1, len(fields) + 1))
         if known is not JUNGFRAU and any(_is_panel_id(start, known) for start in starts):
             raise IdentifierError(
-                f"it names a panel of {known.name}; only {JUNGFRAU.name} panels are linked like this, and"
-                " calreg version add takes the others"
+                f"it names a panel of {known.name}; only {JUNGFRAU.name} panels are linked like this, versions of"
+                " the others are added one by one"
             )
 
 
@@ -210,29 +202,29 @@ def _parse_stamp(text: str, timezone: tzinfo) -> Instant:
     return parse_instant(text, timezone)
 
 
-def _resolve_folder(root: Path, place: Path, *, is_link: bool = False) -> Path:
-    """Return the real folder at a place in the tree, or at the end of a link, named as the user named the tree.
+def _resolve_folder(root: Path, relative: Path, *, is_link: bool = False) -> Path:
+    """Return the real folder at a path in the tree, or at the end of a link, named as the user named the tree.
 
     Raises
     ------
     RequestError
-        The link dangles, turns in a circle, leaves the tree, or leads to no folder of a module or panel.
+        The link dangles, is circular, leaves the tree, or does not lead to the folder of a module or panel.
     """
-    target = f"the link to {str(place)!r}" if is_link else "it"
+    target = f"the link to {str(relative)!r}" if is_link else "it"
     try:
-        folder = (root / place).resolve(strict=True)
+        folder = (root / relative).resolve(strict=True)
     except FileNotFoundError:
         raise RequestError(f"{target} dangles: nothing is there") from None
     except (OSError, RuntimeError):
-        raise RequestError(f"{target} turns in a circle or cannot be followed") from None
+        raise RequestError(f"{target} is circular or cannot be followed") from None
     if not folder.is_relative_to(root.resolve()):
         raise RequestError(f"{target} leaves the tree")
     if not folder.is_dir():
-        raise RequestError(f"{target} is no folder")
-    if is_m_number(place.name) and place.name != folder.name:
-        raise RequestError(f"{target} leads to {place.name}, which is itself a link to {folder.name}")
+        raise RequestError(f"{target} is not a folder")
+    if is_m_number(relative.name) and relative.name != folder.name:
+        raise RequestError(f"{target} leads to {relative.name}, which is itself a link to {folder.name}")
     if is_link and not (is_m_number(folder.name) or _ENTRY_LIKE.fullmatch(folder.name)):
-        raise RequestError(f"{target} leads to no folder of a module")
+        raise RequestError(f"{target} does not lead to the folder of a module")
     return root / folder.relative_to(root.resolve())
 
 
@@ -245,25 +237,21 @@ def _find_ambiguous_modules(entries: Iterable[Entry]) -> list[Hazard]:
             panels[f"panel {entry.panel}"].append(entry)
     for group in panels.values():
         serials[f"the serial number {JUNGFRAU.panel_id_format.parse(group[0].panel).serial_number}"] += group
-    found: dict[str, Hazard] = {}
+    hazards: dict[str, Hazard] = {}
     for what, group in (*panels.items(), *serials.items()):
         modules = {entry.m_number or "" for entry in group}
         if len(modules) > 1:
             sentence = f"{what} is linked to two modules, {' and '.join(sorted(modules))}"
             for entry in group:
-                found.setdefault(entry.name, Hazard(entry.name, sentence))
-    return list(found.values())
+                hazards.setdefault(entry.name, Hazard(entry.name, sentence))
+    return list(hazards.values())
 
 
 def _find_escaping_links(tree: LegacyTree) -> list[Hazard]:
     """Return a hazard for every entry in whose folder a link leaves the tree."""
     root = tree.root.resolve()
     strays = {
-        folder: [
-            item.name
-            for item in list_folder(folder, "a folder of constants")
-            if _escapes(Path(item.path), root)
-        ]
+        folder: [item.name for item in list_folder(folder, "a folder") if _escapes(Path(item.path), root)]
         for folder in {entry.folder for entry in tree.entries}
     }
     return [
@@ -285,16 +273,17 @@ def _escapes(path: Path, root: Path) -> bool:
 class DirectoryRule:
     """The look-up that came with a legacy directory, modelled with its faults: which link it picks.
 
-    Seen when it was run (lcls-psana, the deployment of Jungfrau constants). Stamps and the requested time are compared as
-    integers, whatever they mean; a link without a stamp counts as 0. Of the links of a panel Id the last one at or
-    before the requested time is picked. Where there is none the first is picked all the same: one link that starts later,
-    or the first of several. The requested time is `DEFAULT_TIME` unless the user types another, and never the run's. One
-    entry of four fields joined by ``-`` whose last is no integer ends the look-up of every panel with an error. A panel
-    Id is spelled by a formatter that leaves a field of the value 0 empty. Nothing is checked of what is picked.
+    As seen when it was run (lcls-psana, the deployment of Jungfrau constants): stamps and the requested time are
+    compared as integers, whatever they mean; a link without a stamp counts as 0. Of the links of a panel Id the
+    last one at or before the requested time is picked. Where there is none the first is picked all the same: one
+    link that starts later, or the first of several. The requested time is `DEFAULT_TIME` unless the user types
+    another, and never the run's. One entry of four fields joined by ``-`` whose last is not an integer ends the
+    look-up of every panel with an error. A panel Id is spelled by a formatter that leaves a field of the value 0
+    empty. Nothing is checked of what is picked.
 
     Attributes
     ----------
-    breaking
+    fatal_entries
         The entries that end every look-up with an error; with one of them nothing is picked.
     """
 
@@ -306,27 +295,16 @@ class DirectoryRule:
             if len(panel) == _PANEL_FIELDS - 1:
                 self._links[name].append((0, name))
             elif len(panel) == _PANEL_FIELDS:
-                stamp = _parse_integer(last)
-                if stamp is None:
+                try:
+                    self._links["-".join(panel)].append((int(last), name))
+                except ValueError:
                     self.fatal_entries.append(name)
-                else:
-                    self._links["-".join(panel)].append((stamp, name))
 
     def pick(self, panel: str, requested: int = DEFAULT_TIME) -> str | None:
-        """Return the name of the link that is picked for a panel Id, None where there is none or the look-up breaks."""
-        links = sorted(self._links.get(_format_as_legacy(panel), ()))
+        """Return the name of the link that is picked for a panel Id; None without a link or with a fatal entry."""
+        spelling = "-".join("" if field == "0" else field for field in panel.split("-"))
+        links = sorted(self._links.get(spelling, ()))
         if self.fatal_entries or not links:
             return None
-        begun = [name for stamp, name in links if stamp <= requested]
-        return begun[-1] if begun else links[0][1]
-
-
-def _parse_integer(text: str) -> int | None:
-    try:
-        return int(text)
-    except ValueError:
-        return None
-
-
-def _format_as_legacy(panel: str) -> str:
-    return "-".join("" if each == "0" else each for each in panel.split("-"))
+        started = [name for stamp, name in links if stamp <= requested]
+        return started[-1] if started else links[0][1]

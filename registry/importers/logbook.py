@@ -27,7 +27,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from registry.errors import InstantError, RequestError
+from registry.errors import InstantError, Remedy, RequestError
 from registry.files import read_bounded
 from registry.identifiers import Dataset, quote, shorten
 from registry.instants import Instant, instant_from_epoch, parse_iso
@@ -96,8 +96,8 @@ def read_logbook(path: Path, experiment: str) -> LogbookRuns:
     name = repr(str(path))
     if not looks_like_json(content):
         raise RequestError(
-            f"{name} is not JSON, so not a logbook's list of runs;"
-            " a table of datasets names its experiments itself: leave --experiment out"
+            f"{name} is not JSON, so not a logbook's list of runs; a table of datasets names its experiments itself",
+            remedy=Remedy.OMIT_EXPERIMENT,
         )
     entries = _unwrap_entries(_decode_json(content, name), name)
     form = _detect_form(entries, name)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from pathlib import Path
 
@@ -21,31 +22,30 @@ from registry.registration.versions import build_constants
 
 @dataclass(frozen=True, slots=True)
 class PanelFolder:
-    """What a folder holds: constants by kind, and the names of entries that are none."""
+    """A folder's constants by kind, and the names of its entries that are not arrays of a known kind."""
 
     path: Path
     constants: tuple[CheckedConstants, ...]
     left_out: tuple[str, ...]
+    conversion: None = None  # the files are registered byte for byte
 
     @property
     def warnings(self) -> list[str]:
-        """What is legal in the files and yet worth a look."""
+        """Sentences on what is legal in the files and yet worth a look."""
         return [warning for constants in self.constants for warning in constants.warnings]
 
     @property
     def notes(self) -> list[str]:
-        """What was left out."""
-        return [f"{self.path / name} is no array of a known kind; it is left out" for name in self.left_out]
-
-    @property
-    def conversion(self) -> None:
-        """Nothing: the files are registered byte for byte."""
+        """A sentence on each entry that was left out."""
+        return [
+            f"{self.path / name} is not an array of a known kind; it is left out" for name in self.left_out
+        ]
 
 
 def read_panel_folder(
     folder: Path, detector: DetectorType, kinds: Sequence[str] | None = None, *, allow_nonfinite: bool = False
 ) -> PanelFolder:
-    """Check every file of the kinds asked for; without `kinds`, of the required ones and of all that are there.
+    """Check every file of these kinds; without `kinds`, of the required ones and of all of which a file is there.
 
     Raises
     ------
@@ -63,24 +63,19 @@ def read_panel_folder(
         else _present_kinds(detector, names)
     )
     missing = {kind: [name for name in detector.file_names(kind) if name not in names] for kind in wanted}
-    checked = _check_files(
-        folder,
-        detector,
-        [kind for kind in wanted if not missing[kind]],
-        allow_nonfinite=allow_nonfinite,
-    )
+    whole = [kind for kind in wanted if not missing[kind]]
+    checked = _check_files(folder, detector, whole, allow_nonfinite=allow_nonfinite)
     problems: list[str] = []
     constants = []
     for kind in wanted:
         if missing[kind]:
             problems.append(f"{str(folder)!r} lacks {', '.join(missing[kind])}")
             continue
-        problems += [str(each) for each in checked[kind] if isinstance(each, ArrayError)]
-        files = [each for each in checked[kind] if isinstance(each, CheckedFile)]
+        problems += [str(result) for result in checked[kind] if isinstance(result, ArrayError)]
+        files = [result for result in checked[kind] if isinstance(result, CheckedFile)]
         if not problems:
-            constants.append(
-                build_constants(detector.name, kind, files, array_warnings(detector.find_kind(kind), files))
-            )
+            warnings = array_warnings(detector.find_kind(kind), files)
+            constants.append(build_constants(detector.name, kind, files, warnings))
     if problems:
         raise ArrayError.combine("files cannot be taken", problems, problems=problems)
     known = {name for kind in detector.kinds for name in detector.file_names(kind.name)}
@@ -88,7 +83,7 @@ def read_panel_folder(
 
 
 def _present_kinds(detector: DetectorType, names: set[str]) -> list[str]:
-    """Return the required kinds, and every other of which a file is there: it must be whole then."""
+    """Return the required kinds, and every other of which a file is there: all of its files must be."""
     return [
         kind.name for kind in detector.kinds if kind.required or names & set(detector.file_names(kind.name))
     ]
@@ -97,7 +92,7 @@ def _present_kinds(detector: DetectorType, names: set[str]) -> list[str]:
 def _check_files(
     folder: Path, detector: DetectorType, kinds: Sequence[str], *, allow_nonfinite: bool
 ) -> dict[str, list[CheckedFile | ArrayError]]:
-    """Return what came of checking the files of each kind, by gain range."""
+    """Return by kind, for every gain range, the checked file or its error."""
 
     def check(task: tuple[str, str]) -> CheckedFile | ArrayError:
         kind, name = task
@@ -109,18 +104,18 @@ def _check_files(
             return error
 
     tasks = [(kind, name) for kind in kinds for name in detector.file_names(kind)]
-    checked: dict[str, list[CheckedFile | ArrayError]] = {kind: [] for kind in kinds}
-    for (kind, _), each in zip(tasks, map_in_threads(check, tasks), strict=True):
-        checked[kind].append(each)
+    checked: dict[str, list[CheckedFile | ArrayError]] = defaultdict(list)
+    for (kind, _), result in zip(tasks, map_in_threads(check, tasks), strict=True):
+        checked[kind].append(result)
     return checked
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class CheckedTree:
     """A legacy tree with those of its folders whose arrays are sound, and the hazards of the others."""
 
     tree: LegacyTree
-    folders: dict[Path, PanelFolder] = field(default_factory=dict)
+    folders: dict[Path, PanelFolder]
 
     @property
     def used_folders(self) -> list[PanelFolder]:
@@ -147,25 +142,28 @@ def check_tree(
     NotFoundError, RequestError, UnavailableError
         As `read_legacy_tree`; or a file cannot be read.
     """
-    found = CheckedTree(read_legacy_tree(root, timezone))
+    tree = read_legacy_tree(root, timezone)
     if with_refused:
-        found.tree.entries = sorted([*found.tree.entries, *found.tree.excluded], key=lambda each: each.name)
-    panels = {entry.folder: entry.panel for entry in found.tree.entries}
+        tree.entries = sorted([*tree.entries, *tree.excluded], key=lambda entry: entry.name)
+    panels = {entry.folder: entry.panel for entry in tree.entries}
+    folders: dict[Path, PanelFolder] = {}
     problems: dict[Path, str] = {}
     with progress("checking modules", len(panels)) as advance:
         for folder, panel in sorted(panels.items()):
             try:
-                found.folders[folder] = read_panel_folder(folder, detectors.find_panel_type(panel))
+                folders[folder] = read_panel_folder(folder, detectors.find_panel_type(panel))
             except ArrayError as error:
                 problems[folder] = str(error)
             advance()
-    found.tree.exclude(
-        Hazard(entry.name, problems[entry.folder]) for entry in found.tree.entries if entry.folder in problems
+    tree.exclude(
+        Hazard(entry.name, problems[entry.folder]) for entry in tree.entries if entry.folder in problems
     )
-    return found
+    return CheckedTree(tree, folders)
 
 
 def timezone_notes(tree: LegacyTree, timezone: tzinfo) -> list[str]:
-    """Return what is to be said of the zone in which the stamps were read."""
+    """Return a note on the time zone of the stamps, where there are stamps and none was chosen."""
     stamped = any(entry.valid_from != BEGINNING for entry in tree.entries)
-    return ["stamps are read as UTC; --timezone says otherwise"] if stamped and timezone is UTC else []
+    return (
+        ["stamps are read as UTC, unless another time zone is given"] if stamped and timezone is UTC else []
+    )

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from registry.errors import ConflictError, RequestError, UnavailableError
+from registry.errors import ConflictError, Remedy, RequestError, UnavailableError
 from registry.files import atomic_write, translate_os_errors
 from registry.identifiers import quote
 
@@ -74,7 +74,9 @@ def check_picture_file(path: Path, *, force: bool) -> PictureFile:
     if path.is_dir():
         raise ConflictError(f"{str(path)!r} is a folder, not a file", path=str(path))
     if os.path.lexists(path) and not force:
-        raise ConflictError(f"there is a file {str(path)!r} already; --force replaces it", path=str(path))
+        raise ConflictError(
+            f"there is a file {str(path)!r} already", remedy=Remedy.REPLACE_FILES, path=str(path)
+        )
     if not path.absolute().parent.is_dir():
         raise UnavailableError(f"there is no folder {str(path.parent)!r}", path=str(path))
     return PictureFile(path, form)

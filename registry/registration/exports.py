@@ -1,4 +1,4 @@
-"""An export is recorded: at the revision that answered, in no revision of its own."""
+"""Exports: recorded at the revision that they were made from, in no revision of their own."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from registry.provenance.document import Document
 
 
 def record_export(change: Change, document: Document, path: Path, sha256: str) -> None:
-    """Record what was written, from which versions, beside the document at `path`."""
-    answered = document.resolution
+    """Record an export's outputs and the versions they came from; `path` and `sha256` are those of its document."""
+    resolution = document.resolution
     (key,) = change.insert(
         schema.export,
         [
@@ -25,11 +25,11 @@ def record_export(change: Change, document: Document, path: Path, sha256: str) -
                 "host": change.signature.host,
                 "command": change.signature.command,
                 "software": change.signature.software,
-                "detector_id": answered.detector_id,
-                "experiment": answered.run.experiment if answered.run else None,
-                "run": answered.run.run if answered.run else None,
-                "source": answered.configuration.source if answered.configuration else None,
-                "instant": parse_instant(answered.instant),
+                "detector_id": resolution.detector_id,
+                "experiment": resolution.run.experiment if resolution.run else None,
+                "run": resolution.run.run if resolution.run else None,
+                "source": resolution.configuration.source if resolution.configuration else None,
+                "instant": parse_instant(resolution.instant),
                 "provenance_path": escape_undecodable(str(path)),
                 "provenance_sha256": sha256,
             }
@@ -48,7 +48,7 @@ def record_export(change: Change, document: Document, path: Path, sha256: str) -
             for output in document.outputs
         ],
     )
-    used = {constants.version for panel in answered.panels for constants in panel.constants}
+    used = {constants.version for panel in resolution.panels for constants in panel.constants}
     change.insert(
         schema.export_input, [{"export_id": key, "version_id": version} for version in sorted(used)]
     )

@@ -1,4 +1,4 @@
-"""A firmware upgrade: the same module answers under a new panel Id, with the constants of the old one."""
+"""Firmware upgrades: a module gets a new panel Id, with the constants of the old one from an instant on."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from registry.registration.versions import record_versions
 
 
 def carry_constants(change: Change, old: str, new: str, valid_from: Instant) -> None:
-    """State that from an instant on `new` has what holds for `old` then: every kind, and nothing else.
+    """State that from an instant on `new` has what is valid for `old` then: every kind, and nothing else.
 
     Raises
     ------
     NotFoundError
         A panel is not known.
     NotValidError
-        Nothing holds for the old panel then, or one of its kinds is in a gap.
+        Nothing is valid for the old panel then, or one of its kinds is in a gap.
     RequestError
         The panels are the same, of different types, or of different modules.
     ConflictError
@@ -33,42 +33,41 @@ def carry_constants(change: Change, old: str, new: str, valid_from: Instant) -> 
         )
     _check_same_module(change, source, target)
     detector = detectors.find_detector_type(source.detector_type)
-    kinds = [kind.name for kind in detector.kinds]
-    holding = validity.versions_at(
-        change.connection, [source.panel], kinds, valid_from, change.visible_revision
-    )
-    asked = [kind for kind in kinds if (old, kind) in holding] or list(detector.required_kinds)
+    names = [kind.name for kind in detector.kinds]
+    valid = validity.versions_at(change.connection, [old], names, valid_from, change.visible_revision)
+    kinds = [kind for kind in names if (old, kind) in valid] or list(detector.required_kinds)
     validity.refuse_missing(
         validity.describe_missing(
-            change.connection, [source], asked, valid_from, holding, change.visible_revision
+            change.connection, [source], kinds, valid_from, valid, change.visible_revision
         )
     )
+    carried = [valid[old, kind] for kind in kinds]
     record_versions(
         change,
         [
             VersionStatement(
                 panel=new,
-                kind=kind,
+                kind=version.kind,
                 valid_from=valid_from,
-                constants=holding[old, kind].constants,
+                constants=version.constants,
                 comment=change.comment,
-                nonfinite_allowed=holding[old, kind].nonfinite_allowed,
-                carried_from=holding[old, kind].version,
-                conversion=holding[old, kind].conversion,
+                nonfinite_allowed=version.nonfinite_allowed,
+                carried_from=version.version,
+                conversion=version.conversion,
             )
-            for kind in asked
+            for version in carried
         ],
         supersede=False,
     )
     change.notes += [
-        f"no {kind} of {old} had begun by {valid_from}: none is carried"
+        f"{kind} of {old} starts after {valid_from}, or never: it is not carried"
         for kind in detector.required_kinds
-        if kind not in asked
+        if kind not in kinds
     ]
 
 
 def _check_same_module(change: Change, old: Panel, new: Panel) -> None:
-    """Refuse to carry from one module to another; warn where nothing shows that it is one."""
+    """Refuse to carry from one module to another; warn where nothing shows that the two are one."""
     if old.alias is not None and new.alias is not None and old.alias != new.alias:
         raise RequestError(
             f"constants are carried within one module; {old.panel} is of {old.alias}, {new.panel} of {new.alias}"

@@ -1,4 +1,4 @@
-"""Panels and their M-numbers are recorded, and M-numbers withdrawn."""
+"""Panels and their M-numbers: recorded, and M-numbers withdrawn."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from registry.database.change import Change
 from registry.errors import ConflictError, NotFoundError
 from registry.identifiers import suggestion
 from registry.lookup import panels
-from registry.records import Alias
 
 
 def add_panels(change: Change, identifiers: Iterable[str]) -> list[str]:
@@ -20,7 +19,7 @@ def add_panels(change: Change, identifiers: Iterable[str]) -> list[str]:
     Raises
     ------
     IdentifierError
-        One is no canonical panel Id.
+        One is not a canonical panel Id.
     """
     wanted = [(name, detectors.parse_panel_id(name)) for name in dict.fromkeys(identifiers)]
     known = panels.read_panel_keys(change.connection, [name for name, _ in wanted])
@@ -54,7 +53,7 @@ def add_aliases(change: Change, pairs: Sequence[tuple[str, str]]) -> None:
     if conflicts:
         sentences = list(conflicts.values())
         raise ConflictError.combine("M-numbers conflict", sentences, conflicts=sentences)
-    borne = {
+    recorded = {
         (alias.alias, alias.panel)
         for alias in panels.list_aliases(change.connection, change.visible_revision)
     }
@@ -64,7 +63,7 @@ def add_aliases(change: Change, pairs: Sequence[tuple[str, str]]) -> None:
         [
             {"m_number": m_number, "panel_id": keys[panel]}
             for m_number, panel in dict.fromkeys(pairs)
-            if (m_number, panel) not in borne
+            if (m_number, panel) not in recorded
         ],
     )
 
@@ -72,40 +71,36 @@ def add_aliases(change: Change, pairs: Sequence[tuple[str, str]]) -> None:
 def find_alias_conflicts(
     connection: sa.Connection, revision: int, pairs: Iterable[tuple[str, str]]
 ) -> dict[tuple[str, str], str]:
-    """Return for each (M-number, panel Id) that cannot be recorded the sentence that says why not.
+    """Return by (M-number, panel Id) a sentence on each pair that cannot be recorded.
 
-    The pairs are held against what is recorded and against each other: a panel bears one M-number, and a
+    The pairs are checked against what is recorded and against each other: a panel bears one M-number, a
     serial number belongs to one module, and a module is of one type.
     """
-    asked = list(dict.fromkeys(pairs))
     by_panel: dict[str, str] = {}
     by_serial: dict[tuple[str, str], tuple[str, str]] = {}
     by_alias: dict[str, str] = {}
     for alias in panels.list_aliases(connection, revision):
         by_panel[alias.panel] = alias.alias
-        by_serial[_typed_serial_number(alias.panel)] = (alias.alias, alias.panel)
+        by_serial[_type_and_serial_number(alias.panel)] = (alias.alias, alias.panel)
         by_alias[alias.alias] = alias.panel
     conflicts = {}
-    for m_number, panel in asked:
+    for m_number, panel in dict.fromkeys(pairs):
         borne = by_panel.setdefault(panel, m_number)
-        owner, other = by_serial.setdefault(_typed_serial_number(panel), (m_number, panel))
+        owner, other = by_serial.setdefault(_type_and_serial_number(panel), (m_number, panel))
         fellow = by_alias.setdefault(m_number, panel)
         if borne != m_number:
-            conflicts[m_number, panel] = (
-                f"panel {panel} bears the M-number {borne}, so it cannot bear {m_number}"
-            )
+            reason = f"it bears the M-number {borne}"
         elif owner != m_number:
-            conflicts[m_number, panel] = (
-                f"panel {panel} cannot bear {m_number}: its serial number is that of {other}, which bears {owner}"
-            )
+            reason = f"its serial number is that of {other}, which bears {owner}"
         elif detectors.find_panel_type(fellow) is not detectors.find_panel_type(panel):
-            conflicts[m_number, panel] = (
-                f"panel {panel} cannot bear {m_number}: it is of another detector type than {fellow}, which bears it"
-            )
+            reason = f"it is of another detector type than {fellow}, which bears it"
+        else:
+            continue
+        conflicts[m_number, panel] = f"panel {panel} cannot bear {m_number}: {reason}"
     return conflicts
 
 
-def _typed_serial_number(panel: str) -> tuple[str, str]:
+def _type_and_serial_number(panel: str) -> tuple[str, str]:
     """Return the detector type and serial number of a panel: serial numbers are given out type by type."""
     return detectors.find_panel_type(panel).name, detectors.parse_panel_id(panel).serial_number
 
@@ -128,8 +123,9 @@ def withdraw_alias(change: Change, m_number: str, panel: str) -> None:
         .where(alias.c.m_number == m_number, schema.panel.c.identifier == panel)
         .order_by(alias.c.id)
     ).all()
+    aliases = panels.list_aliases(change.connection, change.visible_revision)
     if not rows:
-        borne = [found.alias for found in _find_aliases(change, panel)]
+        borne = [known.alias for known in aliases if known.panel == panel]
         raise NotFoundError(
             f"panel {panel} does not bear the M-number {m_number}{suggestion(m_number, borne)}"
         )
@@ -139,19 +135,7 @@ def withdraw_alias(change: Change, m_number: str, panel: str) -> None:
             withdrawn_in=rows[-1].withdrawn_in,
         )
     change.withdraw(alias, [rows[-1].id])
-    left = [
-        each.panel
-        for each in panels.list_aliases(change.connection, change.visible_revision)
-        if each.alias == m_number
-    ]
+    left = [known.panel for known in aliases if known.alias == m_number and known.panel != panel]
     change.notes.append(
         f"{m_number} stands for {', '.join(left) or 'no panel'} from now on; no version is changed"
     )
-
-
-def _find_aliases(change: Change, panel: str) -> list[Alias]:
-    return [
-        alias
-        for alias in panels.list_aliases(change.connection, change.visible_revision)
-        if alias.panel == panel
-    ]

@@ -1,6 +1,6 @@
-"""What statements of versions come to: held against each other, and against everything ever stated there.
+"""Plans: statements of versions compared with each other, and with everything ever stated there.
 
-A batch is planned in pieces, of any length in little memory.
+A batch is planned in pieces, so that one of any length takes little memory.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from registry import schema
-from registry.errors import ConflictError
+from registry.errors import ConflictError, Remedy
 from registry.instants import Instant
 from registry.lookup.values_table import values_table_parameters, values_table_template
 from registry.lookup.versions import select_latest_start
 from registry.records import Conversion
 
-_BATCH_SIZE = 250  # of more at once PostgreSQL expects that reading a whole table pays
+_PIECE_SIZE = 250  # with more at once PostgreSQL expects that reading a whole table pays
 
 VersionKey = tuple[str, str, Instant]
 """A panel, a kind, and a start."""
@@ -41,15 +41,15 @@ class VersionStatement(NamedTuple):
 
     @property
     def key(self) -> VersionKey:
-        """The place in time for which it speaks."""
+        """The panel, kind and start for which it speaks."""
         return self.panel, self.kind, self.valid_from
 
 
 @dataclass(slots=True)
 class RecordedStart:
-    """What is recorded already of a place and of what is to be stated there; keys are the database's.
+    """The rows recorded for a key, and the database's ids of the panel and of the constants to be stated there.
 
-    ``latest_start`` is the greatest start ever stated of the panel and kind, that of the place where there is none.
+    ``latest_start`` is the greatest start ever stated of the panel and kind; the key's own if there is none.
     """
 
     panel_id: int
@@ -60,7 +60,7 @@ class RecordedStart:
 
 @dataclass(slots=True)
 class Plan:
-    """What is to be done with some statements of a batch, and what is recorded of their places."""
+    """The consequences of some statements of a batch, and what is recorded for their keys."""
 
     recorded: dict[VersionKey, RecordedStart]
     new: list[VersionStatement] = field(default_factory=list)
@@ -68,104 +68,98 @@ class Plan:
     superseded: list[int] = field(default_factory=list)
     conflicts: dict[VersionStatement, str] = field(default_factory=dict)
 
-
-def find_conflicts(
-    connection: sa.Connection, statements: Iterable[VersionStatement], *, supersede: bool
-) -> dict[VersionStatement, str]:
-    """Return for each statement that cannot be recorded the sentence that says why not.
-
-    The statements are held against each other and against everything that is recorded.
-    """
-    found = {}
-    for made in plan_batches(connection, statements, supersede=supersede):
-        found.update(made.conflicts)
-    return found
-
-
-def refuse_conflicts(conflicts: Mapping[VersionStatement, str]) -> None:
-    """Refuse with all conflicts at once.
-
-    Raises
-    ------
-    ConflictError
-        There is at least one.
-    """
-    if conflicts:
-        sentences = list(conflicts.values())
-        raise ConflictError.combine("versions conflict", sentences, conflicts=sentences)
-
-
-def plan_batches(
-    connection: sa.Connection,
-    statements: Iterable[VersionStatement],
-    *,
-    supersede: bool,
-    new_panels: Collection[str] = frozenset(),
-) -> Iterator[Plan]:
-    """Plan a batch piece by piece: of the whole of it only its places are kept.
-
-    A piece is held against what is recorded when it is asked for: the pieces before it may be recorded by then.
-    """
-    stated: dict[VersionKey, str | None] = {}
-    coming = iter(statements)
-    while piece := list(islice(coming, _BATCH_SIZE)):
-        made = Plan(_find_recorded(connection, piece, new_panels))
-        for statement in piece:
-            if statement.key not in stated:
-                stated[statement.key] = statement.constants
-                _plan_statement(made, statement, supersede=supersede)
-            elif stated[statement.key] != statement.constants:
-                made.conflicts[statement] = f"{_describe(statement)} is stated twice, with other contents"
-        yield made
-
-
-def _plan_statement(plan: Plan, statement: VersionStatement, *, supersede: bool) -> None:
-    before = plan.recorded.get(statement.key)
-    earlier = before.versions if before else ()
-    live = next((row for row in earlier if row.withdrawn_in is None), None)
-    if live is not None and live.sha256 == statement.constants:
-        plan.unchanged.append(live.id)
-        return
-    same = next((row for row in earlier if row.sha256 == statement.constants), None)
-    if not supersede and live is not None:
-        plan.conflicts[statement] = (
-            f"{_describe(statement)} is stated already, otherwise, by version {live.id};"
-            " --supersede with a comment replaces it"
-        )
-    elif not supersede and same is not None:
-        plan.conflicts[statement] = (
-            f"{_describe(statement)} was stated so by version {same.id}, which revision {same.withdrawn_in}"
-            " withdrew; --supersede with a comment brings it back"
-        )
-    else:
-        plan.new.append(statement)
-        if live is not None:
-            plan.superseded.append(live.id)
+    def add(self, statement: VersionStatement, *, supersede: bool) -> None:
+        """Plan one statement: new, unchanged, or a conflict."""
+        recorded = self.recorded.get(statement.key)
+        earlier = recorded.versions if recorded else ()
+        live = next((row for row in earlier if row.withdrawn_in is None), None)
+        if live is not None and live.sha256 == statement.constants:
+            self.unchanged.append(live.id)
+            return
+        same = next((row for row in earlier if row.sha256 == statement.constants), None)
+        if not supersede and live is not None:
+            self.conflicts[statement] = f"{_describe(statement)} conflicts with version {live.id}"
+        elif not supersede and same is not None:
+            self.conflicts[statement] = (
+                f"{_describe(statement)} was stated before by version {same.id}, which revision {same.withdrawn_in}"
+                " withdrew"
+            )
+        else:
+            self.new.append(statement)
+            if live is not None:
+                self.superseded.append(live.id)
 
 
 def _describe(statement: VersionStatement) -> str:
     return f"{statement.kind} of {statement.panel} from {statement.valid_from}"
 
 
+def find_conflicts(
+    connection: sa.Connection, statements: Iterable[VersionStatement], *, supersede: bool
+) -> dict[VersionStatement, str]:
+    """Return a sentence on each statement that cannot be recorded beside the others and what is recorded."""
+    conflicts = {}
+    for plan in plan_pieces(connection, statements, supersede=supersede):
+        conflicts.update(plan.conflicts)
+    return conflicts
+
+
+def refuse_conflicts(conflicts: Mapping[VersionStatement, str]) -> None:
+    """Raise a `ConflictError` that lists all conflicts, if there are any."""
+    if conflicts:
+        sentences = list(conflicts.values())
+        raise ConflictError.combine(
+            "versions conflict", sentences, remedy=Remedy.SUPERSEDE, conflicts=sentences
+        )
+
+
+def plan_pieces(
+    connection: sa.Connection,
+    statements: Iterable[VersionStatement],
+    *,
+    supersede: bool,
+    new_panels: Collection[str] = frozenset(),
+) -> Iterator[Plan]:
+    """Plan a batch piece by piece; of the whole only its keys and the checksums of their constants are kept.
+
+    What is recorded is read as each piece is asked for, so the pieces before it may be recorded by then.
+    """
+    stated: dict[VersionKey, str | None] = {}
+    remaining = iter(statements)
+    while piece := list(islice(remaining, _PIECE_SIZE)):
+        plan = Plan(_find_recorded(connection, piece, new_panels))
+        for statement in piece:
+            if statement.key not in stated:
+                stated[statement.key] = statement.constants
+                plan.add(statement, supersede=supersede)
+            elif stated[statement.key] != statement.constants:
+                plan.conflicts[statement] = f"{_describe(statement)} is stated twice, with other contents"
+        yield plan
+
+
 def _find_recorded(
     connection: sa.Connection, statements: Sequence[VersionStatement], new_panels: Collection[str]
 ) -> dict[VersionKey, RecordedStart]:
-    """Return what is recorded of the places of the statements, as far as their panels are."""
-    found: dict[VersionKey, RecordedStart] = {}
-    first = {each.key: each for each in reversed(statements)}
+    """Return what is recorded for the keys of the statements, as far as their panels are."""
+    recorded: dict[VersionKey, RecordedStart] = {}
+    first = {statement.key: statement for statement in reversed(statements)}.values()
+    dialect = connection.dialect.name
     for panel_is_new in (False, True):
-        asked = [each for each in first.values() if (each.panel in new_panels) is panel_is_new]
-        if not asked:
+        keys = [
+            (*statement.key, statement.constants)
+            for statement in first
+            if (statement.panel in new_panels) is panel_is_new
+        ]
+        if not keys:
             continue
-        dialect = connection.dialect.name
-        rows = values_table_parameters(dialect, [(*each.key, each.constants) for each in asked], *_COLUMNS)
-        for row in connection.execute(_select_recorded(dialect, with_versions=not panel_is_new), rows):
-            place = row.identifier, row.kind, Instant(row.valid_from)
+        parameters = values_table_parameters(dialect, keys, *_COLUMNS)
+        for row in connection.execute(_select_recorded(dialect, with_versions=not panel_is_new), parameters):
+            key = row.identifier, row.kind, Instant(row.valid_from)
             latest_start = row.valid_from if row.latest_start is None else row.latest_start
-            before = found.setdefault(place, RecordedStart(row.panel_id, row.constants_id, latest_start))
+            start = recorded.setdefault(key, RecordedStart(row.panel_id, row.constants_id, latest_start))
             if row.id is not None:
-                before.versions.append(row)
-    return found
+                start.versions.append(row)
+    return recorded
 
 
 _COLUMNS = (
@@ -178,25 +172,27 @@ _COLUMNS = (
 
 @cache
 def _select_recorded(dialect: str, *, with_versions: bool) -> sa.Select[Any]:
-    """Return the statement for places and constants; `stated`: and for the versions ever recorded at the places."""
+    """Return the statement for the ids of panels and constants, and for the versions ever recorded for the keys."""
     version, panel, constants = schema.version, schema.panel, schema.constants
-    meant = constants.alias("meant")
-    asked = values_table_template(dialect, *_COLUMNS)
-    place = [asked.c.identifier, asked.c.kind, asked.c.valid_from]
-    latest = select_latest_start(panel.c.id, asked.c.kind, None).scalar_subquery()
-    keys = [panel.c.id.label("panel_id"), meant.c.id.label("constants_id"), latest.label("latest_start")]
-    found = asked.join(panel, panel.c.identifier == asked.c.identifier)
-    found = found.outerjoin(meant, meant.c.sha256 == asked.c.sha256)
+    stated = constants.alias("stated")
+    wanted = values_table_template(dialect, *_COLUMNS)
+    key = [wanted.c.identifier, wanted.c.kind, wanted.c.valid_from]
+    latest = select_latest_start(panel.c.id, wanted.c.kind, None).scalar_subquery()
+    ids = [panel.c.id.label("panel_id"), stated.c.id.label("constants_id"), latest.label("latest_start")]
+    joined = wanted.join(panel, panel.c.identifier == wanted.c.identifier)
+    joined = joined.outerjoin(stated, stated.c.sha256 == wanted.c.sha256)
     if not with_versions:
-        return sa.select(*place, *keys, sa.null().label("id")).select_from(found)
-    here = sa.and_(
+        return sa.select(*key, *ids, sa.null().label("id")).select_from(joined)
+    same_key = sa.and_(
         version.c.panel_id == panel.c.id,
-        version.c.kind == asked.c.kind,
-        version.c.valid_from == asked.c.valid_from,
+        version.c.kind == wanted.c.kind,
+        version.c.valid_from == wanted.c.valid_from,
     )
-    found = found.outerjoin(version, here).outerjoin(constants, constants.c.id == version.c.constants_id)
+    joined = joined.outerjoin(version, same_key).outerjoin(
+        constants, constants.c.id == version.c.constants_id
+    )
     return (
-        sa.select(*place, *keys, version.c.id, version.c.withdrawn_in, constants.c.sha256)
-        .select_from(found)
+        sa.select(*key, *ids, version.c.id, version.c.withdrawn_in, constants.c.sha256)
+        .select_from(joined)
         .order_by(version.c.id)
     )

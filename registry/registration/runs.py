@@ -1,4 +1,4 @@
-"""Runs are recorded, given a begin, superseded and withdrawn."""
+"""Runs: recorded, completed with times, superseded and withdrawn."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any
 import sqlalchemy as sa
 
 from registry import schema
-from registry.database.change import Change, Row
-from registry.errors import ConflictError, RequestError
+from registry.database.change import Change
+from registry.errors import ConflictError, Remedy, RequestError
 from registry.identifiers import Dataset
 from registry.instants import Instant
 from registry.lookup.revisions import require_comment
-from registry.lookup.runs import find_run, read_run
+from registry.lookup.runs import find_run
 
 
 @dataclass(frozen=True, slots=True)
 class RunStatement:
-    """A run, and when it began and ended as far as is known."""
+    """A run, and when it started and ended as far as is known."""
 
     dataset: Dataset
     begin: Instant | None = None
@@ -28,55 +28,67 @@ class RunStatement:
 
     @property
     def order_problem(self) -> str | None:
-        """The sentence that says so where the run ends before it begins."""
+        """A sentence on a run that ends before it starts; None on any other."""
         if self.begin is None or self.end is None or self.begin <= self.end:
             return None
-        return f"{self.dataset} ends at {self.end}, before it begins at {self.begin}"
+        return f"{self.dataset} ends at {self.end}, before it starts at {self.begin}"
 
 
 def record_runs(change: Change, statements: Sequence[RunStatement], *, supersede: bool) -> None:
-    """Record runs; one that is known without a begin or end receives it.
+    """Record runs; one that is known without a start or end time receives it.
 
     Raises
     ------
     ConflictError
-        A run is known with another begin or end, or was withdrawn, and `supersede` is not set; or the batch
+        A run is known with other times, or was withdrawn, and `supersede` is not set; or the batch
         contradicts itself. All such are listed.
     RequestError
-        Runs end before they begin; `supersede` without a comment.
+        Runs end before they start; `supersede` without a comment.
     """
     if supersede:
-        require_comment(change.comment, "--supersede")
-    earlier = _find_recorded(change, statements)
+        require_comment(change.comment, "superseding")
+    recorded = _find_recorded(change, statements)
     first: dict[Dataset, RunStatement] = {}
     conflicts: list[str] = []
     new: list[RunStatement] = []
     withdrawn: list[int] = []
-    for said in statements:
-        known = first.setdefault(said.dataset, said)
-        if known is not said:
-            conflicts += [f"{said.dataset} is stated twice, with other times"] if known != said else []
+    for statement in statements:
+        earlier = first.setdefault(statement.dataset, statement)
+        if earlier is not statement:
+            conflicts += [f"{statement.dataset} is stated twice, with other times"] * (earlier != statement)
             continue
-        rows = earlier[said.dataset]
+        rows = recorded[statement.dataset]
         live = next((row for row in rows if row.withdrawn_in is None), None)
-        conflict = None if supersede else _describe_conflict(said, rows, live)
+        conflict = None if supersede else _describe_conflict(statement, rows, live)
         if conflict is not None:
             conflicts.append(conflict)
-        elif live is None or _adds_times(said, live) or _contradicts(said, live):
-            new.append(_complete(said, live))
+        elif live is None or _replaced_times(statement, live):
+            new.append(_complete(statement, live))
             withdrawn += [live.id] if live is not None else []
     _refuse_problems(
-        conflicts, [each.order_problem for each in (*first.values(), *new) if each.order_problem is not None]
+        conflicts,
+        [statement.order_problem for statement in (*first.values(), *new) if statement.order_problem],
     )
     if withdrawn:
         change.withdraw(schema.run, withdrawn)
-    change.record(schema.run, [_build_row(each) for each in new])
+    change.record(
+        schema.run,
+        [
+            {
+                "experiment": statement.dataset.experiment,
+                "number": statement.dataset.run,
+                "begin_at": statement.begin,
+                "end_at": statement.end,
+            }
+            for statement in new
+        ],
+    )
 
 
 def _find_recorded(change: Change, statements: Sequence[RunStatement]) -> dict[Dataset, list[Any]]:
     """Return the rows ever recorded of each run, the oldest first."""
     run = schema.run
-    experiments = {each.dataset.experiment for each in statements}
+    experiments = {statement.dataset.experiment for statement in statements}
     query = sa.select(run).where(run.c.experiment.in_(experiments)).order_by(run.c.id)
     rows = defaultdict(list)
     for row in change.connection.execute(query):
@@ -85,37 +97,27 @@ def _find_recorded(change: Change, statements: Sequence[RunStatement]) -> dict[D
 
 
 def _describe_conflict(statement: RunStatement, rows: Sequence[Any], live: Any) -> str | None:
-    """Return what speaks against recording the run as it is said: other times, or its own withdrawal."""
-    mend = f"calreg run add {statement.dataset} --supersede with a comment"
-    if live is not None and _contradicts(statement, live):
-        was, wanted = (
-            _describe_times(live.begin_at, live.end_at),
-            _describe_times(statement.begin, statement.end),
-        )
-        return f"{statement.dataset} is known with {was}, not {wanted}; {mend} replaces it"
-    same = [
-        row.withdrawn_in for row in rows if (row.begin_at, row.end_at) == (statement.begin, statement.end)
-    ]
-    if live is None and same:
-        return f"{statement.dataset} was recorded so before, and revision {max(same)} withdrew it; {mend} brings it back"
+    """Return what speaks against recording the run: other times, or its withdrawal."""
+    if live is not None:
+        if all(known is None for known in _replaced_times(statement, live)):
+            return None
+        known = _describe_times(live.begin_at, live.end_at)
+        return f"{statement.dataset} is known with {known}, not {_describe_times(statement.begin, statement.end)}"
+    times = statement.begin, statement.end
+    same = [row.withdrawn_in for row in rows if (row.begin_at, row.end_at) == times]
+    if same:
+        return f"{statement.dataset} was recorded so before, and revision {max(same)} withdrew it"
     return None
 
 
-def _contradicts(statement: RunStatement, live: Any) -> bool:
-    return any(
-        old is not None and new is not None and old != new
-        for old, new in ((live.begin_at, statement.begin), (live.end_at, statement.end))
-    )
-
-
-def _adds_times(statement: RunStatement, live: Any) -> bool:
-    return (live.begin_at is None and statement.begin is not None) or (
-        live.end_at is None and statement.end is not None
-    )
+def _replaced_times(statement: RunStatement, live: Any) -> list[int | None]:
+    """Return the recorded times, None where there is none, that the statement replaces by others."""
+    pairs = ((live.begin_at, statement.begin), (live.end_at, statement.end))
+    return [known for known, new in pairs if new is not None and new != known]
 
 
 def _complete(statement: RunStatement, live: Any) -> RunStatement:
-    """Return the statement with what was known before and is not spoken of now."""
+    """Return the statement with the recorded times of which it says nothing."""
     if live is None:
         return statement
     begin = live.begin_at if statement.begin is None else statement.begin
@@ -128,39 +130,22 @@ def _as_instant(value: int | None) -> Instant | None:
 
 
 def _describe_times(begin: int | None, end: int | None) -> str:
-    said = "not known" if begin is None else str(Instant(begin))
-    return f"begin {said}" + ("" if end is None else f" and end {Instant(end)}")
+    start = "not known" if begin is None else str(Instant(begin))
+    return f"begin {start}" + ("" if end is None else f" and end {Instant(end)}")
 
 
 def _refuse_problems(conflicts: Sequence[str], backwards: Sequence[str]) -> None:
     if backwards:
         distinct = list(dict.fromkeys(backwards))
-        raise RequestError.combine("runs end before they begin", distinct, runs=distinct)
+        raise RequestError.combine("runs end before they start", distinct, runs=distinct)
     if conflicts:
-        raise ConflictError.combine("runs conflict", conflicts, conflicts=conflicts)
-
-
-def _build_row(statement: RunStatement) -> Row:
-    return {
-        "experiment": statement.dataset.experiment,
-        "number": statement.dataset.run,
-        "begin_at": statement.begin,
-        "end_at": statement.end,
-    }
-
-
-def _withdraw_live(change: Change, dataset: Dataset) -> None:
-    run = schema.run
-    key = change.connection.execute(
-        sa.select(run.c.id).where(
-            run.c.experiment == dataset.experiment, run.c.number == dataset.run, run.c.withdrawn_in.is_(None)
+        raise ConflictError.combine(
+            "runs conflict", conflicts, remedy=Remedy.SUPERSEDE_RUN, conflicts=conflicts
         )
-    ).scalar_one()
-    change.withdraw(run, [key])
 
 
 def withdraw_run(change: Change, dataset: Dataset) -> None:
-    """Withdraw what is known of a run.
+    """Withdraw a run and its times.
 
     Raises
     ------
@@ -169,16 +154,13 @@ def withdraw_run(change: Change, dataset: Dataset) -> None:
     ConflictError
         It was withdrawn already.
     RequestError
-        There is no comment.
+        The change has no comment.
     """
     require_comment(change.comment, "a withdrawal")
-    run = schema.run
-    last = change.connection.execute(
-        sa.select(sa.func.max(run.c.withdrawn_in)).where(
-            run.c.experiment == dataset.experiment, run.c.number == dataset.run
-        )
-    ).scalar()
-    if last is not None and read_run(change.connection, dataset, change.visible_revision) is None:
-        raise ConflictError(f"{dataset} was withdrawn already, by revision {last}", withdrawn_in=last)
+    rows = _find_recorded(change, [RunStatement(dataset)])[dataset]
+    live = [row.id for row in rows if row.withdrawn_in is None]
+    if rows and not live:
+        revision = max(row.withdrawn_in for row in rows)
+        raise ConflictError(f"{dataset} was withdrawn already, by revision {revision}", withdrawn_in=revision)
     find_run(change.connection, dataset, change.visible_revision)
-    _withdraw_live(change, dataset)
+    change.withdraw(schema.run, live)

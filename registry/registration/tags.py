@@ -1,4 +1,4 @@
-"""Tags are recorded: a name for a revision, given once and never moved."""
+"""Tags: names of revisions, given once and never moved."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from registry.identifiers import quote
 from registry.lookup.revisions import list_tags
 
 _RESERVED_NAMES = {"beginning", "now", "newest"}
-_TAG_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
+_TAG_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")  # a letter first: neither a number nor a time
 
 
 def add_tag(change: Change, name: str, revision: int) -> None:
@@ -20,14 +20,13 @@ def add_tag(change: Change, name: str, revision: int) -> None:
     Raises
     ------
     RequestError
-        The name is no name: a letter first, so that it looks like no number and no time.
+        The name is not one for a tag.
     ConflictError
-        The name names a revision already: a tag never moves.
+        It is the name of a revision already.
     """
     if not _TAG_NAME.fullmatch(name) or name in _RESERVED_NAMES:
         raise RequestError(
-            f"{quote(name)} is no name for a tag: a letter, then letters, digits, '_', '.', '-'",
-            tag=name,
+            f"{quote(name)} is not a name for a tag: a letter, then letters, digits, '_', '.', '-'", tag=name
         )
     known = {tag.tag: tag.revision for tag in list_tags(change.connection, change.visible_revision)}
     if name in known:

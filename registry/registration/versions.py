@@ -23,8 +23,8 @@ from registry.lookup.log import describe_version
 from registry.lookup.revisions import require_comment
 from registry.lookup.timelines import Timeline, build_timelines
 from registry.lookup.values_table import values_table_parameters, values_table_template
-from registry.records import CheckedConstants, CheckedFile, Conversion, Panel, Version
-from registry.registration.planning import Plan, VersionKey, VersionStatement, plan_batches, refuse_conflicts
+from registry.records import CheckedConstants, CheckedFile, Panel, Version
+from registry.registration.planning import Plan, VersionKey, VersionStatement, plan_pieces, refuse_conflicts
 from registry.store import manifest_sha256
 
 
@@ -38,63 +38,99 @@ def build_constants(
 
 def record_constants(change: Change, constants: Iterable[CheckedConstants]) -> None:
     """Record the constants, and their files, that are not recorded yet."""
-    wanted = {each.sha256: each for each in constants}
-    files = {file.sha256: file for each in wanted.values() for file in each.files}
-    known_files, known = _find_recorded(change.connection, [*files, *wanted])
-    change.record(
-        schema.blob, [_build_blob_row(file) for sha256, file in files.items() if sha256 not in known_files]
-    )
-    new = [each for sha256, each in wanted.items() if sha256 not in known]
+    by_sha256 = {item.sha256: item for item in constants}
+    files = {file.sha256: file for item in by_sha256.values() for file in item.files}
+    known_files, known_constants = _find_recorded(change.connection, [*files, *by_sha256])
+    new_files = [file for sha256, file in files.items() if sha256 not in known_files]
+    change.record(schema.blob, [_build_blob_row(file) for file in new_files])
+    new = [item for sha256, item in by_sha256.items() if sha256 not in known_constants]
     keys = change.record(
         schema.constants,
-        [{"sha256": each.sha256, "detector_type": each.detector_type, "kind": each.kind} for each in new],
+        [{"sha256": item.sha256, "detector_type": item.detector_type, "kind": item.kind} for item in new],
     )
     change.insert(
         schema.constants_file,
         [
             {"constants_id": key, "gain_range": gain_range, "sha256": file.sha256}
-            for key, each in zip(keys, new, strict=True)
-            for gain_range, file in enumerate(each.files)
+            for key, item in zip(keys, new, strict=True)
+            for gain_range, file in enumerate(item.files)
         ],
     )
 
 
 def _find_recorded(connection: sa.Connection, sha256s: Sequence[str]) -> tuple[set[str], set[str]]:
-    """Return of which of the checksums there are files, and of which there are constants."""
+    """Return those of the checksums that are of recorded files, and those that are of recorded constants."""
     dialect, column = connection.dialect.name, schema.blob.c.sha256
-    rows = connection.execute(
-        _select_recorded(dialect), values_table_parameters(dialect, [(each,) for each in sha256s], column)
-    )
-    found = [(row[0], row[1]) for row in rows]
-    return {sha256 for sha256, is_file in found if is_file}, {
-        sha256 for sha256, is_file in found if not is_file
-    }
+    parameters = values_table_parameters(dialect, [(sha256,) for sha256 in sha256s], column)
+    recorded: dict[bool, set[str]] = {True: set(), False: set()}
+    for sha256, is_file in connection.execute(_select_recorded(dialect), parameters):
+        recorded[bool(is_file)].add(sha256)
+    return recorded[True], recorded[False]
 
 
 @cache
 def _select_recorded(dialect: str) -> sa.CompoundSelect[Any]:
     blob, constants = schema.blob.c.sha256, schema.constants.c.sha256
-    asked = values_table_template(dialect, blob)
+    wanted = values_table_template(dialect, blob)
     return sa.union_all(
-        sa.select(blob, sa.true()).join(asked, blob == asked.c.sha256),
-        sa.select(constants, sa.false()).join(asked, constants == asked.c.sha256),
+        sa.select(blob, sa.true()).join(wanted, blob == wanted.c.sha256),
+        sa.select(constants, sa.false()).join(wanted, constants == wanted.c.sha256),
     )
 
 
-def _build_blob_row(file: CheckedFile) -> dict[str, Any]:
-    seen = file.statistics
+def _build_blob_row(file: CheckedFile) -> Row:
+    statistics = file.statistics
     return {
         "sha256": file.sha256,
         "size": file.size,
         "dtype": file.dtype,
         "shape": ",".join(map(str, file.shape)),
-        "minimum": seen.minimum,
-        "median": seen.median,
-        "maximum": seen.maximum,
-        "zeros": seen.zeros,
-        "nonfinite": seen.nonfinite,
+        "minimum": statistics.minimum,
+        "median": statistics.median,
+        "maximum": statistics.maximum,
+        "zeros": statistics.zeros,
+        "nonfinite": statistics.nonfinite,
         "blake3": file.blake3,
     }
+
+
+def record_versions(
+    change: Change,
+    statements: Iterable[VersionStatement],
+    *,
+    supersede: bool,
+    new_panels: Collection[str] = frozenset(),
+) -> None:
+    """Plan and record versions; notes tell what is valid after a supersession or a gap.
+
+    Parameters
+    ----------
+    new_panels
+        Those that the change itself has recorded: nothing can have been stated of them before.
+
+    Raises
+    ------
+    ConflictError
+        A start has other constants already, or the same ones withdrawn, and `supersede` is not set; or the
+        batch contradicts itself. All conflicts are listed.
+    RequestError
+        `supersede` without a comment.
+    """
+    if supersede:
+        require_comment(change.comment, "superseding")
+    conflicts: dict[VersionStatement, str] = {}
+    changed: list[VersionKey] = []
+    has_notes = False
+    for plan in plan_pieces(change.connection, statements, supersede=supersede, new_panels=new_panels):
+        conflicts.update(plan.conflicts)
+        if not conflicts:
+            _record_plan(change, plan)
+            gaps = [statement.key for statement in plan.new if statement.constants is None]
+            changed += [statement.key for statement in plan.new] if supersede else gaps
+            has_notes = has_notes or bool(plan.superseded or gaps)
+    refuse_conflicts(conflicts)
+    if has_notes:
+        note_valid_constants(change, changed)
 
 
 def _record_plan(change: Change, plan: Plan) -> None:
@@ -107,71 +143,30 @@ def _record_plan(change: Change, plan: Plan) -> None:
 
 def _build_rows(plan: Plan) -> list[Row]:
     rows: list[Row] = []
-    so_far: dict[tuple[int, str], int] = {}  # the greatest start of a panel and kind
+    latest_starts: dict[tuple[int, str], int] = {}  # by panel and kind
     for statement in plan.new:
-        before = plan.recorded[statement.key]
-        if statement.constants is not None and before.constants_id is None:
+        recorded = plan.recorded[statement.key]
+        if statement.constants is not None and recorded.constants_id is None:
             # It would become a gap.
             raise LookupError(f"the constants {statement.constants} are not recorded")
-        line = before.panel_id, statement.kind
-        so_far[line] = max(statement.valid_from, so_far.get(line, before.latest_start))
+        line = recorded.panel_id, statement.kind
+        latest_starts[line] = max(statement.valid_from, latest_starts.get(line, recorded.latest_start))
+        conversion = statement.conversion
         rows.append(
             {
-                "panel_id": before.panel_id,
+                "panel_id": recorded.panel_id,
                 "kind": statement.kind,
                 "valid_from": statement.valid_from,
-                "constants_id": before.constants_id,
+                "constants_id": recorded.constants_id,
                 "carried_from": statement.carried_from,
                 "source_path": statement.source_path,
                 "comment": statement.comment,
                 "nonfinite_allowed": statement.nonfinite_allowed,
-                "conversion": _encode_conversion(statement.conversion),
-                "latest_start": so_far[line],
+                "conversion": None if conversion is None else msgspec.json.encode(conversion).decode(),
+                "latest_start": latest_starts[line],
             }
         )
     return rows
-
-
-def _encode_conversion(conversion: Conversion | None) -> str | None:
-    return msgspec.json.encode(conversion).decode() if conversion is not None else None
-
-
-def record_versions(
-    change: Change,
-    statements: Iterable[VersionStatement],
-    *,
-    supersede: bool,
-    new_panels: Collection[str] = frozenset(),
-) -> None:
-    """Plan and carry out; a supersession, and a gap, notes what answers from now on.
-
-    Parameters
-    ----------
-    new_panels
-        Those that the change itself has recorded: nothing can have been stated of them before.
-
-    Raises
-    ------
-    ConflictError
-        A start is taken by other content, or by content that was withdrawn, and `supersede` is not set;
-        or the batch contradicts itself. All conflicts are listed.
-    RequestError
-        `supersede` without a comment.
-    """
-    if supersede:
-        require_comment(change.comment, "--supersede")
-    found: dict[VersionStatement, str] = {}
-    concerned: list[VersionKey] = []
-    notable = False
-    for made in plan_batches(change.connection, statements, supersede=supersede, new_panels=new_panels):
-        found.update(made.conflicts)
-        if not found:
-            _record_plan(change, made)
-            concerned += [each.key for each in made.new if supersede or each.constants is None]
-            notable = notable or bool(made.superseded) or any(each.constants is None for each in made.new)
-    refuse_conflicts(found)
-    if notable:
-        note_valid_constants(change, concerned)
 
 
 def record_gap(
@@ -189,22 +184,22 @@ def record_gap(
     NotValidError
         No kinds are given and none of the panels has one.
     ConflictError, RequestError
-        As `state`; the comment is needed in any case.
+        As `record_versions`; the comment is needed in any case.
     """
     require_comment(change.comment, "a gap")
     ended = {panel.panel: list(kinds) if kinds else _find_live_kinds(change, panel) for panel in targets}
     idle = [
-        f"no version of any kind is live for {name}: nothing to end"
-        for name, found in ended.items()
-        if not found
+        f"no version of any kind is live for {panel}: nothing to end"
+        for panel, panel_kinds in ended.items()
+        if not panel_kinds
     ]
     if len(idle) == len(ended):
         raise NotValidError.combine("panels have nothing live", idle)
     change.notes += idle
     statements = [
-        VersionStatement(name, kind, valid_from, None, comment=change.comment)
-        for name, found in ended.items()
-        for kind in found
+        VersionStatement(panel, kind, valid_from, None, comment=change.comment)
+        for panel, panel_kinds in ended.items()
+        for kind in panel_kinds
     ]
     record_versions(change, statements, supersede=supersede)
 
@@ -223,7 +218,7 @@ def _find_live_kinds(change: Change, panel: Panel) -> list[str]:
 
 
 def withdraw_versions(change: Change, numbers: Iterable[int]) -> None:
-    """Withdraw versions, all or none; the notes say which constants answer for the freed ranges from now on.
+    """Withdraw versions, all or none; notes tell which constants are valid in their place from now on.
 
     Raises
     ------
@@ -232,13 +227,13 @@ def withdraw_versions(change: Change, numbers: Iterable[int]) -> None:
     ConflictError
         One was withdrawn already.
     RequestError
-        There is no comment.
+        The change has no comment.
     """
     require_comment(change.comment, "a withdrawal")
-    found = [_find_live(change, number) for number in dict.fromkeys(numbers)]
-    change.withdraw(schema.version, [version.version for version in found])
+    live = [_find_live(change, number) for number in dict.fromkeys(numbers)]
+    change.withdraw(schema.version, [version.version for version in live])
     note_valid_constants(
-        change, sorted((version.panel, version.kind, version.valid_from) for version in found)
+        change, sorted((version.panel, version.kind, version.valid_from) for version in live)
     )
 
 
@@ -254,7 +249,7 @@ def _find_live(change: Change, number: int) -> Version:
 
 
 def note_valid_constants(change: Change, keys: Iterable[VersionKey]) -> None:
-    """Note for each panel, kind and start which constants answer there from now on."""
+    """Note for each panel, kind and start which constants are valid there from now on."""
     for panel, group in groupby(keys, key=itemgetter(0)):
         ranges = versions.list_validity_ranges(change.connection, [panel], None, change.visible_revision)
         timelines = build_timelines((version.kind, version.valid_from, version) for version in ranges)
@@ -267,7 +262,7 @@ def _describe_validity(panel: str, kind: str, start: Instant, timeline: Timeline
     following = timeline.next_after(start)
     until = f" until {following.valid_from}" if following is not None else ""
     if valid is None:
-        return f"from {start} on, no {kind} of {panel} is valid{until}: nothing began before"
+        return f"from {start} on, no {kind} of {panel} is valid{until}: nothing starts before"
     if valid.is_gap:
         return f"from {start} on, no {kind} of {panel} is valid{until}: version {valid.version} is a gap"
-    return f"from {start} on{until}, {describe_version(valid)} answers"
+    return f"from {start} on{until}, the valid one is {describe_version(valid)}"
