@@ -1,1 +1,1 @@
-"""Questions: what is known, what is valid when, as of which revision. Nothing here writes."""
+"""Look-ups: what is recorded, and what is valid when, as of a revision. Nothing here writes."""

@@ -1,6 +1,6 @@
 """Resolution: the versions and files from which a detector's arrays are made at an instant.
 
-Everything that is missing is listed in one refusal, so that it can be mended at once.
+Everything that is missing is listed in one refusal, so that it can be corrected at once.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ START_OF_VERSION = "start of the version"
 
 @dataclass(frozen=True, slots=True)
 class ArrayRequest:
-    """The arrays asked for: of a dataset or a detector Id, at an instant.
+    """The requested arrays: of a dataset or a detector Id, at an instant.
 
     Attributes
     ----------
     at
         ``None`` means the start time of the run.
     types
-        Calibration types; none given means those of the required kinds.
+        Calibration types; empty means those of the required kinds.
     """
 
     target: str

@@ -1,4 +1,4 @@
-"""Timelines: what is valid at an instant, answered in memory from sorted starts."""
+"""Timelines: values by start, to find in memory what is valid at an instant."""
 
 from __future__ import annotations
 

@@ -56,10 +56,10 @@ def _select_valid_versions(kinds: int, revision_by: str, dialect: str) -> sa.Sel
     """Return the statement: for each panel and kind one index probe for the last start at or before the instant."""
     panel, alias, constants = schema.panel, schema.alias, schema.constants
     revision = select_revision_number(revision_by)
-    # Not a VALUES construct: SQLAlchemy would compile the statement anew for every question.
+    # Not a VALUES construct: SQLAlchemy would compile the statement anew for every look-up.
     kind_rows = sa.union_all(
         *(sa.select(sa.bindparam(f"kind_{number}", type_=sa.Text).label("kind")) for number in range(kinds))
-    ).subquery("asked")
+    ).subquery("kinds")
     pairs = panel.join(kind_rows, sa.true())
     if dialect == "postgresql":
         probes = _join_lateral_probes(pairs, kind_rows, revision)
