@@ -107,13 +107,7 @@ def list_aliases(connection: sa.Connection, revision: int | None, *, withdrawn: 
 
 @lru_cache
 def parse_target(name: str) -> tuple[TargetCategory, tuple[str, ...]]:
-    """Return the category of a name, and the panel Ids in it: none in an M-number.
-
-    Raises
-    ------
-    IdentifierError
-        It is not a panel Id, an M-number or a detector Id, or not in canonical form.
-    """
+    """Return the category of a canonical name, and the panel Ids in it: none in an M-number."""
     if is_m_number(name):
         return "alias", ()
     if "_" in name:

@@ -38,38 +38,22 @@ START_OF_VERSION = "start of the version"
 
 @dataclass(frozen=True, slots=True)
 class ArrayRequest:
-    """The requested arrays: of a dataset or a detector Id, at an instant.
-
-    Attributes
-    ----------
-    at
-        ``None`` means the start time of the run.
-    types
-        Calibration types; empty means those of the required kinds.
-    """
+    """The requested arrays: of a dataset or a detector Id, at an instant."""
 
     target: str
     source: str | None = None
-    at: Instant | None = None
-    types: tuple[str, ...] = ()
+    at: Instant | None = None  # by default the start time of the run
+    types: tuple[str, ...] = ()  # calibration types, by default those of the required kinds
 
 
 @dataclass(frozen=True, slots=True)
 class ResolutionResult:
-    """A resolution, with what belongs beside it in a document.
-
-    Attributes
-    ----------
-    blake3s
-        By SHA-256 of the file, as far as recorded.
-    recorded_at
-        The instant of the revision.
-    """
+    """A resolution, and what else an export needs."""
 
     resolution: Resolution
     warnings: tuple[str, ...]
-    blake3s: Mapping[str, str]
-    recorded_at: str
+    blake3s: Mapping[str, str]  # by SHA-256 of the file, as far as recorded
+    recorded_at: str  # the instant of the revision
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +67,7 @@ class _RequestedDetector:
 
 
 def resolve(connection: sa.Connection, request: ArrayRequest, revision: int) -> ResolutionResult:
-    """Return the versions and files from which the requested arrays are made.
-
-    Raises
-    ------
-    IdentifierError, RequestError
-        The request is malformed, or several sources fit.
-    NotFoundError
-        The run, its detector, a panel or a type is not known, or the configuration has no panel Ids.
-    NotValidError
-        There is neither an instant nor a start time of the run, or nothing is valid for a panel then; all
-        that is missing is listed.
-    """
+    """Return the versions and files from which the requested arrays are made; refuse with all that is missing."""
     requested = _find_requested_detector(connection, request, revision)
     panels = requested.panels
     identifiers = [panel.panel for panel in panels]
@@ -127,13 +100,7 @@ def resolve(connection: sa.Connection, request: ArrayRequest, revision: int) -> 
 
 
 def resolve_version(connection: sa.Connection, version: Version, revision: int) -> Resolution:
-    """Return the resolution of one version alone, whatever else is valid at its start.
-
-    Raises
-    ------
-    NotValidError
-        It is a gap.
-    """
+    """Return the resolution of one version alone, whatever else is valid at its start; refuse a gap."""
     if version.is_gap:
         raise NotValidError(f"version {version.version} is a gap: it has no pixels", version=version.version)
     panels = find_panels(connection, [version.panel], revision)

@@ -122,13 +122,7 @@ def select_revision_number(by: str) -> sa.ScalarSelect[int] | None:
 
 
 def find_revision_number(connection: sa.Connection, as_of: AsOf, timezone: tzinfo = UTC) -> int:
-    """Return the number of the revision that `as_of` refers to, see `parse_as_of`.
-
-    Raises
-    ------
-    NotFoundError
-        The revision or the tag does not exist, or nothing was recorded yet at that instant.
-    """
+    """Return the number of the revision that `as_of` refers to, see `parse_as_of`; refuse one that does not exist."""
     reference = parse_as_of(as_of, timezone)
     selected = select_revision_number(reference.by)
     if selected is None:

@@ -179,10 +179,7 @@ def find_configuration(
 ) -> Configuration:
     """Return the configuration that applies to a run, see `choose_configurations`.
 
-    Parameters
-    ----------
-    source
-        The source, or a part that fits exactly one of the run's; ``None`` where the run has only one.
+    `source` is a source of the run or a part that fits only one; ``None`` where the run has one only.
     """
     experiment = dataset.experiment
     by_source = choose_configurations(list_configurations(connection, revision, {experiment}), dataset.run)

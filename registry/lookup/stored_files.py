@@ -22,13 +22,7 @@ from registry.store import describe_use, manifest_sha256
 def list_verified_files(
     connection: sa.Connection, versions: Iterable[Version]
 ) -> dict[str, tuple[StoredFile, ...]]:
-    """Return by constants the stored files of these versions; a gap has none.
-
-    Raises
-    ------
-    CorruptionError
-        The files are not those of the manifest, or the manifest is of another kind or detector type.
-    """
+    """Return by constants the stored files of these versions; refuse files that do not match their manifest."""
     by_constants = [(version.constants, version) for version in versions if version.constants is not None]
     files = list_stored_files(connection, {constants for constants, _ in by_constants})
     for constants, version in by_constants:
