@@ -1,10 +1,11 @@
-"""A detector's array from its panels' files: every file verified while it is read, in the order of the array.
+"""A detector's array from its panels' files, which are verified while they are read.
 
-The payloads of the files, by gain range and then by panel, are the payload of the array.
+The payload of the array is the payloads of the files, by gain range and then by panel.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -40,10 +41,14 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
-    """One array to be made: of one kind, shape (gain range, panel, row, column).
+    """An array that can be read: of one kind, shape (gain range, panel, row, column).
 
-    ``ahead`` says whether a thread reads the next part while one is used. ``blake3s``, by SHA-256, are the digests by
-    which files are verified; SHA-256 is where there is none.
+    Attributes
+    ----------
+    blake3_by_sha256
+        The digests to verify the files by; a file without one is verified by its SHA-256.
+    read_ahead
+        Whether a thread reads the next part while one is used.
     """
 
     detector: DetectorType
@@ -59,35 +64,40 @@ class Assembly:
         return self.detector.array_shape(len(self.resolution.panels))
 
     @property
+    def size(self) -> int:
+        """The size of the payload in bytes."""
+        return math.prod(self.shape) * np.dtype(self.kind.dtype).itemsize
+
+    @property
     def file_count(self) -> int:
-        """How many files it is made from."""
+        """The number of files that it is read from."""
         return self.detector.gain_ranges * len(self.resolution.panels)
 
     def find_constants(self, panel: InputPanel) -> InputConstants:
-        """Return the constants of the kind that answered for a panel.
+        """Return a panel's constants of the kind.
 
         Raises
         ------
         DocumentError
-            It has none, or not a file for every gain range.
+            It has none, or not one file per gain range.
         """
         for constants in panel.constants:
             if constants.kind == self.kind.name and len(constants.files) == self.detector.gain_ranges:
                 return constants
-        raise DocumentError(f"panel {panel.panel} has no whole set of files of {self.kind.name}")
+        raise DocumentError(f"panel {panel.panel} does not have one file of {self.kind.name} per gain range")
 
     def read_parts(self) -> Iterator[Part]:
-        """Yield the parts in the order of the array, each verified.
+        """Yield the verified parts in the order of the array.
 
-        A part is to be used before the next one is asked for, which takes its room.
+        Use a part before asking for the next one, which may overwrite it.
 
         Raises
         ------
         CorruptionError
-            A file is missing or its bytes are others; object, panel and version are named.
+            A file is missing or damaged; object, panel and version are named.
         """
-        rooms = cycle([np.empty(self.shape[2:], self.kind.dtype) for _ in range(1 + self.read_ahead)])
-        tasks = zip(self._part_indices(), rooms, strict=False)
+        buffers = cycle([np.empty(self.shape[2:], self.kind.dtype) for _ in range(1 + self.read_ahead)])
+        tasks = zip(self._part_indices(), buffers, strict=False)
         return (
             map_in_threads(self._read_part, tasks, threads=1)
             if self.read_ahead
@@ -95,32 +105,30 @@ class Assembly:
         )
 
     def build_read_tasks(self, whole: NDArray[Any]) -> Iterator[Callable[[], Part]]:
-        """Yield a call for every part, which reads it into its place in the whole array, verified."""
-        rooms = whole.reshape(-1, *self.shape[2:])
-        return (partial(self._read_part, task) for task in zip(self._part_indices(), rooms, strict=True))
+        """Yield one function per part that reads and verifies it in its place in the whole array."""
+        buffers = whole.reshape(-1, *self.shape[2:])
+        return (partial(self._read_part, task) for task in zip(self._part_indices(), buffers, strict=True))
 
     def _part_indices(self) -> Iterator[tuple[int, InputPanel]]:
         return product(range(self.detector.gain_ranges), self.resolution.panels)
 
     def _read_part(self, task: tuple[tuple[int, InputPanel], NDArray[Any]]) -> Part:
-        """Read one file's payload straight into its room."""
-        (gain_range, panel), room = task
+        """Read one file's payload straight into its buffer."""
+        (gain_range, panel), buffer = task
         constants = self.find_constants(panel)
         file = constants.files[gain_range]
+        blake3 = self.blake3_by_sha256.get(file.sha256)
         with name_use_in_errors(constants.kind, file.gain_range, panel.panel, constants.version):
-            header = self.store.read_into(
-                file.sha256, file.size, _as_bytes(room), self.blake3_by_sha256.get(file.sha256)
-            )
-        # A file of this size whose header fits has its payload in the room.
-        find_payload_start(
-            header, file.size, self.store.object_path(file.sha256), room.shape, self.kind.dtype
-        )
-        return Part(gain_range, panel.position, room)
+            header = self.store.read_into(file.sha256, file.size, _as_bytes(buffer), blake3)
+        # The payload is in the buffer if the header is that of a file of this size.
+        path = self.store.object_path(file.sha256)
+        find_payload_start(header, file.size, path, buffer.shape, self.kind.dtype)
+        return Part(gain_range, panel.position, buffer)
 
     def describe_output(
         self, path: str | None = None, sha256: str | None = None, size: int | None = None
     ) -> Output:
-        """Return what the provenance document says of the array."""
+        """Return the array as the provenance document describes it."""
         return Output(
             type=self.kind.calibration_type,
             kind=self.kind.name,
@@ -138,25 +146,24 @@ def _as_bytes(array: NDArray[Any]) -> memoryview:
 
 
 def read_arrays(assemblies: Sequence[Assembly]) -> dict[str, NDArray[Any]]:
-    """Return the whole arrays in memory, by calibration type; all processors read.
+    """Return the whole arrays by calibration type, read on all processors.
 
     Raises
     ------
     CorruptionError
-        As `Assembly.parts`.
+        As `Assembly.read_parts`.
     """
-    wholes = {each.kind.calibration_type: np.empty(each.shape, each.kind.dtype) for each in assemblies}
-    readings = chain.from_iterable(
-        each.build_read_tasks(whole) for each, whole in zip(assemblies, wholes.values(), strict=True)
-    )
-    parallel_for_each(lambda read: read(), readings)
-    return wholes
+    arrays = [np.empty(assembly.shape, assembly.kind.dtype) for assembly in assemblies]
+    tasks = map(Assembly.build_read_tasks, assemblies, arrays)
+    parallel_for_each(lambda read: read(), chain.from_iterable(tasks))
+    names = [assembly.kind.calibration_type for assembly in assemblies]
+    return dict(zip(names, arrays, strict=True))
 
 
 def build_assemblies(
     resolution: Resolution, store: ContentStore, blake3_by_sha256: Mapping[str, str] = MappingProxyType({})
 ) -> list[Assembly]:
-    """Return the arrays that the resolution speaks of, not made yet; the database may know BLAKE3s of their files."""
+    """Return the arrays of a resolution, not read yet; see `Assembly` for the digests."""
     detector = detectors.find_detector_type(resolution.detector_type)
     return [
         Assembly(detector, detector.find_kind_of_type(name), resolution, store, blake3_by_sha256)

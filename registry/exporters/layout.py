@@ -1,4 +1,4 @@
-"""What a format makes: which files under which names, and what takes their bytes."""
+"""Layouts: the names of the files of an export; and the targets that formats write them to."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from registry.files import Buffer, FlushingFile
 from registry.parallel import CPU_COUNT, Advance, map_in_threads
 from registry.provenance.document import FILE_NAME, Companion, Document, Output
 
-_MAX_PENDING_CHUNKS = 6  # pieces that wait to be written; with fewer their maker stops whenever the disk does
+_MAX_PENDING_CHUNKS = 6  # with fewer, generating them stops whenever the disk does
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +24,14 @@ class Layout:
 
     Attributes
     ----------
-    folder
-        Where the document lies, below the folder that was asked for. All names are relative to it.
     arrays
-        By calibration type; one file may hold several.
+        By calibration type; one file may have several.
     companions
-        Files made beside the arrays, checksummed in the document as these are.
+        Files beside the arrays, with checksums in the document as these.
     journals
-        Files that grow: what an export writes is added to what is there.
+        Files that an export appends to.
+    folder
+        The folder of the document in the output folder. All names are relative to it.
     document
         The provenance document.
     """
@@ -44,28 +44,28 @@ class Layout:
 
     @property
     def file_names(self) -> list[str]:
-        """The names of all files but those that grow, the document last."""
+        """The names of all files but the journals, the document last."""
         return [*dict.fromkeys(self.arrays.values()), *self.companions, self.document]
 
 
 @dataclass(frozen=True, slots=True)
 class WrittenFiles:
-    """What a format made; ``warnings`` are of the place that it was made in."""
+    """The files that a format wrote; ``warnings`` are about their destination."""
 
     outputs: tuple[Output, ...]
     companions: tuple[Companion, ...] = ()
     warnings: tuple[str, ...] = ()
 
     def pair_with(self, document: Document) -> Iterator[tuple[str, Output | Companion, Output | Companion]]:
-        """Return the name of everything made, what was made, and what a document of the same layout says of it."""
+        """Yield (name, file as written, file in a document of the same layout)."""
         outputs = {output.type: output for output in document.outputs}
         companions = {companion.path: companion for companion in document.companions}
-        yield from ((made.type, made, outputs[made.type]) for made in self.outputs)
-        yield from ((made.path, made, companions[made.path]) for made in self.companions)
+        yield from ((output.type, output, outputs[output.type]) for output in self.outputs)
+        yield from ((file.path, file, companions[file.path]) for file in self.companions)
 
 
 class ChecksummedFile:
-    """A file being written, or only what would be in it: its checksum and size so far."""
+    """The checksum and size so far of a file that is written, or of one that is only generated."""
 
     def __init__(self, file: FlushingFile | None = None) -> None:
         self._file = file
@@ -73,28 +73,28 @@ class ChecksummedFile:
         self.size = 0
 
     def write(self, chunk: Buffer) -> None:
-        """Add bytes to the file."""
+        """Append bytes."""
         if self._file is not None:
             self._file.write(chunk)
         self._digest.update(chunk)
         self.size += memoryview(chunk).nbytes
 
     def sync(self) -> None:
-        """Wait until the bytes are on the disk; other files are being made meanwhile."""
+        """Wait until the bytes are on the disk."""
         if self._file is not None:
             self._file.sync()
 
     @property
     def sha256(self) -> str:
-        """The checksum of what was written."""
+        """The checksum of the bytes so far."""
         return self._digest.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a format writes: into ``folder``, whose files come to ``home`` at the end.
+    """The folder that a format writes in; its files are moved to ``destination`` at the end.
 
-    Without a folder nothing is kept: the files are only checksummed.
+    Without a staging folder the files are only checksummed, not written.
     """
 
     staging: Path | None = None
@@ -113,7 +113,7 @@ class Target:
 
 
 GenerateChunks = Callable[[Assembly, Advance], Iterator[Buffer]]
-"""Makes the bytes of an array's file, one after the other, and calls `advance` after every part of the array."""
+"""Yields the bytes of an array's file in order, and calls its second argument after every part of the array."""
 
 
 def write_parallel(
@@ -123,28 +123,28 @@ def write_parallel(
     target: Target,
     advance: Advance,
 ) -> tuple[Output, ...]:
-    """Write arrays at the same time, a file each, streaming.
+    """Write one file per array, all at the same time, one thread per array.
 
-    A thread an array: reading, hashing and writing release the interpreter's lock.
+    Reading, hashing and writing release the interpreter's lock.
 
     Parameters
     ----------
     names
-        Of the files, by calibration type.
+        The names of the files by calibration type.
 
     Raises
     ------
     CorruptionError
-        An input is missing or damaged; no file must be used then.
+        An input is missing or damaged; do not use any of the files then.
     """
-    # A thread that waits for another only costs where all processors are busy.
-    ahead = len(assemblies) < CPU_COUNT
+    # Where all processors are busy, a thread to read ahead only costs time.
+    read_ahead = len(assemblies) < CPU_COUNT
 
     def write(assembly: Assembly) -> Output:
         name = names[assembly.kind.calibration_type]
         with target.open_file(name) as file:
-            for piece in generate_chunks(replace(assembly, read_ahead=ahead), advance):
-                file.write(piece)
+            for chunk in generate_chunks(replace(assembly, read_ahead=read_ahead), advance):
+                file.write(chunk)
             file.sync()
         return assembly.describe_output(path=name, sha256=file.sha256, size=file.size)
 
@@ -159,25 +159,25 @@ def write_sequential(
     target: Target,
     advance: Advance,
 ) -> tuple[Output, ...]:
-    """Write arrays one after the other, as `write_parallel` does at the same time.
+    """Write one file per array, one after the other; see `write_parallel`.
 
-    For pieces whose making holds the interpreter's lock: one thread reads and makes them all, and another hashes and
-    writes what is made. Whenever that one comes back for the lock it waits for the maker, so pieces should be large;
-    a third, to read ahead, would hold up the maker for longer than reading does.
+    For chunks whose generation holds the interpreter's lock: this thread reads and generates them all, another hashes
+    and writes them. Whenever that one needs the lock again it waits for this one, so chunks should be large; a third,
+    to read ahead, would delay this one for longer than reading takes.
     """
-    with ExitStack() as opened:
-        places = [names[assembly.kind.calibration_type] for assembly in assemblies]
-        files = [opened.enter_context(target.open_file(place)) for place in places]
+    paths = [names[assembly.kind.calibration_type] for assembly in assemblies]
+    with ExitStack() as stack:
+        files = [stack.enter_context(target.open_file(path)) for path in paths]
 
         def steps() -> Iterator[Callable[[], None]]:
             for file, assembly in zip(files, assemblies, strict=True):
-                for piece in generate_chunks(replace(assembly, read_ahead=False), advance):
-                    yield partial(file.write, piece)
+                for chunk in generate_chunks(replace(assembly, read_ahead=False), advance):
+                    yield partial(file.write, chunk)
                 yield file.sync
 
         for _ in map_in_threads(lambda step: step(), steps(), threads=1, max_pending=_MAX_PENDING_CHUNKS):
             pass
     return tuple(
-        assembly.describe_output(path=place, sha256=file.sha256, size=file.size)
-        for assembly, place, file in zip(assemblies, places, files, strict=True)
+        assembly.describe_output(path=path, sha256=file.sha256, size=file.size)
+        for assembly, path, file in zip(assemblies, paths, files, strict=True)
     )
