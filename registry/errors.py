@@ -40,6 +40,7 @@ class Remedy(StrEnum):
     GIVE_EXPERIMENT = auto()
     GIVE_INSTANT = auto()
     GIVE_ROLES = auto()
+    GIVE_SOURCE_AND_RUNS = auto()
     GIVE_STORE = auto()
     GRANT_RIGHTS = auto()
     OMIT_EXPERIMENT = auto()

@@ -286,6 +286,7 @@ def name_use_in_errors(kind: str, gain_range: int, panel: str, version: int) -> 
         raise CorruptionError(
             f"{error}; it is {describe_use(kind, gain_range, panel, version)}",
             **error.values,
+            gain_range=gain_range,
             panel=panel,
             version=version,
         ) from None

@@ -27,6 +27,7 @@ from registry.errors import (
     CorruptionError,
     DocumentError,
     RegistryError,
+    Remedy,
     RequestError,
     UnavailableError,
 )
@@ -35,6 +36,7 @@ from testing.panels import PANEL_A, PANEL_B, use_small_panels, write_panel_folde
 from testing.registries import RegistryLocation
 from tests.conftest import make_location
 from tests.psana_readers import read_newer, read_older
+from tests.refusals import refused
 
 SOURCE = "XcsEndstation.0:Jungfrau.0"
 RUN = "exp=xcs1:run=12"
@@ -146,7 +148,7 @@ def test_files_that_are_there_stay_unless_forced_and_a_refusal_leaves_nothing(
 ) -> None:
     own.export(RUN, tmp_path / "out", format=form)
     before = contents(tmp_path / "out")
-    with pytest.raises(ConflictError, match="already; --force replaces them"):
+    with refused(ConflictError, remedy=Remedy.REPLACE_FILES):
         own.export(RUN, tmp_path / "out", format=form)
     assert contents(tmp_path / "out") == before
     own.versions.gap(PANEL_A, valid_from=BEGIN, comment="warm")
@@ -282,9 +284,9 @@ def test_a_full_disk_is_said_in_one_sentence_and_keeps_nothing(
     known: Registry, tmp_path: Path, tmpfs: Callable[[str], Path], form: str
 ) -> None:
     folder = tmpfs("size=8k")
-    with pytest.raises(UnavailableError, match=r"cannot be written: No space left on device$") as refused:
+    with pytest.raises(UnavailableError, match="No space left on device") as caught:
         known.export(RUN, folder / "out", format=form)
-    assert refused.value.code == 8
+    assert caught.value.code == 8
     assert list(folder.iterdir()) == []
 
 
@@ -330,9 +332,9 @@ def test_without_h5py_the_refusal_says_what_to_install(
     monkeypatch.setattr(formats, "find_spec", lambda _: None)
     monkeypatch.setitem(sys.modules, "h5py", None)
     install = r"h5py: pip install 'calreg\[hdf5\]'"
-    with pytest.raises(UnavailableError, match=install) as refused:
+    with pytest.raises(UnavailableError, match=install) as caught:
         known.export(RUN, tmp_path / "new", format="hdf5")
-    assert refused.value.code == 8
+    assert caught.value.code == 8
     assert not (tmp_path / "new").exists()
     with pytest.raises(UnavailableError, match=install):
         replay(done.provenance, tmp_path / "new", NOWHERE, known._backend.store.root)
@@ -367,7 +369,7 @@ def test_other_bytes_of_another_hdf5_library_are_not_blamed_on_the_document(
     for output in values["outputs"]:
         output["sha256"] = "0" * 64
     (tmp_path / "edited.json").write_text(json.dumps(values))
-    with pytest.raises(CorruptionError, match=rf"h5py 99\.0 writes otherwise than '{h5py.__version__}' did"):
+    with pytest.raises(CorruptionError, match=rf"h5py 99\.0 .*'{h5py.__version__}'"):
         replay(tmp_path / "edited.json", tmp_path / "again", NOWHERE, known._backend.store.root)
 
 
@@ -430,9 +432,9 @@ def test_a_detector_id_needs_no_runs_for_lcls2(known: Registry, tmp_path: Path) 
 @pytest.mark.parametrize("form", ["npy", "hdf5"])
 def test_runs_are_refused_where_the_files_do_not_say_them(known: Registry, tmp_path: Path, form: str) -> None:
     for runs in ({"first_run": 3}, {"last_run": 30}):
-        with pytest.raises(RequestError, match="those of psana and lcls2 do") as refused:
+        with pytest.raises(RequestError, match="psana and lcls2") as caught:
             known.export(RUN, tmp_path / "out", format=form, **runs)
-        assert refused.value.code == 2
+        assert caught.value.code == 2
     assert not (tmp_path / "out").exists()
 
 

@@ -26,6 +26,7 @@ from registry.errors import (
     CorruptionError,
     IdentifierError,
     RegistryError,
+    Remedy,
     RequestError,
     UnavailableError,
 )
@@ -35,6 +36,7 @@ from testing.registries import RegistryLocation
 from tests.cli import Calreg
 from tests.conftest import make_location
 from tests.psana_readers import find_file_for_run, read_newer, read_older
+from tests.refusals import refused
 
 SOURCE = "XcsEndstation.0:Jungfrau.0"
 GROUP = f"Jungfrau::CalibV1/{SOURCE}"
@@ -188,9 +190,9 @@ def test_history_grows_by_a_line_a_deployment_and_names_what_was_replaced(
     history.parent.mkdir(parents=True)
     history.write_text("file:1-end.data   by hand, and no end of the line")
     first = deploy(own, tmp_path / "calib").outputs[0].sha256
-    with pytest.raises(
-        ConflictError, match=r"holds pixel_gain/12-end\.data, pixel_offset/12-end\.data, 12-end-"
-    ):
+    document = "12-end-pixel_gain-pixel_offset.json"
+    files = ["pixel_gain/12-end.data", "pixel_offset/12-end.data", document]
+    with refused(ConflictError, remedy=Remedy.REPLACE_FILES, files=files):
         deploy(own, tmp_path / "calib")
     own.versions.add(
         PANEL_A,
@@ -265,54 +267,63 @@ def test_nothing_but_whole_files_is_ever_seen_in_a_folder_that_the_framework_rea
     assert seen == [[], ["pixel_gain/12-end.data"], ["pixel_gain/12-end.data", "pixel_offset/12-end.data"]]
 
 
-REFUSALS: dict[str, tuple[str, dict[str, Any], type[RegistryError], str]] = {
-    "a first run beyond the last": (RUN, {"first_run": 10_000}, RequestError, "run 10000 is beyond 9999"),
-    "a last run beyond the last": (RUN, {"last_run": 10_000}, RequestError, "run 10000 is beyond 9999"),
-    "a last run before the first": (RUN, {"last_run": 11}, RequestError, "runs 12 to 11 are no range"),
-    "a negative run": (RUN, {"first_run": -1}, RequestError, "runs -1 to None are no range"),
-    "a detector Id alone": (PANEL_A, {"at": BEGIN}, RequestError, "give --source and --first-run"),
-    "no source": (PANEL_A, {"at": BEGIN, "first_run": 1}, RequestError, "give --source and --first-run"),
-    "no first run": (PANEL_A, {"at": BEGIN, "source": SOURCE}, RequestError, "give --source and --first-run"),
+REFUSALS: dict[str, tuple[str, dict[str, Any], type[RegistryError], dict[str, Any]]] = {
+    "a first run beyond the last": (RUN, {"first_run": 10_000}, RequestError, {"run": 10_000}),
+    "a last run beyond the last": (RUN, {"last_run": 10_000}, RequestError, {"run": 10_000}),
+    "a last run before the first": (RUN, {"last_run": 11}, RequestError, {}),
+    "a negative run": (RUN, {"first_run": -1}, RequestError, {}),
+    "a detector Id alone": (PANEL_A, {"at": BEGIN}, RequestError, {"remedy": Remedy.GIVE_SOURCE_AND_RUNS}),
+    "no source": (
+        PANEL_A,
+        {"at": BEGIN, "first_run": 1},
+        RequestError,
+        {"remedy": Remedy.GIVE_SOURCE_AND_RUNS},
+    ),
+    "no first run": (
+        PANEL_A,
+        {"at": BEGIN, "source": SOURCE},
+        RequestError,
+        {"remedy": Remedy.GIVE_SOURCE_AND_RUNS},
+    ),
     "a part of a source": (
         PANEL_A,
         {"at": BEGIN, "source": "Jungfrau.0", "first_run": 1},
         IdentifierError,
-        "'Jungfrau.0' is not a source",
+        {},
     ),
     "a source of another detector": (
         PANEL_A,
         {"at": BEGIN, "source": "XcsEndstation.0:Cspad.0", "first_run": 1},
         RequestError,
-        "is not a source of jungfrau",
+        {},
     ),
     "a path for a source": (
         PANEL_A,
         {"at": BEGIN, "source": "../../etc", "first_run": 1},
         IdentifierError,
-        "'../../etc' is not a source",
+        {},
     ),
 }
 
 
-@pytest.mark.parametrize(("target", "options", "refusal", "sentence"), REFUSALS.values(), ids=REFUSALS)
-def test_what_no_calibration_directory_can_hold_is_refused(
+@pytest.mark.parametrize(("target", "options", "error_class", "expected"), REFUSALS.values(), ids=REFUSALS)
+def test_a_request_that_does_not_fit_a_calibration_directory_is_refused(
     known: Registry,
     tmp_path: Path,
     target: str,
     options: dict[str, Any],
-    refusal: type[RegistryError],
-    sentence: str,
+    error_class: type[RegistryError],
+    expected: dict[str, Any],
 ) -> None:
-    with pytest.raises(refusal) as refused:
+    with refused(error_class, **expected) as caught:
         known.export(target, tmp_path / "calib", format="psana", **options)
-    assert sentence in refused.value.message
-    assert refused.value.code == 2
+    assert caught.value.code == 2
     assert not (tmp_path / "calib").exists()
 
 
 def test_a_run_beyond_the_last_is_refused_for_a_registered_run_too(own: Registry, tmp_path: Path) -> None:
     own.runs.add("exp=xcs1:run=10000", begin=BEGIN)
-    with pytest.raises(RequestError, match="run 10000 is beyond 9999"):
+    with refused(RequestError, run=10_000):
         own.export("exp=xcs1:run=10000", tmp_path / "calib", format="psana")
 
 
@@ -321,7 +332,7 @@ def test_a_history_that_cannot_grow_stops_the_deployment_and_leaves_nothing(
 ) -> None:
     history = tmp_path / "calib" / GROUP / "pixel_offset" / "HISTORY"
     history.mkdir(parents=True)
-    with pytest.raises(UnavailableError, match="HISTORY' cannot be written: Is a directory"):
+    with refused(UnavailableError, path=str(history)):
         deploy(known, tmp_path / "calib")
     assert names(tmp_path / "calib") == []
     assert not (tmp_path / "calib" / GROUP / "pixel_gain").exists()
@@ -343,13 +354,11 @@ def test_what_stops_the_framework_or_goes_before_the_new_file_is_warned_about(
     ):
         (folder / name).touch()
     done = deploy(known, tmp_path / "calib", types=["pixel_gain"])
-    assert done.warnings == (
-        "of pixel_gain 12-20.data goes before 12-end.data for the runs that it contains",
-        "of pixel_gain 13-14.data goes before 12-end.data for the runs that it contains",
-        "of pixel_gain 15-end.data goes before 12-end.data for the runs that it contains",
-        f"'{folder}/7-10000.data' is a name on which the analysis framework stops: take it away",
-        f"'{folder}/old.data' is a name on which the analysis framework stops: take it away",
-    )
+    *earlier, stopping, old = done.warnings
+    for warning, name in zip(earlier, ("12-20.data", "13-14.data", "15-end.data"), strict=True):
+        assert all(text in warning for text in ("pixel_gain", name, "12-end.data"))
+    assert f"'{folder}/7-10000.data'" in stopping
+    assert f"'{folder}/old.data'" in old
 
 
 def test_a_range_within_what_is_known_to_hold_is_not_warned_about(anywhere: Registry, tmp_path: Path) -> None:
@@ -431,13 +440,11 @@ def test_the_command_line_deploys_warns_and_refuses(
     ]
     assert done.json["provenance"] == str(folder / "1-end-pixel_gain-pixel_offset.json")
     assert done.stderr == f"warning: {done.json['warnings'][0]}\n"
-    assert "continue after run 3, the last for which" in done.stderr
+    assert "after run 3" in done.stderr
     assert calreg.refused(5, *command, "--first-run", "1")["kind"] == "ConflictError"
     assert calreg.refused(2, *command, "--first-run", "10000")["kind"] == "RequestError"
-    assert (
-        "those of psana and lcls2 do"
-        in calreg.refused(2, *command[:2], *command[4:], "--last-run", "5")["message"]
-    )
+    without_runs = calreg.refused(2, *command[:2], *command[4:], "--last-run", "5")
+    assert "psana and lcls2" in without_runs["message"]
     assert calreg("export", "exp=xcs2:run=2", "--format", "text", "--output", "x").code == 2
     assert calreg.run("provenance", "verify", done.json["provenance"]).stdout.endswith("0 problems\n")
     assert (
@@ -464,7 +471,7 @@ def test_what_fails_behind_the_making_of_a_text_reaches_the_caller_and_nothing_i
 
     for turn in range(calls):
         fail_in(turn)
-        with pytest.raises(UnavailableError, match="cannot be written: No space left on device"):
+        with pytest.raises(UnavailableError, match="No space left on device"):
             deploy(known, tmp_path / "calib")
         assert not (tmp_path / "calib").exists()
     fail_in(calls)
@@ -479,7 +486,7 @@ def test_a_damaged_input_of_the_last_array_stops_the_writing_behind_and_nothing_
     damaged.chmod(0o644)
     damaged.write_bytes(bytes(damaged.stat().st_size))
     before = threading.active_count()
-    with pytest.raises(CorruptionError, match=f"it is {last.kind} of gain range 2 of panel {PANEL_B}"):
+    with refused(CorruptionError, path=str(damaged), panel=PANEL_B, version=last.version):
         deploy(own, tmp_path / "calib")
     assert not (tmp_path / "calib").exists()
     assert threading.active_count() == before

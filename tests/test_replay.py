@@ -26,12 +26,14 @@ from registry.errors import (
     DocumentError,
     NotFoundError,
     RegistryError,
+    Remedy,
     UnavailableError,
 )
 from testing.panels import PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
 from tests.conftest import make_location
+from tests.refusals import refused
 
 SOURCE = "XcsEndstation.0:Jungfrau.0"
 RUN = "exp=xcs1:run=12"
@@ -119,7 +121,7 @@ def contents(folder: Path) -> dict[str, str]:
     }
 
 
-def refused(kind: type[RegistryError], output: Path, call: Callable[[], object]) -> str:
+def refuse_without_traces(kind: type[RegistryError], output: Path, call: Callable[[], object]) -> str:
     """Return the refusal's sentence, having seen that it left nothing: not even the folder."""
     parent = sorted(output.parent.iterdir())
     with pytest.raises(RegistryError) as caught:
@@ -207,7 +209,7 @@ def test_an_input_that_is_not_what_it_was_is_named_and_nothing_is_left(
         }[what]
         path.write_bytes(bad)
     try:
-        sentence = refused(
+        sentence = refuse_without_traces(
             CorruptionError, tmp_path / "out", lambda: origin.replay(origin.document(), tmp_path / "out")
         )
     finally:
@@ -225,15 +227,21 @@ def test_another_registrys_store_and_no_store_are_refused(origin: Origin, tmp_pa
     other = create_registry(f"sqlite:///{tmp_path / 'other.sqlite'}", tmp_path / "other")
     path, output = origin.document(), tmp_path / "out"
     mine = origin.values()["registry"]["id"]
-    sentence = refused(ConflictError, output, lambda: replay(path, output, None, tmp_path / "other"))
+    sentence = refuse_without_traces(
+        ConflictError, output, lambda: replay(path, output, None, tmp_path / "other")
+    )
     assert sentence == (
         f"the document is of registry '{mine}', the store '{tmp_path / 'other'}' of registry {other}"
     )
-    sentence = refused(UnavailableError, output, lambda: replay(path, output, None, tmp_path / "none"))
+    sentence = refuse_without_traces(
+        UnavailableError, output, lambda: replay(path, output, None, tmp_path / "none")
+    )
     assert sentence == f"there is no store '{tmp_path / 'none'}', and the document's inputs are in one"
     # A document that claims to be of the other registry finds none of its inputs there.
     forged = origin.edited(tmp_path, lambda values: values["registry"].update(id=other))
-    sentence = refused(CorruptionError, output, lambda: replay(forged, output, None, tmp_path / "other"))
+    sentence = refuse_without_traces(
+        CorruptionError, output, lambda: replay(forged, output, None, tmp_path / "other")
+    )
     assert "is missing from the store" in sentence
 
 
@@ -354,7 +362,7 @@ EDITS: dict[str, tuple[Callable[[Values], object], type[RegistryError], str]] = 
     "no constants": (
         lambda values: values["resolution"]["panels"][1].update(constants=[]),
         DocumentError,
-        f"panel {PANEL_B} has no whole set of files of gain",
+        f"panel {PANEL_B} does not have one file of gain per gain range",
     ),
     "another kind": (
         lambda values: first(values).update(kind="rms"),
@@ -398,27 +406,27 @@ def test_an_edited_document_is_refused_and_nothing_is_written(
     sentence: str,
 ) -> None:
     path = origin.edited(tmp_path, change)
-    told = refused(kind, tmp_path / "out", lambda: origin.replay(path, tmp_path / "out"))
+    told = refuse_without_traces(kind, tmp_path / "out", lambda: origin.replay(path, tmp_path / "out"))
     assert sentence in told
     assert kind.code in (2, 6)
 
 
 def test_a_document_that_is_cut_missing_or_none_is_refused(origin: Origin, tmp_path: Path) -> None:
     path, output = tmp_path / FILE, tmp_path / "out"
-    sentence = refused(NotFoundError, output, lambda: origin.replay(path, output))
+    sentence = refuse_without_traces(NotFoundError, output, lambda: origin.replay(path, output))
     assert sentence == f"there is no file '{path}'"
     content = origin.document().read_bytes()
     for bad in (b"", content[: len(content) // 2], content.rstrip()[:-1], content[1:], b"\x93NUMPY"):
         path.write_bytes(bad)
-        sentence = refused(DocumentError, output, lambda: origin.replay(path, output))
+        sentence = refuse_without_traces(DocumentError, output, lambda: origin.replay(path, output))
         assert "is not a provenance document, or it is cut or damaged" in sentence
-    sentence = refused(DocumentError, output, lambda: origin.replay(origin.exports, output))
+    sentence = refuse_without_traces(DocumentError, output, lambda: origin.replay(origin.exports, output))
     assert "is a folder, not a provenance document" in sentence
 
 
 def test_arrays_that_were_handed_out_in_memory_are_not_replayed(origin: Origin, tmp_path: Path) -> None:
     path, output = origin.exports / "memory.json", tmp_path / "out"
-    sentence = refused(DocumentError, output, lambda: origin.replay(path, output))
+    sentence = refuse_without_traces(DocumentError, output, lambda: origin.replay(path, output))
     assert sentence == (
         f"'{path}' cannot be replayed: 'pixel_gain' was handed out in memory;"
         " no file was written that could be replayed"
@@ -443,7 +451,7 @@ def test_existing_files_stay_unless_they_are_to_be_replaced(origin: Origin, tmp_
     output.mkdir()
     for name in ("pixel_offset.npy", FILE):
         (output / name).write_bytes(b"mine")
-        with pytest.raises(ConflictError, match=f"holds {name} already; --force replaces them"):
+        with refused(ConflictError, remedy=Remedy.REPLACE_FILES, files=[name]):
             origin.replay(document, output)
         assert {path.name: path.read_bytes() for path in output.iterdir()} == {name: b"mine"}
         (output / name).unlink()
@@ -451,7 +459,7 @@ def test_existing_files_stay_unless_they_are_to_be_replaced(origin: Origin, tmp_
     (output / "notes.txt").write_bytes(b"mine")
     # A replay that fails replaces nothing, forced or not.
     forged = origin.edited(tmp_path, lambda values: values["outputs"][0].update(sha256="0" * 64), name="one")
-    with pytest.raises(CorruptionError, match="the document was changed"):
+    with refused(CorruptionError, sha256="0" * 64):
         origin.replay(forged, output, force=True)
     assert {path.name: path.read_bytes() for path in output.iterdir()} == {
         "pixel_offset.npy": b"mine",

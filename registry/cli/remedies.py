@@ -28,6 +28,7 @@ WORDS: dict[Remedy, str | Callable[..., str]] = {
     Remedy.GIVE_EXPERIMENT: "--experiment says which it is",
     Remedy.GIVE_INSTANT: "give --at",
     Remedy.GIVE_ROLES: "give --reader ROLE, --writer ROLE, or both; each may be given several times",
+    Remedy.GIVE_SOURCE_AND_RUNS: "give --source and --first-run",
     Remedy.GIVE_STORE: "set CALREG_STORE or --store to a folder",
     Remedy.GRANT_RIGHTS: "its owner may, and grants rights by calreg database grant",
     Remedy.OMIT_EXPERIMENT: "leave --experiment out",

@@ -1,25 +1,25 @@
-"""A calibration directory, as the analysis framework reads it: one text a calibration type and range of runs.
+"""A calibration directory for the analysis framework: one text file per calibration type and range of runs.
 
 ``<group>/<source>/<calibration type>/<first run>-<last run|end>.data``, with a line in the ``HISTORY`` beside it.
-Of several files that contain a run the framework takes the one with the highest first run, then the smallest last;
-any other name that ends in ``.data`` stops it. The provenance document lies one folder up, where it never looks.
+Of several files with a run in their range the framework takes the one with the highest first run, then the smallest
+last; any other name that ends in ``.data`` stops it. The provenance document is one folder up, where it never looks.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 from registry import detectors, instants
 from registry.authorship import build_signature, find_working_folder
-from registry.errors import RequestError
+from registry.errors import NotFoundError, Remedy, RequestError
 from registry.exporters import text
 from registry.exporters.assembly import Assembly
 from registry.exporters.layout import Layout, Target, WrittenFiles, write_sequential
-from registry.files import Buffer, open_regular
+from registry.files import Buffer, sha256_of_file
 from registry.identifiers import parse_source
 from registry.parallel import Advance
 from registry.provenance.document import Deployment, Document, InputConstants, InputPanel, Output
@@ -38,7 +38,7 @@ def layout(draft: Document) -> Layout:
     Raises
     ------
     RequestError
-        It is not known for which runs of which source the files are, or the framework knows no such runs.
+        The source or the runs of the files are not known, or the framework has no such runs.
     """
     deployment = _require_deployment(draft)
     group = detectors.find_detector_type(draft.resolution.detector_type).group_of(deployment.source)
@@ -52,31 +52,30 @@ def layout(draft: Document) -> Layout:
 
 
 def _require_deployment(draft: Document) -> Deployment:
-    found = draft.deployment
-    if found is None:
+    deployment = draft.deployment
+    if deployment is None:
         raise RequestError(
-            "a calibration directory is by source and runs, which a detector Id does not have:"
-            " give --source and --first-run"
+            "a calibration directory is by source and runs, which a detector Id does not have",
+            remedy=Remedy.GIVE_SOURCE_AND_RUNS,
         )
-    parse_source(found.source)
-    last = found.first_run if found.last_run is None else found.last_run
+    parse_source(deployment.source)
+    last = deployment.first_run if deployment.last_run is None else deployment.last_run
     if last > MAX_RUN:
         raise RequestError(
-            f"run {last} is beyond {MAX_RUN}, the last for which a calibration directory is read"
+            f"run {last} is beyond {MAX_RUN}, the last for which a calibration directory is read", run=last
         )
-    return found
+    return deployment
 
 
 def write(draft: Document, assemblies: Sequence[Assembly], target: Target, advance: Advance) -> WrittenFiles:
-    """Write the texts, and the lines that are to be added to each ``HISTORY``."""
+    """Write the text files, and the lines to append to every ``HISTORY``."""
     names = layout(draft)
     warnings = find_folder_warnings(target.destination, names.arrays) if target.destination else []
     outputs = write_sequential(names.arrays, partial(_generate_chunks, draft), assemblies, target, advance)
     for output, journal in zip(outputs, names.journals, strict=True):
+        line = build_history_line(draft, output, target.destination, f"../{names.document}")
         with target.open_file(journal) as file:
-            file.write(
-                build_history_line(draft, output, target.destination, f"../{names.document}").encode("ascii")
-            )
+            file.write(line.encode("ascii"))
     return WrittenFiles(outputs, warnings=tuple(warnings))
 
 
@@ -96,7 +95,10 @@ def _generate_chunks(draft: Document, assembly: Assembly, advance: Advance) -> I
 
 
 def _build_comments(draft: Document, assembly: Assembly) -> Iterator[str]:
-    """Say where the numbers come from. Each line begins in lower case, so never with a key of the header."""
+    """Yield the origin of the numbers, for the header. A replay must write the same bytes: do not reword.
+
+    Every line starts in lower case, so never with a key of the header.
+    """
     kind, resolution, deployment = assembly.kind, draft.resolution, _require_deployment(draft)
     yield f"array {kind.calibration_type}, unit {kind.unit or 'none'}, axes (gain range, panel, row, column)"
     yield f"runs {deployment.runs} of {deployment.source}; times here are UTC"
@@ -123,11 +125,11 @@ def _format_version(constants: InputConstants) -> str:
 
 
 def find_folder_warnings(folder: Path, arrays: Mapping[str, str]) -> list[str]:
-    """Return what of the files that are there stops the framework, or is taken before the new ones.
+    """Return a warning on every file that stops the framework, or that it takes instead of a new one.
 
     Parameters
     ----------
-    home
+    folder
         The folder of a source.
     arrays
         The new files' names in it, by calibration type.
@@ -138,36 +140,33 @@ def find_folder_warnings(folder: Path, arrays: Mapping[str, str]) -> list[str]:
         for path in sorted(new.parent.glob("*.data")):
             runs = _parse_run_range(path)
             if runs is None:
-                warnings.append(
-                    f"{str(path)!r} is a name on which the analysis framework stops: take it away"
-                )
+                warnings.append(f"the analysis framework stops on the name {str(path)!r}: remove the file")
             elif _takes_precedence(runs, _parse_run_range(new) or runs):
                 warnings.append(
-                    f"of {calibration_type} {path.name} goes before {new.name} for the runs that it contains"
+                    f"the analysis framework takes {calibration_type} from {path.name}, not from {new.name},"
+                    f" for the runs in the range of {path.name}"
                 )
     return warnings
 
 
 def _parse_run_range(path: Path) -> tuple[int, int] | None:
-    """Return the first and the last run for which a file is read, None where the framework stops on its name."""
-    found = _FILE_NAME.fullmatch(path.name)
-    if found is None:
+    """Return the first and the last run of a file, None where the framework stops on its name."""
+    match = _FILE_NAME.fullmatch(path.name)
+    if match is None:
         return None
-    runs = int(found[1]), MAX_RUN if found[2] == "end" else int(found[2])
+    runs = int(match[1]), MAX_RUN if match[2] == "end" else int(match[2])
     return runs if max(runs) <= MAX_RUN else None
 
 
-def _takes_precedence(there: tuple[int, int], new: tuple[int, int]) -> bool:
-    """Tell whether the framework takes the file that is there for some of the new one's runs."""
-    if there[0] == new[0]:
-        return there[1] < new[1]
-    return new[0] < there[0] <= new[1]
+def _takes_precedence(old: tuple[int, int], new: tuple[int, int]) -> bool:
+    """Tell whether the framework takes the old file for some of the new one's runs."""
+    return old[1] < new[1] if old[0] == new[0] else new[0] < old[0] <= new[1]
 
 
 def build_history_line(draft: Document, output: Output, folder: Path | None, copy_of: str) -> str:
-    """Return the line of ``HISTORY`` for a new file: by who deploys it now, which may be years after its export.
+    """Return the line of ``HISTORY`` for a new file, signed by the present user, not that of the first export.
 
-    It names the checksum of the file in `home` that is going to be replaced.
+    It contains the checksum of the file in `folder` that will be replaced.
     """
     signature = build_signature()
     name = Path(output.path or "").name
@@ -179,20 +178,14 @@ def build_history_line(draft: Document, output: Output, folder: Path | None, cop
         "cptime": f"{str(instants.now())[:19]}Z",
         "cwd": find_working_folder() or "",
     }
-    stated = " ".join(f"{key}:{_escape_field(value)}" for key, value in fields.items())
+    facts = " ".join(f"{key}:{_escape_field(value)}" for key, value in fields.items())
     comment = f"calreg registry {draft.registry.id} revision {draft.registry.revision} sha256 {output.sha256}"
-    replaced = _compute_checksum(folder / (output.path or "")) if folder else None
-    return f"file:{name}   {stated} cmt:{text.escape_line(comment)}{f' replaced {replaced}' if replaced else ''}\n"
+    replaced = ""
+    with suppress(NotFoundError):
+        replaced = f" replaced {sha256_of_file(folder / (output.path or ''))}" if folder else ""
+    return f"file:{name}   {facts} cmt:{text.escape_line(comment)}{replaced}\n"
 
 
 def _escape_field(value: str) -> str:
-    """Return the text without spaces: these part the fields."""
+    """Return the text without spaces, which separate the fields."""
     return text.escape_line(value).replace(" ", r"\x20")
-
-
-def _compute_checksum(path: Path) -> str | None:
-    try:
-        with open_regular(path) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        return None

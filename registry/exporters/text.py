@@ -13,7 +13,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,14 +21,14 @@ from numpy.typing import NDArray
 from registry.errors import ArrayError
 from registry.identifiers import quote
 
-# Some 0.3 MB of text: stays in the cache while it is made, and the interpreter's lock is let go often.
+# About 0.3 MB of text: stays in the processor's cache, and the interpreter's lock is released often.
 _BLOCK_ROWS = 32
-# Whoever takes them waits for that lock, so not too few at a time; and the last are waited for, so not too many.
+# The thread that writes a chunk waits for that lock, so not too few rows; it ends last, so not too many.
 _CHUNK_ROWS = 128
 _COMMA, _SPACE = b", "
-_MAX_NUMBER_LENGTH = len("-1.1754943508222875e-38 ")  # of a number, and of what parts it from the next
-# Every float32 of these magnitudes was tried: its shortest text is read back exactly, by readers that go through
-# float64 too. (Elsewhere 7.038531e-26 is not.) Beyond them libraries also differ in how they write an exponent.
+_MAX_NUMBER_LENGTH = len("-1.1754943508222875e-38 ")  # with its separator
+# Tested for every float32 of these magnitudes: its shortest text is read back exactly, also by readers that go
+# through float64. (Outside, 7.038531e-26 is not.) Outside libraries also write exponents differently.
 _PLAIN_MINIMUM, _PLAIN_LIMIT = 1e-5, 1e9
 
 _MAX_HEADER_BYTES = 1 << 20
@@ -45,6 +45,7 @@ _DTYPES = {
         *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
     )
 } | {"double": np.dtype("float64")}
+_Value = TypeVar("_Value")
 _NUMBER_BYTES = b"0123456789+-.eE infatyINFATY\t\r\n"
 
 
@@ -58,9 +59,9 @@ def build_header(
     dtype
         Its name, ``float32``.
     comments
-        A line each. None may begin with a key of the header; the caller leads each with a word in lower case.
+        One line per comment. It must start in lower case, because keys of the header are in upper case.
     stamps
-        Where and when it was made, by the keys in use: ``HOST``, ``DATE_TIME`` ...
+        The origin of the file, by the keys in use: ``HOST``, ``DATE_TIME`` ...
     """
     size = ",".join(map(str, shape))
     newer = {**(stamps or {}), "SHAPE": f"({size}{',' if len(shape) == 1 else ''})", "DATATYPE": dtype}
@@ -75,17 +76,17 @@ def build_header(
 
 
 def escape_line(text: str) -> str:
-    """Return the text in printable ASCII, all else as escapes: it stays one line in every locale."""
+    """Return the text as one line of printable ASCII, other characters as escapes."""
     return "".join(
         char if " " <= char <= "~" else char.encode("unicode_escape").decode("ascii") for char in text
     )
 
 
 def format_rows(array: NDArray[Any]) -> Iterator[memoryview]:
-    """Write an array (row, column), many rows at a time: numbers parted by a space, every value exact.
+    """Yield the text of an array (row, column), many rows at a time: numbers separated by a space, exact.
 
-    The text of a float is the shortest that gives the value back. What is very small, very large or not finite is
-    written as Python writes it: ``1e-06``, ``nan``, ``-inf``. The bits of a NaN beyond its sign are lost.
+    The text of a float is the shortest that gives the value back. Very small, very large and non-finite values are
+    written as Python does: ``1e-06``, ``nan``, ``-inf``. Of the bits of a NaN only the sign is kept.
     """
     return map(_format_chunk, _split_rows(array, _CHUNK_ROWS))
 
@@ -95,39 +96,39 @@ def _split_rows(array: NDArray[Any], rows: int) -> Iterator[NDArray[Any]]:
 
 
 def _format_chunk(rows: NDArray[Any]) -> memoryview:
-    room = np.empty(rows.size * _MAX_NUMBER_LENGTH, np.uint8)
+    buffer = np.empty(rows.size * _MAX_NUMBER_LENGTH, np.uint8)
     end = 0
-    for few in _split_rows(rows, _BLOCK_ROWS):
-        text = np.frombuffer(b"\n".join([*_format_lines(few), b""]), np.uint8)
-        begin, end = end, end + text.size
+    for block in _split_rows(rows, _BLOCK_ROWS):
+        text = np.frombuffer(b"\n".join([*_format_lines(block), b""]), np.uint8)
+        start, end = end, end + text.size
         commas = (text == _COMMA).view(np.uint8)
-        np.subtract(text, commas * np.uint8(_COMMA - _SPACE), out=room[begin:end])
-    return room[:end].data
+        np.subtract(text, commas * np.uint8(_COMMA - _SPACE), out=buffer[start:end])
+    return buffer[:end].data
 
 
 def _format_lines(rows: NDArray[Any]) -> Iterator[bytes | memoryview]:
-    """Yield the numbers of each row, parted by commas."""
+    """Yield the numbers of each row, separated by commas."""
     magnitudes = np.abs(rows)
     if rows.dtype.kind != "f" or (magnitudes.min() >= _PLAIN_MINIMUM and magnitudes.max() < _PLAIN_LIMIT):
         yield from map(_format_row, rows)
         return
     unusual = ~((magnitudes >= _PLAIN_MINIMUM) & (magnitudes < _PLAIN_LIMIT) | (magnitudes == 0))
-    for row, others, some in zip(rows, unusual, unusual.any(axis=1), strict=True):
-        yield _format_mixed_row(row, others) if some else _format_row(row)
+    for row, mask, mixed in zip(rows, unusual, unusual.any(axis=1), strict=True):
+        yield _format_mixed_row(row, mask) if mixed else _format_row(row)
 
 
 def _format_row(row: NDArray[Any]) -> memoryview:
     import orjson
 
-    # Without the brackets of JSON; a view, because a slice of bytes is a copy.
+    # Without the brackets of JSON, and as a view: a slice of bytes would be a copy.
     return memoryview(orjson.dumps(row, option=orjson.OPT_SERIALIZE_NUMPY))[1:-1]
 
 
-def _format_mixed_row(row: NDArray[Any], others: NDArray[np.bool_]) -> bytes:
-    """Return a row in which some numbers are written by Python."""
-    between = bytes(_format_row(np.where(others, np.float32(np.nan), row))).split(b"null")  # a NaN of JSON
-    written = [*map(_format_number, row[others]), b""]
-    return b"".join(itertools.chain.from_iterable(zip(between, written, strict=True)))
+def _format_mixed_row(row: NDArray[Any], unusual: NDArray[np.bool_]) -> bytes:
+    """Return a row whose unusual numbers are formatted by Python."""
+    between = bytes(_format_row(np.where(unusual, np.float32(np.nan), row))).split(b"null")  # a NaN of JSON
+    numbers = [*map(_format_number, row[unusual]), b""]
+    return b"".join(itertools.chain.from_iterable(zip(between, numbers, strict=True)))
 
 
 def _format_number(value: np.floating[Any]) -> bytes:
@@ -138,7 +139,7 @@ def _format_number(value: np.floating[Any]) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class TextHeader:
-    """What the header says: the shape and the dtype; ``lines`` is how many lines it takes."""
+    """The shape and the dtype in the header; ``line_count`` is the number of its lines."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -146,7 +147,7 @@ class TextHeader:
 
 
 class TextReader:
-    """An array's text, open: the heading is read, the numbers are not yet."""
+    """An open text of an array: its header, and its numbers when they are asked for."""
 
     def __init__(self, file: BinaryIO, name: str) -> None:
         """Read the header.
@@ -154,20 +155,20 @@ class TextReader:
         Raises
         ------
         ArrayError
-            It does not say shape and dtype, or says them twice in different ways.
+            It does not give shape and dtype, or contradicts itself.
         """
         self._file, self._name = file, name
         self._first_line, self.header = _read_header(file, name)
 
     def read_parts(self) -> Iterator[NDArray[Any]]:
-        """Read the array by its last two axes, (row, column).
+        """Yield the parts (row, column) of the array.
 
-        Room is made for one part as the heading has it: look at its shape first.
+        Memory is allocated for one part of the shape in the header: check that first.
 
         Raises
         ------
         ArrayError
-            The numbers are fewer, more or other than the header says; the line is named.
+            The numbers are not those of the header; the line is named.
         """
         *outer, rows, columns = self.header.shape
         lines = self._read_lines(columns)
@@ -176,15 +177,17 @@ class TextReader:
             for row in range(rows):
                 number, line = next(lines, (0, b""))
                 if not line:
-                    raise ArrayError(f"{self._name} is cut short: it has fewer lines than its header says")
+                    raise ArrayError(
+                        f"{self._name} is cut short: it has fewer lines than its header says", rows=row
+                    )
                 part[row] = self._parse_line(number, line, columns)
             yield part
         number, line = next(lines, (0, b""))
         if line:
-            raise ArrayError(f"{self._name} has more lines than its header says: line {number}")
+            raise ArrayError(f"{self._name} has more lines than its header says: line {number}", line=number)
 
     def _read_lines(self, columns: int) -> Iterator[tuple[int, bytes]]:
-        """Return the lines that are not blank, with their numbers from 1."""
+        """Yield the lines that are not blank, with their numbers from 1."""
         longest = max(columns * _MAX_NUMBER_BYTES, _MAX_LINE_BYTES)
         number, line = self.header.line_count, self._first_line
         while line:
@@ -197,59 +200,63 @@ class TextReader:
         words = line.split()
         if len(words) != columns:
             raise ArrayError(
-                f"{self._name}, line {number}: {len(words)} numbers are there, {columns} expected"
+                f"{self._name}, line {number}: it has {len(words)} numbers, {columns} are expected",
+                line=number,
             )
         if not line.endswith(b"\n"):  # the last number may have lost digits
-            raise ArrayError(f"{self._name} is cut short: line {number} has no end")
+            raise ArrayError(f"{self._name} is cut short: line {number} has no end", line=number)
         if line.translate(None, _NUMBER_BYTES):  # Python takes 1_000 as well
             raise self._number_error(number)
         try:
             with np.errstate(over="ignore"):
-                numbers = np.array(words, self.header.dtype)
+                return np.array(words, self.header.dtype)
         except (ValueError, OverflowError):
             raise self._number_error(number) from None
-        return numbers
 
     def _number_error(self, number: int) -> ArrayError:
-        kind = self.header.dtype.name
-        return ArrayError(f"{self._name}, line {number}: not every number is one of {kind}")
+        dtype = self.header.dtype.name
+        return ArrayError(
+            f"{self._name}, line {number}: not all are numbers of {dtype}", line=number, dtype=dtype
+        )
 
 
 def _read_header(file: BinaryIO, name: str) -> tuple[bytes, TextHeader]:
-    """Return the first line that is none of the header, and what the header says."""
-    said: dict[str, str] = {}
+    """Return the first line after the header, and the header."""
+    fields: dict[str, str] = {}
     size = number = 0
     while (line := file.readline(_MAX_LINE_BYTES)).isspace() or line.startswith(b"#"):
         number, size = number + 1, size + len(line)
         if size > _MAX_HEADER_BYTES or len(line) == _MAX_LINE_BYTES:
-            raise ArrayError(f"{name} is no text of an array: its header has no end")
-        key = _KEY.fullmatch(line.decode("ascii", "replace").rstrip())
-        if key and said.setdefault(key[1], key[2]) != key[2]:
-            raise ArrayError(f"{name} says {key[1]} twice, in different ways")
-    shapes = {
-        shape
-        for shape in (_parse_newer_shape(said, name), _parse_older_shape(said, name))
-        if shape is not None
-    }
-    dtypes = {_parse_dtype(said[key], name) for key in ("DATATYPE", "DTYPE") if key in said}
-    if not shapes or not dtypes:
-        raise ArrayError(f"{name} is no text of an array: no header says its shape and its type of numbers")
-    if len(shapes) > 1 or len(dtypes) > 1:
-        raise ArrayError(f"the two parts of the header of {name} contradict each other")
-    if len(shape := shapes.pop()) < 2:
-        raise ArrayError(f"{name} holds an array of the shape {shape}, which has no rows and columns")
-    return line, TextHeader(shape, dtypes.pop(), number)
+            raise ArrayError(f"{name} is not the text of an array: its header has no end", line=number)
+        match = _KEY.fullmatch(line.decode("ascii", "replace").rstrip())
+        if match and fields.setdefault(match[1], match[2]) != match[2]:
+            raise ArrayError(f"{name} has {match[1]} twice, with different values", key=match[1])
+    shapes = (_parse_newer_shape(fields, name), _parse_older_shape(fields, name))
+    dtypes = [_parse_dtype(fields, key, name) for key in ("DATATYPE", "DTYPE") if key in fields]
+    shape = _get_only({shape for shape in shapes if shape is not None}, "shape", name)
+    if len(shape) < 2:
+        raise ArrayError(f"{name} has an array of the shape {shape}, without rows and columns", shape=shape)
+    return line, TextHeader(shape, _get_only(set(dtypes), "dtype", name), number)
+
+
+def _get_only(values: set[_Value], what: str, name: str) -> _Value:
+    """Return the one value that both dialects of the header give."""
+    if not values:
+        raise ArrayError(f"{name} is not the text of an array: its header gives no {what}", missing=what)
+    if len(values) > 1:
+        raise ArrayError(f"the two parts of the header of {name} give a different {what}", ambiguous=what)
+    return values.pop()
 
 
 def _parse_newer_shape(fields: dict[str, str], name: str) -> tuple[int, ...] | None:
     if "SHAPE" not in fields:
         return None
-    found = _SHAPE.fullmatch(fields["SHAPE"])
-    if not found:
+    match = _SHAPE.fullmatch(fields["SHAPE"])
+    if not match:
         raise ArrayError(
-            f"{name} has the SHAPE {quote(fields['SHAPE'])}; one like (3,2,512,1024) is expected"
+            f"{name} has the SHAPE {quote(fields['SHAPE'])}; one like (3,2,512,1024) is expected", key="SHAPE"
         )
-    return tuple(int(axis) for axis in found[1].split(","))
+    return tuple(int(axis) for axis in match[1].split(","))
 
 
 def _parse_older_shape(fields: dict[str, str], name: str) -> tuple[int, ...] | None:
@@ -260,11 +267,12 @@ def _parse_older_shape(fields: dict[str, str], name: str) -> tuple[int, ...] | N
     keys = [f"DIM:{axis}" for axis in range(len(sizes))]
     counts = [fields.get("NDIM", ""), *(sizes.get(key, "") for key in keys)]
     if not all(_COUNT.fullmatch(count) for count in counts) or int(counts[0]) != len(sizes):
-        raise ArrayError(f"the NDIM and DIM:0, DIM:1 ... of {name} are not those of an array")
+        raise ArrayError(f"the NDIM and DIM:0, DIM:1 ... of {name} are not those of an array", key="NDIM")
     return tuple(int(count) for count in counts[1:])
 
 
-def _parse_dtype(text: str, name: str) -> np.dtype[Any]:
-    if text not in _DTYPES:
-        raise ArrayError(f"{name} holds {quote(text)}, which is none of {', '.join(_DTYPES)}")
+def _parse_dtype(fields: dict[str, str], key: str, name: str) -> np.dtype[Any]:
+    if (text := fields[key]) not in _DTYPES:
+        known = ", ".join(_DTYPES)
+        raise ArrayError(f"{name} has the {key} {quote(text)}; one of {known} is expected", key=key)
     return _DTYPES[text]
