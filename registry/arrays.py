@@ -305,11 +305,11 @@ def _pixel_warnings(kind: Kind, files: Sequence[CheckedFile]) -> Iterator[str]:
     folder = repr(str(files[0].path.parent))
     if kind.zero is ZeroMeaning.DEAD and any(zeros):
         numbers = ", ".join(map(str, zeros))
-        yield f"{folder}: {numbers} pixels of the gain ranges have the {kind.name} 0 (dead?); kept as they are"
+        yield f"{folder}: {numbers} pixels (by gain range) have {kind.name} 0 (dead?); kept as they are"
     flagged = [math.prod(file.shape) - file.statistics.zeros for file in files]
     if kind.zero is ZeroMeaning.GOOD and any(flagged):
         numbers = ", ".join(map(str, flagged))
-        yield f"{folder}: {numbers} pixels of the gain ranges are flagged by {kind.name}; kept as they are"
+        yield f"{folder}: {numbers} pixels (by gain range) are flagged by {kind.name}; kept as they are"
 
 
 def compare_pixels(gain_range: int, before: NDArray[Any], after: NDArray[Any]) -> PixelDifference:

@@ -494,14 +494,14 @@ def test_flagged_pixels_get_in_unaltered_and_are_counted_in_a_warning(path: Path
     assert path.read_bytes().endswith(array.tobytes())
     assert (file.dtype, file.statistics.zeros, file.statistics.nonfinite) == ("<u8", 512 * 1024 - 7, 0)
     assert array_warnings(STATUS, [file, check(path, np.zeros(SHAPE, "<u8"), STATUS)]) == [
-        f"{str(path.parent)!r}: 7, 0 pixels of the gain ranges are flagged by status; kept as they are"
+        f"{str(path.parent)!r}: 7, 0 pixels (by gain range) are flagged by status; kept as they are"
     ]
 
 
 def test_the_same_flag_on_every_pixel_gets_in_with_a_warning(path: Path) -> None:
     assert array_warnings(STATUS, [check(path, np.full(SHAPE, 64, "<u8"), STATUS)]) == [
         f"{str(path)!r}: every pixel has the same value 64 (a placeholder?)",
-        f"{str(path.parent)!r}: 524288 pixels of the gain ranges are flagged by status; kept as they are",
+        f"{str(path.parent)!r}: 524288 pixels (by gain range) are flagged by status; kept as they are",
     ]
 
 
@@ -537,7 +537,7 @@ def test_dead_pixels_get_in_unaltered_and_are_counted_in_a_warning(path: Path, g
     file = check(path, array)
     assert file.statistics.zeros == 7
     assert array_warnings(GAIN, [file]) == [
-        f"{str(path.parent)!r}: 7 pixels of the gain ranges have the gain 0 (dead?); kept as they are"
+        f"{str(path.parent)!r}: 7 pixels (by gain range) have gain 0 (dead?); kept as they are"
     ]
 
 

@@ -88,7 +88,7 @@ def test_a_mixed_folder_registers_every_kind_that_it_holds_in_one_revision(
     assert {version.recorded_in for version in outcome.versions} == {outcome.revision}
     (warning,) = outcome.warnings
     assert warning == (
-        f"{str(folder_of(folders, PANEL_A))!r}: 1, 1, 1 pixels of the gain ranges are flagged by status;"
+        f"{str(folder_of(folders, PANEL_A))!r}: 1, 1, 1 pixels (by gain range) are flagged by status;"
         " kept as they are"
     )
     _, files = registry.versions.show(outcome.versions[-1].version)

@@ -339,9 +339,7 @@ def test_odd_and_dead_values_are_warned_about_by_stage(tmp_path: Path) -> None:
     assert odd == (
         f"{str(path / 'G0')!r}: the median 0.0415 ADU/keV is outside 14 to 125, where gain of gain range 0 is expected"
     )
-    assert (
-        dead == f"{str(path)!r}: 0, 2, 0 pixels of the gain ranges have the gain 0 (dead?); kept as they are"
-    )
+    assert dead == f"{str(path)!r}: 0, 2, 0 pixels (by gain range) have gain 0 (dead?); kept as they are"
 
     def erase(array: NDArray[np.float64]) -> None:
         array[1] = 0

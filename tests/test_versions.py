@@ -230,7 +230,7 @@ def test_values_that_are_odd_are_taken_with_a_warning_and_kept_as_they_are(
     outcome = registry.versions.add(PANEL_A, folder, valid_from=T1, allow_nonfinite=True)
     assert len(outcome.warnings) == 4
     for file, sentence in (
-        ("", "3, 0, 0 pixels of the gain ranges have the gain 0 (dead?); kept as they are"),
+        ("", "3, 0, 0 pixels (by gain range) have gain 0 (dead?); kept as they are"),
         ("g1_gain.npy", "the median 1.39 ADU/keV is outside -4.2 to -0.46"),
         ("g2_gain.npy", "every pixel has the same value -0.1 ADU/keV (a placeholder?)"),
         ("g0_offset.npy", "1 values are NaN or infinite, as allowed; they are kept as they are"),
