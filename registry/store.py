@@ -18,7 +18,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from io import BufferedReader, BufferedWriter
 from pathlib import Path
 
-from registry.errors import ConflictError, CorruptionError, RequestError, UnavailableError
+from registry.errors import ConflictError, CorruptionError, Remedy, RequestError, UnavailableError
 from registry.files import (
     TEMPORARY_PREFIX,
     Digest,
@@ -121,7 +121,9 @@ class ContentStore:
         """
         owner = self.read_owner()
         if owner is None:
-            raise UnavailableError(f"there is no store {str(self.root)!r}; calreg init makes one")
+            raise UnavailableError(
+                f"there is no store {str(self.root)!r}", remedy=Remedy.CREATE_REGISTRY, path=str(self.root)
+            )
         if owner != registry_id:
             raise ConflictError(
                 f"the store {str(self.root)!r} belongs to registry {owner},"

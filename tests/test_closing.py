@@ -11,10 +11,11 @@ from registry.authorship import build_signature
 from registry.database import migrations
 from registry.database.closing import Reason, record_closure
 from registry.database.engine import make_engine
-from registry.errors import ClosedError
+from registry.errors import ClosedError, Remedy
 from testing.panels import PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
+from tests.refusals import refused
 
 ELSEWHERE = "postgresql://calib:secret@db.example.org/registry"
 RECORDING = [table for table in schema.metadata.sorted_tables if table.name not in ("registry", "closure")]
@@ -85,7 +86,7 @@ def test_an_arrival_is_opened_once_and_takes_writes_then(
     location: RegistryLocation, registry: Registry
 ) -> None:
     _close(registry, "arrival")
-    with location.open() as opened, pytest.raises(ClosedError, match="run the calreg copy again"):
+    with location.open() as opened, refused(ClosedError, remedy=Remedy.CONTINUE_COPY):
         opened.panels.add(PANEL_A)
     registry._backend.database.open_for_writes()
     assert registry.panels.add(PANEL_A).revision == 1

@@ -339,13 +339,13 @@ def test_a_server_that_refuses_is_unavailable_and_the_password_not_shown(
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("postgresql://lab:{}@host:port/calreg", "no URL of a PostgreSQL database"),
-        ("postgresql://lab:{}@[::1/calreg", "no URL of a PostgreSQL database"),
+        ("postgresql://lab:{}@host:port/calreg", "not a URL of a PostgreSQL database"),
+        ("postgresql://lab:{}@[::1/calreg", "not a URL of a PostgreSQL database"),
         ("postgresql://lab:half@{}@host/calreg", "in a password it is written %40"),
         ("postgresql://lab:half@{}/x@host/calreg", "in a password it is written %40"),
         ("postgresql://lab:{}@127.0.0.1:1/calreg?colour=red", 'invalid connection option "colour"'),
         ("postgresql://lab:{}@127.0.0.1:1/calreg?connect_timeout=soon", "bad value for connect_timeout"),
-        ("mysql://lab:{}@host/calreg", "no database that calreg can use"),
+        ("mysql://lab:{}@host/calreg", "not a database that calreg can use"),
     ],
 )
 def test_a_url_that_cannot_be_used_is_a_bad_request_and_the_password_not_shown(

@@ -15,9 +15,10 @@ from typer.testing import CliRunner
 import registry as package
 from registry import create_registry, open_registry
 from registry.cli import app
-from registry.errors import ConflictError, CorruptionError, RequestError, UnavailableError
+from registry.errors import ConflictError, CorruptionError, Remedy, RequestError, UnavailableError
 from testing.panels import PANEL_A, write_panel_folder
 from testing.registries import RegistryLocation
+from tests.refusals import refused
 
 ROOT = Path(__file__).parent.parent
 
@@ -83,7 +84,7 @@ def test_init_again_is_no_change_and_keeps_the_id(location: RegistryLocation) ->
 
 def test_init_makes_a_lost_store_again(location: RegistryLocation) -> None:
     shutil.rmtree(location.store)
-    with pytest.raises(UnavailableError, match=r"there is no store .*; calreg init makes one"):
+    with refused(UnavailableError, remedy=Remedy.CREATE_REGISTRY, path=str(location.store)):
         location.open()
     made = create_registry(location.database, location.store)
     with location.open() as registry:

@@ -11,11 +11,13 @@ from typer.testing import CliRunner
 from registry import schema
 from registry.api import Registry, create_registry, upgrade_database
 from registry.cli import app
+from registry.cli.remedies import WORDS
 from registry.database import migrations
 from registry.database.engine import make_engine
-from registry.errors import SchemaError, UnavailableError
+from registry.errors import Remedy, SchemaError, UnavailableError
 from testing.panels import PANEL_A
 from testing.registries import RegistryLocation
+from tests.refusals import refused
 from tests.test_schema import catalogue
 
 VERBS = (["panel", "list"], ["database", "check"], ["database", "upgrade"], ["verify"], ["log"])
@@ -75,8 +77,8 @@ def _stamp(location: RegistryLocation, number: str) -> None:
     _execute(location, f"UPDATE alembic_version SET version_num = '{number}'")
 
 
-def _all_refuse(location: RegistryLocation, *said: str, code: int = 7, but: str = "") -> None:
-    """Assert that every verb ends with this code and one sentence with these words, and no answer."""
+def _assert_all_refuse(location: RegistryLocation, *values: str, code: int = 7, but: str = "") -> None:
+    """Assert that every verb ends with this code and one sentence with these values, and no answer."""
     for verb in VERBS:
         if " ".join(verb) == but:
             continue
@@ -85,8 +87,8 @@ def _all_refuse(location: RegistryLocation, *said: str, code: int = 7, but: str 
         assert not result.stdout
         assert result.stderr.startswith("error: ")
         assert result.stderr.count("\n") == 1
-        for words in said:
-            assert words in result.stderr, verb
+        for value in values:
+            assert value in result.stderr, verb
 
 
 def test_the_schema_goes_up_down_and_up_again(
@@ -139,8 +141,8 @@ def test_an_upgrade_of_what_is_up_to_date_changes_nothing(
 
 def test_an_older_schema_is_refused_with_the_upgrade_to_run(location: RegistryLocation) -> None:
     _stamp(location, "0000")
-    said = f"the database has schema 0000, this software needs {schema.REVISION}; run calreg database upgrade"
-    _all_refuse(location, said, but="database upgrade")
+    advice = WORDS[Remedy.UPGRADE_SCHEMA]
+    _assert_all_refuse(location, "0000", schema.REVISION, str(advice), but="database upgrade")
 
 
 def test_a_newer_schema_is_refused_with_the_software_to_install(
@@ -148,26 +150,24 @@ def test_a_newer_schema_is_refused_with_the_software_to_install(
 ) -> None:
     _stamp(location, "9999")
     first = catalogue(engine)
-    said = f"the database has schema 9999, this software needs {schema.REVISION}; install the calreg that"
-    _all_refuse(location, said)
-    with pytest.raises(SchemaError, match=said) as refusal:
+    _assert_all_refuse(location, "9999", schema.REVISION)
+    with refused(SchemaError, found="9999", wanted=schema.REVISION) as refusal:
         create_registry(location.database, location.store)
-    assert refusal.value.values == {"found": "9999", "wanted": schema.REVISION}
+    assert "install the calreg that wrote it" in refusal.value.message
     assert catalogue(engine) == first
 
 
 def test_a_schema_that_is_none_of_ours_is_refused(location: RegistryLocation) -> None:
     _stamp(location, "ab12cd")
-    _all_refuse(location, "the database's schema 'ab12cd' is not one of calreg's")
-    with pytest.raises(SchemaError, match="'ab12cd' is not one of calreg's"):
+    _assert_all_refuse(location, "'ab12cd'")
+    with refused(SchemaError, found="ab12cd"):
         create_registry(location.database, location.store)
 
 
 def test_somebody_elses_database_is_refused_and_left_alone(empty: RegistryLocation) -> None:
     _execute(empty, "CREATE TABLE customers (id INTEGER)", "INSERT INTO customers VALUES (7)")
-    said = "the database holds tables that are not a registry's (customers"
-    _all_refuse(empty, said, "give it one of its own")
-    with pytest.raises(SchemaError, match="not a registry's"):
+    _assert_all_refuse(empty, "customers")
+    with refused(SchemaError, tables=["customers"]):
         create_registry(empty.database, empty.store)
     engine = empty.engine()
     assert _tables(engine) == {"customers"}
@@ -184,11 +184,11 @@ def test_somebody_elses_database_with_migrations_is_refused(empty: RegistryLocat
         "INSERT INTO alembic_version VALUES ('0001')",
         "CREATE TABLE customers (id INTEGER)",
     )
-    _all_refuse(empty, "the database holds tables that are not a registry's")
+    _assert_all_refuse(empty, "alembic_version, customers")
 
 
 def test_an_empty_database_is_refused_with_the_init_to_run(empty: RegistryLocation) -> None:
-    _all_refuse(empty, "the database holds no registry yet; calreg init makes one")
+    _assert_all_refuse(empty, "no registry", str(WORDS[Remedy.CREATE_REGISTRY]))
     engine = empty.engine()
     assert _tables(engine) == set()
     engine.dispose()
@@ -204,7 +204,7 @@ def test_tables_without_a_registry_in_them_are_refused_and_init_completes_them(
     with migrations.upgrade_transaction(ours):
         pass
     ours.dispose()
-    _all_refuse(empty, "the database holds no registry yet; calreg init makes one", but="database upgrade")
+    _assert_all_refuse(empty, "no registry", str(WORDS[Remedy.CREATE_REGISTRY]), but="database upgrade")
     made = create_registry(empty.database, empty.store)
     with empty.open() as registry:
         assert registry.id == made
@@ -215,7 +215,7 @@ def test_a_file_that_is_no_database_is_refused_and_left_as_it_was(tmp_path: Path
     content = b"pedestals taken on Tuesday\n" * 400
     file.write_bytes(content)
     location = RegistryLocation(f"sqlite:///{file}", tmp_path / "store")
-    _all_refuse(location, f"sqlite:///{file} is not a SQLite database")
+    _assert_all_refuse(location, f"sqlite:///{file} is not a SQLite database")
     with pytest.raises(SchemaError, match="is not a SQLite database"):
         create_registry(location.database, location.store)
     assert file.read_bytes() == content
@@ -224,8 +224,9 @@ def test_a_file_that_is_no_database_is_refused_and_left_as_it_was(tmp_path: Path
 
 def test_a_missing_file_is_refused_with_the_init_to_run_and_not_made(tmp_path: Path) -> None:
     location = RegistryLocation(f"sqlite:///{tmp_path / 'none.sqlite'}", tmp_path / "store")
-    _all_refuse(location, f"there is no database {tmp_path / 'none.sqlite'}; calreg init makes one", code=8)
-    with pytest.raises(UnavailableError, match="calreg init makes one"):
+    advice = str(WORDS[Remedy.GIVE_DATABASE])
+    _assert_all_refuse(location, str(tmp_path / "none.sqlite"), advice, code=8)
+    with refused(UnavailableError, remedy=Remedy.GIVE_DATABASE):
         upgrade_database(location.database)
     assert not list(tmp_path.iterdir())
 
@@ -254,7 +255,7 @@ DAMAGE = {
     "an added column": (
         "ALTER TABLE run ADD COLUMN weather TEXT",
         "ALTER TABLE run ADD COLUMN weather TEXT",
-        "the column run.weather is not one of ours",
+        "the column run.weather is not part of the schema",
     ),
     "an index that is not unique": (
         "DROP INDEX uq_run_live; CREATE INDEX uq_run_live ON run (experiment, number)",
@@ -279,7 +280,7 @@ DAMAGE = {
     "an added table": (
         "CREATE TABLE extra (id INTEGER)",
         "CREATE TABLE extra (id INTEGER)",
-        "the table extra is not one of ours",
+        "the table extra is not part of the schema",
     ),
     "a dropped table": (
         "DROP TABLE export_input",
@@ -292,7 +293,7 @@ DAMAGE = {
 def test_a_database_check_finds_nothing_wrong_with_a_sound_database(location: RegistryLocation) -> None:
     result = CliRunner().invoke(app, ["database", "check"], env=location.environment)
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout == "the schema and its guards are those of this software\n"
+    assert result.stdout == "the schema and its triggers are those of this software\n"
 
 
 @pytest.mark.parametrize(
@@ -391,9 +392,7 @@ def test_what_schema_0001_holds_goes_up_and_down_again(
     migrations.downgrade(ours, "0001")
     assert "ix_version_start" in repr(catalogue(engine))
     assert "conversion" not in repr(catalogue(engine))
-    _all_refuse(
-        location, "the database has schema 0001", "run calreg database upgrade", but="database upgrade"
-    )
+    _assert_all_refuse(location, "0001", str(WORDS[Remedy.UPGRADE_SCHEMA]), but="database upgrade")
     assert upgrade_database(location.database) == ("0001", schema.REVISION)
     assert catalogue(engine) == newest
     with location.open() as again:

@@ -18,12 +18,13 @@ from registry.authorship import build_signature
 from registry.database import migrations
 from registry.database.closing import record_closure
 from registry.database.engine import make_engine
-from registry.errors import SchemaError
+from registry.errors import Remedy, SchemaError
 from registry.lookup import integrity_rules
 from registry.store import ContentStore
 from testing.panels import PANEL_A
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
+from tests.refusals import refused
 from tests.released.make import answers
 from tests.test_schema import catalogue
 
@@ -93,7 +94,7 @@ def test_a_stored_registry_upgrades_answers_the_same_and_goes_back_down(
     rows, tables = _rows(stored), _catalogue(stored)
     assert rows["alembic_version"] == [repr((number,))]
     if number != schema.REVISION:
-        with pytest.raises(SchemaError, match="run calreg database upgrade"):
+        with refused(SchemaError, remedy=Remedy.UPGRADE_SCHEMA):
             stored.open()
     assert upgrade_database(stored.database) == (number, schema.REVISION)
     with stored.open() as registry:

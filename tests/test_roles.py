@@ -14,10 +14,11 @@ from typer.testing import CliRunner
 
 from registry.api import Registry, open_registry
 from registry.cli import app
-from registry.errors import NotFoundError, RequestError, UnavailableError
+from registry.errors import NotFoundError, Remedy, RequestError, UnavailableError
 from testing.panels import PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.conftest import make_location
+from tests.refusals import refused
 
 START, LATER = "2018-01-01T00:00:00Z", "2019-01-01T00:00:00Z"
 PASSWORD = "not a secret"  # noqa: S105 - of roles that live as long as a test
@@ -94,7 +95,7 @@ def test_a_reader_asks_and_exports_and_the_export_is_not_recorded(granted: Roles
         assert not made.recorded
         (note,) = made.notes
         assert note.startswith("the export is not recorded")
-        assert "does not permit this: permission denied for table export; its owner may" in note
+        assert "does not permit this: permission denied for table export" in note
         with pytest.raises(UnavailableError, match="permission denied"):
             registry.panels.add(PANEL_B)
     with granted.location.open() as registry:
@@ -194,7 +195,7 @@ def test_a_role_that_is_not_there_is_named_with_those_that_are(roles: Roles) -> 
             registry.grant(readers=["nobody"], apply=True)
         with pytest.raises(RequestError, match="is named as reader and as writer"):
             registry.grant(readers=[roles.reader], writers=[roles.reader])
-        with pytest.raises(RequestError, match="whom"):
+        with refused(RequestError, remedy=Remedy.GIVE_ROLES):
             registry.grant()
 
 
@@ -204,9 +205,9 @@ def test_a_role_that_may_do_everything_anyway_is_refused_and_keeps_its_rights(ro
         owner = connection.execute(sa.text("SELECT current_user")).scalar_one()
         connection.execute(sa.text(f'GRANT "{owner}" TO {roles.writer}'))
     with roles.location.open() as registry:
-        for mighty in (owner, roles.writer):
-            with pytest.raises(RequestError, match=f"role '{mighty}' owns the registry's tables, or belongs"):
-                registry.grant(readers=[mighty], apply=True)
+        for role in (owner, roles.writer):
+            with refused(RequestError, role=role):
+                registry.grant(readers=[role], apply=True)
         registry.panels.add(PANEL_A)
     engine.dispose()
 
@@ -214,6 +215,4 @@ def test_a_role_that_may_do_everything_anyway_is_refused_and_keeps_its_rights(ro
 def test_sqlite_has_no_roles(sqlite_location: RegistryLocation) -> None:
     result = CliRunner().invoke(app, ["database", "grant", "--reader", "me"], env=sqlite_location.environment)
     assert result.exit_code == 2
-    assert result.stderr == (
-        "error: SQLite has no roles: who may write the file and its folder may write the registry\n"
-    )
+    assert result.stderr.startswith("error: SQLite has no roles")

@@ -17,9 +17,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from registry import store as store_module
-from registry.errors import ConflictError, CorruptionError, RequestError, UnavailableError
+from registry.errors import ConflictError, CorruptionError, Remedy, RequestError, UnavailableError
 from registry.files import blake3_of
 from registry.store import ContentStore
+from tests.refusals import refused
 
 CONTENT = bytes(range(256)) * 4099  # a little over one piece of a mebibyte
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -327,9 +328,8 @@ def test_the_store_of_another_registry_is_refused_with_both_named(store: Content
 def test_a_missing_store_is_refused_with_the_command_that_makes_one(tmp_path: Path) -> None:
     store = ContentStore(tmp_path / "nothing")
     assert store.read_owner() is None
-    assert refusal(UnavailableError, store.refuse_other_registry, MINE) == (
-        f"there is no store {str(tmp_path / 'nothing')!r}; calreg init makes one"
-    )
+    with refused(UnavailableError, remedy=Remedy.CREATE_REGISTRY, path=str(store.root)):
+        store.refuse_other_registry(MINE)
     assert not store.root.exists()
 
 

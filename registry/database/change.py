@@ -1,4 +1,4 @@
-"""One change of the registry: everything that is recorded in it bears one revision's number."""
+"""A change of the registry: everything that is recorded in it has the number of one revision."""
 
 from __future__ import annotations
 
@@ -20,9 +20,8 @@ Row = dict[str, Any]
 class Change:
     """A writer's transaction, and the revision that it becomes if it changes anything.
 
-    The revision is recorded with the first fact, so a change that finds everything stated already
-    leaves no trace. The writers' lock is held: ``newest`` + 1 is this revision's number, and ids are
-    counted on from the largest.
+    The revision is recorded with the first fact, so a change that has nothing to record leaves no trace. The
+    writers' lock is held: this revision's number is ``newest`` + 1, and Ids continue from the largest.
 
     Raises
     ------
@@ -31,31 +30,31 @@ class Change:
     """
 
     def __init__(self, connection: sa.Connection, signature: Signature, comment: str | None) -> None:
-        begun = connection.execute(_select_state(connection.dialect.name)).one()
-        if begun.closure is not None:
+        state = connection.execute(_select_state(connection.dialect.name)).one()
+        if state.closure is not None:
             refuse_closed(connection)
         self.connection = connection
         self.signature = signature
         self.comment = comment and mask_passwords(comment)
-        self.role: str | None = begun.role
-        self.newest: int = begun.number or 0
-        # A clock that was set back does not turn the order of revisions around.
-        earliest = instants.BEGINNING if begun.recorded_at is None else begun.recorded_at
+        self.role: str | None = state.role
+        self.newest: int = state.number or 0
+        # Revisions stay in the order of their times where the clock was set back.
+        earliest = instants.BEGINNING if state.recorded_at is None else state.recorded_at
         self.instant = instants.Instant(max(instants.now(), earliest))
         self._largest = {
             name: number or 0
-            for name, number in zip(_TABLES_WITH_IDS, begun[-len(_TABLES_WITH_IDS) :], strict=True)
+            for name, number in zip(_TABLES_WITH_IDS, state[-len(_TABLES_WITH_IDS) :], strict=True)
         }
         self.revision: int | None = None
-        self.recorded: Counter[str] = Counter()  # how many facts it put into the tables with these names
-        self.withdrawn: Counter[str] = Counter()  # how many of those it withdrew
-        self.unchanged: list[int] = []  # numbers of versions that state already what was asked
+        self.recorded: Counter[str] = Counter()  # rows recorded, by table
+        self.withdrawn: Counter[str] = Counter()  # rows withdrawn, by table
+        self.unchanged: list[int] = []  # numbers of the versions that were recorded already
         self.notes: list[str] = []
         self.warnings: list[str] = []
 
     @property
     def visible_revision(self) -> int:
-        """The revision as of which look-ups inside the change see what it did so far."""
+        """The revision as of which look-ups see what this change has recorded so far."""
         return self.newest if self.revision is None else self.revision
 
     def _ensure_revision(self) -> int:
@@ -77,14 +76,14 @@ class Change:
         return self.revision
 
     def record(self, table: sa.Table, rows: Sequence[Row]) -> list[int]:
-        """Insert the rows into a table of facts or constants of nature; return their ids, if it has ids."""
+        """Insert rows into a table with ``recorded_in``; return their Ids, if the table has Ids."""
         if not rows:
             return []
         self.recorded[table.name] += len(rows)
         return self.insert(table, rows, recorded_in=self._ensure_revision())
 
     def insert(self, table: sa.Table, rows: Sequence[Row], **shared: int) -> list[int]:
-        """Insert rows that carry no revision of their own; return their ids, if the table has ids."""
+        """Insert rows with the `shared` values; return their Ids, if the table has Ids."""
         if not rows:
             return []
         complete = [{**row, **shared} for row in rows]
@@ -94,31 +93,29 @@ class Change:
         if "id" in table.c:
             ids = list(range(self._largest[table.name] + 1, self._largest[table.name] + 1 + len(rows)))
             self._largest[table.name] = ids[-1]
-            for row, given in zip(complete, ids, strict=True):
-                row["id"] = given
+            for row, number in zip(complete, ids, strict=True):
+                row["id"] = number
         self.connection.execute(table.insert(), complete)
         return ids
 
     def withdraw(self, table: sa.Table, ids: Iterable[int]) -> None:
-        """Withdraw the facts with these ids in this revision."""
-        number = self._ensure_revision()
-        rows = [{"row": given} for given in ids]
+        """Withdraw the facts with these Ids in this revision."""
+        rows = [{"row": number} for number in ids]
         self.withdrawn[table.name] += len(rows)
-        self.connection.execute(
-            table.update().where(table.c.id == sa.bindparam("row")).values(withdrawn_in=number), rows
-        )
+        withdrawal = table.update().where(table.c.id == sa.bindparam("row"))
+        self.connection.execute(withdrawal.values(withdrawn_in=self._ensure_revision()), rows)
 
 
 _TABLES_WITH_IDS = {
     name: table
     for name, table in schema.metadata.tables.items()
-    if "id" in table.c and table is not schema.registry  # whose id is no number
+    if "id" in table.c and table is not schema.registry  # its Id is not a number
 }
 
 
 @cache
 def _select_state(dialect: str) -> sa.Select[Any]:
-    """Return what a change asks first, all of it in one statement: to a server each is a way there and back."""
+    """Return the query with which a change begins: one statement, and so one round trip to a server."""
     revision, closure = schema.revision, schema.closure
     newest = sa.select(revision.c.recorded_at).order_by(revision.c.number.desc()).limit(1)
     closed = sa.select(sa.func.max(closure.c.number)).where(closure.c.opened_at.is_(None))

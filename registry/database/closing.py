@@ -1,8 +1,8 @@
-"""A database that takes no writes: its registry moved elsewhere, or is not open here yet, or is a snapshot.
+"""A database that takes no writes: its registry moved elsewhere, or is not complete yet, or is a snapshot.
 
 The rows of ``closure`` are the database's history, not the registry's. An *arrival* closes the database
-until the copy that fills it is whole and its source is closed; then it is opened. A *departure* and a
-*snapshot* close it for ever. While the newest closure is not opened, triggers refuse every other write.
+until the copy that fills it is complete and its source is closed; then it is opened. A *departure* and a
+*snapshot* close it permanently. While the newest closure is not opened, triggers refuse every other write.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from registry import instants, schema
 from registry.authorship import Signature
-from registry.errors import ClosedError
+from registry.errors import ClosedError, Remedy
 from registry.instants import Instant
 from registry.secrets import mask_passwords
 
@@ -22,7 +22,7 @@ Reason = Literal["arrival", "departure", "snapshot"]
 
 
 class Closure(Struct, frozen=True):
-    """Why a database takes no writes. ``place`` is where the registry went, or came from."""
+    """The reason why a database takes no writes; ``place`` is the database to which, or from which, it came."""
 
     number: int
     reason: Reason
@@ -30,10 +30,9 @@ class Closure(Struct, frozen=True):
     closed_at: Instant
 
     def __str__(self) -> str:
-        """Say it in a sentence."""
+        """Return the reason as a sentence."""
         return {
-            "arrival": "this database is a copy of {0} that was begun at {1} and not finished, and takes no"
-            " writes; run the calreg copy again",
+            "arrival": "this database is a copy of {0} that was begun at {1} and not finished; it takes no writes",
             "departure": "the registry moved to {0} at {1}; this database takes no more writes",
             "snapshot": "this database is a snapshot of {0}, made at {1}; it takes no writes",
         }[self.reason].format(self.place, self.closed_at)
@@ -48,16 +47,11 @@ def find_closure(connection: sa.Connection) -> Closure | None:
 
 
 def refuse_closed(connection: sa.Connection) -> None:
-    """Refuse to write.
-
-    Raises
-    ------
-    ClosedError
-        The database is closed.
-    """
-    found = find_closure(connection)
-    if found is not None:
-        raise ClosedError(str(found), reason=found.reason, place=found.place)
+    """Raise `ClosedError` where the database takes no writes."""
+    closure = find_closure(connection)
+    if closure is not None:
+        remedy = Remedy.CONTINUE_COPY if closure.reason == "arrival" else None
+        raise ClosedError(str(closure), remedy=remedy, reason=closure.reason, place=closure.place)
 
 
 def record_closure(
@@ -69,13 +63,7 @@ def record_closure(
     *,
     opened: bool = False,
 ) -> None:
-    """Close the database to writes.
-
-    Parameters
-    ----------
-    opened
-        Only remember an arrival that was whole at once.
-    """
+    """Close the database to writes; with `opened` only record an arrival that was complete at once."""
     newest = connection.execute(sa.select(sa.func.max(schema.closure.c.number))).scalar() or 0
     connection.execute(
         schema.closure.insert(),
@@ -95,14 +83,14 @@ def record_closure(
 
 
 def open_for_writes(connection: sa.Connection) -> None:
-    """Let the database that a copy has filled take writes; others refuse it."""
-    closure = schema.closure
-    arrived = find_closure(connection)
-    if arrived is not None:
-        at = max(instants.now(), arrived.closed_at)
-        connection.execute(closure.update().where(closure.c.number == arrived.number).values(opened_at=at))
+    """Open the database that a copy has filled for writes; the triggers of others refuse it."""
+    table = schema.closure
+    arrival = find_closure(connection)
+    if arrival is not None:
+        at = max(instants.now(), arrival.closed_at)
+        connection.execute(table.update().where(table.c.number == arrival.number).values(opened_at=at))
 
 
 def role_column(dialect: str) -> sa.ColumnElement[str | None]:
-    """Return, to be selected, as whom PostgreSQL knows the user; SQLite knows nobody."""
+    """Return a column of the user's role in PostgreSQL, NULL in SQLite."""
     return sa.literal_column("session_user" if dialect == "postgresql" else "NULL", sa.Text)

@@ -1,4 +1,4 @@
-"""Engines: how a connection to SQLite or PostgreSQL is opened, and what its errors mean to a user."""
+"""Engines: connections and transactions on SQLite and PostgreSQL, and the translation of database errors."""
 
 from __future__ import annotations
 
@@ -13,13 +13,20 @@ import sqlalchemy as sa
 
 from registry.database.forks import SQLiteConnection, open_connection, watch_connections
 from registry.database.planner import HintingSQLiteCompiler
-from registry.errors import CorruptionError, RegistryError, RequestError, SchemaError, UnavailableError
+from registry.errors import (
+    CorruptionError,
+    RegistryError,
+    Remedy,
+    RequestError,
+    SchemaError,
+    UnavailableError,
+)
 from registry.secrets import mask_passwords
 from registry.settings import sqlite_file
 
 _BUSY_SECONDS = 60
 _UNLIMITED = -1  # as many connections as threads ask for; a server that has no more of them says so
-# A server that takes ten seconds to answer at all, or a network that is silent for a minute, is not there.
+# A server that does not answer in ten seconds, or a network that is silent for a minute, counts as unavailable.
 _TIMEOUTS = {
     "connect_timeout": "10",
     "keepalives_idle": "30",
@@ -29,18 +36,18 @@ _TIMEOUTS = {
 }
 # One lock per database serialises the writers; the number is "calreg" in ASCII.
 _WRITERS_LOCK = int.from_bytes(b"calreg", "big")
+# Waits as long as SQLite does, unless the user has set another lock_timeout. The WHERE is evaluated, and so the
+# timeout set, before the lock is requested.
+_TAKE_WRITERS_LOCK = sa.text(
+    "SELECT pg_advisory_xact_lock(:key) WHERE set_config("
+    "'lock_timeout', coalesce(nullif(current_setting('lock_timeout'), '0'), :patience), true) IS NOT NULL"
+)
 
 _SQLITE_SHM_ERRORS = {
     sqlite3.SQLITE_IOERR_SHMMAP,
     sqlite3.SQLITE_IOERR_SHMOPEN,
     sqlite3.SQLITE_IOERR_SHMSIZE,
 }
-# SQLite waits as long for its lock. Who has set another time keeps it. It is set before the lock is asked for:
-# a condition is looked at before what is selected.
-_TAKE_WRITERS_LOCK = sa.text(
-    "SELECT pg_advisory_xact_lock(:key) WHERE set_config("
-    "'lock_timeout', coalesce(nullif(current_setting('lock_timeout'), '0'), :patience), true) IS NOT NULL"
-)
 
 _SQLITE_UNAVAILABLE = {
     sqlite3.SQLITE_AUTH,
@@ -60,12 +67,7 @@ _POSTGRESQL_CORRUPT = ("XX001", "XX002")
 
 
 def make_engine(url: str, *, create: bool = False) -> sa.Engine:
-    """Return an engine for the URL; nothing is connected yet.
-
-    Parameters
-    ----------
-    create
-        Let SQLite make the file.
+    """Return an engine for the URL, not connected yet; with `create` SQLite may make the file.
 
     Raises
     ------
@@ -79,7 +81,7 @@ def make_engine(url: str, *, create: bool = False) -> sa.Engine:
         return _sqlite_engine(str(file), "rwc" if create else "rw")
     if url.partition("://")[2].partition(":")[2].count("@") > 1:
         # The rest of such a password would be taken for the host, and shown.
-        raise RequestError(f"{mask_passwords(url)!r} holds an @ too many; in a password it is written %40")
+        raise RequestError(f"{mask_passwords(url)!r} has more than one @; in a password it is written %40")
     try:
         parsed = sa.make_url(url).set(drivername="postgresql+psycopg")
         _refuse_invalid_hosts(parsed)
@@ -100,26 +102,26 @@ def make_engine(url: str, *, create: bool = False) -> sa.Engine:
 
 
 def _refuse_invalid_hosts(url: sa.URL) -> None:
-    """Raise ValueError for names under which no host can be looked up: the driver would, in the midst of it."""
-    named = url.query.get("host", ())
-    for host in ",".join([url.host or "", *((named,) if isinstance(named, str) else named)]).split(","):
-        if "/" not in host:  # that is the folder of a socket
+    """Raise ValueError for hosts that cannot be looked up; the driver would raise it while it connects."""
+    hosts = url.query.get("host", ())
+    for host in ",".join([url.host or "", *((hosts,) if isinstance(hosts, str) else hosts)]).split(","):
+        if "/" not in host:  # with a slash it is the folder of a socket
             host.encode("idna")
 
 
 def _unset_timeouts(url: sa.URL) -> dict[str, str]:
-    """Return how long a server may be silent, as far as nobody has said it in libpq's own ways."""
+    """Return the timeouts that the user has not set in the URL, a service or the environment."""
     if "service" in url.query or "PGSERVICE" in os.environ:
         return {}
-    said = set(url.query) | ({"connect_timeout"} if "PGCONNECT_TIMEOUT" in os.environ else set())
-    return {name: value for name, value in _TIMEOUTS.items() if name not in said}
+    configured = set(url.query) | ({"connect_timeout"} if "PGCONNECT_TIMEOUT" in os.environ else set())
+    return {name: value for name, value in _TIMEOUTS.items() if name not in configured}
 
 
 def _sqlite_engine(path: str, mode: str) -> sa.Engine:
     uri = f"file:{_quote_path(path)}?mode={mode}"
 
     def connect() -> sqlite3.Connection:
-        # isolation_level None: BEGIN is ours to say (below), not the driver's.
+        # isolation_level None: BEGIN is sent below, not by the driver.
         connection = sqlite3.connect(
             uri,
             uri=True,
@@ -144,7 +146,7 @@ def _sqlite_engine(path: str, mode: str) -> sa.Engine:
         options = connection.get_execution_options()
         if options.get("autocommit", False):
             return
-        # A writer takes the lock at once: a deferred one fails when another writer got in between.
+        # A writer takes the lock at once: a deferred one fails when another writer came first.
         writing = options.get("writing", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN DEFERRED")
 
@@ -156,12 +158,22 @@ def _quote_path(path: str) -> str:
 
 
 @contextmanager
+def use_engine(engine: sa.Engine, url: str) -> Iterator[sa.Engine]:
+    """Translate the errors of an engine while it is in use, and close its connections at the end."""
+    try:
+        with translate_database_errors(url):
+            yield engine
+    finally:
+        engine.dispose()
+
+
+@contextmanager
 def write_transaction(engine: sa.Engine, *, dry_run: bool = False) -> Iterator[sa.Connection]:
-    """Open a transaction when no other writer has one; commit at the end, roll back on any error."""
+    """Open a transaction when no other writer has one; commit it at the end, roll it back on any error."""
     with open_connection(engine, writing=True) as connection:
-        connection.begin()  # now, not at the first statement: Alembic would take it for none, and commit each step
+        connection.begin()  # not at the first statement: Alembic would see no transaction, and commit each step
         if engine.dialect.name == "postgresql":
-            # A statement of its own: the next one sees what the writer before has committed.
+            # A separate statement: the next one sees what the previous writer has committed.
             connection.execute(
                 _TAKE_WRITERS_LOCK, {"key": _WRITERS_LOCK, "patience": f"{_BUSY_SECONDS * 1000:.0f}"}
             )
@@ -174,7 +186,7 @@ def write_transaction(engine: sa.Engine, *, dry_run: bool = False) -> Iterator[s
 
 @contextmanager
 def read_transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """Open a transaction that sees one moment of the database, and cannot write to PostgreSQL."""
+    """Open a transaction that sees the database at one moment, and cannot write to PostgreSQL."""
     options: dict[str, Any] = {}
     if engine.dialect.name == "postgresql":
         options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
@@ -184,18 +196,15 @@ def read_transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 @contextmanager
 def read_immutable_file(file: Path) -> Iterator[sa.Connection]:
-    """Read a SQLite file that nobody writes any more, as in a backup: nothing is locked, or written beside it."""
+    """Read a SQLite file that is not written any more, as in a backup, without locks or files beside it."""
     engine = _sqlite_engine(str(file), "ro&immutable=1")
-    try:
-        with translate_database_errors(f"sqlite:///{file}"), read_transaction(engine) as connection:
-            yield connection
-    finally:
-        engine.dispose()
+    with use_engine(engine, f"sqlite:///{file}"), read_transaction(engine) as connection:
+        yield connection
 
 
 @contextmanager
 def autocommit_read(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """Hand out a connection for one SELECT, which sees one moment by itself: no transaction is opened."""
+    """Open a connection for one SELECT, which sees one moment without a transaction."""
     options = (
         {"isolation_level": "AUTOCOMMIT"} if engine.dialect.name == "postgresql" else {"autocommit": True}
     )
@@ -204,74 +213,67 @@ def autocommit_read(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 
 def use_write_ahead_log(engine: sa.Engine) -> None:
-    """Let SQLite's readers and its writer work side by side; the file remembers it."""
-    connection = engine.raw_connection()  # PRAGMA journal_mode is void inside a transaction
+    """Let SQLite's readers and its writer work at the same time; the file keeps the setting."""
+    connection = engine.raw_connection()  # PRAGMA journal_mode has no effect inside a transaction
     try:
         connection.cursor().execute("PRAGMA journal_mode = WAL")
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
             raise
-        # Only another `init` holds a file that has no such log yet, and it says the same.
+        # Only another `init` holds a file without a log, and it sets the same mode.
     finally:
         connection.close()
 
 
 @contextmanager
 def translate_database_errors(url: str) -> Iterator[None]:
-    """Turn the database's errors that are a user's business into refusals; others pass as the bugs they are.
+    """Turn the database's errors that a user can act on into `RegistryError`; others are bugs, and pass.
 
     Raises
     ------
     UnavailableError, CorruptionError, SchemaError, RequestError
-        What the database said, with the place named and its password masked.
+        The message of the database, with its URL and without the password.
     """
     try:
         yield
-    except (sa.exc.DBAPIError, sqlite3.Error) as error:  # a raw connection's errors come bare
-        refusal = _registry_error(error, mask_passwords(url))
-        if refusal is None:
+    except (sa.exc.DBAPIError, sqlite3.Error) as error:  # sqlite3.Error is from a raw connection
+        translated = _registry_error(error, mask_passwords(url))
+        if translated is None:
             raise
-        raise refusal from error
-    except UnicodeDecodeError as error:  # a table's name, or what SQLite says of it
+        raise translated from error
+    except UnicodeDecodeError as error:  # the name of a table, or SQLite's message about it
         raise CorruptionError(
-            f"the database {mask_passwords(url)} is damaged: it holds names that are no text"
+            f"the database {mask_passwords(url)} is damaged: it holds names that are not text"
         ) from error
 
 
-def _registry_error(raised: sa.exc.DBAPIError | sqlite3.Error, place: str) -> RegistryError | None:
+def _registry_error(raised: sa.exc.DBAPIError | sqlite3.Error, url: str) -> RegistryError | None:
     error: BaseException | None = raised
     connecting = False
     if isinstance(raised, sa.exc.DBAPIError):
         error, connecting = raised.orig, raised.statement is None
-    kind = (
+    error_class = (
         _sqlite_error_class(error)
         if isinstance(error, sqlite3.Error)
         else _postgresql_error_class(error, connecting)
     )
-    if kind is None:
+    if error_class is None:
         return None
     what = {
         CorruptionError: "the database {} is damaged",
         RequestError: "{} is not a URL of a PostgreSQL database",
         SchemaError: "{} is not a SQLite database",
         UnavailableError: "the database {} cannot be used",
-    }[kind].format(place)
-    said = mask_passwords(str(error).strip().split("\n", maxsplit=1)[0])
-    if getattr(error, "sqlstate", None) == _NOT_PERMITTED:
-        what = f"the database {place} does not permit this"
-    return kind(f"{what}: {said}{_hint(error)}")
-
-
-def _hint(error: BaseException | None) -> str:
-    """Return what the user may do about it, or why it is so; nothing where what was said says it."""
+    }[error_class].format(url)
+    reason = mask_passwords(str(error).strip().split("\n", maxsplit=1)[0])
     state, code = getattr(error, "sqlstate", None), getattr(error, "sqlite_errorcode", 0)
     if state == _NOT_PERMITTED:
-        return "; its owner may, and grants rights by calreg database grant"
+        return error_class(f"the database {url} does not permit this: {reason}", remedy=Remedy.GRANT_RIGHTS)
     if state == _LOCK_NOT_AVAILABLE or code & 0xFF == sqlite3.SQLITE_BUSY:
-        return "; another process has been writing all the time: try again when it is done"
+        reason += "; another process has been writing all the time: try again when it is done"
     if code & 0xFF == sqlite3.SQLITE_CANTOPEN or code in _SQLITE_SHM_ERRORS:
-        return "; SQLite must be able to write beside the file, even to read it"
-    return ""
+        reason += "; SQLite must be able to write beside the file, even to read it"
+    return error_class(f"{what}: {reason}")
 
 
 def _sqlite_error_class(error: sqlite3.Error) -> type[RegistryError] | None:
@@ -284,7 +286,7 @@ def _sqlite_error_class(error: sqlite3.Error) -> type[RegistryError] | None:
 
 
 def is_decoding_error(error: BaseException | None) -> bool:
-    """Tell whether it is SQLite's that a text is none: Python's module raises it, without a code."""
+    """Tell whether Python's module for SQLite raised it for bytes that are not UTF-8; it has no code."""
     return str(error).startswith("Could not decode to UTF-8")
 
 
@@ -292,8 +294,8 @@ def _postgresql_error_class(error: BaseException | None, connecting: bool) -> ty
     state = getattr(error, "sqlstate", "") or ""
     if state.startswith(_POSTGRESQL_CORRUPT):
         return CorruptionError
-    if not state and connecting and type(error).__name__ == "ProgrammingError":  # an option that libpq lacks
+    if not state and connecting and type(error).__name__ == "ProgrammingError":  # libpq has no such option
         return RequestError
-    # It never got through to a server. The driver is not imported for this: SQLite has no use for it.
-    no_state = not state and "OperationalError" in [each.__name__ for each in type(error).__mro__]
-    return UnavailableError if no_state or state.startswith(_POSTGRESQL_UNAVAILABLE) else None
+    # No server was reached. The names are compared so that the driver need not be imported.
+    unreachable = not state and "OperationalError" in [base.__name__ for base in type(error).__mro__]
+    return UnavailableError if unreachable or state.startswith(_POSTGRESQL_UNAVAILABLE) else None

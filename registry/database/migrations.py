@@ -1,4 +1,4 @@
-"""The schema in a database: made, upgraded, and compared with the one of this software.
+"""The schema in a database: created, upgraded, and compared with that of this software.
 
 Alembic is imported where it is used: a look-up never needs it.
 """
@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from registry import schema
 from registry.database.engine import make_engine, write_transaction
-from registry.errors import SchemaError
+from registry.errors import Remedy, SchemaError
 from registry.settings import find_settings
 
 if TYPE_CHECKING:
@@ -35,12 +35,12 @@ _VERSION_TABLE = sa.table("alembic_version", sa.column("version_num", sa.String)
 
 
 def read_schema_revision(connection: sa.Connection) -> str | None:
-    """Return the schema's revision, None where the database has no table of ours and no other.
+    """Return the schema's revision, None where the database has no tables.
 
     Raises
     ------
     SchemaError
-        The database holds tables of somebody else.
+        The database holds tables that are not a registry's.
     """
     tables = set(sa.inspect(connection).get_table_names())
     if not tables - {"alembic_version"}:
@@ -48,63 +48,60 @@ def read_schema_revision(connection: sa.Connection) -> str | None:
     if "alembic_version" not in tables or "revision" not in tables:
         some = ", ".join(sorted(tables)[:3])
         raise SchemaError(
-            f"the database holds tables that are not a registry's ({some} ...); give it one of its own"
+            f"the database holds tables that are not a registry's ({some} ...); a registry needs its own",
+            tables=sorted(tables),
         )
     return connection.execute(sa.select(_VERSION_TABLE.c.version_num)).scalar_one_or_none()
 
 
 def is_known_schema(revision: str) -> bool:
-    """Tell whether a schema is one of calreg's that this software knows."""
+    """Tell whether it is the revision of a schema that this software knows."""
     return revision.isdigit() and revision <= schema.REVISION
 
 
-def refuse_other_schema(found: str | None) -> None:
-    """Refuse a schema that is not this software's, with the command to run.
+def refuse_other_schema(revision: str | None) -> None:
+    """Refuse a schema that is not this software's.
 
     Raises
     ------
     SchemaError
-        There is none, or an older, newer or foreign one.
+        There is none, or an older, newer or unknown one.
     """
     wanted = schema.REVISION
-    if found == wanted:
+    if revision == wanted:
         return
-    if found is None:
-        raise SchemaError("the database holds no registry yet; calreg init makes one", wanted=wanted)
-    if not found.isdigit():
-        raise SchemaError(
-            f"the database's schema {found!r} is not one of calreg's", found=found, wanted=wanted
-        )
-    mend = (
-        "run calreg database upgrade"
-        if found < wanted
-        else "install the calreg that wrote it, or a newer one"
-    )
+    if revision is None:
+        raise SchemaError("the database holds no registry yet", remedy=Remedy.CREATE_REGISTRY, wanted=wanted)
+    if not revision.isdigit():
+        raise _unknown_schema_error(revision)
+    message = f"the database has schema {revision}, this software needs {wanted}"
+    if revision < wanted:
+        raise SchemaError(message, remedy=Remedy.UPGRADE_SCHEMA, found=revision, wanted=wanted)
     raise SchemaError(
-        f"the database has schema {found}, this software needs {wanted}; {mend}", found=found, wanted=wanted
+        f"{message}; install the calreg that wrote it, or a newer one", found=revision, wanted=wanted
     )
 
 
-def refuse_newer_schema(found: str) -> None:
-    """Refuse a schema that only newer software knows.
+def _unknown_schema_error(revision: str | None) -> SchemaError:
+    return SchemaError(
+        f"the database's schema {revision!r} is not one of calreg's", found=revision, wanted=schema.REVISION
+    )
 
-    Raises
-    ------
-    SchemaError
-        It is newer.
-    """
-    if found > schema.REVISION:
-        refuse_other_schema(found)
+
+def refuse_newer_schema(revision: str) -> None:
+    """Raise `SchemaError` for a schema that only newer software knows."""
+    if revision > schema.REVISION:
+        refuse_other_schema(revision)
 
 
 @contextmanager
 def upgrade_transaction(engine: sa.Engine, target: str = "head") -> Iterator[Upgrade]:
-    """Bring the schema to `target`, and hand out the transaction that does it, to be used on.
+    """Upgrade the schema to `target` in a transaction that the caller can continue.
 
     Raises
     ------
     SchemaError
-        The database is somebody else's, or newer than this software.
+        The database holds other tables, or its schema is newer than this software.
     """
     from alembic import command
     from alembic.util import CommandError
@@ -116,16 +113,14 @@ def upgrade_transaction(engine: sa.Engine, target: str = "head") -> Iterator[Upg
         try:
             command.upgrade(_alembic_config(connection), target)
         except CommandError:
-            raise SchemaError(
-                f"the database's schema {before!r} is not one of calreg's", found=before
-            ) from None
+            raise _unknown_schema_error(before) from None
         if engine.dialect.name == "sqlite" and connection.execute(sa.text("PRAGMA foreign_key_check")).all():
             raise SchemaError("the upgrade would leave references that lead nowhere; nothing was changed")
         yield Upgrade(connection, before, read_schema_revision(connection))
 
 
 def upgrade_to_current(connection: sa.Connection) -> None:
-    """Bring a schema that was made older on purpose to that of this software, in the same transaction."""
+    """Upgrade an older schema to that of this software, in the same transaction."""
     from alembic import command
 
     if read_schema_revision(connection) != schema.REVISION:
@@ -133,7 +128,7 @@ def upgrade_to_current(connection: sa.Connection) -> None:
 
 
 def downgrade(engine: sa.Engine, target: str) -> None:
-    """Take the schema back to `target` in one transaction, where that loses nothing; else a migration raises."""
+    """Take the schema back to `target` in one transaction; a migration raises where that would lose rows."""
     from alembic import command
 
     with _disable_foreign_keys(engine), write_transaction(engine) as connection:
@@ -142,7 +137,7 @@ def downgrade(engine: sa.Engine, target: str) -> None:
 
 @contextmanager
 def _disable_foreign_keys(engine: sa.Engine) -> Iterator[None]:
-    """Let SQLite rebuild tables that others refer to; the pragma is void inside a transaction."""
+    """Let SQLite rebuild tables that others refer to; the pragma has no effect inside a transaction."""
     if engine.dialect.name != "sqlite":
         yield
         return
@@ -150,7 +145,7 @@ def _disable_foreign_keys(engine: sa.Engine) -> Iterator[None]:
     def switch_off(connection: sa.Connection) -> None:
         connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
 
-    # Before the listener that says BEGIN.
+    # Before the listener that sends BEGIN.
     sa.event.listen(engine, "begin", switch_off, insert=True)
     try:
         yield
@@ -160,34 +155,34 @@ def _disable_foreign_keys(engine: sa.Engine) -> Iterator[None]:
 
 
 def find_differences(connection: sa.Connection) -> list[str]:
-    """Return in a line each how the live schema differs from the one of this software."""
+    """Return a sentence for each difference of the live schema from that of this software."""
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
     context = MigrationContext.configure(connection, opts={"compare_type": True})
-    found = [_describe_difference(change) for change in compare_metadata(context, schema.metadata)]
+    differences = [_describe_difference(change) for change in compare_metadata(context, schema.metadata)]
     missing = schema.trigger_names(connection.dialect.name) - _active_triggers(connection)
-    found += [f"the trigger {name} is missing or disabled" for name in sorted(missing)]
+    differences += [f"the trigger {name} is missing or disabled" for name in sorted(missing)]
     if connection.dialect.name == "sqlite":
         check = connection.execute(sa.text("PRAGMA integrity_check"))
-        found += [f"integrity: {row[0]}" for row in check if row[0] != "ok"]
-    return found
+        differences += [f"integrity: {row[0]}" for row in check if row[0] != "ok"]
+    return differences
 
 
 def _describe_difference(change: Any) -> str:
-    """Return what is wrong, where Alembic says how it would mend it."""
+    """Return the problem for which Alembic proposes this change."""
     if isinstance(change, list):  # the changes of one column
         verb, _, table, column, _, live, wanted = change[0]
         return f"the column {table}.{column} has {verb.removeprefix('modify_')} {live}, not {wanted}"
     verb, *_, item = change
-    mend, _, sort = verb.replace("fk", "foreign key").partition("_")
-    table = change[2] if sort == "column" else getattr(item, "table", None)
+    action, _, what = verb.replace("fk", "foreign key").partition("_")
+    table = change[2] if what == "column" else getattr(item, "table", None)
     name = f"{table}.{item.name}" if table is not None else item.name
-    return f"the {sort} {name} {'is missing' if mend == 'add' else 'is not one of ours'}"
+    return f"the {what} {name} {'is missing' if action == 'add' else 'is not part of the schema'}"
 
 
 def _active_triggers(connection: sa.Connection) -> set[str]:
-    """Return the triggers that fire whoever writes ('A' is PostgreSQL's ENABLE ALWAYS)."""
+    """Return the triggers that fire in every session ('A' is PostgreSQL's ENABLE ALWAYS)."""
     query = {
         "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",
         "postgresql": "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled = 'A'",

@@ -1,4 +1,4 @@
-"""Who may do what on PostgreSQL: the grants that make a role a reader or a writer, and nothing more."""
+"""Grants on PostgreSQL that make a role a reader or a writer of the registry, and nothing more."""
 
 from __future__ import annotations
 
@@ -7,42 +7,42 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from registry import schema
-from registry.errors import NotFoundError, RequestError, UnavailableError
+from registry.errors import NotFoundError, Remedy, RequestError, UnavailableError
 from registry.identifiers import quote
 
 
 def build_grants(connection: sa.Connection, readers: Sequence[str], writers: Sequence[str]) -> list[str]:
-    """Return the statements that let readers ask, and writers record facts and withdraw them, and nothing else.
+    """Return the statements that let readers look up, and writers also record and withdraw facts.
 
-    A writer gets no UPDATE but of ``withdrawn_in``, and neither gets DELETE or TRUNCATE: the triggers would
-    refuse these anyway. What either had before is taken away first, so that a writer can become a reader.
+    A writer may UPDATE ``withdrawn_in`` only, and neither may DELETE or TRUNCATE, which the triggers would refuse
+    anyway. Earlier grants are revoked first, so that a writer can become a reader.
 
     Raises
     ------
     RequestError
-        The database is SQLite, which knows no roles, or a role is to be both, or may do everything anyway.
+        The database is SQLite, which has no roles, or a role is named for both, or needs no grant.
     NotFoundError
-        The server has no such role; those that it has are named.
+        The server has no such role.
     """
     if connection.dialect.name != "postgresql":
         raise RequestError(
-            "SQLite has no roles: who may write the file and its folder may write the registry"
+            "SQLite has no roles: a user who may write the file and its folder may write the registry"
         )
     both = sorted(set(readers) & set(writers))
     if both:
         raise RequestError(f"role {both[0]} is named as reader and as writer; a writer reads as well")
     if not readers and not writers:
-        raise RequestError(
-            "whom? give --reader ROLE, --writer ROLE, or both; each may be given several times"
-        )
+        raise RequestError("no role is named", remedy=Remedy.GIVE_ROLES)
     _refuse_unknown_roles(connection, [*readers, *writers])
     _refuse_owners(connection, [*readers, *writers])
-    place = _quote_name(connection, str(connection.execute(sa.text("SELECT current_schema()")).scalar_one()))
-    made = [
-        _reader_grants(_quote_name(connection, role), place) for role in dict.fromkeys([*readers, *writers])
-    ]
-    made += [_writer_grants(_quote_name(connection, role), place) for role in dict.fromkeys(writers)]
-    return [statement for statements in made for statement in statements]
+    quoted = connection.dialect.identifier_preparer.quote_identifier
+    name = quoted(str(connection.execute(sa.text("SELECT current_schema()")).scalar_one()))
+    grants: list[str] = []
+    for role in dict.fromkeys([*readers, *writers]):
+        grants += _reader_grants(quoted(role), name)
+    for role in dict.fromkeys(writers):
+        grants += _writer_grants(quoted(role), name)
+    return grants
 
 
 def apply_grants(connection: sa.Connection, statements: Sequence[str]) -> None:
@@ -66,41 +66,37 @@ def apply_grants(connection: sa.Connection, statements: Sequence[str]) -> None:
 
 
 def _refuse_owners(connection: sa.Connection, roles: Sequence[str]) -> None:
-    """Refuse a role that owns the tables, belongs to their owner, or is a superuser: it needs, and heeds, no grant."""
+    """Refuse a role that owns the tables, belongs to their owner, or is a superuser: it needs no grant."""
     query = sa.text(
         "SELECT rolname FROM pg_roles, pg_class WHERE pg_class.oid = 'revision'::regclass"
         " AND pg_has_role(pg_roles.oid, relowner, 'MEMBER') AND rolname = ANY(:roles) ORDER BY rolname"
     )
-    mighty = connection.execute(query, {"roles": list(roles)}).scalars().first()
-    if mighty is not None:
+    owner = connection.execute(query, {"roles": list(roles)}).scalars().first()
+    if owner is not None:
         raise RequestError(
-            f"role {quote(mighty)} owns the registry's tables, or belongs to their owner, or is a superuser:"
-            " it may do everything, whatever is granted; name another"
+            f"role {quote(owner)} owns the registry's tables, or belongs to their owner, or is a superuser:"
+            " it may do everything, whatever is granted; name another",
+            role=owner,
         )
 
 
-def _reader_grants(role: str, place: str) -> list[str]:
+def _reader_grants(role: str, name: str) -> list[str]:
     return [
-        f"GRANT USAGE ON SCHEMA {place} TO {role}",
-        f"REVOKE ALL ON ALL TABLES IN SCHEMA {place} FROM {role}",
-        f"GRANT SELECT ON ALL TABLES IN SCHEMA {place} TO {role}",
+        f"GRANT USAGE ON SCHEMA {name} TO {role}",
+        f"REVOKE ALL ON ALL TABLES IN SCHEMA {name} FROM {role}",
+        f"GRANT SELECT ON ALL TABLES IN SCHEMA {name} TO {role}",
     ]
 
 
-def _writer_grants(role: str, place: str) -> list[str]:
+def _writer_grants(role: str, name: str) -> list[str]:
     tables = schema.metadata.sorted_tables
-    # To found a registry, or to close it, is its owner's.
-    kept = (schema.registry, schema.closure)
-    recorded = ", ".join(f"{place}.{table.name}" for table in tables if table not in kept)
-    facts = ", ".join(f"{place}.{table.name}" for table in tables if table.info.get("fact"))
+    owned = (schema.registry, schema.closure)  # its owner creates a registry and closes it
+    recorded = ", ".join(f"{name}.{table.name}" for table in tables if table not in owned)
+    facts = ", ".join(f"{name}.{table.name}" for table in tables if table.info.get("fact"))
     return [
         f"GRANT INSERT ON {recorded} TO {role}",
         f"GRANT UPDATE (withdrawn_in) ON {facts} TO {role}",
     ]
-
-
-def _quote_name(connection: sa.Connection, name: str) -> str:
-    return connection.dialect.identifier_preparer.quote_identifier(name)
 
 
 def _refuse_unknown_roles(connection: sa.Connection, roles: Sequence[str]) -> None:

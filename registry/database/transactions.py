@@ -1,4 +1,4 @@
-"""An open database: read and write transactions, after its schema was checked."""
+"""An open database: its schema is checked, then transactions read and write it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from registry.authorship import Signature, refuse_unrecordable
 from registry.database import migrations, roles
 from registry.database.change import Change
 from registry.database.closing import Closure, find_closure, open_for_writes, refuse_closed
-from registry.database.creation import (
-    refuse_missing_file,
-)
+from registry.database.creation import refuse_missing_file
 from registry.database.engine import (
     autocommit_read,
     make_engine,
@@ -33,9 +31,9 @@ class Database:
     Attributes
     ----------
     registry_id
-        The id that the store must bear too.
+        The Id that the store must have too.
     closure
-        Why it took no writes when it was opened; None where it did.
+        Why it took no writes when it was opened; None where it took them.
 
     Raises
     ------
@@ -59,10 +57,10 @@ class Database:
     def _check_schema(self) -> tuple[str, Closure | None]:
         with read_transaction(self._engine) as connection:
             migrations.refuse_other_schema(migrations.read_schema_revision(connection))
-            found = connection.execute(sa.select(schema.registry.c.id)).scalar_one_or_none()
-            if found is None:  # the tables were made, but by no `calreg init`
+            registry_id = connection.execute(sa.select(schema.registry.c.id)).scalar_one_or_none()
+            if registry_id is None:  # the tables were made by the migrations alone
                 migrations.refuse_other_schema(None)
-            return str(found), find_closure(connection)
+            return str(registry_id), find_closure(connection)
 
     @property
     def name(self) -> str:
@@ -71,18 +69,17 @@ class Database:
 
     @cached_property
     def _location_warnings(self) -> list[str]:
-        # Looked for once: a file that is open stays where it lies.
         return location_warnings(self.url)
 
     @contextmanager
     def read_transaction(self) -> Iterator[sa.Connection]:
-        """Open a reader's transaction: one moment of the database, whatever writers do meanwhile."""
+        """Open a transaction that sees the database at one moment, whatever writers do meanwhile."""
         with translate_database_errors(self.url), read_transaction(self._engine) as connection:
             yield connection
 
     @contextmanager
     def autocommit_read(self) -> Iterator[sa.Connection]:
-        """Hand out a connection for one SELECT, without the cost of a transaction."""
+        """Open a connection for one SELECT, without the cost of a transaction."""
         with translate_database_errors(self.url), autocommit_read(self._engine) as connection:
             yield connection
 
@@ -95,15 +92,14 @@ class Database:
         Parameters
         ----------
         dry_run
-            Do everything, and roll it back at the end: what would be refused is, and what would be
-            recorded is handed out.
+            Roll it back at the end: everything is checked and returned, nothing is recorded.
 
         Raises
         ------
         ClosedError
             The database takes no writes.
         RequestError
-            The comment is no text that databases keep.
+            The comment cannot be recorded as text.
         """
         refuse_unrecordable(comment or "", "the comment")
         self.refuse_closed()
@@ -116,21 +112,15 @@ class Database:
             yield change
 
     def refuse_closed(self) -> None:
-        """Refuse where the database takes no writes.
-
-        Raises
-        ------
-        ClosedError
-            It is closed.
-        """
+        """Raise `ClosedError` where the database takes no writes."""
         if self.closure is not None:
-            # The file of a snapshot cannot be written: it is asked before its lock is. A copy may be open by now.
+            # Before the lock is requested: the file of a snapshot cannot be written. A copy may be finished by now.
             with self.autocommit_read() as connection:
                 refuse_closed(connection)
 
     @contextmanager
     def exclusive_transaction(self) -> Iterator[sa.Connection]:
-        """Let nobody write, by raw SQL either, until the transaction that is handed out is committed."""
+        """Open a transaction during which nothing else writes, not even raw SQL."""
         with translate_database_errors(self.url), write_transaction(self._engine) as connection:
             if connection.dialect.name == "postgresql":
                 tables = ", ".join(schema.metadata.tables)
@@ -138,17 +128,17 @@ class Database:
             yield connection
 
     def open_for_writes(self) -> None:
-        """Let the database that a copy has filled take writes."""
+        """Open the database that a copy has filled for writes."""
         with translate_database_errors(self.url), write_transaction(self._engine) as connection:
             open_for_writes(connection)
 
     def find_differences(self) -> list[str]:
-        """Return in a line each how the live schema differs from the one of this software."""
+        """Return a sentence for each difference of the live schema from that of this software."""
         with self.read_transaction() as connection:
             return migrations.find_differences(connection)
 
     def grant_roles(self, readers: Sequence[str], writers: Sequence[str], *, apply: bool) -> list[str]:
-        """Return the statements that make roles readers and writers, executed if asked; see `roles.grants`."""
+        """Return the statements that make roles readers and writers, and `apply` them; see `roles.build_grants`."""
         with translate_database_errors(self.url), write_transaction(self._engine) as connection:
             statements = roles.build_grants(connection, readers, writers)
             if apply:
