@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from registry.api import Registry, create_registry, open_registry
     from registry.api.backups import restore_registry
+    from registry.api.copies import copy_registry
     from registry.api.detector_constants import DetectorConstants
     from registry.api.export_verification import verify_export
-    from registry.api.relocation import copy_registry
     from registry.api.replays import replay
     from registry.instants import Instant
 
@@ -22,7 +22,7 @@ _MODULES = {
     "DetectorConstants": "registry.api.detector_constants",
     "Instant": "registry.instants",
     "Registry": "registry.api",
-    "copy_registry": "registry.api.relocation",
+    "copy_registry": "registry.api.copies",
     "create_registry": "registry.api",
     "open_registry": "registry.api",
     "replay": "registry.api.replays",

@@ -32,8 +32,10 @@ class Remedy(StrEnum):
     """The advice on a refusal; each interface words it, the command line by its options and verbs."""
 
     ALLOW_NONFINITE = auto()
+    CARRY_CONSTANTS = auto()
     CONFIGURE_DETECTOR = auto()
     CONTINUE_COPY = auto()
+    COUNT_CHANGES = auto()
     CREATE_REGISTRY = auto()
     GIVE_COMMENT = auto()
     GIVE_DATABASE = auto()
@@ -47,6 +49,7 @@ class Remedy(StrEnum):
     OMIT_KINDS = auto()
     RECORD_START_TIME = auto()
     REPLACE_FILES = auto()
+    SKIP_BAD_ENTRIES = auto()
     SUPERSEDE = auto()
     SUPERSEDE_CONFIGURATION = auto()
     SUPERSEDE_RUN = auto()

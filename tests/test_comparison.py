@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from testing.panels import PANEL_A, PANEL_B, PANEL_C, make_panel_array, write_pa
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
 from tests.conftest import make_location
+from tests.refusals import refused
 
 PIXELS = 512 * 1024
 SOURCE = "XcsEndstation.0:Jungfrau.0"
@@ -180,22 +182,19 @@ def test_versions_that_do_not_compare_are_refused(
     calreg, numbers, registry = Calreg(compared.location, monkeypatch), compared.versions, compared.registry
     gain, offset, gap = (str(numbers[name]) for name in ("A", "A offset", "gap"))
     error = calreg.refused(2, "version", "diff", gain, offset)
-    assert error["message"] == (f"version {gain} is gain, version {offset} is offset: they do not compare")
+    assert (error["before"], error["after"]) == (int(gain), int(offset))
     for pair in ((gap, offset), (offset, gap), (gap, gap), (gap, gain)):
         error = calreg.refused(4, "version", "diff", *pair)
-        assert error["message"] == f"version {gap} is a gap: it has no pixels"
         assert error["version"] == int(gap)
     last = len(registry.versions.list(withdrawn=True))
     for unknown in ("0", "9999", str(2**70)):
         error = calreg.refused(3, "version", "diff", gain, unknown)
-        assert error["message"] == f"there is no version {unknown}; 1 to {last} are known"
+        assert (error["version"], error["largest"]) == (int(unknown), last)
     # As of a revision before it was recorded a version is not known.
     early = str(compared.at["run"])
     error = calreg.refused(3, "version", "diff", gain, str(numbers["before"]), "--as-of", early)
-    assert (
-        error["message"] == f"there is no version {numbers['before']}; 1 to {numbers['before'] - 1} are known"
-    )
-    with pytest.raises(InstantError, match="is in the future"):
+    assert (error["version"], error["largest"]) == (numbers["before"], numbers["before"] - 1)
+    with pytest.raises(InstantError):
         registry.versions.diff(1, 1, as_of="2999-01-01T00:00:00Z")
 
 
@@ -208,12 +207,11 @@ def test_damaged_objects_are_not_compared(compared: Compared, monkeypatch: pytes
     path.unlink()
     try:
         error = calreg.refused(6, "version", "diff", str(numbers["A"]), str(numbers["C"]))
-        assert error["message"].startswith(f"object {sha256} is missing from the store")
+        assert error["sha256"] == sha256
         path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
         error = calreg.refused(6, "version", "diff", str(numbers["C"]), str(numbers["A"]))
-        assert f"object {sha256}" in error["message"]
-        assert "is damaged" in error["message"]
-        with pytest.raises(CorruptionError, match="is damaged"):
+        assert error["sha256"] == sha256
+        with refused(CorruptionError, sha256=sha256):
             compared.registry.versions.diff(numbers["C"], numbers["C"])
     finally:
         path.unlink(missing_ok=True)
@@ -327,14 +325,13 @@ def test_a_revision_without_an_answer_is_part_of_the_difference(
     found = registry.diff(RUN, before=at["replaced"], after=at["gap"])
     assert (found.detector_before, found.detector_after) == (f"{PANEL_C}_{PANEL_A}", None)
     assert found.refused_before is None
-    assert found.refused_after == (
-        f"no offset of {PANEL_C} is valid at {BEGIN}; there is a gap from {LATER}: broken cable"
-    )
+    assert found.refused_after is not None
+    assert {PANEL_C, BEGIN, LATER} <= set(re.findall(r"[-:\w]+\w", found.refused_after))
     assert found.panels == ()
     found_after = found.refused_after
     found = registry.diff(RUN, before=at["configured"], after=at["run"])
     assert found.refused_before is not None
-    assert found.refused_before.startswith(f"{RUN} is not registered, so it is not known which constants")
+    assert RUN in found.refused_before
     assert (found.refused_after, found.panels) == (None, ())
     ended = Calreg(compared.location, monkeypatch).run("diff", RUN, "--as-of", str(at["replaced"]))
     assert ended.stdout.splitlines() == [
@@ -349,31 +346,27 @@ def test_what_is_refused_as_of_both_revisions_is_refused(
     calreg, at = Calreg(compared.location, monkeypatch), compared.at
     early = "2018-01-01T00:00:00Z"
     error = calreg.refused(4, "diff", PANEL_A, "--as-of", "measured-again", "--at", early)
-    sentence = f"no gain of {PANEL_A} is valid at {early}; the first starts at {FIRST}"
-    assert error["message"].startswith(f"{PANEL_A} is refused as of both revisions: 2 constants are missing")
-    assert error["message"].count(sentence) == 1, "the same reason is told once"
+    (reason,) = error["reasons"]  # the same reason is given once
+    assert (reason.count(early), reason.count(FIRST)) == (2, 2)  # of gain and of offset
     assert (error["before"], error["after"]) == (at["after"], at["later"])
-    # Two reasons, both told: not known goes before not valid.
+    # Two reasons, both given: the exit code of "not known" precedes that of "not valid".
     error = calreg.refused(3, "diff", f"{PANEL_C}_{PANEL_A}", "--as-of", "1", "--at", BEGIN)
-    assert f"panel {PANEL_C} is not known" in error["message"]
-    assert f"no offset of {PANEL_C} is valid at {BEGIN}" in error["message"]
+    assert [PANEL_C in reason for reason in error["reasons"]] == [True, True]
     error = calreg.refused(3, "diff", "exp=xcs9:run=1", "--as-of", "measured-again")
-    assert "experiment xcs9 is not known; near: xcs1" in error["message"]
+    assert ["xcs9" in reason and "xcs1" in reason for reason in error["reasons"]] == [True]
 
 
 def test_a_question_that_cannot_be_understood_is_refused_by_a_difference_too(
     compared: Compared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calreg = Calreg(compared.location, monkeypatch)
-    error = calreg.refused(2, "diff", PANEL_A, "--as-of", "1")
-    assert error["message"].startswith("a detector Id has no time of its own")
+    calreg.refused(2, "diff", PANEL_A, "--as-of", "1")
     error = calreg.refused(3, "diff", RUN, "--as-of", "1", "--against", "measured-agian")
-    assert error["message"] == "there is no tag 'measured-agian'; near: measured-again"
+    assert "measured-again" in error["message"]
     error = calreg.refused(3, "diff", RUN, "--as-of", "999")
-    assert error["message"] == f"there is no revision 999; 1 to {compared.at['later']} are known"
-    error = calreg.refused(2, "diff", RUN, "--as-of", "29990101000000")
-    assert "is in the future" in error["message"]
-    with pytest.raises(RequestError, match="a source goes with a dataset"):
+    assert f"1 to {compared.at['later']}" in error["message"]
+    calreg.refused(2, "diff", RUN, "--as-of", "29990101000000")
+    with refused(RequestError):
         compared.registry.diff(PANEL_A, before=1, at=BEGIN, source=SOURCE)
 
 

@@ -255,7 +255,7 @@ def test_new_flags_affect_no_run_and_stand_in_the_difference_of_a_detector(
     first = registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "all", 7, EVERY), valid_from=T1)
     flags = write_panel_folder(tmp_path / "flags", 8, ["status"])
     registry.versions.add(PANEL_A, flags, valid_from=T2, kinds=["status"])
-    assert registry.affected(first.revision) == []
+    assert registry.list_affected_runs(first.revision) == []
     found = registry.diff(DATASET, before=first.revision)
     assert [(each.kind, each.before, each.after) for each in found.panels] == [("status", 5, 6)]
     assert [each.count for each in found.panels[0].gain_ranges] == [2, 2, 2]

@@ -106,7 +106,7 @@ def test_what_is_asked_without_a_kind_is_what_the_type_requires(registered: Regi
             (panel, kind) for panel in panels for kind in known.required_kinds
         ]
         assert [each.detector_type for each in registry.panels.list()] == [known.name] * 2
-        (affected,) = registry.affected(1)
+        (affected,) = registry.list_affected_runs(1)
         assert affected.change == "now possible"
         assert [output.kind for output in registry.constants(DATASET).provenance.outputs] == list(
             known.required_kinds

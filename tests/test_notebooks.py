@@ -22,6 +22,7 @@ from registry.records import Outcome, Revision, Validity, Version
 from registry.records.display import MAX_ROWS
 from testing.panels import NEW_A, PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
+from tests.refusals import refused
 
 HOSTILE = "</td><script>alert(1)</script><b onclick='x' a=\"\x1b[31m\u202e" + "very long " * 1000
 AT = "2018-02-10T08:15:00Z"
@@ -226,11 +227,11 @@ def test_without_the_package_the_command_that_installs_it_is_named(
     filled: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ranges, constants = filled.validity(PANEL_A), filled.constants("exp=xcsls3716:run=631")
-    for package, asked in (("pandas", ranges.to_pandas), ("xarray", constants.to_xarray)):
+    for package, convert in (("pandas", ranges.to_pandas), ("xarray", constants.to_xarray)):
         monkeypatch.setitem(sys.modules, package, None)
-        with pytest.raises(UnavailableError) as refused:
-            asked()
-        assert refused.value.message == f"{package} is not installed: pip install 'calreg[{package}]'"
+        with refused(UnavailableError) as caught:
+            convert()
+        assert f"pip install 'calreg[{package}]'" in caught.value.message
 
 
 def test_what_is_valid_can_be_counted_taken_one_by_one_and_gone_through(filled: Registry) -> None:
@@ -243,17 +244,17 @@ def test_what_is_valid_can_be_counted_taken_one_by_one_and_gone_through(filled: 
 
 def test_an_array_that_is_not_there_is_answered_with_those_that_are(filled: Registry) -> None:
     constants = filled.constants("exp=xcsls3716:run=631")
-    with pytest.raises(KeyError, match="no 'gain' here; known: pixel_gain, pixel_offset"):
+    with pytest.raises(KeyError, match="pixel_gain, pixel_offset"):
         constants["gain"]
     assert constants.get("gain") is None
     assert "gain" not in constants
 
 
 def test_a_prompt_offers_the_public_names_before_they_are_used() -> None:
-    told = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-c", "import registry; print(*dir(registry))"],
         capture_output=True,
         text=True,
         check=True,
     )
-    assert set(registry.__all__) <= set(told.stdout.split())
+    assert set(registry.__all__) <= set(output.stdout.split())

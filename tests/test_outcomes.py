@@ -94,7 +94,7 @@ def record(
 
 
 def list_affected(registry: Registry, since: int) -> list[tuple[int, str, str]]:
-    return [(run.run, run.source, run.change) for run in registry.affected(since)]
+    return [(run.run, run.source, run.change) for run in registry.list_affected_runs(since)]
 
 
 def newest(registry: Registry) -> int:
@@ -359,7 +359,7 @@ def test_runs_that_changed_became_possible_or_are_refused_now_are_listed(
     record(registry, [PANEL_C], "A", EARLY)
     registry.tags.add("as-it-was")
     since = newest(registry)
-    assert registry.affected(since) == registry.affected("as-it-was") == []
+    assert registry.list_affected_runs(since) == registry.list_affected_runs("as-it-was") == []
     record(registry, [PANEL_A, PANEL_B], "B", EARLY)
     record(registry, [PANEL_A], "C", LATE)
     record(registry, [PANEL_C], None, LATE, kinds=["offset"])
@@ -393,9 +393,9 @@ def test_runs_that_changed_became_possible_or_are_refused_now_are_listed(
             "other constants are valid",
         ),
     ]
-    assert registry.affected(since) == registry.affected("as-it-was") == expected
+    assert registry.list_affected_runs(since) == registry.list_affected_runs("as-it-was") == expected
     # Between two revisions of the past; at the first of them nothing but run 1 had changed.
-    assert registry.affected(since, as_of=since + 1) == expected[:1]
+    assert registry.list_affected_runs(since, as_of=since + 1) == expected[:1]
     calreg = Calreg(location, monkeypatch)
     assert calreg.run("affected", "--since", "as-it-was").stdout.splitlines() == [
         "experiment  run  source                      outcome             because",
@@ -433,7 +433,7 @@ def test_affected_needs_a_known_revision_that_is_not_after_the_other(
     assert (error["kind"], error["tag"], error["near"]) == ("NotFoundError", "final", [])
     error = calreg.refused(2, "affected", "--since", "29990101000000")
     assert (error["kind"], error["as_of"]) == ("InstantError", "2999-01-01T00:00:00Z")
-    assert registry.affected(2, as_of=2) == []
+    assert registry.list_affected_runs(2, as_of=2) == []
 
 
 def test_a_run_whose_panels_changed_their_order_is_affected_without_changed_constants(
@@ -448,11 +448,11 @@ def test_a_run_whose_panels_changed_their_order_is_affected_without_changed_cons
         "xcs1", SOURCE, f"{PANEL_B}_{PANEL_A}", first_run=1, supersede=True, comment="cabling"
     )
     reason = "its panels are in another order"
-    assert registry.affected(since) == [AffectedRun("xcs1", 1, SOURCE, "changed", (), reason)]
+    assert registry.list_affected_runs(since) == [AffectedRun("xcs1", 1, SOURCE, "changed", (), reason)]
     assert consequences(done.warnings) == [(1, "run", "changed", ["exp=xcs1:run=1"])]
     # Back again: since then, nothing is different.
     registry.detectors.configure("xcs1", SOURCE, DETECTOR, first_run=1, supersede=True, comment="it was not")
-    assert registry.affected(since) == []
+    assert registry.list_affected_runs(since) == []
 
 
 def test_superseding_or_withdrawing_a_configuration_or_run_warns_of_its_consequences(
@@ -663,7 +663,7 @@ def test_the_number_of_statements_does_not_grow_with_the_runs(registry: Registry
         with count_statements(registry) as writing:
             done = record(registry, [PANEL_A], "B", EARLY, supersede=True)
         with count_statements(registry) as reading:
-            assert len(registry.affected(since)) == numbers[-1]
+            assert len(registry.list_affected_runs(since)) == numbers[-1]
         assert consequences(done.warnings)[0][0] == numbers[-1]
         record(registry, [PANEL_A], "A", EARLY, supersede=True)
         return len(writing), len(reading)
@@ -682,7 +682,7 @@ def test_a_refused_write_has_no_consequences(registry: Registry) -> None:
     with refused(ConflictError, problems=2):
         record(registry, [PANEL_A], "B", EARLY)
     assert newest(registry) == before
-    assert registry.affected(1) == registry.affected(1, as_of=before)
+    assert registry.list_affected_runs(1) == registry.list_affected_runs(1, as_of=before)
     assert list_affected(registry, before) == []
 
 

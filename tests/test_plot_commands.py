@@ -107,7 +107,7 @@ def test_every_picture_is_drawn_from_what_is_recorded(
     assert [panel.panel for panel in subject.panels] == [PANEL_A, NEW_A]
     assert [version.version for version in subject.versions if version.is_gap] == [6, 7, 8]
     assert [len(subject.runs[panel.panel]) for panel in subject.panels] == [1, 0]
-    assert subject.notes == ("1 registered run of these panels: begin not known, so not drawn.",)
+    assert subject.notes == ("1 registered run of these panels: start time not known, so not drawn.",)
     assert Path("validity-M068.png").exists()
     registry.plots.validity(RUN, kinds=["gain"])
     assert drawn[validity].run == (RUN, registry.runs.show(RUN).begin)
@@ -126,9 +126,9 @@ def test_every_picture_is_drawn_from_what_is_recorded(
 def test_a_history_of_very_many_files_shows_the_recorded_medians_alone(
     sqlite_calreg: Calreg, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from registry.api import timeline_pictures
+    from registry.api import pictures
 
-    monkeypatch.setattr(timeline_pictures, "_MAX_SPREAD_FILES", 5)
+    monkeypatch.setattr(pictures, "_MAX_SPREAD_FILES", 5)
     spreads = []
     monkeypatch.setattr(trend, "draw", lambda subject: spreads.append(subject) or Figure())
     sqlite_calreg.run("plot", "history", "M068")
@@ -163,8 +163,8 @@ def test_the_verb_says_what_it_wrote_and_counts_for_scripts(sqlite_calreg: Calre
         (2, ["constants", "../x"], "'../x' is not a panel Id"),
         (4, ["constants", "exp=xcsls3716:run=632"], "is registered without a start time"),
         (4, ["constants", RUN, "--at", "2018-03-05T00:00:00Z"], "constants are missing"),
-        (2, ["diff", "1", "2"], "they do not compare"),
-        (2, ["diff", "5", "5"], "is flags"),
+        (2, ["diff", "1", "2"], "they cannot be compared"),
+        (2, ["diff", "5", "5"], "consists of flags"),
         (4, ["diff", "1", "6"], "is a gap"),
         (3, ["validity", "M099"], "no panel has the M-number M099"),
         (4, ["validity", NEW_A], "there is nothing to draw"),
@@ -172,7 +172,7 @@ def test_the_verb_says_what_it_wrote_and_counts_for_scripts(sqlite_calreg: Calre
         (2, ["validity", PANEL_A, "--kind", "gian"], "is not a kind of constants"),
         (2, ["validity", PANEL_A, "--source", "Jungfrau.0"], "a source goes with a dataset"),
         (3, ["validity", "exp=xcsls3716:run=9"], "is not known"),
-        (2, ["history", f"{PANEL_A}_{PANEL_B}"], "a history is one panel's"),
+        (2, ["history", f"{PANEL_A}_{PANEL_B}"], "a history belongs to a panel"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused_and_nothing_is_written(

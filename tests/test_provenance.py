@@ -386,7 +386,7 @@ def test_a_forged_document_does_not_pass(exported: Exported) -> None:
     }
     for what, change in forgeries.items():
         found = exported.verify(exported.forged(change))
-        said = ("revision 4", "the registry answers otherwise than the document says")
+        said = ("revision 4", "the registry's answer is not that of the document")
         assert said in [(each.path, each.problem) for each in found.problems], what
         assert "the registry has no record of this document" in found.notes[0]
 

@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 from registry.api import create_registry, open_registry
-from registry.api.relocation import copy_registry
+from registry.api.copies import copy_registry
 from registry.database import engine as engine_module
 from registry.errors import UnavailableError
 from registry.parallel import Advance, Progress, no_progress

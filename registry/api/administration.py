@@ -1,4 +1,4 @@
-"""What the keeper of a registry calls: open and close it, check it, copy it, let others in."""
+"""The administration of a registry: open, close, verify and copy it, and grant access to it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from registry.settings import Settings
 
 
 class Administration:
-    """An open registry, without what it knows of constants."""
+    """An open registry, without the requests about constants."""
 
     def __init__(self, settings: Settings, *, timezone: str | None = None) -> None:
         self._backend = open_backend(settings, timezone)
@@ -28,13 +28,12 @@ class Administration:
 
     @property
     def closure(self) -> Closure | None:
-        """Why the database took no writes when it was opened; None where it did."""
+        """The reason why the database takes no writes, None where it takes them."""
         return self._backend.database.closure
 
     def __repr__(self) -> str:
-        return (
-            f"<Registry {self.id} in {self._backend.database.name}, store {str(self._backend.store.root)!r}>"
-        )
+        backend = self._backend
+        return f"<Registry {self.id} in {backend.database.name}, store {str(backend.store.root)!r}>"
 
     def _repr_html_(self) -> str:
         from registry.records.display import render_facts
@@ -62,13 +61,18 @@ class Administration:
         self._backend.database.close()
 
     def verify(self, *, collect: bool = False, progress: Progress = no_progress) -> Verification:
-        """Compute every stored file's checksum and statistics, hold all rows against the rules; repair nothing.
+        """Compute every stored file's checksum and statistics, and check all rows against the rules; repair nothing.
 
         Parameters
         ----------
         collect
-            If there is no problem, remove the files of the store to which nothing refers and which were
-            stored more than a day ago, while writers work or not; ``unreferenced`` says of each.
+            If no problem is found, remove the files in the store that nothing refers to and that were stored
+            more than a day ago; ``unreferenced`` lists them. Others may write meanwhile.
+
+        Returns
+        -------
+        Verification
+            Its ``problems`` are empty where the registry is as it was recorded.
         """
         from registry.api import verification
 
@@ -77,17 +81,17 @@ class Administration:
     def backup(
         self, folder: str | Path, *, verify: bool = False, progress: Progress = no_progress
     ) -> RegistryCopy:
-        """Copy the registry, as it stands at one moment, into a folder; later only what is new of its files.
+        """Copy the registry as of one moment into a folder; of its files, only those that are not there yet.
 
         Parameters
         ----------
         verify
-            Read the files that the folder has already, and replace those that are damaged.
+            Read the files that are in the folder already, and replace those that are damaged.
 
         Raises
         ------
         ConflictError
-            The folder is another registry's, or somebody else's.
+            The folder holds the backup of another registry, or other files.
         CorruptionError
             Stored files are missing or damaged; the former backup stays as it was.
         UnavailableError
@@ -105,48 +109,48 @@ class Administration:
         store: str | Path | None = None,
         progress: Progress = no_progress,
     ) -> RegistryCopy:
-        """Write what was known as of a revision into one SQLite file that is only read, and the files beside it.
+        """Write everything recorded as of a revision into one read-only SQLite file, and the stored files beside it.
 
         Parameters
         ----------
         store
-            Where the stored files go; by default the folder ``store`` beside the file.
+            Folder for the stored files; by default ``store`` beside the file.
 
         Raises
         ------
         ConflictError
-            The file is there already, or the store is another registry's.
+            The file exists, or the store belongs to another registry.
         CorruptionError
             Stored files are missing or damaged.
         UnavailableError
-            A place cannot be written.
+            The file or the folder cannot be written.
         """
         from registry.api import snapshots
 
-        place = None if store is None else Path(store)
-        return snapshots.take_snapshot(self._backend, Path(file), as_of, place, progress)
+        folder = None if store is None else Path(store)
+        return snapshots.take_snapshot(self._backend, Path(file), as_of, folder, progress)
 
     def differences(self) -> list[str]:
-        """Return in a line each how the database's schema differs from the one of this software."""
+        """Return the differences between the database's schema and this software's, one sentence for each."""
         return self._backend.database.find_differences()
 
     def grant(
         self, *, readers: Sequence[str] = (), writers: Sequence[str] = (), apply: bool = False
     ) -> list[str]:
-        """Return the SQL that lets PostgreSQL's roles ask, or ask and record, and nothing else.
+        """Return the SQL that lets roles of PostgreSQL read, or read and record, and nothing else.
 
         Parameters
         ----------
         apply
-            Execute it too, in one transaction; the tables must be ours.
+            Execute it too, in one transaction; the tables must belong to the present user.
 
         Raises
         ------
         RequestError
-            The database is SQLite, which has no roles, or a role is named as both.
+            The database is SQLite, which has no roles; or a role is named both as reader and as writer.
         NotFoundError
-            The server has no such role.
+            The server does not know a role.
         UnavailableError
-            The tables are somebody else's.
+            The tables belong to another user.
         """
         return self._backend.database.grant_roles(readers, writers, apply=apply)

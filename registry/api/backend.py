@@ -1,6 +1,6 @@
-"""What every noun of the registry works with: the database, the store, the zone of stamps, the signature.
+"""The database, the store and the time zone of an open registry, which all of its nouns use.
 
-Here, and nowhere below, a transaction is opened.
+Transactions are opened here, and in no module below.
 """
 
 from __future__ import annotations
@@ -31,26 +31,26 @@ from registry.store import ContentStore
 _SYNC_THREADS = 8  # a disk syncs several files in the time of one
 
 InstantLike = str | datetime | Instant
-"""An instant: a stamp in the registry's zone, an ISO text with its offset, an aware datetime, or itself."""
+"""An instant, a stamp in the registry's time zone, an ISO text with its offset, or an aware datetime."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadTransaction:
-    """A reader's transaction, and the revision as of which it answers."""
+    """A transaction of a reader, and the revision as of which it reads."""
 
     connection: sa.Connection
     revision: int
 
     def find_target(self, name: str) -> Target:
-        """Return the panels for which a panel Id, an M-number or a detector Id stands."""
+        """Return the panels of a panel Id, an M-number or a detector Id."""
         return find_target(self.connection, name, self.revision)
 
     def find_panels_ever_named(self, name: str) -> Sequence[Panel]:
-        """Return the panels for which a name stands, or ever stood: an M-number may have been withdrawn."""
+        """Return the panels of a name, or those that ever had an M-number, if it was withdrawn."""
         if is_m_number(name):
             m_number = parse_m_number(name)
-            known = list_aliases(self.connection, self.revision, withdrawn=True)
-            names = list(dict.fromkeys(each.panel for each in known if each.alias == m_number))
+            aliases = list_aliases(self.connection, self.revision, withdrawn=True)
+            names = list(dict.fromkeys(alias.panel for alias in aliases if alias.alias == m_number))
             if names:
                 return find_panels(self.connection, names, self.revision)
         return self.find_target(name).panels
@@ -58,7 +58,7 @@ class ReadTransaction:
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """An open registry's two halves, which belong together."""
+    """The database and the store of an open registry, and the time zone in which its stamps are read."""
 
     database: Database
     store: ContentStore
@@ -66,7 +66,7 @@ class Backend:
 
     @contextmanager
     def read_transaction(self, as_of: AsOf = None) -> Iterator[ReadTransaction]:
-        """Open a reader's transaction as of a revision, by default the newest."""
+        """Open a transaction that reads as of a revision, by default the newest."""
         with self.database.read_transaction() as connection:
             yield ReadTransaction(connection, find_revision_number(connection, as_of, self.timezone))
 
@@ -79,32 +79,28 @@ class Backend:
         progress: Progress = no_progress,
         dry_run: bool = False,
     ) -> Outcome:
-        """Let `act` record facts as one revision, and return what changed; a dry run leaves no trace.
+        """Record facts as one revision and return what changed; a dry run is rolled back.
 
         Parameters
         ----------
+        record
+            Records the facts of the change.
         files
-            What the facts refer to: stored before the writers' lock is taken.
+            The files that the facts refer to; they are stored before the writers' lock is taken.
         """
         stored = {} if dry_run else {file.sha256: file for file in files}
         if stored:
-            self.store_files(list(stored.values()), progress)
+            self._store_files(list(stored.values()), progress)
         with self.database.write_transaction(build_signature(), comment, dry_run=dry_run) as change:
             for sha256, file in stored.items():
-                # A collection holds the lock while it removes: what is there now stays until the row is.
+                # `verify` removes files only under this lock: a file that is there now stays.
                 if not self.store.has_object(sha256):
                     self._store_file(file)
             record(change)
             return _build_outcome(change, dry_run=dry_run)
 
     def parse_instant(self, at: InstantLike) -> Instant:
-        """Return the instant that is meant.
-
-        Raises
-        ------
-        InstantError
-            It cannot be read.
-        """
+        """Return the instant; an `InstantError` is raised for one that cannot be read."""
         if at == instants.BEGINNING:
             raise InstantError("the beginning is a start of validity, not an instant at which to ask")
         if isinstance(at, Instant):
@@ -118,23 +114,29 @@ class Backend:
         return instants.parse_instant(at, self.timezone)
 
     def parse_optional_instant(self, at: InstantLike | None) -> Instant | None:
-        """Return the instant that is meant, ``None`` where none is given."""
+        """Return the instant, ``None`` for ``None``."""
         return None if at is None else self.parse_instant(at)
 
     def parse_start(self, valid_from: InstantLike) -> Instant:
-        """Return the start of validity that is meant; ``beginning`` is one."""
+        """Return the start of validity, which may be ``beginning``."""
         if valid_from in ("beginning", instants.BEGINNING):
             return instants.BEGINNING
         return self.parse_instant(valid_from)
 
-    def store_files(self, files: Sequence[CheckedFile], progress: Progress) -> None:
-        """Store files."""
+    def _store_files(self, files: Sequence[CheckedFile], progress: Progress) -> None:
         with progress("storing files", len(files)) as advance:
             for _ in map_in_threads(self._store_file, files, threads=_SYNC_THREADS):
                 advance()
 
     def _store_file(self, file: CheckedFile) -> None:
         self.store.add_object(file.path, file.sha256, file.blake3)
+
+
+class Noun:
+    """One of the nouns of an open registry: its methods are the verbs."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
 
 
 def open_backend(settings: Settings, timezone: str | None) -> Backend:
@@ -151,12 +153,10 @@ def open_backend(settings: Settings, timezone: str | None) -> Backend:
 
 
 def _build_outcome(change: Change, *, dry_run: bool) -> Outcome:
-    from registry.lookup.consequences import (
-        describe_consequences,  # of writes alone: a look-up starts without
-    )
+    from registry.lookup.consequences import describe_consequences  # only needed after a write
 
     connection, number = change.connection, change.revision
-    # A table is asked only where the change touched it: to a server each statement is a way there and back.
+    # Only tables that the change touched are queried: each statement is a round trip to a server.
     notes, warnings = describe_consequences(change, number) if number else ([], [])
     new, gone = change.recorded["version"], change.withdrawn["version"]
     list_versions = versions.list_versions_of_revision

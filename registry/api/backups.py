@@ -1,8 +1,8 @@
-"""A backup: a folder that holds the database as one SQLite file, and the stored files.
+"""Back up a registry into a folder, and restore it: the database as one SQLite file, and the stored files.
 
 ``backup.json`` names the database's file and its checksum, and is replaced last: an interrupted backup
-leaves the former one as it was. A later backup into the same folder adds what is new of the files. The
-folder is laid out as a store is.
+leaves the former one as it was. A later backup into the same folder adds only the files that are new. The
+folder has the layout of a store.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from registry import instants, schema
 from registry.api.backend import Backend
-from registry.api.objects import copy_objects
+from registry.api.copies import copy_objects, summarise_copy
 from registry.authorship import build_signature, escape_undecodable, software_version
 from registry.database.closing import find_closure, record_closure
 from registry.database.creation import populate_database, refuse_occupied
@@ -53,7 +53,7 @@ class _FormatHeader(msgspec.Struct, frozen=True):
 
 
 class BackupDescription(msgspec.Struct, frozen=True):
-    """What ``backup.json`` says: which registry, as of which revision, in which file with which checksum."""
+    """The content of ``backup.json``: the registry, its revision, and the database's file with its checksum."""
 
     format: Literal["calreg backup"]
     format_version: Literal[1]
@@ -76,11 +76,10 @@ def back_up(backend: Backend, folder: Path, progress: Progress, *, verify: bool)
         former = _prepare_folder(folder, backend)
         file = folder / f"registry-{''.join(char for char in str(at) if char.isalnum())}.sqlite"
         with atomic_write(file) as hidden:
-            # Rows first: the files that they speak of were stored before them, and are never taken away.
+            # Rows first: the files that they refer to were stored before them, and are never removed.
+            url, registry_id = f"sqlite:///{hidden}", backend.database.registry_id
             with (
-                populate_database(
-                    f"sqlite:///{hidden}", backend.database.registry_id, write_ahead_log=False
-                ) as target,
+                populate_database(url, registry_id, write_ahead_log=False) as target,
                 backend.database.read_transaction() as source,
             ):
                 rows = copy_rows(source, target, select_all_rows(source, target), progress)
@@ -107,27 +106,11 @@ def back_up(backend: Backend, folder: Path, progress: Progress, *, verify: bool)
         if former is not None:
             (folder / former.database).unlink(missing_ok=True)
         _remove_leftovers(folder, file)
-    return RegistryCopy(
-        registry=description.registry,
-        revision=revision,
-        database=mask_database_url(f"sqlite:///{file}"),
-        store=str(folder),
-        rows=rows,
-        files=files.copied,
-        files_there=files.already_present,
-    )
+    return summarise_copy(description.registry, revision, f"sqlite:///{file}", folder, rows, files)
 
 
 def read_description(folder: Path) -> BackupDescription:
-    """Return what a backup says of itself.
-
-    Raises
-    ------
-    NotFoundError
-        There is no backup.
-    DocumentError
-        ``backup.json`` is cut, damaged, or of a newer format.
-    """
+    """Return the description of the backup in a folder; refuse one that is missing, damaged or of a newer format."""
     path = folder / FILE_NAME
     name = repr(str(path))
     try:
@@ -135,9 +118,9 @@ def read_description(folder: Path) -> BackupDescription:
     except NotFoundError:
         raise NotFoundError(f"{str(folder)!r} holds no finished backup: there is no {FILE_NAME}") from None
     try:
-        heading = msgspec.json.decode(content, type=_FormatHeader)
-        if heading.format == FORMAT and heading.format_version != 1:
-            raise DocumentError(f"{name} is of format {heading.format_version}; this software reads format 1")
+        header = msgspec.json.decode(content, type=_FormatHeader)
+        if header.format == FORMAT and header.format_version != 1:
+            raise DocumentError(f"{name} is of format {header.format_version}; this software reads format 1")
         return msgspec.json.decode(content, type=BackupDescription)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DocumentError(f"{name} is not the description of a backup: {quote(str(error))}") from None
@@ -150,20 +133,18 @@ def compute_sha256(file: Path) -> str:
 
 
 def _prepare_folder(folder: Path, backend: Backend) -> BackupDescription | None:
-    """Make the folder a backup's, and return the backup that it holds.
+    """Prepare the folder for a backup, and return the description of the one in it, if there is one.
 
-    Raises
-    ------
-    ConflictError
-        It is another registry's, the registry's own store, or somebody else's.
+    Refuse the folder of another registry, the registry's own store, and a folder with other files.
     """
     if folder.resolve() == backend.store.root.resolve():
         raise ConflictError(
-            f"{str(folder)!r} is the registry's own store; a backup needs a folder of its own"
+            f"{str(folder)!r} is the registry's own store; a backup needs a folder of its own",
+            path=str(folder),
         )
     objects = ContentStore(folder)
     if folder.exists() and objects.read_owner() is None and not all(map(_is_leftover, folder.iterdir())):
-        raise ConflictError(f"{str(folder)!r} holds something that is no backup", path=str(folder))
+        raise ConflictError(f"{str(folder)!r} holds files that are not a backup", path=str(folder))
     objects.create(backend.database.registry_id)
     with suppress(NotFoundError, DocumentError):
         return read_description(folder)
@@ -171,14 +152,14 @@ def _prepare_folder(folder: Path, backend: Backend) -> BackupDescription | None:
 
 
 def _is_leftover(path: Path) -> bool:
-    """Tell whether a backup that was ended before it was one left this."""
+    """Tell whether an interrupted first backup left this."""
     return path.name.startswith(TEMPORARY_PREFIX) or (
         path.name == "objects" and path.is_dir() and not any(path.iterdir())
     )
 
 
 def _remove_leftovers(folder: Path, kept: Path) -> None:
-    """Remove what backups left that were killed long ago."""
+    """Remove the files that backups interrupted more than a day ago have left."""
     for pattern in ("registry-*.sqlite", f"{TEMPORARY_PREFIX}*"):
         for path in folder.glob(pattern):
             if path != kept and time.time() - path.stat().st_mtime > STALE_AFTER_SECONDS:
@@ -192,29 +173,29 @@ def restore_registry(
     *,
     progress: Progress = no_progress,
 ) -> RegistryCopy:
-    """Make the registry of a backup again, under the same id, on either sort of database.
+    """Restore the registry of a backup, with the same id, into SQLite or PostgreSQL; verify every checksum.
 
-    The files come first, then all rows in one transaction: killed before its end, there is no registry yet,
-    and the same restoration again completes it. A backup of an older schema is brought to that of this software.
+    The files are copied first, then all rows in one transaction. After an interruption the same call completes
+    the restoration. A backup of an older schema is upgraded.
 
     Parameters
     ----------
     folder
-        The backup's.
+        The folder of the backup.
     database, store
-        Where it is to be; by default where the environment says. Both must be empty; a store may be there
-        already if it is this registry's, and lacks what it lacks.
+        The URL and the folder to restore into; by default those of the environment. The database must be empty;
+        the store must be empty or belong to this registry, and may lack files.
 
     Raises
     ------
     NotFoundError
-        The folder holds no finished backup.
+        The folder holds no complete backup.
     ConflictError
-        The database holds a registry, or the store is another registry's.
+        The database holds a registry, or the store belongs to another one.
     CorruptionError
-        A file of the backup is missing or damaged; no database was made.
+        A file of the backup is missing or damaged; no database was created.
     DocumentError, SchemaError, UnavailableError
-        The backup cannot be read, is of newer software, or a place cannot be written.
+        The backup cannot be read or is of newer software, or the database or the store cannot be written.
     """
     folder = Path(folder).absolute()
     settings = find_settings(database, store)
@@ -232,24 +213,19 @@ def restore_registry(
             upgrade_to_current(target)
             closure = find_closure(target)
             if closure is None:
-                place = f"the backup {escape_undecodable(str(folder))} of revision {description.revision}"
-                record_closure(target, "arrival", place, instants.now(), build_signature(), opened=True)
-    return RegistryCopy(
-        registry=description.registry,
-        revision=description.revision,
-        database=mask_database_url(settings.database),
-        store=str(settings.store),
-        rows=rows,
-        files=files.copied,
-        files_there=files.already_present,
-        notes=() if closure is None else (f"it stays closed, as when it was backed up: {closure}",),
-    )
+                origin = f"the backup {escape_undecodable(str(folder))} of revision {description.revision}"
+                record_closure(target, "arrival", origin, instants.now(), build_signature(), opened=True)
+    notes = [] if closure is None else [f"it stays closed, as when it was backed up: {closure}"]
+    url, revision = settings.database, description.revision
+    return summarise_copy(description.registry, revision, url, settings.store, rows, files, *notes)
 
 
 def _prepare_store(settings: Settings, folder: Path, description: BackupDescription) -> ContentStore:
     objects = ContentStore(settings.store)
     if settings.store.resolve() == folder.resolve():
-        raise ConflictError(f"{str(folder)!r} is the backup; the registry needs a store of its own")
+        raise ConflictError(
+            f"{str(folder)!r} is the backup; the registry needs a store of its own", path=str(folder)
+        )
     if objects.read_owner() not in {None, description.registry}:
         objects.refuse_other_registry(description.registry)
     objects.refuse_unwritable()
@@ -257,7 +233,7 @@ def _prepare_store(settings: Settings, folder: Path, description: BackupDescript
 
 
 def _verify_database_file(folder: Path, description: BackupDescription) -> Path:
-    """Return the backup's database, whose checksum has been computed just now."""
+    """Return the file of the backup's database, after checking its checksum."""
     file = folder / description.database
     with translate_os_errors("read", file):
         try:
@@ -270,20 +246,20 @@ def _verify_database_file(folder: Path, description: BackupDescription) -> Path:
 
 @contextmanager
 def _translate_row_errors(file: Path) -> Iterator[None]:
-    """Take what a database says of rows for a fault of the backup: others may have written it, checksum and all."""
+    """Report a database error as corruption: anyone may have written the backup, with a matching checksum."""
     try:
         yield
     except sa.exc.SQLAlchemyError as error:
-        said = str(getattr(error, "orig", None) or error).strip().split("\n", maxsplit=1)[0]
+        reason = str(getattr(error, "orig", None) or error).strip().split("\n", maxsplit=1)[0]
         raise CorruptionError(
-            f"{str(file)!r} holds what no registry does: {quote(said)}", path=str(file)
+            f"{str(file)!r} holds rows that a registry cannot have: {quote(reason)}", path=str(file)
         ) from error
 
 
 def _refuse_other_id(source: sa.Connection, description: BackupDescription) -> None:
-    found = source.execute(sa.select(schema.registry.c.id)).scalar_one_or_none()
-    if found != description.registry:
+    registry_id = source.execute(sa.select(schema.registry.c.id)).scalar_one_or_none()
+    if registry_id != description.registry:
         raise CorruptionError(
-            f"the backup's description speaks of registry {description.registry}, its database of {found}",
-            database=found,
+            f"the backup's description is of registry {description.registry}, its database of {registry_id}",
+            database=registry_id,
         )

@@ -1,4 +1,4 @@
-"""A detector's constants in memory: arrays by calibration type, and the document that explains them."""
+"""A detector's constants in memory: arrays by calibration type, with their provenance document."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ if TYPE_CHECKING:
     import xarray as xr
 
 AXES = ("gain_range", "panel", "row", "column")
-"""What the axes of an array are, in their order."""
+"""The names of an array's axes."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class DetectorConstants(Mapping[str, NDArray[Any]]):
-    """Assembled arrays by calibration type, each of shape (gain range, panel, row, column).
+    """A mapping of calibration types to arrays of shape (gain range, panel, row, column).
 
-    ``provenance`` is the document that explains them.
+    Units: ADU/keV for ``pixel_gain``, ADU for ``pixel_offset``, ``pedestals`` and ``pixel_rms``; ``pixel_status``
+    consists of flags. ``provenance`` is the document that explains the arrays.
     """
 
     arrays: Mapping[str, NDArray[Any]]
@@ -33,7 +34,7 @@ class DetectorConstants(Mapping[str, NDArray[Any]]):
         try:
             return self.arrays[calibration_type]
         except KeyError:
-            raise KeyError(f"no {calibration_type!r} here; known: {', '.join(self.arrays)}") from None
+            raise KeyError(f"there is no {calibration_type!r}; known: {', '.join(self.arrays)}") from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.arrays)
@@ -51,8 +52,8 @@ class DetectorConstants(Mapping[str, NDArray[Any]]):
 
     def _title(self) -> str:
         document = self.provenance
-        asked = clip(document.request.target)
-        return f"{asked} at {document.resolution.instant}, revision {document.registry.revision}"
+        target = clip(document.request.target)
+        return f"{target} at {document.resolution.instant}, revision {document.registry.revision}"
 
     def _describe_arrays(self) -> list[tuple[str, object, object, str]]:
         units = {output.type: output.unit for output in self.provenance.outputs}
@@ -66,8 +67,8 @@ class DetectorConstants(Mapping[str, NDArray[Any]]):
         xarray.Dataset
             A variable for each calibration type, with dimensions (gain_range, panel, row, column) and attributes
             ``units`` and ``kind``. Coordinates: ``gain_range``, ``panel`` (the panel Ids in segment order) and
-            ``alias`` (their M-numbers, empty where a panel bears none). Attributes, texts and integers: of which
-            detector, instant, registry and revision, and the whole ``provenance`` document as JSON.
+            ``alias`` (their M-numbers, empty where a panel has none). Attributes, texts and integers: the detector,
+            instant, registry and revision, and the whole ``provenance`` document as JSON.
 
         Raises
         ------
@@ -93,17 +94,17 @@ class DetectorConstants(Mapping[str, NDArray[Any]]):
 
 
 def _build_attributes(document: Document) -> dict[str, str | int]:
-    """Return what describes the constants, as every file format takes it."""
-    answered = document.resolution
+    """Return the dataset's attributes, of types that every file format takes."""
+    resolution = document.resolution
     attributes: dict[str, str | int] = {
-        "detector_type": answered.detector_type,
-        "detector_id": answered.detector_id,
-        "instant": answered.instant,
+        "detector_type": resolution.detector_type,
+        "detector_id": resolution.detector_id,
+        "instant": resolution.instant,
         "registry": document.registry.id,
         "revision": document.registry.revision,
     }
-    if answered.run:
-        attributes |= {"experiment": answered.run.experiment, "run": answered.run.run}
-    if answered.configuration:
-        attributes["source"] = answered.configuration.source
+    if resolution.run:
+        attributes |= {"experiment": resolution.run.experiment, "run": resolution.run.run}
+    if resolution.configuration:
+        attributes["source"] = resolution.configuration.source
     return attributes | {"provenance": encode(document).decode()}

@@ -1,4 +1,4 @@
-"""Does an export still match its document, its inputs, and the registry's answer?"""
+"""Check an export against its provenance document, its stored inputs, and the answer of the registry."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ from registry.lookup.deployments import deployment_warnings
 from registry.lookup.resolution import ArrayRequest, resolve
 from registry.lookup.revisions import find_revision_number, read_newest_revision
 from registry.provenance import Document
-from registry.provenance.document import Companion, Output
 from registry.records import Problem, Verification
 from registry.settings import find_settings
 from registry.store import ContentStore, describe_use
@@ -39,16 +38,23 @@ _BYTES_CHANGED = "the bytes are not those that were written"
 def verify_export(
     path: str | Path, database: str | None = None, store: str | Path | None = None
 ) -> Verification:
-    """Hold an export against its provenance document: outputs, stored inputs, and the registry's answer.
+    """Check an export against its provenance document: outputs, stored inputs, and the registry's answer.
 
-    The database or the store may be out of reach; the notes say what was not checked then.
+    Where the database or the store cannot be used, the notes tell what was not checked.
+
+    Parameters
+    ----------
+    path
+        The provenance document; its outputs are in the same folder.
+    database, store
+        The document's registry; by default the one of the environment.
 
     Raises
     ------
     DocumentError, NotFoundError
-        There is no such document, or it is none.
+        There is no such file, or it is not a provenance document.
     ConflictError
-        The store at hand is another registry's.
+        The store belongs to another registry.
     """
     document, content = provenance.read_with_content(Path(path))
     problems = list(_check_files(Path(path).parent, document))
@@ -68,7 +74,7 @@ def verify_export(
         except UnavailableError as error:
             notes.append(f"the arrays were not made again: {error}")
     try:
-        with _open_registry_of(document, database, store) as backend:
+        with _open_document_registry(document, database, store) as backend:
             checked += 1
             problems += _check_resolution(backend, document)
             notes += _note_missing_record(backend, content)
@@ -78,75 +84,31 @@ def verify_export(
 
 
 @contextmanager
-def _open_registry_of(
+def _open_document_registry(
     document: Document, database: str | None, store: str | Path | None
 ) -> Iterator[Backend]:
-    """Open the registry at hand, if it is the document's."""
+    """Open the registry, which must be the document's."""
     backend = open_backend(find_settings(database, store), None)
     try:
         if backend.database.registry_id != document.registry.id:
             raise ConflictError(
                 f"the document is of registry {quote(document.registry.id)},"
-                f" the one at hand is {backend.database.registry_id}"
+                f" the one that was opened is {backend.database.registry_id}"
             )
         yield backend
     finally:
         backend.database.close()
 
 
-def _collect_inputs(document: Document) -> dict[str, tuple[int, str]]:
-    """Return (size, what uses it) of every input, by SHA-256."""
-    return {
-        file.sha256: (
-            file.size,
-            describe_use(constants.kind, file.gain_range, panel.panel, constants.version),
-        )
-        for panel in document.resolution.panels
-        for constants in panel.constants
-        for file in constants.files
-    }
-
-
-def _check_inputs(objects: ContentStore, document: Document) -> list[Problem]:
-    return [
-        Problem(sha256, str(objects.object_path(sha256)), f"{problem}; it is {used_as}")
-        for sha256, (size, used_as) in _collect_inputs(document).items()
-        if (problem := objects.find_problem(sha256, size)) is not None
-    ]
-
-
-def _check_replay(objects: ContentStore, document: Document, path: str | Path) -> list[Problem]:
-    """Make the arrays again, writing nothing, and compare with what the document says of them."""
-    if any(output.path is None for output in document.outputs):
-        return []  # said already, array by array
-    try:
-        recipe = plan_replay(document, path, objects)
-    except RequestError as error:
-        return [Problem(None, str(path), str(error))]
-    otherwise = f" ({recipe.software_changes})" if recipe.software_changes else ""
-    return [
-        Problem(said.sha256, what, f"the inputs make another array than the document says{otherwise}")
-        for what, again, said in recipe.write(Target()).pair_with(document)
-        if again != said
-    ]
-
-
-def _note_missing_record(backend: Backend, content: bytes) -> list[str]:
-    with backend.read_transaction() as view:
-        if stored_files.list_exports_with_file(view.connection, hashlib.sha256(content).hexdigest()):
-            return []
-    return ["the registry has no record of this document: it was edited, or the export was not recorded"]
-
-
 def _check_files(folder: Path, document: Document) -> Iterator[Problem]:
-    """Hold every file that was written against its checksum; a file may hold several arrays."""
+    """Yield the files whose checksum is another than the document's; one file may hold several arrays."""
     for output in document.outputs:
         if output.path is None:
-            yield Problem(
-                output.sha256, output.type, "the array was handed out in memory; no file was written"
-            )
-    files: list[Output | Companion] = [*document.outputs, *document.companions]
-    for path, sha256 in dict.fromkeys((file.path, file.sha256) for file in files):
+            in_memory = "the array was handed out in memory; no file was written"
+            yield Problem(output.sha256, output.type, in_memory)
+    files = [(output.path, output.sha256) for output in document.outputs]
+    files += [(companion.path, companion.sha256) for companion in document.companions]
+    for path, sha256 in dict.fromkeys(files):
         if path is not None and (problem := _check_file(folder / path, sha256)):
             yield Problem(sha256, str(folder / path), problem)
 
@@ -160,18 +122,55 @@ def _check_file(path: Path, sha256: str | None) -> str | None:
         return str(error)
 
 
+def _collect_inputs(document: Document) -> dict[str, tuple[int, str]]:
+    """Return the size and a description of the use of every input, by SHA-256."""
+    return {
+        file.sha256: (
+            file.size,
+            describe_use(constants.kind, file.gain_range, panel.panel, constants.version),
+        )
+        for panel in document.resolution.panels
+        for constants in panel.constants
+        for file in constants.files
+    }
+
+
+def _check_inputs(objects: ContentStore, document: Document) -> list[Problem]:
+    return [
+        Problem(sha256, str(objects.object_path(sha256)), f"{problem}; it is {use}")
+        for sha256, (size, use) in _collect_inputs(document).items()
+        if (problem := objects.find_problem(sha256, size)) is not None
+    ]
+
+
+def _check_replay(objects: ContentStore, document: Document, path: str | Path) -> list[Problem]:
+    """Repeat the export without writing a file, and compare the results with the document."""
+    if any(output.path is None for output in document.outputs):
+        return []  # `_check_files` has reported these arrays
+    try:
+        plan = plan_replay(document, path, objects)
+    except RequestError as error:
+        return [Problem(None, str(path), str(error))]
+    changes = f" ({plan.software_changes})" if plan.software_changes else ""
+    return [
+        Problem(recorded.sha256, name, f"the inputs make another array than the document says{changes}")
+        for name, actual, recorded in plan.write(Target()).pair_with(document)
+        if actual != recorded
+    ]
+
+
 def _describe_changed_arrays(
     document: Document, path: Path, objects: ContentStore, changed: set[str]
 ) -> list[str]:
     """Return a sentence for each array in the files that were changed, as far as they can be read."""
     try:
-        recipe = plan_replay(document, path, objects)
+        plan = plan_replay(document, path, objects)
     except RequestError:
-        return []  # said already
+        return []  # `_check_replay` has reported it
     sentences = []
-    for assembly in recipe.assemblies:
+    for assembly in plan.assemblies:
         name = assembly.kind.calibration_type
-        file = path.parent / recipe.layout.arrays[name]
+        file = path.parent / plan.layout.arrays[name]
         if str(file) in changed:
             try:
                 sentences.append(f"{str(file)!r}: {name} {_describe_difference(file, assembly)}")
@@ -184,54 +183,61 @@ def _describe_difference(file: Path, assembly: Assembly) -> str:
     with detect_arrays(file) as arrays:
         for array in arrays:
             if array.name in (None, assembly.kind.calibration_type) and array.shape == assembly.shape:
-                places = [
+                different = [
                     f"gain range {part.gain_range} of panel {part.panel}"
-                    for part, found in zip(assembly.read_parts(), array.parts, strict=True)
-                    if part.array.tobytes() != found.astype(part.array.dtype).tobytes()
+                    for part, written in zip(assembly.read_parts(), array.parts, strict=True)
+                    if part.array.tobytes() != written.astype(part.array.dtype).tobytes()
                 ]
-                return (
-                    f"has other values in {shorten(places)}" if places else "has the values that were written"
-                )
+                if not different:
+                    return "has the values that were written"
+                return f"has other values in {shorten(different)}"
     return "is no longer in it"
 
 
 def _check_resolution(backend: Backend, document: Document) -> list[Problem]:
-    """Resolve the request again at the document's revision, and compare values.
+    """Resolve the request again as of the document's revision, and compare values.
 
     Of the warnings only the number is compared: another version of the software may word them differently.
     """
-    place = f"revision {document.registry.revision}"
-    request = document.request
+    request, revision = document.request, document.registry.revision
     with backend.read_transaction() as view:
         newest = read_newest_revision(view.connection)
-        if document.registry.revision > newest:
-            return [Problem(None, place, f"the registry knows revisions up to {newest} only")]
+        if revision > newest:
+            return [
+                Problem(None, f"revision {revision}", f"the registry knows revisions up to {newest} only")
+            ]
         try:
             at = backend.parse_optional_instant(request.at)
             arrays = ArrayRequest(request.target, request.source, at, request.types)
-            answer = resolve(view.connection, arrays, document.registry.revision)
+            answer = resolve(view.connection, arrays, revision)
             warnings = answer.warnings
             if document.deployment is not None:
-                revision = document.registry.revision
                 warnings += tuple(
                     deployment_warnings(view.connection, answer.resolution, document.deployment, revision)
                 )
         except RegistryError as error:
-            return [Problem(None, place, f"the registry refuses the request: {error}")]
+            return [Problem(None, f"revision {revision}", f"the registry refuses the request: {error}")]
         named = None if request.as_of is None else _find_requested_revision(backend, view, request.as_of)
     documented = len(document.warnings)
     facts = {
-        "the registry answers otherwise than the document says": answer.resolution == document.resolution,
+        "the registry's answer is not that of the document": answer.resolution == document.resolution,
         f"the document has {documented} warnings, the answer {len(warnings)}": documented == len(warnings),
         "the revision was recorded at another instant": answer.recorded_at == document.registry.recorded_at,
-        "the request asks as of another revision": named in (None, document.registry.revision),
+        "the request asks as of another revision": named in (None, revision),
     }
-    return [Problem(None, place, sentence) for sentence, holds in facts.items() if not holds]
+    return [Problem(None, f"revision {revision}", sentence) for sentence, holds in facts.items() if not holds]
 
 
 def _find_requested_revision(backend: Backend, view: ReadTransaction, as_of: str) -> int:
-    """Return the revision that the request names, 0 where there is none of that name."""
+    """Return the revision that the request names, 0 where that name is not known."""
     try:
         return find_revision_number(view.connection, as_of, backend.timezone)
     except RegistryError:
         return 0
+
+
+def _note_missing_record(backend: Backend, content: bytes) -> list[str]:
+    with backend.read_transaction() as view:
+        if stored_files.list_exports_with_file(view.connection, hashlib.sha256(content).hexdigest()):
+            return []
+    return ["the registry has no record of this document: it was edited, or the export was not recorded"]

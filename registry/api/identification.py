@@ -1,4 +1,4 @@
-"""Which file is this? By its checksum, else by the values of the panels in it."""
+"""Identify a file by its checksum, or by the values of the panels in it."""
 
 from __future__ import annotations
 
@@ -27,43 +27,44 @@ def identify(backend: Backend, path: Path, as_of: AsOf) -> Identity:
     with backend.read_transaction(as_of) as view:
         revision = view.revision
         inputs = tuple(stored_files.list_inputs_with_file(view.connection, sha256, revision))
-        found = stored_files.list_exports_with_file(view.connection, sha256)
+        recorded = stored_files.list_exports_with_file(view.connection, sha256)
         converted = tuple(stored_files.list_versions_converted_from(view.connection, sha256, revision))
-    exports = tuple(each for each in found if each.revision <= revision)
+    exports = tuple(export for export in recorded if export.revision <= revision)
     if inputs or exports or converted:
         return Identity(str(path), sha256, inputs, exports, converted)
     parts = _identify_parts(backend, path, revision)
     if not any(part.inputs for part in parts):
-        what = ", and no panel of the array in it is registered" if parts else ""
+        addition = ", and no panel of the array in it is registered" if parts else ""
         raise NotFoundError(
-            f"{str(path)!r} (sha256 {sha256}) is neither a registered file nor a recorded export{what}",
+            f"{str(path)!r} (sha256 {sha256}) is neither a registered file nor a recorded export{addition}",
             sha256=sha256,
+            parts=len(parts),
         )
     return Identity(str(path), sha256, (), (), parts=parts)
 
 
 def _identify_parts(backend: Backend, path: Path, revision: int) -> tuple[IdentifiedPart, ...]:
     with detect_arrays(path) as arrays:  # no transaction is open while a large file is read
-        read = [
+        parts = [
             (array.name, *divmod(index, array.shape[1]), tuple(_compute_npy_checksums(part)))
             for array in arrays
             for index, part in enumerate(array.parts)
         ]
     with backend.read_transaction(revision) as view:
-        known = {
+        inputs = {
             sha256: stored_files.list_inputs_with_file(view.connection, sha256, revision)
-            for sha256 in dict.fromkeys(sha256 for *_, checksums in read for sha256 in checksums)
+            for sha256 in dict.fromkeys(sha256 for *_, checksums in parts for sha256 in checksums)
         }
     return tuple(
         IdentifiedPart(
-            name, gain_range, position, tuple(each for sha256 in checksums for each in known[sha256])
+            name, gain_range, position, tuple(version for sha256 in checksums for version in inputs[sha256])
         )
-        for name, gain_range, position, checksums in read
+        for name, gain_range, position, checksums in parts
     )
 
 
 def _compute_npy_checksums(part: NDArray[Any]) -> Iterator[str]:
-    """Return the checksums of the files as which numpy saves an array: today, and before version 1.14."""
+    """Yield the checksums of the npy files of an array: as numpy saves it today, and before version 1.14."""
     payload = np.ascontiguousarray(part)
     for header in _build_npy_headers(payload):
         digest = hashlib.sha256(header)

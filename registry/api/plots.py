@@ -1,39 +1,38 @@
-"""Pictures of constants, of their differences, of validity and of history."""
+"""Pictures of constants, of their differences, of validity and of history: ``registry.plots``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from registry.api.backend import Backend, InstantLike
+from registry.api.backend import InstantLike, Noun
 from registry.detectors import parse_detector_id
+from registry.errors import RequestError
 from registry.identifiers import Dataset, is_dataset, is_m_number
+from registry.lookup.resolution import ArrayRequest
 from registry.lookup.revisions import AsOf
 from registry.parallel import Progress, no_progress
 from registry.plots.files import PictureFile, check_picture_file
 from registry.records import Picture
 
 
-class Plots:
+class Plots(Noun):
     """``registry.plots``: draw constants and their validity into files.
 
-    Every picture is written whole or not at all, as PNG or SVG by the suffix of its name. Without a name it is
-    a PNG in the working folder, named for what it shows. They all raise:
+    The suffix of `output` selects PNG or SVG; by default the picture is a PNG in the working folder, named after
+    what it shows. It is written completely or not at all. All methods raise:
 
     RequestError
-        The name has another suffix, or what is asked for cannot be drawn.
+        The name has another suffix, or the request cannot be drawn.
     ConflictError
-        The file is there already, and `force` is not set.
+        The file exists and `force` is not set.
     UnavailableError
         matplotlib is not installed, or the file cannot be written.
     NotFoundError
-        What is to be drawn is not known.
+        The target is not known.
     CorruptionError
-        A stored file is not what was recorded.
+        A stored file is missing or damaged.
     """
-
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
 
     def constants(
         self,
@@ -55,28 +54,30 @@ class Plots:
         target
             A version's number, a dataset or a detector Id.
         source, at, types
-            As `Registry.constants`; a version has its own.
+            As for `Registry.constants`; they cannot be given with a version.
         gain_ranges
             By default all.
 
         Raises
         ------
         NotValidError
-            The version is a gap; or as `Registry.constants`.
+            The version is a gap; or as for `Registry.constants`.
         """
         file = _prepare_file(output, f"constants-{_name_target(target)}", force=force)
-        from registry.api.array_pictures import ConstantsRequest, draw_constants
+        from registry.api.pictures import draw_constants
 
-        request = ConstantsRequest(
-            str(target),
-            source,
-            self._backend.parse_optional_instant(at),
-            tuple(types or ()),
-            version=int(target) if isinstance(target, int) or _is_number(target) else None,
-            gain_ranges=gain_ranges,
-            as_of=as_of,
-        )
-        return draw_constants(self._backend, request, file, progress)
+        request: ArrayRequest | int
+        if isinstance(target, int) or _is_number(target):
+            request = int(target)
+            if source is not None or at is not None or types:
+                raise RequestError(
+                    "a version has its own panel, time and kind: a source, an instant or types cannot be given with it",
+                    version=request,
+                )
+        else:
+            instant = self._backend.parse_optional_instant(at)
+            request = ArrayRequest(target, source, instant, tuple(types or ()))
+        return draw_constants(self._backend, file, request, gain_ranges, as_of, progress)
 
     def diff(
         self,
@@ -94,20 +95,20 @@ class Plots:
         Parameters
         ----------
         relative
-            In percent of the values before, instead of the unit of the kind.
+            Draw the differences in percent of the values before, not in the unit of the kind.
         gain_ranges
             By default all.
 
         Raises
         ------
         NotValidError
-            One is a gap.
+            A version is a gap.
         """
         file = _prepare_file(output, f"diff-{before}-{after}", force=force)
-        from registry.api.array_pictures import DifferenceRequest, draw_difference
+        from registry.api.pictures import draw_difference
 
         return draw_difference(
-            self._backend, DifferenceRequest(before, after, relative, gain_ranges, as_of), file
+            self._backend, file, before, after, as_of, relative=relative, gain_ranges=gain_ranges
         )
 
     def validity(
@@ -120,19 +121,19 @@ class Plots:
         as_of: AsOf = None,
         force: bool = False,
     ) -> Picture:
-        """Draw what is valid when: a line for each panel and kind, and the registered runs that used the panel.
+        """Draw the validity ranges of each panel and kind on a line, and the registered runs of the panel.
 
         Parameters
         ----------
         target
-            A panel Id, an M-number, a detector Id, or a dataset, whose begin is drawn too.
+            A panel Id, an M-number, a detector Id, or a dataset, whose start time is drawn too.
         kinds
-            By default every kind.
+            By default all.
         """
         file = _prepare_file(output, f"validity-{_name_target(target)}", force=force)
-        from registry.api.timeline_pictures import TimesRequest, draw_validity
+        from registry.api.pictures import draw_validity
 
-        return draw_validity(self._backend, TimesRequest(target, source, kinds, as_of), file)
+        return draw_validity(self._backend, file, target, source, kinds, as_of)
 
     def history(
         self,
@@ -149,14 +150,14 @@ class Plots:
         Parameters
         ----------
         target
-            A panel Id, or an M-number: every panel under it.
+            A panel Id, or an M-number for every panel under it.
         kinds
             By default those that the detector type requires (for Jungfrau gain and offset).
         """
         file = _prepare_file(output, f"history-{_name_target(target)}", force=force)
-        from registry.api.timeline_pictures import TimesRequest, draw_trend
+        from registry.api.pictures import draw_trend
 
-        return draw_trend(self._backend, TimesRequest(target, None, kinds, as_of), file, progress)
+        return draw_trend(self._backend, file, target, kinds, as_of, progress)
 
 
 def _prepare_file(output: str | Path | None, name: str, *, force: bool) -> PictureFile:
@@ -168,13 +169,7 @@ def _is_number(target: str) -> bool:
 
 
 def _name_target(target: str | int) -> str:
-    """Return what the name of a picture says of its target.
-
-    Raises
-    ------
-    IdentifierError
-        The target is no name of the field.
-    """
+    """Return the target as a part of a file name; refuse one that is not a valid name."""
     if isinstance(target, int) or _is_number(target):
         return f"version-{target}"
     if is_m_number(target):

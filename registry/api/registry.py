@@ -1,4 +1,4 @@
-"""An open registry: the nouns with their verbs, and what speaks of all of them. One call, one transaction."""
+"""An open registry: its nouns, and the requests that concern several of them. One call is one transaction."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from registry.api.administration import Administration
-from registry.api.backend import Backend, InstantLike
+from registry.api.backend import InstantLike, Noun
 from registry.errors import RequestError
 from registry.lookup import log
 from registry.lookup.revisions import AsOf, find_revision_number, list_tags
@@ -26,7 +26,7 @@ from registry.records import (
 )
 
 if TYPE_CHECKING:
-    # Imported where they are used: a look-up starts without what registers and imports, and without numpy.
+    # Imported where they are used: a look-up needs neither numpy nor the code that records.
     from registry.api.detector_constants import DetectorConstants
     from registry.api.panels import Aliases, Panels
     from registry.api.plots import Plots
@@ -36,51 +36,62 @@ if TYPE_CHECKING:
 
 
 class Registry(Administration):
-    """An open registry: the nouns, each with its verbs, and the questions that concern several of them."""
+    """An open registry, as `open_registry` returns it.
+
+    Its nouns (``panels``, ``aliases``, ``versions``, ``runs``, ``detectors``, ``tags``, ``plots``) have a method
+    for each verb; the methods here concern several nouns. A context manager closes it.
+
+    Instants are texts with their offset (``2018-02-10T08:15:00Z``), stamps of 14 digits in the registry's time
+    zone, aware datetimes or `Instant`. ``as_of`` is a revision's number, a tag or an instant: the answer is the one
+    of that revision, by default of the newest. Every method may raise a `RegistryError` of `registry.errors`:
+    `UnavailableError` where the database or the store cannot be used, `ClosedError` where the registry takes no
+    writes, `IdentifierError` or `InstantError` for a name or an instant that cannot be read, `NotFoundError` for
+    a revision that is not known, `RequestError` for a correction without the comment that it needs.
+    """
 
     @cached_property
     def panels(self) -> Panels:
-        """Panels, and what is recorded of them."""
+        """The panels."""
         from registry.api.panels import Panels
 
         return Panels(self._backend)
 
     @cached_property
     def aliases(self) -> Aliases:
-        """M-numbers, and the panels that bear them."""
+        """The M-numbers of panels."""
         from registry.api.panels import Aliases
 
         return Aliases(self._backend)
 
     @cached_property
     def versions(self) -> Versions:
-        """Versions: which constants a panel has from when on."""
+        """The versions: the constants that a panel has from an instant on."""
         from registry.api.versions import Versions
 
         return Versions(self._backend)
 
     @cached_property
     def runs(self) -> Runs:
-        """Runs, and when they began."""
+        """The runs, with their start and end times."""
         from registry.api.runs import Runs
 
         return Runs(self._backend)
 
     @cached_property
     def detectors(self) -> Detectors:
-        """Which panels answered for a source, over which runs."""
+        """The detector configurations: the panels read out by a source over a range of runs."""
         from registry.api.runs import Detectors
 
         return Detectors(self._backend)
 
     @cached_property
     def tags(self) -> Tags:
-        """Names for revisions."""
+        """The tags: names of revisions."""
         return Tags(self._backend)
 
     @cached_property
     def plots(self) -> Plots:
-        """Pictures, as PNG or SVG files."""
+        """Pictures of constants and of their validity, as PNG or SVG files."""
         from registry.api.plots import Plots
 
         return Plots(self._backend)
@@ -95,38 +106,47 @@ class Registry(Administration):
         dry_run: bool = False,
         progress: Progress = no_progress,
     ) -> Outcome:
-        """Import a legacy directory of links as one revision; stamps are read in the registry's zone.
+        """Import a legacy directory of links as one revision; its stamps are read in the registry's time zone.
 
         Parameters
         ----------
         skip_bad
-            Leave out what cannot be imported, with a warning each, instead of refusing all of it.
+            Leave out the entries that cannot be imported, with a warning for each, instead of refusing the tree.
         supersede
-            Replace what is stated otherwise at the same start; needs a comment.
+            Replace other constants that are valid from the same instant; needs a comment.
+        dry_run
+            Check everything and return the outcome, but record nothing.
 
         Raises
         ------
         ImportHazardError
             Entries cannot be imported; ``values["hazards"]`` lists them all.
         ConflictError
-            All hazards are contradictions of what is recorded.
+            All hazards are conflicts with what is recorded.
         """
-        from registry.api import tree_import
+        from registry.api.tree_import import import_tree
 
-        request = tree_import.ImportRequest(Path(tree), skip_bad, supersede, comment, dry_run)
-        return tree_import.import_tree(self._backend, request, progress)
+        return import_tree(
+            self._backend,
+            Path(tree),
+            progress,
+            skip_bad=skip_bad,
+            supersede=supersede,
+            comment=comment,
+            dry_run=dry_run,
+        )
 
     def compare_tree(self, tree: str | Path, *, progress: Progress = no_progress) -> TreeComparison:
-        """Compare a legacy directory with the registry, and what its own rule picks for every run; record nothing.
+        """Compare a legacy directory with the registry: its links, and the constants that each picks for every run.
 
         Raises
         ------
         NotFoundError, RequestError
-            There is no such directory, or it holds nothing that is meant as an entry.
+            The directory does not exist, or it holds no entry.
         """
-        from registry.api import tree_comparison
+        from registry.api.tree_comparison import compare_tree
 
-        return tree_comparison.compare_tree(self._backend, Path(tree), progress)
+        return compare_tree(self._backend, Path(tree), progress)
 
     def validity(
         self,
@@ -136,24 +156,22 @@ class Registry(Administration):
         at: InstantLike | None = None,
         as_of: AsOf = None,
     ) -> Validity:
-        """Return what is valid when for a panel Id, an M-number or a detector Id.
+        """Return the validity ranges of a panel Id, an M-number or a detector Id.
 
         Parameters
         ----------
         kinds
             By default every kind; at an instant those that the detector type requires (for Jungfrau gain and offset).
         at
-            Return only the ranges that hold at this instant: all must be there, or it is an error. Under
-            an M-number the panels that have all of them suffice; ``without`` names the others.
+            Return only the versions that are valid at this instant. All kinds must have one, or it is an error;
+            under an M-number one complete panel suffices, and ``without`` names the others.
 
         Raises
         ------
-        IdentifierError, InstantError
-            A name or time cannot be read.
         NotFoundError
             The target is not known.
         NotValidError
-            Nothing is valid at that instant; what is known instead is named.
+            Constants of a kind are not valid at that instant; the nearest ones are named.
         """
         return self.versions.validity(target, kinds=kinds, at=at, as_of=as_of)
 
@@ -166,16 +184,16 @@ class Registry(Administration):
         types: Sequence[str] | None = None,
         as_of: AsOf = None,
     ) -> DetectorConstants:
-        """Return a detector's arrays in memory, every input's checksum verified.
+        """Return a detector's arrays in memory; the checksum of every stored file is verified.
 
         Parameters
         ----------
         target
             A dataset, ``exp=xcsls3716:run=631``, or a detector Id.
         source
-            The source, or a part that fits one of the run's; not needed where the run has one detector.
+            The source, or a part that only one of the run's sources contains; not needed for a run of one detector.
         at
-            By default the begin of the run.
+            By default the start time of the run.
         types
             Calibration types, by default those of the required kinds: ``pixel_gain`` (ADU/keV), and for Jungfrau
             ``pixel_offset`` (ADU).
@@ -183,27 +201,25 @@ class Registry(Administration):
         Returns
         -------
         DetectorConstants
-            By calibration type an array of shape (gain range, panel, row, column), and ``provenance``: float32,
-            and uint64 for ``pixel_status``.
+            A mapping: by calibration type an array of shape (gain range, panel, row, column), of dtype float32
+            (uint64 for ``pixel_status``); and ``provenance``, the document that explains them.
 
         Raises
         ------
-        NotFoundError, NotValidError, RequestError
-            As `lookup.resolution.resolve`: all that is missing is listed.
+        NotFoundError
+            The run, its detector, a panel or a type is not known.
+        NotValidError
+            Constants are missing at that instant, all of which are listed; or the run's start time is not known.
+        RequestError
+            Several sources fit.
         CorruptionError
-            A stored file is not what was recorded.
+            A stored file is missing or damaged.
         """
-        from registry.api import exports
+        from registry.api.exports import MEMORY, ExportRequest, assemble_constants
 
-        request = exports.ExportRequest(
-            target,
-            source,
-            self._backend.parse_optional_instant(at),
-            tuple(types or ()),
-            as_of,
-            exports.MEMORY,
-        )
-        return exports.assemble_constants(self._backend, request)
+        instant = self._backend.parse_optional_instant(at)
+        request = ExportRequest(target, source, instant, tuple(types or ()), as_of, MEMORY)
+        return assemble_constants(self._backend, request)
 
     def export(
         self,
@@ -220,39 +236,37 @@ class Registry(Administration):
         force: bool = False,
         progress: Progress = no_progress,
     ) -> Export:
-        """Write a detector's arrays and their provenance document below the folder `output`; see `constants`.
+        """Write a detector's arrays and their provenance document into the folder `output`.
 
         Parameters
         ----------
+        target, source, at, types
+            As for `constants`. With a detector Id, `source` is the one under which psana and lcls2 look for the files.
         format
             ``npy``, ``psana`` (a calibration directory), ``lcls2`` or ``hdf5``; docs/formats.md shows them.
-        source
-            With a detector Id: the source under which psana or lcls2 look for the files.
         first_run, last_run
-            For which runs the files of psana and lcls2 are good: by default the dataset's, and all from it on.
+            The range of runs that psana and lcls2 use the files for; by default from the dataset's run on.
+        force
+            Replace files that exist.
 
         Raises
         ------
         ConflictError
-            A file is there already and `force` is not set.
+            A file exists and `force` is not set.
         UnavailableError
             The folder cannot be written, or the format needs a package that is not installed.
         RequestError
-            The runs are no range, or beyond those that psana knows, or the format does not say runs.
+            The range of runs is empty or too large for psana, or the format has no range of runs.
+        NotFoundError, NotValidError, CorruptionError
+            As for `constants`.
         """
-        from registry.api import exports
+        from registry.api.exports import ExportRequest, export
 
-        request = exports.ExportRequest(
-            target,
-            source,
-            self._backend.parse_optional_instant(at),
-            tuple(types or ()),
-            as_of,
-            format,
-            first_run,
-            last_run,
+        instant = self._backend.parse_optional_instant(at)
+        request = ExportRequest(
+            target, source, instant, tuple(types or ()), as_of, format, first_run, last_run
         )
-        return exports.export(self._backend, request, Path(output), progress, force=force)
+        return export(self._backend, request, Path(output), progress, force=force)
 
     def diff(
         self,
@@ -263,83 +277,80 @@ class Registry(Administration):
         source: str | None = None,
         at: InstantLike | None = None,
     ) -> DetectorDifference:
-        """Return which panels and kinds of a detector change between two revisions, and by how much.
+        """Return the panels and kinds of a detector that change between two revisions, with their pixels' differences.
 
         Raises
         ------
         NotFoundError, NotValidError
-            There is no answer as of either revision.
+            The request fails as of both revisions.
         """
-        from registry.api import comparison
+        from registry.api.comparison import diff_detector
+        from registry.lookup.resolution import ArrayRequest
 
-        return comparison.diff_detector(
-            self._backend, target, source=source, at=at, before=before, after=after
-        )
+        request = ArrayRequest(target, source, self._backend.parse_optional_instant(at))
+        return diff_detector(self._backend, request, before, after)
 
-    def affected(self, since: AsOf, *, as_of: AsOf = None) -> list[AffectedRun]:
-        """Return the registered runs that get another outcome than at revision `since`, refusals included.
+    def list_affected_runs(self, since: AsOf, *, as_of: AsOf = None) -> list[AffectedRun]:
+        """Return the registered runs whose constants, or whether they have any, changed since a revision.
 
         Raises
         ------
-        NotFoundError
-            There is no such revision.
+        RequestError
+            The revision `since` is later than `as_of`.
         """
-        from registry.api import comparison
+        from registry.api.comparison import list_affected_runs
 
-        return comparison.find_affected_runs(self._backend, since, as_of)
+        return list_affected_runs(self._backend, since, as_of)
 
     def identify(self, path: str | Path, *, as_of: AsOf = None) -> Identity:
-        """Return which constants, versions or exports a file is, by its content.
+        """Return the constants, versions or exports that contain a file, by its content.
 
-        An array in one of the formats that are exported is also known by the values of its panels, whoever wrote it.
+        An array in one of the formats of exports is also recognised by the values of its panels, whoever wrote it.
 
         Raises
         ------
         NotFoundError
             The registry does not know the file's content.
         ArrayError
-            The file is meant as an array, and is cut, damaged or contradicts itself.
+            The file is an array that is cut, damaged or contradicts itself.
         """
-        from registry.api import identification
+        from registry.api.identification import identify
 
-        return identification.identify(self._backend, Path(path), as_of)
+        return identify(self._backend, Path(path), as_of)
 
     def log(self, target: str | None = None, *, as_of: AsOf = None) -> list[Revision]:
-        """Return the revisions, the newest first; with `target`, those that touched its panels."""
+        """Return the revisions, newest first; with a `target`, those that changed facts about its panels."""
         with self._backend.read_transaction(as_of) as view:
             panels = view.find_panels_ever_named(target) if target else None
             return log.list_revisions(view.connection, view.revision, panels)
 
 
-class Tags:
+class Tags(Noun):
     """``registry.tags``: name revisions."""
 
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
-
     def list(self, *, as_of: AsOf = None) -> list[Tag]:
-        """Return the tags, in the order of the revisions that they name."""
+        """Return the tags in the order of the revisions that they name."""
         with self._backend.read_transaction(as_of) as view:
             return list_tags(view.connection, view.revision)
 
     def add(
         self, name: str, *, as_of: AsOf = None, comment: str | None = None, dry_run: bool = False
     ) -> Outcome:
-        """Name a revision, by default the newest before this one.
+        """Name a revision, by default the newest one.
 
         Raises
         ------
         RequestError
-            The name looks like a number or a time, or there is no revision to name.
+            The name looks like a number or a time, or nothing is recorded yet.
         ConflictError
             The name is taken: a tag never moves.
         """
         from registry.registration.tags import add_tag
 
-        def act(change: Change) -> None:
+        def record(change: Change) -> None:
             number = find_revision_number(change.connection, as_of, self._backend.timezone)
             if number == 0:
-                raise RequestError("there is no revision yet that could be named", tag=name)
+                raise RequestError("nothing is recorded yet: no revision can be named", tag=name)
             add_tag(change, name, number)
 
-        return self._backend.record_revision(act, comment, dry_run=dry_run)
+        return self._backend.record_revision(record, comment, dry_run=dry_run)

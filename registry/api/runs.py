@@ -1,10 +1,10 @@
-"""Runs and the detectors that answered in them."""
+"""Runs, and the configurations of the detectors read out in them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from registry.api.backend import Backend, InstantLike
+from registry.api.backend import InstantLike, Noun
 from registry.database.change import Change
 from registry.detectors import parse_detector_id
 from registry.identifiers import Dataset, parse_experiment, parse_run_number, parse_source
@@ -19,11 +19,8 @@ from registry.registration.configurations import (
 from registry.registration.runs import RunStatement, record_runs, withdraw_run
 
 
-class Runs:
+class Runs(Noun):
     """``registry.runs``: record the start and end times of runs."""
-
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
 
     def import_table(self, path: str | Path, *, comment: str | None = None, dry_run: bool = False) -> Outcome:
         """Record the runs and configurations of a table of datasets, as one revision.
@@ -31,44 +28,44 @@ class Runs:
         Raises
         ------
         RequestError
-            Rows cannot be understood; all are listed.
+            Rows cannot be read; all are listed.
         ConflictError
-            Rows contradict each other or what is recorded; all are listed.
+            Rows conflict with each other or with what is recorded; all are listed.
         """
         from registry.importers.dataset_table import read_dataset_table
 
         table = read_dataset_table(Path(path))
 
-        def act(change: Change) -> None:
+        def record(change: Change) -> None:
             record_configurations(change, table.configurations, supersede=False)
             record_runs(change, table.runs, supersede=False)
 
-        return self._backend.record_revision(act, comment, dry_run=dry_run)
+        return self._backend.record_revision(record, comment, dry_run=dry_run)
 
     def import_logbook(
         self, path: str | Path, experiment: str, *, comment: str | None = None, dry_run: bool = False
     ) -> Outcome:
         """Record the runs that a logbook lists for an experiment, as one revision.
 
-        A run that is known without a begin or an end receives it; one that is known with other times is a
-        conflict, and `add` supersedes it.
+        A registered run without a start or end time receives it. A run registered with other times is a
+        conflict; `add` can supersede it.
 
         Raises
         ------
         RequestError
-            It is no logbook's list, or entries cannot be understood; all are listed.
+            The file is not a logbook's list, or entries cannot be read; all are listed.
         ConflictError
-            Runs are known with other times; all are listed.
+            Runs are registered with other times; all are listed.
         """
         from registry.importers.logbook import read_logbook
 
-        listed = read_logbook(Path(path), parse_experiment(experiment))
+        logbook = read_logbook(Path(path), parse_experiment(experiment))
 
-        def act(change: Change) -> None:
-            change.notes += listed.notes
-            record_runs(change, listed.runs, supersede=False)
+        def record(change: Change) -> None:
+            change.notes += logbook.notes
+            record_runs(change, logbook.runs, supersede=False)
 
-        return self._backend.record_revision(act, comment, dry_run=dry_run)
+        return self._backend.record_revision(record, comment, dry_run=dry_run)
 
     def add(
         self,
@@ -80,35 +77,30 @@ class Runs:
         comment: str | None = None,
         dry_run: bool = False,
     ) -> Outcome:
-        """Record a run; one that is known without a begin receives it.
+        """Record a run with its start and end times; a registered run without them receives them.
 
         Raises
         ------
         ConflictError
-            It is known with another begin or end, and `supersede` is not set.
+            It is registered with other times, and `supersede` is not set.
         RequestError
-            It ends before it begins; `supersede` without a comment.
+            It ends before it starts.
         """
-        statement = RunStatement(
-            Dataset.parse(dataset),
-            None if begin is None else self._backend.parse_instant(begin),
-            None if end is None else self._backend.parse_instant(end),
-        )
+        parse = self._backend.parse_optional_instant
+        statement = RunStatement(Dataset.parse(dataset), parse(begin), parse(end))
         return self._backend.record_revision(
             lambda change: record_runs(change, [statement], supersede=supersede), comment, dry_run=dry_run
         )
 
     def withdraw(self, dataset: str, *, comment: str, dry_run: bool = False) -> Outcome:
-        """Withdraw what is known of a run.
+        """Withdraw a registered run.
 
         Raises
         ------
         NotFoundError
             It is not registered.
         ConflictError
-            It was withdrawn already.
-        RequestError
-            There is no comment.
+            It was withdrawn before.
         """
         parsed = Dataset.parse(dataset)
         require_comment(comment, "a withdrawal")
@@ -119,13 +111,7 @@ class Runs:
     def list(
         self, experiment: str | None = None, *, withdrawn: bool = False, as_of: AsOf = None
     ) -> list[Run]:
-        """Return the registered runs, by experiment and number; with the withdrawn statements, if asked.
-
-        Raises
-        ------
-        IdentifierError
-            An experiment cannot have that name.
-        """
+        """Return the registered runs by experiment and number, with `withdrawn` those too."""
         experiments = None if experiment is None else {parse_experiment(experiment)}
         with self._backend.read_transaction(as_of) as view:
             return runs.list_runs(view.connection, view.revision, experiments, withdrawn=withdrawn)
@@ -136,17 +122,14 @@ class Runs:
         Raises
         ------
         NotFoundError
-            It is not registered; near ones are named.
+            It is not registered; the nearest ones are named.
         """
         with self._backend.read_transaction(as_of) as view:
             return runs.find_run(view.connection, Dataset.parse(dataset), view.revision)
 
 
-class Detectors:
+class Detectors(Noun):
     """``registry.detectors``: record which panels are read out in which runs."""
-
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
 
     def configure(
         self,
@@ -160,16 +143,23 @@ class Detectors:
         comment: str | None = None,
         dry_run: bool = False,
     ) -> Outcome:
-        """State which panels, in segment order, answered for a source from one run to another (None: open).
+        """Record the panels read out by a source over a range of runs.
+
+        Parameters
+        ----------
+        detector_id
+            The panel Ids in segment order, joined by ``_``.
+        first_run, last_run
+            The range, inclusive; without `last_run` it is open.
 
         Raises
         ------
         IdentifierError
-            A name is not canonical, or a panel stands in the detector twice.
+            The detector Id has a panel twice.
         ConflictError
-            The runs overlap a recorded range, and `supersede` is not set.
+            The range overlaps a recorded one, and `supersede` is not set.
         RequestError
-            The runs are out of order; `supersede` without a comment.
+            The last run is before the first one.
         """
         _refuse_invalid_run_numbers(first_run, last_run)
         statement = ConfigurationStatement(
@@ -195,52 +185,44 @@ class Detectors:
         comment: str,
         dry_run: bool = False,
     ) -> Outcome:
-        """Withdraw the configuration that begins with `first_run`.
+        """Withdraw the configuration that starts with `first_run`.
 
         Raises
         ------
         NotFoundError
-            None begins there; what is configured is named.
+            No configuration starts there; those that are recorded are named.
         ConflictError
-            It was withdrawn already.
-        RequestError
-            There is no comment.
+            It was withdrawn before.
         """
         experiment, source = parse_experiment(experiment), parse_source(source)
         _refuse_invalid_run_numbers(first_run, last_run)
         require_comment(comment, "a withdrawal")
 
-        def act(change: Change) -> None:
+        def record(change: Change) -> None:
             withdraw_configuration(change, experiment, source, first_run, last_run)
 
-        return self._backend.record_revision(act, comment, dry_run=dry_run)
+        return self._backend.record_revision(record, comment, dry_run=dry_run)
 
     def list(
         self, experiment: str | None = None, *, withdrawn: bool = False, as_of: AsOf = None
     ) -> list[Configuration]:
-        """Return the configurations, by experiment, source and first run; with the withdrawn, if asked.
-
-        Raises
-        ------
-        IdentifierError
-            An experiment cannot have that name.
-        """
+        """Return the configurations by experiment, source and first run, with `withdrawn` those too."""
         experiments = None if experiment is None else {parse_experiment(experiment)}
         with self._backend.read_transaction(as_of) as view:
             return runs.list_configurations(view.connection, view.revision, experiments, withdrawn=withdrawn)
 
     def show(self, dataset: str, *, source: str | None = None, as_of: AsOf = None) -> Detector:
-        """Return which panels answered in a run, in segment order.
+        """Return the panels read out in a run, in segment order.
 
         Parameters
         ----------
         source
-            The source or a part that fits one of the run's; may be left out where the run has one detector.
+            The source, or a part that only one of the run's sources contains; not needed for a run of one detector.
 
         Raises
         ------
         NotFoundError
-            The run or the source is not known; what is known is named.
+            The run or the source is not known; those that are known are named.
         RequestError
             Several sources fit.
         """

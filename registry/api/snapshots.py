@@ -1,4 +1,4 @@
-"""Snapshots: one read-only SQLite file with everything recorded as of a revision, for use without a network."""
+"""Write everything recorded as of a revision into one read-only SQLite file, for use without a network."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from registry import instants, schema
 from registry.api.backend import Backend
-from registry.api.objects import CopiedFiles, copy_objects
+from registry.api.copies import CopiedFiles, copy_objects, summarise_copy
 from registry.authorship import build_signature, escape_undecodable
 from registry.database.closing import record_closure
 from registry.database.creation import populate_database
@@ -30,58 +30,51 @@ def take_snapshot(
 ) -> RegistryCopy:
     """Write the registry as of a revision into one file; see `Registry.snapshot`."""
     file = file.absolute()
+    registry_id = backend.database.registry_id
     objects = ContentStore((store or file.parent / "store").absolute())
     files = CopiedFiles()
     with translate_os_errors("written", file):
         if os.path.lexists(file):
             raise ConflictError(
-                f"there is a file {str(file)!r} already; a snapshot replaces none", path=str(file)
+                f"there is a file {str(file)!r} already; a snapshot does not replace it", path=str(file)
             )
-        if objects.read_owner() not in {None, backend.database.registry_id}:
-            objects.refuse_other_registry(backend.database.registry_id)
+        if objects.read_owner() not in {None, registry_id}:
+            objects.refuse_other_registry(registry_id)
         file.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(file) as hidden:
             revision, rows = _write_rows(backend, hidden, as_of, progress)
             if objects.root.resolve() != backend.store.root.resolve():
-                objects.create(backend.database.registry_id)
+                objects.create(registry_id)
                 with read_immutable_file(hidden) as connection:
                     files = copy_objects(connection, backend.store, objects, progress)
             hidden.chmod(0o444)
-    return RegistryCopy(
-        registry=backend.database.registry_id,
-        revision=revision,
-        database=mask_database_url(f"sqlite:///{file}"),
-        store=str(objects.root),
-        rows=rows,
-        files=files.copied,
-        files_there=files.already_present,
-    )
+    return summarise_copy(registry_id, revision, f"sqlite:///{file}", objects.root, rows, files)
 
 
 def _write_rows(backend: Backend, file: Path, as_of: AsOf, progress: Progress) -> tuple[int, dict[str, int]]:
-    """Fill the file; return the revision and the number of rows by table."""
-    asked = parse_as_of(as_of, backend.timezone)
-    tag = str(asked.value) if asked.by == "tag" else None
+    """Write the rows; return the revision and the number of rows by table."""
+    reference = parse_as_of(as_of, backend.timezone)
+    tag = str(reference.value) if reference.by == "tag" else None
     with (
         backend.read_transaction(as_of) as view,
         populate_database(f"sqlite:///{file}", backend.database.registry_id, write_ahead_log=False) as target,
     ):
         rows = copy_rows(view.connection, target, rows_as_of(view.revision, tag), progress)
-        place = f"revision {view.revision} of {escape_undecodable(mask_database_url(backend.database.url))}"
-        record_closure(target, "snapshot", place, instants.now(), build_signature())
+        origin = f"revision {view.revision} of {escape_undecodable(mask_database_url(backend.database.url))}"
+        record_closure(target, "snapshot", origin, instants.now(), build_signature())
     return view.revision, rows
 
 
 def rows_as_of(revision: int, tag: str | None = None) -> dict[str, sa.Select[Any]]:
     """Return by table, parents first, the rows as they were at a revision.
 
-    Later withdrawals are undone. An export belongs to the revision that it was resolved at, whenever it was
-    made. Closures describe the database that has them, and are left out.
+    Later withdrawals are undone. An export belongs to the revision that it was resolved at, even if it was written
+    later. Closures describe their own database, and are left out.
 
     Parameters
     ----------
     tag
-        A tag of that revision to include although a later revision recorded it.
+        A tag of that revision to include, although it was recorded in a later one.
     """
     return {
         table.name: sa.select(*(_column_as_of(column, revision) for column in table.c)).where(
@@ -101,19 +94,14 @@ def _column_as_of(column: sa.Column[Any], revision: int) -> sa.ColumnElement[Any
 
 
 def _is_recorded(table: sa.Table, revision: int, tag: str | None) -> sa.ColumnElement[bool]:
+    """Return the condition that a row, or the parent that it belongs to, is recorded."""
     if table is schema.revision:
         return table.c.number <= revision
     if table is schema.export:
         return table.c.revision <= revision
-    if table is schema.tag:
-        return sa.or_(table.c.recorded_in <= revision, table.c.name == tag)
     if "recorded_in" in table.c:
-        return table.c.recorded_in <= revision
-    return _belongs_to_recorded(table, revision)
-
-
-def _belongs_to_recorded(table: sa.Table, revision: int) -> sa.ColumnElement[bool]:
-    """Return the condition that the row's parent is recorded; a table without a parent is kept whole."""
+        recorded = table.c.recorded_in <= revision
+        return sa.or_(recorded, table.c.name == tag) if table is schema.tag else recorded
     if "export_id" in table.c:
         exports = sa.select(schema.export.c.id).where(schema.export.c.revision <= revision)
         return sa.and_(table.c.export_id.in_(exports))

@@ -65,13 +65,7 @@ def verify(backend: Backend, progress: Progress, *, collect: bool = False) -> Ve
 
 
 def _find_broken_rules(backend: Backend, progress: Progress) -> Iterator[str]:
-    """Yield what is wrong with the rows.
-
-    Raises
-    ------
-    CorruptionError
-        Rows cannot be read, or hold values of a wrong type.
-    """
+    """Yield what is wrong with the rows; raise a `CorruptionError` where they cannot be read."""
     with backend.read_transaction() as view:
         connection = view.connection
         if not integrity_rules.has_all_columns(connection):

@@ -1,4 +1,4 @@
-"""Versions: which constants a panel has from when on."""
+"""Versions: the constants that a panel has from an instant on."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from registry import detectors
-from registry.api.backend import Backend, InstantLike
+from registry.api.backend import InstantLike, Noun
 from registry.authorship import escape_undecodable
 from registry.database.change import Change
-from registry.detectors import DetectorType
 from registry.errors import RequestError
 from registry.instants import Instant
 from registry.lookup import panels, validity, versions
@@ -23,16 +22,13 @@ from registry.registration.planning import VersionStatement, find_conflicts, ref
 from registry.registration.versions import record_constants, record_gap, record_versions, withdraw_versions
 
 if TYPE_CHECKING:
-    # numpy comes with it: a look-up does without.
+    # It imports numpy, which a look-up does not need.
     from registry.importers.gain_maps import GainMaps
     from registry.importers.panel_folders import PanelFolder
 
 
-class Versions:
+class Versions(Noun):
     """``registry.versions``: record the constants of panels, and compare them."""
-
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
 
     def add(
         self,
@@ -46,39 +42,45 @@ class Versions:
         comment: str | None = None,
         dry_run: bool = False,
     ) -> Outcome:
-        """State that a panel (or every panel under an M-number) has the constants at `path` from then on.
+        """Register the constants at `path` for a panel (or every panel under an M-number) from an instant on.
 
         Parameters
         ----------
+        panel
+            A panel Id or an M-number.
         path
             A folder with ``g0_gain.npy`` and so on, each of the panel's shape (row, column); or the maker's
-            ``gainMaps_M049.bin``, which is converted, and says so with the version.
+            ``gainMaps_M049.bin``, which is converted, and recorded with the version.
+        valid_from
+            The start of validity; ``"beginning"`` means always.
         kinds
-            The kinds to take; by default the required ones, which must be whole, and every other that is there.
+            The kinds to take; by default the required ones, which must be complete, and all others in the folder.
             The maker's file holds gain only.
         allow_nonfinite
-            Take NaN and infinity; recorded with the version.
+            Accept NaN and infinity; recorded with the version.
         supersede
-            Replace what is stated at this start, or bring back what was withdrawn there; needs a comment.
+            Replace the version that starts then, or restore one that was withdrawn; needs a comment.
+        dry_run
+            Check everything and return the outcome, but record nothing.
 
         Raises
         ------
         ArrayError
-            Files are missing or not what they must be; all are listed.
+            Files are missing or have a wrong shape, dtype or values; all are listed.
         NotFoundError
             The panel is not known.
         ConflictError
-            The start is taken by other content, or this content was withdrawn there; or the maker's file is
-            named for another module.
+            Another version starts then, or these constants were withdrawn there; or the maker's file is named
+            for another module.
         """
         if supersede:
-            require_comment(comment, "--supersede")
+            require_comment(comment, "superseding")
         start = self._backend.parse_start(valid_from)
         with self._backend.database.autocommit_read() as connection:
             targets = _refuse_detector_id(panels.find_target(connection, panel, None)).panels
-        with _open_constants(Path(path), targets, kinds, allow_nonfinite=allow_nonfinite) as read:
+        with _open_constants(Path(path), targets, kinds, allow_nonfinite=allow_nonfinite) as source:
 
-            def statements(panels_now: Sequence[Panel]) -> list[VersionStatement]:
+            def build_statements(targets: Sequence[Panel]) -> list[VersionStatement]:
                 return [
                     VersionStatement(
                         panel=target.panel,
@@ -88,27 +90,23 @@ class Versions:
                         source_path=escape_undecodable(str(Path(path).absolute())),
                         comment=comment,
                         nonfinite_allowed=allow_nonfinite,
-                        conversion=read.conversion,
+                        conversion=source.conversion,
                     )
-                    for target in panels_now
-                    for constants in read.constants
+                    for target in targets
+                    for constants in source.constants
                 ]
 
-            def act(change: Change) -> None:
-                # Asked again under the writers' lock: a panel may bear the M-number only since a moment ago.
-                now = panels.find_target(change.connection, panel, change.visible_revision).panels
-                record_constants(change, read.constants)
-                record_versions(change, statements(now), supersede=supersede)
-                _add_notes(change, read, now)
+            def record(change: Change) -> None:
+                # Looked up again under the writers' lock: a panel may have got the M-number a moment ago.
+                current = panels.find_target(change.connection, panel, change.visible_revision).panels
+                record_constants(change, source.constants)
+                record_versions(change, build_statements(current), supersede=supersede)
+                _add_notes(change, source, current)
 
-            self._refuse_conflicts(statements(targets), supersede=supersede)
-            files = [file for constants in read.constants for file in constants.files]
-            return self._backend.record_revision(act, comment, files=files, dry_run=dry_run)
-
-    def _refuse_conflicts(self, statements: Sequence[VersionStatement], *, supersede: bool) -> None:
-        """Refuse before a file is stored what the recording would refuse."""
-        with self._backend.database.autocommit_read() as connection:
-            refuse_conflicts(find_conflicts(connection, statements, supersede=supersede))
+            with self._backend.database.autocommit_read() as connection:  # before a file is stored
+                refuse_conflicts(find_conflicts(connection, build_statements(targets), supersede=supersede))
+            files = [file for constants in source.constants for file in constants.files]
+            return self._backend.record_revision(record, comment, files=files, dry_run=dry_run)
 
     def gap(
         self,
@@ -120,43 +118,40 @@ class Versions:
         supersede: bool = False,
         dry_run: bool = False,
     ) -> Outcome:
-        """State that from an instant on nothing is valid, of these kinds or of all that are live.
+        """Register a gap: from an instant on no constants of these kinds (by default of all live ones) are valid.
 
         Raises
         ------
         NotFoundError
             The panel is not known.
         NotValidError
-            It has no live kind.
+            The panel has no live version.
         ConflictError
-            The start is taken.
+            A version starts then, and `supersede` is not set.
         RequestError
-            There is no comment, or no such kind.
+            A kind is not known.
         """
         require_comment(comment, "a gap")
         start = self._backend.parse_start(valid_from)
 
-        def act(change: Change) -> None:
-            targets = _refuse_detector_id(
-                panels.find_target(change.connection, panel, change.visible_revision)
-            ).panels
-            for kind in kinds or ():
-                _detector_type_of(targets).find_kind(kind)
+        def record(change: Change) -> None:
+            target = panels.find_target(change.connection, panel, change.visible_revision)
+            targets = _refuse_detector_id(target).panels
+            if kinds:
+                _check_kinds(targets[0].panel, kinds)
             record_gap(change, targets, kinds, start, supersede=supersede)
 
-        return self._backend.record_revision(act, comment, dry_run=dry_run)
+        return self._backend.record_revision(record, comment, dry_run=dry_run)
 
     def withdraw(self, version: int, *more: int, comment: str, dry_run: bool = False) -> Outcome:
-        """Withdraw versions in one revision; the outcome's notes say what answers for the freed ranges now.
+        """Withdraw versions in one revision; the notes of the outcome tell what is valid in their place.
 
         Raises
         ------
         NotFoundError
-            There is no such version.
+            A version is not known.
         ConflictError
-            One was withdrawn already; then none is.
-        RequestError
-            There is no comment.
+            A version was withdrawn before; then none is withdrawn.
         """
         require_comment(comment, "a withdrawal")
         return self._backend.record_revision(
@@ -164,30 +159,27 @@ class Versions:
         )
 
     def list(self, panel: str | None = None, *, withdrawn: bool = False, as_of: AsOf = None) -> list[Version]:
-        """Return the versions of a panel, of all under an M-number, or of all panels, by kind and start."""
+        """Return the versions of a panel, of all panels under an M-number, or of all panels, by kind and start."""
         with self._backend.read_transaction(as_of) as view:
-            chosen = (
-                view.find_target(panel).panels
-                if panel
-                else panels.list_panels(view.connection, view.revision)
-            )
-            names = [each.panel for each in chosen]
+            connection, revision = view.connection, view.revision
+            known = view.find_target(panel).panels if panel else panels.list_panels(connection, revision)
+            names = [target.panel for target in known]
             if withdrawn:
-                return versions.list_recorded_versions(view.connection, names, view.revision)
-            return versions.list_validity_ranges(view.connection, names, None, view.revision)
+                return versions.list_recorded_versions(connection, names, revision)
+            return versions.list_validity_ranges(connection, names, None, revision)
 
     def show(self, version: int, *, as_of: AsOf = None) -> tuple[Version, tuple[StoredFile, ...]]:
-        """Return a version and its files (none for a gap).
+        """Return a version and its files, in the order of the gain ranges; a gap has none.
 
         Raises
         ------
         NotFoundError
-            There is no such version.
+            The version is not known.
         """
         with self._backend.read_transaction(as_of) as view:
-            found = versions.find_version(view.connection, version, view.revision)
-            files = list_verified_files(view.connection, [found])
-            return found, files.get(found.constants or "", ())
+            record = versions.find_version(view.connection, version, view.revision)
+            files = list_verified_files(view.connection, [record])
+            return record, files.get(record.constants or "", ())
 
     def diff(self, before: int, after: int, *, as_of: AsOf = None) -> VersionDifference:
         """Return how the pixels of two versions of one kind differ, by gain range.
@@ -197,11 +189,11 @@ class Versions:
         NotFoundError
             A version is not known.
         NotValidError
-            One is a gap.
+            A version is a gap.
         RequestError
-            They are of different kinds.
+            They are of different kinds or detector types.
         CorruptionError
-            A stored file is not what was recorded.
+            A stored file is missing or damaged.
         """
         from registry.api.comparison import diff_versions
 
@@ -215,7 +207,7 @@ class Versions:
         at: InstantLike | None = None,
         as_of: AsOf = None,
     ) -> Validity:
-        """Return what is valid when, or what holds at an instant; see `Registry.validity`."""
+        """Return the validity ranges of a target, or what is valid at an instant; see `Registry.validity`."""
         if at is None:
             return self._find_ranges(target, kinds, as_of)
         instant = self._backend.parse_instant(at)
@@ -224,102 +216,100 @@ class Versions:
         )
 
     def _find_ranges(self, target: str, kinds: Sequence[str] | None, as_of: AsOf) -> Validity:
-        """Return all ranges: by one query, but for an M-number, and where a panel has none."""
+        """Return all ranges: with one query, except for an M-number or where a panel has no range."""
         sort, names = panels.parse_target(target)
         if sort != "alias":
-            wanted = _check_kinds(detectors.find_panel_type(names[0]), kinds) if kinds else None
-            known = parse_as_of(as_of, self._backend.timezone)
+            wanted = _check_kinds(names[0], kinds) if kinds else None
+            reference = parse_as_of(as_of, self._backend.timezone)
             with self._backend.database.autocommit_read() as connection:
-                found = versions.list_validity_ranges(connection, names, wanted, known)
-            if {version.panel for version in found} == set(names):
-                return Validity(tuple(found))
+                ranges = versions.list_validity_ranges(connection, names, wanted, reference)
+            if {version.panel for version in ranges} == set(names):
+                return Validity(tuple(ranges))
         with self._backend.read_transaction(as_of) as view:
-            panels_now = view.find_target(target).panels
-            wanted = _check_kinds(_detector_type_of(panels_now), kinds) if kinds else None
-            names = tuple(panel.panel for panel in panels_now)
-            return Validity(
-                tuple(versions.list_validity_ranges(view.connection, names, wanted, view.revision))
-            )
+            targets = view.find_target(target).panels
+            wanted = _check_kinds(targets[0].panel, kinds) if kinds else None
+            names = tuple(panel.panel for panel in targets)
+            ranges = versions.list_validity_ranges(view.connection, names, wanted, view.revision)
+            return Validity(tuple(ranges))
 
     def _fast_path(
         self, target: str, kinds: Sequence[str] | None, instant: Instant, as_of: AsOf
     ) -> Validity | None:
-        """Return what holds, by one statement; None where something is missing, or must be looked up first."""
+        """Return what is valid, with one statement; None for an M-number, or where something is missing."""
         sort, names = panels.parse_target(target)
         if sort == "alias":
             return None
-        asked = _check_kinds(detectors.find_panel_type(names[0]), kinds)
-        known = parse_as_of(as_of, self._backend.timezone)
+        wanted = _check_kinds(names[0], kinds)
+        reference = parse_as_of(as_of, self._backend.timezone)
         with self._backend.database.autocommit_read() as connection:
-            held = validity.versions_at(connection, names, asked, instant, known)
-        if len(held) < len(names) * len(asked) or any(version.is_gap for version in held.values()):
+            valid = validity.versions_at(connection, names, wanted, instant, reference)
+        if len(valid) < len(names) * len(wanted) or any(version.is_gap for version in valid.values()):
             return None
-        return Validity(tuple(held[name, kind] for name in names for kind in asked), instant=instant)
+        return Validity(tuple(valid[name, kind] for name in names for kind in wanted), instant=instant)
 
     def _full_path(self, target: str, kinds: Sequence[str] | None, instant: Instant, as_of: AsOf) -> Validity:
-        """Return what holds under an M-number; of anything else, refuse with all that is missing."""
+        """Return what is valid; refuse with all that is missing, under an M-number only if no panel is complete."""
         with self._backend.read_transaction(as_of) as view:
-            found = view.find_target(target)
-            asked = _check_kinds(_detector_type_of(found.panels), kinds)
-            names = [panel.panel for panel in found.panels]
-            held = validity.versions_at(view.connection, names, asked, instant, view.revision)
+            known = view.find_target(target)
+            names = [panel.panel for panel in known.panels]
+            wanted = _check_kinds(names[0], kinds)
+            valid = validity.versions_at(view.connection, names, wanted, instant, view.revision)
             missing = validity.describe_missing(
-                view.connection, found.panels, asked, instant, held, view.revision
+                view.connection, known.panels, wanted, instant, valid, view.revision
             )
-        if found.category != "alias" or len(missing) == len(names):
+        if known.category != "alias" or len(missing) == len(names):
             validity.refuse_missing(missing)
         return Validity(
-            versions=tuple(held[name, kind] for name in names if name not in missing for kind in asked),
+            versions=tuple(valid[name, kind] for name in names if name not in missing for kind in wanted),
             without=tuple(sentence for sentences in missing.values() for sentence in sentences),
             instant=instant,
         )
 
 
-def _check_kinds(detector: DetectorType, kinds: Sequence[str] | None) -> list[str]:
+def _check_kinds(panel: str, kinds: Sequence[str] | None) -> list[str]:
+    """Return the kinds, by default the required ones; refuse those that a panel of this type cannot have."""
+    detector = detectors.find_panel_type(panel)
     return [detector.find_kind(kind).name for kind in dict.fromkeys(kinds or detector.required_kinds)]
 
 
 def _refuse_detector_id(target: Target) -> Target:
     if target.category == "detector":
         raise RequestError(
-            "a version belongs to a panel: give one panel Id or an M-number, not a detector Id"
+            "a version belongs to a panel: give one panel Id or an M-number, not a detector Id",
+            panels=[panel.panel for panel in target.panels],
         )
     return target
-
-
-def _detector_type_of(targets: Sequence[Panel]) -> DetectorType:
-    return detectors.find_detector_type(targets[0].detector_type)
 
 
 @contextmanager
 def _open_constants(
     path: Path, targets: Sequence[Panel], kinds: Sequence[str] | None, *, allow_nonfinite: bool
 ) -> Iterator[PanelFolder | GainMaps]:
-    """Check the constants in a folder, or convert the maker's file: converted files last as long as this."""
+    """Check the constants in a folder, or convert the maker's file; the converted files exist inside the context."""
     from registry.importers import gain_maps, panel_folders
 
-    detector = _detector_type_of(targets)
+    detector = detectors.find_panel_type(targets[0].panel)
     if gain_maps.is_gain_maps_file(path):
-        gain_maps.module_name_notes(path, targets)  # a file of another module is refused before it is read
+        gain_maps.module_name_notes(path, targets)  # refuses the file of another module before it is read
         with gain_maps.convert_gain_maps(path, detector, kinds, allow_nonfinite=allow_nonfinite) as maps:
             yield maps
     else:
         yield panel_folders.read_panel_folder(path, detector, kinds, allow_nonfinite=allow_nonfinite)
 
 
-def _add_notes(change: Change, read: PanelFolder | GainMaps, targets: Sequence[Panel]) -> None:
-    change.warnings += read.warnings
-    change.notes += read.notes
+def _add_notes(change: Change, source: PanelFolder | GainMaps, targets: Sequence[Panel]) -> None:
     from registry.importers.gain_maps import module_name_conflicts, module_name_notes
 
-    if read.conversion is None:
-        change.warnings += module_name_conflicts(read.path, targets)  # a folder may be called anything
+    change.warnings += source.warnings
+    change.notes += source.notes
+    if source.conversion is None:
+        change.warnings += module_name_conflicts(source.path, targets)  # a folder may have any name
         return
-    change.notes += module_name_notes(read.path, targets)
-    stated = versions.list_versions_with_numbers(change.connection, change.unchanged, change.visible_revision)
+    change.notes += module_name_notes(source.path, targets)
+    known = versions.list_versions_with_numbers(change.connection, change.unchanged, change.visible_revision)
     change.notes += [
-        f"version {version.version} states these constants already; that {read.conversion.file} holds"
+        f"version {version.version} states these constants already; that {source.conversion.file} holds"
         " them is not recorded with it"
-        for version in stated
-        if version.conversion != read.conversion
+        for version in known
+        if version.conversion != source.conversion
     ]

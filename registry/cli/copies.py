@@ -60,7 +60,7 @@ def copy(
 
     Every revision, id and checksum stays the same.
     """
-    from registry.api.relocation import copy_registry
+    from registry.api.copies import copy_registry
 
     result = copy_registry(to, to_store, ctx.obj.database, ctx.obj.store, progress=output.show_progress)
     _report_copy(result, as_json=json)

@@ -20,8 +20,10 @@ def _configure_detector(
 
 WORDS: dict[Remedy, str | Callable[..., str]] = {
     Remedy.ALLOW_NONFINITE: "give --allow-nonfinite if they are meant",
+    Remedy.CARRY_CONSTANTS: "give both --carry-from and --valid-from",
     Remedy.CONFIGURE_DETECTOR: _configure_detector,
     Remedy.CONTINUE_COPY: "run the calreg copy again",
+    Remedy.COUNT_CHANGES: "calreg version diff {before} {after} counts them",
     Remedy.CREATE_REGISTRY: "calreg init makes one",
     Remedy.GIVE_COMMENT: "give --comment",
     Remedy.GIVE_DATABASE: "calreg init makes one, CALREG_DATABASE or --database names another",
@@ -35,6 +37,7 @@ WORDS: dict[Remedy, str | Callable[..., str]] = {
     Remedy.OMIT_KINDS: "leave --kind out",
     Remedy.RECORD_START_TIME: "give --at, or calreg run add {dataset} --begin T",
     Remedy.REPLACE_FILES: "--force replaces what is there",
+    Remedy.SKIP_BAD_ENTRIES: "--skip-bad leaves these out",
     Remedy.SUPERSEDE: "--supersede with a comment overrides this",
     Remedy.SUPERSEDE_CONFIGURATION: "calreg detector configure --supersede with a comment overrides this",
     Remedy.SUPERSEDE_RUN: "calreg run add DATASET --supersede with a comment overrides this",

@@ -142,7 +142,7 @@ def list_affected(
     exported only now, or no longer.
     """
     with open_from_context(ctx, timezone) as registry:
-        runs = registry.affected(since, as_of=as_of)
+        runs = registry.list_affected_runs(since, as_of=as_of)
     output.print_answer(runs, _print_affected, as_json=json)
 
 
