@@ -22,40 +22,35 @@ EXIT_INTERRUPTED = 130
 _UsageError: Any = typer.BadParameter.__mro__[1]
 
 
-class Verb(NamedTuple):
-    """One verb, or a noun with verbs of its own: ``module:name`` in ``registry.cli``, and its summary."""
-
-    target: str
-    summary: str
-
-
 VERBS = {
-    "demo": Verb("demo:demo", "Run the real commands on a sample directory."),
-    "init": Verb("database:init", "Create the database and the store, or upgrade them."),
-    "import": Verb("trees:import_tree", "Import a legacy directory of links."),
-    "validity": Verb("versions:show_validity", "Show what is valid when, or what holds at an instant."),
-    "export": Verb("exports:export", "Write the constants of a run or a detector."),
-    "identify": Verb("identifying:identify", "Identify a file by its content."),
-    "diff": Verb("revisions:diff", "Show what changes for a detector between two revisions."),
-    "affected": Verb("revisions:list_affected", "List the runs whose outcome changed since a revision."),
-    "log": Verb("revisions:log", "List the revisions, and what each changed."),
-    "verify": Verb("database:verify", "Check every checksum, every reference and the schema."),
-    "plot": Verb("plots:plot", "Plots of constants, as PNG or SVG."),
-    "backup": Verb("copies:backup", "Copy the database and the stored files into a folder."),
-    "restore": Verb("copies:restore", "Restore the registry from a backup, where there is none yet."),
-    "copy": Verb("copies:copy", "Move the registry to another database, and close this one to writes."),
-    "snapshot": Verb("copies:snapshot", "Write the registry as of a revision into one read-only file."),
-    "panel": Verb("panels:panel", "Panels, by panel Id."),
-    "alias": Verb("panels:alias", "M-numbers, and the panels that have them."),
-    "version": Verb("versions:version", "Versions: which constants a panel has, and from when on."),
-    "run": Verb("runs:run", "Runs, and their start times."),
-    "detector": Verb("runs:detector", "Configurations: which panels are read out for a source."),
-    "provenance": Verb("exports:provenance", "The document that explains an export."),
-    "tag": Verb("revisions:tag", "Names for revisions."),
-    "database": Verb("database:database", "The database's schema."),
+    "demo": ("demo:demo", "Run the real commands on a sample directory."),
+    "init": ("database:init", "Create the database and the store, or upgrade them."),
+    "import": ("trees:import_tree", "Import a legacy directory of links."),
+    "validity": ("versions:show_validity", "Show what is valid when, or what holds at an instant."),
+    "export": ("exports:export", "Write the constants of a run or a detector."),
+    "identify": ("provenance:identify", "Identify a file by its content."),
+    "diff": ("revisions:diff", "Show what changes for a detector between two revisions."),
+    "affected": ("revisions:list_affected", "List the runs whose outcome changed since a revision."),
+    "log": ("revisions:log", "List the revisions, and what each changed."),
+    "verify": ("database:verify", "Check every checksum, every reference and the schema."),
+    "plot": ("plots:plot", "Plots of constants, as PNG or SVG."),
+    "backup": ("copies:backup", "Copy the database and the stored files into a folder."),
+    "restore": ("copies:restore", "Restore the registry from a backup, where there is none yet."),
+    "copy": ("copies:copy", "Move the registry to another database, and close this one to writes."),
+    "snapshot": ("copies:snapshot", "Write the registry as of a revision into one read-only file."),
+    "panel": ("panels:panel", "Panels, by panel Id."),
+    "alias": ("panels:alias", "M-numbers, and the panels that have them."),
+    "version": ("versions:version", "Versions: which constants a panel has, and from when on."),
+    "run": ("runs:run", "Runs, and their start times."),
+    "detector": ("runs:detector", "Configurations: which panels are read out for a source."),
+    "provenance": ("provenance:provenance", "The document that explains an export."),
+    "tag": ("revisions:tag", "Names for revisions."),
+    "database": ("database:database", "The database's schema."),
 }
-"""The verbs and nouns of ``calreg``, in the order of its help, which is printed from this table alone: a module is
-imported when one of its verbs is called."""
+"""The verbs and nouns of ``calreg``, in the order of its help: ``module:name`` in this package, and a summary.
+
+The help is printed from this table alone: a module is imported when one of its verbs is called.
+"""
 
 
 class GlobalOptions(NamedTuple):
@@ -68,10 +63,10 @@ class GlobalOptions(NamedTuple):
 class LazyCommand(TyperCommand):
     """The entry of a verb in the help of the program; its module is imported when the verb is called."""
 
-    def __init__(self, name: str, verb: Verb) -> None:
-        super().__init__(name, short_help=verb.summary)
+    def __init__(self, name: str, target: str, summary: str) -> None:
+        super().__init__(name, short_help=summary)
         self.word = name
-        self.target = verb.target
+        self.target = target
 
     def load(self) -> Any:
         """Import the verb's module, and return the verb with its options, or the noun with its verbs."""
@@ -91,8 +86,8 @@ class RegistryGroup(TyperGroup):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        for name, verb in VERBS.items():
-            self.add_command(LazyCommand(name, verb))
+        for name, (target, summary) in VERBS.items():
+            self.add_command(LazyCommand(name, target, summary))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the verb and import it; ``help VERB`` is read as ``VERB --help``."""

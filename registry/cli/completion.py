@@ -179,14 +179,6 @@ def _list_kinds() -> Iterator[Kind]:
         yield from detector_type.kinds
 
 
-def _complete_kinds(_: CompletionRequest) -> Iterator[CompletionName]:
-    yield from (CompletionName(kind.name, kind.unit) for kind in _list_kinds())
-
-
-def _complete_types(_: CompletionRequest) -> Iterator[CompletionName]:
-    yield from (CompletionName(kind.calibration_type, kind.unit) for kind in _list_kinds())
-
-
 def _complete_zones(_: CompletionRequest) -> Iterator[CompletionName]:
     from zoneinfo import available_timezones
 
@@ -202,8 +194,8 @@ COMPLETERS: dict[str, Callable[[CompletionRequest], Iterable[CompletionName]]] =
     "DETECTOR_ID": _complete_detectors,
     "DATASET": _complete_datasets,
     "SOURCE": _complete_sources,
-    "KIND": _complete_kinds,
-    "TYPE": _complete_types,
+    "KIND": lambda _: (CompletionName(kind.name, kind.unit) for kind in _list_kinds()),
+    "TYPE": lambda _: (CompletionName(kind.calibration_type, kind.unit) for kind in _list_kinds()),
     "ZONE": _complete_zones,
     **dict.fromkeys(("VERSION", "N", "M"), _complete_names("versions")),
     **dict.fromkeys(("EXPERIMENT", "E"), _complete_names("experiments")),

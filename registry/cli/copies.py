@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from registry.cli import output
-from registry.cli.options import AsOf, Json, Timezone, open_from_context
+from registry.cli.options import AsOf, Context, Json, Timezone, open_from_context
 
 if TYPE_CHECKING:
     from registry.records import RegistryCopy
 
 
 def backup(
-    ctx: typer.Context,
+    ctx: Context,
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="A folder outside the store, used only for this.")
     ],
@@ -30,11 +30,11 @@ def backup(
     """
     with open_from_context(ctx) as registry:
         result = registry.backup(folder, verify=verify, progress=output.show_progress)
-    _report_copy(result, as_json=json)
+    output.print_answer(result, _print_copy, as_json=json)
 
 
 def restore(
-    ctx: typer.Context,
+    ctx: Context,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a backup.")],
     json: Json = False,
 ) -> None:
@@ -45,11 +45,11 @@ def restore(
     from registry.api.backups import restore_registry
 
     result = restore_registry(folder, ctx.obj.database, ctx.obj.store, progress=output.show_progress)
-    _report_copy(result, as_json=json)
+    output.print_answer(result, _print_copy, as_json=json)
 
 
 def copy(
-    ctx: typer.Context,
+    ctx: Context,
     to: Annotated[str, typer.Option("--to", metavar="URL", help="An empty database, SQLite or PostgreSQL.")],
     to_store: Annotated[
         Path | None, typer.Option("--to-store", metavar="DIR", help="Copy the stored files to this folder.")
@@ -63,7 +63,7 @@ def copy(
     from registry.api.copies import copy_registry
 
     result = copy_registry(to, to_store, ctx.obj.database, ctx.obj.store, progress=output.show_progress)
-    _report_copy(result, as_json=json)
+    output.print_answer(result, _print_copy, as_json=json)
     output.print_notes(
         notes=[
             "the old database is closed to writes; set CALREG_DATABASE and CALREG_STORE to the new registry"
@@ -72,7 +72,7 @@ def copy(
 
 
 def snapshot(
-    ctx: typer.Context,
+    ctx: Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A SQLite file that does not exist yet.")],
     as_of: AsOf = None,
     timezone: Timezone = None,
@@ -90,22 +90,15 @@ def snapshot(
     """
     with open_from_context(ctx, timezone) as registry:
         result = registry.snapshot(file, as_of=as_of, store=to_store, progress=output.show_progress)
-    _report_copy(result, as_json=json)
-
-
-def _report_copy(result: RegistryCopy, *, as_json: bool) -> None:
-    output.print_answer(result, _print_copy, as_json=as_json)
-    output.print_notes(result.notes)
+    output.print_answer(result, _print_copy, as_json=json)
 
 
 def _print_copy(result: RegistryCopy) -> None:
     output.print_fields(
-        [
-            ("registry", result.registry),
-            ("revision", result.revision),
-            ("database", result.database),
-            ("store", result.store),
-            ("rows", sum(result.rows.values())),
-            ("files", f"{result.files} copied, {result.files_there} there already"),
-        ]
+        registry=result.registry,
+        revision=result.revision,
+        database=result.database,
+        store=result.store,
+        rows=sum(result.rows.values()),
+        files=f"{result.files} copied, {result.files_there} there already",
     )

@@ -8,7 +8,7 @@ import typer
 
 from registry.cli import output
 from registry.cli.application import create_group
-from registry.cli.options import Json, open_from_context
+from registry.cli.options import Context, Json, open_from_context
 from registry.cli.reports import report_verification
 from registry.errors import SchemaError
 from registry.secrets import mask_passwords
@@ -16,7 +16,7 @@ from registry.secrets import mask_passwords
 database = create_group(help="The database's schema.")
 
 
-def init(ctx: typer.Context, json: Json = False) -> None:
+def init(ctx: Context, json: Json = False) -> None:
     """Create the database and the store, or upgrade them."""
     from registry.api import create_registry, location_warnings
     from registry.settings import find_settings
@@ -30,17 +30,16 @@ def init(ctx: typer.Context, json: Json = False) -> None:
     if json:
         output.print_json(answer)
     else:
-        output.print_fields(answer.items())
+        output.print_fields(**answer)
     output.print_notes(warnings=location_warnings(settings.database))
     if not json:
         output.print_next_step("init again" if former_owner else "init")
 
 
 def verify(
-    ctx: typer.Context,
+    ctx: Context,
     collect: Annotated[
-        bool,
-        typer.Option("--collect", help="Remove unreferenced files that are older than a day."),
+        bool, typer.Option("--collect", help="Remove unreferenced files that are older than a day.")
     ] = False,
     json: Json = False,
 ) -> None:
@@ -54,7 +53,7 @@ def verify(
 
 
 @database.command("upgrade")
-def upgrade(ctx: typer.Context, json: Json = False) -> None:
+def upgrade(ctx: Context, json: Json = False) -> None:
     """Upgrade the schema to that of this software."""
     from registry.api import upgrade_database
     from registry.settings import find_settings
@@ -72,7 +71,7 @@ def _print_schema_change(before: str | None, after: str | None, *, as_json: bool
 
 @database.command("downgrade")
 def downgrade(
-    ctx: typer.Context,
+    ctx: Context,
     schema: Annotated[str, typer.Argument(metavar="SCHEMA", help="0002 for example.")],
     json: Json = False,
 ) -> None:
@@ -88,7 +87,7 @@ def downgrade(
 
 
 @database.command("check")
-def check(ctx: typer.Context, json: Json = False) -> None:
+def check(ctx: Context, json: Json = False) -> None:
     """Compare the schema with that of this software.
 
     The triggers that protect the tables must exist and be enabled.
@@ -107,7 +106,7 @@ def check(ctx: typer.Context, json: Json = False) -> None:
 
 @database.command("grant")
 def grant(
-    ctx: typer.Context,
+    ctx: Context,
     readers: Annotated[
         list[str] | None, typer.Option("--reader", metavar="ROLE", help="May read and export; repeatable.")
     ] = None,

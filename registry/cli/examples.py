@@ -26,10 +26,7 @@ EXAMPLES = {
     "identify": "calreg identify constants/pixel_gain.npy",
     "tag add": "calreg tag add spring-2018",
     "tag list": "calreg tag list",
-    "version add": (
-        "calreg version add M068 remeasured --valid-from 2018-02-01T00:00:00Z"
-        " --comment 'flat field of January'"
-    ),
+    "version add": "calreg version add M068 remeasured --valid-from 2018-02-01T00:00:00Z --comment 'flat field'",
     "version list": "calreg version list M068",
     "version show": "calreg version show 11",
     "version diff": "calreg version diff 1 11",
@@ -40,9 +37,7 @@ EXAMPLES = {
     "affected": "calreg affected --since spring-2018",
     "diff": "calreg diff exp=xcsls3716:run=631 --as-of spring-2018",
     "version withdraw": "calreg version withdraw 11 --comment 'the map was of M044'",
-    "version gap": (
-        "calreg version gap M088 --valid-from 2018-05-01T00:00:00Z --comment 'at the maker for repair'"
-    ),
+    "version gap": "calreg version gap M088 --valid-from 2018-05-01T00:00:00Z --comment 'at the maker'",
     "panel add": (
         "calreg panel add 190408-181206-3d00b0 --alias M068 --carry-from 171113-154920171025-3d00b0"
         " --valid-from 2019-04-08T00:00:00Z"

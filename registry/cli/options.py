@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -12,6 +12,8 @@ from registry.cli import output
 
 if TYPE_CHECKING:
     from registry.api import Registry
+
+Context: TypeAlias = typer.Context
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 AsOf = Annotated[
@@ -35,12 +37,10 @@ Timezone = Annotated[
     ),
 ]
 Kinds = Annotated[
-    list[str] | None,
-    typer.Option("--kind", metavar="KIND", help="gain, offset ...; repeatable."),
+    list[str] | None, typer.Option("--kind", metavar="KIND", help="gain, offset ...; repeatable.")
 ]
 Types = Annotated[
-    list[str] | None,
-    typer.Option("--type", metavar="TYPE", help="pixel_gain, pixel_offset ...; repeatable."),
+    list[str] | None, typer.Option("--type", metavar="TYPE", help="pixel_gain, pixel_offset ...; repeatable.")
 ]
 Comment = Annotated[
     str | None, typer.Option("--comment", metavar="TEXT", help="The reason; kept with the revision.")
@@ -53,6 +53,11 @@ Supersede = Annotated[
 ]
 IncludeWithdrawn = Annotated[bool, typer.Option("--all", help="List the withdrawn ones too.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")]
+Number = Annotated[int, typer.Argument(metavar="N", help="A version's number.")]
+OtherNumber = Annotated[int, typer.Argument(metavar="M", help="The other version's number.")]
+Target = Annotated[
+    str, typer.Argument(metavar="DATASET|DETECTOR_ID", help="A run, or panel Ids joined by _.")
+]
 Source = Annotated[
     str | None,
     typer.Option("--source", metavar="SOURCE", help="XcsEndstation.0:Jungfrau.0, or a part of it."),
@@ -60,7 +65,7 @@ Source = Annotated[
 
 
 @contextmanager
-def open_from_context(ctx: typer.Context, timezone: str | None = None) -> Iterator[Registry]:
+def open_from_context(ctx: Context, timezone: str | None = None) -> Iterator[Registry]:
     """Open the registry that the command line or the environment names.
 
     If it has moved away, or has not arrived yet, a note warns that the answers may be out of date.

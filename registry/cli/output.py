@@ -30,8 +30,9 @@ _BAR_WIDTH, _MIN_WIDTH_FOR_BAR, _MIN_WIDTH_FOR_COUNTS = 24, 72, 50  # columns
 
 
 def print_answer(answer: _Answer, print_for_people: Callable[[_Answer], None], *, as_json: bool) -> None:
-    """Print the answer of a verb as JSON, or with the function that prints it as text."""
+    """Print the answer of a verb as JSON, or with the function that prints it as text; then its notes and warnings."""
     (print_json if as_json else print_for_people)(answer)
+    print_notes(getattr(answer, "notes", ()), getattr(answer, "warnings", ()))
 
 
 def print_text(text: str = "") -> None:
@@ -54,13 +55,14 @@ def print_folded(text: str) -> None:
         typer.echo(line)
 
 
-def print_fields(fields: Iterable[tuple[str, object]]) -> None:
-    """Print names and values in two columns; fields whose value is None are left out."""
-    rows = list(fields)
-    width = max(len(name) for name, _ in rows) + 2
-    for name, value in rows:
-        if value is not None:
-            print_text(f"{name:<{width}}{value}")
+def print_fields(**fields: object) -> None:
+    """Print names and values in two columns: a list on several lines, None not at all."""
+    width = max(map(len, fields)) + 2
+    for name, value in fields.items():
+        label = name.replace("_", " ")
+        for line in value if isinstance(value, list) else () if value is None else (value,):
+            print_text(f"{label:<{width}}{line}")
+            label = ""
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], indent: str = "") -> None:

@@ -11,6 +11,7 @@ from registry.cli.application import create_group
 from registry.cli.options import (
     AsOf,
     Comment,
+    Context,
     DryRun,
     IncludeWithdrawn,
     Json,
@@ -29,7 +30,7 @@ MNumber = Annotated[str, typer.Argument(metavar="M_NUMBER", help="M068 for examp
 
 @panel.command("add")
 def add_panel(
-    ctx: typer.Context,
+    ctx: Context,
     panel_id: PanelId,
     alias: Annotated[str | None, typer.Option(metavar="M_NUMBER", help="The panel's M-number.")] = None,
     carry_from: Annotated[
@@ -63,9 +64,7 @@ def add_panel(
 
 
 @panel.command("list")
-def list_panels(
-    ctx: typer.Context, as_of: AsOf = None, timezone: Timezone = None, json: Json = False
-) -> None:
+def list_panels(ctx: Context, as_of: AsOf = None, timezone: Timezone = None, json: Json = False) -> None:
     """List all panels."""
     with open_from_context(ctx, timezone) as registry:
         panels = registry.panels.list(as_of=as_of)
@@ -79,7 +78,7 @@ def list_panels(
 
 @panel.command("show")
 def show_panel(
-    ctx: typer.Context, panel_id: PanelId, as_of: AsOf = None, timezone: Timezone = None, json: Json = False
+    ctx: Context, panel_id: PanelId, as_of: AsOf = None, timezone: Timezone = None, json: Json = False
 ) -> None:
     """Show a panel and all its versions, the withdrawn ones too."""
     from msgspec.structs import asdict
@@ -91,12 +90,10 @@ def show_panel(
         output.print_json({**asdict(record), "versions": versions})
         return
     output.print_fields(
-        [
-            ("panel", record.panel),
-            ("alias", record.alias or "none"),
-            ("detector type", record.detector_type),
-            ("recorded in", f"revision {record.recorded_in}"),
-        ]
+        panel=record.panel,
+        alias=record.alias or "none",
+        detector_type=record.detector_type,
+        recorded_in=f"revision {record.recorded_in}",
     )
     output.print_text()
     print_versions(versions)
@@ -104,7 +101,7 @@ def show_panel(
 
 @alias.command("add")
 def add_alias(
-    ctx: typer.Context,
+    ctx: Context,
     m_number: MNumber,
     panel_ids: Annotated[list[str], typer.Argument(metavar="PANEL_ID...", help="Recorded panels.")],
     comment: Comment = None,
@@ -122,7 +119,7 @@ def add_alias(
 
 @alias.command("list")
 def list_aliases(
-    ctx: typer.Context,
+    ctx: Context,
     every: IncludeWithdrawn = False,
     as_of: AsOf = None,
     timezone: Timezone = None,
@@ -141,7 +138,7 @@ def list_aliases(
 
 @alias.command("withdraw")
 def withdraw_alias(
-    ctx: typer.Context,
+    ctx: Context,
     m_number: MNumber,
     panel_id: PanelId,
     comment: RequiredComment,

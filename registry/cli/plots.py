@@ -9,7 +9,19 @@ import typer
 
 from registry.cli import output
 from registry.cli.application import create_group
-from registry.cli.options import AsOf, At, Json, Kinds, Source, Timezone, Types, open_from_context
+from registry.cli.options import (
+    AsOf,
+    At,
+    Context,
+    Json,
+    Kinds,
+    Number,
+    OtherNumber,
+    Source,
+    Timezone,
+    Types,
+    open_from_context,
+)
 
 if TYPE_CHECKING:
     from registry.records import Picture
@@ -23,20 +35,18 @@ Output = Annotated[
     ),
 ]
 GainRanges = Annotated[
-    list[int] | None,
-    typer.Option("--gain-range", metavar="G", help="0, 1 ...; default: all; repeatable."),
+    list[int] | None, typer.Option("--gain-range", metavar="G", help="0, 1 ...; default: all; repeatable.")
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing file.")]
 
 
 @plot.command("constants")
 def plot_constants(
-    ctx: typer.Context,
+    ctx: Context,
     target: Annotated[
         str,
         typer.Argument(
-            metavar="VERSION|DATASET|DETECTOR_ID",
-            help="A version's number, a run, or panel Ids joined by _.",
+            metavar="VERSION|DATASET|DETECTOR_ID", help="A version's number, a run, or panel Ids joined by _."
         ),
     ],
     file: Output = None,
@@ -65,14 +75,14 @@ def plot_constants(
             force=force,
             progress=output.show_progress,
         )
-    _report_picture(picture, as_json=json)
+    output.print_answer(picture, _print_picture, as_json=json)
 
 
 @plot.command("diff")
 def plot_diff(
-    ctx: typer.Context,
-    before: Annotated[int, typer.Argument(metavar="N", help="A version's number.")],
-    after: Annotated[int, typer.Argument(metavar="M", help="The other version's number.")],
+    ctx: Context,
+    before: Number,
+    after: OtherNumber,
     file: Output = None,
     relative: Annotated[
         bool, typer.Option("--relative", help="Show percent of the values of version N.")
@@ -91,12 +101,12 @@ def plot_diff(
         picture = registry.plots.diff(
             before, after, file, relative=relative, gain_ranges=gain_ranges, as_of=as_of, force=force
         )
-    _report_picture(picture, as_json=json)
+    output.print_answer(picture, _print_picture, as_json=json)
 
 
 @plot.command("validity")
 def plot_validity(
-    ctx: typer.Context,
+    ctx: Context,
     target: Annotated[
         str,
         typer.Argument(
@@ -118,12 +128,12 @@ def plot_validity(
     """
     with open_from_context(ctx, timezone) as registry:
         picture = registry.plots.validity(target, file, source=source, kinds=kinds, as_of=as_of, force=force)
-    _report_picture(picture, as_json=json)
+    output.print_answer(picture, _print_picture, as_json=json)
 
 
 @plot.command("history")
 def plot_history(
-    ctx: typer.Context,
+    ctx: Context,
     target: Annotated[str, typer.Argument(metavar="PANEL", help="A panel Id, or an M-number.")],
     file: Output = None,
     kinds: Kinds = None,
@@ -140,12 +150,8 @@ def plot_history(
         picture = registry.plots.history(
             target, file, kinds=kinds, as_of=as_of, force=force, progress=output.show_progress
         )
-    _report_picture(picture, as_json=json)
+    output.print_answer(picture, _print_picture, as_json=json)
 
 
-def _report_picture(picture: Picture, *, as_json: bool) -> None:
-    if as_json:
-        output.print_json(picture)
-    else:
-        output.print_text(f"picture {picture.path}, as of revision {picture.revision}")
-    output.print_notes(warnings=picture.warnings)
+def _print_picture(picture: Picture) -> None:
+    output.print_text(f"picture {picture.path}, as of revision {picture.revision}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -32,17 +32,9 @@ def format_constants(version: Version) -> str:
     return version.constants[:_DIGITS_SHOWN] if version.constants else "gap"
 
 
-def describe_conversion(version: Version) -> Iterator[tuple[str, str]]:
-    """Yield names and values that describe from which file a version's constants were converted."""
-    conversion = version.conversion
-    if conversion is None:
-        return
-    yield "converted", f"from {conversion.file}, {conversion.size} bytes, sha256 {conversion.sha256}"
-    for stage in conversion.stages:
-        errors = f"by at most {stage.absolute_error:.1e}, relative {stage.relative_error:.1e}"
-        yield "", f"{stage.stage} is gain range {stage.gain_range}, rounded {errors}"
-    if conversion.left_out:
-        yield "", f"{', '.join(conversion.left_out)} left out"
+def format_number(value: float | None) -> str:
+    """Return a statistic of an array, None where no value is finite."""
+    return "none" if value is None else f"{value:.4g}"
 
 
 def print_versions(versions: Iterable[Version], *, timelines: bool = False) -> None:
@@ -103,9 +95,11 @@ def format_withdrawal(version: Version) -> str:
 
 def print_outcome(outcome: Outcome, *, as_json: bool) -> None:
     """Print what a write changed, or would change."""
-    if as_json:
-        output.print_json(outcome)
-    elif outcome.facts:
+    output.print_answer(outcome, _print_facts, as_json=as_json)
+
+
+def _print_facts(outcome: Outcome) -> None:
+    if outcome.facts:
         for fact in outcome.facts[:_FACTS_SHOWN]:
             output.print_text(fact)
         if len(outcome.facts) > _FACTS_SHOWN:
@@ -115,13 +109,11 @@ def print_outcome(outcome: Outcome, *, as_json: bool) -> None:
         )
     else:
         output.print_text("nothing to change: all of this is recorded already")
-    output.print_notes(outcome.notes, outcome.warnings)
 
 
 def report_verification(verification: Verification, *, as_json: bool) -> None:
     """Print the result of a verification; exit with the code for corruption if there are problems."""
     output.print_answer(verification, _print_verification, as_json=as_json)
-    output.print_notes(verification.notes)
     if verification.problems:
         raise typer.Exit(CorruptionError.code)
 

@@ -8,7 +8,18 @@ import typer
 
 from registry.cli import output
 from registry.cli.application import create_group
-from registry.cli.options import AsOf, At, Comment, DryRun, Json, Source, Timezone, open_from_context
+from registry.cli.options import (
+    AsOf,
+    At,
+    Comment,
+    Context,
+    DryRun,
+    Json,
+    Source,
+    Target,
+    Timezone,
+    open_from_context,
+)
 from registry.cli.reports import print_outcome, print_pixel_differences
 
 if TYPE_CHECKING:
@@ -20,7 +31,7 @@ tag = create_group(help="Names for revisions.")
 
 
 def log(
-    ctx: typer.Context,
+    ctx: Context,
     target: Annotated[
         str | None,
         typer.Argument(metavar="[PANEL]", help="Only changes of this panel Id, M-number or detector."),
@@ -50,7 +61,7 @@ def _print_log(revisions: Iterable[Revision]) -> None:
 
 @tag.command("add")
 def add_tag(
-    ctx: typer.Context,
+    ctx: Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The name; it starts with a letter.")],
     as_of: Annotated[
         str | None,
@@ -71,7 +82,7 @@ def add_tag(
 
 
 @tag.command("list")
-def list_tags(ctx: typer.Context, as_of: AsOf = None, timezone: Timezone = None, json: Json = False) -> None:
+def list_tags(ctx: Context, as_of: AsOf = None, timezone: Timezone = None, json: Json = False) -> None:
     """List the tags and the revisions that they name."""
     with open_from_context(ctx, timezone) as registry:
         tags = registry.tags.list(as_of=as_of)
@@ -84,10 +95,8 @@ def list_tags(ctx: typer.Context, as_of: AsOf = None, timezone: Timezone = None,
 
 
 def diff(
-    ctx: typer.Context,
-    target: Annotated[
-        str, typer.Argument(metavar="DATASET|DETECTOR_ID", help="A run, or panel Ids joined by _.")
-    ],
+    ctx: Context,
+    target: Target,
     as_of: Annotated[str, typer.Option("--as-of", metavar="A", help="A revision, an instant or a tag.")],
     against: Annotated[
         str | None,
@@ -130,7 +139,7 @@ def _format_version(version: int | None) -> str:
 
 
 def list_affected(
-    ctx: typer.Context,
+    ctx: Context,
     since: Annotated[str, typer.Option("--since", metavar="X", help="A revision, an instant or a tag.")],
     as_of: AsOf = None,
     timezone: Timezone = None,

@@ -13,6 +13,7 @@ from registry.cli.application import create_group
 from registry.cli.options import (
     AsOf,
     Comment,
+    Context,
     DryRun,
     IncludeWithdrawn,
     Json,
@@ -45,7 +46,7 @@ LastRun = Annotated[
 
 @run.command("import")
 def import_runs(
-    ctx: typer.Context,
+    ctx: Context,
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="A table of datasets, or a logbook's list of runs (JSON).")
     ],
@@ -73,7 +74,7 @@ def import_runs(
 
 @run.command("add")
 def add_run(
-    ctx: typer.Context,
+    ctx: Context,
     dataset: Dataset,
     begin: Annotated[str, typer.Option(metavar="T", help="The start time.")],
     end: Annotated[str | None, typer.Option(metavar="T", help="The end time.")] = None,
@@ -93,11 +94,7 @@ def add_run(
 
 @run.command("withdraw")
 def withdraw_run(
-    ctx: typer.Context,
-    dataset: Dataset,
-    comment: RequiredComment,
-    dry_run: DryRun = False,
-    json: Json = False,
+    ctx: Context, dataset: Dataset, comment: RequiredComment, dry_run: DryRun = False, json: Json = False
 ) -> None:
     """Withdraw a run and its start time."""
     with open_from_context(ctx) as registry:
@@ -107,7 +104,7 @@ def withdraw_run(
 
 @run.command("list")
 def list_runs(
-    ctx: typer.Context,
+    ctx: Context,
     experiment: ExperimentFilter = None,
     every: IncludeWithdrawn = False,
     as_of: AsOf = None,
@@ -132,7 +129,7 @@ def list_runs(
 
 @run.command("show")
 def show_run(
-    ctx: typer.Context, dataset: Dataset, as_of: AsOf = None, timezone: Timezone = None, json: Json = False
+    ctx: Context, dataset: Dataset, as_of: AsOf = None, timezone: Timezone = None, json: Json = False
 ) -> None:
     """Show a registered run."""
     with open_from_context(ctx, timezone) as registry:
@@ -142,13 +139,11 @@ def show_run(
 
 def _print_run(record: Run) -> None:
     output.print_fields(
-        [
-            ("experiment", record.experiment),
-            ("run", record.run),
-            ("begin", record.begin or "not known"),
-            ("end", record.end or "not known"),
-            ("recorded in", f"revision {record.recorded_in}"),
-        ]
+        experiment=record.experiment,
+        run=record.run,
+        begin=record.begin or "not known",
+        end=record.end or "not known",
+        recorded_in=f"revision {record.recorded_in}",
     )
 
 
@@ -170,7 +165,7 @@ def _hint_if_empty(
 
 @detector.command("configure")
 def configure(
-    ctx: typer.Context,
+    ctx: Context,
     experiment: Experiment,
     source: FullSource,
     detector_id: Annotated[
@@ -200,7 +195,7 @@ def configure(
 
 @detector.command("withdraw")
 def withdraw_configuration(
-    ctx: typer.Context,
+    ctx: Context,
     experiment: Experiment,
     source: FullSource,
     first_run: FirstRun,
@@ -219,7 +214,7 @@ def withdraw_configuration(
 
 @detector.command("list")
 def list_configurations(
-    ctx: typer.Context,
+    ctx: Context,
     experiment: ExperimentFilter = None,
     every: IncludeWithdrawn = False,
     as_of: AsOf = None,
@@ -245,7 +240,7 @@ def list_configurations(
 
 @detector.command("show")
 def show_detector(
-    ctx: typer.Context,
+    ctx: Context,
     dataset: Dataset,
     source: Source = None,
     as_of: AsOf = None,
@@ -260,13 +255,11 @@ def show_detector(
 
 def _print_detector(answer: Detector) -> None:
     output.print_fields(
-        [
-            ("experiment", answer.experiment),
-            ("run", answer.run),
-            ("source", answer.source),
-            ("begin", answer.begin or "not known"),
-            ("panels", None if answer.panels else f"not known: {answer.object_name} carries no panel Ids"),
-        ]
+        experiment=answer.experiment,
+        run=answer.run,
+        source=answer.source,
+        begin=answer.begin or "not known",
+        panels=None if answer.panels else f"not known: {answer.object_name} carries no panel Ids",
     )
     if answer.panels:
         output.print_table(("segment", "panel"), list(enumerate(answer.panels)))

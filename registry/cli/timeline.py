@@ -69,6 +69,11 @@ class Scale:
             return texts[0][:10], texts[1][:10]
         return f"{texts[0][:16]}Z", f"{texts[1][:16]}Z"
 
+    def locate(self, instant: Instant, cells: int) -> float:
+        """Return the position of an instant, in cells from the left end."""
+        within = min(max(int(instant), self.first), self.last) - self.first
+        return within / (self.last - self.first) * cells
+
 
 def fit_scale(versions: Iterable[Version]) -> Scale:
     """Return a scale that holds all starts, with a margin."""
@@ -87,8 +92,7 @@ def draw_timeline(versions: Sequence[Version], scale: Scale, width: int, symbols
     cells = width - len(before) - len(after) - 4
     if cells < _MIN_CELLS or not versions:
         return None
-    grid = Grid(scale, cells)
-    kinds = [grid.fill_cells(group) for group in _group_required_kinds(versions)]
+    kinds = [_fill_cells(group, scale, cells) for group in _group_required_kinds(versions)]
     line = "".join(_choose_symbol(states, symbols) for states in zip(*kinds, strict=True))
     ranges = [version for version in versions if not version.is_gap]
     left = "<" if any(version.valid_from == BEGINNING for version in ranges) else " "
@@ -110,29 +114,17 @@ class _CellState(NamedTuple):
     starts: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """A scale, divided into equal cells."""
-
-    scale: Scale
-    cells: int
-
-    def fill_cells(self, versions: Sequence[Version]) -> list[_CellState]:
-        """Return the state of each cell for the versions of one kind, sorted by start."""
-        valid, starts = [0.0] * self.cells, [False] * self.cells
-        for version in versions:
-            low = self._locate(version.valid_from)
-            high = float(self.cells) if version.valid_to is None else self._locate(version.valid_to)
-            if version.valid_from != BEGINNING and not version.is_gap:
-                starts[min(int(low), self.cells - 1)] = True
-            for cell in range(int(low), math.ceil(high)) if not version.is_gap else ():
-                valid[cell] += min(high, cell + 1) - max(low, cell)
-        return [_CellState(*both) for both in zip(valid, starts, strict=True)]
-
-    def _locate(self, instant: Instant) -> float:
-        """Return the position of an instant, in cells from the left end."""
-        within = min(max(int(instant), self.scale.first), self.scale.last) - self.scale.first
-        return within / (self.scale.last - self.scale.first) * self.cells
+def _fill_cells(versions: Iterable[Version], scale: Scale, cells: int) -> list[_CellState]:
+    """Return the state of each cell of a line for the versions of one kind, sorted by start."""
+    valid, starts = [0.0] * cells, [False] * cells
+    for version in versions:
+        low = scale.locate(version.valid_from, cells)
+        high = float(cells) if version.valid_to is None else scale.locate(version.valid_to, cells)
+        if version.valid_from != BEGINNING and not version.is_gap:
+            starts[min(int(low), cells - 1)] = True
+        for cell in range(int(low), math.ceil(high)) if not version.is_gap else ():
+            valid[cell] += min(high, cell + 1) - max(low, cell)
+    return [_CellState(*both) for both in zip(valid, starts, strict=True)]
 
 
 def _choose_symbol(states: Sequence[_CellState], symbols: Symbols) -> str:

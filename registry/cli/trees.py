@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from registry.cli import output
-from registry.cli.options import Comment, DryRun, Json, Supersede, Timezone, open_from_context
+from registry.cli.options import Comment, Context, DryRun, Json, Supersede, Timezone, open_from_context
 from registry.cli.reports import print_outcome
 from registry.errors import RequestError
 
@@ -23,7 +23,7 @@ _DIGITS_SHOWN = 8
 
 
 def import_tree(
-    ctx: typer.Context,
+    ctx: Context,
     tree: Annotated[Path, typer.Argument(metavar="TREE", help="The directory of links to M-numbers.")],
     timezone: Timezone = None,
     skip_bad: Annotated[
@@ -46,7 +46,6 @@ def import_tree(
         with open_from_context(ctx, timezone) as registry:
             comparison = registry.compare_tree(tree, progress=output.show_progress)
         output.print_answer(comparison, _print_comparison, as_json=json)
-        output.print_notes(comparison.notes)
         return
     with open_from_context(ctx, timezone) as registry:
         outcome = registry.import_tree(

@@ -13,10 +13,13 @@ from registry.cli.options import (
     AsOf,
     At,
     Comment,
+    Context,
     DryRun,
     IncludeWithdrawn,
     Json,
     Kinds,
+    Number,
+    OtherNumber,
     RequiredComment,
     Supersede,
     Timezone,
@@ -24,9 +27,9 @@ from registry.cli.options import (
     open_from_context,
 )
 from registry.cli.reports import (
-    describe_conversion,
     format_constants,
     format_end,
+    format_number,
     format_withdrawal,
     print_outcome,
     print_pixel_differences,
@@ -34,19 +37,18 @@ from registry.cli.reports import (
 )
 
 if TYPE_CHECKING:
-    from registry.records import StoredFile
+    from registry.records import Conversion, StoredFile
 
 version = create_group(help="Versions: which constants a panel has, and from when on.")
 
 Panel = Annotated[
     str, typer.Argument(metavar="PANEL", help="A panel Id, or an M-number: every panel under it.")
 ]
-Number = Annotated[int, typer.Argument(metavar="N", help="The version's number.")]
 
 
 @version.command("add")
 def add_version(
-    ctx: typer.Context,
+    ctx: Context,
     panel: Panel,
     path: Annotated[
         Path,
@@ -86,7 +88,7 @@ def add_version(
 
 @version.command("gap")
 def add_gap(
-    ctx: typer.Context,
+    ctx: Context,
     panel: Panel,
     valid_from: ValidFrom,
     comment: RequiredComment,
@@ -109,7 +111,7 @@ def add_gap(
 
 @version.command("list")
 def list_versions(
-    ctx: typer.Context,
+    ctx: Context,
     panel: Annotated[str | None, typer.Argument(metavar="[PANEL]", help="A panel Id or an M-number.")] = None,
     every: IncludeWithdrawn = False,
     as_of: AsOf = None,
@@ -126,7 +128,7 @@ def list_versions(
 
 @version.command("show")
 def show_version(
-    ctx: typer.Context, number: Number, as_of: AsOf = None, timezone: Timezone = None, json: Json = False
+    ctx: Context, number: Number, as_of: AsOf = None, timezone: Timezone = None, json: Json = False
 ) -> None:
     """Show a version and its files."""
     from msgspec.structs import asdict
@@ -137,36 +139,45 @@ def show_version(
         output.print_json({**asdict(record), "files": files})
         return
     output.print_fields(
-        [
-            ("version", record.version),
-            ("panel", f"{record.panel}  {record.alias or ''}".rstrip()),
-            ("kind", record.kind),
-            ("valid from", record.valid_from),
-            ("until", None if record.withdrawn_in else format_end(record.valid_to)),
-            ("constants", record.constants or format_constants(record)),
-            ("recorded in", f"revision {record.recorded_in}"),
-            ("withdrawn", format_withdrawal(record) or None),
-            ("carried from", f"version {record.carried_from}" if record.carried_from else None),
-            ("source path", record.source_path),
-            *describe_conversion(record),
-            ("comment", record.comment),
-        ]
+        version=record.version,
+        panel=f"{record.panel}  {record.alias or ''}".rstrip(),
+        kind=record.kind,
+        valid_from=record.valid_from,
+        until=None if record.withdrawn_in else format_end(record.valid_to),
+        constants=record.constants or format_constants(record),
+        recorded_in=f"revision {record.recorded_in}",
+        withdrawn=format_withdrawal(record) or None,
+        carried_from=f"version {record.carried_from}" if record.carried_from else None,
+        source_path=record.source_path,
+        converted=_describe_conversion(record.conversion) if record.conversion else None,
+        comment=record.comment,
     )
     if files:
         rows = [_format_file(file) for file in files]
         output.print_table(("range", "minimum", "median", "maximum", "zeros", "non-finite", "sha256"), rows)
 
 
+def _describe_conversion(conversion: Conversion) -> list[str]:
+    return [
+        f"from {conversion.file}, {conversion.size} bytes, sha256 {conversion.sha256}",
+        *(
+            f"{stage.stage} is gain range {stage.gain_range}, rounded by at most {stage.absolute_error:.1e},"
+            f" relative {stage.relative_error:.1e}"
+            for stage in conversion.stages
+        ),
+        *((f"{', '.join(conversion.left_out)} left out",) if conversion.left_out else ()),
+    ]
+
+
 def _format_file(file: StoredFile) -> tuple[object, ...]:
     statistics = file.statistics
-    values = (statistics.minimum, statistics.median, statistics.maximum)
-    texts = ("none" if value is None else f"{value:.4g}" for value in values)
-    return file.gain_range, *texts, statistics.zeros, statistics.nonfinite, file.sha256[:16]
+    values = map(format_number, (statistics.minimum, statistics.median, statistics.maximum))
+    return file.gain_range, *values, statistics.zeros, statistics.nonfinite, file.sha256[:16]
 
 
 @version.command("withdraw")
 def withdraw_versions(
-    ctx: typer.Context,
+    ctx: Context,
     numbers: Annotated[list[int], typer.Argument(metavar="N...", help="The numbers of versions.")],
     comment: RequiredComment,
     dry_run: DryRun = False,
@@ -183,9 +194,9 @@ def withdraw_versions(
 
 @version.command("diff")
 def diff_versions(
-    ctx: typer.Context,
+    ctx: Context,
     before: Number,
-    after: Annotated[int, typer.Argument(metavar="M", help="The other version's number.")],
+    after: OtherNumber,
     as_of: AsOf = None,
     timezone: Timezone = None,
     json: Json = False,
@@ -204,7 +215,7 @@ def diff_versions(
 
 
 def show_validity(
-    ctx: typer.Context,
+    ctx: Context,
     target: Annotated[
         str,
         typer.Argument(

@@ -1,0 +1,195 @@
+"""``calreg identify`` and ``calreg provenance``: where files come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from registry.cli import output
+from registry.cli.application import create_group
+from registry.cli.exports import Folder, Force, print_export
+from registry.cli.options import AsOf, Context, Json, Timezone, open_from_context
+from registry.cli.reports import format_number, report_verification
+from registry.errors import RequestError
+from registry.identifiers import quote
+
+if TYPE_CHECKING:
+    from registry.provenance import Document
+    from registry.provenance.document import InputConstants
+    from registry.records import IdentifiedPart, Identity, Version
+
+provenance = create_group(help="The document that explains an export.")
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="A provenance document.")]
+
+_FORMATS = ("text", "json", "prov-json")
+
+
+@provenance.command("show")
+def show_provenance(
+    file: File,
+    format: Annotated[  # noqa: A002 - the option's name
+        str, typer.Option(metavar="text|json|prov-json", help="prov-json: W3C PROV.")
+    ] = "text",
+    json: Json = False,
+) -> None:
+    """Show a provenance document."""
+    from registry.provenance import encode, prov_json, read
+
+    if format not in _FORMATS:
+        raise RequestError(
+            f"{quote(format)} is not a format of provenance documents; known: {', '.join(_FORMATS)}"
+        )
+    document = read(file)
+    if format == "prov-json":
+        typer.echo(prov_json.build_prov_json(document), nl=False)
+    elif json or format == "json":
+        typer.echo(encode(document), nl=False)
+    else:
+        _print_document(document)
+
+
+@provenance.command("replay")
+def replay_export(ctx: Context, file: File, folder: Folder, force: Force = False, json: Json = False) -> None:
+    """Repeat an export: write the same bytes, or refuse.
+
+    Only the document and the store are read, not the database.
+    """
+    from registry.api.replays import replay
+
+    result = replay(file, folder, ctx.obj.database, ctx.obj.store, force=force, progress=output.show_progress)
+    output.print_answer(result, print_export, as_json=json)
+
+
+def _describe_export(document: Document) -> Iterator[tuple[str, str]]:
+    """Yield names and values that describe the export as a whole."""
+    request, resolution, origin = document.request, document.resolution, document.created_by
+    yield "request", request.target + (f", source {request.source}" if request.source else "")
+    yield "constants of", f"{resolution.instant} ({resolution.instant_is})"
+    yield "answered by", f"registry {document.registry.id}, revision {document.registry.revision}"
+    yield "written", f"{document.created_at} by {origin.author} on {origin.host}"
+    yield "command", origin.command
+    yield "software", ", ".join(f"{name} {version}" for name, version in document.software.items())
+    if run := resolution.run:
+        yield "run", f"{run.experiment} {run.run}, begin {run.begin or 'not known'}"
+    if configuration := resolution.configuration:
+        last = "end" if configuration.last_run is None else configuration.last_run
+        runs = f"{configuration.first_run}-{last}"
+        yield "detector", f"{configuration.source} in {configuration.experiment}, runs {runs}"
+    if document.deployment:
+        yield "files for", f"runs {document.deployment.runs} of {document.deployment.source}"
+
+
+def _print_document(document: Document) -> None:
+    output.print_fields(**dict(_describe_export(document)))
+    for panel in document.resolution.panels:
+        output.print_text()
+        output.print_text(f"segment {panel.position}: {panel.panel}  {panel.alias or ''}".rstrip())
+        for constants in panel.constants:
+            _print_constants(constants)
+    output.print_text()
+    rows = [(row.type, row.unit, row.dtype, row.shape, (row.sha256 or "")[:16]) for row in document.outputs]
+    output.print_table(("output", "unit", "dtype", "shape", "sha256"), rows)
+    for warning in document.warnings:
+        output.print_text(f"warning: {warning}")
+
+
+def _print_constants(constants: InputConstants) -> None:
+    start = constants.valid_from or "beginning"
+    end = f"until {constants.valid_to}" if constants.valid_to else "still valid"
+    output.print_text(f"  {constants.kind}: version {constants.version}, valid from {start}, {end}")
+    stamp = constants.registered
+    comment = f": {stamp.comment}" if stamp.comment else ""
+    registered = f"revision {stamp.revision}, {stamp.recorded_at}, {stamp.author}{comment}"
+    output.print_text(f"    registered in {registered}")
+    if constants.conversion:
+        output.print_text(
+            f"    converted from {constants.conversion.file}, sha256 {constants.conversion.sha256}"
+        )
+    rows = [
+        (row.gain_range, format_number(row.statistics.median), row.statistics.zeros, row.sha256[:16])
+        for row in constants.files
+    ]
+    output.print_table(("gain range", "median", "zeros", "sha256"), rows, indent="    ")
+
+
+@provenance.command("verify")
+def verify_provenance(ctx: Context, file: File, json: Json = False) -> None:
+    """Verify that an export is what its document says.
+
+    This checks its outputs, its inputs in the store, and the registry's answer.
+    """
+    from registry.api.export_verification import verify_export
+
+    report_verification(verify_export(file, ctx.obj.database, ctx.obj.store), as_json=json)
+
+
+def identify(
+    ctx: Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Any file.")],
+    as_of: AsOf = None,
+    timezone: Timezone = None,
+    json: Json = False,
+) -> None:
+    """Identify a file by its content.
+
+    The answer is the constants and versions that contain it, or the export that wrote it; for another array, the
+    constants that it holds, panel by panel.
+    """
+    with open_from_context(ctx, timezone) as registry:
+        identity = registry.identify(file, as_of=as_of)
+    output.print_answer(identity, _print_identity, as_json=json)
+
+
+def _print_identity(identity: Identity) -> None:
+    output.print_text(f"sha256 {identity.sha256}")
+    for row in identity.inputs:
+        output.print_text(f"{row.kind} of gain range {row.gain_range} in constants {row.constants}")
+        _print_versions(row.versions)
+    if identity.converted:
+        output.print_text("the maker's file from which constants were converted")
+        _print_versions(identity.converted)
+    for file in identity.exports:
+        export = f"{file.type} of export {file.export}, at {file.instant}, as of revision {file.revision}"
+        output.print_text(export)
+        output.print_text(f"  written {file.recorded_at} by {file.author} to {file.path}")
+        output.print_text(f"  detector {file.detector_id}")
+    if identity.parts:
+        _print_parts(identity.parts)
+
+
+def _print_versions(versions: Iterable[Version]) -> None:
+    rows = [
+        (version.version, version.panel, version.alias, version.valid_from, _format_withdrawal(version))
+        for version in versions
+    ]
+    output.print_table(("version", "panel", "alias", "valid from", ""), rows, indent="  ")
+
+
+def _print_parts(parts: Iterable[IdentifiedPart]) -> None:
+    output.print_text("not written by a recorded export; identified by the values of its panels:")
+    headings = ("array", "position", "gain range", "is", "of gain range", "constants", "versions")
+    output.print_table(headings, [row for part in parts for row in _format_part(part)], indent="  ")
+
+
+def _format_part(part: IdentifiedPart) -> list[tuple[object, ...]]:
+    where = (part.type, part.position, part.gain_range)
+    if not part.inputs:
+        return [(*where, "not registered", "", "", "")]
+    return [
+        (*where, row.kind, row.gain_range, row.constants[:16], _format_versions(row.versions))
+        for row in part.inputs
+    ]
+
+
+def _format_versions(versions: Iterable[Version]) -> str:
+    return ", ".join(
+        f"{version.version} of {version.panel} {_format_withdrawal(version)}".rstrip() for version in versions
+    )
+
+
+def _format_withdrawal(version: Version) -> str:
+    return f"withdrawn in {version.withdrawn_in}" if version.withdrawn_in else ""
