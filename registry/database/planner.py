@@ -28,6 +28,6 @@ def hint_live_index(
 class HintingSQLiteCompiler(SQLiteCompiler):
     """Writes the hints of `Select.with_hint` (INDEXED BY), which SQLAlchemy leaves out for SQLite."""
 
-    def get_from_hint_text(self, table: sa.FromClause, text: str | None) -> str | None:  # noqa: ARG002 - SQLAlchemy names it
+    def get_from_hint_text(self, table: sa.FromClause, text: str | None) -> str | None:  # noqa: ARG002 - SQLAlchemy's
         """Return the hint as it was given; the signature is SQLAlchemy's."""
         return text
