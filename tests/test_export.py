@@ -379,7 +379,7 @@ def test_requests_that_cannot_be_understood_are_refused_in_a_sentence(
         (
             RequestError,
             {"target": PANELS[0], "at": BEGIN, "format": "root"},
-            "'root' is no format of exports",
+            "'root' is not a format of exports",
         ),
         (
             RequestError,

@@ -377,7 +377,7 @@ EDITS: dict[str, tuple[Callable[[Values], object], type[RegistryError], str]] = 
     "a format that is not known": (
         lambda values: values["request"].update(format="xtc"),
         DocumentError,
-        "cannot be replayed: 'xtc' is no format of exports; known: npy",
+        "cannot be replayed: 'xtc' is not a format of exports; known: npy",
     ),
     "a newer format": (
         lambda values: values.update(format_version=2),

@@ -27,8 +27,8 @@ def written(array: NDArray[Any], **header: Any) -> bytes:
 
 
 def read(content: bytes) -> NDArray[Any]:
-    found = TextReader(io.BytesIO(content), "it")
-    return np.array(list(found.read_parts()), found.header.dtype).reshape(found.header.shape)
+    reader = TextReader(io.BytesIO(content), "it")
+    return np.array(list(reader.read_parts()), reader.dtype).reshape(reader.shape)
 
 
 def same_bits(one: NDArray[Any], other: NDArray[Any]) -> bool:

@@ -1,1 +1,1 @@
-"""Writers: each makes outputs from a resolution and the store, and knows no database."""
+"""Formats of exports: each writes files from a resolution and the store, without a database."""

@@ -1,4 +1,4 @@
-"""Arrays in a file from anywhere, in any of the formats that are written: what they are, and their parts."""
+"""Detect and read the arrays in any file, if it has one of the formats that calreg writes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from registry import detectors
 from registry.arrays import MAX_HEADER_SIZE, read_header
+from registry.detectors import DETECTOR_TYPES
 from registry.errors import ArrayError
 from registry.exporters import hdf5
 from registry.exporters.text import TextReader
@@ -29,9 +29,9 @@ class DetectedArray:
     Attributes
     ----------
     name
-        Its calibration type, as far as the file says.
+        The calibration type, if the file gives it.
     parts
-        Reads the panels' arrays, (row, column), by gain range and then by panel: once.
+        The panels' arrays, (row, column), by gain range and then by panel; they can be read once.
     """
 
     name: str | None
@@ -41,15 +41,15 @@ class DetectedArray:
 
 @contextmanager
 def detect_arrays(path: Path) -> Iterator[list[DetectedArray]]:
-    """Open a file; return its arrays, none where it is of no format that calreg writes arrays in.
+    """Open a file and yield its arrays, none if it has none of the formats that calreg writes.
 
     Memory stays in proportion to one panel, whatever a file claims.
 
     Raises
     ------
     ArrayError
-        The file is meant as one of these formats, and is cut, damaged or contradicts itself: at once, or when the
-        parts are read.
+        The file has one of these formats, and is cut, damaged or contradicts itself: raised here or when the parts
+        are read.
     UnavailableError
         It is HDF5, and h5py is not installed.
     """
@@ -58,10 +58,10 @@ def detect_arrays(path: Path) -> Iterator[list[DetectedArray]]:
         start = file.read(MAX_HEADER_SIZE)
         file.seek(0)
         if start.startswith(_NPY):
-            shape, fortran, dtype, begin = read_header(start, path)
-            file.seek(begin)
-            legal = not fortran and _is_export_array(shape, dtype)
-            yield [DetectedArray(None, shape, _read_payload(file, shape, dtype, name))] if legal else []
+            shape, fortran, dtype, offset = read_header(start, path)
+            file.seek(offset)
+            valid = not fortran and _is_export_array(shape, dtype)
+            yield [DetectedArray(None, shape, _read_payload(file, shape, dtype, name))] if valid else []
         elif start.startswith(hdf5.MAGIC) or path.suffix in (".h5", ".hdf5"):
             with hdf5.open_datasets(path) as datasets:
                 yield [
@@ -70,22 +70,20 @@ def detect_arrays(path: Path) -> Iterator[list[DetectedArray]]:
                     if _is_export_array(data.shape, data.dtype)
                 ]
         elif path.suffix == ".data" or any(b"\n# %s " % key in start for key in (b"SHAPE", b"DIM:0")):
-            array = TextReader(file, name)
-            legal = _is_export_array(array.header.shape, array.header.dtype)
-            yield [DetectedArray(None, array.header.shape, array.read_parts())] if legal else []
+            text = TextReader(file, name)
+            valid = _is_export_array(text.shape, text.dtype)
+            yield [DetectedArray(None, text.shape, text.read_parts())] if valid else []
         else:
             yield []
 
 
 def _is_export_array(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
-    """Tell whether some detector's array can look so."""
-    return (
-        len(shape) == 4
-        and shape[1] > 0
-        and any(
-            shape == each.array_shape(shape[1]) and dtype in {np.dtype(kind.dtype) for kind in each.kinds}
-            for each in detectors.DETECTOR_TYPES.values()
-        )
+    """Tell whether a detector can have such an array."""
+    return len(shape) == 4 and any(
+        shape[1] > 0
+        and shape == detector.array_shape(shape[1])
+        and dtype in {np.dtype(kind.dtype) for kind in detector.kinds}
+        for detector in DETECTOR_TYPES.values()
     )
 
 
@@ -96,7 +94,7 @@ def _read_payload(
     for _ in range(shape[0] * shape[1]):
         content = file.read(size)
         if len(content) < size:
-            raise ArrayError(f"{name} is cut short: its header says {shape}")
+            raise ArrayError(f"{name} is cut short: its header says {shape}", shape=shape)
         yield np.frombuffer(content, dtype).reshape(shape[2:])
     if file.read(1):
-        raise ArrayError(f"{name} has bytes after its array")
+        raise ArrayError(f"{name} has bytes after its array", shape=shape)

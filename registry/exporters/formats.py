@@ -19,16 +19,16 @@ from registry.records import ExportedFile
 
 
 class Format(Protocol):
-    """What a module of a format has. It works from the draft of the provenance document and from the store.
+    """The module of a format: it writes from the draft of the provenance document and from the store.
 
     Attributes
     ----------
     NAME
-        As the user gives it.
-    SAYS_RUNS
-        Whether its files say for which runs they are good.
-    EXTRA
-        The package that it needs beside those that calreg always has, which is also the name of calreg's extra.
+        The name that a user gives; also that of calreg's extra with the required package.
+    HAS_RUN_RANGE
+        Whether the files are for a range of runs.
+    REQUIRED_PACKAGE
+        The package that it needs beside those that calreg always has.
     """
 
     NAME: str
@@ -44,7 +44,7 @@ class Format(Protocol):
         """Write all files but the document."""
 
 
-FORMATS: dict[str, Format] = {each.NAME: each for each in (npy, psana, lcls2, hdf5)}
+FORMATS: dict[str, Format] = {module.NAME: module for module in (npy, psana, lcls2, hdf5)}
 
 
 def find_format(name: str) -> Format:
@@ -53,32 +53,29 @@ def find_format(name: str) -> Format:
     Raises
     ------
     RequestError
-        There is none; those that are known are named.
+        There is none; the known ones are named.
     UnavailableError
         It needs a package that is not installed.
     """
     if name not in FORMATS:
-        raise RequestError(f"{quote(name)} is no format of exports; known: {', '.join(FORMATS)}")
-    found = FORMATS[name]
-    if found.REQUIRED_PACKAGE is not None and find_spec(found.REQUIRED_PACKAGE) is None:
-        raise UnavailableError(
-            f"the format {name} needs {found.REQUIRED_PACKAGE}: pip install 'calreg[{name}]'"
+        raise RequestError(
+            f"{quote(name)} is not a format of exports; known: {', '.join(FORMATS)}", known=list(FORMATS)
         )
-    return found
+    package = FORMATS[name].REQUIRED_PACKAGE
+    if package is not None and find_spec(package) is None:
+        raise UnavailableError(f"the format {name} needs {package}: pip install 'calreg[{name}]'")
+    return FORMATS[name]
 
 
 def get_software_versions(export_format: Format) -> dict[str, str]:
-    """Return the version of the package on which the bytes of the files depend, beside this software's own."""
-    return (
-        {}
-        if export_format.REQUIRED_PACKAGE is None
-        else {export_format.REQUIRED_PACKAGE: version(export_format.REQUIRED_PACKAGE)}
-    )
+    """Return the version of the required package, on which the bytes of the files depend."""
+    package = export_format.REQUIRED_PACKAGE
+    return {} if package is None else {package: version(package)}
 
 
 def list_formats_with_runs() -> list[str]:
-    """Return the names of the formats whose files say for which runs they are good."""
-    return [each.NAME for each in FORMATS.values() if each.HAS_RUN_RANGE]
+    """Return the names of the formats whose files are for a range of runs."""
+    return [name for name, export_format in FORMATS.items() if export_format.HAS_RUN_RANGE]
 
 
 def write_files(
@@ -89,7 +86,7 @@ def write_files(
     Raises
     ------
     CorruptionError
-        An input is missing or damaged; no file must be used then.
+        An input is missing or damaged; do not use any of the files then.
     """
     total = sum(assembly.file_count for assembly in assemblies)
     with progress("writing arrays", total) as advance:
@@ -97,7 +94,7 @@ def write_files(
 
 
 def build_exported_file(folder: Path, output: Output) -> ExportedFile:
-    """Return the record of a written array that lies in its folder."""
+    """Return the record of an array that was written in a folder."""
     return ExportedFile(
         type=output.type,
         path=str(folder / (output.path or "")),

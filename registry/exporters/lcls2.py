@@ -1,6 +1,6 @@
-"""Arrays as ``.npy``, each with the JSON that the newer data system keeps beside an array in its database.
+"""Arrays as ``.npy``, each with the JSON that the newer data system stores beside an array in its database.
 
-What the registry does not know (``shortname``: a number that the newer system gives) is null.
+Fields that the registry does not know are null: ``shortname`` is a number that the newer system assigns.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from registry.exporters import npy
 from registry.exporters.assembly import Assembly
 from registry.exporters.layout import Layout, Target, WrittenFiles
-from registry.instants import Instant, parse_instant
+from registry.instants import parse_instant
 from registry.parallel import Advance
 from registry.provenance.document import Companion, Document, Output
 
@@ -25,7 +25,7 @@ REQUIRED_PACKAGE = None
 
 
 def layout(draft: Document) -> Layout:
-    """Return the names of the files, two a calibration type."""
+    """Return the names of the files, two per calibration type."""
     arrays = npy.layout(draft).arrays
     return Layout(arrays=arrays, companions=tuple(f"{name}.json" for name in arrays))
 
@@ -45,12 +45,14 @@ def _write_side_file(document: Document, name: str, output: Output, target: Targ
 
 
 def _build_fields(document: Document, output: Output) -> dict[str, Any]:
-    """Return the side file's fields. The document in it names the arrays' files, and no side file."""
-    answered, deployment = document.resolution, document.deployment
-    run = answered.run.run if answered.run else None
-    name = f"{answered.detector_type}_{answered.detector_id}"
+    """Return the fields of a side file; the document in it has no side files."""
+    resolution, deployment = document.resolution, document.deployment
+    run = resolution.run.run if resolution.run else None
+    name = f"{resolution.detector_type}_{resolution.detector_id}"
+    moment = parse_instant(resolution.instant).datetime
+    stamp = f"{moment:%Y%m%d%H%M%S}"
     return {
-        "experiment": answered.run.experiment if answered.run else None,
+        "experiment": resolution.run.experiment if resolution.run else None,
         "run": run,
         "run_beg": deployment.first_run if deployment else None,
         "run_end": deployment and ("end" if deployment.last_run is None else deployment.last_run),
@@ -59,27 +61,18 @@ def _build_fields(document: Document, output: Output) -> dict[str, Any]:
         "detname": deployment.source if deployment else None,
         "longname": name,
         "shortname": None,
-        "dettype": answered.detector_type,
+        "dettype": resolution.detector_type,
         "ctype": output.type,
         "dtype": output.dtype,
-        **_format_times(parse_instant(answered.instant)),
-        "version": f"calreg {document.software.get('calreg', '')}",
-        "comment": f"registry {document.registry.id}, revision {document.registry.revision}",
-        "iofname": output.path,
-        "extpars": {"provenance": msgspec.to_builtins(document)},
-        "segment_ids": [panel.panel for panel in answered.panels],
-        "segment_inds": [panel.position for panel in answered.panels],
-        "shape_as_daq": list(output.shape[1:]),
-    }
-
-
-def _format_times(instant: Instant) -> dict[str, Any]:
-    """Return the instant of which the constants are, in UTC."""
-    moment = instant.datetime
-    stamp = f"{moment:%Y%m%d%H%M%S}"
-    return {
         "time_sec": int(moment.timestamp()),
         "time_stamp": f"{moment:%Y-%m-%dT%H:%M:%S%z}",
         "tsshort": stamp,
         "tstamp_orig": stamp,
+        "version": f"calreg {document.software.get('calreg', '')}",
+        "comment": f"registry {document.registry.id}, revision {document.registry.revision}",
+        "iofname": output.path,
+        "extpars": {"provenance": msgspec.to_builtins(document)},
+        "segment_ids": [panel.panel for panel in resolution.panels],
+        "segment_inds": [panel.position for panel in resolution.panels],
+        "shape_as_daq": list(output.shape[1:]),
     }

@@ -1,4 +1,4 @@
-"""Arrays as ``.npy``: format version 1.0, C order, little-endian, one file a calibration type."""
+"""Arrays as ``.npy``: format version 1.0, C order, little-endian, one file per calibration type."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REQUIRED_PACKAGE = None
 
 
 def layout(draft: Document) -> Layout:
-    """Return the names of the files, one a calibration type."""
+    """Return the names of the files, one per calibration type."""
     return Layout(arrays={name: f"{name}.npy" for name in draft.resolution.types})
 
 
@@ -29,23 +29,12 @@ def write(draft: Document, assemblies: Sequence[Assembly], target: Target, advan
 
 
 def generate_chunks(assembly: Assembly, advance: Advance) -> Iterator[bytes | memoryview]:
-    """Make the bytes of the file, one after the other: the header, then every panel's payload.
-
-    Raises
-    ------
-    CorruptionError
-        An input is missing or damaged; what came before must not be used then.
-    """
-    yield _build_header(assembly)
+    """Yield the bytes of the file in order: the header, then every panel's payload."""
+    header = io.BytesIO()
+    dtype = np.dtype(assembly.kind.dtype).str
+    fields = {"descr": dtype, "fortran_order": False, "shape": assembly.shape}
+    npy_format.write_array_header_1_0(header, fields)
+    yield header.getvalue()
     for part in assembly.read_parts():
         yield part.payload
         advance()
-
-
-def _build_header(assembly: Assembly) -> bytes:
-    stream = io.BytesIO()
-    npy_format.write_array_header_1_0(
-        stream,
-        {"descr": np.dtype(assembly.kind.dtype).str, "fortran_order": False, "shape": assembly.shape},
-    )
-    return stream.getvalue()

@@ -12,7 +12,6 @@ import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
@@ -37,14 +36,13 @@ _MAX_NUMBER_BYTES = 64
 _KEY = re.compile(r"# (SHAPE|DATATYPE|DTYPE|NDIM|DIM:[0-9]{1,2})\s+(\S.*)")
 _SHAPE = re.compile(r"\(? *([0-9]{1,9}(?: *, *[0-9]{1,9}){0,7}) *,? *\)?")
 _COUNT = re.compile(r"[0-9]{1,9}")
-_DTYPES = {
-    name: np.dtype(name)
-    for name in (
-        "float32",
-        "float64",
-        *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
-    )
-} | {"double": np.dtype("float64")}
+_DTYPE_NAMES = (
+    "float32",
+    "float64",
+    "double",
+    *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
+)
+_DTYPES = {name: np.dtype(name) for name in _DTYPE_NAMES}
 _Value = TypeVar("_Value")
 _NUMBER_BYTES = b"0123456789+-.eE infatyINFATY\t\r\n"
 
@@ -137,17 +135,8 @@ def _format_number(value: np.floating[Any]) -> bytes:
     return repr(float(value)).encode()
 
 
-@dataclass(frozen=True, slots=True)
-class TextHeader:
-    """The shape and the dtype in the header; ``line_count`` is the number of its lines."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    line_count: int
-
-
 class TextReader:
-    """An open text of an array: its header, and its numbers when they are asked for."""
+    """An open text of an array: ``shape`` and ``dtype`` from its header, and its numbers when they are asked for."""
 
     def __init__(self, file: BinaryIO, name: str) -> None:
         """Read the header.
@@ -158,7 +147,13 @@ class TextReader:
             It does not give shape and dtype, or contradicts itself.
         """
         self._file, self._name = file, name
-        self._first_line, self.header = _read_header(file, name)
+        self._number, self._first_line, fields = _read_header(file, name)
+        shapes = (_parse_newer_shape(fields, name), _parse_older_shape(fields, name))
+        dtypes = {_parse_dtype(fields, key, name) for key in ("DATATYPE", "DTYPE") if key in fields}
+        self.shape = _get_only({shape for shape in shapes if shape is not None}, "shape", name)
+        self.dtype = _get_only(dtypes, "dtype", name)
+        if len(self.shape) < 2:
+            raise ArrayError(f"{name} has the shape {self.shape}, without rows and columns", shape=self.shape)
 
     def read_parts(self) -> Iterator[NDArray[Any]]:
         """Yield the parts (row, column) of the array.
@@ -170,10 +165,10 @@ class TextReader:
         ArrayError
             The numbers are not those of the header; the line is named.
         """
-        *outer, rows, columns = self.header.shape
+        *outer, rows, columns = self.shape
         lines = self._read_lines(columns)
         for _ in range(math.prod(outer)):
-            part = np.empty((rows, columns), self.header.dtype)
+            part = np.empty((rows, columns), self.dtype)
             for row in range(rows):
                 number, line = next(lines, (0, b""))
                 if not line:
@@ -189,7 +184,7 @@ class TextReader:
     def _read_lines(self, columns: int) -> Iterator[tuple[int, bytes]]:
         """Yield the lines that are not blank, with their numbers from 1."""
         longest = max(columns * _MAX_NUMBER_BYTES, _MAX_LINE_BYTES)
-        number, line = self.header.line_count, self._first_line
+        number, line = self._number, self._first_line
         while line:
             number += 1
             if not line.isspace():
@@ -209,19 +204,19 @@ class TextReader:
             raise self._number_error(number)
         try:
             with np.errstate(over="ignore"):
-                return np.array(words, self.header.dtype)
+                return np.array(words, self.dtype)
         except (ValueError, OverflowError):
             raise self._number_error(number) from None
 
     def _number_error(self, number: int) -> ArrayError:
-        dtype = self.header.dtype.name
+        dtype = self.dtype.name
         return ArrayError(
             f"{self._name}, line {number}: not all are numbers of {dtype}", line=number, dtype=dtype
         )
 
 
-def _read_header(file: BinaryIO, name: str) -> tuple[bytes, TextHeader]:
-    """Return the first line after the header, and the header."""
+def _read_header(file: BinaryIO, name: str) -> tuple[int, bytes, dict[str, str]]:
+    """Return the number of lines of the header, the line after it, and its fields."""
     fields: dict[str, str] = {}
     size = number = 0
     while (line := file.readline(_MAX_LINE_BYTES)).isspace() or line.startswith(b"#"):
@@ -231,12 +226,7 @@ def _read_header(file: BinaryIO, name: str) -> tuple[bytes, TextHeader]:
         match = _KEY.fullmatch(line.decode("ascii", "replace").rstrip())
         if match and fields.setdefault(match[1], match[2]) != match[2]:
             raise ArrayError(f"{name} has {match[1]} twice, with different values", key=match[1])
-    shapes = (_parse_newer_shape(fields, name), _parse_older_shape(fields, name))
-    dtypes = [_parse_dtype(fields, key, name) for key in ("DATATYPE", "DTYPE") if key in fields]
-    shape = _get_only({shape for shape in shapes if shape is not None}, "shape", name)
-    if len(shape) < 2:
-        raise ArrayError(f"{name} has an array of the shape {shape}, without rows and columns", shape=shape)
-    return line, TextHeader(shape, _get_only(set(dtypes), "dtype", name), number)
+    return number, line, fields
 
 
 def _get_only(values: set[_Value], what: str, name: str) -> _Value:
