@@ -1,4 +1,4 @@
-"""What calreg costs, beside what the field does today, in the same run on the same machine.
+"""Measure calreg against the field's present methods, in the same run on the same machine.
 
 ``python -m benchmarks`` measures and prints one table; docs/performance.md explains its rows.
 """

@@ -33,26 +33,27 @@ _RESULTS = Path(__file__).parent / "results"
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the suite."""
-    given = _build_parser().parse_args(arguments)
-    results = _read_results(given.again) if given.again else _measure(given)
+    options = _build_parser().parse_args(arguments)
+    results = _read_results(options.again) if options.again else _measure(options)
     table.print_table(results)
-    if given.markdown:
-        table.update_page(given.markdown, results)
+    if options.markdown:
+        table.update_page(options.markdown, results)
 
 
 def _read_results(file: Path) -> Results:
     return msgspec.json.decode(file.read_bytes(), type=Results)
 
 
-def _measure(given: argparse.Namespace) -> Results:
+def _measure(options: argparse.Namespace) -> Results:
     date = datetime.now(UTC).isoformat(timespec="seconds")
-    kept = given.results or _RESULTS / f"{date[:16].replace(':', '')}.json"
-    kept.parent.mkdir(parents=True, exist_ok=True)
+    file = options.results or _RESULTS / f"{date[:16].replace(':', '')}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as closing:
-        # Removed after PostgreSQL, which lives in it, has ended.
-        folder = closing.enter_context(tempfile.TemporaryDirectory(prefix="calreg-", dir=given.folder))
+        # Entered first and so removed last: PostgreSQL works in it.
+        folder = closing.enter_context(tempfile.TemporaryDirectory(prefix="calreg-", dir=options.folder))
         factory = closing.enter_context(RegistryFactory(Path(folder), prefix="benchmark"))
-        bench = Bench(factory, QUICK if given.quick else FULL, tuple(given.database), given.repetitions)
+        scale = QUICK if options.quick else FULL
+        bench = Bench(factory, scale, tuple(options.database), options.repetitions)
         results = Results(
             date=date,
             command=" ".join(["python -m benchmarks", *sys.argv[1:]]),
@@ -60,13 +61,13 @@ def _measure(given: argparse.Namespace) -> Results:
             machine=machine.describe_machine(factory, bench.databases),
             rows=(),
         )
-        for name in given.groups or GROUPS:
+        for name in options.groups or GROUPS:
             for row in GROUPS[name](bench):
                 sys.stderr.write(f"{' '.join(filter(None, table.format_cells(row)))}\n")
                 results = replace(results, rows=(*results.rows, row))
-                # At once: a run that is interrupted has measured something, too.
-                kept.write_bytes(msgspec.json.format(msgspec.json.encode(results)) + b"\n")
-    sys.stderr.write(f"kept in {kept}\n")
+                # Written after every row, so that an interrupted run keeps what it measured.
+                file.write_bytes(msgspec.json.format(msgspec.json.encode(results)) + b"\n")
+    sys.stderr.write(f"results written to {file}\n")
     return results
 
 
@@ -76,9 +77,9 @@ def _build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="smaller sizes, fewer rounds: a minute")
     parser.add_argument("--repetitions", type=int, metavar="N", help="rounds of every row")
     parser.add_argument("--database", nargs="+", choices=DATABASES, default=list(DATABASES))
-    parser.add_argument("--folder", type=Path, help="where to work; 5 GB on a local disk")
-    parser.add_argument("--results", type=Path, metavar="FILE", help="keep the results there, as JSON")
-    parser.add_argument("--again", type=Path, metavar="FILE", help="show kept results, measure nothing")
+    parser.add_argument("--folder", type=Path, help="work folder; 5 GB on a local disk")
+    parser.add_argument("--results", type=Path, metavar="FILE", help="write the results there, as JSON")
+    parser.add_argument("--again", type=Path, metavar="FILE", help="show the results of an earlier run")
     parser.add_argument("--markdown", type=Path, metavar="PAGE", help="put the table into a page")
     return parser
 

@@ -1,4 +1,4 @@
-"""What the field does today, in a few lines each; and the floors, below which nothing that uses the bytes can go.
+"""The field's present methods, in a few lines each, and the floors: reading, writing and hashing the bytes once.
 
 ``Sources`` are the folders of a detector's panels in order, each with ``g0_gain.npy`` and so on.
 """

@@ -1,4 +1,4 @@
-"""What a run of the suite works with: how much is measured, where, and what several rows share."""
+"""The context of a run of the suite: its scale, its folder, and the detector that several rows share."""
 
 from __future__ import annotations
 
@@ -17,24 +17,25 @@ from testing.registries import RegistryFactory, RegistryLocation
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How large everything is.
+    """The sizes that are measured.
 
     Attributes
     ----------
     panels, text_panels
-        Sizes of the detectors that are exported.
-    asked
-        Panels of a look-up.
+        Numbers of panels of the exported detectors.
+    look_up_panels
+        Number of panels of a look-up.
     starts
-        Of each panel and kind, in a short and in a long history: 16 and 15625 make 1e3 and 1e6 versions.
+        Numbers of starts of each panel and kind, in a short and in a long history: 16 and 15625 make 1e3 and
+        1e6 versions.
     worst_panels, worst_starts
-        Of the worst case; two kinds.
+        Numbers of panels and of starts in the worst case, with two kinds.
     modules, links
-        Of the directory that is imported.
+        Numbers of modules and links in the imported directory.
     effort
-        What all numbers of rounds are multiplied by.
+        Factor of all numbers of rounds.
     run
-        Seconds that a run of short calls should take: it makes as many as that needs.
+        Duration of a run of short calls in seconds; the number of calls follows from it.
     """
 
     panels: tuple[int, ...]
@@ -64,7 +65,7 @@ class Bench:
 
     @property
     def folder(self) -> Path:
-        """Where temporary things may be made."""
+        """The folder for temporary files."""
         return self.factory.folder
 
     @cached_property
@@ -78,18 +79,19 @@ class Bench:
         arguments: Callable[[Path], Sequence[object]],
         location: Callable[[], RegistryLocation] | None = None,
     ) -> float:
-        """Return the peak memory of a function, in MiB: the median of processes of their own.
+        """Return the peak memory of a function in MiB: the median over separate processes.
 
-        `arguments` and `location` are called anew for each; `arguments` is given an empty folder, removed after it.
+        `arguments` and `location` are called for each process; `arguments` receives an empty folder, which is
+        removed afterwards.
         """
         peaks = []
         for _ in range(self._count(3)):
-            with tempfile.TemporaryDirectory(dir=self.folder) as own:
-                peaks.append(measure_peak(work, arguments(Path(own)), location() if location else None))
+            with tempfile.TemporaryDirectory(dir=self.folder) as name:
+                peaks.append(measure_peak(work, arguments(Path(name)), location() if location else None))
         return statistics.median(peaks)
 
     def time(self, tasks: Mapping[str, Task], count: int, *, warm_up: bool = True) -> Seconds:
-        """Time tasks in so many rounds, as far as the scale and the user do not say otherwise."""
+        """Time tasks in `count` rounds, adjusted by the scale's effort or overridden by `repetitions`."""
         return time_rounds(tasks, self._count(count), self.folder, warm_up=warm_up)
 
     def _count(self, count: int) -> int:

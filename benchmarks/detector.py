@@ -1,4 +1,4 @@
-"""A detector of many panels with made-up constants, in folders as the field has them, and registered."""
+"""A detector of many panels with made-up constants, in a legacy directory and in a registry."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Detector:
 
     @staticmethod
     def dataset(panels: int) -> str:
-        """Return the dataset that the first panels took."""
+        """Return the dataset of the detector that consists of the first panels."""
         return f"exp=bench{panels:03d}:run=1"
 
 

@@ -1,4 +1,4 @@
-"""Rows of the exports: ``.npy``, text, arrays in memory, and what they take of memory."""
+"""Rows of the exports: ``.npy``, text, arrays in memory, and their peak memory."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _measure_npy_row(bench: Bench, registry: Registry, panels: int, *, durable: 
     tasks = {
         "ours": Task(
             lambda folder: works.export(registry, target, str(folder)),
-            check=lambda _, made: _check_files(made, expected, np.load),
+            check=lambda _, export: _check_files(export, expected, np.load),
         ),
         "baseline": Task(
             lambda folder: baselines.merge_npy(sources, str(folder), durable=durable),
@@ -58,7 +58,7 @@ def _measure_npy_memory(bench: Bench, panels: int) -> Row:
 
 
 def measure_text(bench: Bench) -> Iterator[Row]:
-    """Measure the export to text that loses nothing, against `np.savetxt`, which does."""
+    """Measure the export to text without loss of digits against `np.savetxt`, which loses some."""
     with bench.detector.location.open() as registry:
         for panels in bench.scale.text_panels:
             yield _measure_text_row(bench, registry, panels)
@@ -71,7 +71,7 @@ def _measure_text_row(bench: Bench, registry: Registry, panels: int) -> Row:
     tasks = {
         "ours": Task(
             lambda folder: works.export(registry, target, str(folder), "psana"),
-            check=lambda _, made: _check_files(made, expected, _read_text),
+            check=lambda _, export: _check_files(export, expected, _read_text),
         ),
         "baseline": Task(lambda folder: baselines.merge_text(sources, str(folder))),
     }
@@ -104,9 +104,9 @@ def _measure_arrays_row(bench: Bench, registry: Registry, panels: int) -> Row:
     target, sources = detector.dataset(panels), detector.sources(panels)
     expected = baselines.merge_in_memory(sources)
 
-    def check(_: Path, made: DetectorConstants) -> None:
+    def check(_: Path, constants: DetectorConstants) -> None:
         for name, array in expected.items():
-            _check_equal(made[name], array)
+            _check_equal(constants[name], array)
 
     tasks = {
         "ours": Task(lambda _: works.constants(registry, target), check=check),
@@ -125,22 +125,22 @@ def _measure_arrays_memory(bench: Bench, panels: int) -> Row:
     return Row(work=work, unit="MiB", ours=ours, baseline=baseline)
 
 
-def _check_files(made: Export, expected: Arrays, read: Callable[[str], NDArray[np.float32]]) -> None:
-    found = {output.type: output.path for output in made.outputs}
-    if set(found) != set(expected):
-        raise AssertionError(f"{sorted(found)} were written, not {sorted(expected)}")
-    for name, path in found.items():
+def _check_files(export: Export, expected: Arrays, read: Callable[[str], NDArray[np.float32]]) -> None:
+    paths = {output.type: output.path for output in export.outputs}
+    if set(paths) != set(expected):
+        raise AssertionError(f"{sorted(paths)} were written, not {sorted(expected)}")
+    for name, path in paths.items():
         _check_equal(read(path).reshape(expected[name].shape), expected[name])
 
 
-def _check_equal(found: NDArray[np.float32], expected: NDArray[np.float32]) -> None:
+def _check_equal(array: NDArray[np.float32], expected: NDArray[np.float32]) -> None:
     """Compare bit for bit."""
-    if found.dtype != np.float32 or not np.array_equal(found.view(np.uint32), expected.view(np.uint32)):
-        raise AssertionError("an array is not what it must be")
+    if array.dtype != np.float32 or not np.array_equal(array.view(np.uint32), expected.view(np.uint32)):
+        raise AssertionError("an array is not as expected")
 
 
 def _read_text(path: str) -> NDArray[np.float32]:
-    """Read the numbers of a text, comments apart."""
+    """Read the numbers of a text file without its comments."""
     with Path(path).open() as file:
         rows = [np.fromstring(line, sep=" ") for line in file if line.strip() and not line.startswith("#")]
     return np.array(rows).astype(np.float32)

@@ -1,8 +1,8 @@
-"""Long made-up histories of versions, loaded into a registry in bulk, and a naive answer to what they say.
+"""Long made-up histories of versions, to be loaded in bulk, with a naive look-up to compare with.
 
-The versions are recorded in the order of their starts, each start of each panel in a revision of its own:
-gain and offset together, as ``calreg version add`` does. The constants of one start are the same for all
-panels. No files stand behind them: a look-up reads none.
+The versions are recorded in the order of their starts, each start of each panel in its own revision: gain and
+offset together, as ``calreg version add`` does. The constants of one start are the same for all panels. The
+files of the constants do not exist: a look-up reads none.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ Answer = dict[tuple[str, str], tuple[int, int, int | None, str]]
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What a registry knows: `panels` panels, `starts` versions of each kind of each.
+    """The contents of a registry: `panels` panels with `starts` versions of each kind.
 
     Attributes
     ----------
     withdrawn
-        The last revision withdraws all but the first tenth of each panel's versions.
+        Whether the last revision withdraws all but the first tenth of each panel's versions.
     """
 
     panels: int
@@ -42,7 +42,7 @@ class History:
 
     @property
     def versions(self) -> int:
-        """How many versions there are."""
+        """The number of versions."""
         return self.panels * self.starts * len(KINDS)
 
     @property

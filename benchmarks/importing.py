@@ -44,8 +44,8 @@ def measure_import(bench: Bench) -> Iterator[Row]:
     fewer = links // 10
     small = make_tree(bench.folder / "fewer", modules, fewer)
     peak, small_peak = (
-        bench.measure_peak(works.import_tree, partial(_tree_arguments, each), bench.factory.make)
-        for each in (tree, small)
+        bench.measure_peak(works.import_tree, partial(_tree_arguments, folder), bench.factory.make)
+        for folder in (tree, small)
     )
     grown = (peak - small_peak) * 2**20 / (links - fewer)
     yield Row(work=f"peak memory, {links} links", database="sqlite", unit="MiB", ours=peak)

@@ -1,8 +1,8 @@
-"""Rows loaded in bulk straight into the tables of a benchmark's own registry.
+"""Load rows in bulk straight into the tables of a benchmark's own registry.
 
-Made through the registry, millions of revisions would take days. So its guards (the append-only triggers) and
-indexes are taken away, the rows go in, and both are put back as they were: what is measured is a registry as
-any other. Nothing but a throw-away database is to be treated like this.
+Recorded through the registry, millions of revisions would take days. So its guards (the append-only triggers)
+and indexes are dropped, the rows are inserted, and both are created again as they were: what is measured is a
+registry like any other. Do this to a throw-away database only.
 """
 
 from __future__ import annotations
@@ -26,32 +26,32 @@ def load_history(location: RegistryLocation, history: History) -> None:
         return
     import psycopg
 
-    with psycopg.connect(location.database) as one_transaction:
-        _load_postgresql(one_transaction, history)
-    with psycopg.connect(location.database, autocommit=True) as outside:
-        outside.execute("VACUUM ANALYZE")  # which the server does by itself sooner or later
+    with psycopg.connect(location.database) as transaction:
+        _load_postgresql(transaction, history)
+    with psycopg.connect(location.database, autocommit=True) as connection:
+        connection.execute("VACUUM ANALYZE")  # the server does it by itself sooner or later
 
 
 def _load_sqlite(connection: sqlite3.Connection, history: History) -> None:
     for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -1000000"):
         connection.execute(f"PRAGMA {pragma}")
-    taken = connection.execute(
+    dropped = connection.execute(
         "SELECT type, name, sql FROM sqlite_master WHERE type IN ('trigger', 'index') AND sql IS NOT NULL"
     ).fetchall()
     connection.execute("BEGIN")
-    for sort, name, _ in taken:
+    for sort, name, _ in dropped:
         connection.execute(f"DROP {sort} {name}")
     for table, (columns, rows) in history.tables().items():
         placeholders = ", ".join("?" * len(columns))
         connection.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({placeholders})", rows)
-    for _, _, sql in sorted(taken):  # indexes before triggers
+    for _, _, sql in sorted(dropped):  # indexes before triggers
         connection.execute(sql)
     connection.execute("COMMIT")
     connection.execute("PRAGMA journal_mode = WAL")
 
 
 def _load_postgresql(connection: psycopg.Connection[Any], history: History) -> None:
-    # A replica checks no foreign keys; our triggers fire there all the same, until they are disabled.
+    # A replica checks no foreign keys; our triggers fire there as well, until they are disabled.
     connection.execute("SET session_replication_role = replica")
     connection.execute("SET maintenance_work_mem = '512MB'")
     tables = history.tables()
@@ -74,7 +74,7 @@ def _load_postgresql(connection: psycopg.Connection[Any], history: History) -> N
 
 
 def _enable_triggers(connection: psycopg.Connection[Any], table: str) -> None:
-    """Enable a table's triggers, and so that no session can switch them off."""
+    """Enable a table's triggers in such a way that no session can switch them off."""
     query = "SELECT tgname FROM pg_trigger WHERE tgrelid = %s::regclass AND NOT tgisinternal"
     for (name,) in connection.execute(query, [table]).fetchall():
         connection.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}")

@@ -1,4 +1,4 @@
-"""Rows of the look-ups: what is valid at an instant, in short and long histories, now and as of earlier."""
+"""Rows of the look-ups at an instant: in short and long histories, as of now and of earlier revisions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from testing.registries import RegistryLocation
 
 @dataclass(frozen=True, slots=True)
 class LoadedHistory:
-    """A registry that holds a history, open."""
+    """An open registry with a history."""
 
     scale: Scale
     dialect: str
@@ -49,13 +49,13 @@ def measure_look_ups(bench: Bench) -> Iterator[Row]:
 
 
 def _measure_look_ups_on(bench: Bench, dialect: str, closing: ExitStack) -> Iterator[Row]:
-    asked, (few, many) = bench.scale.look_up_panels, bench.scale.starts
-    short = _load(bench, dialect, History(asked, few), closing)
-    long = _load(bench, dialect, History(asked, many), closing)
-    freed = _load(bench, dialect, History(asked, many, withdrawn=True), closing)
+    panels, (few, many) = bench.scale.look_up_panels, bench.scale.starts
+    short = _load(bench, dialect, History(panels, few), closing)
+    long = _load(bench, dialect, History(panels, many), closing)
+    freed = _load(bench, dialect, History(panels, many, withdrawn=True), closing)
     size, small = _format_count(long.history.versions), _format_count(short.history.versions)
 
-    yield _compare_with_raw(bench, f"{asked} panels of {size}, head", long, closing)
+    yield _compare_with_raw(bench, f"{panels} panels of {size}, head", long, closing)
     head = _make_head_task(short, 0.5)
     yield _compare(bench, f"{small} -> {size}, head", long, _make_head_task(long, 0.5), head, 1.5)
     yield _compare(
@@ -91,8 +91,8 @@ def _measure_all_ranges(bench: Bench, known: LoadedHistory, closing: ExitStack) 
     panel = known.history.panel_ids[0]
     raw = prepare_raw_ranges(known.location, panel, closing)
 
-    def check(_: Path, found: Validity) -> None:
-        _require_equal(sorted(map(to_raw_row, found.versions), key=str), sorted(raw(), key=str))
+    def check(_: Path, validity: Validity) -> None:
+        _require_equal(sorted(map(to_raw_row, validity.versions), key=str), sorted(raw(), key=str))
 
     tasks = {
         "ours": Task(lambda _: works.validity(known.registry, panel), check=check),
@@ -114,7 +114,7 @@ def _load(bench: Bench, dialect: str, history: History, closing: ExitStack) -> L
 
 
 def _compare_with_raw(bench: Bench, work: str, known: LoadedHistory, closing: ExitStack) -> Row:
-    """Return the row of a look-up at the head against the raw statement that answers the same."""
+    """Return the row of a look-up at the head against the raw statement for the same question."""
     instant = known.history.instant_at(0.5)
     raw = prepare_raw_look_up(known.location, known.history, instant, closing)
     ask = known.make_query(instant)
@@ -132,7 +132,7 @@ def _compare(bench: Bench, work: str, known: LoadedHistory, ours: Task, baseline
 
 
 def _compare_as_of_with_head(bench: Bench, work: str, known: LoadedHistory, part: float) -> Row:
-    """Return the row of the hard case: after the last start, as of a revision before most were recorded."""
+    """Return the row of the hard case: after the last start, as of a revision before most versions."""
     instant, revision = known.history.instant_at(1.0), known.history.revision_after(part)
     ask = known.make_query(instant, revision)
     ours = _make_repeated_task(
@@ -154,7 +154,7 @@ def _make_repeated_task(
     check: Callable[[Path, Any], None] | None = None,
     share: int = 1,
 ) -> Task:
-    """Return a task of enough calls; its time is that of one, divided by `share`."""
+    """Return a task of enough calls for the clock; its time is that of one call, divided by `share`."""
     call()
     start = time.perf_counter()
     call()
@@ -169,10 +169,15 @@ def _make_repeated_task(
 
 
 def _make_check(expected: Answer) -> Callable[[Path, Validity], None]:
-    def check(_: Path, found: Validity) -> None:
+    def check(_: Path, validity: Validity) -> None:
         answer = {
-            (each.panel, each.kind): (each.version, each.valid_from, each.valid_to, each.constants)
-            for each in found.versions
+            (version.panel, version.kind): (
+                version.version,
+                version.valid_from,
+                version.valid_to,
+                version.constants,
+            )
+            for version in validity.versions
         }
         _require_equal(answer, expected)
 
@@ -184,13 +189,13 @@ def _find_expected(history: History, instant: int, revision: int) -> Answer:
     return history.find_naive_answer(instant, revision)
 
 
-def _require_equal(found: object, expected: object) -> None:
-    if found != expected:
-        raise AssertionError("a look-up's answer is not what it must be")
+def _require_equal(answer: object, expected: object) -> None:
+    if answer != expected:
+        raise AssertionError("a look-up's answer is not as expected")
 
 
 def _count_statements(call: Callable[[], object]) -> int:
-    """Count the statements of one call, but for those that begin a transaction."""
+    """Count the statements of one call, without those that begin a transaction."""
     call()
     with _record_statements() as statements:
         call()

@@ -1,4 +1,4 @@
-"""The machine on which a run was made, as far as it explains its times; no name of it."""
+"""Describe the machine of a run as far as it explains the times, without its name."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _ROOT = Path(__file__).parent.parent
 
 
 def describe_machine(factory: RegistryFactory, databases: tuple[str, ...]) -> dict[str, str]:
-    """Return what a run was made on."""
-    found = {
+    """Return the processor, memory, system and versions of a run."""
+    machine = {
         "processor": f"{_find_processor()}, {os.cpu_count()} cores",
         "memory": _find_memory(),
         "system": f"{platform.system()} {platform.release()}",
@@ -26,12 +26,12 @@ def describe_machine(factory: RegistryFactory, databases: tuple[str, ...]) -> di
         "sqlite": sqlite3.sqlite_version,
     }
     if "postgresql" in databases:
-        found["postgresql"] = _find_postgresql_version(factory)
-    return found | {name: _find_library_version(name) for name in _LIBRARIES}
+        machine["postgresql"] = _find_postgresql_version(factory)
+    return machine | {name: _find_library_version(name) for name in _LIBRARIES}
 
 
 def find_software() -> str:
-    """Return the version that was measured, with its commit where git knows it."""
+    """Return the measured version of calreg, with its commit in a checkout."""
     done = subprocess.run(
         ["git", "describe", "--always", "--dirty"], cwd=_ROOT, capture_output=True, text=True, check=False
     )
@@ -68,4 +68,4 @@ def _find_library_version(name: str) -> str:
     try:
         return version(name)
     except PackageNotFoundError:
-        return "not there"
+        return "not installed"

@@ -1,4 +1,4 @@
-"""Peak memory: of a process that does one thing, above a process that did everything but that.
+"""Peak memory of a process that does the work, minus that of a process which does everything else.
 
 ``python -m benchmarks.memory REQUEST`` is such a process; `measure_peak` starts it.
 """
@@ -49,7 +49,7 @@ def _run_process(request: dict[str, Any]) -> dict[str, Any]:
         check=False,
     )
     if done.returncode:
-        raise RuntimeError(f"a process that was to measure memory failed:\n{done.stderr}")
+        raise RuntimeError(f"the process that measures memory failed:\n{done.stderr}")
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
 
@@ -57,9 +57,9 @@ def _run_process(request: dict[str, Any]) -> dict[str, Any]:
 def _main() -> None:
     request = json.load(sys.stdin)
     module, _, name = request["function"].partition(":")
-    for each in [*request["modules"], module]:
-        with suppress(ImportError):  # a part of a package that is made at run time
-            importlib.import_module(each)
+    for imported in [*request["modules"], module]:
+        with suppress(ImportError):  # modules that packages create at run time
+            importlib.import_module(imported)
     work = getattr(sys.modules[module], name)
     first = []
     if request["registry"]:

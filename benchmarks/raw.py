@@ -1,8 +1,8 @@
-"""One statement of the bare database driver that answers what a look-up answers: on a cursor held open.
+"""The baseline of the look-ups: one statement with the same answer, on an open cursor of the bare driver.
 
-It is written for the head only, where the partial index of live versions serves it: one probe for the version
-that holds, one for the next start, by panel and kind. On PostgreSQL it is prepared and its answer binary. It
-does not check that the panels are known, nor that nothing is missing.
+It works for the head only, where it uses the partial index of live versions: one probe for the valid version
+and one for the next start, by panel and kind. On PostgreSQL it is prepared and its answer binary. It does not
+check that the panels are known and the answer complete.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ WHERE p.identifier = {place}"""
 def prepare_raw_look_up(
     location: RegistryLocation, history: History, instant: int, closing: ExitStack
 ) -> Callable[[], list[RawRow]]:
-    """Return the statement for all panels of a history, both kinds, ready to be executed."""
+    """Return a function that executes the statement for all panels of a history and both kinds."""
     if location.file:
         statement = _SQLITE.format(panels=", ".join("?" * history.panels))
         return _prepare_sqlite(location, statement, [*history.panel_ids, instant], closing)
@@ -63,14 +63,14 @@ def prepare_raw_look_up(
 def prepare_raw_ranges(
     location: RegistryLocation, panel: str, closing: ExitStack
 ) -> Callable[[], list[RawRow]]:
-    """Return the statement for all live ranges of one panel."""
+    """Return a function that executes the statement for all live ranges of one panel."""
     if location.file:
         return _prepare_sqlite(location, _RANGES.format(place="?"), [panel], closing)
     return _prepare_postgresql(location, _RANGES.format(place="%s"), [panel], closing)
 
 
 def to_raw_row(version: Version) -> RawRow:
-    """Return our answer in the columns of these statements."""
+    """Return a version as a row of these statements."""
     return (
         version.version,
         version.panel,

@@ -1,4 +1,4 @@
-"""Row of the registration: a version of six files, new content each time."""
+"""Row of the registration: a version of six files, with new content each time."""
 
 from __future__ import annotations
 
@@ -73,4 +73,4 @@ def _check(folder: Path, result: tuple[Registry, Outcome]) -> None:
     }
     files = {hashlib.sha256(path.read_bytes()).hexdigest() for path in (folder / "source").iterdir()}
     if recorded != files or outcome.revision is None:
-        raise AssertionError("what was registered is not what was in the folder")
+        raise AssertionError("the registered files are not those of the folder")

@@ -17,17 +17,17 @@ class Row:
     ours, baseline
         Medians, in `unit`.
     copied, hashed
-        The floor, in seconds: the input read and the output written once; the same bytes hashed once.
+        The floors in seconds: to read the input and write the output once; to hash the same bytes once.
     ratio
-        Of ours to the baseline, pair by pair.
+        The ratio of ours to the baseline, within each round.
     reach
-        The figure to reach: of the ratio, or of `ours` where there is none.
+        The target of the ratio, or of `ours` without a ratio.
     statements
-        How many one call executes, but for those that begin and end a transaction; one is the figure to reach.
+        Number of statements of one call, without those that begin and end a transaction; the target is one.
     remark
-        Why there is no ratio.
+        The reason for a missing ratio.
     seconds
-        Every time that was taken.
+        All times that were measured.
     """
 
     work: str
@@ -45,20 +45,20 @@ class Row:
 
     @property
     def in_reach(self) -> bool | None:
-        """Whether the figure is reached; None where there is none, or nothing was measured."""
+        """Return whether the target is reached; None without a target or a measurement."""
         value = self.ratio.median if self.ratio else self.ours
         return None if self.reach is None or value is None else value <= self.reach
 
     @property
     def in_one_statement(self) -> bool | None:
-        """Whether one statement answers; None where statements are not counted."""
+        """Return whether one statement was enough; None if statements are not counted."""
         return None if self.statements is None else self.statements == 1
 
     @property
     def reached(self) -> bool | None:
-        """Whether both are so, as far as there is something to reach."""
-        figures = [each for each in (self.in_reach, self.in_one_statement) if each is not None]
-        return all(figures) if figures else None
+        """Return whether all targets of the row are reached; None without a target."""
+        targets = [reached for reached in (self.in_reach, self.in_one_statement) if reached is not None]
+        return all(targets) if targets else None
 
 
 def make_timed_row(
@@ -69,8 +69,8 @@ def make_timed_row(
     reach: float | None = None,
     statements: int | None = None,
 ) -> Row:
-    """Return the row of the tasks `ours` and `baseline`, with the floors `copied` and `hashed` if there."""
-    medians = {name: compute_spread(taken).median for name, taken in seconds.items()}
+    """Return the row of the tasks `ours` and `baseline`, with the floors `copied` and `hashed` if measured."""
+    medians = {name: compute_spread(times).median for name, times in seconds.items()}
     return Row(
         work=work,
         database=database,
@@ -87,7 +87,7 @@ def make_timed_row(
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What one run of the suite measured, and where."""
+    """The rows of one run of the suite, with its date, command, software and machine."""
 
     date: str
     command: str

@@ -1,4 +1,4 @@
-"""Rows of the start-up: whole processes, against what their libraries alone need to be imported."""
+"""Rows of the start-up: whole processes against the import of their libraries alone."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def measure_start_up(bench: Bench) -> Iterator[Row]:
     program = [str(calreg)] if calreg.exists() else [sys.executable, "-m", "registry"]
     options = ["--database", location.database, "--store", str(location.store)]
     look_up = [*options, "validity", history.panel_ids[0], "--at", at]
-    for work, database, arguments, imports, said, reach in (
+    for work, database, arguments, imports, output, reach in (
         ("calreg --help", "", ["--help"], "typer", b"validity", 1.5),
         ("calreg validity X --at T", "sqlite", look_up, "typer, sqlalchemy.orm", b"offset", 1.3),
     ):
         tasks = {
-            "ours": _make_process_task([*program, *arguments], said),
+            "ours": _make_process_task([*program, *arguments], output),
             "baseline": _make_process_task([sys.executable, "-c", f"import {imports}"], b""),
         }
         yield make_timed_row(work, bench.time(tasks, 15), database=database, reach=reach)
@@ -42,8 +42,8 @@ def _make_process_task(command: list[str], expected: bytes) -> Task:
     def run(folder: Path) -> bytes:
         return subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True).stdout
 
-    def check(_: Path, printed: bytes) -> None:
-        if expected not in printed:
-            raise AssertionError(f"{command} did not print what it must")
+    def check(_: Path, output: bytes) -> None:
+        if expected not in output:
+            raise AssertionError(f"{command} did not print {expected!r}")
 
     return Task(run, check=check)

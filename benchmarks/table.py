@@ -1,4 +1,4 @@
-"""The table: for a terminal, and as Markdown for docs/performance.md."""
+"""Print the table on a terminal, and write it as Markdown into docs/performance.md."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def render_markdown(results: Results) -> str:
 
 
 def update_page(page: Path, results: Results) -> None:
-    """Put the table into a page, between its marks.
+    """Replace the table between the two marks of a page.
 
     Raises
     ------
     ValueError
-        The page has no place for it.
+        If the page has no marks.
     """
     text, count = _TABLE_PATTERN.subn(lambda _: f"\n{render_markdown(results)}\n", page.read_text())
     if count != 1:
@@ -59,7 +59,7 @@ def update_page(page: Path, results: Results) -> None:
 
 
 def format_cells(row: Row) -> tuple[str, ...]:
-    """Return the texts of a row, by column."""
+    """Return the cells of a row."""
     return (
         row.work,
         row.database,
@@ -84,14 +84,14 @@ def _format_amount(value: float | None, unit: str) -> str:
 
 
 def _format_digits(value: float) -> str:
-    """Write three digits."""
+    """Format a number with three digits."""
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def _format_floor(row: Row) -> str:
-    """Write the milliseconds to copy the bytes, and those to hash them."""
-    both = [value for value in (row.copied, row.hashed) if value is not None]
-    return f"{' + '.join(f'{value * 1e3:.0f}' for value in both)} ms" if both else ""
+    """Format the milliseconds to copy the bytes and those to hash them."""
+    floors = [value for value in (row.copied, row.hashed) if value is not None]
+    return f"{' + '.join(f'{value * 1e3:.0f}' for value in floors)} ms" if floors else ""
 
 
 def _format_ratio(row: Row) -> str:

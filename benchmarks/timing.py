@@ -1,4 +1,4 @@
-"""Rounds: every task once, in turns; ratios are taken within a round, so that what slows both cancels."""
+"""Time tasks in rounds, each task once per round; a ratio is taken within a round, so that disturbances cancel."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 Seconds = dict[str, list[float]]
-"""By task, one time a round."""
+"""Times by task, one per round."""
 
 
 def _do_nothing(folder: Path) -> None:
@@ -21,21 +21,21 @@ def _do_nothing(folder: Path) -> None:
 
 
 def accept_any(folder: Path, result: object) -> None:
-    """Take any result."""
+    """Accept any result."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Something to be timed; each run has an empty folder of its own.
+    """Work to time; each run has its own empty folder.
 
-    The folder is removed after the run, and with it what the system has not written to the disk yet.
+    The folder is removed after the run, so that the system need not write to the disk what is still cached.
 
     Attributes
     ----------
     prepare, check
-        Before and after the run, not timed. What is timed is checked: `check` raises where the result is wrong.
+        Called before and after the run, not timed. `check` raises if the result is wrong.
     calls
-        How many calls one run makes, where one alone is too short for the clock.
+        Number of calls in one run, if a single one is too short for the clock.
     """
 
     run: Callable[[Path], object]
@@ -46,7 +46,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """A median between its quartiles."""
+    """A median with its quartiles."""
 
     median: float
     lower: float
@@ -69,26 +69,26 @@ def compute_ratio(seconds: Seconds, ours: str = "ours", baseline: str = "baselin
 
 
 def time_rounds(tasks: Mapping[str, Task], count: int, folder: Path, *, warm_up: bool = True) -> Seconds:
-    """Time the tasks in rounds, after one that is not counted; every other round runs backwards."""
+    """Time the tasks in rounds, after one that is not counted; every other round has the reverse order."""
     seconds: Seconds = {name: [] for name in tasks}
     names = list(tasks)
     for number in range(-1 if warm_up else 0, count):
         for name in names if number % 2 else reversed(names):
-            taken = _time_task(tasks[name], folder)
+            duration = _time_task(tasks[name], folder)
             if number >= 0:
-                seconds[name].append(taken)
+                seconds[name].append(duration)
     return seconds
 
 
 def _time_task(task: Task, folder: Path) -> float:
-    own = Path(tempfile.mkdtemp(dir=folder))
+    work_folder = Path(tempfile.mkdtemp(dir=folder))
     try:
-        task.prepare(own)
+        task.prepare(work_folder)
         gc.collect()
         start = time.perf_counter()
-        result = task.run(own)
-        taken = time.perf_counter() - start
-        task.check(own, result)
+        result = task.run(work_folder)
+        duration = time.perf_counter() - start
+        task.check(work_folder, result)
     finally:
-        shutil.rmtree(own)
-    return taken / task.calls
+        shutil.rmtree(work_folder)
+    return duration / task.calls

@@ -1,8 +1,8 @@
-"""``python -m benchmarks.walk``: which modules, functions and types a command passes through.
+"""``python -m benchmarks.walk``: count the modules, functions and types that a command passes through.
 
-Each command runs twice on the sample data, the second time under `sys.setprofile`: what is imported only once is
-left out. A function counts if it is defined in ``registry``, a type if a value of it is an argument, a local variable
-or the result of such a function.
+Each command runs twice on the sample data, the second time under `sys.setprofile`, without imports. A function
+counts if it is defined in ``registry``, a type if a value of it is an argument, a local variable or the result
+of such a function.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ _ROUNDS = (
 
 @dataclass
 class Walk:
-    """What one command passed through."""
+    """The functions and types that one command passed through."""
 
     codes: set[CodeType] = field(default_factory=set)
     calls: int = 0
     types: set[str] = field(default_factory=set)
 
     def observe(self, frame: FrameType, event: str, result: Any) -> None:
-        """Note a call or a return; see `sys.setprofile`."""
+        """Record a call or a return; see `sys.setprofile`."""
         module = frame.f_globals.get("__name__", "")
         if not module.startswith("registry."):
             return
@@ -120,11 +120,11 @@ def _profile(command: Sequence[str]) -> Walk:
 
 
 def main() -> None:
-    """Print a table of all commands; with ``--names`` the modules and types, too."""
-    with tempfile.TemporaryDirectory(prefix="calreg-walk-") as name, chdir(name):
-        os.environ["CALREG_DATABASE"] = f"sqlite:///{name}/registry.sqlite"
+    """Print a table of all commands; with ``--names`` also the modules and types."""
+    with tempfile.TemporaryDirectory(prefix="calreg-walk-") as folder, chdir(folder):
+        os.environ["CALREG_DATABASE"] = f"sqlite:///{folder}/registry.sqlite"
         os.environ.pop("CALREG_STORE", None)
-        _make_registry(Path(name))
+        _make_registry(Path(folder))
         print(f"{'command':15}{'modules':>8}{'functions':>10}{'calls':>7}{'types':>7}")  # noqa: T201 - what it is for
         for title, command in _COMMANDS.items():
             walk = _profile(command)
@@ -133,8 +133,8 @@ def main() -> None:
             )
             if "--names" in sys.argv:
                 home = str(Path(__file__).parent.parent) + os.sep
-                for each in [*(path.removeprefix(home) for path in walk.modules), *sorted(walk.types)]:
-                    print(f"  {each}")  # noqa: T201
+                for name in [*(path.removeprefix(home) for path in walk.modules), *sorted(walk.types)]:
+                    print(f"  {name}")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Ours: the calls that are measured, one function each, so that a process of its own can make them too."""
+"""The calls of calreg that are measured, one function each, so that a separate process can make them, too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Harnesses that try to break a registry: commands killed at random instants, many writers at once.
+"""Programs that try to break a registry: killed commands, many writers at once, planted faults, fuzzed parsers.
 
-``python -m harnesses kill`` and ``python -m harnesses writers``; see docs/harnesses.md.
+``python -m harnesses`` and ``python -m harnesses.fuzz``; see docs/harnesses.md.
 """

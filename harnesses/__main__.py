@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _build_parser().parse_args(arguments)
     problems = 0
     with ExitStack() as closing:
-        # The folder outlives PostgreSQL, whose files are in it.
+        # Entered first and so removed last: PostgreSQL works in it.
         folder = closing.enter_context(tempfile.TemporaryDirectory(prefix="calreg-", dir=options.folder))
         factory = closing.enter_context(RegistryFactory(Path(folder), options.server, prefix="harness"))
         if options.harness == "kill":

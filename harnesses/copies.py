@@ -82,7 +82,7 @@ class Backup(_FilledCommand):
 
 
 def _read_backup_state(folder: Path) -> list[str]:
-    """Return the revision of the backup in a folder; an empty list where there is no backup."""
+    """Return the revision of the backup in a folder; an empty list without a backup."""
     try:
         description = read_description(folder)
     except NotFoundError:

@@ -36,7 +36,7 @@ share_program()
 
 @pytest.fixture(autouse=True)
 def _isolated_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No test sees, or harms, the registry of the person who runs it."""
+    """Keep tests away from the registry of the person who runs them."""
     for name in ("CALREG_DATABASE", "CALREG_STORE", "CALREG_TIMEZONE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "user-data"))
@@ -45,9 +45,9 @@ def _isolated_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """The URL of a PostgreSQL database from which databases can be created."""
-    given = os.environ.get("CALREG_TEST_POSTGRES")
-    if given:
-        yield given
+    url = os.environ.get("CALREG_TEST_POSTGRES")
+    if url:
+        yield url
         return
     try:
         # Not below pytest's folder, which other runs of pytest tidy up; and a socket's path must be short.
@@ -90,7 +90,7 @@ def location(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Registr
 
 @pytest.fixture
 def sqlite_location(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RegistryLocation]:
-    """An empty registry on SQLite, for what has nothing to do with the database."""
+    """An empty registry on SQLite, for tests that do not depend on the database."""
     yield from make_location(request, tmp_path, "sqlite")
 
 
@@ -112,7 +112,7 @@ def calreg(location: RegistryLocation, monkeypatch: pytest.MonkeyPatch) -> "Calr
 
 @pytest.fixture
 def sqlite_calreg(sqlite_location: RegistryLocation, monkeypatch: pytest.MonkeyPatch) -> "Calreg":
-    """The same on SQLite alone, for what concerns no database."""
+    """The command line of an empty registry on SQLite, for tests that do not depend on the database."""
     from tests.cli import Calreg
 
     return Calreg(sqlite_location, monkeypatch)
@@ -127,7 +127,7 @@ def registry(location: RegistryLocation) -> Iterator[Registry]:
 
 @pytest.fixture
 def tmpfs(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    """Return a function that mounts a small file system of its own."""
+    """Return a function that mounts a small file system in memory."""
     mounted: list[Path] = []
 
     def mount(options: str) -> Path:
@@ -150,7 +150,7 @@ def tmpfs(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
 
 @contextmanager
 def act_as_ordinary_user() -> Iterator[None]:
-    """Let root, whom no permission stops, act as somebody else for a while."""
+    """Drop the rights of root, whom permissions do not stop, for a while."""
     if os.geteuid() != 0:
         yield
         return
@@ -163,7 +163,7 @@ def act_as_ordinary_user() -> Iterator[None]:
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """A folder into which every user can look: pytest's own are private."""
+    """A folder that every user can read: pytest's own are private."""
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o755)
     yield folder

@@ -1,4 +1,4 @@
-"""Texts over which no reader of names may stumble."""
+"""Texts that every parser of names must refuse cleanly."""
 
 HOSTILE_TEXTS = [
     "",

@@ -1,4 +1,4 @@
-"""The two readers of the analysis framework as far as their rules are known, written anew and apart from ours."""
+"""Independent versions of the two readers of the analysis framework, as far as their rules are known."""
 
 import ast
 from pathlib import Path
@@ -35,20 +35,20 @@ def read_older(path: Path) -> NDArray[Any]:
 def read_newer(path: Path) -> NDArray[Any]:
     """Take DATATYPE and SHAPE wherever they stand, and lines of numbers of one length."""
     header, numbers = _split(path)
-    found = {line[1]: line[2].strip() for line in header if len(line) == 3}
-    table = np.array([line.split() for line in numbers], dtype=found["DATATYPE"])
-    return table.reshape(ast.literal_eval(found["SHAPE"]))
+    fields = {line[1]: line[2].strip() for line in header if len(line) == 3}
+    table = np.array([line.split() for line in numbers], dtype=fields["DATATYPE"])
+    return table.reshape(ast.literal_eval(fields["SHAPE"]))
 
 
 def find_file_for_run(folder: Path, run: int) -> Path | None:
-    """Return the file that answers for a run: of those that contain it the highest first, then the smallest last run.
+    """Return the file for a run: of those that contain it the one with the highest first, then lowest last run.
 
     Raises
     ------
     ValueError
-        Any name that ends in .data is not FIRST-LAST or FIRST-end: the framework dies.
+        If any name that ends in .data is not FIRST-LAST or FIRST-end: the framework fails.
     """
-    found = []
+    candidates = []
     for path in folder.iterdir():
         if path.name.endswith(".data"):
             first, last = path.name.removesuffix(".data").split("-")
@@ -56,5 +56,5 @@ def find_file_for_run(folder: Path, run: int) -> Path | None:
             if max(runs) > 9999:
                 raise ValueError(path.name)
             if runs[0] <= run <= runs[1]:
-                found.append((runs[0], -runs[1], path))
-    return max(found)[2] if found else None
+                candidates.append((runs[0], -runs[1], path))
+    return max(candidates)[2] if candidates else None

@@ -16,7 +16,6 @@ from benchmarks.loading import load_history
 from benchmarks.rows import Results, Row
 from benchmarks.timing import Spread
 from testing.registries import RegistryFactory, RegistryLocation
-from testing.registries import RegistryLocation as BenchmarkLocation
 
 SMALLEST = Scale(
     panels=(1,),
@@ -49,18 +48,18 @@ def test_a_row_of_every_sort_is_measured_and_checked(bench: Bench) -> None:
 
 def test_a_wrong_answer_stops_the_run(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lookups, "_find_expected", lambda *_: {})
-    with pytest.raises(AssertionError, match="a look-up's answer is not what it must be"):
+    with pytest.raises(AssertionError, match="a look-up's answer is not as expected"):
         list(lookups.measure_look_ups(bench))
 
 
 def test_a_history_loaded_in_bulk_leaves_the_schema_as_it_was(location: RegistryLocation) -> None:
-    load_history(BenchmarkLocation(location.database, location.store), History(2, 3, withdrawn=True))
+    load_history(location, History(2, 3, withdrawn=True))
     with location.open() as registry:
         assert registry.differences() == []
         assert len(registry.versions.list(withdrawn=True)) == 12
 
 
-def test_results_survive_being_kept_and_come_into_the_page(tmp_path: Path) -> None:
+def test_results_are_the_same_after_a_round_trip_and_are_written_into_the_page(tmp_path: Path) -> None:
     measured = Row(
         work="something", ours=0.5, baseline=0.001, ratio=Spread(500.0, 499.9, 0.5), reach=4.0, statements=1
     )
@@ -70,17 +69,17 @@ def test_results_survive_being_kept_and_come_into_the_page(tmp_path: Path) -> No
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- table: begin -->\nold\n<!-- table: end -->\nafter\n")
     table.update_page(page, results)
-    told = page.read_text()
-    assert "| something |  | 500 ms | 1.00 ms |  | 500 (500-0.50) | 4 NO | 1 ok |" in told
-    assert "0 of 1 figures reached" in told
-    assert told.startswith("before\n")
-    assert told.endswith("after\n")
-    assert "old" not in told
-    page.write_text("a page without a place for it")
+    text = page.read_text()
+    assert "| something |  | 500 ms | 1.00 ms |  | 500 (500-0.50) | 4 NO | 1 ok |" in text
+    assert "0 of 1 figures reached" in text
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert "old" not in text
+    page.write_text("a page without marks")
     with pytest.raises(ValueError, match="has no lines"):
         table.update_page(page, results)
 
 
-def test_the_documentation_has_a_place_for_the_table() -> None:
+def test_the_documentation_has_the_marks_for_the_table() -> None:
     page = Path(__file__).parent.parent / "docs" / "performance.md"
     assert page.read_text().count("<!-- table: begin -->") == 1

@@ -1,4 +1,4 @@
-"""Every parser of what strangers write, fed with seeds, with what once broke it, and with mutations of both."""
+"""Feed every parser of untrusted input with seeds, with inputs that once broke it, and with mutations of both."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harnesses.fuzz import __main__ as fuzz
-from harnesses.fuzz.found import REGRESSIONS
+from harnesses.fuzz.regressions import REGRESSIONS
 from harnesses.fuzz.target import Target, call_parser
 from harnesses.fuzz.targets import TARGETS
 from registry.errors import RequestError
 
 ROOT = Path(__file__).parent.parent
-ROOM = 1 << 30  # bytes that a parser may ask for, above what this process has
-HANGS = 300  # seconds, after which a test run is ended with the place where it hangs
+MEMORY = 1 << 30  # bytes that a parser may allocate
+TIMEOUT = 300  # seconds, after which a test run that hangs is ended with a traceback
 
-# What strangers' texts and files are full of, in the places where a parser looks.
+# Pieces that break parsers.
 WORDS = [
     *(b"", b"\0", b"\n", b"\r", b"\t", b" ", b"-", b"_", b":", b"=", b".", b"/", b"../", b"0", b"9" * 400),
     *(b"0x", b"\x1b[2J", b"\xff", b"\xed\xb2\x80", "\u202e".encode(), "\u0661\uff11".encode(), b"\\ud800"),
@@ -34,14 +34,14 @@ WORDS = [
 
 @pytest.fixture(autouse=True)
 def _bounded() -> Iterator[None]:
-    """Nothing here may take much memory, or hang."""
+    """Limit the memory and the time of each test."""
     if sys.platform != "linux":
         yield
         return
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     before = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + ROOM, before[1]))
-    faulthandler.dump_traceback_later(HANGS, exit=True)
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MEMORY, before[1]))
+    faulthandler.dump_traceback_later(TIMEOUT, exit=True)
     try:
         yield
     finally:
@@ -56,7 +56,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @st.composite
 def mutations(draw: st.DrawFn, seeds: list[bytes]) -> bytes:
-    """Draw a seed, some of whose pieces are left out, doubled, replaced, or taken from another."""
+    """Draw a seed with some pieces left out, doubled, replaced, or taken from another seed."""
     data = draw(st.sampled_from(seeds))
     for _ in range(draw(st.integers(1, 4))):
         start = draw(st.integers(0, len(data)))
@@ -66,7 +66,7 @@ def mutations(draw: st.DrawFn, seeds: list[bytes]) -> bytes:
                 st.sampled_from(WORDS),
                 st.binary(max_size=4),
                 st.just(data[start:end] * 2),
-                st.sampled_from(seeds).map(lambda seed, place=start: seed[place : place + 40]),
+                st.sampled_from(seeds).map(lambda seed, start=start: seed[start : start + 40]),
             )
         )
         data = data[:start] + piece + data[end:]
@@ -74,7 +74,7 @@ def mutations(draw: st.DrawFn, seeds: list[bytes]) -> bytes:
 
 
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
-def test_a_parser_answers_or_refuses_whatever_it_is_fed(target: Target, folder: Path) -> None:
+def test_a_parser_returns_or_refuses_any_input(target: Target, folder: Path) -> None:
     seeds = target.seeds(folder)
     for seed in [*seeds, b"", *REGRESSIONS.get(target.name, [])]:
         target.feed(folder, seed)
@@ -92,16 +92,16 @@ def _imports(path: Path) -> set[str]:
     return {name.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for name in node.names}
 
 
-def test_every_module_that_reads_what_strangers_write_is_in_the_table() -> None:
-    tried = {module for target in TARGETS.values() for module in target.modules}
-    found = {f"registry.importers.{path.stem}" for path in (ROOT / "registry/importers").glob("[!_]*.py")}
-    found |= {f"registry.detectors.{path.stem}" for path in (ROOT / "registry/detectors").glob("[!_]*.py")}
+def test_every_module_that_parses_untrusted_input_is_in_the_table() -> None:
+    fuzzed = {module for target in TARGETS.values() for module in target.modules}
+    modules = {f"registry.importers.{path.stem}" for path in (ROOT / "registry/importers").glob("[!_]*.py")}
+    modules |= {f"registry.detectors.{path.stem}" for path in (ROOT / "registry/detectors").glob("[!_]*.py")}
     for path in (ROOT / "registry").rglob("*.py"):
         reads_json = re.search(r"json\.(loads|decode)\(", path.read_text())
         if reads_json or _imports(path) & {"open_input", "open_regular", "read_bounded", "sha256_of_file"}:
             parts = path.relative_to(ROOT).with_suffix("").parts
-            found.add(".".join(parts).removesuffix(".__init__"))
-    assert found - tried <= {
+            modules.add(".".join(parts).removesuffix(".__init__"))
+    assert modules - fuzzed <= {
         "registry.lookup.versions",  # JSON that calreg has put into the database
         "registry.api.identification",  # reads checksums
         "registry.exporters.psana",  # reads checksums
@@ -109,7 +109,7 @@ def test_every_module_that_reads_what_strangers_write_is_in_the_table() -> None:
     assert REGRESSIONS.keys() <= TARGETS.keys()
 
 
-def test_what_a_target_must_not_say_is_found() -> None:
+def test_a_target_rejects_long_or_unprintable_messages_and_other_errors() -> None:
     def refuse(sentence: str) -> None:
         raise RequestError(sentence)
 

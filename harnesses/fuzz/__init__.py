@@ -1,1 +1,1 @@
-"""Parsers of what strangers wrote, fed with anything: they answer or refuse in a sentence, and nothing else."""
+"""Feed the parsers of untrusted files and texts with arbitrary bytes: they return a value or raise RegistryError."""

@@ -1,4 +1,4 @@
-"""Targets that are what calreg writes itself, come back from a stranger: exports, documents, backups, stores."""
+"""Targets that parse what calreg itself writes, after somebody changed it: exports, documents, backups, stores."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _AT = "2018-02-10T08:15:00Z"
 
 @cache
 def _make_registry(folder: Path) -> RegistryLocation:
-    """Make a registry with one small panel, and its export in every format and a backup beside it; once."""
+    """Make a registry with one small panel, an export in every format and a backup, once per folder."""
     location = RegistryLocation.in_folder(folder / "registry")
     create_registry(location.database, location.store)
     with use_small_panels(), location.open() as registry:
@@ -76,7 +76,7 @@ def _feed_arrays_named(name: str) -> Callable[[Path, bytes], None]:
 
 
 def _feed_hdf5(folder: Path, data: bytes) -> None:
-    """Read a file, or one of calreg's own with some bytes changed: three bytes are a place and what is put there."""
+    """Read a file, or one of calreg's own with some bytes changed: three bytes are a position and a new byte."""
     if not data.startswith(hdf5.MAGIC):
         (seed,) = _HDF5_SEEDS(folder)
         edited = bytearray(seed)
@@ -86,8 +86,8 @@ def _feed_hdf5(folder: Path, data: bytes) -> None:
     _feed_arrays_named("constants.h5")(folder, data)
 
 
-_MAX_EDIT_BYTES = 90  # bytes that are looked at
-# What is put into a document in the place of what it says.
+_MAX_EDIT_BYTES = 90  # further bytes are ignored
+# Values that replace others in a document.
 _REPLACEMENTS: list[Any] = [
     *(None, True, [], {}, [None], 0, 1, -1, 2**31, 2**63, 2**64, 10**400, 1e308, -0.0, "", "x" * 300, "\0"),
     *(
@@ -125,7 +125,7 @@ _REPLACEMENTS: list[Any] = [
 
 
 def _list_positions(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Return every place of a JSON document: what holds it, and by which name or number."""
+    """Yield the position of every value in a JSON document: its container, and its name or number there."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for name, item in items:
         yield value, name
@@ -133,26 +133,26 @@ def _list_positions(value: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _edit_document(seeds: list[bytes], data: bytes) -> bytes:
-    """Return one of the documents with other values in places that the data names, three bytes for each."""
+    """Return one of the documents with other values at positions that the data names, three bytes for each."""
     document = json.loads(seeds[data[0] % len(seeds)])
     for high, low, choice in zip(
         data[1:_MAX_EDIT_BYTES:3], data[2:_MAX_EDIT_BYTES:3], data[3:_MAX_EDIT_BYTES:3], strict=False
     ):
-        places = list(_list_positions(document))
-        holder, name = places[(high << 8 | low) % len(places)]
+        positions = list(_list_positions(document))
+        container, name = positions[(high << 8 | low) % len(positions)]
         if choice < len(_REPLACEMENTS):
-            holder[name] = deepcopy(_REPLACEMENTS[choice])
-        elif isinstance(holder, list) and choice % 2:
-            holder.append(deepcopy(holder[name]))
+            container[name] = deepcopy(_REPLACEMENTS[choice])
+        elif isinstance(container, list) and choice % 2:
+            container.append(deepcopy(container[name]))
         else:
-            del holder[name]
+            del container[name]
         if not document:
             break
     return json.dumps(document).encode()
 
 
 def _feed_provenance(folder: Path, data: bytes) -> None:
-    """Read, write, verify and replay a document, or one of calreg's own with other values in some places."""
+    """Read, write, verify and replay a document, or one of calreg's own with some other values."""
     if data and not data.lstrip().startswith(b"{"):
         data = _edit_document(_PROVENANCE_SEEDS(folder), data)
     location = _make_registry(folder)
@@ -166,9 +166,9 @@ def _feed_provenance(folder: Path, data: bytes) -> None:
     build_prov_json(document)
     try:
         with use_small_panels():
-            made = call_parser(lambda: replay(path, output, store=location.store))
+            replayed = call_parser(lambda: replay(path, output, store=location.store))
             call_parser(lambda: verify_export(path, location.database, location.store))
-        for array in made.outputs if made else ():
+        for array in replayed.outputs if replayed else ():
             assert hashlib.sha256(Path(array.path).read_bytes()).hexdigest() == array.sha256
     finally:
         shutil.rmtree(output, ignore_errors=True)
@@ -176,10 +176,10 @@ def _feed_provenance(folder: Path, data: bytes) -> None:
 
 def _feed_backup(folder: Path, data: bytes) -> None:
     (folder / FILE_NAME).write_bytes(data)
-    found = call_parser(lambda: read_description(folder))
-    if found is not None:
-        assert msgspec.json.decode(msgspec.json.encode(found), type=BackupDescription) == found
-        assert (folder / found.database).parent == folder
+    description = call_parser(lambda: read_description(folder))
+    if description is not None:
+        assert msgspec.json.decode(msgspec.json.encode(description), type=BackupDescription) == description
+        assert (folder / description.database).parent == folder
 
 
 def _feed_store(folder: Path, data: bytes) -> None:

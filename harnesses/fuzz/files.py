@@ -1,4 +1,4 @@
-"""Targets that are files and folders which somebody hands in."""
+"""Targets that parse files and folders to import."""
 
 from __future__ import annotations
 
@@ -54,26 +54,26 @@ def _feed_dataset_table(folder: Path, data: bytes) -> None:
     if table is None:
         return
     rows = []
-    for run, each in zip(table.runs, table.configurations, strict=True):
-        last = "end" if each.last_run is None else each.last_run
-        named = each.object_name or "_".join(each.panels)
-        rows.append(f"{run.dataset} {each.first_run}-{last} {each.source} {named}\n")
+    for run, row in zip(table.runs, table.configurations, strict=True):
+        last = "end" if row.last_run is None else row.last_run
+        panels = row.object_name or "_".join(row.panels)
+        rows.append(f"{run.dataset} {row.first_run}-{last} {row.source} {panels}\n")
     again = read_dataset_table(_write_input(folder, "datasets.txt", "".join(rows).encode()))
     assert again == table
 
 
 def _feed_logbook(folder: Path, data: bytes) -> None:
     path = _write_input(folder, "runs.json", data)
-    found = call_parser(lambda: read_logbook(path, "xcsls3716"))
-    if found is None:
+    logbook = call_parser(lambda: read_logbook(path, "xcsls3716"))
+    if logbook is None:
         return
     rows = [
-        {"num": each.dataset.run, "begin_time": str(each.begin), "end_time": each.end and str(each.end)}
-        for each in found.runs
+        {"num": run.dataset.run, "begin_time": str(run.begin), "end_time": run.end and str(run.end)}
+        for run in logbook.runs
     ]
     again = read_logbook(_write_input(folder, "runs.json", json.dumps(rows).encode()), "xcsls3716")
-    assert again.runs == found.runs
-    assert all(note.isprintable() for note in found.notes)
+    assert again.runs == logbook.runs
+    assert all(note.isprintable() for note in logbook.notes)
 
 
 def _make_logbook_seeds(_: Path) -> list[bytes]:
@@ -93,7 +93,7 @@ def _make_logbook_seeds(_: Path) -> list[bytes]:
 
 
 def _feed_legacy_tree(folder: Path, data: bytes) -> None:
-    """Make a directory: names parted by NUL, what follows `>` is where a link leads; else it is a folder."""
+    """Make a directory from names separated by NUL: `name>target` is a link, any other name a folder."""
     root = folder / "tree"
     root.mkdir()
     try:
@@ -103,10 +103,12 @@ def _feed_legacy_tree(folder: Path, data: bytes) -> None:
         rule = DirectoryRule(root)
         rule.pick(PANEL_A)
         with use_small_panels():
-            found = call_parser(lambda: check_tree(root, UTC, no_progress, with_refused=True))
-        if found is not None:
-            assert all(entry.folder.resolve().is_relative_to(root.resolve()) for entry in found.tree.entries)
-            assert all(str(hazard).isprintable() for hazard in found.tree.hazards)
+            checked = call_parser(lambda: check_tree(root, UTC, no_progress, with_refused=True))
+        if checked is not None:
+            assert all(
+                entry.folder.resolve().is_relative_to(root.resolve()) for entry in checked.tree.entries
+            )
+            assert all(str(hazard).isprintable() for hazard in checked.tree.hazards)
     finally:
         shutil.rmtree(root)
 
@@ -130,7 +132,7 @@ def _make_tree_seeds(_: Path) -> list[bytes]:
 
 
 def _feed_panel_folder(folder: Path, data: bytes) -> None:
-    """Let all three files of the gain be this one, then check them one by one as flags, too."""
+    """Read the bytes as all three files of the gain, and check them as an array of gain and of status."""
     files = folder / "panel"
     files.mkdir(exist_ok=True)
     for name in detectors.DETECTOR_TYPES["jungfrau"].file_names("gain"):
@@ -151,7 +153,7 @@ def _feed_panel_folder(folder: Path, data: bytes) -> None:
 
 
 def make_npy_seeds(_: Path) -> list[bytes]:
-    """Return files of numpy's: legal ones, and in every way not quite so."""
+    """Return files in numpy's format: valid ones, and ones that are invalid in different ways."""
     panel = np.linspace(-1, 41, 24, dtype="<f4").reshape(4, 6)
     disguise = io.BytesIO()
     np.savez_compressed(disguise, gain=np.zeros((4, 6), "<f4"))

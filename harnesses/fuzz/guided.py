@@ -1,6 +1,6 @@
-"""One target under atheris, in a process of its own: ``python -m harnesses.fuzz.guided TARGET FOLDER OPTION...``.
+"""Run one target under atheris, as a process: ``python -m harnesses.fuzz.guided TARGET FOLDER OPTION...``.
 
-The modules of calreg are instrumented while they are imported, so nothing here may import them before.
+The modules of calreg are instrumented while they are imported, so this module must not import them earlier.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ import resource
 import sys
 from pathlib import Path
 
-_ADDRESSES = 8 << 30  # bytes, of which hardly any are used; libFuzzer watches those that are
+_ADDRESSES = 8 << 30  # bytes of address space; libFuzzer limits the memory that is used
 
 
 def main(name: str, folder: Path, options: list[str]) -> None:
-    """Feed a target until an input breaks it, or the options, which are libFuzzer's, say that it is enough."""
+    """Feed a target until an input breaks it, or the limit in the options of libFuzzer is reached."""
     import atheris
 
     with atheris.instrument_imports(include=["registry"]):

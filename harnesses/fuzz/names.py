@@ -1,4 +1,4 @@
-"""Targets that are texts: names of the field, times, places."""
+"""Targets that parse texts: identifiers, times, locations."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ def _text_seeds(*groups: list[str]) -> Callable[[Path], list[bytes]]:
 
 def _feed_panel_id(_: Path, data: bytes) -> None:
     text = decode_text(data)
-    found = call_parser(lambda: detectors.parse_panel_id(text))
-    if found is not None:
-        assert str(found) == text
+    panel = call_parser(lambda: detectors.parse_panel_id(text))
+    if panel is not None:
+        assert str(panel) == text
         assert text.isascii()
 
 
@@ -74,8 +74,8 @@ def _feed_name(_: Path, data: bytes) -> None:
         Dataset.parse,
     ]
     for parse in parsers:
-        found = call_parser(partial(parse, text))
-        assert found is None or str(found) == text
+        value = call_parser(partial(parse, text))
+        assert value is None or str(value) == text
     for m_number in identifiers.extract_m_numbers(text):
         assert identifiers.parse_m_number(m_number) == m_number
     assert isinstance(identifiers.source_matches(text, text), bool)
@@ -86,9 +86,9 @@ def _feed_instant(_folder: Path, data: bytes) -> None:
     zone = call_parser(lambda: instants.find_zone(name)) if name else UTC
     if zone is None:
         return
-    found = call_parser(lambda: instants.parse_start(text, zone))
-    if found is not None and found != instants.BEGINNING:
-        assert instants.parse_iso(str(found)) == found
+    instant = call_parser(lambda: instants.parse_start(text, zone))
+    if instant is not None and instant != instants.BEGINNING:
+        assert instants.parse_iso(str(instant)) == instant
     call_parser(lambda: instants.parse_iso(text))
 
 
@@ -96,12 +96,12 @@ def _feed_as_of(_: Path, data: bytes) -> None:
     known = call_parser(lambda: parse_as_of(decode_text(data)))
     if known is not None:
         value = known.parameters.get("revision")
-        assert not isinstance(value, int) or abs(value) < 2**63  # the databases have no other numbers
-        assert not isinstance(value, str) or "\0" not in value.encode().decode()  # and no other texts
+        assert not isinstance(value, int) or abs(value) < 2**63  # the range of the databases
+        assert not isinstance(value, str) or "\0" not in value.encode().decode()  # PostgreSQL has no NUL
 
 
 def _feed_location(folder: Path, data: bytes) -> None:
-    text = decode_text(data[:200])  # what was typed is said back whole
+    text = decode_text(data[:200])  # messages repeat the whole text
     assert mask_passwords(mask_passwords(text)) == mask_passwords(text)
     call_parser(lambda: settings.find_settings(text, folder))
     call_parser(lambda: settings.find_settings(f"sqlite:///{folder}/registry.sqlite", text or None))
@@ -126,7 +126,7 @@ TEXT_TARGETS = [
     Target("instant", _feed_instant, _text_seeds(_INSTANTS), ("registry.instants",)),
     Target("as-of", _feed_as_of, _text_seeds(_AS_OF), ("registry.lookup.revisions",)),
     Target(
-        "place",
+        "location",
         _feed_location,
         _text_seeds(_LOCATIONS),
         ("registry.settings", "registry.secrets", "registry.database.engine"),

@@ -1,4 +1,4 @@
-"""What is fuzzed: a parser, what it is fed with, and what it may say."""
+"""Fuzz targets: a parser, its inputs, and its permitted results."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Target:
     Attributes
     ----------
     feed
-        Gives it some bytes, in a folder that is its own; raises anything where it breaks.
+        Calls the parser with some bytes, in a folder for this target; raises if the parser breaks.
     seeds
-        Inputs from which others are made; they are told the same folder.
-    reads
-        The modules whose parsing it tries.
+        Returns inputs from which others are derived; it may write into the same folder.
+    modules
+        The modules whose parsing is tested.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Target:
 
 
 def call_parser(parse: Callable[[], _T]) -> _T | None:
-    """Return what a parser answers, None where it refuses: in printable sentences that a person can read."""
+    """Return the result of a parser, or None if it raises RegistryError; its message must be short and printable."""
     try:
         return parse()
     except RegistryError as error:
@@ -45,5 +45,5 @@ def call_parser(parse: Callable[[], _T]) -> _T | None:
 
 
 def decode_text(data: bytes) -> str:
-    """Return the bytes as Python hands out what was typed, whether it is UTF-8 or not."""
+    """Decode bytes as Python decodes command line arguments, whether they are UTF-8 or not."""
     return data.decode("utf-8", "surrogateescape")

@@ -1,4 +1,4 @@
-"""The table of targets: every parser of what strangers write is in it, which a test holds to the modules."""
+"""The table of targets: every parser of untrusted input is in it, which a test compares with the modules."""
 
 from __future__ import annotations
 

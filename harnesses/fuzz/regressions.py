@@ -1,13 +1,13 @@
-"""Inputs that broke a parser once, or were hard on it: kept, by target, so that they never do again."""
+"""Regressions: inputs that once broke a parser or took it very long, by target."""
 
 from __future__ import annotations
 
 _DOCUMENT = b'{"format":"calreg provenance","format_version":1'
 
 REGRESSIONS: dict[str, list[bytes]] = {
-    # A panel was searched for in all others, each time.
+    # Each panel was searched for in the list of all others.
     "detector-id": [b"_".join(b"1-2-%x" % number for number in range(1, 20_000))],
-    # A sentence for each of two million lines.
+    # There was a message for each of two million lines.
     "dataset-table": [b"a\n" * (1 << 21), b"a " * (1 << 19), b"a" * (1 << 20), b"exp=" * (1 << 18)],
     "logbook": [
         b"[" * (1 << 16),
@@ -20,7 +20,7 @@ REGRESSIONS: dict[str, list[bytes]] = {
         b"#" * (1 << 21),
         b"\n# SHAPE (9,9)\n" * (1 << 17),
     ],
-    "place": [b"\0", b"sqlite:///a\0", b"postgresql://\0"],
+    "location": [b"\0", b"sqlite:///a\0", b"postgresql://\0"],
     "provenance": [
         b'{"format":"\xff","format_version":1}',
         _DOCUMENT + b',"x":' + b"[" * (1 << 20),
