@@ -17,7 +17,7 @@ from registry import records
 from registry.api import Registry
 
 _TYPES = """
-Three types stand for several in the signatures:
+Three names in the signatures stand for several types:
 
 ``At``
     An instant: a text with its offset (``2018-02-10T08:15:00Z``), a stamp of 14 digits in the registry's time zone,
@@ -25,7 +25,7 @@ Three types stand for several in the signatures:
 ``AsOf``
     A revision's number, an instant, the name of a tag, or ``None`` for the newest revision.
 ``Progress``
-    A function that is told of a long operation; the command line passes one that draws a bar.
+    A function that is called during a long operation; the command line passes one that draws a bar.
 """
 
 
