@@ -16,7 +16,7 @@ from testing.registries import RegistryLocation
 
 @dataclass(frozen=True)
 class CommandResult:
-    """How a command ended."""
+    """The exit code of a command, and what it printed."""
 
     code: int
     stdout: str
@@ -40,30 +40,30 @@ class Calreg:
             monkeypatch.setenv(name, value)
 
     def __call__(self, *arguments: str) -> CommandResult:
-        done = CliRunner().invoke(app, [str(each) for each in arguments], prog_name="calreg")
-        if done.exception is not None and not isinstance(done.exception, SystemExit):
-            raise done.exception
-        return CommandResult(done.exit_code, done.stdout, done.stderr)
+        result = CliRunner().invoke(app, list(map(str, arguments)), prog_name="calreg")
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return CommandResult(result.exit_code, result.stdout, result.stderr)
 
     def run(self, *arguments: str) -> CommandResult:
-        """Run a command that must not be refused."""
-        ended = self(*arguments)
-        assert ended.code == 0, ended.stderr
-        return ended
+        """Run a command that must succeed."""
+        result = self(*arguments)
+        assert result.code == 0, result.stderr
+        return result
 
     def refused(self, code: int, *arguments: str) -> dict[str, Any]:
         """Run a command that must be refused with that exit code, as text and as JSON; return the error."""
-        plain = self(*arguments)
-        assert (plain.code, plain.stdout) == (code, ""), plain
-        assert plain.stderr.startswith("error: ")
-        ended = self(*arguments, "--json")
-        assert (ended.code, ended.stdout, ended.error["code"]) == (code, "", code)
-        assert ended.error["message"].splitlines()[0]
-        return ended.error
+        text = self(*arguments)
+        assert (text.code, text.stdout) == (code, ""), text
+        assert text.stderr.startswith("error: ")
+        result = self(*arguments, "--json")
+        assert (result.code, result.stdout, result.error["code"]) == (code, "", code)
+        assert result.error["message"].splitlines()[0]
+        return result.error
 
 
 def build_program() -> Any:
-    """Return the program, as the library that reads its options has it."""
+    """Return the program as a Click command."""
     return get_command(app)
 
 
@@ -73,8 +73,8 @@ def list_verbs() -> dict[tuple[str, ...], Any]:
 
 
 def _list_verbs_below(group: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
-    for name, found in group.commands.items():
-        verb = found.load() if isinstance(found, LazyCommand) else found
+    for name, command in group.commands.items():
+        verb = command.load() if isinstance(command, LazyCommand) else command
         if hasattr(verb, "commands"):
             yield from _list_verbs_below(verb, (*path, name))
         else:

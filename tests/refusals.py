@@ -1,4 +1,4 @@
-"""What a test holds a refusal to: its class, its exit code, its remedy and its values; the words may change."""
+"""Assertions about refusals: their class, remedy and values; their words may change."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

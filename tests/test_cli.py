@@ -61,7 +61,7 @@ def test_the_main_job_from_import_to_provenance(calreg: Calreg, tree: Path, tmp_
     assert detector["source"] == "XcsEndstation.0:Jungfrau.0"
 
     exported = calreg.run("export", RUN, "--output", tmp_path / "out", "--json").json
-    assert [each["type"] for each in exported["outputs"]] == ["pixel_gain", "pixel_offset"]
+    assert [row["type"] for row in exported["outputs"]] == ["pixel_gain", "pixel_offset"]
     assert {"type", "path", "sha256", "shape", "dtype"} <= set(exported["outputs"][0])
     assert exported["outputs"][0]["shape"] == [3, 2, 512, 1024]
     assert exported["revision"] == 3
@@ -89,7 +89,7 @@ def test_validity_prints_the_published_keys(calreg: Calreg, folders: Path) -> No
     calreg.run("version", "gap", PANEL_A, "--valid-from", START, "--comment", "broken")
     ranges = calreg.run("validity", "M068", "--kind", "gain", "--json").json
     keys = ("panel", "alias", "kind", "version", "valid_from", "valid_to", "constants", "comment")
-    (first, gap) = [{key: each[key] for key in keys} for each in ranges]
+    (first, gap) = [{key: row[key] for key in keys} for row in ranges]
     digest = first.pop("constants")
     assert re.fullmatch("[0-9a-f]{64}", digest)
     assert first == {
@@ -104,10 +104,10 @@ def test_validity_prints_the_published_keys(calreg: Calreg, folders: Path) -> No
     assert (gap["constants"], gap["valid_to"], gap["comment"]) == (None, None, "broken")
     assert calreg.refused(4, "validity", "M068", "--at", START)["kind"] == "NotValidError"
     before = calreg.run("validity", "M068", "--at", START, "--as-of", "2", "--json").json
-    assert [each["kind"] for each in before] == ["gain", "offset"]
+    assert [row["kind"] for row in before] == ["gain", "offset"]
 
 
-def test_the_listings_print_the_published_keys(calreg: Calreg, folders: Path) -> None:
+def test_the_lists_print_the_published_keys(calreg: Calreg, folders: Path) -> None:
     calreg.run("panel", "add", PANEL_A, "--alias", "M068", "--comment", "new")
     calreg.run("version", "add", "M068", folders / "1", "--valid-from", START)
     calreg.run("version", "withdraw", "1", "--comment", "wrong map")
@@ -117,10 +117,10 @@ def test_the_listings_print_the_published_keys(calreg: Calreg, folders: Path) ->
     versions = calreg.run("version", "list", "--all", "--json").json
     keys = {"version", "panel", "alias", "kind", "valid_from", "valid_to", "constants", "recorded_in"}
     assert keys | {"withdrawn_in", "comment"} <= set(versions[0])
-    assert [each["withdrawn_in"] for each in versions] == [3, None]
+    assert [row["withdrawn_in"] for row in versions] == [3, None]
     assert len(calreg.run("version", "list", "--json").json) == 1
     log = calreg.run("log", "--json").json
-    assert [each["revision"] for each in log] == [4, 3, 2, 1]
+    assert [row["revision"] for row in log] == [4, 3, 2, 1]
     assert {"revision", "recorded_at", "author", "host", "command", "comment", "changes"} <= set(log[0])
     assert log[1]["comment"] == "wrong map"
     assert log[1]["changes"] == [f"- version 1: gain of {PANEL_A} from 2018-01-01T00:00:00Z"]
@@ -129,7 +129,7 @@ def test_the_listings_print_the_published_keys(calreg: Calreg, folders: Path) ->
     assert calreg.run("alias", "list", "--json").json[0]["alias"] == "M068"
 
 
-def test_a_withdrawal_says_what_answers_now_and_a_dry_one_too(calreg: Calreg, folders: Path) -> None:
+def test_a_withdrawal_names_what_is_valid_instead_and_a_dry_one_too(calreg: Calreg, folders: Path) -> None:
     calreg.run("panel", "add", PANEL_A)
     calreg.run("version", "add", PANEL_A, folders / "1", "--valid-from", "beginning")
     calreg.run("version", "add", PANEL_A, folders / "2", "--valid-from", START)
@@ -145,7 +145,7 @@ def test_a_withdrawal_says_what_answers_now_and_a_dry_one_too(calreg: Calreg, fo
 
 @pytest.fixture(scope="module")
 def with_one_panel(tmp_path_factory: pytest.TempPathFactory) -> RegistryLocation:
-    """A registry that refusals share: they leave it as it is."""
+    """A registry that tests of refusals share: these do not change it."""
     folder = tmp_path_factory.mktemp("shared")
     location = RegistryLocation(f"sqlite:///{folder / 'registry.sqlite'}", folder / "store")
     create_registry(location.database, location.store)
@@ -233,9 +233,9 @@ def test_usage_errors_are_plain_text_and_json_for_scripts(sqlite_calreg: Calreg)
 
 def test_a_missing_database_says_how_to_make_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CALREG_DATABASE", f"sqlite:///{tmp_path}/none.sqlite")
-    error = Calreg(None, monkeypatch).refused(8, "panel", "list")
-    instead = "calreg init makes one, CALREG_DATABASE or --database names another"
-    assert error["message"] == f"there is no database {tmp_path}/none.sqlite; {instead}"
+    message = Calreg(None, monkeypatch).refused(8, "panel", "list")["message"]
+    assert f"{tmp_path}/none.sqlite" in message
+    assert "calreg init" in message
     assert list(tmp_path.glob("none*")) == []
 
 
@@ -291,11 +291,11 @@ def test_every_verb_has_help_and_all_but_demo_answer_in_json() -> None:
         assert ("--json" in options) == (path != ("demo",)), path
 
 
-def test_the_help_of_the_program_says_of_every_verb_what_the_verb_says_of_itself() -> None:
-    for signpost in build_program().commands.values():
-        own = signpost.load()
-        assert own.name == signpost.name
-        assert own.help.splitlines()[0] == signpost.short_help == own.get_short_help_str(limit=80)
+def test_the_help_of_the_program_has_the_first_line_of_the_help_of_every_verb() -> None:
+    for command in build_program().commands.values():
+        verb = command.load()
+        assert verb.name == command.name
+        assert verb.help.splitlines()[0] == command.short_help == verb.get_short_help_str(limit=80)
 
 
 def test_every_verb_is_documented() -> None:
@@ -304,7 +304,7 @@ def test_every_verb_is_documented() -> None:
     assert {" ".join(path) for path in list_verbs()} == documented
 
 
-def _loaded(*arguments: str) -> set[str]:
+def list_loaded_modules(*arguments: str) -> set[str]:
     """Return the modules that a whole run of calreg has loaded at its end."""
     code = f"import atexit, sys; sys.argv = {['calreg', *arguments]!r}\n"
     code += "atexit.register(lambda: print('loaded', *sys.modules, file=sys.stderr))\n"
@@ -314,7 +314,7 @@ def _loaded(*arguments: str) -> set[str]:
 
 
 def test_help_imports_neither_database_nor_arrays_nor_any_verb() -> None:
-    loaded = _loaded("--help")
+    loaded = list_loaded_modules("--help")
     assert "registry.cli.application" in loaded
     assert loaded.isdisjoint({"sqlalchemy", "numpy", "alembic", "psycopg", "msgspec", "rich", "zoneinfo"})
     assert loaded.isdisjoint(f"registry.cli.{target.partition(':')[0]}" for target, _ in VERBS.values())
@@ -322,7 +322,7 @@ def test_help_imports_neither_database_nor_arrays_nor_any_verb() -> None:
 
 
 def test_the_help_of_a_verb_imports_its_own_module_alone_and_no_database() -> None:
-    loaded = _loaded("validity", "--help")
+    loaded = list_loaded_modules("validity", "--help")
     assert {"registry.cli.versions", "typer"} <= loaded
     assert loaded.isdisjoint({"sqlalchemy", "numpy", "msgspec", "rich", "registry.api"})
     assert loaded.isdisjoint({"registry.cli.exports", "registry.cli.revisions", "registry.cli.runs"})
@@ -333,7 +333,7 @@ def test_a_look_up_on_sqlite_imports_no_other_driver_no_arrays_and_nothing_that_
 ) -> None:
     sqlite_calreg.run("panel", "add", PANEL_A)
     sqlite_calreg.run("version", "add", PANEL_A, folders / "1", "--valid-from", START)
-    loaded = _loaded("validity", PANEL_A, "--at", AT)
+    loaded = list_loaded_modules("validity", PANEL_A, "--at", AT)
     assert {"sqlalchemy", "sqlite3", "registry.lookup.validity"} <= loaded
     assert loaded.isdisjoint({"numpy", "alembic", "psycopg", "rich", "platformdirs"})
     assert loaded.isdisjoint({"sqlalchemy.orm", "sqlalchemy.dialects.postgresql"})
@@ -343,7 +343,7 @@ def test_a_look_up_on_sqlite_imports_no_other_driver_no_arrays_and_nothing_that_
 
 
 def test_a_write_on_sqlite_imports_no_other_driver_no_arrays_and_no_migrations(sqlite_calreg: Calreg) -> None:
-    loaded = _loaded("panel", "add", PANEL_A)
+    loaded = list_loaded_modules("panel", "add", PANEL_A)
     assert "registry.registration.panels" in loaded
     assert loaded.isdisjoint({"numpy", "alembic", "psycopg", "rich", "sqlalchemy.dialects.postgresql"})
 

@@ -1,4 +1,4 @@
-"""What the shells offer after a Tab, in the shells themselves where they are installed."""
+"""Completion, in the shells themselves where they are installed."""
 
 import os
 import pty
@@ -61,15 +61,15 @@ def sqlite_calreg(sqlite_location: RegistryLocation, monkeypatch: pytest.MonkeyP
 
 
 @contextmanager
-def raw(location: RegistryLocation) -> Iterator[sa.Connection]:
-    """Write behind the registry's back."""
+def raw_connection(location: RegistryLocation) -> Iterator[sa.Connection]:
+    """Yield a connection that bypasses the registry."""
     engine = location.engine()
     with engine.begin() as connection:
         yield connection
     engine.dispose()
 
 
-def offered(line: str) -> list[str]:
+def complete_line(line: str) -> list[str]:
     *words, beginning = line.split(" ")
     return [name.text for name in complete(words, beginning)[1]]
 
@@ -99,29 +99,29 @@ def test_names_come_from_the_database(filled: RegistryLocation) -> None:
         "version show 1": ["1"],
         "version show one": [],
     }.items():
-        assert offered(line) == expected, line
+        assert complete_line(line) == expected, line
 
 
-def test_what_stands_beside_a_name_is_short(filled: RegistryLocation) -> None:
-    def beside(*words: str) -> list[str]:
+def test_the_description_of_a_name_is_short(filled: RegistryLocation) -> None:
+    def describe(*words: str) -> list[str]:
         return [name.description for name in complete(words, "")[1]]
 
-    assert beside("panel", "show") == ["M068", "M088"]
-    assert beside("version", "show") == [f"gain of {PANEL_A}"]
-    assert beside("log", "--as-of") == ["8"]
+    assert describe("panel", "show") == ["M068", "M088"]
+    assert describe("version", "show") == [f"gain of {PANEL_A}"]
+    assert describe("log", "--as-of") == ["8"]
 
 
 def test_verbs_and_options_need_no_database() -> None:
-    assert offered("vali") == ["validity"]
-    assert offered("version w") == ["withdraw"]
-    assert offered("validity M068 --a") == ["--at", "--as-of"]
-    assert offered("validity --at T --a") == ["--as-of"]
-    assert offered("--st") == ["--store"]
-    assert "--kind" in offered("validity M068 --kind gain --k")
-    assert offered("validity M068 --kind ga") == ["gain"]
-    assert offered("export X --type pixel_g") == ["pixel_gain"]
-    assert offered("export X --timezone America/Los") == ["America/Los_Angeles"]
-    assert offered("no-such-verb x") == []
+    assert complete_line("vali") == ["validity"]
+    assert complete_line("version w") == ["withdraw"]
+    assert complete_line("validity M068 --a") == ["--at", "--as-of"]
+    assert complete_line("validity --at T --a") == ["--as-of"]
+    assert complete_line("--st") == ["--store"]
+    assert "--kind" in complete_line("validity M068 --kind gain --k")
+    assert complete_line("validity M068 --kind ga") == ["gain"]
+    assert complete_line("export X --type pixel_g") == ["pixel_gain"]
+    assert complete_line("export X --timezone America/Los") == ["America/Los_Angeles"]
+    assert complete_line("no-such-verb x") == []
     assert complete(["import"], "tr") == ("files", [])
 
 
@@ -131,14 +131,14 @@ def test_the_database_of_the_command_line_is_asked(
     with sqlite_location.open() as registry:
         fill(registry)
     monkeypatch.setenv("CALREG_DATABASE", "sqlite:///elsewhere.sqlite")
-    assert offered("validity M") == []
-    assert offered(f"--database {sqlite_location.database} validity M") == ["M068", "M088"]
+    assert complete_line("validity M") == []
+    assert complete_line(f"--database {sqlite_location.database} validity M") == ["M068", "M088"]
 
 
-def test_a_tab_prints_nothing_but_what_it_offers(capsys: pytest.CaptureFixture[str]) -> None:
-    assert offered("--version va") == ["validity"]
-    assert offered("--show-completion bash va") == ["validity"]
-    assert offered("--help va") == ["validity"]
+def test_completion_prints_nothing_but_names(capsys: pytest.CaptureFixture[str]) -> None:
+    assert complete_line("--version va") == ["validity"]
+    assert complete_line("--show-completion bash va") == ["validity"]
+    assert complete_line("--help va") == ["validity"]
     assert capsys.readouterr() == ("", "")
 
 
@@ -168,7 +168,7 @@ _WORDS = st.one_of(
 
 @hypothesis.settings(max_examples=40)
 @hypothesis.given(st.sampled_from([(), *list_verbs()]), st.lists(_WORDS, max_size=4), _WORDS)
-def test_no_line_stops_a_tab(
+def test_no_line_makes_completion_fail(
     sqlite_calreg: RegistryLocation, verb: tuple[str, ...], words: list[str], beginning: str
 ) -> None:
     sort, names = complete([*verb, *words], beginning)
@@ -178,20 +178,20 @@ def test_no_line_stops_a_tab(
 
 @hypothesis.settings(max_examples=40)
 @hypothesis.given(st.text(alphabet=" ab=:\"'\\é\n", max_size=40))
-def test_no_line_of_bash_stops_a_tab(line: str) -> None:
+def test_no_line_of_bash_makes_completion_fail(line: str) -> None:
     words, cut = read_bash_line(f"calreg {line}", BREAKS)
     assert words
     assert cut <= len(words[-1])
 
 
-def test_the_formats_that_are_offered_are_those_that_are_there() -> None:
-    assert set(offered("export X --format ")) == set(FORMATS)
-    assert set(offered("provenance show X --format ")) == {"text", "json", "prov-json"}
+def test_all_formats_and_kinds_are_offered() -> None:
+    assert set(complete_line("export X --format ")) == set(FORMATS)
+    assert set(complete_line("provenance show X --format ")) == {"text", "json", "prov-json"}
     kinds = {kind.name for known in DETECTOR_TYPES.values() for kind in known.kinds}
-    assert set(offered("validity M068 --kind ")) == kinds
+    assert set(complete_line("validity M068 --kind ")) == kinds
 
 
-def test_every_parameter_says_what_it_takes() -> None:
+def test_the_metavar_of_every_parameter_can_be_completed() -> None:
     for path, command in list_verbs().items():
         for parameter in command.params:
             if parameter.param_type_name == "argument" or not parameter.is_flag:
@@ -202,11 +202,13 @@ def test_every_parameter_says_what_it_takes() -> None:
                     )
 
 
-def test_many_names_are_offered_in_part(location: RegistryLocation, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_first_of_many_names_are_offered(
+    location: RegistryLocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with location.open() as registry:
         for number in range(2):
             registry.panels.add(f"170505-149520170815-{number:x}")
-    with raw(location) as connection:
+    with raw_connection(location) as connection:
         for number in range(2, 2 * MAX_NAMES):
             connection.execute(
                 sa.text(
@@ -217,14 +219,16 @@ def test_many_names_are_offered_in_part(location: RegistryLocation, monkeypatch:
             )
     for name, value in location.environment.items():
         monkeypatch.setenv(name, value)
-    assert len(offered("panel show 1")) == MAX_NAMES
-    assert offered("panel show 170505-149520170815-7") == [
+    assert len(complete_line("panel show 1")) == MAX_NAMES
+    assert complete_line("panel show 170505-149520170815-7") == [
         f"170505-149520170815-{number:x}" for number in sorted((7, *range(0x70, 0x78)), key="{:x}".format)
     ]
 
 
-def test_a_name_that_a_shell_would_execute_is_not_offered(filled: RegistryLocation, tmp_path: Path) -> None:
-    with raw(filled) as connection:
+def test_a_name_that_a_shell_would_execute_is_not_complete_line(
+    filled: RegistryLocation, tmp_path: Path
+) -> None:
+    with raw_connection(filled) as connection:
         newest = connection.execute(sa.text("SELECT max(number) FROM revision")).scalar()
         for number, name in enumerate(("run$(id)", "run`id`", "run;id", "run'", "run\nid", "run id", "rün")):
             connection.execute(
@@ -238,8 +242,8 @@ def test_a_name_that_a_shell_would_execute_is_not_offered(filled: RegistryLocati
                 ),
                 {"id": 100 + number, "newest": newest, "name": name[3:]},
             )
-    assert offered("log --as-of r") == ["run18-final"]
-    assert offered("alias withdraw ") == ["M068", "M088"]
+    assert complete_line("log --as-of r") == ["run18-final"]
+    assert complete_line("alias withdraw ") == ["M068", "M088"]
 
 
 def ask(shell: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -252,8 +256,8 @@ def ask(shell: str, *words: str, **environment: str) -> subprocess.CompletedProc
     )
 
 
-def test_what_stands_beside_a_name_is_never_printed_raw(sqlite_calreg: RegistryLocation) -> None:
-    with raw(sqlite_calreg) as connection:
+def test_the_description_of_a_name_is_never_printed_raw(sqlite_calreg: RegistryLocation) -> None:
+    with raw_connection(sqlite_calreg) as connection:
         newest = connection.execute(sa.text("SELECT max(number) FROM revision")).scalar()
         connection.execute(
             sa.text("UPDATE alias SET withdrawn_in = :newest WHERE m_number = 'M088'"), {"newest": newest}
@@ -272,7 +276,7 @@ def test_what_stands_beside_a_name_is_never_printed_raw(sqlite_calreg: RegistryL
     ]
 
 
-def test_without_a_database_there_is_silence(tmp_path: Path) -> None:
+def test_nothing_is_printed_without_a_database(tmp_path: Path) -> None:
     (tmp_path / "text.sqlite").write_text("no database")
     for url in (f"sqlite:///{tmp_path}/none.sqlite", f"sqlite:///{tmp_path}/text.sqlite", "mysql://x"):
         done = ask("zsh", "panel", "show", "1", CALREG_DATABASE=url)
@@ -280,7 +284,7 @@ def test_without_a_database_there_is_silence(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["text.sqlite"]
 
 
-def test_a_call_without_a_line_is_silent() -> None:
+def test_a_call_without_a_line_prints_nothing() -> None:
     done = ask("complete_bash")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
@@ -292,7 +296,7 @@ def test_a_server_that_does_not_answer_is_left_alone(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_a_tab_loads_neither_sqlalchemy_nor_arrays(sqlite_calreg: RegistryLocation) -> None:
+def test_completion_loads_neither_sqlalchemy_nor_arrays(sqlite_calreg: RegistryLocation) -> None:
     code = "import sys, registry.cli.completion as c; c.complete(['validity'], '1'); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
@@ -331,11 +335,11 @@ def bin_folder(tmp_path: Path) -> Path:
     return folder
 
 
-def needs(shell: str) -> str:
-    found = shutil.which(shell)
-    if found is None:
+def find_shell(shell: str) -> str:
+    program = shutil.which(shell)
+    if program is None:
         pytest.skip(f"{shell} is not installed")
-    return found
+    return program
 
 
 def run_shell(bin_folder: Path, *command: str) -> str:
@@ -355,7 +359,7 @@ def test_bash_completes_datasets_across_its_own_word_breaks(
         'tab() { COMP_LINE=$1 COMP_POINT=${#1}; COMPREPLY=(); _calreg calreg; echo "${COMPREPLY[*]}"; }\n'
         "tab 'calreg export exp=xcs'; tab 'calreg export exp=xcsls3716:run=631'; tab 'calreg log --as-of=r'"
     )
-    assert run_shell(bin_folder, needs("bash"), "--norc", "-c", program).splitlines() == [
+    assert run_shell(bin_folder, find_shell("bash"), "--norc", "-c", program).splitlines() == [
         "complete -F _calreg calreg",
         "xcsls3716:run=",
         "631",
@@ -363,14 +367,14 @@ def test_bash_completes_datasets_across_its_own_word_breaks(
     ]
 
 
-def test_a_tab_in_an_interactive_bash(
+def test_an_interactive_bash_completes(
     sqlite_calreg: RegistryLocation, bin_folder: Path, tmp_path: Path
 ) -> None:
     script = tmp_path / "script"
     script.write_text(SCRIPTS["bash"])
     terminal, other_end = pty.openpty()
     shell = subprocess.Popen(
-        [needs("bash"), "--norc", "--noprofile", "-i"],
+        [find_shell("bash"), "--norc", "--noprofile", "-i"],
         env={**os.environ, "PATH": f"{bin_folder}:{os.environ['PATH']}", "TERM": "dumb"},
         stdin=other_end,
         stdout=other_end,
@@ -400,7 +404,7 @@ def test_a_tab_in_an_interactive_bash(
 
 
 def test_zsh_completes(sqlite_calreg: RegistryLocation, bin_folder: Path, tmp_path: Path) -> None:
-    zsh = needs("zsh")
+    zsh = find_shell("zsh")
     (tmp_path / "_calreg").write_text(SCRIPTS["zsh"])
     program = (
         'compdef() { print $* }; compadd() { print -r -- "$@" : $values }; _files() { print files }\n'
@@ -418,7 +422,7 @@ def test_zsh_completes(sqlite_calreg: RegistryLocation, bin_folder: Path, tmp_pa
 
 
 def test_fish_completes(sqlite_calreg: RegistryLocation, bin_folder: Path, tmp_path: Path) -> None:
-    fish = needs("fish")
+    fish = find_shell("fish")
     (tmp_path / "calreg.fish").write_text(SCRIPTS["fish"])
     program = (
         f"source {tmp_path}/calreg.fish; complete -C 'calreg validity M06'; complete -C 'calreg export exp=xcs';"

@@ -1,4 +1,4 @@
-"""``calreg plot`` and ``registry.plots``: what is asked, refused, counted and written."""
+"""``calreg plot`` and ``registry.plots``: requests, refusals, counts and the files that are written."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +15,7 @@ from testing.panels import NEW_A, PANEL_A, PANEL_B, use_small_panels, write_pane
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
 from tests.conftest import make_location
+from tests.refusals import refused
 
 RUN = "exp=xcsls3716:run=631"
 SOURCE = "XcsEndstation.0:Jungfrau.0"
@@ -27,7 +28,7 @@ def _small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small_panels: None) 
     monkeypatch.chdir(tmp_path / "work")
 
 
-def filled(registry: Registry, folder: Path) -> None:
+def fill_registry(registry: Registry, folder: Path) -> None:
     """Register two panels with some versions, and a run."""
     first, second = (
         write_panel_folder(folder / "1", 1),
@@ -53,11 +54,11 @@ def filled(registry: Registry, folder: Path) -> None:
 def shared(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RegistryLocation]:
-    """A registry that all these share: drawing leaves it as it is."""
+    """A registry that these tests share: drawing does not change it."""
     folder = tmp_path_factory.mktemp("shared")
     for location in make_location(request, folder, "sqlite"):
         with use_small_panels(), location.open() as registry:
-            filled(registry, folder)
+            fill_registry(registry, folder)
         yield location
 
 
@@ -69,19 +70,19 @@ def sqlite_calreg(shared: RegistryLocation, monkeypatch: pytest.MonkeyPatch) -> 
 def test_every_picture_is_drawn_from_what_is_recorded(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    filled(registry, tmp_path)
+    fill_registry(registry, tmp_path)
     drawn = {}
     for module in (constants, differences, trend, validity):
 
-        def noting(subject: object, *_: object, module: object = module) -> Figure:
+        def record_subject(subject: object, *_: object, module: object = module) -> Figure:
             drawn[module] = subject
             return Figure()
 
-        monkeypatch.setattr(module, "draw", noting)
+        monkeypatch.setattr(module, "draw", record_subject)
 
-    made = registry.plots.constants(RUN, gain_ranges=[0], types=["pixel_gain"])
-    assert (made.path, made.revision) == ("constants-xcsls3716-run-631.png", 11)
-    assert [(each.panel, each.gain_range, each.dead, each.odd) for each in made.pixels] == [
+    picture = registry.plots.constants(RUN, gain_ranges=[0], types=["pixel_gain"])
+    assert (picture.path, picture.revision) == ("constants-xcsls3716-run-631.png", 11)
+    assert [(row.panel, row.gain_range, row.dead, row.odd) for row in picture.pixels] == [
         (PANEL_A, 0, 1, 2),
         (PANEL_B, 0, 0, 1),
     ]
@@ -136,7 +137,7 @@ def test_a_history_of_very_many_files_shows_the_recorded_medians_alone(
     assert spreads[0].notes == ("No bands of spread: more than 5 files.",)
 
 
-def test_the_verb_says_what_it_wrote_and_counts_for_scripts(sqlite_calreg: Calreg) -> None:
+def test_the_verb_names_the_file_that_it_wrote_and_counts_pixels_for_scripts(sqlite_calreg: Calreg) -> None:
     assert (
         sqlite_calreg.run("plot", "constants", "3").stdout
         == "picture constants-version-3.png, as of revision 11\n"
@@ -144,43 +145,43 @@ def test_the_verb_says_what_it_wrote_and_counts_for_scripts(sqlite_calreg: Calre
     answer = sqlite_calreg.run("plot", "constants", "3", "--force", "--json").json
     assert (answer["path"], answer["revision"], answer["warnings"]) == ("constants-version-3.png", 11, [])
     assert answer["pixels"][0] == {"panel": PANEL_A, "kind": "gain", "gain_range": 0, "dead": 1, "odd": 2}
-    given = sqlite_calreg.run("plot", "constants", f"{PANEL_A}_{PANEL_B}", "--at", "2018-02-10T08:15:00Z")
-    assert given.stdout.startswith(f"picture constants-{PANEL_A}-and-1-more.png")
+    printed = sqlite_calreg.run("plot", "constants", f"{PANEL_A}_{PANEL_B}", "--at", "2018-02-10T08:15:00Z")
+    assert printed.stdout.startswith(f"picture constants-{PANEL_A}-and-1-more.png")
     sqlite_calreg.run("plot", "constants", "5")  # flags
 
 
 @pytest.mark.parametrize(
-    ("code", "arguments", "said"),
+    ("code", "arguments", "values"),
     [
-        (2, ["constants", "1", "--output", "x.gif"], "must end with .png or .svg"),
-        (5, ["constants", "1", "--output", "taken.png"], "--force replaces it"),
-        (8, ["constants", "1", "--output", "none/x.png"], "there is no folder 'none'"),
-        (3, ["constants", "99"], "there is no version 99; 1 to 10 are known"),
-        (4, ["constants", "6"], "version 6 is a gap: it has no pixels"),
-        (2, ["constants", "1", "--at", AT], "a version has its own panel, time and kind"),
-        (2, ["constants", RUN, "--gain-range", "3"], "jungfrau has no gain range 3; known: 0, 1, 2"),
-        (2, ["constants", "M068"], "is an M-number, not a detector"),
-        (2, ["constants", "../x"], "'../x' is not a panel Id"),
-        (4, ["constants", "exp=xcsls3716:run=632"], "is registered without a start time"),
-        (4, ["constants", RUN, "--at", "2018-03-05T00:00:00Z"], "constants are missing"),
-        (2, ["diff", "1", "2"], "they cannot be compared"),
-        (2, ["diff", "5", "5"], "consists of flags"),
-        (4, ["diff", "1", "6"], "is a gap"),
-        (3, ["validity", "M099"], "no panel has the M-number M099"),
-        (4, ["validity", NEW_A], "there is nothing to draw"),
-        (4, ["validity", PANEL_A, "--kind", "rms"], "no version of rms is registered"),
-        (2, ["validity", PANEL_A, "--kind", "gian"], "is not a kind of constants"),
-        (2, ["validity", PANEL_A, "--source", "Jungfrau.0"], "a source goes with a dataset"),
-        (3, ["validity", "exp=xcsls3716:run=9"], "is not known"),
-        (2, ["history", f"{PANEL_A}_{PANEL_B}"], "a history belongs to a panel"),
+        (2, ["constants", "1", "--output", "x.gif"], {"path": "x.gif"}),
+        (5, ["constants", "1", "--output", "taken.png"], {"path": "taken.png"}),
+        (8, ["constants", "1", "--output", "none/x.png"], {"path": "none/x.png"}),
+        (3, ["constants", "99"], {"version": 99, "largest": 10}),
+        (4, ["constants", "6"], {"version": 6}),
+        (2, ["constants", "1", "--at", AT], {"version": 1}),
+        (2, ["constants", RUN, "--gain-range", "3"], {"known": [0, 1, 2]}),
+        (2, ["constants", "M068"], {"alias": "M068"}),
+        (2, ["constants", "../x"], {"kind": "IdentifierError"}),
+        (4, ["constants", "exp=xcsls3716:run=632"], {"dataset": "exp=xcsls3716:run=632"}),
+        (4, ["constants", RUN, "--at", "2018-03-05T00:00:00Z"], {"panels": [PANEL_A]}),
+        (2, ["diff", "1", "2"], {"before": 1, "after": 2}),
+        (2, ["diff", "5", "5"], {"before": 5, "after": 5}),
+        (4, ["diff", "1", "6"], {"version": 6}),
+        (3, ["validity", "M099"], {"alias": "M099"}),
+        (4, ["validity", NEW_A], {"target": NEW_A}),
+        (4, ["validity", PANEL_A, "--kind", "rms"], {"target": PANEL_A}),
+        (2, ["validity", PANEL_A, "--kind", "gian"], {"kind": "RequestError"}),
+        (2, ["validity", PANEL_A, "--source", "Jungfrau.0"], {"target": PANEL_A}),
+        (3, ["validity", "exp=xcsls3716:run=9"], {"dataset": "exp=xcsls3716:run=9"}),
+        (2, ["history", f"{PANEL_A}_{PANEL_B}"], {"target": f"{PANEL_A}_{PANEL_B}"}),
     ],
 )
 def test_what_cannot_be_drawn_is_refused_and_nothing_is_written(
-    sqlite_calreg: Calreg, code: int, arguments: list[str], said: str
+    sqlite_calreg: Calreg, code: int, arguments: list[str], values: dict[str, object]
 ) -> None:
     Path("taken.png").write_bytes(b"old")
-    message = sqlite_calreg.refused(code, "plot", *arguments)["message"]
-    assert said in message
+    error = sqlite_calreg.refused(code, "plot", *arguments)
+    assert {name: error[name] for name in values} == values
     assert [path.name for path in Path().iterdir()] == ["taken.png"]
     assert Path("taken.png").read_bytes() == b"old"
 
@@ -189,7 +190,7 @@ def test_a_configuration_without_panel_ids_has_no_picture(registry: Registry) ->
     table = Path("datasets.txt")
     sample.write_dataset_table(table)
     registry.runs.import_table(table)
-    with pytest.raises(NotFoundError, match="carries no panel Ids"):
+    with refused(NotFoundError):
         registry.plots.validity("exp=mfx00616:run=8")
 
 
@@ -198,29 +199,27 @@ def test_a_damaged_file_is_named_and_no_picture_is_made(
     verb: str, sqlite_location: RegistryLocation, tmp_path: Path
 ) -> None:
     with sqlite_location.open() as registry:
-        filled(registry, tmp_path)
+        fill_registry(registry, tmp_path)
         damaged = registry.versions.show(3)[1][1].sha256
         path = registry._backend.store.object_path(damaged)
         path.chmod(0o644)
         content = bytearray(path.read_bytes())
         content[-1] ^= 1
         path.write_bytes(content)
-        asked = {"constants": (3,), "diff": (1, 3), "history": (PANEL_A,)}[verb]
-        with pytest.raises(
-            CorruptionError, match=f"of gain range 1 of panel {PANEL_A}, version 3"
-        ) as refusal:
-            getattr(registry.plots, verb)(*asked)
-        assert refusal.value.values["sha256"] == damaged
+        arguments = {"constants": (3,), "diff": (1, 3), "history": (PANEL_A,)}[verb]
+        with refused(CorruptionError, sha256=damaged) as refusal:
+            getattr(registry.plots, verb)(*arguments)
+        assert f"gain range 1 of panel {PANEL_A}, version 3" in refusal.value.message
     assert list(Path().iterdir()) == []
 
 
 def test_only_drawing_imports_matplotlib(sqlite_calreg: Calreg) -> None:
-    from tests.test_cli import _loaded
+    from tests.test_cli import list_loaded_modules
 
-    helped = _loaded("plot", "constants", "--help")
-    assert "registry.cli.plots" in helped
-    assert helped.isdisjoint({"matplotlib", "numpy", "sqlalchemy"})
-    assert "matplotlib" not in _loaded("validity", PANEL_A)
-    drawing = _loaded("plot", "validity", PANEL_A)
+    helping = list_loaded_modules("plot", "constants", "--help")
+    assert "registry.cli.plots" in helping
+    assert helping.isdisjoint({"matplotlib", "numpy", "sqlalchemy"})
+    assert "matplotlib" not in list_loaded_modules("validity", PANEL_A)
+    drawing = list_loaded_modules("plot", "validity", PANEL_A)
     assert "matplotlib.figure" in drawing
     assert "matplotlib.pyplot" not in drawing

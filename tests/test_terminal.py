@@ -1,4 +1,4 @@
-"""What people see on a terminal, and what goes to pipes unchanged."""
+"""Output on a terminal, and to a pipe, where it is not folded."""
 
 import re
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ def test_a_table_fits_any_terminal_and_loses_nothing(rows: list[list[str]], widt
     assert "".join(lines).replace(" ", "") == "".join("".join(row) for row in rows).replace(" ", "")
 
 
-def test_a_table_in_a_pipe_is_as_wide_as_it_is() -> None:
+def test_a_table_in_a_pipe_is_not_folded() -> None:
     rows = [["N", "a name", "why"], ["1", "x" * 50, "because"], ["10", "y", "of " * 40 + "it"]]
     assert list(folding.format_table(rows, "  ", None)) == [
         "  N   a name  why",
@@ -74,7 +74,7 @@ def test_words_stay_whole_and_longer_ones_are_folded_at_their_marks() -> None:
     ]
 
 
-def version(kind: str, start: float | None, end: float | None, *, gap: bool = False) -> Version:
+def make_version(kind: str, start: float | None, end: float | None, *, gap: bool = False) -> Version:
     first = BEGINNING if start is None else Instant(START + int(start * DAY))
     last = None if end is None else Instant(START + int(end * DAY))
     return Version(
@@ -82,33 +82,37 @@ def version(kind: str, start: float | None, end: float | None, *, gap: bool = Fa
     )
 
 
-def line_of(*versions: Version, width: int = 46) -> str | None:
+def draw_line(*versions: Version, width: int = 46) -> str | None:
     return timeline.draw_timeline(versions, timeline.fit_scale(versions), width, timeline.ASCII_SYMBOLS)
 
 
 def test_a_timeline_shows_starts_gaps_and_open_ends() -> None:
-    gain = [version("gain", None, 0), version("gain", 0, 100, gap=True), version("gain", 100, None)]
-    assert line_of(*gain) == "2016-12-22 <#+..................|#> 2017-04-21"
-    offset = version("offset", None, 50), version("offset", 50, None, gap=True)
-    assert line_of(*gain, *offset) == "2016-12-22 <#++++++++++.........|+> 2017-04-21"
+    gain = [
+        make_version("gain", None, 0),
+        make_version("gain", 0, 100, gap=True),
+        make_version("gain", 100, None),
+    ]
+    assert draw_line(*gain) == "2016-12-22 <#+..................|#> 2017-04-21"
+    offset = make_version("offset", None, 50), make_version("offset", 50, None, gap=True)
+    assert draw_line(*gain, *offset) == "2016-12-22 <#++++++++++.........|+> 2017-04-21"
 
 
 def test_a_start_that_stands_alone_has_room_on_both_sides() -> None:
-    assert line_of(version("gain", 0, None)) == "2016-12-02  ...........|##########> 2017-01-31"
-    assert line_of(version("gain", None, None)) == "1969-12-02 <######################> 1970-01-31"
+    assert draw_line(make_version("gain", 0, None)) == "2016-12-02  ...........|##########> 2017-01-31"
+    assert draw_line(make_version("gain", None, None)) == "1969-12-02 <######################> 1970-01-31"
 
 
 def test_short_times_have_minutes_and_a_narrow_terminal_no_timeline() -> None:
-    hours = version("gain", 0, 0.25), version("gain", 0.25, None)
-    assert (line_of(*hours, width=54) or "").startswith("2016-12-31T23:24Z  .")
-    assert line_of(*hours, width=40) is None
-    assert line_of(width=80) is None
+    hours = make_version("gain", 0, 0.25), make_version("gain", 0.25, None)
+    assert (draw_line(*hours, width=54) or "").startswith("2016-12-31T23:24Z  .")
+    assert draw_line(*hours, width=40) is None
+    assert draw_line(width=80) is None
 
 
-def test_kinds_that_nobody_needs_do_not_make_a_panel_look_incomplete() -> None:
-    always = version("gain", 0, None), version("offset", 0, None), version("rms", 40, None)
-    assert "+" not in (line_of(*always) or "")
-    assert line_of(version("rms", 0, None)) == "2016-12-02  ...........|##########> 2017-01-31"
+def test_optional_kinds_do_not_make_a_panel_look_incomplete() -> None:
+    always = make_version("gain", 0, None), make_version("offset", 0, None), make_version("rms", 40, None)
+    assert "+" not in (draw_line(*always) or "")
+    assert draw_line(make_version("rms", 0, None)) == "2016-12-02  ...........|##########> 2017-01-31"
 
 
 def test_times_at_the_ends_of_the_calendar_have_a_line() -> None:
@@ -116,16 +120,16 @@ def test_times_at_the_ends_of_the_calendar_have_a_line() -> None:
         (parse_instant("0001-01-01T00:00:00Z") - START) / DAY,
         (parse_instant("9999-12-31T00:00:00Z") - START) / DAY,
     )
-    assert (line_of(version("gain", days[0], days[1]), version("gain", days[1], None)) or "").startswith(
-        "0001-01-01 "
-    )
+    assert (
+        draw_line(make_version("gain", days[0], days[1]), make_version("gain", days[1], None)) or ""
+    ).startswith("0001-01-01 ")
 
 
 @pytest.mark.parametrize(
     ("speed", "shown"),
     [(None, ""), (0.0, ""), (0.25, "0.2/s"), (9.94, "9.9/s"), (12.4, "12/s"), (12345.6, "12,346/s")],
 )
-def test_a_rate_is_as_exact_as_is_worth_reading(speed: float | None, shown: str) -> None:
+def test_a_rate_has_few_digits(speed: float | None, shown: str) -> None:
     assert output.format_rate(speed) == shown
 
 
@@ -189,7 +193,7 @@ print("done")
 """
 
 
-def test_progress_tells_how_far_how_fast_and_how_long() -> None:
+def test_progress_shows_counts_rate_and_remaining_time() -> None:
     seen = run_in_terminal(["-c", WORK], {})
     assert "verifying files" in seen
     assert "4/4" in seen
