@@ -1,7 +1,8 @@
-"""One panel's arrays at the door: what is checked before a file is taken, and what is noted of it.
+"""Checks of one panel's arrays before they are registered, their statistics, and warnings about them.
 
-The payload of a registered file is streamed into exports as it stands, so exactly one layout is taken:
-.npy without pickles, C order, little-endian, the exact shape and dtype, no byte after the payload.
+The payload of a registered file is streamed into exports unchanged, so exactly one layout is accepted:
+.npy without pickles, C order, little-endian, the exact shape and dtype, no byte after the payload. Every
+function that reads the bytes of a file raises `ArrayError` for any other layout.
 """
 
 from __future__ import annotations
@@ -23,16 +24,13 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from registry.detectors import DetectorType, Kind, ZeroMeaning
-from registry.errors import ArrayError
+from registry.errors import ArrayError, Remedy
 from registry.files import blake3_of, sha256_of, translate_os_errors
 from registry.records import CheckedFile, PixelDifference, Statistics
 
 MAX_HEADER_SIZE = 65_536
-_LENGTH_FIELD_SIZES = {
-    (1, 0): 2,
-    (2, 0): 4,
-}  # bytes that say how long the header is, after the magic, by version
-# What numpy, and Python's tokenizer and evaluator below it, raise over a header that is none.
+_LENGTH_FIELD_SIZES = {(1, 0): 2, (2, 0): 4}  # in bytes, by version of the format
+# Raised by numpy, and by Python's tokenizer and evaluator below it, for a damaged header.
 _HEADER_ERRORS = (
     ArithmeticError,
     LookupError,
@@ -43,7 +41,7 @@ _HEADER_ERRORS = (
     ValueError,
     tokenize.TokenError,
 )
-# Python's filter of warnings is one for all threads.
+# Python's filter of warnings is shared by all threads.
 _WARNINGS_LOCK = threading.Lock()
 
 
@@ -57,12 +55,12 @@ def check_file(
     path
         A ``.npy`` file of shape ``detector.panel_shape`` (row, column) and dtype ``kind.dtype``.
     allow_nonfinite
-        Take NaN and infinity; they are counted all the same.
+        Accept NaN and infinity; they are counted all the same.
 
     Raises
     ------
     ArrayError
-        The file is no such array. Where numpy can mend it, the message says with which command.
+        The file is not such an array. Where numpy can convert it, the message gives the command.
     UnavailableError
         The file cannot be read.
     """
@@ -73,19 +71,20 @@ def check_file(
 def check_content(
     content: bytes, path: Path, detector: DetectorType, kind: Kind, *, allow_nonfinite: bool = False
 ) -> CheckedFile:
-    """Check the bytes of a panel's file, which lies or could lie at `path`; see `check_file`."""
+    """Check the bytes of a panel's file, which need not be at `path` yet; see `check_file`."""
     array = parse_array(content, path, detector.panel_shape, kind.dtype)
     statistics = compute_statistics(array)
     if statistics.nonfinite and not allow_nonfinite:
         raise ArrayError(
-            f"{str(path)!r} holds {statistics.nonfinite} values that are NaN or infinite;"
-            " give --allow-nonfinite if they are meant",
+            f"{str(path)!r} holds {statistics.nonfinite} values that are NaN or infinite",
+            remedy=Remedy.ALLOW_NONFINITE,
             path=str(path),
+            nonfinite=statistics.nonfinite,
         )
     if statistics.nonfinite == array.size:
-        raise ArrayError(f"{str(path)!r} holds no finite value: no constants", path=str(path))
+        raise ArrayError(f"{str(path)!r} holds no finite value", path=str(path))
     if statistics.zeros == array.size and kind.zero is not ZeroMeaning.GOOD:
-        raise ArrayError(f"{str(path)!r} holds nothing but zeros: no constants", path=str(path))
+        raise ArrayError(f"{str(path)!r} holds nothing but zeros", path=str(path))
     return CheckedFile(
         path=path,
         sha256=sha256_of(content),
@@ -103,83 +102,50 @@ def _read_content(path: Path, payload: int) -> bytes:
         if not path.is_file():
             raise ArrayError(f"there is no file {str(path)!r}", path=str(path))
         with path.open("rb") as file:
-            # Room is made for what is there: more, and the system would take it back and clear it each time.
-            there = os.fstat(file.fileno()).st_size
-            return file.read(min(there, payload + MAX_HEADER_SIZE) + 1)
+            # A larger buffer than the file would be returned to the system, and cleared again for every file.
+            size = os.fstat(file.fileno()).st_size
+            return file.read(min(size, payload + MAX_HEADER_SIZE) + 1)
 
 
 def parse_array(content: bytes, path: Path, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
-    """Return the array in the bytes of a ``.npy`` file, which must be of that shape and dtype.
-
-    Raises
-    ------
-    ArrayError
-        The bytes are no ``.npy`` file of that layout.
-    """
+    """Return the array in the bytes of a ``.npy`` file, which must be of that shape and dtype."""
     start = find_payload_start(content, len(content), path, shape, dtype)
     return np.frombuffer(content, np.dtype(dtype), offset=start).reshape(shape)
 
 
 def describe_content(content: bytes, path: Path) -> tuple[str, tuple[int, ...], Statistics]:
-    """Return dtype, shape and statistics of what the bytes of a ``.npy`` file hold, whatever it should be.
-
-    Raises
-    ------
-    ArrayError
-        It is none that could have passed the door.
-    """
+    """Return dtype, shape and statistics of the array in the bytes of a ``.npy`` file."""
     shape, _, dtype, _ = read_header(content, path)
     return dtype.str, shape, compute_statistics(parse_array(content, path, shape, dtype.str))
 
 
 def find_payload_start(header: bytes, size: int, path: Path, shape: tuple[int, ...], dtype: str) -> int:
-    """Return where the payload begins in a ``.npy`` file, of which the header and the size suffice.
-
-    Raises
-    ------
-    ArrayError
-        The header is none or of another layout, or the payload has another size.
-    """
-    found_shape, fortran, found_dtype, start = read_header(header, path)
-    name = repr(str(path))
-    wanted = np.dtype(dtype)
-    if found_dtype.hasobject:
-        raise ArrayError(f"{name} holds pickled objects, which are never loaded", path=str(path))
-    if found_dtype != wanted:
-        raise ArrayError(
-            f"{name} is {found_dtype.str}, must be {wanted.str}{_cast_command(path, found_dtype, wanted)}",
-            path=str(path),
-        )
-    if found_shape != shape:
-        again = f".reshape({shape})" if [n for n in found_shape if n != 1] == list(shape) else None
-        raise ArrayError(
-            f"{name} has the shape {_format_shape(found_shape)}, must have {shape}{_fix_command(path, found_dtype, again)}",
-            path=str(path),
-        )
-    if fortran:
-        raise ArrayError(
-            f"{name} is in Fortran order, must be in C order{_fix_command(path, found_dtype, '.copy(order=chr(67))')}",
-            path=str(path),
-        )
-    expected, there = math.prod(shape) * wanted.itemsize, size - start
-    if there != expected:
-        what = "is cut short" if there < expected else "has bytes after its array"
-        raise ArrayError(
-            f"{name} {what}: {expected} bytes are expected after the header,"
-            f" {'more' if there > expected else there} are there",
-            path=str(path),
-        )
-    return start
+    """Return the offset of the payload in a ``.npy`` file, from its first bytes and its size."""
+    actual_shape, fortran, actual, start = read_header(header, path)
+    required = np.dtype(dtype)
+    expected, length = math.prod(shape) * required.itemsize, size - start
+    if actual.hasobject:
+        problem = "holds pickled objects, which are never loaded"
+    elif actual != required:
+        problem = f"is {actual.str}, must be {required.str}{_cast_command(path, actual, required)}"
+    elif actual_shape != shape:
+        reshape = f".reshape({shape})" if [n for n in actual_shape if n != 1] == list(shape) else None
+        command = _fix_command(path, actual, reshape)
+        problem = f"has the shape {_format_shape(actual_shape)}, must have {shape}{command}"
+    elif fortran:
+        command = _fix_command(path, actual, ".copy(order=chr(67))")
+        problem = f"is in Fortran order, must be in C order{command}"
+    elif length < expected:
+        problem = f"is cut short: {expected} bytes are expected after the header, {length} are there"
+    elif length > expected:
+        problem = f"has bytes after its array: {expected} bytes are expected after the header, more are there"
+    else:
+        return start
+    raise ArrayError(f"{str(path)!r} {problem}", path=str(path))
 
 
 def read_header(content: bytes, path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
-    """Return shape, whether in Fortran order, dtype, and where the payload begins, from the first bytes of a file.
-
-    Raises
-    ------
-    ArrayError
-        They are no header of a ``.npy`` file.
-    """
+    """Return shape, whether in Fortran order, dtype, and offset of the payload, from the first bytes of a file."""
     try:
         version = npy.read_magic(io.BytesIO(content[: npy.MAGIC_LEN]))
         if version not in _LENGTH_FIELD_SIZES:
@@ -196,7 +162,7 @@ def read_header(content: bytes, path: Path) -> tuple[tuple[int, ...], bool, np.d
         ) from None
 
 
-# Files of one detector type have the same header, and it is parsed as Python is.
+# Files of one detector type have the same header, and parsing it is slow.
 @lru_cache(maxsize=64)
 def _parse_header(
     header: bytes, version: tuple[int, int]
@@ -205,7 +171,7 @@ def _parse_header(
     npy.read_magic(stream)
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     with _WARNINGS_LOCK, warnings.catch_warnings():
-        # Headers written under Python 2 ("512L") are legal, and numpy remarks on them and on old dtypes.
+        # Headers written by Python 2 ("512L") are legal, and numpy warns of them and of old dtypes.
         warnings.simplefilter("ignore")
         return (*read(stream), stream.tell())
 
@@ -213,23 +179,23 @@ def _parse_header(
 def _format_shape(shape: tuple[int, ...]) -> str:
     try:
         text = str(shape)
-    except ValueError:  # Python does not write out a number of thousands of digits
+    except ValueError:  # Python does not format a number of thousands of digits
         return f"of {len(shape)} dimensions"
     return text if len(text) < 60 else f"{text[:60]}..."
 
 
-def _cast_command(path: Path, found: np.dtype[Any], wanted: np.dtype[Any]) -> str:
-    """Return the command that writes the array in another dtype; nothing where that could make other values."""
-    call = f".astype({wanted.str!r})"
-    if np.can_cast(found, wanted, "same_kind"):
-        return _fix_command(path, found, call)
-    if found.kind == "i" and wanted.kind == "u":
-        return _fix_command(path, found, call, "assert a.min() >= 0; ")
+def _cast_command(path: Path, actual: np.dtype[Any], required: np.dtype[Any]) -> str:
+    """Return the command that writes the array in another dtype, nothing where that could change values."""
+    call = f".astype({required.str!r})"
+    if np.can_cast(actual, required, "same_kind"):
+        return _fix_command(path, actual, call)
+    if actual.kind == "i" and required.kind == "u":
+        return _fix_command(path, actual, call, "assert a.min() >= 0; ")
     return ""
 
 
 def _fix_command(path: Path, dtype: np.dtype[Any], call: str | None, condition: str = "") -> str:
-    """Return the command that writes the array as it must be, or nothing where numpy cannot know."""
+    """Return the command that writes the array in the required layout, nothing where numpy cannot convert it."""
     if call is None or dtype.kind not in "fiu":
         return ""
     mended = path.with_name(f"mended-{path.name}")
@@ -238,9 +204,9 @@ def _fix_command(path: Path, dtype: np.dtype[Any], call: str | None, condition: 
 
 
 def compute_statistics(array: NDArray[Any]) -> Statistics:
-    """Return minimum, median and maximum of the finite values, and how many are zero or not finite.
+    """Return minimum, median and maximum of the finite values, and the counts of zero and non-finite ones.
 
-    Integers are noted as the nearest float64, which differs from them only beyond 2**53.
+    Integers are rounded to float64, which differs from them only beyond 2**53.
     """
     is_finite = np.isfinite(array)
     finite = array.reshape(-1) if is_finite.all() else array[is_finite]
@@ -256,12 +222,12 @@ def compute_statistics(array: NDArray[Any]) -> Statistics:
 
 
 def _compute_median(values: NDArray[Any]) -> float:
-    """Return the median of finite values, exactly, in a third of the time of `numpy.median`.
+    """Return the exact median of finite values, in a third of the time of `numpy.median`.
 
-    Only the values about the middle of a sample are put in order. In float32 the mean of two may overflow.
+    Only the values near the middle of a sample are sorted. In float32 the mean of two could overflow.
     """
     lower, upper = (values.size - 1) // 2, values.size // 2
-    sample = np.sort(values[:: values.size // 4096 | 1])  # an odd step walks through all columns
+    sample = np.sort(values[:: values.size // 4096 | 1])  # an odd step visits all columns
     low, high = sample[int(0.47 * sample.size)], sample[int(0.53 * sample.size)]
     below = int(np.count_nonzero(values < low))
     middle = values[(values >= low) & (values <= high)]
@@ -274,33 +240,30 @@ def _compute_median(values: NDArray[Any]) -> float:
 
 
 def array_warnings(kind: Kind, files: Sequence[CheckedFile]) -> list[str]:
-    """Return what is legal about a kind's files, by gain range, and yet worth a look: one warning each."""
+    """Return warnings about legal but suspicious values in a kind's files, which are in order of gain range."""
     return [*_value_warnings(kind, files), *_pixel_warnings(kind, files)]
 
 
 def _value_warnings(kind: Kind, files: Sequence[CheckedFile]) -> Iterator[str]:
     for gain_range, file in enumerate(files):
-        seen = file.statistics
+        statistics = file.statistics
         name = repr(str(file.path))
         low, high = kind.expected_medians[gain_range] if kind.expected_medians else (-math.inf, math.inf)
-        if seen.median is not None and not low <= seen.median <= high:
+        if statistics.median is not None and not low <= statistics.median <= high:
             yield (
-                f"{name}: the median {seen.median:.4g} {kind.unit} is outside {low:g} to {high:g},"
+                f"{name}: the median {statistics.median:.4g} {kind.unit} is outside {low:g} to {high:g},"
                 f" where {kind.name} of gain range {gain_range} is expected"
             )
-        if seen.nonfinite:
-            yield f"{name}: {seen.nonfinite} values are NaN or infinite, as allowed; they are kept as they are"
-        if seen.minimum is not None and seen.minimum == seen.maximum and not _is_flag_free(kind, seen):
+        if statistics.nonfinite:
+            yield f"{name}: {statistics.nonfinite} values are NaN or infinite, as allowed; they are kept as they are"
+        without_flags = kind.zero is ZeroMeaning.GOOD and statistics.maximum == 0
+        if statistics.minimum is not None and statistics.minimum == statistics.maximum and not without_flags:
             unit = "" if kind.unit == "1" else f" {kind.unit}"
-            yield f"{name}: every pixel has the same value {seen.minimum:.4g}{unit} (a placeholder?)"
-
-
-def _is_flag_free(kind: Kind, seen: Statistics) -> bool:
-    return kind.zero is ZeroMeaning.GOOD and seen.maximum == 0
+            yield f"{name}: every pixel has the same value {statistics.minimum:.4g}{unit} (a placeholder?)"
 
 
 def _pixel_warnings(kind: Kind, files: Sequence[CheckedFile]) -> Iterator[str]:
-    """Yield how many pixels are dead or flagged, by gain range, if any is."""
+    """Yield the numbers of dead and flagged pixels by gain range, unless all are zero."""
     zeros = [file.statistics.zeros for file in files]
     folder = repr(str(files[0].path.parent))
     if kind.zero is ZeroMeaning.DEAD and any(zeros):
@@ -329,10 +292,9 @@ def compare_pixels(gain_range: int, before: NDArray[Any], after: NDArray[Any]) -
 
 
 def _absolute_differences(before: NDArray[Any], after: NDArray[Any]) -> NDArray[np.float64]:
-    """Return by how much values differ, none of them negative; integers are subtracted before they are rounded."""
+    """Return the absolute differences; integers are subtracted before they are rounded."""
     if before.dtype.kind == "f":
         before, after = before.astype(np.float64), after.astype(np.float64)
-    distances: NDArray[np.float64] = (np.maximum(before, after) - np.minimum(before, after)).astype(
-        np.float64
-    )
-    return distances
+    larger, smaller = np.maximum(before, after), np.minimum(before, after)
+    differences: NDArray[np.float64] = (larger - smaller).astype(np.float64)
+    return differences

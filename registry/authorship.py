@@ -1,4 +1,4 @@
-"""Who does something, from where, and by which command: what every revision and export is signed with."""
+"""Signatures of revisions and exports: the user, the host, the command, and the version of the software."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from registry.secrets import mask_passwords
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """Author, host, command line (without passwords) and software version of one action."""
+    """The author, host, command line (passwords masked) and software version of one action."""
 
     author: str
     host: str
@@ -28,45 +28,34 @@ class Signature:
 
 
 def build_signature() -> Signature:
-    """Return the signature of this process, now."""
+    """Return the signature of this process."""
+    program = Path(sys.argv[0]).name
+    words = ["calreg" if program == "__main__.py" else program, *map(mask_passwords, sys.argv[1:])]
     return Signature(
         author=_find_user_name(),
         host=socket.gethostname(),
-        command=escape_undecodable(shlex.join([_program_name(), *map(mask_passwords, sys.argv[1:])])),
+        command=escape_undecodable(shlex.join(words)),
         software=software_version(),
     )
 
 
 def escape_undecodable(text: str) -> str:
-    r"""Return a text that may hold a path as databases and JSON take it: bytes that are no UTF-8 as ``\xe9``."""
+    r"""Return the text with bytes of a path that are not UTF-8 written as ``\xe9``, for databases and JSON."""
     return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def refuse_unrecordable(text: str, what: str) -> None:
-    """Refuse a text that no database keeps as it is: with bytes that are not UTF-8, or a NUL.
-
-    Raises
-    ------
-    RequestError
-        It is such a text; `what` it is meant as is said.
-    """
+    """Raise `RequestError` for a text with bytes that are not UTF-8, or a NUL; `what` names it in the message."""
     if "\0" in text or escape_undecodable(text) != text:
-        raise RequestError(
-            f"{what} {quote(text)} cannot be recorded: it must be UTF-8, and have no NUL in it"
-        )
+        raise RequestError(f"{what} {quote(text)} cannot be recorded: it must be UTF-8 without a NUL")
 
 
 def find_working_folder() -> str | None:
-    """Return the folder in which the process works, None where it is gone."""
+    """Return the working folder of the process, None where it was removed."""
     try:
         return escape_undecodable(str(Path.cwd()))
     except FileNotFoundError:
         return None
-
-
-def _program_name() -> str:
-    name = Path(sys.argv[0]).name
-    return "calreg" if name == "__main__.py" else name
 
 
 @cache
@@ -76,7 +65,7 @@ def software_version() -> str:
 
 
 def _find_user_name() -> str:
-    """Return the user's name, or the number where the system has none; never what a variable claims."""
+    """Return the user's name from the system, not from a variable; the number where there is no name."""
     try:
         import pwd
 

@@ -237,7 +237,7 @@ class FlushingFile:
 
 
 def append_lines(path: Path, lines: bytes) -> Callable[[], None]:
-    """Add lines to a file, made if need be, in one write: what others add meanwhile stays whole.
+    """Add lines to a file, created if it is not there, in one write: what others add meanwhile stays whole.
 
     Return the call that takes them back, as long as nothing was added after them.
     """

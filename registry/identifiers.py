@@ -1,7 +1,7 @@
-"""The names of the field: M-numbers, experiments, datasets and sources, parsed and formatted.
+"""M-numbers, experiments, datasets and sources: parsed, formatted, and suggested.
 
-One spelling of each name is canonical, and every other is refused with the canonical one named. A panel Id is
-spelled as its detector type has it: see `registry.detectors`.
+One spelling of each name is canonical. The functions that parse a name raise `IdentifierError` for any other text;
+where it is another spelling of the name, with the canonical one. For panel Ids see `registry.detectors`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def escape_control_characters(text: str) -> str:
 
 
 def noncanonical_error(what: str, text: str, canonical: str) -> IdentifierError:
-    """Return the refusal of a name in another spelling than the canonical one, which it tells."""
+    """Return the error for a name that is not spelled canonically."""
     return IdentifierError(
         f"{what} {quote(text)} is not in its canonical form; write {canonical}", canonical=canonical
     )
@@ -47,55 +47,43 @@ def noncanonical_error(what: str, text: str, canonical: str) -> IdentifierError:
 def split_detector_id(text: str) -> list[str]:
     """Return the texts of the panel Ids in a detector Id, in segment order, not parsed yet.
 
-    The newer data system puts the detector type before the first panel Id (``jungfrau_``): left out here.
+    The detector type that the newer data system puts before the first panel Id (``jungfrau_``) is left out.
     """
     prefix = _DETECTOR_PREFIX.match(text)
-    # A panel Id has no '_' of its own, so letters before the first one that hold no '-' are a prefix.
+    # A panel Id has no '_', so letters without '-' before the first '_' are a prefix.
     return (text[prefix.end() :] if prefix else text).split("_")
 
 
 def join_detector_id(panels: list[str] | tuple[str, ...]) -> str:
-    """Return the detector Id of these panel Ids, which stand in segment order."""
+    """Return the detector Id of these panel Ids in segment order."""
     return "_".join(panels)
 
 
 def parse_m_number(text: str) -> str:
-    """Read an M-number, the maker's module number: ``M`` and three digits, more only where it is larger.
-
-    Raises
-    ------
-    IdentifierError
-        The text is none; where it is one in another spelling, the canonical form is named.
-    """
+    """Read an M-number, the maker's module number: ``M`` and at least three digits."""
     loose = _LOOSE_M_NUMBER.fullmatch(text)
-    if loose:
-        canonical = f"M{int(loose[1]):03d}"
-        if text == canonical:
-            return text
+    if not loose:
+        raise IdentifierError(
+            f"{quote(text)} is not an M-number: M and three digits or more are expected, as in M068"
+        )
+    canonical = f"M{int(loose[1]):03d}"
+    if text != canonical:
         raise noncanonical_error("M-number", text, canonical)
-    raise IdentifierError(
-        f"{quote(text)} is not an M-number: M and three digits or more are expected, as in M068"
-    )
+    return text
 
 
 def extract_m_numbers(name: str) -> list[str]:
-    """Return the M-numbers that stand in the name of a file, canonical, as M049 in ``gainMaps_M049.bin``."""
+    """Return the M-numbers in the name of a file, canonical, as M049 in ``gainMaps_M049.bin``."""
     return [f"M{int(digits):03d}" for digits in _M_NUMBER_IN_NAME.findall(name)]
 
 
 def is_m_number(text: str) -> bool:
-    """Tell whether the text is meant as an M-number, canonical or not."""
+    """Tell whether the text is an M-number in any spelling."""
     return _LOOSE_M_NUMBER.fullmatch(text) is not None
 
 
 def parse_experiment(text: str) -> str:
-    """Read the name of an experiment: lower-case letters, digits and ``_``, a letter first, at most 32.
-
-    Raises
-    ------
-    IdentifierError
-        The text is no such name.
-    """
+    """Read the name of an experiment: at most 32 lower-case letters, digits and ``_``, a letter first."""
     if _EXPERIMENT.fullmatch(text):
         return text
     if _EXPERIMENT.fullmatch(text.lower()):
@@ -104,13 +92,7 @@ def parse_experiment(text: str) -> str:
 
 
 def parse_run_number(text: str) -> int:
-    """Read a run number, 1 to 2147483647.
-
-    Raises
-    ------
-    IdentifierError
-        The text is no such number.
-    """
+    """Read a run number, 1 to 2147483647."""
     if not _RUN.fullmatch(text) or int(text) > _MAX_RUN:
         raise IdentifierError(f"{quote(text)} is not a run number: 1, 2, 3 ... {_MAX_RUN} is expected")
     return int(text)
@@ -122,7 +104,7 @@ def format_count(number: int, noun: str) -> str:
 
 
 def format_run_range(first: int, last: int | None) -> str:
-    """Return a range of runs for a person: ``1-631``, ``16`` or ``17-end``."""
+    """Return a range of runs as text: ``1-631``, ``16`` or ``17-end``."""
     if last == first:
         return str(first)
     return f"{first}-{'end' if last is None else last}"
@@ -140,17 +122,12 @@ class Dataset:
 
     @classmethod
     def parse(cls, text: str) -> Dataset:
-        """Read a dataset.
-
-        Raises
-        ------
-        IdentifierError
-            The text is not ``exp=EXPERIMENT:run=NUMBER``.
-        """
+        """Read a dataset."""
         parts = _LOOSE_DATASET.fullmatch(text)
         if not parts:
             raise IdentifierError(
-                f"{quote(text)} is not a dataset: exp=EXPERIMENT:run=NUMBER is expected, as in exp=xcsls3716:run=631"
+                f"{quote(text)} is not a dataset: exp=EXPERIMENT:run=NUMBER is expected,"
+                " as in exp=xcsls3716:run=631"
             )
         return cls(parse_experiment(parts[1]), parse_run_number(parts[2]))
 
@@ -161,13 +138,7 @@ def is_dataset(text: str) -> bool:
 
 
 def parse_source(text: str) -> str:
-    """Read the whole name of a detector's data source, ``XcsEndstation.0:Jungfrau.0``.
-
-    Raises
-    ------
-    IdentifierError
-        The text is not ``Name.Number:Name.Number``, or a number has leading zeros.
-    """
+    """Read the whole name of a detector's data source, ``XcsEndstation.0:Jungfrau.0``."""
     if not _SOURCE.fullmatch(text):
         raise IdentifierError(
             f"{quote(text)} is not a source: a name like XcsEndstation.0:Jungfrau.0 is expected"
@@ -179,9 +150,9 @@ def parse_source(text: str) -> str:
 
 
 def source_matches(part: str, source: str) -> bool:
-    """Tell whether `part` stands in `source` between its own marks (``.`` and ``:``) or ends.
+    """Tell whether `part` is a whole part of `source`, between ``.``, ``:`` and its ends.
 
-    ``Jungfrau.1`` fits ``XcsEndstation.0:Jungfrau.1``, and does not fit ``XcsEndstation.0:Jungfrau.10``.
+    ``Jungfrau.1`` matches ``XcsEndstation.0:Jungfrau.1``, but not ``XcsEndstation.0:Jungfrau.10``.
     """
     return re.search(rf"(?:^|[.:]){re.escape(part)}(?:$|[.:])", source) is not None if part else False
 

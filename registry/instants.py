@@ -1,7 +1,8 @@
 """Instants: read from stamps and ISO texts, kept as exact microseconds, written in UTC.
 
-Nothing here knows a default but UTC for stamps, and nothing naive gets in: a local time that happens
-twice or never (the ends of daylight saving) is refused.
+The time zone of stamps is UTC unless another is given. The functions raise `InstantError` for other texts, naive
+datetimes, instants outside the years 1 to 9999, and local times that exist twice or not at all (at the changes of
+daylight saving time).
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ _ISO = re.compile(
 class Instant(int):
     """Microseconds since 1970-01-01T00:00:00Z: exact, ordered, and the same number in every database.
 
-    ``BEGINNING``, the smallest, is before every other: the start of what was valid from the beginning.
+    ``BEGINNING``, the smallest, is the start time of what was valid from the beginning.
     """
 
     __slots__ = ()
 
     def __str__(self) -> str:
-        """Write ISO 8601 in UTC with Z, with a fraction only where there is one; or ``beginning``."""
+        """Return ISO 8601 in UTC with Z, with a fraction if there is one; or ``beginning``."""
         if self == BEGINNING:
             return "beginning"
         return self.datetime.isoformat().replace("+00:00", "Z")
@@ -46,12 +47,12 @@ class Instant(int):
 
     @property
     def datetime(self) -> datetime:
-        """The same instant as an aware datetime in UTC; ``BEGINNING`` has none and overflows."""
+        """The instant as an aware datetime in UTC; raises OverflowError for ``BEGINNING``."""
         return _EPOCH + int(self) * _MICROSECOND
 
     @property
     def iso(self) -> str | None:
-        """The text that scripts get: ISO 8601 with Z, or None for the beginning."""
+        """The text for JSON: ISO 8601 with Z, or None for the beginning."""
         return None if self == BEGINNING else str(self)
 
 
@@ -66,15 +67,9 @@ def now() -> Instant:
 
 
 def instant_from_datetime(moment: datetime) -> Instant:
-    """Return the instant of an aware datetime.
-
-    Raises
-    ------
-    InstantError
-        The datetime is naive, or outside the years 1 to 9999 in UTC.
-    """
+    """Return the instant of an aware datetime."""
     if moment.tzinfo is None or moment.utcoffset() is None:
-        raise InstantError(f"{moment.isoformat()} has no UTC offset; say which instant is meant")
+        raise InstantError(f"{moment.isoformat()} has no UTC offset")
     microseconds = Instant((moment - _EPOCH) // _MICROSECOND)
     if not EARLIEST <= microseconds <= LATEST:
         raise InstantError(f"{moment.isoformat()} is outside the years 1 to 9999 in UTC")
@@ -82,32 +77,20 @@ def instant_from_datetime(moment: datetime) -> Instant:
 
 
 def instant_from_epoch(seconds: int | Decimal) -> Instant:
-    """Return the instant so many seconds after 1970-01-01T00:00:00Z, to the nearest microsecond.
-
-    Raises
-    ------
-    InstantError
-        It is outside the years 1 to 9999.
-    """
-    # Compared before it is multiplied or made whole: a decimal number may have any exponent.
+    """Return the instant of seconds since 1970-01-01T00:00:00Z, to the nearest microsecond."""
+    # Compared before it is multiplied or rounded: a decimal number may have any exponent.
     if not EARLIEST <= seconds <= LATEST or not EARLIEST <= (exact := seconds * 1_000_000) <= LATEST:
         raise InstantError(f"{quote(str(seconds))} seconds after 1970 is outside the years 1 to 9999 in UTC")
     return Instant(round(exact))
 
 
 def find_zone(name: str) -> tzinfo:
-    """Return the time zone of that IANA name, as in ``America/Los_Angeles``.
-
-    Raises
-    ------
-    InstantError
-        No zone has that name.
-    """
+    """Return the time zone of that IANA name, as in ``America/Los_Angeles``."""
     if name == "UTC":
         return UTC
     try:
         return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):  # unknown; no relative path; a folder of zones
+    except (KeyError, ValueError, OSError):  # unknown; not a relative path; a folder of zones
         raise InstantError(
             f"{quote(name)} is not a time zone; a name like America/Los_Angeles is expected"
         ) from None
@@ -119,27 +102,22 @@ def parse_instant(text: str, timezone: tzinfo = UTC) -> Instant:
     Raises
     ------
     InstantError
-        The text is neither, has no offset, is finer than a microsecond, or names a time that does not
-        exist or exists twice in that zone.
+        The text is neither, has no offset, is finer than a microsecond, or is a time that does not
+        exist, or exists twice, in that zone.
     """
     if _STAMP.fullmatch(text):
         return _parse_stamp(text, timezone)
     if not _ISO.fullmatch(text):
+        digits = f"; this has {len(text)} digits" if text.isdecimal() else ""
         raise InstantError(
             f"{quote(text)} is not an instant: a stamp of 14 digits (YYYYMMDDHHMMSS) or an ISO 8601 time with its"
-            " offset (2017-10-25T00:00:00Z) is expected" + _digit_count_hint(text)
+            f" offset (2017-10-25T00:00:00Z) is expected{digits}"
         )
     return parse_iso(text)
 
 
 def parse_iso(text: str) -> Instant:
-    """Read an ISO 8601 text with its offset, and nothing else.
-
-    Raises
-    ------
-    InstantError
-        The text is none, has no offset, is finer than a microsecond, or names a time that does not exist.
-    """
+    """Read an ISO 8601 text with its offset."""
     parts = _ISO.fullmatch(text)
     if not parts:
         raise InstantError(
@@ -156,18 +134,8 @@ def parse_iso(text: str) -> Instant:
 
 
 def parse_start(text: str, timezone: tzinfo = UTC) -> Instant:
-    """Read a start of validity: an instant, or ``beginning``.
-
-    Raises
-    ------
-    InstantError
-        As `parse_instant`.
-    """
+    """Read a start time of validity: ``beginning``, or an instant as by `parse_instant`."""
     return BEGINNING if text == "beginning" else parse_instant(text, timezone)
-
-
-def _digit_count_hint(text: str) -> str:
-    return f"; this has {len(text)} digits" if text.isdecimal() else ""
 
 
 def _parse_stamp(text: str, timezone: tzinfo) -> Instant:

@@ -1,11 +1,11 @@
-"""The tables, as SQLAlchemy Core sees them. The migrations make them; a test holds the two together.
+"""The tables in SQLAlchemy Core. The migrations create them; a test compares the two.
 
-Three sorts of tables. *Facts* can be withdrawn: they carry the revision that recorded them and, if so, the
-one that withdrew them. *Constants of nature* (panel, blob, constants, tag) carry only ``recorded_in``. The
-rest belongs to a row of these. Nothing is ever updated or deleted but for setting ``withdrawn_in`` once;
-triggers in the database see to it (`guards` names them).
+*Facts* can be withdrawn: their rows have the revision that recorded them and, if so, the one that withdrew
+them. The rows of panel, blob, constants and tag have only ``recorded_in``. Other rows belong to one of these.
+Nothing is ever updated or deleted, except that ``withdrawn_in`` is set once; triggers in the database
+guarantee it (`trigger_names`).
 
-``closure`` alone speaks of the database, not of the registry: whence it came, and whether it takes writes.
+``closure`` describes the database, not the registry: where it came from, and whether it takes writes.
 
 Instants are microseconds since 1970 UTC, ``beginning`` the smallest BIGINT.
 """
@@ -31,21 +31,21 @@ metadata = sa.MetaData(
 
 
 def _id_column() -> sa.Column[int]:
-    # Given by the writer, who holds the lock: the same on both databases, and without holes.
+    # Numbered by the writer, who holds the lock: the same on both databases, and without gaps.
     return sa.Column("id", sa.Integer, primary_key=True, autoincrement=False)
 
 
-def _recorded_in_column() -> sa.Column[int]:
+def _recording_column() -> sa.Column[int]:
     return sa.Column("recorded_in", sa.Integer, sa.ForeignKey("revision.number"), nullable=False)
 
 
 def _fact_table(name: str, *items: Any) -> sa.Table:
-    """Return a table of facts: rows that can be withdrawn, once, by a later revision."""
+    """Return a table of facts, which a later revision can withdraw once."""
     return sa.Table(
         name,
         metadata,
         _id_column(),
-        _recorded_in_column(),
+        _recording_column(),
         sa.Column("withdrawn_in", sa.Integer, sa.ForeignKey("revision.number")),
         *items,
         sa.CheckConstraint("withdrawn_in > recorded_in", name="withdrawn_later"),
@@ -54,14 +54,14 @@ def _fact_table(name: str, *items: Any) -> sa.Table:
 
 
 def _live_unique_index(name: str, *columns: str) -> sa.Index:
-    """Return the index that lets at most one live fact have these values; `_set_index_conditions` says its WHERE."""
+    """Return the index that lets at most one live fact have these values; `_set_index_conditions` adds its WHERE."""
     return sa.Index(name, *columns, unique=True, info={"where": "withdrawn_in IS NULL"})
 
 
 @sa.event.listens_for(metadata, "before_create")
 def _set_index_conditions(_: sa.MetaData, connection: sa.Connection, **_options: Any) -> None:
-    # Said when tables are made and not above: `postgresql_where` loads PostgreSQL's dialect with all its
-    # drivers' modules, a tenth of the start of a command on SQLite.
+    # Set when tables are created: `postgresql_where` above would load PostgreSQL's dialect with the modules of all
+    # its drivers, a tenth of the start-up of a command on SQLite.
     for table in metadata.tables.values():
         for index in table.indexes:
             if "where" in index.info:
@@ -104,7 +104,7 @@ panel = sa.Table(
     "panel",
     metadata,
     _id_column(),
-    # SQLite keeps texts of any length; its column says what the first schema said.
+    # SQLite keeps texts of any length; its column is that of the first schema.
     sa.Column(
         "identifier", sa.String(128).with_variant(sa.String(64), "sqlite"), nullable=False, unique=True
     ),
@@ -113,7 +113,7 @@ panel = sa.Table(
     sa.Column("module_version", sa.String(16), nullable=False),
     sa.Column("firmware_version", sa.String(16), nullable=False),
     sa.Column("serial_number", sa.String(16), nullable=False, index=True),
-    _recorded_in_column(),
+    _recording_column(),
 )
 
 alias = _fact_table(
@@ -135,8 +135,8 @@ blob = sa.Table(
     sa.Column("maximum", sa.Double),
     sa.Column("zeros", sa.BigInteger, nullable=False),
     sa.Column("nonfinite", sa.BigInteger, nullable=False),
-    _recorded_in_column(),
-    # Of the same bytes, and quicker to compute: see decision 25. Files of schemas before 0005 have none.
+    _recording_column(),
+    # Quicker to compute than SHA-256: see decision 25. Files of schemas before 0005 have none.
     sa.Column("blake3", sa.String(64), _digest_constraint("blake3")),
     _digest_constraint("sha256"),
     sqlite_with_rowid=False,
@@ -149,7 +149,7 @@ constants = sa.Table(
     _sha256_column("sha256", nullable=False, unique=True),
     sa.Column("detector_type", sa.String(32), nullable=False),
     sa.Column("kind", sa.String(32), nullable=False),
-    _recorded_in_column(),
+    _recording_column(),
     _digest_constraint("sha256"),
 )
 
@@ -173,11 +173,11 @@ version = _fact_table(
     sa.Column("source_path", sa.Text),
     sa.Column("comment", sa.Text),
     sa.Column("nonfinite_allowed", sa.Boolean, nullable=False),
-    # JSON: from which file, and how, the constants were converted at the door.
+    # JSON: the maker's file, and how the constants were converted from it.
     sa.Column("conversion", sa.Text),
-    # The greatest start ever stated of the panel and kind, up to and including this row; the guards see to it.
+    # The greatest start of the panel and kind up to and including this row; the triggers check it.
     sa.Column("latest_start", sa.BigInteger),
-    # The head is answered from the first index, any earlier revision from the other two.
+    # Look-ups as of the newest revision use the first index, those as of an earlier one the next two.
     _live_unique_index("uq_version_live", "panel_id", "kind", "valid_from"),
     sa.Index("ix_version_as_of", "panel_id", "kind", "valid_from", "recorded_in", "withdrawn_in", "id"),
     sa.Index("ix_version_latest_start", "panel_id", "kind", "recorded_in", "latest_start"),
@@ -192,7 +192,7 @@ run = _fact_table(
     sa.Column("begin_at", sa.BigInteger),
     sa.Column("end_at", sa.BigInteger),
     _live_unique_index("uq_run_live", "experiment", "number"),
-    # The index of live runs answers neither as of an earlier revision nor SQLite's trigger that looks for the same row.
+    # For look-ups as of an earlier revision, and for SQLite's trigger that looks for the same row.
     sa.Index("ix_run_number", "experiment", "number"),
     sa.CheckConstraint("end_at >= begin_at", name="ends_after_begin"),
 )
@@ -224,8 +224,8 @@ tag = sa.Table(
     metadata,
     sa.Column("name", sa.String(64), primary_key=True),
     sa.Column("revision", sa.Integer, sa.ForeignKey("revision.number"), nullable=False),
-    _recorded_in_column(),
-    # A letter has two cases: a name that begins with one looks like no number and no time.
+    _recording_column(),
+    # A letter has two cases: a name that begins with one is neither a number nor a time.
     sa.CheckConstraint("upper(substr(name, 1, 1)) <> lower(substr(name, 1, 1))", name="begins_with_letter"),
     sqlite_with_rowid=False,
 )
@@ -271,7 +271,7 @@ export_input = sa.Table(
     sqlite_with_rowid=False,
 )
 
-# While the newest one is not opened, the database takes no writes: see `database.closing`.
+# While the newest closure is not opened, the database takes no writes: see `database.closing`.
 closure = sa.Table(
     "closure",
     metadata,
@@ -294,11 +294,7 @@ closure = sa.Table(
 
 def trigger_names(dialect: str) -> set[str]:
     """Return the names of the triggers that make the database append-only, and a closed one read-only."""
-    events = (
-        ("insert", "update", "delete", "truncate")
-        if dialect == "postgresql"
-        else ("insert", "update", "delete")
-    )
+    events = ["insert", "update", "delete", *(["truncate"] if dialect == "postgresql" else [])]
     names = {f"{table}_{event}" for table in metadata.tables for event in events}
     recording = [table for table in metadata.sorted_tables if table.name not in {"registry", "closure"}]
     names |= {f"{table.name}_closed_insert" for table in recording}
@@ -306,9 +302,9 @@ def trigger_names(dialect: str) -> set[str]:
 
 
 def live_condition(table: sa.FromClause, as_of: int | sa.ColumnElement[int] | None) -> sa.ColumnElement[bool]:
-    """Return the condition that a fact was recorded, and not withdrawn yet, as of a revision.
+    """Return the condition that a fact was recorded and not withdrawn as of a revision; None is the newest.
 
-    None is the newest: what was never withdrawn, which the indexes of live facts answer.
+    For the newest the condition is that of the indexes of live facts.
     """
     if as_of is None:
         return table.c.withdrawn_in.is_(None)

@@ -49,13 +49,7 @@ def find_settings(database: str | None = None, store: str | Path | None = None) 
 
 
 def sqlite_file(url: str) -> Path | None:
-    """Return the file of a SQLite URL, None for PostgreSQL's.
-
-    Raises
-    ------
-    RequestError
-        The URL is neither, or names no file, or one in the home folder of an unknown user.
-    """
+    """Return the file of a SQLite URL, None for PostgreSQL's; raise `RequestError` for any other."""
     if url.startswith(("postgresql://", "postgresql+psycopg://")):
         return None
     path = url.removeprefix(_SQLITE_PREFIX)

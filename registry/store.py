@@ -1,7 +1,7 @@
-"""The content store: every registered file once, under the name of its SHA-256, read-only, for ever.
+"""The content store: every registered file once, under the name of its SHA-256, read-only.
 
 ``<store>/objects/<first 2 hex digits>/<sha256>.npy``, byte for byte the registered file, and
-``<store>/registry.json``, which says to which registry the store belongs. A file gets its final name only
+``<store>/registry.json``, which names the registry to which the store belongs. A file gets its final name only
 when its bytes are on disk, so a crash leaves at most a file that nothing refers to. Mode bits and sizes
 prove nothing: every use reads the bytes and computes their checksum.
 """
@@ -39,65 +39,45 @@ _MAX_MARKER_SIZE = 4096
 
 
 class ContentStore:
-    """The files of one registry."""
+    """The files of one registry.
+
+    Its methods raise `UnavailableError` where a file cannot be read or written, `CorruptionError` where one that was
+    stored is missing or has other bytes, and `ConflictError` where the store belongs to another registry.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def _translate_errors(self) -> AbstractContextManager[None]:
-        return translate_os_errors("used", self.root, f"the store {str(self.root)!r}")
-
     def object_path(self, sha256: str) -> Path:
-        """Return where the file with that checksum lies, or would lie."""
+        """Return the path of the file with that checksum, stored or not."""
         return self.root / "objects" / sha256[:2] / f"{sha256}.npy"
 
     def create(self, registry_id: str) -> None:
-        """Make the store of that registry, or find it made.
-
-        Raises
-        ------
-        ConflictError
-            It belongs to another registry.
-        CorruptionError
-            Its marker names no registry.
-        UnavailableError
-            It cannot be written.
-        """
+        """Create the store of that registry, unless it is there already."""
         with self._translate_errors():
             (self.root / "objects").mkdir(parents=True, exist_ok=True)
-            if (self.root / _MARKER_NAME).exists():
+            marker = self.root / _MARKER_NAME
+            if marker.exists():
                 self.refuse_other_registry(registry_id)
-            else:
-                text = json.dumps({"registry": registry_id, "format": _STORE_FORMAT}) + "\n"
-                _write_marker(self.root / _MARKER_NAME, text.encode())
+                return
+            text = json.dumps({"registry": registry_id, "format": _STORE_FORMAT}) + "\n"
+            with atomic_write(marker) as temporary:
+                temporary.write_bytes(text.encode())
+                temporary.chmod(0o644)
 
     def refuse_unwritable(self) -> None:
-        """Refuse a place where no store can be made, before anything else is.
-
-        Raises
-        ------
-        UnavailableError
-            The nearest folder that is there cannot be written, or is none.
-        """
-        place = self.root
-        while not place.exists() and place != place.parent:
-            place = place.parent
-        if not place.is_dir() or not os.access(place, os.W_OK):
-            what = "written" if place == self.root else f"made in {str(place)!r}"
-            raise UnavailableError(f"the store {str(self.root)!r} cannot be {what}", path=str(place))
+        """Raise `UnavailableError` where the store cannot be created, or is there and cannot be written."""
+        folder = self.root
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
+        if not folder.is_dir() or not os.access(folder, os.W_OK):
+            what = "written" if folder == self.root else f"made in {str(folder)!r}"
+            raise UnavailableError(f"the store {str(self.root)!r} cannot be {what}", path=str(folder))
 
     def read_owner(self) -> str | None:
-        """Return the id of the registry to which the store belongs, None where no store is there.
-
-        Raises
-        ------
-        CorruptionError
-            Its marker names no registry.
-        UnavailableError
-            It cannot be read.
-        """
+        """Return the Id of the registry to which the store belongs, None where there is no store."""
+        marker = self.root / _MARKER_NAME
         with self._translate_errors():
-            marker = self.root / _MARKER_NAME
             try:
                 with open_regular(marker) as file:
                     owner = json.loads(file.read(_MAX_MARKER_SIZE))["registry"]
@@ -110,15 +90,7 @@ class ContentStore:
         return owner
 
     def refuse_other_registry(self, registry_id: str) -> None:
-        """Refuse a store that is not there, or is not that registry's.
-
-        Raises
-        ------
-        UnavailableError
-            There is no store.
-        ConflictError
-            It belongs to another registry.
-        """
+        """Refuse a store that is not there, or belongs to another registry."""
         owner = self.read_owner()
         if owner is None:
             raise UnavailableError(
@@ -133,16 +105,10 @@ class ContentStore:
             )
 
     def add_object(self, source: Path, sha256: str, blake3: str | None = None) -> bool:
-        """Store a copy of `source`, whose checksum is known; return whether it was new or had to be mended.
+        """Store a copy of `source`, whose checksum is known; return whether it was new or replaced a damaged one.
 
-        The copy is verified by its BLAKE3 where that is given, which is quicker.
-
-        Raises
-        ------
-        RequestError
-            The file is not what it was when its checksum was computed.
-        UnavailableError
-            The store cannot be written, or the source cannot be read.
+        The copy is verified, by its BLAKE3 where that is given, which is quicker: `RequestError` is raised where the
+        source has changed.
         """
         target = self.object_path(sha256)
         with self._translate_errors():
@@ -165,54 +131,43 @@ class ContentStore:
         return True
 
     def read(self, sha256: str, size: int) -> bytes:
-        """Return the bytes with that checksum, which has been computed from them just now.
-
-        Raises
-        ------
-        CorruptionError
-            The file is missing, or its bytes are others.
-        UnavailableError
-            It cannot be read.
-        """
+        """Return the bytes with that checksum; raises as `read_into`."""
         return self.read_into(sha256, size, memoryview(bytearray()))
 
     def read_into(self, sha256: str, size: int, buffer: memoryview, blake3: str | None = None) -> bytes:
-        """Fill `room` with the last bytes of an object, and return those before them, the header.
+        """Fill `buffer` with the last bytes of an object, and return those before them, the header.
 
-        Until it returns, what is in `room` is not verified. That is done by the BLAKE3 that was recorded with the
-        object, where it is given: of the two digests the quicker one.
-
-        Raises
-        ------
-        CorruptionError, UnavailableError
-            As `read`.
+        The bytes are verified when it returns: by the recorded BLAKE3 where it is given, which is quicker.
         """
         path = self.object_path(sha256)
+        name = f"object {sha256}"
+        where = f"the store {str(self.root)!r}"
         with self._translate_errors():
-            try:
-                with _open_object(path) as file:
-                    # Room is made for what is there, not for what a document from elsewhere claims.
-                    there = os.fstat(file.fileno()).st_size
-                    head = file.read(min(max(size - buffer.nbytes, 0), there))
-                    tail = buffer[: file.readinto(buffer)]
-                    is_whole = len(head) + len(tail) == size and not file.read(1)
-            except _NoFileError as error:
-                what = f"object {sha256} {error} the store {str(self.root)!r}"
-                raise CorruptionError(what, sha256=sha256, path=str(path)) from None
-        if not is_whole or not _matches_digest(sha256, blake3, head, tail):
+            file = _open_object(path)
+            if file is None:
+                what = "is not a regular file in" if os.path.lexists(path) else "is missing from"
+                raise CorruptionError(f"{name} {what} {where}", sha256=sha256, path=str(path))
+            with file:
+                # Memory is allocated for the size on the disk: that of a document from elsewhere may be false.
+                size_on_disk = os.fstat(file.fileno()).st_size
+                head = file.read(min(max(size - buffer.nbytes, 0), size_on_disk))
+                tail = buffer[: file.readinto(buffer)]
+                is_whole = len(head) + len(tail) == size and not file.read(1)
+        if not is_whole or (
+            sha256_of(head, tail) != sha256 if blake3 is None else blake3_of(head, tail) != blake3
+        ):
             raise CorruptionError(
-                f"object {sha256} in the store {str(self.root)!r} is damaged:"
-                " its bytes have another checksum",
+                f"{name} in {where} is damaged: its bytes have another checksum",
                 sha256=sha256,
                 path=str(path),
             )
         return head
 
     def find_problem(self, sha256: str, size: int) -> str | None:
-        """Return what is wrong with the object, None where its bytes are those of its name."""
+        """Return the problem of an object that cannot be read, or whose bytes have another checksum, else None."""
         try:
             self.read(sha256, size)
-        except (CorruptionError, UnavailableError) as error:  # a bad sector is a problem, not the end
+        except (CorruptionError, UnavailableError) as error:
             return str(error)
         return None
 
@@ -227,28 +182,22 @@ class ContentStore:
             return iter(sorted(path for path in (self.root / "objects").rglob("*") if path.is_file()))
 
     def list_files(self) -> list[Path]:
-        """Return every file that belongs to the store but its marker, objects and temporary ones."""
+        """Return every file of the store, objects and temporary ones, except the marker."""
         with self._translate_errors():
             return [*sorted(self.root.glob(f"{TEMPORARY_PREFIX}*")), *self.list_objects()]
 
     def is_referenced(self, path: Path, referenced: Container[str]) -> bool:
-        """Return whether the file is one of the objects with these checksums, by its name and place."""
+        """Tell whether the file is one of the objects with these checksums, by its name and folder."""
         return path.stem in referenced and path == self.object_path(path.stem)
 
     def stat_file(self, path: Path) -> tuple[int, float] | None:
-        """Return a file's size in bytes and when it was last stored (Unix seconds), None where it is gone.
-
-        Raises
-        ------
-        UnavailableError
-            It cannot be read.
-        """
+        """Return a file's size in bytes and when it was last stored (Unix seconds), None where it is gone."""
         with self._translate_errors():
-            found = _stat_uncached(path)
-        return None if found is None else (found.st_size, found.st_mtime)
+            status = _stat_uncached(path)
+        return None if status is None else (status.st_size, status.st_mtime)
 
     def is_own_file(self, path: Path) -> bool:
-        """Return whether the file has a name that the store gives, to an object or to one that arrives."""
+        """Tell whether the file has a name that the store gives, that of an object or a temporary one."""
         if path.is_symlink():
             return False
         return path.name.startswith(TEMPORARY_PREFIX) or (
@@ -256,32 +205,29 @@ class ContentStore:
         )
 
     def remove_file(self, path: Path) -> None:
-        """Remove a file to which nothing refers; whether that is so, the caller knows.
-
-        Raises
-        ------
-        UnavailableError
-            It cannot be removed.
-        """
+        """Remove a file; that nothing refers to it is for the caller to know."""
         with self._translate_errors():
             path.unlink()
 
+    def _translate_errors(self) -> AbstractContextManager[None]:
+        return translate_os_errors("used", self.root, f"the store {str(self.root)!r}")
+
 
 def manifest_sha256(detector_type: str, kind: str, sha256s: Sequence[str | None]) -> str:
-    """Return what identifies constants: the SHA-256 of a text of type, kind and the checksums by gain range."""
+    """Return the SHA-256 that identifies constants, of a text of their type, kind and checksums by gain range."""
     lines = ["calreg constants 1", f"type {detector_type}", f"kind {kind}"]
     lines += [f"{gain_range} {sha256}" for gain_range, sha256 in enumerate(sha256s)]
     return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
 
 
 def describe_use(kind: str, gain_range: int, panel: str, version: int) -> str:
-    """Return in words for what a version uses a file."""
+    """Describe the use of a file by a version."""
     return f"{kind} of gain range {gain_range} of panel {panel}, version {version}"
 
 
 @contextmanager
 def name_use_in_errors(kind: str, gain_range: int, panel: str, version: int) -> Iterator[None]:
-    """Let the refusal of a damaged object say who needs it."""
+    """Add to the error of a damaged object the version that uses it."""
     try:
         yield
     except CorruptionError as error:
@@ -295,60 +241,41 @@ def name_use_in_errors(kind: str, gain_range: int, panel: str, version: int) -> 
 
 
 def _copy_and_hash(file: BufferedReader, copy: BufferedWriter, digest: Digest) -> str:
-    """Copy what is left of a file; return its digest."""
-    room = memoryview(bytearray(_CHUNK_SIZE))
-    while size := file.readinto(room):
-        digest.update(room[:size])
-        copy.write(room[:size])
+    """Copy the rest of a file; return its digest."""
+    buffer = memoryview(bytearray(_CHUNK_SIZE))
+    while size := file.readinto(buffer):
+        digest.update(buffer[:size])
+        copy.write(buffer[:size])
     return digest.hexdigest()
 
 
 def _touch_if_intact(path: Path, sha256: str) -> bool:
-    """Return whether the object is there and sound; it counts as stored now, so that nobody collects it."""
-    with suppress(OSError):  # somebody else's file, or a disk that is read-only: `Backend.change` looks again
+    """Return whether the object is there and undamaged; it is dated now, so that it is not collected."""
+    with suppress(OSError):  # another user's file, or a read-only disk: `Backend.change` looks again
         os.utime(path)
-    try:
-        with _open_object(path) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == sha256
-    except _NoFileError:  # never stored, or collected a moment ago
+    file = _open_object(path)
+    if file is None:  # never stored, or just collected
         return False
+    with file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == sha256
 
 
 def _stat_uncached(path: Path) -> os.stat_result | None:
-    """Return what is known of a file now, None where it is gone.
-
-    It is opened for that: then a file system of a network asks its server, and not its memory.
-    """
-    try:
-        with _open_object(path) as file:
-            return os.fstat(file.fileno())
-    except _NoFileError:
+    """Return the status of a file, None where it is gone; opened, for a network file system to ask its server."""
+    file = _open_object(path)
+    if file is None:
         return None
+    with file:
+        return os.fstat(file.fileno())
 
 
-class _NoFileError(Exception):
-    """No file is at the place of an object; the text goes between its name and that of the store."""
-
-
-def _open_object(path: Path) -> BufferedReader:
+def _open_object(path: Path) -> BufferedReader | None:
+    """Open an object to read; return None where there is no regular file."""
     try:
         return open_regular(path)
-    except (FileNotFoundError, NotADirectoryError):
-        raise _NoFileError("is missing from") from None
-    except (IsADirectoryError, IrregularFileError):
-        raise _NoFileError("is no file in") from None
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, IrregularFileError):
+        return None
     except OSError as error:
         if error.errno == errno.ELOOP:  # a link that leads to itself
-            raise _NoFileError("is no file in") from None
+            return None
         raise
-
-
-def _matches_digest(sha256: str, blake3: str | None, *pieces: bytes | memoryview) -> bool:
-    """Tell whether these are the bytes that were recorded."""
-    return sha256_of(*pieces) == sha256 if blake3 is None else blake3_of(*pieces) == blake3
-
-
-def _write_marker(target: Path, content: bytes) -> None:
-    with atomic_write(target) as temporary:
-        temporary.write_bytes(content)
-        temporary.chmod(0o644)

@@ -313,9 +313,7 @@ def test_nan_is_refused_unless_it_is_allowed_and_then_counted(registry: Registry
 
     path = write_maps(tmp_path, change)
     stage = str(path / "G2")
-    assert refuse_conversion(path) == (
-        f"{stage!r} holds 3 values that are NaN or infinite; give --allow-nonfinite if they are meant"
-    )
+    assert refuse_conversion(path) == f"{stage!r} holds 3 values that are NaN or infinite"
     registry.panels.add(PANEL_A, alias="M049")
     outcome = registry.versions.add(PANEL_A, path, valid_from=START, allow_nonfinite=True)
     assert outcome.warnings == (
@@ -344,7 +342,7 @@ def test_odd_and_dead_values_are_warned_about_by_stage(tmp_path: Path) -> None:
     def erase(array: NDArray[np.float64]) -> None:
         array[1] = 0
 
-    assert "G1' holds nothing but zeros: no constants" in refuse_conversion(write_maps(tmp_path, erase))
+    assert "G1' holds nothing but zeros" in refuse_conversion(write_maps(tmp_path, erase))
 
 
 def test_only_gain_can_be_asked_of_the_makers_file(registry: Registry, three: Path) -> None:

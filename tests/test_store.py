@@ -446,7 +446,7 @@ def test_a_folder_in_the_place_of_an_object_is_corruption_and_cannot_be_replaced
     said = refusal(UnavailableError, store.add_object, source, SHA256)
     assert said.endswith(f"{str(store.object_path(SHA256))!r}: Is a directory")
     said = refusal(CorruptionError, store.read, SHA256, 1)
-    assert said == f"object {SHA256} is no file in the store {str(store.root)!r}"
+    assert said == f"object {SHA256} is not a regular file in the store {str(store.root)!r}"
 
 
 IN_ITS_PLACE: dict[str, Callable[[Path], object]] = {

@@ -53,6 +53,8 @@ def populate_database(
 ) -> Iterator[sa.Connection]:
     """Create a database for rows from elsewhere: committed at the end, or no part of it is left.
 
+    Raises as `create_database`, and `ConflictError` where the database holds a registry already.
+
     Parameters
     ----------
     registry_id
@@ -61,15 +63,6 @@ def populate_database(
         The schema of the rows; `migrations.upgrade_to_current` upgrades it.
     write_ahead_log
         For a registry in use; without it a SQLite database is a single file, readable where nothing can be written.
-
-    Raises
-    ------
-    ConflictError
-        The database holds a registry already.
-    SchemaError
-        The database holds other tables, or a newer schema.
-    UnavailableError
-        It cannot be created.
     """
     with _create_or_upgrade(url, revision, write_ahead_log=write_ahead_log) as upgrade:
         _refuse_occupied(upgrade.connection, registry_id, mask_passwords(url))
@@ -193,13 +186,7 @@ def _ensure_registry_id(connection: sa.Connection, store_owner: str | None) -> s
 
 
 def refuse_missing_file(url: str) -> None:
-    """Refuse a SQLite file that is not there, which SQLite would make.
-
-    Raises
-    ------
-    UnavailableError
-        It is not there, or the system does not tell.
-    """
+    """Raise `UnavailableError` for a SQLite file that is not there; SQLite would create it."""
     if _is_missing_file(url):
         raise UnavailableError(f"there is no database {sqlite_file(url)}", remedy=Remedy.GIVE_DATABASE)
 

@@ -1,6 +1,7 @@
 """The schema in a database: created, upgraded, and compared with that of this software.
 
-Alembic is imported where it is used: a look-up never needs it.
+The functions raise `SchemaError` for a schema that is not, or must not be, that of this software. Alembic is imported
+where it is used: a look-up never needs it.
 """
 
 from __future__ import annotations
@@ -35,13 +36,7 @@ _VERSION_TABLE = sa.table("alembic_version", sa.column("version_num", sa.String)
 
 
 def read_schema_revision(connection: sa.Connection) -> str | None:
-    """Return the schema's revision, None where the database has no tables.
-
-    Raises
-    ------
-    SchemaError
-        The database holds tables that are not a registry's.
-    """
+    """Return the schema's revision, None where the database has no tables."""
     tables = set(sa.inspect(connection).get_table_names())
     if not tables - {"alembic_version"}:
         return None
@@ -60,13 +55,7 @@ def is_known_schema(revision: str) -> bool:
 
 
 def refuse_other_schema(revision: str | None) -> None:
-    """Refuse a schema that is not this software's.
-
-    Raises
-    ------
-    SchemaError
-        There is none, or an older, newer or unknown one.
-    """
+    """Refuse a schema that is not this software's."""
     wanted = schema.REVISION
     if revision == wanted:
         return
@@ -96,13 +85,7 @@ def refuse_newer_schema(revision: str) -> None:
 
 @contextmanager
 def upgrade_transaction(engine: sa.Engine, target: str = "head") -> Iterator[Upgrade]:
-    """Upgrade the schema to `target` in a transaction that the caller can continue.
-
-    Raises
-    ------
-    SchemaError
-        The database holds other tables, or its schema is newer than this software.
-    """
+    """Upgrade the schema to `target` in a transaction that the caller can continue."""
     from alembic import command
     from alembic.util import CommandError
 

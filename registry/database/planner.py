@@ -1,4 +1,4 @@
-"""What the databases' query planners have to be told: see docs/decisions/0008-look-ups-by-one-probe.md."""
+"""Hints for the query planners of the databases: see docs/decisions/0008-look-ups-by-one-probe.md."""
 
 from __future__ import annotations
 

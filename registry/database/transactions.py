@@ -93,13 +93,6 @@ class Database:
         ----------
         dry_run
             Roll it back at the end: everything is checked and returned, nothing is recorded.
-
-        Raises
-        ------
-        ClosedError
-            The database takes no writes.
-        RequestError
-            The comment cannot be recorded as text.
         """
         refuse_unrecordable(comment or "", "the comment")
         self.refuse_closed()

@@ -1,8 +1,8 @@
-"""Rows of one database into another, of either sort: every row and every id as it is.
+"""Copy the rows of one database into another, SQLite or PostgreSQL, unchanged and with their Ids.
 
-The guards refuse facts of earlier revisions, so they stand aside while the rows arrive, inside the one
-transaction of the target, and stand again before it is committed. What arrived is read back: in every table
-both sides must have the same number of rows and the same checksum over them.
+The triggers refuse facts of earlier revisions, so they are disabled while the rows are copied, within the target's
+transaction, and enabled before it is committed. The copy is read back: every table must have the same number of rows
+and the same checksum over them as in the source.
 """
 
 from __future__ import annotations
@@ -20,41 +20,35 @@ from registry.errors import CorruptionError, RequestError, SchemaError
 from registry.parallel import Advance, Progress
 
 Queries = Mapping[str, sa.Select[Any]]
-"""By table, a table after those that it refers to: the rows that are to arrive, with all its columns."""
+"""The rows to copy, by table, with all its columns; a table comes after those that it refers to."""
 
 _BATCH_SIZE = 2000
 
 
 def select_all_rows(source: sa.Connection, target: sa.Connection) -> Queries:
-    """Return what makes a whole registry: all rows of all tables of the target's schema, and of no others.
-
-    Raises
-    ------
-    SchemaError
-        The source lacks a table, or has one with other columns.
-    """
+    """Return the queries of a whole registry: all rows of all tables of the target's schema, and of no others."""
     tables = _reflect_tables(target).sorted_tables
     inspector = sa.inspect(source)
-    there = set(inspector.get_table_names())
+    names = set(inspector.get_table_names())
     for table in tables:
-        columns = inspector.get_columns(table.name) if table.name in there else []
+        columns = inspector.get_columns(table.name) if table.name in names else []
         if {column["name"] for column in columns} != set(table.columns.keys()):
-            found = "has other columns" if columns else "is missing"
-            raise SchemaError(f"the database is not a registry's: the table {table.name} {found}")
+            problem = "has other columns" if columns else "is missing"
+            raise SchemaError(f"the database is not a registry's: the table {table.name} {problem}")
     return {table.name: sa.select(table) for table in tables}
 
 
 def copy_rows(
     source: sa.Connection, target: sa.Connection, queries: Queries, progress: Progress
 ) -> dict[str, int]:
-    """Fill the tables of the target with these rows only; return how many there are, by table.
+    """Replace the rows of the target by these; return their numbers, by table.
 
     Raises
     ------
     RequestError
         The target's database cannot hold a value.
     CorruptionError
-        What arrived is not what was sent.
+        The rows in the target differ from those that were sent.
     """
     tables = _reflect_tables(target).tables
     total = sum(
@@ -69,25 +63,25 @@ def copy_rows(
             for name, query in queries.items():
                 sent[name] = _RowChecksum()
                 with _translate_value_errors(target, name):
-                    _insert(
-                        target,
-                        tables[name],
-                        sent[name].pass_through(_read_rows(source, query, tables[name]), advance),
-                    )
+                    batches = sent[name].pass_through(_read_rows(source, query, tables[name]), advance)
+                    _insert(target, tables[name], batches)
         for name in queries:
-            arrived = _RowChecksum()
-            for _ in arrived.pass_through(_read_rows(target, sa.select(tables[name]), tables[name]), advance):
+            copied = _RowChecksum()
+            rows = _read_rows(target, sa.select(tables[name]), tables[name])
+            for _ in copied.pass_through(rows, advance):
                 pass
-            if arrived != sent[name]:
-                raise CorruptionError(f"the rows of {name} arrived otherwise than they were sent", table=name)
+            if copied.value != sent[name].value:
+                raise CorruptionError(
+                    f"the copied rows of {name} differ from those of the source", table=name
+                )
     _refuse_dangling(target)
-    return {name: total.rows for name, total in sent.items()}
+    return {name: checksum.rows for name, checksum in sent.items()}
 
 
 def _reflect_tables(connection: sa.Connection) -> sa.MetaData:
-    found = sa.MetaData()
-    found.reflect(connection, only=lambda name, _: name != "alembic_version")
-    return found
+    metadata = sa.MetaData()
+    metadata.reflect(connection, only=lambda name, _: name != "alembic_version")
+    return metadata
 
 
 class _RowChecksum:
@@ -97,18 +91,14 @@ class _RowChecksum:
         self.rows = 0
         self._digest = hashlib.sha256()
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _RowChecksum) and (self.rows, self._digest.digest()) == (
-            other.rows,
-            other._digest.digest(),
-        )
-
-    __hash__ = None  # type: ignore[assignment]  # it grows
+    @property
+    def value(self) -> tuple[int, str]:
+        return self.rows, self._digest.hexdigest()
 
     def pass_through(
         self, batches: Iterable[Sequence[tuple[Any, ...]]], advance: Advance
     ) -> Iterator[Sequence[tuple[Any, ...]]]:
-        """Pass the batches on, and add them up."""
+        """Yield the batches, and add them to the checksum."""
         for batch in batches:
             self._digest.update(b"".join(map(_encode_row, batch)))
             self.rows += len(batch)
@@ -117,26 +107,22 @@ class _RowChecksum:
 
 
 def _encode_row(row: tuple[Any, ...]) -> bytes:
-    # SQLite keeps no minus zero: plus zero makes it one.
+    # SQLite stores no negative zero; adding zero makes it positive.
     return msgspec.msgpack.encode([value + 0.0 if isinstance(value, float) else value for value in row])
 
 
 def _read_rows(
     connection: sa.Connection, query: sa.Select[Any], table: sa.Table
 ) -> Iterator[list[tuple[Any, ...]]]:
-    """Yield the rows in batches, in the order of the primary key: byte by byte, as SQLite has it, for texts."""
-    columns = [query.selected_columns[column.name] for column in table.primary_key]
+    """Yield the rows in batches, in the order of the primary key, texts byte by byte as SQLite has it."""
+    columns: list[Any] = [query.selected_columns[column.name] for column in table.primary_key]
     if connection.dialect.name == "postgresql":
-        ordered = [
-            sa.collate(column, "C") if isinstance(column.type, sa.String) else column for column in columns
-        ]
-    else:
-        ordered = list(columns)
-    sort = _row_list_type(table)
+        columns = [sa.collate(key, "C") if isinstance(key.type, sa.String) else key for key in columns]
+    list_type = _row_list_type(table)
     with _refuse_invalid_values(table.name):
-        found = connection.execute(query.order_by(*ordered), execution_options={"yield_per": _BATCH_SIZE})
-        for batch in found.partitions():
-            yield msgspec.convert([tuple(row) for row in batch], sort)
+        rows = connection.execute(query.order_by(*columns), execution_options={"yield_per": _BATCH_SIZE})
+        for batch in rows.partitions():
+            yield msgspec.convert([tuple(row) for row in batch], list_type)
 
 
 @contextmanager
@@ -144,21 +130,21 @@ def _refuse_invalid_values(table: str) -> Iterator[None]:
     try:
         yield
     except msgspec.ValidationError as error:
-        raise CorruptionError(f"a row of {table} holds what no registry does: {error}", table=table) from None
+        raise CorruptionError(f"a row of {table} holds an invalid value: {error}", table=table) from None
     except sa.exc.OperationalError as error:
         if not is_decoding_error(error.orig):
             raise
         raise CorruptionError(
-            f"a row of {table} holds a text that is none: {error.orig}", table=table
+            f"a row of {table} holds a text that is not UTF-8: {error.orig}", table=table
         ) from None
 
 
 def _row_list_type(table: sa.Table) -> Any:
-    """Return the type of a list of rows: SQLite takes any value in any column."""
-    columns = [column.type.python_type for column in table.c]
-    nullable = [column.nullable for column in table.c]
-    sorts = [sort | None if null else sort for sort, null in zip(columns, nullable, strict=True)]
-    return list[tuple[tuple(sorts)]]  # type: ignore[misc]
+    """Return the type of a list of rows, to check them: SQLite accepts any value in any column."""
+    types = [
+        column.type.python_type | None if column.nullable else column.type.python_type for column in table.c
+    ]
+    return list[tuple[tuple(types)]]  # type: ignore[misc]
 
 
 def _insert(connection: sa.Connection, table: sa.Table, batches: Iterable[Sequence[tuple[Any, ...]]]) -> None:
@@ -177,22 +163,22 @@ def _insert(connection: sa.Connection, table: sa.Table, batches: Iterable[Sequen
 
 @contextmanager
 def _translate_value_errors(target: sa.Connection, table: str) -> Iterator[None]:
-    """Refuse what one database can hold and the other cannot: longer texts, larger numbers, NUL in a text."""
+    """Refuse values that the target cannot hold: longer texts, larger numbers, NUL in a text."""
     driver: Any = target.dialect.loaded_dbapi
     try:
         yield
     except (sa.exc.DataError, driver.DataError) as error:
-        said = str(getattr(error, "orig", error)).strip().split("\n", maxsplit=1)[0]
+        reason = str(getattr(error, "orig", error)).strip().split("\n", maxsplit=1)[0]
         raise RequestError(
-            f"a row of {table} cannot be kept by the new database: {said}", table=table
+            f"a row of {table} cannot be kept by the new database: {reason}", table=table
         ) from error
-    except driver.Error as error:  # of COPY, which the driver is asked for itself
+    except driver.Error as error:  # from COPY, which is sent by the driver, not by SQLAlchemy
         raise sa.exc.DBAPIError.instance("COPY", None, error, driver.Error, dialect=target.dialect) from error
 
 
 @contextmanager
 def _disable_triggers(connection: sa.Connection) -> Iterator[None]:
-    """Let rows be what they are; at the end the guards stand as before, in the same transaction."""
+    """Disable the triggers, and enable them at the end, in the same transaction."""
     if connection.dialect.name == "sqlite":
         query = sa.text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY rowid")
         triggers = connection.execute(query).all()
@@ -203,19 +189,19 @@ def _disable_triggers(connection: sa.Connection) -> Iterator[None]:
             connection.exec_driver_sql(trigger.sql)
         return
     query = sa.text(
-        "SELECT tgrelid::regclass AS place, tgname AS name FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid"
+        "SELECT tgrelid::regclass AS location, tgname AS name FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid"
         " WHERE NOT tgisinternal AND relnamespace = current_schema()::regnamespace"
     )
     triggers = connection.execute(query).all()
     for trigger in triggers:
-        connection.exec_driver_sql(f"ALTER TABLE {trigger.place} DISABLE TRIGGER {trigger.name}")
+        connection.exec_driver_sql(f"ALTER TABLE {trigger.location} DISABLE TRIGGER {trigger.name}")
     yield
     for trigger in triggers:
-        connection.exec_driver_sql(f"ALTER TABLE {trigger.place} ENABLE ALWAYS TRIGGER {trigger.name}")
+        connection.exec_driver_sql(f"ALTER TABLE {trigger.location} ENABLE ALWAYS TRIGGER {trigger.name}")
 
 
 def _refuse_dangling(connection: sa.Connection) -> None:
-    """Refuse references that lead nowhere; PostgreSQL has refused them already."""
+    """Refuse references to rows that are not there; PostgreSQL has refused them already."""
     if connection.dialect.name == "sqlite":
         dangling = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
         if dangling is not None:

@@ -28,13 +28,7 @@ DETECTOR_TYPES: dict[str, DetectorType] = {known.name: known for known in (JUNGF
 
 
 def find_detector_type(name: str) -> DetectorType:
-    """Return the detector type of that name.
-
-    Raises
-    ------
-    NotFoundError
-        This software has no such type.
-    """
+    """Return the detector type of that name; raise `NotFoundError` where this software has no such type."""
     try:
         return DETECTOR_TYPES[name]
     except KeyError:
@@ -67,13 +61,7 @@ def find_panel_type(text: str) -> DetectorType:
 
 
 def parse_panel_id(text: str) -> PanelId:
-    """Read the canonical panel Id of a panel of any type.
-
-    Raises
-    ------
-    IdentifierError
-        The text is not a panel Id, or is not spelled canonically (then the canonical form is named).
-    """
+    """Read a canonical panel Id of any type; raise `IdentifierError` for other texts."""
     return find_panel_type(text).panel_id_format.parse(text)
 
 

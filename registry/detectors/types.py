@@ -59,13 +59,7 @@ class PanelIdFormat:
     read: Callable[[str], PanelId]
 
     def parse(self, text: str) -> PanelId:
-        """Read a canonical panel Id.
-
-        Raises
-        ------
-        IdentifierError
-            The text is not such an Id, or is not spelled canonically (then the canonical form is named).
-        """
+        """Read a panel Id; raise `IdentifierError`, with the canonical spelling if there is one, for other texts."""
         if not self.owns(text):
             raise IdentifierError(
                 f"{quote(text)} is not a panel Id: {self.description} are expected, as in {self.example}"
@@ -77,13 +71,7 @@ class PanelIdFormat:
 
 
 def parse_field(field: str, text: str, base: Literal[10, 16], bits: int) -> int:
-    """Read the number in one field of the panel Id `text`; leading zeros, and ``0x`` before base 16, are allowed.
-
-    Raises
-    ------
-    IdentifierError
-        It is not such a number, or has more bits.
-    """
+    """Read the number in one field of the panel Id `text`; leading zeros, and ``0x`` before base 16, are allowed."""
     name, digits = _NUMBER_FORMATS[base]
     if not digits.fullmatch(field):
         raise IdentifierError(f"{quote(text)} is not a panel Id: {quote(field)} is not a {name} number")
@@ -161,7 +149,7 @@ class MakerFormat:
 
 @dataclass(frozen=True, slots=True)
 class DetectorType:
-    """A family of multi-panel detectors.
+    """A family of multi-panel detectors. Its methods raise `RequestError` for names that it does not know.
 
     Attributes
     ----------
@@ -195,13 +183,7 @@ class DetectorType:
         return _group_name(self.devices[0])
 
     def group_of(self, source: str) -> str:
-        """Return the folder of a source's constants in a calibration directory, by the name of its device.
-
-        Raises
-        ------
-        RequestError
-            It is not the source of such a device.
-        """
+        """Return the folder of a source's constants in a calibration directory, by the name of its device."""
         device = source.rpartition(":")[2].partition(".")[0]
         if device not in self.devices:
             known = ", ".join(self.devices)
@@ -214,13 +196,7 @@ class DetectorType:
         return tuple(kind.name for kind in self.kinds if kind.required)
 
     def find_kind(self, name: str) -> Kind:
-        """Return the kind of that name.
-
-        Raises
-        ------
-        RequestError
-            The detector type has no such kind.
-        """
+        """Return the kind of that name."""
         for kind in self.kinds:
             if kind.name == name:
                 return kind
@@ -228,13 +204,7 @@ class DetectorType:
         raise RequestError(f"{quote(name)} is not a kind of constants of {self.name}; known: {known}")
 
     def find_kind_of_type(self, calibration_type: str) -> Kind:
-        """Return the kind from whose files the array `calibration_type` is assembled.
-
-        Raises
-        ------
-        RequestError
-            The detector type has no such array.
-        """
+        """Return the kind from whose files the array `calibration_type` is assembled."""
         for kind in self.kinds:
             if kind.calibration_type == calibration_type:
                 return kind

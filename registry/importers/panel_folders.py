@@ -77,7 +77,10 @@ def read_panel_folder(
             warnings = array_warnings(detector.find_kind(kind), files)
             constants.append(build_constants(detector.name, kind, files, warnings))
     if problems:
-        raise ArrayError.combine("files cannot be taken", problems, problems=problems)
+        results = [result for kind in whole for result in checked[kind]]
+        remedies = {result.remedy for result in results if isinstance(result, ArrayError)}
+        remedy = remedies.pop() if len(remedies) == 1 else None
+        raise ArrayError.combine("files cannot be taken", problems, remedy=remedy, problems=problems)
     known = {name for kind in detector.kinds for name in detector.file_names(kind.name)}
     return PanelFolder(folder, tuple(constants), tuple(sorted(names - known)))
 
