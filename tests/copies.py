@@ -1,4 +1,4 @@
-"""What tests of copies share: registries with a row of every sort, and what a database holds."""
+"""Registries with a row of every sort, and the rows of a database, for tests of copies."""
 
 from pathlib import Path
 from typing import Any
@@ -41,23 +41,23 @@ def read_rows(url: str) -> dict[str, list[dict[str, Any]]]:
     """Return every row of every table, in the order of Python's sorting."""
     engine = make_engine(url)
     with engine.connect() as connection:
-        found = {
+        tables = {
             table.name: [dict(row) for row in connection.execute(sa.select(table)).mappings()]
             for table in schema.metadata.sorted_tables
         }
     engine.dispose()
-    return {name: sorted(table, key=str) for name, table in found.items()}
+    return {name: sorted(table, key=str) for name, table in tables.items()}
 
 
 def read_facts(url: str) -> dict[str, list[dict[str, Any]]]:
-    """Return what belongs to the registry, not to the database that holds it."""
-    found = read_rows(url)
-    del found["closure"]
-    return found
+    """Return the rows that belong to the registry, not to the database that holds it."""
+    tables = read_rows(url)
+    del tables["closure"]
+    return tables
 
 
 def read_answers(registry: Registry, as_of: Any = None) -> list[Any]:
-    """Return what the registry answers, to everything that it can be asked."""
+    """Return the registry's answers to all requests."""
     return [
         registry.versions.list(withdrawn=True, as_of=as_of),
         registry.panels.list(as_of=as_of),

@@ -1,4 +1,4 @@
-"""What stands in a picture when it is drawn: every text and its place."""
+"""The texts in a picture, with their positions and sizes."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,36 +14,36 @@ _MAX_OVERLAP = 0.75  # dots, which letters with descenders may share
 
 
 def draw_texts(figure: Figure, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, float, Any]]:
-    """Draw the figure; yield text, size in points and box in dots of all that is written."""
-    found: list[tuple[str, float, Any]] = []
+    """Draw the figure; yield every text with its size in points and its box in dots."""
+    texts: list[tuple[str, float, Any]] = []
     draw = Text.draw
 
-    def noting(text: Text, renderer: Any) -> None:
+    def note(text: Text, renderer: Any) -> None:
         if text.get_visible() and text.get_text():
-            found.append((text.get_text(), text.get_fontsize(), text.get_window_extent(renderer)))
+            texts.append((text.get_text(), text.get_fontsize(), text.get_window_extent(renderer)))
         draw(text, renderer)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Text, "draw", noting)
+        patch.setattr(Text, "draw", note)
         FigureCanvasAgg(figure).draw()
-    yield from found
+    yield from texts
 
 
 def assert_legible(figure: Figure, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """No text is too small, outside of the page, or over another; return all of them."""
-    found = list(draw_texts(figure, monkeypatch))
-    assert found
-    assert [text for text, size, _ in found if size < SMALLEST_SIZE] == []
+    """Assert that no text is too small, outside the page or over another; return all texts."""
+    texts = list(draw_texts(figure, monkeypatch))
+    assert texts
+    assert [text for text, size, _ in texts if size < SMALLEST_SIZE] == []
     page = figure.bbox
     assert [
         text
-        for text, _, box in found
+        for text, _, box in texts
         if box.x0 < page.x0 or box.x1 > page.x1 or box.y0 < page.y0 or box.y1 > page.y1
     ] == []
-    boxes = np.array([[box.x0, box.y0, box.x1, box.y1] for _, _, box in found])
+    boxes = np.array([[box.x0, box.y0, box.x1, box.y1] for _, _, box in texts])
     low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
     over = ((high - low) > _MAX_OVERLAP).all(axis=-1)
-    pairs = [(found[i][0], found[j][0]) for i, j in np.argwhere(np.triu(over, 1))]
+    pairs = [(texts[i][0], texts[j][0]) for i, j in np.argwhere(np.triu(over, 1))]
     assert pairs == []
-    return [text for text, _, _ in found]
+    return [text for text, _, _ in texts]

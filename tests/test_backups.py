@@ -52,8 +52,8 @@ def small(sqlite_location: RegistryLocation, tmp_path: Path) -> Iterator[Registr
     """A registry with three files, on SQLite."""
     with sqlite_location.open() as registry:
         registry.panels.add(PANEL_A)
-        made = write_panel_folder(tmp_path / "made", kinds=["gain"])
-        registry.versions.add(PANEL_A, made, valid_from="beginning", kinds=["gain"])
+        arrays = write_panel_folder(tmp_path / "made", kinds=["gain"])
+        registry.versions.add(PANEL_A, arrays, valid_from="beginning", kinds=["gain"])
         yield registry
 
 
@@ -66,7 +66,7 @@ def _restore(folder: Path, location: RegistryLocation) -> None:
     restore_registry(folder, location.database, location.store)
 
 
-def _refused(
+def _assert_refused(
     folder: Path, location: RegistryLocation, error: type[RegistryError], **values: Any
 ) -> RegistryError:
     """Assert that the restoration is refused, and that no registry is there; return the refusal."""
@@ -127,8 +127,8 @@ def test_a_later_backup_copies_what_is_new_and_replaces_the_database(
     small.backup(folder)
     first = _database(folder)
     unchanged = {path: path.stat().st_mtime_ns for path in ContentStore(folder).list_objects()}
-    made = write_panel_folder(tmp_path / "more", seed=7, kinds=["gain"])
-    small.versions.add(PANEL_A, made, valid_from="20180101000000", kinds=["gain"])
+    arrays = write_panel_folder(tmp_path / "more", seed=7, kinds=["gain"])
+    small.versions.add(PANEL_A, arrays, valid_from="20180101000000", kinds=["gain"])
     done = small.backup(folder)
     assert (done.files, done.files_there) == (3, 3)
     assert _database(folder) != first
@@ -174,8 +174,8 @@ def test_a_damaged_file_of_the_store_stops_a_backup_and_the_former_one_stays(
     small.backup(folder)
     before, described = read_facts(sqlite_location.database), (folder / "backup.json").read_bytes()
     old = set(small._backend.store.list_objects())
-    made = write_panel_folder(tmp_path / "more", seed=7, kinds=["gain"])
-    small.versions.add(PANEL_A, made, valid_from="20180101000000", kinds=["gain"])
+    arrays = write_panel_folder(tmp_path / "more", seed=7, kinds=["gain"])
+    small.versions.add(PANEL_A, arrays, valid_from="20180101000000", kinds=["gain"])
     damaged, missing, _ = sorted(set(small._backend.store.list_objects()) - old)
     damaged.chmod(0o644)
     with damaged.open("r+b") as file:
@@ -197,9 +197,9 @@ def test_a_damaged_file_of_a_backup_is_mended_when_the_backup_is_verified(
     damaged = next(iter(ContentStore(folder).list_objects()))
     damaged.chmod(0o644)
     damaged.write_bytes(b"\0" * damaged.stat().st_size)
-    assert damaged.stem in str(_refused(folder, again, CorruptionError))
+    assert damaged.stem in str(_assert_refused(folder, again, CorruptionError))
     assert small.backup(folder).files == 0  # its name and size are right
-    assert damaged.stem in str(_refused(folder, again, CorruptionError))
+    assert damaged.stem in str(_assert_refused(folder, again, CorruptionError))
     assert small.backup(folder, verify=True).files == 1
     _restore(folder, again)
 
@@ -257,9 +257,9 @@ def test_a_folder_of_another_registry_or_with_other_files_is_refused(
     with refused(ConflictError, store=other.id, database=small.id):
         small.backup(folder)
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
-    for place in (tmp_path / "made", small._backend.store.root):
-        with refused(ConflictError, path=str(place)):
-            small.backup(place)
+    for path in (tmp_path / "made", small._backend.store.root):
+        with refused(ConflictError, path=str(path)):
+            small.backup(path)
 
 
 def test_a_backup_cannot_be_a_file(
@@ -279,8 +279,8 @@ def test_nothing_is_restored_over_a_registry_or_its_store(
         _restore(folder, sqlite_location)
     assert read_rows(sqlite_location.database) == before
     other = create_registry(f"sqlite:///{tmp_path / 'other.sqlite'}", tmp_path / "other")
-    _refused(folder, RegistryLocation(again.database, tmp_path / "other"), ConflictError, store=other)
-    _refused(folder, RegistryLocation(again.database, folder), ConflictError, path=str(folder))
+    _assert_refused(folder, RegistryLocation(again.database, tmp_path / "other"), ConflictError, store=other)
+    _assert_refused(folder, RegistryLocation(again.database, folder), ConflictError, path=str(folder))
 
 
 def test_a_restoration_that_was_killed_is_completed_by_the_same_command(
@@ -313,9 +313,9 @@ def test_a_damaged_or_missing_database_of_a_backup_is_refused(
     content[5000] ^= 1
     file.chmod(0o644)
     file.write_bytes(content)
-    _refused(folder, again, CorruptionError, path=str(file))
+    _assert_refused(folder, again, CorruptionError, path=str(file))
     file.unlink()
-    _refused(folder, again, CorruptionError, path=str(file))
+    _assert_refused(folder, again, CorruptionError, path=str(file))
     assert not again.store.exists()
 
 
@@ -339,7 +339,7 @@ def test_a_hostile_description_is_refused(
 ) -> None:
     small.backup(folder)
     (folder / "backup.json").write_bytes(content)
-    _refused(folder, again, DocumentError)
+    _assert_refused(folder, again, DocumentError)
 
 
 def test_a_description_cannot_name_a_file_outside_the_backup(
@@ -348,11 +348,11 @@ def test_a_description_cannot_name_a_file_outside_the_backup(
     small.backup(folder)
     for name in ("../registry.sqlite", "/etc/passwd", "registry-1.sqlite\n", "registry-../1.sqlite"):
         _seal(folder, database=name)
-        _refused(folder, again, DocumentError)
+        _assert_refused(folder, again, DocumentError)
     _seal(folder, database=_database(folder).name, schema="9999")
-    assert "9999" in str(_refused(folder, again, SchemaError))
+    assert "9999" in str(_assert_refused(folder, again, SchemaError))
     _seal(folder, schema=schema.REVISION, registry="00000000-0000-4000-8000-000000000000")
-    _refused(folder, again, CorruptionError, database=small.id)
+    _assert_refused(folder, again, CorruptionError, database=small.id)
 
 
 def _rewrite(file: Path, *statements: str) -> None:
@@ -384,7 +384,7 @@ def test_a_backup_rewritten_with_a_matching_checksum_is_refused(
     for statement, error in REWRITTEN.items():
         _rewrite(file, statement)
         _seal(folder)
-        _refused(folder, again, error)
+        _assert_refused(folder, again, error)
         file.write_bytes(sound)
 
 
@@ -398,7 +398,7 @@ def test_a_backup_with_table_names_that_are_not_text_is_refused(
         file.read_bytes().replace(b"CREATE TABLE qqqqqqqq", b"CREATE TABLX \xff\xff\xff\xffqqqq")
     )
     _seal(folder)
-    _refused(folder, again, CorruptionError)
+    _assert_refused(folder, again, CorruptionError)
 
 
 def test_foreign_tables_in_the_same_database_are_neither_copied_nor_restored(
@@ -415,7 +415,7 @@ def test_foreign_tables_in_the_same_database_are_neither_copied_nor_restored(
 
 def test_a_folder_without_a_finished_backup_is_not_found(tmp_path: Path, again: RegistryLocation) -> None:
     for folder in (tmp_path / "nowhere", tmp_path):
-        _refused(folder, again, NotFoundError)
+        _assert_refused(folder, again, NotFoundError)
 
 
 def test_a_backup_of_an_older_schema_is_restored_in_that_of_this_software(

@@ -1,4 +1,4 @@
-"""What differs between two versions, and of a detector between two revisions, held against numpy."""
+"""Differences between two versions, and of a detector between two revisions, compared with numpy."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Compared:
     versions: dict[str, int]
 
 
-def edited(side: int, gain_range: int) -> NDArray[np.float32]:
+def edit_array(side: int, gain_range: int) -> NDArray[np.float32]:
     array = make_panel_array("gain", gain_range, 77)
     for pixel, values in EDITS[gain_range].items():
         array[pixel] = values[side]
@@ -72,13 +72,13 @@ def edited(side: int, gain_range: int) -> NDArray[np.float32]:
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     base = tmp_path_factory.mktemp("arrays")
-    made = {str(seed): write_panel_folder(base / str(seed), seed) for seed in (1, 2, 3)}
+    paths = {str(seed): write_panel_folder(base / str(seed), seed) for seed in (1, 2, 3)}
     for side, name in enumerate(("before", "after")):
-        made[name] = base / name
-        made[name].mkdir()
+        paths[name] = base / name
+        paths[name].mkdir()
         for gain_range in range(3):
-            np.save(made[name] / f"g{gain_range}_gain.npy", edited(side, gain_range))
-    return made
+            np.save(paths[name] / f"g{gain_range}_gain.npy", edit_array(side, gain_range))
+    return paths
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -130,22 +130,22 @@ def done_in(revision: int | None) -> int:
     return revision
 
 
-def same_figures(found: tuple[PixelDifference, ...]) -> None:
+def same_figures(difference: tuple[PixelDifference, ...]) -> None:
     """Hold the differences against what was edited by hand."""
-    assert [each.gain_range for each in found] == [0, 1, 2]
+    assert [pixels.gain_range for pixels in difference] == [0, 1, 2]
     finite = [PIXELS - sum(not np.isfinite(values).all() for values in edits.values()) for edits in EDITS]
-    for each, count, steps, size in zip(found, DIFFERING, STEPS, finite, strict=True):
-        assert each.count == count
-        assert each.fraction == count / PIXELS
-        assert each.maximum == max(map(abs, steps), default=0.0)
-        assert each.rms == pytest.approx(math.sqrt(sum(step**2 for step in steps) / size), rel=1e-12)
+    for pixels, count, steps, size in zip(difference, DIFFERING, STEPS, finite, strict=True):
+        assert pixels.count == count
+        assert pixels.fraction == count / PIXELS
+        assert pixels.maximum == max(map(abs, steps), default=0.0)
+        assert pixels.rms == pytest.approx(math.sqrt(sum(step**2 for step in steps) / size), rel=1e-12)
 
 
 def test_two_versions_differ_by_the_pixels_that_were_changed(compared: Compared) -> None:
     before, after = compared.versions["before"], compared.versions["after"]
-    found = compared.registry.versions.diff(before, after)
-    assert (found.kind, found.before, found.after) == ("gain", before, after)
-    same_figures(found.gain_ranges)
+    difference = compared.registry.versions.diff(before, after)
+    assert (difference.kind, difference.before, difference.after) == ("gain", before, after)
+    same_figures(difference.gain_ranges)
     # Nothing but the order of the names changes when they are asked the other way round.
     other = compared.registry.versions.diff(after, before)
     assert (other.before, other.after) == (after, before)
@@ -155,18 +155,18 @@ def test_two_versions_differ_by_the_pixels_that_were_changed(compared: Compared)
 def test_maps_that_differ_everywhere_are_as_far_apart_as_numpy_says(
     compared: Compared, folders: dict[str, Path]
 ) -> None:
-    found = compared.registry.versions.diff(compared.versions["A"], compared.versions["B"]).gain_ranges
-    for gain_range, each in enumerate(found):
+    difference = compared.registry.versions.diff(compared.versions["A"], compared.versions["B"]).gain_ranges
+    for gain_range, pixels in enumerate(difference):
         one, other = (np.load(folders[name] / f"g{gain_range}_gain.npy").astype(float) for name in "12")
-        assert each.count == np.count_nonzero(one != other) == 2
-        assert each.maximum == np.max(np.abs(one - other))
-        assert each.rms == pytest.approx(np.linalg.norm(one - other) / math.sqrt(PIXELS), rel=1e-12)
+        assert pixels.count == np.count_nonzero(one != other) == 2
+        assert pixels.maximum == np.max(np.abs(one - other))
+        assert pixels.rms == pytest.approx(np.linalg.norm(one - other) / math.sqrt(PIXELS), rel=1e-12)
 
 
 def test_a_version_does_not_differ_from_itself_nor_do_its_nans(compared: Compared) -> None:
     for name in ("A offset", "before"):
-        found = compared.registry.versions.diff(compared.versions[name], compared.versions[name])
-        same = tuple(replace(each, nonfinite=0) for each in found.gain_ranges)
+        difference = compared.registry.versions.diff(compared.versions[name], compared.versions[name])
+        same = tuple(replace(pixels, nonfinite=0) for pixels in difference.gain_ranges)
         assert same == tuple(PixelDifference(number, 0, 0.0, 0.0, 0.0) for number in range(3))
 
 
@@ -223,18 +223,18 @@ def test_the_difference_of_two_versions_is_printed_for_people_and_for_scripts(
 ) -> None:
     calreg = Calreg(compared.location, monkeypatch)
     before, after = str(compared.versions["before"]), str(compared.versions["after"])
-    told = calreg.run("version", "diff", before, after).stdout
-    assert told.splitlines()[0] == f"gain, version {after} against version {before}"
-    assert [line.split()[:4] for line in told.splitlines()[2:]] == [
+    output = calreg.run("version", "diff", before, after).stdout
+    assert output.splitlines()[0] == f"gain, version {after} against version {before}"
+    assert [line.split()[:4] for line in output.splitlines()[2:]] == [
         ["0", "3", "0.000006", "2.5"],
         ["1", "5", "0.000010", "2"],
         ["2", "0", "0.000000", "0"],
     ]
-    assert max(map(len, told.splitlines())) <= 80
+    assert max(map(len, output.splitlines())) <= 80
     answer = calreg.run("version", "diff", before, after, "--json").json
     assert (answer["kind"], answer["before"], answer["after"]) == ("gain", int(before), int(after))
     assert set(answer["gain_ranges"][0]) == {"gain_range", "count", "fraction", "maximum", "rms", "nonfinite"}
-    assert [each["count"] for each in answer["gain_ranges"]] == list(DIFFERING)
+    assert [pixels["count"] for pixels in answer["gain_ranges"]] == list(DIFFERING)
 
 
 values = st.sampled_from([0.0, -0.0, 1.0, -1.0, 41.5, float(np.float32(3.4e38)), -3.0e38, NAN, INF, -INF])
@@ -251,25 +251,25 @@ def test_a_difference_is_what_a_loop_over_the_pixels_finds(
         (one, other) for one, other in pairs if not (one == other or (math.isnan(one) and math.isnan(other)))
     ]
     steps = [other - one for one, other in pairs if math.isfinite(one) and math.isfinite(other)]
-    found = compare_pixels(2, before, after)
-    assert (found.gain_range, found.count) == (2, len(differing))
-    assert found.fraction == len(differing) / 6
-    assert found.maximum == max(map(abs, steps), default=0.0)
+    difference = compare_pixels(2, before, after)
+    assert (difference.gain_range, difference.count) == (2, len(differing))
+    assert difference.fraction == len(differing) / 6
+    assert difference.maximum == max(map(abs, steps), default=0.0)
     mean = sum(step**2 for step in steps) / len(steps) if steps else 0.0
-    assert found.rms == pytest.approx(math.sqrt(mean), rel=1e-9)
+    assert difference.rms == pytest.approx(math.sqrt(mean), rel=1e-9)
 
 
 def test_a_detector_whose_constants_changed_says_which_and_by_how_much(compared: Compared) -> None:
     registry, at = compared.registry, compared.at
     target = f"{PANEL_A}_{PANEL_B}"
-    for found in (
+    for difference in (
         registry.diff(RUN, before=at["before"], after=at["after"]),
         registry.diff(target, before=at["before"], after="measured-again", at=BEGIN),
     ):
-        assert (found.before, found.after) == (at["before"], at["after"])
-        assert found.detector_before == found.detector_after == target
-        assert (found.refused_before, found.refused_after) == (None, None)
-        (panel,) = found.panels
+        assert (difference.before, difference.after) == (at["before"], at["after"])
+        assert difference.detector_before == difference.detector_after == target
+        assert (difference.refused_before, difference.refused_after) == (None, None)
+        (panel,) = difference.panels
         assert (panel.panel, panel.kind) == (PANEL_A, "gain")
         assert (panel.before, panel.after) == (compared.versions["before"], compared.versions["after"])
         same_figures(panel.gain_ranges)
@@ -281,33 +281,33 @@ def test_a_detector_that_did_not_change_has_the_same_constants(
     compared: Compared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at = compared.at
-    found = compared.registry.diff(RUN, before=at["gap"] - 1, after="measured-again", at=FIRST)
-    assert found.panels != ()  # C answers where B did
-    found = compared.registry.diff(RUN, before=at["after"], after=at["after"])
-    assert (found.panels, found.detector_before) == ((), f"{PANEL_A}_{PANEL_B}")
-    told = Calreg(compared.location, monkeypatch).run(
+    difference = compared.registry.diff(RUN, before=at["gap"] - 1, after="measured-again", at=FIRST)
+    assert difference.panels != ()  # C answers where B did
+    difference = compared.registry.diff(RUN, before=at["after"], after=at["after"])
+    assert (difference.panels, difference.detector_before) == ((), f"{PANEL_A}_{PANEL_B}")
+    output = Calreg(compared.location, monkeypatch).run(
         "diff", RUN, "--as-of", "measured-again", "--against", str(at["after"])
     )
-    assert told.stdout == f"revision {at['after']} -> {at['after']}\nthe same constants\n"
+    assert output.stdout == f"revision {at['after']} -> {at['after']}\nthe same constants\n"
 
 
 def test_panels_that_left_or_came_are_named_without_pixels(
     compared: Compared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at, numbers = compared.at, compared.versions
-    found = compared.registry.diff(RUN, before="measured-again", after=at["replaced"])
-    assert found.detector_before == f"{PANEL_A}_{PANEL_B}"
-    assert found.detector_after == f"{PANEL_C}_{PANEL_A}"
-    assert found.panels == (
+    difference = compared.registry.diff(RUN, before="measured-again", after=at["replaced"])
+    assert difference.detector_before == f"{PANEL_A}_{PANEL_B}"
+    assert difference.detector_after == f"{PANEL_C}_{PANEL_A}"
+    assert difference.panels == (
         PanelDifference(PANEL_B, "gain", numbers["B"], None, ()),
         PanelDifference(PANEL_B, "offset", numbers["B offset"], None, ()),
         PanelDifference(PANEL_C, "gain", None, numbers["C"], ()),
         PanelDifference(PANEL_C, "offset", None, numbers["C offset"], ()),
     )
-    told = Calreg(compared.location, monkeypatch).run(
+    output = Calreg(compared.location, monkeypatch).run(
         "diff", RUN, "--as-of", "measured-again", "--against", str(at["replaced"])
     )
-    assert told.stdout.splitlines() == [
+    assert output.stdout.splitlines() == [
         f"revision {at['after']} -> {at['replaced']}",
         f"detector {PANEL_A}_{PANEL_B}",
         f"      -> {PANEL_C}_{PANEL_A}",
@@ -322,17 +322,17 @@ def test_a_revision_without_an_answer_is_part_of_the_difference(
     compared: Compared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry, at = compared.registry, compared.at
-    found = registry.diff(RUN, before=at["replaced"], after=at["gap"])
-    assert (found.detector_before, found.detector_after) == (f"{PANEL_C}_{PANEL_A}", None)
-    assert found.refused_before is None
-    assert found.refused_after is not None
-    assert {PANEL_C, BEGIN, LATER} <= set(re.findall(r"[-:\w]+\w", found.refused_after))
-    assert found.panels == ()
-    found_after = found.refused_after
-    found = registry.diff(RUN, before=at["configured"], after=at["run"])
-    assert found.refused_before is not None
-    assert RUN in found.refused_before
-    assert (found.refused_after, found.panels) == (None, ())
+    difference = registry.diff(RUN, before=at["replaced"], after=at["gap"])
+    assert (difference.detector_before, difference.detector_after) == (f"{PANEL_C}_{PANEL_A}", None)
+    assert difference.refused_before is None
+    assert difference.refused_after is not None
+    assert {PANEL_C, BEGIN, LATER} <= set(re.findall(r"[-:\w]+\w", difference.refused_after))
+    assert difference.panels == ()
+    found_after = difference.refused_after
+    difference = registry.diff(RUN, before=at["configured"], after=at["run"])
+    assert difference.refused_before is not None
+    assert RUN in difference.refused_before
+    assert (difference.refused_after, difference.panels) == (None, ())
     ended = Calreg(compared.location, monkeypatch).run("diff", RUN, "--as-of", str(at["replaced"]))
     assert ended.stdout.splitlines() == [
         f"revision {at['replaced']} -> {at['later']}",
@@ -372,7 +372,7 @@ def test_a_question_that_cannot_be_understood_is_refused_by_a_difference_too(
 
 def test_a_difference_is_printed_for_scripts(compared: Compared, monkeypatch: pytest.MonkeyPatch) -> None:
     calreg, at = Calreg(compared.location, monkeypatch), compared.at
-    asked = (
+    arguments = (
         "diff",
         RUN,
         "--as-of",
@@ -382,7 +382,7 @@ def test_a_difference_is_printed_for_scripts(compared: Compared, monkeypatch: py
         "--source",
         "Jungfrau.0",
     )
-    answer = calreg.run(*asked, "--json").json
+    answer = calreg.run(*arguments, "--json").json
     (panel,) = answer.pop("panels")
     assert answer == {
         "before": at["before"],
@@ -399,7 +399,7 @@ def test_a_difference_is_printed_for_scripts(compared: Compared, monkeypatch: py
         "before": compared.versions["before"],
         "after": compared.versions["after"],
     }
-    assert [each["count"] for each in ranges] == list(DIFFERING)
-    told = calreg.run(*asked).stdout.splitlines()
-    assert told[1] == f"gain of {PANEL_A}: version {panel['before']} -> version {panel['after']}"
-    assert [line.split()[1] for line in told[3:]] == ["3", "5", "0"]
+    assert [pixels["count"] for pixels in ranges] == list(DIFFERING)
+    output = calreg.run(*arguments).stdout.splitlines()
+    assert output[1] == f"gain of {PANEL_A}: version {panel['before']} -> version {panel['after']}"
+    assert [line.split()[1] for line in output[3:]] == ["3", "5", "0"]

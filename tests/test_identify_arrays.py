@@ -28,7 +28,7 @@ def _small() -> Iterator[None]:
         yield
 
 
-def filled(registry: Registry, folder: Path) -> Registry:
+def fill(registry: Registry, folder: Path) -> Registry:
     for seed, panel in enumerate((PANEL_A, PANEL_B)):
         registry.panels.add(panel)
         registry.versions.add(panel, write_panel_folder(folder / panel, seed), valid_from="beginning")
@@ -58,10 +58,10 @@ def known(
     """A registry that knows two panels and exported their gain, on SQLite."""
     for location in make_location(request, tmp_path_factory.mktemp("known"), "sqlite"):
         with location.open() as registry:
-            yield filled(registry, exports)
+            yield fill(registry, exports)
 
 
-def exported(folder: Path, form: str) -> Path:
+def find_export(folder: Path, form: str) -> Path:
     """Return a copy of the exported array that may be changed, under another name."""
     pattern = {"npy": "*.npy", "psana": "**/*.data", "hdf5": "*.h5"}[form]
     (path,) = (folder / form).glob(pattern)
@@ -89,16 +89,16 @@ def written_otherwise(path: Path, form: str) -> None:
 def test_an_array_of_any_format_is_known_by_the_values_of_its_panels(
     registry: Registry, tmp_path: Path, form: str
 ) -> None:
-    filled(registry, tmp_path)
-    path = exported(tmp_path, form)
+    fill(registry, tmp_path)
+    path = find_export(tmp_path, form)
     assert len(registry.identify(path).exports) == 1
     written_otherwise(path, form)
-    found = registry.identify(path)
-    assert (found.inputs, found.exports) == ((), ())
-    places = [(gain_range, position) for gain_range in range(3) for position in range(2)]
-    assert [(part.gain_range, part.position) for part in found.parts] == places
-    versions = {each.panel: each for each in registry.versions.list() if each.kind == "gain"}
-    for part in found.parts:
+    identity = registry.identify(path)
+    assert (identity.inputs, identity.exports) == ((), ())
+    positions = [(gain_range, position) for gain_range in range(3) for position in range(2)]
+    assert [(part.gain_range, part.position) for part in identity.parts] == positions
+    versions = {version.panel: version for version in registry.versions.list() if version.kind == "gain"}
+    for part in identity.parts:
         assert part.type == ("pixel_gain" if form == "hdf5" else None)
         (stated,) = part.inputs
         version = versions[(PANEL_A, PANEL_B)[part.position]]
@@ -107,7 +107,7 @@ def test_an_array_of_any_format_is_known_by_the_values_of_its_panels(
             part.gain_range,
             version.constants,
         )
-        assert [each.version for each in stated.versions] == [version.version]
+        assert [part.version for part in stated.versions] == [version.version]
 
 
 def test_panels_in_another_order_and_a_gain_range_in_anothers_place_are_seen(
@@ -116,8 +116,8 @@ def test_panels_in_another_order_and_a_gain_range_in_anothers_place_are_seen(
     array = np.load(exports / "npy" / "pixel_gain.npy")[:, ::-1]
     array[1, 0] = array[2, 0]
     np.save(tmp_path / "mixed.npy", array)
-    found = known.identify(tmp_path / "mixed.npy")
-    panels = [(part.inputs[0].gain_range, part.inputs[0].versions[0].panel) for part in found.parts]
+    identity = known.identify(tmp_path / "mixed.npy")
+    panels = [(part.inputs[0].gain_range, part.inputs[0].versions[0].panel) for part in identity.parts]
     assert panels == [(0, PANEL_B), (0, PANEL_A), (2, PANEL_B), (1, PANEL_A), (2, PANEL_B), (2, PANEL_A)]
 
 
@@ -134,16 +134,16 @@ def test_a_registered_file_that_an_old_numpy_saved_is_known_by_its_values(
         registry.panels.add(PANEL_A)
         registry.versions.add(PANEL_A, folder, valid_from="beginning")
         np.save(tmp_path / "stack.npy", np.array([[np.load(folder / f"g{n}_gain.npy")] for n in range(3)]))
-        found = registry.identify(tmp_path / "stack.npy")
-    assert [part.inputs[0].versions[0].version for part in found.parts] == [1, 1, 1]
+        identity = registry.identify(tmp_path / "stack.npy")
+    assert [part.inputs[0].versions[0].version for part in identity.parts] == [1, 1, 1]
 
 
 def test_what_is_not_registered_is_said_panel_by_panel(
     location: RegistryLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with location.open() as registry:
-        filled(registry, tmp_path)
-    path = exported(tmp_path, "psana")
+        fill(registry, tmp_path)
+    path = find_export(tmp_path, "psana")
     head, _, last = path.read_text().rstrip("\n").rpartition("\n")
     path.write_text(f"{head}\n{' '.join(['-0.5'] * 6)}\n")
     assert last.count(" ") == 5
@@ -173,7 +173,7 @@ def test_an_array_of_which_no_panel_is_registered_is_not_found(
     with refused(NotFoundError, parts=6):
         known.identify(tmp_path / "ones.npy")
     with refused(NotFoundError, parts=6):  # as of a revision that did not know them
-        known.identify(exported(exports, "psana"), as_of=1)
+        known.identify(find_export(exports, "psana"), as_of=1)
 
 
 def hdf5(path: Path, fill: Callable[[h5py.File], object]) -> Path:
@@ -224,22 +224,22 @@ DAMAGED: dict[str, tuple[str, Callable[[Path], bytes], dict[str, object]]] = {
     "HDF5 that is empty": ("x.hdf5", lambda _: b"", {}),
     "HDF5 that is cut": (
         "x.h5",
-        lambda folder: exported(folder, "hdf5").read_bytes()[:2000],
+        lambda folder: find_export(folder, "hdf5").read_bytes()[:2000],
         {},
     ),
     "HDF5 of another name that is cut": (
         "x.bin",
-        lambda folder: exported(folder, "hdf5").read_bytes()[:500],
+        lambda folder: find_export(folder, "hdf5").read_bytes()[:500],
         {},
     ),
     ".npy that is cut": (
         "x.npy",
-        lambda folder: exported(folder, "npy").read_bytes()[:-1],
+        lambda folder: find_export(folder, "npy").read_bytes()[:-1],
         {"shape": (3, 2, 4, 6)},
     ),
     ".npy with more": (
         "x.npy",
-        lambda folder: exported(folder, "npy").read_bytes() + b"x",
+        lambda folder: find_export(folder, "npy").read_bytes() + b"x",
         {"shape": (3, 2, 4, 6)},
     ),
     ".npy with a damaged header": (
@@ -250,7 +250,7 @@ DAMAGED: dict[str, tuple[str, Callable[[Path], bytes], dict[str, object]]] = {
     ".npy of a billion panels": (
         "x.npy",
         lambda folder: (
-            exported(folder, "npy").read_bytes().replace(b"(3, 2, 4, 6)", b"(3, 999999999, 4, 6)", 1)
+            find_export(folder, "npy").read_bytes().replace(b"(3, 2, 4, 6)", b"(3, 999999999, 4, 6)", 1)
         ),
         {"shape": (3, 999_999_999, 4, 6)},
     ),
@@ -258,12 +258,12 @@ DAMAGED: dict[str, tuple[str, Callable[[Path], bytes], dict[str, object]]] = {
     "text that is empty": ("1-end.data", lambda _: b"", {"missing": "shape"}),
     "text with code in its shape": (
         "x.txt",
-        lambda folder: exported(folder, "psana").read_bytes().replace(b"(3,2,4,6)", b"exit(3) or (3,2,4,6)"),
+        lambda folder: find_export(folder, "psana").read_bytes().replace(b"(3,2,4,6)", b"exit(3) or (3,2,4,6)"),
         {"key": "SHAPE"},
     ),
     "text that is cut": (
         "1-end.data",
-        lambda folder: exported(folder, "psana").read_bytes()[:-200],
+        lambda folder: find_export(folder, "psana").read_bytes()[:-200],
         {"line": 51},
     ),
 }

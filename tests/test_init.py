@@ -48,12 +48,12 @@ def _refuse_remains(location: RegistryLocation) -> None:
 
 
 def test_init_makes_a_database_and_a_store_that_belong_together(nowhere: RegistryLocation) -> None:
-    made = create_registry(nowhere.database, nowhere.store)
-    assert str(uuid.UUID(made)) == made
-    assert json.loads((nowhere.store / "registry.json").read_text()) == {"registry": made, "format": 1}
+    created = create_registry(nowhere.database, nowhere.store)
+    assert str(uuid.UUID(created)) == created
+    assert json.loads((nowhere.store / "registry.json").read_text()) == {"registry": created, "format": 1}
     assert (nowhere.store / "objects").is_dir()
     with nowhere.open() as registry:
-        assert registry.id == made
+        assert registry.id == created
         assert registry.log() == []
         assert registry.differences() == []
         assert registry.panels.add(PANEL_A).revision == 1
@@ -86,9 +86,9 @@ def test_init_makes_a_lost_store_again(location: RegistryLocation) -> None:
     shutil.rmtree(location.store)
     with refused(UnavailableError, remedy=Remedy.CREATE_REGISTRY, path=str(location.store)):
         location.open()
-    made = create_registry(location.database, location.store)
+    created = create_registry(location.database, location.store)
     with location.open() as registry:
-        assert registry.id == made
+        assert registry.id == created
 
 
 def test_the_store_of_another_registry_is_refused_and_no_database_made(
@@ -222,13 +222,13 @@ def test_an_installed_wheel_makes_a_registry(tmp_path: Path) -> None:
         assert (done.returncode, done.stderr) == (0, "")
         return done.stdout
 
-    made = json.loads(python("-m", "registry", "init", "--json"))
+    created = json.loads(python("-m", "registry", "init", "--json"))
     assert (tmp_path / "registry.sqlite").is_file()
     used, migrations, answer = python("-c", USE, PANEL_A).splitlines()
     assert Path(used) == site / "registry"
     assert Path(used) != Path(package.__file__).parent
     assert Path(migrations) == site / "registry" / "migrations"
-    assert answer == f"{made['registry']} 1 []"
+    assert answer == f"{created['registry']} 1 []"
     assert python("-m", "registry", "--version").startswith("calreg ")
     names = {path.relative_to(site).parts[0] for path in site.iterdir()}
     assert {name for name in names if not name.endswith(".dist-info")} == {"registry", "bin"}, (

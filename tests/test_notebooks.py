@@ -1,4 +1,4 @@
-"""What a Python prompt and a notebook show, and what pandas and xarray get: short, harmless, complete."""
+"""Records at a Python prompt, in a notebook, in pandas and in xarray: short, harmless, complete."""
 
 import json
 import subprocess
@@ -60,24 +60,24 @@ class Tags(HTMLParser):
         self.rows += tag == "tr"
 
 
-def shown_in_a_notebook(value: object) -> str:
+def render_html(value: object) -> str:
     """Return its HTML, which is a small table and nothing else."""
     html = value._repr_html_()  # type: ignore[attr-defined]
-    read_as = Tags(html)
-    assert read_as.tags <= {"table", "caption", "b", "thead", "tbody", "tr", "th", "td"}
-    assert read_as.attributes <= {"style", "colspan"}
+    document = Tags(html)
+    assert document.tags <= {"table", "caption", "b", "thead", "tbody", "tr", "th", "td"}
+    assert document.attributes <= {"style", "colspan"}
     assert html.isprintable()
     assert len(html) < 50_000
     return html
 
 
 def version(number: int, **other: object) -> Version:
-    given: dict[str, object] = {
+    values: dict[str, object] = {
         "version": number, "panel": PANEL_A, "alias": "M068", "kind": "gain", "valid_from": Instant(number),
         "valid_to": None, "constants": "ab" * 32, "recorded_in": 1, "withdrawn_in": None, "comment": HOSTILE,
         "carried_from": None, "source_path": None, "nonfinite_allowed": False,
     }  # fmt: skip
-    return Version(**(given | other))  # type: ignore[arg-type]
+    return Version(**(values | other))  # type: ignore[arg-type]
 
 
 def test_a_version_is_one_line() -> None:
@@ -88,8 +88,8 @@ def test_a_version_is_one_line() -> None:
         13, alias=None, valid_from=parse_iso(AT), valid_to=parse_iso(AT), constants=None, withdrawn_in=6
     )
     assert repr(gap) == f"<Version 13: gain of {PANEL_A} from {AT} until {AT}, gap, withdrawn in 6>"
-    assert "withdrawn in" in shown_in_a_notebook(gap)
-    assert "&lt;script&gt;" in shown_in_a_notebook(version(12))
+    assert "withdrawn in" in render_html(gap)
+    assert "&lt;script&gt;" in render_html(version(12))
 
 
 def test_any_number_of_ranges_is_a_few_lines() -> None:
@@ -98,11 +98,11 @@ def test_any_number_of_ranges_is_a_few_lines() -> None:
     assert lines[0] == f"<Validity: 26000 ranges of 1 panel at {AT}"
     assert lines[-1] == "  ... and 25994 more>"
     assert len(lines) == 8
-    html = shown_in_a_notebook(many)
+    html = render_html(many)
     assert Tags(html).rows == 1 + MAX_ROWS + 1
     assert f"... and {26_000 - MAX_ROWS} more" in html
     assert repr(Validity(())) == "<Validity: 0 ranges of 0 panels>"
-    assert Tags(shown_in_a_notebook(Validity(()))).rows == 1
+    assert Tags(render_html(Validity(()))).rows == 1
 
 
 def test_what_changed_much_is_one_line() -> None:
@@ -126,11 +126,11 @@ def test_a_registry_says_where_it_is_without_its_password(
         assert repr(registry) == (
             f"<Registry {registry.id} in {sqlite_location.database}, store {str(sqlite_location.store)!r}>"
         )
-        assert "America/Los_Angeles" in shown_in_a_notebook(registry)
+        assert "America/Los_Angeles" in render_html(registry)
         url = "postgresql://ana:hush-hush@db/calreg"
         monkeypatch.setattr(registry._backend.database, "url", url)
-        for said in (repr(registry), shown_in_a_notebook(registry), repr(registry._backend)):
-            assert "hush" not in said
+        for text in (repr(registry), render_html(registry), repr(registry._backend)):
+            assert "hush" not in text
         assert "postgresql://ana:***@db/calreg" in repr(registry)
     assert isinstance(registry._backend.database, Database)
 
@@ -146,9 +146,9 @@ def test_constants_and_their_provenance_are_a_few_lines(filled: Registry) -> Non
         f"<Document: pixel_gain, pixel_status of exp=xcsls3716:run=631 at {AT}, 2 panels, revision 7, of registry"
         f" {filled.id}>"
     )
-    html = shown_in_a_notebook(constants)
+    html = render_html(constants)
     assert Tags(html).rows == 3 + 5
-    assert html.endswith(shown_in_a_notebook(constants.provenance))
+    assert html.endswith(render_html(constants.provenance))
 
 
 def test_a_document_from_elsewhere_shows_itself_harmlessly(filled: Registry, tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_a_document_from_elsewhere_shows_itself_harmlessly(filled: Registry, tmp
     document["resolution"]["types"] = document["request"]["types"] = [HOSTILE] * 100
     document["resolution"]["instant"] = document["resolution"]["panels"][0]["alias"] = HOSTILE
     path.write_text(json.dumps(document))
-    shown_in_a_notebook(read(path))
+    render_html(read(path))
     assert repr(read(path)).isprintable()
     assert len(repr(read(path))) < 1000
 
@@ -169,7 +169,7 @@ def test_ranges_become_a_frame_with_a_row_each(filled: Registry) -> None:
     assert list(frame["kind"]) == ["gain", "gain", "offset", "status"]
     assert list(frame["version"]) == [1, 7, 2, 3]
     assert frame["valid_from"].dtype == frame["valid_to"].dtype == "datetime64[us, UTC]"
-    # The beginning and "still valid" are no instants; the year 9999 is one, beyond nanoseconds.
+    # The beginning and "still valid" are not instants; the year 9999 is one, beyond nanoseconds.
     assert frame["valid_from"].isna().tolist() == [True, False, True, True]
     assert frame["valid_to"].isna().tolist() == [False, True, True, True]
     far = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
@@ -190,8 +190,10 @@ def test_a_frame_of_nothing_has_the_same_columns(filled: Registry) -> None:
 
 def test_no_instant_of_a_frame_is_rounded() -> None:
     odd = [Instant(-62135596800000000), Instant(1), Instant(1518250500123457)]
-    frame = Validity(tuple(version(number, valid_from=each) for number, each in enumerate(odd))).to_pandas()
-    assert [each.to_pydatetime() for each in frame["valid_from"]] == [each.datetime for each in odd]
+    frame = Validity(
+        tuple(version(number, valid_from=instant) for number, instant in enumerate(odd))
+    ).to_pandas()
+    assert [start.to_pydatetime() for start in frame["valid_from"]] == [instant.datetime for instant in odd]
     assert frame["withdrawn_in"].isna().all()
     assert pd.api.types.is_integer_dtype(frame["withdrawn_in"])
 
@@ -217,7 +219,7 @@ def test_constants_become_a_dataset_with_named_axes(filled: Registry) -> None:
 def test_every_attribute_can_be_written_to_a_file(filled: Registry) -> None:
     for target, at in (("exp=xcsls3716:run=631", None), (PANEL_B, AT)):
         dataset = filled.constants(target, at=at).to_xarray()
-        for attributes in (dataset.attrs, *(each.attrs for each in dataset.variables.values())):
+        for attributes in (dataset.attrs, *(variable.attrs for variable in dataset.variables.values())):
             assert {type(value) for value in attributes.values()} <= {str, int}
         assert all(coordinate.dtype.kind in "iU" for coordinate in dataset.coords.values())
     assert "run" not in dataset.attrs
@@ -235,11 +237,11 @@ def test_without_the_package_the_command_that_installs_it_is_named(
 
 
 def test_what_is_valid_can_be_counted_taken_one_by_one_and_gone_through(filled: Registry) -> None:
-    found = filled.validity(PANEL_A, kinds=["gain"])
-    assert len(found) == len(found.versions) == 2
-    assert found[0] is found.versions[0]
-    assert found[-1].is_gap
-    assert [each.kind for each in found] == ["gain", "gain"]
+    ranges = filled.validity(PANEL_A, kinds=["gain"])
+    assert len(ranges) == len(ranges.versions) == 2
+    assert ranges[0] is ranges.versions[0]
+    assert ranges[-1].is_gap
+    assert [version.kind for version in ranges] == ["gain", "gain"]
 
 
 def test_an_array_that_is_not_there_is_answered_with_those_that_are(filled: Registry) -> None:

@@ -44,16 +44,16 @@ def new(tmp_path: Path) -> str:
 
 def _tables(url: str) -> set[str]:
     engine = RegistryLocation(url, Path()).engine()
-    found = set(sa.inspect(engine).get_table_names())
+    tables = set(sa.inspect(engine).get_table_names())
     engine.dispose()
-    return found
+    return tables
 
 
 def _move(location: RegistryLocation, to: str, to_store: Path | None = None) -> None:
     copy_registry(to, to_store, location.database, location.store)
 
 
-def _refused(
+def _assert_refused(
     location: RegistryLocation,
     error: type[RegistryError],
     to: str,
@@ -131,7 +131,7 @@ def test_a_damaged_file_stops_the_move(sqlite_location: RegistryLocation, tmp_pa
     damaged.chmod(0o644)
     damaged.write_bytes(b"\0" * damaged.stat().st_size)
     missing.unlink()
-    error = _refused(sqlite_location, CorruptionError, new, tmp_path / "moved" / "store", problems=2)
+    error = _assert_refused(sqlite_location, CorruptionError, new, tmp_path / "moved" / "store", problems=2)
     for file, problem in zip((damaged, missing), error.details, strict=True):
         assert file.stem in problem
     assert not Path(new.removeprefix("sqlite:///")).exists()
@@ -144,9 +144,9 @@ def test_a_database_that_holds_a_registry_is_refused(
     with location.open() as registry:
         registry.panels.add(PANEL_A)
     other = create_registry(target, tmp_path / "other")
-    _refused(location, ConflictError, target, database=other)
+    _assert_refused(location, ConflictError, target, database=other)
     assert read_rows(target)["registry"][0]["id"] == other
-    _refused(location, ConflictError, location.database, database=registry.id)
+    _assert_refused(location, ConflictError, location.database, database=registry.id)
 
 
 def test_a_database_with_foreign_tables_is_refused(
@@ -157,7 +157,7 @@ def test_a_database_with_foreign_tables_is_refused(
     with engine.begin() as connection:
         connection.execute(sa.text("CREATE TABLE customers (id INTEGER)"))
     engine.dispose()
-    _refused(sqlite_location, SchemaError, target)
+    _assert_refused(sqlite_location, SchemaError, target)
     assert _tables(target) == {"customers"}
 
 
@@ -168,7 +168,7 @@ def test_a_newer_schema_is_refused(sqlite_location: RegistryLocation, new: str, 
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     engine.dispose()
-    _refused(sqlite_location, ConflictError, target)
+    _assert_refused(sqlite_location, ConflictError, target)
     with pytest.raises(SchemaError, match="schema 9999"):
         _move(RegistryLocation(target, tmp_path / "other"), f"sqlite:///{tmp_path / 'no.sqlite'}")
     assert not (tmp_path / "no.sqlite").exists()
@@ -178,7 +178,7 @@ def test_the_store_of_another_registry_is_refused(
     sqlite_location: RegistryLocation, new: str, tmp_path: Path
 ) -> None:
     other = create_registry(f"sqlite:///{tmp_path / 'other.sqlite'}", tmp_path / "other")
-    _refused(sqlite_location, ConflictError, new, tmp_path / "other", store=other)
+    _assert_refused(sqlite_location, ConflictError, new, tmp_path / "other", store=other)
 
 
 def test_an_unusable_database_url_is_refused(sqlite_location: RegistryLocation, tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_an_unusable_database_url_is_refused(sqlite_location: RegistryLocation, 
         (f"sqlite:///{tmp_path}", UnavailableError),
         ("mysql://somewhere", RequestError),
     ):
-        _refused(sqlite_location, error, to)
+        _assert_refused(sqlite_location, error, to)
 
 
 @pytest.mark.parametrize("instant", ["before the source is closed", "before the target is opened"])
@@ -260,7 +260,7 @@ def test_a_move_whose_rows_differ_is_rolled_back(
         insert(connection, table, [batch for batch in batches if batch])
 
     monkeypatch.setattr(transfer, "_insert", losing)
-    _refused(location, CorruptionError, target)
+    _assert_refused(location, CorruptionError, target)
     monkeypatch.undo()
     _move(location, target)
     assert read_facts(target) == read_facts(location.database)
@@ -277,7 +277,7 @@ def test_what_postgresql_cannot_keep_is_refused(
         connection.execute(schema.revision.insert(), {**values, "comment": comment})
         connection.execute(schema.tag.insert(), {"name": name, "revision": 1, "recorded_in": 1})
     engine.dispose()
-    _refused(sqlite_location, RequestError, empty_postgres)
+    _assert_refused(sqlite_location, RequestError, empty_postgres)
     assert _tables(empty_postgres) == set()
 
 

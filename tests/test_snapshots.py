@@ -31,8 +31,8 @@ def small(sqlite_location: RegistryLocation, tmp_path: Path) -> Iterator[Registr
     """A registry whose third revision is tagged by its fourth, and in which more was recorded since."""
     with sqlite_location.open() as registry:
         registry.panels.add(PANEL_A, alias="M068")
-        made = write_panel_folder(tmp_path / "made")
-        first = registry.versions.add(PANEL_A, made, valid_from="beginning")
+        arrays = write_panel_folder(tmp_path / "made")
+        first = registry.versions.add(PANEL_A, arrays, valid_from="beginning")
         registry.runs.add("exp=xcsls3716:run=1", begin="20170601000000")
         registry.tags.add("spring")
         registry.versions.withdraw(first.versions[0].version, comment="found out later")
@@ -147,10 +147,10 @@ def test_a_snapshot_answers_exports_and_proves_on_a_read_only_disk(
     assert (done["recorded"], done["revision"]) == (False, 8)
     assert calreg.run("verify", "--json").json["problems"] == []
     assert calreg.refused(5, "tag", "add", "no")["reason"] == "snapshot"
-    found = verify_export(
+    verification = verify_export(
         tmp_path / "out" / "provenance.json", f"sqlite:///{disk}/snapshot.sqlite", disk / "store"
     )
-    assert (found.problems, len(found.notes)) == ((), 1)
+    assert (verification.problems, len(verification.notes)) == ((), 1)
 
 
 def test_a_snapshot_neither_replaces_a_file_nor_uses_the_store_of_another_registry(
@@ -189,10 +189,10 @@ def test_what_a_snapshot_forgets_is_in_no_table(
     small.export(f"jungfrau_{PANEL_A}", taken.file.parent / "early", at=AT, as_of=3)
     small.export(f"jungfrau_{PANEL_A}", taken.file.parent / "late", at=AT)
     small.snapshot(taken.file, as_of=3)
-    found, all_of_it = read_rows(taken.database), read_rows(sqlite_location.database)
-    assert [row["number"] for row in found["revision"]] == [1, 2, 3]
-    assert (len(found["version"]), len(all_of_it["version"])) == (2, 3)
-    assert {row["withdrawn_in"] for row in found["version"]} == {None}
-    assert [row["revision"] for row in found["export"]] == [3]
-    assert {row["export_id"] for row in found["export_input"]} == {1}
-    assert found["registry"] == all_of_it["registry"]
+    verification, all_of_it = read_rows(taken.database), read_rows(sqlite_location.database)
+    assert [row["number"] for row in verification["revision"]] == [1, 2, 3]
+    assert (len(verification["version"]), len(all_of_it["version"])) == (2, 3)
+    assert {row["withdrawn_in"] for row in verification["version"]} == {None}
+    assert [row["revision"] for row in verification["export"]] == [3]
+    assert {row["export_id"] for row in verification["export_input"]} == {1}
+    assert verification["registry"] == all_of_it["registry"]

@@ -43,23 +43,23 @@ def imported(registry: Registry, tree: Path) -> Registry:
     return registry
 
 
-def links(found: TreeComparison) -> list[tuple[str, str | None, str, str, str]]:
-    return [(each.change, each.link, each.panel, each.kind, each.reason) for each in found.links]
+def links(comparison: TreeComparison) -> list[tuple[str, str | None, str, str, str]]:
+    return [(row.change, row.link, row.panel, row.kind, row.reason) for row in comparison.links]
 
 
 def test_a_directory_that_was_imported_differs_in_nothing(imported: Registry, tree: Path) -> None:
     imported.runs.add("exp=xcs1:run=1", begin="2017-06-01T00:00:00Z")
-    found = imported.compare_tree(tree)
-    assert (found.links, found.runs, found.hazards) == ((), (), ())
-    assert (found.compared_links, found.compared_runs, found.revision) == (2, 1, 3)
+    comparison = imported.compare_tree(tree)
+    assert (comparison.links, comparison.runs, comparison.hazards) == ((), (), ())
+    assert (comparison.compared_links, comparison.compared_runs, comparison.revision) == (2, 1, 3)
 
 
 def test_links_that_are_read_in_another_zone_than_on_import_are_told(
     location: RegistryLocation, imported: Registry, tree: Path
 ) -> None:
     with location.open("America/Los_Angeles") as elsewhere:
-        found = elsewhere.compare_tree(tree)
-    removed = {each.reason for each in found.links if each.change == "removed"}
+        comparison = elsewhere.compare_tree(tree)
+    removed = {row.reason for row in comparison.links if row.change == "removed"}
     read = "is read as 2017-01-01T08:00:00Z: in another zone than on import"
     assert removed == {f"its link {A17} {read}", f"its link {B17} {read}"}
 
@@ -124,21 +124,21 @@ def test_what_changed_in_the_directory_is_told(
 
 
 def test_what_changed_in_the_registry_is_told(imported: Registry, tree: Path, modules: Path) -> None:
-    gain, offset = (each.version for each in imported.versions.list(PANEL_A))
+    gain, offset = (row.version for row in imported.versions.list(PANEL_A))
     imported.versions.withdraw(gain, comment="the beam was off")
     imported.versions.add(
         PANEL_A, modules / "M044", valid_from=T17, kinds=["offset"], supersede=True, comment="measured anew"
     )
     imported.versions.add(PANEL_B, modules / "M044", valid_from=T18, kinds=["gain"])
     imported.versions.gap(PANEL_B, valid_from=T18, kinds=["offset"], comment="broken")
-    found = imported.compare_tree(tree)
-    assert links(found) == [
+    comparison = imported.compare_tree(tree)
+    assert links(comparison) == [
         ("withdrawn", A17, PANEL_A, "gain", "withdrawn in revision 3: the beam was off"),
         ("superseded", A17, PANEL_A, "offset", "superseded by other constants in revision 4"),
         ("added", None, PANEL_B, "gain", "constants of the registry alone, stated in revision 5"),
         ("added", None, PANEL_B, "offset", "a gap of the registry alone, stated in revision 6"),
     ]
-    withdrawn, superseded, *_ = found.links
+    withdrawn, superseded, *_ = comparison.links
     assert (withdrawn.version, withdrawn.registry) == (gain, None)
     assert withdrawn.directory is not None
     assert superseded.version == offset + 3
@@ -154,11 +154,11 @@ def test_a_bad_tree_is_compared_as_far_as_it_can_be_and_nothing_is_recorded(
         (tree / f"{NEW_A}").symlink_to("M044")  # the serial number of PANEL_A, which is of M068
         (tree / "M044" / "g0_gain.npy").unlink()
         before = registry.log(), sorted((location.store / "objects").rglob("*"))
-        found = registry.compare_tree(tree)
-        named = [hazard.split(": ")[0] for hazard in found.hazards]
+        comparison = registry.compare_tree(tree)
+        named = [hazard.split(": ")[0] for hazard in comparison.hazards]
         assert sorted(named) == sorted([f"{PANEL_B}-2018", A17, NEW_A, NEW_A])
-        assert found.links == ()
-        assert found.compared_links == 2
+        assert comparison.links == ()
+        assert comparison.compared_links == 2
         assert (registry.log(), sorted((location.store / "objects").rglob("*"))) == before
 
 
@@ -168,7 +168,7 @@ def only_choice(
     """Return what differs in the gain of a panel in a run that begins then."""
     registry.runs.add("exp=xcs1:run=1", begin=begin)
     runs = registry.compare_tree(tree).runs
-    chosen = [each for run in runs for each in run.choices if (each.panel, each.kind) == (panel, "gain")]
+    chosen = [row for run in runs for row in run.choices if (row.panel, row.kind) == (panel, "gain")]
     return chosen[0] if chosen else None
 
 
@@ -176,11 +176,11 @@ RUN_16, RUN_17, RUN_19 = "2016-06-01T00:00:00Z", "2017-06-01T00:00:00Z", "2019-0
 
 
 def test_a_link_that_starts_after_the_run_is_picked_all_the_same(imported: Registry, tree: Path) -> None:
-    found = only_choice(imported, tree, RUN_16)
-    assert found is not None
-    assert (found.link, found.version, found.registry) == (A17, None, None)
-    assert found.directory == imported.versions.list(PANEL_A)[0].constants
-    assert found.reason == "the link starts after the run"
+    comparison = only_choice(imported, tree, RUN_16)
+    assert comparison is not None
+    assert (comparison.link, comparison.version, comparison.registry) == (A17, None, None)
+    assert comparison.directory == imported.versions.list(PANEL_A)[0].constants
+    assert comparison.reason == "the link starts after the run"
 
 
 def test_the_directory_never_uses_the_time_of_a_run(
@@ -194,11 +194,11 @@ def test_the_directory_never_uses_the_time_of_a_run(
     registry.runs.add("exp=xcs1:run=2", begin=RUN_19)
     (run,) = registry.compare_tree(tree).runs
     assert (run.experiment, run.run, run.source) == ("xcs1", 2, SOURCE)
-    assert {(each.panel, each.link, each.reason) for each in run.choices} == {
+    assert {(row.panel, row.link, row.reason) for row in run.choices} == {
         (PANEL_A, A17, "the directory never uses the run's time")
     }
-    assert [each.registry for each in run.choices] == [
-        each.constants for each in registry.validity(PANEL_A, at=RUN_19).versions
+    assert [row.registry for row in run.choices] == [
+        row.constants for row in registry.validity(PANEL_A, at=RUN_19).versions
     ]
 
 
@@ -207,9 +207,9 @@ def test_why_the_registry_holds_other_constants_is_told(
 ) -> None:
     gain = imported.versions.list(PANEL_A)[0].version
     imported.versions.withdraw(gain, comment="the beam was off")
-    found = only_choice(imported, tree, RUN_17)
-    assert found is not None
-    assert found.reason == "withdrawn in revision 3: the beam was off"
+    comparison = only_choice(imported, tree, RUN_17)
+    assert comparison is not None
+    assert comparison.reason == "withdrawn in revision 3: the beam was off"
     imported.versions.gap(PANEL_A, valid_from=T17, kinds=["gain"], comment="no beam")
     assert reason(imported, tree) == f"the registry has a gap from {T17}: no beam"
     later = imported.versions.add(
@@ -226,9 +226,9 @@ def reason(registry: Registry, tree: Path) -> str:
 
 def test_why_the_directory_has_other_constants_is_told(imported: Registry, tree: Path) -> None:
     retarget(tree)
-    found = only_choice(imported, tree, RUN_17)
-    assert found is not None
-    assert found.reason == "retargeted since import, to M044 (the registry: M068)"
+    comparison = only_choice(imported, tree, RUN_17)
+    assert comparison is not None
+    assert comparison.reason == "retargeted since import, to M044 (the registry: M068)"
     (tree / A17).unlink()
     assert reason(imported, tree) == "the directory has no link of this panel"
     (tree / A17).symlink_to("M099")
@@ -240,10 +240,10 @@ def test_why_the_directory_has_other_constants_is_told(imported: Registry, tree:
 
 
 def test_a_run_of_unknown_begin_is_refused_by_the_registry_alone(imported: Registry, tree: Path) -> None:
-    found = only_choice(imported, tree, None)
-    assert found is not None
-    assert (found.link, found.registry) == (A17, None)
-    assert found.reason == "the start time is not known, and without it the registry refuses"
+    comparison = only_choice(imported, tree, None)
+    assert comparison is not None
+    assert (comparison.link, comparison.registry) == (A17, None)
+    assert comparison.reason == "the start time is not known, and without it the registry refuses"
 
 
 def test_on_the_command_line_differences_are_an_answer(
@@ -288,18 +288,18 @@ def test_on_the_command_line_differences_are_an_answer(
         "hazards",
         "notes",
     }
-    assert [(each["change"], each["kind"]) for each in listed["links"]] == [
+    assert [(row["change"], row["kind"]) for row in listed["links"]] == [
         ("removed", "gain"),
         ("removed", "offset"),
     ]
-    assert [each["run"] for each in listed["runs"]] == [1, 2, 3]
+    assert [row["run"] for row in listed["runs"]] == [1, 2, 3]
 
 
 def choice_lines(
     registry_versions: tuple[int, int] | None, panel: str, link: str, location: RegistryLocation, tree: Path
 ) -> list[str]:
     with location.open() as registry:
-        short = [each.constants[:8] for each in registry.versions.list(panel) if each.constants]
+        short = [row.constants[:8] for row in registry.versions.list(panel) if row.constants]
     if registry_versions is None:
         return [
             f"    {panel} gain, offset",

@@ -43,10 +43,10 @@ def stray(location: RegistryLocation, name: str, age: float, content: bytes = b"
     path = location.store / name
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(content)
-    return aged(path, age)
+    return set_age(path, age)
 
 
-def aged(path: Path, age: float) -> Path:
+def set_age(path: Path, age: float) -> Path:
     os.utime(path, (time.time() - age,) * 2)
     return path
 
@@ -59,7 +59,7 @@ def by_path(files: tuple[UnreferencedFile, ...]) -> dict[str, UnreferencedFile]:
     return {file.path: file for file in files}
 
 
-def stored(location: RegistryLocation) -> set[Path]:
+def list_objects(location: RegistryLocation) -> set[Path]:
     return set((location.store / "objects").glob("*/*"))
 
 
@@ -67,13 +67,13 @@ def test_files_that_nothing_refers_to_are_listed_with_size_and_age(filled: Regis
     old = stray(filled, an_object("0"), 3 * DAY)
     young = stray(filled, "objects/00/.arriving-abc", 60)
     marker = stray(filled, ".arriving-marker", 2 * DAY)
-    recorded = next(path for path in stored(filled) if path not in (old, young))
+    recorded = next(path for path in list_objects(filled) if path not in (old, young))
     astray = stray(filled, f"objects/00/{recorded.name}", 2 * DAY)
     with filled.open() as registry:
-        found = registry.verify()
-    assert found.problems == ()
-    assert [re.findall(r"\d+", note) for note in found.notes] == [["4", "2"]]  # there, and removable
-    files = by_path(found.unreferenced)
+        verification = registry.verify()
+    assert verification.problems == ()
+    assert [re.findall(r"\d+", note) for note in verification.notes] == [["4", "2"]]  # there, and removable
+    files = by_path(verification.unreferenced)
     assert set(files) == {str(path) for path in (old, young, marker, astray)}
     assert (files[str(old)].size, files[str(old)].kept, files[str(old)].removed) == (15, None, False)
     assert abs(files[str(old)].age - 3 * DAY) < 3600
@@ -85,9 +85,9 @@ def test_files_that_nothing_refers_to_are_listed_with_size_and_age(filled: Regis
 def test_a_collection_removes_what_is_older_than_a_day_names_it_and_leaves_the_rest(
     filled: RegistryLocation,
 ) -> None:
-    kept = stored(filled)
+    kept = list_objects(filled)
     for path in kept:
-        aged(path, 1000 * DAY)  # however old: it is referred to
+        set_age(path, 1000 * DAY)  # however old: it is referred to
     old = [stray(filled, an_object("0"), DAY + 60), stray(filled, "objects/00/.arriving-abc", 9 * DAY)]
     young = [stray(filled, an_object("1"), DAY - 60), stray(filled, "objects/11/.arriving-abc", 0)]
     foreign = [stray(filled, "objects/README", 9 * DAY), stray(filled, "objects/11/.nfs0001", 9 * DAY)]
@@ -96,26 +96,26 @@ def test_a_collection_removes_what_is_older_than_a_day_names_it_and_leaves_the_r
     link.symlink_to(foreign[0])
     with filled.open() as registry:
         before = registry.log()
-        found = registry.verify(collect=True)
-        assert registry.log() == before  # it is no revision
+        verification = registry.verify(collect=True)
+        assert registry.log() == before  # it makes no revision
         assert registry.verify().problems == ()
-    files = by_path(found.unreferenced)
+    files = by_path(verification.unreferenced)
     assert {path for path, file in files.items() if file.removed} == {str(path) for path in old}
     assert {files[str(path)].kept for path in young} == {"younger than a day"}
     assert {files[str(path)].kept for path in (*foreign, link)} == {"not a name that the store gives"}
-    assert [re.findall(r"\d+", note) for note in found.notes] == [["7", "2"]]
-    assert stored(filled) == kept | {young[0], young[1], foreign[1], link}
+    assert [re.findall(r"\d+", note) for note in verification.notes] == [["7", "2"]]
+    assert list_objects(filled) == kept | {young[0], young[1], foreign[1], link}
     assert foreign[0].exists()
 
 
 def test_a_registry_with_problems_keeps_every_file(filled: RegistryLocation) -> None:
-    lost = next(iter(stored(filled)))
+    lost = next(iter(list_objects(filled)))
     lost.unlink()
     old = stray(filled, an_object("0"), 9 * DAY)
     with filled.open() as registry:
-        found = registry.verify(collect=True)
-    assert len(found.problems) == 1
-    assert [file.removed for file in found.unreferenced] == [False]
+        verification = registry.verify(collect=True)
+    assert len(verification.problems) == 1
+    assert [file.removed for file in verification.unreferenced] == [False]
     assert old.exists()
 
 
@@ -125,7 +125,7 @@ def test_storing_an_old_unreferenced_file_again_makes_it_young(
     source, content = folder / "g0_offset.npy", ContentStore(filled.store)
     sha256 = _checksum(source)
     assert content.add_object(source, sha256)
-    aged(content.object_path(sha256), 9 * DAY)
+    set_age(content.object_path(sha256), 9 * DAY)
     assert content.add_object(source, sha256) is False
     with filled.open() as registry:
         (file,) = registry.verify(collect=True).unreferenced
@@ -169,20 +169,20 @@ def test_a_collection_looks_at_the_rows_again_under_the_writers_lock(
         for number in range(3):
             path = folder / f"g{number}_offset.npy"
             content.add_object(path, _checksum(path))
-            aged(content.object_path(_checksum(path)), 9 * DAY)
+            set_age(content.object_path(_checksum(path)), 9 * DAY)
         touched = stray(filled, an_object("0"), 9 * DAY)
         writing = type(registry._backend.database).write_transaction
 
         def turn(database: object, *arguments: object, **options: object) -> object:
             monkeypatch.undo()
             other.versions.add(PANEL_A, folder, valid_from="20200101000000", kinds=["offset"])
-            aged(content.object_path(_checksum(recorded)), 9 * DAY)  # its age does not save it
-            aged(touched, 0)
+            set_age(content.object_path(_checksum(recorded)), 9 * DAY)  # its age does not save it
+            set_age(touched, 0)
             return writing(database, *arguments, **options)  # type: ignore[arg-type]
 
         monkeypatch.setattr(type(registry._backend.database), "write_transaction", turn)
-        found = registry.verify(collect=True)
-        assert [(file.path, file.kept) for file in found.unreferenced] == [
+        verification = registry.verify(collect=True)
+        assert [(file.path, file.kept) for file in verification.unreferenced] == [
             (str(touched), "younger than a day")
         ]
         assert content.has_object(found_again)
@@ -217,10 +217,10 @@ def test_a_file_that_cannot_be_removed_is_kept_and_says_why(
 ) -> None:
     old = stray(filled, an_object("0"), 9 * DAY)
 
-    def refused(content: ContentStore, path: Path) -> None:
+    def refuse(content: ContentStore, path: Path) -> None:
         raise UnavailableError(f"{path}: Operation not permitted")
 
-    monkeypatch.setattr(ContentStore, "remove_file", refused)
+    monkeypatch.setattr(ContentStore, "remove_file", refuse)
     with filled.open() as registry:
         (file,) = registry.verify(collect=True).unreferenced
     assert (file.removed, file.kept) == (False, f"{old}: Operation not permitted")
@@ -301,5 +301,5 @@ def test_a_snapshot_collects_nothing_from_the_store_that_it_shares(
 
 
 def test_a_sound_registry_has_nothing_to_collect(registry: Registry) -> None:
-    found = registry.verify(collect=True)
-    assert (found.unreferenced, found.notes) == ((), ())
+    verification = registry.verify(collect=True)
+    assert (verification.unreferenced, verification.notes) == ((), ())
