@@ -1,7 +1,6 @@
-"""A registry of detector calibration constants: what is valid when, and a provenance for every byte.
+"""A registry of detector calibration constants, with the provenance of every export.
 
-The names below are the public face. They are imported when they are first used, because a command that
-only prints its help has no need of a database.
+Start with `open_registry`. Records are described in `registry.records`, errors in `registry.errors`.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from registry.api.replays import replay
     from registry.instants import Instant
 
+# Imported when they are first used: a command that only prints its help needs no database.
 _MODULES = {
     "DetectorConstants": "registry.api.detector_constants",
     "Instant": "registry.instants",

@@ -63,16 +63,13 @@ class Administration:
     def verify(self, *, collect: bool = False, progress: Progress = no_progress) -> Verification:
         """Compute every stored file's checksum and statistics, and check all rows against the rules; repair nothing.
 
+        The ``problems`` of the answer are empty where the registry is as it was recorded.
+
         Parameters
         ----------
         collect
             If no problem is found, remove the files in the store that nothing refers to and that were stored
             more than a day ago; ``unreferenced`` lists them. Others may write meanwhile.
-
-        Returns
-        -------
-        Verification
-            Its ``problems`` are empty where the registry is as it was recorded.
         """
         from registry.api import verification
 
@@ -94,8 +91,6 @@ class Administration:
             The folder holds the backup of another registry, or other files.
         CorruptionError
             Stored files are missing or damaged; the former backup stays as it was.
-        UnavailableError
-            The folder cannot be written.
         """
         from registry.api import backups
 
@@ -122,8 +117,6 @@ class Administration:
             The file exists, or the store belongs to another registry.
         CorruptionError
             Stored files are missing or damaged.
-        UnavailableError
-            The file or the folder cannot be written.
         """
         from registry.api import snapshots
 

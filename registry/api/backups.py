@@ -39,7 +39,7 @@ from registry.identifiers import quote
 from registry.lookup.revisions import read_newest_revision
 from registry.parallel import Progress, no_progress
 from registry.records import RegistryCopy
-from registry.settings import Settings, find_settings, mask_database_url
+from registry.settings import find_settings, mask_database_url
 from registry.store import ContentStore
 
 FILE_NAME = "backup.json"
@@ -202,7 +202,13 @@ def restore_registry(
     description = read_description(folder)
     refuse_newer_schema(description.schema)
     refuse_occupied(settings.database, description.registry)
-    objects = _prepare_store(settings, folder, description)
+    objects = ContentStore(settings.store)
+    if settings.store.resolve() == folder.resolve():
+        message = f"{str(folder)!r} is the backup; the registry needs a store of its own"
+        raise ConflictError(message, path=str(folder))
+    if objects.read_owner() not in {None, description.registry}:
+        objects.refuse_other_registry(description.registry)
+    objects.refuse_unwritable()
     file = _verify_database_file(folder, description)
     with _translate_row_errors(file), read_immutable_file(file) as source:
         _refuse_other_id(source, description)
@@ -218,18 +224,6 @@ def restore_registry(
     notes = [] if closure is None else [f"it stays closed, as when it was backed up: {closure}"]
     url, revision = settings.database, description.revision
     return summarise_copy(description.registry, revision, url, settings.store, rows, files, *notes)
-
-
-def _prepare_store(settings: Settings, folder: Path, description: BackupDescription) -> ContentStore:
-    objects = ContentStore(settings.store)
-    if settings.store.resolve() == folder.resolve():
-        raise ConflictError(
-            f"{str(folder)!r} is the backup; the registry needs a store of its own", path=str(folder)
-        )
-    if objects.read_owner() not in {None, description.registry}:
-        objects.refuse_other_registry(description.registry)
-    objects.refuse_unwritable()
-    return objects
 
 
 def _verify_database_file(folder: Path, description: BackupDescription) -> Path:

@@ -59,8 +59,6 @@ def copy_registry(
         The registry has been moved before.
     CorruptionError
         Stored files are missing or damaged, and `to_store` is given.
-    SchemaError, UnavailableError
-        A database or store cannot be used.
     """
     settings = find_settings(database, store)
     new = find_settings(to, to_store or settings.store)
@@ -146,8 +144,6 @@ def copy_objects(
     ------
     CorruptionError
         Files of the source are missing or damaged: all of them are named, and all others were copied.
-    UnavailableError
-        The target cannot be written.
     """
 
     def copy(file: tuple[str, int]) -> bool | str:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 AXES = ("gain_range", "panel", "row", "column")
-"""The names of an array's axes."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -25,13 +25,7 @@ class Panels(Noun):
             return panels.list_panels(view.connection, view.revision)
 
     def find(self, panel: str, *, as_of: AsOf = None) -> Panel:
-        """Return the panel with that Id.
-
-        Raises
-        ------
-        NotFoundError
-            It is not known; similar ones are named.
-        """
+        """Return the panel with that Id; if it is not known, the `NotFoundError` names similar ones."""
         name = detectors.parse_panel_id(panel).text
         with self._backend.read_transaction(as_of) as view:
             return panels.find_panels(view.connection, [name], view.revision)[0]

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     # It imports matplotlib, which is not needed for a request that is refused.
     from registry.plots.constants import PanelMaps, Subject
 
-
 _MAX_SPREAD_FILES = 1000  # reading them for the bands of spread takes a few seconds
 
 

@@ -38,15 +38,17 @@ if TYPE_CHECKING:
 class Registry(Administration):
     """An open registry, as `open_registry` returns it.
 
-    Its nouns (``panels``, ``aliases``, ``versions``, ``runs``, ``detectors``, ``tags``, ``plots``) have a method
-    for each verb; the methods here concern several nouns. A context manager closes it.
+    Its attributes ``panels``, ``aliases``, ``versions``, ``runs``, ``detectors``, ``tags`` and ``plots`` have
+    methods for what they are named after; the methods here concern several of them. Use it in a ``with`` statement,
+    or close it.
 
     Instants are texts with their offset (``2018-02-10T08:15:00Z``), stamps of 14 digits in the registry's time
     zone, aware datetimes or `Instant`. ``as_of`` is a revision's number, a tag or an instant: the answer is the one
-    of that revision, by default of the newest. Every method may raise a `RegistryError` of `registry.errors`:
+    of that revision, by default of the newest. With ``dry_run`` everything is checked, and the outcome returned,
+    but nothing recorded. Every method may raise a `RegistryError` of `registry.errors`:
     `UnavailableError` where the database or the store cannot be used, `ClosedError` where the registry takes no
     writes, `IdentifierError` or `InstantError` for a name or an instant that cannot be read, `NotFoundError` for
-    a revision that is not known, `RequestError` for a correction without the comment that it needs.
+    a file, a name, a number or a revision that is not known, `RequestError` for a correction without its comment.
     """
 
     @cached_property
@@ -114,8 +116,6 @@ class Registry(Administration):
             Leave out the entries that cannot be imported, with a warning for each, instead of refusing the tree.
         supersede
             Replace other constants that are valid from the same instant; needs a comment.
-        dry_run
-            Check everything and return the outcome, but record nothing.
 
         Raises
         ------
@@ -137,13 +137,7 @@ class Registry(Administration):
         )
 
     def compare_tree(self, tree: str | Path, *, progress: Progress = no_progress) -> TreeComparison:
-        """Compare a legacy directory with the registry: its links, and the constants that each picks for every run.
-
-        Raises
-        ------
-        NotFoundError, RequestError
-            The directory does not exist, or it holds no entry.
-        """
+        """Compare a legacy directory with the registry: its links, and the constants that each picks for every run."""
         from registry.api.tree_comparison import compare_tree
 
         return compare_tree(self._backend, Path(tree), progress)
@@ -291,13 +285,7 @@ class Registry(Administration):
         return diff_detector(self._backend, request, before, after)
 
     def list_affected_runs(self, since: AsOf, *, as_of: AsOf = None) -> list[AffectedRun]:
-        """Return the registered runs whose constants, or whether they have any, changed since a revision.
-
-        Raises
-        ------
-        RequestError
-            The revision `since` is later than `as_of`.
-        """
+        """Return the registered runs whose constants, or whether they have any, changed from a revision to another."""
         from registry.api.comparison import list_affected_runs
 
         return list_affected_runs(self._backend, since, as_of)

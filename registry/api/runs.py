@@ -117,13 +117,7 @@ class Runs(Noun):
             return runs.list_runs(view.connection, view.revision, experiments, withdrawn=withdrawn)
 
     def show(self, dataset: str, *, as_of: AsOf = None) -> Run:
-        """Return a registered run.
-
-        Raises
-        ------
-        NotFoundError
-            It is not registered; the nearest ones are named.
-        """
+        """Return a registered run; if it is not known, the `NotFoundError` names the nearest ones."""
         with self._backend.read_transaction(as_of) as view:
             return runs.find_run(view.connection, Dataset.parse(dataset), view.revision)
 

@@ -69,12 +69,8 @@ def rows_as_of(revision: int, tag: str | None = None) -> dict[str, sa.Select[Any
     """Return by table, parents first, the rows as they were at a revision.
 
     Later withdrawals are undone. An export belongs to the revision that it was resolved at, even if it was written
-    later. Closures describe their own database, and are left out.
-
-    Parameters
-    ----------
-    tag
-        A tag of that revision to include, although it was recorded in a later one.
+    later. Closures describe their own database, and are left out. A `tag` of that revision is included, although it
+    was recorded in a later one.
     """
     return {
         table.name: sa.select(*(_column_as_of(column, revision) for column in table.c)).where(

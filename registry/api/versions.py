@@ -60,8 +60,6 @@ class Versions(Noun):
             Accept NaN and infinity; recorded with the version.
         supersede
             Replace the version that starts then, or restore one that was withdrawn; needs a comment.
-        dry_run
-            Check everything and return the outcome, but record nothing.
 
         Raises
         ------
@@ -169,13 +167,7 @@ class Versions(Noun):
             return versions.list_validity_ranges(connection, names, None, revision)
 
     def show(self, version: int, *, as_of: AsOf = None) -> tuple[Version, tuple[StoredFile, ...]]:
-        """Return a version and its files, in the order of the gain ranges; a gap has none.
-
-        Raises
-        ------
-        NotFoundError
-            The version is not known.
-        """
+        """Return a version and its files, in the order of the gain ranges; a gap has none."""
         with self._backend.read_transaction(as_of) as view:
             record = versions.find_version(view.connection, version, view.revision)
             files = list_verified_files(view.connection, [record])
