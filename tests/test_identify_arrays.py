@@ -258,7 +258,9 @@ DAMAGED: dict[str, tuple[str, Callable[[Path], bytes], dict[str, object]]] = {
     "text that is empty": ("1-end.data", lambda _: b"", {"missing": "shape"}),
     "text with code in its shape": (
         "x.txt",
-        lambda folder: find_export(folder, "psana").read_bytes().replace(b"(3,2,4,6)", b"exit(3) or (3,2,4,6)"),
+        lambda folder: (
+            find_export(folder, "psana").read_bytes().replace(b"(3,2,4,6)", b"exit(3) or (3,2,4,6)")
+        ),
         {"key": "SHAPE"},
     ),
     "text that is cut": (

@@ -90,7 +90,7 @@ class Backend:
         """
         stored = {} if dry_run else {file.sha256: file for file in files}
         if stored:
-            self._store_files(list(stored.values()), progress)
+            self.store_files(list(stored.values()), progress)
         with self.database.write_transaction(build_signature(), comment, dry_run=dry_run) as change:
             for sha256, file in stored.items():
                 # `verify` removes files only under this lock: a file that is there now stays.
@@ -123,7 +123,8 @@ class Backend:
             return instants.BEGINNING
         return self.parse_instant(valid_from)
 
-    def _store_files(self, files: Sequence[CheckedFile], progress: Progress) -> None:
+    def store_files(self, files: Sequence[CheckedFile], progress: Progress) -> None:
+        """Store files, several at a time."""
         with progress("storing files", len(files)) as advance:
             for _ in map_in_threads(self._store_file, files, threads=_SYNC_THREADS):
                 advance()
