@@ -1,11 +1,11 @@
-"""Sample data, for ``calreg demo`` and for anyone who wants to try the registry without data of their own.
+"""Sample data, for the demo and for anyone who wants to try the registry without data of their own.
 
 Three made-up Jungfrau modules that look like real ones, in a directory of symbolic links like the one that
 the registry replaces, and the table of datasets that goes with it.
 
-The values are the same on every machine and with every numpy, so that documentation may show checksums.
-Therefore all chance is taken from the raw integers of PCG64, whose sequence numpy keeps, and none from its
-distributions, which it may change; and no function comes after it that libraries round differently.
+The values are the same on every machine and with every numpy, so that documentation may show checksums. Hence
+all random numbers are raw integers of PCG64, whose sequence numpy keeps, not its distributions, which may
+change; and no function is applied to them that libraries round differently.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["LINKS", "MODULES", "panel_arrays", "write_dataset_table", "write_leg
 
 MODULES = ("M044", "M068", "M088")
 
-# Panel Id, and the local time from which it holds where there is one, to the module whose files hold.
+# By panel Id, with the local time from which the link is valid if there is one: the module that it leads to.
 LINKS = {
     "170505-149520170815-3d00b0-20171025000000": "M068",
     "170505-149520170815-3d00f7-20171025000000": "M088",
@@ -39,20 +39,20 @@ _DATASET_TABLE = "sample_datasets.txt"
 
 @dataclass(frozen=True, slots=True)
 class _ArrayLevel:
-    """The typical value of one array and the size of its variation over a panel, both in the array's unit."""
+    """The typical value of an array and the size of its variation over a panel, in the array's unit."""
 
     typical: float
     spread: float
 
 
-# What the field sees. The spread of a gain is a percent of it and has its sign: what amplifies more lies
-# further from zero. The offset of gain range 0 is what the pedestal has left over, next to nothing.
+# Values as in the field. The spread of a gain is a percent of it and has its sign: a higher amplification lies
+# further from zero. The offset of gain range 0 is the rest that the pedestal leaves, almost nothing.
 _LEVELS = {
     "gain": (_ArrayLevel(41.5, 0.415), _ArrayLevel(-1.39, -0.0139), _ArrayLevel(-0.11, -0.0011)),
     "offset": (_ArrayLevel(0.01, 0.02), _ArrayLevel(300.0, 6.0), _ArrayLevel(50.0, 2.0)),
 }
 
-# What a panel is made of, in units of the spread of the array.
+# The parts of the variation over a panel, in units of the spread of the array.
 _ASIC_STEP = 0.6
 _GRADIENT = 0.5
 _COLUMN_NOISE = 0.15
@@ -87,50 +87,44 @@ def panel_arrays(module: str) -> dict[str, NDArray[np.float32]]:
         Arrays of shape (512, 1024) = (row, column), little-endian float32 in C order; gains in ADU/keV,
         offsets in ADU. A dead pixel is 0 in all six; every value is finite.
     """
-    chance = np.random.PCG64(int.from_bytes(module.encode(), "big"))
-    # Drawn once: a pixel that is broken is so in every gain range.
-    bad = _BadPixels(dead=_choose_pixels(chance, _DEAD_PIXELS), hot=_choose_pixels(chance, _HOT_PIXELS))
+    rng = np.random.PCG64(int.from_bytes(module.encode(), "big"))
+    # Chosen once: a broken pixel is broken in every gain range.
+    bad = _BadPixels(dead=_choose_pixels(rng, _DEAD_PIXELS), hot=_choose_pixels(rng, _HOT_PIXELS))
     return {
-        JUNGFRAU.file_name(kind, gain_range): _build_panel_array(chance, look, bad)
-        for kind, looks in _LEVELS.items()
-        for gain_range, look in enumerate(looks)
+        JUNGFRAU.file_name(kind, gain_range): _build_panel_array(rng, level, bad)
+        for kind, levels in _LEVELS.items()
+        for gain_range, level in enumerate(levels)
     }
 
 
 def write_legacy_tree(folder: Path) -> list[Path]:
-    """Make `folder` with the files of three modules and the links that say for which panels, and from when.
-
-    Parameters
-    ----------
-    folder
-        Must not exist; folders above it are made as needed.
+    """Make `folder`, which must not exist, with the files of three modules and the links of panels to them.
 
     Returns
     -------
     list of Path
-        What now stands below `folder`: each module's folder with its six ``.npy`` files, then the links.
+        Every path below `folder`: each module's folder with its six ``.npy`` files, then the links.
     """
     folder.mkdir(parents=True)
-    made = [path for module in MODULES for path in _write_module(folder / module)]
+    paths = [path for module in MODULES for path in _write_module(folder / module)]
     for name, module in LINKS.items():
         link = folder / name
         link.symlink_to(module, target_is_directory=True)
-        made.append(link)
-    return made
+        paths.append(link)
+    return paths
 
 
 def write_dataset_table(path: Path) -> None:
-    """Write the table that says which panels took which runs: 15 datasets, as it stood on 2018-04-19."""
+    """Write the table of 15 datasets and the panels read out in them, as of 2018-04-19."""
     path.write_bytes(resources.files("registry").joinpath(_DATASET_TABLE).read_bytes())
 
 
 def _write_module(folder: Path) -> list[Path]:
     folder.mkdir()
-    made = [folder]
-    for name, array in panel_arrays(folder.name).items():
+    arrays = panel_arrays(folder.name)
+    for name, array in arrays.items():
         np.save(folder / name, array)
-        made.append(folder / name)
-    return made
+    return [folder, *(folder / name for name in arrays)]
 
 
 def _build_panel_array(rng: np.random.PCG64, level: _ArrayLevel, bad: _BadPixels) -> NDArray[np.float32]:
@@ -152,7 +146,7 @@ def _choose_pixels(rng: np.random.PCG64, count: int) -> NDArray[np.uint64]:
 
 
 def _noise(rng: np.random.PCG64, *shape: int) -> NDArray[np.float64]:
-    """Return noise of mean 0 and standard deviation 1: a sum of four uniform numbers, close to a Gaussian."""
+    """Return noise of mean 0 and standard deviation 1: sums of four uniform numbers, nearly normal."""
     quarters = rng.random_raw(math.prod(shape)).view(np.uint16).reshape(-1, 4)
     total = quarters.sum(axis=1, dtype=np.int64)
     deviation = 2**16 / math.sqrt(3)
@@ -161,7 +155,7 @@ def _noise(rng: np.random.PCG64, *shape: int) -> NDArray[np.float64]:
 
 
 def _asic_levels(rng: np.random.PCG64) -> NDArray[np.float64]:
-    """Return (row, column): eight levels one apart around 0, shuffled, so that no border is invisible."""
+    """Return (row, column): a level for each ASIC, shuffled and one apart, so that every border is visible."""
     rows, columns = (pixels // _ASIC_SIDE for pixels in JUNGFRAU.panel_shape)
     ranks = np.argsort(rng.random_raw(rows * columns)).reshape(rows, columns)
     return _repeat_over_asics(ranks - (rows * columns - 1) / 2, (_ASIC_SIDE, _ASIC_SIDE))

@@ -16,7 +16,7 @@ from msgspec.structs import replace as replace_struct
 from registry.arrays import compare_pixels
 from registry.detectors.epix10ka import EPIX10KA
 from registry.detectors.jungfrau import JUNGFRAU
-from registry.errors import ConflictError, RequestError, UnavailableError
+from registry.errors import ConflictError, Remedy, RequestError, UnavailableError
 from registry.instants import BEGINNING, Instant, parse_instant
 from registry.plots import constants, differences, files, page, pixels, time_axis, trend, validity
 from registry.plots.maps import CROSS, RING
@@ -41,12 +41,12 @@ def test_dead_and_odd_pixels_are_counted_on_all_pixels_and_marked_where_they_are
     array[100, 700] = np.nan
     array[511, 1023] = 60
     array[511, 1022] = 61
-    found = pixels.build_panel_map(array, GAIN, 4, 8)
-    assert (found.dead.count, found.odd.count) == (2, 2)
-    assert (found.dead.rows.tolist(), found.dead.columns.tolist()) == ([0, 100], [0, 700])
-    assert (found.odd.rows.tolist(), found.odd.columns.tolist()) == ([511], [1022])
-    assert found.values.shape == (128, 256)
-    assert np.isfinite(found.values).all()
+    panel_map = pixels.build_panel_map(array, GAIN, 4, 8)
+    assert (panel_map.dead.count, panel_map.odd.count) == (2, 2)
+    assert (panel_map.dead.rows.tolist(), panel_map.dead.columns.tolist()) == ([0, 100], [0, 700])
+    assert (panel_map.odd.rows.tolist(), panel_map.odd.columns.tolist()) == ([511], [1022])
+    assert panel_map.values.shape == (128, 256)
+    assert np.isfinite(panel_map.values).all()
 
 
 def test_a_zero_is_dead_in_a_gain_and_a_value_in_an_offset() -> None:
@@ -59,22 +59,22 @@ def test_a_zero_is_dead_in_a_gain_and_a_value_in_an_offset() -> None:
 def test_flags_are_drawn_as_flagged_or_not() -> None:
     array = np.zeros((8, 8), np.uint64)
     array[3, 5] = 1 << 40
-    found = pixels.build_panel_map(array, STATUS, 4, 1)
-    assert found.values.tolist() == [[0, 1], [0, 0]]
-    assert (found.dead.count, found.odd.count) == (0, 1)
+    panel_map = pixels.build_panel_map(array, STATUS, 4, 1)
+    assert panel_map.values.tolist() == [[0, 1], [0, 0]]
+    assert (panel_map.dead.count, panel_map.odd.count) == (0, 1)
 
 
 def test_an_array_without_a_live_pixel_has_nothing_to_draw() -> None:
-    found = pixels.build_panel_map(np.zeros((4, 6), np.float32), GAIN, 2, 1)
-    assert np.isnan(found.values).all()
-    assert (found.dead.count, found.odd.count) == (24, 0)
-    assert pixels.colour_limits([found.values]) is None
+    panel_map = pixels.build_panel_map(np.zeros((4, 6), np.float32), GAIN, 2, 1)
+    assert np.isnan(panel_map.values).all()
+    assert (panel_map.dead.count, panel_map.odd.count) == (24, 0)
+    assert pixels.colour_limits([panel_map.values]) is None
 
 
 def test_the_largest_float32_values_overflow_nothing() -> None:
     array = np.array([[3e38, -3e38, 1, 2], [3, 4, 5, 6]], np.float32)
-    found = pixels.build_panel_map(array, OFFSET, 2, 1)
-    assert np.isfinite(found.values).all()
+    panel_map = pixels.build_panel_map(array, OFFSET, 2, 1)
+    assert np.isfinite(panel_map.values).all()
     change = pixels.build_pixel_change(array, -array, OFFSET, 2, 1, relative=True)
     assert change.counts.sum() + change.outside == 8
 
@@ -82,18 +82,18 @@ def test_the_largest_float32_values_overflow_nothing() -> None:
 @settings(max_examples=30)
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 4), st.randoms(use_true_random=False))
 def test_medians_of_blocks_are_numpys_without_what_is_not_there(
-    rows: int, columns: int, block: int, chance: Any
+    rows: int, columns: int, block: int, rng: Any
 ) -> None:
     values = np.array(
-        [[chance.choice([math.nan, 1.0, 2.0, 5.0, -3.0]) for _ in range(columns)] for _ in range(rows)]
+        [[rng.choice([math.nan, 1.0, 2.0, 5.0, -3.0]) for _ in range(columns)] for _ in range(rows)]
     )
-    found = pixels.block_medians(values, block)
-    for row in range(found.shape[0]):
-        for column in range(found.shape[1]):
+    medians = pixels.block_medians(values, block)
+    for row in range(medians.shape[0]):
+        for column in range(medians.shape[1]):
             square = values[row * block : (row + 1) * block, column * block : (column + 1) * block]
-            there = square[~np.isnan(square)]
-            expected = float(np.median(there)) if there.size else math.nan
-            assert found[row, column] == pytest.approx(expected, nan_ok=True)
+            finite = square[~np.isnan(square)]
+            expected = float(np.median(finite)) if finite.size else math.nan
+            assert medians[row, column] == pytest.approx(expected, nan_ok=True)
 
 
 def test_no_outlier_moves_the_limits_of_the_colours() -> None:
@@ -134,7 +134,7 @@ def test_folded_lines_fit_and_lose_nothing(text: str, width: float) -> None:
 def subject_of_constants(
     panels: int, kinds: tuple[Any, ...] = (GAIN,), detector: Any = JUNGFRAU
 ) -> constants.Subject:
-    def stated(kind: str, number: int) -> InputConstants:
+    def build_input(kind: str, number: int) -> InputConstants:
         end = "2018-10-25T07:00:00.123456Z" if number % 2 else None
         stamp = RevisionReference(1, "", "", None)
         return InputConstants(kind, 1000 + number, None, end, "a" * 64, stamp, None, None, None, False, ())
@@ -150,7 +150,7 @@ def subject_of_constants(
                 number,
                 NAMES[detector.name].format(number),
                 f"M{number:03d}" if number % 2 else None,
-                tuple(stated(kind.name, number) for kind in kinds),
+                tuple(build_input(kind.name, number) for kind in kinds),
             )
             for number in range(panels)
         ),
@@ -158,18 +158,20 @@ def subject_of_constants(
 
 
 def maps_of(subject: constants.Subject) -> tuple[constants.PanelMaps, int]:
-    block, place = constants.block_size(subject.detector, len(subject.panels))
+    block_size, spacing = constants.block_size(subject.detector, len(subject.panels))
     array = np.linspace(-42, 42, math.prod(subject.detector.panel_shape), dtype=np.float32)
     array[::2000] = 0
     array[7] = 1e4
-    one = pixels.build_panel_map(array.reshape(subject.detector.panel_shape), subject.kinds[0], block, place)
+    one = pixels.build_panel_map(
+        array.reshape(subject.detector.panel_shape), subject.kinds[0], block_size, spacing
+    )
     keys = (
         (kind.name, gain_range, panel.position)
         for kind in subject.kinds
         for gain_range in subject.gain_ranges
         for panel in subject.panels
     )
-    return dict.fromkeys(keys, one), block
+    return dict.fromkeys(keys, one), block_size
 
 
 @pytest.mark.parametrize("panels", [1, 2, 8, 32])
@@ -199,13 +201,13 @@ def test_the_longest_panel_ids_and_more_gain_ranges_than_stand_side_by_side_have
 
 def test_flags_and_a_panel_without_any_value_are_legible(monkeypatch: pytest.MonkeyPatch) -> None:
     subject = dataclasses.replace(subject_of_constants(1, (GAIN, STATUS)), gain_ranges=(0,))
-    block, place = constants.block_size(JUNGFRAU, 1)
+    block_size, spacing = constants.block_size(JUNGFRAU, 1)
     nothing, flags = np.zeros((512, 1024), np.float32), np.eye(512, 1024, dtype=np.uint64)
     maps = {
-        ("gain", 0, 0): pixels.build_panel_map(nothing, GAIN, block, place),
-        ("status", 0, 0): pixels.build_panel_map(flags, STATUS, block, place),
+        ("gain", 0, 0): pixels.build_panel_map(nothing, GAIN, block_size, spacing),
+        ("status", 0, 0): pixels.build_panel_map(flags, STATUS, block_size, spacing),
     }
-    written = assert_legible(constants.draw(subject, maps, block), monkeypatch)
+    written = assert_legible(constants.draw(subject, maps, block_size), monkeypatch)
     assert {f"524288 dead {CROSS}, 0 odd {RING}", f"512 flagged {RING}"} <= set(written)
     assert "status (flags): version 1000, from beginning, still valid" in written
     assert not {"gain, ADU/keV", "status, 1"} & set(written)
@@ -213,14 +215,14 @@ def test_flags_and_a_panel_without_any_value_are_legible(monkeypatch: pytest.Mon
 
 def test_the_limits_are_own_of_each_gain_range(monkeypatch: pytest.MonkeyPatch) -> None:
     subject = subject_of_constants(1)
-    block, place = constants.block_size(JUNGFRAU, 1)
+    block_size, spacing = constants.block_size(JUNGFRAU, 1)
     maps = {
         ("gain", gain_range, 0): pixels.build_panel_map(
-            make_panel_array("gain", gain_range), GAIN, block, place
+            make_panel_array("gain", gain_range), GAIN, block_size, spacing
         )
         for gain_range in range(3)
     }
-    figure = constants.draw(subject, maps, block)
+    figure = constants.draw(subject, maps, block_size)
     assert_legible(figure, monkeypatch)
     limits = [axes.images[0].get_clim() for axes in figure.axes if axes.images]
     assert [
@@ -235,11 +237,11 @@ def test_a_difference_is_centred_on_zero_and_counts_what_changed(
     before, after = make_panel_array("gain", 1), make_panel_array("gain", 1)
     after[:200] *= 1.5
     after[300, 300], after[400, 400] = 0, -9
-    block, place = differences.block_size(JUNGFRAU)
+    block_size, spacing = differences.block_size(JUNGFRAU)
     changes = tuple(
         (
             compare_pixels(number, before, new),
-            pixels.build_pixel_change(before, new, GAIN, block, place, relative=relative),
+            pixels.build_pixel_change(before, new, GAIN, block_size, spacing, relative=relative),
         )
         for number, new in enumerate((after, before))
     )
@@ -256,7 +258,7 @@ def test_a_difference_is_centred_on_zero_and_counts_what_changed(
         for image in axes.images:
             low, high = image.get_clim()
             assert low == -high < 0
-    (change,) = [each for _, each in changes[:1]]
+    (change,) = [item for _, item in changes[:1]]
     assert pixels.change_limit(change) == pytest.approx(50 if relative else 0.69, rel=0.05)
 
 
@@ -291,7 +293,7 @@ def test_validity_of_any_length_is_legible(
     panels: int, count: int, detector: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = panels_of(panels, detector)
-    found = [
+    ranges = [
         version
         for index, panel in enumerate(known)
         for kind in ("gain", "offset")
@@ -303,7 +305,7 @@ def test_validity_of_any_length_is_legible(
         title="What is valid when: exp=xcsls3716:run=631, XcsEndstation.0:Jungfrau.0",
         subtitle="as of revision 12",
         panels=known,
-        versions=tuple(found),
+        versions=tuple(ranges),
         runs={known[0].panel: [Instant(START + day * DAY) for day in range(0, 90, 3)]},
         run=("exp=xcsls3716:run=631", Instant(START + 20 * DAY)),
     )
@@ -314,20 +316,20 @@ def test_validity_of_any_length_is_legible(
 
 def test_open_ends_and_gaps_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     (panel,) = panels_of(1)
-    found = versions(panel.panel, "gain", 4, since=-1, gap=3)
-    subject = validity.Subject("t", "s", (panel,), tuple(found), {})
+    ranges = versions(panel.panel, "gain", 4, since=-1, gap=3)
+    subject = validity.Subject("t", "s", (panel,), tuple(ranges), {})
     figure = validity.draw(subject)
     assert_legible(figure, monkeypatch)
     arrows = {line.get_marker(): line.get_markerfacecolor() for line in figure.axes[0].lines}
     assert (arrows["<"], arrows[">"]) == ("#000000", "white")
-    hatched = [each for each in figure.axes[0].collections if each.get_hatch()]
-    assert sum(len(each.get_paths()) for each in hatched) == 1
+    hatched = [item for item in figure.axes[0].collections if item.get_hatch()]
+    assert sum(len(item.get_paths()) for item in hatched) == 1
 
 
 @pytest.mark.parametrize("count", [1, 100])
 def test_a_history_shows_medians_spreads_gaps_and_starts(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     known = panels_of(2)
-    found = [
+    ranges = [
         version
         for index, panel in enumerate(known)
         for kind in ("gain", "offset")
@@ -335,15 +337,15 @@ def test_a_history_shows_medians_spreads_gaps_and_starts(count: int, monkeypatch
     ]
     levels = {
         version.version: (41.5, None, -0.11 * (1 + version.version / 1e6))
-        for version in found
+        for version in ranges
         if version.constants
     }
     bands = {
-        number: tuple(each and (each - 1, each, each + 1) for each in values)
+        number: tuple(item and (item - 1, item, item + 1) for item in values)
         for number, values in levels.items()
     }
     subject = trend.Subject(
-        "History of M068", "as of revision 7", JUNGFRAU, (GAIN, OFFSET), known, tuple(found), levels, bands,
+        "History of M068", "as of revision 7", JUNGFRAU, (GAIN, OFFSET), known, tuple(ranges), levels, bands,
         ("No bands of spread: more than 1000 files.",),
     )  # fmt: skip
     written = assert_legible(trend.draw(subject), monkeypatch)
@@ -363,8 +365,8 @@ def test_a_span_of_any_length_can_be_drawn(first: str, last: str, monkeypatch: p
     (panel,) = panels_of(1)
     start, end = parse_instant(first), parse_instant(last)
     one, other = versions(panel.panel, "gain", 2)
-    found = replace_struct(one, valid_from=start, valid_to=end), replace_struct(other, valid_from=end)
-    assert_legible(validity.draw(validity.Subject("t", "s", (panel,), found, {})), monkeypatch)
+    ranges = replace_struct(one, valid_from=start, valid_to=end), replace_struct(other, valid_from=end)
+    assert_legible(validity.draw(validity.Subject("t", "s", (panel,), ranges, {})), monkeypatch)
 
 
 @settings(max_examples=25)
@@ -410,19 +412,19 @@ def test_a_name_in_mathematical_signs_is_written_as_it_is(tmp_path: Path) -> Non
 
 
 def test_a_picture_that_cannot_be_drawn_leaves_the_old_one(tmp_path: Path) -> None:
-    place = tmp_path / "a.png"
-    place.write_bytes(b"old")
+    path = tmp_path / "a.png"
+    path.write_bytes(b"old")
 
     def fail() -> Figure:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        files.check_picture_file(place, force=True).write(fail)
-    assert place.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [place]
+        files.check_picture_file(path, force=True).write(fail)
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_folder_that_vanished_is_said_to_be(tmp_path: Path) -> None:
+def test_a_folder_that_vanished_is_an_error(tmp_path: Path) -> None:
     folder = tmp_path / "gone"
     folder.mkdir()
     file = files.check_picture_file(folder / "a.svg", force=False)
@@ -436,14 +438,14 @@ def test_a_place_for_a_picture_is_refused_before_anything_is_drawn(
 ) -> None:
     (tmp_path / "a.png").touch()
     (tmp_path / "b.svg").mkdir()
-    for name, refusal, words in (
-        ("x.gif", RequestError, "must end with .png or .svg"),
-        ("x", RequestError, "must end with .png or .svg"),
-        ("a.png", ConflictError, "--force replaces it"),
-        ("b.svg", ConflictError, "is a folder"),
-        ("none/x.png", UnavailableError, "there is no folder"),
+    for name, error_class, remedy in (
+        ("x.gif", RequestError, None),
+        ("x", RequestError, None),
+        ("a.png", ConflictError, Remedy.REPLACE_FILES),
+        ("b.svg", ConflictError, None),
+        ("none/x.png", UnavailableError, None),
     ):
-        with pytest.raises(refusal, match=words):
+        with refused(error_class, remedy=remedy, path=str(tmp_path / name)):
             files.check_picture_file(tmp_path / name, force=False)
     assert files.check_picture_file(tmp_path / "a.png", force=True).format == "png"
     assert files.check_picture_file(tmp_path / "A.PNG", force=False).format == "png"

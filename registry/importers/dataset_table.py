@@ -1,4 +1,4 @@
-"""The table of datasets that people keep: dataset, runs, source, and detector Id or configuration object.
+"""The table of datasets that is kept by hand: dataset, runs, source, and detector Id or configuration object.
 
 ::
 
@@ -32,7 +32,7 @@ _COLUMN_COUNT = 4
 
 @dataclass(frozen=True, slots=True)
 class DatasetTable:
-    """What the table states: one run and one configuration a row."""
+    """The statements of the table: a run and a configuration for each row."""
 
     runs: tuple[RunStatement, ...]
     configurations: tuple[ConfigurationStatement, ...]
@@ -46,7 +46,7 @@ def read_dataset_table(path: Path) -> DatasetTable:
     NotFoundError
         There is no such file.
     RequestError
-        It is no such table, or rows cannot be understood; all such rows are listed, by line.
+        It is not such a table, or rows cannot be understood; all such rows are listed, by line.
     UnavailableError
         It cannot be read.
     """
@@ -70,15 +70,6 @@ def read_dataset_table(path: Path) -> DatasetTable:
 
 
 def _read_lines(path: Path) -> list[str]:
-    lines = _read_text(path).splitlines()
-    if len(lines) > _MAX_LINES:
-        raise RequestError(
-            f"{str(path)!r} has {len(lines)} lines; no table of datasets has more than {_MAX_LINES}"
-        )
-    return lines
-
-
-def _read_text(path: Path) -> str:
     content = read_bounded(path, _MAX_BYTES, "a table of datasets")
     if looks_like_json(content):
         raise RequestError(
@@ -86,9 +77,12 @@ def _read_text(path: Path) -> str:
             remedy=Remedy.GIVE_EXPERIMENT,
         )
     try:
-        return content.decode()
+        lines = content.decode().splitlines()
     except UnicodeDecodeError:
-        raise RequestError(f"{str(path)!r} is not a text: no table of datasets") from None
+        raise RequestError(f"{str(path)!r} is not a text, so not a table of datasets") from None
+    if len(lines) > _MAX_LINES:
+        raise RequestError(f"{str(path)!r} has {len(lines)} lines; at most {_MAX_LINES} are expected")
+    return lines
 
 
 def _parse_row(line: str) -> tuple[RunStatement, ConfigurationStatement]:
@@ -100,15 +94,15 @@ def _parse_row(line: str) -> tuple[RunStatement, ConfigurationStatement]:
     dataset = Dataset.parse(cells[0])
     first, last = _parse_run_range(cells[1])
     if dataset.run < first or (last is not None and dataset.run > last):
-        raise RequestError(f"run {dataset.run} is not one of the runs {cells[1]} that it stands for")
-    named = _CONFIGURATION_OBJECT.fullmatch(cells[3]) is not None
+        raise RequestError(f"run {dataset.run} is not one of the runs {cells[1]} in its row")
+    is_object = _CONFIGURATION_OBJECT.fullmatch(cells[3]) is not None
     configuration = ConfigurationStatement(
         experiment=dataset.experiment,
         source=parse_source(cells[2]),
         first_run=first,
         last_run=last,
-        panels=() if named else tuple(parse_detector_id(cells[3])),
-        object_name=cells[3] if named else None,
+        panels=() if is_object else tuple(parse_detector_id(cells[3])),
+        object_name=cells[3] if is_object else None,
     )
     return RunStatement(dataset), configuration
 
@@ -116,11 +110,11 @@ def _parse_row(line: str) -> tuple[RunStatement, ConfigurationStatement]:
 def _parse_run_range(text: str) -> tuple[int, int | None]:
     parts = _RUN_RANGE.fullmatch(text)
     if not parts:
-        raise RequestError(f"{quote(text)} is no range of runs: 8, 1-8 or 8-end is expected")
+        raise RequestError(f"{quote(text)} is not a range of runs: 8, 1-8 or 8-end is expected")
     first = parse_run_number(parts[1])
     if parts[2] is None:
         return first, first
     last = None if parts[2] == "end" else parse_run_number(parts[2])
     if last is not None and last < first:
-        raise RequestError(f"{quote(text)} is no range of runs: it ends before it begins")
+        raise RequestError(f"{quote(text)} is not a range of runs: it ends before it starts")
     return first, last

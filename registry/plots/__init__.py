@@ -1,1 +1,1 @@
-"""Pictures: drawn from records and arrays, without a database, and imported only when one is asked for."""
+"""Pictures: drawn from records and arrays, without a database; imported only when one is drawn."""

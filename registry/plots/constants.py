@@ -1,4 +1,4 @@
-"""A picture of constants: a map of every panel, for each kind and gain range."""
+"""Pictures of constants: a map of every panel, for each kind and gain range."""
 
 from __future__ import annotations
 
@@ -34,10 +34,7 @@ _MAX_COLUMNS = 4  # gain ranges side by side
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is drawn, and what its title says: what it is, then of when and as of which revision.
-
-    ``withdrawn``: it is a version that was withdrawn, of which no end is known.
-    """
+    """The constants to draw, with titles; ``withdrawn``: they are a withdrawn version, whose end is not known."""
 
     title: str
     subtitle: str
@@ -78,7 +75,7 @@ class _Grid:
 
 
 def block_size(detector: DetectorType, panels: int) -> tuple[int, int]:
-    """Return the sides in pixels of the squares that are drawn as one, and that one mark covers; see `build_panel_map`."""
+    """Return the sides in pixels of the squares drawn as one, and of those that one mark covers."""
     width, pixels = _map_width(panels), detector.panel_shape[1]
     fitting = pixels / (width * RESOLUTION)
     block = 2 ** max(math.ceil(math.log2(fitting)), 0)
@@ -93,11 +90,12 @@ def _map_width(panels: int) -> float:
 
 
 def draw(subject: Subject, maps: PanelMaps, block_size: int) -> Figure:
-    """Draw the maps; `block` is the side in pixels of the squares that they are medians of."""
+    """Draw the maps; `block_size` is the side in pixels of the squares that they are medians of."""
     captions = {
-        kind.name: [_caption(subject, kind, panel) for panel in subject.panels] for kind in subject.kinds
+        kind.name: [_build_caption(subject, kind, panel) for panel in subject.panels]
+        for kind in subject.kinds
     }
-    grid = _lay_out_grid(subject, max(len(lines) for every in captions.values() for lines in every))
+    grid = _lay_out_grid(subject, max(len(lines) for texts in captions.values() for lines in texts))
     across = min(len(subject.gain_ranges), _MAX_COLUMNS)
     pitch = grid.axis_width + grid.total_width + 3 * _SPACING
     row = text_height(HEADING) + grid.total_height + _SPACING
@@ -110,12 +108,12 @@ def draw(subject: Subject, maps: PanelMaps, block_size: int) -> Figure:
         _footnotes(subject, block_size),
     )
     for kind in subject.kinds:
-        page.write(MARGIN, top, [_heading(subject, kind)], HEADING, fontweight="bold")
+        page.write(MARGIN, top, [_build_heading(subject, kind)], HEADING, fontweight="bold")
         top += heading
         for index, gain_range in enumerate(subject.gain_ranges):
             down, aside = divmod(index, across)
-            place = MARGIN + aside * pitch + grid.axis_width, top + down * row
-            _draw_gain_range(page, place, grid, subject, kind, gain_range, maps, captions[kind.name])
+            corner = MARGIN + aside * pitch + grid.axis_width, top + down * row
+            _draw_gain_range(page, corner, grid, subject, kind, gain_range, maps, captions[kind.name])
         top += (down + 1) * row
     return page.figure
 
@@ -146,35 +144,35 @@ def _draw_gain_range(
 ) -> None:
     left, top = corner
     top = page.write(left, top, [f"gain range {gain_range}"], HEADING)
-    drawn = [maps[kind.name, gain_range, panel.position] for panel in subject.panels]
-    found = None if kind.zero is ZeroMeaning.GOOD else colour_limits(each.values for each in drawn)
-    numbered = len(drawn) == 1
-    for index, (lines, each) in enumerate(zip(captions, drawn, strict=True)):
+    panel_maps = [maps[kind.name, gain_range, panel.position] for panel in subject.panels]
+    limits = None if kind.zero is ZeroMeaning.GOOD else colour_limits(item.values for item in panel_maps)
+    numbered = len(panel_maps) == 1
+    for index, (lines, panel_map) in enumerate(zip(captions, panel_maps, strict=True)):
         row, column = divmod(index, grid.columns)
         x, y = left + column * (grid.map_width + _SPACING), top + row * grid.row_height
         page.write(x, y, lines, SMALL)
         axes = page.add_axes(x, y + grid.caption_height, grid.map_width, grid.map_height, numbered=numbered)
-        draw_map(axes, each, subject.detector.panel_shape, found or (0.0, 1.0), _COLOURS)
+        draw_map(axes, panel_map, subject.detector.panel_shape, limits or (0.0, 1.0), _COLOURS)
         if numbered:
             label_pixels(axes, subject.detector.panel_shape)
-        count = y + grid.row_height - text_height(SMALL) - 0.12
-        page.write(x, count, [_describe_counts(kind, each)], SMALL)
-    if found is not None:
+        footer = y + grid.row_height - text_height(SMALL) - 0.12
+        page.write(x, footer, [_describe_counts(kind, panel_map)], SMALL)
+    if limits is not None:
         width = min(grid.total_width, 3.2)
         bar = page.add_axes(left, top + grid.rows * grid.row_height, width, 0.11)
-        draw_colour_bar(bar, found, mpl.colormaps[_COLOURS], f"{kind.name}, {kind.unit}")
+        draw_colour_bar(bar, limits, mpl.colormaps[_COLOURS], f"{kind.name}, {kind.unit}")
 
 
-def _heading(subject: Subject, kind: Kind) -> str:
-    said = _shared_validity(subject, kind)
+def _build_heading(subject: Subject, kind: Kind) -> str:
+    parts = _find_common_validity(subject, kind)
     if len(subject.panels) == 1:
-        said = [f"version {_find_constants(kind, subject.panels[0]).version}", *said]
+        parts = [f"version {_find_constants(kind, subject.panels[0]).version}", *parts]
     unit = "flags" if kind.zero is ZeroMeaning.GOOD else kind.unit
-    return f"{kind.name} ({unit})" + (f": {', '.join(said)}" if said else "")
+    return f"{kind.name} ({unit})" + (f": {', '.join(parts)}" if parts else "")
 
 
-def _caption(subject: Subject, kind: Kind, panel: InputPanel) -> list[str]:
-    """Return what stands above a panel's map; nothing where the title says it."""
+def _build_caption(subject: Subject, kind: Kind, panel: InputPanel) -> list[str]:
+    """Return the lines above a panel's map: none where the title and heading have it all."""
     if len(subject.panels) == 1:
         return []
     constants = _find_constants(kind, panel)
@@ -182,43 +180,41 @@ def _caption(subject: Subject, kind: Kind, panel: InputPanel) -> list[str]:
         part for part in (str(panel.position), panel.alias, f"version {constants.version}") if part
     )
     name = wrap(panel.panel, _map_width(len(subject.panels)), SMALL, "-")
-    return [
-        first,
-        *name,
-        *([] if _shared_validity(subject, kind) else _describe_validity(subject, constants)),
-    ]
+    validity = [] if _find_common_validity(subject, kind) else _describe_validity(subject, constants)
+    return [first, *name, *validity]
 
 
 def _find_constants(kind: Kind, panel: InputPanel) -> InputConstants:
-    return next(each for each in panel.constants if each.kind == kind.name)
+    return next(constants for constants in panel.constants if constants.kind == kind.name)
 
 
 def _describe_validity(subject: Subject, constants: InputConstants) -> list[str]:
     end = f"until {constants.valid_to}" if constants.valid_to else "still valid"
-    if subject.withdrawn:
-        end = "withdrawn"
-    return [f"from {constants.valid_from or 'beginning'}", end]
+    return [f"from {constants.valid_from or 'beginning'}", "withdrawn" if subject.withdrawn else end]
 
 
-def _shared_validity(subject: Subject, kind: Kind) -> list[str]:
-    """Return the validity that is every panel's, nothing where they differ."""
-    found = {tuple(_describe_validity(subject, _find_constants(kind, panel))) for panel in subject.panels}
-    return list(found.pop()) if len(found) == 1 else []
+def _find_common_validity(subject: Subject, kind: Kind) -> list[str]:
+    """Return the validity that all panels share; nothing where they differ."""
+    validities = {
+        tuple(_describe_validity(subject, _find_constants(kind, panel))) for panel in subject.panels
+    }
+    return list(validities.pop()) if len(validities) == 1 else []
 
 
-def _describe_counts(kind: Kind, drawn: PanelMap) -> str:
+def _describe_counts(kind: Kind, panel_map: PanelMap) -> str:
     if kind.zero is ZeroMeaning.GOOD:
-        return f"{drawn.odd.count} flagged {RING}"
+        return f"{panel_map.odd.count} flagged {RING}"
     dead = "dead" if kind.zero is ZeroMeaning.DEAD else "not finite"
-    return f"{drawn.dead.count} {dead} {CROSS}, {drawn.odd.count} odd {RING}"
+    return f"{panel_map.dead.count} {dead} {CROSS}, {panel_map.odd.count} odd {RING}"
 
 
 def _footnotes(subject: Subject, block_size: int) -> Iterator[str]:
     size = "every pixel" if block_size == 1 else f"medians of {block_size} x {block_size} pixels"
     if any(kind.zero is not ZeroMeaning.GOOD for kind in subject.kinds):
         yield (
-            f"Drawn: {size}. Colours: from the {COLOUR_PERCENTILES[0]:g}th to the {COLOUR_PERCENTILES[1]:g}th percentile of what is drawn"
-            " of a gain range and is not odd, beyond that the colours of the ends; grey: no value."
+            f"Drawn: {size}. Colours: from the {COLOUR_PERCENTILES[0]:g}th to the {COLOUR_PERCENTILES[1]:g}th"
+            " percentile of what is drawn of a gain range and is not odd, beyond that the colours of the ends; grey:"
+            " no value."
         )
         yield (
             f"{CROSS} dead: gain 0, or not finite. {RING} odd: further than {ODD_THRESHOLD} interquartile ranges"

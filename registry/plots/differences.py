@@ -1,4 +1,4 @@
-"""A picture of how two versions differ: for each gain range a map around zero, and how often each change is."""
+"""Pictures of the difference of two versions: for each gain range a map around zero and a histogram."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, NullLocator
 
 from registry.detectors import DetectorType
 from registry.plots.files import RESOLUTION
@@ -19,8 +19,8 @@ from registry.plots.page import (
     MARGIN,
     SMALL,
     Page,
+    choose_ticks,
     draw_colour_bar,
-    format_numbers,
     new_page,
     text_height,
 )
@@ -40,7 +40,7 @@ _FOOTER_HEIGHT = 1.2  # what was counted, and the colour bar
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is drawn, and what its title says; ``unit`` is that of the changes, ``%`` for relative ones."""
+    """The changes to draw, with titles; ``unit`` is that of the changes, ``%`` for relative ones."""
 
     title: str
     subtitles: tuple[str, ...]
@@ -50,11 +50,9 @@ class Subject:
 
 
 def block_size(detector: DetectorType) -> tuple[int, int]:
-    """Return the sides in pixels of the squares that are drawn as one, and that one mark covers."""
-    pixels = detector.panel_shape[1]
-    return max(round(pixels / (_MAP_WIDTH * RESOLUTION)), 1), max(
-        int(pixels * MARK_SIZE / 72 / _MAP_WIDTH), 1
-    )
+    """Return the sides in pixels of the squares drawn as one, and of those that one mark covers."""
+    density = detector.panel_shape[1] / _MAP_WIDTH  # pixels per inch
+    return max(round(density / RESOLUTION), 1), max(int(density * MARK_SIZE / 72), 1)
 
 
 def draw(subject: Subject) -> Figure:
@@ -99,8 +97,7 @@ def _draw_histogram(axes: Axes, subject: Subject, change: PixelChange) -> None:
     axes.set_ylim(0.7, max(float(change.counts.max()), 1.0) * 2)
     low, high = float(change.edges[0]), float(change.edges[-1])
     axes.set_xlim(low, high)
-    places = [each for each in MaxNLocator(4).tick_values(low, high) if low <= each <= high]
-    axes.set_xticks(places, format_numbers(places))
+    axes.set_xticks(*choose_ticks(low, high))
     axes.set_xlabel(f"change, {subject.unit}", size=SMALL, labelpad=1)
     axes.set_ylabel("pixels", size=SMALL, labelpad=1)
     if change.outside:
@@ -116,8 +113,8 @@ def _describe_counts(difference: PixelDifference, change: PixelChange) -> str:
 
 def _footnotes() -> Iterator[str]:
     yield (
-        f"Colours: to the {COLOUR_PERCENTILES[1]:g}th percentile of the drawn changes on either side of zero. + and \N{MINUS SIGN}:"
-        f" the median of a square of {SIGN_BLOCK_SIZE} x {SIGN_BLOCK_SIZE} pixels is clearly above or below zero. {RING} oddly: further than"
-        f" {ODD_THRESHOLD} interquartile ranges from the median change. {CROSS}: dead or not finite in one of the two."
-        f" {MARKS_FOOTNOTE}"
+        f"Colours: to the {COLOUR_PERCENTILES[1]:g}th percentile of the drawn changes on either side of zero. + and"
+        f" \N{MINUS SIGN}: the median of a square of {SIGN_BLOCK_SIZE} x {SIGN_BLOCK_SIZE} pixels is clearly above or"
+        f" below zero. {RING} oddly: further than {ODD_THRESHOLD} interquartile ranges from the median change."
+        f" {CROSS}: dead or not finite in one of the two. {MARKS_FOOTNOTE}"
     )

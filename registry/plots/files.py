@@ -1,4 +1,4 @@
-"""The file of a picture: its name says the format; it is written whole or not at all, the same bytes each time."""
+"""Files of pictures: the suffix gives the format; written whole or not at all, with the same bytes every time."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 _REQUIRED_MODULE = "matplotlib"
 RESOLUTION = 150
-"""Dots to the inch of a PNG."""
+"""Dots per inch of a PNG."""
 
-# What would tell of the day and of the library's version, and differ from picture to picture.
+# Metadata that would tell the day and the library's version, and differ from picture to picture.
 _NO_METADATA: dict[str, dict[str, None]] = {
     "png": {"Software": None},
     "svg": {"Date": None, "Creator": None, "Format": None, "Type": None},
@@ -31,21 +31,15 @@ _NO_METADATA: dict[str, dict[str, None]] = {
 
 @dataclass(frozen=True, slots=True)
 class PictureFile:
-    """A place for a picture that may be drawn."""
+    """A file, not written yet, for a picture."""
 
     path: Path
     format: str
 
     def write(self, draw: Callable[[], Figure]) -> None:
-        """Draw the picture, and give it its name when all of it is on the disk.
-
-        Raises
-        ------
-        UnavailableError
-            The place cannot be written.
-        """
+        """Draw the picture and write its file; an `UnavailableError` where it cannot be written."""
         content = io.BytesIO()
-        with _fixed_style():
+        with _fix_style():
             draw().savefig(content, format=self.format, dpi=RESOLUTION, metadata=_NO_METADATA[self.format])
         with translate_os_errors("written", self.path), atomic_write(self.path) as hidden:
             hidden.write_bytes(content.getvalue())
@@ -53,21 +47,21 @@ class PictureFile:
 
 
 def check_picture_file(path: Path, *, force: bool) -> PictureFile:
-    """Return the place of a picture, before anything is asked or drawn.
+    """Check that a picture can be written there, before anything is read or drawn.
 
     Raises
     ------
     RequestError
-        Its suffix is that of no picture.
+        The suffix is not that of a picture.
     ConflictError
-        It is taken and `force` is not set, or is a folder.
+        It exists and `force` is not set, or is a folder.
     UnavailableError
         There is no such folder, or matplotlib is not installed.
     """
     form = path.suffix.lower().removeprefix(".")
     if form not in _NO_METADATA:
         raise RequestError(
-            f"{quote(path.name)} is no name of a picture: it must end with .png or .svg", path=str(path)
+            f"{quote(path.name)} is not the name of a picture: it must end with .png or .svg", path=str(path)
         )
     if find_spec(_REQUIRED_MODULE) is None:
         raise UnavailableError(f"pictures need {_REQUIRED_MODULE}: pip install 'calreg[plots]'")
@@ -83,8 +77,8 @@ def check_picture_file(path: Path, *, force: bool) -> PictureFile:
 
 
 @contextmanager
-def _fixed_style() -> Iterator[None]:
-    """Draw with matplotlib's own settings and ours, not with those of whoever draws."""
+def _fix_style() -> Iterator[None]:
+    """Draw with matplotlib's defaults and our settings, not with the user's."""
     import matplotlib as mpl
 
     with mpl.rc_context():

@@ -1,4 +1,4 @@
-"""A map of one panel, with marks over its dead and odd pixels."""
+"""Maps of panels, with marks over dead and odd pixels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib import patheffects
 from matplotlib.axes import Axes
-from matplotlib.colors import Colormap
 from numpy.typing import NDArray
 
 from registry.plots.page import BLACK, SMALL
@@ -18,7 +17,7 @@ MARK_SIZE = 4.0
 """Size of a mark in points."""
 
 CROSS, RING = "\N{MULTIPLICATION SIGN}", "\N{WHITE CIRCLE}"
-"""The marks of dead and of odd pixels, as words have them."""
+"""The marks of dead and of odd pixels in text."""
 
 MARKS_FOOTNOTE = "Counted on all pixels; where marks would hide each other, one stands for several."
 
@@ -33,7 +32,7 @@ def draw_map(
     rows, columns = shape
     axes.imshow(
         panel_map.values,
-        cmap=_colour_map(colours),
+        cmap=mpl.colormaps[colours].with_extremes(bad=_NO_VALUE_COLOUR),
         vmin=limits[0],
         vmax=limits[1],
         extent=(0, columns, rows, 0),
@@ -45,29 +44,21 @@ def draw_map(
     axes.set(xlim=(0, columns), ylim=(rows, 0))
 
 
-def _colour_map(colours: str) -> Colormap:
-    return mpl.colormaps[colours].with_extremes(bad=_NO_VALUE_COLOUR)
-
-
 def label_pixels(axes: Axes, shape: tuple[int, int]) -> None:
     """Write numbers of rows and columns beside a map."""
     rows, columns = shape
-    axes.set(xticks=_quarter_ticks(columns), yticks=_quarter_ticks(rows))
+    x, y = (list(range(0, pixels + 1, max(pixels // 4, 1))) for pixels in (columns, rows))
+    axes.set(xticks=x, yticks=y)
     axes.set_xlabel("column", size=SMALL, labelpad=1)
     axes.set_ylabel("row", size=SMALL, labelpad=1)
 
 
-def _quarter_ticks(pixels: int) -> list[int]:
-    step = max(pixels // 4, 1)
-    return list(range(0, pixels + 1, step))
-
-
 def draw_signs(axes: Axes, coarse_medians: NDArray[np.float64], side: int, limit: float) -> None:
-    """Write + and - over squares that are clearly above or below zero: for prints without colours.
+    """Write + and - over squares clearly above or below zero, for prints without colours.
 
     Parameters
     ----------
-    coarse
+    coarse_medians
         The median of every square, (row, column).
     side
         Of the squares, in pixels.

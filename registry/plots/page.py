@@ -1,4 +1,4 @@
-"""A page measured in inches from its upper left corner: what is placed by measure does not overlap."""
+"""Pages: figures laid out in inches from the upper left corner, so that nothing overlaps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MARGIN = 0.35
 TITLE, HEADING, TEXT, SMALL = 11.0, 9.0, 8.0, 7.0
 """Sizes of letters in points; none is smaller."""
 
-# Okabe and Ito's colours, told apart by everybody; https://jfly.uni-koeln.de/color/
+# Okabe and Ito's colours, which colour-blind people can tell apart; https://jfly.uni-koeln.de/color/
 BLACK, ORANGE, SKY, GREEN, BLUE, VERMILLION = "#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00"
 
 _LETTER_WIDTH = 0.62  # of its size; of the digits, which are wider than most
@@ -26,7 +26,7 @@ _PADDING = 0.12  # inches
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A figure of so many inches."""
+    """A figure and its size in inches."""
 
     figure: Figure
     width: float
@@ -51,27 +51,21 @@ class Page:
     def add_axes(
         self, left: float, top: float, width: float, height: float, *, numbered: bool = True
     ) -> Axes:
-        """Return axes at that place, with or without numbers beside them."""
+        """Return axes at that position, with or without numbers beside them."""
         box = (left / self.width, 1 - (top + height) / self.height, width / self.width, height / self.height)
-        found = self.figure.add_axes(box)
+        axes = self.figure.add_axes(box)
         if numbered:
-            found.tick_params(labelsize=SMALL, width=0.6, length=2.5, pad=2)
+            axes.tick_params(labelsize=SMALL, width=0.6, length=2.5, pad=2)
         else:
-            found.xaxis.set_visible(False)
-            found.yaxis.set_visible(False)
-        return found
+            axes.xaxis.set_visible(False)
+            axes.yaxis.set_visible(False)
+        return axes
 
 
 def new_page(
     width: float, height: float, title: str, subtitles: Sequence[str], footnotes: Iterable[str]
 ) -> tuple[Page, float]:
-    """Return a page with its title, what is said below it and its footnotes, and where the room between begins.
-
-    Parameters
-    ----------
-    width, height
-        Of the room, within the margins.
-    """
+    """Return a page with title, subtitles and footnotes, and the top of the space between, of that size in inches."""
     head = wrap(title, width, TITLE, " _"), [line for text in subtitles for line in wrap(text, width, TEXT)]
     notes = [line for text in footnotes for line in wrap(text, width, SMALL)]
     top = MARGIN + text_height(TITLE, len(head[0])) + text_height(TEXT, len(head[1])) + _PADDING
@@ -94,31 +88,37 @@ def text_width(text: str, size: float) -> float:
 
 def wrap(text: str, width: float, size: float, break_after: str = " ") -> list[str]:
     """Return the text in lines of at most so many inches, folded after one of the marks where there is one."""
-    room = max(int(width * 72 / (size * _LETTER_WIDTH)), 1)
+    length = max(int(width * 72 / (size * _LETTER_WIDTH)), 1)
     lines = []
-    while len(text) > room:
-        end = max(text.rfind(mark, 1, room + (mark == " ")) for mark in break_after)
-        end = room if end < 1 else end + 1
+    while len(text) > length:
+        end = max(text.rfind(mark, 1, length + (mark == " ")) for mark in break_after)
+        end = length if end < 1 else end + 1
         lines.append(text[:end].rstrip())
         text = text[end:]
     return [*lines, text]
 
 
 def draw_colour_bar(axes: Axes, limits: tuple[float, float], colours: str | Colormap, unit: str) -> None:
-    """Draw a bar that says which value a colour has, with a few values written to just enough digits."""
+    """Draw a bar that shows which value a colour has."""
     bar = axes.figure.colorbar(
         ScalarMappable(Normalize(*limits), colours), cax=axes, orientation="horizontal", extend="both"
     )
-    places = ticker.MaxNLocator(4).tick_values(*limits)
-    bar.set_ticks([place for place in places if limits[0] <= place <= limits[1]])
-    bar.ax.xaxis.set_major_formatter(ticker.FixedFormatter(format_numbers(list(bar.get_ticks()))))
+    ticks, labels = choose_ticks(*limits)
+    bar.set_ticks(ticks, labels=labels)
     bar.ax.xaxis.set_minor_locator(ticker.NullLocator())
     bar.set_label(unit, size=SMALL, labelpad=1)
     bar.ax.tick_params(labelsize=SMALL, width=0.6, length=2.5, pad=1)
 
 
+def choose_ticks(low: float, high: float, margin: float = 0.0) -> tuple[list[float], list[str]]:
+    """Return a few round numbers from `low` to `high`, or a margin beyond, and their texts."""
+    candidates = ticker.MaxNLocator(4).tick_values(low, high)
+    ticks = [float(value) for value in candidates if low - margin <= value <= high + margin]
+    return ticks, format_numbers(ticks)
+
+
 def format_numbers(values: Sequence[float]) -> list[str]:
-    """Write numbers with as few digits as tell them apart."""
+    """Return the numbers with as few digits as tell them apart."""
     scale = max((abs(value) for value in values), default=0.0)
     clean = [0.0 if abs(value) < 1e-12 * scale else value for value in values]
     for digits in range(3, 17):

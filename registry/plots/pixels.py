@@ -1,4 +1,4 @@
-"""What an eye needs of an array: medians of blocks, limits that no outlier moves, and where dead and odd pixels are."""
+"""Arrays reduced for drawing: medians of blocks, colour limits that no outlier moves, marks of dead and odd pixels."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 from registry.detectors import Kind, ZeroMeaning
 
 ODD_THRESHOLD = 5
-"""So many interquartile ranges from the median a pixel is odd: 6.7 standard deviations of a normal distribution."""
+"""Interquartile ranges from the median beyond which a pixel is odd: 6.7 standard deviations of a normal one."""
 
 COLOUR_PERCENTILES = (0.5, 99.5)
-"""Between these percentiles of what is drawn the colours lie."""
+"""The colours cover the values between these percentiles."""
 
 SPREAD_PERCENTILES = (5.0, 50.0, 95.0)
 """The percentiles of a band of spread, and its middle."""
 
 SIGN_BLOCK_SIZE = 64
-"""Side in pixels of the squares of which the sign of a change is written."""
+"""Side in pixels of the squares over which the sign of a change is written."""
 
 _HISTOGRAM_PERCENTILES = (0.1, 99.9)
 _BINS = 81
@@ -29,10 +29,7 @@ _BINS = 81
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """Where pixels of one sort are, one of them for every place of a mark, and how many there are.
-
-    ``rows`` and ``columns`` are of that one pixel; ``count`` is of all.
-    """
+    """The positions of marks, one pixel for each square that a mark covers; ``count`` is of all marked pixels."""
 
     rows: NDArray[np.intp]
     columns: NDArray[np.intp]
@@ -45,9 +42,9 @@ class PanelMap:
 
     Attributes
     ----------
-    drawn
+    values
         Medians of blocks of pixels that are neither dead nor infinite, NaN where a block has none: (row, column).
-        Of flags (`Zero.GOOD`) whether a block has a flagged pixel, 0 or 1.
+        Of flags (`ZeroMeaning.GOOD`): 1 where a block has a flagged pixel, else 0.
     dead, odd
         Counted on all pixels. Flagged pixels are odd.
     """
@@ -58,14 +55,14 @@ class PanelMap:
 
 
 def build_panel_map(array: NDArray[Any], kind: Kind, block_size: int, mark_spacing: int) -> PanelMap:
-    """Return what is drawn of an array (row, column).
+    """Return the map of an array (row, column).
 
     Parameters
     ----------
-    block
+    block_size
         Side of the squares, in pixels, of which the medians are drawn.
-    place
-        Side of the squares in which one mark stands for all pixels of its sort: two would hide each other.
+    mark_spacing
+        Side of the squares, in pixels, in which one mark stands for all pixels of its sort.
     """
     if kind.zero is ZeroMeaning.GOOD:
         flagged = array != 0
@@ -83,13 +80,13 @@ def build_panel_map(array: NDArray[Any], kind: Kind, block_size: int, mark_spaci
 
 
 def live_mask(array: NDArray[Any], kind: Kind) -> NDArray[np.bool_]:
-    """Return which pixels have a value to look at: not NaN, not infinite, and where zero means dead, not zero."""
+    """Return the mask of pixels that are not NaN, not infinite, and where zero means dead, not zero."""
     live: NDArray[np.bool_] = np.isfinite(array)
     return live & (array != 0) if kind.zero is ZeroMeaning.DEAD else live
 
 
 def odd_mask(array: NDArray[Any], live: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return which live pixels lie further than `ODD_THRESHOLD` interquartile ranges from the median."""
+    """Return the mask of live pixels further than `ODD_THRESHOLD` interquartile ranges from the median."""
     if not live.any():
         return np.zeros_like(live)
     low, median, high = nearest_percentiles(array[live], (25.0, 50.0, 75.0))
@@ -98,8 +95,8 @@ def odd_mask(array: NDArray[Any], live: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def nearest_percentiles(values: NDArray[Any], wanted: tuple[float, ...]) -> tuple[float, ...]:
-    """Return percentiles, each a value that is there: nothing is interpolated, so nothing overflows."""
-    return tuple(float(each) for each in np.percentile(values, wanted, method="nearest"))
+    """Return percentiles that are values of the array: nothing is interpolated, so nothing overflows."""
+    return tuple(float(value) for value in np.percentile(values, wanted, method="nearest"))
 
 
 def spread_percentiles(array: NDArray[Any], kind: Kind) -> tuple[float, ...] | None:
@@ -109,24 +106,21 @@ def spread_percentiles(array: NDArray[Any], kind: Kind) -> tuple[float, ...] | N
 
 
 def colour_limits(maps: Iterable[NDArray[np.float64]]) -> tuple[float, float] | None:
-    """Return the percentiles `COLOUR_PERCENTILES` of what is drawn and is not odd in its own map; None where nothing is drawn.
-
-    The two are apart from each other.
-    """
+    """Return two different limits: `COLOUR_PERCENTILES` of the values not odd in their map; None without values."""
     sound = []
     for drawn in maps:
-        there = np.isfinite(drawn)
-        sound.append(drawn[there & ~odd_mask(drawn, there)])
+        finite = np.isfinite(drawn)
+        sound.append(drawn[finite & ~odd_mask(drawn, finite)])
     values = np.concatenate(sound)
     if not values.size:
         return None
     low, high = nearest_percentiles(values, COLOUR_PERCENTILES)
-    room = 0.0 if low < high else max(abs(low) * 1e-3, 1e-6)
-    return low - room, high + room
+    padding = 0.0 if low < high else max(abs(low) * 1e-3, 1e-6)
+    return low - padding, high + padding
 
 
 def block_medians(values: NDArray[np.floating[Any]], block_size: int) -> NDArray[np.float64]:
-    """Return the median of every square of `block` x `block` values; NaN counts as nothing."""
+    """Return the median of every square of `block_size` x `block_size` values; NaN is left out."""
     ordered = np.sort(_split_into_blocks(values, block_size, np.nan), axis=-1)  # NaN last
     counts = np.count_nonzero(~np.isnan(ordered), axis=-1)[..., np.newaxis]
     lower = np.take_along_axis(ordered, np.maximum(counts - 1, 0) // 2, axis=-1).astype(np.float64)
@@ -141,7 +135,7 @@ def _any_in_blocks(flags: NDArray[np.bool_], block_size: int) -> NDArray[np.floa
 
 
 def _split_into_blocks(values: NDArray[Any], block_size: int, fill: float | bool) -> NDArray[Any]:
-    """Return the squares: (row of squares, column of squares, value in the square); the last ones may be filled."""
+    """Return the squares: (row of squares, column of squares, value); the last ones are filled up with `fill`."""
     rows, columns = values.shape
     filled = np.pad(values, ((0, -rows % block_size), (0, -columns % block_size)), constant_values=fill)
     squares = filled.reshape(
@@ -152,23 +146,23 @@ def _split_into_blocks(values: NDArray[Any], block_size: int, fill: float | bool
 
 def _find_marks(mask: NDArray[np.bool_], spacing: int) -> Marks:
     rows, columns = np.nonzero(mask)
-    places = rows // spacing * mask.shape[1] + columns // spacing
-    _, first = np.unique(places, return_index=True)
+    squares = rows // spacing * mask.shape[1] + columns // spacing
+    _, first = np.unique(squares, return_index=True)
     return Marks(rows[first], columns[first], rows.size)
 
 
 @dataclass(frozen=True, slots=True)
 class PixelChange:
-    """What changed from one array to another of the same kind and gain range.
+    """The change from one array to another of the same kind and gain range.
 
     Attributes
     ----------
     map
         Of the changes; in ``dead`` the pixels that have a value in one array only, in ``odd`` the odd changes.
-    coarse
+    coarse_medians
         Medians of the changes in larger squares, for their signs.
     counts, edges
-        Histogram of the changes of all pixels; ``beyond`` more are outside of it.
+        Histogram of the changes of all pixels; ``outside`` more are outside of it.
     """
 
     map: PanelMap
@@ -187,10 +181,10 @@ def build_pixel_change(
     *,
     relative: bool,
 ) -> PixelChange:
-    """Return what is drawn of the change from `before` to `after`, both (row, column); `relative` is in percent."""
+    """Return the change from `before` to `after`, both (row, column); a `relative` one is in percent."""
     live_before, live_after = live_mask(before, kind), live_mask(after, kind)
     live = live_before & live_after & ((before != 0) if relative else True)
-    old, new = (np.where(live, each, 1).astype(np.float64) for each in (before, after))
+    old, new = (np.where(live, array, 1).astype(np.float64) for array in (before, after))
     change = 100 * (new - old) / old if relative else new - old
     drawn: NDArray[np.float64] = np.where(live, change, np.nan)
     counts, edges = _build_histogram(change[live])
@@ -208,14 +202,14 @@ def build_pixel_change(
 
 
 def _build_histogram(values: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Return counts and edges, with zero in the middle: nearly all values are inside."""
+    """Return counts and edges of bins around zero that hold nearly all values."""
     low, high = nearest_percentiles(values, _HISTOGRAM_PERCENTILES) if values.size else (0.0, 0.0)
     end = 1.2 * max(abs(low), abs(high)) or max(float(np.abs(values).max(initial=0.0)), 1e-6)
     return np.histogram(values, bins=_BINS, range=(-end, end))
 
 
 def change_limit(change: PixelChange) -> float:
-    """Return the limit of the colours on either side of zero: nearly all of what is drawn lies within."""
+    """Return the limit of the colours on either side of zero; nearly all drawn values lie within."""
     drawn = np.abs(change.map.values[np.isfinite(change.map.values)])
     high = nearest_percentiles(drawn, COLOUR_PERCENTILES)[1] if drawn.size else 0.0
     return high or float(change.edges[-1])

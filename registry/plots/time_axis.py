@@ -1,4 +1,4 @@
-"""The axis of time: what is known has its room, and what has no end goes on beyond it."""
+"""The axis of time: it covers all known instants; ranges without an end go on beyond its edges."""
 
 from __future__ import annotations
 
@@ -17,10 +17,7 @@ _PADDING = 0.06
 _MIN_PADDING = 1e-7  # days, 9 ms: dates in days are not exact enough for less
 _SINGLE_PADDING = 30.0  # days on either side of an instant that stands alone
 _MAX_LABELS = 8
-_FIRST_DATE, _LAST_DATE = (
-    -719_162.0,
-    2_932_896.0,
-)  # 0001-01-01 and 9999-12-31, beyond which there are no dates
+_FIRST_DATE, _LAST_DATE = -719_162.0, 2_932_896.0  # 0001-01-01 and 9999-12-31, the limits of dates
 
 _FORMATS = {
     365.0: "%Y",
@@ -35,7 +32,7 @@ _FORMATS = {
 
 @dataclass(frozen=True, slots=True)
 class TimeAxis:
-    """From when to when is drawn, in days since 1970; open ends are drawn to the edges."""
+    """The first and last time that are drawn, in days since 1970; open ends are drawn to the edges."""
 
     first: float
     last: float
@@ -46,11 +43,11 @@ class TimeAxis:
         return low, self.last if end is None else min(_to_days(end), self.last)
 
     def position(self, instant: Instant) -> float:
-        """Return where an instant is; the beginning is at the left edge."""
+        """Return the position of an instant in days; the beginning is at the left edge."""
         return self.first if instant == BEGINNING else _to_days(instant)
 
     def fraction(self, low: float, high: float) -> float:
-        """Return which part of the axis a range takes."""
+        """Return the part of the axis, 0 to 1, that a range takes."""
         return (high - low) / (self.last - self.first)
 
     def apply(self, axes: Axes) -> None:
@@ -71,13 +68,11 @@ class TimeAxis:
 
 
 def build_time_axis(instants: Iterable[Instant]) -> TimeAxis:
-    """Return the axis with room for all instants, and a little beyond."""
-    known = [_to_days(each) for each in instants if each != BEGINNING]
-    if not known:
-        known = [0.0]
+    """Return an axis from before the first to after the last of the instants."""
+    known = [_to_days(instant) for instant in instants if instant != BEGINNING] or [0.0]
     low, high = min(known), max(known)
-    room = max((high - low) * _PADDING, _MIN_PADDING) if low < high else _SINGLE_PADDING
-    return TimeAxis(max(low - room, _FIRST_DATE), min(high + room, _LAST_DATE))
+    padding = max((high - low) * _PADDING, _MIN_PADDING) if low < high else _SINGLE_PADDING
+    return TimeAxis(max(low - padding, _FIRST_DATE), min(high + padding, _LAST_DATE))
 
 
 def _to_days(instant: Instant) -> float:
@@ -85,7 +80,7 @@ def _to_days(instant: Instant) -> float:
 
 
 def draw_open_end(axes: Axes, side: str, height: float, *, hollow: bool = False) -> None:
-    """Draw an arrow beyond the left or right edge: there the range goes on."""
+    """Draw an arrow beyond the left or right edge, where the range goes on."""
     axes.plot(
         [-0.006 if side == "left" else 1.006],
         [height],

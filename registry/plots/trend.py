@@ -1,4 +1,4 @@
-"""A picture of how a panel's constants changed: the median of every version over time, by kind and gain range."""
+"""Pictures of the trend of a panel's constants: the median of every version over time, by kind and gain range."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Literal, NamedTuple, TypeVar
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from registry.detectors import DetectorType, Kind
 from registry.instants import BEGINNING
@@ -23,7 +22,7 @@ from registry.plots.page import (
     SMALL,
     TEXT,
     VERMILLION,
-    format_numbers,
+    choose_ticks,
     new_page,
     text_height,
 )
@@ -31,17 +30,14 @@ from registry.plots.pixels import SPREAD_PERCENTILES
 from registry.plots.time_axis import TimeAxis, build_time_axis, draw_open_end
 from registry.records import Panel, Version
 
-_ROW_HEIGHT, _LINES_WIDTH, _SCALE_WIDTH = (
-    0.95,
-    6.6,
-    0.85,
-)  # inches: height and width of one diagram, and its numbers
+_ROW_HEIGHT, _LINES_WIDTH = 0.95, 6.6  # inches of one diagram
+_SCALE_WIDTH = 0.85  # inches for its numbers
 _SPACING = 0.12
 _DATES_HEIGHT = 0.3
 
 
 class _Style(NamedTuple):
-    """How a panel's lines, starts and gaps are drawn: told apart without colours too."""
+    """The style of a panel's lines, starts and gaps: distinct without colours too."""
 
     colour: str
     line: Literal["-", "--", "-.", ":"]
@@ -63,7 +59,7 @@ _Value = TypeVar("_Value")
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is drawn, and what its title says.
+    """The versions to draw, with titles.
 
     Attributes
     ----------
@@ -85,7 +81,7 @@ class Subject:
 
 
 def draw(subject: Subject) -> Figure:
-    """Draw a diagram for every kind and gain range, below each other over one axis of time."""
+    """Draw a diagram for every kind and gain range, one below the other over one axis of time."""
     axis = build_time_axis(version.valid_from for version in subject.versions)
     ranges = subject.detector.gain_ranges
     kind_height = text_height(HEADING) + ranges * (_ROW_HEIGHT + _SPACING) + 0.1
@@ -118,21 +114,21 @@ def _draw_legend(axes: Axes, panels: Sequence[Panel]) -> None:
     axes.set(xlim=(0, 1), ylim=(len(panels), 0))
     axes.set_axis_off()
     for index, _ in enumerate(panels):
-        look = _STYLES[index % len(_STYLES)]
-        axes.plot([0.0, 0.45], [index + 0.45] * 2, color=look.colour, linestyle=look.line, linewidth=1.4)
-        axes.plot([0.0], [index + 0.45], look.marker, color=look.colour, markersize=4, clip_on=False)
+        style = _STYLES[index % len(_STYLES)]
+        axes.plot([0.0, 0.45], [index + 0.45] * 2, color=style.colour, linestyle=style.line, linewidth=1.4)
+        axes.plot([0.0], [index + 0.45], style.marker, color=style.colour, markersize=4, clip_on=False)
         axes.broken_barh(
-            [(0.6, 0.4)], (index + 0.1, 0.7), facecolor="none", edgecolor=look.colour, hatch=look.hatch
+            [(0.6, 0.4)], (index + 0.1, 0.7), facecolor="none", edgecolor=style.colour, hatch=style.hatch
         )
 
 
 def _draw_diagram(axes: Axes, axis: TimeAxis, subject: Subject, kind: Kind, gain_range: int) -> None:
     drawn: list[float] = []
     for index, panel in enumerate(subject.panels):
-        own = [each for each in subject.versions if (each.panel, each.kind) == (panel.panel, kind.name)]
-        look = _STYLES[index % len(_STYLES)]
-        drawn += _draw_line(axes, _build_levels(axis, subject, own, gain_range), look)
-        _draw_gaps(axes, [axis.clip(each.valid_from, each.valid_to) for each in own if each.is_gap], look)
+        own = [item for item in subject.versions if (item.panel, item.kind) == (panel.panel, kind.name)]
+        style = _STYLES[index % len(_STYLES)]
+        drawn += _draw_line(axes, _build_levels(axis, subject, own, gain_range), style)
+        _draw_gaps(axes, [axis.clip(gap.valid_from, gap.valid_to) for gap in own if gap.is_gap], style)
     axis.apply(axes)
     axes.set_ylabel(f"range {gain_range}", size=SMALL, labelpad=2)
     axes.yaxis.set_label_coords(-0.105, 0.5)
@@ -143,15 +139,14 @@ def _draw_diagram(axes: Axes, axis: TimeAxis, subject: Subject, kind: Kind, gain
         axes.set_yticks([])
         return
     low, high = min(drawn), max(drawn)
-    room = (high - low) * 0.12 or max(abs(low) * 1e-3, 1e-6)
-    axes.set_ylim(low - room, high + room)
-    places = [each for each in MaxNLocator(4).tick_values(low, high) if low - room <= each <= high + room]
-    axes.set_yticks(places, format_numbers(places))
+    margin = (high - low) * 0.12 or max(abs(low) * 1e-3, 1e-6)
+    axes.set_ylim(low - margin, high + margin)
+    axes.set_yticks(*choose_ticks(low, high, margin))
 
 
 @dataclass(frozen=True, slots=True)
 class _Level:
-    """One version of one gain range: from when to when, its median, and its spread where it is known."""
+    """One gain range of one version; times are in days, a level without a start or end goes on beyond the axis."""
 
     first: float
     last: float
@@ -169,53 +164,53 @@ def _build_levels(
         median = _value_of(subject.medians, version, gain_range)
         if median is not None:
             first, last = axis.clip(version.valid_from, version.valid_to)
-            band = _value_of(subject.spreads, version, gain_range)
-            begins, ends = version.valid_from != BEGINNING, version.valid_to is not None
-            levels.append(_Level(first, last, median, band, begins, ends))
+            spread = _value_of(subject.spreads, version, gain_range)
+            has_start, has_end = version.valid_from != BEGINNING, version.valid_to is not None
+            levels.append(_Level(first, last, median, spread, has_start, has_end))
     return levels
 
 
 def _value_of(
     values: Mapping[int, Sequence[_Value | None]], version: Version, gain_range: int
 ) -> _Value | None:
-    found = values.get(version.version, ())
-    return found[gain_range] if gain_range < len(found) else None
+    by_gain_range = values.get(version.version, ())
+    return by_gain_range[gain_range] if gain_range < len(by_gain_range) else None
 
 
 def _draw_line(axes: Axes, levels: Sequence[_Level], style: _Style) -> list[float]:
-    """Draw the versions of one panel, a level each with its spread behind it; return the values that must be seen."""
+    """Draw a panel's versions as levels with their spread behind them; return the values that must be visible."""
     if not levels:
         return []
-    bands = [(each, each.spread) for each in levels if each.spread is not None]
+    bands = [(level, level.spread) for level in levels if level.spread is not None]
     if bands:
         # A pair of values for each end of a level, then nothing: levels are not joined.
-        places = [place for each, _ in bands for place in (each.first, each.last, each.last)]
+        times = [time for level, _ in bands for time in (level.first, level.last, level.last)]
         low = [value for _, band in bands for value in (band[0], band[0], math.nan)]
         high = [value for _, band in bands for value in (band[-1], band[-1], math.nan)]
-        axes.fill_between(places, low, high, color=style.colour, alpha=0.2, linewidth=0)
-    medians = [each.median for each in levels]
+        axes.fill_between(times, low, high, color=style.colour, alpha=0.2, linewidth=0)
+    medians = [level.median for level in levels]
     axes.hlines(
         medians,
-        [each.first for each in levels],
-        [each.last for each in levels],
+        [level.first for level in levels],
+        [level.last for level in levels],
         colors=style.colour,
         linestyles=style.line,
         linewidth=1.4,
     )
-    starts = [each for each in levels if each.has_start]
+    starts = [(level.first, level.median) for level in levels if level.has_start]
     axes.plot(
-        [each.first for each in starts],
-        [each.median for each in starts],
+        [time for time, _ in starts],
+        [median for _, median in starts],
         linestyle="none",
         marker=style.marker,
         color=style.colour,
         markersize=4 if len(starts) < _THINNER_ABOVE else 1.5,
     )
-    for each in levels:
-        if not each.has_start:
-            draw_open_end(axes, "left", each.median)
-        if not each.has_end:
-            draw_open_end(axes, "right", each.median)
+    for level in levels:
+        if not level.has_start:
+            draw_open_end(axes, "left", level.median)
+        if not level.has_end:
+            draw_open_end(axes, "right", level.median)
     return [*medians, *(value for _, band in bands for value in (band[0], band[-1]))]
 
 
@@ -238,7 +233,7 @@ def _footnotes(subject: Subject) -> Iterator[str]:
     )
     if subject.spreads:
         yield (
-            f"Band: from the {SPREAD_PERCENTILES[0]:g}th to the {SPREAD_PERCENTILES[-1]:g}th percentile of the pixels that are finite and,"
-            " where zero means dead, not zero."
+            f"Band: from the {SPREAD_PERCENTILES[0]:g}th to the {SPREAD_PERCENTILES[-1]:g}th percentile of the pixels"
+            " that are finite and, where zero means dead, not zero."
         )
     yield from subject.notes

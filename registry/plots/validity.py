@@ -1,4 +1,4 @@
-"""A picture of what is valid when: a line of ranges for each panel and kind, with the runs that used them."""
+"""Pictures of validity over time: a line of ranges for each panel and kind, with the runs that used them."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ _THINNER_ABOVE = 80  # starts, beyond which they are drawn thinner
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is drawn, and what its title says.
+    """The ranges to draw, with titles.
 
     Attributes
     ----------
     versions
         The ranges, by panel, kind and start.
     runs
-        When the registered runs that the panel took part in began, by panel Id.
+        By panel Id, the start times of the registered runs that the panel was read out in.
     run
-        The one run that is asked about: its name and its begin.
+        The requested run, if it is one: its name and its start time.
     notes
-        What the picture cannot show, to be said below.
+        Sentences on what the picture cannot show.
     """
 
     title: str
@@ -63,16 +63,16 @@ def draw(subject: Subject) -> Figure:
     """Draw the lines, panel below panel."""
     axis = build_time_axis(_all_instants(subject))
     panels = [(panel, _build_rows(subject, panel)) for panel in subject.panels]
-    lines = sum(_panel_height(*each) for each in panels)
+    height = sum(_panel_height(panel, rows) for panel, rows in panels)
     width = _NAMES_WIDTH + _KINDS_WIDTH + _LINES_WIDTH
-    room = _RUN_HEIGHT if subject.run else 0.0
+    run_height = _RUN_HEIGHT if subject.run else 0.0
     page, top = new_page(
-        width, room + lines + _DATES_HEIGHT, subject.title, [subject.subtitle], _footnotes(subject)
+        width, run_height + height + _DATES_HEIGHT, subject.title, [subject.subtitle], _footnotes(subject)
     )
-    above = top + room
-    axes = page.add_axes(MARGIN + _NAMES_WIDTH + _KINDS_WIDTH, above, _LINES_WIDTH, lines)
-    axes.set_ylim(lines, 0)
-    _draw_panels(page, axes, axis, panels, above)
+    top += run_height
+    axes = page.add_axes(MARGIN + _NAMES_WIDTH + _KINDS_WIDTH, top, _LINES_WIDTH, height)
+    axes.set_ylim(height, 0)
+    _draw_panels(page, axes, axis, panels, top)
     axis.apply(axes)
     axes.set_yticks([])
     if subject.run is not None:
@@ -82,7 +82,7 @@ def draw(subject: Subject) -> Figure:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One line of a panel: the ranges of a kind by start, or the begins of runs."""
+    """One line of a panel: the ranges of a kind by start, or the start times of runs."""
 
     name: str
     versions: Sequence[Version] = ()
@@ -91,15 +91,15 @@ class _Row:
 
 def _build_rows(subject: Subject, panel: Panel) -> list[_Row]:
     own = [version for version in subject.versions if version.panel == panel.panel]
-    lines = [_Row(kind, tuple(each)) for kind, each in groupby(own, lambda version: version.kind)]
+    rows = [_Row(kind, tuple(group)) for kind, group in groupby(own, lambda version: version.kind)]
     runs = subject.runs.get(panel.panel)
-    return [*(lines or [_Row("no version")]), *([_Row("runs", runs=runs)] if runs else [])]
+    return [*(rows or [_Row("no version")]), *([_Row("runs", runs=runs)] if runs else [])]
 
 
 def _all_instants(subject: Subject) -> Iterator[Instant]:
     yield from (version.valid_from for version in subject.versions)
-    for begins in subject.runs.values():
-        yield from begins
+    for starts in subject.runs.values():
+        yield from starts
     if subject.run is not None:
         yield subject.run[1]
 
@@ -108,39 +108,40 @@ def _draw_panels(
     page: Page, axes: Axes, axis: TimeAxis, panels: Sequence[tuple[Panel, list[_Row]]], top: float
 ) -> None:
     height = 0.0
-    for panel, lines in panels:
+    for panel, rows in panels:
         page.write(MARGIN, top + height, [panel.alias or "no M-number"], SMALL, fontweight="bold")
         name = wrap(panel.panel, _NAMES_WIDTH, SMALL, "-")
         page.write(MARGIN, top + height + text_height(SMALL), name, SMALL)
-        for index, line in enumerate(lines):
+        for index, row in enumerate(rows):
             middle = height + (index + 0.5) * _ROW_HEIGHT
-            page.write(
-                MARGIN + _NAMES_WIDTH, top + middle - text_height(SMALL) / 2 + 0.02, [line.name], SMALL
-            )
-            _draw_row(axes, axis, line, middle)
-        height += _panel_height(panel, lines)
+            above = top + middle - text_height(SMALL) / 2 + 0.02
+            page.write(MARGIN + _NAMES_WIDTH, above, [row.name], SMALL)
+            _draw_row(axes, axis, row, middle)
+        height += _panel_height(panel, rows)
         if panel is not panels[-1][0]:
             axes.axhline(height - _SPACING / 2, color="#999999", linewidth=0.4)
 
 
-def _panel_height(panel: Panel, lines: Sequence[_Row]) -> float:
-    """Return the inches of a panel: of its lines, or of its name where that takes more."""
+def _panel_height(panel: Panel, rows: Sequence[_Row]) -> float:
+    """Return the height of a panel in inches: of its lines, or of its name if that is more."""
     name = text_height(SMALL, 1 + len(wrap(panel.panel, _NAMES_WIDTH, SMALL, "-")))
-    return max(len(lines) * _ROW_HEIGHT, name) + _SPACING
+    return max(len(rows) * _ROW_HEIGHT, name) + _SPACING
 
 
 def _draw_row(axes: Axes, axis: TimeAxis, row: _Row, middle: float) -> None:
     if row.runs:
-        places = [axis.position(begin) for begin in row.runs]
-        axes.plot(places, [middle] * len(places), "|", color=BLACK, markersize=7, markeredgewidth=0.6)
+        times = [axis.position(start) for start in row.runs]
+        axes.plot(times, [middle] * len(times), "|", color=BLACK, markersize=7, markeredgewidth=0.6)
         return
     low, height = middle - 0.4 * _ROW_HEIGHT, 0.8 * _ROW_HEIGHT
     for tone, index in ((SKY, 0), (_LIGHT_SKY, 1)):
-        ranges = [_extent(axis, each) for each in row.versions[index::2] if not each.is_gap]
+        ranges = [_extent(axis, version) for version in row.versions[index::2] if not version.is_gap]
         axes.broken_barh(ranges, (low, height), facecolor=tone)
-    gaps = [_extent(axis, each) for each in row.versions if each.is_gap]
+    gaps = [_extent(axis, version) for version in row.versions if version.is_gap]
     axes.broken_barh(gaps, (low, height), facecolor="white", edgecolor=BLACK, hatch=_GAP_HATCH, linewidth=0.5)
-    starts = [axis.position(each.valid_from) for each in row.versions if each.valid_from != BEGINNING]
+    starts = [
+        axis.position(version.valid_from) for version in row.versions if version.valid_from != BEGINNING
+    ]
     axes.vlines(
         starts, low, low + height, colors=BLACK, linewidth=1.0 if len(starts) < _THINNER_ABOVE else 0.3
     )
@@ -152,7 +153,7 @@ def _draw_row(axes: Axes, axis: TimeAxis, row: _Row, middle: float) -> None:
 
 
 def _extent(axis: TimeAxis, version: Version) -> tuple[float, float]:
-    """Return where a range begins and how long it is."""
+    """Return the start and the length of a range in days, as far as it is drawn."""
     low, high = axis.clip(version.valid_from, version.valid_to)
     return low, high - low
 
@@ -169,11 +170,12 @@ def _draw_numbers(axes: Axes, axis: TimeAxis, row: _Row, middle: float) -> None:
             )
 
 
-def _draw_run(axes: Axes, axis: TimeAxis, name: str, begin: Instant) -> None:
-    """Draw the run that is asked about through all lines."""
-    axes.axvline(axis.position(begin), color=VERMILLION, linewidth=1.2, linestyle=(0, (4, 2)))
-    side = "right" if axis.fraction(axis.first, axis.position(begin)) > 0.5 else "left"
-    axes.text(axis.position(begin), 0, name, fontsize=SMALL, ha=side, va="bottom", color=BLACK)
+def _draw_run(axes: Axes, axis: TimeAxis, name: str, start: Instant) -> None:
+    """Draw the requested run through all lines."""
+    time = axis.position(start)
+    axes.axvline(time, color=VERMILLION, linewidth=1.2, linestyle=(0, (4, 2)))
+    side = "right" if axis.fraction(axis.first, time) > 0.5 else "left"
+    axes.text(time, 0, name, fontsize=SMALL, ha=side, va="bottom", color=BLACK)
 
 
 def _footnotes(subject: Subject) -> Iterator[str]:
@@ -183,5 +185,5 @@ def _footnotes(subject: Subject) -> Iterator[str]:
         " the beginning; on the right: still valid (hollow: still a gap)."
     )
     if any(subject.runs.values()):
-        yield "Ticks: the registered runs whose detector had the panel, at their begins."
+        yield "Ticks: the registered runs whose detector had the panel, at their start times."
     yield from subject.notes
