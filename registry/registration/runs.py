@@ -62,7 +62,7 @@ def record_runs(change: Change, statements: Sequence[RunStatement], *, supersede
         conflict = None if supersede else _describe_conflict(statement, rows, live)
         if conflict is not None:
             conflicts.append(conflict)
-        elif live is None or _replaced_times(statement, live):
+        elif live is None or _find_replaced_times(statement, live):
             new.append(_complete(statement, live))
             withdrawn += [live.id] if live is not None else []
     _refuse_problems(
@@ -99,7 +99,7 @@ def _find_recorded(change: Change, statements: Sequence[RunStatement]) -> dict[D
 def _describe_conflict(statement: RunStatement, rows: Sequence[Any], live: Any) -> str | None:
     """Return what speaks against recording the run: other times, or its withdrawal."""
     if live is not None:
-        if all(known is None for known in _replaced_times(statement, live)):
+        if all(known is None for known in _find_replaced_times(statement, live)):
             return None
         known = _describe_times(live.begin_at, live.end_at)
         return f"{statement.dataset} is known with {known}, not {_describe_times(statement.begin, statement.end)}"
@@ -110,7 +110,7 @@ def _describe_conflict(statement: RunStatement, rows: Sequence[Any], live: Any) 
     return None
 
 
-def _replaced_times(statement: RunStatement, live: Any) -> list[int | None]:
+def _find_replaced_times(statement: RunStatement, live: Any) -> list[int | None]:
     """Return the recorded times, None where there is none, that the statement replaces by others."""
     pairs = ((live.begin_at, statement.begin), (live.end_at, statement.end))
     return [known for known, new in pairs if new is not None and new != known]
