@@ -118,7 +118,8 @@ def plan_replay(document: Document, path: str | Path, objects: ContentStore) -> 
         for output in document.outputs:
             if output.path is None or output.sha256 is None:
                 raise DocumentError(
-                    f"{quote(output.type)} was handed out in memory; no file was written that could be replayed"
+                    f"{quote(output.type)} was handed out in memory; no file was written that could be replayed",
+                    part="outputs",
                 )
         export_format = find_format(document.request.format)
         draft = replace(document, outputs=(), companions=())
@@ -153,7 +154,9 @@ def _translate_replay_errors(path: str | Path) -> Iterator[None]:
     try:
         yield
     except (NotFoundError, RequestError) as error:  # also an unknown detector type, array or format
-        raise DocumentError(f"{str(path)!r} cannot be replayed: {error}", path=str(path)) from None
+        raise DocumentError(
+            f"{str(path)!r} cannot be replayed: {error}", **{**error.values, "path": str(path)}
+        ) from None
 
 
 def _refuse_contradictions(document: Document) -> None:
@@ -161,9 +164,9 @@ def _refuse_contradictions(document: Document) -> None:
     panels = document.resolution.panels
     parse_instant(document.resolution.instant)
     if document.resolution.detector_id != join_detector_id([panel.panel for panel in panels]):
-        raise DocumentError("its detector Id is not that of its panels")
+        raise DocumentError("its detector Id is not that of its panels", part="detector_id")
     if [panel.position for panel in panels] != list(range(len(panels))):
-        raise DocumentError("the positions of its panels are not 0, 1, 2 ...")
+        raise DocumentError("the positions of its panels are not 0, 1, 2 ...", part="position")
 
 
 def _refuse_wrong_manifests(document: Document) -> None:
@@ -174,7 +177,9 @@ def _refuse_wrong_manifests(document: Document) -> None:
             files = [file.sha256 for file in constants.files]
             if manifest_sha256(detector_type, constants.kind, files) != constants.constants:
                 raise DocumentError(
-                    f"the files of {quote(constants.kind)} of {quote(panel.panel)} are not those of its constants"
+                    f"the files of {quote(constants.kind)} of {quote(panel.panel)} are not those of its constants",
+                    part="constants",
+                    version=constants.version,
                 )
 
 
@@ -182,21 +187,27 @@ def _refuse_wrong_outputs(document: Document, assemblies: list[Assembly], layout
     """Refuse outputs that are not, one for one, those of the arrays to write."""
     outputs = {output.type: output for output in document.outputs}
     if len(outputs) < len(document.outputs):
-        raise DocumentError("it has several outputs of one type")
+        raise DocumentError("it has several outputs of one type", part="outputs")
     for assembly in assemblies:
         name = assembly.kind.calibration_type
         output = outputs.pop(name, None)
         if output is None:
-            raise DocumentError(f"it resolves {name} and has no output of it")
+            raise DocumentError(f"it resolves {name} and has no output of it", missing=name)
         if output.path != layout.arrays[name]:
-            raise DocumentError(f"{name} is said to be in {output.path!r}, where no export writes it")
+            raise DocumentError(
+                f"{name} is said to be in {output.path!r}, where no export writes it", output=output.path
+            )
         if output != assembly.describe_output(output.path, output.sha256, output.size):
-            raise DocumentError(f"what it says of {name} (kind, unit, shape, dtype) is not what it resolves")
+            raise DocumentError(
+                f"what it says of {name} (kind, unit, shape, dtype) is not what it resolves", type=name
+            )
     if outputs or not assemblies:
         others = ", ".join(map(quote, outputs)) or "none at all"
-        raise DocumentError(f"it has outputs that it does not resolve: {others}")
+        raise DocumentError(f"it has outputs that it does not resolve: {others}", part="outputs")
     if tuple(companion.path for companion in document.companions) != layout.companions:
-        raise DocumentError("the files that it lists beside the arrays are not those of its format")
+        raise DocumentError(
+            "the files that it lists beside the arrays are not those of its format", part="companions"
+        )
 
 
 def _refuse_different_bytes(

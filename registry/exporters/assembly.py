@@ -84,7 +84,10 @@ class Assembly:
         for constants in panel.constants:
             if constants.kind == self.kind.name and len(constants.files) == self.detector.gain_ranges:
                 return constants
-        raise DocumentError(f"panel {panel.panel} does not have one file of {self.kind.name} per gain range")
+        raise DocumentError(
+            f"panel {panel.panel} does not have one file of {self.kind.name} per gain range",
+            panel=panel.panel,
+        )
 
     def read_parts(self) -> Iterator[Part]:
         """Yield the verified parts in the order of the array.

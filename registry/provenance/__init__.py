@@ -39,23 +39,24 @@ def read_with_content(path: Path) -> tuple[Document, bytes]:
     UnavailableError
         It cannot be read.
     """
-    name = repr(str(path))
+    name, values = repr(str(path)), {"path": str(path)}
     content = read_bounded(path, _MAX_BYTES, "a provenance document", DocumentError)
     try:
         header = msgspec.json.decode(content, type=DocumentHeader)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise DocumentError(f"{name} is not a provenance document, or it is cut or damaged") from None
+        message = f"{name} is not a provenance document, or it is cut or damaged"
+        raise DocumentError(message, **values) from None
     if header.format != FORMAT:
-        raise DocumentError(f"{name} is not a provenance document: its format is {quote(header.format)}")
-    if header.format_version != FORMAT_VERSION:
-        raise DocumentError(
-            f"{name} is a provenance document of format {header.format_version}; this software reads format"
-            f" {FORMAT_VERSION}"
-        )
+        message = f"{name} is not a provenance document: its format is {quote(header.format)}"
+        raise DocumentError(message, **values)
+    if (number := header.format_version) != FORMAT_VERSION:
+        message = f"{name} is a provenance document of format {number}; this software reads {FORMAT_VERSION}"
+        raise DocumentError(message, **values, format_version=number)
     try:
         return msgspec.json.decode(content, type=Document), content
     except (msgspec.DecodeError, UnicodeDecodeError) as error:  # in fields that the header does not have
         reason = str(error)  # contains the names of unknown fields
         if len(reason) > _MAX_REASON_LENGTH or not reason.isprintable():
             reason = quote(reason)
-        raise DocumentError(f"{name} is not a whole provenance document: {reason}") from None
+        message = f"{name} is not a whole provenance document: {reason}"
+        raise DocumentError(message, **values, reason=reason) from None
