@@ -27,12 +27,12 @@ WORDS: dict[Remedy, str | Callable[..., str]] = {
     Remedy.CREATE_REGISTRY: "calreg init makes one",
     Remedy.GIVE_COMMENT: "give --comment",
     Remedy.GIVE_DATABASE: "calreg init makes one, CALREG_DATABASE or --database names another",
-    Remedy.GIVE_EXPERIMENT: "--experiment says which it is",
+    Remedy.GIVE_EXPERIMENT: "give --experiment",
     Remedy.GIVE_INSTANT: "give --at",
-    Remedy.GIVE_ROLES: "give --reader ROLE, --writer ROLE, or both; each may be given several times",
+    Remedy.GIVE_ROLES: "give --reader ROLE, --writer ROLE or both, once or repeatedly",
     Remedy.GIVE_SOURCE_AND_RUNS: "give --source and --first-run",
     Remedy.GIVE_STORE: "set CALREG_STORE or --store to a folder",
-    Remedy.GRANT_RIGHTS: "its owner may, and grants rights by calreg database grant",
+    Remedy.GRANT_RIGHTS: "its owner can grant rights with calreg database grant",
     Remedy.OMIT_EXPERIMENT: "leave --experiment out",
     Remedy.OMIT_KINDS: "leave --kind out",
     Remedy.RECORD_START_TIME: "give --at, or calreg run add {dataset} --begin T",
@@ -43,11 +43,11 @@ WORDS: dict[Remedy, str | Callable[..., str]] = {
     Remedy.SUPERSEDE_RUN: "calreg run add DATASET --supersede with a comment overrides this",
     Remedy.UPGRADE_SCHEMA: "run calreg database upgrade",
 }
-"""By remedy a text, in which the error's values can be named in braces, or a function of these values."""
+"""By remedy, a text with the names of the error's values in braces, or a function of these values."""
 
 
 def format_error(error: RegistryError) -> str:
-    """Return the error's message, followed by what to type about it."""
+    """Return the error's message, followed by the advice on it."""
     if error.remedy is None:
         return error.message
     words = WORDS[error.remedy]
