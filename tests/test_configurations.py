@@ -30,11 +30,11 @@ Step = tuple[tuple[int, int | None], str, bool]
 _experiments = (f"e{number}" for number in itertools.count(1))
 
 
-def configured(registry: Registry, experiment: str = EXPERIMENT, as_of: int | None = None) -> list[Range]:
+def list_ranges(registry: Registry, experiment: str = EXPERIMENT, as_of: int | None = None) -> list[Range]:
     """Return (first run, last run, panels or object) of every configuration."""
     return [
-        (each.first_run, each.last_run, "_".join(each.panels) or str(each.object_name))
-        for each in registry.detectors.list(experiment, as_of=as_of)
+        (item.first_run, item.last_run, "_".join(item.panels) or str(item.object_name))
+        for item in registry.detectors.list(experiment, as_of=as_of)
     ]
 
 
@@ -61,8 +61,7 @@ def test_a_detector_answers_for_its_runs_from_the_first_to_the_last(registry: Re
     assert (again.revision, again.facts, again.notes) == (None, (), ())
 
     registry.runs.add(f"exp={EXPERIMENT}:run=9", begin="20180201000000")
-    found = registry.detectors.show(f"exp={EXPERIMENT}:run=9")
-    assert found == Detector(
+    assert registry.detectors.show(f"exp={EXPERIMENT}:run=9") == Detector(
         experiment=EXPERIMENT,
         run=9,
         source=SOURCE,
@@ -169,7 +168,7 @@ def test_a_batch_that_overlaps_itself_is_refused_as_a_whole(registry: Registry, 
     assert registry.runs.list() == []
 
     twice = registry.runs.import_table(table((9, "1-9", DETECTOR), (9, "1-9", DETECTOR)))
-    assert configured(registry) == [(1, 9, DETECTOR)]
+    assert list_ranges(registry) == [(1, 9, DETECTOR)]
     assert [fact for fact in twice.facts if "run=9" in fact] == [
         f"+ run exp={EXPERIMENT}:run=9, begin not known"
     ]
@@ -216,13 +215,13 @@ def test_a_supersession_records_what_is_left_in_the_same_revision(registry: Regi
             comment="cables",
         )
         dry = supersede(dry_run=True)
-        assert configured(registry, experiment) == before
+        assert list_ranges(registry, experiment) == before
         real = supersede()
         assert (dry.facts, dry.notes) == (real.facts, real.notes)
         assert real.revision is not None
-        assert configured(registry, experiment) == after
-        assert configured(registry, experiment, real.revision - 1) == before, "as it was"
-        kept = [each for each in before if each in after]
+        assert list_ranges(registry, experiment) == after
+        assert list_ranges(registry, experiment, real.revision - 1) == before, "as it was"
+        kept = [item for item in before if item in after]
         assert sum(fact.startswith("- detector") for fact in real.facts) == len(before) - len(kept)
         assert sum(fact.startswith("+ detector") for fact in real.facts) == len(after) - len(kept)
         assert supersede().revision is None, "said already"
@@ -238,8 +237,8 @@ def test_what_carries_no_ids_overlaps_nothing_and_answers_only_where_nothing_els
     without_ids(registry, 15, 30)
 
     def answer(run: int) -> tuple[str | None, str | None]:
-        found = registry.detectors.show(f"exp={EXPERIMENT}:run={run}")
-        return found.detector_id, found.object_name
+        detector = registry.detectors.show(f"exp={EXPERIMENT}:run={run}")
+        return detector.detector_id, detector.object_name
 
     assert answer(9) == answer(21) == (None, CONFIG_V1)
     assert answer(10) == answer(15) == answer(20) == (DETECTOR, None)
@@ -253,7 +252,7 @@ def test_what_carries_no_ids_overlaps_nothing_and_answers_only_where_nothing_els
     registry.detectors.configure(
         EXPERIMENT, SOURCE, PANEL_C, first_run=1, last_run=200, supersede=True, comment="found in the logbook"
     )
-    assert sorted(configured(registry)) == [
+    assert sorted(list_ranges(registry)) == [
         (1, 100, CONFIG_V1),
         (1, 200, PANEL_C),
         (15, 30, CONFIG_V1),
@@ -292,13 +291,13 @@ def test_a_configuration_is_withdrawn_once(registry: Registry) -> None:
     assert len(registry.log()) == 2
 
     dry = withdraw(1, dry_run=True)
-    assert configured(registry) == [(1, 9, DETECTOR), (10, None, DETECTOR)]
+    assert list_ranges(registry) == [(1, 9, DETECTOR), (10, None, DETECTOR)]
     real = withdraw(1, last_run=9)
     assert dry.facts == real.facts == (f"- detector of {EXPERIMENT} {SOURCE} runs 1-9: {DETECTOR}",)
     for arguments in ({}, {"last_run": 9}):
         with refused(ConflictError, SOURCE, EXPERIMENT, "run 1", withdrawn_in=3):
             withdraw(1, **arguments)
-    assert configured(registry) == [(10, None, DETECTOR)]
+    assert list_ranges(registry) == [(10, None, DETECTOR)]
     with refused(NotFoundError, EXPERIMENT, "10-end"):
         registry.detectors.show(f"exp={EXPERIMENT}:run=5")
     assert registry.detectors.show(f"exp={EXPERIMENT}:run=5", as_of=2).detector_id == DETECTOR
@@ -361,7 +360,7 @@ def test_every_run_has_the_detector_that_was_stated_last(registry: Registry, his
         configure = partial(
             registry.detectors.configure, experiment, SOURCE, panels, first_run=first, last_run=last
         )
-        known = (first, last, panels) in configured(registry, experiment)
+        known = (first, last, panels) in list_ranges(registry, experiment)
         if not known and not supersede and any(model[run] for run in runs_of(first, last)):
             with pytest.raises(ConflictError):
                 configure()
@@ -374,7 +373,7 @@ def test_every_run_has_the_detector_that_was_stated_last(registry: Registry, his
             then[outcome.revision] = model.copy()
     for revision, expected in then.items():
         answer: list[list[str]] = [[] for _ in model]
-        for first, last, panels in configured(registry, experiment, revision):
+        for first, last, panels in list_ranges(registry, experiment, revision):
             for run in runs_of(first, last):
                 answer[run].append(panels)
         assert answer == [[] if panels is None else [panels] for panels in expected]

@@ -1,4 +1,4 @@
-"""Pedestals, noise and pixel status: kinds of their own, each valid from when it was measured."""
+"""Pedestals, noise and pixel status: kinds of their own, item valid from when it was measured."""
 
 from __future__ import annotations
 
@@ -96,17 +96,17 @@ def test_a_mixed_folder_registers_every_kind_that_it_holds_in_one_revision(
     assert {file.statistics.zeros for file in files} == {512 * 1024 - 1}
 
 
-def test_the_required_kinds_answer_without_a_word_of_the_others(shared: Registry) -> None:
-    found = shared.validity(PANEL_A, at=T2)
-    assert [version.kind for version in found.versions] == ["gain", "offset"]
+def test_by_default_only_the_required_kinds_are_shown(shared: Registry) -> None:
+    result = shared.validity(PANEL_A, at=T2)
+    assert [version.kind for version in result.versions] == ["gain", "offset"]
     every = shared.validity(PANEL_A, kinds=EVERY, at=T2)
     assert [version.kind for version in every.versions] == list(EVERY)
 
 
 def test_a_file_of_flags_is_identified_as_what_it_is(shared: Registry, folders: Path) -> None:
-    found = shared.identify(folder_of(folders, PANEL_A) / "g1_status.npy")
-    assert [(each.kind, each.gain_range) for each in found.inputs] == [("status", 1)]
-    assert [version.panel for version in found.inputs[0].versions] == [PANEL_A]
+    result = shared.identify(folder_of(folders, PANEL_A) / "g1_status.npy")
+    assert [(item.kind, item.gain_range) for item in result.inputs] == [("status", 1)]
+    assert [version.panel for version in result.inputs[0].versions] == [PANEL_A]
 
 
 # Exports
@@ -116,34 +116,34 @@ def test_one_command_exports_every_type_bit_for_bit(
     shared_location: RegistryLocation, folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calreg = Calreg(shared_location, monkeypatch)
-    asked = [word for name in TYPES for word in ("--type", name)]
-    answer = calreg.run("export", DATASET, *asked, "--output", str(tmp_path / "out"), "--json").json
-    assert {each["type"]: each["dtype"] for each in answer["outputs"]} == {
+    options = [word for name in TYPES for word in ("--type", name)]
+    answer = calreg.run("export", DATASET, *options, "--output", str(tmp_path / "out"), "--json").json
+    assert {item["type"]: item["dtype"] for item in answer["outputs"]} == {
         name: np.dtype(dtype).name for name, dtype in TYPES.items()
     }
     for (name, dtype), kind in zip(TYPES.items(), EVERY, strict=True):
-        found = np.load(tmp_path / "out" / f"{name}.npy")
-        assert found.dtype.str == dtype
+        result = np.load(tmp_path / "out" / f"{name}.npy")
+        assert result.dtype.str == dtype
         wanted = np.stack(
             [
                 np.stack([make_panel_array(kind, number, seed) for seed in SEEDS.values()])
                 for number in range(3)
             ]
         )
-        assert found.tobytes() == wanted.astype(dtype).tobytes()
-        assert found.shape == (3, 2, 512, 1024)
+        assert result.tobytes() == wanted.astype(dtype).tobytes()
+        assert result.shape == (3, 2, 512, 1024)
     document = tmp_path / "out" / "provenance.json"
     assert calreg.run("provenance", "verify", str(document), "--json").json["problems"] == []
     calreg.run("provenance", "replay", str(document), "--output", str(tmp_path / "again"))
     assert content(tmp_path / "again") == content(tmp_path / "out")
     identity = calreg.run("identify", str(tmp_path / "out" / "pixel_status.npy"), "--json").json
-    assert [each["type"] for each in identity["exports"]] == ["pixel_status"]
+    assert [item["type"] for item in identity["exports"]] == ["pixel_status"]
 
 
 def test_the_provenance_of_flags_says_dtype_and_unit(shared: Registry, tmp_path: Path) -> None:
     shared.export(DETECTOR, tmp_path / "out", at=T2, types=["pixel_status"])
     document = json.loads((tmp_path / "out" / "provenance.json").read_bytes())
-    assert [(each["kind"], each["unit"], each["dtype"]) for each in document["outputs"]] == [
+    assert [(item["kind"], item["unit"], item["dtype"]) for item in document["outputs"]] == [
         ("status", "1", "uint64")
     ]
     statistics = document["resolution"]["panels"][1]["constants"][0]["files"][2]["statistics"]
@@ -157,9 +157,9 @@ def test_the_provenance_of_flags_says_dtype_and_unit(shared: Registry, tmp_path:
 
 
 def test_flags_come_into_memory_as_they_were_registered(shared: Registry) -> None:
-    found = shared.constants(DATASET, types=["pixel_status", "pedestals"])
-    assert (found["pixel_status"].dtype, found["pedestals"].dtype) == (np.uint64, np.float32)
-    assert np.array_equal(found["pixel_status"][2, 1], make_panel_array("status", 2, SEEDS[PANEL_B]))
+    result = shared.constants(DATASET, types=["pixel_status", "pedestals"])
+    assert (result["pixel_status"].dtype, result["pedestals"].dtype) == (np.uint64, np.float32)
+    assert np.array_equal(result["pixel_status"][2, 1], make_panel_array("status", 2, SEEDS[PANEL_B]))
 
 
 # Each kind has its own validity
@@ -171,8 +171,8 @@ def test_new_dark_constants_leave_the_validity_of_the_gain_alone(registry: Regis
     dark = write_panel_folder(tmp_path / "dark", 2, ("pedestals", "rms", "status"))
     outcome = registry.versions.add(PANEL_A, dark, valid_from=T2, kinds=["pedestals", "rms", "status"])
     assert [version.kind for version in outcome.versions] == ["pedestals", "rms", "status"]
-    found = registry.validity(PANEL_A, kinds=["gain", "status"]).versions
-    assert [(each.kind, str(each.valid_from), str(each.valid_to)) for each in found] == [
+    result = registry.validity(PANEL_A, kinds=["gain", "status"]).versions
+    assert [(item.kind, str(item.valid_from), str(item.valid_to)) for item in result] == [
         ("gain", T1, "None"),
         ("status", T1, T2),
         ("status", T2, "None"),
@@ -182,9 +182,8 @@ def test_new_dark_constants_leave_the_validity_of_the_gain_alone(registry: Regis
 def test_a_folder_of_flags_alone_is_registered_by_naming_the_kind(registry: Registry, tmp_path: Path) -> None:
     registry.panels.add(PANEL_A)
     folder = write_panel_folder(tmp_path / "status", 3, ["status"])
-    with pytest.raises(ArrayError) as caught:
+    with refused(ArrayError, "g0_gain.npy, g1_gain.npy, g2_gain.npy"):
         registry.versions.add(PANEL_A, folder, valid_from=T1)
-    assert "lacks g0_gain.npy, g1_gain.npy, g2_gain.npy" in str(caught.value)
     assert registry.versions.list() == []
     outcome = registry.versions.add(PANEL_A, folder, valid_from=T1, kinds=["status"])
     assert [version.kind for version in outcome.versions] == ["status"]
@@ -208,9 +207,8 @@ def test_a_folder_in_which_one_kind_lacks_a_file_is_refused_as_a_whole(
     (folder / lost).unlink()
     with sqlite_location.open() as registry:
         registry.panels.add(PANEL_A)
-        with pytest.raises(ArrayError) as caught:
+        with refused(ArrayError, repr(str(folder)), lost, problems=1):
             registry.versions.add(PANEL_A, folder, valid_from=T1)
-        assert f"{str(folder)!r} lacks {lost}" in str(caught.value)
         assert registry.versions.list() == []
     assert list(sqlite_location.store.rglob("*.npy")) == []
 
@@ -220,11 +218,9 @@ def test_a_gap_in_one_kind_leaves_the_others_valid(registry: Registry, tmp_path:
     registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "all", 5, EVERY), valid_from=T1)
     registry.versions.gap(PANEL_A, valid_from=T2, kinds=["status"], comment="the dark run was light")
     assert set(registry.constants(PANEL_A, at=T3, types=[*TYPES][:4])) == set([*TYPES][:4])
-    with pytest.raises(NotValidError) as caught:
+    names = ("status", PANEL_A, T3, T2, "the dark run was light")
+    with refused(NotValidError, *names, problems=1):
         registry.export(PANEL_A, tmp_path / "out", at=T3, types=[*TYPES])
-    assert caught.value.values["missing"] == [
-        f"no status of {PANEL_A} is valid at {T3}; there is a gap from {T2}: the dark run was light"
-    ]
     assert not (tmp_path / "out").exists()
 
 
@@ -242,8 +238,8 @@ def test_flags_that_differ_are_counted_exactly(sqlite_location: RegistryLocation
         registry.panels.add(PANEL_A)
         for folder, start in ((before, T1), (after, T2)):
             registry.versions.add(PANEL_A, folder, valid_from=start, kinds=["status"])
-        found = registry.versions.diff(1, 2).gain_ranges
-    assert [(each.count, each.maximum) for each in found] == [(0, 0.0), (1, 1.0), (0, 0.0)]
+        result = registry.versions.diff(1, 2).gain_ranges
+    assert [(item.count, item.maximum) for item in result] == [(0, 0.0), (1, 1.0), (0, 0.0)]
 
 
 def test_new_flags_affect_no_run_and_stand_in_the_difference_of_a_detector(
@@ -256,6 +252,6 @@ def test_new_flags_affect_no_run_and_stand_in_the_difference_of_a_detector(
     flags = write_panel_folder(tmp_path / "flags", 8, ["status"])
     registry.versions.add(PANEL_A, flags, valid_from=T2, kinds=["status"])
     assert registry.list_affected_runs(first.revision) == []
-    found = registry.diff(DATASET, before=first.revision)
-    assert [(each.kind, each.before, each.after) for each in found.panels] == [("status", 5, 6)]
-    assert [each.count for each in found.panels[0].gain_ranges] == [2, 2, 2]
+    result = registry.diff(DATASET, before=first.revision)
+    assert [(item.kind, item.before, item.after) for item in result.panels] == [("status", 5, 6)]
+    assert [item.count for item in result.panels[0].gain_ranges] == [2, 2, 2]

@@ -27,10 +27,10 @@ RULES = {
         f"{PANEL_A}-20140101000000",
     ),
     "an Id is compared as text": ([f"{PANEL_A.upper()}-20140101000000", f"{PANEL_A}0-20140101000000"], None),
-    "an entry that is no link of a panel breaks the look-up": ([PANEL_A, "a-b-c-text"], None),
+    "an entry that is not a link of a panel breaks the look-up": ([PANEL_A, "a-b-c-text"], None),
     "so does a stamp of words": ([PANEL_A, f"{PANEL_B}-since-monday"], PANEL_A),
     "and an empty one": ([PANEL_A, f"{PANEL_B}-"], None),
-    "folders of modules and others are no links": ([PANEL_A, "M068", "logs", "a-b"], PANEL_A),
+    "folders of modules and others are not links": ([PANEL_A, "M068", "logs", "a-b"], PANEL_A),
 }
 
 

@@ -176,8 +176,8 @@ def test_constants_from_the_beginning_are_carried_from_the_beginning_and_exporte
     ]
     held = registry.constants(NEW_A, at=UPGRADE, types=["pixel_offset"])
     assert np.array_equal(held["pixel_offset"][2, 0], np.load(tmp_path / "g2_offset.npy"))
-    (told,) = held.provenance.resolution.panels[0].constants
-    assert (told.version, told.carried_from) == (4, 2)
+    (constants,) = held.provenance.resolution.panels[0].constants
+    assert (constants.version, constants.carried_from) == (4, 2)
 
 
 def test_a_panel_that_is_there_already_receives_the_constants_and_may_receive_them_again(

@@ -53,8 +53,8 @@ def refuse_list(path: Path) -> tuple[str, ...]:
 
 
 def times(registry: Registry, run: int = 201) -> tuple[str | None, str | None]:
-    found = registry.runs.show(f"exp={EXPERIMENT}:run={run}")
-    return found.begin and str(found.begin), found.end and str(found.end)
+    recorded = registry.runs.show(f"exp={EXPERIMENT}:run={run}")
+    return recorded.begin and str(recorded.begin), recorded.end and str(recorded.end)
 
 
 @pytest.mark.parametrize(
@@ -194,12 +194,12 @@ def test_a_withdrawn_run_is_not_brought_back_by_the_logbook(registry: Registry, 
 def test_a_long_list_asks_the_database_no_more_often_than_a_short_one(
     registry: Registry, tmp_path: Path
 ) -> None:
-    def asked(experiment: str, runs: int) -> int:
+    def count_statements(experiment: str, runs: int) -> int:
         listed = write_answer(tmp_path, [{**EPOCH, "run_num": number} for number in range(1, runs + 1)])
         statements: list[str] = []
 
-        def count(*said: Any) -> None:
-            statements.append(said[2])
+        def count(*arguments: Any) -> None:
+            statements.append(arguments[2])
 
         engine = registry._backend.database._engine
         sa.event.listen(engine, "before_cursor_execute", count)
@@ -207,7 +207,7 @@ def test_a_long_list_asks_the_database_no_more_often_than_a_short_one(
         sa.event.remove(engine, "before_cursor_execute", count)
         return len(statements)
 
-    assert asked("xcs1", 3) == asked("xcs2", 300) > 0
+    assert count_statements("xcs1", 3) == count_statements("xcs2", 300) > 0
     assert len(registry.runs.list("xcs2")) == 300
 
 

@@ -20,7 +20,7 @@ def test_a_panel_is_recorded_once(registry: Registry) -> None:
     again = registry.panels.add(PANEL_A)
     assert (again.revision, again.facts) == (None, ())
     assert registry.panels.list() == [Panel(PANEL_A, None, "jungfrau", recorded_in=1)]
-    assert [(each.revision, each.comment) for each in registry.log()] == [(1, "from the first delivery")]
+    assert [(entry.revision, entry.comment) for entry in registry.log()] == [(1, "from the first delivery")]
 
 
 def test_a_panel_is_recorded_with_its_m_number_or_receives_it_later(registry: Registry) -> None:

@@ -105,8 +105,8 @@ def test_the_gains_of_a_panel_differ_by_percents(modules: dict[str, Arrays]) -> 
 
 
 def test_no_two_arrays_of_the_sample_are_the_same(tree: Tree) -> None:
-    _, made = tree
-    contents = {path.read_bytes() for path in made if path.suffix == ".npy"}
+    _, paths = tree
+    contents = {path.read_bytes() for path in paths if path.suffix == ".npy"}
     assert len(contents) == len(MODULES) * len(NAMES)
 
 
@@ -158,12 +158,12 @@ def test_a_few_pixels_are_hot_and_the_same_in_all_gain_ranges(modules: dict[str,
 
 
 def test_two_trees_have_the_same_bytes(tree: Tree, tmp_path: Path) -> None:
-    folder, made = tree
+    folder, paths = tree
     again = write_legacy_tree(tmp_path / "again")
     assert [path.relative_to(tmp_path / "again") for path in again] == [
-        path.relative_to(folder) for path in made
+        path.relative_to(folder) for path in paths
     ]
-    for one, other in zip(made, again, strict=True):
+    for one, other in zip(paths, again, strict=True):
         assert one.is_dir() or one.read_bytes() == other.read_bytes()
 
 
@@ -176,11 +176,11 @@ def test_the_values_are_the_same_on_every_machine_and_with_every_numpy(modules: 
 
 
 def test_the_tree_holds_what_is_returned_and_nothing_else(tree: Tree) -> None:
-    folder, made = tree
+    folder, paths = tree
     assert {path.name for path in folder.iterdir()} == {*MODULES, *LINKS}
     for module in MODULES:
         assert {path.name for path in (folder / module).iterdir()} == NAMES
-    assert len(made) == len(set(made)) == len(MODULES) * (1 + len(NAMES)) + len(LINKS)
+    assert len(paths) == len(set(paths)) == len(MODULES) * (1 + len(NAMES)) + len(LINKS)
 
 
 def test_the_links_are_relative_and_lead_to_the_right_modules(tree: Tree) -> None:

@@ -17,7 +17,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from msgspec.structs import replace
@@ -153,25 +152,33 @@ def _convert(
     kind = detector.find_kind(maps.kind)
     stages: list[ConvertedStage] = []
     files: list[CheckedFile] = []
+    digest = hashlib.sha256()
     with open_input(path, "the maker's maps", ArrayError) as file:
-        original = _MakersFile(path, file, maps, detector.panel_shape)
-        for gain_range, stage in enumerate(maps.stages):
-            name = path / stage  # where a person finds it: in the file
-            rounded, absolute, relative = _round_to_kind(original.read_stage(), kind, name)
-            content = _encode_npy(rounded)
-            files.append(check_content(content, name, detector, kind, allow_nonfinite=allow_nonfinite))
+        size = os.fstat(file.fileno()).st_size
+        names = _find_stages(path, size, maps, detector.panel_shape)
+        for gain_range, stage in enumerate(names):
+            content = file.read(size // len(names))
+            if len(content) != size // len(names):
+                raise ArrayError(f"{str(path)!r} was changed while it was read", path=str(path))
+            digest.update(content)
+            if stage not in maps.stages:
+                continue
+            name = path / stage  # shown to people: the stage in the file
+            array = np.frombuffer(content, maps.dtype).reshape(detector.panel_shape)
+            rounded, absolute, relative = _round_to_kind(array, kind, name)
+            converted = _encode_npy(rounded)
+            checked = check_content(converted, name, detector, kind, allow_nonfinite=allow_nonfinite)
             with translate_os_errors("written", folder / stage, "the converted maps"):
-                (folder / stage).write_bytes(content)
+                (folder / stage).write_bytes(converted)
+            files.append(checked)
             stages.append(ConvertedStage(stage, gain_range, absolute, relative))
-        for _ in original.left_out:
-            original.read_stage()
     conversion = Conversion(
         file=escape_undecodable(path.name),
-        sha256=original.digest.hexdigest(),
-        size=original.size,
+        sha256=digest.hexdigest(),
+        size=size,
         dtype=maps.dtype,
         stages=tuple(stages),
-        left_out=original.left_out,
+        left_out=names[len(maps.stages) :],
     )
     stored = [
         replace(checked, path=folder / stage) for checked, stage in zip(files, maps.stages, strict=True)
@@ -180,52 +187,16 @@ def _convert(
     return GainMaps(path, (constants,), conversion, detector.name)
 
 
-class _MakersFile:
-    """The stages of an open file, read one at a time.
-
-    Attributes
-    ----------
-    size
-        In bytes: it alone says which stages are there.
-    left_out
-        The names of the stages after those that become gain ranges.
-    digest
-        The SHA-256 of what was read so far.
-
-    Raises
-    ------
-    ArrayError
-        The size is not that of the maker's maps.
-    """
-
-    def __init__(self, path: Path, file: BinaryIO, maps: MakerFormat, shape: tuple[int, int]) -> None:
-        self.digest = hashlib.sha256()
-        self.size = os.fstat(file.fileno()).st_size
-        self._path = path
-        self._file = file
-        self._dtype = np.dtype(maps.dtype)
-        self._shape = shape
-        self._stage_size = math.prod(shape) * self._dtype.itemsize
-        layouts = {
-            len(names) * self._stage_size: names
-            for names in (maps.stages, maps.stages + maps.optional_stages)
-        }
-        if self.size not in layouts:
-            expected = " or ".join(f"{size} ({', '.join(names)})" for size, names in layouts.items())
-            raise ArrayError(
-                f"{str(path)!r} has {self.size} bytes; the maker's maps have {expected}",
-                path=str(path),
-                size=self.size,
-            )
-        self.left_out = layouts[self.size][len(maps.stages) :]
-
-    def read_stage(self) -> NDArray[np.float64]:
-        """Read the next stage, shape (row, column); an `ArrayError` where the file was cut since it was opened."""
-        content = self._file.read(self._stage_size)
-        if len(content) != self._stage_size:
-            raise ArrayError(f"{str(self._path)!r} was changed while it was read", path=str(self._path))
-        self.digest.update(content)
-        return np.frombuffer(content, self._dtype).reshape(self._shape)
+def _find_stages(path: Path, size: int, maps: MakerFormat, shape: tuple[int, int]) -> tuple[str, ...]:
+    """Return the names of the stages in a file of that size in bytes; an `ArrayError` where no stages have it."""
+    stage_size = math.prod(shape) * np.dtype(maps.dtype).itemsize
+    layouts = {len(names) * stage_size: names for names in (maps.stages, maps.stages + maps.optional_stages)}
+    if size not in layouts:
+        expected = " or ".join(f"{size} ({', '.join(names)})" for size, names in layouts.items())
+        raise ArrayError(
+            f"{str(path)!r} has {size} bytes; the maker's maps have {expected}", path=str(path), size=size
+        )
+    return layouts[size]
 
 
 def _round_to_kind(
