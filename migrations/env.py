@@ -1,4 +1,4 @@
-"""Run the migrations on a connection of ours: `registry.database` hands it over, or it is opened here."""
+"""Run the migrations on the connection that `registry.database` passes, or on one that is opened here."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ def _run(connection: object) -> None:
     context.run_migrations()
 
 
-given = context.config.attributes.get("connection")
-if given is not None:
-    _run(given)
-else:  # a developer at the `alembic` command; the user's way is `calreg database upgrade`
+connection = context.config.attributes.get("connection")
+if connection is not None:
+    _run(connection)
+else:  # for the `alembic` command of a developer; users run `calreg database upgrade`
     with migration_connection() as opened:
         _run(opened)

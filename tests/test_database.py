@@ -27,12 +27,14 @@ from registry.errors import (
     CorruptionError,
     NotFoundError,
     RegistryError,
+    Remedy,
     RequestError,
     UnavailableError,
 )
 from registry.instants import Instant
 from testing.panels import NEW_A, PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
+from tests.refusals import refused
 
 SECRET = "s3kret-pw"  # noqa: S105 - the password that must not be seen again
 WRITERS = 4
@@ -95,7 +97,7 @@ def test_a_dry_run_leaves_no_trace_and_takes_no_number(
     assert registry.panels.add(PANEL_B).revision == 2
 
 
-def test_a_change_that_finds_all_stated_already_is_no_revision(
+def test_a_change_that_has_nothing_to_record_makes_no_revision(
     location: RegistryLocation, registry: Registry
 ) -> None:
     registry.panels.add(PANEL_A, alias="M068")
@@ -116,9 +118,11 @@ def _write(location: RegistryLocation, writer: int) -> list[int | None]:
 
 def _refuse_gaps(location: RegistryLocation, numbers: list[list[int | None]]) -> None:
     """Assert that each writer's revisions follow each other, that all are there, and in order of time."""
-    assert sorted(number or 0 for each in numbers for number in each) == list(range(1, WRITERS * CHANGES + 1))
-    for each in numbers:
-        assert each == sorted(each, key=lambda number: number or 0)
+    assert sorted(number or 0 for series in numbers for number in series) == list(
+        range(1, WRITERS * CHANGES + 1)
+    )
+    for series in numbers:
+        assert series == sorted(series, key=lambda number: number or 0)
     with location.open() as registry:
         log = registry.log()[::-1]
         assert [revision.revision for revision in log] == list(range(1, WRITERS * CHANGES + 1))
@@ -147,17 +151,17 @@ def _init(location: RegistryLocation) -> str:
 
 
 @pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
-def test_several_processes_that_init_at_once_make_one_registry(
+def test_several_processes_that_run_init_at_once_create_one_registry(
     dialect: str, processes: Pool, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     url = f"sqlite:///{tmp_path / 'deep' / 'registry.sqlite'}"
     if dialect == "postgresql":
         url = request.getfixturevalue("empty_postgres")
     location = RegistryLocation(url, tmp_path / "store")
-    made = processes.map(_init, [location] * 2 * WRITERS, chunksize=1)
-    assert len(set(made)) == 1
+    created = processes.map(_init, [location] * 2 * WRITERS, chunksize=1)
+    assert len(set(created)) == 1
     with location.open() as registry:
-        assert registry.id == made[0]
+        assert registry.id == created[0]
         assert registry.differences() == []
 
 
@@ -232,7 +236,7 @@ def test_a_reader_on_postgresql_cannot_write(location: RegistryLocation, registr
     assert registry.panels.add(PANEL_A).revision == 1, "a pooled connection of a reader may write again"
 
 
-def test_a_revision_says_who_where_by_what_and_why(
+def test_a_revision_records_author_host_command_and_comment(
     location: RegistryLocation, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import getpass
@@ -271,7 +275,7 @@ def _with_password(location: RegistryLocation, **changed: Any) -> str:
     return url.render_as_string(hide_password=False)
 
 
-def _shown(error: BaseException) -> str:
+def _format_traceback(error: BaseException) -> str:
     """Return all that a traceback of this error prints, causes and contexts included."""
     return "".join(traceback.format_exception(error))
 
@@ -307,7 +311,7 @@ def test_a_password_reaches_no_log_no_revision_and_no_provenance(
 
 @pytest.mark.parametrize("location", ["postgresql"], indirect=True)
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "expected"),
     [
         ({"database": "nothing_here"}, 'database "nothing_here" does not exist'),
         ({"username": "nobody_here"}, 'role "nobody_here" does not exist'),
@@ -319,17 +323,17 @@ def test_a_password_reaches_no_log_no_revision_and_no_provenance(
     ids=["database", "role", "port", "socket", "password in the query", "sslmode"],
 )
 def test_a_server_that_refuses_is_unavailable_and_the_password_not_shown(
-    location: RegistryLocation, changed: dict[str, Any], said: str
+    location: RegistryLocation, changed: dict[str, Any], expected: str
 ) -> None:
     if os.environ.get("CALREG_TEST_POSTGRES") and "username" in changed:
         pytest.skip(
             "the server that CALREG_TEST_POSTGRES names may ask for passwords before it looks for roles"
         )
     url = _with_password(location, **changed)
-    with pytest.raises(UnavailableError, match="cannot be used") as refusal:
+    with pytest.raises(UnavailableError) as refusal:
         open_registry(url, location.store)
-    assert said in str(refusal.value)
-    assert SECRET not in _shown(refusal.value)
+    assert expected in str(refusal.value)
+    assert SECRET not in _format_traceback(refusal.value)
     result = CliRunner().invoke(app, ["--database", url, "panel", "list", "--json"], env=location.environment)
     assert result.exit_code == 8
     assert json.loads(result.stderr)["error"]["kind"] == "UnavailableError"
@@ -337,7 +341,7 @@ def test_a_server_that_refuses_is_unavailable_and_the_password_not_shown(
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "expected"),
     [
         ("postgresql://lab:{}@host:port/calreg", "not a URL of a PostgreSQL database"),
         ("postgresql://lab:{}@[::1/calreg", "not a URL of a PostgreSQL database"),
@@ -349,12 +353,12 @@ def test_a_server_that_refuses_is_unavailable_and_the_password_not_shown(
     ],
 )
 def test_a_url_that_cannot_be_used_is_a_bad_request_and_the_password_not_shown(
-    url: str, said: str, tmp_path: Path
+    url: str, expected: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(RequestError, match=re.escape(said)) as refusal:
+    with pytest.raises(RequestError, match=re.escape(expected)) as refusal:
         open_registry(url.format(SECRET), tmp_path)
     assert "***" in str(refusal.value)
-    assert SECRET not in _shown(refusal.value)
+    assert SECRET not in _format_traceback(refusal.value)
 
 
 def test_a_missing_driver_is_named_with_the_command_that_installs_it(
@@ -369,7 +373,7 @@ def test_a_missing_driver_is_named_with_the_command_that_installs_it(
     )
 
 
-def test_a_password_is_not_in_what_a_developer_sees_either(location: RegistryLocation) -> None:
+def test_a_password_is_not_in_the_repr_of_engines_and_databases(location: RegistryLocation) -> None:
     database = Database(location.database if location.is_sqlite else _with_password(location))
     assert SECRET not in database.name
     assert SECRET not in repr(database._engine)
@@ -379,7 +383,7 @@ def test_a_password_is_not_in_what_a_developer_sees_either(location: RegistryLoc
     ):
         connection.execute(sa.text("SELECT nothing FROM nowhere"))
     assert not isinstance(bug.value, RegistryError)
-    assert SECRET not in _shown(bug.value)
+    assert SECRET not in _format_traceback(bug.value)
     database.close()
 
 
@@ -394,7 +398,7 @@ def test_a_server_that_goes_away_is_unavailable_and_found_again(
     )
     with engine.connect() as connection:
         connection.execute(end)
-    with pytest.raises(UnavailableError, match="cannot be used"):
+    with refused(UnavailableError):
         registry.panels.add(PANEL_A)
     engine.dispose()
     assert registry.panels.add(PANEL_A).revision == 1
@@ -408,7 +412,7 @@ def test_a_read_only_file_answers_and_refuses_to_be_written(sqlite_location: Reg
     sqlite_location.file.write_bytes(content)
     with sqlite_location.open() as registry:
         assert [panel.panel for panel in registry.panels.list()] == [PANEL_A]
-        with pytest.raises(UnavailableError, match="cannot be used: attempt to write a readonly database"):
+        with pytest.raises(UnavailableError, match="attempt to write a readonly database"):
             registry.panels.add(PANEL_B)
     assert sqlite_location.file.read_bytes() == content
 
@@ -463,7 +467,7 @@ def test_a_damaged_page_is_corruption(sqlite_location: RegistryLocation) -> None
     content[(page - 1) * size : page * size] = b"\xff" * size
     sqlite_location.file.write_bytes(content)
     with sqlite_location.open() as registry:
-        with pytest.raises(CorruptionError, match=r"^the database sqlite:///.* is damaged: .*malformed"):
+        with pytest.raises(CorruptionError, match="malformed"):
             registry.panels.list()
         with pytest.raises(CorruptionError, match="malformed"):
             registry.panels.add(PANEL_B)
@@ -473,13 +477,13 @@ def test_a_damaged_page_is_corruption(sqlite_location: RegistryLocation) -> None
 
 def test_a_missing_directory_is_unavailable_and_not_made(tmp_path: Path) -> None:
     missing = tmp_path / "not" / "here"
-    with pytest.raises(UnavailableError, match=f"there is no database {missing / 'r.sqlite'}"):
+    with refused(UnavailableError, remedy=Remedy.GIVE_DATABASE):
         open_registry(f"sqlite:///{missing / 'r.sqlite'}")
     assert not (tmp_path / "not").exists()
 
 
 def test_a_folder_in_place_of_the_file_is_unavailable(tmp_path: Path) -> None:
-    with pytest.raises(UnavailableError, match="cannot be used: unable to open database file"):
+    with pytest.raises(UnavailableError, match="unable to open database file"):
         open_registry(f"sqlite:///{tmp_path}")
     assert not list(tmp_path.iterdir())
 
@@ -487,9 +491,9 @@ def test_a_folder_in_place_of_the_file_is_unavailable(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["a b.sqlite", "50%25 #1.sqlite", "ünï.sqlite", "semi;colon'quote.sqlite"])
 def test_a_file_may_have_any_name(name: str, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / name}"
-    made = create_registry(url)
+    created = create_registry(url)
     with open_registry(url) as registry:
-        assert registry.id == made
+        assert registry.id == created
         with pytest.raises(NotFoundError):
             registry.panels.find(PANEL_A)
     assert (tmp_path / name).is_file()

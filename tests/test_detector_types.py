@@ -1,4 +1,4 @@
-"""Every detector type goes the whole way: registered, asked, exported, verified, replayed."""
+"""Every detector type from end to end: registered, looked up, exported, verified, replayed."""
 
 from __future__ import annotations
 
@@ -98,14 +98,14 @@ def content(folder: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
 
 
-def test_what_is_asked_without_a_kind_is_what_the_type_requires(registered: Registered) -> None:
+def test_a_look_up_without_a_kind_returns_the_kinds_that_the_type_requires(registered: Registered) -> None:
     known, panels = registered.known, registered.panels
     with registered.location.open() as registry:
-        found = registry.validity("_".join(panels), at=T2)
-        assert [(each.panel, each.kind) for each in found.versions] == [
+        result = registry.validity("_".join(panels), at=T2)
+        assert [(entry.panel, entry.kind) for entry in result.versions] == [
             (panel, kind) for panel in panels for kind in known.required_kinds
         ]
-        assert [each.detector_type for each in registry.panels.list()] == [known.name] * 2
+        assert [entry.detector_type for entry in registry.panels.list()] == [known.name] * 2
         (affected,) = registry.list_affected_runs(1)
         assert affected.change == "now possible"
         assert [output.kind for output in registry.constants(DATASET).provenance.outputs] == list(
@@ -117,32 +117,32 @@ def test_every_kind_is_exported_verified_and_replayed(
     registered: Registered, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known, calreg = registered.known, Calreg(registered.location, monkeypatch)
-    asked = [word for kind in known.kinds for word in ("--type", kind.calibration_type)]
-    answer = calreg.run("export", DATASET, *asked, "--output", str(tmp_path / "out"), "--json").json
-    assert [each["type"] for each in answer["outputs"]] == [kind.calibration_type for kind in known.kinds]
+    options = [word for kind in known.kinds for word in ("--type", kind.calibration_type)]
+    answer = calreg.run("export", DATASET, *options, "--output", str(tmp_path / "out"), "--json").json
+    assert [entry["type"] for entry in answer["outputs"]] == [kind.calibration_type for kind in known.kinds]
     for kind in known.kinds:
-        found = np.load(tmp_path / "out" / f"{kind.calibration_type}.npy", mmap_mode="r")
-        assert (found.shape, found.dtype.str) == (known.array_shape(2), kind.dtype)
+        result = np.load(tmp_path / "out" / f"{kind.calibration_type}.npy", mmap_mode="r")
+        assert (result.shape, result.dtype.str) == (known.array_shape(2), kind.dtype)
         for gain_range, seed in np.ndindex(known.gain_ranges, 2):
-            assert np.array_equal(found[gain_range, seed], array_of(known, kind, gain_range, seed))
+            assert np.array_equal(result[gain_range, seed], array_of(known, kind, gain_range, seed))
     document = str(tmp_path / "out" / "provenance.json")
     assert calreg.run("provenance", "verify", document, "--json").json["problems"] == []
     calreg.run("provenance", "replay", document, "--output", str(tmp_path / "again"))
     assert content(tmp_path / "again") == content(tmp_path / "out")
 
 
-def test_what_differs_between_versions_is_found_in_every_gain_range(registered: Registered) -> None:
+def test_versions_are_compared_in_every_gain_range(registered: Registered) -> None:
     with registered.location.open() as registry:
         first, second = (registry.validity(panel, kinds=["gain"]).versions[0] for panel in registered.panels)
-        found = registry.versions.diff(first.version, second.version).gain_ranges
-    assert [each.count for each in found] == [2] * registered.known.gain_ranges
+        result = registry.versions.diff(first.version, second.version).gain_ranges
+    assert [entry.count for entry in result] == [2] * registered.known.gain_ranges
 
 
 def test_a_file_of_the_last_gain_range_is_identified(registered: Registered) -> None:
     last = registered.known.gain_ranges - 1
     with registered.location.open() as registry:
-        found = registry.identify(registered.folders[1] / f"g{last}_gain.npy")
-    assert [(each.kind, each.gain_range) for each in found.inputs] == [("gain", last)]
+        result = registry.identify(registered.folders[1] / f"g{last}_gain.npy")
+    assert [(entry.kind, entry.gain_range) for entry in result.inputs] == [("gain", last)]
 
 
 def test_the_parts_of_a_panel_id_stand_in_the_database(registered: Registered) -> None:
@@ -161,8 +161,8 @@ def test_the_folder_of_one_type_is_refused_for_a_panel_of_another(
 ) -> None:
     other = next(known for known in DETECTOR_TYPES.values() if known is not registered.known)
     folder = folder_of(tmp_path, other, 0, (other.find_kind("gain"),))
-    said = "has the shape" if other.gain_ranges > registered.known.gain_ranges else "lacks g3_gain.npy"
-    with registered.location.open() as registry, pytest.raises(ArrayError, match=said):
+    expected = "has the shape" if other.gain_ranges > registered.known.gain_ranges else "lacks g3_gain.npy"
+    with registered.location.open() as registry, pytest.raises(ArrayError, match=expected):
         registry.versions.add(registered.panels[0], folder, valid_from=T2, kinds=["gain"])
 
 
@@ -196,13 +196,13 @@ def test_an_m_number_stands_for_panels_of_one_type(registry: Registry) -> None:
     registry.panels.add(PANEL_A, alias="M068")
     for panel in (PANEL_B, QUAD[0]):
         registry.panels.add(panel)
-    said = "it is of another detector type than {}, which bears it"
+    expected = "it is of another detector type than {}, which bears it"
     with pytest.raises(ConflictError) as caught:
         registry.aliases.add("M068", [QUAD[0]])
-    assert str(caught.value).endswith(f"panel {QUAD[0]} cannot bear M068: {said.format(PANEL_A)}")
+    assert str(caught.value).endswith(f"panel {QUAD[0]} cannot bear M068: {expected.format(PANEL_A)}")
     with pytest.raises(ConflictError) as caught:
         registry.aliases.add("M088", [PANEL_B, QUAD[0]])
-    assert str(caught.value).endswith(f"panel {QUAD[0]} cannot bear M088: {said.format(PANEL_B)}")
+    assert str(caught.value).endswith(f"panel {QUAD[0]} cannot bear M088: {expected.format(PANEL_B)}")
     assert [alias.panel for alias in registry.aliases.list()] == [PANEL_A]
 
 
@@ -213,13 +213,13 @@ def test_constants_are_carried_to_the_upgraded_panel_without_a_warning(
     registry.panels.add(QUAD[0])
     registry.versions.add(QUAD[0], folder_of(tmp_path, known, 0, (known.find_kind("gain"),)), valid_from=T1)
     outcome = registry.panels.add(UPGRADED, carry_from=QUAD[0], valid_from=T2)
-    assert [(each.panel, each.kind, each.carried_from) for each in outcome.versions] == [
+    assert [(entry.panel, entry.kind, entry.carried_from) for entry in outcome.versions] == [
         (UPGRADED, "gain", 1)
     ]
     assert outcome.warnings == ()
 
 
-# Names that are not right
+# Wrong names
 
 
 def test_a_detector_of_several_types_is_refused(sqlite_location: RegistryLocation, monkeypatch) -> None:
@@ -265,7 +265,7 @@ def test_a_link_of_an_epix10ka_panel_in_a_legacy_directory_is_a_hazard_that_name
         assert [panel.panel for panel in registry.panels.list()] == [PANEL_A]
 
 
-# What people see, and where numbers stand
+# Output, and where shapes are written
 
 
 def test_lists_of_long_panel_ids_fit_80_columns_and_cut_nothing(

@@ -1,4 +1,4 @@
-"""A full disk, a folder that may not be written, a file that may not be read: exit code 8, nothing half done."""
+"""A full disk, a folder that may not be written, a file that may not be read: exit code 8, nothing partial."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def disk(tmpfs: Callable[[str], Path]) -> Disk:
 
 def assert_sound(location: RegistryLocation, revisions: int = 2) -> None:
     with location.open() as registry:
-        found = registry.verify()
-        assert (found.problems, found.unreferenced) == ((), ())
+        result = registry.verify()
+        assert (result.problems, result.unreferenced) == ((), ())
         assert len(registry.log()) == revisions
 
 
@@ -126,10 +126,10 @@ def test_a_registration_into_a_store_on_a_full_disk_is_not_recorded(
     assert is_full(calreg.refused(8, *command))
     disk.free()
     with store_there.open() as registry:
-        found = registry.verify()
-        assert found.problems == ()
+        result = registry.verify()
+        assert result.problems == ()
         assert all(
-            Path(file.path).suffix == ".npy" for file in found.unreferenced
+            Path(file.path).suffix == ".npy" for file in result.unreferenced
         )  # whole, as far as they got
         assert len(registry.log()) == 2
     calreg.run(*command)
@@ -155,7 +155,7 @@ def test_a_registration_into_a_database_on_a_full_disk_is_not_recorded(
         assert registry.verify().problems == ()
 
 
-def test_an_export_from_a_database_on_a_full_disk_is_written_and_said_to_be_not_recorded(
+def test_an_export_from_a_database_on_a_full_disk_is_written_with_a_note_that_it_is_not_recorded(
     database_there: RegistryLocation, disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calreg = Calreg(database_there, monkeypatch)
@@ -174,7 +174,7 @@ def tables(file: Path) -> list[tuple[str]]:
         return connection.execute("SELECT name FROM sqlite_master").fetchall()
 
 
-def test_a_registry_is_not_begun_on_a_full_disk(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_registry_is_created_on_a_full_disk(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
     location = RegistryLocation(f"sqlite:///{disk.folder}/new/registry.sqlite", disk.folder / "new" / "store")
     calreg = Calreg(location, monkeypatch)
     for room in (0, 8192, 65536):
@@ -190,7 +190,7 @@ def test_a_registry_is_not_begun_on_a_full_disk(disk: Disk, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("room", [0, 65536])
-def test_a_backup_onto_a_full_disk_is_none_and_the_former_one_stays(
+def test_a_backup_onto_a_full_disk_fails_and_the_former_one_stays(
     filled: RegistryLocation, disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
 ) -> None:
     calreg = Calreg(filled, monkeypatch)
@@ -213,7 +213,7 @@ def test_a_backup_onto_a_full_disk_is_none_and_the_former_one_stays(
 
 
 @pytest.mark.parametrize("room", [0, 65536])
-def test_a_registry_neither_arrives_on_a_full_disk_nor_is_the_old_one_closed(
+def test_a_move_to_a_full_disk_fails_and_the_old_registry_stays_open(
     filled: RegistryLocation, disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
 ) -> None:
     calreg = Calreg(filled, monkeypatch)
@@ -235,7 +235,7 @@ def test_a_registry_neither_arrives_on_a_full_disk_nor_is_the_old_one_closed(
     assert_sound(new, 3)
 
 
-def test_what_an_ordinary_user_may_not_write_or_read_is_refused_and_named(
+def test_a_path_that_an_ordinary_user_may_not_write_or_read_is_refused_and_named(
     filled: RegistryLocation, open_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = open_folder / "home"
@@ -263,8 +263,8 @@ def test_what_an_ordinary_user_may_not_write_or_read_is_refused_and_named(
         error = calreg.refused(8, *export, str(home / "other"))
         assert f"{objects[0].stem}.npy': Permission denied" in error["message"]
         assert not (home / "other").exists()
-        found = calreg("verify")
-        assert (found.code, found.stdout.count("Permission denied")) == (6, 1)
+        result = calreg("verify")
+        assert (result.code, result.stdout.count("Permission denied")) == (6, 1)
     location.store.joinpath("registry.json").chmod(0)
     with act_as_ordinary_user():
         assert "registry.json': Permission denied" in calreg.refused(8, "panel", "list")["message"]

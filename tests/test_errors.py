@@ -1,4 +1,4 @@
-"""What scripts read from a refusal: its exit code, its sentence, its values."""
+"""The interface of errors for scripts: exit codes, messages, values."""
 
 from __future__ import annotations
 
@@ -29,12 +29,14 @@ PUBLISHED = {
     "UnavailableError": 8,
 }
 CLASSES = {
-    name: found for name, found in inspect.getmembers(errors, inspect.isclass) if issubclass(found, Exception)
+    name: error_class
+    for name, error_class in inspect.getmembers(errors, inspect.isclass)
+    if issubclass(error_class, Exception)
 }
 
 
 def test_the_exit_codes_are_exactly_as_published() -> None:
-    codes = {name: found.code for name, found in CLASSES.items()}
+    codes = {name: error_class.code for name, error_class in CLASSES.items()}
     # The codes are only ever added to: what stands above stays, also where classes join.
     assert {name: codes.get(name) for name in PUBLISHED} == PUBLISHED
     assert set(codes.values()) <= {1, 2, 3, 4, 5, 6, 7, 8}
@@ -49,11 +51,14 @@ def test_the_tree_at_the_top_draws_every_class_with_its_code_below_its_parent() 
     drawn: dict[str, tuple[str, int | None]] = {}
     path: list[str] = []
     for line in (errors.__doc__ or "").splitlines():
-        found = re.fullmatch(r"    ((?:[│ ]   )*)(?:[├└]── )(\w+)(?:\s+(\d))?\s.*", line)
-        if found:
-            depth = len(found[1]) // 4
-            path[depth:] = [found[2]]
-            drawn[found[2]] = (path[depth - 1] if depth else "RegistryError", found[3] and int(found[3]))
+        error_class = re.fullmatch(r"    ((?:[│ ]   )*)(?:[├└]── )(\w+)(?:\s+(\d))?\s.*", line)
+        if error_class:
+            depth = len(error_class[1]) // 4
+            path[depth:] = [error_class[2]]
+            drawn[error_class[2]] = (
+                path[depth - 1] if depth else "RegistryError",
+                error_class[3] and int(error_class[3]),
+            )
     assert set(drawn) == set(CLASSES) - {"RegistryError"}
     for name, (parent, code) in drawn.items():
         assert CLASSES[name].__bases__ == (CLASSES[parent],)

@@ -37,8 +37,8 @@ class Facts:
     def rows(self, table: sa.Table) -> list[Row]:
         order = ", ".join(column.name for column in table.primary_key)
         with self.engine.connect() as connection:
-            found = connection.execute(sa.text(f"SELECT * FROM {table.name} ORDER BY {order}"))
-            return [dict(row) for row in found.mappings()]
+            rows = connection.execute(sa.text(f"SELECT * FROM {table.name} ORDER BY {order}"))
+            return [dict(row) for row in rows.mappings()]
 
     def everything(self) -> dict[str, list[Row]]:
         return {table.name: self.rows(table) for table in schema.metadata.sorted_tables}
@@ -57,9 +57,9 @@ class Facts:
         with self.engine.connect() as connection:
             if first is not None:
                 connection.execute(sa.text(first))
-            said = _refusal(connection, statement, values)
-            assert said is not None, f"{statement} with {values} was let through"
-            assert saying.format(table=table.name) in said, (statement, values)
+            refusal = _refusal(connection, statement, values)
+            assert refusal is not None, f"{statement} with {values} was let through"
+            assert saying.format(table=table.name) in refusal, (statement, values)
             connection.commit()
             if first is not None:
                 connection.invalidate()  # no other test gets this connection
@@ -233,7 +233,7 @@ def test_a_live_fact_can_be_withdrawn_by_the_newest_revision(facts: Facts, table
 
 
 @pytest.mark.parametrize("table", FACTS)
-def test_a_withdrawal_changes_nothing_else_on_the_way(facts: Facts, table: sa.Table) -> None:
+def test_a_withdrawal_changes_nothing_else(facts: Facts, table: sa.Table) -> None:
     row = _live(facts, table)
     for column in table.c:
         if column.name == "withdrawn_in":
@@ -295,15 +295,15 @@ def test_no_fact_is_recorded_as_withdrawn_already(facts: Facts, table: sa.Table)
 
 
 @pytest.mark.parametrize("name", ["alias", "run", "version"])
-def test_a_second_live_fact_at_the_same_place_is_refused(facts: Facts, name: str) -> None:
+def test_a_second_live_fact_with_the_same_key_is_refused(facts: Facts, name: str) -> None:
     table = schema.metadata.tables[name]
     (kept,) = [columns for columns, condition in _keys(table) if condition]
     row = _fresh(facts, table, _live(facts, table), kept)
-    said = "a row with this key is there" if facts.location.is_sqlite else f"uq_{name}_live"
-    facts.refuses(_insert(table, row), row, table=table, saying=said)
+    refusal = "a row with this key is there" if facts.location.is_sqlite else f"uq_{name}_live"
+    facts.refuses(_insert(table, row), row, table=table, saying=refusal)
 
 
-def test_a_version_bears_the_latest_start_of_its_panel_and_kind(facts: Facts) -> None:
+def test_a_version_has_the_latest_start_of_its_panel_and_kind(facts: Facts) -> None:
     """As of a revision a look-up begins there: a smaller one would hide what holds."""
     table = schema.version
     live = _live(facts, table)
@@ -345,10 +345,10 @@ def test_nothing_is_added_to_an_earlier_export(facts: Facts, name: str) -> None:
 
 
 @pytest.mark.parametrize("table", CHILDREN)
-def test_nothing_of_what_the_newest_revision_recorded_is_replaced(facts: Facts, table: sa.Table) -> None:
+def test_no_row_that_the_newest_revision_recorded_is_replaced(facts: Facts, table: sa.Table) -> None:
     parent = schema.metadata.tables[table.info["parent"][0]]
-    made = _fresh(facts, parent, facts.rows(parent)[-1], [], facts.newest + 1)
-    child = {**facts.rows(table)[-1], table.info["parent"][1]: made["id"]}
+    parent_row = _fresh(facts, parent, facts.rows(parent)[-1], [], facts.newest + 1)
+    child = {**facts.rows(table)[-1], table.info["parent"][1]: parent_row["id"]}
     for columns, _ in _keys(table):
         other = {
             **_fresh(facts, table, child, columns, facts.newest + 1),
@@ -365,11 +365,11 @@ def test_nothing_of_what_the_newest_revision_recorded_is_replaced(facts: Facts, 
         for attempt in attempts:
             with facts.engine.connect() as connection:
                 connection.execute(sa.text(_next_revision(facts)[0]), _next_revision(facts)[1])
-                connection.execute(sa.text(_insert(parent, made)), made)
+                connection.execute(sa.text(_insert(parent, parent_row)), parent_row)
                 connection.execute(sa.text(_insert(table, child)), child)
-                said = _refusal(connection, attempt, other)
-                assert said is not None, f"{attempt} with {other} was let through"
-                assert f"append-only: {table.name}: " in said
+                refusal = _refusal(connection, attempt, other)
+                assert refusal is not None, f"{attempt} with {other} was let through"
+                assert f"append-only: {table.name}: " in refusal
                 connection.rollback()
 
 
@@ -418,7 +418,7 @@ def test_no_key_lets_a_row_be_replaced(facts: Facts, table: sa.Table) -> None:
 @pytest.mark.parametrize("table", TABLES)
 def test_sqlites_hidden_row_number_lets_no_row_be_replaced(facts: Facts, table: sa.Table) -> None:
     if not facts.location.is_sqlite:
-        facts.refuses(  # PostgreSQL's counterpart is no column that can be written
+        facts.refuses(  # PostgreSQL's counterpart is not a column that can be written
             f"UPDATE {table.name} SET ctid = '(0,1)'", table=table, saying="cannot assign to system column"
         )
         return
@@ -465,7 +465,7 @@ def test_nothing_can_be_truncated(facts: Facts, table: sa.Table) -> None:
 
 @on_postgresql
 @pytest.mark.parametrize("table", TABLES)
-def test_the_role_of_a_replica_switches_no_guard_off(facts: Facts, table: sa.Table) -> None:
+def test_the_role_of_a_replica_disables_no_trigger(facts: Facts, table: sa.Table) -> None:
     with facts.engine.connect() as connection:
         if connection.execute(sa.text("SELECT current_setting('is_superuser')")).scalar_one() != "on":
             pytest.skip(
@@ -487,7 +487,7 @@ def test_the_role_of_a_replica_switches_no_guard_off(facts: Facts, table: sa.Tab
 
 
 @pytest.mark.parametrize("table", FACTS)
-def test_a_temporary_table_does_not_speak_for_the_revisions(facts: Facts, table: sa.Table) -> None:
+def test_a_temporary_table_does_not_replace_the_revisions(facts: Facts, table: sa.Table) -> None:
     older = facts.newest - 1
     first = f"CREATE TEMPORARY TABLE revision AS SELECT {older} AS number, 0 AS recorded_at"
     row = {**_fresh(facts, table, _withdrawn(facts, table), []), "recorded_in": older}
@@ -513,7 +513,7 @@ def test_the_registrys_own_connections_enforce_foreign_keys(facts: Facts) -> Non
     assert facts.everything() == before
 
 
-def test_no_reference_leads_nowhere_even_where_foreign_keys_are_off(facts: Facts) -> None:
+def test_no_reference_to_a_missing_row_is_accepted_even_where_foreign_keys_are_off(facts: Facts) -> None:
     first = "SET session_replication_role = replica" if facts.engine.dialect.name == "postgresql" else None
     version = {**_fresh(facts, schema.version, _live(facts, schema.version), []), "valid_from": 77}
     for column in ("panel_id", "constants_id", "carried_from"):

@@ -1,4 +1,4 @@
-"""What is typed, and what files are called, reaches no terminal as it is; nothing is waited for that never comes."""
+"""Hostile texts and file names reach no terminal unescaped, and no command waits for a pipe."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from registry.errors import RequestError
 from testing.panels import PANEL_A, write_panel_folder
 from tests.cli import Calreg
 
-# Colours, a bell, and the mark that turns the order of letters around; and a byte that is no UTF-8.
+# Colours, a bell, the mark that reverses the order of letters, and a byte that is not UTF-8.
 ODD = "red\x1b[31m\x07\u202eevil"
 NO_TEXT = f"{ODD}\udcff"
 AT = "2018-02-10T08:15:00Z"
@@ -69,7 +69,7 @@ ANYWHERE = [
 ]
 
 
-def test_what_is_typed_is_refused_and_shown_escaped(
+def test_typed_control_characters_are_refused_and_shown_escaped(
     sqlite_calreg: Calreg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -83,9 +83,9 @@ def test_what_is_typed_is_refused_and_shown_escaped(
     assert not (tmp_path / "out").exists()
 
 
-def test_texts_that_no_database_keeps_are_refused_on_both(calreg: Calreg, registry: Registry) -> None:
-    said = r"the comment 'red\x1b[31m\x07\u202eevil\udcff' cannot be recorded"
-    assert said in calreg.refused(2, "panel", "add", PANEL_A, "--comment", NO_TEXT)["message"]
+def test_texts_that_databases_cannot_keep_are_refused_on_both(calreg: Calreg, registry: Registry) -> None:
+    expected = r"the comment 'red\x1b[31m\x07\u202eevil\udcff' cannot be recorded"
+    assert expected in calreg.refused(2, "panel", "add", PANEL_A, "--comment", NO_TEXT)["message"]
     assert "does not name a revision" in calreg.refused(2, "log", "--as-of", NO_TEXT)["message"]
     assert "is not an experiment" in calreg.refused(2, "run", "list", "--experiment", NO_TEXT)["message"]
     with pytest.raises(RequestError, match=r"'a\\x00b' cannot be recorded"):
@@ -95,7 +95,7 @@ def test_texts_that_no_database_keeps_are_refused_on_both(calreg: Calreg, regist
     assert registry.log() == []
 
 
-def test_odd_comments_and_names_of_files_are_printed_escaped_and_kept_as_they_are(
+def test_odd_comments_and_file_names_are_printed_escaped_and_kept_unchanged(
     sqlite_calreg: Calreg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

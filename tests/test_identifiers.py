@@ -1,4 +1,4 @@
-"""Names: one spelling is canonical, every other is refused with the canonical one named."""
+"""Names: one spelling is canonical, every other is refused and the message gives the canonical one."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_prefix_without_panels_is_not_dropped() -> None:
 @example(999)
 @example(1000)
 @settings(deadline=None)
-def test_one_spelling_of_each_m_number_is_taken_and_all_others_name_it(number: int) -> None:
+def test_one_spelling_of_each_m_number_is_accepted_and_the_refusal_of_others_names_it(number: int) -> None:
     canonical = f"M{number:03d}"
     assert identifiers.parse_m_number(canonical) == canonical
     for width in range(1, 7):
@@ -89,14 +89,14 @@ def test_a_longer_number_with_leading_zeros_is_not_another_module() -> None:
     "text",
     ["", "M", "068", "M1234567", "M-68", "M 68", "N068", "M068\n", "M068 ", "M06a", "M\u0660\u0666\u0668"],
 )
-def test_what_is_no_m_number_is_refused_with_an_example(text: str) -> None:
+def test_a_text_that_is_not_an_m_number_is_refused_with_an_example(text: str) -> None:
     error = refusal(identifiers.parse_m_number, text)
     assert str(error) == f"{text!r} is not an M-number: M and three digits or more are expected, as in M068"
     assert not identifiers.is_m_number(text)
 
 
 @pytest.mark.parametrize("text", ["M068", "m68", "M1", "M000068"])
-def test_what_is_meant_as_an_m_number_is_known_as_one_in_any_spelling(text: str) -> None:
+def test_an_m_number_is_recognised_in_any_spelling(text: str) -> None:
     assert identifiers.is_m_number(text)
 
 
@@ -133,7 +133,7 @@ def test_a_dataset_reads_and_writes_back(experiment: str, run: int) -> None:
         "exp==xcsls3716:run=631",
     ],
 )
-def test_what_is_no_dataset_is_refused_with_an_example(text: str) -> None:
+def test_a_text_that_is_not_a_dataset_is_refused_with_an_example(text: str) -> None:
     assert str(refusal(Dataset.parse, text)) == (
         f"{text!r} is not a dataset: exp=EXPERIMENT:run=NUMBER is expected, as in exp=xcsls3716:run=631"
     )
@@ -142,7 +142,7 @@ def test_what_is_no_dataset_is_refused_with_an_example(text: str) -> None:
 @pytest.mark.parametrize(
     "run", ["", "0", "-1", "+1", "0631", "6.0", "6 ", "six", "1_0", "631\n", "\u0666", "9" * 10_000]
 )
-def test_what_is_no_run_number_is_refused_with_the_range(run: str) -> None:
+def test_a_text_that_is_not_a_run_number_is_refused_with_the_range(run: str) -> None:
     for parse, text in ((identifiers.parse_run_number, run), (Dataset.parse, f"exp=xcsls3716:run={run}")):
         assert str(refusal(parse, text)).endswith("is not a run number: 1, 2, 3 ... 2147483647 is expected")
 
@@ -176,14 +176,14 @@ def test_an_experiment_in_capitals_is_refused_with_the_canonical_name(text: str)
         "x" * 10_000,
     ],
 )
-def test_what_is_no_experiment_is_refused_with_an_example(text: str) -> None:
+def test_a_text_that_is_not_an_experiment_is_refused_with_an_example(text: str) -> None:
     assert str(refusal(identifiers.parse_experiment, text)).endswith(
         "is not an experiment: a name like xcsls3716 is expected"
     )
 
 
 @pytest.mark.parametrize("text", ["M068", PANEL_A, "", "Exp=x:run=1", " exp=x:run=1"])
-def test_what_does_not_begin_like_a_dataset_is_not_meant_as_one(text: str) -> None:
+def test_a_text_that_does_not_begin_like_a_dataset_is_not_meant_as_one(text: str) -> None:
     assert not identifiers.is_dataset(text)
 
 
@@ -216,7 +216,7 @@ def test_a_source_is_taken_as_it_stands(text: str) -> None:
         "XcsEndstation.0:Jungfrau." + "1" * 10_000,
     ],
 )
-def test_what_is_no_source_is_refused_with_an_example(text: str) -> None:
+def test_a_text_that_is_not_a_source_is_refused_with_an_example(text: str) -> None:
     assert str(refusal(identifiers.parse_source, text)).endswith(
         "is not a source: a name like XcsEndstation.0:Jungfrau.0 is expected"
     )
@@ -240,18 +240,18 @@ def test_a_source_with_leading_zeros_is_refused_with_the_canonical_name(text: st
         "0:Jungfrau",
     ],
 )
-def test_a_whole_part_of_a_source_fits_it(part: str) -> None:
+def test_a_whole_part_of_a_source_matches_it(part: str) -> None:
     assert identifiers.source_matches(part, "XcsEndstation.0:Jungfrau.1")
 
 
 @pytest.mark.parametrize(
     "part", ["", "Jungfrau.10", "ungfrau.1", "Jung", "jungfrau.1", ".", ":", ".*", "Jungfrau.1\n", "J|X"]
 )
-def test_any_other_text_does_not_fit_a_source(part: str) -> None:
+def test_any_other_text_does_not_match_a_source(part: str) -> None:
     assert not identifiers.source_matches(part, "XcsEndstation.0:Jungfrau.1")
 
 
-def test_a_device_number_is_not_fitted_by_its_first_digit() -> None:
+def test_the_first_digit_of_a_device_number_does_not_match_it() -> None:
     assert not identifiers.source_matches("Jungfrau.1", "XcsEndstation.0:Jungfrau.10")
 
 

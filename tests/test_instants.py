@@ -1,4 +1,4 @@
-"""Instants: exact, in UTC, and never guessed where a local time is none or two."""
+"""Instants: exact, in UTC, and never guessed where a local time exists twice or not at all."""
 # ruff: noqa: DTZ001 - a stamp is a local time: what a naive datetime is
 
 from __future__ import annotations
@@ -218,7 +218,7 @@ def test_an_iso_text_outside_the_years_in_utc_is_refused(text: str) -> None:
         "../../etc/localtime",
     ],
 )
-def test_what_is_neither_stamp_nor_iso_text_is_refused_with_both_forms(text: str) -> None:
+def test_a_text_that_is_neither_stamp_nor_iso_text_is_refused_with_both_forms(text: str) -> None:
     message = refusal(parse_instant, text)
     assert message.startswith(f"{text!r} {NOT_AN_INSTANT}")
     assert message.isprintable()
@@ -259,7 +259,7 @@ def test_a_stamp_is_read_in_utc_unless_a_zone_is_given() -> None:
 @example(datetime(2017, 3, 12, 2, 59, 59), LOS_ANGELES)
 @example(datetime(2017, 3, 12, 3), LOS_ANGELES)
 @settings(deadline=None)
-def test_a_stamp_is_the_one_instant_when_clocks_showed_it_and_else_refused(
+def test_a_stamp_is_the_one_instant_when_clocks_showed_it_or_is_refused(
     naive: datetime, tz: ZoneInfo
 ) -> None:
     text = naive.strftime("%Y%m%d%H%M%S")
@@ -394,7 +394,7 @@ def test_a_zone_is_found_by_its_name(name: str) -> None:
         "\udc80",
     ],
 )
-def test_what_is_no_zone_is_refused_with_an_example(name: str) -> None:
+def test_a_text_that_is_not_a_zone_is_refused_with_an_example(name: str) -> None:
     message = refusal(find_zone, name)
     assert message.endswith("is not a time zone; a name like America/Los_Angeles is expected")
     assert message.isprintable()

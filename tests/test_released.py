@@ -57,18 +57,18 @@ def _rows(location: RegistryLocation) -> dict[str, list[Any]]:
     engine = location.engine()
     with engine.connect() as connection:
         names = sa.inspect(connection).get_table_names()
-        found = {
+        rows = {
             name: sorted(map(repr, connection.execute(sa.text(f"SELECT * FROM {name}")))) for name in names
         }
     engine.dispose()
-    return found
+    return rows
 
 
 def _catalogue(location: RegistryLocation) -> dict[str, Any]:
     engine = location.engine()
-    found = catalogue(engine)
+    rows = catalogue(engine)
     engine.dispose()
-    return found
+    return rows
 
 
 def _still_says(now: Any, then: Any) -> bool:
@@ -87,7 +87,7 @@ def test_every_schema_before_this_one_is_stored() -> None:
 
 
 @pytest.mark.parametrize("number", RELEASED)
-def test_a_stored_registry_upgrades_answers_the_same_and_goes_back_down(
+def test_a_stored_registry_is_upgraded_answers_the_same_and_is_downgraded(
     stored: RegistryLocation, number: str
 ) -> None:
     then = json.loads((FOLDER / number / "answers.json").read_text())
@@ -113,7 +113,7 @@ def test_a_stored_registry_upgrades_answers_the_same_and_goes_back_down(
 
 
 @pytest.mark.parametrize("number", RELEASED[:1])
-def test_the_command_line_goes_up_and_back_down_or_refuses(
+def test_the_command_line_upgrades_and_downgrades_or_refuses(
     stored: RegistryLocation, number: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calreg = Calreg(stored, monkeypatch)
@@ -135,7 +135,9 @@ def test_the_command_line_goes_up_and_back_down_or_refuses(
 
 
 @pytest.mark.parametrize("number", RELEASED)
-def test_an_upgraded_registry_records_on_and_keeps_its_guards(stored: RegistryLocation, number: str) -> None:
+def test_an_upgraded_registry_takes_writes_and_keeps_its_triggers(
+    stored: RegistryLocation, number: str
+) -> None:
     newest = len(json.loads((FOLDER / number / "answers.json").read_text())["log"])
     upgrade_database(stored.database)
     with stored.open() as registry:

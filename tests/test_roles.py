@@ -1,4 +1,4 @@
-"""PostgreSQL's roles: a reader asks and exports, a writer records as well, and neither can do anything else."""
+"""Roles of PostgreSQL: a reader looks up and exports, a writer records as well, and neither can do anything else."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ class Roles:
 @pytest.fixture
 def roles(location: RegistryLocation) -> Iterator[Roles]:
     number = f"{os.getpid()}_{next(_numbers)}"
-    made = Roles(location, f"Reader {number}", f"writer_{number}")  # the first must be quoted
-    names = [f'"{made.reader}"', f'"{made.writer}"']
+    created = Roles(location, f"Reader {number}", f"writer_{number}")  # the first must be quoted
+    names = [f'"{created.reader}"', f'"{created.writer}"']
     engine = location.engine()
     with engine.begin() as connection:
         for name in names:
             connection.execute(sa.text(f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'"))
-    yield made
+    yield created
     with engine.begin() as connection:
         for name in names:
             connection.execute(sa.text(f"DROP OWNED BY {name}"))
@@ -76,24 +76,27 @@ def granted(roles: Roles, tmp_path: Path) -> Roles:
     return roles
 
 
-def _refused(engine: sa.Engine, statement: str) -> str:
+def _refuse(engine: sa.Engine, statement: str) -> str:
     with engine.connect() as connection, pytest.raises(sa.exc.DBAPIError) as raised:
         connection.execute(sa.text(statement))
     return str(raised.value.orig)
 
 
-def test_before_any_grant_a_role_can_ask_nothing(roles: Roles) -> None:
+def test_before_any_grant_a_role_can_read_nothing(roles: Roles) -> None:
     with pytest.raises(UnavailableError, match="permission denied"):
         roles.open(roles.reader)
 
 
-def test_a_reader_asks_and_exports_and_the_export_is_not_recorded(granted: Roles, tmp_path: Path) -> None:
+def test_a_reader_looks_up_and_exports_and_the_export_is_not_recorded(granted: Roles, tmp_path: Path) -> None:
     with granted.open(granted.reader) as registry:
         assert len(registry.validity(PANEL_A, at=LATER).versions) == 2
-        made = registry.export(PANEL_A, tmp_path / "out", at=LATER)
-        assert [Path(output.path).name for output in made.outputs] == ["pixel_gain.npy", "pixel_offset.npy"]
-        assert not made.recorded
-        (note,) = made.notes
+        created = registry.export(PANEL_A, tmp_path / "out", at=LATER)
+        assert [Path(output.path).name for output in created.outputs] == [
+            "pixel_gain.npy",
+            "pixel_offset.npy",
+        ]
+        assert not created.recorded
+        (note,) = created.notes
         assert note.startswith("the export is not recorded")
         assert "does not permit this: permission denied for table export" in note
         with pytest.raises(UnavailableError, match="permission denied"):
@@ -114,11 +117,11 @@ def test_a_reader_can_change_nothing_by_sql(granted: Roles) -> None:
             f"DROP TABLE {table}",
             f"ALTER TABLE {table} DISABLE TRIGGER ALL",
         ):
-            said = _refused(engine, statement)
-            assert "permission denied" in said or "must be owner" in said, statement
+            reason = _refuse(engine, statement)
+            assert "permission denied" in reason or "must be owner" in reason, statement
     for statement in ("CREATE TABLE mine (id INTEGER)", "DROP FUNCTION calreg_refuse() CASCADE"):
-        said = _refused(engine, statement)
-        assert "permission denied" in said or "must be owner" in said, statement
+        reason = _refuse(engine, statement)
+        assert "permission denied" in reason or "must be owner" in reason, statement
     engine.dispose()
     owner.dispose()
 
@@ -135,7 +138,7 @@ def test_a_writer_records_and_withdraws_and_the_log_names_its_role(granted: Role
         assert registry.export(PANEL_A, tmp_path / "out", at=LATER, types=["pixel_offset"]).recorded
 
 
-def test_a_writer_cannot_edit_or_delete_by_sql_nor_switch_a_guard_off(granted: Roles) -> None:
+def test_a_writer_cannot_edit_or_delete_by_sql_nor_disable_a_trigger(granted: Roles) -> None:
     engine = granted.engine(granted.writer)
     for statement in (
         "UPDATE version SET valid_from = 0",
@@ -150,8 +153,8 @@ def test_a_writer_cannot_edit_or_delete_by_sql_nor_switch_a_guard_off(granted: R
         "INSERT INTO registry VALUES ('another', 0)",
         "UPDATE alembic_version SET version_num = '0001'",
     ):
-        said = _refused(engine, statement)
-        assert any(words in said for words in ("permission denied", "must be owner", "append-only")), said
+        reason = _refuse(engine, statement)
+        assert any(words in reason for words in ("permission denied", "must be owner", "append-only")), reason
     engine.dispose()
 
 
@@ -179,21 +182,20 @@ def test_without_apply_the_sql_is_printed_and_nothing_changes(roles: Roles) -> N
         assert registry.panels.list() == []
 
 
-def test_who_does_not_own_the_tables_cannot_grant(granted: Roles) -> None:
+def test_a_role_that_does_not_own_the_tables_cannot_grant(granted: Roles) -> None:
     with (
         granted.open(granted.writer) as registry,
-        pytest.raises(
-            UnavailableError, match=r"the registry's tables belong to role .*, which alone can grant"
-        ),
+        pytest.raises(UnavailableError, match="which alone can grant"),
     ):
         registry.grant(writers=[granted.reader], apply=True)
 
 
 def test_a_role_that_is_not_there_is_named_with_those_that_are(roles: Roles) -> None:
     with roles.location.open() as registry:
-        with pytest.raises(NotFoundError, match=f"the server has no role 'nobody'; known: .*{roles.writer}"):
+        with refused(NotFoundError, roles=["nobody"]) as refusal:
             registry.grant(readers=["nobody"], apply=True)
-        with pytest.raises(RequestError, match="is named as reader and as writer"):
+        assert roles.writer in refusal.value.values["known"]
+        with refused(RequestError, role=roles.reader):
             registry.grant(readers=[roles.reader], writers=[roles.reader])
         with refused(RequestError, remedy=Remedy.GIVE_ROLES):
             registry.grant()

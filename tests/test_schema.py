@@ -1,4 +1,4 @@
-"""The migrations make the tables that the software believes in, guards included, on both databases."""
+"""The migrations create the tables of `registry.schema`, triggers included, on both databases."""
 
 import ast
 import re
@@ -30,14 +30,14 @@ POSTGRESQL = {
 }
 
 
-def _folded(sql: str) -> str:
+def _fold_space(sql: str) -> str:
     """Return a statement of CREATE without what has no meaning: white space, and quotes around names."""
     return re.sub(r"\s*([(),])\s*", r"\1", re.sub(r"\s+", " ", sql.replace('"', ""))).strip()
 
 
 def _parts(sql: str) -> list[str]:
     """Return the head, the columns and constraints (in any order), and the end of a CREATE TABLE."""
-    head, _, rest = _folded(sql).partition("(")
+    head, _, rest = _fold_space(sql).partition("(")
     body, _, end = rest.rpartition(")")
     parts, depth, start = [], 0, 0
     for location, char in enumerate(body):
@@ -53,24 +53,24 @@ def catalogue(engine: sa.Engine) -> Catalogue:
     with engine.connect() as connection:
         if engine.dialect.name == "sqlite":
             query = "SELECT type, name, sql FROM sqlite_master WHERE type IN ('table', 'index') AND sql <> ''"
-            found = {
-                f"{row.type} {row.name}": _parts(row.sql) if row.type == "table" else _folded(row.sql)
+            parts = {
+                f"{row.type} {row.name}": _parts(row.sql) if row.type == "table" else _fold_space(row.sql)
                 for row in connection.execute(sa.text(query))
             }
         else:
-            found = {
+            parts = {
                 f"{part} {row[0]}": tuple(row[1:])
                 for part, query in POSTGRESQL.items()
                 for row in connection.execute(sa.text(query))
             }
-    return {name: value for name, value in found.items() if "alembic_version" not in name}
+    return {name: value for name, value in parts.items() if "alembic_version" not in name}
 
 
 @pytest.fixture
 def engine(location: RegistryLocation) -> Iterator[sa.Engine]:
-    made = location.engine()
-    yield made
-    made.dispose()
+    created = location.engine()
+    yield created
+    created.dispose()
 
 
 @pytest.fixture
@@ -79,13 +79,13 @@ def modelled(
 ) -> Iterator[sa.Engine]:
     """A database of the same engine whose tables are made from the models, without any migration."""
     if location.is_sqlite:
-        made = sa.create_engine(f"sqlite:///{tmp_path / 'modelled.sqlite'}")
+        created = sa.create_engine(f"sqlite:///{tmp_path / 'modelled.sqlite'}")
     else:
         url = sa.make_url(request.getfixturevalue("empty_postgres"))
-        made = sa.create_engine(url.set(drivername="postgresql+psycopg"))
-    schema.metadata.create_all(made)
-    yield made
-    made.dispose()
+        created = sa.create_engine(url.set(drivername="postgresql+psycopg"))
+    schema.metadata.create_all(created)
+    yield created
+    created.dispose()
 
 
 def test_the_migrated_schema_is_that_of_the_models(engine: sa.Engine, modelled: sa.Engine) -> None:
@@ -112,7 +112,7 @@ def test_alembic_finds_no_difference_either(location: RegistryLocation) -> None:
         assert registry.differences() == []
 
 
-def test_the_software_needs_the_newest_migration() -> None:
+def test_the_software_requires_the_newest_migration() -> None:
     config = Config()
     config.set_main_option("script_location", str(migrations.migrations_folder()).replace("%", "%%"))
     scripts = ScriptDirectory.from_config(config)
@@ -121,7 +121,7 @@ def test_the_software_needs_the_newest_migration() -> None:
     assert sorted(numbers) == [f"{number:04}" for number in range(1, len(numbers) + 1)]
 
 
-def test_no_migration_imports_the_software_as_it_is_today() -> None:
+def test_no_migration_imports_the_software() -> None:
     scripts = sorted((migrations.migrations_folder() / "versions").glob("*.py"))
     assert scripts
     for script in scripts:
@@ -136,7 +136,7 @@ def test_no_migration_imports_the_software_as_it_is_today() -> None:
         )
 
 
-def test_every_table_has_its_guards_in_the_livecatalogue(
+def test_every_table_has_its_triggers_in_the_live_catalogue(
     location: RegistryLocation, engine: sa.Engine
 ) -> None:
     events = ["insert", "update", "delete"] + ([] if location.is_sqlite else ["truncate"])
@@ -157,14 +157,14 @@ def test_every_table_has_its_guards_in_the_livecatalogue(
 
 
 def test_one_partial_unique_index_guarantees_one_live_version(engine: sa.Engine) -> None:
-    found = [index for index in sa.inspect(engine).get_indexes("version") if index["unique"]]
-    assert [index["name"] for index in found] == ["uq_version_live"]
-    assert found[0]["column_names"] == ["panel_id", "kind", "valid_from"]
-    condition = found[0]["dialect_options"][f"{engine.dialect.name}_where"]
+    parts = [index for index in sa.inspect(engine).get_indexes("version") if index["unique"]]
+    assert [index["name"] for index in parts] == ["uq_version_live"]
+    assert parts[0]["column_names"] == ["panel_id", "kind", "valid_from"]
+    condition = parts[0]["dialect_options"][f"{engine.dialect.name}_where"]
     assert str(condition).strip("()") == "withdrawn_in IS NULL"
 
 
-def test_every_table_with_facts_can_be_told_by_its_columns() -> None:
+def test_every_table_with_facts_has_the_columns_of_facts() -> None:
     for table in schema.metadata.tables.values():
         assert ("withdrawn_in" in table.c) == bool(table.info.get("fact")), table.name
         if table.info.get("fact"):

@@ -66,12 +66,12 @@ def test_a_password_field_of_a_url_is_masked(text: str, shown: str) -> None:
     assert mask_passwords(text) == shown
 
 
-def test_what_a_message_says_after_a_masked_place_is_kept() -> None:
-    place = mask_passwords("postgresql://ana@host/db?sslmode=require&password=s3cret")
+def test_the_message_after_a_masked_url_is_kept() -> None:
+    masked = mask_passwords("postgresql://ana@host/db?sslmode=require&password=s3cret")
     for message in (
-        f"the database {place} cannot be used: no route",
-        f"{place!r} is not a URL",
-        f"at {place};",
+        f"the database {masked} cannot be used: no route",
+        f"{masked!r} is not a URL",
+        f"at {masked};",
     ):
         assert mask_passwords(message) == message
     assert mask_passwords("postgresql://host/db?password=***s3cret") == "postgresql://host/db?password=***"
@@ -166,7 +166,7 @@ def test_masking_twice_is_masking_once(user: str, secret: str) -> None:
 
 
 @pytest.mark.parametrize("letter", ["a", ":", "@", "&", "'", "\\", " ", "://", "password", "password="])
-def test_a_long_text_is_masked_in_no_time(letter: str) -> None:
+def test_a_long_text_is_masked_quickly(letter: str) -> None:
     # Squared, this many letters would take minutes.
     assert mask_passwords(letter * 100_000 + "password=s3cret").endswith("***")
 

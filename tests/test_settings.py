@@ -44,22 +44,22 @@ def refusal(call, *args) -> str:
 
 
 def test_the_default_is_a_sqlite_file_in_the_users_data_directory_with_the_store_beside_it(tmp_path) -> None:
-    found = find_settings()
-    assert found.database == f"sqlite:///{tmp_path}/share/calreg/registry.sqlite"
-    assert found.store == tmp_path / "share" / "calreg" / "store"
+    settings = find_settings()
+    assert settings.database == f"sqlite:///{tmp_path}/share/calreg/registry.sqlite"
+    assert settings.store == tmp_path / "share" / "calreg" / "store"
 
 
-def test_the_environment_goes_before_the_default(monkeypatch) -> None:
+def test_the_environment_takes_precedence_over_the_default(monkeypatch) -> None:
     monkeypatch.setenv("CALREG_DATABASE", "sqlite:////data/r.sqlite")
     monkeypatch.setenv("CALREG_STORE", "/data/files")
     assert find_settings() == Settings("sqlite:////data/r.sqlite", Path("/data/files"))
 
 
-def test_what_is_given_goes_before_the_environment(monkeypatch) -> None:
+def test_arguments_take_precedence_over_the_environment(monkeypatch) -> None:
     monkeypatch.setenv("CALREG_DATABASE", POSTGRESQL)
     monkeypatch.setenv("CALREG_STORE", "/data/files")
-    given = find_settings("sqlite:////mine/r.sqlite", Path("/mine/files"))
-    assert given == Settings("sqlite:////mine/r.sqlite", Path("/mine/files"))
+    chosen = find_settings("sqlite:////mine/r.sqlite", Path("/mine/files"))
+    assert chosen == Settings("sqlite:////mine/r.sqlite", Path("/mine/files"))
 
 
 def test_an_empty_variable_counts_as_none(monkeypatch, tmp_path) -> None:
@@ -81,7 +81,7 @@ def test_the_store_is_an_absolute_path(monkeypatch, tmp_path) -> None:
     assert find_settings(store="~/files").store == Path("/home/ana/files")
 
 
-def test_postgresql_needs_a_store_and_says_how_to_give_one() -> None:
+def test_postgresql_needs_a_store_and_the_refusal_advises_to_give_one() -> None:
     with refused(RequestError, remedy=Remedy.GIVE_STORE):
         find_settings(POSTGRESQL)
 
@@ -124,9 +124,9 @@ def test_a_refused_url_is_shown_without_its_password() -> None:
 
 
 def test_settings_are_shown_without_their_password() -> None:
-    found = find_settings(POSTGRESQL, "/data/files")
-    assert repr(found) == "Settings(database='postgresql://ana:***@host/db', store='/data/files')"
-    assert "s3cret" not in f"{found} {found!r} {[found]}"
+    settings = find_settings(POSTGRESQL, "/data/files")
+    assert repr(settings) == "Settings(database='postgresql://ana:***@host/db', store='/data/files')"
+    assert "s3cret" not in f"{settings} {settings!r} {[settings]}"
 
 
 def test_a_store_with_a_nul_in_its_name_is_refused() -> None:
@@ -173,11 +173,11 @@ def mounts(tmp_path: Path) -> Path:
         ("/mnt/stacked/registry.sqlite", "lustre"),
     ],
 )
-def test_the_deepest_and_last_mount_tells(mounts: Path, file: str, file_system: str | None) -> None:
+def test_the_deepest_and_last_mount_decides(mounts: Path, file: str, file_system: str | None) -> None:
     assert network_file_system(Path(file), mounts) == file_system
 
 
-def test_a_system_without_such_a_list_is_not_judged(tmp_path: Path) -> None:
+def test_a_system_without_a_list_of_mounts_gives_no_warning(tmp_path: Path) -> None:
     assert network_file_system(tmp_path / "registry.sqlite", tmp_path / "none") is None
 
 
@@ -189,13 +189,13 @@ def test_init_writes_and_verify_warn_of_a_network(
     monkeypatch.setattr(
         "registry.settings.network_file_system", lambda file: network_file_system(file, mounts)
     )
-    said = (
+    warning = (
         f"{sqlite_location.file} lies on nfs, a file system of a network, where SQLite's locks may not hold"
     )
     for verb in (["init"], ["panel", "add", PANEL_A], ["verify"]):
         result = CliRunner().invoke(app, verb, env=sqlite_location.environment)
         assert result.exit_code == 0, result.output
-        assert said in result.stderr, verb
+        assert warning in result.stderr, verb
 
 
 def test_postgresql_and_local_disks_are_not_warned_about(registry: Registry) -> None:

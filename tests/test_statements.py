@@ -1,4 +1,4 @@
-"""How the database is asked: in how many statements, and from which index they are answered."""
+"""The SQL of look-ups and registrations: how many statements, and which indexes answer them."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from registry.registration.planning import VersionStatement
 from registry.registration.versions import record_versions
 from testing.panels import PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
+from tests.refusals import refused
 
 START = "2018-01-01T00:00:00Z"
 LATER = "2019-01-01T00:00:00Z"
@@ -27,17 +28,17 @@ DETECTOR = f"{PANEL_B}_{PANEL_A}"
 
 
 @contextmanager
-def statements(registry: Registry) -> Iterator[list[str]]:
+def record_statements(registry: Registry) -> Iterator[list[str]]:
     """Collect what the registry says to its database meanwhile."""
-    said: list[str] = []
+    statements: list[str] = []
 
     def listen(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        said.append(statement)
+        statements.append(statement)
 
     engine = registry._backend.database._engine
     sa.event.listen(engine, "before_cursor_execute", listen)
     try:
-        yield said
+        yield statements
     finally:
         sa.event.remove(engine, "before_cursor_execute", listen)
 
@@ -84,52 +85,50 @@ def filled(registry: Registry) -> Registry:
 
 
 @pytest.mark.parametrize("as_of", [None, 3, "first", "4", "9999"])
-def test_what_holds_is_asked_by_one_statement(filled: Registry, as_of: str | int | None) -> None:
-    with statements(filled) as said:
+def test_a_look_up_at_an_instant_takes_one_statement(filled: Registry, as_of: str | int | None) -> None:
+    with record_statements(filled) as statements:
         if as_of == "9999":
-            with pytest.raises(NotFoundError, match="there is no revision 9999; 1 to 4 are known"):
+            with refused(NotFoundError, revision=9999, newest=4):
                 filled.validity(DETECTOR, at=LATER, as_of=as_of)
             return
-        found = filled.validity(DETECTOR, at=LATER, as_of=as_of).versions
-    assert [(version.panel, version.kind) for version in found] == [
+        versions = filled.validity(DETECTOR, at=LATER, as_of=as_of).versions
+    assert [(version.panel, version.kind) for version in versions] == [
         (PANEL_B, "gain"),
         (PANEL_B, "offset"),
         (PANEL_A, "gain"),
         (PANEL_A, "offset"),
     ]
-    assert len(said) == 1
+    assert len(statements) == 1
 
 
-def test_all_ranges_are_asked_by_one_query(filled: Registry) -> None:
+def test_a_look_up_of_all_ranges_takes_one_query(filled: Registry) -> None:
     for as_of in (None, 3, "first"):
-        with statements(filled) as said:
+        with record_statements(filled) as statements:
             assert len(filled.validity(DETECTOR, as_of=as_of).versions) == 4
-        assert len(said) == 1
-    with statements(filled) as said:
+        assert len(statements) == 1
+    with record_statements(filled) as statements:
         assert [version.kind for version in filled.validity(PANEL_A, kinds=["offset"]).versions] == ["offset"]
-    assert len(said) == 1
+    assert len(statements) == 1
 
 
-def test_an_instant_as_of_which_is_asked_costs_no_statement_of_its_own(filled: Registry) -> None:
+def test_a_look_up_as_of_an_instant_takes_no_extra_statement(filled: Registry) -> None:
     moment = filled.log()[0].recorded_at
-    with statements(filled) as said:
+    with record_statements(filled) as statements:
         assert len(filled.validity(DETECTOR, at=LATER, as_of=moment).versions) == 4
-    assert len(said) == 1
+    assert len(statements) == 1
 
 
-def test_what_is_missing_is_explained_as_of_the_same_revision(filled: Registry) -> None:
-    with pytest.raises(
-        NotValidError, match=f"no gain of {PANEL_B} is valid at {LATER}; no version of any kind"
-    ):
+def test_missing_constants_are_explained_as_of_the_same_revision(filled: Registry) -> None:
+    with refused(NotValidError, panels=[PANEL_B, PANEL_A]):
         filled.validity(DETECTOR, at=LATER, as_of=2)
-    with pytest.raises(NotFoundError, match=f"panel {PANEL_B} is not known"):
+    with refused(NotFoundError, panels=[PANEL_B]):
         filled.validity(DETECTOR, at=LATER, as_of=1)
     assert filled.validity(PANEL_A, as_of=1).versions == ()
-    with pytest.raises(NotValidError, match=f"the first starts at {START}"):
+    with pytest.raises(NotValidError, match=str(START)):
         filled.validity(DETECTOR, at="2017-12-31T23:59:59.999999Z")
 
 
-def test_sqlite_finds_live_versions_in_their_own_index_and_others_in_the_one_that_covers(
+def test_sqlite_finds_live_versions_in_their_own_index_and_others_in_the_covering_one(
     sqlite_location: RegistryLocation,
 ) -> None:
     engine = make_engine(sqlite_location.database)
@@ -155,7 +154,7 @@ def test_sqlite_finds_live_versions_in_their_own_index_and_others_in_the_one_tha
     assert all("USING COVERING INDEX ix_version_latest_start" in line for line in latest)
 
 
-def test_sqlite_finds_a_run_and_its_like_in_the_index_of_all_runs(sqlite_location: RegistryLocation) -> None:
+def test_sqlite_finds_runs_in_the_index_of_all_runs(sqlite_location: RegistryLocation) -> None:
     """Neither a run as of a revision, nor the trigger that looks for the like of a new run, reads the table."""
     named = _select_run().params(revision=5, experiment="xcsls3716", number=7)
     engine = make_engine(sqlite_location.database)
@@ -172,22 +171,22 @@ def test_sqlite_finds_a_run_and_its_like_in_the_index_of_all_runs(sqlite_locatio
     engine.dispose()
 
 
-def test_a_registration_asks_for_no_run_of_an_experiment_that_it_does_not_concern(
+def test_a_registration_reads_no_run_of_an_experiment_that_it_does_not_concern(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for experiment, panel in (("xcsls3716", PANEL_A), ("mfxlr1716", PANEL_B)):
         registry.panels.add(panel)
         registry.detectors.configure(experiment, "XcsEndstation.0:Jungfrau.0", panel, first_run=1)
         registry.runs.add(f"exp={experiment}:run=1", begin=LATER)
-    asked: list[Any] = []
+    calls: list[Any] = []
     monkeypatch.setattr(
         "registry.lookup.runs.list_runs",
         lambda connection, revision, experiments: (
-            asked.append(experiments) or list_runs(connection, revision, experiments)
+            calls.append(experiments) or list_runs(connection, revision, experiments)
         ),
     )
     outcome = registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "a", seed=1), valid_from=START)
-    assert asked == [{"xcsls3716"}]
+    assert calls == [{"xcsls3716"}]
     assert outcome.notes == ("1 recorded run can be exported from now on: exp=xcsls3716:run=1",)
 
 
@@ -209,7 +208,7 @@ OF_A_REGISTRATION = [
 ]
 
 
-def test_a_registration_takes_each_way_to_the_database_once(registry: Registry, tmp_path: Path) -> None:
+def test_a_registration_sends_each_statement_once(registry: Registry, tmp_path: Path) -> None:
     registry.panels.add(PANEL_A)
     on_the_server: list[bool] = []
     engine = registry._backend.database._engine
@@ -218,13 +217,13 @@ def test_a_registration_takes_each_way_to_the_database_once(registry: Registry, 
         "after_cursor_execute",
         lambda *args: on_the_server.append(getattr(args[4], "_is_server_side", False)),
     )
-    with statements(registry) as said:
+    with record_statements(registry) as statements:
         registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "a", seed=1), valid_from=START)
-    assert [shortened(statement) for statement in said] == OF_A_REGISTRATION
+    assert [shorten(statement) for statement in statements] == OF_A_REGISTRATION
     assert not any(on_the_server)  # a cursor there is opened, asked and closed
 
 
-def shortened(statement: str) -> str:
+def shorten(statement: str) -> str:
     """Return the verb of a statement, and the table that it names first."""
     if statement == "BEGIN IMMEDIATE" or "pg_advisory_xact_lock" in statement:
         return "the writers' turn"
@@ -234,17 +233,17 @@ def shortened(statement: str) -> str:
     return f"{verb} {words[0].partition('.')[0]}"
 
 
-def test_a_registration_for_a_configured_panel_asks_once_who_answered_when_the_runs_are_what_they_were(
+def test_a_registration_for_a_configured_panel_reads_the_configurations_once_while_the_runs_are_the_same(
     registry: Registry, tmp_path: Path
 ) -> None:
     registry.panels.add(PANEL_A)
     registry.detectors.configure("xcsls3716", "XcsEndstation.0:Jungfrau.0", PANEL_A, first_run=1)
     registry.runs.add("exp=xcsls3716:run=1", begin=LATER)
-    with statements(registry) as said:
+    with record_statements(registry) as statements:
         outcome = registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "a", seed=1), valid_from=START)
     assert outcome.notes == ("1 recorded run can be exported from now on: exp=xcsls3716:run=1",)
     # Configurations with their panels, runs; then the versions as of the two revisions.
-    assert len(said) == len(OF_A_REGISTRATION) + 2 + 2
+    assert len(statements) == len(OF_A_REGISTRATION) + 2 + 2
 
 
 def test_constants_that_are_not_recorded_do_not_become_a_gap(registry: Registry) -> None:

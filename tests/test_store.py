@@ -1,4 +1,4 @@
-"""The content store: what was put is read back to the bit, or the damage is named."""
+"""The content store: an object is read back to the bit, or its damage is reported."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ MINE, OTHER = "9f1c5a3e", "0b7d2244"
 
 @pytest.fixture
 def store(tmp_path: Path) -> ContentStore:
-    made = ContentStore(tmp_path / "store")
-    made.create(MINE)
-    return made
+    created = ContentStore(tmp_path / "store")
+    created.create(MINE)
+    return created
 
 
 @pytest.fixture
@@ -61,10 +61,10 @@ def files(root: Path) -> list[str]:
     return sorted(str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir())
 
 
-# Put and read
+# Store and read
 
 
-def test_what_is_put_is_read_back(store: ContentStore, source: Path) -> None:
+def test_a_stored_object_is_read_back(store: ContentStore, source: Path) -> None:
     assert store.add_object(source, SHA256) is True
     assert store.read(SHA256, len(CONTENT)) == CONTENT
     assert store.find_problem(SHA256, len(CONTENT)) is None
@@ -87,7 +87,7 @@ def test_any_bytes_come_back(tmp_path: Path, content: bytes) -> None:
 
 @given(st.binary(max_size=300), st.integers(0, 300))
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_an_object_is_read_into_room_that_is_there(tmp_path: Path, content: bytes, length: int) -> None:
+def test_an_object_is_read_into_a_given_buffer(tmp_path: Path, content: bytes, length: int) -> None:
     store = ContentStore(tmp_path / "store")
     store.create(MINE)
     (tmp_path / "source").write_bytes(content)
@@ -116,7 +116,7 @@ def test_an_object_is_a_copy_and_not_the_users_file(store: ContentStore, source:
     assert store.read(SHA256, len(CONTENT)) == CONTENT
 
 
-def test_putting_again_changes_nothing_but_the_age(store: ContentStore, source: Path) -> None:
+def test_storing_a_file_again_changes_nothing_but_the_age(store: ContentStore, source: Path) -> None:
     store.add_object(source, SHA256)
     os.utime(store.object_path(SHA256), (0, 0))
     before = store.object_path(SHA256).stat()
@@ -130,7 +130,9 @@ def test_putting_again_changes_nothing_but_the_age(store: ContentStore, source: 
     assert after.st_mtime > source.stat().st_mtime - 1  # it was stored a moment ago, says its age
 
 
-def test_putting_from_many_threads_at_once_stores_one_whole_object(store: ContentStore, source: Path) -> None:
+def test_many_threads_that_store_a_file_at_once_store_one_whole_object(
+    store: ContentStore, source: Path
+) -> None:
     with ThreadPoolExecutor(8) as pool:
         assert any(pool.map(lambda _: store.add_object(source, SHA256), range(16)))
     assert store.read(SHA256, len(CONTENT)) == CONTENT
@@ -158,16 +160,18 @@ def test_a_file_that_is_gone_after_its_check_is_named_and_the_store_is_not_blame
     assert files(store.root) == ["registry.json"]
 
 
-def test_every_folder_that_got_an_entry_is_synced_before_the_put_returns(store, source, monkeypatch) -> None:
+def test_every_folder_with_a_new_entry_is_synced_before_an_object_counts_as_stored(
+    store, source, monkeypatch
+) -> None:
     synced: list[Path] = []
     fsync = os.fsync
 
-    def noted(handle: int) -> None:
+    def record_sync(handle: int) -> None:
         folders = [store.root, store.root / "objects", store.root / "objects" / SHA256[:2]]
         synced.extend(path for path in folders if os.path.samestat(path.stat(), os.fstat(handle)))
         fsync(handle)
 
-    monkeypatch.setattr(os, "fsync", noted)
+    monkeypatch.setattr(os, "fsync", record_sync)
     store.add_object(source, SHA256)
     assert synced == [store.root / "objects", store.root / "objects" / SHA256[:2]]
 
@@ -205,7 +209,7 @@ every_damage = pytest.mark.parametrize("damage", [flip, cut, empty, lengthen, ke
 
 
 @every_damage
-def test_a_damaged_object_is_never_handed_out(store: ContentStore, stored: Path, damage) -> None:
+def test_a_damaged_object_is_never_returned(store: ContentStore, stored: Path, damage) -> None:
     damage(stored)
     with pytest.raises(CorruptionError) as caught:
         store.read(SHA256, len(CONTENT))
@@ -215,14 +219,14 @@ def test_a_damaged_object_is_never_handed_out(store: ContentStore, stored: Path,
     assert caught.value.values == {"sha256": SHA256, "path": str(stored)}
     assert store.find_problem(SHA256, len(CONTENT)) == str(caught.value)
     for room in (0, 1000, len(CONTENT), len(CONTENT) + 1000):
-        with pytest.raises(CorruptionError, match="its bytes have another checksum"):
+        with refused(CorruptionError, sha256=SHA256):
             store.read_into(SHA256, len(CONTENT), memoryview(bytearray(room)))
-        with pytest.raises(CorruptionError, match="its bytes have another checksum"):
+        with refused(CorruptionError, sha256=SHA256):
             store.read_into(SHA256, len(CONTENT), memoryview(bytearray(room)), blake3_of(CONTENT))
 
 
 @every_damage
-def test_a_damaged_object_is_mended_when_its_file_is_put_again(store, stored, source, damage) -> None:
+def test_a_damaged_object_is_replaced_when_its_file_is_stored_again(store, stored, source, damage) -> None:
     damage(stored)
     assert store.add_object(source, SHA256) is True
     assert store.read(SHA256, len(CONTENT)) == CONTENT
@@ -230,7 +234,7 @@ def test_a_damaged_object_is_mended_when_its_file_is_put_again(store, stored, so
     assert store.add_object(source, SHA256) is False
 
 
-def test_a_damaged_object_is_kept_when_the_file_that_should_mend_it_is_another(store, stored, source) -> None:
+def test_a_damaged_object_is_kept_when_the_file_to_replace_it_is_another(store, stored, source) -> None:
     flip(stored)
     damaged = stored.read_bytes()
     source.write_bytes(b"another")
@@ -273,7 +277,7 @@ def test_two_objects_that_were_exchanged_are_both_found(
 
 
 @pytest.mark.parametrize("size", [-1, 0, len(CONTENT) - 1, len(CONTENT) + 1, 1 << 60])
-def test_an_object_of_another_size_than_was_recorded_is_not_handed_out(store, stored, size: int) -> None:
+def test_an_object_of_another_size_than_recorded_is_not_returned(store, stored, size: int) -> None:
     assert "is damaged" in refusal(CorruptionError, store.read, SHA256, size)
     room = memoryview(bytearray(1 << 20))
     assert "is damaged" in refusal(CorruptionError, store.read_into, SHA256, size, room)
@@ -286,7 +290,7 @@ def test_looking_for_problems_repairs_and_deletes_nothing(store: ContentStore, s
     assert stored.read_bytes() == damaged
 
 
-def test_every_object_is_listed_in_order_what_nothing_refers_to_as_well(store, source, stored) -> None:
+def test_every_object_is_listed_in_order_unreferenced_ones_too(store, source, stored) -> None:
     (store.root / "objects" / "ff").mkdir(exist_ok=True)
     left = store.root / "objects" / "ff" / ".arriving-left"
     left.write_bytes(b"half")
@@ -297,10 +301,10 @@ def test_a_new_store_has_no_objects(store: ContentStore) -> None:
     assert list(store.list_objects()) == []
 
 
-# To which registry it belongs
+# Its registry
 
 
-def test_a_store_says_to_which_registry_it_belongs(store: ContentStore) -> None:
+def test_a_store_names_the_registry_to_which_it_belongs(store: ContentStore) -> None:
     assert store.read_owner() == MINE
     assert json.loads((store.root / "registry.json").read_text()) == {"registry": MINE, "format": 1}
     store.refuse_other_registry(MINE)
@@ -333,7 +337,7 @@ def test_a_missing_store_is_refused_with_the_command_that_makes_one(tmp_path: Pa
     assert not store.root.exists()
 
 
-def test_nothing_is_put_where_no_store_is(tmp_path: Path, source: Path) -> None:
+def test_nothing_is_stored_where_there_is_no_store(tmp_path: Path, source: Path) -> None:
     store = ContentStore(tmp_path / "nothing")
     message = refusal(UnavailableError, store.add_object, source, SHA256)
     assert message.startswith(f"the store {str(store.root)!r} cannot be used: ")
@@ -360,7 +364,7 @@ def test_nothing_is_put_where_no_store_is(tmp_path: Path, source: Path) -> None:
     ],
     ids=lambda text: repr(text[:24]),
 )
-def test_a_store_whose_marker_is_damaged_belongs_to_no_one(store: ContentStore, text: bytes) -> None:
+def test_a_store_whose_marker_is_damaged_belongs_to_no_registry(store: ContentStore, text: bytes) -> None:
     marker = store.root / "registry.json"
     marker.write_bytes(text)
     for call in (lambda _: store.read_owner(), store.refuse_other_registry, store.create):
@@ -371,7 +375,7 @@ def test_a_store_whose_marker_is_damaged_belongs_to_no_one(store: ContentStore, 
     assert marker.read_bytes() == text
 
 
-# Places that cannot be written
+# Disks that cannot be written
 
 
 def fail(*_: object) -> None:
@@ -380,7 +384,7 @@ def fail(*_: object) -> None:
 
 @pytest.mark.parametrize(("location", "name"), [(os, "fsync"), (Path, "replace")], ids=["fsync", "replace"])
 @pytest.mark.parametrize("again", [False, True], ids=["a new object", "a damaged object"])
-def test_when_the_disk_refuses_no_temporary_file_is_left(
+def test_when_the_disk_fails_no_temporary_file_is_left(
     store, source, monkeypatch, location, name, again
 ) -> None:
     if again:
@@ -397,7 +401,7 @@ def test_when_the_disk_refuses_no_temporary_file_is_left(
 
 
 @pytest.mark.parametrize(("location", "name"), [(os, "fsync"), (Path, "replace")], ids=["fsync", "replace"])
-def test_when_the_disk_refuses_there_is_no_half_made_marker(tmp_path, monkeypatch, location, name) -> None:
+def test_when_the_disk_fails_there_is_no_partial_marker(tmp_path, monkeypatch, location, name) -> None:
     store = ContentStore(tmp_path / "store")
     monkeypatch.setattr(location, name, fail)
     refusal(UnavailableError, store.create, MINE)
@@ -443,10 +447,10 @@ def test_a_folder_in_the_place_of_an_object_is_corruption_and_cannot_be_replaced
     store: ContentStore, source: Path
 ) -> None:
     store.object_path(SHA256).mkdir(parents=True)
-    said = refusal(UnavailableError, store.add_object, source, SHA256)
-    assert said.endswith(f"{str(store.object_path(SHA256))!r}: Is a directory")
-    said = refusal(CorruptionError, store.read, SHA256, 1)
-    assert said == f"object {SHA256} is not a regular file in the store {str(store.root)!r}"
+    message = refusal(UnavailableError, store.add_object, source, SHA256)
+    assert message.endswith(f"{str(store.object_path(SHA256))!r}: Is a directory")
+    message = refusal(CorruptionError, store.read, SHA256, 1)
+    assert message == f"object {SHA256} is not a regular file in the store {str(store.root)!r}"
 
 
 IN_ITS_PLACE: dict[str, Callable[[Path], object]] = {
@@ -457,7 +461,7 @@ IN_ITS_PLACE: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("make", IN_ITS_PLACE.values(), ids=IN_ITS_PLACE)
-def test_what_is_no_file_is_no_object_keeps_nobody_waiting_and_is_replaced(
+def test_a_path_that_is_not_a_regular_file_is_not_an_object_does_not_block_and_is_replaced(
     store: ContentStore, source: Path, make: Callable[[Path], object]
 ) -> None:
     store.object_path(SHA256).parent.mkdir(parents=True, exist_ok=True)
@@ -503,7 +507,7 @@ def test_a_store_on_a_read_only_file_system_can_be_read_and_not_written(tmpfs, s
         assert refusal(UnavailableError, call).endswith(": Read-only file system")
 
 
-def test_a_full_file_system_is_told_and_no_half_object_is_left(tmpfs, source: Path) -> None:
+def test_a_full_file_system_is_reported_and_no_partial_object_is_left(tmpfs, source: Path) -> None:
     store = ContentStore(tmpfs("size=256k") / "store")
     store.create(MINE)
     assert refusal(UnavailableError, store.add_object, source, SHA256).endswith(": No space left on device")

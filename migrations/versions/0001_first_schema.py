@@ -1,6 +1,6 @@
 """The first schema: panels, aliases, constants, versions, runs, configurations, revisions; append-only.
 
-Frozen once released: it describes the schema as it was, and imports nothing of the software as it is.
+Frozen once released: it describes the schema of its time, and imports nothing of the software.
 """
 
 from __future__ import annotations
@@ -214,10 +214,10 @@ def _guard_postgresql() -> None:
         _trigger(table, "truncate", "STATEMENT", "calreg_refuse")
 
 
-def _trigger(table: str, event: str, each: str, function: str) -> None:
+def _trigger(table: str, event: str, level: str, function: str) -> None:
     name = f"{table}_{event}"
     op.execute(
-        f"CREATE TRIGGER {name} BEFORE {event} ON {table} FOR EACH {each} EXECUTE FUNCTION {function}()"
+        f"CREATE TRIGGER {name} BEFORE {event} ON {table} FOR EACH {level} EXECUTE FUNCTION {function}()"
     )
     # ALWAYS: session_replication_role does not switch it off.
     op.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}")

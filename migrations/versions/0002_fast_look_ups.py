@@ -1,6 +1,6 @@
-"""Look-ups from indexes alone; longer panel Ids; a version may say from what it was converted.
+"""Look-ups from indexes alone; longer panel Ids; the conversion of a version from the maker's file.
 
-Frozen once released: it describes the schema as it was, and imports nothing of the software as it is.
+Frozen once released: it describes the schema of its time, and imports nothing of the software.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-# SQLite's triggers name every column: these are what they say of the new one, and where.
+# SQLite's triggers name every column: the text to add for the new one, and where.
 GUARDED_ON_SQLITE = {
     "version_insert": (
         "BEFORE INSERT ON version BEGIN\n",
@@ -38,9 +38,9 @@ def upgrade() -> None:
     )
     if op.get_bind().dialect.name == "postgresql":
         op.alter_column("panel", "identifier", type_=sa.String(length=128))
-    else:  # keeps texts of any length, whatever the column says
-        for trigger, (place, guard) in GUARDED_ON_SQLITE.items():
-            _rewrite_on_sqlite(trigger, place, place + guard)
+    else:  # SQLite keeps texts of any length
+        for trigger, (start, guard) in GUARDED_ON_SQLITE.items():
+            _rewrite_on_sqlite(trigger, start, start + guard)
 
 
 def downgrade() -> None:
@@ -70,7 +70,7 @@ def _refuse_loss() -> None:
 
 
 def _rewrite_on_sqlite(trigger: str, old: str, new: str) -> None:
-    """Make a trigger again with a part of its text replaced."""
+    """Replace a part of a trigger's text."""
     query = sa.text("SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name = :name")
     text = op.get_bind().execute(query, {"name": trigger}).scalar_one()
     if text.count(old) != 1:

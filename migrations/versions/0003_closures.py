@@ -1,6 +1,6 @@
 """A registry can be closed to writes: it moved to another database, or this one is a snapshot.
 
-Frozen once released: it describes the schema as it was, and imports nothing of the software as it is.
+Frozen once released: it describes the schema of its time, and imports nothing of the software.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-# What a closed registry takes no more of. The row of `registry` is refused where there is one already.
+# Tables to which nothing is added in a closed registry. A second row of `registry` is refused anyway.
 FACTS = ("alias", "configuration", "run", "version")
 TABLES = (
     *FACTS,
@@ -152,13 +152,13 @@ def _guard_postgresql() -> None:
     _trigger("closure", "closure_delete", "DELETE", "ROW", "calreg_refuse")
     _trigger("closure", "closure_truncate", "TRUNCATE", "STATEMENT", "calreg_refuse")
     for table, event in GUARDED:
-        # Once a statement, not a row: a bulk import asks this question a few times, not a million.
+        # Per statement, not per row: a bulk import runs this check a few times, not a million times.
         _trigger(table, f"{table}_closed_{event}", event.upper(), "STATEMENT", "calreg_closed")
 
 
-def _trigger(table: str, name: str, event: str, each: str, function: str) -> None:
+def _trigger(table: str, name: str, event: str, level: str, function: str) -> None:
     op.execute(
-        f"CREATE TRIGGER {name} BEFORE {event} ON {table} FOR EACH {each} EXECUTE FUNCTION {function}()"
+        f"CREATE TRIGGER {name} BEFORE {event} ON {table} FOR EACH {level} EXECUTE FUNCTION {function}()"
     )
     # ALWAYS: session_replication_role does not switch it off.
     op.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}")

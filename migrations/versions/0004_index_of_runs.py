@@ -1,6 +1,6 @@
-"""A run is found by its name, also one that was withdrawn: in an index.
+"""An index that finds a run by its name, a withdrawn one too.
 
-Frozen once released: it describes the schema as it was, and imports nothing of the software as it is.
+Frozen once released: it describes the schema of its time, and imports nothing of the software.
 """
 
 from __future__ import annotations

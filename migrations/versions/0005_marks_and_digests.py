@@ -1,11 +1,11 @@
-"""What makes reading fast: a mark with each version, and a second digest with each file.
+"""Faster reading: the latest start time with each version, and a second digest with each file.
 
-Frozen once released: it describes the schema as it was, and imports nothing of the software as it is.
+Frozen once released: it describes the schema of its time, and imports nothing of the software.
 
-``version.latest_start`` is the greatest start ever stated of the panel and kind, up to and including the row:
-as of a revision, no start lies beyond the mark that was recorded last by then. It is filled in for what is
-recorded; the guards refuse any other value from now on. ``blob.blake3`` is of the same bytes as ``sha256``, and
-empty for files that were recorded before.
+``version.latest_start`` is the greatest start time of the panel and kind up to and including the row: as of a
+revision, no start time is later than the last one recorded by then. It is computed for the rows that are there; the
+triggers refuse any other value from now on. ``blob.blake3`` is of the same bytes as ``sha256``, and NULL for files
+that were recorded before.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ WRONG_MARK = """NEW.latest_start IS DISTINCT FROM (
 SAID = "append-only: version: latest_start is not the greatest start of the panel and kind"
 IS_DIGEST = "length(blake3) = 64 AND blake3 = lower(blake3)"
 
-# A part of the text of a guard, and what stands there from now on. SQLite's guards name every column.
+# A part of the text of a trigger, and its replacement. SQLite's triggers name every column.
 ON_SQLITE = (
     (
         "version_insert",
@@ -104,7 +104,7 @@ def downgrade() -> None:
 
 
 def _update_versions(statement: str) -> None:
-    """Execute an UPDATE while the guards that refuse it stand aside, in this transaction only."""
+    """Execute an UPDATE while the triggers that refuse it are disabled, in this transaction only."""
     if op.get_bind().dialect.name == "postgresql":
         for trigger in REFUSING_UPDATES:
             op.execute(f"ALTER TABLE version DISABLE TRIGGER {trigger}")
@@ -121,15 +121,15 @@ def _update_versions(statement: str) -> None:
 
 
 def _rewrite_on_sqlite(trigger: str, old: str, new: str) -> None:
-    """Make a trigger again with a part of its text replaced."""
+    """Replace a part of a trigger's text."""
     table, event = trigger.split("_")
-    _make_again_on_sqlite(trigger, _replaced(_text_on_sqlite(trigger), old, new, trigger))
-    # The newest trigger speaks first, and that a registry is closed is what matters most.
+    _recreate_on_sqlite(trigger, _replace_once(_text_on_sqlite(trigger), old, new, trigger))
+    # The newest trigger fires first: that the registry is closed should be the message.
     closed = f"{table}_closed_{event}"
-    _make_again_on_sqlite(closed, _text_on_sqlite(closed))
+    _recreate_on_sqlite(closed, _text_on_sqlite(closed))
 
 
-def _make_again_on_sqlite(trigger: str, text: str) -> None:
+def _recreate_on_sqlite(trigger: str, text: str) -> None:
     op.execute(f"DROP TRIGGER {trigger}")
     op.get_bind().exec_driver_sql(text)
 
@@ -140,13 +140,13 @@ def _text_on_sqlite(trigger: str) -> str:
 
 
 def _rewrite_on_postgresql(old: str, new: str) -> None:
-    """Make the function that guards what is inserted into `version` again, likewise."""
+    """Replace a part of the text of the function that checks what is inserted into `version`."""
     query = sa.text("SELECT pg_get_functiondef(to_regproc('calreg_insert_version'))")
     text = str(op.get_bind().execute(query).scalar_one())
-    op.get_bind().exec_driver_sql(_replaced(text, old, new, "calreg_insert_version").replace("%", "%%"))
+    op.get_bind().exec_driver_sql(_replace_once(text, old, new, "calreg_insert_version").replace("%", "%%"))
 
 
-def _replaced(text: str, old: str, new: str, name: str) -> str:
+def _replace_once(text: str, old: str, new: str, name: str) -> str:
     if text.count(old) != 1:
         raise RuntimeError(f"{name} is not the one that the schemas before 0005 made; nothing was changed")
     return text.replace(old, new)

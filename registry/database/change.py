@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from functools import cache
 from typing import Any
 
@@ -65,12 +66,9 @@ class Change:
                 {
                     "number": self.revision,
                     "recorded_at": self.instant,
-                    "author": self.signature.author,
                     "database_role": self.role,
-                    "host": self.signature.host,
-                    "command": self.signature.command,
                     "comment": self.comment,
-                    "software": self.signature.software,
+                    **asdict(self.signature),
                 },
             )
         return self.revision

@@ -7,6 +7,7 @@ until the copy that fills it is complete and its source is closed; then it is op
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Literal
 
 import sqlalchemy as sa
@@ -73,11 +74,8 @@ def record_closure(
             "place": mask_passwords(place),
             "closed_at": at,
             "opened_at": at if opened else None,
-            "author": signature.author,
             "database_role": connection.execute(sa.select(role_column(connection.dialect.name))).scalar_one(),
-            "host": signature.host,
-            "command": signature.command,
-            "software": signature.software,
+            **asdict(signature),
         },
     )
 

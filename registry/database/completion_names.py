@@ -106,22 +106,14 @@ def list_completion_names(
         category = f"newest {category}"
     elif category == "sources" and experiment:
         category = "sources of one"
-    return [
-        CompletionName(str(name), str(description or ""))
-        for name, description in _fetch_rows(_STATEMENTS[category], values, database)
-    ]
-
-
-def _fetch_rows(statement: str, values: Mapping[str, object], database: str | None) -> list[Any]:
-    """Execute one SELECT, without a transaction."""
     try:
         url = find_settings(database).database
         file = sqlite_file(url)
     except RegistryError:
         return []
-    return (
-        _query_postgresql(statement, values, url) if file is None else _query_sqlite(statement, values, file)
-    )
+    query = _STATEMENTS[category]
+    rows = _query_postgresql(query, values, url) if file is None else _query_sqlite(query, values, file)
+    return [CompletionName(str(name), str(description or "")) for name, description in rows]
 
 
 def _query_sqlite(statement: str, values: Mapping[str, object], file: Path) -> list[Any]:

@@ -1,7 +1,7 @@
 """Forked processes: a child never uses a connection of its parent, and SQLite's locks stay those of their process.
 
 SQLite keeps its locks by process, in memory that a fork copies: a child would trust locks that it does not have. So
-a fork waits until no other thread is in a transaction, and closes what SQLite has open in the pools. A child can therefore
+a fork waits until no other thread is in a transaction, and closes the pools of SQLite. A child can therefore
 open connections of its own. The one transaction that can still be open then is that of the thread that forks: the
 child closes a reader's, which gives up nothing that is its own; after a writer's, whose pages may be half
 written, it cannot use SQLite at all and says so.

@@ -30,7 +30,9 @@ def build_grants(connection: sa.Connection, readers: Sequence[str], writers: Seq
         )
     both = sorted(set(readers) & set(writers))
     if both:
-        raise RequestError(f"role {both[0]} is named as reader and as writer; a writer reads as well")
+        raise RequestError(
+            f"role {both[0]} is named as reader and as writer; a writer reads as well", role=both[0]
+        )
     if not readers and not writers:
         raise RequestError("no role is named", remedy=Remedy.GIVE_ROLES)
     _refuse_unknown_roles(connection, [*readers, *writers])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 from registry import schema
@@ -20,11 +21,8 @@ def record_export(change: Change, document: Document, path: Path, sha256: str) -
             {
                 "revision": document.registry.revision,
                 "recorded_at": parse_instant(document.created_at),
-                "author": change.signature.author,
                 "database_role": change.role,
-                "host": change.signature.host,
-                "command": change.signature.command,
-                "software": change.signature.software,
+                **asdict(change.signature),
                 "detector_id": resolution.detector_id,
                 "experiment": resolution.run.experiment if resolution.run else None,
                 "run": resolution.run.run if resolution.run else None,
