@@ -126,7 +126,8 @@ class RegistryGroup(TyperGroup):
             output.print_message("interrupted; nothing unfinished was recorded")
             raise typer.Exit(EXIT_INTERRUPTED) from None
         except BrokenPipeError:
-            _discard_stdout()
+            # Discard further output, also what is flushed at the end of the process.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit from None
 
 
@@ -136,11 +137,6 @@ def _sanitise_usage_error(error: Any) -> Exception:
         return cast("Exception", error)
     message = escape_control_characters(mask_passwords(error.format_message()))
     return cast("Exception", _UsageError(message, error.ctx))
-
-
-def _discard_stdout() -> None:
-    """Discard further output to a closed pipe, also what is flushed at the end of the process."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def create_group(**options: Any) -> typer.Typer:

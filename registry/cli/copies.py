@@ -50,9 +50,9 @@ def restore(
 
 def copy(
     ctx: Context,
-    to: Annotated[str, typer.Option("--to", metavar="URL", help="An empty database, SQLite or PostgreSQL.")],
+    to: Annotated[str, typer.Option(metavar="URL", help="An empty database, SQLite or PostgreSQL.")],
     to_store: Annotated[
-        Path | None, typer.Option("--to-store", metavar="DIR", help="Copy the stored files to this folder.")
+        Path | None, typer.Option(metavar="DIR", help="Copy the stored files to this folder.")
     ] = None,
     json: Json = False,
 ) -> None:
@@ -78,9 +78,7 @@ def snapshot(
     timezone: Timezone = None,
     to_store: Annotated[
         Path | None,
-        typer.Option(
-            "--to-store", metavar="DIR", help="The folder of the stored files; default: store beside FILE."
-        ),
+        typer.Option(metavar="DIR", help="The folder of the stored files; default: store beside FILE."),
     ] = None,
     json: Json = False,
 ) -> None:

@@ -6,10 +6,9 @@ from typing import Annotated
 
 import typer
 
-from registry.cli import output
+from registry.cli import output, reports
 from registry.cli.application import create_group
 from registry.cli.options import Context, Json, open_from_context
-from registry.cli.reports import report_verification
 from registry.errors import SchemaError
 from registry.secrets import mask_passwords
 
@@ -49,7 +48,7 @@ def verify(
     """
     with open_from_context(ctx) as registry:
         verification = registry.verify(collect=collect, progress=output.show_progress)
-    report_verification(verification, as_json=json)
+    reports.report_verification(verification, as_json=json)
 
 
 @database.command("upgrade")

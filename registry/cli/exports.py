@@ -31,18 +31,11 @@ def export(
     ] = "npy",
     first_run: Annotated[
         int | None,
-        typer.Option(
-            "--first-run",
-            min=0,
-            metavar="RUN",
-            help="psana, lcls2: valid from this run on; default: DATASET's.",
-        ),
+        typer.Option(min=0, metavar="RUN", help="psana, lcls2: valid from this run on; default: DATASET's."),
     ] = None,
     last_run: Annotated[
         int | None,
-        typer.Option(
-            "--last-run", min=0, metavar="RUN", help="psana, lcls2: valid up to this run; default: open."
-        ),
+        typer.Option(min=0, metavar="RUN", help="psana, lcls2: valid up to this run; default: open."),
     ] = None,
     force: Force = False,
     json: Json = False,

@@ -17,24 +17,17 @@ Context: TypeAlias = typer.Context
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 AsOf = Annotated[
-    str | None,
-    typer.Option("--as-of", metavar="X", help="Answer as of a revision's number, an instant, or a tag."),
+    str | None, typer.Option(metavar="X", help="Answer as of a revision's number, an instant, or a tag.")
 ]
 At = Annotated[
-    str | None,
-    typer.Option("--at", metavar="T", help="An instant: YYYYMMDDHHMMSS, or ISO 8601 with its offset."),
+    str | None, typer.Option(metavar="T", help="An instant: YYYYMMDDHHMMSS, or ISO 8601 with its offset.")
 ]
 ValidFrom = Annotated[
-    str,
-    typer.Option(
-        "--valid-from", metavar="T", help="YYYYMMDDHHMMSS, ISO 8601 with its offset, or 'beginning'."
-    ),
+    str, typer.Option(metavar="T", help="YYYYMMDDHHMMSS, ISO 8601 with its offset, or 'beginning'.")
 ]
 Timezone = Annotated[
     str | None,
-    typer.Option(
-        "--timezone", metavar="ZONE", help="Zone of 14-digit stamps; default: CALREG_TIMEZONE, else UTC."
-    ),
+    typer.Option(metavar="ZONE", help="Zone of 14-digit stamps; default: CALREG_TIMEZONE, else UTC."),
 ]
 Kinds = Annotated[
     list[str] | None, typer.Option("--kind", metavar="KIND", help="gain, offset ...; repeatable.")
@@ -42,12 +35,8 @@ Kinds = Annotated[
 Types = Annotated[
     list[str] | None, typer.Option("--type", metavar="TYPE", help="pixel_gain, pixel_offset ...; repeatable.")
 ]
-Comment = Annotated[
-    str | None, typer.Option("--comment", metavar="TEXT", help="The reason; kept with the revision.")
-]
-RequiredComment = Annotated[
-    str, typer.Option("--comment", metavar="TEXT", help="The reason; kept with the revision.")
-]
+Comment = Annotated[str | None, typer.Option(metavar="TEXT", help="The reason; kept with the revision.")]
+RequiredComment = Annotated[str, typer.Option(metavar="TEXT", help="The reason; kept with the revision.")]
 Supersede = Annotated[
     bool, typer.Option("--supersede", help="Replace a conflicting record; needs a comment.")
 ]
@@ -59,8 +48,7 @@ Target = Annotated[
     str, typer.Argument(metavar="DATASET|DETECTOR_ID", help="A run, or panel Ids joined by _.")
 ]
 Source = Annotated[
-    str | None,
-    typer.Option("--source", metavar="SOURCE", help="XcsEndstation.0:Jungfrau.0, or a part of it."),
+    str | None, typer.Option(metavar="SOURCE", help="XcsEndstation.0:Jungfrau.0, or a part of it.")
 ]
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from registry.cli import output
+from registry.cli import output, reports
 from registry.cli.application import create_group
 from registry.cli.options import (
     AsOf,
@@ -19,7 +19,6 @@ from registry.cli.options import (
     Timezone,
     open_from_context,
 )
-from registry.cli.reports import print_outcome, print_versions
 
 panel = create_group(help="Panels, by panel Id.")
 alias = create_group(help="M-numbers, and the panels that have them.")
@@ -40,7 +39,7 @@ def add_panel(
         ),
     ] = None,
     valid_from: Annotated[
-        str | None, typer.Option("--valid-from", metavar="T", help="The start time, with --carry-from.")
+        str | None, typer.Option(metavar="T", help="The start time, with --carry-from.")
     ] = None,
     timezone: Timezone = None,
     comment: Comment = None,
@@ -60,7 +59,7 @@ def add_panel(
             comment=comment,
             dry_run=dry_run,
         )
-    print_outcome(outcome, as_json=json)
+    reports.print_outcome(outcome, as_json=json)
 
 
 @panel.command("list")
@@ -96,7 +95,7 @@ def show_panel(
         recorded_in=f"revision {record.recorded_in}",
     )
     output.print_text()
-    print_versions(versions)
+    reports.print_versions(versions)
 
 
 @alias.command("add")
@@ -114,7 +113,7 @@ def add_alias(
     """
     with open_from_context(ctx) as registry:
         outcome = registry.aliases.add(m_number, panel_ids, comment=comment, dry_run=dry_run)
-    print_outcome(outcome, as_json=json)
+    reports.print_outcome(outcome, as_json=json)
 
 
 @alias.command("list")
@@ -148,4 +147,4 @@ def withdraw_alias(
     """Withdraw the M-number of a panel."""
     with open_from_context(ctx) as registry:
         outcome = registry.aliases.withdraw(m_number, panel_id, comment=comment, dry_run=dry_run)
-    print_outcome(outcome, as_json=json)
+    reports.print_outcome(outcome, as_json=json)

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from registry.cli import output
+from registry.cli import output, reports
 from registry.cli.application import create_group
 from registry.cli.exports import Folder, Force, print_export
 from registry.cli.options import AsOf, Context, Json, Timezone, open_from_context
-from registry.cli.reports import format_number, report_verification
 from registry.errors import RequestError
 from registry.identifiers import quote
 
@@ -110,7 +109,7 @@ def _print_constants(constants: InputConstants) -> None:
             f"    converted from {constants.conversion.file}, sha256 {constants.conversion.sha256}"
         )
     rows = [
-        (row.gain_range, format_number(row.statistics.median), row.statistics.zeros, row.sha256[:16])
+        (row.gain_range, reports.format_number(row.statistics.median), row.statistics.zeros, row.sha256[:16])
         for row in constants.files
     ]
     output.print_table(("gain range", "median", "zeros", "sha256"), rows, indent="    ")
@@ -124,7 +123,7 @@ def verify_provenance(ctx: Context, file: File, json: Json = False) -> None:
     """
     from registry.api.export_verification import verify_export
 
-    report_verification(verify_export(file, ctx.obj.database, ctx.obj.store), as_json=json)
+    reports.report_verification(verify_export(file, ctx.obj.database, ctx.obj.store), as_json=json)
 
 
 def identify(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from registry.cli import output
+from registry.cli import output, reports
 from registry.cli.application import create_group
 from registry.cli.options import (
     AsOf,
@@ -20,7 +20,6 @@ from registry.cli.options import (
     Timezone,
     open_from_context,
 )
-from registry.cli.reports import print_outcome, print_pixel_differences
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -64,8 +63,7 @@ def add_tag(
     ctx: Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The name; it starts with a letter.")],
     as_of: Annotated[
-        str | None,
-        typer.Option("--as-of", metavar="X", help="The revision: its number, an instant, or a tag."),
+        str | None, typer.Option(metavar="X", help="The revision: its number, an instant, or a tag.")
     ] = None,
     timezone: Timezone = None,
     comment: Comment = None,
@@ -78,7 +76,7 @@ def add_tag(
     """
     with open_from_context(ctx, timezone) as registry:
         outcome = registry.tags.add(name, as_of=as_of, comment=comment, dry_run=dry_run)
-    print_outcome(outcome, as_json=json)
+    reports.print_outcome(outcome, as_json=json)
 
 
 @tag.command("list")
@@ -97,10 +95,9 @@ def list_tags(ctx: Context, as_of: AsOf = None, timezone: Timezone = None, json:
 def diff(
     ctx: Context,
     target: Target,
-    as_of: Annotated[str, typer.Option("--as-of", metavar="A", help="A revision, an instant or a tag.")],
+    as_of: Annotated[str, typer.Option(metavar="A", help="A revision, an instant or a tag.")],
     against: Annotated[
-        str | None,
-        typer.Option("--against", metavar="B", help="The other one; default: the newest revision."),
+        str | None, typer.Option(metavar="B", help="The other one; default: the newest revision.")
     ] = None,
     source: Source = None,
     at: At = None,
@@ -128,7 +125,7 @@ def _print_difference(difference: DetectorDifference) -> None:
             f"{row.kind} of {row.panel}: {_format_version(row.before)} -> {_format_version(row.after)}"
         )
         if row.gain_ranges:
-            print_pixel_differences(row.gain_ranges)
+            reports.print_pixel_differences(row.gain_ranges)
     if not difference.panels and not any(refusals):
         same = detectors[0] == detectors[1]
         output.print_text("the same constants" if same else "the same constants, in another order")
@@ -140,7 +137,7 @@ def _format_version(version: int | None) -> str:
 
 def list_affected(
     ctx: Context,
-    since: Annotated[str, typer.Option("--since", metavar="X", help="A revision, an instant or a tag.")],
+    since: Annotated[str, typer.Option(metavar="X", help="A revision, an instant or a tag.")],
     as_of: AsOf = None,
     timezone: Timezone = None,
     json: Json = False,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from registry.cli import output
+from registry.cli import output, reports
 from registry.cli.application import create_group
 from registry.cli.options import (
     AsOf,
@@ -23,7 +23,6 @@ from registry.cli.options import (
     Timezone,
     open_from_context,
 )
-from registry.cli.reports import print_outcome
 from registry.identifiers import suggestion
 
 if TYPE_CHECKING:
@@ -35,13 +34,9 @@ detector = create_group(help="Configurations: which panels are read out for a so
 Dataset = Annotated[str, typer.Argument(metavar="DATASET", help="exp=xcsls3716:run=631 for example.")]
 Experiment = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="xcsls3716 for example.")]
 FullSource = Annotated[str, typer.Argument(metavar="SOURCE", help="XcsEndstation.0:Jungfrau.0 for example.")]
-ExperimentFilter = Annotated[
-    str | None, typer.Option("--experiment", metavar="E", help="Only of this experiment.")
-]
-FirstRun = Annotated[int, typer.Option("--first-run", metavar="RUN", help="The first run.")]
-LastRun = Annotated[
-    int | None, typer.Option("--last-run", metavar="RUN", help="The last run; default: open.")
-]
+ExperimentFilter = Annotated[str | None, typer.Option(metavar="E", help="Only of this experiment.")]
+FirstRun = Annotated[int, typer.Option(metavar="RUN", help="The first run.")]
+LastRun = Annotated[int | None, typer.Option(metavar="RUN", help="The last run; default: open.")]
 
 
 @run.command("import")
@@ -52,9 +47,7 @@ def import_runs(
     ],
     experiment: Annotated[
         str | None,
-        typer.Option(
-            "--experiment", metavar="E", help="The experiment of a logbook's list; a table names it itself."
-        ),
+        typer.Option(metavar="E", help="The experiment of a logbook's list; a table names it itself."),
     ] = None,
     comment: Comment = None,
     dry_run: DryRun = False,
@@ -69,7 +62,7 @@ def import_runs(
             outcome = registry.runs.import_table(file, comment=comment, dry_run=dry_run)
         else:
             outcome = registry.runs.import_logbook(file, experiment, comment=comment, dry_run=dry_run)
-    print_outcome(outcome, as_json=json)
+    reports.print_outcome(outcome, as_json=json)
 
 
 @run.command("add")
@@ -89,7 +82,7 @@ def add_run(
         outcome = registry.runs.add(
             dataset, begin=begin, end=end, supersede=supersede, comment=comment, dry_run=dry_run
         )
-    print_outcome(outcome, as_json=json)
+    reports.print_outcome(outcome, as_json=json)
 
 
 @run.command("withdraw")
@@ -99,7 +92,7 @@ def withdraw_run(
     """Withdraw a run and its start time."""
     with open_from_context(ctx) as registry:
         outcome = registry.runs.withdraw(dataset, comment=comment, dry_run=dry_run)
-    print_outcome(outcome, as_json=json)
+    reports.print_outcome(outcome, as_json=json)
 
 
 @run.command("list")
@@ -190,7 +183,7 @@ def configure(
             comment=comment,
             dry_run=dry_run,
         )
-    print_outcome(outcome, as_json=json)
+    reports.print_outcome(outcome, as_json=json)
 
 
 @detector.command("withdraw")
@@ -209,7 +202,7 @@ def withdraw_configuration(
         outcome = registry.detectors.withdraw(
             experiment, source, first_run=first_run, last_run=last_run, comment=comment, dry_run=dry_run
         )
-    print_outcome(outcome, as_json=json)
+    reports.print_outcome(outcome, as_json=json)
 
 
 @detector.command("list")

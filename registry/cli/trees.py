@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from registry.cli import output
+from registry.cli import output, reports
 from registry.cli.options import Comment, Context, DryRun, Json, Supersede, Timezone, open_from_context
-from registry.cli.reports import print_outcome
 from registry.errors import RequestError
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ def import_tree(
             dry_run=dry_run,
             progress=output.show_progress,
         )
-    print_outcome(outcome, as_json=json)
+    reports.print_outcome(outcome, as_json=json)
 
 
 def _refuse_recording_options(**options: object) -> None:

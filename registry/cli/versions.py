@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from registry.cli import output
+from registry.cli import output, reports
 from registry.cli.application import create_group
 from registry.cli.options import (
     AsOf,
@@ -25,15 +25,6 @@ from registry.cli.options import (
     Timezone,
     ValidFrom,
     open_from_context,
-)
-from registry.cli.reports import (
-    format_constants,
-    format_end,
-    format_number,
-    format_withdrawal,
-    print_outcome,
-    print_pixel_differences,
-    print_versions,
 )
 
 if TYPE_CHECKING:
@@ -83,7 +74,7 @@ def add_version(
             comment=comment,
             dry_run=dry_run,
         )
-    print_outcome(outcome, as_json=json)
+    reports.print_outcome(outcome, as_json=json)
 
 
 @version.command("gap")
@@ -106,7 +97,7 @@ def add_gap(
         outcome = registry.versions.gap(
             panel, valid_from=valid_from, comment=comment, kinds=kinds, supersede=supersede, dry_run=dry_run
         )
-    print_outcome(outcome, as_json=json)
+    reports.print_outcome(outcome, as_json=json)
 
 
 @version.command("list")
@@ -121,7 +112,7 @@ def list_versions(
     """List versions."""
     with open_from_context(ctx, timezone) as registry:
         versions = registry.versions.list(panel, withdrawn=every, as_of=as_of)
-    output.print_answer(versions, print_versions, as_json=json)
+    output.print_answer(versions, reports.print_versions, as_json=json)
     if not json:
         output.hint_if_empty(versions, "version list", as_of=as_of)
 
@@ -143,10 +134,10 @@ def show_version(
         panel=f"{record.panel}  {record.alias or ''}".rstrip(),
         kind=record.kind,
         valid_from=record.valid_from,
-        until=None if record.withdrawn_in else format_end(record.valid_to),
-        constants=record.constants or format_constants(record),
+        until=None if record.withdrawn_in else reports.format_end(record.valid_to),
+        constants=record.constants or reports.format_constants(record),
         recorded_in=f"revision {record.recorded_in}",
-        withdrawn=format_withdrawal(record) or None,
+        withdrawn=reports.format_withdrawal(record) or None,
         carried_from=f"version {record.carried_from}" if record.carried_from else None,
         source_path=record.source_path,
         converted=_describe_conversion(record.conversion) if record.conversion else None,
@@ -171,7 +162,7 @@ def _describe_conversion(conversion: Conversion) -> list[str]:
 
 def _format_file(file: StoredFile) -> tuple[object, ...]:
     statistics = file.statistics
-    values = map(format_number, (statistics.minimum, statistics.median, statistics.maximum))
+    values = map(reports.format_number, (statistics.minimum, statistics.median, statistics.maximum))
     return file.gain_range, *values, statistics.zeros, statistics.nonfinite, file.sha256[:16]
 
 
@@ -189,7 +180,7 @@ def withdraw_versions(
     """
     with open_from_context(ctx) as registry:
         outcome = registry.versions.withdraw(*numbers, comment=comment, dry_run=dry_run)
-    print_outcome(outcome, as_json=json)
+    reports.print_outcome(outcome, as_json=json)
 
 
 @version.command("diff")
@@ -211,7 +202,7 @@ def diff_versions(
         output.print_json(difference)
     else:
         output.print_text(f"{difference.kind}, version {after} against version {before}")
-        print_pixel_differences(difference.gain_ranges)
+        reports.print_pixel_differences(difference.gain_ranges)
 
 
 def show_validity(
@@ -234,7 +225,7 @@ def show_validity(
     if json:
         output.print_json(answer.versions)
     else:
-        print_versions(answer.versions, timelines=at is None)
+        reports.print_versions(answer.versions, timelines=at is None)
     if not answer.versions:
         output.print_message(f"note: no version of {target} is registered")
         if not json:
