@@ -50,7 +50,7 @@ def gain(opened: Registry, sqlite_location: RegistryLocation, tmp_path: Path) ->
 
 
 def object_of(assembly: Assembly, gain_range: int, panel: int) -> Path:
-    constants = next(each for each in assembly.resolution.panels[panel].constants if each.kind == "gain")
+    constants = next(item for item in assembly.resolution.panels[panel].constants if item.kind == "gain")
     return assembly.store.object_path(constants.files[gain_range].sha256)
 
 
@@ -61,13 +61,13 @@ def damage(path: Path) -> None:
     path.write_bytes(content)
 
 
-def test_the_parts_come_by_gain_range_and_then_by_panel(gain: Assembly) -> None:
-    places = []
+def test_parts_are_read_by_gain_range_and_then_by_panel(gain: Assembly) -> None:
+    positions = []
     for part in gain.read_parts():
-        places.append((part.gain_range, part.panel))
+        positions.append((part.gain_range, part.panel))
         expected = make_panel_array("gain", part.gain_range, seed=1 + part.panel)
         assert part.array.tobytes() == part.payload.tobytes() == expected.tobytes()
-    assert places == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)]
+    assert positions == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)]
 
 
 def test_a_whole_array_is_its_parts(gain: Assembly) -> None:
@@ -79,7 +79,7 @@ def test_a_whole_array_is_its_parts(gain: Assembly) -> None:
             assert whole[gain_range, panel].tobytes() == expected.tobytes()
 
 
-def test_no_part_is_handed_out_before_it_was_verified(gain: Assembly) -> None:
+def test_a_part_is_verified_before_it_is_returned(gain: Assembly) -> None:
     damage(object_of(gain, 1, 1))
     taken = []
 
@@ -93,14 +93,14 @@ def test_no_part_is_handed_out_before_it_was_verified(gain: Assembly) -> None:
         read_arrays([gain])["pixel_gain"]
 
 
-def test_of_several_damaged_files_the_first_is_named_whichever_thread_was_the_fastest(gain: Assembly) -> None:
+def test_of_several_damaged_files_the_first_is_named(gain: Assembly) -> None:
     for gain_range, panel in ((2, 1), (2, 0), (0, 1)):
         damage(object_of(gain, gain_range, panel))
         with refused(CorruptionError, gain_range=gain_range):
             read_arrays([gain])["pixel_gain"]
 
 
-def test_an_export_holds_a_few_files_in_memory_and_no_array(opened: Registry, tmp_path: Path) -> None:
+def test_an_export_has_a_few_files_in_memory_and_not_an_array(opened: Registry, tmp_path: Path) -> None:
     """Both arrays of the two panels are 24 MiB, and their 12 files 2 MiB each."""
     tracemalloc.start()
     try:

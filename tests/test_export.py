@@ -93,13 +93,13 @@ def imported(registry: Registry, small_tree: Path) -> Registry:
     return registry
 
 
-def configured(registry: Registry, panels: Sequence[str] = PANELS[:2]) -> Registry:
+def configure(registry: Registry, panels: Sequence[str] = PANELS[:2]) -> Registry:
     registry.detectors.configure("xcs1", SOURCE, detector(panels), first_run=10, last_run=20)
     registry.runs.add(DATASET, begin=BEGIN, end="2020-01-01T01:00:00Z")
     return registry
 
 
-def stacked(tree: Path, kind: str, panels: Sequence[str]) -> NDArray[np.float32]:
+def stack_files(tree: Path, kind: str, panels: Sequence[str]) -> NDArray[np.float32]:
     """Stack the files with numpy: (gain range, panel, row, column)."""
     return np.stack(
         [
@@ -123,8 +123,10 @@ def document(folder: Path) -> dict[str, Any]:
     return read
 
 
-def refused(kind: type[RegistryError], call: Callable[[], object], output: Path) -> RegistryError:
-    """Return the refusal, having seen that it left nothing at the output's place."""
+def refuse_without_output(
+    kind: type[RegistryError], call: Callable[[], object], output: Path
+) -> RegistryError:
+    """Return the error of a call, which must leave no output."""
     with pytest.raises(kind) as error:
         call()
     assert type(error.value) is kind
@@ -132,29 +134,29 @@ def refused(kind: type[RegistryError], call: Callable[[], object], output: Path)
     return error.value
 
 
-def test_an_export_is_numpys_own_stack_bit_for_bit_for_one_panel_to_thirty_two(
+def test_an_export_is_the_stack_of_numpy_bit_for_bit_for_one_to_thirty_two_panels(
     shared: Registry, tree: Path, tmp_path: Path
 ) -> None:
     for panels in (PANELS[:1], PANELS[1::-1], PANELS[:8], PANELS):
         types = TYPES if len(panels) < 32 else {"pixel_gain": "gain"}
         output = tmp_path / str(len(panels))
         exported = shared.export(detector(panels), output, at=BEGIN, types=list(types))
-        assert [each.type for each in exported.outputs] == list(types)
-        for each in exported.outputs:
-            assert each.path == str(output / f"{each.type}.npy")
-            assert each.shape == (3, len(panels), 512, 1024)
-            assert each.dtype == "float32"
-            assert each.size == Path(each.path).stat().st_size
-            found = np.load(each.path, mmap_mode="r")
-            assert found.flags.c_contiguous
-            assert found.dtype.str == "<f4"
-            assert same_bits(found, stacked(tree, types[each.type], panels))
-            with Path(each.path).open("rb") as file:
+        assert [written.type for written in exported.outputs] == list(types)
+        for written in exported.outputs:
+            assert written.path == str(output / f"{written.type}.npy")
+            assert written.shape == (3, len(panels), 512, 1024)
+            assert written.dtype == "float32"
+            assert written.size == Path(written.path).stat().st_size
+            loaded = np.load(written.path, mmap_mode="r")
+            assert loaded.flags.c_contiguous
+            assert loaded.dtype.str == "<f4"
+            assert same_bits(loaded, stack_files(tree, types[written.type], panels))
+            with Path(written.path).open("rb") as file:
                 assert np.lib.format.read_magic(file) == (1, 0)
-                assert np.lib.format.read_array_header_1_0(file) == (each.shape, False, np.dtype("<f4"))
+                assert np.lib.format.read_array_header_1_0(file) == (written.shape, False, np.dtype("<f4"))
                 assert file.tell() % 64 == 0
                 file.seek(0)
-                assert hashlib.file_digest(file, "sha256").hexdigest() == each.sha256
+                assert hashlib.file_digest(file, "sha256").hexdigest() == written.sha256
         names = {f"{name}.npy" for name in types} | {"provenance.json"}
         assert {path.name for path in output.iterdir()} == names
         shutil.rmtree(output)
@@ -162,9 +164,9 @@ def test_an_export_is_numpys_own_stack_bit_for_bit_for_one_panel_to_thirty_two(
 
 def test_the_provenance_explains_every_byte(imported: Registry, small_tree: Path, tmp_path: Path) -> None:
     panels = PANELS[1::-1]
-    configured(imported, panels)
+    configure(imported, panels)
     exported = imported.export(DATASET, tmp_path / "out", source="Jungfrau.0", as_of=3)
-    found = document(tmp_path / "out")
+    values = document(tmp_path / "out")
     author = pwd.getpwuid(os.getuid()).pw_name
     stamps = {
         revision.revision: {
@@ -210,9 +212,9 @@ def test_the_provenance_explains_every_byte(imported: Registry, small_tree: Path
         }
 
     assert stamps[1]["comment"] == "the directory of 2020"
-    assert found["format"] == "calreg provenance"
-    assert found["format_version"] == 1
-    assert found["request"] == {
+    assert values["format"] == "calreg provenance"
+    assert values["format_version"] == 1
+    assert values["request"] == {
         "target": DATASET,
         "source": "Jungfrau.0",
         "at": None,
@@ -220,7 +222,7 @@ def test_the_provenance_explains_every_byte(imported: Registry, small_tree: Path
         "types": list(TYPES),
         "format": "npy",
     }
-    assert found["resolution"] == {
+    assert values["resolution"] == {
         "detector_type": "jungfrau",
         "detector_id": detector(panels),
         "instant": BEGIN,
@@ -250,7 +252,7 @@ def test_the_provenance_explains_every_byte(imported: Registry, small_tree: Path
             for position, panel in enumerate(panels)
         ],
     }
-    assert found["outputs"] == [
+    assert values["outputs"] == [
         {
             "type": name,
             "kind": kind,
@@ -263,24 +265,24 @@ def test_the_provenance_explains_every_byte(imported: Registry, small_tree: Path
         }
         for name, kind in TYPES.items()
     ]
-    assert found["registry"] == {
+    assert values["registry"] == {
         "id": imported.id,
         "revision": 3,
         "recorded_at": stamps[3]["recorded_at"],
     }
-    assert found["software"] == {
+    assert values["software"] == {
         "calreg": software_version().removeprefix("calreg "),
         "python": platform.python_version(),
         "numpy": np.__version__,
         "sqlalchemy": sa.__version__,
     }
-    assert found["created_by"]["host"] == socket.gethostname()
-    assert found["warnings"] == []
+    assert values["created_by"]["host"] == socket.gethostname()
+    assert values["warnings"] == []
     assert exported.revision == 3
     assert exported.provenance == str(tmp_path / "out" / "provenance.json")
 
 
-def test_the_same_request_at_the_same_revision_gives_the_same_bytes_whatever_was_recorded_since(
+def test_the_same_request_as_of_the_same_revision_gives_the_same_bytes_later(
     imported: Registry, tree: Path, tmp_path: Path
 ) -> None:
     target = detector(PANELS[:2])
@@ -297,7 +299,7 @@ def test_the_same_request_at_the_same_revision_gives_the_same_bytes_whatever_was
     assert one["request"].pop("as_of") is None
     assert one == other
     assert again.revision == 1
-    late = refused(
+    late = refuse_without_output(
         NotValidError,
         lambda: imported.export(target, tmp_path / "late", at=BEGIN),
         tmp_path / "late",
@@ -309,38 +311,36 @@ def test_the_same_request_at_the_same_revision_gives_the_same_bytes_whatever_was
     assert f"no offset of {PANELS[1]}" in str(late)
 
 
-def test_a_runs_own_begin_answers_and_another_instant_is_taken_with_a_warning(
+def test_the_start_time_of_a_run_is_used_and_another_instant_with_a_warning(
     imported: Registry, tree: Path, tmp_path: Path
 ) -> None:
-    configured(imported, PANELS[:1])
+    configure(imported, PANELS[:1])
     imported.versions.add(PANELS[0], tree / "M002", valid_from="2020-01-01T00:30:00Z")
     own = imported.constants(DATASET)
     assert own.provenance.resolution.instant_is == "begin of the run"
-    assert same_bits(own["pixel_gain"], stacked(tree, "gain", PANELS[:1]))
+    assert same_bits(own["pixel_gain"], stack_files(tree, "gain", PANELS[:1]))
     assert [
         f"another {kind} of {PANELS[0]} starts at 2020-01-01T00:30:00Z, during {DATASET}" in warning
         for kind, warning in zip(("gain", "offset"), own.provenance.warnings, strict=True)
     ] == [True, True]
     other = imported.export(DATASET, tmp_path / "out", at="20200101003000")
-    assert same_bits(np.load(tmp_path / "out" / "pixel_gain.npy"), stacked(tree, "gain", PANELS[1:2]))
+    assert same_bits(np.load(tmp_path / "out" / "pixel_gain.npy"), stack_files(tree, "gain", PANELS[1:2]))
     assert (
         f"{DATASET} started at {BEGIN}; the constants of 2020-01-01T00:30:00Z are used, as requested"
         in other.warnings
     )
-    found = document(tmp_path / "out")
-    assert found["resolution"]["instant"] == found["request"]["at"] == "2020-01-01T00:30:00Z"
-    assert found["resolution"]["instant_is"] == "request"
-    assert found["resolution"]["run"]["begin"] == BEGIN
-    assert found["warnings"] == list(other.warnings)
+    values = document(tmp_path / "out")
+    assert values["resolution"]["instant"] == values["request"]["at"] == "2020-01-01T00:30:00Z"
+    assert values["resolution"]["instant_is"] == "request"
+    assert values["resolution"]["run"]["begin"] == BEGIN
+    assert values["warnings"] == list(other.warnings)
 
 
-def test_a_run_without_a_begin_is_refused_with_the_command_that_mends_it(
-    imported: Registry, tmp_path: Path
-) -> None:
+def test_a_run_without_a_start_time_is_refused_with_a_remedy(imported: Registry, tmp_path: Path) -> None:
     imported.detectors.configure("xcs1", SOURCE, PANELS[0], first_run=1)
     output = tmp_path / "out"
     for why in ("is not registered", "is registered without a start time"):
-        error = refused(NotValidError, lambda: imported.export(DATASET, output), output)
+        error = refuse_without_output(NotValidError, lambda: imported.export(DATASET, output), output)
         assert error.code == 4
         assert error.message == f"{DATASET} {why}, so it is not known which constants were valid"
         assert (error.values["dataset"], error.remedy) == (DATASET, Remedy.RECORD_START_TIME)
@@ -350,15 +350,13 @@ def test_a_run_without_a_begin_is_refused_with_the_command_that_mends_it(
 
 def test_a_subset_of_the_types_is_written_alone(shared: Registry, tmp_path: Path) -> None:
     exported = shared.export(PANELS[0], tmp_path / "out", at=BEGIN, types=["pixel_offset", "pixel_offset"])
-    assert [each.type for each in exported.outputs] == ["pixel_offset"]
+    assert [file.type for file in exported.outputs] == ["pixel_offset"]
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"pixel_offset.npy", "provenance.json"}
     (panel,) = document(tmp_path / "out")["resolution"]["panels"]
     assert [constants["kind"] for constants in panel["constants"]] == ["offset"]
 
 
-def test_requests_that_cannot_be_understood_are_refused_in_a_sentence(
-    imported: Registry, tmp_path: Path
-) -> None:
+def test_invalid_requests_are_refused(imported: Registry, tmp_path: Path) -> None:
     imported.detectors.configure("xcs1", SOURCE, PANELS[0], first_run=1)
     imported.detectors.configure("xcs1", "XcsEndstation.0:Jungfrau.1", PANELS[1], first_run=1)
     output = tmp_path / "out"
@@ -404,7 +402,9 @@ def test_requests_that_cannot_be_understood_are_refused_in_a_sentence(
         (InstantError, {"target": PANELS[0], "at": BEGINNING}, "not an instant at which to ask"),
     ]
     for kind, request, sentence in cases:
-        error = refused(kind, lambda request=request: imported.export(output=output, **request), output)
+        error = refuse_without_output(
+            kind, lambda request=request: imported.export(output=output, **request), output
+        )
         assert sentence in str(error)
     assert len(imported.log()) == 3
 
@@ -417,7 +417,9 @@ def test_all_that_is_missing_is_listed_at_once(imported: Registry, tmp_path: Pat
     assert offset_gap.revision == 3
     output = tmp_path / "deep" / "out"
     target = detector([PANELS[0], PANELS[1], "190408-181206-ffff"])
-    error = refused(NotValidError, lambda: imported.export(target, output, at=BEGIN), output.parent)
+    error = refuse_without_output(
+        NotValidError, lambda: imported.export(target, output, at=BEGIN), output.parent
+    )
     assert error.code == 4
     assert error.message == "3 constants are missing"
     assert error.details == (
@@ -425,7 +427,7 @@ def test_all_that_is_missing_is_listed_at_once(imported: Registry, tmp_path: Pat
         f"no gain of 190408-181206-ffff is valid at {BEGIN}; no version of any kind is registered for this panel",
         f"no offset of 190408-181206-ffff is valid at {BEGIN}; no version of any kind is registered for this panel",
     )
-    before = refused(
+    before = refuse_without_output(
         NotValidError,
         lambda: imported.export(target, output, at="2018-12-31T23:59:59.999999Z"),
         output.parent,
@@ -434,14 +436,14 @@ def test_all_that_is_missing_is_listed_at_once(imported: Registry, tmp_path: Pat
         f"no {kind} of {PANELS[0]} is valid at 2018-12-31T23:59:59.999999Z; the first starts at 2019-01-01T00:00:00Z"
         for kind in ("gain", "offset")
     )
-    unknown = refused(
+    unknown = refuse_without_output(
         NotFoundError,
         lambda: imported.export("190408-181206-aaaa_190408-181206-bbbb", output, at=BEGIN),
         output.parent,
     )
     assert unknown.code == 3
     assert len(unknown.details) == 2
-    both = refused(
+    both = refuse_without_output(
         NotFoundError,
         lambda: imported.export(detector(["190408-181206-aaaa", *PANELS[:2]]), output, at=BEGIN),
         output.parent,
@@ -489,7 +491,7 @@ def test_a_damaged_missing_or_swapped_object_stops_the_export_and_no_output_is_l
             damaged.write_bytes(content)
         assert same_bits(
             registry.constants(PANELS[1], at=BEGIN)["pixel_offset"],
-            stacked(small_tree, "offset", PANELS[1:2]),
+            stack_files(small_tree, "offset", PANELS[1:2]),
         )
 
 
@@ -551,12 +553,12 @@ def assert_not_recorded(reader: Registry, output: Path) -> None:
         "pixel_offset.npy",
         "provenance.json",
     }
-    assert [digest(Path(each.path)) for each in exported.outputs] == [
-        each.sha256 for each in exported.outputs
+    assert [digest(Path(file.path)) for file in exported.outputs] == [
+        file.sha256 for file in exported.outputs
     ]
 
 
-def test_a_reader_of_a_sqlite_file_exports_all_the_same_without_a_record(
+def test_a_reader_of_a_sqlite_file_exports_without_a_record(
     sqlite_location: RegistryLocation, small_tree: Path, open_folder: Path
 ) -> None:
     with sqlite_location.open() as registry:
@@ -571,7 +573,7 @@ def test_a_reader_of_a_sqlite_file_exports_all_the_same_without_a_record(
             reader.panels.add("190408-181206-ffff")
 
 
-def test_a_role_of_postgresql_that_may_only_read_exports_all_the_same_without_a_record(
+def test_a_postgresql_role_that_may_only_read_exports_without_a_record(
     request: pytest.FixtureRequest, small_tree: Path, tmp_path: Path
 ) -> None:
     for location in make_location(request, tmp_path, "postgresql"):
@@ -599,12 +601,12 @@ def test_a_role_of_postgresql_that_may_only_read_exports_all_the_same_without_a_
             engine.dispose()
 
 
-def test_an_export_is_recorded_at_a_revision_and_is_none(
+def test_an_export_is_recorded_as_of_a_revision_without_a_new_one(
     location: RegistryLocation, small_tree: Path, tmp_path: Path
 ) -> None:
     with location.open() as registry:
         registry.import_tree(small_tree)
-        configured(registry)
+        configure(registry)
         exported = registry.export(DATASET, tmp_path / "out")
         assert exported.recorded is True
         assert exported.notes == ()
@@ -624,14 +626,14 @@ def test_an_export_is_recorded_at_a_revision_and_is_none(
     assert row.provenance_path == str(tmp_path / "out" / "provenance.json")
     assert row.provenance_sha256 == digest(tmp_path / "out" / "provenance.json")
     assert {tuple(output) for output in outputs} == {
-        (each.type, each.path, each.sha256, each.size) for each in exported.outputs
+        (file.type, file.path, file.sha256, file.size) for file in exported.outputs
     }
 
 
 def test_constants_in_memory_are_those_of_the_export_with_the_same_provenance(
     imported: Registry, tmp_path: Path
 ) -> None:
-    configured(imported)
+    configure(imported)
     imported.export(DATASET, tmp_path / "out")
     written = provenance.read(tmp_path / "out" / "provenance.json")
     held = imported.constants(DATASET)
@@ -643,10 +645,10 @@ def test_constants_in_memory_are_those_of_the_export_with_the_same_provenance(
     assert held.provenance.resolution == written.resolution
     assert held.provenance.registry == written.registry
     assert held.provenance.request.format == "memory"
-    assert [(each.type, each.unit, each.shape) for each in held.provenance.outputs] == [
-        (each.type, each.unit, each.shape) for each in written.outputs
+    assert [(output.type, output.unit, output.shape) for output in held.provenance.outputs] == [
+        (output.type, output.unit, output.shape) for output in written.outputs
     ]
-    assert {each.path for each in held.provenance.outputs} == {None}
+    assert {output.path for output in held.provenance.outputs} == {None}
     assert len(imported.log()) == 3
 
 
@@ -665,12 +667,12 @@ def test_a_registry_is_opened_from_the_package_as_the_documentation_says(
 def test_an_output_folder_need_not_have_a_name_in_utf_8(shared: Registry, tmp_path: Path) -> None:
     output = tmp_path / os.fsdecode(b"caf\xe9")
     assert shared.export(PANELS[0], output, at=BEGIN, types=["pixel_gain"]).recorded is True
-    found = shared.identify(output / "pixel_gain.npy").exports
-    assert found[-1].path == str(tmp_path / "caf\\xe9" / "pixel_gain.npy")
+    exports = shared.identify(output / "pixel_gain.npy").exports
+    assert exports[-1].path == str(tmp_path / "caf\\xe9" / "pixel_gain.npy")
 
 
 def test_the_order_of_the_panels_is_that_of_the_detector_id(shared: Registry, tree: Path) -> None:
     for panels in (PANELS[:3], [PANELS[2], PANELS[0], PANELS[1]]):
         held = shared.constants(f"jungfrau_{detector(panels)}", at=BEGIN, types=["pixel_offset"])
-        assert same_bits(held["pixel_offset"], stacked(tree, "offset", panels))
+        assert same_bits(held["pixel_offset"], stack_files(tree, "offset", panels))
         assert [panel.panel for panel in held.provenance.resolution.panels] == list(panels)

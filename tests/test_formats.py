@@ -52,7 +52,9 @@ def _small() -> Iterator[None]:
         yield
 
 
-def filled(registry: Registry, folder: Path, panels: tuple[str, ...] = (PANEL_A, PANEL_B)) -> Registry:
+def register_panels(
+    registry: Registry, folder: Path, panels: tuple[str, ...] = (PANEL_A, PANEL_B)
+) -> Registry:
     """Let the registry know panels, the detector that they make, and a run."""
     for seed, panel in enumerate(panels):
         registry.panels.add(panel)
@@ -75,17 +77,17 @@ def known(
     """A registry that knows two panels, on SQLite, for the tests that only export."""
     for location in make_location(request, tmp_path_factory.mktemp("known"), "sqlite"):
         with location.open() as registry:
-            yield filled(registry, arrays)
+            yield register_panels(registry, arrays)
 
 
 @pytest.fixture
 def own(sqlite_location: RegistryLocation, tmp_path: Path) -> Iterator[Registry]:
     """The same, for a test that records something."""
     with sqlite_location.open() as registry:
-        yield filled(registry, tmp_path / "arrays")
+        yield register_panels(registry, tmp_path / "arrays")
 
 
-def stacked(folder: Path, kind: str) -> NDArray[Any]:
+def stack_files(folder: Path, kind: str) -> NDArray[Any]:
     """Stack the files with numpy: (gain range, panel, row, column)."""
     panels = (PANEL_A, PANEL_B)
     return np.array(
@@ -116,25 +118,25 @@ def arrays_of(form: str, paths: dict[str, Path]) -> dict[str, NDArray[Any]]:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_every_format_holds_the_arrays_bit_for_bit_verifies_and_is_made_again(
+def test_every_format_has_the_arrays_bit_for_bit_and_is_verified_and_replayed(
     location: RegistryLocation, tmp_path: Path, form: str
 ) -> None:
     with location.open() as registry:
-        filled(registry, tmp_path / "arrays")
+        register_panels(registry, tmp_path / "arrays")
         done = registry.export(RUN, tmp_path / "out", format=form)
         paths = {output.type: Path(output.path) for output in done.outputs}
         for name, array in arrays_of(form, paths).items():
-            expected = stacked(tmp_path / "arrays", TYPES[name])
+            expected = stack_files(tmp_path / "arrays", TYPES[name])
             assert (array.dtype, array.shape) == (np.dtype("<f4"), (3, 2, 4, 6))
             assert array.tobytes() == expected.tobytes()
         for output in done.outputs:
             assert hashlib.sha256(Path(output.path).read_bytes()).hexdigest() == output.sha256
             assert Path(output.path).stat().st_size == output.size
-            assert output.type in [each.type for each in registry.identify(output.path).exports]
-        assert [each.type for each in registry.identify(done.provenance).exports] == ["provenance"]
+            assert output.type in [export.type for export in registry.identify(output.path).exports]
+        assert [export.type for export in registry.identify(done.provenance).exports] == ["provenance"]
         assert done.recorded
-    found = verify_export(done.provenance, location.database, location.store)
-    assert (found.problems, found.notes) == ((), ())
+    verification = verify_export(done.provenance, location.database, location.store)
+    assert (verification.problems, verification.notes) == ((), ())
     again = replay(done.provenance, tmp_path / "again", NOWHERE, location.store)
     assert contents(tmp_path / "again") == contents(tmp_path / "out")
     assert Path(again.provenance).relative_to(tmp_path / "again") == Path(done.provenance).relative_to(
@@ -143,7 +145,7 @@ def test_every_format_holds_the_arrays_bit_for_bit_verifies_and_is_made_again(
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_files_that_are_there_stay_unless_forced_and_a_refusal_leaves_nothing(
+def test_existing_files_stay_without_force_and_a_refused_export_leaves_nothing(
     own: Registry, tmp_path: Path, form: str
 ) -> None:
     own.export(RUN, tmp_path / "out", format=form)
@@ -161,17 +163,16 @@ def test_files_that_are_there_stay_unless_forced_and_a_refusal_leaves_nothing(
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_a_changed_file_is_found_and_it_is_said_where_its_values_differ(
+def test_a_changed_file_is_reported_with_the_panel_whose_values_differ(
     known: Registry, tmp_path: Path, form: str
 ) -> None:
     done = known.export(RUN, tmp_path / "out", format=form, types=["pixel_offset"])
     path = Path(done.outputs[0].path)
     change(path, form)
-    found = verify_export(done.provenance, NOWHERE, known._backend.store.root)
-    assert [(each.path, each.problem) for each in found.problems] == [
-        (str(path), "the bytes are not those that were written")
-    ]
-    assert found.notes[0] == f"'{path}': pixel_offset has other values in gain range 2 of panel 1"
+    verification = verify_export(done.provenance, NOWHERE, known._backend.store.root)
+    assert [problem.path for problem in verification.problems] == [str(path)]
+    for text in (str(path), "pixel_offset", "gain range 2 of panel 1"):
+        assert text in verification.notes[0]
     replay(done.provenance, tmp_path / "again", NOWHERE, known._backend.store.root)
 
 
@@ -189,29 +190,32 @@ def change(path: Path, form: str) -> None:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_a_document_that_was_edited_makes_no_files(known: Registry, tmp_path: Path, form: str) -> None:
+def test_an_edited_document_is_not_replayed(known: Registry, tmp_path: Path, form: str) -> None:
     done = known.export(RUN, tmp_path / "out", format=form)
     values = json.loads(Path(done.provenance).read_bytes())
     edits: list[tuple[Callable[[Any], object], type[RegistryError]]] = [
-        (lambda each: each["outputs"][0].update(path="elsewhere"), DocumentError),
-        (lambda each: each["outputs"][0].update(path="../pixel_gain.npy"), DocumentError),
-        (lambda each: each["outputs"][1].update(sha256="0" * 64), CorruptionError),
-        (lambda each: each["outputs"][1].update(size=7), CorruptionError),
-        (lambda each: each.update(companions=[{"path": "x", "sha256": "0" * 64, "size": 1}]), DocumentError),
-        (lambda each: each["resolution"].update(instant="yesterday"), DocumentError),
+        (lambda values: values["outputs"][0].update(path="elsewhere"), DocumentError),
+        (lambda values: values["outputs"][0].update(path="../pixel_gain.npy"), DocumentError),
+        (lambda values: values["outputs"][1].update(sha256="0" * 64), CorruptionError),
+        (lambda values: values["outputs"][1].update(size=7), CorruptionError),
+        (
+            lambda values: values.update(companions=[{"path": "x", "sha256": "0" * 64, "size": 1}]),
+            DocumentError,
+        ),
+        (lambda values: values["resolution"].update(instant="yesterday"), DocumentError),
     ]
     if form == "psana":
         edits += [
-            (lambda each: each["deployment"].update(source="../../.0:Jungfrau.0"), DocumentError),
-            (lambda each: each["deployment"].update(first_run=13), DocumentError),
-            (lambda each: each["deployment"].update(last_run=10_000), DocumentError),
-            (lambda each: each.pop("deployment"), DocumentError),
+            (lambda values: values["deployment"].update(source="../../.0:Jungfrau.0"), DocumentError),
+            (lambda values: values["deployment"].update(first_run=13), DocumentError),
+            (lambda values: values["deployment"].update(last_run=10_000), DocumentError),
+            (lambda values: values.pop("deployment"), DocumentError),
         ]
     if form == "lcls2":
         edits += [
-            (lambda each: each["companions"][0].update(sha256="0" * 64), CorruptionError),
-            (lambda each: each["companions"][1].update(path="pixel_gain.npy"), DocumentError),
-            (lambda each: each.pop("companions"), DocumentError),
+            (lambda values: values["companions"][0].update(sha256="0" * 64), CorruptionError),
+            (lambda values: values["companions"][1].update(path="pixel_gain.npy"), DocumentError),
+            (lambda values: values.pop("companions"), DocumentError),
         ]
     for edit, refusal in edits:
         edited = json.loads(json.dumps(values))
@@ -225,7 +229,9 @@ def test_a_document_that_was_edited_makes_no_files(known: Registry, tmp_path: Pa
             assert verify_export(tmp_path / "edited.json", NOWHERE, known._backend.store.root).problems
 
 
-def test_dark_constants_are_exported_in_every_format_flags_as_integers(own: Registry, tmp_path: Path) -> None:
+def test_dark_constants_are_exported_in_every_format_with_flags_as_integers(
+    own: Registry, tmp_path: Path
+) -> None:
     kinds = ("pedestals", "rms", "status")
     types = ["pedestals", "pixel_rms", "pixel_status"]
     for seed, panel in enumerate((PANEL_A, PANEL_B)):
@@ -236,14 +242,14 @@ def test_dark_constants_are_exported_in_every_format_flags_as_integers(own: Regi
         paths = {output.type: Path(output.path) for output in done.outputs}
         if form == "hdf5":
             with h5py.File(paths["pedestals"], "r") as file:
-                found = {name: file[name][...] for name in types}
+                exported = {name: file[name][...] for name in types}
         else:
-            found = {
+            exported = {
                 name: read_newer(path) if form == "psana" else np.load(path) for name, path in paths.items()
             }
         for name, kind in zip(types, kinds, strict=True):
-            assert found[name].tobytes() == stacked(tmp_path / "dark", kind).tobytes()
-            assert found[name].dtype == np.dtype("u8" if kind == "status" else "f4")
+            assert exported[name].tobytes() == stack_files(tmp_path / "dark", kind).tobytes()
+            assert exported[name].dtype == np.dtype("u8" if kind == "status" else "f4")
         assert verify_export(done.provenance, NOWHERE, own._backend.store.root).problems == ()
 
 
@@ -280,7 +286,7 @@ def test_another_detector_type_is_exported_in_every_format_with_its_own_shape_an
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_a_full_disk_is_said_in_one_sentence_and_keeps_nothing(
+def test_a_full_disk_is_reported_in_one_sentence_and_leaves_nothing(
     known: Registry, tmp_path: Path, tmpfs: Callable[[str], Path], form: str
 ) -> None:
     folder = tmpfs("size=8k")
@@ -293,12 +299,12 @@ def test_a_full_disk_is_said_in_one_sentence_and_keeps_nothing(
 # --- HDF5
 
 
-def test_hdf5_shows_what_it_holds_units_axes_panels_and_provenance(
+def test_an_hdf5_file_has_units_axes_panels_and_provenance(
     sqlite_location: RegistryLocation, tmp_path: Path
 ) -> None:
     panels = tuple(f"190408-181206-{number:x}" for number in range(1, 33))
     with sqlite_location.open() as registry:
-        filled(registry, tmp_path / "arrays", panels)
+        register_panels(registry, tmp_path / "arrays", panels)
         done = registry.export(RUN, tmp_path / "out", format="hdf5")
     assert [output.path for output in done.outputs] == [str(tmp_path / "out" / "constants.h5")] * 2
     with h5py.File(tmp_path / "out" / "constants.h5", "r") as file:
@@ -322,7 +328,7 @@ def test_hdf5_shows_what_it_holds_units_axes_panels_and_provenance(
     assert beside.software["h5py"] == h5py.__version__
 
 
-def test_without_h5py_the_refusal_says_what_to_install(
+def test_without_h5py_the_error_says_which_package_to_install(
     known: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done = known.export(RUN, tmp_path / "out", format="hdf5")
@@ -340,24 +346,22 @@ def test_without_h5py_the_refusal_says_what_to_install(
         replay(done.provenance, tmp_path / "new", NOWHERE, known._backend.store.root)
     with pytest.raises(UnavailableError, match=install):
         known.identify(tmp_path / "other.h5")
-    found = verify_export(done.provenance, NOWHERE, known._backend.store.root)
-    assert found.problems == ()
-    assert "the arrays were not made again: the format hdf5 needs h5py" in found.notes[0]
+    verification = verify_export(done.provenance, NOWHERE, known._backend.store.root)
+    assert verification.problems == ()
+    assert "h5py" in verification.notes[0]
 
 
-def test_where_no_temporary_file_can_be_written_verification_says_what_was_not_checked(
+def test_without_room_for_a_temporary_file_verification_notes_that_the_arrays_were_not_checked(
     known: Registry, tmp_path: Path, tmpfs: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done = known.export(RUN, tmp_path / "out", format="hdf5")
     monkeypatch.setattr(tempfile, "tempdir", str(tmpfs("size=8k")))
-    found = verify_export(done.provenance, NOWHERE, known._backend.store.root)
-    assert found.problems == ()
-    assert found.notes[0] == (
-        "the arrays were not made again: a temporary file for HDF5 cannot be written: No space left on device"
-    )
+    verification = verify_export(done.provenance, NOWHERE, known._backend.store.root)
+    assert verification.problems == ()
+    assert "No space left on device" in verification.notes[0]
 
 
-def test_other_bytes_of_another_hdf5_library_are_not_blamed_on_the_document(
+def test_different_bytes_of_another_hdf5_library_are_not_blamed_on_the_document(
     known: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done = known.export(RUN, tmp_path / "out", format="hdf5")
@@ -430,7 +434,7 @@ def test_a_detector_id_needs_no_runs_for_lcls2(known: Registry, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("form", ["npy", "hdf5"])
-def test_runs_are_refused_where_the_files_do_not_say_them(known: Registry, tmp_path: Path, form: str) -> None:
+def test_runs_are_refused_for_formats_without_runs(known: Registry, tmp_path: Path, form: str) -> None:
     for runs in ({"first_run": 3}, {"last_run": 30}):
         with pytest.raises(RequestError, match="psana and lcls2") as caught:
             known.export(RUN, tmp_path / "out", format=form, **runs)
@@ -438,12 +442,12 @@ def test_runs_are_refused_where_the_files_do_not_say_them(known: Registry, tmp_p
     assert not (tmp_path / "out").exists()
 
 
-def test_both_readers_of_the_older_system_take_the_text(
+def test_both_readers_of_the_older_system_read_the_text(
     known: Registry, arrays: Path, tmp_path: Path
 ) -> None:
     done = known.export(RUN, tmp_path / "out", format="psana")
     for output in done.outputs:
-        expected = stacked(arrays, TYPES[output.type])
+        expected = stack_files(arrays, TYPES[output.type])
         for reader in (read_older, read_newer):
             array = reader(Path(output.path))
             assert array.dtype == np.float32

@@ -69,73 +69,73 @@ class Trail:
         return {record.identifier.localpart: record for record in self.document.get_records(kind)}
 
     def pairs(self, kind: Any) -> set[tuple[str, str]]:
-        """Return the two ends of each relation of a kind."""
-        found = []
+        """Return the two ends of every relation of a kind."""
+        pairs = []
         for record in self.document.get_records(kind):
             (_, one), (_, other) = record.formal_attributes[:2]
-            found.append((one.localpart, other.localpart))
-        return set(found)
+            pairs.append((one.localpart, other.localpart))
+        return set(pairs)
 
 
 def values(record: Any) -> dict[str, str]:
     return {str(name): str(value) for name, value in record.attributes}
 
 
-def test_every_file_version_constants_output_revision_and_author_is_in_it(document: Document) -> None:
+def test_the_trail_has_every_file_version_output_revision_and_author(document: Document) -> None:
     trail = Trail(prov_json.build_prov_json(document))
     entities, activities, agents = (
         trail.of(kind) for kind in (prov.ProvEntity, prov.ProvActivity, prov.ProvAgent)
     )
-    constants = [(panel, each) for panel in document.resolution.panels for each in panel.constants]
-    files = {file.sha256: file for _, each in constants for file in each.files}
-    assert len(constants) == 4
+    inputs = [(panel, constants) for panel in document.resolution.panels for constants in panel.constants]
+    files = {file.sha256: file for _, constants in inputs for file in constants.files}
+    assert len(inputs) == 4
     assert len(files) == 12
     run, configuration = document.resolution.run, document.resolution.configuration
     assert run is not None
     assert configuration is not None
-    origins = {f"version-{each.carried_from}" for _, each in constants if each.carried_from}
-    (where,) = (name for name in entities if name.startswith("configuration-"))
+    origins = {f"version-{constants.carried_from}" for _, constants in inputs if constants.carried_from}
+    (configured,) = (name for name in entities if name.startswith("configuration-"))
     assert set(entities) == {
-        where,
+        configured,
         *origins,
         f"run-{run.experiment}-{run.run}",
         *(f"output-{output.type}" for output in document.outputs),
-        *(f"version-{each.version}" for _, each in constants),
-        *(f"constants-{each.constants}" for _, each in constants),
+        *(f"version-{constants.version}" for _, constants in inputs),
+        *(f"constants-{constants.constants}" for _, constants in inputs),
         *(f"file-{sha256}" for sha256 in files),
     }
-    stamps = [configuration.registered, *(each.registered for _, each in constants)]
+    stamps = [configuration.registered, *(constants.registered for _, constants in inputs)]
     stamps += [run.registered] if run.registered else []
     assert set(activities) == {"export", *(f"revision-{stamp.revision}" for stamp in stamps)}
-    assert values(entities[where])["calreg:source"] == configuration.source
-    assert values(entities[where])["calreg:detector_id"] == document.resolution.detector_id
-    assert (where, f"revision-{configuration.registered.revision}") in trail.pairs(prov.ProvGeneration)
-    assert ("export", where) in trail.pairs(prov.ProvUsage)
+    assert values(entities[configured])["calreg:source"] == configuration.source
+    assert values(entities[configured])["calreg:detector_id"] == document.resolution.detector_id
+    assert (configured, f"revision-{configuration.registered.revision}") in trail.pairs(prov.ProvGeneration)
+    assert ("export", configured) in trail.pairs(prov.ProvUsage)
     assert ("export", f"run-{run.experiment}-{run.run}") in trail.pairs(prov.ProvUsage)
-    for panel, each in constants:
-        told = values(entities[f"version-{each.version}"])
-        assert told["calreg:panel"] == panel.panel
-        assert told.get("calreg:alias") == panel.alias
-        assert told["calreg:kind"] == each.kind
-        assert told["calreg:valid_from"] == "2019-01-01T00:00:00Z"
-        assert told.get("calreg:valid_to") == each.valid_to
-        assert told.get("calreg:source_path") == each.source_path
-        if each.carried_from:
-            edge = (f"version-{each.version}", f"version-{each.carried_from}")
+    for panel, constants in inputs:
+        attributes = values(entities[f"version-{constants.version}"])
+        assert attributes["calreg:panel"] == panel.panel
+        assert attributes.get("calreg:alias") == panel.alias
+        assert attributes["calreg:kind"] == constants.kind
+        assert attributes["calreg:valid_from"] == "2019-01-01T00:00:00Z"
+        assert attributes.get("calreg:valid_to") == constants.valid_to
+        assert attributes.get("calreg:source_path") == constants.source_path
+        if constants.carried_from:
+            edge = (f"version-{constants.version}", f"version-{constants.carried_from}")
             assert edge in trail.pairs(prov.ProvDerivation)
-        revision = activities[f"revision-{each.registered.revision}"]
-        moment = datetime.fromisoformat(each.registered.recorded_at)
+        revision = activities[f"revision-{constants.registered.revision}"]
+        moment = datetime.fromisoformat(constants.registered.recorded_at)
         assert revision.get_startTime() == revision.get_endTime() == moment
     for sha256, file in files.items():
-        told = values(entities[f"file-{sha256}"])
-        assert (told["calreg:sha256"], told["calreg:size"]) == (sha256, str(file.size))
-        assert told["calreg:zeros"] == str(file.statistics.zeros)
-        assert float(told["calreg:median"]) == file.statistics.median
+        attributes = values(entities[f"file-{sha256}"])
+        assert (attributes["calreg:sha256"], attributes["calreg:size"]) == (sha256, str(file.size))
+        assert attributes["calreg:zeros"] == str(file.statistics.zeros)
+        assert float(attributes["calreg:median"]) == file.statistics.median
     for output in document.outputs:
-        told = values(entities[f"output-{output.type}"])
-        assert (told["calreg:sha256"], told["prov:label"]) == (output.sha256, output.path)
-        assert told["calreg:shape"] == "3, 2, 512, 1024"
-        assert (told["calreg:unit"], told["calreg:dtype"]) == (output.unit, "float32")
+        attributes = values(entities[f"output-{output.type}"])
+        assert (attributes["calreg:sha256"], attributes["prov:label"]) == (output.sha256, output.path)
+        assert attributes["calreg:shape"] == "3, 2, 512, 1024"
+        assert (attributes["calreg:unit"], attributes["calreg:dtype"]) == (output.unit, "float32")
     export = values(activities["export"])
     assert export["calreg:registry"] == document.registry.id
     assert export["calreg:revision"] == str(document.registry.revision)
@@ -146,7 +146,7 @@ def test_every_file_version_constants_output_revision_and_author_is_in_it(docume
     assert "calreg" in values(agents["software"])["prov:label"]
 
 
-def test_each_output_leads_to_the_inputs_of_its_kind_and_to_who_made_it(document: Document) -> None:
+def test_every_output_leads_to_the_inputs_of_its_kind_and_to_its_author(document: Document) -> None:
     trail = Trail(prov_json.build_prov_json(document))
     derived, members = trail.pairs(prov.ProvDerivation), trail.pairs(prov.ProvMembership)
     generated = trail.pairs(prov.ProvGeneration)
@@ -154,19 +154,21 @@ def test_each_output_leads_to_the_inputs_of_its_kind_and_to_who_made_it(document
     for output in document.outputs:
         name = f"output-{output.type}"
         inputs = [
-            each
+            constants
             for panel in document.resolution.panels
-            for each in panel.constants
-            if each.kind == output.kind
+            for constants in panel.constants
+            if constants.kind == output.kind
         ]
-        assert {to for of, to in derived if of == name} == {f"version-{each.version}" for each in inputs}
-        for each in inputs:
-            version, content = f"version-{each.version}", f"constants-{each.constants}"
+        assert {to for of, to in derived if of == name} == {
+            f"version-{constants.version}" for constants in inputs
+        }
+        for constants in inputs:
+            version, content = f"version-{constants.version}", f"constants-{constants.constants}"
             assert (version, content) in derived
             assert {to for of, to in members if of == content} == {
-                f"file-{file.sha256}" for file in each.files
+                f"file-{file.sha256}" for file in constants.files
             }
-            revision = f"revision-{each.registered.revision}"
+            revision = f"revision-{constants.registered.revision}"
             assert (version, revision) in generated
             assert {who for what, who in associated if what == revision}
             assert ("export", version) in trail.pairs(prov.ProvUsage)
@@ -177,19 +179,19 @@ def test_each_output_leads_to_the_inputs_of_its_kind_and_to_who_made_it(document
     assert ("export", "software") in associated
 
 
-def test_nothing_is_referred_to_that_is_not_described(document: Document) -> None:
+def test_everything_that_is_referred_to_is_described(document: Document) -> None:
     records = json.loads(prov_json.build_prov_json(document))
     described = {
         name
-        for sort in ("entity", "activity", "agent")
-        for name in records[sort]
+        for category in ("entity", "activity", "agent")
+        for name in records[category]
         if name.startswith("calreg:")
     }
     relations = [
         end
-        for sort, found in records.items()
-        if sort not in ("prefix", "entity", "activity", "agent")
-        for relation in found.values()
+        for category, named in records.items()
+        if category not in ("prefix", "entity", "activity", "agent")
+        for relation in named.values()
         for end in relation.values()
     ]
     assert set(relations) == described
@@ -216,16 +218,16 @@ def test_names_with_odd_characters_survive(document: Document, author: str) -> N
     assert values(trail.of(prov.ProvActivity)["export"])["calreg:command"] == odd.created_by.command
 
 
-def test_people_whose_names_look_alike_are_two(document: Document) -> None:
+def test_people_with_similar_names_are_two_agents(document: Document) -> None:
     names = ["a_b", "a b", "a_5f_b", "a_20_b", "ab", "AB"]
-    found = set()
+    people = set()
     for name in names:
         odd = msgspec.structs.replace(
             document, created_by=msgspec.structs.replace(document.created_by, author=name)
         )
         trail = Trail(prov_json.build_prov_json(odd))
-        found |= {who for what, who in trail.pairs(prov.ProvAttribution) if what == "output-pixel_gain"}
-    assert len(found) == len(names)
+        people |= {who for what, who in trail.pairs(prov.ProvAttribution) if what == "output-pixel_gain"}
+    assert len(people) == len(names)
 
 
 def test_constants_that_two_panels_share_are_one_entity_with_two_versions(document: Document) -> None:
@@ -242,9 +244,9 @@ def test_constants_that_two_panels_share_are_one_entity_with_two_versions(docume
     )
     trail = Trail(prov_json.build_prov_json(twice))
     contents = {name for name in trail.of(prov.ProvEntity) if name.startswith("constants-")}
-    assert contents == {f"constants-{each.constants}" for each in first.constants}
+    assert contents == {f"constants-{constants.constants}" for constants in first.constants}
     stated = [*first.constants, *second.constants]
-    origins = {f"version-{each.carried_from}" for each in stated if each.carried_from}
+    origins = {f"version-{constants.carried_from}" for constants in stated if constants.carried_from}
     assert len([name for name in trail.of(prov.ProvEntity) if name.startswith("version-")]) == 4 + len(
         origins
     )
@@ -255,25 +257,24 @@ def test_arrays_in_memory_have_a_trail_too(exported: tuple[RegistryLocation, Pat
     with exported[0].open() as registry:
         held = registry.constants(PANEL_A, at="2020-01-01T00:00:00Z", types=["pixel_gain"]).provenance
     trail = Trail(prov_json.build_prov_json(held))
-    told = values(trail.of(prov.ProvEntity)["output-pixel_gain"])
-    assert "calreg:sha256" not in told
+    attributes = values(trail.of(prov.ProvEntity)["output-pixel_gain"])
+    assert "calreg:sha256" not in attributes
     (version,) = (to for of, to in trail.pairs(prov.ProvDerivation) if of == "output-pixel_gain")
     assert values(trail.of(prov.ProvEntity)[version])["calreg:valid_from"] == "beginning"
     revision = trail.of(prov.ProvActivity)["revision-3"]
     assert values(revision)["calreg:comment"] == "flat field é 平"
 
 
-def test_the_command_line_writes_the_trail_and_knows_no_other_format(
+def test_the_command_line_writes_the_trail_and_refuses_other_formats(
     exported: tuple[RegistryLocation, Path], document: Document, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = str(exported[1])
     calreg = Calreg(None, monkeypatch)  # no registry is needed
-    told = calreg.run("provenance", "show", path, "--format", "prov-json").stdout
-    assert told == prov_json.build_prov_json(document)
+    printed = calreg.run("provenance", "show", path, "--format", "prov-json").stdout
+    assert printed == prov_json.build_prov_json(document)
     assert calreg.run("provenance", "show", path, "--format", "json").stdout.encode() == (
         exported[1].read_bytes()
     )
     error = calreg.refused(RequestError.code, "provenance", "show", path, "--format", "prov-xml")
-    assert error["message"] == (
-        "'prov-xml' is no format of a provenance document; known: text, json, prov-json"
-    )
+    for name in ("prov-xml", "text", "json", "prov-json"):
+        assert name in error["message"]

@@ -111,7 +111,7 @@ documents = st.builds(
 
 @settings(max_examples=40)
 @given(document=documents)
-def test_a_document_that_is_written_is_read_as_it_was(
+def test_a_document_is_read_as_it_was_written(
     document: Document, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "round-trip.json"
@@ -290,7 +290,9 @@ def test_a_number_of_more_digits_than_python_reads_is_refused(sound: bytes, tmp_
     assert "reason" in read_refused(path)
 
 
-def test_a_document_that_is_too_large_a_folder_or_not_there_is_refused(sound: bytes, tmp_path: Path) -> None:
+def test_a_missing_file_a_folder_and_a_document_that_is_too_large_are_refused(
+    sound: bytes, tmp_path: Path
+) -> None:
     path = tmp_path / "provenance.json"
     with refused(NotFoundError, path=str(path)):
         provenance.read(path)
@@ -303,7 +305,7 @@ def test_a_document_that_is_too_large_a_folder_or_not_there_is_refused(sound: by
     assert read_refused(path) == {"path": str(path)}
 
 
-def test_an_untouched_export_is_verified_down_to_its_inputs_and_the_registrys_answer(
+def test_an_untouched_export_is_verified_with_its_inputs_and_the_answer_of_the_registry(
     exported: Exported, tmp_path: Path
 ) -> None:
     verification = exported.verify()
@@ -319,7 +321,7 @@ def test_an_untouched_export_is_verified_down_to_its_inputs_and_the_registrys_an
     assert exported.verify(moved / "provenance.json") == verification
 
 
-def test_a_changed_a_missing_and_a_replaced_output_are_each_named(exported: Exported) -> None:
+def test_changed_missing_and_replaced_outputs_are_named(exported: Exported) -> None:
     gain, offset = exported.folder / "pixel_gain.npy", exported.folder / "pixel_offset.npy"
     contents = gain.read_bytes(), offset.read_bytes()
     try:
@@ -357,7 +359,7 @@ def test_a_damaged_and_a_missing_input_are_named(exported: Exported) -> None:
     assert exported.verify().problems == ()
 
 
-def test_a_forged_document_does_not_pass(exported: Exported) -> None:
+def test_a_forged_document_is_reported(exported: Exported) -> None:
     values = json.loads(exported.path.read_bytes())
     other = values["resolution"]["panels"][1]["constants"][0]
     forgeries: dict[str, Callable[[Values], object]] = {
@@ -379,7 +381,7 @@ def test_a_forged_document_does_not_pass(exported: Exported) -> None:
         assert len(verification.notes) == 1
 
 
-def test_an_array_that_was_changed_together_with_its_checksum_does_not_pass(exported: Exported) -> None:
+def test_an_array_that_was_changed_together_with_its_checksum_is_reported(exported: Exported) -> None:
     array = exported.path.parent / "pixel_gain.npy"
     before = array.read_bytes()
     after = before[:-4] + b"\0\0\0\0"
@@ -403,7 +405,7 @@ def test_a_changed_fact_on_an_array_in_a_document_is_reported(
     assert problem.path == ("pixel_gain" if field == "size" else str(path))
 
 
-def test_a_request_that_the_registry_refuses_or_a_revision_that_it_never_had_are_problems_not_refusals(
+def test_a_request_that_the_registry_refuses_or_an_unknown_revision_is_a_problem(
     exported: Exported,
 ) -> None:
     wrong = {
@@ -420,12 +422,12 @@ def test_a_request_that_the_registry_refuses_or_a_revision_that_it_never_had_are
         assert name in problem.problem
 
 
-def test_a_size_that_a_document_makes_up_takes_no_room(exported: Exported) -> None:
+def test_a_huge_size_in_a_document_allocates_no_memory(exported: Exported) -> None:
     problems = exported.verify(exported.forge(put(*FILE, "size", value=2**50))).problems
     assert len(problems) == 2
 
 
-def test_without_a_database_outputs_and_inputs_are_checked_and_a_note_says_what_was_not(
+def test_without_a_database_outputs_and_inputs_are_checked_with_a_note(
     exported: Exported, tmp_path: Path
 ) -> None:
     nowhere = f"sqlite:///{tmp_path / 'none.sqlite'}"
@@ -436,9 +438,7 @@ def test_without_a_database_outputs_and_inputs_are_checked_and_a_note_says_what_
     assert not (tmp_path / "none.sqlite").exists()
 
 
-def test_with_neither_database_nor_store_a_changed_output_is_found_all_the_same(
-    exported: Exported, tmp_path: Path
-) -> None:
+def test_without_database_and_store_a_changed_output_is_reported(exported: Exported, tmp_path: Path) -> None:
     nowhere = f"sqlite:///{tmp_path / 'none.sqlite'}"
     gain = exported.folder / "pixel_gain.npy"
     content = gain.read_bytes()

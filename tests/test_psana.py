@@ -52,7 +52,7 @@ def _small() -> Iterator[None]:
         yield
 
 
-def filled(registry: Registry, folder: Path) -> Registry:
+def register_panels(registry: Registry, folder: Path) -> Registry:
     for seed, panel in enumerate((PANEL_A, PANEL_B)):
         registry.panels.add(panel, alias=f"M00{seed}")
         registry.versions.add(panel, write_panel_folder(folder / panel, seed), valid_from="20190101000000")
@@ -74,20 +74,20 @@ def known(
     """A registry that knows two panels, on SQLite, for the tests that only export."""
     for location in make_location(request, tmp_path_factory.mktemp("known"), "sqlite"):
         with location.open() as registry:
-            yield filled(registry, arrays)
+            yield register_panels(registry, arrays)
 
 
 @pytest.fixture
 def own(sqlite_location: RegistryLocation, tmp_path: Path) -> Iterator[Registry]:
     """The same, for a test that records something."""
     with sqlite_location.open() as registry:
-        yield filled(registry, tmp_path / "arrays")
+        yield register_panels(registry, tmp_path / "arrays")
 
 
 @pytest.fixture
 def anywhere(registry: Registry, tmp_path: Path) -> Registry:
     """The same, on each of the two databases."""
-    return filled(registry, tmp_path / "arrays")
+    return register_panels(registry, tmp_path / "arrays")
 
 
 def deploy(registry: Registry, folder: Path, **options: Any) -> Any:
@@ -98,9 +98,7 @@ def names(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-def test_the_files_lie_where_the_framework_looks_and_nothing_else_does(
-    known: Registry, tmp_path: Path
-) -> None:
+def test_the_files_are_where_the_framework_looks_and_nothing_else_is(known: Registry, tmp_path: Path) -> None:
     done = deploy(known, tmp_path / "calib")
     assert names(tmp_path / "calib") == [
         f"{GROUP}/12-end-pixel_gain-pixel_offset.json",
@@ -118,11 +116,11 @@ def test_the_files_lie_where_the_framework_looks_and_nothing_else_does(
         "14-20.data",
         "HISTORY",
     ]
-    found = {
+    files = {
         run: find_file_for_run(tmp_path / "calib" / GROUP / "pixel_offset", run)
         for run in (3, 12, 14, 20, 21, 9999)
     }
-    assert [path and path.name for path in found.values()] == [
+    assert [path and path.name for path in files.values()] == [
         "0-9999.data",
         "12-end.data",
         "14-20.data",
@@ -132,10 +130,12 @@ def test_the_files_lie_where_the_framework_looks_and_nothing_else_does(
     ]
 
 
-def test_a_file_says_where_its_numbers_come_from(known: Registry, arrays: Path, tmp_path: Path) -> None:
+def test_the_header_of_a_file_has_the_origin_of_its_numbers(
+    known: Registry, arrays: Path, tmp_path: Path
+) -> None:
     done = deploy(known, tmp_path / "calib")
     lines = Path(done.outputs[0].path).read_text().splitlines()
-    versions = {each.panel: each for each in known.versions.list() if each.kind == "gain"}
+    versions = {version.panel: version for version in known.versions.list() if version.kind == "gain"}
     files = {
         panel: [
             hashlib.sha256((arrays / panel / f"g{gain_range}_gain.npy").read_bytes()).hexdigest()
@@ -183,7 +183,7 @@ def test_a_file_says_where_its_numbers_come_from(known: Registry, arrays: Path, 
     assert len(lines) == len(comments) + 16 + 3 * 2 * 4
 
 
-def test_history_grows_by_a_line_a_deployment_and_names_what_was_replaced(
+def test_history_gets_one_line_per_deployment_with_the_checksum_of_the_replaced_file(
     own: Registry, tmp_path: Path, sqlite_location: RegistryLocation
 ) -> None:
     history = tmp_path / "calib" / GROUP / "pixel_gain" / "HISTORY"
@@ -224,7 +224,7 @@ def test_history_grows_by_a_line_a_deployment_and_names_what_was_replaced(
     assert history.read_text() == "".join(f"{line}\n" for line in lines[:3])
 
 
-def test_names_with_line_ends_and_keys_stay_what_they_are_free_text(
+def test_line_ends_and_keys_in_names_are_escaped(
     known: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     odd = tmp_path / "a b\n# SHAPE       (1,)\n\x1b[2J\u00e9"
@@ -247,13 +247,13 @@ def test_names_with_line_ends_and_keys_stay_what_they_are_free_text(
     assert verify_export(done.provenance, NOWHERE, known._backend.store.root).problems == ()
 
 
-def test_nothing_but_whole_files_is_ever_seen_in_a_folder_that_the_framework_reads(
+def test_a_folder_that_the_framework_reads_only_ever_has_whole_files(
     known: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[list[str]] = []
     real = Path.replace
 
-    def watched(self: Path, target: Path) -> Path:
+    def watch(self: Path, target: Path) -> Path:
         assert self.parent.parent.name.startswith(".calreg-") or self.parent.name.startswith(".calreg-")
         seen.append(sorted(str(path.relative_to(tmp_path / "calib" / GROUP)) for path in visible()))
         return real(self, target)
@@ -262,7 +262,7 @@ def test_nothing_but_whole_files_is_ever_seen_in_a_folder_that_the_framework_rea
         for folder in (tmp_path / "calib" / GROUP).glob("pixel_*"):
             yield from folder.iterdir()
 
-    monkeypatch.setattr(Path, "replace", watched)
+    monkeypatch.setattr(Path, "replace", watch)
     deploy(known, tmp_path / "calib")
     assert seen == [[], ["pixel_gain/12-end.data"], ["pixel_gain/12-end.data", "pixel_offset/12-end.data"]]
 
@@ -327,7 +327,7 @@ def test_a_run_beyond_the_last_is_refused_for_a_registered_run_too(own: Registry
         own.export("exp=xcs1:run=10000", tmp_path / "calib", format="psana")
 
 
-def test_a_history_that_cannot_grow_stops_the_deployment_and_leaves_nothing(
+def test_a_history_that_cannot_be_written_stops_the_deployment_and_leaves_nothing(
     known: Registry, tmp_path: Path
 ) -> None:
     history = tmp_path / "calib" / GROUP / "pixel_offset" / "HISTORY"
@@ -338,7 +338,7 @@ def test_a_history_that_cannot_grow_stops_the_deployment_and_leaves_nothing(
     assert not (tmp_path / "calib" / GROUP / "pixel_gain").exists()
 
 
-def test_what_stops_the_framework_or_goes_before_the_new_file_is_warned_about(
+def test_files_that_stop_the_framework_or_take_precedence_are_warned_about(
     known: Registry, tmp_path: Path
 ) -> None:
     folder = tmp_path / "calib" / GROUP / "pixel_gain"
@@ -361,7 +361,9 @@ def test_what_stops_the_framework_or_goes_before_the_new_file_is_warned_about(
     assert f"'{folder}/old.data'" in old
 
 
-def test_a_range_within_what_is_known_to_hold_is_not_warned_about(anywhere: Registry, tmp_path: Path) -> None:
+def test_a_range_within_the_validity_of_the_constants_is_not_warned_about(
+    anywhere: Registry, tmp_path: Path
+) -> None:
     assert deploy(anywhere, tmp_path / "1").warnings == ()
     anywhere.versions.add(PANEL_A, write_panel_folder(tmp_path / "next", 5), valid_from="20200201000000")
     anywhere.runs.add("exp=xcs1:run=20", begin="2020-01-31T23:59:59Z")
@@ -369,7 +371,7 @@ def test_a_range_within_what_is_known_to_hold_is_not_warned_about(anywhere: Regi
     assert deploy(anywhere, tmp_path / "3", last_run=19).warnings == ()
 
 
-def test_a_range_that_outlives_a_version_is_warned_about_by_the_begins_of_runs(
+def test_a_range_that_extends_beyond_a_version_is_warned_about_by_the_start_times_of_runs(
     anywhere: Registry, tmp_path: Path
 ) -> None:
     anywhere.versions.add(
@@ -390,12 +392,14 @@ def test_a_range_that_outlives_a_version_is_warned_about_by_the_begins_of_runs(
         f" gain of {PANEL_A}"
     )
     assert deploy(anywhere, tmp_path / "4").warnings == (late,)
-    # What was said at the time is what is held against the registry later.
-    found = verify_export(done.provenance, anywhere._backend.database.name, anywhere._backend.store.root)
-    assert found.problems == ()
+    # Verification asks as of the revision of the document.
+    verification = verify_export(
+        done.provenance, anywhere._backend.database.name, anywhere._backend.store.root
+    )
+    assert verification.problems == ()
 
 
-def test_a_range_that_begins_before_a_version_or_goes_beyond_the_configuration_is_warned_about(
+def test_a_range_that_starts_before_a_version_or_extends_beyond_the_configuration_is_warned_about(
     anywhere: Registry, tmp_path: Path
 ) -> None:
     anywhere.runs.add("exp=xcs1:run=5", begin="2018-01-01T00:00:00Z")
@@ -419,15 +423,17 @@ def test_a_detector_id_is_deployed_for_the_source_and_runs_that_are_given(
 ) -> None:
     done = anywhere.export(PANEL_B, tmp_path / "calib", format="psana", at=BEGIN, source=SOURCE, first_run=0)
     assert done.provenance == str(tmp_path / "calib" / GROUP / "0-end-pixel_gain-pixel_offset.json")
-    found = verify_export(done.provenance, anywhere._backend.database.name, anywhere._backend.store.root)
-    assert (found.problems, found.notes) == ((), ())
+    verification = verify_export(
+        done.provenance, anywhere._backend.database.name, anywhere._backend.store.root
+    )
+    assert (verification.problems, verification.notes) == ((), ())
 
 
 def test_the_command_line_deploys_warns_and_refuses(
     location: RegistryLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with location.open() as registry:
-        filled(registry, tmp_path / "arrays")
+        register_panels(registry, tmp_path / "arrays")
         registry.detectors.configure("xcs2", SOURCE, PANEL_A, first_run=1, last_run=3)
         registry.runs.add("exp=xcs2:run=2", begin=BEGIN)
     calreg = Calreg(location, monkeypatch)
@@ -453,7 +459,7 @@ def test_the_command_line_deploys_warns_and_refuses(
 
 
 @pytest.mark.parametrize(("failing", "calls"), [("write", 16), ("sync", 2)])
-def test_what_fails_behind_the_making_of_a_text_reaches_the_caller_and_nothing_is_left(
+def test_an_error_while_a_text_is_written_is_raised_and_nothing_is_left(
     known: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str, calls: int
 ) -> None:
     """Two arrays are a header, six parts and a line in the history each; every write and every sync fails once."""
@@ -478,7 +484,7 @@ def test_what_fails_behind_the_making_of_a_text_reaches_the_caller_and_nothing_i
     deploy(known, tmp_path / "calib")
 
 
-def test_a_damaged_input_of_the_last_array_stops_the_writing_behind_and_nothing_is_left(
+def test_a_damaged_input_of_the_last_array_stops_the_writing_and_nothing_is_left(
     own: Registry, tmp_path: Path
 ) -> None:
     last = own.constants(RUN).provenance.resolution.panels[-1].constants[-1]

@@ -20,12 +20,12 @@ from registry import records
 from registry.instants import BEGINNING, LATEST, Instant
 from registry.records import json as records_json
 
-MODULES = [import_module(f"registry.records.{each.name}") for each in iter_modules(records.__path__)]
+MODULES = [import_module(f"registry.records.{module.name}") for module in iter_modules(records.__path__)]
 RECORDS = [
-    found
+    value
     for module in MODULES
-    for found in vars(module).values()
-    if isinstance(found, type) and found.__module__ == module.__name__
+    for value in vars(module).values()
+    if isinstance(value, type) and value.__module__ == module.__name__
 ]
 
 JSON_VALUES = st.recursive(
@@ -51,14 +51,14 @@ def build_sample(hint: Any) -> Any:
 
 
 @pytest.mark.parametrize("record", RECORDS)
-def test_a_record_is_a_frozen_struct_that_says_what_it_is(record: type[Struct]) -> None:
+def test_a_record_is_a_frozen_struct_with_a_docstring(record: type[Struct]) -> None:
     # No dataclass: it would be slow to define, and the command line would not know it for a record.
     assert issubclass(record, Struct)
     assert record.__struct_config__.frozen
     assert record.__doc__
 
 
-def test_a_record_cannot_be_changed_and_takes_nothing_more() -> None:
+def test_a_record_cannot_be_changed_or_extended() -> None:
     run = records.Run("xcs1", 1, None, None, recorded_in=1, withdrawn_in=None)
     with pytest.raises(AttributeError, match="immutable"):
         run.begin = Instant(0)
@@ -68,7 +68,7 @@ def test_a_record_cannot_be_changed_and_takes_nothing_more() -> None:
         records.Run("xcs1", 1, None, None, withdrawn_in=None)
 
 
-def test_records_are_equal_where_their_values_and_sorts_are() -> None:
+def test_records_are_equal_if_their_values_and_types_are() -> None:
     problem = records.Problem("0" * 64, "objects/00", "missing")
     assert problem == records.Problem(sha256="0" * 64, path="objects/00", problem="missing")
     assert len({problem, copy.deepcopy(problem), pickle.loads(pickle.dumps(problem))}) == 1  # noqa: S301 - our own
@@ -78,7 +78,7 @@ def test_records_are_equal_where_their_values_and_sorts_are() -> None:
 
 
 @pytest.mark.parametrize("record", RECORDS)
-def test_every_record_has_one_json_however_it_is_written(record: type[Struct]) -> None:
+def test_every_record_has_the_same_json_from_every_function(record: type[Struct]) -> None:
     value = build_sample(record)
     encoded = records_json.encode(value)
     assert msgspec.json.encode(value, enc_hook=records_json.encode_hook) == encoded
@@ -89,13 +89,18 @@ def test_every_record_has_one_json_however_it_is_written(record: type[Struct]) -
 
 def test_instants_and_paths_in_records_are_texts_and_the_beginning_is_null() -> None:
     run = records.Run("xcs1", 1, BEGINNING, Instant(0), recorded_in=1, withdrawn_in=None)
-    found = json.loads(records_json.encode([run, Path("/store"), {2}]))
-    assert [found[0]["begin"], found[0]["end"], *found[1:]] == [None, "1970-01-01T00:00:00Z", "/store", [2]]
+    values = json.loads(records_json.encode([run, Path("/store"), {2}]))
+    assert [values[0]["begin"], values[0]["end"], *values[1:]] == [
+        None,
+        "1970-01-01T00:00:00Z",
+        "/store",
+        [2],
+    ]
     with pytest.raises(NotImplementedError, match="object"):
         records_json.encode(object())
 
 
 @hypothesis_settings(max_examples=40)
 @given(JSON_VALUES)
-def test_json_that_is_written_piece_by_piece_is_the_json_of_the_standard_library(value: object) -> None:
+def test_json_written_piece_by_piece_is_that_of_the_standard_library(value: object) -> None:
     assert "".join(records_json.iterate_text(value)) == json.dumps(value, indent=2)

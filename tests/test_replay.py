@@ -62,7 +62,7 @@ class Origin:
         """Replay without a database."""
         return replay(path, output, NOWHERE, self.location.store, **options)
 
-    def edited(self, folder: Path, change: Callable[[Values], object], name: str = "run") -> Path:
+    def edit(self, folder: Path, change: Callable[[Values], object], name: str = "run") -> Path:
         """Write a changed copy of a document."""
         values = self.values(name)
         before = copy.deepcopy(values)
@@ -135,7 +135,7 @@ def refuse_without_traces(
     return caught.value
 
 
-def test_the_old_bytes_come_again_whatever_was_corrected_since(anywhere: Origin, tmp_path: Path) -> None:
+def test_a_replay_writes_the_old_bytes_whatever_was_corrected_since(anywhere: Origin, tmp_path: Path) -> None:
     for name, types in (("run", ["pixel_gain", "pixel_offset"]), ("one", ["pixel_offset"])):
         done = anywhere.replay(anywhere.document(name), tmp_path / "deep" / name)
         assert contents(tmp_path / "deep" / name) == contents(anywhere.exports / name)
@@ -149,8 +149,8 @@ def test_the_old_bytes_come_again_whatever_was_corrected_since(anywhere: Origin,
         assert (done.revision, done.recorded) == (values["registry"]["revision"], False)
     # The copy of the document is as good as the first: it verifies, and replays again.
     copied = tmp_path / "deep" / "run" / FILE
-    found = verify_export(copied, anywhere.location.database, anywhere.location.store)
-    assert (found.problems, found.notes) == ((), ())
+    verification = verify_export(copied, anywhere.location.database, anywhere.location.store)
+    assert (verification.problems, verification.notes) == ((), ())
     anywhere.replay(copied, tmp_path / "again")
     assert contents(tmp_path / "again") == contents(anywhere.exports / "run")
     # What the registry answers now is something else.
@@ -174,7 +174,9 @@ def test_eight_panels_are_replayed_in_their_order(sqlite_location: RegistryLocat
     assert done.outputs[0].shape == (3, 8, 512, 1024)
 
 
-def test_the_database_is_neither_asked_nor_made(sqlite_location: RegistryLocation, tmp_path: Path) -> None:
+def test_a_replay_neither_reads_nor_creates_a_database(
+    sqlite_location: RegistryLocation, tmp_path: Path
+) -> None:
     with sqlite_location.open() as registry:
         registry.panels.add(PANEL_A)
         registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "arrays"), valid_from="beginning")
@@ -194,9 +196,7 @@ def test_a_replay_changes_nothing_in_the_store(origin: Origin, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("what", ["missing", "damaged", "cut", "another object"])
-def test_an_input_that_is_not_what_it_was_is_named_and_nothing_is_left(
-    origin: Origin, tmp_path: Path, what: str
-) -> None:
+def test_a_changed_input_is_named_and_nothing_is_left(origin: Origin, tmp_path: Path, what: str) -> None:
     panel = origin.values()["resolution"]["panels"][1]
     constants = panel["constants"][1]
     sha256, other = (constants["files"][gain_range]["sha256"] for gain_range in (2, 0))
@@ -234,7 +234,7 @@ def test_another_registrys_store_and_no_store_are_refused(origin: Origin, tmp_pa
     )
     assert error.values == {"path": str(tmp_path / "none")}
     # A document that claims to be of the other registry has none of its inputs there.
-    forged = origin.edited(tmp_path, lambda values: values["registry"].update(id=other))
+    forged = origin.edit(tmp_path, lambda values: values["registry"].update(id=other))
     error = refuse_without_traces(
         CorruptionError, output, lambda: replay(forged, output, None, tmp_path / "other")
     )
@@ -338,7 +338,7 @@ EDITS: dict[str, tuple[Callable[[Values], object], type[RegistryError], dict[str
         {"type": "pixel_gain"},
     ),
     "another stored object": (another_object, DocumentError, {"part": "constants"}),
-    "an object that is not there": (
+    "an object that does not exist": (
         lambda values: first(values)["files"][0].update(sha256="0" * 64),
         DocumentError,
         {"part": "constants"},
@@ -390,7 +390,7 @@ def test_an_edited_document_is_refused_and_nothing_is_written(
     error_class: type[RegistryError],
     expected: dict[str, object],
 ) -> None:
-    path = origin.edited(tmp_path, change)
+    path = origin.edit(tmp_path, change)
     error = refuse_without_traces(
         error_class, tmp_path / "out", lambda: origin.replay(path, tmp_path / "out")
     )
@@ -420,10 +420,10 @@ def test_arrays_in_memory_are_not_replayed(origin: Origin, tmp_path: Path) -> No
     assert error.values == {"part": "outputs", "path": str(path)}
 
 
-def test_what_only_the_registry_knows_is_replayed_as_it_is_said_and_not_verified(
+def test_facts_that_only_the_registry_knows_are_replayed_and_not_verified(
     origin: Origin, tmp_path: Path
 ) -> None:
-    path = origin.edited(tmp_path, lambda values: first(values).update(version=99, comment="approved"))
+    path = origin.edit(tmp_path, lambda values: first(values).update(version=99, comment="approved"))
     origin.replay(path, tmp_path / "out")
     assert contents(tmp_path / "out")["pixel_gain.npy"] == contents(origin.exports / "run")["pixel_gain.npy"]
     assert (tmp_path / "out" / FILE).read_bytes() == path.read_bytes()
@@ -433,7 +433,7 @@ def test_what_only_the_registry_knows_is_replayed_as_it_is_said_and_not_verified
     assert problem.problem == "the registry's answer is not that of the document"
 
 
-def test_existing_files_stay_unless_they_are_to_be_replaced(origin: Origin, tmp_path: Path) -> None:
+def test_existing_files_stay_without_force(origin: Origin, tmp_path: Path) -> None:
     output, document = tmp_path / "out", origin.document("one")
     output.mkdir()
     for name in ("pixel_offset.npy", FILE):
@@ -445,7 +445,7 @@ def test_existing_files_stay_unless_they_are_to_be_replaced(origin: Origin, tmp_
     (output / "pixel_offset.npy").write_bytes(b"mine")
     (output / "notes.txt").write_bytes(b"mine")
     # A replay that fails replaces nothing, forced or not.
-    forged = origin.edited(tmp_path, lambda values: values["outputs"][0].update(sha256="0" * 64), name="one")
+    forged = origin.edit(tmp_path, lambda values: values["outputs"][0].update(sha256="0" * 64), name="one")
     with refused(CorruptionError, sha256="0" * 64):
         origin.replay(forged, output, force=True)
     assert {path.name: path.read_bytes() for path in output.iterdir()} == {
@@ -485,16 +485,16 @@ def test_the_command_line_replays_and_refuses_with_its_codes(
         "shape": [3, 1, 512, 1024],
         "dtype": "float32",
     }
-    told = calreg.run(*command, str(tmp_path / "2"))
-    assert told.stdout.splitlines()[-1] == (
+    done_again = calreg.run(*command, str(tmp_path / "2"))
+    assert done_again.stdout.splitlines()[-1] == (
         f"provenance {tmp_path / '2' / FILE}, of 2020-01-01T00:00:00Z, as of revision {done['revision']}"
     )
-    assert told.stderr == ""
+    assert done_again.stderr == ""
     assert calreg.run("provenance", "verify", str(tmp_path / "2" / FILE), "--json").json["problems"] == []
     calreg.refused(5, *command, str(tmp_path / "2"))
     calreg.run(*command, str(tmp_path / "2"), "--force")
     calreg.refused(3, "provenance", "replay", str(tmp_path / "none.json"), "--output", str(tmp_path / "3"))
-    forged = str(origin.edited(tmp_path, EDITS["an output's checksum"][0]))
+    forged = str(origin.edit(tmp_path, EDITS["an output's checksum"][0]))
     calreg.refused(6, "provenance", "replay", forged, "--output", str(tmp_path / "3"))
     calreg.refused(2, "provenance", "replay", __file__, "--output", str(tmp_path / "3"))
     create_registry(f"sqlite:///{tmp_path / 'other.sqlite'}", tmp_path / "other")
@@ -512,7 +512,7 @@ def test_the_command_line_replays_and_refuses_with_its_codes(
     assert contents(tmp_path / "3") == contents(origin.exports / "one")
 
 
-# Any document whatever: real values changed at random places.
+# Any document: real values changed at random places.
 
 junk = st.sampled_from(
     [None, True, 0, 1, 3, -1, 2**31, 2**63, 2**70, 0.5, "", "0" * 64, "..", "/", "a\x00\x1b", "gain", [], {}]
@@ -537,11 +537,11 @@ def holder(values: Any, path: tuple[Any, ...]) -> Any:
 
 
 def mutate(values: Values, action: str, random: Any, odd: Any) -> None:
-    places = list(paths(values))
-    if not places:
+    locations = list(paths(values))
+    if not locations:
         return
-    one, other = random.choice(places), random.choice(places)
-    inside, found = holder(values, one), copy.deepcopy(holder(values, other)[other[-1]])
+    one, other = random.choice(locations), random.choice(locations)
+    inside, value = holder(values, one), copy.deepcopy(holder(values, other)[other[-1]])
     if action == "delete":
         del inside[one[-1]]
     elif action == "repeat" and isinstance(inside, list):
@@ -549,12 +549,12 @@ def mutate(values: Values, action: str, random: Any, odd: Any) -> None:
     elif action == "swap" and isinstance(inside, list):
         inside.reverse()
     else:
-        inside[one[-1]] = found if action == "copy" else odd
+        inside[one[-1]] = value if action == "copy" else odd
 
 
 @given(changes=mutations, name=st.sampled_from(["one", "run"]))
 @settings(max_examples=40)
-def test_no_document_whatever_ends_in_a_traceback_or_writes_other_bytes_than_it_says(
+def test_no_document_ends_in_a_traceback_or_writes_bytes_with_other_checksums(
     origin: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: list[Any], name: str
 ) -> None:
     values = origin.values(name)
@@ -571,12 +571,12 @@ def test_no_document_whatever_ends_in_a_traceback_or_writes_other_bytes_than_it_
         assert contents(tmp_path) == before
         assert not (folder / "out").exists()
     else:
-        said = {output["path"]: output["sha256"] for output in values["outputs"]}
+        checksums = {output["path"]: output["sha256"] for output in values["outputs"]}
         assert {output.type: output.sha256 for output in done.outputs} == {
             output["type"]: output["sha256"] for output in values["outputs"]
         }
         document = hashlib.sha256(path.read_bytes()).hexdigest()
-        assert contents(folder / "out") == {**said, FILE: document}
+        assert contents(folder / "out") == {**checksums, FILE: document}
         shutil.rmtree(folder / "out")
     calreg = Calreg(origin.location, monkeypatch)
     for command in (("show",), ("show", "--format", "prov-json"), ("verify",)):

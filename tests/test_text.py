@@ -35,7 +35,7 @@ def same_bits(one: NDArray[Any], other: NDArray[Any]) -> bool:
     return (one.shape, one.dtype, one.tobytes()) == (other.shape, other.dtype, other.tobytes())
 
 
-def test_a_text_is_laid_out_as_it_is_in_use() -> None:
+def test_a_text_has_the_layout_that_is_in_use() -> None:
     array = np.array([[[[41.5, -1.25], [0.1, 3.0]]], [[[0.0, -0.0], [1e-6, 2.5e9]]]], np.float32)
     comments = ["of two gain ranges", "SHAPE is said below\n# NDIM 7\x1b[2J é"]
     stamps = {"HOST": "a host", "DATE_TIME": "2026-11-22T16:10:00"}
@@ -62,7 +62,7 @@ def test_a_text_is_laid_out_as_it_is_in_use() -> None:
     )
 
 
-def test_the_text_is_the_same_however_many_rows_are_made_and_handed_out_at_once(
+def test_the_text_does_not_depend_on_the_number_of_rows_in_a_chunk(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     array = np.linspace(-1, 1, 70 * 3, dtype=np.float32).reshape(1, 1, 70, 3)
@@ -70,10 +70,10 @@ def test_the_text_is_the_same_however_many_rows_are_made_and_handed_out_at_once(
     array[0, 0, 69] = np.inf, -0.0, 3e9
     whole = written(array)
     assert np.array_equal(read(whole), array, equal_nan=True)
-    for made, handed_out in ((1, 1), (7, 21), (32, 64), (64, 7), (70, 70)):
-        monkeypatch.setattr(text, "_BLOCK_ROWS", made)
-        monkeypatch.setattr(text, "_CHUNK_ROWS", handed_out)
-        assert len(list(text.format_rows(array[0, 0]))) == -(-70 // handed_out)
+    for block_rows, chunk_rows in ((1, 1), (7, 21), (32, 64), (64, 7), (70, 70)):
+        monkeypatch.setattr(text, "_BLOCK_ROWS", block_rows)
+        monkeypatch.setattr(text, "_CHUNK_ROWS", chunk_rows)
+        assert len(list(text.format_rows(array[0, 0]))) == -(-70 // chunk_rows)
         assert written(array) == whole
 
 
@@ -95,9 +95,7 @@ bits = st.one_of(
 
 @given(values=st.lists(bits, min_size=6, max_size=6), usual=st.booleans())
 @settings(max_examples=40)
-def test_every_value_comes_back_bit_for_bit_to_every_reader(
-    tmp_path: Path, values: list[int], usual: bool
-) -> None:
+def test_every_reader_reads_every_value_bit_for_bit(tmp_path: Path, values: list[int], usual: bool) -> None:
     array = np.array(values, np.uint32).view(np.float32).reshape(1, 1, 2, 3)
     array = np.repeat(np.repeat(array, 70 if usual else 1, axis=2), 2, axis=1)
     content = written(array)
@@ -108,7 +106,7 @@ def test_every_value_comes_back_bit_for_bit_to_every_reader(
     assert same_bits(read(content), array)
 
 
-def test_the_one_shortest_text_that_goes_wrong_by_way_of_float64_is_not_written() -> None:
+def test_the_one_shortest_text_that_is_misread_through_float64_is_not_written() -> None:
     value = np.uint32(0x15AE43FD).view(np.float32)
     assert np.float32(float("7.038531e-26")) != value
     content = written(np.full((1, 1, 1, 2), value))
@@ -142,7 +140,7 @@ NUMBERS = "1 2\n3 4\n"
         NEWER.replace("(1,1,2,2)", "( 1, 1, 2, 2, )") + NUMBERS,
     ],
 )
-def test_either_dialect_suffices_and_any_decimal_form_is_read(content: str) -> None:
+def test_either_dialect_of_the_header_and_any_decimal_number_is_read(content: str) -> None:
     assert np.array_equal(read(content.encode()), np.array([[[[1, 2], [3, 4]]]], np.float32))
 
 
@@ -210,7 +208,7 @@ def test_a_text_that_is_not_an_array_is_refused_in_one_sentence(
 
 @given(content=st.binary(max_size=200), at=st.integers(0, 80))
 @settings(max_examples=40)
-def test_no_bytes_whatever_end_in_anything_but_an_array_or_a_refusal(content: bytes, at: int) -> None:
+def test_any_bytes_are_read_as_an_array_or_refused(content: bytes, at: int) -> None:
     whole = (NEWER + OLDER + NUMBERS).encode()
     with contextlib.suppress(ArrayError):
         assert read(whole[:at] + content + whole[at:]).shape
