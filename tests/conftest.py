@@ -5,6 +5,7 @@ Both run every test that asks for them on both databases. ``CALREG_TEST_POSTGRES
 (the URL of a database that may create databases); without it a server is started from a wheel.
 """
 
+import gc
 import os
 import shutil
 import subprocess
@@ -32,6 +33,12 @@ settings.register_profile(
 settings.load_profile("calreg")
 share_statements()
 share_program()
+
+
+def pytest_collection_finish() -> None:
+    """Exempt what is imported and collected from garbage collection, which would visit it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
