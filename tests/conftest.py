@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,21 @@ settings.register_profile(
 settings.load_profile("calreg")
 share_statements()
 share_program()
+
+
+# Modules whose tests run on both databases also when slow ones are left out: statements, guards and look-ups.
+QUICK_ON_POSTGRESQL = {
+    *("test_guards", "test_lookup_model", "test_panels", "test_revisions"),
+    *("test_roles", "test_runs", "test_validity", "test_versions"),
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the repetition of a test on PostgreSQL as slow in most modules."""
+    for item in items:
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        if "postgresql" in parameters.values() and item.path.stem not in QUICK_ON_POSTGRESQL:
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_collection_finish() -> None:
@@ -175,6 +190,13 @@ def open_folder() -> Iterator[Path]:
     folder.chmod(0o755)
     yield folder
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _panel_shape(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let panels have 4 x 6 pixels in a module that is marked with ``small_panels``."""
+    with use_small_panels() if request.node.get_closest_marker("small_panels") else nullcontext():
+        yield
 
 
 @pytest.fixture

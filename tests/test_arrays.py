@@ -191,6 +191,7 @@ def run_fix(path: Path, message: str) -> Path:
     return path.with_name(f"mended-{path.name}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["g0_gain.npy", NASTY], ids=["plain", "nasty"])
 @pytest.mark.parametrize(
     "change",
@@ -384,6 +385,7 @@ def test_an_outdated_dtype_in_a_header_is_refused_without_a_warning(path: Path) 
     assert refusal(path, npy(HEADER.replace("'<f4'", "'|a4'"))) == "is |S4, must be <f4"
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 def test_a_header_with_any_bytes_changed_is_read_as_it_stands_or_refused(data) -> None:
@@ -505,6 +507,7 @@ def test_the_same_flag_on_every_pixel_is_accepted_with_a_warning(path: Path) -> 
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["u1", "<u2", ">u8", "<i8", "<i4"])
 def test_flags_in_another_integer_are_refused_and_the_command_shown_keeps_their_values(path, dtype) -> None:
     array = np.zeros(SHAPE, dtype)

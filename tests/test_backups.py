@@ -33,6 +33,8 @@ from tests.cli import Calreg
 from tests.copies import fill_registry, read_answers, read_facts, read_rows
 from tests.refusals import refused
 
+pytestmark = pytest.mark.small_panels
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -84,6 +86,7 @@ def _seal(folder: Path, **changes: Any) -> None:
     path.write_text(json.dumps({**description, **changes}))
 
 
+@pytest.mark.slow
 def test_a_restored_registry_has_every_row_and_every_byte_on_the_other_database_too(
     location: RegistryLocation,
     registry: Registry,
@@ -121,6 +124,7 @@ def test_a_backup_is_one_file_that_can_be_read_where_nothing_can_be_written(
     assert names == {"backup.json", "objects", "registry.json", file.name}
 
 
+@pytest.mark.slow
 def test_a_later_backup_copies_what_is_new_and_replaces_the_database(
     small: Registry, folder: Path, tmp_path: Path, again: RegistryLocation, sqlite_location: RegistryLocation
 ) -> None:
@@ -142,6 +146,7 @@ def test_no_file_of_a_backup_shares_its_bytes_with_the_store(small: Registry, fo
     assert all(path.stat().st_nlink == 1 for path in ContentStore(folder).list_objects())
 
 
+@pytest.mark.slow
 def test_a_backup_holds_one_moment_while_writers_work(
     location: RegistryLocation,
     registry: Registry,
@@ -168,6 +173,7 @@ def test_a_backup_holds_one_moment_while_writers_work(
     assert [panel.panel for panel in registry.panels.list()] == [PANEL_A, PANEL_B]
 
 
+@pytest.mark.slow
 def test_a_damaged_file_of_the_store_stops_a_backup_and_the_former_one_stays(
     small: Registry, folder: Path, tmp_path: Path, again: RegistryLocation, sqlite_location: RegistryLocation
 ) -> None:
@@ -190,6 +196,7 @@ def test_a_damaged_file_of_the_store_stops_a_backup_and_the_former_one_stays(
     assert read_facts(again.database) == before
 
 
+@pytest.mark.slow
 def test_a_damaged_file_of_a_backup_is_mended_when_the_backup_is_verified(
     small: Registry, folder: Path, again: RegistryLocation
 ) -> None:
@@ -204,6 +211,7 @@ def test_a_damaged_file_of_a_backup_is_mended_when_the_backup_is_verified(
     _restore(folder, again)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("instant", ["the rows", "the files", "the description"])
 def test_an_interrupted_backup_leaves_the_former_one(
     small: Registry,
@@ -232,6 +240,7 @@ def test_an_interrupted_backup_leaves_the_former_one(
     assert restore_registry(folder, f"{again.database}-2", again.store).revision == 3
 
 
+@pytest.mark.slow
 def test_what_killed_backups_left_is_removed_after_a_day(small: Registry, folder: Path) -> None:
     small.backup(folder)
     old, recent = folder / ".arriving-old", folder / ".arriving-recent"
@@ -283,6 +292,7 @@ def test_nothing_is_restored_over_a_registry_or_its_store(
     _assert_refused(folder, RegistryLocation(again.database, folder), ConflictError, path=str(folder))
 
 
+@pytest.mark.slow
 def test_a_restoration_that_was_killed_is_completed_by_the_same_command(
     small: Registry,
     folder: Path,
@@ -319,6 +329,7 @@ def test_a_damaged_or_missing_database_of_a_backup_is_refused(
     assert not again.store.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content",
     [
@@ -375,6 +386,7 @@ REWRITTEN = {
 }
 
 
+@pytest.mark.slow
 def test_a_backup_rewritten_with_a_matching_checksum_is_refused(
     small: Registry, folder: Path, again: RegistryLocation
 ) -> None:
@@ -388,6 +400,7 @@ def test_a_backup_rewritten_with_a_matching_checksum_is_refused(
         file.write_bytes(sound)
 
 
+@pytest.mark.slow
 def test_a_backup_with_table_names_that_are_not_text_is_refused(
     small: Registry, folder: Path, again: RegistryLocation
 ) -> None:
@@ -418,6 +431,7 @@ def test_a_folder_without_a_finished_backup_is_not_found(tmp_path: Path, again: 
         _assert_refused(folder, again, NotFoundError)
 
 
+@pytest.mark.slow
 def test_a_backup_of_an_older_schema_is_restored_in_that_of_this_software(
     small: Registry, folder: Path, again: RegistryLocation, sqlite_location: RegistryLocation
 ) -> None:
@@ -437,6 +451,7 @@ def test_a_backup_of_an_older_schema_is_restored_in_that_of_this_software(
         assert restored.differences() == []
 
 
+@pytest.mark.slow
 def test_the_backup_of_a_closed_registry_is_restored_closed(
     small: Registry, folder: Path, again: RegistryLocation, sqlite_location: RegistryLocation, tmp_path: Path
 ) -> None:
@@ -451,6 +466,7 @@ def test_the_backup_of_a_closed_registry_is_restored_closed(
     assert read_rows(again.database) == read_rows(sqlite_location.database)
 
 
+@pytest.mark.slow
 def test_the_commands_answer_with_what_they_copied(
     small: Registry,
     folder: Path,

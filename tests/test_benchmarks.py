@@ -36,6 +36,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         yield Bench(factory, SMALLEST, ("sqlite",), repetitions=1)
 
 
+@pytest.mark.slow
 def test_a_row_of_every_sort_is_measured_and_checked(bench: Bench) -> None:
     rows = [
         *islice(exports.measure_npy(bench), 1),
@@ -46,6 +47,7 @@ def test_a_row_of_every_sort_is_measured_and_checked(bench: Bench) -> None:
     assert {row.database for row in rows} == {"", "sqlite"}
 
 
+@pytest.mark.slow
 def test_a_wrong_answer_stops_the_run(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lookups, "_find_expected", lambda *_: {})
     with pytest.raises(AssertionError, match="a look-up's answer is not as expected"):

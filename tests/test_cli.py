@@ -328,6 +328,7 @@ def test_the_help_of_a_verb_imports_its_own_module_alone_and_no_database() -> No
     assert loaded.isdisjoint({"registry.cli.exports", "registry.cli.revisions", "registry.cli.runs"})
 
 
+@pytest.mark.slow
 def test_a_look_up_on_sqlite_imports_no_other_driver_no_arrays_and_nothing_that_writes(
     sqlite_calreg: Calreg, folders: Path
 ) -> None:
@@ -342,12 +343,14 @@ def test_a_look_up_on_sqlite_imports_no_other_driver_no_arrays_and_nothing_that_
     assert not [name for name in loaded if name.startswith(("registry.importers", "registry.exporters"))]
 
 
+@pytest.mark.slow
 def test_a_write_on_sqlite_imports_no_other_driver_no_arrays_and_no_migrations(sqlite_calreg: Calreg) -> None:
     loaded = list_loaded_modules("panel", "add", PANEL_A)
     assert "registry.registration.panels" in loaded
     assert loaded.isdisjoint({"numpy", "alembic", "psycopg", "rich", "sqlalchemy.dialects.postgresql"})
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_is_quiet(sqlite_location: RegistryLocation) -> None:
     with sqlite_location.open() as registry:
         for number in range(1, 200):
@@ -363,6 +366,7 @@ def test_a_closed_pipe_is_quiet(sqlite_location: RegistryLocation) -> None:
     assert (done.stderr, done.returncode) == ("", 0)
 
 
+@pytest.mark.slow
 def test_a_bug_shows_its_traceback_and_exits_with_1(sqlite_location: RegistryLocation) -> None:
     code = (
         "import registry.api.panels as p, registry.cli as c, sys\n"
@@ -391,6 +395,7 @@ def test_an_interrupt_exits_with_130(sqlite_calreg: Calreg, monkeypatch: pytest.
     assert (ended.code, ended.stdout) == (130, "")
 
 
+@pytest.mark.slow
 def test_the_demo_runs_the_real_commands_as_its_recording_shows_them(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "registry", "demo", "demo"],

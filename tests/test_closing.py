@@ -17,6 +17,8 @@ from testing.registries import RegistryLocation
 from tests.cli import Calreg
 from tests.refusals import refused
 
+pytestmark = pytest.mark.small_panels
+
 ELSEWHERE = "postgresql://calib:secret@db.example.org/registry"
 RECORDING = [table for table in schema.metadata.sorted_tables if table.name not in ("registry", "closure")]
 FACTS = [table for table in RECORDING if table.info.get("fact")]

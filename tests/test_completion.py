@@ -166,6 +166,7 @@ _WORDS = st.one_of(
 )
 
 
+@pytest.mark.slow
 @hypothesis.settings(max_examples=40)
 @hypothesis.given(st.sampled_from([(), *list_verbs()]), st.lists(_WORDS, max_size=4), _WORDS)
 def test_no_line_makes_completion_fail(
@@ -176,6 +177,7 @@ def test_no_line_makes_completion_fail(
     assert all(name.text.startswith(beginning) for name in names)
 
 
+@pytest.mark.slow
 @hypothesis.settings(max_examples=40)
 @hypothesis.given(st.text(alphabet=" ab=:\"'\\é\n", max_size=40))
 def test_no_line_of_bash_makes_completion_fail(line: str) -> None:
@@ -351,6 +353,7 @@ def run_shell(bin_folder: Path, *command: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_bash_completes_datasets_across_its_own_word_breaks(
     sqlite_calreg: RegistryLocation, bin_folder: Path
 ) -> None:

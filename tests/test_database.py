@@ -431,6 +431,7 @@ with open_registry(sys.argv[1], sys.argv[2]) as registry:
 """
 
 
+@pytest.mark.slow
 def test_a_full_disk_refuses_the_change_and_keeps_what_was_there(
     sqlite_location: RegistryLocation, tmp_path: Path
 ) -> None:
@@ -488,6 +489,7 @@ def test_a_folder_in_place_of_the_file_is_unavailable(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a b.sqlite", "50%25 #1.sqlite", "ünï.sqlite", "semi;colon'quote.sqlite"])
 def test_a_file_may_have_any_name(name: str, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / name}"

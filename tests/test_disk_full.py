@@ -71,6 +71,7 @@ def is_full(error: dict[str, object]) -> bool:
     return "No space left on device" in str(error["message"]) or "disk is full" in str(error["message"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMATS)
 def test_an_export_onto_a_full_disk_leaves_nothing_there(
     filled: RegistryLocation, disk: Disk, monkeypatch: pytest.MonkeyPatch, form: str
@@ -116,6 +117,7 @@ def database_there(disk: Disk, small_panels: None, tmp_path: Path) -> RegistryLo
     return location
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room", [0, 8192])
 def test_a_registration_into_a_store_on_a_full_disk_is_not_recorded(
     store_there: RegistryLocation, disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
@@ -136,6 +138,7 @@ def test_a_registration_into_a_store_on_a_full_disk_is_not_recorded(
     assert_sound(store_there, 3)
 
 
+@pytest.mark.slow
 def test_a_registration_into_a_database_on_a_full_disk_is_not_recorded(
     database_there: RegistryLocation, disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,6 +177,7 @@ def tables(file: Path) -> list[tuple[str]]:
         return connection.execute("SELECT name FROM sqlite_master").fetchall()
 
 
+@pytest.mark.slow
 def test_no_registry_is_created_on_a_full_disk(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
     location = RegistryLocation(f"sqlite:///{disk.folder}/new/registry.sqlite", disk.folder / "new" / "store")
     calreg = Calreg(location, monkeypatch)
@@ -189,6 +193,7 @@ def test_no_registry_is_created_on_a_full_disk(disk: Disk, monkeypatch: pytest.M
     assert_sound(location, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room", [0, 65536])
 def test_a_backup_onto_a_full_disk_fails_and_the_former_one_stays(
     filled: RegistryLocation, disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
@@ -212,6 +217,7 @@ def test_a_backup_onto_a_full_disk_fails_and_the_former_one_stays(
     assert_sound(again)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room", [0, 65536])
 def test_a_move_to_a_full_disk_fails_and_the_old_registry_stays_open(
     filled: RegistryLocation, disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
@@ -235,6 +241,7 @@ def test_a_move_to_a_full_disk_fails_and_the_old_registry_stays_open(
     assert_sound(new, 3)
 
 
+@pytest.mark.slow
 def test_a_path_that_an_ordinary_user_may_not_write_or_read_is_refused_and_named(
     filled: RegistryLocation, open_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

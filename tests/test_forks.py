@@ -68,6 +68,7 @@ def check_tags(location: RegistryLocation, expected: int) -> None:
         assert registry.verify().problems == ()
 
 
+@pytest.mark.slow
 def test_what_forked_workers_and_their_parent_record_is_all_there(
     location: RegistryLocation, registry: Registry
 ) -> None:
@@ -125,6 +126,7 @@ def test_a_worker_forked_within_a_write_on_sqlite_is_refused(sqlite_location: Re
         assert registry.verify().problems == ()
 
 
+@pytest.mark.slow
 def test_forks_while_another_thread_writes_lose_nothing(
     location: RegistryLocation, registry: Registry
 ) -> None:
@@ -156,6 +158,7 @@ def _open_in_worker(database: str, store: str) -> None:
     _shared["registry"] = open_registry(database, store)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_a_pool_of_processes_records_every_task_once(
     location: RegistryLocation, registry: Registry, method: str

@@ -144,6 +144,7 @@ def test_every_format_has_the_arrays_bit_for_bit_and_is_verified_and_replayed(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMATS)
 def test_existing_files_stay_without_force_and_a_refused_export_leaves_nothing(
     own: Registry, tmp_path: Path, form: str
@@ -299,6 +300,7 @@ def test_a_full_disk_is_reported_in_one_sentence_and_leaves_nothing(
 # --- HDF5
 
 
+@pytest.mark.slow
 def test_an_hdf5_file_has_units_axes_panels_and_provenance(
     sqlite_location: RegistryLocation, tmp_path: Path
 ) -> None:

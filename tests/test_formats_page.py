@@ -98,6 +98,7 @@ def test_the_page_names_every_file_of_every_format(exports: Path) -> None:
     assert {line.split()[0] for line in overview.splitlines()} == paths
 
 
+@pytest.mark.slow
 def test_the_examples_in_python_print_what_they_show(exports: Path) -> None:
     assert len(find_blocks(PAGE, "python")) == 2
     Session(exports).run_document(PAGE)

@@ -73,6 +73,7 @@ def mutations(draw: st.DrawFn, seeds: list[bytes]) -> bytes:
     return data
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
 def test_a_parser_returns_or_refuses_any_input(target: Target, folder: Path) -> None:
     seeds = target.seeds(folder)

@@ -54,6 +54,7 @@ def _databases(server: str) -> list[str]:
     return [name for name in names if name.startswith(f"harness_{os.getpid()}_")]
 
 
+@pytest.mark.slow
 def test_commands_that_are_killed_leave_nothing_half_done(
     run: Callable[..., list[list[str]]], request: pytest.FixtureRequest
 ) -> None:
@@ -69,6 +70,7 @@ def test_commands_that_are_killed_leave_nothing_half_done(
     assert JUNGFRAU.panel_shape == (512, 1024)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_panels")
 def test_faults_of_every_kind_are_detected_and_no_read_returns_a_wrong_byte(
     run: Callable[..., list[list[str]]], request: pytest.FixtureRequest
@@ -91,6 +93,7 @@ def test_faults_of_every_kind_are_detected_and_no_read_returns_a_wrong_byte(
             assert int(unchanged) >= 4
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_panels")
 def test_the_harness_reports_a_fault_that_verify_does_not_detect(
     factory: RegistryFactory, monkeypatch: pytest.MonkeyPatch
@@ -122,6 +125,7 @@ def test_the_harness_reports_a_fault_that_verify_does_not_detect(
     assert any(problem.startswith("a read that needs ") for problem in trusting.problems)
 
 
+@pytest.mark.slow
 def test_registrations_of_concurrent_writers_land_once(run: Callable[..., list[list[str]]]) -> None:
     ((_, _, tried, landed, same, conflicts, duels, reads, *_, problems),) = run(
         *("writers", "--writers", "2", "--registrations", "4", "--readers", "1"),
@@ -152,6 +156,7 @@ class _Torn(AddVersion):
         return super().read_state(trial)
 
 
+@pytest.mark.slow
 def test_a_torn_state_is_reported_with_the_round_and_the_instant(factory: RegistryFactory) -> None:
     tally = kill_command(_Torn(factory, "sqlite"), rounds=1, seed=1, measured=1)
     assert all(problem.startswith("round 0, killed after ") for problem in tally.problems)
@@ -171,12 +176,14 @@ class _Refused(AddVersion):
         return trial if self.trials == 1 else Trial(trial.location, ("version", "show", "99"))
 
 
+@pytest.mark.slow
 def test_a_repeated_command_that_fails_is_reported_with_its_message(factory: RegistryFactory) -> None:
     tally = kill_command(_Refused(factory, "sqlite"), rounds=1, seed=1, measured=1)
     assert "again: exit code 3: error: " in tally.problems[-1]
     assert "99" in tally.problems[-1]
 
 
+@pytest.mark.slow
 def test_a_partial_output_and_a_document_beside_other_arrays_are_reported(factory: RegistryFactory) -> None:
     command = Export(factory, "sqlite")
     assert command.inspect(command.make_trial(1)).problems == []
@@ -234,6 +241,7 @@ def test_gaps_between_revisions_and_decreasing_instants_are_reported() -> None:
     assert problems((2, 20), (1, 10)) == ["the revisions are not those that the writers were given"]
 
 
+@pytest.mark.slow
 def test_the_problems_of_a_reader_are_reported(
     factory: RegistryFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -93,6 +93,7 @@ EMPTY = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", EMPTY)
 def test_an_empty_answer_has_a_hint_at_a_terminal_and_nothing_else_changes(
     calreg: Calreg, monkeypatch: pytest.MonkeyPatch, verb: str
@@ -133,6 +134,7 @@ def test_every_command_that_is_suggested_is_a_verb() -> None:
             assert {words[0], " ".join(words[:2])} & known, command
 
 
+@pytest.mark.slow
 def test_init_prints_a_next_step_at_a_terminal(tmp_path: Path) -> None:
     environment = {**os.environ, "CALREG_DATABASE": f"sqlite:///{tmp_path}/registry.sqlite"}
     command = [sys.executable, "-m", "registry", "init"]

@@ -13,6 +13,8 @@ from registry.errors import RequestError
 from testing.panels import PANEL_A, write_panel_folder
 from tests.cli import Calreg
 
+pytestmark = pytest.mark.small_panels
+
 # Colours, a bell, the mark that reverses the order of letters, and a byte that is not UTF-8.
 ODD = "red\x1b[31m\x07\u202eevil"
 NO_TEXT = f"{ODD}\udcff"
@@ -69,6 +71,7 @@ ANYWHERE = [
 ]
 
 
+@pytest.mark.slow
 def test_typed_control_characters_are_refused_and_shown_escaped(
     sqlite_calreg: Calreg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -95,6 +98,7 @@ def test_texts_that_databases_cannot_keep_are_refused_on_both(calreg: Calreg, re
     assert registry.log() == []
 
 
+@pytest.mark.slow
 def test_odd_comments_and_file_names_are_printed_escaped_and_kept_unchanged(
     sqlite_calreg: Calreg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

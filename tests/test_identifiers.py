@@ -45,6 +45,7 @@ def test_a_detector_id_splits_into_its_panels_in_order(prefix: str, panels: int)
     assert identifiers.split_detector_id(prefix + "_".join(texts)) == texts
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.from_regex(r"[0-9a-f]{1,16}(-[0-9a-f]{1,16}){2,6}", fullmatch=True), min_size=1, max_size=32)
 )

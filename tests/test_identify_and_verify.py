@@ -204,6 +204,7 @@ def test_every_damaged_object_is_found_named_and_left_as_it_is(filled: RegistryL
     assert one.read_bytes() == swapped[0]
 
 
+@pytest.mark.slow
 def test_registering_the_files_again_repairs_a_damaged_object(filled: RegistryLocation, arrays: Path) -> None:
     damaged = objects(filled)[0]
     damaged.unlink()

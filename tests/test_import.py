@@ -141,6 +141,7 @@ LINK_HAZARDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "target", "sentence"), LINK_HAZARDS.values(), ids=LINK_HAZARDS)
 def test_a_link_that_cannot_be_taken_stops_the_import_and_is_named(
     untouched: tuple[Registry, RegistryLocation], make_tree: MakeTree, name: str, target: str, sentence: str

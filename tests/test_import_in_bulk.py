@@ -133,6 +133,7 @@ def test_every_stage_of_an_import_tells_how_far_it_is(
     }
 
 
+@pytest.mark.slow
 def test_memory_grows_by_less_than_a_kibibyte_a_link(
     sqlite_location: RegistryLocation, tmp_path: Path, make_tree: MakeTree
 ) -> None:

@@ -193,6 +193,7 @@ with open_registry() as opened:
 """
 
 
+@pytest.mark.slow
 def test_an_installed_wheel_makes_a_registry(tmp_path: Path) -> None:
     wheels, site, elsewhere = tmp_path / "wheels", tmp_path / "site", tmp_path / "elsewhere"
     elsewhere.mkdir()

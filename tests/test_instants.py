@@ -119,6 +119,7 @@ def test_an_iso_text_with_its_offset_is_read_and_written_in_utc(text: str, writt
     assert parse_instant(text, LOS_ANGELES) == instant  # the zone is for stamps alone
 
 
+@pytest.mark.slow
 @given(st.datetimes(timezones=st.one_of(st.just(UTC), st.sampled_from(ZONES))))
 @settings(deadline=None)
 def test_an_aware_datetime_becomes_an_instant_and_back_without_loss(moment: datetime) -> None:

@@ -20,6 +20,8 @@ from testing.registries import RegistryLocation
 from tests.cli import Calreg
 from tests.refusals import refused
 
+pytestmark = pytest.mark.small_panels
+
 EXPERIMENT = "xcsls3716"
 SOURCE = "XcsEndstation.0:Jungfrau.0"
 ISO = {

@@ -296,6 +296,7 @@ def test_a_database_check_finds_nothing_wrong_with_a_sound_database(location: Re
     assert result.stdout == "the schema and its triggers are those of this software\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dialect", "damage"),
     [

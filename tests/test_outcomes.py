@@ -46,6 +46,8 @@ from tests.cli import Calreg
 from tests.constants import constants_without_files
 from tests.refusals import refused
 
+pytestmark = pytest.mark.small_panels
+
 KINDS = ("gain", "offset")
 SOURCES = ("XcsEndstation.0:Jungfrau.0", "XcsEndstation.0:Jungfrau.1")
 SOURCE = SOURCES[0]
@@ -274,6 +276,7 @@ def build_consequences(changes: dict[RunSource, str], change: str) -> list[Conse
     return [(len(names), "run", change, names)] if names else []
 
 
+@pytest.mark.slow
 @given(history=histories)
 @settings(max_examples=12)
 def test_every_recorded_run_gets_what_an_export_would_resolve_as_of_every_revision(
@@ -549,6 +552,7 @@ def arrays(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: write_panel_folder(base / name, seed) for seed, name in enumerate(("one", "other"))}
 
 
+@pytest.mark.slow
 def test_exports_that_would_be_made_from_other_constants_are_named(
     location: RegistryLocation,
     registry: Registry,

@@ -13,6 +13,8 @@ from registry.registration.panels import add_aliases
 from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C, write_panel_folder
 from tests.refusals import refused
 
+pytestmark = pytest.mark.small_panels
+
 
 def test_a_panel_is_recorded_once(registry: Registry) -> None:
     added = registry.panels.add(PANEL_A, comment="from the first delivery")

@@ -137,6 +137,7 @@ def test_a_history_of_very_many_files_shows_the_recorded_medians_alone(
     assert spreads[0].notes == ("No bands of spread: more than 5 files.",)
 
 
+@pytest.mark.slow
 def test_the_verb_names_the_file_that_it_wrote_and_counts_pixels_for_scripts(sqlite_calreg: Calreg) -> None:
     assert (
         sqlite_calreg.run("plot", "constants", "3").stdout
@@ -150,6 +151,7 @@ def test_the_verb_names_the_file_that_it_wrote_and_counts_pixels_for_scripts(sql
     sqlite_calreg.run("plot", "constants", "5")  # flags
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "arguments", "values"),
     [
@@ -213,6 +215,7 @@ def test_a_damaged_file_is_named_and_no_picture_is_made(
     assert list(Path().iterdir()) == []
 
 
+@pytest.mark.slow
 def test_only_drawing_imports_matplotlib(sqlite_calreg: Calreg) -> None:
     from tests.test_cli import list_loaded_modules
 

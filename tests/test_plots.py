@@ -119,6 +119,7 @@ def test_numbers_have_as_many_digits_as_tell_them_apart(values: list[float], exp
     assert page.format_numbers(values) == expected
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(st.text(alphabet="ab -_", max_size=60), st.floats(0.3, 4))
 def test_folded_lines_fit_and_lose_nothing(text: str, width: float) -> None:
@@ -174,6 +175,7 @@ def maps_of(subject: constants.Subject) -> tuple[constants.PanelMaps, int]:
     return dict.fromkeys(keys, one), block_size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("panels", [1, 2, 8, 32])
 def test_constants_of_any_detector_are_legible(panels: int, monkeypatch: pytest.MonkeyPatch) -> None:
     subject = subject_of_constants(panels)
@@ -189,6 +191,7 @@ def test_constants_of_any_detector_are_legible(panels: int, monkeypatch: pytest.
         assert "until 2018-10-25T07:00:00.123456Z" in written
 
 
+@pytest.mark.slow
 def test_the_longest_panel_ids_and_more_gain_ranges_than_stand_side_by_side_have_room(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -213,6 +216,7 @@ def test_flags_and_a_panel_without_any_value_are_legible(monkeypatch: pytest.Mon
     assert not {"gain, ADU/keV", "status, 1"} & set(written)
 
 
+@pytest.mark.slow
 def test_the_limits_are_own_of_each_gain_range(monkeypatch: pytest.MonkeyPatch) -> None:
     subject = subject_of_constants(1)
     block_size, spacing = constants.block_size(JUNGFRAU, 1)
@@ -285,6 +289,7 @@ def panels_of(count: int, detector: str = "jungfrau") -> tuple[Panel, ...]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("panels", "count", "detector"),
     [(1, 1, "jungfrau"), (1, 300, "jungfrau"), (2, 5, "epix10ka"), (32, 2, "jungfrau"), (2, 0, "jungfrau")],
@@ -326,6 +331,7 @@ def test_open_ends_and_gaps_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sum(len(item.get_paths()) for item in hatched) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 100])
 def test_a_history_shows_medians_spreads_gaps_and_starts(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     known = panels_of(2)
@@ -352,6 +358,7 @@ def test_a_history_shows_medians_spreads_gaps_and_starts(count: int, monkeypatch
     assert {"gain (ADU/keV)", "offset (ADU)", "range 2", f"{known[1].panel}  M001"} <= set(written)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "last"),
     [
@@ -389,6 +396,7 @@ def figure_of() -> Figure:
     return constants.draw(subject, *maps_of(subject))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["png", "svg"])
 def test_the_same_picture_is_the_same_file_whatever_the_users_settings(suffix: str, tmp_path: Path) -> None:
     files.check_picture_file(tmp_path / f"1.{suffix}", force=False).write(figure_of)

@@ -109,6 +109,7 @@ documents = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(document=documents)
 def test_a_document_is_read_as_it_was_written(

@@ -498,6 +498,7 @@ def test_a_damaged_input_of_the_last_array_stops_the_writing_and_nothing_is_left
     assert threading.active_count() == before
 
 
+@pytest.mark.slow
 def test_a_panel_of_real_size_is_read_back_exactly(sqlite_location: RegistryLocation, tmp_path: Path) -> None:
     with use_panel_shape((512, 1024)), sqlite_location.open() as registry:
         registry.panels.add(PANEL_A)

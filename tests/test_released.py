@@ -86,6 +86,7 @@ def test_every_schema_before_this_one_is_stored() -> None:
     assert [number for number in RELEASED if number < schema.REVISION] == earlier
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", RELEASED)
 def test_a_stored_registry_is_upgraded_answers_the_same_and_is_downgraded(
     stored: RegistryLocation, number: str
@@ -112,6 +113,7 @@ def test_a_stored_registry_is_upgraded_answers_the_same_and_is_downgraded(
     assert (_rows(stored), _catalogue(stored)) == (rows, tables)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", RELEASED[:1])
 def test_the_command_line_upgrades_and_downgrades_or_refuses(
     stored: RegistryLocation, number: str, monkeypatch: pytest.MonkeyPatch

@@ -27,6 +27,8 @@ from tests.cli import Calreg
 from tests.copies import fill_registry, read_answers, read_facts, read_rows
 from tests.refusals import refused
 
+pytestmark = pytest.mark.small_panels
+
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def target(request: pytest.FixtureRequest, tmp_path: Path) -> str:
@@ -71,6 +73,7 @@ def _assert_refused(
     return caught.value
 
 
+@pytest.mark.slow
 def test_every_row_of_every_table_moves_as_it_is(
     location: RegistryLocation, registry: Registry, target: str, tmp_path: Path
 ) -> None:
@@ -96,6 +99,7 @@ def test_every_row_of_every_table_moves_as_it_is(
     assert (arrival["reason"], arrival["closed_at"]) == ("arrival", departure["closed_at"])
 
 
+@pytest.mark.slow
 def test_a_registry_moves_on_and_remembers_where_it_was(
     location: RegistryLocation, registry: Registry, new: str, tmp_path: Path
 ) -> None:
@@ -112,6 +116,7 @@ def test_a_registry_moves_on_and_remembers_where_it_was(
     assert read_facts(last) == read_facts(location.database)
 
 
+@pytest.mark.slow
 def test_the_stored_files_move_too_when_asked(
     sqlite_location: RegistryLocation, tmp_path: Path, new: str
 ) -> None:
@@ -191,6 +196,7 @@ def test_an_unusable_database_url_is_refused(sqlite_location: RegistryLocation, 
         _assert_refused(sqlite_location, error, to)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("instant", ["before the source is closed", "before the target is opened"])
 def test_a_move_that_was_killed_is_completed_by_the_same_command(
     location: RegistryLocation,
@@ -228,6 +234,7 @@ def test_a_move_that_was_killed_is_completed_by_the_same_command(
         _move(location, target)
 
 
+@pytest.mark.slow
 def test_an_unfinished_copy_is_not_confused_with_the_one_finished_elsewhere(
     sqlite_location: RegistryLocation, new: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -552,6 +552,7 @@ def mutate(values: Values, action: str, random: Any, odd: Any) -> None:
         inside[one[-1]] = value if action == "copy" else odd
 
 
+@pytest.mark.slow
 @given(changes=mutations, name=st.sampled_from(["one", "run"]))
 @settings(max_examples=40)
 def test_no_document_ends_in_a_traceback_or_writes_bytes_with_other_checksums(

@@ -20,6 +20,8 @@ from testing.panels import NEW_A, PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.refusals import refused
 
+pytestmark = pytest.mark.small_panels
+
 SOURCE = "XcsEndstation.0:Jungfrau.0"
 FIRST = parse_instant("2020-01-01T00:00:00Z")
 SECOND_LATER = Instant(FIRST + 1_000_000)
@@ -204,6 +206,7 @@ def test_the_log_has_a_line_for_every_change(registry: Registry, tmp_path: Path)
         registry.log(NEW_A)
 
 
+@pytest.mark.slow
 def test_every_answer_stays_what_it_was_as_of_a_revision(registry: Registry, tmp_path: Path) -> None:
     one, other = (write_panel_folder(tmp_path / str(seed), seed) for seed in (1, 2))
     dataset = "exp=xcsls3716:run=631"

@@ -20,6 +20,8 @@ from testing.registries import RegistryLocation
 from tests.conftest import make_location
 from tests.refusals import refused
 
+pytestmark = pytest.mark.small_panels
+
 START, LATER = "2018-01-01T00:00:00Z", "2019-01-01T00:00:00Z"
 PASSWORD = "not a secret"  # noqa: S105 - of roles that live as long as a test
 _numbers = itertools.count(1)

@@ -24,6 +24,8 @@ from testing.registries import RegistryLocation
 from tests.cli import Calreg
 from tests.refusals import refused
 
+pytestmark = pytest.mark.small_panels
+
 DATASET = "exp=xcsls3716:run=631"
 BEGIN, LATER, END = "2018-02-01T10:00:00Z", "2018-02-01T11:00:00Z", "2018-02-01T12:00:00Z"
 SOURCE = "XcsEndstation.0:Jungfrau.0"

@@ -24,6 +24,8 @@ from testing.panels import PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
 
+pytestmark = pytest.mark.small_panels
+
 BEGIN = "2020-01-01T00:00:00Z"
 
 
@@ -97,6 +99,7 @@ def assert_as_before(location: RegistryLocation, revisions: int = 2) -> None:
         assert len(registry.log()) == revisions
 
 
+@pytest.mark.slow
 def test_a_server_that_stopped_between_two_commands_is_reported_by_every_verb_and_nothing_is_begun(
     lost: RegistryLocation, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,6 +143,7 @@ def writers_lock(location: RegistryLocation) -> Iterator[None]:
 WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = 'lost'"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["server", "backend"])
 def test_a_server_that_ends_in_the_middle_of_a_registration_leaves_it_unrecorded(
     lost: RegistryLocation, server: Server, tmp_path: Path, end: str
@@ -192,6 +196,7 @@ def crashing(server: Server, at: str) -> Progress:
     return progress
 
 
+@pytest.mark.slow
 def test_a_server_that_stops_while_an_import_records_leaves_nothing_of_it(
     lost: RegistryLocation, server: Server, tmp_path: Path
 ) -> None:
@@ -205,6 +210,7 @@ def test_a_server_that_stops_while_an_import_records_leaves_nothing_of_it(
         assert registry.import_tree(tmp_path / "tree").revision == 3
 
 
+@pytest.mark.slow
 def test_an_export_is_complete_when_the_server_stops_meanwhile_and_notes_that_it_is_not_recorded(
     lost: RegistryLocation, server: Server, tmp_path: Path
 ) -> None:
@@ -219,6 +225,7 @@ def test_an_export_is_complete_when_the_server_stops_meanwhile_and_notes_that_it
     assert [error.sha256 for error in again.outputs] == [error.sha256 for error in created.outputs]
 
 
+@pytest.mark.slow
 def test_a_server_that_stops_while_a_registry_is_copied_has_none_and_the_old_one_stays_open(
     lost: RegistryLocation, server: Server, sqlite_location: RegistryLocation, tmp_path: Path
 ) -> None:

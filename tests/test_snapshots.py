@@ -17,6 +17,8 @@ from tests.cli import Calreg
 from tests.copies import AT, fill_registry, read_answers, read_rows
 from tests.refusals import refused
 
+pytestmark = pytest.mark.small_panels
+
 
 @pytest.fixture
 def taken(tmp_path: Path) -> RegistryLocation:
@@ -42,6 +44,7 @@ def small(sqlite_location: RegistryLocation, tmp_path: Path) -> Iterator[Registr
         yield registry
 
 
+@pytest.mark.slow
 def test_a_snapshot_answers_as_the_registry_did(
     location: RegistryLocation, registry: Registry, tmp_path: Path
 ) -> None:
@@ -75,6 +78,7 @@ def test_a_tag_that_names_the_revision_is_known_in_its_snapshot_and_no_later_one
             snapshot.identify(tmp_path / "later" / "g0_gain.npy")
 
 
+@pytest.mark.slow
 def test_a_snapshot_is_sound_though_it_lacks_what_was_recorded_and_exported_later(
     small: Registry, taken: RegistryLocation, tmp_path: Path
 ) -> None:
@@ -86,6 +90,7 @@ def test_a_snapshot_is_sound_though_it_lacks_what_was_recorded_and_exported_late
     assert small.verify().problems == ()
 
 
+@pytest.mark.slow
 def test_a_snapshot_holds_the_files_of_its_revision_only(
     small: Registry, taken: RegistryLocation, tmp_path: Path
 ) -> None:
@@ -127,6 +132,7 @@ def test_a_snapshot_takes_no_writes(small: Registry, taken: RegistryLocation, tm
     assert taken.file.stat().st_mode & 0o777 == 0o444
 
 
+@pytest.mark.slow
 def test_a_snapshot_answers_exports_and_proves_on_a_read_only_disk(
     sqlite_location: RegistryLocation,
     small: Registry,

@@ -22,6 +22,8 @@ from testing.panels import PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.refusals import refused
 
+pytestmark = pytest.mark.small_panels
+
 START = "2018-01-01T00:00:00Z"
 LATER = "2019-01-01T00:00:00Z"
 DETECTOR = f"{PANEL_B}_{PANEL_A}"

@@ -147,6 +147,7 @@ def shared(
         yield location
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [80, 44])
 def test_validity_fits_a_terminal_with_a_timeline_for_each_panel(
     shared: RegistryLocation, columns: int
@@ -172,6 +173,7 @@ def test_what_goes_to_a_pipe_is_not_folded_and_has_no_timeline(
     assert f"  comment: {LONG}\n" in calreg.run("log").stdout
 
 
+@pytest.mark.slow
 def test_an_encoding_without_blocks_gets_plain_signs_and_the_log_is_folded(shared: RegistryLocation) -> None:
     plain = run_in_terminal(
         ["-m", "registry", "validity", PANEL_A], {**shared.environment, "PYTHONIOENCODING": "ascii"}

@@ -17,6 +17,8 @@ from testing.panels import NEW_A, PANEL_A, PANEL_B, make_panel_array
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
 
+pytestmark = pytest.mark.small_panels
+
 S17, S18 = "20170101000000", "20180101000000"
 T17, T18 = "2017-01-01T00:00:00Z", "2018-01-01T00:00:00Z"
 A17, A18, B17 = f"{PANEL_A}-{S17}", f"{PANEL_A}-{S18}", f"{PANEL_B}-{S17}"

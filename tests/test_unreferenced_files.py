@@ -23,6 +23,8 @@ from testing.panels import PANEL_A, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
 
+pytestmark = pytest.mark.small_panels
+
 DAY = 24 * 3600
 
 
@@ -82,6 +84,7 @@ def test_files_that_nothing_refers_to_are_listed_with_size_and_age(filled: Regis
     assert all(path.exists() for path in (old, young, marker, astray))
 
 
+@pytest.mark.slow
 def test_a_collection_removes_what_is_older_than_a_day_names_it_and_leaves_the_rest(
     filled: RegistryLocation,
 ) -> None:
@@ -226,6 +229,7 @@ def test_a_file_that_cannot_be_removed_is_kept_and_says_why(
     assert (file.removed, file.kept) == (False, f"{old}: Operation not permitted")
 
 
+@pytest.mark.slow
 def test_verify_prints_unreferenced_files_and_collect_names_what_it_removed(
     filled: RegistryLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

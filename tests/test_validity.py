@@ -15,6 +15,8 @@ from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.refusals import refused
 
+pytestmark = pytest.mark.small_panels
+
 GAIN = ["gain"]
 MICROSECOND, SECOND = 1, 1_000_000
 T1 = "2018-01-01T00:00:00Z"
