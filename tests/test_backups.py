@@ -113,7 +113,7 @@ def test_a_restored_registry_has_every_row_and_every_byte_on_the_other_database_
     assert registry.tags.add("backed-up").revision == done.revision + 1
 
 
-def test_a_backup_is_one_file_that_can_be_read_where_nothing_can_be_written(
+def test_a_backup_is_one_database_file_that_can_be_read_on_a_read_only_disk(
     small: Registry, folder: Path
 ) -> None:
     small.backup(folder)
@@ -147,7 +147,7 @@ def test_no_file_of_a_backup_shares_its_bytes_with_the_store(small: Registry, fo
 
 
 @pytest.mark.slow
-def test_a_backup_holds_one_moment_while_writers_work(
+def test_a_backup_is_of_one_moment_while_writers_work(
     location: RegistryLocation,
     registry: Registry,
     folder: Path,
@@ -197,7 +197,7 @@ def test_a_damaged_file_of_the_store_stops_a_backup_and_the_former_one_stays(
 
 
 @pytest.mark.slow
-def test_a_damaged_file_of_a_backup_is_mended_when_the_backup_is_verified(
+def test_a_backup_with_verify_replaces_damaged_files(
     small: Registry, folder: Path, again: RegistryLocation
 ) -> None:
     small.backup(folder)
@@ -241,7 +241,7 @@ def test_an_interrupted_backup_leaves_the_former_one(
 
 
 @pytest.mark.slow
-def test_what_killed_backups_left_is_removed_after_a_day(small: Registry, folder: Path) -> None:
+def test_leftovers_of_killed_backups_are_removed_after_a_day(small: Registry, folder: Path) -> None:
     small.backup(folder)
     old, recent = folder / ".arriving-old", folder / ".arriving-recent"
     stray = folder / "registry-20200101T000000Z.sqlite"
@@ -279,7 +279,7 @@ def test_a_backup_cannot_be_a_file(
         Calreg(sqlite_location, monkeypatch).refused(8, "backup", tmp_path / location)
 
 
-def test_nothing_is_restored_over_a_registry_or_its_store(
+def test_a_restoration_never_overwrites_a_registry_or_its_store(
     small: Registry, folder: Path, again: RegistryLocation, sqlite_location: RegistryLocation, tmp_path: Path
 ) -> None:
     small.backup(folder)
@@ -293,7 +293,7 @@ def test_nothing_is_restored_over_a_registry_or_its_store(
 
 
 @pytest.mark.slow
-def test_a_restoration_that_was_killed_is_completed_by_the_same_command(
+def test_a_killed_restoration_is_completed_by_the_same_command(
     small: Registry,
     folder: Path,
     again: RegistryLocation,
@@ -467,7 +467,7 @@ def test_the_backup_of_a_closed_registry_is_restored_closed(
 
 
 @pytest.mark.slow
-def test_the_commands_answer_with_what_they_copied(
+def test_the_commands_print_what_they_copied(
     small: Registry,
     folder: Path,
     again: RegistryLocation,

@@ -170,13 +170,13 @@ def test_a_version_does_not_differ_from_itself_nor_do_its_nans(compared: Compare
         assert same == tuple(PixelDifference(number, 0, 0.0, 0.0, 0.0) for number in range(3))
 
 
-def test_a_withdrawn_version_still_compares(compared: Compared) -> None:
+def test_a_withdrawn_version_can_be_compared(compared: Compared) -> None:
     withdrawn = compared.registry.versions.show(compared.versions["before"])[0]
     assert withdrawn.withdrawn_in == compared.at["after"]
     assert compared.registry.versions.diff(compared.versions["A"], withdrawn.version).gain_ranges[0].count > 0
 
 
-def test_versions_that_do_not_compare_are_refused(
+def test_versions_that_cannot_be_compared_are_refused(
     compared: Compared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calreg, numbers, registry = Calreg(compared.location, monkeypatch), compared.versions, compared.registry
@@ -243,7 +243,7 @@ maps = arrays.arrays(np.float32, (2, 3), elements=values.map(np.float32))
 
 @given(before=maps, after=maps)
 @settings(max_examples=60)
-def test_a_difference_is_what_a_loop_over_the_pixels_finds(
+def test_a_difference_agrees_with_a_loop_over_the_pixels(
     before: NDArray[np.float32], after: NDArray[np.float32]
 ) -> None:
     pairs = [(float(one), float(other)) for one, other in zip(before.flat, after.flat, strict=True)]
@@ -259,7 +259,7 @@ def test_a_difference_is_what_a_loop_over_the_pixels_finds(
     assert difference.rms == pytest.approx(math.sqrt(mean), rel=1e-9)
 
 
-def test_a_detector_whose_constants_changed_says_which_and_by_how_much(compared: Compared) -> None:
+def test_a_difference_of_a_detector_names_the_changed_constants_and_their_size(compared: Compared) -> None:
     registry, at = compared.registry, compared.at
     target = f"{PANEL_A}_{PANEL_B}"
     for difference in (
@@ -340,7 +340,7 @@ def test_a_revision_without_an_answer_is_part_of_the_difference(
     ]
 
 
-def test_what_is_refused_as_of_both_revisions_is_refused(
+def test_a_request_refused_as_of_both_revisions_is_refused(
     compared: Compared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calreg, at = Calreg(compared.location, monkeypatch), compared.at
@@ -356,9 +356,7 @@ def test_what_is_refused_as_of_both_revisions_is_refused(
     assert ["xcs9" in reason and "xcs1" in reason for reason in error["reasons"]] == [True]
 
 
-def test_a_question_that_cannot_be_understood_is_refused_by_a_difference_too(
-    compared: Compared, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_difference_refuses_an_invalid_request(compared: Compared, monkeypatch: pytest.MonkeyPatch) -> None:
     calreg = Calreg(compared.location, monkeypatch)
     calreg.refused(2, "diff", PANEL_A, "--as-of", "1")
     error = calreg.refused(3, "diff", RUN, "--as-of", "1", "--against", "measured-agian")

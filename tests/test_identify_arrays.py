@@ -110,7 +110,7 @@ def test_an_array_of_any_format_is_known_by_the_values_of_its_panels(
         assert [part.version for part in stated.versions] == [version.version]
 
 
-def test_panels_in_another_order_and_a_gain_range_in_anothers_place_are_seen(
+def test_swapped_panels_and_gain_ranges_are_identified(
     known: Registry, exports: Path, tmp_path: Path
 ) -> None:
     array = np.load(exports / "npy" / "pixel_gain.npy")[:, ::-1]
@@ -121,7 +121,7 @@ def test_panels_in_another_order_and_a_gain_range_in_anothers_place_are_seen(
     assert panels == [(0, PANEL_B), (0, PANEL_A), (2, PANEL_B), (1, PANEL_A), (2, PANEL_B), (2, PANEL_A)]
 
 
-def test_a_registered_file_that_an_old_numpy_saved_is_known_by_its_values(
+def test_a_registered_file_saved_by_an_old_numpy_is_known_by_its_values(
     sqlite_location: RegistryLocation, tmp_path: Path
 ) -> None:
     folder = write_panel_folder(tmp_path / "old")
@@ -138,7 +138,7 @@ def test_a_registered_file_that_an_old_numpy_saved_is_known_by_its_values(
     assert [part.inputs[0].versions[0].version for part in identity.parts] == [1, 1, 1]
 
 
-def test_what_is_not_registered_is_said_panel_by_panel(
+def test_panels_that_are_not_registered_are_listed(
     location: RegistryLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with location.open() as registry:
@@ -212,7 +212,7 @@ ELSEWHERE: dict[str, Callable[[h5py.File], object]] = {
 
 
 @pytest.mark.parametrize("fill", ELSEWHERE.values(), ids=ELSEWHERE)
-def test_of_an_hdf5_file_only_plain_arrays_in_it_are_read(
+def test_only_plain_arrays_in_an_hdf5_file_are_read(
     known: Registry, tmp_path: Path, fill: Callable[[h5py.File], object]
 ) -> None:
     with refused(NotFoundError, parts=0):

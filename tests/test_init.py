@@ -68,7 +68,7 @@ def test_a_sqlite_registry_lets_readers_and_a_writer_work_side_by_side(tmp_path:
     engine.dispose()
 
 
-def test_init_again_is_no_change_and_keeps_the_id(location: RegistryLocation) -> None:
+def test_init_again_changes_nothing_and_keeps_the_id(location: RegistryLocation) -> None:
     with location.open() as registry:
         registry.panels.add(PANEL_A)
         first, log = registry.id, registry.log()
@@ -82,7 +82,7 @@ def test_init_again_is_no_change_and_keeps_the_id(location: RegistryLocation) ->
         assert (registry.id, registry.log()) == (first, log)
 
 
-def test_init_makes_a_lost_store_again(location: RegistryLocation) -> None:
+def test_init_creates_a_lost_store_again(location: RegistryLocation) -> None:
     shutil.rmtree(location.store)
     with refused(UnavailableError, remedy=Remedy.CREATE_REGISTRY, path=str(location.store)):
         location.open()
@@ -261,7 +261,7 @@ def _pip(words: list[str]) -> None:
     assert done.returncode == 0, output
 
 
-def test_init_makes_no_empty_store_for_a_registry_that_has_files(
+def test_init_creates_no_empty_store_for_a_registry_that_has_files(
     location: RegistryLocation, tmp_path: Path
 ) -> None:
     with location.open() as registry:

@@ -92,7 +92,7 @@ def test_a_version_is_one_line() -> None:
     assert "&lt;script&gt;" in render_html(version(12))
 
 
-def test_any_number_of_ranges_is_a_few_lines() -> None:
+def test_any_number_of_ranges_is_shown_in_a_few_lines() -> None:
     many = Validity(tuple(map(version, range(26_000))), instant=parse_iso(AT))
     lines = repr(many).splitlines()
     assert lines[0] == f"<Validity: 26000 ranges of 1 panel at {AT}"
@@ -105,7 +105,7 @@ def test_any_number_of_ranges_is_a_few_lines() -> None:
     assert Tags(render_html(Validity(()))).rows == 1
 
 
-def test_what_changed_much_is_one_line() -> None:
+def test_a_large_outcome_is_shown_in_one_line() -> None:
     many = tuple(map(version, range(1000)))
     facts = ["x" * 1000] * 1000
     assert repr(Outcome(5, versions=many, facts=facts)) == (
@@ -119,7 +119,7 @@ def test_what_changed_much_is_one_line() -> None:
     assert repr(revision).endswith("...; 1000 changes>")
 
 
-def test_a_registry_says_where_it_is_without_its_password(
+def test_a_registry_shows_its_location_without_the_password(
     sqlite_location: RegistryLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with sqlite_location.open("America/Los_Angeles") as registry:
@@ -135,7 +135,7 @@ def test_a_registry_says_where_it_is_without_its_password(
     assert isinstance(registry._backend.database, Database)
 
 
-def test_constants_and_their_provenance_are_a_few_lines(filled: Registry) -> None:
+def test_constants_and_their_provenance_are_shown_in_a_few_lines(filled: Registry) -> None:
     constants = filled.constants("exp=xcsls3716:run=631", types=["pixel_gain", "pixel_status"])
     assert repr(constants).splitlines() == [
         f"<DetectorConstants: exp=xcsls3716:run=631 at {AT}, revision 7",
@@ -151,7 +151,7 @@ def test_constants_and_their_provenance_are_a_few_lines(filled: Registry) -> Non
     assert html.endswith(render_html(constants.provenance))
 
 
-def test_a_document_from_elsewhere_shows_itself_harmlessly(filled: Registry, tmp_path: Path) -> None:
+def test_an_untrusted_document_is_shown_without_harm(filled: Registry, tmp_path: Path) -> None:
     filled.export("exp=xcsls3716:run=631", tmp_path / "out")
     path = tmp_path / "out" / "provenance.json"
     document = json.loads(path.read_text())
@@ -164,7 +164,7 @@ def test_a_document_from_elsewhere_shows_itself_harmlessly(filled: Registry, tmp
     assert len(repr(read(path))) < 1000
 
 
-def test_ranges_become_a_frame_with_a_row_each(filled: Registry) -> None:
+def test_ranges_become_a_frame_with_one_row_per_range(filled: Registry) -> None:
     frame = filled.validity(PANEL_A).to_pandas()
     assert list(frame["kind"]) == ["gain", "gain", "offset", "status"]
     assert list(frame["version"]) == [1, 7, 2, 3]
@@ -181,7 +181,7 @@ def test_ranges_become_a_frame_with_a_row_each(filled: Registry) -> None:
     assert frame.groupby("kind")["version"].count().to_dict() == {"gain": 2, "offset": 1, "status": 1}
 
 
-def test_a_frame_of_nothing_has_the_same_columns(filled: Registry) -> None:
+def test_an_empty_frame_has_the_same_columns(filled: Registry) -> None:
     filled.panels.add(NEW_A)
     empty, full = filled.validity(NEW_A).to_pandas(), filled.validity(PANEL_A).to_pandas()
     assert len(empty) == 0
@@ -225,7 +225,7 @@ def test_every_attribute_can_be_written_to_a_file(filled: Registry) -> None:
     assert "run" not in dataset.attrs
 
 
-def test_without_the_package_the_command_that_installs_it_is_named(
+def test_the_error_for_a_missing_package_names_the_command_that_installs_it(
     filled: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ranges, constants = filled.validity(PANEL_A), filled.constants("exp=xcsls3716:run=631")
@@ -236,7 +236,7 @@ def test_without_the_package_the_command_that_installs_it_is_named(
         assert f"pip install 'calreg[{package}]'" in caught.value.message
 
 
-def test_what_is_valid_can_be_counted_taken_one_by_one_and_gone_through(filled: Registry) -> None:
+def test_a_validity_is_a_sequence_of_versions(filled: Registry) -> None:
     ranges = filled.validity(PANEL_A, kinds=["gain"])
     assert len(ranges) == len(ranges.versions) == 2
     assert ranges[0] is ranges.versions[0]
@@ -244,7 +244,7 @@ def test_what_is_valid_can_be_counted_taken_one_by_one_and_gone_through(filled: 
     assert [version.kind for version in ranges] == ["gain", "gain"]
 
 
-def test_an_array_that_is_not_there_is_answered_with_those_that_are(filled: Registry) -> None:
+def test_the_error_for_an_unknown_array_names_the_known_ones(filled: Registry) -> None:
     constants = filled.constants("exp=xcsls3716:run=631")
     with pytest.raises(KeyError, match="pixel_gain, pixel_offset"):
         constants["gain"]
@@ -252,7 +252,7 @@ def test_an_array_that_is_not_there_is_answered_with_those_that_are(filled: Regi
     assert "gain" not in constants
 
 
-def test_a_prompt_offers_the_public_names_before_they_are_used() -> None:
+def test_dir_lists_the_public_names_before_they_are_imported() -> None:
     output = subprocess.run(
         [sys.executable, "-c", "import registry; print(*dir(registry))"],
         capture_output=True,

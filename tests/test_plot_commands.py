@@ -127,9 +127,9 @@ def test_every_picture_is_drawn_from_what_is_recorded(
 def test_a_history_of_very_many_files_shows_the_recorded_medians_alone(
     sqlite_calreg: Calreg, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from registry.api import pictures
+    from registry.api import timeline_pictures
 
-    monkeypatch.setattr(pictures, "_MAX_SPREAD_FILES", 5)
+    monkeypatch.setattr(timeline_pictures, "_MAX_SPREAD_FILES", 5)
     spreads = []
     monkeypatch.setattr(trend, "draw", lambda subject: spreads.append(subject) or Figure())
     sqlite_calreg.run("plot", "history", "M068")

@@ -100,7 +100,7 @@ def test_every_row_of_every_table_moves_as_it_is(
 
 
 @pytest.mark.slow
-def test_a_registry_moves_on_and_remembers_where_it_was(
+def test_a_moved_registry_can_be_moved_again_and_records_its_origin(
     location: RegistryLocation, registry: Registry, new: str, tmp_path: Path
 ) -> None:
     registry.panels.add(PANEL_A)
@@ -174,7 +174,7 @@ def test_a_newer_schema_is_refused(sqlite_location: RegistryLocation, new: str, 
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     engine.dispose()
     _assert_refused(sqlite_location, ConflictError, target)
-    with pytest.raises(SchemaError, match="schema 9999"):
+    with refused(SchemaError):
         _move(RegistryLocation(target, tmp_path / "other"), f"sqlite:///{tmp_path / 'no.sqlite'}")
     assert not (tmp_path / "no.sqlite").exists()
 
@@ -198,7 +198,7 @@ def test_an_unusable_database_url_is_refused(sqlite_location: RegistryLocation, 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("instant", ["before the source is closed", "before the target is opened"])
-def test_a_move_that_was_killed_is_completed_by_the_same_command(
+def test_a_killed_move_is_completed_by_the_same_command(
     location: RegistryLocation,
     registry: Registry,
     target: str,
@@ -274,7 +274,7 @@ def test_a_move_whose_rows_differ_is_rolled_back(
 
 
 @pytest.mark.parametrize("comment", ["nul \0 inside", "T" + "é" * 70], ids=["nul", "long"])
-def test_what_postgresql_cannot_keep_is_refused(
+def test_rows_that_postgresql_cannot_hold_are_refused(
     sqlite_location: RegistryLocation, empty_postgres: str, comment: str
 ) -> None:
     name = comment if len(comment) > 64 else "short"

@@ -62,7 +62,7 @@ def test_a_snapshot_answers_as_the_registry_did(
                 taken.log(as_of=number + 1)
 
 
-def test_a_tag_that_names_the_revision_is_known_in_its_snapshot_and_no_later_one(
+def test_a_snapshot_knows_the_tag_it_was_taken_at_but_no_later_one(
     small: Registry, taken: RegistryLocation, tmp_path: Path
 ) -> None:
     assert small.snapshot(taken.file, as_of="spring").revision == 3
@@ -79,7 +79,7 @@ def test_a_tag_that_names_the_revision_is_known_in_its_snapshot_and_no_later_one
 
 
 @pytest.mark.slow
-def test_a_snapshot_is_sound_though_it_lacks_what_was_recorded_and_exported_later(
+def test_a_snapshot_of_an_earlier_revision_passes_the_verification(
     small: Registry, taken: RegistryLocation, tmp_path: Path
 ) -> None:
     for number, as_of in enumerate((None, "spring")):
@@ -91,7 +91,7 @@ def test_a_snapshot_is_sound_though_it_lacks_what_was_recorded_and_exported_late
 
 
 @pytest.mark.slow
-def test_a_snapshot_holds_the_files_of_its_revision_only(
+def test_a_snapshot_contains_only_the_files_of_its_revision(
     small: Registry, taken: RegistryLocation, tmp_path: Path
 ) -> None:
     done = small.snapshot(taken.file, as_of="spring")
@@ -103,7 +103,7 @@ def test_a_snapshot_holds_the_files_of_its_revision_only(
     assert (elsewhere.files, elsewhere.store) == (6, str(tmp_path / "other"))
 
 
-def test_an_export_from_a_snapshot_is_that_of_the_registry(
+def test_an_export_from_a_snapshot_is_the_same_as_from_the_registry(
     small: Registry, taken: RegistryLocation, tmp_path: Path
 ) -> None:
     small.snapshot(taken.file, as_of="spring")
@@ -133,7 +133,7 @@ def test_a_snapshot_takes_no_writes(small: Registry, taken: RegistryLocation, tm
 
 
 @pytest.mark.slow
-def test_a_snapshot_answers_exports_and_proves_on_a_read_only_disk(
+def test_a_snapshot_on_a_read_only_disk_answers_exports_and_verifies(
     sqlite_location: RegistryLocation,
     small: Registry,
     tmpfs: Callable[[str], Path],
@@ -189,16 +189,16 @@ def test_a_folder_that_cannot_be_written_is_refused(
     Calreg(sqlite_location, monkeypatch).refused(8, "snapshot", tmp_path / "file" / "snapshot.sqlite")
 
 
-def test_what_a_snapshot_forgets_is_in_no_table(
+def test_a_snapshot_contains_no_row_of_a_later_revision(
     small: Registry, taken: RegistryLocation, sqlite_location: RegistryLocation
 ) -> None:
     small.export(f"jungfrau_{PANEL_A}", taken.file.parent / "early", at=AT, as_of=3)
     small.export(f"jungfrau_{PANEL_A}", taken.file.parent / "late", at=AT)
     small.snapshot(taken.file, as_of=3)
-    verification, all_of_it = read_rows(taken.database), read_rows(sqlite_location.database)
-    assert [row["number"] for row in verification["revision"]] == [1, 2, 3]
-    assert (len(verification["version"]), len(all_of_it["version"])) == (2, 3)
-    assert {row["withdrawn_in"] for row in verification["version"]} == {None}
-    assert [row["revision"] for row in verification["export"]] == [3]
-    assert {row["export_id"] for row in verification["export_input"]} == {1}
-    assert verification["registry"] == all_of_it["registry"]
+    snapshot, everything = read_rows(taken.database), read_rows(sqlite_location.database)
+    assert [row["number"] for row in snapshot["revision"]] == [1, 2, 3]
+    assert (len(snapshot["version"]), len(everything["version"])) == (2, 3)
+    assert {row["withdrawn_in"] for row in snapshot["version"]} == {None}
+    assert [row["revision"] for row in snapshot["export"]] == [3]
+    assert {row["export_id"] for row in snapshot["export_input"]} == {1}
+    assert snapshot["registry"] == everything["registry"]

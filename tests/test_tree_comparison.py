@@ -1,4 +1,4 @@
-"""A legacy directory held against the registry, while both live."""
+"""A legacy directory compared with the registry while both are in use."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 
 from registry.api import Registry
 from registry.errors import NotFoundError
+from registry.importers.legacy_tree import DEFAULT_TIME
 from registry.records import ChoiceDifference, TreeComparison
 from testing.panels import NEW_A, PANEL_A, PANEL_B, make_panel_array
 from testing.registries import RegistryLocation
@@ -49,14 +50,14 @@ def links(comparison: TreeComparison) -> list[tuple[str, str | None, str, str, s
     return [(row.change, row.link, row.panel, row.kind, row.reason) for row in comparison.links]
 
 
-def test_a_directory_that_was_imported_differs_in_nothing(imported: Registry, tree: Path) -> None:
+def test_an_imported_directory_has_no_differences(imported: Registry, tree: Path) -> None:
     imported.runs.add("exp=xcs1:run=1", begin="2017-06-01T00:00:00Z")
     comparison = imported.compare_tree(tree)
     assert (comparison.links, comparison.runs, comparison.hazards) == ((), (), ())
     assert (comparison.compared_links, comparison.compared_runs, comparison.revision) == (2, 1, 3)
 
 
-def test_links_that_are_read_in_another_zone_than_on_import_are_told(
+def test_links_read_in_another_time_zone_than_on_import_are_reported(
     location: RegistryLocation, imported: Registry, tree: Path
 ) -> None:
     with location.open("America/Los_Angeles") as elsewhere:
@@ -110,22 +111,24 @@ IN_THE_DIRECTORY: dict[str, tuple[Callable[[Path], object], str, str | None, tup
 
 
 @pytest.mark.parametrize(
-    ("change", "called", "link", "kinds", "reason"), IN_THE_DIRECTORY.values(), ids=IN_THE_DIRECTORY
+    ("change", "kind_of_change", "link", "kinds", "reason"), IN_THE_DIRECTORY.values(), ids=IN_THE_DIRECTORY
 )
-def test_what_changed_in_the_directory_is_told(
+def test_changes_in_the_directory_are_reported(
     imported: Registry,
     tree: Path,
     change: Callable[[Path], object],
-    called: str,
+    kind_of_change: str,
     link: str | None,
     kinds: tuple[str, ...],
     reason: str,
 ) -> None:
     change(tree)
-    assert links(imported.compare_tree(tree)) == [(called, link, PANEL_A, kind, reason) for kind in kinds]
+    assert links(imported.compare_tree(tree)) == [
+        (kind_of_change, link, PANEL_A, kind, reason) for kind in kinds
+    ]
 
 
-def test_what_changed_in_the_registry_is_told(imported: Registry, tree: Path, modules: Path) -> None:
+def test_changes_in_the_registry_are_reported(imported: Registry, tree: Path, modules: Path) -> None:
     gain, offset = (row.version for row in imported.versions.list(PANEL_A))
     imported.versions.withdraw(gain, comment="the beam was off")
     imported.versions.add(
@@ -167,22 +170,22 @@ def test_a_bad_tree_is_compared_as_far_as_it_can_be_and_nothing_is_recorded(
 def only_choice(
     registry: Registry, tree: Path, begin: str | None, panel: str = PANEL_A
 ) -> ChoiceDifference | None:
-    """Return what differs in the gain of a panel in a run that begins then."""
+    """Return the difference in the gain of a panel for a run with this start time."""
     registry.runs.add("exp=xcs1:run=1", begin=begin)
     runs = registry.compare_tree(tree).runs
-    chosen = [row for run in runs for row in run.choices if (row.panel, row.kind) == (panel, "gain")]
-    return chosen[0] if chosen else None
+    choices = [row for run in runs for row in run.choices if (row.panel, row.kind) == (panel, "gain")]
+    return choices[0] if choices else None
 
 
 RUN_16, RUN_17, RUN_19 = "2016-06-01T00:00:00Z", "2017-06-01T00:00:00Z", "2019-06-01T00:00:00Z"
 
 
 def test_a_link_that_starts_after_the_run_is_picked_all_the_same(imported: Registry, tree: Path) -> None:
-    comparison = only_choice(imported, tree, RUN_16)
-    assert comparison is not None
-    assert (comparison.link, comparison.version, comparison.registry) == (A17, None, None)
-    assert comparison.directory == imported.versions.list(PANEL_A)[0].constants
-    assert comparison.reason == "the link starts after the run"
+    choice = only_choice(imported, tree, RUN_16)
+    assert choice is not None
+    assert (choice.link, choice.version, choice.registry) == (A17, None, None)
+    assert choice.directory == imported.versions.list(PANEL_A)[0].constants
+    assert choice.reason == "the link starts after the run"
 
 
 def test_the_directory_never_uses_the_time_of_a_run(
@@ -204,14 +207,14 @@ def test_the_directory_never_uses_the_time_of_a_run(
     ]
 
 
-def test_why_the_registry_holds_other_constants_is_told(
+def test_the_reason_why_the_registry_has_other_constants_is_reported(
     imported: Registry, tree: Path, modules: Path
 ) -> None:
     gain = imported.versions.list(PANEL_A)[0].version
     imported.versions.withdraw(gain, comment="the beam was off")
-    comparison = only_choice(imported, tree, RUN_17)
-    assert comparison is not None
-    assert comparison.reason == "withdrawn in revision 3: the beam was off"
+    choice = only_choice(imported, tree, RUN_17)
+    assert choice is not None
+    assert choice.reason == "withdrawn in revision 3: the beam was off"
     imported.versions.gap(PANEL_A, valid_from=T17, kinds=["gain"], comment="no beam")
     assert reason(imported, tree) == f"the registry has a gap from {T17}: no beam"
     later = imported.versions.add(
@@ -226,11 +229,11 @@ def reason(registry: Registry, tree: Path) -> str:
     return run.choices[0].reason
 
 
-def test_why_the_directory_has_other_constants_is_told(imported: Registry, tree: Path) -> None:
+def test_the_reason_why_the_directory_has_other_constants_is_reported(imported: Registry, tree: Path) -> None:
     retarget(tree)
-    comparison = only_choice(imported, tree, RUN_17)
-    assert comparison is not None
-    assert comparison.reason == "retargeted since import, to M044 (the registry: M068)"
+    choice = only_choice(imported, tree, RUN_17)
+    assert choice is not None
+    assert choice.reason == "retargeted since import, to M044 (the registry: M068)"
     (tree / A17).unlink()
     assert reason(imported, tree) == "the directory has no link of this panel"
     (tree / A17).symlink_to("M099")
@@ -241,14 +244,14 @@ def test_why_the_directory_has_other_constants_is_told(imported: Registry, tree:
     assert reason(imported, tree) == "'a-b-c-text' breaks the directory's look-up of every detector"
 
 
-def test_a_run_of_unknown_begin_is_refused_by_the_registry_alone(imported: Registry, tree: Path) -> None:
-    comparison = only_choice(imported, tree, None)
-    assert comparison is not None
-    assert (comparison.link, comparison.registry) == (A17, None)
-    assert comparison.reason == "the start time is not known, and without it the registry refuses"
+def test_only_the_registry_refuses_a_run_of_unknown_start_time(imported: Registry, tree: Path) -> None:
+    choice = only_choice(imported, tree, None)
+    assert choice is not None
+    assert (choice.link, choice.registry) == (A17, None)
+    assert choice.reason == "the start time is not known, and without it the registry refuses"
 
 
-def test_on_the_command_line_differences_are_an_answer(
+def test_the_command_prints_differences_and_succeeds(
     location: RegistryLocation, monkeypatch: pytest.MonkeyPatch, tree: Path
 ) -> None:
     with location.open() as registry:
@@ -278,7 +281,7 @@ def test_on_the_command_line_differences_are_an_answer(
         "    digits (YYYYMMDDHHMMSS)",
     ]
     assert all(len(line) <= 80 for line in shown.stdout.splitlines())
-    assert "it never uses the time of a run" in shown.stderr
+    assert str(DEFAULT_TIME) in shown.stderr
     listed = calreg.run("import", str(tree), "--compare", "--json").json
     assert set(listed) == {
         "tree",
@@ -319,7 +322,7 @@ def choice_lines(
     ]
 
 
-def test_options_of_an_import_that_records_are_refused_beside_a_comparison(
+def test_a_comparison_refuses_the_options_of_a_recording_import(
     sqlite_location: RegistryLocation, monkeypatch: pytest.MonkeyPatch, tree: Path
 ) -> None:
     calreg = Calreg(sqlite_location, monkeypatch)

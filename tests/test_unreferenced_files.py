@@ -1,4 +1,4 @@
-"""Files to which nothing refers: listed, and collected where that harms nobody."""
+"""Files that nothing refers to: listed, and removed where no writer can need them."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_files_that_nothing_refers_to_are_listed_with_size_and_age(filled: Regis
 
 
 @pytest.mark.slow
-def test_a_collection_removes_what_is_older_than_a_day_names_it_and_leaves_the_rest(
+def test_a_collection_removes_and_names_files_older_than_a_day_and_leaves_the_rest(
     filled: RegistryLocation,
 ) -> None:
     kept = list_objects(filled)
@@ -122,9 +122,7 @@ def test_a_registry_with_problems_keeps_every_file(filled: RegistryLocation) -> 
     assert old.exists()
 
 
-def test_storing_an_old_unreferenced_file_again_makes_it_young(
-    filled: RegistryLocation, folder: Path
-) -> None:
+def test_storing_an_unreferenced_file_again_resets_its_age(filled: RegistryLocation, folder: Path) -> None:
     source, content = folder / "g0_offset.npy", ContentStore(filled.store)
     sha256 = _checksum(source)
     assert content.add_object(source, sha256)
@@ -136,7 +134,7 @@ def test_storing_an_old_unreferenced_file_again_makes_it_young(
 
 
 @pytest.mark.parametrize("moment", ["before the lock", "in put"])
-def test_what_a_collection_takes_from_under_a_writer_is_stored_again(
+def test_a_writer_stores_again_the_files_that_a_collection_removed_meanwhile(
     filled: RegistryLocation, folder: Path, moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The writer finds an old file that nothing refers to; a collection that looked before removes it."""
@@ -162,7 +160,7 @@ def test_what_a_collection_takes_from_under_a_writer_is_stored_again(
         assert registry.verify().problems == ()
 
 
-def test_a_collection_looks_at_the_rows_again_under_the_writers_lock(
+def test_a_collection_reads_the_rows_again_under_the_writers_lock(
     filled: RegistryLocation, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the listing and the lock a writer records an old file, and finds another."""
@@ -262,7 +260,7 @@ def test_verify_prints_unreferenced_files_and_collect_names_what_it_removed(
     )
 
 
-def test_of_thousands_of_unreferenced_files_a_person_sees_the_first(
+def test_of_thousands_of_unreferenced_files_only_the_first_are_printed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     files = [UnreferencedFile(f"/store/{number}", 10, 30) for number in range(5000)]
@@ -276,7 +274,7 @@ def _checksum(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_what_is_stored_and_recorded_meanwhile_is_not_listed(
+def test_files_stored_and_recorded_meanwhile_are_not_listed(
     filled: RegistryLocation, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the look at the store and the look at the rows, and after it, a writer registers."""

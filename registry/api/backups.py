@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from registry import instants, schema
 from registry.api.backend import Backend
-from registry.api.copies import copy_objects, summarise_copy
+from registry.api.objects import copy_objects, summarise_copy
 from registry.authorship import build_signature, escape_undecodable, software_version
 from registry.database.closing import find_closure, record_closure
 from registry.database.creation import populate_database, refuse_occupied

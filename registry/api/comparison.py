@@ -76,22 +76,13 @@ def _compare_constants(
 ) -> tuple[PixelDifference, ...]:
     """Return by gain range how constants of one kind differ, of one panel or of two."""
     detector = detectors.find_detector_type(detector_type)
-    sides = tuple(zip(panels, (old, new), strict=True))
+
+    def read(panel: str, constants: InputConstants, gain_range: int) -> NDArray[Any]:
+        file = constants.files[gain_range]
+        return read_panel_array(backend.store, detector, constants.kind, panel, constants.version, file)
+
     return tuple(
-        compare_pixels(
-            gain_range,
-            *(
-                read_panel_array(
-                    backend.store,
-                    detector,
-                    constants.kind,
-                    panel,
-                    constants.version,
-                    constants.files[gain_range],
-                )
-                for panel, constants in sides
-            ),
-        )
+        compare_pixels(gain_range, read(panels[0], old, gain_range), read(panels[1], new, gain_range))
         for gain_range in range(detector.gain_ranges)
     )
 
@@ -192,12 +183,12 @@ def _find_panel_differences(backend: Backend, old: Resolution, new: Resolution) 
 
 
 def list_affected_runs(backend: Backend, since: AsOf, as_of: AsOf) -> list[AffectedRun]:
-    """Return the registered runs whose outcome changed since a revision; see `Registry.list_affected_runs`."""
+    """Return the runs whose outcome changed since a revision; see `Registry.list_affected_runs`."""
     with backend.read_transaction(as_of) as view:
         first = find_revision_number(view.connection, since, backend.timezone)
         if first > view.revision:
             raise RequestError(
-                f"revision {first} is after revision {view.revision}, up to which changes are asked for",
+                f"revision {first} is later than revision {view.revision}",
                 since=first,
                 as_of=view.revision,
             )

@@ -64,7 +64,7 @@ class Plots(Noun):
             The version is a gap; or as for `Registry.constants`.
         """
         file = _prepare_file(output, f"constants-{_name_target(target)}", force=force)
-        from registry.api.pictures import draw_constants
+        from registry.api.array_pictures import draw_constants
 
         request: ArrayRequest | int
         if isinstance(target, int) or _is_number(target):
@@ -105,7 +105,7 @@ class Plots(Noun):
             A version is a gap.
         """
         file = _prepare_file(output, f"diff-{before}-{after}", force=force)
-        from registry.api.pictures import draw_difference
+        from registry.api.array_pictures import draw_difference
 
         return draw_difference(
             self._backend, file, before, after, as_of, relative=relative, gain_ranges=gain_ranges
@@ -131,7 +131,7 @@ class Plots(Noun):
             By default all.
         """
         file = _prepare_file(output, f"validity-{_name_target(target)}", force=force)
-        from registry.api.pictures import draw_validity
+        from registry.api.timeline_pictures import draw_validity
 
         return draw_validity(self._backend, file, target, source, kinds, as_of)
 
@@ -155,7 +155,7 @@ class Plots(Noun):
             By default those that the detector type requires (for Jungfrau gain and offset).
         """
         file = _prepare_file(output, f"history-{_name_target(target)}", force=force)
-        from registry.api.pictures import draw_trend
+        from registry.api.timeline_pictures import draw_trend
 
         return draw_trend(self._backend, file, target, kinds, as_of, progress)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,21 +16,14 @@ from registry.errors import (
     RequestError,
     UnavailableError,
 )
+from registry.exporters import formats
 from registry.exporters.assembly import Assembly, build_assemblies
-from registry.exporters.formats import (
-    Format,
-    build_exported_file,
-    find_format,
-    get_software_versions,
-    write_files,
-)
 from registry.exporters.layout import Layout, Target, WrittenFiles
 from registry.exporters.publication import publish_outputs
 from registry.identifiers import join_detector_id, quote
 from registry.instants import parse_instant
 from registry.parallel import Progress, no_progress
 from registry.provenance import Document
-from registry.provenance.document import Companion, Output
 from registry.records import Export
 from registry.settings import find_settings
 from registry.store import ContentStore, manifest_sha256
@@ -76,12 +67,18 @@ def replay(
     with publish_outputs(home, layout.file_names, journals=layout.journals, force=force) as hidden:
         written = plan.write(Target(hidden, home), progress)
         for name, actual, recorded in written.pair_with(document):
-            _refuse_different_bytes(name, actual, recorded, plan.software_changes)
+            if (actual.sha256, actual.size) != (recorded.sha256, recorded.size):
+                reason = plan.software_changes or "the document was changed"
+                raise CorruptionError(
+                    f"{name} written from the document has sha256 {actual.sha256} and {actual.size} bytes,"
+                    f" the document says {recorded.sha256} and {recorded.size}: {reason}",
+                    sha256=recorded.sha256,
+                )
         (hidden / layout.document).write_bytes(content)
     return Export(
         revision=document.registry.revision,
         instant=document.resolution.instant,
-        outputs=tuple(build_exported_file(home, output) for output in written.outputs),
+        outputs=tuple(formats.build_exported_file(home, output) for output in written.outputs),
         provenance=str(home / layout.document),
         recorded=False,
         warnings=(*document.warnings, *written.warnings),
@@ -92,7 +89,7 @@ def replay(
 class ReplayPlan:
     """The format, file names, draft of the document and arrays of an export to repeat."""
 
-    format: Format
+    format: formats.Format
     layout: Layout
     draft: Document
     assemblies: list[Assembly]
@@ -100,7 +97,7 @@ class ReplayPlan:
     @property
     def software_changes(self) -> str:
         """The packages of another version than then, which may write other bytes; empty if there are none."""
-        now, then = get_software_versions(self.format), self.draft.software
+        now, then = formats.get_software_versions(self.format), self.draft.software
         return ", ".join(
             f"{name} {version} writes other bytes than {quote(then.get(name, 'none'))} did"
             for name, version in now.items()
@@ -109,25 +106,28 @@ class ReplayPlan:
 
     def write(self, target: Target, progress: Progress = no_progress) -> WrittenFiles:
         """Write the files of the export but its document."""
-        return write_files(self.format, self.draft, self.assemblies, target, progress)
+        return formats.write_files(self.format, self.draft, self.assemblies, target, progress)
 
 
 def plan_replay(document: Document, path: str | Path, objects: ContentStore) -> ReplayPlan:
     """Return what is needed to repeat an export; refuse a document that is inconsistent or of arrays in memory."""
-    with _translate_replay_errors(path):
+    try:
         for output in document.outputs:
             if output.path is None or output.sha256 is None:
                 raise DocumentError(
                     f"{quote(output.type)} was handed out in memory; no file was written that could be replayed",
                     part="outputs",
                 )
-        export_format = find_format(document.request.format)
+        export_format = formats.find_format(document.request.format)
         draft = replace(document, outputs=(), companions=())
         assemblies = build_assemblies(document.resolution, objects)
         layout = export_format.layout(draft)
         _refuse_wrong_outputs(document, assemblies, layout)
         _refuse_contradictions(document)
-        _refuse_wrong_manifests(document)
+    except (NotFoundError, RequestError) as error:  # also an unknown detector type, array or format
+        raise DocumentError(
+            f"{str(path)!r} cannot be replayed: {error}", **{**error.values, "path": str(path)}
+        ) from None
     return ReplayPlan(export_format, layout, draft, assemblies)
 
 
@@ -149,33 +149,18 @@ def find_document_store(document: Document, root: Path) -> ContentStore:
     return store
 
 
-@contextmanager
-def _translate_replay_errors(path: str | Path) -> Iterator[None]:
-    try:
-        yield
-    except (NotFoundError, RequestError) as error:  # also an unknown detector type, array or format
-        raise DocumentError(
-            f"{str(path)!r} cannot be replayed: {error}", **{**error.values, "path": str(path)}
-        ) from None
-
-
 def _refuse_contradictions(document: Document) -> None:
-    """Refuse an invalid instant, and a detector Id or positions that are not those of the panels."""
-    panels = document.resolution.panels
-    parse_instant(document.resolution.instant)
-    if document.resolution.detector_id != join_detector_id([panel.panel for panel in panels]):
+    """Refuse an instant, a detector Id, positions or checksums of constants that do not agree with the rest."""
+    resolution, panels = document.resolution, document.resolution.panels
+    parse_instant(resolution.instant)
+    if resolution.detector_id != join_detector_id([panel.panel for panel in panels]):
         raise DocumentError("its detector Id is not that of its panels", part="detector_id")
     if [panel.position for panel in panels] != list(range(len(panels))):
         raise DocumentError("the positions of its panels are not 0, 1, 2 ...", part="position")
-
-
-def _refuse_wrong_manifests(document: Document) -> None:
-    """Refuse constants whose SHA-256 is not that of the manifest of their files."""
-    detector_type = document.resolution.detector_type
-    for panel in document.resolution.panels:
+    for panel in panels:
         for constants in panel.constants:
             files = [file.sha256 for file in constants.files]
-            if manifest_sha256(detector_type, constants.kind, files) != constants.constants:
+            if manifest_sha256(resolution.detector_type, constants.kind, files) != constants.constants:
                 raise DocumentError(
                     f"the files of {quote(constants.kind)} of {quote(panel.panel)} are not those of its constants",
                     part="constants",
@@ -205,21 +190,4 @@ def _refuse_wrong_outputs(document: Document, assemblies: list[Assembly], layout
         others = ", ".join(map(quote, outputs)) or "none at all"
         raise DocumentError(f"it has outputs that it does not resolve: {others}", part="outputs")
     if tuple(companion.path for companion in document.companions) != layout.companions:
-        raise DocumentError(
-            "the files that it lists beside the arrays are not those of its format", part="companions"
-        )
-
-
-def _refuse_different_bytes(
-    name: str, actual: Output | Companion, recorded: Output | Companion, software_changes: str
-) -> None:
-    for what, now, then in (
-        ("sha256", actual.sha256, recorded.sha256),
-        ("size in bytes", actual.size, recorded.size),
-    ):
-        if now != then:
-            raise CorruptionError(
-                f"{name} written from the document has {what} {now}, the document says {then}:"
-                f" {software_changes or 'the document was changed'}",
-                sha256=recorded.sha256,
-            )
+        raise DocumentError("the files beside its arrays are not those of its format", part="companions")

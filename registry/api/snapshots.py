@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from registry import instants, schema
 from registry.api.backend import Backend
-from registry.api.copies import CopiedFiles, copy_objects, summarise_copy
+from registry.api.objects import CopiedFiles, copy_objects, summarise_copy
 from registry.authorship import build_signature, escape_undecodable
 from registry.database.closing import record_closure
 from registry.database.creation import populate_database
