@@ -39,19 +39,19 @@ def read_with_content(path: Path) -> tuple[Document, bytes]:
     UnavailableError
         It cannot be read.
     """
-    name, values = repr(str(path)), {"path": str(path)}
+    name = repr(str(path))
     content = read_bounded(path, _MAX_BYTES, "a provenance document", DocumentError)
     try:
         header = msgspec.json.decode(content, type=DocumentHeader)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         message = f"{name} is not a provenance document, or it is cut or damaged"
-        raise DocumentError(message, **values) from None
+        raise DocumentError(message, path=str(path)) from None
     if header.format != FORMAT:
         message = f"{name} is not a provenance document: its format is {quote(header.format)}"
-        raise DocumentError(message, **values)
+        raise DocumentError(message, path=str(path))
     if (number := header.format_version) != FORMAT_VERSION:
         message = f"{name} is a provenance document of format {number}; this software reads {FORMAT_VERSION}"
-        raise DocumentError(message, **values, format_version=number)
+        raise DocumentError(message, path=str(path), format_version=number)
     try:
         return msgspec.json.decode(content, type=Document), content
     except (msgspec.DecodeError, UnicodeDecodeError) as error:  # in fields that the header does not have
@@ -59,4 +59,4 @@ def read_with_content(path: Path) -> tuple[Document, bytes]:
         if len(reason) > _MAX_REASON_LENGTH or not reason.isprintable():
             reason = quote(reason)
         message = f"{name} is not a whole provenance document: {reason}"
-        raise DocumentError(message, **values, reason=reason) from None
+        raise DocumentError(message, path=str(path), reason=reason) from None
