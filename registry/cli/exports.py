@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from registry.cli import output
-from registry.cli.options import AsOf, At, Context, Json, Source, Target, Timezone, Types, open_from_context
+from registry.cli.options import AsOf, At, Context, Json, Source, Timezone, Types, open_from_context
 
 if TYPE_CHECKING:
     from registry.records import Export
@@ -19,7 +19,9 @@ Force = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
 
 def export(
     ctx: Context,
-    target: Target,
+    target: Annotated[
+        str, typer.Argument(metavar="DATASET|DETECTOR_ID", help="A run, or panel Ids joined by _.")
+    ],
     folder: Folder,
     source: Source = None,
     at: At = None,

@@ -42,11 +42,6 @@ Supersede = Annotated[
 ]
 IncludeWithdrawn = Annotated[bool, typer.Option("--all", help="List the withdrawn ones too.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")]
-Number = Annotated[int, typer.Argument(metavar="N", help="A version's number.")]
-OtherNumber = Annotated[int, typer.Argument(metavar="M", help="The other version's number.")]
-Target = Annotated[
-    str, typer.Argument(metavar="DATASET|DETECTOR_ID", help="A run, or panel Ids joined by _.")
-]
 Source = Annotated[
     str | None, typer.Option(metavar="SOURCE", help="XcsEndstation.0:Jungfrau.0, or a part of it.")
 ]

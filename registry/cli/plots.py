@@ -9,19 +9,7 @@ import typer
 
 from registry.cli import output
 from registry.cli.application import create_group
-from registry.cli.options import (
-    AsOf,
-    At,
-    Context,
-    Json,
-    Kinds,
-    Number,
-    OtherNumber,
-    Source,
-    Timezone,
-    Types,
-    open_from_context,
-)
+from registry.cli.options import AsOf, At, Context, Json, Kinds, Source, Timezone, Types, open_from_context
 
 if TYPE_CHECKING:
     from registry.records import Picture
@@ -81,8 +69,8 @@ def plot_constants(
 @plot.command("diff")
 def plot_diff(
     ctx: Context,
-    before: Number,
-    after: OtherNumber,
+    before: Annotated[int, typer.Argument(metavar="N", help="A version's number.")],
+    after: Annotated[int, typer.Argument(metavar="M", help="The other version's number.")],
     file: Output = None,
     relative: Annotated[
         bool, typer.Option("--relative", help="Show percent of the values of version N.")

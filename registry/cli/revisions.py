@@ -8,18 +8,7 @@ import typer
 
 from registry.cli import output, reports
 from registry.cli.application import create_group
-from registry.cli.options import (
-    AsOf,
-    At,
-    Comment,
-    Context,
-    DryRun,
-    Json,
-    Source,
-    Target,
-    Timezone,
-    open_from_context,
-)
+from registry.cli.options import AsOf, At, Comment, Context, DryRun, Json, Source, Timezone, open_from_context
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -94,7 +83,9 @@ def list_tags(ctx: Context, as_of: AsOf = None, timezone: Timezone = None, json:
 
 def diff(
     ctx: Context,
-    target: Target,
+    target: Annotated[
+        str, typer.Argument(metavar="DATASET|DETECTOR_ID", help="A run, or panel Ids joined by _.")
+    ],
     as_of: Annotated[str, typer.Option(metavar="A", help="A revision, an instant or a tag.")],
     against: Annotated[
         str | None, typer.Option(metavar="B", help="The other one; default: the newest revision.")

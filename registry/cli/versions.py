@@ -18,8 +18,6 @@ from registry.cli.options import (
     IncludeWithdrawn,
     Json,
     Kinds,
-    Number,
-    OtherNumber,
     RequiredComment,
     Supersede,
     Timezone,
@@ -35,6 +33,7 @@ version = create_group(help="Versions: which constants a panel has, and from whe
 Panel = Annotated[
     str, typer.Argument(metavar="PANEL", help="A panel Id, or an M-number: every panel under it.")
 ]
+Number = Annotated[int, typer.Argument(metavar="N", help="A version's number.")]
 
 
 @version.command("add")
@@ -187,7 +186,7 @@ def withdraw_versions(
 def diff_versions(
     ctx: Context,
     before: Number,
-    after: OtherNumber,
+    after: Annotated[int, typer.Argument(metavar="M", help="The other version's number.")],
     as_of: AsOf = None,
     timezone: Timezone = None,
     json: Json = False,
