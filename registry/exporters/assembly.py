@@ -74,13 +74,7 @@ class Assembly:
         return self.detector.gain_ranges * len(self.resolution.panels)
 
     def find_constants(self, panel: InputPanel) -> InputConstants:
-        """Return a panel's constants of the kind.
-
-        Raises
-        ------
-        DocumentError
-            It has none, or not one file per gain range.
-        """
+        """Return a panel's constants of the kind; refuse a document in which they lack a file."""
         for constants in panel.constants:
             if constants.kind == self.kind.name and len(constants.files) == self.detector.gain_ranges:
                 return constants
@@ -149,13 +143,7 @@ def _as_bytes(array: NDArray[Any]) -> memoryview:
 
 
 def read_arrays(assemblies: Sequence[Assembly]) -> dict[str, NDArray[Any]]:
-    """Return the whole arrays by calibration type, read on all processors.
-
-    Raises
-    ------
-    CorruptionError
-        As `Assembly.read_parts`.
-    """
+    """Return the whole arrays by calibration type, verified as by `Assembly.read_parts`, on all processors."""
     arrays = [np.empty(assembly.shape, assembly.kind.dtype) for assembly in assemblies]
     tasks = map(Assembly.build_read_tasks, assemblies, arrays)
     parallel_for_each(lambda read: read(), chain.from_iterable(tasks))
@@ -166,7 +154,7 @@ def read_arrays(assemblies: Sequence[Assembly]) -> dict[str, NDArray[Any]]:
 def build_assemblies(
     resolution: Resolution, store: ContentStore, blake3_by_sha256: Mapping[str, str] = MappingProxyType({})
 ) -> list[Assembly]:
-    """Return the arrays of a resolution, not read yet; see `Assembly` for the digests."""
+    """Return the arrays of a resolution, not read yet."""
     detector = detectors.find_detector_type(resolution.detector_type)
     return [
         Assembly(detector, detector.find_kind_of_type(name), resolution, store, blake3_by_sha256)

@@ -48,15 +48,7 @@ FORMATS: dict[str, Format] = {module.NAME: module for module in (npy, psana, lcl
 
 
 def find_format(name: str) -> Format:
-    """Return the format of that name.
-
-    Raises
-    ------
-    RequestError
-        There is none; the known ones are named.
-    UnavailableError
-        It needs a package that is not installed.
-    """
+    """Return the format of that name; refuse an unknown one, and one whose package is not installed."""
     if name not in FORMATS:
         raise RequestError(
             f"{quote(name)} is not a format of exports; known: {', '.join(FORMATS)}", known=list(FORMATS)
@@ -81,13 +73,7 @@ def list_formats_with_runs() -> list[str]:
 def write_files(
     export_format: Format, draft: Document, assemblies: Sequence[Assembly], target: Target, progress: Progress
 ) -> WrittenFiles:
-    """Write all files of an export but its document.
-
-    Raises
-    ------
-    CorruptionError
-        An input is missing or damaged; do not use any of the files then.
-    """
+    """Write all files of an export but its document; after an error, do not use any of them."""
     total = sum(assembly.file_count for assembly in assemblies)
     with progress("writing arrays", total) as advance:
         return export_format.write(draft, assemblies, target, advance)

@@ -66,13 +66,7 @@ def write(draft: Document, assemblies: Sequence[Assembly], target: Target, advan
 
 @contextmanager
 def _writable_path(target: Target) -> Iterator[Path]:
-    """Yield the path to write to: a temporary one where only the checksum is needed, because HDF5 needs a file.
-
-    Raises
-    ------
-    UnavailableError
-        A temporary file cannot be written.
-    """
+    """Yield the path to write to: a temporary one where only the checksum is needed, because HDF5 needs a file."""
     if target.staging is not None:
         yield target.staging / FILE_NAME
         return
@@ -168,13 +162,7 @@ def _is_internal_dataset(file: h5py.File, name: str) -> bool:
 
 
 def read_parts(dataset: h5py.Dataset, name: str) -> Iterator[NDArray[Any]]:
-    """Yield the parts (row, column) of an array (gain range, panel, row, column).
-
-    Raises
-    ------
-    ArrayError
-        It cannot be read.
-    """
+    """Yield the parts (row, column) of an array (gain range, panel, row, column); refuse a damaged one."""
     for gain_range in range(dataset.shape[0]):
         for panel in range(dataset.shape[1]):
             with _translate_read_errors(name):

@@ -123,19 +123,9 @@ def write_parallel(
     target: Target,
     advance: Advance,
 ) -> tuple[Output, ...]:
-    """Write one file per array, all at the same time, one thread per array.
+    """Write one file per array, named by calibration type, all at the same time, one thread per array.
 
     Reading, hashing and writing release the interpreter's lock.
-
-    Parameters
-    ----------
-    names
-        The names of the files by calibration type.
-
-    Raises
-    ------
-    CorruptionError
-        An input is missing or damaged; do not use any of the files then.
     """
     # Where all processors are busy, a thread to read ahead only costs time.
     read_ahead = len(assemblies) < CPU_COUNT

@@ -33,13 +33,7 @@ _FILE_NAME = re.compile(r"([0-9]{1,9})-([0-9]{1,9}|end)\.data")
 
 
 def layout(draft: Document) -> Layout:
-    """Return the names of the files.
-
-    Raises
-    ------
-    RequestError
-        The source or the runs of the files are not known, or the framework has no such runs.
-    """
+    """Return the names of the files; refuse an export without source and runs, or of runs the framework cannot read."""
     deployment = _require_deployment(draft)
     group = detectors.find_detector_type(draft.resolution.detector_type).group_of(deployment.source)
     types = draft.resolution.types
@@ -127,12 +121,7 @@ def _format_version(constants: InputConstants) -> str:
 def find_folder_warnings(folder: Path, arrays: Mapping[str, str]) -> list[str]:
     """Return a warning on every file that stops the framework, or that it takes instead of a new one.
 
-    Parameters
-    ----------
-    folder
-        The folder of a source.
-    arrays
-        The new files' names in it, by calibration type.
+    The folder is that of a source; `arrays` are the new files' names in it, by calibration type.
     """
     warnings = []
     for calibration_type, name in arrays.items():

@@ -139,13 +139,7 @@ class TextReader:
     """An open text of an array: ``shape`` and ``dtype`` from its header, and its numbers when they are asked for."""
 
     def __init__(self, file: BinaryIO, name: str) -> None:
-        """Read the header.
-
-        Raises
-        ------
-        ArrayError
-            It does not give shape and dtype, or contradicts itself.
-        """
+        """Read the header; refuse one that does not give shape and dtype, or contradicts itself."""
         self._file, self._name = file, name
         self._number, self._first_line, fields = _read_header(file, name)
         shapes = (_parse_newer_shape(fields, name), _parse_older_shape(fields, name))
@@ -156,14 +150,9 @@ class TextReader:
             raise ArrayError(f"{name} has the shape {self.shape}, without rows and columns", shape=self.shape)
 
     def read_parts(self) -> Iterator[NDArray[Any]]:
-        """Yield the parts (row, column) of the array.
+        """Yield the parts (row, column) of the array; refuse a line that does not fit the header.
 
         Memory is allocated for one part of the shape in the header: check that first.
-
-        Raises
-        ------
-        ArrayError
-            The numbers are not those of the header; the line is named.
         """
         *outer, rows, columns = self.shape
         lines = self._read_lines(columns)

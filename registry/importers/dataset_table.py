@@ -39,17 +39,7 @@ class DatasetTable:
 
 
 def read_dataset_table(path: Path) -> DatasetTable:
-    """Read the table.
-
-    Raises
-    ------
-    NotFoundError
-        There is no such file.
-    RequestError
-        It is not such a table, or rows cannot be understood; all such rows are listed, by line.
-    UnavailableError
-        It cannot be read.
-    """
+    """Read the table; a `RequestError` lists all rows that cannot be understood, by line."""
     runs, configurations, problems = [], [], []
     for number, line in enumerate(_read_lines(path), start=1):
         if not line.strip() or line.startswith("Dataset ") or not line.strip("-= "):

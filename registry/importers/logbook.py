@@ -81,17 +81,7 @@ def looks_like_json(content: bytes) -> bool:
 
 
 def read_logbook(path: Path, experiment: str) -> LogbookRuns:
-    """Read the logbook's list of the runs of an experiment.
-
-    Raises
-    ------
-    NotFoundError
-        There is no such file.
-    RequestError
-        It is not such a list, or entries cannot be understood; all such are named, with the field.
-    UnavailableError
-        It cannot be read.
-    """
+    """Read the logbook's list of the runs of an experiment; a `RequestError` lists all that is wrong with entries."""
     content = read_bounded(path, MAX_SIZE, "a logbook's list of runs")
     name = repr(str(path))
     if not looks_like_json(content):

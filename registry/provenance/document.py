@@ -21,6 +21,7 @@ from registry.records.facts import Conversion, Count, Sha256, Size, Statistics
 FORMAT = "calreg provenance"
 FORMAT_VERSION = 1
 FILE_NAME = "provenance.json"
+_HEADINGS = ("segment", "panel", "alias", "kind", "version", "valid from", "until", "constants", "comment")
 
 RelativePath = Annotated[
     str, Meta(pattern=r"\A([A-Za-z0-9_][A-Za-z0-9_.-]{0,100}/)?[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}\Z")
@@ -199,25 +200,17 @@ class Document(_StrictStruct, frozen=True, omit_defaults=True):
         return f"{arrays} at {clip(answer.instant)}, {panels}, revision {self.registry.revision}"
 
     def _repr_html_(self) -> str:
-        return render_rows(
-            self._summary(),
-            ("segment", "panel", "alias", "kind", "version", "valid from", "until", "constants", "comment"),
-            [
-                (
-                    panel.position,
-                    panel.panel,
-                    panel.alias,
-                    constants.kind,
-                    constants.version,
-                    constants.valid_from or "beginning",
-                    constants.valid_to or "still valid",
-                    constants.constants[:8],
-                    constants.comment,
-                )
-                for panel in self.resolution.panels
-                for constants in panel.constants
-            ],
-        )
+        rows = [
+            (panel.position, panel.panel, panel.alias, *_get_cells(constants))
+            for panel in self.resolution.panels
+            for constants in panel.constants
+        ]
+        return render_rows(self._summary(), _HEADINGS, rows)
+
+
+def _get_cells(constants: InputConstants) -> tuple[object, ...]:
+    start, end = constants.valid_from or "beginning", constants.valid_to or "still valid"
+    return constants.kind, constants.version, start, end, constants.constants[:8], constants.comment
 
 
 class DocumentHeader(Struct, frozen=True):

@@ -76,23 +76,8 @@ class Validity(Struct, frozen=True):
     def _repr_html_(self) -> str:
         from registry.records.display import render_rows
 
-        return render_rows(
-            self._summary(),
-            ("N", "panel", "alias", "kind", "valid from", "until", "constants", "comment"),
-            [
-                (
-                    version.version,
-                    version.panel,
-                    version.alias,
-                    version.kind,
-                    version.valid_from,
-                    version.valid_to or "still valid",
-                    version.constants[:8] if version.constants else "gap",
-                    version.comment,
-                )
-                for version in self.versions
-            ],
-        )
+        headings = ("N", "panel", "alias", "kind", "valid from", "until", "constants", "comment")
+        return render_rows(self._summary(), headings, [_get_cells(version) for version in self.versions])
 
     def to_pandas(self) -> pd.DataFrame:
         """Return a frame with one row per range, in their order here.
@@ -113,6 +98,12 @@ class Validity(Struct, frozen=True):
         from registry.records.display import build_frame
 
         return build_frame(self.versions)
+
+
+def _get_cells(version: Version) -> tuple[object, ...]:
+    names = (version.version, version.panel, version.alias, version.kind)
+    constants = version.constants[:8] if version.constants else "gap"
+    return *names, version.valid_from, version.valid_to or "still valid", constants, version.comment
 
 
 class ExportedFile(Struct, frozen=True):

@@ -70,13 +70,7 @@ def _render_cell(value: object) -> str:
 
 
 def build_frame(versions: Sequence[Version]) -> pd.DataFrame:
-    """Return the versions as a frame; see `Validity.to_pandas`.
-
-    Raises
-    ------
-    UnavailableError
-        pandas is not installed.
-    """
+    """Return the versions as a frame; see `Validity.to_pandas`."""
     try:
         import pandas as pd
     except ImportError:

@@ -22,13 +22,7 @@ def encode(value: Any) -> bytes:
 
 
 def encode_hook(value: Any) -> Any:
-    """Return a value that msgspec does not know in a type that it knows: its ``enc_hook`` for records.
-
-    Raises
-    ------
-    NotImplementedError
-        A record holds no such value.
-    """
+    """Return a value of a record in a type that msgspec can encode: its ``enc_hook`` for records."""
     if isinstance(value, Instant):
         return value.iso
     if isinstance(value, Path):
@@ -47,9 +41,9 @@ def to_builtins(value: Any) -> Any:
 
 
 def iterate_text(value: Any, line_break: str = "\n") -> Iterator[str]:
-    """Yield indented JSON in ASCII piece by piece: a list of any length needs no memory of its own.
+    """Yield the text of `json.dumps` with an indent of 2 piece by piece, for lists of any length.
 
-    The text is that of `json.dumps` with an indent of 2; `line_break` ends with the indent of the value.
+    `line_break` ends with the indent of the value.
     """
     value = _convert_outermost(value)
     if isinstance(value, dict):

@@ -160,18 +160,10 @@ def _record(change: Change, statement: ConfigurationStatement) -> None:
 def withdraw_configuration(
     change: Change, experiment: str, source: str, first_run: int, last_run: int | None
 ) -> None:
-    """Withdraw the configuration that starts with `first_run` (and ends with `last_run`, if given).
+    """Withdraw the configuration that starts with `first_run` (and ends with `last_run`, if given), with a comment.
 
-    Where one with panel Ids and one without start there, the one with is withdrawn: it is the one in use.
-
-    Raises
-    ------
-    NotFoundError
-        None starts there; the ranges that are configured are named.
-    ConflictError
-        It was withdrawn already.
-    RequestError
-        The change has no comment.
+    Where one with panel Ids and one without start there, the one with is withdrawn: it is the one in use. A
+    `ConflictError` if it was withdrawn already; a `NotFoundError` if none was recorded, which names the ranges.
     """
     require_comment(change.comment, "a withdrawal")
     recorded = [

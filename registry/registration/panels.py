@@ -14,13 +14,7 @@ from registry.lookup import panels
 
 
 def add_panels(change: Change, identifiers: Iterable[str]) -> list[str]:
-    """Record the panels that are not known yet; return their Ids.
-
-    Raises
-    ------
-    IdentifierError
-        One is not a canonical panel Id.
-    """
+    """Record the panels that are not known yet; return their Ids. All Ids must be canonical."""
     wanted = [(name, detectors.parse_panel_id(name)) for name in dict.fromkeys(identifiers)]
     known = panels.read_panel_keys(change.connection, [name for name, _ in wanted])
     new = [(name, parsed) for name, parsed in wanted if name not in known]
@@ -106,15 +100,7 @@ def _type_and_serial_number(panel: str) -> tuple[str, str]:
 
 
 def withdraw_alias(change: Change, m_number: str, panel: str) -> None:
-    """Withdraw the statement that the panel bears the M-number.
-
-    Raises
-    ------
-    NotFoundError
-        The panel is not known or does not bear it.
-    ConflictError
-        The statement was withdrawn already.
-    """
+    """Withdraw the statement that the panel bears the M-number; a `ConflictError` if it was withdrawn already."""
     panels.find_panels(change.connection, [panel], change.visible_revision)
     alias = schema.alias
     rows = change.connection.execute(

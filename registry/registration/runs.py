@@ -145,17 +145,7 @@ def _refuse_problems(conflicts: Sequence[str], backwards: Sequence[str]) -> None
 
 
 def withdraw_run(change: Change, dataset: Dataset) -> None:
-    """Withdraw a run and its times.
-
-    Raises
-    ------
-    NotFoundError
-        It is not registered.
-    ConflictError
-        It was withdrawn already.
-    RequestError
-        The change has no comment.
-    """
+    """Withdraw a run and its times, with a comment; a `ConflictError` if it was withdrawn already."""
     require_comment(change.comment, "a withdrawal")
     rows = _find_recorded(change, [RunStatement(dataset)])[dataset]
     live = [row.id for row in rows if row.withdrawn_in is None]

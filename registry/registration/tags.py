@@ -15,15 +15,7 @@ _TAG_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")  # a letter first: neith
 
 
 def add_tag(change: Change, name: str, revision: int) -> None:
-    """Name a revision.
-
-    Raises
-    ------
-    RequestError
-        The name is not one for a tag.
-    ConflictError
-        It is the name of a revision already.
-    """
+    """Name a revision; a `ConflictError` if the name is that of a revision already."""
     if not _TAG_NAME.fullmatch(name) or name in _RESERVED_NAMES:
         raise RequestError(
             f"{quote(name)} is not a name for a tag: a letter, then letters, digits, '_', '.', '-'", tag=name

@@ -177,14 +177,9 @@ def record_gap(
     *,
     supersede: bool,
 ) -> None:
-    """State that from an instant on nothing is valid; without `kinds`, of every kind that each panel has live.
+    """State, with a comment, that from an instant on nothing is valid; without `kinds`, of all live ones of each panel.
 
-    Raises
-    ------
-    NotValidError
-        No kinds are given and none of the panels has one.
-    ConflictError, RequestError
-        As `record_versions`; the comment is needed in any case.
+    Refused as by `record_versions`; a `NotValidError` if no kinds are given and none of the panels has one.
     """
     require_comment(change.comment, "a gap")
     ended = {panel.panel: list(kinds) if kinds else _find_live_kinds(change, panel) for panel in targets}
@@ -218,16 +213,9 @@ def _find_live_kinds(change: Change, panel: Panel) -> list[str]:
 
 
 def withdraw_versions(change: Change, numbers: Iterable[int]) -> None:
-    """Withdraw versions, all or none; notes tell which constants are valid in their place from now on.
+    """Withdraw versions, all or none, with a comment; notes tell which constants are valid in their place.
 
-    Raises
-    ------
-    NotFoundError
-        There is no such version.
-    ConflictError
-        One was withdrawn already.
-    RequestError
-        The change has no comment.
+    A `NotFoundError` if there is no such version; a `ConflictError` if one was withdrawn already.
     """
     require_comment(change.comment, "a withdrawal")
     live = [_find_live(change, number) for number in dict.fromkeys(numbers)]
