@@ -52,13 +52,7 @@ class IrregularFileError(OSError):
 
 
 def open_regular(path: Path) -> BufferedReader:
-    """Open a file to read, but nothing that could block or has no end: no pipe, device or folder.
-
-    Raises
-    ------
-    OSError
-        As `open`; `IrregularFileError` where it is not a regular file.
-    """
+    """Open a file to read, but no pipe, device or folder, which could block or have no end; raise OSError."""
     if "\0" in str(path):  # the system has no such name, and Python would raise a ValueError
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     mode = path.stat().st_mode
@@ -120,17 +114,7 @@ def read_bounded(
 def list_folder(
     folder: Path, expected: str, error_class: type[RequestError] = RequestError
 ) -> list[os.DirEntry[str]]:
-    """Return a folder's entries in the order of their names.
-
-    Raises
-    ------
-    NotFoundError
-        There is no such folder.
-    RequestError
-        It is a file: of the class `error_class`.
-    UnavailableError
-        It cannot be read.
-    """
+    """Return the entries of a user's folder in the order of their names; refused as by `open_input`."""
     with translate_os_errors("read", folder):
         try:
             with os.scandir(folder) as entries:

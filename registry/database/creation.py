@@ -14,8 +14,8 @@ from registry.database import migrations
 from registry.database.closing import find_closure
 from registry.database.engine import (
     make_engine,
+    open_engine,
     read_transaction,
-    use_engine,
     use_write_ahead_log,
     write_transaction,
 )
@@ -76,9 +76,8 @@ def _create_or_upgrade(
     """Create the database, or upgrade it, in the transaction of the upgrade; on an error a new file is removed."""
     file = sqlite_file(url)
     new = _is_missing_file(url)
-    engine = make_engine(url, create=True)
     try:
-        with use_engine(engine, url):
+        with open_engine(url, create=True) as engine:
             if file is not None:
                 with translate_os_errors("made", file.parent):
                     file.parent.mkdir(parents=True, exist_ok=True)
@@ -96,8 +95,7 @@ def refuse_occupied(url: str, registry_id: str) -> None:
     """Refuse, before any work, a database that `populate_database` would refuse; raises the same errors."""
     if _is_missing_file(url):
         return
-    engine = make_engine(url)
-    with use_engine(engine, url), read_transaction(engine) as connection:
+    with open_engine(url) as engine, read_transaction(engine) as connection:
         if migrations.read_schema_revision(connection) is not None:
             _refuse_occupied(connection, registry_id, mask_passwords(url))
 
@@ -124,8 +122,7 @@ def upgrade_database(url: str) -> tuple[str | None, str | None]:
         It is not there, or does not answer.
     """
     refuse_missing_file(url)
-    engine = make_engine(url)
-    with use_engine(engine, url), migrations.upgrade_transaction(engine) as upgrade:
+    with open_engine(url) as engine, migrations.upgrade_transaction(engine) as upgrade:
         if upgrade.before is None:
             migrations.refuse_other_schema(None)
         return upgrade.before, upgrade.after
@@ -146,8 +143,7 @@ def downgrade_database(url: str, target: str) -> tuple[str | None, str]:
         It is not there, or does not answer.
     """
     refuse_missing_file(url)
-    engine = make_engine(url)
-    with use_engine(engine, url):
+    with open_engine(url) as engine:
         with read_transaction(engine) as connection:
             before = migrations.read_schema_revision(connection)
         if before is None or not migrations.is_known_schema(before):

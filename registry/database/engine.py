@@ -158,8 +158,9 @@ def _quote_path(path: str) -> str:
 
 
 @contextmanager
-def use_engine(engine: sa.Engine, url: str) -> Iterator[sa.Engine]:
-    """Translate the errors of an engine while it is in use, and close its connections at the end."""
+def open_engine(url: str, *, create: bool = False) -> Iterator[sa.Engine]:
+    """Make an engine, translate the errors while it is in use, and close its connections at the end."""
+    engine = make_engine(url, create=create)
     try:
         with translate_database_errors(url):
             yield engine
@@ -198,8 +199,11 @@ def read_transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
 def read_immutable_file(file: Path) -> Iterator[sa.Connection]:
     """Read a SQLite file that is not written any more, as in a backup, without locks or files beside it."""
     engine = _sqlite_engine(str(file), "ro&immutable=1")
-    with use_engine(engine, f"sqlite:///{file}"), read_transaction(engine) as connection:
-        yield connection
+    try:
+        with translate_database_errors(f"sqlite:///{file}"), read_transaction(engine) as connection:
+            yield connection
+    finally:
+        engine.dispose()
 
 
 @contextmanager
@@ -229,10 +233,7 @@ def use_write_ahead_log(engine: sa.Engine) -> None:
 def translate_database_errors(url: str) -> Iterator[None]:
     """Turn the database's errors that a user can act on into `RegistryError`; others are bugs, and pass.
 
-    Raises
-    ------
-    UnavailableError, CorruptionError, SchemaError, RequestError
-        The message of the database, with its URL and without the password.
+    The message is that of the database, with its URL and without the password.
     """
     try:
         yield

@@ -48,13 +48,7 @@ def build_grants(connection: sa.Connection, readers: Sequence[str], writers: Seq
 
 
 def apply_grants(connection: sa.Connection, statements: Sequence[str]) -> None:
-    """Execute the statements.
-
-    Raises
-    ------
-    UnavailableError
-        The tables are another role's: PostgreSQL would only warn, and grant nothing.
-    """
+    """Execute the statements; raise `UnavailableError` for tables of another role, of which PostgreSQL only warns."""
     owner = connection.execute(
         sa.text(
             "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = 'revision'::regclass"

@@ -43,12 +43,7 @@ def copy_rows(
 ) -> dict[str, int]:
     """Replace the rows of the target by these; return their numbers, by table.
 
-    Raises
-    ------
-    RequestError
-        The target's database cannot hold a value.
-    CorruptionError
-        The rows in the target differ from those that were sent.
+    Raises `RequestError` where the target cannot hold a value, and `CorruptionError` where its rows differ at the end.
     """
     tables = _reflect_tables(target).tables
     total = sum(
