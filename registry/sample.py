@@ -129,11 +129,11 @@ def _write_module(folder: Path) -> list[Path]:
 
 def _build_panel_array(rng: np.random.PCG64, level: _ArrayLevel, bad: _BadPixels) -> NDArray[np.float32]:
     pattern = (
-        _ASIC_STEP * _asic_levels(rng)
-        + _GRADIENT * _gradient(rng)
-        + _COLUMN_NOISE * _column_noise(rng)
-        + _PIXEL_NOISE * _noise(rng, *JUNGFRAU.panel_shape)
-        + _WIDE_PIXEL * _wide_pixels()
+        _ASIC_STEP * _make_asic_levels(rng)
+        + _GRADIENT * _make_gradient(rng)
+        + _COLUMN_NOISE * _make_column_noise(rng)
+        + _PIXEL_NOISE * _make_noise(rng, *JUNGFRAU.panel_shape)
+        + _WIDE_PIXEL * _mark_wide_pixels()
     )
     pattern.flat[bad.hot] += _HOT_PIXEL
     array = level.typical + level.spread * pattern
@@ -145,7 +145,7 @@ def _choose_pixels(rng: np.random.PCG64, count: int) -> NDArray[np.uint64]:
     return rng.random_raw(count) % np.uint64(math.prod(JUNGFRAU.panel_shape))
 
 
-def _noise(rng: np.random.PCG64, *shape: int) -> NDArray[np.float64]:
+def _make_noise(rng: np.random.PCG64, *shape: int) -> NDArray[np.float64]:
     """Return noise of mean 0 and standard deviation 1: sums of four uniform numbers, nearly normal."""
     quarters = rng.random_raw(math.prod(shape)).view(np.uint16).reshape(-1, 4)
     total = quarters.sum(axis=1, dtype=np.int64)
@@ -154,39 +154,39 @@ def _noise(rng: np.random.PCG64, *shape: int) -> NDArray[np.float64]:
     return noise.reshape(shape)
 
 
-def _asic_levels(rng: np.random.PCG64) -> NDArray[np.float64]:
+def _make_asic_levels(rng: np.random.PCG64) -> NDArray[np.float64]:
     """Return (row, column): a level for each ASIC, shuffled and one apart, so that every border is visible."""
     rows, columns = (pixels // _ASIC_SIDE for pixels in JUNGFRAU.panel_shape)
     ranks = np.argsort(rng.random_raw(rows * columns)).reshape(rows, columns)
     return _repeat_over_asics(ranks - (rows * columns - 1) / 2, (_ASIC_SIDE, _ASIC_SIDE))
 
 
-def _column_noise(rng: np.random.PCG64) -> NDArray[np.float64]:
+def _make_column_noise(rng: np.random.PCG64) -> NDArray[np.float64]:
     """Return (row, column): one number for each column of each ASIC, whose pixels share a readout line."""
     rows, columns = JUNGFRAU.panel_shape
-    return _repeat_over_asics(_noise(rng, rows // _ASIC_SIDE, columns), (_ASIC_SIDE, 1))
+    return _repeat_over_asics(_make_noise(rng, rows // _ASIC_SIDE, columns), (_ASIC_SIDE, 1))
 
 
 def _repeat_over_asics(values: NDArray[Any], repeats: tuple[int, int]) -> NDArray[np.float64]:
     return np.repeat(np.repeat(values, repeats[0], axis=0), repeats[1], axis=1)
 
 
-def _gradient(rng: np.random.PCG64) -> NDArray[np.float64]:
+def _make_gradient(rng: np.random.PCG64) -> NDArray[np.float64]:
     """Return (row, column): a slow tilt and bend over the whole panel."""
     row, column = (np.linspace(-1.0, 1.0, pixels) for pixels in JUNGFRAU.panel_shape)
-    tilt_row, tilt_column, twist, bend = _noise(rng, 4)
+    tilt_row, tilt_column, twist, bend = _make_noise(rng, 4)
     y, x = row[:, np.newaxis], column[np.newaxis, :]
     gradient: NDArray[np.float64] = tilt_row * y + tilt_column * x + twist * (x * y) + bend * (x * x)
     return gradient
 
 
-def _wide_pixels() -> NDArray[np.float64]:
+def _mark_wide_pixels() -> NDArray[np.float64]:
     """Return (row, column): 1 where a pixel is wider as two ASICs meet there, 2 where four do, else 0."""
-    rows, columns = (_beside_border(pixels) for pixels in JUNGFRAU.panel_shape)
+    rows, columns = (_mark_borders(pixels) for pixels in JUNGFRAU.panel_shape)
     return rows[:, np.newaxis] + columns[np.newaxis, :]
 
 
-def _beside_border(pixels: int) -> NDArray[np.float64]:
+def _mark_borders(pixels: int) -> NDArray[np.float64]:
     beside = np.zeros(pixels)
     for border in range(_ASIC_SIDE, pixels, _ASIC_SIDE):
         beside[border - 1 : border + 1] = 1.0

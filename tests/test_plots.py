@@ -68,7 +68,7 @@ def test_an_array_without_a_live_pixel_has_nothing_to_draw() -> None:
     panel_map = pixels.build_panel_map(np.zeros((4, 6), np.float32), GAIN, 2, 1)
     assert np.isnan(panel_map.values).all()
     assert (panel_map.dead.count, panel_map.odd.count) == (24, 0)
-    assert pixels.colour_limits([panel_map.values]) is None
+    assert pixels.find_colour_limits([panel_map.values]) is None
 
 
 def test_the_largest_float32_values_overflow_nothing() -> None:
@@ -87,7 +87,7 @@ def test_medians_of_blocks_are_numpys_without_what_is_not_there(
     values = np.array(
         [[rng.choice([math.nan, 1.0, 2.0, 5.0, -3.0]) for _ in range(columns)] for _ in range(rows)]
     )
-    medians = pixels.block_medians(values, block)
+    medians = pixels.compute_block_medians(values, block)
     for row in range(medians.shape[0]):
         for column in range(medians.shape[1]):
             square = values[row * block : (row + 1) * block, column * block : (column + 1) * block]
@@ -98,10 +98,10 @@ def test_medians_of_blocks_are_numpys_without_what_is_not_there(
 
 def test_no_outlier_moves_the_limits_of_the_colours() -> None:
     drawn = np.linspace(1, 2, 10_000).reshape(100, 100)
-    expected = pixels.colour_limits([drawn])
+    expected = pixels.find_colour_limits([drawn])
     drawn[:20, :20], drawn[0, 1] = 1e9, np.nan
-    assert pixels.colour_limits([drawn]) == pytest.approx(expected, rel=0.1)
-    low, high = pixels.colour_limits([np.full((4, 4), 41.5)]) or (0, 0)
+    assert pixels.find_colour_limits([drawn]) == pytest.approx(expected, rel=0.1)
+    low, high = pixels.find_colour_limits([np.full((4, 4), 41.5)]) or (0, 0)
     assert low < 41.5 < high
 
 
@@ -123,7 +123,7 @@ def test_numbers_have_as_many_digits_as_tell_them_apart(values: list[float], exp
 @settings(max_examples=40)
 @given(st.text(alphabet="ab -_", max_size=60), st.floats(0.3, 4))
 def test_folded_lines_fit_and_lose_nothing(text: str, width: float) -> None:
-    lines = page.wrap(text, width, 7.0, " -_")
+    lines = page.wrap_text(text, width, 7.0, " -_")
     assert "".join(lines).replace(" ", "") == text.replace(" ", "")
     room = max(int(width * 72 / (7.0 * 0.62)), 1)
     assert all(len(line) <= room for line in lines)
@@ -159,7 +159,7 @@ def subject_of_constants(
 
 
 def maps_of(subject: constants.Subject) -> tuple[constants.PanelMaps, int]:
-    block_size, spacing = constants.block_size(subject.detector, len(subject.panels))
+    block_size, spacing = constants.choose_block_size(subject.detector, len(subject.panels))
     array = np.linspace(-42, 42, math.prod(subject.detector.panel_shape), dtype=np.float32)
     array[::2000] = 0
     array[7] = 1e4
@@ -204,7 +204,7 @@ def test_the_longest_panel_ids_and_more_gain_ranges_than_stand_side_by_side_have
 
 def test_flags_and_a_panel_without_any_value_are_legible(monkeypatch: pytest.MonkeyPatch) -> None:
     subject = dataclasses.replace(subject_of_constants(1, (GAIN, STATUS)), gain_ranges=(0,))
-    block_size, spacing = constants.block_size(JUNGFRAU, 1)
+    block_size, spacing = constants.choose_block_size(JUNGFRAU, 1)
     nothing, flags = np.zeros((512, 1024), np.float32), np.eye(512, 1024, dtype=np.uint64)
     maps = {
         ("gain", 0, 0): pixels.build_panel_map(nothing, GAIN, block_size, spacing),
@@ -219,7 +219,7 @@ def test_flags_and_a_panel_without_any_value_are_legible(monkeypatch: pytest.Mon
 @pytest.mark.slow
 def test_the_limits_are_own_of_each_gain_range(monkeypatch: pytest.MonkeyPatch) -> None:
     subject = subject_of_constants(1)
-    block_size, spacing = constants.block_size(JUNGFRAU, 1)
+    block_size, spacing = constants.choose_block_size(JUNGFRAU, 1)
     maps = {
         ("gain", gain_range, 0): pixels.build_panel_map(
             make_panel_array("gain", gain_range), GAIN, block_size, spacing
@@ -241,7 +241,7 @@ def test_a_difference_is_centred_on_zero_and_counts_what_changed(
     before, after = make_panel_array("gain", 1), make_panel_array("gain", 1)
     after[:200] *= 1.5
     after[300, 300], after[400, 400] = 0, -9
-    block_size, spacing = differences.block_size(JUNGFRAU)
+    block_size, spacing = differences.choose_block_size(JUNGFRAU)
     changes = tuple(
         (
             compare_pixels(number, before, new),
@@ -263,7 +263,7 @@ def test_a_difference_is_centred_on_zero_and_counts_what_changed(
             low, high = image.get_clim()
             assert low == -high < 0
     (change,) = [item for _, item in changes[:1]]
-    assert pixels.change_limit(change) == pytest.approx(50 if relative else 0.69, rel=0.05)
+    assert pixels.find_change_limit(change) == pytest.approx(50 if relative else 0.69, rel=0.05)
 
 
 def versions(

@@ -66,7 +66,7 @@ def draw_constants(
         panels=resolution.panels,
         withdrawn=resolved.withdrawn,
     )
-    block_size, mark_spacing = constants.block_size(detector, len(subject.panels))
+    block_size, mark_spacing = constants.choose_block_size(detector, len(subject.panels))
     maps = _build_maps(resolution, backend.store, subject, (block_size, mark_spacing), progress)
     file.write(lambda: constants.draw(subject, maps, block_size))
     return Picture(
@@ -171,7 +171,7 @@ def draw_difference(
     from registry.plots import differences
     from registry.plots.pixels import build_pixel_change
 
-    block_size = differences.block_size(detector)
+    block_size = differences.choose_block_size(detector)
     changes = tuple(
         (
             compare_pixels(one.gain_range, one.array, other.array),

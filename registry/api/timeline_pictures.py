@@ -146,7 +146,7 @@ def _compute_spreads(
     progress: Progress,
 ) -> dict[int, list[_Spread]]:
     """Return by version and gain range the percentiles of its values; a file of several versions is read once."""
-    from registry.plots.pixels import spread_percentiles
+    from registry.plots.pixels import find_spread
 
     uses = {file.sha256: (file, version) for version in ranges for file in files.get(version.version, ())}
     if len(uses) > _MAX_SPREAD_FILES:
@@ -155,7 +155,7 @@ def _compute_spreads(
     def compute(use: tuple[StoredFile, Version]) -> _Spread:
         file, version = use
         array = read_panel_array(store, detector, version.kind, version.panel, version.version, file)
-        return spread_percentiles(array, detector.find_kind(version.kind))
+        return find_spread(array, detector.find_kind(version.kind))
 
     spreads = {}
     with progress("reading constants", len(uses)) as advance:

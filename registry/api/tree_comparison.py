@@ -12,7 +12,7 @@ from registry.detectors import find_detector_type, find_panel_type
 from registry.detectors.jungfrau import JUNGFRAU
 from registry.identifiers import quote
 from registry.importers.legacy_tree import DEFAULT_TIME, DirectoryRule, Entry
-from registry.importers.panel_folders import CheckedTree, check_tree, timezone_notes
+from registry.importers.panel_folders import CheckedTree, check_tree, list_timezone_notes
 from registry.instants import Instant
 from registry.lookup import panels, versions
 from registry.lookup.runs import list_run_configurations
@@ -55,7 +55,7 @@ def compare_tree(backend: Backend, root: Path, progress: Progress) -> TreeCompar
                 source = configuration.source
                 differences.append(RunDifference(run.experiment, run.run, source, run.begin, choices))
             advance()
-    notes = [*timezone_notes(checked.tree, backend.timezone), *checked.tree.notes]
+    notes = [*list_timezone_notes(checked.tree, backend.timezone), *checked.tree.notes]
     if runs:
         notes.append(
             f"without a time the directory is asked at {DEFAULT_TIME}; it never uses the time of a run"
@@ -111,7 +111,7 @@ def _find_link_differences(
 
 def _compare_entries(checked: CheckedTree, registered: _RegisteredVersions) -> Iterator[LinkDifference]:
     for entry in checked.tree.entries:
-        for constants in checked.constants_of(entry):
+        for constants in checked.get_constants(entry):
             key = (entry.panel, constants.kind, entry.valid_from)
             change, reason = _classify_entry(entry, constants, registered)
             if change is not None:
@@ -165,7 +165,7 @@ def _find_unlinked_versions(
     linked = {
         (entry.panel, constants.kind, entry.valid_from)
         for entry in checked.tree.entries
-        for constants in checked.constants_of(entry)
+        for constants in checked.get_constants(entry)
     }
     for key, version in registered.live.items():
         link = _get_link_name(version)
@@ -238,7 +238,7 @@ class _ChoiceComparison:
                     yield ChoiceDifference(panel, kind, link, directory, number, registry, reason)
 
     def _get_constants(self, entry: Entry | None, kind: str) -> str | None:
-        checked = self._checked.constants_of(entry) if entry else ()
+        checked = self._checked.get_constants(entry) if entry else ()
         return next((constants.sha256 for constants in checked if constants.kind == kind), None)
 
     def _explain_difference(

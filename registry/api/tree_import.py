@@ -12,7 +12,7 @@ from registry.authorship import escape_undecodable
 from registry.database.change import Change
 from registry.errors import ConflictError, ImportHazardError, RegistryError, Remedy
 from registry.importers.legacy_tree import Hazard, LegacyTree
-from registry.importers.panel_folders import CheckedTree, check_tree, timezone_notes
+from registry.importers.panel_folders import CheckedTree, check_tree, list_timezone_notes
 from registry.lookup.revisions import require_comment
 from registry.parallel import Advance, Progress
 from registry.records import CheckedConstants, Outcome
@@ -69,7 +69,7 @@ def _build_statements(
     root = escape_undecodable(str(checked.tree.root.absolute())).rstrip("/")
     for index, entry in enumerate(checked.tree.entries, start=1):
         path = f"{root}/{escape_undecodable(entry.name)}"
-        for constants in checked.constants_of(entry):
+        for constants in checked.get_constants(entry):
             yield VersionStatement(
                 entry.panel, constants.kind, entry.valid_from, constants.sha256, path, comment
             )
@@ -126,7 +126,7 @@ def _collect_notes(backend: Backend, checked: CheckedTree) -> list[str]:
         for folder in checked.used_folders
         for name in folder.left_out
     ]
-    return [*timezone_notes(checked.tree, backend.timezone), *checked.tree.notes, *left_out]
+    return [*list_timezone_notes(checked.tree, backend.timezone), *checked.tree.notes, *left_out]
 
 
 def _collect_warnings(checked: CheckedTree) -> list[str]:

@@ -282,7 +282,9 @@ def _open_constants(
 
     detector = detectors.find_panel_type(targets[0].panel)
     if gain_maps.is_gain_maps_file(path):
-        gain_maps.module_name_notes(path, targets)  # refuses the file of another module before it is read
+        gain_maps.list_module_name_notes(
+            path, targets
+        )  # refuses the file of another module before it is read
         with gain_maps.convert_gain_maps(path, detector, kinds, allow_nonfinite=allow_nonfinite) as maps:
             yield maps
     else:
@@ -290,14 +292,14 @@ def _open_constants(
 
 
 def _add_notes(change: Change, source: PanelFolder | GainMaps, targets: Sequence[Panel]) -> None:
-    from registry.importers.gain_maps import module_name_conflicts, module_name_notes
+    from registry.importers.gain_maps import find_module_name_conflicts, list_module_name_notes
 
     change.warnings += source.warnings
     change.notes += source.notes
     if source.conversion is None:
-        change.warnings += module_name_conflicts(source.path, targets)  # a folder may have any name
+        change.warnings += find_module_name_conflicts(source.path, targets)  # a folder may have any name
         return
-    change.notes += module_name_notes(source.path, targets)
+    change.notes += list_module_name_notes(source.path, targets)
     known = versions.list_versions_with_numbers(change.connection, change.unchanged, change.visible_revision)
     change.notes += [
         f"version {version.version} states these constants already; that {source.conversion.file} holds"

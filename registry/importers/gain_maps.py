@@ -78,11 +78,11 @@ def convert_gain_maps(
         It cannot be read, or the converted files cannot be written.
     """
     maps = _find_format(path, detector, kinds)
-    with _temporary_folder() as folder:
+    with _make_temporary_folder() as folder:
         yield _convert(path, maps, detector, folder, allow_nonfinite=allow_nonfinite)
 
 
-def module_name_notes(path: Path, panels: Sequence[Panel]) -> list[str]:
+def list_module_name_notes(path: Path, panels: Sequence[Panel]) -> list[str]:
     """Return what should be known of the M-number in the file's name, and in the name of what it links to.
 
     Raises
@@ -91,10 +91,10 @@ def module_name_notes(path: Path, panels: Sequence[Panel]) -> list[str]:
         A panel bears another one: a mixed-up file, or a wrong panel.
     """
     name = repr(str(path))
-    conflicts = module_name_conflicts(path, panels)
+    conflicts = find_module_name_conflicts(path, panels)
     if conflicts:
         raise ConflictError.combine("names of modules differ", conflicts, conflicts=conflicts)
-    m_numbers = _m_numbers_in_name(path)
+    m_numbers = _extract_m_numbers(path)
     if not m_numbers:
         return [f"{name} has no M-number in its name: nothing shows whose maps they are"]
     return [
@@ -105,17 +105,17 @@ def module_name_notes(path: Path, panels: Sequence[Panel]) -> list[str]:
     ]
 
 
-def module_name_conflicts(path: Path, panels: Sequence[Panel]) -> list[str]:
+def find_module_name_conflicts(path: Path, panels: Sequence[Panel]) -> list[str]:
     """Return a sentence for each M-number in the name of a file or a folder that is not a panel's."""
     return [
         f"{str(path)!r} is named for {m_number}, {panel.panel} bears {panel.alias}: the maps of another module?"
         for panel in panels
-        for m_number in _m_numbers_in_name(path)
+        for m_number in _extract_m_numbers(path)
         if panel.alias not in (None, m_number)
     ]
 
 
-def _m_numbers_in_name(path: Path) -> list[str]:
+def _extract_m_numbers(path: Path) -> list[str]:
     """Return the M-numbers in the name of a file, and in the name of what it links to, each once."""
     names = extract_m_numbers(path.name) + extract_m_numbers(Path(os.path.realpath(path)).name)
     return list(dict.fromkeys(names))
@@ -139,7 +139,7 @@ def _find_format(path: Path, detector: DetectorType, kinds: Sequence[str] | None
 
 
 @contextmanager
-def _temporary_folder() -> Iterator[Path]:
+def _make_temporary_folder() -> Iterator[Path]:
     with translate_os_errors("made", subject="a folder for the converted maps"):
         folder = tempfile.TemporaryDirectory(prefix="calreg-")
     with folder as name:

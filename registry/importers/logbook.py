@@ -101,7 +101,7 @@ def read_logbook(path: Path, experiment: str) -> LogbookRuns:
         problems += [f"{label}: {problem}" for problem in wrong]
     if problems:
         raise RequestError(f"{name} cannot be imported", details=problems, problems=problems)
-    return LogbookRuns(tuple(known for _, known in first.values()), tuple(_notes(entries, form)))
+    return LogbookRuns(tuple(known for _, known in first.values()), tuple(_list_notes(entries, form)))
 
 
 def _decode_json(content: bytes, name: str) -> Any:
@@ -212,7 +212,7 @@ def _describe(value: object) -> str:
     return quote(text) if isinstance(value, str) or len(text) >= 30 else text
 
 
-def _notes(entries: Sequence[dict[str, Any]], form: type[Struct]) -> Iterator[str]:
+def _list_notes(entries: Sequence[dict[str, Any]], form: type[Struct]) -> Iterator[str]:
     names = form.__struct_fields__
     types = Counter(entry.get(names[-1]) for entry in entries)
     others = [f"{count} {quote(kind)}" for kind, count in types.items() if kind not in (None, _USUAL_TYPE)]

@@ -60,7 +60,7 @@ def read_panel_folder(
     wanted = (
         [detector.find_kind(kind).name for kind in dict.fromkeys(kinds)]
         if kinds
-        else _present_kinds(detector, names)
+        else _find_present_kinds(detector, names)
     )
     missing = {kind: [name for name in detector.file_names(kind) if name not in names] for kind in wanted}
     whole = [kind for kind in wanted if not missing[kind]]
@@ -85,7 +85,7 @@ def read_panel_folder(
     return PanelFolder(folder, tuple(constants), tuple(sorted(names - known)))
 
 
-def _present_kinds(detector: DetectorType, names: set[str]) -> list[str]:
+def _find_present_kinds(detector: DetectorType, names: set[str]) -> list[str]:
     """Return the required kinds, and every other of which a file is there: all of its files must be."""
     return [
         kind.name for kind in detector.kinds if kind.required or names & set(detector.file_names(kind.name))
@@ -125,7 +125,7 @@ class CheckedTree:
         """The folders behind the entries, by path."""
         return [self.folders[path] for path in sorted({entry.folder for entry in self.tree.entries})]
 
-    def constants_of(self, entry: Entry) -> tuple[CheckedConstants, ...]:
+    def get_constants(self, entry: Entry) -> tuple[CheckedConstants, ...]:
         """Return the constants of each kind behind an entry."""
         return self.folders[entry.folder].constants
 
@@ -164,7 +164,7 @@ def check_tree(
     return CheckedTree(tree, folders)
 
 
-def timezone_notes(tree: LegacyTree, timezone: tzinfo) -> list[str]:
+def list_timezone_notes(tree: LegacyTree, timezone: tzinfo) -> list[str]:
     """Return a note on the time zone of the stamps, where there are stamps and none was chosen."""
     stamped = any(entry.valid_from != BEGINNING for entry in tree.entries)
     return (

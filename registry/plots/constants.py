@@ -18,11 +18,11 @@ from registry.plots.page import (
     SMALL,
     Page,
     draw_colour_bar,
-    new_page,
-    text_height,
-    wrap,
+    lay_out_page,
+    measure_height,
+    wrap_text,
 )
-from registry.plots.pixels import COLOUR_PERCENTILES, ODD_THRESHOLD, PanelMap, colour_limits
+from registry.plots.pixels import COLOUR_PERCENTILES, ODD_THRESHOLD, PanelMap, find_colour_limits
 from registry.provenance.document import InputConstants, InputPanel
 
 _COLOURS = "viridis"
@@ -74,15 +74,15 @@ class _Grid:
         return self.rows * self.row_height + _COLOUR_BAR_HEIGHT
 
 
-def block_size(detector: DetectorType, panels: int) -> tuple[int, int]:
+def choose_block_size(detector: DetectorType, panels: int) -> tuple[int, int]:
     """Return the sides in pixels of the squares drawn as one, and of those that one mark covers."""
-    width, pixels = _map_width(panels), detector.panel_shape[1]
+    width, pixels = _choose_map_width(panels), detector.panel_shape[1]
     fitting = pixels / (width * RESOLUTION)
     block = 2 ** max(math.ceil(math.log2(fitting)), 0)
     return block, max(int(pixels * MARK_SIZE / 72 / width), 1)
 
 
-def _map_width(panels: int) -> float:
+def _choose_map_width(panels: int) -> float:
     for most, width in ((1, 3.6), (2, 3.0), (8, 2.3)):
         if panels <= most:
             return width
@@ -98,14 +98,14 @@ def draw(subject: Subject, maps: PanelMaps, block_size: int) -> Figure:
     grid = _lay_out_grid(subject, max(len(lines) for texts in captions.values() for lines in texts))
     across = min(len(subject.gain_ranges), _MAX_COLUMNS)
     pitch = grid.axis_width + grid.total_width + 3 * _SPACING
-    row = text_height(HEADING) + grid.total_height + _SPACING
-    heading = text_height(HEADING) + 0.06
-    page, top = new_page(
+    row = measure_height(HEADING) + grid.total_height + _SPACING
+    heading = measure_height(HEADING) + 0.06
+    page, top = lay_out_page(
         max(across * pitch - 3 * _SPACING, _MIN_WIDTH),
         len(subject.kinds) * (heading + math.ceil(len(subject.gain_ranges) / across) * row),
         subject.title,
         [subject.subtitle],
-        _footnotes(subject, block_size),
+        _list_footnotes(subject, block_size),
     )
     for kind in subject.kinds:
         page.write(MARGIN, top, [_build_heading(subject, kind)], HEADING, fontweight="bold")
@@ -120,15 +120,15 @@ def draw(subject: Subject, maps: PanelMaps, block_size: int) -> Figure:
 
 def _lay_out_grid(subject: Subject, lines: int) -> _Grid:
     panels, (rows, columns) = len(subject.panels), subject.detector.panel_shape
-    width, side = _map_width(panels), math.ceil(math.sqrt(panels / 2))
+    width, side = _choose_map_width(panels), math.ceil(math.sqrt(panels / 2))
     return _Grid(
         columns=side,
         rows=math.ceil(panels / side),
         map_width=width,
         map_height=width * rows / columns,
         axis_width=0.35 if panels == 1 else 0.0,
-        caption_height=text_height(SMALL, lines) + 0.03,
-        footer_height=text_height(SMALL) + (0.42 if panels == 1 else 0.16),
+        caption_height=measure_height(SMALL, lines) + 0.03,
+        footer_height=measure_height(SMALL) + (0.42 if panels == 1 else 0.16),
     )
 
 
@@ -145,7 +145,7 @@ def _draw_gain_range(
     left, top = corner
     top = page.write(left, top, [f"gain range {gain_range}"], HEADING)
     panel_maps = [maps[kind.name, gain_range, panel.position] for panel in subject.panels]
-    limits = None if kind.zero is ZeroMeaning.GOOD else colour_limits(item.values for item in panel_maps)
+    limits = None if kind.zero is ZeroMeaning.GOOD else find_colour_limits(item.values for item in panel_maps)
     numbered = len(panel_maps) == 1
     for index, (lines, panel_map) in enumerate(zip(captions, panel_maps, strict=True)):
         row, column = divmod(index, grid.columns)
@@ -155,7 +155,7 @@ def _draw_gain_range(
         draw_map(axes, panel_map, subject.detector.panel_shape, limits or (0.0, 1.0), _COLOURS)
         if numbered:
             label_pixels(axes, subject.detector.panel_shape)
-        footer = y + grid.row_height - text_height(SMALL) - 0.12
+        footer = y + grid.row_height - measure_height(SMALL) - 0.12
         page.write(x, footer, [_describe_counts(kind, panel_map)], SMALL)
     if limits is not None:
         width = min(grid.total_width, 3.2)
@@ -179,7 +179,7 @@ def _build_caption(subject: Subject, kind: Kind, panel: InputPanel) -> list[str]
     first = "  ".join(
         part for part in (str(panel.position), panel.alias, f"version {constants.version}") if part
     )
-    name = wrap(panel.panel, _map_width(len(subject.panels)), SMALL, "-")
+    name = wrap_text(panel.panel, _choose_map_width(len(subject.panels)), SMALL, "-")
     validity = [] if _find_common_validity(subject, kind) else _describe_validity(subject, constants)
     return [first, *name, *validity]
 
@@ -208,7 +208,7 @@ def _describe_counts(kind: Kind, panel_map: PanelMap) -> str:
     return f"{panel_map.dead.count} {dead} {CROSS}, {panel_map.odd.count} odd {RING}"
 
 
-def _footnotes(subject: Subject, block_size: int) -> Iterator[str]:
+def _list_footnotes(subject: Subject, block_size: int) -> Iterator[str]:
     size = "every pixel" if block_size == 1 else f"medians of {block_size} x {block_size} pixels"
     if any(kind.zero is not ZeroMeaning.GOOD for kind in subject.kinds):
         yield (

@@ -21,15 +21,15 @@ from registry.plots.page import (
     Page,
     choose_ticks,
     draw_colour_bar,
-    new_page,
-    text_height,
+    lay_out_page,
+    measure_height,
 )
 from registry.plots.pixels import (
     COLOUR_PERCENTILES,
     ODD_THRESHOLD,
     SIGN_BLOCK_SIZE,
     PixelChange,
-    change_limit,
+    find_change_limit,
 )
 from registry.records import PixelDifference
 
@@ -49,7 +49,7 @@ class Subject:
     changes: tuple[tuple[PixelDifference, PixelChange], ...]
 
 
-def block_size(detector: DetectorType) -> tuple[int, int]:
+def choose_block_size(detector: DetectorType) -> tuple[int, int]:
     """Return the sides in pixels of the squares drawn as one, and of those that one mark covers."""
     density = detector.panel_shape[1] / _MAP_WIDTH  # pixels per inch
     return max(round(density / RESOLUTION), 1), max(int(density * MARK_SIZE / 72), 1)
@@ -60,8 +60,10 @@ def draw(subject: Subject) -> Figure:
     rows, columns = subject.detector.panel_shape
     height = _MAP_WIDTH * rows / columns
     width = _LABEL_WIDTH + _MAP_WIDTH + _SPACING + _HISTOGRAM_WIDTH
-    pitch = text_height(HEADING) + height + _FOOTER_HEIGHT
-    page, top = new_page(width, len(subject.changes) * pitch, subject.title, subject.subtitles, _footnotes())
+    pitch = measure_height(HEADING) + height + _FOOTER_HEIGHT
+    page, top = lay_out_page(
+        width, len(subject.changes) * pitch, subject.title, subject.subtitles, _list_footnotes()
+    )
     for difference, change in subject.changes:
         _draw_change(page, top, height, subject, difference, change)
         top += pitch
@@ -74,7 +76,7 @@ def _draw_change(
     left = MARGIN + _LABEL_WIDTH
     top = page.write(left, top, [f"gain range {difference.gain_range}"], HEADING, fontweight="bold")
     axes = page.add_axes(left, top, _MAP_WIDTH, height)
-    limit = change_limit(change)
+    limit = find_change_limit(change)
     draw_map(axes, change.map, subject.detector.panel_shape, (-limit, limit), _COLOURS)
     label_pixels(axes, subject.detector.panel_shape)
     if difference.count:
@@ -111,7 +113,7 @@ def _describe_counts(difference: PixelDifference, change: PixelChange) -> str:
     return f"{share}: {change.map.odd.count} oddly {RING}, {change.map.dead.count} dead in one only {CROSS}"
 
 
-def _footnotes() -> Iterator[str]:
+def _list_footnotes() -> Iterator[str]:
     yield (
         f"Colours: to the {COLOUR_PERCENTILES[1]:g}th percentile of the drawn changes on either side of zero. + and"
         f" \N{MINUS SIGN}: the median of a square of {SIGN_BLOCK_SIZE} x {SIGN_BLOCK_SIZE} pixels is clearly above or"

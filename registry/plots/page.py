@@ -45,7 +45,7 @@ class Page:
                 va="top",
                 **options,  # type: ignore[arg-type]
             )
-            top += text_height(size)
+            top += measure_height(size)
         return top
 
     def add_axes(
@@ -62,31 +62,34 @@ class Page:
         return axes
 
 
-def new_page(
+def lay_out_page(
     width: float, height: float, title: str, subtitles: Sequence[str], footnotes: Iterable[str]
 ) -> tuple[Page, float]:
     """Return a page with title, subtitles and footnotes, and the top of the space between, of that size in inches."""
-    head = wrap(title, width, TITLE, " _"), [line for text in subtitles for line in wrap(text, width, TEXT)]
-    notes = [line for text in footnotes for line in wrap(text, width, SMALL)]
-    top = MARGIN + text_height(TITLE, len(head[0])) + text_height(TEXT, len(head[1])) + _PADDING
-    whole = (width + 2 * MARGIN, top + height + _PADDING + text_height(SMALL, len(notes)) + MARGIN)
+    head = (
+        wrap_text(title, width, TITLE, " _"),
+        [line for text in subtitles for line in wrap_text(text, width, TEXT)],
+    )
+    notes = [line for text in footnotes for line in wrap_text(text, width, SMALL)]
+    top = MARGIN + measure_height(TITLE, len(head[0])) + measure_height(TEXT, len(head[1])) + _PADDING
+    whole = (width + 2 * MARGIN, top + height + _PADDING + measure_height(SMALL, len(notes)) + MARGIN)
     page = Page(Figure(figsize=whole, facecolor="white"), *whole)
     page.write(MARGIN, page.write(MARGIN, MARGIN, head[0], TITLE, fontweight="bold"), head[1])
     page.write(MARGIN, top + height + _PADDING, notes, SMALL)
     return page, top
 
 
-def text_height(size: float, lines: int = 1) -> float:
+def measure_height(size: float, lines: int = 1) -> float:
     """Return the inches that lines of this size take."""
     return lines * size * _LINE_HEIGHT / 72
 
 
-def text_width(text: str, size: float) -> float:
+def measure_width(text: str, size: float) -> float:
     """Return the inches that a text of this size may take."""
     return len(text) * size * _LETTER_WIDTH / 72
 
 
-def wrap(text: str, width: float, size: float, break_after: str = " ") -> list[str]:
+def wrap_text(text: str, width: float, size: float, break_after: str = " ") -> list[str]:
     """Return the text in lines of at most so many inches, folded after one of the marks where there is one."""
     length = max(int(width * 72 / (size * _LETTER_WIDTH)), 1)
     lines = []

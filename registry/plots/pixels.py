@@ -67,59 +67,59 @@ def build_panel_map(array: NDArray[Any], kind: Kind, block_size: int, mark_spaci
     if kind.zero is ZeroMeaning.GOOD:
         flagged = array != 0
         return PanelMap(
-            _any_in_blocks(flagged, block_size),
+            _flag_blocks(flagged, block_size),
             _find_marks(np.zeros_like(flagged), mark_spacing),
             _find_marks(flagged, mark_spacing),
         )
-    live = live_mask(array, kind)
+    live = find_live_pixels(array, kind)
     return PanelMap(
-        values=block_medians(np.where(live, array, np.nan), block_size),
+        values=compute_block_medians(np.where(live, array, np.nan), block_size),
         dead=_find_marks(~live, mark_spacing),
-        odd=_find_marks(odd_mask(array, live), mark_spacing),
+        odd=_find_marks(find_odd_pixels(array, live), mark_spacing),
     )
 
 
-def live_mask(array: NDArray[Any], kind: Kind) -> NDArray[np.bool_]:
+def find_live_pixels(array: NDArray[Any], kind: Kind) -> NDArray[np.bool_]:
     """Return the mask of pixels that are not NaN, not infinite, and where zero means dead, not zero."""
     live: NDArray[np.bool_] = np.isfinite(array)
     return live & (array != 0) if kind.zero is ZeroMeaning.DEAD else live
 
 
-def odd_mask(array: NDArray[Any], live: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def find_odd_pixels(array: NDArray[Any], live: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return the mask of live pixels further than `ODD_THRESHOLD` interquartile ranges from the median."""
     if not live.any():
         return np.zeros_like(live)
-    low, median, high = nearest_percentiles(array[live], (25.0, 50.0, 75.0))
+    low, median, high = find_percentiles(array[live], (25.0, 50.0, 75.0))
     distance = np.abs(np.where(live, array, median).astype(np.float64) - median)
     return distance > ODD_THRESHOLD * (high - low)
 
 
-def nearest_percentiles(values: NDArray[Any], wanted: tuple[float, ...]) -> tuple[float, ...]:
+def find_percentiles(values: NDArray[Any], wanted: tuple[float, ...]) -> tuple[float, ...]:
     """Return percentiles that are values of the array: nothing is interpolated, so nothing overflows."""
     return tuple(float(value) for value in np.percentile(values, wanted, method="nearest"))
 
 
-def spread_percentiles(array: NDArray[Any], kind: Kind) -> tuple[float, ...] | None:
+def find_spread(array: NDArray[Any], kind: Kind) -> tuple[float, ...] | None:
     """Return the percentiles `SPREAD_PERCENTILES` of the live pixels, None where there are none."""
-    values = array[live_mask(array, kind)]
-    return nearest_percentiles(values, SPREAD_PERCENTILES) if values.size else None
+    values = array[find_live_pixels(array, kind)]
+    return find_percentiles(values, SPREAD_PERCENTILES) if values.size else None
 
 
-def colour_limits(maps: Iterable[NDArray[np.float64]]) -> tuple[float, float] | None:
+def find_colour_limits(maps: Iterable[NDArray[np.float64]]) -> tuple[float, float] | None:
     """Return two different limits: `COLOUR_PERCENTILES` of the values not odd in their map; None without values."""
     sound = []
     for drawn in maps:
         finite = np.isfinite(drawn)
-        sound.append(drawn[finite & ~odd_mask(drawn, finite)])
+        sound.append(drawn[finite & ~find_odd_pixels(drawn, finite)])
     values = np.concatenate(sound)
     if not values.size:
         return None
-    low, high = nearest_percentiles(values, COLOUR_PERCENTILES)
+    low, high = find_percentiles(values, COLOUR_PERCENTILES)
     padding = 0.0 if low < high else max(abs(low) * 1e-3, 1e-6)
     return low - padding, high + padding
 
 
-def block_medians(values: NDArray[np.floating[Any]], block_size: int) -> NDArray[np.float64]:
+def compute_block_medians(values: NDArray[np.floating[Any]], block_size: int) -> NDArray[np.float64]:
     """Return the median of every square of `block_size` x `block_size` values; NaN is left out."""
     ordered = np.sort(_split_into_blocks(values, block_size, np.nan), axis=-1)  # NaN last
     counts = np.count_nonzero(~np.isnan(ordered), axis=-1)[..., np.newaxis]
@@ -130,7 +130,7 @@ def block_medians(values: NDArray[np.floating[Any]], block_size: int) -> NDArray
     return medians
 
 
-def _any_in_blocks(flags: NDArray[np.bool_], block_size: int) -> NDArray[np.float64]:
+def _flag_blocks(flags: NDArray[np.bool_], block_size: int) -> NDArray[np.float64]:
     return np.asarray(_split_into_blocks(flags, block_size, fill=False).any(axis=-1), np.float64)
 
 
@@ -182,7 +182,7 @@ def build_pixel_change(
     relative: bool,
 ) -> PixelChange:
     """Return the change from `before` to `after`, both (row, column); a `relative` one is in percent."""
-    live_before, live_after = live_mask(before, kind), live_mask(after, kind)
+    live_before, live_after = find_live_pixels(before, kind), find_live_pixels(after, kind)
     live = live_before & live_after & ((before != 0) if relative else True)
     old, new = (np.where(live, array, 1).astype(np.float64) for array in (before, after))
     change = 100 * (new - old) / old if relative else new - old
@@ -190,11 +190,11 @@ def build_pixel_change(
     counts, edges = _build_histogram(change[live])
     return PixelChange(
         map=PanelMap(
-            block_medians(drawn, block_size),
+            compute_block_medians(drawn, block_size),
             _find_marks(live_before != live_after, mark_spacing),
-            _find_marks(odd_mask(change, live), mark_spacing),
+            _find_marks(find_odd_pixels(change, live), mark_spacing),
         ),
-        coarse_medians=block_medians(drawn, SIGN_BLOCK_SIZE),
+        coarse_medians=compute_block_medians(drawn, SIGN_BLOCK_SIZE),
         counts=counts,
         edges=edges,
         outside=int(np.count_nonzero(live) - counts.sum()),
@@ -203,13 +203,13 @@ def build_pixel_change(
 
 def _build_histogram(values: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Return counts and edges of bins around zero that hold nearly all values."""
-    low, high = nearest_percentiles(values, _HISTOGRAM_PERCENTILES) if values.size else (0.0, 0.0)
+    low, high = find_percentiles(values, _HISTOGRAM_PERCENTILES) if values.size else (0.0, 0.0)
     end = 1.2 * max(abs(low), abs(high)) or max(float(np.abs(values).max(initial=0.0)), 1e-6)
     return np.histogram(values, bins=_BINS, range=(-end, end))
 
 
-def change_limit(change: PixelChange) -> float:
+def find_change_limit(change: PixelChange) -> float:
     """Return the limit of the colours on either side of zero; nearly all drawn values lie within."""
     drawn = np.abs(change.map.values[np.isfinite(change.map.values)])
-    high = nearest_percentiles(drawn, COLOUR_PERCENTILES)[1] if drawn.size else 0.0
+    high = find_percentiles(drawn, COLOUR_PERCENTILES)[1] if drawn.size else 0.0
     return high or float(change.edges[-1])

@@ -23,8 +23,8 @@ from registry.plots.page import (
     TEXT,
     VERMILLION,
     choose_ticks,
-    new_page,
-    text_height,
+    lay_out_page,
+    measure_height,
 )
 from registry.plots.pixels import SPREAD_PERCENTILES
 from registry.plots.time_axis import TimeAxis, build_time_axis, draw_open_end
@@ -84,11 +84,11 @@ def draw(subject: Subject) -> Figure:
     """Draw a diagram for every kind and gain range, one below the other over one axis of time."""
     axis = build_time_axis(version.valid_from for version in subject.versions)
     ranges = subject.detector.gain_ranges
-    kind_height = text_height(HEADING) + ranges * (_ROW_HEIGHT + _SPACING) + 0.1
-    key = text_height(TEXT, len(subject.panels))
+    kind_height = measure_height(HEADING) + ranges * (_ROW_HEIGHT + _SPACING) + 0.1
+    key = measure_height(TEXT, len(subject.panels))
     height = key + 0.1 + len(subject.kinds) * kind_height + _DATES_HEIGHT
-    page, top = new_page(
-        _SCALE_WIDTH + _LINES_WIDTH, height, subject.title, [subject.subtitle], _footnotes(subject)
+    page, top = lay_out_page(
+        _SCALE_WIDTH + _LINES_WIDTH, height, subject.title, [subject.subtitle], _list_footnotes(subject)
     )
     _draw_legend(page.add_axes(MARGIN, top, 0.6, key), subject.panels)
     names = [f"{panel.panel}  {panel.alias or ''}".rstrip() for panel in subject.panels]
@@ -161,16 +161,16 @@ def _build_levels(
 ) -> list[_Level]:
     levels = []
     for version in versions:
-        median = _value_of(subject.medians, version, gain_range)
+        median = _get_value(subject.medians, version, gain_range)
         if median is not None:
             first, last = axis.clip(version.valid_from, version.valid_to)
-            spread = _value_of(subject.spreads, version, gain_range)
+            spread = _get_value(subject.spreads, version, gain_range)
             has_start, has_end = version.valid_from != BEGINNING, version.valid_to is not None
             levels.append(_Level(first, last, median, spread, has_start, has_end))
     return levels
 
 
-def _value_of(
+def _get_value(
     values: Mapping[int, Sequence[_Value | None]], version: Version, gain_range: int
 ) -> _Value | None:
     by_gain_range = values.get(version.version, ())
@@ -226,7 +226,7 @@ def _draw_gaps(axes: Axes, gaps: Sequence[tuple[float, float]], style: _Style) -
     )
 
 
-def _footnotes(subject: Subject) -> Iterator[str]:
+def _list_footnotes(subject: Subject) -> Iterator[str]:
     yield (
         "A line is the median of all finite values of a version, over its range; a mark is its start. Hatched: a gap,"
         " nothing is valid for that panel. An arrow on the left: from the beginning; on the right: still valid."

@@ -17,10 +17,10 @@ from registry.plots.page import (
     SMALL,
     VERMILLION,
     Page,
-    new_page,
-    text_height,
-    text_width,
-    wrap,
+    lay_out_page,
+    measure_height,
+    measure_width,
+    wrap_text,
 )
 from registry.plots.time_axis import TimeAxis, build_time_axis, draw_open_end
 from registry.records import Panel, Version
@@ -61,13 +61,17 @@ class Subject:
 
 def draw(subject: Subject) -> Figure:
     """Draw the lines, panel below panel."""
-    axis = build_time_axis(_all_instants(subject))
+    axis = build_time_axis(_list_instants(subject))
     panels = [(panel, _build_rows(subject, panel)) for panel in subject.panels]
-    height = sum(_panel_height(panel, rows) for panel, rows in panels)
+    height = sum(_measure_panel(panel, rows) for panel, rows in panels)
     width = _NAMES_WIDTH + _KINDS_WIDTH + _LINES_WIDTH
     run_height = _RUN_HEIGHT if subject.run else 0.0
-    page, top = new_page(
-        width, run_height + height + _DATES_HEIGHT, subject.title, [subject.subtitle], _footnotes(subject)
+    page, top = lay_out_page(
+        width,
+        run_height + height + _DATES_HEIGHT,
+        subject.title,
+        [subject.subtitle],
+        _list_footnotes(subject),
     )
     top += run_height
     axes = page.add_axes(MARGIN + _NAMES_WIDTH + _KINDS_WIDTH, top, _LINES_WIDTH, height)
@@ -96,7 +100,7 @@ def _build_rows(subject: Subject, panel: Panel) -> list[_Row]:
     return [*(rows or [_Row("no version")]), *([_Row("runs", runs=runs)] if runs else [])]
 
 
-def _all_instants(subject: Subject) -> Iterator[Instant]:
+def _list_instants(subject: Subject) -> Iterator[Instant]:
     yield from (version.valid_from for version in subject.versions)
     for starts in subject.runs.values():
         yield from starts
@@ -110,21 +114,21 @@ def _draw_panels(
     height = 0.0
     for panel, rows in panels:
         page.write(MARGIN, top + height, [panel.alias or "no M-number"], SMALL, fontweight="bold")
-        name = wrap(panel.panel, _NAMES_WIDTH, SMALL, "-")
-        page.write(MARGIN, top + height + text_height(SMALL), name, SMALL)
+        name = wrap_text(panel.panel, _NAMES_WIDTH, SMALL, "-")
+        page.write(MARGIN, top + height + measure_height(SMALL), name, SMALL)
         for index, row in enumerate(rows):
             middle = height + (index + 0.5) * _ROW_HEIGHT
-            above = top + middle - text_height(SMALL) / 2 + 0.02
+            above = top + middle - measure_height(SMALL) / 2 + 0.02
             page.write(MARGIN + _NAMES_WIDTH, above, [row.name], SMALL)
             _draw_row(axes, axis, row, middle)
-        height += _panel_height(panel, rows)
+        height += _measure_panel(panel, rows)
         if panel is not panels[-1][0]:
             axes.axhline(height - _SPACING / 2, color="#999999", linewidth=0.4)
 
 
-def _panel_height(panel: Panel, rows: Sequence[_Row]) -> float:
+def _measure_panel(panel: Panel, rows: Sequence[_Row]) -> float:
     """Return the height of a panel in inches: of its lines, or of its name if that is more."""
-    name = text_height(SMALL, 1 + len(wrap(panel.panel, _NAMES_WIDTH, SMALL, "-")))
+    name = measure_height(SMALL, 1 + len(wrap_text(panel.panel, _NAMES_WIDTH, SMALL, "-")))
     return max(len(rows) * _ROW_HEIGHT, name) + _SPACING
 
 
@@ -135,9 +139,9 @@ def _draw_row(axes: Axes, axis: TimeAxis, row: _Row, middle: float) -> None:
         return
     low, height = middle - 0.4 * _ROW_HEIGHT, 0.8 * _ROW_HEIGHT
     for tone, index in ((SKY, 0), (_LIGHT_SKY, 1)):
-        ranges = [_extent(axis, version) for version in row.versions[index::2] if not version.is_gap]
+        ranges = [_measure_range(axis, version) for version in row.versions[index::2] if not version.is_gap]
         axes.broken_barh(ranges, (low, height), facecolor=tone)
-    gaps = [_extent(axis, version) for version in row.versions if version.is_gap]
+    gaps = [_measure_range(axis, version) for version in row.versions if version.is_gap]
     axes.broken_barh(gaps, (low, height), facecolor="white", edgecolor=BLACK, hatch=_GAP_HATCH, linewidth=0.5)
     starts = [
         axis.position(version.valid_from) for version in row.versions if version.valid_from != BEGINNING
@@ -152,7 +156,7 @@ def _draw_row(axes: Axes, axis: TimeAxis, row: _Row, middle: float) -> None:
         draw_open_end(axes, "right", middle, hollow=row.versions[-1].is_gap)
 
 
-def _extent(axis: TimeAxis, version: Version) -> tuple[float, float]:
+def _measure_range(axis: TimeAxis, version: Version) -> tuple[float, float]:
     """Return the start and the length of a range in days, as far as it is drawn."""
     low, high = axis.clip(version.valid_from, version.valid_to)
     return low, high - low
@@ -161,9 +165,9 @@ def _extent(axis: TimeAxis, version: Version) -> tuple[float, float]:
 def _draw_numbers(axes: Axes, axis: TimeAxis, row: _Row, middle: float) -> None:
     """Write a version's number where it fits into its range."""
     for version in row.versions:
-        low, length = _extent(axis, version)
+        low, length = _measure_range(axis, version)
         text = str(version.version)
-        if axis.fraction(low, low + length) * _LINES_WIDTH > text_width(text, SMALL) + 0.06:
+        if axis.fraction(low, low + length) * _LINES_WIDTH > measure_width(text, SMALL) + 0.06:
             behind = {"facecolor": "white", "edgecolor": "none", "pad": 0.8} if version.is_gap else None
             axes.text(
                 low + length / 2, middle, text, fontsize=SMALL, ha="center", va="center_baseline", bbox=behind
@@ -178,7 +182,7 @@ def _draw_run(axes: Axes, axis: TimeAxis, name: str, start: Instant) -> None:
     axes.text(time, 0, name, fontsize=SMALL, ha=side, va="bottom", color=BLACK)
 
 
-def _footnotes(subject: Subject) -> Iterator[str]:
+def _list_footnotes(subject: Subject) -> Iterator[str]:
     yield (
         "Each bar is one version, with its number where there is room; a black line is its start, and the tone changes"
         " with the version. Hatched: a gap, nothing is valid. White: nothing was valid yet. An arrow on the left: from"

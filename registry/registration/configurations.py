@@ -76,7 +76,7 @@ def record_configurations(
         if statement.last < statement.first_run:
             raise RequestError(f"run {statement.last_run} is before run {statement.first_run}")
         recorded = [
-            (key, _statement_of(configuration), configuration.withdrawn_in)
+            (key, _build_statement(configuration), configuration.withdrawn_in)
             for key, configuration in list_keyed_configurations(
                 change.connection, change.visible_revision, {statement.experiment}, withdrawn=True
             )
@@ -108,7 +108,7 @@ def _describe_conflict(
     return f"{statement.description} was configured so before, and revision {withdrawn_in[-1]} withdrew it"
 
 
-def _statement_of(configuration: Configuration) -> ConfigurationStatement:
+def _build_statement(configuration: Configuration) -> ConfigurationStatement:
     return ConfigurationStatement(
         configuration.experiment,
         configuration.source,
@@ -197,7 +197,7 @@ def _suggest_configurations(change: Change, experiment: str, source: str) -> str
     known = list_configurations(change.connection, change.visible_revision)
     own = [configuration for configuration in known if configuration.experiment == experiment]
     ranges = [
-        _statement_of(configuration).description for configuration in own if configuration.source == source
+        _build_statement(configuration).description for configuration in own if configuration.source == source
     ]
     if ranges:
         return f"; configured: {shorten(ranges)}"

@@ -75,12 +75,12 @@ def find_alias_conflicts(
     by_alias: dict[str, str] = {}
     for alias in panels.list_aliases(connection, revision):
         by_panel[alias.panel] = alias.alias
-        by_serial[_type_and_serial_number(alias.panel)] = (alias.alias, alias.panel)
+        by_serial[_parse_serial_number(alias.panel)] = (alias.alias, alias.panel)
         by_alias[alias.alias] = alias.panel
     conflicts = {}
     for m_number, panel in dict.fromkeys(pairs):
         borne = by_panel.setdefault(panel, m_number)
-        owner, other = by_serial.setdefault(_type_and_serial_number(panel), (m_number, panel))
+        owner, other = by_serial.setdefault(_parse_serial_number(panel), (m_number, panel))
         fellow = by_alias.setdefault(m_number, panel)
         if borne != m_number:
             reason = f"it bears the M-number {borne}"
@@ -94,7 +94,7 @@ def find_alias_conflicts(
     return conflicts
 
 
-def _type_and_serial_number(panel: str) -> tuple[str, str]:
+def _parse_serial_number(panel: str) -> tuple[str, str]:
     """Return the detector type and serial number of a panel: serial numbers are given out type by type."""
     return detectors.find_panel_type(panel).name, detectors.parse_panel_id(panel).serial_number
 
