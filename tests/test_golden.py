@@ -161,6 +161,7 @@ def write_files() -> None:
     write_panel_folder(Path("remeasured"), 7)
 
 
+@pytest.mark.slow
 def test_every_verb_prints_what_its_golden_file_shows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,6 +194,7 @@ def postgresql_roles(
         engine.dispose()
 
 
+@pytest.mark.slow
 def test_a_grant_prints_what_its_golden_file_shows(
     postgresql_roles: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
