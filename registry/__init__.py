@@ -9,13 +9,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from registry.api import Registry, create_registry, open_registry
-    from registry.api.backups import restore_registry
-    from registry.api.copies import copy_registry
-    from registry.api.detector_constants import DetectorConstants
-    from registry.api.export_verification import verify_export
-    from registry.api.replays import replay
-    from registry.instants import Instant
+    from registry.api import Registry as Registry
+    from registry.api import create_registry as create_registry
+    from registry.api import open_registry as open_registry
+    from registry.api.backups import restore_registry as restore_registry
+    from registry.api.copies import copy_registry as copy_registry
+    from registry.api.detector_constants import DetectorConstants as DetectorConstants
+    from registry.api.export_verification import verify_export as verify_export
+    from registry.api.replays import replay as replay
+    from registry.instants import Instant as Instant
 
 # Imported when they are first used: a command that only prints its help needs no database.
 _MODULES = {
@@ -30,17 +32,7 @@ _MODULES = {
     "verify_export": "registry.api.export_verification",
 }
 
-__all__ = [
-    "DetectorConstants",
-    "Instant",
-    "Registry",
-    "copy_registry",
-    "create_registry",
-    "open_registry",
-    "replay",
-    "restore_registry",
-    "verify_export",
-]
+__all__ = list(_MODULES)
 
 
 def __getattr__(name: str) -> Any:

@@ -338,7 +338,9 @@ def test_a_look_up_on_sqlite_imports_no_other_driver_no_arrays_and_nothing_that_
     assert {"sqlalchemy", "sqlite3", "registry.lookup.validity"} <= loaded
     assert loaded.isdisjoint({"numpy", "alembic", "psycopg", "rich", "platformdirs"})
     assert loaded.isdisjoint({"sqlalchemy.orm", "sqlalchemy.dialects.postgresql"})
-    assert loaded.isdisjoint({"registry.api.runs", "registry.api.panels", "registry.registration.tags"})
+    assert loaded.isdisjoint(
+        {"registry.api.runs", "registry.api.detectors", "registry.api.panels", "registry.registration.tags"}
+    )
     assert loaded.isdisjoint({"registry.lookup.consequences", "registry.arrays", "registry.provenance"})
     assert not [name for name in loaded if name.startswith(("registry.importers", "registry.exporters"))]
 

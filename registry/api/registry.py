@@ -28,9 +28,10 @@ from registry.records import (
 if TYPE_CHECKING:
     # Imported where they are used: a look-up needs neither numpy nor the code that records.
     from registry.api.detector_constants import DetectorConstants
+    from registry.api.detectors import Detectors
     from registry.api.panels import Aliases, Panels
     from registry.api.plots import Plots
-    from registry.api.runs import Detectors, Runs
+    from registry.api.runs import Runs
     from registry.api.versions import Versions
     from registry.database.change import Change
 
@@ -82,7 +83,7 @@ class Registry(Administration):
     @cached_property
     def detectors(self) -> Detectors:
         """The detector configurations: the panels read out by a source over a range of runs."""
-        from registry.api.runs import Detectors
+        from registry.api.detectors import Detectors
 
         return Detectors(self._backend)
 

@@ -1,4 +1,4 @@
-"""Runs, and the configurations of the detectors read out in them."""
+"""Runs, with their start and end times."""
 
 from __future__ import annotations
 
@@ -6,16 +6,11 @@ from pathlib import Path
 
 from registry.api.backend import InstantLike, Noun
 from registry.database.change import Change
-from registry.detectors import parse_detector_id
-from registry.identifiers import Dataset, parse_experiment, parse_run_number, parse_source
+from registry.identifiers import Dataset, parse_experiment
 from registry.lookup import runs
 from registry.lookup.revisions import AsOf, require_comment
-from registry.records import Configuration, Detector, Outcome, Run
-from registry.registration.configurations import (
-    ConfigurationStatement,
-    record_configurations,
-    withdraw_configuration,
-)
+from registry.records import Outcome, Run
+from registry.registration.configurations import record_configurations
 from registry.registration.runs import RunStatement, record_runs, withdraw_run
 
 
@@ -120,111 +115,3 @@ class Runs(Noun):
         """Return a registered run; if it is not known, the `NotFoundError` names the nearest ones."""
         with self._backend.read_transaction(as_of) as view:
             return runs.find_run(view.connection, Dataset.parse(dataset), view.revision)
-
-
-class Detectors(Noun):
-    """``registry.detectors``: record which panels are read out in which runs."""
-
-    def configure(
-        self,
-        experiment: str,
-        source: str,
-        detector_id: str,
-        *,
-        first_run: int,
-        last_run: int | None = None,
-        supersede: bool = False,
-        comment: str | None = None,
-        dry_run: bool = False,
-    ) -> Outcome:
-        """Record the panels read out by a source over a range of runs.
-
-        Parameters
-        ----------
-        detector_id
-            The panel Ids in segment order, joined by ``_``.
-        first_run, last_run
-            The range, inclusive; without `last_run` it is open.
-
-        Raises
-        ------
-        IdentifierError
-            The detector Id has a panel twice.
-        ConflictError
-            The range overlaps a recorded one, and `supersede` is not set.
-        RequestError
-            The last run is before the first one.
-        """
-        _refuse_invalid_run_numbers(first_run, last_run)
-        statement = ConfigurationStatement(
-            experiment=parse_experiment(experiment),
-            source=parse_source(source),
-            first_run=first_run,
-            last_run=last_run,
-            panels=tuple(parse_detector_id(detector_id)),
-        )
-        return self._backend.record_revision(
-            lambda change: record_configurations(change, [statement], supersede=supersede),
-            comment,
-            dry_run=dry_run,
-        )
-
-    def withdraw(
-        self,
-        experiment: str,
-        source: str,
-        *,
-        first_run: int,
-        last_run: int | None = None,
-        comment: str,
-        dry_run: bool = False,
-    ) -> Outcome:
-        """Withdraw the configuration that starts with `first_run`.
-
-        Raises
-        ------
-        NotFoundError
-            No configuration starts there; those that are recorded are named.
-        ConflictError
-            It was withdrawn before.
-        """
-        experiment, source = parse_experiment(experiment), parse_source(source)
-        _refuse_invalid_run_numbers(first_run, last_run)
-        require_comment(comment, "a withdrawal")
-
-        def record(change: Change) -> None:
-            withdraw_configuration(change, experiment, source, first_run, last_run)
-
-        return self._backend.record_revision(record, comment, dry_run=dry_run)
-
-    def list(
-        self, experiment: str | None = None, *, withdrawn: bool = False, as_of: AsOf = None
-    ) -> list[Configuration]:
-        """Return the configurations by experiment, source and first run, with `withdrawn` those too."""
-        experiments = None if experiment is None else {parse_experiment(experiment)}
-        with self._backend.read_transaction(as_of) as view:
-            return runs.list_configurations(view.connection, view.revision, experiments, withdrawn=withdrawn)
-
-    def show(self, dataset: str, *, source: str | None = None, as_of: AsOf = None) -> Detector:
-        """Return the panels read out in a run, in segment order.
-
-        Parameters
-        ----------
-        source
-            The source, or a part that only one of the run's sources contains; not needed for a run of one detector.
-
-        Raises
-        ------
-        NotFoundError
-            The run or the source is not known; those that are known are named.
-        RequestError
-            Several sources fit.
-        """
-        with self._backend.read_transaction(as_of) as view:
-            return runs.find_detector(view.connection, Dataset.parse(dataset), source, view.revision)
-
-
-def _refuse_invalid_run_numbers(first_run: int, last_run: int | None) -> None:
-    for number in (first_run, last_run):
-        if number is not None:
-            parse_run_number(str(number))
