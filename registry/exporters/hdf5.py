@@ -57,7 +57,10 @@ def write(draft: Document, assemblies: Sequence[Assembly], target: Target, advan
         _refuse_full_disk(path.parent, assemblies)
         # The layout of HDF5 1.8, which every reader in use can read.
         with h5py.File(path, "w", libver=("v108", "v108"), track_order=True) as file:
-            panels = _write_panels(file, [panel.panel for panel in draft.resolution.panels])
+            names = [panel.panel for panel in draft.resolution.panels]
+            dtype = h5py.string_dtype("ascii", max(map(len, names)))
+            panels = file.create_dataset("panels", data=names, dtype=dtype)
+            panels.make_scale("panel Id")
             payloads = tuple(_write_array(file, panels, assembly, advance) for assembly in assemblies)
             file.attrs["provenance"] = encode(replace(draft, outputs=payloads)).decode()
         sha256, size = sha256_of_file(path), path.stat().st_size
@@ -94,15 +97,6 @@ def _translate_write_errors() -> Iterator[None]:
         if match is None:
             raise
         raise OSError(int(match[1]), os.strerror(int(match[1]))) from None
-
-
-def _write_panels(file: h5py.File, panels: list[str]) -> h5py.Dataset:
-    import h5py
-
-    longest = max(map(len, panels))
-    scale = file.create_dataset("panels", data=panels, dtype=h5py.string_dtype("ascii", longest))
-    scale.make_scale("panel Id")
-    return scale
 
 
 def _write_array(file: h5py.File, panels: h5py.Dataset, assembly: Assembly, advance: Advance) -> Output:

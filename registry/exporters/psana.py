@@ -22,7 +22,7 @@ from registry.exporters.layout import Layout, Target, WrittenFiles, write_sequen
 from registry.files import Buffer, sha256_of_file
 from registry.identifiers import parse_source
 from registry.parallel import Advance
-from registry.provenance.document import Deployment, Document, InputConstants, InputPanel, Output
+from registry.provenance.document import Deployment, Document, InputConstants, Output
 
 NAME = "psana"
 HAS_RUN_RANGE = True
@@ -101,13 +101,10 @@ def _build_comments(draft: Document, assembly: Assembly) -> Iterator[str]:
     yield f"provenance ../{layout(draft).document}"
     for panel in resolution.panels:
         constants = assembly.find_constants(panel)
-        yield f"panel {panel.position} {_format_panel(panel)}: {_format_version(constants)}"
+        alias = f" ({panel.alias})" if panel.alias else ""
+        yield f"panel {panel.position} {panel.panel}{alias}: {_format_version(constants)}"
         for file in constants.files:
             yield f"panel {panel.position} gain range {file.gain_range}: sha256 {file.sha256}"
-
-
-def _format_panel(panel: InputPanel) -> str:
-    return f"{panel.panel} ({panel.alias})" if panel.alias else panel.panel
 
 
 def _format_version(constants: InputConstants) -> str:
