@@ -114,6 +114,7 @@ def start_session(template: Path, folder: Path, stand_ins: dict[str, str]) -> Se
 
 
 @pytest.mark.parametrize("page", PAGES)
+@pytest.mark.slow
 def test_a_page_shows_what_happens(page: str, templates: Path, tmp_path: Path) -> None:
     start_session(templates / PAGES[page], tmp_path, {}).run_document(ROOT / page)
 
@@ -148,6 +149,7 @@ def roles(postgres_server: str) -> Iterator[dict[str, str]]:
         execute(postgres_server, f"DROP ROLE IF EXISTS {name}")
 
 
+@pytest.mark.slow
 def test_the_page_of_a_facility_on_postgresql_shows_what_happens(
     roles: dict[str, str], postgres_server: str, templates: Path, tmp_path: Path
 ) -> None:
@@ -174,6 +176,7 @@ def test_the_page_of_a_facility_on_postgresql_shows_what_happens(
     session.run_document(page)
 
 
+@pytest.mark.slow
 def test_the_page_of_backups_and_moves_shows_what_happens(
     empty_postgres: str, templates: Path, tmp_path: Path
 ) -> None:
@@ -211,6 +214,7 @@ def find_anchors(page: Path) -> set[str]:
 
 
 @pytest.mark.skipif(is_updating(), reason="the page that is compared would be rewritten")
+@pytest.mark.slow
 def test_a_page_that_shows_something_else_is_rejected(templates: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     session = start_session(templates / "empty registry", tmp_path, {})
@@ -222,6 +226,7 @@ def test_a_page_that_shows_something_else_is_rejected(templates: Path, tmp_path:
             session.run_document(page)
 
 
+@pytest.mark.slow
 def test_a_page_is_updated_but_for_times_ids_and_users(
     templates: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

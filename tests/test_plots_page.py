@@ -9,6 +9,7 @@ from PIL import Image
 from tests.pictures import IMAGES, MAX_IMAGE_BYTES, PAGE, run_page
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_page_draw_its_pictures(tmp_path: Path) -> None:
     run_page(tmp_path)
     shown = re.findall(r"!\[.+\]\(images/(.+)\)", PAGE.read_text())
