@@ -43,7 +43,8 @@ QUICK_ON_POSTGRESQL = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the repetition of a test on PostgreSQL as slow in most modules."""
+    """Mark the repetition of a test on PostgreSQL as slow in most modules, and start with the longest tests."""
+    items.sort(key=lambda item: item.path.stem != "test_harnesses")
     for item in items:
         parameters = item.callspec.params if hasattr(item, "callspec") else {}
         if "postgresql" in parameters.values() and item.path.stem not in QUICK_ON_POSTGRESQL:

@@ -489,7 +489,6 @@ def test_a_folder_in_place_of_the_file_is_unavailable(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a b.sqlite", "50%25 #1.sqlite", "ünï.sqlite", "semi;colon'quote.sqlite"])
 def test_a_file_may_have_any_name(name: str, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / name}"
