@@ -38,15 +38,10 @@ class Marks:
 
 @dataclass(frozen=True, slots=True)
 class PanelMap:
-    """One panel's array of one gain range as it is drawn.
+    """A panel's array of one gain range as it is drawn.
 
-    Attributes
-    ----------
-    values
-        Medians of blocks of pixels that are neither dead nor infinite, NaN where a block has none: (row, column).
-        Of flags (`ZeroMeaning.GOOD`): 1 where a block has a flagged pixel, else 0.
-    dead, odd
-        Counted on all pixels. Flagged pixels are odd.
+    ``values``, (row, column), are the medians of blocks of live pixels, NaN where a block has none. Of flags
+    (`ZeroMeaning.GOOD`) they are 1 where a block has a flagged pixel, else 0, and flagged pixels are ``odd``.
     """
 
     values: NDArray[np.float64]
@@ -55,22 +50,12 @@ class PanelMap:
 
 
 def build_panel_map(array: NDArray[Any], kind: Kind, block_size: int, mark_spacing: int) -> PanelMap:
-    """Return the map of an array (row, column).
-
-    Parameters
-    ----------
-    block_size
-        Side of the squares, in pixels, of which the medians are drawn.
-    mark_spacing
-        Side of the squares, in pixels, in which one mark stands for all pixels of its sort.
-    """
+    """Return the map of an array (row, column), in blocks and with marks in squares of these sides in pixels."""
     if kind.zero is ZeroMeaning.GOOD:
         flagged = array != 0
-        return PanelMap(
-            _flag_blocks(flagged, block_size),
-            _find_marks(np.zeros_like(flagged), mark_spacing),
-            _find_marks(flagged, mark_spacing),
-        )
+        blocks = np.asarray(_split_into_blocks(flagged, block_size, fill=False).any(axis=-1), np.float64)
+        no_marks = _find_marks(np.zeros_like(flagged), mark_spacing)
+        return PanelMap(blocks, no_marks, _find_marks(flagged, mark_spacing))
     live = find_live_pixels(array, kind)
     return PanelMap(
         values=compute_block_medians(np.where(live, array, np.nan), block_size),
@@ -130,10 +115,6 @@ def compute_block_medians(values: NDArray[np.floating[Any]], block_size: int) ->
     return medians
 
 
-def _flag_blocks(flags: NDArray[np.bool_], block_size: int) -> NDArray[np.float64]:
-    return np.asarray(_split_into_blocks(flags, block_size, fill=False).any(axis=-1), np.float64)
-
-
 def _split_into_blocks(values: NDArray[Any], block_size: int, fill: float | bool) -> NDArray[Any]:
     """Return the squares: (row of squares, column of squares, value); the last ones are filled up with `fill`."""
     rows, columns = values.shape
@@ -155,14 +136,8 @@ def _find_marks(mask: NDArray[np.bool_], spacing: int) -> Marks:
 class PixelChange:
     """The change from one array to another of the same kind and gain range.
 
-    Attributes
-    ----------
-    map
-        Of the changes; in ``dead`` the pixels that have a value in one array only, in ``odd`` the odd changes.
-    coarse_medians
-        Medians of the changes in larger squares, for their signs.
-    counts, edges
-        Histogram of the changes of all pixels; ``outside`` more are outside of it.
+    In ``map`` the pixels that have a value in one array only are ``dead``. ``coarse_medians`` are those of larger
+    squares, for their signs; ``counts`` and ``edges`` a histogram of all changes but the ``outside`` ones.
     """
 
     map: PanelMap

@@ -19,8 +19,6 @@ from registry.lookup.runs import list_configurations, list_keyed_configurations
 from registry.records import Configuration
 from registry.registration.panels import add_panels
 
-_AFTER_EVERY_RUN = 2**62
-
 
 @dataclass(frozen=True, slots=True)
 class ConfigurationStatement:
@@ -36,7 +34,7 @@ class ConfigurationStatement:
     @property
     def last(self) -> int:
         """The last run, or a number after every run."""
-        return _AFTER_EVERY_RUN if self.last_run is None else self.last_run
+        return 2**62 if self.last_run is None else self.last_run
 
     @property
     def description(self) -> str:
@@ -58,16 +56,8 @@ def record_configurations(
 ) -> None:
     """Record configurations, and the panels in them that are new, with a note.
 
-    With `supersede`, what they overlap is withdrawn and what is left of it recorded anew, in the same
-    revision.
-
-    Raises
-    ------
-    ConflictError
-        A range overlaps a recorded one, or another of the batch, and `supersede` is not set; all such are
-        listed.
-    RequestError
-        The runs are out of order; `supersede` without a comment.
+    With `supersede`, and a comment, what they overlap is withdrawn and what is left of it recorded anew, in the
+    same revision. Without it a `ConflictError` lists all that overlap recorded ones, or each other.
     """
     if supersede:
         require_comment(change.comment, "superseding")
@@ -204,7 +194,5 @@ def _suggest_configurations(change: Change, experiment: str, source: str) -> str
     if own:
         near = suggestion(source, (configuration.source for configuration in own))
         return f"; no such source is configured{near}"
-    if known:
-        near = suggestion(experiment, (configuration.experiment for configuration in known))
-        return f"; no such experiment is configured{near}"
-    return "; none is configured"
+    near = suggestion(experiment, (configuration.experiment for configuration in known))
+    return f"; no such experiment is configured{near}"
