@@ -36,10 +36,7 @@ share_program()
 
 
 # Modules whose tests run on both databases also when slow ones are left out: statements, guards and look-ups.
-QUICK_ON_POSTGRESQL = {
-    *("test_guards", "test_lookup_model", "test_panels", "test_revisions"),
-    *("test_roles", "test_runs", "test_validity", "test_versions"),
-}
+QUICK_ON_POSTGRESQL = {"test_guards", "test_lookup_model", "test_revisions", "test_validity"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -216,6 +216,7 @@ def test_the_command_shown_writes_a_file_of_the_same_values_that_is_accepted(
     assert names(tmp_path) == sorted([path.name, mended_path.name])
 
 
+@pytest.mark.slow
 def test_a_file_that_is_wrong_in_every_respect_is_accepted_after_the_commands_shown(path, gain) -> None:
     path.write_bytes(encode_npy(np.asfortranarray(gain.reshape(1, 512, 1024).astype(">f8"))))
     for _ in range(3):

@@ -414,6 +414,7 @@ def test_a_backup_with_table_names_that_are_not_text_is_refused(
     _assert_refused(folder, again, CorruptionError)
 
 
+@pytest.mark.slow
 def test_foreign_tables_in_the_same_database_are_neither_copied_nor_restored(
     small: Registry, folder: Path, again: RegistryLocation, sqlite_location: RegistryLocation
 ) -> None:

@@ -98,6 +98,7 @@ def content(folder: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_a_look_up_without_a_kind_returns_the_kinds_that_the_type_requires(registered: Registered) -> None:
     known, panels = registered.known, registered.panels
     with registered.location.open() as registry:
@@ -113,6 +114,7 @@ def test_a_look_up_without_a_kind_returns_the_kinds_that_the_type_requires(regis
         )
 
 
+@pytest.mark.slow
 def test_every_kind_is_exported_verified_and_replayed(
     registered: Registered, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -134,6 +134,7 @@ def refuse_without_output(
     return error.value
 
 
+@pytest.mark.slow
 def test_an_export_is_the_stack_of_numpy_bit_for_bit_for_one_to_thirty_two_panels(
     shared: Registry, tree: Path, tmp_path: Path
 ) -> None:

@@ -141,6 +141,7 @@ def test_a_registry_without_damage_is_verified_without_problems_and_notes(filled
     assert verification.checked == 12 + 4
 
 
+@pytest.mark.slow
 def test_a_verification_reads_several_files_at_once_and_reports_its_progress(
     filled: RegistryLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -237,6 +238,7 @@ def test_verify_finds_a_manifest_that_was_changed_past_its_trigger(
     assert "manifest" in manifest.problem
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("edited", [0, 1_514_764_800_000_000])
 def test_a_latest_start_that_was_edited_is_found(filled: RegistryLocation, edited: int) -> None:
     drop_trigger(filled, "version", "update")
@@ -263,6 +265,7 @@ def test_a_missing_guard_is_reported_with_the_database_and_not_its_password(fill
     assert problem.path.startswith("sqlite:///" if filled.is_sqlite else "postgresql://")
 
 
+@pytest.mark.slow
 def test_a_disabled_guard_of_postgresql_is_as_bad_as_a_missing_one(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:

@@ -78,6 +78,7 @@ def test_of_many_links_the_new_ones_are_recorded_and_the_others_unchanged(
     assert len(outcome.unchanged) == 2 * LINKS
 
 
+@pytest.mark.slow
 def test_conflicts_in_any_piece_are_all_listed_and_nothing_of_the_others_is_recorded(
     registry: Registry, make_tree: MakeTree
 ) -> None:

@@ -278,6 +278,7 @@ def test_a_stamp_is_the_one_instant_when_clocks_showed_it_or_is_refused(
         )
 
 
+@pytest.mark.slow
 @given(st.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1), timezones=st.sampled_from(ZONES)))
 @settings(deadline=None)
 def test_the_stamp_of_a_moment_is_never_read_as_another_moment(moment: datetime) -> None:

@@ -234,6 +234,7 @@ def test_the_limits_are_own_of_each_gain_range(monkeypatch: pytest.MonkeyPatch) 
     ] == [True] * 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("relative", [False, True])
 def test_a_difference_is_centred_on_zero_and_counts_what_changed(
     relative: bool, monkeypatch: pytest.MonkeyPatch

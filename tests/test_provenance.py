@@ -360,6 +360,7 @@ def test_a_damaged_and_a_missing_input_are_named(exported: Exported) -> None:
     assert exported.verify().problems == ()
 
 
+@pytest.mark.slow
 def test_a_forged_document_is_reported(exported: Exported) -> None:
     values = json.loads(exported.path.read_bytes())
     other = values["resolution"]["panels"][1]["constants"][0]
@@ -406,6 +407,7 @@ def test_a_changed_fact_on_an_array_in_a_document_is_reported(
     assert problem.path == ("pixel_gain" if field == "size" else str(path))
 
 
+@pytest.mark.slow
 def test_a_request_that_the_registry_refuses_or_an_unknown_revision_is_a_problem(
     exported: Exported,
 ) -> None:

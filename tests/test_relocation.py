@@ -254,6 +254,7 @@ def test_an_unfinished_copy_is_not_confused_with_the_one_finished_elsewhere(
         assert unfinished.closure is not None
 
 
+@pytest.mark.slow
 def test_a_move_whose_rows_differ_is_rolled_back(
     sqlite_location: RegistryLocation, target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -162,6 +162,7 @@ def test_a_replay_writes_the_old_bytes_whatever_was_corrected_since(anywhere: Or
     )
 
 
+@pytest.mark.slow
 def test_eight_panels_are_replayed_in_their_order(sqlite_location: RegistryLocation, tmp_path: Path) -> None:
     folders = [write_panel_folder(tmp_path / str(seed), seed, ["gain"]) for seed in range(3)]
     with sqlite_location.open() as registry:
@@ -195,6 +196,7 @@ def test_a_replay_changes_nothing_in_the_store(origin: Origin, tmp_path: Path) -
     assert contents(origin.location.store) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["missing", "damaged", "cut", "another object"])
 def test_a_changed_input_is_named_and_nothing_is_left(origin: Origin, tmp_path: Path, what: str) -> None:
     panel = origin.values()["resolution"]["panels"][1]

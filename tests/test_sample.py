@@ -157,6 +157,7 @@ def test_a_few_pixels_are_hot_and_the_same_in_all_gain_ranges(modules: dict[str,
         assert (hot[0] == hot[2]).all()
 
 
+@pytest.mark.slow
 def test_two_trees_have_the_same_bytes(tree: Tree, tmp_path: Path) -> None:
     folder, paths = tree
     again = write_legacy_tree(tmp_path / "again")

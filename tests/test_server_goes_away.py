@@ -248,6 +248,7 @@ def test_a_server_that_stops_while_a_registry_is_copied_has_none_and_the_old_one
         assert registry.verify().problems == ()
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_answer_is_given_up(lost: RegistryLocation, server: Server) -> None:
     postmaster = server.wheel.get_pid()
     patient = sa.make_url(lost.database).update_query_dict({"connect_timeout": "2"})
