@@ -30,7 +30,7 @@ from registry.provenance.document import (
     RevisionReference,
 )
 from registry.records import Statistics
-from testing.panels import PANEL_A, PANEL_B, write_panel_folder
+from testing.panels import PANEL_A, PANEL_B, use_small_panels, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.conftest import make_location
 from tests.refusals import refused
@@ -122,6 +122,12 @@ def test_a_document_is_read_as_it_was_written(
     assert provenance.encode(provenance.read(path)) == content
     assert content.endswith(b"}\n")
     assert json.loads(content)["format"] == "calreg provenance"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small() -> Iterator[None]:
+    with use_small_panels():
+        yield
 
 
 @dataclass(frozen=True)
