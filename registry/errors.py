@@ -50,6 +50,7 @@ class Remedy(StrEnum):
     RECORD_START_TIME = auto()
     REPLACE_FILES = auto()
     SKIP_BAD_ENTRIES = auto()
+    SKIP_OR_SUPERSEDE = auto()
     SUPERSEDE = auto()
     SUPERSEDE_CONFIGURATION = auto()
     SUPERSEDE_RUN = auto()

@@ -116,7 +116,7 @@ def _hazards_error(tree: LegacyTree) -> RegistryError:
         f"{str(tree.root)!r} cannot be imported as it stands: {count}, nothing was recorded",
         details=sentences,
         hazards=sentences,
-        remedy=Remedy.SKIP_BAD_ENTRIES,
+        remedy=Remedy.SKIP_BAD_ENTRIES if error_class is ImportHazardError else Remedy.SKIP_OR_SUPERSEDE,
     )
 
 

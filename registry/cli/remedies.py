@@ -38,6 +38,7 @@ WORDS: dict[Remedy, str | Callable[..., str]] = {
     Remedy.RECORD_START_TIME: "give --at, or calreg run add {dataset} --begin T",
     Remedy.REPLACE_FILES: "--force replaces what is there",
     Remedy.SKIP_BAD_ENTRIES: "--skip-bad leaves these out",
+    Remedy.SKIP_OR_SUPERSEDE: "--skip-bad leaves these out, --supersede with a comment overrides other versions",
     Remedy.SUPERSEDE: "--supersede with a comment overrides this",
     Remedy.SUPERSEDE_CONFIGURATION: "calreg detector configure --supersede with a comment overrides this",
     Remedy.SUPERSEDE_RUN: "calreg run add DATASET --supersede with a comment overrides this",
