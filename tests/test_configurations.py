@@ -46,7 +46,7 @@ def without_ids(registry: Registry, first_run: int, last_run: int | None, name: 
     )
 
 
-def test_a_detector_answers_for_its_runs_from_the_first_to_the_last(registry: Registry) -> None:
+def test_a_configuration_applies_to_its_runs_from_the_first_to_the_last(registry: Registry) -> None:
     registry.panels.add(PANEL_A)
     outcome = registry.detectors.configure(
         EXPERIMENT, SOURCE, f"jungfrau_{DETECTOR}", first_run=5, last_run=9
@@ -82,7 +82,7 @@ def test_a_detector_answers_for_its_runs_from_the_first_to_the_last(registry: Re
         registry.detectors.show(f"exp={EXPERIMENT}:run=4")
 
 
-def test_what_cannot_be_a_configuration_is_refused(registry: Registry) -> None:
+def test_an_impossible_configuration_is_refused(registry: Registry) -> None:
     def refuse(
         *names: object,
         error_class: type[RegistryError] = IdentifierError,
@@ -227,7 +227,7 @@ def test_a_supersession_records_what_is_left_in_the_same_revision(registry: Regi
         assert supersede().revision is None, "said already"
 
 
-def test_what_carries_no_ids_overlaps_nothing_and_answers_only_where_nothing_else_does(
+def test_a_configuration_without_ids_overlaps_nothing_and_applies_only_where_no_other_does(
     registry: Registry,
 ) -> None:
     without_ids(registry, 1, 100)

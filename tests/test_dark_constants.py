@@ -103,7 +103,7 @@ def test_by_default_only_the_required_kinds_are_shown(shared: Registry) -> None:
     assert [version.kind for version in every.versions] == list(EVERY)
 
 
-def test_a_file_of_flags_is_identified_as_what_it_is(shared: Registry, folders: Path) -> None:
+def test_a_file_of_flags_is_identified(shared: Registry, folders: Path) -> None:
     result = shared.identify(folder_of(folders, PANEL_A) / "g1_status.npy")
     assert [(item.kind, item.gain_range) for item in result.inputs] == [("status", 1)]
     assert [version.panel for version in result.inputs[0].versions] == [PANEL_A]

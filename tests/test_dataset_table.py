@@ -69,7 +69,7 @@ def test_the_sample_table_gives_fifteen_runs_and_fifteen_configurations(
     assert len([note for note in outcome.notes if "was not known; it is recorded" in note]) == 5
 
 
-def test_importing_the_table_again_is_no_change_even_where_runs_got_a_begin(
+def test_importing_the_table_again_is_no_change_even_where_runs_got_a_start_time(
     registry: Registry, tmp_path: Path
 ) -> None:
     table = tmp_path / "datasets.txt"
@@ -142,7 +142,7 @@ def test_rows_that_cannot_be_understood_are_all_listed_by_line_and_nothing_is_re
     assert registry.panels.list() == []
 
 
-def test_what_is_no_table_of_datasets_is_refused_in_a_sentence(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_table_of_datasets_is_refused(tmp_path: Path) -> None:
     table = tmp_path / "datasets.txt"
     with refused(NotFoundError, "datasets.txt"):
         read_dataset_table(table)

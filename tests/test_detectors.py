@@ -139,7 +139,7 @@ def test_an_assembled_array_is_gain_range_panel_row_column(panels: int) -> None:
 @pytest.mark.parametrize(
     ("kind", "typical"), [("gain", (41.5, -1.39, -0.11)), ("offset", (0.01, 300.0, 50.0))]
 )
-def test_what_the_field_sees_is_expected(kind: str, typical: tuple[float, ...]) -> None:
+def test_typical_values_of_the_field_are_expected(kind: str, typical: tuple[float, ...]) -> None:
     for value, (low, high) in zip(typical, JUNGFRAU.find_kind(kind).expected_medians, strict=True):
         assert low < value < high
 

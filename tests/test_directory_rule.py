@@ -54,7 +54,7 @@ def test_the_value_zero_is_an_empty_field_to_the_directory(tmp_path: Path) -> No
     assert DirectoryRule(tmp_path).pick("170505-149520170815-0") == "170505-149520170815--20140101000000"
 
 
-def test_what_breaks_the_look_up_is_named(tmp_path: Path) -> None:
+def test_entries_that_break_the_look_up_are_named(tmp_path: Path) -> None:
     for name in ("a-b-c-text", "jungfrau-171113-154920171025-3d00fb.h5"):
         (tmp_path / name).touch()
     assert DirectoryRule(tmp_path).fatal_entries == ["a-b-c-text", "jungfrau-171113-154920171025-3d00fb.h5"]

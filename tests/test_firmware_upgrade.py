@@ -107,7 +107,7 @@ def refuse_unchanged(
     return str(caught.value)
 
 
-def test_the_new_panel_has_what_holds_for_the_old_one_then_and_nothing_else(known: Registry) -> None:
+def test_the_new_panel_gets_what_is_valid_for_the_old_one_then_and_nothing_else(known: Registry) -> None:
     before = known.log()[0].revision
     done = carry(known, alias="M068", comment="firmware of January")
     assert done.revision == before + 1, "panel, alias and constants are one revision"
@@ -146,7 +146,7 @@ def test_the_instant_of_the_upgrade_decides_to_the_microsecond(known: Registry) 
         assert {str(version.valid_from) for version in done.versions} == {instant}
 
 
-def test_what_is_carried_stays_when_the_old_version_is_withdrawn(known: Registry) -> None:
+def test_carried_constants_stay_when_the_old_version_is_withdrawn(known: Registry) -> None:
     carry(known)
     known.versions.withdraw(3, comment="it was of M044")
     (gain,) = known.validity(NEW_A, kinds=["gain"], at=UPGRADE).versions
@@ -194,7 +194,7 @@ def test_a_panel_that_is_there_already_receives_the_constants_and_may_receive_th
     assert {version.carried_from for version in later.versions} == {5, 6, 7}
 
 
-def test_a_dry_run_says_what_would_be_carried_and_records_nothing(known: Registry) -> None:
+def test_a_dry_run_shows_what_would_be_carried_and_records_nothing(known: Registry) -> None:
     before = known.log()
     dry = carry(known, alias="M068", dry_run=True)
     assert (dry.revision, known.log(), [panel.panel for panel in known.panels.list()]) == (
@@ -264,7 +264,7 @@ def test_from_which_panel_and_from_when_on_belong_together(known: Registry) -> N
     refuse_unchanged(known, InstantError, lambda: add(NEW_A, carry_from=PANEL_A, valid_from="2018-01-01"))
 
 
-def test_what_the_new_panel_has_otherwise_from_then_on_is_a_conflict(known: Registry) -> None:
+def test_other_constants_of_the_new_panel_from_then_on_are_a_conflict(known: Registry) -> None:
     known.panels.add(NEW_A)
     record(known, NEW_A, "three", UPGRADE, ["gain"])
     names = ("gain", NEW_A, UPGRADE, "version 8")
@@ -275,7 +275,7 @@ def test_what_the_new_panel_has_otherwise_from_then_on_is_a_conflict(known: Regi
     assert known.panels.add(NEW_A, carry_from=PANEL_A, valid_from=SECOND).revision is not None
 
 
-def test_what_was_carried_and_withdrawn_is_not_carried_again(known: Registry) -> None:
+def test_constants_that_were_carried_and_withdrawn_are_not_carried_again(known: Registry) -> None:
     for version in carry(known).versions:
         known.versions.withdraw(version.version, comment="the wrong module")
     refuse_unchanged(

@@ -165,7 +165,7 @@ def test_the_converted_files_are_what_numpy_would_save(
     assert (again.revision, again.notes) == (None, ())
 
 
-def test_carried_constants_keep_what_they_were_converted_from(registry: Registry, three: Path) -> None:
+def test_carried_constants_keep_the_record_of_their_conversion(registry: Registry, three: Path) -> None:
     registry.panels.add(PANEL_A, alias="M049")
     (version,) = registry.versions.add(PANEL_A, three, valid_from=START).versions
     registry.panels.add(NEW_A, alias="M049", carry_from=PANEL_A, valid_from="2019-01-01T00:00:00Z")
@@ -211,7 +211,7 @@ def test_a_file_that_is_named_for_another_module_is_refused_before_it_is_read(
     )
 
 
-def test_the_module_is_held_against_the_file_again_under_the_lock(
+def test_the_module_is_compared_with_the_file_again_under_the_lock(
     registry: Registry, three: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry.panels.add(PANEL_A)
@@ -284,7 +284,7 @@ def test_values_that_float32_cannot_hold_are_refused(tmp_path: Path) -> None:
         )
 
 
-def test_noise_in_the_place_of_maps_is_refused_without_a_word_of_numpy(tmp_path: Path) -> None:
+def test_noise_in_place_of_maps_is_refused_without_a_warning_of_numpy(tmp_path: Path) -> None:
     def signalling(array: NDArray[np.float64]) -> None:
         array.view(np.uint64)[0, 0, 0] = 0x7FF0000000000001
 
@@ -355,13 +355,13 @@ def test_only_gain_can_be_asked_of_the_makers_file(registry: Registry, three: Pa
     assert registry.versions.list() == []
 
 
-def test_a_type_whose_maker_delivers_otherwise_refuses_the_file(three: Path) -> None:
+def test_a_type_without_a_maker_format_refuses_the_file(three: Path) -> None:
     other = replace(JUNGFRAU, name="other", maker_format=None)
     with refused(RequestError, str(three), "other", "g0_gain.npy"), convert_gain_maps(three, other):
         pytest.fail("it was taken")
 
 
-def test_what_cannot_be_read_as_a_file_is_refused_in_a_sentence(
+def test_a_path_that_is_not_a_readable_file_is_refused(
     registry: Registry, tmp_path: Path, scratch: Path
 ) -> None:
     registry.panels.add(PANEL_A, alias="M049")
@@ -383,7 +383,7 @@ def test_what_cannot_be_read_as_a_file_is_refused_in_a_sentence(
     assert len(registry.versions.add(PANEL_A, tmp_path / "folder.bin", valid_from=START).versions) == 2
 
 
-def test_a_full_disk_is_told_and_nothing_is_left(
+def test_a_full_disk_is_reported_and_nothing_is_left(
     tmpfs: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full = tmpfs("size=3m")
@@ -408,7 +408,7 @@ def test_a_file_that_shrinks_while_it_is_read_is_refused(
     assert refuse_conversion(path) == f"{str(path)!r} was changed while it was read"
 
 
-def test_an_export_says_from_what_its_constants_were_converted(
+def test_an_export_names_the_file_that_its_constants_were_converted_from(
     registry: Registry, three: Path, tmp_path: Path
 ) -> None:
     registry.panels.add(PANEL_A, alias="M049")
@@ -433,7 +433,7 @@ def test_an_export_says_from_what_its_constants_were_converted(
     assert Path(export.provenance).read_text().count('"conversion"') == 1
 
 
-def test_a_damaged_record_of_a_conversion_is_told_as_corruption(
+def test_a_damaged_record_of_a_conversion_is_reported_as_corruption(
     registry: Registry, three: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry.panels.add(PANEL_A, alias="M049")
@@ -447,7 +447,7 @@ def test_a_damaged_record_of_a_conversion_is_told_as_corruption(
         registry.versions.add(PANEL_A, three, valid_from=START)
 
 
-def test_the_example_of_the_documentation_is_converted_as_it_says(
+def test_the_example_of_the_documentation_is_converted_as_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = (Path(__file__).parent.parent / "docs" / "formats-inputs.md").read_text()

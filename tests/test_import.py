@@ -191,7 +191,7 @@ def test_a_file_link_inside_a_module_that_leaves_the_tree_is_a_hazard_of_each_en
     ]
 
 
-def test_links_that_turn_in_a_circle_are_a_hazard_of_those_who_need_them_only(
+def test_circular_links_are_a_hazard_of_the_entries_that_need_them_only(
     untouched: tuple[Registry, RegistryLocation], make_tree: MakeTree
 ) -> None:
     links = {
@@ -489,7 +489,7 @@ def test_other_content_at_a_recorded_start_is_a_conflict_until_it_supersedes_wit
         )
 
 
-def test_a_second_import_never_brings_back_what_was_withdrawn_but_by_supersession(
+def test_a_second_import_brings_back_withdrawn_versions_only_by_supersession(
     location: RegistryLocation, make_tree: MakeTree
 ) -> None:
     tree = make_tree({STAMPED_A: "M068"})
@@ -542,7 +542,7 @@ def test_a_tree_that_is_not_there_or_is_a_file_is_refused(
         registry.import_tree(tmp_path / "file")
 
 
-def test_a_folder_without_entries_is_no_tree(
+def test_a_folder_without_entries_is_refused(
     untouched: tuple[Registry, RegistryLocation], tmp_path: Path
 ) -> None:
     registry, _ = untouched
@@ -567,7 +567,7 @@ def test_a_field_that_is_missing_is_a_hazard_wherever_it_is_missing(
         registry.import_tree(make_tree({name: "M068"}))
 
 
-def test_a_module_that_is_itself_a_link_is_no_module(
+def test_a_module_that_is_itself_a_link_is_a_hazard(
     untouched: tuple[Registry, RegistryLocation], make_tree: MakeTree
 ) -> None:
     registry, _ = untouched
@@ -595,7 +595,7 @@ def test_an_unknown_time_zone_is_refused_before_anything_is_read(sqlite_location
         sqlite_location.open("Pacific/Menlo")
 
 
-def test_a_link_without_a_stamp_holds_from_the_beginning_until_the_first_stamp(
+def test_a_link_without_a_stamp_is_valid_from_the_beginning_until_the_first_stamp(
     registry: Registry, make_tree: MakeTree
 ) -> None:
     tree = make_tree({PANEL_A: "M068", STAMPED_A: "M068"})

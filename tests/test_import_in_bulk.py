@@ -108,7 +108,7 @@ def test_conflicts_in_any_piece_are_all_listed_and_nothing_of_the_others_is_reco
     ]
 
 
-def test_every_stage_of_an_import_tells_how_far_it_is(
+def test_every_stage_of_an_import_reports_its_progress(
     sqlite_location: RegistryLocation, make_tree: MakeTree
 ) -> None:
     steps: dict[str, tuple[int, int]] = {}

@@ -64,7 +64,7 @@ def times(registry: Registry, run: int = 201) -> tuple[str | None, str | None]:
     [wrap_in_envelope(ISO), [ISO], [EPOCH], wrap_in_envelope(EPOCH), f"\ufeff\r\n\t {json.dumps([EPOCH])}"],
     ids=["iso", "iso, bare", "epoch", "epoch, in an envelope", "with a mark of the byte order before it"],
 )
-def test_a_run_gets_its_begin_and_end_from_either_form_whatever_the_file_is_called(
+def test_a_run_gets_its_times_from_either_form_whatever_the_file_is_called(
     registry: Registry, tmp_path: Path, answer: Any
 ) -> None:
     outcome = registry.runs.import_logbook(
@@ -97,7 +97,7 @@ def test_a_run_from_the_logbook_is_exported_without_a_time(registry: Registry, t
     assert resolution.panels[0].constants[0].version == late.versions[0].version
 
 
-def test_runs_of_every_type_are_recorded_and_what_is_not_read_is_noted(
+def test_runs_of_every_type_are_recorded_and_unread_fields_are_noted(
     registry: Registry, tmp_path: Path
 ) -> None:
     listed = [
@@ -150,9 +150,7 @@ def test_the_same_list_again_is_no_change_and_other_times_are_conflicts_that_nam
     assert registry.runs.import_logbook(write_answer(tmp_path, moved[:2]), EXPERIMENT).revision is None
 
 
-def test_a_run_known_without_begin_or_end_receives_them_in_one_revision(
-    registry: Registry, tmp_path: Path
-) -> None:
+def test_a_run_known_without_times_receives_them_in_one_revision(registry: Registry, tmp_path: Path) -> None:
     registry.runs.add(f"exp={EXPERIMENT}:run=201")
     registry.runs.add(f"exp={EXPERIMENT}:run=202", begin=BEGIN)
     listed = write_answer(
@@ -174,9 +172,7 @@ def test_a_run_known_without_begin_or_end_receives_them_in_one_revision(
     assert str(registry.runs.show(f"exp={EXPERIMENT}:run=203", as_of=3).end) == "None"
 
 
-def test_an_end_that_comes_later_and_lies_before_the_known_begin_is_refused(
-    registry: Registry, tmp_path: Path
-) -> None:
+def test_an_end_before_the_known_start_time_is_refused(registry: Registry, tmp_path: Path) -> None:
     registry.runs.add(f"exp={EXPERIMENT}:run=201", end=BEGIN)
     listed = write_answer(tmp_path, [{**EPOCH, "begin_time": 1438743600, "end_time": None}])
     with refused(RequestError, "run=201", BEGIN, LATER):
@@ -213,7 +209,7 @@ def test_a_long_list_asks_the_database_no_more_often_than_a_short_one(
     assert len(registry.runs.list("xcs2")) == 300
 
 
-def test_all_that_is_not_understood_is_named_by_entry_and_field_and_nothing_is_recorded(
+def test_all_problems_are_listed_by_entry_and_field_and_nothing_is_recorded(
     registry: Registry, tmp_path: Path
 ) -> None:
     # Of each entry that is not sound: its label, the field at fault, and the value or time that is named.
@@ -377,7 +373,7 @@ def test_the_examples_of_the_documentation_are_read_and_agree(tmp_path: Path) ->
     assert len(listed[0]) == 2
 
 
-def test_the_command_tells_the_two_sorts_of_files_apart_by_content(
+def test_the_command_distinguishes_the_two_sorts_of_files_by_content(
     location: RegistryLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calreg = Calreg(location, monkeypatch)

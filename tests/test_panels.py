@@ -171,7 +171,7 @@ def test_an_m_number_is_withdrawn_once_and_may_be_given_again(registry: Registry
     assert registry.aliases.add("M088", [PANEL_A, NEW_A]).revision == 7, "the serial number is free now"
 
 
-def test_panels_and_aliases_are_answered_as_of_a_revision(registry: Registry) -> None:
+def test_panels_and_aliases_are_shown_as_of_a_revision(registry: Registry) -> None:
     registry.panels.add(PANEL_A)
     registry.aliases.add("M068", [PANEL_A])
     registry.panels.add(PANEL_B, alias="M088")
@@ -201,7 +201,7 @@ def test_panels_and_aliases_are_answered_as_of_a_revision(registry: Registry) ->
     assert Alias("M068", PANEL_A, 2, withdrawn_in=4) in registry.aliases.list(withdrawn=True)
 
 
-def test_a_dry_run_says_what_the_real_run_records_and_records_nothing(registry: Registry) -> None:
+def test_a_dry_run_shows_what_the_real_run_records_and_records_nothing(registry: Registry) -> None:
     registry.panels.add(NEW_A)
     for act in (
         lambda dry_run: registry.panels.add(PANEL_A, alias="M068", dry_run=dry_run),

@@ -81,7 +81,7 @@ def test_the_largest_float32_values_overflow_nothing() -> None:
 
 @settings(max_examples=30)
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 4), st.randoms(use_true_random=False))
-def test_medians_of_blocks_are_numpys_without_what_is_not_there(
+def test_medians_of_blocks_are_numpys_without_missing_values(
     rows: int, columns: int, block: int, rng: Any
 ) -> None:
     values = np.array(
@@ -217,7 +217,7 @@ def test_flags_and_a_panel_without_any_value_are_legible(monkeypatch: pytest.Mon
 
 
 @pytest.mark.slow
-def test_the_limits_are_own_of_each_gain_range(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_gain_range_has_its_own_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     subject = subject_of_constants(1)
     block_size, spacing = constants.choose_block_size(JUNGFRAU, 1)
     maps = {
@@ -334,7 +334,7 @@ def test_open_ends_and_gaps_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 100])
-def test_a_history_shows_medians_spreads_gaps_and_starts(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trend_shows_medians_spreads_gaps_and_starts(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     known = panels_of(2)
     ranges = [
         version

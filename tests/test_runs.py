@@ -58,7 +58,7 @@ def test_a_run_is_recorded_once(registry: Registry) -> None:
     assert times(registry, "exp=cxi11216:run=54") == ("2018-02-01T02:03:04Z", None)
 
 
-def test_a_run_known_without_a_begin_or_end_receives_it(registry: Registry) -> None:
+def test_a_run_known_without_a_time_receives_it(registry: Registry) -> None:
     registry.runs.add(DATASET)
     assert times(registry) == (None, None)
     dry = registry.runs.add(DATASET, begin=BEGIN, dry_run=True)
@@ -71,7 +71,7 @@ def test_a_run_known_without_a_begin_or_end_receives_it(registry: Registry) -> N
     assert registry.runs.show(DATASET, as_of=2).end is None
 
 
-def test_another_begin_is_a_conflict_until_it_supersedes(registry: Registry) -> None:
+def test_another_start_time_is_a_conflict_until_it_supersedes(registry: Registry) -> None:
     registry.runs.add(DATASET, begin=BEGIN, end=END)
     with refused(ConflictError, DATASET, BEGIN, END, LATER, problems=1, remedy=Remedy.SUPERSEDE_RUN):
         registry.runs.add(DATASET, begin=LATER)
@@ -88,7 +88,7 @@ def test_another_begin_is_a_conflict_until_it_supersedes(registry: Registry) -> 
     assert registry.runs.add(DATASET, begin=LATER, supersede=True, comment="again").revision is None
 
 
-def test_a_run_does_not_end_before_it_begins(registry: Registry) -> None:
+def test_a_run_does_not_end_before_it_starts(registry: Registry) -> None:
     with refused(RequestError, DATASET, BEGIN, LATER, problems=1):
         registry.runs.add(DATASET, begin=LATER, end=BEGIN)
     assert registry.log() == []
@@ -102,7 +102,7 @@ def test_a_run_does_not_end_before_it_begins(registry: Registry) -> None:
     assert len(registry.log()) == 2
 
 
-def test_what_is_no_dataset_and_no_time_is_refused(registry: Registry) -> None:
+def test_malformed_datasets_and_times_are_refused(registry: Registry) -> None:
     for dataset, named in {
         "xcsls3716:631": "'xcsls3716:631'",
         "exp=XCSLS3716:run=631": "write xcsls3716",
@@ -162,7 +162,7 @@ def test_near_runs_and_experiments_are_named(registry: Registry) -> None:
             ask("exp=mfx:run=7")
 
 
-def test_the_constants_of_a_run_are_those_of_its_begin(registry: Registry, tmp_path: Path) -> None:
+def test_the_constants_of_a_run_are_those_valid_at_its_start_time(registry: Registry, tmp_path: Path) -> None:
     early, late = (
         write_panel_folder(tmp_path / name, seed) for seed, name in enumerate(("early", "late"), 1)
     )
@@ -230,7 +230,7 @@ def test_a_withdrawn_run_comes_back_only_by_supersession(registry: Registry, tmp
     assert registry.runs.import_table(tmp_path / "datasets.txt").revision is None
 
 
-def test_the_withdrawn_are_listed_where_asked_as_they_stood_at_any_revision(registry: Registry) -> None:
+def test_withdrawn_runs_and_detectors_are_listed_on_request_as_of_any_revision(registry: Registry) -> None:
     registry.runs.add(DATASET, begin=BEGIN)
     registry.runs.withdraw(DATASET, comment="not ours")
     registry.runs.add(DATASET, begin=LATER)
@@ -249,7 +249,7 @@ def test_the_withdrawn_are_listed_where_asked_as_they_stood_at_any_revision(regi
     assert registry.detectors.list() == []
 
 
-def test_the_list_of_all_says_what_was_withdrawn(
+def test_the_list_of_all_shows_what_was_withdrawn(
     sqlite_location: RegistryLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calreg = Calreg(sqlite_location, monkeypatch)

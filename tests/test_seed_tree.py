@@ -77,7 +77,7 @@ def registry_answers(location: RegistryLocation, tree: Path) -> Answers:
 
 
 @pytest.mark.slow
-def test_the_seeds_tree_answers_the_same_on_both_databases_as_a_naive_reading_of_its_links(
+def test_the_seeds_tree_gives_the_same_on_both_databases_as_a_naive_reading_of_its_links(
     request: pytest.FixtureRequest, tree: Path, tmp_path: Path
 ) -> None:
     answers = {}

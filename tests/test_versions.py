@@ -295,7 +295,7 @@ def test_the_same_start_with_other_content_is_a_conflict(
     assert (again.revision, [version.version for version in again.unchanged]) == (None, [5, 6])
 
 
-def test_content_that_was_withdrawn_comes_back_only_when_it_is_said(registry: Registry, one: Path) -> None:
+def test_withdrawn_content_comes_back_only_by_supersession(registry: Registry, one: Path) -> None:
     registry.panels.add(PANEL_A)
     registry.versions.add(PANEL_A, one, valid_from=T1, kinds=GAIN)
     registry.versions.withdraw(1, comment="noisy")
@@ -363,7 +363,7 @@ def test_a_gap_ends_every_live_kind_or_those_that_are_named(registry: Registry, 
     )
 
 
-def test_a_withdrawal_says_what_answers_now(registry: Registry, one: Path, other: Path) -> None:
+def test_a_withdrawal_notes_what_is_valid_now(registry: Registry, one: Path, other: Path) -> None:
     registry.panels.add(PANEL_A)
     registry.versions.add(PANEL_A, one, valid_from="beginning", kinds=GAIN)
     registry.versions.add(PANEL_A, other, valid_from=T1, kinds=GAIN)
@@ -395,7 +395,7 @@ def test_a_withdrawal_says_what_answers_now(registry: Registry, one: Path, other
     ]
 
 
-def test_a_withdrawal_names_the_end_of_what_answers(registry: Registry, one: Path, other: Path) -> None:
+def test_a_withdrawal_names_the_end_of_what_is_valid_now(registry: Registry, one: Path, other: Path) -> None:
     registry.panels.add(PANEL_A)
     for folder, start in ((one, "beginning"), (other, T1), (one, T2)):
         registry.versions.add(PANEL_A, folder, valid_from=start, kinds=GAIN)
@@ -409,7 +409,7 @@ def test_a_withdrawal_names_the_end_of_what_answers(registry: Registry, one: Pat
     )
 
 
-def test_what_is_not_there_or_was_withdrawn_already_is_not_withdrawn(registry: Registry, one: Path) -> None:
+def test_an_unknown_or_withdrawn_version_cannot_be_withdrawn(registry: Registry, one: Path) -> None:
     with refused(NotFoundError, 1):
         registry.versions.withdraw(1, comment="wrong")
     registry.panels.add(PANEL_A)
@@ -432,7 +432,7 @@ def test_what_is_not_there_or_was_withdrawn_already_is_not_withdrawn(registry: R
     assert len(registry.log()) == revisions
 
 
-def test_a_batch_is_held_against_itself(registry: Registry, one: Path, other: Path) -> None:
+def test_a_batch_that_contradicts_itself_is_refused(registry: Registry, one: Path, other: Path) -> None:
     registry.panels.add(PANEL_A)
     registry.panels.add(PANEL_B)
     first = registry.versions.add(PANEL_A, one, valid_from=T1, kinds=GAIN).versions[0].constants
@@ -456,7 +456,7 @@ def test_a_batch_is_held_against_itself(registry: Registry, one: Path, other: Pa
     assert briefly(twice.versions) == [(3, PANEL_B, "gain", "beginning")]
 
 
-def test_a_dry_run_of_new_constants_leaves_no_file_and_says_what_would_be(
+def test_a_dry_run_of_new_constants_stores_no_file_and_shows_what_would_change(
     registry: Registry, location: RegistryLocation, one: Path
 ) -> None:
     registry.panels.add(PANEL_A, alias="M068")
