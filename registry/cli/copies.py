@@ -65,9 +65,7 @@ def copy(
     result = copy_registry(to, to_store, ctx.obj.database, ctx.obj.store, progress=output.show_progress)
     output.print_answer(result, _print_copy, as_json=json)
     output.print_notes(
-        notes=[
-            "the old database is closed to writes; set CALREG_DATABASE and CALREG_STORE to the new registry"
-        ]
+        ["the old database is closed; set CALREG_DATABASE and CALREG_STORE to the new registry"]
     )
 
 
