@@ -36,7 +36,6 @@ from registry.registration.runs import RunStatement
 MAX_SIZE = 64 << 20  # bytes
 _MAX_VALUES = 4_000_000  # a small JSON text can make large objects
 _MAX_RUNS = 100_000
-_USUAL_TYPE = "DATA"
 
 _RunNumber = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 
@@ -90,18 +89,16 @@ def read_logbook(path: Path, experiment: str) -> LogbookRuns:
             remedy=Remedy.OMIT_EXPERIMENT,
         )
     entries = _unwrap_entries(_decode_json(content, name), name)
-    form = _detect_form(entries, name)
-    problems: list[str] = []
-    first: dict[int, tuple[str, RunStatement]] = {}
-    for position, entry in enumerate(entries, start=1):
-        label, statement, wrong = _read_entry(entry, form, experiment, f"entry {position}")
-        if statement is not None:
-            earlier, known = first.setdefault(statement.dataset.run, (f"entry {position}", statement))
-            wrong += [f"{earlier} gives the run other times"] if known != statement else []
-        problems += [f"{label}: {problem}" for problem in wrong]
+    fields = {field for entry in entries if isinstance(entry, dict) for field in entry}
+    form = next((form for form in _TIMES if form.__struct_fields__[0] in fields), None)
+    if form is None:
+        raise RequestError(
+            f"{name} is not a list of runs: no entry has num (with ISO 8601 times) or run_num (with epoch seconds)"
+        )
+    runs, problems = _read_entries(entries, form, experiment)
     if problems:
         raise RequestError(f"{name} cannot be imported", details=problems, problems=problems)
-    return LogbookRuns(tuple(known for _, known in first.values()), tuple(_list_notes(entries, form)))
+    return LogbookRuns(tuple(runs), tuple(_list_notes(entries, form, fields)))
 
 
 def _decode_json(content: bytes, name: str) -> Any:
@@ -117,8 +114,11 @@ def _decode_json(content: bytes, name: str) -> Any:
 
 
 def _build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Doubled:
+    values = dict(pairs)
+    if len(values) == len(pairs):
+        return values
     counts = Counter(name for name, _ in pairs)
-    return next((_Doubled(name) for name, count in counts.items() if count > 1), dict(pairs))
+    return _Doubled(next(name for name, count in counts.items() if count > 1))
 
 
 def _unwrap_entries(answer: Any, name: str) -> list[Any]:
@@ -137,32 +137,29 @@ def _unwrap_entries(answer: Any, name: str) -> list[Any]:
     return entries
 
 
-def _detect_form(entries: Sequence[Any], name: str) -> type[Struct]:
-    """Return the form of the list: that of its first entry in which a run's number stands."""
-    for entry in entries:
-        for form in (_IsoRun, _EpochRun):
-            if isinstance(entry, dict) and form.__struct_fields__[0] in entry:
-                return form
-    raise RequestError(
-        f"{name} is not a list of runs: no entry has num (with ISO 8601 times) or run_num (with epoch seconds)"
-    )
-
-
-def _read_entry(
-    entry: Any, form: type[Struct], experiment: str, label: str
-) -> tuple[str, RunStatement | None, list[str]]:
-    """Return a label for the entry, its statement if it is sound, and what is wrong with it."""
-    if not isinstance(entry, dict):
-        return label, None, [f"{_describe(entry)} is not a run: an object is expected"]
-    problems = ["num stands beside run_num: which is the run?"] if {"num", "run_num"} <= entry.keys() else []
-    values = [_convert_field(entry, field, form, problems) for field in msgspec.structs.fields(form)]
-    run, begin, end, _ = values
-    if run is not None:
-        label = f"{label} (run {run})"
-    if problems:
-        return label, None, problems
-    statement = RunStatement(Dataset(experiment, run), begin, end)
-    return label, statement, [statement.order_problem] if statement.order_problem else []
+def _read_entries(
+    entries: Sequence[Any], form: type[Struct], experiment: str
+) -> tuple[list[RunStatement], list[str]]:
+    """Return the runs, each once, and all that is wrong with the entries."""
+    first: dict[int, tuple[int, RunStatement]] = {}
+    problems: list[str] = []
+    fields = msgspec.structs.fields(form)
+    for position, entry in enumerate(entries, start=1):
+        label, wrong = f"entry {position}", list[str]()
+        if not isinstance(entry, dict):
+            problems.append(f"{label}: {_describe(entry)} is not a run: an object is expected")
+            continue
+        if {"num", "run_num"} <= entry.keys():
+            wrong.append("num stands beside run_num: which is the run?")
+        run, begin, end, _ = (_convert_field(entry, field, form, wrong) for field in fields)
+        if not wrong:
+            statement = RunStatement(Dataset(experiment, run), begin, end)
+            earlier, known = first.setdefault(run, (position, statement))
+            wrong += [statement.order_problem] if statement.order_problem else []
+            wrong += [f"entry {earlier} gives the run other times"] if known != statement else []
+        label += f" (run {run})" if run is not None else ""
+        problems += [f"{label}: {problem}" for problem in wrong]
+    return [statement for _, statement in first.values()], problems
 
 
 def _convert_field(
@@ -212,12 +209,12 @@ def _describe(value: object) -> str:
     return quote(text) if isinstance(value, str) or len(text) >= 30 else text
 
 
-def _list_notes(entries: Sequence[dict[str, Any]], form: type[Struct]) -> Iterator[str]:
-    names = form.__struct_fields__
-    types = Counter(entry.get(names[-1]) for entry in entries)
-    others = [f"{count} {quote(kind)}" for kind, count in types.items() if kind not in (None, _USUAL_TYPE)]
+def _list_notes(entries: Sequence[dict[str, Any]], form: type[Struct], fields: set[str]) -> Iterator[str]:
+    known = form.__struct_fields__
+    types = Counter(entry.get(known[-1]) for entry in entries)
+    others = [f"{count} {quote(kind)}" for kind, count in types.items() if kind not in (None, "DATA")]
     if others:
-        yield f"runs of every type are recorded, they have their times; not {_USUAL_TYPE}: {shorten(others)}"
-    unread = sorted({name for entry in entries for name in entry} - {*names, "params"})
+        yield f"runs of every type are recorded, they have their times; not DATA: {shorten(others)}"
+    unread = sorted(fields - {*known, "params"})
     if unread:
         yield f"of a run only its number and times are read, not {shorten([quote(name) for name in unread])}"
