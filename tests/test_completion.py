@@ -291,6 +291,7 @@ def test_a_call_without_a_line_prints_nothing() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_answer_is_left_alone(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         url = f"postgresql://127.0.0.1:{deaf.getsockname()[1]}/calreg"

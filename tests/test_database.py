@@ -141,6 +141,7 @@ def processes() -> Iterator[Pool]:
         yield pool
 
 
+@pytest.mark.slow
 def test_several_processes_write_gapless_revisions(location: RegistryLocation, processes: Pool) -> None:
     numbers = processes.starmap(_write, [(location, writer) for writer in range(WRITERS)], chunksize=1)
     _refuse_gaps(location, numbers)
@@ -150,6 +151,7 @@ def _init(location: RegistryLocation) -> str:
     return create_registry(location.database, location.store)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
 def test_several_processes_that_run_init_at_once_create_one_registry(
     dialect: str, processes: Pool, tmp_path: Path, request: pytest.FixtureRequest

@@ -133,6 +133,7 @@ def test_every_kind_is_exported_verified_and_replayed(
     assert content(tmp_path / "again") == content(tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_versions_are_compared_in_every_gain_range(registered: Registered) -> None:
     with registered.location.open() as registry:
         first, second = (registry.validity(panel, kinds=["gain"]).versions[0] for panel in registered.panels)

@@ -438,6 +438,7 @@ def test_all_that_is_missing_is_listed_at_once(imported: Registry, tmp_path: Pat
     assert both.values["panels"] == ["190408-181206-aaaa"]
 
 
+@pytest.mark.slow
 def test_a_damaged_missing_or_swapped_object_stops_the_export_and_no_output_is_left(
     location: RegistryLocation, small_tree: Path, tmp_path: Path
 ) -> None:

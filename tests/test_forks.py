@@ -78,6 +78,7 @@ def test_what_forked_workers_and_their_parent_record_is_all_there(
     check_tags(location, 5 * (WORKERS + 1))
 
 
+@pytest.mark.slow
 def test_a_worker_goes_on_when_the_parent_has_closed_and_the_other_way_round(
     location: RegistryLocation, registry: Registry
 ) -> None:
@@ -189,6 +190,7 @@ def test_forty_threads_have_their_view_at_once(registry: Registry) -> None:
     assert revisions == [1] * 40
 
 
+@pytest.mark.slow
 def test_a_server_that_has_no_connection_left_is_a_refusal(
     postgres_server: str, postgresql_factory: RegistryFactory
 ) -> None:

@@ -91,6 +91,7 @@ def refuse_conversion(path: Path, **options: Any) -> str:
     return error.value.message
 
 
+@pytest.mark.slow
 def test_three_stages_become_the_gain_of_a_panel_in_float32(
     registry: Registry, three: Path, scratch: Path
 ) -> None:

@@ -45,6 +45,7 @@ def stamp(number: int) -> str:
     return (FIRST + timedelta(minutes=number)).strftime("%Y%m%d%H%M%S")
 
 
+@pytest.mark.slow
 def test_many_links_are_one_revision_and_the_same_again_is_no_change(
     registry: Registry, make_tree: MakeTree
 ) -> None:
@@ -62,6 +63,7 @@ def test_many_links_are_one_revision_and_the_same_again_is_no_change(
     assert again.unchanged == first.versions
 
 
+@pytest.mark.slow
 def test_of_many_links_the_new_ones_are_recorded_and_the_others_unchanged(
     registry: Registry, make_tree: MakeTree
 ) -> None:

@@ -129,6 +129,7 @@ def test_the_stored_files_move_too_when_asked(
         assert moved.verify().problems == ()
 
 
+@pytest.mark.slow
 def test_a_damaged_file_stops_the_move(sqlite_location: RegistryLocation, tmp_path: Path, new: str) -> None:
     with sqlite_location.open() as registry:
         fill_registry(registry, tmp_path / "made")
@@ -274,6 +275,7 @@ def test_a_move_whose_rows_differ_is_rolled_back(
     assert read_facts(target) == read_facts(location.database)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("comment", ["nul \0 inside", "T" + "é" * 70], ids=["nul", "long"])
 def test_rows_that_postgresql_cannot_hold_are_refused(
     sqlite_location: RegistryLocation, empty_postgres: str, comment: str

@@ -133,6 +133,7 @@ def left_of(shown: str, before: str, after: str) -> bool:
     return shown.startswith(before + "***") and after.endswith(shown.removeprefix(before + "***"))
 
 
+@pytest.mark.slow
 @given(NAMES, SECRETS)
 @settings(deadline=None, max_examples=300)
 def test_no_password_of_a_url_survives(user: str, secret: str) -> None:

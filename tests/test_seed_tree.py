@@ -90,6 +90,7 @@ def test_the_seeds_tree_gives_the_same_on_both_databases_as_a_naive_reading_of_i
     assert answers["sqlite"] == {(panel, at): naive_answer(panel, at) for panel, at in answers["sqlite"]}
 
 
+@pytest.mark.slow
 def test_the_seeds_tree_is_imported_without_a_remark_but_on_its_dead_pixels(
     location: RegistryLocation, tree: Path
 ) -> None:
