@@ -1,1 +1,1 @@
-"""The parts of the documents that are written from the program: by ``python -m documentation``, or when the site is built."""
+"""The parts of the documents that the program writes: by ``python -m documentation``, or when the site is built."""

@@ -1,6 +1,6 @@
 """The documents show what happens: every command and program, and what they print.
 
-``CALREG_UPDATE_DOCS=1 pytest tests/test_documents.py tests/test_reference.py tests/test_cli.py`` rewrites what they show.
+``CALREG_UPDATE_DOCS=1 pytest tests/test_documents.py tests/test_reference.py tests/test_cli.py`` rewrites the outputs.
 """
 
 from __future__ import annotations

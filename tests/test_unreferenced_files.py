@@ -237,9 +237,9 @@ def test_verify_prints_unreferenced_files_and_collect_names_what_it_removed(
     listed = calreg.run("verify")
     assert listed.stdout == (
         "4 checked, 0 problems\n"
-        "bytes  age                         file to which nothing refers\n"
-        f"15     3 days                      {old}\n"
-        f"15     2 h     younger than a day  {young}\n"
+        "bytes  age                           file to which nothing refers\n"
+        f"15     3 days  --collect removes it  {old}\n"
+        f"15     2 h     younger than a day    {young}\n"
     )
     assert re.findall(r"\d+", listed.stderr) == ["2", "1"]
     assert [file["removed"] for file in calreg.run("verify", "--json").json["unreferenced"]] == [False] * 2

@@ -132,7 +132,12 @@ def _print_unreferenced(files: Sequence[UnreferencedFile]) -> None:
     collected = any(file.removed for file in files)
     shown = files if collected else files[:_FILES_SHOWN]
     rows = [
-        (file.size, _format_age(file.age), "removed" if file.removed else file.kept or "", file.path)
+        (
+            file.size,
+            _format_age(file.age),
+            "removed" if file.removed else file.kept or "--collect removes it",
+            file.path,
+        )
         for file in shown
     ]
     output.print_table(("bytes", "age", "", "file to which nothing refers"), rows)

@@ -1,0 +1,64 @@
+"""Names, docstrings and documents in plain technical English: a floor that a reader's judgement goes beyond."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("registry", "benchmarks", "documentation", "harnesses", "testing", "migrations", "tests")
+TEXTS = [path for name in ("docs", *PACKAGES) for path in sorted((ROOT / name).rglob("*.*"))]
+
+QUESTION = re.compile(r"(What|Who|Whom|Whose|Where|Which|When|Whether|How|Why)\b")
+VAGUE_NAMES = {"asked", "each", "found", "given", "made", "said", "there", "these", "those", "told", "whose"}
+PARTICIPLE = re.compile(r"_*([a-z]+ed|known|given|found|told|taken)(_|$)")
+VERBS_IN_ED = re.compile(r"_*(need|feed|seed|embed|exceed|proceed|speed)")
+ODD_PHRASE = re.compile(
+    r"(?<!there )\b(is|are|was|were) no (?!longer|more|fewer|less|later|earlier|newer|older|larger|other|such)\w"
+    r"|\b(whence|hitherto|thereof|wherein|be it|if need be|strangers?|nobody's)\b",
+    re.IGNORECASE,
+)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_names_and_docstrings_say_what_a_thing_is_or_does(package: str) -> None:
+    findings = [
+        f"{path.relative_to(ROOT)}:{finding}"
+        for path in sorted((ROOT / package).rglob("*.py"))
+        for finding in _find_odd_names(ast.parse(path.read_text()))
+    ]
+    assert findings == []
+
+
+def _find_odd_names(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            doc = ast.get_docstring(node)
+            if doc and QUESTION.match(doc):
+                yield f"1: {doc.splitlines()[0]}"
+        if isinstance(node, ast.FunctionDef) and _is_participle(node):
+            yield f"{node.lineno}: {node.name}"
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in VAGUE_NAMES:
+            yield f"{node.lineno}: {node.id}"
+        if isinstance(node, ast.arg) and node.arg in VAGUE_NAMES:
+            yield f"{node.lineno}: {node.arg}"
+
+
+def _is_participle(function: ast.FunctionDef) -> bool:
+    """Return whether the name is a participle, unless it is read as a noun: of a property or a fixture."""
+    if not PARTICIPLE.match(function.name) or VERBS_IN_ED.match(function.name):
+        return False
+    return not any(re.search("property|fixture", ast.unparse(mark)) for mark in function.decorator_list)
+
+
+def test_sentences_are_plain() -> None:
+    paths = [path for path in TEXTS if path.suffix in {".py", ".md"} and path != Path(__file__)]
+    findings = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in [ROOT / "README.md", ROOT / "CHANGELOG.md", *paths]
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if ODD_PHRASE.search(line)
+    ]
+    assert findings == []
