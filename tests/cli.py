@@ -51,7 +51,7 @@ class Calreg:
         assert result.code == 0, result.stderr
         return result
 
-    def refused(self, code: int, *arguments: str) -> dict[str, Any]:
+    def assert_refused(self, code: int, *arguments: str) -> dict[str, Any]:
         """Run a command that must be refused with that exit code, as text and as JSON; return the error."""
         text = self(*arguments)
         assert (text.code, text.stdout) == (code, ""), text

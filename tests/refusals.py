@@ -12,7 +12,7 @@ _Error = TypeVar("_Error", bound=RegistryError)
 
 
 @contextmanager
-def refused(
+def assert_refused(
     error_class: type[_Error],
     *names: object,
     problems: int | None = None,

@@ -22,7 +22,7 @@ from registry.detectors import DETECTOR_TYPES
 from registry.detectors.types import Kind
 from registry.errors import ArrayError, Remedy, UnavailableError
 from registry.records import CheckedFile, Statistics
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 JUNGFRAU = DETECTOR_TYPES["jungfrau"]
 GAIN = JUNGFRAU.find_kind("gain")
@@ -463,7 +463,7 @@ def test_values_that_are_not_finite_are_refused_and_counted_unless_they_are_allo
 ) -> None:
     array = gain.copy()
     array[1, :3] = value
-    with refused(ArrayError, remedy=Remedy.ALLOW_NONFINITE, path=str(path), nonfinite=3):
+    with assert_refused(ArrayError, remedy=Remedy.ALLOW_NONFINITE, path=str(path), nonfinite=3):
         check(path, array)
     file = check(path, array, allow_nonfinite=True)
     assert file.statistics.nonfinite == 3
@@ -474,7 +474,7 @@ def test_values_that_are_not_finite_are_refused_and_counted_unless_they_are_allo
 
 
 def test_an_array_without_any_finite_value_is_refused_even_where_nan_is_allowed(path: Path) -> None:
-    with refused(ArrayError, path=str(path)):
+    with assert_refused(ArrayError, path=str(path)):
         check(path, np.full(SHAPE, np.nan, "<f4"), allow_nonfinite=True)
 
 

@@ -16,7 +16,7 @@ from registry.exporters.assembly import Assembly, build_assemblies, read_arrays
 from registry.store import ContentStore
 from testing.panels import PANEL_A, PANEL_B, make_panel_array, write_panel_folder
 from testing.registries import RegistryLocation
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 DETECTOR = f"{PANEL_A}_{PANEL_B}"
 T0 = "2020-01-01T00:00:00Z"
@@ -86,17 +86,17 @@ def test_a_part_is_verified_before_it_is_returned(gain: Assembly) -> None:
     def take() -> None:
         taken.extend((part.gain_range, part.panel) for part in gain.read_parts())
 
-    with refused(CorruptionError, panel=PANEL_B, version=3, gain_range=1):
+    with assert_refused(CorruptionError, panel=PANEL_B, version=3, gain_range=1):
         take()
     assert taken == [(0, 0), (0, 1), (1, 0)]
-    with refused(CorruptionError, panel=PANEL_B, version=3, gain_range=1):
+    with assert_refused(CorruptionError, panel=PANEL_B, version=3, gain_range=1):
         read_arrays([gain])["pixel_gain"]
 
 
 def test_of_several_damaged_files_the_first_is_named(gain: Assembly) -> None:
     for gain_range, panel in ((2, 1), (2, 0), (0, 1)):
         damage(object_of(gain, gain_range, panel))
-        with refused(CorruptionError, gain_range=gain_range):
+        with assert_refused(CorruptionError, gain_range=gain_range):
             read_arrays([gain])["pixel_gain"]
 
 

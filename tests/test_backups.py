@@ -31,7 +31,7 @@ from testing.panels import PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
 from tests.copies import fill_registry, read_answers, read_facts, read_rows
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 pytestmark = pytest.mark.small_panels
 
@@ -72,7 +72,7 @@ def _assert_refused(
     folder: Path, location: RegistryLocation, error: type[RegistryError], **values: Any
 ) -> RegistryError:
     """Assert that the restoration is refused, and that no registry is there; return the refusal."""
-    with refused(error, **values) as caught:
+    with assert_refused(error, **values) as caught:
         _restore(folder, location)
     assert not location.file.exists()
     return caught.value
@@ -187,7 +187,7 @@ def test_a_damaged_file_of_the_store_stops_a_backup_and_the_former_one_stays(
     with damaged.open("r+b") as file:
         file.truncate(1000)
     missing.unlink()
-    with refused(CorruptionError, problems=2) as caught:
+    with assert_refused(CorruptionError, problems=2) as caught:
         small.backup(folder)
     for file, problem in zip((damaged, missing), caught.value.details, strict=True):
         assert file.stem in problem
@@ -263,11 +263,11 @@ def test_a_folder_of_another_registry_or_with_other_files_is_refused(
     ).open() as other:
         other.backup(folder)
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
-    with refused(ConflictError, store=other.id, database=small.id):
+    with assert_refused(ConflictError, store=other.id, database=small.id):
         small.backup(folder)
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
     for path in (tmp_path / "made", small._backend.store.root):
-        with refused(ConflictError, path=str(path)):
+        with assert_refused(ConflictError, path=str(path)):
             small.backup(path)
 
 
@@ -276,7 +276,7 @@ def test_a_backup_cannot_be_a_file(
 ) -> None:
     (tmp_path / "file").touch()
     for location in ("file", "file/below"):
-        Calreg(sqlite_location, monkeypatch).refused(8, "backup", tmp_path / location)
+        Calreg(sqlite_location, monkeypatch).assert_refused(8, "backup", tmp_path / location)
 
 
 def test_a_restoration_never_overwrites_a_registry_or_its_store(
@@ -284,7 +284,7 @@ def test_a_restoration_never_overwrites_a_registry_or_its_store(
 ) -> None:
     small.backup(folder)
     before = read_rows(sqlite_location.database)
-    with refused(ConflictError, database=small.id):
+    with assert_refused(ConflictError, database=small.id):
         _restore(folder, sqlite_location)
     assert read_rows(sqlite_location.database) == before
     other = create_registry(f"sqlite:///{tmp_path / 'other.sqlite'}", tmp_path / "other")
@@ -462,7 +462,7 @@ def test_the_backup_of_a_closed_registry_is_restored_closed(
     small.backup(folder)
     done = restore_registry(folder, again.database, again.store)
     assert "moved.sqlite" in done.notes[0]
-    with again.open() as restored, refused(ClosedError, reason="departure"):
+    with again.open() as restored, assert_refused(ClosedError, reason="departure"):
         restored.panels.add(PANEL_B)
     assert read_rows(again.database) == read_rows(sqlite_location.database)
 
@@ -480,5 +480,5 @@ def test_the_commands_print_what_they_copied(
     assert done["rows"]["revision"] == len(read_rows(sqlite_location.database)[schema.revision.name])
     calreg = Calreg(again, monkeypatch)
     assert "files     3 copied, 0 there already\n" in calreg.run("restore", folder).stdout
-    assert calreg.refused(5, "restore", folder)["database"] == small.id
+    assert calreg.assert_refused(5, "restore", folder)["database"] == small.id
     assert calreg.run("verify").code == 0

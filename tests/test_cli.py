@@ -50,7 +50,7 @@ def test_the_main_job_from_import_to_provenance(calreg: Calreg, tree: Path, tmp_
 
     assert calreg.run("run", "import", tree / "datasets.txt", "--json").json["revision"] == 2
     assert len(calreg.run("run", "list", "--json").json) == 15
-    assert calreg.refused(4, "export", RUN, "--output", tmp_path / "none")["dataset"] == RUN
+    assert calreg.assert_refused(4, "export", RUN, "--output", tmp_path / "none")["dataset"] == RUN
     assert not (tmp_path / "none").exists()
     calreg.run("run", "add", RUN, "--begin", AT)
 
@@ -102,7 +102,7 @@ def test_validity_prints_the_published_keys(calreg: Calreg, folders: Path) -> No
         "comment": "first",
     }
     assert (gap["constants"], gap["valid_to"], gap["comment"]) == (None, None, "broken")
-    assert calreg.refused(4, "validity", "M068", "--at", START)["kind"] == "NotValidError"
+    assert calreg.assert_refused(4, "validity", "M068", "--at", START)["kind"] == "NotValidError"
     before = calreg.run("validity", "M068", "--at", START, "--as-of", "2", "--json").json
     assert [row["kind"] for row in before] == ["gain", "offset"]
 
@@ -214,7 +214,7 @@ def test_a_refusal_is_one_sentence_with_its_exit_code_and_leaves_nothing(
     if arguments[:2] == ["provenance", "show"]:
         assert calreg(*arguments).code == code
     else:
-        message = calreg.refused(code, *arguments)["message"]
+        message = calreg.assert_refused(code, *arguments)["message"]
         assert len(message) < 400
         assert message.isprintable()
     assert list(work.iterdir()) == []
@@ -233,7 +233,7 @@ def test_usage_errors_are_plain_text_and_json_for_scripts(sqlite_calreg: Calreg)
 
 def test_a_missing_database_says_how_to_make_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CALREG_DATABASE", f"sqlite:///{tmp_path}/none.sqlite")
-    message = Calreg(None, monkeypatch).refused(8, "panel", "list")["message"]
+    message = Calreg(None, monkeypatch).assert_refused(8, "panel", "list")["message"]
     assert f"{tmp_path}/none.sqlite" in message
     assert "calreg init" in message
     assert list(tmp_path.glob("none*")) == []

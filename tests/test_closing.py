@@ -15,7 +15,7 @@ from registry.errors import ClosedError, Remedy
 from testing.panels import PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 pytestmark = pytest.mark.small_panels
 
@@ -88,7 +88,7 @@ def test_an_arrival_is_opened_once_and_takes_writes_then(
     location: RegistryLocation, registry: Registry
 ) -> None:
     _close(registry, "arrival")
-    with location.open() as opened, refused(ClosedError, remedy=Remedy.CONTINUE_COPY):
+    with location.open() as opened, assert_refused(ClosedError, remedy=Remedy.CONTINUE_COPY):
         opened.panels.add(PANEL_A)
     registry._backend.database.open_for_writes()
     assert registry.panels.add(PANEL_A).revision == 1
@@ -102,7 +102,7 @@ def test_every_writer_is_refused_with_the_new_url_and_without_its_password(
     _close(filled)
     with location.open() as opened:
         for registry in (filled, opened):  # opened before and after
-            with refused(ClosedError, reason="departure") as refusal:
+            with assert_refused(ClosedError, reason="departure") as refusal:
                 registry.panels.add(PANEL_B)
             assert refusal.value.values["place"].startswith("postgresql://calib:")
             assert "secret" not in f"{refusal.value} {refusal.value.values}"
@@ -123,8 +123,8 @@ def test_a_closed_registry_answers_exports_and_verifies(
     assert "the export is not recorded: the registry moved to" in done.stderr + str(done.json["notes"])
     assert "the registry moved to" in calreg.run("verify").stderr
     # The store may serve the registry in its new place: what is of no use here may be of use there.
-    calreg.refused(5, "verify", "--collect")
-    assert calreg.refused(5, "tag", "add", "later")["kind"] == "ClosedError"
+    calreg.assert_refused(5, "verify", "--collect")
+    assert calreg.assert_refused(5, "tag", "add", "later")["kind"] == "ClosedError"
     assert filled.differences() == []
 
 

@@ -24,7 +24,7 @@ from testing.panels import PANEL_A, PANEL_B, PANEL_C, make_panel_array, write_pa
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
 from tests.conftest import make_location
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 PIXELS = 512 * 1024
 SOURCE = "XcsEndstation.0:Jungfrau.0"
@@ -181,18 +181,18 @@ def test_versions_that_cannot_be_compared_are_refused(
 ) -> None:
     calreg, numbers, registry = Calreg(compared.location, monkeypatch), compared.versions, compared.registry
     gain, offset, gap = (str(numbers[name]) for name in ("A", "A offset", "gap"))
-    error = calreg.refused(2, "version", "diff", gain, offset)
+    error = calreg.assert_refused(2, "version", "diff", gain, offset)
     assert (error["before"], error["after"]) == (int(gain), int(offset))
     for pair in ((gap, offset), (offset, gap), (gap, gap), (gap, gain)):
-        error = calreg.refused(4, "version", "diff", *pair)
+        error = calreg.assert_refused(4, "version", "diff", *pair)
         assert error["version"] == int(gap)
     last = len(registry.versions.list(withdrawn=True))
     for unknown in ("0", "9999", str(2**70)):
-        error = calreg.refused(3, "version", "diff", gain, unknown)
+        error = calreg.assert_refused(3, "version", "diff", gain, unknown)
         assert (error["version"], error["largest"]) == (int(unknown), last)
     # As of a revision before it was recorded a version is not known.
     early = str(compared.at["run"])
-    error = calreg.refused(3, "version", "diff", gain, str(numbers["before"]), "--as-of", early)
+    error = calreg.assert_refused(3, "version", "diff", gain, str(numbers["before"]), "--as-of", early)
     assert (error["version"], error["largest"]) == (numbers["before"], numbers["before"] - 1)
     with pytest.raises(InstantError):
         registry.versions.diff(1, 1, as_of="2999-01-01T00:00:00Z")
@@ -206,12 +206,12 @@ def test_damaged_objects_are_not_compared(compared: Compared, monkeypatch: pytes
     calreg = Calreg(compared.location, monkeypatch)
     path.unlink()
     try:
-        error = calreg.refused(6, "version", "diff", str(numbers["A"]), str(numbers["C"]))
+        error = calreg.assert_refused(6, "version", "diff", str(numbers["A"]), str(numbers["C"]))
         assert error["sha256"] == sha256
         path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-        error = calreg.refused(6, "version", "diff", str(numbers["C"]), str(numbers["A"]))
+        error = calreg.assert_refused(6, "version", "diff", str(numbers["C"]), str(numbers["A"]))
         assert error["sha256"] == sha256
-        with refused(CorruptionError, sha256=sha256):
+        with assert_refused(CorruptionError, sha256=sha256):
             compared.registry.versions.diff(numbers["C"], numbers["C"])
     finally:
         path.unlink(missing_ok=True)
@@ -345,26 +345,26 @@ def test_a_request_refused_as_of_both_revisions_is_refused(
 ) -> None:
     calreg, at = Calreg(compared.location, monkeypatch), compared.at
     early = "2018-01-01T00:00:00Z"
-    error = calreg.refused(4, "diff", PANEL_A, "--as-of", "measured-again", "--at", early)
+    error = calreg.assert_refused(4, "diff", PANEL_A, "--as-of", "measured-again", "--at", early)
     (reason,) = error["reasons"]  # the same reason is given once
     assert (reason.count(early), reason.count(FIRST)) == (2, 2)  # of gain and of offset
     assert (error["before"], error["after"]) == (at["after"], at["later"])
     # Two reasons, both given: the exit code of "not known" precedes that of "not valid".
-    error = calreg.refused(3, "diff", f"{PANEL_C}_{PANEL_A}", "--as-of", "1", "--at", BEGIN)
+    error = calreg.assert_refused(3, "diff", f"{PANEL_C}_{PANEL_A}", "--as-of", "1", "--at", BEGIN)
     assert [PANEL_C in reason for reason in error["reasons"]] == [True, True]
-    error = calreg.refused(3, "diff", "exp=xcs9:run=1", "--as-of", "measured-again")
+    error = calreg.assert_refused(3, "diff", "exp=xcs9:run=1", "--as-of", "measured-again")
     assert ["xcs9" in reason and "xcs1" in reason for reason in error["reasons"]] == [True]
 
 
 def test_a_difference_refuses_an_invalid_request(compared: Compared, monkeypatch: pytest.MonkeyPatch) -> None:
     calreg = Calreg(compared.location, monkeypatch)
-    calreg.refused(2, "diff", PANEL_A, "--as-of", "1")
-    error = calreg.refused(3, "diff", RUN, "--as-of", "1", "--against", "measured-agian")
+    calreg.assert_refused(2, "diff", PANEL_A, "--as-of", "1")
+    error = calreg.assert_refused(3, "diff", RUN, "--as-of", "1", "--against", "measured-agian")
     assert "measured-again" in error["message"]
-    error = calreg.refused(3, "diff", RUN, "--as-of", "999")
+    error = calreg.assert_refused(3, "diff", RUN, "--as-of", "999")
     assert f"1 to {compared.at['later']}" in error["message"]
-    calreg.refused(2, "diff", RUN, "--as-of", "29990101000000")
-    with refused(RequestError):
+    calreg.assert_refused(2, "diff", RUN, "--as-of", "29990101000000")
+    with assert_refused(RequestError):
         compared.registry.diff(PANEL_A, before=1, at=BEGIN, source=SOURCE)
 
 

@@ -17,7 +17,7 @@ from registry.errors import ConflictError, IdentifierError, NotFoundError, Regis
 from registry.records import Detector, Outcome
 from registry.registration.configurations import ConfigurationStatement, record_configurations
 from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 EXPERIMENT = "xcsls3716"
 SOURCE, OTHER, TENTH = (f"XcsEndstation.0:Jungfrau.{number}" for number in (0, 1, 10))
@@ -78,7 +78,7 @@ def test_a_configuration_applies_to_its_runs_from_the_first_to_the_last(registry
         f"run 4 of {EXPERIMENT} is not known; near: 9; configured: runs 5-9 of {SOURCE}, 10-end of {SOURCE}"
     )
     registry.runs.add(f"exp={EXPERIMENT}:run=4")
-    with refused(NotFoundError, f"exp={EXPERIMENT}:run=4"):
+    with assert_refused(NotFoundError, f"exp={EXPERIMENT}:run=4"):
         registry.detectors.show(f"exp={EXPERIMENT}:run=4")
 
 
@@ -95,7 +95,7 @@ def test_an_impossible_configuration_is_refused(registry: Registry) -> None:
             "detector_id": DETECTOR,
             "first_run": 1,
         } | changed
-        with refused(error_class, *names, remedy=remedy):
+        with assert_refused(error_class, *names, remedy=remedy):
             registry.detectors.configure(**arguments)
 
     refuse(PANEL_A, detector_id=f"{DETECTOR}_{PANEL_A}")
@@ -110,7 +110,7 @@ def test_an_impossible_configuration_is_refused(registry: Registry) -> None:
     for number in (0, -1, 2**31, 10**40):
         refuse(f"'{number}'", "2147483647", first_run=number)
         refuse(f"'{number}'", "2147483647", last_run=number)
-        with refused(IdentifierError, number):
+        with assert_refused(IdentifierError, number):
             registry.detectors.withdraw(EXPERIMENT, SOURCE, first_run=number, comment="no")
     for comment in (None, "  "):
         refuse(error_class=RequestError, remedy=Remedy.GIVE_COMMENT, supersede=True, comment=comment)
@@ -133,10 +133,10 @@ def test_ranges_that_overlap_are_refused(registry: Registry) -> None:
     ):
         wanted = "40" if last == first else f"{first}-{'end' if last is None else last}"
         names = (f"{SOURCE} in {EXPERIMENT}, runs {runs}" for runs in (wanted, *overlapped.split(", ")))
-        with refused(ConflictError, *names, problems=1, remedy=Remedy.SUPERSEDE_CONFIGURATION):
+        with assert_refused(ConflictError, *names, problems=1, remedy=Remedy.SUPERSEDE_CONFIGURATION):
             registry.detectors.configure(EXPERIMENT, SOURCE, PANEL_C, first_run=first, last_run=last)
     # The same panels over a part of the range are an overlap too: nothing is guessed to be meant.
-    with refused(ConflictError, "10-19", remedy=Remedy.SUPERSEDE_CONFIGURATION):
+    with assert_refused(ConflictError, "10-19", remedy=Remedy.SUPERSEDE_CONFIGURATION):
         registry.detectors.configure(EXPERIMENT, SOURCE, DETECTOR, first_run=10, last_run=19)
     assert PANEL_C not in {panel.panel for panel in registry.panels.list()}
     assert len(registry.log()) == 2
@@ -157,7 +157,7 @@ def test_a_batch_that_overlaps_itself_is_refused_as_a_whole(registry: Registry, 
         file.write_text("\n".join(lines) + "\n")
         return file
 
-    with refused(ConflictError, problems=2, remedy=Remedy.SUPERSEDE_CONFIGURATION) as caught:
+    with assert_refused(ConflictError, problems=2, remedy=Remedy.SUPERSEDE_CONFIGURATION) as caught:
         registry.runs.import_table(table((9, "1-9", DETECTOR), (20, "9-20", PANEL_C), (30, "5-30", PANEL_C)))
     assert [re.findall(r"runs (\S+)", sentence) for sentence in caught.value.details] == [
         ["9-20", "1-9"],
@@ -172,7 +172,7 @@ def test_a_batch_that_overlaps_itself_is_refused_as_a_whole(registry: Registry, 
     assert [fact for fact in twice.facts if "run=9" in fact] == [
         f"+ run exp={EXPERIMENT}:run=9, begin not known"
     ]
-    with refused(ConflictError, "9-end", remedy=Remedy.SUPERSEDE_CONFIGURATION):
+    with assert_refused(ConflictError, "9-end", remedy=Remedy.SUPERSEDE_CONFIGURATION):
         registry.runs.import_table(table((9, "9-end", PANEL_C)))
     assert len(registry.log()) == 1
 
@@ -245,7 +245,7 @@ def test_a_configuration_without_ids_overlaps_nothing_and_applies_only_where_no_
     assert answer(101) == (None, "psana.Jungfrau.ConfigV2")
     dataset, remedy = f"exp={EXPERIMENT}:run=9", Remedy.CONFIGURE_DETECTOR
     values = {"experiment": EXPERIMENT, "source": SOURCE, "first_run": 1}
-    with refused(NotFoundError, dataset, CONFIG_V1, remedy=remedy, **values):
+    with assert_refused(NotFoundError, dataset, CONFIG_V1, remedy=remedy, **values):
         registry.constants(dataset, at="20180101000000")
 
     # What a hand supersedes is only what has Ids.
@@ -272,7 +272,7 @@ def test_a_configuration_is_withdrawn_once(registry: Registry) -> None:
         arguments = {"source": SOURCE, "comment": "wrong cable"} | other
         return registry.detectors.withdraw(EXPERIMENT, first_run=first_run, **arguments)
 
-    with refused(NotFoundError, SOURCE, EXPERIMENT, "run 1"):
+    with assert_refused(NotFoundError, SOURCE, EXPERIMENT, "run 1"):
         withdraw(1)
     registry.detectors.configure(EXPERIMENT, SOURCE, DETECTOR, first_run=1, last_run=9)
     registry.detectors.configure(EXPERIMENT, SOURCE, DETECTOR, first_run=10)
@@ -282,11 +282,11 @@ def test_a_configuration_is_withdrawn_once(registry: Registry) -> None:
         ({"first_run": 1, "last_run": 8}, ("run 1", "run 8", ranges)),
         ({"first_run": 1, "source": OTHER}, (OTHER, SOURCE)),
     ):
-        with refused(NotFoundError, *names):
+        with assert_refused(NotFoundError, *names):
             withdraw(**arguments)
-    with refused(NotFoundError, EXPERIMENT):
+    with assert_refused(NotFoundError, EXPERIMENT):
         registry.detectors.withdraw(f"{EXPERIMENT}x", SOURCE, first_run=1, comment="wrong cable")
-    with refused(RequestError, remedy=Remedy.GIVE_COMMENT):
+    with assert_refused(RequestError, remedy=Remedy.GIVE_COMMENT):
         withdraw(1, comment=" ")
     assert len(registry.log()) == 2
 
@@ -295,10 +295,10 @@ def test_a_configuration_is_withdrawn_once(registry: Registry) -> None:
     real = withdraw(1, last_run=9)
     assert dry.facts == real.facts == (f"- detector of {EXPERIMENT} {SOURCE} runs 1-9: {DETECTOR}",)
     for arguments in ({}, {"last_run": 9}):
-        with refused(ConflictError, SOURCE, EXPERIMENT, "run 1", withdrawn_in=3):
+        with assert_refused(ConflictError, SOURCE, EXPERIMENT, "run 1", withdrawn_in=3):
             withdraw(1, **arguments)
     assert list_ranges(registry) == [(10, None, DETECTOR)]
-    with refused(NotFoundError, EXPERIMENT, "10-end"):
+    with assert_refused(NotFoundError, EXPERIMENT, "10-end"):
         registry.detectors.show(f"exp={EXPERIMENT}:run=5")
     assert registry.detectors.show(f"exp={EXPERIMENT}:run=5", as_of=2).detector_id == DETECTOR
     assert registry.detectors.configure(EXPERIMENT, SOURCE, PANEL_C, first_run=1, last_run=9).revision == 4
@@ -318,7 +318,7 @@ def test_a_source_may_be_a_part_that_fits_one(registry: Registry) -> None:
     ):
         assert registry.detectors.show(dataset, source=part).source == source
     for part in (None, "XcsEndstation.0", "Jungfrau"):
-        with refused(RequestError, repr(part) if part else dataset, f"{OTHER}, {TENTH}"):
+        with assert_refused(RequestError, repr(part) if part else dataset, f"{OTHER}, {TENTH}"):
             registry.detectors.show(dataset, source=part)
     for part, known in (
         (SOURCE, f"near: {TENTH}, {OTHER}"),  # it answers from run 6 on
@@ -329,7 +329,7 @@ def test_a_source_may_be_a_part_that_fits_one(registry: Registry) -> None:
         ("", f"known: {OTHER}, {TENTH}"),
         ("x" * 10_000, f"known: {OTHER}, {TENTH}"),
     ):
-        with refused(NotFoundError, dataset, known) as caught:
+        with assert_refused(NotFoundError, dataset, known) as caught:
             registry.detectors.show(dataset, source=part)
         assert len(str(caught.value)) < 250
     assert registry.detectors.show(f"exp={EXPERIMENT}:run=6", source="Jungfrau.0").source == SOURCE
@@ -389,7 +389,7 @@ def test_a_withdrawn_configuration_comes_back_only_by_supersession(
         ("xcs11116", "XcsEndstation.0:Jungfrau.0", 4),  # ConfigV2
     ):
         registry.detectors.withdraw(experiment, source, first_run=first_run, comment="never mounted")
-    with refused(
+    with assert_refused(
         ConflictError, "revision 2", "revision 3", problems=2, remedy=Remedy.SUPERSEDE_CONFIGURATION
     ):
         registry.runs.import_table(tmp_path / "datasets.txt")

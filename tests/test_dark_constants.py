@@ -16,7 +16,7 @@ from testing.panels import PANEL_A, PANEL_B, make_panel_array, write_panel_folde
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
 from tests.conftest import make_location
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 EVERY = ("gain", "offset", "pedestals", "rms", "status")
 TYPES = {
@@ -182,12 +182,12 @@ def test_new_dark_constants_leave_the_validity_of_the_gain_alone(registry: Regis
 def test_a_folder_of_flags_alone_is_registered_by_naming_the_kind(registry: Registry, tmp_path: Path) -> None:
     registry.panels.add(PANEL_A)
     folder = write_panel_folder(tmp_path / "status", 3, ["status"])
-    with refused(ArrayError, "g0_gain.npy, g1_gain.npy, g2_gain.npy"):
+    with assert_refused(ArrayError, "g0_gain.npy, g1_gain.npy, g2_gain.npy"):
         registry.versions.add(PANEL_A, folder, valid_from=T1)
     assert registry.versions.list() == []
     outcome = registry.versions.add(PANEL_A, folder, valid_from=T1, kinds=["status"])
     assert [version.kind for version in outcome.versions] == ["status"]
-    with refused(NotValidError, "status"):
+    with assert_refused(NotValidError, "status"):
         registry.validity(PANEL_A, at=T2)
 
 
@@ -207,7 +207,7 @@ def test_a_folder_in_which_one_kind_lacks_a_file_is_refused_as_a_whole(
     (folder / lost).unlink()
     with sqlite_location.open() as registry:
         registry.panels.add(PANEL_A)
-        with refused(ArrayError, repr(str(folder)), lost, problems=1):
+        with assert_refused(ArrayError, repr(str(folder)), lost, problems=1):
             registry.versions.add(PANEL_A, folder, valid_from=T1)
         assert registry.versions.list() == []
     assert list(sqlite_location.store.rglob("*.npy")) == []
@@ -219,7 +219,7 @@ def test_a_gap_in_one_kind_leaves_the_others_valid(registry: Registry, tmp_path:
     registry.versions.gap(PANEL_A, valid_from=T2, kinds=["status"], comment="the dark run was light")
     assert set(registry.constants(PANEL_A, at=T3, types=[*TYPES][:4])) == set([*TYPES][:4])
     names = ("status", PANEL_A, T3, T2, "the dark run was light")
-    with refused(NotValidError, *names, problems=1):
+    with assert_refused(NotValidError, *names, problems=1):
         registry.export(PANEL_A, tmp_path / "out", at=T3, types=[*TYPES])
     assert not (tmp_path / "out").exists()
 

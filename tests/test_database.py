@@ -34,7 +34,7 @@ from registry.errors import (
 from registry.instants import Instant
 from testing.panels import NEW_A, PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 SECRET = "s3kret-pw"  # noqa: S105 - the password that must not be seen again
 WRITERS = 4
@@ -400,7 +400,7 @@ def test_a_server_that_goes_away_is_unavailable_and_found_again(
     )
     with engine.connect() as connection:
         connection.execute(end)
-    with refused(UnavailableError):
+    with assert_refused(UnavailableError):
         registry.panels.add(PANEL_A)
     engine.dispose()
     assert registry.panels.add(PANEL_A).revision == 1
@@ -480,7 +480,7 @@ def test_a_damaged_page_is_corruption(sqlite_location: RegistryLocation) -> None
 
 def test_a_missing_directory_is_unavailable_and_not_made(tmp_path: Path) -> None:
     missing = tmp_path / "not" / "here"
-    with refused(UnavailableError, remedy=Remedy.GIVE_DATABASE):
+    with assert_refused(UnavailableError, remedy=Remedy.GIVE_DATABASE):
         open_registry(f"sqlite:///{missing / 'r.sqlite'}")
     assert not (tmp_path / "not").exists()
 

@@ -10,7 +10,7 @@ from registry.errors import ConflictError, NotFoundError, NotValidError, Remedy,
 from registry.importers.dataset_table import read_dataset_table
 from registry.sample import write_dataset_table
 from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C, write_panel_folder
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 SOURCE = "XcsEndstation.0:Jungfrau.0"
 HEADING = "Dataset                 Runs     DetInfo name   Panel/detector Id or configuration object version"
@@ -27,7 +27,7 @@ def row(run: int, runs: str, panels: str = PANEL_C, experiment: str = "xcs1", so
 
 
 def refuse_table(path: Path) -> tuple[str, ...]:
-    with refused(RequestError) as error:
+    with assert_refused(RequestError) as error:
         read_dataset_table(path)
     return error.value.details or (error.value.message,)
 
@@ -131,7 +131,7 @@ def test_rows_that_cannot_be_understood_are_all_listed_by_line_and_nothing_is_re
         row(1, "1", experiment="XCS1"): "write xcs1",
     }
     table = write_table(tmp_path, row(1, "1-8"), *bad, row(20, "20"))
-    with refused(RequestError, "datasets.txt", problems=len(bad)) as error:
+    with assert_refused(RequestError, "datasets.txt", problems=len(bad)) as error:
         registry.runs.import_table(table)
     for number, (detail, named) in enumerate(zip(error.value.details, bad.values(), strict=True), start=4):
         assert detail.startswith(f"line {number}: ")
@@ -144,7 +144,7 @@ def test_rows_that_cannot_be_understood_are_all_listed_by_line_and_nothing_is_re
 
 def test_a_file_that_is_not_a_table_of_datasets_is_refused(tmp_path: Path) -> None:
     table = tmp_path / "datasets.txt"
-    with refused(NotFoundError, "datasets.txt"):
+    with assert_refused(NotFoundError, "datasets.txt"):
         read_dataset_table(table)
     assert str(tmp_path) in refuse_table(tmp_path)[0]
     table.write_bytes(b"")
@@ -168,7 +168,7 @@ def test_rows_that_overlap_in_one_file_are_refused_together_and_nothing_is_recor
     overlapping = [row(9, "8-9", PANEL_A), row(99, "99", PANEL_B)]
     sound = [row(1, "1-8"), row(30, "30-end"), row(20, "10-29")]
     table = write_table(tmp_path, *sound, *overlapping)
-    with refused(ConflictError, problems=2, remedy=Remedy.SUPERSEDE_CONFIGURATION) as error:
+    with assert_refused(ConflictError, problems=2, remedy=Remedy.SUPERSEDE_CONFIGURATION) as error:
         registry.runs.import_table(table)
     for sentence, runs in zip(error.value.details, (("8-9", "1-8"), ("99", "30-end")), strict=True):
         assert re.findall(r"runs (\S+)", sentence) == list(runs)
@@ -200,7 +200,7 @@ def test_an_export_of_a_run_without_ids_gives_the_command_and_the_command_makes_
     registry.runs.import_table(table)
     registry.versions.add(PANEL_C, write_panel_folder(tmp_path / "M044"), valid_from="beginning")
     dataset, output = "exp=mfx00616:run=8", tmp_path / "out"
-    with refused(NotFoundError, "psana.Jungfrau.ConfigV1", remedy=Remedy.CONFIGURE_DETECTOR) as error:
+    with assert_refused(NotFoundError, "psana.Jungfrau.ConfigV1", remedy=Remedy.CONFIGURE_DETECTOR) as error:
         registry.export(dataset, output)
     assert not output.exists()
 
@@ -214,7 +214,7 @@ def test_an_export_of_a_run_without_ids_gives_the_command_and_the_command_makes_
         experiment, source, detector, first_run=int(first_run), last_run=int(last_run)
     )
 
-    with refused(NotValidError, remedy=Remedy.RECORD_START_TIME, dataset=dataset) as no_time:
+    with assert_refused(NotValidError, remedy=Remedy.RECORD_START_TIME, dataset=dataset) as no_time:
         registry.export(dataset, output)
     assert f"calreg run add {dataset} --begin T" in format_error(no_time.value)
     assert not output.exists()

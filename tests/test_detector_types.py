@@ -235,7 +235,7 @@ def test_a_detector_of_several_types_is_refused(sqlite_location: RegistryLocatio
         ("validity", mixed),
         ("export", mixed, "--at", T1, "--output", "out"),
     ):
-        error = calreg.refused(2, *command)
+        error = calreg.assert_refused(2, *command)
         assert error["message"].endswith("a detector has panels of one type")
 
 

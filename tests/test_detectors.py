@@ -15,7 +15,7 @@ from registry.detectors import (
     parse_detector_id,
 )
 from registry.errors import IdentifierError, NotFoundError, RequestError
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 JUNGFRAU, EPIX10KA = DETECTOR_TYPES["jungfrau"], DETECTOR_TYPES["epix10ka"]
 PANELS = [
@@ -111,7 +111,7 @@ def test_the_group_of_a_source_is_that_of_its_device(known: DetectorType, source
 
 @pytest.mark.parametrize("source", ["XcsEndstation.0:Epix10ka.0", "", "a.0:jungfrau.0", "x" * 10_000])
 def test_a_source_of_another_device_has_no_group(source: str) -> None:
-    with refused(RequestError, "jungfrau", "Jungfrau") as error:
+    with assert_refused(RequestError, "jungfrau", "Jungfrau") as error:
         JUNGFRAU.group_of(source)
     assert error.value.message.isprintable()
     assert len(error.value.message) < 250
@@ -161,7 +161,7 @@ def test_the_gains_of_two_gain_ranges_cannot_be_exchanged_unnoticed() -> None:
 
 @pytest.mark.parametrize("name", ["", "Jungfrau", "jungfrau\n", "cspad", "\x1b[31m", "x" * 10_000])
 def test_an_unknown_type_is_not_found_and_the_known_ones_are_named(name: str) -> None:
-    with refused(NotFoundError, ", ".join(DETECTOR_TYPES)) as error:
+    with assert_refused(NotFoundError, ", ".join(DETECTOR_TYPES)) as error:
         find_detector_type(name)
     assert error.value.message.isprintable()
     assert len(error.value.message) < 250
@@ -169,7 +169,7 @@ def test_an_unknown_type_is_not_found_and_the_known_ones_are_named(name: str) ->
 
 @pytest.mark.parametrize("name", ["", "pixel_gain", "Gain", "gain\n", "\x1b[31m", "x" * 10_000])
 def test_an_unknown_kind_is_refused_and_the_known_ones_are_named(name: str) -> None:
-    with refused(RequestError, "jungfrau", "gain, offset") as error:
+    with assert_refused(RequestError, "jungfrau", "gain, offset") as error:
         JUNGFRAU.find_kind(name)
     assert error.value.message.isprintable()
     assert len(error.value.message) < 250
@@ -177,7 +177,7 @@ def test_an_unknown_kind_is_refused_and_the_known_ones_are_named(name: str) -> N
 
 @pytest.mark.parametrize("name", ["", "gain", "pixel_gains", "\x1b[31m", "x" * 10_000])
 def test_an_unknown_calibration_type_is_refused_and_the_known_ones_are_named(name: str) -> None:
-    with refused(RequestError, "jungfrau", "pixel_gain, pixel_offset") as error:
+    with assert_refused(RequestError, "jungfrau", "pixel_gain, pixel_offset") as error:
         JUNGFRAU.find_kind_of_type(name)
     assert error.value.message.isprintable()
     assert len(error.value.message) < 250
@@ -203,7 +203,7 @@ def test_a_detector_of_32_panels_is_read() -> None:
     "text", [f"{PANELS[0]}_{PANELS[1]}_{PANELS[0]}", f"jungfrau_{PANELS[0]}_{PANELS[0]}"]
 )
 def test_a_panel_that_stands_twice_in_a_detector_id_is_named(text: str) -> None:
-    with refused(IdentifierError, PANELS[0]):
+    with assert_refused(IdentifierError, PANELS[0]):
         parse_detector_id(text)
 
 
@@ -223,24 +223,24 @@ def test_a_detector_id_of_epix10ka_is_read_as_its_panels_in_order(prefix: str, p
     ],
 )
 def test_a_panel_of_another_type_than_the_detectors_is_named(text, panel, own_type, wanted) -> None:
-    with refused(IdentifierError, panel, own_type, wanted):
+    with assert_refused(IdentifierError, panel, own_type, wanted):
         parse_detector_id(text)
 
 
 def test_a_missing_segment_is_refused() -> None:
     text = f"epix10ka_{QUAD[0]}_-_{QUAD[1]}"
-    with refused(IdentifierError, "'-'"):
+    with assert_refused(IdentifierError, "'-'"):
         parse_detector_id(text)
 
 
 @pytest.mark.parametrize("prefix", ["epix", "foo", "jungfrau2", "m068"])
 def test_a_detector_id_of_another_type_is_refused_and_the_known_types_are_named(prefix: str) -> None:
-    with refused(IdentifierError, repr(prefix), ", ".join(DETECTOR_TYPES)):
+    with assert_refused(IdentifierError, repr(prefix), ", ".join(DETECTOR_TYPES)):
         parse_detector_id(f"{prefix}_{PANELS[0]}")
 
 
 def test_a_part_that_is_not_canonical_is_refused_with_the_canonical_form() -> None:
-    with refused(IdentifierError, canonical=PANELS[1]):
+    with assert_refused(IdentifierError, canonical=PANELS[1]):
         parse_detector_id(f"{PANELS[0]}_{PANELS[1].upper()}")
 
 
@@ -265,7 +265,7 @@ def test_a_part_that_is_not_canonical_is_refused_with_the_canonical_form() -> No
     ],
 )
 def test_a_text_with_a_part_that_is_not_a_panel_id_is_refused(text: str) -> None:
-    with refused(IdentifierError) as error:
+    with assert_refused(IdentifierError) as error:
         parse_detector_id(text)
     assert error.value.message.isprintable()
     assert len(error.value.message) < 400

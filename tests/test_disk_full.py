@@ -93,7 +93,7 @@ def test_an_export_onto_a_full_disk_leaves_nothing_there(
     )
     for room in (0, 8192):  # for no folder, for one and a file beside it
         disk.fill(room)
-        assert is_full(calreg.refused(8, *command))
+        assert is_full(calreg.assert_refused(8, *command))
         assert disk.names() == []
         disk.free()
     calreg.run(*command)
@@ -125,7 +125,7 @@ def test_a_registration_into_a_store_on_a_full_disk_is_not_recorded(
     calreg = Calreg(store_there, monkeypatch)
     command = (*ADD, str(tmp_path / "second"), "--valid-from", BEGIN)
     disk.fill(room)
-    assert is_full(calreg.refused(8, *command))
+    assert is_full(calreg.assert_refused(8, *command))
     disk.free()
     with store_there.open() as registry:
         result = registry.verify()
@@ -149,7 +149,7 @@ def test_a_registration_into_a_database_on_a_full_disk_is_not_recorded(
 
     write_dataset_table(table)
     disk.fill()
-    error = calreg.refused(8, "run", "import", str(table))
+    error = calreg.assert_refused(8, "run", "import", str(table))
     assert "cannot be used: " in error["message"]
     disk.free()
     assert_sound(database_there)
@@ -166,7 +166,7 @@ def test_an_export_from_a_database_on_a_full_disk_is_written_with_a_note_that_it
     done = calreg.run("export", PANEL_A, "--at", BEGIN, "--output", str(tmp_path / "out"))
     assert "note: the export is not recorded: the database sqlite:///" in done.stderr
     disk.fill()
-    error = calreg.refused(8, "version", "list")
+    error = calreg.assert_refused(8, "version", "list")
     assert error["message"].endswith("SQLite must be able to write beside the file, even to read it")
     disk.free()
     calreg.run("provenance", "verify", str(tmp_path / "out" / "provenance.json"))
@@ -183,7 +183,7 @@ def test_no_registry_is_created_on_a_full_disk(disk: Disk, monkeypatch: pytest.M
     calreg = Calreg(location, monkeypatch)
     for room in (0, 8192, 65536):
         disk.fill(room)
-        error = calreg.refused(8, "init")
+        error = calreg.assert_refused(8, "init")
         assert error["kind"] == "UnavailableError"
         assert not location.store.exists()
         disk.free()
@@ -201,14 +201,14 @@ def test_a_backup_onto_a_full_disk_fails_and_the_former_one_stays(
     calreg = Calreg(filled, monkeypatch)
     folder = disk.folder / "backup"
     disk.fill(room)
-    calreg.refused(8, "backup", str(folder))
+    calreg.assert_refused(8, "backup", str(folder))
     assert not (folder / "backup.json").exists()
     disk.free()
     calreg.run("backup", str(folder))
     before = (folder / "backup.json").read_bytes()
     calreg.run(*ADD, str(tmp_path / "second"), "--valid-from", BEGIN)
     disk.fill(room)
-    calreg.refused(8, "backup", str(folder))
+    calreg.assert_refused(8, "backup", str(folder))
     assert (folder / "backup.json").read_bytes() == before
     disk.free()
     assert list(folder.glob(".arriving-*")) == []
@@ -226,11 +226,11 @@ def test_a_move_to_a_full_disk_fails_and_the_old_registry_stays_open(
     calreg.run("backup", str(tmp_path / "backup"))
     new = RegistryLocation(f"sqlite:///{disk.folder}/new/registry.sqlite", disk.folder / "new" / "store")
     disk.fill(room)
-    calreg.refused(8, "copy", "--to", new.database, "--to-store", str(new.store))
-    calreg.refused(
+    calreg.assert_refused(8, "copy", "--to", new.database, "--to-store", str(new.store))
+    calreg.assert_refused(
         8, "snapshot", str(disk.folder / "snapshot.sqlite"), "--to-store", str(disk.folder / "files")
     )
-    Calreg(new, monkeypatch).refused(8, "restore", str(tmp_path / "backup"))
+    Calreg(new, monkeypatch).assert_refused(8, "restore", str(tmp_path / "backup"))
     disk.free()
     assert list(disk.folder.rglob("*.sqlite*")) == []
     assert list(disk.folder.rglob(".arriving-*")) == []
@@ -261,20 +261,20 @@ def test_a_path_that_an_ordinary_user_may_not_write_or_read_is_refused_and_named
     calreg.run(*add, "--dry-run")
     objects = sorted((location.store / "objects").glob("*/*.npy"))
     with act_as_ordinary_user():
-        assert "Permission denied" in calreg.refused(8, *add)["message"]
-        assert "Permission denied" in calreg.refused(8, *export, str(open_folder / "out"))["message"]
+        assert "Permission denied" in calreg.assert_refused(8, *add)["message"]
+        assert "Permission denied" in calreg.assert_refused(8, *export, str(open_folder / "out"))["message"]
         calreg.run(*export, str(home / "mine"))
     objects[0].chmod(0)
     location.store.joinpath("registry.json").chmod(0o644)
     with act_as_ordinary_user():
-        error = calreg.refused(8, *export, str(home / "other"))
+        error = calreg.assert_refused(8, *export, str(home / "other"))
         assert f"{objects[0].stem}.npy': Permission denied" in error["message"]
         assert not (home / "other").exists()
         result = calreg("verify")
         assert (result.code, result.stdout.count("Permission denied")) == (6, 1)
     location.store.joinpath("registry.json").chmod(0)
     with act_as_ordinary_user():
-        assert "registry.json': Permission denied" in calreg.refused(8, "panel", "list")["message"]
+        assert "registry.json': Permission denied" in calreg.assert_refused(8, "panel", "list")["message"]
     objects[0].chmod(0o444)
     location.store.joinpath("registry.json").chmod(0o644)
     assert_sound(location)

@@ -18,7 +18,7 @@ from registry.errors import CorruptionError
 from registry.files import FlushingFile, append_lines, atomic_write, blake3_of, sha256_of, sync_folder
 from testing.panels import PANEL_A, make_panel_array, write_panel_folder
 from testing.registries import RegistryLocation
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 LATER = "2020-01-01T00:00:00Z"
 THINGS_THAT_GO_WRONG = [
@@ -325,9 +325,9 @@ def test_a_flipped_bit_is_found_by_either_digest(
     with filled.open() as registry:
         registry.export(PANEL_A, tmp_path / "sound", at=LATER)
         damaged = flip_a_bit(filled)
-        with refused(CorruptionError, sha256=damaged.stem):
+        with assert_refused(CorruptionError, sha256=damaged.stem):
             registry.constants(PANEL_A, at=LATER)
-        with refused(CorruptionError, sha256=damaged.stem):
+        with assert_refused(CorruptionError, sha256=damaged.stem):
             registry.export(PANEL_A, tmp_path / "out", at=LATER)
         assert not (tmp_path / "out").exists()
         assert [problem.sha256 for problem in registry.verify().problems] == [damaged.stem]

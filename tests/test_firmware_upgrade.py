@@ -29,7 +29,7 @@ from registry.registration.versions import build_constants, record_constants, re
 from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 FIRST, SECOND, UPGRADE, LATER = (
     "2017-01-01T00:00:00Z",
@@ -101,7 +101,7 @@ def refuse_unchanged(
 ) -> str:
     """Return the refusal's sentence; nothing must have been recorded: no panel, alias or version."""
     before = registry.log(), registry.panels.list(), registry.versions.list(withdrawn=True)
-    with refused(error_class, *names, **values) as caught:
+    with assert_refused(error_class, *names, **values) as caught:
         call()
     assert (registry.log(), registry.panels.list(), registry.versions.list(withdrawn=True)) == before
     return str(caught.value)
@@ -332,7 +332,7 @@ def test_the_command_line_refuses_with_the_code_of_the_reason(
         (4, "--carry-from", PANEL_C, "--valid-from", UPGRADE),
         (5, "--carry-from", PANEL_A, "--valid-from", UPGRADE, "--alias", "M088"),
     ):
-        calreg.refused(code, *add, *options)
+        calreg.assert_refused(code, *add, *options)
     assert known.log() == before
     assert [panel.panel for panel in known.panels.list()] == [PANEL_A, PANEL_C]
 
@@ -346,7 +346,7 @@ def test_carried_constants_make_runs_possible_and_say_so(known: Registry) -> Non
 def test_constants_are_carried_within_one_module_only(registry: Registry, tmp_path: Path) -> None:
     registry.panels.add(PANEL_A, alias="M068")
     registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "constants"), valid_from="beginning")
-    with refused(RequestError, PANEL_A, "M068", PANEL_B, "M088"):
+    with assert_refused(RequestError, PANEL_A, "M068", PANEL_B, "M088"):
         registry.panels.add(PANEL_B, alias="M088", carry_from=PANEL_A, valid_from="20190101000000")
     assert [panel.panel for panel in registry.panels.list()] == [PANEL_A]
     doubtful = registry.panels.add(PANEL_B, carry_from=PANEL_A, valid_from="20190101000000")

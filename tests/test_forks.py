@@ -15,7 +15,7 @@ from registry.authorship import build_signature
 from registry.errors import UnavailableError
 from testing.panels import PANEL_A
 from testing.registries import RegistryFactory, RegistryLocation
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 WORKERS = 4
 
@@ -200,5 +200,5 @@ def test_a_server_that_has_no_connection_left_is_a_refusal(
         with suppress(psycopg.OperationalError):
             while True:
                 stack.enter_context(psycopg.connect(postgres_server))
-        with refused(UnavailableError):
+        with assert_refused(UnavailableError):
             location.open()

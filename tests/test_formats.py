@@ -36,7 +36,7 @@ from testing.panels import PANEL_A, PANEL_B, use_small_panels, write_panel_folde
 from testing.registries import RegistryLocation
 from tests.conftest import make_location
 from tests.psana_readers import read_newer, read_older
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 SOURCE = "XcsEndstation.0:Jungfrau.0"
 RUN = "exp=xcs1:run=12"
@@ -151,7 +151,7 @@ def test_existing_files_stay_without_force_and_a_refused_export_leaves_nothing(
 ) -> None:
     own.export(RUN, tmp_path / "out", format=form)
     before = contents(tmp_path / "out")
-    with refused(ConflictError, remedy=Remedy.REPLACE_FILES):
+    with assert_refused(ConflictError, remedy=Remedy.REPLACE_FILES):
         own.export(RUN, tmp_path / "out", format=form)
     assert contents(tmp_path / "out") == before
     own.versions.gap(PANEL_A, valid_from=BEGIN, comment="warm")

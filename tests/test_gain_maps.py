@@ -41,7 +41,7 @@ from registry.registration.planning import Plan
 from testing.panels import NEW_A, PANEL_A, PANEL_B, TYPICAL_VALUES, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 START = "2018-01-01T00:00:00Z"
 STAGE = 512 * 1024 * 8
@@ -86,7 +86,7 @@ def write_maps(folder: Path, change: Callable[[NDArray[np.float64]], None] | Non
 
 
 def refuse_conversion(path: Path, **options: Any) -> str:
-    with refused(ArrayError) as error, convert_gain_maps(path, JUNGFRAU, **options):
+    with assert_refused(ArrayError) as error, convert_gain_maps(path, JUNGFRAU, **options):
         pytest.fail("it was taken")
     return error.value.message
 
@@ -188,16 +188,16 @@ def test_a_file_that_is_named_for_another_module_is_refused_before_it_is_read(
 ) -> None:
     registry.panels.add(PANEL_A, alias="M068")
     registry.panels.add(PANEL_B)
-    with refused(ConflictError, str(three), "M049", PANEL_A, "M068", problems=1):
+    with assert_refused(ConflictError, str(three), "M049", PANEL_A, "M068", problems=1):
         registry.versions.add("M068", three, valid_from=START)
     # What a link leads to counts too.
     (tmp_path / "gainMaps_M068.bin").symlink_to(three)
     (tmp_path / "newest.bin").symlink_to(three)
     for name in ("gainMaps_M068.bin", "newest.bin"):
-        with refused(ConflictError, "M049"):
+        with assert_refused(ConflictError, "M049"):
             registry.versions.add(PANEL_A, tmp_path / name, valid_from=START)
     (tmp_path / "gainMaps_M049.bin").write_bytes(b"not even maps")
-    with refused(ConflictError, "M049"):
+    with assert_refused(ConflictError, "M049"):
         registry.versions.add(PANEL_A, tmp_path / "gainMaps_M049.bin", valid_from=START)
     assert registry.versions.list() == []
 
@@ -218,12 +218,12 @@ def test_the_module_is_compared_with_the_file_again_under_the_lock(
     registry.panels.add(PANEL_A)
     put = type(registry._backend).store_files
 
-    def put_late(backend: Any, *given: Any) -> None:
-        put(backend, *given)
+    def put_late(backend: Any, *arguments: Any) -> None:
+        put(backend, *arguments)
         registry.aliases.add("M068", [PANEL_A])
 
     monkeypatch.setattr(type(registry._backend), "store_files", put_late)
-    with refused(ConflictError, "M049", PANEL_A, "M068"):
+    with assert_refused(ConflictError, "M049", PANEL_A, "M068"):
         registry.versions.add(PANEL_A, three, valid_from=START)
     assert registry.versions.list() == []
 
@@ -349,16 +349,16 @@ def test_odd_and_dead_values_are_warned_about_by_stage(tmp_path: Path) -> None:
 def test_only_gain_can_be_asked_of_the_makers_file(registry: Registry, three: Path) -> None:
     registry.panels.add(PANEL_A, alias="M049")
     for kinds in (["offset"], ["gain", "offset"]):
-        with refused(RequestError, str(three), remedy=Remedy.OMIT_KINDS, kinds=["offset"]):
+        with assert_refused(RequestError, str(three), remedy=Remedy.OMIT_KINDS, kinds=["offset"]):
             registry.versions.add(PANEL_A, three, valid_from=START, kinds=kinds)
-    with refused(RequestError, "'gains'", "gain, offset"):
+    with assert_refused(RequestError, "'gains'", "gain, offset"):
         registry.versions.add(PANEL_A, three, valid_from=START, kinds=["gains"])
     assert registry.versions.list() == []
 
 
 def test_a_type_without_a_maker_format_refuses_the_file(three: Path) -> None:
     other = replace(JUNGFRAU, name="other", maker_format=None)
-    with refused(RequestError, str(three), "other", "g0_gain.npy"), convert_gain_maps(three, other):
+    with assert_refused(RequestError, str(three), "other", "g0_gain.npy"), convert_gain_maps(three, other):
         pytest.fail("it was taken")
 
 
@@ -374,11 +374,11 @@ def test_a_path_that_is_not_a_readable_file_is_refused(
         ("circle.bin", UnavailableError),
         ("pipe.bin", ArrayError),
     ):
-        with refused(error, path=str(tmp_path / name)):
+        with assert_refused(error, path=str(tmp_path / name)):
             registry.versions.add(PANEL_A, tmp_path / name, valid_from=START)
     scratch.rmdir()
     write_maps(tmp_path)
-    with refused(UnavailableError, "No such file"):
+    with assert_refused(UnavailableError, "No such file"):
         registry.versions.add(PANEL_A, tmp_path / "gainMaps_M049.bin", valid_from=START)
     assert len(registry.log()) == 1
     assert len(registry.versions.add(PANEL_A, tmp_path / "folder.bin", valid_from=START).versions) == 2
@@ -390,7 +390,7 @@ def test_a_full_disk_is_reported_and_nothing_is_left(
     full = tmpfs("size=3m")
     monkeypatch.setattr(tempfile, "tempdir", str(full))
     path = write_maps(tmp_path)
-    with refused(UnavailableError, "No space left on device"), convert_gain_maps(path, JUNGFRAU):
+    with assert_refused(UnavailableError, "No space left on device"), convert_gain_maps(path, JUNGFRAU):
         pytest.fail("it was taken")
     assert list(full.iterdir()) == []
 
@@ -401,9 +401,9 @@ def test_a_file_that_shrinks_while_it_is_read_is_refused(
     path = write_maps(tmp_path)
     rounded = gain_maps._round_to_kind
 
-    def shrinking(*given: Any) -> Any:
+    def shrinking(*arguments: Any) -> Any:
         os.truncate(path, STAGE + 5)
-        return rounded(*given)
+        return rounded(*arguments)
 
     monkeypatch.setattr(gain_maps, "_round_to_kind", shrinking)
     assert refuse_conversion(path) == f"{str(path)!r} was changed while it was read"
@@ -444,7 +444,7 @@ def test_a_damaged_record_of_a_conversion_is_reported_as_corruption(
         return [{**row, "conversion": '{"file": 5}'} for row in build_rows(plan)]
 
     monkeypatch.setattr(registration, "_build_rows", damage)
-    with refused(CorruptionError, "version 1", "Expected `str`"):
+    with assert_refused(CorruptionError, "version 1", "Expected `str`"):
         registry.versions.add(PANEL_A, three, valid_from=START)
 
 
@@ -467,7 +467,9 @@ def test_the_commands_show_it(
 ) -> None:
     calreg = Calreg(location, monkeypatch)
     calreg.run("panel", "add", PANEL_A, "--alias", "M049")
-    refusal = calreg.refused(2, "version", "add", "M049", str(six), "--valid-from", START, "--kind", "offset")
+    refusal = calreg.assert_refused(
+        2, "version", "add", "M049", str(six), "--valid-from", START, "--kind", "offset"
+    )
     assert refusal["kinds"] == ["offset"]
     added = calreg.run("version", "add", "M049", str(six), "--valid-from", START)
     assert added.stdout == f"+ version 1: gain of {PANEL_A} from {START}\nrevision 2\n"
@@ -491,8 +493,8 @@ def test_the_commands_show_it(
     ] == [1]
     unknown = tmp_path / "unknown.bin"
     unknown.write_bytes(b"maps?")
-    calreg.refused(3, "identify", str(unknown))
-    calreg.refused(3, "identify", str(six), "--as-of", "1")
+    calreg.assert_refused(3, "identify", str(unknown))
+    calreg.assert_refused(3, "identify", str(six), "--as-of", "1")
 
     calreg.run("export", PANEL_A, "--at", START, "--type", "pixel_gain", "--output", str(tmp_path / "out"))
     document = str(tmp_path / "out" / "provenance.json")

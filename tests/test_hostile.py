@@ -88,9 +88,11 @@ def test_typed_control_characters_are_refused_and_shown_escaped(
 
 def test_texts_that_databases_cannot_keep_are_refused_on_both(calreg: Calreg, registry: Registry) -> None:
     expected = r"the comment 'red\x1b[31m\x07\u202eevil\udcff' cannot be recorded"
-    assert expected in calreg.refused(2, "panel", "add", PANEL_A, "--comment", NO_TEXT)["message"]
-    assert "does not name a revision" in calreg.refused(2, "log", "--as-of", NO_TEXT)["message"]
-    assert "is not an experiment" in calreg.refused(2, "run", "list", "--experiment", NO_TEXT)["message"]
+    assert expected in calreg.assert_refused(2, "panel", "add", PANEL_A, "--comment", NO_TEXT)["message"]
+    assert "does not name a revision" in calreg.assert_refused(2, "log", "--as-of", NO_TEXT)["message"]
+    assert (
+        "is not an experiment" in calreg.assert_refused(2, "run", "list", "--experiment", NO_TEXT)["message"]
+    )
     with pytest.raises(RequestError, match=r"'a\\x00b' cannot be recorded"):
         registry.panels.add(PANEL_A, comment="a\0b")
     with pytest.raises(RequestError, match=r"'a\\x00b' does not name a revision"):
@@ -152,7 +154,7 @@ def test_pipes_and_devices_are_not_waited_for(
         ("import", "pipe"),
         ("restore", "."),
     ):
-        sqlite_calreg.refused(2, *words)
+        sqlite_calreg.assert_refused(2, *words)
 
 
 LONG = "x" * 5000
@@ -177,7 +179,7 @@ def test_names_and_numbers_of_any_length_are_refused(
     for url in (f"postgresql://{LONG}/db", f"postgresql://ana@/db?host={LONG}"):
         assert (
             "is not a URL"
-            in calreg.refused(2, "--database", url, "--store", "store", "panel", "list")["message"]
+            in calreg.assert_refused(2, "--database", url, "--store", "store", "panel", "list")["message"]
         )
     for number in ("99999999999999999999999", "9223372036854775808", "9" * 5000):
         for code, words in (

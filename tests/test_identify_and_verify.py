@@ -26,7 +26,7 @@ from registry.store import ContentStore
 from testing.panels import NEW_A, PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.conftest import make_location
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 BEGIN = "2020-01-01T00:00:00Z"
 
@@ -122,13 +122,13 @@ def test_an_unknown_file_is_not_found(filled: RegistryLocation, arrays: Path, tm
     with filled.open() as registry:
         for path, as_of in ((unknown, None), (arrays / PANEL_B / "g0_gain.npy", 3)):
             sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-            with refused(NotFoundError, sha256=sha256) as error:
+            with assert_refused(NotFoundError, sha256=sha256) as error:
                 registry.identify(path, as_of=as_of)
             assert sha256 in error.value.message
-        with refused(NotFoundError, sha256=None) as error:
+        with assert_refused(NotFoundError, sha256=None) as error:
             registry.identify(tmp_path / "nowhere.npy")
         assert "nowhere.npy" in error.value.message
-        with refused(RequestError) as folder:
+        with assert_refused(RequestError) as folder:
             registry.identify(tmp_path)
         assert str(tmp_path) in folder.value.message
 
@@ -299,14 +299,14 @@ def test_a_store_whose_marker_is_damaged_missing_or_anothers_is_refused(
     content = marker.read_text()
     for damaged in ("", "{", "[]", '{"registry": 7}', "[" * 10_000):
         marker.write_text(damaged)
-        with refused(CorruptionError, path=str(marker)):
+        with assert_refused(CorruptionError, path=str(marker)):
             sqlite_location.open()
         assert marker.read_text() == damaged
     marker.write_text('{"registry": "another", "format": 1}')
-    with refused(ConflictError, store="another", database=json.loads(content)["registry"]):
+    with assert_refused(ConflictError, store="another", database=json.loads(content)["registry"]):
         sqlite_location.open()
     marker.unlink()
-    with refused(UnavailableError) as missing:
+    with assert_refused(UnavailableError) as missing:
         sqlite_location.open()
     assert str(sqlite_location.store) in missing.value.message
     marker.write_text(content)

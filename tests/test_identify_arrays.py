@@ -16,7 +16,7 @@ from testing.panels import PANEL_A, PANEL_B, use_small_panels, write_panel_folde
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
 from tests.conftest import make_location
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 SOURCE = "XcsEndstation.0:Jungfrau.0"
 BEGIN = "2020-01-01T00:00:00Z"
@@ -162,7 +162,7 @@ def test_panels_that_are_not_registered_are_listed(
         "inputs": [],
     }
     path.write_text(path.read_text().replace("4", "5").replace("DIM:2       5", "DIM:2       4"))
-    refused = calreg.refused(2, "identify", str(path))
+    refused = calreg.assert_refused(2, "identify", str(path))
     assert refused["kind"] == "ArrayError"
 
 
@@ -170,9 +170,9 @@ def test_an_array_of_which_no_panel_is_registered_is_not_found(
     known: Registry, exports: Path, tmp_path: Path
 ) -> None:
     np.save(tmp_path / "ones.npy", np.ones((3, 2, 4, 6), np.float32))
-    with refused(NotFoundError, parts=6):
+    with assert_refused(NotFoundError, parts=6):
         known.identify(tmp_path / "ones.npy")
-    with refused(NotFoundError, parts=6):  # as of a revision that did not know them
+    with assert_refused(NotFoundError, parts=6):  # as of a revision that did not know them
         known.identify(find_export(exports, "psana"), as_of=1)
 
 
@@ -215,7 +215,7 @@ ELSEWHERE: dict[str, Callable[[h5py.File], object]] = {
 def test_only_plain_arrays_in_an_hdf5_file_are_read(
     known: Registry, tmp_path: Path, fill: Callable[[h5py.File], object]
 ) -> None:
-    with refused(NotFoundError, parts=0):
+    with assert_refused(NotFoundError, parts=0):
         known.identify(hdf5(tmp_path / "odd.h5", fill))
 
 
@@ -282,7 +282,7 @@ def test_a_damaged_file_is_refused_in_one_sentence(
 ) -> None:
     path = tmp_path / name
     path.write_bytes(content(exports))
-    with refused(ArrayError, **values) as caught:
+    with assert_refused(ArrayError, **values) as caught:
         known.identify(path)
     assert caught.value.code == 2
     assert repr(str(path)) in caught.value.message
@@ -293,8 +293,8 @@ def test_a_damaged_file_is_refused_in_one_sentence(
 def test_other_files_are_not_found_and_nothing_waits_for_a_pipe(known: Registry, tmp_path: Path) -> None:
     for name, content in (("script", b"#!/bin/sh\n# SHAPES\n"), ("notes", b"# notes\n"), ("list.npy", b"x")):
         (tmp_path / name).write_bytes(content)
-        with refused(NotFoundError, parts=0):
+        with assert_refused(NotFoundError, parts=0):
             known.identify(tmp_path / name)
     os.mkfifo(tmp_path / "pipe.data")
-    with refused(RequestError, path=str(tmp_path / "pipe.data")):
+    with assert_refused(RequestError, path=str(tmp_path / "pipe.data")):
         known.identify(tmp_path / "pipe.data")

@@ -23,7 +23,7 @@ from registry.instants import BEGINNING
 from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C, make_panel_array
 from testing.registries import RegistryLocation
 from tests.conftest import make_location
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 PACIFIC = "America/Los_Angeles"
 STAMPED_A = f"{PANEL_A}-20171025000000"
@@ -473,7 +473,7 @@ def test_other_content_at_a_recorded_start_is_a_conflict_until_it_supersedes_wit
         (hazard,) = caught.value.details
         assert hazard.startswith(f"{STAMPED_A}: gain of {PANEL_A} from 2017-10-25T00:00:00Z ")
         assert f"version {first.versions[0].version}" in hazard
-        with refused(RequestError, remedy=Remedy.GIVE_COMMENT):
+        with assert_refused(RequestError, remedy=Remedy.GIVE_COMMENT):
             registry.import_tree(tree, supersede=True)
         assert len(registry.log()) == 1
         assert objects(location) == stored
@@ -505,7 +505,7 @@ def test_a_second_import_brings_back_withdrawn_versions_only_by_supersession(
         skipped = registry.import_tree(tree, skip_bad=True)
         assert skipped.revision is None
         assert [version.kind for version in registry.versions.list()] == ["offset"]
-        with refused(RequestError, remedy=Remedy.GIVE_COMMENT):
+        with assert_refused(RequestError, remedy=Remedy.GIVE_COMMENT):
             registry.import_tree(tree, supersede=True, comment=" ")
         back = registry.import_tree(tree, supersede=True, comment="the beam was on after all")
         assert [(version.kind, version.constants) for version in back.versions] == [("gain", gain.constants)]
@@ -535,10 +535,10 @@ def test_a_tree_that_is_not_there_or_is_a_file_is_refused(
     untouched: tuple[Registry, RegistryLocation], tmp_path: Path
 ) -> None:
     registry, _ = untouched
-    with refused(NotFoundError, "nowhere"):
+    with assert_refused(NotFoundError, "nowhere"):
         registry.import_tree(tmp_path / "nowhere")
     (tmp_path / "file").write_text("")
-    with refused(RequestError):
+    with assert_refused(RequestError):
         registry.import_tree(tmp_path / "file")
 
 
@@ -547,7 +547,7 @@ def test_a_folder_without_entries_is_refused(
 ) -> None:
     registry, _ = untouched
     (tmp_path / "tree" / "logs").mkdir(parents=True)
-    with refused(RequestError):
+    with assert_refused(RequestError):
         registry.import_tree(tmp_path / "tree")
 
 
@@ -563,7 +563,7 @@ def test_a_field_that_is_missing_is_a_hazard_wherever_it_is_missing(
     untouched: tuple[Registry, RegistryLocation], make_tree: MakeTree, name: str, sentence: str
 ) -> None:
     registry, _ = untouched
-    with refused(ImportHazardError, sentence):
+    with assert_refused(ImportHazardError, sentence):
         registry.import_tree(make_tree({name: "M068"}))
 
 
@@ -573,7 +573,7 @@ def test_a_module_that_is_itself_a_link_is_a_hazard(
     registry, _ = untouched
     tree = make_tree({STAMPED_A: "M070"})
     (tree / "M070").symlink_to("M068")
-    with refused(ImportHazardError, "M070", "M068"):
+    with assert_refused(ImportHazardError, "M070", "M068"):
         registry.import_tree(tree)
 
 
@@ -591,7 +591,7 @@ def test_the_path_of_a_tree_need_not_be_utf_8(registry: Registry, make_tree: Mak
 
 
 def test_an_unknown_time_zone_is_refused_before_anything_is_read(sqlite_location: RegistryLocation) -> None:
-    with refused(InstantError, "Pacific/Menlo"):
+    with assert_refused(InstantError, "Pacific/Menlo"):
         sqlite_location.open("Pacific/Menlo")
 
 
@@ -618,5 +618,5 @@ def test_a_link_to_a_module_whose_name_is_mistyped_is_a_hazard(
     untouched: tuple[Registry, RegistryLocation], make_tree: MakeTree, name: str
 ) -> None:
     registry, _ = untouched
-    with refused(ImportHazardError, name):
+    with assert_refused(ImportHazardError, name):
         registry.import_tree(make_tree({STAMPED_A: "M068", name: "M068"}))

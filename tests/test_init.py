@@ -18,7 +18,7 @@ from registry.cli import app
 from registry.errors import ConflictError, CorruptionError, Remedy, RequestError, UnavailableError
 from testing.panels import PANEL_A, write_panel_folder
 from testing.registries import RegistryLocation
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 ROOT = Path(__file__).parent.parent
 
@@ -84,7 +84,7 @@ def test_init_again_changes_nothing_and_keeps_the_id(location: RegistryLocation)
 
 def test_init_creates_a_lost_store_again(location: RegistryLocation) -> None:
     shutil.rmtree(location.store)
-    with refused(UnavailableError, remedy=Remedy.CREATE_REGISTRY, path=str(location.store)):
+    with assert_refused(UnavailableError, remedy=Remedy.CREATE_REGISTRY, path=str(location.store)):
         location.open()
     created = create_registry(location.database, location.store)
     with location.open() as registry:
@@ -95,7 +95,7 @@ def test_the_store_of_another_registry_is_refused_and_no_database_made(
     nowhere: RegistryLocation, tmp_path: Path
 ) -> None:
     other = create_registry(f"sqlite:///{tmp_path / 'other.sqlite'}", nowhere.store)
-    with refused(ConflictError, store=other, database=None):
+    with assert_refused(ConflictError, store=other, database=None):
         create_registry(nowhere.database, nowhere.store)
     _refuse_remains(nowhere)
     result = CliRunner().invoke(app, ["init"], env=nowhere.environment)
@@ -110,9 +110,9 @@ def test_a_store_of_another_registry_is_refused_with_this_database(
     other = create_registry(f"sqlite:///{tmp_path / 'other.sqlite'}", tmp_path / "elsewhere")
     with location.open() as registry:
         ours = registry.id
-    with refused(ConflictError, store=other, database=ours):
+    with assert_refused(ConflictError, store=other, database=ours):
         create_registry(location.database, tmp_path / "elsewhere")
-    with refused(ConflictError, store=other, database=ours):
+    with assert_refused(ConflictError, store=other, database=ours):
         open_registry(location.database, tmp_path / "elsewhere")
     assert create_registry(location.database, location.store) == ours
 
@@ -120,14 +120,14 @@ def test_a_store_of_another_registry_is_refused_with_this_database(
 def test_a_store_with_a_damaged_marker_is_refused_and_no_database_made(nowhere: RegistryLocation) -> None:
     nowhere.store.mkdir(parents=True)
     (nowhere.store / "registry.json").write_text('{"registry": ')
-    with refused(CorruptionError, path=str(nowhere.store / "registry.json")):
+    with assert_refused(CorruptionError, path=str(nowhere.store / "registry.json")):
         create_registry(nowhere.database, nowhere.store)
     _refuse_remains(nowhere)
 
 
 def test_a_store_that_cannot_be_written_is_refused(location: RegistryLocation, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
-    with refused(UnavailableError):
+    with assert_refused(UnavailableError):
         create_registry(location.database, tmp_path / "file" / "store")
     assert (tmp_path / "file").read_text() == "no folder"
 
@@ -135,9 +135,9 @@ def test_a_store_that_cannot_be_written_is_refused(location: RegistryLocation, t
 def test_a_database_that_cannot_be_written_is_refused_and_no_store_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     url = f"sqlite:///{tmp_path / 'file' / 'deep' / 'registry.sqlite'}"
-    with refused(UnavailableError):
+    with assert_refused(UnavailableError):
         create_registry(url, tmp_path / "store")
-    with refused(UnavailableError):
+    with assert_refused(UnavailableError):
         create_registry(f"sqlite:///{tmp_path}", tmp_path / "store")
     result = CliRunner().invoke(app, ["--database", url, "--store", str(tmp_path / "store"), "init"])
     assert (result.exit_code, result.stdout) == (8, "")
@@ -146,13 +146,13 @@ def test_a_database_that_cannot_be_written_is_refused_and_no_store_made(tmp_path
 
 def test_a_new_sqlite_registry_whose_store_cannot_be_created_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
-    with refused(UnavailableError):
+    with assert_refused(UnavailableError):
         create_registry(f"sqlite:///{tmp_path / 'r.sqlite'}", tmp_path / "file" / "store")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_postgresql_without_a_store_is_refused(empty_postgres: str) -> None:
-    with refused(RequestError, remedy=Remedy.GIVE_STORE):
+    with assert_refused(RequestError, remedy=Remedy.GIVE_STORE):
         create_registry(empty_postgres)
     result = CliRunner().invoke(app, ["--database", empty_postgres, "init"])
     assert (result.exit_code, result.stdout) == (2, "")
@@ -268,7 +268,7 @@ def test_init_creates_no_empty_store_for_a_registry_that_has_files(
         registry.panels.add(PANEL_A)
         registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "constants"), valid_from="beginning")
     location.store.rename(tmp_path / "unmounted")
-    with refused(UnavailableError):
+    with assert_refused(UnavailableError):
         create_registry(location.database, location.store)
     assert not location.store.exists()
     (tmp_path / "unmounted").rename(location.store)

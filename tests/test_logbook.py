@@ -18,7 +18,7 @@ from registry.instants import Instant, instant_from_epoch
 from testing.panels import PANEL_A, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 pytestmark = pytest.mark.small_panels
 
@@ -49,7 +49,7 @@ def wrap_in_envelope(*entries: Any) -> dict[str, Any]:
 
 
 def refuse_list(path: Path) -> tuple[str, ...]:
-    with refused(RequestError) as error:
+    with assert_refused(RequestError) as error:
         read_logbook(path, EXPERIMENT)
     return error.value.details or (error.value.message,)
 
@@ -89,7 +89,7 @@ def test_a_run_from_the_logbook_is_exported_without_a_time(registry: Registry, t
     late = registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "late", 2), valid_from=BEGIN)
     registry.detectors.configure(EXPERIMENT, SOURCE, PANEL_A, first_run=200)
     dataset = f"exp={EXPERIMENT}:run=201"
-    with refused(NotValidError):
+    with assert_refused(NotValidError):
         registry.export(dataset, tmp_path / "out")
     registry.runs.import_logbook(write_answer(tmp_path, wrap_in_envelope(ISO)), EXPERIMENT)
     resolution = registry.constants(dataset, types=["pixel_gain"]).provenance.resolution
@@ -175,7 +175,7 @@ def test_a_run_known_without_times_receives_them_in_one_revision(registry: Regis
 def test_an_end_before_the_known_start_time_is_refused(registry: Registry, tmp_path: Path) -> None:
     registry.runs.add(f"exp={EXPERIMENT}:run=201", end=BEGIN)
     listed = write_answer(tmp_path, [{**EPOCH, "begin_time": 1438743600, "end_time": None}])
-    with refused(RequestError, "run=201", BEGIN, LATER):
+    with assert_refused(RequestError, "run=201", BEGIN, LATER):
         registry.runs.import_logbook(listed, EXPERIMENT)
     assert len(registry.log()) == 1
 
@@ -184,7 +184,7 @@ def test_a_withdrawn_run_is_not_brought_back_by_the_logbook(registry: Registry, 
     path = write_answer(tmp_path, [EPOCH])
     registry.runs.import_logbook(path, EXPERIMENT)
     registry.runs.withdraw(f"exp={EXPERIMENT}:run=201", comment="never taken")
-    with refused(ConflictError, "run=201", "revision 2", remedy=Remedy.SUPERSEDE_RUN):
+    with assert_refused(ConflictError, "run=201", "revision 2", remedy=Remedy.SUPERSEDE_RUN):
         registry.runs.import_logbook(path, EXPERIMENT)
     assert registry.runs.list() == []
 
@@ -241,7 +241,7 @@ def test_all_problems_are_listed_by_entry_and_field_and_nothing_is_recorded(
     path = write_answer(
         tmp_path, wrap_in_envelope(ISO, *(entry for entry, _, _ in bad), {**ISO, "num": 300}, ISO)
     )
-    with refused(RequestError, problems=len(bad)) as error:
+    with assert_refused(RequestError, problems=len(bad)) as error:
         registry.runs.import_logbook(path, EXPERIMENT)
     assert "runs.json'" in error.value.message
     assert tuple(error.value.values["problems"]) == error.value.details
@@ -328,7 +328,7 @@ def test_a_name_that_stands_twice_in_an_object_is_refused_where_it_is_read(tmp_p
 def test_a_file_that_is_not_a_list_of_runs_is_refused_in_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with refused(NotFoundError):
+    with assert_refused(NotFoundError):
         read_logbook(tmp_path / "runs.json", EXPERIMENT)
     (tmp_path / "folder").mkdir()
     refuse_list(tmp_path / "folder")
@@ -381,12 +381,12 @@ def test_the_command_distinguishes_the_two_sorts_of_files_by_content(
     table = tmp_path / "runs.json"
     table.write_text(f"exp={EXPERIMENT}:run=201  1-201  {SOURCE}  {PANEL_A}\n")
 
-    without = calreg.refused(2, "run", "import", listed)
+    without = calreg.assert_refused(2, "run", "import", listed)
     assert "--experiment" in without["message"]
-    senseless = calreg.refused(2, "run", "import", str(table), "--experiment", EXPERIMENT)
+    senseless = calreg.assert_refused(2, "run", "import", str(table), "--experiment", EXPERIMENT)
     assert "--experiment" in senseless["message"]
     assert calreg.run("log", "--json").json == []
-    with location.open() as registry, refused(IdentifierError, canonical="xcsls3716"):
+    with location.open() as registry, assert_refused(IdentifierError, canonical="xcsls3716"):
         registry.runs.import_logbook(listed, "XCSLS3716")
 
     calreg.run("run", "import", str(table))
@@ -401,5 +401,5 @@ def test_the_command_distinguishes_the_two_sorts_of_files_by_content(
     write_answer(
         tmp_path, wrap_in_envelope({**ISO, "begin_time": "2015-08-04T19:10:16-07:00"}), "datasets.txt"
     )
-    conflict = calreg.refused(5, "run", "import", listed, "--experiment", EXPERIMENT)
+    conflict = calreg.assert_refused(5, "run", "import", listed, "--experiment", EXPERIMENT)
     assert f"is known with begin {BEGIN} and end {END}, not begin 2015-08-05T02:10:16Z" in conflict["message"]

@@ -17,7 +17,7 @@ from registry.database.engine import make_engine
 from registry.errors import Remedy, SchemaError, UnavailableError
 from testing.panels import PANEL_A
 from testing.registries import RegistryLocation
-from tests.refusals import refused
+from tests.refusals import assert_refused
 from tests.test_schema import catalogue
 
 VERBS = (["panel", "list"], ["database", "check"], ["database", "upgrade"], ["verify"], ["log"])
@@ -151,7 +151,7 @@ def test_a_newer_schema_is_refused_with_the_software_to_install(
     _stamp(location, "9999")
     first = catalogue(engine)
     _assert_all_refuse(location, "9999", schema.REVISION)
-    with refused(SchemaError, found="9999", wanted=schema.REVISION) as refusal:
+    with assert_refused(SchemaError, found="9999", wanted=schema.REVISION) as refusal:
         create_registry(location.database, location.store)
     assert "install the calreg that wrote it" in refusal.value.message
     assert catalogue(engine) == first
@@ -160,14 +160,14 @@ def test_a_newer_schema_is_refused_with_the_software_to_install(
 def test_an_unknown_schema_is_refused(location: RegistryLocation) -> None:
     _stamp(location, "ab12cd")
     _assert_all_refuse(location, "'ab12cd'")
-    with refused(SchemaError, found="ab12cd"):
+    with assert_refused(SchemaError, found="ab12cd"):
         create_registry(location.database, location.store)
 
 
 def test_a_database_with_other_tables_is_refused_and_left_unchanged(empty: RegistryLocation) -> None:
     _execute(empty, "CREATE TABLE customers (id INTEGER)", "INSERT INTO customers VALUES (7)")
     _assert_all_refuse(empty, "customers")
-    with refused(SchemaError, tables=["customers"]):
+    with assert_refused(SchemaError, tables=["customers"]):
         create_registry(empty.database, empty.store)
     engine = empty.engine()
     assert _tables(engine) == {"customers"}
@@ -226,7 +226,7 @@ def test_a_missing_file_is_refused_with_the_init_to_run_and_not_made(tmp_path: P
     location = RegistryLocation(f"sqlite:///{tmp_path / 'none.sqlite'}", tmp_path / "store")
     advice = str(WORDS[Remedy.GIVE_DATABASE])
     _assert_all_refuse(location, str(tmp_path / "none.sqlite"), advice, code=8)
-    with refused(UnavailableError, remedy=Remedy.GIVE_DATABASE):
+    with assert_refused(UnavailableError, remedy=Remedy.GIVE_DATABASE):
         upgrade_database(location.database)
     assert not list(tmp_path.iterdir())
 

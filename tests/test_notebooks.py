@@ -22,7 +22,7 @@ from registry.records import Outcome, Revision, Validity, Version
 from registry.records.display import MAX_ROWS
 from testing.panels import NEW_A, PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 HOSTILE = "</td><script>alert(1)</script><b onclick='x' a=\"\x1b[31m\u202e" + "very long " * 1000
 AT = "2018-02-10T08:15:00Z"
@@ -231,7 +231,7 @@ def test_the_error_for_a_missing_package_names_the_command_that_installs_it(
     ranges, constants = filled.validity(PANEL_A), filled.constants("exp=xcsls3716:run=631")
     for package, convert in (("pandas", ranges.to_pandas), ("xarray", constants.to_xarray)):
         monkeypatch.setitem(sys.modules, package, None)
-        with refused(UnavailableError) as caught:
+        with assert_refused(UnavailableError) as caught:
             convert()
         assert f"pip install 'calreg[{package}]'" in caught.value.message
 

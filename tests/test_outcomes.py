@@ -44,7 +44,7 @@ from testing.panels import PANEL_A, PANEL_B, PANEL_C, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
 from tests.constants import constants_without_files
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 pytestmark = pytest.mark.small_panels
 
@@ -428,13 +428,13 @@ def test_affected_needs_a_known_revision_that_is_not_after_the_other(
     begin(registry)
     registry.runs.add("exp=xcs1:run=1")
     calreg = Calreg(location, monkeypatch)
-    error = calreg.refused(2, "affected", "--since", "2", "--as-of", "1")
+    error = calreg.assert_refused(2, "affected", "--since", "2", "--as-of", "1")
     assert (error["kind"], error["since"], error["as_of"]) == ("RequestError", 2, 1)
-    error = calreg.refused(3, "affected", "--since", "3")
+    error = calreg.assert_refused(3, "affected", "--since", "3")
     assert (error["kind"], error["revision"], error["newest"]) == ("NotFoundError", 3, 2)
-    error = calreg.refused(3, "affected", "--since", "final")
+    error = calreg.assert_refused(3, "affected", "--since", "final")
     assert (error["kind"], error["tag"], error["near"]) == ("NotFoundError", "final", [])
-    error = calreg.refused(2, "affected", "--since", "29990101000000")
+    error = calreg.assert_refused(2, "affected", "--since", "29990101000000")
     assert (error["kind"], error["as_of"]) == ("InstantError", "2999-01-01T00:00:00Z")
     assert registry.list_affected_runs(2, as_of=2) == []
 
@@ -683,7 +683,7 @@ def test_a_refused_write_has_no_consequences(registry: Registry) -> None:
     registry.detectors.configure("xcs1", SOURCE, PANEL_A, first_run=1)
     registry.runs.add("exp=xcs1:run=1", begin=MIDDLE)
     before = newest(registry)
-    with refused(ConflictError, problems=2):
+    with assert_refused(ConflictError, problems=2):
         record(registry, [PANEL_A], "B", EARLY)
     assert newest(registry) == before
     assert registry.list_affected_runs(1) == registry.list_affected_runs(1, as_of=before)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from registry.detectors import DETECTOR_TYPES, DetectorType, find_panel_type, parse_panel_id
 from registry.errors import IdentifierError
 from tests.hostile import HOSTILE_TEXTS
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 JUNGFRAU, EPIX10KA = DETECTOR_TYPES["jungfrau"].panel_id_format, DETECTOR_TYPES["epix10ka"].panel_id_format
 JUNGFRAU_PANELS = [
@@ -93,7 +93,7 @@ def test_a_type_is_found_by_what_it_calls_its_own_however_many_fields_there_are(
 
 def test_a_panel_id_that_two_types_call_their_own_is_refused_and_both_are_named(monkeypatch) -> None:
     add_made_up_type(monkeypatch, lambda text: text.startswith("17"))
-    with refused(IdentifierError, detector_types=["jungfrau", "made-up"]):
+    with assert_refused(IdentifierError, detector_types=["jungfrau", "made-up"]):
         parse_panel_id(JUNGFRAU_PANELS[0])
     assert find_panel_type(JUNGFRAU_PANELS[-1]) is DETECTOR_TYPES["jungfrau"]
 

@@ -11,7 +11,7 @@ from registry.errors import ConflictError, IdentifierError, NotFoundError, Remed
 from registry.records import Alias, Panel
 from registry.registration.panels import add_aliases
 from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C, write_panel_folder
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 pytestmark = pytest.mark.small_panels
 
@@ -55,7 +55,7 @@ def test_a_name_that_is_not_canonical_is_refused_wherever_it_is_given(
         lambda: registry.validity(upper),
         lambda: registry.log(upper),
     ):
-        with refused(IdentifierError, canonical=canonical):
+        with assert_refused(IdentifierError, canonical=canonical):
             call()
     for name, named in {
         "170505-149520170815-03d00b0": f"write {canonical}",
@@ -67,14 +67,14 @@ def test_a_name_that_is_not_canonical_is_refused_wherever_it_is_given(
         f"{PANEL_A}_{PANEL_B}": PANEL_B,
         "": "''",
     }.items():
-        with refused(IdentifierError, named) as caught:
+        with assert_refused(IdentifierError, named) as caught:
             registry.panels.add(name, alias="M068")
         assert len(str(caught.value)) < 400
         assert str(caught.value).isprintable()
     for alias in ("m068", "M68", "M0068"):
-        with refused(IdentifierError, canonical="M068"):
+        with assert_refused(IdentifierError, canonical="M068"):
             registry.panels.add(PANEL_A, alias=alias)
-    with refused(IdentifierError):
+    with assert_refused(IdentifierError):
         registry.panels.add(PANEL_A, alias="")
     assert registry.log() == []
     assert registry.panels.list() == []
@@ -82,9 +82,9 @@ def test_a_name_that_is_not_canonical_is_refused_wherever_it_is_given(
 
 def test_an_m_number_is_given_to_known_panels_only(registry: Registry) -> None:
     registry.panels.add(PANEL_A)
-    with refused(NotFoundError, PANEL_A, problems=2, panels=[NEW_A, PANEL_C]):
+    with assert_refused(NotFoundError, PANEL_A, problems=2, panels=[NEW_A, PANEL_C]):
         registry.aliases.add("M068", [PANEL_A, NEW_A, PANEL_C])
-    with refused(NotFoundError, PANEL_B, PANEL_A):
+    with assert_refused(NotFoundError, PANEL_B, PANEL_A):
         registry.aliases.add("M088", [PANEL_B])
     assert registry.aliases.list() == []
     assert len(registry.log()) == 1
@@ -98,14 +98,14 @@ def test_a_panel_bears_one_m_number_and_a_serial_number_belongs_to_one(registry:
         lambda: registry.panels.add(PANEL_A, alias="M088"),
         lambda: registry.aliases.add("M088", [PANEL_A]),
     ):
-        with refused(ConflictError, PANEL_A, "M068", "M088", problems=1):
+        with assert_refused(ConflictError, PANEL_A, "M068", "M088", problems=1):
             call()
-    with refused(ConflictError, NEW_A, "M088", PANEL_A, "M068", problems=1):
+    with assert_refused(ConflictError, NEW_A, "M088", PANEL_A, "M068", problems=1):
         registry.aliases.add("M088", [NEW_A])
-    with refused(ConflictError, problems=2):
+    with assert_refused(ConflictError, problems=2):
         registry.aliases.add("M088", [PANEL_B, PANEL_A, NEW_A])
     never_met = "180101-149520170815-3d00b0"
-    with refused(ConflictError, never_met, PANEL_A):
+    with assert_refused(ConflictError, never_met, PANEL_A):
         registry.panels.add(never_met, alias="M088")
     assert [panel.panel for panel in registry.panels.list()] == [PANEL_A, NEW_A, PANEL_B]
     assert [alias.panel for alias in registry.aliases.list()] == [PANEL_A], (
@@ -123,7 +123,7 @@ def test_a_batch_of_aliases_that_contradicts_itself_is_refused_as_a_whole(regist
         ([("M088", PANEL_B), ("M068", PANEL_B)], (PANEL_B, "M088", "M068")),
         ([("M088", PANEL_B), ("M068", PANEL_A), ("M044", NEW_A)], (NEW_A, "M044", PANEL_A, "M068")),
     ):
-        with refused(ConflictError, *names, problems=1):
+        with assert_refused(ConflictError, *names, problems=1):
             registry._backend.record_revision(lambda change, pairs=pairs: add_aliases(change, pairs))
     assert registry.aliases.list() == []
     assert len(registry.log()) == 3
@@ -146,11 +146,11 @@ def test_a_panel_that_gets_an_m_number_later_inherits_nothing(registry: Registry
 def test_an_m_number_is_withdrawn_once_and_may_be_given_again(registry: Registry) -> None:
     registry.panels.add(PANEL_A, alias="M068")
     registry.panels.add(NEW_A, alias="M068")
-    with refused(RequestError, remedy=Remedy.GIVE_COMMENT):
+    with assert_refused(RequestError, remedy=Remedy.GIVE_COMMENT):
         registry.aliases.withdraw("M068", PANEL_A, comment=" ")
-    with refused(NotFoundError, PANEL_A, "M069", "M068"):
+    with assert_refused(NotFoundError, PANEL_A, "M069", "M068"):
         registry.aliases.withdraw("M069", PANEL_A, comment="mixed up")
-    with refused(NotFoundError, PANEL_B, PANEL_A):
+    with assert_refused(NotFoundError, PANEL_B, PANEL_A):
         registry.aliases.withdraw("M068", PANEL_B, comment="mixed up")
     assert len(registry.log()) == 2
 
@@ -158,15 +158,15 @@ def test_an_m_number_is_withdrawn_once_and_may_be_given_again(registry: Registry
     assert (outcome.revision, outcome.facts) == (3, (f"- alias M068 of {PANEL_A}",))
     assert registry.panels.find(PANEL_A).alias is None
     assert [alias.panel for alias in registry.aliases.list()] == [NEW_A]
-    with refused(ConflictError, "M068", PANEL_A, withdrawn_in=3):
+    with assert_refused(ConflictError, "M068", PANEL_A, withdrawn_in=3):
         registry.aliases.withdraw("M068", PANEL_A, comment="again")
-    with refused(ConflictError, NEW_A):
+    with assert_refused(ConflictError, NEW_A):
         registry.aliases.add("M088", [PANEL_A])
 
     assert registry.aliases.add("M068", [PANEL_A]).revision == 4
     assert registry.aliases.withdraw("M068", PANEL_A, comment="and off again").revision == 5
     registry.aliases.withdraw("M068", NEW_A, comment="the other one too")
-    with refused(NotFoundError, "M068"):
+    with assert_refused(NotFoundError, "M068"):
         registry.validity("M068")
     assert registry.aliases.add("M088", [PANEL_A, NEW_A]).revision == 7, "the serial number is free now"
 
@@ -188,9 +188,9 @@ def test_panels_and_aliases_are_shown_as_of_a_revision(registry: Registry) -> No
         {PANEL_A: "M069", PANEL_B: "M088"},
     ]
     assert registry.panels.find(PANEL_A, as_of=3).alias == "M068"
-    with refused(NotFoundError, PANEL_B):
+    with assert_refused(NotFoundError, PANEL_B):
         registry.panels.find(PANEL_B, as_of=2)
-    with refused(NotFoundError, "M068", "M088"):
+    with assert_refused(NotFoundError, "M068", "M088"):
         registry.validity("M068", as_of=4)
     assert registry.validity("M068", as_of=3).versions == ()
     assert registry.aliases.list(as_of=1) == []

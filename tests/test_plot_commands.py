@@ -15,7 +15,7 @@ from testing.panels import NEW_A, PANEL_A, PANEL_B, use_small_panels, write_pane
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
 from tests.conftest import make_location
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 RUN = "exp=xcsls3716:run=631"
 SOURCE = "XcsEndstation.0:Jungfrau.0"
@@ -182,7 +182,7 @@ def test_what_cannot_be_drawn_is_refused_and_nothing_is_written(
     sqlite_calreg: Calreg, code: int, arguments: list[str], values: dict[str, object]
 ) -> None:
     Path("taken.png").write_bytes(b"old")
-    error = sqlite_calreg.refused(code, "plot", *arguments)
+    error = sqlite_calreg.assert_refused(code, "plot", *arguments)
     assert {name: error[name] for name in values} == values
     assert [path.name for path in Path().iterdir()] == ["taken.png"]
     assert Path("taken.png").read_bytes() == b"old"
@@ -192,7 +192,7 @@ def test_a_configuration_without_panel_ids_has_no_picture(registry: Registry) ->
     table = Path("datasets.txt")
     sample.write_dataset_table(table)
     registry.runs.import_table(table)
-    with refused(NotFoundError):
+    with assert_refused(NotFoundError):
         registry.plots.validity("exp=mfx00616:run=8")
 
 
@@ -209,7 +209,7 @@ def test_a_damaged_file_is_named_and_no_picture_is_made(
         content[-1] ^= 1
         path.write_bytes(content)
         arguments = {"constants": (3,), "diff": (1, 3), "history": (PANEL_A,)}[verb]
-        with refused(CorruptionError, sha256=damaged) as refusal:
+        with assert_refused(CorruptionError, sha256=damaged) as refusal:
             getattr(registry.plots, verb)(*arguments)
         assert f"gain range 1 of panel {PANEL_A}, version 3" in refusal.value.message
     assert list(Path().iterdir()) == []

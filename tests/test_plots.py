@@ -24,7 +24,7 @@ from registry.provenance.document import InputConstants, InputPanel, RevisionRef
 from registry.records import Panel, Version
 from testing.panels import make_panel_array
 from tests.legibility import assert_legible
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 DAY = 86_400 * 1_000_000
 START = parse_instant("2017-01-01T00:00:00Z")
@@ -438,7 +438,7 @@ def test_a_folder_that_vanished_is_an_error(tmp_path: Path) -> None:
     folder.mkdir()
     file = files.check_picture_file(folder / "a.svg", force=False)
     folder.rmdir()
-    with refused(UnavailableError):
+    with assert_refused(UnavailableError):
         file.write(Figure)
 
 
@@ -454,10 +454,10 @@ def test_a_place_for_a_picture_is_refused_before_anything_is_drawn(
         ("b.svg", ConflictError, None),
         ("none/x.png", UnavailableError, None),
     ):
-        with refused(error_class, remedy=remedy, path=str(tmp_path / name)):
+        with assert_refused(error_class, remedy=remedy, path=str(tmp_path / name)):
             files.check_picture_file(tmp_path / name, force=False)
     assert files.check_picture_file(tmp_path / "a.png", force=True).format == "png"
     assert files.check_picture_file(tmp_path / "A.PNG", force=False).format == "png"
     monkeypatch.setattr(files, "find_spec", lambda _: None)
-    with refused(UnavailableError, "calreg[plots]"):
+    with assert_refused(UnavailableError, "calreg[plots]"):
         files.check_picture_file(tmp_path / "x.png", force=False)

@@ -275,6 +275,6 @@ def test_the_command_line_writes_the_trail_and_refuses_other_formats(
     assert calreg.run("provenance", "show", path, "--format", "json").stdout.encode() == (
         exported[1].read_bytes()
     )
-    error = calreg.refused(RequestError.code, "provenance", "show", path, "--format", "prov-xml")
+    error = calreg.assert_refused(RequestError.code, "provenance", "show", path, "--format", "prov-xml")
     for name in ("prov-xml", "text", "json", "prov-json"):
         assert name in error["message"]

@@ -33,7 +33,7 @@ from registry.records import Statistics
 from testing.panels import PANEL_A, PANEL_B, use_small_panels, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.conftest import make_location
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 BEGIN = "2020-01-01T00:00:00Z"
 Values = dict[str, Any]
@@ -186,7 +186,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 def read_refused(path: Path) -> dict[str, Any]:
     """Return the values of the error with which a document is refused."""
-    with refused(DocumentError, path=str(path)) as caught:
+    with assert_refused(DocumentError, path=str(path)) as caught:
         provenance.read(path)
     assert caught.value.code == 2
     assert path.name in caught.value.message
@@ -301,7 +301,7 @@ def test_a_missing_file_a_folder_and_a_document_that_is_too_large_are_refused(
     sound: bytes, tmp_path: Path
 ) -> None:
     path = tmp_path / "provenance.json"
-    with refused(NotFoundError, path=str(path)):
+    with assert_refused(NotFoundError, path=str(path)):
         provenance.read(path)
     path.write_bytes(sound)
     with path.open("r+b") as file:
@@ -467,7 +467,7 @@ def test_without_database_and_store_a_changed_output_is_reported(exported: Expor
 def test_a_document_of_another_registry_is_refused(exported: Exported, tmp_path: Path) -> None:
     other = f"sqlite:///{tmp_path / 'registry.sqlite'}"
     create_registry(other, tmp_path / "store")
-    with refused(ConflictError, document=provenance.read(exported.path).registry.id):
+    with assert_refused(ConflictError, document=provenance.read(exported.path).registry.id):
         verify_export(exported.path, other, tmp_path / "store")
 
 

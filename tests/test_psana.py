@@ -36,7 +36,7 @@ from testing.registries import RegistryLocation
 from tests.cli import Calreg
 from tests.conftest import make_location
 from tests.psana_readers import find_file_for_run, read_newer, read_older
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 SOURCE = "XcsEndstation.0:Jungfrau.0"
 GROUP = f"Jungfrau::CalibV1/{SOURCE}"
@@ -192,7 +192,7 @@ def test_history_gets_one_line_per_deployment_with_the_checksum_of_the_replaced_
     first = deploy(own, tmp_path / "calib").outputs[0].sha256
     document = "12-end-pixel_gain-pixel_offset.json"
     files = ["pixel_gain/12-end.data", "pixel_offset/12-end.data", document]
-    with refused(ConflictError, remedy=Remedy.REPLACE_FILES, files=files):
+    with assert_refused(ConflictError, remedy=Remedy.REPLACE_FILES, files=files):
         deploy(own, tmp_path / "calib")
     own.versions.add(
         PANEL_A,
@@ -315,7 +315,7 @@ def test_a_request_that_does_not_fit_a_calibration_directory_is_refused(
     error_class: type[RegistryError],
     expected: dict[str, Any],
 ) -> None:
-    with refused(error_class, **expected) as caught:
+    with assert_refused(error_class, **expected) as caught:
         known.export(target, tmp_path / "calib", format="psana", **options)
     assert caught.value.code == 2
     assert not (tmp_path / "calib").exists()
@@ -323,7 +323,7 @@ def test_a_request_that_does_not_fit_a_calibration_directory_is_refused(
 
 def test_a_run_beyond_the_last_is_refused_for_a_registered_run_too(own: Registry, tmp_path: Path) -> None:
     own.runs.add("exp=xcs1:run=10000", begin=BEGIN)
-    with refused(RequestError, run=10_000):
+    with assert_refused(RequestError, run=10_000):
         own.export("exp=xcs1:run=10000", tmp_path / "calib", format="psana")
 
 
@@ -332,7 +332,7 @@ def test_a_history_that_cannot_be_written_stops_the_deployment_and_leaves_nothin
 ) -> None:
     history = tmp_path / "calib" / GROUP / "pixel_offset" / "HISTORY"
     history.mkdir(parents=True)
-    with refused(UnavailableError, path=str(history)):
+    with assert_refused(UnavailableError, path=str(history)):
         deploy(known, tmp_path / "calib")
     assert names(tmp_path / "calib") == []
     assert not (tmp_path / "calib" / GROUP / "pixel_gain").exists()
@@ -447,9 +447,9 @@ def test_the_command_line_deploys_warns_and_refuses(
     assert done.json["provenance"] == str(folder / "1-end-pixel_gain-pixel_offset.json")
     assert done.stderr == f"warning: {done.json['warnings'][0]}\n"
     assert "after run 3" in done.stderr
-    assert calreg.refused(5, *command, "--first-run", "1")["kind"] == "ConflictError"
-    assert calreg.refused(2, *command, "--first-run", "10000")["kind"] == "RequestError"
-    without_runs = calreg.refused(2, *command[:2], *command[4:], "--last-run", "5")
+    assert calreg.assert_refused(5, *command, "--first-run", "1")["kind"] == "ConflictError"
+    assert calreg.assert_refused(2, *command, "--first-run", "10000")["kind"] == "RequestError"
+    without_runs = calreg.assert_refused(2, *command[:2], *command[4:], "--last-run", "5")
     assert "psana and lcls2" in without_runs["message"]
     assert calreg("export", "exp=xcs2:run=2", "--format", "text", "--output", "x").code == 2
     assert calreg.run("provenance", "verify", done.json["provenance"]).stdout.endswith("0 problems\n")
@@ -492,7 +492,7 @@ def test_a_damaged_input_of_the_last_array_stops_the_writing_and_nothing_is_left
     damaged.chmod(0o644)
     damaged.write_bytes(bytes(damaged.stat().st_size))
     before = threading.active_count()
-    with refused(CorruptionError, path=str(damaged), panel=PANEL_B, version=last.version):
+    with assert_refused(CorruptionError, path=str(damaged), panel=PANEL_B, version=last.version):
         deploy(own, tmp_path / "calib")
     assert not (tmp_path / "calib").exists()
     assert threading.active_count() == before

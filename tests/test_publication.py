@@ -13,7 +13,7 @@ from registry.errors import ConflictError, CorruptionError, Remedy, UnavailableE
 from registry.exporters import publication as module
 from registry.exporters.publication import publish_outputs
 from registry.files import STALE_AFTER_SECONDS
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 NAMES = ["pixel_gain.npy", "pixel_offset.npy", "provenance.json"]
 
@@ -119,7 +119,7 @@ def test_a_failure_at_any_step_restores_the_old_files(
     publish(tmp_path, "old")
     (tmp_path / "notes.txt").write_text("kept")
     break_call(monkeypatch, *step, OSError(errno.EIO, "Input/output error"))
-    with refused(UnavailableError):
+    with assert_refused(UnavailableError):
         publish(tmp_path, "new", force=True)
     assert contents(tmp_path) == all_of("old") | {"notes.txt": "kept"}
 
@@ -134,7 +134,7 @@ def test_a_copy_is_restored_where_the_file_system_has_no_links(
     publish(tmp_path, "old")
     break_call(monkeypatch, Path, "replace", 3, OSError(errno.EIO, "Input/output error"))
     monkeypatch.setattr(os, "link", no_link)
-    with refused(UnavailableError):
+    with assert_refused(UnavailableError):
         publish(tmp_path, "new", force=True)
     assert contents(tmp_path) == all_of("old")
 
@@ -143,7 +143,7 @@ def test_a_journal_that_cannot_be_appended_to_leaves_the_old_files(tmp_path: Pat
     publish_deep(tmp_path, "old")
     (tmp_path / "offset" / "HISTORY").unlink()
     (tmp_path / "offset" / "HISTORY").mkdir()
-    with refused(UnavailableError, path=str(tmp_path / "offset" / "HISTORY")):
+    with assert_refused(UnavailableError, path=str(tmp_path / "offset" / "HISTORY")):
         publish_deep(tmp_path, "new", force=True)
     expected = deep("old")
     del expected["offset/HISTORY"]
@@ -199,10 +199,10 @@ def test_a_repeated_export_keeps_the_files_that_a_killed_one_published(
 
 def test_files_of_a_killed_export_are_not_replaced_by_other_bytes(tmp_path: Path) -> None:
     write(tmp_path, "other", NAMES[:2])
-    with refused(ConflictError, remedy=Remedy.REPLACE_FILES, path=str(tmp_path), files=NAMES[:2]):
+    with assert_refused(ConflictError, remedy=Remedy.REPLACE_FILES, path=str(tmp_path), files=NAMES[:2]):
         publish(tmp_path, "new")
     write(tmp_path, "new", NAMES[:1])
-    with refused(ConflictError, remedy=Remedy.REPLACE_FILES, path=str(tmp_path), files=NAMES[1:2]):
+    with assert_refused(ConflictError, remedy=Remedy.REPLACE_FILES, path=str(tmp_path), files=NAMES[1:2]):
         publish(tmp_path, "new")
     assert contents(tmp_path) == {NAMES[0]: f"new {NAMES[0]}", NAMES[1]: f"other {NAMES[1]}"}
     publish(tmp_path, "new", force=True)
@@ -239,7 +239,9 @@ def test_the_folder_of_an_export_at_work_stays_however_long_ago_it_was_started(t
 @pytest.mark.parametrize("name", NAMES)
 def test_an_existing_output_is_a_conflict_that_names_it_and_stays(tmp_path: Path, name: str) -> None:
     write(tmp_path, "old", [name])
-    with refused(ConflictError, remedy=Remedy.REPLACE_FILES, path=str(tmp_path), files=[name]) as caught:
+    with assert_refused(
+        ConflictError, remedy=Remedy.REPLACE_FILES, path=str(tmp_path), files=[name]
+    ) as caught:
         publish(tmp_path, "new")
     assert caught.value.code == 5
     assert contents(tmp_path) == {name: f"old {name}"}
@@ -247,7 +249,7 @@ def test_an_existing_output_is_a_conflict_that_names_it_and_stays(tmp_path: Path
 
 def test_a_dangling_link_is_an_existing_output_too(tmp_path: Path) -> None:
     (tmp_path / "pixel_gain.npy").symlink_to("archive.npy")
-    with refused(ConflictError, files=NAMES[:1]):
+    with assert_refused(ConflictError, files=NAMES[:1]):
         publish(tmp_path, "new")
     assert (tmp_path / "pixel_gain.npy").is_symlink()
 
@@ -280,9 +282,9 @@ def test_with_force_the_old_document_is_removed_first_and_the_new_one_moved_last
 
 def test_a_file_in_the_place_of_the_folder_is_a_conflict(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("kept")
-    with refused(ConflictError, path=str(tmp_path / "out")):
+    with assert_refused(ConflictError, path=str(tmp_path / "out")):
         publish(tmp_path / "out", "new", force=True)
-    with refused(UnavailableError):
+    with assert_refused(UnavailableError):
         publish(tmp_path / "out" / "deeper", "new", force=True)
     assert contents(tmp_path) == {"out": "kept"}
 
@@ -292,7 +294,7 @@ def test_a_folder_in_the_place_of_an_output_is_never_replaced(tmp_path: Path, na
     (tmp_path / name).mkdir()
     (tmp_path / name / "kept").write_text("kept")
     for force in (False, True):
-        with refused(ConflictError, path=str(tmp_path / name)):
+        with assert_refused(ConflictError, path=str(tmp_path / name)):
             publish(tmp_path, "new", force=force)
     assert contents(tmp_path) == {f"{name}/kept": "kept"}
 
@@ -307,7 +309,7 @@ def test_a_file_that_another_program_put_into_the_folder_of_a_failed_export_stay
 
 
 def test_a_name_that_is_too_long_for_the_file_system_is_refused(tmp_path: Path) -> None:
-    with refused(UnavailableError):
+    with assert_refused(UnavailableError):
         publish(tmp_path / "new" / ("x" * 300), "new")
     assert contents(tmp_path) == {}
     assert list(tmp_path.iterdir()) == []
@@ -335,7 +337,7 @@ def test_files_are_published_in_folders_and_journals_are_appended_to(tmp_path: P
     assert contents(tmp_path / "new" / "home") == deep("first")
     publish_deep(tmp_path / "new" / "home", "second", force=True)
     assert contents(tmp_path / "new" / "home") == deep("first", "second")
-    with refused(ConflictError, path=str(tmp_path / "new" / "home"), files=DEEP):
+    with assert_refused(ConflictError, path=str(tmp_path / "new" / "home"), files=DEEP):
         publish_deep(tmp_path / "new" / "home", "third")
     assert contents(tmp_path / "new" / "home") == deep("first", "second")
 
@@ -359,7 +361,7 @@ def test_a_failure_leaves_the_journals_as_they_were_and_no_new_folder(
         (tmp_path / "home" / name).parent.mkdir(parents=True)
         (tmp_path / "home" / name).write_text(text)
     break_call(monkeypatch, *step, OSError(errno.EIO, "Input/output error"))
-    with refused(UnavailableError):
+    with assert_refused(UnavailableError):
         publish_deep(tmp_path / "home", "new")
     assert contents(tmp_path) == {f"home/{name}": text for name, text in before.items()}
     assert (tmp_path / "home").exists() == existing

@@ -11,7 +11,7 @@ from registry.api.export_verification import verify_export
 from registry.api.replays import replay
 from registry.errors import UnavailableError
 from testing.panels import PANEL_A, write_panel_folder
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 AT = "2018-01-01T00:00:00Z"
 
@@ -54,9 +54,9 @@ def test_neither_a_registry_nor_an_export_is_created_on_a_read_only_disk(
     read_only: tuple[str, Path], tmp_path: Path
 ) -> None:
     url, disk = read_only
-    with refused(UnavailableError, path=str(disk)):
+    with assert_refused(UnavailableError, path=str(disk)):
         create_registry(f"sqlite:///{disk}/other/registry.sqlite")
-    with refused(UnavailableError, path=str(disk / "store")):
+    with assert_refused(UnavailableError, path=str(disk / "store")):
         create_registry(f"sqlite:///{disk}/new.sqlite", disk / "store")
     with pytest.raises(UnavailableError, match="Read-only file system"):
         replay(disk / "out" / "provenance.json", disk / "again", url)

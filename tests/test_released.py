@@ -24,7 +24,7 @@ from registry.store import ContentStore
 from testing.panels import PANEL_A
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
-from tests.refusals import refused
+from tests.refusals import assert_refused
 from tests.released.make import answers
 from tests.test_schema import catalogue
 
@@ -95,7 +95,7 @@ def test_a_stored_registry_is_upgraded_answers_the_same_and_is_downgraded(
     rows, tables = _rows(stored), _catalogue(stored)
     assert rows["alembic_version"] == [repr((number,))]
     if number != schema.REVISION:
-        with refused(SchemaError, remedy=Remedy.UPGRADE_SCHEMA):
+        with assert_refused(SchemaError, remedy=Remedy.UPGRADE_SCHEMA):
             stored.open()
     assert upgrade_database(stored.database) == (number, schema.REVISION)
     with stored.open() as registry:
@@ -123,15 +123,15 @@ def test_the_command_line_upgrades_and_downgrades_or_refuses(
     down = f"schema {schema.REVISION} -> {number}\n"
     assert calreg.run("database", "upgrade").stdout == up
     for unknown in ("9999", "1", "base", "\x1b"):
-        error = calreg.refused(2, "database", "downgrade", unknown)
+        error = calreg.assert_refused(2, "database", "downgrade", unknown)
         assert "known: 0001, " in error["message"]
     assert calreg.run("database", "downgrade", number).stdout == down
-    calreg.refused(7, "panel", "list")
+    calreg.assert_refused(7, "panel", "list")
     assert calreg.run("database", "downgrade", number).stdout == f"schema {number}, as before\n"
     assert calreg.run("database", "upgrade", "--json").json == {"before": number, "after": schema.REVISION}
     with stored.open() as registry, registry._backend.database.exclusive_transaction() as connection:
         record_closure(connection, "departure", "elsewhere", instants.now(), build_signature())
-    error = calreg.refused(5, "database", "downgrade", number)
+    error = calreg.assert_refused(5, "database", "downgrade", number)
     assert "would lose them; nothing was changed" in error["message"]
     calreg.run("panel", "list")
 

@@ -25,7 +25,7 @@ from testing.panels import PANEL_A, PANEL_C
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
 from tests.copies import fill_registry, read_answers, read_facts, read_rows
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 pytestmark = pytest.mark.small_panels
 
@@ -64,7 +64,7 @@ def _assert_refused(
 ) -> RegistryError:
     """Assert that the move is refused, and that the registry is unchanged and open; return the refusal."""
     before = read_rows(location.database)
-    with refused(error, **values) as caught:
+    with assert_refused(error, **values) as caught:
         _move(location, to, to_store)
     assert read_rows(location.database) == before
     with location.open() as registry:
@@ -92,7 +92,7 @@ def test_every_row_of_every_table_moves_as_it_is(
         assert moved.verify().problems == ()
         assert moved.closure is None
         assert moved.tags.add("moved").revision == done.revision + 1
-    with refused(ClosedError, reason="departure"):
+    with assert_refused(ClosedError, reason="departure"):
         registry.tags.add("stayed")
     (departure,), (arrival,) = read_rows(location.database)["closure"], read_rows(target)["closure"]
     assert (departure["reason"], departure["opened_at"]) == ("departure", None)
@@ -175,7 +175,7 @@ def test_a_newer_schema_is_refused(sqlite_location: RegistryLocation, new: str, 
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     engine.dispose()
     _assert_refused(sqlite_location, ConflictError, target)
-    with refused(SchemaError):
+    with assert_refused(SchemaError):
         _move(RegistryLocation(target, tmp_path / "other"), f"sqlite:///{tmp_path / 'no.sqlite'}")
     assert not (tmp_path / "no.sqlite").exists()
 
@@ -219,7 +219,7 @@ def test_a_killed_move_is_completed_by_the_same_command(
         with pytest.raises(KeyboardInterrupt):
             _move(location, target)
     half = RegistryLocation(target, location.store)
-    with half.open() as arriving, refused(ClosedError, remedy=Remedy.CONTINUE_COPY):
+    with half.open() as arriving, assert_refused(ClosedError, remedy=Remedy.CONTINUE_COPY):
         arriving.panels.add(PANEL_C)
     if instant == "before the source is closed":
         registry.panels.add(PANEL_C)  # nothing keeps others from writing until somebody tries again
@@ -231,7 +231,7 @@ def test_a_killed_move_is_completed_by_the_same_command(
     with half.open() as moved:
         assert moved.differences() == []
         assert moved.tags.add("moved").revision == len(registry.log()) + 1
-    with refused(ClosedError, reason="departure"):
+    with assert_refused(ClosedError, reason="departure"):
         _move(location, target)
 
 
@@ -248,7 +248,7 @@ def test_an_unfinished_copy_is_not_confused_with_the_one_finished_elsewhere(
             _move(sqlite_location, new)
     _move(sqlite_location, f"sqlite:///{tmp_path / 'elsewhere.sqlite'}")
     for to in (new, f"sqlite:///{tmp_path / 'nowhere.sqlite'}"):
-        with refused(ClosedError, reason="departure") as caught:
+        with assert_refused(ClosedError, reason="departure") as caught:
             _move(sqlite_location, to)
         assert caught.value.values["place"].endswith("elsewhere.sqlite")
     with RegistryLocation(new, sqlite_location.store).open() as unfinished:
@@ -313,6 +313,6 @@ def test_the_command_says_where_the_registry_is_now(
     done = calreg.run("copy", "--to", new)
     assert f"database  {new}\nstore     {sqlite_location.store}\n" in done.stdout
     assert "CALREG_DATABASE" in done.stderr
-    assert calreg.refused(5, "copy", "--to", new)["place"] == new
-    assert calreg.refused(5, "panel", "add", PANEL_C)["reason"] == "departure"
+    assert calreg.assert_refused(5, "copy", "--to", new)["place"] == new
+    assert calreg.assert_refused(5, "panel", "add", PANEL_C)["reason"] == "departure"
     assert calreg.run("panel", "list", "--json").json[0]["panel"] == PANEL_A

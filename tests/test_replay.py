@@ -33,7 +33,7 @@ from testing.panels import PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
 from tests.conftest import make_location
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 SOURCE = "XcsEndstation.0:Jungfrau.0"
 RUN = "exp=xcs1:run=12"
@@ -440,7 +440,7 @@ def test_existing_files_stay_without_force(origin: Origin, tmp_path: Path) -> No
     output.mkdir()
     for name in ("pixel_offset.npy", FILE):
         (output / name).write_bytes(b"mine")
-        with refused(ConflictError, remedy=Remedy.REPLACE_FILES, files=[name]):
+        with assert_refused(ConflictError, remedy=Remedy.REPLACE_FILES, files=[name]):
             origin.replay(document, output)
         assert {path.name: path.read_bytes() for path in output.iterdir()} == {name: b"mine"}
         (output / name).unlink()
@@ -448,7 +448,7 @@ def test_existing_files_stay_without_force(origin: Origin, tmp_path: Path) -> No
     (output / "notes.txt").write_bytes(b"mine")
     # A replay that fails replaces nothing, forced or not.
     forged = origin.edit(tmp_path, lambda values: values["outputs"][0].update(sha256="0" * 64), name="one")
-    with refused(CorruptionError, sha256="0" * 64):
+    with assert_refused(CorruptionError, sha256="0" * 64):
         origin.replay(forged, output, force=True)
     assert {path.name: path.read_bytes() for path in output.iterdir()} == {
         "pixel_offset.npy": b"mine",
@@ -493,20 +493,22 @@ def test_the_command_line_replays_and_refuses_with_its_codes(
     )
     assert done_again.stderr == ""
     assert calreg.run("provenance", "verify", str(tmp_path / "2" / FILE), "--json").json["problems"] == []
-    calreg.refused(5, *command, str(tmp_path / "2"))
+    calreg.assert_refused(5, *command, str(tmp_path / "2"))
     calreg.run(*command, str(tmp_path / "2"), "--force")
-    calreg.refused(3, "provenance", "replay", str(tmp_path / "none.json"), "--output", str(tmp_path / "3"))
+    calreg.assert_refused(
+        3, "provenance", "replay", str(tmp_path / "none.json"), "--output", str(tmp_path / "3")
+    )
     forged = str(origin.edit(tmp_path, EDITS["an output's checksum"][0]))
-    calreg.refused(6, "provenance", "replay", forged, "--output", str(tmp_path / "3"))
-    calreg.refused(2, "provenance", "replay", __file__, "--output", str(tmp_path / "3"))
+    calreg.assert_refused(6, "provenance", "replay", forged, "--output", str(tmp_path / "3"))
+    calreg.assert_refused(2, "provenance", "replay", __file__, "--output", str(tmp_path / "3"))
     create_registry(f"sqlite:///{tmp_path / 'other.sqlite'}", tmp_path / "other")
     monkeypatch.setenv("CALREG_DATABASE", NOWHERE)
     monkeypatch.setenv("CALREG_STORE", str(tmp_path / "other"))
-    calreg.refused(5, *command, str(tmp_path / "3"))
+    calreg.assert_refused(5, *command, str(tmp_path / "3"))
     monkeypatch.setenv("CALREG_STORE", str(tmp_path / "nothing"))
-    calreg.refused(8, *command, str(tmp_path / "3"))
+    calreg.assert_refused(8, *command, str(tmp_path / "3"))
     monkeypatch.delenv("CALREG_STORE")
-    calreg.refused(2, *command, str(tmp_path / "3"))
+    calreg.assert_refused(2, *command, str(tmp_path / "3"))
     assert not (tmp_path / "3").exists()
     # The store alone is enough, and given.
     ended = calreg("--store", str(origin.location.store), *command, str(tmp_path / "3"))

@@ -18,7 +18,7 @@ from registry.instants import BEGINNING, Instant, parse_instant
 from registry.records import Tag
 from testing.panels import NEW_A, PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 pytestmark = pytest.mark.small_panels
 
@@ -64,10 +64,10 @@ def test_as_of_an_instant_is_the_last_revision_recorded_by_then(dated: RegistryL
         assert newest(registry, "20191231160000") == 1, "14 digits are local time"
         assert newest(registry, "20191231160001") == 4
         for before in (Instant(FIRST - 1), "20191231155959", BEGINNING):
-            with refused(NotFoundError, first=str(Instant(FIRST))):
+            with assert_refused(NotFoundError, first=str(Instant(FIRST))):
                 registry.log(as_of=before)
         for after in ("9999-01-01T00:00:00Z", Instant(instants.now() + 3_600_000_000)):
-            with refused(InstantError, as_of=str(after)):
+            with assert_refused(InstantError, as_of=str(after)):
                 registry.panels.list(as_of=after)
 
 
@@ -75,14 +75,14 @@ def test_as_of_a_number_or_a_tag_is_that_revision(dated: RegistryLocation) -> No
     with dated.open() as registry:
         assert [newest(registry, as_of) for as_of in (1, "1", 3, "3", "0005", None)] == [1, 1, 3, 3, 5, 5]
         for unknown in (0, -1, 6, "0", "6", 10**30, "9" * 13):
-            with refused(NotFoundError, revision=int(unknown), newest=5):
+            with assert_refused(NotFoundError, revision=int(unknown), newest=5):
                 registry.log(as_of=unknown)
-        with refused(NotFoundError, tag="spring", near=[]):
+        with assert_refused(NotFoundError, tag="spring", near=[]):
             registry.log(as_of="spring")
         registry.tags.add("spring-2020", as_of=2)
         registry.tags.add("spring-2021", as_of="2021-07-01T12:00:00Z")
         assert (newest(registry, "spring-2020"), newest(registry, "spring-2021")) == (2, 5)
-        with refused(NotFoundError, tag="spring-2022", near=["spring-2021", "spring-2020"]):
+        with assert_refused(NotFoundError, tag="spring-2022", near=["spring-2021", "spring-2020"]):
             registry.log(as_of="spring-2022")
         for text in ("2020-13-01T00:00:00Z", "2020-01-01", "20200101000061", "1" * 15, "1" * 10_000):
             with pytest.raises(InstantError):
@@ -91,11 +91,11 @@ def test_as_of_a_number_or_a_tag_is_that_revision(dated: RegistryLocation) -> No
 
 def test_an_empty_registry_has_no_revisions_to_name(registry: Registry) -> None:
     assert registry.log() == []
-    with refused(NotFoundError, revision=1, newest=0):
+    with assert_refused(NotFoundError, revision=1, newest=0):
         registry.log(as_of=1)
-    with refused(NotFoundError, instant="2020-01-01T00:00:00Z", first=None):
+    with assert_refused(NotFoundError, instant="2020-01-01T00:00:00Z", first=None):
         registry.log(as_of="20200101000000")
-    with refused(RequestError, tag="empty"):
+    with assert_refused(RequestError, tag="empty"):
         registry.tags.add("empty")
     assert registry.log() == []
 
@@ -117,7 +117,7 @@ def test_a_tag_names_one_revision_for_ever(registry: Registry) -> None:
         Tag("autumn", 2, recorded_in=3),
     ]
     for as_of in (None, 1, 3):
-        with refused(ConflictError, tag="spring", revision=1):
+        with assert_refused(ConflictError, tag="spring", revision=1):
             registry.tags.add("spring", as_of=as_of)
     for name in (
         "3",
@@ -131,11 +131,11 @@ def test_a_tag_names_one_revision_for_ever(registry: Registry) -> None:
         "x\n",
         "a" * 65,
     ):
-        with refused(RequestError, tag=name):
+        with assert_refused(RequestError, tag=name):
             registry.tags.add(name)
-    with refused(NotFoundError, revision=6, newest=5):
+    with assert_refused(NotFoundError, revision=6, newest=5):
         registry.tags.add("later", as_of=6)
-    with refused(NotFoundError, tag="sprong", near=["spring"]):
+    with assert_refused(NotFoundError, tag="sprong", near=["spring"]):
         registry.tags.add("later", as_of="sprong")
     assert len(registry.log()) == 5
 
@@ -198,11 +198,11 @@ def test_the_log_has_a_line_for_every_change(registry: Registry, tmp_path: Path)
     assert revisions_of("M068") == revisions_of(PANEL_A), (
         "also what happened before the M-number was withdrawn"
     )
-    with refused(NotFoundError, alias="M069", near=[]):
+    with assert_refused(NotFoundError, alias="M069", near=[]):
         registry.log("M069")
-    with refused(NotFoundError, panels=[PANEL_B], near=[PANEL_A]):
+    with assert_refused(NotFoundError, panels=[PANEL_B], near=[PANEL_A]):
         registry.log(PANEL_B, as_of=6)
-    with refused(NotFoundError, panels=[NEW_A]):
+    with assert_refused(NotFoundError, panels=[NEW_A]):
         registry.log(NEW_A)
 
 

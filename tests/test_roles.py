@@ -18,7 +18,7 @@ from registry.errors import NotFoundError, Remedy, RequestError, UnavailableErro
 from testing.panels import PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.conftest import make_location
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 pytestmark = pytest.mark.small_panels
 
@@ -194,12 +194,12 @@ def test_a_role_that_does_not_own_the_tables_cannot_grant(granted: Roles) -> Non
 
 def test_a_role_that_is_not_there_is_named_with_those_that_are(roles: Roles) -> None:
     with roles.location.open() as registry:
-        with refused(NotFoundError, roles=["nobody"]) as refusal:
+        with assert_refused(NotFoundError, roles=["nobody"]) as refusal:
             registry.grant(readers=["nobody"], apply=True)
         assert roles.writer in refusal.value.values["known"]
-        with refused(RequestError, role=roles.reader):
+        with assert_refused(RequestError, role=roles.reader):
             registry.grant(readers=[roles.reader], writers=[roles.reader])
-        with refused(RequestError, remedy=Remedy.GIVE_ROLES):
+        with assert_refused(RequestError, remedy=Remedy.GIVE_ROLES):
             registry.grant()
 
 
@@ -210,7 +210,7 @@ def test_a_role_that_may_do_everything_anyway_is_refused_and_keeps_its_rights(ro
         connection.execute(sa.text(f'GRANT "{owner}" TO {roles.writer}'))
     with roles.location.open() as registry:
         for role in (owner, roles.writer):
-            with refused(RequestError, role=role):
+            with assert_refused(RequestError, role=role):
                 registry.grant(readers=[role], apply=True)
         registry.panels.add(PANEL_A)
     engine.dispose()

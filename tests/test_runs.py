@@ -22,7 +22,7 @@ from registry.records import Run
 from testing.panels import PANEL_A, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 pytestmark = pytest.mark.small_panels
 
@@ -73,12 +73,12 @@ def test_a_run_known_without_a_time_receives_it(registry: Registry) -> None:
 
 def test_another_start_time_is_a_conflict_until_it_supersedes(registry: Registry) -> None:
     registry.runs.add(DATASET, begin=BEGIN, end=END)
-    with refused(ConflictError, DATASET, BEGIN, END, LATER, problems=1, remedy=Remedy.SUPERSEDE_RUN):
+    with assert_refused(ConflictError, DATASET, BEGIN, END, LATER, problems=1, remedy=Remedy.SUPERSEDE_RUN):
         registry.runs.add(DATASET, begin=LATER)
-    with refused(ConflictError, LATER, remedy=Remedy.SUPERSEDE_RUN):
+    with assert_refused(ConflictError, LATER, remedy=Remedy.SUPERSEDE_RUN):
         registry.runs.add(DATASET, end=LATER)
     for comment in (None, " "):
-        with refused(RequestError, remedy=Remedy.GIVE_COMMENT):
+        with assert_refused(RequestError, remedy=Remedy.GIVE_COMMENT):
             registry.runs.add(DATASET, begin=LATER, supersede=True, comment=comment)
     assert len(registry.log()) == 1
     outcome = registry.runs.add(DATASET, begin=LATER, supersede=True, comment="clock was wrong")
@@ -89,14 +89,14 @@ def test_another_start_time_is_a_conflict_until_it_supersedes(registry: Registry
 
 
 def test_a_run_does_not_end_before_it_starts(registry: Registry) -> None:
-    with refused(RequestError, DATASET, BEGIN, LATER, problems=1):
+    with assert_refused(RequestError, DATASET, BEGIN, LATER, problems=1):
         registry.runs.add(DATASET, begin=LATER, end=BEGIN)
     assert registry.log() == []
     registry.runs.add(DATASET, begin=LATER)
-    with refused(RequestError, DATASET, BEGIN, LATER, problems=1):
+    with assert_refused(RequestError, DATASET, BEGIN, LATER, problems=1):
         registry.runs.add(DATASET, end=BEGIN)
     registry.runs.add(DATASET, end=LATER)  # of no length, and legal
-    with refused(RequestError, LATER, END):
+    with assert_refused(RequestError, LATER, END):
         registry.runs.add(DATASET, begin=END, supersede=True, comment="clock was wrong")
     assert times(registry) == (LATER, LATER)
     assert len(registry.log()) == 2
@@ -117,7 +117,7 @@ def test_malformed_datasets_and_times_are_refused(registry: Registry) -> None:
             lambda dataset=dataset: registry.runs.show(dataset),
             lambda dataset=dataset: registry.runs.withdraw(dataset, comment="no"),
         ):
-            with refused(IdentifierError, named):
+            with assert_refused(IdentifierError, named):
                 call()
     for begin in ("2018-02-01T10:00:00", "beginning", "yesterday", ""):
         with pytest.raises(InstantError):
@@ -128,16 +128,16 @@ def test_malformed_datasets_and_times_are_refused(registry: Registry) -> None:
 
 def test_a_run_is_withdrawn_once(registry: Registry) -> None:
     registry.runs.add(DATASET, begin=BEGIN)
-    with refused(RequestError, remedy=Remedy.GIVE_COMMENT):
+    with assert_refused(RequestError, remedy=Remedy.GIVE_COMMENT):
         registry.runs.withdraw(DATASET, comment="")
     dry = registry.runs.withdraw(DATASET, comment="not ours", dry_run=True)
     assert times(registry) == (BEGIN, None)
     real = registry.runs.withdraw(DATASET, comment="not ours")
     assert dry.facts == real.facts == (f"- run {DATASET}, begin {BEGIN}",)
     assert registry.runs.list() == []
-    with refused(ConflictError, DATASET, withdrawn_in=2):
+    with assert_refused(ConflictError, DATASET, withdrawn_in=2):
         registry.runs.withdraw(DATASET, comment="again")
-    with refused(NotFoundError, "xcsls3716"):
+    with assert_refused(NotFoundError, "xcsls3716"):
         registry.runs.withdraw("exp=xcsls3716:run=630", comment="never was")
     assert len(registry.log()) == 2
     assert registry.runs.add(DATASET, begin=LATER).revision == 3, "a withdrawn run may be registered anew"
@@ -154,11 +154,11 @@ def test_near_runs_and_experiments_are_named(registry: Registry) -> None:
         lambda dataset: registry.runs.withdraw(dataset, comment="no"),
         registry.detectors.show,
     ):
-        with refused(NotFoundError, "7", "1, 5, 6, 8, 12", "600-700", SOURCE):
+        with assert_refused(NotFoundError, "7", "1, 5, 6, 8, 12", "600-700", SOURCE):
             ask("exp=xcsls3716:run=7")
-        with refused(NotFoundError, "xcsls3717", "xcsls3716"):
+        with assert_refused(NotFoundError, "xcsls3717", "xcsls3716"):
             ask("exp=xcsls3717:run=7")
-        with refused(NotFoundError, "mfx", "cxi11216, xcsls3716"):
+        with assert_refused(NotFoundError, "mfx", "cxi11216, xcsls3716"):
             ask("exp=mfx:run=7")
 
 
@@ -211,11 +211,13 @@ def test_the_constants_of_a_run_are_those_valid_at_its_start_time(registry: Regi
 
     # For a run without a start time a time must be given.
     for run in (6, 7):
-        with refused(NotValidError, remedy=Remedy.RECORD_START_TIME, dataset=f"exp=xcsls3716:run={run}"):
+        with assert_refused(
+            NotValidError, remedy=Remedy.RECORD_START_TIME, dataset=f"exp=xcsls3716:run={run}"
+        ):
             choose(run)
     assert choose(6, at=LATER) == ([1], (inside(6, END, LATER),))
     assert choose(7, at=LATER) == ([1], ())
-    with refused(NotValidError, BEGIN):
+    with assert_refused(NotValidError, BEGIN):
         choose(7, at="2018-02-01T09:59:59.999999Z")
 
 
@@ -223,7 +225,7 @@ def test_a_withdrawn_run_comes_back_only_by_supersession(registry: Registry, tmp
     sample.write_dataset_table(tmp_path / "datasets.txt")
     registry.runs.import_table(tmp_path / "datasets.txt")
     registry.runs.withdraw("exp=xcslr6316:run=17", comment="never taken")
-    with refused(ConflictError, "exp=xcslr6316:run=17", "revision 2", remedy=Remedy.SUPERSEDE_RUN):
+    with assert_refused(ConflictError, "exp=xcslr6316:run=17", "revision 2", remedy=Remedy.SUPERSEDE_RUN):
         registry.runs.import_table(tmp_path / "datasets.txt")
     assert len(registry.log()) == 2
     registry.runs.add("exp=xcslr6316:run=17", supersede=True, comment="taken after all")

@@ -115,7 +115,7 @@ def test_a_server_that_stopped_between_two_commands_is_reported_by_every_verb_an
         ("init",),
         ("database", "upgrade"),
     ):
-        error = calreg.refused(8, *command)
+        error = calreg.assert_refused(8, *command)
         assert error["kind"] == "UnavailableError"
         assert "cannot be used: " in error["message"]
     assert not (tmp_path / "out").exists()
@@ -304,7 +304,7 @@ def test_a_writer_waits_for_another_for_a_limited_time(
     monkeypatch.setattr(engine_module, "_BUSY_SECONDS", 0.01)
     calreg = Calreg(location, monkeypatch)
     with busy(location)():
-        error = calreg.refused(8, "panel", "add", PANEL_A)
+        error = calreg.assert_refused(8, "panel", "add", PANEL_A)
         assert error["message"].endswith(
             "; another process has been writing all the time: try again when it is done"
         )

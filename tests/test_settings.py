@@ -14,7 +14,7 @@ from registry.errors import Remedy, RequestError
 from registry.settings import Settings, find_settings, network_file_system, sqlite_file
 from testing.panels import PANEL_A
 from testing.registries import RegistryLocation
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 POSTGRESQL = "postgresql://ana:s3cret@host/db"
 MOUNTS = r"""/dev/sda1 / ext4 rw,relatime 0 0
@@ -82,7 +82,7 @@ def test_the_store_is_an_absolute_path(monkeypatch, tmp_path) -> None:
 
 
 def test_postgresql_needs_a_store_and_the_refusal_advises_to_give_one() -> None:
-    with refused(RequestError, remedy=Remedy.GIVE_STORE):
+    with assert_refused(RequestError, remedy=Remedy.GIVE_STORE):
         find_settings(POSTGRESQL)
 
 

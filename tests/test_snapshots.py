@@ -15,7 +15,7 @@ from testing.panels import PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
 from tests.copies import AT, fill_registry, read_answers, read_rows
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 pytestmark = pytest.mark.small_panels
 
@@ -58,7 +58,7 @@ def test_a_snapshot_answers_as_the_registry_did(
                 assert read_answers(taken, earlier) == read_answers(registry, earlier)
             assert read_answers(taken) == read_answers(registry, number)
             assert taken.tags.list() == registry.tags.list(as_of=number)
-            with refused(NotFoundError):
+            with assert_refused(NotFoundError):
                 taken.log(as_of=number + 1)
 
 
@@ -124,7 +124,7 @@ def test_a_snapshot_takes_no_writes(small: Registry, taken: RegistryLocation, tm
             lambda: snapshot.tags.add("autumn"),
             lambda: snapshot.versions.withdraw(2, comment="no", dry_run=True),
         ):
-            with refused(ClosedError, reason="snapshot") as caught:
+            with assert_refused(ClosedError, reason="snapshot") as caught:
                 act()
             assert re.fullmatch(r"revision 7 of .*registry\.sqlite", caught.value.values["place"])
     assert taken.file.read_bytes() == before
@@ -152,7 +152,7 @@ def test_a_snapshot_on_a_read_only_disk_answers_exports_and_verifies(
     ).json
     assert (done["recorded"], done["revision"]) == (False, 8)
     assert calreg.run("verify", "--json").json["problems"] == []
-    assert calreg.refused(5, "tag", "add", "no")["reason"] == "snapshot"
+    assert calreg.assert_refused(5, "tag", "add", "no")["reason"] == "snapshot"
     verification = verify_export(
         tmp_path / "out" / "provenance.json", f"sqlite:///{disk}/snapshot.sqlite", disk / "store"
     )
@@ -162,12 +162,12 @@ def test_a_snapshot_on_a_read_only_disk_answers_exports_and_verifies(
 def test_a_snapshot_neither_replaces_a_file_nor_uses_the_store_of_another_registry(
     small: Registry, taken: RegistryLocation, tmp_path: Path, sqlite_location: RegistryLocation
 ) -> None:
-    with refused(ConflictError, path=str(sqlite_location.file)):
+    with assert_refused(ConflictError, path=str(sqlite_location.file)):
         small.snapshot(sqlite_location.file)
     other = create_registry(f"sqlite:///{tmp_path / 'other.sqlite'}", tmp_path / "other")
-    with refused(ConflictError, store=other):
+    with assert_refused(ConflictError, store=other):
         small.snapshot(taken.file, store=tmp_path / "other")
-    with refused(NotFoundError):
+    with assert_refused(NotFoundError):
         small.snapshot(taken.file, as_of="winter")
     assert not taken.file.parent.exists() or not list(taken.file.parent.iterdir())
 
@@ -176,7 +176,7 @@ def test_a_damaged_file_leaves_no_snapshot(small: Registry, taken: RegistryLocat
     damaged = next(iter(small._backend.store.list_objects()))
     damaged.chmod(0o644)
     damaged.write_bytes(b"")
-    with refused(CorruptionError) as caught:
+    with assert_refused(CorruptionError) as caught:
         small.snapshot(taken.file)
     assert damaged.stem in str(caught.value)
     assert [path.name for path in taken.file.parent.iterdir()] == ["store"]
@@ -186,7 +186,7 @@ def test_a_folder_that_cannot_be_written_is_refused(
     small: Registry, sqlite_location: RegistryLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
-    Calreg(sqlite_location, monkeypatch).refused(8, "snapshot", tmp_path / "file" / "snapshot.sqlite")
+    Calreg(sqlite_location, monkeypatch).assert_refused(8, "snapshot", tmp_path / "file" / "snapshot.sqlite")
 
 
 def test_a_snapshot_contains_no_row_of_a_later_revision(

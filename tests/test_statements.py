@@ -20,7 +20,7 @@ from registry.registration.planning import VersionStatement
 from registry.registration.versions import record_versions
 from testing.panels import PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 pytestmark = pytest.mark.small_panels
 
@@ -90,7 +90,7 @@ def filled(registry: Registry) -> Registry:
 def test_a_look_up_at_an_instant_takes_one_statement(filled: Registry, as_of: str | int | None) -> None:
     with record_statements(filled) as statements:
         if as_of == "9999":
-            with refused(NotFoundError, revision=9999, newest=4):
+            with assert_refused(NotFoundError, revision=9999, newest=4):
                 filled.validity(DETECTOR, at=LATER, as_of=as_of)
             return
         versions = filled.validity(DETECTOR, at=LATER, as_of=as_of).versions
@@ -121,9 +121,9 @@ def test_a_look_up_as_of_an_instant_takes_no_extra_statement(filled: Registry) -
 
 
 def test_missing_constants_are_explained_as_of_the_same_revision(filled: Registry) -> None:
-    with refused(NotValidError, panels=[PANEL_B, PANEL_A]):
+    with assert_refused(NotValidError, panels=[PANEL_B, PANEL_A]):
         filled.validity(DETECTOR, at=LATER, as_of=2)
-    with refused(NotFoundError, panels=[PANEL_B]):
+    with assert_refused(NotFoundError, panels=[PANEL_B]):
         filled.validity(DETECTOR, at=LATER, as_of=1)
     assert filled.validity(PANEL_A, as_of=1).versions == ()
     with pytest.raises(NotValidError, match=str(START)):

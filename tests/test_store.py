@@ -20,7 +20,7 @@ from registry import store as store_module
 from registry.errors import ConflictError, CorruptionError, Remedy, RequestError, UnavailableError
 from registry.files import blake3_of
 from registry.store import ContentStore
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 CONTENT = bytes(range(256)) * 4099  # a little over one piece of a mebibyte
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -219,9 +219,9 @@ def test_a_damaged_object_is_never_returned(store: ContentStore, stored: Path, d
     assert caught.value.values == {"sha256": SHA256, "path": str(stored)}
     assert store.find_problem(SHA256, len(CONTENT)) == str(caught.value)
     for room in (0, 1000, len(CONTENT), len(CONTENT) + 1000):
-        with refused(CorruptionError, sha256=SHA256):
+        with assert_refused(CorruptionError, sha256=SHA256):
             store.read_into(SHA256, len(CONTENT), memoryview(bytearray(room)))
-        with refused(CorruptionError, sha256=SHA256):
+        with assert_refused(CorruptionError, sha256=SHA256):
             store.read_into(SHA256, len(CONTENT), memoryview(bytearray(room)), blake3_of(CONTENT))
 
 
@@ -332,7 +332,7 @@ def test_the_store_of_another_registry_is_refused_with_both_named(store: Content
 def test_a_missing_store_is_refused_with_the_command_that_makes_one(tmp_path: Path) -> None:
     store = ContentStore(tmp_path / "nothing")
     assert store.read_owner() is None
-    with refused(UnavailableError, remedy=Remedy.CREATE_REGISTRY, path=str(store.root)):
+    with assert_refused(UnavailableError, remedy=Remedy.CREATE_REGISTRY, path=str(store.root)):
         store.refuse_other_registry(MINE)
     assert not store.root.exists()
 

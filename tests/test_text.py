@@ -17,7 +17,7 @@ from registry.errors import ArrayError
 from registry.exporters import text
 from registry.exporters.text import TextReader
 from tests.psana_readers import read_newer, read_older
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 
 def written(array: NDArray[Any], **header: Any) -> bytes:
@@ -198,7 +198,7 @@ HOSTILE: dict[str, tuple[str, dict[str, object]]] = {
 def test_a_text_that_is_not_an_array_is_refused_in_one_sentence(
     content: str, values: dict[str, object]
 ) -> None:
-    with refused(ArrayError) as caught:
+    with assert_refused(ArrayError) as caught:
         read(content.encode("latin-1"))
     assert caught.value.values == values
     assert caught.value.code == 2

@@ -327,8 +327,8 @@ def test_a_comparison_refuses_the_options_of_a_recording_import(
 ) -> None:
     calreg = Calreg(sqlite_location, monkeypatch)
     options = ("--skip-bad", "--supersede", "--comment", "why", "--dry-run")
-    error = calreg.refused(2, "import", str(tree), "--compare", *options)
+    error = calreg.assert_refused(2, "import", str(tree), "--compare", *options)
     assert all(option in error["message"] for option in options if option.startswith("--"))
-    calreg.refused(3, "import", str(tree / "nowhere"), "--compare")
+    calreg.assert_refused(3, "import", str(tree / "nowhere"), "--compare")
     with sqlite_location.open() as registry, pytest.raises(NotFoundError):
         registry.compare_tree(tree / "nowhere")

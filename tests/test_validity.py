@@ -13,7 +13,7 @@ from registry.instants import BEGINNING, Instant, parse_instant
 from registry.records import Version
 from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C, write_panel_folder
 from testing.registries import RegistryLocation
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 pytestmark = pytest.mark.small_panels
 
@@ -57,7 +57,7 @@ def test_a_version_is_valid_from_its_start_to_the_microsecond(registry: Registry
     registry.versions.add(PANEL_A, folder, valid_from="2018-01-01T00:00:00Z")
     validity = registry.validity(PANEL_A, at="2018-01-01T00:00:00Z").versions
     assert [version.kind for version in validity] == ["gain", "offset"]
-    with refused(NotValidError, problems=2, panels=[PANEL_A]) as caught:
+    with assert_refused(NotValidError, problems=2, panels=[PANEL_A]) as caught:
         registry.validity(PANEL_A, at="2017-12-31T23:59:59.999999Z")
     assert all("2018-01-01T00:00:00Z" in sentence for sentence in caught.value.values["missing"])
 
@@ -113,7 +113,7 @@ def test_a_version_from_the_beginning_is_valid_at_every_time(
         assert number_of_gain(registry, Instant(instant)) == 1
     assert number_of_gain(registry, boundary) == 2
     for at in ("beginning", BEGINNING):
-        with refused(InstantError) as caught:
+        with assert_refused(InstantError) as caught:
             registry.validity(PANEL_A, at=at)
         assert "beginning" in caught.value.message
 
@@ -159,17 +159,19 @@ def test_without_an_instant_all_ranges_are_returned_with_gaps_and_ends(
 
 def test_unknown_panels_are_refused_with_the_names_that_are_known(registry: Registry, one: Path) -> None:
     for target in (PANEL_A, "M068", f"{PANEL_A}_{PANEL_B}"):
-        with refused(NotFoundError, near=[]):
+        with assert_refused(NotFoundError, near=[]):
             registry.validity(target, at=T1)
     registry.panels.add(PANEL_A, alias="M068")
     registry.panels.add(PANEL_B)
     registry.versions.add(PANEL_A, one, valid_from=T2, kinds=GAIN)
-    with refused(NotFoundError, problems=1, panels=[NEW_A], near=[]) as caught:
+    with assert_refused(NotFoundError, problems=1, panels=[NEW_A], near=[]) as caught:
         registry.validity(NEW_A)
     assert has_all(caught.value.message, PANEL_A, PANEL_B)
-    with refused(NotFoundError, alias="M069", near=["M068"]):
+    with assert_refused(NotFoundError, alias="M069", near=["M068"]):
         registry.validity("M069")
-    with refused(NotFoundError, problems=2, panels=[NEW_A, PANEL_C]):  # not found goes before not valid
+    with assert_refused(
+        NotFoundError, problems=2, panels=[NEW_A, PANEL_C]
+    ):  # not found goes before not valid
         registry.validity(f"{PANEL_A}_{NEW_A}_{PANEL_C}", at=T1)
     for target, values in {
         "jungfrau": ("'jungfrau'",),
@@ -178,10 +180,10 @@ def test_unknown_panels_are_refused_with_the_names_that_are_known(registry: Regi
         f"{PANEL_A}_{PANEL_A}": (PANEL_A,),
         "M68": ("'M68'", "M068"),
     }.items():
-        with refused(IdentifierError) as malformed:
+        with assert_refused(IdentifierError) as malformed:
             registry.validity(target, at=T2)
         assert has_all(malformed.value.message, *values)
-    with refused(RequestError) as unknown:
+    with assert_refused(RequestError) as unknown:
         registry.validity(PANEL_A, kinds=["gain", "dark"])
     assert has_all(unknown.value.message, "'dark'", "jungfrau", "gain", "offset")
 
@@ -190,7 +192,7 @@ def test_everything_that_is_missing_is_listed_at_once(registry: Registry, one: P
     registry.panels.add(PANEL_A)
     registry.panels.add(PANEL_B)
     registry.versions.add(PANEL_A, one, valid_from=T2, kinds=GAIN)
-    with refused(NotValidError, problems=4, panels=[PANEL_A, PANEL_B]) as caught:
+    with assert_refused(NotValidError, problems=4, panels=[PANEL_A, PANEL_B]) as caught:
         registry.validity(f"{PANEL_A}_{PANEL_B}", at=T1)
     expected = [
         ("gain", PANEL_A, T1, T2),
@@ -201,7 +203,7 @@ def test_everything_that_is_missing_is_listed_at_once(registry: Registry, one: P
     for sentence, words in zip(caught.value.details, expected, strict=True):
         assert has_all(sentence, *words)
     assert caught.value.values["missing"] == list(caught.value.details)
-    with refused(NotValidError, problems=1, panels=[PANEL_A]) as caught:
+    with assert_refused(NotValidError, problems=1, panels=[PANEL_A]) as caught:
         registry.validity(PANEL_A, at=T3, kinds=["rms", "rms"])
     assert has_all(caught.value.message, "rms", PANEL_A, T3, "only gain is registered")
     twice = registry.validity(PANEL_A, at=T3, kinds=["gain", "gain"]).versions
@@ -231,7 +233,7 @@ def test_a_detector_needs_all_its_panels_and_an_m_number_one(registry: Registry,
         (PANEL_A, "offset"),
         (PANEL_A, "gain"),
     ]
-    with refused(NotValidError, problems=1, panels=[PANEL_A]) as caught:
+    with assert_refused(NotValidError, problems=1, panels=[PANEL_A]) as caught:
         registry.validity(f"{PANEL_B}_{PANEL_A}", at=T2)
     gap = caught.value.message
     assert has_all(gap, "gap", "gain", PANEL_A, T2, "replaced")
@@ -243,7 +245,7 @@ def test_a_detector_needs_all_its_panels_and_an_m_number_one(registry: Registry,
         assert has_all(sentence, kind, NEW_A, T1, T2)
     assert {version.panel for version in late.versions} == {NEW_A}
     assert late.without == (gap,)
-    with refused(NotValidError, problems=4) as caught:
+    with assert_refused(NotValidError, problems=4) as caught:
         registry.validity("M068", at="2017-12-31T23:59:59.999999Z")
     assert [NEW_A in detail for detail in caught.value.details] == [True, True, False, False]
 
@@ -267,7 +269,7 @@ def test_validity_is_as_of_a_revision(registry: Registry, one: Path, other: Path
         assert (version.version, version.withdrawn_in) == (number, None)
     (version,) = registry.validity(PANEL_A, kinds=GAIN, at=T1, as_of=3).versions
     assert (version.version, str(version.valid_to)) == (1, T2)
-    with refused(NotValidError, problems=1, panels=[PANEL_A]) as caught:
+    with assert_refused(NotValidError, problems=1, panels=[PANEL_A]) as caught:
         registry.validity(PANEL_A, kinds=GAIN, at=T1)
     assert has_all(caught.value.message, T1, T2)
 
@@ -279,18 +281,18 @@ def test_stamps_are_read_in_the_zone_of_the_registry(location: RegistryLocation,
         assert str(registry.versions.show(1)[0].valid_from) == "2017-10-25T07:00:00Z"
         assert number_of_gain(registry, parse_instant("2017-10-25T07:00:00Z")) == 1
         assert registry.validity(PANEL_A, kinds=GAIN, at="20171025000000").versions[0].version == 1
-        with refused(NotValidError, problems=1) as caught:
+        with assert_refused(NotValidError, problems=1) as caught:
             registry.validity(PANEL_A, kinds=GAIN, at="20171024235959")
         assert has_all(caught.value.message, "2017-10-25T06:59:59Z", "2017-10-25T07:00:00Z")
-        with refused(InstantError) as skipped:
+        with assert_refused(InstantError) as skipped:
             registry.validity(PANEL_A, at="20180311023000")
         assert has_all(skipped.value.message, "20180311023000", "America/Los_Angeles")
-        with refused(InstantError) as repeated:
+        with assert_refused(InstantError) as repeated:
             registry.versions.add(PANEL_A, one, valid_from="20171105013000")
         readings = ("2017-11-05T08:30:00Z", "2017-11-05T09:30:00Z")
         assert has_all(repeated.value.message, "20171105013000", "America/Los_Angeles", *readings)
     with location.open() as registry:
-        with refused(NotValidError, problems=1) as caught:
+        with assert_refused(NotValidError, problems=1) as caught:
             registry.validity(PANEL_A, kinds=GAIN, at="20171025000000")
         assert has_all(caught.value.message, "2017-10-25T00:00:00Z", "2017-10-25T07:00:00Z")
         assert len(registry.log()) == 2
@@ -321,11 +323,11 @@ def test_an_instant_is_given_as_text_as_an_aware_datetime_or_as_itself(registry:
         lambda: registry.validity(PANEL_A, as_of=naive),
         lambda: registry.validity(PANEL_A, at="2018-01-01T08:00:00"),
     ):
-        with refused(InstantError) as without_offset:
+        with assert_refused(InstantError) as without_offset:
             ask()
         assert has_all(without_offset.value.message, "2018-01-01T08:00:00", "offset")
     for text in ("2018-01-01", "2018010108000", "now", "", "1514764800"):
-        with refused(InstantError) as caught:
+        with assert_refused(InstantError) as caught:
             registry.validity(PANEL_A, at=text)
         assert repr(text) in caught.value.message
     assert len(registry.log()) == 3

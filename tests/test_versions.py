@@ -27,7 +27,7 @@ from registry.registration.versions import record_versions
 from registry.store import ContentStore
 from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C, make_panel_array, write_panel_folder
 from testing.registries import RegistryLocation
-from tests.refusals import refused
+from tests.refusals import assert_refused
 
 T1, T2, T3 = "2018-01-01T00:00:00Z", "2018-02-01T00:00:00Z", "2018-03-01T00:00:00Z"
 GAIN = ["gain"]
@@ -122,7 +122,7 @@ def test_an_m_number_stands_for_every_panel_id_under_it(registry: Registry, one:
 
     # One of the two has something else at the next start: none of them gets anything.
     registry.versions.add(NEW_A, other, valid_from=T2, kinds=GAIN)
-    with refused(ConflictError, NEW_A, T2, 3, remedy=Remedy.SUPERSEDE):
+    with assert_refused(ConflictError, NEW_A, T2, 3, remedy=Remedy.SUPERSEDE):
         registry.versions.add("M068", one, valid_from=T2, kinds=GAIN)
     assert len(registry.versions.list(PANEL_A)) == 1
     partly = registry.versions.add("M068", other, valid_from=T2, kinds=GAIN)
@@ -130,7 +130,7 @@ def test_an_m_number_stands_for_every_panel_id_under_it(registry: Registry, one:
         [(4, PANEL_A, "gain", T2)],
         [(3, NEW_A, "gain", T2)],
     )
-    with refused(RequestError):
+    with assert_refused(RequestError):
         registry.versions.add(f"{PANEL_A}_{PANEL_B}", one, valid_from=T3)
     assert len(registry.log()) == 6
 
@@ -140,17 +140,17 @@ def test_a_version_is_for_panels_that_are_known(
 ) -> None:
     registry.panels.add(PANEL_A, alias="M068")
     before = state_of(registry, location)
-    with refused(NotFoundError, PANEL_B, PANEL_A):
+    with assert_refused(NotFoundError, PANEL_B, PANEL_A):
         registry.versions.add(PANEL_B, one, valid_from=T1)
-    with refused(NotFoundError, "M067", "M068"):
+    with assert_refused(NotFoundError, "M067", "M068"):
         registry.versions.add("M067", one, valid_from=T1)
-    with refused(NotFoundError, path=str(one / "nowhere")):
+    with assert_refused(NotFoundError, path=str(one / "nowhere")):
         registry.versions.add(PANEL_A, one / "nowhere", valid_from=T1)
-    with refused(ArrayError, path=str(one / "g0_gain.npy")):
+    with assert_refused(ArrayError, path=str(one / "g0_gain.npy")):
         registry.versions.add(PANEL_A, one / "g0_gain.npy", valid_from=T1)
-    with refused(InstantError, "UTC offset"):
+    with assert_refused(InstantError, "UTC offset"):
         registry.versions.add(PANEL_A, one, valid_from="2018-01-01T00:00:00")
-    with refused(RequestError, "'dark'", "gain, offset"):
+    with assert_refused(RequestError, "'dark'", "gain, offset"):
         registry.versions.add(PANEL_A, one, valid_from=T1, kinds=["dark"])
     assert state_of(registry, location) == before
 
@@ -162,9 +162,9 @@ def test_all_kinds_land_or_none(registry: Registry, location: RegistryLocation, 
     (folder / "g2_offset.npy").unlink()
     (folder / "g1_pedestals.npy").unlink()
     (folder / "notes.txt").write_text("taken on a Monday")
-    with refused(ArrayError, str(folder), "g2_offset.npy", "g1_pedestals.npy", problems=2):
+    with assert_refused(ArrayError, str(folder), "g2_offset.npy", "g1_pedestals.npy", problems=2):
         registry.versions.add(PANEL_A, folder, valid_from=T1)
-    with refused(ArrayError, "g0_rms.npy, g1_rms.npy, g2_rms.npy"):
+    with assert_refused(ArrayError, "g0_rms.npy, g1_rms.npy, g2_rms.npy"):
         registry.versions.add(PANEL_A, folder, valid_from=T1, kinds=["gain", "rms"])
     assert state_of(registry, location) == before
 
@@ -196,7 +196,7 @@ def test_arrays_that_are_refused_leave_nothing_in_the_registry_or_the_store(
     np.save(folder / "g1_offset.npy", odd)
     np.save(folder / "g2_offset.npy", np.array([{}], dtype=object), allow_pickle=True)
     for dry_run in (False, True):
-        with refused(ArrayError, problems=6) as caught:
+        with assert_refused(ArrayError, problems=6) as caught:
             registry.versions.add(PANEL_A, folder, valid_from=T1, dry_run=dry_run)
         for detail, (name, *named) in zip(
             caught.value.details,
@@ -251,12 +251,12 @@ def test_the_same_start_with_other_content_is_a_conflict(
     registry.panels.add(PANEL_A)
     first = registry.versions.add(PANEL_A, one, valid_from=T1)
     before = state_of(registry, location)
-    with refused(ConflictError, problems=2, remedy=Remedy.SUPERSEDE) as caught:
+    with assert_refused(ConflictError, problems=2, remedy=Remedy.SUPERSEDE) as caught:
         registry.versions.add(PANEL_A, other, valid_from=T1)
     for detail, number, kind in zip(caught.value.details, (1, 2), ("gain", "offset"), strict=True):
         assert all(name in detail for name in (kind, PANEL_A, T1, f"version {number}"))
     for comment in (None, "", "  "):
-        with refused(RequestError, remedy=Remedy.GIVE_COMMENT):
+        with assert_refused(RequestError, remedy=Remedy.GIVE_COMMENT):
             registry.versions.add(PANEL_A, other, valid_from=T1, supersede=True, comment=comment)
     assert state_of(registry, location) == before, "and no file of the refused ones is in the store"
 
@@ -283,7 +283,7 @@ def test_the_same_start_with_other_content_is_a_conflict(
     assert [version.version for version in registry.versions.list(PANEL_A)] == [3, 4]
 
     # What was withdrawn never comes back by itself.
-    with refused(ConflictError, 3, problems=2):
+    with assert_refused(ConflictError, 3, problems=2):
         registry.versions.add(PANEL_A, one, valid_from=T1)
     back = registry.versions.add(PANEL_A, one, valid_from=T1, supersede=True, comment="right after all")
     assert [(version.version, version.constants) for version in back.versions] == [
@@ -300,7 +300,7 @@ def test_withdrawn_content_comes_back_only_by_supersession(registry: Registry, o
     registry.versions.add(PANEL_A, one, valid_from=T1, kinds=GAIN)
     registry.versions.withdraw(1, comment="noisy")
     names = ("gain", PANEL_A, T1, "version 1", "revision 3")
-    with refused(ConflictError, *names, problems=1, remedy=Remedy.SUPERSEDE):
+    with assert_refused(ConflictError, *names, problems=1, remedy=Remedy.SUPERSEDE):
         registry.versions.add(PANEL_A, one, valid_from=T1, kinds=GAIN)
     assert registry.versions.add(PANEL_A, one, valid_from=T2, kinds=GAIN).revision == 4
     back = registry.versions.add(
@@ -318,17 +318,17 @@ def test_a_gap_ends_every_live_kind_or_those_that_are_named(registry: Registry, 
     registry.versions.add(NEW_A, folder, valid_from=T1, kinds=GAIN)
     revisions = len(registry.log())
     for comment in ("", " \t"):
-        with refused(RequestError, remedy=Remedy.GIVE_COMMENT):
+        with assert_refused(RequestError, remedy=Remedy.GIVE_COMMENT):
             registry.versions.gap(PANEL_A, valid_from=T2, comment=comment)
-    with refused(NotValidError, PANEL_B, problems=1):
+    with assert_refused(NotValidError, PANEL_B, problems=1):
         registry.versions.gap(PANEL_B, valid_from=T2, comment="in repair")
-    with refused(RequestError, "'dark'", "gain"):
+    with assert_refused(RequestError, "'dark'", "gain"):
         registry.versions.gap(PANEL_A, valid_from=T2, kinds=["gain", "dark"], comment="in repair")
-    with refused(NotFoundError, PANEL_C, NEW_A):
+    with assert_refused(NotFoundError, PANEL_C, NEW_A):
         registry.versions.gap(PANEL_C, valid_from=T2, comment="in repair")
-    with refused(ConflictError, "gain", PANEL_A, T1, problems=3):
+    with assert_refused(ConflictError, "gain", PANEL_A, T1, problems=3):
         registry.versions.gap(PANEL_A, valid_from=T1, comment="in repair")
-    with refused(RequestError):
+    with assert_refused(RequestError):
         registry.versions.gap(f"{PANEL_A}_{PANEL_B}", valid_from=T2, comment="in repair")
     assert len(registry.log()) == revisions
 
@@ -352,7 +352,7 @@ def test_a_gap_ends_every_live_kind_or_those_that_are_named(registry: Registry, 
     assert briefly(over.versions) == [(9, NEW_A, "gain", T3)], "a gap may follow a gap"
     named = registry.versions.gap(PANEL_B, valid_from=T2, kinds=["gain", "gain"], comment="never came")
     assert briefly(named.versions) == [(10, PANEL_B, "gain", T2)], "even where nothing is live"
-    with refused(NotValidError, PANEL_B):
+    with assert_refused(NotValidError, PANEL_B):
         registry.versions.gap(PANEL_B, valid_from=T3, comment="a gap is nothing that could end")
     at_its_start = registry.versions.gap(
         PANEL_A, valid_from=T1, kinds=["offset"], supersede=True, comment="not to be used at all"
@@ -410,22 +410,22 @@ def test_a_withdrawal_names_the_end_of_what_is_valid_now(registry: Registry, one
 
 
 def test_an_unknown_or_withdrawn_version_cannot_be_withdrawn(registry: Registry, one: Path) -> None:
-    with refused(NotFoundError, 1):
+    with assert_refused(NotFoundError, 1):
         registry.versions.withdraw(1, comment="wrong")
     registry.panels.add(PANEL_A)
     registry.versions.add(PANEL_A, one, valid_from=T1)
     registry.versions.withdraw(2, comment="wrong")
     revisions = len(registry.log())
-    with refused(ConflictError, version=2, withdrawn_in=3):
+    with assert_refused(ConflictError, version=2, withdrawn_in=3):
         registry.versions.withdraw(2, comment="again")
     for number in (0, -1, 3, 2**31, 2**63, 10**40):
-        with refused(NotFoundError, number, "1 to 2"):
+        with assert_refused(NotFoundError, number, "1 to 2"):
             registry.versions.withdraw(number, comment="wrong")
-        with refused(NotFoundError, number, "1 to 2"):
+        with assert_refused(NotFoundError, number, "1 to 2"):
             registry.versions.show(number)
-    with refused(RequestError, remedy=Remedy.GIVE_COMMENT):
+    with assert_refused(RequestError, remedy=Remedy.GIVE_COMMENT):
         registry.versions.withdraw(1, comment="")
-    with refused(NotFoundError, 1):
+    with assert_refused(NotFoundError, 1):
         registry.versions.show(1, as_of=1)
     assert registry.versions.show(2, as_of=2)[0].withdrawn_in is None
     assert registry.versions.show(2)[0].withdrawn_in == 3
@@ -448,7 +448,7 @@ def test_a_batch_that_contradicts_itself_is_refused(registry: Registry, one: Pat
     for contents in ((first, second), (None, second), (first, None)):
         pair = [VersionStatement(PANEL_A, "gain", start, content) for content in contents]
         for supersede in (False, True):
-            with refused(ConflictError, "gain", PANEL_A, T3, problems=1):
+            with assert_refused(ConflictError, "gain", PANEL_A, T3, problems=1):
                 record(good, *pair, supersede=supersede)
     assert registry.versions.list(PANEL_B) == []
     assert len(registry.log()) == 4
@@ -503,7 +503,7 @@ def test_files_that_are_checked_side_by_side_are_refused_in_the_order_of_their_n
     for name in ("g2_gain.npy", "g0_gain.npy", "g1_rms.npy"):
         (folder / name).write_bytes(b"damaged")
     (folder / "g1_offset.npy").unlink()
-    with refused(ArrayError, problems=4) as caught:
+    with assert_refused(ArrayError, problems=4) as caught:
         registry.versions.add(PANEL_A, folder, valid_from=T1)
     named = [name for detail in caught.value.details for name in re.findall(r"g\d_[a-z]+\.npy", detail)]
     assert named == ["g0_gain.npy", "g2_gain.npy", "g1_offset.npy", "g1_rms.npy"]
@@ -522,7 +522,7 @@ def test_a_file_that_changes_before_it_is_stored_is_refused_and_no_version_is_re
         return put(store, source, *digests)
 
     monkeypatch.setattr(ContentStore, "add_object", put_late)
-    with refused(RequestError, "g1_offset.npy"):
+    with assert_refused(RequestError, "g1_offset.npy"):
         registry.versions.add(PANEL_A, one, valid_from=T1)
     assert registry.log() == before
     assert registry.versions.list() == []
@@ -535,10 +535,10 @@ def test_several_versions_are_withdrawn_in_one_revision_or_none(registry: Regist
     for panel in (PANEL_B, PANEL_A):
         registry.versions.add(panel, one, valid_from=T1)
     before = registry.versions.list()
-    with refused(NotFoundError, 5):
+    with assert_refused(NotFoundError, 5):
         registry.versions.withdraw(1, 5, comment="the wrong folder")
     registry.versions.withdraw(4, comment="no offset")
-    with refused(ConflictError, version=4, withdrawn_in=5):
+    with assert_refused(ConflictError, version=4, withdrawn_in=5):
         registry.versions.withdraw(1, 4, comment="the wrong folder")
     assert len(registry.versions.list()) == len(before) - 1
     real = registry.versions.withdraw(1, 3, 2, 3, comment="the wrong folder")
