@@ -37,8 +37,8 @@ share_program()
 os.fsync = lambda _: None
 
 
-# Modules whose tests run on both databases also when slow ones are left out: statements, guards and look-ups.
-QUICK_ON_POSTGRESQL = {"test_guards", "test_lookup_model", "test_revisions", "test_validity"}
+# Modules whose tests run on both databases also when slow ones are left out.
+QUICK_ON_POSTGRESQL = {"test_validity"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -130,6 +130,7 @@ def test_a_header_written_by_python_2_is_accepted_without_a_warning(path, gain, 
     assert file.statistics.minimum == gain.min()
 
 
+@pytest.mark.slow
 @given(any_arrays("<f4", (2, 3), elements=st.floats(width=32)))
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_the_values_read_are_the_very_bytes_of_the_file(array: np.ndarray) -> None:
@@ -399,6 +400,7 @@ def test_a_header_with_any_bytes_changed_is_read_as_it_stands_or_refused(data) -
     assert_read_or_refused(bytes(content))
 
 
+@pytest.mark.slow
 @given(st.text("{}[]()'\",:<>f4O0123L \n\\-x*+#" + "descrshapefortran_order", max_size=60))
 @example("{'descr': ('<f4',), 'fortran_order': False, 'shape': (2, 3)}")
 @example("{'descr': ('<f4', -1), 'fortran_order': False, 'shape': (2, 3)}")
@@ -591,6 +593,7 @@ def test_a_refusal_names_the_whole_path_however_long_it_is(tmp_path: Path) -> No
     assert refusal(folder / "g0_gain.npy", b"") == DAMAGED
 
 
+@pytest.mark.slow
 @given(any_arrays("<f4", (3, 5), elements=st.floats(width=32)))
 @example(np.full((3, 5), np.finfo("<f4").max, "<f4"))
 @example(np.full((3, 5), np.finfo("<f4").tiny / 2, "<f4"))

@@ -61,6 +61,7 @@ def damage(path: Path) -> None:
     path.write_bytes(content)
 
 
+@pytest.mark.slow
 def test_parts_are_read_by_gain_range_and_then_by_panel(gain: Assembly) -> None:
     positions = []
     for part in gain.read_parts():
@@ -70,6 +71,7 @@ def test_parts_are_read_by_gain_range_and_then_by_panel(gain: Assembly) -> None:
     assert positions == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)]
 
 
+@pytest.mark.slow
 def test_a_whole_array_is_its_parts(gain: Assembly) -> None:
     whole = read_arrays([gain])["pixel_gain"]
     assert whole.shape == gain.shape == (3, 2, 512, 1024)
@@ -93,6 +95,7 @@ def test_a_part_is_verified_before_it_is_returned(gain: Assembly) -> None:
         read_arrays([gain])["pixel_gain"]
 
 
+@pytest.mark.slow
 def test_of_several_damaged_files_the_first_is_named(gain: Assembly) -> None:
     for gain_range, panel in ((2, 1), (2, 0), (0, 1)):
         damage(object_of(gain, gain_range, panel))
@@ -100,6 +103,7 @@ def test_of_several_damaged_files_the_first_is_named(gain: Assembly) -> None:
             read_arrays([gain])["pixel_gain"]
 
 
+@pytest.mark.slow
 def test_an_export_has_a_few_files_in_memory_and_not_an_array(opened: Registry, tmp_path: Path) -> None:
     """Both arrays of the two panels are 24 MiB, and their 12 files 2 MiB each."""
     tracemalloc.start()

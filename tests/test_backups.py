@@ -113,6 +113,7 @@ def test_a_restored_registry_has_every_row_and_every_byte_on_the_other_database_
     assert registry.tags.add("backed-up").revision == done.revision + 1
 
 
+@pytest.mark.slow
 def test_a_backup_is_one_database_file_that_can_be_read_on_a_read_only_disk(
     small: Registry, folder: Path
 ) -> None:
@@ -141,6 +142,7 @@ def test_a_later_backup_copies_what_is_new_and_replaces_the_database(
     assert read_facts(again.database) == read_facts(sqlite_location.database)
 
 
+@pytest.mark.slow
 def test_no_file_of_a_backup_shares_its_bytes_with_the_store(small: Registry, folder: Path) -> None:
     small.backup(folder)
     assert all(path.stat().st_nlink == 1 for path in ContentStore(folder).list_objects())
@@ -254,6 +256,7 @@ def test_leftovers_of_killed_backups_are_removed_after_a_day(small: Registry, fo
     assert _database(folder).exists()
 
 
+@pytest.mark.slow
 def test_a_folder_of_another_registry_or_with_other_files_is_refused(
     small: Registry, folder: Path, tmp_path: Path
 ) -> None:
@@ -314,6 +317,7 @@ def test_a_killed_restoration_is_completed_by_the_same_command(
     assert read_facts(again.database) == read_facts(sqlite_location.database)
 
 
+@pytest.mark.slow
 def test_a_damaged_or_missing_database_of_a_backup_is_refused(
     small: Registry, folder: Path, again: RegistryLocation
 ) -> None:
@@ -353,6 +357,7 @@ def test_a_hostile_description_is_refused(
     _assert_refused(folder, again, DocumentError)
 
 
+@pytest.mark.slow
 def test_a_description_cannot_name_a_file_outside_the_backup(
     small: Registry, folder: Path, again: RegistryLocation
 ) -> None:

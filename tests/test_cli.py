@@ -260,6 +260,7 @@ def test_terminal_escapes_in_a_comment_are_never_printed_raw(calreg: Calreg) -> 
     assert calreg.run("log", "--json").json[0]["comment"] == "red \x1b[31m alert\nnext line"
 
 
+@pytest.mark.slow
 def test_tables_of_one_module_fit_80_columns(sqlite_calreg: Calreg, folders: Path, tmp_path: Path) -> None:
     sqlite_calreg.run("panel", "add", PANEL_A, "--alias", "M068")
     sqlite_calreg.run("panel", "add", NEW_A, "--alias", "M068")

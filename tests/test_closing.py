@@ -111,6 +111,7 @@ def test_every_writer_is_refused_with_the_new_url_and_without_its_password(
         assert opened.log() == before
 
 
+@pytest.mark.slow
 def test_a_closed_registry_answers_exports_and_verifies(
     location: RegistryLocation, filled: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

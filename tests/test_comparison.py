@@ -141,6 +141,7 @@ def same_figures(difference: tuple[PixelDifference, ...]) -> None:
         assert pixels.rms == pytest.approx(math.sqrt(sum(step**2 for step in steps) / size), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_two_versions_differ_by_the_pixels_that_were_changed(compared: Compared) -> None:
     before, after = compared.versions["before"], compared.versions["after"]
     difference = compared.registry.versions.diff(before, after)
@@ -152,6 +153,7 @@ def test_two_versions_differ_by_the_pixels_that_were_changed(compared: Compared)
     same_figures(other.gain_ranges)
 
 
+@pytest.mark.slow
 def test_maps_that_differ_everywhere_are_as_far_apart_as_numpy_says(
     compared: Compared, folders: dict[str, Path]
 ) -> None:
@@ -241,6 +243,7 @@ values = st.sampled_from([0.0, -0.0, 1.0, -1.0, 41.5, float(np.float32(3.4e38)),
 maps = arrays.arrays(np.float32, (2, 3), elements=values.map(np.float32))
 
 
+@pytest.mark.slow
 @given(before=maps, after=maps)
 @settings(max_examples=60)
 def test_a_difference_agrees_with_a_loop_over_the_pixels(

@@ -278,6 +278,7 @@ def test_the_description_of_a_name_is_never_printed_raw(sqlite_calreg: RegistryL
     ]
 
 
+@pytest.mark.slow
 def test_nothing_is_printed_without_a_database(tmp_path: Path) -> None:
     (tmp_path / "text.sqlite").write_text("no database")
     for url in (f"sqlite:///{tmp_path}/none.sqlite", f"sqlite:///{tmp_path}/text.sqlite", "mysql://x"):
@@ -299,6 +300,7 @@ def test_a_server_that_does_not_answer_is_left_alone(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+@pytest.mark.slow
 def test_completion_loads_neither_sqlalchemy_nor_arrays(sqlite_calreg: RegistryLocation) -> None:
     code = "import sys, registry.cli.completion as c; c.complete(['validity'], '1'); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -371,6 +373,7 @@ def test_bash_completes_datasets_across_its_own_word_breaks(
     ]
 
 
+@pytest.mark.slow
 def test_an_interactive_bash_completes(
     sqlite_calreg: RegistryLocation, bin_folder: Path, tmp_path: Path
 ) -> None:

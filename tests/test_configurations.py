@@ -177,6 +177,7 @@ def test_a_batch_that_overlaps_itself_is_refused_as_a_whole(registry: Registry, 
     assert len(registry.log()) == 1
 
 
+@pytest.mark.slow
 def test_a_supersession_records_what_is_left_in_the_same_revision(registry: Registry) -> None:
     old, new = DETECTOR, PANEL_C
     cases: list[tuple[list[Range], tuple[int, int | None], list[Range]]] = [
@@ -350,6 +351,7 @@ def runs_of(first: int, last: int | None) -> range:
     return range(first - 1, LAST + 1 if last is None else last)
 
 
+@pytest.mark.slow
 @given(history=st.lists(steps, min_size=2, max_size=6))
 @settings(max_examples=15)
 def test_every_run_has_the_detector_that_was_stated_last(registry: Registry, history: list[Step]) -> None:

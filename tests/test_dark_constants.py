@@ -79,6 +79,7 @@ def content(folder: Path) -> dict[str, str]:
 # A folder with every kind
 
 
+@pytest.mark.slow
 def test_a_mixed_folder_registers_every_kind_that_it_holds_in_one_revision(
     registry: Registry, folders: Path
 ) -> None:
@@ -96,6 +97,7 @@ def test_a_mixed_folder_registers_every_kind_that_it_holds_in_one_revision(
     assert {file.statistics.zeros for file in files} == {512 * 1024 - 1}
 
 
+@pytest.mark.slow
 def test_by_default_only_the_required_kinds_are_shown(shared: Registry) -> None:
     result = shared.validity(PANEL_A, at=T2)
     assert [version.kind for version in result.versions] == ["gain", "offset"]
@@ -103,6 +105,7 @@ def test_by_default_only_the_required_kinds_are_shown(shared: Registry) -> None:
     assert [version.kind for version in every.versions] == list(EVERY)
 
 
+@pytest.mark.slow
 def test_a_file_of_flags_is_identified(shared: Registry, folders: Path) -> None:
     result = shared.identify(folder_of(folders, PANEL_A) / "g1_status.npy")
     assert [(item.kind, item.gain_range) for item in result.inputs] == [("status", 1)]
@@ -165,6 +168,7 @@ def test_flags_come_into_memory_as_they_were_registered(shared: Registry) -> Non
 # Each kind has its own validity
 
 
+@pytest.mark.slow
 def test_new_dark_constants_leave_the_validity_of_the_gain_alone(registry: Registry, tmp_path: Path) -> None:
     registry.panels.add(PANEL_A)
     registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "first", 1, EVERY), valid_from=T1)
@@ -213,6 +217,7 @@ def test_a_folder_in_which_one_kind_lacks_a_file_is_refused_as_a_whole(
     assert list(sqlite_location.store.rglob("*.npy")) == []
 
 
+@pytest.mark.slow
 def test_a_gap_in_one_kind_leaves_the_others_valid(registry: Registry, tmp_path: Path) -> None:
     registry.panels.add(PANEL_A)
     registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "all", 5, EVERY), valid_from=T1)
@@ -242,6 +247,7 @@ def test_flags_that_differ_are_counted_exactly(sqlite_location: RegistryLocation
     assert [(item.count, item.maximum) for item in result] == [(0, 0.0), (1, 1.0), (0, 0.0)]
 
 
+@pytest.mark.slow
 def test_new_flags_affect_no_run_and_stand_in_the_difference_of_a_detector(
     registry: Registry, tmp_path: Path
 ) -> None:

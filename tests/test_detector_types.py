@@ -141,6 +141,7 @@ def test_versions_are_compared_in_every_gain_range(registered: Registered) -> No
     assert [entry.count for entry in result] == [2] * registered.known.gain_ranges
 
 
+@pytest.mark.slow
 def test_a_file_of_the_last_gain_range_is_identified(registered: Registered) -> None:
     last = registered.known.gain_ranges - 1
     with registered.location.open() as registry:
@@ -291,6 +292,7 @@ def test_lists_of_long_panel_ids_fit_80_columns_and_cut_nothing(
     ]
 
 
+@pytest.mark.slow
 def test_the_shape_of_a_panel_is_known_to_its_type_alone() -> None:
     for path in sorted((ROOT / "registry").rglob("*.py")):
         if path.parent.name == "detectors":

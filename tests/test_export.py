@@ -163,6 +163,7 @@ def test_an_export_is_the_stack_of_numpy_bit_for_bit_for_one_to_thirty_two_panel
         shutil.rmtree(output)
 
 
+@pytest.mark.slow
 def test_the_provenance_explains_every_byte(imported: Registry, small_tree: Path, tmp_path: Path) -> None:
     panels = PANELS[1::-1]
     configure(imported, panels)
@@ -283,6 +284,7 @@ def test_the_provenance_explains_every_byte(imported: Registry, small_tree: Path
     assert exported.provenance == str(tmp_path / "out" / "provenance.json")
 
 
+@pytest.mark.slow
 def test_the_same_request_as_of_the_same_revision_gives_the_same_bytes_later(
     imported: Registry, tree: Path, tmp_path: Path
 ) -> None:
@@ -494,6 +496,7 @@ def test_an_existing_output_is_a_conflict_and_force_replaces_all(shared: Registr
     assert provenance.read(output / "provenance.json").resolution.detector_id == PANELS[1]
 
 
+@pytest.mark.slow
 def test_an_output_folder_that_cannot_be_written_is_refused_and_stays_empty(
     sqlite_location: RegistryLocation, small_tree: Path, open_folder: Path
 ) -> None:
@@ -542,6 +545,7 @@ def assert_not_recorded(reader: Registry, output: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_reader_of_a_sqlite_file_exports_without_a_record(
     sqlite_location: RegistryLocation, small_tree: Path, open_folder: Path
 ) -> None:
@@ -557,6 +561,7 @@ def test_a_reader_of_a_sqlite_file_exports_without_a_record(
             reader.panels.add("190408-181206-ffff")
 
 
+@pytest.mark.slow
 def test_a_postgresql_role_that_may_only_read_exports_without_a_record(
     request: pytest.FixtureRequest, small_tree: Path, tmp_path: Path
 ) -> None:
@@ -614,6 +619,7 @@ def test_an_export_is_recorded_as_of_a_revision_without_a_new_one(
     }
 
 
+@pytest.mark.slow
 def test_constants_in_memory_are_those_of_the_export_with_the_same_provenance(
     imported: Registry, tmp_path: Path
 ) -> None:

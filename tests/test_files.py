@@ -294,6 +294,7 @@ def test_both_digests_of_every_registered_file_are_recorded(filled: RegistryLoca
     }
 
 
+@pytest.mark.slow
 def test_commands_that_read_many_files_verify_them_by_the_quicker_digest(
     filled: RegistryLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -333,6 +334,7 @@ def test_a_flipped_bit_is_found_by_either_digest(
         assert [problem.sha256 for problem in registry.verify().problems] == [damaged.stem]
 
 
+@pytest.mark.slow
 def test_an_edited_digest_is_reported_and_its_file_is_not_used(filled: RegistryLocation) -> None:
     update_blobs(filled, f"blake3 = '{'0' * 64}'")
     with filled.open() as registry:

@@ -314,6 +314,7 @@ def test_where_constants_came_from_is_shown_and_logged(
     ]
 
 
+@pytest.mark.slow
 def test_the_command_line_refuses_with_the_code_of_the_reason(
     location: RegistryLocation, known: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:

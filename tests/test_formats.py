@@ -230,6 +230,7 @@ def test_an_edited_document_is_not_replayed(known: Registry, tmp_path: Path, for
             assert verify_export(tmp_path / "edited.json", NOWHERE, known._backend.store.root).problems
 
 
+@pytest.mark.slow
 def test_dark_constants_are_exported_in_every_format_with_flags_as_integers(
     own: Registry, tmp_path: Path
 ) -> None:

@@ -93,6 +93,7 @@ def _imports(path: Path) -> set[str]:
     return {name.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for name in node.names}
 
 
+@pytest.mark.slow
 def test_every_module_that_parses_untrusted_input_is_in_the_table() -> None:
     fuzzed = {module for target in TARGETS.values() for module in target.modules}
     modules = {f"registry.importers.{path.stem}" for path in (ROOT / "registry/importers").glob("[!_]*.py")}

@@ -127,6 +127,7 @@ def test_three_stages_become_the_gain_of_a_panel_in_float32(
     assert registry.verify().problems == ()
 
 
+@pytest.mark.slow
 def test_stages_of_the_high_gain_mode_are_named_as_left_out(
     registry: Registry, three: Path, six: Path
 ) -> None:
@@ -153,6 +154,7 @@ def test_stages_of_the_high_gain_mode_are_named_as_left_out(
     )
 
 
+@pytest.mark.slow
 def test_the_converted_files_are_what_numpy_would_save(
     registry: Registry, three: Path, tmp_path: Path
 ) -> None:

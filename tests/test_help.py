@@ -46,6 +46,7 @@ def test_the_example_that_no_test_runs_is_read_without_a_complaint() -> None:
     assert list_verbs()[("copy",)].make_context("copy", arguments).params["to"].startswith("postgresql:")
 
 
+@pytest.mark.slow
 def test_a_mistyped_name_is_answered_with_the_nearest(calreg: Calreg) -> None:
     calreg.run("panel", "add", PANEL_A, "--alias", "M068")
     calreg.run("panel", "add", PANEL_B, "--alias", "M088")

@@ -137,6 +137,7 @@ def test_odd_comments_and_file_names_are_printed_escaped_and_kept_unchanged(
     assert json.loads(sqlite_calreg.run("version", "show", "1", "--json").stdout)["comment"] == ODD
 
 
+@pytest.mark.slow
 def test_pipes_and_devices_are_not_waited_for(
     sqlite_calreg: Calreg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,6 +161,7 @@ def test_pipes_and_devices_are_not_waited_for(
 LONG = "x" * 5000
 
 
+@pytest.mark.slow
 def test_names_and_numbers_of_any_length_are_refused(
     calreg: Calreg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -217,6 +217,7 @@ def test_registering_the_files_again_repairs_a_damaged_object(filled: RegistryLo
     assert problems(filled) == ()
 
 
+@pytest.mark.slow
 def test_verify_finds_a_manifest_that_was_changed_past_its_trigger(
     filled: RegistryLocation,
 ) -> None:
@@ -248,6 +249,7 @@ def test_a_latest_start_that_was_edited_is_found(filled: RegistryLocation, edite
     assert wrong.startswith("version 2: latest_start ")
 
 
+@pytest.mark.slow
 def test_a_file_taken_out_of_a_manifest_is_found(filled: RegistryLocation) -> None:
     drop_trigger(filled, "constants_file", "delete")
     execute(filled, "DELETE FROM constants_file WHERE constants_id = 2")
@@ -257,6 +259,7 @@ def test_a_file_taken_out_of_a_manifest_is_found(filled: RegistryLocation) -> No
     assert "manifest" in manifest
 
 
+@pytest.mark.slow
 def test_a_missing_guard_is_reported_with_the_database_and_not_its_password(filled: RegistryLocation) -> None:
     drop_trigger(filled, "version", "delete")
     (problem,) = problems(filled)
@@ -279,6 +282,7 @@ def test_a_disabled_guard_of_postgresql_is_as_bad_as_a_missing_one(
         assert problems(location) == ()
 
 
+@pytest.mark.slow
 def test_an_unreferenced_file_is_a_note_and_not_a_problem(filled: RegistryLocation) -> None:
     first = objects(filled)[0]
     strays = [first.with_name("0" * 64 + ".npy"), first.with_name(".arriving-abc")]
@@ -292,6 +296,7 @@ def test_an_unreferenced_file_is_a_note_and_not_a_problem(filled: RegistryLocati
     assert all(stray.exists() for stray in strays)
 
 
+@pytest.mark.slow
 def test_a_store_whose_marker_is_damaged_missing_or_anothers_is_refused(
     sqlite_location: RegistryLocation,
 ) -> None:

@@ -355,6 +355,7 @@ def test_foreign_entries_are_left_out_with_a_note_each(registry: Registry, make_
     assert [panel.panel for panel in registry.panels.list()] == [PANEL_A]
 
 
+@pytest.mark.slow
 def test_real_folders_named_like_panels_are_imported_without_an_alias(
     location: RegistryLocation, make_tree: MakeTree
 ) -> None:
@@ -459,6 +460,7 @@ def change_module(tree: Path, module: str, seed: int) -> None:
     np.save(file, make_panel_array("gain", 0, seed))
 
 
+@pytest.mark.slow
 def test_other_content_at_a_recorded_start_is_a_conflict_until_it_supersedes_with_a_comment(
     location: RegistryLocation, make_tree: MakeTree
 ) -> None:

@@ -110,6 +110,7 @@ def test_conflicts_in_any_piece_are_all_listed_and_nothing_of_the_others_is_reco
     ]
 
 
+@pytest.mark.slow
 def test_every_stage_of_an_import_reports_its_progress(
     sqlite_location: RegistryLocation, make_tree: MakeTree
 ) -> None:

@@ -59,6 +59,7 @@ def test_init_makes_a_database_and_a_store_that_belong_together(nowhere: Registr
         assert registry.panels.add(PANEL_A).revision == 1
 
 
+@pytest.mark.slow
 def test_a_sqlite_registry_lets_readers_and_a_writer_work_side_by_side(tmp_path: Path) -> None:
     location = RegistryLocation(f"sqlite:///{tmp_path / 'registry.sqlite'}", tmp_path / "store")
     create_registry(location.database, location.store)
@@ -68,6 +69,7 @@ def test_a_sqlite_registry_lets_readers_and_a_writer_work_side_by_side(tmp_path:
     engine.dispose()
 
 
+@pytest.mark.slow
 def test_init_again_changes_nothing_and_keeps_the_id(location: RegistryLocation) -> None:
     with location.open() as registry:
         registry.panels.add(PANEL_A)
@@ -91,6 +93,7 @@ def test_init_creates_a_lost_store_again(location: RegistryLocation) -> None:
         assert registry.id == created
 
 
+@pytest.mark.slow
 def test_the_store_of_another_registry_is_refused_and_no_database_made(
     nowhere: RegistryLocation, tmp_path: Path
 ) -> None:
@@ -171,6 +174,7 @@ def test_by_default_a_registry_is_in_the_users_data_directory() -> None:
         assert registry.id == answer["registry"]
 
 
+@pytest.mark.slow
 def test_init_prints_where_the_registry_is_without_the_password(empty_postgres: str, tmp_path: Path) -> None:
     url = sa.make_url(empty_postgres).set(password="s3kret").render_as_string(hide_password=False)  # noqa: S106
     result = CliRunner().invoke(app, ["--database", url, "--store", str(tmp_path / "store"), "init"])

@@ -59,6 +59,7 @@ def times(registry: Registry, run: int = 201) -> tuple[str | None, str | None]:
     return recorded.begin and str(recorded.begin), recorded.end and str(recorded.end)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "answer",
     [wrap_in_envelope(ISO), [ISO], [EPOCH], wrap_in_envelope(EPOCH), f"\ufeff\r\n\t {json.dumps([EPOCH])}"],

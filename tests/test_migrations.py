@@ -113,6 +113,7 @@ def test_the_schema_goes_up_down_and_up_again(
         assert registry.panels.add(PANEL_A).revision == 1
 
 
+@pytest.mark.slow
 def test_a_registry_with_revisions_does_not_go_down(
     location: RegistryLocation, registry: Registry, engine: sa.Engine, ours: sa.Engine
 ) -> None:
@@ -187,6 +188,7 @@ def test_a_database_with_other_tables_and_migrations_is_refused(empty: RegistryL
     _assert_all_refuse(empty, "alembic_version, customers")
 
 
+@pytest.mark.slow
 def test_an_empty_database_is_refused_with_the_init_to_run(empty: RegistryLocation) -> None:
     _assert_all_refuse(empty, "no registry", str(WORDS[Remedy.CREATE_REGISTRY]))
     engine = empty.engine()
@@ -330,6 +332,7 @@ def postgresql_alone(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator
     yield from make_location(request, tmp_path, "postgresql")
 
 
+@pytest.mark.slow
 def test_a_reference_to_a_missing_row_is_reported_on_sqlite(sqlite_location: RegistryLocation) -> None:
     with sqlite_location.open() as registry:
         registry.panels.add(PANEL_A)
@@ -369,6 +372,7 @@ def test_an_upgrade_that_fails_half_way_leaves_the_database_as_it_was(
         assert again.panels.add(PANEL_A.replace("b0", "b1")).revision == 2
 
 
+@pytest.mark.slow
 def test_a_first_schema_that_fails_half_way_leaves_nothing(
     empty: RegistryLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -384,6 +388,7 @@ def test_a_first_schema_that_fails_half_way_leaves_nothing(
     assert not list(tmp_path.glob("new.sqlite*"))
 
 
+@pytest.mark.slow
 def test_a_registry_of_schema_0001_is_upgraded_and_downgraded_again(
     location: RegistryLocation, registry: Registry, engine: sa.Engine, ours: sa.Engine
 ) -> None:

@@ -151,6 +151,7 @@ def test_constants_and_their_provenance_are_shown_in_a_few_lines(filled: Registr
     assert html.endswith(render_html(constants.provenance))
 
 
+@pytest.mark.slow
 def test_an_untrusted_document_is_shown_without_harm(filled: Registry, tmp_path: Path) -> None:
     filled.export("exp=xcsls3716:run=631", tmp_path / "out")
     path = tmp_path / "out" / "provenance.json"
@@ -198,6 +199,7 @@ def test_no_instant_of_a_frame_is_rounded() -> None:
     assert pd.api.types.is_integer_dtype(frame["withdrawn_in"])
 
 
+@pytest.mark.slow
 def test_constants_become_a_dataset_with_named_axes(filled: Registry) -> None:
     constants = filled.constants("exp=xcsls3716:run=631", types=["pixel_gain", "pixel_status"])
     dataset = constants.to_xarray()
@@ -216,6 +218,7 @@ def test_constants_become_a_dataset_with_named_axes(filled: Registry) -> None:
     assert document["resolution"]["panels"][1]["panel"] == PANEL_B
 
 
+@pytest.mark.slow
 def test_every_attribute_can_be_written_to_a_file(filled: Registry) -> None:
     for target, at in (("exp=xcsls3716:run=631", None), (PANEL_B, AT)):
         dataset = filled.constants(target, at=at).to_xarray()
@@ -225,6 +228,7 @@ def test_every_attribute_can_be_written_to_a_file(filled: Registry) -> None:
     assert "run" not in dataset.attrs
 
 
+@pytest.mark.slow
 def test_the_error_for_a_missing_package_names_the_command_that_installs_it(
     filled: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -236,6 +240,7 @@ def test_the_error_for_a_missing_package_names_the_command_that_installs_it(
         assert f"pip install 'calreg[{package}]'" in caught.value.message
 
 
+@pytest.mark.slow
 def test_a_validity_is_a_sequence_of_versions(filled: Registry) -> None:
     ranges = filled.validity(PANEL_A, kinds=["gain"])
     assert len(ranges) == len(ranges.versions) == 2
@@ -244,6 +249,7 @@ def test_a_validity_is_a_sequence_of_versions(filled: Registry) -> None:
     assert [version.kind for version in ranges] == ["gain", "gain"]
 
 
+@pytest.mark.slow
 def test_the_error_for_an_unknown_array_names_the_known_ones(filled: Registry) -> None:
     constants = filled.constants("exp=xcsls3716:run=631")
     with pytest.raises(KeyError, match="pixel_gain, pixel_offset"):

@@ -349,6 +349,7 @@ def list_changed_constants(before: Inputs | None, after: Inputs | None) -> list[
 # By example.
 
 
+@pytest.mark.slow
 def test_runs_that_changed_became_possible_or_are_refused_now_are_listed(
     location: RegistryLocation, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:

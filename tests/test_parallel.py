@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from registry.parallel import map_in_threads, parallel_for_each
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(), max_size=40), st.integers(1, 5))
 @settings(max_examples=40)
 def test_results_come_in_the_order_of_the_items(items: list[int], threads: int) -> None:

@@ -67,6 +67,7 @@ def sqlite_calreg(shared: RegistryLocation, monkeypatch: pytest.MonkeyPatch) -> 
     return Calreg(shared, monkeypatch)
 
 
+@pytest.mark.slow
 def test_every_picture_is_drawn_from_what_is_recorded(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,6 +125,7 @@ def test_every_picture_is_drawn_from_what_is_recorded(
     assert low <= middle <= high < 400
 
 
+@pytest.mark.slow
 def test_a_history_of_very_many_files_shows_the_recorded_medians_alone(
     sqlite_calreg: Calreg, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,6 +198,7 @@ def test_a_configuration_without_panel_ids_has_no_picture(registry: Registry) ->
         registry.plots.validity("exp=mfx00616:run=8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["constants", "diff", "history"])
 def test_a_damaged_file_is_named_and_no_picture_is_made(
     verb: str, sqlite_location: RegistryLocation, tmp_path: Path

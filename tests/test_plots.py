@@ -202,6 +202,7 @@ def test_the_longest_panel_ids_and_more_gain_ranges_than_stand_side_by_side_have
     assert subject.panels[1].panel in "".join(written)
 
 
+@pytest.mark.slow
 def test_flags_and_a_panel_without_any_value_are_legible(monkeypatch: pytest.MonkeyPatch) -> None:
     subject = dataclasses.replace(subject_of_constants(1, (GAIN, STATUS)), gain_ranges=(0,))
     block_size, spacing = constants.choose_block_size(JUNGFRAU, 1)

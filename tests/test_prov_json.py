@@ -81,6 +81,7 @@ def values(record: Any) -> dict[str, str]:
     return {str(name): str(value) for name, value in record.attributes}
 
 
+@pytest.mark.slow
 def test_the_trail_has_every_file_version_output_revision_and_author(document: Document) -> None:
     trail = Trail(prov_json.build_prov_json(document))
     entities, activities, agents = (
@@ -146,6 +147,7 @@ def test_the_trail_has_every_file_version_output_revision_and_author(document: D
     assert "calreg" in values(agents["software"])["prov:label"]
 
 
+@pytest.mark.slow
 def test_every_output_leads_to_the_inputs_of_its_kind_and_to_its_author(document: Document) -> None:
     trail = Trail(prov_json.build_prov_json(document))
     derived, members = trail.pairs(prov.ProvDerivation), trail.pairs(prov.ProvMembership)

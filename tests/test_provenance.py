@@ -312,6 +312,7 @@ def test_a_missing_file_a_folder_and_a_document_that_is_too_large_are_refused(
     assert read_refused(path) == {"path": str(path)}
 
 
+@pytest.mark.slow
 def test_an_untouched_export_is_verified_with_its_inputs_and_the_answer_of_the_registry(
     exported: Exported, tmp_path: Path
 ) -> None:

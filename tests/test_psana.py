@@ -361,6 +361,7 @@ def test_files_that_stop_the_framework_or_take_precedence_are_warned_about(
     assert f"'{folder}/old.data'" in old
 
 
+@pytest.mark.slow
 def test_a_range_within_the_validity_of_the_constants_is_not_warned_about(
     anywhere: Registry, tmp_path: Path
 ) -> None:
@@ -371,6 +372,7 @@ def test_a_range_within_the_validity_of_the_constants_is_not_warned_about(
     assert deploy(anywhere, tmp_path / "3", last_run=19).warnings == ()
 
 
+@pytest.mark.slow
 def test_a_range_that_extends_beyond_a_version_is_warned_about_by_the_start_times_of_runs(
     anywhere: Registry, tmp_path: Path
 ) -> None:
@@ -399,6 +401,7 @@ def test_a_range_that_extends_beyond_a_version_is_warned_about_by_the_start_time
     assert verification.problems == ()
 
 
+@pytest.mark.slow
 def test_a_range_that_starts_before_a_version_or_extends_beyond_the_configuration_is_warned_about(
     anywhere: Registry, tmp_path: Path
 ) -> None:
@@ -429,6 +432,7 @@ def test_a_detector_id_is_deployed_for_the_source_and_runs_that_are_given(
     assert (verification.problems, verification.notes) == ((), ())
 
 
+@pytest.mark.slow
 def test_the_command_line_deploys_warns_and_refuses(
     location: RegistryLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -458,6 +462,7 @@ def test_the_command_line_deploys_warns_and_refuses(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("failing", "calls"), [("write", 16), ("sync", 2)])
 def test_an_error_while_a_text_is_written_is_raised_and_nothing_is_left(
     known: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str, calls: int

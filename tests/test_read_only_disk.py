@@ -38,6 +38,7 @@ def test_a_database_on_a_read_only_disk_is_refused_with_the_reason(read_only: tu
         open_registry(url)
 
 
+@pytest.mark.slow
 def test_an_export_on_a_read_only_disk_verifies_and_replays(
     read_only: tuple[str, Path], tmp_path: Path
 ) -> None:
@@ -50,6 +51,7 @@ def test_an_export_on_a_read_only_disk_verifies_and_replays(
         assert (tmp_path / "again" / name).read_bytes() == (disk / "out" / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_neither_a_registry_nor_an_export_is_created_on_a_read_only_disk(
     read_only: tuple[str, Path], tmp_path: Path
 ) -> None:

@@ -27,6 +27,7 @@ def test_a_page_without_its_marks_is_rejected() -> None:
         commands.build_page("by hand")
 
 
+@pytest.mark.slow
 def test_notes_stay_with_their_verb_and_those_of_no_verb_are_rejected() -> None:
     notes = {"version add": "It reads `.npy`.\n\nTwice."}
     page = f"# Commands\n\n{commands.BEGIN}\n{commands.build_reference(notes)}\n{commands.END}\nThe end.\n"

@@ -143,6 +143,7 @@ def test_a_damaged_file_stops_the_move(sqlite_location: RegistryLocation, tmp_pa
     assert not Path(new.removeprefix("sqlite:///")).exists()
 
 
+@pytest.mark.slow
 def test_a_database_that_holds_a_registry_is_refused(
     sqlite_location: RegistryLocation, target: str, tmp_path: Path
 ) -> None:
@@ -187,6 +188,7 @@ def test_the_store_of_another_registry_is_refused(
     _assert_refused(sqlite_location, ConflictError, new, tmp_path / "other", store=other)
 
 
+@pytest.mark.slow
 def test_an_unusable_database_url_is_refused(sqlite_location: RegistryLocation, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for to, error in (
@@ -291,6 +293,7 @@ def test_rows_that_postgresql_cannot_hold_are_refused(
     assert _tables(empty_postgres) == set()
 
 
+@pytest.mark.slow
 def test_numbers_at_the_ends_of_their_ranges_move(
     location: RegistryLocation, registry: Registry, target: str
 ) -> None:

@@ -4,6 +4,7 @@ import ast
 import re
 import string
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,11 +20,11 @@ _FORMATS = ("calreg backup", "calreg provenance")  # the names of formats in doc
 _COMMAND = re.compile(rf"(?<![\w-])--[a-z]|\bcalreg ({_FIRST_WORDS})\b")
 
 
-def list_modules() -> Iterator[tuple[Path, ast.Module]]:
-    """Yield the modules below the command line."""
-    for file in sorted(PACKAGE.rglob("*.py")):
-        if PACKAGE / "cli" not in file.parents:
-            yield file, ast.parse(file.read_text())
+@cache
+def list_modules() -> list[tuple[Path, ast.Module]]:
+    """Return the modules below the command line."""
+    files = [file for file in sorted(PACKAGE.rglob("*.py")) if PACKAGE / "cli" not in file.parents]
+    return [(file, ast.parse(file.read_text())) for file in files]
 
 
 def list_texts(tree: ast.Module) -> Iterator[ast.Constant]:

@@ -190,6 +190,7 @@ def test_a_replay_neither_reads_nor_creates_a_database(
     assert not sqlite_location.file.exists()
 
 
+@pytest.mark.slow
 def test_a_replay_changes_nothing_in_the_store(origin: Origin, tmp_path: Path) -> None:
     before = contents(origin.location.store)
     origin.replay(origin.document("one"), tmp_path / "again")
@@ -223,6 +224,7 @@ def test_a_changed_input_is_named_and_nothing_is_left(origin: Origin, tmp_path: 
     origin.replay(origin.document(), tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_another_registrys_store_and_no_store_are_refused(origin: Origin, tmp_path: Path) -> None:
     other = create_registry(f"sqlite:///{tmp_path / 'other.sqlite'}", tmp_path / "other")
     path, output = origin.document(), tmp_path / "out"
@@ -468,6 +470,7 @@ def test_an_export_is_repaired_in_its_own_folder(origin: Origin, tmp_path: Path)
     assert contents(tmp_path / "out") == contents(origin.exports / "one")
 
 
+@pytest.mark.slow
 def test_the_command_line_replays_and_refuses_with_its_codes(
     origin: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -89,6 +89,7 @@ def test_before_any_grant_a_role_can_read_nothing(roles: Roles) -> None:
         roles.open(roles.reader)
 
 
+@pytest.mark.slow
 def test_a_reader_looks_up_and_exports_and_the_export_is_not_recorded(granted: Roles, tmp_path: Path) -> None:
     with granted.open(granted.reader) as registry:
         assert len(registry.validity(PANEL_A, at=LATER).versions) == 2
@@ -107,6 +108,7 @@ def test_a_reader_looks_up_and_exports_and_the_export_is_not_recorded(granted: R
         assert registry.log()[0].revision == 2
 
 
+@pytest.mark.slow
 def test_a_reader_can_change_nothing_by_sql(granted: Roles) -> None:
     engine = granted.engine(granted.reader)
     owner = granted.location.engine()
@@ -140,6 +142,7 @@ def test_a_writer_records_and_withdraws_and_the_log_names_its_role(granted: Role
         assert registry.export(PANEL_A, tmp_path / "out", at=LATER, types=["pixel_offset"]).recorded
 
 
+@pytest.mark.slow
 def test_a_writer_cannot_edit_or_delete_by_sql_nor_disable_a_trigger(granted: Roles) -> None:
     engine = granted.engine(granted.writer)
     for statement in (
@@ -160,6 +163,7 @@ def test_a_writer_cannot_edit_or_delete_by_sql_nor_disable_a_trigger(granted: Ro
     engine.dispose()
 
 
+@pytest.mark.slow
 def test_a_writer_that_is_granted_reading_only_stops_writing(granted: Roles) -> None:
     with granted.location.open() as registry:
         registry.grant(readers=[granted.writer], apply=True)
@@ -167,6 +171,7 @@ def test_a_writer_that_is_granted_reading_only_stops_writing(granted: Roles) -> 
         registry.tags.add("autumn")
 
 
+@pytest.mark.slow
 def test_without_apply_the_sql_is_printed_and_nothing_changes(roles: Roles) -> None:
     arguments = ["database", "grant", "--reader", roles.reader, "--writer", roles.writer]
     result = CliRunner().invoke(app, arguments, env=roles.location.environment)
@@ -184,6 +189,7 @@ def test_without_apply_the_sql_is_printed_and_nothing_changes(roles: Roles) -> N
         assert registry.panels.list() == []
 
 
+@pytest.mark.slow
 def test_a_role_that_does_not_own_the_tables_cannot_grant(granted: Roles) -> None:
     with (
         granted.open(granted.writer) as registry,
@@ -192,6 +198,7 @@ def test_a_role_that_does_not_own_the_tables_cannot_grant(granted: Roles) -> Non
         registry.grant(writers=[granted.reader], apply=True)
 
 
+@pytest.mark.slow
 def test_a_role_that_is_not_there_is_named_with_those_that_are(roles: Roles) -> None:
     with roles.location.open() as registry:
         with assert_refused(NotFoundError, roles=["nobody"]) as refusal:
@@ -203,6 +210,7 @@ def test_a_role_that_is_not_there_is_named_with_those_that_are(roles: Roles) -> 
             registry.grant()
 
 
+@pytest.mark.slow
 def test_a_role_that_may_do_everything_anyway_is_refused_and_keeps_its_rights(roles: Roles) -> None:
     engine = roles.location.engine()
     with engine.begin() as connection:

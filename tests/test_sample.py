@@ -54,12 +54,14 @@ def steps(array: NDArray[np.float32], column: int) -> list[float]:
     ]
 
 
+@pytest.mark.slow
 def test_the_files_of_a_module_are_its_six_arrays(modules: dict[str, Arrays]) -> None:
     arrays = panel_arrays("M068")
     assert set(arrays) == set(modules["M068"]) == NAMES
     assert all((arrays[name] == modules["M068"][name]).all() for name in NAMES)
 
 
+@pytest.mark.slow
 def test_every_array_is_finite_little_endian_float32_of_a_panels_shape_in_c_order(
     modules: dict[str, Arrays],
 ) -> None:

@@ -142,6 +142,7 @@ def test_no_password_of_a_url_survives(user: str, secret: str) -> None:
         assert left_of(shown, f"postgresql://{user}:", "@host/db")
 
 
+@pytest.mark.slow
 @given(SECRETS)
 @settings(deadline=None, max_examples=300)
 def test_no_password_field_of_a_url_survives(secret: str) -> None:

@@ -62,6 +62,7 @@ def test_a_snapshot_answers_as_the_registry_did(
                 taken.log(as_of=number + 1)
 
 
+@pytest.mark.slow
 def test_a_snapshot_knows_the_tag_it_was_taken_at_but_no_later_one(
     small: Registry, taken: RegistryLocation, tmp_path: Path
 ) -> None:
@@ -103,6 +104,7 @@ def test_a_snapshot_contains_only_the_files_of_its_revision(
     assert (elsewhere.files, elsewhere.store) == (6, str(tmp_path / "other"))
 
 
+@pytest.mark.slow
 def test_an_export_from_a_snapshot_is_the_same_as_from_the_registry(
     small: Registry, taken: RegistryLocation, tmp_path: Path
 ) -> None:
@@ -115,6 +117,7 @@ def test_an_export_from_a_snapshot_is_the_same_as_from_the_registry(
     assert [output.sha256 for output in theirs.outputs] == [output.sha256 for output in ours.outputs]
 
 
+@pytest.mark.slow
 def test_a_snapshot_takes_no_writes(small: Registry, taken: RegistryLocation, tmp_path: Path) -> None:
     small.snapshot(taken.file)
     before = taken.file.read_bytes()
@@ -159,6 +162,7 @@ def test_a_snapshot_on_a_read_only_disk_answers_exports_and_verifies(
     assert (verification.problems, len(verification.notes)) == ((), 1)
 
 
+@pytest.mark.slow
 def test_a_snapshot_neither_replaces_a_file_nor_uses_the_store_of_another_registry(
     small: Registry, taken: RegistryLocation, tmp_path: Path, sqlite_location: RegistryLocation
 ) -> None:
@@ -172,6 +176,7 @@ def test_a_snapshot_neither_replaces_a_file_nor_uses_the_store_of_another_regist
     assert not taken.file.parent.exists() or not list(taken.file.parent.iterdir())
 
 
+@pytest.mark.slow
 def test_a_damaged_file_leaves_no_snapshot(small: Registry, taken: RegistryLocation) -> None:
     damaged = next(iter(small._backend.store.list_objects()))
     damaged.chmod(0o644)

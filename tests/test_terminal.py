@@ -22,6 +22,7 @@ LONG = "calibrated again with a copper target; the logbook of the 25th tells why
 CELLS = st.text(alphabet="abc_/ ", max_size=70).map(str.strip)
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(
     st.integers(1, 6).flatmap(

@@ -111,6 +111,7 @@ def test_a_collection_removes_and_names_files_older_than_a_day_and_leaves_the_re
     assert foreign[0].exists()
 
 
+@pytest.mark.slow
 def test_a_registry_with_problems_keeps_every_file(filled: RegistryLocation) -> None:
     lost = next(iter(list_objects(filled)))
     lost.unlink()
@@ -160,6 +161,7 @@ def test_a_writer_stores_again_the_files_that_a_collection_removed_meanwhile(
         assert registry.verify().problems == ()
 
 
+@pytest.mark.slow
 def test_a_collection_reads_the_rows_again_under_the_writers_lock(
     filled: RegistryLocation, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,6 +192,7 @@ def test_a_collection_reads_the_rows_again_under_the_writers_lock(
         assert registry.verify().problems == ()
 
 
+@pytest.mark.slow
 def test_the_lock_is_held_while_files_are_removed(
     filled: RegistryLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -213,6 +216,7 @@ def test_the_lock_is_held_while_files_are_removed(
     assert events == ["locked", "removed"]
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_removed_is_kept_and_says_why(
     filled: RegistryLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -274,6 +278,7 @@ def _checksum(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+@pytest.mark.slow
 def test_files_stored_and_recorded_meanwhile_are_not_listed(
     filled: RegistryLocation, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -290,6 +295,7 @@ def test_files_stored_and_recorded_meanwhile_are_not_listed(
         assert registry.verify().unreferenced == ()
 
 
+@pytest.mark.slow
 def test_a_snapshot_collects_nothing_from_the_store_that_it_shares(
     filled: RegistryLocation, tmp_path: Path
 ) -> None:

@@ -509,6 +509,7 @@ def test_files_that_are_checked_side_by_side_are_refused_in_the_order_of_their_n
     assert named == ["g0_gain.npy", "g2_gain.npy", "g1_offset.npy", "g1_rms.npy"]
 
 
+@pytest.mark.slow
 def test_a_file_that_changes_before_it_is_stored_is_refused_and_no_version_is_recorded(
     registry: Registry, location: RegistryLocation, one: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -551,6 +552,7 @@ def test_several_versions_are_withdrawn_in_one_revision_or_none(registry: Regist
     assert registry.versions.list() == []
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_named_for_another_module_is_taken_with_a_warning(
     registry: Registry, tmp_path: Path
 ) -> None:
