@@ -198,7 +198,7 @@ class PostgresServer(AbstractContextManager["PostgresServer"]):
             )
         self.url: str = self.wheel.get_uri()
         if not durable:
-            self._set("fsync", "synchronous_commit", "full_page_writes")
+            self._set("fsync", "synchronous_commit", "full_page_writes", "autovacuum", "jit")
 
     def _set(self, *names: str) -> None:
         import psycopg

@@ -35,6 +35,8 @@ share_statements()
 share_program()
 # No test cuts the power: those of durability watch the calls of fsync, and nothing else needs to wait for the disk.
 os.fsync = lambda _: None
+# Without compiled files every process that a test starts would compile calreg again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 # Modules whose tests run on both databases also when slow ones are left out.
