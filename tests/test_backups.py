@@ -269,9 +269,11 @@ def test_a_folder_of_another_registry_or_with_other_files_is_refused(
     with assert_refused(ConflictError, store=other.id, database=small.id):
         small.backup(folder)
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
-    for path in (tmp_path / "made", small._backend.store.root):
+    store = small._backend.store.root
+    for path in (tmp_path / "made", store, store / "backup", store / "objects"):
         with assert_refused(ConflictError, path=str(path)):
             small.backup(path)
+    assert not (store / "backup").exists()
 
 
 def test_a_backup_cannot_be_a_file(

@@ -135,11 +135,11 @@ def compute_sha256(file: Path) -> str:
 def _prepare_folder(folder: Path, backend: Backend) -> BackupDescription | None:
     """Prepare the folder for a backup, and return the description of the one in it, if there is one.
 
-    Refuse the folder of another registry, the registry's own store, and a folder with other files.
+    Refuse the folder of another registry, one in the registry's own store, and a folder with other files.
     """
-    if folder.resolve() == backend.store.root.resolve():
+    if folder.resolve().is_relative_to(backend.store.root.resolve()):
         raise ConflictError(
-            f"{str(folder)!r} is the registry's own store; a backup needs a folder of its own",
+            f"{str(folder)!r} is the registry's own store, or in it; a backup needs a folder of its own",
             path=str(folder),
         )
     objects = ContentStore(folder)
