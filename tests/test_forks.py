@@ -129,6 +129,24 @@ def test_a_worker_forked_within_a_write_on_sqlite_is_refused(sqlite_location: Re
         assert registry.verify().problems == ()
 
 
+def test_a_closed_connection_that_is_still_referenced_does_not_stop_a_worker(registry: Registry) -> None:
+    with registry._backend.read_transaction() as view:
+        connection = view.connection.connection.dbapi_connection
+    assert connection is not None
+    connection.close()
+    assert wait_for([fork(lambda: add_tags(registry, "worker"))]) == [0]
+
+
+def test_a_worker_forked_within_a_write_on_postgresql_can_use_sqlite(
+    postgresql_factory: RegistryFactory, sqlite_location: RegistryLocation
+) -> None:
+    with (
+        postgresql_factory.make("postgresql").open() as registry,
+        registry._backend.database.write_transaction(build_signature()),
+    ):
+        assert wait_for([fork(lambda: sqlite_location.open().close())]) == [0]
+
+
 @pytest.mark.slow
 def test_forks_while_another_thread_writes_lose_nothing(
     location: RegistryLocation, registry: Registry

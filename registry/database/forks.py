@@ -69,7 +69,7 @@ class _Transactions:
     def __init__(self) -> None:
         self.condition = threading.Condition(threading.RLock())
         self.open: Counter[int] = Counter()
-        self.writing: Counter[int] = Counter()
+        self.writing: Counter[int] = Counter()  # those that write to SQLite
         self.forking: int | None = None
         self.unusable = False  # SQLite's memory of its locks was copied in the midst of a transaction
 
@@ -125,11 +125,12 @@ def open_connection(engine: sa.Engine, **options: Any) -> Iterator[sa.Connection
     UnavailableError
         The process was forked while SQLite was being used.
     """
-    thread, writing = threading.get_ident(), bool(options.get("writing"))
+    is_sqlite = engine.dialect.name == "sqlite"
+    thread, writing = threading.get_ident(), is_sqlite and bool(options.get("writing"))
     transactions = _transactions
     transactions.begin(thread, writing=writing)
     try:
-        if transactions.unusable and engine.dialect.name == "sqlite":
+        if transactions.unusable and is_sqlite:
             raise UnavailableError(
                 "SQLite cannot be used in this process: it was forked while a transaction was open;"
                 " fork when none is, or start processes by the method 'spawn'"
@@ -170,6 +171,8 @@ def _cut_off(connection: Any, *, close: bool) -> None:
         if close:
             connection.close()
         connection.inherited = True
+        return
+    if connection.closed:  # it has no socket any more
         return
     nowhere = os.open(os.devnull, os.O_RDWR)
     os.dup2(nowhere, connection.fileno(), inheritable=False)
