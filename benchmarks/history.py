@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from benchmarks.detector import module_name, panel_id
-from registry.instants import Instant, parse_instant
+from registry.instants import BEGINNING, Instant, parse_instant
 
 KINDS = ("gain", "offset")
 _FIRST = parse_instant("2010-01-01T00:00:00Z")
@@ -112,8 +112,8 @@ class History:
                 ),
             ),
             "alias": (
-                ("id", "recorded_in", "m_number", "panel_id"),
-                ((key, 1, module_name(key - 1), key) for key in panels),
+                ("id", "recorded_in", "m_number", "panel_id", "valid_from"),
+                ((key, 1, module_name(key - 1), key, BEGINNING) for key in panels),
             ),
             "constants": (
                 ("id", "sha256", "detector_type", "kind", "recorded_in"),

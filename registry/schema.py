@@ -16,7 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-REVISION = "0005"
+REVISION = "0006"
 """The Alembic revision that this software reads and writes."""
 
 metadata = sa.MetaData(
@@ -120,8 +120,15 @@ alias = _fact_table(
     "alias",
     sa.Column("m_number", sa.String(8), nullable=False, index=True),
     sa.Column("panel_id", sa.Integer, sa.ForeignKey("panel.id"), nullable=False, index=True),
-    _live_unique_index("uq_alias_live", "panel_id"),
+    # A panel bears an M-number until the start time of its next one.
+    sa.Column("valid_from", sa.BigInteger, nullable=False),
+    # True where another serial number under the M-number is meant; NULL where nothing was said.
+    sa.Column("same_module", sa.Boolean),
+    _live_unique_index("uq_alias_live", "panel_id", "valid_from"),
 )
+
+# In which zone times without an offset are read; UTC where no row is live.
+timezone = _fact_table("timezone", sa.Column("name", sa.String(64), nullable=False))
 
 blob = sa.Table(
     "blob",
@@ -177,6 +184,8 @@ version = _fact_table(
     sa.Column("conversion", sa.Text),
     # The greatest start of the panel and kind up to and including this row; the triggers check it.
     sa.Column("latest_start", sa.BigInteger),
+    # True where values that cannot be are meant; NULL where nothing was said.
+    sa.Column("odd_allowed", sa.Boolean),
     # Look-ups as of the newest revision use the first index, those as of an earlier one the next two.
     _live_unique_index("uq_version_live", "panel_id", "kind", "valid_from"),
     sa.Index("ix_version_as_of", "panel_id", "kind", "valid_from", "recorded_in", "withdrawn_in", "id"),
@@ -214,7 +223,10 @@ configuration_panel = sa.Table(
     sa.Column("configuration_id", sa.Integer, sa.ForeignKey("configuration.id"), primary_key=True),
     sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("panel_id", sa.Integer, sa.ForeignKey("panel.id"), nullable=False, index=True),
+    # The place in the detector as the data system counts it; NULL where nobody stated it.
+    sa.Column("segment", sa.Integer, sa.CheckConstraint("segment >= 0", name="segment_is_index")),
     sa.UniqueConstraint("configuration_id", "panel_id"),
+    sa.Index("uq_configuration_panel_segment", "configuration_id", "segment", unique=True),
     sqlite_with_rowid=False,
     info={"parent": ("configuration", "configuration_id")},
 )

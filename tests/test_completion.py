@@ -239,8 +239,8 @@ def test_a_name_that_a_shell_would_execute_is_not_complete_line(
             )
             connection.execute(
                 sa.text(
-                    "INSERT INTO alias (id, recorded_in, m_number, panel_id)"
-                    " SELECT :id, :newest, :name, id FROM panel WHERE id NOT IN (SELECT panel_id FROM alias)"
+                    "INSERT INTO alias (id, recorded_in, m_number, panel_id, valid_from)"
+                    " SELECT :id, :newest, :name, id, 0 FROM panel WHERE id NOT IN (SELECT panel_id FROM alias)"
                 ),
                 {"id": 100 + number, "newest": newest, "name": name[3:]},
             )
@@ -266,8 +266,8 @@ def test_the_description_of_a_name_is_never_printed_raw(sqlite_calreg: RegistryL
         )
         connection.execute(
             sa.text(
-                "INSERT INTO alias (id, recorded_in, m_number, panel_id)"
-                " SELECT 100, :newest, :name, id FROM panel WHERE identifier = :panel"
+                "INSERT INTO alias (id, recorded_in, m_number, panel_id, valid_from)"
+                " SELECT 100, :newest, :name, id, 0 FROM panel WHERE identifier = :panel"
             ),
             {"newest": newest, "name": "M\x1b[31m\ta\nb", "panel": PANEL_B},
         )

@@ -27,7 +27,7 @@ FAILING = '''
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision, branch_labels, depends_on = "0006", "0005", None, None
+revision, down_revision, branch_labels, depends_on = "0007", "0006", None, None
 
 def upgrade():
     op.add_column("run", sa.Column("weather", sa.Text()))
@@ -339,7 +339,8 @@ def test_a_reference_to_a_missing_row_is_reported_on_sqlite(sqlite_location: Reg
     # A plain connection of SQLite does not look at references.
     _execute(sqlite_location, "DROP TRIGGER alias_insert")
     _execute(
-        sqlite_location, "INSERT INTO alias (id, recorded_in, m_number, panel_id) VALUES (1, 1, 'M068', 4711)"
+        sqlite_location,
+        "INSERT INTO alias (id, recorded_in, m_number, panel_id, valid_from) VALUES (1, 1, 'M068', 4711, 0)",
     )
     result = CliRunner().invoke(app, ["verify"], env=sqlite_location.environment)
     assert result.exit_code == 6
@@ -349,7 +350,7 @@ def test_a_reference_to_a_missing_row_is_reported_on_sqlite(sqlite_location: Reg
 def _with_a_failing_migration(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     copy = folder / "migrations"
     shutil.copytree(migrations.migrations_folder(), copy, ignore=shutil.ignore_patterns("__pycache__"))
-    (copy / "versions" / "0006_failing.py").write_text(FAILING)
+    (copy / "versions" / "0007_failing.py").write_text(FAILING)
     monkeypatch.setattr(migrations, "migrations_folder", lambda: copy)
 
 

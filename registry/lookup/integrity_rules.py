@@ -24,12 +24,13 @@ _CHUNK_SIZE = 10_000
 # As of any revision, at most one live fact has these values.
 _UNIQUE_AT_ANY_TIME = (
     (schema.version, ("panel_id", "kind", "valid_from")),
-    (schema.alias, ("panel_id",)),
+    (schema.alias, ("panel_id", "valid_from")),
     (schema.run, ("experiment", "number")),
 )
 _INSTANTS = (
     (schema.revision, "recorded_at"),
     (schema.version, "valid_from"),
+    (schema.alias, "valid_from"),
     (schema.run, "begin_at"),
     (schema.run, "end_at"),
     (schema.export, "instant"),

@@ -10,6 +10,7 @@ from registry import detectors, schema
 from registry.database.change import Change
 from registry.errors import ConflictError, NotFoundError
 from registry.identifiers import suggestion
+from registry.instants import BEGINNING
 from registry.lookup import panels
 
 
@@ -55,7 +56,7 @@ def add_aliases(change: Change, pairs: Sequence[tuple[str, str]]) -> None:
     change.record(
         schema.alias,
         [
-            {"m_number": m_number, "panel_id": keys[panel]}
+            {"m_number": m_number, "panel_id": keys[panel], "valid_from": BEGINNING}
             for m_number, panel in dict.fromkeys(pairs)
             if (m_number, panel) not in recorded
         ],
