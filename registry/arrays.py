@@ -24,8 +24,8 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from registry.detectors import DetectorType, Kind, ZeroMeaning
-from registry.errors import ArrayError, Remedy
-from registry.files import blake3_of, sha256_of, translate_os_errors
+from registry.errors import ArrayError, NotFoundError, Remedy
+from registry.files import blake3_of, open_input, sha256_of
 from registry.records import CheckedFile, PixelDifference, Statistics
 
 MAX_HEADER_SIZE = 65_536
@@ -98,13 +98,13 @@ def check_content(
 
 def _read_content(path: Path, payload: int) -> bytes:
     """Read the file, and at most one byte more than the largest legal one has."""
-    with translate_os_errors("read", path):
-        if not path.is_file():
-            raise ArrayError(f"there is no file {str(path)!r}", path=str(path))
-        with path.open("rb") as file:
+    try:
+        with open_input(path, "an array", ArrayError) as file:
             # A larger buffer than the file would be returned to the system, and cleared again for every file.
             size = os.fstat(file.fileno()).st_size
             return file.read(min(size, payload + MAX_HEADER_SIZE) + 1)
+    except NotFoundError as error:
+        raise ArrayError(error.message, path=str(path)) from None
 
 
 def parse_array(content: bytes, path: Path, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:

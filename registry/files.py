@@ -74,7 +74,7 @@ def open_input(
     expected
         What the file should be, for the message: "a provenance document".
     error_class
-        The error for a folder, or what else is not a regular file.
+        The error for a folder, a link that leads in a circle, or what else is not a regular file.
 
     Raises
     ------
@@ -96,6 +96,10 @@ def open_input(
             raise error_class(f"{name} is a folder, not {expected}", path=str(path)) from None
         except IrregularFileError:
             raise error_class(f"{name} is not a regular file, so not {expected}", path=str(path)) from None
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            raise error_class(f"{name} is a link that leads in a circle", path=str(path)) from None
 
 
 def read_bounded(

@@ -435,8 +435,15 @@ def test_a_folder_a_dangling_link_and_a_pipe_are_not_files(tmp_path: Path) -> No
     (tmp_path / "link.npy").symlink_to("nothing.npy")
     (tmp_path / "loop.npy").symlink_to("loop.npy")
     os.mkfifo(tmp_path / "pipe.npy")
-    for name in ("folder.npy", "link.npy", "loop.npy", "pipe.npy", "a\0b.npy"):
-        with pytest.raises(ArrayError, match=r"^there is no file"):
+    problems = {
+        "folder.npy": "is a folder, not an array",
+        "link.npy": "there is no file",
+        "loop.npy": "is a link that leads in a circle",
+        "pipe.npy": "is not a regular file, so not an array",
+        "a\0b.npy": "there is no file",
+    }
+    for name, problem in problems.items():
+        with pytest.raises(ArrayError, match=problem):
             check_file(tmp_path / name, JUNGFRAU, GAIN)
 
 

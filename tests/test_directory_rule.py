@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.importers.legacy_tree import DirectoryRule
+from registry.importers.directory_rule import DirectoryRule
 from testing.panels import PANEL_A, PANEL_B
 
 RULES = {

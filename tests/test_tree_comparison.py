@@ -12,7 +12,7 @@ import pytest
 
 from registry.api import Registry
 from registry.errors import NotFoundError
-from registry.importers.legacy_tree import DEFAULT_TIME
+from registry.importers.directory_rule import DEFAULT_TIME
 from registry.records import ChoiceDifference, TreeComparison
 from testing.panels import NEW_A, PANEL_A, PANEL_B, make_panel_array
 from testing.registries import RegistryLocation

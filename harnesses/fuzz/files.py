@@ -18,8 +18,8 @@ from harnesses.fuzz.target import Target, call_parser, decode_text
 from registry import detectors
 from registry.arrays import check_file
 from registry.importers.dataset_table import read_dataset_table
+from registry.importers.directory_rule import DirectoryRule
 from registry.importers.gain_maps import convert_gain_maps
-from registry.importers.legacy_tree import DirectoryRule
 from registry.importers.logbook import read_logbook
 from registry.importers.panel_folders import check_tree, read_panel_folder
 from registry.parallel import no_progress
@@ -225,7 +225,7 @@ FILE_TARGETS = [
         "legacy-tree",
         _feed_legacy_tree,
         _make_tree_seeds,
-        (f"{_IMPORTERS}legacy_tree",),
+        (f"{_IMPORTERS}legacy_tree", f"{_IMPORTERS}directory_rule"),
     ),
     Target(
         "panel-folder", _feed_panel_folder, make_npy_seeds, (f"{_IMPORTERS}panel_folders", "registry.arrays")

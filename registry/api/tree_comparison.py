@@ -8,10 +8,12 @@ from operator import attrgetter
 from pathlib import Path, PurePosixPath
 
 from registry.api.backend import Backend, ReadTransaction
+from registry.authorship import escape_undecodable
 from registry.detectors import find_detector_type, find_panel_type
 from registry.detectors.jungfrau import JUNGFRAU
 from registry.identifiers import quote
-from registry.importers.legacy_tree import DEFAULT_TIME, DirectoryRule, Entry
+from registry.importers.directory_rule import DEFAULT_TIME, DirectoryRule
+from registry.importers.legacy_tree import Entry
 from registry.importers.panel_folders import CheckedTree, check_tree, list_timezone_notes
 from registry.instants import Instant
 from registry.lookup import panels, versions
@@ -61,7 +63,7 @@ def compare_tree(backend: Backend, root: Path, progress: Progress) -> TreeCompar
             f"without a time the directory is asked at {DEFAULT_TIME}; it never uses the time of a run"
         )
     return TreeComparison(
-        tree=str(root),
+        tree=escape_undecodable(str(root)),
         revision=view.revision,
         compared_links=len(checked.tree.entries),
         compared_runs=len(runs),

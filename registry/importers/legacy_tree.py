@@ -7,6 +7,7 @@ would have failed on it, or silently picked wrong constants.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections import defaultdict
@@ -18,18 +19,18 @@ from pathlib import Path
 
 from registry.detectors import DETECTOR_TYPES, DetectorType
 from registry.detectors.jungfrau import JUNGFRAU
-from registry.errors import IdentifierError, InstantError, RequestError
+from registry.errors import IdentifierError, InstantError, RegistryError, RequestError
 from registry.files import list_folder
 from registry.identifiers import is_m_number, parse_m_number, quote, shorten
 from registry.instants import BEGINNING, Instant, parse_instant
 
-DEFAULT_TIME = 20150101000000
-"""The time that the directory's own look-up takes where its user types none."""
-
-_PANEL_FIELDS = 3
 # Three fields that are, or were meant as, hexadecimal numbers (the old formatter left one empty); perhaps a stamp.
 _ENTRY_LIKE = re.compile(
     r"(?=.*[0-9a-fA-F])(?P<panel>[0-9a-fA-Fx]*-[0-9a-fA-Fx]*-[0-9a-fA-Fx]*)(?:-(?P<stamp>.*))?", re.DOTALL
+)
+
+_MISNAMED_LINK = (
+    "it is a link to a module, and its name is not a panel Id, with or without a stamp of 14 digits"
 )
 
 
@@ -56,7 +57,12 @@ class Hazard:
     is_conflict: bool = False
 
     def __str__(self) -> str:
-        return f"{repr(self.name)[1:-1]}: {self.reason}"
+        return f"{_escape(self.name)}: {self.reason}"
+
+
+def _escape(name: str) -> str:
+    """Return a name with its control characters, and bytes that are not UTF-8, as escapes."""
+    return repr(name)[1:-1]
 
 
 @dataclass(slots=True)
@@ -94,18 +100,19 @@ def read_legacy_tree(root: Path, timezone: tzinfo) -> LegacyTree:
     reader = _Reader(root, timezone)
     modules: set[str] = set()
     for item in list_folder(root, "a directory of links"):
-        if is_m_number(item.name) and item.is_dir(follow_symlinks=False):
-            modules.add(item.name)
-        elif parts := _ENTRY_LIKE.fullmatch(item.name):
-            try:
+        try:
+            if is_m_number(item.name) and item.is_dir(follow_symlinks=False):
+                modules.add(item.name)
+            elif parts := _ENTRY_LIKE.fullmatch(item.name):
                 tree.entries.append(reader.read_entry(item, parts))
-            except RequestError as error:
-                tree.hazards.append(Hazard(item.name, str(error)))
-        elif not is_m_number(item.name) and _links_to_module(item):
-            reason = "it is a link to a module, and its name is not a panel Id, with or without a stamp of 14 digits"
-            tree.hazards.append(Hazard(item.name, reason))
-        else:
-            tree.notes.append(f"{quote(item.name)} is neither a panel nor a module; it is left out")
+            elif not is_m_number(item.name) and _links_to_module(item):
+                tree.hazards.append(Hazard(item.name, _MISNAMED_LINK))
+            else:
+                tree.notes.append(f"{quote(item.name)} is neither a panel nor a module; it is left out")
+        except RequestError as error:
+            tree.hazards.append(Hazard(item.name, str(error)))
+        except OSError as error:
+            tree.hazards.append(Hazard(item.name, f"it cannot be read: {error.strerror}"))
     if not (tree.entries or tree.hazards):
         raise RequestError(
             f"{str(root)!r} holds no entry of a panel: links like 170505-149520170815-3d00b0 -> M068"
@@ -208,15 +215,18 @@ def _resolve_folder(root: Path, relative: Path, *, is_link: bool = False) -> Pat
     Raises
     ------
     RequestError
-        The link dangles, is circular, leaves the tree, or does not lead to the folder of a module or panel.
+        The link dangles, is circular, cannot be followed, leaves the tree, or does not lead to the folder of a
+        module or panel.
     """
     target = f"the link to {str(relative)!r}" if is_link else "it"
     try:
         folder = (root / relative).resolve(strict=True)
     except FileNotFoundError:
         raise RequestError(f"{target} dangles: nothing is there") from None
-    except (OSError, RuntimeError):
-        raise RequestError(f"{target} is circular or cannot be followed") from None
+    except (OSError, RuntimeError) as error:
+        if isinstance(error, OSError) and error.errno != errno.ELOOP:
+            raise RequestError(f"{target} cannot be followed: {error.strerror}") from None
+        raise RequestError(f"{target} is circular") from None
     if not folder.is_relative_to(root.resolve()):
         raise RequestError(f"{target} leaves the tree")
     if not folder.is_dir():
@@ -250,17 +260,24 @@ def _find_ambiguous_modules(entries: Iterable[Entry]) -> list[Hazard]:
 def _find_escaping_links(tree: LegacyTree) -> list[Hazard]:
     """Return a hazard for every entry in whose folder a link leaves the tree."""
     root = tree.root.resolve()
-    strays = {
-        folder: [item.name for item in list_folder(folder, "a folder") if _escapes(Path(item.path), root)]
-        for folder in {entry.folder for entry in tree.entries}
-    }
+    strays = {folder: _list_strays(folder, root) for folder in {entry.folder for entry in tree.entries}}
     return [
         Hazard(
-            entry.name, f"in {entry.folder.name}, the link {', '.join(strays[entry.folder])} leaves the tree"
+            entry.name,
+            f"in {_escape(entry.folder.name)}, the link {', '.join(strays[entry.folder])} leaves the tree",
         )
         for entry in tree.entries
         if strays[entry.folder]
     ]
+
+
+def _list_strays(folder: Path, root: Path) -> list[str]:
+    """Return the links in a folder that leave the tree; none in a folder that cannot be read, a hazard of its own."""
+    try:
+        items = list_folder(folder, "a folder")
+    except RegistryError:
+        return []
+    return [_escape(item.name) for item in items if _escapes(Path(item.path), root)]
 
 
 def _escapes(path: Path, root: Path) -> bool:
@@ -268,43 +285,3 @@ def _escapes(path: Path, root: Path) -> bool:
         return not path.resolve().is_relative_to(root)
     except (OSError, RuntimeError):  # a link that turns in a circle goes nowhere: a missing file, if anything
         return False
-
-
-class DirectoryRule:
-    """The look-up that came with a legacy directory, modelled with its faults: which link it picks.
-
-    As seen when it was run (lcls-psana, the deployment of Jungfrau constants): stamps and the requested time are
-    compared as integers, whatever they mean; a link without a stamp counts as 0. Of the links of a panel Id the
-    last one at or before the requested time is picked. Where there is none the first is picked all the same: one
-    link that starts later, or the first of several. The requested time is `DEFAULT_TIME` unless the user types
-    another, and never the run's. One entry of four fields joined by ``-`` whose last is not an integer ends the
-    look-up of every panel with an error. A panel Id is spelled by a formatter that leaves a field of the value 0
-    empty. Nothing is checked of what is picked.
-
-    Attributes
-    ----------
-    fatal_entries
-        The entries that end every look-up with an error; with one of them nothing is picked.
-    """
-
-    def __init__(self, root: Path) -> None:
-        self.fatal_entries: list[str] = []
-        self._links: dict[str, list[tuple[int, str]]] = defaultdict(list)
-        for name in sorted(path.name for path in root.iterdir()):
-            *panel, last = name.split("-")
-            if len(panel) == _PANEL_FIELDS - 1:
-                self._links[name].append((0, name))
-            elif len(panel) == _PANEL_FIELDS:
-                try:
-                    self._links["-".join(panel)].append((int(last), name))
-                except ValueError:
-                    self.fatal_entries.append(name)
-
-    def pick(self, panel: str, requested: int = DEFAULT_TIME) -> str | None:
-        """Return the name of the link that is picked for a panel Id; None without a link or with a fatal entry."""
-        spelling = "-".join("" if field == "0" else field for field in panel.split("-"))
-        links = sorted(self._links.get(spelling, ()))
-        if self.fatal_entries or not links:
-            return None
-        started = [name for stamp, name in links if stamp <= requested]
-        return started[-1] if started else links[0][1]

@@ -11,7 +11,7 @@ from pathlib import Path
 from registry import detectors
 from registry.arrays import array_warnings, check_file
 from registry.detectors import DetectorType
-from registry.errors import ArrayError
+from registry.errors import ArrayError, NotFoundError, RegistryError, UnavailableError
 from registry.files import list_folder
 from registry.importers.legacy_tree import Entry, Hazard, LegacyTree, read_legacy_tree
 from registry.instants import BEGINNING
@@ -50,11 +50,11 @@ def read_panel_folder(
     Raises
     ------
     ArrayError
-        Files are missing or are not what they must be; all such are listed.
+        Files are missing, are not what they must be, or cannot be read; all such are listed.
     NotFoundError
         There is no such folder.
     UnavailableError
-        A file cannot be read.
+        Nothing else is wrong than that the folder or files cannot be read.
     """
     names = {entry.name for entry in list_folder(folder, "a folder with g0_gain.npy and so on", ArrayError)}
     wanted = (
@@ -71,18 +71,27 @@ def read_panel_folder(
         if missing[kind]:
             problems.append(f"{str(folder)!r} lacks {', '.join(missing[kind])}")
             continue
-        problems += [str(result) for result in checked[kind] if isinstance(result, ArrayError)]
+        problems += [str(result) for result in checked[kind] if isinstance(result, RegistryError)]
         files = [result for result in checked[kind] if isinstance(result, CheckedFile)]
         if not problems:
             warnings = array_warnings(detector.find_kind(kind), files)
             constants.append(build_constants(detector.name, kind, files, warnings))
     if problems:
-        results = [result for kind in whole for result in checked[kind]]
-        remedies = {result.remedy for result in results if isinstance(result, ArrayError)}
-        remedy = remedies.pop() if len(remedies) == 1 else None
-        raise ArrayError.combine("files cannot be taken", problems, remedy=remedy, problems=problems)
+        errors = [result for kind in whole for result in checked[kind] if isinstance(result, RegistryError)]
+        raise _combine_errors(errors, problems)
     known = {name for kind in detector.kinds for name in detector.file_names(kind.name)}
     return PanelFolder(folder, tuple(constants), tuple(sorted(names - known)))
+
+
+def _combine_errors(errors: Sequence[RegistryError], problems: list[str]) -> RegistryError:
+    """Return the error of a folder with these problems, those of `errors` and missing files."""
+    is_unreadable = len(errors) == len(problems) and all(
+        isinstance(error, UnavailableError) for error in errors
+    )
+    error_class = UnavailableError if is_unreadable else ArrayError
+    remedies = {error.remedy for error in errors if isinstance(error, ArrayError)}
+    remedy = remedies.pop() if len(remedies) == 1 else None
+    return error_class.combine("files cannot be taken", problems, remedy=remedy, problems=problems)
 
 
 def _find_present_kinds(detector: DetectorType, names: set[str]) -> list[str]:
@@ -94,20 +103,20 @@ def _find_present_kinds(detector: DetectorType, names: set[str]) -> list[str]:
 
 def _check_files(
     folder: Path, detector: DetectorType, kinds: Sequence[str], *, allow_nonfinite: bool
-) -> dict[str, list[CheckedFile | ArrayError]]:
+) -> dict[str, list[CheckedFile | RegistryError]]:
     """Return by kind, for every gain range, the checked file or its error."""
 
-    def check(task: tuple[str, str]) -> CheckedFile | ArrayError:
+    def check(task: tuple[str, str]) -> CheckedFile | RegistryError:
         kind, name = task
         try:
             return check_file(
                 folder / name, detector, detector.find_kind(kind), allow_nonfinite=allow_nonfinite
             )
-        except ArrayError as error:
+        except (ArrayError, UnavailableError) as error:
             return error
 
     tasks = [(kind, name) for kind in kinds for name in detector.file_names(kind)]
-    checked: dict[str, list[CheckedFile | ArrayError]] = defaultdict(list)
+    checked: dict[str, list[CheckedFile | RegistryError]] = defaultdict(list)
     for (kind, _), result in zip(tasks, map_in_threads(check, tasks), strict=True):
         checked[kind].append(result)
     return checked
@@ -143,7 +152,7 @@ def check_tree(
     Raises
     ------
     NotFoundError, RequestError, UnavailableError
-        As `read_legacy_tree`; or a file cannot be read.
+        As `read_legacy_tree`.
     """
     tree = read_legacy_tree(root, timezone)
     if with_refused:
@@ -155,7 +164,7 @@ def check_tree(
         for folder, panel in sorted(panels.items()):
             try:
                 folders[folder] = read_panel_folder(folder, detectors.find_panel_type(panel))
-            except ArrayError as error:
+            except (ArrayError, NotFoundError, UnavailableError) as error:
                 problems[folder] = str(error)
             advance()
     tree.exclude(
