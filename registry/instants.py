@@ -61,6 +61,12 @@ EARLIEST = Instant((datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND)
 LATEST = Instant((datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND)
 
 
+def format_range(start: Instant, end: Instant | None) -> str:
+    """Return a range as the end of a sentence: `` from 2019-...``, `` until 2019-...``; nothing for all times."""
+    first = "" if start == BEGINNING else f" from {start}"
+    return first if end is None else f"{first} until {end}"
+
+
 def now() -> Instant:
     """Return the instant of the system's clock."""
     return instant_from_datetime(datetime.now(UTC))

@@ -356,7 +356,12 @@ def test_constants_are_carried_within_one_module_only(registry: Registry, tmp_pa
         in (doubtful.warnings)
     )
     repaired = registry.panels.add(
-        "190408-181206-50c246df50010d", alias="M068", carry_from=PANEL_A, valid_from="20190101000000"
+        "190408-181206-50c246df50010d",
+        alias="M068",
+        carry_from=PANEL_A,
+        valid_from="20190101000000",
+        same_module=True,
+        comment="a new board",
     )
     assert repaired.warnings == (), "a module whose board was changed keeps its M-number"
 

@@ -9,7 +9,8 @@ import pytest
 from registry.api import Registry
 from registry.errors import ConflictError, IdentifierError, NotFoundError, Remedy, RequestError
 from registry.records import Alias, Panel
-from registry.registration.panels import add_aliases
+from registry.registration.aliases import add_aliases
+from registry.registration.borne_ranges import AliasStatement
 from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C, write_panel_folder
 from tests.refusals import assert_refused
 
@@ -124,7 +125,10 @@ def test_a_batch_of_aliases_that_contradicts_itself_is_refused_as_a_whole(regist
         ([("M088", PANEL_B), ("M068", PANEL_A), ("M044", NEW_A)], (NEW_A, "M044", PANEL_A, "M068")),
     ):
         with assert_refused(ConflictError, *names, problems=1):
-            registry._backend.record_revision(lambda change, pairs=pairs: add_aliases(change, pairs))
+            statements = [AliasStatement(*pair) for pair in pairs]
+            registry._backend.record_revision(
+                lambda change, statements=statements: add_aliases(change, statements)
+            )
     assert registry.aliases.list() == []
     assert len(registry.log()) == 3
 

@@ -21,7 +21,8 @@ from registry.errors import InstantError
 from registry.identifiers import is_m_number, parse_m_number
 from registry.instants import Instant
 from registry.lookup import log, versions
-from registry.lookup.panels import Target, find_panels, find_target, list_aliases
+from registry.lookup.aliases import list_aliases_with_m_number
+from registry.lookup.panels import Target, find_panels, find_target
 from registry.lookup.revisions import AsOf, find_revision_number
 from registry.parallel import Progress, map_in_threads, no_progress
 from registry.records import CheckedFile, Outcome, Panel
@@ -41,15 +42,15 @@ class ReadTransaction:
     connection: sa.Connection
     revision: int
 
-    def find_target(self, name: str) -> Target:
-        """Return the panels of a panel Id, an M-number or a detector Id."""
-        return find_target(self.connection, name, self.revision)
+    def find_target(self, name: str, at: Instant | None = None) -> Target:
+        """Return the panels of a panel Id, an M-number (at an instant, by default ever) or a detector Id."""
+        return find_target(self.connection, name, self.revision, at)
 
     def find_panels_ever_named(self, name: str) -> Sequence[Panel]:
         """Return the panels of a name, or those that ever had an M-number, if it was withdrawn."""
         if is_m_number(name):
             m_number = parse_m_number(name)
-            aliases = list_aliases(self.connection, self.revision, withdrawn=True)
+            aliases = list_aliases_with_m_number(self.connection, m_number, self.revision, withdrawn=True)
             names = list(dict.fromkeys(alias.panel for alias in aliases if alias.alias == m_number))
             if names:
                 return find_panels(self.connection, names, self.revision)

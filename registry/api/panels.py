@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from itertools import chain
 
 from registry import detectors
 from registry.api.backend import InstantLike, Noun
 from registry.database.change import Change
 from registry.errors import Remedy, RequestError
 from registry.identifiers import parse_m_number
-from registry.lookup import panels
+from registry.instants import BEGINNING
+from registry.lookup import aliases, panels
 from registry.lookup.revisions import AsOf, require_comment
 from registry.records import Alias, Outcome, Panel
+from registry.registration.aliases import add_aliases, withdraw_alias
+from registry.registration.borne_ranges import AliasStatement
 from registry.registration.firmware_upgrade import carry_constants
-from registry.registration.panels import add_aliases, add_panels, withdraw_alias
+from registry.registration.panels import add_panels
 
 
 class Panels(Noun):
@@ -35,8 +39,10 @@ class Panels(Noun):
         panel: str,
         *,
         alias: str | None = None,
+        alias_from: InstantLike = BEGINNING,
         carry_from: str | None = None,
         valid_from: InstantLike | None = None,
+        same_module: bool = False,
         comment: str | None = None,
         dry_run: bool = False,
     ) -> Outcome:
@@ -44,15 +50,19 @@ class Panels(Noun):
 
         Parameters
         ----------
+        alias, alias_from
+            The M-number, and the instant from which on the panel bears it.
         carry_from, valid_from
             After a firmware upgrade: from the instant `valid_from` on the panel has the constants that are valid
-            then for the panel `carry_from`.
+            then for the panel `carry_from`, and what is valid for that one later.
+        same_module
+            The module is the same although its serial number is another; needs a comment.
 
         Raises
         ------
         ConflictError
-            The panel has another M-number, its serial number belongs to another module, or other constants of
-            it are valid from that instant.
+            The panel has another M-number then, the M-number or the other panel belongs to another module, or other
+            constants of the panel are valid from that instant.
         NotFoundError, NotValidError
             The other panel is not known, or has no valid constants then.
         RequestError
@@ -66,11 +76,14 @@ class Panels(Noun):
         m_number = None if alias is None else parse_m_number(alias)
         old = None if carry_from is None else detectors.parse_panel_id(carry_from).text
         start = None if valid_from is None else self._backend.parse_start(valid_from)
+        alias_start = self._backend.parse_start(alias_from)
+        if m_number is None and alias_start != BEGINNING:
+            raise RequestError("a panel bears an M-number from an instant on: both are needed")
 
         def record(change: Change) -> None:
             add_panels(change, [panel])
             if m_number is not None:
-                add_aliases(change, [(m_number, panel)])
+                add_aliases(change, [AliasStatement(m_number, panel, alias_start, same_module)])
             if old is not None and start is not None:
                 carry_constants(change, old, panel, start)
 
@@ -80,44 +93,76 @@ class Panels(Noun):
 class Aliases(Noun):
     """``registry.aliases``: record the M-numbers of panels."""
 
-    def list(self, *, withdrawn: bool = False, as_of: AsOf = None) -> list[Alias]:
-        """Return the aliases by M-number, with `withdrawn` those too."""
+    def list(self, panel: str | None = None, *, withdrawn: bool = False, as_of: AsOf = None) -> list[Alias]:
+        """Return the aliases, of a panel or of all, by M-number; with `withdrawn` those too."""
+        name = None if panel is None else detectors.parse_panel_id(panel).text
         with self._backend.read_transaction(as_of) as view:
-            return panels.list_aliases(view.connection, view.revision, withdrawn=withdrawn)
+            connection, revision = view.connection, view.revision
+            if name is None:
+                return aliases.list_aliases(connection, revision, withdrawn=withdrawn)
+            panels.find_panels(connection, [name], revision)
+            return aliases.list_aliases_of_panels(connection, [name], revision, withdrawn=withdrawn)
 
     def add(
-        self, alias: str, identifiers: Sequence[str], *, comment: str | None = None, dry_run: bool = False
+        self,
+        alias: str,
+        *identifiers: str | Iterable[str],
+        valid_from: InstantLike = BEGINNING,
+        same_module: bool = False,
+        comment: str | None = None,
+        dry_run: bool = False,
     ) -> Outcome:
-        """Record the M-number of known panels; they inherit no versions.
+        """Record that known panels bear an M-number from an instant on, until their next one; they inherit no versions.
+
+        Parameters
+        ----------
+        identifiers
+            Panel Ids, or lists of them.
+        same_module
+            The module is the same although its serial number is another; needs a comment.
 
         Raises
         ------
         NotFoundError
             A panel is not known.
         ConflictError
-            A panel has another M-number, or its serial number belongs to another module.
+            At the same time a panel has another M-number, its serial number belongs to another module, or the
+            M-number to another serial number.
         """
         m_number = parse_m_number(alias)
-        wanted = [detectors.parse_panel_id(name).text for name in identifiers]
+        start = self._backend.parse_start(valid_from)
+        names = chain.from_iterable([item] if isinstance(item, str) else item for item in identifiers)
+        wanted = [detectors.parse_panel_id(name).text for name in names]
 
         def record(change: Change) -> None:
             panels.find_panels(change.connection, wanted, change.visible_revision)
-            add_aliases(change, [(m_number, name) for name in wanted])
+            add_aliases(change, [AliasStatement(m_number, name, start, same_module) for name in wanted])
 
         return self._backend.record_revision(record, comment, dry_run=dry_run)
 
-    def withdraw(self, alias: str, panel: str, *, comment: str, dry_run: bool = False) -> Outcome:
-        """Withdraw the M-number of a panel.
+    def withdraw(
+        self,
+        alias: str,
+        panel: str,
+        *,
+        valid_from: InstantLike | None = None,
+        comment: str,
+        dry_run: bool = False,
+    ) -> Outcome:
+        """Withdraw the M-number of a panel, from an instant on where it has several starts.
 
         Raises
         ------
         NotFoundError
             The panel does not have it.
         ConflictError
-            It was withdrawn before.
+            It was withdrawn before, or what the panel bears instead contradicts what others bear.
+        RequestError
+            It has several starts, and none is given.
         """
         require_comment(comment, "a withdrawal")
         m_number, name = parse_m_number(alias), detectors.parse_panel_id(panel).text
+        start = None if valid_from is None else self._backend.parse_start(valid_from)
         return self._backend.record_revision(
-            lambda change: withdraw_alias(change, m_number, name), comment, dry_run=dry_run
+            lambda change: withdraw_alias(change, m_number, name, start), comment, dry_run=dry_run
         )

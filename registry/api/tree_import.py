@@ -16,7 +16,9 @@ from registry.importers.panel_folders import CheckedTree, check_tree, list_timez
 from registry.lookup.revisions import require_comment
 from registry.parallel import Advance, Progress
 from registry.records import CheckedConstants, Outcome
-from registry.registration.panels import add_aliases, add_panels, find_alias_conflicts
+from registry.registration.aliases import add_aliases, find_alias_conflicts
+from registry.registration.borne_ranges import AliasStatement
+from registry.registration.panels import add_panels
 from registry.registration.planning import VersionStatement, find_conflicts
 from registry.registration.versions import record_constants, record_versions
 
@@ -56,10 +58,10 @@ def import_tree(
     return replace(outcome, notes=(*notes, *outcome.notes), warnings=(*warnings, *outcome.warnings))
 
 
-def _list_aliases(checked: CheckedTree) -> list[tuple[str, str]]:
-    """Return (M-number, panel Id) of the links, without repetition."""
+def _list_aliases(checked: CheckedTree) -> list[AliasStatement]:
+    """Return what the links state, without repetition."""
     links = ((entry.m_number, entry.panel) for entry in checked.tree.entries)
-    return list(dict.fromkeys((m_number, panel) for m_number, panel in links if m_number))
+    return list(dict.fromkeys(AliasStatement(m_number, panel) for m_number, panel in links if m_number))
 
 
 def _build_statements(
@@ -89,9 +91,9 @@ def _exclude_conflicts(
     with backend.read_transaction() as view:
         aliases = find_alias_conflicts(view.connection, view.revision, _list_aliases(checked))
         tree.exclude(
-            Hazard(entry.name, aliases[entry.m_number or "", entry.panel], is_conflict=True)
+            Hazard(entry.name, aliases[AliasStatement(entry.m_number, entry.panel)], is_conflict=True)
             for entry in tree.entries
-            if (entry.m_number, entry.panel) in aliases
+            if entry.m_number and AliasStatement(entry.m_number, entry.panel) in aliases
         )
         with progress("comparing links", len(checked.tree.entries) // _LINKS_PER_STEP) as advance:
             statements = _build_statements(checked, None, advance)

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from registry import schema
 from registry.identifiers import format_run_range
-from registry.instants import Instant
+from registry.instants import Instant, format_range
 from registry.records import Panel, Revision, Version
 
 _CHUNK_SIZE = 500
@@ -148,7 +148,9 @@ def _read_aliases(connection: sa.Connection, numbers: Sequence[int]) -> Iterator
     alias, panel = schema.alias, schema.panel
     query = sa.select(alias, panel.c.identifier).join(panel, panel.c.id == alias.c.panel_id)
     for row in connection.execute(query.where(_is_changed_in(alias, numbers)).order_by(alias.c.id)):
-        yield from _change_lines(row, numbers, f"alias {row.m_number} of {row.identifier}")
+        start = format_range(Instant(row.valid_from), None)
+        same = ", the same module" if row.same_module else ""
+        yield from _change_lines(row, numbers, f"alias {row.m_number} of {row.identifier}{start}{same}")
 
 
 def _read_runs(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[ChangeLine]:

@@ -10,11 +10,13 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from registry import detectors, schema
-from registry.errors import IdentifierError, NotFoundError
+from registry.errors import IdentifierError, NotFoundError, NotValidError
 from registry.identifiers import find_near, is_m_number, join_detector_id, parse_m_number, quote, suggestion
+from registry.instants import LATEST, Instant, format_range
+from registry.lookup.aliases import list_aliases, list_aliases_with_m_number
+from registry.lookup.m_numbers import INSTANT, instant_or_latest, select_m_number
 from registry.lookup.values_table import read_keys
-from registry.lookup.versions import is_live
-from registry.records import Alias, Panel
+from registry.records import Panel
 
 TargetCategory = Literal["panel", "alias", "detector"]
 
@@ -34,13 +36,13 @@ class Target:
 
 
 def _select_panels(revision: int | sa.ColumnElement[int] | None) -> sa.Select[Any]:
-    panel, alias = schema.panel, schema.alias
-    query = (
-        sa.select(panel.c.identifier, panel.c.detector_type, panel.c.recorded_in, alias.c.m_number)
-        .select_from(panel)
-        .outerjoin(alias, sa.and_(alias.c.panel_id == panel.c.id, schema.live_condition(alias, revision)))
-        .order_by(panel.c.id)
-    )
+    panel = schema.panel
+    query = sa.select(
+        panel.c.identifier,
+        panel.c.detector_type,
+        panel.c.recorded_in,
+        select_m_number(panel.c.id, INSTANT, revision),
+    ).order_by(panel.c.id)
     return query if revision is None else query.where(panel.c.recorded_in <= revision)
 
 
@@ -52,27 +54,29 @@ def _select_panels_by_id(*, newest: bool) -> sa.Select[Any]:
     return _select_panels(revision).where(schema.panel.c.identifier.in_(names))
 
 
-def _build_panel(row: Any) -> Panel:
-    return Panel(row.identifier, row.m_number, row.detector_type, row.recorded_in)
+def _read_panels(connection: sa.Connection, query: sa.Select[Any], parameters: dict[str, Any]) -> list[Panel]:
+    rows = connection.execute(query, parameters)
+    return [Panel(row.identifier, row.m_number, row.detector_type, row.recorded_in) for row in rows]
 
 
 def list_panels(connection: sa.Connection, revision: int | None) -> list[Panel]:
     """Return all panels, in the order of their registration; ``None`` means the newest revision."""
-    return [_build_panel(row) for row in connection.execute(_select_panels(revision))]
+    return _read_panels(connection, _select_panels(revision), {"instant": LATEST})
 
 
 def find_panels(
-    connection: sa.Connection, identifiers: Sequence[str], revision: int | None
+    connection: sa.Connection, identifiers: Sequence[str], revision: int | None, at: Instant | None = None
 ) -> tuple[Panel, ...]:
     """Return the panels with these Ids, in this order; ``None`` means the newest revision.
 
-    All that are not known are refused at once, with near ones.
+    They bear the M-numbers of the instant `at`, by default the latest ones. All that are not known are refused at
+    once, with near ones.
     """
-    parameters: dict[str, Any] = {"names": list(identifiers)}
+    parameters: dict[str, Any] = {"names": list(identifiers), "instant": instant_or_latest(at)}
     if revision is not None:
         parameters["revision"] = revision
-    rows = connection.execute(_select_panels_by_id(newest=revision is None), parameters)
-    panels = {row.identifier: _build_panel(row) for row in rows}
+    read = _read_panels(connection, _select_panels_by_id(newest=revision is None), parameters)
+    panels = {panel.panel: panel for panel in read}
     unknown = [identifier for identifier in identifiers if identifier not in panels]
     if unknown:
         known = [panel.panel for panel in list_panels(connection, revision)]
@@ -80,29 +84,6 @@ def find_panels(
         near = sorted({panel for name in unknown for panel in find_near(name, known)})
         raise NotFoundError.combine("panels are not known", sentences, panels=unknown, near=near)
     return tuple(panels[identifier] for identifier in identifiers)
-
-
-def list_aliases(connection: sa.Connection, revision: int | None, *, withdrawn: bool = False) -> list[Alias]:
-    """Return the aliases by M-number, with `withdrawn` those too; ``None`` means the newest revision."""
-    alias = schema.alias
-    condition = schema.live_condition(alias, revision)
-    if withdrawn:
-        condition = sa.true() if revision is None else alias.c.recorded_in <= revision
-    query = (
-        sa.select(alias.c.m_number, schema.panel.c.identifier, alias.c.recorded_in, alias.c.withdrawn_in)
-        .join(schema.panel, schema.panel.c.id == alias.c.panel_id)
-        .where(condition)
-        .order_by(alias.c.m_number, alias.c.id)
-    )
-    return [
-        Alias(
-            alias=row.m_number,
-            panel=row.identifier,
-            recorded_in=row.recorded_in,
-            withdrawn_in=None if is_live(row, revision) else row.withdrawn_in,
-        )
-        for row in connection.execute(query)
-    ]
 
 
 @lru_cache
@@ -120,26 +101,58 @@ def parse_target(name: str) -> tuple[TargetCategory, tuple[str, ...]]:
     return "panel", (detectors.parse_panel_id(name).text,)
 
 
-def find_target(connection: sa.Connection, name: str, revision: int | None) -> Target:
-    """Return the panels of a panel Id, an M-number or a detector Id; ``None`` means the newest revision."""
+def find_target(
+    connection: sa.Connection, name: str, revision: int | None, at: Instant | None = None
+) -> Target:
+    """Return the panels of a panel Id, an M-number or a detector Id; ``None`` means the newest revision.
+
+    An M-number stands for the panels that bear it at the instant `at`, by default for all that bear it at any time.
+    A `NotValidError` if none bears it at the instant, but some at another.
+    """
     category, identifiers = parse_target(name)
     if category == "alias":
-        return Target(name, category, _find_panels_of_alias(connection, parse_m_number(name), revision))
-    return Target(name, category, find_panels(connection, identifiers, revision))
+        panels = _find_panels_of_alias(connection, parse_m_number(name), revision, at)
+        return Target(name, category, panels)
+    return Target(name, category, find_panels(connection, identifiers, revision, at))
 
 
 def _find_panels_of_alias(
-    connection: sa.Connection, m_number: str, revision: int | None
+    connection: sa.Connection, m_number: str, revision: int | None, at: Instant | None
 ) -> tuple[Panel, ...]:
-    rows = connection.execute(_select_panels(revision).where(schema.alias.c.m_number == m_number)).all()
-    if not rows:
+    alias = schema.alias
+    bearing = sa.select(alias.c.panel_id).where(
+        alias.c.m_number == m_number, schema.live_condition(alias, revision)
+    )
+    query = _select_panels(revision).where(schema.panel.c.id.in_(bearing))
+    panels = _read_panels(connection, query, {"instant": instant_or_latest(at)})
+    if not panels:
         known = {alias.alias for alias in list_aliases(connection, revision)}
         raise NotFoundError(
             f"no panel has the M-number {m_number}{suggestion(m_number, known)}",
             alias=m_number,
             near=find_near(m_number, known),
         )
-    return tuple(_build_panel(row) for row in rows)
+    if at is None:
+        return tuple(panels)
+    borne = tuple(panel for panel in panels if panel.alias == m_number)
+    if not borne:
+        raise _not_borne_error(connection, m_number, revision, at)
+    return borne
+
+
+def _not_borne_error(
+    connection: sa.Connection, m_number: str, revision: int | None, at: Instant
+) -> NotValidError:
+    aliases = list_aliases_with_m_number(connection, m_number, revision)
+    times = [alias for alias in aliases if alias.alias == m_number]
+    known = "; ".join(
+        f"{alias.panel} bears it{format_range(alias.valid_from, alias.valid_to)}" for alias in times
+    )
+    return NotValidError(
+        f"no panel bears {m_number} at {at}; {known}",
+        alias=m_number,
+        panels=list(dict.fromkeys(alias.panel for alias in times)),
+    )
 
 
 def read_panel_keys(connection: sa.Connection, identifiers: Iterable[str]) -> dict[str, int]:

@@ -13,6 +13,7 @@ from registry import schema
 from registry.database.planner import LIMIT_ONE, hint_live_index
 from registry.errors import NotValidError
 from registry.instants import Instant
+from registry.lookup.m_numbers import INSTANT, select_m_number
 from registry.lookup.revisions import RevisionRef, as_revision_ref, select_revision_number
 from registry.lookup.versions import (
     build_live_version,
@@ -38,8 +39,9 @@ def versions_at(
 ) -> ValidVersions:
     """Return the versions valid at the instant, gaps too; without any start by then, a key is missing.
 
-    One statement, whose cost does not depend on how many versions the panels have. As of an earlier revision it
-    also walks over versions recorded later or withdrawn before, up to the greatest start of that time.
+    They bear the M-numbers of the instant. One statement, whose cost does not depend on how many versions the
+    panels have. As of an earlier revision it also walks over versions recorded later or withdrawn before, up to the
+    greatest start of that time.
     """
     as_of = as_revision_ref(as_of)
     parameters: dict[str, Any] = {f"kind_{number}": kind for number, kind in enumerate(kinds)}
@@ -54,7 +56,7 @@ def versions_at(
 @cache
 def _select_valid_versions(kinds: int, revision_by: str, dialect: str) -> sa.Select[Any]:
     """Return the statement: for each panel and kind one index probe for the last start at or before the instant."""
-    panel, alias, constants = schema.panel, schema.alias, schema.constants
+    panel, constants = schema.panel, schema.constants
     revision = select_revision_number(revision_by)
     # Not a VALUES construct: SQLAlchemy would compile the statement anew for every look-up.
     kind_rows = sa.union_all(
@@ -70,12 +72,11 @@ def _select_valid_versions(kinds: int, revision_by: str, dialect: str) -> sa.Sel
     version = probes.version
     query = (
         sa.select(
-            *list_version_columns(version),
+            *list_version_columns(version, select_m_number(panel.c.id, INSTANT, revision)),
             select_next_start(revision, version, probes.latest_start).label("valid_to"),
         )
         .select_from(probes.joined)
         .outerjoin(constants, constants.c.id == version.c.constants_id)
-        .outerjoin(alias, sa.and_(alias.c.panel_id == panel.c.id, schema.live_condition(alias, revision)))
         .where(panels)
     )
     return query if revision is None else query.where(panel.c.recorded_in <= revision)
@@ -118,7 +119,7 @@ def _select_last_started(
 ) -> sa.Select[Any]:
     """Return the version of a panel and kind with the last start at or before the instant, and `latest_start`."""
     panel, version = schema.panel, schema.version.alias("probe")
-    bound: sa.ColumnElement[Any] = sa.bindparam("instant", type_=sa.BigInteger)
+    bound: sa.ColumnElement[Any] = INSTANT
     if latest_start is not None:
         # NULL where nothing was recorded yet: no start is at or before that.
         bound = sa.case((bound < latest_start, bound), else_=latest_start)

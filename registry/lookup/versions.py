@@ -22,6 +22,7 @@ from registry import schema
 from registry.database.planner import LIMIT_ONE, hint_live_index
 from registry.errors import CorruptionError, NotFoundError
 from registry.instants import Instant
+from registry.lookup.m_numbers import select_m_number
 from registry.lookup.revisions import RevisionRef, as_revision_ref, select_revision_number
 from registry.lookup.timelines import build_timelines
 from registry.lookup.values_table import is_one_of
@@ -30,12 +31,14 @@ from registry.records import Conversion, Version, Withdrawal
 _CHUNK_SIZE = 1000
 
 
-def list_version_columns(version: sa.FromClause = schema.version) -> list[sa.ColumnElement[Any]]:
+def list_version_columns(
+    version: sa.FromClause, m_number: sa.ColumnElement[str | None]
+) -> list[sa.ColumnElement[Any]]:
     """Return the columns of a version's record, in the order that `build_live_version` expects."""
     return [
         version.c.id,
         schema.panel.c.identifier,
-        schema.alias.c.m_number,
+        m_number,
         version.c.kind,
         version.c.valid_from,
         schema.constants.c.sha256,
@@ -50,16 +53,14 @@ def list_version_columns(version: sa.FromClause = schema.version) -> list[sa.Col
 
 
 def select_versions(revision: int | sa.ColumnElement[int] | None) -> sa.Select[Any]:
-    """Return `list_version_columns` of every version, with the M-number of its panel as of a revision."""
-    version, alias = schema.version, schema.alias
+    """Return `list_version_columns` of every version, with the M-number that its panel bears at its start."""
+    version = schema.version
+    m_number = select_m_number(version.c.panel_id, version.c.valid_from, revision)
     return (
-        sa.select(*list_version_columns())
+        sa.select(*list_version_columns(version, m_number))
         .select_from(version)
         .join(schema.panel, schema.panel.c.id == version.c.panel_id)
         .outerjoin(schema.constants, schema.constants.c.id == version.c.constants_id)
-        .outerjoin(
-            alias, sa.and_(alias.c.panel_id == version.c.panel_id, schema.live_condition(alias, revision))
-        )
     )
 
 

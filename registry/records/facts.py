@@ -8,7 +8,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from registry.identifiers import format_count, format_run_range
-from registry.instants import Instant
+from registry.instants import BEGINNING, Instant
 
 Sha256 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 Count = Annotated[int, Meta(ge=0)]
@@ -100,7 +100,7 @@ class RecordedFile(Struct, frozen=True):
 
 
 class Panel(Struct, frozen=True):
-    """A panel and its M-number."""
+    """A panel and its M-number: the one that it bears at the time asked, by default the one with the latest start."""
 
     panel: str
     alias: str | None
@@ -109,12 +109,23 @@ class Panel(Struct, frozen=True):
 
 
 class Alias(Struct, frozen=True):
-    """The statement that a panel Id belongs to the module with this M-number."""
+    """The statement that a panel Id belongs to the module with this M-number from an instant on.
+
+    Attributes
+    ----------
+    valid_from, valid_to
+        The panel bears it until the start of its next one, exclusive; ``valid_to`` is None without a next one.
+    same_module
+        True if it was stated that the module is the same one although its serial number is another.
+    """
 
     alias: str
     panel: str
     recorded_in: int
     withdrawn_in: int | None
+    valid_from: Instant = BEGINNING
+    valid_to: Instant | None = None
+    same_module: bool = False
 
 
 class Withdrawal(Struct, frozen=True):

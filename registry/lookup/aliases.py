@@ -1,0 +1,88 @@
+"""Aliases, live and withdrawn, with the times for which they hold: until the next start of the same panel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+
+from registry import schema
+from registry.instants import Instant
+from registry.lookup.timelines import build_timelines
+from registry.lookup.values_table import is_one_of
+from registry.lookup.versions import is_live
+from registry.records import Alias
+
+
+def list_aliases(connection: sa.Connection, revision: int | None, *, withdrawn: bool = False) -> list[Alias]:
+    """Return the aliases by M-number, with `withdrawn` those too; ``None`` means the newest revision."""
+    return _read_aliases(connection, sa.true(), revision, withdrawn=withdrawn)
+
+
+def list_aliases_of_panels(
+    connection: sa.Connection, panels: Iterable[str], revision: int | None, *, withdrawn: bool = False
+) -> list[Alias]:
+    """Return the aliases of these panels by M-number, with `withdrawn` those too."""
+    condition = is_one_of(connection, schema.panel.c.identifier, panels)
+    return _read_aliases(connection, condition, revision, withdrawn=withdrawn)
+
+
+def list_aliases_with_m_number(
+    connection: sa.Connection, m_number: str, revision: int | None, *, withdrawn: bool = False
+) -> list[Alias]:
+    """Return every alias of the panels that ever bear an M-number, so that the ends of its ranges are known."""
+    alias = schema.alias.alias("bearing")
+    known = alias.c.recorded_in <= revision if revision is not None else sa.true()
+    bearing = sa.select(alias.c.panel_id).where(
+        alias.c.m_number == m_number, known if withdrawn else schema.live_condition(alias, revision)
+    )
+    return _read_aliases(connection, schema.panel.c.id.in_(bearing), revision, withdrawn=withdrawn)
+
+
+def list_related_aliases(
+    connection: sa.Connection,
+    panels: Iterable[str],
+    m_numbers: Iterable[str],
+    serial_numbers: Iterable[str],
+    revision: int,
+) -> list[Alias]:
+    """Return the live aliases of these panels, of those with the serial numbers, and of those with the M-numbers."""
+    alias, panel = schema.alias.alias("bearing"), schema.panel
+    bearing = sa.select(alias.c.panel_id).where(
+        is_one_of(connection, alias.c.m_number, m_numbers), schema.live_condition(alias, revision)
+    )
+    condition = sa.or_(
+        is_one_of(connection, panel.c.identifier, panels),
+        is_one_of(connection, panel.c.serial_number, serial_numbers),
+        panel.c.id.in_(bearing),
+    )
+    return _read_aliases(connection, condition, revision, withdrawn=False)
+
+
+def _read_aliases(
+    connection: sa.Connection, condition: sa.ColumnElement[bool], revision: int | None, *, withdrawn: bool
+) -> list[Alias]:
+    alias, panel = schema.alias, schema.panel
+    known = schema.live_condition(alias, revision)
+    if withdrawn:
+        known = sa.true() if revision is None else alias.c.recorded_in <= revision
+    query = sa.select(alias, panel.c.identifier).join(panel, panel.c.id == alias.c.panel_id)
+    ordered = query.where(condition, known).order_by(alias.c.m_number, alias.c.id)
+    rows = connection.execute(ordered).all()
+    live = sorted((row for row in rows if is_live(row, revision)), key=lambda row: row.valid_from)
+    timelines = build_timelines((row.panel_id, row.valid_from, row.id) for row in live)
+    ends = dict(pair for timeline in timelines.values() for pair in timeline.ranges())
+    return [_build_alias(row, ends.get(row.id), is_live=is_live(row, revision)) for row in rows]
+
+
+def _build_alias(row: Any, end: int | None, *, is_live: bool) -> Alias:
+    return Alias(
+        alias=row.m_number,
+        panel=row.identifier,
+        valid_from=Instant(row.valid_from),
+        valid_to=None if end is None else Instant(end),
+        same_module=bool(row.same_module),
+        recorded_in=row.recorded_in,
+        withdrawn_in=None if is_live else row.withdrawn_in,
+    )

@@ -1,0 +1,38 @@
+"""The M-number that a panel bears at an instant: the live one with the greatest start at or before it.
+
+The same rule as that of versions; it stands here alone, and whatever shows an M-number asks it.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from registry import schema
+from registry.database.planner import LIMIT_ONE
+from registry.instants import LATEST, Instant
+
+INSTANT: sa.BindParameter[int] = sa.bindparam("instant", type_=sa.BigInteger)
+"""The parameter ``instant`` of a statement: when the panels are asked for. See `instant_or_latest`."""
+
+
+def instant_or_latest(instant: Instant | None) -> Instant:
+    """Return the instant to ask at, by default one after every start: it finds the M-number with the latest start."""
+    return LATEST if instant is None else instant
+
+
+def select_m_number(
+    panel_id: sa.ColumnElement[int],
+    instant: sa.ColumnElement[int],
+    revision: int | sa.ColumnElement[int] | None,
+) -> sa.Label[str | None]:
+    """Return the column ``m_number``: what a panel bears at an instant. One probe, however many it has borne."""
+    alias = schema.alias.alias("borne")
+    query = (
+        sa.select(alias.c.m_number)
+        .where(alias.c.panel_id == panel_id, alias.c.valid_from <= instant)
+        .where(schema.live_condition(alias, revision))
+        .order_by(alias.c.valid_from.desc())
+        .limit(LIMIT_ONE)
+        .correlate_except(alias)
+    )
+    return query.scalar_subquery().label("m_number")
