@@ -49,6 +49,9 @@ def _fact_table(name: str, *items: Any) -> sa.Table:
         sa.Column("withdrawn_in", sa.Integer, sa.ForeignKey("revision.number")),
         *items,
         sa.CheckConstraint("withdrawn_in > recorded_in", name="withdrawn_later"),
+        # The changes of a revision, by number.
+        sa.Index(f"ix_{name}_recorded_in", "recorded_in", "id"),
+        sa.Index(f"ix_{name}_withdrawn_in", "withdrawn_in", "id"),
         info={"fact": True},
     )
 
@@ -66,6 +69,14 @@ def _set_index_conditions(_: sa.MetaData, connection: sa.Connection, **_options:
         for index in table.indexes:
             if "where" in index.info:
                 index.kwargs[f"{connection.dialect.name}_where"] = sa.text(index.info["where"])
+
+
+def _history_indexes(table: str) -> tuple[sa.Index, sa.Index]:
+    """Return the indexes of a panel's facts in the order of their revisions, the live ones last."""
+    return (
+        sa.Index(f"ix_{table}_panel_recorded_in", "panel_id", "recorded_in", "id"),
+        sa.Index(f"ix_{table}_panel_withdrawn_in", "panel_id", "withdrawn_in", "id"),
+    )
 
 
 def _sha256_column(name: str, *items: Any, **options: Any) -> sa.Column[str]:
@@ -114,17 +125,19 @@ panel = sa.Table(
     sa.Column("firmware_version", sa.String(16), nullable=False),
     sa.Column("serial_number", sa.String(16), nullable=False, index=True),
     _recording_column(),
+    sa.Index("ix_panel_recorded_in", "recorded_in", "id"),
 )
 
 alias = _fact_table(
     "alias",
     sa.Column("m_number", sa.String(8), nullable=False, index=True),
-    sa.Column("panel_id", sa.Integer, sa.ForeignKey("panel.id"), nullable=False, index=True),
+    sa.Column("panel_id", sa.Integer, sa.ForeignKey("panel.id"), nullable=False),
     # A panel bears an M-number until the start time of its next one.
     sa.Column("valid_from", sa.BigInteger, nullable=False),
     # True where another serial number under the M-number is meant; NULL where nothing was said.
     sa.Column("same_module", sa.Boolean),
     _live_unique_index("uq_alias_live", "panel_id", "valid_from"),
+    *_history_indexes("alias"),
 )
 
 # In which zone times without an offset are read; UTC where no row is live.
@@ -190,8 +203,7 @@ version = _fact_table(
     _live_unique_index("uq_version_live", "panel_id", "kind", "valid_from"),
     sa.Index("ix_version_as_of", "panel_id", "kind", "valid_from", "recorded_in", "withdrawn_in", "id"),
     sa.Index("ix_version_latest_start", "panel_id", "kind", "recorded_in", "latest_start"),
-    sa.Index("ix_version_recorded_in", "recorded_in"),
-    sa.Index("ix_version_withdrawn_in", "withdrawn_in"),
+    *_history_indexes("version"),
 )
 
 run = _fact_table(
@@ -237,6 +249,7 @@ tag = sa.Table(
     sa.Column("name", sa.String(64), primary_key=True),
     sa.Column("revision", sa.Integer, sa.ForeignKey("revision.number"), nullable=False),
     _recording_column(),
+    sa.Index("ix_tag_recorded_in", "recorded_in", "name"),
     # A letter has two cases: a name that begins with one is neither a number nor a time.
     sa.CheckConstraint("upper(substr(name, 1, 1)) <> lower(substr(name, 1, 1))", name="begins_with_letter"),
     sqlite_with_rowid=False,

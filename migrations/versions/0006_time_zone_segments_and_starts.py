@@ -1,4 +1,4 @@
-"""The registry's time zone; start times of aliases; segment numbers; the permissions that were given.
+"""The registry's time zone; starts of aliases; segment numbers; permissions that were given; histories by index.
 
 Frozen once released: it describes the schema of its time, and imports nothing of the software.
 
@@ -35,6 +35,23 @@ NEW_ALIAS_KEY = (
     "panel_id IS NEW.panel_id AND valid_from IS NEW.valid_from AND withdrawn_in IS NEW.withdrawn_in"
 )
 SEGMENT_KEY = "configuration_id IS NEW.configuration_id AND segment = NEW.segment"
+
+# By which the log, and lists of the newest versions, are read page by page: (table, columns of each index).
+RECORDED, WITHDRAWN = ("recorded_in", "id"), ("withdrawn_in", "id")
+HISTORIES = (
+    ("panel", RECORDED),
+    ("tag", ("recorded_in", "name")),
+    *(
+        (table, columns)
+        for table in ("run", "configuration", "timezone")
+        for columns in (RECORDED, WITHDRAWN)
+    ),
+    *(
+        (table, columns)
+        for table in ("alias", "version")
+        for columns in (RECORDED, WITHDRAWN, ("panel_id", *RECORDED), ("panel_id", *WITHDRAWN))
+    ),
+)
 
 TIMEZONE_INSERT_RULES = (
     (f"NEW.recorded_in IS DISTINCT FROM {NEWEST}", "recorded_in is not the newest revision"),
@@ -77,6 +94,7 @@ def upgrade() -> None:
         unique=True,
     )
     op.add_column("version", sa.Column("odd_allowed", sa.Boolean(), nullable=True))
+    _create_histories()
     if not _is_postgresql():
         for trigger, old, new in _rewritten_on_sqlite():
             _rewrite_on_sqlite(trigger, old, new)
@@ -87,6 +105,7 @@ def downgrade() -> None:
     if not _is_postgresql():
         for trigger, old, new in reversed(_rewritten_on_sqlite()):
             _rewrite_on_sqlite(trigger, new, old)
+    _drop_histories()
     op.drop_column("version", "odd_allowed")
     op.drop_index("uq_configuration_panel_segment", "configuration_panel")
     op.drop_column("configuration_panel", "segment")
@@ -103,6 +122,26 @@ def downgrade() -> None:
     op.drop_table("timezone")
     if _is_postgresql():
         op.execute("DROP FUNCTION calreg_insert_timezone()")
+
+
+def _create_histories() -> None:
+    op.drop_index("ix_alias_panel_id", "alias")
+    for column in ("recorded_in", "withdrawn_in"):
+        op.drop_index(f"ix_version_{column}", "version")
+    for table, columns in HISTORIES:
+        op.create_index(_name_history(table, columns), table, list(columns), unique=False)
+
+
+def _drop_histories() -> None:
+    for table, columns in HISTORIES:
+        op.drop_index(_name_history(table, columns), table)
+    op.create_index("ix_alias_panel_id", "alias", ["panel_id"], unique=False)
+    for column in ("recorded_in", "withdrawn_in"):
+        op.create_index(f"ix_version_{column}", "version", [column], unique=False)
+
+
+def _name_history(table: str, columns: tuple[str, ...]) -> str:
+    return f"ix_{table}_{'panel_' if columns[0] == 'panel_id' else ''}{columns[-2]}"
 
 
 def _is_postgresql() -> bool:
