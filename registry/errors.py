@@ -31,6 +31,7 @@ from typing import Any, ClassVar, Self
 class Remedy(StrEnum):
     """The advice on a refusal; each interface words it, the command line by its options and verbs."""
 
+    ALLOW_ANY_TIME = auto()
     ALLOW_NONFINITE = auto()
     CARRY_CONSTANTS = auto()
     CONFIGURE_DETECTOR = auto()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import hashlib
 import os
@@ -113,6 +114,15 @@ def read_bounded(
             f"{str(path)!r} is larger than {max_size >> 20} MiB: not {expected}", path=str(path)
         )
     return content
+
+
+def decode_text(content: bytes) -> str:
+    """Return the text of a user's file, UTF-8 or what its byte order mark says, without the mark.
+
+    Editors on Windows write these marks. Raises UnicodeDecodeError for bytes that are not a text.
+    """
+    utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if utf_16 else "utf-8-sig")
 
 
 def list_folder(

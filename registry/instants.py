@@ -1,18 +1,18 @@
 """Instants: read from stamps and ISO texts, kept as exact microseconds, written in UTC.
 
-The time zone of stamps is UTC unless another is given. The functions raise `InstantError` for other texts, naive
-datetimes, instants outside the years 1 to 9999, and local times that exist twice or not at all (at the changes of
-daylight saving time).
+The time zone of stamps is UTC unless another is given, or a function that finds it when a stamp is read. The
+functions raise `InstantError` for other texts, naive datetimes, instants outside the years 1 to 9999, and local times
+that exist twice or not at all (at the changes of daylight saving time).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
-from registry.errors import InstantError
+from registry.errors import InstantError, Remedy
 from registry.identifiers import quote
 
 if TYPE_CHECKING:
@@ -21,11 +21,18 @@ if TYPE_CHECKING:
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _STAMP = re.compile(r"[0-9]{14}", re.ASCII)
+# Extended or basic, not mixed: 2017-10-25T00:00:00-07:00 or 20171025T000000-0700. An offset may be of either form.
 _ISO = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(?P<fraction>\.[0-9]+)?)?"
-    r"(?P<offset>Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])?",
+    r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ](?P<hour>[0-9]{2}):[0-9]{2}(?::[0-9]{2}(?P<fraction>[.,][0-9]+)?)?"
+    r"|[0-9]{8}[Tt](?P<basic_hour>[0-9]{2})[0-9]{2}(?:[0-9]{2}(?P<basic_fraction>[.,][0-9]+)?)?)"
+    r"(?P<offset>[Zz]|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)?",
     re.ASCII,
 )
+_FIRST_YEAR = 1990  # of what the registry's detectors can have measured, with decades to spare
+_MAX_DAYS_AHEAD = 366
+
+Zone = tzinfo | Callable[[], tzinfo]
+"""A time zone, or the function that finds it when it is needed."""
 
 
 class Instant(int):
@@ -90,19 +97,12 @@ def instant_from_epoch(seconds: int | Decimal) -> Instant:
     return Instant(round(exact))
 
 
-def find_zone(name: str) -> tzinfo:
-    """Return the time zone of that IANA name, as in ``America/Los_Angeles``."""
-    if name == "UTC":
-        return UTC
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):  # unknown; not a relative path; a folder of zones
-        raise InstantError(
-            f"{quote(name)} is not a time zone; a name like America/Los_Angeles is expected"
-        ) from None
+def is_stamp(text: str) -> bool:
+    """Tell whether a text is a stamp of 14 digits, which means nothing without a time zone."""
+    return _STAMP.fullmatch(text) is not None
 
 
-def parse_instant(text: str, timezone: tzinfo = UTC) -> Instant:
+def parse_instant(text: str, timezone: Zone = UTC) -> Instant:
     """Read a 14-digit stamp (local time of `timezone`) or an ISO 8601 text with its offset.
 
     Raises
@@ -111,8 +111,8 @@ def parse_instant(text: str, timezone: tzinfo = UTC) -> Instant:
         The text is neither, has no offset, is finer than a microsecond, or is a time that does not
         exist, or exists twice, in that zone.
     """
-    if _STAMP.fullmatch(text):
-        return _parse_stamp(text, timezone)
+    if is_stamp(text):
+        return _parse_stamp(text, timezone if isinstance(timezone, tzinfo) else timezone())
     if not _ISO.fullmatch(text):
         digits = f"; this has {len(text)} digits" if text.isdecimal() else ""
         raise InstantError(
@@ -131,17 +131,37 @@ def parse_iso(text: str) -> Instant:
         )
     if parts["offset"] is None:
         raise InstantError(f"{quote(text)} has no UTC offset; add Z or one like -07:00")
-    if len(parts["fraction"] or "") > 7:
+    if len(parts["fraction"] or parts["basic_fraction"] or "") > 7:
         raise InstantError(f"{quote(text)} is finer than a microsecond")
+    if "24" in (parts["hour"], parts["basic_hour"]):  # some versions of Python read it
+        raise InstantError(f"{quote(text)} does not exist: write 00:00 of the next day for 24:00")
     try:
-        return instant_from_datetime(datetime.fromisoformat(text))
+        return instant_from_datetime(datetime.fromisoformat(text.upper()))
     except ValueError as error:
         raise InstantError(f"{quote(text)} does not exist: {error}") from None
 
 
-def parse_start(text: str, timezone: tzinfo = UTC) -> Instant:
+def parse_start(text: str, timezone: Zone = UTC) -> Instant:
     """Read a start time of validity: ``beginning``, or an instant as by `parse_instant`."""
     return BEGINNING if text == "beginning" else parse_instant(text, timezone)
+
+
+def refuse_unlikely(instant: Instant, what: str, *, any_time: bool = False) -> Instant:
+    """Return an instant that is to be recorded; refuse one of a year that cannot be meant, unless `any_time` is set.
+
+    Parameters
+    ----------
+    what
+        What happens at the instant, for the message: "a start of validity".
+    """
+    if any_time or instant == BEGINNING:
+        return instant
+    first = instant_from_datetime(datetime(_FIRST_YEAR, 1, 1, tzinfo=UTC))
+    last = now() + _MAX_DAYS_AHEAD * 86_400_000_000
+    if first <= instant <= last:
+        return instant
+    limit = f"is before {_FIRST_YEAR}" if instant < first else "is more than a year ahead"
+    raise InstantError(f"{what} at {instant} {limit}", remedy=Remedy.ALLOW_ANY_TIME, instant=str(instant))
 
 
 def _parse_stamp(text: str, timezone: tzinfo) -> Instant:

@@ -350,7 +350,7 @@ def test_foreign_entries_are_left_out_with_a_note_each(registry: Registry, make_
         ),
         "M088 is linked by no panel; it is left out",
     ]
-    assert outcome.notes[0] == "stamps are read as UTC, unless another time zone is given"
+    assert outcome.notes[0] == "stamps are read in UTC, the registry's time zone, unless another one is given"
     assert list(outcome.notes[1:-1]) == expected
     assert "g0_gain.txt' is not an array of a known kind; it is left out" in outcome.notes[-1]
     assert [panel.panel for panel in registry.panels.list()] == [PANEL_A]

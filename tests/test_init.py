@@ -179,7 +179,8 @@ def test_init_prints_where_the_registry_is_without_the_password(empty_postgres: 
     url = sa.make_url(empty_postgres).set(password="s3kret").render_as_string(hide_password=False)  # noqa: S106
     result = CliRunner().invoke(app, ["--database", url, "--store", str(tmp_path / "store"), "init"])
     assert result.exit_code == 0, result.output
-    assert [line.split()[0] for line in result.stdout.splitlines()] == ["registry", "database", "store"]
+    labels = [line.split("  ")[0] for line in result.stdout.splitlines()]
+    assert labels == ["registry", "database", "store", "time zone"]
     assert ":***@" in result.stdout
     assert "s3kret" not in result.output
 

@@ -300,7 +300,7 @@ def test_fractions_of_a_second_are_kept(tmp_path: Path) -> None:
         ("253402300799.999999", 253402300799999999),
     ):
         (run,) = read_logbook(
-            write_answer(tmp_path, f'[{{"run_num": 5, "begin_time": {text}}}]'), EXPERIMENT
+            write_answer(tmp_path, f'[{{"run_num": 5, "begin_time": {text}}}]'), EXPERIMENT, any_time=True
         ).runs
         assert run.begin == Instant(microseconds)
     iso = {**ISO, "begin_time": "2015-08-04T19:10:15.5-07:00"}

@@ -14,6 +14,7 @@ from registry.database.engine import make_engine
 from registry.identifiers import Dataset
 from registry.lookup.revisions import parse_as_of
 from registry.secrets import mask_passwords
+from registry.timezones import find_zone
 
 _JUNGFRAU = [
     "170505-149520170815-3d00b0",
@@ -83,7 +84,7 @@ def _feed_name(_: Path, data: bytes) -> None:
 
 def _feed_instant(_folder: Path, data: bytes) -> None:
     name, _, text = decode_text(data).rpartition("|")
-    zone = call_parser(lambda: instants.find_zone(name)) if name else UTC
+    zone = call_parser(lambda: find_zone(name)) if name else UTC
     if zone is None:
         return
     instant = call_parser(lambda: instants.parse_start(text, zone))

@@ -11,10 +11,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from registry.api.registry import Registry
+from registry.authorship import build_signature, refuse_unrecordable
+from registry.database.change import Change
 from registry.database.creation import create_database, downgrade_database, upgrade_database
+from registry.registration.timezones import record_timezone
 from registry.settings import find_settings, location_warnings
 from registry.store import ContentStore
+from registry.timezones import find_zone
 
 __all__ = [
     "Registry",
@@ -39,7 +45,8 @@ def open_registry(
     store
         Folder; by default that of ``CALREG_STORE``, else ``store`` beside the SQLite file.
     timezone
-        IANA name of the zone in which 14-digit stamps are read; by default ``CALREG_TIMEZONE``, else UTC.
+        IANA name of the zone in which 14-digit stamps are read; by default ``CALREG_TIMEZONE``, else the registry's
+        own, see `Registry.timezone`.
 
     Raises
     ------
@@ -53,8 +60,21 @@ def open_registry(
     return Registry(find_settings(database, store), timezone=timezone)
 
 
-def create_registry(database: str | None = None, store: str | Path | None = None) -> str:
+def create_registry(
+    database: str | None = None,
+    store: str | Path | None = None,
+    *,
+    timezone: str | None = None,
+    comment: str | None = None,
+) -> str:
     """Make a registry's database and store, or upgrade them; return its id.
+
+    Parameters
+    ----------
+    timezone
+        IANA name of the registry's own time zone; by default a new registry has UTC, and another keeps its own.
+    comment
+        Why a registry in which something is recorded gets another zone.
 
     Raises
     ------
@@ -64,11 +84,23 @@ def create_registry(database: str | None = None, store: str | Path | None = None
         The database holds somebody else's tables, or a newer schema.
     ConflictError
         The store belongs to another registry.
+    InstantError
+        The time zone is not known, or is another one on another machine.
+    RequestError
+        The registry has another time zone, something is recorded in it, and there is no comment.
     """
     settings = find_settings(database, store)
     content = ContentStore(settings.store)
     owner = content.read_owner()
+    record = None
+    if timezone is not None:
+        find_zone(timezone)  # before anything is made
+        refuse_unrecordable(comment or "", "the comment")
+
+        def record(connection: sa.Connection) -> None:
+            record_timezone(Change(connection, build_signature(), comment), timezone)
+
     content.refuse_unwritable()
-    registry_id = create_database(settings.database, owner)
+    registry_id = create_database(settings.database, owner, record)
     content.create(registry_id)
     return registry_id

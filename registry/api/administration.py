@@ -10,8 +10,10 @@ from typing import Self
 from registry.api.backend import open_backend
 from registry.database.closing import Closure
 from registry.lookup.revisions import AsOf
+from registry.lookup.timezones import read_timezone
 from registry.parallel import Progress, no_progress
-from registry.records import RegistryCopy, Verification
+from registry.records import Outcome, RegistryCopy, Verification
+from registry.registration.timezones import record_timezone
 from registry.settings import Settings
 
 
@@ -25,6 +27,31 @@ class Administration:
     def id(self) -> str:
         """The id that the database and the store share."""
         return self._backend.database.registry_id
+
+    @property
+    def timezone(self) -> str:
+        """The registry's own time zone, the same for all who use it, in which stamps are read unless one is given."""
+        with self._backend.database.autocommit_read() as connection:
+            return read_timezone(connection)
+
+    def set_timezone(self, name: str, *, comment: str | None = None, dry_run: bool = False) -> Outcome:
+        """Record the registry's own time zone; no change where it has that zone already.
+
+        Parameters
+        ----------
+        name
+            IANA name, ``America/Los_Angeles``; no recorded time is changed.
+        comment
+            The reason; needed where something is recorded in the registry.
+
+        Raises
+        ------
+        InstantError
+            The name is not that of a time zone, or its zone depends on the machine.
+        """
+        return self._backend.record_revision(
+            lambda change: record_timezone(change, name), comment, dry_run=dry_run
+        )
 
     @property
     def closure(self) -> Closure | None:
@@ -43,7 +70,7 @@ class Administration:
             (
                 ("database", self._backend.database.name),
                 ("store", self._backend.store.root),
-                ("zone of stamps", self._backend.timezone),
+                ("time zone", self.timezone),
                 ("closed", self.closure),
             ),
         )

@@ -1,4 +1,4 @@
-"""The database, the store and the time zone of an open registry, which all of its nouns use.
+"""The database and the store of an open registry, and the time zone of its stamps, which all of its nouns use.
 
 Transactions are opened here, and in no module below.
 """
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from functools import partial
 
 import sqlalchemy as sa
 
@@ -19,15 +20,17 @@ from registry.database.change import Change
 from registry.database.transactions import Database
 from registry.errors import InstantError
 from registry.identifiers import is_m_number, parse_m_number
-from registry.instants import Instant
+from registry.instants import Instant, Zone
 from registry.lookup import log, versions
 from registry.lookup.aliases import list_aliases_with_m_number
 from registry.lookup.panels import Target, find_panels, find_target
 from registry.lookup.revisions import AsOf, find_revision_number
+from registry.lookup.timezones import read_timezone
 from registry.parallel import Progress, map_in_threads, no_progress
 from registry.records import CheckedFile, Outcome, Panel
 from registry.settings import Settings
 from registry.store import ContentStore
+from registry.timezones import find_recorded_zone, find_zone
 
 _SYNC_THREADS = 8  # a disk syncs several files in the time of one
 
@@ -37,10 +40,15 @@ InstantLike = str | datetime | Instant
 
 @dataclass(frozen=True, slots=True)
 class ReadTransaction:
-    """A transaction of a reader, and the revision as of which it reads."""
+    """A transaction of a reader, the revision as of which it reads, and the time zone of stamps."""
 
     connection: sa.Connection
     revision: int
+    zone: Zone
+
+    def find_revision_number(self, as_of: AsOf) -> int:
+        """Return the number of another revision."""
+        return find_revision_number(self.connection, as_of, self.zone)
 
     def find_target(self, name: str, at: Instant | None = None) -> Target:
         """Return the panels of a panel Id, an M-number (at an instant, by default ever) or a detector Id."""
@@ -59,17 +67,21 @@ class ReadTransaction:
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """The database and the store of an open registry, and the time zone in which its stamps are read."""
+    """The database and the store of an open registry.
+
+    ``chosen_zone`` is the time zone that was chosen for the stamps of this session, None for the registry's own.
+    """
 
     database: Database
     store: ContentStore
-    timezone: tzinfo
+    chosen_zone: tzinfo | None
 
     @contextmanager
     def read_transaction(self, as_of: AsOf = None) -> Iterator[ReadTransaction]:
         """Open a transaction that reads as of a revision, by default the newest."""
         with self.database.read_transaction() as connection:
-            yield ReadTransaction(connection, find_revision_number(connection, as_of, self.timezone))
+            zone = partial(self.find_timezone, connection)
+            yield ReadTransaction(connection, find_revision_number(connection, as_of, zone), zone)
 
     def record_revision(
         self,
@@ -100,8 +112,20 @@ class Backend:
             record(change)
             return _build_outcome(change, dry_run=dry_run)
 
-    def parse_instant(self, at: InstantLike) -> Instant:
-        """Return the instant; an `InstantError` is raised for one that cannot be read."""
+    def find_timezone(self, connection: sa.Connection | None = None) -> tzinfo:
+        """Return the time zone of stamps: the chosen one, else the registry's, which another process may change."""
+        if self.chosen_zone is not None:
+            return self.chosen_zone
+        if connection is not None:
+            return find_recorded_zone(read_timezone(connection))
+        with self.database.autocommit_read() as own_connection:
+            return find_recorded_zone(read_timezone(own_connection))
+
+    def parse_instant(self, at: InstantLike, connection: sa.Connection | None = None) -> Instant:
+        """Return the instant; an `InstantError` is raised for one that cannot be read.
+
+        The registry's time zone is looked up for a stamp only: on the `connection`, or on one of its own.
+        """
         if at == instants.BEGINNING:
             raise InstantError("the beginning is a start of validity, not an instant at which to ask")
         if isinstance(at, Instant):
@@ -112,17 +136,17 @@ class Backend:
             raise InstantError(
                 f"{at!r} is not an instant: a text, an aware datetime or an Instant is expected"
             )
-        return instants.parse_instant(at, self.timezone)
+        return instants.parse_instant(at, partial(self.find_timezone, connection))
 
     def parse_optional_instant(self, at: InstantLike | None) -> Instant | None:
         """Return the instant, ``None`` for ``None``."""
         return None if at is None else self.parse_instant(at)
 
-    def parse_start(self, valid_from: InstantLike) -> Instant:
+    def parse_start(self, valid_from: InstantLike, connection: sa.Connection | None = None) -> Instant:
         """Return the start of validity, which may be ``beginning``."""
         if valid_from in ("beginning", instants.BEGINNING):
             return instants.BEGINNING
-        return self.parse_instant(valid_from)
+        return self.parse_instant(valid_from, connection)
 
     def store_files(self, files: Sequence[CheckedFile], progress: Progress) -> None:
         """Store files, several at a time."""
@@ -143,7 +167,8 @@ class Noun:
 
 def open_backend(settings: Settings, timezone: str | None) -> Backend:
     """Open the database and the store of a registry; see `open_registry`."""
-    zone = instants.find_zone(timezone or os.environ.get("CALREG_TIMEZONE") or "UTC")
+    chosen = (os.environ.get("CALREG_TIMEZONE") or None) if timezone is None else timezone
+    zone = None if chosen is None else find_zone(chosen)
     database = Database(settings.database)
     store = ContentStore(settings.store)
     try:

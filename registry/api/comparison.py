@@ -16,7 +16,7 @@ from registry.detectors import DetectorType
 from registry.errors import NotFoundError, NotValidError, RequestError
 from registry.lookup import outcomes, versions
 from registry.lookup.resolution import ArrayRequest, resolve, resolve_version
-from registry.lookup.revisions import AsOf, find_revision_number
+from registry.lookup.revisions import AsOf
 from registry.provenance.document import InputConstants, InputFile, Resolution
 from registry.records import (
     AffectedRun,
@@ -105,9 +105,7 @@ def read_panel_array(
 def diff_detector(backend: Backend, request: ArrayRequest, before: AsOf, after: AsOf) -> DetectorDifference:
     """Return which panels and kinds change between two revisions; see `Registry.diff`."""
     with backend.read_transaction() as view:
-        numbers = [
-            find_revision_number(view.connection, as_of, backend.timezone) for as_of in (before, after)
-        ]
+        numbers = [view.find_revision_number(as_of) for as_of in (before, after)]
         (old, old_error), (new, new_error) = (_try_resolve(view, request, number) for number in numbers)
         known = old or new
         pairs = [(old, new)] if old and new else []
@@ -185,7 +183,7 @@ def _find_panel_differences(backend: Backend, old: Resolution, new: Resolution) 
 def list_affected_runs(backend: Backend, since: AsOf, as_of: AsOf) -> list[AffectedRun]:
     """Return the runs whose outcome changed since a revision; see `Registry.list_affected_runs`."""
     with backend.read_transaction(as_of) as view:
-        first = find_revision_number(view.connection, since, backend.timezone)
+        first = view.find_revision_number(since)
         if first > view.revision:
             raise RequestError(
                 f"revision {first} is later than revision {view.revision}",

@@ -23,10 +23,11 @@ from registry.exporters.detection import detect_arrays
 from registry.exporters.layout import Target
 from registry.files import sha256_of_file
 from registry.identifiers import quote, shorten
+from registry.instants import is_stamp
 from registry.lookup import stored_files
 from registry.lookup.deployments import deployment_warnings
 from registry.lookup.resolution import ArrayRequest, resolve
-from registry.lookup.revisions import find_revision_number, read_newest_revision
+from registry.lookup.revisions import read_newest_revision
 from registry.provenance import Document
 from registry.records import Problem, Verification
 from registry.settings import find_settings
@@ -217,7 +218,7 @@ def _check_resolution(backend: Backend, document: Document) -> list[Problem]:
                 )
         except RegistryError as error:
             return [Problem(None, f"revision {revision}", f"the registry refuses the request: {error}")]
-        named = None if request.as_of is None else _find_requested_revision(backend, view, request.as_of)
+        named = None if request.as_of is None else _find_requested_revision(view, request.as_of)
     documented = len(document.warnings)
     facts = {
         "the registry's answer is not that of the document": answer.resolution == document.resolution,
@@ -228,10 +229,15 @@ def _check_resolution(backend: Backend, document: Document) -> list[Problem]:
     return [Problem(None, f"revision {revision}", sentence) for sentence, holds in facts.items() if not holds]
 
 
-def _find_requested_revision(backend: Backend, view: ReadTransaction, as_of: str) -> int:
-    """Return the revision that the request names, 0 where that name is not known."""
+def _find_requested_revision(view: ReadTransaction, as_of: str) -> int | None:
+    """Return the revision that the request names, 0 where that name is not known; None for a stamp.
+
+    Documents of the first releases can hold a stamp, and do not tell the time zone in which it was read.
+    """
+    if is_stamp(as_of):
+        return None
     try:
-        return find_revision_number(view.connection, as_of, backend.timezone)
+        return view.find_revision_number(as_of)
     except RegistryError:
         return 0
 

@@ -29,6 +29,7 @@ from registry.exporters.formats import (
 from registry.exporters.layout import Target
 from registry.exporters.publication import publish_outputs
 from registry.identifiers import is_dataset, parse_source
+from registry.instants import Zone, is_stamp, parse_instant
 from registry.lookup.deployments import deployment_warnings
 from registry.lookup.resolution import ArrayRequest, resolve
 from registry.lookup.revisions import AsOf
@@ -119,7 +120,7 @@ def _draft_document(
             target=request.target,
             source=request.source if resolution.configuration else None,
             at=None if request.at is None else str(request.at),
-            as_of=None if request.as_of is None else str(request.as_of),
+            as_of=None if request.as_of is None else _format_as_of(request.as_of, view.zone),
             types=resolution.types,
             format=request.format,
         ),
@@ -129,6 +130,12 @@ def _draft_document(
         deployment=deployment,
     )
     return document, answer.blake3s
+
+
+def _format_as_of(as_of: AsOf, zone: Zone) -> str:
+    """Return a reference to a revision that means the same wherever the document is read: not a stamp."""
+    text = str(as_of)
+    return str(parse_instant(text, zone)) if is_stamp(text) else text
 
 
 def _build_deployment(

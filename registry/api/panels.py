@@ -7,6 +7,7 @@ from itertools import chain
 
 from registry import detectors
 from registry.api.backend import InstantLike, Noun
+from registry.api.stated_instants import state_start
 from registry.database.change import Change
 from registry.errors import Remedy, RequestError
 from registry.identifiers import parse_m_number
@@ -43,6 +44,7 @@ class Panels(Noun):
         carry_from: str | None = None,
         valid_from: InstantLike | None = None,
         same_module: bool = False,
+        any_time: bool = False,
         comment: str | None = None,
         dry_run: bool = False,
     ) -> Outcome:
@@ -57,6 +59,8 @@ class Panels(Noun):
             then for the panel `carry_from`, and what is valid for that one later.
         same_module
             The module is the same although its serial number is another; needs a comment.
+        any_time
+            Accept an instant before 1990 or more than a year ahead.
 
         Raises
         ------
@@ -75,17 +79,17 @@ class Panels(Noun):
             )
         m_number = None if alias is None else parse_m_number(alias)
         old = None if carry_from is None else detectors.parse_panel_id(carry_from).text
-        start = None if valid_from is None else self._backend.parse_start(valid_from)
-        alias_start = self._backend.parse_start(alias_from)
-        if m_number is None and alias_start != BEGINNING:
+        start = None if valid_from is None else state_start(self._backend, valid_from, any_time=any_time)
+        alias_start = state_start(self._backend, alias_from, any_time=any_time)
+        if m_number is None and alias_start.instant != BEGINNING:
             raise RequestError("a panel bears an M-number from an instant on: both are needed")
 
         def record(change: Change) -> None:
             add_panels(change, [panel])
             if m_number is not None:
-                add_aliases(change, [AliasStatement(m_number, panel, alias_start, same_module)])
+                add_aliases(change, [AliasStatement(m_number, panel, alias_start.resolve(change), same_module)])
             if old is not None and start is not None:
-                carry_constants(change, old, panel, start)
+                carry_constants(change, old, panel, start.resolve(change))
 
         return self._backend.record_revision(record, comment, dry_run=dry_run)
 
@@ -109,6 +113,7 @@ class Aliases(Noun):
         *identifiers: str | Iterable[str],
         valid_from: InstantLike = BEGINNING,
         same_module: bool = False,
+        any_time: bool = False,
         comment: str | None = None,
         dry_run: bool = False,
     ) -> Outcome:
@@ -120,6 +125,8 @@ class Aliases(Noun):
             Panel Ids, or lists of them.
         same_module
             The module is the same although its serial number is another; needs a comment.
+        any_time
+            Accept a start before 1990 or more than a year ahead.
 
         Raises
         ------
@@ -130,12 +137,13 @@ class Aliases(Noun):
             M-number to another serial number.
         """
         m_number = parse_m_number(alias)
-        start = self._backend.parse_start(valid_from)
+        stated = state_start(self._backend, valid_from, any_time=any_time)
         names = chain.from_iterable([item] if isinstance(item, str) else item for item in identifiers)
         wanted = [detectors.parse_panel_id(name).text for name in names]
 
         def record(change: Change) -> None:
             panels.find_panels(change.connection, wanted, change.visible_revision)
+            start = stated.resolve(change)
             add_aliases(change, [AliasStatement(m_number, name, start, same_module) for name in wanted])
 
         return self._backend.record_revision(record, comment, dry_run=dry_run)
@@ -162,7 +170,9 @@ class Aliases(Noun):
         """
         require_comment(comment, "a withdrawal")
         m_number, name = parse_m_number(alias), detectors.parse_panel_id(panel).text
-        start = None if valid_from is None else self._backend.parse_start(valid_from)
-        return self._backend.record_revision(
-            lambda change: withdraw_alias(change, m_number, name, start), comment, dry_run=dry_run
-        )
+        stated = None if valid_from is None else state_start(self._backend, valid_from, any_time=True)
+
+        def record(change: Change) -> None:
+            withdraw_alias(change, m_number, name, stated and stated.resolve(change))
+
+        return self._backend.record_revision(record, comment, dry_run=dry_run)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,6 +105,7 @@ class Registry(Administration):
         *,
         skip_bad: bool = False,
         supersede: bool = False,
+        any_time: bool = False,
         comment: str | None = None,
         dry_run: bool = False,
         progress: Progress = no_progress,
@@ -117,6 +118,8 @@ class Registry(Administration):
             Leave out the entries that cannot be imported, with a warning for each, instead of refusing the tree.
         supersede
             Replace other constants that are valid from the same instant; needs a comment.
+        any_time
+            Accept stamps before 1990 or more than a year ahead, which are hazards otherwise.
 
         Raises
         ------
@@ -133,6 +136,7 @@ class Registry(Administration):
             progress,
             skip_bad=skip_bad,
             supersede=supersede,
+            any_time=any_time,
             comment=comment,
             dry_run=dry_run,
         )
@@ -337,7 +341,9 @@ class Tags(Noun):
         from registry.registration.tags import add_tag
 
         def record(change: Change) -> None:
-            number = find_revision_number(change.connection, as_of, self._backend.timezone)
+            number = find_revision_number(
+                change.connection, as_of, partial(self._backend.find_timezone, change.connection)
+            )
             if number == 0:
                 raise RequestError("nothing is recorded yet: no revision can be named", tag=name)
             add_tag(change, name, number)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from registry.api.backend import InstantLike, Noun
+from registry.api.stated_instants import state_instant
 from registry.database.change import Change
 from registry.identifiers import Dataset, parse_experiment
 from registry.lookup import runs
@@ -38,7 +39,13 @@ class Runs(Noun):
         return self._backend.record_revision(record, comment, dry_run=dry_run)
 
     def import_logbook(
-        self, path: str | Path, experiment: str, *, comment: str | None = None, dry_run: bool = False
+        self,
+        path: str | Path,
+        experiment: str,
+        *,
+        any_time: bool = False,
+        comment: str | None = None,
+        dry_run: bool = False,
     ) -> Outcome:
         """Record the runs that a logbook lists for an experiment, as one revision.
 
@@ -48,13 +55,14 @@ class Runs(Noun):
         Raises
         ------
         RequestError
-            The file is not a logbook's list, or entries cannot be read; all are listed.
+            The file is not a logbook's list, or entries cannot be read, or their times are before 1990 or more than
+            a year ahead and `any_time` is not set; all are listed.
         ConflictError
             Runs are registered with other times; all are listed.
         """
         from registry.importers.logbook import read_logbook
 
-        logbook = read_logbook(Path(path), parse_experiment(experiment))
+        logbook = read_logbook(Path(path), parse_experiment(experiment), any_time=any_time)
 
         def record(change: Change) -> None:
             change.notes += logbook.notes
@@ -69,6 +77,7 @@ class Runs(Noun):
         begin: InstantLike | None = None,
         end: InstantLike | None = None,
         supersede: bool = False,
+        any_time: bool = False,
         comment: str | None = None,
         dry_run: bool = False,
     ) -> Outcome:
@@ -79,13 +88,19 @@ class Runs(Noun):
         ConflictError
             It is registered with other times, and `supersede` is not set.
         RequestError
-            It ends before it starts.
+            It ends before it starts; or a time is before 1990 or more than a year ahead, and `any_time` is not set.
         """
-        parse = self._backend.parse_optional_instant
-        statement = RunStatement(Dataset.parse(dataset), parse(begin), parse(end))
-        return self._backend.record_revision(
-            lambda change: record_runs(change, [statement], supersede=supersede), comment, dry_run=dry_run
-        )
+        parsed = Dataset.parse(dataset)
+        times = [
+            None if at is None else state_instant(self._backend, at, what, any_time=any_time)
+            for at, what in ((begin, "the start of a run"), (end, "the end of a run"))
+        ]
+
+        def record(change: Change) -> None:
+            begins, ends = (None if stated is None else stated.resolve(change) for stated in times)
+            record_runs(change, [RunStatement(parsed, begins, ends)], supersede=supersede)
+
+        return self._backend.record_revision(record, comment, dry_run=dry_run)
 
     def withdraw(self, dataset: str, *, comment: str, dry_run: bool = False) -> Outcome:
         """Withdraw a registered run.

@@ -53,7 +53,7 @@ def take_snapshot(
 
 def _write_rows(backend: Backend, file: Path, as_of: AsOf, progress: Progress) -> tuple[int, dict[str, int]]:
     """Write the rows; return the revision and the number of rows by table."""
-    reference = parse_as_of(as_of, backend.timezone)
+    reference = parse_as_of(as_of, backend.find_timezone)
     tag = str(reference.value) if reference.by == "tag" else None
     with (
         backend.read_transaction(as_of) as view,

@@ -8,13 +8,14 @@ from operator import attrgetter
 from pathlib import Path, PurePosixPath
 
 from registry.api.backend import Backend, ReadTransaction
+from registry.api.tree_timezone import find_tree_timezone
 from registry.authorship import escape_undecodable
 from registry.detectors import find_detector_type, find_panel_type
 from registry.detectors.jungfrau import JUNGFRAU
 from registry.identifiers import quote
 from registry.importers.directory_rule import DEFAULT_TIME, DirectoryRule
 from registry.importers.legacy_tree import Entry
-from registry.importers.panel_folders import CheckedTree, check_tree, list_timezone_notes
+from registry.importers.panel_folders import CheckedTree, check_tree
 from registry.instants import Instant
 from registry.lookup import panels, versions
 from registry.lookup.runs import list_run_configurations
@@ -38,7 +39,8 @@ VersionKey = tuple[str, str, Instant]
 
 def compare_tree(backend: Backend, root: Path, progress: Progress) -> TreeComparison:
     """Compare a legacy directory with the registry; see `Registry.compare_tree`."""
-    checked = check_tree(root, backend.timezone, progress, with_refused=True)
+    timezone = find_tree_timezone(backend)
+    checked = check_tree(root, timezone.zone, progress, with_refused=True, any_time=True)
     rule = DirectoryRule(root)
     with backend.read_transaction() as view:
         registered = _read_registered_versions(view)
@@ -57,7 +59,7 @@ def compare_tree(backend: Backend, root: Path, progress: Progress) -> TreeCompar
                 source = configuration.source
                 differences.append(RunDifference(run.experiment, run.run, source, run.begin, choices))
             advance()
-    notes = [*list_timezone_notes(checked.tree, backend.timezone), *checked.tree.notes]
+    notes = [*timezone.list_notes(checked.tree), *checked.tree.notes]
     if runs:
         notes.append(
             f"without a time the directory is asked at {DEFAULT_TIME}; it never uses the time of a run"

@@ -8,11 +8,12 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from registry.api.backend import Backend
+from registry.api.tree_timezone import TreeTimezone, find_tree_timezone
 from registry.authorship import escape_undecodable
 from registry.database.change import Change
 from registry.errors import ConflictError, ImportHazardError, RegistryError, Remedy
 from registry.importers.legacy_tree import Hazard, LegacyTree
-from registry.importers.panel_folders import CheckedTree, check_tree, list_timezone_notes
+from registry.importers.panel_folders import CheckedTree, check_tree
 from registry.lookup.revisions import require_comment
 from registry.parallel import Advance, Progress
 from registry.records import CheckedConstants, Outcome
@@ -33,17 +34,20 @@ def import_tree(
     skip_bad: bool,
     supersede: bool,
     comment: str | None,
+    any_time: bool,
     dry_run: bool,
 ) -> Outcome:
     """Import a legacy directory; see `Registry.import_tree`."""
     if supersede:
         require_comment(comment, "superseding")
-    checked = check_tree(root, backend.timezone, progress)
+    timezone = find_tree_timezone(backend)
+    checked = check_tree(root, timezone.zone, progress, any_time=any_time)
     _exclude_conflicts(backend, checked, progress, supersede=supersede)
     if checked.tree.hazards and not skip_bad:
         raise _hazards_error(checked.tree)
 
     def record(change: Change) -> None:
+        timezone.refuse_change(change.connection, chosen=backend.chosen_zone is not None)
         new = frozenset(add_panels(change, (entry.panel for entry in checked.tree.entries)))
         add_aliases(change, _list_aliases(checked))
         record_constants(change, _list_constants(checked))
@@ -53,7 +57,7 @@ def import_tree(
         checked.tree.entries.clear()  # the outcome of a large tree needs the memory for as many versions
 
     files = [file for constants in _list_constants(checked) for file in constants.files]
-    notes, warnings = _collect_notes(backend, checked), _collect_warnings(checked)
+    notes, warnings = _collect_notes(timezone, checked), _collect_warnings(checked)
     outcome = backend.record_revision(record, comment, files=files, progress=progress, dry_run=dry_run)
     return replace(outcome, notes=(*notes, *outcome.notes), warnings=(*warnings, *outcome.warnings))
 
@@ -122,13 +126,13 @@ def _hazards_error(tree: LegacyTree) -> RegistryError:
     )
 
 
-def _collect_notes(backend: Backend, checked: CheckedTree) -> list[str]:
+def _collect_notes(timezone: TreeTimezone, checked: CheckedTree) -> list[str]:
     left_out = [
         f"{str(folder.path / name)!r} is not an array of a known kind; it is left out"
         for folder in checked.used_folders
         for name in folder.left_out
     ]
-    return [*list_timezone_notes(checked.tree, backend.timezone), *checked.tree.notes, *left_out]
+    return [*timezone.list_notes(checked.tree), *checked.tree.notes, *left_out]
 
 
 def _collect_warnings(checked: CheckedTree) -> list[str]:

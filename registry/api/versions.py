@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from registry import detectors
 from registry.api.backend import InstantLike, Noun
+from registry.api.stated_instants import state_start
 from registry.authorship import escape_undecodable
 from registry.database.change import Change
 from registry.errors import RequestError
@@ -39,6 +40,7 @@ class Versions(Noun):
         kinds: Sequence[str] | None = None,
         allow_nonfinite: bool = False,
         supersede: bool = False,
+        any_time: bool = False,
         comment: str | None = None,
         dry_run: bool = False,
     ) -> Outcome:
@@ -60,6 +62,8 @@ class Versions(Noun):
             Accept NaN and infinity; recorded with the version.
         supersede
             Replace the version that starts then, or restore one that was withdrawn; needs a comment.
+        any_time
+            Accept a start before 1990 or more than a year ahead.
 
         Raises
         ------
@@ -73,12 +77,12 @@ class Versions(Noun):
         """
         if supersede:
             require_comment(comment, "superseding")
-        start = self._backend.parse_start(valid_from)
+        stated = state_start(self._backend, valid_from, any_time=any_time)
         with self._backend.database.autocommit_read() as connection:
             targets = _refuse_detector_id(panels.find_target(connection, panel, None)).panels
         with _open_constants(Path(path), targets, kinds, allow_nonfinite=allow_nonfinite) as source:
 
-            def build_statements(targets: Sequence[Panel]) -> list[VersionStatement]:
+            def build_statements(targets: Sequence[Panel], start: Instant) -> list[VersionStatement]:
                 return [
                     VersionStatement(
                         panel=target.panel,
@@ -98,11 +102,13 @@ class Versions(Noun):
                 # Looked up again under the writers' lock: a panel may have got the M-number a moment ago.
                 current = panels.find_target(change.connection, panel, change.visible_revision).panels
                 record_constants(change, source.constants)
-                record_versions(change, build_statements(current), supersede=supersede)
+                statements = build_statements(current, stated.resolve(change))
+                record_versions(change, statements, supersede=supersede)
                 _add_notes(change, source, current)
 
             with self._backend.database.autocommit_read() as connection:  # before a file is stored
-                refuse_conflicts(find_conflicts(connection, build_statements(targets), supersede=supersede))
+                statements = build_statements(targets, stated.instant)
+                refuse_conflicts(find_conflicts(connection, statements, supersede=supersede))
             files = [file for constants in source.constants for file in constants.files]
             return self._backend.record_revision(record, comment, files=files, dry_run=dry_run)
 
@@ -114,6 +120,7 @@ class Versions(Noun):
         comment: str,
         kinds: Sequence[str] | None = None,
         supersede: bool = False,
+        any_time: bool = False,
         dry_run: bool = False,
     ) -> Outcome:
         """Register a gap: from an instant on no constants of these kinds (by default of all live ones) are valid.
@@ -127,17 +134,17 @@ class Versions(Noun):
         ConflictError
             A version starts then, and `supersede` is not set.
         RequestError
-            A kind is not known.
+            A kind is not known; or the start is before 1990 or more than a year ahead, and `any_time` is not set.
         """
         require_comment(comment, "a gap")
-        start = self._backend.parse_start(valid_from)
+        stated = state_start(self._backend, valid_from, any_time=any_time)
 
         def record(change: Change) -> None:
             target = panels.find_target(change.connection, panel, change.visible_revision)
             targets = _refuse_detector_id(target).panels
             if kinds:
                 _check_kinds(targets[0].panel, kinds)
-            record_gap(change, targets, kinds, start, supersede=supersede)
+            record_gap(change, targets, kinds, stated.resolve(change), supersede=supersede)
 
         return self._backend.record_revision(record, comment, dry_run=dry_run)
 
@@ -212,7 +219,7 @@ class Versions(Noun):
         sort, names = panels.parse_target(target)
         if sort != "alias":
             wanted = _check_kinds(names[0], kinds) if kinds else None
-            reference = parse_as_of(as_of, self._backend.timezone)
+            reference = parse_as_of(as_of, self._backend.find_timezone)
             with self._backend.database.autocommit_read() as connection:
                 ranges = versions.list_validity_ranges(connection, names, wanted, reference)
             if {version.panel for version in ranges} == set(names):
@@ -232,7 +239,7 @@ class Versions(Noun):
         if sort == "alias":
             return None
         wanted = _check_kinds(names[0], kinds)
-        reference = parse_as_of(as_of, self._backend.timezone)
+        reference = parse_as_of(as_of, self._backend.find_timezone)
         with self._backend.database.autocommit_read() as connection:
             valid = validity.versions_at(connection, names, wanted, instant, reference)
         if len(valid) < len(names) * len(wanted) or any(version.is_gap for version in valid.values()):

@@ -180,9 +180,9 @@ def _list_kinds() -> Iterator[Kind]:
 
 
 def _complete_zones(_: CompletionRequest) -> Iterator[CompletionName]:
-    from zoneinfo import available_timezones
+    from registry.timezones import list_zone_names
 
-    yield from (CompletionName(zone) for zone in sorted(available_timezones()))
+    yield from (CompletionName(zone) for zone in sorted(list_zone_names()))
 
 
 COMPLETERS: dict[str, Callable[[CompletionRequest], Iterable[CompletionName]]] = {

@@ -15,21 +15,39 @@ from registry.secrets import mask_passwords
 database = create_group(help="The database's schema.")
 
 
-def init(ctx: Context, json: Json = False) -> None:
-    """Create the database and the store, or upgrade them."""
-    from registry.api import create_registry, location_warnings
+def init(
+    ctx: Context,
+    timezone: Annotated[
+        str | None,
+        typer.Option(metavar="ZONE", help="The registry's time zone; default: UTC, or the one it has."),
+    ] = None,
+    comment: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Why an existing registry gets another time zone.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Create the database and the store, or upgrade them.
+
+    The registry's time zone is that of times without an offset, for all who use it.
+    """
+    from registry.api import create_registry, location_warnings, open_registry
     from registry.settings import find_settings
     from registry.store import ContentStore
 
     settings = find_settings(ctx.obj.database, ctx.obj.store)
     former_owner = ContentStore(settings.store).read_owner()
-    registry_id = create_registry(ctx.obj.database, ctx.obj.store)
+    registry_id = create_registry(ctx.obj.database, ctx.obj.store, timezone=timezone, comment=comment)
+    # The environment's time zone is not used here, so that a wrong one prevents nothing.
+    with open_registry(ctx.obj.database, ctx.obj.store, timezone="UTC") as registry:
+        zone = registry.timezone
     database = mask_passwords(settings.database)
-    answer = {"registry": registry_id, "database": database, "store": str(settings.store)}
+    answer = {"registry": registry_id, "database": database, "store": str(settings.store), "timezone": zone}
     if json:
         output.print_json(answer)
     else:
-        output.print_fields(**answer)
+        output.print_fields(
+            **{"time zone" if name == "timezone" else name: text for name, text in answer.items()}
+        )
     output.print_notes(warnings=location_warnings(settings.database))
     if not json:
         output.print_next_step("init again" if former_owner else "init")
@@ -93,14 +111,16 @@ def check(ctx: Context, json: Json = False) -> None:
     """
     with open_from_context(ctx) as registry:
         differences = registry.differences()
+        timezone = registry.timezone
     if differences:
         raise SchemaError.combine(
             "differences from the schema of this software", differences, differences=differences
         )
     if json:
-        output.print_json({"differences": []})
+        output.print_json({"differences": [], "timezone": timezone})
     else:
         output.print_text("the schema and its triggers are those of this software")
+        output.print_text(f"the registry's time zone is {timezone}")
 
 
 @database.command("grant")

@@ -27,7 +27,12 @@ ValidFrom = Annotated[
 ]
 Timezone = Annotated[
     str | None,
-    typer.Option(metavar="ZONE", help="Zone of 14-digit stamps; default: CALREG_TIMEZONE, else UTC."),
+    typer.Option(
+        metavar="ZONE", help="Zone of 14-digit stamps; default: CALREG_TIMEZONE, else the registry's."
+    ),
+]
+AnyTime = Annotated[
+    bool, typer.Option("--any-time", help="Accept times before 1990 or more than a year ahead.")
 ]
 Kinds = Annotated[
     list[str] | None, typer.Option("--kind", metavar="KIND", help="gain, offset ...; repeatable.")

@@ -9,6 +9,7 @@ import typer
 from registry.cli import output, reports
 from registry.cli.application import create_group
 from registry.cli.options import (
+    AnyTime,
     AsOf,
     Comment,
     Context,
@@ -42,6 +43,7 @@ def add_panel(
         str | None, typer.Option(metavar="T", help="The start time, with --carry-from.")
     ] = None,
     timezone: Timezone = None,
+    any_time: AnyTime = False,
     comment: Comment = None,
     dry_run: DryRun = False,
     json: Json = False,
@@ -56,6 +58,7 @@ def add_panel(
             alias=alias,
             carry_from=carry_from,
             valid_from=valid_from,
+            any_time=any_time,
             comment=comment,
             dry_run=dry_run,
         )

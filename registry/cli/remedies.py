@@ -19,6 +19,7 @@ def _configure_detector(
 
 
 WORDS: dict[Remedy, str | Callable[..., str]] = {
+    Remedy.ALLOW_ANY_TIME: "give --any-time if that is meant",
     Remedy.ALLOW_NONFINITE: "give --allow-nonfinite if they are meant",
     Remedy.CARRY_CONSTANTS: "give both --carry-from and --valid-from",
     Remedy.CONFIGURE_DETECTOR: _configure_detector,

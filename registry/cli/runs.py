@@ -11,6 +11,7 @@ import typer
 from registry.cli import output, reports
 from registry.cli.application import create_group
 from registry.cli.options import (
+    AnyTime,
     AsOf,
     Comment,
     Context,
@@ -49,6 +50,7 @@ def import_runs(
         str | None,
         typer.Option(metavar="E", help="The experiment of a logbook's list; a table names it itself."),
     ] = None,
+    any_time: AnyTime = False,
     comment: Comment = None,
     dry_run: DryRun = False,
     json: Json = False,
@@ -61,7 +63,9 @@ def import_runs(
         if experiment is None:
             outcome = registry.runs.import_table(file, comment=comment, dry_run=dry_run)
         else:
-            outcome = registry.runs.import_logbook(file, experiment, comment=comment, dry_run=dry_run)
+            outcome = registry.runs.import_logbook(
+                file, experiment, any_time=any_time, comment=comment, dry_run=dry_run
+            )
     reports.print_outcome(outcome, as_json=json)
 
 
@@ -73,6 +77,7 @@ def add_run(
     end: Annotated[str | None, typer.Option(metavar="T", help="The end time.")] = None,
     timezone: Timezone = None,
     supersede: Supersede = False,
+    any_time: AnyTime = False,
     comment: Comment = None,
     dry_run: DryRun = False,
     json: Json = False,
@@ -80,7 +85,13 @@ def add_run(
     """Record the start time of a run."""
     with open_from_context(ctx, timezone) as registry:
         outcome = registry.runs.add(
-            dataset, begin=begin, end=end, supersede=supersede, comment=comment, dry_run=dry_run
+            dataset,
+            begin=begin,
+            end=end,
+            supersede=supersede,
+            any_time=any_time,
+            comment=comment,
+            dry_run=dry_run,
         )
     reports.print_outcome(outcome, as_json=json)
 

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from registry.cli import output, reports
-from registry.cli.options import Comment, Context, DryRun, Json, Supersede, Timezone, open_from_context
+from registry.cli.options import (
+    AnyTime,
+    Comment,
+    Context,
+    DryRun,
+    Json,
+    Supersede,
+    Timezone,
+    open_from_context,
+)
 from registry.errors import RequestError
 
 if TYPE_CHECKING:
@@ -29,6 +38,7 @@ def import_tree(
         bool, typer.Option("--skip-bad", help="Skip entries that cannot be imported.")
     ] = False,
     supersede: Supersede = False,
+    any_time: AnyTime = False,
     comment: Comment = None,
     dry_run: DryRun = False,
     compare: Annotated[
@@ -41,7 +51,9 @@ def import_tree(
     Everything is recorded in one revision, or nothing is.
     """
     if compare:
-        _refuse_recording_options(skip_bad=skip_bad, supersede=supersede, comment=comment, dry_run=dry_run)
+        _refuse_recording_options(
+            skip_bad=skip_bad, supersede=supersede, any_time=any_time, comment=comment, dry_run=dry_run
+        )
         with open_from_context(ctx, timezone) as registry:
             comparison = registry.compare_tree(tree, progress=output.show_progress)
         output.print_answer(comparison, _print_comparison, as_json=json)
@@ -51,6 +63,7 @@ def import_tree(
             tree,
             skip_bad=skip_bad,
             supersede=supersede,
+            any_time=any_time,
             comment=comment,
             dry_run=dry_run,
             progress=output.show_progress,

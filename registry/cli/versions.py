@@ -10,6 +10,7 @@ import typer
 from registry.cli import output, reports
 from registry.cli.application import create_group
 from registry.cli.options import (
+    AnyTime,
     AsOf,
     At,
     Comment,
@@ -54,6 +55,7 @@ def add_version(
         bool, typer.Option("--allow-nonfinite", help="Accept NaN and infinity.")
     ] = False,
     supersede: Supersede = False,
+    any_time: AnyTime = False,
     comment: Comment = None,
     dry_run: DryRun = False,
     json: Json = False,
@@ -70,6 +72,7 @@ def add_version(
             kinds=kinds,
             allow_nonfinite=allow_nonfinite,
             supersede=supersede,
+            any_time=any_time,
             comment=comment,
             dry_run=dry_run,
         )
@@ -85,6 +88,7 @@ def add_gap(
     timezone: Timezone = None,
     kinds: Kinds = None,
     supersede: Supersede = False,
+    any_time: AnyTime = False,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
@@ -94,7 +98,13 @@ def add_gap(
     """
     with open_from_context(ctx, timezone) as registry:
         outcome = registry.versions.gap(
-            panel, valid_from=valid_from, comment=comment, kinds=kinds, supersede=supersede, dry_run=dry_run
+            panel,
+            valid_from=valid_from,
+            comment=comment,
+            kinds=kinds,
+            supersede=supersede,
+            any_time=any_time,
+            dry_run=dry_run,
         )
     reports.print_outcome(outcome, as_json=json)
 

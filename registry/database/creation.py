@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -26,13 +26,17 @@ from registry.secrets import mask_passwords
 from registry.settings import sqlite_file
 
 
-def create_database(url: str, store_owner: str | None) -> str:
+def create_database(
+    url: str, store_owner: str | None, record: Callable[[sa.Connection], None] | None = None
+) -> str:
     """Create the database, or upgrade it; return the registry's Id, a new one if it has none.
 
     Parameters
     ----------
     store_owner
         The Id of the registry to which the store belongs; None where there is no store yet.
+    record
+        Records facts in the same transaction, under the writers' lock.
 
     Raises
     ------
@@ -44,7 +48,10 @@ def create_database(url: str, store_owner: str | None) -> str:
         It cannot be created; a SQLite file is removed again, or has no tables where the disk is full.
     """
     with _create_or_upgrade(url, write_ahead_log=True) as upgrade:
-        return _ensure_registry_id(upgrade.connection, store_owner)
+        registry_id = _ensure_registry_id(upgrade.connection, store_owner)
+        if record is not None:
+            record(upgrade.connection)
+        return registry_id
 
 
 @contextmanager

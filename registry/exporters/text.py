@@ -8,6 +8,7 @@ are there, whatever the header claims.
 
 from __future__ import annotations
 
+import codecs
 import itertools
 import math
 import re
@@ -208,6 +209,9 @@ def _read_header(file: BinaryIO, name: str) -> tuple[int, bytes, dict[str, str]]
     """Return the number of lines of the header, the line after it, and its fields."""
     fields: dict[str, str] = {}
     size = number = 0
+    start = file.tell()
+    if file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
+        file.seek(start)
     while (line := file.readline(_MAX_LINE_BYTES)).isspace() or line.startswith(b"#"):
         number, size = number + 1, size + len(line)
         if size > _MAX_HEADER_BYTES or len(line) == _MAX_LINE_BYTES:

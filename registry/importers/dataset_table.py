@@ -17,7 +17,7 @@ from pathlib import Path
 
 from registry.detectors import parse_detector_id
 from registry.errors import RegistryError, Remedy, RequestError
-from registry.files import read_bounded
+from registry.files import decode_text, read_bounded
 from registry.identifiers import Dataset, parse_run_number, parse_source, quote
 from registry.importers.logbook import looks_like_json
 from registry.registration.configurations import ConfigurationStatement
@@ -67,7 +67,8 @@ def _read_lines(path: Path) -> list[str]:
             remedy=Remedy.GIVE_EXPERIMENT,
         )
     try:
-        lines = content.decode().splitlines()
+        # Where files were joined, the mark of the next one is at the start of a line.
+        lines = [line.removeprefix("\ufeff") for line in decode_text(content).splitlines()]
     except UnicodeDecodeError:
         raise RequestError(f"{str(path)!r} is not a text, so not a table of datasets") from None
     if len(lines) > _MAX_LINES:

@@ -22,7 +22,7 @@ from registry.detectors.jungfrau import JUNGFRAU
 from registry.errors import IdentifierError, InstantError, RegistryError, RequestError
 from registry.files import list_folder
 from registry.identifiers import is_m_number, parse_m_number, quote, shorten
-from registry.instants import BEGINNING, Instant, parse_instant
+from registry.instants import BEGINNING, Instant, parse_instant, refuse_unlikely
 
 # Three fields that are, or were meant as, hexadecimal numbers (the old formatter left one empty); perhaps a stamp.
 _ENTRY_LIKE = re.compile(
@@ -84,8 +84,10 @@ class LegacyTree:
         self.entries = [entry for entry in self.entries if entry.name not in names]
 
 
-def read_legacy_tree(root: Path, timezone: tzinfo) -> LegacyTree:
+def read_legacy_tree(root: Path, timezone: tzinfo, *, any_time: bool = False) -> LegacyTree:
     """Read the names and links of a legacy directory; stamps are local times of `timezone`.
+
+    A stamp before 1990 or more than a year ahead is a hazard, unless `any_time` is set.
 
     Raises
     ------
@@ -97,7 +99,7 @@ def read_legacy_tree(root: Path, timezone: tzinfo) -> LegacyTree:
         It cannot be read.
     """
     tree = LegacyTree(root)
-    reader = _Reader(root, timezone)
+    reader = _Reader(root, timezone, any_time=any_time)
     modules: set[str] = set()
     for item in list_folder(root, "a directory of links"):
         try:
@@ -132,8 +134,9 @@ def _links_to_module(item: os.DirEntry[str]) -> bool:
 class _Reader:
     """Reads entries one by one; what many of them share, an Id or a target, is read once."""
 
-    def __init__(self, root: Path, timezone: tzinfo) -> None:
+    def __init__(self, root: Path, timezone: tzinfo, *, any_time: bool) -> None:
         self._timezone = timezone
+        self._any_time = any_time
         self._read_id = cache(lambda text: JUNGFRAU.panel_id_format.read(text).text)
         self._parse_id = cache(lambda text: JUNGFRAU.panel_id_format.parse(text).text)
         self._resolve_target = cache(lambda text: _resolve_folder(root, Path(text), is_link=True))
@@ -146,6 +149,7 @@ class _Reader:
         _refuse_other_types(item.name)
         valid_from = BEGINNING if parts["stamp"] is None else _parse_stamp(parts["stamp"], self._timezone)
         self._note_duplicate((self._read_id(parts["panel"]), valid_from), item.name)
+        refuse_unlikely(valid_from, "a start of validity", any_time=self._any_time)
         panel = self._parse_id(parts["panel"])
         _refuse_stamp_for_serial_number(parts, self._timezone)
         if not item.is_symlink():

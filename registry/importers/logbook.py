@@ -15,7 +15,6 @@ numbers and times are read; other fields, which the logbook has at times, are na
 
 from __future__ import annotations
 
-import codecs
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -28,9 +27,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 from registry.errors import InstantError, Remedy, RequestError
-from registry.files import read_bounded
+from registry.files import decode_text, read_bounded
 from registry.identifiers import Dataset, quote, shorten
-from registry.instants import Instant, instant_from_epoch, parse_iso
+from registry.instants import Instant, instant_from_epoch, parse_iso, refuse_unlikely
 from registry.registration.runs import RunStatement
 
 MAX_SIZE = 64 << 20  # bytes
@@ -76,10 +75,13 @@ class LogbookRuns:
 
 def looks_like_json(content: bytes) -> bool:
     """Tell whether a file begins as JSON does: a table of datasets never does."""
-    return content.removeprefix(codecs.BOM_UTF8).lstrip(b" \t\r\n").startswith((b"[", b"{"))
+    try:
+        return decode_text(content).lstrip(" \t\r\n").startswith(("[", "{"))
+    except UnicodeDecodeError:
+        return content.lstrip(b" \t\r\n").startswith((b"[", b"{"))
 
 
-def read_logbook(path: Path, experiment: str) -> LogbookRuns:
+def read_logbook(path: Path, experiment: str, *, any_time: bool = False) -> LogbookRuns:
     """Read the logbook's list of the runs of an experiment; a `RequestError` lists all that is wrong with entries."""
     content = read_bounded(path, MAX_SIZE, "a logbook's list of runs")
     name = repr(str(path))
@@ -96,8 +98,10 @@ def read_logbook(path: Path, experiment: str) -> LogbookRuns:
             f"{name} is not a list of runs: no entry has num (with ISO 8601 times) or run_num (with epoch seconds)"
         )
     runs, problems = _read_entries(entries, form, experiment)
+    remedy = None if problems else Remedy.ALLOW_ANY_TIME
+    problems += () if any_time else _find_unlikely_times(runs)
     if problems:
-        raise RequestError(f"{name} cannot be imported", details=problems, problems=problems)
+        raise RequestError(f"{name} cannot be imported", details=problems, problems=problems, remedy=remedy)
     return LogbookRuns(tuple(runs), tuple(_list_notes(entries, form, fields)))
 
 
@@ -106,7 +110,7 @@ def _decode_json(content: bytes, name: str) -> Any:
     if sum(content.count(mark) for mark in (b",", b"[", b"{")) > _MAX_VALUES:
         raise RequestError(f"{name} holds more than {_MAX_VALUES} values: not a logbook's list of runs")
     try:
-        return json.loads(content.decode("utf-8-sig"), object_pairs_hook=_build_object, parse_float=Decimal)
+        return json.loads(decode_text(content), object_pairs_hook=_build_object, parse_float=Decimal)
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise RequestError(f"{name} is not JSON from start to end: {error}") from None
     except (RecursionError, ValueError, ArithmeticError):  # Python reads no number of thousands of digits
@@ -160,6 +164,17 @@ def _read_entries(
         label += f" (run {run})" if run is not None else ""
         problems += [f"{label}: {problem}" for problem in wrong]
     return [statement for _, statement in first.values()], problems
+
+
+def _find_unlikely_times(runs: Sequence[RunStatement]) -> Iterator[str]:
+    """Yield a sentence on each time of a year that cannot be meant."""
+    for run in runs:
+        for instant, what in ((run.begin, "the start"), (run.end, "the end")):
+            try:
+                if instant is not None:
+                    refuse_unlikely(instant, what)
+            except InstantError as error:
+                yield f"run {run.dataset.run}: {error.message}"
 
 
 def _convert_field(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, tzinfo
+from datetime import tzinfo
 from pathlib import Path
 
 from registry import detectors
@@ -14,7 +14,6 @@ from registry.detectors import DetectorType
 from registry.errors import ArrayError, NotFoundError, RegistryError, UnavailableError
 from registry.files import list_folder
 from registry.importers.legacy_tree import Entry, Hazard, LegacyTree, read_legacy_tree
-from registry.instants import BEGINNING
 from registry.parallel import Progress, map_in_threads
 from registry.records import CheckedConstants, CheckedFile
 from registry.registration.versions import build_constants
@@ -140,7 +139,12 @@ class CheckedTree:
 
 
 def check_tree(
-    root: Path, timezone: tzinfo, progress: Progress, *, with_refused: bool = False
+    root: Path,
+    timezone: tzinfo,
+    progress: Progress,
+    *,
+    with_refused: bool = False,
+    any_time: bool = False,
 ) -> CheckedTree:
     """Read a tree, check the arrays of every folder once, and make hazards of the entries that do not pass.
 
@@ -148,13 +152,15 @@ def check_tree(
     ----------
     with_refused
         Keep the entries that are hazards for other reasons than their arrays: to look at, not to import.
+    any_time
+        Accept stamps before 1990 or more than a year ahead.
 
     Raises
     ------
     NotFoundError, RequestError, UnavailableError
         As `read_legacy_tree`.
     """
-    tree = read_legacy_tree(root, timezone)
+    tree = read_legacy_tree(root, timezone, any_time=any_time)
     if with_refused:
         tree.entries = sorted([*tree.entries, *tree.excluded], key=lambda entry: entry.name)
     panels = {entry.folder: entry.panel for entry in tree.entries}
@@ -171,11 +177,3 @@ def check_tree(
         Hazard(entry.name, problems[entry.folder]) for entry in tree.entries if entry.folder in problems
     )
     return CheckedTree(tree, folders)
-
-
-def list_timezone_notes(tree: LegacyTree, timezone: tzinfo) -> list[str]:
-    """Return a note on the time zone of the stamps, where there are stamps and none was chosen."""
-    stamped = any(entry.valid_from != BEGINNING for entry in tree.entries)
-    return (
-        ["stamps are read as UTC, unless another time zone is given"] if stamped and timezone is UTC else []
-    )

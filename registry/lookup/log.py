@@ -153,6 +153,12 @@ def _read_aliases(connection: sa.Connection, numbers: Sequence[int]) -> Iterator
         yield from _change_lines(row, numbers, f"alias {row.m_number} of {row.identifier}{start}{same}")
 
 
+def _read_timezones(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[ChangeLine]:
+    zone = schema.timezone
+    for row in connection.execute(sa.select(zone).where(_is_changed_in(zone, numbers)).order_by(zone.c.id)):
+        yield from _change_lines(row, numbers, f"time zone {row.name}")
+
+
 def _read_runs(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[ChangeLine]:
     run = schema.run
     for row in connection.execute(sa.select(run).where(_is_changed_in(run, numbers)).order_by(run.c.id)):
@@ -205,6 +211,7 @@ def _read_tags(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[Ch
 
 ChangeReader = Callable[[sa.Connection, Sequence[int]], Iterator[ChangeLine]]
 _BEFORE_VERSIONS: dict[str, ChangeReader] = {
+    "timezone": _read_timezones,
     "panel": _read_panels,
     "alias": _read_aliases,
     "run": _read_runs,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from registry import instants, schema
 from registry.errors import InstantError, NotFoundError, Remedy, RequestError
 from registry.identifiers import find_near, quote, suggestion
-from registry.instants import Instant
+from registry.instants import Instant, Zone
 from registry.records import Tag
 
 AsOf = int | Instant | str | datetime | None
@@ -61,7 +61,7 @@ def as_revision_ref(revision: RevisionRef | int) -> RevisionRef:
     return RevisionRef("number", revision) if isinstance(revision, int) else revision
 
 
-def parse_as_of(as_of: AsOf, timezone: tzinfo = UTC) -> RevisionRef:
+def parse_as_of(as_of: AsOf, timezone: Zone = UTC) -> RevisionRef:
     """Parse a reference: in text, 14 digits and ISO times are instants, fewer digits a revision, all else a tag.
 
     Raises
@@ -84,7 +84,7 @@ def parse_as_of(as_of: AsOf, timezone: tzinfo = UTC) -> RevisionRef:
     raise RequestError(f"{as_of!r} does not name a revision: a number, an instant or a tag is expected")
 
 
-def _parse_text(text: str, timezone: tzinfo) -> RevisionRef:
+def _parse_text(text: str, timezone: Zone) -> RevisionRef:
     digits = text.isascii() and text.isdecimal()
     if digits and len(text) < _STAMP_DIGITS:
         return RevisionRef("number", int(text))
@@ -121,7 +121,7 @@ def select_revision_number(by: str) -> sa.ScalarSelect[int] | None:
     return queries[by].scalar_subquery() if by in queries else None
 
 
-def find_revision_number(connection: sa.Connection, as_of: AsOf, timezone: tzinfo = UTC) -> int:
+def find_revision_number(connection: sa.Connection, as_of: AsOf, timezone: Zone = UTC) -> int:
     """Return the number of the revision that `as_of` refers to, see `parse_as_of`; refuse one that does not exist."""
     reference = parse_as_of(as_of, timezone)
     selected = select_revision_number(reference.by)

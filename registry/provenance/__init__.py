@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 
 import msgspec
@@ -41,8 +42,9 @@ def read_with_content(path: Path) -> tuple[Document, bytes]:
     """
     name = repr(str(path))
     content = read_bounded(path, _MAX_BYTES, "a provenance document", DocumentError)
+    text = content.removeprefix(codecs.BOM_UTF8)  # from an editor; the checksum of the document has it too
     try:
-        header = msgspec.json.decode(content, type=DocumentHeader)
+        header = msgspec.json.decode(text, type=DocumentHeader)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         message = f"{name} is not a provenance document, or it is cut or damaged"
         raise DocumentError(message, path=str(path)) from None
@@ -53,7 +55,7 @@ def read_with_content(path: Path) -> tuple[Document, bytes]:
         message = f"{name} is a provenance document of format {number}; this software reads {FORMAT_VERSION}"
         raise DocumentError(message, path=str(path), format_version=number)
     try:
-        return msgspec.json.decode(content, type=Document), content
+        return msgspec.json.decode(text, type=Document), content
     except (msgspec.DecodeError, UnicodeDecodeError) as error:  # in fields that the header does not have
         reason = str(error)  # contains the names of unknown fields
         if len(reason) > _MAX_REASON_LENGTH or not reason.isprintable():

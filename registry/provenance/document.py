@@ -33,7 +33,7 @@ class _StrictStruct(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Request(_StrictStruct, frozen=True):
-    """The request: ``target`` is a dataset or a detector Id; ``at`` and ``as_of`` are as the user wrote them."""
+    """The request: ``target`` is a dataset or a detector Id; instants in ``at`` and ``as_of`` have their offset."""
 
     target: str
     source: str | None

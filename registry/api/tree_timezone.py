@@ -1,0 +1,49 @@
+"""The time zone in which the stamps of a legacy directory are read, and what to say about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import tzinfo
+
+import sqlalchemy as sa
+
+from registry.api.backend import Backend
+from registry.errors import ConflictError
+from registry.importers.legacy_tree import LegacyTree
+from registry.instants import BEGINNING
+from registry.lookup.timezones import read_timezone
+from registry.timezones import find_recorded_zone
+
+
+@dataclass(frozen=True, slots=True)
+class TreeTimezone:
+    """The zone of a directory's stamps, and the name of the registry's own at that moment."""
+
+    zone: tzinfo
+    registry_zone: str
+
+    def list_notes(self, tree: LegacyTree) -> list[str]:
+        """Return a note on the zone, where there are stamps."""
+        if all(entry.valid_from == BEGINNING for entry in tree.entries):
+            return []
+        if str(self.zone) == self.registry_zone:
+            return [f"stamps are read in {self.zone}, the registry's time zone, unless another one is given"]
+        later = f"stamps that are given later are read in {self.registry_zone}, the registry's time zone"
+        return [f"stamps of this directory are read in {self.zone}; {later}"]
+
+    def refuse_change(self, connection: sa.Connection, *, chosen: bool) -> None:
+        """Refuse to record starts that were read in the registry's zone, if it has another one by now."""
+        if not chosen and (present := read_timezone(connection)) != self.registry_zone:
+            raise ConflictError(
+                f"the registry's time zone was changed from {self.registry_zone} to {present} meanwhile; nothing was"
+                " recorded, repeat the import",
+                timezone=present,
+            )
+
+
+def find_tree_timezone(backend: Backend) -> TreeTimezone:
+    """Return the zone in which the stamps of a directory are read now."""
+    with backend.database.autocommit_read() as connection:
+        registry_zone = read_timezone(connection)
+    chosen = backend.chosen_zone
+    return TreeTimezone(find_recorded_zone(registry_zone) if chosen is None else chosen, registry_zone)
