@@ -87,7 +87,9 @@ class Panels(Noun):
         def record(change: Change) -> None:
             add_panels(change, [panel])
             if m_number is not None:
-                add_aliases(change, [AliasStatement(m_number, panel, alias_start.resolve(change), same_module)])
+                add_aliases(
+                    change, [AliasStatement(m_number, panel, alias_start.resolve(change), same_module)]
+                )
             if old is not None and start is not None:
                 carry_constants(change, old, panel, start.resolve(change))
 
@@ -173,6 +175,7 @@ class Aliases(Noun):
         stated = None if valid_from is None else state_start(self._backend, valid_from, any_time=True)
 
         def record(change: Change) -> None:
-            withdraw_alias(change, m_number, name, stated and stated.resolve(change))
+            start = None if stated is None else stated.resolve(change)
+            withdraw_alias(change, m_number, name, start)
 
         return self._backend.record_revision(record, comment, dry_run=dry_run)
