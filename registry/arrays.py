@@ -46,7 +46,13 @@ _WARNINGS_LOCK = threading.Lock()
 
 
 def check_file(
-    path: Path, detector: DetectorType, kind: Kind, *, allow_nonfinite: bool = False
+    path: Path,
+    detector: DetectorType,
+    kind: Kind,
+    gain_range: int,
+    *,
+    allow_nonfinite: bool = False,
+    allow_odd: bool = False,
 ) -> CheckedFile:
     """Read a panel's file once and return its checksum, size and statistics.
 
@@ -56,6 +62,8 @@ def check_file(
         A ``.npy`` file of shape ``detector.panel_shape`` (row, column) and dtype ``kind.dtype``.
     allow_nonfinite
         Accept NaN and infinity; they are counted all the same.
+    allow_odd
+        Accept values that cannot be: nothing but zeros, or a median that is impossible in this gain range.
 
     Raises
     ------
@@ -65,11 +73,20 @@ def check_file(
         The file cannot be read.
     """
     content = _read_content(path, math.prod(detector.panel_shape) * np.dtype(kind.dtype).itemsize)
-    return check_content(content, path, detector, kind, allow_nonfinite=allow_nonfinite)
+    return check_content(
+        content, path, detector, kind, gain_range, allow_nonfinite=allow_nonfinite, allow_odd=allow_odd
+    )
 
 
 def check_content(
-    content: bytes, path: Path, detector: DetectorType, kind: Kind, *, allow_nonfinite: bool = False
+    content: bytes,
+    path: Path,
+    detector: DetectorType,
+    kind: Kind,
+    gain_range: int,
+    *,
+    allow_nonfinite: bool = False,
+    allow_odd: bool = False,
 ) -> CheckedFile:
     """Check the bytes of a panel's file, which need not be at `path` yet; see `check_file`."""
     array = parse_array(content, path, detector.panel_shape, kind.dtype)
@@ -83,8 +100,16 @@ def check_content(
         )
     if statistics.nonfinite == array.size:
         raise ArrayError(f"{str(path)!r} holds no finite value", path=str(path))
-    if statistics.zeros == array.size and kind.zero is not ZeroMeaning.GOOD:
-        raise ArrayError(f"{str(path)!r} holds nothing but zeros", path=str(path))
+    problem = describe_odd_values(kind, gain_range, statistics)
+    if problem and not allow_odd:
+        raise ArrayError(
+            f"{str(path)!r} {problem}",
+            remedy=Remedy.ALLOW_ODD,
+            path=str(path),
+            kind=kind.name,
+            gain_range=gain_range,
+            median=statistics.median,
+        )
     return CheckedFile(
         path=path,
         sha256=sha256_of(content),
@@ -93,7 +118,19 @@ def check_content(
         shape=detector.panel_shape,
         statistics=statistics,
         blake3=blake3_of(content),
+        odd=problem,
     )
+
+
+def describe_odd_values(kind: Kind, gain_range: int, statistics: Statistics) -> str | None:
+    """Return what is wrong with a file whose values cannot be those of its kind and gain range, None if they can."""
+    if statistics.median is None:
+        return None
+    if statistics.minimum == statistics.maximum == 0:
+        return None if kind.zero is ZeroMeaning.GOOD else "holds nothing but zeros"
+    if kind.is_possible(gain_range, statistics.median):
+        return None
+    return kind.describe_impossible(gain_range, statistics.median)
 
 
 def _read_content(path: Path, payload: int) -> bytes:

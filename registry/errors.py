@@ -33,6 +33,7 @@ class Remedy(StrEnum):
 
     ALLOW_ANY_TIME = auto()
     ALLOW_NONFINITE = auto()
+    ALLOW_ODD = auto()
     CARRY_CONSTANTS = auto()
     CONFIGURE_DETECTOR = auto()
     CONTINUE_COPY = auto()
@@ -52,6 +53,7 @@ class Remedy(StrEnum):
     RECORD_START_TIME = auto()
     REPLACE_FILES = auto()
     SKIP_BAD_ENTRIES = auto()
+    SKIP_OR_ALLOW_ODD = auto()
     SKIP_OR_SUPERSEDE = auto()
     STATE_SAME_MODULE = auto()
     SUPERSEDE = auto()

@@ -64,15 +64,19 @@ def encode_npy(array: np.ndarray) -> bytes:
     return stream.getvalue()
 
 
-def check(path: Path, content: bytes | np.ndarray, kind: Kind = GAIN, **options: bool) -> CheckedFile:
+def check(
+    path: Path, content: bytes | np.ndarray, kind: Kind = GAIN, gain_range: int = 0, **options: bool
+) -> CheckedFile:
     path.write_bytes(content if isinstance(content, bytes) else encode_npy(content))
-    return check_file(path, JUNGFRAU, kind, **options)
+    return check_file(path, JUNGFRAU, kind, gain_range, **options)
 
 
-def refusal(path: Path, content: bytes | np.ndarray, kind: Kind = GAIN, **options: bool) -> str:
+def refusal(
+    path: Path, content: bytes | np.ndarray, kind: Kind = GAIN, gain_range: int = 0, **options: bool
+) -> str:
     """Return the sentence, without the file's name, with which the content is refused."""
     with pytest.raises(ArrayError) as caught:
-        check(path, content, kind, **options)
+        check(path, content, kind, gain_range, **options)
     message = str(caught.value)
     assert caught.value.values["path"] == str(path)
     assert message.isprintable()
@@ -100,7 +104,7 @@ def test_checking_a_file_does_not_touch_it(path: Path, gain: np.ndarray) -> None
     path.write_bytes(encode_npy(gain))
     path.chmod(0o444)
     before = path.stat()
-    check_file(path, JUNGFRAU, GAIN)
+    check_file(path, JUNGFRAU, GAIN, 0)
     after = path.stat()
     assert (before.st_mtime_ns, before.st_mode, before.st_ino) == (
         after.st_mtime_ns,
@@ -113,7 +117,7 @@ def test_checking_a_file_does_not_touch_it(path: Path, gain: np.ndarray) -> None
 def test_a_link_to_a_correct_file_is_accepted(tmp_path: Path, gain: np.ndarray) -> None:
     (tmp_path / "real.npy").write_bytes(encode_npy(gain))
     (tmp_path / "link.npy").symlink_to("real.npy")
-    assert check_file(tmp_path / "link.npy", JUNGFRAU, GAIN).path == tmp_path / "link.npy"
+    assert check_file(tmp_path / "link.npy", JUNGFRAU, GAIN, 0).path == tmp_path / "link.npy"
 
 
 def test_a_header_of_version_2_is_accepted(path: Path, gain: np.ndarray) -> None:
@@ -210,7 +214,7 @@ def test_the_command_shown_writes_a_file_of_the_same_values_that_is_accepted(
     path = tmp_path / name
     mended_path = run_fix(path, refusal(path, change(gain)))
     original = path.read_bytes()
-    file = check_file(mended_path, JUNGFRAU, GAIN)
+    file = check_file(mended_path, JUNGFRAU, GAIN, 0)
     assert mended_path.read_bytes() == encode_npy(gain)
     assert file.sha256 == hashlib.sha256(encode_npy(gain)).hexdigest()
     assert path.read_bytes() == original
@@ -222,11 +226,11 @@ def test_a_file_that_is_wrong_in_every_respect_is_accepted_after_the_commands_sh
     path.write_bytes(encode_npy(np.asfortranarray(gain.reshape(1, 512, 1024).astype(">f8"))))
     for _ in range(3):
         try:
-            check_file(path, JUNGFRAU, GAIN)
+            check_file(path, JUNGFRAU, GAIN, 0)
             break
         except ArrayError as error:
             path = run_fix(path, str(error))
-    assert check_file(path, JUNGFRAU, GAIN).size == len(encode_npy(gain))
+    assert check_file(path, JUNGFRAU, GAIN, 0).size == len(encode_npy(gain))
     assert path.read_bytes() == encode_npy(gain)
 
 
@@ -257,7 +261,7 @@ def test_a_file_of_terabytes_is_refused_without_being_read(path: Path, gain) -> 
     tracemalloc.start()
     try:
         with pytest.raises(ArrayError, match="has bytes after its array"):
-            check_file(path, JUNGFRAU, GAIN)
+            check_file(path, JUNGFRAU, GAIN, 0)
         assert tracemalloc.get_traced_memory()[1] < 10 * PAYLOAD
     finally:
         tracemalloc.stop()
@@ -425,7 +429,7 @@ def assert_read_or_refused(content: bytes) -> None:
 
 def test_a_missing_file_is_refused(path: Path) -> None:
     with pytest.raises(ArrayError) as caught:
-        check_file(path, JUNGFRAU, GAIN)
+        check_file(path, JUNGFRAU, GAIN, 0)
     assert str(caught.value) == f"there is no file {str(path)!r}"
     assert caught.value.values == {"path": str(path)}
 
@@ -444,7 +448,7 @@ def test_a_folder_a_dangling_link_and_a_pipe_are_not_files(tmp_path: Path) -> No
     }
     for name, problem in problems.items():
         with pytest.raises(ArrayError, match=problem):
-            check_file(tmp_path / name, JUNGFRAU, GAIN)
+            check_file(tmp_path / name, JUNGFRAU, GAIN, 0)
 
 
 def test_a_file_that_cannot_be_read_is_not_called_wrong(path: Path, gain, monkeypatch) -> None:
@@ -454,13 +458,13 @@ def test_a_file_that_cannot_be_read_is_not_called_wrong(path: Path, gain, monkey
     path.write_bytes(encode_npy(gain))
     monkeypatch.setattr(Path, "open", fail)
     with pytest.raises(UnavailableError) as caught:
-        check_file(path, JUNGFRAU, GAIN)
+        check_file(path, JUNGFRAU, GAIN, 0)
     assert str(caught.value) == f"{str(path)!r} cannot be read: Input/output error"
 
 
 def test_a_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnavailableError, match=r"cannot be read: File name too long$"):
-        check_file(tmp_path / ("x" * 5000), JUNGFRAU, GAIN)
+        check_file(tmp_path / ("x" * 5000), JUNGFRAU, GAIN, 0)
 
 
 # Values
@@ -490,7 +494,21 @@ def test_an_array_without_any_finite_value_is_refused_even_where_nan_is_allowed(
 @pytest.mark.parametrize("kind", [GAIN, OFFSET], ids=lambda kind: kind.name)
 @pytest.mark.parametrize("zero", [0.0, -0.0])
 def test_nothing_but_zeros_is_refused(path: Path, kind: Kind, zero: float) -> None:
-    assert refusal(path, np.full(SHAPE, zero, "<f4"), kind) == "holds nothing but zeros"
+    array = np.full(SHAPE, zero, "<f4")
+    with assert_refused(ArrayError, remedy=Remedy.ALLOW_ODD, path=str(path), gain_range=0, median=0.0):
+        check(path, array, kind)
+    assert refusal(path, array, kind) == "holds nothing but zeros"
+    array[0, :2] = np.nan
+    assert refusal(path, array, kind, allow_nonfinite=True) == "holds nothing but zeros"
+
+
+@pytest.mark.parametrize("kind", JUNGFRAU.kinds[:-1], ids=lambda kind: kind.name)
+def test_nothing_but_zeros_is_accepted_with_a_warning_where_it_is_meant(path: Path, kind: Kind) -> None:
+    file = check(path, np.zeros(SHAPE, "<f4"), kind, allow_odd=True)
+    assert file.odd == "holds nothing but zeros"
+    assert f"{str(path)!r}: every pixel has the same value 0 {kind.unit} (a placeholder?)" in array_warnings(
+        kind, [file]
+    )
 
 
 def test_nothing_but_zeros_is_accepted_silently_where_zero_means_a_good_pixel(path: Path) -> None:
@@ -523,7 +541,7 @@ def test_flags_in_another_integer_are_refused_and_the_command_shown_keeps_their_
     array = np.zeros(SHAPE, dtype)
     array[3, 5] = 65
     mended_path = run_fix(path, refusal(path, array, STATUS))
-    assert check_file(mended_path, JUNGFRAU, STATUS).dtype == "<u8"
+    assert check_file(mended_path, JUNGFRAU, STATUS, 0).dtype == "<u8"
     assert np.array_equal(np.load(mended_path), array)
 
 
@@ -563,21 +581,90 @@ def test_zeros_of_an_offset_are_ordinary(path: Path, gain) -> None:
 @pytest.mark.parametrize(
     ("gain_range", "value", "limits"),
     [
-        (0, -41.5, "14 to 125"),
-        (0, 415.0, "14 to 125"),
-        (1, 1.39, "-4.2 to -0.46"),
-        (2, 41.5, "-0.33 to -0.036"),
+        (0, 400.0, "14 to 125"),
+        (0, 4.3, "14 to 125"),
+        (1, -13.0, "-4.2 to -0.46"),
+        (2, -0.012, "-0.33 to -0.036"),
     ],
 )
-def test_a_gain_of_another_sign_or_size_is_accepted_with_a_warning(
-    path, gain, gain_range, value, limits
-) -> None:
+def test_a_gain_of_an_unusual_size_is_accepted_with_a_warning(path, gain, gain_range, value, limits) -> None:
     array = (gain / 41.5 * value).astype("<f4")
-    file = check(path, array)
+    file = check(path, array, GAIN, gain_range)
+    assert file.odd is None
     warning = array_warnings(GAIN, [file] * (gain_range + 1))[-1]
     assert warning == (
         f"{str(path)!r}: the median {file.statistics.median:.4g} ADU/keV is outside {limits},"
         f" where gain of gain range {gain_range} is expected"
+    )
+
+
+@pytest.mark.parametrize(
+    ("gain_range", "value", "hint"),
+    [
+        (0, -41.5, ""),
+        (0, 416.0, ""),
+        (0, 4.14, ""),
+        (0, 2.4e10, ""),
+        (0, -1.39, "; it is as expected of gain range 1"),
+        (0, 1 / 41.5, "; its inverse and its thousandfold is as expected: another unit?"),
+        (1, 1.39, ""),
+        (1, 41.5, "; it is as expected of gain range 0"),
+        (1, -0.11, "; it is as expected of gain range 2"),
+        (2, -1.39, "; it is as expected of gain range 1"),
+        (2, -1 / 0.11, "; its inverse is as expected: another unit?"),
+        (2, 1e-40, ""),
+        (0, 0.0415, "; its inverse and its thousandfold is as expected: another unit?"),
+        (1, -0.00139, "; its thousandfold is as expected: another unit?"),
+        (1, -1390.0, "; its thousandth is as expected: another unit?"),
+    ],
+)
+def test_a_gain_that_cannot_be_is_refused_with_what_it_may_be_instead(path, gain_range, value, hint) -> None:
+    array = np.linspace(0.999, 1.001, 512 * 1024).reshape(SHAPE) * value
+    array[7, :9] = 0  # dead pixels, whatever the rest is
+    array = array.astype("<f4")
+    median = float(np.median(array))
+    typical = f"{GAIN.typical_medians[gain_range]:g} ADU/keV"
+    sentence = (
+        f"has the median {median:.4g} ADU/keV, which cannot be that of gain of gain range {gain_range}:"
+        f" about {typical} is expected, of that sign and within a factor of ten{hint}"
+    )
+    assert refusal(path, array, GAIN, gain_range) == sentence
+    with assert_refused(
+        ArrayError, remedy=Remedy.ALLOW_ODD, gain_range=gain_range, kind="gain", median=median
+    ):
+        check(path, array, GAIN, gain_range)
+    file = check(path, array, GAIN, gain_range, allow_odd=True)
+    assert file.odd == sentence
+    assert "is expected" in array_warnings(GAIN, [file] * (gain_range + 1))[-2]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "is_possible"),
+    [
+        ("offset", -0.01, True),
+        ("offset", -16383.0, True),
+        ("offset", -16384.0, False),
+        ("offset", 16384.0, False),
+        ("pedestals", 0.5, True),
+        ("pedestals", 16383.0, True),
+        ("pedestals", 16384.0, False),
+        ("pedestals", -0.5, False),
+        ("rms", 1e-9, True),
+        ("rms", -1.0, False),
+        ("rms", 16384.0, False),
+    ],
+)
+def test_other_values_cannot_be_beyond_the_range_of_the_adc(path, name, value, is_possible) -> None:
+    kind = JUNGFRAU.find_kind(name)
+    array = np.full(SHAPE, value, "<f4")
+    array[:10] = 1e6  # odd pixels are in every map
+    if is_possible:
+        assert check(path, array, kind).odd is None
+        return
+    low = -16383 if name == "offset" else 0
+    assert refusal(path, array, kind) == (
+        f"has the median {value:.4g} ADU, which cannot be that of {name} of gain range 0: it lies between {low:g} and"
+        " 16383 ADU"
     )
 
 
@@ -588,7 +675,7 @@ def test_one_value_everywhere_is_accepted_with_a_warning(path: Path) -> None:
 
 
 def test_a_warning_never_prints_the_escapes_of_a_files_name(tmp_path: Path) -> None:
-    file = check(tmp_path / NASTY, np.full(SHAPE, -1.0, "<f4"))
+    file = check(tmp_path / NASTY, np.full(SHAPE, 8.0, "<f4"))
     result = array_warnings(GAIN, [file])
     assert len(result) == 2
     assert all(warning.isprintable() for warning in result)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -329,14 +332,18 @@ def test_nan_is_refused_unless_it_is_allowed_and_then_counted(registry: Registry
     assert all(stage.relative_error <= 2**-24 for stage in shown.conversion.stages)
 
 
-def test_odd_and_dead_values_are_warned_about_by_stage(tmp_path: Path) -> None:
+def test_odd_and_dead_values_are_named_by_stage(tmp_path: Path) -> None:
     def change(array: NDArray[np.float64]) -> None:
         array[0] /= 1000  # ADU/eV
         array[1, 0, :2] = 0
 
     path = write_maps(tmp_path, change)
-    with convert_gain_maps(path, JUNGFRAU) as shown:
+    assert refuse_conversion(path).startswith(
+        f"{str(path / 'G0')!r} has the median 0.0415 ADU/keV, which cannot be that of gain of gain range 0: about 41.5"
+    )
+    with convert_gain_maps(path, JUNGFRAU, allow_odd=True) as shown:
         odd, dead = shown.warnings
+    assert [constants.is_odd for constants in shown.constants] == [True]
     assert odd == (
         f"{str(path / 'G0')!r}: the median 0.0415 ADU/keV is outside 14 to 125, where gain of gain range 0 is expected"
     )
@@ -346,6 +353,96 @@ def test_odd_and_dead_values_are_warned_about_by_stage(tmp_path: Path) -> None:
         array[1] = 0
 
     assert "G1' holds nothing but zeros" in refuse_conversion(write_maps(tmp_path, erase))
+
+
+SIX = "6 stages of {} (G0, G1, G2, HG0, HG1, HG2{})"
+THREE = "3 stages of {} ({})"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("small_panels")
+@pytest.mark.parametrize(
+    ("stages", "write", "layout"),
+    [
+        pytest.param(6, lambda array: array.astype("<f4"), SIX.format("float32", ""), id="six of float32"),
+        pytest.param(
+            3, lambda array: array.astype("<f4"), THREE.format("float32", "G0, G1, G2"), id="float32"
+        ),
+        pytest.param(
+            3, lambda array: array.astype(">f8"), THREE.format("big-endian float64", "G0, G1, G2"), id=">f8"
+        ),
+        pytest.param(6, lambda array: array.astype(">f4"), SIX.format("big-endian float32", ""), id=">f4"),
+        pytest.param(
+            6,
+            lambda array: np.moveaxis(array, 0, 2).copy(),
+            SIX.format("float64", ", those of a pixel side by side"),
+            id="interleaved",
+        ),
+        pytest.param(
+            3, lambda array: array[::-1].copy(), THREE.format("float64", "G2, G1, G0"), id="reversed"
+        ),
+        pytest.param(
+            3,
+            lambda array: array[[1, 2, 0]].copy(),
+            THREE.format("float64", "G1, G2, G0"),
+            id="another order",
+        ),
+    ],
+)
+@pytest.mark.parametrize(
+    "options", [{}, {"allow_odd": True, "allow_nonfinite": True}], ids=["plain", "allowed"]
+)
+def test_a_file_in_another_layout_is_refused_with_the_command_that_writes_it_as_the_maker_does(
+    tmp_path: Path, stages: int, write: Callable[[Any], Any], layout: str, options: dict[str, bool]
+) -> None:
+    path = tmp_path / "gainMaps_M068.bin"
+    original = maps(stages)[:, :4, :6].copy()
+    original[:, 3, :5] = 0
+    write(original).tofile(path)
+    with (
+        assert_refused(ArrayError, layout, path=str(path), layouts=[layout]) as error,
+        convert_gain_maps(path, JUNGFRAU, **options),
+    ):
+        pytest.fail("it was taken")
+    command = error.value.message.partition("; python ")[2].removesuffix(" writes it so")
+    arguments = [sys.executable, *shlex.split(command)]
+    subprocess.run(arguments, check=True)
+    mended = np.fromfile(tmp_path / "mended-gainMaps_M068.bin", "<f8").reshape(stages, 4, 6)
+    np.testing.assert_array_equal(mended, original.astype(np.float32) if "float32" in layout else original)
+    with convert_gain_maps(tmp_path / "mended-gainMaps_M068.bin", JUNGFRAU) as shown:
+        assert shown.warnings[0].endswith(
+            "5, 5, 5 pixels (by gain range) have gain 0 (dead?); kept as they are"
+        )
+
+
+@pytest.mark.parametrize("size", [3 * STAGE, 6 * STAGE])
+def test_noise_is_refused_whatever_it_is_read_as(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "gainMaps_M068.bin"
+    path.write_bytes(np.random.default_rng(7).bytes(size))
+    assert "gainMaps_M068.bin" in refuse_conversion(path, allow_odd=True, allow_nonfinite=True)
+
+
+@pytest.mark.slow
+def test_maps_in_six_stages_of_float32_leave_nothing_and_the_others_are_taken_as_they_stand(
+    location: RegistryLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calreg = Calreg(location, monkeypatch)
+    calreg.run("panel", "add", PANEL_A, "--alias", "M068")
+    path = tmp_path / "gainMaps_M068.bin"
+    maps(6).astype("<f4").tofile(path)
+    assert path.stat().st_size == 3 * STAGE
+    for options in ([], ["--allow-odd"], ["--dry-run"]):
+        refusal = calreg.assert_refused(
+            2, "version", "add", "M068", str(path), "--valid-from", START, *options
+        )
+        assert refusal["layouts"] == [SIX.format("float32", "")]
+    assert calreg.run("version", "list", "--json").json == []
+
+    maps(6).tofile(path)
+    added = calreg.run(
+        "version", "add", "M068", str(path), "--valid-from", START, "--allow-odd", "--json"
+    ).json
+    assert [version["odd_allowed"] for version in added["versions"]] == [False]
 
 
 def test_only_gain_can_be_asked_of_the_makers_file(registry: Registry, three: Path) -> None:

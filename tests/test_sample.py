@@ -78,7 +78,10 @@ def test_the_door_takes_every_file_and_remarks_on_nothing_but_dead_pixels(
     tree: Tree, module: str, kind: Kind
 ) -> None:
     folder, _ = tree
-    files = [check_file(folder / module / name, JUNGFRAU, kind) for name in JUNGFRAU.file_names(kind.name)]
+    files = [
+        check_file(folder / module / name, JUNGFRAU, kind, gain_range)
+        for gain_range, name in enumerate(JUNGFRAU.file_names(kind.name))
+    ]
     assert ["dead" in remark for remark in array_warnings(kind, files)] == (
         [True] if kind.name == "gain" else []
     )

@@ -214,7 +214,7 @@ def test_arrays_that_are_refused_leave_nothing_in_the_registry_or_the_store(
     assert state_of(registry, location) == before
 
 
-def test_values_that_are_odd_are_taken_with_a_warning_and_kept_as_they_are(
+def test_unusual_values_are_taken_with_a_warning_and_kept_as_they_are(
     registry: Registry, location: RegistryLocation, tmp_path: Path
 ) -> None:
     registry.panels.add(PANEL_A)
@@ -222,7 +222,7 @@ def test_values_that_are_odd_are_taken_with_a_warning_and_kept_as_they_are(
     dead = make_panel_array("gain", 0, 5)
     dead[7, :3] = 0
     np.save(folder / "g0_gain.npy", dead)
-    np.save(folder / "g1_gain.npy", -make_panel_array("gain", 1, 5))  # the sign of another amplifier stage
+    np.save(folder / "g1_gain.npy", 8 * make_panel_array("gain", 1, 5))
     np.save(folder / "g2_gain.npy", np.full((512, 1024), -0.1, np.float32))
     infinite = make_panel_array("offset", 0, 5)
     infinite[0, 0] = np.inf
@@ -231,7 +231,7 @@ def test_values_that_are_odd_are_taken_with_a_warning_and_kept_as_they_are(
     assert len(outcome.warnings) == 4
     for file, sentence in (
         ("", "3, 0, 0 pixels (by gain range) have gain 0 (dead?); kept as they are"),
-        ("g1_gain.npy", "the median 1.39 ADU/keV is outside -4.2 to -0.46"),
+        ("g1_gain.npy", "the median -11.12 ADU/keV is outside -4.2 to -0.46"),
         ("g2_gain.npy", "every pixel has the same value -0.1 ADU/keV (a placeholder?)"),
         ("g0_offset.npy", "1 values are NaN or infinite, as allowed; they are kept as they are"),
     ):
@@ -242,6 +242,7 @@ def test_values_that_are_odd_are_taken_with_a_warning_and_kept_as_they_are(
     assert files[0].statistics.zeros == 3
     assert others[0].statistics.nonfinite == 1
     assert (gain.nonfinite_allowed, offset.nonfinite_allowed) == (True, True)
+    assert (gain.odd_allowed, offset.odd_allowed) == (False, False)
     assert objects(location).keys() == {checksum(path) for path in folder.iterdir()}
 
 

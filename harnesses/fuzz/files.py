@@ -139,10 +139,12 @@ def _feed_panel_folder(folder: Path, data: bytes) -> None:
         path = _write_input(files, name, data)
     with use_small_panels():
         jungfrau = detectors.DETECTOR_TYPES["jungfrau"]
-        call_parser(lambda: read_panel_folder(files, jungfrau, ["gain"], allow_nonfinite=True))
+        call_parser(
+            lambda: read_panel_folder(files, jungfrau, ["gain"], allow_nonfinite=True, allow_odd=True)
+        )
         for name in ("gain", "status"):
             kind = jungfrau.find_kind(name)
-            checked = call_parser(lambda kind=kind: check_file(path, jungfrau, kind))  # type: ignore[misc]
+            checked = call_parser(lambda kind=kind: check_file(path, jungfrau, kind, 0, allow_odd=True))  # type: ignore[misc]
             if checked is None:
                 continue
             array = np.load(path, allow_pickle=False)
@@ -181,7 +183,7 @@ def _feed_gain_maps(folder: Path, data: bytes) -> None:
         jungfrau = detectors.DETECTOR_TYPES["jungfrau"]
 
         def read() -> list[bytes]:
-            with convert_gain_maps(path, jungfrau) as maps:
+            with convert_gain_maps(path, jungfrau, allow_odd=True) as maps:
                 (constants,) = maps.constants
                 assert all(isinstance(warning, str) for warning in maps.warnings)
                 return [file.path.read_bytes() for file in constants.files]

@@ -104,6 +104,7 @@ class Registry(Administration):
         tree: str | Path,
         *,
         skip_bad: bool = False,
+        allow_odd: bool = False,
         supersede: bool = False,
         any_time: bool = False,
         comment: str | None = None,
@@ -116,6 +117,8 @@ class Registry(Administration):
         ----------
         skip_bad
             Leave out the entries that cannot be imported, with a warning for each, instead of refusing the tree.
+        allow_odd
+            Accept values that cannot be, as `Versions.add` does.
         supersede
             Replace other constants that are valid from the same instant; needs a comment.
         any_time
@@ -135,6 +138,7 @@ class Registry(Administration):
             Path(tree),
             progress,
             skip_bad=skip_bad,
+            allow_odd=allow_odd,
             supersede=supersede,
             any_time=any_time,
             comment=comment,

@@ -32,6 +32,7 @@ def import_tree(
     progress: Progress,
     *,
     skip_bad: bool,
+    allow_odd: bool,
     supersede: bool,
     comment: str | None,
     any_time: bool,
@@ -41,7 +42,7 @@ def import_tree(
     if supersede:
         require_comment(comment, "superseding")
     timezone = find_tree_timezone(backend)
-    checked = check_tree(root, timezone.zone, progress, any_time=any_time)
+    checked = check_tree(root, timezone.zone, progress, any_time=any_time, allow_odd=allow_odd)
     _exclude_conflicts(backend, checked, progress, supersede=supersede)
     if checked.tree.hazards and not skip_bad:
         raise _hazards_error(checked.tree)
@@ -77,7 +78,13 @@ def _build_statements(
         path = f"{root}/{escape_undecodable(entry.name)}"
         for constants in checked.get_constants(entry):
             yield VersionStatement(
-                entry.panel, constants.kind, entry.valid_from, constants.sha256, path, comment
+                entry.panel,
+                constants.kind,
+                entry.valid_from,
+                constants.sha256,
+                path,
+                comment,
+                odd_allowed=constants.is_odd,
             )
         if index % _LINKS_PER_STEP == 0:
             advance()
@@ -118,11 +125,14 @@ def _hazards_error(tree: LegacyTree) -> RegistryError:
     count = f"{len(tree.hazards)} hazard{'' if len(tree.hazards) == 1 else 's'}"
     sentences = [str(hazard) for hazard in tree.hazards]
     error_class = ConflictError if all(hazard.is_conflict for hazard in tree.hazards) else ImportHazardError
+    remedy = Remedy.SKIP_OR_SUPERSEDE if error_class is ConflictError else Remedy.SKIP_BAD_ENTRIES
+    if any(hazard.is_odd for hazard in tree.hazards):
+        remedy = Remedy.SKIP_OR_ALLOW_ODD
     return error_class(
         f"{str(tree.root)!r} cannot be imported as it stands: {count}, nothing was recorded",
         details=sentences,
         hazards=sentences,
-        remedy=Remedy.SKIP_BAD_ENTRIES if error_class is ImportHazardError else Remedy.SKIP_OR_SUPERSEDE,
+        remedy=remedy,
     )
 
 

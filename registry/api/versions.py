@@ -39,6 +39,7 @@ class Versions(Noun):
         valid_from: InstantLike,
         kinds: Sequence[str] | None = None,
         allow_nonfinite: bool = False,
+        allow_odd: bool = False,
         supersede: bool = False,
         any_time: bool = False,
         comment: str | None = None,
@@ -60,6 +61,9 @@ class Versions(Noun):
             The maker's file holds gain only.
         allow_nonfinite
             Accept NaN and infinity; recorded with the version.
+        allow_odd
+            Accept values that cannot be: nothing but zeros, or a median that the detector type calls impossible;
+            recorded with each version that has such values.
         supersede
             Replace the version that starts then, or restore one that was withdrawn; needs a comment.
         any_time
@@ -80,7 +84,9 @@ class Versions(Noun):
         stated = state_start(self._backend, valid_from, any_time=any_time)
         with self._backend.database.autocommit_read() as connection:
             targets = _refuse_detector_id(panels.find_target(connection, panel, None)).panels
-        with _open_constants(Path(path), targets, kinds, allow_nonfinite=allow_nonfinite) as source:
+        with _open_constants(
+            Path(path), targets, kinds, allow_nonfinite=allow_nonfinite, allow_odd=allow_odd
+        ) as source:
 
             def build_statements(targets: Sequence[Panel], start: Instant) -> list[VersionStatement]:
                 return [
@@ -93,6 +99,7 @@ class Versions(Noun):
                         comment=comment,
                         nonfinite_allowed=allow_nonfinite,
                         conversion=source.conversion,
+                        odd_allowed=constants.is_odd,
                     )
                     for target in targets
                     for constants in source.constants
@@ -282,7 +289,12 @@ def _refuse_detector_id(target: Target) -> Target:
 
 @contextmanager
 def _open_constants(
-    path: Path, targets: Sequence[Panel], kinds: Sequence[str] | None, *, allow_nonfinite: bool
+    path: Path,
+    targets: Sequence[Panel],
+    kinds: Sequence[str] | None,
+    *,
+    allow_nonfinite: bool,
+    allow_odd: bool,
 ) -> Iterator[PanelFolder | GainMaps]:
     """Check the constants in a folder, or convert the maker's file; the converted files exist inside the context."""
     from registry.importers import gain_maps, panel_folders
@@ -292,10 +304,14 @@ def _open_constants(
         gain_maps.list_module_name_notes(
             path, targets
         )  # refuses the file of another module before it is read
-        with gain_maps.convert_gain_maps(path, detector, kinds, allow_nonfinite=allow_nonfinite) as maps:
+        with gain_maps.convert_gain_maps(
+            path, detector, kinds, allow_nonfinite=allow_nonfinite, allow_odd=allow_odd
+        ) as maps:
             yield maps
     else:
-        yield panel_folders.read_panel_folder(path, detector, kinds, allow_nonfinite=allow_nonfinite)
+        yield panel_folders.read_panel_folder(
+            path, detector, kinds, allow_nonfinite=allow_nonfinite, allow_odd=allow_odd
+        )
 
 
 def _add_notes(change: Change, source: PanelFolder | GainMaps, targets: Sequence[Panel]) -> None:

@@ -45,6 +45,10 @@ RequiredComment = Annotated[str, typer.Option(metavar="TEXT", help="The reason; 
 Supersede = Annotated[
     bool, typer.Option("--supersede", help="Replace a conflicting record; needs a comment.")
 ]
+AllowOdd = Annotated[
+    bool,
+    typer.Option("--allow-odd", help="Accept values that cannot be, such as a gain of the wrong sign."),
+]
 IncludeWithdrawn = Annotated[bool, typer.Option("--all", help="List the withdrawn ones too.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")]
 Source = Annotated[

@@ -21,6 +21,7 @@ def _configure_detector(
 WORDS: dict[Remedy, str | Callable[..., str]] = {
     Remedy.ALLOW_ANY_TIME: "give --any-time if that is meant",
     Remedy.ALLOW_NONFINITE: "give --allow-nonfinite if they are meant",
+    Remedy.ALLOW_ODD: "give --allow-odd if they are meant",
     Remedy.CARRY_CONSTANTS: "give both --carry-from and --valid-from",
     Remedy.CONFIGURE_DETECTOR: _configure_detector,
     Remedy.CONTINUE_COPY: "run the calreg copy again",
@@ -40,6 +41,7 @@ WORDS: dict[Remedy, str | Callable[..., str]] = {
     Remedy.RECORD_START_TIME: "give --at, or calreg run add {dataset} --begin T",
     Remedy.REPLACE_FILES: "--force replaces what is there",
     Remedy.SKIP_BAD_ENTRIES: "--skip-bad leaves these out",
+    Remedy.SKIP_OR_ALLOW_ODD: "--skip-bad leaves these out, --allow-odd takes odd values that are meant",
     Remedy.SKIP_OR_SUPERSEDE: "--skip-bad leaves these out, --supersede with a comment overrides other versions",
     Remedy.STATE_SAME_MODULE: "--same-module with a comment says that the module's serial number has changed",
     Remedy.SUPERSEDE: "--supersede with a comment overrides this",

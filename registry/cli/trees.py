@@ -12,6 +12,7 @@ import typer
 
 from registry.cli import output, reports
 from registry.cli.options import (
+    AllowOdd,
     AnyTime,
     Comment,
     Context,
@@ -37,6 +38,7 @@ def import_tree(
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Skip entries that cannot be imported.")
     ] = False,
+    allow_odd: AllowOdd = False,
     supersede: Supersede = False,
     any_time: AnyTime = False,
     comment: Comment = None,
@@ -52,7 +54,12 @@ def import_tree(
     """
     if compare:
         _refuse_recording_options(
-            skip_bad=skip_bad, supersede=supersede, any_time=any_time, comment=comment, dry_run=dry_run
+            skip_bad=skip_bad,
+            allow_odd=allow_odd,
+            supersede=supersede,
+            any_time=any_time,
+            comment=comment,
+            dry_run=dry_run,
         )
         with open_from_context(ctx, timezone) as registry:
             comparison = registry.compare_tree(tree, progress=output.show_progress)
@@ -62,6 +69,7 @@ def import_tree(
         outcome = registry.import_tree(
             tree,
             skip_bad=skip_bad,
+            allow_odd=allow_odd,
             supersede=supersede,
             any_time=any_time,
             comment=comment,

@@ -10,6 +10,7 @@ import typer
 from registry.cli import output, reports
 from registry.cli.application import create_group
 from registry.cli.options import (
+    AllowOdd,
     AnyTime,
     AsOf,
     At,
@@ -27,7 +28,7 @@ from registry.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from registry.records import Conversion, StoredFile
+    from registry.records import Conversion, StoredFile, Version
 
 version = create_group(help="Versions: which constants a panel has, and from when on.")
 
@@ -54,6 +55,7 @@ def add_version(
     allow_nonfinite: Annotated[
         bool, typer.Option("--allow-nonfinite", help="Accept NaN and infinity.")
     ] = False,
+    allow_odd: AllowOdd = False,
     supersede: Supersede = False,
     any_time: AnyTime = False,
     comment: Comment = None,
@@ -71,6 +73,7 @@ def add_version(
             valid_from=valid_from,
             kinds=kinds,
             allow_nonfinite=allow_nonfinite,
+            allow_odd=allow_odd,
             supersede=supersede,
             any_time=any_time,
             comment=comment,
@@ -150,11 +153,18 @@ def show_version(
         carried_from=f"version {record.carried_from}" if record.carried_from else None,
         source_path=record.source_path,
         converted=_describe_conversion(record.conversion) if record.conversion else None,
+        allowed=_list_allowed(record) or None,
         comment=record.comment,
     )
     if files:
         rows = [_format_file(file) for file in files]
         output.print_table(("range", "minimum", "median", "maximum", "zeros", "non-finite", "sha256"), rows)
+
+
+def _list_allowed(record: Version) -> list[str]:
+    """Return in words what was allowed of the values when the version was registered."""
+    allowed = {"NaN and infinity": record.nonfinite_allowed, "values that cannot be": record.odd_allowed}
+    return [what for what, is_allowed in allowed.items() if is_allowed]
 
 
 def _describe_conversion(conversion: Conversion) -> list[str]:

@@ -6,7 +6,8 @@ from collections import Counter
 
 from registry.detectors.epix10ka import EPIX10KA
 from registry.detectors.jungfrau import JUNGFRAU
-from registry.detectors.types import DetectorType, Kind, MakerFormat, PanelId, PanelIdFormat, ZeroMeaning
+from registry.detectors.kinds import Kind, ZeroMeaning
+from registry.detectors.types import DetectorType, MakerFormat, PanelId, PanelIdFormat
 from registry.errors import IdentifierError, NotFoundError
 from registry.identifiers import quote, split_detector_id
 

@@ -14,15 +14,22 @@ share the digital card, and the data systems write the analog card, the newer on
 
 from __future__ import annotations
 
-from registry.detectors.types import DetectorType, Kind, PanelId, PanelIdFormat, ZeroMeaning, parse_field
+from registry.detectors.kinds import Kind, ZeroMeaning
+from registry.detectors.types import DetectorType, PanelId, PanelIdFormat, parse_field
 
 GAIN_MODES = ("FH", "FM", "FL", "AHL-H", "AML-M", "AHL-L", "AML-L")
 
 # 132 ADU at 8.05 keV in high gain; medium has a third of it, low a hundredth (lcls-psana/Detector,
-# UtilsEpix10kaCalib.py). Measured means: 128, 42 and 1.3 ADU. Between high and medium there is a factor of three only.
+# UtilsEpix10kaCalib.py). Measured means: 128, 42 and 1.3 ADU. Between high and medium there is a factor of three only:
+# one in the place of the other is unusual, and not impossible.
 _HIGH, _MEDIUM, _LOW = (9.5, 28.0), (3.2, 9.4), (0.055, 0.5)
+_GAINS = (16.4, 5.47, 0.164, 16.4, 5.47, 0.164, 0.164)
 # Published pedestals are 2100 to 3100 ADU. For rms and offset there are no published figures: these limits are wide.
 _PEDESTAL, _RMS, _OFFSET = (700.0, 9300.0), (0.1, 100.0), (-16383.0, 16383.0)
+# The ADC has 14 bits (raw & 0x3fff). Pedestals of the last two gain modes are extrapolated from charge injection and
+# may be negative; a pedestal or an offset beyond the ADC on either side is not one. A standard deviation is not
+# negative, and not larger than the values are.
+_ADC_RANGE, _RMS_LIMITS = (-16383.0, 16383.0), (0.0, 16383.0)
 
 
 def _parse_panel_id(text: str) -> PanelId:
@@ -56,12 +63,13 @@ EPIX10KA = DetectorType(
             "ADU/keV",
             "<f4",
             (_HIGH, _MEDIUM, _LOW, _HIGH, _MEDIUM, _LOW, _LOW),
+            typical_medians=_GAINS,
             required=True,
             zero=ZeroMeaning.DEAD,
         ),
-        Kind("offset", "pixel_offset", "ADU", "<f4", (_OFFSET,) * len(GAIN_MODES)),
-        Kind("pedestals", "pedestals", "ADU", "<f4", (_PEDESTAL,) * len(GAIN_MODES)),
-        Kind("rms", "pixel_rms", "ADU", "<f4", (_RMS,) * len(GAIN_MODES)),
+        Kind("offset", "pixel_offset", "ADU", "<f4", (_OFFSET,) * len(GAIN_MODES), limits=_ADC_RANGE),
+        Kind("pedestals", "pedestals", "ADU", "<f4", (_PEDESTAL,) * len(GAIN_MODES), limits=_ADC_RANGE),
+        Kind("rms", "pixel_rms", "ADU", "<f4", (_RMS,) * len(GAIN_MODES), limits=_RMS_LIMITS),
         Kind("status", "pixel_status", "1", "<u8", zero=ZeroMeaning.GOOD),
     ),
 )

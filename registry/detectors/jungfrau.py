@@ -12,15 +12,8 @@ all the bits that have a meaning.
 
 from __future__ import annotations
 
-from registry.detectors.types import (
-    DetectorType,
-    Kind,
-    MakerFormat,
-    PanelId,
-    PanelIdFormat,
-    ZeroMeaning,
-    parse_field,
-)
+from registry.detectors.kinds import Kind, ZeroMeaning
+from registry.detectors.types import DetectorType, MakerFormat, PanelId, PanelIdFormat, parse_field
 from registry.errors import IdentifierError
 from registry.identifiers import quote
 
@@ -39,8 +32,14 @@ def _parse_panel_id(text: str) -> PanelId:
     return PanelId(canonical, *numbers)
 
 
-# The expected medians leave a factor of about three around what the field sees: 41.5, -1.39, -0.11 ADU/keV
-# and 0.01, 300, 50 ADU. The sign of the gain flips with the amplifier stage, so a wrong sign falls outside.
+# Typical gains as the field publishes them, in ADU/keV (offsets: 0.01, 300 and 50 ADU). The sign flips with the
+# amplifier stage. Between two gain ranges there is a factor of more than ten, so none can be taken for another.
+_GAINS = (41.5, -1.39, -0.11)
+# The ADC has 14 bits: data is corrected as ((raw & 0x3fff) - pedestal - offset) / gain, so a mean of raw values lies
+# between 0 and 16383, and an offset is the difference of two. An offset of 0.01 ADU has no sign that would mean
+# anything. The standard deviation of raw values is not negative, and not larger than they are.
+_ADC_MAXIMUM = 16383.0
+# The expected medians leave a factor of about three around the typical ones; for rms there are no published figures.
 JUNGFRAU = DetectorType(
     name="jungfrau",
     devices=("Jungfrau",),
@@ -59,6 +58,7 @@ JUNGFRAU = DetectorType(
             "ADU/keV",
             "<f4",
             ((14.0, 125.0), (-4.2, -0.46), (-0.33, -0.036)),
+            typical_medians=_GAINS,
             required=True,
             zero=ZeroMeaning.DEAD,
         ),
@@ -68,10 +68,18 @@ JUNGFRAU = DetectorType(
             "ADU",
             "<f4",
             ((-100.0, 100.0), (-1000.0, 1000.0), (-1000.0, 1000.0)),
+            limits=(-_ADC_MAXIMUM, _ADC_MAXIMUM),
             required=True,
         ),
-        Kind("pedestals", "pedestals", "ADU", "<f4", ((500.0, 8000.0), (8000.0, 16383.0), (8000.0, 16383.0))),
-        Kind("rms", "pixel_rms", "ADU", "<f4", ((0.5, 100.0), (0.5, 100.0), (0.5, 100.0))),
+        Kind(
+            "pedestals",
+            "pedestals",
+            "ADU",
+            "<f4",
+            ((500.0, 8000.0), (8000.0, _ADC_MAXIMUM), (8000.0, _ADC_MAXIMUM)),
+            limits=(0.0, _ADC_MAXIMUM),
+        ),
+        Kind("rms", "pixel_rms", "ADU", "<f4", ((0.5, 100.0),) * 3, limits=(0.0, _ADC_MAXIMUM)),
         Kind("status", "pixel_status", "1", "<u8", zero=ZeroMeaning.GOOD),
     ),
     # gainMaps_M049.bin of the Paul Scherrer Institute. Data above the pedestal divided by these values is in keV:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Literal
 
+from registry.detectors.kinds import Kind
 from registry.errors import IdentifierError, RequestError
 from registry.identifiers import noncanonical_error, quote
 
@@ -81,48 +81,6 @@ def parse_field(field: str, text: str, base: Literal[10, 16], bits: int) -> int:
     if value >= 1 << bits:
         raise IdentifierError(f"{quote(text)} is not a panel Id: {quote(field)} has more than {bits} bits")
     return value
-
-
-class ZeroMeaning(StrEnum):
-    """The meaning of the value zero of a pixel.
-
-    Where zero is an ordinary value or means a dead pixel, an array of nothing but zeros is refused.
-    """
-
-    ORDINARY = "a value like any other"
-    DEAD = "a dead pixel"
-    GOOD = "a pixel without any flag"
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One kind of constants of a detector type.
-
-    Attributes
-    ----------
-    name
-        As in the file names: ``g0_<name>.npy``.
-    calibration_type
-        The name of the assembled array.
-    unit
-        Of the values; ``1`` for flags.
-    dtype
-        Of the file and of the assembled array, as numpy writes it (``<f4``).
-    expected_medians
-        One pair (low, high) per gain range, or none at all. A median outside is legal, with a warning.
-    required
-        Whether it is among the kinds that are registered and looked up where none are named.
-    zero
-        What a zero means; dead and flagged pixels are counted in a warning.
-    """
-
-    name: str
-    calibration_type: str
-    unit: str
-    dtype: str
-    expected_medians: tuple[tuple[float, float], ...] = ()
-    required: bool = False
-    zero: ZeroMeaning = ZeroMeaning.ORDINARY
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 The detector type says which stages the file holds, and in which order; its size tells which of them are there.
 Each becomes a file of the panel's shape and dtype, checked like any other; what the conversion did is recorded
 with the version. The values are taken in the unit in which the field uses them (``maker_format`` of the type says
-why); a file in another unit shows in the medians, which are warned about.
+why); a file in another unit, or in another layout of the same size (`gain_map_layouts`), shows in the medians.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from registry.detectors import DetectorType, Kind, MakerFormat
 from registry.errors import ArrayError, ConflictError, Remedy, RequestError
 from registry.files import open_input, translate_os_errors
 from registry.identifiers import extract_m_numbers
+from registry.importers.gain_map_layouts import refuse_other_layout
 from registry.records import CheckedConstants, CheckedFile, Conversion, ConvertedStage, Panel
 from registry.registration.versions import build_constants
 
@@ -62,7 +63,12 @@ def is_gain_maps_file(path: Path) -> bool:
 
 @contextmanager
 def convert_gain_maps(
-    path: Path, detector: DetectorType, kinds: Sequence[str] | None = None, *, allow_nonfinite: bool = False
+    path: Path,
+    detector: DetectorType,
+    kinds: Sequence[str] | None = None,
+    *,
+    allow_nonfinite: bool = False,
+    allow_odd: bool = False,
 ) -> Iterator[GainMaps]:
     """Convert the maker's file; the converted files are removed at the end.
 
@@ -71,7 +77,8 @@ def convert_gain_maps(
     RequestError
         The type has no such file, or another kind is asked for.
     ArrayError
-        It is not a regular file, has another size, or values that the type's files cannot hold or may not have.
+        It is not a regular file, has another size or layout, or values that the type's files cannot hold or may not
+        have.
     NotFoundError
         There is no such file.
     UnavailableError
@@ -79,7 +86,16 @@ def convert_gain_maps(
     """
     maps = _find_format(path, detector, kinds)
     with _make_temporary_folder() as folder:
-        yield _convert(path, maps, detector, folder, allow_nonfinite=allow_nonfinite)
+        try:
+            converted = _convert(
+                path, maps, detector, folder, allow_nonfinite=allow_nonfinite, allow_odd=allow_odd
+            )
+        except ArrayError:
+            refuse_other_layout(path, detector, maps)
+            raise
+        if any(constants.is_odd for constants in converted.constants):
+            refuse_other_layout(path, detector, maps)
+        yield converted
 
 
 def list_module_name_notes(path: Path, panels: Sequence[Panel]) -> list[str]:
@@ -147,7 +163,13 @@ def _make_temporary_folder() -> Iterator[Path]:
 
 
 def _convert(
-    path: Path, maps: MakerFormat, detector: DetectorType, folder: Path, *, allow_nonfinite: bool
+    path: Path,
+    maps: MakerFormat,
+    detector: DetectorType,
+    folder: Path,
+    *,
+    allow_nonfinite: bool,
+    allow_odd: bool,
 ) -> GainMaps:
     kind = detector.find_kind(maps.kind)
     stages: list[ConvertedStage] = []
@@ -167,7 +189,15 @@ def _convert(
             array = np.frombuffer(content, maps.dtype).reshape(detector.panel_shape)
             rounded, absolute, relative = _round_to_kind(array, kind, name)
             converted = _encode_npy(rounded)
-            checked = check_content(converted, name, detector, kind, allow_nonfinite=allow_nonfinite)
+            checked = check_content(
+                converted,
+                name,
+                detector,
+                kind,
+                gain_range,
+                allow_nonfinite=allow_nonfinite,
+                allow_odd=allow_odd,
+            )
             with translate_os_errors("written", folder / stage, "the converted maps"):
                 (folder / stage).write_bytes(converted)
             files.append(checked)

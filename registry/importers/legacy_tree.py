@@ -50,11 +50,12 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Hazard:
-    """An entry that cannot be imported, and the reason."""
+    """An entry that cannot be imported, and the reason; ``is_odd`` if only because its values cannot be."""
 
     name: str
     reason: str
     is_conflict: bool = False
+    is_odd: bool = False
 
     def __str__(self) -> str:
         return f"{_escape(self.name)}: {self.reason}"

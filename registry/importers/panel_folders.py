@@ -11,7 +11,7 @@ from pathlib import Path
 from registry import detectors
 from registry.arrays import array_warnings, check_file
 from registry.detectors import DetectorType
-from registry.errors import ArrayError, NotFoundError, RegistryError, UnavailableError
+from registry.errors import ArrayError, NotFoundError, RegistryError, Remedy, UnavailableError
 from registry.files import list_folder
 from registry.importers.legacy_tree import Entry, Hazard, LegacyTree, read_legacy_tree
 from registry.parallel import Progress, map_in_threads
@@ -42,7 +42,12 @@ class PanelFolder:
 
 
 def read_panel_folder(
-    folder: Path, detector: DetectorType, kinds: Sequence[str] | None = None, *, allow_nonfinite: bool = False
+    folder: Path,
+    detector: DetectorType,
+    kinds: Sequence[str] | None = None,
+    *,
+    allow_nonfinite: bool = False,
+    allow_odd: bool = False,
 ) -> PanelFolder:
     """Check every file of these kinds; without `kinds`, of the required ones and of all of which a file is there.
 
@@ -63,7 +68,7 @@ def read_panel_folder(
     )
     missing = {kind: [name for name in detector.file_names(kind) if name not in names] for kind in wanted}
     whole = [kind for kind in wanted if not missing[kind]]
-    checked = _check_files(folder, detector, whole, allow_nonfinite=allow_nonfinite)
+    checked = _check_files(folder, detector, whole, allow_nonfinite=allow_nonfinite, allow_odd=allow_odd)
     problems: list[str] = []
     constants = []
     for kind in wanted:
@@ -101,20 +106,25 @@ def _find_present_kinds(detector: DetectorType, names: set[str]) -> list[str]:
 
 
 def _check_files(
-    folder: Path, detector: DetectorType, kinds: Sequence[str], *, allow_nonfinite: bool
+    folder: Path, detector: DetectorType, kinds: Sequence[str], *, allow_nonfinite: bool, allow_odd: bool
 ) -> dict[str, list[CheckedFile | RegistryError]]:
     """Return by kind, for every gain range, the checked file or its error."""
 
-    def check(task: tuple[str, str]) -> CheckedFile | RegistryError:
-        kind, name = task
+    def check(task: tuple[str, int]) -> CheckedFile | RegistryError:
+        kind, gain_range = task
         try:
             return check_file(
-                folder / name, detector, detector.find_kind(kind), allow_nonfinite=allow_nonfinite
+                folder / detector.file_name(kind, gain_range),
+                detector,
+                detector.find_kind(kind),
+                gain_range,
+                allow_nonfinite=allow_nonfinite,
+                allow_odd=allow_odd,
             )
         except (ArrayError, UnavailableError) as error:
             return error
 
-    tasks = [(kind, name) for kind in kinds for name in detector.file_names(kind)]
+    tasks = [(kind, gain_range) for kind in kinds for gain_range in range(detector.gain_ranges)]
     checked: dict[str, list[CheckedFile | RegistryError]] = defaultdict(list)
     for (kind, _), result in zip(tasks, map_in_threads(check, tasks), strict=True):
         checked[kind].append(result)
@@ -145,6 +155,7 @@ def check_tree(
     *,
     with_refused: bool = False,
     any_time: bool = False,
+    allow_odd: bool = False,
 ) -> CheckedTree:
     """Read a tree, check the arrays of every folder once, and make hazards of the entries that do not pass.
 
@@ -154,6 +165,8 @@ def check_tree(
         Keep the entries that are hazards for other reasons than their arrays: to look at, not to import.
     any_time
         Accept stamps before 1990 or more than a year ahead.
+    allow_odd
+        Accept values that cannot be.
 
     Raises
     ------
@@ -165,15 +178,18 @@ def check_tree(
         tree.entries = sorted([*tree.entries, *tree.excluded], key=lambda entry: entry.name)
     panels = {entry.folder: entry.panel for entry in tree.entries}
     folders: dict[Path, PanelFolder] = {}
-    problems: dict[Path, str] = {}
+    problems: dict[Path, RegistryError] = {}
     with progress("checking modules", len(panels)) as advance:
         for folder, panel in sorted(panels.items()):
             try:
-                folders[folder] = read_panel_folder(folder, detectors.find_panel_type(panel))
+                detector = detectors.find_panel_type(panel)
+                folders[folder] = read_panel_folder(folder, detector, allow_odd=allow_odd)
             except (ArrayError, NotFoundError, UnavailableError) as error:
-                problems[folder] = str(error)
+                problems[folder] = error
             advance()
     tree.exclude(
-        Hazard(entry.name, problems[entry.folder]) for entry in tree.entries if entry.folder in problems
+        Hazard(entry.name, str(problem), is_odd=problem.remedy is Remedy.ALLOW_ODD)
+        for entry in tree.entries
+        if (problem := problems.get(entry.folder)) is not None
     )
     return CheckedTree(tree, folders)

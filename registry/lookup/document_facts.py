@@ -120,4 +120,5 @@ def _build_input_constants(
             InputFile(file.gain_range, file.sha256, file.size, file.statistics) for file in files[sha256]
         ),
         conversion=version.conversion,
+        odd_allowed=version.odd_allowed,
     )

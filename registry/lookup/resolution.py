@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from registry import detectors
 from registry.detectors import DetectorType, Kind
 from registry.errors import IdentifierError, NotFoundError, NotValidError, Remedy, RequestError
-from registry.identifiers import Dataset, is_dataset, is_m_number, join_detector_id, quote
+from registry.identifiers import Dataset, format_count, is_dataset, is_m_number, join_detector_id, quote
 from registry.instants import Instant
 from registry.lookup import validity
 from registry.lookup.document_facts import (
@@ -92,7 +92,7 @@ def resolve(connection: sa.Connection, request: ArrayRequest, revision: int) -> 
         types=tuple(kind.calibration_type for kind in kinds),
         panels=build_input_panels(panels, kinds, valid, files, references),
     )
-    warnings = [*_list_run_warnings(requested, request.at, valid), *_list_nonfinite_warnings(resolution)]
+    warnings = [*_list_run_warnings(requested, request.at, valid), *_list_value_warnings(resolution)]
     blake3s = {
         file.sha256: file.blake3 for parts in files.values() for file in parts if file.blake3 is not None
     }
@@ -238,11 +238,21 @@ def _list_run_warnings(
     return warnings
 
 
-def _list_nonfinite_warnings(resolution: Resolution) -> list[str]:
-    """Return a warning for all constants with NaN or infinity, which was allowed on registration."""
-    return [
-        f"{constants.kind} of {panel.panel} (version {constants.version}) has {count} values that are NaN or infinite"
+def _list_value_warnings(resolution: Resolution) -> list[str]:
+    """Return warnings for all constants with NaN, infinity, or values that cannot be, allowed on registration."""
+    versions = [
+        (f"{constants.kind} of {panel.panel} (version {constants.version})", constants)
         for panel in resolution.panels
         for constants in panel.constants
+    ]
+    nonfinite = [
+        f"{name} has {format_count(count, 'value')} that {'is' if count == 1 else 'are'} NaN or infinite"
+        for name, constants in versions
         if (count := sum(file.statistics.nonfinite for file in constants.files))
     ]
+    odd = [
+        f"{name} has values that cannot be, as was allowed"
+        for name, constants in versions
+        if constants.odd_allowed
+    ]
+    return [*nonfinite, *odd]

@@ -49,6 +49,7 @@ def list_version_columns(
         version.c.source_path,
         version.c.nonfinite_allowed,
         version.c.conversion,
+        version.c.odd_allowed,
     ]
 
 
@@ -105,9 +106,22 @@ def select_latest_start(
 def build_live_version(row: Any, valid_to: int | None) -> Version:
     """Return the record of a row of `list_version_columns` that is live, even if it is withdrawn later."""
     # By position: this takes most of the time of 64 answers.
-    number, panel, alias, kind, start, constants, recorded, _, comment, carried, path, allowed, conversion = (
-        row[:13]
-    )
+    (
+        number,
+        panel,
+        alias,
+        kind,
+        start,
+        constants,
+        recorded,
+        _,
+        comment,
+        carried,
+        path,
+        allowed,
+        conversion,
+        odd,
+    ) = row[:14]
     return Version(
         number,
         panel,
@@ -123,6 +137,8 @@ def build_live_version(row: Any, valid_to: int | None) -> Version:
         path,
         allowed,
         None if conversion is None else _decode_conversion(row),
+        None,
+        odd is not None,
     )
 
 

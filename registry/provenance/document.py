@@ -76,6 +76,7 @@ class InputConstants(_StrictStruct, frozen=True, omit_defaults=True):
     nonfinite_allowed: bool
     files: tuple[InputFile, ...]
     conversion: Conversion | None = None  # omitted if None
+    odd_allowed: bool = False  # omitted if False
 
 
 class InputPanel(_StrictStruct, frozen=True):

@@ -87,8 +87,8 @@ class Validity(Struct, frozen=True):
         pandas.DataFrame
             Columns: ``version``, ``panel``, ``alias``, ``kind``, ``valid_from``, ``valid_to``, ``is_gap``,
             ``constants``, ``recorded_in``, ``withdrawn_in``, ``carried_from``, ``nonfinite_allowed``,
-            ``source_path``, ``comment``. Instants are ``datetime64[us, UTC]``; NaT in ``valid_from`` is the
-            beginning, in ``valid_to`` still valid.
+            ``odd_allowed``, ``source_path``, ``comment``. Instants are ``datetime64[us, UTC]``; NaT in ``valid_from``
+            is the beginning, in ``valid_to`` still valid.
 
         Raises
         ------

@@ -24,7 +24,8 @@ MAX_ROWS = 50
 _COLUMN_TYPES = {
     "version": "int64", "panel": "string", "alias": "string", "kind": "string", "valid_from": "instant",
     "valid_to": "instant", "is_gap": "bool", "constants": "string", "recorded_in": "int64", "withdrawn_in": "Int64",
-    "carried_from": "Int64", "nonfinite_allowed": "bool", "source_path": "string", "comment": "string",
+    "carried_from": "Int64", "nonfinite_allowed": "bool", "odd_allowed": "bool", "source_path": "string",
+    "comment": "string",
 }  # fmt: skip
 _MAX_LENGTH = 120
 _ALIGN_LEFT = ' style="text-align: left"'

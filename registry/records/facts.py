@@ -57,7 +57,7 @@ class Conversion(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CheckedFile(Struct, frozen=True):
-    """A file that was checked for its kind, not stored yet."""
+    """A file that was checked for its kind, not stored yet; ``odd`` tells what was allowed that cannot be."""
 
     path: Path
     sha256: str
@@ -66,6 +66,7 @@ class CheckedFile(Struct, frozen=True):
     shape: tuple[int, ...]
     statistics: Statistics
     blake3: str | None = None
+    odd: str | None = None
 
 
 class CheckedConstants(Struct, frozen=True):
@@ -76,6 +77,11 @@ class CheckedConstants(Struct, frozen=True):
     sha256: str
     files: tuple[CheckedFile, ...]
     warnings: tuple[str, ...] = ()
+
+    @property
+    def is_odd(self) -> bool:
+        """True if the values of a file cannot be, and were allowed."""
+        return any(file.odd for file in self.files)
 
 
 class StoredFile(Struct, frozen=True):
@@ -150,6 +156,8 @@ class Version(Struct, frozen=True):
         The file from which the constants were converted, if they were.
     withdrawal
         Only set in lists of all versions.
+    odd_allowed
+        True if values that cannot be were allowed when it was registered.
     """
 
     version: int
@@ -167,6 +175,7 @@ class Version(Struct, frozen=True):
     nonfinite_allowed: bool
     conversion: Conversion | None = None
     withdrawal: Withdrawal | None = None
+    odd_allowed: bool = False
 
     @property
     def is_gap(self) -> bool:

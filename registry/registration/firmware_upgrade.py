@@ -54,6 +54,7 @@ def carry_constants(change: Change, old: str, new: str, valid_from: Instant) -> 
                 nonfinite_allowed=version.nonfinite_allowed,
                 carried_from=version.version,
                 conversion=version.conversion,
+                odd_allowed=version.odd_allowed,
             )
             for version in carried
         ],

@@ -38,6 +38,7 @@ class VersionStatement(NamedTuple):
     nonfinite_allowed: bool = False
     carried_from: int | None = None
     conversion: Conversion | None = None
+    odd_allowed: bool = False
 
     @property
     def key(self) -> VersionKey:

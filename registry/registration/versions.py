@@ -164,6 +164,7 @@ def _build_rows(plan: Plan) -> list[Row]:
                 "nonfinite_allowed": statement.nonfinite_allowed,
                 "conversion": None if conversion is None else msgspec.json.encode(conversion).decode(),
                 "latest_start": latest_starts[line],
+                "odd_allowed": statement.odd_allowed or None,
             }
         )
     return rows

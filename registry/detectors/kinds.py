@@ -1,0 +1,103 @@
+"""Kinds of constants of a detector type, and which of their values can be.
+
+The values of a kind can be odd in two degrees. A median that is unusual is legal, with a warning. A median that
+cannot be is refused, unless somebody says that it is meant: then the file is another one than its name promises, in
+another unit, or was read in another layout than it was written in. Only medians are held against the limits, because
+every real map has pixels that are dead, hot or not connected.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+# A factor of ten, and what float32 may round off it.
+_LARGEST_FACTOR = 10 * (1 + 1e-6)
+
+
+class ZeroMeaning(StrEnum):
+    """The meaning of the value zero of a pixel.
+
+    Where zero is an ordinary value or means a dead pixel, an array of nothing but zeros cannot be.
+    """
+
+    ORDINARY = "a value like any other"
+    DEAD = "a dead pixel"
+    GOOD = "a pixel without any flag"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of constants of a detector type.
+
+    Attributes
+    ----------
+    name
+        As in the file names: ``g0_<name>.npy``.
+    calibration_type
+        The name of the assembled array.
+    unit
+        Of the values; ``1`` for flags.
+    dtype
+        Of the file and of the assembled array, as numpy writes it (``<f4``).
+    expected_medians
+        One pair (low, high) per gain range, or none at all. A median outside is legal, with a warning.
+    typical_medians
+        One value per gain range, for a kind whose values have a sign and a scale: a median of the other sign, or
+        more than a factor of ten away, cannot be.
+    limits
+        The smallest and the largest possible median, for other kinds.
+    required
+        Whether it is among the kinds that are registered and looked up where none are named.
+    zero
+        What a zero means; dead and flagged pixels are counted in a warning.
+    """
+
+    name: str
+    calibration_type: str
+    unit: str
+    dtype: str
+    expected_medians: tuple[tuple[float, float], ...] = ()
+    typical_medians: tuple[float, ...] = ()
+    limits: tuple[float, float] = (-math.inf, math.inf)
+    required: bool = False
+    zero: ZeroMeaning = ZeroMeaning.ORDINARY
+
+    def is_possible(self, gain_range: int, median: float) -> bool:
+        """Tell whether the values of a gain range can have that median."""
+        if self.typical_medians:
+            ratio = median / self.typical_medians[gain_range]
+            return 1 / _LARGEST_FACTOR <= ratio <= _LARGEST_FACTOR
+        low, high = self.limits
+        return low <= median <= high
+
+    def describe_impossible(self, gain_range: int, median: float) -> str:
+        """Return what is wrong with a file of that median, what is possible, and what the values may be instead."""
+        sentence = (
+            f"has the median {median:.4g} {self.unit}, which cannot be that of {self.name} of gain range"
+            f" {gain_range}"
+        )
+        if not self.typical_medians:
+            low, high = self.limits
+            return f"{sentence}: it lies between {low:g} and {high:g} {self.unit}"
+        typical = self.typical_medians[gain_range]
+        sentence += f": about {typical:g} {self.unit} is expected, of that sign and within a factor of ten"
+        others = [other for other in range(len(self.typical_medians)) if self._is_expected(other, median)]
+        if others:
+            return f"{sentence}; it is as expected of gain range {' and '.join(map(str, others))}"
+        units = {
+            "inverse": 1 / median if median else 0.0,
+            "thousandfold": 1000 * median,
+            "thousandth": median / 1000,
+        }
+        fitting = [name for name, value in units.items() if self._is_expected(gain_range, value)]
+        return (
+            f"{sentence}; its {' and its '.join(fitting)} is as expected: another unit?"
+            if fitting
+            else sentence
+        )
+
+    def _is_expected(self, gain_range: int, median: float) -> bool:
+        low, high = self.expected_medians[gain_range]
+        return low <= median <= high
