@@ -123,13 +123,19 @@ class Dataset:
     @classmethod
     def parse(cls, text: str) -> Dataset:
         """Read a dataset."""
-        parts = _LOOSE_DATASET.fullmatch(text)
-        if not parts:
-            raise IdentifierError(
-                f"{quote(text)} is not a dataset: exp=EXPERIMENT:run=NUMBER is expected,"
-                " as in exp=xcsls3716:run=631"
-            )
-        return cls(parse_experiment(parts[1]), parse_run_number(parts[2]))
+        experiment, run = split_dataset(text)
+        return cls(parse_experiment(experiment), parse_run_number(run))
+
+
+def split_dataset(text: str) -> tuple[str, str]:
+    """Return the texts of the experiment and the run in a dataset, not parsed yet."""
+    parts = _LOOSE_DATASET.fullmatch(text)
+    if not parts:
+        raise IdentifierError(
+            f"{quote(text)} is not a dataset: exp=EXPERIMENT:run=NUMBER is expected,"
+            " as in exp=xcsls3716:run=631"
+        )
+    return parts[1], parts[2]
 
 
 def is_dataset(text: str) -> bool:

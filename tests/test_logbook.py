@@ -404,3 +404,125 @@ def test_the_command_distinguishes_the_two_sorts_of_files_by_content(
     )
     conflict = calreg.assert_refused(5, "run", "import", listed, "--experiment", EXPERIMENT)
     assert f"is known with begin {BEGIN} and end {END}, not begin 2015-08-05T02:10:16Z" in conflict["message"]
+
+
+def list_epoch_runs(begins: dict[int, int], length: int = 60) -> list[dict[str, Any]]:
+    return [
+        {"run_num": run, "begin_time": begin, "end_time": begin + length} for run, begin in begins.items()
+    ]
+
+
+def test_a_corrected_list_supersedes_in_one_revision_and_says_what_changed(
+    registry: Registry, tmp_path: Path
+) -> None:
+    start = 1438740615
+    first = write_answer(
+        tmp_path, list_epoch_runs({201: start, 202: start + 100, 203: start + 200, 205: start + 900})
+    )
+    registry.runs.import_logbook(first, EXPERIMENT)
+    registry.runs.withdraw(f"exp={EXPERIMENT}:run=203", comment="never taken")
+    corrected = write_answer(
+        tmp_path,
+        list_epoch_runs({201: start, 202: start + 110, 203: start + 333, 204: start + 500, 206: start + 999}),
+        "corrected.json",
+    )
+    with assert_refused(ConflictError, "run=202", "run=203", problems=2, remedy=Remedy.SUPERSEDE_RUN):
+        registry.runs.import_logbook(corrected, EXPERIMENT)
+    for comment in (None, " "):
+        with assert_refused(RequestError, remedy=Remedy.GIVE_COMMENT):
+            registry.runs.import_logbook(corrected, EXPERIMENT, supersede=True, comment=comment)
+
+    def supersede(**options: bool) -> Any:
+        return registry.runs.import_logbook(
+            corrected, EXPERIMENT, supersede=True, comment="the clock was wrong", **options
+        )
+
+    dry = supersede(dry_run=True)
+    assert len(registry.log()) == 2
+    real = supersede()
+    assert (dry.facts, dry.superseded_runs, dry.notes) == (real.facts, real.superseded_runs, real.notes)
+    assert [fact[:2] + fact.partition("run=")[2][:3] for fact in real.facts] == [
+        "- 202",
+        "+ 202",
+        "+ 203",
+        "+ 204",
+        "+ 206",
+    ]
+    (changed,) = real.superseded_runs
+    assert (changed.experiment, changed.run) == (EXPERIMENT, 202)
+    assert [
+        str(time) for time in (changed.previous_begin, changed.begin, changed.previous_end, changed.end)
+    ] == [
+        "2015-08-05T02:11:55Z",
+        "2015-08-05T02:12:05Z",
+        "2015-08-05T02:12:55Z",
+        "2015-08-05T02:13:05Z",
+    ]
+    assert len(real.notes) == 2
+    assert f"1 run recorded anew with other times: exp={EXPERIMENT}:run=202" in real.notes
+    assert "1 recorded run of" in real.notes[1]
+    assert real.notes[1].endswith(": 205")
+    assert [run.run for run in registry.runs.list()] == [201, 202, 203, 204, 205, 206]
+    assert supersede().revision is None
+
+
+def test_a_list_brings_no_withdrawn_time_back(registry: Registry, tmp_path: Path) -> None:
+    path = write_answer(tmp_path, [EPOCH])
+    registry.runs.import_logbook(path, EXPERIMENT)
+    registry.runs.withdraw(f"exp={EXPERIMENT}:run=201", comment="never taken")
+    for entry in ({**EPOCH, "end_time": None}, {**EPOCH, "begin_time": 1438740616}):
+        with assert_refused(ConflictError, "run=201", "revision 2", remedy=Remedy.SUPERSEDE_RUN):
+            registry.runs.import_logbook(write_answer(tmp_path, [entry], "other.json"), EXPERIMENT)
+    # Nor does it complete a run, recorded again without times, with those that were withdrawn.
+    registry.runs.add(f"exp={EXPERIMENT}:run=201")
+    with assert_refused(ConflictError, "run=201", "revision 2", remedy=Remedy.SUPERSEDE_RUN):
+        registry.runs.import_logbook(path, EXPERIMENT)
+    registry.runs.import_logbook(path, EXPERIMENT, supersede=True, comment="taken after all")
+    assert times(registry) == (BEGIN, END)
+
+
+def test_a_superseding_list_names_the_runs_that_get_other_constants(
+    registry: Registry, tmp_path: Path
+) -> None:
+    start = 1438740615
+    registry.panels.add(PANEL_A)
+    for seed, valid_from in enumerate(("2015-01-01T00:00:00Z", "2016-01-01T00:00:00Z")):
+        registry.versions.add(PANEL_A, write_panel_folder(tmp_path / valid_from, seed), valid_from=valid_from)
+    registry.detectors.configure(EXPERIMENT, SOURCE, PANEL_A, first_run=1)
+    runs = [*range(1, 10), 12]
+    registry.runs.import_logbook(
+        write_answer(tmp_path, list_epoch_runs(dict.fromkeys(runs, start))), EXPERIMENT
+    )
+    moved = write_answer(tmp_path, list_epoch_runs(dict.fromkeys(runs, start + 365 * 86400)))
+    outcome = registry.runs.import_logbook(moved, EXPERIMENT, supersede=True, comment="a year early")
+    assert outcome.warnings == (
+        f"10 recorded runs would get other constants from now on: exp={EXPERIMENT}:run=1-9,12",
+    )
+    assert len(outcome.superseded_runs) == 10
+
+
+def test_the_command_supersedes_with_a_comment(calreg: Calreg, tmp_path: Path) -> None:
+    listed = write_answer(tmp_path, [EPOCH])
+    calreg.run("run", "import", str(listed), "--experiment", EXPERIMENT)
+    moved = str(write_answer(tmp_path, [{**EPOCH, "begin_time": 1438740600}]))
+    command = ("run", "import", moved, "--experiment", EXPERIMENT)
+    assert "--supersede" in calreg.assert_refused(5, *command)["message"]
+    assert "--comment" in calreg.assert_refused(2, *command, "--supersede")["message"]
+    done = calreg.run(*command, "--supersede", "--comment", "the clock", "--json")
+    assert done.json["superseded_runs"] == [
+        {
+            "experiment": EXPERIMENT,
+            "run": 201,
+            "begin": "2015-08-05T02:10:00Z",
+            "end": END,
+            "previous_begin": BEGIN,
+            "previous_end": END,
+        }
+    ]
+    assert "note: 1 run recorded anew" in done.stderr
+    withdrawn = calreg.run("run", "withdraw", f"exp={EXPERIMENT}:run=1-end", "--comment", "test", "--dry-run")
+    assert withdrawn.stdout.endswith("dry run: nothing was recorded\n")
+    assert "selects 1 recorded run: 201" in withdrawn.stderr
+    assert calreg.assert_refused(3, "run", "withdraw", f"exp={EXPERIMENT}:run=1-9", "--comment", "no")[
+        "near"
+    ] == [201]

@@ -33,13 +33,15 @@ from registry.registration.configurations import (
 )
 from registry.registration.panels import add_panels
 from registry.registration.planning import VersionStatement
-from registry.registration.runs import RunStatement, record_runs, withdraw_run
+from registry.registration.run_withdrawal import withdraw_runs
+from registry.registration.runs import RunStatement, record_runs
 from registry.registration.versions import (
     record_constants,
     record_gap,
     record_versions,
     withdraw_versions,
 )
+from registry.run_ranges import RunSelection
 from testing.panels import PANEL_A, PANEL_B, PANEL_C, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
@@ -197,7 +199,7 @@ class Story:
 
     def _run(self, what: str, values: Any) -> Callable[[Change], None]:
         if what == "withdraw run":
-            return lambda change: withdraw_run(change, Dataset(self.experiment, values))
+            return lambda change: withdraw_runs(change, RunSelection(self.experiment, ((values, values),)))
         begins = enumerate(values, 1) if what == "runs" else [values]
         statements = [RunStatement(Dataset(self.experiment, number), instant) for number, instant in begins]
         return lambda change: record_runs(change, statements, supersede=True)
@@ -267,8 +269,22 @@ def consequences(sentences: Sequence[str]) -> list[Consequence]:
         assert match, sentence
         (change,) = [name for name, words in KEYWORDS.items() if words in sentence]
         names = sentence.rpartition(": ")[2].replace(" and ", ", and ").split(", ")
+        if match[2] == "run":
+            names = [name for text in names for name in expand_ranges(text)]
         parsed.append((int(match[1]), match[2], change, names))
     return parsed
+
+
+def expand_ranges(text: str) -> list[str]:
+    """Return the datasets that a text with ranges of runs names; any other text as it is."""
+    if not text.startswith("exp="):
+        return [text]
+    selection = RunSelection.parse(text)
+    return [
+        str(Dataset(selection.experiment, run))
+        for first, last in selection.ranges
+        for run in range(first, (last or first) + 1)
+    ]
 
 
 def build_consequences(changes: dict[RunSource, str], change: str) -> list[Consequence]:
@@ -523,16 +539,18 @@ def test_no_consequence_is_reported_where_nothing_changes(registry: Registry) ->
     assert record(registry, [PANEL_A], "B", MIDDLE).warnings != ()
 
 
-@pytest.mark.parametrize("runs_there", [1, 6])
-def test_the_first_few_runs_are_named_and_the_others_counted(registry: Registry, runs_there: int) -> None:
+@pytest.mark.parametrize("runs_there", [1, 9])
+def test_the_first_few_ranges_of_runs_are_named_and_the_others_counted(
+    registry: Registry, runs_there: int
+) -> None:
     begin(registry)
     record(registry, [PANEL_A, PANEL_C], "A", EARLY)
     registry.detectors.configure("xcs1", SOURCE, PANEL_A, first_run=1)
     registry.detectors.configure("xcs1", SOURCES[1], PANEL_C, first_run=1)
-    statements = [RunStatement(Dataset("xcs1", number + 1), T) for number in range(runs_there)]
+    statements = [RunStatement(Dataset("xcs1", 2 * number + 1), T) for number in range(runs_there)]
     registry._backend.record_revision(lambda change: record_runs(change, statements, supersede=False))
     names = [str(statement.dataset) for statement in statements]
-    shown = names[:5] + (["and 1 more"] if runs_there == 6 else [])
+    shown = names[:8] + (["and 1 more range"] if runs_there == 9 else [])
     # Both detectors of a run change: it is one run all the same.
     dry = record(registry, [PANEL_A, PANEL_C], "B", EARLY, supersede=True, dry_run=True)
     assert consequences(dry.warnings) == [(runs_there, "run", "changed", shown)]

@@ -265,3 +265,66 @@ def test_the_list_of_all_shows_what_was_withdrawn(
     assert row.split() == ["xcsls3716", "631", BEGIN, "1", "2"]
     assert calreg.run("detector", "list").stdout == ""
     assert "runs 1-end  (revision 3, withdrawn in 4)\n" in calreg.run("detector", "list", "--all").stdout
+
+
+def test_runs_are_withdrawn_by_ranges_in_one_revision(registry: Registry) -> None:
+    for run in (2, 5, 6, 7, 9, 12, 13, 20, 21):
+        registry.runs.add(f"exp=xcs1:run={run}", begin=BEGIN)
+    registry.runs.add("exp=xcs2:run=6", begin=BEGIN)
+    registry.runs.withdraw("exp=xcs1:run=7", comment="alone")
+    dry = registry.runs.withdraw("exp=xcs1:run=5-9,12", comment="a test", dry_run=True)
+    real = registry.runs.withdraw("exp=xcs1:run=5-9,12", comment="a test")
+    assert dry.facts == real.facts == tuple(f"- run exp=xcs1:run={n}, begin {BEGIN}" for n in (5, 6, 9, 12))
+    assert (dry.revision, real.revision) == (None, 12)
+    (note,) = real.notes
+    assert all(text in note for text in ("4 recorded runs", "5-6,9,12", "1 more withdrawn before: 7"))
+    assert [run.run for run in registry.runs.list("xcs1")] == [2, 13, 20, 21]
+    assert [run.run for run in registry.runs.list("xcs2")] == [6]
+    # Ranges may overlap and be open; a number that repeats is one run.
+    registry.runs.withdraw("exp=xcs1:run=12-13,13,20-end,1-20", comment="the rest")
+    assert registry.runs.list("xcs1") == []
+
+
+def test_what_cannot_be_withdrawn_is_refused_all_at_once(registry: Registry) -> None:
+    for run in (5, 6, 7, 12):
+        registry.runs.add(f"exp=xcs1:run={run}", begin=BEGIN)
+    registry.runs.withdraw("exp=xcs1:run=6-7", comment="not ours")
+    newest = len(registry.log())
+
+    def refuse(error: type[NotFoundError | ConflictError], runs: str, *names: object, problems: int) -> None:
+        with assert_refused(error, "xcs1", *names, problems=problems):
+            registry.runs.withdraw(f"exp=xcs1:run={runs}", comment="no")
+
+    refuse(ConflictError, "6", "revision 5", problems=1)
+    refuse(ConflictError, "5,6", "run=6", problems=1)
+    refuse(ConflictError, "5-7,6-7,7", "6-7", "run=7", "revision 5", problems=2)
+    refuse(NotFoundError, "5,13", "run 13 ", problems=1)
+    refuse(NotFoundError, "5,6,8-11,13,20-end", "run=6", "8-11", "run 13 ", "20-end", problems=4)
+    refuse(NotFoundError, "8-11", "8-11", problems=1)
+    with assert_refused(NotFoundError, near=[5, 12], runs=["8-11", "13"]):
+        registry.runs.withdraw("exp=xcs1:run=8-11,13", comment="no")
+    with assert_refused(NotFoundError, "xcs9", near=["xcs1"], experiment="xcs9"):
+        registry.runs.withdraw("exp=xcs9:run=1-1000000000", comment="no")
+    assert len(registry.log()) == newest
+    assert registry.runs.withdraw("exp=xcs1:run=1-2147483647", comment="all").revision == newest + 1
+
+
+def test_malformed_ranges_of_runs_are_refused(registry: Registry) -> None:
+    for runs, named in {
+        "": "''",
+        "5-": "'5-'",
+        "-5": "'-5'",
+        "9-5": "'9-5'",
+        "5,": "''",
+        "5, 6": "' 6'",
+        "5..6": "'5..6'",
+        "0-3": "'0'",
+        "1-2147483648": "'2147483648'",
+        "end": "'end'",
+        "1-2-3": "'1-2-3'",
+        "\u0661": "'\u0661'",
+        ",".join(map(str, range(1, 1003))): "1000 ranges",
+    }.items():
+        with assert_refused(IdentifierError, named):
+            registry.runs.withdraw(f"exp=xcs1:run={runs}", comment="no")
+    assert registry.log() == []

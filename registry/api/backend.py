@@ -199,4 +199,5 @@ def _build_outcome(change: Change, *, dry_run: bool) -> Outcome:
         facts=log.list_changes(connection, number, recorded, withdrawn, touched) if number else (),
         notes=(*change.notes, *notes),
         warnings=(*change.warnings, *warnings),
+        superseded_runs=tuple(change.superseded_runs),
     )

@@ -11,30 +11,43 @@ from registry.identifiers import Dataset, parse_experiment
 from registry.lookup import runs
 from registry.lookup.revisions import AsOf, require_comment
 from registry.records import Outcome, Run
-from registry.registration.configurations import record_configurations
-from registry.registration.runs import RunStatement, record_runs, withdraw_run
+from registry.registration.run_imports import record_dataset_table, record_logbook
+from registry.registration.run_withdrawal import withdraw_runs
+from registry.registration.runs import RunStatement, record_runs
+from registry.run_ranges import RunSelection
 
 
 class Runs(Noun):
     """``registry.runs``: record the start and end times of runs."""
 
-    def import_table(self, path: str | Path, *, comment: str | None = None, dry_run: bool = False) -> Outcome:
+    def import_table(
+        self,
+        path: str | Path,
+        *,
+        supersede: bool = False,
+        comment: str | None = None,
+        dry_run: bool = False,
+    ) -> Outcome:
         """Record the runs and configurations of a table of datasets, as one revision.
+
+        With `supersede`, and a comment, configurations that the table contradicts are withdrawn and what is left
+        of them is recorded anew, as `Detectors.configure` does.
 
         Raises
         ------
         RequestError
             Rows cannot be read; all are listed.
         ConflictError
-            Rows conflict with each other or with what is recorded; all are listed.
+            Rows conflict with each other, or with what is recorded and `supersede` is not set; all are listed.
         """
         from registry.importers.dataset_table import read_dataset_table
 
+        if supersede:
+            require_comment(comment, "superseding")
         table = read_dataset_table(Path(path))
 
         def record(change: Change) -> None:
-            record_configurations(change, table.configurations, supersede=False)
-            record_runs(change, table.runs, supersede=False)
+            record_dataset_table(change, table.configurations, table.runs, supersede=supersede)
 
         return self._backend.record_revision(record, comment, dry_run=dry_run)
 
@@ -43,14 +56,16 @@ class Runs(Noun):
         path: str | Path,
         experiment: str,
         *,
+        supersede: bool = False,
         any_time: bool = False,
         comment: str | None = None,
         dry_run: bool = False,
     ) -> Outcome:
         """Record the runs that a logbook lists for an experiment, as one revision.
 
-        A registered run without a start or end time receives it. A run registered with other times is a
-        conflict; `add` can supersede it.
+        A registered run without a start or end time receives it. With `supersede`, and a comment, a run that is
+        registered with other times is recorded anew, and one that was withdrawn comes back. Registered runs that
+        the list leaves out stay as they are.
 
         Raises
         ------
@@ -58,15 +73,17 @@ class Runs(Noun):
             The file is not a logbook's list, or entries cannot be read, or their times are before 1990 or more than
             a year ahead and `any_time` is not set; all are listed.
         ConflictError
-            Runs are registered with other times; all are listed.
+            Runs are registered with other times, or were withdrawn, and `supersede` is not set; all are listed.
         """
         from registry.importers.logbook import read_logbook
 
+        if supersede:
+            require_comment(comment, "superseding")
         logbook = read_logbook(Path(path), parse_experiment(experiment), any_time=any_time)
 
         def record(change: Change) -> None:
             change.notes += logbook.notes
-            record_runs(change, logbook.runs, supersede=False)
+            record_logbook(change, logbook.runs, supersede=supersede)
 
         return self._backend.record_revision(record, comment, dry_run=dry_run)
 
@@ -103,19 +120,25 @@ class Runs(Noun):
         return self._backend.record_revision(record, comment, dry_run=dry_run)
 
     def withdraw(self, dataset: str, *, comment: str, dry_run: bool = False) -> Outcome:
-        """Withdraw a registered run.
+        """Withdraw registered runs, all of them or none.
+
+        Parameters
+        ----------
+        dataset
+            One run, or ranges of runs: ``exp=xcsls3716:run=5-9,12``. A number that stands alone must be a
+            registered run; of a range all registered runs are withdrawn, and there must be at least one.
 
         Raises
         ------
         NotFoundError
-            It is not registered.
+            Runs are not registered; all are listed.
         ConflictError
-            It was withdrawn before.
+            They were withdrawn before.
         """
-        parsed = Dataset.parse(dataset)
+        selection = RunSelection.parse(dataset)
         require_comment(comment, "a withdrawal")
         return self._backend.record_revision(
-            lambda change: withdraw_run(change, parsed), comment, dry_run=dry_run
+            lambda change: withdraw_runs(change, selection), comment, dry_run=dry_run
         )
 
     def list(

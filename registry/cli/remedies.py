@@ -45,8 +45,8 @@ WORDS: dict[Remedy, str | Callable[..., str]] = {
     Remedy.SKIP_OR_SUPERSEDE: "--skip-bad leaves these out, --supersede with a comment overrides other versions",
     Remedy.STATE_SAME_MODULE: "--same-module with a comment says that the module's serial number has changed",
     Remedy.SUPERSEDE: "--supersede with a comment overrides this",
-    Remedy.SUPERSEDE_CONFIGURATION: "calreg detector configure --supersede with a comment overrides this",
-    Remedy.SUPERSEDE_RUN: "calreg run add DATASET --supersede with a comment overrides this",
+    Remedy.SUPERSEDE_CONFIGURATION: "--supersede with a comment overrides this",
+    Remedy.SUPERSEDE_RUN: "--supersede with a comment overrides this",
     Remedy.UPGRADE_SCHEMA: "run calreg database upgrade",
 }
 """By remedy, a text with the names of the error's values in braces, or a function of these values."""

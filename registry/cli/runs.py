@@ -51,6 +51,7 @@ def import_runs(
         typer.Option(metavar="E", help="The experiment of a logbook's list; a table names it itself."),
     ] = None,
     any_time: AnyTime = False,
+    supersede: Supersede = False,
     comment: Comment = None,
     dry_run: DryRun = False,
     json: Json = False,
@@ -58,13 +59,19 @@ def import_runs(
     """Record the runs and detectors that a file lists.
 
     A table of datasets has both; a logbook's list has the runs of one experiment, with their start times.
+    Runs that a corrected list leaves out stay as they are.
     """
     with open_from_context(ctx) as registry:
         if experiment is None:
-            outcome = registry.runs.import_table(file, comment=comment, dry_run=dry_run)
+            outcome = registry.runs.import_table(file, supersede=supersede, comment=comment, dry_run=dry_run)
         else:
             outcome = registry.runs.import_logbook(
-                file, experiment, any_time=any_time, comment=comment, dry_run=dry_run
+                file,
+                experiment,
+                any_time=any_time,
+                supersede=supersede,
+                comment=comment,
+                dry_run=dry_run,
             )
     reports.print_outcome(outcome, as_json=json)
 
@@ -98,9 +105,15 @@ def add_run(
 
 @run.command("withdraw")
 def withdraw_run(
-    ctx: Context, dataset: Dataset, comment: RequiredComment, dry_run: DryRun = False, json: Json = False
+    ctx: Context,
+    dataset: Annotated[
+        str, typer.Argument(metavar="DATASET", help="A run, or ranges of runs: exp=xcsls3716:run=5-9,12.")
+    ],
+    comment: RequiredComment,
+    dry_run: DryRun = False,
+    json: Json = False,
 ) -> None:
-    """Withdraw a run and its start time."""
+    """Withdraw a run and its start time, or all recorded runs in ranges."""
     with open_from_context(ctx) as registry:
         outcome = registry.runs.withdraw(dataset, comment=comment, dry_run=dry_run)
     reports.print_outcome(outcome, as_json=json)

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from registry import instants, schema
 from registry.authorship import Signature
 from registry.database.closing import refuse_closed, role_column
+from registry.records import SupersededRun
 from registry.secrets import mask_passwords
 
 Row = dict[str, Any]
@@ -50,6 +51,7 @@ class Change:
         self.recorded: Counter[str] = Counter()  # rows recorded, by table
         self.withdrawn: Counter[str] = Counter()  # rows withdrawn, by table
         self.unchanged: list[int] = []  # numbers of the versions that were recorded already
+        self.superseded_runs: list[SupersededRun] = []
         self.notes: list[str] = []
         self.warnings: list[str] = []
 

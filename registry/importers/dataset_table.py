@@ -18,14 +18,14 @@ from pathlib import Path
 from registry.detectors import parse_detector_id
 from registry.errors import RegistryError, Remedy, RequestError
 from registry.files import decode_text, read_bounded
-from registry.identifiers import Dataset, parse_run_number, parse_source, quote
+from registry.identifiers import Dataset, parse_source, quote
 from registry.importers.logbook import looks_like_json
 from registry.registration.configurations import ConfigurationStatement
 from registry.registration.runs import RunStatement
+from registry.run_ranges import parse_run_range
 
 _MAX_BYTES = 16 << 20
 _MAX_LINES = 100_000
-_RUN_RANGE = re.compile(r"([0-9]+)(?:-([0-9]+|end))?", re.ASCII)
 _CONFIGURATION_OBJECT = re.compile(r"psana\.[A-Za-z][A-Za-z0-9]*\.Config[A-Za-z0-9]*", re.ASCII)
 _COLUMN_COUNT = 4
 
@@ -83,7 +83,7 @@ def _parse_row(line: str) -> tuple[RunStatement, ConfigurationStatement]:
             f"{quote(line)} has {len(cells)} columns; dataset, runs, source, and detector Id are expected"
         )
     dataset = Dataset.parse(cells[0])
-    first, last = _parse_run_range(cells[1])
+    first, last = parse_run_range(cells[1])
     if dataset.run < first or (last is not None and dataset.run > last):
         raise RequestError(f"run {dataset.run} is not one of the runs {cells[1]} in its row")
     is_object = _CONFIGURATION_OBJECT.fullmatch(cells[3]) is not None
@@ -96,16 +96,3 @@ def _parse_row(line: str) -> tuple[RunStatement, ConfigurationStatement]:
         object_name=cells[3] if is_object else None,
     )
     return RunStatement(dataset), configuration
-
-
-def _parse_run_range(text: str) -> tuple[int, int | None]:
-    parts = _RUN_RANGE.fullmatch(text)
-    if not parts:
-        raise RequestError(f"{quote(text)} is not a range of runs: 8, 1-8 or 8-end is expected")
-    first = parse_run_number(parts[1])
-    if parts[2] is None:
-        return first, first
-    last = None if parts[2] == "end" else parse_run_number(parts[2])
-    if last is not None and last < first:
-        raise RequestError(f"{quote(text)} is not a range of runs: it ends before it starts")
-    return first, last

@@ -10,12 +10,13 @@ import sqlalchemy as sa
 
 from registry import schema
 from registry.database.change import Change
-from registry.identifiers import Dataset, join_detector_id, shorten
+from registry.identifiers import Dataset, format_count, join_detector_id, shorten
 from registry.lookup.outcomes import list_affected_runs
 from registry.lookup.runs import choose_configurations, list_configurations
 from registry.lookup.timelines import read_timelines
 from registry.lookup.values_table import is_one_of
 from registry.records import Configuration
+from registry.run_ranges import format_datasets
 
 
 def describe_consequences(change: Change, revision: int) -> tuple[list[str], list[str]]:
@@ -36,7 +37,7 @@ def describe_consequences(change: Change, revision: int) -> tuple[list[str], lis
     remade |= _list_exports_of_other_panels(connection, changed_experiments, revision)
     carried = _list_carried_versions(connection, revision) if "version" in change.withdrawn else []
     runs = {
-        outcome: [str(Dataset(run.experiment, run.run)) for run in affected if run.change == outcome]
+        outcome: {Dataset(run.experiment, run.run) for run in affected if run.change == outcome}
         for outcome in ("now possible", "changed", "no longer possible")
     }
     exports = {
@@ -44,10 +45,10 @@ def describe_consequences(change: Change, revision: int) -> tuple[list[str], lis
         "would be refused now": refused,
         "made from a version that is withdrawn now": withdrawn - remade - refused,
     }
-    notes = [_summarise(runs["now possible"], "recorded run", "can be exported from now on")]
+    notes = [_summarise_runs(runs["now possible"], "can be exported from now on")]
     warnings = [
-        _summarise(runs["changed"], "recorded run", "would get other constants from now on"),
-        _summarise(runs["no longer possible"], "recorded run", "would be refused from now on"),
+        _summarise_runs(runs["changed"], "would get other constants from now on"),
+        _summarise_runs(runs["no longer possible"], "would be refused from now on"),
         *(
             _summarise([f"export {number}" for number in sorted(numbers)], "recorded export", consequence)
             for consequence, numbers in exports.items()
@@ -59,9 +60,13 @@ def describe_consequences(change: Change, revision: int) -> tuple[list[str], lis
 
 def _summarise(names: Sequence[str], noun: str, consequence: str) -> str:
     """Return one sentence on all these names, or an empty text without any."""
-    distinct = list(dict.fromkeys(names))
-    plural = "" if len(distinct) == 1 else "s"
-    return f"{len(distinct)} {noun}{plural} {consequence}: {shorten(distinct)}" if distinct else ""
+    return f"{format_count(len(names), noun)} {consequence}: {shorten(names)}" if names else ""
+
+
+def _summarise_runs(runs: set[Dataset], consequence: str) -> str:
+    """Return one sentence on all these runs, by ranges, or an empty text without any."""
+    names = shorten(format_datasets(sorted(runs)))
+    return f"{format_count(len(runs), 'recorded run')} {consequence}: {names}" if runs else ""
 
 
 def _read_scope(connection: sa.Connection, revision: int) -> tuple[set[str], set[str]]:

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from registry.identifiers import format_count
 from registry.instants import Instant
-from registry.records.facts import Version
+from registry.records.facts import SupersededRun, Version
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +28,8 @@ class Outcome(Struct, frozen=True):
         Recorded before, and not withdrawn.
     facts
         One line for everything else that was recorded or withdrawn.
+    superseded_runs
+        The runs that were recorded anew, with other or more times.
     """
 
     revision: int | None
@@ -38,6 +40,7 @@ class Outcome(Struct, frozen=True):
     facts: Sequence[str] = ()
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    superseded_runs: tuple[SupersededRun, ...] = ()
 
     def __repr__(self) -> str:
         effect = "no change" if self.revision is None else f"revision {self.revision}"

@@ -220,6 +220,17 @@ class Run(Struct, frozen=True):
     withdrawn_in: int | None
 
 
+class SupersededRun(Struct, frozen=True):
+    """A run that was recorded anew, with its times now and before."""
+
+    experiment: str
+    run: int
+    begin: Instant | None
+    end: Instant | None
+    previous_begin: Instant | None
+    previous_end: Instant | None
+
+
 class Configuration(Struct, frozen=True):
     """The panels, in segment order, that are read out for a source over a range of runs.
 

@@ -1,4 +1,4 @@
-"""Runs: recorded, completed with times, superseded and withdrawn."""
+"""Runs: recorded, completed with times, and superseded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from registry.errors import ConflictError, Remedy, RequestError
 from registry.identifiers import Dataset
 from registry.instants import Instant
 from registry.lookup.revisions import require_comment
-from registry.lookup.runs import find_run
+from registry.lookup.values_table import values_table
+from registry.records import SupersededRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,17 @@ class RunStatement:
         return f"{self.dataset} ends at {self.end}, before it starts at {self.begin}"
 
 
-def record_runs(change: Change, statements: Sequence[RunStatement], *, supersede: bool) -> None:
+_Replacement = tuple[RunStatement, Any]
+"""A run to be recorded, and the live row that it replaces, ``None`` where there is none."""
+
+
+def record_runs(
+    change: Change, statements: Sequence[RunStatement], *, supersede: bool, from_file: bool = False
+) -> None:
     """Record runs; one that is known without a start or end time receives it.
+
+    With `supersede`, and a comment, other times are replaced and withdrawn runs recorded again. Without it, runs
+    `from_file` bring no withdrawn run back, whatever times the file gives.
 
     Raises
     ------
@@ -47,30 +57,9 @@ def record_runs(change: Change, statements: Sequence[RunStatement], *, supersede
     """
     if supersede:
         require_comment(change.comment, "superseding")
-    recorded = _find_recorded(change, statements)
-    first: dict[Dataset, RunStatement] = {}
-    conflicts: list[str] = []
-    new: list[RunStatement] = []
-    withdrawn: list[int] = []
-    for statement in statements:
-        earlier = first.setdefault(statement.dataset, statement)
-        if earlier is not statement:
-            conflicts += [f"{statement.dataset} is stated twice, with other times"] * (earlier != statement)
-            continue
-        rows = recorded[statement.dataset]
-        live = next((row for row in rows if row.withdrawn_in is None), None)
-        conflict = None if supersede else _describe_conflict(statement, rows, live)
-        if conflict is not None:
-            conflicts.append(conflict)
-        elif live is None or _find_replaced_times(statement, live):
-            new.append(_complete(statement, live))
-            withdrawn += [live.id] if live is not None else []
-    _refuse_problems(
-        conflicts,
-        [statement.order_problem for statement in (*first.values(), *new) if statement.order_problem],
-    )
-    if withdrawn:
-        change.withdraw(schema.run, withdrawn)
+    recorded = _read_recorded(change, statements)
+    new = _plan_runs(recorded, statements, supersede=supersede, from_file=from_file)
+    _supersede(change, [(statement, live) for statement, live in new if live is not None])
     change.record(
         schema.run,
         [
@@ -80,40 +69,85 @@ def record_runs(change: Change, statements: Sequence[RunStatement], *, supersede
                 "begin_at": statement.begin,
                 "end_at": statement.end,
             }
-            for statement in new
+            for statement, _ in new
         ],
     )
 
 
-def _find_recorded(change: Change, statements: Sequence[RunStatement]) -> dict[Dataset, list[Any]]:
+def _supersede(change: Change, replaced: Sequence[_Replacement]) -> None:
+    if replaced:
+        change.withdraw(schema.run, [live.id for _, live in replaced])
+        change.superseded_runs += [_build_superseded_run(statement, live) for statement, live in replaced]
+
+
+def _plan_runs(
+    recorded: dict[Dataset, list[Any]],
+    statements: Sequence[RunStatement],
+    *,
+    supersede: bool,
+    from_file: bool,
+) -> list[_Replacement]:
+    """Return what is to be recorded; refuse all that speaks against it."""
+    new: list[_Replacement] = []
+    conflicts: list[str] = []
+    first: dict[Dataset, RunStatement] = {}
+    for statement in statements:
+        earlier = first.setdefault(statement.dataset, statement)
+        if earlier is not statement:
+            conflicts += [f"{statement.dataset} is stated twice, with other times"] * (earlier != statement)
+            continue
+        rows = recorded[statement.dataset]
+        live = next((row for row in rows if row.withdrawn_in is None), None)
+        conflict = None if supersede else _describe_conflict(statement, rows, live, from_file)
+        if conflict is not None:
+            conflicts.append(conflict)
+        elif live is None or _find_replaced_times(statement, live):
+            new.append((_complete(statement, live), live))
+    stated = (*first.values(), *(statement for statement, _ in new))
+    _refuse_problems(conflicts, [item.order_problem for item in stated if item.order_problem])
+    return new
+
+
+def _read_recorded(change: Change, statements: Sequence[RunStatement]) -> dict[Dataset, list[Any]]:
     """Return the rows ever recorded of each run, the oldest first."""
     run = schema.run
-    experiments = {statement.dataset.experiment for statement in statements}
-    query = sa.select(run).where(run.c.experiment.in_(experiments)).order_by(run.c.id)
+    numbers = [(statement.dataset.experiment, statement.dataset.run) for statement in statements]
+    wanted = values_table(change.connection, list(dict.fromkeys(numbers)), run.c.experiment, run.c.number)
+    same = sa.and_(run.c.experiment == wanted.c.experiment, run.c.number == wanted.c.number)
     rows = defaultdict(list)
-    for row in change.connection.execute(query):
+    for row in change.connection.execute(sa.select(run).join(wanted, same).order_by(run.c.id)):
         rows[Dataset(row.experiment, row.number)].append(row)
     return rows
 
 
-def _describe_conflict(statement: RunStatement, rows: Sequence[Any], live: Any) -> str | None:
-    """Return what speaks against recording the run: other times, or its withdrawal."""
-    if live is not None:
-        if all(known is None for known in _find_replaced_times(statement, live)):
-            return None
+def _describe_conflict(
+    statement: RunStatement, rows: Sequence[Any], live: Any, from_file: bool
+) -> str | None:
+    """Return what speaks against recording the run: other times, or a withdrawal of the run or of these times."""
+    if live is not None and any(_find_replaced_times(statement, live)):
         known = _describe_times(live.begin_at, live.end_at)
         return f"{statement.dataset} is known with {known}, not {_describe_times(statement.begin, statement.end)}"
-    times = statement.begin, statement.end
-    same = [row.withdrawn_in for row in rows if (row.begin_at, row.end_at) == times]
-    if same:
-        return f"{statement.dataset} was recorded so before, and revision {max(same)} withdrew it"
+    withdrawn = [row for row in rows if row.withdrawn_in is not None and _is_same(statement, row, live)]
+    if withdrawn:
+        return f"{statement.dataset} was recorded so before, and revision {withdrawn[-1].withdrawn_in} withdrew it"
+    if live is None and rows and from_file:
+        return f"{statement.dataset} was withdrawn by revision {rows[-1].withdrawn_in}"
     return None
 
 
-def _find_replaced_times(statement: RunStatement, live: Any) -> list[int | None]:
-    """Return the recorded times, None where there is none, that the statement replaces by others."""
+def _is_same(statement: RunStatement, row: Any, live: Any) -> bool:
+    """Tell whether a withdrawn row had one of the times that the statement would bring back."""
+    if live is None:
+        same_begin = statement.begin is not None and statement.begin == row.begin_at
+        return same_begin or (statement.begin, statement.end) == (row.begin_at, row.end_at)
+    pairs = ((statement.begin, live.begin_at, row.begin_at), (statement.end, live.end_at, row.end_at))
+    return any(new is not None and known is None and new == old for new, known, old in pairs)
+
+
+def _find_replaced_times(statement: RunStatement, live: Any) -> list[bool]:
+    """Return for each time that the statement changes whether it replaces a known one."""
     pairs = ((live.begin_at, statement.begin), (live.end_at, statement.end))
-    return [known for known, new in pairs if new is not None and new != known]
+    return [known is not None for known, new in pairs if new is not None and new != known]
 
 
 def _complete(statement: RunStatement, live: Any) -> RunStatement:
@@ -123,6 +157,17 @@ def _complete(statement: RunStatement, live: Any) -> RunStatement:
     begin = live.begin_at if statement.begin is None else statement.begin
     end = live.end_at if statement.end is None else statement.end
     return RunStatement(statement.dataset, _as_instant(begin), _as_instant(end))
+
+
+def _build_superseded_run(statement: RunStatement, live: Any) -> SupersededRun:
+    return SupersededRun(
+        experiment=statement.dataset.experiment,
+        run=statement.dataset.run,
+        begin=statement.begin,
+        end=statement.end,
+        previous_begin=_as_instant(live.begin_at),
+        previous_end=_as_instant(live.end_at),
+    )
 
 
 def _as_instant(value: int | None) -> Instant | None:
@@ -142,15 +187,3 @@ def _refuse_problems(conflicts: Sequence[str], backwards: Sequence[str]) -> None
         raise ConflictError.combine(
             "runs conflict", conflicts, remedy=Remedy.SUPERSEDE_RUN, conflicts=conflicts
         )
-
-
-def withdraw_run(change: Change, dataset: Dataset) -> None:
-    """Withdraw a run and its times, with a comment; a `ConflictError` if it was withdrawn already."""
-    require_comment(change.comment, "a withdrawal")
-    rows = _find_recorded(change, [RunStatement(dataset)])[dataset]
-    live = [row.id for row in rows if row.withdrawn_in is None]
-    if rows and not live:
-        revision = max(row.withdrawn_in for row in rows)
-        raise ConflictError(f"{dataset} was withdrawn already, by revision {revision}", withdrawn_in=revision)
-    find_run(change.connection, dataset, change.visible_revision)
-    change.withdraw(schema.run, live)
