@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import partial
@@ -116,15 +116,13 @@ class Backend:
         """Return the time zone of stamps: the chosen one, else the registry's, which another process may change."""
         if self.chosen_zone is not None:
             return self.chosen_zone
-        if connection is not None:
-            return find_recorded_zone(read_timezone(connection))
-        with self.database.autocommit_read() as own_connection:
-            return find_recorded_zone(read_timezone(own_connection))
+        with self.database.autocommit_read() if connection is None else nullcontext(connection) as known:
+            return find_recorded_zone(read_timezone(known))
 
-    def parse_instant(self, at: InstantLike, connection: sa.Connection | None = None) -> Instant:
+    def parse_instant(self, at: InstantLike, zone: Zone | None = None) -> Instant:
         """Return the instant; an `InstantError` is raised for one that cannot be read.
 
-        The registry's time zone is looked up for a stamp only: on the `connection`, or on one of its own.
+        `zone` is that of stamps; by default `find_timezone`, which is called for a stamp only.
         """
         if at == instants.BEGINNING:
             raise InstantError("the beginning is a start of validity, not an instant at which to ask")
@@ -136,17 +134,17 @@ class Backend:
             raise InstantError(
                 f"{at!r} is not an instant: a text, an aware datetime or an Instant is expected"
             )
-        return instants.parse_instant(at, partial(self.find_timezone, connection))
+        return instants.parse_instant(at, self.find_timezone if zone is None else zone)
 
     def parse_optional_instant(self, at: InstantLike | None) -> Instant | None:
         """Return the instant, ``None`` for ``None``."""
         return None if at is None else self.parse_instant(at)
 
-    def parse_start(self, valid_from: InstantLike, connection: sa.Connection | None = None) -> Instant:
+    def parse_start(self, valid_from: InstantLike, zone: Zone | None = None) -> Instant:
         """Return the start of validity, which may be ``beginning``."""
         if valid_from in ("beginning", instants.BEGINNING):
             return instants.BEGINNING
-        return self.parse_instant(valid_from, connection)
+        return self.parse_instant(valid_from, zone)
 
     def store_files(self, files: Sequence[CheckedFile], progress: Progress) -> None:
         """Store files, several at a time."""

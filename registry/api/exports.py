@@ -98,6 +98,7 @@ def _draft_document(
     # With a detector Id the source is only part of the paths of psana's and lcls2's files.
     source = request.source if is_dataset(request.target) or not with_runs else None
     with backend.read_transaction(request.as_of) as view:
+        as_of = _format_as_of(request.as_of, view.zone)
         answer = resolve(view.connection, dataclasses.replace(request, source=source), view.revision)
         resolution, warnings = answer.resolution, answer.warnings
         deployment = _build_deployment(request, resolution, with_runs=with_runs)
@@ -120,7 +121,7 @@ def _draft_document(
             target=request.target,
             source=request.source if resolution.configuration else None,
             at=None if request.at is None else str(request.at),
-            as_of=None if request.as_of is None else _format_as_of(request.as_of, view.zone),
+            as_of=as_of,
             types=resolution.types,
             format=request.format,
         ),
@@ -132,10 +133,11 @@ def _draft_document(
     return document, answer.blake3s
 
 
-def _format_as_of(as_of: AsOf, zone: Zone) -> str:
+def _format_as_of(as_of: AsOf, zone: Zone) -> str | None:
     """Return a reference to a revision that means the same wherever the document is read: not a stamp."""
-    text = str(as_of)
-    return str(parse_instant(text, zone)) if is_stamp(text) else text
+    if as_of is None:
+        return None
+    return str(parse_instant(as_of, zone)) if isinstance(as_of, str) and is_stamp(as_of) else str(as_of)
 
 
 def _build_deployment(

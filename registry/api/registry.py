@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from registry.api.administration import Administration
 from registry.api.backend import InstantLike, Noun
+from registry.api.stated_instants import StampZone
 from registry.errors import RequestError
+from registry.instants import is_stamp, parse_instant
 from registry.lookup import log
 from registry.lookup.revisions import AsOf, find_revision_number, list_tags
 from registry.parallel import Progress, no_progress
@@ -345,11 +347,12 @@ class Tags(Noun):
         from registry.registration.tags import add_tag
 
         def record(change: Change) -> None:
-            number = find_revision_number(
-                change.connection, as_of, partial(self._backend.find_timezone, change.connection)
-            )
+            zone = StampZone(self._backend, change.connection)
+            number = find_revision_number(change.connection, as_of, zone)
             if number == 0:
                 raise RequestError("nothing is recorded yet: no revision can be named", tag=name)
             add_tag(change, name, number)
+            if isinstance(as_of, str) and is_stamp(as_of):
+                change.notes += zone.describe(as_of, parse_instant(as_of, zone))
 
         return self._backend.record_revision(record, comment, dry_run=dry_run)

@@ -70,7 +70,7 @@ def rows_as_of(revision: int, tag: str | None = None) -> dict[str, sa.Select[Any
 
     Later withdrawals are undone. An export belongs to the revision that it was resolved at, even if it was written
     later. Closures describe their own database, and are left out. A `tag` of that revision is included, although it
-    was recorded in a later one.
+    was recorded in a later one; so is the present time zone, as times are read in it whatever revision is asked about.
     """
     return {
         table.name: sa.select(*(_column_as_of(column, revision) for column in table.c)).where(
@@ -84,7 +84,7 @@ def rows_as_of(revision: int, tag: str | None = None) -> dict[str, sa.Select[Any
 def _column_as_of(column: sa.Column[Any], revision: int) -> sa.ColumnElement[Any]:
     if column.name == "withdrawn_in":
         return sa.case((column <= revision, column)).label(column.name)
-    if column is schema.tag.c.recorded_in:
+    if column.name == "recorded_in" and column.table in (schema.tag, schema.timezone):
         return sa.case((column > revision, revision), else_=column).label(column.name)
     return column
 
@@ -97,7 +97,11 @@ def _is_recorded(table: sa.Table, revision: int, tag: str | None) -> sa.ColumnEl
         return table.c.revision <= revision
     if "recorded_in" in table.c:
         recorded = table.c.recorded_in <= revision
-        return sa.or_(recorded, table.c.name == tag) if table is schema.tag else recorded
+        if table is schema.tag:
+            recorded = sa.or_(recorded, table.c.name == tag)
+        elif table is schema.timezone:
+            recorded = sa.or_(recorded, table.c.withdrawn_in.is_(None))
+        return recorded
     if "export_id" in table.c:
         exports = sa.select(schema.export.c.id).where(schema.export.c.revision <= revision)
         return sa.and_(table.c.export_id.in_(exports))

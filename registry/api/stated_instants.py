@@ -1,12 +1,36 @@
-"""Instants that are to be recorded, as a user states them."""
+"""Instants as users state them: to ask, or to be recorded."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import tzinfo
+
+import sqlalchemy as sa
 
 from registry.api.backend import Backend, InstantLike
 from registry.database.change import Change
-from registry.instants import Instant, is_stamp, refuse_unlikely
+from registry.instants import Instant, refuse_unlikely
+
+
+@dataclass(slots=True)
+class StampZone:
+    """The time zone of stamps, looked up when a stamp is read; until then its ``name`` is None."""
+
+    backend: Backend
+    connection: sa.Connection | None = None
+    name: str | None = None
+
+    def __call__(self) -> tzinfo:
+        """Return the time zone."""
+        zone = self.backend.find_timezone(self.connection)
+        self.name = str(zone)
+        return zone
+
+    def describe(self, stated: object, instant: Instant) -> list[str]:
+        """Return a note on how a text was read, where that is not obvious."""
+        if not isinstance(stated, str) or stated == str(instant):
+            return []
+        return [f"{stated} is {instant}" + (f" ({self.name})" if self.name else "")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +43,9 @@ class StatedInstant:
 
     def resolve(self, change: Change) -> Instant:
         """Return the instant, a stamp in the time zone that the change sees; note how a text was read."""
-        if not isinstance(self.stated, str):
-            return self.instant
-        instant = self.backend.parse_start(self.stated, change.connection)
-        if self.stated != str(instant):
-            zone = f" ({self.backend.find_timezone(change.connection)})" if is_stamp(self.stated) else ""
-            note = f"{self.stated} is {instant}{zone}"
-            change.notes += [] if note in change.notes else [note]
+        zone = StampZone(self.backend, change.connection)
+        instant = self.backend.parse_start(self.stated, zone)
+        change.notes += [note for note in zone.describe(self.stated, instant) if note not in change.notes]
         return instant
 
 

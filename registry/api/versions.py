@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from registry import detectors
 from registry.api.backend import InstantLike, Noun
-from registry.api.stated_instants import state_start
+from registry.api.stated_instants import StampZone, state_start
 from registry.authorship import escape_undecodable
 from registry.database.change import Change
 from registry.errors import RequestError
@@ -216,10 +218,11 @@ class Versions(Noun):
         """Return the validity ranges of a target, or what is valid at an instant; see `Registry.validity`."""
         if at is None:
             return self._find_ranges(target, kinds, as_of)
-        instant = self._backend.parse_instant(at)
-        return self._fast_path(target, kinds, instant, as_of) or self._full_path(
-            target, kinds, instant, as_of
-        )
+        zone = StampZone(self._backend)
+        instant = self._backend.parse_instant(at, zone)
+        answer = self._fast_path(target, kinds, instant, as_of)
+        answer = answer or self._full_path(target, kinds, instant, as_of)
+        return replace(answer, notes=tuple(zone.describe(at, instant)))
 
     def _find_ranges(self, target: str, kinds: Sequence[str] | None, as_of: AsOf) -> Validity:
         """Return all ranges: with one query, except for an M-number or where a panel has no range."""

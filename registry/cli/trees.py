@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from collections.abc import Iterable, Sequence
 from itertools import groupby
@@ -23,6 +24,7 @@ from registry.cli.options import (
     open_from_context,
 )
 from registry.errors import RequestError
+from registry.instants import BEGINNING
 
 if TYPE_CHECKING:
     from registry.records import ChoiceDifference, LinkDifference, TreeComparison
@@ -76,7 +78,14 @@ def import_tree(
             dry_run=dry_run,
             progress=output.show_progress,
         )
+        registry_zone = registry.timezone
     reports.print_outcome(outcome, as_json=json)
+    chosen = timezone or os.environ.get("CALREG_TIMEZONE")
+    stamped = any(version.valid_from != BEGINNING for version in (*outcome.versions, *outcome.unchanged))
+    if stamped and chosen and chosen != registry_zone:
+        output.print_notes(
+            notes=[f"calreg init --timezone {chosen} --comment TEXT makes {chosen} the registry's time zone"]
+        )
 
 
 def _refuse_recording_options(**options: object) -> None:

@@ -249,6 +249,4 @@ def show_validity(
         output.print_message(f"note: no version of {target} is registered")
         if not json:
             output.hint_if_empty(answer.versions, "validity", as_of=as_of)
-    output.print_notes(answer.without)
-    if at is not None and at.isdecimal():
-        output.print_message(f"note: {at} is {answer.instant}")
+    output.print_notes([*answer.without, *answer.notes])

@@ -50,11 +50,15 @@ class Outcome(Struct, frozen=True):
 
 
 class Validity(Struct, frozen=True):
-    """Validity ranges; ``without`` has a sentence on every panel of an M-number that has none."""
+    """Validity ranges; ``without`` has a sentence on every panel of an M-number that has none.
+
+    At an instant, ``notes`` tell how its text was read, where that is not obvious.
+    """
 
     versions: tuple[Version, ...]
     without: tuple[str, ...] = ()
     instant: Instant | None = None
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.versions)
