@@ -4,6 +4,8 @@ import re
 import shlex
 from pathlib import Path
 
+import pytest
+
 from registry.api import Registry
 from registry.cli.remedies import format_error
 from registry.errors import ConflictError, NotFoundError, NotValidError, Remedy, RequestError
@@ -222,3 +224,36 @@ def test_an_export_of_a_run_without_ids_gives_the_command_and_the_command_makes_
     exported = registry.export(dataset, output)
     assert [output.shape for output in exported.outputs] == [(3, 1, 512, 1024)] * 2
     assert registry.detectors.show(dataset).panels == (PANEL_C,)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le with mark", "utf-16-be with mark"])
+def test_a_table_may_begin_with_a_byte_order_mark(tmp_path: Path, encoding: str) -> None:
+    text = f"{row(8, '1-8')}\r\n{row(9, '9-9')}\r\n"
+    table = tmp_path / "datasets.txt"
+    marked = "\ufeff" + text if encoding.endswith("mark") else text
+    table.write_bytes(marked.encode(encoding.removesuffix(" with mark")))
+    runs = read_dataset_table(table).runs
+    assert [run.dataset.run for run in runs] == [8, 9]
+
+
+def test_tables_with_byte_order_marks_may_be_joined(tmp_path: Path) -> None:
+    table = tmp_path / "datasets.txt"
+    table.write_bytes(b"".join(f"\ufeff{row(run, str(run))}\n".encode() for run in (8, 9)))
+    assert [run.dataset.run for run in read_dataset_table(table).runs] == [8, 9]
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfee", b"\xef\xbb\xbf", b"\xff\xfe", b"\xef\xbb\xbf\xff", b"\xfe\xff\xd8\x00"]
+)
+def test_a_mark_before_what_is_not_a_table_is_refused(tmp_path: Path, content: bytes) -> None:
+    table = tmp_path / "datasets.txt"
+    table.write_bytes(content)
+    assert refuse_table(table)
+
+
+def test_json_after_a_byte_order_mark_is_not_taken_for_a_table(tmp_path: Path) -> None:
+    table = tmp_path / "runs.json"
+    for encoding in ("utf-8-sig", "utf-16"):
+        table.write_bytes('[{"run_num": 1}]'.encode(encoding))
+        with assert_refused(RequestError, remedy=Remedy.GIVE_EXPERIMENT):
+            read_dataset_table(table)

@@ -526,3 +526,17 @@ def test_the_command_supersedes_with_a_comment(calreg: Calreg, tmp_path: Path) -
     assert calreg.assert_refused(3, "run", "withdraw", f"exp={EXPERIMENT}:run=1-9", "--comment", "no")[
         "near"
     ] == [201]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_logbooks_answer_may_begin_with_a_byte_order_mark(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "runs.json"
+    path.write_bytes(json.dumps([EPOCH]).encode(encoding))
+    assert len(read_logbook(path, EXPERIMENT).runs) == 1
+
+
+@pytest.mark.parametrize("offset", ["-0700", "-07", "-07:00"])
+def test_the_offset_of_a_logbooks_time_may_have_any_iso_form(tmp_path: Path, offset: str) -> None:
+    answer = [{"num": 201, "begin_time": f"2015-08-04T19:10:15{offset}"}]
+    (run,) = read_logbook(write_answer(tmp_path, answer), EXPERIMENT).runs
+    assert str(run.begin) == "2015-08-05T02:10:15Z"

@@ -518,3 +518,12 @@ def test_a_document_whose_warnings_are_worded_differently_still_matches_the_regi
     ):
         (tmp_path / "other.json").write_text(json.dumps({**values, "warnings": warnings}))
         assert len(exported.verify(tmp_path / "other.json").problems) == problems
+
+
+def test_a_document_may_begin_with_a_byte_order_mark(sound: bytes, tmp_path: Path) -> None:
+    plain, marked = tmp_path / "plain.json", tmp_path / "marked.json"
+    plain.write_bytes(sound)
+    marked.write_bytes(b"\xef\xbb\xbf" + sound)
+    document, content = provenance.read_with_content(marked)
+    assert document == provenance.read(plain)
+    assert content == b"\xef\xbb\xbf" + sound  # the checksum is that of the file

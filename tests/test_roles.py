@@ -109,6 +109,23 @@ def test_a_reader_looks_up_and_exports_and_the_export_is_not_recorded(granted: R
 
 
 @pytest.mark.slow
+def test_a_reader_reads_stamps_in_the_registrys_zone_and_a_writer_may_change_it(granted: Roles) -> None:
+    with granted.open(granted.writer) as registry:
+        registry.set_timezone("America/Los_Angeles", comment="the beamline's")
+        registry.set_timezone("Europe/Zurich", comment="moved")
+    with granted.open(granted.reader) as registry:
+        assert registry.timezone == "Europe/Zurich"
+        assert str(registry.validity(PANEL_A, at="20190101000000").instant) == "2018-12-31T23:00:00Z"
+        with assert_refused(UnavailableError):
+            registry.set_timezone("UTC", comment="not mine to say")
+    environment = {
+        "CALREG_DATABASE": granted.url(granted.reader),
+        "CALREG_STORE": str(granted.location.store),
+    }
+    result = CliRunner().invoke(app, ["database", "check"], env=environment)
+    assert (result.exit_code, "Europe/Zurich" in result.stdout) == (0, True)
+
+
 def test_a_reader_can_change_nothing_by_sql(granted: Roles) -> None:
     engine = granted.engine(granted.reader)
     owner = granted.location.engine()

@@ -103,6 +103,16 @@ def test_a_look_up_at_an_instant_takes_one_statement(filled: Registry, as_of: st
     assert len(statements) == 1
 
 
+def test_the_registrys_time_zone_is_looked_up_for_stamps_only(filled: Registry) -> None:
+    for at, count in ((LATER, 1), ("2019-01-01T00:00:00-0800", 1), ("20190101000000", 2)):
+        with record_statements(filled) as statements:
+            filled.validity(DETECTOR, at=at)
+        assert len(statements) == count
+    with record_statements(filled) as statements:
+        filled.runs.add("exp=x1:run=1", begin=LATER)
+    assert [statement for statement in statements if "timezone.name" in statement] == []
+
+
 def test_a_look_up_of_all_ranges_takes_one_query(filled: Registry) -> None:
     for as_of in (None, 3, "first"):
         with record_statements(filled) as statements:

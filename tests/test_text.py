@@ -138,6 +138,7 @@ NUMBERS = "1 2\n3 4\n"
         "# COMMENT\n\n# TITLE x\n" + OLDER + "\n" + NEWER + "\n\n1.000 +2e0\n\n  3\t.4e1  \r\n",
         OLDER.replace("\n", "\r\n") + "1 2\n3 4\n",
         NEWER.replace("(1,1,2,2)", "( 1, 1, 2, 2, )") + NUMBERS,
+        "\ufeff" + NEWER + NUMBERS,
     ],
 )
 def test_either_dialect_of_the_header_and_any_decimal_number_is_read(content: str) -> None:
