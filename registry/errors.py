@@ -56,10 +56,12 @@ class Remedy(StrEnum):
     SKIP_OR_ALLOW_ODD = auto()
     SKIP_OR_SUPERSEDE = auto()
     STATE_SAME_MODULE = auto()
+    STATE_SEGMENTS = auto()
     SUPERSEDE = auto()
     SUPERSEDE_CONFIGURATION = auto()
     SUPERSEDE_RUN = auto()
     UPGRADE_SCHEMA = auto()
+    WITHDRAW_CONFIGURATION = auto()
 
 
 class RegistryError(Exception):

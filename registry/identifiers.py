@@ -155,6 +155,11 @@ def parse_source(text: str) -> str:
     return text
 
 
+def get_device_name(source: str) -> str:
+    """Return the name of the device in a source: ``Jungfrau`` of ``XcsEndstation.0:Jungfrau.0``."""
+    return source.rpartition(":")[2].partition(".")[0]
+
+
 def source_matches(part: str, source: str) -> bool:
     """Tell whether `part` is a whole part of `source`, between ``.``, ``:`` and its ends.
 

@@ -69,6 +69,7 @@ def test_a_configuration_applies_to_its_runs_from_the_first_to_the_last(registry
         panels=(PANEL_A, PANEL_B),
         begin=registry.runs.list()[0].begin,
         object_name=None,
+        segments=(0, 1),
     )
     for run, panels in ((5, DETECTOR), (10, f"{PANEL_B}_{PANEL_A}"), (2**31 - 1, f"{PANEL_B}_{PANEL_A}")):
         assert registry.detectors.show(f"exp={EXPERIMENT}:run={run}").detector_id == panels

@@ -250,6 +250,7 @@ def test_the_provenance_explains_every_byte(imported: Registry, small_tree: Path
                 "panel": panel,
                 "alias": module_of(panel),
                 "constants": [constants(panel, "gain"), constants(panel, "offset")],
+                "segment": position,
             }
             for position, panel in enumerate(panels)
         ],

@@ -35,6 +35,11 @@ class DetectorConstants(Mapping[str, NDArray[Any]]):
         except KeyError:
             raise KeyError(f"there is no {calibration_type!r}; known: {', '.join(self.arrays)}") from None
 
+    @property
+    def segments(self) -> tuple[int, ...] | None:
+        """The segment numbers of the panels, in their order in the arrays; None if they are not known."""
+        return self.provenance.resolution.segments
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.arrays)
 
@@ -65,8 +70,9 @@ class DetectorConstants(Mapping[str, NDArray[Any]]):
         -------
         xarray.Dataset
             A variable for each calibration type, with dimensions (gain_range, panel, row, column) and attributes
-            ``units`` and ``kind``. Coordinates: ``gain_range``, ``panel`` (the panel Ids in segment order) and
-            ``alias`` (their M-numbers, empty where a panel has none). Attributes, texts and integers: the detector,
+            ``units`` and ``kind``. Coordinates: ``gain_range``, ``panel`` (the panel Ids in segment order),
+            ``alias`` (their M-numbers, empty where a panel has none) and, if they are known, ``segment`` (their
+            segment numbers). Attributes, texts and integers: the detector,
             instant, registry and revision, and the whole ``provenance`` document as JSON.
 
         Raises
@@ -84,11 +90,13 @@ class DetectorConstants(Mapping[str, NDArray[Any]]):
             output.type: (AXES, self.arrays[output.type], {"units": output.unit, "kind": output.kind})
             for output in document.outputs
         }
-        coordinates = {
+        coordinates: dict[str, Any] = {
             "gain_range": list(range(document.outputs[0].shape[0])),
             "panel": [panel.panel for panel in panels],
             "alias": ("panel", [panel.alias or "" for panel in panels]),
         }
+        if self.segments is not None:
+            coordinates["segment"] = ("panel", list(self.segments))
         return xr.Dataset(variables, coordinates, _build_attributes(document))
 
 

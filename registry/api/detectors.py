@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from registry.api.backend import Noun
 from registry.database.change import Change
-from registry.detectors import parse_detector_id
+from registry.detectors import parse_detector_id, parse_segment_numbers
 from registry.identifiers import Dataset, parse_experiment, parse_run_number, parse_source
 from registry.lookup import runs
 from registry.lookup.revisions import AsOf, require_comment
@@ -27,6 +29,7 @@ class Detectors(Noun):
         *,
         first_run: int,
         last_run: int | None = None,
+        segments: str | Sequence[int] | None = None,
         supersede: bool = False,
         comment: str | None = None,
         dry_run: bool = False,
@@ -39,15 +42,19 @@ class Detectors(Noun):
             The panel Ids in segment order, joined by ``_``.
         first_run, last_run
             The range, inclusive; without `last_run` it is open.
+        segments
+            The segment numbers of the panels, ascending: ``"0-3,8"`` or a list. By default those of a whole detector
+            (Jungfrau: 1, 2, 8 or 32 panels) are 0, 1, 2 ...; those of any other are recorded as not known.
 
         Raises
         ------
         IdentifierError
             The detector Id has a panel twice.
         ConflictError
-            The range overlaps a recorded one, and `supersede` is not set.
+            The range overlaps a recorded one, also one with other segment numbers, and `supersede` is not set.
         RequestError
-            The last run is before the first one.
+            The last run is before the first one. The source is of a detector type that is not known, or not of that
+            of the panels. The segment numbers are not one for each panel, ascending, of a detector of this type.
         """
         _refuse_invalid_run_numbers(first_run, last_run)
         statement = ConfigurationStatement(
@@ -56,7 +63,9 @@ class Detectors(Noun):
             first_run=first_run,
             last_run=last_run,
             panels=tuple(parse_detector_id(detector_id)),
+            segments=None if segments is None else parse_segment_numbers(segments),
         )
+        statement.refuse_contradiction()
         return self._backend.record_revision(
             lambda change: record_configurations(change, [statement], supersede=supersede),
             comment,

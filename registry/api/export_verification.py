@@ -219,9 +219,11 @@ def _check_resolution(backend: Backend, document: Document) -> list[Problem]:
         except RegistryError as error:
             return [Problem(None, f"revision {revision}", f"the registry refuses the request: {error}")]
         named = None if request.as_of is None else _find_requested_revision(view, request.as_of)
-    documented = len(document.warnings)
+    documented, resolution = len(document.warnings), answer.resolution
+    if document.resolution.precedes_segments:
+        resolution = resolution.without_segments()
     facts = {
-        "the registry's answer is not that of the document": answer.resolution == document.resolution,
+        "the registry's answer is not that of the document": resolution == document.resolution,
         f"the document has {documented} warnings, the answer {len(warnings)}": documented == len(warnings),
         "the revision was recorded at another instant": answer.recorded_at == document.registry.recorded_at,
         "the request asks as of another revision": named in (None, revision),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from registry import instants
+from registry import detectors, instants
 from registry.api.backend import Backend
 from registry.api.detector_constants import DetectorConstants
 from registry.authorship import Signature, build_signature, find_working_folder
@@ -21,6 +21,7 @@ from registry.exporters.assembly import build_assemblies, read_arrays
 from registry.exporters.formats import (
     Format,
     build_exported_file,
+    build_format_assemblies,
     find_format,
     get_software_versions,
     list_formats_with_runs,
@@ -68,7 +69,7 @@ def export(
     draft, blake3s = _draft_document(backend, request, export_format, signature)
     layout = export_format.layout(draft)
     home = folder / layout.folder
-    assemblies = build_assemblies(draft.resolution, backend.store, blake3s)
+    assemblies = build_format_assemblies(export_format, draft, backend.store, blake3s)
     with publish_outputs(home, layout.file_names, journals=layout.journals, force=force) as hidden:
         written = write_files(export_format, draft, assemblies, Target(hidden, home), progress)
         document = replace(draft, outputs=written.outputs, companions=written.companions)
@@ -81,6 +82,7 @@ def export(
         instant=draft.resolution.instant,
         outputs=tuple(build_exported_file(home, output) for output in written.outputs),
         provenance=str(home / layout.document),
+        segments=draft.resolution.segments,
         recorded=note is None,
         notes=() if note is None else (note,),
         warnings=(*draft.warnings, *written.warnings),
@@ -165,7 +167,8 @@ def _build_deployment(
             first_run=first,
             last_run=request.last_run,
         )
-    return Deployment(parse_source(source), first, request.last_run)
+    detectors.refuse_wrong_source(parse_source(source), [panel.panel for panel in resolution.panels])
+    return Deployment(source, first, request.last_run)
 
 
 def _try_record(

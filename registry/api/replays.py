@@ -8,6 +8,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from registry import provenance
+from registry.api.document_detectors import refuse_contradictory_detector
 from registry.errors import (
     ConflictError,
     CorruptionError,
@@ -17,10 +18,10 @@ from registry.errors import (
     UnavailableError,
 )
 from registry.exporters import formats
-from registry.exporters.assembly import Assembly, build_assemblies
+from registry.exporters.assembly import Assembly
 from registry.exporters.layout import Layout, Target, WrittenFiles
 from registry.exporters.publication import publish_outputs
-from registry.identifiers import join_detector_id, quote
+from registry.identifiers import quote
 from registry.instants import parse_instant
 from registry.parallel import Progress, no_progress
 from registry.provenance import Document
@@ -81,6 +82,7 @@ def replay(
         outputs=tuple(formats.build_exported_file(home, output) for output in written.outputs),
         provenance=str(home / layout.document),
         recorded=False,
+        segments=document.resolution.segments,
         warnings=(*document.warnings, *written.warnings),
     )
 
@@ -120,10 +122,11 @@ def plan_replay(document: Document, path: str | Path, objects: ContentStore) -> 
                 )
         export_format = formats.find_format(document.request.format)
         draft = replace(document, outputs=(), companions=())
-        assemblies = build_assemblies(document.resolution, objects)
+        assemblies = formats.build_format_assemblies(export_format, draft, objects)
         layout = export_format.layout(draft)
         _refuse_wrong_outputs(document, assemblies, layout)
         _refuse_contradictions(document)
+        refuse_contradictory_detector(document)
     except (NotFoundError, RequestError) as error:  # also an unknown detector type, array or format
         raise DocumentError(
             f"{str(path)!r} cannot be replayed: {error}", **{**error.values, "path": str(path)}
@@ -150,14 +153,10 @@ def find_document_store(document: Document, root: Path) -> ContentStore:
 
 
 def _refuse_contradictions(document: Document) -> None:
-    """Refuse an instant, a detector Id, positions or checksums of constants that do not agree with the rest."""
-    resolution, panels = document.resolution, document.resolution.panels
+    """Refuse what is not an instant, and checksums of constants that are not those of their files."""
+    resolution = document.resolution
     parse_instant(resolution.instant)
-    if resolution.detector_id != join_detector_id([panel.panel for panel in panels]):
-        raise DocumentError("its detector Id is not that of its panels", part="detector_id")
-    if [panel.position for panel in panels] != list(range(len(panels))):
-        raise DocumentError("the positions of its panels are not 0, 1, 2 ...", part="position")
-    for panel in panels:
+    for panel in resolution.panels:
         for constants in panel.constants:
             files = [file.sha256 for file in constants.files]
             if manifest_sha256(resolution.detector_type, constants.kind, files) != constants.constants:

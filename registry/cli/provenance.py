@@ -86,7 +86,8 @@ def _print_document(document: Document) -> None:
     output.print_fields(**dict(_describe_export(document)))
     for panel in document.resolution.panels:
         output.print_text()
-        output.print_text(f"segment {panel.position}: {panel.panel}  {panel.alias or ''}".rstrip())
+        place = f"segment {panel.segment}" if isinstance(panel.segment, int) else f"position {panel.position}"
+        output.print_text(f"{place}: {panel.panel}  {panel.alias or ''}".rstrip())
         for constants in panel.constants:
             _print_constants(constants)
     output.print_text()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from registry.errors import RegistryError, Remedy
@@ -15,6 +15,22 @@ def _configure_detector(
     return (
         f"calreg detector configure {experiment} {source} --first-run {first_run}{last} DETECTOR_ID"
         " records the panels that are read out"
+    )
+
+
+def _state_segments(
+    *,
+    experiment: str,
+    first_run: int,
+    source: str = "SOURCE",
+    last_run: int | None = None,
+    panels: Sequence[str] = ("DETECTOR_ID",),
+    **_: Any,
+) -> str:
+    last = "" if last_run is None else f" --last-run {last_run}"
+    return (
+        f"calreg detector configure {experiment} {source} {'_'.join(panels)} --first-run {first_run}{last}"
+        " --segments NUMBERS --supersede --comment TEXT states them"
     )
 
 
@@ -44,10 +60,14 @@ WORDS: dict[Remedy, str | Callable[..., str]] = {
     Remedy.SKIP_OR_ALLOW_ODD: "--skip-bad leaves these out, --allow-odd takes odd values that are meant",
     Remedy.SKIP_OR_SUPERSEDE: "--skip-bad leaves these out, --supersede with a comment overrides other versions",
     Remedy.STATE_SAME_MODULE: "--same-module with a comment says that the module's serial number has changed",
+    Remedy.STATE_SEGMENTS: _state_segments,
     Remedy.SUPERSEDE: "--supersede with a comment overrides this",
     Remedy.SUPERSEDE_CONFIGURATION: "--supersede with a comment overrides this",
     Remedy.SUPERSEDE_RUN: "--supersede with a comment overrides this",
     Remedy.UPGRADE_SCHEMA: "run calreg database upgrade",
+    Remedy.WITHDRAW_CONFIGURATION: (
+        "calreg detector withdraw {experiment} {source} --first-run {first_run} --comment TEXT withdraws it"
+    ),
 }
 """By remedy, a text with the names of the error's values in braces, or a function of these values."""
 

@@ -190,6 +190,13 @@ def configure(
     ],
     first_run: FirstRun,
     last_run: LastRun = None,
+    segments: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NUMBERS",
+            help="Segment numbers of the panels, 0-3,8; default for a whole detector: 0, 1 ...",
+        ),
+    ] = None,
     supersede: Supersede = False,
     comment: Comment = None,
     dry_run: DryRun = False,
@@ -203,6 +210,7 @@ def configure(
             detector_id,
             first_run=first_run,
             last_run=last_run,
+            segments=segments,
             supersede=supersede,
             comment=comment,
             dry_run=dry_run,
@@ -250,8 +258,10 @@ def list_configurations(
         output.print_text(
             f"{row.experiment}  {row.source}  runs {row.runs}  (revision {row.recorded_in}{withdrawn})"
         )
-        for panel in row.panels or (f"{row.object_name}: no panel Ids",):
-            output.print_text(f"  {panel}")
+        for segment, panel in zip(_label_segments(row.panels, row.segments), row.panels, strict=True):
+            output.print_text(f"  {segment:>2}  {panel}")
+        if not row.panels:
+            output.print_text(f"  {row.object_name}: no panel Ids")
     _hint_if_empty(rows, known, experiment, "detector list", as_of)
 
 
@@ -279,4 +289,12 @@ def _print_detector(answer: Detector) -> None:
         panels=None if answer.panels else f"not known: {answer.object_name} carries no panel Ids",
     )
     if answer.panels:
-        output.print_table(("segment", "panel"), list(enumerate(answer.panels)))
+        rows = zip(_label_segments(answer.panels, answer.segments), answer.panels, strict=True)
+        output.print_table(("segment", "panel"), list(rows))
+    if answer.panels and answer.segments is None:
+        output.print_notes(notes=["the segment numbers of these panels were not stated"])
+
+
+def _label_segments(panels: Sequence[str], segments: Sequence[int] | None) -> list[str]:
+    """Return the segment numbers as texts, a question mark where they are not known."""
+    return ["?"] * len(panels) if segments is None else [str(number) for number in segments]

@@ -1,64 +1,47 @@
-"""The detector types, one file each; a new type is a new file and a line in ``DETECTOR_TYPES``."""
+"""The detector types, one file each; a new type is a new file and an entry in ``DETECTOR_TYPES``."""
 
 from __future__ import annotations
 
 from collections import Counter
 
-from registry.detectors.epix10ka import EPIX10KA
-from registry.detectors.jungfrau import JUNGFRAU
 from registry.detectors.kinds import Kind, ZeroMeaning
-from registry.detectors.types import DetectorType, MakerFormat, PanelId, PanelIdFormat
-from registry.errors import IdentifierError, NotFoundError
+from registry.detectors.known import DETECTOR_TYPES, find_detector_type, find_panel_type, find_source_type
+from registry.detectors.segments import (
+    complete_segments,
+    find_default_segments,
+    format_segment_numbers,
+    list_whole_sizes,
+    parse_segment_numbers,
+    refuse_wrong_segments,
+)
+from registry.detectors.sources import find_source_problem, refuse_wrong_source
+from registry.detectors.types import DetectorType, Device, MakerFormat, PanelId, PanelIdFormat
+from registry.errors import IdentifierError
 from registry.identifiers import quote, split_detector_id
 
 __all__ = [
     "DETECTOR_TYPES",
     "DetectorType",
+    "Device",
     "Kind",
     "MakerFormat",
     "PanelId",
     "PanelIdFormat",
     "ZeroMeaning",
+    "complete_segments",
+    "find_default_segments",
     "find_detector_type",
     "find_panel_type",
+    "find_source_problem",
+    "find_source_type",
+    "format_segment_numbers",
+    "list_whole_sizes",
     "parse_detector_id",
     "parse_panel_id",
+    "parse_segment_numbers",
+    "refuse_wrong_segments",
+    "refuse_wrong_source",
 ]
-
-DETECTOR_TYPES: dict[str, DetectorType] = {known.name: known for known in (JUNGFRAU, EPIX10KA)}
-
-
-def find_detector_type(name: str) -> DetectorType:
-    """Return the detector type of that name; raise `NotFoundError` where this software has no such type."""
-    try:
-        return DETECTOR_TYPES[name]
-    except KeyError:
-        raise NotFoundError(
-            f"detector type {quote(name)} is not known; known: {', '.join(DETECTOR_TYPES)}"
-        ) from None
-
-
-def find_panel_type(text: str) -> DetectorType:
-    """Return the detector type that a panel Id, well formed or not, belongs to.
-
-    Raises
-    ------
-    IdentifierError
-        It is that of no type, or of several.
-    """
-    owners = [known for known in DETECTOR_TYPES.values() if known.panel_id_format.owns(text)]
-    if len(owners) == 1:
-        return owners[0]
-    if owners:
-        names = [owner.name for owner in owners]
-        raise IdentifierError(
-            f"{quote(text)} is a panel Id of several detector types: {', '.join(names)}", detector_types=names
-        )
-    expected = ", or ".join(
-        f"{known.panel_id_format.description}, as in {known.panel_id_format.example} ({known.name})"
-        for known in DETECTOR_TYPES.values()
-    )
-    raise IdentifierError(f"{quote(text)} is not a panel Id: {expected}, are expected")
 
 
 def parse_panel_id(text: str) -> PanelId:

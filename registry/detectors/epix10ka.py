@@ -15,7 +15,7 @@ share the digital card, and the data systems write the analog card, the newer on
 from __future__ import annotations
 
 from registry.detectors.kinds import Kind, ZeroMeaning
-from registry.detectors.types import DetectorType, PanelId, PanelIdFormat, parse_field
+from registry.detectors.types import DetectorType, Device, PanelId, PanelIdFormat, parse_field
 
 GAIN_MODES = ("FH", "FM", "FL", "AHL-H", "AML-M", "AHL-L", "AML-L")
 
@@ -46,8 +46,14 @@ def _parse_panel_id(text: str) -> PanelId:
 
 EPIX10KA = DetectorType(
     name="epix10ka",
-    # One panel, four, sixteen, with a group of their own each (list_of_calib_groups in PSCalib's GlobalUtils.py).
-    devices=("Epix10ka", "Epix10kaQuad", "Epix10ka2M"),
+    # One panel, four, sixteen, with a group of their own each (list_of_calib_groups in PSCalib's GlobalUtils.py);
+    # the names of their configuration objects are in lcls-psana/Detector, PyDataAccess.py.
+    devices=(
+        Device("Epix10ka", "psana.Epix.Config10ka"),
+        Device("Epix10kaQuad", "psana.Epix.Config10kaQuad", fewest_panels=4),
+        Device("Epix10ka2M", "psana.Epix.Config10ka2M", fewest_panels=16),
+    ),
+    whole_sizes=(1, 4, 16),
     panel_id_format=PanelIdFormat(
         owns=lambda text: text.count("-") == 6,
         description="seven fields of ten decimal digits",

@@ -13,7 +13,7 @@ all the bits that have a meaning.
 from __future__ import annotations
 
 from registry.detectors.kinds import Kind, ZeroMeaning
-from registry.detectors.types import DetectorType, MakerFormat, PanelId, PanelIdFormat, parse_field
+from registry.detectors.types import DetectorType, Device, MakerFormat, PanelId, PanelIdFormat, parse_field
 from registry.errors import IdentifierError
 from registry.identifiers import quote
 
@@ -42,7 +42,9 @@ _ADC_MAXIMUM = 16383.0
 # The expected medians leave a factor of about three around the typical ones; for rms there are no published figures.
 JUNGFRAU = DetectorType(
     name="jungfrau",
-    devices=("Jungfrau",),
+    devices=(Device("Jungfrau", "psana.Jungfrau.Config"),),
+    # 0.5M, 1M, 4M and 16M: jungfrau_segments_tot in slac-lcls/lcls2, detector/UtilsJungfrau.py.
+    whole_sizes=(1, 2, 8, 32),
     panel_id_format=PanelIdFormat(
         owns=lambda text: text.count("-") == 2,
         description="three hexadecimal fields joined by '-'",

@@ -9,7 +9,7 @@ from typing import Literal
 
 from registry.detectors.kinds import Kind
 from registry.errors import IdentifierError, RequestError
-from registry.identifiers import noncanonical_error, quote
+from registry.identifiers import get_device_name, noncanonical_error, quote
 
 _NUMBER_FORMATS = {
     10: ("decimal", re.compile(r"[0-9]+")),
@@ -106,6 +106,25 @@ class MakerFormat:
 
 
 @dataclass(frozen=True, slots=True)
+class Device:
+    """A detector of the older data system, as sources and configuration objects name it.
+
+    Attributes
+    ----------
+    name
+        In sources: ``Jungfrau`` of ``XcsEndstation.0:Jungfrau.0``.
+    configuration_object
+        The name of its configuration objects without their version: ``psana.Jungfrau.Config``.
+    fewest_panels
+        The number of panels of the smallest whole one: with fewer some are absent.
+    """
+
+    name: str
+    configuration_object: str
+    fewest_panels: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class DetectorType:
     """A family of multi-panel detectors. Its methods raise `RequestError` for names that it does not know.
 
@@ -114,7 +133,9 @@ class DetectorType:
     name
         As recorded; also the prefix of the newer detector Ids.
     devices
-        The names of its devices in sources (``XcsEndstation.0:Jungfrau.0``), the usual one first.
+        Its devices, the usual one first.
+    whole_sizes
+        The numbers of panels of whole detectors, ascending. Segment numbers are below the last.
     panel_id_format
         The spelling of its panel Ids.
     gain_ranges
@@ -128,7 +149,8 @@ class DetectorType:
     """
 
     name: str
-    devices: tuple[str, ...]
+    devices: tuple[Device, ...]
+    whole_sizes: tuple[int, ...]
     panel_id_format: PanelIdFormat
     gain_ranges: int
     panel_shape: tuple[int, int]
@@ -138,15 +160,23 @@ class DetectorType:
     @property
     def group(self) -> str:
         """The folder of the usual device's constants in a calibration directory, ``Jungfrau::CalibV1``."""
-        return _group_name(self.devices[0])
+        return _group_name(self.devices[0].name)
 
     def group_of(self, source: str) -> str:
         """Return the folder of a source's constants in a calibration directory, by the name of its device."""
-        device = source.rpartition(":")[2].partition(".")[0]
-        if device not in self.devices:
-            known = ", ".join(self.devices)
-            raise RequestError(f"{quote(source)} is not a source of {self.name}; devices: {known}")
-        return _group_name(device)
+        return _group_name(self.find_device(source).name)
+
+    def has_source(self, source: str) -> bool:
+        """Tell whether a source names one of the devices."""
+        return get_device_name(source) in {device.name for device in self.devices}
+
+    def find_device(self, source: str) -> Device:
+        """Return the device that a source names; refuse a source of another detector type."""
+        for device in self.devices:
+            if device.name == get_device_name(source):
+                return device
+        known = ", ".join(device.name for device in self.devices)
+        raise RequestError(f"{quote(source)} is not a source of {self.name}; devices: {known}")
 
     @property
     def required_kinds(self) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ from registry.store import ContentStore, name_use_in_errors
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One panel's array of one gain range, verified: shape (row, column)."""
+    """One panel's array of one gain range, verified: shape (row, column); ``panel`` is its index in the whole."""
 
     gain_range: int
     panel: int
@@ -49,6 +49,8 @@ class Assembly:
         The digests to verify the files by; a file without one is verified by its SHA-256.
     read_ahead
         Whether a thread reads the next part while one is used.
+    slots
+        The panels along the second axis, None for an absent one, whose values are zeros; by default all in order.
     """
 
     detector: DetectorType
@@ -57,11 +59,16 @@ class Assembly:
     store: ContentStore
     blake3_by_sha256: Mapping[str, str] = field(default_factory=dict)
     read_ahead: bool = True
+    slots: tuple[InputPanel | None, ...] | None = None
+
+    @property
+    def _places(self) -> tuple[InputPanel | None, ...]:
+        return self.resolution.panels if self.slots is None else self.slots
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """The shape of the array."""
-        return self.detector.array_shape(len(self.resolution.panels))
+        return self.detector.array_shape(len(self._places))
 
     @property
     def size(self) -> int:
@@ -69,9 +76,9 @@ class Assembly:
         return math.prod(self.shape) * np.dtype(self.kind.dtype).itemsize
 
     @property
-    def file_count(self) -> int:
-        """The number of files that it is read from."""
-        return self.detector.gain_ranges * len(self.resolution.panels)
+    def part_count(self) -> int:
+        """The number of its parts."""
+        return self.detector.gain_ranges * len(self._places)
 
     def find_constants(self, panel: InputPanel) -> InputConstants:
         """Return a panel's constants of the kind; refuse a document in which they lack a file."""
@@ -106,12 +113,16 @@ class Assembly:
         buffers = whole.reshape(-1, *self.shape[2:])
         return (partial(self._read_part, task) for task in zip(self._part_indices(), buffers, strict=True))
 
-    def _part_indices(self) -> Iterator[tuple[int, InputPanel]]:
-        return product(range(self.detector.gain_ranges), self.resolution.panels)
+    def _part_indices(self) -> Iterator[tuple[int, int]]:
+        return product(range(self.detector.gain_ranges), range(len(self._places)))
 
-    def _read_part(self, task: tuple[tuple[int, InputPanel], NDArray[Any]]) -> Part:
+    def _read_part(self, task: tuple[tuple[int, int], NDArray[Any]]) -> Part:
         """Read one file's payload straight into its buffer."""
-        (gain_range, panel), buffer = task
+        (gain_range, index), buffer = task
+        panel = self._places[index]
+        if panel is None:
+            buffer.fill(0)
+            return Part(gain_range, index, buffer)
         constants = self.find_constants(panel)
         file = constants.files[gain_range]
         blake3 = self.blake3_by_sha256.get(file.sha256)
@@ -120,7 +131,7 @@ class Assembly:
         # The payload is in the buffer if the header is that of a file of this size.
         path = self.store.object_path(file.sha256)
         find_payload_start(header, file.size, path, buffer.shape, self.kind.dtype)
-        return Part(gain_range, panel.position, buffer)
+        return Part(gain_range, index, buffer)
 
     def describe_output(
         self, path: str | None = None, sha256: str | None = None, size: int | None = None
@@ -152,11 +163,21 @@ def read_arrays(assemblies: Sequence[Assembly]) -> dict[str, NDArray[Any]]:
 
 
 def build_assemblies(
-    resolution: Resolution, store: ContentStore, blake3_by_sha256: Mapping[str, str] = MappingProxyType({})
+    resolution: Resolution,
+    store: ContentStore,
+    blake3_by_sha256: Mapping[str, str] = MappingProxyType({}),
+    slots: tuple[InputPanel | None, ...] | None = None,
 ) -> list[Assembly]:
-    """Return the arrays of a resolution, not read yet."""
+    """Return the arrays of a resolution, not read yet; without `slots`, its panels are in their order."""
     detector = detectors.find_detector_type(resolution.detector_type)
     return [
-        Assembly(detector, detector.find_kind_of_type(name), resolution, store, blake3_by_sha256)
+        Assembly(
+            detector,
+            detector.find_kind_of_type(name),
+            resolution,
+            store,
+            blake3_by_sha256,
+            slots=slots,
+        )
         for name in resolution.types
     ]

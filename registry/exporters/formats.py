@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 from registry.errors import RequestError, UnavailableError
 from registry.exporters import hdf5, lcls2, npy, psana
-from registry.exporters.assembly import Assembly
+from registry.exporters.assembly import Assembly, build_assemblies
 from registry.exporters.layout import Layout, Target, WrittenFiles
+from registry.exporters.slots import find_slots
 from registry.identifiers import quote
 from registry.parallel import Advance, Progress
 from registry.provenance.document import Document, Output
 from registry.records import ExportedFile
+from registry.store import ContentStore
 
 
 class Format(Protocol):
@@ -25,6 +28,8 @@ class Format(Protocol):
     ----------
     NAME
         The name that a user gives; also that of calreg's extra with the required package.
+    BY_SEGMENT
+        Whether a panel's place in the arrays is its segment number, not its position in the detector Id.
     HAS_RUN_RANGE
         Whether the files are for a range of runs.
     REQUIRED_PACKAGE
@@ -32,6 +37,7 @@ class Format(Protocol):
     """
 
     NAME: str
+    BY_SEGMENT: bool
     HAS_RUN_RANGE: bool
     REQUIRED_PACKAGE: str | None
 
@@ -59,6 +65,17 @@ def find_format(name: str) -> Format:
     return FORMATS[name]
 
 
+def build_format_assemblies(
+    export_format: Format,
+    draft: Document,
+    store: ContentStore,
+    blake3_by_sha256: Mapping[str, str] = MappingProxyType({}),
+) -> list[Assembly]:
+    """Return the arrays of an export as its format arranges them, not read yet."""
+    slots = find_slots(draft) if export_format.BY_SEGMENT else None
+    return build_assemblies(draft.resolution, store, blake3_by_sha256, slots)
+
+
 def get_software_versions(export_format: Format) -> dict[str, str]:
     """Return the version of the required package, on which the bytes of the files depend."""
     package = export_format.REQUIRED_PACKAGE
@@ -74,7 +91,7 @@ def write_files(
     export_format: Format, draft: Document, assemblies: Sequence[Assembly], target: Target, progress: Progress
 ) -> WrittenFiles:
     """Write all files of an export but its document; after an error, do not use any of them."""
-    total = sum(assembly.file_count for assembly in assemblies)
+    total = sum(assembly.part_count for assembly in assemblies)
     with progress("writing arrays", total) as advance:
         return export_format.write(draft, assemblies, target, advance)
 

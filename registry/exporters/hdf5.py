@@ -1,5 +1,7 @@
 """One HDF5 file: a dataset per array, the panel Ids as the scale of its panel axis, and the provenance as attribute.
 
+The segment numbers of the panels, if they are known, are an attribute of the panel Ids.
+
 The file contains no times, so one HDF5 library always writes the same bytes.
 """
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     import h5py
 
 NAME = "hdf5"
+BY_SEGMENT = False
 HAS_RUN_RANGE = False
 REQUIRED_PACKAGE = "h5py"
 
@@ -61,6 +64,8 @@ def write(draft: Document, assemblies: Sequence[Assembly], target: Target, advan
             dtype = h5py.string_dtype("ascii", max(map(len, names)))
             panels = file.create_dataset("panels", data=names, dtype=dtype)
             panels.make_scale("panel Id")
+            if draft.resolution.segments is not None:
+                panels.attrs.create("segments", draft.resolution.segments, dtype="<i4")
             payloads = tuple(_write_array(file, panels, assembly, advance) for assembly in assemblies)
             file.attrs["provenance"] = encode(replace(draft, outputs=payloads)).decode()
         sha256, size = sha256_of_file(path), path.stat().st_size

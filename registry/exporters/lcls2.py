@@ -1,5 +1,7 @@
 """Arrays as ``.npy``, each with the JSON that the newer data system stores beside an array in its database.
 
+Its reader takes a panel's constants by segment number, from the array of a whole detector. Those of absent panels,
+which it does not read, are zeros as the facility writes them (slac-lcls/lcls2, ``detector/UtilsJungfrauCalib.py``).
 Fields that the registry does not know are null: ``shortname`` is a number that the newer system assigns.
 """
 
@@ -15,11 +17,13 @@ from msgspec.structs import replace
 from registry.exporters import npy
 from registry.exporters.assembly import Assembly
 from registry.exporters.layout import Layout, Target, WrittenFiles
+from registry.exporters.slots import list_absent_segments
 from registry.instants import parse_instant
 from registry.parallel import Advance
 from registry.provenance.document import Companion, Document, Output
 
 NAME = "lcls2"
+BY_SEGMENT = True
 HAS_RUN_RANGE = True
 REQUIRED_PACKAGE = None
 
@@ -46,7 +50,7 @@ def _write_side_file(document: Document, name: str, output: Output, target: Targ
 
 def _build_fields(document: Document, output: Output) -> dict[str, Any]:
     """Return the fields of a side file; the document in it has no side files."""
-    resolution, deployment = document.resolution, document.deployment
+    resolution, deployment, segments = document.resolution, document.deployment, document.resolution.segments
     run = resolution.run.run if resolution.run else None
     name = f"{resolution.detector_type}_{resolution.detector_id}"
     moment = parse_instant(resolution.instant).datetime
@@ -71,8 +75,18 @@ def _build_fields(document: Document, output: Output) -> dict[str, Any]:
         "version": f"calreg {document.software.get('calreg', '')}",
         "comment": f"registry {document.registry.id}, revision {document.registry.revision}",
         "iofname": output.path,
-        "extpars": {"provenance": msgspec.to_builtins(document)},
+        "extpars": _build_parameters(document),
         "segment_ids": [panel.panel for panel in resolution.panels],
-        "segment_inds": [panel.position for panel in resolution.panels],
-        "shape_as_daq": list(output.shape[1:]),
+        "segment_inds": [
+            panel.position if segments is None else segments[panel.position] for panel in resolution.panels
+        ],
+        "shape_as_daq": [len(resolution.panels), *output.shape[2:]],
     }
+
+
+def _build_parameters(document: Document) -> dict[str, Any]:
+    """Return the fields that the database keeps together, as a text."""
+    parameters = {"provenance": msgspec.to_builtins(document)}
+    if document.resolution.segments is None:  # only a document from before they were stated: see `find_slots`
+        return parameters
+    return {**parameters, "absent_segments": list_absent_segments(document)}

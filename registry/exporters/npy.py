@@ -14,6 +14,7 @@ from registry.parallel import Advance
 from registry.provenance.document import Document
 
 NAME = "npy"
+BY_SEGMENT = False
 HAS_RUN_RANGE = False
 REQUIRED_PACKAGE = None
 

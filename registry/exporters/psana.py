@@ -25,6 +25,7 @@ from registry.parallel import Advance
 from registry.provenance.document import Deployment, Document, InputConstants, Output
 
 NAME = "psana"
+BY_SEGMENT = False
 HAS_RUN_RANGE = True
 REQUIRED_PACKAGE = None
 

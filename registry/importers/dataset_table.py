@@ -95,4 +95,5 @@ def _parse_row(line: str) -> tuple[RunStatement, ConfigurationStatement]:
         panels=() if is_object else tuple(parse_detector_id(cells[3])),
         object_name=cells[3] if is_object else None,
     )
+    configuration.refuse_contradiction()
     return RunStatement(dataset), configuration

@@ -81,12 +81,16 @@ def build_input_configuration(
 
 def build_input_panels(
     panels: Sequence[Panel],
+    segments: Sequence[int] | None,
     kinds: Sequence[Kind],
     valid_versions: ValidVersions,
     files: Mapping[str, Sequence[StoredFile]],
     references: RevisionReferences,
 ) -> tuple[InputPanel, ...]:
-    """Return the panels in segment order, each with its valid constants in the order of the kinds."""
+    """Return the panels in segment order, each with its valid constants in the order of the kinds.
+
+    `segments` are their segment numbers, if known.
+    """
     return tuple(
         InputPanel(
             position=position,
@@ -96,6 +100,7 @@ def build_input_panels(
                 _build_input_constants(valid_versions[panel.panel, kind.name], files, references)
                 for kind in kinds
             ),
+            segment=None if segments is None else segments[position],
         )
         for position, panel in enumerate(panels)
     )

@@ -12,6 +12,7 @@ from typing import Any, overload
 import sqlalchemy as sa
 
 from registry import schema
+from registry.detectors import format_segment_numbers
 from registry.identifiers import format_run_range
 from registry.instants import Instant, format_range
 from registry.records import Panel, Revision, Version
@@ -170,7 +171,7 @@ def _read_runs(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[Ch
 def _read_configurations(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[ChangeLine]:
     table, member, panel = schema.configuration, schema.configuration_panel, schema.panel
     query = (
-        sa.select(table, panel.c.identifier)
+        sa.select(table, panel.c.identifier, member.c.segment)
         .outerjoin(member, member.c.configuration_id == table.c.id)
         .outerjoin(panel, panel.c.id == member.c.panel_id)
         .where(_is_changed_in(table, numbers))
@@ -182,7 +183,14 @@ def _read_configurations(connection: sa.Connection, numbers: Sequence[int]) -> I
         runs = format_run_range(row.first_run, row.last_run)
         panels = "_".join(member.identifier or row.object_name for member in rows)
         description = f"detector of {row.experiment} {row.source} runs {runs}: {panels}"
-        yield from _change_lines(row, numbers, description)
+        yield from _change_lines(row, numbers, description + _describe_segments(rows))
+
+
+def _describe_segments(rows: Sequence[Any]) -> str:
+    """Return the segment numbers of panels, unless they are 0, 1, 2 ..., those of a whole detector."""
+    segments = [row.segment for row in rows if row.segment is not None]
+    is_usual = segments == list(range(len(rows)))
+    return "" if not segments or is_usual else f", segments {format_segment_numbers(segments)}"
 
 
 def _read_versions(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[ChangeLine]:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from registry import detectors
 from registry.detectors import DetectorType, Kind
-from registry.errors import IdentifierError, NotFoundError, NotValidError, Remedy, RequestError
+from registry.errors import ConflictError, IdentifierError, NotFoundError, NotValidError, Remedy, RequestError
 from registry.identifiers import Dataset, format_count, is_dataset, is_m_number, join_detector_id, quote
 from registry.instants import Instant
 from registry.lookup import validity
@@ -90,7 +90,9 @@ def resolve(connection: sa.Connection, request: ArrayRequest, revision: int) -> 
         run=build_input_run(requested.dataset, requested.run, references),
         configuration=build_input_configuration(requested.configuration, references),
         types=tuple(kind.calibration_type for kind in kinds),
-        panels=build_input_panels(panels, kinds, valid, files, references),
+        panels=build_input_panels(
+            panels, _find_segments(requested, detector), kinds, valid, files, references
+        ),
     )
     warnings = [*_list_run_warnings(requested, request.at, valid), *_list_value_warnings(resolution)]
     blake3s = {
@@ -115,7 +117,9 @@ def resolve_version(connection: sa.Connection, version: Version, revision: int) 
         run=None,
         configuration=None,
         types=(kind.calibration_type,),
-        panels=build_input_panels(panels, [kind], {(version.panel, kind.name): version}, files, references),
+        panels=build_input_panels(
+            panels, None, [kind], {(version.panel, kind.name): version}, files, references
+        ),
     )
 
 
@@ -128,6 +132,8 @@ def _find_requested_detector(
     configuration = find_configuration(connection, dataset, request.source, revision)
     if not configuration.panels:
         raise configuration_without_ids_error(configuration, dataset)
+    if problem := detectors.find_source_problem(configuration.source, configuration.panels):
+        raise _contradictory_configuration_error(configuration, problem)
     panels = find_panels(connection, list(configuration.panels), revision)
     return _RequestedDetector(panels, read_run(connection, dataset, revision), dataset, configuration)
 
@@ -143,6 +149,18 @@ def configuration_without_ids_error(configuration: Configuration, dataset: Datas
         first_run=configuration.first_run,
         last_run=configuration.last_run,
         remedy=Remedy.CONFIGURE_DETECTOR,
+    )
+
+
+def _contradictory_configuration_error(configuration: Configuration, problem: str) -> ConflictError:
+    """Return the refusal of a configuration that was recorded before its source was held against its panels."""
+    return ConflictError(
+        f"what is configured for {configuration.source} in {configuration.experiment}, runs {configuration.runs},"
+        f" contradicts itself: {problem}",
+        experiment=configuration.experiment,
+        source=configuration.source,
+        first_run=configuration.first_run,
+        remedy=Remedy.WITHDRAW_CONFIGURATION,
     )
 
 
@@ -195,6 +213,13 @@ def _find_detector_type(panels: Sequence[Panel]) -> DetectorType:
             detector_types=sorted(names),
         )
     return detectors.find_detector_type(names.pop())
+
+
+def _find_segments(requested: _RequestedDetector, detector: DetectorType) -> tuple[int, ...] | None:
+    """Return the segment numbers of the panels; those of a detector Id are known if it is of a whole detector."""
+    if requested.configuration is not None:
+        return requested.configuration.segments
+    return detectors.find_default_segments(detector, len(requested.panels))
 
 
 def _find_kinds(detector: DetectorType, types: tuple[str, ...]) -> list[Kind]:

@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from registry import schema
+from registry.detectors import DETECTOR_TYPES, find_default_segments
 from registry.errors import NotFoundError, Remedy, RequestError
 from registry.identifiers import (
     Dataset,
@@ -151,7 +152,7 @@ def _select_configurations(dialect: str | None, *, withdrawn: bool) -> sa.Select
         condition &= configuration.c.experiment.in_(sa.select(wanted.c.experiment))
     order = configuration.c.experiment, configuration.c.source, configuration.c.first_run, configuration.c.id
     return (
-        sa.select(configuration, panel.c.identifier)
+        sa.select(configuration, panel.c.identifier, panel.c.detector_type, member.c.segment)
         .outerjoin(member, member.c.configuration_id == configuration.c.id)
         .outerjoin(panel, panel.c.id == member.c.panel_id)
         .where(condition)
@@ -171,7 +172,23 @@ def _build_configuration(rows: Sequence[Any], revision: int) -> Configuration:
         object_name=first.object_name,
         recorded_in=first.recorded_in,
         withdrawn_in=None if is_live(first, revision) else first.withdrawn_in,
+        segments=_read_segments(rows),
     )
+
+
+def _read_segments(rows: Sequence[Any]) -> tuple[int, ...] | None:
+    """Return the segment numbers of the panels of a configuration, a row per panel; None if nobody knows them.
+
+    Of configurations recorded before there were any, those of whole detectors are known.
+    """
+    stated = [row.segment for row in rows if row.segment is not None]
+    if stated:
+        return tuple(stated) if len(stated) == len(rows) else None
+    first = rows[0]
+    detector_type = DETECTOR_TYPES.get(first.detector_type)
+    if detector_type is None or not detector_type.has_source(first.source):
+        return None
+    return find_default_segments(detector_type, len(rows), first.source)
 
 
 def find_configuration(
@@ -270,4 +287,5 @@ def find_detector(connection: sa.Connection, dataset: Dataset, source: str | Non
         panels=configuration.panels,
         begin=run.begin if run else None,
         object_name=configuration.object_name,
+        segments=configuration.segments,
     )

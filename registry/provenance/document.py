@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import replace
 
 from registry.identifiers import format_count
 from registry.records.display import clip, render_rows
@@ -80,12 +81,21 @@ class InputConstants(_StrictStruct, frozen=True, omit_defaults=True):
 
 
 class InputPanel(_StrictStruct, frozen=True):
-    """A panel and its position in the detector."""
+    """A panel, its position in the detector Id, and its segment number.
+
+    ``segment`` is None if the number is not known, and not set in documents from before there were any.
+    """
 
     position: Count
     panel: str
     alias: str | None
     constants: tuple[InputConstants, ...]
+    segment: Count | UnsetType | None = UNSET
+
+    @property
+    def segment_label(self) -> str:
+        """The segment number, ``?`` if it is not known."""
+        return str(self.segment) if isinstance(self.segment, int) else "?"
 
 
 class InputRun(_StrictStruct, frozen=True):
@@ -122,6 +132,21 @@ class Resolution(_StrictStruct, frozen=True):
     configuration: InputConfiguration | None
     types: tuple[str, ...]
     panels: tuple[InputPanel, ...]
+
+    @property
+    def segments(self) -> tuple[int, ...] | None:
+        """The segment numbers of the panels; None if they are not known."""
+        known = tuple(panel.segment for panel in self.panels if isinstance(panel.segment, int))
+        return known if len(known) == len(self.panels) else None
+
+    @property
+    def precedes_segments(self) -> bool:
+        """True if the document is from before there were segment numbers."""
+        return all(panel.segment is UNSET for panel in self.panels)
+
+    def without_segments(self) -> Resolution:
+        """Return the resolution as a document from before there were segment numbers has it."""
+        return replace(self, panels=tuple(replace(panel, segment=UNSET) for panel in self.panels))
 
 
 class Output(_StrictStruct, frozen=True):
@@ -202,7 +227,7 @@ class Document(_StrictStruct, frozen=True, omit_defaults=True):
 
     def _repr_html_(self) -> str:
         rows = [
-            (panel.position, panel.panel, panel.alias, *_get_cells(constants))
+            (panel.segment_label, panel.panel, panel.alias, *_get_cells(constants))
             for panel in self.resolution.panels
             for constants in panel.constants
         ]

@@ -152,6 +152,7 @@ class _Trail:
             "entity",
             f"version-{constants.version}",
             panel=panel.panel,
+            segment=panel.segment if isinstance(panel.segment, int) else None,
             alias=panel.alias,
             kind=constants.kind,
             valid_from=constants.valid_from or "beginning",

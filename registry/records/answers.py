@@ -125,7 +125,10 @@ class ExportedFile(Struct, frozen=True):
 
 
 class Export(Struct, frozen=True):
-    """The files of an export; ``recorded`` tells whether the registry has a record of it."""
+    """The files of an export; ``recorded`` tells whether the registry has a record of it.
+
+    ``segments`` are the segment numbers of the panels, None if not known.
+    """
 
     revision: int
     instant: str
@@ -134,6 +137,7 @@ class Export(Struct, frozen=True):
     recorded: bool
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    segments: tuple[int, ...] | None = None
 
 
 class IdentifiedInput(Struct, frozen=True):

@@ -240,6 +240,8 @@ class Configuration(Struct, frozen=True):
         None if the range is open.
     panels
         Empty where the configuration object ``object_name`` has no panel Ids.
+    segments
+        The segment numbers of the panels; None if not known.
     """
 
     experiment: str
@@ -250,6 +252,7 @@ class Configuration(Struct, frozen=True):
     object_name: str | None
     recorded_in: int
     withdrawn_in: int | None
+    segments: tuple[int, ...] | None = None
 
     @property
     def runs(self) -> str:
@@ -258,7 +261,10 @@ class Configuration(Struct, frozen=True):
 
 
 class Detector(Struct, frozen=True):
-    """The panels read out for a source in a run, in segment order; ``begin`` is the start time of the run."""
+    """The panels read out for a source in a run, in segment order; ``begin`` is the start time of the run.
+
+    ``segments`` are their segment numbers, None if not known.
+    """
 
     experiment: str
     run: int
@@ -267,6 +273,7 @@ class Detector(Struct, frozen=True):
     panels: tuple[str, ...]
     begin: Instant | None
     object_name: str | None
+    segments: tuple[int, ...] | None = None
 
 
 class Revision(Struct, frozen=True):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from registry import schema
 from registry.database.change import Change
+from registry.detectors import complete_segments, format_segment_numbers, refuse_wrong_source
 from registry.errors import ConflictError, NotFoundError, Remedy, RequestError
 from registry.identifiers import format_run_range, shorten, suggestion
 from registry.lookup.panels import read_panel_keys
@@ -30,6 +31,7 @@ class ConfigurationStatement:
     last_run: int | None
     panels: tuple[str, ...]
     object_name: str | None = None
+    segments: tuple[int, ...] | None = None  # None: not stated
 
     @property
     def last(self) -> int:
@@ -50,6 +52,21 @@ class ConfigurationStatement:
             and other.first_run <= self.last
         )
 
+    def agrees_with(self, known: ConfigurationStatement) -> bool:
+        """Tell whether a recorded one says all that this one says; where it states no segment numbers, any fit."""
+        return self == known or (self.segments is None and self == replace(known, segments=None))
+
+    def complete(self) -> ConfigurationStatement:
+        """Return the statement with the segment numbers of a whole detector, if it has none and its panels are one."""
+        return replace(self, segments=complete_segments(self.source, self.panels, self.segments))
+
+    def refuse_contradiction(self) -> None:
+        """Refuse runs in reverse, a source of another detector type, and segment numbers that cannot be."""
+        if self.last < self.first_run:
+            raise RequestError(f"run {self.last_run} is before run {self.first_run}")
+        refuse_wrong_source(self.source, self.panels, self.object_name)
+        self.complete()
+
 
 def record_configurations(
     change: Change, statements: Sequence[ConfigurationStatement], *, supersede: bool
@@ -63,8 +80,7 @@ def record_configurations(
         require_comment(change.comment, "superseding")
     conflicts = []
     for statement in statements:
-        if statement.last < statement.first_run:
-            raise RequestError(f"run {statement.last_run} is before run {statement.first_run}")
+        statement.refuse_contradiction()
         recorded = [
             (key, _build_statement(configuration), configuration.withdrawn_in)
             for key, configuration in list_keyed_configurations(
@@ -72,10 +88,12 @@ def record_configurations(
             )
         ]
         live = [(key, known) for key, known, withdrawn_in in recorded if withdrawn_in is None]
-        if any(known == statement for _, known in live):
+        same = next((known for _, known in live if statement.agrees_with(known)), None)
+        if same is not None:
+            change.notes += _note_segments(statement, same)
             continue
         overlapped = [(key, known) for key, known in live if known.overlaps(statement)]
-        withdrawn_in = [number for _, known, number in recorded if number and known == statement]
+        withdrawn_in = [number for _, known, number in recorded if number and statement.agrees_with(known)]
         if not supersede and (overlapped or withdrawn_in):
             conflicts.append(_describe_conflict(statement, [known for _, known in overlapped], withdrawn_in))
             continue
@@ -92,10 +110,31 @@ def _describe_conflict(
     overlapped: Sequence[ConfigurationStatement],
     withdrawn_in: Sequence[int],
 ) -> str:
+    other = [known for known in overlapped if replace(known, segments=statement.segments) == statement]
+    if other:
+        return (
+            f"{statement.description} is configured with these panels and"
+            f" {_describe_segments(other[0].segments)}, not {_describe_segments(statement.segments)}"
+        )
     if overlapped:
         ranges = ", ".join(known.description for known in overlapped)
         return f"{statement.description} overlaps what is configured for {ranges}"
     return f"{statement.description} was configured so before, and revision {withdrawn_in[-1]} withdrew it"
+
+
+def _describe_segments(segments: tuple[int, ...] | None) -> str:
+    return (
+        "no segment numbers"
+        if segments is None
+        else f"the segment numbers {format_segment_numbers(segments)}"
+    )
+
+
+def _note_segments(statement: ConfigurationStatement, known: ConfigurationStatement) -> list[str]:
+    """Return a note where the recorded segment numbers are not those that the statement would be recorded with."""
+    if statement.complete().segments == known.segments:
+        return []
+    return [f"{known.description} stays configured with {_describe_segments(known.segments)}"]
 
 
 def _build_statement(configuration: Configuration) -> ConfigurationStatement:
@@ -106,6 +145,7 @@ def _build_statement(configuration: Configuration) -> ConfigurationStatement:
         configuration.last_run,
         configuration.panels,
         configuration.object_name,
+        configuration.segments,
     )
 
 
@@ -116,10 +156,14 @@ def _supersede(
         return
     change.withdraw(schema.configuration, [key for key, _ in overlapped])
     for _, known in overlapped:
+        rest = []
         if known.first_run < by.first_run:
-            _record(change, replace(known, last_run=by.first_run - 1))
+            rest.append(replace(known, last_run=by.first_run - 1))
         if known.last > by.last:
-            _record(change, replace(known, first_run=by.last + 1))
+            rest.append(replace(known, first_run=by.last + 1))
+        for statement in rest:
+            statement.refuse_contradiction()  # it may have been recorded before this was checked
+            _record(change, statement)
 
 
 def _record(change: Change, statement: ConfigurationStatement) -> None:
@@ -138,11 +182,14 @@ def _record(change: Change, statement: ConfigurationStatement) -> None:
         ],
     )
     keys = read_panel_keys(change.connection, list(statement.panels))
+    # Those of a whole detector are not recorded: every look-up knows them.
+    is_known = statement.segments == complete_segments(statement.source, statement.panels, None)
+    segments = (None if is_known else statement.segments) or [None] * len(statement.panels)
     change.insert(
         schema.configuration_panel,
         [
-            {"configuration_id": key, "position": position, "panel_id": keys[panel]}
-            for position, panel in enumerate(statement.panels)
+            {"configuration_id": key, "position": position, "panel_id": keys[panel], "segment": segment}
+            for position, (panel, segment) in enumerate(zip(statement.panels, segments, strict=True))
         ],
     )
 
