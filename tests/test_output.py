@@ -7,7 +7,7 @@ import pytest
 
 from registry.cli import output
 from registry.instants import BEGINNING, Instant
-from registry.lookup.log import LazyLines
+from registry.lookup.lazy_lines import LazyLines
 from registry.records import Outcome, Tag
 from registry.records.json import to_builtins
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from registry import schema
 from registry.instants import BEGINNING
-from registry.lookup.log import LazyLines
+from registry.lookup.lazy_lines import LazyLines
 from registry.lookup.values_table import read_keys, values_table
 from testing.registries import RegistryLocation
 

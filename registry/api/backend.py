@@ -21,7 +21,7 @@ from registry.database.transactions import Database
 from registry.errors import InstantError
 from registry.identifiers import is_m_number, parse_m_number
 from registry.instants import Instant, Zone
-from registry.lookup import log, versions
+from registry.lookup import versions
 from registry.lookup.aliases import list_aliases_with_m_number
 from registry.lookup.panels import Target, find_panels, find_target
 from registry.lookup.revisions import AsOf, find_revision_number
@@ -178,7 +178,9 @@ def open_backend(settings: Settings, timezone: str | None) -> Backend:
 
 
 def _build_outcome(change: Change, *, dry_run: bool) -> Outcome:
-    from registry.lookup.consequences import describe_consequences  # only needed after a write
+    # Only needed after a write.
+    from registry.lookup.changes import list_changes
+    from registry.lookup.consequences import describe_consequences
 
     connection, number = change.connection, change.revision
     # Only tables that the change touched are queried: each statement is a round trip to a server.
@@ -194,7 +196,7 @@ def _build_outcome(change: Change, *, dry_run: bool) -> Outcome:
         versions=recorded,
         withdrawn=withdrawn,
         unchanged=tuple(versions.list_versions_with_numbers(connection, change.unchanged, None)),
-        facts=log.list_changes(connection, number, recorded, withdrawn, touched) if number else (),
+        facts=list_changes(connection, number, recorded, withdrawn, touched) if number else (),
         notes=(*change.notes, *notes),
         warnings=(*change.warnings, *warnings),
         superseded_runs=tuple(change.superseded_runs),

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from registry.api.administration import Administration
-from registry.api.backend import InstantLike, Noun
-from registry.api.stated_instants import StampZone
-from registry.errors import RequestError
-from registry.instants import is_stamp, parse_instant
-from registry.lookup import log
-from registry.lookup.revisions import AsOf, find_revision_number, list_tags
+from registry.api.backend import InstantLike
+from registry.lookup.revisions import AsOf
 from registry.parallel import Progress, no_progress
 from registry.records import (
     AffectedRun,
@@ -22,7 +18,6 @@ from registry.records import (
     Identity,
     Outcome,
     Revision,
-    Tag,
     TreeComparison,
     Validity,
 )
@@ -33,9 +28,9 @@ if TYPE_CHECKING:
     from registry.api.detectors import Detectors
     from registry.api.panels import Aliases, Panels
     from registry.api.plots import Plots
+    from registry.api.revisions import Tags
     from registry.api.runs import Runs
     from registry.api.versions import Versions
-    from registry.database.change import Change
 
 
 class Registry(Administration):
@@ -92,6 +87,8 @@ class Registry(Administration):
     @cached_property
     def tags(self) -> Tags:
         """The tags: names of revisions."""
+        from registry.api.revisions import Tags
+
         return Tags(self._backend)
 
     @cached_property
@@ -317,42 +314,52 @@ class Registry(Administration):
 
         return identify(self._backend, Path(path), as_of)
 
-    def log(self, target: str | None = None, *, as_of: AsOf = None) -> list[Revision]:
-        """Return the revisions, newest first; with a `target`, those that changed facts about its panels."""
-        with self._backend.read_transaction(as_of) as view:
-            panels = view.find_panels_ever_named(target) if target else None
-            return log.list_revisions(view.connection, view.revision, panels)
+    def log(
+        self,
+        target: str | None = None,
+        *,
+        as_of: AsOf = None,
+        before: int | None = None,
+        limit: int | None = None,
+        max_changes: int | None = None,
+    ) -> list[Revision]:
+        """Return the revisions, newest first; with a `target`, those that changed facts about its panels.
 
-
-class Tags(Noun):
-    """``registry.tags``: name revisions."""
-
-    def list(self, *, as_of: AsOf = None) -> list[Tag]:
-        """Return the tags in the order of the revisions that they name."""
-        with self._backend.read_transaction(as_of) as view:
-            return list_tags(view.connection, view.revision)
-
-    def add(
-        self, name: str, *, as_of: AsOf = None, comment: str | None = None, dry_run: bool = False
-    ) -> Outcome:
-        """Name a revision, by default the newest one.
-
-        Raises
-        ------
-        RequestError
-            The name looks like a number or a time, or nothing is recorded yet.
-        ConflictError
-            The name is taken: a tag never moves.
+        Parameters
+        ----------
+        target
+            A panel Id, an M-number or a detector Id; ``changes`` of a revision are then the lines that name it.
+        before
+            Begin with the newest revision below this number; with the last number of a list the next one begins.
+        limit
+            Return at most so many. The cost does not grow with the number of the others.
+        max_changes
+            Return at most so many lines of a revision; ``change_count`` says how many it has.
         """
-        from registry.registration.tags import add_tag
+        return list(
+            self.iterate_log(target, as_of=as_of, before=before, limit=limit, max_changes=max_changes)
+        )
 
-        def record(change: Change) -> None:
-            zone = StampZone(self._backend, change.connection)
-            number = find_revision_number(change.connection, as_of, zone)
-            if number == 0:
-                raise RequestError("nothing is recorded yet: no revision can be named", tag=name)
-            add_tag(change, name, number)
-            if isinstance(as_of, str) and is_stamp(as_of):
-                change.notes += zone.describe(as_of, parse_instant(as_of, zone))
+    def iterate_log(
+        self,
+        target: str | None = None,
+        *,
+        as_of: AsOf = None,
+        before: int | None = None,
+        limit: int | None = None,
+        max_changes: int | None = None,
+    ) -> Iterator[Revision]:
+        """Yield what `log` returns, page by page, so that a log of any length needs little memory.
 
-        return self._backend.record_revision(record, comment, dry_run=dry_run)
+        The first page is read when the first revision is asked for. No transaction stays open between two pages,
+        and what is recorded meanwhile is not in them.
+        """
+        from registry.api.revisions import iterate_log
+
+        return iterate_log(self._backend, target, as_of, before, limit, max_changes)
+
+    def iterate_changes(self, revision: AsOf, target: str | None = None) -> Iterator[str]:
+        """Yield the lines of one revision, page by page; with a `target`, those that name one of its panels."""
+        from registry.api.revisions import iterate_changes
+
+        return iterate_changes(self._backend, revision, target)

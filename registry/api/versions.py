@@ -172,15 +172,42 @@ class Versions(Noun):
             lambda change: withdraw_versions(change, (version, *more)), comment, dry_run=dry_run
         )
 
-    def list(self, panel: str | None = None, *, withdrawn: bool = False, as_of: AsOf = None) -> list[Version]:
-        """Return the versions of a panel, of all panels under an M-number, or of all panels, by kind and start."""
-        with self._backend.read_transaction(as_of) as view:
-            connection, revision = view.connection, view.revision
-            known = view.find_target(panel).panels if panel else panels.list_panels(connection, revision)
-            names = [target.panel for target in known]
-            if withdrawn:
-                return versions.list_recorded_versions(connection, names, revision)
-            return versions.list_validity_ranges(connection, names, None, revision)
+    def list(
+        self,
+        panel: str | None = None,
+        *,
+        withdrawn: bool = False,
+        as_of: AsOf = None,
+        before: int | None = None,
+        limit: int | None = None,
+    ) -> list[Version]:
+        """Return the versions of a panel, of all panels under an M-number, or of all panels, by kind and start.
+
+        Parameters
+        ----------
+        before, limit
+            Return the newest instead, the newest first: at most `limit`, with numbers below `before`. The cost does
+            not grow with the number of the others.
+        """
+        return list(self.iterate(panel, withdrawn=withdrawn, as_of=as_of, before=before, limit=limit))
+
+    def iterate(
+        self,
+        panel: str | None = None,
+        *,
+        withdrawn: bool = False,
+        as_of: AsOf = None,
+        before: int | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Version]:
+        """Yield what `list` returns, page by page, so that a list of any length needs little memory.
+
+        The first page is read when the first version is asked for. No transaction stays open between two pages,
+        and what is recorded meanwhile is not in them.
+        """
+        from registry.api.version_pages import iterate_versions
+
+        return iterate_versions(self._backend, panel, as_of, before, limit, withdrawn=withdrawn)
 
     def show(self, version: int, *, as_of: AsOf = None) -> tuple[Version, tuple[StoredFile, ...]]:
         """Return a version and its files, in the order of the gain ranges; a gap has none."""

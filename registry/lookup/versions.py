@@ -234,14 +234,20 @@ def _read_withdrawals(connection: sa.Connection, numbers: set[int]) -> dict[int,
 def find_version(connection: sa.Connection, number: int, revision: int) -> Version:
     """Return the version with that number, withdrawn or not; refuse one that is not recorded as of the revision."""
     version = schema.version
-    largest = connection.execute(
-        sa.select(sa.func.max(version.c.id)).where(version.c.recorded_in <= revision)
-    ).scalar()
+    largest = find_largest_number(connection, revision)
     # Checked first: SQLite takes no number of more than 64 bits.
-    if not 1 <= number <= (largest or 0):
+    if not 1 <= number <= largest:
         known = f"1 to {largest} are known" if largest else "none is recorded yet"
-        raise NotFoundError(f"there is no version {number}; {known}", version=number, largest=largest)
+        raise NotFoundError(f"there is no version {number}; {known}", version=number, largest=largest or None)
     return _list_versions_where(connection, version.c.id == number, revision, 1)[0]
+
+
+def find_largest_number(connection: sa.Connection, revision: int) -> int:
+    """Return the greatest number of a version recorded by a revision, 0 without any: one probe of an index."""
+    version = schema.version
+    query = sa.select(version.c.id).where(version.c.recorded_in <= revision)
+    query = query.order_by(version.c.recorded_in.desc(), version.c.id.desc()).limit(LIMIT_ONE)
+    return int(connection.execute(query).scalar() or 0)
 
 
 def list_versions_with_numbers(

@@ -277,7 +277,15 @@ class Detector(Struct, frozen=True):
 
 
 class Revision(Struct, frozen=True):
-    """A committed change of the registry; ``changes`` has one line per fact that it changed."""
+    """A committed change of the registry.
+
+    Attributes
+    ----------
+    changes
+        A line for each fact that it changed, or the first of them where fewer were asked for.
+    change_count
+        The number of all its lines.
+    """
 
     revision: int
     recorded_at: Instant
@@ -288,12 +296,13 @@ class Revision(Struct, frozen=True):
     comment: str | None
     software: str
     changes: tuple[str, ...] = ()
+    change_count: int = 0
 
     def __repr__(self) -> str:
         from registry.records.display import clip
 
         why = f": {clip(self.comment)}" if self.comment else ""
-        changes = format_count(len(self.changes), "change")
+        changes = format_count(self.change_count, "change")
         return f"<Revision {self.revision} of {self.recorded_at} by {clip(self.author)}{why}; {changes}>"
 
 

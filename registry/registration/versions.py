@@ -19,7 +19,7 @@ from registry.database.change import Change, Row
 from registry.errors import ConflictError, NotValidError
 from registry.instants import Instant
 from registry.lookup import versions
-from registry.lookup.log import describe_version
+from registry.lookup.fact_lines import describe_version
 from registry.lookup.revisions import require_comment
 from registry.lookup.timelines import Timeline, build_timelines
 from registry.lookup.values_table import values_table_parameters, values_table_template

@@ -1,0 +1,54 @@
+"""Long listings in pages: each is read in a transaction of its own, all of them as of one revision.
+
+What a revision answers never changes, so the pages agree whatever is recorded meanwhile; and however slowly they are
+read, no transaction stays open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from registry.api.backend import Backend, ReadTransaction
+from registry.errors import RequestError
+from registry.identifiers import quote
+from registry.lookup.revisions import AsOf
+
+PAGE_SIZE = 500
+LARGEST_NUMBER = 2**31 - 1
+"""Above every number of a revision or version that the database can hold."""
+
+_Item = TypeVar("_Item")
+
+ReadPage = Callable[[ReadTransaction, _Item | None, int], tuple[list[_Item], bool]]
+"""Returns at most so many items that follow one (the first ones for None), and whether there may be more."""
+
+
+def iterate_pages(
+    backend: Backend, as_of: AsOf, limit: int | None, read_page: ReadPage[_Item]
+) -> Iterator[_Item]:
+    """Yield the items of all pages, at most `limit`."""
+    left, last, more = limit, None, True
+    while more and left != 0:
+        with backend.read_transaction(as_of) as view:
+            page, more = read_page(view, last, PAGE_SIZE if left is None else min(PAGE_SIZE, left))
+        yield from page
+        if page:
+            as_of, last = view.revision, page[-1]
+            left = None if left is None else left - len(page)
+
+
+def refuse_invalid_limit(limit: int | None) -> None:
+    """Raise `RequestError` for a limit that is not a number of at least 1."""
+    _refuse_below_one(limit, "a listing is limited to 1 or more")
+
+
+def parse_upper_end(before: int | None) -> int:
+    """Return the number below which a listing begins; refuse what cannot be a number of a revision or version."""
+    _refuse_below_one(before, "a listing begins before a number of 1 or more")
+    return LARGEST_NUMBER if before is None else min(before, LARGEST_NUMBER)
+
+
+def _refuse_below_one(value: int | None, rule: str) -> None:
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+        raise RequestError(f"{rule}, not {quote(str(value))}", value=value)

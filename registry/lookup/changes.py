@@ -1,0 +1,143 @@
+"""The changes of revisions: a line for each fact that a revision recorded (``+``) or withdrew (``-``)."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
+from functools import cache
+from operator import itemgetter
+from typing import Any
+
+import sqlalchemy as sa
+
+from registry.lookup.fact_lines import EVENTS, FACT_TABLES, SIGNS, Event, FactTable, describe_version
+from registry.lookup.lazy_lines import LazyLines
+from registry.records import Version
+
+Counts = dict[int, Counter[Event]]
+"""By revision the number of its changes by event."""
+
+Position = tuple[int, Any]
+"""The place of a line among those of its revision: the number of its table, and the key of its row."""
+
+START: Position = (0, None)
+
+PositionedLine = tuple[Position, str]
+
+
+def count_changes(connection: sa.Connection, numbers: Sequence[int], panels: Sequence[int] | None) -> Counts:
+    """Return how many changes of each sort these revisions have; with the keys of panels, those that name one."""
+    counts: Counts = {number: Counter() for number in numbers}
+    parameters = {"numbers": numbers} if panels is None else {"numbers": numbers, "panels": panels}
+    for table, column, number, count in connection.execute(_select_counts(panels is not None), parameters):
+        counts[number][table, column] = count
+    return counts
+
+
+@cache
+def _select_counts(by_panel: bool) -> sa.CompoundSelect[Any]:
+    numbers: sa.BindParameter[Any] = sa.bindparam("numbers", expanding=True, type_=sa.Integer)
+    panels: Any = sa.bindparam("panels", expanding=True, type_=sa.Integer) if by_panel else None
+    return sa.union_all(
+        *(
+            sa.select(sa.literal_column(f"'{name}'"), sa.literal_column(f"'{column}'"), *counted)
+            .where(fact.columns[column].in_(numbers), fact.is_about(panels))
+            .group_by(fact.columns[column])
+            for fact in FACT_TABLES
+            if panels is None or fact.names_panel is not None
+            for name, column in fact.events
+            for counted in [(fact.columns[column], sa.func.count())]
+        )
+    )
+
+
+def read_changes(
+    connection: sa.Connection, counts: Counts, panels: Sequence[int] | None
+) -> dict[int, list[str]]:
+    """Return all lines of the revisions that were counted, in their order."""
+    lines: dict[int, list[str]] = {number: [] for number in counts}
+    for fact in FACT_TABLES:
+        by_revision: dict[int, list[tuple[Any, str]]] = defaultdict(list)
+        for event in fact.events:
+            column, sign = fact.columns[event[1]], SIGNS[event[1]]
+            numbers = [number for number in counts if event in counts[number]]
+            if not numbers:
+                continue  # a statement that would return nothing
+            for row, line in fact.read_lines(connection, column.in_(numbers) & fact.is_about(panels)):
+                by_revision[getattr(row, event[1])].append((getattr(row, fact.key), f"{sign} {line}"))
+        for number, keyed in by_revision.items():
+            lines[number] += [line for _, line in sorted(keyed, key=itemgetter(0))]
+    return lines
+
+
+def read_changes_page(
+    connection: sa.Connection,
+    revision: int,
+    panels: Sequence[int] | None,
+    after: Position,
+    count: int,
+    events: Collection[Event] = EVENTS,
+) -> list[PositionedLine]:
+    """Return the next lines of one revision after a position, at most `count`.
+
+    Other `events` than these are known not to be among its changes.
+    """
+    lines: list[PositionedLine] = []
+    first, key = after
+    for number, fact in enumerate(FACT_TABLES[first:], start=first):
+        left, start = count - len(lines), key if number == first else None
+        columns = [column for name, column in fact.events if (name, column) in events]
+        signs = _read_signs(connection, fact, columns, revision, panels, start, left)
+        if signs:
+            for row, line in fact.read_lines(connection, fact.columns[fact.key].in_(list(signs))):
+                row_key = getattr(row, fact.key)
+                lines.append(((number, row_key), f"{signs[row_key]} {line}"))
+        if len(lines) == count:
+            break
+    return lines
+
+
+def _read_signs(
+    connection: sa.Connection,
+    fact: FactTable,
+    columns: Sequence[str],
+    revision: int,
+    panels: Sequence[int] | None,
+    after: Any,
+    count: int,
+) -> dict[Any, str]:
+    """Return the signs of the next `count` facts that a revision changed, by their keys."""
+    signs: dict[Any, str] = {}
+    key = fact.columns[fact.key]
+    for column in columns:
+        query = sa.select(key).where(fact.columns[column] == revision, fact.is_about(panels))
+        if after is not None:
+            query = query.where(key > after)
+        # The first column has one value: with both, the order is that of an index.
+        query = query.order_by(fact.columns[column], key).limit(count)
+        signs |= dict.fromkeys(connection.execute(query).scalars(), SIGNS[column])
+    return {value: signs[value] for value in sorted(signs)[:count]}
+
+
+def list_changes(
+    connection: sa.Connection,
+    revision: int,
+    recorded: Sequence[Version],
+    withdrawn: Sequence[Version],
+    tables: Collection[str],
+) -> LazyLines:
+    """Return a line for each fact that one revision recorded or withdrew: these versions, and facts of other tables."""
+    order = [fact.name for fact in FACT_TABLES]
+    versions = order.index("version")
+
+    def read(names: Sequence[str]) -> list[str]:
+        events = [event for fact in FACT_TABLES if fact.name in names for event in fact.events]
+        counts = {revision: Counter(event for event in events if event[0] in tables)}
+        return read_changes(connection, counts, None)[revision]
+
+    return LazyLines(
+        (read(order[:versions]), str),
+        (withdrawn, lambda version: f"- {describe_version(version)}"),
+        (recorded, lambda version: f"+ {describe_version(version)}"),
+        (read(order[versions + 1 :]), str),
+    )
