@@ -15,7 +15,7 @@ from registry.instants import BEGINNING
 from registry.lookup import aliases, panels
 from registry.lookup.revisions import AsOf, require_comment
 from registry.records import Alias, Outcome, Panel
-from registry.registration.aliases import add_aliases, withdraw_alias
+from registry.registration.aliases import add_aliases, require_same_module_comment, withdraw_alias
 from registry.registration.borne_ranges import AliasStatement
 from registry.registration.firmware_upgrade import carry_constants
 from registry.registration.panels import add_panels
@@ -83,6 +83,12 @@ class Panels(Noun):
         alias_start = state_start(self._backend, alias_from, any_time=any_time)
         if m_number is None and alias_start.instant != BEGINNING:
             raise RequestError("a panel bears an M-number from an instant on: both are needed")
+        if same_module:
+            require_same_module_comment(comment)
+            if m_number is None and old is None:
+                raise RequestError(
+                    "a panel alone is of no other module: an M-number or an old panel Id is needed"
+                )
 
         def record(change: Change) -> None:
             add_panels(change, [panel])
@@ -91,7 +97,7 @@ class Panels(Noun):
                     change, [AliasStatement(m_number, panel, alias_start.resolve(change), same_module)]
                 )
             if old is not None and start is not None:
-                carry_constants(change, old, panel, start.resolve(change))
+                carry_constants(change, old, panel, start.resolve(change), same_module=same_module)
 
         return self._backend.record_revision(record, comment, dry_run=dry_run)
 

@@ -12,6 +12,7 @@ from registry.errors import NotValidError, RequestError
 from registry.identifiers import Dataset, is_dataset
 from registry.instants import Instant
 from registry.lookup import versions
+from registry.lookup.aliases import name_all_m_numbers
 from registry.lookup.panels import find_panels
 from registry.lookup.resolution import configuration_without_ids_error
 from registry.lookup.revisions import AsOf
@@ -36,6 +37,7 @@ def draw_validity(
     """Draw validity ranges and runs; see `Plots.validity`."""
     with backend.read_transaction(as_of) as view:
         panels, run, name = _resolve_target(view, target, source)
+        panels = name_all_m_numbers(view.connection, panels, view.revision)
         names = [panel.panel for panel in panels]
         detector = detectors.find_detector_type(panels[0].detector_type)
         wanted = [detector.find_kind(kind).name for kind in kinds] if kinds else None
@@ -115,6 +117,7 @@ def draw_trend(
         drawn = [detector.find_kind(kind) for kind in dict.fromkeys(kinds or detector.required_kinds)]
         wanted = [kind.name for kind in drawn]
         ranges = versions.list_validity_ranges(view.connection, names, wanted, view.revision)
+        panels = name_all_m_numbers(view.connection, target.panels, view.revision)
         files = list_files_of_versions(view.connection, names, wanted, view.revision)
     _refuse_no_versions(ranges, name, kinds)
     from registry.plots import trend
@@ -125,7 +128,7 @@ def draw_trend(
         subtitle=f"as of revision {view.revision}",
         detector=detector,
         kinds=tuple(drawn),
-        panels=target.panels,
+        panels=panels,
         versions=tuple(ranges),
         medians={number: [file.statistics.median for file in parts] for number, parts in files.items()},
         spreads=spreads,

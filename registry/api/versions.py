@@ -17,6 +17,7 @@ from registry.database.change import Change
 from registry.errors import RequestError
 from registry.instants import Instant
 from registry.lookup import panels, validity, versions
+from registry.lookup.aliases import describe_other_times
 from registry.lookup.panels import Target
 from registry.lookup.revisions import AsOf, parse_as_of, require_comment
 from registry.lookup.stored_files import list_verified_files
@@ -52,7 +53,7 @@ class Versions(Noun):
         Parameters
         ----------
         panel
-            A panel Id or an M-number.
+            A panel Id or an M-number, which stands for the panels that bear it at `valid_from`.
         path
             A folder with ``g0_gain.npy`` and so on, each of the panel's shape (row, column); or the maker's
             ``gainMaps_M049.bin``, which is converted, and recorded with the version.
@@ -77,6 +78,8 @@ class Versions(Noun):
             Files are missing or have a wrong shape, dtype or values; all are listed.
         NotFoundError
             The panel is not known.
+        NotValidError
+            The M-number is known, but no panel bears it at `valid_from`.
         ConflictError
             Another version starts then, or these constants were withdrawn there; or the maker's file is named
             for another module.
@@ -85,7 +88,7 @@ class Versions(Noun):
             require_comment(comment, "superseding")
         stated = state_start(self._backend, valid_from, any_time=any_time)
         with self._backend.database.autocommit_read() as connection:
-            targets = _refuse_detector_id(panels.find_target(connection, panel, None)).panels
+            targets = _refuse_detector_id(panels.find_target(connection, panel, None, start)).panels
         with _open_constants(
             Path(path), targets, kinds, allow_nonfinite=allow_nonfinite, allow_odd=allow_odd
         ) as source:
@@ -109,7 +112,7 @@ class Versions(Noun):
 
             def record(change: Change) -> None:
                 # Looked up again under the writers' lock: a panel may have got the M-number a moment ago.
-                current = panels.find_target(change.connection, panel, change.visible_revision).panels
+                current = _find_target_to_change(change, panel, start)
                 record_constants(change, source.constants)
                 statements = build_statements(current, stated.resolve(change))
                 record_versions(change, statements, supersede=supersede)
@@ -139,7 +142,7 @@ class Versions(Noun):
         NotFoundError
             The panel is not known.
         NotValidError
-            The panel has no live version.
+            The panel has no live version, or no panel bears the M-number then.
         ConflictError
             A version starts then, and `supersede` is not set.
         RequestError
@@ -149,8 +152,7 @@ class Versions(Noun):
         stated = state_start(self._backend, valid_from, any_time=any_time)
 
         def record(change: Change) -> None:
-            target = panels.find_target(change.connection, panel, change.visible_revision)
-            targets = _refuse_detector_id(target).panels
+            targets = _find_target_to_change(change, panel, start)
             if kinds:
                 _check_kinds(targets[0].panel, kinds)
             record_gap(change, targets, kinds, stated.resolve(change), supersede=supersede)
@@ -286,7 +288,7 @@ class Versions(Noun):
     def _full_path(self, target: str, kinds: Sequence[str] | None, instant: Instant, as_of: AsOf) -> Validity:
         """Return what is valid; refuse with all that is missing, under an M-number only if no panel is complete."""
         with self._backend.read_transaction(as_of) as view:
-            known = view.find_target(target)
+            known = view.find_target(target, instant)
             names = [panel.panel for panel in known.panels]
             wanted = _check_kinds(names[0], kinds)
             valid = validity.versions_at(view.connection, names, wanted, instant, view.revision)
@@ -315,6 +317,14 @@ def _refuse_detector_id(target: Target) -> Target:
             panels=[panel.panel for panel in target.panels],
         )
     return target
+
+
+def _find_target_to_change(change: Change, name: str, start: Instant) -> tuple[Panel, ...]:
+    """Return the panels that a name stands for at a start time, and note what else an M-number stands for."""
+    target = _refuse_detector_id(panels.find_target(change.connection, name, change.visible_revision, start))
+    if target.category == "alias":
+        change.notes += describe_other_times(change.connection, target.name, start, change.visible_revision)
+    return target.panels
 
 
 @contextmanager

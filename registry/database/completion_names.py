@@ -46,9 +46,11 @@ _NUMBER_STARTS_WITH = (
 # Each walks an index in its order, and stops at the limit.
 _STATEMENTS = {
     "panels": f"""
-        SELECT identifier, m_number FROM panel
-        LEFT JOIN alias ON alias.panel_id = panel.id AND alias.withdrawn_in IS NULL
-        WHERE {_STARTS_WITH.format("identifier")} ORDER BY identifier LIMIT {MAX_NAMES}""",
+        SELECT identifier, (
+            SELECT m_number FROM alias WHERE panel_id = panel.id AND withdrawn_in IS NULL
+            ORDER BY valid_from DESC LIMIT 1
+        )
+        FROM panel WHERE {_STARTS_WITH.format("identifier")} ORDER BY identifier LIMIT {MAX_NAMES}""",
     "aliases": f"""
         SELECT m_number, NULL FROM alias WHERE withdrawn_in IS NULL AND {_STARTS_WITH.format("m_number")}
         GROUP BY m_number ORDER BY m_number LIMIT {MAX_NAMES}""",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from registry.detectors.kinds import Kind, ZeroMeaning
 from registry.detectors.known import DETECTOR_TYPES, find_detector_type, find_panel_type, find_source_type
@@ -29,6 +30,7 @@ __all__ = [
     "PanelIdFormat",
     "ZeroMeaning",
     "complete_segments",
+    "describe_serial_numbers_held_twice",
     "find_default_segments",
     "find_detector_type",
     "find_panel_type",
@@ -55,8 +57,8 @@ def parse_detector_id(text: str) -> list[str]:
     Raises
     ------
     IdentifierError
-        A part is not a canonical panel Id, a panel occurs twice, the panels are of several types, or the type at
-        its start is not known or not theirs.
+        A part is not a canonical panel Id, a panel or its serial number occurs twice, the panels are of several
+        types, or the type at its start is not known or not theirs.
     """
     parts = split_detector_id(text)
     prefix = text.split("_", maxsplit=1)[0]
@@ -80,4 +82,22 @@ def parse_detector_id(text: str) -> list[str]:
                 panel=panel,
                 detector_types=[detector_type, expected],
             )
+    twice = describe_serial_numbers_held_twice(panels)
+    if twice:
+        raise IdentifierError.combine("modules are held twice", twice, panels=panels)
     return panels
+
+
+def describe_serial_numbers_held_twice(panels: Sequence[str]) -> list[str]:
+    """Return a sentence for each pair of panel Ids of one type with the same serial number: they are one module."""
+    first: dict[tuple[str, str], str] = {}
+    pairs = []
+    for panel in panels:
+        serial_number = parse_panel_id(panel).serial_number
+        other = first.setdefault((find_panel_type(panel).name, serial_number), panel)
+        if other != panel:
+            pairs.append((other, panel, serial_number))
+    return [
+        f"{other} and {panel} are one module, of the serial number {serial_number}: a detector holds it once"
+        for other, panel, serial_number in pairs
+    ]

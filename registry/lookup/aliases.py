@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from registry import schema
 from registry.instants import Instant
 from registry.lookup.timelines import build_timelines
 from registry.lookup.values_table import is_one_of
 from registry.lookup.versions import is_live
-from registry.records import Alias
+from registry.records import Alias, Panel
 
 
 def list_aliases(connection: sa.Connection, revision: int | None, *, withdrawn: bool = False) -> list[Alias]:
@@ -86,3 +88,35 @@ def _build_alias(row: Any, end: int | None, *, is_live: bool) -> Alias:
         recorded_in=row.recorded_in,
         withdrawn_in=None if is_live else row.withdrawn_in,
     )
+
+
+def name_all_m_numbers(
+    connection: sa.Connection, panels: Sequence[Panel], revision: int | None
+) -> tuple[Panel, ...]:
+    """Return the panels with all M-numbers that they ever bear as their alias, in the order of the starts."""
+    aliases = list_aliases_of_panels(connection, [panel.panel for panel in panels], revision)
+    borne: dict[str, dict[str, None]] = defaultdict(dict)
+    for alias in sorted(aliases, key=lambda known: known.valid_from):
+        borne[alias.panel][alias.alias] = None
+    return tuple(replace(panel, alias=", ".join(borne[panel.panel]) or None) for panel in panels)
+
+
+def describe_other_times(connection: sa.Connection, m_number: str, at: Instant, revision: int) -> list[str]:
+    """Return a sentence on each panel that bears the M-number at the instant and another one later, or not then."""
+    aliases = list_aliases_with_m_number(connection, m_number, revision)
+    borne = [alias for alias in aliases if alias.alias == m_number]
+    then = {alias.panel: alias for alias in borne if _holds_at(alias, at)}
+    ending = [
+        f"{alias.panel} bears {m_number} until {alias.valid_to} only; what is recorded for it stays valid after that"
+        for alias in then.values()
+        if alias.valid_to is not None
+        and not any(known.panel == alias.panel and known.valid_from >= alias.valid_to for known in borne)
+    ]
+    absent = dict.fromkeys(alias.panel for alias in borne if alias.panel not in then)
+    return ending + [
+        f"{panel} does not bear {m_number} at {at}: nothing is recorded for it" for panel in absent
+    ]
+
+
+def _holds_at(alias: Alias, at: Instant) -> bool:
+    return alias.valid_from <= at and (alias.valid_to is None or at < alias.valid_to)

@@ -87,7 +87,7 @@ def build_input_panels(
     files: Mapping[str, Sequence[StoredFile]],
     references: RevisionReferences,
 ) -> tuple[InputPanel, ...]:
-    """Return the panels in segment order, each with its valid constants in the order of the kinds.
+    """Return the panels in segment order, each with its M-number then and its valid constants, by kind.
 
     `segments` are their segment numbers, if known.
     """
@@ -95,7 +95,7 @@ def build_input_panels(
         InputPanel(
             position=position,
             panel=panel.panel,
-            alias=panel.alias,
+            alias=valid_versions[panel.panel, kinds[0].name].alias,
             constants=tuple(
                 _build_input_constants(valid_versions[panel.panel, kind.name], files, references)
                 for kind in kinds

@@ -23,6 +23,7 @@ from registry.lookup.document_facts import (
     build_input_run,
     read_revision_references,
 )
+from registry.lookup.modules import refuse_modules_held_twice
 from registry.lookup.panels import find_panels, find_target, parse_target
 from registry.lookup.runs import find_configuration, read_run
 from registry.lookup.stored_files import list_verified_files
@@ -77,6 +78,7 @@ def resolve(connection: sa.Connection, request: ArrayRequest, revision: int) -> 
     names = [kind.name for kind in kinds]
     valid = validity.versions_at(connection, identifiers, names, instant, revision)
     validity.refuse_missing(validity.describe_missing(connection, panels, names, instant, valid, revision))
+    refuse_modules_held_twice({version.panel: version.alias for version in valid.values()}, instant)
     files = list_verified_files(connection, valid.values())
     facts = (requested.run, requested.configuration, *valid.values())
     references = read_revision_references(

@@ -35,7 +35,7 @@ def add_aliases(change: Change, statements: Sequence[AliasStatement]) -> None:
         Another serial number is said to be of the same module, without a comment.
     """
     if any(statement.same_module for statement in statements):
-        require_comment(change.comment, "another serial number of the same module")
+        require_same_module_comment(change.comment)
     plan = _plan(change.connection, change.visible_revision, statements)
     _refuse_conflicts(plan.conflicts)
     keys = panels.read_panel_keys(change.connection, [statement.panel for statement in plan.new])
@@ -52,6 +52,11 @@ def add_aliases(change: Change, statements: Sequence[AliasStatement]) -> None:
         ],
     )
     change.notes += _describe_unchanged(plan, statements)
+
+
+def require_same_module_comment(comment: str | None) -> None:
+    """Refuse the statement that a module's serial number has changed without a comment."""
+    require_comment(comment, "another serial number of the same module")
 
 
 def find_alias_conflicts(

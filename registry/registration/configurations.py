@@ -18,6 +18,7 @@ from registry.lookup.panels import read_panel_keys
 from registry.lookup.revisions import require_comment
 from registry.lookup.runs import list_configurations, list_keyed_configurations
 from registry.records import Configuration
+from registry.registration.detector_modules import refuse_modules_always_held_twice
 from registry.registration.panels import add_panels
 
 
@@ -92,6 +93,7 @@ def record_configurations(
         if same is not None:
             change.notes += _note_segments(statement, same)
             continue
+        refuse_modules_always_held_twice(change, statement.panels)
         overlapped = [(key, known) for key, known in live if known.overlaps(statement)]
         withdrawn_in = [number for _, known, number in recorded if number and statement.agrees_with(known)]
         if not supersede and (overlapped or withdrawn_in):
