@@ -38,7 +38,7 @@ from testing.panels import write_panel_folder
 from testing.registries import RegistryLocation
 from tests.conftest import act_as_ordinary_user, make_location
 
-MODULES = ("M001", "M002", "M003", "M004")
+WRITTEN = ("M001", "M002", "M003", "M004")  # the other modules have the arrays of one of these
 PANELS = [f"190408-181206-{number:x}" for number in range(1, 33)]
 BEGIN = "2020-01-01T00:00:00Z"
 SOURCE = "XcsEndstation.0:Jungfrau.0"
@@ -47,7 +47,7 @@ TYPES = {"pixel_gain": "gain", "pixel_offset": "offset"}
 
 
 def module_of(panel: str) -> str:
-    return MODULES[PANELS.index(panel) % len(MODULES)]
+    return f"M{PANELS.index(panel) + 1:03}"
 
 
 def detector(panels: Sequence[str]) -> str:
@@ -56,11 +56,14 @@ def detector(panels: Sequence[str]) -> str:
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A legacy directory of 32 panels that share the arrays of four modules."""
+    """A legacy directory of 32 modules that share the arrays of four."""
     root = tmp_path_factory.mktemp("tree")
-    for seed, module in enumerate(MODULES):
+    for seed, module in enumerate(WRITTEN):
         write_panel_folder(root / module, seed)
-    for panel in PANELS:
+    for index, panel in enumerate(PANELS):
+        if module_of(panel) not in WRITTEN:
+            arrays = root / WRITTEN[index % len(WRITTEN)]
+            shutil.copytree(arrays, root / module_of(panel), copy_function=os.link)
         (root / f"{panel}-20190101000000").symlink_to(module_of(panel))
     return root
 

@@ -1,4 +1,4 @@
-"""A firmware upgrade: the new panel Id has what holds for the old one at an instant, and nothing else."""
+"""A firmware upgrade: the new panel Id has what holds for the old one at an instant, and what starts later."""
 
 from __future__ import annotations
 
@@ -107,23 +107,26 @@ def refuse_unchanged(
     return str(caught.value)
 
 
-def test_the_new_panel_gets_what_is_valid_for_the_old_one_then_and_nothing_else(known: Registry) -> None:
+def test_the_new_panel_gets_what_is_valid_for_the_old_one_then_and_what_starts_later(known: Registry) -> None:
     before = known.log()[0].revision
     done = carry(known, alias="M068", comment="firmware of January")
     assert done.revision == before + 1, "panel, alias and constants are one revision"
     old = {version.version: version for version in known.versions.list(PANEL_A)}
     new = known.versions.list(NEW_A)
     assert list(done.versions) == sorted(new, key=lambda version: version.version)
-    assert {version.kind: version.carried_from for version in new} == {
-        "gain": 3,
-        "offset": 4,
-        "pedestals": 5,
-    }
+    assert [(version.kind, version.carried_from) for version in new] == [
+        ("gain", 3),
+        ("gain", 6),
+        ("offset", 4),
+        ("offset", 7),
+        ("pedestals", 5),
+    ]
     for version in new:
         origin = old[version.carried_from or 0]
         assert (version.kind, version.constants) == (origin.kind, origin.constants)
         assert version.nonfinite_allowed == origin.nonfinite_allowed == (version.kind == "pedestals")
-        assert (version.valid_from, version.valid_to) == (parse_instant(UPGRADE), None)
+        start = parse_instant(UPGRADE) if origin.version in {3, 4, 5} else origin.valid_from
+        assert (version.valid_from, version.valid_to) == (start, origin.valid_to)
         assert (version.panel, version.alias, version.recorded_in) == (NEW_A, "M068", done.revision)
         assert (version.comment, version.source_path) == ("firmware of January", None)
     # The old panel keeps what it has, its later versions too.
@@ -134,16 +137,19 @@ def test_the_new_panel_gets_what_is_valid_for_the_old_one_then_and_nothing_else(
 
 def test_the_instant_of_the_upgrade_decides_to_the_microsecond(known: Registry) -> None:
     new = {
-        "1-1-3d00b0": ("2017-09-30T23:59:59.999999Z", {1, 2}),
-        "2-1-3d00b0": (SECOND, {3, 4}),
-        "3-1-3d00b0": ("2017-12-31T23:59:59.999999Z", {3, 4}),
-        "4-1-3d00b0": (UPGRADE, {3, 4, 5}),
-        "5-1-3d00b0": (LATER, {5, 6, 7}),
+        "1-1-3d00b0": ("2017-09-30T23:59:59.999999Z", {1, 2}, {3, 4, 5, 6, 7}),
+        "2-1-3d00b0": (SECOND, {3, 4}, {5, 6, 7}),
+        "3-1-3d00b0": ("2017-12-31T23:59:59.999999Z", {3, 4}, {5, 6, 7}),
+        "4-1-3d00b0": (UPGRADE, {3, 4, 5}, {6, 7}),
+        "5-1-3d00b0": (LATER, {5, 6, 7}, set()),
     }
-    for panel, (instant, origins) in new.items():
+    starts = {version.version: version.valid_from for version in known.versions.list(PANEL_A)}
+    for panel, (instant, origins, later) in new.items():
         done = known.panels.add(panel, carry_from=PANEL_A, valid_from=instant)
-        assert {version.carried_from for version in done.versions} == origins, instant
-        assert {str(version.valid_from) for version in done.versions} == {instant}
+        expected = dict.fromkeys(origins, parse_instant(instant)) | {
+            number: starts[number] for number in later
+        }
+        assert {version.carried_from: version.valid_from for version in done.versions} == expected, instant
 
 
 def test_carried_constants_stay_when_the_old_version_is_withdrawn(known: Registry) -> None:
@@ -161,7 +167,7 @@ def test_the_old_panels_alias_and_place_in_a_detector_are_not_carried(known: Reg
     assert [alias.panel for alias in known.aliases.list()] == [PANEL_A]
     assert known.detectors.show("exp=xcs1:run=1").panels == (PANEL_A,)
     assert done.facts[0] == f"+ panel {NEW_A} (jungfrau)"
-    assert len(done.facts) == 4
+    assert len(done.facts) == 6
 
 
 def test_constants_from_the_beginning_are_carried_from_the_beginning_and_exported(
@@ -185,13 +191,15 @@ def test_a_panel_that_is_there_already_receives_the_constants_and_may_receive_th
 ) -> None:
     known.panels.add(NEW_A, alias="M068")
     done = carry(known, alias="M068")
-    assert [line[:9] for line in done.facts] == ["+ version"] * 3
+    assert [line[:9] for line in done.facts] == ["+ version"] * 5
     again = carry(known, alias="M068")
     assert (again.revision, again.versions, again.facts) == (None, (), ())
     assert sorted(version.version for version in again.unchanged) == [8, 9, 10]
+    assert again.notes == ()
     # Saying so from later on is a statement of its own.
     later = known.panels.add(NEW_A, carry_from=PANEL_A, valid_from=LATER)
-    assert {version.carried_from for version in later.versions} == {5, 6, 7}
+    assert {version.carried_from for version in later.versions} == {5}
+    assert {version.carried_from for version in later.unchanged} == {6, 7}
 
 
 def test_a_dry_run_shows_what_would_be_carried_and_records_nothing(known: Registry) -> None:
@@ -229,9 +237,12 @@ def test_nothing_is_carried_before_the_first_start(known: Registry) -> None:
         )
         for detail, kind in zip(sentence.split("; no "), ("gain", "offset"), strict=True):
             assert all(name in detail for name in (kind, PANEL_A, instant, FIRST))
-    known.panels.add(PANEL_B)
+    known.panels.add("2-1-3d00b0")
     refuse_unchanged(
-        known, NotValidError, lambda: known.panels.add(NEW_A, carry_from=PANEL_B, valid_from=UPGRADE), PANEL_B
+        known,
+        NotValidError,
+        lambda: known.panels.add(NEW_A, carry_from="2-1-3d00b0", valid_from=UPGRADE),
+        "2-1-3d00b0",
     )
 
 
@@ -279,7 +290,7 @@ def test_constants_that_were_carried_and_withdrawn_are_not_carried_again(known: 
     for version in carry(known).versions:
         known.versions.withdraw(version.version, comment="the wrong module")
     refuse_unchanged(
-        known, ConflictError, lambda: carry(known), "version 8", problems=3, remedy=Remedy.SUPERSEDE
+        known, ConflictError, lambda: carry(known), "version 8", problems=5, remedy=Remedy.SUPERSEDE
     )
 
 
@@ -293,10 +304,11 @@ def test_where_constants_came_from_is_shown_and_logged(
     calreg = Calreg(location, monkeypatch)
     command = ("panel", "add", NEW_A, "--alias", "M068", "--carry-from", PANEL_A, "--valid-from", UPGRADE)
     done = calreg.run(*command, "--comment", "firmware of January", "--json").json
-    assert [version["carried_from"] for version in done["versions"]] == [3, 4, 5]
+    assert [version["carried_from"] for version in done["versions"]] == [3, 4, 5, 6, 7]
     assert calreg.run(*command, "--comment", "firmware of January", "--json").json["revision"] is None
     listed = calreg.run("version", "list", NEW_A, "--json").json
-    assert {version["version"]: version["carried_from"] for version in listed} == {8: 3, 9: 4, 10: 5}
+    origins = {version["version"]: version["carried_from"] for version in listed}
+    assert origins == {8: 3, 9: 4, 10: 5, 11: 6, 12: 7}
     assert {version["carried_from"] for version in calreg.run("version", "list", PANEL_A, "--json").json} == {
         None
     }
@@ -311,6 +323,8 @@ def test_where_constants_came_from_is_shown_and_logged(
         f"+ version 8: gain of {NEW_A} from {UPGRADE}, carried from version 3",
         f"+ version 9: offset of {NEW_A} from {UPGRADE}, carried from version 4",
         f"+ version 10: pedestals of {NEW_A} from {UPGRADE}, carried from version 5",
+        f"+ version 11: gain of {NEW_A} from {LATER}, carried from version 6",
+        f"+ version 12: offset of {NEW_A} from {LATER}, carried from version 7",
     ]
 
 
@@ -319,6 +333,8 @@ def test_the_command_line_refuses_with_the_code_of_the_reason(
     location: RegistryLocation, known: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known.versions.gap(PANEL_A, valid_from="2018-02-01T00:00:00Z", comment="broken")
+    same_board = "2-1-3d00b0"
+    known.panels.add(same_board)
     known.panels.add(PANEL_C)
     calreg = Calreg(location, monkeypatch)
     add = ("panel", "add", NEW_A)
@@ -330,40 +346,114 @@ def test_the_command_line_refuses_with_the_code_of_the_reason(
         (3, "--carry-from", PANEL_B, "--valid-from", UPGRADE),
         (4, "--carry-from", PANEL_A, "--valid-from", "20160101000000"),
         (4, "--carry-from", PANEL_A, "--valid-from", "20180301000000"),
-        (4, "--carry-from", PANEL_C, "--valid-from", UPGRADE),
+        (4, "--carry-from", same_board, "--valid-from", UPGRADE),
+        (5, "--carry-from", PANEL_C, "--valid-from", UPGRADE),
+        (2, "--carry-from", PANEL_C, "--valid-from", UPGRADE, "--same-module"),
+        (4, "--carry-from", PANEL_C, "--valid-from", UPGRADE, "--same-module", "--comment", "a new board"),
+        (2, "--same-module", "--comment", "of what?"),
+        (2, "--alias-from", UPGRADE),
         (5, "--carry-from", PANEL_A, "--valid-from", UPGRADE, "--alias", "M088"),
     ):
         calreg.assert_refused(code, *add, *options)
     assert known.log() == before
-    assert [panel.panel for panel in known.panels.list()] == [PANEL_A, PANEL_C]
+    assert [panel.panel for panel in known.panels.list()] == [PANEL_A, same_board, PANEL_C]
 
 
 def test_carried_constants_make_runs_possible_and_say_so(known: Registry) -> None:
     known.detectors.configure("xcs1", "XcsEndstation.0:Jungfrau.0", NEW_A, first_run=1)
     known.runs.add("exp=xcs1:run=1", begin=LATER)
-    assert carry(known).notes == ("1 recorded run can be exported from now on: exp=xcs1:run=1",)
+    assert carry(known).notes[-1] == "1 recorded run can be exported from now on: exp=xcs1:run=1"
 
 
-def test_constants_are_carried_within_one_module_only(registry: Registry, tmp_path: Path) -> None:
-    registry.panels.add(PANEL_A, alias="M068")
-    registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "constants"), valid_from="beginning")
-    with assert_refused(RequestError, PANEL_A, "M068", PANEL_B, "M088"):
-        registry.panels.add(PANEL_B, alias="M088", carry_from=PANEL_A, valid_from="20190101000000")
-    assert [panel.panel for panel in registry.panels.list()] == [PANEL_A]
-    doubtful = registry.panels.add(PANEL_B, carry_from=PANEL_A, valid_from="20190101000000")
-    assert (
-        f"{PANEL_B} has another serial number than {PANEL_A} and not its M-number: is it the same module?"
-        in (doubtful.warnings)
+BOARD = "190408-181206-50c246df50010d"  # the module of PANEL_A after its board was changed
+
+
+def test_constants_are_carried_within_one_module_only(known: Registry) -> None:
+    def add(panel: str, **options: Any) -> Any:
+        return known.panels.add(panel, carry_from=PANEL_A, valid_from=UPGRADE, **options)
+
+    refuse_unchanged(
+        known, ConflictError, lambda: add(PANEL_B), PANEL_A, PANEL_B, remedy=Remedy.STATE_SAME_MODULE
     )
-    repaired = registry.panels.add(
-        "190408-181206-50c246df50010d",
-        alias="M068",
-        carry_from=PANEL_A,
-        valid_from="20190101000000",
-        same_module=True,
-        comment="a new board",
+    refuse_unchanged(
+        known, ConflictError, lambda: add(PANEL_B, alias="M088"), PANEL_A, "M068", PANEL_B, "M088"
     )
+    said = {"same_module": True, "comment": "a new board"}
+    refuse_unchanged(
+        known, ConflictError, lambda: add(PANEL_B, alias="M088", **said), PANEL_A, "M068", PANEL_B, "M088"
+    )
+    refuse_unchanged(known, RequestError, lambda: add(BOARD, same_module=True), remedy=Remedy.GIVE_COMMENT)
+    # Without an M-number the comment of the carried versions says it.
+    doubtful = add(PANEL_C, **said)
+    assert {version.comment for version in doubtful.versions} == {"a new board"}
+
+    # With it, the M-number does, and more can be carried without saying it again.
+    refuse_unchanged(
+        known, ConflictError, lambda: add(BOARD, alias="M068"), BOARD, remedy=Remedy.STATE_SAME_MODULE
+    )
+    repaired = add(BOARD, alias="M068", alias_from=UPGRADE, **said)
     assert repaired.warnings == (), "a module whose board was changed keeps its M-number"
+    assert [(alias.panel, alias.same_module) for alias in known.aliases.list(BOARD)] == [(BOARD, True)]
+    assert f"+ alias M068 of {BOARD} from {UPGRADE}, the same module" in repaired.facts
+    later = known.panels.add(BOARD, carry_from=PANEL_A, valid_from="2018-02-01T00:00:00Z")
+    assert later.revision is not None
+    before = "2017-12-31T23:59:59Z"
+    refuse_unchanged(
+        known,
+        ConflictError,
+        lambda: known.panels.add(BOARD, carry_from=PANEL_A, valid_from=before),
+        BOARD,
+        remedy=Remedy.STATE_SAME_MODULE,
+    )
+
+
+def test_gaps_that_start_later_are_carried_with_their_reason(known: Registry) -> None:
+    gap = "2018-07-01T00:00:00Z"
+    known.versions.gap(PANEL_A, valid_from=gap, kinds=["gain"], comment="water")
+    done = carry(known)
+    carried = {(version.kind, str(version.valid_from)): version for version in done.versions}
+    assert (carried["gain", gap].is_gap, carried["gain", gap].comment) == (True, "water")
+    assert carried["gain", gap].carried_from == 8
+    assert str(carried["gain", LATER].valid_to) == gap
+    with assert_refused(NotValidError, NEW_A, "water"):
+        known.validity(NEW_A, kinds=["gain"], at="2018-08-01T00:00:00Z")
+
+
+def test_a_kind_that_starts_later_is_carried_from_then(known: Registry) -> None:
+    done = known.panels.add(NEW_A, carry_from=PANEL_A, valid_from=FIRST)
+    (pedestals,) = [version for version in done.versions if version.kind == "pedestals"]
+    assert (pedestals.carried_from, str(pedestals.valid_from)) == (5, UPGRADE)
+
+
+def test_what_starts_later_does_not_replace_what_the_new_panel_has_of_its_own(known: Registry) -> None:
+    own = "2018-03-01T00:00:00Z"
+    known.panels.add(NEW_A)
+    record(known, NEW_A, "own", own, ["gain"])
+    done = carry(known)
+    assert {version.carried_from for version in done.versions} == {3, 4, 5, 7}
+    (note,) = [note for note in done.notes if note.startswith("not carried")]
+    assert all(name in note for name in ("version 6", LATER, NEW_A, own))
+    (gain,) = known.validity(NEW_A, kinds=["gain"], at="2019-01-01T00:00:00Z").versions
+    assert (gain.carried_from, str(gain.valid_from), gain.valid_to) == (None, own, None)
+
+
+def test_what_starts_after_the_old_panel_has_moved_to_another_module_is_not_carried(known: Registry) -> None:
+    moved = "2018-04-01T00:00:00Z"
+    said = {"same_module": True, "comment": "a new board"}
+    known.panels.add(BOARD)
+    known.aliases.add("M068", BOARD, valid_from=SECOND, **said)
+    known.aliases.add("M088", PANEL_A, valid_from=moved)
+    done = known.panels.add(BOARD, carry_from=PANEL_A, valid_from=UPGRADE)
+    assert {version.carried_from for version in done.versions} == {3, 4, 5}
+    left = [note for note in done.notes if note.startswith("not carried")]
+    assert [
+        all(name in note for name in (LATER, moved, PANEL_A, "M088", BOARD, "M068")) for note in left
+    ] == [
+        True,
+        True,
+    ]
+    # The same board goes with the old panel Id, wherever it is.
+    assert {version.carried_from for version in carry(known).versions} == {3, 4, 5, 6, 7}
 
 
 def test_a_required_kind_that_had_not_begun_is_named(registry: Registry, tmp_path: Path) -> None:
