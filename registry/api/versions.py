@@ -88,7 +88,7 @@ class Versions(Noun):
             require_comment(comment, "superseding")
         stated = state_start(self._backend, valid_from, any_time=any_time)
         with self._backend.database.autocommit_read() as connection:
-            targets = _refuse_detector_id(panels.find_target(connection, panel, None, start)).panels
+            targets = _refuse_detector_id(panels.find_target(connection, panel, None, stated.instant)).panels
         with _open_constants(
             Path(path), targets, kinds, allow_nonfinite=allow_nonfinite, allow_odd=allow_odd
         ) as source:
@@ -112,9 +112,10 @@ class Versions(Noun):
 
             def record(change: Change) -> None:
                 # Looked up again under the writers' lock: a panel may have got the M-number a moment ago.
+                start = stated.resolve(change)
                 current = _find_target_to_change(change, panel, start)
                 record_constants(change, source.constants)
-                statements = build_statements(current, stated.resolve(change))
+                statements = build_statements(current, start)
                 record_versions(change, statements, supersede=supersede)
                 _add_notes(change, source, current)
 
@@ -152,10 +153,11 @@ class Versions(Noun):
         stated = state_start(self._backend, valid_from, any_time=any_time)
 
         def record(change: Change) -> None:
+            start = stated.resolve(change)
             targets = _find_target_to_change(change, panel, start)
             if kinds:
                 _check_kinds(targets[0].panel, kinds)
-            record_gap(change, targets, kinds, stated.resolve(change), supersede=supersede)
+            record_gap(change, targets, kinds, start, supersede=supersede)
 
         return self._backend.record_revision(record, comment, dry_run=dry_run)
 

@@ -206,12 +206,11 @@ def withdraw_configuration(
     """
     require_comment(change.comment, "a withdrawal")
     recorded = [
-        (key, configuration)
-        for key, configuration in list_keyed_configurations(
+        (key, known)
+        for key, known in list_keyed_configurations(
             change.connection, change.visible_revision, {experiment}, withdrawn=True
         )
-        if (configuration.source, configuration.first_run) == (source, first_run)
-        and last_run in (None, configuration.last_run)
+        if (known.source, known.first_run) == (source, first_run) and last_run in (None, known.last_run)
     ]
     live = [(not known.panels, key) for key, known in recorded if known.withdrawn_in is None]
     if live:
