@@ -378,20 +378,26 @@ def test_constants_are_carried_within_one_module_only(known: Registry) -> None:
     refuse_unchanged(
         known, ConflictError, lambda: add(PANEL_B, alias="M088"), PANEL_A, "M068", PANEL_B, "M088"
     )
-    said = {"same_module": True, "comment": "a new board"}
+    permission = {"same_module": True, "comment": "a new board"}
     refuse_unchanged(
-        known, ConflictError, lambda: add(PANEL_B, alias="M088", **said), PANEL_A, "M068", PANEL_B, "M088"
+        known,
+        ConflictError,
+        lambda: add(PANEL_B, alias="M088", **permission),
+        PANEL_A,
+        "M068",
+        PANEL_B,
+        "M088",
     )
     refuse_unchanged(known, RequestError, lambda: add(BOARD, same_module=True), remedy=Remedy.GIVE_COMMENT)
     # Without an M-number the comment of the carried versions says it.
-    doubtful = add(PANEL_C, **said)
+    doubtful = add(PANEL_C, **permission)
     assert {version.comment for version in doubtful.versions} == {"a new board"}
 
     # With it, the M-number does, and more can be carried without saying it again.
     refuse_unchanged(
         known, ConflictError, lambda: add(BOARD, alias="M068"), BOARD, remedy=Remedy.STATE_SAME_MODULE
     )
-    repaired = add(BOARD, alias="M068", alias_from=UPGRADE, **said)
+    repaired = add(BOARD, alias="M068", alias_from=UPGRADE, **permission)
     assert repaired.warnings == (), "a module whose board was changed keeps its M-number"
     assert [(alias.panel, alias.same_module) for alias in known.aliases.list(BOARD)] == [(BOARD, True)]
     assert f"+ alias M068 of {BOARD} from {UPGRADE}, the same module" in repaired.facts
@@ -439,9 +445,9 @@ def test_what_starts_later_does_not_replace_what_the_new_panel_has_of_its_own(kn
 
 def test_what_starts_after_the_old_panel_has_moved_to_another_module_is_not_carried(known: Registry) -> None:
     moved = "2018-04-01T00:00:00Z"
-    said = {"same_module": True, "comment": "a new board"}
+    permission = {"same_module": True, "comment": "a new board"}
     known.panels.add(BOARD)
-    known.aliases.add("M068", BOARD, valid_from=SECOND, **said)
+    known.aliases.add("M068", BOARD, valid_from=SECOND, **permission)
     known.aliases.add("M088", PANEL_A, valid_from=moved)
     done = known.panels.add(BOARD, carry_from=PANEL_A, valid_from=UPGRADE)
     assert {version.carried_from for version in done.versions} == {3, 4, 5}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain
 
 from registry import detectors
@@ -15,7 +15,8 @@ from registry.instants import BEGINNING
 from registry.lookup import aliases, panels
 from registry.lookup.revisions import AsOf, require_comment
 from registry.records import Alias, Outcome, Panel
-from registry.registration.aliases import add_aliases, require_same_module_comment, withdraw_alias
+from registry.registration.alias_withdrawal import withdraw_aliases
+from registry.registration.aliases import add_aliases, require_same_module_comment
 from registry.registration.borne_ranges import AliasStatement
 from registry.registration.firmware_upgrade import carry_constants
 from registry.registration.panels import add_panels
@@ -144,10 +145,8 @@ class Aliases(Noun):
             At the same time a panel has another M-number, its serial number belongs to another module, or the
             M-number to another serial number.
         """
-        m_number = parse_m_number(alias)
+        m_number, wanted = parse_m_number(alias), _parse_panel_ids(identifiers)
         stated = state_start(self._backend, valid_from, any_time=any_time)
-        names = chain.from_iterable([item] if isinstance(item, str) else item for item in identifiers)
-        wanted = [detectors.parse_panel_id(name).text for name in names]
 
         def record(change: Change) -> None:
             panels.find_panels(change.connection, wanted, change.visible_revision)
@@ -159,29 +158,39 @@ class Aliases(Noun):
     def withdraw(
         self,
         alias: str,
-        panel: str,
-        *,
+        *identifiers: str | Iterable[str],
         valid_from: InstantLike | None = None,
         comment: str,
         dry_run: bool = False,
     ) -> Outcome:
-        """Withdraw the M-number of a panel, from an instant on where it has several starts.
+        """Withdraw the M-number of panels, from an instant on where one has several starts.
+
+        What a panel bore before holds on instead. Panel Ids of one module that must go together are given together.
 
         Raises
         ------
         NotFoundError
-            The panel does not have it.
+            A panel does not have it.
         ConflictError
-            It was withdrawn before, or what the panel bears instead contradicts what others bear.
+            It was withdrawn before, or what a panel bears instead contradicts what others bear.
         RequestError
-            It has several starts, and none is given.
+            A panel has several starts, and none is given.
         """
         require_comment(comment, "a withdrawal")
-        m_number, name = parse_m_number(alias), detectors.parse_panel_id(panel).text
+        m_number, wanted = parse_m_number(alias), _parse_panel_ids(identifiers)
         stated = None if valid_from is None else state_start(self._backend, valid_from, any_time=True)
 
         def record(change: Change) -> None:
             start = None if stated is None else stated.resolve(change)
-            withdraw_alias(change, m_number, name, start)
+            withdraw_aliases(change, m_number, wanted, start)
 
         return self._backend.record_revision(record, comment, dry_run=dry_run)
+
+
+def _parse_panel_ids(identifiers: Iterable[str | Iterable[str]]) -> Sequence[str]:
+    """Return the Ids, given one by one or in lists; refuse an empty request."""
+    names = chain.from_iterable([item] if isinstance(item, str) else item for item in identifiers)
+    wanted = [detectors.parse_panel_id(name).text for name in names]
+    if not wanted:
+        raise RequestError("no panel Id is given")
+    return wanted

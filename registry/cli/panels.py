@@ -28,6 +28,7 @@ panel = create_group(help="Panels, by panel Id.")
 alias = create_group(help="M-numbers, and the panels that have them.")
 
 PanelId = Annotated[str, typer.Argument(metavar="PANEL_ID", help="170505-149520170815-3d00b0 for example.")]
+PanelIds = Annotated[list[str], typer.Argument(metavar="PANEL_ID...", help="Recorded panels.")]
 MNumber = Annotated[str, typer.Argument(metavar="M_NUMBER", help="M068 for example.")]
 SameModule = Annotated[
     bool,
@@ -125,7 +126,7 @@ def _format_aliases(aliases: Sequence[Alias]) -> str:
 def add_alias(
     ctx: Context,
     m_number: MNumber,
-    panel_ids: Annotated[list[str], typer.Argument(metavar="PANEL_ID...", help="Recorded panels.")],
+    panel_ids: PanelIds,
     valid_from: Annotated[
         str, typer.Option(metavar="T", help="When the panels begin to bear it.")
     ] = "beginning",
@@ -178,7 +179,7 @@ def list_aliases(
 def withdraw_alias(
     ctx: Context,
     m_number: MNumber,
-    panel_id: PanelId,
+    panel_ids: PanelIds,
     comment: RequiredComment,
     valid_from: Annotated[
         str | None, typer.Option(metavar="T", help="Its start time, if it has several.")
@@ -187,9 +188,9 @@ def withdraw_alias(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Withdraw the M-number of a panel."""
+    """Withdraw the M-number of panels: they bear what they bore before."""
     with open_from_context(ctx, timezone) as registry:
         outcome = registry.aliases.withdraw(
-            m_number, panel_id, valid_from=valid_from, comment=comment, dry_run=dry_run
+            m_number, panel_ids, valid_from=valid_from, comment=comment, dry_run=dry_run
         )
     reports.print_outcome(outcome, as_json=json)

@@ -1,20 +1,18 @@
-"""M-numbers of panels: recorded with a start time, and withdrawn, as far as `alias_rules` allows."""
+"""M-numbers of panels, recorded with a start time as far as `alias_rules` allows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from registry import schema
 from registry.database.change import Change
-from registry.errors import ConflictError, NotFoundError, Remedy, RequestError
-from registry.identifiers import suggestion
-from registry.instants import BEGINNING, Instant, format_range
+from registry.errors import ConflictError, Remedy
+from registry.instants import BEGINNING
 from registry.lookup import aliases, panels
 from registry.lookup.revisions import require_comment
-from registry.records import Alias
 from registry.registration.alias_rules import (
     AliasConflict,
     find_meeting_conflicts,
@@ -78,12 +76,12 @@ class _Plan(NamedTuple):
 
 
 def _plan(connection: sa.Connection, revision: int, statements: Sequence[AliasStatement]) -> _Plan:
-    recorded = _read_related(connection, revision, statements)
+    recorded = read_related_statements(connection, revision, statements)
     new, conflicts = select_new(recorded, statements)
     return _Plan(recorded, new, conflicts | find_meeting_conflicts(recorded, [*recorded, *new]))
 
 
-def _read_related(
+def read_related_statements(
     connection: sa.Connection, revision: int, statements: Sequence[AliasStatement]
 ) -> list[AliasStatement]:
     """Return the live statements on the panels, on their modules, and on the M-numbers."""
@@ -95,11 +93,9 @@ def _read_related(
         serial_numbers={parse_serial_number(panel).text for panel in identifiers},
         revision=revision,
     )
-    return [_build_statement(alias) for alias in related]
-
-
-def _build_statement(alias: Alias) -> AliasStatement:
-    return AliasStatement(alias.alias, alias.panel, alias.valid_from, alias.same_module)
+    return [
+        AliasStatement(alias.alias, alias.panel, alias.valid_from, alias.same_module) for alias in related
+    ]
 
 
 def _refuse_conflicts(conflicts: Mapping[AliasStatement, AliasConflict]) -> None:
@@ -118,81 +114,3 @@ def _describe_unchanged(plan: _Plan, statements: Iterable[AliasStatement]) -> It
         if borne is not None and borne.valid_from < statement.valid_from:
             start = "the beginning" if borne.valid_from == BEGINNING else borne.valid_from
             yield f"{statement.panel} bears {borne.m_number} from {start} on already"
-
-
-def withdraw_alias(change: Change, m_number: str, panel: str, valid_from: Instant | None) -> None:
-    """Withdraw the statement that the panel bears the M-number, from a start time on if there are several.
-
-    Raises
-    ------
-    NotFoundError
-        The panel does not bear it, or not from that start time on.
-    ConflictError
-        It was withdrawn already, or what the panel bears instead contradicts what others bear.
-    RequestError
-        The panel bears it from several start times on, and none is stated.
-    """
-    panels.find_panels(change.connection, [panel], change.visible_revision)
-    row = _find_row(change, m_number, panel, valid_from)
-    known = aliases.list_aliases_of_panels(change.connection, [panel], change.visible_revision)
-    before = _read_related(
-        change.connection, change.visible_revision, [_build_statement(alias) for alias in known]
-    )
-    after = [
-        statement
-        for statement in before
-        if (statement.panel, statement.valid_from) != (panel, row.valid_from)
-    ]
-    _refuse_conflicts(find_meeting_conflicts(before, after))
-    change.withdraw(schema.alias, [row.id])
-    change.notes.append(_describe_withdrawal(m_number, panel, Instant(row.valid_from), after))
-
-
-def _find_row(change: Change, m_number: str, panel: str, valid_from: Instant | None) -> Any:
-    """Return the live alias."""
-    alias = schema.alias
-    query = (
-        sa.select(alias.c.id, alias.c.valid_from, alias.c.withdrawn_in)
-        .join(schema.panel, schema.panel.c.id == alias.c.panel_id)
-        .where(alias.c.m_number == m_number, schema.panel.c.identifier == panel)
-        .order_by(alias.c.id)
-    )
-    known = change.connection.execute(query).all()
-    rows = [row for row in known if valid_from is None or row.valid_from == valid_from]
-    if not rows:
-        raise _not_borne_error(change, m_number, panel, [Instant(row.valid_from) for row in known])
-    live = [row for row in rows if row.withdrawn_in is None]
-    if not live:
-        raise ConflictError(
-            f"the M-number {m_number} of {panel} was withdrawn already, by revision {rows[-1].withdrawn_in}",
-            withdrawn_in=rows[-1].withdrawn_in,
-        )
-    if len(live) > 1:
-        starts = [str(Instant(start)) for start in sorted(row.valid_from for row in live)]
-        raise RequestError(
-            f"{panel} bears {m_number} from {' and '.join(starts)} on: which statement is meant?",
-            remedy=Remedy.GIVE_ALIAS_START,
-            starts=starts,
-        )
-    return live[0]
-
-
-def _not_borne_error(change: Change, m_number: str, panel: str, starts: Sequence[Instant]) -> NotFoundError:
-    if starts:
-        known = ", ".join(str(start) for start in sorted(set(starts)))
-        return NotFoundError(f"no alias {m_number} of {panel} starts then; known: {known}")
-    borne = {
-        alias.alias
-        for alias in aliases.list_aliases_of_panels(change.connection, [panel], change.visible_revision)
-    }
-    return NotFoundError(f"panel {panel} does not bear the M-number {m_number}{suggestion(m_number, borne)}")
-
-
-def _describe_withdrawal(m_number: str, panel: str, start: Instant, after: Sequence[AliasStatement]) -> str:
-    """Return which panels the M-number stands for, and what the panel bears instead."""
-    left = dict.fromkeys(statement.panel for statement in after if statement.m_number == m_number)
-    borne = build_alias_timelines(after)[panel].at(start)
-    instead = f"; {panel} bears {borne.m_number}{format_range(start, None)}" if borne else ""
-    return (
-        f"{m_number} stands for {', '.join(left) or 'no panel'} from now on{instead}; no version is changed"
-    )
