@@ -7,7 +7,7 @@ from registry.database.change import Change
 from registry.errors import ConflictError, Remedy, RequestError
 from registry.instants import Instant
 from registry.lookup import aliases, panels, validity, versions
-from registry.lookup.log import describe_version
+from registry.lookup.fact_lines import describe_version
 from registry.lookup.timelines import build_timelines
 from registry.records import Panel, Version
 from registry.registration.alias_rules import parse_serial_number
