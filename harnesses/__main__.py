@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from harnesses import corruption, kill, report, writers
+from registry.identifiers import format_count
 from testing.panels import use_small_panels
 from testing.registries import DATABASES, RegistryFactory
 
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 problems += report.print_writers(writers.run_writers(factory, dialect, plan))
     if problems:
         sys.stderr.write(
-            f"{problems} problems; again: {shlex.join(['python', '-m', 'harnesses', *sys.argv[1:]])}\n"
+            f"{format_count(problems, 'problem')}; again: {shlex.join(['python', '-m', 'harnesses', *sys.argv[1:]])}\n"
         )
     return min(problems, 1)
 

@@ -16,6 +16,7 @@ from registry.api.backups import FILE_NAME, read_description, restore_registry
 from registry.database.engine import read_immutable_file
 from registry.database.transactions import Database
 from registry.errors import NotFoundError, RegistryError
+from registry.identifiers import format_count
 from testing.panels import PANELS, write_panel_folder
 from testing.registries import RegistryLocation
 
@@ -89,7 +90,7 @@ def _read_backup_state(folder: Path) -> list[str]:
         return []
     with read_immutable_file(folder / description.database) as connection:
         count = connection.execute(sa.text("SELECT count(*) FROM revision")).scalar_one()
-    return [f"{FILE_NAME} {description.revision}, {count} revisions"]
+    return [f"{FILE_NAME} {description.revision}, {format_count(count, 'revision')}"]
 
 
 class Copy(_FilledCommand):

@@ -14,6 +14,7 @@ from registry import schema
 from registry.api import Registry
 from registry.database.transactions import Database
 from registry.errors import NotValidError
+from registry.identifiers import format_count
 from registry.lookup.revisions import AsOf
 from testing.registries import RegistryLocation
 
@@ -91,7 +92,9 @@ def _read_newest_revision(database: Database, last: int, result: ReaderResult) -
         query = sa.select(sa.func.max(number), sa.func.count(number))
         newest, count = connection.execute(query).one()
     if newest != count or newest < last:
-        result.problems.append(f"revision {newest} was read with {count} revisions, after revision {last}")
+        result.problems.append(
+            f"revision {newest} was read with {format_count(count, 'revision')}, after revision {last}"
+        )
     return int(newest)
 
 

@@ -18,6 +18,7 @@ from harnesses.processes import CONTEXT
 from harnesses.readers import ReaderResult, run_reader
 from registry.api import Registry, create_registry
 from registry.errors import ConflictError
+from registry.identifiers import format_count
 from registry.instants import Instant, parse_instant
 from registry.records import Revision, Version
 from testing.panels import PANELS, write_panel_folder
@@ -258,7 +259,7 @@ def _find_problems(
     yield from _check_revisions(log, landed, revisions_before)
     yield from (f"{problem.path}: {problem.problem}" for problem in registry.verify().problems)
     if len(names) != len(contents) and len(landed) > 100:
-        yield f"{len(names)} contents were recorded, {len(contents)} registered"
+        yield f"of {format_count(len(contents), 'content')} that were registered, {len(names)} are recorded"
 
 
 def _map_constants(

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from registry.detectors import DetectorType, Kind, ZeroMeaning
 from registry.errors import ArrayError, NotFoundError, Remedy
 from registry.files import blake3_of, open_input, sha256_of
+from registry.identifiers import format_count
 from registry.records import CheckedFile, PixelDifference, Statistics
 
 MAX_HEADER_SIZE = 65_536
@@ -93,7 +94,7 @@ def check_content(
     statistics = compute_statistics(array)
     if statistics.nonfinite and not allow_nonfinite:
         raise ArrayError(
-            f"{str(path)!r} holds {statistics.nonfinite} values that are NaN or infinite",
+            f"{str(path)!r} holds {_count_nonfinite(statistics, 'that ')}",
             remedy=Remedy.ALLOW_NONFINITE,
             path=str(path),
             nonfinite=statistics.nonfinite,
@@ -173,7 +174,7 @@ def find_payload_start(header: bytes, size: int, path: Path, shape: tuple[int, .
         command = _fix_command(path, actual, ".copy(order=chr(67))")
         problem = f"is in Fortran order, must be in C order{command}"
     elif length < expected:
-        problem = f"is cut short: {expected} bytes are expected after the header, {length} are there"
+        problem = f"is cut short: {length} of {expected} bytes are there after the header"
     elif length > expected:
         problem = f"has bytes after its array: {expected} bytes are expected after the header, more are there"
     else:
@@ -217,7 +218,7 @@ def _format_shape(shape: tuple[int, ...]) -> str:
     try:
         text = str(shape)
     except ValueError:  # Python does not format a number of thousands of digits
-        return f"of {len(shape)} dimensions"
+        return f"of {format_count(len(shape), 'dimension')}"
     return text if len(text) < 60 else f"{text[:60]}..."
 
 
@@ -292,7 +293,8 @@ def _value_warnings(kind: Kind, files: Sequence[CheckedFile]) -> Iterator[str]:
                 f" where {kind.name} of gain range {gain_range} is expected"
             )
         if statistics.nonfinite:
-            yield f"{name}: {statistics.nonfinite} values are NaN or infinite, as allowed; they are kept as they are"
+            kept = "it is kept as it is" if statistics.nonfinite == 1 else "they are kept as they are"
+            yield f"{name}: {_count_nonfinite(statistics)}, as allowed; {kept}"
         without_flags = kind.zero is ZeroMeaning.GOOD and statistics.maximum == 0
         if statistics.minimum is not None and statistics.minimum == statistics.maximum and not without_flags:
             unit = "" if kind.unit == "1" else f" {kind.unit}"
@@ -304,12 +306,22 @@ def _pixel_warnings(kind: Kind, files: Sequence[CheckedFile]) -> Iterator[str]:
     zeros = [file.statistics.zeros for file in files]
     folder = repr(str(files[0].path.parent))
     if kind.zero is ZeroMeaning.DEAD and any(zeros):
-        numbers = ", ".join(map(str, zeros))
-        yield f"{folder}: {numbers} pixels (by gain range) have {kind.name} 0 (dead?); kept as they are"
+        yield f"{folder}: {_describe_pixels(zeros, 'has', 'have', f'{kind.name} 0 (dead?)')}"
     flagged = [math.prod(file.shape) - file.statistics.zeros for file in files]
     if kind.zero is ZeroMeaning.GOOD and any(flagged):
-        numbers = ", ".join(map(str, flagged))
-        yield f"{folder}: {numbers} pixels (by gain range) are flagged by {kind.name}; kept as they are"
+        yield f"{folder}: {_describe_pixels(flagged, 'is', 'are', f'flagged by {kind.name}')}"
+
+
+def _describe_pixels(counts: Sequence[int], singular: str, plural: str, predicate: str) -> str:
+    """Return how many pixels of each gain range have or are something, and that they are kept."""
+    if sum(counts) == 1:
+        return f"1 pixel of gain range {list(counts).index(1)} {singular} {predicate}; kept as it is"
+    return f"{', '.join(map(str, counts))} pixels (by gain range) {plural} {predicate}; kept as they are"
+
+
+def _count_nonfinite(statistics: Statistics, relative: str = "") -> str:
+    verb = "is" if statistics.nonfinite == 1 else "are"
+    return f"{format_count(statistics.nonfinite, 'value')} {relative}{verb} NaN or infinite"
 
 
 def compare_pixels(gain_range: int, before: NDArray[Any], after: NDArray[Any]) -> PixelDifference:

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,49 @@ def _is_participle(function: ast.FunctionDef) -> bool:
     if not PARTICIPLE.match(function.name) or VERBS_IN_ED.match(function.name):
         return False
     return not any(re.search("property|fixture", ast.unparse(mark)) for mark in function.decorator_list)
+
+
+# Perhaps with an adjective, which is not a verb ("holds files") or a preposition.
+COUNTED = re.compile(r" (?:(?!(?:and|for|from|in|no|of|or|to|with) )[a-z-]*[a-rt-z] )?([a-z]+s)\b")
+COUNTED_NOUNS = re.compile(
+    "arrays|bytes|changes|characters|columns|constants|contents|days|differences|digits|dimensions|entries|exports"
+    "|files|fields|gaps|hazards|kinds|lines|links|maps|modules|numbers|objects|panels|parts|pixels|problems|ranges"
+    "|revisions|rows|runs|samples|segments|sources|stages|tables|values|versions|warnings|writers"
+)
+# Names, a list of numbers by gain range, and what is always more than one.
+NOT_COUNTS = re.compile(r"_?[A-Z_]+|.*\.(name|source)|', '\.join\(.*|bits|block_size|expected|len\(text\)")
+
+
+@pytest.mark.parametrize("package", ["registry", "harnesses"])
+def test_a_number_of_things_is_formatted_with_its_singular(package: str) -> None:
+    """A number before a plural noun must be formatted by `format_count`, which knows ``1 pixel``."""
+    findings = [
+        f"{path.relative_to(ROOT)}:{finding}"
+        for path in sorted((ROOT / package).rglob("*.py"))
+        for finding in _find_plain_counts(ast.parse(path.read_text()))
+    ]
+    assert findings == []
+
+
+def _find_plain_counts(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        for value, text in pairwise(node.values) if isinstance(node, ast.JoinedStr) else ():
+            if not (isinstance(value, ast.FormattedValue) and isinstance(text, ast.Constant)):
+                continue
+            noun, expression = COUNTED.match(text.value), ast.unparse(value.value)
+            if noun and COUNTED_NOUNS.fullmatch(noun[1]) and not NOT_COUNTS.fullmatch(expression):
+                yield f"{node.lineno}: {{{expression}}}{noun[0]}"
+
+
+def test_the_search_for_plain_counts_finds_them() -> None:
+    wrong = ("f'{n} pixels'", "f'{len(a)} registered runs of it'", "f'has {size} bytes; the'")
+    right = (
+        "f'{SIZE} pixels'",
+        "f'{format_count(n, \"pixel\")}'",
+        "f'{name} holds pixels'",
+        "f'{panel} begins'",
+    )
+    assert [len([*_find_plain_counts(ast.parse(text))]) for text in (*wrong, *right)] == [1] * 3 + [0] * 4
 
 
 def test_sentences_are_plain() -> None:

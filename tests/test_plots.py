@@ -257,7 +257,7 @@ def test_a_difference_is_centred_on_zero_and_counts_what_changed(
     )
     figure = differences.draw(subject)
     written = assert_legible(figure, monkeypatch)
-    counted = f"204802 of the pixels differ (39.1 %): 1 oddly {RING}, 1 dead in one only {CROSS}"
+    counted = f"204802 pixels differ (39.1 %): 1 oddly {RING}, 1 dead in one only {CROSS}"
     assert counted in written
     assert "no pixel differs" in written
     for axes in figure.axes:

@@ -233,7 +233,7 @@ def test_unusual_values_are_taken_with_a_warning_and_kept_as_they_are(
         ("", "3, 0, 0 pixels (by gain range) have gain 0 (dead?); kept as they are"),
         ("g1_gain.npy", "the median -11.12 ADU/keV is outside -4.2 to -0.46"),
         ("g2_gain.npy", "every pixel has the same value -0.1 ADU/keV (a placeholder?)"),
-        ("g0_offset.npy", "1 values are NaN or infinite, as allowed; they are kept as they are"),
+        ("g0_offset.npy", "1 value is NaN or infinite, as allowed; it is kept as it is"),
     ):
         assert any(str(folder / file) in warning and sentence in warning for warning in outcome.warnings), (
             sentence

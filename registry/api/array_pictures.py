@@ -15,6 +15,7 @@ from registry.arrays import compare_pixels
 from registry.detectors import DetectorType, Kind, ZeroMeaning
 from registry.errors import Remedy, RequestError
 from registry.exporters.assembly import build_assemblies
+from registry.identifiers import format_count
 from registry.lookup import versions
 from registry.lookup.resolution import REQUEST, ArrayRequest, resolve, resolve_version
 from registry.lookup.revisions import AsOf
@@ -95,7 +96,7 @@ def _resolve_detector(view: ReadTransaction, request: ArrayRequest) -> _Resolved
     answer = resolve(view.connection, request, view.revision)
     resolution = answer.resolution
     panels = resolution.panels
-    name = _label_panel(panels[0]) if len(panels) == 1 else f"{len(panels)} panels"
+    name = _label_panel(panels[0]) if len(panels) == 1 else format_count(len(panels), "panel")
     configuration = resolution.configuration
     detector = f"{request.target}, {configuration.source}" if configuration else f"detector of {name}"
     why = "as asked" if resolution.instant_is == REQUEST else resolution.instant_is

@@ -22,7 +22,7 @@ from registry.exporters.assembly import Assembly
 from registry.exporters.detection import detect_arrays
 from registry.exporters.layout import Target
 from registry.files import sha256_of_file
-from registry.identifiers import quote, shorten
+from registry.identifiers import format_count, quote, shorten
 from registry.instants import is_stamp
 from registry.lookup import stored_files
 from registry.lookup.deployments import deployment_warnings
@@ -219,12 +219,14 @@ def _check_resolution(backend: Backend, document: Document) -> list[Problem]:
         except RegistryError as error:
             return [Problem(None, f"revision {revision}", f"the registry refuses the request: {error}")]
         named = None if request.as_of is None else _find_requested_revision(view, request.as_of)
-    documented, resolution = len(document.warnings), answer.resolution
+    resolution = answer.resolution
+    documented, answered = len(document.warnings), len(warnings)
+    counts = f"the document has {format_count(documented, 'warning')}, the answer {answered}"
     if document.resolution.precedes_segments:
         resolution = resolution.without_segments()
     facts = {
         "the registry's answer is not that of the document": resolution == document.resolution,
-        f"the document has {documented} warnings, the answer {len(warnings)}": documented == len(warnings),
+        counts: documented == answered,
         "the revision was recorded at another instant": answer.recorded_at == document.registry.recorded_at,
         "the request asks as of another revision": named in (None, revision),
     }

@@ -21,7 +21,7 @@ from registry.exporters import formats
 from registry.exporters.assembly import Assembly
 from registry.exporters.layout import Layout, Target, WrittenFiles
 from registry.exporters.publication import publish_outputs
-from registry.identifiers import quote
+from registry.identifiers import format_count, quote
 from registry.instants import parse_instant
 from registry.parallel import Progress, no_progress
 from registry.provenance import Document
@@ -71,8 +71,9 @@ def replay(
             if (actual.sha256, actual.size) != (recorded.sha256, recorded.size):
                 reason = plan.software_changes or "the document was changed"
                 raise CorruptionError(
-                    f"{name} written from the document has sha256 {actual.sha256} and {actual.size} bytes,"
-                    f" the document says {recorded.sha256} and {recorded.size}: {reason}",
+                    f"{name} written from the document has sha256 {actual.sha256} and"
+                    f" {format_count(actual.size or 0, 'byte')}, the document says {recorded.sha256} and"
+                    f" {recorded.size}: {reason}",
                     sha256=recorded.sha256,
                 )
         (hidden / layout.document).write_bytes(content)

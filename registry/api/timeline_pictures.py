@@ -9,7 +9,7 @@ from registry.api.backend import Backend, ReadTransaction
 from registry.api.comparison import read_panel_array
 from registry.detectors import DetectorType
 from registry.errors import NotValidError, RequestError
-from registry.identifiers import Dataset, is_dataset
+from registry.identifiers import Dataset, format_count, is_dataset
 from registry.instants import Instant
 from registry.lookup import versions
 from registry.lookup.aliases import name_all_m_numbers
@@ -71,7 +71,7 @@ def _resolve_target(
             )
         panels = view.find_target(target).panels
         is_short = len(panels) == 1 or "_" not in target
-        return panels, None, target if is_short else f"{len(panels)} panels"
+        return panels, None, target if is_short else format_count(len(panels), "panel")
     dataset = Dataset.parse(target)
     configuration = find_configuration(view.connection, dataset, source, view.revision)
     if not configuration.panels:
@@ -92,7 +92,7 @@ def _note_runs_without_start(runs: Mapping[str, Sequence[Run]]) -> list[str]:
     without = {(run.experiment, run.run) for used in runs.values() for run in used if run.begin is None}
     if not without:
         return []
-    count = f"{len(without)} registered run{'s' if len(without) > 1 else ''}"
+    count = format_count(len(without), "registered run")
     return [f"{count} of these panels: start time not known, so not drawn."]
 
 

@@ -12,6 +12,7 @@ from registry.api.tree_timezone import TreeTimezone, find_tree_timezone
 from registry.authorship import escape_undecodable
 from registry.database.change import Change
 from registry.errors import ConflictError, ImportHazardError, RegistryError, Remedy
+from registry.identifiers import format_count
 from registry.importers.legacy_tree import Hazard, LegacyTree
 from registry.importers.panel_folders import CheckedTree, check_tree
 from registry.lookup.revisions import require_comment
@@ -122,7 +123,7 @@ def _exclude_conflicts(
 
 
 def _hazards_error(tree: LegacyTree) -> RegistryError:
-    count = f"{len(tree.hazards)} hazard{'' if len(tree.hazards) == 1 else 's'}"
+    count = format_count(len(tree.hazards), "hazard")
     sentences = [str(hazard) for hazard in tree.hazards]
     error_class = ConflictError if all(hazard.is_conflict for hazard in tree.hazards) else ImportHazardError
     remedy = Remedy.SKIP_OR_SUPERSEDE if error_class is ConflictError else Remedy.SKIP_BAD_ENTRIES

@@ -24,6 +24,7 @@ from registry.arrays import describe_content
 from registry.authorship import build_signature
 from registry.errors import CorruptionError, RequestError, UnavailableError
 from registry.files import STALE_AFTER_SECONDS, blake3_of
+from registry.identifiers import format_count
 from registry.lookup import integrity_rules, stored_files
 from registry.parallel import Progress, map_in_threads
 from registry.records import Problem, RecordedFile, UnreferencedFile, Verification
@@ -172,7 +173,7 @@ def _remove_file(store: ContentStore, file: UnreferencedFile) -> UnreferencedFil
 def _summarise_unreferenced_files(files: Sequence[UnreferencedFile], *, keep_all: bool) -> list[str]:
     if not files:
         return []
-    count = f"{len(files)} file{'' if len(files) == 1 else 's'}"
+    count = format_count(len(files), "file")
     removed = sum(file.removed for file in files)
     if removed:
         return [f"of {count} to which nothing refers, {removed} removed"]

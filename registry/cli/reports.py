@@ -10,6 +10,7 @@ import typer
 
 from registry.cli import folding, output
 from registry.errors import CorruptionError
+from registry.identifiers import format_count
 
 if TYPE_CHECKING:
     from registry.instants import Instant
@@ -119,7 +120,9 @@ def report_verification(verification: Verification, *, as_json: bool) -> None:
 
 
 def _print_verification(verification: Verification) -> None:
-    output.print_text(f"{verification.checked} checked, {len(verification.problems)} problems")
+    output.print_text(
+        f"{verification.checked} checked, {format_count(len(verification.problems), 'problem')}"
+    )
     for problem in verification.problems:
         output.print_text(f"  {problem.path}: {problem.problem}")
     _print_unreferenced(verification.unreferenced)
@@ -147,7 +150,7 @@ def _print_unreferenced(files: Sequence[UnreferencedFile]) -> None:
 
 def _format_age(seconds: int) -> str:
     if seconds >= 2 * _DAY_SECONDS:
-        return f"{seconds // _DAY_SECONDS} days"
+        return format_count(seconds // _DAY_SECONDS, "day")
     return f"{seconds // 3600} h" if seconds >= 3600 else f"{max(seconds, 0) // 60} min"
 
 

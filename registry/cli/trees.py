@@ -24,6 +24,7 @@ from registry.cli.options import (
     open_from_context,
 )
 from registry.errors import RequestError
+from registry.identifiers import format_count
 from registry.instants import BEGINNING
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def _print_comparison(comparison: TreeComparison) -> None:
 
 
 def _print_links(comparison: TreeComparison) -> None:
-    compared = f"{comparison.compared_links} link{'' if comparison.compared_links == 1 else 's'}"
+    compared = format_count(comparison.compared_links, "link")
     compared += f" compared with revision {comparison.revision}:"
     output.print_text(compared if comparison.links else f"{compared} no difference")
     for (change, panel, start, _), group in groupby(
@@ -124,7 +125,7 @@ def _format_subject(panel: str, differences: Iterable[LinkDifference | ChoiceDif
 
 def _print_runs(comparison: TreeComparison) -> None:
     output.print_text()
-    compared = f"{comparison.compared_runs} run{'' if comparison.compared_runs == 1 else 's'} compared"
+    compared = f"{format_count(comparison.compared_runs, 'run')} compared"
     if not comparison.runs:
         output.print_text(f"{compared}: the directory picks the same constants")
         return
@@ -139,7 +140,9 @@ def _print_runs(comparison: TreeComparison) -> None:
 
 
 def _format_runs(runs: Sequence[int]) -> str:
-    return f"run {runs[0]}" if len(runs) == 1 else f"{len(runs)} runs, {runs[0]} to {runs[-1]}"
+    if len(runs) == 1:
+        return f"run {runs[0]}"
+    return f"{format_count(len(runs), 'run')}, {runs[0]} to {runs[-1]}"
 
 
 def _print_choices(panel: str, link: str | None, choices: Sequence[ChoiceDifference]) -> None:

@@ -26,6 +26,7 @@ from registry.cli.options import (
     ValidFrom,
     open_from_context,
 )
+from registry.identifiers import format_count
 
 if TYPE_CHECKING:
     from registry.records import Conversion, StoredFile, Version
@@ -169,7 +170,7 @@ def _list_allowed(record: Version) -> list[str]:
 
 def _describe_conversion(conversion: Conversion) -> list[str]:
     return [
-        f"from {conversion.file}, {conversion.size} bytes, sha256 {conversion.sha256}",
+        f"from {conversion.file}, {format_count(conversion.size, 'byte')}, sha256 {conversion.sha256}",
         *(
             f"{stage.stage} is gain range {stage.gain_range}, rounded by at most {stage.absolute_error:.1e},"
             f" relative {stage.relative_error:.1e}"

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.errors import ArrayError
-from registry.identifiers import quote
+from registry.identifiers import format_count, quote
 
 # About 0.3 MB of text: stays in the processor's cache, and the interpreter's lock is released often.
 _BLOCK_ROWS = 32
@@ -185,7 +185,7 @@ class TextReader:
         words = line.split()
         if len(words) != columns:
             raise ArrayError(
-                f"{self._name}, line {number}: it has {len(words)} numbers, {columns} are expected",
+                f"{self._name}, line {number}: it has {format_count(len(words), 'number')}, not {columns}",
                 line=number,
             )
         if not line.endswith(b"\n"):  # the last number may have lost digits

@@ -18,7 +18,7 @@ from pathlib import Path
 from registry.detectors import parse_detector_id
 from registry.errors import RegistryError, Remedy, RequestError
 from registry.files import decode_text, read_bounded
-from registry.identifiers import Dataset, parse_source, quote
+from registry.identifiers import Dataset, format_count, parse_source, quote
 from registry.importers.logbook import looks_like_json
 from registry.registration.configurations import ConfigurationStatement
 from registry.registration.runs import RunStatement
@@ -72,7 +72,9 @@ def _read_lines(path: Path) -> list[str]:
     except UnicodeDecodeError:
         raise RequestError(f"{str(path)!r} is not a text, so not a table of datasets") from None
     if len(lines) > _MAX_LINES:
-        raise RequestError(f"{str(path)!r} has {len(lines)} lines; at most {_MAX_LINES} are expected")
+        raise RequestError(
+            f"{str(path)!r} has {format_count(len(lines), 'line')}; at most {_MAX_LINES} are expected"
+        )
     return lines
 
 
@@ -80,7 +82,8 @@ def _parse_row(line: str) -> tuple[RunStatement, ConfigurationStatement]:
     cells = line.split()
     if len(cells) != _COLUMN_COUNT:
         raise RequestError(
-            f"{quote(line)} has {len(cells)} columns; dataset, runs, source, and detector Id are expected"
+            f"{quote(line)} has {format_count(len(cells), 'column')}; dataset, runs, source, and detector Id are"
+            " expected"
         )
     dataset = Dataset.parse(cells[0])
     first, last = parse_run_range(cells[1])

@@ -24,6 +24,7 @@ from registry.arrays import compute_statistics
 from registry.detectors import DetectorType, Kind, MakerFormat
 from registry.errors import ArrayError
 from registry.files import open_input
+from registry.identifiers import format_count
 
 _DTYPES = {
     "<f8": "float64",
@@ -57,7 +58,9 @@ class _Layout:
     def __str__(self) -> str:
         names = [self.stages[self.order.index(place)] for place in range(len(self.order))] or self.stages
         arrangement = ", those of a pixel side by side" if self.is_interleaved else ""
-        return f"{len(names)} stages of {_DTYPES[self.dtype]} ({', '.join(names)}{arrangement})"
+        return (
+            f"{format_count(len(names), 'stage')} of {_DTYPES[self.dtype]} ({', '.join(names)}{arrangement})"
+        )
 
     def build_command(self, path: Path, maps: MakerFormat) -> str:
         """Return the command that writes the file as the maker does."""

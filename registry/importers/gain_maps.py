@@ -28,7 +28,7 @@ from registry.authorship import escape_undecodable
 from registry.detectors import DetectorType, Kind, MakerFormat
 from registry.errors import ArrayError, ConflictError, Remedy, RequestError
 from registry.files import open_input, translate_os_errors
-from registry.identifiers import extract_m_numbers
+from registry.identifiers import extract_m_numbers, format_count
 from registry.importers.gain_map_layouts import refuse_other_layout
 from registry.records import CheckedConstants, CheckedFile, Conversion, ConvertedStage, Panel
 from registry.registration.versions import build_constants
@@ -224,7 +224,9 @@ def _find_stages(path: Path, size: int, maps: MakerFormat, shape: tuple[int, int
     if size not in layouts:
         expected = " or ".join(f"{size} ({', '.join(names)})" for size, names in layouts.items())
         raise ArrayError(
-            f"{str(path)!r} has {size} bytes; the maker's maps have {expected}", path=str(path), size=size
+            f"{str(path)!r} has {format_count(size, 'byte')}; the maker's maps have {expected}",
+            path=str(path),
+            size=size,
         )
     return layouts[size]
 
@@ -245,9 +247,10 @@ def _round_to_kind(
     used = np.isfinite(array) & (array != 0)
     beyond = used & ~(np.isfinite(rounded) & (np.abs(rounded) >= limits.tiny))
     if beyond.any():
+        count = format_count(int(np.count_nonzero(beyond)), "value")
         raise ArrayError(
-            f"{str(name)!r} holds {np.count_nonzero(beyond)} values that {rounded.dtype} cannot, {array[beyond][0]:.4g}"
-            f" the first; it reaches from {limits.tiny:.2g} to {limits.max:.2g}",
+            f"{str(name)!r} holds {count} that {rounded.dtype} cannot, {array[beyond][0]:.4g} the first; it reaches"
+            f" from {limits.tiny:.2g} to {limits.max:.2g}",
             path=str(name),
         )
     error = np.abs(rounded[used] - array[used])

@@ -21,7 +21,7 @@ from registry.detectors import DETECTOR_TYPES, DetectorType
 from registry.detectors.jungfrau import JUNGFRAU
 from registry.errors import IdentifierError, InstantError, RegistryError, RequestError
 from registry.files import list_folder
-from registry.identifiers import is_m_number, parse_m_number, quote, shorten
+from registry.identifiers import format_count, is_m_number, parse_m_number, quote, shorten
 from registry.instants import BEGINNING, Instant, parse_instant, refuse_unlikely
 
 # Three fields that are, or were meant as, hexadecimal numbers (the old formatter left one empty); perhaps a stamp.
@@ -209,7 +209,7 @@ def _refuse_stamp_for_serial_number(parts: re.Match[str], timezone: tzinfo) -> N
 
 def _parse_stamp(text: str, timezone: tzinfo) -> Instant:
     if not (len(text) == 14 and text.isascii() and text.isdecimal()):
-        counted = f" ({len(text)} digits)" if text.isascii() and text.isdecimal() else ""
+        counted = f" ({format_count(len(text), 'digit')})" if text.isascii() and text.isdecimal() else ""
         raise InstantError(f"the stamp {quote(text)}{counted} is not of 14 digits (YYYYMMDDHHMMSS)")
     return parse_instant(text, timezone)
 

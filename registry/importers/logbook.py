@@ -28,7 +28,7 @@ from msgspec import Meta, Struct
 
 from registry.errors import InstantError, Remedy, RequestError
 from registry.files import decode_text, read_bounded
-from registry.identifiers import Dataset, quote, shorten
+from registry.identifiers import Dataset, format_count, quote, shorten
 from registry.instants import Instant, instant_from_epoch, parse_iso, refuse_unlikely
 from registry.registration.runs import RunStatement
 
@@ -137,7 +137,7 @@ def _unwrap_entries(answer: Any, name: str) -> list[Any]:
         raise RequestError(f"{name} is not an answer with runs: its success is false")
     entries: list[Any] = decoded.value if isinstance(decoded, _Envelope) else decoded
     if not 0 < len(entries) <= _MAX_RUNS:
-        raise RequestError(f"{name} holds {len(entries)} runs; 1 to {_MAX_RUNS} are expected")
+        raise RequestError(f"{name} holds {format_count(len(entries), 'run')}; 1 to {_MAX_RUNS} are expected")
     return entries
 
 

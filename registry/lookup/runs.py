@@ -17,6 +17,7 @@ from registry.errors import NotFoundError, Remedy, RequestError
 from registry.identifiers import (
     Dataset,
     find_near,
+    format_count,
     join_detector_id,
     quote,
     shorten,
@@ -270,7 +271,8 @@ def _find_source(sources: Sequence[str], part: str | None, dataset: Dataset) -> 
     if len(matches) > 1:
         subject = f"{dataset} has" if part is None else f"{quote(part)} fits"
         raise RequestError(
-            f"{subject} {len(matches)} sources: {', '.join(matches)}; say which one", sources=matches
+            f"{subject} {format_count(len(matches), 'source')}: {', '.join(matches)}; say which one",
+            sources=matches,
         )
     return matches[0]
 

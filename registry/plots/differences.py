@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from registry.detectors import DetectorType
+from registry.identifiers import format_count
 from registry.plots.files import RESOLUTION
 from registry.plots.maps import CROSS, MARK_SIZE, MARKS_FOOTNOTE, RING, draw_map, draw_signs, label_pixels
 from registry.plots.page import (
@@ -103,13 +104,18 @@ def _draw_histogram(axes: Axes, subject: Subject, change: PixelChange) -> None:
     axes.set_xlabel(f"change, {subject.unit}", size=SMALL, labelpad=1)
     axes.set_ylabel("pixels", size=SMALL, labelpad=1)
     if change.outside:
-        axes.set_title(f"{change.outside} pixels are further from zero", size=SMALL, loc="right", pad=2)
+        axes.set_title(_describe_outside(change.outside), size=SMALL, loc="right", pad=2)
+
+
+def _describe_outside(pixels: int) -> str:
+    return f"{format_count(pixels, 'pixel')} {'is' if pixels == 1 else 'are'} further from zero"
 
 
 def _describe_counts(difference: PixelDifference, change: PixelChange) -> str:
     if not difference.count:
         return "no pixel differs"
-    share = f"{difference.count} of the pixels differ ({100 * difference.fraction:.3g} %)"
+    verb = "differs" if difference.count == 1 else "differ"
+    share = f"{format_count(difference.count, 'pixel')} {verb} ({100 * difference.fraction:.3g} %)"
     return f"{share}: {change.map.odd.count} oddly {RING}, {change.map.dead.count} dead in one only {CROSS}"
 
 
