@@ -186,12 +186,14 @@ def _list_exports_of_other_panels(
     return {
         row.id
         for row in rows
-        if _find_detector_id(before, row) == row.detector_id != _find_detector_id(after, row)
+        if (old := _find_panels(before, row)) != _find_panels(after, row) and old[0] == row.detector_id
     }
 
 
-def _find_detector_id(configurations: Sequence[Configuration], export: Any) -> str | None:
-    """Return the detector Id that is configured for the run and source of an export."""
+def _find_panels(
+    configurations: Sequence[Configuration], export: Any
+) -> tuple[str | None, Sequence[int] | None]:
+    """Return the detector Id and the segment numbers that are configured for the run and source of an export."""
     of_experiment = (entry for entry in configurations if entry.experiment == export.experiment)
     chosen = choose_configurations(of_experiment, export.run).get(export.source)
-    return join_detector_id(chosen.panels) if chosen else None
+    return (join_detector_id(chosen.panels), chosen.segments) if chosen else (None, None)

@@ -169,7 +169,20 @@ def _membership_rules() -> Iterator[Rule]:
     without_panels = sa.select(configuration.c.id).where(configuration.c.object_name.is_(None), ~has_panels)
     yield Rule("configuration", "it has no panels", without_panels)
     yield _consecutive_rule(positioned, "configuration_id", "position", "a panel is missing")
+    yield _segment_rule()
     yield _consecutive_rule(part, "constants_id", "gain_range", "the file of a gain range is missing")
+
+
+def _segment_rule() -> Rule:
+    """Return the rule that all or none of the panels of a configuration have segment numbers, ascending."""
+    member, before = schema.configuration_panel, schema.configuration_panel.alias("before")
+    neighbours = sa.and_(
+        before.c.configuration_id == member.c.configuration_id, before.c.position == member.c.position - 1
+    )
+    only_one = before.c.segment.is_(None) != member.c.segment.is_(None)
+    wrong = sa.or_(only_one, before.c.segment >= member.c.segment)
+    query = sa.select(member.c.configuration_id).join(before, neighbours).where(wrong).distinct()
+    return Rule("configuration", "its segment numbers are not those of all its panels, ascending", query)
 
 
 def _consecutive_rule(table: sa.Table, parent: str, number: str, violation: str) -> Rule:
