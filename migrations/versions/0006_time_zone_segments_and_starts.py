@@ -34,6 +34,9 @@ OLD_ALIAS_KEY = "panel_id IS NEW.panel_id AND withdrawn_in IS NEW.withdrawn_in"
 NEW_ALIAS_KEY = (
     "panel_id IS NEW.panel_id AND valid_from IS NEW.valid_from AND withdrawn_in IS NEW.withdrawn_in"
 )
+OLD_RUN_KEY = "number IS NEW.number AND withdrawn_in IS NEW.withdrawn_in"
+# The plus keeps SQLite from looking for the row among all that are live, by the index of `withdrawn_in`.
+NEW_RUN_KEY = "number IS NEW.number AND +withdrawn_in IS NEW.withdrawn_in"
 SEGMENT_KEY = "configuration_id IS NEW.configuration_id AND segment = NEW.segment"
 
 # By which the log, and lists of the newest versions, are read page by page: (table, columns of each index).
@@ -300,6 +303,7 @@ def _rewritten_on_sqlite() -> list[tuple[str, str, str]]:
                 (f"{table}_update", "WHEN NOT (", f"WHEN NOT (NEW.{column} IS OLD.{column} AND ")
             )
     rewritten.append(("alias_insert", OLD_ALIAS_KEY, NEW_ALIAS_KEY))
+    rewritten.append(("run_insert", OLD_RUN_KEY, NEW_RUN_KEY))
     start = "BEFORE INSERT ON configuration_panel BEGIN\n"
     taken = (
         "  SELECT RAISE(ABORT, 'append-only: configuration_panel: a row with this key is there')"
