@@ -166,6 +166,39 @@ def test_panels_that_are_not_registered_are_listed(
     assert refused["kind"] == "ArrayError"
 
 
+@pytest.mark.parametrize("suffix", [".data", ".txt"])
+@pytest.mark.parametrize("with_newer", [True, False], ids=["both headers", "older header"])
+def test_a_text_whose_axes_are_numbered_from_one_is_identified(
+    known: Registry, exports: Path, tmp_path: Path, suffix: str, with_newer: bool
+) -> None:
+    text = find_export(exports, "psana").read_text()
+    for axis in (3, 2, 1, 0):
+        text = text.replace(f"# DIM:{axis} ", f"# DIM:{axis + 1} ")
+    if not with_newer:
+        text = "".join(
+            line for line in text.splitlines(True) if not line.startswith(("# SHAPE", "# DATATYPE"))
+        )
+    path = tmp_path / f"from-one{suffix}"
+    path.write_text(text)
+    parts = known.identify(path).parts
+    assert len(parts) == 6
+    assert all(part.inputs for part in parts)
+    path.write_text(text.replace("# DIM:3 ", "# DIM:9 "))
+    with assert_refused(ArrayError, "DIM:9", key="NDIM"):
+        known.identify(path)
+
+
+def test_the_header_of_the_c_library_is_named_as_not_read(
+    known: Registry, exports: Path, tmp_path: Path
+) -> None:
+    lines = find_export(exports, "psana").read_text().splitlines(True)
+    text = "".join(line for line in lines if not line.startswith(("# SHAPE", "# DATATYPE")))
+    path = tmp_path / "cpp.txt"
+    path.write_text(text.replace("# DTYPE       float32", "# TYPE        float"))
+    with assert_refused(ArrayError, "TYPE 'float'", "C++", key="TYPE"):
+        known.identify(path)
+
+
 def test_an_array_of_which_no_panel_is_registered_is_not_found(
     known: Registry, exports: Path, tmp_path: Path
 ) -> None:

@@ -127,6 +127,8 @@ def test_integers_are_written_as_integers(tmp_path: Path, dtype: str) -> None:
 
 NEWER = "# SHAPE (1,1,2,2)\n# DATATYPE float32\n"
 OLDER = "# DTYPE float32\n# NDIM 4\n# DIM:0 1\n# DIM:1 1\n# DIM:2 2\n# DIM:3 2\n"
+FROM_ONE = "# DTYPE float32\n# NDIM 4\n# DIM:1 1\n# DIM:2 1\n# DIM:3 2\n# DIM:4 2\n"
+CPP = OLDER.replace("DTYPE float32", "TYPE float")
 NUMBERS = "1 2\n3 4\n"
 
 
@@ -135,6 +137,9 @@ NUMBERS = "1 2\n3 4\n"
     [
         NEWER + NUMBERS,
         OLDER + NUMBERS,
+        FROM_ONE + NUMBERS,
+        FROM_ONE + NEWER + NUMBERS,
+        CPP + NEWER + NUMBERS,
         "# COMMENT\n\n# TITLE x\n" + OLDER + "\n" + NEWER + "\n\n1.000 +2e0\n\n  3\t.4e1  \r\n",
         OLDER.replace("\n", "\r\n") + "1 2\n3 4\n",
         NEWER.replace("(1,1,2,2)", "( 1, 1, 2, 2, )") + NUMBERS,
@@ -161,6 +166,21 @@ HOSTILE: dict[str, tuple[str, dict[str, object]]] = {
     "a dimension less": (OLDER.replace("# DIM:3 2\n", "") + NUMBERS, {"key": "NDIM"}),
     "a dimension more": (OLDER + "# DIM:4 2\n" + NUMBERS, {"key": "NDIM"}),
     "a dimension left out": (OLDER.replace("DIM:1", "DIM:9") + NUMBERS, {"key": "NDIM"}),
+    "dimensions in another order": (
+        "# DTYPE float32\n# NDIM 4\n# DIM:1 1\n# DIM:0 1\n# DIM:2 2\n# DIM:3 2\n" + NUMBERS,
+        {"key": "NDIM"},
+    ),
+    "dimensions from two on": (
+        FROM_ONE.replace("# DIM:1 1\n", "") + "# DIM:5 1\n" + NUMBERS,
+        {"key": "NDIM"},
+    ),
+    "a dimension less, from one on": (FROM_ONE.replace("# DIM:4 2\n", "") + NUMBERS, {"key": "NDIM"}),
+    "dimensions from zero and NDIM of those from one": (OLDER + "# DIM:4 2\n" + NUMBERS, {"key": "NDIM"}),
+    "dimensions from one that are not the shape": (
+        FROM_ONE.replace("DIM:2 1", "DIM:2 2") + NEWER + NUMBERS,
+        {"ambiguous": "shape"},
+    ),
+    "the type of the C++ library": (CPP + NUMBERS, {"key": "TYPE"}),
     "no NDIM": (OLDER.replace("# NDIM 4\n", "") + NUMBERS, {"key": "NDIM"}),
     "a negative dimension": (OLDER.replace("DIM:2 2", "DIM:2 -2") + NUMBERS, {"key": "NDIM"}),
     "a dimension twice": (OLDER + "# DIM:2 3\n" + NUMBERS, {"key": "DIM:2"}),

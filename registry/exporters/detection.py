@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from registry.exporters.text import TextReader
 from registry.files import open_input
 
 _NPY = b"\x93NUMPY"
+_TEXT_KEY = re.compile(rb"^# (SHAPE|NDIM|DIM:[0-9]) ", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ def detect_arrays(path: Path) -> Iterator[list[DetectedArray]]:
                     for kind, data in datasets.items()
                     if _is_export_array(data.shape, data.dtype)
                 ]
-        elif path.suffix == ".data" or any(b"\n# %s " % key in start for key in (b"SHAPE", b"DIM:0")):
+        elif path.suffix == ".data" or _TEXT_KEY.search(start):
             text = TextReader(file, name)
             valid = _is_export_array(text.shape, text.dtype)
             yield [DetectedArray(None, text.shape, text.read_parts())] if valid else []

@@ -2,8 +2,10 @@
 
 The framework has two readers, and the header is for both: the older uses ``DTYPE``, ``NDIM`` and ``DIM:0`` ..., the
 newer prefers ``DATATYPE`` and ``SHAPE``, which it evaluates as Python. Both read numbers as Python does. `TextReader`
-reads both headers and evaluates nothing; its memory and time stay in proportion to one panel and to the bytes that
-are there, whatever the header claims.
+reads both headers, also where the axes are numbered from 1 as in files of the field (the older reader takes them in
+their order, whatever their numbers), and evaluates nothing. It does not read the header of the C++ library
+(``NDArrIOV1`` of pdscalibdata), which has ``TYPE`` with the names of C++. Its memory and time stay in proportion to one
+panel and to the bytes that are there, whatever the header claims.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ _PLAIN_MINIMUM, _PLAIN_LIMIT = 1e-5, 1e9
 _MAX_HEADER_BYTES = 1 << 20
 _MAX_LINE_BYTES = 1 << 16
 _MAX_NUMBER_BYTES = 64
-_KEY = re.compile(r"# (SHAPE|DATATYPE|DTYPE|NDIM|DIM:[0-9]{1,2})\s+(\S.*)")
+_KEY = re.compile(r"# (SHAPE|DATATYPE|DTYPE|TYPE|NDIM|DIM:[0-9]{1,2})\s+(\S.*)")
 _SHAPE = re.compile(r"\(? *([0-9]{1,9}(?: *, *[0-9]{1,9}){0,7}) *,? *\)?")
 _COUNT = re.compile(r"[0-9]{1,9}")
 _DTYPE_NAMES = (
@@ -145,6 +147,12 @@ class TextReader:
         self._number, self._first_line, fields = _read_header(file, name)
         shapes = (_parse_newer_shape(fields, name), _parse_older_shape(fields, name))
         dtypes = {_parse_dtype(fields, key, name) for key in ("DATATYPE", "DTYPE") if key in fields}
+        if not dtypes and "TYPE" in fields:
+            raise ArrayError(
+                f"the header of {name} has TYPE {quote(fields['TYPE'])}, as the C++ library of the field writes it,"
+                " which is not read; DTYPE or DATATYPE is expected",
+                key="TYPE",
+            )
         self.shape = _get_only({shape for shape in shapes if shape is not None}, "shape", name)
         self.dtype = _get_only(dtypes, "dtype", name)
         if len(self.shape) < 2:
@@ -243,14 +251,23 @@ def _parse_newer_shape(fields: dict[str, str], name: str) -> tuple[int, ...] | N
 
 
 def _parse_older_shape(fields: dict[str, str], name: str) -> tuple[int, ...] | None:
-    """Return the shape of ``NDIM`` and ``DIM:0`` ..., which must all be there and no more."""
+    """Return the shape of ``NDIM`` and ``DIM:0`` or ``DIM:1`` ..., all in their order and no more."""
     sizes = {key: text for key, text in fields.items() if key.startswith("DIM:")}
     if "NDIM" not in fields and not sizes:
         return None
-    keys = [f"DIM:{axis}" for axis in range(len(sizes))]
-    counts = [fields.get("NDIM", ""), *(sizes.get(key, "") for key in keys)]
-    if not all(_COUNT.fullmatch(count) for count in counts) or int(counts[0]) != len(sizes):
-        raise ArrayError(f"the NDIM and DIM:0, DIM:1 ... of {name} are not those of an array", key="NDIM")
+    first = 0 if "DIM:0" in sizes else 1
+    keys = [f"DIM:{axis}" for axis in range(first, first + len(sizes))]
+    counts = [fields.get("NDIM", ""), *sizes.values()]
+    if (
+        list(sizes) != keys
+        or not all(_COUNT.fullmatch(count) for count in counts)
+        or int(counts[0]) != len(sizes)
+    ):
+        raise ArrayError(
+            f"the NDIM and {', '.join(sizes) or 'DIM:0'} of {name} are not those of an array: as many as NDIM says are"
+            " expected, in order, from DIM:0 or DIM:1 on",
+            key="NDIM",
+        )
     return tuple(int(count) for count in counts[1:])
 
 
