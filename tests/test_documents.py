@@ -100,6 +100,7 @@ PAGES = {
     "docs/python.md": "imported sample",
     "docs/questions.md": "a run with a start time",
     "docs/time-machine.md": "two runs with start times",
+    "docs/time-zones.md": "a run with a start time",
     "docs/tutorial.md": "nothing",
 }
 TESTED_ELSEWHERE = {"docs/plots.md", "docs/formats.md", "docs/formats-inputs.md"}
@@ -235,5 +236,5 @@ def test_a_page_is_updated_but_for_times_ids_and_users(
     registry = "registry  d401e1d6-d8b3-491f-b5a7-41ba9e73712d\n"
     page.write_text(f"One.\n\n```console\n$ calreg init\n{registry}database  elsewhere\n```\n\nTwo.\n")
     start_session(templates / "nothing", tmp_path, {}).run_document(page)
-    output = f"{registry}database  sqlite:///registry.sqlite\nstore     {HOME}/store\n"
+    output = f"{registry}database  sqlite:///registry.sqlite\nstore     {HOME}/store\ntimezone  UTC\n"
     assert page.read_text() == f"One.\n\n```console\n$ calreg init\n{output}```\n\nTwo.\n"

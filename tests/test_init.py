@@ -180,7 +180,7 @@ def test_init_prints_where_the_registry_is_without_the_password(empty_postgres: 
     result = CliRunner().invoke(app, ["--database", url, "--store", str(tmp_path / "store"), "init"])
     assert result.exit_code == 0, result.output
     labels = [line.split("  ")[0] for line in result.stdout.splitlines()]
-    assert labels == ["registry", "database", "store", "time zone"]
+    assert labels == ["registry", "database", "store", "timezone"]
     assert ":***@" in result.stdout
     assert "s3kret" not in result.output
 

@@ -45,9 +45,7 @@ def init(
     if json:
         output.print_json(answer)
     else:
-        output.print_fields(
-            **{"time zone" if name == "timezone" else name: text for name, text in answer.items()}
-        )
+        output.print_fields(**answer)
     output.print_notes(warnings=location_warnings(settings.database))
     if not json:
         output.print_next_step("init again" if former_owner else "init")

@@ -21,7 +21,7 @@ AsOf = int | Instant | str | datetime | None
 
 _STAMP_DIGITS = 14
 _LARGEST_NUMBER = 2**31 - 1  # that the column can hold: above every revision
-_ISO_TIME_START = re.compile(r"[0-9]{4}-")
+_ISO_TIME_START = re.compile(r"[0-9]{4}-|[0-9]{8}[Tt]")
 
 
 def read_newest_revision(connection: sa.Connection) -> int:
