@@ -86,6 +86,13 @@ def _find_plain_counts(tree: ast.Module) -> Iterator[str]:
                 yield f"{node.lineno}: {{{expression}}}{noun[0]}"
 
 
+def test_no_output_that_is_shown_counts_one_thing_in_the_plural() -> None:
+    shown = [path for path in TEXTS if path.suffix == ".md"] + sorted((ROOT / "tests" / "golden").iterdir())
+    one = re.compile(rf"(?<![\w.,:*-])(?<!range )1 (?:{COUNTED_NOUNS.pattern})\b")
+    assert one.search("32 checked, 1 problems")
+    assert [f"{path}: {match[0]}" for path in shown for match in one.finditer(path.read_text())] == []
+
+
 def test_the_search_for_plain_counts_finds_them() -> None:
     wrong = ("f'{n} pixels'", "f'{len(a)} registered runs of it'", "f'has {size} bytes; the'")
     right = (

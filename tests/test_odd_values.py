@@ -138,6 +138,9 @@ def test_a_tree_with_odd_values_is_a_hazard_unless_they_are_allowed(
     ) as caught:
         registry.import_tree(tree)
     assert len(caught.value.values["hazards"]) == 1
+    compared = registry.compare_tree(tree)
+    assert ([PANEL_A in hazard for hazard in compared.hazards], compared.compared_links) == ([True], 1)
+    assert {link.panel for link in compared.links} == {PANEL_B}
     outcome = registry.import_tree(tree, allow_odd=True)
     assert {(version.panel, version.kind): version.odd_allowed for version in outcome.versions} == {
         (PANEL_A, "gain"): True,
@@ -145,6 +148,8 @@ def test_a_tree_with_odd_values_is_a_hazard_unless_they_are_allowed(
         (PANEL_B, "gain"): False,
         (PANEL_B, "offset"): False,
     }
+    compared = registry.compare_tree(tree)
+    assert (compared.hazards, compared.links, compared.compared_links) == ((), (), 2)
 
 
 @pytest.mark.parametrize("known", DETECTOR_TYPES.values(), ids=DETECTOR_TYPES)

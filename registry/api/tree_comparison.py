@@ -14,7 +14,7 @@ from registry.detectors import find_detector_type, find_panel_type
 from registry.detectors.jungfrau import JUNGFRAU
 from registry.identifiers import quote
 from registry.importers.directory_rule import DEFAULT_TIME, DirectoryRule
-from registry.importers.legacy_tree import Entry
+from registry.importers.legacy_tree import Entry, Hazard
 from registry.importers.panel_folders import CheckedTree, check_tree
 from registry.instants import Instant
 from registry.lookup import panels, versions
@@ -40,7 +40,7 @@ VersionKey = tuple[str, str, Instant]
 def compare_tree(backend: Backend, root: Path, progress: Progress) -> TreeComparison:
     """Compare a legacy directory with the registry; see `Registry.compare_tree`."""
     timezone = find_tree_timezone(backend)
-    checked = check_tree(root, timezone.zone, progress, with_refused=True, any_time=True)
+    checked = check_tree(root, timezone.zone, progress, with_refused=True, any_time=True, allow_odd=True)
     rule = DirectoryRule(root)
     with backend.read_transaction() as view:
         registered = _read_registered_versions(view)
@@ -49,6 +49,7 @@ def compare_tree(backend: Backend, root: Path, progress: Progress) -> TreeCompar
             for run, configuration in list_run_configurations(view.connection, view.revision)
             if find_panel_type(configuration.panels[0]) is JUNGFRAU
         ]
+    checked.tree.exclude(list(_find_odd_entries(checked, registered)))
     links = _find_link_differences(checked, registered)
     comparison = _ChoiceComparison(checked, rule, registered, links)
     differences = []
@@ -102,6 +103,18 @@ def _read_registered_versions(view: ReadTransaction) -> _RegisteredVersions:
     live = {key: version for key, version in last.items() if version.withdrawn_in is None}
     constants = {version.constants for version in live.values() if version.constants}
     return _RegisteredVersions(aliases, live, last, list_stored_files(view.connection, constants))
+
+
+def _find_odd_entries(checked: CheckedTree, registered: _RegisteredVersions) -> Iterator[Hazard]:
+    """Yield a hazard for every entry with values that cannot be, unless the registry has taken them there."""
+    for entry in checked.tree.entries:
+        sentences = []
+        for constants in checked.get_constants(entry):
+            last = registered.last.get((entry.panel, constants.kind, entry.valid_from))
+            if last is None or last.constants != constants.sha256:
+                sentences += [f"{str(file.path)!r} {file.odd}" for file in constants.files if file.odd]
+        if sentences:
+            yield Hazard(entry.name, "; ".join(sentences), is_odd=True)
 
 
 def _find_link_differences(
