@@ -256,16 +256,6 @@ def test_a_file_is_a_hazard_of_every_entry_that_needs_it(
     assert all(sentence in hazard for hazard in hazards)
 
 
-def test_one_panel_linked_to_two_modules_is_a_hazard_of_both_links(
-    untouched: tuple[Registry, RegistryLocation], make_tree: MakeTree
-) -> None:
-    later = f"{PANEL_A}-20180101000000"
-    tree = make_tree({STAMPED_A: "M068", later: "M088", PANEL_B: "M088"}, ("M068", "M088"))
-    assert refusal(untouched, tree) == [
-        f"{name}: panel {PANEL_A} is linked to two modules, M068 and M088" for name in (STAMPED_A, later)
-    ]
-
-
 def test_one_serial_number_linked_to_two_modules_is_a_hazard_of_both_links_and_neither_wins(
     untouched: tuple[Registry, RegistryLocation], make_tree: MakeTree
 ) -> None:

@@ -213,8 +213,8 @@ def test_a_module_that_is_removed_while_the_tree_is_read_is_a_hazard(
 
     read = panel_folders.read_legacy_tree
 
-    def read_and_remove(*arguments: object) -> object:
-        legacy_tree = read(*arguments)  # type: ignore[arg-type]
+    def read_and_remove(*arguments: object, **options: object) -> object:
+        legacy_tree = read(*arguments, **options)  # type: ignore[arg-type]
         shutil.rmtree(tree / "M088")
         return legacy_tree
 

@@ -16,7 +16,7 @@ from registry.records import (
     DetectorDifference,
     Export,
     Identity,
-    Outcome,
+    ImportOutcome,
     Revision,
     TreeComparison,
     Validity,
@@ -104,22 +104,31 @@ class Registry(Administration):
         *,
         skip_bad: bool = False,
         allow_odd: bool = False,
+        gap_bad: bool = False,
         supersede: bool = False,
+        same_module: bool = False,
         any_time: bool = False,
         comment: str | None = None,
         dry_run: bool = False,
         progress: Progress = no_progress,
-    ) -> Outcome:
+    ) -> ImportOutcome:
         """Import a legacy directory of links as one revision; its stamps are read in the registry's time zone.
 
         Parameters
         ----------
         skip_bad
-            Leave out the entries that cannot be imported, with a warning for each, instead of refusing the tree.
+            Leave out the entries that cannot be imported, with a warning for each, instead of refusing the tree. The
+            ``open_starts`` of the outcome are those over which older constants stay valid.
+        gap_bad
+            Leave them out too, and record a gap at every open start, in the same revision: with this comment, or one
+            that names the entry. Where an entry was withdrawn, or its start cannot be read, the start stays open.
         allow_odd
             Accept values that cannot be, as `Versions.add` does.
         supersede
             Replace other constants that are valid from the same instant; needs a comment.
+        same_module
+            Let panels of other serial numbers bear an M-number at the same time: the module is the same one, and its
+            serial number has changed. Recorded; needs a comment.
         any_time
             Accept stamps before 1990 or more than a year ahead, which are hazards otherwise.
 
@@ -138,7 +147,9 @@ class Registry(Administration):
             progress,
             skip_bad=skip_bad,
             allow_odd=allow_odd,
+            gap_bad=gap_bad,
             supersede=supersede,
+            same_module=same_module,
             any_time=any_time,
             comment=comment,
             dry_run=dry_run,

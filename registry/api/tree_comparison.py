@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import attrgetter
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from registry.api.backend import Backend, ReadTransaction
+from registry.api.tree_aliases import list_alias_hazards, read_known_aliases
 from registry.api.tree_timezone import find_tree_timezone
 from registry.authorship import escape_undecodable
 from registry.detectors import find_detector_type, find_panel_type
 from registry.detectors.jungfrau import JUNGFRAU
 from registry.identifiers import quote
 from registry.importers.directory_rule import DEFAULT_TIME, DirectoryRule
+from registry.importers.left_out import get_link_name
 from registry.importers.legacy_tree import Entry, Hazard
 from registry.importers.panel_folders import CheckedTree, check_tree
+from registry.importers.tree_aliases import KnownAliases
 from registry.instants import Instant
 from registry.lookup import panels, versions
 from registry.lookup.runs import list_run_configurations
@@ -43,6 +46,7 @@ def compare_tree(backend: Backend, root: Path, progress: Progress) -> TreeCompar
     checked = check_tree(root, timezone.zone, progress, with_refused=True, any_time=True, allow_odd=True)
     rule = DirectoryRule(root)
     with backend.read_transaction() as view:
+        checked.tree.hazards += list_alias_hazards(view, checked.tree)
         registered = _read_registered_versions(view)
         runs = [
             (run, configuration)
@@ -81,23 +85,24 @@ def compare_tree(backend: Backend, root: Path, progress: Progress) -> TreeCompar
 class _RegisteredVersions:
     """The registry's versions of the panels that a legacy directory can hold.
 
-    ``aliases`` are the M-numbers by panel Id, ``live`` and ``last`` the versions by key (the last one may be
+    ``aliases`` are the M-numbers by panel Id and start, ``live`` and ``last`` the versions by key (the last one may be
     withdrawn), ``files`` the files of the live ones by the SHA-256 of their constants.
     """
 
-    aliases: dict[str, str | None]
+    aliases: KnownAliases
     live: dict[VersionKey, Version]
     last: dict[VersionKey, Version]
     files: dict[str, tuple[StoredFile, ...]]
 
 
 def _read_registered_versions(view: ReadTransaction) -> _RegisteredVersions:
-    aliases = {
-        panel.panel: panel.alias
+    names = [
+        panel.panel
         for panel in panels.list_panels(view.connection, view.revision)
         if find_detector_type(panel.detector_type) is JUNGFRAU
-    }
-    recorded = versions.list_recorded_versions(view.connection, list(aliases), view.revision)
+    ]
+    aliases = read_known_aliases(view.connection, view.revision, names)
+    recorded = versions.list_recorded_versions(view.connection, names, view.revision)
     recorded.sort(key=attrgetter("version"))
     last = {(version.panel, version.kind, version.valid_from): version for version in recorded}
     live = {key: version for key, version in last.items() if version.withdrawn_in is None}
@@ -152,7 +157,10 @@ def _classify_entry(
     """Return how an entry's constants of one kind differ from the registry's, and the reason in words."""
     key = (entry.panel, constants.kind, entry.valid_from)
     live, last = registered.live.get(key), registered.last.get(key)
-    alias = registered.aliases.get(entry.panel)
+    borne = (
+        registered.aliases[entry.panel].at(entry.valid_from) if entry.panel in registered.aliases else None
+    )
+    alias = borne.m_number if borne else None
     other_module = entry.m_number is not None and alias not in (None, entry.m_number)
     if last is None:
         target = f", and leads to {entry.m_number} (the registry: {alias})" if other_module else ""
@@ -164,7 +172,7 @@ def _classify_entry(
         return "withdrawn", f"withdrawn in revision {last.withdrawn_in}{why}"
     if live.constants == constants.sha256:
         return None, ""
-    if live.constants is None or _get_link_name(live) is None:
+    if live.constants is None or get_link_name(live.panel, live.source_path) is None:
         what = "a gap" if live.is_gap else "other constants"
         return "superseded", f"superseded by {what} in revision {live.recorded_in}"
     names = JUNGFRAU.file_names(constants.kind)
@@ -185,7 +193,7 @@ def _find_unlinked_versions(
         for constants in checked.get_constants(entry)
     }
     for key, version in registered.live.items():
-        link = _get_link_name(version)
+        link = get_link_name(version.panel, version.source_path)
         if key in linked or link in hazards:
             continue
         if link is None and version.kind not in JUNGFRAU.required_kinds:
@@ -212,12 +220,6 @@ def _describe_unlinked_version(version: Version, link: str | None, entry: Entry 
     if entry.valid_from != version.valid_from:
         return f"its link {link} is read as {entry.valid_from}: in another zone than on import"
     return f"its files are gone from {entry.folder.name}"
-
-
-def _get_link_name(version: Version) -> str | None:
-    """Return the name of the link from which a version was imported, None for a version from elsewhere."""
-    name = PurePosixPath(version.source_path or "").name
-    return name if name == version.panel or name.startswith(f"{version.panel}-") else None
 
 
 class _ChoiceComparison:

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from msgspec.structs import replace
+import sqlalchemy as sa
+from msgspec.structs import asdict
 
 from registry.api.backend import Backend
+from registry.api.open_starts import build_gaps, find_open_starts
+from registry.api.tree_aliases import exclude_alias_conflicts, warn_of_modules_left
 from registry.api.tree_timezone import TreeTimezone, find_tree_timezone
 from registry.authorship import escape_undecodable
 from registry.database.change import Change
 from registry.errors import ConflictError, ImportHazardError, RegistryError, Remedy
 from registry.identifiers import format_count
-from registry.importers.legacy_tree import Hazard, LegacyTree
+from registry.importers.left_out import list_left_out
+from registry.importers.legacy_tree import Hazard, LegacyTree, escape_name
 from registry.importers.panel_folders import CheckedTree, check_tree
 from registry.lookup.revisions import require_comment
 from registry.parallel import Advance, Progress
-from registry.records import CheckedConstants, Outcome
-from registry.registration.aliases import add_aliases, find_alias_conflicts
-from registry.registration.borne_ranges import AliasStatement
+from registry.records import CheckedConstants, ImportOutcome, OpenStart, SkippedEntry
+from registry.records.imports import SkipCause
+from registry.registration.aliases import add_aliases, require_same_module_comment
 from registry.registration.panels import add_panels
-from registry.registration.planning import VersionStatement, find_conflicts
+from registry.registration.planning import VersionStatement, plan_pieces
 from registry.registration.versions import record_constants, record_versions
 
 _LINKS_PER_STEP = 1000  # links between two steps of the progress
@@ -34,47 +38,75 @@ def import_tree(
     *,
     skip_bad: bool,
     allow_odd: bool,
+    gap_bad: bool,
     supersede: bool,
+    same_module: bool,
     comment: str | None,
     any_time: bool,
     dry_run: bool,
-) -> Outcome:
+) -> ImportOutcome:
     """Import a legacy directory; see `Registry.import_tree`."""
     if supersede:
         require_comment(comment, "superseding")
+    if same_module:
+        require_same_module_comment(comment)
     timezone = find_tree_timezone(backend)
     checked = check_tree(root, timezone.zone, progress, any_time=any_time, allow_odd=allow_odd)
-    _exclude_conflicts(backend, checked, progress, supersede=supersede)
-    if checked.tree.hazards and not skip_bad:
+    with backend.read_transaction() as view:
+        aliases = exclude_alias_conflicts(view, checked.tree, same_module=same_module)
+        _exclude_conflicts(view.connection, checked, progress, supersede=supersede)
+    if checked.tree.hazards and not (skip_bad or gap_bad):
         raise _hazards_error(checked.tree)
+
+    left_out = list(list_left_out(checked.tree))
+    open_starts: list[OpenStart] = []
 
     def record(change: Change) -> None:
         timezone.refuse_change(change.connection, chosen=backend.chosen_zone is not None)
         new = frozenset(add_panels(change, (entry.panel for entry in checked.tree.entries)))
-        add_aliases(change, _list_aliases(checked))
+        add_aliases(change, aliases)
         record_constants(change, _list_constants(checked))
         with progress("recording links", len(checked.tree.entries) // _LINKS_PER_STEP) as advance:
             statements = _build_statements(checked, comment, advance)
             record_versions(change, statements, supersede=supersede, new_panels=new)
         checked.tree.entries.clear()  # the outcome of a large tree needs the memory for as many versions
+        remaining = find_open_starts(change.connection, left_out)
+        change.warnings += remaining.warnings
+        warn_of_modules_left(change, left_out)
+        if gap_bad:
+            gaps = build_gaps(remaining.starts, _escape_root(checked.tree), comment)
+            record_versions(change, gaps, supersede=supersede)
+        open_starts.extend(start for start in remaining.starts if not (gap_bad and start.accepts_gap))
 
     files = [file for constants in _list_constants(checked) for file in constants.files]
     notes, warnings = _collect_notes(timezone, checked), _collect_warnings(checked)
     outcome = backend.record_revision(record, comment, files=files, progress=progress, dry_run=dry_run)
-    return replace(outcome, notes=(*notes, *outcome.notes), warnings=(*warnings, *outcome.warnings))
+    return ImportOutcome(
+        **{
+            **asdict(outcome),
+            "notes": (*notes, *outcome.notes),
+            "warnings": (*warnings, *outcome.warnings),
+            "skipped": tuple(_list_skipped(checked.tree)),
+            "open_starts": tuple(open_starts),
+        }
+    )
 
 
-def _list_aliases(checked: CheckedTree) -> list[AliasStatement]:
-    """Return what the links state, without repetition."""
-    links = ((entry.m_number, entry.panel) for entry in checked.tree.entries)
-    return list(dict.fromkeys(AliasStatement(m_number, panel) for m_number, panel in links if m_number))
+def _list_skipped(tree: LegacyTree) -> Iterator[SkippedEntry]:
+    for hazard in tree.hazards:
+        yield SkippedEntry(escape_name(hazard.name), hazard.cause, hazard.reason)
+
+
+def _escape_root(tree: LegacyTree) -> str:
+    """Return the path of the tree as it is recorded."""
+    return escape_undecodable(str(tree.root.absolute())).rstrip("/")
 
 
 def _build_statements(
     checked: CheckedTree, comment: str | None, advance: Advance
 ) -> Iterator[VersionStatement]:
     """Yield a version for every entry and every kind in its folder."""
-    root = escape_undecodable(str(checked.tree.root.absolute())).rstrip("/")
+    root = _escape_root(checked.tree)
     for index, entry in enumerate(checked.tree.entries, start=1):
         path = f"{root}/{escape_undecodable(entry.name)}"
         for constants in checked.get_constants(entry):
@@ -96,37 +128,41 @@ def _list_constants(checked: CheckedTree) -> list[CheckedConstants]:
 
 
 def _exclude_conflicts(
-    backend: Backend, checked: CheckedTree, progress: Progress, *, supersede: bool
+    connection: sa.Connection, checked: CheckedTree, progress: Progress, *, supersede: bool
 ) -> None:
-    """Turn the entries that conflict with what is recorded into hazards."""
+    """Turn the entries whose constants conflict with what is recorded into hazards."""
     tree = checked.tree
-    with backend.read_transaction() as view:
-        aliases = find_alias_conflicts(view.connection, view.revision, _list_aliases(checked))
-        tree.exclude(
-            Hazard(entry.name, aliases[AliasStatement(entry.m_number, entry.panel)], is_conflict=True)
-            for entry in tree.entries
-            if entry.m_number and AliasStatement(entry.m_number, entry.panel) in aliases
-        )
-        with progress("comparing links", len(checked.tree.entries) // _LINKS_PER_STEP) as advance:
-            statements = _build_statements(checked, None, advance)
-            conflicts = find_conflicts(view.connection, statements, supersede=supersede)
-    starts = {(statement.panel, statement.valid_from) for statement in conflicts}
+    with progress("comparing links", len(checked.tree.entries) // _LINKS_PER_STEP) as advance:
+        statements = _build_statements(checked, None, advance)
+        conflicts = list(_find_conflicts(connection, statements, supersede=supersede))
+    starts = {(statement.panel, statement.valid_from) for statement, _, _ in conflicts}
     names = {
         (entry.panel, entry.valid_from): entry.name
         for entry in tree.entries
         if (entry.panel, entry.valid_from) in starts
     }
     tree.exclude(
-        Hazard(names[statement.panel, statement.valid_from], reason, is_conflict=True)
-        for statement, reason in conflicts.items()
+        Hazard(names[statement.panel, statement.valid_from], reason, cause, statement.kind)
+        for statement, reason, cause in conflicts
     )
+
+
+def _find_conflicts(
+    connection: sa.Connection, statements: Iterable[VersionStatement], *, supersede: bool
+) -> Iterator[tuple[VersionStatement, str, SkipCause]]:
+    """Yield the statements that conflict with what is recorded, with a sentence on each."""
+    for plan in plan_pieces(connection, statements, supersede=supersede):
+        for statement, reason in plan.conflicts.items():
+            is_live = any(row.withdrawn_in is None for row in plan.recorded[statement.key].versions)
+            yield statement, reason, "conflict" if is_live else "withdrawn"
 
 
 def _hazards_error(tree: LegacyTree) -> RegistryError:
     count = format_count(len(tree.hazards), "hazard")
     sentences = [str(hazard) for hazard in tree.hazards]
-    error_class = ConflictError if all(hazard.is_conflict for hazard in tree.hazards) else ImportHazardError
-    remedy = Remedy.SKIP_OR_SUPERSEDE if error_class is ConflictError else Remedy.SKIP_BAD_ENTRIES
+    causes = {hazard.cause for hazard in tree.hazards}
+    error_class = ImportHazardError if "bad" in causes else ConflictError
+    remedy = Remedy.SKIP_BAD_ENTRIES if causes == {"bad"} else Remedy.SKIP_OR_SUPERSEDE
     if any(hazard.is_odd for hazard in tree.hazards):
         remedy = Remedy.SKIP_OR_ALLOW_ODD
     return error_class(
@@ -148,6 +184,4 @@ def _collect_notes(timezone: TreeTimezone, checked: CheckedTree) -> list[str]:
 
 def _collect_warnings(checked: CheckedTree) -> list[str]:
     skipped = [f"skipped {hazard}" for hazard in checked.tree.hazards]
-    if skipped:
-        skipped.append("what a skipped entry would have replaced stays valid; a gap ends it")
     return [*skipped, *(warning for folder in checked.used_folders for warning in folder.warnings)]

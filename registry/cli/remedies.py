@@ -56,7 +56,7 @@ WORDS: dict[Remedy, str | Callable[..., str]] = {
     Remedy.OMIT_KINDS: "leave --kind out",
     Remedy.RECORD_START_TIME: "give --at, or calreg run add {dataset} --begin T",
     Remedy.REPLACE_FILES: "--force replaces what is there",
-    Remedy.SKIP_BAD_ENTRIES: "--skip-bad leaves these out",
+    Remedy.SKIP_BAD_ENTRIES: "--skip-bad leaves these out, --gap-bad leaves gaps in their place",
     Remedy.SKIP_OR_ALLOW_ODD: "--skip-bad leaves these out, --allow-odd takes odd values that are meant",
     Remedy.SKIP_OR_SUPERSEDE: "--skip-bad leaves these out, --supersede with a comment overrides other versions",
     Remedy.STATE_SAME_MODULE: "--same-module with a comment says that the module's serial number has changed",

@@ -96,10 +96,11 @@ def format_withdrawal(version: Version) -> str:
 
 def print_outcome(outcome: Outcome, *, as_json: bool) -> None:
     """Print what a write changed, or would change."""
-    output.print_answer(outcome, _print_facts, as_json=as_json)
+    output.print_answer(outcome, print_facts, as_json=as_json)
 
 
-def _print_facts(outcome: Outcome) -> None:
+def print_facts(outcome: Outcome) -> None:
+    """Print the facts that a write recorded and withdrew, and its revision."""
     if outcome.facts:
         for fact in outcome.facts[:_FACTS_SHOWN]:
             output.print_text(fact)

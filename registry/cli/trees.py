@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from registry.cli import output, reports
+from registry.cli import output, skipped
 from registry.cli.options import (
     AllowOdd,
     AnyTime,
@@ -42,7 +42,15 @@ def import_tree(
         bool, typer.Option("--skip-bad", help="Skip entries that cannot be imported.")
     ] = False,
     allow_odd: AllowOdd = False,
+    gap_bad: Annotated[
+        bool,
+        typer.Option("--gap-bad", help="Skip them, and record a gap where one leaves older constants valid."),
+    ] = False,
     supersede: Supersede = False,
+    same_module: Annotated[
+        bool,
+        typer.Option("--same-module", help="An M-number may have several serial numbers; needs a comment."),
+    ] = False,
     any_time: AnyTime = False,
     comment: Comment = None,
     dry_run: DryRun = False,
@@ -58,8 +66,10 @@ def import_tree(
     if compare:
         _refuse_recording_options(
             skip_bad=skip_bad,
+            gap_bad=gap_bad,
             allow_odd=allow_odd,
             supersede=supersede,
+            same_module=same_module,
             any_time=any_time,
             comment=comment,
             dry_run=dry_run,
@@ -73,14 +83,16 @@ def import_tree(
             tree,
             skip_bad=skip_bad,
             allow_odd=allow_odd,
+            gap_bad=gap_bad,
             supersede=supersede,
+            same_module=same_module,
             any_time=any_time,
             comment=comment,
             dry_run=dry_run,
             progress=output.show_progress,
         )
         registry_zone = registry.timezone
-    reports.print_outcome(outcome, as_json=json)
+    skipped.print_import(outcome, as_json=json, gap_bad=gap_bad)
     chosen = timezone or os.environ.get("CALREG_TIMEZONE")
     stamped = any(version.valid_from != BEGINNING for version in (*outcome.versions, *outcome.unchanged))
     if stamped and chosen and chosen != registry_zone:

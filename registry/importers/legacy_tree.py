@@ -12,6 +12,7 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from functools import cache
@@ -23,6 +24,7 @@ from registry.errors import IdentifierError, InstantError, RegistryError, Reques
 from registry.files import list_folder
 from registry.identifiers import format_count, is_m_number, parse_m_number, quote, shorten
 from registry.instants import BEGINNING, Instant, parse_instant, refuse_unlikely
+from registry.records.imports import SkipCause
 
 # Three fields that are, or were meant as, hexadecimal numbers (the old formatter left one empty); perhaps a stamp.
 _ENTRY_LIKE = re.compile(
@@ -50,29 +52,38 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Hazard:
-    """An entry that cannot be imported, and the reason; ``is_odd`` if only because its values cannot be."""
+    """An entry that cannot be imported, and the reason: of one kind of constants only, if ``kind`` names it.
+
+    ``is_odd`` if the only reason is that its values cannot be.
+    """
 
     name: str
     reason: str
-    is_conflict: bool = False
+    cause: SkipCause = "bad"
+    kind: str | None = None
     is_odd: bool = False
 
     def __str__(self) -> str:
-        return f"{_escape(self.name)}: {self.reason}"
+        return f"{escape_name(self.name)}: {self.reason}"
 
 
-def _escape(name: str) -> str:
+def escape_name(name: str) -> str:
     """Return a name with its control characters, and bytes that are not UTF-8, as escapes."""
     return repr(name)[1:-1]
 
 
 @dataclass(slots=True)
 class LegacyTree:
-    """The entries of a legacy directory; those with hazards are ``excluded``."""
+    """The entries of a legacy directory; those with hazards are ``excluded``.
+
+    ``unread`` has, by the names of the hazards that could not be read as entries, the panel Id and the start as far as
+    the name tells them.
+    """
 
     root: Path
     entries: list[Entry] = field(default_factory=list)
     excluded: list[Entry] = field(default_factory=list)
+    unread: dict[str, tuple[str | None, Instant | None]] = field(default_factory=dict)
     hazards: list[Hazard] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -112,17 +123,16 @@ def read_legacy_tree(root: Path, timezone: tzinfo, *, any_time: bool = False) ->
                 tree.hazards.append(Hazard(item.name, _MISNAMED_LINK))
             else:
                 tree.notes.append(f"{quote(item.name)} is neither a panel nor a module; it is left out")
-        except RequestError as error:
-            tree.hazards.append(Hazard(item.name, str(error)))
-        except OSError as error:
-            tree.hazards.append(Hazard(item.name, f"it cannot be read: {error.strerror}"))
+        except (RequestError, OSError) as error:
+            reason = f"it cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
+            tree.hazards.append(Hazard(item.name, reason))
+            tree.unread[item.name] = reader.read_start(item.name)
     if not (tree.entries or tree.hazards):
         raise RequestError(
             f"{str(root)!r} holds no entry of a panel: links like 170505-149520170815-3d00b0 -> M068"
         )
     linked = {entry.m_number for entry in tree.entries}
     tree.exclude(reader.find_duplicates())
-    tree.exclude(_find_ambiguous_modules(tree.entries))
     tree.exclude(_find_escaping_links(tree))
     tree.notes += [f"{name} is linked by no panel; it is left out" for name in sorted(modules - linked)]
     return tree
@@ -158,6 +168,22 @@ class _Reader:
         folder = self._resolve_target(os.readlink(item.path))  # noqa: PTH115 - a Path takes longer than the link
         m_number = parse_m_number(folder.name) if is_m_number(folder.name) else None
         return Entry(item.name, panel, valid_from, m_number, folder)
+
+    def read_start(self, name: str) -> tuple[str | None, Instant | None]:
+        """Return the panel Id, in its canonical form, and the start in a name, each None where it cannot be read."""
+        parts = _ENTRY_LIKE.fullmatch(name)
+        panel: str | None = None
+        start: Instant | None = None
+        if parts is not None:
+            with suppress(RequestError):
+                _refuse_other_types(name)
+                _refuse_stamp_for_serial_number(parts, self._timezone)
+                panel = self._read_id(parts["panel"])
+            with suppress(RequestError):
+                stated = BEGINNING if parts["stamp"] is None else _parse_stamp(parts["stamp"], self._timezone)
+                refuse_unlikely(stated, "a start of validity", any_time=self._any_time)
+                start = stated
+        return panel, start
 
     def _note_duplicate(self, panel_and_start: tuple[str, Instant], name: str) -> None:
         """Note two spellings of one Id as duplicates, whatever else is wrong with them."""
@@ -243,25 +269,6 @@ def _resolve_folder(root: Path, relative: Path, *, is_link: bool = False) -> Pat
     return root / folder.relative_to(root.resolve())
 
 
-def _find_ambiguous_modules(entries: Iterable[Entry]) -> list[Hazard]:
-    """Return a hazard for every entry whose panel, or whose serial number, is linked to two modules."""
-    panels: dict[str, list[Entry]] = defaultdict(list)
-    serials: dict[str, list[Entry]] = defaultdict(list)
-    for entry in entries:
-        if entry.m_number is not None:
-            panels[f"panel {entry.panel}"].append(entry)
-    for group in panels.values():
-        serials[f"the serial number {JUNGFRAU.panel_id_format.parse(group[0].panel).serial_number}"] += group
-    hazards: dict[str, Hazard] = {}
-    for what, group in (*panels.items(), *serials.items()):
-        modules = {entry.m_number or "" for entry in group}
-        if len(modules) > 1:
-            sentence = f"{what} is linked to two modules, {' and '.join(sorted(modules))}"
-            for entry in group:
-                hazards.setdefault(entry.name, Hazard(entry.name, sentence))
-    return list(hazards.values())
-
-
 def _find_escaping_links(tree: LegacyTree) -> list[Hazard]:
     """Return a hazard for every entry in whose folder a link leaves the tree."""
     root = tree.root.resolve()
@@ -269,7 +276,7 @@ def _find_escaping_links(tree: LegacyTree) -> list[Hazard]:
     return [
         Hazard(
             entry.name,
-            f"in {_escape(entry.folder.name)}, the link {', '.join(strays[entry.folder])} leaves the tree",
+            f"in {escape_name(entry.folder.name)}, the link {', '.join(strays[entry.folder])} leaves the tree",
         )
         for entry in tree.entries
         if strays[entry.folder]
@@ -282,7 +289,7 @@ def _list_strays(folder: Path, root: Path) -> list[str]:
         items = list_folder(folder, "a folder")
     except RegistryError:
         return []
-    return [_escape(item.name) for item in items if _escapes(Path(item.path), root)]
+    return [escape_name(item.name) for item in items if _escapes(Path(item.path), root)]
 
 
 def _escapes(path: Path, root: Path) -> bool:

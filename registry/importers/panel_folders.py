@@ -64,7 +64,7 @@ def read_panel_folder(
     wanted = (
         [detector.find_kind(kind).name for kind in dict.fromkeys(kinds)]
         if kinds
-        else _find_present_kinds(detector, names)
+        else find_present_kinds(detector, names)
     )
     missing = {kind: [name for name in detector.file_names(kind) if name not in names] for kind in wanted}
     whole = [kind for kind in wanted if not missing[kind]]
@@ -98,7 +98,7 @@ def _combine_errors(errors: Sequence[RegistryError], problems: list[str]) -> Reg
     return error_class.combine("files cannot be taken", problems, remedy=remedy, problems=problems)
 
 
-def _find_present_kinds(detector: DetectorType, names: set[str]) -> list[str]:
+def find_present_kinds(detector: DetectorType, names: set[str]) -> list[str]:
     """Return the required kinds, and every other of which a file is there: all of its files must be."""
     return [
         kind.name for kind in detector.kinds if kind.required or names & set(detector.file_names(kind.name))

@@ -53,6 +53,7 @@ from registry.records.facts import (
     Version,
     Withdrawal,
 )
+from registry.records.imports import ImportOutcome, OpenStart, SkippedEntry
 
 __all__ = [
     "AffectedRun",
@@ -72,7 +73,9 @@ __all__ = [
     "IdentifiedInput",
     "IdentifiedPart",
     "Identity",
+    "ImportOutcome",
     "LinkDifference",
+    "OpenStart",
     "Outcome",
     "Panel",
     "PanelDifference",
@@ -85,6 +88,7 @@ __all__ = [
     "Revision",
     "Run",
     "RunDifference",
+    "SkippedEntry",
     "Statistics",
     "StoredFile",
     "SupersededRun",

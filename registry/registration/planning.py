@@ -79,7 +79,8 @@ class Plan:
             return
         same = next((row for row in earlier if row.sha256 == statement.constants), None)
         if not supersede and live is not None:
-            self.conflicts[statement] = f"{_describe(statement)} conflicts with version {live.id}"
+            gap = "the gap that is " if live.sha256 is None else ""
+            self.conflicts[statement] = f"{_describe(statement)} conflicts with {gap}version {live.id}"
         elif not supersede and same is not None:
             self.conflicts[statement] = (
                 f"{_describe(statement)} was stated before by version {same.id}, which revision {same.withdrawn_in}"

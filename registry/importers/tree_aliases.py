@@ -1,0 +1,118 @@
+"""The M-numbers that a legacy directory states: each link puts its panel into a module, from a start time on."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from operator import attrgetter
+
+from registry.importers.legacy_tree import Entry
+from registry.instants import BEGINNING
+from registry.lookup.timelines import Timeline
+from registry.registration.alias_rules import parse_serial_number
+from registry.registration.borne_ranges import AliasStatement, BorneRange, intersect, list_borne_ranges
+
+KnownAliases = Mapping[str, Timeline[AliasStatement]]
+"""What the registry has, by panel Id."""
+
+
+def plan_aliases(entries: Iterable[Entry], known: KnownAliases) -> dict[str, AliasStatement]:
+    """Return by link the statement on which it relies; none for what the registry has for that time already.
+
+    The first M-number of a panel that bears none at that time counts from the beginning, another one from the start of
+    its link on.
+    """
+    by_panel: dict[str, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        if entry.m_number is not None:
+            by_panel[entry.panel].append(entry)
+    return {
+        name: statement
+        for panel, links in by_panel.items()
+        for name, statement in _plan_panel(links, known.get(panel, Timeline()))
+    }
+
+
+def _plan_panel(links: list[Entry], known: Timeline[AliasStatement]) -> Iterator[tuple[str, AliasStatement]]:
+    latest: AliasStatement | None = None
+    for link in sorted(links, key=attrgetter("valid_from")):
+        borne = known.at(link.valid_from)
+        if latest is not None and (borne is None or borne.valid_from <= latest.valid_from):
+            borne = latest
+        if borne is None or borne.m_number != link.m_number:
+            start = BEGINNING if borne is None else link.valid_from
+            borne = latest = AliasStatement(link.m_number or "", link.panel, start)
+        if borne is latest:
+            yield link.name, borne
+
+
+def find_contradictions(
+    statements: Iterable[AliasStatement], known: KnownAliases, *, same_module: bool
+) -> dict[AliasStatement, str]:
+    """Return a sentence on every statement that contradicts another one of the directory at the same time.
+
+    It is the later of the two. Of two with the same start time nobody knows which is mistyped: both are there.
+
+    Parameters
+    ----------
+    same_module
+        Let an M-number have several serial numbers at a time.
+    """
+    new = set(statements)
+    recorded = [
+        statement
+        for panel in {row.panel for row in new}
+        if panel in known
+        for statement in known[panel].values
+    ]
+    ranges = [borne for borne in list_borne_ranges([*recorded, *new]) if borne.statement in new]
+    by_serial: dict[object, list[BorneRange]] = defaultdict(list)
+    by_m_number: dict[str, list[BorneRange]] = defaultdict(list)
+    for borne in ranges:
+        by_serial[parse_serial_number(borne.statement.panel)].append(borne)
+        by_m_number[borne.statement.m_number].append(borne)
+    contradictions: dict[AliasStatement, str] = {}
+    for group in by_serial.values():
+        contradictions.update(_find_two_modules(group))
+    for group in () if same_module else by_m_number.values():
+        rest = [borne for borne in group if borne.statement not in contradictions]
+        contradictions.update(_find_two_serial_numbers(rest))
+    return contradictions
+
+
+def _find_two_modules(ranges: list[BorneRange]) -> Iterator[tuple[AliasStatement, str]]:
+    """Yield the statements that put one serial number into two modules at the same time."""
+    for one, other in _list_overlaps(ranges):
+        if one.statement.m_number != other.statement.m_number:
+            serial = parse_serial_number(one.statement.panel).text
+            modules = " and ".join(sorted((one.statement.m_number, other.statement.m_number)))
+            yield from _blame(one, other, f"the serial number {serial} is linked to two modules, {modules}")
+
+
+def _find_two_serial_numbers(ranges: list[BorneRange]) -> Iterator[tuple[AliasStatement, str]]:
+    """Yield the statements that put two serial numbers into one module at the same time."""
+    for one, other in _list_overlaps(ranges):
+        serials = [parse_serial_number(borne.statement.panel).text for borne in (one, other)]
+        if serials[0] != serials[1]:
+            texts = " and ".join(sorted(serials))
+            yield from _blame(
+                one, other, f"{one.statement.m_number} is linked by two serial numbers, {texts}"
+            )
+
+
+def _blame(one: BorneRange, other: BorneRange, sentence: str) -> Iterator[tuple[AliasStatement, str]]:
+    """Yield the later of two statements with the time at which they meet; both, if they start together."""
+    latest = max(one.statement.valid_from, other.statement.valid_from)
+    for shared in intersect(one, [other]):
+        for statement in (one.statement, other.statement):
+            if statement.valid_from == latest:
+                yield statement, f"{sentence}{shared}"
+
+
+def _list_overlaps(ranges: Iterable[BorneRange]) -> Iterator[tuple[BorneRange, BorneRange]]:
+    """Yield the pairs of ranges that meet; those of one panel never do."""
+    open_ranges: list[BorneRange] = []
+    for borne in sorted(ranges, key=attrgetter("start")):
+        open_ranges = [other for other in open_ranges if other.end > borne.start]
+        yield from ((other, borne) for other in open_ranges)
+        open_ranges.append(borne)

@@ -1,0 +1,70 @@
+"""What is valid at many starts of validity at once, each of a panel and kind of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from registry import schema
+from registry.database.planner import hint_live_index
+from registry.instants import Instant
+from registry.lookup.values_table import values_table_parameters, values_table_template
+
+_PIECE_SIZE = 250  # with more at once PostgreSQL expects that reading a whole table pays
+_COLUMNS = (schema.panel.c.identifier, schema.version.c.kind, schema.version.c.valid_from)
+
+Start = tuple[str, str, Instant]
+"""A panel Id, a kind, and a start of validity."""
+
+
+class ValidVersion(NamedTuple):
+    """The number of a version, its own start, the SHA-256 of its constants (None: a gap), and its source."""
+
+    version: int
+    valid_from: Instant
+    constants: str | None
+    source_path: str | None
+
+
+def versions_at_starts(connection: sa.Connection, starts: Sequence[Start]) -> dict[Start, ValidVersion]:
+    """Return the live versions, gaps too, that are valid at these starts; a start without one is missing.
+
+    One probe of an index for each start, whatever the panels have beside it.
+    """
+    valid: dict[Start, ValidVersion] = {}
+    dialect = connection.dialect.name
+    for index in range(0, len(starts), _PIECE_SIZE):
+        parameters = values_table_parameters(dialect, starts[index : index + _PIECE_SIZE], *_COLUMNS)
+        for row in connection.execute(_select_valid_versions(dialect), parameters):
+            key = row.identifier, row.kind, Instant(row.start)
+            valid[key] = ValidVersion(row.id, Instant(row.valid_from), row.sha256, row.source_path)
+    return valid
+
+
+@cache
+def _select_valid_versions(dialect: str) -> sa.Select[Any]:
+    """Return the statement for the last live version of a panel and kind at or before each start."""
+    panel, version, constants = schema.panel, schema.version, schema.constants
+    wanted = values_table_template(dialect, *_COLUMNS)
+    probe = version.alias("probe")
+    last = (
+        sa.select(sa.func.max(probe.c.valid_from))
+        .where(probe.c.panel_id == panel.c.id, probe.c.kind == wanted.c.kind)
+        .where(probe.c.valid_from <= wanted.c.valid_from, schema.live_condition(probe, None))
+        .correlate_except(probe)
+    )
+    is_valid = sa.and_(
+        version.c.panel_id == panel.c.id,
+        version.c.kind == wanted.c.kind,
+        version.c.valid_from == hint_live_index(last, probe, None).scalar_subquery(),
+        schema.live_condition(version, None),
+    )
+    return (
+        sa.select(wanted.c.identifier, wanted.c.kind, wanted.c.valid_from.label("start"))
+        .add_columns(version.c.id, version.c.valid_from, constants.c.sha256, version.c.source_path)
+        .select_from(wanted.join(panel, panel.c.identifier == wanted.c.identifier).join(version, is_valid))
+        .outerjoin(constants, constants.c.id == version.c.constants_id)
+    )
