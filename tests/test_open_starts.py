@@ -302,7 +302,7 @@ def test_the_command_line_prints_for_each_open_start_the_command_that_ends_it(
         calreg.run(*shlex.split(command)[1:])
     again = calreg.run("import", str(tree), "--skip-bad")
     assert T18 not in again.stderr
-    assert again.stdout == "nothing to change: 2 entries were skipped; all others are recorded already\n"
+    assert again.stdout == "nothing to change: skipped 2 links; all others are recorded already\n"
 
 
 def test_the_json_of_an_import_lists_what_it_leaves_open(calreg: Calreg, make_tree: MakeTree) -> None:
@@ -332,7 +332,7 @@ def test_an_import_that_skips_withdrawn_entries_never_says_that_all_is_recorded(
     calreg.run("version", "withdraw", "1", "2", "--comment", "the beam was off")
     shown = calreg.run("import", str(tree), "--skip-bad")
     assert shown.stdout == (
-        f"nothing to change: 1 entry was skipped, 1 of them because of a withdrawal ({A17});"
+        f"nothing to change: skipped 1 link, 1 of them because of a withdrawal ({A17});"
         " all others are recorded already\n"
     )
     assert "--supersede" in shown.stderr

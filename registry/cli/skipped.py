@@ -6,6 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from registry.cli import output, reports
+from registry.identifiers import format_count
 
 if TYPE_CHECKING:
     from registry.records import ImportOutcome, OpenStart
@@ -34,16 +35,12 @@ def _print_effect(outcome: ImportOutcome) -> None:
         return
     skipped = {entry.entry for entry in outcome.skipped}
     withdrawn = {entry.entry for entry in outcome.skipped if entry.cause == "withdrawn"}
-    text = f"nothing to change: {_count_entries(len(skipped))} skipped"
+    text = f"nothing to change: skipped {format_count(len(skipped), 'link')}"
     if withdrawn:
         text += f", {len(withdrawn)} of them because of a withdrawal ({', '.join(sorted(withdrawn))})"
     output.print_text(
         f"{text}; {'all others are recorded already' if outcome.unchanged else 'there are no others'}"
     )
-
-
-def _count_entries(number: int) -> str:
-    return "1 entry was" if number == 1 else f"{number} entries were"
 
 
 def _describe_open_start(start: OpenStart) -> str:

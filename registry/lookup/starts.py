@@ -1,4 +1,4 @@
-"""What is valid at many starts of validity at once, each of a panel and kind of its own."""
+"""Validity at many starts at once, each of a panel and kind of its own."""
 
 from __future__ import annotations
 

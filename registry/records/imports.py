@@ -47,7 +47,7 @@ class OpenStart(Struct, frozen=True):
 
     @property
     def accepts_gap(self) -> bool:
-        """Whether an import may record a gap there: the start is known, and nobody has decided about it before."""
+        """True where the start is known, and nobody has decided about it before: an import may record a gap there."""
         return self.valid_from is not None and self.cause != "withdrawn"
 
 

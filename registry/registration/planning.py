@@ -74,11 +74,10 @@ class Plan:
         recorded = self.recorded.get(statement.key)
         earlier = recorded.versions if recorded else ()
         live = next((row for row in earlier if row.withdrawn_in is None), None)
+        same = next((row for row in earlier if row.sha256 == statement.constants), None)
         if live is not None and live.sha256 == statement.constants:
             self.unchanged.append(live.id)
-            return
-        same = next((row for row in earlier if row.sha256 == statement.constants), None)
-        if not supersede and live is not None:
+        elif not supersede and live is not None:
             gap = "the gap that is " if live.sha256 is None else ""
             self.conflicts[statement] = f"{_describe(statement)} conflicts with {gap}version {live.id}"
         elif not supersede and same is not None:
