@@ -399,3 +399,52 @@ def test_a_withdrawn_configuration_comes_back_only_by_supersession(
     assert len(registry.log()) == 3
     configure = partial(registry.detectors.configure, "xcslr6316", "XcsEndstation.0:Jungfrau.1", PANEL_C)
     assert configure(first_run=4, last_run=17, supersede=True, comment="it was").revision == 4
+
+
+def test_a_table_supersedes_in_one_revision_and_keeps_what_is_left(
+    registry: Registry, tmp_path: Path
+) -> None:
+    def table(*rows: tuple[int, str, str]) -> Path:
+        file = tmp_path / "datasets.txt"
+        lines = [f"exp={EXPERIMENT}:run={run} {runs} {SOURCE} {panels}" for run, runs, panels in rows]
+        file.write_text("\n".join(lines) + "\n")
+        return file
+
+    registry.runs.import_table(table((9, "1-30", DETECTOR), (50, "50-end", DETECTOR)))
+    registry.runs.withdraw(f"exp={EXPERIMENT}:run=9", comment="never taken")
+    corrected = table((5, "5-9", PANEL_C), (20, "20-60", NEW_A), (9, "5-9", PANEL_C))
+    with assert_refused(
+        ConflictError, "5-9", "20-60", "run=9", problems=3, remedy=Remedy.SUPERSEDE
+    ) as caught:
+        registry.runs.import_table(corrected)
+    assert caught.value.values["conflicts"] == list(caught.value.details)
+    assert list_ranges(registry) == [(1, 30, DETECTOR), (50, None, DETECTOR)]
+    dry = registry.runs.import_table(corrected, supersede=True, comment="of 2019", dry_run=True)
+    assert list_ranges(registry) == [(1, 30, DETECTOR), (50, None, DETECTOR)]
+    outcome = registry.runs.import_table(corrected, supersede=True, comment="of 2019")
+    assert (outcome.revision, outcome.facts) == (3, dry.facts)
+    # Two rows share what they leave of the first configuration.
+    assert list_ranges(registry) == [
+        (1, 4, DETECTOR),
+        (5, 9, PANEL_C),
+        (10, 19, DETECTOR),
+        (20, 60, NEW_A),
+        (61, None, DETECTOR),
+    ]
+    assert [run.run for run in registry.runs.list()] == [5, 9, 20, 50]
+    assert registry.runs.import_table(corrected, supersede=True, comment="again").revision is None
+
+
+def test_rows_of_one_table_never_supersede_each_other(registry: Registry, tmp_path: Path) -> None:
+    file = tmp_path / "datasets.txt"
+    rows = (("1-20", DETECTOR), ("5-9", PANEL_C))
+    registry.detectors.configure(EXPERIMENT, SOURCE, DETECTOR, first_run=1, last_run=20)
+    for order in (rows, rows[::-1]):
+        file.write_text(
+            "".join(f"exp={EXPERIMENT}:run=5 {runs} {SOURCE} {panels}\n" for runs, panels in order)
+        )
+        with assert_refused(ConflictError, "5-9", "1-20", problems=1):
+            registry.runs.import_table(file, supersede=True, comment="which?")
+        with assert_refused(ConflictError, "5-9", "1-20", problems=1):
+            registry.runs.import_table(file)
+    assert list_ranges(registry) == [(1, 20, DETECTOR)]

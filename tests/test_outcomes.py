@@ -26,10 +26,10 @@ from registry.lookup.resolution import ArrayRequest, resolve
 from registry.lookup.revisions import read_newest_revision
 from registry.lookup.runs import choose_configurations, list_configurations, list_runs
 from registry.records import AffectedRun, ChangedConstants, Outcome
+from registry.registration.configuration_withdrawal import withdraw_configuration
 from registry.registration.configurations import (
     ConfigurationStatement,
     record_configurations,
-    withdraw_configuration,
 )
 from registry.registration.panels import add_panels
 from registry.registration.planning import VersionStatement

@@ -11,10 +11,10 @@ from registry.identifiers import Dataset, parse_experiment, parse_run_number, pa
 from registry.lookup import runs
 from registry.lookup.revisions import AsOf, require_comment
 from registry.records import Configuration, Detector, Outcome
+from registry.registration.configuration_withdrawal import withdraw_configuration
 from registry.registration.configurations import (
     ConfigurationStatement,
     record_configurations,
-    withdraw_configuration,
 )
 
 

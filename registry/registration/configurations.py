@@ -6,17 +6,19 @@ whose object carries no Ids overlaps nothing: it applies only where none with Id
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 
 from registry import schema
 from registry.database.change import Change
 from registry.detectors import complete_segments, format_segment_numbers, refuse_wrong_source
-from registry.errors import ConflictError, NotFoundError, Remedy, RequestError
-from registry.identifiers import format_run_range, shorten, suggestion
+from registry.errors import ConflictError, Remedy, RequestError
+from registry.identifiers import format_run_range
 from registry.lookup.panels import read_panel_keys
 from registry.lookup.revisions import require_comment
-from registry.lookup.runs import list_configurations, list_keyed_configurations
+from registry.lookup.runs import list_keyed_configurations
 from registry.records import Configuration
 from registry.registration.detector_modules import refuse_modules_always_held_twice
 from registry.registration.panels import add_panels
@@ -45,10 +47,10 @@ class ConfigurationStatement:
         return f"{self.source} in {self.experiment}, runs {format_run_range(self.first_run, self.last_run)}"
 
     def overlaps(self, other: ConfigurationStatement) -> bool:
-        """Tell whether both name panels for a run of the same source; the experiment is not compared."""
+        """Tell whether both name panels for a run of the same experiment and source."""
         return (
             bool(self.panels and other.panels)
-            and self.source == other.source
+            and (self.experiment, self.source) == (other.experiment, other.source)
             and self.first_run <= other.last
             and other.first_run <= self.last
         )
@@ -69,42 +71,68 @@ class ConfigurationStatement:
         self.complete()
 
 
+_Source = tuple[str, str]
+_Recorded = tuple[int, ConfigurationStatement, int | None]
+
+
 def record_configurations(
     change: Change, statements: Sequence[ConfigurationStatement], *, supersede: bool
 ) -> None:
     """Record configurations, and the panels in them that are new, with a note.
 
     With `supersede`, and a comment, what they overlap is withdrawn and what is left of it recorded anew, in the
-    same revision. Without it a `ConflictError` lists all that overlap recorded ones, or each other.
+    same revision. A `ConflictError` lists all that overlap each other, or without `supersede` recorded ones.
     """
     if supersede:
         require_comment(change.comment, "superseding")
+    recorded = _read_recorded(change, statements)
+    replaced: dict[int, ConfigurationStatement] = {}
+    stated: list[ConfigurationStatement] = []
+    new: list[ConfigurationStatement] = []
     conflicts = []
-    for statement in statements:
+    for statement in dict.fromkeys(statements):
         statement.refuse_contradiction()
-        recorded = [
-            (key, _build_statement(configuration), configuration.withdrawn_in)
-            for key, configuration in list_keyed_configurations(
-                change.connection, change.visible_revision, {statement.experiment}, withdrawn=True
-            )
-        ]
-        live = [(key, known) for key, known, withdrawn_in in recorded if withdrawn_in is None]
-        same = next((known for _, known in live if statement.agrees_with(known)), None)
-        if same is not None:
+        if any(statement.agrees_with(known) for known in stated):
+            continue
+        overlapped = [known for known in stated if known.overlaps(statement)]
+        rows = recorded[statement.experiment, statement.source]
+        live = {key: known for key, known, withdrawn_in in rows if withdrawn_in is None}
+        same = next((known for known in live.values() if statement.agrees_with(known)), None)
+        withdrawn_in = [number for _, known, number in rows if number and statement.agrees_with(known)]
+        if same is not None and not overlapped:
             change.notes += _note_segments(statement, same)
+            stated.append(same)
             continue
         refuse_modules_always_held_twice(change, statement.panels)
-        overlapped = [(key, known) for key, known in live if known.overlaps(statement)]
-        withdrawn_in = [number for _, known, number in recorded if number and statement.agrees_with(known)]
-        if not supersede and (overlapped or withdrawn_in):
-            conflicts.append(_describe_conflict(statement, [known for _, known in overlapped], withdrawn_in))
+        superseded = {key: known for key, known in live.items() if known.overlaps(statement)}
+        # What the request itself says twice is not superseded: which of the two would be meant?
+        if overlapped or (not supersede and (superseded or withdrawn_in)):
+            overlapped += [known for known in superseded.values() if known not in overlapped]
+            conflicts.append(_describe_conflict(statement, overlapped, withdrawn_in))
             continue
-        _supersede(change, overlapped, statement)
-        _record(change, statement)
+        replaced |= superseded
+        stated.append(statement.complete())
+        new.append(stated[-1])
     if conflicts:
         raise ConflictError.combine(
             "configurations conflict", conflicts, remedy=Remedy.SUPERSEDE_CONFIGURATION, conflicts=conflicts
         )
+    _supersede(change, replaced, new)
+    for statement in new:
+        _record(change, statement)
+
+
+def _read_recorded(
+    change: Change, statements: Sequence[ConfigurationStatement]
+) -> dict[_Source, list[_Recorded]]:
+    """Return by experiment and source all that was ever configured: its key, what it says, what withdrew it."""
+    experiments = {statement.experiment for statement in statements}
+    recorded = defaultdict(list)
+    for key, known in list_keyed_configurations(
+        change.connection, change.visible_revision, experiments, withdrawn=True
+    ):
+        recorded[known.experiment, known.source].append((key, _build_statement(known), known.withdrawn_in))
+    return recorded
 
 
 def _describe_conflict(
@@ -152,20 +180,25 @@ def _build_statement(configuration: Configuration) -> ConfigurationStatement:
 
 
 def _supersede(
-    change: Change, overlapped: Sequence[tuple[int, ConfigurationStatement]], by: ConfigurationStatement
+    change: Change, replaced: Mapping[int, ConfigurationStatement], new: Sequence[ConfigurationStatement]
 ) -> None:
-    if not overlapped:
+    """Withdraw what is replaced, and record anew what the new ones leave of it."""
+    if not replaced:
         return
-    change.withdraw(schema.configuration, [key for key, _ in overlapped])
-    for _, known in overlapped:
-        rest = []
-        if known.first_run < by.first_run:
-            rest.append(replace(known, last_run=by.first_run - 1))
-        if known.last > by.last:
-            rest.append(replace(known, first_run=by.last + 1))
-        for statement in rest:
-            statement.refuse_contradiction()  # it may have been recorded before this was checked
-            _record(change, statement)
+    change.withdraw(schema.configuration, replaced)
+    for known in replaced.values():
+        first = known.first_run
+        for by in sorted(filter(known.overlaps, new), key=attrgetter("first_run")):
+            if first < by.first_run:
+                _record_rest(change, replace(known, first_run=first, last_run=by.first_run - 1))
+            first = by.last + 1
+        if first <= known.last:
+            _record_rest(change, replace(known, first_run=first))
+
+
+def _record_rest(change: Change, rest: ConfigurationStatement) -> None:
+    rest.refuse_contradiction()  # it may have been recorded before this was checked
+    _record(change, rest)
 
 
 def _record(change: Change, statement: ConfigurationStatement) -> None:
@@ -194,53 +227,3 @@ def _record(change: Change, statement: ConfigurationStatement) -> None:
             for position, (panel, segment) in enumerate(zip(statement.panels, segments, strict=True))
         ],
     )
-
-
-def withdraw_configuration(
-    change: Change, experiment: str, source: str, first_run: int, last_run: int | None
-) -> None:
-    """Withdraw the configuration that starts with `first_run` (and ends with `last_run`, if given), with a comment.
-
-    Where one with panel Ids and one without start there, the one with is withdrawn: it is the one in use. A
-    `ConflictError` if it was withdrawn already; a `NotFoundError` if none was recorded, which names the ranges.
-    """
-    require_comment(change.comment, "a withdrawal")
-    recorded = [
-        (key, known)
-        for key, known in list_keyed_configurations(
-            change.connection, change.visible_revision, {experiment}, withdrawn=True
-        )
-        if (known.source, known.first_run) == (source, first_run) and last_run in (None, known.last_run)
-    ]
-    live = [(not known.panels, key) for key, known in recorded if known.withdrawn_in is None]
-    if live:
-        change.withdraw(schema.configuration, [min(live)[1]])
-    elif recorded:
-        withdrawn_in = max(known.withdrawn_in or 0 for _, known in recorded)
-        raise ConflictError(
-            f"the configuration of {source} in {experiment} from run {first_run} was withdrawn already, by revision"
-            f" {withdrawn_in}",
-            withdrawn_in=withdrawn_in,
-        )
-    else:
-        raise NotFoundError(
-            f"no configuration of {source} in {experiment} starts with run {first_run}"
-            + (f" and ends with run {last_run}" if last_run is not None else "")
-            + _suggest_configurations(change, experiment, source)
-        )
-
-
-def _suggest_configurations(change: Change, experiment: str, source: str) -> str:
-    """Return the end of a message: what is configured there, or under which near names."""
-    known = list_configurations(change.connection, change.visible_revision)
-    own = [configuration for configuration in known if configuration.experiment == experiment]
-    ranges = [
-        _build_statement(configuration).description for configuration in own if configuration.source == source
-    ]
-    if ranges:
-        return f"; configured: {shorten(ranges)}"
-    if own:
-        near = suggestion(source, (configuration.source for configuration in own))
-        return f"; no such source is configured{near}"
-    near = suggestion(experiment, (configuration.experiment for configuration in known))
-    return f"; no such experiment is configured{near}"
