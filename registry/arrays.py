@@ -42,6 +42,8 @@ _HEADER_ERRORS = (
     ValueError,
     tokenize.TokenError,
 )
+# Two of the eight ASICs of a panel may be broken; of other bytes read as numbers about half are too large or small.
+_LARGEST_SHARE = 0.25
 # Python's filter of warnings is shared by all threads.
 _WARNINGS_LOCK = threading.Lock()
 
@@ -64,7 +66,8 @@ def check_file(
     allow_nonfinite
         Accept NaN and infinity; they are counted all the same.
     allow_odd
-        Accept values that cannot be: nothing but zeros, or a median that is impossible in this gain range.
+        Accept values that cannot be: nothing but zeros, or a median, or a quarter of the pixels, that is impossible in
+        this gain range.
 
     Raises
     ------
@@ -92,16 +95,9 @@ def check_content(
     """Check the bytes of a panel's file, which need not be at `path` yet; see `check_file`."""
     array = parse_array(content, path, detector.panel_shape, kind.dtype)
     statistics = compute_statistics(array)
-    if statistics.nonfinite and not allow_nonfinite:
-        raise ArrayError(
-            f"{str(path)!r} holds {_count_nonfinite(statistics, 'that ')}",
-            remedy=Remedy.ALLOW_NONFINITE,
-            path=str(path),
-            nonfinite=statistics.nonfinite,
-        )
     if statistics.nonfinite == array.size:
         raise ArrayError(f"{str(path)!r} holds no finite value", path=str(path))
-    problem = describe_odd_values(kind, gain_range, statistics)
+    problem = describe_odd_values(kind, gain_range, array, statistics)
     if problem and not allow_odd:
         raise ArrayError(
             f"{str(path)!r} {problem}",
@@ -110,6 +106,13 @@ def check_content(
             kind=kind.name,
             gain_range=gain_range,
             median=statistics.median,
+        )
+    if statistics.nonfinite and not allow_nonfinite:
+        raise ArrayError(
+            f"{str(path)!r} holds {_count_nonfinite(statistics, 'that ')}",
+            remedy=Remedy.ALLOW_NONFINITE,
+            path=str(path),
+            nonfinite=statistics.nonfinite,
         )
     return CheckedFile(
         path=path,
@@ -123,15 +126,33 @@ def check_content(
     )
 
 
-def describe_odd_values(kind: Kind, gain_range: int, statistics: Statistics) -> str | None:
-    """Return what is wrong with a file whose values cannot be those of its kind and gain range, None if they can."""
-    if statistics.median is None:
+def describe_odd_values(
+    kind: Kind, gain_range: int, array: NDArray[Any], statistics: Statistics
+) -> str | None:
+    """Return what is wrong with values that cannot be those of their kind and gain range, None if they can."""
+    if statistics.minimum is None or statistics.median is None or statistics.maximum is None:
         return None
     if statistics.minimum == statistics.maximum == 0:
         return None if kind.zero is ZeroMeaning.GOOD else "holds nothing but zeros"
-    if kind.is_possible(gain_range, statistics.median):
+    if not kind.is_possible(gain_range, statistics.median):
+        problem = kind.describe_impossible(gain_range, statistics.median)
+        swapped = compute_statistics(array.byteswap()).median
+        if kind.typical_medians and swapped is not None and kind.is_possible(gain_range, swapped):
+            problem += "; with the bytes of each value in the other order it is possible"
+        return problem
+    low, high = kind.possible_medians(gain_range)
+    if low <= statistics.minimum and statistics.maximum <= high:
         return None
-    return kind.describe_impossible(gain_range, statistics.median)
+    with np.errstate(invalid="ignore"):  # a signalling NaN
+        beyond = np.count_nonzero(array < low) + np.count_nonzero(array > high)
+    if kind.zero is ZeroMeaning.DEAD:
+        beyond -= statistics.zeros
+    if beyond <= _LARGEST_SHARE * array.size:
+        return None
+    return (
+        f"has {format_count(int(beyond), 'value')} of {array.size} beyond {low:.4g} to {high:.4g} {kind.unit}, where"
+        f" {kind.name} of gain range {gain_range} is possible"
+    )
 
 
 def _read_content(path: Path, payload: int) -> bytes:

@@ -668,6 +668,38 @@ def test_other_values_cannot_be_beyond_the_range_of_the_adc(path, name, value, i
     )
 
 
+@pytest.mark.parametrize("kind", [GAIN, OFFSET], ids=lambda kind: kind.name)
+def test_values_with_their_bytes_swapped_are_refused_even_where_nan_is_allowed(
+    path: Path, gain, kind: Kind
+) -> None:
+    array = (gain if kind is GAIN else gain * 7).byteswap()
+    message = refusal(path, array, kind, allow_nonfinite=True)
+    assert ("with the bytes of each value in the other order" in message) == (kind is GAIN)
+    assert "gain range 0" in message
+    assert refusal(path, array, kind) == message, "not advised to allow NaN first"
+
+
+def test_a_denormal_median_cannot_be(path: Path) -> None:
+    array = np.full(SHAPE, 300.0, "<f4").byteswap()
+    assert refusal(path, array, OFFSET, 1).endswith(
+        "between -16383 and 16383 ADU, and is not so close to zero"
+    )
+
+
+@pytest.mark.parametrize(("kind", "value"), [(GAIN, -1.0), (OFFSET, 1e6), (GAIN, 1.0)])
+def test_a_quarter_of_the_pixels_may_be_odd_and_dead_ones_are_not_counted(
+    path: Path, gain, kind, value
+) -> None:
+    array = gain.copy()
+    array[:, :256] = value
+    array[:, 256:300] = 0
+    assert check(path, array, kind).odd is None
+    array[0, 300] = value
+    message = refusal(path, array, kind)
+    assert message.startswith("has 131073 values of 524288 beyond ")
+    assert check(path, array, kind, allow_odd=True).odd == message
+
+
 def test_one_value_everywhere_is_accepted_with_a_warning(path: Path) -> None:
     assert array_warnings(GAIN, [check(path, np.full(SHAPE, 41.5, "<f4"))]) == [
         f"{str(path)!r}: every pixel has the same value 41.5 ADU/keV (a placeholder?)"

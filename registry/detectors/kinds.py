@@ -2,8 +2,8 @@
 
 The values of a kind can be odd in two degrees. A median that is unusual is legal, with a warning. A median that
 cannot be is refused, unless somebody says that it is meant: then the file is another one than its name promises, in
-another unit, or was read in another layout than it was written in. Only medians are held against the limits, because
-every real map has pixels that are dead, hot or not connected.
+another unit, or was read in another layout than it was written in. Medians are held against the limits and not single
+pixels, because every real map has pixels that are dead, hot or not connected.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from enum import StrEnum
 
 # A factor of ten, and what float32 may round off it.
 _LARGEST_FACTOR = 10 * (1 + 1e-6)
+# The smallest number that float32 holds with its full precision; smaller ones are what other bytes look like.
+_SMALLEST_NORMAL = 2.0**-126
 
 
 class ZeroMeaning(StrEnum):
@@ -64,13 +66,18 @@ class Kind:
     required: bool = False
     zero: ZeroMeaning = ZeroMeaning.ORDINARY
 
+    def possible_medians(self, gain_range: int) -> tuple[float, float]:
+        """Return the smallest and the largest possible median of a gain range."""
+        if not self.typical_medians:
+            return self.limits
+        typical = self.typical_medians[gain_range]
+        low, high = sorted((typical / _LARGEST_FACTOR, typical * _LARGEST_FACTOR))
+        return low, high
+
     def is_possible(self, gain_range: int, median: float) -> bool:
-        """Tell whether the values of a gain range can have that median."""
-        if self.typical_medians:
-            ratio = median / self.typical_medians[gain_range]
-            return 1 / _LARGEST_FACTOR <= ratio <= _LARGEST_FACTOR
-        low, high = self.limits
-        return low <= median <= high
+        """Tell whether the values of a gain range can have that median; no measured value is so small."""
+        low, high = self.possible_medians(gain_range)
+        return low <= median <= high and not 0 < abs(median) < _SMALLEST_NORMAL
 
     def describe_impossible(self, gain_range: int, median: float) -> str:
         """Return what is wrong with a file of that median, what is possible, and what the values may be instead."""
@@ -80,7 +87,8 @@ class Kind:
         )
         if not self.typical_medians:
             low, high = self.limits
-            return f"{sentence}: it lies between {low:g} and {high:g} {self.unit}"
+            small = ", and is not so close to zero" if low <= median <= high else ""
+            return f"{sentence}: it lies between {low:g} and {high:g} {self.unit}{small}"
         typical = self.typical_medians[gain_range]
         sentence += f": about {typical:g} {self.unit} is expected, of that sign and within a factor of ten"
         others = [other for other in range(len(self.typical_medians)) if self._is_expected(other, median)]
