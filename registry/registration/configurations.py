@@ -104,7 +104,11 @@ def record_configurations(
             stated.append(same)
             continue
         refuse_modules_always_held_twice(change, statement.panels)
-        superseded = {key: known for key, known in live.items() if known.overlaps(statement)}
+        superseded = {
+            key: known
+            for key, known in live.items()
+            if known.overlaps(statement) and not statement.agrees_with(known)
+        }
         # What the request itself says twice is not superseded: which of the two would be meant?
         if overlapped or (not supersede and (superseded or withdrawn_in)):
             overlapped += [known for known in superseded.values() if known not in overlapped]
