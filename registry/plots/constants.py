@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from msgspec import UNSET
 
 from registry.detectors import DetectorType, Kind, ZeroMeaning
 from registry.plots.files import RESOLUTION
@@ -177,11 +178,16 @@ def _build_caption(subject: Subject, kind: Kind, panel: InputPanel) -> list[str]
         return []
     constants = _find_constants(kind, panel)
     first = "  ".join(
-        part for part in (str(panel.position), panel.alias, f"version {constants.version}") if part
+        part for part in (_label_place(panel), panel.alias, f"version {constants.version}") if part
     )
     name = wrap_text(panel.panel, _choose_map_width(len(subject.panels)), SMALL, "-")
     validity = [] if _find_common_validity(subject, kind) else _describe_validity(subject, constants)
     return [first, *name, *validity]
+
+
+def _label_place(panel: InputPanel) -> str:
+    """Return the segment number of a panel; its position in a document from before there were any."""
+    return str(panel.position) if panel.segment is UNSET else panel.segment_label
 
 
 def _find_constants(kind: Kind, panel: InputPanel) -> InputConstants:

@@ -144,7 +144,11 @@ def _describe_conflict(
     overlapped: Sequence[ConfigurationStatement],
     withdrawn_in: Sequence[int],
 ) -> str:
-    other = [known for known in overlapped if replace(known, segments=statement.segments) == statement]
+    other = [
+        known
+        for known in overlapped
+        if not statement.agrees_with(known) and replace(known, segments=statement.segments) == statement
+    ]
     if other:
         return (
             f"{statement.description} is configured with these panels and"
