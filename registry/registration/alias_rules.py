@@ -12,7 +12,7 @@ a panel bears: conflicts that were recorded before, and that it does not touch, 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -29,9 +29,9 @@ from registry.registration.borne_ranges import (
 
 
 def select_new(
-    recorded: Sequence[AliasStatement], statements: Iterable[AliasStatement]
+    recorded: Sequence[AliasStatement], statements: Sequence[AliasStatement]
 ) -> tuple[list[AliasStatement], dict[AliasStatement, AliasConflict]]:
-    """Return the statements that change what a panel bears, and by statement the conflicts of the others.
+    """Return, in their order, the statements that change what a panel bears, and by statement the conflicts of others.
 
     A panel has one M-number from a start time on. A statement of what the panel bears then anyway changes nothing.
     """
@@ -43,7 +43,7 @@ def select_new(
             sentence = f"{_refusal(statement)}: it bears the M-number {borne.m_number}"
             conflicts[statement] = AliasConflict(sentence)
     known = set(recorded)
-    new = []
+    new = set()
     for timeline in build_alias_timelines(starts.values()).values():
         before: AliasStatement | None = None
         for statement in timeline.values:
@@ -51,9 +51,9 @@ def select_new(
             if statement in known:
                 before = statement
             elif not is_same:
-                new.append(statement)
+                new.add(statement)
                 before = statement
-    return new, conflicts
+    return [statement for statement in dict.fromkeys(statements) if statement in new], conflicts
 
 
 def find_meeting_conflicts(
