@@ -17,6 +17,8 @@ AT = "2018-06-01T00:00:00Z"
 def fill_registry(registry: Registry, folder: Path) -> None:
     """Record facts in every table, live ones and withdrawn ones, and texts that databases sort differently."""
     registry.panels.add(PANEL_A, alias="M068")
+    registry.set_timezone("Europe/Zurich", comment="local times")
+    registry.set_timezone("UTC", comment="no local times after all")
     registry.panels.add(NEW_A, alias="M068")
     registry.panels.add(PANEL_B)
     registry.aliases.withdraw("M068", NEW_A, comment="M069 nach Prüfung \N{SNOWMAN}")

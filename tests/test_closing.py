@@ -45,6 +45,7 @@ def _refusal(location: RegistryLocation, statement: str) -> str:
 @pytest.fixture
 def filled(registry: Registry, tmp_path: Path) -> Registry:
     """A registry with a row in every table."""
+    registry.set_timezone("Europe/Zurich")
     registry.panels.add(PANEL_A, alias="M068")
     registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "constants"), valid_from="beginning")
     registry.runs.add("exp=xcsls3716:run=1", begin="20170601000000")

@@ -295,7 +295,9 @@ DAMAGE = {
 def test_a_database_check_finds_nothing_wrong_with_a_sound_database(location: RegistryLocation) -> None:
     result = CliRunner().invoke(app, ["database", "check"], env=location.environment)
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout == "the schema and its triggers are those of this software\n"
+    assert result.stdout == (
+        "the schema and its triggers are those of this software\nthe registry's time zone is UTC\n"
+    )
 
 
 @pytest.mark.slow

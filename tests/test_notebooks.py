@@ -38,7 +38,9 @@ def filled(sqlite_location: RegistryLocation, tmp_path: Path, small_panels: None
         for seed, panel in enumerate((PANEL_A, PANEL_B)):
             folder = write_panel_folder(tmp_path / panel, seed, kinds)
             registry.versions.add(panel, folder, valid_from="beginning", comment=HOSTILE)
-        registry.versions.gap(PANEL_A, valid_from="9999-12-31T23:59:59Z", kinds=["gain"], comment=HOSTILE)
+        registry.versions.gap(
+            PANEL_A, valid_from="9999-12-31T23:59:59Z", kinds=["gain"], comment=HOSTILE, any_time=True
+        )
         registry.detectors.configure("xcsls3716", "X.0:Jungfrau.0", f"{PANEL_A}_{PANEL_B}", first_run=1)
         registry.runs.add("exp=xcsls3716:run=631", begin=AT)
         yield registry

@@ -70,7 +70,7 @@ class Administration:
             (
                 ("database", self._backend.database.name),
                 ("store", self._backend.store.root),
-                ("time zone", self.timezone),
+                ("zone of stamps", self._backend.chosen_zone or self.timezone),
                 ("closed", self.closure),
             ),
         )
