@@ -33,15 +33,21 @@ def build_signature() -> Signature:
     words = ["calreg" if program == "__main__.py" else program, *map(mask_passwords, sys.argv[1:])]
     return Signature(
         author=_find_user_name(),
-        host=socket.gethostname(),
+        host=escape_undecodable(socket.gethostname()),
         command=escape_undecodable(shlex.join(words)),
         software=software_version(),
     )
 
 
 def escape_undecodable(text: str) -> str:
-    r"""Return the text with bytes of a path that are not UTF-8 written as ``\xe9``, for databases and JSON."""
-    return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    r"""Return the text with bytes of a path that are not UTF-8 written as ``\xe9``, for databases and JSON.
+
+    A lone surrogate that does not stand for a byte is written as ``\ud800``.
+    """
+    try:
+        return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    except UnicodeEncodeError:
+        return text.encode(errors="backslashreplace").decode()
 
 
 def refuse_unrecordable(text: str, what: str) -> None:
@@ -69,7 +75,7 @@ def _find_user_name() -> str:
     try:
         import pwd
 
-        return pwd.getpwuid(os.getuid()).pw_name
+        return escape_undecodable(pwd.getpwuid(os.getuid()).pw_name)
     except ImportError:  # not POSIX
         return getpass.getuser()
     except KeyError:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from registry.api.arguments import check_arguments
 from registry.api.registry import Registry
 from registry.authorship import build_signature, refuse_unrecordable
 from registry.database.change import Change
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 
+@check_arguments
 def open_registry(
     database: str | None = None, store: str | Path | None = None, *, timezone: str | None = None
 ) -> Registry:
@@ -60,6 +62,7 @@ def open_registry(
     return Registry(find_settings(database, store), timezone=timezone)
 
 
+@check_arguments
 def create_registry(
     database: str | None = None,
     store: str | Path | None = None,

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from registry.api.arguments import CheckedMethods
 from registry.api.backend import open_backend
 from registry.database.closing import Closure
 from registry.lookup.revisions import AsOf
@@ -17,7 +18,7 @@ from registry.registration.timezones import record_timezone
 from registry.settings import Settings
 
 
-class Administration:
+class Administration(CheckedMethods):
     """An open registry, without the requests about constants."""
 
     def __init__(self, settings: Settings, *, timezone: str | None = None) -> None:

@@ -15,6 +15,7 @@ from functools import partial
 import sqlalchemy as sa
 
 from registry import instants
+from registry.api.arguments import CheckedMethods
 from registry.authorship import build_signature
 from registry.database.change import Change
 from registry.database.transactions import Database
@@ -156,7 +157,7 @@ class Backend:
         self.store.add_object(file.path, file.sha256, file.blake3)
 
 
-class Noun:
+class Noun(CheckedMethods):
     """One of the nouns of an open registry: its methods are the verbs."""
 
     def __init__(self, backend: Backend) -> None:

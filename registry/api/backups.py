@@ -18,6 +18,7 @@ import msgspec
 import sqlalchemy as sa
 
 from registry import instants, schema
+from registry.api.arguments import check_arguments
 from registry.api.backend import Backend
 from registry.api.objects import copy_objects, summarise_copy
 from registry.authorship import build_signature, escape_undecodable, software_version
@@ -166,6 +167,7 @@ def _remove_leftovers(folder: Path, kept: Path) -> None:
                 path.unlink(missing_ok=True)
 
 
+@check_arguments
 def restore_registry(
     folder: str | Path,
     database: str | None = None,

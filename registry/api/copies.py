@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 from registry import instants
+from registry.api.arguments import check_arguments
 from registry.api.backend import Backend, open_backend
 from registry.api.objects import CopiedFiles, copy_objects, summarise_copy
 from registry.authorship import build_signature, escape_undecodable
@@ -21,6 +22,7 @@ from registry.settings import find_settings, mask_database_url
 from registry.store import ContentStore
 
 
+@check_arguments
 def copy_registry(
     to: str,
     to_store: str | Path | None = None,

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from registry import provenance
+from registry.api.arguments import check_arguments
 from registry.api.backend import Backend, ReadTransaction, open_backend
 from registry.api.replays import find_document_store, plan_replay
 from registry.errors import (
@@ -36,6 +37,7 @@ from registry.store import ContentStore, describe_use
 _BYTES_CHANGED = "the bytes are not those that were written"
 
 
+@check_arguments
 def verify_export(
     path: str | Path, database: str | None = None, store: str | Path | None = None
 ) -> Verification:

@@ -15,6 +15,8 @@ from registry.parallel import Progress, no_progress
 from registry.plots.files import PictureFile, check_picture_file
 from registry.records import Picture
 
+_MAX_DIGITS = 19  # of a version's number
+
 
 class Plots(Noun):
     """``registry.plots``: draw constants and their validity into files.
@@ -165,7 +167,7 @@ def _prepare_file(output: str | Path | None, name: str, *, force: bool) -> Pictu
 
 
 def _is_number(target: str) -> bool:
-    return target.isascii() and target.isdecimal()
+    return target.isascii() and target.isdecimal() and len(target) <= _MAX_DIGITS
 
 
 def _name_target(target: str | int) -> str:

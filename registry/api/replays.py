@@ -8,6 +8,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from registry import provenance
+from registry.api.arguments import check_arguments
 from registry.api.document_detectors import refuse_contradictory_detector
 from registry.errors import (
     ConflictError,
@@ -30,6 +31,7 @@ from registry.settings import find_settings
 from registry.store import ContentStore, manifest_sha256
 
 
+@check_arguments
 def replay(
     path: str | Path,
     output: str | Path,

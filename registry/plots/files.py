@@ -65,7 +65,9 @@ def check_picture_file(path: Path, *, force: bool) -> PictureFile:
         )
     if find_spec(_REQUIRED_MODULE) is None:
         raise UnavailableError(f"pictures need {_REQUIRED_MODULE}: pip install 'calreg[plots]'")
-    if path.is_dir():
+    with translate_os_errors("written", path):
+        is_folder = path.is_dir()
+    if is_folder:
         raise ConflictError(f"{str(path)!r} is a folder, not a file", path=str(path))
     if os.path.lexists(path) and not force:
         raise ConflictError(
