@@ -102,7 +102,11 @@ def make_engine(url: str, *, create: bool = False) -> sa.Engine:
 
 
 def _refuse_invalid_hosts(url: sa.URL) -> None:
-    """Raise ValueError for hosts that cannot be looked up; the driver would raise it while it connects."""
+    """Raise ValueError for texts that the driver cannot pass on, and for hosts that cannot be looked up."""
+    query = [text for name, values in url.normalized_query.items() for text in (name, *values)]
+    unquoted = "".join(map(str, (url.username, url.password, url.host, url.database, *query)))
+    if "\0" in unquoted.encode().decode():
+        raise ValueError("a NUL")
     hosts = url.query.get("host", ())
     for host in ",".join([url.host or "", *((hosts,) if isinstance(hosts, str) else hosts)]).split(","):
         if "/" not in host:  # with a slash it is the folder of a socket
