@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import operator
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import wraps
 from pathlib import Path
@@ -23,7 +23,8 @@ from registry.instants import BEGINNING, EARLIEST, LATEST, Instant
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
 
-_MAX_BITS = 1024  # of a number, which Python can still write out for a message
+_MAX_COLUMN_BITS = 63  # of a number that is compared with a column
+_MAX_BITS = 1024  # of one that is not, and that Python can still write out for a message
 _MAX_LENGTH = 120  # of a value in a message
 _REFUSED = object()  # the result of a conversion where the value is of another type
 
@@ -88,8 +89,9 @@ class _Expected:
         if Path in sorts:
             sorts = tuple(sort for sort in sorts if sort is not str)
         self.sorts = sorted(sorts, key=lambda sort: sort is int)  # an Instant is an int too
-        self.items = {sort: _Expected(get_args(sort)[0]) for sort in sorts if _is_sequence(sort)}
+        self.items = {sort: _Expected(get_args(sort)[0]) for sort in sorts if _is_iterable(sort)}
         self.is_instant = Instant in sorts and int not in sorts
+        self.max_bits = _MAX_BITS if Instant in sorts else _MAX_COLUMN_BITS
 
     def convert(self, name: str, value: Any) -> Any:
         """Return the value as the function expects it, or raise `RequestError`."""
@@ -97,7 +99,7 @@ class _Expected:
             converted = (
                 self._convert_items(name, sort, value) if sort in self.items else _convert_value(sort, value)
             )
-            if converted is not _REFUSED:
+            if converted is not _REFUSED and (sort is not int or converted.bit_length() <= self.max_bits):
                 return converted
         error_class = InstantError if self.is_instant else RequestError
         raise error_class(f"{name}: {_describe(value)} is not {self.describe(0)}", parameter=name)
@@ -122,9 +124,9 @@ class _Expected:
         return " or ".join(words)
 
 
-def _is_sequence(sort: Any) -> bool:
+def _is_iterable(sort: Any) -> bool:
     origin = get_origin(sort)
-    return isinstance(origin, type) and issubclass(origin, Sequence)
+    return isinstance(origin, type) and issubclass(origin, Iterable)
 
 
 def _convert_value(sort: Any, value: Any) -> Any:
@@ -153,10 +155,9 @@ def _convert_number(value: Any) -> Any:
     if isinstance(value, bool | Instant) or _is_numpy_bool(value):
         return _REFUSED
     try:
-        number = operator.index(value)
+        return operator.index(value)
     except TypeError:
         return _REFUSED
-    return number if number.bit_length() <= _MAX_BITS else _REFUSED
 
 
 def _convert_instant(value: Any) -> Any:

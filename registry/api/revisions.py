@@ -29,6 +29,7 @@ def iterate_log(
 ) -> Iterator[Revision]:
     """Yield the revisions, the newest first; see `Registry.log`."""
     refuse_invalid_limit(limit)
+    refuse_invalid_limit(max_changes)
     upper_end = parse_upper_end(before)
 
     def read_page(view: ReadTransaction, last: Revision | None, count: int) -> tuple[list[Revision], bool]:
