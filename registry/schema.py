@@ -16,7 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-REVISION = "0006"
+REVISION = "0007"
 """The Alembic revision that this software reads and writes."""
 
 metadata = sa.MetaData(
@@ -215,6 +215,8 @@ run = _fact_table(
     _live_unique_index("uq_run_live", "experiment", "number"),
     # For look-ups as of an earlier revision, and for SQLite's trigger that looks for the same row.
     sa.Index("ix_run_number", "experiment", "number"),
+    # Which runs started within an interval.
+    sa.Index("ix_run_begin", "experiment", "begin_at"),
     sa.CheckConstraint("end_at >= begin_at", name="ends_after_begin"),
 )
 
@@ -273,7 +275,17 @@ export = sa.Table(
     sa.Column("instant", sa.BigInteger, nullable=False),
     sa.Column("provenance_path", sa.Text, nullable=False),
     _sha256_column("provenance_sha256", nullable=False, index=True),
+    # For which runs the files are deployed. No first run: they are not, or nothing was recorded; no last one: no end.
+    sa.Column("first_run", sa.Integer),
+    sa.Column(
+        "last_run",
+        sa.Integer,
+        sa.CheckConstraint(
+            "last_run IS NULL OR (first_run IS NOT NULL AND last_run >= first_run)", name="deployed_runs"
+        ),
+    ),
     _digest_constraint("provenance_sha256"),
+    sa.Index("ix_export_run", "experiment", "run", "source"),
 )
 
 export_output = sa.Table(

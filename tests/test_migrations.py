@@ -27,7 +27,7 @@ FAILING = '''
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision, branch_labels, depends_on = "0007", "0006", None, None
+revision, down_revision, branch_labels, depends_on = "0008", "0007", None, None
 
 def upgrade():
     op.add_column("run", sa.Column("weather", sa.Text()))
@@ -352,7 +352,7 @@ def test_a_reference_to_a_missing_row_is_reported_on_sqlite(sqlite_location: Reg
 def _with_a_failing_migration(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     copy = folder / "migrations"
     shutil.copytree(migrations.migrations_folder(), copy, ignore=shutil.ignore_patterns("__pycache__"))
-    (copy / "versions" / "0007_failing.py").write_text(FAILING)
+    (copy / "versions" / "0008_failing.py").write_text(FAILING)
     monkeypatch.setattr(migrations, "migrations_folder", lambda: copy)
 
 
@@ -433,3 +433,34 @@ def test_going_below_0002_is_refused_where_it_would_lose_something(
     with pytest.raises(RuntimeError, match=f"{problem}; going below schema 0002 would lose them"):
         migrations.downgrade(ours, "0001")
     assert catalogue(engine) == before
+
+
+def _record_deployment(engine: sa.Engine, first_run: int | None, last_run: int | None) -> None:
+    text = dict.fromkeys(
+        ("author", "host", "command", "software", "detector_id", "provenance_path"), "as it was recorded"
+    )
+    values = {"id": 1, "revision": 1, "recorded_at": 0, "instant": 0, "provenance_sha256": "0" * 64}
+    with engine.begin() as connection:
+        connection.execute(
+            schema.export.insert(), {**text, **values, "first_run": first_run, "last_run": last_run}
+        )
+
+
+def test_going_below_0007_is_refused_where_it_would_lose_for_which_runs_files_are_deployed(
+    registry: Registry, engine: sa.Engine, ours: sa.Engine
+) -> None:
+    registry.panels.add(PANEL_A)
+    _record_deployment(engine, 3, None)
+    before = catalogue(engine)
+    with pytest.raises(RuntimeError, match=r"1 exports with the runs .*; going below schema 0007 would lose"):
+        migrations.downgrade(ours, "0006")
+    assert catalogue(engine) == before
+
+
+@pytest.mark.parametrize("runs", [(None, 3), (4, 3)])
+def test_a_deployment_without_a_first_run_or_ending_before_it_is_refused_by_the_database(
+    registry: Registry, engine: sa.Engine, runs: tuple[int | None, int | None]
+) -> None:
+    registry.panels.add(PANEL_A)
+    with pytest.raises(sa.exc.IntegrityError, match="ck_export_deployed_runs"):
+        _record_deployment(engine, *runs)
