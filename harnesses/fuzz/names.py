@@ -124,7 +124,7 @@ TEXT_TARGETS = [
         _TYPES,
     ),
     Target("name", _feed_name, _text_seeds(_NAMES), ("registry.identifiers",)),
-    Target("instant", _feed_instant, _text_seeds(_INSTANTS), ("registry.instants",)),
+    Target("instant", _feed_instant, _text_seeds(_INSTANTS), ("registry.instants", "registry.timezones")),
     Target("as-of", _feed_as_of, _text_seeds(_AS_OF), ("registry.lookup.revisions",)),
     Target(
         "location",
