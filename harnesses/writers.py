@@ -24,9 +24,10 @@ from registry.records import Revision, Version
 from testing.panels import PANELS, write_panel_folder
 from testing.registries import RegistryFactory, RegistryLocation
 
-# Modules of two panel Ids each: a registration under an M-number is two versions in one revision.
+# Modules of two panel Ids each: a registration under an M-number is two versions in one revision. Their serial numbers
+# differ, so that the readers can ask for both as a detector.
 MODULES = {
-    f"M{number:03}": (f"170505-149520170815-3d00{number:02x}", f"171113-154920171025-3d00{number:02x}")
+    f"M{number:03}": (f"170505-149520170815-3d00{number:02x}", f"171113-154920171025-3e00{number:02x}")
     for number in (1, 2, 3, 4)
 }
 _CONTENT_COUNT = 3
@@ -81,7 +82,7 @@ def run_writers(factory: RegistryFactory, dialect: str, plan: Plan) -> WriterRes
     with location.open() as registry:
         for module, panels in MODULES.items():
             for panel in panels:
-                registry.panels.add(panel, alias=module)
+                registry.panels.add(panel, alias=module, same_module=True, comment="a new board")
         registry.panels.add(PANELS[1])
         known = registry.log()[0].revision
     result = WriterResult(dialect, plan)

@@ -152,7 +152,14 @@ def test_without_an_instant_all_ranges_are_returned_with_gaps_and_ends(
     assert rows(registry.validity(PANEL_A).versions) == gain + offset
     assert rows(registry.validity(PANEL_A, kinds=["offset"]).versions) == offset
     assert rows(registry.validity("M068").versions) == new + gain + offset, "in the order of recording"
-    assert rows(registry.validity(f"{PANEL_A}_{NEW_A}").versions) == gain + offset + new, "in segment order"
+    registry.panels.add(PANEL_B)
+    registry.versions.add(PANEL_B, one, valid_from=T1, kinds=GAIN)
+    other = [(PANEL_B, "gain", T1, None, False)]
+    for target, expected in (
+        (f"{PANEL_A}_{PANEL_B}", gain + offset + other),
+        (f"{PANEL_B}_{PANEL_A}", other + gain + offset),
+    ):
+        assert rows(registry.validity(target).versions) == expected, "in segment order"
     assert registry.validity(NEW_A, kinds=["rms"]).versions == ()
     assert registry.validity("M068").without == ()
 
@@ -170,9 +177,9 @@ def test_unknown_panels_are_refused_with_the_names_that_are_known(registry: Regi
     with assert_refused(NotFoundError, alias="M069", near=["M068"]):
         registry.validity("M069")
     with assert_refused(
-        NotFoundError, problems=2, panels=[NEW_A, PANEL_C]
+        NotFoundError, problems=2, panels=["1-1-1", PANEL_C]
     ):  # not found goes before not valid
-        registry.validity(f"{PANEL_A}_{NEW_A}_{PANEL_C}", at=T1)
+        registry.validity(f"{PANEL_A}_1-1-1_{PANEL_C}", at=T1)
     for target, values in {
         "jungfrau": ("'jungfrau'",),
         f"cspad_{PANEL_A}": ("'cspad'", "jungfrau", "epix10ka"),
