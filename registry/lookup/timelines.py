@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, zip_longest
 from typing import Generic, TypeVar
@@ -58,8 +58,18 @@ VersionTimelines = defaultdict[tuple[str, str], Timeline[tuple[int, str | None]]
 """By panel Id and kind: (number, SHA-256 of the constants, ``None`` for a gap) of the live versions."""
 
 
-def read_timelines(connection: sa.Connection, panels: Iterable[str], revision: int) -> VersionTimelines:
-    """Return the live versions of these panels as of a revision."""
+def read_timelines(
+    connection: sa.Connection,
+    panels: Iterable[str],
+    revision: int,
+    *,
+    kinds: Sequence[str] | None = None,
+    until: int | None = None,
+) -> VersionTimelines:
+    """Return the live versions of these panels as of a revision.
+
+    Of these kinds, by default of all; and only those that start by an instant.
+    """
     version, panel, constants = schema.version, schema.panel, schema.constants
     query = (
         sa.select(panel.c.identifier, version.c.kind, version.c.valid_from, version.c.id, constants.c.sha256)
@@ -68,6 +78,10 @@ def read_timelines(connection: sa.Connection, panels: Iterable[str], revision: i
         .where(schema.live_condition(version, revision))
         .order_by(version.c.panel_id, version.c.kind, version.c.valid_from)
     )
+    if kinds is not None:
+        query = query.where(version.c.kind.in_(kinds))
+    if until is not None:
+        query = query.where(version.c.valid_from <= until)
     identifiers = sorted(panels)
     chunks = (identifiers[start : start + _CHUNK_SIZE] for start in range(0, len(identifiers), _CHUNK_SIZE))
     return build_timelines(

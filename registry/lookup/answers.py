@@ -1,0 +1,279 @@
+"""Answers: what an export of a run would be made from as of a revision, found for many runs at once.
+
+The same answers as those of `resolution`. The runs that start between two neighbouring starts of their panels, under
+one configuration, have the same answer: it is computed once for all of them.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import groupby
+
+import sqlalchemy as sa
+
+from registry import detectors
+from registry.errors import ConflictError
+from registry.instants import LATEST, Instant
+from registry.lookup.aliases import list_aliases_of_panels
+from registry.lookup.modules import refuse_modules_held_twice
+from registry.lookup.runs import choose_configurations, list_configurations, list_runs
+from registry.lookup.timelines import Timeline, VersionTimelines, build_timelines, read_timelines
+from registry.records import Configuration
+
+Source = tuple[str, str]
+"""An experiment and a source."""
+
+
+class Refusal(StrEnum):
+    """Why a run has no arrays of any kind from a source, after "because"."""
+
+    NO_RUN = "the run is not recorded"
+    NO_DETECTOR = "no detector is configured for it"
+    NO_PANEL_IDS = "its configuration carries no panel Ids"
+    NO_START = "its start time is not known"
+    CONTRADICTION = "its configuration contradicts itself"
+    MODULE_TWICE = "its detector holds a module twice"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is assembled for a run from a source.
+
+    Attributes
+    ----------
+    panels, segments
+        Of the detector that is configured, in segment order.
+    constants
+        By kind the SHA-256 of each panel's constants, None where nothing is valid.
+    refusal
+        Why there is no array at all; `constants` is empty then.
+    gaps
+        The pairs of panel Id and kind of which nothing is valid because of a gap.
+    """
+
+    panels: tuple[str, ...] = ()
+    segments: tuple[int, ...] | None = None
+    constants: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
+    refusal: Refusal | None = None
+    gaps: frozenset[tuple[str, str]] = frozenset()
+
+    def is_possible(self, kind: str) -> bool:
+        """Tell whether there is an array of the kind: every panel has constants of it."""
+        values = self.constants.get(kind, ())
+        return bool(values) and None not in values
+
+    def describe_refusal(self, kinds: Sequence[str]) -> str | None:
+        """Return why one of the arrays of these kinds cannot be made, as a clause; None where all can."""
+        if self.refusal is not None:
+            return str(self.refusal)
+        missing = [
+            f"no {kind} of {panel} {'is valid: there is a gap' if (panel, kind) in self.gaps else 'is valid'}"
+            for kind in kinds
+            for panel, value in zip(self.panels, self.constants.get(kind, ()), strict=False)
+            if value is None
+        ]
+        if not missing:
+            return None
+        return missing[0] + (f", and {len(missing) - 1} more" if len(missing) > 1 else "")
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerSegment:
+    """Consecutive recorded runs of an experiment that get the same from a source.
+
+    `configuration` is the one that names the panels of all of them; None where there is none.
+    """
+
+    runs: tuple[int, ...]
+    answer: Answer
+    configuration: Configuration | None
+
+    @property
+    def first_run(self) -> int:
+        """The first of the runs."""
+        return self.runs[0]
+
+    @property
+    def last_run(self) -> int:
+        """The last of the runs; runs that are not recorded may follow."""
+        return self.runs[-1]
+
+
+class Answers:
+    """The answers as of one revision, for the runs of some experiments.
+
+    Parameters
+    ----------
+    kinds
+        Whose constants are looked up; by default those of the detector type.
+    until
+        No run that is asked for starts later.
+    """
+
+    def __init__(
+        self,
+        connection: sa.Connection,
+        experiments: Set[str],
+        kinds: Iterable[str] | None,
+        revision: int,
+        until: int = LATEST,
+    ) -> None:
+        configurations = list_configurations(connection, revision, experiments)
+        panels = {panel for configuration in configurations for panel in configuration.panels}
+        self._kinds = None if kinds is None else tuple(kinds)
+        self._timelines = read_timelines(connection, panels, revision, kinds=self._kinds, until=until)
+        self._m_numbers = _read_m_numbers(connection, panels, revision)
+        self._ranges = _find_ranges(configurations)
+        self._detectors: dict[int, _ConfiguredDetector] = {}
+
+    @property
+    def sources(self) -> Set[Source]:
+        """The experiments and sources for which something is configured."""
+        return self._ranges.keys()
+
+    def find_configuration(self, source: Source, run: int) -> Configuration | None:
+        """Return the configuration that applies to a run, recorded or not."""
+        configured = self._ranges.get(source)
+        return configured.at(run) if configured else None
+
+    def find(self, source: Source, run: int, start: int | None) -> Answer:
+        """Return the answer for a recorded run with this start time; equal answers are mostly one object."""
+        configuration = self.find_configuration(source, run)
+        if configuration is None:
+            return _NO_DETECTOR
+        detector = self._detectors.get(id(configuration))
+        if detector is None:
+            detector = _ConfiguredDetector(configuration, self._kinds, self._timelines, self._m_numbers)
+            self._detectors[id(configuration)] = detector
+        return detector.find_answer(start)
+
+
+_NO_DETECTOR = Answer(refusal=Refusal.NO_DETECTOR)
+NO_RUN = Answer(refusal=Refusal.NO_RUN)
+"""The answer for a run that is not recorded."""
+
+
+class _ConfiguredDetector:
+    """The panels of a configuration, and their answers by the number of starts before."""
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        kinds: Sequence[str] | None,
+        timelines: VersionTimelines,
+        m_numbers: Mapping[str, Timeline[str]],
+    ) -> None:
+        self._panels = panels = configuration.panels
+        self._segments = configuration.segments
+        self._m_numbers = m_numbers
+        self._refusal: Refusal | None = None if panels else Refusal.NO_PANEL_IDS
+        if panels and detectors.find_source_problem(configuration.source, panels):
+            self._refusal = Refusal.CONTRADICTION
+        known = () if self._refusal else [kind.name for kind in detectors.find_panel_type(panels[0]).kinds]
+        self._timelines = {
+            kind: [timelines[panel, kind] for panel in panels]
+            for kind in known
+            if kinds is None or kind in kinds
+        }
+        starts = {start for rows in self._timelines.values() for row in rows for start in row.starts}
+        starts.update(start for panel in panels if panel in m_numbers for start in m_numbers[panel].starts)
+        self._starts = sorted(starts)
+        self._by_index: dict[int, Answer] = {}
+
+    def find_answer(self, start: int | None) -> Answer:
+        index = -1 if start is None or self._refusal else bisect_right(self._starts, start)
+        answer = self._by_index.get(index)
+        if answer is None:
+            answer = self._by_index[index] = self._build_answer(start)
+        return answer
+
+    def _build_answer(self, start: int | None) -> Answer:
+        refusal = self._refusal or (Refusal.NO_START if start is None else None)
+        if refusal or start is None or self._holds_module_twice(start):
+            return Answer(self._panels, self._segments, refusal=refusal or Refusal.MODULE_TWICE)
+        valid = {kind: [row.at(start) for row in rows] for kind, rows in self._timelines.items()}
+        return Answer(
+            self._panels,
+            self._segments,
+            {kind: tuple(version and version[1] for version in versions) for kind, versions in valid.items()},
+            gaps=frozenset(
+                (panel, kind)
+                for kind, versions in valid.items()
+                for panel, version in zip(self._panels, versions, strict=True)
+                if version is not None and version[1] is None
+            ),
+        )
+
+    def _holds_module_twice(self, start: int) -> bool:
+        borne = {
+            panel: self._m_numbers[panel].at(start) if panel in self._m_numbers else None
+            for panel in self._panels
+        }
+        try:
+            refuse_modules_held_twice(borne, Instant(start))
+        except ConflictError:
+            return True
+        return False
+
+
+def _read_m_numbers(
+    connection: sa.Connection, panels: Set[str], revision: int
+) -> Mapping[str, Timeline[str]]:
+    aliases = list_aliases_of_panels(connection, panels, revision)
+    ordered = sorted(aliases, key=lambda alias: alias.valid_from)
+    return build_timelines((alias.panel, alias.valid_from, alias.alias) for alias in ordered)
+
+
+def _find_ranges(
+    configurations: Sequence[Configuration],
+) -> dict[Source, Timeline[Configuration | None]]:
+    """Return by source the configuration that applies from each run on."""
+    ranges = {}
+    for source, group in groupby(configurations, lambda row: (row.experiment, row.source)):
+        known = list(group)
+        firsts = {row.first_run for row in known}
+        firsts |= {row.last_run + 1 for row in known if row.last_run is not None}
+        timeline: Timeline[Configuration | None] = Timeline()
+        for first in sorted(firsts):
+            timeline.append(first, choose_configurations(known, first).get(source[1]))
+        ranges[source] = timeline
+    return ranges
+
+
+def list_answer_segments(
+    connection: sa.Connection, source: Source, kinds: Sequence[str] | None, revision: int
+) -> list[AnswerSegment]:
+    """Return the recorded runs of an experiment by number, in segments that get the same from one of its sources.
+
+    Runs without an answer are there too, by the reason: see `Answer.describe_refusal`. A segment ends where the
+    panels, their order or segment numbers, or their constants of one of these kinds differ; or the configuration does.
+
+    Parameters
+    ----------
+    kinds
+        Whose constants are compared; by default all kinds of the detector type.
+    """
+    answers = Answers(connection, {source[0]}, kinds, revision)
+    runs = list_runs(connection, revision, {source[0]})
+    rows = ((run.run, answers.find_configuration(source, run.run), run.begin) for run in runs)
+    found = ((run, configuration, answers.find(source, run, start)) for run, configuration, start in rows)
+    return list(_join_equal(found))
+
+
+def _join_equal(
+    rows: Iterable[tuple[int, Configuration | None, Answer]],
+) -> Iterator[AnswerSegment]:
+    """Yield segments of (run, configuration, answer); that two answers are one object is the usual case."""
+    runs: list[int] = []
+    last: tuple[Configuration | None, Answer] = (None, NO_RUN)
+    for run, configuration, answer in rows:
+        if runs and (configuration is not last[0] or (answer is not last[1] and answer != last[1])):
+            yield AnswerSegment(tuple(runs), last[1], last[0])
+            runs = []
+        runs.append(run)
+        last = configuration, answer
+    if runs:
+        yield AnswerSegment(tuple(runs), last[1], last[0])
