@@ -335,7 +335,9 @@ def test_every_recorded_run_gets_what_an_export_would_resolve_as_of_every_revisi
                 {location: change for location, change in changes.items() if location[0].run in known},
                 "now possible",
             )
-            assert consequences(outcome.warnings) == [
+            # Several examples read out panels of one serial number at the same time.
+            warnings = [text for text in outcome.warnings if "read out twice" not in text]
+            assert consequences(warnings) == [
                 *build_consequences(changes, "changed"),
                 *build_consequences(changes, "no longer possible"),
             ]

@@ -182,10 +182,12 @@ def _build_outcome(change: Change, *, dry_run: bool) -> Outcome:
     # Only needed after a write.
     from registry.lookup.changes import list_changes
     from registry.lookup.consequences import describe_consequences
+    from registry.lookup.readout_warnings import list_readout_warnings
 
     connection, number = change.connection, change.revision
     # Only tables that the change touched are queried: each statement is a round trip to a server.
     notes, warnings = describe_consequences(change, number) if number else ([], [])
+    warnings += list_readout_warnings(connection, change.recorded, number) if number else []
     new, gone = change.recorded["version"], change.withdrawn["version"]
     list_versions = versions.list_versions_of_revision
     recorded = tuple(list_versions(connection, number, "recorded_in", new)) if number and new else ()

@@ -25,6 +25,7 @@ from registry.lookup.document_facts import (
 )
 from registry.lookup.modules import refuse_modules_held_twice
 from registry.lookup.panels import find_panels, find_target, parse_target
+from registry.lookup.readout_warnings import list_run_readout_warnings
 from registry.lookup.runs import find_configuration, read_run
 from registry.lookup.stored_files import list_verified_files
 from registry.lookup.validity import ValidVersions
@@ -97,6 +98,10 @@ def resolve(connection: sa.Connection, request: ArrayRequest, revision: int) -> 
         ),
     )
     warnings = [*_list_run_warnings(requested, request.at, valid), *_list_value_warnings(resolution)]
+    if requested.dataset is not None and requested.configuration is not None:
+        warnings += list_run_readout_warnings(
+            connection, requested.configuration, requested.dataset.run, revision
+        )
     blake3s = {
         file.sha256: file.blake3 for parts in files.values() for file in parts if file.blake3 is not None
     }
