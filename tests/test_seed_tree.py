@@ -94,10 +94,12 @@ def test_the_seeds_tree_gives_the_same_on_both_databases_as_a_naive_reading_of_i
 def test_the_seeds_tree_is_imported_without_a_remark_but_on_its_dead_pixels(
     location: RegistryLocation, tree: Path
 ) -> None:
-    with location.open(PACIFIC) as registry:
+    with location.open() as registry:
+        registry.set_timezone(PACIFIC)
         outcome = registry.import_tree(tree)
-        assert outcome.revision == 1
-        assert outcome.notes == ()
+        assert outcome.revision == 2
+        (note,) = outcome.notes
+        assert f"stamps are read in {PACIFIC}" in note
         assert all("dead" in warning for warning in outcome.warnings)
         assert {panel.panel: panel.alias for panel in registry.panels.list()} == {
             panel: module for panel, _, module in links()

@@ -15,8 +15,11 @@ from registry.errors import ConflictError
 from registry.files import translate_os_errors
 
 _STEPS = (
-    ("Create an empty registry.", "init"),
-    ("Import the directory of links.", "import tree --timezone America/Los_Angeles"),
+    (
+        "Create an empty registry, which reads times in the zone of the facility.",
+        "init --timezone America/Los_Angeles",
+    ),
+    ("Import the directory of links.", "import tree"),
     ("Import the table of datasets, and record the start time of a run.", "run import datasets.txt"),
     ("", "run add exp=xcsls3716:run=631 --begin 2018-02-10T08:15:00Z"),
     ("What is valid when, for the module M068?", "validity M068"),
@@ -44,8 +47,8 @@ def demo(
         **os.environ,
         "CALREG_DATABASE": f"sqlite:///{folder.absolute() / 'registry.sqlite'}",
         "CALREG_STORE": str(folder.absolute() / "store"),
-        "CALREG_TIMEZONE": "UTC",
     }
+    environment.pop("CALREG_TIMEZONE", None)
     enter = f"$ cd {shlex.quote(str(folder))}; export CALREG_DATABASE=sqlite:///registry.sqlite"
     output.print_text(enter)
     for heading, command in _STEPS:
