@@ -11,7 +11,6 @@ from typing import TypeVar
 
 from registry.api.backend import Backend, ReadTransaction
 from registry.errors import RequestError
-from registry.identifiers import quote
 from registry.lookup.revisions import AsOf
 
 PAGE_SIZE = 500
@@ -40,15 +39,15 @@ def iterate_pages(
 
 def refuse_invalid_limit(limit: int | None) -> None:
     """Raise `RequestError` for a limit that is not a number of at least 1."""
-    _refuse_below_one(limit, "a listing is limited to 1 or more")
+    _refuse_below_one(limit, "the limit of a list is a number of at least 1")
 
 
 def parse_upper_end(before: int | None) -> int:
     """Return the number below which a listing begins; refuse what cannot be a number of a revision or version."""
-    _refuse_below_one(before, "a listing begins before a number of 1 or more")
+    _refuse_below_one(before, "a list begins below a number of at least 1")
     return LARGEST_NUMBER if before is None else min(before, LARGEST_NUMBER)
 
 
 def _refuse_below_one(value: int | None, rule: str) -> None:
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-        raise RequestError(f"{rule}, not {quote(str(value))}", value=value)
+    if value is not None and value < 1:
+        raise RequestError(f"{rule}, not {value}", value=value)

@@ -369,8 +369,10 @@ class Registry(Administration):
 
         return iterate_log(self._backend, target, as_of, before, limit, max_changes)
 
-    def iterate_changes(self, revision: AsOf, target: str | None = None) -> Iterator[str]:
+    def iterate_changes(
+        self, revision: AsOf, target: str | None = None, *, as_of: AsOf = None
+    ) -> Iterator[str]:
         """Yield the lines of one revision, page by page; with a `target`, those that name one of its panels."""
         from registry.api.revisions import iterate_changes
 
-        return iterate_changes(self._backend, revision, target)
+        return iterate_changes(self._backend, revision, target, as_of)

@@ -40,7 +40,7 @@ def iterate_log(
     return iterate_pages(backend, as_of, limit, read_page)
 
 
-def iterate_changes(backend: Backend, revision: AsOf, target: str | None) -> Iterator[str]:
+def iterate_changes(backend: Backend, revision: AsOf, target: str | None, as_of: AsOf) -> Iterator[str]:
     """Yield the lines of one revision; see `Registry.iterate_changes`."""
 
     def read_page(
@@ -48,10 +48,11 @@ def iterate_changes(backend: Backend, revision: AsOf, target: str | None) -> Ite
     ) -> tuple[list[changes.PositionedLine], bool]:
         after = changes.START if last is None else last[0]
         panels = _read_panel_keys(view, target)
-        page = changes.read_changes_page(view.connection, view.revision, panels, after, count)
+        number = view.find_revision_number(revision)
+        page = changes.read_changes_page(view.connection, number, panels, after, count)
         return page, len(page) == count
 
-    return (line for _, line in iterate_pages(backend, revision, None, read_page))
+    return (line for _, line in iterate_pages(backend, as_of, None, read_page))
 
 
 def _read_panel_keys(view: ReadTransaction, target: str | None) -> list[int] | None:

@@ -31,7 +31,7 @@ VERBS = {
     "identify": ("provenance:identify", "Identify a file by its content."),
     "diff": ("revisions:diff", "Show what changes for a detector between two revisions."),
     "affected": ("revisions:list_affected", "List the runs whose outcome changed since a revision."),
-    "log": ("revisions:log", "List the revisions, and what each changed."),
+    "log": ("log:log", "List the revisions, and what each changed."),
     "verify": ("database:verify", "Check every checksum, every reference and the schema."),
     "plot": ("plots:plot", "Plots of constants, as PNG or SVG."),
     "backup": ("copies:backup", "Copy the database and the stored files into a folder."),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 _COLUMN_GAP = "  "
@@ -13,6 +14,7 @@ _MIN_TERMINAL_WIDTH = 20  # terminals that claim to be narrower are treated like
 _MIN_TEXT_WIDTH = 24  # a text with less room starts a line of its own
 _BREAK_AFTER = re.compile(r"[ _/,:]")  # where a word longer than a line is folded
 _CONTINUATION_INDENT = 4
+_BLOCK_SIZE = 1000  # rows of a table that are laid out together
 
 
 def terminal_width() -> int | None:
@@ -67,26 +69,42 @@ class _Column(NamedTuple):
     starts_line: bool = False
 
 
-def format_table(rows: Sequence[Sequence[str]], indent: str, width: int | None) -> Iterator[str]:
+def format_table(rows: Iterable[Sequence[str]], indent: str, width: int | None) -> Iterator[str]:
     """Yield the lines of aligned columns.
 
-    Rows longer than `width` (None: unlimited) are folded, all of them between the same two columns.
+    Rows longer than `width` (None: unlimited) are folded, all of them between the same two columns. A long table is
+    laid out in blocks, so that it need not be kept in memory: a column is as wide as its longest cell so far.
     """
-    columns = _lay_out_columns(rows, len(indent), width)
-    for row in rows:
-        line = ""
-        for cell, column in zip(row, columns, strict=True):
-            if line.strip() and (column.starts_line or len(line) + len(_COLUMN_GAP) > column.start):
-                yield line.rstrip()
-                line = ""
-            line = ("" if column.starts_line else line).ljust(column.start)
-            first, *more = wrap(cell, None if width is None else max(width - column.start, 1))
-            line += first
-            for piece in more:
-                yield line.rstrip()
-                line = " " * column.start + piece
-        if line.strip():
+    longest: list[Sequence[str]] = []
+    unread = iter(rows)
+    while block := list(islice(unread, _BLOCK_SIZE)):
+        columns = _lay_out_columns([*longest, *block], len(indent), width)
+        for row in block:
+            yield from _format_row(row, columns, width)
+        longest = _find_longest_cells([*longest, *block])
+
+
+def _format_row(row: Sequence[str], columns: Sequence[_Column], width: int | None) -> Iterator[str]:
+    line = ""
+    for cell, column in zip(row, columns, strict=True):
+        if line.strip() and (column.starts_line or len(line) + len(_COLUMN_GAP) > column.start):
             yield line.rstrip()
+            line = ""
+        line = ("" if column.starts_line else line).ljust(column.start)
+        first, *more = wrap(cell, None if width is None else max(width - column.start, 1))
+        line += first
+        for piece in more:
+            yield line.rstrip()
+            line = " " * column.start + piece
+    if line.strip():
+        yield line.rstrip()
+
+
+def _find_longest_cells(rows: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+    """Return two rows that need the same columns: the longest cell of each column, and its longest short one."""
+    columns = list(zip(*rows, strict=True))
+    short = [[cell for cell in cells if len(cell) <= _MAX_CELL_WIDTH] for cells in columns]
+    return [[max(cells, key=len) for cells in columns], [max(cells, key=len) for cells in short]]
 
 
 def _lay_out_columns(rows: Sequence[Sequence[str]], indent: int, width: int | None) -> list[_Column]:

@@ -50,6 +50,8 @@ AllowOdd = Annotated[
     typer.Option("--allow-odd", help="Accept values that cannot be, such as a gain of the wrong sign."),
 ]
 IncludeWithdrawn = Annotated[bool, typer.Option("--all", help="List the withdrawn ones too.")]
+Limit = Annotated[int | None, typer.Option(metavar="COUNT", help="List only this many, the newest.")]
+Before = Annotated[int | None, typer.Option(metavar="NUMBER", help="List only what is below this number.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")]
 Source = Annotated[
     str | None, typer.Option(metavar="SOURCE", help="XcsEndstation.0:Jungfrau.0, or a part of it.")

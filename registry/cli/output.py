@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
@@ -67,11 +68,8 @@ def print_fields(**fields: object) -> None:
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], indent: str = "") -> None:
     """Print aligned columns, uncut; on a terminal long lines are folded."""
-    cells = [
-        list(headings),
-        *([escape_control_characters("" if cell is None else str(cell)) for cell in row] for row in rows),
-    ]
-    for line in folding.format_table(cells, indent, folding.terminal_width()):
+    cells = ([escape_control_characters("" if cell is None else str(cell)) for cell in row] for row in rows)
+    for line in folding.format_table(chain([list(headings)], cells), indent, folding.terminal_width()):
         typer.echo(line)
 
 

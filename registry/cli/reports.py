@@ -40,9 +40,12 @@ def format_number(value: float | None) -> str:
 
 def print_versions(versions: Iterable[Version], *, timelines: bool = False) -> None:
     """Print versions under a heading for each panel; with a timeline, if asked for and stdout is a terminal."""
-    rows = list(versions)
-    lines, legend = _draw_timelines(rows) if timelines else ({}, "")
-    panels = groupby(rows, key=lambda version: (version.panel, version.alias))
+    lines: dict[str, str] = {}
+    legend = ""
+    if timelines:
+        versions = list(versions)
+        lines, legend = _draw_timelines(versions)
+    panels = groupby(versions, key=lambda version: (version.panel, version.alias))
     for index, ((panel, alias), group) in enumerate(panels):
         if index:
             output.print_text()
@@ -71,7 +74,7 @@ def _draw_timelines(versions: Sequence[Version]) -> tuple[dict[str, str], str]:
 
 
 def _print_group(group: Iterable[Version]) -> None:
-    rows = [
+    rows = (
         (
             version.version,
             version.kind,
@@ -81,7 +84,7 @@ def _print_group(group: Iterable[Version]) -> None:
             "; ".join(text for text in (format_withdrawal(version), version.comment) if text),
         )
         for version in group
-    ]
+    )
     headings = ("N", "kind", "valid from", "until", "constants", "comment")
     output.print_table(headings, rows, indent=_INDENT)
 

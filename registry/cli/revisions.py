@@ -1,4 +1,4 @@
-"""``calreg log``, ``tag``, ``diff`` and ``affected``: the revisions, their names, and what differs between two."""
+"""``calreg tag``, ``diff`` and ``affected``: the names of revisions, and what differs between two."""
 
 from __future__ import annotations
 
@@ -8,43 +8,24 @@ import typer
 
 from registry.cli import output, reports
 from registry.cli.application import create_group
-from registry.cli.options import AsOf, At, Comment, Context, DryRun, Json, Source, Timezone, open_from_context
+from registry.cli.options import (
+    AsOf,
+    At,
+    Comment,
+    Context,
+    DryRun,
+    Json,
+    Source,
+    Timezone,
+    open_from_context,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from registry.records import AffectedRun, DetectorDifference, Revision
+    from registry.records import AffectedRun, DetectorDifference
 
 tag = create_group(help="Names for revisions.")
-
-
-def log(
-    ctx: Context,
-    target: Annotated[
-        str | None,
-        typer.Argument(metavar="[PANEL]", help="Only changes of this panel Id, M-number or detector."),
-    ] = None,
-    as_of: AsOf = None,
-    timezone: Timezone = None,
-    json: Json = False,
-) -> None:
-    """List the revisions, and what each changed."""
-    with open_from_context(ctx, timezone) as registry:
-        revisions = registry.log(target, as_of=as_of)
-    output.print_answer(revisions, _print_log, as_json=json)
-    if not json:
-        output.hint_if_empty(revisions, "log", as_of=as_of)
-
-
-def _print_log(revisions: Iterable[Revision]) -> None:
-    for revision in revisions:
-        role = f" ({revision.database_role})" if revision.database_role else ""
-        output.print_folded(f"revision {revision.revision}  {revision.recorded_at}  {revision.author}{role}")
-        output.print_folded(f"  on {revision.host}: {revision.command}")
-        if revision.comment:
-            output.print_folded(f"  comment: {revision.comment}")
-        for change in revision.changes:
-            output.print_folded(f"    {change}")
 
 
 @tag.command("add")

@@ -9,17 +9,20 @@ import typer
 
 from registry.cli import output, reports
 from registry.cli.application import create_group
+from registry.cli.listing import Listing, add_one, print_listing
 from registry.cli.options import (
     AllowOdd,
     AnyTime,
     AsOf,
     At,
+    Before,
     Comment,
     Context,
     DryRun,
     IncludeWithdrawn,
     Json,
     Kinds,
+    Limit,
     RequiredComment,
     Supersede,
     Timezone,
@@ -118,16 +121,27 @@ def list_versions(
     ctx: Context,
     panel: Annotated[str | None, typer.Argument(metavar="[PANEL]", help="A panel Id or an M-number.")] = None,
     every: IncludeWithdrawn = False,
+    limit: Limit = None,
+    before: Before = None,
     as_of: AsOf = None,
     timezone: Timezone = None,
     json: Json = False,
 ) -> None:
-    """List versions."""
+    """List versions.
+
+    They come by panel, kind and start; with --limit or --before by number, the newest first.
+    """
     with open_from_context(ctx, timezone) as registry:
-        versions = registry.versions.list(panel, withdrawn=every, as_of=as_of)
-    output.print_answer(versions, reports.print_versions, as_json=json)
-    if not json:
-        output.hint_if_empty(versions, "version list", as_of=as_of)
+        versions = registry.versions.iterate(
+            panel, withdrawn=every, as_of=as_of, before=before, limit=add_one(limit)
+        )
+        print_listing(
+            Listing(versions, limit),
+            reports.print_versions,
+            lambda version: version.version,
+            as_json=json,
+            empty_verb="version list" if as_of is None and before is None else None,
+        )
 
 
 @version.command("show")

@@ -133,11 +133,13 @@ def _describe_segments(rows: Sequence[Any]) -> str:
     return "" if not segments or is_usual else f", segments {format_segment_numbers(segments)}"
 
 
-def _has_one_of(panels: Any) -> sa.ColumnElement[bool]:
-    """Return the condition that a configuration has one of the panels."""
+def has_panel(panels: Any, configuration: sa.FromClause = schema.configuration) -> sa.ColumnElement[bool]:
+    """Return the condition that a configuration has one of the panels: a probe of an index for each panel."""
     member = schema.configuration_panel
-    configured = sa.select(member.c.configuration_id).where(member.c.panel_id.in_(panels))
-    return schema.configuration.c.id.in_(configured)
+    query: sa.Select[Any] = sa.select(sa.literal_column("1")).where(
+        member.c.configuration_id == configuration.c.id
+    )
+    return query.where(member.c.panel_id.in_(panels)).correlate_except(member).exists()
 
 
 @cache
@@ -185,7 +187,7 @@ FACT_TABLES = (
     FactTable("panel", _select_panels, _describe_panel, schema.panel.c.id.in_),
     FactTable("alias", _select_aliases, _describe_alias, schema.alias.c.panel_id.in_),
     FactTable("run", _select_runs, _describe_run),
-    FactTable("configuration", _select_configurations, _describe_configuration, _has_one_of),
+    FactTable("configuration", _select_configurations, _describe_configuration, has_panel),
     FactTable(
         "version", _select_versions, lambda rows: describe_version(rows[0]), schema.version.c.panel_id.in_
     ),

@@ -43,7 +43,8 @@ def to_builtins(value: Any) -> Any:
 def iterate_text(value: Any, line_break: str = "\n") -> Iterator[str]:
     """Yield the text of `json.dumps` with an indent of 2 piece by piece, for lists of any length.
 
-    `line_break` ends with the indent of the value.
+    An iterator becomes a list, whose items are read while they are written. `line_break` ends with the indent of the
+    value.
     """
     value = _convert_outermost(value)
     if isinstance(value, dict):
@@ -71,4 +72,4 @@ def _convert_outermost(value: Any) -> Any:
 
 
 def _is_list(value: Any) -> bool:
-    return isinstance(value, Sequence | Set) and not isinstance(value, str)
+    return isinstance(value, Sequence | Set | Iterator) and not isinstance(value, str)
