@@ -18,6 +18,8 @@ from registry.secrets import mask_passwords
 
 Row = dict[str, Any]
 
+_CHUNK_SIZE = 1000  # Ids in one statement
+
 
 class Change:
     """A writer's transaction, and the revision that it becomes if it changes anything.
@@ -100,10 +102,12 @@ class Change:
 
     def withdraw(self, table: sa.Table, ids: Iterable[int]) -> None:
         """Withdraw the facts with these Ids in this revision."""
-        rows = [{"row": number} for number in ids]
+        rows = list(ids)
         self.withdrawn[table.name] += len(rows)
-        withdrawal = table.update().where(table.c.id == sa.bindparam("row"))
-        self.connection.execute(withdrawal.values(withdrawn_in=self._ensure_revision()), rows)
+        withdrawal = table.update().where(table.c.id.in_(sa.bindparam("rows", expanding=True)))
+        withdrawal = withdrawal.values(withdrawn_in=self._ensure_revision())
+        for start in range(0, len(rows), _CHUNK_SIZE):
+            self.connection.execute(withdrawal, {"rows": rows[start : start + _CHUNK_SIZE]})
 
 
 _TABLES_WITH_IDS = {
