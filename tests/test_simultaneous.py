@@ -125,6 +125,9 @@ def test_a_run_that_shares_a_panel_is_exported_with_a_warning(
     assert registry.export("exp=xcs1:run=1", tmp_path / "then", as_of=before).warnings == ()
     document = registry.constants("exp=xcs1:run=1").provenance
     assert document.warnings == (warning,)
+    assert registry.detectors.show("exp=xcs1:run=1").warnings == (warning,)
+    assert registry.detectors.show("exp=xcs1:run=2").warnings == ()
+    assert f"warning: {warning}\n" in calreg.run("detector", "show", "exp=xcs1:run=1").stderr
     calreg.run("provenance", "verify", str(tmp_path / "out" / "provenance.json"))
 
 

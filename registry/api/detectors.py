@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from registry.api.backend import Noun
 from registry.database.change import Change
 from registry.detectors import parse_detector_id, parse_segment_numbers
 from registry.identifiers import Dataset, parse_experiment, parse_run_number, parse_source
 from registry.lookup import runs
+from registry.lookup.readout_warnings import list_run_readout_warnings
 from registry.lookup.revisions import AsOf, require_comment
 from registry.records import Configuration, Detector, Outcome
 from registry.registration.configuration_withdrawal import withdraw_configuration
@@ -124,7 +127,9 @@ class Detectors(Noun):
             Several sources fit.
         """
         with self._backend.read_transaction(as_of) as view:
-            return runs.find_detector(view.connection, Dataset.parse(dataset), source, view.revision)
+            detector = runs.find_detector(view.connection, Dataset.parse(dataset), source, view.revision)
+            warnings = list_run_readout_warnings(view.connection, detector, detector.run, view.revision)
+            return replace(detector, warnings=tuple(warnings))
 
 
 def _refuse_invalid_run_numbers(first_run: int, last_run: int | None) -> None:

@@ -12,7 +12,7 @@ from registry import schema
 from registry.lookup.overlaps import MAX_RUN
 from registry.lookup.readouts import Readout, build_readout, list_fellow_readouts, list_members
 from registry.lookup.simultaneous import list_simultaneous_readouts
-from registry.records import Configuration
+from registry.records import Configuration, Detector
 from registry.run_ranges import find_ranges
 
 
@@ -38,11 +38,11 @@ def list_readout_warnings(connection: sa.Connection, recorded: Container[str], r
 
 
 def list_run_readout_warnings(
-    connection: sa.Connection, configuration: Configuration, run: int, revision: int
+    connection: sa.Connection, detector: Configuration | Detector, run: int, revision: int
 ) -> list[str]:
     """Return the warnings on one run, as a revision knows it."""
-    fellows = list_fellow_readouts(connection, configuration.panels, revision)
-    place = configuration.experiment, configuration.source
+    fellows = list_fellow_readouts(connection, detector.panels, revision) if detector.panels else []
+    place = detector.experiment, detector.source
     touched = [
         Readout(fellow.configuration, place, ((run, run),))
         for fellow in fellows

@@ -263,7 +263,7 @@ class Configuration(Struct, frozen=True):
 class Detector(Struct, frozen=True):
     """The panels read out for a source in a run, in segment order; ``begin`` is the start time of the run.
 
-    ``segments`` are their segment numbers, None if not known.
+    ``segments`` are their segment numbers, None if not known; ``warnings`` name modules that are elsewhere too then.
     """
 
     experiment: str
@@ -274,6 +274,7 @@ class Detector(Struct, frozen=True):
     begin: Instant | None
     object_name: str | None
     segments: tuple[int, ...] | None = None
+    warnings: tuple[str, ...] = ()
 
 
 class Revision(Struct, frozen=True):
