@@ -347,6 +347,17 @@ def test_the_command_line_says_from_when_on_a_module_has_a_panel(calreg: Calreg)
     calreg.assert_refused(5, *withdrawal)
 
 
+def test_a_table_has_one_heading_for_a_panel_of_two_modules(moved: Registry, calreg: Calreg) -> None:
+    assert moved.panels.find(PANEL_A).alias == "M088"
+    lines = calreg.run("validity", "M068").stdout.splitlines()
+    assert [line for line in lines if line and not line.startswith(" ")] == [
+        f"{PANEL_A}  M068, M088",
+        PANEL_B,
+    ]
+    assert calreg.run("validity", PANEL_A, "--at", BEFORE).stdout.startswith(f"{PANEL_A}  M068\n")
+    assert calreg.run("validity", PANEL_A, "--at", AFTER).stdout.startswith(f"{PANEL_A}  M088\n")
+
+
 def test_completion_offers_a_panel_once_with_its_latest_m_number(
     moved: Registry, location: RegistryLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -45,17 +45,23 @@ def print_versions(versions: Iterable[Version], *, timelines: bool = False) -> N
     if timelines:
         versions = list(versions)
         lines, legend = _draw_timelines(versions)
-    panels = groupby(versions, key=lambda version: (version.panel, version.alias))
-    for index, ((panel, alias), group) in enumerate(panels):
+    for index, (panel, versions_of_panel) in enumerate(groupby(versions, key=lambda version: version.panel)):
+        group = list(versions_of_panel)
         if index:
             output.print_text()
-        output.print_folded(f"{panel}  {alias or ''}".rstrip())
+        output.print_folded(f"{panel}  {_format_m_numbers(group)}".rstrip())
         if panel in lines:
             output.print_text(f"{_INDENT}{lines[panel]}")
         _print_group(group)
     if lines:
         output.print_text()
         output.print_folded(legend)
+
+
+def _format_m_numbers(versions: Iterable[Version]) -> str:
+    """Return the M-numbers that a panel bears at the starts of its versions, in that order."""
+    ordered = sorted(versions, key=lambda version: version.valid_from)
+    return ", ".join(dict.fromkeys(version.alias for version in ordered if version.alias))
 
 
 def _draw_timelines(versions: Sequence[Version]) -> tuple[dict[str, str], str]:
