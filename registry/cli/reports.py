@@ -45,11 +45,13 @@ def print_versions(versions: Iterable[Version], *, timelines: bool = False) -> N
     if timelines:
         versions = list(versions)
         lines, legend = _draw_timelines(versions)
-    for index, (panel, versions_of_panel) in enumerate(groupby(versions, key=lambda version: version.panel)):
-        group = list(versions_of_panel)
+    # Those that come one by one are not kept in memory: a panel of several modules has several headings there.
+    aliases = _list_m_numbers(versions) if isinstance(versions, Sequence) else {}
+    panels = groupby(versions, key=lambda version: (version.panel, aliases.get(version.panel, version.alias)))
+    for index, ((panel, alias), group) in enumerate(panels):
         if index:
             output.print_text()
-        output.print_folded(f"{panel}  {_format_m_numbers(group)}".rstrip())
+        output.print_folded(f"{panel}  {alias or ''}".rstrip())
         if panel in lines:
             output.print_text(f"{_INDENT}{lines[panel]}")
         _print_group(group)
@@ -58,10 +60,12 @@ def print_versions(versions: Iterable[Version], *, timelines: bool = False) -> N
         output.print_folded(legend)
 
 
-def _format_m_numbers(versions: Iterable[Version]) -> str:
-    """Return the M-numbers that a panel bears at the starts of its versions, in that order."""
-    ordered = sorted(versions, key=lambda version: version.valid_from)
-    return ", ".join(dict.fromkeys(version.alias for version in ordered if version.alias))
+def _list_m_numbers(versions: Sequence[Version]) -> dict[str, str]:
+    """Return by panel Id the M-numbers that it bears at the starts of its versions, in that order."""
+    borne: dict[str, dict[str, None]] = {}
+    for version in sorted(versions, key=lambda version: version.valid_from):
+        borne.setdefault(version.panel, {}).update({version.alias: None} if version.alias else {})
+    return {panel: ", ".join(m_numbers) for panel, m_numbers in borne.items()}
 
 
 def _draw_timelines(versions: Sequence[Version]) -> tuple[dict[str, str], str]:
