@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks import exports, importing, lookups, machine, registering, startup, table
+from benchmarks import exports, importing, lookups, machine, paging, registering, startup, table
 from benchmarks.bench import FULL, QUICK, Bench
 from benchmarks.rows import Results, Row
 from testing.registries import DATABASES, RegistryFactory
@@ -25,6 +25,7 @@ GROUPS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "register": registering.measure_registration,
     "lookup": lookups.measure_look_ups,
     "worst": lookups.measure_worst,
+    "pages": paging.measure_pages,
     "import": importing.measure_import,
     "start": startup.measure_start_up,
 }

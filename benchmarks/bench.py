@@ -28,6 +28,9 @@ class Scale:
     starts
         Numbers of starts of each panel and kind, in a short and in a long history: 16 and 15625 make 1e3 and
         1e6 versions.
+    page_starts
+        Number of starts of each panel in the long history whose first pages are listed: with 32 panels, 3125 make
+        1e5 revisions.
     worst_panels, worst_starts
         Numbers of panels and of starts in the worst case, with two kinds.
     modules, links
@@ -42,6 +45,7 @@ class Scale:
     text_panels: tuple[int, ...]
     look_up_panels: int
     starts: tuple[int, int]
+    page_starts: int
     worst_panels: int
     worst_starts: int
     modules: int
@@ -50,8 +54,8 @@ class Scale:
     run: float = 0.03
 
 
-FULL = Scale((2, 8, 32), (2, 8, 32), 32, (16, 15625), 200, 13000, 32, 100_000)
-QUICK = Scale((2, 8), (2,), 32, (16, 1563), 200, 500, 8, 5_000, effort=0.4)
+FULL = Scale((2, 8, 32), (2, 8, 32), 32, (16, 15625), 3125, 200, 13000, 32, 100_000)
+QUICK = Scale((2, 8), (2,), 32, (16, 1563), 160, 200, 500, 8, 5_000, effort=0.4)
 
 
 @dataclass

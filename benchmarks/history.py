@@ -34,16 +34,20 @@ class History:
     ----------
     withdrawn
         Whether the last revision withdraws all but the first tenth of each panel's versions.
+    quiet
+        How many of the panels, the first ones, have the first start only; nothing changes in the revisions in which
+        the others would have been recorded.
     """
 
     panels: int
     starts: int
     withdrawn: bool = False
+    quiet: int = 0
 
     @property
     def versions(self) -> int:
         """The number of versions."""
-        return self.panels * self.starts * len(KINDS)
+        return ((self.panels - self.quiet) * self.starts + self.quiet) * len(KINDS)
 
     @property
     def revisions(self) -> int:
@@ -73,7 +77,7 @@ class History:
         number, live = 0, max(1, self.starts // 10)
         for start in range(self.starts):
             withdrawn_in = self.revisions if self.withdrawn and start >= live else None
-            for panel in range(1, self.panels + 1):
+            for panel in range(1 if start == 0 else self.quiet + 1, self.panels + 1):
                 recorded_in = 1 + start * self.panels + panel
                 for order, kind in enumerate(KINDS, start=1):
                     number += 1

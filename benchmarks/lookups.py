@@ -50,15 +50,15 @@ def measure_look_ups(bench: Bench) -> Iterator[Row]:
 
 def _measure_look_ups_on(bench: Bench, dialect: str, closing: ExitStack) -> Iterator[Row]:
     panels, (few, many) = bench.scale.look_up_panels, bench.scale.starts
-    short = _load(bench, dialect, History(panels, few), closing)
-    long = _load(bench, dialect, History(panels, many), closing)
-    freed = _load(bench, dialect, History(panels, many, withdrawn=True), closing)
-    size, small = _format_count(long.history.versions), _format_count(short.history.versions)
+    short = load(bench, dialect, History(panels, few), closing)
+    long = load(bench, dialect, History(panels, many), closing)
+    freed = load(bench, dialect, History(panels, many, withdrawn=True), closing)
+    size, small = format_count(long.history.versions), format_count(short.history.versions)
 
     yield _compare_with_raw(bench, f"{panels} panels of {size}, head", long, closing)
     head = _make_head_task(short, 0.5)
-    yield _compare(bench, f"{small} -> {size}, head", long, _make_head_task(long, 0.5), head, 1.5)
-    yield _compare(
+    yield compare(bench, f"{small} -> {size}, head", long, _make_head_task(long, 0.5), head, 1.5)
+    yield compare(
         bench, f"{small} -> {size}, 9 of 10 withdrawn", freed, _make_head_task(freed, 1.0), head, 1.5
     )
     for name, part in (("half", 0.5), ("an early one", 0.01)):
@@ -74,14 +74,14 @@ def measure_worst(bench: Bench) -> Iterator[Row]:
 
 def _measure_worst_on(bench: Bench, dialect: str, closing: ExitStack) -> Iterator[Row]:
     scale = bench.scale
-    huge = _load(bench, dialect, History(scale.worst_panels, scale.worst_starts), closing)
-    long = _load(bench, dialect, History(scale.look_up_panels, scale.starts[1]), closing)
-    size, other = _format_count(huge.history.versions), _format_count(long.history.versions)
+    huge = load(bench, dialect, History(scale.worst_panels, scale.worst_starts), closing)
+    long = load(bench, dialect, History(scale.look_up_panels, scale.starts[1]), closing)
+    size, other = format_count(huge.history.versions), format_count(long.history.versions)
 
     yield _compare_with_raw(bench, f"{scale.worst_panels} panels of {size}, head", huge, closing)
     ours = _make_head_task(huge, 0.5, share=huge.history.panels)
     baseline = _make_head_task(long, 0.5, share=long.history.panels)
-    yield _compare(bench, f"a panel of it, against one of {other}", huge, ours, baseline, 1.5)
+    yield compare(bench, f"a panel of it, against one of {other}", huge, ours, baseline, 1.5)
     for name, part in (("half", 0.5), ("an early one", 0.01)):
         yield _compare_as_of_with_head(bench, f"{size}, as of {name}", huge, part)
     yield _measure_all_ranges(bench, huge, closing)
@@ -92,21 +92,22 @@ def _measure_all_ranges(bench: Bench, known: LoadedHistory, closing: ExitStack) 
     raw = prepare_raw_ranges(known.location, panel, closing)
 
     def check(_: Path, validity: Validity) -> None:
-        _require_equal(sorted(map(to_raw_row, validity.versions), key=str), sorted(raw(), key=str))
+        require_equal(sorted(map(to_raw_row, validity.versions), key=str), sorted(raw(), key=str))
 
     tasks = {
         "ours": Task(lambda _: works.validity(known.registry, panel), check=check),
         "baseline": Task(lambda _: raw()),
     }
     return make_timed_row(
-        f"all {_format_count(known.history.versions // known.history.panels)} ranges of a panel",
+        f"all {format_count(known.history.versions // known.history.panels)} ranges of a panel",
         bench.time(tasks, 7),
         database=known.dialect,
         statements=_count_statements(lambda: works.validity(known.registry, panel)),
     )
 
 
-def _load(bench: Bench, dialect: str, history: History, closing: ExitStack) -> LoadedHistory:
+def load(bench: Bench, dialect: str, history: History, closing: ExitStack) -> LoadedHistory:
+    """Return a new registry with a history, removed when `closing` is."""
     location = bench.factory.make(dialect)
     closing.callback(bench.factory.remove, location)
     load_history(location, history)
@@ -118,14 +119,14 @@ def _compare_with_raw(bench: Bench, work: str, known: LoadedHistory, closing: Ex
     instant = known.history.instant_at(0.5)
     raw = prepare_raw_look_up(known.location, known.history, instant, closing)
     ask = known.make_query(instant)
-    _require_equal(sorted(map(to_raw_row, ask().versions), key=str), sorted(raw(), key=str))
+    require_equal(sorted(map(to_raw_row, ask().versions), key=str), sorted(raw(), key=str))
     seconds = bench.time(
-        {"ours": _make_head_task(known, 0.5), "baseline": _make_repeated_task(bench.scale, raw)}, 15
+        {"ours": _make_head_task(known, 0.5), "baseline": make_repeated_task(bench.scale, raw)}, 15
     )
     return make_timed_row(work, seconds, database=known.dialect, reach=4, statements=_count_statements(ask))
 
 
-def _compare(bench: Bench, work: str, known: LoadedHistory, ours: Task, baseline: Task, reach: float) -> Row:
+def compare(bench: Bench, work: str, known: LoadedHistory, ours: Task, baseline: Task, reach: float) -> Row:
     """Return the row of one look-up against another of ours."""
     seconds = bench.time({"ours": ours, "baseline": baseline}, 11)
     return make_timed_row(work, seconds, database=known.dialect, reach=reach)
@@ -135,9 +136,7 @@ def _compare_as_of_with_head(bench: Bench, work: str, known: LoadedHistory, part
     """Return the row of the hard case: after the last start, as of a revision before most versions."""
     instant, revision = known.history.instant_at(1.0), known.history.revision_after(part)
     ask = known.make_query(instant, revision)
-    ours = _make_repeated_task(
-        bench.scale, ask, _make_check(_find_expected(known.history, instant, revision))
-    )
+    ours = make_repeated_task(bench.scale, ask, _make_check(_find_expected(known.history, instant, revision)))
     seconds = bench.time({"ours": ours, "baseline": _make_head_task(known, 1.0)}, 11)
     return make_timed_row(work, seconds, database=known.dialect, reach=3, statements=_count_statements(ask))
 
@@ -145,10 +144,10 @@ def _compare_as_of_with_head(bench: Bench, work: str, known: LoadedHistory, part
 def _make_head_task(known: LoadedHistory, part: float, share: int = 1) -> Task:
     instant = known.history.instant_at(part)
     expected = _find_expected(known.history, instant, known.history.revisions)
-    return _make_repeated_task(known.scale, known.make_query(instant), _make_check(expected), share)
+    return make_repeated_task(known.scale, known.make_query(instant), _make_check(expected), share)
 
 
-def _make_repeated_task(
+def make_repeated_task(
     scale: Scale,
     call: Callable[[], object],
     check: Callable[[Path, Any], None] | None = None,
@@ -179,7 +178,7 @@ def _make_check(expected: Answer) -> Callable[[Path, Validity], None]:
             )
             for version in validity.versions
         }
-        _require_equal(answer, expected)
+        require_equal(answer, expected)
 
     return check
 
@@ -189,7 +188,8 @@ def _find_expected(history: History, instant: int, revision: int) -> Answer:
     return history.find_naive_answer(instant, revision)
 
 
-def _require_equal(answer: object, expected: object) -> None:
+def require_equal(answer: object, expected: object) -> None:
+    """Raise if an answer is wrong."""
     if answer != expected:
         raise AssertionError("a look-up's answer is not as expected")
 
@@ -217,7 +217,7 @@ def _record_statements() -> Iterator[list[str]]:
         sa.event.remove(sa.Engine, "before_cursor_execute", note)
 
 
-def _format_count(number: int) -> str:
+def format_count(number: int) -> str:
     """Write a number in few characters: 1e6, 5.2e6, 2.6e4."""
     digits, _, power = f"{number:.1e}".partition("e")
     return f"{float(digits):g}e{int(power)}"

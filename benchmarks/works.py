@@ -32,3 +32,13 @@ def import_tree(registry: Registry, tree: str) -> Outcome:
 def validity(registry: Registry, target: str) -> Validity:
     """Return every validity range."""
     return registry.validity(target)
+
+
+def read_log(registry: Registry) -> int:
+    """Read the whole log, and return the number of its lines."""
+    return sum(len(revision.changes) for revision in registry.iterate_log())
+
+
+def read_versions(registry: Registry) -> int:
+    """Read all versions, withdrawn ones too, and return their number."""
+    return sum(1 for _ in registry.versions.iterate(withdrawn=True))

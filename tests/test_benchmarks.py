@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from benchmarks import exports, importing, lookups, table, timing
+from benchmarks import exports, importing, lookups, paging, table, timing
 from benchmarks.bench import Bench, Scale
 from benchmarks.history import History
 from benchmarks.loading import load_history
@@ -22,6 +22,7 @@ SMALLEST = Scale(
     text_panels=(1,),
     look_up_panels=2,
     starts=(2, 4),
+    page_starts=3,
     worst_panels=3,
     worst_starts=2,
     modules=1,
@@ -42,6 +43,7 @@ def test_a_row_of_every_sort_is_measured_and_checked(bench: Bench) -> None:
     rows = [
         *islice(exports.measure_npy(bench), 1),
         *lookups.measure_worst(bench),
+        *(row for row in paging.measure_pages(bench) if row.ratio),
         *islice(importing.measure_import(bench), 1),
     ]
     assert [row.work for row in rows if not (row.ratio and row.ours and row.baseline)] == []
