@@ -308,7 +308,12 @@ def _read_versions(
 # A change needs it several times; to build a statement takes longer than to execute it.
 @lru_cache(maxsize=4)
 def _select_with_ends(revision: int | None) -> sa.Select[Any]:
-    return select_versions(revision).add_columns(select_next_start(revision).label("valid_to"))
+    version, latest = schema.version, None
+    if revision is not None:  # the search for the next start would walk over all that were recorded later
+        latest = select_latest_start(version.c.panel_id, version.c.kind, revision).scalar_subquery()
+    return select_versions(revision).add_columns(
+        select_next_start(revision, version, latest).label("valid_to")
+    )
 
 
 # The hundreds of thousands of versions of one revision have few distinct values: each is kept in memory once.
