@@ -20,8 +20,10 @@ from registry.arrays import check_file
 from registry.importers.dataset_table import read_dataset_table
 from registry.importers.directory_rule import DirectoryRule
 from registry.importers.gain_maps import convert_gain_maps
+from registry.importers.left_out import list_left_out
 from registry.importers.logbook import read_logbook
 from registry.importers.panel_folders import check_tree, read_panel_folder
+from registry.importers.tree_aliases import plan_aliases
 from registry.parallel import no_progress
 from registry.settings import network_file_system
 from testing.panels import PANEL_A, use_small_panels
@@ -109,6 +111,11 @@ def _feed_legacy_tree(folder: Path, data: bytes) -> None:
                 entry.folder.resolve().is_relative_to(root.resolve()) for entry in checked.tree.entries
             )
             assert all(str(hazard).isprintable() for hazard in checked.tree.hazards)
+            planned = plan_aliases(checked.tree.entries, {})
+            assert {statement.panel for statement in planned.values()} <= {
+                entry.panel for entry in checked.tree.entries
+            }
+            list(list_left_out(checked.tree))
     finally:
         shutil.rmtree(root)
 
@@ -227,7 +234,9 @@ FILE_TARGETS = [
         "legacy-tree",
         _feed_legacy_tree,
         _make_tree_seeds,
-        (f"{_IMPORTERS}legacy_tree", f"{_IMPORTERS}directory_rule"),
+        tuple(
+            f"{_IMPORTERS}{name}" for name in ("legacy_tree", "directory_rule", "tree_aliases", "left_out")
+        ),
     ),
     Target(
         "panel-folder", _feed_panel_folder, make_npy_seeds, (f"{_IMPORTERS}panel_folders", "registry.arrays")
@@ -236,7 +245,7 @@ FILE_TARGETS = [
         "gain-maps",
         _feed_gain_maps,
         _make_gain_maps_seeds,
-        (f"{_IMPORTERS}gain_maps",),
+        (f"{_IMPORTERS}gain_maps", f"{_IMPORTERS}gain_map_layouts"),
     ),
     Target("mounts", _feed_mounts, _constant_seeds(_MOUNTS), ("registry.settings",)),
 ]

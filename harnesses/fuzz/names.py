@@ -11,6 +11,8 @@ from pathlib import Path
 from harnesses.fuzz.target import Target, call_parser, decode_text
 from registry import detectors, identifiers, instants, settings
 from registry.database.engine import make_engine
+from registry.detectors.segments import complete_segments, format_segment_numbers, parse_segment_numbers
+from registry.detectors.sources import find_source_problem
 from registry.identifiers import Dataset
 from registry.lookup.revisions import parse_as_of
 from registry.secrets import mask_passwords
@@ -35,6 +37,10 @@ _INSTANTS = [
         "Europe/Zürich|1",
         "../UTC|99991231235959",
     ),
+]
+_SEGMENTS = [
+    *("XcsEndstation.0:Jungfrau.0|0-3,8", "MfxEndstation.0:Epix10ka2M.0|0-15", "CxiEndstation.0:Cspad.0|0"),
+    *("XcsEndstation.0:Jungfrau.0|8,0-5", "XcsEndstation.0:Jungfrau.0|0-99999999999"),
 ]
 _AS_OF = ["7", "9999999999999", "20171025000000", "2017-10-25T00:00:00Z", "spring-2026", "beginning"]
 _LOCATIONS = [
@@ -93,6 +99,18 @@ def _feed_instant(_folder: Path, data: bytes) -> None:
     call_parser(lambda: instants.parse_iso(text))
 
 
+def _feed_segments(_folder: Path, data: bytes) -> None:
+    source, _, text = decode_text(data).rpartition("|")
+    numbers = call_parser(lambda: parse_segment_numbers(text))
+    if numbers is not None:
+        assert parse_segment_numbers(format_segment_numbers(numbers)) == numbers
+    panels = ["170505-149520170815-3d00b0"]
+    problem = call_parser(lambda: find_source_problem(source, panels))
+    taken = call_parser(lambda: complete_segments(source, panels, numbers))
+    assert taken is None or (len(taken) == 1 and detectors.find_source_type(source))
+    assert problem is None or problem.isprintable()
+
+
 def _feed_as_of(_: Path, data: bytes) -> None:
     known = call_parser(lambda: parse_as_of(decode_text(data)))
     if known is not None:
@@ -112,11 +130,11 @@ def _feed_location(folder: Path, data: bytes) -> None:
         engine.dispose()
 
 
-_TYPES = ("registry.detectors", "registry.detectors.types", "registry.detectors.jungfrau")
+_TYPES = tuple(
+    f"registry.detectors{name}" for name in ("", ".types", ".known", ".kinds", ".jungfrau", ".epix10ka")
+)
 TEXT_TARGETS = [
-    Target(
-        "panel-id", _feed_panel_id, _text_seeds(_JUNGFRAU, _EPIX), (*_TYPES, "registry.detectors.epix10ka")
-    ),
+    Target("panel-id", _feed_panel_id, _text_seeds(_JUNGFRAU, _EPIX), _TYPES),
     Target(
         "detector-id",
         _feed_detector_id,
@@ -125,6 +143,12 @@ TEXT_TARGETS = [
     ),
     Target("name", _feed_name, _text_seeds(_NAMES), ("registry.identifiers",)),
     Target("instant", _feed_instant, _text_seeds(_INSTANTS), ("registry.instants", "registry.timezones")),
+    Target(
+        "segments",
+        _feed_segments,
+        _text_seeds(_SEGMENTS),
+        ("registry.detectors.segments", "registry.detectors.sources"),
+    ),
     Target("as-of", _feed_as_of, _text_seeds(_AS_OF), ("registry.lookup.revisions",)),
     Target(
         "location",
