@@ -7,7 +7,6 @@ last; any other name that ends in ``.data`` stops it. The provenance document is
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from registry import detectors, instants
 from registry.authorship import build_signature, find_working_folder
+from registry.calibration_folder import MAX_RUN, parse_file_name
 from registry.errors import NotFoundError, Remedy, RequestError
 from registry.exporters import text
 from registry.exporters.assembly import Assembly
@@ -29,8 +29,6 @@ BY_SEGMENT = False
 HAS_RUN_RANGE = True
 REQUIRED_PACKAGE = None
 
-MAX_RUN = 9999
-_FILE_NAME = re.compile(r"([0-9]{1,9})-([0-9]{1,9}|end)\.data")
 
 
 def layout(draft: Document) -> Layout:
@@ -125,29 +123,15 @@ def find_folder_warnings(folder: Path, arrays: Mapping[str, str]) -> list[str]:
     for calibration_type, name in arrays.items():
         new = folder / name
         for path in sorted(new.parent.glob("*.data")):
-            runs = _parse_run_range(path)
-            if runs is None:
+            file, new_file = parse_file_name(path.name), parse_file_name(new.name)
+            if file is None:
                 warnings.append(f"the analysis framework stops on the name {str(path)!r}: remove the file")
-            elif _takes_precedence(runs, _parse_run_range(new) or runs):
+            elif new_file is not None and file.takes_precedence(new_file):
                 warnings.append(
                     f"the analysis framework takes {calibration_type} from {path.name}, not from {new.name},"
                     f" for the runs in the range of {path.name}"
                 )
     return warnings
-
-
-def _parse_run_range(path: Path) -> tuple[int, int] | None:
-    """Return the first and the last run of a file, None where the framework stops on its name."""
-    match = _FILE_NAME.fullmatch(path.name)
-    if match is None:
-        return None
-    runs = int(match[1]), MAX_RUN if match[2] == "end" else int(match[2])
-    return runs if max(runs) <= MAX_RUN else None
-
-
-def _takes_precedence(old: tuple[int, int], new: tuple[int, int]) -> bool:
-    """Tell whether the framework takes the old file for some of the new one's runs."""
-    return old[1] < new[1] if old[0] == new[0] else new[0] < old[0] <= new[1]
 
 
 def build_history_line(draft: Document, output: Output, folder: Path | None, copy_of: str) -> str:

@@ -21,7 +21,7 @@ from registry.lookup.aliases import list_aliases_of_panels
 from registry.lookup.modules import refuse_modules_held_twice
 from registry.lookup.runs import choose_configurations, list_configurations, list_runs
 from registry.lookup.timelines import Timeline, VersionTimelines, build_timelines, read_timelines
-from registry.records import Configuration
+from registry.records import Configuration, Run
 
 Source = tuple[str, str]
 """An experiment and a source."""
@@ -150,6 +150,16 @@ class Answers:
             self._detectors[id(configuration)] = detector
         return detector.find_answer(start)
 
+    def find_end(self, source: Source, run: int, start: int) -> Instant | int | None:
+        """Return what is known to end the answer of a run: a later run or instant of another one; None if nothing."""
+        ranges, answer = self._ranges[source], self.find(source, run, start)
+        index = bisect_right(ranges.starts, run)
+        if index < len(ranges.starts):
+            return ranges.starts[index]
+        detector = self._detectors[id(self.find_configuration(source, run))]
+        later = (later for later in detector.starts if later > start)
+        return next((Instant(later) for later in later if detector.find_answer(later) != answer), None)
+
 
 _NO_DETECTOR = Answer(refusal=Refusal.NO_DETECTOR)
 NO_RUN = Answer(refusal=Refusal.NO_RUN)
@@ -180,11 +190,11 @@ class _ConfiguredDetector:
         }
         starts = {start for rows in self._timelines.values() for row in rows for start in row.starts}
         starts.update(start for panel in panels if panel in m_numbers for start in m_numbers[panel].starts)
-        self._starts = sorted(starts)
+        self.starts = sorted(starts)
         self._by_index: dict[int, Answer] = {}
 
     def find_answer(self, start: int | None) -> Answer:
-        index = -1 if start is None or self._refusal else bisect_right(self._starts, start)
+        index = -1 if start is None or self._refusal else bisect_right(self.starts, start)
         answer = self._by_index.get(index)
         if answer is None:
             answer = self._by_index[index] = self._build_answer(start)
@@ -257,7 +267,11 @@ def list_answer_segments(
         Whose constants are compared; by default all kinds of the detector type.
     """
     answers = Answers(connection, {source[0]}, kinds, revision)
-    runs = list_runs(connection, revision, {source[0]})
+    return build_segments(answers, source, list_runs(connection, revision, {source[0]}))
+
+
+def build_segments(answers: Answers, source: Source, runs: Iterable[Run]) -> list[AnswerSegment]:
+    """Return what `list_answer_segments` does, of runs that are sorted by number."""
     rows = ((run.run, answers.find_configuration(source, run.run), run.begin) for run in runs)
     found = ((run, configuration, answers.find(source, run, start)) for run, configuration, start in rows)
     return list(_join_equal(found))
