@@ -25,6 +25,7 @@ from registry.errors import (
     ConflictError,
     CorruptionError,
     IdentifierError,
+    NotValidError,
     RegistryError,
     Remedy,
     RequestError,
@@ -354,7 +355,9 @@ def test_files_that_stop_the_framework_or_take_precedence_are_warned_about(
     ):
         (folder / name).touch()
     done = deploy(known, tmp_path / "calib", types=["pixel_gain"])
-    *earlier, stopping, old = done.warnings
+    unknown, *earlier, stopping, old = done.warnings
+    assert "no document" in unknown
+    assert "12-20.data for run 12 of xcs1" in unknown
     for warning, name in zip(earlier, ("12-20.data", "13-14.data", "15-end.data"), strict=True):
         assert all(text in warning for text in ("pixel_gain", name, "12-end.data"))
     assert f"'{folder}/7-10000.data'" in stopping
@@ -383,17 +386,15 @@ def test_a_range_that_extends_beyond_a_version_is_warned_about_by_the_start_time
         "no registered run shows whether runs {} end before 2020-02-01T00:00:00Z, when these constants cease to"
         f" be valid: gain of {PANEL_A}"
     )
-    done = deploy(anywhere, tmp_path / "1")
-    assert done.warnings == (unknown.format("12-end"),)
-    assert deploy(anywhere, tmp_path / "2", last_run=13).warnings == (unknown.format("12-13"),)
-    assert deploy(anywhere, tmp_path / "3", last_run=12).warnings == ()
+    assert deploy(anywhere, tmp_path / "1").warnings == ()
+    done = deploy(anywhere, tmp_path / "2", last_run=13)
+    assert done.warnings == (unknown.format("12-13"),)
+    assert names(tmp_path / "1")[0] == f"{GROUP}/12-12-pixel_gain-pixel_offset.json"
     for run, begin in ((30, "2020-02-01T00:00:00Z"), (40, "2020-03-01T00:00:00Z")):
         anywhere.runs.add(f"exp=xcs1:run={run}", begin=begin)
-    late = (
-        "run 30 of runs 12-end started at or after 2020-02-01T00:00:00Z, when these constants cease to be valid:"
-        f" gain of {PANEL_A}"
-    )
-    assert deploy(anywhere, tmp_path / "4").warnings == (late,)
+    with assert_refused(NotValidError, "30", PANEL_A, run=30, good_runs=[[12, 12]]):
+        deploy(anywhere, tmp_path / "4", last_run=40)
+    assert not (tmp_path / "4").exists()
     # Verification asks as of the revision of the document.
     verification = verify_export(
         done.provenance, anywhere._backend.database.name, anywhere._backend.store.root
@@ -402,23 +403,23 @@ def test_a_range_that_extends_beyond_a_version_is_warned_about_by_the_start_time
 
 
 @pytest.mark.slow
-def test_a_range_that_starts_before_a_version_or_extends_beyond_the_configuration_is_warned_about(
+def test_a_range_that_starts_before_a_version_is_refused_and_one_beyond_the_configuration_is_warned_about(
     anywhere: Registry, tmp_path: Path
 ) -> None:
     anywhere.runs.add("exp=xcs1:run=5", begin="2018-01-01T00:00:00Z")
-    early = "run 5 of runs 2-end started before 2019-01-01T00:00:00Z, when these constants become valid: {} of {}, {}"
-    assert deploy(anywhere, tmp_path / "1", first_run=2).warnings == tuple(
-        early.format(kind, PANEL_A, PANEL_B) for kind in ("gain", "offset")
-    )
+    with assert_refused(NotValidError, PANEL_A, run=5, first_run=2, last_run=None):
+        deploy(anywhere, tmp_path / "1", first_run=2)
     anywhere.detectors.configure(
         "xcs1", SOURCE, f"{PANEL_A}_{PANEL_B}", first_run=10, last_run=20, supersede=True, comment="moved"
     )
     assert deploy(anywhere, tmp_path / "2", first_run=9, last_run=20).warnings == (
         f"runs 9-20 start before run 10, the first for which these panels are configured as {SOURCE}",
     )
-    assert deploy(anywhere, tmp_path / "3").warnings == (
-        f"runs 12-end continue after run 20, the last for which these panels are configured as {SOURCE}",
+    assert deploy(anywhere, tmp_path / "3", last_run=21).warnings == (
+        f"runs 12-21 continue after run 20, the last for which these panels are configured as {SOURCE}",
     )
+    assert deploy(anywhere, tmp_path / "4").warnings == ()
+    assert names(tmp_path / "4")[1] == f"{GROUP}/pixel_gain/12-12.data"
 
 
 def test_a_detector_id_is_deployed_for_the_source_and_runs_that_are_given(
@@ -442,16 +443,18 @@ def test_the_command_line_deploys_warns_and_refuses(
         registry.runs.add("exp=xcs2:run=2", begin=BEGIN)
     calreg = Calreg(location, monkeypatch)
     command = ("export", "exp=xcs2:run=2", "--format", "psana", "--output", str(tmp_path / "calib"))
-    done = calreg.run(*command, "--first-run", "1", "--json")
+    done = calreg.run(*command, "--first-run", "1", "--last-run", "4", "--json")
     folder = tmp_path / "calib" / GROUP
     assert [output["path"] for output in done.json["outputs"]] == [
-        str(folder / "pixel_gain" / "1-end.data"),
-        str(folder / "pixel_offset" / "1-end.data"),
+        str(folder / "pixel_gain" / "1-4.data"),
+        str(folder / "pixel_offset" / "1-4.data"),
     ]
-    assert done.json["provenance"] == str(folder / "1-end-pixel_gain-pixel_offset.json")
-    assert done.stderr == f"warning: {done.json['warnings'][0]}\n"
+    assert done.json["provenance"] == str(folder / "1-4-pixel_gain-pixel_offset.json")
+    assert done.stderr == "".join(f"warning: {warning}\n" for warning in done.json["warnings"])
     assert "after run 3" in done.stderr
-    assert calreg.assert_refused(5, *command, "--first-run", "1")["kind"] == "ConflictError"
+    assert (
+        calreg.assert_refused(5, *command, "--first-run", "1", "--last-run", "4")["kind"] == "ConflictError"
+    )
     assert calreg.assert_refused(2, *command, "--first-run", "10000")["kind"] == "RequestError"
     without_runs = calreg.assert_refused(2, *command[:2], *command[4:], "--last-run", "5")
     assert "psana and lcls2" in without_runs["message"]

@@ -11,12 +11,13 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from registry import detectors, instants
+from registry import instants
 from registry.api.backend import Backend
 from registry.api.detector_constants import DetectorConstants
+from registry.api.folder_checks import check_folder
 from registry.authorship import Signature, build_signature, find_working_folder
 from registry.errors import ClosedError, RequestError, UnavailableError
-from registry.exporters import npy
+from registry.exporters import npy, psana
 from registry.exporters.assembly import build_assemblies, read_arrays
 from registry.exporters.formats import (
     Format,
@@ -29,14 +30,15 @@ from registry.exporters.formats import (
 )
 from registry.exporters.layout import Target
 from registry.exporters.publication import publish_outputs
-from registry.identifiers import is_dataset, parse_source
+from registry.identifiers import is_dataset
 from registry.instants import Zone, is_stamp, parse_instant
+from registry.lookup.deployed_runs import find_deployment
 from registry.lookup.deployments import deployment_warnings
 from registry.lookup.resolution import ArrayRequest, resolve
 from registry.lookup.revisions import AsOf
 from registry.parallel import Progress
 from registry.provenance import Document, encode
-from registry.provenance.document import Creator, Deployment, RegistryReference, Request, Resolution
+from registry.provenance.document import Creator, Deployment, RegistryReference, Request
 from registry.records import Export
 from registry.registration.exports import record_export
 
@@ -53,10 +55,20 @@ class ExportRequest(ArrayRequest):
     last_run: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A provenance document without outputs, the BLAKE3 of its inputs by SHA-256, and warnings that are not in it."""
+
+    document: Document
+    blake3s: Mapping[str, str]
+    warnings: tuple[str, ...]
+
+
 def assemble_constants(backend: Backend, request: ExportRequest) -> DetectorConstants:
     """Return the arrays in memory; see `Registry.constants`."""
-    draft, blake3s = _draft_document(backend, request, None, build_signature())
-    assemblies = build_assemblies(draft.resolution, backend.store, blake3s)
+    drafted = _draft_document(backend, request, None, build_signature())
+    draft = drafted.document
+    assemblies = build_assemblies(draft.resolution, backend.store, drafted.blake3s)
     outputs = tuple(assembly.describe_output() for assembly in assemblies)
     return DetectorConstants(read_arrays(assemblies), replace(draft, outputs=outputs))
 
@@ -66,10 +78,14 @@ def export(
 ) -> Export:
     """Write the arrays and their provenance into a folder; see `Registry.export`."""
     export_format, signature = find_format(request.format), build_signature()
-    draft, blake3s = _draft_document(backend, request, export_format, signature)
+    drafted = _draft_document(backend, request, export_format, signature)
+    draft = drafted.document
     layout = export_format.layout(draft)
     home = folder / layout.folder
-    assemblies = build_format_assemblies(export_format, draft, backend.store, blake3s)
+    warnings = [*draft.warnings, *drafted.warnings]
+    if export_format.NAME == psana.NAME:
+        warnings += check_folder(backend, draft, home, dict(layout.arrays))
+    assemblies = build_format_assemblies(export_format, draft, backend.store, drafted.blake3s)
     with publish_outputs(home, layout.file_names, journals=layout.journals, force=force) as hidden:
         written = write_files(export_format, draft, assemblies, Target(hidden, home), progress)
         document = replace(draft, outputs=written.outputs, companions=written.companions)
@@ -85,25 +101,33 @@ def export(
         segments=draft.resolution.segments,
         recorded=note is None,
         notes=() if note is None else (note,),
-        warnings=(*draft.warnings, *written.warnings),
+        warnings=(*warnings, *written.warnings),
     )
 
 
 def _draft_document(
     backend: Backend, request: ExportRequest, export_format: Format | None, signature: Signature
-) -> tuple[Document, Mapping[str, str]]:
-    """Return the provenance document without outputs, and the BLAKE3 of the inputs by SHA-256."""
+) -> _Draft:
+    """Return the provenance document without outputs, and what else an export needs."""
     import numpy as np
     import sqlalchemy as sa
 
-    with_runs = export_format is not None and export_format.HAS_RUN_RANGE
     # With a detector Id the source is only part of the paths of psana's and lcls2's files.
+    with_runs = export_format is not None and export_format.HAS_RUN_RANGE
     source = request.source if is_dataset(request.target) or not with_runs else None
     with backend.read_transaction(request.as_of) as view:
         as_of = _format_as_of(request.as_of, view.zone)
         answer = resolve(view.connection, dataclasses.replace(request, source=source), view.revision)
         resolution, warnings = answer.resolution, answer.warnings
-        deployment = _build_deployment(request, resolution, with_runs=with_runs)
+        deployment: Deployment | None = None
+        beside: list[str] = []
+        if export_format is None or not export_format.HAS_RUN_RANGE:
+            _refuse_range_of_runs(request)
+        else:
+            stated, by_segment = (request.first_run, request.last_run), export_format.BY_SEGMENT
+            deployment, beside = find_deployment(
+                view.connection, resolution, request.source, stated, view.revision, by_segment=by_segment
+            )
         if deployment is not None:
             warnings += tuple(deployment_warnings(view.connection, resolution, deployment, view.revision))
     document = Document(
@@ -132,7 +156,7 @@ def _draft_document(
         warnings=warnings,
         deployment=deployment,
     )
-    return document, answer.blake3s
+    return _Draft(document, answer.blake3s, tuple(beside))
 
 
 def _format_as_of(as_of: AsOf, zone: Zone) -> str | None:
@@ -142,33 +166,14 @@ def _format_as_of(as_of: AsOf, zone: Zone) -> str | None:
     return str(parse_instant(as_of, zone)) if isinstance(as_of, str) and is_stamp(as_of) else str(as_of)
 
 
-def _build_deployment(
-    request: ExportRequest, resolution: Resolution, *, with_runs: bool
-) -> Deployment | None:
-    """Return the range of runs that the files are for, None where the format has none or it is not known."""
-    if not with_runs:
-        if request.first_run is not None or request.last_run is not None:
-            formats = list_formats_with_runs()
-            raise RequestError(
-                f"files of the format {request.format} have no range of runs; those of"
-                f" {' and '.join(formats)} do",
-                known=formats,
-            )
-        return None
-    first = request.first_run
-    if first is None and resolution.run is not None:
-        first = resolution.run.run
-    source = resolution.configuration.source if resolution.configuration else request.source
-    if source is None or first is None:
-        return None
-    if first < 0 or (request.last_run is not None and request.last_run < first):
+def _refuse_range_of_runs(request: ExportRequest) -> None:
+    """Refuse a range of runs for a format whose files have none."""
+    if request.first_run is not None or request.last_run is not None:
+        formats = list_formats_with_runs()
         raise RequestError(
-            f"runs {first} to {request.last_run} are not a range of runs",
-            first_run=first,
-            last_run=request.last_run,
+            f"files of the format {request.format} have no range of runs; those of {' and '.join(formats)} do",
+            known=formats,
         )
-    detectors.refuse_wrong_source(parse_source(source), [panel.panel for panel in resolution.panels])
-    return Deployment(source, first, request.last_run)
 
 
 def _try_record(

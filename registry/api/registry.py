@@ -258,19 +258,23 @@ class Registry(Administration):
         format
             ``npy``, ``psana`` (a calibration directory), ``lcls2`` or ``hdf5``; docs/formats.md shows them.
         first_run, last_run
-            The range of runs that psana and lcls2 use the files for; by default from the dataset's run on.
+            The range of runs that psana and lcls2 use the files for. By default from the dataset's run to the last
+            recorded one before the constants change, without an end only if nothing is known to end them; with an `at`
+            that is not the start of the run, the run alone.
         force
             Replace files that exist.
 
         Raises
         ------
         ConflictError
-            A file exists and `force` is not set.
+            A file exists and `force` is not set; or a file would be read for a run whose constants it does not hold.
         UnavailableError
             The folder cannot be written, or the format needs a package that is not installed.
         RequestError
             The range of runs is empty or too large for psana, or the format has no range of runs.
-        NotFoundError, NotValidError, CorruptionError
+        NotValidError
+            As for `constants`; or the range of runs reaches into other constants, and ``run`` is the first such run.
+        NotFoundError, CorruptionError
             As for `constants`.
         """
         from registry.api.exports import ExportRequest, export

@@ -37,7 +37,9 @@ def export(
     ] = None,
     last_run: Annotated[
         int | None,
-        typer.Option(min=0, metavar="RUN", help="psana, lcls2: valid up to this run; default: open."),
+        typer.Option(
+            min=0, metavar="RUN", help="psana, lcls2: valid up to this run; default: as long as known."
+        ),
     ] = None,
     force: Force = False,
     json: Json = False,

@@ -30,7 +30,6 @@ HAS_RUN_RANGE = True
 REQUIRED_PACKAGE = None
 
 
-
 def layout(draft: Document) -> Layout:
     """Return the names of the files; refuse an export without source and runs, or of runs the framework cannot read."""
     deployment = _require_deployment(draft)

@@ -150,15 +150,20 @@ class Answers:
             self._detectors[id(configuration)] = detector
         return detector.find_answer(start)
 
-    def find_end(self, source: Source, run: int, start: int) -> Instant | int | None:
-        """Return what is known to end the answer of a run: a later run or instant of another one; None if nothing."""
+    def is_known_to_end(self, source: Source, run: int, start: int) -> bool:
+        """Tell whether the answer of a run is known to end: by a later configuration, or a start of something else."""
         ranges, answer = self._ranges[source], self.find(source, run, start)
-        index = bisect_right(ranges.starts, run)
-        if index < len(ranges.starts):
-            return ranges.starts[index]
+        if run < ranges.starts[-1]:
+            return True
         detector = self._detectors[id(self.find_configuration(source, run))]
-        later = (later for later in detector.starts if later > start)
-        return next((Instant(later) for later in later if detector.find_answer(later) != answer), None)
+        return any(detector.find_answer(later) != answer for later in detector.starts if later > start)
+
+    def list_configurations(self, source: Source, first: int, last: int) -> list[tuple[int, Configuration]]:
+        """Return the configurations that apply in a range of runs, recorded or not, each with its first run there."""
+        ranges = self._ranges.get(source, Timeline())
+        inside = [start for start in ranges.starts if first < start <= last]
+        applied = ((start, ranges.at(start)) for start in (first, *inside))
+        return [(start, configuration) for start, configuration in applied if configuration is not None]
 
 
 _NO_DETECTOR = Answer(refusal=Refusal.NO_DETECTOR)

@@ -30,6 +30,8 @@ def record_export(change: Change, document: Document, path: Path, sha256: str) -
                 "instant": parse_instant(resolution.instant),
                 "provenance_path": escape_undecodable(str(path)),
                 "provenance_sha256": sha256,
+                "first_run": document.deployment.first_run if document.deployment else None,
+                "last_run": document.deployment.last_run if document.deployment else None,
             }
         ],
     )

@@ -1,0 +1,128 @@
+"""Check an export to a calibration directory before it is written: which file would then be read for which run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from registry import detectors
+from registry.api.backend import Backend, ReadTransaction
+from registry.errors import ConflictError
+from registry.exporters.deployed_files import DeployedFolder
+from registry.identifiers import shorten
+from registry.lookup.answers import Answer
+from registry.lookup.deployed_runs import build_answer, is_of_run
+from registry.lookup.read_ranges import ReadRange, list_read_ranges
+from registry.lookup.source_runs import SourceRuns
+from registry.provenance import Document
+from registry.run_ranges import format_runs
+
+_Found = dict[tuple[str, str], list[ReadRange]]
+"""By calibration type and name of a file the runs for which it would be read."""
+
+
+def check_folder(backend: Backend, draft: Document, home: Path, names: dict[str, str]) -> list[str]:
+    """Return warnings on the runs that other files serve wrongly, before and after the export of this draft.
+
+    Parameters
+    ----------
+    home
+        The folder of the source.
+    names
+        The files of the export in it, by calibration type.
+
+    Raises
+    ------
+    ConflictError
+        A new file would be read for a run whose constants it does not hold.
+    """
+    folder = DeployedFolder(home)
+    if not any(folder.list_files(calibration_type) for calibration_type in names):
+        return []
+    run = draft.resolution.run
+    own = set() if run is None else {run.experiment}
+    warnings: list[str] = []
+    with backend.read_transaction(draft.registry.revision) as view:
+        for experiment in sorted(own | folder.list_experiments()):
+            check = _FolderCheck(draft, folder, experiment)
+            for calibration_type, name in names.items():
+                check.sort_runs(view, calibration_type, Path(name).name)
+            check.refuse_wrong_files()
+            warnings += check.list_warnings()
+    return warnings
+
+
+class _FolderCheck:
+    """The files that would be read for the runs of an experiment, and do not hold their constants."""
+
+    def __init__(self, draft: Document, folder: DeployedFolder, experiment: str) -> None:
+        self._draft, self._folder, self._experiment = draft, folder, experiment
+        self._own = build_answer(draft.resolution)
+        self._new: _Found = {}
+        self._old: _Found = {}
+        self._unknown: _Found = {}
+
+    def sort_runs(self, view: ReadTransaction, calibration_type: str, new: str) -> None:
+        """Take the runs of which the file that would be read is not the right one, or one that cannot be told."""
+        detector = detectors.find_detector_type(self._draft.resolution.detector_type)
+        kind = detector.find_kind_of_type(calibration_type).name
+        deployment = self._draft.deployment
+        source = "" if deployment is None else deployment.source
+        runs = SourceRuns(view.connection, (self._experiment, source), (kind,), view.revision)
+        names = {*self._folder.list_files(calibration_type), new}
+        for found in list_read_ranges(runs, names):
+            if found.name is None or found.is_undecided or found.runs == self._exempt:
+                continue
+            key = calibration_type, found.name
+            if found.name == new:
+                if not found.expects(kind, _get_constants(self._own, kind)):
+                    self._new.setdefault(key, []).append(found)
+                continue
+            contents = self._folder.find_contents(*key)
+            if contents is None:
+                self._unknown.setdefault(key, []).append(found)
+            elif not found.expects(kind, contents.constants):
+                self._old.setdefault(key, []).append(found)
+
+    @property
+    def _exempt(self) -> tuple[int, ...]:
+        """The run for which the constants of another instant were asked for."""
+        run = self._draft.resolution.run
+        if run is None or run.experiment != self._experiment or is_of_run(self._draft.resolution):
+            return ()
+        return (run.run,)
+
+    def refuse_wrong_files(self) -> None:
+        """Refuse new files that would be read for runs whose constants they do not hold."""
+        if not self._new:
+            return
+        places = [f"{'/'.join(key)} for {_describe_runs(found)}" for key, found in self._new.items()]
+        raise ConflictError(
+            f"the analysis framework would read new files for runs of {self._experiment} whose constants they do not"
+            f" hold: {shorten(places)}",
+            experiment=self._experiment,
+            files=[str(self._folder.home / "/".join(key)) for key in self._new],
+            runs=sorted({run for found in self._new.values() for part in found for run in part.runs}),
+        )
+
+    def list_warnings(self) -> Iterator[str]:
+        """Yield the warnings on files that were there before."""
+        for (calibration_type, name), found in self._old.items():
+            yield (
+                f"the analysis framework still reads {calibration_type} from {name} for {_describe_runs(found)} of"
+                f" {self._experiment}, and the file does not hold their constants"
+            )
+        for (calibration_type, name), found in self._unknown.items():
+            yield (
+                f"the analysis framework reads {calibration_type} from {name} for {_describe_runs(found)} of"
+                f" {self._experiment}, and no document tells which constants the file holds"
+            )
+
+
+def _get_constants(answer: Answer, kind: str) -> tuple[str, ...]:
+    return tuple(constants or "" for constants in answer.constants[kind])
+
+
+def _describe_runs(found: list[ReadRange]) -> str:
+    numbers = [run for part in found for run in part.runs]
+    return f"{'run' if len(numbers) == 1 else 'runs'} {format_runs(numbers)}"

@@ -1,0 +1,109 @@
+"""The files in a source's folder of a calibration directory, and the constants in them as their documents tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from registry import provenance
+from registry.calibration_folder import parse_file_name, stops_framework
+from registry.errors import RegistryError
+from registry.files import sha256_of_file
+from registry.provenance import Document
+from registry.provenance.document import Output
+
+Constants = tuple[str, ...]
+"""The SHA-256 of the constants of each panel, in the order of the array."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """The constants in a file, and the experiment whose they were; None if it was not exported for one."""
+
+    constants: Constants
+    experiment: str | None
+
+
+class DeployedFolder:
+    """The folder of a source in a calibration directory, as it is when it is first asked for.
+
+    Parameters
+    ----------
+    home
+        The folder, with one folder per calibration type and the provenance documents.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self._names: dict[str, list[str]] = {}
+
+    def list_files(self, calibration_type: str) -> list[str]:
+        """Return the names of the files of a type with a range of runs."""
+        return [name for name in self._list_data(calibration_type) if parse_file_name(name)]
+
+    def list_stopping_files(self, calibration_type: str) -> list[str]:
+        """Return the names of the files on which the analysis framework stops."""
+        return [name for name in self._list_data(calibration_type) if stops_framework(name)]
+
+    def _list_data(self, calibration_type: str) -> list[str]:
+        if calibration_type not in self._names:
+            paths = (self.home / calibration_type).glob("*.data")
+            self._names[calibration_type] = sorted(path.name for path in paths)
+        return self._names[calibration_type]
+
+    def list_experiments(self) -> set[str]:
+        """Return the experiments for which files were exported to the folder."""
+        runs = (document.resolution.run for documents in self._documents.values() for document in documents)
+        return {run.experiment for run in runs if run is not None}
+
+    def find_contents(self, calibration_type: str, name: str, *, verify: bool = False) -> Contents | None:
+        """Return what the document of a file tells; None without one, or if the file is not the one that was written.
+
+        By its size; by its checksum to verify it, and where several documents fit.
+        """
+        path = self.home / calibration_type / name
+        written = list(self._list_written(f"{calibration_type}/{name}", path))
+        if verify or len(written) > 1:
+            try:
+                sha256 = sha256_of_file(path) if written else None
+            except RegistryError:
+                return None
+            written = [(document, output) for document, output in written if output.sha256 == sha256]
+        return _build_contents(*written[0]) if written else None
+
+    def _list_written(self, relative: str, path: Path) -> Iterator[tuple[Document, Output]]:
+        try:
+            size = path.stat().st_size
+        except OSError:
+            return
+        for document in self._documents.get(relative, ()):
+            for output in document.outputs:
+                if output.path == relative and output.size == size:
+                    yield document, output
+
+    @cached_property
+    def _documents(self) -> dict[str, list[Document]]:
+        """The documents by the files of which they tell."""
+        documents: dict[str, list[Document]] = {}
+        for path in sorted(self.home.glob("*.json")):
+            try:
+                document = provenance.read(path)
+            except RegistryError:
+                continue
+            for output in document.outputs:
+                if output.path is not None:
+                    documents.setdefault(output.path, []).append(document)
+        return documents
+
+
+def _build_contents(document: Document, output: Output) -> Contents:
+    resolution = document.resolution
+    constants = tuple(
+        constants.constants
+        for panel in resolution.panels
+        for constants in panel.constants
+        if constants.kind == output.kind
+    )
+    return Contents(constants, resolution.run.experiment if resolution.run else None)

@@ -1,0 +1,249 @@
+"""For which runs exported files are: no run is ever given the constants of another one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from registry.api import Registry
+from registry.errors import ConflictError, NotFoundError, NotValidError, RegistryError
+from registry.records import Export
+from testing.panels import PANEL_A, PANEL_B, SOURCE, write_panel_folder
+from tests.cli import Calreg
+from tests.psana_readers import find_file_for_run, read_newer, read_older
+from tests.refusals import assert_refused
+
+pytestmark = pytest.mark.small_panels
+
+HOME = f"Jungfrau::CalibV1/{SOURCE}"
+GAIN, OFFSET = "pixel_gain", "pixel_offset"
+
+
+def day(number: int) -> str:
+    return f"2020-01-{number:02d}T00:00:00Z"
+
+
+def fill(registry: Registry, folder: Path) -> None:
+    """Record runs 100 to 140 of two panels; the gain of the first one changes before run 136."""
+    for seed, panel in enumerate((PANEL_A, PANEL_B)):
+        registry.panels.add(panel)
+        registry.versions.add(panel, write_panel_folder(folder / panel, seed), valid_from=day(1))
+    registry.versions.add(
+        PANEL_A, write_panel_folder(folder / "later", 7), valid_from=day(20), kinds=["gain"]
+    )
+    registry.detectors.configure("xcs1", SOURCE, f"{PANEL_A}_{PANEL_B}", first_run=100)
+    for run in (100, 120, 135):
+        registry.runs.add(f"exp=xcs1:run={run}", begin=day(10))
+    for run in (136, 139, 140):
+        registry.runs.add(f"exp=xcs1:run={run}", begin=day(21))
+
+
+def configure_until(registry: Registry, last_run: int) -> None:
+    detector = f"{PANEL_A}_{PANEL_B}"
+    registry.detectors.withdraw("xcs1", SOURCE, first_run=100, comment="moved")
+    registry.detectors.configure("xcs1", SOURCE, detector, first_run=100, last_run=last_run)
+
+
+def deploy(registry: Registry, run: int, folder: Path, **options: Any) -> Export:
+    return registry.export(f"exp=xcs1:run={run}", folder, format="psana", **options)
+
+
+def list_ranges(folder: Path, calibration_type: str = GAIN) -> list[str]:
+    return sorted(path.stem for path in (folder / HOME / calibration_type).glob("*.data"))
+
+
+def list_wrong_runs(registry: Registry, folder: Path, experiment: str = "xcs1") -> list[int]:
+    """Return the recorded runs for which the model of the reader finds other values than the registry's."""
+    wrong = []
+    for run in (row.run for row in registry.runs.list(experiment=experiment)):
+        for calibration_type in (GAIN, OFFSET):
+            place = folder / HOME / calibration_type
+            path = find_file_for_run(place, run) if place.exists() else None
+            try:
+                expected = registry.constants(f"exp={experiment}:run={run}", types=[calibration_type])
+            except RegistryError:
+                wrong += [run] if path else []
+                continue
+            if path and not np.array_equal(read_newer(path), expected[calibration_type]):
+                wrong.append(run)
+            assert path is None or np.array_equal(read_newer(path), read_older(path))
+    return sorted(set(wrong))
+
+
+def test_the_default_range_ends_at_the_last_recorded_run_before_the_answer_changes(
+    registry: Registry, tmp_path: Path
+) -> None:
+    fill(registry, tmp_path)
+    assert deploy(registry, 100, tmp_path / "calib").warnings == ()
+    assert list_ranges(tmp_path / "calib") == ["100-135"]
+    assert deploy(registry, 140, tmp_path / "calib").warnings == ()
+    assert list_ranges(tmp_path / "calib") == ["100-135", "140-end"]
+    assert list_wrong_runs(registry, tmp_path / "calib") == []
+    assert find_file_for_run(tmp_path / "calib" / HOME / GAIN, 136) is None
+
+
+@pytest.mark.slow
+def test_a_file_that_served_runs_wrongly_before_is_named_with_these_runs(
+    registry: Registry, tmp_path: Path
+) -> None:
+    fill(registry, tmp_path)
+    calib = tmp_path / "calib"
+    # As another registry, or this one at an earlier revision, may have written it.
+    deploy(registry, 100, calib, last_run=135)
+    for path in (calib / HOME).rglob("100-135*"):
+        content = path.read_bytes().replace(b"100-135", b"100-end")
+        path.rename(path.with_name(path.name.replace("100-135", "100-end"))).write_bytes(content)
+    (warning,) = deploy(registry, 140, calib).warnings
+    assert "pixel_gain from 100-end.data for runs 136,139 of xcs1" in warning
+    assert list_wrong_runs(registry, calib) == [136, 139]
+    assert deploy(registry, 136, calib, last_run=139).warnings == ()
+    assert list_wrong_runs(registry, calib) == []
+
+
+@pytest.mark.parametrize(
+    "change", ["configuration", "gap", "no start", "later start", "end of the configuration"]
+)
+def test_whatever_is_known_to_end_the_constants_ends_the_range(
+    registry: Registry, tmp_path: Path, change: str
+) -> None:
+    fill(registry, tmp_path)
+    assert deploy(registry, 136, tmp_path / "before", types=[GAIN]).warnings == ()
+    assert list_ranges(tmp_path / "before") == ["136-end"]
+    if change == "configuration":
+        configure_until(registry, 149)
+        registry.detectors.configure("xcs1", SOURCE, PANEL_A, first_run=150)
+    elif change == "gap":
+        registry.versions.gap(PANEL_B, valid_from=day(25), kinds=["gain"], comment="at the maker")
+    elif change == "no start":
+        registry.runs.add("exp=xcs1:run=141")
+    elif change == "later start":
+        folder = write_panel_folder(tmp_path / "next", 9)
+        registry.versions.add(PANEL_B, folder, valid_from=day(30), kinds=["gain"])
+    else:
+        configure_until(registry, 140)
+    deploy(registry, 136, tmp_path / "after", types=[GAIN])
+    assert list_ranges(tmp_path / "after") == ["136-140"]
+
+
+def test_a_start_of_the_same_constants_or_of_another_kind_does_not_end_the_range(
+    registry: Registry, tmp_path: Path
+) -> None:
+    fill(registry, tmp_path)
+    registry.versions.add(PANEL_B, tmp_path / PANEL_B, valid_from=day(25), kinds=["gain"])
+    registry.versions.add(
+        PANEL_B, write_panel_folder(tmp_path / "o", 3), valid_from=day(25), kinds=["offset"]
+    )
+    deploy(registry, 136, tmp_path / "calib", types=[GAIN])
+    assert list_ranges(tmp_path / "calib") == ["136-end"]
+    deploy(registry, 136, tmp_path / "calib", types=[OFFSET])
+    assert list_ranges(tmp_path / "calib", OFFSET) == ["136-140"]
+
+
+def test_an_instant_for_a_run_without_a_start_time_is_for_that_run_alone(
+    registry: Registry, tmp_path: Path
+) -> None:
+    fill(registry, tmp_path)
+    registry.runs.add("exp=xcs1:run=121")
+    deploy(registry, 121, tmp_path / "calib", at=day(10))
+    deploy(registry, 122, tmp_path / "calib", at=day(10))
+    assert list_ranges(tmp_path / "calib") == ["121-121", "122-122"]
+    assert day(21) in deploy(registry, 120, tmp_path / "other", at=day(21)).warnings[0]
+    assert list_ranges(tmp_path / "other") == ["120-120"]
+    deploy(registry, 120, tmp_path / "same", at=day(10))
+    assert list_ranges(tmp_path / "same") == ["120-120"]
+
+
+@pytest.mark.parametrize("format_name", ["psana", "lcls2"])
+def test_a_range_that_reaches_into_other_constants_is_refused_with_the_first_wrong_run(
+    registry: Registry, tmp_path: Path, format_name: str
+) -> None:
+    fill(registry, tmp_path)
+    refusals: list[tuple[int, dict[str, int], int, str]] = [
+        (100, {"last_run": 9999}, 136, f"gain of {PANEL_A}"),
+        (100, {"last_run": 136}, 136, f"gain of {PANEL_A}"),
+        (136, {"first_run": 1}, 100, f"gain of {PANEL_A}"),
+        (140, {"first_run": 120}, 120, f"gain of {PANEL_A}"),
+    ]
+    for run, options, wrong, why in refusals:
+        with assert_refused(NotValidError, f"run {wrong} ", why, run=wrong, experiment="xcs1"):
+            registry.export(f"exp=xcs1:run={run}", tmp_path / "calib", format=format_name, **options)  # type: ignore[arg-type]
+    assert not (tmp_path / "calib").exists()
+
+
+def test_a_range_that_reaches_into_another_configuration_is_refused_though_no_run_is_recorded_there(
+    registry: Registry, tmp_path: Path
+) -> None:
+    fill(registry, tmp_path)
+    configure_until(registry, 149)
+    registry.detectors.configure("xcs1", SOURCE, PANEL_A, first_run=150, last_run=160)
+    with assert_refused(NotValidError, "run 150 ", run=150):
+        deploy(registry, 140, tmp_path / "calib", last_run=155)
+    assert deploy(registry, 140, tmp_path / "calib", last_run=149).warnings == ()
+    registry.runs.add("exp=xcs1:run=155", begin=day(22))
+    with assert_refused(NotValidError, "other panels", run=150):
+        deploy(registry, 140, tmp_path / "calib", last_run=155)
+
+
+def test_a_run_without_a_start_time_in_a_range_is_warned_about(registry: Registry, tmp_path: Path) -> None:
+    fill(registry, tmp_path)
+    for run in (121, 122):
+        registry.runs.add(f"exp=xcs1:run={run}")
+    (warning,) = deploy(registry, 100, tmp_path / "calib", last_run=135).warnings
+    assert "2 runs " in warning
+    assert "121-122" in warning
+    deploy(registry, 100, tmp_path / "default")
+    assert list_ranges(tmp_path / "default") == ["100-120"]
+
+
+@pytest.mark.slow
+def test_files_of_another_experiment_or_of_a_detector_id_never_hide_right_ones(
+    registry: Registry, tmp_path: Path
+) -> None:
+    fill(registry, tmp_path)
+    calib = tmp_path / "calib"
+    deploy(registry, 100, calib)
+    deploy(registry, 136, calib)
+    registry.detectors.configure("xcs2", SOURCE, f"{PANEL_B}_{PANEL_A}", first_run=1)
+    registry.runs.add("exp=xcs2:run=130", begin=day(10))
+    with assert_refused(ConflictError, "130-135.data for run 135", "xcs1", runs=[135]) as caught:
+        registry.export("exp=xcs2:run=130", calib, format="psana", first_run=130, last_run=135)
+    assert caught.value.code == 5
+    wrong: dict[str, Any] = {"at": day(10), "source": SOURCE, "format": "psana"}
+    with assert_refused(ConflictError, "136-139.data for runs 136,139", "xcs1", runs=[136, 139]):
+        registry.export(f"{PANEL_A}_{PANEL_B}", calib, first_run=136, last_run=139, **wrong)
+    assert list_ranges(calib) == ["100-135", "136-end"]
+    assert list_wrong_runs(registry, calib) == []
+    registry.export(f"{PANEL_A}_{PANEL_B}", calib, first_run=101, last_run=120, **wrong)
+    assert list_wrong_runs(registry, calib) == []
+
+
+def test_the_command_line_says_which_run_would_be_served_wrongly(
+    calreg: Calreg, registry: Registry, tmp_path: Path
+) -> None:
+    fill(registry, tmp_path)
+    calib = tmp_path / "calib"
+    command = ("export", "exp=xcs1:run=100", "--format", "psana", "--output", str(calib))
+    refusal = calreg.assert_refused(4, *command, "--last-run", "140")
+    assert (refusal["run"], refusal["good_runs"]) == (136, [[100, 100], [120, 120], [135, 135]])
+    assert not calib.exists()
+    done = calreg.run(*command, "--json")
+    assert [Path(output["path"]).name for output in done.json["outputs"]] == ["100-135.data"] * 2
+    assert [(row["first_run"], row["last_run"]) for row in read_exports(registry)] == [(100, 135)]
+
+
+def read_exports(registry: Registry) -> list[dict[str, Any]]:
+    import sqlalchemy as sa
+
+    from registry import schema
+
+    with registry._backend.read_transaction() as view:
+        return [dict(row) for row in view.connection.execute(sa.select(schema.export)).mappings()]
+
+
+def test_an_unknown_run_stays_not_found(registry: Registry, tmp_path: Path) -> None:
+    fill(registry, tmp_path)
+    with assert_refused(NotFoundError):
+        deploy(registry, 99, tmp_path / "calib")
