@@ -114,7 +114,9 @@ def parse_instant(text: str, timezone: Zone = UTC) -> Instant:
     if is_stamp(text):
         return _parse_stamp(text, timezone if isinstance(timezone, tzinfo) else timezone())
     if not _ISO.fullmatch(text):
-        digits = f"; this has {format_count(len(text), 'digit')}" if text.isdecimal() else ""
+        digits = (
+            f"; this has {format_count(len(text), 'digit')}" if text.isascii() and text.isdecimal() else ""
+        )
         raise InstantError(
             f"{quote(text)} is not an instant: a stamp of 14 digits (YYYYMMDDHHMMSS) or an ISO 8601 time with its"
             f" offset (2017-10-25T00:00:00Z) is expected{digits}"

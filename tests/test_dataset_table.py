@@ -156,7 +156,7 @@ def test_a_file_that_is_not_a_table_of_datasets_is_refused(tmp_path: Path) -> No
     table.write_bytes(row(1, "1").encode() + b"\ncaf\xe9\n")
     assert "not a text" in refuse_table(table)[0]
     table.write_bytes(b"\x00" * 64)
-    assert "line 1: " in refuse_table(table)[0]
+    assert "not a text" in refuse_table(table)[0]
     table.write_text("-\n" * 100_001)
     assert "100001" in refuse_table(table)[0]
     with table.open("wb") as file:
@@ -249,6 +249,24 @@ def test_a_mark_before_what_is_not_a_table_is_refused(tmp_path: Path, content: b
     table = tmp_path / "datasets.txt"
     table.write_bytes(content)
     assert refuse_table(table)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32", "latin-1"])
+def test_a_text_in_another_encoding_is_refused_with_those_that_are_read(
+    tmp_path: Path, encoding: str
+) -> None:
+    table = tmp_path / "datasets.txt"
+    table.write_bytes(f"Dataset \xe9\n{row(8, '1-8')}\n".encode(encoding))
+    with assert_refused(RequestError, table, "UTF-8", "UTF-16", problems=1):
+        read_dataset_table(table)
+
+
+@pytest.mark.parametrize("space", ["\t", " \t", "\u00a0", "  "])
+def test_columns_and_headings_may_be_separated_by_any_spaces(tmp_path: Path, space: str) -> None:
+    table = tmp_path / "datasets.txt"
+    heading = space.join(("", "Dataset", "Runs", "DetInfo name", "Panel/detector Id"))
+    table.write_text(f"{heading}\n{space.join(row(8, '1-8').split())}\n")
+    assert [run.dataset.run for run in read_dataset_table(table).runs] == [8]
 
 
 def test_json_after_a_byte_order_mark_is_not_taken_for_a_table(tmp_path: Path) -> None:

@@ -462,7 +462,8 @@ def test_other_content_at_a_recorded_start_is_a_conflict_until_it_supersedes_wit
         change_module(tree, "M068", 77)
         with pytest.raises(ConflictError) as caught:
             registry.import_tree(tree)
-        assert (caught.value.code, caught.value.remedy) == (5, Remedy.SKIP_OR_SUPERSEDE)
+        assert (caught.value.code, caught.value.remedy) == (5, Remedy.SKIP_BAD_ENTRIES)
+        assert caught.value.values["remedies"] == [Remedy.SUPERSEDE]
         (hazard,) = caught.value.details
         assert hazard.startswith(f"{STAMPED_A}: gain of {PANEL_A} from 2017-10-25T00:00:00Z ")
         assert f"version {first.versions[0].version}" in hazard

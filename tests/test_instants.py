@@ -344,7 +344,7 @@ def test_a_stamp_outside_the_years_in_utc_is_refused(text: str, name: str) -> No
 
 @pytest.mark.parametrize("text", ["20171025000000\n", "2017102500000\u0660", "\uff12" * 14, "+2017102500000"])
 def test_a_stamp_is_14_ascii_digits_and_nothing_else(text: str) -> None:
-    assert NOT_AN_INSTANT in refusal(parse_instant, text)
+    assert refusal(parse_instant, text).endswith(NOT_AN_INSTANT)
 
 
 # The beginning

@@ -134,7 +134,11 @@ def test_a_tree_with_odd_values_is_a_hazard_unless_they_are_allowed(
     (tree / PANEL_A).symlink_to("M068")
     (tree / PANEL_B).symlink_to("M088")
     with assert_refused(
-        ImportHazardError, PANEL_A, "1.39 ADU/keV", remedy=Remedy.SKIP_OR_ALLOW_ODD
+        ImportHazardError,
+        PANEL_A,
+        "1.39 ADU/keV",
+        remedy=Remedy.SKIP_BAD_ENTRIES,
+        remedies=[Remedy.ALLOW_ODD],
     ) as caught:
         registry.import_tree(tree)
     assert len(caught.value.values["hazards"]) == 1
@@ -206,3 +210,21 @@ def test_status_may_be_zero_and_an_odd_pixel_refuses_nothing(registry: Registry,
     outcome = registry.versions.add(PANEL_A, folder, valid_from=START)
     assert len(outcome.versions) == 5
     assert not any(version.odd_allowed for version in outcome.versions)
+
+
+def test_the_advice_on_a_folder_names_all_that_allows_its_files(
+    calreg: Calreg, no_offset: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(no_offset, tmp_path / "both")
+    gain = np.load(folder / "g1_gain.npy")  # another file than that of the values that cannot be
+    gain[0, 0] = np.nan
+    np.save(folder / "g1_gain.npy", gain)
+    calreg.run("panel", "add", PANEL_A)
+    add = ("version", "add", PANEL_A, str(folder), "--valid-from", START)
+    assert "--allow-odd and --allow-nonfinite" in calreg.assert_refused(2, *add)["message"]
+    calreg.run(*add, "--allow-odd", "--allow-nonfinite")
+    (tmp_path / "legacy").mkdir()
+    shutil.copytree(folder, tmp_path / "legacy" / "M088")
+    (tmp_path / "legacy" / PANEL_B).symlink_to("M088")
+    refusal = calreg.assert_refused(2, "import", str(tmp_path / "legacy"))
+    assert "--allow-odd" not in refusal["message"]  # it would not suffice

@@ -225,10 +225,19 @@ def test_a_repaired_link_conflicts_with_its_gap_until_it_supersedes_it(
     tree = make_tree({A17: "M068", A18: "M099"})
     first = registry.import_tree(tree, gap_bad=True)
     relink(tree, A18, "M068")
-    with assert_refused(ConflictError, "gap", A18, remedy=Remedy.SKIP_OR_SUPERSEDE, problems=2):
+    with assert_refused(
+        ConflictError, "gap", A18, remedy=Remedy.SKIP_BAD_ENTRIES, remedies=[Remedy.SUPERSEDE], problems=2
+    ):
         registry.import_tree(tree)
     (tree / NEW_A).symlink_to("M099")
-    with assert_refused(ImportHazardError, "gap", NEW_A, remedy=Remedy.SKIP_OR_SUPERSEDE, problems=3):
+    with assert_refused(
+        ImportHazardError,
+        "gap",
+        NEW_A,
+        remedy=Remedy.SKIP_BAD_ENTRIES,
+        remedies=[Remedy.SUPERSEDE],
+        problems=3,
+    ):
         registry.import_tree(tree)
     (tree / NEW_A).unlink()
     left = registry.import_tree(tree, gap_bad=True)

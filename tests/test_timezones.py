@@ -96,6 +96,12 @@ def test_the_same_time_zone_again_is_no_change(location: RegistryLocation, regis
     assert len(registry.log()) == 1
 
 
+def test_a_comment_without_a_time_zone_is_refused(location: RegistryLocation, calreg: Calreg) -> None:
+    with assert_refused(RequestError, "time zone"):
+        create_registry(location.database, location.store, comment=NOT_UTC_COMMENT)
+    calreg.assert_refused(2, "init", "--comment", NOT_UTC_COMMENT)
+
+
 def test_another_time_zone_needs_a_comment_and_replaces_the_former(
     location: RegistryLocation, registry: Registry
 ) -> None:
@@ -430,7 +436,7 @@ def test_any_year_can_be_asked_about(local_registry: Registry, arrays: Path) -> 
 def test_a_link_with_such_a_year_is_a_hazard_like_others(registry: Registry, tmp_path: Path) -> None:
     tree = write_tree(tmp_path / "tree", "02171025000000")
     (tree / f"{PANEL_A}-{STAMP}").symlink_to("M068")
-    with assert_refused(ImportHazardError, "02171025000000", problems=1):
+    with assert_refused(ImportHazardError, "02171025000000", problems=1, remedies=[Remedy.ALLOW_ANY_TIME]):
         registry.import_tree(tree)
     assert registry.log() == []
     assert len(registry.import_tree(tree, skip_bad=True).versions) == 2

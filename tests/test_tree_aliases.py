@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from registry.api import Registry
-from registry.errors import ConflictError, ImportHazardError, RequestError
+from registry.errors import ConflictError, ImportHazardError, Remedy, RequestError
 from registry.records import ImportOutcome
 from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C
 from testing.registries import RegistryLocation
@@ -231,6 +231,61 @@ def test_the_command_takes_the_same_module_and_needs_a_comment(calreg: Calreg, m
     calreg.assert_refused(2, "import", tree, "--compare", "--same-module")
     shown = calreg.run("import", tree, "--same-module", "--comment", "renumbered")
     assert f"+ alias M068 of {PANEL_C}" in shown.stdout
+
+
+def test_an_m_number_that_was_withdrawn_is_not_brought_back_until_the_import_supersedes(
+    registry: Registry, make_tree: MakeTree
+) -> None:
+    tree = make_tree({A17: "M068", A19: "M088", B19: "M044"})
+    registry.import_tree(tree)
+    registry.aliases.withdraw("M088", PANEL_A, comment="the link is mistyped")
+    before = aliases(registry)
+    with assert_refused(
+        ConflictError,
+        *(A19, "M088", "revision 2"),
+        problems=1,
+        remedy=Remedy.SKIP_BAD_ENTRIES,
+        remedies=[Remedy.SUPERSEDE],
+    ):
+        registry.import_tree(tree)
+    assert [hazard.split(":")[0] for hazard in registry.compare_tree(tree).hazards] == [A19]
+    for gap_bad in (False, True):
+        left = registry.import_tree(tree, skip_bad=True, gap_bad=gap_bad)
+        assert (left.revision, list_skipped(left), left.open_starts) == (None, [(A19, "withdrawn")], ())
+    assert aliases(registry) == before
+    dry = registry.import_tree(tree, supersede=True, comment="it is right", dry_run=True)
+    outcome = registry.import_tree(tree, supersede=True, comment="it is right")
+    assert dry.facts == outcome.facts == (f"+ alias M088 of {PANEL_A} from {T19}",)
+    registry.aliases.withdraw("M088", PANEL_A, comment="once more")
+    registry.aliases.add("M088", PANEL_A, valid_from=T19)  # by hand it comes back
+    assert registry.import_tree(tree).revision is None
+
+
+def test_a_link_that_is_left_out_for_its_constants_states_no_m_number(
+    registry: Registry, make_tree: MakeTree
+) -> None:
+    tree = make_tree({A17: "M068"})
+    registry.import_tree(tree)
+    registry.versions.gap(PANEL_A, valid_from=T19, comment="nothing was measured")
+    (tree / A19).symlink_to("M088")
+    outcome = registry.import_tree(tree, skip_bad=True)
+    assert (outcome.revision, list_skipped(outcome)) == (None, [(A19, "conflict")] * 2)
+    assert aliases(registry) == [(PANEL_A, "M068", "beginning")]
+    assert any("M068" in warning and "M088" in warning for warning in outcome.warnings)
+
+
+def test_the_advice_on_two_serial_numbers_is_to_state_the_same_module(
+    registry: Registry, make_tree: MakeTree
+) -> None:
+    tree = make_tree({A17: "M068", C19: "M068"})
+    with assert_refused(ImportHazardError, "3d00b0", "3d00fb", remedies=[Remedy.STATE_SAME_MODULE]):
+        registry.import_tree(tree)
+    (tree / C19).unlink()
+    registry.import_tree(tree)
+    (tree / A17).unlink()
+    (tree / C19).symlink_to("M068")
+    with assert_refused(ConflictError, PANEL_A, PANEL_C, remedies=[Remedy.STATE_SAME_MODULE]):
+        registry.import_tree(tree)
 
 
 @pytest.mark.slow

@@ -332,3 +332,18 @@ def test_a_comparison_refuses_the_options_of_a_recording_import(
     calreg.assert_refused(3, "import", str(tree / "nowhere"), "--compare")
     with sqlite_location.open() as registry, pytest.raises(NotFoundError):
         registry.compare_tree(tree / "nowhere")
+
+
+def test_a_start_of_a_year_that_cannot_be_meant_is_reported_until_it_was_taken(
+    registry: Registry, tree: Path
+) -> None:
+    early, late = f"{PANEL_A}-19170101000000", f"{PANEL_B}-21180101000000"
+    for link in (early, late):
+        (tree / link).symlink_to("M088" if link == late else "M068")
+    registry.import_tree(tree, skip_bad=True)
+    comparison = registry.compare_tree(tree)
+    assert [hazard.split(":")[0] for hazard in comparison.hazards] == [early, late]
+    assert comparison.links == ()
+    registry.import_tree(tree, any_time=True)
+    comparison = registry.compare_tree(tree)
+    assert (comparison.hazards, comparison.links) == ((), ())

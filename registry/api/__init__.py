@@ -18,6 +18,7 @@ from registry.api.registry import Registry
 from registry.authorship import build_signature, refuse_unrecordable
 from registry.database.change import Change
 from registry.database.creation import create_database, downgrade_database, upgrade_database
+from registry.errors import RequestError
 from registry.registration.timezones import record_timezone
 from registry.settings import find_settings, location_warnings
 from registry.store import ContentStore
@@ -90,12 +91,17 @@ def create_registry(
     InstantError
         The time zone is not known, or is another one on another machine.
     RequestError
-        The registry has another time zone, something is recorded in it, and there is no comment.
+        The registry has another time zone, something is recorded in it, and there is no comment; or there is a
+        comment and no time zone.
     """
     settings = find_settings(database, store)
     content = ContentStore(settings.store)
     owner = content.read_owner()
     record = None
+    if comment is not None and timezone is None:
+        raise RequestError(
+            "the comment says why a registry gets another time zone, and no time zone is stated"
+        )
     if timezone is not None:
         find_zone(timezone)  # before anything is made
         refuse_unrecordable(comment or "", "the comment")

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from registry.api.backend import ReadTransaction
 from registry.database.change import Change
 from registry.detectors.jungfrau import JUNGFRAU
+from registry.errors import Remedy
 from registry.importers.left_out import LeftOutEntry, get_link_name
 from registry.importers.legacy_tree import Entry, Hazard, LegacyTree
 from registry.importers.tree_aliases import KnownAliases, find_contradictions, plan_aliases
@@ -18,7 +19,8 @@ from registry.lookup.aliases import list_aliases_of_panels
 from registry.lookup.starts import versions_at_starts
 from registry.lookup.timelines import Timeline
 from registry.records.imports import SkipCause
-from registry.registration.aliases import find_alias_conflicts
+from registry.registration.alias_rules import AliasConflict
+from registry.registration.aliases import find_alias_conflicts, find_withdrawn_aliases
 from registry.registration.borne_ranges import AliasStatement, build_alias_timelines
 
 
@@ -31,9 +33,11 @@ def read_known_aliases(connection: sa.Connection, revision: int, panels: Iterabl
 
 
 def exclude_alias_conflicts(
-    view: ReadTransaction, tree: LegacyTree, *, same_module: bool
+    view: ReadTransaction, tree: LegacyTree, *, same_module: bool, supersede: bool
 ) -> list[AliasStatement]:
     """Turn the links whose M-number cannot be recorded into hazards; return the statements of all others.
+
+    Without `supersede` no link brings an M-number back that was withdrawn.
 
     A panel whose link is left out bears its M-number for longer, so others may conflict then: it is asked again.
     """
@@ -41,10 +45,12 @@ def exclude_alias_conflicts(
     known = read_known_aliases(view.connection, view.revision, {entry.panel for entry in every})
     while True:
         plan = plan_aliases(every, known)
-        statements, conflicts = _find_conflicts(view, plan, known, same_module=same_module)
-        retargeted = _find_retargeted(view.connection, every, plan, known)
+        statements, conflicts = _find_conflicts(
+            view, plan, known, same_module=same_module, supersede=supersede
+        )
+        retargeted = _find_retargeted(view, every, plan, known)
         hazards = [
-            Hazard(entry.name, *reason)
+            replace(reason, name=entry.name)
             for entry in every
             if (reason := retargeted.get(entry.name) or conflicts.get(plan.get(entry.name)))
         ]
@@ -54,51 +60,69 @@ def exclude_alias_conflicts(
         every = tree.entries
 
 
-_Reason = tuple[str, SkipCause]
-
-
 def _find_conflicts(
-    view: ReadTransaction, plan: dict[str, AliasStatement], known: KnownAliases, *, same_module: bool
-) -> tuple[list[AliasStatement], dict[AliasStatement | None, _Reason]]:
+    view: ReadTransaction,
+    plan: dict[str, AliasStatement],
+    known: KnownAliases,
+    *,
+    same_module: bool,
+    supersede: bool,
+) -> tuple[list[AliasStatement], dict[AliasStatement | None, Hazard]]:
     """Return the statements that can be recorded, and by statement the reason of each that cannot."""
     statements = list(dict.fromkeys(plan.values()))
+    withdrawn = {} if supersede else find_withdrawn_aliases(view.connection, view.revision, statements)
     contradictions = find_contradictions(statements, known, same_module=same_module)
-    reasons: dict[AliasStatement | None, _Reason] = {
-        statement: (sentence, "bad") for statement, sentence in contradictions.items()
+    reasons: dict[AliasStatement | None, Hazard] = {
+        statement: _build_hazard(conflict, "bad") for statement, conflict in contradictions.items()
+    }
+    reasons |= {
+        statement: Hazard("", sentence, "withdrawn", remedy=Remedy.SUPERSEDE)
+        for statement, sentence in withdrawn.items()
     }
     wanted = [statement for statement in statements if statement not in reasons]
     conflicts = find_alias_conflicts(view.connection, view.revision, wanted)
     if same_module and conflicts:
         wanted = [replace(row, same_module=True) if row in conflicts else row for row in wanted]
         conflicts = {
-            replace(row, same_module=False): sentence
-            for row, sentence in find_alias_conflicts(view.connection, view.revision, wanted).items()
+            replace(row, same_module=False): conflict
+            for row, conflict in find_alias_conflicts(view.connection, view.revision, wanted).items()
         }
-    reasons |= {statement: (sentence, "conflict") for statement, sentence in conflicts.items()}
+    reasons |= {statement: _build_hazard(conflict, "conflict") for statement, conflict in conflicts.items()}
     return wanted, reasons
 
 
+def _build_hazard(conflict: AliasConflict, cause: SkipCause) -> Hazard:
+    """Return the reason to leave out the links that rely on a statement; the caller names them."""
+    remedy = Remedy.STATE_SAME_MODULE if conflict.of_serial_numbers else None
+    return Hazard("", conflict.sentence, cause, remedy=remedy)
+
+
 def _find_retargeted(
-    connection: sa.Connection,
+    view: ReadTransaction,
     entries: Collection[Entry],
     plan: dict[str, AliasStatement],
     known: KnownAliases,
-) -> dict[str, _Reason]:
-    """Return the links that were imported, and lead to another module now than the registry has for their start."""
+) -> dict[str, Hazard]:
+    """Return the links that were imported, and lead to another module now than the registry has for their start.
+
+    Not those to a module that was recorded, and withdrawn: it is the registry that has changed.
+    """
     moved = [
         entry
         for entry in entries
         if entry.panel in known and entry.name in plan and _bears_another(known[entry.panel], entry)
     ]
+    withdrawn = find_withdrawn_aliases(view.connection, view.revision, [plan[entry.name] for entry in moved])
+    moved = [entry for entry in moved if plan[entry.name] not in withdrawn]
     starts = [(entry.panel, kind, entry.valid_from) for entry in moved for kind in JUNGFRAU.required_kinds]
-    valid = versions_at_starts(connection, starts)
+    valid = versions_at_starts(view.connection, starts)
     imported = {
         (panel, start)
         for (panel, _, start), version in valid.items()
         if version.constants and version.valid_from == start and get_link_name(panel, version.source_path)
     }
     return {
-        entry.name: (_describe_retargeting(entry, known), "conflict")
+        entry.name: Hazard(entry.name, _describe_retargeting(entry, known), "conflict")
         for entry in moved
         if (entry.panel, entry.valid_from) in imported
     }
@@ -122,8 +146,10 @@ def list_alias_hazards(view: ReadTransaction, tree: LegacyTree) -> list[Hazard]:
     every = [*tree.entries, *tree.excluded]
     known = read_known_aliases(view.connection, view.revision, {entry.panel for entry in every})
     plan = plan_aliases(every, known)
-    _, conflicts = _find_conflicts(view, plan, known, same_module=False)
-    return [Hazard(entry.name, *reason) for entry in every if (reason := conflicts.get(plan.get(entry.name)))]
+    _, conflicts = _find_conflicts(view, plan, known, same_module=False, supersede=False)
+    return [
+        replace(reason, name=entry.name) for entry in every if (reason := conflicts.get(plan.get(entry.name)))
+    ]
 
 
 def warn_of_modules_left(change: Change, left_out: Iterable[LeftOutEntry]) -> None:

@@ -13,13 +13,14 @@ from registry.api.tree_timezone import find_tree_timezone
 from registry.authorship import escape_undecodable
 from registry.detectors import find_detector_type, find_panel_type
 from registry.detectors.jungfrau import JUNGFRAU
+from registry.errors import InstantError, Remedy
 from registry.identifiers import quote
 from registry.importers.directory_rule import DEFAULT_TIME, DirectoryRule
 from registry.importers.left_out import get_link_name
 from registry.importers.legacy_tree import Entry, Hazard
 from registry.importers.panel_folders import CheckedTree, check_tree
 from registry.importers.tree_aliases import KnownAliases
-from registry.instants import Instant
+from registry.instants import Instant, refuse_unlikely
 from registry.lookup import panels, versions
 from registry.lookup.runs import list_run_configurations
 from registry.lookup.stored_files import list_stored_files
@@ -111,15 +112,23 @@ def _read_registered_versions(view: ReadTransaction) -> _RegisteredVersions:
 
 
 def _find_odd_entries(checked: CheckedTree, registered: _RegisteredVersions) -> Iterator[Hazard]:
-    """Yield a hazard for every entry with values that cannot be, unless the registry has taken them there."""
+    """Yield a hazard for every entry whose values or start cannot be, unless the registry has taken them there."""
     for entry in checked.tree.entries:
+        if not any(
+            (entry.panel, kind, entry.valid_from) in registered.last for kind in JUNGFRAU.required_kinds
+        ):
+            try:
+                refuse_unlikely(entry.valid_from, "a start of validity")
+            except InstantError as error:
+                yield Hazard(entry.name, error.message, remedy=error.remedy)
+                continue
         sentences = []
         for constants in checked.get_constants(entry):
             last = registered.last.get((entry.panel, constants.kind, entry.valid_from))
             if last is None or last.constants != constants.sha256:
                 sentences += [f"{str(file.path)!r} {file.odd}" for file in constants.files if file.odd]
         if sentences:
-            yield Hazard(entry.name, "; ".join(sentences), is_odd=True)
+            yield Hazard(entry.name, "; ".join(sentences), remedy=Remedy.ALLOW_ODD)
 
 
 def _find_link_differences(

@@ -53,8 +53,9 @@ def import_tree(
     timezone = find_tree_timezone(backend)
     checked = check_tree(root, timezone.zone, progress, any_time=any_time, allow_odd=allow_odd)
     with backend.read_transaction() as view:
-        aliases = exclude_alias_conflicts(view, checked.tree, same_module=same_module)
+        # A link that is left out for its constants states no M-number either.
         _exclude_conflicts(view.connection, checked, progress, supersede=supersede)
+        aliases = exclude_alias_conflicts(view, checked.tree, same_module=same_module, supersede=supersede)
     if checked.tree.hazards and not (skip_bad or gap_bad):
         raise _hazards_error(checked.tree)
 
@@ -142,7 +143,7 @@ def _exclude_conflicts(
         if (entry.panel, entry.valid_from) in starts
     }
     tree.exclude(
-        Hazard(names[statement.panel, statement.valid_from], reason, cause, statement.kind)
+        Hazard(names[statement.panel, statement.valid_from], reason, cause, statement.kind, Remedy.SUPERSEDE)
         for statement, reason, cause in conflicts
     )
 
@@ -162,14 +163,12 @@ def _hazards_error(tree: LegacyTree) -> RegistryError:
     sentences = [str(hazard) for hazard in tree.hazards]
     causes = {hazard.cause for hazard in tree.hazards}
     error_class = ImportHazardError if "bad" in causes else ConflictError
-    remedy = Remedy.SKIP_BAD_ENTRIES if causes == {"bad"} else Remedy.SKIP_OR_SUPERSEDE
-    if any(hazard.is_odd for hazard in tree.hazards):
-        remedy = Remedy.SKIP_OR_ALLOW_ODD
     return error_class(
         f"{str(tree.root)!r} cannot be imported as it stands: {count}, nothing was recorded",
         details=sentences,
         hazards=sentences,
-        remedy=remedy,
+        remedy=Remedy.SKIP_BAD_ENTRIES,
+        remedies=sorted({hazard.remedy for hazard in tree.hazards if hazard.remedy}),
     )
 
 

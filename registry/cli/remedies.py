@@ -34,10 +34,24 @@ def _state_segments(
     )
 
 
+_TAKE_ENTRIES = {
+    Remedy.ALLOW_ANY_TIME: "--any-time takes starts of any year",
+    Remedy.ALLOW_ODD: "--allow-odd takes odd values that are meant",
+    Remedy.STATE_SAME_MODULE: "--same-module with a comment takes another serial number of a module",
+    Remedy.SUPERSEDE: "--supersede with a comment overrides what is recorded",
+}
+
+
+def _skip_entries(*, remedies: Sequence[Remedy] = (), **_: Any) -> str:
+    take = [_TAKE_ENTRIES[remedy] for remedy in remedies]
+    return ", ".join(["--skip-bad leaves these out", *(take or ["--gap-bad leaves gaps in their place"])])
+
+
 WORDS: dict[Remedy, str | Callable[..., str]] = {
     Remedy.ALLOW_ANY_TIME: "give --any-time if that is meant",
     Remedy.ALLOW_NONFINITE: "give --allow-nonfinite if they are meant",
     Remedy.ALLOW_ODD: "give --allow-odd if they are meant",
+    Remedy.ALLOW_ODD_AND_NONFINITE: "give --allow-odd and --allow-nonfinite if they are meant",
     Remedy.CARRY_CONSTANTS: "give both --carry-from and --valid-from",
     Remedy.CONFIGURE_DETECTOR: _configure_detector,
     Remedy.CONTINUE_COPY: "run the calreg copy again",
@@ -56,9 +70,7 @@ WORDS: dict[Remedy, str | Callable[..., str]] = {
     Remedy.OMIT_KINDS: "leave --kind out",
     Remedy.RECORD_START_TIME: "give --at, or calreg run add {dataset} --begin T",
     Remedy.REPLACE_FILES: "--force replaces what is there",
-    Remedy.SKIP_BAD_ENTRIES: "--skip-bad leaves these out, --gap-bad leaves gaps in their place",
-    Remedy.SKIP_OR_ALLOW_ODD: "--skip-bad leaves these out, --allow-odd takes odd values that are meant",
-    Remedy.SKIP_OR_SUPERSEDE: "--skip-bad leaves these out, --supersede with a comment overrides other versions",
+    Remedy.SKIP_BAD_ENTRIES: _skip_entries,
     Remedy.STATE_SAME_MODULE: "--same-module with a comment says that the module's serial number has changed",
     Remedy.STATE_SEGMENTS: _state_segments,
     Remedy.SUPERSEDE: "--supersede with a comment overrides this",

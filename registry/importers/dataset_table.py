@@ -42,7 +42,7 @@ def read_dataset_table(path: Path) -> DatasetTable:
     """Read the table; a `RequestError` lists all rows that cannot be understood, by line."""
     runs, configurations, problems = [], [], []
     for number, line in enumerate(_read_lines(path), start=1):
-        if not line.strip() or line.startswith("Dataset ") or not line.strip("-= "):
+        if not line.strip() or line.split()[0] == "Dataset" or not line.strip("-= "):
             continue
         try:
             run, configuration = _parse_row(line)
@@ -67,15 +67,24 @@ def _read_lines(path: Path) -> list[str]:
             remedy=Remedy.GIVE_EXPERIMENT,
         )
     try:
-        # Where files were joined, the mark of the next one is at the start of a line.
-        lines = [line.removeprefix("\ufeff") for line in decode_text(content).splitlines()]
+        text = decode_text(content)
     except UnicodeDecodeError:
-        raise RequestError(f"{str(path)!r} is not a text, so not a table of datasets") from None
+        raise _encoding_error(path) from None
+    if text.count("\0") * 3 > len(text):  # UTF-16 without a mark, or UTF-32
+        raise _encoding_error(path)
+    # Where files were joined, the mark of the next one is at the start of a line.
+    lines = [line.removeprefix("\ufeff") for line in text.splitlines()]
     if len(lines) > _MAX_LINES:
         raise RequestError(
             f"{str(path)!r} has {format_count(len(lines), 'line')}; at most {_MAX_LINES} are expected"
         )
     return lines
+
+
+def _encoding_error(path: Path) -> RequestError:
+    return RequestError(
+        f"{str(path)!r} is not a text in UTF-8, or in UTF-16 with a byte order mark, so not a table of datasets"
+    )
 
 
 def _parse_row(line: str) -> tuple[RunStatement, ConfigurationStatement]:

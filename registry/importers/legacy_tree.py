@@ -20,7 +20,7 @@ from pathlib import Path
 
 from registry.detectors import DETECTOR_TYPES, DetectorType
 from registry.detectors.jungfrau import JUNGFRAU
-from registry.errors import IdentifierError, InstantError, RegistryError, RequestError
+from registry.errors import IdentifierError, InstantError, RegistryError, Remedy, RequestError
 from registry.files import list_folder
 from registry.identifiers import format_count, is_m_number, parse_m_number, quote, shorten
 from registry.instants import BEGINNING, Instant, parse_instant, refuse_unlikely
@@ -54,14 +54,14 @@ class Entry:
 class Hazard:
     """An entry that cannot be imported, and the reason: of one kind of constants only, if ``kind`` names it.
 
-    ``is_odd`` if the only reason is that its values cannot be.
+    ``remedy`` is the advice by which it can be imported as it is; None if there is none.
     """
 
     name: str
     reason: str
     cause: SkipCause = "bad"
     kind: str | None = None
-    is_odd: bool = False
+    remedy: Remedy | None = None
 
     def __str__(self) -> str:
         return f"{escape_name(self.name)}: {self.reason}"
@@ -124,8 +124,7 @@ def read_legacy_tree(root: Path, timezone: tzinfo, *, any_time: bool = False) ->
             else:
                 tree.notes.append(f"{quote(item.name)} is neither a panel nor a module; it is left out")
         except (RequestError, OSError) as error:
-            reason = f"it cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
-            tree.hazards.append(Hazard(item.name, reason))
+            tree.hazards.append(_describe_unread_entry(item.name, error))
             tree.unread[item.name] = reader.read_start(item.name)
     if not (tree.entries or tree.hazards):
         raise RequestError(
@@ -136,6 +135,12 @@ def read_legacy_tree(root: Path, timezone: tzinfo, *, any_time: bool = False) ->
     tree.exclude(_find_escaping_links(tree))
     tree.notes += [f"{name} is linked by no panel; it is left out" for name in sorted(modules - linked)]
     return tree
+
+
+def _describe_unread_entry(name: str, error: RequestError | OSError) -> Hazard:
+    if isinstance(error, OSError):
+        return Hazard(name, f"it cannot be read: {error.strerror}")
+    return Hazard(name, str(error), remedy=error.remedy)
 
 
 def _links_to_module(item: os.DirEntry[str]) -> bool:

@@ -87,6 +87,9 @@ def read_panel_folder(
     return PanelFolder(folder, tuple(constants), tuple(sorted(names - known)))
 
 
+_ALLOWANCES = {Remedy.ALLOW_ODD, Remedy.ALLOW_NONFINITE}
+
+
 def _combine_errors(errors: Sequence[RegistryError], problems: list[str]) -> RegistryError:
     """Return the error of a folder with these problems, those of `errors` and missing files."""
     is_unreadable = len(errors) == len(problems) and all(
@@ -94,6 +97,8 @@ def _combine_errors(errors: Sequence[RegistryError], problems: list[str]) -> Reg
     )
     error_class = UnavailableError if is_unreadable else ArrayError
     remedies = {error.remedy for error in errors if isinstance(error, ArrayError)}
+    if remedies == _ALLOWANCES:
+        remedies = {Remedy.ALLOW_ODD_AND_NONFINITE}
     remedy = remedies.pop() if len(remedies) == 1 else None
     return error_class.combine("files cannot be taken", problems, remedy=remedy, problems=problems)
 
@@ -188,7 +193,9 @@ def check_tree(
                 problems[folder] = error
             advance()
     tree.exclude(
-        Hazard(entry.name, str(problem), is_odd=problem.remedy is Remedy.ALLOW_ODD)
+        Hazard(
+            entry.name, str(problem), remedy=Remedy.ALLOW_ODD if problem.remedy is Remedy.ALLOW_ODD else None
+        )
         for entry in tree.entries
         if (problem := problems.get(entry.folder)) is not None
     )

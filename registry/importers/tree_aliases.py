@@ -9,7 +9,7 @@ from operator import attrgetter
 from registry.importers.legacy_tree import Entry
 from registry.instants import BEGINNING
 from registry.lookup.timelines import Timeline
-from registry.registration.alias_rules import parse_serial_number
+from registry.registration.alias_rules import AliasConflict, parse_serial_number
 from registry.registration.borne_ranges import AliasStatement, BorneRange, intersect, list_borne_ranges
 
 KnownAliases = Mapping[str, Timeline[AliasStatement]]
@@ -48,8 +48,8 @@ def _plan_panel(links: list[Entry], known: Timeline[AliasStatement]) -> Iterator
 
 def find_contradictions(
     statements: Iterable[AliasStatement], known: KnownAliases, *, same_module: bool
-) -> dict[AliasStatement, str]:
-    """Return a sentence on every statement that contradicts another one of the directory at the same time.
+) -> dict[AliasStatement, AliasConflict]:
+    """Return the conflict of every statement that contradicts another one of the directory at the same time.
 
     It is the later of the two. Of two with the same start time nobody knows which is mistyped: both are there.
 
@@ -71,7 +71,7 @@ def find_contradictions(
     for borne in ranges:
         by_serial[parse_serial_number(borne.statement.panel)].append(borne)
         by_m_number[borne.statement.m_number].append(borne)
-    contradictions: dict[AliasStatement, str] = {}
+    contradictions: dict[AliasStatement, AliasConflict] = {}
     for group in by_serial.values():
         contradictions.update(_find_two_modules(group))
     for group in () if same_module else by_m_number.values():
@@ -80,33 +80,35 @@ def find_contradictions(
     return contradictions
 
 
-def _find_two_modules(ranges: list[BorneRange]) -> Iterator[tuple[AliasStatement, str]]:
+def _find_two_modules(ranges: list[BorneRange]) -> Iterator[tuple[AliasStatement, AliasConflict]]:
     """Yield the statements that put one serial number into two modules at the same time."""
     for one, other in _list_overlaps(ranges):
         if one.statement.m_number != other.statement.m_number:
             serial = parse_serial_number(one.statement.panel).text
             modules = " and ".join(sorted((one.statement.m_number, other.statement.m_number)))
-            yield from _blame(one, other, f"the serial number {serial} is linked to two modules, {modules}")
+            sentence = f"the serial number {serial} is linked to two modules, {modules}"
+            yield from _blame(one, other, AliasConflict(sentence))
 
 
-def _find_two_serial_numbers(ranges: list[BorneRange]) -> Iterator[tuple[AliasStatement, str]]:
+def _find_two_serial_numbers(ranges: list[BorneRange]) -> Iterator[tuple[AliasStatement, AliasConflict]]:
     """Yield the statements that put two serial numbers into one module at the same time."""
     for one, other in _list_overlaps(ranges):
         serials = [parse_serial_number(borne.statement.panel).text for borne in (one, other)]
         if serials[0] != serials[1]:
             texts = " and ".join(sorted(serials))
-            yield from _blame(
-                one, other, f"{one.statement.m_number} is linked by two serial numbers, {texts}"
-            )
+            sentence = f"{one.statement.m_number} is linked by two serial numbers, {texts}"
+            yield from _blame(one, other, AliasConflict(sentence, of_serial_numbers=True))
 
 
-def _blame(one: BorneRange, other: BorneRange, sentence: str) -> Iterator[tuple[AliasStatement, str]]:
+def _blame(
+    one: BorneRange, other: BorneRange, conflict: AliasConflict
+) -> Iterator[tuple[AliasStatement, AliasConflict]]:
     """Yield the later of two statements with the time at which they meet; both, if they start together."""
     latest = max(one.statement.valid_from, other.statement.valid_from)
     for shared in intersect(one, [other]):
         for statement in (one.statement, other.statement):
             if statement.valid_from == latest:
-                yield statement, f"{sentence}{shared}"
+                yield statement, conflict._replace(sentence=f"{conflict.sentence}{shared}")
 
 
 def _list_overlaps(ranges: Iterable[BorneRange]) -> Iterator[tuple[BorneRange, BorneRange]]:

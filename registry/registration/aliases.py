@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from registry import schema
 from registry.database.change import Change
 from registry.errors import ConflictError, Remedy
-from registry.instants import BEGINNING
+from registry.instants import BEGINNING, format_range
 from registry.lookup import aliases, panels
 from registry.lookup.revisions import require_comment
 from registry.registration.alias_rules import (
@@ -59,14 +59,31 @@ def require_same_module_comment(comment: str | None) -> None:
 
 def find_alias_conflicts(
     connection: sa.Connection, revision: int, statements: Iterable[AliasStatement]
-) -> dict[AliasStatement, str]:
-    """Return by statement a sentence on each that cannot be recorded.
+) -> dict[AliasStatement, AliasConflict]:
+    """Return by statement the reason of each that cannot be recorded.
 
     They are held against what is recorded and against each other. Without those, others may conflict: a panel whose
     next start is left out bears its M-number for longer.
     """
-    conflicts = _plan(connection, revision, list(statements)).conflicts
-    return {statement: conflict.sentence for statement, conflict in conflicts.items()}
+    return _plan(connection, revision, list(statements)).conflicts
+
+
+def find_withdrawn_aliases(
+    connection: sa.Connection, revision: int, statements: Iterable[AliasStatement]
+) -> dict[AliasStatement, str]:
+    """Return by statement a sentence on each that was recorded before, from the same start time on, and withdrawn."""
+    wanted = {
+        (statement.panel, statement.m_number, statement.valid_from): statement for statement in statements
+    }
+    known = aliases.list_aliases_of_panels(
+        connection, {panel for panel, _, _ in wanted}, revision, withdrawn=True
+    )
+    return {
+        statement: f"that {statement.panel} bears {statement.m_number}{format_range(statement.valid_from, None)} was"
+        f" stated before, and revision {alias.withdrawn_in} withdrew it"
+        for alias in sorted(known, key=lambda alias: alias.withdrawn_in or 0)
+        if alias.withdrawn_in and (statement := wanted.get((alias.panel, alias.alias, alias.valid_from)))
+    }
 
 
 class _Plan(NamedTuple):
