@@ -248,7 +248,7 @@ def test_flags_that_differ_are_counted_exactly(sqlite_location: RegistryLocation
 
 
 @pytest.mark.slow
-def test_new_flags_affect_no_run_and_stand_in_the_difference_of_a_detector(
+def test_new_flags_affect_the_array_of_flags_alone_and_stand_in_the_difference_of_a_detector(
     registry: Registry, tmp_path: Path
 ) -> None:
     registry.panels.add(PANEL_A)
@@ -257,7 +257,9 @@ def test_new_flags_affect_no_run_and_stand_in_the_difference_of_a_detector(
     first = registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "all", 7, EVERY), valid_from=T1)
     flags = write_panel_folder(tmp_path / "flags", 8, ["status"])
     registry.versions.add(PANEL_A, flags, valid_from=T2, kinds=["status"])
-    assert registry.list_affected_runs(first.revision) == []
+    (affected,) = registry.list_affected_runs(first.revision)
+    assert (affected.change, affected.kinds) == ("changed", ("status",))
+    assert registry.list_affected_runs(first.revision, kinds=["gain", "offset"]) == []
     result = registry.diff(DATASET, before=first.revision)
     assert [(item.kind, item.before, item.after) for item in result.panels] == [("status", 5, 6)]
     assert [item.count for item in result.panels[0].gain_ranges] == [2, 2, 2]

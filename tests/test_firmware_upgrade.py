@@ -362,7 +362,9 @@ def test_the_command_line_refuses_with_the_code_of_the_reason(
 def test_carried_constants_make_runs_possible_and_say_so(known: Registry) -> None:
     known.detectors.configure("xcs1", "XcsEndstation.0:Jungfrau.0", NEW_A, first_run=1)
     known.runs.add("exp=xcs1:run=1", begin=LATER)
-    assert carry(known).notes[-1] == "1 recorded run can be exported from now on: exp=xcs1:run=1"
+    assert carry(known).notes[-1] == (
+        "1 recorded run can be exported from now on (gain, offset, pedestals): exp=xcs1:run=1"
+    )
 
 
 BOARD = "190408-181206-50c246df50010d"  # the module of PANEL_A after its board was changed

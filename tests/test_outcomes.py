@@ -19,8 +19,9 @@ from registry.database.change import Change
 from registry.errors import ConflictError, NotFoundError, NotValidError, RequestError
 from registry.identifiers import Dataset
 from registry.instants import BEGINNING, Instant, parse_instant
-from registry.lookup import outcomes, versions
-from registry.lookup.outcomes import Inputs, RunSource
+from registry.lookup import versions
+from registry.lookup.answers import Answers
+from registry.lookup.outcomes import Scope, list_affected_runs
 from registry.lookup.panels import find_panels
 from registry.lookup.resolution import ArrayRequest, resolve
 from registry.lookup.revisions import read_newest_revision
@@ -51,6 +52,7 @@ from tests.refusals import assert_refused
 pytestmark = pytest.mark.small_panels
 
 KINDS = ("gain", "offset")
+ALL_KINDS = ("gain", "offset", "pedestals", "rms", "status")
 SOURCES = ("XcsEndstation.0:Jungfrau.0", "XcsEndstation.0:Jungfrau.1")
 SOURCE = SOURCES[0]
 DETECTOR = f"{PANEL_A}_{PANEL_B}"
@@ -59,6 +61,10 @@ STARTS = (BEGINNING, T, Instant(T + 1), Instant(T + 3_600_000_000))
 BEGINS = sorted({Instant(start + step) for start in STARTS[1:] for step in (-1, 0, 1)})
 EARLY, MIDDLE, LATE = "2018-01-01T00:00:00Z", "2018-06-01T00:00:00Z", "2019-01-01T00:00:00Z"
 
+
+RunSource = tuple[Dataset, str]
+Arrays = dict[tuple[RunSource, str], tuple[tuple[str, str], ...]]
+"""By run, source and kind: (panel, SHA-256 of its constants), in the order of the array."""
 
 SHA256 = {
     (kind, content): constants_without_files(kind, content).sha256 for kind in KINDS for content in "ABC"
@@ -219,35 +225,54 @@ class Story:
         )
         return lambda change: record_configurations(change, [statement], supersede=True)
 
-    def resolve_all(self, connection: sa.Connection, revision: int) -> dict[RunSource, Inputs]:
-        """Ask for every registered run and source, one by one, as an export would."""
-        inputs: dict[RunSource, Inputs] = {}
+    def resolve_all(self, connection: sa.Connection, revision: int) -> Arrays:
+        """Ask for every array of every registered run and source, one by one, as an export would."""
+        arrays: Arrays = {}
         known = list_configurations(connection, revision, {self.experiment})
         for run in list_runs(connection, revision, {self.experiment}):
             dataset = Dataset(run.experiment, run.run)
-            for source in choose_configurations(known, run.run):
+            for source, kind in itertools.product(choose_configurations(known, run.run), KINDS):
+                request = ArrayRequest(str(dataset), source, types=(f"pixel_{kind}",))
                 try:
-                    answer = resolve(connection, ArrayRequest(str(dataset), source), revision).resolution
+                    answer = resolve(connection, request, revision).resolution
                 except (NotFoundError, NotValidError):
                     continue
-                inputs[dataset, source] = tuple(
-                    (panel.panel, constants.kind, constants.constants)
-                    for panel in answer.panels
-                    for constants in panel.constants
+                arrays[(dataset, source), kind] = tuple(
+                    (panel.panel, panel.constants[0].constants) for panel in answer.panels
                 )
-        return inputs
+        return arrays
+
+    def answer_all(self, connection: sa.Connection, revision: int) -> Arrays:
+        """Return the same, found for all runs at once."""
+        answers = Answers(connection, {self.experiment}, None, revision)
+        found = (
+            ((Dataset(run.experiment, run.run), source[1]), answers.find(source, run.run, run.begin))
+            for run in list_runs(connection, revision, {self.experiment})
+            for source in answers.sources
+        )
+        return {
+            (run_source, kind): tuple(zip(answer.panels, answer.constants[kind], strict=True))
+            for run_source, answer in found
+            for kind in KINDS
+            if answer.is_possible(kind)
+        }
 
 
-def compare(before: dict[RunSource, Inputs], after: dict[RunSource, Inputs]) -> dict[RunSource, str]:
-    changes = {}
-    for location in {*before, *after}:
-        if location not in after:
-            changes[location] = "no longer possible"
-        elif location not in before:
-            changes[location] = "now possible"
-        elif before[location] != after[location]:
-            changes[location] = "changed"
+SEVERITY = ("no longer possible", "changed", "now possible")
+
+
+def compare(before: Arrays, after: Arrays) -> dict[RunSource, dict[str, str]]:
+    """Return what becomes of the arrays of each run, by kind."""
+    changes: dict[RunSource, dict[str, str]] = {}
+    for key in {*before, *after}:
+        if before.get(key) != after.get(key):
+            becomes = "no longer possible" if key not in after else "changed"
+            changes.setdefault(key[0], {})[key[1]] = "now possible" if key not in before else becomes
     return changes
+
+
+def find_worst(arrays: dict[str, str]) -> str:
+    return min(arrays.values(), key=SEVERITY.index)
 
 
 KEYWORDS = {
@@ -265,6 +290,8 @@ def consequences(sentences: Sequence[str]) -> list[Consequence]:
     """Return what notes and warnings say of recorded runs and exports."""
     parsed = []
     for sentence in sentences:
+        if "live version" in sentence:
+            continue  # on the same constants elsewhere
         match = re.match(r"(\d+) recorded (run|export)s? ", sentence)
         assert match, sentence
         (change,) = [name for name, words in KEYWORDS.items() if words in sentence]
@@ -287,9 +314,13 @@ def expand_ranges(text: str) -> list[str]:
     ]
 
 
-def build_consequences(changes: dict[RunSource, str], change: str) -> list[Consequence]:
-    names = sorted({str(location[0]) for location, outcome in changes.items() if outcome == change})
-    return [(len(names), "run", change, names)] if names else []
+def count_runs(sentences: Sequence[str]) -> dict[str, set[str]]:
+    """Return the runs that notes and warnings name, by what becomes of some of their arrays."""
+    runs: dict[str, set[str]] = {}
+    for _, what, change, names in consequences([text for text in sentences if "recorded run" in text]):
+        assert what == "run"
+        runs.setdefault(change, set()).update(names)
+    return runs
 
 
 @pytest.mark.slow
@@ -307,56 +338,46 @@ def test_every_recorded_run_gets_what_an_export_would_resolve_as_of_every_revisi
         got = {
             revision: story.resolve_all(connection, revision) for revision in range(first, view.revision + 1)
         }
-        for revision, inputs in got.items():
-            run_inputs = outcomes.list_run_inputs(
-                connection, revision, outcomes.list_run_detectors(connection, revision)
-            )
-            possible = {key: value for key, value in run_inputs.items() if outcomes.is_complete(value)}
-            assert mine(story, possible) == inputs, revision
+        for revision, arrays in got.items():
+            assert story.answer_all(connection, revision) == arrays, revision
         for since, upto in {*itertools.pairwise(got), (first, view.revision)}:
             changes = compare(got[since], got[upto])
-            affected = outcomes.list_affected_runs(connection, since, upto)
-            assert {run_source_of(run): run.change for run in affected} == changes
+            affected = list_affected_runs(connection, since, upto, Scope(experiment=story.experiment))
+            assert {run_source_of(run): run.change for run in affected} == {
+                key: find_worst(arrays) for key, arrays in changes.items()
+            }
+            assert {run_source_of(run): {*run.kinds} for run in affected} == {
+                key: {*arrays} for key, arrays in changes.items()
+            }
             assert [run_source_of(run) for run in affected] == sorted(changes)
+            assert all(run.reason for run in affected)
             for run in affected:
-                if run.change != "changed":
-                    continue
-                moved = list_changed_constants(
-                    got[since].get(run_source_of(run)), got[upto].get(run_source_of(run))
-                )
-                assert sorted(run.constants, key=repr) == sorted(moved, key=repr)
+                if set(changes[run_source_of(run)].values()) == {"changed"}:
+                    moved = list_changed_constants(got[since], got[upto], run_source_of(run))
+                    assert sorted(run.constants, key=repr) == sorted(moved, key=repr)
         for outcome in done:
             assert outcome.revision is not None
-            before = outcome.revision - 1
-            changes = compare(got[before], got[outcome.revision])
-            known = {run.run for run in list_runs(connection, before, {story.experiment})}
-            notes = [note for note in outcome.notes if "recorded run" in note]
-            assert consequences(notes) == build_consequences(
-                {location: change for location, change in changes.items() if location[0].run in known},
-                "now possible",
-            )
+            known = {run.run for run in list_runs(connection, outcome.revision - 1, {story.experiment})}
+            expected: dict[str, set[str]] = {}
+            for key, arrays in compare(got[outcome.revision - 1], got[outcome.revision]).items():
+                for change in arrays.values() if key[0].run in known else ():
+                    expected.setdefault(change, set()).add(str(key[0]))
             # Several examples read out panels of one serial number at the same time.
-            warnings = [text for text in outcome.warnings if "read out twice" not in text]
-            assert consequences(warnings) == [
-                *build_consequences(changes, "changed"),
-                *build_consequences(changes, "no longer possible"),
-            ]
-
-
-def mine(story: Story, inputs: dict[RunSource, Inputs]) -> dict[RunSource, Inputs]:
-    """Leave out what other examples recorded."""
-    return {
-        location: value for location, value in inputs.items() if location[0].experiment == story.experiment
-    }
+            sentences = [text for text in (*outcome.notes, *outcome.warnings) if "read out twice" not in text]
+            assert count_runs(sentences) == expected
+            assert not any("recorded run" in note and "can be" not in note for note in outcome.notes)
+            assert {change for group in outcome.affected_runs for change in [group.change]} <= {*expected}
 
 
 def run_source_of(run: AffectedRun) -> RunSource:
     return Dataset(run.experiment, run.run), run.source
 
 
-def list_changed_constants(before: Inputs | None, after: Inputs | None) -> list[ChangedConstants]:
-    old = {(panel, kind): sha256 for panel, kind, sha256 in before or ()}
-    new = {(panel, kind): sha256 for panel, kind, sha256 in after or ()}
+def list_changed_constants(before: Arrays, after: Arrays, run_source: RunSource) -> list[ChangedConstants]:
+    old, new = (
+        {(panel, kind): sha256 for kind in KINDS for panel, sha256 in arrays.get((run_source, kind), ())}
+        for arrays in (before, after)
+    )
     return [
         ChangedConstants(*key, old.get(key), new.get(key))
         for key in {*old, *new}
@@ -396,7 +417,8 @@ def test_runs_that_changed_became_possible_or_are_refused_now_are_listed(
                 for panel in (PANEL_A, PANEL_B)
                 for kind in KINDS
             ),
-            "other constants are valid",
+            "constants are valid now",
+            KINDS,
         ),
         AffectedRun(
             "xcs1",
@@ -405,6 +427,7 @@ def test_runs_that_changed_became_possible_or_are_refused_now_are_listed(
             "changed",
             tuple(ChangedConstants(PANEL_A, kind, SHA256[kind, "A"], SHA256[kind, "C"]) for kind in KINDS),
             "other constants are valid",
+            KINDS,
         ),
         AffectedRun(
             "xcs1",
@@ -412,7 +435,8 @@ def test_runs_that_changed_became_possible_or_are_refused_now_are_listed(
             SOURCES[1],
             "no longer possible",
             (ChangedConstants(PANEL_C, "offset", SHA256["offset", "A"], None),),  # its gain is what it was
-            "other constants are valid",
+            f"it starts in a gap: offset of {PANEL_C}",
+            ("offset",),
         ),
     ]
     assert registry.list_affected_runs(since) == registry.list_affected_runs("as-it-was") == expected
@@ -420,10 +444,16 @@ def test_runs_that_changed_became_possible_or_are_refused_now_are_listed(
     assert registry.list_affected_runs(since, as_of=since + 1) == expected[:1]
     calreg = Calreg(location, monkeypatch)
     assert calreg.run("affected", "--since", "as-it-was").stdout.splitlines() == [
-        "experiment  run  source                      outcome             because",
-        f"xcs1        1    {SOURCE}  now possible        other constants are valid",
-        f"xcs1        9    {SOURCE}  changed             other constants are valid",
-        f"xcs1        9    {SOURCES[1]}  no longer possible  other constants are valid",
+        f"exp=xcs1:run=1  {SOURCE}  now possible",
+        f"  gain, offset of {PANEL_A}, {PANEL_B}",
+        "  because constants are valid now",
+        f"exp=xcs1:run=9  {SOURCE}  changed",
+        f"  gain, offset of {PANEL_A}",
+        "  because other constants are valid",
+        f"exp=xcs1:run=9  {SOURCES[1]}  no longer possible",
+        f"  offset of {PANEL_C}",
+        f"  because it starts in a gap: offset of {PANEL_C}",
+        f"compared: {', '.join(ALL_KINDS)}",
     ]
     answer = calreg.run("affected", "--since", str(since), "--json").json
     assert [(run["run"], run["source"], run["change"]) for run in answer] == [
@@ -436,8 +466,9 @@ def test_runs_that_changed_became_possible_or_are_refused_now_are_listed(
         "after": SHA256["gain", "C"],
     }
     assert calreg.run("affected", "--since", str(newest(registry)), "--json").json == []
-    assert calreg.run("affected", "--since", str(newest(registry))).stdout == (
-        "no registered run is affected\n"
+    last = newest(registry)
+    assert calreg.run("affected", "--since", str(last), "--kind", "offset").stdout == (
+        f"no registered run is affected since revision {last}\ncompared: offset\n"
     )
 
 
@@ -470,7 +501,9 @@ def test_a_run_whose_panels_changed_their_order_is_affected_without_changed_cons
         "xcs1", SOURCE, f"{PANEL_B}_{PANEL_A}", first_run=1, supersede=True, comment="cabling"
     )
     reason = "its panels are in another order"
-    assert registry.list_affected_runs(since) == [AffectedRun("xcs1", 1, SOURCE, "changed", (), reason)]
+    assert registry.list_affected_runs(since) == [
+        AffectedRun("xcs1", 1, SOURCE, "changed", (), reason, KINDS)
+    ]
     assert consequences(done.warnings) == [(1, "run", "changed", ["exp=xcs1:run=1"])]
     # Back again: since then, nothing is different.
     registry.detectors.configure("xcs1", SOURCE, DETECTOR, first_run=1, supersede=True, comment="it was not")
@@ -536,7 +569,10 @@ def test_no_consequence_is_reported_where_nothing_changes(registry: Registry) ->
         "the same runs again": registry.detectors.configure("xcs1", SOURCE, DETECTOR, first_run=1),
         "a tag": registry.tags.add("here"),
     }
-    assert {what: outcome.warnings for what, outcome in quiet.items()} == dict.fromkeys(quiet, ())
+    assert [what for what, outcome in quiet.items() if consequences(outcome.warnings)] == []
+    assert [what for what, outcome in quiet.items() if outcome.same_constants] == [
+        "what held before holds again"
+    ]
     assert not any("recorded run" in note for outcome in quiet.values() for note in outcome.notes)
     assert record(registry, [PANEL_A], "B", MIDDLE).warnings != ()
 
@@ -631,7 +667,7 @@ def test_exports_that_would_be_made_from_other_constants_are_named(
     ]
     assert warn("version", "withdraw", "3", "--comment", "wrong") == []
     supersede = (*add, "--supersede", "--valid-from", EARLY, "--kind", "gain")
-    assert warn(*supersede) == [other_export(1)]
+    assert warn(*supersede) == [other_run, other_export(1)]
 
 
 def test_an_export_that_would_be_made_from_the_same_constants_again_is_named_only_when_its_version_is_withdrawn(
@@ -643,7 +679,9 @@ def test_an_export_that_would_be_made_from_the_same_constants_again_is_named_onl
     again = add(PANEL_A, arrays["one"], valid_from="2018-03-01T00:00:00Z", kinds=["gain"])
     registry.export(PANEL_A, tmp_path / "out", at=MIDDLE, types=["pixel_gain"])
     assert add(PANEL_A, arrays["one"], valid_from="2018-04-01T00:00:00Z", kinds=["gain"]).warnings == ()
-    assert registry.versions.withdraw(again.versions[0].version + 1, comment="again").warnings == ()
+    outcome = registry.versions.withdraw(again.versions[0].version + 1, comment="again")
+    assert consequences(outcome.warnings) == []
+    assert outcome.same_constants[0].versions == (1, 3)
     withdrawn = registry.versions.withdraw(again.versions[0].version, comment="again")
     assert consequences(withdrawn.warnings) == [(1, "export", "withdrawn", ["export 1"])]
 

@@ -15,7 +15,7 @@ from registry.api import Registry
 from registry.database.engine import make_engine
 from registry.errors import NotFoundError, NotValidError
 from registry.instants import parse_instant
-from registry.lookup.runs import _select_run, list_runs
+from registry.lookup.runs import _select_run, list_configurations
 from registry.lookup.validity import _select_valid_versions
 from registry.registration.planning import VersionStatement
 from registry.registration.versions import record_versions
@@ -186,7 +186,7 @@ def test_sqlite_finds_runs_in_the_index_of_all_runs(sqlite_location: RegistryLoc
     engine.dispose()
 
 
-def test_a_registration_reads_no_run_of_an_experiment_that_it_does_not_concern(
+def test_a_registration_reads_nothing_of_an_experiment_that_it_does_not_concern(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for experiment, panel in (("xcsls3716", PANEL_A), ("mfxlr1716", PANEL_B)):
@@ -195,9 +195,9 @@ def test_a_registration_reads_no_run_of_an_experiment_that_it_does_not_concern(
         registry.runs.add(f"exp={experiment}:run=1", begin=LATER)
     calls: list[Any] = []
     monkeypatch.setattr(
-        "registry.lookup.runs.list_runs",
+        "registry.lookup.answers.list_configurations",
         lambda connection, revision, experiments: (
-            calls.append(experiments) or list_runs(connection, revision, experiments)
+            calls.append(experiments) or list_configurations(connection, revision, experiments)
         ),
     )
     outcome = registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "a", seed=1), valid_from=START)
@@ -218,7 +218,7 @@ OF_A_REGISTRATION = [
     "INSERT constants_file",
     "SELECT values_table",
     "INSERT version",
-    "WITH touched",  # whom the change may concern: nobody here
+    "WITH changed",  # whom the change may concern: nobody here
     "SELECT version",
 ]
 
@@ -248,6 +248,17 @@ def shorten(statement: str) -> str:
     return f"{verb} {words[0].partition('.')[0]}"
 
 
+def test_a_registration_for_a_configured_panel_reads_no_run_that_it_does_not_concern(
+    registry: Registry, tmp_path: Path
+) -> None:
+    registry.panels.add(PANEL_A)
+    registry.detectors.configure("xcsls3716", "XcsEndstation.0:Jungfrau.0", PANEL_A, first_run=1)
+    registry.runs.add("exp=xcsls3716:run=1", begin=START)
+    with record_statements(registry) as statements:
+        registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "a", seed=1), valid_from=LATER)
+    assert len(statements) == len(OF_A_REGISTRATION) + 2
+
+
 def test_a_registration_for_a_configured_panel_reads_the_configurations_once_while_the_runs_are_the_same(
     registry: Registry, tmp_path: Path
 ) -> None:
@@ -257,8 +268,9 @@ def test_a_registration_for_a_configured_panel_reads_the_configurations_once_whi
     with record_statements(registry) as statements:
         outcome = registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "a", seed=1), valid_from=START)
     assert outcome.notes == ("1 recorded run can be exported from now on: exp=xcsls3716:run=1",)
-    # Configurations with their panels, runs; then the versions as of the two revisions.
-    assert len(statements) == len(OF_A_REGISTRATION) + 2 + 2
+    # The configurations of the panel, and the runs between the starts; then, for these runs, the configurations and
+    # M-numbers of their panels, and the versions as of the two revisions.
+    assert len(statements) == len(OF_A_REGISTRATION) + 2 + 2 + 2
 
 
 def test_constants_that_are_not_recorded_do_not_become_a_gap(registry: Registry) -> None:

@@ -181,13 +181,13 @@ def open_backend(settings: Settings, timezone: str | None) -> Backend:
 def _build_outcome(change: Change, *, dry_run: bool) -> Outcome:
     # Only needed after a write.
     from registry.lookup.changes import list_changes
-    from registry.lookup.consequences import describe_consequences
+    from registry.lookup.consequences import Consequences, find_consequences
     from registry.lookup.readout_warnings import list_readout_warnings
 
     connection, number = change.connection, change.revision
     # Only tables that the change touched are queried: each statement is a round trip to a server.
-    notes, warnings = describe_consequences(change, number) if number else ([], [])
-    warnings += list_readout_warnings(connection, change.recorded, number) if number else []
+    consequences = find_consequences(change, number) if number else Consequences()
+    readout_warnings = list_readout_warnings(connection, change.recorded, number) if number else []
     new, gone = change.recorded["version"], change.withdrawn["version"]
     list_versions = versions.list_versions_of_revision
     recorded = tuple(list_versions(connection, number, "recorded_in", new)) if number and new else ()
@@ -200,7 +200,10 @@ def _build_outcome(change: Change, *, dry_run: bool) -> Outcome:
         withdrawn=withdrawn,
         unchanged=tuple(versions.list_versions_with_numbers(connection, change.unchanged, None)),
         facts=list_changes(connection, number, recorded, withdrawn, touched) if number else (),
-        notes=(*change.notes, *notes),
-        warnings=(*change.warnings, *warnings),
+        notes=(*change.notes, *consequences.notes),
+        warnings=(*change.warnings, *consequences.warnings, *readout_warnings),
         superseded_runs=tuple(change.superseded_runs),
+        affected_runs=consequences.runs,
+        affected_exports=consequences.exports,
+        same_constants=consequences.same_constants,
     )

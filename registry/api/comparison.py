@@ -1,4 +1,4 @@
-"""Compare two versions, a detector at two revisions, and the outcomes of all runs since a revision."""
+"""Compare two versions, and a detector at two revisions."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from registry.api.backend import Backend, ReadTransaction
 from registry.arrays import compare_pixels, parse_array
 from registry.detectors import DetectorType
 from registry.errors import NotFoundError, NotValidError, RequestError
-from registry.lookup import outcomes, versions
+from registry.lookup import versions
 from registry.lookup.resolution import ArrayRequest, resolve, resolve_version
 from registry.lookup.revisions import AsOf
 from registry.provenance.document import InputConstants, InputFile, Resolution
 from registry.records import (
-    AffectedRun,
     DetectorDifference,
     PanelDifference,
     PixelDifference,
@@ -178,16 +177,3 @@ def _find_panel_differences(backend: Backend, old: Resolution, new: Resolution) 
         numbers = (one.version if one else None, other.version if other else None)
         differences.append(PanelDifference(panel, kind, *numbers, pixels))
     return differences
-
-
-def list_affected_runs(backend: Backend, since: AsOf, as_of: AsOf) -> list[AffectedRun]:
-    """Return the runs whose outcome changed since a revision; see `Registry.list_affected_runs`."""
-    with backend.read_transaction(as_of) as view:
-        first = view.find_revision_number(since)
-        if first > view.revision:
-            raise RequestError(
-                f"revision {first} is later than revision {view.revision}",
-                since=first,
-                as_of=view.revision,
-            )
-        return outcomes.list_affected_runs(view.connection, first, view.revision)

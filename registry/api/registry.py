@@ -7,13 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from registry.api.administration import Administration
 from registry.api.backend import InstantLike
+from registry.api.differences import Differences
 from registry.lookup.revisions import AsOf
 from registry.parallel import Progress, no_progress
 from registry.records import (
-    AffectedRun,
-    DetectorDifference,
     Export,
     Identity,
     ImportOutcome,
@@ -33,7 +31,7 @@ if TYPE_CHECKING:
     from registry.api.versions import Versions
 
 
-class Registry(Administration):
+class Registry(Differences):
     """An open registry, as `open_registry` returns it.
 
     Its attributes ``panels``, ``aliases``, ``versions``, ``runs``, ``detectors``, ``tags`` and ``plots`` have
@@ -284,34 +282,6 @@ class Registry(Administration):
             target, source, instant, tuple(types or ()), as_of, format, first_run, last_run
         )
         return export(self._backend, request, Path(output), progress, force=force)
-
-    def diff(
-        self,
-        target: str,
-        *,
-        before: AsOf,
-        after: AsOf = None,
-        source: str | None = None,
-        at: InstantLike | None = None,
-    ) -> DetectorDifference:
-        """Return the panels and kinds of a detector that change between two revisions, with their pixels' differences.
-
-        Raises
-        ------
-        NotFoundError, NotValidError
-            The request fails as of both revisions.
-        """
-        from registry.api.comparison import diff_detector
-        from registry.lookup.resolution import ArrayRequest
-
-        request = ArrayRequest(target, source, self._backend.parse_optional_instant(at))
-        return diff_detector(self._backend, request, before, after)
-
-    def list_affected_runs(self, since: AsOf, *, as_of: AsOf = None) -> list[AffectedRun]:
-        """Return the registered runs whose constants, or whether they have any, changed from a revision to another."""
-        from registry.api.comparison import list_affected_runs
-
-        return list_affected_runs(self._backend, since, as_of)
 
     def identify(self, path: str | Path, *, as_of: AsOf = None) -> Identity:
         """Return the constants, versions or exports that contain a file, by its content.

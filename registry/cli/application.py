@@ -30,7 +30,7 @@ VERBS = {
     "export": ("exports:export", "Write the constants of a run or a detector."),
     "identify": ("provenance:identify", "Identify a file by its content."),
     "diff": ("revisions:diff", "Show what changes for a detector between two revisions."),
-    "affected": ("revisions:list_affected", "List the runs whose outcome changed since a revision."),
+    "affected": ("affected:list_affected", "List the runs whose outcome changed since a revision."),
     "log": ("log:log", "List the revisions, and what each changed."),
     "verify": ("database:verify", "Check every checksum, every reference and the schema."),
     "plot": ("plots:plot", "Plots of constants, as PNG or SVG."),

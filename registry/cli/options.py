@@ -49,6 +49,7 @@ AllowOdd = Annotated[
     bool,
     typer.Option("--allow-odd", help="Accept values that cannot be, such as a gain of the wrong sign."),
 ]
+ExperimentFilter = Annotated[str | None, typer.Option(metavar="E", help="Only of this experiment.")]
 IncludeWithdrawn = Annotated[bool, typer.Option("--all", help="List the withdrawn ones too.")]
 Limit = Annotated[int | None, typer.Option(metavar="COUNT", help="List only this many, the newest.")]
 Before = Annotated[int | None, typer.Option(metavar="NUMBER", help="List only what is below this number.")]

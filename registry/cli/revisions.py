@@ -1,4 +1,4 @@
-"""``calreg tag``, ``diff`` and ``affected``: the names of revisions, and what differs between two."""
+"""``calreg tag`` and ``diff``: the names of revisions, and what differs for a detector between two."""
 
 from __future__ import annotations
 
@@ -21,9 +21,7 @@ from registry.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from registry.records import AffectedRun, DetectorDifference
+    from registry.records import DetectorDifference
 
 tag = create_group(help="Names for revisions.")
 
@@ -105,28 +103,3 @@ def _print_difference(difference: DetectorDifference) -> None:
 
 def _format_version(version: int | None) -> str:
     return "none" if version is None else f"version {version}"
-
-
-def list_affected(
-    ctx: Context,
-    since: Annotated[str, typer.Option(metavar="X", help="A revision, an instant or a tag.")],
-    as_of: AsOf = None,
-    timezone: Timezone = None,
-    json: Json = False,
-) -> None:
-    """List the runs whose outcome changed since a revision.
-
-    These are the registered runs whose required kinds now come from other constants, and those that can be
-    exported only now, or no longer.
-    """
-    with open_from_context(ctx, timezone) as registry:
-        runs = registry.list_affected_runs(since, as_of=as_of)
-    output.print_answer(runs, _print_affected, as_json=json)
-
-
-def _print_affected(runs: Iterable[AffectedRun]) -> None:
-    rows = [(row.experiment, row.run, row.source, row.change, row.reason) for row in runs]
-    if rows:
-        output.print_table(("experiment", "run", "source", "outcome", "because"), rows)
-    else:
-        output.print_text("no registered run is affected")

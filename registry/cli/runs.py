@@ -16,6 +16,7 @@ from registry.cli.options import (
     Comment,
     Context,
     DryRun,
+    ExperimentFilter,
     IncludeWithdrawn,
     Json,
     RequiredComment,
@@ -35,7 +36,6 @@ detector = create_group(help="Configurations: which panels are read out for a so
 Dataset = Annotated[str, typer.Argument(metavar="DATASET", help="exp=xcsls3716:run=631 for example.")]
 Experiment = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="xcsls3716 for example.")]
 FullSource = Annotated[str, typer.Argument(metavar="SOURCE", help="XcsEndstation.0:Jungfrau.0 for example.")]
-ExperimentFilter = Annotated[str | None, typer.Option(metavar="E", help="Only of this experiment.")]
 FirstRun = Annotated[int, typer.Option(metavar="RUN", help="The first run.")]
 LastRun = Annotated[int | None, typer.Option(metavar="RUN", help="The last run; default: open.")]
 

@@ -7,7 +7,8 @@ one configuration, have the same answer: it is computed once for all of them.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
+from copy import copy
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import groupby
@@ -122,12 +123,25 @@ class Answers:
         until: int = LATEST,
     ) -> None:
         configurations = list_configurations(connection, revision, experiments)
-        panels = {panel for configuration in configurations for panel in configuration.panels}
+        self._panels = {panel for configuration in configurations for panel in configuration.panels}
         self._kinds = None if kinds is None else tuple(kinds)
-        self._timelines = read_timelines(connection, panels, revision, kinds=self._kinds, until=until)
-        self._m_numbers = _read_m_numbers(connection, panels, revision)
+        self._until = until
+        self._m_numbers = read_m_numbers(connection, self._panels, revision)
         self._ranges = _find_ranges(configurations)
-        self._detectors: dict[int, _ConfiguredDetector] = {}
+        self.read_versions(connection, revision)
+
+    def read_versions(self, connection: sa.Connection, revision: int) -> None:
+        """Answer from the versions as of this revision from now on."""
+        self._timelines = read_timelines(
+            connection, self._panels, revision, kinds=self._kinds, until=self._until
+        )
+        self._detectors: dict[int, DetectorAnswers] = {}
+
+    def with_versions_of(self, connection: sa.Connection, revision: int) -> Answers:
+        """Return the answers as of a revision at which configurations and M-numbers are the same."""
+        others = copy(self)
+        others.read_versions(connection, revision)
+        return others
 
     @property
     def sources(self) -> Set[Source]:
@@ -146,7 +160,11 @@ class Answers:
             return _NO_DETECTOR
         detector = self._detectors.get(id(configuration))
         if detector is None:
-            detector = _ConfiguredDetector(configuration, self._kinds, self._timelines, self._m_numbers)
+            refusal = _find_refusal(configuration)
+            detector = DetectorAnswers(
+                configuration.panels, self._kinds, self._timelines, self._m_numbers, refusal
+            )
+            detector.segments = configuration.segments
             self._detectors[id(configuration)] = detector
         return detector.find_answer(start)
 
@@ -171,23 +189,27 @@ NO_RUN = Answer(refusal=Refusal.NO_RUN)
 """The answer for a run that is not recorded."""
 
 
-class _ConfiguredDetector:
-    """The panels of a configuration, and their answers by the number of starts before."""
+def _find_refusal(configuration: Configuration) -> Refusal | None:
+    if not configuration.panels:
+        return Refusal.NO_PANEL_IDS
+    problem = detectors.find_source_problem(configuration.source, configuration.panels)
+    return Refusal.CONTRADICTION if problem else None
+
+
+class DetectorAnswers:
+    """The answers of panels in this order; of instants between two neighbouring starts it is one object."""
 
     def __init__(
         self,
-        configuration: Configuration,
-        kinds: Sequence[str] | None,
+        panels: tuple[str, ...],
+        kinds: Collection[str] | None,
         timelines: VersionTimelines,
         m_numbers: Mapping[str, Timeline[str]],
+        refusal: Refusal | None = None,
     ) -> None:
-        self._panels = panels = configuration.panels
-        self._segments = configuration.segments
-        self._m_numbers = m_numbers
-        self._refusal: Refusal | None = None if panels else Refusal.NO_PANEL_IDS
-        if panels and detectors.find_source_problem(configuration.source, panels):
-            self._refusal = Refusal.CONTRADICTION
-        known = () if self._refusal else [kind.name for kind in detectors.find_panel_type(panels[0]).kinds]
+        self.segments: tuple[int, ...] | None = None
+        self._panels, self._m_numbers, self._refusal = panels, m_numbers, refusal
+        known = () if refusal else [kind.name for kind in detectors.find_panel_type(panels[0]).kinds]
         self._timelines = {
             kind: [timelines[panel, kind] for panel in panels]
             for kind in known
@@ -199,6 +221,7 @@ class _ConfiguredDetector:
         self._by_index: dict[int, Answer] = {}
 
     def find_answer(self, start: int | None) -> Answer:
+        """Return the answer at an instant; None where it is not known."""
         index = -1 if start is None or self._refusal else bisect_right(self.starts, start)
         answer = self._by_index.get(index)
         if answer is None:
@@ -208,11 +231,11 @@ class _ConfiguredDetector:
     def _build_answer(self, start: int | None) -> Answer:
         refusal = self._refusal or (Refusal.NO_START if start is None else None)
         if refusal or start is None or self._holds_module_twice(start):
-            return Answer(self._panels, self._segments, refusal=refusal or Refusal.MODULE_TWICE)
+            return Answer(self._panels, self.segments, refusal=refusal or Refusal.MODULE_TWICE)
         valid = {kind: [row.at(start) for row in rows] for kind, rows in self._timelines.items()}
         return Answer(
             self._panels,
-            self._segments,
+            self.segments,
             {kind: tuple(version and version[1] for version in versions) for kind, versions in valid.items()},
             gaps=frozenset(
                 (panel, kind)
@@ -234,9 +257,8 @@ class _ConfiguredDetector:
         return False
 
 
-def _read_m_numbers(
-    connection: sa.Connection, panels: Set[str], revision: int
-) -> Mapping[str, Timeline[str]]:
+def read_m_numbers(connection: sa.Connection, panels: Set[str], revision: int) -> Mapping[str, Timeline[str]]:
+    """Return the M-numbers that panels bear, by panel Id."""
     aliases = list_aliases_of_panels(connection, panels, revision)
     ordered = sorted(aliases, key=lambda alias: alias.valid_from)
     return build_timelines((alias.panel, alias.valid_from, alias.alias) for alias in ordered)

@@ -1,127 +1,201 @@
-"""Outcomes: the constants that every registered run gets as of a revision, and the runs for which they changed.
-
-The same answers as `resolution`, for all runs at once and for the required kinds: a few statements, then a search
-in timelines.
-"""
+"""Outcomes: the registered runs that get something else as of one revision than as of another, and why."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from registry import detectors
-from registry.identifiers import Dataset
-from registry.instants import Instant
-from registry.lookup.runs import list_run_configurations
-from registry.lookup.timelines import VersionTimelines, read_timelines
-from registry.records import AffectedRun, ChangedConstants
+from registry.instants import LATEST
+from registry.lookup.answer_changes import (
+    OTHER_CONSTANTS,
+    VALID_NOW,
+    AnswerChange,
+    Reason,
+    compare_answers,
+    describe_move,
+)
+from registry.lookup.answers import NO_RUN, Answer, Answers, Source
+from registry.lookup.candidate_runs import Candidates, RunTimes, find_candidates
+from registry.lookup.changed_ranges import ChangedRange, list_changed_ranges
+from registry.records import AffectedGroup, AffectedRun
+from registry.run_ranges import find_ranges
 
-RunSource = tuple[Dataset, str]
-"""A registered run, and the source of one of its detectors."""
-
-RunDetectors = Mapping[RunSource, tuple[tuple[str, ...], Instant]]
-"""The panel Ids of the detectors in segment order, with the start times of the runs."""
-
-Inputs = tuple[tuple[str, str, str | None], ...]
-"""(panel, kind, SHA-256 of the constants, ``None`` where none are valid) in the order of the array."""
+RunChange = tuple[Source, int, AnswerChange, tuple[Reason, ...]]
+"""The source, the number of the run, what becomes of its arrays, and why."""
 
 
-def list_run_detectors(
-    connection: sa.Connection, revision: int, experiments: Set[str] | None = None
-) -> RunDetectors:
-    """Return the detectors read out in the registered runs, of all experiments or of these.
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which changes are wanted: of these kinds, of an experiment, of these panels; None means all."""
 
-    Runs without a start time, and configurations without panel Ids, are left out.
+    kinds: Collection[str] | None = None
+    experiment: str | None = None
+    panels: Set[str] | None = None
+    new_runs: bool = True  # those that were not recorded before
+    tables: Set[str] = frozenset({"version", "alias", "configuration", "run"})  # in which something changed
+
+    def includes(self, changed: ChangedRange) -> bool:
+        """Tell whether a range is one of a wanted panel and kind."""
+        return (self.kinds is None or changed.kind in self.kinds) and self.is_about([changed.panel])
+
+    def is_about(self, panels: Collection[str]) -> bool:
+        """Tell whether one of these panels is wanted."""
+        return self.panels is None or not self.panels.isdisjoint(panels)
+
+
+def list_affected_runs(connection: sa.Connection, since: int, upto: int, scope: Scope) -> list[AffectedRun]:
+    """Return the registered runs that get something else as of `upto` than as of `since`.
+
+    By experiment, run and source.
     """
-    return {
-        (Dataset(run.experiment, run.run), configuration.source): (configuration.panels, run.begin)
-        for run, configuration in list_run_configurations(connection, revision, experiments)
-        if run.begin is not None
-    }
+    ranges = list_changed_ranges(connection, since, upto)
+    changes = list_run_changes(connection, ranges, since, upto, scope)
+    changes.sort(key=lambda change: (change[0][0], change[1], change[0][1]))
+    return [_build_affected_run(*change) for change in changes]
 
 
-def list_run_inputs(
-    connection: sa.Connection, revision: int, run_detectors: RunDetectors
-) -> dict[RunSource, Inputs]:
-    """Return the constants of the required arrays of these runs as of a revision."""
-    panels = {panel for identifiers, _ in run_detectors.values() for panel in identifiers}
-    timelines = read_timelines(connection, panels, revision)
-    return {
-        run_source: _find_inputs(timelines, identifiers, start_time)
-        for run_source, (identifiers, start_time) in run_detectors.items()
-    }
+def list_affected_groups(
+    connection: sa.Connection, since: int, upto: int, scope: Scope
+) -> list[AffectedGroup]:
+    """Return the same in groups, see `group_changes`."""
+    ranges = list_changed_ranges(connection, since, upto)
+    groups = group_changes(list_run_changes(connection, ranges, since, upto, scope))
+    return [group.build_record() for group in groups]
 
 
-def _find_inputs(timelines: VersionTimelines, panels: Sequence[str], start_time: int) -> Inputs:
-    return tuple(
-        (panel, kind, version[1] if (version := timelines[panel, kind].at(start_time)) else None)
-        for panel in panels
-        for kind in detectors.find_panel_type(panel).required_kinds
+def list_run_changes(
+    connection: sa.Connection, ranges: Sequence[ChangedRange], since: int, upto: int, scope: Scope
+) -> list[RunChange]:
+    """Return what becomes of the runs, by source, where constants changed in these ranges."""
+    wanted = [row for row in ranges if scope.includes(row)]
+    candidates = find_candidates(
+        connection, wanted, since, upto, scope.experiment, tables=scope.tables, new_runs=scope.new_runs
     )
-
-
-def is_complete(inputs: Inputs | None) -> bool:
-    """Tell whether the run can be exported: detector and start time are known, and no constants are missing."""
-    return inputs is not None and all(constants is not None for _, _, constants in inputs)
-
-
-def list_affected_runs(
-    connection: sa.Connection,
-    since: int,
-    upto: int,
-    experiments: Set[str] | None = None,
-    *,
-    same_detectors: bool = False,
-) -> list[AffectedRun]:
-    """Return the registered runs whose constants, or whether they have any, changed from `since` to `upto`.
-
-    Of all experiments or of these, by experiment, run and source. With `same_detectors`, neither their panels nor
-    their start times changed.
-    """
-    detectors_after = list_run_detectors(connection, upto, experiments)
-    detectors_before = (
-        detectors_after if same_detectors else list_run_detectors(connection, since, experiments)
-    )
-    before = list_run_inputs(connection, since, detectors_before)
-    after = list_run_inputs(connection, upto, detectors_after)
-    pairs = ((key, before.get(key), after.get(key)) for key in sorted(before.keys() | after.keys()))
+    if not candidates.experiments:
+        return []
+    kinds = scope.kinds if candidates.all_kinds else {row.kind for row in wanted}
+    until = _find_latest_start(candidates)
+    before = Answers(connection, candidates.experiments, kinds, since, until)
+    if candidates.same_detectors:
+        after = before.with_versions_of(connection, upto)
+    else:
+        after = Answers(connection, candidates.experiments, kinds, upto, until)
+    comparison = _Comparison(before, after, scope)
     return [
-        _build_affected_run(run_source, old, new)
-        for run_source, old, new in pairs
-        if old != new and (is_complete(old) or is_complete(new))
+        change
+        for source, runs in _list_sources(candidates, before, after)
+        for change in comparison.list_changes(source, runs)
     ]
 
 
-def _build_affected_run(run_source: RunSource, before: Inputs | None, after: Inputs | None) -> AffectedRun:
-    old = {(panel, kind): constants for panel, kind, constants in before or ()}
-    new = {(panel, kind): constants for panel, kind, constants in after or ()}
-    change = "changed"
-    if not is_complete(before):
-        change = "now possible"
-    elif not is_complete(after):
-        change = "no longer possible"
-    in_both = before is not None and after is not None
-    dataset, source = run_source
+def _find_latest_start(candidates: Candidates) -> int:
+    groups = [*candidates.by_source.values(), *candidates.moved.values()]
+    starts = (start for runs in groups for times in runs.values() for start in times[:2] if start is not None)
+    return max(starts, default=LATEST)
+
+
+def _list_sources(
+    candidates: Candidates, before: Answers, after: Answers
+) -> Iterator[tuple[Source, Mapping[int, RunTimes]]]:
+    """Yield the candidates of each source; runs whose times changed are those of every source."""
+    for source in sorted(before.sources | after.sources):
+        runs = candidates.by_source.get(source, {}) | candidates.moved.get(source[0], {})
+        if runs:
+            yield source, runs
+
+
+class _Comparison:
+    """Compares the answers of runs; that of two answers is made once, however many runs have them."""
+
+    def __init__(self, before: Answers, after: Answers, scope: Scope) -> None:
+        self._before, self._after, self._scope = before, after, scope
+        self._known: dict[tuple[int, int], AnswerChange | None] = {}
+
+    def list_changes(self, source: Source, runs: Mapping[int, RunTimes]) -> Iterator[RunChange]:
+        for run, times in runs.items():
+            old = self._before.find(source, run, times.before) if times.was_recorded else NO_RUN
+            new = self._after.find(source, run, times.after) if times.is_recorded else NO_RUN
+            change = self._compare(old, new)
+            if change is None:
+                continue
+            reasons = change.reasons
+            if times.before is not None and times.after is not None and times.before != times.after:
+                move = describe_move(times.before, times.after)
+                beside = self._compare(old, self._after.find(source, run, times.before))
+                reasons = _join_causes(move, change, beside)
+            yield source, run, change, reasons
+
+    def _compare(self, old: Answer, new: Answer) -> AnswerChange | None:
+        key = id(old), id(new)
+        if key not in self._known:
+            change = compare_answers(old, new, self._scope.kinds)
+            self._known[key] = change if change and self._scope.is_about(change.panels) else None
+        return self._known[key]
+
+
+def _join_causes(move: Reason, change: AnswerChange, beside: AnswerChange | None) -> tuple[Reason, ...]:
+    """Return why a run whose start time moved gets something else; `beside` is what changed apart from that."""
+    missing = [reason for reason in change.reasons if reason not in (OTHER_CONSTANTS, VALID_NOW)]
+    return tuple(dict.fromkeys([move, *missing, *(beside.reasons if beside else ())]))
+
+
+def _build_affected_run(
+    source: Source, run: int, change: AnswerChange, reasons: Iterable[Reason]
+) -> AffectedRun:
     return AffectedRun(
-        experiment=dataset.experiment,
-        run=dataset.run,
-        source=source,
-        change=change,
-        constants=tuple(
-            ChangedConstants(panel, kind, old.get((panel, kind)), new.get((panel, kind)))
-            for panel, kind in dict.fromkeys([*old, *new])
-            if in_both and old.get((panel, kind)) != new.get((panel, kind))
-        ),
-        reason=_describe_reason(before, after),
+        source[0], run, source[1], change.worst, change.constants, join_reasons(reasons), change.kinds
     )
 
 
-def _describe_reason(before: Inputs | None, after: Inputs | None) -> str:
-    if before is None or after is None:
-        return f"its start time or its detector is {'no longer' if after is None else 'now'} known"
-    if sorted(before, key=str) == sorted(after, key=str):
-        return "its panels are in another order"
-    if {panel for panel, _, _ in before} != {panel for panel, _, _ in after}:
-        return "it has other panels"
-    return "other constants are valid"
+def join_reasons(reasons: Iterable[Reason]) -> str:
+    """Return several reasons as one text."""
+    return "; ".join(map(str, reasons))
+
+
+@dataclass(slots=True)
+class RunGroup:
+    """Runs of a source of which the same arrays are concerned, for the same reason."""
+
+    source: Source
+    change: AnswerChange
+    reasons: tuple[Reason, ...]
+    runs: list[int]
+
+    def build_record(self) -> AffectedGroup:
+        """Return the record of the group."""
+        return AffectedGroup(
+            experiment=self.source[0],
+            source=self.source[1],
+            runs=tuple(find_ranges(self.runs)),
+            change=self.change.worst,
+            kinds=self.change.kinds,
+            panels=self.change.panels,
+            reason=join_reasons(self.reasons),
+        )
+
+
+def group_changes(changes: Iterable[RunChange]) -> list[RunGroup]:
+    """Return the changes in groups, by experiment, first run and source.
+
+    Of the runs of a group the same is to be said, but for the times between which a start time moved.
+    """
+    same: dict[tuple[Source, int, tuple[Reason, ...]], RunGroup] = {}
+    for source, run, change, reasons in changes:
+        # One object for very many runs: it is compared with others by its value below, once.
+        key = source, id(change), () if reasons is change.reasons else reasons
+        group = same.get(key)
+        if group is None:
+            same[key] = RunGroup(source, change, reasons, [run])
+        else:
+            group.runs.append(run)
+    alike: dict[tuple[object, ...], RunGroup] = {}
+    for group in same.values():
+        general = tuple(reason.generalise() for reason in group.reasons)
+        arrays = tuple(group.change.arrays.items())
+        first = alike.setdefault((group.source, arrays, group.change.panels, general), group)
+        if first is not group:
+            first.runs += group.runs
+            first.reasons = general if first.reasons != group.reasons else first.reasons
+    return sorted(alike.values(), key=lambda group: (group.source[0], min(group.runs), group.source[1]))

@@ -16,7 +16,6 @@ from registry.detectors import DETECTOR_TYPES, find_default_segments
 from registry.errors import NotFoundError, Remedy, RequestError
 from registry.identifiers import (
     Dataset,
-    find_near,
     format_count,
     join_detector_id,
     quote,
@@ -25,6 +24,7 @@ from registry.identifiers import (
     suggestion,
 )
 from registry.instants import Instant
+from registry.lookup.experiments import unknown_experiment_error
 from registry.lookup.values_table import is_one_of, values_table_parameters, values_table_template
 from registry.lookup.versions import is_live
 from registry.records import Configuration, Detector, Run
@@ -95,17 +95,7 @@ def _unknown_run_error(connection: sa.Connection, dataset: Dataset, revision: in
     configurations = list_configurations(connection, revision, {experiment})
     configured = [f"{configuration.runs} of {configuration.source}" for configuration in configurations]
     if not numbers and not configured:
-        queries = [
-            sa.select(table.c.experiment).where(schema.live_condition(table, revision))
-            for table in (schema.run, schema.configuration)
-        ]
-        known = list(connection.execute(sa.union(*queries)).scalars())
-        return NotFoundError(
-            f"experiment {experiment} is not known{suggestion(experiment, known)}",
-            dataset=str(dataset),
-            experiment=experiment,
-            near=find_near(experiment, known),
-        )
+        return unknown_experiment_error(connection, experiment, revision, dataset=str(dataset))
     near = sorted(sorted(numbers, key=lambda number: (abs(number - dataset.run), number))[:_NEAR_RUNS])
     parts = []
     if near:

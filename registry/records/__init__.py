@@ -23,7 +23,10 @@ from registry.records.answers import (
     Verification,
 )
 from registry.records.differences import (
+    AffectedExport,
+    AffectedGroup,
     AffectedRun,
+    AffectedRuns,
     ChangedConstants,
     ChoiceDifference,
     DetectorDifference,
@@ -31,6 +34,7 @@ from registry.records.differences import (
     PanelDifference,
     PixelDifference,
     RunDifference,
+    SameConstants,
     TreeComparison,
     VersionDifference,
 )
@@ -56,7 +60,10 @@ from registry.records.facts import (
 from registry.records.imports import ImportOutcome, OpenStart, SkippedEntry
 
 __all__ = [
+    "AffectedExport",
+    "AffectedGroup",
     "AffectedRun",
+    "AffectedRuns",
     "Alias",
     "ChangedConstants",
     "CheckedConstants",
@@ -88,6 +95,7 @@ __all__ = [
     "Revision",
     "Run",
     "RunDifference",
+    "SameConstants",
     "SkippedEntry",
     "Statistics",
     "StoredFile",

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from registry.identifiers import format_count
 from registry.instants import Instant
+from registry.records.differences import AffectedExport, AffectedGroup, SameConstants
 from registry.records.facts import SupersededRun, Version
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ class Outcome(Struct, frozen=True):
         One line for everything else that was recorded or withdrawn.
     superseded_runs
         The runs that were recorded anew, with other or more times.
+    affected_runs, affected_exports
+        Recorded before, and concerned by this write.
+    same_constants
+        Live versions with the same constants as those that this write withdrew.
     """
 
     revision: int | None
@@ -41,6 +46,9 @@ class Outcome(Struct, frozen=True):
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     superseded_runs: tuple[SupersededRun, ...] = ()
+    affected_runs: tuple[AffectedGroup, ...] = ()
+    affected_exports: tuple[AffectedExport, ...] = ()
+    same_constants: tuple[SameConstants, ...] = ()
 
     def __repr__(self) -> str:
         effect = "no change" if self.revision is None else f"revision {self.revision}"

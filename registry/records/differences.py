@@ -24,9 +24,15 @@ class ChangedConstants(Struct, frozen=True):
 class AffectedRun(Struct, frozen=True):
     """A registered run whose outcome differs between two revisions.
 
-    ``change`` is ``changed``, ``now possible`` or ``no longer possible``; ``reason`` says why. ``constants`` has
-    the differences of its panels: it is empty where only their order differs, and where the start time or the
-    detector of the run is not known in one of the revisions.
+    Attributes
+    ----------
+    change
+        ``changed``, ``now possible`` or ``no longer possible``: the worst that becomes of its arrays.
+    kinds
+        Of which the array is another one, or possible in one of the revisions only.
+    constants
+        The differences of its panels in these kinds. Empty where only their order or their segment numbers differ,
+        and where the start time or the detector of the run is not known in one of the revisions.
     """
 
     experiment: str
@@ -35,6 +41,48 @@ class AffectedRun(Struct, frozen=True):
     change: str
     constants: tuple[ChangedConstants, ...]
     reason: str = ""
+    kinds: tuple[str, ...] = ()
+
+
+class AffectedGroup(Struct, frozen=True):
+    """The affected runs of a source of which the same is to be said: see `AffectedRun`.
+
+    ``runs`` are ranges, the first and the last run of each; ``panels`` those whose constants differ, or all of a
+    detector that is not known in one of the revisions.
+    """
+
+    experiment: str
+    source: str
+    runs: tuple[tuple[int, int], ...]
+    change: str
+    kinds: tuple[str, ...]
+    panels: tuple[str, ...]
+    reason: str
+
+
+class AffectedRuns(Struct, frozen=True):
+    """The runs whose outcome changed from a revision to another; only these kinds were compared."""
+
+    since: int
+    revision: int
+    kinds: tuple[str, ...]
+    groups: tuple[AffectedGroup, ...]
+
+
+class AffectedExport(Struct, frozen=True):
+    """A recorded export that a change concerns; ``consequence`` tells how."""
+
+    export: int
+    consequence: str
+
+
+class SameConstants(Struct, frozen=True):
+    """The live versions of a panel with the same constants as a version that was withdrawn."""
+
+    constants: str
+    kind: str
+    panel: str
+    versions: tuple[int, ...]
 
 
 class PixelDifference(Struct, frozen=True):

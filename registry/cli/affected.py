@@ -1,0 +1,61 @@
+"""``calreg affected``: the runs that get something else since a revision."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from registry.cli import output
+from registry.cli.options import AsOf, Context, ExperimentFilter, Json, Timezone, open_from_context
+from registry.identifiers import format_count, format_run_range, shorten
+
+if TYPE_CHECKING:
+    from registry.records import AffectedGroup, AffectedRuns
+
+_RANGES_SHOWN = 8
+
+
+def list_affected(
+    ctx: Context,
+    since: Annotated[str, typer.Option(metavar="X", help="A revision, an instant or a tag.")],
+    kinds: Annotated[
+        list[str] | None,
+        typer.Option("--kind", metavar="KIND", help="Compare only this kind; repeatable. Default: all."),
+    ] = None,
+    experiment: ExperimentFilter = None,
+    panel: Annotated[
+        str | None, typer.Option(metavar="PANEL", help="Only what changed in this panel Id or M-number.")
+    ] = None,
+    as_of: AsOf = None,
+    timezone: Timezone = None,
+    json: Json = False,
+) -> None:
+    """List the runs whose outcome changed since a revision.
+
+    These are the registered runs of which an array of any kind is now made from other constants, or can be made only
+    now, or no longer; whatever changed. Runs of which the same is to be said are listed together; --json lists each.
+    """
+    with open_from_context(ctx, timezone) as registry:
+        limits = {"as_of": as_of, "experiment": experiment, "panel": panel}
+        if json:
+            output.print_json(registry.list_affected_runs(since, kinds=kinds, **limits))
+        else:
+            _print_affected(registry.group_affected_runs(since, kinds=kinds, **limits))
+
+
+def _print_affected(answer: AffectedRuns) -> None:
+    for group in answer.groups:
+        _print_group(group)
+    if not answer.groups:
+        output.print_folded(f"no registered run is affected since revision {answer.since}")
+    output.print_folded(f"compared: {', '.join(answer.kinds)}")
+
+
+def _print_group(group: AffectedGroup) -> None:
+    ranges = [format_run_range(*limits) for limits in group.runs[:_RANGES_SHOWN]]
+    more = len(group.runs) - _RANGES_SHOWN
+    runs = ",".join(ranges) + (f" and {format_count(more, 'more range')}" if more > 0 else "")
+    output.print_folded(f"exp={group.experiment}:run={runs}  {group.source}  {group.change}")
+    output.print_folded(f"  {', '.join(group.kinds)} of {shorten(group.panels)}")
+    output.print_folded(f"  because {group.reason}")

@@ -1,0 +1,107 @@
+"""The recorded exports that a change of the registry makes stale, found by indexes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from registry import schema
+from registry.lookup.changed_ranges import ChangedRange
+from registry.lookup.stale_exports import find_stale_exports
+from registry.lookup.values_table import values_table
+
+_MAX_RUN = 2**31 - 1
+
+RunSpan = tuple[str, str, int, int | None]
+"""Experiment, source, first and last run, None without an end."""
+
+
+class AffectedExports(NamedTuple):
+    """Numbers of exports: made from other constants now, refused now, or made from a version withdrawn now."""
+
+    remade: set[int]
+    refused: set[int]
+    withdrawn: set[int]
+
+
+def find_affected_exports(
+    connection: sa.Connection,
+    ranges: Sequence[ChangedRange],
+    spans: Iterable[RunSpan],
+    revision: int,
+    *,
+    withdrew: bool,
+) -> AffectedExports:
+    """Return the exports that a revision concerns: it changed these ranges, and detectors or times of these runs.
+
+    `withdrew` tells whether it withdrew versions.
+    """
+    remade, refused = _find_by_ranges(connection, ranges)
+    others = [row for row in _read_exports_of_runs(connection, spans) if row.id not in remade | refused]
+    if others:
+        before, after = (
+            find_stale_exports(connection, others, number) for number in (revision - 1, revision)
+        )
+        changed = {
+            key for key in after if key not in before or after[key].is_refused > before[key].is_refused
+        }
+        refused |= {key for key in changed if after[key].is_refused}
+        remade |= {key for key in changed if not after[key].is_refused}
+    remade -= refused
+    withdrawn = _list_exports_of_withdrawn_versions(connection, revision) if withdrew else set()
+    return AffectedExports(remade, refused, withdrawn - remade - refused)
+
+
+def _find_by_ranges(connection: sa.Connection, ranges: Sequence[ChangedRange]) -> tuple[set[int], set[int]]:
+    """Return the exports of which an input has other constants now, and of which one has none."""
+    export, used = schema.export, schema.export_input
+    rows = [
+        (row.before[0], row.start, row.end, int(row.after is None or row.after[1] is None))
+        for row in ranges
+        if row.before is not None
+    ]
+    if not rows:
+        return set(), set()
+    columns = used.c.version_id, schema.run.c.begin_at, schema.run.c.end_at, export.c.run
+    wanted = values_table(connection, rows, *columns)
+    query = (
+        sa.select(used.c.export_id, wanted.c.run)
+        .select_from(wanted)
+        .join(used, used.c.version_id == wanted.c.version_id)
+        .join(export, export.c.id == used.c.export_id)
+        .where(export.c.instant >= wanted.c.begin_at, export.c.instant < wanted.c.end_at)
+    )
+    remade: set[int] = set()
+    refused: set[int] = set()
+    for number, lost in connection.execute(query):
+        (refused if lost else remade).add(number)
+    return remade, refused
+
+
+def _read_exports_of_runs(connection: sa.Connection, spans: Iterable[RunSpan]) -> Sequence[Any]:
+    export = schema.export
+    rows = [(*span[:3], _MAX_RUN if span[3] is None else span[3]) for span in spans]
+    if not rows:
+        return ()
+    columns = export.c.experiment, export.c.source, export.c.first_run, export.c.last_run
+    wanted = values_table(connection, rows, *columns)
+    is_concerned = sa.and_(
+        export.c.experiment == wanted.c.experiment,
+        export.c.source == wanted.c.source,
+        export.c.run >= wanted.c.first_run,
+        export.c.run <= wanted.c.last_run,
+    )
+    found = connection.execute(sa.select(export).select_from(wanted).join(export, is_concerned))
+    return list({row.id: row for row in found}.values())
+
+
+def _list_exports_of_withdrawn_versions(connection: sa.Connection, revision: int) -> set[int]:
+    used, version = schema.export_input, schema.version
+    query = (
+        sa.select(used.c.export_id)
+        .join(version, version.c.id == used.c.version_id)
+        .where(version.c.withdrawn_in == revision)
+    )
+    return set(connection.execute(query).scalars())
