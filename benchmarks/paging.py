@@ -113,8 +113,7 @@ def _measure_pages_on(bench: Bench, dialect: str, closing: ExitStack) -> Iterato
         ("newest of a panel with all", single, VersionPage(0)),
         ("newest of a panel with all, withdrawn too", single, VersionPage(0, withdrawn=True)),
     ):
-        tasks = [_make_page_task(registry, page) for registry in (known, short)]
-        yield compare(bench, work, known, *tasks, _REACH)
+        yield compare(bench, work, known, _make_page_task(known, page), _make_page_task(short, page), _REACH)
     for name, read in (("log", works.read_log), ("list of versions", works.read_versions)):
         peak = bench.measure_peak(read, lambda _: (), lambda: long.location)
         work = f"peak memory, the whole {name}"
