@@ -247,3 +247,97 @@ def test_an_unknown_run_stays_not_found(registry: Registry, tmp_path: Path) -> N
     fill(registry, tmp_path)
     with assert_refused(NotFoundError):
         deploy(registry, 99, tmp_path / "calib")
+
+
+def test_a_later_write_names_the_deployed_file_and_the_runs_that_it_serves_wrongly(
+    registry: Registry, tmp_path: Path
+) -> None:
+    fill(registry, tmp_path)
+    calib = tmp_path / "calib"
+    deploy(registry, 100, calib)
+    deploy(registry, 136, calib)
+    folder = write_panel_folder(tmp_path / "better", 11)
+
+    def add(**options: Any) -> list[str]:
+        outcome = registry.versions.add(
+            PANEL_B, folder, valid_from=day(15), kinds=["gain"], comment="better", **options
+        )
+        return [warning for warning in outcome.warnings if "deployed file" in warning]
+
+    expected = [str(calib / HOME / GAIN / "136-end.data"), "for runs 136,139-140 of xcs1"]
+    for options in ({"dry_run": True}, {}):
+        (warning,) = add(**options)
+        assert "1 deployed file " in warning
+        assert all(text in warning for text in expected)
+    assert find_wrong(registry) == [("136-end.data", GAIN, (136, 139, 140))]
+    assert list_wrong_runs(registry, calib) == [136, 139, 140]
+    deploy(registry, 136, calib, force=True)
+    assert find_wrong(registry) == []
+    registry.runs.add("exp=xcs1:run=110", begin=day(16))
+    assert find_wrong(registry) == [(f"100-135.data", kind, (110,)) for kind in (GAIN,)]
+
+
+def find_wrong(registry: Registry) -> list[tuple[str, str, tuple[int, ...]]]:
+    from registry.lookup.deployed_files import list_wrong_files
+
+    with registry._backend.read_transaction() as view:
+        wrong = list_wrong_files(view.connection, ("xcs1", SOURCE), view.revision)
+    return [(Path(file.path).name, file.type, file.runs) for file in wrong]
+
+
+CORRECTIONS: dict[str, tuple[int, ...]] = {
+    "a run that started later": (120,),
+    "another panel": (136, 139, 140),
+    "a new run": (137,),
+    "a gap": (136, 139, 140),
+    "a withdrawn version": (136, 139, 140),
+}
+
+
+@pytest.mark.parametrize("correction", CORRECTIONS)
+def test_whatever_is_corrected_the_deployed_file_is_named(
+    registry: Registry, tmp_path: Path, correction: str
+) -> None:
+    fill(registry, tmp_path)
+    for run in (100, 136):
+        deploy(registry, run, tmp_path / "calib", types=[GAIN])
+    if correction == "a run that started later":
+        outcome = registry.runs.add(
+            "exp=xcs1:run=120", begin=day(22), supersede=True, comment="the clock was wrong"
+        )
+    elif correction == "another panel":
+        outcome = registry.detectors.configure(
+            "xcs1", SOURCE, PANEL_B, first_run=136, supersede=True, comment="swapped"
+        )
+    elif correction == "a new run":
+        outcome = registry.runs.add("exp=xcs1:run=137", begin=day(10))
+    elif correction == "a gap":
+        outcome = registry.versions.gap(PANEL_B, valid_from=day(21), comment="at the maker")
+    else:
+        (version,) = [row for row in registry.versions.list() if row.valid_from.iso == day(20)]
+        outcome = registry.versions.withdraw(version.version, comment="wrong")
+    runs = CORRECTIONS[correction]
+    (warning,) = [text for text in outcome.warnings if "deployed file" in text]
+    assert ("100-135.data" if runs == (120,) else "136-end.data") in warning
+    assert [file[2] for file in find_wrong(registry)] == [runs]
+
+
+def test_a_correction_that_concerns_no_deployed_run_names_no_file(registry: Registry, tmp_path: Path) -> None:
+    fill(registry, tmp_path)
+    deploy(registry, 100, tmp_path / "calib")
+    folder = write_panel_folder(tmp_path / "other", 11)
+    added = registry.versions.add(PANEL_B, folder, valid_from=day(15), comment="after run 135")
+    assert [text for text in added.warnings if "deployed file" in text] == []
+    assert [text for text in registry.runs.add("exp=xcs1:run=110").warnings if "deployed" in text] == []
+
+
+def test_arrays_of_the_newer_system_are_read_newest_first(registry: Registry, tmp_path: Path) -> None:
+    fill(registry, tmp_path)
+    registry.export("exp=xcs1:run=100", tmp_path / "1", format="lcls2")
+    registry.export("exp=xcs1:run=136", tmp_path / "2", format="lcls2")
+    assert find_wrong(registry) == []
+    folder = write_panel_folder(tmp_path / "better", 11)
+    registry.versions.add(PANEL_B, folder, valid_from=day(15), kinds=["gain"], comment="better")
+    assert find_wrong(registry) == [("pixel_gain.npy", GAIN, (136, 139, 140))]
+    registry.export("exp=xcs1:run=136", tmp_path / "3", format="lcls2")
+    assert find_wrong(registry) == []

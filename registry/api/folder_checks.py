@@ -17,7 +17,7 @@ from registry.lookup.source_runs import SourceRuns
 from registry.provenance import Document
 from registry.run_ranges import format_runs
 
-_Found = dict[tuple[str, str], list[ReadRange]]
+_Readings = dict[tuple[str, str], list[ReadRange]]
 """By calibration type and name of a file the runs for which it would be read."""
 
 
@@ -58,9 +58,9 @@ class _FolderCheck:
     def __init__(self, draft: Document, folder: DeployedFolder, experiment: str) -> None:
         self._draft, self._folder, self._experiment = draft, folder, experiment
         self._own = build_answer(draft.resolution)
-        self._new: _Found = {}
-        self._old: _Found = {}
-        self._unknown: _Found = {}
+        self._new: _Readings = {}
+        self._old: _Readings = {}
+        self._unknown: _Readings = {}
 
     def sort_runs(self, view: ReadTransaction, calibration_type: str, new: str) -> None:
         """Take the runs of which the file that would be read is not the right one, or one that cannot be told."""
@@ -70,19 +70,19 @@ class _FolderCheck:
         source = "" if deployment is None else deployment.source
         runs = SourceRuns(view.connection, (self._experiment, source), (kind,), view.revision)
         names = {*self._folder.list_files(calibration_type), new}
-        for found in list_read_ranges(runs, names):
-            if found.name is None or found.is_undecided or found.runs == self._exempt:
+        for reading in list_read_ranges(runs, names):
+            if reading.name is None or reading.answer.is_undecided or reading.runs == self._exempt:
                 continue
-            key = calibration_type, found.name
-            if found.name == new:
-                if not found.expects(kind, _get_constants(self._own, kind)):
-                    self._new.setdefault(key, []).append(found)
+            key = calibration_type, reading.name
+            if reading.name == new:
+                if not reading.expects(kind, _get_constants(self._own, kind)):
+                    self._new.setdefault(key, []).append(reading)
                 continue
             contents = self._folder.find_contents(*key)
             if contents is None:
-                self._unknown.setdefault(key, []).append(found)
-            elif not found.expects(kind, contents.constants):
-                self._old.setdefault(key, []).append(found)
+                self._unknown.setdefault(key, []).append(reading)
+            elif not reading.expects(kind, contents.constants):
+                self._old.setdefault(key, []).append(reading)
 
     @property
     def _exempt(self) -> tuple[int, ...]:
@@ -96,25 +96,25 @@ class _FolderCheck:
         """Refuse new files that would be read for runs whose constants they do not hold."""
         if not self._new:
             return
-        places = [f"{'/'.join(key)} for {_describe_runs(found)}" for key, found in self._new.items()]
+        places = [f"{'/'.join(key)} for {_describe_runs(reading)}" for key, reading in self._new.items()]
         raise ConflictError(
-            f"the analysis framework would read new files for runs of {self._experiment} whose constants they do not"
-            f" hold: {shorten(places)}",
+            "the analysis framework would read new files for runs whose constants they do not hold, in experiment"
+            f" {self._experiment}: {shorten(places)}",
             experiment=self._experiment,
             files=[str(self._folder.home / "/".join(key)) for key in self._new],
-            runs=sorted({run for found in self._new.values() for part in found for run in part.runs}),
+            runs=sorted({run for reading in self._new.values() for part in reading for run in part.runs}),
         )
 
     def list_warnings(self) -> Iterator[str]:
         """Yield the warnings on files that were there before."""
-        for (calibration_type, name), found in self._old.items():
+        for (calibration_type, name), reading in self._old.items():
             yield (
-                f"the analysis framework still reads {calibration_type} from {name} for {_describe_runs(found)} of"
+                f"the analysis framework still reads {calibration_type} from {name} for {_describe_runs(reading)} of"
                 f" {self._experiment}, and the file does not hold their constants"
             )
-        for (calibration_type, name), found in self._unknown.items():
+        for (calibration_type, name), reading in self._unknown.items():
             yield (
-                f"the analysis framework reads {calibration_type} from {name} for {_describe_runs(found)} of"
+                f"the analysis framework reads {calibration_type} from {name} for {_describe_runs(reading)} of"
                 f" {self._experiment}, and no document tells which constants the file holds"
             )
 
@@ -123,6 +123,6 @@ def _get_constants(answer: Answer, kind: str) -> tuple[str, ...]:
     return tuple(constants or "" for constants in answer.constants[kind])
 
 
-def _describe_runs(found: list[ReadRange]) -> str:
-    numbers = [run for part in found for run in part.runs]
+def _describe_runs(readings: list[ReadRange]) -> str:
+    numbers = [run for part in readings for run in part.runs]
     return f"{'run' if len(numbers) == 1 else 'runs'} {format_runs(numbers)}"

@@ -66,6 +66,11 @@ class Answer:
         values = self.constants.get(kind, ())
         return bool(values) and None not in values
 
+    @property
+    def is_undecided(self) -> bool:
+        """Tell whether nobody knows which constants are right: the start time is not known."""
+        return self.refusal == Refusal.NO_START
+
     def describe_refusal(self, kinds: Sequence[str]) -> str | None:
         """Return why one of the arrays of these kinds cannot be made, as a clause; None where all can."""
         if self.refusal is not None:

@@ -93,18 +93,18 @@ def _refuse_other_constants(
         return
     first, last = limits
     experiment, source = runs.source
-    asked = Deployment(source, first, last).runs
+    stated = Deployment(source, first, last).runs
     good = [run for segment in runs.segments if segment.answer == own for run in segment.runs]
     known = f"; of the recorded runs these constants are those of {format_runs(good)}" if good else ""
     raise NotValidError(
-        f"runs {asked} of {source} in {experiment} reach into other constants: run {wrong.run} would be served"
+        f"runs {stated} of {source} in {experiment} reach into other constants: run {wrong.run} would be served"
         f" wrongly, because {wrong.reason}{known}",
         experiment=experiment,
         source=source,
         run=wrong.run,
         first_run=first,
         last_run=last,
-        good_runs=[list(found) for found in find_ranges(good)],
+        good_runs=[list(limits) for limits in find_ranges(good)],
     )
 
 

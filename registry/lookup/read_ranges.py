@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from registry.calibration_folder import choose_files
-from registry.lookup.answers import Answer, Refusal
+from registry.lookup.answers import Answer
 from registry.lookup.source_runs import SourceRuns
 
 
@@ -18,11 +18,6 @@ class ReadRange:
     runs: tuple[int, ...]
     name: str | None
     answer: Answer
-
-    @property
-    def is_undecided(self) -> bool:
-        """Tell whether nobody knows which constants are right, because the start times are not known."""
-        return self.answer.refusal == Refusal.NO_START
 
     def expects(self, kind: str, constants: tuple[str, ...] | None) -> bool:
         """Tell whether these constants of the kind, panel by panel, are those of the runs."""

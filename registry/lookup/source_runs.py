@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from registry.lookup.answers import Answer, Answers, AnswerSegment, Refusal, Source, build_segments
+from registry.lookup.answers import Answer, Answers, AnswerSegment, Source, build_segments
 from registry.lookup.overlaps import MAX_RUN
 from registry.lookup.runs import list_runs
 from registry.run_ranges import RunRange
@@ -70,7 +70,7 @@ class SourceRuns:
         kinds = tuple(own.constants)
         for segment in self.segments:
             runs = [run for run in segment.runs if _contains(limits, run) and run != exempt]
-            if runs and segment.answer.refusal != Refusal.NO_START:
+            if runs and not segment.answer.is_undecided:
                 reason = describe_difference(own, segment.answer, kinds, by_segment=by_segment)
                 if reason is not None:
                     yield WrongRun(runs[0], reason)

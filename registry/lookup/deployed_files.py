@@ -1,0 +1,175 @@
+"""The files that recorded exports deployed for ranges of runs, and the runs that they serve wrongly.
+
+Of a calibration directory the file is read that the analysis framework takes; of the newer data system the newest
+arrays whose range contains the run. Only what is recorded counts here: a folder itself may hold other files too.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+import sqlalchemy as sa
+
+from registry import detectors, schema
+from registry.calibration_folder import choose_files, parse_file_name
+from registry.identifiers import format_count, shorten, split_detector_id
+from registry.lookup.answers import Source
+from registry.lookup.source_runs import SourceRuns
+from registry.lookup.values_table import is_one_of
+from registry.run_ranges import format_runs
+
+
+@dataclass(frozen=True, slots=True)
+class WrongFile:
+    """A deployed file, and the recorded runs for which it is read though their constants are others now."""
+
+    path: str
+    type: str
+    export: int
+    experiment: str
+    runs: tuple[int, ...]
+
+    def __str__(self) -> str:
+        noun = "run" if len(self.runs) == 1 else "runs"
+        return f"{self.path} for {noun} {format_runs(self.runs)} of {self.experiment}"
+
+
+def describe_wrong_files(
+    connection: sa.Connection, runs: Iterable[tuple[Source, int]], revision: int
+) -> list[str]:
+    """Return a warning on the deployed files that serve some of these runs, or runs that are new, wrongly now."""
+    wanted: defaultdict[Source, set[int]] = defaultdict(set)
+    for source, run in runs:
+        wanted[source].add(run)
+    for source, run in _list_new_runs(connection, revision):
+        wanted[source].add(run)
+    wrong = [
+        file
+        for source, numbers in sorted(wanted.items())
+        for file in list_wrong_files(connection, source, revision, runs=numbers)
+    ]
+    if not wrong:
+        return []
+    noun = format_count(len(wrong), "deployed file")
+    return [f"{noun} would be read wrongly from now on: {shorten([str(file) for file in wrong])}"]
+
+
+def _list_new_runs(connection: sa.Connection, revision: int) -> Iterator[tuple[Source, int]]:
+    """Yield the runs that a revision recorded in experiments with deployed files."""
+    run, export = schema.run, schema.export
+    query = (
+        sa.select(run.c.experiment, run.c.number, export.c.source)
+        .distinct()
+        .join(export, export.c.experiment == run.c.experiment)
+        .where(run.c.recorded_in == revision, export.c.first_run.is_not(None), export.c.source.is_not(None))
+        .where(run.c.number >= export.c.first_run)
+        .where(sa.or_(export.c.last_run.is_(None), run.c.number <= export.c.last_run))
+    )
+    for row in connection.execute(query):
+        yield (row.experiment, row.source), row.number
+
+
+def list_wrong_files(
+    connection: sa.Connection, source: Source, revision: int, *, runs: Set[int] | None = None
+) -> list[WrongFile]:
+    """Return the deployed files of a source that are read for runs whose constants they do not hold.
+
+    Runs without a start time are left out: nobody knows their constants.
+    """
+    deployed = _list_deployed(connection, source)
+    if not deployed:
+        return []
+    contents = _read_contents(connection, {row.id for row in deployed})
+    kinds = sorted({_find_kind(row) for row in deployed})
+    answers = [
+        (run, segment.answer)
+        for segment in SourceRuns(connection, source, kinds, revision).segments
+        for run in segment.runs
+        if runs is None or run in runs
+    ]
+    wrong: defaultdict[tuple[int, str, str], list[int]] = defaultdict(list)
+    for rows in _group_by_reader(deployed).values():
+        chosen = _choose(rows, [run for run, _ in answers])
+        for run, answer in answers:
+            row = chosen.get(run)
+            if row is None or answer.is_undecided:
+                continue
+            kind = _find_kind(row)
+            held = tuple(contents[row.id].get((panel, kind)) for panel in split_detector_id(row.detector_id))
+            if not answer.is_possible(kind) or answer.constants[kind] != held:
+                wrong[row.id, row.type, row.path].append(run)
+    return [
+        WrongFile(path, calibration_type, export, source[0], tuple(sorted(numbers)))
+        for (export, calibration_type, path), numbers in wrong.items()
+    ]
+
+
+def _list_deployed(connection: sa.Connection, source: Source) -> Sequence[Any]:
+    """Return the deployed arrays of a source, each the newest of its path, by number of the export."""
+    export, output = schema.export, schema.export_output
+    query = (
+        sa.select(
+            export.c.id,
+            export.c.detector_id,
+            export.c.first_run,
+            export.c.last_run,
+            output.c.type,
+            output.c.path,
+        )
+        .join(output, output.c.export_id == export.c.id)
+        .where(export.c.experiment == source[0], export.c.source == source[1])
+        .where(export.c.first_run.is_not(None))
+        .order_by(export.c.id)
+    )
+    newest = {(row.path, row.type): row for row in connection.execute(query)}
+    return sorted(newest.values(), key=lambda row: row.id)
+
+
+def _find_kind(row: Any) -> str:
+    detector = detectors.find_panel_type(split_detector_id(row.detector_id)[0])
+    return detector.find_kind_of_type(row.type).name
+
+
+def _read_contents(
+    connection: sa.Connection, exports: Set[int]
+) -> Mapping[int, Mapping[tuple[str, str], str]]:
+    """Return by export the constants of each panel and kind that it was made from."""
+    used, version, panel, constants = schema.export_input, schema.version, schema.panel, schema.constants
+    query = (
+        sa.select(used.c.export_id, panel.c.identifier, version.c.kind, constants.c.sha256)
+        .join(version, version.c.id == used.c.version_id)
+        .join(panel, panel.c.id == version.c.panel_id)
+        .join(constants, constants.c.id == version.c.constants_id)
+        .where(is_one_of(connection, used.c.export_id, exports))
+    )
+    contents: defaultdict[int, dict[tuple[str, str], str]] = defaultdict(dict)
+    for row in connection.execute(query):
+        contents[row.export_id][row.identifier, row.kind] = row.sha256
+    return contents
+
+
+def _group_by_reader(deployed: Iterable[Any]) -> Mapping[tuple[str, str], list[Any]]:
+    """Return the arrays among which a reader chooses: of one folder and type, or of one type in the newer system."""
+    groups: defaultdict[tuple[str, str], list[Any]] = defaultdict(list)
+    for row in deployed:
+        path = PurePath(row.path)
+        folder = str(path.parent) if parse_file_name(path.name) else ""
+        groups[folder, row.type].append(row)
+    return groups
+
+
+def _choose(rows: Sequence[Any], runs: Sequence[int]) -> dict[int, Any]:
+    """Return by run the array that is read; rows are by number of the export."""
+    by_name = {PurePath(row.path).name: row for row in rows}
+    if parse_file_name(PurePath(rows[0].path).name):
+        return {run: by_name[name] for run, name in choose_files(by_name, runs).items() if name is not None}
+    return {
+        run: row
+        for row in rows  # a newer one replaces an older one
+        for run in runs
+        if row.first_run <= run and (row.last_run is None or run <= row.last_run)
+    }
