@@ -274,7 +274,7 @@ def test_a_later_write_names_the_deployed_file_and_the_runs_that_it_serves_wrong
     deploy(registry, 136, calib, force=True)
     assert find_wrong(registry) == []
     registry.runs.add("exp=xcs1:run=110", begin=day(16))
-    assert find_wrong(registry) == [(f"100-135.data", kind, (110,)) for kind in (GAIN,)]
+    assert find_wrong(registry) == [("100-135.data", kind, (110,)) for kind in (GAIN,)]
 
 
 def find_wrong(registry: Registry) -> list[tuple[str, str, tuple[int, ...]]]:
