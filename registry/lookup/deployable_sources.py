@@ -1,0 +1,82 @@
+"""The sources of an experiment for which files can be deployed, and the kinds of their calibration types."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from registry import detectors, schema
+from registry.detectors import DetectorType, Kind
+from registry.errors import NotFoundError
+from registry.identifiers import find_near, parse_experiment, quote, source_matches, suggestion
+from registry.lookup.runs import list_configurations
+
+
+@dataclass(frozen=True, slots=True)
+class DeployableSource:
+    """A source with panel Ids in some run of an experiment."""
+
+    experiment: str
+    source: str
+    detector: DetectorType
+    kinds: tuple[Kind, ...]
+
+    @property
+    def home(self) -> str:
+        """The folder of the source in a calibration directory."""
+        return f"{self.detector.group_of(self.source)}/{self.source}"
+
+
+def list_deployable_sources(
+    connection: sa.Connection, experiment: str, source: str | None, types: Sequence[str], revision: int
+) -> list[DeployableSource]:
+    """Return the sources of an experiment, all or those that fit a name or a part of it.
+
+    Parameters
+    ----------
+    types
+        Calibration types; by default those of the kinds that the detector type requires.
+
+    Raises
+    ------
+    NotFoundError
+        The experiment, the source or a type is not known.
+    """
+    parse_experiment(experiment)
+    configurations = list_configurations(connection, revision, {experiment})
+    by_source = {row.source: row.panels[0] for row in configurations if row.panels}
+    if not by_source:
+        raise _no_source_error(connection, experiment, revision)
+    names = [name for name in by_source if source in (None, name)]
+    if not names and source is not None:
+        names = [name for name in by_source if source_matches(source, name)]
+    if not names:
+        raise NotFoundError(
+            f"{experiment} has no source {quote(source or '')}{suggestion(source or '', by_source)}",
+            sources=sorted(by_source),
+        )
+    return [_build_source(experiment, name, by_source[name], types) for name in sorted(names)]
+
+
+def _build_source(experiment: str, name: str, panel: str, types: Sequence[str]) -> DeployableSource:
+    detector = detectors.find_panel_type(panel)
+    kinds = [detector.find_kind_of_type(calibration_type) for calibration_type in dict.fromkeys(types)]
+    required = [detector.find_kind(kind) for kind in detector.required_kinds]
+    return DeployableSource(experiment, name, detector, tuple(kinds or required))
+
+
+def _no_source_error(connection: sa.Connection, experiment: str, revision: int) -> NotFoundError:
+    configuration = schema.configuration
+    live = schema.live_condition(configuration, revision)
+    known = list(connection.execute(sa.select(configuration.c.experiment).distinct().where(live)).scalars())
+    if experiment in known:
+        return NotFoundError(
+            f"no configuration of {experiment} carries panel Ids", experiment=experiment, near=[]
+        )
+    return NotFoundError(
+        f"no detector is configured in experiment {experiment}{suggestion(experiment, known)}",
+        experiment=experiment,
+        near=find_near(experiment, known),
+    )
