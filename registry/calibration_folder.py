@@ -25,9 +25,9 @@ class RunFile:
     first_run: int
     last_run: int
 
-    def contains(self, run: int) -> bool:
-        """Tell whether the run is in the range."""
-        return self.first_run <= run <= self.last_run
+    def has_runs_of(self, other: RunFile) -> bool:
+        """Tell whether both files are for the same runs, as ``1-end.data`` and ``1-9999.data`` are."""
+        return (self.first_run, self.last_run) == (other.first_run, other.last_run)
 
     def takes_precedence(self, other: RunFile) -> bool:
         """Tell whether the framework takes this file, not the other, for some of the other one's runs."""

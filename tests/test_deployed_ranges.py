@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from registry.api import Registry
+from registry.api.export_verification import verify_export
 from registry.errors import ConflictError, NotFoundError, NotValidError, RegistryError
-from registry.records import Export
+from registry.records import Export, Verification
 from testing.panels import PANEL_A, PANEL_B, SOURCE, write_panel_folder
+from testing.registries import RegistryLocation
 from tests.cli import Calreg
 from tests.psana_readers import find_file_for_run, read_newer, read_older
 from tests.refusals import assert_refused
@@ -341,3 +343,32 @@ def test_arrays_of_the_newer_system_are_read_newest_first(registry: Registry, tm
     assert find_wrong(registry) == [("pixel_gain.npy", GAIN, (136, 139, 140))]
     registry.export("exp=xcs1:run=136", tmp_path / "3", format="lcls2")
     assert find_wrong(registry) == []
+
+
+def test_the_verification_of_a_document_names_the_runs_that_its_files_serve_wrongly(
+    calreg: Calreg, registry: Registry, location: RegistryLocation, tmp_path: Path
+) -> None:
+    fill(registry, tmp_path)
+    done = deploy(registry, 136, tmp_path / "calib")
+    arrays = registry.export("exp=xcs1:run=136", tmp_path / "lcls2", format="lcls2")
+
+    def verify(export: Export) -> Verification:
+        return verify_export(export.provenance, location.database, location.store)
+
+    assert verify(done).notes == verify(arrays).notes == ()
+    folder = write_panel_folder(tmp_path / "better", 11)
+    registry.versions.add(PANEL_B, folder, valid_from=day(15), kinds=["gain"], comment="better")
+    for export in (done, arrays):
+        checked = verify(export)
+        assert checked.problems == ()
+        (row,) = checked.serves_wrongly
+        assert (row.type, row.runs, row.verdict) == (GAIN, ((136, 136), (139, 140)), "wrong")
+        (note,) = checked.notes
+        assert note.startswith("serves wrongly: ")
+        assert "for runs 136,139-140 of xcs1" in note
+    answer = calreg.run("provenance", "verify", done.provenance, "--json")
+    assert answer.json["serves_wrongly"][0]["runs"] == [[136, 136], [139, 140]]
+    assert "note: serves wrongly" in answer.stderr
+    # Another file is read for these runs from now on: the old one serves nobody.
+    deploy(registry, 136, tmp_path / "calib", last_run=150)
+    assert verify(done).serves_wrongly == ()

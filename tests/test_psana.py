@@ -347,6 +347,7 @@ def test_files_that_stop_the_framework_or_take_precedence_are_warned_about(
     for name in (
         "0-end.data",
         "12-20.data",
+        "12-9999.data",
         "13-14.data",
         "15-end.data",
         "old.data",
@@ -358,7 +359,9 @@ def test_files_that_stop_the_framework_or_take_precedence_are_warned_about(
     unknown, *earlier, stopping, old = done.warnings
     assert "no document" in unknown
     assert "12-20.data for run 12 of xcs1" in unknown
-    for warning, name in zip(earlier, ("12-20.data", "13-14.data", "15-end.data"), strict=True):
+    for warning, name in zip(
+        earlier, ("12-20.data", "12-9999.data", "13-14.data", "15-end.data"), strict=True
+    ):
         assert all(text in warning for text in ("pixel_gain", name, "12-end.data"))
     assert f"'{folder}/7-10000.data'" in stopping
     assert f"'{folder}/old.data'" in old

@@ -11,6 +11,7 @@ from registry import provenance
 from registry.api.arguments import check_arguments
 from registry.api.backend import Backend, ReadTransaction, open_backend
 from registry.api.replays import find_document_store, plan_replay
+from registry.api.served_runs import describe_served_wrongly, list_served_wrongly
 from registry.errors import (
     ConflictError,
     CorruptionError,
@@ -30,7 +31,7 @@ from registry.lookup.deployments import deployment_warnings
 from registry.lookup.resolution import ArrayRequest, resolve
 from registry.lookup.revisions import read_newest_revision
 from registry.provenance import Document
-from registry.records import Problem, Verification
+from registry.records import Problem, ReadRuns, Verification
 from registry.settings import find_settings
 from registry.store import ContentStore, describe_use
 
@@ -43,6 +44,8 @@ def verify_export(
 ) -> Verification:
     """Check an export against its provenance document: outputs, stored inputs, and the registry's answer.
 
+    Files that are deployed for a range of runs may be read for runs of which the registry answers otherwise by now:
+    ``serves_wrongly`` has them, with a note for each. They are as they were written, so this is not a problem.
     Where the database or the store cannot be used, the notes tell what was not checked.
 
     Parameters
@@ -61,6 +64,7 @@ def verify_export(
     """
     document, content = provenance.read_with_content(Path(path))
     problems = list(_check_files(Path(path).parent, document))
+    served: list[ReadRuns] = []
     checked, notes = len(document.outputs) + len(document.companions), []
     try:
         objects = find_document_store(document, find_settings(database, store).store)
@@ -80,10 +84,11 @@ def verify_export(
         with _open_document_registry(document, database, store) as backend:
             checked += 1
             problems += _check_resolution(backend, document)
-            notes += _note_missing_record(backend, content)
+            served = list_served_wrongly(backend, document, Path(path))
+            notes += [*_note_missing_record(backend, content), *map(describe_served_wrongly, served)]
     except RegistryError as error:
         notes.append(f"the registry was not asked again: {error}")
-    return Verification(checked, tuple(problems), tuple(notes))
+    return Verification(checked, tuple(problems), tuple(notes), serves_wrongly=tuple(served))
 
 
 @contextmanager

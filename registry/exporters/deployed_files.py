@@ -71,7 +71,7 @@ class DeployedFolder:
             except RegistryError:
                 return None
             written = [(document, output) for document, output in written if output.sha256 == sha256]
-        return _build_contents(*written[0]) if written else None
+        return build_contents(*written[0]) if written else None
 
     def _list_written(self, relative: str, path: Path) -> Iterator[tuple[Document, Output]]:
         try:
@@ -98,7 +98,8 @@ class DeployedFolder:
         return documents
 
 
-def _build_contents(document: Document, output: Output) -> Contents:
+def build_contents(document: Document, output: Output) -> Contents:
+    """Return the constants in a file as its document tells."""
     resolution = document.resolution
     constants = tuple(
         constants.constants

@@ -125,6 +125,11 @@ def find_folder_warnings(folder: Path, arrays: Mapping[str, str]) -> list[str]:
             file, new_file = parse_file_name(path.name), parse_file_name(new.name)
             if file is None:
                 warnings.append(f"the analysis framework stops on the name {str(path)!r}: remove the file")
+            elif new_file is not None and file.name != new_file.name and file.has_runs_of(new_file):
+                warnings.append(
+                    f"{path.name} and {new.name} are for the same runs: nobody knows from which of them the analysis"
+                    f" framework takes {calibration_type}"
+                )
             elif new_file is not None and file.takes_precedence(new_file):
                 warnings.append(
                     f"the analysis framework takes {calibration_type} from {path.name}, not from {new.name},"

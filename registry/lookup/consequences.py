@@ -15,6 +15,7 @@ from registry.lookup.affected_exports import AffectedExports, find_affected_expo
 from registry.lookup.answer_changes import CHANGED, GAINED, LOST
 from registry.lookup.candidate_runs import list_changed_spans
 from registry.lookup.changed_ranges import list_changed_ranges
+from registry.lookup.deployed_files import describe_wrong_files
 from registry.lookup.outcomes import RunGroup, Scope, group_changes, list_run_changes
 from registry.lookup.same_constants import describe_same_constants, list_same_constants
 from registry.records import AffectedExport, AffectedGroup, SameConstants
@@ -63,11 +64,13 @@ def find_consequences(change: Change, revision: int) -> Consequences:
     same = list_same_constants(connection, revision) if withdrew_versions else []
     carried = _list_carried_versions(connection, revision) if withdrew_versions else []
     sentences = _describe_runs(groups)
+    concerned = ((group.source, run) for group in groups for run in group.runs)
     return Consequences(
         notes=tuple(sentences[GAINED]),
         warnings=(
             *sentences[CHANGED],
             *sentences[LOST],
+            *describe_wrong_files(connection, concerned, revision),
             *_describe_exports(exports),
             *_describe_versions(carried, same),
         ),

@@ -22,6 +22,13 @@ from registry.records.answers import (
     Validity,
     Verification,
 )
+from registry.records.deployments import (
+    DeployedFile,
+    Deployment,
+    DeploymentCheck,
+    LeftOutRuns,
+    ReadRuns,
+)
 from registry.records.differences import (
     AffectedExport,
     AffectedGroup,
@@ -72,6 +79,9 @@ __all__ = [
     "Configuration",
     "Conversion",
     "ConvertedStage",
+    "DeployedFile",
+    "Deployment",
+    "DeploymentCheck",
     "Detector",
     "DetectorDifference",
     "Export",
@@ -81,6 +91,7 @@ __all__ = [
     "IdentifiedPart",
     "Identity",
     "ImportOutcome",
+    "LeftOutRuns",
     "LinkDifference",
     "OpenStart",
     "Outcome",
@@ -90,6 +101,7 @@ __all__ = [
     "PixelCounts",
     "PixelDifference",
     "Problem",
+    "ReadRuns",
     "RecordedFile",
     "RegistryCopy",
     "Revision",

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from registry.identifiers import format_count
 from registry.instants import Instant
+from registry.records.deployments import ReadRuns
 from registry.records.differences import AffectedExport, AffectedGroup, SameConstants
 from registry.records.facts import SupersededRun, Version
 
@@ -237,12 +238,16 @@ class UnreferencedFile(Struct, frozen=True):
 
 
 class Verification(Struct, frozen=True):
-    """The result of a verification; ``checked`` is the number of things that were checked."""
+    """The result of a verification; ``checked`` is the number of things that were checked.
+
+    ``serves_wrongly`` are the runs for which a deployed file is read though the registry answers otherwise now.
+    """
 
     checked: int
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
     unreferenced: tuple[UnreferencedFile, ...] = ()
+    serves_wrongly: tuple[ReadRuns, ...] = ()
 
 
 class RegistryCopy(Struct, frozen=True):

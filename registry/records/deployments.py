@@ -48,7 +48,7 @@ class DeploymentCheck(Struct, frozen=True):
 
 
 class DeployedFile(Struct, frozen=True):
-    """A file for a range of runs, ``last_run`` None without an end; ``action`` is ``new``, ``replaced`` or ``unchanged``."""
+    """A file for a range of runs, ``last_run`` None: no end. ``action`` is ``new``, ``replaced`` or ``unchanged``."""
 
     source: str
     type: str

@@ -1,0 +1,64 @@
+"""The runs that the files of an export serve wrongly by now, as they lie in their folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from registry.api.backend import Backend
+from registry.exporters import psana
+from registry.exporters.deployed_files import DeployedFolder, build_contents
+from registry.identifiers import escape_control_characters
+from registry.lookup.deployed_files import list_wrong_files
+from registry.lookup.read_ranges import ReadRange, list_read_ranges
+from registry.lookup.source_runs import SourceRuns
+from registry.provenance import Document
+from registry.provenance.document import Output
+from registry.records import ReadRuns
+from registry.run_ranges import find_ranges, format_runs
+
+
+def list_served_wrongly(backend: Backend, document: Document, path: Path) -> list[ReadRuns]:
+    """Return the runs for which the files of an export are read though the registry answers otherwise now.
+
+    Of a calibration directory the files that are there decide which one is read, of other files what is recorded.
+    """
+    run, deployment = document.resolution.run, document.deployment
+    if run is None or deployment is None:
+        return []
+    source = run.experiment, deployment.source
+    with backend.read_transaction() as view:
+        if document.request.format != psana.NAME:
+            written = {str(path.absolute().parent / (output.path or "")) for output in document.outputs}
+            wrong = list_wrong_files(view.connection, source, view.revision)
+            return [
+                ReadRuns(*source, file.type, tuple(find_ranges(file.runs)), file.path, "wrong")
+                for file in wrong
+                if file.path in written
+            ]
+        rows = []
+        folder = DeployedFolder(path.parent)
+        for output in document.outputs:
+            runs = SourceRuns(view.connection, source, (output.kind,), view.revision)
+            name = Path(output.path or "").name
+            held = build_contents(document, output).constants
+            rows += [
+                _build_row(source, output, path.parent, part)
+                for part in list_read_ranges(runs, folder.list_files(output.type))
+                if part.name == name and not part.answer.is_undecided and not part.expects(output.kind, held)
+            ]
+        return rows
+
+
+def _build_row(source: tuple[str, str], output: Output, folder: Path, part: ReadRange) -> ReadRuns:
+    reason = part.answer.describe_refusal((output.kind,)) or "other constants are valid"
+    ranges = tuple(find_ranges(part.runs))
+    return ReadRuns(*source, output.type, ranges, str(folder / (output.path or "")), "wrong", reason)
+
+
+def describe_served_wrongly(row: ReadRuns) -> str:
+    """Return a note on runs that a file serves wrongly."""
+    numbers = [run for first, last in row.runs for run in range(first, last + 1)]
+    noun = "run" if len(numbers) == 1 else "runs"
+    reason = f", because {row.reason}" if row.reason else ""
+    path = escape_control_characters(row.path or "")
+    return f"serves wrongly: {path} is read for {noun} {format_runs(numbers)} of {row.experiment}{reason}"
