@@ -5,10 +5,11 @@ Start with `open_registry`. Records are described in `registry.records`, errors 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+# Not imported from typing: until the program has started, which this would delay, Ctrl-C shows a traceback.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from registry.api import Registry as Registry
     from registry.api import create_registry as create_registry
     from registry.api import open_registry as open_registry
@@ -38,6 +39,8 @@ __all__ = list(_MODULES)
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module 'registry' has no attribute {name!r}")
+    from importlib import import_module
+
     return getattr(import_module(_MODULES[name]), name)
 
 

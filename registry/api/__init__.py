@@ -94,6 +94,8 @@ def create_registry(
         The registry has another time zone, something is recorded in it, and there is no comment; or there is a
         comment and no time zone.
     """
+    from registry.api.attempts import note_schema  # not needed by a look-up
+
     settings = find_settings(database, store)
     content = ContentStore(settings.store)
     owner = content.read_owner()
@@ -110,6 +112,7 @@ def create_registry(
             record_timezone(Change(connection, build_signature(), comment), timezone)
 
     content.refuse_unwritable()
+    note_schema(settings.database)
     registry_id = create_database(settings.database, owner, record)
     content.create(registry_id)
     return registry_id

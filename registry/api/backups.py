@@ -19,6 +19,7 @@ import sqlalchemy as sa
 
 from registry import instants, schema
 from registry.api.arguments import check_arguments
+from registry.api.attempts import note_backup, note_restoration
 from registry.api.backend import Backend
 from registry.api.objects import copy_objects, summarise_copy
 from registry.authorship import build_signature, escape_undecodable, software_version
@@ -76,6 +77,7 @@ def back_up(backend: Backend, folder: Path, progress: Progress, *, verify: bool)
     with translate_os_errors("written", folder):
         former = _prepare_folder(folder, backend)
         file = folder / f"registry-{''.join(char for char in str(at) if char.isalnum())}.sqlite"
+        note_backup(folder, lambda: read_description(folder).database, file.name)
         with atomic_write(file) as hidden:
             # Rows first: the files that they refer to were stored before them, and are never removed.
             url, registry_id = f"sqlite:///{hidden}", backend.database.registry_id
@@ -216,6 +218,7 @@ def restore_registry(
         _refuse_other_id(source, description)
         objects.create(description.registry)
         files = copy_objects(source, ContentStore(folder), objects, progress, verify=True)
+        note_restoration(settings.database)
         with populate_database(settings.database, description.registry, description.schema) as target:
             rows = copy_rows(source, target, select_all_rows(source, target), progress)
             upgrade_to_current(target)

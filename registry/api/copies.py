@@ -7,6 +7,7 @@ from pathlib import Path
 
 from registry import instants
 from registry.api.arguments import check_arguments
+from registry.api.attempts import note_move
 from registry.api.backend import Backend, open_backend
 from registry.api.objects import CopiedFiles, copy_objects, summarise_copy
 from registry.authorship import build_signature, escape_undecodable
@@ -59,6 +60,7 @@ def copy_registry(
     new = find_settings(to, to_store or settings.store)
     backend = open_backend(settings, None)
     with closing(backend.database):
+        note_move(settings.database, to)
         if backend.database.closure is not None:
             return _finish_interrupted_move(backend, backend.database.closure, to, new.store)
         refuse_occupied(to, backend.database.registry_id)

@@ -12,6 +12,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from registry import instants
+from registry.api.attempts import note_export
 from registry.api.backend import Backend
 from registry.api.detector_constants import DetectorConstants
 from registry.api.folder_checks import check_folder
@@ -91,7 +92,8 @@ def export(
         document = replace(draft, outputs=written.outputs, companions=written.companions)
         content = encode(document)
         (hidden / layout.document).write_bytes(content)
-    path = (home / layout.document).absolute()
+        path = (home / layout.document).absolute()
+        note_export(backend.database, path, content)
     note = _try_record(backend, document, path, hashlib.sha256(content).hexdigest(), signature)
     return Export(
         revision=draft.registry.revision,

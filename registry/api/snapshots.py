@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from registry import instants, schema
+from registry.api.attempts import note_file
 from registry.api.backend import Backend
 from registry.api.objects import CopiedFiles, copy_objects, summarise_copy
 from registry.authorship import build_signature, escape_undecodable
@@ -41,6 +42,7 @@ def take_snapshot(
         if objects.read_owner() not in {None, registry_id}:
             objects.refuse_other_registry(registry_id)
         file.parent.mkdir(parents=True, exist_ok=True)
+        note_file("the snapshot", file)
         with atomic_write(file) as hidden:
             revision, rows = _write_rows(backend, hidden, as_of, progress)
             if objects.root.resolve() != backend.store.root.resolve():

@@ -9,24 +9,33 @@ from __future__ import annotations
 import os
 import sys
 
-from registry.cli.application import RegistryGroup, create_group, read_global_options
+from registry.cli.signals import end_if_interrupted, end_quietly_when_interrupted
+
+TYPE_CHECKING = False  # as in the package
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["app", "main"]
-
-_NEW_HERE = """\b
-New here?
-  calreg demo DIR    shows the real commands on sample data
-  calreg VERB -h     explains a verb, with an example
-"""
-
-app = create_group(cls=RegistryGroup, callback=read_global_options, epilog=_NEW_HERE)
 
 
 def main() -> None:
     """Run the program ``calreg``, or complete its command line for a shell."""
+    end_quietly_when_interrupted()
     shell = os.environ.get("_CALREG_COMPLETE")
     if shell:
         from registry.cli.shells import complete_and_exit
 
         complete_and_exit(shell, sys.argv[1:])
-    app(prog_name="calreg")
+    from registry.cli.program import app
+
+    with end_if_interrupted():
+        app(prog_name="calreg")
+
+
+def __getattr__(name: str) -> Any:
+    """Return the program, which is imported when it is needed: from then on Ctrl-C has its message."""
+    if name != "app":
+        raise AttributeError(f"module 'registry.cli' has no attribute {name!r}")
+    from registry.cli.program import app
+
+    return app

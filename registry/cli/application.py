@@ -12,11 +12,10 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
 from registry.cli.examples import add_examples
+from registry.cli.signals import run_interruptibly
 from registry.errors import RegistryError, RequestError
 from registry.identifiers import escape_control_characters
 from registry.secrets import mask_passwords
-
-EXIT_INTERRUPTED = 130
 
 # The class of all usage errors, which Typer, with its own copy of Click, does not publish.
 _UsageError: Any = typer.BadParameter.__mro__[1]
@@ -91,7 +90,7 @@ class RegistryGroup(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the verb and import it; ``help VERB`` is read as ``VERB --help``."""
-        if args[0] == "help" and not args[1:]:
+        if args == ["help"]:
             typer.echo(ctx.get_help())
             raise typer.Exit
         if args[0] == "help":
@@ -108,6 +107,10 @@ class RegistryGroup(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the verb."""
+        return run_interruptibly(lambda: self._invoke_verb(ctx))
+
+    def _invoke_verb(self, ctx: Any) -> Any:
+        """Run the verb; print its refusal."""
         from registry.cli import output  # not at the top: the help needs none of its imports
 
         as_json = "--json" in [*ctx._protected_args, *ctx.args]  # noqa: SLF001 - no public name for the rest
@@ -122,9 +125,6 @@ class RegistryGroup(TyperGroup):
             refusal = RequestError(error.format_message())
             output.print_error(refusal, as_json=True)
             raise typer.Exit(refusal.code) from None
-        except KeyboardInterrupt:
-            output.print_message("interrupted; nothing unfinished was recorded")
-            raise typer.Exit(EXIT_INTERRUPTED) from None
         except BrokenPipeError:
             # Discard further output, also what is flushed at the end of the process.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

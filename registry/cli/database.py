@@ -71,9 +71,12 @@ def verify(
 def upgrade(ctx: Context, json: Json = False) -> None:
     """Upgrade the schema to that of this software."""
     from registry.api import upgrade_database
+    from registry.api.attempts import note_schema
     from registry.settings import find_settings
 
-    before, after = upgrade_database(find_settings(ctx.obj.database, ctx.obj.store).database)
+    url = find_settings(ctx.obj.database, ctx.obj.store).database
+    note_schema(url)
+    before, after = upgrade_database(url)
     _print_schema_change(before, after, as_json=json)
 
 
@@ -95,9 +98,12 @@ def downgrade(
     This is refused if anything would be lost.
     """
     from registry.api import downgrade_database
+    from registry.api.attempts import note_schema
     from registry.settings import find_settings
 
-    before, after = downgrade_database(find_settings(ctx.obj.database, ctx.obj.store).database, schema)
+    url = find_settings(ctx.obj.database, ctx.obj.store).database
+    note_schema(url)
+    before, after = downgrade_database(url, schema)
     _print_schema_change(before, after, as_json=json)
 
 

@@ -110,6 +110,14 @@ class Change:
             self.connection.execute(withdrawal, {"rows": rows[start : start + _CHUNK_SIZE]})
 
 
+def is_recorded(connection: sa.Connection, change: Change) -> bool:
+    """Tell whether the revision of this change was committed, and not another one with its number."""
+    expected = {"recorded_at": change.instant, **asdict(change.signature)}
+    query = sa.select(schema.revision).where(schema.revision.c.number == change.revision)
+    row = connection.execute(query).mappings().one_or_none()
+    return row is not None and all(row[name] == value for name, value in expected.items())
+
+
 _TABLES_WITH_IDS = {
     name: table
     for name, table in schema.metadata.tables.items()

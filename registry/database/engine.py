@@ -11,7 +11,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from registry.database.forks import SQLiteConnection, open_connection, watch_connections
+from registry.database.forks import (
+    SQLiteConnection,
+    close_connections,
+    open_connection,
+    watch_connections,
+)
 from registry.database.planner import HintingSQLiteCompiler
 from registry.errors import (
     CorruptionError,
@@ -169,7 +174,7 @@ def open_engine(url: str, *, create: bool = False) -> Iterator[sa.Engine]:
         with translate_database_errors(url):
             yield engine
     finally:
-        engine.dispose()
+        close_connections(engine)
 
 
 @contextmanager

@@ -116,6 +116,14 @@ def watch_connections(engine: sa.Engine) -> sa.Engine:
     return engine
 
 
+def close_connections(*engines: sa.Engine) -> None:
+    """Close all connections of engines, by default of all, also one whose transaction was interrupted."""
+    for engine in engines or list(_connections):
+        for connection in list(_connections[engine]):
+            connection.close()  # what is not committed is rolled back
+        engine.dispose()
+
+
 @contextmanager
 def open_connection(engine: sa.Engine, **options: Any) -> Iterator[sa.Connection]:
     """Open a connection with these execution options; a fork in another thread waits until it is closed.

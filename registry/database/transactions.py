@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from registry import schema
 from registry.authorship import Signature, refuse_unrecordable
 from registry.database import migrations, roles
-from registry.database.change import Change
+from registry.database.change import Change, is_recorded
 from registry.database.closing import Closure, find_closure, open_for_writes, refuse_closed
 from registry.database.creation import refuse_missing_file
 from registry.database.engine import (
@@ -21,6 +21,8 @@ from registry.database.engine import (
     translate_database_errors,
     write_transaction,
 )
+from registry.database.forks import close_connections
+from registry.interruptions import note_attempt
 from registry.secrets import mask_passwords
 from registry.settings import location_warnings
 
@@ -102,7 +104,24 @@ class Database:
         ):
             change = Change(connection, signature, comment)
             change.warnings += self._location_warnings
+            if not dry_run:
+                note_attempt("the revision", lambda: self._describe_change(change))
             yield change
+
+    def _describe_change(self, change: Change) -> str | None:
+        """Return the clause about a change that may have been interrupted, None where nothing is recorded."""
+        if change.revision is None:
+            return None
+        with self.settled_transaction() as connection:
+            recorded = is_recorded(connection, change)
+        return f"revision {change.revision} was recorded" if recorded else None
+
+    @contextmanager
+    def settled_transaction(self) -> Iterator[sa.Connection]:
+        """Open a transaction to read after an interruption: no commit is under way on a server any more."""
+        close_connections()
+        with translate_database_errors(self.url), write_transaction(self._engine, dry_run=True) as connection:
+            yield connection
 
     def refuse_closed(self) -> None:
         """Raise `ClosedError` where the database takes no writes."""

@@ -1,0 +1,119 @@
+"""What has become of an export, a backup, a snapshot, a restoration, a move or a schema that was interrupted.
+
+What is written by one rename is looked for under its final name; what is committed is looked up when no writer is at
+work any more, because a server may still be committing after its client was interrupted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from registry.database.closing import find_closure
+from registry.database.engine import open_engine, write_transaction
+from registry.database.forks import close_connections
+from registry.database.migrations import read_schema_revision
+from registry.database.transactions import Database
+from registry.errors import RegistryError, SchemaError
+from registry.files import open_regular
+from registry.interruptions import note_attempt
+from registry.lookup.stored_files import list_exports_with_file
+from registry.settings import sqlite_file
+
+
+def note_export(database: Database, document: Path, content: bytes) -> None:
+    """Note an export whose provenance document gets this content when its files are complete."""
+    sha256 = hashlib.sha256(content).hexdigest()
+
+    def describe() -> str:
+        try:
+            with open_regular(document) as file:
+                is_published = file.read() == content
+        except OSError:
+            is_published = False
+        if not is_published:
+            return "the export was not published"
+        with database.settled_transaction() as connection:
+            is_recorded = bool(list_exports_with_file(connection, sha256))
+        return f"the export {document} is complete, {'and' if is_recorded else 'but not'} recorded"
+
+    note_attempt("the record of the export", describe)
+
+
+def note_file(what: str, file: Path) -> None:
+    """Note a file that is given its name when it is complete, and is not there yet."""
+    note_attempt(what, lambda: f"{what} {file} is {'complete' if file.exists() else 'not complete'}")
+
+
+def note_backup(folder: Path, read_name: Callable[[], str], name: str) -> None:
+    """Note a backup whose description will name this file of a database; `read_name` returns the present one."""
+
+    def describe() -> str:
+        try:
+            is_complete = read_name() == name
+        except RegistryError:
+            is_complete = False
+        return f"the backup in {folder} is complete" if is_complete else f"there is no new backup in {folder}"
+
+    note_attempt("the backup", describe)
+
+
+def note_restoration(url: str) -> None:
+    """Note that a registry is restored into an empty database."""
+
+    def describe() -> str:
+        if _read_settled_schema(url) is None:
+            return "the registry is not restored; the same command completes it"
+        return "the registry is restored"
+
+    note_attempt("the restoration", describe)
+
+
+def note_schema(url: str) -> None:
+    """Note that a database is created, upgraded or downgraded."""
+
+    def describe() -> str:
+        schema = _read_settled_schema(url)
+        return "there is no registry yet" if schema is None else f"the database has schema {schema}"
+
+    note_attempt("the database", describe)
+
+
+def note_move(source: str, target: str) -> None:
+    """Note that a registry moves from one database to another."""
+
+    def describe() -> str:
+        with _settled_transaction(source) as connection:
+            departure = find_closure(connection)
+        if departure is None:
+            return "the registry has not moved; the same command begins again"
+        with _settled_transaction(target) as connection:
+            arrival = find_closure(connection)
+        if arrival is None:
+            return "the registry has moved"
+        return "the old database takes no more writes, nor does the new one yet; the same command completes the move"
+
+    note_attempt("the move", describe)
+
+
+def _read_settled_schema(url: str) -> str | None:
+    """Return the schema of a database when no writer is at work, None where there is no registry."""
+    file = sqlite_file(url)
+    if file is not None and not file.exists():
+        return None
+    try:
+        with _settled_transaction(url) as connection:
+            return read_schema_revision(connection)
+    except SchemaError:  # a file that is still empty, or somebody else's
+        return None
+
+
+@contextmanager
+def _settled_transaction(url: str) -> Iterator[sa.Connection]:
+    close_connections()
+    with open_engine(url) as engine, write_transaction(engine, dry_run=True) as connection:
+        yield connection
