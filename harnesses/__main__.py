@@ -46,6 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 options.duels,
                 options.collections,
                 options.seed,
+                options.workers,
+                options.threads,
+                options.worker_runs,
             )
             for dialect in options.database:
                 problems += report.print_writers(writers.run_writers(factory, dialect, plan))
@@ -73,6 +76,9 @@ def _build_parser() -> argparse.ArgumentParser:
     races.add_argument("--readers", type=int, default=2, metavar="N", help="processes that read meanwhile")
     races.add_argument("--duels", type=int, default=50, metavar="N", help="two at once, for one start")
     races.add_argument("--collections", type=int, default=50, metavar="N", help="beside a collector")
+    races.add_argument("--workers", type=int, default=8, metavar="N", help="forked, and in each pool")
+    races.add_argument("--threads", type=int, default=64, metavar="N", help="on one open registry")
+    races.add_argument("--worker-runs", type=int, default=25, metavar="N", help="recorded by each worker")
     faults = harnesses.add_parser("corruption", help="faults planted in files and rows")
     faults.add_argument(
         "--faults", type=int, default=1000, metavar="N", help="in all, spread over their kinds"

@@ -16,10 +16,13 @@ from registry.api import verification
 from registry.api.backend import Backend, open_backend
 from registry.detectors.jungfrau import JUNGFRAU
 from registry.files import TEMPORARY_PREFIX
+from registry.instants import Instant, parse_instant
 from registry.lookup import stored_files
 from registry.settings import find_settings
 from testing.registries import RegistryLocation
 
+_FIRST_START = parse_instant("2000-01-01T00:00:00Z")  # before all others
+_MINUTE = 60_000_000
 _AGE_SECONDS = 2 * 24 * 3600
 
 
@@ -57,8 +60,8 @@ def register_beside_collector(
     return CollectorResult(result.files, problems + result.problems)
 
 
-def _start_time(number: int) -> str:
-    return f"{1970 + number}-06-01T00:00:00Z"  # before all others
+def _start_time(number: int) -> Instant:
+    return Instant(_FIRST_START + number * _MINUTE)
 
 
 def run_collector(location: RegistryLocation, done: Event, file: Path) -> None:

@@ -31,6 +31,7 @@ WRITERS = (
     ("reads", 6),
     ("meanwhile", 9),
     ("collected", 9),
+    ("workers", 7),
     ("seconds", 7),
     ("problems", 8),
 )
@@ -84,6 +85,7 @@ def print_writers(result: WriterResult) -> int:
         result.reader_result.answers,
         result.reader_result.during_commit,
         result.collected,
+        result.worker_writes,
         f"{result.seconds:.0f}",
         len(result.problems),
     ]

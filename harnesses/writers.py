@@ -16,6 +16,7 @@ import msgspec
 from harnesses.collectors import register_beside_collector
 from harnesses.processes import CONTEXT
 from harnesses.readers import ReaderResult, run_reader
+from harnesses.workers import WorkerPlan, run_workers
 from registry.api import Registry, create_registry
 from registry.errors import ConflictError
 from registry.identifiers import format_count
@@ -46,6 +47,9 @@ class Plan:
     duels: int
     collections: int
     seed: int
+    workers: int = 0
+    threads: int = 0
+    worker_runs: int = 0
 
 
 class Attempt(msgspec.Struct, frozen=True):
@@ -68,6 +72,7 @@ class WriterResult:
     duels: Counter[str] = field(default_factory=Counter)
     reader_result: ReaderResult = field(default_factory=ReaderResult)
     collected: int = 0
+    worker_writes: int = 0
     problems: list[str] = field(default_factory=list)
 
 
@@ -97,6 +102,11 @@ def run_writers(factory: RegistryFactory, dialect: str, plan: Plan) -> WriterRes
     with location.open() as registry:
         result.problems += collected.problems
         result.problems += [f"{problem.path}: {problem.problem}" for problem in registry.verify().problems]
+    if plan.workers:
+        worker_plan = WorkerPlan(plan.workers, plan.threads, plan.worker_runs, PANELS[1], plan.seed)
+        report = run_workers(location, worker_plan)
+        result.worker_writes = len(report.runs) + len(report.exports)
+        result.problems += report.problems
     if result.duels.keys() - {"conflict and landed"}:
         result.problems.append(f"a duel did not end with one version and one conflict: {result.duels}")
     factory.remove(location)

@@ -1,10 +1,16 @@
 """One open registry in forked and spawned processes and in many threads: no write is lost, no answer is another's."""
 
+import asyncio
+import copy
+import itertools
 import multiprocessing
 import os
+import pickle
+import signal
 import threading
 import traceback
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 
 import pytest
@@ -12,7 +18,7 @@ import sqlalchemy as sa
 
 from registry.api import Registry, open_registry
 from registry.authorship import build_signature
-from registry.errors import UnavailableError
+from registry.errors import RequestError, UnavailableError
 from testing.panels import PANEL_A
 from testing.registries import RegistryFactory, RegistryLocation
 from tests.refusals import assert_refused
@@ -180,12 +186,12 @@ def _open_in_worker(database: str, store: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_a_pool_of_processes_records_every_task_once(
     location: RegistryLocation, registry: Registry, method: str
 ) -> None:
     _shared["registry"] = registry
-    opening = (location.database, str(location.store)) if method == "spawn" else ()
+    opening = (location.database, str(location.store)) if method != "fork" else ()
     context = multiprocessing.get_context(method)
     with context.Pool(2, _open_in_worker if opening else None, opening) as pool:
         revisions = pool.map(_add_in_pool, [f"tag{number}" for number in range(20)])
@@ -222,3 +228,89 @@ def test_a_server_that_has_no_connection_left_is_a_refusal(
                 stack.enter_context(psycopg.connect(postgres_server))
         with assert_refused(UnavailableError):
             location.open()
+
+
+def test_a_database_whose_file_was_replaced_is_refused_in_parent_and_worker(
+    sqlite_location: RegistryLocation, sqlite_factory: RegistryFactory
+) -> None:
+    assert sqlite_location.file is not None
+    other = sqlite_factory.make("sqlite").file
+    assert other is not None
+    with sqlite_location.open() as registry:
+        registry.panels.add(PANEL_A)
+        sqlite_location.file.rename(sqlite_location.folder / "former.sqlite")
+        with assert_refused(UnavailableError, str(sqlite_location.file)):  # there is none
+            registry.tags.add("lost")
+        other.rename(sqlite_location.file)
+        assert wait_for([fork(lambda: registry.tags.add("lost"))]) == [UnavailableError.code]
+        with assert_refused(UnavailableError, str(sqlite_location.file)):
+            registry.panels.list()
+
+
+def test_an_open_registry_is_neither_pickled_nor_copied(registry: Registry) -> None:
+    for thing in (registry, registry.panels):
+        with assert_refused(RequestError):
+            pickle.dumps(thing)
+        with assert_refused(RequestError):
+            copy.deepcopy(thing)
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_while_it_writes_takes_nothing_with_it(
+    location: RegistryLocation, registry: Registry
+) -> None:
+    reader, writer = os.pipe()
+
+    def record_for_ever() -> None:
+        for number in itertools.count():
+            registry.tags.add(f"doomed-{number}")
+            os.write(writer, b"!")
+
+    worker = fork(record_for_ever)
+    acknowledged = sum(len(os.read(reader, 1)) for _ in range(5))
+    os.kill(worker, signal.SIGKILL)
+    assert wait_for([worker]) == [-signal.SIGKILL]
+    add_tags(registry, "parent")
+    with location.open() as opened:
+        tags = [tag.tag for tag in opened.tags.list()]
+        assert len([tag for tag in tags if tag.startswith("doomed")]) >= acknowledged == 5
+        assert len([tag for tag in tags if tag.startswith("parent")]) == 5
+        assert [entry.revision for entry in opened.log()] == list(range(len(tags) + 1, 0, -1))
+        assert opened.verify().problems == ()
+
+
+@pytest.mark.slow
+def test_forks_from_threads_iterators_and_other_workers_work_too(
+    location: RegistryLocation, registry: Registry
+) -> None:
+    entries = registry.iterate_log()
+    next(entries)
+
+    def fork_again() -> None:
+        list(entries)
+        assert wait_for([fork(lambda: add_tags(registry, "grandchild"))]) == [0]
+        registry.close()
+        add_tags(registry, "child")
+
+    codes: list[int] = []
+    thread = threading.Thread(target=lambda: codes.extend(wait_for([fork(fork_again)])))
+    thread.start()
+    add_tags(registry, "parent")
+    thread.join()
+    assert codes == [0]
+    assert list(entries) == []
+    check_tags(location, 15)
+
+
+@pytest.mark.slow
+def test_sixty_four_threads_and_an_event_loop_record_everything(
+    location: RegistryLocation, registry: Registry
+) -> None:
+    async def record_at_once() -> None:
+        add = [asyncio.to_thread(registry.tags.add, f"loop-{number}") for number in range(20)]
+        await asyncio.gather(*add)
+
+    with ThreadPoolExecutor(64) as pool:
+        list(pool.map(lambda number: registry.tags.add(f"thread-{number}"), range(64)))
+    asyncio.run(record_at_once())
+    check_tags(location, 84)

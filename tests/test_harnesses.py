@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from harnesses import corruption, faults, writers
+from harnesses import corruption, faults, workers, writers
 from harnesses.__main__ import main
 from harnesses.commands import AddVersion, Rows, Trial
 from harnesses.exports import Export
@@ -127,10 +127,12 @@ def test_the_harness_reports_a_fault_that_verify_does_not_detect(
 
 @pytest.mark.slow
 def test_registrations_of_concurrent_writers_land_once(run: Callable[..., list[list[str]]]) -> None:
-    ((_, _, tried, landed, same, conflicts, duels, reads, *_, problems),) = run(
+    ((_, _, tried, landed, same, conflicts, duels, reads, *_, worker_writes, _, problems),) = run(
         *("writers", "--writers", "2", "--registrations", "4", "--readers", "1"),
-        *("--duels", "2", "--collections", "3"),
+        *("--duels", "2", "--collections", "3", "--workers", "2", "--threads", "8", "--worker-runs", "2"),
     )
+    in_forks, in_threads, in_pools = 2 * (2 + 1) + 2, 8, 3 * 2
+    assert int(worker_writes) == (in_forks + in_pools) * (2 + 1) + in_threads * 2
     assert int(tried) == 8 == int(landed) + int(same) + int(conflicts)
     assert (duels, problems) == ("2", "0")
     assert int(reads) > 0
@@ -239,6 +241,24 @@ def test_gaps_between_revisions_and_decreasing_instants_are_reported() -> None:
     assert "the numbers of the revisions have gaps" in problems((4, 30), (2, 20), (1, 10))
     assert problems((3, 10), (2, 20), (1, 10)) == ["instants of revisions decrease"]
     assert problems((2, 20), (1, 10)) == ["the revisions are not those that the writers were given"]
+
+
+@pytest.mark.slow
+def test_what_workers_were_told_and_is_not_there_is_reported(factory: RegistryFactory) -> None:
+    location = factory.make()
+    with location.open() as registry:
+        registry.runs.add("exp=worker:run=1")
+        document = location.folder / "provenance.json"
+        document.write_text("{}")
+        told = workers.Report(runs={"exp=worker:run=1": 2, "exp=worker:run=2": 3}, exports=[str(document)])
+        problems = list(workers._find_problems(registry, told, 0))
+    assert problems[:2] == [
+        "exp=worker:run=1 was acknowledged in revision 2, and is in 1",
+        "exp=worker:run=2 was acknowledged in revision 3, and is in None",
+    ]
+    assert "an export that was acknowledged is not recorded" in problems[2]
+    assert problems[3] == "the revisions are not those that the workers were given"
+    assert len(problems) == 4
 
 
 @pytest.mark.slow

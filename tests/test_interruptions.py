@@ -297,8 +297,12 @@ def test_an_interrupted_restoration_or_creation_says_what_is_there(
         is_there = _has_tables(new)
         if ended.code:
             assert ended.code == INTERRUPTED
-            said = ended.message.removeprefix("interrupted; ")
-            assert said.startswith(present) if is_there else said.startswith((absent, "nothing was recorded"))
+            clause = ended.message.removeprefix("interrupted; ")
+            assert (
+                clause.startswith(present)
+                if is_there
+                else clause.startswith((absent, "nothing was recorded"))
+            )
         seen.add(is_there)
         again = interrupt(new, arguments, NEVER, after)
         assert again.code == (ConflictError.code if verb == "restore" and is_there else 0)

@@ -1,4 +1,4 @@
-"""What has become of an export, a backup, a snapshot, a restoration, a move or a schema that was interrupted.
+"""Descriptions of an export, a backup, a snapshot, a restoration, a move or a schema that was interrupted.
 
 What is written by one rename is looked for under its final name; what is committed is looked up when no writer is at
 work any more, because a server may still be committing after its client was interrupted.
@@ -37,7 +37,7 @@ def note_export(database: Database, document: Path, content: bytes) -> None:
             is_published = False
         if not is_published:
             return "the export was not published"
-        with database.settled_transaction() as connection:
+        with database.open_after_interruption() as connection:
             is_recorded = bool(list_exports_with_file(connection, sha256))
         return f"the export {document} is complete, {'and' if is_recorded else 'but not'} recorded"
 
@@ -66,7 +66,7 @@ def note_restoration(url: str) -> None:
     """Note that a registry is restored into an empty database."""
 
     def describe() -> str:
-        if _read_settled_schema(url) is None:
+        if _read_schema(url) is None:
             return "the registry is not restored; the same command completes it"
         return "the registry is restored"
 
@@ -77,7 +77,7 @@ def note_schema(url: str) -> None:
     """Note that a database is created, upgraded or downgraded."""
 
     def describe() -> str:
-        schema = _read_settled_schema(url)
+        schema = _read_schema(url)
         return "there is no registry yet" if schema is None else f"the database has schema {schema}"
 
     note_attempt("the database", describe)
@@ -87,11 +87,11 @@ def note_move(source: str, target: str) -> None:
     """Note that a registry moves from one database to another."""
 
     def describe() -> str:
-        with _settled_transaction(source) as connection:
+        with _open_after_interruption(source) as connection:
             departure = find_closure(connection)
         if departure is None:
             return "the registry has not moved; the same command begins again"
-        with _settled_transaction(target) as connection:
+        with _open_after_interruption(target) as connection:
             arrival = find_closure(connection)
         if arrival is None:
             return "the registry has moved"
@@ -100,20 +100,20 @@ def note_move(source: str, target: str) -> None:
     note_attempt("the move", describe)
 
 
-def _read_settled_schema(url: str) -> str | None:
+def _read_schema(url: str) -> str | None:
     """Return the schema of a database when no writer is at work, None where there is no registry."""
     file = sqlite_file(url)
     if file is not None and not file.exists():
         return None
     try:
-        with _settled_transaction(url) as connection:
+        with _open_after_interruption(url) as connection:
             return read_schema_revision(connection)
     except SchemaError:  # a file that is still empty, or somebody else's
         return None
 
 
 @contextmanager
-def _settled_transaction(url: str) -> Iterator[sa.Connection]:
+def _open_after_interruption(url: str) -> Iterator[sa.Connection]:
     close_connections()
     with open_engine(url) as engine, write_transaction(engine, dry_run=True) as connection:
         yield connection

@@ -11,6 +11,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import partial
+from typing import NoReturn
 
 import sqlalchemy as sa
 
@@ -19,7 +20,7 @@ from registry.api.arguments import CheckedMethods
 from registry.authorship import build_signature
 from registry.database.change import Change
 from registry.database.transactions import Database
-from registry.errors import InstantError
+from registry.errors import InstantError, RequestError
 from registry.identifiers import is_m_number, parse_m_number
 from registry.instants import Instant, Zone
 from registry.lookup import versions
@@ -76,6 +77,10 @@ class Backend:
     database: Database
     store: ContentStore
     chosen_zone: tzinfo | None
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be copied or sent to another process."""
+        raise RequestError("an open registry cannot be copied or pickled; let each process open it")
 
     @contextmanager
     def read_transaction(self, as_of: AsOf = None) -> Iterator[ReadTransaction]:

@@ -159,7 +159,26 @@ def _sqlite_engine(path: str, mode: str) -> sa.Engine:
         writing = options.get("writing", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN DEFERRED")
 
+    _refuse_replaced_file(engine, Path(path))
     return watch_connections(engine)
+
+
+def _refuse_replaced_file(engine: sa.Engine, file: Path) -> None:
+    """Let no transaction begin when the name is another file's: what is committed to the former one would be lost."""
+    opened: list[tuple[int, int]] = []
+
+    @sa.event.listens_for(engine, "checkout")
+    def compare_files(_connection: object, _record: object, _proxy: object) -> None:
+        try:
+            status = file.stat()
+        except OSError as error:
+            raise UnavailableError(f"the database {file} cannot be used: {error.strerror}") from None
+        identity = (status.st_dev, status.st_ino)
+        if opened and opened[0] != identity:
+            raise UnavailableError(
+                f"the database {file} is not the file any more that was opened; open the registry again"
+            )
+        opened[:] = [identity]
 
 
 def _quote_path(path: str) -> str:

@@ -20,7 +20,7 @@ import time
 import weakref
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import sqlalchemy as sa
@@ -60,6 +60,9 @@ class SQLiteConnection(sqlite3.Connection):
     def close(self) -> None:
         """Close; the connection of the parent is left alone."""
         if not self.inherited:
+            # SQLite keeps a connection with its locks where a cursor has been interrupted in a transaction.
+            with suppress(sqlite3.ProgrammingError):  # it is closed
+                super().rollback()
             super().close()
 
 

@@ -112,12 +112,12 @@ class Database:
         """Return the clause about a change that may have been interrupted, None where nothing is recorded."""
         if change.revision is None:
             return None
-        with self.settled_transaction() as connection:
+        with self.open_after_interruption() as connection:
             recorded = is_recorded(connection, change)
         return f"revision {change.revision} was recorded" if recorded else None
 
     @contextmanager
-    def settled_transaction(self) -> Iterator[sa.Connection]:
+    def open_after_interruption(self) -> Iterator[sa.Connection]:
         """Open a transaction to read after an interruption: no commit is under way on a server any more."""
         close_connections()
         with translate_database_errors(self.url), write_transaction(self._engine, dry_run=True) as connection:
