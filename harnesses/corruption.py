@@ -22,7 +22,7 @@ from testing.registries import RegistryFactory, RegistryLocation
 
 KINDS = ("gain", "offset")
 FORMATS = ("npy", "psana", "lcls2", "hdf5")
-_START, _AT, _LATER = "2020-01-01T00:00:00Z", "2021-01-01T00:00:00Z", "2030-01-01T00:00:00Z"
+_START, _AT, _LATER = "2020-01-01T00:00:00Z", "2021-01-01T00:00:00Z", "2022-01-01T00:00:00Z"
 _FIRST_VERSIONS = len(PANELS) * len(KINDS)  # valid from _START; one more is valid from _LATER
 _AT_ONCE = 6  # faults in one store
 

@@ -250,8 +250,8 @@ def test_what_workers_were_told_and_is_not_there_is_reported(factory: RegistryFa
         registry.runs.add("exp=worker:run=1")
         document = location.folder / "provenance.json"
         document.write_text("{}")
-        told = workers.Report(runs={"exp=worker:run=1": 2, "exp=worker:run=2": 3}, exports=[str(document)])
-        problems = list(workers._find_problems(registry, told, 0))
+        report = workers.Report(runs={"exp=worker:run=1": 2, "exp=worker:run=2": 3}, exports=[str(document)])
+        problems = list(workers._find_problems(registry, report, 0))
     assert problems[:2] == [
         "exp=worker:run=1 was acknowledged in revision 2, and is in 1",
         "exp=worker:run=2 was acknowledged in revision 3, and is in None",
