@@ -48,6 +48,7 @@ class Remedy(StrEnum):
     GIVE_ROLES = auto()
     GIVE_SOURCE_AND_RUNS = auto()
     GIVE_STORE = auto()
+    GIVE_TIMEZONE = auto()
     GRANT_RIGHTS = auto()
     OMIT_EXPERIMENT = auto()
     OMIT_KINDS = auto()

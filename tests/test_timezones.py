@@ -541,3 +541,32 @@ def test_years_that_cannot_be_meant_need_an_option(shell: Calreg, tmp_path: Path
     shell.assert_refused(2, "import", tree)
     shell.run("import", tree, "--any-time")
     shell.assert_refused(2, "import", tree, "--compare", "--any-time")
+
+
+@pytest.mark.parametrize("zone", [LOS_ANGELES, "Asia/Tokyo", "Pacific/Kiritimati"])
+def test_a_directory_is_not_imported_again_in_another_time_zone(
+    location: RegistryLocation, registry: Registry, tmp_path: Path, zone: str
+) -> None:
+    tree = write_tree(tmp_path / "tree", STAMP)
+    registry.import_tree(tree)
+    newest = len(registry.log())
+    link = f"{PANEL_A}-{STAMP}"
+    with location.open(zone) as elsewhere:
+        for options in ({}, {"skip_bad": True}, {"gap_bad": True, "dry_run": True}):
+            with assert_refused(ConflictError, link, remedy=Remedy.GIVE_TIMEZONE, links=[link]):
+                elsewhere.import_tree(tree, **options)
+        assert len(registry.log()) == newest
+        registry.versions.withdraw(1, 2, comment="read in the wrong time zone")
+        assert len(elsewhere.import_tree(tree).versions) == 2
+    with assert_refused(ConflictError, link, remedy=Remedy.GIVE_TIMEZONE):
+        registry.import_tree(tree)
+
+
+def test_links_a_few_hours_apart_are_not_taken_for_one_in_another_time_zone(
+    registry: Registry, tmp_path: Path
+) -> None:
+    tree = write_tree(tmp_path / "tree", "20180101000000")
+    registry.import_tree(tree)
+    (tree / f"{PANEL_A}-20180101080000").symlink_to("M068")
+    assert len(registry.import_tree(tree).versions) == 2
+    assert registry.import_tree(tree).revision is None

@@ -11,7 +11,7 @@ from msgspec.structs import asdict
 from registry.api.backend import Backend
 from registry.api.open_starts import build_gaps, find_open_starts
 from registry.api.tree_aliases import exclude_alias_conflicts, warn_of_modules_left
-from registry.api.tree_timezone import TreeTimezone, find_tree_timezone
+from registry.api.tree_timezone import TreeTimezone, find_tree_timezone, refuse_other_timezone
 from registry.authorship import escape_undecodable
 from registry.database.change import Change
 from registry.errors import ConflictError, ImportHazardError, RegistryError, Remedy
@@ -53,6 +53,7 @@ def import_tree(
     timezone = find_tree_timezone(backend)
     checked = check_tree(root, timezone.zone, progress, any_time=any_time, allow_odd=allow_odd)
     with backend.read_transaction() as view:
+        refuse_other_timezone(view.connection, checked.tree)
         # A link that is left out for its constants states no M-number either.
         _exclude_conflicts(view.connection, checked, progress, supersede=supersede)
         aliases = exclude_alias_conflicts(view, checked.tree, same_module=same_module, supersede=supersede)

@@ -8,11 +8,16 @@ from datetime import tzinfo
 import sqlalchemy as sa
 
 from registry.api.backend import Backend
-from registry.errors import ConflictError
-from registry.importers.legacy_tree import LegacyTree
+from registry.detectors.jungfrau import JUNGFRAU
+from registry.errors import ConflictError, Remedy
+from registry.importers.left_out import get_link_name
+from registry.importers.legacy_tree import LegacyTree, escape_name
 from registry.instants import BEGINNING
+from registry.lookup.starts import sources_near_starts
 from registry.lookup.timezones import read_timezone
 from registry.timezones import find_recorded_zone
+
+_LARGEST_ZONE_DIFFERENCE = 26 * 3_600_000_000  # microseconds: from UTC-12 to UTC+14
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,32 @@ class TreeTimezone:
                 " recorded, repeat the import",
                 timezone=present,
             )
+
+
+def refuse_other_timezone(connection: sa.Connection, tree: LegacyTree) -> None:
+    """Refuse a directory whose stamps were read in another time zone by an earlier import.
+
+    Every link would start a second time, some hours away. A link that was imported is known by its name; two zones are
+    at most 26 hours apart.
+    """
+    names = {
+        (entry.panel, JUNGFRAU.required_kinds[0], entry.valid_from): entry.name
+        for entry in tree.entries
+        if entry.valid_from != BEGINNING
+    }
+    other: dict[str, str] = {}
+    for key, start, path in sources_near_starts(connection, list(names), _LARGEST_ZONE_DIFFERENCE):
+        if get_link_name(key[0], path) == names[key] and start != key[2]:
+            other[names[key]] = (
+                f"{escape_name(names[key])} was imported with the start {start}, and is read as {key[2]} now"
+            )
+    if other:
+        raise ConflictError.combine(
+            f"links of {str(tree.root)!r} were imported with other starts, so in another time zone",
+            list(other.values()),
+            remedy=Remedy.GIVE_TIMEZONE,
+            links=list(other),
+        )
 
 
 def find_tree_timezone(backend: Backend) -> TreeTimezone:

@@ -65,6 +65,7 @@ WORDS: dict[Remedy, str | Callable[..., str]] = {
     Remedy.GIVE_ROLES: "give --reader ROLE, --writer ROLE or both, once or repeatedly",
     Remedy.GIVE_SOURCE_AND_RUNS: "give --source and --first-run",
     Remedy.GIVE_STORE: "set CALREG_STORE or --store to a folder",
+    Remedy.GIVE_TIMEZONE: "--timezone with the zone of that import reads them as it did; or withdraw its versions",
     Remedy.GRANT_RIGHTS: "its owner can grant rights with calreg database grant",
     Remedy.OMIT_EXPERIMENT: "leave --experiment out",
     Remedy.OMIT_KINDS: "leave --kind out",

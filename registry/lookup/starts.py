@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from registry import schema
 from registry.database.planner import hint_live_index
 from registry.instants import Instant
-from registry.lookup.values_table import values_table_parameters, values_table_template
+from registry.lookup.values_table import values_table, values_table_parameters, values_table_template
 
 _PIECE_SIZE = 250  # with more at once PostgreSQL expects that reading a whole table pays
 _COLUMNS = (schema.panel.c.identifier, schema.version.c.kind, schema.version.c.valid_from)
@@ -42,6 +42,32 @@ def versions_at_starts(connection: sa.Connection, starts: Sequence[Start]) -> di
             key = row.identifier, row.kind, Instant(row.start)
             valid[key] = ValidVersion(row.id, Instant(row.valid_from), row.sha256, row.source_path)
     return valid
+
+
+def sources_near_starts(
+    connection: sa.Connection, starts: Sequence[Start], distance: int
+) -> Iterator[tuple[Start, Instant, str | None]]:
+    """Yield by start the live versions that start at most `distance` microseconds before or after it.
+
+    Of each its own start, and its source.
+    """
+    for index in range(0, len(starts), _PIECE_SIZE):
+        panel, version = schema.panel, schema.version
+        wanted = values_table(connection, starts[index : index + _PIECE_SIZE], *_COLUMNS)
+        start = sa.type_coerce(wanted.c.valid_from, sa.BigInteger)
+        is_near = sa.and_(
+            version.c.panel_id == panel.c.id,
+            version.c.kind == wanted.c.kind,
+            sa.type_coerce(version.c.valid_from, sa.BigInteger).between(start - distance, start + distance),
+            schema.live_condition(version, None),
+        )
+        query = (
+            sa.select(*wanted.c, version.c.valid_from.label("own_start"), version.c.source_path)
+            .select_from(wanted.join(panel, panel.c.identifier == wanted.c.identifier).join(version, is_near))
+            .order_by(version.c.id)
+        )
+        for row in connection.execute(query):
+            yield (row.identifier, row.kind, Instant(row.valid_from)), Instant(row.own_start), row.source_path
 
 
 @cache
