@@ -67,6 +67,29 @@ def test_a_source_of_another_type_than_its_panels_is_refused(
     assert calreg.run("log", "--json").json == []
 
 
+@pytest.mark.parametrize(("device", "most"), [("Epix10kaQuad", 4), ("Epix10ka2M", 16), ("Jungfrau", 32)])
+def test_a_source_with_more_panels_than_its_device_has_is_refused(
+    registry: Registry, device: str, most: int
+) -> None:
+    panels = [
+        f"171113-154920171025-{number:x}"
+        if device == "Jungfrau"
+        else EPIX.replace("1157627926", f"{number:010}")
+        for number in range(1, most + 2)
+    ]
+    for segments in (None, range(most + 1)):
+        with assert_refused(RequestError):
+            registry.detectors.configure(
+                "xcs1", source_of(device), "_".join(panels), first_run=1, segments=segments
+            )
+    with assert_refused(RequestError, source_of(device), most, most + 1):
+        registry.detectors.configure("xcs1", source_of(device), "_".join(panels), first_run=1)
+    assert registry.log() == []
+    registry.detectors.configure("xcs1", source_of(device), "_".join(panels[:most]), first_run=1)
+    (configuration,) = registry.detectors.list()
+    assert configuration.segments == tuple(range(most))
+
+
 def test_all_rows_of_a_table_with_other_detectors_are_listed_and_nothing_is_recorded(
     calreg: Calreg, tmp_path: Path
 ) -> None:

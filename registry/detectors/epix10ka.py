@@ -50,7 +50,7 @@ EPIX10KA = DetectorType(
     # the names of their configuration objects are in lcls-psana/Detector, PyDataAccess.py.
     devices=(
         Device("Epix10ka", "psana.Epix.Config10ka"),
-        Device("Epix10kaQuad", "psana.Epix.Config10kaQuad", fewest_panels=4),
+        Device("Epix10kaQuad", "psana.Epix.Config10kaQuad", fewest_panels=4, most_panels=4),
         Device("Epix10ka2M", "psana.Epix.Config10ka2M", fewest_panels=16),
     ),
     whole_sizes=(1, 4, 16),

@@ -57,8 +57,12 @@ def format_segment_numbers(segments: Sequence[int]) -> str:
 
 def list_whole_sizes(detector_type: DetectorType, source: str | None = None) -> tuple[int, ...]:
     """Return the numbers of panels of whole detectors of a type; with a source, of those that its device can be."""
-    fewest = 1 if source is None else detector_type.find_device(source).fewest_panels
-    return tuple(size for size in detector_type.whole_sizes if size >= fewest)
+    if source is None:
+        return detector_type.whole_sizes
+    fewest = detector_type.find_device(source).fewest_panels
+    return tuple(
+        size for size in detector_type.whole_sizes if fewest <= size <= detector_type.most_panels(source)
+    )
 
 
 def find_default_segments(

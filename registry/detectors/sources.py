@@ -7,14 +7,14 @@ detectors can look like those of a known type, so a source of a type that is not
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from registry.detectors.known import find_panel_type, find_source_type
 from registry.errors import RequestError
-from registry.identifiers import quote
+from registry.identifiers import format_count, quote
 
 
-def find_source_problem(source: str, panels: Iterable[str]) -> str | None:
+def find_source_problem(source: str, panels: Collection[str]) -> str | None:
     """Return a sentence on a source that cannot read out these panels; None where it can."""
     try:
         expected = find_source_type(source)
@@ -27,10 +27,13 @@ def find_source_problem(source: str, panels: Iterable[str]) -> str | None:
                 f"panel {panel} is of {detector_type.name}, but {quote(source)} is a source of {expected.name}:"
                 " a source and its panels are of one detector type"
             )
+    most = expected.most_panels(source)
+    if len(panels) > most:
+        return f"{quote(source)} reads out {format_count(most, 'panel')} at most, not {len(panels)}"
     return None
 
 
-def refuse_wrong_source(source: str, panels: Iterable[str], object_name: str | None = None) -> None:
+def refuse_wrong_source(source: str, panels: Collection[str], object_name: str | None = None) -> None:
     """Refuse a source of an unknown detector type, or of another one than its panels or configuration object."""
     if problem := find_source_problem(source, panels):
         raise RequestError(problem, source=source)

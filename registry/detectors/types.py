@@ -117,11 +117,14 @@ class Device:
         The name of its configuration objects without their version: ``psana.Jungfrau.Config``.
     fewest_panels
         The number of panels of the smallest whole one: with fewer some are absent.
+    most_panels
+        The number of panels of the largest one; None for the largest whole detector of the type.
     """
 
     name: str
     configuration_object: str
     fewest_panels: int = 1
+    most_panels: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +180,10 @@ class DetectorType:
                 return device
         known = ", ".join(device.name for device in self.devices)
         raise RequestError(f"{quote(source)} is not a source of {self.name}; devices: {known}")
+
+    def most_panels(self, source: str) -> int:
+        """Return the largest number of panels that a source can read out."""
+        return self.find_device(source).most_panels or self.whole_sizes[-1]
 
     @property
     def required_kinds(self) -> tuple[str, ...]:
