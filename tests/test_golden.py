@@ -42,6 +42,7 @@ REFUSED = {
     "provenance show": "calreg provenance show datasets.txt",
     "provenance verify": "calreg provenance verify damaged/provenance.json",
     "provenance replay": "calreg provenance replay constants/provenance.json --output again",
+    "exports": "calreg exports --experiment xcsls3761",
     "identify": "calreg identify nowhere.npy",
     "tag add": "calreg tag add spring-2018",
     "tag list": "calreg tag list --as-of 99",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from registry.api.detectors import Detectors
     from registry.api.panels import Aliases, Panels
     from registry.api.plots import Plots
+    from registry.api.recorded_exports import Exports
     from registry.api.revisions import Tags
     from registry.api.runs import Runs
     from registry.api.versions import Versions
@@ -34,9 +35,9 @@ if TYPE_CHECKING:
 class Registry(Differences):
     """An open registry, as `open_registry` returns it.
 
-    Its attributes ``panels``, ``aliases``, ``versions``, ``runs``, ``detectors``, ``tags`` and ``plots`` have
-    methods for what they are named after; the methods here concern several of them. Use it in a ``with`` statement,
-    or close it.
+    Its attributes ``panels``, ``aliases``, ``versions``, ``runs``, ``detectors``, ``tags``, ``exports`` and
+    ``plots`` have methods for what they are named after; the methods here concern several of them. Use it in a
+    ``with`` statement, or close it.
 
     Instants are texts with their offset (``2018-02-10T08:15:00Z``), stamps of 14 digits in the registry's time
     zone, aware datetimes or `Instant`. ``as_of`` is a revision's number, a tag or an instant: the answer is the one
@@ -88,6 +89,13 @@ class Registry(Differences):
         from registry.api.revisions import Tags
 
         return Tags(self._backend)
+
+    @cached_property
+    def exports(self) -> Exports:
+        """The recorded exports."""
+        from registry.api.recorded_exports import Exports
+
+        return Exports(self._backend)
 
     @cached_property
     def plots(self) -> Plots:

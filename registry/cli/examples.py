@@ -35,6 +35,7 @@ EXAMPLES = {
     "plot validity": "calreg plot validity M068 --output validity.svg",
     "plot history": "calreg plot history M068 --output history.png",
     "affected": "calreg affected --since spring-2018",
+    "exports": "calreg exports --stale",
     "diff": "calreg diff exp=xcsls3716:run=631 --as-of spring-2018",
     "version withdraw": "calreg version withdraw 11 --comment 'the map was of M044'",
     "version gap": "calreg version gap M088 --valid-from 2018-05-01T00:00:00Z --comment 'at the maker'",

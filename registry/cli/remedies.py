@@ -115,6 +115,7 @@ NEXT_STEPS = {
         "no detector is configured yet; calreg run import FILE reads a table of datasets,"
         " calreg detector configure EXPERIMENT SOURCE DETECTOR_ID --first-run N records one configuration"
     ),
+    "exports": "no export is recorded yet; calreg export DATASET --output DIR makes and records one",
     "tag list": "no revision has a name yet; calreg tag add NAME names the newest",
 }
 """By verb, what can follow it where its answer is empty, or after the registry was created."""

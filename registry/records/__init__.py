@@ -45,6 +45,7 @@ from registry.records.differences import (
     TreeComparison,
     VersionDifference,
 )
+from registry.records.exports import RecordedExport, RecordedOutput
 from registry.records.facts import (
     Alias,
     CheckedConstants,
@@ -102,7 +103,9 @@ __all__ = [
     "PixelDifference",
     "Problem",
     "ReadRuns",
+    "RecordedExport",
     "RecordedFile",
+    "RecordedOutput",
     "RegistryCopy",
     "Revision",
     "Run",
