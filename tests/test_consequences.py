@@ -1,4 +1,4 @@
-"""Why runs get something else, for every kind and whatever changed; and versions with the same constants."""
+"""Reasons why runs get something else, for every kind and whatever changed; and versions with the same constants."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def test_a_superseded_dark_is_a_consequence_as_much_as_a_gain(filled: Registry) 
         "1 recorded run can be exported from now on (pedestals): exp=xcs1:run=1"
     ]
     published = newest(filled)
-    said = record_darks(filled, [PANEL_A], "another", supersede=True)
-    assert "1 recorded run would get other constants from now on (pedestals): exp=xcs1:run=1" in said
+    sentences = record_darks(filled, [PANEL_A], "another", supersede=True)
+    assert "1 recorded run would get other constants from now on (pedestals): exp=xcs1:run=1" in sentences
     other = "other constants are valid"
     assert list_reasons(filled, published) == [(1, "changed", ("pedestals",), other)]
     (affected,) = filled.list_affected_runs(published)

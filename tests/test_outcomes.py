@@ -245,14 +245,14 @@ class Story:
     def answer_all(self, connection: sa.Connection, revision: int) -> Arrays:
         """Return the same, found for all runs at once."""
         answers = Answers(connection, {self.experiment}, None, revision)
-        found = (
+        answered = (
             ((Dataset(run.experiment, run.run), source[1]), answers.find(source, run.run, run.begin))
             for run in list_runs(connection, revision, {self.experiment})
             for source in answers.sources
         )
         return {
             (run_source, kind): tuple(zip(answer.panels, answer.constants[kind], strict=True))
-            for run_source, answer in found
+            for run_source, answer in answered
             for kind in KINDS
             if answer.is_possible(kind)
         }

@@ -77,22 +77,22 @@ def test_an_export_is_stale_as_long_as_the_same_request_would_be_made_from_somet
 def test_runs_and_configurations_make_exports_stale_and_every_write_says_so(
     filled: Registry, tmp_path: Path
 ) -> None:
-    def named(numbers: str, consequence: str) -> str:
+    def describe(numbers: str, consequence: str) -> str:
         count = len(numbers.split(","))
         return f"{count} recorded export{'s' if count > 1 else ''} {consequence}: {numbers}"
 
     remade, refused = "would be made from other constants now", "would be refused now"
     done = filled.detectors.configure("xcs1", SOURCE, PANEL_B, first_run=1, **CORRECT)
-    assert named("export 1, export 3", remade) in done.warnings
+    assert describe("export 1, export 3", remade) in done.warnings
     assert list_stale(filled) == [(3, "it has other panels"), (1, "it has other panels")]
     done = filled.detectors.withdraw("xcs1", SOURCE, first_run=1, comment="nothing was mounted")
-    assert named("export 1, export 3", refused) in done.warnings
+    assert describe("export 1, export 3", refused) in done.warnings
     assert [(row.export, row.consequence) for row in done.affected_exports] == [(1, refused), (3, refused)]
     filled.detectors.configure("xcs1", SOURCE, PANEL_A, first_run=1, **CORRECT)
     assert list_stale(filled) == []
     # An export of an instant that was asked for does not depend on the start time of the run.
     moved = filled.runs.add("exp=xcs1:run=1", begin="2017-01-01T00:00:00Z", **CORRECT)
-    assert named("export 1", refused) in moved.warnings
+    assert describe("export 1", refused) in moved.warnings
     assert [number for number, _ in list_stale(filled)] == [1]
     assert "its start time moved from 2018-06-01T00:00:00Z to 2017-01-01T00:00:00Z" in str(list_stale(filled))
     other = write_panel_folder(tmp_path / "other", seed=9)

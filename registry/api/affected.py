@@ -18,7 +18,7 @@ from registry.records import AffectedRun, AffectedRuns
 
 @dataclass(frozen=True, slots=True)
 class AffectedRequest:
-    """Which runs are asked for: see `Registry.list_affected_runs`."""
+    """The runs that are asked for: see `Registry.list_affected_runs`."""
 
     since: AsOf
     as_of: AsOf = None

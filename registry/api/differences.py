@@ -11,7 +11,7 @@ from registry.records import AffectedRun, AffectedRuns, DetectorDifference
 
 
 class Differences(Administration):
-    """What differs between two revisions: for one detector, and for all recorded runs."""
+    """The differences between two revisions: for one detector, and for all recorded runs."""
 
     def diff(
         self,

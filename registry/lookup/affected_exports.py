@@ -93,8 +93,8 @@ def _read_exports_of_runs(connection: sa.Connection, spans: Iterable[RunSpan]) -
         export.c.run >= wanted.c.first_run,
         export.c.run <= wanted.c.last_run,
     )
-    found = connection.execute(sa.select(export).select_from(wanted).join(export, is_concerned))
-    return list({row.id: row for row in found}.values())
+    rows_of_runs = connection.execute(sa.select(export).select_from(wanted).join(export, is_concerned))
+    return list({row.id: row for row in rows_of_runs}.values())
 
 
 def _list_exports_of_withdrawn_versions(connection: sa.Connection, revision: int) -> set[int]:

@@ -1,4 +1,4 @@
-"""What differs between two answers for one run, and why."""
+"""Differences between two answers for one run, and the reasons for them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _GAINED_BECAUSE = {
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a run gets something else: a clause, what it says of this run alone, and the constants that it is about."""
+    """A reason for a change: a clause, what it says of one run alone, and the constants that it is about."""
 
     clause: str
     names: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class AnswerChange:
-    """What becomes of the arrays of a run.
+    """The changes of the arrays of a run.
 
     Attributes
     ----------

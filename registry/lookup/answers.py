@@ -29,7 +29,7 @@ Source = tuple[str, str]
 
 
 class Refusal(StrEnum):
-    """Why a run has no arrays of any kind from a source, after "because"."""
+    """The reason why a run has no arrays of any kind from a source, as a clause."""
 
     NO_RUN = "the run is not recorded"
     NO_DETECTOR = "no detector is configured for it"
@@ -41,7 +41,7 @@ class Refusal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is assembled for a run from a source.
+    """The panels and constants that are assembled for a run from a source.
 
     Attributes
     ----------
@@ -305,8 +305,10 @@ def list_answer_segments(
 def build_segments(answers: Answers, source: Source, runs: Iterable[Run]) -> list[AnswerSegment]:
     """Return what `list_answer_segments` does, of runs that are sorted by number."""
     rows = ((run.run, answers.find_configuration(source, run.run), run.begin) for run in runs)
-    found = ((run, configuration, answers.find(source, run, start)) for run, configuration, start in rows)
-    return list(_join_equal(found))
+    rows_with_answers = (
+        (run, configuration, answers.find(source, run, start)) for run, configuration, start in rows
+    )
+    return list(_join_equal(rows_with_answers))
 
 
 def _join_equal(

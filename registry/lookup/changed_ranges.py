@@ -46,7 +46,7 @@ def list_changed_ranges(connection: sa.Connection, since: int, upto: int) -> lis
     """
     rows = connection.execute(_select_neighbourhoods(), {"since": since, "upto": upto})
     keyed = groupby(rows, lambda row: (row.identifier, row.kind))
-    return [found for (panel, kind), group in keyed for found in _compare_timelines(panel, kind, group)]
+    return [changed for (panel, kind), group in keyed for changed in _compare_timelines(panel, kind, group)]
 
 
 def _compare_timelines(panel: str, kind: str, rows: Iterable[Any]) -> Iterator[ChangedRange]:

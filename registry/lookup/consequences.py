@@ -35,7 +35,7 @@ _OF_EXPORTS = {
 
 @dataclass(frozen=True, slots=True)
 class Consequences:
-    """What a change does to what was recorded before: sentences of bounded length, and everything."""
+    """The effects of a change on what was recorded before: sentences of bounded length, and complete lists."""
 
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -126,7 +126,7 @@ def _describe_runs(groups: Iterable[RunGroup]) -> Mapping[str, list[str]]:
             shown = () if change.is_whole or _are_required(kinds, change.panels) else tuple(kinds)
             runs[becomes][shown][group.source[0]].update(group.runs)
     return {
-        becomes: [_summarise_runs(kinds, found, words) for kinds, found in sorted(runs[becomes].items())]
+        becomes: [_summarise_runs(kinds, numbers, words) for kinds, numbers in sorted(runs[becomes].items())]
         for becomes, words in _OF_RUNS.items()
     }
 

@@ -28,7 +28,7 @@ RunChange = tuple[Source, int, AnswerChange, tuple[Reason, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which changes are wanted: of these kinds, of an experiment, of these panels; None means all."""
+    """The wanted changes: of these kinds, of an experiment, of these panels; None means all."""
 
     kinds: Collection[str] | None = None
     experiment: str | None = None

@@ -21,7 +21,7 @@ from registry.records import Configuration
 
 @dataclass(frozen=True, slots=True)
 class Staleness:
-    """Why an export would be made from something else now, or refused."""
+    """The reasons why an export would be made from something else now, or refused."""
 
     is_refused: bool
     reasons: tuple[Reason, ...]
