@@ -74,17 +74,27 @@ def assemble_constants(backend: Backend, request: ExportRequest) -> DetectorCons
     return DetectorConstants(read_arrays(assemblies), replace(draft, outputs=outputs))
 
 
-def export(
-    backend: Backend, request: ExportRequest, folder: Path, progress: Progress, *, force: bool
+def write_export(
+    backend: Backend,
+    request: ExportRequest,
+    folder: Path,
+    progress: Progress,
+    *,
+    force: bool,
+    checks_folder: bool = True,
 ) -> Export:
-    """Write the arrays and their provenance into a folder; see `Registry.export`."""
+    """Write the arrays and their provenance into a folder; see `Registry.export`.
+
+    `checks_folder` tells whether the other files of a calibration directory are to be looked at: a caller who plans
+    many exports has done it.
+    """
     export_format, signature = find_format(request.format), build_signature()
     drafted = _draft_document(backend, request, export_format, signature)
     draft = drafted.document
     layout = export_format.layout(draft)
     home = folder / layout.folder
     warnings = [*draft.warnings, *drafted.warnings]
-    if export_format.NAME == psana.NAME:
+    if checks_folder and export_format.NAME == psana.NAME:
         warnings += check_folder(backend, draft, home, dict(layout.arrays))
     assemblies = build_format_assemblies(export_format, draft, backend.store, drafted.blake3s)
     with publish_outputs(home, layout.file_names, journals=layout.journals, force=force) as hidden:

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.lib import format as npy_format
-from numpy.typing import NDArray
 
 from registry.api.backend import Backend
 from registry.errors import NotFoundError
 from registry.exporters.detection import detect_arrays
+from registry.exporters.panel_checksums import compute_npy_checksums
 from registry.files import sha256_of_file
 from registry.lookup import stored_files
 from registry.lookup.revisions import AsOf
@@ -46,7 +39,7 @@ def identify(backend: Backend, path: Path, as_of: AsOf) -> Identity:
 def _identify_parts(backend: Backend, path: Path, revision: int) -> tuple[IdentifiedPart, ...]:
     with detect_arrays(path) as arrays:  # no transaction is open while a large file is read
         parts = [
-            (array.name, *divmod(index, array.shape[1]), tuple(_compute_npy_checksums(part)))
+            (array.name, *divmod(index, array.shape[1]), tuple(compute_npy_checksums(part)))
             for array in arrays
             for index, part in enumerate(array.parts)
         ]
@@ -61,22 +54,3 @@ def _identify_parts(backend: Backend, path: Path, revision: int) -> tuple[Identi
         )
         for name, gain_range, position, checksums in parts
     )
-
-
-def _compute_npy_checksums(part: NDArray[Any]) -> Iterator[str]:
-    """Yield the checksums of the npy files of an array: as numpy saves it today, and before version 1.14."""
-    payload = np.ascontiguousarray(part)
-    for header in _build_npy_headers(payload):
-        digest = hashlib.sha256(header)
-        digest.update(payload.data)
-        yield digest.hexdigest()
-
-
-def _build_npy_headers(array: NDArray[Any]) -> Iterator[bytes]:
-    stream = io.BytesIO()
-    npy_format.write_array_header_1_0(stream, npy_format.header_data_from_array_1_0(array))
-    header = stream.getvalue()
-    yield header
-    text = header[10:].rstrip()
-    blanks = 16 - (10 + len(text) + 1) % 16
-    yield header[:8] + (len(text) + blanks + 1).to_bytes(2, "little") + text + b" " * blanks + b"\n"

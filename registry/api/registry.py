@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from registry.api.backend import InstantLike
+from registry.api.deploying import Deploying
 from registry.api.differences import Differences
 from registry.lookup.revisions import AsOf
 from registry.parallel import Progress, no_progress
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from registry.api.versions import Versions
 
 
-class Registry(Differences):
+class Registry(Deploying, Differences):
     """An open registry, as `open_registry` returns it.
 
     Its attributes ``panels``, ``aliases``, ``versions``, ``runs``, ``detectors``, ``tags``, ``exports`` and
@@ -283,13 +284,13 @@ class Registry(Differences):
         NotFoundError, CorruptionError
             As for `constants`.
         """
-        from registry.api.exports import ExportRequest, export
+        from registry.api.exports import ExportRequest, write_export
 
         instant = self._backend.parse_optional_instant(at)
         request = ExportRequest(
             target, source, instant, tuple(types or ()), as_of, format, first_run, last_run
         )
-        return export(self._backend, request, Path(output), progress, force=force)
+        return write_export(self._backend, request, Path(output), progress, force=force)
 
     def identify(self, path: str | Path, *, as_of: AsOf = None) -> Identity:
         """Return the constants, versions or exports that contain a file, by its content.

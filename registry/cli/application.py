@@ -27,6 +27,7 @@ VERBS = {
     "import": ("trees:import_tree", "Import a legacy directory of links."),
     "validity": ("versions:show_validity", "Show what is valid when, or what holds at an instant."),
     "export": ("exports:export", "Write the constants of a run or a detector."),
+    "deploy": ("deploy:deploy", "Write or check the constants of all runs of an experiment."),
     "exports": ("recorded_exports:list_exports", "List the recorded exports, and which are stale."),
     "identify": ("provenance:identify", "Identify a file by its content."),
     "diff": ("revisions:diff", "Show what changes for a detector between two revisions."),

@@ -42,7 +42,9 @@ def list_deployable_sources(
     Raises
     ------
     NotFoundError
-        The experiment, the source or a type is not known.
+        The experiment or the source is not known.
+    RequestError
+        A type is not one of the detector type.
     """
     parse_experiment(experiment)
     configurations = list_configurations(connection, revision, {experiment})

@@ -1,0 +1,170 @@
+"""Check the files of an experiment in a calibration directory: for every recorded run, is the right one read?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from registry.api.backend import Backend
+from registry.api.file_contents import ContentsReader, FileContents
+from registry.detectors import Kind
+from registry.errors import NotFoundError
+from registry.exporters.deployed_files import Constants, DeployedFolder
+from registry.identifiers import format_count
+from registry.lookup.constants_of_files import describe_constants
+from registry.lookup.deployable_sources import DeployableSource, list_deployable_sources
+from registry.lookup.read_ranges import ReadRange, list_read_ranges
+from registry.lookup.revisions import AsOf
+from registry.lookup.source_runs import SourceRuns
+from registry.parallel import Advance, Progress
+from registry.records import DeploymentCheck, ReadRuns
+from registry.run_ranges import find_ranges, format_runs
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentRequest:
+    """The files of an experiment: of all sources or those that fit a name, of these types or of the required ones."""
+
+    experiment: str
+    source: str | None = None
+    types: tuple[str, ...] = ()
+    as_of: AsOf = None
+
+
+def check_deployment(
+    backend: Backend, request: DeploymentRequest, folder: Path, progress: Progress
+) -> DeploymentCheck:
+    """Return for every recorded run which file is read; see `Registry.check_deployment`."""
+    if not folder.is_dir():
+        raise NotFoundError(f"{str(folder)!r} is not a folder", path=str(folder))
+    with backend.read_transaction(request.as_of) as view:
+        revision = view.revision
+        sources = list_deployable_sources(
+            view.connection, request.experiment, request.source, request.types, revision
+        )
+        checks = [
+            TypeCheck(backend, source, kind, folder, SourceRuns(view.connection, key, (kind.name,), revision))
+            for source in sources
+            for kind in source.kinds
+            for key in [(source.experiment, source.source)]
+        ]
+    rows: list[ReadRuns] = []
+    with progress("reading files", sum(check.count_parts() for check in checks)) as advance:
+        for check in checks:
+            rows += check.judge_runs(revision, advance)
+    return DeploymentCheck(request.experiment, str(folder), revision, tuple(rows))
+
+
+class TypeCheck:
+    """The files of one calibration type and source, and the recorded runs for which they are read.
+
+    Parameters
+    ----------
+    folder
+        The calibration directory.
+    runs
+        Of the source, by the constants of this kind.
+    """
+
+    def __init__(
+        self, backend: Backend, source: DeployableSource, kind: Kind, folder: Path, runs: SourceRuns
+    ) -> None:
+        self._backend, self._source, self.kind = backend, source, kind
+        self.folder = DeployedFolder(folder / source.home)
+        self.runs = runs
+
+    def list_readings(self, added: frozenset[str] = frozenset()) -> list[ReadRange]:
+        """Return the recorded runs by the file that is read; `added` are names of files that will be there too."""
+        return list(
+            list_read_ranges(self.runs, {*self.folder.list_files(self.kind.calibration_type), *added})
+        )
+
+    def count_parts(self) -> int:
+        """Return the number of arrays in the files that are read, for a progress bar."""
+        names = {part.name: len(part.answer.panels) for part in self.list_readings() if part.name}
+        return sum(names.values()) * self._source.detector.gain_ranges
+
+    def open_reader(self, revision: int) -> ContentsReader:
+        """Return a reader of the files, which finds whose constants they hold as of a revision."""
+        name = self.kind.name
+        answers = [segment.answer for segment in self.runs.segments]
+        expected = [get_constants(answer.constants[name]) for answer in answers if answer.is_possible(name)]
+        return ContentsReader(
+            self._backend, self.folder, self._source.detector, self.kind, expected, revision
+        )
+
+    def judge_runs(self, revision: int, advance: Advance) -> Iterator[ReadRuns]:
+        """Yield the verdicts on all recorded runs, runs of the same verdict together."""
+        stopping = self.folder.list_stopping_files(self.kind.calibration_type)
+        reader = self.open_reader(revision)
+        groups: dict[tuple[str | None, str, str], list[int]] = {}
+        for part in self.list_readings():
+            verdict, reason = "wrong", f"the analysis framework stops on the name {', '.join(stopping)}"
+            if not stopping:
+                verdict, reason = self._judge(part, reader, revision, advance)
+            groups.setdefault((part.name, verdict, reason), []).extend(part.runs)
+        place = self.folder.home / self.kind.calibration_type
+        for (name, verdict, reason), numbers in sorted(groups.items(), key=lambda item: item[1][0]):
+            yield ReadRuns(
+                self._source.experiment,
+                self._source.source,
+                self.kind.calibration_type,
+                tuple(find_ranges(numbers)),
+                None if name is None else str(place / name),
+                verdict,
+                reason,
+            )
+
+    def _judge(
+        self, part: ReadRange, reader: ContentsReader, revision: int, advance: Advance
+    ) -> tuple[str, str]:
+        refusal = part.answer.describe_refusal((self.kind.name,))
+        if part.name is None:
+            return ("missing", "") if refusal is None else ("right", f"nothing is valid: {refusal}")
+        if part.answer.is_undecided:
+            return "unknown", refusal or ""
+        if refusal is not None:
+            return "wrong", f"nothing is valid: {refusal}"
+        contents = reader.find_contents(part.name, advance)
+        constants = get_constants(part.answer.constants[self.kind.name])
+        if contents.holds(constants):
+            return "right", ""
+        if constants in contents.digits:
+            return (
+                "rounded",
+                f"these constants, rounded to {format_count(contents.digits[constants], 'digit')}",
+            )
+        return self._describe_others(contents, constants, revision)
+
+    def _describe_others(
+        self, contents: FileContents, constants: Constants, revision: int
+    ) -> tuple[str, str]:
+        """Return the verdict on a file that does not hold these constants, and whose it holds."""
+        if contents.problem is not None:
+            return "unknown", contents.problem
+        own = [
+            (segment.runs, get_constants(segment.answer.constants[self.kind.name]))
+            for segment in self.runs.segments
+            if segment.answer.is_possible(self.kind.name)
+        ]
+        for words, holds in (
+            ("the constants", contents.holds),
+            ("the constants, rounded,", contents.digits.__contains__),
+        ):
+            numbers = [run for runs, others in own if holds(others) for run in runs]
+            if numbers:
+                return "wrong", f"{words} of {'run' if len(numbers) == 1 else 'runs'} {format_runs(numbers)}"
+        if len(contents.panels) != len(constants):
+            return "wrong", f"it is of {format_count(len(contents.panels), 'panel')}, not {len(constants)}"
+        for position, (held, sha256) in enumerate(zip(contents.panels, constants, strict=True)):
+            if held and sha256 not in held:
+                with self._backend.read_transaction(revision) as view:
+                    words = describe_constants(view.connection, min(held), revision)
+                return "wrong", f"at position {position} it holds {words}"
+        return "unknown", "its values are not those of registered constants"
+
+
+def get_constants(constants: tuple[str | None, ...]) -> Constants:
+    """Return the constants of an array that is possible."""
+    return tuple(sha256 or "" for sha256 in constants)

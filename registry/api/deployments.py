@@ -1,0 +1,96 @@
+"""Deploy all constants of an experiment to a calibration directory: every file once, each for its range of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from registry.api.backend import Backend
+from registry.api.deployment_checks import DeploymentRequest
+from registry.api.deployment_plan import PlannedFile, SourcePlan
+from registry.api.exports import ExportRequest, write_export
+from registry.exporters import psana
+from registry.identifiers import Dataset
+from registry.lookup.deployable_sources import list_deployable_sources
+from registry.parallel import Progress
+from registry.records import DeployedFile, Deployment, Export
+
+
+def deploy(
+    backend: Backend,
+    request: DeploymentRequest,
+    folder: Path,
+    progress: Progress,
+    *,
+    dry_run: bool,
+    force: bool,
+) -> Deployment:
+    """Write all files of an experiment; see `Registry.deploy`.
+
+    Everything that would be refused is refused before the first file is written.
+    """
+    with backend.read_transaction(request.as_of) as view:
+        revision = view.revision
+        sources = list_deployable_sources(
+            view.connection, request.experiment, request.source, request.types, revision
+        )
+        plans = [SourcePlan(backend, view, source, folder) for source in sources]
+    warnings: list[str] = []
+    with progress("reading files", sum(plan.count_parts() for plan in plans)) as advance:
+        problems = [plan.compare_with_folder(revision, advance) for plan in plans]
+    for plan, problem in zip(plans, problems, strict=True):
+        problem.refuse(plan.home, force=force)
+        warnings += problem.list_warnings()
+    files = [file for plan in plans for file in plan.files]
+    exports = [] if dry_run else _write_files(backend, request, files, folder, progress, revision)
+    return Deployment(
+        experiment=request.experiment,
+        folder=str(folder),
+        revision=revision,
+        dry_run=dry_run,
+        files=tuple(_build_record(file) for file in files),
+        left_out=tuple(left_out for plan in plans for left_out in plan.left_out),
+        provenance=tuple(export.provenance for export in exports),
+        notes=tuple(dict.fromkeys(note for export in exports for note in export.notes)),
+        warnings=tuple(
+            dict.fromkeys([*warnings, *(warning for export in exports for warning in export.warnings)])
+        ),
+    )
+
+
+def _write_files(
+    backend: Backend,
+    request: DeploymentRequest,
+    files: Iterable[PlannedFile],
+    folder: Path,
+    progress: Progress,
+    revision: int,
+) -> list[Export]:
+    """Write the files that are not there, those of one range of runs with one provenance document."""
+    groups: dict[tuple[str, int, int | None], list[PlannedFile]] = {}
+    for file in files:
+        if file.action != "unchanged":
+            groups.setdefault((file.source, file.first_run, file.last_run), []).append(file)
+    return [
+        write_export(
+            backend,
+            ExportRequest(
+                str(Dataset(request.experiment, first)),
+                source,
+                types=tuple(file.type for file in group),
+                as_of=revision,
+                format=psana.NAME,
+                first_run=None if last is None else first,
+                last_run=last,
+            ),
+            folder,
+            progress,
+            force=True,  # refused before, if it was not asked for
+            checks_folder=False,
+        )
+        for (source, first, last), group in groups.items()
+    ]
+
+
+def _build_record(file: PlannedFile) -> DeployedFile:
+    return DeployedFile(file.source, file.type, str(file.path), file.first_run, file.last_run, file.action)
