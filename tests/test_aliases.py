@@ -217,7 +217,7 @@ def test_panel_ids_of_one_board_are_withdrawn_together(registry: Registry) -> No
     for panel in (PANEL_A, NEW_A):
         registry.panels.add(panel, alias="M068")
     registry.aliases.add("M088", PANEL_A, NEW_A, valid_from=MOVED)
-    with assert_refused(ConflictError, PANEL_A, NEW_A):
+    with assert_refused(ConflictError, PANEL_A, NEW_A, remedy=Remedy.STATE_BOARD_TOGETHER):
         registry.aliases.withdraw("M088", PANEL_A, comment="no")
     assert registry.aliases.withdraw("M088", PANEL_A, NEW_A, comment="it never moved").revision is not None
     assert {panel.alias for panel in registry.panels.list()} == {"M068"}
@@ -241,6 +241,9 @@ def test_which_of_several_starts_is_withdrawn_must_be_stated(registry: Registry)
     assert bears(registry, PANEL_A) == [("M068", "beginning", MOVED), ("M088", MOVED, None)]
     with assert_refused(ConflictError, withdrawn_in=done.revision):
         registry.aliases.withdraw("M068", PANEL_A, valid_from=AFTER, comment="again")
+    with pytest.raises(NotFoundError) as caught:
+        registry.aliases.withdraw("M068", PANEL_A, valid_from=MOVED, comment="no")
+    assert AFTER not in str(caught.value)  # that start is withdrawn
     assert registry.aliases.withdraw("M068", PANEL_A, comment="nor was it there").revision is not None
     assert bears(registry, PANEL_A) == [("M088", MOVED, None)]
 
@@ -345,6 +348,58 @@ def test_the_command_line_says_from_when_on_a_module_has_a_panel(calreg: Calreg)
     withdrawal = ("alias", "withdraw", "M068", PANEL_A, "--valid-from", AFTER, "--comment", "no")
     assert f"- alias M068 of {PANEL_A} from {AFTER}, the same module\n" in calreg.run(*withdrawal).stdout
     calreg.assert_refused(5, *withdrawal)
+
+
+def test_a_start_that_is_far_away_is_recorded_if_it_is_meant(calreg: Calreg) -> None:
+    calreg.run("panel", "add", PANEL_A)
+    statement = ("alias", "add", "M068", PANEL_A, "--valid-from", "1985-01-01T00:00:00Z")
+    assert "--any-time" in calreg.assert_refused(2, *statement)["message"]
+    calreg.run(*statement, "--any-time")
+    assert calreg.run("alias", "list", "--json").json[0]["valid_from"] == "1985-01-01T00:00:00Z"
+
+
+def test_the_list_of_m_numbers_fits_80_columns_and_is_in_the_order_of_the_starts(calreg: Calreg) -> None:
+    for panel in (PANEL_A, PANEL_B):
+        calreg.run("panel", "add", panel)
+    for m_number, start in (("M068", AFTER), ("M088", MOVED), ("M068", BEFORE)):
+        calreg.run("alias", "add", m_number, PANEL_A, "--valid-from", start)
+    calreg.run(
+        "alias", "add", "M068", PANEL_B, "--valid-from", AFTER, "--same-module", "--comment", "new card"
+    )
+    calreg.run("alias", "withdraw", "M088", PANEL_A, "--comment", "it never moved")
+    shown = calreg.run("alias", "list", "--all").stdout
+    assert shown.splitlines() == [
+        "alias  panel                       valid from            until",
+        f"M068   {PANEL_A}  {BEFORE}  {AFTER}",
+        f"M068   {PANEL_A}  {AFTER}",
+        f"M068   {PANEL_B}  {AFTER}",
+        f"M088   {PANEL_A}  {MOVED}  withdrawn in 7",
+        f"{PANEL_B}: the same module as others of M068, says revision 6",
+    ]
+    assert max(map(len, shown.splitlines())) <= 80
+    assert [row["recorded_in"] for row in calreg.run("alias", "list", "--all", "--json").json] == [5, 3, 6, 4]
+    assert f"M068 from {AFTER}, the same module\n" in calreg.run("panel", "show", PANEL_B).stdout
+
+
+def test_constants_of_a_board_that_moves_and_comes_back_are_said_to_stay_valid_meanwhile(
+    registry: Registry, tmp_path: Path
+) -> None:
+    registry.panels.add(PANEL_A, alias="M068")
+    registry.aliases.add("M088", PANEL_A, valid_from=MOVED)
+    registry.aliases.add("M068", PANEL_A, valid_from=AFTER)
+    done = registry.versions.add("M068", write_panel_folder(tmp_path / "a"), valid_from=BEFORE)
+    assert [note for note in done.notes if "M068" in note and PANEL_A in note and MOVED in note]
+    registry.aliases.withdraw("M088", PANEL_A, comment="it never moved")
+    again = registry.versions.add("M068", write_panel_folder(tmp_path / "b", 1), valid_from="beginning")
+    assert [note for note in again.notes if "M068" in note] == []
+
+
+def test_the_advice_on_a_board_of_several_panel_ids_is_to_name_them_all(calreg: Calreg) -> None:
+    calreg.run("panel", "add", PANEL_A, "--alias", "M068")
+    calreg.run("panel", "add", NEW_A, "--alias", "M068")
+    move = ("alias", "add", "M088", PANEL_A, "--valid-from", MOVED)
+    assert "in one command" in calreg.assert_refused(5, *move)["message"] + calreg(*move).stderr
+    calreg.run("alias", "add", "M088", PANEL_A, NEW_A, "--valid-from", MOVED)
 
 
 def test_a_table_has_one_heading_for_a_panel_of_two_modules(moved: Registry, calreg: Calreg) -> None:

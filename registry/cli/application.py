@@ -40,7 +40,7 @@ VERBS = {
     "copy": ("copies:copy", "Move the registry to another database, and close this one to writes."),
     "snapshot": ("copies:snapshot", "Write the registry as of a revision into one read-only file."),
     "panel": ("panels:panel", "Panels, by panel Id."),
-    "alias": ("panels:alias", "M-numbers, and the panels that have them."),
+    "alias": ("aliases:alias", "M-numbers, and the panels that have them."),
     "version": ("versions:version", "Versions: which constants a panel has, and from when on."),
     "run": ("runs:run", "Runs, and their start times."),
     "detector": ("runs:detector", "Configurations: which panels are read out for a source."),

@@ -50,6 +50,10 @@ AllowOdd = Annotated[
     typer.Option("--allow-odd", help="Accept values that cannot be, such as a gain of the wrong sign."),
 ]
 ExperimentFilter = Annotated[str | None, typer.Option(metavar="E", help="Only of this experiment.")]
+SameModule = Annotated[
+    bool,
+    typer.Option("--same-module", help="It is the same module with another serial number; needs --comment."),
+]
 IncludeWithdrawn = Annotated[bool, typer.Option("--all", help="List the withdrawn ones too.")]
 Limit = Annotated[int | None, typer.Option(metavar="COUNT", help="List only this many, the newest.")]
 Before = Annotated[int | None, typer.Option(metavar="NUMBER", help="List only what is below this number.")]

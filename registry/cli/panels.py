@@ -1,4 +1,4 @@
-"""``calreg panel`` and ``calreg alias``."""
+"""``calreg panel``."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ from registry.cli.options import (
     Comment,
     Context,
     DryRun,
-    IncludeWithdrawn,
     Json,
-    RequiredComment,
+    SameModule,
     Timezone,
     open_from_context,
 )
@@ -25,15 +24,8 @@ from registry.instants import format_range
 from registry.records import Alias
 
 panel = create_group(help="Panels, by panel Id.")
-alias = create_group(help="M-numbers, and the panels that have them.")
 
 PanelId = Annotated[str, typer.Argument(metavar="PANEL_ID", help="170505-149520170815-3d00b0 for example.")]
-PanelIds = Annotated[list[str], typer.Argument(metavar="PANEL_ID...", help="Recorded panels.")]
-MNumber = Annotated[str, typer.Argument(metavar="M_NUMBER", help="M068 for example.")]
-SameModule = Annotated[
-    bool,
-    typer.Option("--same-module", help="It is the same module with another serial number; needs --comment."),
-]
 
 
 @panel.command("add")
@@ -119,78 +111,7 @@ def show_panel(
 def _format_aliases(aliases: Sequence[Alias]) -> str:
     """Return the M-numbers in the order of their starts, with these."""
     ordered = sorted(aliases, key=lambda alias: alias.valid_from)
-    return ", ".join(f"{alias.alias}{format_range(alias.valid_from, None)}" for alias in ordered)
-
-
-@alias.command("add")
-def add_alias(
-    ctx: Context,
-    m_number: MNumber,
-    panel_ids: PanelIds,
-    valid_from: Annotated[
-        str, typer.Option(metavar="T", help="When the panels begin to bear it.")
-    ] = "beginning",
-    same_module: SameModule = False,
-    timezone: Timezone = None,
-    comment: Comment = None,
-    dry_run: DryRun = False,
-    json: Json = False,
-) -> None:
-    """Record the M-number of panels.
-
-    They bear it until the start time of their next M-number, and inherit no versions.
-    """
-    with open_from_context(ctx, timezone) as registry:
-        outcome = registry.aliases.add(
-            m_number,
-            panel_ids,
-            valid_from=valid_from,
-            same_module=same_module,
-            comment=comment,
-            dry_run=dry_run,
-        )
-    reports.print_outcome(outcome, as_json=json)
-
-
-@alias.command("list")
-def list_aliases(
-    ctx: Context,
-    every: IncludeWithdrawn = False,
-    as_of: AsOf = None,
-    timezone: Timezone = None,
-    json: Json = False,
-) -> None:
-    """List the M-numbers and the panels that have them."""
-    with open_from_context(ctx, timezone) as registry:
-        aliases = registry.aliases.list(withdrawn=every, as_of=as_of)
-    if json:
-        output.print_json(aliases)
-    else:
-        rows = [
-            (row.alias, row.panel, row.valid_from, row.valid_to, row.recorded_in, row.withdrawn_in)
-            for row in aliases
-        ]
-        headings = ("alias", "panel", "valid from", "until", "recorded in", "withdrawn in")
-        output.print_table(headings, rows)
-        output.hint_if_empty(aliases, "alias list", as_of=as_of)
-
-
-@alias.command("withdraw")
-def withdraw_alias(
-    ctx: Context,
-    m_number: MNumber,
-    panel_ids: PanelIds,
-    comment: RequiredComment,
-    valid_from: Annotated[
-        str | None, typer.Option(metavar="T", help="Its start time, if it has several.")
-    ] = None,
-    timezone: Timezone = None,
-    dry_run: DryRun = False,
-    json: Json = False,
-) -> None:
-    """Withdraw the M-number of panels: they bear what they bore before."""
-    with open_from_context(ctx, timezone) as registry:
-        outcome = registry.aliases.withdraw(
-            m_number, panel_ids, valid_from=valid_from, comment=comment, dry_run=dry_run
-        )
-    reports.print_outcome(outcome, as_json=json)
+    return ", ".join(
+        f"{alias.alias}{format_range(alias.valid_from, None)}{', the same module' if alias.same_module else ''}"
+        for alias in ordered
+    )

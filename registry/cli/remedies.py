@@ -54,6 +54,9 @@ WORDS: dict[Remedy, str | Callable[..., str]] = {
     Remedy.ALLOW_ODD_AND_NONFINITE: "give --allow-odd and --allow-nonfinite if they are meant",
     Remedy.CARRY_CONSTANTS: "give both --carry-from and --valid-from",
     Remedy.CONFIGURE_DETECTOR: _configure_detector,
+    Remedy.CONFIGURE_SEGMENTS: (
+        "calreg detector configure --segments states them, for runs of an experiment; export one of these runs"
+    ),
     Remedy.CONTINUE_COPY: "run the calreg copy again",
     Remedy.COUNT_CHANGES: "calreg version diff {before} {after} counts them",
     Remedy.CREATE_REGISTRY: "calreg init makes one",
@@ -72,6 +75,9 @@ WORDS: dict[Remedy, str | Callable[..., str]] = {
     Remedy.RECORD_START_TIME: "give --at, or calreg run add {dataset} --begin T",
     Remedy.REPLACE_FILES: "--force replaces what is there",
     Remedy.SKIP_BAD_ENTRIES: _skip_entries,
+    Remedy.STATE_BOARD_TOGETHER: (
+        "panel Ids of one board move and come back together: give all of them in one command"
+    ),
     Remedy.STATE_SAME_MODULE: "--same-module with a comment says that the module's serial number has changed",
     Remedy.STATE_SEGMENTS: _state_segments,
     Remedy.SUPERSEDE: "--supersede with a comment overrides this",

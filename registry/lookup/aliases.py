@@ -18,8 +18,9 @@ from registry.records import Alias, Panel
 
 
 def list_aliases(connection: sa.Connection, revision: int | None, *, withdrawn: bool = False) -> list[Alias]:
-    """Return the aliases by M-number, with `withdrawn` those too; ``None`` means the newest revision."""
-    return _read_aliases(connection, sa.true(), revision, withdrawn=withdrawn)
+    """Return the aliases by M-number and start, with `withdrawn` those too; ``None`` means the newest revision."""
+    aliases = _read_aliases(connection, sa.true(), revision, withdrawn=withdrawn)
+    return sorted(aliases, key=lambda alias: (alias.alias, alias.valid_from))
 
 
 def list_aliases_of_panels(
@@ -110,7 +111,7 @@ def describe_other_times(connection: sa.Connection, m_number: str, at: Instant, 
         f"{alias.panel} bears {m_number} until {alias.valid_to} only; what is recorded for it stays valid after that"
         for alias in then.values()
         if alias.valid_to is not None
-        and not any(known.panel == alias.panel and known.valid_from >= alias.valid_to for known in borne)
+        and not any(known.panel == alias.panel and known.valid_from == alias.valid_to for known in borne)
     ]
     absent = dict.fromkeys(alias.panel for alias in borne if alias.panel not in then)
     return ending + [

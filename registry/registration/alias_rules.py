@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from registry import detectors
+from registry.errors import Remedy
 from registry.instants import format_range
 from registry.registration.borne_ranges import (
     AliasStatement,
@@ -88,10 +89,10 @@ def _refusal(statement: AliasStatement) -> str:
 
 
 class AliasConflict(NamedTuple):
-    """The reason why a statement cannot be recorded; it can if it says that the module is the same one, for some."""
+    """The reason why a statement cannot be recorded, and the advice on it."""
 
     sentence: str
-    of_serial_numbers: bool = False
+    remedy: Remedy | None = None
 
 
 class _SerialNumber(NamedTuple):
@@ -130,7 +131,10 @@ class _Occupancy:
         for other, ranges in self.by_serial[serial].items():
             for shared in intersect(borne, ranges) if other != m_number else ():
                 panel = shared.statement.panel
-                return AliasConflict(f"its serial number is that of {panel}, which bears {other}{shared}")
+                return AliasConflict(
+                    f"its serial number is that of {panel}, which bears {other}{shared}",
+                    Remedy.STATE_BOARD_TOGETHER,
+                )
         for other_serial, ranges in self.by_m_number[m_number].items():
             if other_serial.detector_type != serial.detector_type:
                 panel = ranges[0].statement.panel
@@ -145,6 +149,6 @@ class _Occupancy:
             for shared in (shared for part in alone for shared in intersect(part, ranges)):
                 panel = shared.statement.panel
                 return AliasConflict(
-                    f"{panel}, of another serial number, bears it{shared}", of_serial_numbers=True
+                    f"{panel}, of another serial number, bears it{shared}", Remedy.STATE_SAME_MODULE
                 )
         return None

@@ -40,12 +40,12 @@ def withdraw_aliases(
         for statement in before
         if statement.panel not in rows or statement.valid_from != rows[statement.panel].valid_from
     ]
-    conflicts = [
-        f"without {m_number}, {conflict.sentence}"
-        for conflict in find_meeting_conflicts(before, after).values()
-    ]
+    conflicts = find_meeting_conflicts(before, after).values()
     if conflicts:
-        raise ConflictError.combine("M-numbers conflict", conflicts, conflicts=conflicts)
+        sentences = [f"without {m_number}, {conflict.sentence}" for conflict in conflicts]
+        remedies = {conflict.remedy for conflict in conflicts}
+        remedy = Remedy.STATE_BOARD_TOGETHER if remedies == {Remedy.STATE_BOARD_TOGETHER} else None
+        raise ConflictError.combine("M-numbers conflict", sentences, remedy=remedy, conflicts=sentences)
     change.withdraw(schema.alias, [row.id for row in rows.values()])
     change.notes.append(_describe_withdrawal(m_number, rows, after))
 
@@ -74,7 +74,8 @@ def _find_row(change: Change, m_number: str, panel: str, valid_from: Instant | N
     known = change.connection.execute(query).all()
     rows = [row for row in known if valid_from is None or row.valid_from == valid_from]
     if not rows:
-        raise _not_borne_error(change, m_number, panel, {Instant(row.valid_from) for row in known})
+        live_starts = {Instant(row.valid_from) for row in known if row.withdrawn_in is None}
+        raise _not_borne_error(change, m_number, panel, live_starts)
     live = [row for row in rows if row.withdrawn_in is None]
     if not live:
         raise ConflictError(

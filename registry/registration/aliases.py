@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from registry import schema
 from registry.database.change import Change
-from registry.errors import ConflictError, Remedy
+from registry.errors import ConflictError
 from registry.instants import BEGINNING, format_range
 from registry.lookup import aliases, panels
 from registry.lookup.revisions import require_comment
@@ -118,8 +118,8 @@ def read_related_statements(
 def _refuse_conflicts(conflicts: Mapping[AliasStatement, AliasConflict]) -> None:
     if conflicts:
         sentences = [conflict.sentence for conflict in conflicts.values()]
-        curable = all(conflict.of_serial_numbers for conflict in conflicts.values())
-        remedy = Remedy.STATE_SAME_MODULE if curable else None
+        remedies = {conflict.remedy for conflict in conflicts.values()}
+        remedy = remedies.pop() if len(remedies) == 1 else None
         raise ConflictError.combine("M-numbers conflict", sentences, remedy=remedy, conflicts=sentences)
 
 
