@@ -241,7 +241,8 @@ def test_an_lcls2_array_is_indexed_by_segment_number_and_absent_panels_are_zeros
     register(registry, tmp_path / "arrays")
     configure(registry, STATED)
     done = registry.export(RUN, tmp_path / "out", format="lcls2")
-    assert done.segments == STATED
+    absent = [number for number in range(32) if number not in STATED]
+    assert (done.segments, done.absent_segments) == (STATED, tuple(absent))
     for name, kind in (("pixel_gain", "gain"), ("pixel_offset", "offset")):
         array = np.load(tmp_path / "out" / f"{name}.npy")
         assert (array.shape, array.dtype) == ((3, 32, 4, 6), np.dtype("<f4"))
@@ -255,10 +256,11 @@ def test_an_lcls2_array_is_indexed_by_segment_number_and_absent_panels_are_zeros
         fields = json.loads((tmp_path / "out" / f"{name}.json").read_bytes())
         assert (fields["segment_ids"], fields["segment_inds"]) == (list(SEVEN), list(STATED))
         assert fields["shape_as_daq"] == [7, 4, 6]
-        assert fields["extpars"]["absent_segments"] == [n for n in range(32) if n not in STATED]
+        assert fields["extpars"]["absent_segments"] == absent
     assert verify_export(done.provenance, NOWHERE, registry._backend.store.root).problems == ()
     again = replay(done.provenance, tmp_path / "again", NOWHERE, registry._backend.store.root)
     assert (again.segments, contents(tmp_path / "again")) == (STATED, contents(tmp_path / "out"))
+    assert again.absent_segments == tuple(absent)
 
 
 @pytest.mark.parametrize(
@@ -285,11 +287,26 @@ def test_lcls2_is_refused_where_nobody_stated_the_segment_numbers(
     error = calreg.assert_refused(2, "export", RUN, *words)
     assert error["panels"] == list(SEVEN)
     assert "--segments NUMBERS --supersede" in calreg("export", RUN, *words).stderr
+    without_run = calreg("export", "_".join(SEVEN), "--at", BEGIN, *words)
+    assert without_run.code == 2
+    assert "calreg detector configure --segments" in without_run.stderr
     calreg.assert_refused(2, "export", "_".join(SEVEN), "--at", BEGIN, *words)
     assert not (tmp_path / "out").exists()
     for form in ("npy", "hdf5", "psana"):
         answer = calreg.run("export", RUN, "--format", form, "--output", str(tmp_path / form), "--json").json
         assert (answer["segments"], answer["outputs"][0]["shape"]) == (None, [3, 7, 4, 6])
+
+
+def test_an_export_names_the_segments_for_which_its_arrays_have_zeros(
+    calreg: Calreg, location: Any, tmp_path: Path
+) -> None:
+    with location.open() as registry:
+        register(registry, tmp_path / "arrays", PANELS[:2])
+        configure(registry, "1,3", PANELS[:2])
+    for form, absent in (("lcls2", [0, 2, 4, 5, 6, 7]), ("npy", []), ("hdf5", [])):
+        words = ("export", RUN, "--format", form, "--output", str(tmp_path / form))
+        assert ("zeros in the arrays: 0,2,4-7\n" in calreg.run(*words).stdout) == bool(absent)
+        assert calreg.run(*words, "--force", "--json").json["absent_segments"] == absent
 
 
 def test_the_other_formats_keep_the_panels_in_order_and_carry_the_numbers(

@@ -27,6 +27,7 @@ from registry.exporters.formats import (
     find_format,
     get_software_versions,
     list_formats_with_runs,
+    list_zeroed_segments,
     write_files,
 )
 from registry.exporters.layout import Target
@@ -111,6 +112,7 @@ def write_export(
         outputs=tuple(build_exported_file(home, output) for output in written.outputs),
         provenance=str(home / layout.document),
         segments=draft.resolution.segments,
+        absent_segments=list_zeroed_segments(export_format, draft),
         recorded=note is None,
         notes=() if note is None else (note,),
         warnings=(*warnings, *written.warnings),

@@ -86,6 +86,7 @@ def replay(
         provenance=str(home / layout.document),
         recorded=False,
         segments=document.resolution.segments,
+        absent_segments=formats.list_zeroed_segments(plan.format, plan.draft),
         warnings=(*document.warnings, *written.warnings),
     )
 

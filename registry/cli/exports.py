@@ -9,6 +9,7 @@ import typer
 
 from registry.cli import output
 from registry.cli.options import AsOf, At, Context, Json, Source, Timezone, Types, open_from_context
+from registry.detectors import format_segment_numbers
 
 if TYPE_CHECKING:
     from registry.records import Export
@@ -69,6 +70,9 @@ def print_export(result: Export) -> None:
     """Print the files that an export wrote."""
     rows = [(row.type, row.dtype, row.shape, row.path) for row in result.outputs]
     output.print_table(("type", "dtype", "shape", "path"), rows)
+    if result.absent_segments:
+        absent = format_segment_numbers(result.absent_segments)
+        output.print_text(f"absent segments, zeros in the arrays: {absent}")
     output.print_text(
         f"provenance {result.provenance}, of {result.instant}, as of revision {result.revision}"
     )

@@ -13,7 +13,7 @@ from registry.errors import RequestError, UnavailableError
 from registry.exporters import hdf5, lcls2, npy, psana
 from registry.exporters.assembly import Assembly, build_assemblies
 from registry.exporters.layout import Layout, Target, WrittenFiles
-from registry.exporters.slots import find_slots
+from registry.exporters.slots import find_slots, list_absent_segments
 from registry.identifiers import quote
 from registry.parallel import Advance, Progress
 from registry.provenance.document import Document, Output
@@ -74,6 +74,11 @@ def build_format_assemblies(
     """Return the arrays of an export as its format arranges them, not read yet."""
     slots = find_slots(draft) if export_format.BY_SEGMENT else None
     return build_assemblies(draft.resolution, store, blake3_by_sha256, slots)
+
+
+def list_zeroed_segments(export_format: Format, draft: Document) -> tuple[int, ...]:
+    """Return the segment numbers in whose place the arrays of a format have zeros, because no panel has them."""
+    return tuple(list_absent_segments(draft)) if export_format.BY_SEGMENT else ()
 
 
 def get_software_versions(export_format: Format) -> dict[str, str]:

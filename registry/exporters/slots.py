@@ -44,7 +44,9 @@ def _list_whole_sizes(draft: Document) -> tuple[int, ...]:
 def _unknown_segments_error(draft: Document, sizes: tuple[int, ...]) -> RequestError:
     configuration, panels = draft.resolution.configuration, draft.resolution.panels
     values: dict[str, Any] = {"panels": [panel.panel for panel in panels]}
-    if configuration is not None:
+    if configuration is None:
+        values["remedy"] = Remedy.CONFIGURE_SEGMENTS
+    else:
         values |= {
             "remedy": Remedy.STATE_SEGMENTS,
             "experiment": configuration.experiment,

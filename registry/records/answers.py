@@ -136,7 +136,8 @@ class ExportedFile(Struct, frozen=True):
 class Export(Struct, frozen=True):
     """The files of an export; ``recorded`` tells whether the registry has a record of it.
 
-    ``segments`` are the segment numbers of the panels, None if not known.
+    ``segments`` are the segment numbers of the panels, None if not known; ``absent_segments`` those for which no panel
+    is there: the arrays of a format that is indexed by segment number have zeros in their place.
     """
 
     revision: int
@@ -147,6 +148,7 @@ class Export(Struct, frozen=True):
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     segments: tuple[int, ...] | None = None
+    absent_segments: tuple[int, ...] = ()
 
 
 class IdentifiedInput(Struct, frozen=True):
