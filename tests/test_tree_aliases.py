@@ -21,7 +21,7 @@ pytestmark = pytest.mark.small_panels
 
 T17, T18, T19, T20 = (f"20{year}-01-01T00:00:00Z" for year in (17, 18, 19, 20))
 A17, A18, A19, A20 = (f"{PANEL_A}-20{year}0101000000" for year in (17, 18, 19, 20))
-B19, C19 = f"{PANEL_B}-20190101000000", f"{PANEL_C}-20190101000000"
+B17, B19, C19 = f"{PANEL_B}-20170101000000", f"{PANEL_B}-20190101000000", f"{PANEL_C}-20190101000000"
 
 MakeTree = Callable[[dict[str, str]], Path]
 
@@ -300,3 +300,15 @@ def test_a_board_that_moves_hundreds_of_times_has_an_alias_for_each(
         registry.import_tree(tree)
         assert len(registry.aliases.list()) == len(links)
         assert registry.import_tree(tree).revision is None
+
+
+def test_an_m_number_does_not_reach_back_over_a_link_to_another_module_that_is_left_out(
+    location: RegistryLocation, make_tree: MakeTree
+) -> None:
+    tree = make_tree({A17: "M068", B17: "M068", B19: "M044"})
+    with location.open() as registry:
+        first = registry.import_tree(tree, skip_bad=True)
+        assert list_skipped(first) == [(A17, "bad"), (B17, "bad")]
+        assert aliases(registry) == [(PANEL_B, "M044", T19)]
+        again = registry.import_tree(tree, skip_bad=True)
+        assert (again.revision, list_skipped(again)) == (None, list_skipped(first))

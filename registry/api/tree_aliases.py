@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 import sqlalchemy as sa
@@ -43,8 +43,9 @@ def exclude_alias_conflicts(
     """
     every = [*tree.entries, *tree.excluded]  # what a link states counts, even if its arrays cannot be taken
     known = read_known_aliases(view.connection, view.revision, {entry.panel for entry in every})
+    left_out: Sequence[Entry] = ()
     while True:
-        plan = plan_aliases(every, known)
+        plan = plan_aliases(every, known, left_out)
         statements, conflicts = _find_conflicts(
             view, plan, known, same_module=same_module, supersede=supersede
         )
@@ -57,7 +58,7 @@ def exclude_alias_conflicts(
         tree.exclude(hazards)
         if not hazards and len(every) == len(tree.entries):
             return statements
-        every = tree.entries
+        every, left_out = tree.entries, tree.excluded
 
 
 def _find_conflicts(
@@ -93,7 +94,7 @@ def _find_conflicts(
 
 def _build_hazard(conflict: AliasConflict, cause: SkipCause) -> Hazard:
     """Return the reason to leave out the links that rely on a statement; the caller names them."""
-    remedy = Remedy.STATE_SAME_MODULE if conflict.of_serial_numbers else None
+    remedy = conflict.remedy if conflict.remedy is Remedy.STATE_SAME_MODULE else None
     return Hazard("", conflict.sentence, cause, remedy=remedy)
 
 

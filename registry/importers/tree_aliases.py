@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from operator import attrgetter
 
+from registry.errors import Remedy
 from registry.importers.legacy_tree import Entry
 from registry.instants import BEGINNING
 from registry.lookup.timelines import Timeline
@@ -16,31 +17,44 @@ KnownAliases = Mapping[str, Timeline[AliasStatement]]
 """What the registry has, by panel Id."""
 
 
-def plan_aliases(entries: Iterable[Entry], known: KnownAliases) -> dict[str, AliasStatement]:
+def plan_aliases(
+    entries: Iterable[Entry], known: KnownAliases, left_out: Iterable[Entry] = ()
+) -> dict[str, AliasStatement]:
     """Return by link the statement on which it relies; none for what the registry has for that time already.
 
     The first M-number of a panel that bears none at that time counts from the beginning, another one from the start of
-    its link on.
+    its link on; so does the first if a link that is left out leads to another module before.
     """
-    by_panel: dict[str, list[Entry]] = defaultdict(list)
-    for entry in entries:
-        if entry.m_number is not None:
-            by_panel[entry.panel].append(entry)
+    by_panel = _group_by_panel(entries)
+    before = _group_by_panel(left_out)
     return {
         name: statement
         for panel, links in by_panel.items()
-        for name, statement in _plan_panel(links, known.get(panel, Timeline()))
+        for name, statement in _plan_panel(links, before[panel], known.get(panel, Timeline()))
     }
 
 
-def _plan_panel(links: list[Entry], known: Timeline[AliasStatement]) -> Iterator[tuple[str, AliasStatement]]:
+def _group_by_panel(entries: Iterable[Entry]) -> defaultdict[str, list[Entry]]:
+    by_panel = defaultdict(list)
+    for entry in entries:
+        if entry.m_number is not None:
+            by_panel[entry.panel].append(entry)
+    return by_panel
+
+
+def _plan_panel(
+    links: list[Entry], left_out: list[Entry], known: Timeline[AliasStatement]
+) -> Iterator[tuple[str, AliasStatement]]:
     latest: AliasStatement | None = None
     for link in sorted(links, key=attrgetter("valid_from")):
         borne = known.at(link.valid_from)
         if latest is not None and (borne is None or borne.valid_from <= latest.valid_from):
             borne = latest
         if borne is None or borne.m_number != link.m_number:
-            start = BEGINNING if borne is None else link.valid_from
+            is_first = borne is None and not any(
+                other.valid_from < link.valid_from and other.m_number != link.m_number for other in left_out
+            )
+            start = BEGINNING if is_first else link.valid_from
             borne = latest = AliasStatement(link.m_number or "", link.panel, start)
         if borne is latest:
             yield link.name, borne
@@ -97,7 +111,7 @@ def _find_two_serial_numbers(ranges: list[BorneRange]) -> Iterator[tuple[AliasSt
         if serials[0] != serials[1]:
             texts = " and ".join(sorted(serials))
             sentence = f"{one.statement.m_number} is linked by two serial numbers, {texts}"
-            yield from _blame(one, other, AliasConflict(sentence, of_serial_numbers=True))
+            yield from _blame(one, other, AliasConflict(sentence, Remedy.STATE_SAME_MODULE))
 
 
 def _blame(
