@@ -90,6 +90,17 @@ def test_a_source_with_more_panels_than_its_device_has_is_refused(
     assert configuration.segments == tuple(range(most))
 
 
+@pytest.mark.parametrize(("device", "most"), [("Epix10kaQuad", 4), ("Epix10ka2M", 16)])
+def test_a_device_has_no_segment_numbers_beyond_its_panels(
+    registry: Registry, device: str, most: int
+) -> None:
+    with assert_refused(RequestError, device, most, most - 1):
+        registry.detectors.configure("xcs1", source_of(device), EPIX, first_run=1, segments=[most])
+    assert registry.log() == []
+    registry.detectors.configure("xcs1", source_of(device), EPIX, first_run=1, segments=[most - 1])
+    assert registry.detectors.show("exp=xcs1:run=1").segments == (most - 1,)
+
+
 def test_all_rows_of_a_table_with_other_detectors_are_listed_and_nothing_is_recorded(
     calreg: Calreg, tmp_path: Path
 ) -> None:

@@ -75,14 +75,19 @@ def find_default_segments(
     return tuple(range(panels)) if panels in list_whole_sizes(detector_type, source) else None
 
 
-def refuse_wrong_segments(segments: Sequence[int], panels: int, detector_type: DetectorType) -> None:
-    """Refuse segment numbers that are not one for each panel, ascending, and those of a detector of the type."""
+def refuse_wrong_segments(
+    segments: Sequence[int], panels: int, detector_type: DetectorType, source: str | None = None
+) -> None:
+    """Refuse segment numbers that are not one for each panel, ascending, and those of a detector of the type.
+
+    With a source, those of the detectors that its device can be.
+    """
     _refuse_wrong_order(segments)
-    largest = detector_type.whole_sizes[-1]
+    largest = detector_type.whole_sizes[-1] if source is None else detector_type.most_panels(source)
     outside = [number for number in segments if not 0 <= number < largest]
     if outside:
         raise RequestError(
-            f"{outside[0]} is not a segment number of {detector_type.name}: they are 0 to {largest - 1}",
+            f"{outside[0]} is not a segment number of {source or detector_type.name}: they are 0 to {largest - 1}",
             segments=list(segments),
         )
     if len(segments) != panels:
@@ -111,5 +116,5 @@ def complete_segments(
     detector_type = find_source_type(source)
     if stated is None:
         return find_default_segments(detector_type, len(panels), source)
-    refuse_wrong_segments(stated, len(panels), detector_type)
+    refuse_wrong_segments(stated, len(panels), detector_type, source)
     return tuple(stated)
