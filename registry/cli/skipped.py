@@ -37,7 +37,8 @@ def _print_effect(outcome: ImportOutcome) -> None:
     withdrawn = {entry.entry for entry in outcome.skipped if entry.cause == "withdrawn"}
     text = f"nothing to change: skipped {format_count(len(skipped), 'link')}"
     if withdrawn:
-        text += f", {len(withdrawn)} of them because of a withdrawal ({', '.join(sorted(withdrawn))})"
+        some = "" if withdrawn == skipped else f", {len(withdrawn)} of them"
+        text += f"{some} because of a withdrawal ({', '.join(sorted(withdrawn))})"
     output.print_text(
         f"{text}; {'all others are recorded already' if outcome.unchanged else 'there are no others'}"
     )
