@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks import exports, importing, lookups, machine, paging, registering, startup, table
+from benchmarks import consequences, exports, importing, lookups, machine, paging, registering, startup, table
 from benchmarks.bench import FULL, QUICK, Bench
 from benchmarks.rows import Results, Row
 from testing.registries import DATABASES, RegistryFactory
@@ -23,6 +23,7 @@ GROUPS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "text": exports.measure_text,
     "memory": exports.measure_arrays,
     "register": registering.measure_registration,
+    "consequences": consequences.measure_consequences,
     "lookup": lookups.measure_look_ups,
     "worst": lookups.measure_worst,
     "pages": paging.measure_pages,

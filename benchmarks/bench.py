@@ -35,6 +35,8 @@ class Scale:
         Numbers of panels and of starts in the worst case, with two kinds.
     modules, links
         Numbers of modules and links in the imported directory.
+    runs
+        Number of recorded runs beside which a version is registered.
     effort
         Factor of all numbers of rounds.
     run
@@ -50,12 +52,13 @@ class Scale:
     worst_starts: int
     modules: int
     links: int
+    runs: int
     effort: float = 1.0
     run: float = 0.03
 
 
-FULL = Scale((2, 8, 32), (2, 8, 32), 32, (16, 15625), 3125, 200, 13000, 32, 100_000)
-QUICK = Scale((2, 8), (2,), 32, (16, 1563), 160, 200, 500, 8, 5_000, effort=0.4)
+FULL = Scale((2, 8, 32), (2, 8, 32), 32, (16, 15625), 3125, 200, 13000, 32, 100_000, 100_000)
+QUICK = Scale((2, 8), (2,), 32, (16, 1563), 160, 200, 500, 8, 5_000, 5_000, effort=0.4)
 
 
 @dataclass

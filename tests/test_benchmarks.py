@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from benchmarks import exports, importing, lookups, paging, table, timing
+from benchmarks import consequences, exports, importing, lookups, paging, table, timing
 from benchmarks.bench import Bench, Scale
 from benchmarks.history import History
 from benchmarks.loading import load_history
@@ -27,6 +27,7 @@ SMALLEST = Scale(
     worst_starts=2,
     modules=1,
     links=4,
+    runs=3,
     run=0,
 )
 
@@ -45,9 +46,17 @@ def test_a_row_of_every_sort_is_measured_and_checked(bench: Bench) -> None:
         *lookups.measure_worst(bench),
         *(row for row in paging.measure_pages(bench) if row.ratio),
         *islice(importing.measure_import(bench), 1),
+        *islice(consequences.measure_consequences(bench), 1),
     ]
     assert [row.work for row in rows if not (row.ratio and row.ours and row.baseline)] == []
     assert {row.database for row in rows} == {"", "sqlite"}
+
+
+@pytest.mark.slow
+def test_a_registration_that_concerns_every_run_is_measured(bench: Bench) -> None:
+    _, row = consequences.measure_consequences(bench)
+    assert row.reach == 3.0
+    assert row.ours is not None
 
 
 @pytest.mark.slow
