@@ -83,9 +83,9 @@ def build_arguments(method: Callable[..., Any], folder: Path, database: str) -> 
     }
 
 
-def list_values(parameter: inspect.Parameter) -> list[Any]:
+def list_values(parameter: inspect.Parameter, texts: list[str]) -> list[Any]:
     """Return the values to try; a path may be almost any text, and to write there takes time."""
-    values = [*HOSTILE_VALUES, *([] if "Path" in str(parameter.annotation) else HOSTILE_TEXTS)]
+    values = [*HOSTILE_VALUES, *([] if "Path" in str(parameter.annotation) else texts)]
     return [value for value in values if parameter.name != "progress" or not callable(value)]
 
 
@@ -120,11 +120,12 @@ def test_no_value_of_any_argument_escapes_the_errors_of_the_registry(
     monkeypatch.chdir(tmp_path)
     for name, text in location.environment.items():
         monkeypatch.setenv(name, text)
+    texts = HOSTILE_TEXTS if location.is_sqlite else []  # names are parsed before a database is asked
     faults = []
     for method_name, method in list_methods(filled).items():
         arguments = build_arguments(method, tmp_path, location.database)
         for parameter in inspect.signature(method).parameters.values():
-            for value in list_values(parameter):
+            for value in list_values(parameter, texts):
                 newest = _read_newest_revision(filled)
                 fault = None
                 try:
