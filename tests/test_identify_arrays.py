@@ -155,6 +155,7 @@ def test_panels_that_are_not_registered_are_listed(
         ["1", "0", "gain", "0", lines[4].split()[4]],
     ]
     assert lines[-1].split() == ["1", "2", "not", "registered"]
+    assert max(map(len, lines)) <= 80
     assert calreg.run("identify", str(path), "--json").json["parts"][-1] == {
         "type": None,
         "gain_range": 2,

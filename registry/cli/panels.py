@@ -108,10 +108,10 @@ def show_panel(
     reports.print_versions(versions)
 
 
-def _format_aliases(aliases: Sequence[Alias]) -> str:
+def _format_aliases(aliases: Sequence[Alias]) -> list[str]:
     """Return the M-numbers in the order of their starts, with these."""
     ordered = sorted(aliases, key=lambda alias: alias.valid_from)
-    return ", ".join(
+    return [
         f"{alias.alias}{format_range(alias.valid_from, None)}{', the same module' if alias.same_module else ''}"
         for alias in ordered
-    )
+    ]

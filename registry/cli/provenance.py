@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -171,16 +172,19 @@ def _print_versions(versions: Iterable[Version]) -> None:
 
 def _print_parts(parts: Iterable[IdentifiedPart]) -> None:
     output.print_text("not written by a recorded export; identified by the values of its panels:")
-    headings = ("array", "position", "gain range", "is", "of gain range", "constants", "versions")
-    output.print_table(headings, [row for part in parts for row in _format_part(part)], indent="  ")
+    headings = ("position", "gain range", "is", "constants", "versions")
+    for array, group in groupby(parts, key=lambda part: part.type):
+        if array is not None:
+            output.print_text(f"  {array}")
+        output.print_table(headings, [row for part in group for row in _format_part(part)], indent="  ")
 
 
 def _format_part(part: IdentifiedPart) -> list[tuple[object, ...]]:
-    where = (part.type, part.position, part.gain_range)
+    where = (part.position, part.gain_range)
     if not part.inputs:
-        return [(*where, "not registered", "", "", "")]
+        return [(*where, "", "", "not registered")]
     return [
-        (*where, row.kind, row.gain_range, row.constants[:16], _format_versions(row.versions))
+        (*where, f"{row.kind} {row.gain_range}", row.constants[:8], _format_versions(row.versions))
         for row in part.inputs
     ]
 
