@@ -137,14 +137,23 @@ def test_a_wrong_file_that_would_be_read_instead_of_a_new_one_is_refused_by_name
     registry.deploy("xcs1", calib)
     place = calib / HOME / GAIN
     shutil.copy(place / "100-135.data", place / "139-140.data")
+    with assert_refused(ConflictError, str(place / "139-140.data"), remedy=Remedy.REPLACE_FILES):
+        registry.deploy("xcs1", calib)
+    (place / "139-140.data").rename(tmp_path / "139-140.data")
+    shutil.copy(place / "136-end.data", place / "120-end.data")
     for force in (False, True):
-        with assert_refused(ConflictError, "pixel_gain/139-140.data", "139-140"):
+        with assert_refused(ConflictError, "pixel_gain/120-end.data for runs 120,135", remedy=None):
             registry.deploy("xcs1", calib, force=force)
+    (place / "120-end.data").unlink()
+    (tmp_path / "139-140.data").rename(place / "139-140.data")
     check = registry.check_deployment("xcs1", calib, types=[GAIN])
     assert show(check)[-1] == (GAIN, ((139, 140),), "139-140.data", "wrong")
     assert "the constants of runs 100,120,135" in check.runs[-1].reason
     assert list_wrong_runs(registry, calib) == [139, 140]
-    (place / "139-140.data").unlink()
+    done = registry.deploy("xcs1", calib, force=True)
+    assert [Path(file.path).name for file in done.files if file.action == "replaced"] == ["139-140.data"]
+    assert list_wrong_runs(registry, calib) == []
+    assert registry.check_deployment("xcs1", calib).is_right
     assert registry.deploy("xcs1", calib).provenance == ()
 
 
@@ -157,7 +166,7 @@ def test_a_file_for_runs_without_constants_is_warned_about(registry: Registry, t
     assert "139-end.data for runs 150-151" in done.warnings[0]
     row = registry.check_deployment("xcs1", tmp_path / "calib", types=[OFFSET]).runs[-1]
     assert (row.runs, row.verdict) == (((150, 151),), "wrong")
-    assert "nothing is valid" in row.reason
+    assert "there is a gap" in row.reason
 
 
 def test_files_of_the_old_tool_are_recognised_by_their_values(registry: Registry, tmp_path: Path) -> None:

@@ -94,6 +94,7 @@ PAGES = {
     "README.md": "sample files",
     "docs/install.md": "nothing",
     "docs/how-to/a-wrong-map-found-late.md": "a run with a start time",
+    "docs/how-to/deploy-an-experiment.md": "a run with a start time",
     "docs/how-to/firmware-upgrade.md": "a run with a start time",
     "docs/how-to/move-from-the-directory.md": "empty registry",
     "docs/how-to/offline-laptop.md": "a run with a start time",

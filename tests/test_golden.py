@@ -39,6 +39,7 @@ REFUSED = {
     "alias list": "calreg alias list --as-of 99",
     "validity": "calreg validity 170505-149520170815-3d00b0 --at 2017-10-25T06:59:59Z",
     "export": "calreg export exp=xcsls3716:run=631 --output constants",
+    "deploy": "calreg deploy xcsls3716 --check tree",
     "provenance show": "calreg provenance show datasets.txt",
     "provenance verify": "calreg provenance verify damaged/provenance.json",
     "provenance replay": "calreg provenance replay constants/provenance.json --output again",

@@ -121,11 +121,11 @@ class TypeCheck:
     ) -> tuple[str, str]:
         refusal = part.answer.describe_refusal((self.kind.name,))
         if part.name is None:
-            return ("missing", "") if refusal is None else ("right", f"nothing is valid: {refusal}")
+            return ("missing", "") if refusal is None else ("right", refusal)
         if part.answer.is_undecided:
             return "unknown", refusal or ""
         if refusal is not None:
-            return "wrong", f"nothing is valid: {refusal}"
+            return "wrong", f"no constants are right: {refusal}"
         contents = reader.find_contents(part.name, advance)
         constants = get_constants(part.answer.constants[self.kind.name])
         if contents.holds(constants):

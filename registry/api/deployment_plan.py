@@ -9,10 +9,10 @@ from pathlib import Path
 
 from registry.api.backend import Backend, ReadTransaction
 from registry.api.deployment_checks import TypeCheck, get_constants
-from registry.calibration_folder import MAX_RUN, format_file_name
-from registry.errors import ConflictError, Remedy
+from registry.api.file_contents import ContentsReader
+from registry.api.folder_problems import FolderProblems
+from registry.calibration_folder import MAX_RUN, format_file_name, parse_file_name
 from registry.exporters.deployed_files import Constants
-from registry.identifiers import shorten
 from registry.lookup.deployable_sources import DeployableSource
 from registry.lookup.read_ranges import ReadRange
 from registry.lookup.source_runs import SourceRuns
@@ -23,8 +23,9 @@ from registry.run_ranges import find_ranges, format_runs
 
 @dataclass(slots=True)
 class PlannedFile:
-    """A file that is to be there: of a calibration type, for recorded runs that have these constants."""
+    """A file that is to be there: of a calibration type, for recorded runs that have the constants of one of them."""
 
+    run: int
     source: str
     type: str
     first_run: int
@@ -81,6 +82,7 @@ class SourcePlan:
                 last = None if is_last else numbers[-1]
                 calibration_type = check.kind.calibration_type
                 yield PlannedFile(
+                    run=numbers[0],
                     source=self.source.source,
                     type=calibration_type,
                     first_run=numbers[0],
@@ -95,9 +97,11 @@ class SourcePlan:
 
     def compare_with_folder(self, revision: int, advance: Advance) -> FolderProblems:
         """Set the action of every file, and return what is wrong with files that are there."""
-        problems = FolderProblems([], [], [])
+        problems = FolderProblems([], [], [], [])
         for check in self.checks:
             self._compare_files(check, revision, problems, advance)
+        types = [check.kind.calibration_type for check in self.checks]
+        self.files.sort(key=lambda file: (types.index(file.type), file.first_run))
         return problems
 
     def _compare_files(
@@ -113,47 +117,68 @@ class SourcePlan:
                 file.action = "unchanged" if is_right else "replaced"
                 if not is_right:
                     problems.replaced.append(str(file.path))
+        self._compare_others(check, reader, planned, problems, advance)
+        stopping = check.folder.list_stopping_files(calibration_type)
+        problems.stopping.extend(f"{calibration_type}/{name}" for name in stopping)
+
+    def _compare_others(
+        self,
+        check: TypeCheck,
+        reader: ContentsReader,
+        planned: dict[str, PlannedFile],
+        problems: FolderProblems,
+        advance: Advance,
+    ) -> None:
+        """Plan to replace the wrong files that would be read instead of the planned ones."""
         for part in check.list_readings(frozenset(planned)):
             if part.name is None or part.name in planned:
                 continue
-            place = f"{calibration_type}/{part.name} for {_describe_runs(part)}"
+            place = f"{check.kind.calibration_type}/{part.name} for {_describe_runs(part)}"
             refusal = part.answer.describe_refusal((check.kind.name,))
             if refusal is not None:
                 problems.kept.append(f"{place}, of which is known: {refusal}")
-            elif not reader.find_contents(part.name, advance).holds(
-                get_constants(part.answer.constants[check.kind.name])
-            ):
+                continue
+            constants = get_constants(part.answer.constants[check.kind.name])
+            if reader.find_contents(part.name, advance).holds(constants):
+                continue
+            file = self._plan_replacement(check, part, constants)
+            if file is None:
                 problems.in_the_way.append(place)
+            else:
+                planned[part.name] = file
+                self.files.append(file)
+                problems.replaced.append(str(file.path))
 
+    def _plan_replacement(
+        self, check: TypeCheck, part: ReadRange, constants: Constants
+    ) -> PlannedFile | None:
+        """Return the file with right constants for the runs of one that is read instead of a new file.
 
-@dataclass(frozen=True, slots=True)
-class FolderProblems:
-    """Files that would be replaced, files that are read instead of new ones, and files for runs without constants."""
-
-    replaced: list[str]
-    in_the_way: list[str]
-    kept: list[str]
-
-    def refuse(self, folder: Path, *, force: bool) -> None:
-        """Refuse a folder with files that are not what is to be deployed."""
-        if self.in_the_way:
-            raise ConflictError(
-                f"the analysis framework would go on to read files in {str(folder)!r} that do not hold the constants of"
-                f" these runs; remove them: {shorten(self.in_the_way)}",
-                path=str(folder),
-                files=self.in_the_way,
-            )
-        if self.replaced and not force:
-            raise ConflictError(
-                f"these files are there and do not hold the constants of their runs: {shorten(self.replaced)}",
-                remedy=Remedy.REPLACE_FILES,
-                path=str(folder),
-                files=self.replaced,
-            )
-
-    def list_warnings(self) -> list[str]:
-        """Return warnings on files that no new one replaces."""
-        return [f"the analysis framework still reads {place}" for place in self.kept]
+        None if its range reaches into other constants, or into runs of which nobody knows them: then no file of this
+        name is right.
+        """
+        file = parse_file_name(part.name or "")
+        if file is None:
+            return None
+        last = None if file.name.endswith("-end.data") else file.last_run
+        limits = file.first_run, last
+        if (
+            format_file_name(*limits) != file.name
+            or (last is None and check.runs.find_last_run(part.runs[0]) is not None)
+            or check.runs.find_wrong_run(limits, part.answer, None) is not None
+            or check.runs.list_runs_without_start(limits)
+        ):
+            return None
+        path = self.home / check.kind.calibration_type / file.name
+        return PlannedFile(
+            part.runs[0],
+            self.source.source,
+            check.kind.calibration_type,
+            *limits,
+            constants,
+            path,
+            "replaced",
+        )
 
 
 def _describe_runs(part: ReadRange) -> str:

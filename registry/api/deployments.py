@@ -75,12 +75,12 @@ def _write_files(
         write_export(
             backend,
             ExportRequest(
-                str(Dataset(request.experiment, first)),
+                str(Dataset(request.experiment, group[0].run)),
                 source,
                 types=tuple(file.type for file in group),
                 as_of=revision,
                 format=psana.NAME,
-                first_run=None if last is None else first,
+                first_run=first,
                 last_run=last,
             ),
             folder,

@@ -115,7 +115,7 @@ def write_export(
         absent_segments=list_zeroed_segments(export_format, draft),
         recorded=note is None,
         notes=() if note is None else (note,),
-        warnings=(*warnings, *written.warnings),
+        warnings=(*warnings, *(written.warnings if checks_folder else ())),
     )
 
 
