@@ -268,6 +268,9 @@ def test_unknown_experiments_types_and_folders_are_refused(registry: Registry, t
     fill(registry, tmp_path)
     with assert_refused(NotFoundError, "xcs2", near=["xcs1"]):
         registry.deploy("xcs2", tmp_path / "calib")
+    registry.detectors.configure("xcs3", SOURCE, PANEL_A, first_run=1)
+    with assert_refused(NotFoundError, experiment="xcs3"):
+        registry.deploy("xcs3", tmp_path / "calib")
     with assert_refused(RequestError, "pixel_nothing"):
         registry.deploy("xcs1", tmp_path / "calib", types=["pixel_nothing"])
     with assert_refused(NotFoundError, path=str(tmp_path / "calib")):

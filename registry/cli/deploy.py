@@ -95,10 +95,7 @@ def _print_check(check: DeploymentCheck) -> None:
     rows = [
         (row.type, _format_ranges(row.runs), row.verdict, _format_file(row), row.reason) for row in check.runs
     ]
-    if rows:
-        output.print_table(("type", "runs", "is", "file", ""), rows)
-    else:
-        output.print_text("no run of the experiment is recorded")
+    output.print_table(("type", "runs", "is", "file", ""), rows)
     output.print_text(f"as of revision {check.revision}")
 
 

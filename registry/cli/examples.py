@@ -20,7 +20,7 @@ EXAMPLES = {
     "alias list": "calreg alias list",
     "validity": "calreg validity M068 --at 2018-02-10T08:15:00Z",
     "export": "calreg export exp=xcsls3716:run=631 --output constants",
-    "deploy": "calreg deploy xcsls3716 --output calib",
+    "deploy": "calreg deploy xcsls3716 --output calib --dry-run",
     "provenance show": "calreg provenance show constants/provenance.json",
     "provenance verify": "calreg provenance verify constants/provenance.json",
     "provenance replay": "calreg provenance replay constants/provenance.json --output again",

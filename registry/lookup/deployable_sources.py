@@ -42,7 +42,7 @@ def list_deployable_sources(
     Raises
     ------
     NotFoundError
-        The experiment or the source is not known.
+        The experiment or the source is not known, or no run is recorded.
     RequestError
         A type is not one of the detector type.
     """
@@ -59,6 +59,10 @@ def list_deployable_sources(
             f"{experiment} has no source {quote(source or '')}{suggestion(source or '', by_source)}",
             sources=sorted(by_source),
         )
+    run = schema.run
+    recorded = sa.select(run.c.id).where(run.c.experiment == experiment, schema.live_condition(run, revision))
+    if connection.execute(recorded.limit(1)).first() is None:
+        raise NotFoundError(f"no run of {experiment} is recorded", experiment=experiment)
     return [_build_source(experiment, name, by_source[name], types) for name in sorted(names)]
 
 
