@@ -372,3 +372,16 @@ def test_the_verification_of_a_document_names_the_runs_that_its_files_serve_wron
     # Another file is read for these runs from now on: the old one serves nobody.
     deploy(registry, 136, tmp_path / "calib", last_run=150)
     assert verify(done).serves_wrongly == ()
+
+
+def test_an_export_as_of_an_earlier_revision_names_the_runs_that_it_serves_wrongly(
+    registry: Registry, tmp_path: Path
+) -> None:
+    fill(registry, tmp_path)
+    before = registry.log()[0].revision
+    folder = write_panel_folder(tmp_path / "better", 11)
+    registry.versions.add(PANEL_B, folder, valid_from=day(15), kinds=["gain"], comment="better")
+    (warning,) = deploy(registry, 136, tmp_path / "calib", as_of=before).warnings
+    assert warning.startswith("serves wrongly")
+    assert "136-end.data is read for runs 136,139-140" in warning
+    assert deploy(registry, 100, tmp_path / "calib", as_of=before).warnings == ()

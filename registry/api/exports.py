@@ -15,9 +15,11 @@ from registry import instants
 from registry.api.attempts import note_export
 from registry.api.backend import Backend
 from registry.api.detector_constants import DetectorConstants
+from registry.api.export_records import try_record_export
 from registry.api.folder_checks import check_folder
+from registry.api.served_runs import describe_served_wrongly, list_served_wrongly
 from registry.authorship import Signature, build_signature, find_working_folder
-from registry.errors import ClosedError, RequestError, UnavailableError
+from registry.errors import RequestError
 from registry.exporters import npy, psana
 from registry.exporters.assembly import build_assemblies, read_arrays
 from registry.exporters.formats import (
@@ -42,7 +44,6 @@ from registry.parallel import Progress
 from registry.provenance import Document, encode
 from registry.provenance.document import Creator, Deployment, RegistryReference, Request
 from registry.records import Export
-from registry.registration.exports import record_export
 
 MEMORY = "memory"
 
@@ -105,7 +106,9 @@ def write_export(
         (hidden / layout.document).write_bytes(content)
         path = (home / layout.document).absolute()
         note_export(backend.database, path, content)
-    note = _try_record(backend, document, path, hashlib.sha256(content).hexdigest(), signature)
+    if request.as_of is not None:
+        warnings += map(describe_served_wrongly, list_served_wrongly(backend, document, path))
+    note = try_record_export(backend, document, path, hashlib.sha256(content).hexdigest(), signature)
     return Export(
         revision=draft.registry.revision,
         instant=draft.resolution.instant,
@@ -188,15 +191,3 @@ def _refuse_range_of_runs(request: ExportRequest) -> None:
             f"files of the format {request.format} have no range of runs; those of {' and '.join(formats)} do",
             known=formats,
         )
-
-
-def _try_record(
-    backend: Backend, document: Document, path: Path, sha256: str, signature: Signature
-) -> str | None:
-    """Record the export; where the user may not write, return a note with the reason."""
-    try:
-        with backend.database.write_transaction(signature) as change:
-            record_export(change, document, path, sha256)
-    except (ClosedError, UnavailableError) as error:
-        return f"the export is not recorded: {error}"
-    return None

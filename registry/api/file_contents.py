@@ -27,7 +27,7 @@ from registry.records import StoredFile
 
 @dataclass(slots=True)
 class FileContents:
-    """What is known of the constants in a file.
+    """The constants in a file, as far as they are known.
 
     Attributes
     ----------

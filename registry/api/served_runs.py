@@ -9,6 +9,7 @@ from registry.exporters import psana
 from registry.exporters.deployed_files import DeployedFolder, build_contents
 from registry.identifiers import escape_control_characters
 from registry.lookup.deployed_files import list_wrong_files
+from registry.lookup.deployed_runs import is_of_run
 from registry.lookup.read_ranges import ReadRange, list_read_ranges
 from registry.lookup.source_runs import SourceRuns
 from registry.provenance import Document
@@ -27,6 +28,8 @@ def list_served_wrongly(backend: Backend, document: Document, path: Path) -> lis
         return []
     source = run.experiment, deployment.source
     with backend.read_transaction() as view:
+        if view.revision == document.registry.revision and is_of_run(document.resolution):
+            return []
         if document.request.format != psana.NAME:
             written = {str(path.absolute().parent / (output.path or "")) for output in document.outputs}
             wrong = list_wrong_files(view.connection, source, view.revision)

@@ -70,7 +70,7 @@ def find_consequences(change: Change, revision: int) -> Consequences:
         warnings=(
             *sentences[CHANGED],
             *sentences[LOST],
-            *describe_wrong_files(connection, concerned, revision),
+            *describe_wrong_files(connection, concerned, revision, new_runs="run" in change.recorded),
             *_describe_exports(exports),
             *_describe_versions(carried, same),
         ),

@@ -39,13 +39,16 @@ class WrongFile:
 
 
 def describe_wrong_files(
-    connection: sa.Connection, runs: Iterable[tuple[Source, int]], revision: int
+    connection: sa.Connection, runs: Iterable[tuple[Source, int]], revision: int, *, new_runs: bool
 ) -> list[str]:
-    """Return a warning on the deployed files that serve some of these runs, or runs that are new, wrongly now."""
+    """Return a warning on the deployed files that serve some of these runs wrongly now.
+
+    With `new_runs` also on those that serve the runs wrongly that the revision recorded.
+    """
     wanted: defaultdict[Source, set[int]] = defaultdict(set)
     for source, run in runs:
         wanted[source].add(run)
-    for source, run in _list_new_runs(connection, revision):
+    for source, run in _list_new_runs(connection, revision) if new_runs else ():
         wanted[source].add(run)
     wrong = [
         file
@@ -59,18 +62,20 @@ def describe_wrong_files(
 
 
 def _list_new_runs(connection: sa.Connection, revision: int) -> Iterator[tuple[Source, int]]:
-    """Yield the runs that a revision recorded in experiments with deployed files."""
+    """Yield the runs that a revision recorded, for every source of their experiment with deployed files."""
     run, export = schema.run, schema.export
-    query = (
-        sa.select(run.c.experiment, run.c.number, export.c.source)
+    new = sa.select(run.c.experiment).where(run.c.recorded_in == revision)
+    deployed = (
+        sa.select(export.c.experiment, export.c.source)
         .distinct()
-        .join(export, export.c.experiment == run.c.experiment)
-        .where(run.c.recorded_in == revision, export.c.first_run.is_not(None), export.c.source.is_not(None))
-        .where(run.c.number >= export.c.first_run)
-        .where(sa.or_(export.c.last_run.is_(None), run.c.number <= export.c.last_run))
+        .where(export.c.experiment.in_(new), export.c.first_run.is_not(None), export.c.source.is_not(None))
     )
-    for row in connection.execute(query):
-        yield (row.experiment, row.source), row.number
+    for source in connection.execute(deployed).all():
+        numbers = sa.select(run.c.number).where(
+            run.c.recorded_in == revision, run.c.experiment == source.experiment
+        )
+        for number in connection.execute(numbers).scalars():
+            yield (source.experiment, source.source), number
 
 
 def list_wrong_files(
