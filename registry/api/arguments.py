@@ -23,8 +23,7 @@ from registry.instants import BEGINNING, EARLIEST, LATEST, Instant
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
 
-_MAX_COLUMN_BITS = 63  # of a number that is compared with a column
-_MAX_BITS = 1024  # of one that is not, and that Python can still write out for a message
+_MAX_BITS = 1024  # of a number that Python can still write out for a message
 _MAX_LENGTH = 120  # of a value in a message
 _REFUSED = object()  # the result of a conversion where the value is of another type
 
@@ -91,7 +90,6 @@ class _Expected:
         self.sorts = sorted(sorts, key=lambda sort: sort is int)  # an Instant is an int too
         self.items = {sort: _Expected(get_args(sort)[0]) for sort in sorts if _is_iterable(sort)}
         self.is_instant = Instant in sorts and int not in sorts
-        self.max_bits = _MAX_BITS if Instant in sorts else _MAX_COLUMN_BITS
 
     def convert(self, name: str, value: Any) -> Any:
         """Return the value as the function expects it, or raise `RequestError`."""
@@ -99,7 +97,7 @@ class _Expected:
             converted = (
                 self._convert_items(name, sort, value) if sort in self.items else _convert_value(sort, value)
             )
-            if converted is not _REFUSED and (sort is not int or converted.bit_length() <= self.max_bits):
+            if converted is not _REFUSED and (sort is not int or converted.bit_length() <= _MAX_BITS):
                 return converted
         error_class = InstantError if self.is_instant else RequestError
         raise error_class(f"{name}: {_describe(value)} is not {self.describe(0)}", parameter=name)
