@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from registry import detectors
 from registry.errors import ConflictError
-from registry.instants import LATEST, Instant
+from registry.instants import Instant
 from registry.lookup.aliases import list_aliases_of_panels
 from registry.lookup.modules import refuse_modules_held_twice
 from registry.lookup.runs import choose_configurations, list_configurations, list_runs
@@ -115,8 +115,8 @@ class Answers:
     ----------
     kinds
         Whose constants are looked up; by default those of the detector type.
-    until
-        No run that is asked for starts later.
+    span
+        The first and the last start time that is asked for; by default any.
     """
 
     def __init__(
@@ -125,12 +125,12 @@ class Answers:
         experiments: Set[str],
         kinds: Iterable[str] | None,
         revision: int,
-        until: int = LATEST,
+        span: tuple[int, int] | None = None,
     ) -> None:
         configurations = list_configurations(connection, revision, experiments)
         self._panels = {panel for configuration in configurations for panel in configuration.panels}
         self._kinds = None if kinds is None else tuple(kinds)
-        self._until = until
+        self._span = span
         self._m_numbers = read_m_numbers(connection, self._panels, revision)
         self._ranges = _find_ranges(configurations)
         self.read_versions(connection, revision)
@@ -138,7 +138,7 @@ class Answers:
     def read_versions(self, connection: sa.Connection, revision: int) -> None:
         """Answer from the versions as of this revision from now on."""
         self._timelines = read_timelines(
-            connection, self._panels, revision, kinds=self._kinds, until=self._until
+            connection, self._panels, revision, kinds=self._kinds, span=self._span
         )
         self._detectors: dict[int, DetectorAnswers] = {}
 

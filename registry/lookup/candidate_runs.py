@@ -16,7 +16,8 @@ import sqlalchemy as sa
 
 from registry import schema
 from registry.lookup.answers import Source
-from registry.lookup.changed_ranges import ENDLESS, ChangedRange
+from registry.lookup.changed_ranges import ChangedRange
+from registry.lookup.timelines import ENDLESS
 from registry.lookup.values_table import values_table_parameters, values_table_template
 
 _MAX_RUN = 2**31 - 1

@@ -14,10 +14,7 @@ import sqlalchemy as sa
 
 from registry import schema
 from registry.database.planner import LIMIT_ONE
-from registry.lookup.timelines import Timeline
-
-ENDLESS = 2**63 - 1
-"""After every instant."""
+from registry.lookup.timelines import ENDLESS, Timeline
 
 _SINCE = sa.bindparam("since", type_=sa.Integer)
 _UPTO = sa.bindparam("upto", type_=sa.Integer)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from registry.instants import LATEST
 from registry.lookup.answer_changes import (
     OTHER_CONSTANTS,
     VALID_NOW,
@@ -76,12 +75,12 @@ def list_run_changes(
     if not candidates.experiments:
         return []
     kinds = scope.kinds if candidates.all_kinds else {row.kind for row in wanted}
-    until = _find_latest_start(candidates)
-    before = Answers(connection, candidates.experiments, kinds, since, until)
+    span = _find_span(candidates)
+    before = Answers(connection, candidates.experiments, kinds, since, span)
     if candidates.same_detectors:
         after = before.with_versions_of(connection, upto)
     else:
-        after = Answers(connection, candidates.experiments, kinds, upto, until)
+        after = Answers(connection, candidates.experiments, kinds, upto, span)
     comparison = _Comparison(before, after, scope)
     return [
         change
@@ -90,10 +89,11 @@ def list_run_changes(
     ]
 
 
-def _find_latest_start(candidates: Candidates) -> int:
+def _find_span(candidates: Candidates) -> tuple[int, int]:
+    """Return the first and the last start time, before or after."""
     groups = [*candidates.by_source.values(), *candidates.moved.values()]
-    starts = (start for runs in groups for times in runs.values() for start in times[:2] if start is not None)
-    return max(starts, default=LATEST)
+    starts = [start for runs in groups for times in runs.values() for start in times[:2] if start is not None]
+    return (min(starts), max(starts)) if starts else (0, 0)
 
 
 def _list_sources(

@@ -41,11 +41,12 @@ def find_stale_exports(
     used = _read_used(connection, [row.id for row in exports])
     panels = {panel for row in exports for panel in split_detector_id(row.detector_id)}
     kinds = {kind for constants in used.values() for _, kind in constants}
-    timelines = read_timelines(connection, panels, revision, kinds=sorted(kinds))
-    m_numbers = read_m_numbers(connection, panels, revision)
     experiments = {row.experiment for row in exports if row.experiment is not None}
     history = _History(connection, exports, experiments, revision)
-    answers = Answers(connection, experiments, kinds, revision)
+    span = history.find_span(exports)
+    timelines = read_timelines(connection, panels, revision, kinds=kinds, span=span)
+    m_numbers = read_m_numbers(connection, panels, revision)
+    answers = Answers(connection, experiments, kinds, revision, span)
     stale = {}
     for row in exports:
         names = tuple(split_detector_id(row.detector_id))
@@ -109,6 +110,12 @@ class _History:
         newest = max([revision, *(row.revision for row in exports)])
         for row in list_configurations(connection, newest, experiments, withdrawn=True):
             self._configurations[row.experiment, row.source].append(row)
+
+    def find_span(self, exports: Sequence[Any]) -> tuple[int, int]:
+        """Return the first and the last instant at which any of the exports was made, or would be made."""
+        starts = [row.begin_at for rows in self._runs.values() for row in rows if row.begin_at is not None]
+        instants = [*starts, *(row.instant for row in exports)]
+        return min(instants), max(instants)
 
     def find_segments(self, export: Any, now: Answer) -> tuple[int, ...] | None:
         """Return the segment numbers of the panels of an export; those of a detector Id are not recorded."""

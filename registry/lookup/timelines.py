@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import islice, zip_longest
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
 
 from registry import schema
+from registry.database.planner import LIMIT_ONE
+from registry.detectors import DETECTOR_TYPES
+from registry.instants import BEGINNING
+from registry.lookup.values_table import values_table_parameters, values_table_template
+
+ENDLESS = 2**63 - 1
+"""After every instant."""
 
 _CHUNK_SIZE = 1000
 
@@ -63,29 +71,73 @@ def read_timelines(
     panels: Iterable[str],
     revision: int,
     *,
-    kinds: Sequence[str] | None = None,
-    until: int | None = None,
+    kinds: Iterable[str] | None = None,
+    span: tuple[int, int] | None = None,
 ) -> VersionTimelines:
-    """Return the live versions of these panels as of a revision.
+    """Return the live versions of these panels as of a revision, of these kinds or of all.
 
-    Of these kinds, by default of all; and only those that start by an instant.
+    With a span of time only those that are valid in it: what the panels have before and after is not read.
     """
-    version, panel, constants = schema.version, schema.panel, schema.constants
-    query = (
-        sa.select(panel.c.identifier, version.c.kind, version.c.valid_from, version.c.id, constants.c.sha256)
-        .join(version, version.c.panel_id == panel.c.id)
-        .outerjoin(constants, constants.c.id == version.c.constants_id)
-        .where(schema.live_condition(version, revision))
-        .order_by(version.c.panel_id, version.c.kind, version.c.valid_from)
-    )
-    if kinds is not None:
-        query = query.where(version.c.kind.in_(kinds))
-    if until is not None:
-        query = query.where(version.c.valid_from <= until)
-    identifiers = sorted(panels)
-    chunks = (identifiers[start : start + _CHUNK_SIZE] for start in range(0, len(identifiers), _CHUNK_SIZE))
+    known = dict.fromkeys(kind.name for detector in DETECTOR_TYPES.values() for kind in detector.kinds)
+    columns = schema.panel.c.identifier, schema.version.c.kind
+    pairs = [
+        (panel, kind) for panel in sorted(panels) for kind in (known if kinds is None else sorted(kinds))
+    ]
+    first, last = span or (BEGINNING, ENDLESS)
+    dialect = connection.dialect.name
+    limits = {"revision": revision, "first": first, "last": last}
     return build_timelines(
         ((row.identifier, row.kind), row.valid_from, (row.id, row.sha256))
-        for chunk in chunks
-        for row in connection.execute(query.where(panel.c.identifier.in_(chunk)))
+        for start in range(0, len(pairs), _CHUNK_SIZE)
+        for row in connection.execute(
+            _select_versions(dialect, is_bounded=span is not None),
+            {**limits, **values_table_parameters(dialect, pairs[start : start + _CHUNK_SIZE], *columns)},
+        )
+    )
+
+
+@cache
+def _select_versions(dialect: str, *, is_bounded: bool) -> sa.Select[Any]:
+    """Return the statement for the versions of pairs of panel and kind; bounded, from the one that is valid first."""
+    version, panel, constants = schema.version, schema.panel, schema.constants
+    revision = sa.bindparam("revision", type_=sa.Integer)
+    wanted = values_table_template(dialect, panel.c.identifier, version.c.kind)
+    lower: sa.ColumnElement[int] = sa.bindparam("first", type_=sa.BigInteger)
+    last = sa.bindparam("last", type_=sa.BigInteger)
+    if is_bounded:
+        earlier = schema.version.alias("earlier")
+        valid = (
+            sa.select(earlier.c.valid_from)
+            .where(earlier.c.panel_id == panel.c.id, earlier.c.kind == wanted.c.kind)
+            .where(earlier.c.valid_from <= lower, schema.live_condition(earlier, revision))
+            .order_by(earlier.c.valid_from.desc())
+            .limit(LIMIT_ONE)
+            .correlate(panel, wanted)
+        )
+        lower = sa.func.coalesce(valid.scalar_subquery(), lower)
+    pairs = sa.select(
+        panel.c.id, panel.c.identifier, wanted.c.kind, lower.label("lower"), last.label("last")
+    ).join(wanted, wanted.c.identifier == panel.c.identifier)
+    # Both ends are computed first and once: by itself PostgreSQL would look for them again for every version, or
+    # read all versions up to the last instant.
+    bounds = pairs.cte("bounds").prefix_with("MATERIALIZED", dialect="postgresql")
+    is_within: sa.ColumnElement[bool] = sa.and_(
+        version.c.panel_id == bounds.c.id,
+        version.c.kind == bounds.c.kind,
+        version.c.valid_from >= bounds.c.lower,
+        version.c.valid_from <= bounds.c.last,
+    )
+    rows: sa.FromClause = version
+    if dialect == "postgresql":
+        # By an index, pair by pair; the OFFSET keeps the planner from reading the whole table instead.
+        probe = sa.select(version).where(is_within, schema.live_condition(version, revision)).offset(0)
+        rows = probe.correlate(bounds).lateral("valid")
+        is_within = sa.true()
+    return (
+        sa.select(bounds.c.identifier, rows.c.kind, rows.c.valid_from, rows.c.id, constants.c.sha256)
+        .select_from(bounds)
+        .join(rows, is_within)
+        .outerjoin(constants, constants.c.id == rows.c.constants_id)
+        .where(schema.live_condition(rows, revision))
+        .order_by(rows.c.panel_id, rows.c.kind, rows.c.valid_from)
     )
