@@ -20,9 +20,10 @@ from registry.errors import ConflictError
 from registry.instants import Instant
 from registry.lookup.aliases import list_aliases_of_panels
 from registry.lookup.modules import refuse_modules_held_twice
-from registry.lookup.runs import choose_configurations, list_configurations, list_runs
+from registry.lookup.run_starts import list_run_starts
+from registry.lookup.runs import choose_configurations, list_configurations
 from registry.lookup.timelines import Timeline, VersionTimelines, build_timelines, read_timelines
-from registry.records import Configuration, Run
+from registry.records import Configuration
 
 Source = tuple[str, str]
 """An experiment and a source."""
@@ -299,16 +300,18 @@ def list_answer_segments(
         Whose constants are compared; by default all kinds of the detector type.
     """
     answers = Answers(connection, {source[0]}, kinds, revision)
-    return build_segments(answers, source, list_runs(connection, revision, {source[0]}))
+    return build_segments(answers, source, list_run_starts(connection, source[0], revision))
 
 
-def build_segments(answers: Answers, source: Source, runs: Iterable[Run]) -> list[AnswerSegment]:
-    """Return what `list_answer_segments` does, of runs that are sorted by number."""
-    rows = ((run.run, answers.find_configuration(source, run.run), run.begin) for run in runs)
-    rows_with_answers = (
-        (run, configuration, answers.find(source, run, start)) for run, configuration, start in rows
+def build_segments(
+    answers: Answers, source: Source, runs: Iterable[tuple[int, int | None]]
+) -> list[AnswerSegment]:
+    """Return what `list_answer_segments` does, of runs and their start times by number."""
+    rows = (
+        (run, answers.find_configuration(source, run), answers.find(source, run, start))
+        for run, start in runs
     )
-    return list(_join_equal(rows_with_answers))
+    return list(_join_equal(rows))
 
 
 def _join_equal(

@@ -50,14 +50,17 @@ def find_deployment(
     if run is None or configuration is None:  # of a detector Id: no experiment, so no runs to compare with
         return Deployment(source, first, last), []
     own = build_answer(resolution)
-    runs = SourceRuns(connection, (run.experiment, source), tuple(own.constants), revision)
     by_hand = not is_of_run(resolution)
+    key, kinds = (run.experiment, source), tuple(own.constants)
     if last is None:
-        last = run.run if by_hand else runs.find_last_run(run.run)
+        alike = None if by_hand else SourceRuns.read_alike(connection, key, kinds, revision, run.run)
+        last = alike.find_last_run(run.run) if alike else run.run
         last = None if last is None else max(first, last)
+    if stated == (None, None):
+        return Deployment(source, first, last), []
     limits, exempt = (first, last), run.run if by_hand else None
-    if stated != (None, None):
-        _refuse_other_constants(runs, limits, own, exempt, by_segment=by_segment)
+    runs = SourceRuns(connection, key, kinds, revision, limits)
+    _refuse_other_constants(runs, limits, own, exempt, by_segment=by_segment)
     return Deployment(source, first, last), _warn_without_start(runs, limits, exempt)
 
 

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 
 import sqlalchemy as sa
 
+from registry import schema
 from registry.identifiers import shorten
 from registry.instants import Instant, parse_instant
-from registry.lookup.runs import list_runs
 from registry.provenance.document import Deployment, InputConfiguration, Resolution
 
-_StartTimes = list[tuple[int, Instant]]
 _PanelsByBoundary = dict[tuple[str, Instant], list[str]]
 
 
@@ -24,16 +23,41 @@ def deployment_warnings(
     The range may exceed the configuration that named the panels, and the validity of the versions, which is
     compared with the start times of the registered runs.
     """
-    start_times: _StartTimes = []
-    if resolution.run is not None:
-        runs = list_runs(connection, revision, {resolution.run.experiment})
-        start_times = [(run.run, run.begin) for run in runs if run.begin is not None]
+    experiment = None if resolution.run is None else resolution.run.experiment
+    runs = _RecordedRuns(connection, experiment, revision)
     starts, ends = _find_boundaries(resolution)
     return [
         *_warn_beyond_configuration(resolution.configuration, deployment),
-        *_warn_before_starts(starts, deployment, start_times),
-        *_warn_after_ends(ends, deployment, start_times),
+        *_warn_before_starts(starts, deployment, runs),
+        *_warn_after_ends(ends, deployment, runs),
     ]
+
+
+class _RecordedRuns:
+    """The recorded runs of an experiment with a start time; none without an experiment."""
+
+    def __init__(self, connection: sa.Connection, experiment: str | None, revision: int) -> None:
+        self._connection, self._experiment, self._revision = connection, experiment, revision
+
+    def find_last_before(self, instant: Instant, deployment: Deployment | None = None) -> int | None:
+        """Return the last run, of a deployment or of all, that started before an instant."""
+        return self._find(sa.func.max(schema.run.c.number), schema.run.c.begin_at < instant, deployment)
+
+    def find_first_from(self, instant: Instant, deployment: Deployment) -> int | None:
+        """Return the first run of a deployment that started at or after an instant."""
+        return self._find(sa.func.min(schema.run.c.number), schema.run.c.begin_at >= instant, deployment)
+
+    def _find(
+        self, number: sa.ColumnElement[int], condition: sa.ColumnElement[bool], deployment: Deployment | None
+    ) -> int | None:
+        run = schema.run
+        query = sa.select(number).where(run.c.experiment == self._experiment, condition)
+        query = query.where(schema.live_condition(run, self._revision))
+        if deployment is not None:
+            query = query.where(run.c.number >= deployment.first_run)
+            if deployment.last_run is not None:
+                query = query.where(run.c.number <= deployment.last_run)
+        return None if self._experiment is None else self._connection.execute(query).scalar()
 
 
 def _find_boundaries(resolution: Resolution) -> tuple[_PanelsByBoundary, _PanelsByBoundary]:
@@ -70,34 +94,28 @@ def _ends_by(deployment: Deployment, run: int) -> bool:
 
 
 def _warn_before_starts(
-    starts: _PanelsByBoundary, deployment: Deployment, start_times: _StartTimes
+    starts: _PanelsByBoundary, deployment: Deployment, runs: _RecordedRuns
 ) -> Iterator[str]:
     for (kind, start), panels in sorted(starts.items()):
-        early = [run for run, time in start_times if time < start and _contains(deployment, run)]
-        if early:
+        early = runs.find_last_before(start, deployment)
+        if early is not None:
             yield (
-                f"run {max(early)} of runs {deployment.runs} started before {start}, when these constants become"
+                f"run {early} of runs {deployment.runs} started before {start}, when these constants become"
                 f" valid: {kind} of {shorten(panels)}"
             )
 
 
-def _warn_after_ends(
-    ends: _PanelsByBoundary, deployment: Deployment, start_times: _StartTimes
-) -> Iterator[str]:
+def _warn_after_ends(ends: _PanelsByBoundary, deployment: Deployment, runs: _RecordedRuns) -> Iterator[str]:
     for (kind, end), panels in sorted(ends.items()):
-        late = [run for run, time in start_times if time >= end and _contains(deployment, run)]
-        in_time = [run for run, time in start_times if time < end]
-        if late:
+        late = runs.find_first_from(end, deployment)
+        in_time = runs.find_last_before(end)
+        if late is not None:
             yield (
-                f"run {min(late)} of runs {deployment.runs} started at or after {end}, when these constants cease"
+                f"run {late} of runs {deployment.runs} started at or after {end}, when these constants cease"
                 f" to be valid: {kind} of {shorten(panels)}"
             )
-        elif not in_time or not _ends_by(deployment, max(in_time)):
+        elif in_time is None or not _ends_by(deployment, in_time):
             yield (
                 f"no registered run shows whether runs {deployment.runs} end before {end}, when these"
                 f" constants cease to be valid: {kind} of {shorten(panels)}"
             )
-
-
-def _contains(deployment: Deployment, run: int) -> bool:
-    return deployment.first_run <= run and (deployment.last_run is None or run <= deployment.last_run)

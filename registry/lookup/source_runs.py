@@ -9,8 +9,10 @@ import sqlalchemy as sa
 
 from registry.lookup.answers import Answer, Answers, AnswerSegment, Source, build_segments
 from registry.lookup.overlaps import MAX_RUN
-from registry.lookup.runs import list_runs
+from registry.lookup.run_starts import list_run_starts
 from registry.run_ranges import RunRange
+
+_FIRST_COUNT, _GROWTH = 500, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +30,37 @@ class SourceRuns:
     ----------
     kinds
         Whose constants are compared; by default all kinds of the detector type.
+    limits
+        The range of runs that are looked at.
     """
 
     def __init__(
-        self, connection: sa.Connection, source: Source, kinds: Sequence[str] | None, revision: int
+        self,
+        connection: sa.Connection,
+        source: Source,
+        kinds: Sequence[str] | None,
+        revision: int,
+        limits: RunRange = (0, None),
     ) -> None:
         self.source = source
         self._kinds = kinds
         self._answers = Answers(connection, {source[0]}, kinds, revision)
-        runs = list_runs(connection, revision, {source[0]})
-        self._starts = {run.run: run.begin for run in runs}
-        self.segments = build_segments(self._answers, source, runs)
+        self._starts = dict(list_run_starts(connection, source[0], revision, limits))
+        self.segments = build_segments(self._answers, source, self._starts.items())
+
+    @classmethod
+    def read_alike(
+        cls, connection: sa.Connection, source: Source, kinds: Sequence[str], revision: int, run: int
+    ) -> SourceRuns:
+        """Return the recorded runs from one on, no more than are needed to find where its answer changes."""
+        count = _FIRST_COUNT
+        while True:
+            rows = list_run_starts(connection, source[0], revision, (run, None), count)
+            is_whole = len(rows) < count
+            runs = cls(connection, source, kinds, revision, (run, rows[-1][0] if rows else run))
+            if is_whole or len(runs.segments) > 1:
+                return runs
+            count *= _GROWTH
 
     def find_last_run(self, run: int) -> int | None:
         """Return the last recorded run before the answer of this one changes, None if nothing is known to end it."""
