@@ -115,7 +115,9 @@ def test_a_large_outcome_is_shown_in_one_line() -> None:
     )
     assert repr(Outcome(None, unchanged=many[:1])) == "<Outcome: no change; 1 unchanged>"
     assert repr(Outcome(None, dry_run=True)) == "<Outcome: dry run>"
-    revision = Revision(5, parse_iso(AT), "ana", None, "vm", "calreg x", HOSTILE, "calreg", tuple(facts))
+    revision = Revision(
+        5, parse_iso(AT), "ana", None, "vm", "calreg x", HOSTILE, "calreg", tuple(facts), 1000
+    )
     assert repr(revision).isprintable()
     assert len(repr(revision)) < 250
     assert repr(revision).endswith("...; 1000 changes>")
