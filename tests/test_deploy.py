@@ -337,12 +337,16 @@ def test_the_command_line_deploys_and_checks(calreg: Calreg, registry: Registry,
 
 def test_rounding_is_recognised_to_the_digit() -> None:
     rng = np.random.default_rng(1)
-    original = (rng.standard_normal((50, 60)) * 300).astype(np.float32)
+    original = (rng.standard_normal((500, 600)) * 300).astype(np.float32)
     original.flat[:4] = (0.5, 1.25, -0.125, np.nan)
     for digits in (0, 1, 2, 4):
         text = [[f"{value:.{digits}f}" for value in row] for row in original]
         assert find_rounding(np.array(text, np.float32), original) == digits
+        # From the shortest decimals of the floats, which may be on the other side of a middle.
+        text = [[f"{float(str(value)):.{digits}f}" for value in row] for row in original]
+        assert find_rounding(np.array(text, np.float32), original) == digits
     assert find_rounding(original + np.float32(0.3), original) is None
+    assert find_rounding(np.nextafter(original, np.float32(np.inf)), original) is None
     rounded = np.round(original, 1)
     rounded[7, 7] += np.float32(0.1)
     assert find_rounding(rounded, original) is None

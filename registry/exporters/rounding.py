@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 _MAX_DIGITS = 7
 _SAMPLE = 4096
-_TIE = 1e-6  # how near to the middle between two decimals a value may be rounded either way
+# How near to the middle between two decimals a value may be rounded either way: as far as its float is coarse, because
+# its own decimals may be on the other side; at most by the second, in units of the last digit.
+_TIE, _MAX_TIE = 1e-6, 0.1
 
 
 def find_rounding(values: NDArray[Any], original: NDArray[Any]) -> int | None:
@@ -35,7 +37,9 @@ def _is_rounded(values: NDArray[Any], original: NDArray[np.float64], digits: int
         return True
     scaled = original[different] * 10.0**digits
     with np.errstate(invalid="ignore"):
-        ties = np.abs(np.abs(scaled - np.floor(scaled)) - 0.5) <= _TIE
+        coarseness = np.spacing(np.abs(original[different]).astype(values.dtype)).astype(np.float64)
+        margin = np.minimum(_TIE + coarseness / 2 * 10.0**digits, _MAX_TIE)
+        ties = np.abs(np.abs(scaled - np.floor(scaled)) - 0.5) <= margin
         either = [
             (function(scaled) / 10.0**digits).astype(values.dtype) == values[different]
             for function in (np.floor, np.ceil)
