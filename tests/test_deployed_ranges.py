@@ -385,3 +385,15 @@ def test_an_export_as_of_an_earlier_revision_names_the_runs_that_it_serves_wrong
     assert warning.startswith("serves wrongly")
     assert "136-end.data is read for runs 136,139-140" in warning
     assert deploy(registry, 100, tmp_path / "calib", as_of=before).warnings == ()
+
+
+def test_a_renamed_file_is_known_by_its_checksum(registry: Registry, tmp_path: Path) -> None:
+    fill(registry, tmp_path)
+    place = tmp_path / "calib" / HOME / GAIN
+    deploy(registry, 100, tmp_path / "calib")
+    (place / "100-135.data").rename(place / "100-end.data")
+    for document in place.parent.glob("*.json"):
+        document.unlink()
+    (warning,) = deploy(registry, 140, tmp_path / "calib", types=[GAIN]).warnings
+    assert "100-end.data for runs 136,139 of xcs1" in warning
+    assert "does not hold" in warning

@@ -357,7 +357,7 @@ def test_files_that_stop_the_framework_or_take_precedence_are_warned_about(
         (folder / name).touch()
     done = deploy(known, tmp_path / "calib", types=["pixel_gain"])
     unknown, *earlier, stopping, old = done.warnings
-    assert "no document" in unknown
+    assert "neither a document" in unknown
     assert "12-20.data for run 12 of xcs1" in unknown
     for warning, name in zip(
         earlier, ("12-20.data", "12-9999.data", "13-14.data", "15-end.data"), strict=True

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from registry import detectors
 from registry.api.backend import Backend, ReadTransaction
-from registry.errors import ConflictError
+from registry.errors import ConflictError, RegistryError
 from registry.exporters.deployed_files import DeployedFolder
+from registry.files import sha256_of_file
 from registry.identifiers import shorten
 from registry.lookup.answers import Answer
+from registry.lookup.deployed_files import find_recorded_constants
 from registry.lookup.deployed_runs import build_answer, is_of_run
 from registry.lookup.read_ranges import ReadRange, list_read_ranges
 from registry.lookup.source_runs import SourceRuns
@@ -61,6 +64,7 @@ class _FolderCheck:
         self._new: _Readings = {}
         self._old: _Readings = {}
         self._unknown: _Readings = {}
+        self._held: dict[tuple[str, str], tuple[str, ...] | None] = {}
 
     def sort_runs(self, view: ReadTransaction, calibration_type: str, new: str) -> None:
         """Take the runs of which the file that would be read is not the right one, or one that cannot be told."""
@@ -78,11 +82,24 @@ class _FolderCheck:
                 if not reading.expects(kind, _get_constants(self._own, kind)):
                     self._new.setdefault(key, []).append(reading)
                 continue
-            contents = self._folder.find_contents(*key)
-            if contents is None:
+            held = self._find_constants(view, key)
+            if held is None:
                 self._unknown.setdefault(key, []).append(reading)
-            elif not reading.expects(kind, contents.constants):
+            elif not reading.expects(kind, held):
                 self._old.setdefault(key, []).append(reading)
+
+    def _find_constants(self, view: ReadTransaction, key: tuple[str, str]) -> tuple[str, ...] | None:
+        """Return the constants in a file by its document, else by its checksum in the registry."""
+        if key not in self._held:
+            contents = self._folder.find_contents(*key)
+            if contents is not None:
+                self._held[key] = contents.constants
+            else:
+                self._held[key] = None
+                with suppress(RegistryError):  # a file that cannot be read
+                    sha256 = sha256_of_file(self._folder.home / "/".join(key))
+                    self._held[key] = find_recorded_constants(view.connection, sha256, key[0])
+        return self._held[key]
 
     @property
     def _exempt(self) -> tuple[int, ...]:
@@ -115,7 +132,7 @@ class _FolderCheck:
         for (calibration_type, name), reading in self._unknown.items():
             yield (
                 f"the analysis framework reads {calibration_type} from {name} for {_describe_runs(reading)} of"
-                f" {self._experiment}, and no document tells which constants the file holds"
+                f" {self._experiment}, and neither a document nor the registry tells which constants the file holds"
             )
 
 

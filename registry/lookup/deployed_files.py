@@ -113,6 +113,25 @@ def list_wrong_files(
     ]
 
 
+def find_recorded_constants(
+    connection: sa.Connection, sha256: str, calibration_type: str
+) -> tuple[str, ...] | None:
+    """Return the constants, panel by panel, in a file of a type that a recorded export wrote; None if none did."""
+    export, output = schema.export, schema.export_output
+    query = (
+        sa.select(export.c.id, export.c.detector_id, output.c.type)
+        .join(output, output.c.export_id == export.c.id)
+        .where(output.c.sha256 == sha256, output.c.type == calibration_type)
+        .limit(1)
+    )
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    contents, kind = _read_contents(connection, {row.id})[row.id], _find_kind(row)
+    constants = tuple(contents.get((panel, kind), "") for panel in split_detector_id(row.detector_id))
+    return constants if all(constants) else None
+
+
 def _list_deployed(connection: sa.Connection, source: Source) -> Sequence[Any]:
     """Return the deployed arrays of a source, each the newest of its path, by number of the export."""
     export, output = schema.export, schema.export_output
