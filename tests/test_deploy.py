@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 
 from registry.api import Registry
-from registry.errors import ConflictError, CorruptionError, NotFoundError, Remedy, RequestError
+from registry.errors import (
+    ConflictError,
+    CorruptionError,
+    NotFoundError,
+    Remedy,
+    RequestError,
+    UnavailableError,
+)
 from registry.exporters.rounding import find_rounding
 from registry.exporters.text import build_header
 from registry.records import DeploymentCheck
@@ -78,12 +85,16 @@ def test_every_range_of_runs_gets_each_file_once(registry: Registry, tmp_path: P
         (GAIN, ((136, 136),), "136-136.data", "right"),
         (GAIN, ((138, 138),), None, "right"),
         (GAIN, ((139, 140),), "139-140.data", "right"),
-        (GAIN, ((150, 151),), None, "missing"),
+        (GAIN, ((150, 151),), None, "right"),
         (OFFSET, ((100, 100), (120, 120), (135, 136)), "100-136.data", "right"),
         (OFFSET, ((138, 138),), None, "right"),
         (OFFSET, ((139, 140),), "139-140.data", "right"),
         (OFFSET, ((150, 151),), None, "right"),
     ]
+    # What was deployed is right by the same request; by another one the gain of runs without offset is missing.
+    assert check.is_right
+    only_gain = registry.check_deployment("xcs1", calib, types=[GAIN])
+    assert [(row.runs, row.verdict) for row in only_gain.runs][-1] == (((150, 151),), "missing")
 
 
 def test_the_last_file_has_no_end_where_nothing_is_known_to_end_it(
@@ -278,6 +289,18 @@ def test_unknown_experiments_types_and_folders_are_refused(registry: Registry, t
     assert not (tmp_path / "calib").exists()
 
 
+def test_a_folder_with_a_name_that_is_too_long_is_refused(registry: Registry, tmp_path: Path) -> None:
+    fill(registry, tmp_path)
+    folder = tmp_path / ("x" * 300)
+    for dry_run in (True, False):
+        with assert_refused(UnavailableError, "File name too long"):
+            registry.deploy("xcs1", folder, dry_run=dry_run)
+    with assert_refused(UnavailableError, "File name too long"):
+        registry.check_deployment("xcs1", folder)
+    with assert_refused(UnavailableError, "File name too long"):
+        registry.export("exp=xcs1:run=100", folder, format="psana")
+
+
 def test_an_earlier_revision_is_deployed_and_checked(registry: Registry, tmp_path: Path) -> None:
     fill(registry, tmp_path)
     before = registry.log()[0].revision
@@ -320,7 +343,8 @@ def test_the_command_line_deploys_and_checks(calreg: Calreg, registry: Registry,
     done = calreg.run("deploy", "xcs1", "--output", calib, "--json")
     assert {row["action"] for row in done.json["files"]} == {"new"}
     assert done.json["left_out"][1]["runs"] == [[150, 151]]
-    check = calreg("deploy", "xcs1", "--check", calib)
+    assert calreg.run("deploy", "xcs1", "--check", calib).code == 0
+    check = calreg("deploy", "xcs1", "--check", calib, "--type", GAIN)
     assert check.code == 5
     assert "missing" in check.stdout
     right = calreg.run("deploy", "xcs1", "--check", calib, "--type", OFFSET, "--json")

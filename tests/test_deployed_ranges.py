@@ -345,6 +345,49 @@ def test_arrays_of_the_newer_system_are_read_newest_first(registry: Registry, tm
     assert find_wrong(registry) == []
 
 
+def test_arrays_of_the_newer_system_are_wrong_under_other_segment_numbers(
+    registry: Registry, location: RegistryLocation, tmp_path: Path
+) -> None:
+    fill(registry, tmp_path)
+    deploy(registry, 136, tmp_path / "calib")
+    exported = registry.export("exp=xcs1:run=136", tmp_path / "1", format="lcls2")
+    changed = registry.detectors.configure(
+        "xcs1",
+        SOURCE,
+        f"{PANEL_A}_{PANEL_B}",
+        first_run=139,
+        segments=[1, 3],
+        supersede=True,
+        comment="two modules were taken out",
+    )
+    # A calibration directory is read by position.
+    assert find_wrong(registry) == [
+        ("pixel_gain.npy", GAIN, (139, 140)),
+        ("pixel_offset.npy", OFFSET, (139, 140)),
+    ]
+    assert any("2 deployed files would be read wrongly from now on" in text for text in changed.warnings)
+    verified = verify_export(exported.provenance, location.database, location.store)
+    assert len(verified.serves_wrongly) == 2
+    registry.export("exp=xcs1:run=139", tmp_path / "2", format="lcls2")
+    assert find_wrong(registry) == []
+
+
+def test_a_file_that_was_wrong_before_a_write_is_named_apart(registry: Registry, tmp_path: Path) -> None:
+    fill(registry, tmp_path)
+    deploy(registry, 100, tmp_path / "calib")
+    for seed, kind, consequence in (
+        (11, "gain", "1 deployed file would be read wrongly from now on"),
+        (12, "gain", "1 deployed file would still be read wrongly"),
+    ):
+        folder = write_panel_folder(tmp_path / str(seed), seed)
+        added = registry.versions.add(
+            PANEL_B, folder, valid_from=day(5), kinds=[kind], supersede=True, comment="measured again"
+        )
+        (warning,) = [text for text in added.warnings if "deployed file" in text]
+        assert warning.startswith(f"{consequence}: ")
+        assert warning.endswith("100-135.data for runs 100,120,135 of xcs1")
+
+
 def test_the_verification_of_a_document_names_the_runs_that_its_files_serve_wrongly(
     calreg: Calreg, registry: Registry, location: RegistryLocation, tmp_path: Path
 ) -> None:

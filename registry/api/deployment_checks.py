@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
-from registry.api.backend import Backend
+from registry.api.backend import Backend, ReadTransaction
 from registry.api.file_contents import ContentsReader, FileContents
 from registry.detectors import Kind
 from registry.errors import NotFoundError
 from registry.exporters.deployed_files import Constants, DeployedFolder
+from registry.files import translate_os_errors
 from registry.identifiers import format_count
 from registry.lookup.constants_of_files import describe_constants
 from registry.lookup.deployable_sources import DeployableSource, list_deployable_sources
@@ -36,7 +38,9 @@ def check_deployment(
     backend: Backend, request: DeploymentRequest, folder: Path, progress: Progress
 ) -> DeploymentCheck:
     """Return for every recorded run which file is read; see `Registry.check_deployment`."""
-    if not folder.is_dir():
+    with translate_os_errors("read", folder):
+        is_folder = folder.is_dir()
+    if not is_folder:
         raise NotFoundError(f"{str(folder)!r} is not a folder", path=str(folder))
     with backend.read_transaction(request.as_of) as view:
         revision = view.revision
@@ -44,16 +48,25 @@ def check_deployment(
             view.connection, request.experiment, request.source, request.types, revision
         )
         checks = [
-            TypeCheck(backend, source, kind, folder, SourceRuns(view.connection, key, (kind.name,), revision))
+            TypeCheck(
+                backend, source, kind, folder, SourceRuns(view.connection, source.key, (kind.name,), revision)
+            )
             for source in sources
             for kind in source.kinds
-            for key in [(source.experiment, source.source)]
         ]
+        refusals = {source: _list_refusals(view, source) for source in sources}
     rows: list[ReadRuns] = []
     with progress("reading files", sum(check.count_parts() for check in checks)) as advance:
         for check in checks:
-            rows += check.judge_runs(revision, advance)
+            rows += check.judge_runs(refusals[check.source], revision, advance)
     return DeploymentCheck(request.experiment, str(folder), revision, tuple(rows))
+
+
+def _list_refusals(view: ReadTransaction, source: DeployableSource) -> dict[int, str | None]:
+    """Return by run why it gets no file, though it may have constants of one of the types; None if it gets them all."""
+    kinds = [kind.name for kind in source.kinds]
+    segments = SourceRuns(view.connection, source.key, kinds, view.revision).segments
+    return {run: segment.answer.describe_refusal(kinds) for segment in segments for run in segment.runs}
 
 
 class TypeCheck:
@@ -70,7 +83,7 @@ class TypeCheck:
     def __init__(
         self, backend: Backend, source: DeployableSource, kind: Kind, folder: Path, runs: SourceRuns
     ) -> None:
-        self._backend, self._source, self.kind = backend, source, kind
+        self._backend, self.source, self.kind = backend, source, kind
         self.folder = DeployedFolder(folder / source.home)
         self.runs = runs
 
@@ -83,32 +96,35 @@ class TypeCheck:
     def count_parts(self) -> int:
         """Return the number of arrays in the files that are read, for a progress bar."""
         names = {part.name: len(part.answer.panels) for part in self.list_readings() if part.name}
-        return sum(names.values()) * self._source.detector.gain_ranges
+        return sum(names.values()) * self.source.detector.gain_ranges
 
     def open_reader(self, revision: int) -> ContentsReader:
         """Return a reader of the files, which finds whose constants they hold as of a revision."""
         name = self.kind.name
         answers = [segment.answer for segment in self.runs.segments]
         expected = [get_constants(answer.constants[name]) for answer in answers if answer.is_possible(name)]
-        return ContentsReader(
-            self._backend, self.folder, self._source.detector, self.kind, expected, revision
-        )
+        return ContentsReader(self._backend, self.folder, self.source.detector, self.kind, expected, revision)
 
-    def judge_runs(self, revision: int, advance: Advance) -> Iterator[ReadRuns]:
-        """Yield the verdicts on all recorded runs, runs of the same verdict together."""
+    def judge_runs(
+        self, refusals: Mapping[int, str | None], revision: int, advance: Advance
+    ) -> Iterator[ReadRuns]:
+        """Yield the verdicts on all recorded runs, runs of the same verdict together.
+
+        `refusals` say by run why there are to be no files of it, of this type and of those asked for with it.
+        """
         stopping = self.folder.list_stopping_files(self.kind.calibration_type)
         reader = self.open_reader(revision)
         groups: dict[tuple[str | None, str, str], list[int]] = {}
-        for part in self.list_readings():
+        for part, refusal in self._list_judged(refusals):
             verdict, reason = "wrong", f"the analysis framework stops on the name {', '.join(stopping)}"
             if not stopping:
-                verdict, reason = self._judge(part, reader, revision, advance)
+                verdict, reason = self._judge(part, refusal, reader, revision, advance)
             groups.setdefault((part.name, verdict, reason), []).extend(part.runs)
         place = self.folder.home / self.kind.calibration_type
         for (name, verdict, reason), numbers in sorted(groups.items(), key=lambda item: item[1][0]):
             yield ReadRuns(
-                self._source.experiment,
-                self._source.source,
+                self.source.experiment,
+                self.source.source,
                 self.kind.calibration_type,
                 tuple(find_ranges(numbers)),
                 None if name is None else str(place / name),
@@ -116,10 +132,18 @@ class TypeCheck:
                 reason,
             )
 
+    def _list_judged(self, refusals: Mapping[int, str | None]) -> Iterator[tuple[ReadRange, str | None]]:
+        """Yield runs of which the same is to be said, and why they get no file."""
+        for part in self.list_readings():
+            if part.name is not None:
+                yield part, part.answer.describe_refusal((self.kind.name,))
+                continue
+            for refusal, runs in groupby(part.runs, key=refusals.__getitem__):
+                yield replace(part, runs=tuple(runs)), refusal
+
     def _judge(
-        self, part: ReadRange, reader: ContentsReader, revision: int, advance: Advance
+        self, part: ReadRange, refusal: str | None, reader: ContentsReader, revision: int, advance: Advance
     ) -> tuple[str, str]:
-        refusal = part.answer.describe_refusal((self.kind.name,))
         if part.name is None:
             return ("missing", "") if refusal is None else ("right", refusal)
         if part.answer.is_undecided:

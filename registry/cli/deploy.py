@@ -92,10 +92,19 @@ def _print_deployment(deployment: Deployment) -> None:
 
 
 def _print_check(check: DeploymentCheck) -> None:
+    several = len({row.source for row in check.runs}) > 1
     rows = [
-        (row.type, _format_ranges(row.runs), row.verdict, _format_file(row), row.reason) for row in check.runs
+        (
+            row.type,
+            _format_ranges(row.runs),
+            row.verdict,
+            _format_file(row),
+            *([row.source] if several else []),
+            row.reason,
+        )
+        for row in check.runs
     ]
-    output.print_table(("type", "runs", "is", "file", ""), rows)
+    output.print_table(("type", "runs", "is", "file", *(["source"] if several else []), ""), rows)
     output.print_text(f"as of revision {check.revision}")
 
 

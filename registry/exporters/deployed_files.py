@@ -10,7 +10,7 @@ from pathlib import Path
 from registry import provenance
 from registry.calibration_folder import parse_file_name, stops_framework
 from registry.errors import RegistryError
-from registry.files import sha256_of_file
+from registry.files import sha256_of_file, translate_os_errors
 from registry.provenance import Document
 from registry.provenance.document import Output
 
@@ -49,8 +49,7 @@ class DeployedFolder:
 
     def _list_data(self, calibration_type: str) -> list[str]:
         if calibration_type not in self._names:
-            paths = (self.home / calibration_type).glob("*.data")
-            self._names[calibration_type] = sorted(path.name for path in paths)
+            self._names[calibration_type] = _list_names(self.home / calibration_type, ".data")
         return self._names[calibration_type]
 
     def list_experiments(self) -> set[str]:
@@ -87,15 +86,24 @@ class DeployedFolder:
     def _documents(self) -> dict[str, list[Document]]:
         """The documents by the files of which they tell."""
         documents: dict[str, list[Document]] = {}
-        for path in sorted(self.home.glob("*.json")):
+        for name in _list_names(self.home, ".json"):
             try:
-                document = provenance.read(path)
+                document = provenance.read(self.home / name)
             except RegistryError:
                 continue
             for output in document.outputs:
                 if output.path is not None:
                     documents.setdefault(output.path, []).append(document)
         return documents
+
+
+def _list_names(folder: Path, suffix: str) -> list[str]:
+    """Return the names in a folder that end so; none if there is no such folder."""
+    with translate_os_errors("read", folder):
+        try:
+            return sorted(path.name for path in folder.iterdir() if path.name.endswith(suffix))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
 
 
 def build_contents(document: Document, output: Output) -> Contents:

@@ -15,9 +15,9 @@ from registry.lookup.affected_exports import AffectedExports, find_affected_expo
 from registry.lookup.answer_changes import CHANGED, GAINED, LOST
 from registry.lookup.candidate_runs import list_changed_spans
 from registry.lookup.changed_ranges import list_changed_ranges
-from registry.lookup.deployed_files import describe_wrong_files
 from registry.lookup.outcomes import RunGroup, Scope, group_changes, list_run_changes
 from registry.lookup.same_constants import describe_same_constants, list_same_constants
+from registry.lookup.wrong_files import describe_wrong_files
 from registry.records import AffectedExport, AffectedGroup, SameConstants
 from registry.run_ranges import find_ranges, format_runs
 

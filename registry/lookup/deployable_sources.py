@@ -11,6 +11,7 @@ from registry import detectors, schema
 from registry.detectors import DetectorType, Kind
 from registry.errors import NotFoundError
 from registry.identifiers import find_near, parse_experiment, quote, source_matches, suggestion
+from registry.lookup.answers import Source
 from registry.lookup.runs import list_configurations
 
 
@@ -22,6 +23,11 @@ class DeployableSource:
     source: str
     detector: DetectorType
     kinds: tuple[Kind, ...]
+
+    @property
+    def key(self) -> Source:
+        """The experiment and the source."""
+        return self.experiment, self.source
 
     @property
     def home(self) -> str:

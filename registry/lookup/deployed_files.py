@@ -7,7 +7,7 @@ arrays whose range contains the run. Only what is recorded counts here: a folder
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
@@ -16,8 +16,10 @@ import sqlalchemy as sa
 
 from registry import detectors, schema
 from registry.calibration_folder import choose_files, parse_file_name
-from registry.identifiers import format_count, shorten, split_detector_id
+from registry.identifiers import split_detector_id
 from registry.lookup.answers import Source
+from registry.lookup.export_configurations import choose_configuration_of_export
+from registry.lookup.runs import list_configurations
 from registry.lookup.source_runs import SourceRuns
 from registry.lookup.values_table import is_one_of
 from registry.run_ranges import format_runs
@@ -38,46 +40,6 @@ class WrongFile:
         return f"{self.path} for {noun} {format_runs(self.runs)} of {self.experiment}"
 
 
-def describe_wrong_files(
-    connection: sa.Connection, runs: Iterable[tuple[Source, int]], revision: int, *, new_runs: bool
-) -> list[str]:
-    """Return a warning on the deployed files that serve some of these runs wrongly now.
-
-    With `new_runs` also on those that serve the runs wrongly that the revision recorded.
-    """
-    wanted: defaultdict[Source, set[int]] = defaultdict(set)
-    for source, run in runs:
-        wanted[source].add(run)
-    for source, run in _list_new_runs(connection, revision) if new_runs else ():
-        wanted[source].add(run)
-    wrong = [
-        file
-        for source, numbers in sorted(wanted.items())
-        for file in list_wrong_files(connection, source, revision, runs=numbers)
-    ]
-    if not wrong:
-        return []
-    noun = format_count(len(wrong), "deployed file")
-    return [f"{noun} would be read wrongly from now on: {shorten([str(file) for file in wrong])}"]
-
-
-def _list_new_runs(connection: sa.Connection, revision: int) -> Iterator[tuple[Source, int]]:
-    """Yield the runs that a revision recorded, for every source of their experiment with deployed files."""
-    run, export = schema.run, schema.export
-    new = sa.select(run.c.experiment).where(run.c.recorded_in == revision)
-    deployed = (
-        sa.select(export.c.experiment, export.c.source)
-        .distinct()
-        .where(export.c.experiment.in_(new), export.c.first_run.is_not(None), export.c.source.is_not(None))
-    )
-    for source in connection.execute(deployed).all():
-        numbers = sa.select(run.c.number).where(
-            run.c.recorded_in == revision, run.c.experiment == source.experiment
-        )
-        for number in connection.execute(numbers).scalars():
-            yield (source.experiment, source.source), number
-
-
 def list_wrong_files(
     connection: sa.Connection, source: Source, revision: int, *, runs: Set[int] | None = None
 ) -> list[WrongFile]:
@@ -89,6 +51,7 @@ def list_wrong_files(
     if not deployed:
         return []
     contents = _read_contents(connection, {row.id for row in deployed})
+    segments = _read_segments(connection, source, deployed)
     kinds = sorted({_find_kind(row) for row in deployed})
     answers = [
         (run, segment.answer)
@@ -105,7 +68,11 @@ def list_wrong_files(
                 continue
             kind = _find_kind(row)
             held = tuple(contents[row.id].get((panel, kind)) for panel in split_detector_id(row.detector_id))
-            if not answer.is_possible(kind) or answer.constants[kind] != held:
+            if (
+                not answer.is_possible(kind)
+                or answer.constants[kind] != held
+                or (row.id in segments and segments[row.id] != answer.segments)
+            ):
                 wrong[row.id, row.type, row.path].append(run)
     return [
         WrongFile(path, calibration_type, export, source[0], tuple(sorted(numbers)))
@@ -138,7 +105,10 @@ def _list_deployed(connection: sa.Connection, source: Source) -> Sequence[Any]:
     query = (
         sa.select(
             export.c.id,
+            export.c.revision,
             export.c.detector_id,
+            export.c.source,
+            export.c.run,
             export.c.first_run,
             export.c.last_run,
             output.c.type,
@@ -176,12 +146,32 @@ def _read_contents(
     return contents
 
 
+def _read_segments(
+    connection: sa.Connection, source: Source, deployed: Sequence[Any]
+) -> Mapping[int, tuple[int, ...] | None]:
+    """Return by export of the newer system, which reads by segment number, the segment numbers of its panels."""
+    by_segment = [row for row in deployed if not _is_of_directory(row)]
+    if not by_segment:
+        return {}
+    newest = max(row.revision for row in by_segment)
+    known = [
+        row
+        for row in list_configurations(connection, newest, {source[0]}, withdrawn=True)
+        if row.source == source[1]
+    ]
+    chosen = {row.id: choose_configuration_of_export(known, row) for row in by_segment}
+    return {number: row.segments for number, row in chosen.items() if row is not None}
+
+
+def _is_of_directory(row: Any) -> bool:
+    return parse_file_name(PurePath(row.path).name) is not None
+
+
 def _group_by_reader(deployed: Iterable[Any]) -> Mapping[tuple[str, str], list[Any]]:
     """Return the arrays among which a reader chooses: of one folder and type, or of one type in the newer system."""
     groups: defaultdict[tuple[str, str], list[Any]] = defaultdict(list)
     for row in deployed:
-        path = PurePath(row.path)
-        folder = str(path.parent) if parse_file_name(path.name) else ""
+        folder = str(PurePath(row.path).parent) if _is_of_directory(row) else ""
         groups[folder, row.type].append(row)
     return groups
 
@@ -189,7 +179,7 @@ def _group_by_reader(deployed: Iterable[Any]) -> Mapping[tuple[str, str], list[A
 def _choose(rows: Sequence[Any], runs: Sequence[int]) -> dict[int, Any]:
     """Return by run the array that is read; rows are by number of the export."""
     by_name = {PurePath(row.path).name: row for row in rows}
-    if parse_file_name(PurePath(rows[0].path).name):
+    if _is_of_directory(rows[0]):
         return {run: by_name[name] for run, name in choose_files(by_name, runs).items() if name is not None}
     return {
         run: row

@@ -13,7 +13,8 @@ from registry import schema
 from registry.identifiers import split_detector_id
 from registry.lookup.answer_changes import LOST, AnswerChange, Reason, compare_answers, describe_move
 from registry.lookup.answers import NO_RUN, Answer, Answers, DetectorAnswers, read_m_numbers
-from registry.lookup.runs import choose_configurations, list_configurations
+from registry.lookup.export_configurations import choose_configuration_of_export, was_live
+from registry.lookup.runs import list_configurations
 from registry.lookup.timelines import read_timelines
 from registry.lookup.values_table import is_one_of, values_table
 from registry.records import Configuration
@@ -120,8 +121,7 @@ class _History:
     def find_segments(self, export: Any, now: Answer) -> tuple[int, ...] | None:
         """Return the segment numbers of the panels of an export; those of a detector Id are not recorded."""
         known = self._configurations[export.experiment, export.source] if export.experiment else ()
-        live = [row for row in known if _was_live(row, export.revision)]
-        chosen = choose_configurations(live, export.run).get(export.source) if live else None
+        chosen = choose_configuration_of_export(known, export)
         return chosen.segments if chosen else now.segments
 
     def find_present_answer(self, answers: Answers, export: Any) -> tuple[Answer, Reason | None]:
@@ -131,19 +131,15 @@ class _History:
         """
         source, run = (export.experiment, export.source), export.run
         rows = self._runs[export.experiment, run]
-        then = next((row for row in rows if _was_live(row, export.revision)), None)
+        then = next((row for row in rows if was_live(row, export.revision)), None)
         if then is None or then.begin_at != export.instant:
             return answers.find(source, run, export.instant), None
-        present = next((row for row in rows if _was_live(row, self._revision)), None)
+        present = next((row for row in rows if was_live(row, self._revision)), None)
         if present is None:
             return NO_RUN, None
         start = present.begin_at
         moved = start is not None and start != export.instant
         return answers.find(source, run, start), describe_move(export.instant, start) if moved else None
-
-
-def _was_live(row: Any, revision: int) -> bool:
-    return row.recorded_in <= revision and (row.withdrawn_in is None or row.withdrawn_in > revision)
 
 
 def _read_runs(connection: sa.Connection, exports: Sequence[Any]) -> defaultdict[tuple[str, int], list[Any]]:

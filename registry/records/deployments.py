@@ -16,7 +16,7 @@ class ReadRuns(Struct, frozen=True):
     path
         The file; None if it finds none.
     verdict
-        ``right``: the file holds the constants of these runs, or there is no file and nothing is valid. ``rounded``:
+        ``right``: the file holds the constants of these runs, or there is no file and a type is not valid. ``rounded``:
         it holds them rounded. ``wrong``: it holds other constants, or nothing is valid. ``missing``: there is no file.
         ``unknown``: it cannot be told.
     reason
