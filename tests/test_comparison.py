@@ -294,6 +294,24 @@ def test_a_detector_that_did_not_change_has_the_same_constants(
     assert output.stdout == f"revision {at['after']} -> {at['after']}\nthe same constants\n"
 
 
+def test_other_segment_numbers_of_the_same_panels_are_shown(
+    registry: Registry, location: RegistryLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed, panel in enumerate((PANEL_A, PANEL_B)):
+        registry.panels.add(panel)
+        registry.versions.add(panel, write_panel_folder(tmp_path / panel, seed), valid_from=FIRST)
+    registry.runs.add(RUN, begin=BEGIN)
+    target = f"{PANEL_A}_{PANEL_B}"
+    before = registry.detectors.configure("xcs1", SOURCE, target, first_run=1).revision
+    after = registry.detectors.configure(
+        "xcs1", SOURCE, target, first_run=1, segments=[1, 3], supersede=True, comment="two were taken out"
+    ).revision
+    difference = registry.diff(RUN, before=before, after=after)
+    assert (difference.segments_before, difference.segments_after) == ((0, 1), (1, 3))
+    output = Calreg(location, monkeypatch).run("diff", RUN, "--as-of", str(before))
+    assert output.stdout == f"revision {before} -> {after}\nsegments 0-1 -> 1,3\nthe same constants\n"
+
+
 def test_panels_that_left_or_came_are_named_without_pixels(
     compared: Compared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -392,6 +410,8 @@ def test_a_difference_is_printed_for_scripts(compared: Compared, monkeypatch: py
         "detector_after": f"{PANEL_A}_{PANEL_B}",
         "refused_before": None,
         "refused_after": None,
+        "segments_before": [0, 1],
+        "segments_after": [0, 1],
     }
     ranges = panel.pop("gain_ranges")
     assert panel == {

@@ -120,6 +120,8 @@ def diff_detector(backend: Backend, request: ArrayRequest, before: AsOf, after: 
         refused_before=None if old_error is None else str(old_error),
         refused_after=None if new_error is None else str(new_error),
         panels=tuple(difference for pair in pairs for difference in _find_panel_differences(backend, *pair)),
+        segments_before=old.segments if old else None,
+        segments_after=new.segments if new else None,
     )
 
 

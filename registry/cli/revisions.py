@@ -19,6 +19,7 @@ from registry.cli.options import (
     Timezone,
     open_from_context,
 )
+from registry.run_ranges import format_runs
 
 if TYPE_CHECKING:
     from registry.records import DetectorDifference
@@ -90,6 +91,9 @@ def _print_difference(difference: DetectorDifference) -> None:
     if all(detectors) and detectors[0] != detectors[1]:
         output.print_text(f"detector {detectors[0]}")
         output.print_text(f"      -> {detectors[1]}")
+    segments = difference.segments_before, difference.segments_after
+    if segments[0] != segments[1] and None not in segments and detectors[0] == detectors[1]:
+        output.print_text(f"segments {' -> '.join(format_runs(numbers or ()) for numbers in segments)}")
     for row in difference.panels:
         output.print_text(
             f"{row.kind} of {row.panel}: {_format_version(row.before)} -> {_format_version(row.after)}"

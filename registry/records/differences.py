@@ -128,7 +128,8 @@ class PanelDifference(Struct, frozen=True):
 class DetectorDifference(Struct, frozen=True):
     """The difference of a detector's constants between two revisions.
 
-    ``refused_before`` and ``refused_after`` say why a revision has no answer.
+    ``refused_before`` and ``refused_after`` say why a revision has no answer. The segment numbers are those of the
+    panels, in their order; None if not known.
     """
 
     before: int
@@ -138,6 +139,8 @@ class DetectorDifference(Struct, frozen=True):
     refused_before: str | None
     refused_after: str | None
     panels: tuple[PanelDifference, ...]
+    segments_before: tuple[int, ...] | None = None
+    segments_after: tuple[int, ...] | None = None
 
 
 class LinkDifference(Struct, frozen=True):
