@@ -289,12 +289,19 @@ def test_unknown_experiments_types_and_folders_are_refused(registry: Registry, t
     assert not (tmp_path / "calib").exists()
 
 
-def test_a_folder_with_a_name_that_is_too_long_is_refused(registry: Registry, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_is_refused_before_anything_is_written(
+    registry: Registry, tmp_path: Path
+) -> None:
     fill(registry, tmp_path)
     folder = tmp_path / ("x" * 300)
+    file = tmp_path / "file"
+    file.write_text("of somebody", encoding="utf-8")
     for dry_run in (True, False):
         with assert_refused(UnavailableError, "File name too long"):
             registry.deploy("xcs1", folder, dry_run=dry_run)
+        for place in (file, file / "calib"):
+            with assert_refused(UnavailableError, "Not a directory", path=str(file)):
+                registry.deploy("xcs1", place, dry_run=dry_run)
     with assert_refused(UnavailableError, "File name too long"):
         registry.check_deployment("xcs1", folder)
     with assert_refused(UnavailableError, "File name too long"):

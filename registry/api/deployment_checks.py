@@ -186,7 +186,7 @@ class TypeCheck:
                 with self._backend.read_transaction(revision) as view:
                     words = describe_constants(view.connection, min(held), revision)
                 return "wrong", f"at position {position} it holds {words}"
-        return "unknown", "its values are not those of registered constants"
+        return "unknown", "its values are not those of registered constants, nor of a run's rounded"
 
 
 def get_constants(constants: tuple[str | None, ...]) -> Constants:

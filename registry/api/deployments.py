@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from registry.api.deployment_checks import DeploymentRequest
 from registry.api.deployment_plan import PlannedFile, SourcePlan
 from registry.api.exports import ExportRequest, write_export
 from registry.exporters import psana
+from registry.files import translate_os_errors
 from registry.identifiers import Dataset
 from registry.lookup.deployable_sources import list_deployable_sources
 from registry.parallel import Progress
@@ -29,6 +32,7 @@ def deploy(
 
     Everything that would be refused is refused before the first file is written.
     """
+    _refuse_files_as_folders(folder)
     with backend.read_transaction(request.as_of) as view:
         revision = view.revision
         sources = list_deployable_sources(
@@ -56,6 +60,16 @@ def deploy(
             dict.fromkeys([*warnings, *(warning for export in exports for warning in export.warnings)])
         ),
     )
+
+
+def _refuse_files_as_folders(folder: Path) -> None:
+    """Refuse a folder that cannot be made because a file is there: a dry run says so too."""
+    with translate_os_errors("written", folder):
+        for path in (folder, *folder.parents):
+            if path.exists():
+                if not path.is_dir():
+                    raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+                return
 
 
 def _write_files(
