@@ -137,7 +137,7 @@ def test_an_interrupted_write_says_whether_its_revision_was_recorded(location: R
         location,
         lambda name: ["panel", "add", "1-1-ffff" if name == "whole" else f"1-1-{name}"],
         "write_transaction",
-        25,
+        12,
     ):
         after = count_revisions(location)
         check_revision(ended, before, after)
@@ -163,7 +163,7 @@ def test_an_interrupted_import_is_recorded_whole_or_not_at_all(
         return ["import", str(tree)]
 
     seen = set()
-    for _, ended in interrupt_at_many_calls(sqlite_location, make_tree, "import_tree", 12):
+    for _, ended in interrupt_at_many_calls(sqlite_location, make_tree, "import_tree", 8):
         before = before or 1
         after = count_revisions(sqlite_location)
         check_revision(ended, before, after)
@@ -182,7 +182,7 @@ def test_an_interrupted_export_says_whether_it_is_published_and_recorded(
     def make_arguments(name: str) -> list[str]:
         return ["export", PANEL_A, "--at", "20180101000000", "--output", str(tmp_path / name)]
 
-    for name, ended in interrupt_at_many_calls(filled, make_arguments, "write_files", 25):
+    for name, ended in interrupt_at_many_calls(filled, make_arguments, "write_files", 12):
         folder = tmp_path / name
         document = folder / "provenance.json"
         recorded = False
