@@ -174,6 +174,25 @@ def _feed_provenance(folder: Path, data: bytes) -> None:
         shutil.rmtree(output, ignore_errors=True)
 
 
+def _feed_deployed_file(folder: Path, data: bytes) -> None:
+    """Check a calibration directory with this file in it, or with this document beside one of calreg's own files."""
+    location, calib = _make_registry(folder), folder / "calib"
+    (seed,) = (location.folder / "psana").glob("*/*/pixel_gain/*.data")
+    home = calib / seed.parent.parent.relative_to(location.folder / "psana")
+    (home / "pixel_gain").mkdir(parents=True)
+    try:
+        if data.lstrip().startswith(b"{"):
+            shutil.copy(seed, home / "pixel_gain" / seed.name)
+            (home / "any.json").write_bytes(data)
+        else:
+            (home / "pixel_gain" / seed.name).write_bytes(data)
+        with use_small_panels(), location.open() as registry:
+            checked = call_parser(lambda: registry.check_deployment("xcsls3716", calib))
+            assert checked is not None
+    finally:
+        shutil.rmtree(calib)
+
+
 def _feed_backup(folder: Path, data: bytes) -> None:
     (folder / FILE_NAME).write_bytes(data)
     description = call_parser(lambda: read_description(folder))
@@ -209,6 +228,12 @@ EXPORT_TARGETS = [
             "registry.api.replays",
             "registry.api.export_verification",
         ),
+    ),
+    Target(
+        "deployed-file",
+        _feed_deployed_file,
+        _seeds_from_files("psana/**/*.data", "psana/**/*.json"),
+        ("registry.api.file_contents", "registry.exporters.deployed_files"),
     ),
     Target("backup", _feed_backup, _seeds_from_files("backup/backup.json"), ("registry.api.backups",)),
     Target("store", _feed_store, _seeds_from_files("store/registry.json"), ("registry.store",)),
