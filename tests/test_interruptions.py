@@ -137,7 +137,7 @@ def test_an_interrupted_write_says_whether_its_revision_was_recorded(location: R
         location,
         lambda name: ["panel", "add", "1-1-ffff" if name == "whole" else f"1-1-{name}"],
         "write_transaction",
-        12,
+        25,
     ):
         after = count_revisions(location)
         check_revision(ended, before, after)
