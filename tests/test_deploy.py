@@ -208,6 +208,23 @@ def test_files_of_the_old_tool_are_recognised_by_their_values(registry: Registry
     assert registry.check_deployment("xcs1", tmp_path / "calib").is_right
 
 
+def test_earlier_constants_of_a_panel_are_recognised_though_the_old_tool_rounded_them(
+    registry: Registry, tmp_path: Path
+) -> None:
+    fill(registry, tmp_path)
+    place = tmp_path / "calib" / HOME / GAIN / "0-end.data"
+    arrays = [[make_panel_array("gain", stage, seed) for seed in (0, 1)] for stage in range(3)]
+    write_as_the_old_tool(place, arrays, "%.4f")
+    folder = write_panel_folder(tmp_path / "better", 11)
+    registry.versions.add(
+        PANEL_B, folder, valid_from=day(1), kinds=["gain"], supersede=True, comment="better"
+    )
+    check = registry.check_deployment("xcs1", tmp_path / "calib", types=[GAIN])
+    assert [row.verdict for row in check.runs] == ["wrong", "wrong"]
+    assert check.runs[0].reason.startswith(f"at position 1 it holds gain of {PANEL_B}, version ")
+    assert check.runs[0].reason.endswith(" (withdrawn), rounded")
+
+
 def test_the_constants_of_another_panel_or_in_another_order_are_named(
     registry: Registry, tmp_path: Path
 ) -> None:

@@ -103,7 +103,10 @@ class TypeCheck:
         name = self.kind.name
         answers = [segment.answer for segment in self.runs.segments]
         expected = [get_constants(answer.constants[name]) for answer in answers if answer.is_possible(name)]
-        return ContentsReader(self._backend, self.folder, self.source.detector, self.kind, expected, revision)
+        panels = [answer.panels for answer in answers]
+        return ContentsReader(
+            self._backend, self.folder, self.source.detector, self.kind, expected, panels, revision
+        )
 
     def judge_runs(
         self, refusals: Mapping[int, str | None], revision: int, advance: Advance
@@ -181,11 +184,12 @@ class TypeCheck:
                 return "wrong", f"{words} of {'run' if len(numbers) == 1 else 'runs'} {format_runs(numbers)}"
         if len(contents.panels) != len(constants):
             return "wrong", f"it is of {format_count(len(contents.panels), 'panel')}, not {len(constants)}"
-        for position, (held, sha256) in enumerate(zip(contents.panels, constants, strict=True)):
-            if held and sha256 not in held:
-                with self._backend.read_transaction(revision) as view:
-                    words = describe_constants(view.connection, min(held), revision)
-                return "wrong", f"at position {position} it holds {words}"
+        for manner, panels in (("", contents.panels), (", rounded", contents.rounded)):
+            for position, (held, sha256) in enumerate(zip(panels, constants, strict=False)):
+                if held and sha256 not in held:
+                    with self._backend.read_transaction(revision) as view:
+                        words = describe_constants(view.connection, min(held), revision)
+                    return "wrong", f"at position {position} it holds {words}{manner}"
         return "unknown", "its values are not those of registered constants, nor of a run's rounded"
 
 

@@ -19,10 +19,13 @@ from registry.exporters.panel_checksums import compute_npy_checksums
 from registry.exporters.rounding import find_rounding
 from registry.exporters.text import TextReader
 from registry.files import open_input
-from registry.lookup.constants_of_files import find_constants_with_files
+from registry.lookup.constants_of_files import find_constants_with_files, list_constants_of_panel
 from registry.lookup.stored_files import list_stored_files
 from registry.parallel import Advance
 from registry.records import StoredFile
+
+_MAX_CONSTANTS = 8
+"""The number of constants of a panel that a file is compared with: each is read."""
 
 
 @dataclass(slots=True)
@@ -35,12 +38,15 @@ class FileContents:
         For each position in the array the constants that all gain ranges have there; none if they are not registered.
     digits
         By constants that were expected somewhere the number of decimal digits to which the file holds them.
+    rounded
+        For each position in the array the constants of its panels, earlier ones too, that the file holds there rounded.
     problem
         Why the file cannot be read, as a clause.
     """
 
     panels: list[set[str]] = field(default_factory=list)
     digits: dict[Constants, int] = field(default_factory=dict)
+    rounded: list[set[str]] = field(default_factory=list)
     problem: str | None = None
 
     def holds(self, constants: Constants) -> bool:
@@ -57,6 +63,8 @@ class ContentsReader:
     ----------
     expected
         The constants that some run of the experiment has: a file may hold them rounded.
+    detectors
+        The panels of these runs: a file may hold earlier constants of them rounded.
     """
 
     def __init__(
@@ -66,11 +74,13 @@ class ContentsReader:
         detector: DetectorType,
         kind: Kind,
         expected: Iterable[Constants],
+        detectors: Iterable[tuple[str, ...]],
         revision: int,
     ) -> None:
         self._backend, self._folder, self._revision = backend, folder, revision
         self._detector, self._kind = detector, kind
         self._expected = list(dict.fromkeys(expected))
+        self._detectors = list(dict.fromkeys(detectors))
         self._read: dict[str, FileContents] = {}
 
     def find_contents(self, name: str, advance: Advance) -> FileContents:
@@ -91,7 +101,8 @@ class ContentsReader:
                 count = text.shape[1] if len(text.shape) == 4 else 0
                 if not count or text.shape != self._detector.array_shape(count):
                     return FileContents(problem=f"its array has the shape {text.shape}")
-                comparison = _Comparison(self._backend, self._kind, self._expected, count)
+                others = self._list_constants(count)
+                comparison = _Comparison(self._backend, self._kind, self._expected, others, count)
                 for index, part in enumerate(text.read_parts()):
                     comparison.add(*divmod(index, count), part)
                     advance()
@@ -99,14 +110,39 @@ class ContentsReader:
             return FileContents(problem=f"it cannot be read: {error.message}")
         return comparison.finish(self._revision)
 
+    def _list_constants(self, count: int) -> list[set[str]]:
+        """Return by position the constants that the panels there have or had."""
+        constants: list[set[str]] = [set() for _ in range(count)]
+        with self._backend.read_transaction(self._revision) as view:
+            for panels in self._detectors:
+                if len(panels) == count:
+                    for position, panel in enumerate(panels):
+                        constants[position].update(
+                            list_constants_of_panel(
+                                view.connection, panel, self._kind.name, self._revision, _MAX_CONSTANTS
+                            )
+                        )
+        return constants
+
 
 class _Comparison:
     """The parts of one file against registered files, and against the constants that are expected."""
 
-    def __init__(self, backend: Backend, kind: Kind, expected: Sequence[Constants], count: int) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        kind: Kind,
+        expected: Sequence[Constants],
+        others: Sequence[set[str]],
+        count: int,
+    ) -> None:
         self._backend, self._kind = backend, kind
         self._expected = [constants for constants in expected if len(constants) == count]
-        wanted = {sha256 for constants in self._expected for sha256 in constants}
+        self._wanted = [
+            {constants[position] for constants in self._expected} | others[position]
+            for position in range(count)
+        ]
+        wanted = set().union(*self._wanted)
         with backend.read_transaction() as view:
             self._files: Mapping[str, tuple[StoredFile, ...]] = list_stored_files(view.connection, wanted)
         self._checksums: dict[tuple[int, int], tuple[str, ...]] = {}  # by gain range and position
@@ -118,7 +154,7 @@ class _Comparison:
         values = part.astype(np.dtype(self._kind.dtype), copy=False)
         checksums = tuple(compute_npy_checksums(values))
         self._checksums[gain_range, position] = checksums
-        for sha256 in dict.fromkeys(constants[position] for constants in self._expected):
+        for sha256 in self._wanted[position]:
             file = self._files[sha256][gain_range]
             exact = file.sha256 in checksums
             original = None if exact else self._load(file, values.shape)
@@ -148,4 +184,8 @@ class _Comparison:
             numbers = [number for row in rows for number in row]
             if None not in numbers:
                 digits[constants] = max(number for number in numbers if number is not None)
-        return FileContents(panels, digits)
+        rounded: list[set[str]] = [set() for _ in range(self._count)]
+        for (position, sha256), numbers in self._digits.items():
+            if None not in numbers:
+                rounded[position].add(sha256)
+        return FileContents(panels, digits, rounded)

@@ -28,6 +28,22 @@ def find_constants_with_files(
     return by_file
 
 
+def list_constants_of_panel(
+    connection: sa.Connection, identifier: str, kind: str, revision: int, limit: int
+) -> list[str]:
+    """Return the constants that a panel has or had, withdrawn ones too: those of the latest starts."""
+    version, panel, constants = schema.version, schema.panel, schema.constants
+    query = (
+        sa.select(constants.c.sha256)
+        .join(version, version.c.constants_id == constants.c.id)
+        .join(panel, panel.c.id == version.c.panel_id)
+        .where(panel.c.identifier == identifier, version.c.kind == kind, version.c.recorded_in <= revision)
+        .order_by(version.c.valid_from.desc())
+        .limit(limit)
+    )
+    return list(dict.fromkeys(connection.execute(query).scalars()))
+
+
 def describe_constants(connection: sa.Connection, sha256: str, revision: int) -> str:
     """Return which panel has constants, as a clause: of its newest version with them, live ones first."""
     version, panel, constants = schema.version, schema.panel, schema.constants
