@@ -208,6 +208,7 @@ def replay(
             registry._backend.record_revision(act, "a step")
 
 
+@pytest.mark.slow
 @given(history=histories)
 @settings(max_examples=25)
 def test_m_numbers_in_time_are_those_of_a_naive_model(

@@ -43,6 +43,7 @@ def bears(registry: Registry, panel: str) -> list[tuple[str, str, str | None]]:
     return [(a.alias, str(a.valid_from), None if a.valid_to is None else str(a.valid_to)) for a in aliases]
 
 
+@pytest.mark.slow
 def test_a_board_moves_and_its_past_stays(moved: Registry) -> None:
     assert bears(moved, PANEL_A) == [("M068", "beginning", MOVED), ("M088", MOVED, None)]
     assert bears(moved, PANEL_B) == [("M068", MOVED, None)]
@@ -52,6 +53,7 @@ def test_a_board_moves_and_its_past_stays(moved: Registry) -> None:
     assert [(a.alias, a.valid_to) for a in moved.aliases.list(as_of=1)] == [("M068", None)]
 
 
+@pytest.mark.slow
 def test_validity_names_the_module_of_the_time(moved: Registry) -> None:
     for at, m_number, panel in (
         (BEFORE, "M068", PANEL_A),
@@ -74,6 +76,7 @@ def test_validity_names_the_module_of_the_time(moved: Registry) -> None:
         moved.validity("M089", at=BEFORE)
 
 
+@pytest.mark.slow
 def test_a_document_names_the_module_of_its_time(moved: Registry, calreg: Calreg, tmp_path: Path) -> None:
     for name, at, m_number in (("past", BEFORE, "M068"), ("now", MOVED, "M088")):
         done = moved.export(PANEL_A, tmp_path / name, at=at)
@@ -83,12 +86,14 @@ def test_a_document_names_the_module_of_its_time(moved: Registry, calreg: Calreg
         calreg.run("provenance", "verify", done.provenance)
 
 
+@pytest.mark.slow
 def test_versions_and_the_log_of_a_module_are_of_all_that_ever_bore_it(moved: Registry) -> None:
     assert {version.panel for version in moved.versions.list("M068")} == {PANEL_A, PANEL_B}
     assert {version.panel for version in moved.versions.list("M088")} == {PANEL_A}
     assert [entry.revision for entry in moved.log("M088")] == [6, 4, 2, 1]
 
 
+@pytest.mark.slow
 def test_a_version_for_a_module_is_recorded_for_the_panels_of_that_time(
     moved: Registry, tmp_path: Path
 ) -> None:
@@ -117,12 +122,14 @@ def test_a_version_for_a_module_is_recorded_for_the_panels_of_that_time(
         moved.versions.gap("M044", valid_from=BEFORE, comment="no")
 
 
+@pytest.mark.slow
 def test_panels_that_are_left_out_are_named(moved: Registry, tmp_path: Path) -> None:
     done = moved.versions.add("M068", write_panel_folder(tmp_path / "new", 9), valid_from=BEFORE)
     assert any(PANEL_A in note and MOVED in note for note in done.notes)
     assert any(PANEL_B in note and BEFORE in note for note in done.notes)
 
 
+@pytest.mark.slow
 def test_what_is_borne_already_is_no_change(moved: Registry) -> None:
     again = moved.aliases.add("M088", [PANEL_A], valid_from=MOVED)
     assert (again.revision, again.facts, again.notes) == (None, (), ())
@@ -147,12 +154,14 @@ def test_an_m_number_between_two_starts_hides_nothing(registry: Registry) -> Non
     ]
 
 
+@pytest.mark.slow
 def test_one_start_has_one_m_number(moved: Registry) -> None:
     for m_number, at in (("M044", MOVED), ("M044", "beginning")):
         with assert_refused(ConflictError, PANEL_A, "M044", problems=1):
             moved.aliases.add(m_number, PANEL_A, valid_from=at)
 
 
+@pytest.mark.slow
 def test_a_serial_number_is_of_one_module_at_a_time(moved: Registry) -> None:
     moved.panels.add(NEW_A)
     with assert_refused(ConflictError, NEW_A, PANEL_A, "M088", MOVED):
@@ -167,6 +176,7 @@ def test_a_serial_number_is_of_one_module_at_a_time(moved: Registry) -> None:
     assert moved.aliases.add("M044", PANEL_A, NEW_A, valid_from=AFTER).revision is not None
 
 
+@pytest.mark.slow
 def test_a_module_has_one_serial_number_at_a_time(moved: Registry) -> None:
     moved.panels.add(PANEL_C)
     for at in ("beginning", BEFORE, MOVED, AFTER):
@@ -190,6 +200,7 @@ def test_a_module_has_one_serial_number_at_a_time(moved: Registry) -> None:
         moved.aliases.add("M068", BOARD, valid_from=AFTER)
 
 
+@pytest.mark.slow
 def test_an_m_number_is_of_one_detector_type_at_all_times(moved: Registry) -> None:
     moved.panels.add(EPIX)
     permission: dict[str, Any] = {"same_module": True, "comment": "no"}
@@ -198,6 +209,7 @@ def test_an_m_number_is_of_one_detector_type_at_all_times(moved: Registry) -> No
             moved.aliases.add("M088", EPIX, **options)
 
 
+@pytest.mark.slow
 def test_a_withdrawal_brings_back_what_was_borne_before(moved: Registry) -> None:
     with assert_refused(ConflictError, PANEL_A, PANEL_B, "M068", MOVED):
         moved.aliases.withdraw("M088", PANEL_A, comment="it never moved")
@@ -270,6 +282,7 @@ def test_conflicts_that_were_recorded_before_do_not_block_what_does_not_touch_th
 # Detectors
 
 
+@pytest.mark.slow
 def test_a_detector_holds_a_serial_number_once(moved: Registry, tmp_path: Path) -> None:
     twice = f"{PANEL_A}_{PANEL_B}_{NEW_A}"
     table = tmp_path / "datasets.txt"
@@ -288,6 +301,7 @@ def test_a_detector_holds_a_serial_number_once(moved: Registry, tmp_path: Path) 
     assert moved.detectors.list() == []
 
 
+@pytest.mark.slow
 def test_a_detector_holds_a_module_once_at_the_time_of_a_run(moved: Registry, tmp_path: Path) -> None:
     permission: dict[str, Any] = {"same_module": True, "comment": "a new board"}
     moved.panels.add(PANEL_C)
@@ -319,6 +333,7 @@ def test_a_detector_that_holds_a_module_twice_at_all_times_is_not_recorded(regis
 # The command line
 
 
+@pytest.mark.slow
 def test_the_command_line_says_from_when_on_a_module_has_a_panel(calreg: Calreg) -> None:
     calreg.run("panel", "add", PANEL_A, "--alias", "M068")
     calreg.assert_refused(2, "alias", "add", "M088", PANEL_A, "--valid-from", "soon")
@@ -361,6 +376,7 @@ def test_a_start_that_is_far_away_is_recorded_if_it_is_meant(calreg: Calreg) -> 
     assert calreg.run("alias", "list", "--json").json[0]["valid_from"] == "1985-01-01T00:00:00Z"
 
 
+@pytest.mark.slow
 def test_the_list_of_m_numbers_fits_80_columns_and_is_in_the_order_of_the_starts(calreg: Calreg) -> None:
     for panel in (PANEL_A, PANEL_B):
         calreg.run("panel", "add", panel)
@@ -384,6 +400,7 @@ def test_the_list_of_m_numbers_fits_80_columns_and_is_in_the_order_of_the_starts
     assert f"M068 from {AFTER}, the same module\n" in calreg.run("panel", "show", PANEL_B).stdout
 
 
+@pytest.mark.slow
 def test_constants_of_a_board_that_moves_and_comes_back_are_said_to_stay_valid_meanwhile(
     registry: Registry, tmp_path: Path
 ) -> None:
@@ -405,6 +422,7 @@ def test_the_advice_on_a_board_of_several_panel_ids_is_to_name_them_all(calreg: 
     calreg.run("alias", "add", "M088", PANEL_A, NEW_A, "--valid-from", MOVED)
 
 
+@pytest.mark.slow
 def test_a_table_has_one_heading_for_a_panel_of_two_modules(moved: Registry, calreg: Calreg) -> None:
     assert moved.panels.find(PANEL_A).alias == "M088"
     lines = calreg.run("validity", "M068").stdout.splitlines()
@@ -416,6 +434,7 @@ def test_a_table_has_one_heading_for_a_panel_of_two_modules(moved: Registry, cal
     assert calreg.run("validity", PANEL_A, "--at", AFTER).stdout.startswith(f"{PANEL_A}  M088\n")
 
 
+@pytest.mark.slow
 def test_completion_offers_a_panel_once_with_its_latest_m_number(
     moved: Registry, location: RegistryLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,6 +42,7 @@ def fill(registry: Registry) -> None:
     record(registry, [PANEL_B], "B", LATE, kinds=["offset"])
 
 
+@pytest.mark.slow
 def test_a_segment_ends_where_constants_configuration_or_the_knowledge_of_the_start_time_end(
     registry: Registry,
 ) -> None:
@@ -75,6 +76,7 @@ def test_a_segment_ends_where_constants_configuration_or_the_knowledge_of_the_st
     assert (segments[5].first_run, segments[5].last_run) == (9, 10)
 
 
+@pytest.mark.slow
 def test_only_the_kinds_in_question_end_a_segment(registry: Registry) -> None:
     fill(registry)
     registry.runs.withdraw("exp=xcs1:run=5", comment="never taken")
@@ -82,6 +84,7 @@ def test_only_the_kinds_in_question_end_a_segment(registry: Registry) -> None:
     assert show(list_segments(registry, ["offset"]), ["offset"])[2:4] == [((3, 4), None), ((7,), None)]
 
 
+@pytest.mark.slow
 def test_segments_are_those_of_the_revision_asked(registry: Registry) -> None:
     fill(registry)
     before = newest(registry)
@@ -94,6 +97,7 @@ def test_segments_are_those_of_the_revision_asked(registry: Registry) -> None:
     assert list_segments(registry, source=SOURCES[1])[0].runs == (1, 2, 3, 4, 5, 7, 9, 10)
 
 
+@pytest.mark.slow
 def test_panels_that_bear_one_m_number_then_have_no_answer(registry: Registry) -> None:
     fill(registry)
     registry.aliases.add("M068", [PANEL_A])

@@ -174,6 +174,7 @@ def test_a_value_of_another_type_is_refused_with_what_is_expected(filled: Regist
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_numbers_and_texts_of_numpy_are_those_of_python(filled: Registry, tmp_path: Path) -> None:
     numbers: Any = np.array([1, 2])
     assert filled.versions.show(numbers[0]) == filled.versions.show(1)

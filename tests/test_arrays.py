@@ -545,6 +545,7 @@ def test_flags_in_another_integer_are_refused_and_the_command_shown_keeps_their_
     assert np.array_equal(np.load(mended_path), array)
 
 
+@pytest.mark.slow
 def test_the_command_shown_writes_nothing_where_an_integer_is_negative(path: Path) -> None:
     array = np.zeros(SHAPE, "<i8")
     array[3, 5] = -1
@@ -754,6 +755,7 @@ def test_the_statistics_of_integers_are_those_of_a_naive_count(array: np.ndarray
     )
 
 
+@pytest.mark.slow
 @given(any_arrays("<u8", (3, 5)), any_arrays("<u8", (3, 5)))
 @example(np.full((3, 5), 2**63, "<u8"), np.full((3, 5), 2**63 + 1, "<u8"))
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])

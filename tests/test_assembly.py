@@ -81,6 +81,7 @@ def test_a_whole_array_is_its_parts(gain: Assembly) -> None:
             assert whole[gain_range, panel].tobytes() == expected.tobytes()
 
 
+@pytest.mark.slow
 def test_a_part_is_verified_before_it_is_returned(gain: Assembly) -> None:
     damage(object_of(gain, 1, 1))
     taken = []

@@ -284,6 +284,7 @@ def test_a_backup_cannot_be_a_file(
         Calreg(sqlite_location, monkeypatch).assert_refused(8, "backup", tmp_path / location)
 
 
+@pytest.mark.slow
 def test_a_restoration_never_overwrites_a_registry_or_its_store(
     small: Registry, folder: Path, again: RegistryLocation, sqlite_location: RegistryLocation, tmp_path: Path
 ) -> None:

@@ -83,6 +83,7 @@ def test_the_main_job_from_import_to_provenance(calreg: Calreg, tree: Path, tmp_
     assert PANEL_B in calreg.run("provenance", "show", exported["provenance"]).stdout
 
 
+@pytest.mark.slow
 def test_validity_prints_the_published_keys(calreg: Calreg, folders: Path) -> None:
     calreg.run("panel", "add", PANEL_A, "--alias", "M068")
     calreg.run("version", "add", PANEL_A, folders / "1", "--valid-from", "beginning", "--comment", "first")
@@ -107,6 +108,7 @@ def test_validity_prints_the_published_keys(calreg: Calreg, folders: Path) -> No
     assert [row["kind"] for row in before] == ["gain", "offset"]
 
 
+@pytest.mark.slow
 def test_the_lists_print_the_published_keys(calreg: Calreg, folders: Path) -> None:
     calreg.run("panel", "add", PANEL_A, "--alias", "M068", "--comment", "new")
     calreg.run("version", "add", "M068", folders / "1", "--valid-from", START)
@@ -129,6 +131,7 @@ def test_the_lists_print_the_published_keys(calreg: Calreg, folders: Path) -> No
     assert calreg.run("alias", "list", "--json").json[0]["alias"] == "M068"
 
 
+@pytest.mark.slow
 def test_a_withdrawal_names_what_is_valid_instead_and_a_dry_one_too(calreg: Calreg, folders: Path) -> None:
     calreg.run("panel", "add", PANEL_A)
     calreg.run("version", "add", PANEL_A, folders / "1", "--valid-from", "beginning")

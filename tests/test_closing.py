@@ -55,6 +55,7 @@ def filled(registry: Registry, tmp_path: Path) -> Registry:
     return registry
 
 
+@pytest.mark.slow
 def test_raw_sql_records_nothing_in_a_closed_registry(location: RegistryLocation, filled: Registry) -> None:
     _close(filled)
     for table in RECORDING:
@@ -137,6 +138,7 @@ def test_a_look_up_in_a_snapshot_prints_no_note(
     assert Calreg(location, monkeypatch).run("panel", "list").stderr == ""
 
 
+@pytest.mark.slow
 def test_going_below_0003_is_refused_where_a_registry_was_closed_or_arrived(
     location: RegistryLocation, registry: Registry
 ) -> None:

@@ -165,6 +165,7 @@ def test_maps_that_differ_everywhere_are_as_far_apart_as_numpy_says(
         assert pixels.rms == pytest.approx(np.linalg.norm(one - other) / math.sqrt(PIXELS), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_a_version_does_not_differ_from_itself_nor_do_its_nans(compared: Compared) -> None:
     for name in ("A offset", "before"):
         difference = compared.registry.versions.diff(compared.versions[name], compared.versions[name])
@@ -178,6 +179,7 @@ def test_a_withdrawn_version_can_be_compared(compared: Compared) -> None:
     assert compared.registry.versions.diff(compared.versions["A"], withdrawn.version).gain_ranges[0].count > 0
 
 
+@pytest.mark.slow
 def test_versions_that_cannot_be_compared_are_refused(
     compared: Compared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -200,6 +202,7 @@ def test_versions_that_cannot_be_compared_are_refused(
         registry.versions.diff(1, 1, as_of="2999-01-01T00:00:00Z")
 
 
+@pytest.mark.slow
 def test_damaged_objects_are_not_compared(compared: Compared, monkeypatch: pytest.MonkeyPatch) -> None:
     (_, files), numbers = compared.registry.versions.show(compared.versions["C"]), compared.versions
     sha256 = files[1].sha256
@@ -262,6 +265,7 @@ def test_a_difference_agrees_with_a_loop_over_the_pixels(
     assert difference.rms == pytest.approx(math.sqrt(mean), rel=1e-9)
 
 
+@pytest.mark.slow
 def test_a_difference_of_a_detector_names_the_changed_constants_and_their_size(compared: Compared) -> None:
     registry, at = compared.registry, compared.at
     target = f"{PANEL_A}_{PANEL_B}"
@@ -294,6 +298,7 @@ def test_a_detector_that_did_not_change_has_the_same_constants(
     assert output.stdout == f"revision {at['after']} -> {at['after']}\nthe same constants\n"
 
 
+@pytest.mark.slow
 def test_other_segment_numbers_of_the_same_panels_are_shown(
     registry: Registry, location: RegistryLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -389,6 +394,7 @@ def test_a_difference_refuses_an_invalid_request(compared: Compared, monkeypatch
         compared.registry.diff(PANEL_A, before=1, at=BEGIN, source=SOURCE)
 
 
+@pytest.mark.slow
 def test_a_difference_is_printed_for_scripts(compared: Compared, monkeypatch: pytest.MonkeyPatch) -> None:
     calreg, at = Calreg(compared.location, monkeypatch), compared.at
     arguments = (

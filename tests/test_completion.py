@@ -74,6 +74,7 @@ def complete_line(line: str) -> list[str]:
     return [name.text for name in complete(words, beginning)[1]]
 
 
+@pytest.mark.slow
 def test_names_come_from_the_database(filled: RegistryLocation) -> None:
     for line, expected in {
         "validity M": ["M068", "M088"],
@@ -258,6 +259,7 @@ def ask(shell: str, *words: str, **environment: str) -> subprocess.CompletedProc
     )
 
 
+@pytest.mark.slow
 def test_the_description_of_a_name_is_never_printed_raw(sqlite_calreg: RegistryLocation) -> None:
     with raw_connection(sqlite_calreg) as connection:
         newest = connection.execute(sa.text("SELECT max(number) FROM revision")).scalar()

@@ -85,6 +85,7 @@ def test_a_superseded_dark_is_a_consequence_as_much_as_a_gain(filled: Registry) 
     assert filled.list_affected_runs(published, panel=PANEL_A, kinds=["pedestals"]) == [affected]
 
 
+@pytest.mark.slow
 def test_a_start_time_that_moved_is_the_reason_and_what_is_missing_is_named(filled: Registry) -> None:
     since = newest(filled)
     move = {"supersede": True, "comment": "the logbook was wrong"}
@@ -106,6 +107,7 @@ def test_a_start_time_that_moved_is_the_reason_and_what_is_missing_is_named(fill
     assert list_reasons(filled, since) == [(1, "changed", ("gain", "offset"), both)]
 
 
+@pytest.mark.slow
 def test_each_change_of_a_run_or_a_configuration_has_a_reason_of_its_own(filled: Registry) -> None:
     record(filled, [PANEL_C], "A", EARLY)
     since = newest(filled)

@@ -115,6 +115,7 @@ def test_a_file_of_flags_is_identified(shared: Registry, folders: Path) -> None:
 # Exports
 
 
+@pytest.mark.slow
 def test_one_command_exports_every_type_bit_for_bit(
     shared_location: RegistryLocation, folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,6 +233,7 @@ def test_a_gap_in_one_kind_leaves_the_others_valid(registry: Registry, tmp_path:
 # What differs
 
 
+@pytest.mark.slow
 def test_flags_that_differ_are_counted_exactly(sqlite_location: RegistryLocation, tmp_path: Path) -> None:
     before, after = (write_panel_folder(tmp_path / name, 6, ["status"]) for name in ("before", "after"))
     high = make_panel_array("status", 1, 6)

@@ -167,6 +167,7 @@ def test_several_processes_that_run_init_at_once_create_one_registry(
         assert registry.differences() == []
 
 
+@pytest.mark.slow
 def test_several_threads_write_gapless_revisions(location: RegistryLocation) -> None:
     with ThreadPoolExecutor(WRITERS) as pool:
         numbers = list(pool.map(lambda writer: _write(location, writer), range(WRITERS)))
@@ -491,6 +492,7 @@ def test_a_folder_in_place_of_the_file_is_unavailable(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a b.sqlite", "50%25 #1.sqlite", "ünï.sqlite", "semi;colon'quote.sqlite"])
 def test_a_file_may_have_any_name(name: str, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / name}"

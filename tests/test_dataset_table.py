@@ -194,6 +194,7 @@ def test_the_same_runs_of_another_source_or_experiment_or_without_ids_overlap_no
     assert registry.detectors.show("exp=xcs1:run=3", source=SOURCE).panels == (PANEL_C,)
 
 
+@pytest.mark.slow
 def test_an_export_of_a_run_without_ids_gives_the_command_and_the_command_makes_it_work(
     registry: Registry, tmp_path: Path
 ) -> None:

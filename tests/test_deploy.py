@@ -62,6 +62,7 @@ def write_as_the_old_tool(path: Path, arrays: list[list[np.ndarray]], template: 
     path.write_bytes(build_header(shape, "float32") + ("\n".join(lines) + "\n").encode())
 
 
+@pytest.mark.slow
 def test_every_range_of_runs_gets_each_file_once(registry: Registry, tmp_path: Path) -> None:
     fill_more(registry, tmp_path)
     calib = tmp_path / "calib"
@@ -97,6 +98,7 @@ def test_every_range_of_runs_gets_each_file_once(registry: Registry, tmp_path: P
     assert [(row.runs, row.verdict) for row in only_gain.runs][-1] == (((150, 151),), "missing")
 
 
+@pytest.mark.slow
 def test_the_last_file_has_no_end_where_nothing_is_known_to_end_it(
     registry: Registry, tmp_path: Path
 ) -> None:
@@ -111,6 +113,7 @@ def test_the_last_file_has_no_end_where_nothing_is_known_to_end_it(
     assert again.provenance == ()
 
 
+@pytest.mark.slow
 def test_after_a_correction_only_the_files_that_are_wrong_are_replaced_when_that_is_asked_for(
     registry: Registry, tmp_path: Path
 ) -> None:
@@ -140,6 +143,7 @@ def test_after_a_correction_only_the_files_that_are_wrong_are_replaced_when_that
     assert list_wrong_runs(registry, calib) == []
 
 
+@pytest.mark.slow
 def test_a_wrong_file_that_would_be_read_instead_of_a_new_one_is_refused_by_name(
     registry: Registry, tmp_path: Path
 ) -> None:
@@ -168,6 +172,7 @@ def test_a_wrong_file_that_would_be_read_instead_of_a_new_one_is_refused_by_name
     assert registry.deploy("xcs1", calib).provenance == ()
 
 
+@pytest.mark.slow
 def test_a_file_for_runs_without_constants_is_warned_about(registry: Registry, tmp_path: Path) -> None:
     fill_more(registry, tmp_path)
     registry.deploy("xcs1", tmp_path / "calib")
@@ -180,6 +185,7 @@ def test_a_file_for_runs_without_constants_is_warned_about(registry: Registry, t
     assert "there is a gap" in row.reason
 
 
+@pytest.mark.slow
 def test_files_of_the_old_tool_are_recognised_by_their_values(registry: Registry, tmp_path: Path) -> None:
     fill(registry, tmp_path)
     place = tmp_path / "calib" / HOME
@@ -208,6 +214,7 @@ def test_files_of_the_old_tool_are_recognised_by_their_values(registry: Registry
     assert registry.check_deployment("xcs1", tmp_path / "calib").is_right
 
 
+@pytest.mark.slow
 def test_earlier_constants_of_a_panel_are_recognised_though_the_old_tool_rounded_them(
     registry: Registry, tmp_path: Path
 ) -> None:
@@ -225,6 +232,7 @@ def test_earlier_constants_of_a_panel_are_recognised_though_the_old_tool_rounded
     assert check.runs[0].reason.endswith(" (withdrawn), rounded")
 
 
+@pytest.mark.slow
 def test_the_constants_of_another_panel_or_in_another_order_are_named(
     registry: Registry, tmp_path: Path
 ) -> None:
@@ -246,6 +254,7 @@ def test_the_constants_of_another_panel_or_in_another_order_are_named(
     assert "1 panel, not 2" in rows[2].reason
 
 
+@pytest.mark.slow
 def test_a_file_is_not_right_by_its_document_after_it_was_changed(registry: Registry, tmp_path: Path) -> None:
     fill(registry, tmp_path)
     registry.deploy("xcs1", tmp_path / "calib")
@@ -261,6 +270,7 @@ def test_a_file_is_not_right_by_its_document_after_it_was_changed(registry: Regi
     assert registry.check_deployment("xcs1", tmp_path / "calib").is_right
 
 
+@pytest.mark.slow
 def test_a_name_that_stops_the_framework_makes_every_run_wrong(registry: Registry, tmp_path: Path) -> None:
     fill(registry, tmp_path)
     registry.deploy("xcs1", tmp_path / "calib")
@@ -292,6 +302,7 @@ def test_all_sources_are_deployed_or_the_one_that_is_named(registry: Registry, t
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.slow
 def test_unknown_experiments_types_and_folders_are_refused(registry: Registry, tmp_path: Path) -> None:
     fill(registry, tmp_path)
     with assert_refused(NotFoundError, "xcs2", near=["xcs1"]):
@@ -306,6 +317,7 @@ def test_unknown_experiments_types_and_folders_are_refused(registry: Registry, t
     assert not (tmp_path / "calib").exists()
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_is_refused_before_anything_is_written(
     registry: Registry, tmp_path: Path
 ) -> None:
@@ -325,6 +337,7 @@ def test_a_folder_that_cannot_be_is_refused_before_anything_is_written(
         registry.export("exp=xcs1:run=100", folder, format="psana")
 
 
+@pytest.mark.slow
 def test_an_earlier_revision_is_deployed_and_checked(registry: Registry, tmp_path: Path) -> None:
     fill(registry, tmp_path)
     before = registry.log()[0].revision
@@ -335,6 +348,7 @@ def test_an_earlier_revision_is_deployed_and_checked(registry: Registry, tmp_pat
     assert not registry.check_deployment("xcs1", tmp_path / "calib").is_right
 
 
+@pytest.mark.slow
 def test_runs_beyond_the_last_that_is_read_are_left_out(registry: Registry, tmp_path: Path) -> None:
     fill(registry, tmp_path)
     registry.runs.add("exp=xcs1:run=10001", begin=day(22))
@@ -344,6 +358,7 @@ def test_runs_beyond_the_last_that_is_read_are_left_out(registry: Registry, tmp_
     assert "9999" in done.left_out[0].reason
 
 
+@pytest.mark.slow
 def test_a_damaged_stored_file_stops_the_deployment_and_the_check(registry: Registry, tmp_path: Path) -> None:
     fill(registry, tmp_path)
     registry.deploy("xcs1", tmp_path / "calib", types=[OFFSET])
@@ -357,6 +372,7 @@ def test_a_damaged_stored_file_stops_the_deployment_and_the_check(registry: Regi
     assert registry.check_deployment("xcs1", tmp_path / "calib", types=[OFFSET]).is_right
 
 
+@pytest.mark.slow
 def test_the_command_line_deploys_and_checks(calreg: Calreg, registry: Registry, tmp_path: Path) -> None:
     fill_more(registry, tmp_path)
     calib = str(tmp_path / "calib")
@@ -383,6 +399,7 @@ def test_the_command_line_deploys_and_checks(calreg: Calreg, registry: Registry,
     assert calreg.assert_refused(3, "deploy", "xcs1", "--check", calib + "2")["kind"] == "NotFoundError"
 
 
+@pytest.mark.slow
 def test_rounding_is_recognised_to_the_digit() -> None:
     rng = np.random.default_rng(1)
     original = (rng.standard_normal((500, 600)) * 300).astype(np.float32)

@@ -75,6 +75,7 @@ def list_wrong_runs(registry: Registry, folder: Path, experiment: str = "xcs1") 
     return sorted(set(wrong))
 
 
+@pytest.mark.slow
 def test_the_default_range_ends_at_the_last_recorded_run_before_the_answer_changes(
     registry: Registry, tmp_path: Path
 ) -> None:
@@ -105,6 +106,7 @@ def test_a_file_that_served_runs_wrongly_before_is_named_with_these_runs(
     assert list_wrong_runs(registry, calib) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change", ["configuration", "gap", "no start", "later start", "end of the configuration"]
 )
@@ -130,6 +132,7 @@ def test_whatever_is_known_to_end_the_constants_ends_the_range(
     assert list_ranges(tmp_path / "after") == ["136-140"]
 
 
+@pytest.mark.slow
 def test_a_start_of_the_same_constants_or_of_another_kind_does_not_end_the_range(
     registry: Registry, tmp_path: Path
 ) -> None:
@@ -144,6 +147,7 @@ def test_a_start_of_the_same_constants_or_of_another_kind_does_not_end_the_range
     assert list_ranges(tmp_path / "calib", OFFSET) == ["136-140"]
 
 
+@pytest.mark.slow
 def test_an_instant_for_a_run_without_a_start_time_is_for_that_run_alone(
     registry: Registry, tmp_path: Path
 ) -> None:
@@ -158,6 +162,7 @@ def test_an_instant_for_a_run_without_a_start_time_is_for_that_run_alone(
     assert list_ranges(tmp_path / "same") == ["120-120"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format_name", ["psana", "lcls2"])
 def test_a_range_that_reaches_into_other_constants_is_refused_with_the_first_wrong_run(
     registry: Registry, tmp_path: Path, format_name: str
@@ -175,6 +180,7 @@ def test_a_range_that_reaches_into_other_constants_is_refused_with_the_first_wro
     assert not (tmp_path / "calib").exists()
 
 
+@pytest.mark.slow
 def test_a_range_that_reaches_into_another_configuration_is_refused_though_no_run_is_recorded_there(
     registry: Registry, tmp_path: Path
 ) -> None:
@@ -189,6 +195,7 @@ def test_a_range_that_reaches_into_another_configuration_is_refused_though_no_ru
         deploy(registry, 140, tmp_path / "calib", last_run=155)
 
 
+@pytest.mark.slow
 def test_a_run_without_a_start_time_in_a_range_is_warned_about(registry: Registry, tmp_path: Path) -> None:
     fill(registry, tmp_path)
     for run in (121, 122):
@@ -222,6 +229,7 @@ def test_files_of_another_experiment_or_of_a_detector_id_never_hide_right_ones(
     assert list_wrong_runs(registry, calib) == []
 
 
+@pytest.mark.slow
 def test_the_command_line_says_which_run_would_be_served_wrongly(
     calreg: Calreg, registry: Registry, tmp_path: Path
 ) -> None:
@@ -245,12 +253,14 @@ def read_exports(registry: Registry) -> list[dict[str, Any]]:
         return [dict(row) for row in view.connection.execute(sa.select(schema.export)).mappings()]
 
 
+@pytest.mark.slow
 def test_an_unknown_run_stays_not_found(registry: Registry, tmp_path: Path) -> None:
     fill(registry, tmp_path)
     with assert_refused(NotFoundError):
         deploy(registry, 99, tmp_path / "calib")
 
 
+@pytest.mark.slow
 def test_a_later_write_names_the_deployed_file_and_the_runs_that_it_serves_wrongly(
     registry: Registry, tmp_path: Path
 ) -> None:
@@ -296,6 +306,7 @@ CORRECTIONS: dict[str, tuple[int, ...]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("correction", CORRECTIONS)
 def test_whatever_is_corrected_the_deployed_file_is_named(
     registry: Registry, tmp_path: Path, correction: str
@@ -324,6 +335,7 @@ def test_whatever_is_corrected_the_deployed_file_is_named(
     assert [file[2] for file in find_wrong(registry)] == [runs]
 
 
+@pytest.mark.slow
 def test_a_correction_that_concerns_no_deployed_run_names_no_file(registry: Registry, tmp_path: Path) -> None:
     fill(registry, tmp_path)
     deploy(registry, 100, tmp_path / "calib")
@@ -333,6 +345,7 @@ def test_a_correction_that_concerns_no_deployed_run_names_no_file(registry: Regi
     assert [text for text in registry.runs.add("exp=xcs1:run=110").warnings if "deployed" in text] == []
 
 
+@pytest.mark.slow
 def test_arrays_of_the_newer_system_are_read_newest_first(registry: Registry, tmp_path: Path) -> None:
     fill(registry, tmp_path)
     registry.export("exp=xcs1:run=100", tmp_path / "1", format="lcls2")
@@ -345,6 +358,7 @@ def test_arrays_of_the_newer_system_are_read_newest_first(registry: Registry, tm
     assert find_wrong(registry) == []
 
 
+@pytest.mark.slow
 def test_arrays_of_the_newer_system_are_wrong_under_other_segment_numbers(
     registry: Registry, location: RegistryLocation, tmp_path: Path
 ) -> None:
@@ -372,6 +386,7 @@ def test_arrays_of_the_newer_system_are_wrong_under_other_segment_numbers(
     assert find_wrong(registry) == []
 
 
+@pytest.mark.slow
 def test_a_file_that_was_wrong_before_a_write_is_named_apart(registry: Registry, tmp_path: Path) -> None:
     fill(registry, tmp_path)
     deploy(registry, 100, tmp_path / "calib")
@@ -388,6 +403,7 @@ def test_a_file_that_was_wrong_before_a_write_is_named_apart(registry: Registry,
         assert warning.endswith("100-135.data for runs 100,120,135 of xcs1")
 
 
+@pytest.mark.slow
 def test_the_verification_of_a_document_names_the_runs_that_its_files_serve_wrongly(
     calreg: Calreg, registry: Registry, location: RegistryLocation, tmp_path: Path
 ) -> None:
@@ -417,6 +433,7 @@ def test_the_verification_of_a_document_names_the_runs_that_its_files_serve_wron
     assert verify(done).serves_wrongly == ()
 
 
+@pytest.mark.slow
 def test_an_export_as_of_an_earlier_revision_names_the_runs_that_it_serves_wrongly(
     registry: Registry, tmp_path: Path
 ) -> None:
@@ -430,6 +447,7 @@ def test_an_export_as_of_an_earlier_revision_names_the_runs_that_it_serves_wrong
     assert deploy(registry, 100, tmp_path / "calib", as_of=before).warnings == ()
 
 
+@pytest.mark.slow
 def test_a_renamed_file_is_known_by_its_checksum(registry: Registry, tmp_path: Path) -> None:
     fill(registry, tmp_path)
     place = tmp_path / "calib" / HOME / GAIN

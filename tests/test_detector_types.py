@@ -149,6 +149,7 @@ def test_a_file_of_the_last_gain_range_is_identified(registered: Registered) -> 
     assert [(entry.kind, entry.gain_range) for entry in result.inputs] == [("gain", last)]
 
 
+@pytest.mark.slow
 def test_the_parts_of_a_panel_id_stand_in_the_database(registered: Registered) -> None:
     engine = registered.location.engine()
     query = "SELECT identifier, module_version, firmware_version, serial_number FROM panel ORDER BY id"

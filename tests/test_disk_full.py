@@ -158,6 +158,7 @@ def test_a_registration_into_a_database_on_a_full_disk_is_not_recorded(
         assert registry.verify().problems == ()
 
 
+@pytest.mark.slow
 def test_an_export_from_a_database_on_a_full_disk_is_written_with_a_note_that_it_is_not_recorded(
     database_there: RegistryLocation, disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

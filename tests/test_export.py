@@ -317,6 +317,7 @@ def test_the_same_request_as_of_the_same_revision_gives_the_same_bytes_later(
             assert name in sentence
 
 
+@pytest.mark.slow
 def test_the_start_time_of_a_run_is_used_and_another_instant_with_a_warning(
     imported: Registry, tree: Path, tmp_path: Path
 ) -> None:
@@ -342,6 +343,7 @@ def test_the_start_time_of_a_run_is_used_and_another_instant_with_a_warning(
     assert values["warnings"] == list(other.warnings)
 
 
+@pytest.mark.slow
 def test_a_run_without_a_start_time_is_refused_with_a_remedy(imported: Registry, tmp_path: Path) -> None:
     imported.detectors.configure("xcs1", SOURCE, PANELS[0], first_run=1)
     output = tmp_path / "out"
@@ -353,6 +355,7 @@ def test_a_run_without_a_start_time_is_refused_with_a_remedy(imported: Registry,
     assert imported.export(DATASET, output, at=BEGIN).warnings == ()
 
 
+@pytest.mark.slow
 def test_a_subset_of_the_types_is_written_alone(shared: Registry, tmp_path: Path) -> None:
     exported = shared.export(PANELS[0], tmp_path / "out", at=BEGIN, types=["pixel_offset", "pixel_offset"])
     assert [file.type for file in exported.outputs] == ["pixel_offset"]
@@ -594,6 +597,7 @@ def test_a_postgresql_role_that_may_only_read_exports_without_a_record(
             engine.dispose()
 
 
+@pytest.mark.slow
 def test_an_export_is_recorded_as_of_a_revision_without_a_new_one(
     location: RegistryLocation, small_tree: Path, tmp_path: Path
 ) -> None:
@@ -646,6 +650,7 @@ def test_constants_in_memory_are_those_of_the_export_with_the_same_provenance(
     assert len(imported.log()) == 3
 
 
+@pytest.mark.slow
 def test_a_registry_is_opened_from_the_package_as_the_documentation_says(
     sqlite_location: RegistryLocation, small_tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

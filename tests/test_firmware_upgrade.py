@@ -286,6 +286,7 @@ def test_other_constants_of_the_new_panel_from_then_on_are_a_conflict(known: Reg
     assert known.panels.add(NEW_A, carry_from=PANEL_A, valid_from=SECOND).revision is not None
 
 
+@pytest.mark.slow
 def test_constants_that_were_carried_and_withdrawn_are_not_carried_again(known: Registry) -> None:
     for version in carry(known).versions:
         known.versions.withdraw(version.version, comment="the wrong module")
@@ -370,6 +371,7 @@ def test_carried_constants_make_runs_possible_and_say_so(known: Registry) -> Non
 BOARD = "190408-181206-50c246df50010d"  # the module of PANEL_A after its board was changed
 
 
+@pytest.mark.slow
 def test_constants_are_carried_within_one_module_only(known: Registry) -> None:
     def add(panel: str, **options: Any) -> Any:
         return known.panels.add(panel, carry_from=PANEL_A, valid_from=UPGRADE, **options)

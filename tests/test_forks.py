@@ -143,6 +143,7 @@ def test_a_closed_connection_that_is_still_referenced_does_not_stop_a_worker(reg
     assert wait_for([fork(lambda: add_tags(registry, "worker"))]) == [0]
 
 
+@pytest.mark.slow
 def test_a_worker_forked_within_a_write_on_postgresql_can_use_sqlite(
     postgresql_factory: RegistryFactory, sqlite_location: RegistryLocation
 ) -> None:

@@ -117,6 +117,7 @@ def arrays_of(form: str, paths: dict[str, Path]) -> dict[str, NDArray[Any]]:
     return {name: np.load(path) for name, path in paths.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMATS)
 def test_every_format_has_the_arrays_bit_for_bit_and_is_verified_and_replayed(
     location: RegistryLocation, tmp_path: Path, form: str
@@ -255,6 +256,7 @@ def test_dark_constants_are_exported_in_every_format_with_flags_as_integers(
         assert verify_export(done.provenance, NOWHERE, own._backend.store.root).problems == ()
 
 
+@pytest.mark.slow
 def test_another_detector_type_is_exported_in_every_format_with_its_own_shape_and_folder(
     own: Registry, tmp_path: Path
 ) -> None:

@@ -78,6 +78,7 @@ def read_shown_files(exports: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["json", "text", "history", "lcls2"])
 def test_the_page_shows_whole_files_as_they_are_written(exports: Path, part: str) -> None:
     shown = find_blocks(PAGE, "json")[:1] + find_blocks(PAGE, "text") + find_blocks(PAGE, "json")[1:]
@@ -87,6 +88,7 @@ def test_the_page_shows_whole_files_as_they_are_written(exports: Path, part: str
     assert replace_varying(block) == replace_varying(read_shown_files(exports)[part])
 
 
+@pytest.mark.slow
 def test_the_page_names_every_file_of_every_format(exports: Path) -> None:
     overview = re.findall(r"```\n(.*?)```", PAGE.read_text().split("## Overview")[1], re.DOTALL)[0]
     paths = {

@@ -171,6 +171,7 @@ def test_the_converted_files_are_what_numpy_would_save(
     assert (again.revision, again.notes) == (None, ())
 
 
+@pytest.mark.slow
 def test_carried_constants_keep_the_record_of_their_conversion(registry: Registry, three: Path) -> None:
     registry.panels.add(PANEL_A, alias="M049")
     (version,) = registry.versions.add(PANEL_A, three, valid_from=START).versions
@@ -180,6 +181,7 @@ def test_carried_constants_keep_the_record_of_their_conversion(registry: Registr
     assert carried.conversion == version.conversion
 
 
+@pytest.mark.slow
 def test_an_alias_stands_for_every_panel_under_it(registry: Registry, three: Path) -> None:
     registry.panels.add(PANEL_A, alias="M049")
     registry.panels.add(NEW_A, alias="M049")
@@ -188,6 +190,7 @@ def test_an_alias_stands_for_every_panel_under_it(registry: Registry, three: Pat
     assert all(version.conversion for version in outcome.versions)
 
 
+@pytest.mark.slow
 def test_a_file_that_is_named_for_another_module_is_refused_before_it_is_read(
     registry: Registry, three: Path, tmp_path: Path
 ) -> None:
@@ -252,6 +255,7 @@ def test_m_numbers_in_the_names_of_files(name: str, numbers: list[str]) -> None:
     assert extract_m_numbers(name) == numbers
 
 
+@pytest.mark.slow
 def test_a_file_of_another_size_is_refused_with_the_sizes_that_are_expected(
     registry: Registry, three: Path, scratch: Path
 ) -> None:
@@ -278,6 +282,7 @@ def test_a_file_of_another_size_is_refused_with_the_sizes_that_are_expected(
     assert list(registry._backend.store.list_objects()) == []
 
 
+@pytest.mark.slow
 def test_values_that_float32_cannot_hold_are_refused(tmp_path: Path) -> None:
     for value, shown in ((1e39, "1e+39"), (-3.5e38, "-3.5e+38"), (1e-39, "1e-39"), (-1e-300, "-1e-300")):
 
@@ -313,6 +318,7 @@ def test_a_rounded_value_has_the_full_precision_of_float32_or_is_refused(value: 
     assert (rounded[0] == 0) == (value == 0)
 
 
+@pytest.mark.slow
 def test_nan_is_refused_unless_it_is_allowed_and_then_counted(registry: Registry, tmp_path: Path) -> None:
     def change(array: NDArray[np.float64]) -> None:
         array[2, 0, :3] = np.nan, np.inf, -np.inf
@@ -332,6 +338,7 @@ def test_nan_is_refused_unless_it_is_allowed_and_then_counted(registry: Registry
     assert all(stage.relative_error <= 2**-24 for stage in shown.conversion.stages)
 
 
+@pytest.mark.slow
 def test_odd_and_dead_values_are_named_by_stage(tmp_path: Path) -> None:
     def change(array: NDArray[np.float64]) -> None:
         array[0] /= 1000  # ADU/eV
@@ -508,6 +515,7 @@ def test_a_file_that_shrinks_while_it_is_read_is_refused(
     assert refuse_conversion(path) == f"{str(path)!r} was changed while it was read"
 
 
+@pytest.mark.slow
 def test_an_export_names_the_file_that_its_constants_were_converted_from(
     registry: Registry, three: Path, tmp_path: Path
 ) -> None:
@@ -561,6 +569,7 @@ def test_the_example_of_the_documentation_is_converted_as_shown(
         assert json.loads(msgspec.json.encode(shown.conversion)) == json.loads(answer)
 
 
+@pytest.mark.slow
 def test_the_commands_show_it(
     location: RegistryLocation, six: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

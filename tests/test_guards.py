@@ -213,6 +213,7 @@ def _next_revision(facts: Facts) -> tuple[str, Row]:
     return _insert(schema.revision, row), row
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", TABLES)
 def test_these_tests_have_a_row_of_every_table_to_try(facts: Facts, table: sa.Table) -> None:
     assert facts.rows(table)

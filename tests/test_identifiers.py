@@ -111,6 +111,7 @@ def test_no_other_name_is_taken_for_an_m_number(text: str) -> None:
 EXPERIMENTS = st.from_regex(r"[a-z][a-z0-9_]{0,31}", fullmatch=True)
 
 
+@pytest.mark.slow
 @given(EXPERIMENTS, st.one_of(st.integers(1, 2**31 - 1), st.sampled_from([1, 9, 10, 2**31 - 1])))
 @settings(deadline=None)
 def test_a_dataset_reads_and_writes_back(experiment: str, run: int) -> None:
@@ -267,6 +268,7 @@ def test_a_hostile_text_is_refused_in_a_short_printable_sentence(parse, text: st
     assert len(message) < 400
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parse", PARSERS, ids=lambda parse: parse.__qualname__)
 @given(text=st.text(max_size=80))
 @settings(deadline=None, max_examples=50)

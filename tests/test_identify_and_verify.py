@@ -73,6 +73,7 @@ def drop_trigger(location: RegistryLocation, table: str, event: str) -> None:
     execute(location, f"DROP TRIGGER {table}_{event}{on}")
 
 
+@pytest.mark.slow
 def test_an_input_file_leads_to_its_constants_and_to_every_version_withdrawn_ones_too(
     filled: RegistryLocation, arrays: Path
 ) -> None:
@@ -94,6 +95,7 @@ def test_an_input_file_leads_to_its_constants_and_to_every_version_withdrawn_one
         assert registry.identify(objects(filled)[0]).sha256 == objects(filled)[0].stem
 
 
+@pytest.mark.slow
 def test_an_output_and_its_provenance_lead_to_every_export_that_wrote_them(
     filled: RegistryLocation, tmp_path: Path
 ) -> None:
@@ -116,6 +118,7 @@ def test_an_output_and_its_provenance_lead_to_every_export_that_wrote_them(
         assert document.path == str(tmp_path / "second" / "provenance.json")
 
 
+@pytest.mark.slow
 def test_an_unknown_file_is_not_found(filled: RegistryLocation, arrays: Path, tmp_path: Path) -> None:
     unknown = tmp_path / "unknown.npy"
     unknown.write_bytes((arrays / PANEL_A / "g0_gain.npy").read_bytes()[:-1])
@@ -133,6 +136,7 @@ def test_an_unknown_file_is_not_found(filled: RegistryLocation, arrays: Path, tm
         assert str(tmp_path) in folder.value.message
 
 
+@pytest.mark.slow
 def test_a_registry_without_damage_is_verified_without_problems_and_notes(filled: RegistryLocation) -> None:
     with filled.open() as registry:
         registry.versions.gap(PANEL_A, valid_from="2019-01-01T00:00:00Z", comment="warm")
@@ -171,6 +175,7 @@ def test_a_verification_reads_several_files_at_once_and_reports_its_progress(
     assert steps_done["checking rows"][0] == steps_done["checking rows"][1] > 50
 
 
+@pytest.mark.slow
 def test_every_damaged_object_is_found_named_and_left_as_it_is(filled: RegistryLocation) -> None:
     flipped, cut, longer, gone, one, other, folder, *sound = objects(filled)
     swapped = other.read_bytes(), one.read_bytes()

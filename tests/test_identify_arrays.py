@@ -85,6 +85,7 @@ def written_otherwise(path: Path, form: str) -> None:
             np.lib.format.write_array(file, array, version=(2, 0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["npy", "psana", "hdf5"])
 def test_an_array_of_any_format_is_known_by_the_values_of_its_panels(
     registry: Registry, tmp_path: Path, form: str
@@ -110,6 +111,7 @@ def test_an_array_of_any_format_is_known_by_the_values_of_its_panels(
         assert [part.version for part in stated.versions] == [version.version]
 
 
+@pytest.mark.slow
 def test_swapped_panels_and_gain_ranges_are_identified(
     known: Registry, exports: Path, tmp_path: Path
 ) -> None:
@@ -138,6 +140,7 @@ def test_a_registered_file_saved_by_an_old_numpy_is_known_by_its_values(
     assert [part.inputs[0].versions[0].version for part in identity.parts] == [1, 1, 1]
 
 
+@pytest.mark.slow
 def test_panels_that_are_not_registered_are_listed(
     location: RegistryLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -256,6 +256,7 @@ def test_a_file_is_a_hazard_of_every_entry_that_needs_it(
     assert all(sentence in hazard for hazard in hazards)
 
 
+@pytest.mark.slow
 def test_one_serial_number_linked_to_two_modules_is_a_hazard_of_both_links_and_neither_wins(
     untouched: tuple[Registry, RegistryLocation], make_tree: MakeTree
 ) -> None:
@@ -299,6 +300,7 @@ def test_all_hazards_are_reported_at_once_and_nothing_is_recorded_or_stored(
         assert objects(location) == []
 
 
+@pytest.mark.slow
 def test_with_skip_bad_the_rest_is_imported_and_each_entry_left_out_is_warned_about(
     location: RegistryLocation, make_tree: MakeTree
 ) -> None:
@@ -375,6 +377,7 @@ def test_a_link_to_a_real_folder_of_another_panel_brings_its_constants_and_no_al
     assert {panel.panel: panel.alias for panel in registry.panels.list()} == {PANEL_A: None, NEW_A: None}
 
 
+@pytest.mark.slow
 def test_stamps_are_local_times_of_the_registrys_zone_in_summer_and_winter(
     location: RegistryLocation, make_tree: MakeTree
 ) -> None:
@@ -403,6 +406,7 @@ def test_stamps_are_local_times_of_the_registrys_zone_in_summer_and_winter(
         ]
 
 
+@pytest.mark.slow
 def test_an_import_is_one_revision_and_the_same_import_again_is_no_change(
     registry: Registry, make_tree: MakeTree
 ) -> None:
@@ -427,6 +431,7 @@ def test_an_import_is_one_revision_and_the_same_import_again_is_no_change(
     assert [revision.revision for revision in registry.log()] == [1]
 
 
+@pytest.mark.slow
 def test_a_dry_run_reports_what_the_import_does_and_leaves_no_trace(
     location: RegistryLocation, make_tree: MakeTree
 ) -> None:
@@ -483,6 +488,7 @@ def test_other_content_at_a_recorded_start_is_a_conflict_until_it_supersedes_wit
         )
 
 
+@pytest.mark.slow
 def test_a_second_import_brings_back_withdrawn_versions_only_by_supersession(
     location: RegistryLocation, make_tree: MakeTree
 ) -> None:

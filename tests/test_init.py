@@ -47,6 +47,7 @@ def _refuse_remains(location: RegistryLocation) -> None:
     engine.dispose()
 
 
+@pytest.mark.slow
 def test_init_makes_a_database_and_a_store_that_belong_together(nowhere: RegistryLocation) -> None:
     created = create_registry(nowhere.database, nowhere.store)
     assert str(uuid.UUID(created)) == created
@@ -154,6 +155,7 @@ def test_a_new_sqlite_registry_whose_store_cannot_be_created_is_refused(tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+@pytest.mark.slow
 def test_postgresql_without_a_store_is_refused(empty_postgres: str) -> None:
     with assert_refused(RequestError, remedy=Remedy.GIVE_STORE):
         create_registry(empty_postgres)

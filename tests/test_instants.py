@@ -265,6 +265,7 @@ def test_a_stamp_is_read_in_utc_unless_a_zone_is_given() -> None:
     assert str(parse_instant("20180306000000", LOS_ANGELES)) == "2018-03-06T08:00:00Z"
 
 
+@pytest.mark.slow
 @given(LOCAL_TIMES, st.sampled_from(ZONES))
 @example(datetime(2017, 11, 5, 1), LOS_ANGELES)
 @example(datetime(2017, 11, 5, 0, 59, 59), LOS_ANGELES)

@@ -65,6 +65,7 @@ COUNTED_NOUNS = re.compile(
 NOT_COUNTS = re.compile(r"_?[A-Z_]+|.*\.(name|source)|', '\.join\(.*|bits|block_size|expected|len\(text\)")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", ["registry", "harnesses"])
 def test_a_number_of_things_is_formatted_with_its_singular(package: str) -> None:
     """A number before a plural noun must be formatted by `format_count`, which knows ``1 pixel``."""
@@ -104,6 +105,7 @@ def test_the_search_for_plain_counts_finds_them() -> None:
     assert [len([*_find_plain_counts(ast.parse(text))]) for text in (*wrong, *right)] == [1] * 3 + [0] * 4
 
 
+@pytest.mark.slow
 def test_sentences_are_plain() -> None:
     paths = [path for path in TEXTS if path.suffix in {".py", ".md"} and path != Path(__file__)]
     findings = [

@@ -84,6 +84,7 @@ def test_a_run_that_goes_on_has_no_end(registry: Registry, tmp_path: Path) -> No
     assert times(registry) == times(registry, 202) == (BEGIN, None)
 
 
+@pytest.mark.slow
 def test_a_run_from_the_logbook_is_exported_without_a_time(registry: Registry, tmp_path: Path) -> None:
     registry.panels.add(PANEL_A)
     registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "early", 1), valid_from="beginning")
@@ -374,6 +375,7 @@ def test_the_examples_of_the_documentation_are_read_and_agree(tmp_path: Path) ->
     assert len(listed[0]) == 2
 
 
+@pytest.mark.slow
 def test_the_command_distinguishes_the_two_sorts_of_files_by_content(
     location: RegistryLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -501,6 +503,7 @@ def test_a_superseding_list_names_the_runs_that_get_other_constants(
     assert len(outcome.superseded_runs) == 10
 
 
+@pytest.mark.slow
 def test_the_command_supersedes_with_a_comment(calreg: Calreg, tmp_path: Path) -> None:
     listed = write_answer(tmp_path, [EPOCH])
     calreg.run("run", "import", str(listed), "--experiment", EXPERIMENT)

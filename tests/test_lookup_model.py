@@ -185,6 +185,7 @@ def expect_row(fact: Fact, end: Instant | None) -> tuple[int, Instant, Instant |
     return fact.number, fact.key[2], end, content
 
 
+@pytest.mark.slow
 @given(history=histories)
 @settings(max_examples=15)
 def test_the_registry_answers_as_a_naive_model_does(

@@ -91,6 +91,7 @@ def _assert_all_refuse(location: RegistryLocation, *values: str, code: int = 7, 
             assert value in result.stderr, verb
 
 
+@pytest.mark.slow
 def test_the_schema_goes_up_down_and_up_again(
     location: RegistryLocation, engine: sa.Engine, ours: sa.Engine
 ) -> None:

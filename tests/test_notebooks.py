@@ -169,6 +169,7 @@ def test_an_untrusted_document_is_shown_without_harm(filled: Registry, tmp_path:
     assert len(repr(read(path))) < 1000
 
 
+@pytest.mark.slow
 def test_ranges_become_a_frame_with_one_row_per_range(filled: Registry) -> None:
     frame = filled.validity(PANEL_A).to_pandas()
     assert list(frame["kind"]) == ["gain", "gain", "offset", "status"]
@@ -186,6 +187,7 @@ def test_ranges_become_a_frame_with_one_row_per_range(filled: Registry) -> None:
     assert frame.groupby("kind")["version"].count().to_dict() == {"gain": 2, "offset": 1, "status": 1}
 
 
+@pytest.mark.slow
 def test_an_empty_frame_has_the_same_columns(filled: Registry) -> None:
     filled.panels.add(NEW_A)
     empty, full = filled.validity(NEW_A).to_pandas(), filled.validity(PANEL_A).to_pandas()

@@ -83,6 +83,7 @@ def test_gains_in_kev_per_adu_are_refused(registry: Registry, tmp_path: Path) ->
         registry.versions.add(PANEL_A, folder, valid_from=START)
 
 
+@pytest.mark.slow
 def test_offsets_that_are_all_zero_are_recorded_as_allowed_with_their_kind_alone(
     registry: Registry, no_offset: Path
 ) -> None:
@@ -171,6 +172,7 @@ def test_what_a_type_expects_is_possible_and_gains_of_other_signs_are_not(known)
                 assert not kind.is_possible(gain_range, value)
 
 
+@pytest.mark.slow
 def test_the_commands_refuse_allow_and_show_odd_values(
     location: RegistryLocation, no_offset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

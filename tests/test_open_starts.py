@@ -82,6 +82,7 @@ def test_a_broken_link_leaves_the_older_constants_of_each_kind_open_and_what_sta
     assert [(row.entry, row.cause, row.reason) for row in outcome.skipped] == [(A18, "bad", BROKEN)]
 
 
+@pytest.mark.slow
 def test_nothing_is_open_where_nothing_older_is_valid_and_a_note_says_so(
     registry: Registry, make_tree: MakeTree
 ) -> None:
@@ -105,6 +106,7 @@ def test_nothing_is_open_where_nothing_older_is_valid_and_a_note_says_so(
     assert registry.import_tree(tree, gap_bad=True).revision is None
 
 
+@pytest.mark.slow
 def test_a_gap_is_recorded_at_every_open_start_in_the_revision_of_the_import(
     location: RegistryLocation, make_tree: MakeTree
 ) -> None:
@@ -219,6 +221,7 @@ def test_a_start_at_which_the_registry_has_another_version_is_not_open(
     ]  # the whole entry was left out, and the registry has no offset
 
 
+@pytest.mark.slow
 def test_a_repaired_link_conflicts_with_its_gap_until_it_supersedes_it(
     registry: Registry, make_tree: MakeTree
 ) -> None:
@@ -250,6 +253,7 @@ def test_a_repaired_link_conflicts_with_its_gap_until_it_supersedes_it(
     assert registry.import_tree(tree).revision is None
 
 
+@pytest.mark.slow
 def test_a_withdrawn_entry_is_named_as_such_and_its_start_gets_no_gap(
     location: RegistryLocation, make_tree: MakeTree
 ) -> None:
@@ -264,6 +268,7 @@ def test_a_withdrawn_entry_is_named_as_such_and_its_start_gets_no_gap(
         assert [(start.kind, start.cause) for start in outcome.open_starts] == [("gain", "withdrawn")]
 
 
+@pytest.mark.slow
 def test_a_gap_that_was_withdrawn_is_recorded_again_only_by_supersession(
     registry: Registry, make_tree: MakeTree
 ) -> None:
@@ -293,6 +298,7 @@ def test_a_comparison_reports_the_hazard_and_not_the_gap_in_its_place(
     ]
 
 
+@pytest.mark.slow
 def test_the_command_line_prints_for_each_open_start_the_command_that_ends_it(
     calreg: Calreg, make_tree: MakeTree
 ) -> None:
@@ -333,6 +339,7 @@ def test_a_comment_with_what_a_shell_reads_is_quoted(calreg: Calreg, make_tree: 
     calreg.run(*shlex.split(command)[1:])
 
 
+@pytest.mark.slow
 def test_an_import_that_skips_withdrawn_entries_never_says_that_all_is_recorded(
     calreg: Calreg, make_tree: MakeTree
 ) -> None:

@@ -510,6 +510,7 @@ def test_a_run_whose_panels_changed_their_order_is_affected_without_changed_cons
     assert registry.list_affected_runs(since) == []
 
 
+@pytest.mark.slow
 def test_superseding_or_withdrawing_a_configuration_or_run_warns_of_its_consequences(
     registry: Registry,
 ) -> None:
@@ -714,6 +715,7 @@ def count_statements(registry: Registry) -> Iterator[list[str]]:
         sa.event.remove(engine, "before_cursor_execute", note)
 
 
+@pytest.mark.slow
 def test_the_number_of_statements_does_not_grow_with_the_runs(registry: Registry) -> None:
     begin(registry)
     record(registry, [PANEL_A, PANEL_B], "A", EARLY)
@@ -749,6 +751,7 @@ def test_a_refused_write_has_no_consequences(registry: Registry) -> None:
     assert list_affected(registry, before) == []
 
 
+@pytest.mark.slow
 def test_an_export_of_a_run_with_other_panels_now_is_named(registry: Registry, tmp_path: Path) -> None:
     for panel, seed in ((PANEL_A, 1), (PANEL_B, 2)):
         registry.panels.add(panel)

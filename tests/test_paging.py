@@ -302,6 +302,7 @@ def test_the_text_of_a_long_revision_shows_its_first_changes(
         assert answer[0]["change_count"] == 19
 
 
+@pytest.mark.slow
 def test_the_first_pages_are_read_from_indexes_alone(sqlite_location: RegistryLocation) -> None:
     """No page scans or sorts a table: its cost would grow with the history."""
     statements = [

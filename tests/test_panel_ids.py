@@ -129,6 +129,7 @@ def test_the_fields_of_a_jungfrau_panel_id_are_kept_as_hexadecimal_numbers() -> 
     )
 
 
+@pytest.mark.slow
 @given(st.lists(FIELDS, min_size=3, max_size=3))
 @settings(deadline=None, max_examples=40)
 def test_any_three_64_bit_numbers_make_a_jungfrau_panel_id(fields: list[int]) -> None:

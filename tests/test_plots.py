@@ -321,6 +321,7 @@ def test_validity_of_any_length_is_legible(
     assert ("no version" in written) == (count == 0)
 
 
+@pytest.mark.slow
 def test_open_ends_and_gaps_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     (panel,) = panels_of(1)
     ranges = versions(panel.panel, "gain", 4, since=-1, gap=3)

@@ -181,6 +181,7 @@ def test_every_output_leads_to_the_inputs_of_its_kind_and_to_its_author(document
     assert ("export", "software") in associated
 
 
+@pytest.mark.slow
 def test_everything_that_is_referred_to_is_described(document: Document) -> None:
     records = json.loads(prov_json.build_prov_json(document))
     described = {

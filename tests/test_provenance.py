@@ -227,6 +227,7 @@ NO_DOCUMENT: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", NO_DOCUMENT.values(), ids=NO_DOCUMENT)
 def test_a_file_that_is_not_a_document_or_cut_is_refused(
     sound: bytes, tmp_path: Path, change: Callable[[bytes], bytes]
@@ -329,6 +330,7 @@ def test_an_untouched_export_is_verified_with_its_inputs_and_the_answer_of_the_r
     assert exported.verify(moved / "provenance.json") == verification
 
 
+@pytest.mark.slow
 def test_changed_missing_and_replaced_outputs_are_named(exported: Exported) -> None:
     gain, offset = exported.folder / "pixel_gain.npy", exported.folder / "pixel_offset.npy"
     contents = gain.read_bytes(), offset.read_bytes()

@@ -99,6 +99,7 @@ def names(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
+@pytest.mark.slow
 def test_the_files_are_where_the_framework_looks_and_nothing_else_is(known: Registry, tmp_path: Path) -> None:
     done = deploy(known, tmp_path / "calib")
     assert names(tmp_path / "calib") == [
@@ -184,6 +185,7 @@ def test_the_header_of_a_file_has_the_origin_of_its_numbers(
     assert len(lines) == len(comments) + 16 + 3 * 2 * 4
 
 
+@pytest.mark.slow
 def test_history_gets_one_line_per_deployment_with_the_checksum_of_the_replaced_file(
     own: Registry, tmp_path: Path, sqlite_location: RegistryLocation
 ) -> None:

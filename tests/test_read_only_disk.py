@@ -30,6 +30,7 @@ def read_only(tmpfs: Callable[[str], Path], tmp_path: Path) -> tuple[str, Path]:
     return url, disk
 
 
+@pytest.mark.slow
 def test_a_database_on_a_read_only_disk_is_refused_with_the_reason(read_only: tuple[str, Path]) -> None:
     url, _ = read_only
     with pytest.raises(
@@ -68,6 +69,7 @@ def test_neither_a_registry_nor_an_export_is_created_on_a_read_only_disk(
     ]
 
 
+@pytest.mark.slow
 def test_a_store_on_a_read_only_disk_stores_nothing_and_the_revision_is_not_recorded(
     tmpfs: Callable[[str], Path], tmp_path: Path
 ) -> None:

@@ -38,6 +38,7 @@ def list_stale(registry: Registry) -> list[tuple[int, str | None]]:
     return [(export.export, export.stale) for export in registry.exports.list(stale=True)]
 
 
+@pytest.mark.slow
 def test_exports_are_listed_with_what_they_wrote_the_newest_first(filled: Registry, tmp_path: Path) -> None:
     exports = filled.exports.list()
     assert [(row.export, row.target, row.stale) for row in exports] == [
@@ -59,6 +60,7 @@ def test_exports_are_listed_with_what_they_wrote_the_newest_first(filled: Regist
     assert [row.export for row in filled.exports.list(as_of=1)] == []
 
 
+@pytest.mark.slow
 def test_an_export_is_stale_as_long_as_the_same_request_would_be_made_from_something_else(
     filled: Registry, tmp_path: Path
 ) -> None:
@@ -74,6 +76,7 @@ def test_an_export_is_stale_as_long_as_the_same_request_would_be_made_from_somet
     assert [row.is_refused for row in filled.exports.list()] == [False, True, False]
 
 
+@pytest.mark.slow
 def test_runs_and_configurations_make_exports_stale_and_every_write_says_so(
     filled: Registry, tmp_path: Path
 ) -> None:
@@ -109,6 +112,7 @@ def test_runs_and_configurations_make_exports_stale_and_every_write_says_so(
     assert [row.is_refused for row in filled.exports.list(stale=True)] == [False, False]
 
 
+@pytest.mark.slow
 def test_other_segment_numbers_make_an_export_stale(filled: Registry) -> None:
     done = filled.detectors.configure("xcs1", SOURCE, PANEL_A, first_run=1, segments="4", **CORRECT)
     assert "2 recorded exports would be made from other constants now: export 1, export 3" in done.warnings
@@ -116,6 +120,7 @@ def test_other_segment_numbers_make_an_export_stale(filled: Registry) -> None:
     assert list_stale(filled) == [(3, stale), (1, stale)]
 
 
+@pytest.mark.slow
 def test_the_list_of_exports_is_printed_and_refused_as_others(
     filled: Registry, location: RegistryLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,7 @@ from tests.cli import list_verbs
 from tests.sessions import is_updating
 
 
+@pytest.mark.slow
 def test_the_page_of_the_commands_shows_what_the_program_says() -> None:
     if is_updating():
         commands.write_page()

@@ -156,6 +156,7 @@ def test_a_database_that_holds_a_registry_is_refused(
     _assert_refused(location, ConflictError, location.database, database=registry.id)
 
 
+@pytest.mark.slow
 def test_a_database_with_foreign_tables_is_refused(
     sqlite_location: RegistryLocation, target: str, tmp_path: Path
 ) -> None:
@@ -168,6 +169,7 @@ def test_a_database_with_foreign_tables_is_refused(
     assert _tables(target) == {"customers"}
 
 
+@pytest.mark.slow
 def test_a_newer_schema_is_refused(sqlite_location: RegistryLocation, new: str, tmp_path: Path) -> None:
     target = new
     create_registry(target, tmp_path / "other")
@@ -181,6 +183,7 @@ def test_a_newer_schema_is_refused(sqlite_location: RegistryLocation, new: str, 
     assert not (tmp_path / "no.sqlite").exists()
 
 
+@pytest.mark.slow
 def test_the_store_of_another_registry_is_refused(
     sqlite_location: RegistryLocation, new: str, tmp_path: Path
 ) -> None:
@@ -308,6 +311,7 @@ def test_numbers_at_the_ends_of_their_ranges_move(
     assert read_facts(target) == read_facts(location.database)
 
 
+@pytest.mark.slow
 def test_the_command_says_where_the_registry_is_now(
     sqlite_location: RegistryLocation, new: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

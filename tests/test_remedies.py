@@ -55,6 +55,7 @@ def test_no_text_below_the_command_line_names_an_option_or_a_verb() -> None:
     assert named == []
 
 
+@pytest.mark.slow
 def test_every_remedy_has_words_and_is_used() -> None:
     assert set(WORDS) == set(Remedy)
     assert list(Remedy) == sorted(Remedy)
@@ -67,6 +68,7 @@ def test_every_remedy_has_words_and_is_used() -> None:
     assert used == set(Remedy)
 
 
+@pytest.mark.slow
 def test_every_error_has_the_values_that_the_words_of_its_remedy_need() -> None:
     for place, remedy, names in list_raises():
         words = WORDS[remedy]

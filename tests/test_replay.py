@@ -135,6 +135,7 @@ def refuse_without_traces(
     return caught.value
 
 
+@pytest.mark.slow
 def test_a_replay_writes_the_old_bytes_whatever_was_corrected_since(anywhere: Origin, tmp_path: Path) -> None:
     for name, types in (("run", ["pixel_gain", "pixel_offset"]), ("one", ["pixel_offset"])):
         done = anywhere.replay(anywhere.document(name), tmp_path / "deep" / name)
@@ -175,6 +176,7 @@ def test_eight_panels_are_replayed_in_their_order(sqlite_location: RegistryLocat
     assert done.outputs[0].shape == (3, 8, 512, 1024)
 
 
+@pytest.mark.slow
 def test_a_replay_neither_reads_nor_creates_a_database(
     sqlite_location: RegistryLocation, tmp_path: Path
 ) -> None:
@@ -386,6 +388,7 @@ EDITS: dict[str, tuple[Callable[[Values], object], type[RegistryError], dict[str
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("change", "error_class", "expected"), EDITS.values(), ids=EDITS)
 def test_an_edited_document_is_refused_and_nothing_is_written(
     origin: Origin,
@@ -424,6 +427,7 @@ def test_arrays_in_memory_are_not_replayed(origin: Origin, tmp_path: Path) -> No
     assert error.values == {"part": "outputs", "path": str(path)}
 
 
+@pytest.mark.slow
 def test_facts_that_only_the_registry_knows_are_replayed_and_not_verified(
     origin: Origin, tmp_path: Path
 ) -> None:

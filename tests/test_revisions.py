@@ -159,6 +159,7 @@ def test_the_log_tells_who_changed_what_and_from_where(
     assert (first.database_role is None) is location.is_sqlite
 
 
+@pytest.mark.slow
 def test_the_log_has_a_line_for_every_change(registry: Registry, tmp_path: Path) -> None:
     folder = write_panel_folder(tmp_path / "one", kinds=["gain"])
     dataset = "exp=xcsls3716:run=631"

@@ -84,6 +84,7 @@ def _refuse(engine: sa.Engine, statement: str) -> str:
     return str(raised.value.orig)
 
 
+@pytest.mark.slow
 def test_before_any_grant_a_role_can_read_nothing(roles: Roles) -> None:
     with pytest.raises(UnavailableError, match="permission denied"):
         roles.open(roles.reader)
@@ -126,6 +127,7 @@ def test_a_reader_reads_stamps_in_the_registrys_zone_and_a_writer_may_change_it(
     assert (result.exit_code, "Europe/Zurich" in result.stdout) == (0, True)
 
 
+@pytest.mark.slow
 def test_a_reader_can_change_nothing_by_sql(granted: Roles) -> None:
     engine = granted.engine(granted.reader)
     owner = granted.location.engine()
@@ -147,6 +149,7 @@ def test_a_reader_can_change_nothing_by_sql(granted: Roles) -> None:
     owner.dispose()
 
 
+@pytest.mark.slow
 def test_a_writer_records_and_withdraws_and_the_log_names_its_role(granted: Roles, tmp_path: Path) -> None:
     with granted.open(granted.writer) as registry:
         registry.panels.add(PANEL_B, alias="M068")

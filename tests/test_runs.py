@@ -144,6 +144,7 @@ def test_a_run_is_withdrawn_once(registry: Registry) -> None:
     assert registry.runs.withdraw(DATASET, comment="and off").revision == 4
 
 
+@pytest.mark.slow
 def test_near_runs_and_experiments_are_named(registry: Registry) -> None:
     for run in (1, 5, 6, 8, 12, 100, 631):
         registry.runs.add(f"exp=xcsls3716:run={run}", begin=BEGIN)
@@ -162,6 +163,7 @@ def test_near_runs_and_experiments_are_named(registry: Registry) -> None:
             ask("exp=mfx:run=7")
 
 
+@pytest.mark.slow
 def test_the_constants_of_a_run_are_those_valid_at_its_start_time(registry: Registry, tmp_path: Path) -> None:
     early, late = (
         write_panel_folder(tmp_path / name, seed) for seed, name in enumerate(("early", "late"), 1)
@@ -251,6 +253,7 @@ def test_withdrawn_runs_and_detectors_are_listed_on_request_as_of_any_revision(r
     assert registry.detectors.list() == []
 
 
+@pytest.mark.slow
 def test_the_list_of_all_shows_what_was_withdrawn(
     sqlite_location: RegistryLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

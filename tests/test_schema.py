@@ -88,6 +88,7 @@ def modelled(
     created.dispose()
 
 
+@pytest.mark.slow
 def test_the_migrated_schema_is_that_of_the_models(engine: sa.Engine, modelled: sa.Engine) -> None:
     live, wanted = catalogue(engine), catalogue(modelled)
     assert live == wanted

@@ -122,6 +122,7 @@ def test_a_text_without_a_password_is_left_as_it_is(text: str) -> None:
     assert mask_passwords(text) == text
 
 
+@pytest.mark.slow
 @given(st.text().filter(lambda text: "@" not in text and "password" not in text.lower()))
 @settings(deadline=None)
 def test_no_other_text_is_ever_changed(text: str) -> None:
@@ -151,6 +152,7 @@ def test_no_password_field_of_a_url_survives(secret: str) -> None:
         assert left_of(shown, "postgresql://host/db?password=", "&sslmode=require")
 
 
+@pytest.mark.slow
 @given(SECRETS)
 @settings(deadline=None, max_examples=300)
 def test_no_password_in_libpqs_text_survives(secret: str) -> None:
@@ -160,6 +162,7 @@ def test_no_password_in_libpqs_text_survives(secret: str) -> None:
     assert left_of(mask_passwords(f"host=h password={escaped} dbname=x"), "host=h password=", " dbname=x")
 
 
+@pytest.mark.slow
 @given(NAMES, SECRETS)
 @settings(deadline=None)
 def test_masking_twice_is_masking_once(user: str, secret: str) -> None:

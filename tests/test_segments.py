@@ -74,6 +74,7 @@ def test_segment_numbers_are_written_with_ranges() -> None:
     assert format_segment_numbers(STATED) == "0-3,8-10"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -211,6 +212,7 @@ def record_segments(registry: Registry, segments: Sequence[int | None]) -> None:
     registry._backend.record_revision(record)
 
 
+@pytest.mark.slow
 def test_rows_from_before_there_were_segment_numbers_follow_the_same_rule(registry: Registry) -> None:
     for panel in PANELS:
         registry.panels.add(panel)
@@ -219,6 +221,7 @@ def test_rows_from_before_there_were_segment_numbers_follow_the_same_rule(regist
     assert registry.verify().problems == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("segments", [[0, None], [1, 0], [None, 1]])
 def test_segment_numbers_of_some_panels_only_are_never_believed_and_verify_finds_them(
     registry: Registry, segments: list[int | None]
@@ -235,6 +238,7 @@ def test_segment_numbers_of_some_panels_only_are_never_believed_and_verify_finds
 # Exports
 
 
+@pytest.mark.slow
 def test_an_lcls2_array_is_indexed_by_segment_number_and_absent_panels_are_zeros(
     registry: Registry, tmp_path: Path
 ) -> None:
@@ -277,6 +281,7 @@ def test_an_lcls2_array_has_the_fewest_slots_of_a_whole_detector(
     assert registry.identify(done.outputs[0].path).exports[0].type == "pixel_gain"
 
 
+@pytest.mark.slow
 def test_lcls2_is_refused_where_nobody_stated_the_segment_numbers(
     calreg: Calreg, location: Any, tmp_path: Path
 ) -> None:
@@ -297,6 +302,7 @@ def test_lcls2_is_refused_where_nobody_stated_the_segment_numbers(
         assert (answer["segments"], answer["outputs"][0]["shape"]) == (None, [3, 7, 4, 6])
 
 
+@pytest.mark.slow
 def test_an_export_names_the_segments_for_which_its_arrays_have_zeros(
     calreg: Calreg, location: Any, tmp_path: Path
 ) -> None:
@@ -309,6 +315,7 @@ def test_an_export_names_the_segments_for_which_its_arrays_have_zeros(
         assert calreg.run(*words, "--force", "--json").json["absent_segments"] == absent
 
 
+@pytest.mark.slow
 def test_the_other_formats_keep_the_panels_in_order_and_carry_the_numbers(
     registry: Registry, tmp_path: Path
 ) -> None:
@@ -346,6 +353,7 @@ def test_constants_in_memory_have_the_segment_numbers(registry: Registry, tmp_pa
     assert "segment" not in result.to_xarray().coords
 
 
+@pytest.mark.slow
 def test_panels_in_an_lcls2_array_are_identified_by_their_values(registry: Registry, tmp_path: Path) -> None:
     register(registry, tmp_path / "arrays")
     configure(registry, STATED)
@@ -360,6 +368,7 @@ def test_panels_in_an_lcls2_array_are_identified_by_their_values(registry: Regis
     } == {(0, 0)}
 
 
+@pytest.mark.slow
 def test_other_segment_numbers_say_which_recorded_exports_they_concern(
     registry: Registry, tmp_path: Path
 ) -> None:
@@ -379,6 +388,7 @@ def strip_segments(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [2, 7])
 def test_a_document_from_before_there_were_segment_numbers_is_verified_and_replayed(
     registry: Registry, tmp_path: Path, count: int
@@ -394,6 +404,7 @@ def test_a_document_from_before_there_were_segment_numbers_is_verified_and_repla
     assert contents(tmp_path / "again") == contents(tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_an_lcls2_export_from_before_there_were_segment_numbers_is_replayed(
     registry: Registry, tmp_path: Path
 ) -> None:
@@ -426,6 +437,7 @@ EDITS: dict[str, Edit] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["npy", "lcls2"])
 @pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
 def test_a_document_with_segment_numbers_that_cannot_be_is_refused(

@@ -181,6 +181,7 @@ def test_a_system_without_a_list_of_mounts_gives_no_warning(tmp_path: Path) -> N
     assert network_file_system(tmp_path / "registry.sqlite", tmp_path / "none") is None
 
 
+@pytest.mark.slow
 def test_init_writes_and_verify_warn_of_a_network(
     sqlite_location: RegistryLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

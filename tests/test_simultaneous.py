@@ -26,6 +26,7 @@ def add_run(registry: Registry, dataset: str, begin: str, end: str | None = None
     ).warnings
 
 
+@pytest.mark.slow
 def test_a_panel_under_two_sources_in_one_run_is_warned_about(registry: Registry) -> None:
     configure = registry.detectors.configure
     assert configure("xcs1", XCS, f"{PANEL_A}_{PANEL_B}", first_run=1, last_run=20).warnings == ()
@@ -60,6 +61,7 @@ def test_a_panel_under_two_sources_in_one_run_is_warned_about(registry: Registry
     assert add_run(registry, "exp=xcs1:run=12", "11:55") == ()
 
 
+@pytest.mark.slow
 def test_a_panel_in_runs_of_two_experiments_at_the_same_time_is_warned_about(registry: Registry) -> None:
     for experiment, source in (("xcs1", XCS), ("mfx2", MFX), ("cxi3", OTHER)):
         panels = f"{PANEL_B}_{PANEL_A}" if experiment != "cxi3" else PANEL_C
@@ -91,6 +93,7 @@ def test_a_panel_in_runs_of_two_experiments_at_the_same_time_is_warned_about(reg
     ]
 
 
+@pytest.mark.slow
 def test_the_panel_ids_of_one_module_are_one_module(registry: Registry) -> None:
     assert NEW_A.rpartition("-")[2] == PANEL_A.rpartition("-")[2]
     registry.detectors.configure("xcs1", XCS, PANEL_A, first_run=1)
@@ -107,6 +110,7 @@ def test_the_panel_ids_of_one_module_are_one_module(registry: Registry) -> None:
     assert add_run(registry, "exp=cxi4:run=1", "10:00", "11:00") == (), "a serial number of 0 is not known"
 
 
+@pytest.mark.slow
 def test_a_run_that_shares_a_panel_is_exported_with_a_warning(
     registry: Registry, calreg: Calreg, tmp_path: Path
 ) -> None:
@@ -150,6 +154,7 @@ intervals = st.lists(
 ).map(lambda pairs: [(begin, end, number) for number, (begin, end) in enumerate(pairs)])
 
 
+@pytest.mark.slow
 @given(intervals, intervals)
 def test_runs_at_the_same_time_are_those_that_a_comparison_of_all_pairs_finds(
     runs: list[Interval], others: list[Interval]
@@ -176,6 +181,7 @@ ranges = st.lists(st.integers(1, 30), max_size=8, unique=True).map(
 )
 
 
+@pytest.mark.slow
 @given(ranges, ranges)
 def test_ranges_in_common_have_the_runs_in_common(
     one: list[tuple[int, int]], other: list[tuple[int, int]]

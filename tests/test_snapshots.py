@@ -187,6 +187,7 @@ def test_a_damaged_file_leaves_no_snapshot(small: Registry, taken: RegistryLocat
     assert [path.name for path in taken.file.parent.iterdir()] == ["store"]
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_written_is_refused(
     small: Registry, sqlite_location: RegistryLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,6 +195,7 @@ def test_a_folder_that_cannot_be_written_is_refused(
     Calreg(sqlite_location, monkeypatch).assert_refused(8, "snapshot", tmp_path / "file" / "snapshot.sqlite")
 
 
+@pytest.mark.slow
 def test_a_snapshot_contains_no_row_of_a_later_revision(
     small: Registry, taken: RegistryLocation, sqlite_location: RegistryLocation
 ) -> None:

@@ -186,6 +186,7 @@ def test_sqlite_finds_runs_in_the_index_of_all_runs(sqlite_location: RegistryLoc
     engine.dispose()
 
 
+@pytest.mark.slow
 def test_a_registration_reads_nothing_of_an_experiment_that_it_does_not_concern(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

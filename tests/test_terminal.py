@@ -207,6 +207,7 @@ def test_progress_shows_counts_rate_and_remaining_time() -> None:
     assert re.search(r"\x1b\[\d+m", seen)
 
 
+@pytest.mark.slow
 def test_progress_has_no_colours_where_they_are_not_wanted_and_fits_a_narrow_terminal() -> None:
     seen = run_in_terminal(["-c", WORK], {"NO_COLOR": "1"}, 40)
     assert re.search(r"\x1b\[[1-9]\d*m", seen) is None

@@ -93,6 +93,7 @@ bits = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(values=st.lists(bits, min_size=6, max_size=6), usual=st.booleans())
 @settings(max_examples=40)
 def test_every_reader_reads_every_value_bit_for_bit(tmp_path: Path, values: list[int], usual: bool) -> None:

@@ -73,6 +73,7 @@ def test_a_new_registry_has_utc_and_records_nothing(location: RegistryLocation) 
         assert registry.log() == []
 
 
+@pytest.mark.slow
 def test_a_registry_is_created_with_its_time_zone_as_first_revision(tmp_path: Path) -> None:
     location = RegistryLocation.in_folder(tmp_path / "new")
     create_registry(location.database, location.store, timezone=LOS_ANGELES)
@@ -102,6 +103,7 @@ def test_a_comment_without_a_time_zone_is_refused(location: RegistryLocation, ca
     calreg.assert_refused(2, "init", "--comment", NOT_UTC_COMMENT)
 
 
+@pytest.mark.slow
 def test_another_time_zone_needs_a_comment_and_replaces_the_former(
     location: RegistryLocation, registry: Registry
 ) -> None:
@@ -278,6 +280,7 @@ AS_OF_READS: dict[str, Callable[[Registry, str], Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("read", AS_OF_READS.values(), ids=AS_OF_READS)
 def test_a_stamp_that_names_a_revision_is_read_in_the_registrys_zone(
     local_registry: Registry, read: Callable[[Registry, str], Any]
@@ -307,6 +310,7 @@ def write_tree(folder: Path, stamp: str = STAMP) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_an_import_is_refused_if_the_zone_is_changed_while_it_reads_the_tree(
     location: RegistryLocation, registry: Registry, tmp_path: Path
 ) -> None:
@@ -363,6 +367,7 @@ def test_an_export_keeps_its_meaning_when_the_zone_is_changed(
 # Copies
 
 
+@pytest.mark.slow
 def test_a_snapshot_of_an_earlier_revision_reads_stamps_as_the_registry_does_today(
     location: RegistryLocation, registry: Registry, arrays: Path, tmp_path: Path
 ) -> None:
@@ -381,6 +386,7 @@ def test_a_snapshot_of_an_earlier_revision_reads_stamps_as_the_registry_does_tod
                 assert str(taken.validity(PANEL_A, at=STAMP).instant) == LOS_ANGELES_TEXT
 
 
+@pytest.mark.slow
 def test_a_backup_and_a_moved_registry_keep_the_zone(
     location: RegistryLocation, local_registry: Registry, tmp_path: Path
 ) -> None:
@@ -433,6 +439,7 @@ def test_any_year_can_be_asked_about(local_registry: Registry, arrays: Path) -> 
     assert len(local_registry.validity(PANEL_A, at="30000101000000").versions) == 2
 
 
+@pytest.mark.slow
 def test_a_link_with_such_a_year_is_a_hazard_like_others(registry: Registry, tmp_path: Path) -> None:
     tree = write_tree(tmp_path / "tree", "02171025000000")
     (tree / f"{PANEL_A}-{STAMP}").symlink_to("M068")
@@ -467,6 +474,7 @@ def shell(calreg: Calreg, monkeypatch: pytest.MonkeyPatch) -> Calreg:
     return calreg
 
 
+@pytest.mark.slow
 def test_init_and_database_check_show_the_zone(shell: Calreg) -> None:
     assert shell.run("init", "--json").json["timezone"] == "UTC"
     assert shell.run("init", "--timezone", LOS_ANGELES, "--json").json["timezone"] == LOS_ANGELES
@@ -476,6 +484,7 @@ def test_init_and_database_check_show_the_zone(shell: Calreg) -> None:
     assert f"+ time zone {LOS_ANGELES}" in shell.run("log").stdout
 
 
+@pytest.mark.slow
 def test_init_refuses_another_zone_without_a_comment(shell: Calreg) -> None:
     shell.run("init", "--timezone", LOS_ANGELES)
     shell.assert_refused(2, "init", "--timezone", "UTC")
@@ -502,6 +511,7 @@ def test_a_zone_that_is_not_the_same_everywhere_is_refused_by_every_verb(shell: 
     shell.assert_refused(2, "init", "--timezone", name)
 
 
+@pytest.mark.slow
 def test_an_import_names_the_command_that_changes_the_zone(shell: Calreg, tmp_path: Path) -> None:
     tree = str(write_tree(tmp_path / "tree"))
     command = f"calreg init --timezone {LOS_ANGELES} --comment TEXT"
@@ -516,6 +526,7 @@ def test_an_import_names_the_command_that_changes_the_zone(shell: Calreg, tmp_pa
     assert {row["valid_from"] for row in shown} == {LOS_ANGELES_TEXT, "2018-01-01T08:00:00Z"}
 
 
+@pytest.mark.slow
 def test_verbs_echo_how_a_stamp_was_read(shell: Calreg, tmp_path: Path) -> None:
     shell.run("init", "--timezone", LOS_ANGELES)
     shell.run("panel", "add", PANEL_A)
@@ -527,6 +538,7 @@ def test_verbs_echo_how_a_stamp_was_read(shell: Calreg, tmp_path: Path) -> None:
     assert NOTE in shell.run("run", "add", "exp=x1:run=1", "--begin", STAMP, "--json").json["notes"]
 
 
+@pytest.mark.slow
 def test_years_that_cannot_be_meant_need_an_option(shell: Calreg, tmp_path: Path) -> None:
     shell.run("panel", "add", PANEL_A)
     arrays = str(write_panel_folder(tmp_path / "arrays"))
@@ -543,6 +555,7 @@ def test_years_that_cannot_be_meant_need_an_option(shell: Calreg, tmp_path: Path
     shell.assert_refused(2, "import", tree, "--compare", "--any-time")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zone", [LOS_ANGELES, "Asia/Tokyo", "Pacific/Kiritimati"])
 def test_a_directory_is_not_imported_again_in_another_time_zone(
     location: RegistryLocation, registry: Registry, tmp_path: Path, zone: str
@@ -562,6 +575,7 @@ def test_a_directory_is_not_imported_again_in_another_time_zone(
         registry.import_tree(tree)
 
 
+@pytest.mark.slow
 def test_links_a_few_hours_apart_are_not_taken_for_one_in_another_time_zone(
     registry: Registry, tmp_path: Path
 ) -> None:

@@ -54,6 +54,7 @@ def list_skipped(outcome: ImportOutcome) -> list[tuple[str, str]]:
     return sorted((row.entry, row.cause) for row in outcome.skipped)
 
 
+@pytest.mark.slow
 def test_a_board_that_moved_bears_each_m_number_for_its_time(
     location: RegistryLocation, make_tree: MakeTree
 ) -> None:
@@ -76,6 +77,7 @@ def test_a_board_that_moved_bears_each_m_number_for_its_time(
         assert registry.verify().problems == ()
 
 
+@pytest.mark.slow
 def test_a_board_may_move_back_and_two_boards_may_change_places(
     registry: Registry, make_tree: MakeTree
 ) -> None:
@@ -91,6 +93,7 @@ def test_a_board_may_move_back_and_two_boards_may_change_places(
     assert registry.import_tree(tree).revision is None
 
 
+@pytest.mark.slow
 def test_a_link_that_is_added_later_moves_the_board_from_its_start_on(
     registry: Registry, make_tree: MakeTree
 ) -> None:
@@ -196,6 +199,7 @@ def test_one_serial_number_in_two_modules_is_a_hazard_whatever_is_said(
         registry.import_tree(tree, same_module=True, comment="renumbered")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("link", [A17, A19])
 def test_a_link_that_was_retargeted_since_its_import_is_a_conflict(
     registry: Registry, make_tree: MakeTree, link: str
@@ -233,6 +237,7 @@ def test_the_command_takes_the_same_module_and_needs_a_comment(calreg: Calreg, m
     assert f"+ alias M068 of {PANEL_C}" in shown.stdout
 
 
+@pytest.mark.slow
 def test_an_m_number_that_was_withdrawn_is_not_brought_back_until_the_import_supersedes(
     registry: Registry, make_tree: MakeTree
 ) -> None:

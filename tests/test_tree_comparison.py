@@ -57,6 +57,7 @@ def test_an_imported_directory_has_no_differences(imported: Registry, tree: Path
     assert (comparison.compared_links, comparison.compared_runs, comparison.revision) == (2, 1, 3)
 
 
+@pytest.mark.slow
 def test_links_read_in_another_time_zone_than_on_import_are_reported(
     location: RegistryLocation, imported: Registry, tree: Path
 ) -> None:
@@ -128,6 +129,7 @@ def test_changes_in_the_directory_are_reported(
     ]
 
 
+@pytest.mark.slow
 def test_changes_in_the_registry_are_reported(imported: Registry, tree: Path, modules: Path) -> None:
     gain, offset = (row.version for row in imported.versions.list(PANEL_A))
     imported.versions.withdraw(gain, comment="the beam was off")
@@ -188,6 +190,7 @@ def test_a_link_that_starts_after_the_run_is_picked_all_the_same(imported: Regis
     assert choice.reason == "the link starts after the run"
 
 
+@pytest.mark.slow
 def test_the_directory_never_uses_the_time_of_a_run(
     registry: Registry, tree: Path, imported: Registry, modules: Path
 ) -> None:
@@ -207,6 +210,7 @@ def test_the_directory_never_uses_the_time_of_a_run(
     ]
 
 
+@pytest.mark.slow
 def test_the_reason_why_the_registry_has_other_constants_is_reported(
     imported: Registry, tree: Path, modules: Path
 ) -> None:
@@ -229,6 +233,7 @@ def reason(registry: Registry, tree: Path) -> str:
     return run.choices[0].reason
 
 
+@pytest.mark.slow
 def test_the_reason_why_the_directory_has_other_constants_is_reported(imported: Registry, tree: Path) -> None:
     retarget(tree)
     choice = only_choice(imported, tree, RUN_17)
@@ -251,6 +256,7 @@ def test_only_the_registry_refuses_a_run_of_unknown_start_time(imported: Registr
     assert choice.reason == "the start time is not known, and without it the registry refuses"
 
 
+@pytest.mark.slow
 def test_the_command_prints_differences_and_succeeds(
     location: RegistryLocation, monkeypatch: pytest.MonkeyPatch, tree: Path
 ) -> None:

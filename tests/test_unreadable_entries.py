@@ -188,6 +188,7 @@ def test_a_pipe_in_the_place_of_a_module_or_of_an_entry_does_not_block(
         registry.import_tree(tree)
 
 
+@pytest.mark.slow
 def test_names_that_are_not_utf_8_are_shown_escaped_in_every_answer(calreg: Calreg, tree: Path) -> None:
     odd = os.fsdecode(b"caf\xe9")
     (tree / f"{NEW_A}-{odd}").symlink_to("M068")

@@ -65,6 +65,7 @@ def list_objects(location: RegistryLocation) -> set[Path]:
     return set((location.store / "objects").glob("*/*"))
 
 
+@pytest.mark.slow
 def test_files_that_nothing_refers_to_are_listed_with_size_and_age(filled: RegistryLocation) -> None:
     old = stray(filled, an_object("0"), 3 * DAY)
     young = stray(filled, "objects/00/.arriving-abc", 60)
@@ -123,6 +124,7 @@ def test_a_registry_with_problems_keeps_every_file(filled: RegistryLocation) -> 
     assert old.exists()
 
 
+@pytest.mark.slow
 def test_storing_an_unreferenced_file_again_resets_its_age(filled: RegistryLocation, folder: Path) -> None:
     source, content = folder / "g0_offset.npy", ContentStore(filled.store)
     sha256 = _checksum(source)
@@ -134,6 +136,7 @@ def test_storing_an_unreferenced_file_again_resets_its_age(filled: RegistryLocat
     assert (file.path, file.kept) == (str(content.object_path(sha256)), "younger than a day")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before the lock", "in put"])
 def test_a_writer_stores_again_the_files_that_a_collection_removed_meanwhile(
     filled: RegistryLocation, folder: Path, moment: str, monkeypatch: pytest.MonkeyPatch

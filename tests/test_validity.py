@@ -62,6 +62,7 @@ def test_a_version_is_valid_from_its_start_to_the_microsecond(registry: Registry
     assert all("2018-01-01T00:00:00Z" in sentence for sentence in caught.value.values["missing"])
 
 
+@pytest.mark.slow
 def test_every_start_is_inclusive_and_every_end_exclusive(registry: Registry, one: Path, other: Path) -> None:
     registry.panels.add(PANEL_A)
     registry.versions.add(PANEL_A, one, valid_from=T1, kinds=GAIN)
@@ -118,6 +119,7 @@ def test_a_version_from_the_beginning_is_valid_at_every_time(
         assert "beginning" in caught.value.message
 
 
+@pytest.mark.slow
 def test_without_an_instant_all_ranges_are_returned_with_gaps_and_ends(
     registry: Registry, one: Path, other: Path
 ) -> None:

@@ -63,6 +63,7 @@ def checksum(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+@pytest.mark.slow
 def test_six_files_become_two_versions_in_one_revision(
     registry: Registry, location: RegistryLocation, one: Path
 ) -> None:
@@ -110,6 +111,7 @@ def test_six_files_become_two_versions_in_one_revision(
     assert objects(location).keys() == stored.keys()
 
 
+@pytest.mark.slow
 def test_an_m_number_stands_for_every_panel_id_under_it(registry: Registry, one: Path, other: Path) -> None:
     for panel, alias in ((PANEL_A, "M068"), (NEW_A, "M068"), (PANEL_B, "M088")):
         registry.panels.add(panel, alias=alias)
@@ -155,6 +157,7 @@ def test_a_version_is_for_panels_that_are_known(
     assert state_of(registry, location) == before
 
 
+@pytest.mark.slow
 def test_all_kinds_land_or_none(registry: Registry, location: RegistryLocation, tmp_path: Path) -> None:
     registry.panels.add(PANEL_A)
     before = state_of(registry, location)
@@ -246,6 +249,7 @@ def test_unusual_values_are_taken_with_a_warning_and_kept_as_they_are(
     assert objects(location).keys() == {checksum(path) for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_the_same_start_with_other_content_is_a_conflict(
     registry: Registry, location: RegistryLocation, one: Path, other: Path
 ) -> None:
@@ -311,6 +315,7 @@ def test_withdrawn_content_comes_back_only_by_supersession(registry: Registry, o
     assert [version.withdrawn_in for version in registry.versions.list(withdrawn=True)] == [3, None, None]
 
 
+@pytest.mark.slow
 def test_a_gap_ends_every_live_kind_or_those_that_are_named(registry: Registry, tmp_path: Path) -> None:
     for panel, alias in ((PANEL_A, "M068"), (NEW_A, "M068"), (PANEL_B, "M088")):
         registry.panels.add(panel, alias=alias)
@@ -364,6 +369,7 @@ def test_a_gap_ends_every_live_kind_or_those_that_are_named(registry: Registry, 
     )
 
 
+@pytest.mark.slow
 def test_a_withdrawal_notes_what_is_valid_now(registry: Registry, one: Path, other: Path) -> None:
     registry.panels.add(PANEL_A)
     registry.versions.add(PANEL_A, one, valid_from="beginning", kinds=GAIN)
@@ -396,6 +402,7 @@ def test_a_withdrawal_notes_what_is_valid_now(registry: Registry, one: Path, oth
     ]
 
 
+@pytest.mark.slow
 def test_a_withdrawal_names_the_end_of_what_is_valid_now(registry: Registry, one: Path, other: Path) -> None:
     registry.panels.add(PANEL_A)
     for folder, start in ((one, "beginning"), (other, T1), (one, T2)):
@@ -410,6 +417,7 @@ def test_a_withdrawal_names_the_end_of_what_is_valid_now(registry: Registry, one
     )
 
 
+@pytest.mark.slow
 def test_an_unknown_or_withdrawn_version_cannot_be_withdrawn(registry: Registry, one: Path) -> None:
     with assert_refused(NotFoundError, 1):
         registry.versions.withdraw(1, comment="wrong")
@@ -531,6 +539,7 @@ def test_a_file_that_changes_before_it_is_stored_is_refused_and_no_version_is_re
     assert not [path for path in (location.store / "objects").rglob("*") if path.name.startswith(".")]
 
 
+@pytest.mark.slow
 def test_several_versions_are_withdrawn_in_one_revision_or_none(registry: Registry, one: Path) -> None:
     registry.panels.add(PANEL_A)
     registry.panels.add(PANEL_B)
