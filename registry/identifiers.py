@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from registry.errors import IdentifierError
 
 _MAX_QUOTED_LENGTH = 80  # the longest panel Ids have 76 characters
-_MAX_RUN = 2**31 - 1
+MAX_RUN = 2**31 - 1
+"""The largest run number that the database can hold; the last run of an open range."""
 _MAX_SUGGESTED = 5
 
 _LOOSE_M_NUMBER = re.compile(r"[mM]([0-9]{1,6})")
@@ -93,8 +94,8 @@ def parse_experiment(text: str) -> str:
 
 def parse_run_number(text: str) -> int:
     """Read a run number, 1 to 2147483647."""
-    if not _RUN.fullmatch(text) or int(text) > _MAX_RUN:
-        raise IdentifierError(f"{quote(text)} is not a run number: 1, 2, 3 ... {_MAX_RUN} is expected")
+    if not _RUN.fullmatch(text) or int(text) > MAX_RUN:
+        raise IdentifierError(f"{quote(text)} is not a run number: 1, 2, 3 ... {MAX_RUN} is expected")
     return int(text)
 
 

@@ -65,6 +65,8 @@ class Instant(int):
 
 BEGINNING = Instant(-(2**63))
 EARLIEST = Instant((datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND)
+NEVER = Instant(2**63 - 1)
+"""After every instant: the end of a range that has none."""
 LATEST = Instant((datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND)
 
 

@@ -91,8 +91,8 @@ def create_registry(
     InstantError
         The time zone is not known, or is another one on another machine.
     RequestError
-        The registry has another time zone, something is recorded in it, and there is no comment; or there is a
-        comment and no time zone.
+        The registry has another time zone, something is recorded in it, and the comment is missing; or a comment
+        comes without a time zone.
     """
     from registry.api.attempts import note_schema  # not needed by a look-up
 

@@ -101,7 +101,7 @@ def note_move(source: str, target: str) -> None:
 
 
 def _read_schema(url: str) -> str | None:
-    """Return the schema of a database when no writer is at work, None where there is no registry."""
+    """Return the schema of a database when no writer is at work, None if it holds no registry."""
     file = sqlite_file(url)
     if file is not None and not file.exists():
         return None

@@ -11,11 +11,9 @@ from typing import TypeVar
 
 from registry.api.backend import Backend, ReadTransaction
 from registry.errors import RequestError
-from registry.lookup.revisions import AsOf
+from registry.lookup.revisions import LARGEST_NUMBER, AsOf
 
 PAGE_SIZE = 500
-LARGEST_NUMBER = 2**31 - 1
-"""Above every number of a revision or version that the database can hold."""
 
 _Item = TypeVar("_Item")
 

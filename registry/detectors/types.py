@@ -169,6 +169,10 @@ class DetectorType:
         """Return the folder of a source's constants in a calibration directory, by the name of its device."""
         return _group_name(self.find_device(source).name)
 
+    def home_of(self, source: str) -> str:
+        """Return the folder of a source in a calibration directory, in that of its group."""
+        return f"{self.group_of(source)}/{source}"
+
     def has_source(self, source: str) -> bool:
         """Tell whether a source names one of the devices."""
         return get_device_name(source) in {device.name for device in self.devices}

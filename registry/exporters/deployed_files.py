@@ -98,7 +98,7 @@ class DeployedFolder:
 
 
 def _list_names(folder: Path, suffix: str) -> list[str]:
-    """Return the names in a folder that end so; none if there is no such folder."""
+    """Return the names in a folder that end so; an empty list if the folder does not exist."""
     with translate_os_errors("read", folder):
         try:
             return sorted(path.name for path in folder.iterdir() if path.name.endswith(suffix))

@@ -33,10 +33,10 @@ REQUIRED_PACKAGE = None
 def layout(draft: Document) -> Layout:
     """Return the names of the files; refuse an export without source and runs, or of runs the framework cannot read."""
     deployment = _require_deployment(draft)
-    group = detectors.find_detector_type(draft.resolution.detector_type).group_of(deployment.source)
+    detector = detectors.find_detector_type(draft.resolution.detector_type)
     types = draft.resolution.types
     return Layout(
-        folder=f"{group}/{deployment.source}",
+        folder=detector.home_of(deployment.source),
         arrays={name: f"{name}/{deployment.runs}.data" for name in types},
         journals=tuple(f"{name}/HISTORY" for name in types),
         document=f"{deployment.runs}-{'-'.join(sorted(types))}.json",

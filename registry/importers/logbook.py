@@ -28,7 +28,7 @@ from msgspec import Meta, Struct
 
 from registry.errors import InstantError, Remedy, RequestError
 from registry.files import decode_text, read_bounded
-from registry.identifiers import Dataset, format_count, quote, shorten
+from registry.identifiers import MAX_RUN, Dataset, format_count, quote, shorten
 from registry.instants import Instant, instant_from_epoch, parse_iso, refuse_unlikely
 from registry.registration.runs import RunStatement
 
@@ -36,7 +36,7 @@ MAX_SIZE = 64 << 20  # bytes
 _MAX_VALUES = 4_000_000  # a small JSON text can make large objects
 _MAX_RUNS = 100_000
 
-_RunNumber = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+_RunNumber = Annotated[int, Meta(ge=1, le=MAX_RUN)]
 
 
 class _IsoRun(Struct):

@@ -14,7 +14,7 @@ from registry.registration.alias_rules import AliasConflict, parse_serial_number
 from registry.registration.borne_ranges import AliasStatement, BorneRange, intersect, list_borne_ranges
 
 KnownAliases = Mapping[str, Timeline[AliasStatement]]
-"""What the registry has, by panel Id."""
+"""The M-numbers that the registry has, by panel Id."""
 
 
 def plan_aliases(

@@ -8,11 +8,10 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from registry import schema
+from registry.identifiers import MAX_RUN
 from registry.lookup.changed_ranges import ChangedRange
 from registry.lookup.stale_exports import find_stale_exports
 from registry.lookup.values_table import values_table
-
-_MAX_RUN = 2**31 - 1
 
 RunSpan = tuple[str, str, int, int | None]
 """Experiment, source, first and last run, None without an end."""
@@ -82,7 +81,7 @@ def _find_by_ranges(connection: sa.Connection, ranges: Sequence[ChangedRange]) -
 
 def _read_exports_of_runs(connection: sa.Connection, spans: Iterable[RunSpan]) -> Sequence[Any]:
     export = schema.export
-    rows = [(*span[:3], _MAX_RUN if span[3] is None else span[3]) for span in spans]
+    rows = [(*span[:3], MAX_RUN if span[3] is None else span[3]) for span in spans]
     if not rows:
         return ()
     columns = export.c.experiment, export.c.source, export.c.first_run, export.c.last_run

@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from registry import schema
+from registry.identifiers import MAX_RUN
+from registry.instants import BEGINNING, NEVER
 from registry.lookup.answers import Source
 from registry.lookup.changed_ranges import ChangedRange
-from registry.lookup.timelines import ENDLESS
 from registry.lookup.values_table import values_table_parameters, values_table_template
 
-_MAX_RUN = 2**31 - 1
 _SINCE = sa.bindparam("since", type_=sa.Integer)
 _UPTO = sa.bindparam("upto", type_=sa.Integer)
 _SPANS = (
@@ -84,12 +84,12 @@ def find_candidates(
     for changed in ranges:
         by_panel[changed.panel].append((changed.start, changed.end))
     for row in connection.execute(_select_regrouped_panels(), limits) if "alias" in tables else ():
-        by_panel[row.identifier].append((row.valid_from, ENDLESS))
+        by_panel[row.identifier].append((row.valid_from, NEVER))
         candidates.same_detectors = False
     by_time = list(_list_spans(connection, by_panel, limits)) if by_panel else []
     configured = list_changed_spans(connection, since, upto) if "configuration" in tables else []
     by_number = [
-        (*span[:3], _MAX_RUN if span[3] is None else span[3], -ENDLESS, ENDLESS) for span in configured
+        (*span[:3], MAX_RUN if span[3] is None else span[3], BEGINNING, NEVER) for span in configured
     ]
     for spans, query in ((by_time, _select_runs_by_time), (by_number, _select_runs_by_number)):
         wanted = [span for span in spans if experiment in (None, span[0])]
@@ -125,7 +125,7 @@ def _list_spans(
         times[row.id] += by_panel[row.identifier]
     for key, row in configurations.items():
         for start, end in _merge(times[key]):
-            last = _MAX_RUN if row.last_run is None else row.last_run
+            last = MAX_RUN if row.last_run is None else row.last_run
             yield row.experiment, row.source, row.first_run, last, start, end
 
 

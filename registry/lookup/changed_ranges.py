@@ -14,7 +14,8 @@ import sqlalchemy as sa
 
 from registry import schema
 from registry.database.planner import LIMIT_ONE
-from registry.lookup.timelines import ENDLESS, Timeline
+from registry.instants import NEVER
+from registry.lookup.timelines import Timeline
 
 _SINCE = sa.bindparam("since", type_=sa.Integer)
 _UPTO = sa.bindparam("upto", type_=sa.Integer)
@@ -55,7 +56,7 @@ def _compare_timelines(panel: str, kind: str, rows: Iterable[Any]) -> Iterator[C
         for timeline, live in ((before, row.was_live), (after, row.is_live)):
             if live:
                 timeline.append(row.valid_from, (row.id, row.sha256))
-    for start, end in pairwise([*starts, ENDLESS]):
+    for start, end in pairwise([*starts, NEVER]):
         old, new = before.at(start), after.at(start)
         if starts[start] and (old and old[1]) != (new and new[1]):
             yield ChangedRange(panel, kind, start, end, old, new)

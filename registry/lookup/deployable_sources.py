@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from registry import detectors, schema
 from registry.detectors import DetectorType, Kind
 from registry.errors import NotFoundError
-from registry.identifiers import find_near, parse_experiment, quote, source_matches, suggestion
+from registry.identifiers import find_near, parse_experiment, suggestion
 from registry.lookup.answers import Source
-from registry.lookup.runs import list_configurations
+from registry.lookup.runs import list_configurations, select_sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class DeployableSource:
     @property
     def home(self) -> str:
         """The folder of the source in a calibration directory."""
-        return f"{self.detector.group_of(self.source)}/{self.source}"
+        return self.detector.home_of(self.source)
 
 
 def list_deployable_sources(
@@ -57,19 +57,12 @@ def list_deployable_sources(
     by_source = {row.source: row.panels[0] for row in configurations if row.panels}
     if not by_source:
         raise _no_source_error(connection, experiment, revision)
-    names = [name for name in by_source if source in (None, name)]
-    if not names and source is not None:
-        names = [name for name in by_source if source_matches(source, name)]
-    if not names:
-        raise NotFoundError(
-            f"{experiment} has no source {quote(source or '')}{suggestion(source or '', by_source)}",
-            sources=sorted(by_source),
-        )
+    names = select_sources(sorted(by_source), source, experiment)
     run = schema.run
     recorded = sa.select(run.c.id).where(run.c.experiment == experiment, schema.live_condition(run, revision))
     if connection.execute(recorded.limit(1)).first() is None:
         raise NotFoundError(f"no run of {experiment} is recorded", experiment=experiment)
-    return [_build_source(experiment, name, by_source[name], types) for name in sorted(names)]
+    return [_build_source(experiment, name, by_source[name], types) for name in names]
 
 
 def _build_source(experiment: str, name: str, panel: str, types: Sequence[str]) -> DeployableSource:

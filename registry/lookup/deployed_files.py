@@ -19,9 +19,9 @@ from registry.calibration_folder import choose_files, parse_file_name
 from registry.identifiers import split_detector_id
 from registry.lookup.answers import Source
 from registry.lookup.export_configurations import choose_configuration_of_export
+from registry.lookup.exported_constants import read_exported_constants
 from registry.lookup.runs import list_configurations
 from registry.lookup.source_runs import SourceRuns
-from registry.lookup.values_table import is_one_of
 from registry.run_ranges import format_runs
 
 
@@ -50,7 +50,7 @@ def list_wrong_files(
     deployed = _list_deployed(connection, source)
     if not deployed:
         return []
-    contents = _read_contents(connection, {row.id for row in deployed})
+    contents = read_exported_constants(connection, {row.id for row in deployed})
     segments = _read_segments(connection, source, deployed)
     kinds = sorted({_find_kind(row) for row in deployed})
     answers = [
@@ -94,7 +94,7 @@ def find_recorded_constants(
     row = connection.execute(query).first()
     if row is None:
         return None
-    contents, kind = _read_contents(connection, {row.id})[row.id], _find_kind(row)
+    contents, kind = read_exported_constants(connection, {row.id})[row.id], _find_kind(row)
     constants = tuple(contents.get((panel, kind), "") for panel in split_detector_id(row.detector_id))
     return constants if all(constants) else None
 
@@ -126,24 +126,6 @@ def _list_deployed(connection: sa.Connection, source: Source) -> Sequence[Any]:
 def _find_kind(row: Any) -> str:
     detector = detectors.find_panel_type(split_detector_id(row.detector_id)[0])
     return detector.find_kind_of_type(row.type).name
-
-
-def _read_contents(
-    connection: sa.Connection, exports: Set[int]
-) -> Mapping[int, Mapping[tuple[str, str], str]]:
-    """Return by export the constants of each panel and kind that it was made from."""
-    used, version, panel, constants = schema.export_input, schema.version, schema.panel, schema.constants
-    query = (
-        sa.select(used.c.export_id, panel.c.identifier, version.c.kind, constants.c.sha256)
-        .join(version, version.c.id == used.c.version_id)
-        .join(panel, panel.c.id == version.c.panel_id)
-        .join(constants, constants.c.id == version.c.constants_id)
-        .where(is_one_of(connection, used.c.export_id, exports))
-    )
-    contents: defaultdict[int, dict[tuple[str, str], str]] = defaultdict(dict)
-    for row in connection.execute(query):
-        contents[row.export_id][row.identifier, row.kind] = row.sha256
-    return contents
 
 
 def _read_segments(

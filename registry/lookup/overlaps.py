@@ -7,9 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-MAX_RUN = 2**31 - 1
-"""The last run of an open range."""
-
 Range = tuple[int, int]
 """The first and the last run."""
 

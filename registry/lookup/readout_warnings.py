@@ -9,7 +9,7 @@ from collections.abc import Container
 import sqlalchemy as sa
 
 from registry import schema
-from registry.lookup.overlaps import MAX_RUN
+from registry.identifiers import MAX_RUN
 from registry.lookup.readouts import Readout, build_readout, list_fellow_readouts, list_members
 from registry.lookup.simultaneous import list_simultaneous_readouts
 from registry.records import Configuration, Detector

@@ -9,7 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from registry import schema
-from registry.lookup.overlaps import MAX_RUN, Interval, Range
+from registry.identifiers import MAX_RUN
+from registry.lookup.overlaps import Interval, Range
 from registry.lookup.values_table import is_one_of, values_table
 
 UNKNOWN_SERIAL_NUMBER = "0"

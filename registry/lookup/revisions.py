@@ -20,7 +20,9 @@ AsOf = int | Instant | str | datetime | None
 """A revision's number, an instant or a tag's name; ``None`` means the newest revision."""
 
 _STAMP_DIGITS = 14
-_LARGEST_NUMBER = 2**31 - 1  # that the column can hold: above every revision
+LARGEST_NUMBER = 2**31 - 1
+"""Above every number of a revision or version that the database can hold."""
+
 _ISO_TIME_START = re.compile(r"[0-9]{4}-|[0-9]{8}[Tt]")
 
 
@@ -49,7 +51,7 @@ class RevisionRef:
             return {}
         if self.by == "number" and isinstance(self.value, int):
             # Databases refuse larger numbers than their columns hold.
-            return {"revision": max(0, min(self.value, _LARGEST_NUMBER))}
+            return {"revision": max(0, min(self.value, LARGEST_NUMBER))}
         return {"revision": self.value}
 
 

@@ -249,15 +249,24 @@ def list_runs_of_panels(
     return by_panel
 
 
-def _find_source(sources: Sequence[str], part: str | None, dataset: Dataset) -> str:
+def select_sources(sources: Sequence[str], part: str | None, owner: Dataset | str) -> list[str]:
+    """Return the sources of a run or an experiment with this name, else those that it fits; all for None.
+
+    None at all is a `NotFoundError`, which names near ones.
+    """
     matches = [source for source in sources if part in (None, source)]
     if not matches and part is not None:
         matches = [source for source in sources if source_matches(part, source)]
     if not matches:
         raise NotFoundError(
-            f"{dataset} has no source {quote(part or '')}{suggestion(part or '', sources)}",
+            f"{owner} has no source {quote(part or '')}{suggestion(part or '', sources)}",
             sources=list(sources),
         )
+    return matches
+
+
+def _find_source(sources: Sequence[str], part: str | None, dataset: Dataset) -> str:
+    matches = select_sources(sources, part, dataset)
     if len(matches) > 1:
         subject = f"{dataset} has" if part is None else f"{quote(part)} fits"
         raise RequestError(

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from registry.identifiers import format_count, format_run_range, shorten
-from registry.instants import BEGINNING, Instant
+from registry.identifiers import MAX_RUN, format_count, format_run_range, shorten
+from registry.instants import BEGINNING, NEVER, Instant
 from registry.lookup.aliases import list_aliases_of_panels
-from registry.lookup.overlaps import MAX_RUN, Interval, Range, find_overlap, intersect_ranges
+from registry.lookup.overlaps import Interval, Range, find_overlap, intersect_ranges
 from registry.lookup.readouts import Readout, list_intervals, list_members
 from registry.run_ranges import format_runs
 
-_ALWAYS = (BEGINNING, 2**63 - 1)
+_ALWAYS = (BEGINNING, NEVER)
 
 _Span = tuple[int, int]
 _Runs = Mapping[str, Sequence[Interval]]

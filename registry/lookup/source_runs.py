@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from registry.identifiers import MAX_RUN
 from registry.lookup.answers import Answer, Answers, AnswerSegment, Source, build_segments
-from registry.lookup.overlaps import MAX_RUN
 from registry.lookup.run_starts import list_run_starts
 from registry.run_ranges import RunRange
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +14,10 @@ from registry.identifiers import split_detector_id
 from registry.lookup.answer_changes import LOST, AnswerChange, Reason, compare_answers, describe_move
 from registry.lookup.answers import NO_RUN, Answer, Answers, DetectorAnswers, read_m_numbers
 from registry.lookup.export_configurations import choose_configuration_of_export, was_live
+from registry.lookup.exported_constants import read_exported_constants
 from registry.lookup.runs import list_configurations
 from registry.lookup.timelines import read_timelines
-from registry.lookup.values_table import is_one_of, values_table
+from registry.lookup.values_table import values_table
 from registry.records import Configuration
 
 
@@ -39,7 +40,7 @@ def find_stale_exports(
 
     `exports` are rows of their table; they may have been made as of other revisions.
     """
-    used = _read_used(connection, [row.id for row in exports])
+    used = read_exported_constants(connection, [row.id for row in exports])
     panels = {panel for row in exports for panel in split_detector_id(row.detector_id)}
     kinds = {kind for constants in used.values() for _, kind in constants}
     experiments = {row.experiment for row in exports if row.experiment is not None}
@@ -65,29 +66,6 @@ def find_stale_exports(
 
 def _build_staleness(change: AnswerChange, move: Reason | None) -> Staleness:
     return Staleness(change.worst == LOST, ((move,) if move else ()) + change.reasons)
-
-
-def _read_used(
-    connection: sa.Connection, numbers: Iterable[int]
-) -> defaultdict[int, dict[tuple[str, str], str]]:
-    """Return by export the SHA-256 of the constants that it was made from, by panel Id and kind."""
-    used, version, panel, constants = (
-        schema.export_input,
-        schema.version,
-        schema.panel,
-        schema.constants,
-    )
-    query = (
-        sa.select(used.c.export_id, panel.c.identifier, version.c.kind, constants.c.sha256)
-        .join(version, version.c.id == used.c.version_id)
-        .join(panel, panel.c.id == version.c.panel_id)
-        .join(constants, constants.c.id == version.c.constants_id)
-        .where(is_one_of(connection, used.c.export_id, numbers))
-    )
-    by_export: defaultdict[int, dict[tuple[str, str], str]] = defaultdict(dict)
-    for number, identifier, kind, sha256 in connection.execute(query):
-        by_export[number][identifier, kind] = sha256
-    return by_export
 
 
 def _build_answer(

@@ -15,11 +15,8 @@ import sqlalchemy as sa
 from registry import schema
 from registry.database.planner import LIMIT_ONE
 from registry.detectors import DETECTOR_TYPES
-from registry.instants import BEGINNING
+from registry.instants import BEGINNING, NEVER
 from registry.lookup.values_table import values_table_parameters, values_table_template
-
-ENDLESS = 2**63 - 1
-"""After every instant."""
 
 _CHUNK_SIZE = 1000
 
@@ -83,7 +80,7 @@ def read_timelines(
     pairs = [
         (panel, kind) for panel in sorted(panels) for kind in (known if kinds is None else sorted(kinds))
     ]
-    first, last = span or (BEGINNING, ENDLESS)
+    first, last = span or (BEGINNING, NEVER)
     dialect = connection.dialect.name
     limits = {"revision": revision, "first": first, "last": last}
     return build_timelines(

@@ -16,9 +16,9 @@ class ReadRuns(Struct, frozen=True):
     path
         The file; None if it finds none.
     verdict
-        ``right``: the file holds the constants of these runs, or there is no file and a type is not valid. ``rounded``:
-        it holds them rounded. ``wrong``: it holds other constants, or nothing is valid. ``missing``: there is no file.
-        ``unknown``: it cannot be told.
+        ``right``: the file holds the constants of these runs, or it does not exist and a type is not valid.
+        ``rounded``: it holds them rounded. ``wrong``: it holds other constants, or nothing is valid. ``missing``: it
+        does not exist. ``unknown``: it cannot be told.
     reason
         What is known beside that: whose constants the file holds, or why nothing is valid.
     """

@@ -8,11 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from registry.instants import BEGINNING, Instant, format_range
+from registry.instants import BEGINNING, NEVER, Instant, format_range
 from registry.lookup.timelines import Timeline, build_timelines
-
-NEVER = Instant(2**63 - 1)
-"""The end of a range that has none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,10 @@ import sqlalchemy as sa
 from registry import schema
 from registry.database.change import Change
 from registry.errors import ConflictError, NotFoundError
-from registry.identifiers import Dataset, format_count, format_run_range
+from registry.identifiers import MAX_RUN, Dataset, format_count, format_run_range
 from registry.lookup.revisions import require_comment
 from registry.lookup.runs import find_run
 from registry.run_ranges import RunRange, RunSelection, format_runs
-
-_MAX_RUN = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +54,7 @@ def withdraw_runs(change: Change, selection: RunSelection) -> None:
 def _read_runs(change: Change, selection: RunSelection) -> _RecordedRuns:
     run = schema.run
     first = min(first for first, _ in selection.ranges)
-    last = max(_MAX_RUN if last is None else last for _, last in selection.ranges)
+    last = max(MAX_RUN if last is None else last for _, last in selection.ranges)
     query = (
         sa.select(run.c.id, run.c.number, run.c.withdrawn_in)
         .where(run.c.experiment == selection.experiment, run.c.number.between(first, last))
