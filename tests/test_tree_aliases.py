@@ -21,6 +21,7 @@ pytestmark = pytest.mark.small_panels
 
 T17, T18, T19, T20 = (f"20{year}-01-01T00:00:00Z" for year in (17, 18, 19, 20))
 A17, A18, A19, A20 = (f"{PANEL_A}-20{year}0101000000" for year in (17, 18, 19, 20))
+NEW18, NEW19 = (f"{NEW_A}-20{year}0101000000" for year in (18, 19))
 B17, B19, C19 = f"{PANEL_B}-20170101000000", f"{PANEL_B}-20190101000000", f"{PANEL_C}-20190101000000"
 
 MakeTree = Callable[[dict[str, str]], Path]
@@ -317,3 +318,95 @@ def test_an_m_number_does_not_reach_back_over_a_link_to_another_module_that_is_l
         assert aliases(registry) == [(PANEL_B, "M044", T19)]
         again = registry.import_tree(tree, skip_bad=True)
         assert (again.revision, list_skipped(again)) == (None, list_skipped(first))
+
+
+@pytest.mark.slow
+def test_a_board_that_moves_takes_its_other_panel_ids_along(
+    location: RegistryLocation, make_tree: MakeTree
+) -> None:
+    """The panel Id of the old firmware has no link to the module in which the board is now."""
+    tree = make_tree({A17: "M068", NEW18: "M068", NEW19: "M044"})
+    with location.open() as registry:
+        dry = registry.import_tree(tree, dry_run=True)
+        outcome = registry.import_tree(tree)
+        assert (dry.facts, outcome.skipped) == (outcome.facts, ())
+        assert f"+ alias M044 of {PANEL_A} from {T19}" in outcome.facts
+        assert aliases(registry) == [
+            (panel, module, start)
+            for panel in (PANEL_A, NEW_A)
+            for module, start in (("M068", "beginning"), ("M044", T19))
+        ]
+        assert registry.import_tree(tree).revision is None
+        comparison = registry.compare_tree(tree)
+        assert (comparison.links, comparison.hazards) == ((), ())
+        assert registry.verify().problems == ()
+
+
+@pytest.mark.slow
+def test_a_board_whose_move_is_imported_later_takes_its_other_panel_ids_along(
+    location: RegistryLocation, make_tree: MakeTree
+) -> None:
+    tree = make_tree({A17: "M068"})
+    with location.open() as registry:
+        registry.import_tree(tree)
+        (tree / A17).unlink()
+        (tree / NEW18).symlink_to("M068")
+        registry.import_tree(tree)
+        (tree / NEW19).symlink_to("M044")
+        outcome = registry.import_tree(tree)
+        assert [fact for fact in outcome.facts if "alias" in fact] == [
+            f"+ alias M044 of {panel} from {T19}" for panel in (NEW_A, PANEL_A)
+        ]
+        assert registry.import_tree(tree).revision is None
+        assert registry.compare_tree(tree).hazards == ()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("is_imported", "error", "cause"),
+    [(False, ImportHazardError, "bad"), (True, ConflictError, "conflict")],
+)
+def test_no_panel_id_moves_along_against_a_later_link_of_its_own(
+    location: RegistryLocation,
+    make_tree: MakeTree,
+    is_imported: bool,
+    error: type[ImportHazardError | ConflictError],
+    cause: str,
+) -> None:
+    tree = make_tree({A17: "M068", NEW18: "M068", A20: "M068"})
+    with location.open() as registry:
+        if is_imported:
+            registry.import_tree(tree)
+        (tree / NEW19).symlink_to("M044")
+        with assert_refused(error, NEW19, "M044", "M068", "3d00b0", problems=1):
+            registry.import_tree(tree)
+        assert [hazard.split(":")[0] for hazard in registry.compare_tree(tree).hazards] == [NEW19]
+        outcome = registry.import_tree(tree, skip_bad=True)
+        assert list_skipped(outcome) == [(NEW19, cause)]
+        assert {module for _, module, _ in aliases(registry)} == {"M068"}
+
+
+def test_a_move_that_was_withdrawn_comes_back_for_none_of_the_panel_ids(
+    location: RegistryLocation, make_tree: MakeTree
+) -> None:
+    tree = make_tree({A17: "M068", NEW18: "M068", NEW19: "M044"})
+    with location.open() as registry:
+        registry.import_tree(tree)
+        registry.aliases.withdraw("M044", PANEL_A, NEW_A, comment="the link is mistyped")
+        before = aliases(registry)
+        outcome = registry.import_tree(tree, skip_bad=True)
+        assert (outcome.revision, list_skipped(outcome)) == (None, [(NEW19, "withdrawn")])
+        assert aliases(registry) == before
+
+
+def test_one_serial_number_in_two_modules_from_their_first_links_is_a_hazard(
+    location: RegistryLocation, make_tree: MakeTree
+) -> None:
+    """Nothing says that the board moved: one of the links may be mistyped."""
+    tree = make_tree({A17: "M068", NEW19: "M044"})
+    with location.open() as registry:
+        with assert_refused(ImportHazardError, A17, NEW19, "3d00b0", "M044", "M068", problems=2):
+            registry.import_tree(tree)
+        outcome = registry.import_tree(tree, skip_bad=True)
+        assert list_skipped(outcome) == [(A17, "bad"), (NEW19, "bad")]
+        assert aliases(registry) == []

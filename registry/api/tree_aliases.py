@@ -13,22 +13,26 @@ from registry.detectors.jungfrau import JUNGFRAU
 from registry.errors import Remedy
 from registry.importers.left_out import LeftOutEntry, get_link_name
 from registry.importers.legacy_tree import Entry, Hazard, LegacyTree
-from registry.importers.tree_aliases import KnownAliases, find_contradictions, plan_aliases
+from registry.importers.tree_aliases import KnownAliases, find_contradictions, follow_moves, plan_aliases
 from registry.instants import format_range
-from registry.lookup.aliases import list_aliases_of_panels
+from registry.lookup.aliases import list_related_aliases
 from registry.lookup.starts import versions_at_starts
 from registry.lookup.timelines import Timeline
 from registry.records.imports import SkipCause
-from registry.registration.alias_rules import AliasConflict
+from registry.registration.alias_rules import AliasConflict, parse_serial_number
 from registry.registration.aliases import find_alias_conflicts, find_withdrawn_aliases
 from registry.registration.borne_ranges import AliasStatement, build_alias_timelines
 
 
 def read_known_aliases(connection: sa.Connection, revision: int, panels: Iterable[str]) -> KnownAliases:
-    """Return the live M-numbers of these panels."""
+    """Return the live M-numbers of these panels, and of all others with their serial numbers."""
+    identifiers = set(panels)
+    serial_numbers = {parse_serial_number(panel).text for panel in identifiers}
     return build_alias_timelines(
         AliasStatement(alias.alias, alias.panel, alias.valid_from, alias.same_module)
-        for alias in list_aliases_of_panels(connection, panels, revision)
+        for alias in list_related_aliases(
+            connection, panels=identifiers, m_numbers=(), serial_numbers=serial_numbers, revision=revision
+        )
     )
 
 
@@ -47,7 +51,7 @@ def exclude_alias_conflicts(
     while True:
         plan = plan_aliases(every, known, left_out)
         statements, conflicts = _find_conflicts(
-            view, plan, known, same_module=same_module, supersede=supersede
+            view, plan, known, [*every, *left_out], same_module=same_module, supersede=supersede
         )
         retargeted = _find_retargeted(view, every, plan, known)
         hazards = [
@@ -65,12 +69,15 @@ def _find_conflicts(
     view: ReadTransaction,
     plan: dict[str, AliasStatement],
     known: KnownAliases,
+    entries: Iterable[Entry],
     *,
     same_module: bool,
     supersede: bool,
 ) -> tuple[list[AliasStatement], dict[AliasStatement | None, Hazard]]:
     """Return the statements that can be recorded, and by statement the reason of each that cannot."""
-    statements = list(dict.fromkeys(plan.values()))
+    stated = list(dict.fromkeys(plan.values()))
+    followed = follow_moves(stated, known, entries)
+    statements = [*stated, *followed]
     withdrawn = {} if supersede else find_withdrawn_aliases(view.connection, view.revision, statements)
     contradictions = find_contradictions(statements, known, same_module=same_module)
     reasons: dict[AliasStatement | None, Hazard] = {
@@ -80,7 +87,11 @@ def _find_conflicts(
         statement: Hazard("", sentence, "withdrawn", remedy=Remedy.SUPERSEDE)
         for statement, sentence in withdrawn.items()
     }
-    wanted = [statement for statement in statements if statement not in reasons]
+    wanted = [
+        statement
+        for statement in statements
+        if statement not in reasons and followed.get(statement) not in reasons
+    ]
     conflicts = find_alias_conflicts(view.connection, view.revision, wanted)
     if same_module and conflicts:
         wanted = [replace(row, same_module=True) if row in conflicts else row for row in wanted]
@@ -89,6 +100,8 @@ def _find_conflicts(
             for row, conflict in find_alias_conflicts(view.connection, view.revision, wanted).items()
         }
     reasons |= {statement: _build_hazard(conflict, "conflict") for statement, conflict in conflicts.items()}
+    # What follows from a link is not recorded without it, nor the link without what follows.
+    reasons |= {followed[row]: reason for row, reason in reasons.items() if row in followed}
     return wanted, reasons
 
 
@@ -147,7 +160,7 @@ def list_alias_hazards(view: ReadTransaction, tree: LegacyTree) -> list[Hazard]:
     every = [*tree.entries, *tree.excluded]
     known = read_known_aliases(view.connection, view.revision, {entry.panel for entry in every})
     plan = plan_aliases(every, known)
-    _, conflicts = _find_conflicts(view, plan, known, same_module=False, supersede=False)
+    _, conflicts = _find_conflicts(view, plan, known, every, same_module=False, supersede=False)
     return [
         replace(reason, name=entry.name) for entry in every if (reason := conflicts.get(plan.get(entry.name)))
     ]

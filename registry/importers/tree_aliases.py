@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
+from itertools import chain
 from operator import attrgetter
 
 from registry.errors import Remedy
@@ -11,7 +12,13 @@ from registry.importers.legacy_tree import Entry
 from registry.instants import BEGINNING
 from registry.lookup.timelines import Timeline
 from registry.registration.alias_rules import AliasConflict, parse_serial_number
-from registry.registration.borne_ranges import AliasStatement, BorneRange, intersect, list_borne_ranges
+from registry.registration.borne_ranges import (
+    AliasStatement,
+    BorneRange,
+    build_alias_timelines,
+    intersect,
+    list_borne_ranges,
+)
 
 KnownAliases = Mapping[str, Timeline[AliasStatement]]
 """The M-numbers that the registry has, by panel Id."""
@@ -58,6 +65,58 @@ def _plan_panel(
             borne = latest = AliasStatement(link.m_number or "", link.panel, start)
         if borne is latest:
             yield link.name, borne
+
+
+def follow_moves(
+    statements: Collection[AliasStatement], known: KnownAliases, entries: Iterable[Entry]
+) -> dict[AliasStatement, AliasStatement]:
+    """Return what follows from the moves among these statements, each with the statement from which it follows.
+
+    A board moves with all of its panel Ids: those that bear the M-number that it leaves, and of which nothing else is
+    stated from then on, move too. Where something else is stated the two contradict each other.
+
+    Parameters
+    ----------
+    entries
+        All links of the directory, also those that state nothing new.
+    """
+    links = _group_by_panel(entries)
+    new = {row for row in statements if row.valid_from != BEGINNING}
+    stated: defaultdict[object, dict[AliasStatement, None]] = defaultdict(dict)  # by serial number
+    for row in chain(chain.from_iterable(timeline.values for timeline in known.values()), statements):
+        stated[parse_serial_number(row.panel)][row] = None
+    followed: dict[AliasStatement, AliasStatement] = {}
+    for rows in stated.values():
+        if len({row.panel for row in rows}) > 1:
+            followed.update(_follow_moves_of_board(list(rows), set(rows) & new, links))
+    return followed
+
+
+def _follow_moves_of_board(
+    stated: list[AliasStatement], new: Set[AliasStatement], links: Mapping[str, list[Entry]]
+) -> dict[AliasStatement, AliasStatement]:
+    timelines = build_alias_timelines(stated)
+    followed: dict[AliasStatement, AliasStatement] = {}
+    for move in sorted(new, key=attrgetter("valid_from", "panel")):
+        left = timelines[move.panel].at(move.valid_from - 1)
+        for panel, timeline in timelines.items() if left else ():
+            last = timeline.values[-1]
+            if (
+                panel != move.panel
+                and left
+                and last.valid_from < move.valid_from
+                and last.m_number == left.m_number
+                and not _leads_elsewhere(links.get(panel, ()), move)
+            ):
+                follower = AliasStatement(move.m_number, panel, move.valid_from)
+                timeline.append(move.valid_from, follower)
+                followed[follower] = move
+    return followed
+
+
+def _leads_elsewhere(links: Iterable[Entry], move: AliasStatement) -> bool:
+    """Tell whether a link of the time after a move leads to another module."""
+    return any(link.valid_from >= move.valid_from and link.m_number != move.m_number for link in links)
 
 
 def find_contradictions(
