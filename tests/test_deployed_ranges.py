@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,66 @@ def test_a_start_of_the_same_constants_or_of_another_kind_does_not_end_the_range
 
 
 @pytest.mark.slow
+def test_records_of_the_same_panels_are_one_configuration_for_files(
+    registry: Registry, location: RegistryLocation, tmp_path: Path
+) -> None:
+    fill(registry, tmp_path)
+    detector = f"{PANEL_A}_{PANEL_B}"
+    configure_until(registry, 120)
+    registry.detectors.configure("xcs1", SOURCE, detector, first_run=121, last_run=137)
+    registry.detectors.configure("xcs1", SOURCE, detector, first_run=138)
+    calib = tmp_path / "calib"
+    for run in (135, 137):  # configured by a later record than run 100
+        exported = deploy(registry, 100, tmp_path / str(run), types=[OFFSET], last_run=run)
+        assert exported.warnings == ()
+        assert verify_export(exported.provenance, location.database, location.store).problems == ()
+    assert deploy(registry, 120, tmp_path / "default").warnings == ()
+    assert list_ranges(tmp_path / "default") == ["120-135"]
+    assert deploy(registry, 139, tmp_path / "last", types=[GAIN], first_run=136).warnings == ()
+    assert list_ranges(tmp_path / "last") == ["136-end"]
+    registry.deploy("xcs1", calib)
+    assert list_ranges(calib) == ["100-135", "136-end"]
+    assert list_ranges(calib, OFFSET) == ["100-end"]
+    assert list_wrong_runs(registry, calib) == []
+
+
+@pytest.mark.slow
+def test_runs_between_two_records_of_the_same_panels_end_the_range(
+    registry: Registry, tmp_path: Path
+) -> None:
+    """Nothing is configured from run 121 to 129."""
+    fill(registry, tmp_path)
+    configure_until(registry, 120)
+    registry.detectors.configure("xcs1", SOURCE, f"{PANEL_A}_{PANEL_B}", first_run=130)
+    deploy(registry, 100, tmp_path / "calib")
+    assert list_ranges(tmp_path / "calib") == ["100-120"]
+    (warning,) = deploy(registry, 100, tmp_path / "stated", last_run=129).warnings
+    assert "continue after run 120" in warning
+
+
+@pytest.mark.slow
+def test_the_document_of_a_former_warning_is_verified(
+    registry: Registry, location: RegistryLocation, tmp_path: Path
+) -> None:
+    """It warned of a record of the same panels."""
+    fill(registry, tmp_path)
+    configure_until(registry, 120)
+    exported = deploy(registry, 100, tmp_path / "calib", last_run=129)
+    assert len(exported.warnings) == 1
+    text = Path(exported.provenance).read_text()
+    registry.detectors.configure("xcs1", SOURCE, f"{PANEL_A}_{PANEL_B}", first_run=121)
+    later = deploy(registry, 100, tmp_path / "later", last_run=129)
+    assert later.warnings == ()
+    document = Path(later.provenance)
+    empty = '"warnings": []'
+    former = document.read_text().replace(empty, f'"warnings": [{json.dumps(exported.warnings[0])}]')
+    assert text.count(exported.warnings[0]) == former.count(exported.warnings[0]) == 1
+    document.write_text(former)
+    problems = verify_export(document, location.database, location.store).problems
+    assert not [problem for problem in problems if "warning" in problem.problem]
+
+
+@pytest.mark.slow
 def test_an_instant_for_a_run_without_a_start_time_is_for_that_run_alone(
     registry: Registry, tmp_path: Path
 ) -> None:
@@ -193,6 +254,19 @@ def test_a_range_that_reaches_into_another_configuration_is_refused_though_no_ru
     registry.runs.add("exp=xcs1:run=155", begin=day(22))
     with assert_refused(NotValidError, "other panels", run=150):
         deploy(registry, 140, tmp_path / "calib", last_run=155)
+
+
+@pytest.mark.slow
+def test_a_range_that_reaches_into_other_segment_numbers_is_refused_where_they_matter(
+    registry: Registry, tmp_path: Path
+) -> None:
+    fill(registry, tmp_path)
+    configure_until(registry, 149)
+    registry.detectors.configure("xcs1", SOURCE, f"{PANEL_A}_{PANEL_B}", first_run=150, segments=[1, 3])
+    with assert_refused(NotValidError, "other segment numbers", run=150):
+        registry.export("exp=xcs1:run=140", tmp_path / "1", format="lcls2", last_run=155)
+    # A calibration directory is read by position.
+    assert deploy(registry, 140, tmp_path / "calib", last_run=155).warnings == ()
 
 
 @pytest.mark.slow

@@ -414,9 +414,8 @@ def test_a_range_that_starts_before_a_version_is_refused_and_one_beyond_the_conf
     anywhere.runs.add("exp=xcs1:run=5", begin="2018-01-01T00:00:00Z")
     with assert_refused(NotValidError, PANEL_A, run=5, first_run=2, last_run=None):
         deploy(anywhere, tmp_path / "1", first_run=2)
-    anywhere.detectors.configure(
-        "xcs1", SOURCE, f"{PANEL_A}_{PANEL_B}", first_run=10, last_run=20, supersede=True, comment="moved"
-    )
+    anywhere.detectors.withdraw("xcs1", SOURCE, first_run=1, comment="moved")
+    anywhere.detectors.configure("xcs1", SOURCE, f"{PANEL_A}_{PANEL_B}", first_run=10, last_run=20)
     assert deploy(anywhere, tmp_path / "2", first_run=9, last_run=20).warnings == (
         f"runs 9-20 start before run 10, the first for which these panels are configured as {SOURCE}",
     )

@@ -27,7 +27,7 @@ from registry.files import sha256_of_file
 from registry.identifiers import format_count, quote, shorten
 from registry.instants import is_stamp
 from registry.lookup import stored_files
-from registry.lookup.deployments import deployment_warnings
+from registry.lookup.deployments import count_former_warnings, deployment_warnings
 from registry.lookup.resolution import ArrayRequest, resolve
 from registry.lookup.revisions import read_newest_revision
 from registry.provenance import Document
@@ -218,11 +218,11 @@ def _check_resolution(backend: Backend, document: Document) -> list[Problem]:
             at = backend.parse_optional_instant(request.at)
             arrays = ArrayRequest(request.target, request.source, at, request.types)
             answer = resolve(view.connection, arrays, revision)
-            warnings = answer.warnings
+            warnings, former = answer.warnings, 0
             if document.deployment is not None:
-                warnings += tuple(
-                    deployment_warnings(view.connection, answer.resolution, document.deployment, revision)
-                )
+                deployed = view.connection, answer.resolution, document.deployment, revision
+                warnings += tuple(deployment_warnings(*deployed))
+                former = count_former_warnings(*deployed)
         except RegistryError as error:
             return [Problem(None, f"revision {revision}", f"the registry refuses the request: {error}")]
         named = None if request.as_of is None else _find_requested_revision(view, request.as_of)
@@ -233,7 +233,7 @@ def _check_resolution(backend: Backend, document: Document) -> list[Problem]:
         resolution = resolution.without_segments()
     facts = {
         "the registry's answer is not that of the document": resolution == document.resolution,
-        counts: documented == answered,
+        counts: documented in (answered, answered + former),
         "the revision was recorded at another instant": answer.recorded_at == document.registry.recorded_at,
         "the request asks as of another revision": named in (None, revision),
     }

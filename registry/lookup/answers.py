@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, S
 from copy import copy
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import groupby
 
 import sqlalchemy as sa
 
@@ -19,9 +18,10 @@ from registry import detectors
 from registry.errors import ConflictError
 from registry.instants import Instant
 from registry.lookup.aliases import list_aliases_of_panels
+from registry.lookup.configured_ranges import find_configured_ranges
 from registry.lookup.modules import refuse_modules_held_twice
 from registry.lookup.run_starts import list_run_starts
-from registry.lookup.runs import choose_configurations, list_configurations
+from registry.lookup.runs import list_configurations
 from registry.lookup.timelines import Timeline, VersionTimelines, build_timelines, read_timelines
 from registry.records import Configuration
 
@@ -91,7 +91,7 @@ class Answer:
 class AnswerSegment:
     """Consecutive recorded runs of an experiment that get the same from a source.
 
-    `configuration` is the one that names the panels of all of them; None where there is none.
+    `configuration` is the first one that names the panels of all of them; None where there is none.
     """
 
     runs: tuple[int, ...]
@@ -133,7 +133,7 @@ class Answers:
         self._kinds = None if kinds is None else tuple(kinds)
         self._span = span
         self._m_numbers = read_m_numbers(connection, self._panels, revision)
-        self._ranges = _find_ranges(configurations)
+        self._ranges = find_configured_ranges(configurations)
         self.read_versions(connection, revision)
 
     def read_versions(self, connection: sa.Connection, revision: int) -> None:
@@ -183,7 +183,10 @@ class Answers:
         return any(detector.find_answer(later) != answer for later in detector.starts if later > start)
 
     def list_configurations(self, source: Source, first: int, last: int) -> list[tuple[int, Configuration]]:
-        """Return the configurations that apply in a range of runs, recorded or not, each with its first run there."""
+        """Return the configurations that apply in a range of runs, recorded or not, each with its first run there.
+
+        Of those that name the same panels, one after the other, only the first.
+        """
         ranges = self._ranges.get(source, Timeline())
         inside = [start for start in ranges.starts if first < start <= last]
         applied = ((start, ranges.at(start)) for start in (first, *inside))
@@ -270,29 +273,13 @@ def read_m_numbers(connection: sa.Connection, panels: Set[str], revision: int) -
     return build_timelines((alias.panel, alias.valid_from, alias.alias) for alias in ordered)
 
 
-def _find_ranges(
-    configurations: Sequence[Configuration],
-) -> dict[Source, Timeline[Configuration | None]]:
-    """Return by source the configuration that applies from each run on."""
-    ranges = {}
-    for source, group in groupby(configurations, lambda row: (row.experiment, row.source)):
-        known = list(group)
-        firsts = {row.first_run for row in known}
-        firsts |= {row.last_run + 1 for row in known if row.last_run is not None}
-        timeline: Timeline[Configuration | None] = Timeline()
-        for first in sorted(firsts):
-            timeline.append(first, choose_configurations(known, first).get(source[1]))
-        ranges[source] = timeline
-    return ranges
-
-
 def list_answer_segments(
     connection: sa.Connection, source: Source, kinds: Sequence[str] | None, revision: int
 ) -> list[AnswerSegment]:
     """Return the recorded runs of an experiment by number, in segments that get the same from one of its sources.
 
     Runs without an answer are there too, by the reason: see `Answer.describe_refusal`. A segment ends where the
-    panels, their order or segment numbers, or their constants of one of these kinds differ; or the configuration does.
+    panels, their order or segment numbers, or their constants of one of these kinds differ, or nothing is configured.
 
     Parameters
     ----------

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from registry import schema
 from registry.identifiers import shorten
 from registry.instants import Instant, parse_instant
+from registry.lookup.configured_ranges import find_range_of_panels
 from registry.provenance.document import Deployment, InputConfiguration, Resolution
 
 _PanelsByBoundary = dict[tuple[str, Instant], list[str]]
@@ -27,7 +28,7 @@ def deployment_warnings(
     runs = _RecordedRuns(connection, experiment, revision)
     starts, ends = _find_boundaries(resolution)
     return [
-        *_warn_beyond_configuration(resolution.configuration, deployment),
+        *_warn_beyond_configuration(connection, resolution.configuration, deployment, revision),
         *_warn_before_starts(starts, deployment, runs),
         *_warn_after_ends(ends, deployment, runs),
     ]
@@ -73,20 +74,38 @@ def _find_boundaries(resolution: Resolution) -> tuple[_PanelsByBoundary, _Panels
 
 
 def _warn_beyond_configuration(
-    configuration: InputConfiguration | None, deployment: Deployment
+    connection: sa.Connection, configuration: InputConfiguration | None, deployment: Deployment, revision: int
 ) -> Iterator[str]:
-    if configuration is None:
+    if configuration is None or _is_inside(deployment, configuration.first_run, configuration.last_run):
         return
-    if deployment.first_run < configuration.first_run:
+    first, last = find_range_of_panels(connection, configuration, revision)
+    if deployment.first_run < first:
         yield (
-            f"runs {deployment.runs} start before run {configuration.first_run}, the first for which these panels"
+            f"runs {deployment.runs} start before run {first}, the first for which these panels"
             f" are configured as {configuration.source}"
         )
-    if configuration.last_run is not None and not _ends_by(deployment, configuration.last_run):
+    if last is not None and not _ends_by(deployment, last):
         yield (
-            f"runs {deployment.runs} continue after run {configuration.last_run}, the last for which these panels"
+            f"runs {deployment.runs} continue after run {last}, the last for which these panels"
             f" are configured as {configuration.source}"
         )
+
+
+def count_former_warnings(
+    connection: sa.Connection, resolution: Resolution, deployment: Deployment, revision: int
+) -> int:
+    """Return the number of warnings that the software gave before although other records name the same panels."""
+    configuration = resolution.configuration
+    if configuration is None:
+        return 0
+    now = list(_warn_beyond_configuration(connection, configuration, deployment, revision))
+    is_early = deployment.first_run < configuration.first_run
+    is_late = configuration.last_run is not None and not _ends_by(deployment, configuration.last_run)
+    return is_early + is_late - len(now)
+
+
+def _is_inside(deployment: Deployment, first: int, last: int | None) -> bool:
+    return first <= deployment.first_run and (last is None or _ends_by(deployment, last))
 
 
 def _ends_by(deployment: Deployment, run: int) -> bool:

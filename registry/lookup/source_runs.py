@@ -82,6 +82,8 @@ class SourceRuns:
     ) -> WrongRun | None:
         """Return the first run in a range that has other constants, or a configuration of other panels, than these.
 
+        By segment, other segment numbers of the same panels are wrong too.
+
         Runs without a start time are not compared, nor is the exempt one.
         """
         return min(self._list_wrong_runs(limits, own, exempt, by_segment), key=_get_run, default=None)
@@ -101,6 +103,8 @@ class SourceRuns:
         for run, configuration in configured:
             if configuration.panels and configuration.panels != own.panels:
                 yield WrongRun(run, f"other panels are configured from run {configuration.first_run} on")
+            elif configuration.panels and by_segment and configuration.segments != own.segments:
+                yield WrongRun(run, f"other segment numbers are stated from run {configuration.first_run} on")
 
     def list_runs_without_start(self, limits: RunRange) -> list[int]:
         """Return the recorded runs in a range whose start time is not known."""
