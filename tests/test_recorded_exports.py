@@ -8,6 +8,7 @@ import pytest
 
 from registry.api import Registry
 from registry.errors import NotFoundError, RequestError
+from registry.records import Outcome
 from testing.panels import PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
@@ -108,8 +109,66 @@ def test_runs_and_configurations_make_exports_stale_and_every_write_says_so(
         (1, "would be refused: the run was withdrawn"),
     ]
     again = filled.runs.add("exp=xcs1:run=1", begin=LATE, **CORRECT)
-    assert again.warnings == ()
+    assert again.warnings == (describe("export 1", remade),)
     assert [row.is_refused for row in filled.exports.list(stale=True)] == [False, False]
+
+
+@pytest.mark.slow
+def test_a_write_names_the_exports_that_are_good_again(
+    filled: Registry, location: RegistryLocation, tmp_path: Path
+) -> None:
+    again = "would be made from the same constants again"
+
+    def list_named(done: Outcome) -> list[tuple[int, str]]:
+        return [(row.export, row.consequence) for row in done.affected_exports]
+
+    other = write_panel_folder(tmp_path / "other", seed=9)
+    added = filled.versions.add(PANEL_A, other, valid_from=MIDDLE, kinds=["offset"])
+    dry = filled.versions.withdraw(added.versions[0].version, comment="of another panel", dry_run=True)
+    done = filled.versions.withdraw(added.versions[0].version, comment="of another panel")
+    assert list_named(done) == list_named(dry) == [(1, again), (3, again)]
+    assert f"2 recorded exports {again}: export 1, export 3" in done.notes
+    # By a statement of what an export was made from, and of a detector Id.
+    gap = filled.versions.gap(PANEL_B, valid_from=EARLY, kinds=["gain"], **CORRECT)
+    assert list_named(gap) == [(2, "would be refused now")]
+    done = filled.versions.add(PANEL_B, tmp_path / "2", valid_from=EARLY, kinds=["gain"], **CORRECT)
+    assert list_named(done) == [(2, again)]
+    # Of a run by its time, and by its detector.
+    filled.runs.withdraw("exp=xcs1:run=1", comment="never taken")
+    assert list_named(filled.runs.add("exp=xcs1:run=1", begin=MIDDLE, **CORRECT)) == [(1, again)]
+    filled.detectors.configure("xcs1", SOURCE, PANEL_B, first_run=1, **CORRECT)
+    done = filled.detectors.configure("xcs1", SOURCE, PANEL_A, first_run=1, **CORRECT)
+    assert list_named(done) == [(1, again), (3, again)]
+    assert list_stale(filled) == []
+    filled.runs.withdraw("exp=xcs1:run=1", comment="never taken")
+    shown = Calreg(location, pytest.MonkeyPatch()).run(
+        "run", "add", "exp=xcs1:run=1", "--begin", MIDDLE, "--supersede", "--comment", "it was"
+    )
+    assert f"note: 1 recorded export {again}: export 1\n" in shown.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("panel", [PANEL_A, PANEL_B])
+def test_a_write_names_the_exports_that_were_refused_and_would_be_made_from_other_constants(
+    filled: Registry, tmp_path: Path, panel: str
+) -> None:
+    other = write_panel_folder(tmp_path / "other", seed=9)
+    expected = {1, 3} if panel == PANEL_A else {2}
+    for start in (EARLY, MIDDLE):  # in the place of the version that was used, and after it
+        filled.versions.gap(panel, valid_from=start, **(CORRECT if start == EARLY else {"comment": "away"}))
+        assert {row.export for row in filled.exports.list(stale=True) if row.is_refused} == expected
+        done = filled.versions.add(panel, other, valid_from=start, **CORRECT)
+        named = {(row.export, row.consequence) for row in done.affected_exports}
+        assert named == {(number, "would be made from other constants now") for number in expected}
+        live = filled.versions.list(panel)
+        filled.versions.withdraw(
+            *(row.version for row in live if str(row.valid_from) == start), comment="once more"
+        )
+        if start == EARLY:
+            filled.versions.add(
+                panel, tmp_path / ("1" if panel == PANEL_A else "2"), valid_from=EARLY, **CORRECT
+            )
+        assert list_stale(filled) == []
 
 
 @pytest.mark.slow

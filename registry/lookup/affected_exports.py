@@ -1,4 +1,4 @@
-"""The recorded exports that a change of the registry makes stale, found by indexes."""
+"""The recorded exports that a change of the registry makes stale, or good again, found by indexes."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ import sqlalchemy as sa
 from registry import schema
 from registry.identifiers import MAX_RUN
 from registry.lookup.changed_ranges import ChangedRange
+from registry.lookup.former_exports import list_former_exports
 from registry.lookup.stale_exports import find_stale_exports
-from registry.lookup.values_table import values_table
+from registry.lookup.values_table import is_one_of, values_table
 
 RunSpan = tuple[str, str, int, int | None]
 """Experiment, source, first and last run, None without an end."""
 
 
 class AffectedExports(NamedTuple):
-    """Numbers of exports: made from other constants now, refused now, or made from a version withdrawn now."""
+    """Numbers of exports: made from other constants now, refused now, good again now, or of a version withdrawn now."""
 
     remade: set[int]
     refused: set[int]
+    restored: set[int]
     withdrawn: set[int]
 
 
@@ -31,26 +33,39 @@ def find_affected_exports(
     spans: Iterable[RunSpan],
     revision: int,
     *,
+    new_runs: bool,
     withdrew: bool,
 ) -> AffectedExports:
     """Return the exports that a revision concerns: it changed these ranges, and detectors or times of these runs.
 
-    `withdrew` tells whether it withdrew versions.
+    `new_runs` tells whether it recorded runs, `withdrew` whether it withdrew versions.
     """
     remade, refused = _find_by_ranges(connection, ranges)
-    others = [row for row in _read_exports_of_runs(connection, spans) if row.id not in remade | refused]
-    if others:
-        before, after = (
-            find_stale_exports(connection, others, number) for number in (revision - 1, revision)
-        )
-        changed = {
-            key for key in after if key not in before or after[key].is_refused > before[key].is_refused
-        }
-        refused |= {key for key in changed if after[key].is_refused}
-        remade |= {key for key in changed if not after[key].is_refused}
     remade -= refused
+    former = list_former_exports(connection, ranges, revision, new_runs=new_runs)
+    concerned = [*_read_exports_of_runs(connection, spans), *_read_exports(connection, set(former))]
+    others = {row.id: row for row in concerned if row.id not in remade | refused}
+    compared = _compare_exports(connection, list(others.values()), revision)
+    remade, refused = remade | compared.remade, refused | compared.refused
     withdrawn = _list_exports_of_withdrawn_versions(connection, revision) if withdrew else set()
-    return AffectedExports(remade, refused, withdrawn - remade - refused)
+    return AffectedExports(
+        remade, refused, compared.restored, withdrawn - remade - refused - compared.restored
+    )
+
+
+def _compare_exports(connection: sa.Connection, exports: Sequence[Any], revision: int) -> AffectedExports:
+    """Return what becomes of exports: not those that were, and are, made from other constants."""
+    found = AffectedExports(set(), set(), set(), set())
+    if not exports:
+        return found
+    before, after = (find_stale_exports(connection, exports, number) for number in (revision - 1, revision))
+    for number in before.keys() | after.keys():
+        was, now = before.get(number), after.get(number)
+        if now is None:
+            found.restored.add(number)
+        elif was is None or was.is_refused != now.is_refused:
+            (found.refused if now.is_refused else found.remade).add(number)
+    return found
 
 
 def _find_by_ranges(connection: sa.Connection, ranges: Sequence[ChangedRange]) -> tuple[set[int], set[int]]:
@@ -92,8 +107,12 @@ def _read_exports_of_runs(connection: sa.Connection, spans: Iterable[RunSpan]) -
         export.c.run >= wanted.c.first_run,
         export.c.run <= wanted.c.last_run,
     )
-    rows_of_runs = connection.execute(sa.select(export).select_from(wanted).join(export, is_concerned))
-    return list({row.id: row for row in rows_of_runs}.values())
+    return connection.execute(sa.select(export).select_from(wanted).join(export, is_concerned)).all()
+
+
+def _read_exports(connection: sa.Connection, numbers: Iterable[int]) -> Sequence[Any]:
+    export = schema.export
+    return connection.execute(sa.select(export).where(is_one_of(connection, export.c.id, numbers))).all()
 
 
 def _list_exports_of_withdrawn_versions(connection: sa.Connection, revision: int) -> set[int]:

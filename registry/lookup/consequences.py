@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -29,6 +29,7 @@ _OF_RUNS = {
 _OF_EXPORTS = {
     "remade": "would be made from other constants now",
     "refused": "would be refused now",
+    "restored": "would be made from the same constants again",
     "withdrawn": "made from a version that is withdrawn now",
 }
 
@@ -49,7 +50,7 @@ def find_consequences(change: Change, revision: int) -> Consequences:
     connection, tables = change.connection, {*change.recorded, *change.withdrawn}
     if tables.isdisjoint({"version", "run", "configuration", "alias"}):
         return Consequences()
-    withdrew_versions = "version" in change.withdrawn
+    withdrew_versions, new_runs = "version" in change.withdrawn, "run" in change.recorded
     ranges = list_changed_ranges(connection, revision - 1, revision) if "version" in tables else []
     # New runs are not named: they had nothing before.
     others = bool(tables & {"configuration", "alias"}) or "run" in change.withdrawn
@@ -57,21 +58,25 @@ def find_consequences(change: Change, revision: int) -> Consequences:
     if ranges or others:
         scope = Scope(new_runs=False, tables=tables)
         groups = group_changes(list_run_changes(connection, ranges, revision - 1, revision, scope))
-    exports = AffectedExports(set(), set(), set())
-    if ranges or others or withdrew_versions:
-        spans = _find_spans(connection, groups, revision) if others else []
-        exports = find_affected_exports(connection, ranges, spans, revision, withdrew=withdrew_versions)
+    exports = AffectedExports(set(), set(), set(), set())
+    if ranges or others or withdrew_versions or new_runs:
+        # Of versions only the runs that had no constants: other exports are found by what they were made from.
+        gained = (group for group in groups if GAINED in group.change.arrays.values())
+        spans = _find_spans(connection, groups, revision) if others else list(_list_spans(gained))
+        exports = find_affected_exports(
+            connection, ranges, spans, revision, new_runs=new_runs, withdrew=withdrew_versions
+        )
     same = list_same_constants(connection, revision) if withdrew_versions else []
     carried = _list_carried_versions(connection, revision) if withdrew_versions else []
     sentences = _describe_runs(groups)
     concerned = ((group.source, run) for group in groups for run in group.runs)
     return Consequences(
-        notes=tuple(sentences[GAINED]),
+        notes=(*sentences[GAINED], *_describe_exports(exports, {"restored"})),
         warnings=(
             *sentences[CHANGED],
             *sentences[LOST],
-            *describe_wrong_files(connection, concerned, revision, new_runs="run" in change.recorded),
-            *_describe_exports(exports),
+            *describe_wrong_files(connection, concerned, revision, new_runs=new_runs),
+            *_describe_exports(exports, {"remade", "refused", "withdrawn"}),
             *_describe_versions(carried, same),
         ),
         runs=tuple(group.build_record() for group in groups),
@@ -91,9 +96,9 @@ def _find_spans(
     return [*list_changed_spans(connection, revision - 1, revision), *_list_spans(groups)]
 
 
-def _describe_exports(exports: AffectedExports) -> Iterator[str]:
+def _describe_exports(exports: AffectedExports, which: Set[str]) -> Iterator[str]:
     for name, numbers in exports._asdict().items():
-        if numbers:
+        if numbers and name in which:
             names = [f"export {number}" for number in sorted(numbers)]
             yield _summarise(names, "recorded export", _OF_EXPORTS[name])
 
