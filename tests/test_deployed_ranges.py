@@ -224,6 +224,48 @@ def test_an_instant_for_a_run_without_a_start_time_is_for_that_run_alone(
 
 
 @pytest.mark.slow
+def test_another_instant_never_hides_the_right_constants_of_a_run(
+    registry: Registry, calreg: Calreg, tmp_path: Path
+) -> None:
+    fill(registry, tmp_path)
+    calib = tmp_path / "calib"
+    deploy(registry, 100, calib)
+    for options in ({}, {"first_run": 119}, {"last_run": 125}, {"force": True}):
+        with assert_refused(ConflictError, "pixel_gain/", "for run 120", runs=[120]):
+            deploy(registry, 120, calib, at=day(21), **options)
+    text = ("export", "exp=xcs1:run=120", "--format", "psana", "--at", day(21), "--output", str(calib))
+    calreg.assert_refused(5, *text)
+    assert list_ranges(calib) == ["100-135"]
+    assert list_wrong_runs(registry, calib) == []
+    # What is the same for both instants hides nothing.
+    deploy(registry, 120, calib, at=day(21), types=[OFFSET])
+    assert list_ranges(calib, OFFSET) == ["100-135", "120-120"]
+    # A file that is wrong already may be replaced: nothing right is lost.
+    for path in (calib / HOME / GAIN).glob("100-*"):
+        path.unlink()
+    for _ in range(2):
+        assert day(21) in deploy(registry, 120, calib, at=day(21), force=True).warnings[0]
+    assert list_ranges(calib) == ["120-120"]
+
+
+@pytest.mark.slow
+def test_the_run_itself_is_named_first_where_another_instant_makes_its_range_wrong(
+    registry: Registry, tmp_path: Path
+) -> None:
+    fill(registry, tmp_path)
+    for run, last, wrong in ((120, 135, 120), (136, 140, 136)):
+        at = day(21) if run == 120 else day(10)
+        with assert_refused(NotValidError, f"run {wrong} would be served wrongly", run=wrong):
+            deploy(registry, run, tmp_path / "calib", at=at, last_run=last)
+    with assert_refused(NotValidError, "run 100 would be served wrongly", run=100):
+        deploy(registry, 120, tmp_path / "calib", at=day(21), first_run=90, last_run=135)
+    registry.runs.add("exp=xcs1:run=121")
+    with assert_refused(NotValidError, "run 135 would be served wrongly", run=135):
+        deploy(registry, 121, tmp_path / "calib", at=day(21), last_run=135)
+    assert not (tmp_path / "calib").exists()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("format_name", ["psana", "lcls2"])
 def test_a_range_that_reaches_into_other_constants_is_refused_with_the_first_wrong_run(
     registry: Registry, tmp_path: Path, format_name: str

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from registry import detectors
 from registry.api.backend import Backend, ReadTransaction
+from registry.calibration_folder import choose_files
 from registry.errors import ConflictError, RegistryError
 from registry.exporters.deployed_files import DeployedFolder
 from registry.files import sha256_of_file
@@ -75,11 +76,14 @@ class _FolderCheck:
         runs = SourceRuns(view.connection, (self._experiment, source), (kind,), view.revision)
         names = {*self._folder.list_files(calibration_type), new}
         for reading in list_read_ranges(runs, names):
-            if reading.name is None or reading.answer.is_undecided or reading.runs == self._exempt:
+            if reading.name is None or reading.answer.is_undecided:
                 continue
             key = calibration_type, reading.name
             if reading.name == new:
-                if not reading.expects(kind, _get_constants(self._own, kind)):
+                is_right = reading.expects(kind, _get_constants(self._own, kind))
+                if not is_right and (
+                    reading.runs != self._exempt or self._is_right_now(view, key[0], kind, reading)
+                ):
                     self._new.setdefault(key, []).append(reading)
                 continue
             held = self._find_constants(view, key)
@@ -87,6 +91,16 @@ class _FolderCheck:
                 self._unknown.setdefault(key, []).append(reading)
             elif not reading.expects(kind, held):
                 self._old.setdefault(key, []).append(reading)
+
+    def _is_right_now(
+        self, view: ReadTransaction, calibration_type: str, kind: str, reading: ReadRange
+    ) -> bool:
+        """Tell whether the file that is read for a run before the export holds its constants."""
+        names = self._folder.list_files(calibration_type)
+        name = choose_files(names, reading.runs)[reading.runs[0]]
+        return name is not None and reading.expects(
+            kind, self._find_constants(view, (calibration_type, name))
+        )
 
     def _find_constants(self, view: ReadTransaction, key: tuple[str, str]) -> tuple[str, ...] | None:
         """Return the constants in a file by its document, else by its checksum in the registry."""
@@ -103,7 +117,10 @@ class _FolderCheck:
 
     @property
     def _exempt(self) -> tuple[int, ...]:
-        """The run for which the constants of another instant were asked for."""
+        """The run for which the constants of another instant were asked for.
+
+        It may get them where no file holds its own.
+        """
         run = self._draft.resolution.run
         if run is None or run.experiment != self._experiment or is_of_run(self._draft.resolution):
             return ()

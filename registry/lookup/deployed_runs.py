@@ -94,6 +94,10 @@ def _refuse_other_constants(
     wrong = runs.find_wrong_run(limits, own, exempt, by_segment=by_segment)
     if wrong is None:
         return
+    if (
+        exempt is not None
+    ):  # The instant was asked for one run: where it is wrong, it is the first to be named.
+        wrong = runs.find_wrong_run(limits, own, None, by_segment=by_segment) or wrong
     first, last = limits
     experiment, source = runs.source
     stated = Deployment(source, first, last).runs
