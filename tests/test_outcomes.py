@@ -276,9 +276,10 @@ def find_worst(arrays: dict[str, str]) -> str:
 
 
 KEYWORDS = {
-    "now possible": "can be exported",
-    "changed": "other constants",
-    "no longer possible": "refused",
+    "can be exported": "now possible",
+    "other constants": "changed",
+    "the same constants with": "changed",
+    "refused": "no longer possible",
     "withdrawn": "withdrawn",
 }
 
@@ -294,7 +295,7 @@ def consequences(sentences: Sequence[str]) -> list[Consequence]:
             continue  # on the same constants elsewhere
         match = re.match(r"(\d+) recorded (run|export)s? ", sentence)
         assert match, sentence
-        (change,) = [name for name, words in KEYWORDS.items() if words in sentence]
+        (change,) = [name for words, name in KEYWORDS.items() if words in sentence]
         names = sentence.rpartition(": ")[2].replace(" and ", ", and ").split(", ")
         if match[2] == "run":
             names = [name for text in names for name in expand_ranges(text)]

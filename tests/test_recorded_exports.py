@@ -9,7 +9,7 @@ import pytest
 from registry.api import Registry
 from registry.errors import NotFoundError, RequestError
 from registry.records import Outcome
-from testing.panels import PANEL_A, PANEL_B, write_panel_folder
+from testing.panels import NEW_A, PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
 from tests.refusals import assert_refused
@@ -174,9 +174,36 @@ def test_a_write_names_the_exports_that_were_refused_and_would_be_made_from_othe
 @pytest.mark.slow
 def test_other_segment_numbers_make_an_export_stale(filled: Registry) -> None:
     done = filled.detectors.configure("xcs1", SOURCE, PANEL_A, first_run=1, segments="4", **CORRECT)
-    assert "2 recorded exports would be made from other constants now: export 1, export 3" in done.warnings
+    words = "from the same constants with other panel Ids or segment numbers now"
+    assert f"2 recorded exports would be made {words}: export 1, export 3" in done.warnings
+    runs = "would get the same constants with other segment numbers from now on"
+    assert f"1 recorded run {runs}: exp=xcs1:run=1" in done.warnings
     stale = "its panels have other segment numbers"
     assert list_stale(filled) == [(3, stale), (1, stale)]
+
+
+@pytest.mark.slow
+def test_other_panel_ids_with_the_same_constants_are_not_said_to_be_other_constants(
+    filled: Registry, tmp_path: Path
+) -> None:
+    filled.panels.add(NEW_A, carry_from=PANEL_A, valid_from=EARLY)
+    done = filled.detectors.configure("xcs1", SOURCE, NEW_A, first_run=1, **CORRECT)
+    assert "1 recorded run would get the same constants with other panel Ids from now on: exp=xcs1:run=1" in (
+        done.warnings
+    )
+    assert not [text for text in done.warnings if "other constants" in text]
+    stale = "it has other panel Ids with the same constants"
+    assert list_stale(filled) == [(3, stale), (1, stale)]
+    # One kind is the same, the other is not.
+    other = write_panel_folder(tmp_path / "other", seed=9)
+    filled.versions.add(NEW_A, other, valid_from=EARLY, kinds=["gain"], **CORRECT)
+    filled.detectors.configure("xcs1", SOURCE, PANEL_A, first_run=1, **CORRECT)
+    done = filled.detectors.configure("xcs1", SOURCE, NEW_A, first_run=1, **CORRECT)
+    assert [text for text in done.warnings if "recorded run " in text] == [
+        "1 recorded run would get other constants from now on (gain): exp=xcs1:run=1",
+        "1 recorded run would get the same constants with other panel Ids from now on (offset): exp=xcs1:run=1",
+    ]
+    assert "1 recorded export would be made from other constants now: export 1" in done.warnings
 
 
 @pytest.mark.slow

@@ -19,12 +19,18 @@ RunSpan = tuple[str, str, int, int | None]
 
 
 class AffectedExports(NamedTuple):
-    """Numbers of exports: made from other constants now, refused now, good again now, or of a version withdrawn now."""
+    """Numbers of exports: made from other constants now, of other panel Ids now, refused now, and so on."""
 
     remade: set[int]
+    relabelled: set[int]
     refused: set[int]
     restored: set[int]
     withdrawn: set[int]
+
+
+def build_no_exports() -> AffectedExports:
+    """Return empty sets."""
+    return AffectedExports(set(), set(), set(), set(), set())
 
 
 def find_affected_exports(
@@ -46,26 +52,27 @@ def find_affected_exports(
     concerned = [*_read_exports_of_runs(connection, spans), *_read_exports(connection, set(former))]
     others = {row.id: row for row in concerned if row.id not in remade | refused}
     compared = _compare_exports(connection, list(others.values()), revision)
-    remade, refused = remade | compared.remade, refused | compared.refused
     withdrawn = _list_exports_of_withdrawn_versions(connection, revision) if withdrew else set()
-    return AffectedExports(
-        remade, refused, compared.restored, withdrawn - remade - refused - compared.restored
+    named = remade | refused | set().union(*compared)
+    return compared._replace(
+        remade=remade | compared.remade, refused=refused | compared.refused, withdrawn=withdrawn - named
     )
 
 
 def _compare_exports(connection: sa.Connection, exports: Sequence[Any], revision: int) -> AffectedExports:
     """Return what becomes of exports: not those that were, and are, made from other constants."""
-    found = AffectedExports(set(), set(), set(), set())
+    compared = build_no_exports()
     if not exports:
-        return found
+        return compared
     before, after = (find_stale_exports(connection, exports, number) for number in (revision - 1, revision))
     for number in before.keys() | after.keys():
         was, now = before.get(number), after.get(number)
         if now is None:
-            found.restored.add(number)
-        elif was is None or was.is_refused != now.is_refused:
-            (found.refused if now.is_refused else found.remade).add(number)
-    return found
+            compared.restored.add(number)
+        elif was is None or (was.is_refused, was.is_relabelled) != (now.is_refused, now.is_relabelled):
+            relabelled = compared.relabelled if now.is_relabelled else compared.remade
+            (compared.refused if now.is_refused else relabelled).add(number)
+    return compared
 
 
 def _find_by_ranges(connection: sa.Connection, ranges: Sequence[ChangedRange]) -> tuple[set[int], set[int]]:

@@ -63,6 +63,8 @@ class AnswerChange:
         Those whose constants differ, or all of a detector that has no answer before or after.
     is_whole
         True where there is no answer before or after, whatever the kind.
+    relabelled
+        The kinds that have the same constants at every place of the array, and yet other labels.
     """
 
     arrays: Mapping[str, str]
@@ -70,11 +72,17 @@ class AnswerChange:
     reasons: tuple[Reason, ...]
     panels: tuple[str, ...]
     is_whole: bool
+    relabelled: frozenset[str]
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """The kinds whose arrays are concerned."""
         return tuple(self.arrays)
+
+    @property
+    def label(self) -> str:
+        """The difference where the constants are the same at every place."""
+        return next((words for reason, words in _LABELS.items() if reason in self.reasons), "other panel Ids")
 
     @property
     def worst(self) -> str:
@@ -99,6 +107,7 @@ def compare_answers(before: Answer, after: Answer, kinds: Collection[str] | None
         tuple(_list_reasons(before, after, arrays, constants)),
         panels or tuple(dict.fromkeys([*before.panels, *after.panels])),
         bool(before.refusal or after.refusal),
+        frozenset(kind for kind in arrays if before.constants.get(kind) == after.constants.get(kind)),
     )
 
 
@@ -132,6 +141,13 @@ def _index_constants(answer: Answer) -> dict[tuple[str, str], str | None]:
 
 OTHER_CONSTANTS = Reason("other constants are valid")
 VALID_NOW = Reason("constants are valid now")
+_OTHER_IDS = Reason("it has other panel Ids with the same constants")
+_OTHER_ORDER = Reason("its panels are in another order")
+_OTHER_SEGMENTS = Reason("its panels have other segment numbers")
+_LABELS = {
+    _OTHER_ORDER: "the panels in another order",
+    _OTHER_SEGMENTS: "other segment numbers",
+}
 
 
 def _list_reasons(
@@ -143,7 +159,7 @@ def _list_reasons(
     if before.refusal:
         yield Reason(_GAINED_BECAUSE[before.refusal])
         return
-    yield from _compare_detectors(before, after)
+    yield from _compare_detectors(before, after, arrays)
     staying = {*before.panels} & {*after.panels}
     own = [row for row in constants if row.panel in staying]
     if any(row.after is not None and arrays[row.kind] != GAINED for row in own):
@@ -168,13 +184,14 @@ def _list_missing(answer: Answer, kinds: Sequence[str]) -> Iterator[Reason]:
         yield Reason("it starts before every validity start", early)
 
 
-def _compare_detectors(before: Answer, after: Answer) -> Iterator[Reason]:
+def _compare_detectors(before: Answer, after: Answer, kinds: Collection[str]) -> Iterator[Reason]:
     if {*before.panels} != {*after.panels}:
-        yield Reason("it has other panels")
+        same = all(before.constants[kind] == after.constants[kind] for kind in kinds)
+        yield _OTHER_IDS if same else Reason("it has other panels")
     elif before.panels != after.panels:
-        yield Reason("its panels are in another order")
+        yield _OTHER_ORDER
     elif before.segments != after.segments:
-        yield Reason("its panels have other segment numbers")
+        yield _OTHER_SEGMENTS
 
 
 def describe_move(before: int, after: int) -> Reason:

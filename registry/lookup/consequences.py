@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from registry import detectors, schema
 from registry.database.change import Change
 from registry.identifiers import format_count, shorten
-from registry.lookup.affected_exports import AffectedExports, find_affected_exports
-from registry.lookup.answer_changes import CHANGED, GAINED, LOST
+from registry.lookup.affected_exports import AffectedExports, build_no_exports, find_affected_exports
+from registry.lookup.answer_changes import CHANGED, GAINED, LOST, AnswerChange
 from registry.lookup.candidate_runs import list_changed_spans
 from registry.lookup.changed_ranges import list_changed_ranges
 from registry.lookup.outcomes import RunGroup, Scope, group_changes, list_run_changes
@@ -28,6 +28,7 @@ _OF_RUNS = {
 }
 _OF_EXPORTS = {
     "remade": "would be made from other constants now",
+    "relabelled": "would be made from the same constants with other panel Ids or segment numbers now",
     "refused": "would be refused now",
     "restored": "would be made from the same constants again",
     "withdrawn": "made from a version that is withdrawn now",
@@ -58,7 +59,7 @@ def find_consequences(change: Change, revision: int) -> Consequences:
     if ranges or others:
         scope = Scope(new_runs=False, tables=tables)
         groups = group_changes(list_run_changes(connection, ranges, revision - 1, revision, scope))
-    exports = AffectedExports(set(), set(), set(), set())
+    exports = build_no_exports()
     if ranges or others or withdrew_versions or new_runs:
         # Of versions only the runs that had no constants: other exports are found by what they were made from.
         gained = (group for group in groups if GAINED in group.change.arrays.values())
@@ -76,7 +77,7 @@ def find_consequences(change: Change, revision: int) -> Consequences:
             *sentences[CHANGED],
             *sentences[LOST],
             *describe_wrong_files(connection, concerned, revision, new_runs=new_runs),
-            *_describe_exports(exports, {"remade", "refused", "withdrawn"}),
+            *_describe_exports(exports, _OF_EXPORTS.keys() - {"restored"}),
             *_describe_versions(carried, same),
         ),
         runs=tuple(group.build_record() for group in groups),
@@ -122,18 +123,28 @@ def _list_spans(groups: Iterable[RunGroup]) -> Iterator[tuple[str, str, int, int
 
 def _describe_runs(groups: Iterable[RunGroup]) -> Mapping[str, list[str]]:
     """Return by what becomes of their arrays a sentence on the runs, for each selection of kinds."""
-    runs: defaultdict[str, defaultdict[tuple[str, ...], defaultdict[str, set[int]]]]
-    runs = defaultdict(lambda: defaultdict(lambda: defaultdict(set)))
+    runs: dict[str, defaultdict[tuple[str, tuple[str, ...]], defaultdict[str, set[int]]]]
+    runs = {becomes: defaultdict(lambda: defaultdict(set)) for becomes in _OF_RUNS}
     for group in groups:
         change = group.change
-        for becomes in dict.fromkeys(change.arrays.values()):
-            kinds = [kind for kind, value in change.arrays.items() if value == becomes]
+        for becomes, words, kinds in _list_sorts(change):
             shown = () if change.is_whole or _are_required(kinds, change.panels) else tuple(kinds)
-            runs[becomes][shown][group.source[0]].update(group.runs)
+            runs[becomes][words, shown][group.source[0]].update(group.runs)
     return {
-        becomes: [_summarise_runs(kinds, numbers, words) for kinds, numbers in sorted(runs[becomes].items())]
-        for becomes, words in _OF_RUNS.items()
+        becomes: [_summarise_runs(kinds, numbers, words) for (words, kinds), numbers in sorted(rows.items())]
+        for becomes, rows in runs.items()
     }
+
+
+def _list_sorts(change: AnswerChange) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield what becomes of arrays, the words for it and the kinds."""
+    for becomes in dict.fromkeys(change.arrays.values()):
+        kinds = [kind for kind, value in change.arrays.items() if value == becomes]
+        same = [kind for kind in kinds if kind in change.relabelled]
+        if same:
+            yield becomes, f"would get the same constants with {change.label} from now on", same
+        if others := [kind for kind in kinds if kind not in change.relabelled]:
+            yield becomes, _OF_RUNS[becomes], others
 
 
 def _are_required(kinds: Sequence[str], panels: Sequence[str]) -> bool:

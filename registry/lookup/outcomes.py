@@ -193,7 +193,7 @@ def group_changes(changes: Iterable[RunChange]) -> list[RunGroup]:
     alike: dict[tuple[object, ...], RunGroup] = {}
     for group in same.values():
         general = tuple(reason.generalise() for reason in group.reasons)
-        arrays = tuple(group.change.arrays.items())
+        arrays = tuple(group.change.arrays.items()), group.change.relabelled
         first = alike.setdefault((group.source, arrays, group.change.panels, general), group)
         if first is not group:
             first.runs += group.runs

@@ -23,9 +23,13 @@ from registry.records import Configuration
 
 @dataclass(frozen=True, slots=True)
 class Staleness:
-    """The reasons why an export would be made from something else now, or refused."""
+    """The reasons why an export would be made from something else now, or refused.
+
+    ``is_relabelled`` tells that the constants would be the same, and only panel Ids or segment numbers would differ.
+    """
 
     is_refused: bool
+    is_relabelled: bool
     reasons: tuple[Reason, ...]
 
     def __str__(self) -> str:
@@ -65,7 +69,8 @@ def find_stale_exports(
 
 
 def _build_staleness(change: AnswerChange, move: Reason | None) -> Staleness:
-    return Staleness(change.worst == LOST, ((move,) if move else ()) + change.reasons)
+    reasons = ((move,) if move else ()) + change.reasons
+    return Staleness(change.worst == LOST, change.relabelled == {*change.arrays}, reasons)
 
 
 def _build_answer(
