@@ -420,6 +420,7 @@ def test_runs_that_changed_became_possible_or_are_refused_now_are_listed(
             ),
             "constants are valid now",
             KINDS,
+            ALL_KINDS,
         ),
         AffectedRun(
             "xcs1",
@@ -429,6 +430,7 @@ def test_runs_that_changed_became_possible_or_are_refused_now_are_listed(
             tuple(ChangedConstants(PANEL_A, kind, SHA256[kind, "A"], SHA256[kind, "C"]) for kind in KINDS),
             "other constants are valid",
             KINDS,
+            ALL_KINDS,
         ),
         AffectedRun(
             "xcs1",
@@ -438,6 +440,7 @@ def test_runs_that_changed_became_possible_or_are_refused_now_are_listed(
             (ChangedConstants(PANEL_C, "offset", SHA256["offset", "A"], None),),  # its gain is what it was
             f"it starts in a gap: offset of {PANEL_C}",
             ("offset",),
+            ALL_KINDS,
         ),
     ]
     assert registry.list_affected_runs(since) == registry.list_affected_runs("as-it-was") == expected
@@ -466,7 +469,11 @@ def test_runs_that_changed_became_possible_or_are_refused_now_are_listed(
         "before": SHA256["gain", "A"],
         "after": SHA256["gain", "C"],
     }
-    assert calreg.run("affected", "--since", str(newest(registry)), "--json").json == []
+    none = calreg.run("affected", "--since", str(newest(registry)), "--json")
+    assert (none.json, none.stderr) == ([], f"note: compared: {', '.join(ALL_KINDS)}\n")
+    assert {tuple(row["compared"]) for row in answer} == {ALL_KINDS}
+    arguments = ("--since", str(since), "--kind", "offset", "--kind", "gain", "--json")
+    assert {tuple(row["compared"]) for row in calreg.run("affected", *arguments).json} == {KINDS}
     last = newest(registry)
     assert calreg.run("affected", "--since", str(last), "--kind", "offset").stdout == (
         f"no registered run is affected since revision {last}\ncompared: offset\n"
@@ -503,7 +510,7 @@ def test_a_run_whose_panels_changed_their_order_is_affected_without_changed_cons
     )
     reason = "its panels are in another order"
     assert registry.list_affected_runs(since) == [
-        AffectedRun("xcs1", 1, SOURCE, "changed", (), reason, KINDS)
+        AffectedRun("xcs1", 1, SOURCE, "changed", (), reason, KINDS, ALL_KINDS)
     ]
     assert consequences(done.warnings) == [(1, "run", "changed", ["exp=xcs1:run=1"])]
     # Back again: since then, nothing is different.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from registry.api.backend import Backend, ReadTransaction
 from registry.detectors import DETECTOR_TYPES
 from registry.errors import RequestError
@@ -32,7 +34,8 @@ def list_affected_runs(backend: Backend, request: AffectedRequest) -> list[Affec
     kinds = _parse_kinds(request.kinds)
     with backend.read_transaction(request.as_of) as view:
         since, scope = _find_scope(view, request, kinds)
-        return outcomes.list_affected_runs(view.connection, since, view.revision, scope)
+        runs = outcomes.list_affected_runs(view.connection, since, view.revision, scope)
+    return [replace(run, compared=kinds) for run in runs]
 
 
 def group_affected_runs(backend: Backend, request: AffectedRequest) -> AffectedRuns:

@@ -34,12 +34,17 @@ def list_affected(
     """List the runs whose outcome changed since a revision.
 
     These are the registered runs of which an array of any kind is now made from other constants, or can be made only
-    now, or no longer; whatever changed. Runs of which the same is to be said are listed together; --json lists each.
+    now, or no longer; whatever changed. Runs of which the same is to be said are listed together; --json lists each,
+    with the kinds that were compared.
     """
     with open_from_context(ctx, timezone) as registry:
         limits = {"as_of": as_of, "experiment": experiment, "panel": panel}
         if json:
-            output.print_json(registry.list_affected_runs(since, kinds=kinds, **limits))
+            runs = registry.list_affected_runs(since, kinds=kinds, **limits)
+            output.print_json(runs)
+            if not runs:
+                answer = registry.group_affected_runs(since, kinds=kinds, **limits)
+                output.print_notes([f"compared: {', '.join(answer.kinds)}"])
         else:
             _print_affected(registry.group_affected_runs(since, kinds=kinds, **limits))
 

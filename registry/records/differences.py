@@ -33,6 +33,8 @@ class AffectedRun(Struct, frozen=True):
     constants
         The differences of its panels in these kinds. Empty where only their order or their segment numbers differ,
         and where the start time or the detector of the run is not known in one of the revisions.
+    compared
+        The kinds that were compared, concerned or not.
     """
 
     experiment: str
@@ -42,6 +44,7 @@ class AffectedRun(Struct, frozen=True):
     constants: tuple[ChangedConstants, ...]
     reason: str = ""
     kinds: tuple[str, ...] = ()
+    compared: tuple[str, ...] = ()
 
 
 class AffectedGroup(Struct, frozen=True):
