@@ -458,3 +458,22 @@ def test_the_statement_of_a_table_has_no_segment_numbers() -> None:
     statement = ConfigurationStatement("xcs1", SOURCE, 1, None, SEVEN)
     assert statement.segments is None
     assert InputPanel(0, SEVEN[0], None, ()).segment_label == "?"
+
+
+def test_segment_numbers_that_are_stated_are_shown_and_unknown_ones_noted(calreg: Calreg) -> None:
+    """Also 0, 1, 2: three panels are not a whole detector, so these were not known."""
+    detector = "_".join(SEVEN[:3])
+    arguments = ("detector", "configure", "xcs1", SOURCE, detector)
+    unknown = calreg.run(*arguments, "--first-run", "1", "--last-run", "4")
+    assert "segments" not in unknown.stdout
+    note = (
+        f"no segment numbers are known of detectors that are not whole: {SOURCE} in xcs1, runs 1-4 (3 panels)"
+    )
+    assert f"note: {note}\n" in unknown.stderr
+    stated = calreg.run(*arguments, "--first-run", "5", "--last-run", "8", "--segments", "0-2")
+    assert f"runs 5-8: {detector}, segments 0-2\n" in stated.stdout
+    whole = calreg.run(*arguments[:-1], "_".join(SEVEN[:2]), "--first-run", "9")
+    for shown in (stated, whole):
+        assert "segment numbers" not in shown.stderr
+    assert "segments" not in whole.stdout
+    assert "segments 0-2" in calreg.run("log").stdout

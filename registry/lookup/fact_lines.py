@@ -38,6 +38,8 @@ class FactTable:
         Returns the condition that a fact is about one of the panels with these keys; None if such facts name none.
     key
         The column by which the lines of a revision are ordered.
+    number
+        The column by which a write orders what it withdrew; None for the key.
     """
 
     name: str
@@ -45,6 +47,7 @@ class FactTable:
     describe: Callable[[Sequence[Any]], str]
     names_panel: Callable[[Any], sa.ColumnElement[bool]] | None = None
     key: str = "id"
+    number: str | None = None
 
     @property
     def columns(self) -> sa.sql.base.ReadOnlyColumnCollection[str, sa.Column[Any]]:
@@ -127,10 +130,9 @@ def _describe_configuration(rows: Sequence[Any]) -> str:
 
 
 def _describe_segments(rows: Sequence[Any]) -> str:
-    """Return the segment numbers of panels, unless they are 0, 1, 2 ..., those of a whole detector."""
+    """Return the segment numbers of panels as they were stated: those of a whole detector are not recorded."""
     segments = [row.segment for row in rows if row.segment is not None]
-    is_usual = segments == list(range(len(rows)))
-    return "" if not segments or is_usual else f", segments {format_segment_numbers(segments)}"
+    return f", segments {format_segment_numbers(segments)}" if segments else ""
 
 
 def has_panel(panels: Any, configuration: sa.FromClause = schema.configuration) -> sa.ColumnElement[bool]:
@@ -186,7 +188,7 @@ FACT_TABLES = (
     FactTable("timezone", _select_timezones, _describe_timezone),
     FactTable("panel", _select_panels, _describe_panel, schema.panel.c.id.in_),
     FactTable("alias", _select_aliases, _describe_alias, schema.alias.c.panel_id.in_),
-    FactTable("run", _select_runs, _describe_run),
+    FactTable("run", _select_runs, _describe_run, number="number"),
     FactTable("configuration", _select_configurations, _describe_configuration, has_panel),
     FactTable(
         "version", _select_versions, lambda rows: describe_version(rows[0]), schema.version.c.panel_id.in_

@@ -7,7 +7,7 @@ whose object carries no Ids overlaps nothing: it applies only where none with Id
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 
@@ -15,7 +15,7 @@ from registry import schema
 from registry.database.change import Change
 from registry.detectors import complete_segments, format_segment_numbers, refuse_wrong_source
 from registry.errors import ConflictError, Remedy, RequestError
-from registry.identifiers import format_run_range
+from registry.identifiers import format_count, format_run_range, shorten
 from registry.lookup.panels import read_panel_keys
 from registry.lookup.revisions import require_comment
 from registry.lookup.runs import list_keyed_configurations
@@ -124,6 +124,7 @@ def record_configurations(
     _supersede(change, replaced, new)
     for statement in new:
         _record(change, statement)
+    change.notes += _note_unknown_segments(new)
 
 
 def _read_recorded(
@@ -173,6 +174,18 @@ def _note_segments(statement: ConfigurationStatement, known: ConfigurationStatem
     if statement.complete().segments == known.segments:
         return []
     return [f"{known.description} stays configured with {_describe_segments(known.segments)}"]
+
+
+def _note_unknown_segments(statements: Iterable[ConfigurationStatement]) -> list[str]:
+    """Return a note on detectors that are not whole, and whose segment numbers nobody stated."""
+    unknown = [
+        f"{statement.description} ({format_count(len(statement.panels), 'panel')})"
+        for statement in statements
+        if statement.panels and statement.segments is None
+    ]
+    if not unknown:
+        return []
+    return [f"no segment numbers are known of detectors that are not whole: {shorten(unknown)}"]
 
 
 def _build_statement(configuration: Configuration) -> ConfigurationStatement:
