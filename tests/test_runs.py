@@ -223,6 +223,18 @@ def test_the_constants_of_a_run_are_those_valid_at_its_start_time(registry: Regi
         choose(7, at="2018-02-01T09:59:59.999999Z")
 
 
+def test_withdrawn_runs_are_shown_by_number(registry: Registry) -> None:
+    for run in (7, 5, 12, 6):
+        registry.runs.add(f"exp=xcsls3716:run={run}")
+    registry.runs.add("exp=xcsls3716:run=5", begin=BEGIN, supersede=True, comment="its time is known")
+    dry = registry.runs.withdraw("exp=xcsls3716:run=5-12", comment="not ours", dry_run=True)
+    done = registry.runs.withdraw("exp=xcsls3716:run=5-12", comment="not ours")
+    assert [fact.split(",")[0] for fact in done.facts] == [
+        f"- run exp=xcsls3716:run={run}" for run in (5, 6, 7, 12)
+    ]
+    assert dry.facts == done.facts
+
+
 def test_a_withdrawn_run_comes_back_only_by_supersession(registry: Registry, tmp_path: Path) -> None:
     sample.write_dataset_table(tmp_path / "datasets.txt")
     registry.runs.import_table(tmp_path / "datasets.txt")

@@ -52,9 +52,12 @@ def _select_counts(by_panel: bool) -> sa.CompoundSelect[Any]:
 
 
 def read_changes(
-    connection: sa.Connection, counts: Counts, panels: Sequence[int] | None
+    connection: sa.Connection, counts: Counts, panels: Sequence[int] | None, *, by_number: bool = False
 ) -> dict[int, list[str]]:
-    """Return all lines of the revisions that were counted, in their order."""
+    """Return all lines of the revisions that were counted, in their order.
+
+    That is the order in which the facts were recorded; `by_number`, runs that were withdrawn come by their numbers.
+    """
     lines: dict[int, list[str]] = {number: [] for number in counts}
     for fact in FACT_TABLES:
         by_revision: dict[int, list[tuple[Any, str]]] = defaultdict(list)
@@ -63,8 +66,11 @@ def read_changes(
             numbers = [number for number in counts if event in counts[number]]
             if not numbers:
                 continue  # a statement that would return nothing
+            withdrew = event[1] == "withdrawn_in"
+            key = (fact.number or fact.key) if by_number and withdrew else fact.key
             for row, line in fact.read_lines(connection, column.in_(numbers) & fact.is_about(panels)):
-                by_revision[getattr(row, event[1])].append((getattr(row, fact.key), f"{sign} {line}"))
+                place = (not withdrew if by_number else False, getattr(row, key))
+                by_revision[getattr(row, event[1])].append((place, f"{sign} {line}"))
         for number, keyed in by_revision.items():
             lines[number] += [line for _, line in sorted(keyed, key=itemgetter(0))]
     return lines
@@ -133,7 +139,7 @@ def list_changes(
     def read(names: Sequence[str]) -> list[str]:
         events = [event for fact in FACT_TABLES if fact.name in names for event in fact.events]
         counts = {revision: Counter(event for event in events if event[0] in tables)}
-        return read_changes(connection, counts, None)[revision]
+        return read_changes(connection, counts, None, by_number=True)[revision]
 
     return LazyLines(
         (read(order[:versions]), str),
