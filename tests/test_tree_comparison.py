@@ -353,3 +353,15 @@ def test_a_start_of_a_year_that_cannot_be_meant_is_reported_until_it_was_taken(
     registry.import_tree(tree, any_time=True)
     comparison = registry.compare_tree(tree)
     assert (comparison.hazards, comparison.links) == ((), ())
+
+
+def test_a_link_that_leaves_the_tree_and_leads_nowhere_is_named_once(imported: Registry, tree: Path) -> None:
+    file = tree / "M068" / "g1_gain.npy"
+    file.unlink()
+    file.symlink_to("/nowhere/g1_gain.npy")
+    stray = f"{A17}: in M068, the link g1_gain.npy leaves the tree"
+    assert imported.compare_tree(tree).hazards == (stray,)
+    (tree / "M068" / "g2_gain.npy").unlink()
+    hazards = imported.compare_tree(tree).hazards
+    assert (hazards[0], len(hazards)) == (stray, 2)
+    assert "g2_gain.npy" in hazards[1]

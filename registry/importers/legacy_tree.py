@@ -77,7 +77,7 @@ class LegacyTree:
     """The entries of a legacy directory; those with hazards are ``excluded``.
 
     ``unread`` has, by the names of the hazards that could not be read as entries, the panel Id and the start as far as
-    the name tells them.
+    the name tells them. ``strays`` are the links in the folder of a module that leave the tree.
     """
 
     root: Path
@@ -86,6 +86,7 @@ class LegacyTree:
     unread: dict[str, tuple[str | None, Instant | None]] = field(default_factory=dict)
     hazards: list[Hazard] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    strays: dict[Path, list[str]] = field(default_factory=dict)
 
     def exclude(self, hazards: Iterable[Hazard]) -> None:
         """Add hazards, and exclude their entries."""
@@ -277,14 +278,14 @@ def _resolve_folder(root: Path, relative: Path, *, is_link: bool = False) -> Pat
 def _find_escaping_links(tree: LegacyTree) -> list[Hazard]:
     """Return a hazard for every entry in whose folder a link leaves the tree."""
     root = tree.root.resolve()
-    strays = {folder: _list_strays(folder, root) for folder in {entry.folder for entry in tree.entries}}
+    tree.strays = {folder: _list_strays(folder, root) for folder in {entry.folder for entry in tree.entries}}
     return [
         Hazard(
             entry.name,
-            f"in {escape_name(entry.folder.name)}, the link {', '.join(strays[entry.folder])} leaves the tree",
+            f"in {escape_name(entry.folder.name)}, the link {', '.join(tree.strays[entry.folder])} leaves the tree",
         )
         for entry in tree.entries
-        if strays[entry.folder]
+        if tree.strays[entry.folder]
     ]
 
 

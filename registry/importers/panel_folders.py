@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from pathlib import Path
@@ -192,6 +192,7 @@ def check_tree(
             except (ArrayError, NotFoundError, UnavailableError) as error:
                 problems[folder] = error
             advance()
+    hazards = len(tree.hazards)
     tree.exclude(
         Hazard(
             entry.name, str(problem), remedy=Remedy.ALLOW_ODD if problem.remedy is Remedy.ALLOW_ODD else None
@@ -199,4 +200,16 @@ def check_tree(
         for entry in tree.entries
         if (problem := problems.get(entry.folder)) is not None
     )
+    # A link that leaves the tree, and leads to nothing there, is named before.
+    repeated = {entry.name for entry in tree.excluded if _is_of_strays(tree, entry, problems)}
+    tree.hazards[hazards:] = [hazard for hazard in tree.hazards[hazards:] if hazard.name not in repeated]
     return CheckedTree(tree, folders)
+
+
+def _is_of_strays(tree: LegacyTree, entry: Entry, problems: Mapping[Path, RegistryError]) -> bool:
+    """Tell whether all problems of the folder of an entry are those of links that leave the tree."""
+    problem, strays = problems.get(entry.folder), tree.strays.get(entry.folder, ())
+    if problem is None:
+        return False
+    sentences = problem.values.get("problems", [])
+    return bool(sentences) and all(any(name in text for name in strays) for text in sentences)
