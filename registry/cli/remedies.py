@@ -49,9 +49,9 @@ def _skip_entries(*, remedies: Sequence[Remedy] = (), **_: Any) -> str:
 
 WORDS: dict[Remedy, str | Callable[..., str]] = {
     Remedy.ALLOW_ANY_TIME: "give --any-time if that is meant",
-    Remedy.ALLOW_NONFINITE: "give --allow-nonfinite if they are meant",
-    Remedy.ALLOW_ODD: "give --allow-odd if they are meant",
-    Remedy.ALLOW_ODD_AND_NONFINITE: "give --allow-odd and --allow-nonfinite if they are meant",
+    Remedy.ALLOW_NONFINITE: "give --allow-nonfinite if that is meant",
+    Remedy.ALLOW_ODD: "give --allow-odd if that is meant",
+    Remedy.ALLOW_ODD_AND_NONFINITE: "give --allow-odd and --allow-nonfinite if that is meant",
     Remedy.CARRY_CONSTANTS: "give both --carry-from and --valid-from",
     Remedy.CONFIGURE_DETECTOR: _configure_detector,
     Remedy.CONFIGURE_SEGMENTS: (
