@@ -257,7 +257,8 @@ def test_a_registration_for_a_configured_panel_reads_no_run_that_it_does_not_con
     registry.runs.add("exp=xcsls3716:run=1", begin=START)
     with record_statements(registry) as statements:
         registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "a", seed=1), valid_from=LATER)
-    assert len(statements) == len(OF_A_REGISTRATION) + 2
+    # The configurations of the panel, the runs between the starts, and the exports of them.
+    assert len(statements) == len(OF_A_REGISTRATION) + 2 + 1
 
 
 def test_a_registration_for_a_configured_panel_reads_the_configurations_once_while_the_runs_are_the_same(
@@ -270,8 +271,9 @@ def test_a_registration_for_a_configured_panel_reads_the_configurations_once_whi
         outcome = registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "a", seed=1), valid_from=START)
     assert outcome.notes == ("1 recorded run can be exported from now on: exp=xcsls3716:run=1",)
     # The configurations of the panel, and the runs between the starts; then, for these runs, the configurations and
-    # M-numbers of their panels, and the versions as of the two revisions; and the files that are deployed for them.
-    assert len(statements) == len(OF_A_REGISTRATION) + 2 + 2 + 2 + 1
+    # M-numbers of their panels, and the versions as of the two revisions; the files that are deployed for them; and
+    # the exports that used the versions, or were of the runs.
+    assert len(statements) == len(OF_A_REGISTRATION) + 2 + 2 + 2 + 1 + 2
 
 
 def test_constants_that_are_not_recorded_do_not_become_a_gap(registry: Registry) -> None:

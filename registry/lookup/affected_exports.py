@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from registry import schema
 from registry.identifiers import MAX_RUN
 from registry.lookup.changed_ranges import ChangedRange
-from registry.lookup.former_exports import list_former_exports
+from registry.lookup.former_exports import list_exports_of_new_runs, select_former_exports
 from registry.lookup.stale_exports import find_stale_exports
 from registry.lookup.values_table import is_one_of, values_table
 
@@ -46,10 +46,13 @@ def find_affected_exports(
 
     `new_runs` tells whether it recorded runs, `withdrew` whether it withdrew versions.
     """
-    remade, refused = _find_by_ranges(connection, ranges)
-    remade -= refused
-    former = list_former_exports(connection, ranges, revision, new_runs=new_runs)
-    concerned = [*_read_exports_of_runs(connection, spans), *_read_exports(connection, set(former))]
+    remade, refused, former = _find_by_ranges(connection, ranges)
+    if new_runs:
+        former.update(list_exports_of_new_runs(connection, revision))
+    concerned = [
+        *_read_exports_of_runs(connection, spans),
+        *_read_exports(connection, former - remade - refused),
+    ]
     others = {row.id: row for row in concerned if row.id not in remade | refused}
     compared = _compare_exports(connection, list(others.values()), revision)
     withdrawn = _list_exports_of_withdrawn_versions(connection, revision) if withdrew else set()
@@ -75,30 +78,51 @@ def _compare_exports(connection: sa.Connection, exports: Sequence[Any], revision
     return compared
 
 
-def _find_by_ranges(connection: sa.Connection, ranges: Sequence[ChangedRange]) -> tuple[set[int], set[int]]:
-    """Return the exports of which an input has other constants now, and of which one has none."""
-    export, used = schema.export, schema.export_input
-    rows = [
-        (row.before[0], row.start, row.end, int(row.after is None or row.after[1] is None))
-        for row in ranges
-        if row.before is not None
-    ]
-    if not rows:
-        return set(), set()
-    columns = used.c.version_id, schema.run.c.begin_at, schema.run.c.end_at, export.c.run
-    wanted = values_table(connection, rows, *columns)
-    query = (
-        sa.select(used.c.export_id, wanted.c.run)
-        .select_from(wanted)
-        .join(used, used.c.version_id == wanted.c.version_id)
-        .join(export, export.c.id == used.c.export_id)
-        .where(export.c.instant >= wanted.c.begin_at, export.c.instant < wanted.c.end_at)
-    )
+def _find_by_ranges(
+    connection: sa.Connection, ranges: Sequence[ChangedRange]
+) -> tuple[set[int], set[int], set[int]]:
+    """Return the exports of which an input has other constants now, of which one has none, and former ones.
+
+    In one statement: on a server each is a round trip.
+    """
     remade: set[int] = set()
     refused: set[int] = set()
-    for number, lost in connection.execute(query):
-        (refused if lost else remade).add(number)
-    return remade, refused
+    former: set[int] = set()
+    if ranges:
+        export, used, wanted = schema.export, schema.export_input, _build_table(connection, ranges)
+        changed = (
+            sa.select(used.c.export_id, wanted.c.run)
+            .select_from(wanted)
+            .join(used, used.c.version_id == wanted.c.version_id)
+            .join(export, export.c.id == used.c.export_id)
+            .where(export.c.instant >= wanted.c.begin_at, export.c.instant < wanted.c.end_at)
+        )
+        others = [query.add_columns(sa.literal_column("2")) for query in select_former_exports(wanted)]
+        for number, becomes in connection.execute(sa.union_all(changed, *others)):
+            (remade, refused, former)[becomes].add(number)
+    return remade - refused, refused, former
+
+
+def _build_table(connection: sa.Connection, ranges: Sequence[ChangedRange]) -> sa.Subquery:
+    """Return the ranges as a table; its ``run`` is 1 where nothing is valid now, ``first_run`` where nothing was."""
+    export, version = schema.export, schema.version
+    rows = []
+    for row in ranges:
+        before, after = row.before or (None, None), row.after or (None, None)
+        keys = before[0], row.panel, row.kind, after[1]
+        rows.append((*keys, row.start, row.end, int(after[1] is None), int(before[1] is None)))
+    return values_table(
+        connection,
+        rows,
+        schema.export_input.c.version_id,
+        schema.panel.c.identifier,
+        version.c.kind,
+        schema.constants.c.sha256,
+        schema.run.c.begin_at,
+        schema.run.c.end_at,
+        export.c.run,
+        export.c.first_run,
+    )
 
 
 def _read_exports_of_runs(connection: sa.Connection, spans: Iterable[RunSpan]) -> Sequence[Any]:
@@ -117,9 +141,10 @@ def _read_exports_of_runs(connection: sa.Connection, spans: Iterable[RunSpan]) -
     return connection.execute(sa.select(export).select_from(wanted).join(export, is_concerned)).all()
 
 
-def _read_exports(connection: sa.Connection, numbers: Iterable[int]) -> Sequence[Any]:
+def _read_exports(connection: sa.Connection, numbers: Collection[int]) -> Sequence[Any]:
     export = schema.export
-    return connection.execute(sa.select(export).where(is_one_of(connection, export.c.id, numbers))).all()
+    query = sa.select(export).where(is_one_of(connection, export.c.id, numbers))
+    return connection.execute(query).all() if numbers else ()
 
 
 def _list_exports_of_withdrawn_versions(connection: sa.Connection, revision: int) -> set[int]:
