@@ -3,7 +3,8 @@
 *Facts* can be withdrawn: their rows have the revision that recorded them and, if so, the one that withdrew
 them. The rows of panel, blob, constants and tag have only ``recorded_in``. Other rows belong to one of these.
 Nothing is ever updated or deleted, except that ``withdrawn_in`` is set once; triggers in the database
-guarantee it (`trigger_names`).
+guarantee it (`trigger_names`). ``seal`` has the digest of each revision's facts and of the seal before it,
+``export_seal`` that of each export (``docs/seals.md``).
 
 ``closure`` describes the database, not the registry: where it came from, and whether it takes writes.
 
@@ -16,7 +17,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-REVISION = "0007"
+REVISION = "0008"
 """The Alembic revision that this software reads and writes."""
 
 metadata = sa.MetaData(
@@ -196,7 +197,7 @@ version = _fact_table(
     # JSON: the maker's file, and how the constants were converted from it.
     sa.Column("conversion", sa.Text),
     # The greatest start of the panel and kind up to and including this row; the triggers check it.
-    sa.Column("latest_start", sa.BigInteger),
+    sa.Column("latest_start", sa.BigInteger, info={"derived": True}),
     # True where values that cannot be are meant; NULL where nothing was said.
     sa.Column("odd_allowed", sa.Boolean),
     # Look-ups as of the newest revision use the first index, those as of an earlier one the next two.
@@ -251,6 +252,8 @@ tag = sa.Table(
     sa.Column("name", sa.String(64), primary_key=True),
     sa.Column("revision", sa.Integer, sa.ForeignKey("revision.number"), nullable=False),
     _recording_column(),
+    # That of the revision; NULL for tags that were recorded before there were seals.
+    _sha256_column("seal", _digest_constraint("seal")),
     sa.Index("ix_tag_recorded_in", "recorded_in", "name"),
     # A letter has two cases: a name that begins with one is neither a number nor a time.
     sa.CheckConstraint("upper(substr(name, 1, 1)) <> lower(substr(name, 1, 1))", name="begins_with_letter"),
@@ -308,6 +311,56 @@ export_input = sa.Table(
     sqlite_with_rowid=False,
 )
 
+# Each export's digest, and the link that it makes in the chain of exports. A snapshot has all links, but not all exports:
+# ``export`` refers to no table.
+export_seal = sa.Table(
+    "export_seal",
+    metadata,
+    sa.Column("export", sa.Integer, primary_key=True, autoincrement=False),
+    _sha256_column("digest", nullable=False),
+    _sha256_column("link", nullable=False),
+    _digest_constraint("digest"),
+    _digest_constraint("link"),
+)
+
+# The last row of each writer's transaction: no row comes into a sealed revision.
+seal = sa.Table(
+    "seal",
+    metadata,
+    sa.Column(
+        "revision", sa.Integer, sa.ForeignKey("revision.number"), primary_key=True, autoincrement=False
+    ),
+    # The SHA-256 of the text.
+    _sha256_column("digest", nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    # The newest export at that time, whose link is part of the text.
+    sa.Column("export", sa.Integer, sa.ForeignKey("export_seal.export")),
+    # JSON: who sealed the revision later than its writer, and why; NULL where the writer did.
+    sa.Column("late", sa.Text),
+    _digest_constraint("digest"),
+)
+
+# Where a registry has another past than its database alone tells: a *fork* continues another registry's history under
+# an Id of its own, a *loss* names the head of its own history that was lost.
+lineage = sa.Table(
+    "lineage",
+    metadata,
+    _id_column(),
+    _recording_column(),
+    sa.Column("reason", sa.String(16), nullable=False),
+    # The Id of the registry from this revision on; NULL where it stays.
+    sa.Column("registry", sa.String(36)),
+    # The registry whose head it is.
+    sa.Column("ancestor", sa.String(36), nullable=False),
+    sa.Column("head_revision", sa.Integer, nullable=False),
+    _sha256_column("head_seal", nullable=False),
+    _digest_constraint("head_seal"),
+    sa.CheckConstraint(
+        "(reason = 'fork' AND registry IS NOT NULL) OR (reason = 'loss' AND registry IS NULL)",
+        name="reason_is_known",
+    ),
+)
+
 # While the newest closure is not opened, the database takes no writes: see `database.closing`.
 closure = sa.Table(
     "closure",
@@ -322,6 +375,10 @@ closure = sa.Table(
     sa.Column("host", sa.Text, nullable=False),
     sa.Column("command", sa.Text, nullable=False),
     sa.Column("software", sa.Text, nullable=False),
+    # Of a snapshot: the tag by which it was requested, and the registry's time zone when it was made. Both may have
+    # been recorded later than the rows that it holds.
+    sa.Column("tag", sa.String(64)),
+    sa.Column("timezone", sa.String(64)),
     sa.CheckConstraint("reason IN ('arrival', 'departure', 'snapshot')", name="reason_is_known"),
     sa.CheckConstraint(
         "opened_at IS NULL OR (reason = 'arrival' AND opened_at >= closed_at)", name="only_arrivals_open"
