@@ -1,9 +1,14 @@
 """Seals of revisions and of exports; guards with one text; the lineage of a registry; names of snapshots.
 
 Frozen once released: it describes the schema of its time, and imports nothing of the software.
+
+The guards are those of ``migrations/guards/<schema>_<database>.sql``: all are dropped, and made anew at the end.
 """
 
 from __future__ import annotations
+
+import re
+from pathlib import Path
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,10 +18,60 @@ down_revision = "0007"
 branch_labels = None
 depends_on = None
 
+GUARDS = Path(__file__).parent.parent / "guards"
+# The names of guards, in this schema and in those before it; other triggers are not calreg's.
+GUARD_NAME = re.compile("[a-z_]+_(insert|update|delete|truncate|closed_insert|closed_update|sealed)")
+
 
 def upgrade() -> None:
-    raise NotImplementedError
+    _drop_guards()
+    _create_guards(revision)
 
 
 def downgrade() -> None:
-    raise NotImplementedError
+    _drop_guards()
+    _create_guards(down_revision)
+
+
+def _drop_guards() -> None:
+    """Drop every trigger and function of calreg in this schema, in whatever state it is."""
+    if op.get_bind().dialect.name == "postgresql":
+        _drop_guards_on_postgresql()
+        return
+    query = sa.text("SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigger'")
+    for name, table in op.get_bind().execute(query).all():
+        if _is_guard(name, table):
+            op.get_bind().exec_driver_sql(f'DROP TRIGGER "{name}"')
+
+
+def _drop_guards_on_postgresql() -> None:
+    triggers = sa.text("""
+        SELECT tgname, quote_ident(tgname), relname, quote_ident(relname), proname
+        FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid JOIN pg_proc ON pg_proc.oid = tgfoid
+        WHERE NOT tgisinternal AND relnamespace = current_schema()::regnamespace""")
+    for name, quoted, table, quoted_table, function in op.get_bind().execute(triggers).all():
+        if _is_guard(name, table) or function.startswith("calreg_"):
+            op.get_bind().exec_driver_sql(f"DROP TRIGGER {quoted} ON {quoted_table}")
+    # One that a trigger elsewhere executes cannot be dropped: it is replaced.
+    functions = sa.text(r"""
+        SELECT oid::regprocedure FROM pg_proc
+        WHERE pronamespace = current_schema()::regnamespace AND proname LIKE 'calreg\_%'
+              AND NOT EXISTS (SELECT 1 FROM pg_trigger WHERE tgfoid = pg_proc.oid)""")
+    for function in op.get_bind().execute(functions).scalars().all():
+        op.get_bind().exec_driver_sql(f"DROP ROUTINE {function}")
+
+
+def _is_guard(name: str, table: str) -> bool:
+    return name.startswith(f"{table}_") and GUARD_NAME.fullmatch(name) is not None
+
+
+def _create_guards(schema: str) -> None:
+    """Create the guards of a schema from their frozen text."""
+    dialect = op.get_bind().dialect.name
+    text = (GUARDS / f"{schema}_{dialect}.sql").read_text(encoding="utf-8")
+    if dialect == "postgresql":
+        ours = op.get_bind().execute(sa.text("SELECT quote_ident(current_schema())")).scalar_one()
+        text = text.replace("@schema@", ours).replace("%", "%%")
+    for statement in re.split("^-- .*\n", text, flags=re.MULTILINE):
+        if statement.strip():
+            op.get_bind().exec_driver_sql(statement)
