@@ -311,8 +311,8 @@ export_input = sa.Table(
     sqlite_with_rowid=False,
 )
 
-# Each export's digest, and the link that it makes in the chain of exports. A snapshot has all links, but not all exports:
-# ``export`` refers to no table.
+# Each export's digest, and the link that it makes in the chain of exports. A snapshot has all links, but not all
+# exports: ``export`` refers to no table.
 export_seal = sa.Table(
     "export_seal",
     metadata,
