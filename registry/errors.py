@@ -55,6 +55,7 @@ class Remedy(StrEnum):
     OMIT_KINDS = auto()
     RECORD_START_TIME = auto()
     REPLACE_FILES = auto()
+    SEAL_REVISION = auto()
     SKIP_BAD_ENTRIES = auto()
     STATE_BOARD_TOGETHER = auto()
     STATE_SAME_MODULE = auto()
@@ -63,6 +64,7 @@ class Remedy(StrEnum):
     SUPERSEDE_CONFIGURATION = auto()
     SUPERSEDE_RUN = auto()
     UPGRADE_SCHEMA = auto()
+    USE_LIVE_DATABASE = auto()
     WITHDRAW_CONFIGURATION = auto()
 
 

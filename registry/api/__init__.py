@@ -109,7 +109,9 @@ def create_registry(
         refuse_unrecordable(comment or "", "the comment")
 
         def record(connection: sa.Connection) -> None:
-            record_timezone(Change(connection, build_signature(), comment), timezone)
+            change = Change(connection, build_signature(), comment)
+            record_timezone(change, timezone)
+            change.seal()
 
     content.refuse_unwritable()
     note_schema(settings.database)

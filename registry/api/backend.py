@@ -14,6 +14,7 @@ from functools import partial
 from typing import NoReturn
 
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from registry import instants
 from registry.api.arguments import CheckedMethods
@@ -21,6 +22,7 @@ from registry.authorship import build_signature
 from registry.database.change import Change
 from registry.database.transactions import Database
 from registry.errors import InstantError, RequestError
+from registry.heads import HeadFile
 from registry.identifiers import is_m_number, parse_m_number
 from registry.instants import Instant, Zone
 from registry.lookup import versions
@@ -116,7 +118,16 @@ class Backend:
                 if not self.store.has_object(sha256):
                     self._store_file(file)
             record(change)
-            return _build_outcome(change, dry_run=dry_run)
+            outcome = _build_outcome(change, dry_run=dry_run)
+            said = len(change.notes), len(change.warnings)
+        # What the commit had to say comes after the answer was read.
+        late_notes, late_warnings = change.notes[said[0] :], change.warnings[said[1] :]
+        return replace(
+            outcome,
+            notes=(*outcome.notes, *late_notes),
+            warnings=(*outcome.warnings, *late_warnings),
+            seal=change.head.seal if change.head and not dry_run else None,
+        )
 
     def find_timezone(self, connection: sa.Connection | None = None) -> tzinfo:
         """Return the time zone of stamps: the chosen one, else the registry's, which another process may change."""
@@ -173,7 +184,7 @@ def open_backend(settings: Settings, timezone: str | None) -> Backend:
     """Open the database and the store of a registry; see `open_registry`."""
     chosen = (os.environ.get("CALREG_TIMEZONE") or None) if timezone is None else timezone
     zone = None if chosen is None else find_zone(chosen)
-    database = Database(settings.database)
+    database = Database(settings.database, HeadFile(settings.store))
     store = ContentStore(settings.store)
     try:
         store.refuse_other_registry(database.registry_id)

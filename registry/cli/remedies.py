@@ -74,6 +74,7 @@ WORDS: dict[Remedy, str | Callable[..., str]] = {
     Remedy.OMIT_KINDS: "leave --kind out",
     Remedy.RECORD_START_TIME: "give --at, or calreg run add {dataset} --begin T",
     Remedy.REPLACE_FILES: "--force replaces what is there",
+    Remedy.SEAL_REVISION: "calreg database seal {revision} --comment TEXT seals it as it is",
     Remedy.SKIP_BAD_ENTRIES: _skip_entries,
     Remedy.STATE_BOARD_TOGETHER: (
         "panel Ids of one board move and come back together: give all of them in one command"
@@ -84,6 +85,10 @@ WORDS: dict[Remedy, str | Callable[..., str]] = {
     Remedy.SUPERSEDE_CONFIGURATION: "--supersede with a comment overrides this",
     Remedy.SUPERSEDE_RUN: "--supersede with a comment overrides this",
     Remedy.UPGRADE_SCHEMA: "run calreg database upgrade",
+    Remedy.USE_LIVE_DATABASE: (
+        "use the database that has it; if that is lost, calreg database recover --lost-head {store} --comment TEXT goes"
+        " on without it, and calreg fork makes a registry of its own"
+    ),
     Remedy.WITHDRAW_CONFIGURATION: (
         "calreg detector withdraw {experiment} {source} --first-run {first_run} --comment TEXT withdraws it"
     ),

@@ -12,7 +12,11 @@ import sqlalchemy as sa
 
 from registry import instants, schema
 from registry.authorship import Signature
+from registry.database import seal_text
 from registry.database.closing import refuse_closed, role_column
+from registry.database.seals import SealDraft
+from registry.errors import CorruptionError, Remedy
+from registry.heads import Head
 from registry.records import SupersededRun
 from registry.secrets import mask_passwords
 
@@ -27,14 +31,27 @@ class Change:
     The revision is recorded with the first fact, so a change that has nothing to record leaves no trace. The
     writers' lock is held: this revision's number is ``newest`` + 1, and Ids continue from the largest.
 
+    `seal` records the last row: the seal of the revision, or of an export.
+
+    Parameters
+    ----------
+    known
+        Heads that somebody knows, to be compared with the history: see `contains`.
+
     Raises
     ------
     ClosedError
         The database takes no writes.
+    CorruptionError
+        The newest revision has no seal.
     """
 
-    def __init__(self, connection: sa.Connection, signature: Signature, comment: str | None) -> None:
-        state = connection.execute(_select_state(connection.dialect.name)).one()
+    def __init__(
+        self, connection: sa.Connection, signature: Signature, comment: str | None, known: Sequence[Head] = ()
+    ) -> None:
+        numbers = [*(head.number for head in known), None, None][:2]
+        parameters = dict(zip(("first_known", "second_known"), numbers, strict=True))
+        state = connection.execute(_select_state(connection.dialect.name), parameters).one()
         if state.closure is not None:
             refuse_closed(connection)
         self.connection = connection
@@ -42,6 +59,14 @@ class Change:
         self.comment = comment and mask_passwords(comment)
         self.role: str | None = state.role
         self.newest: int = state.number or 0
+        self._seals = _read_seals(state, numbers)
+        if self.newest not in self._seals:
+            raise _unsealed_error(self.newest)
+        self._export: tuple[int, str] | None = (
+            None if state.link is None else (state.export_number, state.link)
+        )
+        self._recorded_export: int | None = None
+        self._draft = SealDraft()
         # Revisions stay in the order of their times where the clock was set back.
         earliest = instants.BEGINNING if state.recorded_at is None else state.recorded_at
         self.instant = instants.Instant(max(instants.now(), earliest))
@@ -54,6 +79,10 @@ class Change:
         self.withdrawn: Counter[str] = Counter()  # rows withdrawn, by table
         self.unchanged: list[int] = []  # numbers of the versions that were recorded already
         self.superseded_runs: list[SupersededRun] = []
+        self.head: Head | None = None  # the revision with its seal, once it is sealed
+        self.awaited: Head | None = (
+            None  # a revision that another writer announced to the store, and did not commit
+        )
         self.notes: list[str] = []
         self.warnings: list[str] = []
 
@@ -65,16 +94,15 @@ class Change:
     def _ensure_revision(self) -> int:
         if self.revision is None:
             self.revision = self.newest + 1
-            self.connection.execute(
-                schema.revision.insert(),
-                {
-                    "number": self.revision,
-                    "recorded_at": self.instant,
-                    "database_role": self.role,
-                    "comment": self.comment,
-                    **asdict(self.signature),
-                },
-            )
+            row = {
+                "number": self.revision,
+                "recorded_at": self.instant,
+                "database_role": self.role,
+                "comment": self.comment,
+                **asdict(self.signature),
+            }
+            self.connection.execute(schema.revision.insert(), row)
+            self._draft.add_rows(schema.revision, [row])
         return self.revision
 
     def record(self, table: sa.Table, rows: Sequence[Row]) -> list[int]:
@@ -98,16 +126,49 @@ class Change:
             for row, number in zip(complete, ids, strict=True):
                 row["id"] = number
         self.connection.execute(table.insert(), complete)
+        self._draft.add_rows(table, complete)
+        if table is schema.export:
+            (self._recorded_export,) = ids
         return ids
 
     def withdraw(self, table: sa.Table, ids: Iterable[int]) -> None:
         """Withdraw the facts with these Ids in this revision."""
         rows = list(ids)
         self.withdrawn[table.name] += len(rows)
+        self._draft.add_withdrawn(table, rows)
         withdrawal = table.update().where(table.c.id.in_(sa.bindparam("rows", expanding=True)))
         withdrawal = withdrawal.values(withdrawn_in=self._ensure_revision())
         for start in range(0, len(rows), _CHUNK_SIZE):
             self.connection.execute(withdrawal, {"rows": rows[start : start + _CHUNK_SIZE]})
+
+    def contains(self, head: Head) -> bool:
+        """Tell whether the history contains a head that was known before: the revision, with that seal."""
+        return self._seals.get(head.number) == head.seal
+
+    @property
+    def newest_head(self) -> Head:
+        """The newest revision before this one, with its seal."""
+        return Head(self.newest, self._seals[self.newest])
+
+    def seal(self) -> None:
+        """Seal what was recorded: no row comes after."""
+        if self._recorded_export is not None:
+            self._seal_export(self._recorded_export)
+        if self.revision is not None:
+            text = str(self._draft.build_text(self.revision, self._seals[self.newest], self._export))
+            self.head = Head(self.revision, seal_text.seal_text(text))
+            number = self._export[0] if self._export else None
+            row = {"revision": self.revision, "digest": self.head.seal, "text": text, "export": number}
+            self.connection.execute(schema.seal.insert(), row)
+
+    def _seal_export(self, number: int) -> None:
+        previous = self._export[1] if self._export else self._seals[0]
+        digest = self._draft.export_digest
+        link = seal_text.link_export(number, previous, digest)
+        self.connection.execute(
+            schema.export_seal.insert(), {"export": number, "digest": digest, "link": link}
+        )
+        self._export = (number, link)
 
 
 def is_recorded(connection: sa.Connection, change: Change) -> bool:
@@ -116,6 +177,21 @@ def is_recorded(connection: sa.Connection, change: Change) -> bool:
     query = sa.select(schema.revision).where(schema.revision.c.number == change.revision)
     row = connection.execute(query).mappings().one_or_none()
     return row is not None and all(row[name] == value for name, value in expected.items())
+
+
+def _read_seals(state: Any, numbers: Sequence[int | None]) -> dict[int, str]:
+    """Return the seals that are there, of the newest revision, of revision 0, and of those with these numbers."""
+    seals = {0: seal_text.seal_registry(state.registry, state.created_at)}
+    read = [(state.number, state.seal), *zip(numbers, (state.first_seal, state.second_seal), strict=True)]
+    return seals | {number: seal for number, seal in read if number and seal is not None}
+
+
+def _unsealed_error(number: int) -> CorruptionError:
+    return CorruptionError(
+        f"revision {number} has no seal: it was not recorded by calreg, or not completely",
+        remedy=Remedy.SEAL_REVISION,
+        revision=number,
+    )
 
 
 _TABLES_WITH_IDS = {
@@ -128,12 +204,21 @@ _TABLES_WITH_IDS = {
 @cache
 def _select_state(dialect: str) -> sa.Select[Any]:
     """Return the query with which a change begins: one statement, and so one round trip to a server."""
-    revision, closure = schema.revision, schema.closure
+    revision, closure, registry = schema.revision, schema.closure, schema.registry
     newest = sa.select(revision.c.recorded_at).order_by(revision.c.number.desc()).limit(1)
+    largest = sa.select(sa.func.max(revision.c.number)).scalar_subquery()
+    link = sa.select(schema.export_seal).order_by(schema.export_seal.c.export.desc()).limit(1).subquery()
     closed = sa.select(sa.func.max(closure.c.number)).where(closure.c.opened_at.is_(None))
     return sa.select(
         role_column(dialect).label("role"),
-        sa.select(sa.func.max(revision.c.number)).scalar_subquery().label("number"),
+        largest.label("number"),
+        _select_seal(largest).label("seal"),
+        _select_seal(sa.bindparam("first_known", type_=sa.Integer)).label("first_seal"),
+        _select_seal(sa.bindparam("second_known", type_=sa.Integer)).label("second_seal"),
+        sa.select(link.c.export).scalar_subquery().label("export_number"),
+        sa.select(link.c.link).scalar_subquery().label("link"),
+        sa.select(registry.c.id).scalar_subquery().label("registry"),
+        sa.select(registry.c.created_at).scalar_subquery().label("created_at"),
         newest.scalar_subquery().label("recorded_at"),
         closed.scalar_subquery().label("closure"),
         *(
@@ -141,3 +226,7 @@ def _select_state(dialect: str) -> sa.Select[Any]:
             for name, table in _TABLES_WITH_IDS.items()
         ),
     )
+
+
+def _select_seal(number: sa.ColumnElement[Any]) -> sa.ScalarSelect[Any]:
+    return sa.select(schema.seal.c.digest).where(schema.seal.c.revision == number).scalar_subquery()

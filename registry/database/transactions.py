@@ -22,6 +22,9 @@ from registry.database.engine import (
     write_transaction,
 )
 from registry.database.forks import close_connections
+from registry.database.seals import read_registry_id
+from registry.database.store_heads import HeadKeeper
+from registry.heads import HeadFile
 from registry.interruptions import note_attempt
 from registry.secrets import mask_passwords
 from registry.settings import location_warnings
@@ -29,6 +32,13 @@ from registry.settings import location_warnings
 
 class Database:
     """An open database whose schema is the one of this software.
+
+    Parameters
+    ----------
+    url
+        Where it is.
+    head_file
+        The head of the store, with which every writer compares the history; None where no facts are recorded.
 
     Attributes
     ----------
@@ -45,8 +55,9 @@ class Database:
         Its schema is older, newer, or not a registry's.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, head_file: HeadFile | None = None) -> None:
         self.url = url
+        self.head_file = head_file
         self._engine = make_engine(url)
         try:
             with translate_database_errors(url):
@@ -59,7 +70,7 @@ class Database:
     def _check_schema(self) -> tuple[str, Closure | None]:
         with read_transaction(self._engine) as connection:
             migrations.refuse_other_schema(migrations.read_schema_revision(connection))
-            registry_id = connection.execute(sa.select(schema.registry.c.id)).scalar_one_or_none()
+            registry_id = read_registry_id(connection)
             if registry_id is None:  # the tables were made by the migrations alone
                 migrations.refuse_other_schema(None)
             return str(registry_id), find_closure(connection)
@@ -89,12 +100,17 @@ class Database:
     def write_transaction(
         self, signature: Signature, comment: str | None = None, *, dry_run: bool = False
     ) -> Iterator[Change]:
-        """Open a writer's transaction: committed as one revision at the end, or not at all.
+        """Open a writer's transaction: sealed and committed as one revision at the end, or not at all.
 
         Parameters
         ----------
         dry_run
             Roll it back at the end: everything is checked and returned, nothing is recorded.
+
+        Raises
+        ------
+        ConflictError
+            The history lacks what was committed to the store.
         """
         refuse_unrecordable(comment or "", "the comment")
         self.refuse_closed()
@@ -102,11 +118,18 @@ class Database:
             translate_database_errors(self.url),
             write_transaction(self._engine, dry_run=dry_run) as connection,
         ):
-            change = Change(connection, signature, comment)
+            keeper = HeadKeeper(self.head_file)
+            change = Change(connection, signature, comment, keeper.known)
+            keeper.refuse_foreign(change)
             change.warnings += self._location_warnings
             if not dry_run:
                 note_attempt("the revision", lambda: self._describe_change(change))
             yield change
+            change.seal()
+            if not dry_run:
+                keeper.announce(change)
+        if not dry_run:
+            keeper.confirm(change)
 
     def _describe_change(self, change: Change) -> str | None:
         """Return the clause about a change that may have been interrupted, None where nothing is recorded."""

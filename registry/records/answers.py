@@ -20,7 +20,7 @@ _MAX_LINES = 6
 
 
 class Outcome(Struct, frozen=True):
-    """The effect of a write; ``revision`` is None where nothing changed, as in a dry run.
+    """The effect of a write; ``revision`` and its ``seal`` are None where nothing changed, as in a dry run.
 
     Attributes
     ----------
@@ -50,6 +50,7 @@ class Outcome(Struct, frozen=True):
     affected_runs: tuple[AffectedGroup, ...] = ()
     affected_exports: tuple[AffectedExport, ...] = ()
     same_constants: tuple[SameConstants, ...] = ()
+    seal: str | None = None
 
     def __repr__(self) -> str:
         effect = "no change" if self.revision is None else f"revision {self.revision}"

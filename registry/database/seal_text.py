@@ -1,0 +1,185 @@
+"""The canonical texts that seals are digests of; ``docs/seals.md`` describes them for who computes seals himself.
+
+Each row is a line of JSON, the lines of a table make a digest, and the digests of what a revision changed, with the
+seal of the revision before it, make the text of its seal. The same facts have the same text on every database.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import operator
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from registry import schema
+
+_PARTS_OF_EXPORTS = (schema.export, schema.export_output, schema.export_input)
+_UNSEALED = {
+    schema.registry,
+    schema.revision,
+    schema.seal,
+    schema.export_seal,
+    schema.closure,
+    *_PARTS_OF_EXPORTS,
+}
+
+RECORDED_TABLES = {table.name: table for table in schema.metadata.sorted_tables if table not in _UNSEALED}
+"""The tables whose rows are recorded in a revision, themselves or with their parent."""
+
+EXPORT_TABLES = {table.name: table for table in _PARTS_OF_EXPORTS}
+"""The tables of exports: the export's own row, its outputs, the versions that it came from."""
+
+# Instants are integers of a class of their own.
+_ENCODER = msgspec.json.Encoder(enc_hook=operator.index)
+
+
+class TableLines:
+    """The lines of a table's rows: JSON of the table's name and of every column that is not NULL.
+
+    ``columns`` are in the order of their names, without ``withdrawn_in``, which a later revision sets and seals, and
+    without those that are derived from others.
+    """
+
+    def __init__(self, table: sa.Table) -> None:
+        self.columns = sorted(
+            (
+                column
+                for column in table.c
+                if column.name != "withdrawn_in" and not column.info.get("derived")
+            ),
+            key=operator.attrgetter("name"),
+        )
+        self._names = [column.name for column in self.columns]
+        self._converted = [
+            index
+            for index, column in enumerate(self.columns)
+            if isinstance(column.type, sa.Boolean | sa.Double)
+        ]
+        self._line_class = msgspec.defstruct(
+            "Line",
+            [(name, Any, None) for name in self._names],
+            tag=table.name,
+            tag_field="table",
+            omit_defaults=True,
+        )
+
+    def encode_rows(self, rows: Iterable[Sequence[Any]]) -> bytes:
+        """Return the lines of rows whose values are in the order of ``columns``."""
+        if self._converted:
+            rows = map(self._convert, rows)
+        return _ENCODER.encode_lines([self._line_class(*row) for row in rows])
+
+    def encode_mappings(self, rows: Iterable[Mapping[str, Any]]) -> bytes:
+        """Return the lines of rows whose values are by the names of columns; those that are missing are NULL."""
+        return self.encode_rows([row.get(name) for name in self._names] for row in rows)
+
+    def _convert(self, row: Sequence[Any]) -> Sequence[Any]:
+        values = list(row)
+        for index in self._converted:
+            values[index] = _as_canonical(values[index])
+        return values
+
+
+def _as_canonical(value: Any) -> Any:
+    """Return a value that both databases give back: SQLite has no booleans, no negative zero, and NULL for NaN."""
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, float):
+        return None if math.isnan(value) else struct.pack(">d", value + 0.0).hex()
+    return value
+
+
+@cache
+def lines_of(table_name: str) -> TableLines:
+    """Return the lines of a table."""
+    return TableLines(schema.metadata.tables[table_name])
+
+
+@dataclass(slots=True)
+class Digest:
+    """How many lines there are, and their SHA-256."""
+
+    count: int = 0
+    _sha256: Any = field(default_factory=hashlib.sha256)
+
+    def add(self, count: int, lines: bytes) -> None:
+        """Add so many lines."""
+        self.count += count
+        self._sha256.update(lines)
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of the lines."""
+        return str(self._sha256.hexdigest())
+
+    def __str__(self) -> str:
+        return f"{self.count} {self.sha256}"
+
+
+def digest_lines(count: int, lines: bytes) -> str:
+    """Return how many lines there are, and their SHA-256."""
+    return f"{count} {hashlib.sha256(lines).hexdigest()}"
+
+
+def encode_numbers(numbers: Iterable[int]) -> bytes:
+    """Return the lines of the facts that a revision withdrew."""
+    return b"".join(b"%d\n" % number for number in numbers)
+
+
+@dataclass(slots=True)
+class SealText:
+    """The parts of the text of a revision's seal.
+
+    Attributes
+    ----------
+    previous
+        The seal of the revision before it; that of the registry for the first one.
+    facts
+        Number and SHA-256 of lines by what they are of: ``revision``, a table, ``withdrawn`` and a table.
+    exports
+        The number of the newest export and its link, None before the first.
+    late
+        Who sealed the revision later than its writer, and why; None where the writer did.
+    """
+
+    number: int
+    previous: str
+    facts: dict[str, str] = field(default_factory=dict)
+    exports: tuple[int, str] | None = None
+    late: str | None = None
+
+    def __str__(self) -> str:
+        facts = dict(self.facts)
+        own = facts.pop("revision", None)
+        lines = ["calreg seal 1", f"number {self.number}", f"previous {self.previous}"]
+        lines += [f"revision {own}"] if own else []
+        # The tables first: "withdrawn ..." is after every name of a table.
+        lines += [f"{what} {facts[what]}" for what in sorted(facts, key=lambda what: (" " in what, what))]
+        if self.exports is not None:
+            lines.append(f"exports {self.exports[0]} {self.exports[1]}")
+        if self.late is not None:
+            late = digest_lines(1, f"{self.late}\n".encode())
+            lines.append(f"late {late}")
+        return "".join(f"{line}\n" for line in lines)
+
+
+def seal_text(text: str) -> str:
+    """Return the seal: the SHA-256 of a canonical text."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def seal_registry(registry_id: str, created_at: int) -> str:
+    """Return seal 0, that of a registry without facts."""
+    return seal_text(f"calreg registry 1\nid {registry_id}\ncreated {created_at}\n")
+
+
+def link_export(number: int, previous: str, digest: str) -> str:
+    """Return the link of an export in the chain of exports; that of the first follows the seal of the registry."""
+    return seal_text(f"calreg export 1\nnumber {number}\nprevious {previous}\ndigest {digest}\n")

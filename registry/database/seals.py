@@ -1,0 +1,114 @@
+"""Seals in the database: of the newest revision, of a revision that is asked about, and of the one that is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+
+from registry import schema
+from registry.database import seal_text
+from registry.database.seal_text import EXPORT_TABLES, Digest, SealText
+from registry.heads import Head
+
+_UNORDERED = {"blob", "tag"}  # their keys are texts, in another order than the rows are recorded
+
+
+class SealDraft:
+    """The lines of what a transaction records and withdraws: the seal of its revision, without reading a row again.
+
+    Rows are added in the order of their keys, except those whose keys are texts.
+    """
+
+    def __init__(self) -> None:
+        self._digests: dict[str, Digest] = {}
+        self._unordered: dict[str, list[Mapping[str, Any]]] = {name: [] for name in sorted(_UNORDERED)}
+        self._withdrawn: dict[str, list[int]] = {}
+        self._export = Digest()
+
+    def add_rows(self, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add rows that were inserted."""
+        keys = [column.name for column in table.primary_key]
+        if table.name in _UNORDERED:
+            self._unordered[table.name] += rows
+            return
+        in_order = sorted(rows, key=lambda row: [row[name] for name in keys])
+        digest = (
+            self._export if table.name in EXPORT_TABLES else self._digests.setdefault(table.name, Digest())
+        )
+        digest.add(len(rows), seal_text.lines_of(table.name).encode_mappings(in_order))
+
+    def add_withdrawn(self, table: sa.Table, ids: Sequence[int]) -> None:
+        """Add facts that were withdrawn."""
+        self._withdrawn.setdefault(table.name, []).extend(ids)
+
+    def build_text(self, number: int, previous: str, exports: tuple[int, str] | None) -> SealText:
+        """Return the text of the revision's seal."""
+        for name, rows in self._unordered.items():
+            if rows:
+                key = next(iter(schema.metadata.tables[name].primary_key)).name
+                digest = self._digests.setdefault(name, Digest())
+                rows.sort(key=lambda row: str(row[key]))
+                digest.add(len(rows), seal_text.lines_of(name).encode_mappings(rows))
+        facts = {name: str(digest) for name, digest in self._digests.items()}
+        for name, ids in self._withdrawn.items():
+            lines = seal_text.encode_numbers(sorted(ids))
+            facts[f"withdrawn {name}"] = seal_text.digest_lines(len(ids), lines)
+        return SealText(number, previous, facts, exports)
+
+    @property
+    def export_digest(self) -> str:
+        """The digest of the export that was recorded."""
+        return self._export.sha256
+
+
+def read_registry_seal(connection: sa.Connection) -> str:
+    """Return seal 0, that of the registry without facts."""
+    row = connection.execute(sa.select(schema.registry)).one()
+    return seal_text.seal_registry(row.id, row.created_at)
+
+
+def read_seal(connection: sa.Connection, number: int) -> str | None:
+    """Return the seal of a revision, None where there is none; that of revision 0 is the registry's."""
+    if number == 0:
+        return read_registry_seal(connection)
+    digest: str | None = connection.execute(_select_seal(), {"number": number}).scalar()
+    return digest
+
+
+def read_head(connection: sa.Connection) -> Head:
+    """Return the newest sealed revision and its seal."""
+    row = connection.execute(_select_newest()).one_or_none()
+    return Head(0, read_registry_seal(connection)) if row is None else Head(row.revision, row.digest)
+
+
+def read_registry_id(connection: sa.Connection) -> str | None:
+    """Return the Id of the registry, that of the newest fork in its history; None where there is no registry yet."""
+    registry_id: str | None = connection.execute(_select_registry_id()).scalar_one_or_none()
+    return registry_id
+
+
+@cache
+def _select_seal() -> sa.Select[Any]:
+    return sa.select(schema.seal.c.digest).where(schema.seal.c.revision == sa.bindparam("number"))
+
+
+@cache
+def _select_newest() -> sa.Select[Any]:
+    seal = schema.seal
+    return sa.select(seal.c.revision, seal.c.digest).order_by(seal.c.revision.desc()).limit(1)
+
+
+@cache
+def _select_registry_id() -> sa.Select[Any]:
+    lineage = schema.lineage
+    newest = (
+        sa.select(lineage.c.registry)
+        .where(lineage.c.registry.is_not(None))
+        .order_by(lineage.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    return sa.select(sa.func.coalesce(newest, schema.registry.c.id))
