@@ -311,13 +311,8 @@ export_input = sa.Table(
     sqlite_with_rowid=False,
 )
 
-<<<<<<< HEAD
-# Each export's digest, and the link that it makes in the chain of exports. A snapshot has all links, but not all
-# exports: ``export`` refers to no table.
-=======
 # Each export's digest, and its link in the chain of exports. A snapshot has all links, but not all exports: ``export``
 # refers to no table.
->>>>>>> e589de2 (Seal each revision and each export with the digest of its facts and of the seal before)
 export_seal = sa.Table(
     "export_seal",
     metadata,

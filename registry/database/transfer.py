@@ -16,6 +16,7 @@ import msgspec
 import sqlalchemy as sa
 
 from registry.database.engine import is_decoding_error
+from registry.database.keys import order_bytewise
 from registry.errors import CorruptionError, RequestError, SchemaError
 from registry.parallel import Advance, Progress
 
@@ -110,9 +111,9 @@ def _read_rows(
     connection: sa.Connection, query: sa.Select[Any], table: sa.Table
 ) -> Iterator[list[tuple[Any, ...]]]:
     """Yield the rows in batches, in the order of the primary key, texts byte by byte as SQLite has it."""
-    columns: list[Any] = [query.selected_columns[column.name] for column in table.primary_key]
-    if connection.dialect.name == "postgresql":
-        columns = [sa.collate(key, "C") if isinstance(key.type, sa.String) else key for key in columns]
+    columns = order_bytewise(
+        connection, [query.selected_columns[column.name] for column in table.primary_key]
+    )
     list_type = _row_list_type(table)
     with _refuse_invalid_values(table.name):
         rows = connection.execute(query.order_by(*columns), execution_options={"yield_per": _BATCH_SIZE})
