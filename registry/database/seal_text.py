@@ -56,7 +56,7 @@ class TableLines:
             ),
             key=operator.attrgetter("name"),
         )
-        self._names = [column.name for column in self.columns]
+        self._names = [str(column.name) for column in self.columns]
         self._converted = [
             index
             for index, column in enumerate(self.columns)
@@ -65,7 +65,7 @@ class TableLines:
         self._line_class = msgspec.defstruct(
             "Line",
             [(name, Any, None) for name in self._names],
-            tag=table.name,
+            tag=str(table.name),
             tag_field="table",
             omit_defaults=True,
         )

@@ -6,6 +6,7 @@ import re
 
 from registry import schema
 from registry.database.change import Change
+from registry.database.seals import read_seal
 from registry.errors import ConflictError, RequestError
 from registry.identifiers import quote
 from registry.lookup.revisions import list_tags
@@ -27,4 +28,5 @@ def add_tag(change: Change, name: str, revision: int) -> None:
             tag=name,
             revision=known[name],
         )
-    change.record(schema.tag, [{"name": name, "revision": revision}])
+    seal = read_seal(change.connection, revision)
+    change.record(schema.tag, [{"name": name, "revision": revision, "seal": seal}])
