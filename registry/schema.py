@@ -3,7 +3,7 @@
 *Facts* can be withdrawn: their rows have the revision that recorded them and, if so, the one that withdrew
 them. The rows of panel, blob, constants and tag have only ``recorded_in``. Other rows belong to one of these.
 Nothing is ever updated or deleted, except that ``withdrawn_in`` is set once; triggers in the database
-guarantee it (`trigger_names`). ``seal`` has the digest of each revision's facts and of the seal before it,
+guarantee it (`database.guards`). ``seal`` has the digest of each revision's facts and of the seal before it,
 ``export_seal`` that of each export (``docs/seals.md``).
 
 ``closure`` describes the database, not the registry: where it came from, and whether it takes writes.
@@ -384,15 +384,6 @@ closure = sa.Table(
         "opened_at IS NULL OR (reason = 'arrival' AND opened_at >= closed_at)", name="only_arrivals_open"
     ),
 )
-
-
-def trigger_names(dialect: str) -> set[str]:
-    """Return the names of the triggers that make the database append-only, and a closed one read-only."""
-    events = ["insert", "update", "delete", *(["truncate"] if dialect == "postgresql" else [])]
-    names = {f"{table}_{event}" for table in metadata.tables for event in events}
-    recording = [table for table in metadata.sorted_tables if table.name not in {"registry", "closure"}]
-    names |= {f"{table.name}_closed_insert" for table in recording}
-    return names | {f"{table.name}_closed_update" for table in recording if table.info.get("fact")}
 
 
 def live_condition(table: sa.FromClause, as_of: int | sa.ColumnElement[int] | None) -> sa.ColumnElement[bool]:

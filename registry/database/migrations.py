@@ -1,4 +1,4 @@
-"""The schema in a database: created, upgraded, and compared with that of this software.
+"""The schema in a database: created, upgraded and downgraded.
 
 The functions raise `SchemaError` for a schema that is not, or must not be, that of this software. Alembic is imported
 where it is used: a look-up never needs it.
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
@@ -135,42 +135,6 @@ def _disable_foreign_keys(engine: sa.Engine) -> Iterator[None]:
     finally:
         sa.event.remove(engine, "begin", switch_off)
         engine.dispose()
-
-
-def find_differences(connection: sa.Connection) -> list[str]:
-    """Return a sentence for each difference of the live schema from that of this software."""
-    from alembic.autogenerate import compare_metadata
-    from alembic.migration import MigrationContext
-
-    context = MigrationContext.configure(connection, opts={"compare_type": True})
-    differences = [_describe_difference(change) for change in compare_metadata(context, schema.metadata)]
-    missing = schema.trigger_names(connection.dialect.name) - _active_triggers(connection)
-    differences += [f"the trigger {name} is missing or disabled" for name in sorted(missing)]
-    if connection.dialect.name == "sqlite":
-        check = connection.execute(sa.text("PRAGMA integrity_check"))
-        differences += [f"integrity: {row[0]}" for row in check if row[0] != "ok"]
-    return differences
-
-
-def _describe_difference(change: Any) -> str:
-    """Return the problem for which Alembic proposes this change."""
-    if isinstance(change, list):  # the changes of one column
-        verb, _, table, column, _, live, wanted = change[0]
-        return f"the column {table}.{column} has {verb.removeprefix('modify_')} {live}, not {wanted}"
-    verb, *_, item = change
-    action, _, what = verb.replace("fk", "foreign key").partition("_")
-    table = change[2] if what == "column" else getattr(item, "table", None)
-    name = f"{table}.{item.name}" if table is not None else item.name
-    return f"the {what} {name} {'is missing' if action == 'add' else 'is not part of the schema'}"
-
-
-def _active_triggers(connection: sa.Connection) -> set[str]:
-    """Return the triggers that fire in every session ('A' is PostgreSQL's ENABLE ALWAYS)."""
-    query = {
-        "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",
-        "postgresql": "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled = 'A'",
-    }[connection.dialect.name]
-    return set(connection.execute(sa.text(query)).scalars())
 
 
 def _alembic_config(connection: sa.Connection) -> Config:

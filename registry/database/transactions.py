@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from registry import schema
 from registry.authorship import Signature, refuse_unrecordable
 from registry.database import migrations, roles
+from registry.database.catalogue.differences import find_differences
 from registry.database.change import Change, is_recorded
 from registry.database.closing import Closure, find_closure, open_for_writes, refuse_closed
 from registry.database.creation import refuse_missing_file
@@ -170,7 +171,7 @@ class Database:
     def find_differences(self) -> list[str]:
         """Return a sentence for each difference of the live schema from that of this software."""
         with self.read_transaction() as connection:
-            return migrations.find_differences(connection)
+            return find_differences(connection)
 
     def grant_roles(self, readers: Sequence[str], writers: Sequence[str], *, apply: bool) -> list[str]:
         """Return the statements that make roles readers and writers, and `apply` them; see `roles.build_grants`."""

@@ -144,7 +144,8 @@ def _find_parent(table: sa.Table) -> tuple[str, str] | tuple[None, None]:
     """Return the table whose rows this one's belong to, and the key to it."""
     if "export_id" in table.c:
         return "export", "export_id"
-    return table.info.get("parent", (None, None))
+    parent, key = table.info.get("parent", (None, None))
+    return parent, key
 
 
 def _list_reference_rules(table: sa.Table) -> Iterator[Rule]:

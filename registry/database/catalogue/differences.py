@@ -1,0 +1,31 @@
+"""The differences of a database from that which this software would make."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import sqlalchemy as sa
+
+from registry.database.catalogue.parts import GUARD_KINDS, compare_parts
+
+
+def find_differences(connection: sa.Connection) -> list[str]:
+    """Return a sentence for each difference of the tables and the guards, in the session's schema only."""
+    catalogue = _import_catalogue(connection)
+    live = catalogue.read_parts(connection)
+    differences = compare_parts(live, catalogue.build_parts(connection, live))
+    return [*(sentence for _, sentence in differences), *catalogue.find_oddities(connection)]
+
+
+def find_guard_differences(connection: sa.Connection) -> list[str]:
+    """Return those of the differences that concern the guards."""
+    catalogue = _import_catalogue(connection)
+    live = catalogue.read_parts(connection)
+    differences = compare_parts(live, catalogue.build_parts(connection, live))
+    return [sentence for part, sentence in differences if part.kind in GUARD_KINDS]
+
+
+def _import_catalogue(connection: sa.Connection) -> Any:
+    # Each loads the dialect of its database.
+    return importlib.import_module(f"registry.database.catalogue.{connection.dialect.name}")

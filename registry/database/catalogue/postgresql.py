@@ -1,0 +1,147 @@
+"""The parts of a schema in PostgreSQL: the one in which the session finds its tables, and no other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from registry import schema
+from registry.database.catalogue import queries
+from registry.database.catalogue.expressions import is_same_condition
+from registry.database.catalogue.parts import Part, Parts
+from registry.database.guards.postgresql import SCHEMA, SETTINGS, build_functions, build_triggers
+
+_Row = dict[str, str]
+
+
+def read_parts(connection: sa.Connection) -> Parts:
+    """Return the parts that the schema has."""
+    tables = schema.metadata.tables
+    parts: dict[Part, _Row] = {}
+    for row in _read(connection, queries.TABLES):
+        kind, name = row.pop("kind"), row.pop("part")
+        if name in tables:
+            parts[Part("table", name)] = row | {"kind": kind}
+        elif kind != "view" and name != "alembic_version":
+            parts[Part(kind, name)] = row
+    for kind, query in (
+        ("column", queries.COLUMNS),
+        ("constraint", queries.CONSTRAINTS),
+        ("index", queries.INDEXES),
+        ("trigger", queries.TRIGGERS),
+    ):
+        for row in _read(connection, query):
+            table, name = row.pop("location"), row.pop("part")
+            actual = row.pop("sort", kind)
+            if table in tables or kind == "trigger":
+                parts[Part(actual, table, name)] = row
+    for row in _read(connection, queries.FUNCTIONS):
+        parts[Part("function", "", row.pop("part"))] = row
+    return parts
+
+
+def build_parts(connection: sa.Connection, live: Parts) -> Parts:
+    """Return the parts that this software makes; a rule that `live` has in other words is not another one."""
+    names = connection.execute(sa.text(queries.NAMES)).one()
+    parts: dict[Part, _Row] = {}
+    for table in schema.metadata.sorted_tables:
+        parts |= _describe_table(table, names.owner)
+        for constraint in _list_constraints(table):
+            kind = "foreign key" if isinstance(constraint, sa.ForeignKeyConstraint) else "constraint"
+            part = Part(kind, table.name, str(constraint.name))
+            definition = _format_constraint(constraint, live.get(part, {}).get("definition", ""))
+            parts[part] = {"definition": definition, "state": "valid"}
+    parts |= _describe_guards(names.owner)
+    return {part: _name_schema(row, names.schema) for part, row in parts.items()}
+
+
+def find_oddities(connection: sa.Connection) -> Iterator[str]:
+    """Yield what else weakens the schema: rules, policies, inheriting tables, operators that are not PostgreSQL's."""
+    tables = list(schema.metadata.tables)
+    for query in queries.ODDITIES:
+        yield from connection.execute(sa.text(query), {"tables": tables}).scalars()
+
+
+def _read(connection: sa.Connection, query: str) -> Iterator[_Row]:
+    for row in connection.execute(sa.text(query)).mappings():
+        yield {name: str(value) for name, value in row.items()}
+
+
+def _describe_guards(owner: str) -> dict[Part, _Row]:
+    parts = {
+        Part("function", "", f"{function.name}()"): {
+            "body": function.body,
+            "language": "plpgsql",
+            "result": "trigger",
+            "settings": SETTINGS,
+            "security": "invoker",
+            "volatility": "volatile",
+            "strictness": "not strict",
+            "owner": owner,
+        }
+        for function in build_functions()
+    }
+    for trigger in build_triggers():
+        text, _, _ = trigger.statement.partition(" EXECUTE ")
+        parts[Part("trigger", trigger.table, trigger.name)] = {
+            "text": text,
+            "function": f"{SCHEMA}.{trigger.function}()",
+            "state": "always",
+        }
+    return parts
+
+
+def _name_schema(row: _Row, name: str) -> _Row:
+    return {word: value.replace(SCHEMA, name) for word, value in row.items()}
+
+
+def _describe_table(table: sa.Table, owner: str) -> dict[Part, _Row]:
+    """Describe a table, its columns and indexes."""
+    row = {"kind": "table", "persistence": "logged", "row security": "off", "owner": owner}
+    return {
+        Part("table", table.name): row,
+        **{Part("column", table.name, column.name): _describe_column(column) for column in table.columns},
+        **{
+            Part("index", table.name, str(index.name)): {
+                "definition": _format_index(index, table.name),
+                "state": "valid",
+            }
+            for index in table.indexes
+        },
+    }
+
+
+def _list_constraints(table: sa.Table) -> list[sa.Constraint]:
+    return [*table.constraints, *(constraint for column in table.c for constraint in column.constraints)]
+
+
+def _describe_column(column: sa.Column[Any]) -> _Row:
+    return {
+        "type": column.type.compile(postgresql.dialect()),  # type: ignore[no-untyped-call]
+        "NULL": "allowed" if column.nullable else "refused",
+        "default": "none",
+        "collation": "default",
+    }
+
+
+def _format_index(index: sa.Index, table: str) -> str:
+    columns = ", ".join(column.name for column in index.columns)
+    where = f" WHERE ({index.info['where']})" if "where" in index.info else ""
+    unique = "UNIQUE " if index.unique else ""
+    return f"CREATE {unique}INDEX {index.name} ON {SCHEMA}.{table} USING btree ({columns}){where}"
+
+
+def _format_constraint(constraint: sa.Constraint, live: str) -> str:
+    """Return the definition as PostgreSQL writes it; of a condition that is the same, the `live` one."""
+    if isinstance(constraint, sa.CheckConstraint):
+        condition = str(constraint.sqltext)
+        same = live.startswith("CHECK (") and is_same_condition(live.removeprefix("CHECK "), condition)
+        return live if same else f"CHECK (({condition}))"
+    columns = f"({', '.join(column.name for column in constraint.columns)})"  # type: ignore[attr-defined]
+    if isinstance(constraint, sa.ForeignKeyConstraint):
+        (reference,) = (element.column for element in constraint.elements)
+        return f"FOREIGN KEY {columns} REFERENCES {reference.table.name}({reference.name})"
+    return f"{'PRIMARY KEY' if isinstance(constraint, sa.PrimaryKeyConstraint) else 'UNIQUE'} {columns}"
