@@ -6,10 +6,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from registry.api import Registry, create_registry
 from registry.api.export_verification import verify_export
-from registry.errors import ClosedError, ConflictError, CorruptionError, NotFoundError
+from registry.errors import ClosedError, ConflictError, CorruptionError, NotFoundError, Remedy
+from registry.lookup.broken_seals import BrokenSeal, find_broken_seals
+from registry.parallel import no_progress
+from registry.records import Tag
 from registry.store import ContentStore
 from testing.panels import PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
@@ -44,6 +48,11 @@ def small(sqlite_location: RegistryLocation, tmp_path: Path) -> Iterator[Registr
         yield registry
 
 
+def _find_broken_seals(registry: Registry) -> list[BrokenSeal]:
+    with registry._backend.database.read_transaction() as connection:
+        return list(find_broken_seals(connection, no_progress))
+
+
 @pytest.mark.slow
 def test_a_snapshot_answers_as_the_registry_did(
     location: RegistryLocation, registry: Registry, tmp_path: Path
@@ -64,19 +73,78 @@ def test_a_snapshot_answers_as_the_registry_did(
 
 @pytest.mark.slow
 def test_a_snapshot_knows_the_tag_it_was_taken_at_but_no_later_one(
-    small: Registry, taken: RegistryLocation, tmp_path: Path
+    small: Registry, taken: RegistryLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert small.snapshot(taken.file, as_of="spring").revision == 3
     with taken.open() as snapshot:
-        assert [tag.tag for tag in snapshot.tags.list()] == ["spring"]
-        was = read_answers(small, "spring")[
-            :-1
-        ]  # but the log, whose last revision seems to have given the tag
-        assert read_answers(snapshot, "spring")[:-1] == read_answers(snapshot)[:-1] == was
+        assert snapshot.tags.list() == [Tag("spring", 3, None)]
+        assert snapshot.tags.list(as_of=2) == []
+        was = read_answers(small, "spring")
+        assert read_answers(snapshot, "spring") == read_answers(snapshot) == was
         assert snapshot.differences() == []
         assert snapshot.identify(tmp_path / "made" / "g0_gain.npy").inputs
         with pytest.raises(NotFoundError):
             snapshot.identify(tmp_path / "later" / "g0_gain.npy")
+        with assert_refused(NotFoundError, near=["spring"], tag="sprung"):
+            snapshot.panels.list(as_of="sprung")
+    calreg = Calreg(taken, monkeypatch)
+    assert calreg.run("tag", "list").stdout.split()[-3:] == ["spring", "3", "later"]
+    validity = calreg.run("validity", "M068", "--at", AT, "--kind", "gain", "--as-of", "spring", "--json")
+    assert validity.json == calreg.run("validity", "M068", "--at", AT, "--kind", "gain", "--json").json
+
+
+@pytest.mark.slow
+def test_a_snapshot_of_a_snapshot_keeps_the_name_of_its_revision(
+    small: Registry, taken: RegistryLocation
+) -> None:
+    small.snapshot(taken.file, as_of="summer")
+    with taken.open() as snapshot:
+        assert [tag.tag for tag in snapshot.tags.list()] == ["spring", "summer"]
+        for name, as_of, known in (
+            ("newest", None, ["spring", "summer"]),
+            ("summer", "summer", ["spring", "summer"]),
+            ("spring", "spring", ["spring"]),
+            ("earlier", 4, ["spring"]),
+        ):
+            second = RegistryLocation(f"sqlite:///{taken.folder / name}", taken.store)
+            snapshot.snapshot(second.file, as_of=as_of)
+            with second.open() as opened:
+                assert [tag.tag for tag in opened.tags.list()] == known
+                assert (opened.verify().problems, _find_broken_seals(opened)) == ((), [])
+
+
+@pytest.mark.slow
+def test_no_row_of_a_snapshot_differs_from_that_of_the_registry(
+    location: RegistryLocation, registry: Registry, tmp_path: Path
+) -> None:
+    fill_registry(registry, tmp_path / "made")
+    registry.tags.add("middle", as_of=9)
+    registry.set_timezone("Europe/Zurich", comment="local times after all")
+    registry.export(PANEL_A, tmp_path / "out", at=AT, types=["pixel_gain"])
+    everything = read_rows(location.database)
+    for number, as_of in ((9, "middle"), (16, 16), (1, 1)):
+        file = tmp_path / f"{number}.sqlite"
+        registry.snapshot(file, as_of=as_of, store=location.store)
+        rows = read_rows(f"sqlite:///{file}")
+        (closure,) = rows.pop("closure")
+        tag = as_of if isinstance(as_of, str) else None
+        assert (closure["reason"], closure["tag"], closure["timezone"]) == (
+            "snapshot",
+            tag,
+            "Europe/Zurich",
+        )
+        for name, table in rows.items():
+            kept = [
+                {**row, "withdrawn_in": None} if (row.get("withdrawn_in") or 0) > number else row
+                for row in everything[name]
+            ]
+            assert all(row in kept for row in table), name
+            assert all(row.get("recorded_in", 0) <= number for row in table)
+        assert [row["revision"] for row in rows["seal"]] == sorted(range(1, number + 1), key=str)
+        assert rows["export_seal"] == everything["export_seal"]
+        with RegistryLocation(f"sqlite:///{file}", location.store).open() as snapshot:
+            assert snapshot.timezone == "Europe/Zurich"
+            assert (snapshot.verify().problems, _find_broken_seals(snapshot)) == ((), [])
 
 
 @pytest.mark.slow
@@ -87,8 +155,53 @@ def test_a_snapshot_of_an_earlier_revision_passes_the_verification(
         small.export(PANEL_A, tmp_path / f"out{number}", at=AT, as_of=as_of, types=["pixel_gain"])
     small.snapshot(taken.file, as_of="spring")
     with taken.open() as snapshot:
-        assert snapshot.verify().problems == ()
+        assert (snapshot.verify().problems, _find_broken_seals(snapshot)) == ((), [])
     assert small.verify().problems == ()
+
+
+def test_a_snapshot_of_a_registry_without_revisions_passes_the_verification(
+    registry: Registry, taken: RegistryLocation
+) -> None:
+    assert registry.snapshot(taken.file).revision == 0
+    with taken.open() as snapshot:
+        assert (snapshot.verify().problems, _find_broken_seals(snapshot)) == ((), [])
+        assert (snapshot.tags.list(), snapshot.log()) == ([], [])
+
+
+@pytest.mark.slow
+def test_a_changed_row_of_a_snapshot_is_found(small: Registry, taken: RegistryLocation) -> None:
+    small.snapshot(taken.file, as_of="spring")
+    taken.file.chmod(0o644)
+    engine = taken.engine()
+    with engine.begin() as connection:
+        for trigger in connection.execute(
+            sa.text("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+        ).scalars():
+            connection.execute(sa.text(f"DROP TRIGGER {trigger}"))
+        connection.execute(sa.text("UPDATE run SET begin_at = begin_at - 1"))
+    engine.dispose()
+    with taken.open() as snapshot:
+        (broken,) = _find_broken_seals(snapshot)
+    assert (broken.revision, broken.problem) == (3, "revision 3 is not as it was sealed: run (changed)")
+
+
+@pytest.mark.slow
+def test_an_unsealed_revision_has_no_snapshot(
+    small: Registry, taken: RegistryLocation, sqlite_location: RegistryLocation
+) -> None:
+    engine = sqlite_location.engine()
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                "INSERT INTO revision (number, recorded_at, author, host, command, software)"
+                " SELECT 8, max(recorded_at), 'me', 'here', 'sqlite3', 'none' FROM revision"
+            )
+        )
+    engine.dispose()
+    with assert_refused(CorruptionError, "has no seal", remedy=Remedy.SEAL_REVISION, revision=8):
+        small.snapshot(taken.file)
+    assert not list(taken.file.parent.glob("*.sqlite"))
+    small.snapshot(taken.file, as_of=7)
 
 
 @pytest.mark.slow

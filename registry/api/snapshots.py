@@ -10,16 +10,19 @@ import sqlalchemy as sa
 
 from registry import instants, schema
 from registry.api.attempts import note_file
-from registry.api.backend import Backend
+from registry.api.backend import Backend, ReadTransaction
 from registry.api.objects import CopiedFiles, copy_objects, summarise_copy
 from registry.authorship import build_signature, escape_undecodable
+from registry.database.change import unsealed_error
 from registry.database.closing import record_closure
 from registry.database.creation import populate_database
 from registry.database.engine import read_immutable_file
+from registry.database.seals import read_registry_id, read_seal
 from registry.database.transfer import copy_rows
 from registry.errors import ConflictError
 from registry.files import atomic_write, translate_os_errors
-from registry.lookup.revisions import AsOf, parse_as_of
+from registry.lookup.revisions import AsOf, parse_as_of, read_newest_revision, read_snapshot_tag
+from registry.lookup.timezones import read_timezone
 from registry.parallel import Progress
 from registry.records import RegistryCopy
 from registry.settings import mask_database_url
@@ -31,7 +34,6 @@ def take_snapshot(
 ) -> RegistryCopy:
     """Write the registry as of a revision into one file; see `Registry.snapshot`."""
     file = file.absolute()
-    registry_id = backend.database.registry_id
     objects = ContentStore((store or file.parent / "store").absolute())
     files = CopiedFiles()
     with translate_os_errors("written", file):
@@ -39,44 +41,77 @@ def take_snapshot(
             raise ConflictError(
                 f"there is a file {str(file)!r} already; a snapshot does not replace it", path=str(file)
             )
-        if objects.read_owner() not in {None, registry_id}:
-            objects.refuse_other_registry(registry_id)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        note_file("the snapshot", file)
-        with atomic_write(file) as hidden:
-            revision, rows = _write_rows(backend, hidden, as_of, progress)
-            if objects.root.resolve() != backend.store.root.resolve():
-                objects.create(registry_id)
-                with read_immutable_file(hidden) as connection:
-                    files = copy_objects(connection, backend.store, objects, progress)
-            hidden.chmod(0o444)
-    return summarise_copy(registry_id, revision, f"sqlite:///{file}", objects.root, rows, files)
+        with backend.read_transaction(as_of) as view:
+            registry_id = _read_registry_id(view, objects)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            note_file("the snapshot", file)
+            with atomic_write(file) as hidden:
+                rows = _write_rows(backend, view, hidden, _find_tag(view, as_of), progress)
+                if objects.root.resolve() != backend.store.root.resolve():
+                    objects.create(registry_id)
+                    with read_immutable_file(hidden) as connection:
+                        files = copy_objects(connection, backend.store, objects, progress)
+                hidden.chmod(0o444)
+    return summarise_copy(registry_id, view.revision, f"sqlite:///{file}", objects.root, rows, files)
 
 
-def _write_rows(backend: Backend, file: Path, as_of: AsOf, progress: Progress) -> tuple[int, dict[str, int]]:
-    """Write the rows; return the revision and the number of rows by table."""
-    reference = parse_as_of(as_of, backend.find_timezone)
-    tag = str(reference.value) if reference.by == "tag" else None
-    with (
-        backend.read_transaction(as_of) as view,
-        populate_database(f"sqlite:///{file}", backend.database.registry_id, write_ahead_log=False) as target,
-    ):
-        rows = copy_rows(view.connection, target, rows_as_of(view.revision, tag), progress)
-        origin = f"revision {view.revision} of {escape_undecodable(mask_database_url(backend.database.url))}"
-        record_closure(target, "snapshot", origin, instants.now(), build_signature())
-    return view.revision, rows
+def _read_registry_id(view: ReadTransaction, objects: ContentStore) -> str:
+    """Return the Id of the registry then: that of the ancestor before a fork. The store must not be of another one."""
+    registry_id = str(read_registry_id(view.connection, view.revision))
+    owner = objects.read_owner()
+    if owner not in {None, registry_id}:
+        if owner == read_registry_id(view.connection):
+            raise ConflictError(
+                f"revision {view.revision} is of registry {registry_id}, of which registry {owner} is a fork: its"
+                f" snapshot needs another store than {str(objects.root)!r}",
+                store=owner,
+                registry=registry_id,
+            )
+        objects.refuse_other_registry(registry_id)
+    return registry_id
 
 
-def rows_as_of(revision: int, tag: str | None = None) -> dict[str, sa.Select[Any]]:
+def _find_tag(view: ReadTransaction, as_of: AsOf) -> str | None:
+    """Return the tag by which the revision is requested; a snapshot of a snapshot keeps the name of its revision."""
+    reference = parse_as_of(as_of, view.zone)
+    if reference.by == "tag":
+        return str(reference.value)
+    is_newest = view.revision == read_newest_revision(view.connection)
+    return read_snapshot_tag(view.connection) if is_newest else None
+
+
+def _write_rows(
+    backend: Backend, view: ReadTransaction, file: Path, tag: str | None, progress: Progress
+) -> dict[str, int]:
+    """Write the rows; return their numbers by table."""
+    if view.revision and read_seal(view.connection, view.revision) is None:
+        raise unsealed_error(view.revision)
+    registry_id = str(read_registry_id(view.connection, view.revision))
+    origin = f"revision {view.revision} of {escape_undecodable(mask_database_url(backend.database.url))}"
+    with populate_database(f"sqlite:///{file}", registry_id, write_ahead_log=False) as target:
+        rows = copy_rows(view.connection, target, rows_as_of(view.revision), progress)
+        record_closure(
+            target,
+            "snapshot",
+            origin,
+            instants.now(),
+            build_signature(),
+            tag=tag,
+            timezone=read_timezone(view.connection),
+        )
+    return rows
+
+
+def rows_as_of(revision: int) -> dict[str, sa.Select[Any]]:
     """Return by table, parents first, the rows as they were at a revision.
 
     Later withdrawals are undone. An export belongs to the revision that it was resolved at, even if it was written
-    later. Closures describe their own database, and are left out. A `tag` of that revision is included, although it
-    was recorded in a later one; so is the present time zone, as times are read in it whatever revision is asked about.
+    later; the chain of all exports is there, because seals are linked to it. Closures describe their own database, and
+    are left out.
     """
     return {
         table.name: sa.select(*(_column_as_of(column, revision) for column in table.c)).where(
-            _is_recorded(table, revision, tag)
+            _is_recorded(table, revision)
         )
         for table in schema.metadata.sorted_tables
         if table is not schema.closure
@@ -86,24 +121,17 @@ def rows_as_of(revision: int, tag: str | None = None) -> dict[str, sa.Select[Any
 def _column_as_of(column: sa.Column[Any], revision: int) -> sa.ColumnElement[Any]:
     if column.name == "withdrawn_in":
         return sa.case((column <= revision, column)).label(column.name)
-    if column.name == "recorded_in" and column.table in (schema.tag, schema.timezone):
-        return sa.case((column > revision, revision), else_=column).label(column.name)
     return column
 
 
-def _is_recorded(table: sa.Table, revision: int, tag: str | None) -> sa.ColumnElement[bool]:
+def _is_recorded(table: sa.Table, revision: int) -> sa.ColumnElement[bool]:
     """Return the condition that a row, or the parent that it belongs to, is recorded."""
     if table is schema.revision:
         return table.c.number <= revision
-    if table is schema.export:
+    if table in (schema.export, schema.seal):
         return table.c.revision <= revision
     if "recorded_in" in table.c:
-        recorded = table.c.recorded_in <= revision
-        if table is schema.tag:
-            recorded = sa.or_(recorded, table.c.name == tag)
-        elif table is schema.timezone:
-            recorded = sa.or_(recorded, table.c.withdrawn_in.is_(None))
-        return recorded
+        return table.c.recorded_in <= revision
     if "export_id" in table.c:
         exports = sa.select(schema.export.c.id).where(schema.export.c.revision <= revision)
         return sa.and_(table.c.export_id.in_(exports))

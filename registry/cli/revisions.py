@@ -56,7 +56,7 @@ def list_tags(ctx: Context, as_of: AsOf = None, timezone: Timezone = None, json:
     if json:
         output.print_json(tags)
     else:
-        rows = [(row.tag, row.revision, row.recorded_in) for row in tags]
+        rows = [(row.tag, row.revision, row.recorded_in or "later") for row in tags]
         output.print_table(("tag", "revision", "recorded in"), rows)
         output.hint_if_empty(tags, "tag list", as_of=as_of)
 

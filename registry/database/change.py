@@ -61,7 +61,7 @@ class Change:
         self.newest: int = state.number or 0
         self._seals = _read_seals(state, numbers)
         if self.newest not in self._seals:
-            raise _unsealed_error(self.newest)
+            raise unsealed_error(self.newest)
         self._export: tuple[int, str] | None = (
             None if state.link is None else (state.export_number, state.link)
         )
@@ -186,7 +186,8 @@ def _read_seals(state: Any, numbers: Sequence[int | None]) -> dict[int, str]:
     return seals | {number: seal for number, seal in read if number and seal is not None}
 
 
-def _unsealed_error(number: int) -> CorruptionError:
+def unsealed_error(number: int) -> CorruptionError:
+    """Return the refusal to go on from a revision without a seal."""
     return CorruptionError(
         f"revision {number} has no seal: it was not recorded by calreg, or not completely",
         remedy=Remedy.SEAL_REVISION,

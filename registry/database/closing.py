@@ -63,8 +63,16 @@ def record_closure(
     signature: Signature,
     *,
     opened: bool = False,
+    tag: str | None = None,
+    timezone: str | None = None,
 ) -> None:
-    """Close the database to writes; with `opened` only record an arrival that was complete at once."""
+    """Close the database to writes; with `opened` only record an arrival that was complete at once.
+
+    Parameters
+    ----------
+    tag, timezone
+        Of a snapshot: the tag of its revision, and the registry's present time zone.
+    """
     newest = connection.execute(sa.select(sa.func.max(schema.closure.c.number))).scalar() or 0
     connection.execute(
         schema.closure.insert(),
@@ -74,6 +82,8 @@ def record_closure(
             "place": mask_passwords(place),
             "closed_at": at,
             "opened_at": at if opened else None,
+            "tag": tag,
+            "timezone": timezone,
             "database_role": connection.execute(sa.select(role_column(connection.dialect.name))).scalar_one(),
             **asdict(signature),
         },

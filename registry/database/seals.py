@@ -84,9 +84,9 @@ def read_head(connection: sa.Connection) -> Head:
     return Head(0, read_registry_seal(connection)) if row is None else Head(row.revision, row.digest)
 
 
-def read_registry_id(connection: sa.Connection) -> str | None:
-    """Return the Id of the registry, that of the newest fork in its history; None where there is no registry yet."""
-    registry_id: str | None = connection.execute(_select_registry_id()).scalar_one_or_none()
+def read_registry_id(connection: sa.Connection, as_of: int | None = None) -> str | None:
+    """Return the Id of the registry as of a revision, that of its newest fork; None where there is no registry yet."""
+    registry_id: str | None = connection.execute(_select_registry_id(), {"as_of": as_of}).scalar_one_or_none()
     return registry_id
 
 
@@ -103,10 +103,11 @@ def _select_newest() -> sa.Select[Any]:
 
 @cache
 def _select_registry_id() -> sa.Select[Any]:
-    lineage = schema.lineage
+    lineage, recorded_in = schema.lineage, schema.lineage.c.recorded_in
+    as_of: sa.BindParameter[int | None] = sa.bindparam("as_of", type_=sa.Integer)
     newest = (
         sa.select(lineage.c.registry)
-        .where(lineage.c.registry.is_not(None))
+        .where(lineage.c.registry.is_not(None), recorded_in <= sa.func.coalesce(as_of, recorded_in))
         .order_by(lineage.c.id.desc())
         .limit(1)
         .scalar_subquery()

@@ -113,14 +113,23 @@ def select_revision_number(by: str) -> sa.ScalarSelect[int] | None:
 
     ``None`` for the newest, which needs no number: see `schema.live_condition`.
     """
-    revision, tag = schema.revision, schema.tag
+    revision = schema.revision
     reference: sa.BindParameter[Any] = sa.bindparam("revision")
     queries = {
         "number": sa.select(revision.c.number).where(revision.c.number == reference),
         "instant": sa.select(sa.func.max(revision.c.number)).where(revision.c.recorded_at <= reference),
-        "tag": sa.select(tag.c.revision).where(tag.c.name == reference),
+        "tag": _select_tagged(reference),
     }
     return queries[by].scalar_subquery() if by in queries else None
+
+
+def _select_tagged(name: sa.ColumnElement[str]) -> sa.Select[Any]:
+    """Return the query of the revision with a tag; the tag of a snapshot stands in its closure, for its newest one."""
+    tag, closure = schema.tag, schema.closure
+    recorded = sa.select(tag.c.revision).where(tag.c.name == name)
+    of_snapshot = sa.exists().where(closure.c.reason == "snapshot", closure.c.tag == name)
+    newest = sa.select(sa.func.max(schema.revision.c.number)).where(of_snapshot)
+    return sa.select(sa.func.coalesce(recorded.scalar_subquery(), newest.scalar_subquery()))
 
 
 def find_revision_number(connection: sa.Connection, as_of: AsOf, timezone: Zone = UTC) -> int:
@@ -138,7 +147,7 @@ def find_revision_number(connection: sa.Connection, as_of: AsOf, timezone: Zone 
 def _unknown_revision_error(connection: sa.Connection, reference: RevisionRef) -> NotFoundError:
     if reference.by == "tag":
         name = str(reference.value)
-        tags = list(connection.execute(sa.select(schema.tag.c.name)).scalars())
+        tags = [tag.tag for tag in list_tags(connection, LARGEST_NUMBER)]
         return NotFoundError(
             f"there is no tag {quote(name)}{suggestion(name, tags)}", tag=name, near=find_near(name, tags)
         )
@@ -157,10 +166,26 @@ def _unknown_revision_error(connection: sa.Connection, reference: RevisionRef) -
 
 
 def list_tags(connection: sa.Connection, revision: int) -> list[Tag]:
-    """Return the tags recorded as of a revision, in the order of the revisions that they name."""
+    """Return the tags recorded as of a revision, in the order of the revisions that they name.
+
+    The tag by which a snapshot was requested is the last one, where its newest revision is asked about.
+    """
     tag = schema.tag
     query = sa.select(tag).where(tag.c.recorded_in <= revision).order_by(tag.c.revision, tag.c.name)
-    return [Tag(row.name, row.revision, row.recorded_in) for row in connection.execute(query)]
+    tags = [Tag(row.name, row.revision, row.recorded_in) for row in connection.execute(query)]
+    name = read_snapshot_tag(connection)
+    if name is not None and name not in {known.tag for known in tags}:
+        newest = read_newest_revision(connection)
+        tags += [Tag(name, newest, None)] if newest <= revision else []
+    return tags
+
+
+def read_snapshot_tag(connection: sa.Connection) -> str | None:
+    """Return the tag by which a snapshot was requested, None for another database."""
+    closure = schema.closure
+    query = sa.select(closure.c.tag).where(closure.c.reason == "snapshot").order_by(closure.c.number.desc())
+    name: str | None = connection.execute(query.limit(1)).scalar()
+    return name
 
 
 def require_comment(comment: str | None, what: str) -> None:

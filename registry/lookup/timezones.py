@@ -15,17 +15,17 @@ DEFAULT_TIMEZONE = "UTC"
 def read_timezone(connection: sa.Connection) -> str:
     """Return the name of the registry's time zone as of the newest revision, whatever revision is asked about.
 
-    Times are typed today: a correction of the zone says how all of them were meant.
+    Times are typed today: a correction of the zone says how all of them were meant. A snapshot keeps the zone of the
+    day when it was made, which may have been recorded later than its rows.
     """
     return connection.execute(_select_timezone()).scalar() or DEFAULT_TIMEZONE
 
 
 @cache
 def _select_timezone() -> sa.Select[Any]:
-    timezone = schema.timezone
-    return (
-        sa.select(timezone.c.name)
-        .where(timezone.c.withdrawn_in.is_(None))
-        .order_by(timezone.c.id.desc())
-        .limit(1)
-    )
+    timezone, closure = schema.timezone, schema.closure
+    recorded = sa.select(timezone.c.name).where(timezone.c.withdrawn_in.is_(None))
+    recorded = recorded.order_by(timezone.c.id.desc()).limit(1)
+    kept = sa.select(closure.c.timezone).where(closure.c.reason == "snapshot")
+    kept = kept.order_by(closure.c.number.desc()).limit(1)
+    return sa.select(sa.func.coalesce(kept.scalar_subquery(), recorded.scalar_subquery()))

@@ -308,8 +308,8 @@ class Revision(Struct, frozen=True):
 
 
 class Tag(Struct, frozen=True):
-    """A name for a revision."""
+    """A name for a revision; ``recorded_in`` is None for that of a snapshot, which was recorded after its revisions."""
 
     tag: str
     revision: int
-    recorded_in: int
+    recorded_in: int | None
