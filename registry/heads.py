@@ -9,21 +9,27 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 
-from registry.errors import CorruptionError, RequestError
-from registry.files import atomic_write, open_regular, translate_os_errors
+from registry.errors import CorruptionError, RequestError, SchemaError, UnavailableError
+from registry.files import IrregularFileError, atomic_write, open_regular, translate_os_errors
 from registry.identifiers import quote
 
 Seal = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
 _FILE_NAME = "head.json"
+_FORMAT = 1
 _MAX_FILE_SIZE = 4096
+_LARGEST_NUMBER = 2**31 - 1  # of a revision, in the database
+_POLL_SECONDS = 0.01
+_PATIENCE_SECONDS = 60  # as long as writers of a database wait for each other
 _HEAD = re.compile(r"([0-9]{1,10}):([0-9a-f]{16,64})", re.ASCII | re.IGNORECASE)
 _NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS}
 
@@ -34,7 +40,7 @@ class Head(msgspec.Struct, frozen=True):
     Revision 0 is the registry without facts. A quoted seal may be cut to 16 digits or more.
     """
 
-    number: Annotated[int, msgspec.Meta(ge=0)]
+    number: Annotated[int, msgspec.Meta(ge=0, le=_LARGEST_NUMBER)]
     seal: Seal
 
     def __str__(self) -> str:
@@ -66,6 +72,10 @@ class StoreHead(msgspec.Struct, frozen=True):
     format: Literal[1] = 1
 
 
+class _FormatHeader(msgspec.Struct, frozen=True):
+    format: int
+
+
 class HeadFile:
     """The file of a store that holds its head; it may be missing, in a store from before there were heads."""
 
@@ -78,37 +88,89 @@ class HeadFile:
         Raises
         ------
         CorruptionError
-            The file is damaged.
+            The file is damaged, or is something else than a file.
+        SchemaError
+            It is of a newer format.
         UnavailableError
             It cannot be read.
         """
         with translate_os_errors("read", self.path):
             try:
                 with open_regular(self.path) as file:
-                    return msgspec.json.decode(file.read(_MAX_FILE_SIZE), type=StoreHead)
+                    content = file.read(_MAX_FILE_SIZE)
             except FileNotFoundError:
+                if self.path.is_symlink():
+                    raise self._damage_error("is a link that leads nowhere") from None
                 return None
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                raise CorruptionError(
-                    f"{str(self.path)!r} is damaged: it names no head; if the database is the live one, as verify"
-                    " tells, remove the file, and the next write makes it anew",
+            except (IsADirectoryError, IrregularFileError):
+                raise self._damage_error("is not a file") from None
+            except OSError as error:
+                if error.errno != errno.ELOOP:
+                    raise
+                raise self._damage_error("is a link that leads in a circle") from None
+        try:
+            header = msgspec.json.decode(content, type=_FormatHeader)
+            if header.format > _FORMAT:
+                raise SchemaError(
+                    f"the store's head {str(self.path)!r} is of format {header.format}, of newer software;"
+                    f" this software reads format {_FORMAT}",
                     path=str(self.path),
-                ) from None
+                    format=header.format,
+                )
+            return msgspec.json.decode(content, type=StoreHead)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise self._damage_error("is damaged: it names no head") from None
+
+    def _damage_error(self, problem: str) -> CorruptionError:
+        return CorruptionError(
+            f"the store's head {str(self.path)!r} {problem}; where the database is the live one, remove it:"
+            " the next change makes it anew",
+            path=str(self.path),
+        )
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Let no other process of this machine change the head meanwhile, where the file system has locks."""
+        """Let no other process of this machine change the head meanwhile, where the file system has locks.
+
+        Raises
+        ------
+        UnavailableError
+            Another process has been writing all the time.
+        """
         import fcntl  # only where something is recorded
 
         folder = None
+        with suppress(OSError):
+            folder = os.open(self.path.parent, os.O_RDONLY)
         try:
-            with suppress(OSError):
-                folder = os.open(self.path.parent, os.O_RDONLY)
-                fcntl.flock(folder, fcntl.LOCK_EX)
+            if folder is not None:
+                self._wait_for(partial(fcntl.flock, folder, fcntl.LOCK_EX | fcntl.LOCK_NB))
             yield
         finally:
             if folder is not None:
+                with suppress(OSError):
+                    fcntl.flock(
+                        folder, fcntl.LOCK_UN
+                    )  # a process that was forked meanwhile has the folder open, too
                 os.close(folder)
+
+    def _wait_for(self, take_lock: Callable[[], object]) -> None:
+        end = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                take_lock()
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    raise UnavailableError(
+                        f"another process has been recording beside {str(self.path.parent)!r} all the time:"
+                        " try again when it is done",
+                        path=str(self.path),
+                    ) from None
+                time.sleep(_POLL_SECONDS)
+            except OSError:  # no locks here
+                return
+            else:
+                return
 
     def write(self, head: StoreHead) -> bool:
         """Replace the head; return False where this user may not write the store.
@@ -120,9 +182,9 @@ class HeadFile:
         """
         with translate_os_errors("written", self.path):
             try:
-                with atomic_write(self.path) as hidden:
+                with atomic_write(Path(os.path.realpath(self.path))) as hidden:
                     hidden.write_bytes(msgspec.json.encode(head) + b"\n")
-                    hidden.chmod(0o644)
+                    hidden.chmod(0o644)  # whatever the umask: all who record read it
             except OSError as error:
                 if error.errno in _NOT_WRITABLE:
                     return False

@@ -11,18 +11,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import sqlalchemy as sa
-
 from registry.api.arguments import check_arguments
 from registry.api.registry import Registry
-from registry.authorship import build_signature, refuse_unrecordable
-from registry.database.change import Change
-from registry.database.creation import create_database, downgrade_database, upgrade_database
-from registry.errors import RequestError
-from registry.registration.timezones import record_timezone
+from registry.database.creation import downgrade_database, upgrade_database
 from registry.settings import find_settings, location_warnings
-from registry.store import ContentStore
-from registry.timezones import find_zone
 
 __all__ = [
     "Registry",
@@ -94,27 +86,6 @@ def create_registry(
         The registry has another time zone, something is recorded in it, and the comment is missing; or a comment
         comes without a time zone.
     """
-    from registry.api.attempts import note_schema  # not needed by a look-up
+    from registry.api.creation import make_registry  # not needed by a look-up
 
-    settings = find_settings(database, store)
-    content = ContentStore(settings.store)
-    owner = content.read_owner()
-    record = None
-    if comment is not None and timezone is None:
-        raise RequestError(
-            "the comment says why a registry gets another time zone, and no time zone is stated"
-        )
-    if timezone is not None:
-        find_zone(timezone)  # before anything is made
-        refuse_unrecordable(comment or "", "the comment")
-
-        def record(connection: sa.Connection) -> None:
-            change = Change(connection, build_signature(), comment)
-            record_timezone(change, timezone)
-            change.seal()
-
-    content.refuse_unwritable()
-    note_schema(settings.database)
-    registry_id = create_database(settings.database, owner, record)
-    content.create(registry_id)
-    return registry_id
+    return make_registry(find_settings(database, store), timezone, comment)

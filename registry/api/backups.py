@@ -27,6 +27,7 @@ from registry.database.closing import find_closure, record_closure
 from registry.database.creation import populate_database, refuse_occupied
 from registry.database.engine import read_immutable_file
 from registry.database.migrations import refuse_newer_schema, upgrade_to_current
+from registry.database.seals import read_owner
 from registry.database.transfer import copy_rows, select_all_rows
 from registry.errors import ConflictError, CorruptionError, DocumentError, NotFoundError
 from registry.files import (
@@ -256,7 +257,7 @@ def _translate_row_errors(file: Path) -> Iterator[None]:
 
 
 def _refuse_other_id(source: sa.Connection, description: BackupDescription) -> None:
-    registry_id = source.execute(sa.select(schema.registry.c.id)).scalar_one_or_none()
+    registry_id = read_owner(source)
     if registry_id != description.registry:
         raise CorruptionError(
             f"the backup's description is of registry {description.registry}, its database of {registry_id}",

@@ -19,6 +19,7 @@ from registry.database.engine import (
     use_write_ahead_log,
     write_transaction,
 )
+from registry.database.seals import read_owner, read_registry_id
 from registry.errors import ConflictError, Remedy, RequestError, UnavailableError
 from registry.files import translate_os_errors
 from registry.identifiers import quote
@@ -108,7 +109,7 @@ def refuse_occupied(url: str, registry_id: str) -> None:
 
 
 def _refuse_occupied(connection: sa.Connection, registry_id: str, url: str) -> None:
-    owner = connection.execute(sa.select(schema.registry.c.id)).scalar_one_or_none()
+    owner = read_owner(connection)
     if owner is None:
         return
     closure = None
@@ -169,7 +170,7 @@ def downgrade_database(url: str, target: str) -> tuple[str | None, str]:
 
 
 def _ensure_registry_id(connection: sa.Connection, store_owner: str | None) -> str:
-    registry_id = connection.execute(sa.select(schema.registry.c.id)).scalar_one_or_none()
+    registry_id = read_registry_id(connection)
     if store_owner is not None and registry_id != store_owner:
         holds = f"registry {registry_id}" if registry_id else "none yet"
         raise ConflictError(

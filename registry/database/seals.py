@@ -13,6 +13,7 @@ from registry.database import seal_text
 from registry.database.seal_text import EXPORT_TABLES, Digest, SealText
 from registry.heads import Head
 
+_LARGEST_NUMBER = 2**31 - 1
 _UNORDERED = {"blob", "tag"}  # their keys are texts, in another order than the rows are recorded
 
 
@@ -74,6 +75,8 @@ def read_seal(connection: sa.Connection, number: int) -> str | None:
     """Return the seal of a revision, None where there is none; that of revision 0 is the registry's."""
     if number == 0:
         return read_registry_seal(connection)
+    if number > _LARGEST_NUMBER:  # databases refuse larger ones than their columns hold
+        return None
     digest: str | None = connection.execute(_select_seal(), {"number": number}).scalar()
     return digest
 
@@ -88,6 +91,14 @@ def read_registry_id(connection: sa.Connection, as_of: int | None = None) -> str
     """Return the Id of the registry as of a revision, that of its newest fork; None where there is no registry yet."""
     registry_id: str | None = connection.execute(_select_registry_id(), {"as_of": as_of}).scalar_one_or_none()
     return registry_id
+
+
+def read_owner(connection: sa.Connection) -> str | None:
+    """Return the Id of the registry in a database of this schema or an older one, which has no forks."""
+    if sa.inspect(connection).has_table(schema.lineage.name):
+        return read_registry_id(connection)
+    owner: str | None = connection.execute(sa.select(schema.registry.c.id)).scalar_one_or_none()
+    return owner
 
 
 @cache

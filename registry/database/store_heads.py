@@ -2,116 +2,173 @@
 
 Under the writers' lock a writer compares the store's head with its own history, names the revision that is coming
 before the commit, and calls it committed after it. Where the process dies in between, the next writer sees from the
-database what became of it.
+database what became of it. From the one to the other it holds a lock on the store, too, so that of two databases
+beside one store, which have no lock in common, one sees what the other has committed.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+from contextlib import ExitStack
+from typing import Protocol, Self
 
-from registry.database.change import Change
-from registry.errors import ConflictError, CorruptionError, Remedy, UnavailableError
+from registry.errors import ConflictError, RegistryError, Remedy, UnavailableError
 from registry.heads import Head, HeadFile, StoreHead
+
+
+class History(Protocol):
+    """The history of a database, and what a writer adds to it."""
+
+    head: Head | None
+    awaited: Head | None
+    notes: list[str]
+    warnings: list[str]
+
+    @property
+    def newest_head(self) -> Head:
+        """The newest revision before that of the writer, with its seal."""
+
+    def contains(self, head: Head) -> bool:
+        """Tell whether the history contains the revision, with that seal."""
 
 
 class HeadKeeper:
     """What one writer reads and writes of the head of the store; nothing where the database is opened without one.
 
-    Raises
-    ------
-    CorruptionError, UnavailableError
-        The head cannot be read.
+    Parameters
+    ----------
+    lost
+        The head that this history lacks, as its writer knows: it goes on without it.
     """
 
-    def __init__(self, file: HeadFile | None) -> None:
+    def __init__(self, file: HeadFile | None, lost: Head | None = None) -> None:
         self._file = file
-        self._state = None if file is None else file.read()
+        self._lost = lost
+        self._state: StoreHead | None = None
+        self._lock = ExitStack()
+        self._is_announced = False
 
-    @property
-    def known(self) -> list[Head]:
-        """The heads of which the history must contain the first one."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.close()
+
+    def read(self) -> list[Head]:
+        """Read the head, under the writers' lock; return the heads to look for in the history.
+
+        Raises
+        ------
+        CorruptionError, SchemaError, UnavailableError
+            The head cannot be read.
+        """
+        self._state = None if self._file is None else self._file.read()
         if self._state is None:
             return []
         return [head for head in (self._state.committed, self._state.coming) if head is not None]
 
-    def refuse_foreign(self, change: Change) -> None:
-        """Refuse a history that lacks what was committed to the store.
+    def refuse_foreign(self, history: History) -> None:
+        """Refuse a history that lacks what was committed to the store, unless just that is known to be lost.
 
         The revision that is coming counts as committed if the history contains it, and as never recorded if the
         history ends with the one that was committed.
         """
-        if self._state is None:
-            return
-        _refuse_other_committed(self._state, change)
-        coming = self._state.coming
-        if coming is not None and not change.contains(coming):
-            if change.newest_head != self._state.committed:
-                raise foreign_head_error(coming, change.newest_head)
-            change.awaited = coming
+        missing = None if self._state is None else find_missing_head(self._state, history)
+        if self._lost is None:
+            if missing is not None:
+                raise foreign_head_error(missing, history.newest_head)
+        elif missing != self._lost:
+            raise _not_lost_error(self._lost, missing, history.newest_head)
 
-    def announce(self, change: Change) -> None:
+    def announce(self, history: History) -> None:
         """Name the revision that is coming, before it is committed; refuse as above what has come in since."""
-        if self._file is None or change.head is None:
+        if self._file is None or history.head is None:
             return
-        with self._file.lock():
-            state = self._file.read()
-            if state is not None:
-                _refuse_other_committed(state, change)
-                if state.coming is not None and state.coming not in self.known:
-                    raise foreign_head_error(state.coming, change.newest_head)
-            written = self._file.write(StoreHead(change.newest_head, change.head))
-        if not written:
-            _note_behind(change, self._file.path)
+        self._lock.enter_context(self._file.lock())
+        known = _get_coming(self._state)
+        self._state = self._file.read()
+        self.refuse_foreign(history)
+        coming = _get_coming(self._state)
+        if coming is not None and coming != known and not history.contains(coming):
+            raise foreign_head_error(coming, history.newest_head)
+        # A history that goes on without a head follows it once the revision that says so is committed.
+        committed = (
+            history.newest_head if self._lost is None or self._state is None else self._state.committed
+        )
+        self._is_announced = self._file.write(StoreHead(committed, history.head))
+        if not self._is_announced:
+            self._note_behind(history)
 
-    def confirm(self, change: Change) -> None:
-        """Call the revision committed, after it was; what was written since is left as it is."""
-        if self._file is None or change.head is None:
+    def confirm(self, history: History) -> None:
+        """Call the revision committed, after it was; what another writer wrote since is left as it is."""
+        if self._file is None or history.head is None or not self._is_announced:
             return
         try:
-            with self._file.lock():
-                state = self._file.read()
-                if state is None or change.head == state.coming or state == StoreHead(change.newest_head):
-                    self._file.write(StoreHead(change.head))
-                elif state.committed != change.head and state.committed.number <= change.head.number:
-                    change.warnings.append(_describe_other_writer(state.committed))
-        except (CorruptionError, UnavailableError) as error:
-            change.notes.append(
+            state = self._file.read()
+            if state is None or state.coming == history.head:
+                self._file.write(StoreHead(history.head))
+            elif state.committed != history.head and state.committed.number <= history.head.number:
+                history.warnings.append(
+                    "another database of this registry wrote to the store meanwhile:"
+                    f" the store's head is {state.committed}, this database's {history.head}"
+                )
+        except RegistryError as error:
+            history.notes.append(
                 f"the store's head names this revision when the next one is recorded: {error}"
             )
 
-
-def _refuse_other_committed(state: StoreHead, change: Change) -> None:
-    if not change.contains(state.committed):
-        raise foreign_head_error(state.committed, change.newest_head)
-
-
-def _note_behind(change: Change, path: Path) -> None:
-    """Note that the head of the store stays behind, which is refused while a writer's end is not known."""
-    place, awaited = f"the store's head {str(path)!r}", change.awaited
-    if awaited is not None:
-        raise UnavailableError(
-            f"{place} names revision {awaited.number}, whose writer was interrupted, and you may not write it:"
-            " somebody who may has to record something first",
-            path=str(path),
+    def _note_behind(self, history: History) -> None:
+        """Note that the head of the store stays behind, which is refused while a writer's end is not known."""
+        place = f"the store's head {str(self._file.path)!r}" if self._file else ""
+        if self._lost is not None:
+            raise UnavailableError(f"{place} may not be written by you: it cannot follow this database")
+        if history.awaited is not None:
+            raise UnavailableError(
+                f"{place} names revision {history.awaited.number}, whose writer was interrupted, and you may not write"
+                " it: somebody who may has to record something first"
+            )
+        history.notes.append(
+            f"{place} may not be written by you: it names this revision when somebody records who may"
         )
-    change.notes.append(
-        f"{place} may not be written by you: it names this revision when somebody records who may"
-    )
 
 
-def _describe_other_writer(head: Head) -> str:
-    return f"another database of this registry wrote to the store meanwhile: the store's head is {head}; run verify"
+def _get_coming(state: StoreHead | None) -> Head | None:
+    return None if state is None else state.coming
+
+
+def find_missing_head(state: StoreHead, history: History) -> Head | None:
+    """Return the head of a store that a history lacks, None where it has it; note the one that is awaited."""
+    history.awaited = None
+    if state.coming is not None and history.contains(state.coming):
+        return None  # the one before it may be a head that was lost: this one says so
+    if not history.contains(state.committed):
+        return state.committed
+    if state.coming is not None:
+        if history.newest_head != state.committed:
+            return state.coming
+        history.awaited = state.coming
+    return None
 
 
 def foreign_head_error(head: Head, newest: Head) -> ConflictError:
     """Return the refusal of a database whose history lacks a head of its store."""
-    if newest.number < head.number:
-        why = f"this database ends with revision {newest.number}: it is an older copy"
-    else:
-        why = f"this database has another revision {head.number}: the two histories differ"
     return ConflictError(
-        f"the store's head is {head}, and {why}; its own head is {newest}",
+        f"the store's head is {head}, and {_describe_foreign(head, newest)}; its own head is {newest}",
         remedy=Remedy.USE_LIVE_DATABASE,
         store=str(head),
         database=str(newest),
     )
+
+
+def _describe_foreign(head: Head, newest: Head) -> str:
+    if newest.number < head.number:
+        return f"this database ends with revision {newest.number}: it is an older copy"
+    return f"this database has another revision {head.number}: the two histories differ"
+
+
+def _not_lost_error(lost: Head, missing: Head | None, newest: Head) -> ConflictError:
+    """Return the refusal to go on without a head that is not the store's, or that the history has."""
+    if missing is None:
+        problem = f"{lost} is not lost: this database, whose head is {newest}, has all that was recorded in its store"
+    else:
+        problem = f"the head to go on without is {lost}, that of the store is {missing}; this database's is {newest}"
+    return ConflictError(problem, store=None if missing is None else str(missing), database=str(newest))

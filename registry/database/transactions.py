@@ -25,7 +25,7 @@ from registry.database.engine import (
 from registry.database.forks import close_connections
 from registry.database.seals import read_registry_id
 from registry.database.store_heads import HeadKeeper
-from registry.heads import HeadFile
+from registry.heads import Head, HeadFile
 from registry.interruptions import note_attempt
 from registry.secrets import mask_passwords
 from registry.settings import location_warnings
@@ -99,7 +99,12 @@ class Database:
 
     @contextmanager
     def write_transaction(
-        self, signature: Signature, comment: str | None = None, *, dry_run: bool = False
+        self,
+        signature: Signature,
+        comment: str | None = None,
+        *,
+        dry_run: bool = False,
+        lost: Head | None = None,
     ) -> Iterator[Change]:
         """Open a writer's transaction: sealed and committed as one revision at the end, or not at all.
 
@@ -107,6 +112,8 @@ class Database:
         ----------
         dry_run
             Roll it back at the end: everything is checked and returned, nothing is recorded.
+        lost
+            The head of the store that this history lacks, and goes on without.
 
         Raises
         ------
@@ -115,22 +122,22 @@ class Database:
         """
         refuse_unrecordable(comment or "", "the comment")
         self.refuse_closed()
-        with (
-            translate_database_errors(self.url),
-            write_transaction(self._engine, dry_run=dry_run) as connection,
-        ):
-            keeper = HeadKeeper(self.head_file)
-            change = Change(connection, signature, comment, keeper.known)
-            keeper.refuse_foreign(change)
-            change.warnings += self._location_warnings
+        with HeadKeeper(self.head_file, lost) as keeper:
+            with (
+                translate_database_errors(self.url),
+                write_transaction(self._engine, dry_run=dry_run) as connection,
+            ):
+                change = Change(connection, signature, comment, keeper.read())
+                keeper.refuse_foreign(change)
+                change.warnings += self._location_warnings
+                if not dry_run:
+                    note_attempt("the revision", lambda: self._describe_change(change))
+                yield change
+                change.seal()
+                if not dry_run:
+                    keeper.announce(change)
             if not dry_run:
-                note_attempt("the revision", lambda: self._describe_change(change))
-            yield change
-            change.seal()
-            if not dry_run:
-                keeper.announce(change)
-        if not dry_run:
-            keeper.confirm(change)
+                keeper.confirm(change)
 
     def _describe_change(self, change: Change) -> str | None:
         """Return the clause about a change that may have been interrupted, None where nothing is recorded."""
