@@ -23,6 +23,7 @@ from registry.instants import Instant, parse_instant
 from registry.records import Outcome
 from testing.panels import write_panel_folder
 from testing.registries import RegistryLocation
+from testing.sealing import record_raw_revision
 
 _EXPERIMENT, _SOURCE = "xcsls3716", "XcsEndstation.0:Jungfrau.0"
 _FIRST_START = parse_instant("2018-01-01T00:00:00Z")
@@ -74,17 +75,16 @@ def _make_registry(bench: Bench, dialect: str, runs: int, closing: ExitStack) ->
     for panel in panels:
         registry.panels.add(panel)
         registry.versions.add(panel, folder, valid_from=_FIRST_START)
-    configured = registry.detectors.configure(_EXPERIMENT, _SOURCE, "_".join(panels), first_run=1)
-    _insert_runs(location, runs, configured.revision)
+    registry.detectors.configure(_EXPERIMENT, _SOURCE, "_".join(panels), first_run=1)
+    _insert_runs(location, runs)
     return registry
 
 
-def _insert_runs(location: RegistryLocation, runs: int, revision: int | None) -> None:
-    """Insert runs into the newest revision."""
+def _insert_runs(location: RegistryLocation, runs: int) -> None:
+    """Insert runs in a revision of their own."""
     rows = [
         {
             "id": number,
-            "recorded_in": revision,
             "experiment": _EXPERIMENT,
             "number": number,
             "begin_at": _FIRST_RUN + number * _SECOND,
@@ -92,9 +92,9 @@ def _insert_runs(location: RegistryLocation, runs: int, revision: int | None) ->
         for number in range(1, runs + 1)
     ]
     engine = location.engine()
-    with engine.begin() as connection:
-        if rows:
-            connection.execute(schema.run.insert(), rows)
+    if rows:
+        with record_raw_revision(engine) as (connection, revision):
+            connection.execute(schema.run.insert(), [{**row, "recorded_in": revision} for row in rows])
     if not location.is_sqlite:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(sa.text("ANALYZE"))  # the server does it by itself sooner or later

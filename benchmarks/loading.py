@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.history import History
 from testing.registries import RegistryLocation
+from testing.sealing import seal_loaded_revisions
 
 if TYPE_CHECKING:
     import psycopg
@@ -23,13 +24,22 @@ def load_history(location: RegistryLocation, history: History) -> None:
     if location.file:
         with closing(sqlite3.connect(location.file, isolation_level=None)) as connection:
             _load_sqlite(connection, history)
+        _seal(location)
         return
     import psycopg
 
     with psycopg.connect(location.database) as transaction:
         _load_postgresql(transaction, history)
+    _seal(location)
     with psycopg.connect(location.database, autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE")  # the server does it by itself sooner or later
+
+
+def _seal(location: RegistryLocation) -> None:
+    engine = location.engine()
+    with engine.begin() as connection:
+        seal_loaded_revisions(connection)
+    engine.dispose()
 
 
 def _load_sqlite(connection: sqlite3.Connection, history: History) -> None:

@@ -24,6 +24,7 @@ from registry.detectors import DETECTOR_TYPES
 from registry.exporters.formats import FORMATS
 from testing.panels import PANEL_A, PANEL_B
 from testing.registries import RegistryLocation
+from testing.sealing import record_raw_revision
 from tests.cli import list_verbs
 
 BREAKS = " \t\n\"'@><=;|&(:"
@@ -211,12 +212,12 @@ def test_only_the_first_of_many_names_are_offered(
     with location.open() as registry:
         for number in range(2):
             registry.panels.add(f"170505-149520170815-{number:x}")
-    with raw_connection(location) as connection:
+    with record_raw_revision(location) as (connection, _):
         for number in range(2, 2 * MAX_NAMES):
             connection.execute(
                 sa.text(
                     "INSERT INTO panel (id, identifier, detector_type, module_version, firmware_version,"
-                    " serial_number, recorded_in) VALUES (:id, :identifier, 'jungfrau', '1', '1', :id_text, 2)"
+                    " serial_number, recorded_in) VALUES (:id, :identifier, 'jungfrau', '1', '1', :id_text, 3)"
                 ),
                 {"id": 10 + number, "identifier": f"170505-149520170815-{number:x}", "id_text": f"{number}"},
             )
@@ -231,11 +232,13 @@ def test_only_the_first_of_many_names_are_offered(
 def test_a_name_that_a_shell_would_execute_is_not_complete_line(
     filled: RegistryLocation, tmp_path: Path
 ) -> None:
-    with raw_connection(filled) as connection:
-        newest = connection.execute(sa.text("SELECT max(number) FROM revision")).scalar()
+    with record_raw_revision(filled) as (connection, newest):
         for number, name in enumerate(("run$(id)", "run`id`", "run;id", "run'", "run\nid", "run id", "rün")):
             connection.execute(
-                sa.text("INSERT INTO tag (name, revision, recorded_in) VALUES (:name, 1, :newest)"),
+                sa.text(
+                    "INSERT INTO tag (name, revision, recorded_in, seal)"
+                    " SELECT :name, 1, :newest, digest FROM seal WHERE revision = 1"
+                ),
                 {"name": name, "newest": newest},
             )
             connection.execute(
@@ -261,8 +264,7 @@ def ask(shell: str, *words: str, **environment: str) -> subprocess.CompletedProc
 
 @pytest.mark.slow
 def test_the_description_of_a_name_is_never_printed_raw(sqlite_calreg: RegistryLocation) -> None:
-    with raw_connection(sqlite_calreg) as connection:
-        newest = connection.execute(sa.text("SELECT max(number) FROM revision")).scalar()
+    with record_raw_revision(sqlite_calreg) as (connection, newest):
         connection.execute(
             sa.text("UPDATE alias SET withdrawn_in = :newest WHERE m_number = 'M088'"), {"newest": newest}
         )

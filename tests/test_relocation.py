@@ -23,6 +23,7 @@ from registry.errors import (
 )
 from testing.panels import PANEL_A, PANEL_C
 from testing.registries import RegistryLocation
+from testing.sealing import record_raw_revision
 from tests.cli import Calreg
 from tests.copies import fill_registry, read_answers, read_facts, read_rows
 from tests.refusals import assert_refused
@@ -287,9 +288,7 @@ def test_rows_that_postgresql_cannot_hold_are_refused(
 ) -> None:
     name = comment if len(comment) > 64 else "short"
     engine = sqlite_location.engine()
-    with engine.begin() as connection:
-        values = {"number": 1, "recorded_at": 0, "author": "a", "host": "h", "command": "c", "software": "s"}
-        connection.execute(schema.revision.insert(), {**values, "comment": comment})
+    with record_raw_revision(engine, comment=comment) as (connection, _):
         connection.execute(schema.tag.insert(), {"name": name, "revision": 1, "recorded_in": 1})
     engine.dispose()
     _assert_refused(sqlite_location, RequestError, empty_postgres)
@@ -302,9 +301,9 @@ def test_numbers_at_the_ends_of_their_ranges_move(
 ) -> None:
     registry.panels.add(PANEL_A)
     engine = location.engine()
-    blob = {"sha256": "a" * 64, "size": 2**62, "dtype": "<f4", "shape": "512x1024", "recorded_in": 1}
+    blob = {"sha256": "a" * 64, "size": 2**62, "dtype": "<f4", "shape": "512x1024", "recorded_in": 2}
     statistics = {"minimum": -0.0, "median": 0.1 + 0.2, "maximum": 1.7976931348623157e308}
-    with engine.begin() as connection:
+    with record_raw_revision(engine) as (connection, _):
         connection.execute(schema.blob.insert(), {**blob, **statistics, "zeros": 0, "nonfinite": 0})
     engine.dispose()
     _move(location, target)

@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from registry import instants, schema
+from registry import instants
 from registry.api import Registry
 from registry.errors import ConflictError, InstantError, NotFoundError, RegistryError, RequestError
 from registry.instants import BEGINNING, Instant, parse_instant
 from registry.records import Tag
 from testing.panels import NEW_A, PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
+from testing.sealing import record_raw_revision
 from tests.refusals import assert_refused
 
 pytestmark = pytest.mark.small_panels
@@ -32,11 +33,10 @@ RECORDED = (FIRST, Instant(FIRST + 1), SECOND_LATER, SECOND_LATER, parse_instant
 def dated(location: RegistryLocation) -> RegistryLocation:
     """Return a registry with five revisions of known instants, the third and fourth of the same."""
     engine = location.engine()
-    with engine.begin() as connection:
-        for number, instant in enumerate(RECORDED, start=1):
-            row = {"number": number, "recorded_at": int(instant), "command": f"calreg {number}"}
-            signature = {"author": "wilma", "host": "psana1", "software": "calreg 0"}
-            connection.execute(schema.revision.insert(), row | signature)
+    for number, instant in enumerate(RECORDED, start=1):
+        signature = {"author": "wilma", "host": "psana1", "software": "calreg 0"}
+        with record_raw_revision(engine, recorded_at=int(instant), command=f"calreg {number}", **signature):
+            pass
     engine.dispose()
     return location
 

@@ -21,6 +21,7 @@ from registry.registration.planning import VersionStatement
 from registry.registration.versions import record_versions
 from testing.panels import PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
+from testing.sealing import record_raw_revision
 from tests.refusals import assert_refused
 
 pytestmark = pytest.mark.small_panels
@@ -67,13 +68,7 @@ def filled(registry: Registry) -> Registry:
         for panel in (1, 2)
         for constants, kind in enumerate(("gain", "offset"), start=1)
     ]
-    with engine.begin() as connection:
-        connection.execute(
-            sa.text(
-                "INSERT INTO revision SELECT 3, recorded_at, author, database_role, host, command, comment,"
-                " software FROM revision WHERE number = 2"
-            )
-        )
+    with record_raw_revision(engine) as (connection, _):
         connection.execute(sa.table("constants", *(sa.column(name) for name in rows[0])).insert(), rows)
         connection.execute(
             sa.text(
@@ -221,6 +216,7 @@ OF_A_REGISTRATION = [
     "INSERT version",
     "WITH changed",  # whom the change may concern: nobody here
     "SELECT version",
+    "INSERT seal",
 ]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from registry import instants
+from registry import instants, schema
 from registry.api import Registry, create_registry
 from registry.api.backups import restore_registry
 from registry.api.copies import copy_registry
@@ -31,6 +31,7 @@ from registry.errors import (
 from registry.timezones import find_zone
 from testing.panels import NEW_A, PANEL_A, write_panel_folder
 from testing.registries import RegistryLocation
+from testing.sealing import record_raw_revision
 from tests.cli import Calreg
 from tests.copies import read_rows
 from tests.refusals import assert_refused
@@ -162,10 +163,9 @@ def test_a_zone_that_this_machine_lacks_is_refused_by_name_where_a_stamp_is_read
 ) -> None:
     registry.set_timezone(LOS_ANGELES)
     registry.panels.add(PANEL_A)
-    execute(
-        location,
-        "INSERT INTO timezone (id, recorded_in, name) VALUES (2, 2, 'Mars/Olympus_Mons')",
-    )
+    with record_raw_revision(location) as (connection, newest):
+        row = {"id": 2, "recorded_in": newest, "name": "Mars/Olympus_Mons"}
+        connection.execute(schema.timezone.insert(), row)
     assert registry.timezone == "Mars/Olympus_Mons"
     with assert_refused(UnavailableError, timezone="Mars/Olympus_Mons"):
         registry.versions.add(PANEL_A, arrays, valid_from=STAMP)

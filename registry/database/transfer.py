@@ -53,7 +53,7 @@ def copy_rows(
     )
     sent: dict[str, _RowChecksum] = {}
     with progress("copying rows", 2 * total) as advance:
-        with _disable_triggers(target):
+        with disable_triggers(target):
             for name in reversed(list(queries)):
                 target.execute(tables[name].delete())
             for name, query in queries.items():
@@ -173,7 +173,7 @@ def _translate_value_errors(target: sa.Connection, table: str) -> Iterator[None]
 
 
 @contextmanager
-def _disable_triggers(connection: sa.Connection) -> Iterator[None]:
+def disable_triggers(connection: sa.Connection) -> Iterator[None]:
     """Disable the triggers, and enable them at the end, in the same transaction."""
     if connection.dialect.name == "sqlite":
         query = sa.text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY rowid")
