@@ -105,7 +105,8 @@ def _read_rows(location: RegistryLocation) -> TableRows:
         with database.read_transaction() as connection:
             return [
                 (table.name, [tuple(row) for row in connection.execute(sa.select(table))])
-                for table in schema.metadata.sorted_tables
+                # The seal last: no row comes into a sealed revision.
+                for table in sorted(schema.metadata.sorted_tables, key=lambda table: table is schema.seal)
                 if table is not schema.registry
             ]
     finally:

@@ -65,7 +65,7 @@ def is_head(text: str) -> bool:
 
 
 class StoreHead(msgspec.Struct, frozen=True):
-    """What a store knows of the histories that are written beside it."""
+    """The newest revision that was committed beside a store, and the one that a writer has announced."""
 
     committed: Head
     coming: Head | None = None

@@ -10,6 +10,7 @@ from registry import schema
 from registry.api import Registry, copies, create_registry
 from registry.api.copies import copy_registry
 from registry.database import transfer
+from registry.database.seals import read_seal
 from registry.database.transactions import Database
 from registry.errors import (
     ClosedError,
@@ -288,8 +289,12 @@ def test_rows_that_postgresql_cannot_hold_are_refused(
 ) -> None:
     name = comment if len(comment) > 64 else "short"
     engine = sqlite_location.engine()
-    with record_raw_revision(engine, comment=comment) as (connection, _):
-        connection.execute(schema.tag.insert(), {"name": name, "revision": 1, "recorded_in": 1})
+    with record_raw_revision(engine, comment=comment):
+        pass
+    with record_raw_revision(engine) as (connection, number):
+        seal = read_seal(connection, 1)
+        row = {"name": name, "revision": 1, "recorded_in": number, "seal": seal}
+        connection.execute(schema.tag.insert(), row)
     engine.dispose()
     _assert_refused(sqlite_location, RequestError, empty_postgres)
     assert _tables(empty_postgres) == set()

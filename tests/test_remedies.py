@@ -16,7 +16,8 @@ from registry.errors import RegistryError, Remedy
 
 PACKAGE = Path(registry.__file__).parent
 _FIRST_WORDS = "|".join(sorted({verb.split()[0] for verb in EXAMPLES}))
-_FORMATS = ("calreg backup", "calreg provenance")  # the names of formats in documents
+# The names of formats in documents, and of the texts of seals.
+_FORMATS = ("calreg backup", "calreg provenance", "calreg export 1\nnumber ")
 _COMMAND = re.compile(rf"(?<![\w-])--[a-z]|\bcalreg ({_FIRST_WORDS})\b")
 
 

@@ -186,8 +186,8 @@ def _seal_exports() -> None:
     ]
     link = _seal_registry()
     rows = []
-    for number, found in groupby(heapq.merge(*parts), key=itemgetter(0)):
-        digest = hashlib.sha256(b"".join(lines for _, _, lines in found)).hexdigest()
+    for number, group in groupby(heapq.merge(*parts), key=itemgetter(0)):
+        digest = hashlib.sha256(b"".join(lines for _, _, lines in group)).hexdigest()
         link = _sha256(f"calreg export 1\nnumber {number}\nprevious {link}\ndigest {digest}\n")
         rows.append({"export": number, "digest": digest, "link": link})
     _insert("export_seal", rows)
@@ -202,9 +202,9 @@ def _seal_revisions() -> None:
     newest = op.get_bind().execute(sa.text("SELECT max(number) FROM revision")).scalar()
     previous = _seal_registry()
     rows = []
-    for number, found in groupby(_merge_facts(), key=itemgetter(0)):
+    for number, group in groupby(_merge_facts(), key=itemgetter(0)):
         # "revision" is before every table, "withdrawn ..." after them.
-        facts = "".join(f"{name} {digest}\n" for _, _, name, digest in found)
+        facts = "".join(f"{name} {digest}\n" for _, _, name, digest in group)
         text = f"calreg seal 1\nnumber {number}\nprevious {previous}\n{facts}"
         quoted = export if number == newest else None
         if quoted is not None:

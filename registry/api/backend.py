@@ -119,13 +119,12 @@ class Backend:
                     self._store_file(file)
             record(change)
             outcome = _build_outcome(change, dry_run=dry_run)
-            said = len(change.notes), len(change.warnings)
-        # What the commit had to say comes after the answer was read.
-        late_notes, late_warnings = change.notes[said[0] :], change.warnings[said[1] :]
+            note_count, warning_count = len(change.notes), len(change.warnings)
+        # The store's head is written after the answer is read.
         return replace(
             outcome,
-            notes=(*outcome.notes, *late_notes),
-            warnings=(*outcome.warnings, *late_warnings),
+            notes=(*outcome.notes, *change.notes[note_count:]),
+            warnings=(*outcome.warnings, *change.warnings[warning_count:]),
             seal=change.head.seal if change.head and not dry_run else None,
         )
 

@@ -104,7 +104,7 @@ def lines_of(table_name: str) -> TableLines:
 
 @dataclass(slots=True)
 class Digest:
-    """How many lines there are, and their SHA-256."""
+    """The number of lines, and their SHA-256."""
 
     count: int = 0
     _sha256: Any = field(default_factory=hashlib.sha256)

@@ -32,7 +32,7 @@ class History(Protocol):
 
 
 class HeadKeeper:
-    """What one writer reads and writes of the head of the store; nothing where the database is opened without one.
+    """The head of the store in one writer's transaction; nothing is checked where the database is opened without one.
 
     Parameters
     ----------
