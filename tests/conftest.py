@@ -150,6 +150,27 @@ def registry(location: RegistryLocation) -> Iterator[Registry]:
 
 
 @pytest.fixture
+def copy_database(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[Callable[[RegistryLocation], RegistryLocation]]:
+    """Return a function that copies the database of a registry as it is, beside the same store."""
+    made: list[str] = []
+
+    def copy(location: RegistryLocation) -> RegistryLocation:
+        if location.file is not None:
+            file = tmp_path / f"copy-{len(list(tmp_path.iterdir()))}.sqlite"
+            shutil.copy(location.file, file)
+            return RegistryLocation(f"sqlite:///{file}", location.store)
+        factory: RegistryFactory = request.getfixturevalue("postgresql_factory")
+        made.append(factory.create_database(location.database))
+        return RegistryLocation(made[-1], location.store)
+
+    yield copy
+    for url in made:
+        request.getfixturevalue("postgresql_factory").drop_database(url)
+
+
+@pytest.fixture
 def tmpfs(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
     """Return a function that mounts a small file system in memory."""
     mounted: list[Path] = []

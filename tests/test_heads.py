@@ -26,86 +26,12 @@ from registry.errors import (
 )
 from registry.heads import Head, HeadFile, StoreHead, parse_head
 from testing.panels import write_panel_folder
-from testing.registries import RegistryFactory, RegistryLocation
+from testing.registries import RegistryLocation
 from tests.conftest import act_as_ordinary_user, make_location
+from tests.heads import PANELS, Copy, head_of, read_chain, read_state, record, record_and_die
 from tests.refusals import assert_refused
 
-PANELS = [f"170505-149520170815-3d00b{digit}" for digit in "0123456789"]
-KILLED = 9
 OTHER_SEAL = "ab" * 32
-
-Copy = Callable[[RegistryLocation], RegistryLocation]
-
-
-@pytest.fixture
-def copy_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Copy]:
-    """Return a function that copies the database of a registry as it is, beside the same store."""
-    made: list[str] = []
-
-    def copy(location: RegistryLocation) -> RegistryLocation:
-        if location.file is not None:
-            file = tmp_path / f"copy-{len(list(tmp_path.iterdir()))}.sqlite"
-            shutil.copy(location.file, file)
-            return RegistryLocation(f"sqlite:///{file}", location.store)
-        factory: RegistryFactory = request.getfixturevalue("postgresql_factory")
-        made.append(factory.create_database(location.database))
-        return RegistryLocation(made[-1], location.store)
-
-    yield copy
-    for url in made:
-        request.getfixturevalue("postgresql_factory").drop_database(url)
-
-
-def record(location: RegistryLocation, *panels: int) -> None:
-    """Record a revision for each panel."""
-    with location.open() as registry:
-        for panel in panels:
-            registry.panels.add(PANELS[panel])
-
-
-def read_state(location: RegistryLocation) -> StoreHead:
-    state = HeadFile(location.store).read()
-    assert state is not None
-    return state
-
-
-def read_chain(location: RegistryLocation) -> dict[int, str]:
-    """Return the seals of a database by their revisions, read by other means."""
-    engine = location.engine()
-    with engine.connect() as connection:
-        rows = connection.execute(sa.text("SELECT revision, digest FROM seal")).all()
-    engine.dispose()
-    return {row[0]: row[1] for row in rows}
-
-
-def head_of(location: RegistryLocation) -> Head:
-    chain = read_chain(location)
-    return Head(max(chain), chain[max(chain)])
-
-
-def die(*_: object) -> None:
-    os._exit(KILLED)
-
-
-def record_and_die(location: RegistryLocation, panel: int, place: str) -> None:
-    """Let another process record a panel, and be killed at this place of its protocol."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            original = HeadKeeper.announce
-            if place == "before the announcement":
-                HeadKeeper.announce = die  # type: ignore[method-assign]
-            elif place == "while the head is written":
-                Path.replace = die  # type: ignore[assignment]
-            elif place == "before the commit":
-                HeadKeeper.announce = lambda *arguments: die(original(*arguments))  # type: ignore[method-assign]
-            elif place == "after the commit":
-                HeadKeeper.confirm = die  # type: ignore[method-assign]
-            record(location, panel)
-        finally:
-            os._exit(1)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == KILLED
-
 
 PLACES = ("before the announcement", "while the head is written", "before the commit", "after the commit")
 

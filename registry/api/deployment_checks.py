@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 
 from registry.api.backend import Backend, ReadTransaction
 from registry.api.file_contents import ContentsReader, FileContents
+from registry.api.stale_copies import StoreWitness
 from registry.detectors import Kind
 from registry.errors import NotFoundError
 from registry.exporters.deployed_files import Constants, DeployedFolder
@@ -39,9 +40,9 @@ def check_deployment(
 ) -> DeploymentCheck:
     """Return for every recorded run which file is read; see `Registry.check_deployment`."""
     with translate_os_errors("read", folder):
-        is_folder = folder.is_dir()
-    if not is_folder:
-        raise NotFoundError(f"{str(folder)!r} is not a folder", path=str(folder))
+        if not folder.is_dir():
+            raise NotFoundError(f"{str(folder)!r} is not a folder", path=str(folder))
+    witness = StoreWitness(backend, request.as_of)
     with backend.read_transaction(request.as_of) as view:
         revision = view.revision
         sources = list_deployable_sources(
@@ -55,11 +56,11 @@ def check_deployment(
             for kind in source.kinds
         ]
         refusals = {source: _list_refusals(view, source) for source in sources}
-    rows: list[ReadRuns] = []
+        warnings = witness.list_warnings(view.connection)
     with progress("reading files", sum(check.count_parts() for check in checks)) as advance:
-        for check in checks:
-            rows += check.judge_runs(refusals[check.source], revision, advance)
-    return DeploymentCheck(request.experiment, str(folder), revision, tuple(rows))
+        verdicts = (check.judge_runs(refusals[check.source], revision, advance) for check in checks)
+        rows = tuple(chain.from_iterable(verdicts))
+    return DeploymentCheck(request.experiment, str(folder), revision, rows, tuple(warnings))
 
 
 def _list_refusals(view: ReadTransaction, source: DeployableSource) -> dict[int, str | None]:

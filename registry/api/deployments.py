@@ -11,6 +11,7 @@ from registry.api.backend import Backend
 from registry.api.deployment_checks import DeploymentRequest
 from registry.api.deployment_plan import PlannedFile, SourcePlan
 from registry.api.exports import ExportRequest, write_export
+from registry.api.stale_copies import StoreWitness
 from registry.exporters import psana
 from registry.files import translate_os_errors
 from registry.identifiers import Dataset
@@ -33,13 +34,14 @@ def deploy(
     Everything that would be refused is refused before the first file is written.
     """
     _refuse_files_as_folders(folder)
+    witness = StoreWitness(backend, request.as_of)
     with backend.read_transaction(request.as_of) as view:
         revision = view.revision
+        warnings = witness.list_warnings(view.connection)
         sources = list_deployable_sources(
             view.connection, request.experiment, request.source, request.types, revision
         )
         plans = [SourcePlan(backend, view, source, folder) for source in sources]
-    warnings: list[str] = []
     with progress("reading files", sum(plan.count_parts() for plan in plans)) as advance:
         problems = [plan.compare_with_folder(revision, advance) for plan in plans]
     for plan, problem in zip(plans, problems, strict=True):

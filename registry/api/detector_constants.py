@@ -23,11 +23,13 @@ class DetectorConstants(Mapping[str, NDArray[Any]]):
     """A mapping of calibration types to arrays of shape (gain range, panel, row, column).
 
     Units: ADU/keV for ``pixel_gain``, ADU for ``pixel_offset``, ``pedestals`` and ``pixel_rms``; ``pixel_status``
-    consists of flags. ``provenance`` is the document that explains the arrays.
+    consists of flags. ``provenance`` is the document that explains the arrays; ``warnings`` has those in it, and what
+    is odd about the database that was asked.
     """
 
     arrays: Mapping[str, NDArray[Any]]
     provenance: Document
+    warnings: tuple[str, ...] = ()
 
     def __getitem__(self, calibration_type: str) -> NDArray[Any]:
         try:

@@ -18,6 +18,7 @@ from registry.api.detector_constants import DetectorConstants
 from registry.api.export_records import try_record_export
 from registry.api.folder_checks import check_folder
 from registry.api.served_runs import describe_served_wrongly, list_served_wrongly
+from registry.api.stale_copies import StoreWitness
 from registry.authorship import Signature, build_signature, find_working_folder
 from registry.errors import RequestError
 from registry.exporters import npy, psana
@@ -73,7 +74,8 @@ def assemble_constants(backend: Backend, request: ExportRequest) -> DetectorCons
     draft = drafted.document
     assemblies = build_assemblies(draft.resolution, backend.store, drafted.blake3s)
     outputs = tuple(assembly.describe_output() for assembly in assemblies)
-    return DetectorConstants(read_arrays(assemblies), replace(draft, outputs=outputs))
+    warnings = (*draft.warnings, *drafted.warnings)
+    return DetectorConstants(read_arrays(assemblies), replace(draft, outputs=outputs), warnings)
 
 
 def write_export(
@@ -132,6 +134,7 @@ def _draft_document(
     # With a detector Id the source is only part of the paths of psana's and lcls2's files.
     with_runs = export_format is not None and export_format.HAS_RUN_RANGE
     source = request.source if is_dataset(request.target) or not with_runs else None
+    witness = StoreWitness(backend, request.as_of)
     with backend.read_transaction(request.as_of) as view:
         as_of = _format_as_of(request.as_of, view.zone)
         answer = resolve(view.connection, dataclasses.replace(request, source=source), view.revision)
@@ -147,6 +150,7 @@ def _draft_document(
             )
         if deployment is not None:
             warnings += tuple(deployment_warnings(view.connection, resolution, deployment, view.revision))
+        beside += witness.list_warnings(view.connection)
     document = Document(
         format="calreg provenance",
         format_version=1,

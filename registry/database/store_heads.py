@@ -152,17 +152,20 @@ def find_missing_head(state: StoreHead, history: History) -> Head | None:
 def foreign_head_error(head: Head, newest: Head) -> ConflictError:
     """Return the refusal of a database whose history lacks a head of its store."""
     return ConflictError(
-        f"the store's head is {head}, and {_describe_foreign(head, newest)}; its own head is {newest}",
+        describe_foreign_head(head, newest),
         remedy=Remedy.USE_LIVE_DATABASE,
         store=str(head),
         database=str(newest),
     )
 
 
-def _describe_foreign(head: Head, newest: Head) -> str:
+def describe_foreign_head(head: Head, newest: Head) -> str:
+    """Describe a database whose history lacks a head of its store, and ends with `newest`."""
     if newest.number < head.number:
-        return f"this database ends with revision {newest.number}: it is an older copy"
-    return f"this database has another revision {head.number}: the two histories differ"
+        why = f"this database ends with revision {newest.number}: it is an older copy"
+    else:
+        why = f"this database has another revision {head.number}: the two histories differ"
+    return f"the store's head is {head}, and {why}; its own head is {newest}"
 
 
 def _not_lost_error(lost: Head, missing: Head | None, newest: Head) -> ConflictError:
