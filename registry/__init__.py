@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from registry.api.detector_constants import DetectorConstants as DetectorConstants
     from registry.api.export_verification import verify_export as verify_export
     from registry.api.replays import replay as replay
+    from registry.heads import Head as Head
     from registry.instants import Instant as Instant
 
 # Imported when they are first used: a command that only prints its help needs no database.
 _MODULES = {
     "DetectorConstants": "registry.api.detector_constants",
+    "Head": "registry.heads",
     "Instant": "registry.instants",
     "Registry": "registry.api",
     "copy_registry": "registry.api.copies",

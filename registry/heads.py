@@ -30,6 +30,7 @@ _MAX_FILE_SIZE = 4096
 _LARGEST_NUMBER = 2**31 - 1  # of a revision, in the database
 _POLL_SECONDS = 0.01
 _PATIENCE_SECONDS = 60  # as long as writers of a database wait for each other
+_SHOWN_DIGITS = 16
 _HEAD = re.compile(r"([0-9]{1,10}):([0-9a-f]{16,64})", re.ASCII | re.IGNORECASE)
 _NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS}
 
@@ -62,6 +63,11 @@ def is_head(text: str) -> bool:
     """Tell whether the text is meant as ``NUMBER:SEAL``: no instant and no tag is digits and a colon."""
     number, colon, _ = text.partition(":")
     return bool(colon) and number.isascii() and number.isdecimal()
+
+
+def shorten_seal(seal: str | None) -> str:
+    """Return the beginning of a seal, as people are shown it and may quote it."""
+    return "not sealed" if seal is None else seal[:_SHOWN_DIGITS]
 
 
 class StoreHead(msgspec.Struct, frozen=True):

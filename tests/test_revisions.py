@@ -110,11 +110,12 @@ def test_a_tag_names_one_revision_for_ever(registry: Registry) -> None:
     registry.tags.add("autumn")
     registry.tags.add("first", as_of=1)
     registry.tags.add("again", as_of="autumn")
+    first, second = (registry.find_head(number).seal for number in (1, 2))
     assert registry.tags.list() == [
-        Tag("first", 1, recorded_in=4),
-        Tag("spring", 1, recorded_in=2),
-        Tag("again", 2, recorded_in=5),
-        Tag("autumn", 2, recorded_in=3),
+        Tag("first", 1, recorded_in=4, seal=first),
+        Tag("spring", 1, recorded_in=2, seal=first),
+        Tag("again", 2, recorded_in=5, seal=second),
+        Tag("autumn", 2, recorded_in=3, seal=second),
     ]
     for as_of in (None, 1, 3):
         with assert_refused(ConflictError, tag="spring", revision=1):

@@ -10,6 +10,8 @@ from typing import Self
 from registry.api.arguments import CheckedMethods
 from registry.api.backend import open_backend
 from registry.database.closing import Closure
+from registry.database.seals import find_head
+from registry.heads import Head
 from registry.lookup.revisions import AsOf
 from registry.lookup.timezones import read_timezone
 from registry.parallel import Progress, no_progress
@@ -28,6 +30,24 @@ class Administration(CheckedMethods):
     def id(self) -> str:
         """The id that the database and the store share."""
         return self._backend.database.registry_id
+
+    @property
+    def head(self) -> Head:
+        """The newest revision with its seal, which stands for the whole history; as text ``NUMBER:SEAL``."""
+        return self.find_head()
+
+    def find_head(self, as_of: AsOf = None) -> Head:
+        """Return a revision with its seal, by default the newest; number 0 where nothing is recorded.
+
+        Raises
+        ------
+        ConflictError
+            `as_of` is a head of another history.
+        CorruptionError
+            The revision was never sealed.
+        """
+        with self._backend.read_transaction(as_of) as view:
+            return find_head(view.connection, view.revision)
 
     @property
     def timezone(self) -> str:

@@ -17,6 +17,7 @@ from types import FunctionType, GenericAlias, NoneType, UnionType
 from typing import Any, ParamSpec, TypeVar, get_args, get_origin
 
 from registry.errors import InstantError, RequestError
+from registry.heads import Head
 from registry.identifiers import quote
 from registry.instants import BEGINNING, EARLIEST, LATEST, Instant
 
@@ -37,6 +38,7 @@ _WORDS: dict[Any, tuple[str, str]] = {
     int: ("a whole number", "whole numbers"),
     datetime: ("an aware datetime", "aware datetimes"),
     Instant: ("an Instant", "Instants"),
+    Head: ("a Head", "Heads"),
     NoneType: ("None", "None"),
 }
 

@@ -12,7 +12,8 @@ from registry.errors import RequestError
 from registry.instants import is_stamp, parse_instant
 from registry.lookup import changes, log
 from registry.lookup.panels import read_panel_keys
-from registry.lookup.revisions import AsOf, find_revision_number, list_tags
+from registry.lookup.revisions import AsOf, find_revision_number
+from registry.lookup.tags import list_tags
 from registry.records import Outcome, Revision, Tag
 
 if TYPE_CHECKING:

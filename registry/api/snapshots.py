@@ -13,15 +13,15 @@ from registry.api.attempts import note_file
 from registry.api.backend import Backend, ReadTransaction
 from registry.api.objects import CopiedFiles, copy_objects, summarise_copy
 from registry.authorship import build_signature, escape_undecodable
-from registry.database.change import unsealed_error
 from registry.database.closing import record_closure
 from registry.database.creation import populate_database
 from registry.database.engine import read_immutable_file
-from registry.database.seals import read_registry_id, read_seal
+from registry.database.seals import find_head, read_registry_id
 from registry.database.transfer import copy_rows
 from registry.errors import ConflictError
 from registry.files import atomic_write, translate_os_errors
-from registry.lookup.revisions import AsOf, parse_as_of, read_newest_revision, read_snapshot_tag
+from registry.lookup.revisions import AsOf, parse_as_of, read_newest_revision
+from registry.lookup.tags import read_snapshot_tag
 from registry.lookup.timezones import read_timezone
 from registry.parallel import Progress
 from registry.records import RegistryCopy
@@ -84,8 +84,7 @@ def _write_rows(
     backend: Backend, view: ReadTransaction, file: Path, tag: str | None, progress: Progress
 ) -> dict[str, int]:
     """Write the rows; return their numbers by table."""
-    if view.revision and read_seal(view.connection, view.revision) is None:
-        raise unsealed_error(view.revision)
+    find_head(view.connection, view.revision)
     registry_id = str(read_registry_id(view.connection, view.revision))
     origin = f"revision {view.revision} of {escape_undecodable(mask_database_url(backend.database.url))}"
     with populate_database(f"sqlite:///{file}", registry_id, write_ahead_log=False) as target:

@@ -18,7 +18,7 @@ _RANGES_SHOWN = 8
 
 def list_affected(
     ctx: Context,
-    since: Annotated[str, typer.Option(metavar="X", help="A revision, an instant or a tag.")],
+    since: Annotated[str, typer.Option(metavar="X", help="A revision, an instant, a tag or NUMBER:SEAL.")],
     kinds: Annotated[
         list[str] | None,
         typer.Option("--kind", metavar="KIND", help="Compare only this kind; repeatable. Default: all."),

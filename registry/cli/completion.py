@@ -147,6 +147,12 @@ def _complete_panels_or_aliases(request: CompletionRequest) -> Iterator[Completi
         yield from _complete_panels(request)
 
 
+def _complete_revisions(request: CompletionRequest) -> Iterable[CompletionName]:
+    """Complete a tag, or the seal of a revision whose number and colon are there."""
+    is_head = re.fullmatch("[1-9][0-9]{0,8}:[0-9a-f]*", request.prefix)
+    return request.find_names("heads" if is_head else "tags")
+
+
 def _complete_detectors(request: CompletionRequest) -> Iterator[CompletionName]:
     """Complete the last panel Id of a detector Id with one that is not in it yet."""
     before, joint, last = request.prefix.rpartition("_")
@@ -199,6 +205,6 @@ COMPLETERS: dict[str, Callable[[CompletionRequest], Iterable[CompletionName]]] =
     "ZONE": _complete_zones,
     **dict.fromkeys(("VERSION", "N", "M"), _complete_names("versions")),
     **dict.fromkeys(("EXPERIMENT", "E"), _complete_names("experiments")),
-    **dict.fromkeys(("X", "A", "B"), _complete_names("tags")),
+    **dict.fromkeys(("X", "A", "B"), _complete_revisions),
 }
 """By metavar, the function that yields the values of a parameter."""

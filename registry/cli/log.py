@@ -9,11 +9,14 @@ import typer
 from registry.cli import output
 from registry.cli.listing import Listing, add_one, print_listing
 from registry.cli.options import AsOf, Before, Context, Json, Limit, Timezone, open_from_context
+from registry.errors import RequestError
+from registry.heads import shorten_seal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from registry.api import Registry
+    from registry.heads import Head
     from registry.records import Revision
 
 _CHANGES_SHOWN = 100  # of a revision, to people
@@ -30,13 +33,21 @@ def log(
     before: Before = None,
     as_of: AsOf = None,
     timezone: Timezone = None,
+    head: Annotated[
+        bool, typer.Option("--head", help="Print only NUMBER:SEAL of the newest revision, or of X.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """List the revisions, and what each changed.
 
     The newest come first. Of a revision with many changes the first are shown; --json lists all.
     """
+    if head and (target, limit, before) != (None, None, None):
+        raise RequestError("--head prints one revision: of the other options, --as-of alone goes with it")
     with open_from_context(ctx, timezone) as registry:
+        if head:
+            _print_head(registry.find_head(as_of), as_json=json)
+            return
         revisions = registry.iterate_log(
             target,
             as_of=as_of,
@@ -51,6 +62,13 @@ def log(
             as_json=json,
             empty_verb="log" if as_of is None and before is None else None,
         )
+
+
+def _print_head(head: Head, *, as_json: bool) -> None:
+    if as_json:
+        output.print_json({"revision": head.number, "seal": head.seal, "head": str(head)})
+    else:
+        output.print_text(str(head))
 
 
 def _list_all_changes(
@@ -70,7 +88,10 @@ def _list_all_changes(
 def _print_log(revisions: Iterable[Revision]) -> None:
     for revision in revisions:
         role = f" ({revision.database_role})" if revision.database_role else ""
-        output.print_folded(f"revision {revision.revision}  {revision.recorded_at}  {revision.author}{role}")
+        seal = f"seal {shorten_seal(revision.seal)}" if revision.seal else "not sealed"
+        output.print_folded(
+            f"revision {revision.revision}  {revision.recorded_at}  {revision.author}{role}  {seal}"
+        )
         output.print_folded(f"  on {revision.host}: {revision.command}")
         if revision.comment:
             output.print_folded(f"  comment: {revision.comment}")

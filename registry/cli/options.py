@@ -17,7 +17,8 @@ Context: TypeAlias = typer.Context
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 AsOf = Annotated[
-    str | None, typer.Option(metavar="X", help="Answer as of a revision's number, an instant, or a tag.")
+    str | None,
+    typer.Option(metavar="X", help="Answer as of a revision's number, an instant, a tag, or NUMBER:SEAL."),
 ]
 At = Annotated[
     str | None, typer.Option(metavar="T", help="An instant: YYYYMMDDHHMMSS, or ISO 8601 with its offset.")

@@ -19,6 +19,7 @@ from registry.cli.options import (
     Timezone,
     open_from_context,
 )
+from registry.heads import shorten_seal
 from registry.run_ranges import format_runs
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ def add_tag(
     ctx: Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The name; it starts with a letter.")],
     as_of: Annotated[
-        str | None, typer.Option(metavar="X", help="The revision: its number, an instant, or a tag.")
+        str | None,
+        typer.Option(metavar="X", help="The revision: its number, an instant, a tag, or NUMBER:SEAL."),
     ] = None,
     timezone: Timezone = None,
     comment: Comment = None,
@@ -56,8 +58,8 @@ def list_tags(ctx: Context, as_of: AsOf = None, timezone: Timezone = None, json:
     if json:
         output.print_json(tags)
     else:
-        rows = [(row.tag, row.revision, row.recorded_in or "later") for row in tags]
-        output.print_table(("tag", "revision", "recorded in"), rows)
+        rows = [(row.tag, row.revision, shorten_seal(row.seal), row.recorded_in or "later") for row in tags]
+        output.print_table(("tag", "revision", "seal", "recorded in"), rows)
         output.hint_if_empty(tags, "tag list", as_of=as_of)
 
 
@@ -66,7 +68,7 @@ def diff(
     target: Annotated[
         str, typer.Argument(metavar="DATASET|DETECTOR_ID", help="A run, or panel Ids joined by _.")
     ],
-    as_of: Annotated[str, typer.Option(metavar="A", help="A revision, an instant or a tag.")],
+    as_of: Annotated[str, typer.Option(metavar="A", help="A revision, an instant, a tag or NUMBER:SEAL.")],
     against: Annotated[
         str | None, typer.Option(metavar="B", help="The other one; default: the newest revision.")
     ] = None,

@@ -14,8 +14,7 @@ from registry import instants, schema
 from registry.authorship import Signature
 from registry.database import seal_text
 from registry.database.closing import refuse_closed, role_column
-from registry.database.seals import SealDraft
-from registry.errors import CorruptionError, Remedy
+from registry.database.seals import SealDraft, unsealed_error
 from registry.heads import Head
 from registry.records import SupersededRun
 from registry.secrets import mask_passwords
@@ -184,15 +183,6 @@ def _read_seals(state: Any, numbers: Sequence[int | None]) -> dict[int, str]:
     seals = {0: seal_text.seal_registry(state.registry, state.created_at)}
     read = [(state.number, state.seal), *zip(numbers, (state.first_seal, state.second_seal), strict=True)]
     return seals | {number: seal for number, seal in read if number and seal is not None}
-
-
-def unsealed_error(number: int) -> CorruptionError:
-    """Return the refusal to go on from a revision without a seal."""
-    return CorruptionError(
-        f"revision {number} has no seal: it was not recorded by calreg, or not completely",
-        remedy=Remedy.SEAL_REVISION,
-        revision=number,
-    )
 
 
 _TABLES_WITH_IDS = {

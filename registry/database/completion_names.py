@@ -56,6 +56,8 @@ _STATEMENTS = {
         GROUP BY m_number ORDER BY m_number LIMIT {MAX_NAMES}""",
     "tags": f"""
         SELECT name, revision FROM tag WHERE {_STARTS_WITH.format("name")} ORDER BY name LIMIT {MAX_NAMES}""",
+    "heads": """
+        SELECT CAST(revision AS TEXT) || ':' || digest, NULL FROM seal WHERE revision = :one""",
     "experiments": f"""
         WITH RECURSIVE {_EXPERIMENTS.format("ran", "run")}, {_EXPERIMENTS.format("configured", "configuration")}
         SELECT name, NULL FROM (SELECT name FROM ran UNION SELECT name FROM configured) AS known
@@ -92,14 +94,16 @@ def list_completion_names(
     Parameters
     ----------
     category
-        ``panels``, ``aliases``, ``tags``, ``experiments``, ``sources``, ``runs`` or ``versions``.
+        ``panels``, ``aliases``, ``tags``, ``heads``, ``experiments``, ``sources``, ``runs`` or ``versions``.
     experiment
         The experiment of the runs; for sources, of one experiment only.
     database
         The URL; by default that of the environment.
     """
     values: dict[str, object] = {"prefix": prefix, "experiment": experiment}
-    if category in _NUMBERED and prefix:
+    if category == "heads":
+        values["one"] = int(prefix.partition(":")[0])
+    elif category in _NUMBERED and prefix:
         if not re.fullmatch("[1-9][0-9]{0,6}", prefix):  # a hundred times more is still an integer there
             return []
         number = int(prefix)

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from registry import schema
 from registry.database import seal_text
 from registry.database.seal_text import EXPORT_TABLES, Digest, SealText
+from registry.errors import CorruptionError, Remedy
 from registry.heads import Head
 
 _LARGEST_NUMBER = 2**31 - 1
@@ -85,6 +86,23 @@ def read_head(connection: sa.Connection) -> Head:
     """Return the newest sealed revision and its seal."""
     row = connection.execute(_select_newest()).one_or_none()
     return Head(0, read_registry_seal(connection)) if row is None else Head(row.revision, row.digest)
+
+
+def find_head(connection: sa.Connection, number: int) -> Head:
+    """Return a revision with its seal, as it can be quoted; refuse one that was never sealed."""
+    seal = read_seal(connection, number)
+    if seal is None:
+        raise unsealed_error(number)
+    return Head(number, seal)
+
+
+def unsealed_error(number: int) -> CorruptionError:
+    """Return the refusal to go on from a revision without a seal."""
+    return CorruptionError(
+        f"revision {number} has no seal: it was not recorded by calreg, or not completely",
+        remedy=Remedy.SEAL_REVISION,
+        revision=number,
+    )
 
 
 def read_registry_id(connection: sa.Connection, as_of: int | None = None) -> str | None:

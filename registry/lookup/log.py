@@ -75,8 +75,13 @@ def _read_changes(
 def _read_revisions(
     connection: sa.Connection, below: int, count: int, panels: Sequence[int] | None
 ) -> Sequence[sa.Row[Any]]:
-    revision = schema.revision
-    query = sa.select(revision).order_by(revision.c.number.desc()).limit(count)
+    revision, seal = schema.revision, schema.seal
+    query = (
+        sa.select(revision, seal.c.digest.label("seal"))
+        .outerjoin(seal, seal.c.revision == revision.c.number)
+        .order_by(revision.c.number.desc())
+        .limit(count)
+    )
     if panels is None:
         return connection.execute(query.where(revision.c.number < below)).all()
     numbers = list_revisions_of_panels(connection, panels, below, count)
@@ -93,6 +98,7 @@ def _build_revision(row: Any, changes: tuple[str, ...], change_count: int) -> Re
         command=row.command,
         comment=row.comment,
         software=row.software,
+        seal=row.seal,
         changes=changes,
         change_count=change_count,
     )

@@ -1,4 +1,4 @@
-"""References to revisions, by number, instant or tag; and tags."""
+"""References to revisions, by number, instant, tag or head."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from registry import instants, schema
-from registry.errors import InstantError, NotFoundError, Remedy, RequestError
+from registry.database.seals import find_head
+from registry.errors import ConflictError, InstantError, NotFoundError, Remedy, RequestError
+from registry.heads import Head, is_head, parse_head
 from registry.identifiers import find_near, quote, suggestion
 from registry.instants import Instant, Zone
-from registry.records import Tag
+from registry.lookup.tags import list_tags
 
-AsOf = int | Instant | str | datetime | None
-"""A revision's number, an instant or a tag's name; ``None`` means the newest revision."""
+AsOf = int | Instant | str | datetime | Head | None
+"""A revision's number, an instant, a tag's name or a head; ``None`` means the newest revision."""
 
 _STAMP_DIGITS = 14
 LARGEST_NUMBER = 2**31 - 1
 """Above every number of a revision or version that the database can hold."""
 
+_NO_REFERENCE = "does not name a revision: a number, an instant, a tag or NUMBER:SEAL is expected"
 _ISO_TIME_START = re.compile(r"[0-9]{4}-|[0-9]{8}[Tt]")
 
 
@@ -41,18 +44,24 @@ def _select_newest() -> sa.Select[Any]:
 class RevisionRef:
     """A parsed reference to a revision, not looked up yet."""
 
-    by: Literal["newest", "number", "instant", "tag"]
-    value: int | str | None = None
+    by: Literal["newest", "number", "instant", "tag", "head"]
+    value: int | str | Head | None = None
 
     @property
     def parameters(self) -> dict[str, int | str | None]:
         """The parameters of a statement that contains `select_revision_number`."""
+        if isinstance(self.value, Head):
+            return {"revision": _limit_number(self.value.number), "seal": f"{self.value.seal}%"}
         if self.by == "newest":
             return {}
         if self.by == "number" and isinstance(self.value, int):
-            # Databases refuse larger numbers than their columns hold.
-            return {"revision": max(0, min(self.value, LARGEST_NUMBER))}
+            return {"revision": _limit_number(self.value)}
         return {"revision": self.value}
+
+
+def _limit_number(number: int) -> int:
+    """Return a number that a column can hold, and that no other one has: databases refuse larger ones."""
+    return max(0, min(number, LARGEST_NUMBER))
 
 
 NEWEST = RevisionRef("newest")
@@ -64,14 +73,16 @@ def as_revision_ref(revision: RevisionRef | int) -> RevisionRef:
 
 
 def parse_as_of(as_of: AsOf, timezone: Zone = UTC) -> RevisionRef:
-    """Parse a reference: in text, 14 digits and ISO times are instants, fewer digits a revision, all else a tag.
+    """Parse a reference: in text, 14 digits and ISO times are instants, fewer digits a revision.
+
+    ``NUMBER:SEAL`` is a revision that has this seal, or one that begins with it; all else is a tag.
 
     Raises
     ------
     InstantError
         The instant cannot be read, or is in the future.
     RequestError
-        It is neither a number, an instant nor a tag.
+        It is neither a number, an instant, a tag nor a head.
     """
     if as_of is None:
         return NEWEST
@@ -81,9 +92,11 @@ def parse_as_of(as_of: AsOf, timezone: Zone = UTC) -> RevisionRef:
         return RevisionRef("number", as_of)
     if isinstance(as_of, datetime):
         return _past_instant_ref(instants.instant_from_datetime(as_of))
+    if isinstance(as_of, Head):
+        return RevisionRef("head", parse_head(str(as_of)))
     if isinstance(as_of, str):
         return _parse_text(as_of, timezone)
-    raise RequestError(f"{as_of!r} does not name a revision: a number, an instant or a tag is expected")
+    raise RequestError(f"{as_of!r} {_NO_REFERENCE}")
 
 
 def _parse_text(text: str, timezone: Zone) -> RevisionRef:
@@ -92,10 +105,10 @@ def _parse_text(text: str, timezone: Zone) -> RevisionRef:
         return RevisionRef("number", int(text))
     if digits or _ISO_TIME_START.match(text):
         return _past_instant_ref(instants.parse_instant(text, timezone))
+    if is_head(text):
+        return RevisionRef("head", parse_head(text))
     if not text.isprintable():  # databases refuse some of these: bytes that are not UTF-8, a NUL
-        raise RequestError(
-            f"{quote(text)} does not name a revision: a number, an instant or a tag is expected"
-        )
+        raise RequestError(f"{quote(text)} {_NO_REFERENCE}")
     return RevisionRef("tag", text)
 
 
@@ -113,12 +126,15 @@ def select_revision_number(by: str) -> sa.ScalarSelect[int] | None:
 
     ``None`` for the newest, which needs no number: see `schema.live_condition`.
     """
-    revision = schema.revision
+    revision, seal = schema.revision, schema.seal
     reference: sa.BindParameter[Any] = sa.bindparam("revision")
     queries = {
         "number": sa.select(revision.c.number).where(revision.c.number == reference),
         "instant": sa.select(sa.func.max(revision.c.number)).where(revision.c.recorded_at <= reference),
         "tag": _select_tagged(reference),
+        "head": sa.select(seal.c.revision).where(
+            seal.c.revision == reference, seal.c.digest.like(sa.bindparam("seal", type_=sa.Text))
+        ),
     }
     return queries[by].scalar_subquery() if by in queries else None
 
@@ -133,15 +149,36 @@ def _select_tagged(name: sa.ColumnElement[str]) -> sa.Select[Any]:
 
 
 def find_revision_number(connection: sa.Connection, as_of: AsOf, timezone: Zone = UTC) -> int:
-    """Return the number of the revision that `as_of` refers to, see `parse_as_of`; refuse one that does not exist."""
+    """Return the number of the revision that `as_of` refers to, see `parse_as_of`; refuse one that does not exist.
+
+    Revision 0, the registry without facts, is named by its seal only.
+    """
     reference = parse_as_of(as_of, timezone)
     selected = select_revision_number(reference.by)
     if selected is None:
         return read_newest_revision(connection)
     number = connection.execute(sa.select(selected), reference.parameters).scalar()
+    if number is None and isinstance(reference.value, Head):
+        number = _find_number_of_head(connection, reference.value)
     if number is None:
         raise _unknown_revision_error(connection, reference)
     return int(number)
+
+
+def _find_number_of_head(connection: sa.Connection, head: Head) -> int | None:
+    """Return 0 for the head of revision 0, and None for a revision that does not exist; refuse another seal."""
+    if head.number > read_newest_revision(connection):
+        return None
+    known = find_head(connection, head.number)
+    if known.seal.startswith(head.seal):
+        return known.number
+    raise ConflictError(
+        f"revision {head.number} has the seal {known.seal[: len(head.seal)]} here, not {head.seal}:"
+        " that head is of another history",
+        revision=head.number,
+        seal=known.seal,
+        quoted=head.seal,
+    )
 
 
 def _unknown_revision_error(connection: sa.Connection, reference: RevisionRef) -> NotFoundError:
@@ -161,31 +198,8 @@ def _unknown_revision_error(connection: sa.Connection, reference: RevisionRef) -
         )
     newest = read_newest_revision(connection)
     known = f"1 to {newest} are known" if newest else "none is recorded yet"
-    message = f"there is no revision {reference.value}; {known}"
-    return NotFoundError(message, revision=reference.value, newest=newest)
-
-
-def list_tags(connection: sa.Connection, revision: int) -> list[Tag]:
-    """Return the tags recorded as of a revision, in the order of the revisions that they name.
-
-    The tag by which a snapshot was requested is the last one, where its newest revision is asked about.
-    """
-    tag = schema.tag
-    query = sa.select(tag).where(tag.c.recorded_in <= revision).order_by(tag.c.revision, tag.c.name)
-    tags = [Tag(row.name, row.revision, row.recorded_in) for row in connection.execute(query)]
-    name = read_snapshot_tag(connection)
-    if name is not None and name not in {known.tag for known in tags}:
-        newest = read_newest_revision(connection)
-        tags += [Tag(name, newest, None)] if newest <= revision else []
-    return tags
-
-
-def read_snapshot_tag(connection: sa.Connection) -> str | None:
-    """Return the tag by which a snapshot was requested, None for another database."""
-    closure = schema.closure
-    query = sa.select(closure.c.tag).where(closure.c.reason == "snapshot").order_by(closure.c.number.desc())
-    name: str | None = connection.execute(query.limit(1)).scalar()
-    return name
+    number = reference.value.number if isinstance(reference.value, Head) else reference.value
+    return NotFoundError(f"there is no revision {number}; {known}", revision=number, newest=newest)
 
 
 def require_comment(comment: str | None, what: str) -> None:

@@ -282,6 +282,8 @@ class Revision(Struct, frozen=True):
 
     Attributes
     ----------
+    seal
+        The SHA-256 of its facts and of the seal before it; None where it was never sealed.
     changes
         A line for each fact that it changed, or the first of them where fewer were asked for.
     change_count
@@ -296,6 +298,7 @@ class Revision(Struct, frozen=True):
     command: str
     comment: str | None
     software: str
+    seal: str | None = None
     changes: tuple[str, ...] = ()
     change_count: int = 0
 
@@ -308,8 +311,12 @@ class Revision(Struct, frozen=True):
 
 
 class Tag(Struct, frozen=True):
-    """A name for a revision; ``recorded_in`` is None for that of a snapshot, which was recorded after its revisions."""
+    """A name for a revision; ``seal`` is that of the revision.
+
+    ``recorded_in`` is None for the name of a snapshot, which was recorded after its revisions.
+    """
 
     tag: str
     revision: int
     recorded_in: int | None
+    seal: str | None = None

@@ -6,10 +6,10 @@ import re
 
 from registry import schema
 from registry.database.change import Change
-from registry.database.seals import read_seal
+from registry.database.seals import find_head
 from registry.errors import ConflictError, RequestError
 from registry.identifiers import quote
-from registry.lookup.revisions import list_tags
+from registry.lookup.tags import list_tags
 
 _RESERVED_NAMES = {"beginning", "now", "newest"}
 _TAG_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")  # a letter first: neither a number nor a time
@@ -28,5 +28,5 @@ def add_tag(change: Change, name: str, revision: int) -> None:
             tag=name,
             revision=known[name],
         )
-    seal = read_seal(change.connection, revision)
+    seal = find_head(change.connection, revision).seal
     change.record(schema.tag, [{"name": name, "revision": revision, "seal": seal}])

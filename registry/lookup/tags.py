@@ -1,0 +1,40 @@
+"""Tags: names of revisions."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from registry import schema
+from registry.database.seals import read_head
+from registry.records import Tag
+
+
+def list_tags(connection: sa.Connection, revision: int) -> list[Tag]:
+    """Return the tags recorded as of a revision, in the order of the revisions that they name.
+
+    Tags that were recorded before there were seals have the seal that their revision has by now. The tag by which a
+    snapshot was requested is the last one, where its newest revision is asked about.
+    """
+    tag, seal = schema.tag, schema.seal
+    query = (
+        sa.select(
+            tag.c.name, tag.c.revision, tag.c.recorded_in, sa.func.coalesce(tag.c.seal, seal.c.digest).label("seal")
+        )
+        .outerjoin(seal, seal.c.revision == tag.c.revision)
+        .where(tag.c.recorded_in <= revision)
+        .order_by(tag.c.revision, tag.c.name)
+    )
+    tags = [Tag(row.name, row.revision, row.recorded_in, row.seal) for row in connection.execute(query)]
+    name = read_snapshot_tag(connection)
+    if name is not None and name not in {known.tag for known in tags}:
+        newest = read_head(connection)
+        tags += [Tag(name, newest.number, None, newest.seal)] if newest.number <= revision else []
+    return tags
+
+
+def read_snapshot_tag(connection: sa.Connection) -> str | None:
+    """Return the tag by which a snapshot was requested, None for another database."""
+    closure = schema.closure
+    query = sa.select(closure.c.tag).where(closure.c.reason == "snapshot").order_by(closure.c.number.desc())
+    name: str | None = connection.execute(query.limit(1)).scalar()
+    return name
