@@ -25,7 +25,7 @@ def test_records_become_json_objects_and_instants_iso_texts(capsys: pytest.Captu
     written = capsys.readouterr().out
     assert "\x1b" not in written
     assert json.loads(written) == {
-        "tags": [{"tag": "\x1b[31m", "revision": 1, "recorded_in": 2}],
+        "tags": [{"tag": "\x1b[31m", "revision": 1, "recorded_in": 2, "seal": None}],
         "starts": [None, "1970-01-01T00:00:00Z"],
         "path": "/store",
         "7": [],

@@ -74,7 +74,7 @@ def test_records_are_equal_if_their_values_and_types_are() -> None:
     assert len({problem, copy.deepcopy(problem), pickle.loads(pickle.dumps(problem))}) == 1  # noqa: S301 - our own
     assert problem != structs.replace(problem, problem="cut")
     assert records.Tag("a", 1, 2) != records.Alias("a", 1, 2, None)
-    assert repr(records.Tag("final", 1, 2)) == "Tag(tag='final', revision=1, recorded_in=2)"
+    assert repr(records.Tag("final", 1, 2)) == "Tag(tag='final', revision=1, recorded_in=2, seal=None)"
 
 
 @pytest.mark.parametrize("record", RECORDS)

@@ -11,11 +11,11 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from registry import instants, schema
-from registry.database.seals import find_head
-from registry.errors import ConflictError, InstantError, NotFoundError, Remedy, RequestError
+from registry.errors import InstantError, NotFoundError, Remedy, RequestError
 from registry.heads import Head, is_head, parse_head
 from registry.identifiers import find_near, quote, suggestion
 from registry.instants import Instant, Zone
+from registry.lookup.quoted_heads import find_number_of_head
 from registry.lookup.tags import list_tags
 
 AsOf = int | Instant | str | datetime | Head | None
@@ -159,26 +159,10 @@ def find_revision_number(connection: sa.Connection, as_of: AsOf, timezone: Zone 
         return read_newest_revision(connection)
     number = connection.execute(sa.select(selected), reference.parameters).scalar()
     if number is None and isinstance(reference.value, Head):
-        number = _find_number_of_head(connection, reference.value)
+        number = find_number_of_head(connection, reference.value, read_newest_revision(connection))
     if number is None:
         raise _unknown_revision_error(connection, reference)
     return int(number)
-
-
-def _find_number_of_head(connection: sa.Connection, head: Head) -> int | None:
-    """Return 0 for the head of revision 0, and None for a revision that does not exist; refuse another seal."""
-    if head.number > read_newest_revision(connection):
-        return None
-    known = find_head(connection, head.number)
-    if known.seal.startswith(head.seal):
-        return known.number
-    raise ConflictError(
-        f"revision {head.number} has the seal {known.seal[: len(head.seal)]} here, not {head.seal}:"
-        " that head is of another history",
-        revision=head.number,
-        seal=known.seal,
-        quoted=head.seal,
-    )
 
 
 def _unknown_revision_error(connection: sa.Connection, reference: RevisionRef) -> NotFoundError:

@@ -18,7 +18,10 @@ def list_tags(connection: sa.Connection, revision: int) -> list[Tag]:
     tag, seal = schema.tag, schema.seal
     query = (
         sa.select(
-            tag.c.name, tag.c.revision, tag.c.recorded_in, sa.func.coalesce(tag.c.seal, seal.c.digest).label("seal")
+            tag.c.name,
+            tag.c.revision,
+            tag.c.recorded_in,
+            sa.func.coalesce(tag.c.seal, seal.c.digest).label("seal"),
         )
         .outerjoin(seal, seal.c.revision == tag.c.revision)
         .where(tag.c.recorded_in <= revision)
