@@ -9,17 +9,15 @@ from __future__ import annotations
 import errno
 import os
 import re
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from functools import partial
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 
-from registry.errors import CorruptionError, RequestError, SchemaError, UnavailableError
+from registry.errors import CorruptionError, RequestError, SchemaError
 from registry.files import IrregularFileError, atomic_write, open_regular, translate_os_errors
+from registry.folder_locks import lock_folder
 from registry.identifiers import quote
 
 Seal = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
@@ -28,9 +26,8 @@ _FILE_NAME = "head.json"
 _FORMAT = 1
 _MAX_FILE_SIZE = 4096
 _LARGEST_NUMBER = 2**31 - 1  # of a revision, in the database
-_POLL_SECONDS = 0.01
-_PATIENCE_SECONDS = 60  # as long as writers of a database wait for each other
 _SHOWN_DIGITS = 16
+_SEAL_DIGITS = 64
 _HEAD = re.compile(r"([0-9]{1,10}):([0-9a-f]{16,64})", re.ASCII | re.IGNORECASE)
 _NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS}
 
@@ -57,6 +54,17 @@ def parse_head(text: str) -> Head:
             head=text,
         )
     return Head(int(match[1]), match[2].lower())
+
+
+def parse_whole_head(text: str) -> Head:
+    """Parse ``NUMBER:SEAL`` with all digits of the seal; raise a `RequestError` for another text."""
+    head = parse_head(text)
+    if len(head.seal) < _SEAL_DIGITS:
+        raise RequestError(
+            f"{quote(text)} is a head whose seal is cut: it has {len(head.seal)} digits of {_SEAL_DIGITS}",
+            head=text,
+        )
+    return head
 
 
 def is_head(text: str) -> bool:
@@ -134,49 +142,9 @@ class HeadFile:
             path=str(self.path),
         )
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Let no other process of this machine change the head meanwhile, where the file system has locks.
-
-        Raises
-        ------
-        UnavailableError
-            Another process has been writing all the time.
-        """
-        import fcntl  # only where something is recorded
-
-        folder = None
-        with suppress(OSError):
-            folder = os.open(self.path.parent, os.O_RDONLY)
-        try:
-            if folder is not None:
-                self._wait_for(partial(fcntl.flock, folder, fcntl.LOCK_EX | fcntl.LOCK_NB))
-            yield
-        finally:
-            if folder is not None:
-                with suppress(OSError):
-                    fcntl.flock(
-                        folder, fcntl.LOCK_UN
-                    )  # a process that was forked meanwhile has the folder open, too
-                os.close(folder)
-
-    def _wait_for(self, take_lock: Callable[[], object]) -> None:
-        end = time.monotonic() + _PATIENCE_SECONDS
-        while True:
-            try:
-                take_lock()
-            except BlockingIOError:
-                if time.monotonic() > end:
-                    raise UnavailableError(
-                        f"another process has been recording beside {str(self.path.parent)!r} all the time:"
-                        " try again when it is done",
-                        path=str(self.path),
-                    ) from None
-                time.sleep(_POLL_SECONDS)
-            except OSError:  # no locks here
-                return
-            else:
-                return
+    def lock(self) -> AbstractContextManager[None]:
+        """Let no other process of this machine change the head meanwhile; see `lock_folder`."""
+        return lock_folder(self.path.parent)
 
     def write(self, head: StoreHead) -> bool:
         """Replace the head; return False where this user may not write the store.

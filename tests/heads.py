@@ -10,6 +10,8 @@ import sqlalchemy as sa
 
 from registry.database.store_heads import HeadKeeper
 from registry.heads import Head, HeadFile, StoreHead
+from registry.lookup.broken_seals import find_broken_seals
+from registry.parallel import no_progress
 from testing.registries import RegistryLocation
 
 PANELS = [f"170505-149520170815-3d00b{digit}" for digit in "0123456789"]
@@ -41,6 +43,15 @@ def read_chain(location: RegistryLocation) -> dict[int, str]:
     return {row[0]: row[1] for row in rows}
 
 
+def list_broken_seals(location: RegistryLocation) -> list[str]:
+    """Return what is not as it was sealed."""
+    engine = location.engine()
+    with engine.connect() as connection:
+        problems = [broken.problem for broken in find_broken_seals(connection, no_progress)]
+    engine.dispose()
+    return problems
+
+
 def head_of(location: RegistryLocation) -> Head:
     chain = read_chain(location)
     return Head(max(chain), chain[max(chain)])
@@ -50,8 +61,8 @@ def die(*_: object) -> None:
     os._exit(KILLED)
 
 
-def record_and_die(location: RegistryLocation, panel: int, place: str) -> None:
-    """Let another process record a panel, and be killed at this place of its protocol."""
+def record_and_die(location: RegistryLocation, panel: int, place: str, *, lost: str | None = None) -> None:
+    """Let another process record a panel, or that a head is lost, and be killed at this place of its protocol."""
     pid = os.fork()
     if pid == 0:
         try:
@@ -64,7 +75,11 @@ def record_and_die(location: RegistryLocation, panel: int, place: str) -> None:
                 HeadKeeper.announce = lambda *arguments: die(original(*arguments))  # type: ignore[method-assign]
             elif place == "after the commit":
                 HeadKeeper.confirm = die  # type: ignore[method-assign]
-            record(location, panel)
+            if lost is None:
+                record(location, panel)
+            else:
+                with location.open() as registry:
+                    registry.recover(lost, comment="killed")
         finally:
             os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == KILLED

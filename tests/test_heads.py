@@ -187,7 +187,7 @@ def test_a_process_that_is_forked_during_a_write_does_not_keep_the_lock(
 def test_a_writer_waits_for_another_only_so_long(
     sqlite_location: RegistryLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("registry.heads._PATIENCE_SECONDS", 0)
+    monkeypatch.setattr("registry.folder_locks._PATIENCE_SECONDS", 0)
     heads = HeadFile(sqlite_location.store)
     with heads.lock(), assert_refused(UnavailableError, str(sqlite_location.store)):
         record(sqlite_location, 0)

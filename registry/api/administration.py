@@ -11,8 +11,8 @@ from registry.api.arguments import CheckedMethods
 from registry.api.backend import open_backend
 from registry.database.closing import Closure
 from registry.database.seals import find_head
-from registry.heads import Head
-from registry.lookup.revisions import AsOf
+from registry.heads import Head, parse_whole_head
+from registry.lookup.revisions import AsOf, require_comment
 from registry.lookup.timezones import read_timezone
 from registry.parallel import Progress, no_progress
 from registry.records import Outcome, RegistryCopy, Verification
@@ -122,6 +122,49 @@ class Administration(CheckedMethods):
         from registry.api import verification
 
         return verification.verify(self._backend, progress, collect=collect)
+
+    def seal_revision(self, number: int, *, comment: str) -> Outcome:
+        """Seal the newest revision as it is, which raw SQL or a killed tool recorded without its seal.
+
+        Parameters
+        ----------
+        comment
+            The reason; it is part of the seal, with who sealed it and when.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such revision.
+        ConflictError
+            It is sealed already, or it is not the newest.
+        """
+        from registry.api import late_seals
+
+        return late_seals.seal_revision(self._backend, number, comment)
+
+    def recover(self, lost_head: str, *, comment: str, dry_run: bool = False) -> Outcome:
+        """Go on without the head of the store, which this database lacks: the next revision records that it is lost.
+
+        It is for a database that was put back to an earlier state. From then on the store follows this database, and
+        one that has the lost head is refused.
+
+        Parameters
+        ----------
+        lost_head
+            The store's head, ``NUMBER:SEAL`` with all digits, as the refusal of a write names it.
+
+        Raises
+        ------
+        ConflictError
+            It is not the store's head, or the history of this database contains it.
+        """
+        from registry.registration.lineage import record_loss
+
+        require_comment(comment, "a history that goes on without a head that was its own")
+        head = parse_whole_head(lost_head)
+        return self._backend.record_revision(
+            lambda change: record_loss(change, head), comment, dry_run=dry_run, lost=head
+        )
 
     def backup(
         self, folder: str | Path, *, verify: bool = False, progress: Progress = no_progress

@@ -22,7 +22,7 @@ from registry.authorship import build_signature
 from registry.database.change import Change
 from registry.database.transactions import Database
 from registry.errors import InstantError, RequestError
-from registry.heads import HeadFile
+from registry.heads import Head, HeadFile
 from registry.identifiers import is_m_number, parse_m_number
 from registry.instants import Instant, Zone
 from registry.lookup import versions
@@ -99,6 +99,7 @@ class Backend:
         files: Iterable[CheckedFile] = (),
         progress: Progress = no_progress,
         dry_run: bool = False,
+        lost: Head | None = None,
     ) -> Outcome:
         """Record facts as one revision and return what changed; a dry run is rolled back.
 
@@ -108,11 +109,14 @@ class Backend:
             Records the facts of the change.
         files
             The files that the facts refer to; they are stored before the writers' lock is taken.
+        lost
+            The head of the store that this history lacks, and goes on without.
         """
         stored = {} if dry_run else {file.sha256: file for file in files}
         if stored:
             self.store_files(list(stored.values()), progress)
-        with self.database.write_transaction(build_signature(), comment, dry_run=dry_run) as change:
+        signature = build_signature()
+        with self.database.write_transaction(signature, comment, dry_run=dry_run, lost=lost) as change:
             for sha256, file in stored.items():
                 # `verify` removes files only under this lock: a file that is there now stays.
                 if not self.store.has_object(sha256):

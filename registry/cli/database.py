@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from registry.cli import output, reports
+from registry.cli import histories, output, reports
 from registry.cli.application import create_group
 from registry.cli.options import Context, Json, open_from_context
 from registry.errors import SchemaError
@@ -154,3 +154,7 @@ def grant(
             output.print_text(f"{statement};")
     if apply:
         output.print_notes(notes=["applied"])
+
+
+database.command("seal")(histories.seal)
+database.command("recover")(histories.recover)

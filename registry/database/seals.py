@@ -105,6 +105,12 @@ def unsealed_error(number: int) -> CorruptionError:
     )
 
 
+def read_newest_link(connection: sa.Connection) -> tuple[int, str] | None:
+    """Return the newest sealed export and its link in the chain of exports, None before the first."""
+    row = connection.execute(_select_newest_link()).one_or_none()
+    return None if row is None else (row.export, row.link)
+
+
 def read_registry_id(connection: sa.Connection, as_of: int | None = None) -> str | None:
     """Return the Id of the registry as of a revision, that of its newest fork; None where there is no registry yet."""
     registry_id: str | None = connection.execute(_select_registry_id(), {"as_of": as_of}).scalar_one_or_none()
@@ -128,6 +134,12 @@ def _select_seal() -> sa.Select[Any]:
 def _select_newest() -> sa.Select[Any]:
     seal = schema.seal
     return sa.select(seal.c.revision, seal.c.digest).order_by(seal.c.revision.desc()).limit(1)
+
+
+@cache
+def _select_newest_link() -> sa.Select[Any]:
+    export_seal = schema.export_seal
+    return sa.select(export_seal.c.export, export_seal.c.link).order_by(export_seal.c.export.desc()).limit(1)
 
 
 @cache

@@ -73,11 +73,11 @@ class HeadKeeper:
         history ends with the one that was committed.
         """
         missing = None if self._state is None else find_missing_head(self._state, history)
-        if self._lost is None:
-            if missing is not None:
-                raise foreign_head_error(missing, history.newest_head)
-        elif missing != self._lost:
-            raise _not_lost_error(self._lost, missing, history.newest_head)
+        if self._lost is not None:
+            if missing != self._lost:
+                raise _not_lost_error(self._lost, self._state, missing, history.newest_head)
+        elif missing is not None:
+            raise foreign_head_error(missing, history.newest_head)
 
     def announce(self, history: History) -> None:
         """Name the revision that is coming, before it is committed; refuse as above what has come in since."""
@@ -168,10 +168,16 @@ def describe_foreign_head(head: Head, newest: Head) -> str:
     return f"the store's head is {head}, and {why}; its own head is {newest}"
 
 
-def _not_lost_error(lost: Head, missing: Head | None, newest: Head) -> ConflictError:
+def _not_lost_error(lost: Head, state: StoreHead | None, missing: Head | None, newest: Head) -> ConflictError:
     """Return the refusal to go on without a head that is not the store's, or that the history has."""
-    if missing is None:
-        problem = f"{lost} is not lost: this database, whose head is {newest}, has all that was recorded in its store"
+    if state is None:
+        problem = f"the store has no head, so it does not tell that {lost} is lost"
+    elif missing is None:
+        problem = f"nothing is lost: the history of this database contains the store's head {state.committed}"
     else:
-        problem = f"the head to go on without is {lost}, that of the store is {missing}; this database's is {newest}"
-    return ConflictError(problem, store=None if missing is None else str(missing), database=str(newest))
+        problem = f"{lost} is not the store's head, which is {missing}"
+    return ConflictError(
+        f"{problem}; the head of this database is {newest}",
+        store=None if state is None else str(missing or state.committed),
+        database=str(newest),
+    )

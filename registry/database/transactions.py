@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import cached_property
+from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property, partial
 
 import sqlalchemy as sa
 
@@ -23,8 +23,9 @@ from registry.database.engine import (
     write_transaction,
 )
 from registry.database.forks import close_connections
+from registry.database.late_seals import LateSeal
+from registry.database.sealed_transactions import sealed_transaction
 from registry.database.seals import read_registry_id
-from registry.database.store_heads import HeadKeeper
 from registry.heads import Head, HeadFile
 from registry.interruptions import note_attempt
 from registry.secrets import mask_passwords
@@ -122,22 +123,23 @@ class Database:
         """
         refuse_unrecordable(comment or "", "the comment")
         self.refuse_closed()
-        with HeadKeeper(self.head_file, lost) as keeper:
-            with (
-                translate_database_errors(self.url),
-                write_transaction(self._engine, dry_run=dry_run) as connection,
-            ):
-                change = Change(connection, signature, comment, keeper.read())
-                keeper.refuse_foreign(change)
-                change.warnings += self._location_warnings
-                if not dry_run:
-                    note_attempt("the revision", lambda: self._describe_change(change))
-                yield change
-                change.seal()
-                if not dry_run:
-                    keeper.announce(change)
+        with sealed_transaction(
+            self._engine,
+            self.url,
+            self.head_file,
+            lambda connection, known: Change(connection, signature, comment, known),
+            dry_run=dry_run,
+            lost=lost,
+        ) as change:
+            change.warnings += self._location_warnings
             if not dry_run:
-                keeper.confirm(change)
+                note_attempt("the revision", lambda: self._describe_change(change))
+            yield change
+
+    def late_seal_transaction(self, number: int) -> AbstractContextManager[LateSeal]:
+        """Open a writer's transaction that seals a revision, which must be the newest and have no seal."""
+        self.refuse_closed()
+        return sealed_transaction(self._engine, self.url, self.head_file, partial(LateSeal, number=number))
 
     def _describe_change(self, change: Change) -> str | None:
         """Return the clause about a change that may have been interrupted, None where nothing is recorded."""

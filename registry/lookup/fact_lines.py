@@ -15,6 +15,7 @@ from registry import schema
 from registry.detectors import format_segment_numbers
 from registry.identifiers import format_run_range
 from registry.instants import Instant, format_range
+from registry.lookup import registry_lines
 from registry.records import Version
 
 SIGNS = {"recorded_in": "+", "withdrawn_in": "-"}
@@ -166,26 +167,9 @@ def describe_version(version: Version | sa.Row[Any]) -> str:
     return f"version {version.version}: {what} of {version.panel} from {Instant(version.valid_from)}{carried}"
 
 
-@cache
-def _select_tags() -> sa.Select[Any]:
-    return sa.select(schema.tag).order_by(schema.tag.c.name)
-
-
-def _describe_tag(rows: Sequence[Any]) -> str:
-    return f"tag {rows[0].name}: revision {rows[0].revision}"
-
-
-@cache
-def _select_timezones() -> sa.Select[Any]:
-    return sa.select(schema.timezone).order_by(schema.timezone.c.id)
-
-
-def _describe_timezone(rows: Sequence[Any]) -> str:
-    return f"time zone {rows[0].name}"
-
-
 FACT_TABLES = (
-    FactTable("timezone", _select_timezones, _describe_timezone),
+    FactTable("lineage", registry_lines.select_lineage, registry_lines.describe_lineage),
+    FactTable("timezone", registry_lines.select_timezones, registry_lines.describe_timezone),
     FactTable("panel", _select_panels, _describe_panel, schema.panel.c.id.in_),
     FactTable("alias", _select_aliases, _describe_alias, schema.alias.c.panel_id.in_),
     FactTable("run", _select_runs, _describe_run, number="number"),
@@ -193,7 +177,7 @@ FACT_TABLES = (
     FactTable(
         "version", _select_versions, lambda rows: describe_version(rows[0]), schema.version.c.panel_id.in_
     ),
-    FactTable("tag", _select_tags, _describe_tag, key="name"),
+    FactTable("tag", registry_lines.select_tags, registry_lines.describe_tag, key="name"),
 )
 """The tables in the order of their lines in a revision."""
 

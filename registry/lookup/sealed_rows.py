@@ -43,6 +43,22 @@ def read_facts(connection: sa.Connection, advance: Advance) -> Iterator[tuple[in
         yield number, {part.name: part.digest for part in parts}
 
 
+def digest_revision(connection: sa.Connection, number: int) -> dict[str, str]:
+    """Return the digests of the parts of one revision by their names; no rows of others are read."""
+    parts: list[Part] = []
+    for table in (schema.revision, *RECORDED_TABLES.values()):
+        query = _select_recorded(connection, table, number)
+        parts += _digest_lines(_group(connection, query, _ignore), table)
+        if table.info.get("fact"):
+            withdrawn = _select_withdrawn(table).where(table.c.withdrawn_in == number)
+            parts += _digest_withdrawn(_group(connection, withdrawn, _ignore), table)
+    return {part.name: part.digest for part in parts}
+
+
+def _ignore(_rows: int = 1) -> None:
+    """Take no notice of progress."""
+
+
 def read_exports(connection: sa.Connection, advance: Advance) -> Iterator[tuple[int, str]]:
     """Yield each export of which there is any row, with the digest of its rows."""
     streams = [
@@ -89,11 +105,12 @@ def _encode_parts(rows: Rows, place: int, table: sa.Table) -> Iterator[tuple[int
         yield number, place, lines_of(table.name).encode_rows([row[1:] for row in group])
 
 
-def _select_recorded(connection: sa.Connection, table: sa.Table) -> sa.Select[Any]:
-    """Return the query of the rows of a table, after the revision that recorded them."""
+def _select_recorded(connection: sa.Connection, table: sa.Table, number: int | None = None) -> sa.Select[Any]:
+    """Return the query of the rows of a table, after the revision that recorded them; of one revision, or of all."""
     columns = _raw(lines_of(table.name).columns)
     if table is schema.revision:
-        return sa.select(table.c.number, *columns).order_by(table.c.number)
+        query = sa.select(table.c.number, *columns).order_by(table.c.number)
+        return query if number is None else query.where(table.c.number == number)
     source: sa.FromClause = table
     owner = table
     if "parent" in table.info:
@@ -102,6 +119,8 @@ def _select_recorded(connection: sa.Connection, table: sa.Table) -> sa.Select[An
         source = table.join(owner, owner.c.id == table.c[key])
     recorded = owner.c.recorded_in
     query = sa.select(recorded, *columns).select_from(source)
+    if number is not None:
+        query = query.where(recorded == number)
     return query.order_by(recorded, *order_bytewise(connection, table.primary_key))
 
 

@@ -1,0 +1,51 @@
+"""Seal a revision that its writer left unsealed."""
+
+from __future__ import annotations
+
+import json
+
+from registry import instants
+from registry.api.backend import Backend
+from registry.authorship import Signature, build_signature, refuse_unrecordable
+from registry.database.seals import read_seal
+from registry.interruptions import note_attempt
+from registry.lookup.revisions import require_comment
+from registry.lookup.sealed_rows import digest_revision
+from registry.records import Outcome
+from registry.secrets import mask_passwords
+
+
+def seal_revision(backend: Backend, number: int, comment: str | None) -> Outcome:
+    """Seal the newest revision as it is; see `Registry.seal_revision`."""
+    require_comment(comment, "a seal that comes later than its revision")
+    refuse_unrecordable(comment or "", "the comment")
+    late = _describe_sealing(build_signature(), comment or "")
+    with backend.database.late_seal_transaction(number) as sealing:
+        sealing.prepare(digest_revision(sealing.connection, number), late)
+        note_attempt("the seal", lambda: _describe_end(backend, number))
+    head = sealing.head
+    return Outcome(
+        revision=number,
+        facts=(f"+ seal of revision {number}: {head}",),
+        notes=tuple(sealing.notes),
+        warnings=tuple(sealing.warnings),
+        seal=head.seal if head else None,
+    )
+
+
+def _describe_sealing(signature: Signature, comment: str) -> str:
+    """Return who seals a revision, when and why, as compact JSON with sorted keys."""
+    values = {
+        "author": signature.author,
+        "command": signature.command,
+        "comment": mask_passwords(comment),
+        "host": signature.host,
+        "sealed_at": str(instants.now()),
+        "software": signature.software,
+    }
+    return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _describe_end(backend: Backend, number: int) -> str | None:
+    with backend.database.open_after_interruption() as connection:
+        return f"revision {number} was sealed" if read_seal(connection, number) else None

@@ -1,0 +1,56 @@
+"""A writer's transaction that ends with a seal, and keeps the head of the store in step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol, TypeVar
+
+import sqlalchemy as sa
+
+from registry.database.engine import translate_database_errors, write_transaction
+from registry.database.store_heads import HeadKeeper, History
+from registry.heads import Head, HeadFile
+
+
+class SealedHistory(History, Protocol):
+    """A history whose writer seals what it added."""
+
+    def seal(self) -> None:
+        """Record the seal."""
+
+
+_History = TypeVar("_History", bound=SealedHistory)
+
+
+@contextmanager
+def sealed_transaction(
+    engine: sa.Engine,
+    url: str,
+    head_file: HeadFile | None,
+    begin: Callable[[sa.Connection, Sequence[Head]], _History],
+    *,
+    dry_run: bool = False,
+    lost: Head | None = None,
+) -> Iterator[_History]:
+    """Open a writer's transaction: sealed and committed at the end, or not at all.
+
+    Parameters
+    ----------
+    begin
+        Reads the history, of which it is to know whether it contains these heads.
+    dry_run
+        Roll it back at the end.
+    lost
+        The head of the store that this history lacks, and goes on without.
+    """
+    with HeadKeeper(head_file, lost) as keeper:
+        with translate_database_errors(url), write_transaction(engine, dry_run=dry_run) as connection:
+            history = begin(connection, keeper.read())
+            keeper.refuse_foreign(history)
+            yield history
+            history.seal()
+            if not dry_run:
+                keeper.announce(history)
+        if not dry_run:
+            keeper.confirm(history)
