@@ -3,8 +3,9 @@
 Frozen once released: it describes the schema of its time, and imports nothing of the software.
 
 The revisions that are there are sealed in their order, from their rows as they are; ``docs/seals.md`` describes the
-texts. The newest of them has the newest export in its seal, the others none: which exports were there before them was
-not recorded. Back to schema 0007 it goes only where the same upgrade would make the same seals again.
+texts. No export is in their seals: which ones were there before a revision was not recorded. So an older copy of the
+registry gets the same seals whenever it is upgraded. Back to schema 0007 it goes only where the same upgrade would make
+the same seals again.
 """
 
 from __future__ import annotations
@@ -15,14 +16,15 @@ import json
 import math
 import re
 import struct
-from collections.abc import Iterable, Iterator
-from itertools import groupby
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
+from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import op
+from alembic import context, op
 
 revision = "0008"
 down_revision = "0007"
@@ -86,11 +88,44 @@ EXPORTS = ("export", "export_output", "export_input")
 
 
 def upgrade() -> None:
+    _refuse_other_types()
     _drop_guards()
     _create_tables()
-    _seal_exports()
-    _seal_revisions()
+    # The caller may say how far it is.
+    progress = context.config.attributes.get("progress") or (lambda *_: nullcontext(lambda _rows: None))
+    with progress("sealing revisions", _count_rows()) as advance:
+        _seal_exports(advance)
+        _seal_revisions(advance)
     _create_guards("0008")
+
+
+def _refuse_other_types() -> None:
+    """Refuse values of other types than their columns, which only SQLite takes: no seal can tell what they are."""
+    if op.get_bind().dialect.name == "postgresql":
+        return
+    for table in COLUMNS:
+        wrong = [
+            f"typeof({column.name}) NOT IN ('{_sqlite_type(column.type)}', 'null')"
+            for column in op.get_bind().exec_driver_sql(f"PRAGMA table_info({table})")
+        ]
+        query = sa.text(f"SELECT count(*) FROM {table} WHERE {' OR '.join(wrong)}")
+        count = op.get_bind().execute(query).scalar_one()
+        if count:
+            raise RuntimeError(
+                f"{count} rows of {table} hold values of other types than their columns: the database is damaged, and"
+                " cannot be sealed"
+            )
+
+
+def _sqlite_type(declared: str) -> str:
+    if declared == "TEXT" or declared.startswith("VARCHAR"):
+        return "text"
+    return "real" if declared.startswith("DOUBLE") else "integer"
+
+
+def _count_rows() -> int:
+    counts = ", ".join(f"(SELECT count(*) FROM {table})" for table in COLUMNS)
+    return sum(op.get_bind().execute(sa.text(f"SELECT {counts}")).one())
 
 
 def downgrade() -> None:
@@ -157,12 +192,8 @@ def _digest_rule(table: str, column: str) -> sa.CheckConstraint:
 
 
 def _refuse_loss() -> None:
-    newest = "(SELECT max(revision) FROM seal)"
     lost = {
-        "seals that quote exports": f"seal WHERE export IS NOT NULL AND revision <> {newest}",
-        "exports since its newest revision was sealed": (
-            f"export_seal WHERE export > (SELECT coalesce(export, 0) FROM seal WHERE revision = {newest})"
-        ),
+        "seals that quote exports": "seal WHERE export IS NOT NULL",
         "revisions that were sealed later": "seal WHERE late IS NOT NULL",
         "tags with the seals of their revisions": "tag WHERE seal IS NOT NULL",
         "forks or losses in its history": "lineage",
@@ -178,51 +209,47 @@ def _refuse_loss() -> None:
             )
 
 
-def _seal_exports() -> None:
+def _seal_exports(advance: Callable[[int], None]) -> None:
     """Seal the exports in their order, and link each to the one before."""
-    parts = [
-        ((number, order, b"".join(lines)) for number, lines in _group_lines(table))
-        for order, table in enumerate(EXPORTS)
-    ]
+    parts = [_join_lines(order, _group_lines(table, advance)) for order, table in enumerate(EXPORTS)]
+    _insert("export_seal", _link_exports(heapq.merge(*parts)))
+
+
+def _join_lines(
+    order: int, groups: Iterable[tuple[int, Iterable[bytes]]]
+) -> Iterator[tuple[int, int, bytes]]:
+    for number, lines in groups:
+        yield number, order, b"".join(lines)
+
+
+def _link_exports(parts: Iterable[tuple[int, int, bytes]]) -> Iterator[dict[str, Any]]:
     link = _seal_registry()
-    rows = []
-    for number, group in groupby(heapq.merge(*parts), key=itemgetter(0)):
+    for number, group in groupby(parts, key=itemgetter(0)):
         digest = hashlib.sha256(b"".join(lines for _, _, lines in group)).hexdigest()
         link = _sha256(f"calreg export 1\nnumber {number}\nprevious {link}\ndigest {digest}\n")
-        rows.append({"export": number, "digest": digest, "link": link})
-    _insert("export_seal", rows)
+        yield {"export": number, "digest": digest, "link": link}
 
 
-def _seal_revisions() -> None:
+def _seal_revisions(advance: Callable[[int], None]) -> None:
     """Seal the revisions in their order; only a batch of rows is in memory."""
-    newest_export = op.get_bind().execute(
-        sa.text("SELECT export, link FROM export_seal ORDER BY export DESC LIMIT 1")
-    )
-    export = newest_export.one_or_none()
-    newest = op.get_bind().execute(sa.text("SELECT max(number) FROM revision")).scalar()
+    _insert("seal", _make_seals(_merge_facts(advance)))
+
+
+def _make_seals(facts: Iterable[tuple[int, int, str, str]]) -> Iterator[dict[str, Any]]:
     previous = _seal_registry()
-    rows = []
-    for number, group in groupby(_merge_facts(), key=itemgetter(0)):
+    for number, group in groupby(facts, key=itemgetter(0)):
         # "revision" is before every table, "withdrawn ..." after them.
-        facts = "".join(f"{name} {digest}\n" for _, _, name, digest in group)
-        text = f"calreg seal 1\nnumber {number}\nprevious {previous}\n{facts}"
-        quoted = export if number == newest else None
-        if quoted is not None:
-            text += f"exports {quoted.export} {quoted.link}\n"
+        lines = "".join(f"{name} {digest}\n" for _, _, name, digest in group)
+        text = f"calreg seal 1\nnumber {number}\nprevious {previous}\n{lines}"
         previous = _sha256(text)
-        row = {"revision": number, "digest": previous, "text": text, "export": quoted and quoted.export}
-        rows.append(row)
-        if len(rows) == BATCH_SIZE:
-            _insert("seal", rows)
-            rows = []
-    _insert("seal", rows)
+        yield {"revision": number, "digest": previous, "text": text}
 
 
-def _merge_facts() -> Iterator[tuple[int, int, str, str]]:
+def _merge_facts(advance: Callable[[int], None]) -> Iterator[tuple[int, int, str, str]]:
     """Yield (revision, place, what it changed, number and SHA-256 of the lines) in the order of the texts."""
     recorded = [name for name in COLUMNS if name not in EXPORTS]
     return heapq.merge(
-        *(_digest_rows(int(name != "revision"), name, _group_lines(name)) for name in recorded),
+        *(_digest_rows(int(name != "revision"), name, _group_lines(name, advance)) for name in recorded),
         *(_digest_rows(2, f"withdrawn {name}", _group_withdrawn(name)) for name in FACTS),
     )
 
@@ -238,7 +265,7 @@ def _digest_rows(
         yield number, place, name, f"{count} {digest.hexdigest()}"
 
 
-def _group_lines(table: str) -> Iterator[tuple[int, Iterator[bytes]]]:
+def _group_lines(table: str, advance: Callable[[int], None]) -> Iterator[tuple[int, Iterator[bytes]]]:
     """Yield the lines of a table's rows by the revision, or the export, that they belong to."""
     marked = COLUMNS[table].split()
     names = [name.lstrip("~") for name in marked]
@@ -252,9 +279,16 @@ def _group_lines(table: str) -> Iterator[tuple[int, Iterator[bytes]]]:
         source, selected = table, names
     keys = ", ".join([first, *map(_bytewise, order)])
     query = sa.text(f"SELECT {', '.join([first, *selected])} FROM {source} ORDER BY {keys}")
-    rows = op.get_bind().execute(query, execution_options={"yield_per": BATCH_SIZE})
+    rows = _read_rows(query, advance)
     for number, group in groupby(rows, key=itemgetter(0)):
         yield number, (_encode_row(table, names, converted, row[1:]) for row in group)
+
+
+def _read_rows(query: sa.TextClause, advance: Callable[[int], None]) -> Iterator[Any]:
+    result = op.get_bind().execute(query, execution_options={"yield_per": BATCH_SIZE})
+    for batch in result.partitions():
+        advance(len(batch))
+        yield from batch
 
 
 def _group_withdrawn(table: str) -> Iterator[tuple[int, Iterator[bytes]]]:
@@ -298,11 +332,11 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _insert(table: str, rows: list[dict[str, Any]]) -> None:
-    if rows:
-        columns = ", ".join(rows[0])
-        marks = ", ".join(f":{name}" for name in rows[0])
-        op.get_bind().execute(sa.text(f"INSERT INTO {table} ({columns}) VALUES ({marks})"), rows)
+def _insert(table: str, rows: Iterator[dict[str, Any]]) -> None:
+    while batch := list(islice(rows, BATCH_SIZE)):
+        columns = ", ".join(batch[0])
+        marks = ", ".join(f":{name}" for name in batch[0])
+        op.get_bind().execute(sa.text(f"INSERT INTO {table} ({columns}) VALUES ({marks})"), batch)
 
 
 def _drop_guards() -> None:

@@ -76,7 +76,7 @@ def upgrade(ctx: Context, json: Json = False) -> None:
 
     url = find_settings(ctx.obj.database, ctx.obj.store).database
     note_schema(url)
-    before, after = upgrade_database(url)
+    before, after = upgrade_database(url, progress=output.show_progress)
     _print_schema_change(before, after, as_json=json)
 
 

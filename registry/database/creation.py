@@ -23,6 +23,7 @@ from registry.database.seals import read_owner, read_registry_id
 from registry.errors import ConflictError, Remedy, RequestError, UnavailableError
 from registry.files import translate_os_errors
 from registry.identifiers import quote
+from registry.parallel import Progress, no_progress
 from registry.secrets import mask_passwords
 from registry.settings import sqlite_file
 
@@ -119,18 +120,20 @@ def _refuse_occupied(connection: sa.Connection, registry_id: str, url: str) -> N
         raise ConflictError(f"the database {url} holds registry {owner} already", database=owner)
 
 
-def upgrade_database(url: str) -> tuple[str | None, str | None]:
+def upgrade_database(url: str, *, progress: Progress = no_progress) -> tuple[str | None, str | None]:
     """Upgrade the schema of an existing registry; return its revisions before and after.
 
     Raises
     ------
+    CorruptionError
+        It holds values that cannot be sealed.
     SchemaError
         The database holds no registry, other tables, or a newer schema.
     UnavailableError
         It is not there, or does not answer.
     """
     refuse_missing_file(url)
-    with open_engine(url) as engine, migrations.upgrade_transaction(engine) as upgrade:
+    with open_engine(url) as engine, migrations.upgrade_transaction(engine, progress=progress) as upgrade:
         if upgrade.before is None:
             migrations.refuse_other_schema(None)
         return upgrade.before, upgrade.after

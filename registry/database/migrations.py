@@ -16,7 +16,8 @@ import sqlalchemy as sa
 
 from registry import schema
 from registry.database.engine import make_engine, write_transaction
-from registry.errors import Remedy, SchemaError
+from registry.errors import CorruptionError, Remedy, SchemaError
+from registry.parallel import Progress, no_progress
 from registry.settings import find_settings
 
 if TYPE_CHECKING:
@@ -84,9 +85,10 @@ def refuse_newer_schema(revision: str) -> None:
 
 
 @contextmanager
-def upgrade_transaction(engine: sa.Engine, target: str = "head") -> Iterator[Upgrade]:
+def upgrade_transaction(
+    engine: sa.Engine, target: str = "head", progress: Progress = no_progress
+) -> Iterator[Upgrade]:
     """Upgrade the schema to `target` in a transaction that the caller can continue."""
-    from alembic import command
     from alembic.util import CommandError
 
     with _disable_foreign_keys(engine), write_transaction(engine) as connection:
@@ -94,7 +96,7 @@ def upgrade_transaction(engine: sa.Engine, target: str = "head") -> Iterator[Upg
         if before is not None and not is_known_schema(before):
             refuse_other_schema(before)
         try:
-            command.upgrade(_alembic_config(connection), target)
+            _upgrade(connection, target, progress)
         except CommandError:
             raise _unknown_schema_error(before) from None
         if engine.dialect.name == "sqlite" and connection.execute(sa.text("PRAGMA foreign_key_check")).all():
@@ -104,10 +106,19 @@ def upgrade_transaction(engine: sa.Engine, target: str = "head") -> Iterator[Upg
 
 def upgrade_to_current(connection: sa.Connection) -> None:
     """Upgrade an older schema to that of this software, in the same transaction."""
+    if read_schema_revision(connection) != schema.REVISION:
+        _upgrade(connection, "head", no_progress)
+
+
+def _upgrade(connection: sa.Connection, target: str, progress: Progress) -> None:
     from alembic import command
 
-    if read_schema_revision(connection) != schema.REVISION:
-        command.upgrade(_alembic_config(connection), "head")
+    config = _alembic_config(connection)
+    config.attributes["progress"] = progress
+    try:
+        command.upgrade(config, target)
+    except RuntimeError as error:  # from a migration, which imports nothing of this package
+        raise CorruptionError(f"{error}; nothing was changed") from None
 
 
 def downgrade(engine: sa.Engine, target: str) -> None:

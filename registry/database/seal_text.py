@@ -13,6 +13,7 @@ import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -76,6 +77,12 @@ class TableLines:
             rows = map(self._convert, rows)
         return _ENCODER.encode_lines([self._line_class(*row) for row in rows])
 
+    def encode_read_rows(self, rows: Sequence[Sequence[Any]]) -> bytes:
+        """Return the lines of rows from a database: bytes, which SQLite takes everywhere, are like no text."""
+        if bytes in set(map(type, chain.from_iterable(rows))):
+            rows = [[[value.hex()] if isinstance(value, bytes) else value for value in row] for row in rows]
+        return self.encode_rows(rows)
+
     def encode_mappings(self, rows: Iterable[Mapping[str, Any]]) -> bytes:
         """Return the lines of rows whose values are by the names of columns; those that are missing are NULL."""
         return self.encode_rows([row.get(name) for name in self._names] for row in rows)
@@ -93,7 +100,8 @@ def _as_canonical(value: Any) -> Any:
         return int(value)
     if isinstance(value, float):
         return None if math.isnan(value) else struct.pack(">d", value + 0.0).hex()
-    return value
+    # SQLite takes a text, too, which is no other value's digits.
+    return [value] if isinstance(value, str) else value
 
 
 @cache

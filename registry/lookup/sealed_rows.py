@@ -88,7 +88,7 @@ def _digest_lines(rows: Rows, table: sa.Table) -> Iterator[Part]:
     for number, group in rows:
         digest = Digest()
         while batch := [row[1:] for row in islice(group, _BATCH_SIZE)]:
-            digest.add(len(batch), lines.encode_rows(batch))
+            digest.add(len(batch), lines.encode_read_rows(batch))
         yield Part(number, table.name, str(digest))
 
 
@@ -102,7 +102,7 @@ def _digest_withdrawn(rows: Rows, table: sa.Table) -> Iterator[Part]:
 
 def _encode_parts(rows: Rows, place: int, table: sa.Table) -> Iterator[tuple[int, int, bytes]]:
     for number, group in rows:
-        yield number, place, lines_of(table.name).encode_rows([row[1:] for row in group])
+        yield number, place, lines_of(table.name).encode_read_rows([row[1:] for row in group])
 
 
 def _select_recorded(connection: sa.Connection, table: sa.Table, number: int | None = None) -> sa.Select[Any]:
