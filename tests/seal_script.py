@@ -12,19 +12,16 @@ PAGE = Path(__file__).parent.parent / "docs" / "seals.md"
 
 def read_script() -> str:
     """Return the text of the script in the page."""
-    (block,) = find_blocks(PAGE, "python")
-    return block.text
+    (text,) = find_blocks(PAGE, "python")
+    return text
 
 
-def compare_seals(database: str) -> list[str]:
-    """Run the script on a database; return its lines about what differs."""
+def run_script(database: str) -> list[str]:
+    """Run the script on a database, and return the lines that it prints."""
     file = sqlite_file(database)
-    place = str(file) if file is not None else database
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", read_script(), place], capture_output=True, text=True, check=False
-    )
-    *lines, last = done.stdout.splitlines() or [""]
-    differing = [line for line in (*lines, last) if line.endswith("DIFFERS")]
-    expected = f"{len(differing)} differ\n" if differing else ""
-    assert (done.stderr, done.returncode) == (expected, 1 if differing else 0)
-    return differing
+    command = [sys.executable, "-I", "-c", read_script(), database if file is None else str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    lines = done.stdout.splitlines()
+    different = sum(line.endswith("DIFFERS") for line in lines)
+    assert (done.stderr, done.returncode) == (f"{different} differ\n", 1) if different else ("", 0)
+    return [line.rstrip() for line in lines]

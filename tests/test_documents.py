@@ -104,7 +104,7 @@ PAGES = {
     "docs/time-zones.md": "a run with a start time",
     "docs/tutorial.md": "nothing",
 }
-TESTED_ELSEWHERE = {"docs/plots.md", "docs/formats.md", "docs/formats-inputs.md"}
+TESTED_ELSEWHERE = {"docs/plots.md", "docs/formats.md", "docs/formats-inputs.md", "docs/seals.md"}
 ON_A_SERVER = {"docs/how-to/facility-on-postgresql.md", "docs/operations.md"}
 
 

@@ -8,6 +8,7 @@ and the same checksum over them as in the source.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -103,8 +104,12 @@ class _RowChecksum:
 
 
 def _encode_row(row: tuple[Any, ...]) -> bytes:
-    # SQLite stores no negative zero; adding zero makes it positive.
-    return msgspec.msgpack.encode([value + 0.0 if isinstance(value, float) else value for value in row])
+    return msgspec.msgpack.encode([_as_kept(value) if isinstance(value, float) else value for value in row])
+
+
+def _as_kept(value: float) -> float | None:
+    """Return a number as both databases keep it: SQLite has no negative zero, and NULL for NaN."""
+    return None if math.isnan(value) else value + 0.0
 
 
 def _read_rows(
