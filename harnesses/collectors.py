@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from harnesses.processes import CONTEXT
-from registry.api import verification
+from registry.api import collecting
 from registry.api.backend import Backend, open_backend
 from registry.detectors.jungfrau import JUNGFRAU
 from registry.files import TEMPORARY_PREFIX
@@ -86,5 +86,5 @@ def _collect_unreferenced(backend: Backend) -> int:
         if path.stem not in referenced and not is_temporary:
             with suppress(FileNotFoundError):
                 os.utime(path, (time.time() - _AGE_SECONDS,) * 2)
-    strays = verification.find_unreferenced_files(backend.store, backend.store.list_files(), referenced)
-    return sum(file.removed for file in verification.remove_unreferenced_files(backend, strays))
+    strays = collecting.find_unreferenced_files(backend.store, backend.store.list_files(), referenced)
+    return sum(file.removed for file in collecting.remove_unreferenced_files(backend, strays))

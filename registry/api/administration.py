@@ -108,20 +108,32 @@ class Administration(CheckedMethods):
         """Close the database's connections."""
         self._backend.database.close()
 
-    def verify(self, *, collect: bool = False, progress: Progress = no_progress) -> Verification:
-        """Compute every stored file's checksum and statistics, and check all rows against the rules; repair nothing.
+    def verify(
+        self, *, heads: Sequence[str] = (), collect: bool = False, progress: Progress = no_progress
+    ) -> Verification:
+        """Compute every seal, and every stored file's checksum and statistics; repair nothing.
 
-        The ``problems`` of the answer are empty where the registry is as it was recorded.
+        The ``problems`` of the answer are empty where the registry is as it was recorded; ``head`` is the history
+        that was verified.
 
         Parameters
         ----------
+        heads
+            Heads that were quoted, ``NUMBER:SEAL``: that the history does not contain them is a problem.
         collect
             If no problem is found, remove the files in the store that nothing refers to and that were stored
             more than a day ago; ``unreferenced`` lists them. Others may write meanwhile.
+
+        Raises
+        ------
+        RequestError
+            A text is not a head.
+        ConflictError
+            Files are to be removed, and the history may not be the newest of the store.
         """
         from registry.api import verification
 
-        return verification.verify(self._backend, progress, collect=collect)
+        return verification.verify(self._backend, progress, heads=heads, collect=collect)
 
     def seal_revision(self, number: int, *, comment: str) -> Outcome:
         """Seal the newest revision as it is, which raw SQL or a killed tool recorded without its seal.

@@ -33,7 +33,7 @@ VERBS = {
     "diff": ("revisions:diff", "Show what changes for a detector between two revisions."),
     "affected": ("affected:list_affected", "List the runs whose outcome changed since a revision."),
     "log": ("log:log", "List the revisions, and what each changed."),
-    "verify": ("database:verify", "Check every checksum, every reference and the schema."),
+    "verify": ("database:verify", "Check every checksum, every seal and the schema."),
     "plot": ("plots:plot", "Plots of constants, as PNG or SVG."),
     "backup": ("copies:backup", "Copy the database and the stored files into a folder."),
     "restore": ("copies:restore", "Restore the registry from a backup, where there is none yet."),

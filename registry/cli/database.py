@@ -53,17 +53,23 @@ def init(
 
 def verify(
     ctx: Context,
+    head: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--head", metavar="NUMBER:SEAL", help="A head that was quoted: it must still be in the history."
+        ),
+    ] = None,
     collect: Annotated[
         bool, typer.Option("--collect", help="Remove unreferenced files that are older than a day.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Check every checksum, every reference and the schema.
+    """Check every checksum, every seal and the schema.
 
     Nothing is repaired. Unreferenced files in the store are listed.
     """
     with open_from_context(ctx) as registry:
-        verification = registry.verify(collect=collect, progress=output.show_progress)
+        verification = registry.verify(heads=head or (), collect=collect, progress=output.show_progress)
     reports.report_verification(verification, as_json=json)
 
 

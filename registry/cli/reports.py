@@ -20,6 +20,7 @@ _INDENT = "  "
 _DIGITS_SHOWN = 8
 _FACTS_SHOWN = 100
 _FILES_SHOWN = 20
+_PROBLEMS_SHOWN = 100
 _DAY_SECONDS = 24 * 3600
 
 
@@ -137,8 +138,12 @@ def _print_verification(verification: Verification) -> None:
     output.print_text(
         f"{verification.checked} checked, {format_count(len(verification.problems), 'problem')}"
     )
-    for problem in verification.problems:
+    if verification.head is not None:
+        output.print_text(f"head {verification.head}")
+    for problem in verification.problems[:_PROBLEMS_SHOWN]:
         output.print_text(f"  {problem.path}: {problem.problem}")
+    if len(verification.problems) > _PROBLEMS_SHOWN:
+        output.print_text(f"... and {len(verification.problems) - _PROBLEMS_SHOWN} more; --json lists all")
     _print_unreferenced(verification.unreferenced)
 
 

@@ -138,7 +138,7 @@ def digest_lines(count: int, lines: bytes) -> str:
 
 def encode_numbers(numbers: Iterable[int]) -> bytes:
     """Return the lines of the facts that a revision withdrew."""
-    return b"".join(b"%d\n" % number for number in numbers)
+    return "".join(f"{number}\n" for number in numbers).encode()
 
 
 @dataclass(slots=True)

@@ -68,7 +68,7 @@ class SealDraft:
 
 def read_registry_seal(connection: sa.Connection) -> str:
     """Return seal 0, that of the registry without facts."""
-    row = connection.execute(sa.select(schema.registry)).one()
+    row = connection.execute(sa.select(schema.registry).limit(1)).one()
     return seal_text.seal_registry(row.id, row.created_at)
 
 
@@ -113,8 +113,10 @@ def read_newest_link(connection: sa.Connection) -> tuple[int, str] | None:
 
 def read_registry_id(connection: sa.Connection, as_of: int | None = None) -> str | None:
     """Return the Id of the registry as of a revision, that of its newest fork; None where there is no registry yet."""
-    registry_id: str | None = connection.execute(_select_registry_id(), {"as_of": as_of}).scalar_one_or_none()
-    return registry_id
+    ids = connection.execute(_select_registry_id(), {"as_of": as_of}).scalars().all()
+    if len(ids) > 1:
+        raise CorruptionError("the database is damaged: it holds the rows of several registries")
+    return str(ids[0]) if ids else None
 
 
 def read_owner(connection: sa.Connection) -> str | None:

@@ -11,6 +11,8 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Protocol, Self
 
+import sqlalchemy as sa
+
 from registry.errors import ConflictError, RegistryError, Remedy, UnavailableError
 from registry.heads import Head, HeadFile, StoreHead
 
@@ -181,3 +183,10 @@ def _not_lost_error(lost: Head, state: StoreHead | None, missing: Head | None, n
         store=None if state is None else str(missing or state.committed),
         database=str(newest),
     )
+
+
+def is_standby(connection: sa.Connection) -> bool:
+    """Tell whether the database follows another server, and may lag behind it."""
+    if connection.dialect.name != "postgresql":
+        return False
+    return bool(connection.execute(sa.text("SELECT pg_is_in_recovery()")).scalar_one())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,12 +11,16 @@ from msgspec import Struct
 
 from registry import schema
 from registry.database import seal_text
+from registry.database.closing import find_closure
+from registry.database.engine import is_decoding_error
 from registry.database.seal_text import EXPORT_TABLES, RECORDED_TABLES, SealText
 from registry.database.seals import read_registry_seal
-from registry.lookup.sealed_rows import read_exports, read_facts
+from registry.lookup.sealed_parts import describe_differences, parse_text
+from registry.lookup.sealed_rows import SealedRows, read_undecodable_texts
 from registry.parallel import Advance, Progress
 
-_READ_AT_ONCE = 1000
+Numbered = Iterator[tuple[int, Any]]
+"""Revisions, or exports, by number with what is known of them."""
 
 
 class BrokenSeal(Struct, frozen=True):
@@ -25,128 +30,160 @@ class BrokenSeal(Struct, frozen=True):
     problem: str
 
 
-def find_broken_seals(connection: sa.Connection, progress: Progress) -> Iterator[BrokenSeal]:
-    """Yield what differs from its seal: exports, then revisions in their order."""
-    registry_seal = read_registry_seal(connection)
+def find_broken_seals(connection: sa.Connection, progress: Progress) -> list[BrokenSeal]:
+    """Return what differs from its seal: revisions in their order, exports before the revision sealed after them."""
+    try:
+        return _compare_all(connection, progress)
+    except sa.exc.OperationalError as error:
+        if not is_decoding_error(error.orig):
+            raise
+    with read_undecodable_texts(connection):
+        return _compare_all(connection, progress)
+
+
+def _compare_all(connection: sa.Connection, progress: Progress) -> list[BrokenSeal]:
     with progress("checking seals", _estimate_rows(connection)) as advance:
-        links: dict[int, str] = {}
-        yield from _check_exports(connection, registry_seal, links, advance)
-        yield from _check_revisions(connection, registry_seal, links, advance)
+        return list(_Comparison(connection, advance).find_broken())
 
 
 def _estimate_rows(connection: sa.Connection) -> int:
     """Return about how many rows there are: Ids are numbered without gaps."""
     tables = [table for table in (*RECORDED_TABLES.values(), *EXPORT_TABLES.values()) if "id" in table.c]
     largest = [sa.select(sa.func.max(table.c.id)).scalar_subquery() for table in tables]
-    return sum(number or 0 for number in connection.execute(sa.select(*largest)).one())
+    numbers = connection.execute(sa.select(*largest)).one()
+    return sum(number for number in numbers if isinstance(number, int) and number > 0)
 
 
-def _check_revisions(
-    connection: sa.Connection, registry_seal: str, links: Mapping[int, str], advance: Advance
-) -> Iterator[BrokenSeal]:
-    seals = _read_seals(connection, schema.seal, schema.seal.c.revision)
-    facts = read_facts(connection, advance)
-    previous: str | None = registry_seal
-    for number, parts, seal in _join(facts, seals):
-        if parts is None and seal is None:
-            yield BrokenSeal(number, f"revision {number} is missing")
-        elif seal is None:
-            yield BrokenSeal(number, f"revision {number} has no seal")
-        else:
-            sealed = _parse_text(seal.text)
-            exports = None if seal.export is None else (seal.export, links.get(seal.export, "unknown"))
-            # After a gap only the text itself tells the seal before.
-            text = SealText(number, previous or sealed.get("previous", ""), parts or {}, exports, seal.late)
-            if str(text) != seal.text:
-                yield from _describe_differences(number, sealed, _parse_text(str(text)))
-            elif seal_text.seal_text(seal.text) != seal.digest:
-                yield BrokenSeal(number, f"the seal of revision {number} is not that of its text")
-        previous = None if seal is None else seal.digest
+class _Comparison:
+    """The chains of a registry, compared with its rows: that of revisions, and in step with it that of exports."""
+
+    def __init__(self, connection: sa.Connection, advance: Advance) -> None:
+        self._rows = SealedRows(connection, advance)
+        self._registry_seal = read_registry_seal(connection)
+        closure = find_closure(connection)
+        # A snapshot has the links of exports that it leaves out.
+        self._partial = closure is not None and closure.reason == "snapshot"
+        self._exports = _join(self._rows.read_exports(), self._rows.read_seals(schema.export_seal))
+        self._next_export = next(self._exports, None)
+        self._link: str | None = (
+            self._registry_seal
+        )  # of the last export; None where it is not as it was sealed
+        self._sealed_links: tuple[int, Any] = (
+            0,
+            None,
+        )  # the newest export so far, and its link as it is recorded
+
+    def find_broken(self) -> Iterator[BrokenSeal]:
+        """Yield what is broken."""
+        seals = self._rows.read_seals(schema.seal)
+        previous: str | None = self._registry_seal
+        for number, parts, seal in _join(self._rows.read_facts(), seals):
+            if isinstance(number, range):
+                yield BrokenSeal(number[0], _describe_missing("revision", number))
+                previous = None
+            elif seal is None or number < 1:
+                yield BrokenSeal(number, _describe_unsealed(number, parts or {}))
+                previous = None if number > 0 else self._registry_seal
+            else:
+                yield from self._check_exports(seal.export, number)
+                broken = list(self._check_revision(number, previous, parts or {}, seal))
+                yield from broken
+                is_sound = all(one.revision != number for one in broken)
+                # Where this one is broken, or missing, only the text of the next one tells its seal.
+                previous = seal.digest if is_sound else None
+        yield from self._check_exports(None, None)
+        for table, count in sorted(self._rows.strays.items()):
+            yield BrokenSeal(None, f"{table}: {count} rows belong to nothing that is recorded")
+
+    def _check_revision(
+        self, number: int, previous: str | None, parts: dict[str, str], seal: Any
+    ) -> Iterator[BrokenSeal]:
+        sealed = parse_text(seal.text)
+        exports = None if seal.export is None else (seal.export, self._find_link(seal.export))
+        before = sealed.get("previous", "") if previous is None else previous
+        text = str(SealText(number, before, parts, exports, seal.late))
+        is_own = isinstance(seal.text, str) and seal_text.seal_text(seal.text) == seal.digest
+        if is_own and text == seal.text and "revision" in parts:
+            return
+        different = describe_differences(sealed, parse_text(text)) or {"": "its text"}
+        if "previous" in different and is_own:
+            yield BrokenSeal(number - 1, _describe_other_previous(number))
+        different.pop("previous", None)
+        what = list(dict.fromkeys(different.values()))
+        if not is_own:
+            what.append("the seal is not that of its text")
+        if what:
+            yield BrokenSeal(number, f"revision {number} is not as it was sealed: {', '.join(what)}")
+
+    def _find_link(self, export: Any) -> Any:
+        return self._sealed_links[1] if export == self._sealed_links[0] else "unknown"
+
+    def _check_exports(self, newest: Any, revision: int | None) -> Iterator[BrokenSeal]:
+        """Yield the broken ones of the next exports, to the newest that a revision seals, by default all others."""
+        if revision is not None and not isinstance(newest, int):
+            return
+        while self._next_export is not None:
+            number, digest, seal = self._next_export
+            first = number[0] if isinstance(number, range) else number
+            if revision is not None and first > newest:
+                return
+            problem = (
+                _describe_missing("export", number)
+                if isinstance(number, range)
+                else self._check_export(number, digest, seal)
+            )
+            if problem is not None:
+                yield BrokenSeal(revision, problem)
+            if first > 0:
+                self._link = None if seal is None or problem else seal.link
+            self._sealed_links = (first, seal and seal.link)
+            self._next_export = next(self._exports, None)
+
+    def _check_export(self, number: int, digest: str | None, seal: Any) -> str | None:
+        """Return the problem of an export, None where it is as it was sealed."""
+        if number < 1:
+            return f"there is no export {number}, but rows of it"
+        if seal is None:
+            return f"export {number} has no seal"
+        if digest is None and not self._partial:
+            return f"export {number} is missing"
+        if digest is not None and digest != seal.digest:
+            return f"export {number} is not as it was sealed"
+        if self._link is not None and seal.link != seal_text.link_export(number, self._link, seal.digest):
+            before = f"export {number - 1}" if number > 1 else "the registry"
+            return f"export {number} does not follow {before}"
+        return None
 
 
-def _join(
-    facts: Iterator[tuple[int, Any]], seals: Iterator[tuple[int, Any]]
-) -> Iterator[tuple[int, Any, Any]]:
-    """Yield every number from 1 to the last one of either, with what each has of it, else None."""
-    number = 1
+def _join(facts: Numbered, seals: Numbered) -> Iterator[tuple[int | range, Any, Any]]:
+    """Yield every number of either, in their order, with what each has of it, else None; and what neither has."""
+    expected = 1
     fact, seal = next(facts, None), next(seals, None)
     while fact is not None or seal is not None:
-        # Rows of revision 0, or of none before it, were put there behind the guards.
-        number = min([number, *(item[0] for item in (fact, seal) if item is not None)])
+        number = min(map(itemgetter(0), filter(None, (fact, seal))))
+        if number > expected:
+            yield range(expected, number), None, None
+        expected = max(expected, number + 1)
         here = fact if fact is not None and fact[0] == number else None
         sealed = seal if seal is not None and seal[0] == number else None
         yield number, here and here[1], sealed and sealed[1]
         fact = fact if here is None else next(facts, None)
         seal = seal if sealed is None else next(seals, None)
-        number += 1
 
 
-def _read_seals(connection: sa.Connection, table: sa.Table, key: sa.Column[int]) -> Iterator[tuple[int, Any]]:
-    rows = connection.execute(sa.select(table).order_by(key), execution_options={"yield_per": _READ_AT_ONCE})
-    return ((row[0], row) for row in rows)
+def _describe_missing(what: str, numbers: range) -> str:
+    if len(numbers) == 1:
+        return f"{what} {numbers[0]} is missing"
+    return f"{what}s {numbers[0]} to {numbers[-1]} are missing"
 
 
-def _parse_text(text: str) -> dict[str, str]:
-    """Return what the lines of a seal's text say, by what they are of."""
-    lines = (line.split(" ") for line in text.splitlines()[1:])
-    return {
-        " ".join(words[:2] if words[0] == "withdrawn" else words[:1]): " ".join(words[-2:]) for words in lines
-    }
+def _describe_unsealed(number: int, parts: dict[str, str]) -> str:
+    if "revision" in parts and number > 0:
+        return f"revision {number} has no seal"
+    return f"there is no revision {number}, but rows of it: {', '.join(parts or ['seal'])}"
 
 
-def _describe_differences(
-    number: int, sealed: Mapping[str, str], present: Mapping[str, str]
-) -> Iterator[BrokenSeal]:
-    """Yield the revision with the parts that differ; where the seal before is another one, the revision of that."""
-    different = [name for name in dict.fromkeys([*sealed, *present]) if sealed.get(name) != present.get(name)]
-    if "previous" in different:
-        different.remove("previous")
-        before = f"revision {number - 1} is not as it was sealed: revision {number} follows another seal"
-        if number == 1:
-            before = "the registry is not the one that revision 1 follows: its id or its creation is another"
-        yield BrokenSeal(number - 1, before)
-    if different:
-        counts = [_describe_part(name, sealed.get(name), present.get(name)) for name in different]
-        yield BrokenSeal(number, f"revision {number} is not as it was sealed: {', '.join(counts)}")
-
-
-def _describe_part(name: str, sealed: str | None, present: str | None) -> str:
-    before, now = (0 if part is None else int(part.split()[0]) for part in (sealed, present))
-    if name == "exports":
-        return "the exports until then"
-    rows = f"{now} of {before} rows" if before != now else "changed"
-    return f"{name} ({rows})"
-
-
-def _check_exports(
-    connection: sa.Connection, registry_seal: str, links: dict[int, str], advance: Advance
-) -> Iterator[BrokenSeal]:
-    """Yield the exports that are not as they were sealed; put the link of each into `links`."""
-    snapshot = schema.closure.c.reason == "snapshot"
-    partial = (
-        connection.execute(sa.select(schema.closure.c.number).where(snapshot).limit(1)).first() is not None
-    )
-    previous: str | None = registry_seal
-    seals = _read_seals(connection, schema.export_seal, schema.export_seal.c.export)
-    for number, digest, seal in _join(read_exports(connection, advance), seals):
-        problem = None
-        if seal is None:
-            problem = "is missing" if digest is None else "has no seal"
-        elif digest != seal.digest and not (digest is None and partial):
-            problem = "is not as it was sealed" if digest else "is missing"
-        elif seal.link != seal_text.link_export(number, previous or "", seal.digest) and previous is not None:
-            problem = "is not linked to the one before"
-        if problem:
-            yield BrokenSeal(_find_sealing_revision(connection, number), f"export {number} {problem}")
-        previous = None if seal is None else seal.link
-        if seal is not None:
-            links[number] = seal.link
-
-
-def _find_sealing_revision(connection: sa.Connection, export: int) -> int | None:
-    """Return the first revision that was sealed after an export, None where there is none yet."""
-    seal = schema.seal
-    number: int | None = connection.execute(
-        sa.select(sa.func.min(seal.c.revision)).where(seal.c.export >= export)
-    ).scalar()
-    return number
+def _describe_other_previous(number: int) -> str:
+    if number == 1:
+        return "the registry is not the one that revision 1 follows: its id or its creation is another"
+    return f"revision {number - 1} is not as it was sealed: revision {number} follows another seal"

@@ -1,9 +1,16 @@
-"""The rows that seals are of, digested in the order of their revisions and exports, a batch in memory at a time."""
+"""The rows that seals are of, digested in the order of their revisions and exports, a batch in memory at a time.
+
+SQLite keeps any value in any column, and a page that was edited holds anything: nothing of that raises an error here.
+Rows whose revision or export is not a number are counted apart.
+"""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -17,7 +24,7 @@ from registry.parallel import Advance
 
 _BATCH_SIZE = 2000
 
-Rows = Iterator[tuple[int, Iterator[Any]]]
+Groups = Iterator[tuple[int, Iterator[Any]]]
 """Rows by the revision, or the export, that is their first column."""
 
 
@@ -29,79 +36,123 @@ class Part(NamedTuple):
     digest: str
 
 
+class SealedRows:
+    """The rows of a registry by revision and by export.
+
+    Attributes
+    ----------
+    strays
+        How many rows have been met so far whose revision or export is not a number, by table.
+    """
+
+    def __init__(self, connection: sa.Connection, advance: Advance) -> None:
+        self._connection = connection
+        self._advance = advance
+        self.strays: Counter[str] = Counter()
+
+    def read_facts(self) -> Iterator[tuple[int, dict[str, str]]]:
+        """Yield each revision of which there is any row, with the digests of its parts by their names."""
+        tables = [schema.revision, *RECORDED_TABLES.values()]
+        streams = [
+            _digest_lines(self._group(_select_recorded(self._connection, table), table), table)
+            for table in tables
+        ]
+        streams += [
+            _digest_withdrawn(self._group(_select_withdrawn(table), table), table)
+            for table in tables
+            if table.info.get("fact")
+        ]
+        for number, parts in groupby(heapq.merge(*streams), key=itemgetter(0)):
+            yield number, {part.name: part.digest for part in parts}
+
+    def digest_revision(self, number: int) -> dict[str, str]:
+        """Return the digests of the parts of one revision by their names; no rows of others are read."""
+        parts: list[Part] = []
+        for table in (schema.revision, *RECORDED_TABLES.values()):
+            query = _select_recorded(self._connection, table, number)
+            parts += _digest_lines(self._group(query, table), table)
+            if table.info.get("fact"):
+                withdrawn = _select_withdrawn(table).where(table.c.withdrawn_in == number)
+                parts += _digest_withdrawn(self._group(withdrawn, table), table)
+        return {part.name: part.digest for part in parts}
+
+    def read_exports(self) -> Iterator[tuple[int, str]]:
+        """Yield each export of which there is any row, with the digest of its rows."""
+        streams = [
+            _encode_parts(self._group(_select_parts(self._connection, table), table), place, table)
+            for place, table in enumerate(EXPORT_TABLES.values())
+        ]
+        for number, parts in groupby(heapq.merge(*streams), key=itemgetter(0)):
+            digest = Digest()
+            for _, _, lines in parts:
+                digest.add(1, lines)
+            yield number, digest.sha256
+
+    def read_seals(self, table: sa.Table) -> Iterator[tuple[int, Any]]:
+        """Yield the revisions, or the exports, of which there are seals, with the row of the seal."""
+        (key,) = table.primary_key
+        for number, rows in self._group(sa.select(*table.c).order_by(key), table):
+            for row in rows:
+                yield number, row
+
+    def _group(self, query: sa.Select[Any], table: sa.Table) -> Groups:
+        for number, rows in groupby(self._read(query), key=itemgetter(0)):
+            if type(number) is int:
+                yield number, rows
+            else:
+                self.strays[table.name] += sum(1 for _ in rows)
+
+    def _read(self, query: sa.Select[Any]) -> Iterator[Any]:
+        result = self._connection.execute(query, execution_options={"yield_per": _BATCH_SIZE})
+        for batch in result.partitions():
+            self._advance(len(batch))
+            yield from batch
+
+
 def read_facts(connection: sa.Connection, advance: Advance) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield each revision of which there is any row, with the digests of its parts by their names."""
-    facts = [table for table in RECORDED_TABLES.values() if table.info.get("fact")]
-    streams = [
-        _digest_lines(_group(connection, _select_recorded(connection, table), advance), table)
-        for table in (schema.revision, *RECORDED_TABLES.values())
-    ]
-    streams += [
-        _digest_withdrawn(_group(connection, _select_withdrawn(table), advance), table) for table in facts
-    ]
-    for number, parts in groupby(heapq.merge(*streams), key=itemgetter(0)):
-        yield number, {part.name: part.digest for part in parts}
+    return SealedRows(connection, advance).read_facts()
 
 
 def digest_revision(connection: sa.Connection, number: int) -> dict[str, str]:
     """Return the digests of the parts of one revision by their names; no rows of others are read."""
-    parts: list[Part] = []
-    for table in (schema.revision, *RECORDED_TABLES.values()):
-        query = _select_recorded(connection, table, number)
-        parts += _digest_lines(_group(connection, query, _ignore), table)
-        if table.info.get("fact"):
-            withdrawn = _select_withdrawn(table).where(table.c.withdrawn_in == number)
-            parts += _digest_withdrawn(_group(connection, withdrawn, _ignore), table)
-    return {part.name: part.digest for part in parts}
+    return SealedRows(connection, lambda _rows=1: None).digest_revision(number)
 
 
-def _ignore(_rows: int = 1) -> None:
-    """Take no notice of progress."""
+@contextmanager
+def read_undecodable_texts(connection: sa.Connection) -> Iterator[None]:
+    """Let SQLite return texts that are not UTF-8, with their bytes written out; it takes its time."""
+    driver: Any = connection.connection.driver_connection
+    if not isinstance(driver, sqlite3.Connection):
+        yield
+        return
+    usual: Callable[[bytes], object] | type[str] = driver.text_factory
+    driver.text_factory = lambda text: text.decode(errors="backslashreplace")
+    try:
+        yield
+    finally:
+        driver.text_factory = usual
 
 
-def read_exports(connection: sa.Connection, advance: Advance) -> Iterator[tuple[int, str]]:
-    """Yield each export of which there is any row, with the digest of its rows."""
-    streams = [
-        _encode_parts(_group(connection, _select_parts(connection, table), advance), place, table)
-        for place, table in enumerate(EXPORT_TABLES.values())
-    ]
-    for number, parts in groupby(heapq.merge(*streams), key=itemgetter(0)):
-        digest = Digest()
-        for _, _, lines in parts:
-            digest.add(1, lines)
-        yield number, digest.sha256
-
-
-def _group(connection: sa.Connection, query: sa.Select[Any], advance: Advance) -> Rows:
-    return groupby(_read(connection, query, advance), key=itemgetter(0))
-
-
-def _read(connection: sa.Connection, query: sa.Select[Any], advance: Advance) -> Iterator[Any]:
-    result = connection.execute(query, execution_options={"yield_per": _BATCH_SIZE})
-    for batch in result.partitions():
-        advance(len(batch))
-        yield from batch
-
-
-def _digest_lines(rows: Rows, table: sa.Table) -> Iterator[Part]:
+def _digest_lines(groups: Groups, table: sa.Table) -> Iterator[Part]:
     lines = lines_of(table.name)
-    for number, group in rows:
+    for number, group in groups:
         digest = Digest()
         while batch := [row[1:] for row in islice(group, _BATCH_SIZE)]:
             digest.add(len(batch), lines.encode_read_rows(batch))
         yield Part(number, table.name, str(digest))
 
 
-def _digest_withdrawn(rows: Rows, table: sa.Table) -> Iterator[Part]:
-    for number, group in rows:
+def _digest_withdrawn(groups: Groups, table: sa.Table) -> Iterator[Part]:
+    for number, group in groups:
         digest = Digest()
         while batch := [row[1] for row in islice(group, _BATCH_SIZE)]:
             digest.add(len(batch), encode_numbers(batch))
         yield Part(number, f"withdrawn {table.name}", str(digest))
 
 
-def _encode_parts(rows: Rows, place: int, table: sa.Table) -> Iterator[tuple[int, int, bytes]]:
-    for number, group in rows:
+def _encode_parts(groups: Groups, place: int, table: sa.Table) -> Iterator[tuple[int, int, bytes]]:
+    for number, group in groups:
         yield number, place, lines_of(table.name).encode_read_rows([row[1:] for row in group])
 
 
@@ -116,7 +167,8 @@ def _select_recorded(connection: sa.Connection, table: sa.Table, number: int | N
     if "parent" in table.info:
         name, key = table.info["parent"]
         owner = schema.metadata.tables[name]
-        source = table.join(owner, owner.c.id == table.c[key])
+        # Outer: a row whose parent is not there is of no revision.
+        source = table.outerjoin(owner, owner.c.id == table.c[key])
     recorded = owner.c.recorded_in
     query = sa.select(recorded, *columns).select_from(source)
     if number is not None:

@@ -213,11 +213,21 @@ class Identity(Struct, frozen=True):
 
 
 class Problem(Struct, frozen=True):
-    """A problem that a verification found; ``sha256`` is that of the right bytes."""
+    """A problem that a verification found.
+
+    Attributes
+    ----------
+    sha256
+        That of the right bytes, where it is about a file.
+    revision
+        The revision that is not as it was sealed, where it is about one; of a changed export the first one that was
+        sealed after it.
+    """
 
     sha256: str | None
     path: str
     problem: str
+    revision: int | None = None
 
 
 class UnreferencedFile(Struct, frozen=True):
@@ -241,9 +251,16 @@ class UnreferencedFile(Struct, frozen=True):
 
 
 class Verification(Struct, frozen=True):
-    """The result of a verification; ``checked`` is the number of things that were checked.
+    """The result of a verification.
 
-    ``serves_wrongly`` are the runs for which a deployed file is read though the registry answers otherwise now.
+    Attributes
+    ----------
+    checked
+        The number of files and of sets of constants that were checked.
+    serves_wrongly
+        The runs for which a deployed file is read though the registry answers otherwise now.
+    head
+        The newest revision with its seal, as ``NUMBER:SEAL``, where the whole history is as it was sealed.
     """
 
     checked: int
@@ -251,6 +268,7 @@ class Verification(Struct, frozen=True):
     notes: tuple[str, ...] = ()
     unreferenced: tuple[UnreferencedFile, ...] = ()
     serves_wrongly: tuple[ReadRuns, ...] = ()
+    head: str | None = None
 
 
 class RegistryCopy(Struct, frozen=True):
