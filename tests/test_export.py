@@ -218,7 +218,7 @@ def test_the_provenance_explains_every_byte(imported: Registry, small_tree: Path
 
     assert stamps[1]["comment"] == "the directory of 2020"
     assert values["format"] == "calreg provenance"
-    assert values["format_version"] == 1
+    assert values["format_version"] == 2
     assert values["request"] == {
         "target": DATASET,
         "source": "Jungfrau.0",

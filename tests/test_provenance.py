@@ -86,26 +86,30 @@ outputs = st.builds(
     sha256=st.none() | sha256s,
     size=st.none() | sizes,
 )
-documents = st.builds(
-    Document,
-    format=st.just("calreg provenance"),
-    format_version=st.just(1),
-    created_at=texts,
-    created_by=st.builds(Creator, texts, texts, texts),
-    software=st.dictionaries(texts, texts, max_size=2),
-    registry=st.builds(RegistryReference, texts, counts, st.none() | texts),
-    request=st.builds(
-        Request,
-        texts,
-        st.none() | texts,
-        st.none() | texts,
-        st.none() | texts,
-        st.lists(texts, max_size=2).map(tuple),
-        texts,
-    ),
-    resolution=resolutions,
-    outputs=st.lists(outputs, max_size=2).map(tuple),
-    warnings=st.lists(texts, max_size=2).map(tuple),
+unsealed = st.builds(RegistryReference, texts, counts, st.none() | texts)
+sealed = st.builds(RegistryReference, texts, counts, st.none() | texts, sha256s)
+documents = (unsealed | sealed).flatmap(
+    lambda reference: st.builds(
+        Document,
+        format=st.just("calreg provenance"),
+        format_version=st.just(2 if reference.head else 1),
+        created_at=texts,
+        created_by=st.builds(Creator, texts, texts, texts),
+        software=st.dictionaries(texts, texts, max_size=2),
+        registry=st.just(reference),
+        request=st.builds(
+            Request,
+            texts,
+            st.none() | texts,
+            st.none() | texts,
+            st.none() | texts,
+            st.lists(texts, max_size=2).map(tuple),
+            texts,
+        ),
+        resolution=resolutions,
+        outputs=st.lists(outputs, max_size=2).map(tuple),
+        warnings=st.lists(texts, max_size=2).map(tuple),
+    )
 )
 
 
@@ -253,7 +257,7 @@ SHA256, OUTPUT_PATH = "files[0].sha256", "$.outputs[0].path"
 DAMAGED: dict[str, tuple[Callable[[Values], object], str | None]] = {
     "another format": (put("format", value="calreg snapshot"), None),
     "a format of control characters": (put("format", value="\x1b[2J"), None),
-    "a newer format": (put("format_version", value=2), None),
+    "a newer format": (put("format_version", value=3), None),
     "no format": (lambda values: values.pop("format"), None),
     "a missing field": (lambda values: values.pop("warnings"), "`warnings`"),
     "a missing checksum": (lambda values: values["outputs"][0].pop("sha256"), "`sha256`"),

@@ -375,9 +375,9 @@ EDITS: dict[str, tuple[Callable[[Values], object], type[RegistryError], dict[str
         {"known": ["npy", "psana", "lcls2", "hdf5"]},
     ),
     "a newer format": (
-        lambda values: values.update(format_version=2),
+        lambda values: values.update(format_version=3),
         DocumentError,
-        {"format_version": 2},
+        {"format_version": 3},
     ),
     "another document": (lambda values: values.update(format="calreg snapshot"), DocumentError, {}),
     "a version that is not a number": (

@@ -59,7 +59,7 @@ class DetectorConstants(Mapping[str, NDArray[Any]]):
     def _title(self) -> str:
         document = self.provenance
         target = clip(document.request.target)
-        return f"{target} at {document.resolution.instant}, revision {document.registry.revision}"
+        return f"{target} at {document.resolution.instant}, {document.registry.revision_label}"
 
     def _describe_arrays(self) -> list[tuple[str, object, object, str]]:
         units = {output.type: output.unit for output in self.provenance.outputs}
@@ -75,7 +75,7 @@ class DetectorConstants(Mapping[str, NDArray[Any]]):
             ``units`` and ``kind``. Coordinates: ``gain_range``, ``panel`` (the panel Ids in segment order),
             ``alias`` (their M-numbers, empty where a panel has none) and, if they are known, ``segment`` (their
             segment numbers). Attributes, texts and integers: the detector,
-            instant, registry and revision, and the whole ``provenance`` document as JSON.
+            instant, registry and revision with its seal, and the whole ``provenance`` document as JSON.
 
         Raises
         ------
@@ -112,6 +112,8 @@ def _build_attributes(document: Document) -> dict[str, str | int]:
         "registry": document.registry.id,
         "revision": document.registry.revision,
     }
+    if document.registry.head:
+        attributes["seal"] = document.registry.head.seal
     if resolution.run:
         attributes |= {"experiment": resolution.run.experiment, "run": resolution.run.run}
     if resolution.configuration:

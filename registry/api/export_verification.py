@@ -10,6 +10,7 @@ from pathlib import Path
 from registry import provenance
 from registry.api.arguments import check_arguments
 from registry.api.backend import Backend, ReadTransaction, open_backend
+from registry.api.document_history import describe_unchecked_history, find_history_problem
 from registry.api.replays import find_document_store, plan_replay
 from registry.api.served_runs import describe_served_wrongly, list_served_wrongly
 from registry.errors import (
@@ -29,7 +30,6 @@ from registry.instants import is_stamp
 from registry.lookup import stored_files
 from registry.lookup.deployments import count_former_warnings, deployment_warnings
 from registry.lookup.resolution import ArrayRequest, resolve
-from registry.lookup.revisions import read_newest_revision
 from registry.provenance import Document
 from registry.records import Problem, ReadRuns, Verification
 from registry.settings import find_settings
@@ -83,11 +83,12 @@ def verify_export(
     try:
         with _open_document_registry(document, database, store) as backend:
             checked += 1
-            problems += _check_resolution(backend, document)
+            problems += _check_answer(backend, document)
             served = list_served_wrongly(backend, document, Path(path))
             notes += [*_note_missing_record(backend, content), *map(describe_served_wrongly, served)]
     except RegistryError as error:
-        notes.append(f"the registry was not asked again: {error}")
+        unchecked = describe_unchecked_history(document.registry)
+        notes.append(f"the registry was not asked again{unchecked}: {error}")
     return Verification(checked, tuple(problems), tuple(notes), serves_wrongly=tuple(served))
 
 
@@ -202,30 +203,35 @@ def _describe_difference(file: Path, assembly: Assembly) -> str:
     return "is no longer in it"
 
 
-def _check_resolution(backend: Backend, document: Document) -> list[Problem]:
+def _check_answer(backend: Backend, document: Document) -> list[Problem]:
+    """Hold the document against the registry: the seal of its revision, and the answer as of it."""
+    revision = document.registry.revision
+    with backend.read_transaction() as view:
+        foreign = find_history_problem(view.connection, document.registry, view.revision)
+        problems = [foreign] if foreign else []
+        if revision <= view.revision:
+            problems += _compare_answer(backend, view, document)
+    return [Problem(None, f"revision {revision}", problem) for problem in problems]
+
+
+def _compare_answer(backend: Backend, view: ReadTransaction, document: Document) -> list[str]:
     """Resolve the request again as of the document's revision, and compare values.
 
     Of the warnings only the number is compared: another version of the software may word them differently.
     """
     request, revision = document.request, document.registry.revision
-    with backend.read_transaction() as view:
-        newest = read_newest_revision(view.connection)
-        if revision > newest:
-            return [
-                Problem(None, f"revision {revision}", f"the registry knows revisions up to {newest} only")
-            ]
-        try:
-            at = backend.parse_optional_instant(request.at)
-            arrays = ArrayRequest(request.target, request.source, at, request.types)
-            answer = resolve(view.connection, arrays, revision)
-            warnings, former = answer.warnings, 0
-            if document.deployment is not None:
-                deployed = view.connection, answer.resolution, document.deployment, revision
-                warnings += tuple(deployment_warnings(*deployed))
-                former = count_former_warnings(*deployed)
-        except RegistryError as error:
-            return [Problem(None, f"revision {revision}", f"the registry refuses the request: {error}")]
-        named = None if request.as_of is None else _find_requested_revision(view, request.as_of)
+    try:
+        at = backend.parse_optional_instant(request.at)
+        arrays = ArrayRequest(request.target, request.source, at, request.types)
+        answer = resolve(view.connection, arrays, revision)
+        warnings, former = answer.warnings, 0
+        if document.deployment is not None:
+            deployed = view.connection, answer.resolution, document.deployment, revision
+            warnings += tuple(deployment_warnings(*deployed))
+            former = count_former_warnings(*deployed)
+    except RegistryError as error:
+        return [f"the registry refuses the request: {error}"]
+    named = None if request.as_of is None else _find_requested_revision(view, request.as_of)
     resolution = answer.resolution
     documented, answered = len(document.warnings), len(warnings)
     counts = f"the document has {format_count(documented, 'warning')}, the answer {answered}"
@@ -237,7 +243,7 @@ def _check_resolution(backend: Backend, document: Document) -> list[Problem]:
         "the revision was recorded at another instant": answer.recorded_at == document.registry.recorded_at,
         "the request asks as of another revision": named in (None, revision),
     }
-    return [Problem(None, f"revision {revision}", sentence) for sentence, holds in facts.items() if not holds]
+    return [sentence for sentence, holds in facts.items() if not holds]
 
 
 def _find_requested_revision(view: ReadTransaction, as_of: str) -> int | None:

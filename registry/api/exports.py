@@ -20,6 +20,7 @@ from registry.api.folder_checks import check_folder
 from registry.api.served_runs import describe_served_wrongly, list_served_wrongly
 from registry.api.stale_copies import StoreWitness
 from registry.authorship import Signature, build_signature, find_working_folder
+from registry.database.seals import find_head
 from registry.errors import RequestError
 from registry.exporters import npy, psana
 from registry.exporters.assembly import build_assemblies, read_arrays
@@ -43,7 +44,7 @@ from registry.lookup.resolution import ArrayRequest, resolve
 from registry.lookup.revisions import AsOf
 from registry.parallel import Progress
 from registry.provenance import Document, encode
-from registry.provenance.document import Creator, Deployment, RegistryReference, Request
+from registry.provenance.document import FORMAT_VERSION, Creator, Deployment, RegistryReference, Request
 from registry.records import Export
 
 MEMORY = "memory"
@@ -137,6 +138,7 @@ def _draft_document(
     witness = StoreWitness(backend, request.as_of)
     with backend.read_transaction(request.as_of) as view:
         as_of = _format_as_of(request.as_of, view.zone)
+        head, registry_id = find_head(view.connection, view.revision), backend.database.registry_id
         answer = resolve(view.connection, dataclasses.replace(request, source=source), view.revision)
         resolution, warnings = answer.resolution, answer.warnings
         deployment: Deployment | None = None
@@ -153,7 +155,7 @@ def _draft_document(
         beside += witness.list_warnings(view.connection)
     document = Document(
         format="calreg provenance",
-        format_version=1,
+        format_version=FORMAT_VERSION,
         created_at=str(instants.now()),
         created_by=Creator(signature.author, signature.host, signature.command, find_working_folder()),
         software={
@@ -163,7 +165,7 @@ def _draft_document(
             "sqlalchemy": sa.__version__,
             **(get_software_versions(export_format) if export_format else {}),
         },
-        registry=RegistryReference(backend.database.registry_id, view.revision, answer.recorded_at),
+        registry=RegistryReference(registry_id, head.number, answer.recorded_at, head.seal),
         request=Request(
             target=request.target,
             source=request.source if resolution.configuration else None,

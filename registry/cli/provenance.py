@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,14 +11,13 @@ import typer
 
 from registry.cli import output, reports
 from registry.cli.application import create_group
+from registry.cli.documents import print_document
 from registry.cli.exports import Folder, Force, print_export
 from registry.cli.options import AsOf, Context, Json, Timezone, open_from_context
 from registry.errors import RequestError
 from registry.identifiers import quote
 
 if TYPE_CHECKING:
-    from registry.provenance import Document
-    from registry.provenance.document import InputConstants
     from registry.records import IdentifiedPart, Identity, Version
 
 provenance = create_group(help="The document that explains an export.")
@@ -49,7 +48,7 @@ def show_provenance(
     elif json or format == "json":
         typer.echo(encode(document), nl=False)
     else:
-        _print_document(document)
+        print_document(document)
 
 
 @provenance.command("replay")
@@ -62,59 +61,6 @@ def replay_export(ctx: Context, file: File, folder: Folder, force: Force = False
 
     result = replay(file, folder, ctx.obj.database, ctx.obj.store, force=force, progress=output.show_progress)
     output.print_answer(result, print_export, as_json=json)
-
-
-def _describe_export(document: Document) -> Iterator[tuple[str, str]]:
-    """Yield names and values that describe the export as a whole."""
-    request, resolution, origin = document.request, document.resolution, document.created_by
-    yield "request", request.target + (f", source {request.source}" if request.source else "")
-    yield "constants of", f"{resolution.instant} ({resolution.instant_is})"
-    yield "answered by", f"registry {document.registry.id}, revision {document.registry.revision}"
-    yield "written", f"{document.created_at} by {origin.author} on {origin.host}"
-    yield "command", origin.command
-    yield "software", ", ".join(f"{name} {version}" for name, version in document.software.items())
-    if run := resolution.run:
-        yield "run", f"{run.experiment} {run.run}, begin {run.begin or 'not known'}"
-    if configuration := resolution.configuration:
-        last = "end" if configuration.last_run is None else configuration.last_run
-        runs = f"{configuration.first_run}-{last}"
-        yield "detector", f"{configuration.source} in {configuration.experiment}, runs {runs}"
-    if document.deployment:
-        yield "files for", f"runs {document.deployment.runs} of {document.deployment.source}"
-
-
-def _print_document(document: Document) -> None:
-    output.print_fields(**dict(_describe_export(document)))
-    for panel in document.resolution.panels:
-        output.print_text()
-        place = f"segment {panel.segment}" if isinstance(panel.segment, int) else f"position {panel.position}"
-        output.print_text(f"{place}: {panel.panel}  {panel.alias or ''}".rstrip())
-        for constants in panel.constants:
-            _print_constants(constants)
-    output.print_text()
-    rows = [(row.type, row.unit, row.dtype, row.shape, (row.sha256 or "")[:16]) for row in document.outputs]
-    output.print_table(("output", "unit", "dtype", "shape", "sha256"), rows)
-    for warning in document.warnings:
-        output.print_text(f"warning: {warning}")
-
-
-def _print_constants(constants: InputConstants) -> None:
-    start = constants.valid_from or "beginning"
-    end = f"until {constants.valid_to}" if constants.valid_to else "still valid"
-    output.print_text(f"  {constants.kind}: version {constants.version}, valid from {start}, {end}")
-    stamp = constants.registered
-    comment = f": {stamp.comment}" if stamp.comment else ""
-    registered = f"revision {stamp.revision}, {stamp.recorded_at}, {stamp.author}{comment}"
-    output.print_text(f"    registered in {registered}")
-    if constants.conversion:
-        output.print_text(
-            f"    converted from {constants.conversion.file}, sha256 {constants.conversion.sha256}"
-        )
-    rows = [
-        (row.gain_range, reports.format_number(row.statistics.median), row.statistics.zeros, row.sha256[:16])
-        for row in constants.files
-    ]
-    output.print_table(("gain range", "median", "zeros", "sha256"), rows, indent="    ")
 
 
 @provenance.command("verify")

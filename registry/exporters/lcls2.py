@@ -73,7 +73,7 @@ def _build_fields(document: Document, output: Output) -> dict[str, Any]:
         "tsshort": stamp,
         "tstamp_orig": stamp,
         "version": f"calreg {document.software.get('calreg', '')}",
-        "comment": f"registry {document.registry.id}, revision {document.registry.revision}",
+        "comment": str(document.registry),
         "iofname": output.path,
         "extpars": _build_parameters(document),
         "segment_ids": [panel.panel for panel in resolution.panels],

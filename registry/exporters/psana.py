@@ -95,7 +95,7 @@ def _build_comments(draft: Document, assembly: Assembly) -> Iterator[str]:
     yield f"array {kind.calibration_type}, unit {kind.unit or 'none'}, axes (gain range, panel, row, column)"
     yield f"runs {deployment.runs} of {deployment.source}; times here are UTC"
     yield f"constants of {resolution.instant} ({resolution.instant_is})"
-    yield f"registry {draft.registry.id}, revision {draft.registry.revision}"
+    yield str(draft.registry)
     yield f"provenance ../{layout(draft).document}"
     for panel in resolution.panels:
         constants = assembly.find_constants(panel)

@@ -10,7 +10,7 @@ import msgspec
 from registry.errors import DocumentError
 from registry.files import read_bounded
 from registry.identifiers import quote
-from registry.provenance.document import FILE_NAME, FORMAT, FORMAT_VERSION, Document, DocumentHeader
+from registry.provenance.document import FILE_NAME, FORMAT, KNOWN_VERSIONS, Document, DocumentHeader
 
 __all__ = ["FILE_NAME", "Document", "encode", "read", "read_with_content"]
 
@@ -51,8 +51,9 @@ def read_with_content(path: Path) -> tuple[Document, bytes]:
     if header.format != FORMAT:
         message = f"{name} is not a provenance document: its format is {quote(header.format)}"
         raise DocumentError(message, path=str(path))
-    if (number := header.format_version) != FORMAT_VERSION:
-        message = f"{name} is a provenance document of format {number}; this software reads {FORMAT_VERSION}"
+    if (number := header.format_version) not in KNOWN_VERSIONS:
+        known = " and ".join(map(str, KNOWN_VERSIONS))
+        message = f"{name} is a provenance document of format {number}; this software reads {known}"
         raise DocumentError(message, path=str(path), format_version=number)
     try:
         return msgspec.json.decode(text, type=Document), content

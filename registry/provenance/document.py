@@ -6,6 +6,9 @@ Paths are relative to the document: names beside it, or in a folder beside it.
 
 Some formats have a copy of the document inside their file, which cannot contain the checksum of that file: there an
 output has no path, and the size and the SHA-256 of its payload (C order, little-endian).
+
+Format 2 quotes the seal of the revision, by which the document is held against the registry's history. Documents of
+format 1, from before there were seals, are read and replayed as they are.
 """
 
 from __future__ import annotations
@@ -15,12 +18,14 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
+from registry.heads import Head, Seal, shorten_seal
 from registry.identifiers import format_count
 from registry.records.display import clip, render_rows
 from registry.records.facts import Conversion, Count, Sha256, Size, Statistics
 
 FORMAT = "calreg provenance"
-FORMAT_VERSION = 1
+FORMAT_VERSION: Literal[2] = 2
+KNOWN_VERSIONS = (1, FORMAT_VERSION)
 FILE_NAME = "provenance.json"
 _HEADINGS = ("segment", "panel", "alias", "kind", "version", "valid from", "until", "constants", "comment")
 
@@ -184,11 +189,27 @@ class Deployment(_StrictStruct, frozen=True):
 
 
 class RegistryReference(_StrictStruct, frozen=True):
-    """The registry that answered, and its revision."""
+    """The registry that answered, and its revision with its seal, which documents of format 1 do not have."""
 
     id: str
     revision: Count
     recorded_at: str | None
+    seal: Seal | UnsetType = UNSET
+
+    def __str__(self) -> str:
+        seal = f", seal {self.seal}" if self.seal else ""
+        return f"registry {self.id}, revision {self.revision}{seal}"
+
+    @property
+    def head(self) -> Head | None:
+        """The revision with its seal; None in a document of format 1."""
+        return Head(self.revision, self.seal) if isinstance(self.seal, str) else None
+
+    @property
+    def revision_label(self) -> str:
+        """The revision and the beginning of its seal, as a request can quote them."""
+        seal = f":{shorten_seal(self.seal)}" if isinstance(self.seal, str) else ""
+        return f"revision {self.revision}{seal}"
 
 
 class Creator(_StrictStruct, frozen=True):
@@ -204,7 +225,7 @@ class Document(_StrictStruct, frozen=True, omit_defaults=True):
     """The whole document; without outputs it is the draft from which a format writes them."""
 
     format: Literal["calreg provenance"]
-    format_version: Literal[1]
+    format_version: Literal[1, 2]
     created_at: str
     created_by: Creator
     software: dict[str, str]
@@ -216,6 +237,12 @@ class Document(_StrictStruct, frozen=True, omit_defaults=True):
     companions: tuple[Companion, ...] = ()
     deployment: Deployment | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse a document whose format has a seal and that has none, and the other way round."""
+        if (self.format_version == FORMAT_VERSION) is not (self.registry.head is not None):
+            has = "needs" if self.registry.head is None else "has no"
+            raise ValueError(f"format {self.format_version} {has} `seal` of the revision")
+
     def __repr__(self) -> str:
         return f"<Document: {self._summary()}, of registry {clip(self.registry.id)}>"
 
@@ -223,7 +250,7 @@ class Document(_StrictStruct, frozen=True, omit_defaults=True):
         answer = self.resolution
         arrays = f"{clip(', '.join(answer.types))} of {clip(self.request.target)}"
         panels = format_count(len(answer.panels), "panel")
-        return f"{arrays} at {clip(answer.instant)}, {panels}, revision {self.registry.revision}"
+        return f"{arrays} at {clip(answer.instant)}, {panels}, {self.registry.revision_label}"
 
     def _repr_html_(self) -> str:
         rows = [

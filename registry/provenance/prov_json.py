@@ -53,6 +53,7 @@ class _Trail:
             instant=resolution.instant,
             registry=document.registry.id,
             revision=document.registry.revision,
+            seal=document.registry.head and document.registry.head.seal,
             command=creator.command,
             host=creator.host,
         )
