@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from msgspec import structs
 
 import registry
 from registry.api import Registry
@@ -121,6 +122,7 @@ def test_a_large_outcome_is_shown_in_one_line() -> None:
     assert repr(revision).isprintable()
     assert len(repr(revision)) < 250
     assert repr(revision).endswith("...; 1000 changes>")
+    assert repr(structs.replace(revision, seal="a" * 64)).startswith(f"<Revision 5:{'a' * 16} of ")
 
 
 def test_a_registry_shows_its_location_without_the_password(
@@ -141,13 +143,14 @@ def test_a_registry_shows_its_location_without_the_password(
 
 def test_constants_and_their_provenance_are_shown_in_a_few_lines(filled: Registry) -> None:
     constants = filled.constants("exp=xcsls3716:run=631", types=["pixel_gain", "pixel_status"])
+    revision = f"revision 7:{filled.head.seal[:16]}"
     assert repr(constants).splitlines() == [
-        f"<DetectorConstants: exp=xcsls3716:run=631 at {AT}, revision 7",
+        f"<DetectorConstants: exp=xcsls3716:run=631 at {AT}, {revision}",
         " pixel_gain    (3, 2, 4, 6) float32 ADU/keV",
         " pixel_status  (3, 2, 4, 6) uint64 1>",
     ]
     assert repr(constants.provenance) == (
-        f"<Document: pixel_gain, pixel_status of exp=xcsls3716:run=631 at {AT}, 2 panels, revision 7, of registry"
+        f"<Document: pixel_gain, pixel_status of exp=xcsls3716:run=631 at {AT}, 2 panels, {revision}, of registry"
         f" {filled.id}>"
     )
     html = render_html(constants)

@@ -98,7 +98,7 @@ def _build_revision(row: Any, changes: tuple[str, ...], change_count: int) -> Re
         command=row.command,
         comment=row.comment,
         software=row.software,
-        seal=row.seal,
         changes=changes,
         change_count=change_count,
+        seal=row.seal,
     )

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from registry.heads import shorten_seal
 from registry.identifiers import format_count, format_run_range
 from registry.instants import BEGINNING, Instant
 
@@ -282,12 +283,12 @@ class Revision(Struct, frozen=True):
 
     Attributes
     ----------
-    seal
-        The SHA-256 of its facts and of the seal before it; None where it was never sealed.
     changes
         A line for each fact that it changed, or the first of them where fewer were asked for.
     change_count
         The number of all its lines.
+    seal
+        The SHA-256 of its facts and of the seal before it; None where it was never sealed.
     """
 
     revision: int
@@ -298,16 +299,17 @@ class Revision(Struct, frozen=True):
     command: str
     comment: str | None
     software: str
-    seal: str | None = None
     changes: tuple[str, ...] = ()
     change_count: int = 0
+    seal: str | None = None
 
     def __repr__(self) -> str:
         from registry.records.display import clip
 
         why = f": {clip(self.comment)}" if self.comment else ""
         changes = format_count(self.change_count, "change")
-        return f"<Revision {self.revision} of {self.recorded_at} by {clip(self.author)}{why}; {changes}>"
+        head = f"{self.revision}:{shorten_seal(self.seal)}" if self.seal else self.revision
+        return f"<Revision {head} of {self.recorded_at} by {clip(self.author)}{why}; {changes}>"
 
 
 class Tag(Struct, frozen=True):
