@@ -416,7 +416,7 @@ def test_the_side_files_of_lcls2_have_the_fields_of_its_database(known: Registry
         "tsshort": "20200101000000",
         "tstamp_orig": "20200101000000",
         "version": "calreg 0.1.0",
-        "comment": f"registry {registry_id}, revision 6",
+        "comment": f"registry {registry_id}, revision 6, seal {known.head.seal}",
         "iofname": "pixel_offset.npy",
         "segment_ids": [PANEL_A, PANEL_B],
         "segment_inds": [0, 1],

@@ -149,7 +149,7 @@ def test_the_header_of_a_file_has_the_origin_of_its_numbers(
         "# array pixel_gain, unit ADU/keV, axes (gain range, panel, row, column)",
         f"# runs 12-end of {SOURCE}; times here are UTC",
         f"# constants of {BEGIN} (begin of the run)",
-        f"# registry {known.id}, revision {done.revision}",
+        f"# registry {known.id}, revision {done.revision}, seal {known.head.seal}",
         "# provenance ../12-end-pixel_gain-pixel_offset.json",
     ]
     for position, panel in enumerate((PANEL_A, PANEL_B)):
