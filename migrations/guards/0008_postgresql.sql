@@ -146,7 +146,9 @@ CREATE OR REPLACE FUNCTION @schema@.calreg_insert_export() RETURNS trigger LANGU
 DECLARE
     problem text := CASE
         WHEN NEW.revision IS NOT NULL AND NOT EXISTS (SELECT 1 FROM @schema@.revision WHERE number = NEW.revision) THEN 'revision refers to no revision'
-        WHEN NEW.id IS DISTINCT FROM coalesce((SELECT max(id) FROM @schema@.export), 0) + 1 THEN 'exports are numbered without gaps'
+        WHEN NEW.id IS DISTINCT FROM coalesce((SELECT max(number) FROM (
+    SELECT max(id) AS number FROM @schema@.export UNION ALL SELECT max(export) FROM @schema@.export_seal
+) AS numbers), 0) + 1 THEN 'exports are numbered without gaps'
         WHEN (SELECT max(id) FROM @schema@.export) IS NOT NULL AND NOT EXISTS (SELECT 1 FROM @schema@.export_seal WHERE export = (SELECT max(id) FROM @schema@.export)) THEN 'the newest export is not sealed'
     END;
 BEGIN

@@ -301,7 +301,9 @@ CREATE TRIGGER export_insert BEFORE INSERT ON export BEGIN
       THEN RAISE(ABORT, 'append-only: export: last_run is of another type')
     WHEN NEW.revision IS NOT NULL AND NOT EXISTS (SELECT 1 FROM revision WHERE number = NEW.revision)
       THEN RAISE(ABORT, 'append-only: export: revision refers to no revision')
-    WHEN NEW.id IS NOT coalesce((SELECT max(id) FROM export), 0) + 1
+    WHEN NEW.id IS NOT coalesce((SELECT max(number) FROM (
+    SELECT max(id) AS number FROM export UNION ALL SELECT max(export) FROM export_seal
+) AS numbers), 0) + 1
       THEN RAISE(ABORT, 'append-only: export: exports are numbered without gaps')
     WHEN (SELECT max(id) FROM export) IS NOT NULL AND NOT EXISTS (SELECT 1 FROM export_seal WHERE export = (SELECT max(id) FROM export))
       THEN RAISE(ABORT, 'append-only: export: the newest export is not sealed')

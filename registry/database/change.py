@@ -73,6 +73,8 @@ class Change:
             name: number or 0
             for name, number in zip(_TABLES_WITH_IDS, state[-len(_TABLES_WITH_IDS) :], strict=True)
         }
+        if self._export is not None:  # the fork of a snapshot has links of exports that it lacks
+            self._largest[schema.export.name] = max(self._largest[schema.export.name], self._export[0])
         self.revision: int | None = None
         self.recorded: Counter[str] = Counter()  # rows recorded, by table
         self.withdrawn: Counter[str] = Counter()  # rows withdrawn, by table

@@ -35,6 +35,10 @@ OPENING = "OLD.reason = 'arrival' AND OLD.opened_at IS NULL AND NEW.opened_at IS
 SEALED = Rule(f"EXISTS (SELECT 1 FROM [seal] WHERE revision = {NEWEST})", "the revision is sealed")
 
 _NEWEST_EXPORT = "(SELECT max(id) FROM [export])"
+# The fork of a snapshot has links of exports that it lacks.
+_LARGEST_EXPORT = """(SELECT max(number) FROM (
+    SELECT max(id) AS number FROM [export] UNION ALL SELECT max(export) FROM [export_seal]
+) AS numbers)"""
 _EXPORT_SEALED = Rule(
     f"EXISTS (SELECT 1 FROM [export_seal] WHERE export = {_NEWEST_EXPORT})", "the export is sealed"
 )
@@ -65,7 +69,7 @@ _RULES_OF_ONE_TABLE = {
     ),
     "export": (
         Rule(
-            f"NEW.id IS DISTINCT FROM coalesce({_NEWEST_EXPORT}, 0) + 1", "exports are numbered without gaps"
+            f"NEW.id IS DISTINCT FROM coalesce({_LARGEST_EXPORT}, 0) + 1", "exports are numbered without gaps"
         ),
         Rule(
             f"{_NEWEST_EXPORT} IS NOT NULL AND NOT {_EXPORT_SEALED.condition}",
