@@ -36,6 +36,7 @@ class Remedy(StrEnum):
     ALLOW_ODD = auto()
     ALLOW_ODD_AND_NONFINITE = auto()
     CARRY_CONSTANTS = auto()
+    CHECK_DATABASE = auto()
     CONFIGURE_DETECTOR = auto()
     CONFIGURE_SEGMENTS = auto()
     CONTINUE_COPY = auto()

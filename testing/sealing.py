@@ -9,9 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from registry import schema
+from registry.database.guards.installation import disable_guards
 from registry.database.seal_text import SealText, seal_text
 from registry.database.seals import read_registry_seal, read_seal
-from registry.database.transfer import disable_triggers
 from registry.lookup.sealed_rows import read_facts
 from testing.registries import RegistryLocation
 
@@ -60,7 +60,7 @@ def seal_loaded_revisions(connection: sa.Connection) -> None:
     """Seal all revisions of a registry that was filled behind its guards; nothing was exported from it."""
     previous = read_registry_seal(connection)
     rows: list[dict[str, Any]] = []
-    with disable_triggers(connection):
+    with disable_guards(connection):
         for number, facts in read_facts(connection, lambda _rows=1: None):
             text = str(SealText(number, previous, facts))
             previous = seal_text(text)

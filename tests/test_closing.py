@@ -52,6 +52,8 @@ def filled(registry: Registry, tmp_path: Path) -> Registry:
     registry.detectors.configure("xcsls3716", "XcsEndstation.0:Jungfrau.0", PANEL_A, first_run=1)
     registry.export("exp=xcsls3716:run=1", tmp_path / "export")
     registry.tags.add("first")
+    loss = {"reason": "loss", "ancestor": registry.id, "head_revision": 99, "head_seal": "a" * 64}
+    registry._backend.record_revision(lambda change: change.record(schema.lineage, [loss]), None)
     return registry
 
 
@@ -71,7 +73,7 @@ def test_raw_sql_records_nothing_in_a_closed_registry(location: RegistryLocation
         "INSERT INTO closure SELECT number + 1, reason, place, closed_at, opened_at, author, database_role,"
     )
     assert "the registry is closed already" in _refusal(
-        location, again + " host, command, software FROM closure"
+        location, again + " host, command, software, tag, timezone FROM closure"
     )
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 import sqlalchemy as sa
 
-from registry.database.transfer import disable_triggers
+from registry.database.guards.installation import disable_guards
 from registry.errors import ConflictError, CorruptionError, NotFoundError, Remedy, RequestError
 from registry.heads import Head, HeadFile, StoreHead
 from registry.lookup.sealed_rows import digest_revision, read_facts
@@ -26,7 +26,7 @@ COMMENT = "of a tool that was killed"
 @contextmanager
 def change_behind_guards(location: RegistryLocation) -> Iterator[sa.Connection]:
     engine = location.engine()
-    with engine.begin() as connection, disable_triggers(connection):
+    with engine.begin() as connection, disable_guards(connection):
         yield connection
     engine.dispose()
 

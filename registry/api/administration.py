@@ -230,6 +230,19 @@ class Administration(CheckedMethods):
         """Return the differences between the database's schema and this software's, one sentence for each."""
         return self._backend.database.find_differences()
 
+    def mend_guards(self) -> list[str]:
+        """Replace the triggers that guard the tables where they are not those of this software.
+
+        Returns a sentence for each difference that there was; nothing is replaced where there was none. What was
+        recorded meanwhile is not checked: `verify` does that.
+
+        Raises
+        ------
+        UnavailableError
+            The tables belong to another user.
+        """
+        return self._backend.database.replace_guards()
+
     def grant(
         self, *, readers: Sequence[str] = (), writers: Sequence[str] = (), apply: bool = False
     ) -> list[str]:

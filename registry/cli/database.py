@@ -114,23 +114,38 @@ def downgrade(
 
 
 @database.command("check")
-def check(ctx: Context, json: Json = False) -> None:
+def check(
+    ctx: Context,
+    mend_guards: Annotated[
+        bool, typer.Option("--mend-guards", help="First replace the guards where they differ; for the owner.")
+    ] = False,
+    json: Json = False,
+) -> None:
     """Compare the schema with that of this software.
 
-    The triggers that protect the tables must exist and be enabled.
+    That is its tables, columns, rules and indexes, and its guards: the triggers that protect the tables, their texts
+    and whether they are enabled.
     """
     with open_from_context(ctx) as registry:
+        mended = registry.mend_guards() if mend_guards else []
         differences = registry.differences()
+        if differences:
+            raise SchemaError.combine(
+                "differences from the schema of this software",
+                differences,
+                differences=differences,
+                mended=mended,
+            )
         timezone = registry.timezone
-    if differences:
-        raise SchemaError.combine(
-            "differences from the schema of this software", differences, differences=differences
-        )
     if json:
-        output.print_json({"differences": [], "timezone": timezone})
-    else:
-        output.print_text("the schema and its triggers are those of this software")
-        output.print_text(f"the registry's time zone is {timezone}")
+        output.print_json({"differences": [], "timezone": timezone, "mended": mended})
+        return
+    for sentence in mended:
+        output.print_text(f"mended: {sentence}")
+    output.print_text("the schema and its triggers are those of this software")
+    output.print_text(f"the registry's time zone is {timezone}")
+    if mended:
+        output.print_notes(notes=["calreg verify checks what was recorded meanwhile"])
 
 
 @database.command("grant")

@@ -53,6 +53,7 @@ WORDS: dict[Remedy, str | Callable[..., str]] = {
     Remedy.ALLOW_ODD: "give --allow-odd if that is meant",
     Remedy.ALLOW_ODD_AND_NONFINITE: "give --allow-odd and --allow-nonfinite if that is meant",
     Remedy.CARRY_CONSTANTS: "give both --carry-from and --valid-from",
+    Remedy.CHECK_DATABASE: "calreg database check names what differs, and --mend-guards replaces the guards",
     Remedy.CONFIGURE_DETECTOR: _configure_detector,
     Remedy.CONFIGURE_SEGMENTS: (
         "calreg detector configure --segments states them, for runs of an experiment; export one of these runs"

@@ -69,6 +69,9 @@ _NOT_PERMITTED = "42501"
 _LOCK_NOT_AVAILABLE = "55P03"
 _POSTGRESQL_UNAVAILABLE = ("08", "53", "57", "58", "28", "3D", _NOT_PERMITTED, "25006", _LOCK_NOT_AVAILABLE)
 _POSTGRESQL_CORRUPT = ("XX001", "XX002")
+# No such table, column, function or schema: the database is not as this software made it.
+_POSTGRESQL_MISSING = ("42P01", "42703", "42883", "3F000")
+_SQLITE_MISSING = ("no such table", "no such column", "no such function")
 
 
 def make_engine(url: str, *, create: bool = False) -> sa.Engine:
@@ -288,13 +291,17 @@ def _registry_error(raised: sa.exc.DBAPIError | sqlite3.Error, url: str) -> Regi
     )
     if error_class is None:
         return None
+    reason = mask_passwords(str(error).strip().split("\n", maxsplit=1)[0])
+    if _is_missing(error):
+        return SchemaError(
+            f"the database {url} is not as this software made it: {reason}", remedy=Remedy.CHECK_DATABASE
+        )
     what = {
         CorruptionError: "the database {} is damaged",
         RequestError: "{} is not a URL of a PostgreSQL database",
         SchemaError: "{} is not a SQLite database",
         UnavailableError: "the database {} cannot be used",
     }[error_class].format(url)
-    reason = mask_passwords(str(error).strip().split("\n", maxsplit=1)[0])
     state, code = getattr(error, "sqlstate", None), getattr(error, "sqlite_errorcode", 0)
     if state == _NOT_PERMITTED:
         return error_class(f"the database {url} does not permit this: {reason}", remedy=Remedy.GRANT_RIGHTS)
@@ -309,9 +316,15 @@ def _sqlite_error_class(error: sqlite3.Error) -> type[RegistryError] | None:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_CORRUPT or is_decoding_error(error):
         return CorruptionError
-    if code == sqlite3.SQLITE_NOTADB:
+    if code == sqlite3.SQLITE_NOTADB or _is_missing(error):
         return SchemaError
     return UnavailableError if code in _SQLITE_UNAVAILABLE else None
+
+
+def _is_missing(error: BaseException | None) -> bool:
+    """Tell whether a table, column, function or schema is not there."""
+    missing = getattr(error, "sqlstate", None) in _POSTGRESQL_MISSING
+    return missing or (isinstance(error, sqlite3.OperationalError) and str(error).startswith(_SQLITE_MISSING))
 
 
 def is_decoding_error(error: BaseException | None) -> bool:
@@ -323,6 +336,8 @@ def _postgresql_error_class(error: BaseException | None, connecting: bool) -> ty
     state = getattr(error, "sqlstate", "") or ""
     if state.startswith(_POSTGRESQL_CORRUPT):
         return CorruptionError
+    if _is_missing(error):
+        return SchemaError
     if not state and connecting and type(error).__name__ == "ProgrammingError":  # libpq has no such option
         return RequestError
     # No server was reached. The names are compared so that the driver need not be imported.

@@ -49,6 +49,13 @@ def build_grants(connection: sa.Connection, readers: Sequence[str], writers: Seq
 
 def apply_grants(connection: sa.Connection, statements: Sequence[str]) -> None:
     """Execute the statements; raise `UnavailableError` for tables of another role, of which PostgreSQL only warns."""
+    refuse_other_role(connection, "grant")
+    for statement in statements:
+        connection.exec_driver_sql(statement.replace("%", "%%"))
+
+
+def refuse_other_role(connection: sa.Connection, action: str) -> None:
+    """Raise `UnavailableError` where the user is not the owner of the tables, who alone can do this."""
     owner = connection.execute(
         sa.text(
             "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = 'revision'::regclass"
@@ -56,9 +63,9 @@ def apply_grants(connection: sa.Connection, statements: Sequence[str]) -> None:
         )
     ).scalar_one_or_none()
     if owner is not None:
-        raise UnavailableError(f"the registry's tables belong to role {quote(owner)}, which alone can grant")
-    for statement in statements:
-        connection.exec_driver_sql(statement.replace("%", "%%"))
+        raise UnavailableError(
+            f"the registry's tables belong to role {quote(owner)}, which alone can {action}"
+        )
 
 
 def _refuse_owners(connection: sa.Connection, roles: Sequence[str]) -> None:

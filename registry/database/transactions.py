@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from registry import schema
 from registry.authorship import Signature, refuse_unrecordable
 from registry.database import migrations, roles
-from registry.database.catalogue.differences import find_differences
+from registry.database.catalogue.differences import find_differences, find_guard_differences
 from registry.database.change import Change, is_recorded
 from registry.database.closing import Closure, find_closure, open_for_writes, refuse_closed
 from registry.database.creation import refuse_missing_file
@@ -23,6 +23,7 @@ from registry.database.engine import (
     write_transaction,
 )
 from registry.database.forks import close_connections
+from registry.database.guards.installation import replace_guards
 from registry.database.late_seals import LateSeal
 from registry.database.sealed_transactions import sealed_transaction
 from registry.database.seals import read_registry_id
@@ -181,6 +182,16 @@ class Database:
         """Return a sentence for each difference of the live schema from that of this software."""
         with self.read_transaction() as connection:
             return find_differences(connection)
+
+    def replace_guards(self) -> list[str]:
+        """Replace the guards where they are not those of this software; return a sentence for each difference."""
+        with translate_database_errors(self.url), write_transaction(self._engine) as connection:
+            differences = find_guard_differences(connection)
+            if differences:
+                if connection.dialect.name == "postgresql":
+                    roles.refuse_other_role(connection, "replace its guards")
+                replace_guards(connection)
+            return differences
 
     def grant_roles(self, readers: Sequence[str], writers: Sequence[str], *, apply: bool) -> list[str]:
         """Return the statements that make roles readers and writers, and `apply` them; see `roles.build_grants`."""

@@ -1,6 +1,6 @@
 """Copy the rows of one database into another, SQLite or PostgreSQL, unchanged and with their Ids.
 
-The triggers refuse facts of earlier revisions, so they are disabled while the rows are copied, within the target's
+The guards refuse facts of earlier revisions, so they are disabled while the rows are copied, within the target's
 transaction, and enabled before it is committed. The copy is read back: every table must have the same number of rows
 and the same checksum over them as in the source.
 """
@@ -17,6 +17,7 @@ import msgspec
 import sqlalchemy as sa
 
 from registry.database.engine import is_decoding_error
+from registry.database.guards.installation import disable_guards
 from registry.database.keys import order_bytewise
 from registry.errors import CorruptionError, RequestError, SchemaError
 from registry.parallel import Advance, Progress
@@ -54,7 +55,7 @@ def copy_rows(
     )
     sent: dict[str, _RowChecksum] = {}
     with progress("copying rows", 2 * total) as advance:
-        with disable_triggers(target):
+        with disable_guards(target):
             for name in reversed(list(queries)):
                 target.execute(tables[name].delete())
             for name, query in queries.items():
@@ -175,30 +176,6 @@ def _translate_value_errors(target: sa.Connection, table: str) -> Iterator[None]
         ) from error
     except driver.Error as error:  # from COPY, which is sent by the driver, not by SQLAlchemy
         raise sa.exc.DBAPIError.instance("COPY", None, error, driver.Error, dialect=target.dialect) from error
-
-
-@contextmanager
-def disable_triggers(connection: sa.Connection) -> Iterator[None]:
-    """Disable the triggers, and enable them at the end, in the same transaction."""
-    if connection.dialect.name == "sqlite":
-        query = sa.text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY rowid")
-        triggers = connection.execute(query).all()
-        for trigger in triggers:
-            connection.exec_driver_sql(f"DROP TRIGGER {trigger.name}")
-        yield
-        for trigger in triggers:
-            connection.exec_driver_sql(trigger.sql)
-        return
-    query = sa.text(
-        "SELECT tgrelid::regclass AS location, tgname AS name FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid"
-        " WHERE NOT tgisinternal AND relnamespace = current_schema()::regnamespace"
-    )
-    triggers = connection.execute(query).all()
-    for trigger in triggers:
-        connection.exec_driver_sql(f"ALTER TABLE {trigger.location} DISABLE TRIGGER {trigger.name}")
-    yield
-    for trigger in triggers:
-        connection.exec_driver_sql(f"ALTER TABLE {trigger.location} ENABLE ALWAYS TRIGGER {trigger.name}")
 
 
 def _refuse_dangling(connection: sa.Connection) -> None:

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
 
-from registry.database.catalogue.parts import GUARD_KINDS, compare_parts
+from registry.database.catalogue.parts import GUARD_KINDS, Part, compare_parts
 
 
 def find_differences(connection: sa.Connection) -> list[str]:
     """Return a sentence for each difference of the tables and the guards, in the session's schema only."""
     catalogue = _import_catalogue(connection)
-    live = catalogue.read_parts(connection)
-    differences = compare_parts(live, catalogue.build_parts(connection, live))
-    return [*(sentence for _, sentence in differences), *catalogue.find_oddities(connection)]
+    return [
+        *(sentence for _, sentence in _compare(connection)),
+        *catalogue.find_guard_oddities(connection),
+        *catalogue.find_oddities(connection),
+    ]
 
 
 def find_guard_differences(connection: sa.Connection) -> list[str]:
     """Return those of the differences that concern the guards."""
     catalogue = _import_catalogue(connection)
+    differences = [sentence for part, sentence in _compare(connection) if part.kind in GUARD_KINDS]
+    return [*differences, *catalogue.find_guard_oddities(connection)]
+
+
+def _compare(connection: sa.Connection) -> Iterator[tuple[Part, str]]:
+    catalogue = _import_catalogue(connection)
     live = catalogue.read_parts(connection)
-    differences = compare_parts(live, catalogue.build_parts(connection, live))
-    return [sentence for part, sentence in differences if part.kind in GUARD_KINDS]
+    return compare_parts(live, catalogue.build_parts(connection, live))
 
 
 def _import_catalogue(connection: sa.Connection) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -45,24 +45,32 @@ def read_parts(connection: sa.Connection) -> Parts:
 
 def build_parts(connection: sa.Connection, live: Parts) -> Parts:
     """Return the parts that this software makes; a rule that `live` has in other words is not another one."""
-    names = connection.execute(sa.text(queries.NAMES)).one()
+    name = connection.execute(sa.text("SELECT quote_ident(current_schema())")).scalar_one()
     parts: dict[Part, _Row] = {}
     for table in schema.metadata.sorted_tables:
-        parts |= _describe_table(table, names.owner)
+        parts |= _describe_table(table)
         for constraint in _list_constraints(table):
             kind = "foreign key" if isinstance(constraint, sa.ForeignKeyConstraint) else "constraint"
             part = Part(kind, table.name, str(constraint.name))
             definition = _format_constraint(constraint, live.get(part, {}).get("definition", ""))
             parts[part] = {"definition": definition, "state": "valid"}
-    parts |= _describe_guards(names.owner)
-    return {part: _name_schema(row, names.schema) for part, row in parts.items()}
+    parts |= _describe_guards()
+    return {part: _name_schema(row, name) for part, row in parts.items()}
 
 
-def find_oddities(connection: sa.Connection) -> Iterator[str]:
-    """Yield what else weakens the schema: rules, policies, inheriting tables, operators that are not PostgreSQL's."""
-    tables = list(schema.metadata.tables)
-    for query in queries.ODDITIES:
-        yield from connection.execute(sa.text(query), {"tables": tables}).scalars()
+def find_guard_oddities(connection: sa.Connection) -> list[str]:
+    """Return what changes writes beside the triggers: rules, and the security of rows."""
+    return _find_oddities(connection, queries.GUARD_ODDITIES)
+
+
+def find_oddities(connection: sa.Connection) -> list[str]:
+    """Return what else weakens the schema: inheriting tables, operators that are not PostgreSQL's ..."""
+    return _find_oddities(connection, queries.ODDITIES)
+
+
+def _find_oddities(connection: sa.Connection, texts: Sequence[str]) -> list[str]:
+    tables = {"tables": list(schema.metadata.tables)}
+    return [sentence for text in texts for sentence in connection.execute(sa.text(text), tables).scalars()]
 
 
 def _read(connection: sa.Connection, query: str) -> Iterator[_Row]:
@@ -70,7 +78,7 @@ def _read(connection: sa.Connection, query: str) -> Iterator[_Row]:
         yield {name: str(value) for name, value in row.items()}
 
 
-def _describe_guards(owner: str) -> dict[Part, _Row]:
+def _describe_guards() -> dict[Part, _Row]:
     parts = {
         Part("function", "", f"{function.name}()"): {
             "body": function.body,
@@ -80,7 +88,6 @@ def _describe_guards(owner: str) -> dict[Part, _Row]:
             "security": "invoker",
             "volatility": "volatile",
             "strictness": "not strict",
-            "owner": owner,
         }
         for function in build_functions()
     }
@@ -89,7 +96,7 @@ def _describe_guards(owner: str) -> dict[Part, _Row]:
         parts[Part("trigger", trigger.table, trigger.name)] = {
             "text": text,
             "function": f"{SCHEMA}.{trigger.function}()",
-            "state": "always",
+            "state": "enabled always",
         }
     return parts
 
@@ -98,9 +105,9 @@ def _name_schema(row: _Row, name: str) -> _Row:
     return {word: value.replace(SCHEMA, name) for word, value in row.items()}
 
 
-def _describe_table(table: sa.Table, owner: str) -> dict[Part, _Row]:
+def _describe_table(table: sa.Table) -> dict[Part, _Row]:
     """Describe a table, its columns and indexes."""
-    row = {"kind": "table", "persistence": "logged", "row security": "off", "owner": owner}
+    row = {"kind": "table", "persistence": "logged"}
     return {
         Part("table", table.name): row,
         **{Part("column", table.name, column.name): _describe_column(column) for column in table.columns},

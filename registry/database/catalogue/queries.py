@@ -4,16 +4,10 @@ from __future__ import annotations
 
 _OURS = "current_schema()::regnamespace"
 
-NAMES = f"""
-    SELECT quote_ident(current_schema()) AS schema,
-           (SELECT pg_get_userbyid(relowner) FROM pg_class
-            WHERE relname = 'revision' AND relnamespace = {_OURS}) AS owner"""
-
 TABLES = f"""
-    SELECT relname AS part, pg_get_userbyid(relowner) AS owner,
+    SELECT relname AS part,
            CASE relkind WHEN 'r' THEN 'table' WHEN 'v' THEN 'view' WHEN 'm' THEN 'view' ELSE 'other table' END AS kind,
-           CASE relpersistence WHEN 'p' THEN 'logged' ELSE 'not logged' END AS persistence,
-           CASE WHEN relrowsecurity OR relforcerowsecurity THEN 'on' ELSE 'off' END AS "row security"
+           CASE relpersistence WHEN 'p' THEN 'logged' ELSE 'not logged' END AS persistence
     FROM pg_class WHERE relnamespace = {_OURS} AND relkind IN ('r', 'p', 'f', 'v', 'm')"""
 
 COLUMNS = f"""
@@ -50,8 +44,8 @@ TRIGGERS = f"""
     SELECT relname AS location, tgname AS part,
            split_part(pg_get_triggerdef(pg_trigger.oid), ' EXECUTE ', 1) AS text,
            quote_ident(nspname) || '.' || proname || '(' || encode(tgargs, 'escape') || ')' AS function,
-           CASE tgenabled WHEN 'A' THEN 'always' WHEN 'O' THEN 'not in a replica' WHEN 'R' THEN 'only in a replica'
-                ELSE 'disabled' END AS state
+           CASE tgenabled WHEN 'A' THEN 'enabled always' WHEN 'O' THEN 'enabled but in a replica'
+                WHEN 'R' THEN 'enabled only in a replica' ELSE 'disabled' END AS state
     FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid JOIN pg_proc ON pg_proc.oid = tgfoid
          JOIN pg_namespace ON pg_namespace.oid = pronamespace
     WHERE NOT tgisinternal AND relnamespace = {_OURS}"""
@@ -62,8 +56,7 @@ FUNCTIONS = rf"""
            coalesce(array_to_string(proconfig, '; '), 'none') AS settings,
            CASE WHEN prosecdef THEN 'definer' ELSE 'invoker' END AS security,
            CASE provolatile WHEN 'v' THEN 'volatile' ELSE 'not volatile' END AS volatility,
-           CASE WHEN proisstrict THEN 'strict' ELSE 'not strict' END AS strictness,
-           pg_get_userbyid(proowner) AS owner
+           CASE WHEN proisstrict THEN 'strict' ELSE 'not strict' END AS strictness
     FROM pg_proc JOIN pg_language ON pg_language.oid = prolang
     WHERE pronamespace = {_OURS} AND proname LIKE 'calreg\_%'"""
 
@@ -75,6 +68,11 @@ RULES = f"""
 POLICIES = f"""
     SELECT 'the row security policy ' || polname || ' on ' || polrelid::regclass || ' is not part of the schema'
     FROM pg_policy WHERE polrelid IN {_OUR_TABLES}"""
+ROW_SECURITY = f"""
+    SELECT 'row security is on for the table ' || oid::regclass
+    FROM pg_class WHERE oid IN {_OUR_TABLES} AND (relrowsecurity OR relforcerowsecurity)"""
+GUARD_ODDITIES = (RULES, POLICIES, ROW_SECURITY)
+
 UNENFORCED_REFERENCES = f"""
     SELECT DISTINCT 'the foreign key ' || conname || ' is not enforced on ' || tgrelid::regclass
     FROM pg_trigger JOIN pg_constraint ON pg_constraint.oid = tgconstraint
@@ -98,4 +96,4 @@ FOREIGN_OPERATORS = f"""
                AND objid IN (SELECT oid FROM pg_constraint WHERE conrelid IN {_OUR_TABLES})
                OR classid = 'pg_class'::regclass
                AND objid IN (SELECT indexrelid FROM pg_index WHERE indrelid IN {_OUR_TABLES}))"""
-ODDITIES = (RULES, POLICIES, UNENFORCED_REFERENCES, INHERITANCE, HIDDEN_TABLES, FOREIGN_OPERATORS)
+ODDITIES = (UNENFORCED_REFERENCES, INHERITANCE, HIDDEN_TABLES, FOREIGN_OPERATORS)

@@ -154,10 +154,10 @@ def _find_parent(table: sa.Table) -> tuple[str, str] | tuple[None, None]:
 
 def _list_reference_rules(table: sa.Table) -> Iterator[Rule]:
     """Yield the rules for foreign keys, which a pragma or the role of a replica switches off, but not these."""
-    asked = {"recorded_in", "withdrawn_in", _find_parent(table)[1]}
+    covered = {"recorded_in", "withdrawn_in", _find_parent(table)[1]}
     for column in table.c:
         for reference in column.foreign_keys:
-            if column.name not in asked:
+            if column.name not in covered:
                 parent, key = reference.column.table.name, reference.column.name
                 missing = f"NOT EXISTS (SELECT 1 FROM [{parent}] WHERE {key} = NEW.{column.name})"
                 yield Rule(
