@@ -241,7 +241,7 @@ class Administration(CheckedMethods):
         UnavailableError
             The tables belong to another user.
         """
-        return self._backend.database.replace_guards()
+        return self._backend.database.mend_guards()
 
     def grant(
         self, *, readers: Sequence[str] = (), writers: Sequence[str] = (), apply: bool = False

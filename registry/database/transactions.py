@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from registry import schema
 from registry.authorship import Signature, refuse_unrecordable
 from registry.database import migrations, roles
-from registry.database.catalogue.differences import find_differences, find_guard_differences
+from registry.database.catalogue.differences import find_differences
+from registry.database.catalogue.mending import mend_guards
 from registry.database.change import Change, is_recorded
 from registry.database.closing import Closure, find_closure, open_for_writes, refuse_closed
 from registry.database.creation import refuse_missing_file
@@ -23,7 +24,6 @@ from registry.database.engine import (
     write_transaction,
 )
 from registry.database.forks import close_connections
-from registry.database.guards.installation import replace_guards
 from registry.database.late_seals import LateSeal
 from registry.database.sealed_transactions import sealed_transaction
 from registry.database.seals import read_registry_id
@@ -38,8 +38,6 @@ class Database:
 
     Parameters
     ----------
-    url
-        Where it is.
     head_file
         The head of the store, with which every writer compares the history; None where no facts are recorded.
 
@@ -147,8 +145,7 @@ class Database:
         if change.revision is None:
             return None
         with self.open_after_interruption() as connection:
-            recorded = is_recorded(connection, change)
-        return f"revision {change.revision} was recorded" if recorded else None
+            return f"revision {change.revision} was recorded" if is_recorded(connection, change) else None
 
     @contextmanager
     def open_after_interruption(self) -> Iterator[sa.Connection]:
@@ -183,15 +180,10 @@ class Database:
         with self.read_transaction() as connection:
             return find_differences(connection)
 
-    def replace_guards(self) -> list[str]:
+    def mend_guards(self) -> list[str]:
         """Replace the guards where they are not those of this software; return a sentence for each difference."""
         with translate_database_errors(self.url), write_transaction(self._engine) as connection:
-            differences = find_guard_differences(connection)
-            if differences:
-                if connection.dialect.name == "postgresql":
-                    roles.refuse_other_role(connection, "replace its guards")
-                replace_guards(connection)
-            return differences
+            return mend_guards(connection)
 
     def grant_roles(self, readers: Sequence[str], writers: Sequence[str], *, apply: bool) -> list[str]:
         """Return the statements that make roles readers and writers, and `apply` them; see `roles.build_grants`."""
