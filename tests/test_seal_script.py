@@ -13,7 +13,7 @@ from registry import schema
 from registry.api import Registry
 from registry.authorship import build_signature
 from registry.database import seal_text
-from registry.database.transfer import disable_triggers
+from registry.database.guards.installation import disable_guards
 from registry.lookup.broken_seals import find_broken_seals
 from registry.lookup.sealed_rows import read_facts
 from registry.parallel import no_progress
@@ -154,7 +154,7 @@ def test_the_script_finds_what_was_changed(
     seals = run_script(location.database)
     engine = location.engine()
     for change, what in CHANGES.items():
-        with engine.begin() as connection, disable_triggers(connection):
+        with engine.begin() as connection, disable_guards(connection):
             saved = {
                 name: connection.execute(sa.select(table)).mappings().all()
                 for name, table in schema.metadata.tables.items()
@@ -163,7 +163,7 @@ def test_the_script_finds_what_was_changed(
         first = next(line for line in run_script(location.database) if line.endswith("DIFFERS"))
         assert first.split()[0] == what
         assert not set(seals) & {first}
-        with engine.begin() as connection, disable_triggers(connection):
+        with engine.begin() as connection, disable_guards(connection):
             for table in reversed(schema.metadata.sorted_tables):
                 connection.execute(table.delete())
             for table in schema.metadata.sorted_tables:
