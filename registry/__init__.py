@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from registry.api.copies import copy_registry as copy_registry
     from registry.api.detector_constants import DetectorConstants as DetectorConstants
     from registry.api.export_verification import verify_export as verify_export
+    from registry.api.forks import fork_registry as fork_registry
     from registry.api.replays import replay as replay
     from registry.heads import Head as Head
     from registry.instants import Instant as Instant
@@ -29,6 +30,7 @@ _MODULES = {
     "Registry": "registry.api",
     "copy_registry": "registry.api.copies",
     "create_registry": "registry.api",
+    "fork_registry": "registry.api.forks",
     "open_registry": "registry.api",
     "replay": "registry.api.replays",
     "restore_registry": "registry.api.backups",

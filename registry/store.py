@@ -54,8 +54,8 @@ class ContentStore:
 
     def create(self, registry_id: str) -> None:
         """Create the store of that registry, unless it is there already."""
+        self.create_folders()
         with self._translate_errors():
-            (self.root / "objects").mkdir(parents=True, exist_ok=True)
             marker = self.root / _MARKER_NAME
             if marker.exists():
                 self.refuse_other_registry(registry_id)
@@ -64,6 +64,11 @@ class ContentStore:
             with atomic_write(marker) as temporary:
                 temporary.write_bytes(text.encode())
                 temporary.chmod(0o644)
+
+    def create_folders(self) -> None:
+        """Create the folders of a store, which belongs to nobody yet."""
+        with self._translate_errors():
+            (self.root / "objects").mkdir(parents=True, exist_ok=True)
 
     def refuse_unwritable(self) -> None:
         """Raise `UnavailableError` where the store cannot be created, or is there and cannot be written."""

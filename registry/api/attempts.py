@@ -100,6 +100,17 @@ def note_move(source: str, target: str) -> None:
     note_attempt("the move", describe)
 
 
+def note_fork(store: Path, read_owner: Callable[[], str | None]) -> None:
+    """Note that a registry is forked; `read_owner` returns the Id of the one that the new store belongs to."""
+
+    def describe() -> str:
+        if read_owner() is None:
+            return "the fork is not complete; the same command completes it"
+        return f"the fork with the store {store} is complete"
+
+    note_attempt("the fork", describe)
+
+
 def _read_schema(url: str) -> str | None:
     """Return the schema of a database when no writer is at work, None if it holds no registry."""
     file = sqlite_file(url)

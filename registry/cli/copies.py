@@ -1,4 +1,4 @@
-"""``calreg backup``, ``restore``, ``copy`` and ``snapshot``."""
+"""``calreg backup``, ``restore``, ``copy``, ``fork`` and ``snapshot``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from registry.cli import output
-from registry.cli.options import AsOf, Context, Json, Timezone, open_from_context
+from registry.cli.options import AsOf, Context, Json, RequiredComment, Timezone, open_from_context
 
 if TYPE_CHECKING:
     from registry.records import RegistryCopy
@@ -67,6 +67,25 @@ def copy(
     output.print_notes(
         ["the old database is closed; set CALREG_DATABASE and CALREG_STORE to the new registry"]
     )
+
+
+def fork(
+    ctx: Context,
+    to: Annotated[str, typer.Option(metavar="URL", help="An empty database, SQLite or PostgreSQL.")],
+    to_store: Annotated[Path, typer.Option(metavar="DIR", help="A new folder, for a copy of the files.")],
+    comment: RequiredComment,
+    json: Json = False,
+) -> None:
+    """Make an independent registry of this one, which stays as it is.
+
+    The fork has all revisions and files, and from its next revision on an id of its own.
+    """
+    from registry.api.forks import fork_registry
+
+    settings = ctx.obj.database, ctx.obj.store
+    result = fork_registry(to, to_store, *settings, comment=comment, progress=output.show_progress)
+    output.print_answer(result, _print_copy, as_json=json)
+    output.print_notes(["to use the fork, set CALREG_DATABASE and CALREG_STORE to it"])
 
 
 def snapshot(

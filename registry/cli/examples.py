@@ -61,9 +61,16 @@ EXAMPLES = {
     "database downgrade": "calreg database downgrade 0003",
     "database upgrade": "calreg database upgrade",
     "database grant": "calreg database grant --reader beamline --writer calib --apply",
+    "database seal": "calreg database seal 12 --comment 'a tool was killed'",
+    "database recover": (
+        "calreg database recover --lost-head"
+        " 41:0d1f6b1f5d3d9d9f0f7b8f6f5c1b5a4d3c2b1a09f8e7d6c5b4a3928170615243"
+        " --comment 'the disk of the database failed'"
+    ),
     "backup": "calreg backup backups",
     "restore": "calreg --database sqlite:///restored.sqlite restore backups",
     "snapshot": "calreg snapshot spring.sqlite --as-of spring-2018",
+    "fork": "calreg fork --to sqlite:///fork.sqlite --to-store fork-store --comment 'for the other beamline'",
     "copy": "calreg copy --to postgresql://calib@db.example.org/calreg",
 }
 

@@ -118,6 +118,13 @@ class HeadKeeper:
                 f"the store's head names this revision when the next one is recorded: {error}"
             )
 
+    def settle(self, head: Head) -> None:
+        """Call the newest revision of a database committed, unless somebody else wrote since the head was read."""
+        if self._file is not None:
+            with self._file.lock():
+                if self._file.read() == self._state:
+                    self._file.write(StoreHead(head))
+
     def _note_behind(self, history: History) -> None:
         """Note that the head of the store stays behind, which is refused while a writer's end is not known."""
         place = f"the store's head {str(self._file.path)!r}" if self._file else ""

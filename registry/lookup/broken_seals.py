@@ -11,10 +11,10 @@ from msgspec import Struct
 
 from registry import schema
 from registry.database import seal_text
-from registry.database.closing import find_closure
 from registry.database.engine import is_decoding_error
 from registry.database.seal_text import EXPORT_TABLES, RECORDED_TABLES, SealText
 from registry.database.seals import read_registry_seal
+from registry.lookup.lineage import read_end_of_left_out_exports
 from registry.lookup.sealed_parts import describe_differences, parse_text
 from registry.lookup.sealed_rows import SealedRows, read_undecodable_texts
 from registry.parallel import Advance, Progress
@@ -60,9 +60,7 @@ class _Comparison:
     def __init__(self, connection: sa.Connection, advance: Advance) -> None:
         self._rows = SealedRows(connection, advance)
         self._registry_seal = read_registry_seal(connection)
-        closure = find_closure(connection)
-        # A snapshot has the links of exports that it leaves out.
-        self._partial = closure is not None and closure.reason == "snapshot"
+        self._left_out_until = read_end_of_left_out_exports(connection)
         self._exports = _join(self._rows.read_exports(), self._rows.read_seals(schema.export_seal))
         self._next_export = next(self._exports, None)
         self._link: str | None = (
@@ -145,7 +143,7 @@ class _Comparison:
             return f"there is no export {number}, but rows of it"
         if seal is None:
             return f"export {number} has no seal"
-        if digest is None and not self._partial:
+        if digest is None and number > self._left_out_until:
             return f"export {number} is missing"
         if digest is not None and digest != seal.digest:
             return f"export {number} is not as it was sealed"

@@ -29,3 +29,11 @@ def _select_timezone() -> sa.Select[Any]:
     kept = sa.select(closure.c.timezone).where(closure.c.reason == "snapshot")
     kept = kept.order_by(closure.c.number.desc()).limit(1)
     return sa.select(sa.func.coalesce(kept.scalar_subquery(), recorded.scalar_subquery()))
+
+
+def read_snapshot_timezone(connection: sa.Connection) -> str | None:
+    """Return the time zone of the day when a snapshot was made, from which this registry comes; None for others."""
+    closure = schema.closure
+    kept = sa.select(closure.c.timezone).where(closure.c.timezone.is_not(None))
+    name: str | None = connection.execute(kept.order_by(closure.c.number.desc()).limit(1)).scalar()
+    return name

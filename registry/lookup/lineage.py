@@ -1,0 +1,58 @@
+"""Forks in the history of a registry: which registry it was before."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from registry import schema
+from registry.database.closing import find_closure
+from registry.database.seals import read_registry_id
+from registry.heads import Head
+from registry.lookup.timezones import read_snapshot_timezone
+
+_LARGEST_NUMBER = 2**31 - 1
+
+
+class Fork(NamedTuple):
+    """The revision from which on a history is that of another registry, and the head of the ancestor."""
+
+    recorded_in: int
+    registry: str
+    ancestor: str
+    head: Head
+
+
+def read_newest_fork(connection: sa.Connection) -> Fork | None:
+    """Return the newest fork, None for a registry that was always itself."""
+    lineage = schema.lineage
+    row = connection.execute(_select_forks().order_by(lineage.c.id.desc()).limit(1)).one_or_none()
+    if row is None:
+        return None
+    return Fork(row.recorded_in, row.registry, row.ancestor, Head(row.head_revision, row.head_seal))
+
+
+def is_own_revision(connection: sa.Connection, registry_id: str, revision: int) -> bool:
+    """Tell whether what another registry says of a revision is of this history: it was forked after that revision."""
+    if registry_id == read_registry_id(connection):
+        return True
+    lineage = schema.lineage
+    later = _select_forks().where(lineage.c.ancestor == registry_id, lineage.c.recorded_in > revision)
+    return connection.execute(later.limit(1)).first() is not None
+
+
+def read_end_of_left_out_exports(connection: sa.Connection) -> int:
+    """Return the last export of which only the link may be there: snapshots and their forks leave exports out."""
+    closure = find_closure(connection)
+    if closure is not None and closure.reason == "snapshot":
+        return _LARGEST_NUMBER
+    fork = read_newest_fork(connection)
+    if fork is None or read_snapshot_timezone(connection) is None:
+        return 0
+    newest = sa.select(schema.seal.c.export).where(schema.seal.c.revision == fork.recorded_in)
+    return connection.execute(newest).scalar() or 0
+
+
+def _select_forks() -> sa.Select[Any]:
+    return sa.select(schema.lineage).where(schema.lineage.c.reason == "fork")
