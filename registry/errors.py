@@ -56,6 +56,7 @@ class Remedy(StrEnum):
     OMIT_KINDS = auto()
     RECORD_START_TIME = auto()
     REPLACE_FILES = auto()
+    RESTORE_WITHOUT_HEAD = auto()
     SEAL_REVISION = auto()
     SKIP_BAD_ENTRIES = auto()
     STATE_BOARD_TOGETHER = auto()

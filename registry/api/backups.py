@@ -22,7 +22,13 @@ from registry.api.arguments import check_arguments
 from registry.api.attempts import note_backup, note_restoration
 from registry.api.backend import Backend
 from registry.api.objects import copy_objects, summarise_copy
-from registry.authorship import build_signature, escape_undecodable, software_version
+from registry.api.restored_heads import RestoredHead
+from registry.authorship import (
+    build_signature,
+    escape_undecodable,
+    refuse_unrecordable,
+    software_version,
+)
 from registry.database.closing import find_closure, record_closure
 from registry.database.creation import populate_database, refuse_occupied
 from registry.database.engine import read_immutable_file
@@ -38,6 +44,7 @@ from registry.files import (
     read_bounded,
     translate_os_errors,
 )
+from registry.heads import HeadFile, parse_whole_head
 from registry.identifiers import quote
 from registry.lookup.revisions import read_newest_revision
 from registry.parallel import Progress, no_progress
@@ -176,6 +183,8 @@ def restore_registry(
     database: str | None = None,
     store: str | Path | None = None,
     *,
+    lost_head: str | None = None,
+    comment: str | None = None,
     progress: Progress = no_progress,
 ) -> RegistryCopy:
     """Restore the registry of a backup, with the same id, into SQLite or PostgreSQL; verify every checksum.
@@ -190,18 +199,25 @@ def restore_registry(
     database, store
         The URL and the folder to restore into; by default those of the environment. The database must be empty;
         the store must be empty or belong to this registry, and may lack files.
+    lost_head
+        The head of the store, ``NUMBER:SEAL``, if the backup is behind it and what was recorded since is lost; the
+        next revision records that.
+    comment
+        The reason, for that revision.
 
     Raises
     ------
     NotFoundError
         The folder holds no complete backup.
     ConflictError
-        The database holds a registry, or the store belongs to another one.
+        The database holds a registry, the store belongs to another one, or the backup lacks the head of the store.
     CorruptionError
         A file of the backup is missing or damaged; no database was created.
     DocumentError, SchemaError, UnavailableError
         The backup cannot be read or is of newer software, or the database or the store cannot be written.
     """
+    lost = None if lost_head is None else parse_whole_head(lost_head)
+    refuse_unrecordable(comment or "", "the comment")
     folder = Path(folder).absolute()
     settings = find_settings(database, store)
     description = read_description(folder)
@@ -217,19 +233,26 @@ def restore_registry(
     file = _verify_database_file(folder, description)
     with _translate_row_errors(file), read_immutable_file(file) as source:
         _refuse_other_id(source, description)
+        origin = f"the backup {escape_undecodable(str(folder))} of revision {description.revision}"
+        restored = RestoredHead(HeadFile(settings.store), lost, comment or f"restored from {origin}")
+        restored.refuse_behind(source)
         objects.create(description.registry)
         files = copy_objects(source, ContentStore(folder), objects, progress, verify=True)
         note_restoration(settings.database)
-        with populate_database(settings.database, description.registry, description.schema) as target:
-            rows = copy_rows(source, target, select_all_rows(source, target), progress)
-            upgrade_to_current(target)
-            closure = find_closure(target)
-            if closure is None:
-                origin = f"the backup {escape_undecodable(str(folder))} of revision {description.revision}"
-                record_closure(target, "arrival", origin, instants.now(), build_signature(), opened=True)
+        with restored:
+            with populate_database(settings.database, description.registry, description.schema) as target:
+                rows = copy_rows(source, target, select_all_rows(source, target), progress)
+                upgrade_to_current(target)
+                closure = find_closure(target)
+                if closure is None:
+                    record_closure(target, "arrival", origin, instants.now(), build_signature(), opened=True)
+                head = restored.record(target, is_open=closure is None)
+            restored.confirm(head)
     notes = [] if closure is None else [f"it stays closed, as when it was backed up: {closure}"]
-    url, revision = settings.database, description.revision
-    return summarise_copy(description.registry, revision, url, settings.store, rows, files, *notes)
+    notes += [] if lost is None else [f"revision {head.number} records that the store's head {lost} is lost"]
+    return summarise_copy(
+        description.registry, head.number, settings.database, settings.store, rows, files, *notes
+    )
 
 
 def _verify_database_file(folder: Path, description: BackupDescription) -> Path:

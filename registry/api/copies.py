@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from registry import instants
 from registry.api.arguments import check_arguments
 from registry.api.attempts import note_move
@@ -13,9 +15,13 @@ from registry.api.objects import CopiedFiles, copy_objects, summarise_copy
 from registry.authorship import build_signature, escape_undecodable
 from registry.database.closing import Closure, record_closure, refuse_closed
 from registry.database.creation import populate_database, refuse_occupied
+from registry.database.histories import refuse_foreign_database
+from registry.database.seals import read_head
+from registry.database.store_heads import HeadKeeper
 from registry.database.transactions import Database
 from registry.database.transfer import copy_rows, select_all_rows
 from registry.errors import ClosedError, RegistryError
+from registry.heads import HeadFile
 from registry.lookup.revisions import read_newest_revision
 from registry.parallel import Progress, no_progress
 from registry.records import RegistryCopy
@@ -50,7 +56,8 @@ def copy_registry(
     Raises
     ------
     ConflictError
-        The new database holds a registry, or the new store belongs to another registry.
+        The new database holds a registry, the new store belongs to another registry, or the database lacks what was
+        committed to one of the stores.
     ClosedError
         The registry has been moved before.
     CorruptionError
@@ -65,6 +72,8 @@ def copy_registry(
             return _finish_interrupted_move(backend, backend.database.closure, to, new.store)
         refuse_occupied(to, backend.database.registry_id)
         objects, files = ContentStore(new.store), CopiedFiles()
+        with backend.read_transaction() as view:
+            _refuse_foreign_stores(view.connection, backend, new.store)
         if new.store != settings.store:
             objects.create(backend.database.registry_id)
             with backend.read_transaction() as view:  # most of them, while others may write
@@ -78,6 +87,7 @@ def _move(
     at, signature = instants.now(), build_signature()
     with backend.database.exclusive_transaction() as source:
         refuse_closed(source)
+        _refuse_foreign_stores(source, backend, objects.root)
         if objects.root != backend.store.root:
             late = copy_objects(source, backend.store, objects, progress)
             files = CopiedFiles(files.copied + late.copied, files.already_present)
@@ -88,7 +98,7 @@ def _move(
         revision = read_newest_revision(source)
         record_closure(source, "departure", escape_undecodable(mask_database_url(to)), at, signature)
     with closing(Database(to)) as opened:
-        opened.open_for_writes()
+        _open_for_writes(opened, objects.root)
     return summarise_copy(backend.database.registry_id, revision, to, objects.root, rows, files)
 
 
@@ -106,8 +116,24 @@ def _finish_interrupted_move(backend: Backend, closure: Closure, to: str, store:
             raise closed_error
         if target.registry_id != backend.database.registry_id:
             raise closed_error
-        target.open_for_writes()
+        _open_for_writes(target, store)
         with target.read_transaction() as connection:
             revision = read_newest_revision(connection)
     note = "everything had been copied before; the new database is now open"
     return summarise_copy(target.registry_id, revision, to, store, {}, CopiedFiles(), note)
+
+
+def _refuse_foreign_stores(source: sa.Connection, backend: Backend, store: Path) -> None:
+    """Refuse to move a database that lacks the head of its store, or to a store whose head it lacks."""
+    for heads in (backend.database.head_file, HeadFile(store)):
+        refuse_foreign_database(source, HeadKeeper(heads))
+
+
+def _open_for_writes(target: Database, store: Path) -> None:
+    """Open the new database, and let the head of its store follow it."""
+    keeper = HeadKeeper(HeadFile(store))
+    with target.read_transaction() as connection:
+        refuse_foreign_database(connection, keeper)
+        head = read_head(connection)
+    keeper.settle(head)
+    target.open_for_writes()

@@ -36,6 +36,13 @@ def backup(
 def restore(
     ctx: Context,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a backup.")],
+    lost_head: Annotated[
+        str | None,
+        typer.Option(metavar="NUMBER:SEAL", help="The store's head, if the backup lacks it, and it is lost."),
+    ] = None,
+    comment: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Why the head is lost; kept with the next revision.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Restore the registry from a backup, where there is none yet.
@@ -44,7 +51,14 @@ def restore(
     """
     from registry.api.backups import restore_registry
 
-    result = restore_registry(folder, ctx.obj.database, ctx.obj.store, progress=output.show_progress)
+    result = restore_registry(
+        folder,
+        ctx.obj.database,
+        ctx.obj.store,
+        lost_head=lost_head,
+        comment=comment,
+        progress=output.show_progress,
+    )
     output.print_answer(result, _print_copy, as_json=json)
 
 

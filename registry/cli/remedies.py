@@ -75,6 +75,10 @@ WORDS: dict[Remedy, str | Callable[..., str]] = {
     Remedy.OMIT_KINDS: "leave --kind out",
     Remedy.RECORD_START_TIME: "give --at, or calreg run add {dataset} --begin T",
     Remedy.REPLACE_FILES: "--force replaces what is there",
+    Remedy.RESTORE_WITHOUT_HEAD: (
+        "if what it stands for is lost, --lost-head {store} restores the backup all the same; otherwise give it a store"
+        " of its own"
+    ),
     Remedy.SEAL_REVISION: "calreg database seal {revision} --comment TEXT seals it as it is",
     Remedy.SKIP_BAD_ENTRIES: _skip_entries,
     Remedy.STATE_BOARD_TOGETHER: (
