@@ -35,7 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 problems += report.print_kills(kills)
         elif options.harness == "corruption":
             report.print_headings(report.FAULTS)
-            for faults in corruption.run_faults(factory, options.database, options.faults, options.seed):
+            faulty = corruption.Plan(
+                options.files, options.edits, options.forgeries, options.guards, options.seed
+            )
+            for faults in corruption.run_faults(factory, options.database, faulty):
                 problems += report.print_faults(faults)
         else:
             report.print_headings(report.WRITERS)
@@ -79,10 +82,11 @@ def _build_parser() -> argparse.ArgumentParser:
     races.add_argument("--workers", type=int, default=8, metavar="N", help="forked, and in each pool")
     races.add_argument("--threads", type=int, default=64, metavar="N", help="on one open registry")
     races.add_argument("--worker-runs", type=int, default=25, metavar="N", help="recorded by each worker")
-    faults = harnesses.add_parser("corruption", help="faults planted in files and rows")
-    faults.add_argument(
-        "--faults", type=int, default=1000, metavar="N", help="in all, spread over their kinds"
-    )
+    faults = harnesses.add_parser("corruption", help="faults planted in files, rows, seals and guards")
+    faults.add_argument("--files", type=int, default=140, metavar="N", help="in a store, in all")
+    faults.add_argument("--edits", type=int, default=1000, metavar="N", help="of rows, on each database")
+    faults.add_argument("--forgeries", type=int, default=25, metavar="N", help="with their seals, on each")
+    faults.add_argument("--guards", type=int, default=300, metavar="N", help="weakened, on each database")
     for harness in (kills, races, faults):
         harness.add_argument("--seed", type=int, default=1, metavar="N")
         harness.add_argument("--database", nargs="+", choices=DATABASES, default=list(DATABASES))

@@ -165,7 +165,7 @@ def _repeat(command: Command, trial: Trial, after: Rows, tally: KillTally) -> li
 
 def _has_second_export(command: Command, rows: Rows, after: Rows) -> bool:
     """Return whether the rows differ only in the records of exports: the repeated one is recorded again."""
-    exports = {"export", "export_output", "export_input"}
+    exports = {"export", "export_output", "export_input", "export_seal"}
     return command.name.startswith("export") and all(
         rows[table] == after[table] for table in after.keys() - exports
     )

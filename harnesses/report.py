@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from harnesses.corruption import FaultTally
 from harnesses.kill import KillTally
+from harnesses.tallies import FaultTally
 from harnesses.writers import WriterResult
 
 KILLS = (
@@ -36,9 +36,10 @@ WRITERS = (
     ("problems", 8),
 )
 FAULTS = (
-    ("fault", 33),
+    ("fault", 37),
     ("database", 10),
     ("planted", 7),
+    ("unused", 6),
     ("detected", 8),
     ("reads", 5),
     ("refused", 7),
@@ -99,6 +100,7 @@ def print_faults(tally: FaultTally) -> int:
         tally.kind,
         tally.database,
         tally.planted,
+        tally.without_effect,
         tally.detected,
         tally.reads,
         tally.refused,

@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
-from registry.errors import InstantError, Remedy
+from registry.errors import CorruptionError, InstantError, Remedy
 from registry.identifiers import format_count, quote
 
 if TYPE_CHECKING:
@@ -43,11 +43,21 @@ class Instant(int):
 
     __slots__ = ()
 
+    def __new__(cls, value: int) -> Self:
+        """Return the instant; raise a `CorruptionError` for what SQLite keeps in the place of a number."""
+        try:
+            return int.__new__(cls, value)
+        except ValueError:
+            raise _damaged_error(value) from None
+
     def __str__(self) -> str:
         """Return ISO 8601 in UTC with Z, with a fraction if there is one; or ``beginning``."""
         if self == BEGINNING:
             return "beginning"
-        return self.datetime.isoformat().replace("+00:00", "Z")
+        try:
+            return self.datetime.isoformat().replace("+00:00", "Z")
+        except OverflowError:  # no writer records such a number
+            raise _damaged_error(int(self)) from None
 
     def __repr__(self) -> str:
         return f"Instant({self})"
@@ -61,6 +71,12 @@ class Instant(int):
     def iso(self) -> str | None:
         """The text for JSON: ISO 8601 with Z, or None for the beginning."""
         return None if self == BEGINNING else str(self)
+
+
+def _damaged_error(value: object) -> CorruptionError:
+    return CorruptionError(
+        f"the database is damaged: {quote(str(value))} is not an instant; verify names the row"
+    )
 
 
 BEGINNING = Instant(-(2**63))

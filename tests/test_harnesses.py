@@ -10,18 +10,30 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from harnesses import corruption, faults, workers, writers
+from harnesses import file_faults, workers, writers
 from harnesses.__main__ import main
 from harnesses.commands import AddVersion, Rows, Trial
+from harnesses.edits import list_edit_kinds
 from harnesses.exports import Export
+from harnesses.facts import SEALED_TABLES, read_facts
+from harnesses.forgeries import FORGERIES, plant_forgery
+from harnesses.forgery import compute_seals
+from harnesses.guard_corruption import GuardTestbed, run_guard_faults
+from harnesses.history import make_history
 from harnesses.kill import COMMANDS, kill_command
 from harnesses.moments import ChangeCounter, kill_at_change
+from harnesses.page_corruption import plant_page_fault
 from harnesses.readers import ReaderResult
+from harnesses.row_corruption import HistoryTestbed, plant_edit
+from harnesses.scenarios import list_scenarios
+from harnesses.store_corruption import StoreTestbed, damage_store
+from harnesses.tallies import FaultTally
 from harnesses.writers import Attempt, Plan, run_writers
 from registry.api import Registry
+from registry.database.seal_text import lines_of
 from registry.detectors.jungfrau import JUNGFRAU
 from registry.errors import CorruptionError
-from registry.records import Revision, Verification
+from registry.records import Problem, Revision, Verification
 from registry.store import ContentStore
 from testing.panels import PANELS
 from testing.registries import DATABASES, RegistryFactory
@@ -75,22 +87,39 @@ def test_commands_that_are_killed_leave_nothing_half_done(
 def test_faults_of_every_kind_are_detected_and_no_read_returns_a_wrong_byte(
     run: Callable[..., list[list[str]]], request: pytest.FixtureRequest
 ) -> None:
-    database = "sqlite" if "sqlite" in request.node.name else "postgresql"
-    kinds = corruption.list_kinds(database)
-    promised = [kind for kind in kinds if corruption.is_detectable(kind)]
-    every = database == "sqlite"
-    rows = run("corruption", "--faults", str(len(promised) if every else 4), "--seed", "3")
-    assert [row[0] for row in rows] == kinds if every else len(rows) == 4
-    for kind, _, planted, detected, reads, refused, unchanged, changed, problems in rows:
-        assert (planted, problems) == ("1", "0")
-        assert detected == "1" or not corruption.is_detectable(kind)
-        assert int(changed) == 0 or kind in (
-            *corruption.CHANGE_ANSWERS,
-            "undetectable: constants exchanged",
-        )
-        if kind in faults.STORE_FAULTS:
+    is_sqlite = "sqlite" in request.node.name
+    files = len(file_faults.STORE_FAULTS) if is_sqlite else 0
+    rows = run(
+        *("corruption", "--files", str(files), "--edits", "20" if is_sqlite else "10"),
+        *("--forgeries", str(len(FORGERIES)), "--guards", "8", "--seed", "3"),
+    )
+    for kind, _, planted, _, detected, reads, refused, unchanged, changed, problems in rows:
+        assert (detected, problems) == (planted, "0"), kind
+        if kind in file_faults.STORE_FAULTS:
             assert refused == reads != "0"
             assert int(unchanged) >= 4
+            assert changed == "0"
+    assert sum(int(row[2]) for row in rows) >= files + (20 if is_sqlite else 10) + len(FORGERIES) + 8
+    assert {row[0] for row in rows} > {*(file_faults.STORE_FAULTS if is_sqlite else ()), *FORGERIES}
+
+
+def test_every_column_of_which_there_are_seals_is_edited() -> None:
+    names = {kind.name for kind in list_edit_kinds()}
+    for table in SEALED_TABLES:
+        columns = lines_of(table.name).columns
+        assert {f"{table.name}.{column.name}" for column in columns} <= names
+        assert {f"{table.name} removed", f"{table.name} added"} <= names
+    assert {f"version: withdrawal {what}" for what in ("cleared", "moved", "added")} <= names
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("small_panels")
+def test_the_harness_computes_the_seals_that_the_registry_records(factory: RegistryFactory) -> None:
+    facts = read_facts(make_history(factory, "sqlite"))
+    seals = {number: (row["text"], row["digest"]) for (number,), row in facts["seal"].items()}
+    assert compute_seals(facts) == seals
+    assert len(seals) > 30
+    assert all(facts[table.name] for table in SEALED_TABLES)  # the history has rows of every table
 
 
 @pytest.mark.slow
@@ -98,15 +127,31 @@ def test_faults_of_every_kind_are_detected_and_no_read_returns_a_wrong_byte(
 def test_the_harness_reports_a_fault_that_verify_does_not_detect(
     factory: RegistryFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    testbed = corruption.Testbed(factory, "sqlite")
-    for kind, missed in (("file cut", "verify does not name "), ("minimum", "verify finds nothing")):
-        blind = corruption.FaultTally(kind, "sqlite")
-        with monkeypatch.context() as patch:
-            patch.setattr(Registry, "verify", lambda *_, **__: Verification(0))
-            corruption.plant_faults(testbed, blind, 1, random.Random(1))  # noqa: S311 - repeatable on purpose
-        assert blind.detected == 0
-        assert any(problem.startswith(missed) for problem in blind.problems)
-    trusting = corruption.FaultTally("another file's bytes", "sqlite")
+    rng = random.Random(1)  # noqa: S311 - repeatable on purpose
+    store, history = StoreTestbed(factory, "sqlite"), HistoryTestbed(factory, "sqlite")
+    cut, dated_back = FaultTally("file cut", "sqlite"), FaultTally("a start dated back", "sqlite")
+    forged, page = FaultTally("newest revisions cut off", "sqlite"), FaultTally("page of zeros", "sqlite")
+    unnamed = FaultTally("a start dated back", "sqlite")
+    (edit,) = [kind for kind in list_scenarios(is_sqlite=True) if kind.name == "a start dated back"]
+    with monkeypatch.context() as patch:
+        patch.setattr(Registry, "verify", lambda *_, **__: Verification(0))
+        damage_store(store, cut, 1, rng)
+        plant_edit(history, edit, dated_back, rng)
+        plant_forgery(history, forged, rng)
+        plant_page_fault(history, page, rng)
+        problem = Problem(None, "", "version 1 is odd", 34)
+        patch.setattr(Registry, "verify", lambda *_, **__: Verification(0, (problem,)))
+        plant_edit(history, edit, unnamed, rng)
+    for tally, missed in (
+        (cut, "verify does not name "),
+        (dated_back, "verify finds nothing"),
+        (forged, "it is not found by the store's head"),
+        (page, "verify finds nothing"),
+        (unnamed, "verify does not name revision "),
+    ):
+        assert (tally.planted, tally.detected) == (1, 0)
+        assert any(missed in problem for problem in tally.problems), tally.problems
+    trusting = FaultTally("another file's bytes", "sqlite")
     real = ContentStore.read_into
 
     def read_unverified(
@@ -120,9 +165,21 @@ def test_the_harness_reports_a_fault_that_verify_does_not_detect(
             return content[: len(content) - buffer.nbytes]
 
     monkeypatch.setattr(ContentStore, "read_into", read_unverified)
-    corruption.plant_faults(testbed, trusting, 1, random.Random(1))  # noqa: S311
+    damage_store(store, trusting, 1, rng)
     assert trusting.refused < trusting.reads
     assert any(problem.startswith("a read that needs ") for problem in trusting.problems)
+
+
+@pytest.mark.slow
+def test_a_weakened_guard_that_nothing_names_is_reported(
+    factory: RegistryFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    testbed = GuardTestbed(factory, "sqlite")
+    monkeypatch.setattr(Registry, "differences", lambda _: ["the trigger other is missing"])
+    rng = random.Random(1)  # noqa: S311 - repeatable on purpose
+    (first, *_) = run_guard_faults(testbed, 1, rng)
+    assert (first.kind, first.planted, first.detected) == ("trigger dropped", 1, 0)
+    assert "database check does not name it: ['the trigger other is missing']" in first.problems[0]
 
 
 @pytest.mark.slow

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from registry.errors import InstantError, Remedy, UnavailableError
+from registry.errors import CorruptionError, InstantError, Remedy, UnavailableError
 from registry.instants import (
     BEGINNING,
     Instant,
@@ -495,3 +496,9 @@ def test_a_zone_is_looked_up_for_a_stamp_only() -> None:
     assert calls == []
     assert str(parse_instant("20171025000000", find)) == "2017-10-25T07:00:00Z"
     assert calls == [1]
+
+
+@pytest.mark.parametrize("value", ["early", BEGINNING + 1, 2**62])
+def test_a_damaged_row_is_called_that_where_its_instant_is_shown(value: Any) -> None:
+    with pytest.raises(CorruptionError, match=f"'{value}' is not an instant; verify names the row"):
+        str(Instant(value))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from harnesses.faults import tamper
+from harnesses.tampering import tamper
 from registry.database import seal_text
 from registry.database.engine import make_engine
 from registry.errors import RequestError

@@ -59,20 +59,21 @@ class _Comparison:
 
     def __init__(self, connection: sa.Connection, advance: Advance) -> None:
         self._rows = SealedRows(connection, advance)
-        self._registry_seal = read_registry_seal(connection)
+        self._registries = connection.execute(sa.select(schema.registry).limit(2)).all()
+        self._registry_seal = read_registry_seal(connection) if self._registries else ""
         self._left_out_until = read_end_of_left_out_exports(connection)
         self._exports = _join(self._rows.read_exports(), self._rows.read_seals(schema.export_seal))
         self._next_export = next(self._exports, None)
-        self._link: str | None = (
-            self._registry_seal
-        )  # of the last export; None where it is not as it was sealed
-        self._sealed_links: tuple[int, Any] = (
-            0,
-            None,
-        )  # the newest export so far, and its link as it is recorded
+        # Of the last export; None where it is not as it was sealed.
+        self._link: str | None = self._registry_seal
+        # The newest export so far, and its link as it is recorded.
+        self._sealed_links: tuple[int, Any] = (0, None)
 
     def find_broken(self) -> Iterator[BrokenSeal]:
         """Yield what is broken."""
+        if len(self._registries) != 1:
+            rows = "no row" if not self._registries else "more than one row"
+            yield BrokenSeal(0, f"the registry is not the one that revision 1 follows: registry has {rows}")
         seals = self._rows.read_seals(schema.seal)
         previous: str | None = self._registry_seal
         for number, parts, seal in _join(self._rows.read_facts(), seals):
@@ -104,7 +105,7 @@ class _Comparison:
         if is_own and text == seal.text and "revision" in parts:
             return
         different = describe_differences(sealed, parse_text(text)) or {"": "its text"}
-        if "previous" in different and is_own:
+        if "previous" in different and is_own and "number" not in different:  # the text is of this revision
             yield BrokenSeal(number - 1, _describe_other_previous(number))
         different.pop("previous", None)
         what = list(dict.fromkeys(different.values()))
