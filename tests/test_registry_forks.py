@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from registry import fork_registry
+from registry import fork_registry, replay, verify_export
 from registry.api import forks, open_registry
 from registry.database.change import Change
 from registry.errors import (
@@ -199,6 +199,34 @@ def test_a_fork_is_backed_up_restored_moved_and_kept_as_a_snapshot(
     check_sound(moved)
     with open_registry(f"sqlite:///{tmp_path / 'snapshot.sqlite'}", tmp_path / "photo-store") as snapshot:
         assert snapshot.id == new_id
+
+
+# Documents of the ancestor.
+
+
+def test_a_document_from_before_the_fork_is_verified_and_replayed_by_it(
+    filled: RegistryLocation, target: RegistryLocation, tmp_path: Path
+) -> None:
+    with filled.open() as registry:
+        before = registry.export(PANEL_A, tmp_path / "before", at=AT).provenance
+        old_id = registry.id
+    new_id = fork(filled, target)
+    place = (target.database, target.store)
+    verification = verify_export(before, *place)
+    assert verification.problems == ()
+    assert any(old_id in note and new_id in note for note in verification.notes)
+    assert replay(before, tmp_path / "again", *place).outputs
+    with filled.open() as registry:
+        registry.panels.add("170505-149520170815-3d00b9")
+        later = registry.export(PANEL_A, tmp_path / "later", at=AT).provenance
+    for refused in (verify_export, lambda *arguments: replay(arguments[0], tmp_path / "x", *arguments[1:])):
+        with assert_refused(ConflictError, old_id, new_id):
+            refused(later, *place)
+    with target.open() as registry:
+        own = registry.export(PANEL_A, tmp_path / "own", at=AT, as_of=8).provenance
+    assert verify_export(own, *place).problems == ()
+    with assert_refused(ConflictError, old_id, new_id):
+        verify_export(own, filled.database, filled.store)
 
 
 # Refusals.

@@ -10,11 +10,15 @@ from pathlib import Path
 from registry import provenance
 from registry.api.arguments import check_arguments
 from registry.api.backend import Backend, ReadTransaction, open_backend
-from registry.api.document_history import describe_unchecked_history, find_history_problem
+from registry.api.document_history import (
+    describe_ancestor,
+    describe_unchecked_history,
+    find_history_problem,
+    refuse_other_registry,
+)
 from registry.api.replays import find_document_store, plan_replay
 from registry.api.served_runs import describe_served_wrongly, list_served_wrongly
 from registry.errors import (
-    ConflictError,
     CorruptionError,
     NotFoundError,
     RegistryError,
@@ -25,7 +29,7 @@ from registry.exporters.assembly import Assembly
 from registry.exporters.detection import detect_arrays
 from registry.exporters.layout import Target
 from registry.files import sha256_of_file
-from registry.identifiers import format_count, quote, shorten
+from registry.identifiers import format_count, shorten
 from registry.instants import is_stamp
 from registry.lookup import stored_files
 from registry.lookup.deployments import count_former_warnings, deployment_warnings
@@ -67,7 +71,7 @@ def verify_export(
     served: list[ReadRuns] = []
     checked, notes = len(document.outputs) + len(document.companions), []
     try:
-        objects = find_document_store(document, find_settings(database, store).store)
+        objects = find_document_store(document, find_settings(database, store))
     except CorruptionError as error:
         problems.append(Problem(None, "store", str(error)))
     except UnavailableError as error:
@@ -85,6 +89,7 @@ def verify_export(
             checked += 1
             problems += _check_answer(backend, document)
             served = list_served_wrongly(backend, document, Path(path))
+            notes += describe_ancestor(document.registry, backend.database.registry_id)
             notes += [*_note_missing_record(backend, content), *map(describe_served_wrongly, served)]
     except RegistryError as error:
         unchecked = describe_unchecked_history(document.registry)
@@ -99,11 +104,8 @@ def _open_document_registry(
     """Open the registry, which must be the document's."""
     backend = open_backend(find_settings(database, store), None)
     try:
-        if backend.database.registry_id != document.registry.id:
-            raise ConflictError(
-                f"the document is of registry {quote(document.registry.id)},"
-                f" the one that was opened is {backend.database.registry_id}"
-            )
+        with backend.read_transaction() as view:
+            refuse_other_registry(view.connection, document.registry, backend.database.registry_id)
         yield backend
     finally:
         backend.database.close()

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from registry import provenance
 from registry.api.arguments import check_arguments
 from registry.api.document_detectors import refuse_contradictory_detector
+from registry.api.document_history import is_of_ancestor
 from registry.errors import (
     ConflictError,
     CorruptionError,
@@ -27,7 +28,7 @@ from registry.instants import parse_instant
 from registry.parallel import Progress, no_progress
 from registry.provenance import Document
 from registry.records import Export
-from registry.settings import find_settings
+from registry.settings import Settings, find_settings
 from registry.store import ContentStore, manifest_sha256
 
 
@@ -64,7 +65,7 @@ def replay(
         An input is missing or damaged, or the result differs from the bytes that the document records.
     """
     document, content = provenance.read_with_content(Path(path))
-    objects = find_document_store(document, find_settings(database, store).store)
+    objects = find_document_store(document, find_settings(database, store))
     plan = plan_replay(document, path, objects)
     layout, home = plan.layout, Path(output) / plan.layout.folder
     with publish_outputs(home, layout.file_names, journals=layout.journals, force=force) as hidden:
@@ -138,16 +139,16 @@ def plan_replay(document: Document, path: str | Path, objects: ContentStore) -> 
     return ReplayPlan(export_format, layout, draft, assemblies)
 
 
-def find_document_store(document: Document, root: Path) -> ContentStore:
-    """Return the store at `root`; refuse one that does not exist or belongs to another registry."""
-    store = ContentStore(root)
+def find_document_store(document: Document, settings: Settings) -> ContentStore:
+    """Return the store; refuse one that does not exist, or is not of the document's registry or a fork of it."""
+    root, store = settings.store, ContentStore(settings.store)
     owner = store.read_owner()
     if owner is None:
         raise UnavailableError(
             f"the store {str(root)!r}, which should hold the document's inputs, does not exist",
             path=str(root),
         )
-    if owner != document.registry.id:
+    if owner != document.registry.id and not is_of_ancestor(document, settings, owner):
         raise ConflictError(
             f"the document is of registry {quote(document.registry.id)}, the store {str(root)!r} of registry {owner}",
             store=owner,
