@@ -114,6 +114,69 @@ def test_the_schema_goes_up_down_and_up_again(
         assert registry.panels.add(PANEL_A).revision == 1
 
 
+def _read_guards(engine: sa.Engine) -> list[object]:
+    """Return the texts of all triggers and of their functions, in the order in which SQLite fires them."""
+    queries = {
+        "sqlite": ["SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY rowid"],
+        "postgresql": [
+            (
+                "SELECT proname, prosrc, proconfig, prosecdef, provolatile, proisstrict FROM pg_proc"
+                " WHERE pronamespace = current_schema()::regnamespace ORDER BY proname"
+            ),
+            "SELECT pg_get_triggerdef(oid), tgenabled FROM pg_trigger WHERE NOT tgisinternal ORDER BY tgname, tgrelid",
+        ],
+    }[engine.dialect.name]
+    with engine.connect() as connection:
+        return [connection.execute(sa.text(query)).all() for query in queries]
+
+
+@pytest.mark.slow
+def test_the_guards_of_schema_0007_come_back_byte_for_byte(
+    location: RegistryLocation, engine: sa.Engine, ours: sa.Engine
+) -> None:
+    """Migrations before 0008 replace parts of these texts."""
+    newest = _read_guards(engine)
+    migrations.downgrade(ours, "base")
+    with migrations.upgrade_transaction(ours, "0007"):
+        pass
+    former = _read_guards(engine)
+    with migrations.upgrade_transaction(ours):
+        pass
+    assert _read_guards(engine) == newest
+    migrations.downgrade(ours, "0007")
+    assert _read_guards(engine) == former
+    migrations.downgrade(ours, "0001")
+
+
+@pytest.mark.slow
+def test_an_upgrade_replaces_guards_in_whatever_state_they_are(
+    location: RegistryLocation, engine: sa.Engine, ours: sa.Engine
+) -> None:
+    newest = _read_guards(engine)
+    migrations.downgrade(ours, "0007")
+    _execute(
+        location,
+        *(
+            [
+                "DROP TRIGGER version_update",
+                "CREATE TRIGGER version_update BEFORE UPDATE ON version BEGIN SELECT 1; END",
+                "DROP TRIGGER run_insert",
+            ]
+            if location.is_sqlite
+            else [
+                "CREATE OR REPLACE FUNCTION calreg_refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN END'",
+                "CREATE FUNCTION calreg_refuse(number integer) RETURNS integer LANGUAGE sql AS 'SELECT 1'",
+                "ALTER TABLE version DISABLE TRIGGER version_update",
+                "ALTER TRIGGER run_insert ON run RENAME TO of_runs",
+                "DROP TRIGGER run_delete ON run",
+                "ALTER FUNCTION calreg_withdraw() RENAME TO calreg_draw",
+            ]
+        ),
+    )
+    assert upgrade_database(location.database) == ("0007", schema.REVISION)
+    assert _read_guards(engine) == newest
+
+
 @pytest.mark.slow
 def test_a_registry_with_revisions_does_not_go_down(
     location: RegistryLocation, registry: Registry, engine: sa.Engine, ours: sa.Engine

@@ -319,13 +319,9 @@ DECLARE
         WHEN NEW.panel_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM @schema@.panel WHERE id = NEW.panel_id) THEN 'panel_id refers to no panel'
         WHEN NEW.constants_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM @schema@.constants WHERE id = NEW.constants_id) THEN 'constants_id refers to no constants'
         WHEN NEW.carried_from IS NOT NULL AND NOT EXISTS (SELECT 1 FROM @schema@.version WHERE id = NEW.carried_from) THEN 'carried_from refers to no version'
-        WHEN NEW.latest_start IS DISTINCT FROM (
-    SELECT max(start) FROM (
-        SELECT NEW.valid_from AS start
-        UNION ALL
-        SELECT (SELECT v.latest_start FROM @schema@.version v WHERE v.panel_id = NEW.panel_id AND v.kind = NEW.kind
-                ORDER BY v.recorded_in DESC, v.latest_start DESC LIMIT 1)
-    ) AS starts) THEN 'latest_start is not the greatest start of the panel and kind'
+        WHEN NEW.latest_start IS DISTINCT FROM greatest(NEW.valid_from, coalesce((
+      SELECT v.latest_start FROM @schema@.version v WHERE v.panel_id = NEW.panel_id AND v.kind = NEW.kind
+      ORDER BY v.recorded_in DESC, v.latest_start DESC LIMIT 1), NEW.valid_from)) THEN 'latest_start is not the greatest start of the panel and kind'
     END;
 BEGIN
     IF problem IS NOT NULL THEN

@@ -738,13 +738,9 @@ CREATE TRIGGER version_insert BEFORE INSERT ON version BEGIN
       THEN RAISE(ABORT, 'append-only: version: constants_id refers to no constants')
     WHEN NEW.carried_from IS NOT NULL AND NOT EXISTS (SELECT 1 FROM version WHERE id = NEW.carried_from)
       THEN RAISE(ABORT, 'append-only: version: carried_from refers to no version')
-    WHEN NEW.latest_start IS NOT (
-    SELECT max(start) FROM (
-        SELECT NEW.valid_from AS start
-        UNION ALL
-        SELECT (SELECT v.latest_start FROM version v WHERE v.panel_id = NEW.panel_id AND v.kind = NEW.kind
-                ORDER BY v.recorded_in DESC, v.latest_start DESC LIMIT 1)
-    ) AS starts)
+    WHEN NEW.latest_start IS NOT max(NEW.valid_from, coalesce((
+      SELECT v.latest_start FROM version v WHERE v.panel_id = NEW.panel_id AND v.kind = NEW.kind
+      ORDER BY v.recorded_in DESC, v.latest_start DESC LIMIT 1), NEW.valid_from))
       THEN RAISE(ABORT, 'append-only: version: latest_start is not the greatest start of the panel and kind')
     WHEN EXISTS (SELECT 1 FROM version WHERE id = NEW.id)
       THEN RAISE(ABORT, 'append-only: version: a row with this key is there')

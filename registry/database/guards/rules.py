@@ -1,7 +1,7 @@
 """The rules that the guards enforce, by table, in terms of NEW; derived from the schema where it says them.
 
 A condition is SQL for both databases: ``[name]`` is a table of this schema, ``IS DISTINCT FROM`` a comparison that
-knows NULL.
+knows NULL, and ``greatest`` the larger one of two values.
 """
 
 from __future__ import annotations
@@ -44,13 +44,9 @@ _EXPORT_SEALED = Rule(
 )
 _EARLIER_INSTANT = "NEW.recorded_at < (SELECT recorded_at FROM [revision] ORDER BY number DESC LIMIT 1)"
 # As of a revision, a look-up begins at the latest start: a smaller one would hide what holds.
-_OTHER_LATEST_START = """NEW.latest_start IS DISTINCT FROM (
-    SELECT max(start) FROM (
-        SELECT NEW.valid_from AS start
-        UNION ALL
-        SELECT (SELECT v.latest_start FROM [version] v WHERE v.panel_id = NEW.panel_id AND v.kind = NEW.kind
-                ORDER BY v.recorded_in DESC, v.latest_start DESC LIMIT 1)
-    ) AS starts)"""
+_OTHER_LATEST_START = """NEW.latest_start IS DISTINCT FROM greatest(NEW.valid_from, coalesce((
+      SELECT v.latest_start FROM [version] v WHERE v.panel_id = NEW.panel_id AND v.kind = NEW.kind
+      ORDER BY v.recorded_in DESC, v.latest_start DESC LIMIT 1), NEW.valid_from))"""
 
 _RULES_OF_ONE_TABLE = {
     "registry": (Rule("EXISTS (SELECT 1 FROM [registry])", "a database holds one registry"),),

@@ -26,6 +26,9 @@ from registry.database.guards.rules import (
     list_tables,
 )
 
+# IS DISTINCT FROM is IS NOT in the SQLite versions that we support.
+_DIALECT = {"IS DISTINCT FROM": "IS NOT", "greatest(": "max(", "[": "", "]": ""}
+
 
 @cache
 def build_guards() -> tuple[Guard, ...]:
@@ -68,8 +71,8 @@ def _build_closed_trigger(table: sa.Table, event: str) -> Guard:
 
 def _guard(table: sa.Table, event: str, body: str, suffix: str = "") -> Guard:
     name = f"{table.name}_{suffix or event}"
-    # IS DISTINCT FROM is IS NOT in the SQLite versions that we support.
-    body = body.replace("IS DISTINCT FROM", "IS NOT").replace("[", "").replace("]", "")
+    for common, ours in _DIALECT.items():
+        body = body.replace(common, ours)
     text = f"CREATE TRIGGER {name} BEFORE {event.upper()} ON {table.name} {body}"
     return Guard(name, table.name, (text,))
 
