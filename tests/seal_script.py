@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from registry.settings import sqlite_file
+from tests.copies import read_rows
 from tests.sessions import find_blocks
 
 PAGE = Path(__file__).parent.parent / "docs" / "seals.md"
@@ -25,3 +26,14 @@ def run_script(database: str) -> list[str]:
     different = sum(line.endswith("DIFFERS") for line in lines)
     assert (done.stderr, done.returncode) == (f"{different} differ\n", 1) if different else ("", 0)
     return [line.rstrip() for line in lines]
+
+
+def list_seals(database: str) -> list[str]:
+    """Return the links and seals that a database has, as the script prints them."""
+    rows = read_rows(database)
+    exports = sorted((row["export"], row["link"]) for row in rows["export_seal"])
+    seals = sorted((row["revision"], row["digest"]) for row in rows["seal"])
+    return [
+        *(f"export {number} {link}" for number, link in exports),
+        *(f"revision {number} {seal}" for number, seal in seals),
+    ]

@@ -5,6 +5,8 @@
 
 import gzip
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +15,22 @@ import pytest
 import sqlalchemy as sa
 
 from registry import instants, schema
-from registry.api import upgrade_database
+from registry.api import Registry, downgrade_database, upgrade_database
 from registry.authorship import build_signature
-from registry.database import migrations
 from registry.database.closing import record_closure
-from registry.database.engine import make_engine
-from registry.errors import Remedy, SchemaError
+from registry.database.transfer import disable_triggers
+from registry.errors import ConflictError, CorruptionError, Remedy, SchemaError
 from registry.lookup import integrity_rules
+from registry.lookup.broken_seals import find_broken_seals
+from registry.parallel import Advance, Progress, no_progress
 from registry.store import ContentStore
-from testing.panels import PANEL_A
+from testing.panels import PANEL_A, PANEL_C
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
+from tests.copies import read_rows
 from tests.refusals import assert_refused
 from tests.released.make import answers
+from tests.seal_script import list_seals, run_script
 from tests.test_schema import catalogue
 
 FOLDER = Path(__file__).parent / "released"
@@ -36,19 +41,31 @@ RELEASED = sorted(path.name for path in FOLDER.iterdir() if path.name.isdigit())
 def stored(request: pytest.FixtureRequest, tmp_path: Path, number: str) -> RegistryLocation:
     """The stored registry of schema `number`; of its store there is the marker alone."""
     if request.param == "sqlite":
-        location = RegistryLocation(f"sqlite:///{tmp_path / 'registry.sqlite'}", tmp_path / "store")
-        location.file.write_bytes(gzip.decompress((FOLDER / number / "registry.sqlite.gz").read_bytes()))
-        engine = location.engine()
-    else:
-        location = RegistryLocation(request.getfixturevalue("empty_postgres"), tmp_path / "store")
-        with psycopg.connect(location.database) as connected:
-            connected.execute(gzip.decompress((FOLDER / number / "registry.sql.gz").read_bytes()))
-        engine = location.engine()
+        return _restore_sqlite(number, tmp_path)
+    return _restore_postgresql(number, tmp_path, request.getfixturevalue("empty_postgres"))
+
+
+def _restore_sqlite(number: str, folder: Path) -> RegistryLocation:
+    location = RegistryLocation.in_folder(folder / "sqlite")
+    location.folder.mkdir()
+    assert location.file is not None
+    location.file.write_bytes(gzip.decompress((FOLDER / number / "registry.sqlite.gz").read_bytes()))
+    return _make_store(location)
+
+
+def _restore_postgresql(number: str, folder: Path, database: str) -> RegistryLocation:
+    location = RegistryLocation(database, folder / "postgresql" / "store")
+    with psycopg.connect(database) as connected:
+        connected.execute(gzip.decompress((FOLDER / number / "registry.sql.gz").read_bytes()))
+    return _make_store(location)
+
+
+def _make_store(location: RegistryLocation) -> RegistryLocation:
+    engine = location.engine()
     with engine.connect() as connection:
-        ContentStore(location.store).create(
-            connection.execute(sa.text("SELECT id FROM registry")).scalar_one()
-        )
+        registry_id = connection.execute(sa.text("SELECT id FROM registry")).scalar_one()
     engine.dispose()
+    ContentStore(location.store).create(registry_id)
     return location
 
 
@@ -107,10 +124,228 @@ def test_a_stored_registry_is_upgraded_answers_the_same_and_is_downgraded(
                 for rule in integrity_rules.list_rules()
                 if rule.find_problem(connection)
             ] == []
-    engine = make_engine(stored.database)
-    migrations.downgrade(engine, number)
-    engine.dispose()
+            assert list(find_broken_seals(connection, no_progress)) == []
+    sealed = _rows(stored)
+    assert run_script(stored.database) == list_seals(stored.database)
+    assert len(sealed["seal"]) == len(sealed["revision"])
+    assert (len(sealed["export_seal"]), len(sealed["lineage"])) == (len(sealed["export"]), 0)
+    assert downgrade_database(stored.database, number) == (schema.REVISION, number)
     assert (_rows(stored), _catalogue(stored)) == (rows, tables)
+    upgrade_database(stored.database)
+    assert _rows(stored) == sealed
+
+
+@pytest.mark.parametrize("number", ["0001", "0007"])
+def test_both_databases_have_the_same_texts_of_seals_after_an_upgrade(
+    number: str, tmp_path: Path, empty_postgres: str
+) -> None:
+    """The registries have ids of their own, and PostgreSQL knows the role of the writer: all else is the same."""
+    texts = []
+    for location in (
+        _restore_sqlite(number, tmp_path),
+        _restore_postgresql(number, tmp_path, empty_postgres),
+    ):
+        upgrade_database(location.database)
+        seals = read_rows(location.database)["seal"]
+        lines = [row["text"].splitlines() for row in seals]
+        texts.append(
+            [[line for line in text if not line.startswith(("previous ", "revision "))] for text in lines]
+        )
+    assert texts[0] == texts[1]
+
+
+def _change_raw(location: RegistryLocation, *statements: str) -> None:
+    """Change rows behind the guards."""
+    engine = location.engine()
+    with engine.begin() as connection, disable_triggers(connection):
+        if not location.is_sqlite:
+            connection.execute(sa.text("SET session_replication_role = replica"))  # no references are checked
+        for statement in statements:
+            assert connection.execute(sa.text(statement)).rowcount
+    engine.dispose()
+
+
+def _record_tag(registry: Registry) -> None:
+    registry.tags.add("autumn")
+
+
+def _record_exports(registry: Registry) -> None:
+    registry.panels.add(PANEL_C)
+
+
+def _record_fork(registry: Registry) -> None:
+    with registry._backend.database.write_transaction(build_signature(), "a test") as change:
+        ancestor = {"ancestor": "8e4589ff-a4af-4bf8-800e-af7423380273", "head_seal": "0f" * 32}
+        change.record(schema.lineage, [{"reason": "loss", "head_revision": 99, **ancestor}])
+
+
+def _record_snapshot(registry: Registry) -> None:
+    with registry._backend.database.exclusive_transaction() as connection:
+        record_closure(
+            connection, "snapshot", "elsewhere", instants.now(), build_signature(), timezone="Europe/Zurich"
+        )
+
+
+def _leave_unsealed(registry: Registry) -> None:
+    _break_guards(registry, "DELETE FROM seal WHERE revision = (SELECT max(revision) FROM seal)")
+
+
+def _seal_late(registry: Registry) -> None:
+    _break_guards(registry, "UPDATE seal SET late = '{}' WHERE revision = (SELECT max(revision) FROM seal)")
+
+
+def _break_guards(registry: Registry, statement: str) -> None:
+    with registry._backend.database.exclusive_transaction() as connection, disable_triggers(connection):
+        assert connection.execute(sa.text(statement)).rowcount == 1
+
+
+@pytest.mark.parametrize("number", ["0007"])
+@pytest.mark.parametrize(
+    ("lose", "message"),
+    [
+        (_record_tag, "1 tags with the seals of their revisions; going below schema 0008 would lose them"),
+        (_record_exports, "1 seals that quote exports; going below schema 0008 would lose them"),
+        (_record_fork, "1 forks or losses in its history; going below schema 0008 would lose them"),
+        (_record_snapshot, "1 closures of a snapshot with its name or time zone; going below"),
+        (_seal_late, "1 revisions that were sealed later; going below schema 0008 would lose them"),
+        (_leave_unsealed, "1 revisions without a seal; going below schema 0008 would conceal them"),
+    ],
+)
+def test_what_schema_0007_does_not_have_is_not_lost(
+    stored: RegistryLocation, number: str, lose: Callable[[Registry], None], message: str
+) -> None:
+    if lose is not _record_exports:  # they would be quoted by the next seal
+        _change_raw(stored, "DELETE FROM export_output", "DELETE FROM export_input", "DELETE FROM export")
+    upgrade_database(stored.database)
+    with stored.open() as registry:
+        lose(registry)
+    rows, tables = _rows(stored), _catalogue(stored)
+    for target in (number, "0001"):
+        with assert_refused(ConflictError, message, "; nothing was changed"):
+            downgrade_database(stored.database, target)
+    assert (_rows(stored), _catalogue(stored)) == (rows, tables)
+
+
+@pytest.mark.parametrize("number", ["0007"])
+def test_facts_after_an_upgrade_are_sealed_again_as_they_were(stored: RegistryLocation, number: str) -> None:
+    _change_raw(stored, "DELETE FROM export_output", "DELETE FROM export_input", "DELETE FROM export")
+    upgrade_database(stored.database)
+    with stored.open() as registry:
+        registry.panels.add(PANEL_C.replace("b0", "b1"), alias="M099", comment="a new one \N{SNOWMAN}")
+        gap = registry.versions.gap(PANEL_A, valid_from="20210101000000", comment="sent\tback")
+        registry.versions.withdraw(gap.versions[0].version, comment="not sent")
+    sealed = _rows(stored)
+    assert downgrade_database(stored.database, number) == (schema.REVISION, number)
+    upgrade_database(stored.database)
+    assert _rows(stored) == sealed
+
+
+@pytest.mark.parametrize("number", ["0006", "0007"])
+def test_an_upgrade_that_is_interrupted_leaves_the_database_as_it_was(
+    stored: RegistryLocation, number: str
+) -> None:
+    rows, tables = _rows(stored), _catalogue(stored)
+    total = sum(map(len, rows.values()))
+    for interrupted_at in (0, total // 2):
+        with pytest.raises(KeyboardInterrupt), interrupt_after(interrupted_at) as progress:
+            upgrade_database(stored.database, progress=progress)
+        assert (_rows(stored), _catalogue(stored)) == (rows, tables)
+    assert upgrade_database(stored.database) == (number, schema.REVISION)
+
+
+@contextmanager
+def interrupt_after(steps: int) -> Iterator[Progress]:
+    """Yield a progress that is interrupted when more steps are done."""
+    done = 0
+
+    @contextmanager
+    def progress(description: str, total: int) -> Iterator[Advance]:
+        assert (description, total > steps) == ("sealing revisions", True)
+
+        def advance(more: int = 1) -> None:
+            nonlocal done
+            done += more
+            if done > steps:
+                raise KeyboardInterrupt
+
+        yield advance
+
+    yield progress
+
+
+@pytest.mark.parametrize("number", ["0001", "0007"])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("UPDATE run SET experiment = CAST(experiment AS BLOB) WHERE id = 1", "1 rows of run hold values"),
+        ("UPDATE run SET begin_at = 1.5 WHERE id = 1", "1 rows of run hold values of other types"),
+        ("UPDATE panel SET recorded_in = 'x' WHERE id = 1", "1 rows of panel hold values of other types"),
+        ("UPDATE alias SET withdrawn_in = 99 WHERE id = 1", "; nothing was changed"),
+        ("UPDATE blob SET median = 'much'", "rows of blob hold values of other types"),
+        ("UPDATE export_output SET path = x'00'", "rows of export_output hold values of other types"),
+        ("UPDATE registry SET id = x'00'", "1 rows of registry hold values of other types"),
+        ("UPDATE revision SET comment = CAST(x'ff' AS TEXT) WHERE number = 1", "Could not decode to UTF-8"),
+        ("UPDATE registry SET id = CAST(x'ff' AS TEXT)", "Could not decode to UTF-8"),
+    ],
+)
+def test_a_database_with_values_that_cannot_be_sealed_is_not_upgraded(
+    number: str, tmp_path: Path, change: str, message: str
+) -> None:
+    location = _restore_sqlite(number, tmp_path)
+    _change_raw(location, change)
+    engine = location.engine()
+    with engine.connect() as connection:
+        dump = list(_dump(connection))
+    engine.dispose()
+    with assert_refused(CorruptionError, message):
+        upgrade_database(location.database)
+    engine = location.engine()
+    with engine.connect() as connection:
+        assert list(_dump(connection)) == dump
+    engine.dispose()
+
+
+def _dump(connection: sa.Connection) -> Iterator[Any]:
+    names = connection.execute(sa.text("SELECT name FROM sqlite_master WHERE type = 'table'")).scalars().all()
+    for name in names:
+        yield name
+        for column in connection.execute(sa.text(f"PRAGMA table_info({name})")).all():
+            yield column
+            yield connection.execute(sa.text(f"SELECT hex({column.name}) FROM {name}")).scalars().all()
+
+
+@pytest.mark.parametrize("number", ["0007"])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("UPDATE blob SET median = 'NaN'::float8, minimum = '-0.0'::float8", None),
+        ("DELETE FROM registry", "there are rows of revision 1, and the registry's own row is missing"),
+        ("UPDATE run SET begin_at = begin_at - 1", None),
+        ("DELETE FROM export_output", None),
+        ("DELETE FROM export_input", None),
+        ("DELETE FROM tag WHERE name = 'spring'", None),
+        ("DELETE FROM revision WHERE number = 3", "there are rows of revision 3, and revision 3 is missing"),
+        (
+            "UPDATE version SET recorded_in = 99 WHERE id = 1",
+            "there are rows of revision 99, and revision 99 is missing",
+        ),
+        ("DELETE FROM export_output; DELETE FROM export_input; DELETE FROM export", None),
+    ],
+)
+def test_what_an_old_database_holds_is_sealed_as_it_is(
+    stored: RegistryLocation, number: str, change: str, message: str | None
+) -> None:
+    if "float8" in change and stored.is_sqlite:
+        change = "UPDATE blob SET median = NULL, minimum = -0.0"
+    _change_raw(stored, *change.split(";"))
+    if message is not None:
+        with assert_refused(CorruptionError, message, "; nothing was changed"):
+            upgrade_database(stored.database)
+        return
+    assert upgrade_database(stored.database) == (number, schema.REVISION)
+    with stored.open() as registry, registry._backend.database.read_transaction() as connection:
+        assert list(find_broken_seals(connection, no_progress)) == []
+    assert run_script(stored.database) == list_seals(stored.database)
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from registry.parallel import no_progress
 from testing.panels import PANEL_A
 from testing.registries import RegistryLocation
 from tests.copies import AT, fill_registry, read_rows
-from tests.seal_script import PAGE, read_script, run_script
+from tests.seal_script import PAGE, list_seals, read_script, run_script
 
 pytestmark = pytest.mark.small_panels
 
@@ -28,16 +28,6 @@ pytestmark = pytest.mark.small_panels
 TEXT = (
     "".join(map(chr, range(1, 0x250))) + "\u2028\u2029\ufeff\uffff\U0001f600 \\u0041 e\u0301 \u00e9 </script>"
 )
-
-
-def _stored_seals(location: RegistryLocation) -> list[str]:
-    rows = read_rows(location.database)
-    exports = sorted((row["export"], row["link"]) for row in rows["export_seal"])
-    seals = sorted((row["revision"], row["digest"]) for row in rows["seal"])
-    return [
-        *(f"export {number} {link}" for number, link in exports),
-        *(f"revision {number} {seal}" for number, seal in seals),
-    ]
 
 
 def _record(registry: Registry, table: sa.Table, *rows: dict[str, Any], comment: str = "by hand") -> int:
@@ -117,7 +107,7 @@ def test_the_script_of_the_page_computes_every_seal(
     _fill(registry, tmp_path / "made")
     rows = read_rows(location.database)
     assert [name for name, table in rows.items() if not table] == ["closure"]
-    assert run_script(location.database) == _stored_seals(location)
+    assert run_script(location.database) == list_seals(location.database)
     with registry._backend.database.read_transaction() as connection:
         assert list(find_broken_seals(connection, no_progress)) == []
     registry.tags.add("earlier", as_of=15)
@@ -128,7 +118,7 @@ def test_the_script_of_the_page_computes_every_seal(
             registry.export(PANEL_A, tmp_path / "fourth", at=AT, types=["pixel_gain"], as_of=15)
         registry.snapshot(file, as_of=as_of, store=location.store)
         ours, theirs = run_script(location.database), run_script(taken.database)
-        assert theirs == _stored_seals(taken) == [line for line in ours if line in theirs]
+        assert theirs == list_seals(taken.database) == [line for line in ours if line in theirs]
         assert len(read_rows(taken.database)["export"]) == ({"earlier": 2, 4: 0, None: 4}[as_of])
 
 

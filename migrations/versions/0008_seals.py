@@ -103,7 +103,7 @@ def _refuse_other_types() -> None:
     """Refuse values of other types than their columns, which only SQLite takes: no seal can tell what they are."""
     if op.get_bind().dialect.name == "postgresql":
         return
-    for table in COLUMNS:
+    for table in ("registry", *COLUMNS):
         wrong = [
             f"typeof({column.name}) NOT IN ('{_sqlite_type(column.type)}', 'null')"
             for column in op.get_bind().exec_driver_sql(f"PRAGMA table_info({table})")
@@ -192,6 +192,13 @@ def _digest_rule(table: str, column: str) -> sa.CheckConstraint:
 
 
 def _refuse_loss() -> None:
+    bind = op.get_bind()
+    unsealed = "SELECT count(*) FROM revision WHERE number NOT IN (SELECT revision FROM seal)"
+    count = bind.execute(sa.text(unsealed)).scalar_one()
+    if count:
+        raise RuntimeError(
+            f"this registry has {count} revisions without a seal; going below schema 0008 would conceal them"
+        )
     lost = {
         "seals that quote exports": "seal WHERE export IS NOT NULL",
         "revisions that were sealed later": "seal WHERE late IS NOT NULL",
@@ -240,6 +247,12 @@ def _make_seals(facts: Iterable[tuple[int, int, str, str]]) -> Iterator[dict[str
     for number, group in groupby(facts, key=itemgetter(0)):
         # "revision" is before every table, "withdrawn ..." after them.
         lines = "".join(f"{name} {digest}\n" for _, _, name, digest in group)
+        if not lines.startswith("revision ") or not previous:
+            missing = f"revision {number}" if previous else "the registry's own row"
+            raise RuntimeError(
+                f"there are rows of revision {number}, and {missing} is missing: the database is damaged, and cannot be"
+                " sealed"
+            )
         text = f"calreg seal 1\nnumber {number}\nprevious {previous}\n{lines}"
         previous = _sha256(text)
         yield {"revision": number, "digest": previous, "text": text}
@@ -285,17 +298,18 @@ def _group_lines(table: str, advance: Callable[[int], None]) -> Iterator[tuple[i
 
 
 def _read_rows(query: sa.TextClause, advance: Callable[[int], None]) -> Iterator[Any]:
-    result = op.get_bind().execute(query, execution_options={"yield_per": BATCH_SIZE})
-    for batch in result.partitions():
-        advance(len(batch))
-        yield from batch
+    options = {"stream_results": True, "max_row_buffer": BATCH_SIZE}
+    with op.get_bind().execute(query, execution_options=options) as result:
+        for batch in result.partitions(BATCH_SIZE):
+            advance(len(batch))
+            yield from batch
 
 
 def _group_withdrawn(table: str) -> Iterator[tuple[int, Iterator[bytes]]]:
     query = sa.text(
         f"SELECT withdrawn_in, id FROM {table} WHERE withdrawn_in IS NOT NULL ORDER BY withdrawn_in, id"
     )
-    rows = op.get_bind().execute(query, execution_options={"yield_per": BATCH_SIZE})
+    rows = _read_rows(query, lambda _rows: None)
     for number, group in groupby(rows, key=itemgetter(0)):
         yield number, (b"%d\n" % row[1] for row in group)
 

@@ -119,6 +119,11 @@ def _upgrade(connection: sa.Connection, target: str, progress: Progress) -> None
         command.upgrade(config, target)
     except RuntimeError as error:  # from a migration, which imports nothing of this package
         raise CorruptionError(f"{error}; nothing was changed") from None
+    except (sa.exc.IntegrityError, sa.exc.DataError) as error:
+        reason = str(error.orig).strip().split("\n", maxsplit=1)[0]
+        raise CorruptionError(
+            f"the database holds rows that the schema does not permit: {reason}; nothing was changed"
+        ) from error
 
 
 def downgrade(engine: sa.Engine, target: str) -> None:
