@@ -18,7 +18,7 @@ from registry import instants, schema
 from registry.api import Registry, downgrade_database, upgrade_database
 from registry.authorship import build_signature
 from registry.database.closing import record_closure
-from registry.database.transfer import disable_triggers
+from registry.database.guards.installation import disable_guards
 from registry.errors import ConflictError, CorruptionError, Remedy, SchemaError
 from registry.lookup import integrity_rules
 from registry.lookup.broken_seals import find_broken_seals
@@ -157,7 +157,7 @@ def test_both_databases_have_the_same_texts_of_seals_after_an_upgrade(
 def _change_raw(location: RegistryLocation, *statements: str) -> None:
     """Change rows behind the guards."""
     engine = location.engine()
-    with engine.begin() as connection, disable_triggers(connection):
+    with engine.begin() as connection, disable_guards(connection):
         if not location.is_sqlite:
             connection.execute(sa.text("SET session_replication_role = replica"))  # no references are checked
         for statement in statements:
@@ -195,7 +195,7 @@ def _seal_late(registry: Registry) -> None:
 
 
 def _break_guards(registry: Registry, statement: str) -> None:
-    with registry._backend.database.exclusive_transaction() as connection, disable_triggers(connection):
+    with registry._backend.database.exclusive_transaction() as connection, disable_guards(connection):
         assert connection.execute(sa.text(statement)).rowcount == 1
 
 

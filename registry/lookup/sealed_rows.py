@@ -103,10 +103,11 @@ class SealedRows:
                 self.strays[table.name] += sum(1 for _ in rows)
 
     def _read(self, query: sa.Select[Any]) -> Iterator[Any]:
-        result = self._connection.execute(query, execution_options={"yield_per": _BATCH_SIZE})
-        for batch in result.partitions():
-            self._advance(len(batch))
-            yield from batch
+        # A server's cursor is closed where the comparison is interrupted, too.
+        with self._connection.execute(query, execution_options={"yield_per": _BATCH_SIZE}) as result:
+            for batch in result.partitions():
+                self._advance(len(batch))
+                yield from batch
 
 
 def read_facts(connection: sa.Connection, advance: Advance) -> Iterator[tuple[int, dict[str, str]]]:
