@@ -10,18 +10,22 @@ from pathlib import Path
 
 import pytest
 
+from harnesses.faults import tamper
 from registry import store
-from registry.api import Registry
+from registry.api import Registry, collecting
+from registry.api import verification as verification_module
 from registry.api.backend import Backend
 from registry.cli import reports
 from registry.database.change import Change
-from registry.errors import ClosedError, UnavailableError
+from registry.errors import ClosedError, ConflictError, UnavailableError
 from registry.lookup.revisions import AsOf
 from registry.records import UnreferencedFile
 from registry.store import ContentStore
 from testing.panels import PANEL_A, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
+from tests.heads import Copy, record, record_and_die
+from tests.refusals import assert_refused
 
 pytestmark = pytest.mark.small_panels
 
@@ -311,6 +315,98 @@ def test_a_snapshot_collects_nothing_from_the_store_that_it_shares(
     with snapshot.open() as registry, pytest.raises(ClosedError):
         registry.verify(collect=True)
     assert old.exists()
+
+
+def list_old_files(location: RegistryLocation) -> set[Path]:
+    """Return all files of the store, dated back so that nothing but a reference keeps them."""
+    return {
+        set_age(path, 9 * DAY) for path in [stray(location, an_object("0"), 9 * DAY), *list_objects(location)]
+    }
+
+
+def assert_nothing_collected(location: RegistryLocation, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = list_old_files(location)
+    with location.open() as registry, assert_refused(ConflictError):
+        registry.verify(collect=True)
+    Calreg(location, monkeypatch).assert_refused(5, "verify", "--collect")
+    assert list_objects(location) == old
+
+
+@pytest.mark.slow
+def test_an_older_copy_beside_the_live_store_collects_nothing(
+    filled: RegistryLocation, folder: Path, copy_database: Copy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = copy_database(filled)
+    with filled.open() as registry:
+        registry.versions.add(PANEL_A, folder, valid_from="20200101000000", kinds=["offset"])
+    assert_nothing_collected(copy, monkeypatch)
+    with filled.open() as registry:
+        assert registry.verify().problems == ()
+        verification = registry.verify(collect=True)
+    assert sum(file.removed for file in verification.unreferenced) == 1
+    with copy.open() as registry:
+        (problem,) = registry.verify().problems
+    assert problem.path == str(filled.store / "head.json")
+
+
+@pytest.mark.slow
+def test_a_database_that_becomes_stale_while_it_verifies_collects_nothing(
+    filled: RegistryLocation, folder: Path, copy_database: Copy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = copy_database(filled)
+    old = stray(filled, an_object("0"), 9 * DAY)
+    removing = collecting.remove_unreferenced_files
+
+    def write_first(backend: Backend, files: list[UnreferencedFile]) -> object:
+        with filled.open() as registry:
+            registry.versions.add(PANEL_A, folder, valid_from="20200101000000", kinds=["offset"])
+        return removing(backend, files)
+
+    monkeypatch.setattr(verification_module, "remove_unreferenced_files", write_first)
+    with copy.open() as registry, assert_refused(ConflictError):
+        registry.verify(collect=True)
+    assert old.exists()
+
+
+@pytest.mark.slow
+def test_nothing_is_collected_while_the_end_of_a_writer_is_not_known(
+    filled: RegistryLocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record_and_die(filled, 3, "before the commit")
+    assert_nothing_collected(filled, monkeypatch)
+    record(filled, 4)
+    assert Calreg(filled, monkeypatch).run("verify", "--collect").code == 0
+    # One that has committed is in the history: its end is known.
+    record_and_die(filled, 5, "after the commit")
+    old = stray(filled, an_object("0"), 9 * DAY)
+    assert Calreg(filled, monkeypatch).run("verify", "--collect").code == 0
+    assert not old.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("content", [None, b"{"])
+def test_nothing_is_collected_from_a_store_whose_head_is_not_known(
+    filled: RegistryLocation, content: bytes | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, head = list_old_files(filled), filled.store / "head.json"
+    head.unlink() if content is None else head.write_bytes(content)
+    with filled.open() as registry:
+        verification = registry.verify()
+    assert (len(verification.problems), len(verification.notes)) == ((0, 2) if content is None else (1, 1))
+    Calreg(filled, monkeypatch).assert_refused(5 if content is None else 6, "verify", "--collect")
+    assert list_objects(filled) == old
+
+
+@pytest.mark.slow
+def test_nothing_is_collected_where_a_seal_is_broken(
+    filled: RegistryLocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = list_old_files(filled)
+    tamper(filled, ("UPDATE version SET comment = 'as good as new'",))
+    result = Calreg(filled, monkeypatch)("verify", "--collect", "--json")
+    assert result.code == 6
+    assert [problem["revision"] for problem in result.json["problems"]] == [2]
+    assert list_objects(filled) == old
 
 
 def test_a_sound_registry_has_nothing_to_collect(registry: Registry) -> None:
