@@ -13,7 +13,7 @@ import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import chain
+from itertools import chain, starmap
 from typing import Any
 
 import msgspec
@@ -58,11 +58,10 @@ class TableLines:
             key=operator.attrgetter("name"),
         )
         self._names = [str(column.name) for column in self.columns]
-        self._converted = [
-            index
-            for index, column in enumerate(self.columns)
-            if isinstance(column.type, sa.Boolean | sa.Double)
-        ]
+        self._doubles, self._booleans = (
+            [index for index, column in enumerate(self.columns) if isinstance(column.type, sort)]
+            for sort in (sa.Double, sa.Boolean)
+        )
         self._line_class = msgspec.defstruct(
             "Line",
             [(name, Any, None) for name in self._names],
@@ -73,25 +72,32 @@ class TableLines:
 
     def encode_rows(self, rows: Iterable[Sequence[Any]]) -> bytes:
         """Return the lines of rows whose values are in the order of ``columns``."""
-        if self._converted:
-            rows = map(self._convert, rows)
-        return _ENCODER.encode_lines([self._line_class(*row) for row in rows])
+        return self._encode(rows, [*self._doubles, *self._booleans])
 
     def encode_read_rows(self, rows: Sequence[Sequence[Any]]) -> bytes:
-        """Return the lines of rows from a database: bytes, which SQLite takes everywhere, are like no text."""
+        """Return the lines of rows from a database, with its booleans as numbers.
+
+        Bytes, which SQLite takes everywhere, are like no text.
+        """
         if bytes in set(map(type, chain.from_iterable(rows))):
             rows = [[[value.hex()] if isinstance(value, bytes) else value for value in row] for row in rows]
-        return self.encode_rows(rows)
+        return self._encode(rows, self._doubles)
+
+    def _encode(self, rows: Iterable[Sequence[Any]], converted: Sequence[int]) -> bytes:
+        if converted:
+            rows = [_convert(row, converted) for row in rows]
+        return _ENCODER.encode_lines(list(starmap(self._line_class, rows)))
 
     def encode_mappings(self, rows: Iterable[Mapping[str, Any]]) -> bytes:
         """Return the lines of rows whose values are by the names of columns; those that are missing are NULL."""
         return self.encode_rows([row.get(name) for name in self._names] for row in rows)
 
-    def _convert(self, row: Sequence[Any]) -> Sequence[Any]:
-        values = list(row)
-        for index in self._converted:
-            values[index] = _as_canonical(values[index])
-        return values
+
+def _convert(row: Sequence[Any], indices: Sequence[int]) -> Sequence[Any]:
+    values = list(row)
+    for index in indices:
+        values[index] = _as_canonical(values[index])
+    return values
 
 
 def _as_canonical(value: Any) -> Any:
@@ -164,18 +170,13 @@ class SealText:
     late: str | None = None
 
     def __str__(self) -> str:
-        facts = dict(self.facts)
-        own = facts.pop("revision", None)
-        lines = ["calreg seal 1", f"number {self.number}", f"previous {self.previous}"]
-        lines += [f"revision {own}"] if own else []
-        # The tables first: "withdrawn ..." is after every name of a table.
-        lines += [f"{what} {facts[what]}" for what in sorted(facts, key=lambda what: (" " in what, what))]
-        if self.exports is not None:
-            lines.append(f"exports {self.exports[0]} {self.exports[1]}")
-        if self.late is not None:
-            late = digest_lines(1, f"{self.late}\n".encode())
-            lines.append(f"late {late}")
-        return "".join(f"{line}\n" for line in lines)
+        own = f"revision {self.facts['revision']}\n" if "revision" in self.facts else ""
+        # The tables first: "withdrawn ..." comes after every name of a table.
+        facts = [f"{what} {self.facts[what]}\n" for what in sorted(self.facts) if what != "revision"]
+        exports = "" if self.exports is None else f"exports {self.exports[0]} {self.exports[1]}\n"
+        late = "" if self.late is None else f"late {digest_lines(1, f'{self.late}{chr(10)}'.encode())}\n"
+        first = f"calreg seal 1\nnumber {self.number}\nprevious {self.previous}\n"
+        return f"{first}{own}{''.join(facts)}{exports}{late}"
 
 
 def seal_text(text: str) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from operator import itemgetter
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -84,11 +83,12 @@ class _Comparison:
                 yield BrokenSeal(number, _describe_unsealed(number, parts or {}))
                 previous = None if number > 0 else self._registry_seal
             else:
-                yield from self._check_exports(seal.export, number)
-                broken = list(self._check_revision(number, previous, parts or {}, seal))
+                if self._next_export is not None:
+                    yield from self._check_exports(seal.export, number)
+                broken = self._check_revision(number, previous, parts or {}, seal)
                 yield from broken
-                is_sound = all(one.revision != number for one in broken)
                 # Where this one is broken, or missing, only the text of the next one tells its seal.
+                is_sound = not broken or all(one.revision != number for one in broken)
                 previous = seal.digest if is_sound else None
         yield from self._check_exports(None, None)
         for table, count in sorted(self._rows.strays.items()):
@@ -96,23 +96,14 @@ class _Comparison:
 
     def _check_revision(
         self, number: int, previous: str | None, parts: dict[str, str], seal: Any
-    ) -> Iterator[BrokenSeal]:
-        sealed = parse_text(seal.text)
+    ) -> Sequence[BrokenSeal]:
         exports = None if seal.export is None else (seal.export, self._find_link(seal.export))
-        before = sealed.get("previous", "") if previous is None else previous
+        before = parse_text(seal.text).get("previous", "") if previous is None else previous
         text = str(SealText(number, before, parts, exports, seal.late))
         is_own = isinstance(seal.text, str) and seal_text.seal_text(seal.text) == seal.digest
         if is_own and text == seal.text and "revision" in parts:
-            return
-        different = describe_differences(sealed, parse_text(text)) or {"": "its text"}
-        if "previous" in different and is_own and "number" not in different:  # the text is of this revision
-            yield BrokenSeal(number - 1, _describe_other_previous(number))
-        different.pop("previous", None)
-        what = list(dict.fromkeys(different.values()))
-        if not is_own:
-            what.append("the seal is not that of its text")
-        if what:
-            yield BrokenSeal(number, f"revision {number} is not as it was sealed: {', '.join(what)}")
+            return ()
+        return list(_describe_broken(number, seal.text, text, is_own=is_own))
 
     def _find_link(self, export: Any) -> Any:
         return self._sealed_links[1] if export == self._sealed_links[0] else "unknown"
@@ -159,7 +150,12 @@ def _join(facts: Numbered, seals: Numbered) -> Iterator[tuple[int | range, Any, 
     expected = 1
     fact, seal = next(facts, None), next(seals, None)
     while fact is not None or seal is not None:
-        number = min(map(itemgetter(0), filter(None, (fact, seal))))
+        if fact is not None and seal is not None and fact[0] == seal[0] == expected:
+            yield expected, fact[1], seal[1]
+            expected += 1
+            fact, seal = next(facts, None), next(seals, None)
+            continue
+        number = min(one[0] for one in (fact, seal) if one is not None)
         if number > expected:
             yield range(expected, number), None, None
         expected = max(expected, number + 1)
@@ -168,6 +164,19 @@ def _join(facts: Numbered, seals: Numbered) -> Iterator[tuple[int | range, Any, 
         yield number, here and here[1], sealed and sealed[1]
         fact = fact if here is None else next(facts, None)
         seal = seal if sealed is None else next(seals, None)
+
+
+def _describe_broken(number: int, sealed: object, text: str, *, is_own: bool) -> Iterator[BrokenSeal]:
+    """Yield what differs between the text of a seal and that of the rows, and whether the seal is of its own text."""
+    different = describe_differences(parse_text(sealed), parse_text(text)) or {"": "its text"}
+    if "previous" in different and is_own and "number" not in different:  # the text is of this revision
+        yield BrokenSeal(number - 1, _describe_other_previous(number))
+    different.pop("previous", None)
+    what = list(dict.fromkeys(different.values()))
+    if not is_own:
+        what.append("the seal is not that of its text")
+    if what:
+        yield BrokenSeal(number, f"revision {number} is not as it was sealed: {', '.join(what)}")
 
 
 def _describe_missing(what: str, numbers: range) -> str:

@@ -8,32 +8,25 @@ from __future__ import annotations
 
 import heapq
 import sqlite3
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter, namedtuple
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import groupby, islice
+from itertools import chain, count, groupby, starmap
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 
 from registry import schema
-from registry.database.keys import order_bytewise
-from registry.database.seal_text import EXPORT_TABLES, RECORDED_TABLES, Digest, encode_numbers, lines_of
+from registry.database.seal_text import EXPORT_TABLES, RECORDED_TABLES, Digest, digest_lines, lines_of
+from registry.lookup.sealed_sources import Source, find_recorded, find_withdrawn, select_parts
 from registry.parallel import Advance
 
 _BATCH_SIZE = 2000
+_numbers = count(1)
 
-Groups = Iterator[tuple[int, Iterator[Any]]]
-"""Rows by the revision, or the export, that is their first column."""
-
-
-class Part(NamedTuple):
-    """What a revision recorded in a table, or withdrew of it: the number of lines, and their SHA-256."""
-
-    revision: int
-    name: str
-    digest: str
+Part = tuple[int, str, str]
+"""A revision, what it recorded in a table, or withdrew of it, and the number of lines with their SHA-256."""
 
 
 class SealedRows:
@@ -53,35 +46,24 @@ class SealedRows:
     def read_facts(self) -> Iterator[tuple[int, dict[str, str]]]:
         """Yield each revision of which there is any row, with the digests of its parts by their names."""
         tables = [schema.revision, *RECORDED_TABLES.values()]
-        streams = [
-            _digest_lines(self._group(_select_recorded(self._connection, table), table), table)
-            for table in tables
-        ]
-        streams += [
-            _digest_withdrawn(self._group(_select_withdrawn(table), table), table)
-            for table in tables
-            if table.info.get("fact")
-        ]
+        sources = [find_recorded(self._connection, table) for table in tables]
+        sources += [find_withdrawn(table) for table in tables if table.info.get("fact")]
+        streams = map(self._digest, sources)
         for number, parts in groupby(heapq.merge(*streams), key=itemgetter(0)):
-            yield number, {part.name: part.digest for part in parts}
+            yield number, {name: digest for _, name, digest in parts}
 
     def digest_revision(self, number: int) -> dict[str, str]:
         """Return the digests of the parts of one revision by their names; no rows of others are read."""
         parts: list[Part] = []
         for table in (schema.revision, *RECORDED_TABLES.values()):
-            query = _select_recorded(self._connection, table, number)
-            parts += _digest_lines(self._group(query, table), table)
+            parts += self._digest(find_recorded(self._connection, table, number))
             if table.info.get("fact"):
-                withdrawn = _select_withdrawn(table).where(table.c.withdrawn_in == number)
-                parts += _digest_withdrawn(self._group(withdrawn, table), table)
-        return {part.name: part.digest for part in parts}
+                parts += self._digest(find_withdrawn(table, number))
+        return {name: digest for _, name, digest in parts}
 
     def read_exports(self) -> Iterator[tuple[int, str]]:
         """Yield each export of which there is any row, with the digest of its rows."""
-        streams = [
-            _encode_parts(self._group(_select_parts(self._connection, table), table), place, table)
-            for place, table in enumerate(EXPORT_TABLES.values())
-        ]
+        streams = [self._encode_parts(table, place) for place, table in enumerate(EXPORT_TABLES.values())]
         for number, parts in groupby(heapq.merge(*streams), key=itemgetter(0)):
             digest = Digest()
             for _, _, lines in parts:
@@ -91,23 +73,79 @@ class SealedRows:
     def read_seals(self, table: sa.Table) -> Iterator[tuple[int, Any]]:
         """Yield the revisions, or the exports, of which there are seals, with the row of the seal."""
         (key,) = table.primary_key
-        for number, rows in self._group(sa.select(*table.c).order_by(key), table):
-            for row in rows:
-                yield number, row
+        place = list(table.c).index(key)
+        row_class = namedtuple("Row", table.c.keys())  # type: ignore[misc]
+        for batch in self._read(sa.select(*table.c).order_by(key)):
+            for row in starmap(row_class, batch):
+                if type(row[place]) is int:
+                    yield row[place], row
+                else:
+                    self.strays[table.name] += 1
 
-    def _group(self, query: sa.Select[Any], table: sa.Table) -> Groups:
-        for number, rows in groupby(self._read(query), key=itemgetter(0)):
+    def _digest(self, source: Source) -> Iterator[Part]:
+        """Yield the part of each revision."""
+        name = source.name
+        last, digest = None, Digest()  # of the last revision of a batch: it may go on in the next one
+        for rows in self._read(source.query):
+            lines = source.encode(rows).split(b"\n")
+            end = 0
+            for number, group in groupby(rows, key=itemgetter(source.place)):
+                begin, end = end, end + len(list(group))
+                if type(number) is not int:
+                    self.strays[source.table.name] += end - begin
+                    continue
+                text = b"\n".join(lines[begin:end]) + b"\n"
+                if number == last:
+                    digest.add(end - begin, text)
+                    continue
+                if last is not None:
+                    yield last, name, str(digest)
+                    last = None
+                if end < len(rows):
+                    yield number, name, digest_lines(end - begin, text)
+                else:
+                    last, digest = number, Digest()
+                    digest.add(end - begin, text)
+        if last is not None:
+            yield last, name, str(digest)
+
+    def _encode_parts(self, table: sa.Table, place: int) -> Iterator[tuple[int, int, bytes]]:
+        """Yield the lines of each export in a table."""
+        lines = lines_of(table.name)
+        (key, *_) = table.primary_key
+        column = lines.columns.index(key)
+        rows = chain.from_iterable(self._read(select_parts(self._connection, table)))
+        for number, group in groupby(rows, key=itemgetter(column)):
+            exported = list(group)
             if type(number) is int:
-                yield number, rows
+                yield number, place, lines.encode_read_rows(exported)
             else:
-                self.strays[table.name] += sum(1 for _ in rows)
+                self.strays[table.name] += len(exported)
 
-    def _read(self, query: sa.Select[Any]) -> Iterator[Any]:
-        # A server's cursor is closed where the comparison is interrupted, too.
-        with self._connection.execute(query, execution_options={"yield_per": _BATCH_SIZE}) as result:
-            for batch in result.partitions():
+    def _read(self, query: sa.Select[Any]) -> Iterator[list[tuple[Any, ...]]]:
+        """Yield the rows in batches, as the driver returns them: those of SQLAlchemy would take as long again."""
+        dialect = self._connection.dialect
+        driver: Any = dialect.loaded_dbapi
+        text = str(query.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+        cursor = self._open_cursor()
+        try:
+            cursor.execute(text)
+            while batch := cursor.fetchmany(_BATCH_SIZE):
                 self._advance(len(batch))
-                yield from batch
+                yield batch
+        except driver.Error as error:
+            raise sa.exc.DBAPIError.instance(
+                str(query), None, error, driver.Error, dialect=dialect
+            ) from error
+        finally:
+            cursor.close()
+
+    def _open_cursor(self) -> Any:
+        connection = self._connection.connection
+        if self._connection.dialect.name == "sqlite":
+            return connection.cursor()
+        # One with a name leaves the rows on the server until they are fetched.
+        return connection.cursor(f"sealed_{next(_numbers)}")
 
 
 def read_facts(connection: sa.Connection, advance: Advance) -> Iterator[tuple[int, dict[str, str]]]:
@@ -133,66 +171,3 @@ def read_undecodable_texts(connection: sa.Connection) -> Iterator[None]:
         yield
     finally:
         driver.text_factory = usual
-
-
-def _digest_lines(groups: Groups, table: sa.Table) -> Iterator[Part]:
-    lines = lines_of(table.name)
-    for number, group in groups:
-        digest = Digest()
-        while batch := [row[1:] for row in islice(group, _BATCH_SIZE)]:
-            digest.add(len(batch), lines.encode_read_rows(batch))
-        yield Part(number, table.name, str(digest))
-
-
-def _digest_withdrawn(groups: Groups, table: sa.Table) -> Iterator[Part]:
-    for number, group in groups:
-        digest = Digest()
-        while batch := [row[1] for row in islice(group, _BATCH_SIZE)]:
-            digest.add(len(batch), encode_numbers(batch))
-        yield Part(number, f"withdrawn {table.name}", str(digest))
-
-
-def _encode_parts(groups: Groups, place: int, table: sa.Table) -> Iterator[tuple[int, int, bytes]]:
-    for number, group in groups:
-        yield number, place, lines_of(table.name).encode_read_rows([row[1:] for row in group])
-
-
-def _select_recorded(connection: sa.Connection, table: sa.Table, number: int | None = None) -> sa.Select[Any]:
-    """Return the query of the rows of a table, after the revision that recorded them; of one revision, or of all."""
-    columns = _raw(lines_of(table.name).columns)
-    if table is schema.revision:
-        query = sa.select(table.c.number, *columns).order_by(table.c.number)
-        return query if number is None else query.where(table.c.number == number)
-    source: sa.FromClause = table
-    owner = table
-    if "parent" in table.info:
-        name, key = table.info["parent"]
-        owner = schema.metadata.tables[name]
-        # Outer: a row whose parent is not there is of no revision.
-        source = table.outerjoin(owner, owner.c.id == table.c[key])
-    recorded = owner.c.recorded_in
-    query = sa.select(recorded, *columns).select_from(source)
-    if number is not None:
-        query = query.where(recorded == number)
-    return query.order_by(recorded, *order_bytewise(connection, table.primary_key))
-
-
-def _select_withdrawn(table: sa.Table) -> sa.Select[Any]:
-    withdrawn = table.c.withdrawn_in
-    return sa.select(withdrawn, table.c.id).where(withdrawn.is_not(None)).order_by(withdrawn, table.c.id)
-
-
-def _select_parts(connection: sa.Connection, table: sa.Table) -> sa.Select[Any]:
-    """Return the query of the rows of exports, after the export."""
-    key = list(table.primary_key)
-    return sa.select(key[0], *_raw(lines_of(table.name).columns)).order_by(*order_bytewise(connection, key))
-
-
-def _raw(columns: Iterable[sa.Column[Any]]) -> list[sa.ColumnElement[Any]]:
-    """Return columns whose values come as they are: SQLite's booleans as the numbers that it has."""
-    return [
-        sa.type_coerce(column, sa.Integer).label(column.name)
-        if isinstance(column.type, sa.Boolean)
-        else column
-        for column in columns
-    ]
