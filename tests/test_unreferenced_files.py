@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
-from harnesses.faults import tamper
 
+from harnesses.tampering import tamper
 from registry import store
 from registry.api import Registry, collecting
 from registry.api import verification as verification_module
