@@ -21,6 +21,7 @@ from registry import instants, schema
 from registry.api.arguments import check_arguments
 from registry.api.attempts import note_backup, note_restoration
 from registry.api.backend import Backend
+from registry.api.history_checks import check_history
 from registry.api.objects import copy_objects, summarise_copy
 from registry.api.restored_heads import RestoredHead
 from registry.authorship import (
@@ -33,7 +34,7 @@ from registry.database.closing import find_closure, record_closure
 from registry.database.creation import populate_database, refuse_occupied
 from registry.database.engine import read_immutable_file
 from registry.database.migrations import refuse_newer_schema, upgrade_to_current
-from registry.database.seals import read_owner
+from registry.database.seals import find_head, read_owner
 from registry.database.transfer import copy_rows, select_all_rows
 from registry.errors import ConflictError, CorruptionError, DocumentError, NotFoundError
 from registry.files import (
@@ -44,7 +45,7 @@ from registry.files import (
     read_bounded,
     translate_os_errors,
 )
-from registry.heads import HeadFile, parse_whole_head
+from registry.heads import HeadFile, Seal, parse_whole_head
 from registry.identifiers import quote
 from registry.lookup.revisions import read_newest_revision
 from registry.parallel import Progress, no_progress
@@ -55,6 +56,7 @@ from registry.store import ContentStore
 FILE_NAME = "backup.json"
 FORMAT = "calreg backup"
 _MAX_DESCRIPTION_BYTES = 1 << 20
+_FIRST_SEALED_SCHEMA = "0008"
 
 
 class _FormatHeader(msgspec.Struct, frozen=True):
@@ -63,7 +65,10 @@ class _FormatHeader(msgspec.Struct, frozen=True):
 
 
 class BackupDescription(msgspec.Struct, frozen=True):
-    """The content of ``backup.json``: the registry, its revision, and the database's file with its checksum."""
+    """The content of ``backup.json``: the registry, its revision, and the database's file with its checksum.
+
+    ``seal`` is that of the revision; None in backups from before there were seals.
+    """
 
     format: Literal["calreg backup"]
     format_version: Literal[1]
@@ -76,6 +81,13 @@ class BackupDescription(msgspec.Struct, frozen=True):
     database: Annotated[str, msgspec.Meta(pattern=r"^registry-[0-9TZ]+\.sqlite\Z")]
     size: Annotated[int, msgspec.Meta(ge=0)]
     sha256: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+    seal: Seal | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a description without a seal of a database that has seals."""
+        if (self.seal is None) is not (self.schema < _FIRST_SEALED_SCHEMA):
+            has = "needs the" if self.seal is None else "has no"
+            raise ValueError(f"a backup of schema {self.schema} {has} `seal` of its revision")
 
 
 def back_up(backend: Backend, folder: Path, progress: Progress, *, verify: bool) -> RegistryCopy:
@@ -93,8 +105,8 @@ def back_up(backend: Backend, folder: Path, progress: Progress, *, verify: bool)
                 populate_database(url, registry_id, write_ahead_log=False) as target,
                 backend.database.read_transaction() as source,
             ):
+                head = find_head(source, read_newest_revision(source))
                 rows = copy_rows(source, target, select_all_rows(source, target), progress)
-                revision = read_newest_revision(source)
             with read_immutable_file(hidden) as connection:
                 files = copy_objects(connection, backend.store, ContentStore(folder), progress, verify=verify)
             hidden.chmod(0o444)
@@ -102,7 +114,7 @@ def back_up(backend: Backend, folder: Path, progress: Progress, *, verify: bool)
             format="calreg backup",
             format_version=1,
             registry=backend.database.registry_id,
-            revision=revision,
+            revision=head.number,
             made_at=str(at),
             made_from=escape_undecodable(mask_database_url(backend.database.url)),
             software=software_version(),
@@ -110,6 +122,7 @@ def back_up(backend: Backend, folder: Path, progress: Progress, *, verify: bool)
             database=file.name,
             size=file.stat().st_size,
             sha256=compute_sha256(file),
+            seal=head.seal,
         )
         with atomic_write(folder / FILE_NAME) as hidden:
             hidden.write_bytes(msgspec.json.format(msgspec.json.encode(description), indent=2) + b"\n")
@@ -117,7 +130,7 @@ def back_up(backend: Backend, folder: Path, progress: Progress, *, verify: bool)
         if former is not None:
             (folder / former.database).unlink(missing_ok=True)
         _remove_leftovers(folder, file)
-    return summarise_copy(description.registry, revision, f"sqlite:///{file}", folder, rows, files)
+    return summarise_copy(description.registry, head, f"sqlite:///{file}", folder, rows, files)
 
 
 def read_description(folder: Path) -> BackupDescription:
@@ -187,7 +200,7 @@ def restore_registry(
     comment: str | None = None,
     progress: Progress = no_progress,
 ) -> RegistryCopy:
-    """Restore the registry of a backup, with the same id, into SQLite or PostgreSQL; verify every checksum.
+    """Restore the registry of a backup, with the same id, into SQLite or PostgreSQL; verify every checksum and seal.
 
     The files are copied first, then all rows in one transaction. After an interruption the same call completes
     the restoration. A backup of an older schema is upgraded.
@@ -212,7 +225,8 @@ def restore_registry(
     ConflictError
         The database holds a registry, the store belongs to another one, or the backup lacks the head of the store.
     CorruptionError
-        A file of the backup is missing or damaged; no database was created.
+        A file of the backup is missing or damaged, or a revision is not as it was sealed, or the newest one is not
+        the one that the backup quotes; no database was created.
     DocumentError, SchemaError, UnavailableError
         The backup cannot be read or is of newer software, or the database or the store cannot be written.
     """
@@ -243,6 +257,7 @@ def restore_registry(
             with populate_database(settings.database, description.registry, description.schema) as target:
                 rows = copy_rows(source, target, select_all_rows(source, target), progress)
                 upgrade_to_current(target)
+                check_history(target, description.revision, description.seal, progress)
                 closure = find_closure(target)
                 if closure is None:
                     record_closure(target, "arrival", origin, instants.now(), build_signature(), opened=True)
@@ -250,9 +265,7 @@ def restore_registry(
             restored.confirm(head)
     notes = [] if closure is None else [f"it stays closed, as when it was backed up: {closure}"]
     notes += [] if lost is None else [f"revision {head.number} records that the store's head {lost} is lost"]
-    return summarise_copy(
-        description.registry, head.number, settings.database, settings.store, rows, files, *notes
-    )
+    return summarise_copy(description.registry, head, settings.database, settings.store, rows, files, *notes)
 
 
 def _verify_database_file(folder: Path, description: BackupDescription) -> Path:

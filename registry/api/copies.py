@@ -16,7 +16,7 @@ from registry.authorship import build_signature, escape_undecodable
 from registry.database.closing import Closure, record_closure, refuse_closed
 from registry.database.creation import populate_database, refuse_occupied
 from registry.database.histories import refuse_foreign_database
-from registry.database.seals import read_head
+from registry.database.seals import find_head, read_head
 from registry.database.store_heads import HeadKeeper
 from registry.database.transactions import Database
 from registry.database.transfer import copy_rows, select_all_rows
@@ -61,7 +61,7 @@ def copy_registry(
     ClosedError
         The registry has been moved before.
     CorruptionError
-        Stored files are missing or damaged, and `to_store` is given.
+        Stored files are missing or damaged, and `to_store` is given; or the newest revision was never sealed.
     """
     settings = find_settings(database, store)
     new = find_settings(to, to_store or settings.store)
@@ -88,6 +88,7 @@ def _move(
     with backend.database.exclusive_transaction() as source:
         refuse_closed(source)
         _refuse_foreign_stores(source, backend, objects.root)
+        head = find_head(source, read_newest_revision(source))
         if objects.root != backend.store.root:
             late = copy_objects(source, backend.store, objects, progress)
             files = CopiedFiles(files.copied + late.copied, files.already_present)
@@ -95,11 +96,10 @@ def _move(
             rows = copy_rows(source, target, select_all_rows(source, target), progress)
             former = escape_undecodable(mask_database_url(backend.database.url))
             record_closure(target, "arrival", former, at, signature)
-        revision = read_newest_revision(source)
         record_closure(source, "departure", escape_undecodable(mask_database_url(to)), at, signature)
     with closing(Database(to)) as opened:
         _open_for_writes(opened, objects.root)
-    return summarise_copy(backend.database.registry_id, revision, to, objects.root, rows, files)
+    return summarise_copy(backend.database.registry_id, head, to, objects.root, rows, files)
 
 
 def _finish_interrupted_move(backend: Backend, closure: Closure, to: str, store: Path) -> RegistryCopy:
@@ -118,9 +118,9 @@ def _finish_interrupted_move(backend: Backend, closure: Closure, to: str, store:
             raise closed_error
         _open_for_writes(target, store)
         with target.read_transaction() as connection:
-            revision = read_newest_revision(connection)
+            head = find_head(connection, read_newest_revision(connection))
     note = "everything had been copied before; the new database is now open"
-    return summarise_copy(target.registry_id, revision, to, store, {}, CopiedFiles(), note)
+    return summarise_copy(target.registry_id, head, to, store, {}, CopiedFiles(), note)
 
 
 def _refuse_foreign_stores(source: sa.Connection, backend: Backend, store: Path) -> None:

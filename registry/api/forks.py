@@ -191,4 +191,4 @@ def _finish(
     if not HeadFile(new.store).write(StoreHead(head)):
         objects.refuse_unwritable()
     objects.create(registry_id)
-    return summarise_copy(registry_id, head.number, new.database, new.store, rows, files, *notes)
+    return summarise_copy(registry_id, head, new.database, new.store, rows, files, *notes)

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from registry import schema
 from registry.errors import CorruptionError, RequestError, UnavailableError
+from registry.heads import Head
 from registry.parallel import Progress
 from registry.records import RegistryCopy
 from registry.settings import mask_database_url
@@ -96,7 +97,7 @@ def _read_batches(connection: sa.Connection) -> Iterator[list[tuple[str, int]]]:
 
 def summarise_copy(
     registry_id: str,
-    revision: int,
+    head: Head,
     url: str,
     store: Path,
     rows: dict[str, int],
@@ -106,11 +107,12 @@ def summarise_copy(
     """Return the record of a copy of a registry, without the password in the URL of its database."""
     return RegistryCopy(
         registry=registry_id,
-        revision=revision,
+        revision=head.number,
         database=mask_database_url(url),
         store=str(store),
         rows=rows,
         files=files.copied,
         files_there=files.already_present,
         notes=notes,
+        seal=head.seal,
     )

@@ -45,6 +45,7 @@ def take_snapshot(
             registry_id = _read_registry_id(view, objects)
             file.parent.mkdir(parents=True, exist_ok=True)
             note_file("the snapshot", file)
+            head = find_head(view.connection, view.revision)
             with atomic_write(file) as hidden:
                 rows = _write_rows(backend, view, hidden, _find_tag(view, as_of), progress)
                 if objects.root.resolve() != backend.store.root.resolve():
@@ -52,7 +53,7 @@ def take_snapshot(
                     with read_immutable_file(hidden) as connection:
                         files = copy_objects(connection, backend.store, objects, progress)
                 hidden.chmod(0o444)
-    return summarise_copy(registry_id, view.revision, f"sqlite:///{file}", objects.root, rows, files)
+    return summarise_copy(registry_id, head, f"sqlite:///{file}", objects.root, rows, files)
 
 
 def _read_registry_id(view: ReadTransaction, objects: ContentStore) -> str:
@@ -84,7 +85,6 @@ def _write_rows(
     backend: Backend, view: ReadTransaction, file: Path, tag: str | None, progress: Progress
 ) -> dict[str, int]:
     """Write the rows; return their numbers by table."""
-    find_head(view.connection, view.revision)
     registry_id = str(read_registry_id(view.connection, view.revision))
     origin = f"revision {view.revision} of {escape_undecodable(mask_database_url(backend.database.url))}"
     with populate_database(f"sqlite:///{file}", registry_id, write_ahead_log=False) as target:

@@ -126,6 +126,7 @@ def _print_copy(result: RegistryCopy) -> None:
     output.print_fields(
         registry=result.registry,
         revision=result.revision,
+        seal=result.seal,
         database=result.database,
         store=result.store,
         rows=sum(result.rows.values()),

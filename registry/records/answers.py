@@ -278,6 +278,8 @@ class RegistryCopy(Struct, frozen=True):
     ----------
     registry, revision
         Its id, and the newest revision in the copy.
+    seal
+        Of that revision: it stands for everything up to it.
     database, store
         Of the copy: the URL without its password, and the folder.
     rows
@@ -294,6 +296,7 @@ class RegistryCopy(Struct, frozen=True):
     files: int
     files_there: int
     notes: tuple[str, ...] = ()
+    seal: str | None = None
 
 
 class PixelCounts(Struct, frozen=True):
