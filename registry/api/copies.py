@@ -73,6 +73,7 @@ def copy_registry(
         refuse_occupied(to, backend.database.registry_id)
         objects, files = ContentStore(new.store), CopiedFiles()
         with backend.read_transaction() as view:
+            find_head(view.connection, view.revision)
             _refuse_foreign_stores(view.connection, backend, new.store)
         if new.store != settings.store:
             objects.create(backend.database.registry_id)
@@ -87,8 +88,8 @@ def _move(
     at, signature = instants.now(), build_signature()
     with backend.database.exclusive_transaction() as source:
         refuse_closed(source)
-        _refuse_foreign_stores(source, backend, objects.root)
         head = find_head(source, read_newest_revision(source))
+        _refuse_foreign_stores(source, backend, objects.root)
         if objects.root != backend.store.root:
             late = copy_objects(source, backend.store, objects, progress)
             files = CopiedFiles(files.copied + late.copied, files.already_present)
