@@ -8,16 +8,18 @@ import re
 import shlex
 import shutil
 import socket
+import sqlite3
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from documentation.placeholders import use_placeholders
-from registry import authorship, sample
+from registry import authorship, open_registry, sample
 from registry.cli.examples import EXAMPLES
 from testing.panels import write_panel_folder
 from tests.cli import Calreg, CommandResult, list_verbs
@@ -76,6 +78,9 @@ REFUSED = {
     "database upgrade": "calreg --database sqlite:///nowhere.sqlite database upgrade",
     "backup": "calreg backup store",
     "restore": "calreg restore backups",
+    "fork": "calreg fork --to sqlite:///registry.sqlite --to-store other-store --comment 'again'",
+    "database seal": "calreg database seal 99 --comment 'a tool was killed'",
+    "database recover": f"calreg database recover --lost-head 9:{'ab' * 32} --comment 'nothing was lost'",
     "snapshot": "calreg snapshot spring.sqlite",
     "copy": "calreg copy --to sqlite:///moved.sqlite",
     "database grant": "calreg database grant --reader calib --writer calib",
@@ -97,23 +102,23 @@ class Recorder:
         self.as_json = False
         self.outputs: dict[str, str] = defaultdict(str)
 
-    def run(self, verb: str, command: str) -> None:
-        """Run a command that is not refused."""
-        assert self._record(verb, command).code == 0, self.outputs[verb]
+    def run(self, verb: str, command: str, *, shown: str | None = None) -> None:
+        """Run a command that is not refused; `shown` is the one that the golden file has."""
+        assert self._record(verb, command, shown or command).code == 0, self.outputs[verb]
 
     def refuse(self, verb: str) -> None:
         """Run the command of the verb that is refused."""
-        assert self._record(verb, REFUSED[verb]).code > 1, self.outputs[verb]
+        assert self._record(verb, REFUSED[verb], REFUSED[verb]).code > 1, self.outputs[verb]
 
-    def _record(self, verb: str, command: str) -> CommandResult:
+    def _record(self, verb: str, command: str, shown: str) -> CommandResult:
         if self.as_json:
-            command += " --json"
+            command, shown = f"{command} --json", f"{shown} --json"
         arguments = shlex.split(command)
         self.monkeypatch.setattr(sys, "argv", arguments)
         result = self.calreg(*arguments[1:])
         printed = result.stdout + "".join(f"stderr: {line}\n" for line in result.stderr.splitlines())
         code = f"exit code {result.code}\n" if result.code else ""
-        self.outputs[verb] += f"$ {command}\n{_stabilise(printed)}{code}\n"
+        self.outputs[verb] += f"$ {shown}\n{_stabilise(printed)}{code}\n"
         return result
 
 
@@ -129,8 +134,13 @@ def run_scenario(recorder: Recorder) -> None:
     """Run the examples of all verbs, and a refusal of each; a copy, which closes the registry, comes last."""
     write_files()
     for verb, example in EXAMPLES.items():
-        if verb not in ("demo", "copy", "database grant"):
+        if verb not in ("demo", "copy", "database grant", "database seal", "database recover"):
             recorder.run(verb, example)
+    record_without_seal()
+    recorder.run("database seal", EXAMPLES["database seal"])
+    lost = put_database_back()
+    example = EXAMPLES["database recover"]
+    recorder.run("database recover", re.sub(r"[0-9]+:[0-9a-f]{64}", lost, example), shown=example)
     shutil.copytree("constants", "damaged")
     damage(Path("damaged/pixel_gain.npy"))
     for verb in REFUSED:
@@ -143,6 +153,26 @@ def run_scenario(recorder: Recorder) -> None:
             recorder.refuse(verb)
     recorder.run("copy", REFUSED["copy"])
     recorder.refuse("copy")
+
+
+def record_without_seal() -> None:
+    """Record a revision as raw SQL can, without its seal."""
+    with closing(sqlite3.connect("registry.sqlite")) as connection, connection:
+        connection.execute(
+            "INSERT INTO revision (number, recorded_at, author, host, command, software)"
+            " SELECT number + 1, recorded_at, 'ana', 'beamline', 'sqlite3', 'none' FROM revision"
+            " ORDER BY number DESC LIMIT 1"
+        )
+
+
+def put_database_back() -> str:
+    """Put the database back to its state before its last revision; return the head that is lost."""
+    shutil.copy("registry.sqlite", "earlier.sqlite")
+    with open_registry() as registry:
+        registry.tags.add("lost")
+        head = str(registry.head)
+    shutil.copy("earlier.sqlite", "registry.sqlite")
+    return head
 
 
 def damage(file: Path) -> bytes:

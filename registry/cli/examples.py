@@ -19,6 +19,8 @@ EXAMPLES = {
     "panel show": "calreg panel show 170505-149520170815-3d00b0",
     "alias list": "calreg alias list",
     "validity": "calreg validity M068 --at 2018-02-10T08:15:00Z",
+    "database downgrade": "calreg database downgrade 0007",
+    "database upgrade": "calreg database upgrade",
     "export": "calreg export exp=xcsls3716:run=631 --output constants",
     "deploy": "calreg deploy xcsls3716 --output calib --dry-run",
     "provenance show": "calreg provenance show constants/provenance.json",
@@ -58,13 +60,11 @@ EXAMPLES = {
     "log": "calreg log M068",
     "verify": "calreg verify",
     "database check": "calreg database check",
-    "database downgrade": "calreg database downgrade 0003",
-    "database upgrade": "calreg database upgrade",
     "database grant": "calreg database grant --reader beamline --writer calib --apply",
-    "database seal": "calreg database seal 12 --comment 'a tool was killed'",
+    "database seal": "calreg database seal 14 --comment 'a tool was killed'",
     "database recover": (
         "calreg database recover --lost-head"
-        " 41:0d1f6b1f5d3d9d9f0f7b8f6f5c1b5a4d3c2b1a09f8e7d6c5b4a3928170615243"
+        " 15:4f0c9a5e7b21d3860a9e6c1f52b7d8e44f0c9a5e7b21d3860a9e6c1f52b7d8e4"
         " --comment 'the disk of the database failed'"
     ),
     "backup": "calreg backup backups",
