@@ -400,3 +400,30 @@ def test_an_answer_that_changed_would_be_noticed() -> None:
         {"versions": [{"version": 1}]},
     ):
         assert not _still_says(now, then)
+
+
+@pytest.mark.parametrize("is_snapshot", [True, False])
+@pytest.mark.parametrize("number", ["0007"])
+def test_a_snapshot_from_before_there_were_seals_has_gaps_between_its_exports(
+    stored: RegistryLocation, number: str, is_snapshot: bool
+) -> None:
+    closure = (
+        "INSERT INTO closure (number, reason, place, closed_at, author, host, command, software)"
+        " VALUES (1, 'snapshot', 'revision 16', 1795000000000000, 'ana', 'here', 'calreg snapshot', 'calreg')"
+    )
+    _change_raw(
+        stored,
+        "UPDATE export_output SET export_id = 3",
+        "UPDATE export_input SET export_id = 3",
+        "UPDATE export SET id = 3",
+        # The tag by which it was requested was in it as if its last revision had recorded it.
+        "UPDATE tag SET revision = 16 WHERE name = 'summer'",
+        *([closure] if is_snapshot else []),
+    )
+    assert upgrade_database(stored.database) == (number, schema.REVISION)
+    with stored.open() as registry:
+        assert [tag.tag for tag in registry.tags.list(as_of="summer")] == ["spring", "summer"]
+        with registry._backend.database.read_transaction() as connection:
+            problems = [broken.problem for broken in find_broken_seals(connection, no_progress)]
+    assert problems == ([] if is_snapshot else ["exports 1 to 2 are missing"])
+    assert run_script(stored.database) == list_seals(stored.database)

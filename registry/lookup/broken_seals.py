@@ -13,7 +13,7 @@ from registry.database import seal_text
 from registry.database.engine import is_decoding_error
 from registry.database.seal_text import EXPORT_TABLES, RECORDED_TABLES, SealText
 from registry.database.seals import read_registry_seal
-from registry.lookup.lineage import read_end_of_left_out_exports
+from registry.lookup.lineage import has_gaps_between_exports, read_end_of_left_out_exports
 from registry.lookup.sealed_parts import describe_differences, parse_text
 from registry.lookup.sealed_rows import SealedRows, read_undecodable_texts
 from registry.parallel import Advance, Progress
@@ -61,7 +61,9 @@ class _Comparison:
         self._registries = connection.execute(sa.select(schema.registry).limit(2)).all()
         self._registry_seal = read_registry_seal(connection) if self._registries else ""
         self._left_out_until = read_end_of_left_out_exports(connection)
-        self._exports = _join(self._rows.read_exports(), self._rows.read_seals(schema.export_seal))
+        exports = _join(self._rows.read_exports(), self._rows.read_seals(schema.export_seal))
+        gaps = has_gaps_between_exports(connection)
+        self._exports = (one for one in exports if not (gaps and isinstance(one[0], range)))
         self._next_export = next(self._exports, None)
         # Of the last export; None where it is not as it was sealed.
         self._link: str | None = self._registry_seal

@@ -54,5 +54,12 @@ def read_end_of_left_out_exports(connection: sa.Connection) -> int:
     return connection.execute(newest).scalar() or 0
 
 
+def has_gaps_between_exports(connection: sa.Connection) -> bool:
+    """Tell whether it is a snapshot from before there were seals: it has not even the links of exports left out."""
+    closure = find_closure(connection)
+    is_snapshot = closure is not None and closure.reason == "snapshot"
+    return is_snapshot and read_snapshot_timezone(connection) is None
+
+
 def _select_forks() -> sa.Select[Any]:
     return sa.select(schema.lineage).where(schema.lineage.c.reason == "fork")
