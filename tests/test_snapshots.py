@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from registry.api import Registry, create_registry
 from registry.api.export_verification import verify_export
+from registry.api.forks import fork_registry
 from registry.errors import ClosedError, ConflictError, CorruptionError, NotFoundError, Remedy
 from registry.lookup.broken_seals import BrokenSeal, find_broken_seals
 from registry.parallel import no_progress
@@ -77,7 +78,8 @@ def test_a_snapshot_knows_the_tag_it_was_taken_at_but_no_later_one(
 ) -> None:
     assert small.snapshot(taken.file, as_of="spring").revision == 3
     with taken.open() as snapshot:
-        assert snapshot.tags.list() == [Tag("spring", 3, None)]
+        (known, *_) = small.tags.list()
+        assert snapshot.tags.list() == [Tag("spring", 3, None, known.seal)]
         assert snapshot.tags.list(as_of=2) == []
         was = read_answers(small, "spring")
         assert read_answers(snapshot, "spring") == read_answers(snapshot) == was
@@ -322,3 +324,30 @@ def test_a_snapshot_contains_no_row_of_a_later_revision(
     assert [row["revision"] for row in snapshot["export"]] == [3]
     assert {row["export_id"] for row in snapshot["export_input"]} == {1}
     assert snapshot["registry"] == everything["registry"]
+
+
+@pytest.mark.slow
+def test_a_snapshot_of_a_fork_belongs_to_the_registry_that_its_revision_is_of(
+    small: Registry, sqlite_location: RegistryLocation, taken: RegistryLocation, tmp_path: Path
+) -> None:
+    forked = RegistryLocation.in_folder(tmp_path / "forked")
+    fork_registry(
+        forked.database,
+        forked.store,
+        comment="a trial",
+        database=sqlite_location.database,
+        store=sqlite_location.store,
+    )
+    with forked.open() as fork:
+        before, after = taken.file.with_name("before.sqlite"), taken.file.with_name("after.sqlite")
+        fork.snapshot(before, as_of="spring", store=tmp_path / "ancestor")
+        fork.snapshot(after, store=tmp_path / "fork")
+        with assert_refused(ConflictError, "is a fork", registry=small.id, store=fork.id):
+            fork.snapshot(taken.file, as_of="spring", store=forked.store)
+        assert not taken.file.exists()
+        expected = {before: small.id, after: fork.id}
+    assert len({*expected.values()}) == 2
+    for file, store in ((before, "ancestor"), (after, "fork")):
+        with RegistryLocation(f"sqlite:///{file}", tmp_path / store).open() as snapshot:
+            assert snapshot.id == expected[file]
+            assert (snapshot.verify().problems, list(_find_broken_seals(snapshot))) == ((), [])
