@@ -90,7 +90,7 @@ def test_a_snapshot_knows_the_tag_it_was_taken_at_but_no_later_one(
         with assert_refused(NotFoundError, near=["spring"], tag="sprung"):
             snapshot.panels.list(as_of="sprung")
     calreg = Calreg(taken, monkeypatch)
-    assert calreg.run("tag", "list").stdout.split()[-3:] == ["spring", "3", "later"]
+    assert calreg.run("tag", "list").stdout.splitlines()[-1].split()[::3] == ["spring", "later"]
     validity = calreg.run("validity", "M068", "--at", AT, "--kind", "gain", "--as-of", "spring", "--json")
     assert validity.json == calreg.run("validity", "M068", "--at", AT, "--kind", "gain", "--json").json
 
