@@ -13,6 +13,7 @@ _PLACEHOLDERS = (
     (r"^  on [^\s:]+:", "  on beamline:"),
     (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "cacd916b-8556-497e-a80a-6925e1aa733f"),
     (r"\bseal( +)[0-9a-f]{16}\b", rf"seal\g<1>{_SEAL[:16]}"),
+    (r"\b(seal +|not )[0-9a-f]{64}\b", rf"\g<1>{_SEAL}"),
     (r'("seal": )"[0-9a-f]{64}"', rf'\1"{_SEAL}"'),
     (r"^(\S+ +\d+ +)[0-9a-f]{16}( +\d+)$", rf"\g<1>{_SEAL[:16]}\2"),  # of tags
     (r"\b(\d+):[0-9a-f]{64}\b", rf"\1:{_SEAL}"),
