@@ -41,7 +41,8 @@ class Registry(Deploying, Differences):
     ``with`` statement, or close it.
 
     Instants are texts with their offset (``2018-02-10T08:15:00Z``), stamps of 14 digits in the registry's time
-    zone, aware datetimes or `Instant`. ``as_of`` is a revision's number, a tag or an instant: the answer is the one
+    zone, aware datetimes or `Instant`. ``as_of`` is a revision's number, a tag, an instant, or a `Head` (or its text
+    ``NUMBER:SEAL``), which must be part of the history, else it is a `ConflictError`: the answer is the one
     of that revision, by default of the newest. With ``dry_run`` everything is checked, and the outcome returned,
     but nothing recorded. Every method may raise a `RegistryError` of `registry.errors`:
     `UnavailableError` where the database or the store cannot be used, `ClosedError` where the registry takes no
