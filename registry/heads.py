@@ -61,7 +61,7 @@ def parse_whole_head(text: str) -> Head:
     head = parse_head(text)
     if len(head.seal) < _SEAL_DIGITS:
         raise RequestError(
-            f"{quote(text)} is a head whose seal is cut: it has {len(head.seal)} digits of {_SEAL_DIGITS}",
+            f"{quote(text)} is a head whose seal is cut: all {_SEAL_DIGITS} digits of it are needed",
             head=text,
         )
     return head

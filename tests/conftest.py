@@ -154,7 +154,7 @@ def copy_database(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> Iterator[Callable[[RegistryLocation], RegistryLocation]]:
     """Return a function that copies the database of a registry as it is, beside the same store."""
-    made: list[str] = []
+    urls: list[str] = []
 
     def copy(location: RegistryLocation) -> RegistryLocation:
         if location.file is not None:
@@ -162,11 +162,11 @@ def copy_database(
             shutil.copy(location.file, file)
             return RegistryLocation(f"sqlite:///{file}", location.store)
         factory: RegistryFactory = request.getfixturevalue("postgresql_factory")
-        made.append(factory.create_database(location.database))
-        return RegistryLocation(made[-1], location.store)
+        urls.append(factory.create_database(location.database))
+        return RegistryLocation(urls[-1], location.store)
 
     yield copy
-    for url in made:
+    for url in urls:
         request.getfixturevalue("postgresql_factory").drop_database(url)
 
 

@@ -63,10 +63,10 @@ def test_an_unsealed_revision_is_sealed_as_it_is(location: RegistryLocation) -> 
     with engine.connect() as connection:
         text, late = connection.execute(sa.text("SELECT text, late FROM seal WHERE revision = 2")).one()
     engine.dispose()
-    said = json.loads(late)
-    assert sorted(said) == ["author", "command", "comment", "host", "sealed_at", "software"]
-    assert late == json.dumps(said, sort_keys=True, separators=(",", ":"))
-    assert said["comment"] == COMMENT
+    values = json.loads(late)
+    assert sorted(values) == ["author", "command", "comment", "host", "sealed_at", "software"]
+    assert late == json.dumps(values, sort_keys=True, separators=(",", ":"))
+    assert values["comment"] == COMMENT
     line = hashlib.sha256(late.encode() + b"\n").hexdigest()
     assert text.endswith(f"late 1 {line}\n")
     assert hashlib.sha256(text.encode()).hexdigest() == outcome.seal

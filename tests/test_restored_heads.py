@@ -181,6 +181,27 @@ def test_the_command_line_restores_behind_the_head(
     assert lost in calreg.run("log").stdout
 
 
+# Backups.
+
+
+def test_an_older_copy_does_not_replace_a_newer_backup(
+    location: RegistryLocation, backup: Path, copy_database: Copy
+) -> None:
+    copy = copy_database(location)
+    record(location, 2)
+    with location.open() as registry:
+        registry.backup(backup)
+    kept = {file: file.read_bytes() for file in backup.iterdir() if file.is_file()}
+    with copy.open() as registry, assert_refused(ConflictError, head_of(location), head_of(copy)):
+        registry.backup(backup)
+    assert {file: file.read_bytes() for file in backup.iterdir() if file.is_file()} == kept
+    with copy.open() as registry:
+        registry.backup(backup.parent / "another")
+    record(location, 3)
+    with location.open() as registry:
+        assert registry.backup(backup).revision == 5
+
+
 # Moves.
 
 

@@ -34,7 +34,7 @@ from registry.database.closing import find_closure, record_closure
 from registry.database.creation import populate_database, refuse_occupied
 from registry.database.engine import read_immutable_file
 from registry.database.migrations import refuse_newer_schema, upgrade_to_current
-from registry.database.seals import find_head, read_owner
+from registry.database.seals import find_head, read_owner, read_seal
 from registry.database.transfer import copy_rows, select_all_rows
 from registry.errors import ConflictError, CorruptionError, DocumentError, NotFoundError
 from registry.files import (
@@ -45,7 +45,7 @@ from registry.files import (
     read_bounded,
     translate_os_errors,
 )
-from registry.heads import HeadFile, Seal, parse_whole_head
+from registry.heads import Head, HeadFile, Seal, parse_whole_head
 from registry.identifiers import quote
 from registry.lookup.revisions import read_newest_revision
 from registry.parallel import Progress, no_progress
@@ -106,6 +106,7 @@ def back_up(backend: Backend, folder: Path, progress: Progress, *, verify: bool)
                 backend.database.read_transaction() as source,
             ):
                 head = find_head(source, read_newest_revision(source))
+                _refuse_newer_backup(source, former, head)
                 rows = copy_rows(source, target, select_all_rows(source, target), progress)
             with read_immutable_file(hidden) as connection:
                 files = copy_objects(connection, backend.store, ContentStore(folder), progress, verify=verify)
@@ -131,6 +132,20 @@ def back_up(backend: Backend, folder: Path, progress: Progress, *, verify: bool)
             (folder / former.database).unlink(missing_ok=True)
         _remove_leftovers(folder, file)
     return summarise_copy(description.registry, head, f"sqlite:///{file}", folder, rows, files)
+
+
+def _refuse_newer_backup(source: sa.Connection, former: BackupDescription | None, head: Head) -> None:
+    """Refuse to replace a backup of what this database lacks: it is an older copy, or went another way."""
+    if former is None or (former.revision <= head.number and former.seal is None):
+        return
+    if read_seal(source, former.revision) != former.seal or former.seal is None:
+        quoted = f"revision {former.revision}" if former.seal is None else Head(former.revision, former.seal)
+        raise ConflictError(
+            f"the folder holds the backup of {quoted}, which this database does not contain: its head is {head};"
+            " it would be replaced; use another folder",
+            backup=str(quoted),
+            database=str(head),
+        )
 
 
 def read_description(folder: Path) -> BackupDescription:

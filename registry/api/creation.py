@@ -57,7 +57,7 @@ def write_first_head(heads: HeadFile, head: Head) -> None:
 
 
 class _Creation:
-    """What is recorded in the transaction that makes or upgrades the database: its time zone, and its head."""
+    """The time zone that is recorded when the database is made or upgraded, and the head that it has then."""
 
     def __init__(self, keeper: HeadKeeper, timezone: str | None, comment: str | None) -> None:
         self._keeper = keeper

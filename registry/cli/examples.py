@@ -62,11 +62,7 @@ EXAMPLES = {
     "database check": "calreg database check",
     "database grant": "calreg database grant --reader beamline --writer calib --apply",
     "database seal": "calreg database seal 14 --comment 'a tool was killed'",
-    "database recover": (
-        "calreg database recover --lost-head"
-        " 15:4f0c9a5e7b21d3860a9e6c1f52b7d8e44f0c9a5e7b21d3860a9e6c1f52b7d8e4"
-        " --comment 'the disk of the database failed'"
-    ),
+    "database recover": "calreg database recover --lost-head 15:SEAL --comment 'the disk of the database failed'",
     "backup": "calreg backup backups",
     "restore": "calreg --database sqlite:///restored.sqlite restore backups",
     "snapshot": "calreg snapshot spring.sqlite --as-of spring-2018",

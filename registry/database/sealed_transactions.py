@@ -24,7 +24,7 @@ _History = TypeVar("_History", bound=SealedHistory)
 
 
 @contextmanager
-def sealed_transaction(
+def open_sealed_transaction(
     engine: sa.Engine,
     url: str,
     head_file: HeadFile | None,

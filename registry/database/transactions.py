@@ -25,7 +25,7 @@ from registry.database.engine import (
 )
 from registry.database.forks import close_connections
 from registry.database.late_seals import LateSeal
-from registry.database.sealed_transactions import sealed_transaction
+from registry.database.sealed_transactions import open_sealed_transaction
 from registry.database.seals import read_registry_id
 from registry.heads import Head, HeadFile
 from registry.interruptions import note_attempt
@@ -122,7 +122,7 @@ class Database:
         """
         refuse_unrecordable(comment or "", "the comment")
         self.refuse_closed()
-        with sealed_transaction(
+        with open_sealed_transaction(
             self._engine,
             self.url,
             self.head_file,
@@ -138,7 +138,9 @@ class Database:
     def late_seal_transaction(self, number: int) -> AbstractContextManager[LateSeal]:
         """Open a writer's transaction that seals a revision, which must be the newest and have no seal."""
         self.refuse_closed()
-        return sealed_transaction(self._engine, self.url, self.head_file, partial(LateSeal, number=number))
+        return open_sealed_transaction(
+            self._engine, self.url, self.head_file, partial(LateSeal, number=number)
+        )
 
     def _describe_change(self, change: Change) -> str | None:
         """Return the clause about a change that may have been interrupted, None where nothing is recorded."""

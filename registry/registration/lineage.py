@@ -1,4 +1,4 @@
-"""Where a registry comes from, recorded in its history: the fork of another one, or a head of its own that was lost."""
+"""The lineage of a registry, recorded in its history: the fork of another one, or a head of its own that was lost."""
 
 from __future__ import annotations
 
