@@ -30,7 +30,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 closing.enter_context(use_small_panels())
             report.print_headings(report.KILLS)
             for kills in kill.run_kills(
-                factory, options.database, options.command, options.rounds, options.seed, options.measured
+                factory,
+                options.database,
+                options.command,
+                options.rounds,
+                options.seed,
+                options.measured,
+                options.steps,
             ):
                 problems += report.print_kills(kills)
         elif options.harness == "corruption":
@@ -68,6 +74,13 @@ def _build_parser() -> argparse.ArgumentParser:
     kills = harnesses.add_parser("kill", help="SIGKILL at random instants")
     kills.add_argument("--rounds", type=int, default=300, metavar="N", help="per command and database")
     kills.add_argument("--measured", type=int, default=3, metavar="N", help="runs before them without a kill")
+    kills.add_argument(
+        "--steps",
+        type=int,
+        default=100,
+        metavar="N",
+        help="between two steps, those of the writers' protocol first",
+    )
     kills.add_argument(
         "--small", action="store_true", help="panels of 4 x 6 pixels: more kills fall near the commit"
     )

@@ -11,6 +11,7 @@ from harnesses.rows import read_rows
 from registry.api import create_registry
 from registry.database import migrations
 from registry.database.engine import make_engine
+from registry.heads import HeadFile
 from testing.panels import PANELS, write_panel_folder
 from testing.registries import RegistryFactory, RegistryLocation
 
@@ -183,6 +184,7 @@ class Upgrade(Command):
         engine = make_engine(self.template.database)
         migrations.downgrade(engine, "0001")
         engine.dispose()
+        HeadFile(self.template.store).path.unlink()  # such stores have none
         self.before = read_rows(self.template)
 
     def build_arguments(self) -> tuple[str, ...]:

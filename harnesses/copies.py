@@ -32,7 +32,7 @@ class TransferTrial(Trial):
         return self.target
 
 
-class _FilledCommand(Command):
+class FilledCommand(Command):
     """A command on a registry of two panels and their constants."""
 
     def prepare(self) -> None:
@@ -44,7 +44,7 @@ class _FilledCommand(Command):
                 registry.versions.add(panel, folder, valid_from="beginning")
 
 
-class Backup(_FilledCommand):
+class Backup(FilledCommand):
     """Back up into a new folder or, every other round, over an older backup."""
 
     name = "backup"
@@ -93,7 +93,7 @@ def _read_backup_state(folder: Path) -> list[str]:
     return [f"{FILE_NAME} {description.revision}, {format_count(count, 'revision')}"]
 
 
-class Copy(_FilledCommand):
+class Copy(FilledCommand):
     """Move to an empty database of the same sort and to another store."""
 
     name = "copy"
@@ -108,7 +108,7 @@ class Copy(_FilledCommand):
 
     def read_state(self, trial: Trial) -> Rows:
         """Return the rows of the target, and which of the two databases accept writes."""
-        target = _find_target(trial)
+        target = find_target(trial)
         rows = {f"new {table}": rows for table, rows in read_rows(target).items() if _is_writable(target)}
         return {**rows, "open": [name for name, location in _list_locations(trial) if _is_writable(location)]}
 
@@ -117,12 +117,12 @@ class Copy(_FilledCommand):
         return before, after, {"open": []}
 
     def can_conflict(self, trial: Trial) -> bool:
-        return _is_writable(_find_target(trial))
+        return _is_writable(find_target(trial))
 
     def inspect(self, trial: Trial) -> Inspection:
         inspection = super().inspect(trial)
-        if _is_writable(_find_target(trial)):
-            with _find_target(trial).open() as registry:
+        if _is_writable(find_target(trial)):
+            with find_target(trial).open() as registry:
                 inspection.problems.extend(
                     f"new: {problem.problem}" for problem in registry.verify().problems
                 )
@@ -134,17 +134,18 @@ class Copy(_FilledCommand):
 
     def remove(self, trial: Trial) -> None:
         super().remove(trial)
-        self.factory.remove(_find_target(trial))
+        self.factory.remove(find_target(trial))
 
 
-def _find_target(trial: Trial) -> RegistryLocation:
+def find_target(trial: Trial) -> RegistryLocation:
+    """Return the second location of a trial."""
     if not isinstance(trial, TransferTrial):
         raise TypeError("a trial without a target")
     return trial.target
 
 
 def _list_locations(trial: Trial) -> tuple[tuple[str, RegistryLocation], ...]:
-    return ("old", trial.location), ("new", _find_target(trial))
+    return ("old", trial.location), ("new", find_target(trial))
 
 
 def _is_writable(location: RegistryLocation) -> bool:
@@ -155,7 +156,7 @@ def _is_writable(location: RegistryLocation) -> bool:
         return False
 
 
-class Restore(_FilledCommand):
+class Restore(FilledCommand):
     """Restore a backup into an empty database and store."""
 
     name = "restore"

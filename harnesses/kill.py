@@ -1,8 +1,9 @@
-"""Kill commands at random instants: what they leave must be the state before them or after them."""
+"""Kill commands at random instants and between any two steps: the state is that before them or after them."""
 
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,18 +14,25 @@ from statistics import median
 from harnesses.commands import AddVersion, Command, ImportTree, Init, Inspection, Rows, Trial, Upgrade
 from harnesses.copies import Backup, Copy, Restore
 from harnesses.exports import Export, ExportHdf5, ExportPsana
+from harnesses.heads import Fork, Recover, SealRevision
 from harnesses.moments import ChangeCounter, KillTimer, kill_after, kill_at_change, watch_location
 from harnesses.processes import KILLED, run_calreg
 from harnesses.rows import wait_for_writers
+from harnesses.steps import Tracing, choose_steps
+from registry.database.engine import make_engine, read_transaction
+from registry.database.seals import read_head
 from registry.errors import ConflictError, RegistryError
-from testing.registries import RegistryFactory
+from registry.heads import Head, HeadFile, StoreHead
+from testing.registries import RegistryFactory, RegistryLocation
 
 CONFLICT = ConflictError.code
+_ACKNOWLEDGED = re.compile("revision [0-9]")
 _MAX_DELAY_SECONDS = 0.003
 
 COMMANDS: tuple[type[Command], ...] = (
     *(ImportTree, AddVersion, Export, ExportPsana, ExportHdf5),
     *(Init, Upgrade, Backup, Copy, Restore),
+    *(Fork, Recover, SealRevision),
 )
 
 
@@ -35,8 +43,8 @@ class KillTally:
     Attributes
     ----------
     seconds, changes
-        Duration of a run without a kill, and its number of visible changes; the instants of the kills are
-        drawn from these.
+        Duration of a run without a kill, and its number of visible changes, or of steps; the instants of the kills
+        are drawn from these.
     before, after
         Number of kills before and after the commit.
     finished
@@ -64,15 +72,20 @@ def run_kills(
     rounds: int,
     seed: int,
     measured: int = 3,
+    steps: int = 0,
 ) -> Iterator[KillTally]:
-    """Kill each command `rounds` times on each database, after `measured` runs without a kill."""
+    """Kill each command `rounds` times at random, after `measured` runs without a kill, and then at `steps`."""
     run_calreg(
         ("--version",), {}, factory.folder / "said"
     )  # starts the fork server, outside of what is timed
     for dialect in databases:
         for command in COMMANDS:
             if command.name in names:
-                yield kill_command(command(factory, dialect), rounds, seed, measured)
+                prepared = command(factory, dialect)
+                if rounds:
+                    yield kill_command(prepared, rounds, seed, measured)
+                if steps:
+                    yield kill_at_steps(prepared, steps, seed)
 
 
 def kill_command(command: Command, rounds: int, seed: int, measured: int = 3) -> KillTally:
@@ -100,6 +113,31 @@ def kill_command(command: Command, rounds: int, seed: int, measured: int = 3) ->
     return tally
 
 
+def kill_at_steps(command: Command, wanted: int, seed: int) -> KillTally:
+    """Kill a command at each step of the writers' protocol, and at others up to the number that is wanted."""
+    rng = random.Random(f"{seed} {command.name} {command.dialect} steps")  # noqa: S311 - repeatable on purpose
+    trial = command.make_trial(0)
+    log = trial.location.folder / "steps"
+    start = time.perf_counter()
+    code = _run(trial, tracing=Tracing(log))
+    seconds = time.perf_counter() - start
+    steps = log.read_text().splitlines()
+    if code:
+        raise RuntimeError(f"{command.name} fails without a kill: {_read_last_line(trial)}")
+    after = command.read_state(trial)
+    command.remove(trial)
+    tally = KillTally(f"{command.name}, steps", command.dialect, seconds, len(steps))
+    for number in choose_steps(steps, wanted, rng):
+        trial = command.make_trial(0)
+        tracing = Tracing(trial.location.folder / "steps", number)
+        problems = _run_round(command, trial, BaseProcess.join, after, tally, tracing)
+        where = f"step {number} of {len(steps)}, {steps[number - 1]}"
+        tally.problems += [f"{where}: {problem}" for problem in problems]
+        tally.rounds += 1
+        command.remove(trial)
+    return tally
+
+
 def _measure(command: Command, runs: int) -> tuple[float, int, Rows]:
     """Return the median duration and number of visible changes of the command, and the rows that it leads to."""
     times, changes = [], []
@@ -119,19 +157,34 @@ def _measure(command: Command, runs: int) -> tuple[float, int, Rows]:
     return median(times), round(median(changes)), after
 
 
-def _run(trial: Trial, arguments: tuple[str, ...] | None = None, timer: KillTimer = BaseProcess.join) -> int:
+def _run(
+    trial: Trial,
+    arguments: tuple[str, ...] | None = None,
+    timer: KillTimer = BaseProcess.join,
+    tracing: Tracing | None = None,
+) -> int:
     """Run a command in a trial, by default that of the trial, and return its exit code."""
     location = trial.location
-    return run_calreg(arguments or trial.arguments, location.environment, location.folder / "said", timer)
+    output = location.folder / "said"
+    return run_calreg(arguments or trial.arguments, location.environment, output, timer, tracing)
 
 
-def _run_round(command: Command, trial: Trial, timer: KillTimer, after: Rows, tally: KillTally) -> list[str]:
+def _run_round(
+    command: Command,
+    trial: Trial,
+    timer: KillTimer,
+    after: Rows,
+    tally: KillTally,
+    tracing: Tracing | None = None,
+) -> list[str]:
     """Kill the command once, count the outcome, and return the problems."""
     before = command.read_state(trial)
-    code = _run(trial, timer=timer)
+    code = _run(trial, timer=timer, tracing=tracing)
     wait_for_writers(trial.watched_location)
     problems = [] if code in (0, KILLED) else [f"exit code {code}: {_read_last_line(trial)}"]
     rows = command.read_state(trial)
+    if rows == before != after and _ACKNOWLEDGED.search(_read_output(trial)):
+        problems.append(f"what was acknowledged is lost: {_read_output(trial)}")
     if code == 0:
         tally.finished += 1
     elif rows == after:
@@ -160,7 +213,30 @@ def _repeat(command: Command, trial: Trial, after: Rows, tally: KillTally) -> li
         problems.append(f"exit code {code}: {_read_last_line(trial)}")
     elif (rows := command.read_state(trial)) != after and not _has_second_export(command, rows, after):
         problems.append("the rows are not those of a run without a kill")
-    return problems + _inspect(command, trial).problems
+    return problems + _inspect(command, trial).problems + list(_find_open_head(trial.watched_location))
+
+
+def _find_open_head(location: RegistryLocation) -> Iterator[str]:
+    """Yield what is wrong with the head of the store after a command that was not killed.
+
+    Where it found everything recorded, and so recorded nothing, what is coming may be the newest revision; then the
+    next write makes that the committed one.
+    """
+    head, newest = _read_heads(location)
+    if head is not None and head.coming == newest:
+        with location.open() as registry:
+            registry.tags.add("next")
+        head, newest = _read_heads(location)
+    if head is not None and head != StoreHead(newest):
+        yield f"the newest revision is {newest}, and the store's head is {head}"
+
+
+def _read_heads(location: RegistryLocation) -> tuple[StoreHead | None, Head]:
+    engine = make_engine(location.database)
+    with read_transaction(engine) as connection:
+        newest = read_head(connection)
+    engine.dispose()
+    return HeadFile(location.store).read(), newest
 
 
 def _has_second_export(command: Command, rows: Rows, after: Rows) -> bool:
@@ -178,6 +254,11 @@ def _inspect(command: Command, trial: Trial) -> Inspection:
         return Inspection([str(error)])
 
 
+def _read_output(trial: Trial) -> str:
+    output = trial.location.folder / "said"
+    return output.read_text(errors="replace") if output.exists() else ""
+
+
 def _read_last_line(trial: Trial) -> str:
-    lines = (trial.location.folder / "said").read_text(errors="replace").strip().splitlines()
+    lines = _read_output(trial).strip().splitlines()
     return lines[-1] if lines else "no output"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import registry
 from harnesses.moments import KillTimer
+from harnesses.steps import Tracing, trace_steps
 from registry.detectors.jungfrau import JUNGFRAU
 from testing.panels import use_panel_shape
 
@@ -36,6 +37,7 @@ def run_calreg(
     environment: Mapping[str, str],
     output: Path,
     timer: KillTimer = BaseProcess.join,
+    tracing: Tracing | None = None,
 ) -> int:
     """Run calreg, kill it when the timer returns, and return its exit code: -9 if it was killed.
 
@@ -43,9 +45,11 @@ def run_calreg(
     ----------
     output
         The file into which it prints.
+    tracing
+        Counts the steps of the process, and may kill it at one.
     """
     process = CONTEXT.Process(
-        target=_run_main, args=(list(arguments), dict(environment), output, JUNGFRAU.panel_shape)
+        target=_run_main, args=(list(arguments), dict(environment), output, JUNGFRAU.panel_shape, tracing)
     )
     process.start()
     timer(process)
@@ -58,7 +62,11 @@ def run_calreg(
 
 
 def _run_main(
-    arguments: list[str], environment: Mapping[str, str], output: Path, shape: tuple[int, int]
+    arguments: list[str],
+    environment: Mapping[str, str],
+    output: Path,
+    shape: tuple[int, int],
+    tracing: Tracing | None,
 ) -> None:
     os.environ.update(environment)
     sys.argv = ["calreg", *arguments]
@@ -68,5 +76,5 @@ def _run_main(
 
     from registry.cli import main
 
-    with use_panel_shape(shape):
+    with use_panel_shape(shape), trace_steps(tracing):
         main()

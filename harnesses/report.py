@@ -10,7 +10,7 @@ from harnesses.tallies import FaultTally
 from harnesses.writers import WriterResult
 
 KILLS = (
-    ("command", 16),
+    ("command", 23),
     ("database", 10),
     ("ms", 5),
     ("changes", 7),

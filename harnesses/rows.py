@@ -12,6 +12,7 @@ _VARYING_COLUMNS = {
     *("recorded_at", "created_at", "closed_at", "opened_at"),
     *("command", "path", "place", "provenance_path", "provenance_sha256"),
     *("digest", "text", "link", "seal", "head_seal"),  # of the seals: of the times, too
+    *("late", "registry"),  # who sealed later, and when; the random Id of a fork
 }
 
 

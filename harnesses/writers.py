@@ -15,6 +15,7 @@ import msgspec
 
 from harnesses.collectors import register_beside_collector
 from harnesses.processes import CONTEXT
+from harnesses.quoted_heads import find_wrong_heads, quote_heads
 from harnesses.readers import ReaderResult, run_reader
 from harnesses.workers import WorkerPlan, run_workers
 from registry.api import Registry, create_registry
@@ -91,7 +92,9 @@ def run_writers(factory: RegistryFactory, dialect: str, plan: Plan) -> WriterRes
         registry.panels.add(PANELS[1])
         known = registry.log()[0].revision
     result = WriterResult(dialect, plan)
-    attempts = _run_race(location, contents, result)
+    quoted: list[str] = []
+    with quote_heads(location, quoted):
+        attempts = _run_race(location, contents, result)
     duels = _run_duels(location, contents, plan)
     result.results = Counter(_classify(attempt) for attempt in attempts)
     result.duels = Counter(_classify_duels(duels))
@@ -102,11 +105,13 @@ def run_writers(factory: RegistryFactory, dialect: str, plan: Plan) -> WriterRes
     with location.open() as registry:
         result.problems += collected.problems
         result.problems += [f"{problem.path}: {problem.problem}" for problem in registry.verify().problems]
+    result.problems += find_wrong_heads(location, quoted)
     if plan.workers:
         worker_plan = WorkerPlan(plan.workers, plan.threads, plan.worker_runs, PANELS[1], plan.seed)
         report = run_workers(location, worker_plan)
         result.worker_writes = len(report.runs) + len(report.exports)
         result.problems += report.problems
+        result.problems += find_wrong_heads(location, quoted)
     if result.duels.keys() - {"conflict and landed"}:
         result.problems.append(f"a duel did not end with one version and one conflict: {result.duels}")
     factory.remove(location)

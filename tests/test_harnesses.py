@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from harnesses import file_faults, workers, writers
 from harnesses.__main__ import main
-from harnesses.commands import AddVersion, Rows, Trial
+from harnesses.commands import AddVersion, Inspection, Rows, Trial
 from harnesses.edits import list_edit_kinds
 from harnesses.exports import Export
 from harnesses.facts import SEALED_TABLES, read_facts
@@ -26,6 +26,7 @@ from harnesses.page_corruption import plant_page_fault
 from harnesses.readers import ReaderResult
 from harnesses.row_corruption import HistoryTestbed, plant_edit
 from harnesses.scenarios import list_scenarios
+from harnesses.steps import choose_steps
 from harnesses.store_corruption import StoreTestbed, damage_store
 from harnesses.tallies import FaultTally
 from harnesses.writers import Attempt, Plan, run_writers
@@ -33,6 +34,7 @@ from registry.api import Registry
 from registry.database.seal_text import lines_of
 from registry.detectors.jungfrau import JUNGFRAU
 from registry.errors import CorruptionError
+from registry.heads import Head, HeadFile, StoreHead
 from registry.records import Problem, Revision, Verification
 from registry.store import ContentStore
 from testing.panels import PANELS
@@ -73,13 +75,55 @@ def test_commands_that_are_killed_leave_nothing_half_done(
     names = [command.name for command in COMMANDS]
     if "postgresql" in request.node.name:  # the commands that work differently there
         names = ["version add", "init", "copy"]
-    rows = run("kill", "--small", "--rounds", "1", "--measured", "1", "--command", *names)
+    rows = run("kill", "--small", "--rounds", "1", "--measured", "1", "--steps", "0", "--command", *names)
     assert [row[0] for row in rows] == names
     for _, _, _, changes, rounds, before, after, ended, problems, *_ in rows:
         assert (rounds, problems) == ("1", "0")
         assert int(before) + int(after) + int(ended) == 1
         assert int(changes) > 0
     assert JUNGFRAU.panel_shape == (512, 1024)
+
+
+@pytest.mark.slow
+def test_a_write_that_is_killed_between_two_steps_is_whole_or_absent_and_blocks_no_other(
+    run: Callable[..., list[list[str]]],
+) -> None:
+    arguments = ("--small", "--rounds", "0", "--steps", "8", "--command", "version add", "database recover")
+    rows = run("kill", *arguments)
+    assert [row[0] for row in rows] == ["version add, steps", "database recover, steps"]
+    for _, _, _, steps, rounds, before, after, ended, problems, *_ in rows:
+        assert (rounds, ended, problems) == ("8", "0", "0")
+        assert int(before) + int(after) == 8
+        assert int(steps) > 50
+
+
+def test_all_steps_of_the_protocol_are_chosen_before_any_other() -> None:
+    steps = [
+        *("mkdir begins", "Change.seal begins", "execute begins", "execute ends", "HeadKeeper.confirm ends"),
+        *("write begins", "write ends"),
+    ]
+    rng = random.Random(1)  # noqa: S311 - repeatable on purpose
+    assert choose_steps(steps, 4, rng) == [2, 3, 4, 5]
+    assert choose_steps(steps, 7, rng) == [1, 2, 3, 4, 5, 6, 7]
+    assert {2, 3, 4, 5} < set(choose_steps(steps, 5, rng))
+    assert len(choose_steps(["write begins"] * 9, 3, rng)) == 3
+
+
+class _Forgotten(AddVersion):
+    """After every command the store's head names a revision that is not there."""
+
+    def inspect(self, trial: Trial) -> Inspection:
+        file = HeadFile(trial.location.store)
+        head = file.read()
+        assert head is not None
+        file.write(StoreHead(head.committed, Head(99, "0" * 64)))
+        return super().inspect(trial)
+
+
+@pytest.mark.slow
+def test_a_head_that_stays_open_is_reported(factory: RegistryFactory) -> None:
+    tally = kill_command(_Forgotten(factory, "sqlite"), rounds=1, seed=2, measured=1)
+    assert any("the newest revision is 3:" in problem for problem in tally.problems), tally.problems
 
 
 @pytest.mark.slow
