@@ -51,7 +51,7 @@ class RevisionRef:
     def parameters(self) -> dict[str, int | str | None]:
         """The parameters of a statement that contains `select_revision_number`."""
         if isinstance(self.value, Head):
-            return {"revision": _limit_number(self.value.number), "seal": f"{self.value.seal}%"}
+            return {"revision": _limit_number(self.value.number), "seal": self.value.seal}
         if self.by == "newest":
             return {}
         if self.by == "number" and isinstance(self.value, int):
@@ -132,11 +132,15 @@ def select_revision_number(by: str) -> sa.ScalarSelect[int] | None:
         "number": sa.select(revision.c.number).where(revision.c.number == reference),
         "instant": sa.select(sa.func.max(revision.c.number)).where(revision.c.recorded_at <= reference),
         "tag": _select_tagged(reference),
-        "head": sa.select(seal.c.revision).where(
-            seal.c.revision == reference, seal.c.digest.like(sa.bindparam("seal", type_=sa.Text))
-        ),
+        "head": sa.select(seal.c.revision).where(seal.c.revision == reference, _begins_with_seal()),
     }
     return queries[by].scalar_subquery() if by in queries else None
+
+
+def _begins_with_seal() -> sa.ColumnElement[bool]:
+    # Not LIKE, for which SQLite would compile the whole statement anew with every value.
+    stated: sa.BindParameter[str] = sa.bindparam("seal", type_=sa.Text)
+    return sa.func.substr(schema.seal.c.digest, 1, sa.func.length(stated)) == stated
 
 
 def _select_tagged(name: sa.ColumnElement[str]) -> sa.Select[Any]:
