@@ -10,6 +10,7 @@ from registry import schema
 from registry.api import Registry, copies, create_registry
 from registry.api.copies import copy_registry
 from registry.database import transfer
+from registry.database.closing import record_closure
 from registry.database.seals import read_seal
 from registry.database.transactions import Database
 from registry.errors import (
@@ -51,6 +52,13 @@ def _tables(url: str) -> set[str]:
     tables = set(sa.inspect(engine).get_table_names())
     engine.dispose()
     return tables
+
+
+def interrupt_departure(connection: sa.Connection, reason: Any, *rest: Any) -> None:
+    """Record an arrival; interrupt the move when the source is to be closed."""
+    if reason == "departure":
+        raise KeyboardInterrupt
+    record_closure(connection, reason, *rest)
 
 
 def _move(location: RegistryLocation, to: str, to_store: Path | None = None) -> None:
@@ -220,7 +228,7 @@ def test_a_killed_move_is_completed_by_the_same_command(
 
     with monkeypatch.context() as patch:
         if instant == "before the source is closed":
-            patch.setattr(copies, "read_newest_revision", interrupt)
+            patch.setattr(copies, "record_closure", interrupt_departure)
         else:
             patch.setattr(Database, "open_for_writes", interrupt)
         with pytest.raises(KeyboardInterrupt):
@@ -246,11 +254,8 @@ def test_a_killed_move_is_completed_by_the_same_command(
 def test_an_unfinished_copy_is_not_confused_with_the_one_finished_elsewhere(
     sqlite_location: RegistryLocation, new: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
-        patch.setattr(copies, "read_newest_revision", interrupt)
+        patch.setattr(copies, "record_closure", interrupt_departure)
         with pytest.raises(KeyboardInterrupt):
             _move(sqlite_location, new)
     _move(sqlite_location, f"sqlite:///{tmp_path / 'elsewhere.sqlite'}")

@@ -72,6 +72,8 @@ def copy_registry(
             return _finish_interrupted_move(backend, backend.database.closure, to, new.store)
         refuse_occupied(to, backend.database.registry_id)
         objects, files = ContentStore(new.store), CopiedFiles()
+        if objects.read_owner() is not None:
+            objects.refuse_other_registry(backend.database.registry_id)
         with backend.read_transaction() as view:
             find_head(view.connection, view.revision)
             _refuse_foreign_stores(view.connection, backend, new.store)
