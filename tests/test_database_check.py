@@ -743,6 +743,21 @@ def test_a_missing_table_is_a_refusal_with_the_check_to_run(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("table", ["registry", "lineage", "closure"])
+def test_a_check_names_the_table_without_which_no_registry_is_opened(
+    location: RegistryLocation, calreg: Calreg, table: str
+) -> None:
+    _execute(location, f"ALTER TABLE {table} RENAME TO former")
+    checks = [calreg.assert_refused(7, "database", "check", *options) for options in ((), ("--mend-guards",))]
+    refusal = calreg.assert_refused(7, "panel", "add", PANEL_A)
+    _execute(location, f"ALTER TABLE former RENAME TO {table}")
+    for error in checks:
+        assert f"the table {table} is missing" in error["differences"]
+        assert "the table former is not part of the schema" in error["differences"]
+    assert table in refusal["message"]
+
+
+@pytest.mark.slow
 def test_only_the_owner_replaces_the_guards(postgresql: RegistryLocation) -> None:
     role, password = f"visitor_{os.getpid()}", "not a secret"
     _execute(postgresql, f"CREATE ROLE {role} LOGIN PASSWORD '{password}'")
@@ -761,7 +776,7 @@ def test_only_the_owner_replaces_the_guards(postgresql: RegistryLocation) -> Non
 
 
 @pytest.mark.slow
-def test_a_reference_to_a_missing_row_is_reported_on_sqlite(
+def test_a_row_of_a_sealed_revision_with_a_reference_to_nothing_is_reported_on_sqlite(
     sqlite_location: RegistryLocation, sqlite_calreg: Calreg
 ) -> None:
     with sqlite_location.open() as registry:
@@ -774,4 +789,4 @@ def test_a_reference_to_a_missing_row_is_reported_on_sqlite(
     )
     result = sqlite_calreg("verify")
     assert result.code == 6
-    assert "alias 1: its panel_id refers to no panel" in result.stdout
+    assert "revision 1 is not as it was sealed: alias (1 of 0 rows)" in result.stdout

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from registry.cli import histories, output, reports
 from registry.cli.application import create_group
 from registry.cli.options import Context, Json, open_from_context
-from registry.errors import SchemaError
+from registry.errors import Remedy, SchemaError
 from registry.secrets import mask_passwords
+
+if TYPE_CHECKING:
+    from registry.api import Registry
 
 database = create_group(help="The database's schema.")
 
@@ -126,16 +131,11 @@ def check(
     That is its tables, columns, rules and indexes, and its guards: the triggers that protect the tables, their texts
     and whether they are enabled.
     """
-    with open_from_context(ctx) as registry:
-        mended = registry.mend_guards() if mend_guards else []
-        differences = registry.differences()
-        if differences:
-            raise SchemaError.combine(
-                "differences from the schema of this software",
-                differences,
-                differences=differences,
-                mended=mended,
-            )
+    mended: list[str] = []
+    with _open_or_compare(ctx) as registry:
+        if mend_guards:
+            mended = registry.mend_guards()
+        _refuse_differences(registry.differences(), mended)
         timezone = registry.timezone
     if json:
         output.print_json({"differences": [], "timezone": timezone, "mended": mended})
@@ -146,6 +146,31 @@ def check(
     output.print_text(f"the registry's time zone is {timezone}")
     if mended:
         output.print_notes(notes=["calreg verify checks what was recorded meanwhile"])
+
+
+@contextmanager
+def _open_or_compare(ctx: Context) -> Iterator[Registry]:
+    """Open the registry; if a part that this needs is missing, refuse all differences of the database."""
+    from registry.api.database_check import check_database
+    from registry.settings import find_settings
+
+    try:
+        with open_from_context(ctx) as registry:
+            yield registry
+    except SchemaError as error:
+        if error.remedy is Remedy.CHECK_DATABASE:
+            _refuse_differences(check_database(find_settings(ctx.obj.database, ctx.obj.store).database))
+        raise
+
+
+def _refuse_differences(differences: list[str], mended: Sequence[str] = ()) -> None:
+    if differences:
+        raise SchemaError.combine(
+            "differences from the schema of this software",
+            differences,
+            differences=differences,
+            mended=list(mended),
+        )
 
 
 @database.command("grant")

@@ -29,18 +29,16 @@ _LONG = 100
 
 
 def compare_parts(live: Parts, wanted: Parts) -> Iterator[tuple[Part, str]]:
-    """Yield the parts that differ with a sentence each; what belongs to a missing table is not named again."""
-    missing_tables = {part.table for part in wanted if part.kind == "table" and part not in live}
+    """Yield the parts that differ with a sentence each; of a table that is missing or not ours only the triggers."""
+    tables = [{part.table for part in parts if part.kind == "table"} for parts in (live, wanted)]
+    other_tables = tables[0] ^ tables[1]
     for part in sorted({*live, *wanted}):
-        if part not in live:
-            if part.kind == "table" or part.table not in missing_tables:
-                yield part, f"{part} is missing"
-        elif part not in wanted:
-            yield part, f"{part} is not part of the schema"
-        else:
+        if part in live and part in wanted:
             for word, value in wanted[part].items():
                 if live[part][word] != value:
                     yield part, _describe_difference(part, word, live[part][word], value)
+        elif part.kind in {"table", "trigger"} or part.table not in other_tables:
+            yield part, f"{part} is missing" if part in wanted else f"{part} is not part of the schema"
 
 
 def _describe_difference(part: Part, word: str, live: str, wanted: str) -> str:
