@@ -13,7 +13,18 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks import consequences, exports, importing, lookups, machine, paging, registering, startup, table
+from benchmarks import (
+    consequences,
+    exports,
+    importing,
+    lookups,
+    machine,
+    paging,
+    registering,
+    startup,
+    table,
+    verifying,
+)
 from benchmarks.bench import FULL, QUICK, Bench
 from benchmarks.rows import Results, Row
 from testing.registries import DATABASES, RegistryFactory
@@ -27,6 +38,7 @@ GROUPS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "lookup": lookups.measure_look_ups,
     "worst": lookups.measure_worst,
     "pages": paging.measure_pages,
+    "verify": verifying.measure_verification,
     "import": importing.measure_import,
     "start": startup.measure_start_up,
 }

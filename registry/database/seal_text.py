@@ -13,7 +13,7 @@ import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import chain, starmap
+from itertools import starmap
 from typing import Any
 
 import msgspec
@@ -58,9 +58,9 @@ class TableLines:
             key=operator.attrgetter("name"),
         )
         self._names = [str(column.name) for column in self.columns]
-        self._doubles, self._booleans = (
+        self._doubles, self._booleans, self._texts = (
             [index for index, column in enumerate(self.columns) if isinstance(column.type, sort)]
-            for sort in (sa.Double, sa.Boolean)
+            for sort in (sa.Double, sa.Boolean, sa.String)
         )
         self._line_class = msgspec.defstruct(
             "Line",
@@ -77,9 +77,9 @@ class TableLines:
     def encode_read_rows(self, rows: Sequence[Sequence[Any]]) -> bytes:
         """Return the lines of rows from a database, with its booleans as numbers.
 
-        Bytes, which SQLite takes everywhere, are like no text.
+        Bytes, which SQLite takes everywhere, are like no text; in the other columns they are like no number.
         """
-        if bytes in set(map(type, chain.from_iterable(rows))):
+        if any(bytes in set(map(type, map(operator.itemgetter(index), rows))) for index in self._texts):
             rows = [[[value.hex()] if isinstance(value, bytes) else value for value in row] for row in rows]
         return self._encode(rows, self._doubles)
 
@@ -106,7 +106,9 @@ def _as_canonical(value: Any) -> Any:
         return int(value)
     if isinstance(value, float):
         return None if math.isnan(value) else struct.pack(">d", value + 0.0).hex()
-    # SQLite takes a text, too, which is no other value's digits.
+    # SQLite takes a text and bytes, too, which are no other value's digits.
+    if isinstance(value, bytes):
+        return [value.hex()]
     return [value] if isinstance(value, str) else value
 
 
@@ -170,13 +172,27 @@ class SealText:
     late: str | None = None
 
     def __str__(self) -> str:
-        own = f"revision {self.facts['revision']}\n" if "revision" in self.facts else ""
-        # The tables first: "withdrawn ..." comes after every name of a table.
-        facts = [f"{what} {self.facts[what]}\n" for what in sorted(self.facts) if what != "revision"]
-        exports = "" if self.exports is None else f"exports {self.exports[0]} {self.exports[1]}\n"
-        late = "" if self.late is None else f"late {digest_lines(1, f'{self.late}{chr(10)}'.encode())}\n"
-        first = f"calreg seal 1\nnumber {self.number}\nprevious {self.previous}\n"
-        return f"{first}{own}{''.join(facts)}{exports}{late}"
+        return write_text(self.number, self.previous, self.facts, self.exports, self.late)
+
+
+def write_text(
+    number: int,
+    previous: str,
+    facts: Mapping[str, str],
+    exports: tuple[int, str] | None = None,
+    late: str | None = None,
+) -> str:
+    """Return the text of a revision's seal; see `SealText`."""
+    own = f"revision {facts['revision']}\n" if "revision" in facts else ""
+    # The tables first: "withdrawn ..." comes after every name of a table.
+    parts = "".join([f"{what} {facts[what]}\n" for what in sorted(facts) if what != "revision"])
+    text = f"calreg seal 1\nnumber {number}\nprevious {previous}\n{own}{parts}"
+    if exports is not None:
+        text += f"exports {exports[0]} {exports[1]}\n"
+    if late is not None:
+        lines = f"{late}\n".encode()
+        text += f"late {digest_lines(1, lines)}\n"
+    return text
 
 
 def seal_text(text: str) -> str:

@@ -11,7 +11,7 @@ from msgspec import Struct
 from registry import schema
 from registry.database import seal_text
 from registry.database.engine import is_decoding_error
-from registry.database.seal_text import EXPORT_TABLES, RECORDED_TABLES, SealText
+from registry.database.seal_text import EXPORT_TABLES, RECORDED_TABLES
 from registry.database.seals import read_registry_seal
 from registry.lookup.lineage import has_gaps_between_exports, read_end_of_left_out_exports
 from registry.lookup.sealed_parts import describe_differences, parse_text
@@ -101,7 +101,7 @@ class _Comparison:
     ) -> Sequence[BrokenSeal]:
         exports = None if seal.export is None else (seal.export, self._find_link(seal.export))
         before = parse_text(seal.text).get("previous", "") if previous is None else previous
-        text = str(SealText(number, before, parts, exports, seal.late))
+        text = seal_text.write_text(number, before, parts, exports, seal.late)
         is_own = isinstance(seal.text, str) and seal_text.seal_text(seal.text) == seal.digest
         if is_own and text == seal.text and "revision" in parts:
             return ()

@@ -9,9 +9,9 @@ from __future__ import annotations
 import heapq
 import sqlite3
 from collections import Counter, namedtuple
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from itertools import chain, count, groupby, starmap
+from itertools import chain, groupby, starmap
 from operator import itemgetter
 from typing import Any
 
@@ -19,11 +19,8 @@ import sqlalchemy as sa
 
 from registry import schema
 from registry.database.seal_text import EXPORT_TABLES, RECORDED_TABLES, Digest, digest_lines, lines_of
-from registry.lookup.sealed_sources import Source, find_recorded, find_withdrawn, select_parts
+from registry.lookup.sealed_sources import Source, find_recorded, find_withdrawn, read_batches, select_parts
 from registry.parallel import Advance
-
-_BATCH_SIZE = 2000
-_numbers = count(1)
 
 Part = tuple[int, str, str]
 """A revision, what it recorded in a table, or withdrew of it, and the number of lines with their SHA-256."""
@@ -45,12 +42,11 @@ class SealedRows:
 
     def read_facts(self) -> Iterator[tuple[int, dict[str, str]]]:
         """Yield each revision of which there is any row, with the digests of its parts by their names."""
-        tables = [schema.revision, *RECORDED_TABLES.values()]
-        sources = [find_recorded(self._connection, table) for table in tables]
+        connection, tables = self._connection, RECORDED_TABLES.values()
+        sources = [find_recorded(connection, table) for table in tables]
         sources += [find_withdrawn(table) for table in tables if table.info.get("fact")]
-        streams = map(self._digest, sources)
-        for number, parts in groupby(heapq.merge(*streams), key=itemgetter(0)):
-            yield number, {name: digest for _, name, digest in parts}
+        own = self._digest_each(find_recorded(connection, schema.revision))
+        return _merge([own, *map(self._digest, sources)])
 
     def digest_revision(self, number: int) -> dict[str, str]:
         """Return the digests of the parts of one revision by their names; no rows of others are read."""
@@ -109,6 +105,17 @@ class SealedRows:
         if last is not None:
             yield last, name, str(digest)
 
+    def _digest_each(self, source: Source) -> Iterator[Part]:
+        """Yield the part of each revision, where there is one row of each."""
+        for rows in self._read(source.query):
+            lines = source.encode(rows).split(b"\n")
+            for row, line in zip(rows, lines, strict=False):
+                number = row[source.place]
+                if type(number) is int:
+                    yield number, source.name, digest_lines(1, line + b"\n")
+                else:
+                    self.strays[source.table.name] += 1
+
     def _encode_parts(self, table: sa.Table, place: int) -> Iterator[tuple[int, int, bytes]]:
         """Yield the lines of each export in a table."""
         lines = lines_of(table.name)
@@ -123,29 +130,29 @@ class SealedRows:
                 self.strays[table.name] += len(exported)
 
     def _read(self, query: sa.Select[Any]) -> Iterator[list[tuple[Any, ...]]]:
-        """Yield the rows in batches, as the driver returns them: those of SQLAlchemy would take as long again."""
-        dialect = self._connection.dialect
-        driver: Any = dialect.loaded_dbapi
-        text = str(query.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
-        cursor = self._open_cursor()
-        try:
-            cursor.execute(text)
-            while batch := cursor.fetchmany(_BATCH_SIZE):
-                self._advance(len(batch))
-                yield batch
-        except driver.Error as error:
-            raise sa.exc.DBAPIError.instance(
-                str(query), None, error, driver.Error, dialect=dialect
-            ) from error
-        finally:
-            cursor.close()
+        for batch in read_batches(self._connection, query):
+            self._advance(len(batch))
+            yield batch
 
-    def _open_cursor(self) -> Any:
-        connection = self._connection.connection
-        if self._connection.dialect.name == "sqlite":
-            return connection.cursor()
-        # One with a name leaves the rows on the server until they are fetched.
-        return connection.cursor(f"sealed_{next(_numbers)}")
+
+def _merge(streams: Iterable[Iterator[Part]]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield each revision with the digests of its parts by their names."""
+    heads = [(part, stream) for stream in streams if (part := next(stream, None)) is not None]
+    while heads:
+        number = min([part[0] for part, _ in heads])
+        digests: dict[str, str] = {}
+        following: list[tuple[Part, Iterator[Part]]] = []
+        for head in heads:
+            (revision, name, digest), stream = head
+            if revision == number:
+                digests[name] = digest
+                part = next(stream, None)
+                if part is not None:
+                    following.append((part, stream))
+            else:
+                following.append(head)
+        heads = following
+        yield number, digests
 
 
 def read_facts(connection: sa.Connection, advance: Advance) -> Iterator[tuple[int, dict[str, str]]]:
