@@ -8,10 +8,11 @@ head. They are seen by a profiler in the process itself, so the same step is hit
 from __future__ import annotations
 
 import os
+import random
 import signal
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedWriter, FileIO, TextIOWrapper
@@ -97,11 +98,11 @@ def _name_builtin(function: Any) -> str | None:
     return None
 
 
-def choose_steps(steps: list[str], wanted: int, rng: Any) -> list[int]:
-    """Return the numbers of steps, from 1: all of the writers' protocol first, then others at random."""
+def choose_steps(steps: Sequence[str], wanted: int, rng: random.Random) -> list[int]:
+    """Return the numbers of steps, from 1: those from the seal to the confirmed head first, then others at random."""
     protocol = [number for number, step in enumerate(steps, 1) if step.split(" ")[0] in _PROTOCOL]
-    first, last = (protocol[0], protocol[-1]) if protocol else (1, 0)
-    inner = list(range(first, last + 1))
-    others = [number for number in range(1, len(steps) + 1) if not first <= number <= last]
-    more = max(wanted - len(inner), 0)
-    return sorted([*inner[:wanted], *rng.sample(others, min(more, len(others)))])
+    sealing = [number for number in protocol if steps[number - 1].startswith("Change.seal ")]
+    inner = range(sealing[0], protocol[-1] + 1) if sealing else range(0)
+    others = [number for number in range(1, len(steps) + 1) if number not in inner]
+    chosen = rng.sample(inner, min(wanted, len(inner)))
+    return sorted([*chosen, *rng.sample(others, min(wanted - len(chosen), len(others)))])
