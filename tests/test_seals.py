@@ -153,7 +153,7 @@ EDITS: dict[str, tuple[tuple[str, ...], int | None, str]] = {
     "runs of a configuration": (("UPDATE configuration SET last_run = 9",), 7, "configuration"),
     "time zone": (("UPDATE timezone SET name = 'Europe/Rome'",), 1, "timezone"),
     "tag": (("UPDATE tag SET revision = 8",), 10, "tag"),
-    "withdrawal cleared": (("UPDATE version SET withdrawn_in = NULL",), 9, "withdrawn version (0 of 1 rows)"),
+    "withdrawal cleared": (("UPDATE version SET withdrawn_in = NULL",), 9, "withdrawn version (0 of 1 row)"),
     "withdrawal added": (("UPDATE alias SET withdrawn_in = 9",), 9, "withdrawn alias (1 of 0 rows)"),
     "withdrawal in the future": (("UPDATE alias SET withdrawn_in = 99",), 99, "withdrawn alias"),
     "fact of another revision": (
@@ -177,10 +177,10 @@ EDITS: dict[str, tuple[tuple[str, ...], int | None, str]] = {
     "part without a parent": (
         ("INSERT INTO configuration_panel (configuration_id, position, panel_id) VALUES (9, 0, 1)",),
         None,
-        "configuration_panel: 1 rows",
+        "configuration_panel: 1 row ",
     ),
     "parent removed": (("DELETE FROM constants WHERE id = 2",), 4, "constants"),
-    "revision removed": (("DELETE FROM revision WHERE number = 7",), 7, "revision (0 of 1 rows)"),
+    "revision removed": (("DELETE FROM revision WHERE number = 7",), 7, "revision (0 of 1 row)"),
     "everything of a revision removed": (
         (
             "DELETE FROM configuration_panel",
@@ -376,17 +376,17 @@ def find_broken(engine: sa.Engine, statements: Sequence[str]) -> list[tuple[int 
     with engine.connect() as connection:
         for statement in statements:
             connection.exec_driver_sql(statement)
-        found = find_broken_seals(connection, no_progress)
+        named = find_broken_seals(connection, no_progress)
         connection.rollback()
-    return [(one.revision, one.problem) for one in found]
+    return [(one.revision, one.problem) for one in named]
 
 
 @pytest.mark.parametrize("name", EDITS)
 def test_every_edit_behind_the_guards_is_found_with_its_revision(unguarded: sa.Engine, name: str) -> None:
     statements, revision, words = EDITS[name]
-    found = find_broken(unguarded, statements)
-    assert [one for one in found if one[0] == revision and words in one[1]], found
-    assert len(found) <= 6
+    named = find_broken(unguarded, statements)
+    assert [one for one in named if one[0] == revision and words in one[1]], named
+    assert len(named) <= 6
     assert find_broken(unguarded, ()) == []
 
 
@@ -400,8 +400,8 @@ def test_a_registry_with_an_edit_behind_the_guards_is_not_verified(
     tamper(filled, statements)
     result = Calreg(filled, monkeypatch)("verify", "--json")
     assert result.code == 6
-    found = [(one["revision"], one["problem"]) for one in result.json["problems"]]
-    assert [one for one in found if one[0] == revision and words in one[1]], found
+    named = [(one["revision"], one["problem"]) for one in result.json["problems"]]
+    assert [one for one in named if one[0] == revision and words in one[1]], named
     assert result.json["head"] is None
 
 
@@ -420,8 +420,8 @@ def test_every_value_that_sqlite_takes_is_found_with_its_revision(
     tamper(copy, statements)
     result = Calreg(copy, monkeypatch)("verify", "--json")
     assert result.code == 6
-    found = [(problem["revision"], problem["problem"]) for problem in result.json["problems"]]
-    assert [problem for problem in found if problem[0] == revision and words in problem[1]], found
+    named = [(problem["revision"], problem["problem"]) for problem in result.json["problems"]]
+    assert [problem for problem in named if problem[0] == revision and words in problem[1]], named
     assert result.json["head"] is None
 
 
@@ -507,11 +507,11 @@ def test_a_revision_that_was_sealed_again_is_found_by_the_next_one_the_newest_by
         before = broken(filled)
         tamper(filled, (f"UPDATE revision SET comment = 'better' WHERE number = {number}",))
         reseal(filled, number)
-        found = [problem for problem in broken(filled) if problem not in before]
-        assert [problem.revision for problem in found] == [number]
+        named = [problem for problem in broken(filled) if problem not in before]
+        assert [problem.revision for problem in named] == [number]
     assert "revision 6 follows another seal" in before[0].problem
-    assert found[0].path == str(filled.store / "head.json")
-    assert "the histories differ" in found[0].problem
+    assert named[0].path == str(filled.store / "head.json")
+    assert "the histories differ" in named[0].problem
     assert [problem.revision for problem in verify(filled, head).problems] == [5, 10, 10]
 
 

@@ -35,7 +35,7 @@ def read_claim(file: HeadFile) -> StoreClaim:
 
 
 class SealedHistory:
-    """What a history is found to be: ``head`` is its newest revision with its seal, None where it is damaged."""
+    """The result of comparing a history: ``head`` is its newest revision with its seal, None where it is damaged."""
 
     def __init__(self, database: str) -> None:
         self._database = database

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import sqlalchemy as sa
 
+from registry import schema
 from registry.api.backend import Backend
 from registry.api.collecting import (
     find_unreferenced_files,
@@ -93,20 +94,22 @@ def _check_rows(
             if not integrity_rules.has_all_columns(view.connection):
                 raise CorruptionError("tables or columns are missing: the rows cannot be checked")
             history.check(view.connection, claim, quoted, progress)
-            yield from _find_broken_rules(view.connection, progress)
+            yield from _find_broken_rules(view.connection, progress, is_sealed=history.head is not None)
     except sa.exc.DBAPIError as error:
         if not has_differences:
             raise
         raise CorruptionError(f"the rows cannot be read: {str(error.orig).partition(chr(10))[0]}") from error
 
 
-def _find_broken_rules(connection: sa.Connection, progress: Progress) -> Iterator[str]:
+def _find_broken_rules(connection: sa.Connection, progress: Progress, *, is_sealed: bool) -> Iterator[str]:
     """Yield what is wrong with the rows; raise a `CorruptionError` where they cannot be read."""
     type_rules = integrity_rules.list_type_rules(connection)
     damaged = [problem for rule in type_rules if (problem := rule.find_problem(connection))]
     if damaged:
         raise CorruptionError.combine("sorts of rows are damaged", damaged)
-    integrity_rules.read_all_texts(connection)
+    # Where all is as it was sealed, the seals have read every text but these.
+    unread = (schema.registry, schema.closure) if is_sealed else schema.metadata.sorted_tables
+    integrity_rules.read_texts(connection, unread)
     rules = list(integrity_rules.list_rules())
     with progress("checking rows", len(rules)) as advance:
         for rule in rules:
@@ -114,6 +117,7 @@ def _find_broken_rules(connection: sa.Connection, progress: Progress) -> Iterato
             advance()
             if problem is not None:
                 yield problem
+    yield from integrity_rules.find_wrong_latest_starts(connection)
     yield from integrity_rules.find_invalid_names(connection)
 
 

@@ -13,6 +13,7 @@ from registry.database import seal_text
 from registry.database.engine import is_decoding_error
 from registry.database.seal_text import EXPORT_TABLES, RECORDED_TABLES
 from registry.database.seals import read_registry_seal
+from registry.identifiers import format_count
 from registry.lookup.lineage import has_gaps_between_exports, read_end_of_left_out_exports
 from registry.lookup.sealed_parts import describe_differences, parse_text
 from registry.lookup.sealed_rows import SealedRows, read_undecodable_texts
@@ -94,7 +95,7 @@ class _Comparison:
                 previous = seal.digest if is_sound else None
         yield from self._check_exports(None, None)
         for table, count in sorted(self._rows.strays.items()):
-            yield BrokenSeal(None, f"{table}: {count} rows belong to nothing that is recorded")
+            yield BrokenSeal(None, f"{table}: {format_count(count, 'row')} of nothing that is recorded")
 
     def _check_revision(
         self, number: int, previous: str | None, parts: dict[str, str], seal: Any

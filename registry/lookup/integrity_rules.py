@@ -6,7 +6,7 @@ through SQL, and what no seal is of: types and texts, which SQLite does not hold
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from registry import detectors, schema
 from registry.errors import RegistryError
 from registry.identifiers import shorten
 from registry.instants import BEGINNING, EARLIEST, LATEST
+from registry.lookup.sealed_sources import read_batches
 
 _MAX_SHOWN = 100
 _CHUNK_SIZE = 10_000
@@ -52,7 +53,7 @@ def has_all_columns(connection: sa.Connection) -> bool:
 
 
 def list_rules() -> Iterator[Rule]:
-    """Yield the rules of what no guard asks, and of ``latest_start``, which no seal is of."""
+    """Yield the rules of what no guard asks."""
     version, constants, panel = schema.version, schema.constants, schema.panel
     for table, name in _INSTANTS:
         instant = table.c[name]
@@ -64,12 +65,24 @@ def list_rules() -> Iterator[Rule]:
     with_panel = with_constants.join(panel, panel.c.id == version.c.panel_id)
     other_type = with_panel.where(constants.c.detector_type != panel.c.detector_type)
     yield Rule("version", "its constants are of another detector type than its panel", other_type)
-    latest = sa.func.max(version.c.valid_from).over(
-        partition_by=(version.c.panel_id, version.c.kind), order_by=(version.c.recorded_in, version.c.id)
-    )
-    so_far = sa.select(version.c.id, version.c.latest_start, latest.label("latest")).subquery("so_far")
-    wrong = sa.select(so_far.c.id).where(so_far.c.latest_start.is_distinct_from(so_far.c.latest))
-    yield Rule("version", "latest_start is not the greatest start of its panel and kind so far", wrong)
+
+
+def find_wrong_latest_starts(connection: sa.Connection) -> Iterator[str]:
+    """Yield a description of versions whose ``latest_start`` is not the greatest start of the panel and kind so far."""
+    version = schema.version
+    columns = (version.c.id, version.c.panel_id, version.c.kind, version.c.valid_from, version.c.latest_start)
+    query = sa.select(*columns).where(version.c.valid_from.is_not(None))
+    latest: dict[tuple[int, str], int] = {}
+    wrong: list[str] = []
+    for batch in read_batches(connection, query.order_by(version.c.recorded_in, version.c.id)):
+        for number, panel, kind, start, latest_start in batch:
+            so_far = latest.get((panel, kind))
+            if so_far is None or start > so_far:
+                latest[panel, kind] = so_far = start
+            if latest_start != so_far and len(wrong) < _MAX_SHOWN:
+                wrong.append(str(number))
+    if wrong:
+        yield f"version {shorten(wrong)}: latest_start is not the greatest start of its panel and kind so far"
 
 
 def find_invalid_names(connection: sa.Connection) -> Iterator[str]:
@@ -107,11 +120,11 @@ def _sqlite_type(column: sa.Column[Any]) -> str:
     return "real" if isinstance(column.type, sa.Double) else "integer"
 
 
-def read_all_texts(connection: sa.Connection) -> None:
-    """Read every text: SQLite takes bytes that are not text, which `translate_database_errors` then refuses."""
+def read_texts(connection: sa.Connection, tables: Iterable[sa.Table]) -> None:
+    """Read every text of tables: SQLite takes bytes that are not text, which `translate_database_errors` refuses."""
     if connection.dialect.name == "postgresql":
         return
-    for table in schema.metadata.sorted_tables:
+    for table in tables:
         texts = [column for column in table.c if isinstance(column.type, sa.String)]
         if texts:
             rows = connection.execute(sa.select(*texts), execution_options={"yield_per": _CHUNK_SIZE})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from registry.identifiers import format_count
+
 
 def parse_text(text: object) -> dict[str, str]:
     """Return what the lines of a seal's text say, by what they are of; lines of any other form stand for themselves."""
@@ -31,7 +33,7 @@ def _describe_part(name: str, sealed: str | None, present: str | None) -> str:
     before, now = _read_count(sealed), _read_count(present)
     if before is None or now is None or name in {"calreg", "number"}:
         return "its text"
-    rows = f"{now} of {before} rows" if before != now else "changed"
+    rows = f"{now} of {format_count(before, 'row')}" if before != now else "changed"
     return f"{name} ({rows})"
 
 
