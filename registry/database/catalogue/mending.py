@@ -5,12 +5,14 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from registry.database.catalogue.differences import find_guard_differences
-from registry.database.guards.installation import replace_guards
 from registry.database.roles import refuse_other_role
 
 
 def mend_guards(connection: sa.Connection) -> list[str]:
     """Replace the guards where they differ; return a sentence for each difference that there was."""
+    # Rarely needed: not loaded at start-up.
+    from registry.database.guards.installation import replace_guards
+
     differences = find_guard_differences(connection)
     if differences:
         if connection.dialect.name == "postgresql":
