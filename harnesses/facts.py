@@ -80,7 +80,7 @@ def find_differences(before: Facts, after: Facts) -> list[Difference]:
 
 
 def find_owners(differences: list[Difference], before: Facts, after: Facts) -> Owners:
-    """Return whose seals the differences break; nobody's where only what is derived from facts differs."""
+    """Return the owners of the seals that the differences break; none where only derived columns differ."""
     owners = Owners()
     for difference in differences:
         changed = difference.changed_columns - _list_derived(difference.table)

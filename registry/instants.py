@@ -48,7 +48,7 @@ class Instant(int):
         try:
             return int.__new__(cls, value)
         except ValueError:
-            raise _damaged_error(value) from None
+            raise _instant_damage_error(value) from None
 
     def __str__(self) -> str:
         """Return ISO 8601 in UTC with Z, with a fraction if there is one; or ``beginning``."""
@@ -57,7 +57,7 @@ class Instant(int):
         try:
             return self.datetime.isoformat().replace("+00:00", "Z")
         except OverflowError:  # no writer records such a number
-            raise _damaged_error(int(self)) from None
+            raise _instant_damage_error(int(self)) from None
 
     def __repr__(self) -> str:
         return f"Instant({self})"
@@ -73,7 +73,7 @@ class Instant(int):
         return None if self == BEGINNING else str(self)
 
 
-def _damaged_error(value: object) -> CorruptionError:
+def _instant_damage_error(value: object) -> CorruptionError:
     return CorruptionError(
         f"the database is damaged: {quote(str(value))} is not an instant; verify names the row"
     )

@@ -1,4 +1,4 @@
-"""A stranger computes every seal by the page about them, without calreg."""
+"""The script of the page about seals computes every seal, without calreg."""
 
 import ast
 import json

@@ -205,6 +205,6 @@ COMPLETERS: dict[str, Callable[[CompletionRequest], Iterable[CompletionName]]] =
     "ZONE": _complete_zones,
     **dict.fromkeys(("VERSION", "N", "M"), _complete_names("versions")),
     **dict.fromkeys(("EXPERIMENT", "E"), _complete_names("experiments")),
-    **dict.fromkeys(("X", "A", "B"), _complete_revisions),
+    **dict.fromkeys(("X", "A", "B", "NUMBER:SEAL"), _complete_revisions),
 }
 """By metavar, the function that yields the values of a parameter."""

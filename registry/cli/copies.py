@@ -90,7 +90,7 @@ def fork(
     comment: RequiredComment,
     json: Json = False,
 ) -> None:
-    """Make an independent registry of this one, which stays as it is.
+    """Make an independent registry of this one.
 
     The fork has all revisions and files, and from its next revision on an id of its own.
     """

@@ -12,7 +12,7 @@ from registry.cli.options import Context, DryRun, Json, RequiredComment, open_fr
 
 def seal(
     ctx: Context,
-    number: Annotated[int, typer.Argument(metavar="REVISION", help="The newest revision.")],
+    number: Annotated[int, typer.Argument(metavar="NUMBER", help="The newest revision.")],
     comment: RequiredComment,
     json: Json = False,
 ) -> None:

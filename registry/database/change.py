@@ -14,7 +14,7 @@ from registry import instants, schema
 from registry.authorship import Signature
 from registry.database import seal_text
 from registry.database.closing import refuse_closed, role_column
-from registry.database.seals import SealDraft, unsealed_error
+from registry.database.seals import SealDraft, missing_seal_error
 from registry.heads import Head
 from registry.records import SupersededRun
 from registry.secrets import mask_passwords
@@ -60,7 +60,7 @@ class Change:
         self.newest: int = state.number or 0
         self._seals = _read_seals(state, numbers)
         if self.newest not in self._seals:
-            raise unsealed_error(self.newest)
+            raise missing_seal_error(self.newest)
         self._export: tuple[int, str] | None = (
             None if state.link is None else (state.export_number, state.link)
         )

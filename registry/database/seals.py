@@ -92,11 +92,11 @@ def find_head(connection: sa.Connection, number: int) -> Head:
     """Return a revision with its seal, as it can be quoted; refuse one that was never sealed."""
     seal = read_seal(connection, number)
     if seal is None:
-        raise unsealed_error(number)
+        raise missing_seal_error(number)
     return Head(number, seal)
 
 
-def unsealed_error(number: int) -> CorruptionError:
+def missing_seal_error(number: int) -> CorruptionError:
     """Return the refusal to go on from a revision without a seal."""
     return CorruptionError(
         f"revision {number} has no seal: it was not recorded by calreg, or not completely",

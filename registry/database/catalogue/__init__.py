@@ -1,1 +1,1 @@
-"""What a database says of its tables and guards, compared with what this software would make."""
+"""The tables and guards of a database as its catalogue has them, compared with what this software would make."""

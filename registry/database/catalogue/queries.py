@@ -1,4 +1,4 @@
-"""What the system catalogue of PostgreSQL says of the schema in which the session finds its tables."""
+"""Queries of PostgreSQL's system catalogue about the schema in which the session finds its tables."""
 
 from __future__ import annotations
 

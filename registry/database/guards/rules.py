@@ -15,7 +15,7 @@ from registry import schema
 
 
 class Rule(NamedTuple):
-    """What refuses a row: a condition, and the sentence that says it."""
+    """A rule that refuses a row: a condition, and the sentence that says it."""
 
     condition: str
     sentence: str
