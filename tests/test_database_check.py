@@ -789,4 +789,4 @@ def test_a_row_of_a_sealed_revision_with_a_reference_to_nothing_is_reported_on_s
     )
     result = sqlite_calreg("verify")
     assert result.code == 6
-    assert "revision 1 is not as it was sealed: alias (0 rows sealed, 1 there)" in result.stdout
+    assert "revision 1 is not as it was sealed: alias (1 of 0 rows)" in result.stdout

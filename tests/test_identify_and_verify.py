@@ -261,7 +261,7 @@ def test_a_file_taken_out_of_a_manifest_is_found(filled: RegistryLocation) -> No
     execute(filled, "DELETE FROM constants_file WHERE constants_id = 2")
     trigger, sealed, manifest = [problem.problem for problem in problems(filled)]
     assert "constants_file_delete" in trigger
-    assert "constants_file (6 rows sealed, 3 there)" in sealed
+    assert "constants_file (3 of 6 rows)" in sealed
     assert "manifest" in manifest
 
 
