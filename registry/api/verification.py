@@ -111,7 +111,8 @@ def _find_broken_rules(connection: sa.Connection, progress: Progress, *, is_seal
     damaged = [problem for rule in type_rules if (problem := rule.find_problem(connection))]
     if damaged:
         raise CorruptionError.combine("sorts of rows are damaged", damaged)
-    integrity_rules.read_texts(connection, unproven)
+    unread = (schema.registry, schema.closure) if is_sealed else schema.metadata.sorted_tables
+    integrity_rules.read_texts(connection, unread)
     rules = list(integrity_rules.list_rules())
     with progress("checking rows", len(rules)) as advance:
         for rule in rules:
