@@ -79,7 +79,8 @@ def _weaken(sql: str, rules: Sequence[str], rng: random.Random) -> str:
 
 
 def _add_condition(sql: str) -> str:
-    return f"{sql} AND panel_id > 0" if " WHERE " in sql else f"{sql} WHERE 1"
+    column = sql.partition("(")[2].partition(",")[0]
+    return f"{sql} {'AND' if ' WHERE ' in sql else 'WHERE'} {column} IS NOT NULL"
 
 
 def _list_table_faults(name: str, sql: str) -> Iterator[GuardFault]:

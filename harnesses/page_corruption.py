@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -20,16 +21,18 @@ _UNREADABLE = (sqlite3.Error, UnicodeError, ValueError)
 
 def plant_page_fault(testbed: HistoryTestbed, tally: FaultTally, rng: random.Random) -> None:
     """Overwrite a page, or flip a bit, in a copy of the file; where nothing that is read is changed, count it apart."""
-    location = testbed.factory.copy(testbed.location)
+    location = testbed.factory.copy(testbed.untouched)
     if location.file is None:
         raise TypeError("pages are those of a file")
     overwrite_page(location.file, tally.kind, rng)
-    state = _read_state(location)
-    if state == _read_state(testbed.location):
+    state, untouched = _read_state(location), _read_state(testbed.untouched)
+    if state == untouched:
         tally.without_effect += 1
     else:
         tally.planted += 1
-        _judge(testbed, location, tally, None if state is None else state[0])
+        # Rows of other columns are not other rows.
+        is_readable = state is not None and untouched is not None and state[1] == untouched[1]
+        _judge(testbed, location, tally, state[0] if state is not None and is_readable else None)
     testbed.factory.remove(location)
 
 
@@ -37,7 +40,8 @@ def _read_state(location: RegistryLocation) -> tuple[Facts, list[tuple[str, ...]
     """Return the rows, the schema, and what SQLite says of the file; None where something cannot be read."""
     try:
         with closing(sqlite3.connect(str(location.file))) as connection:
-            texts = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall()
+            rows = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall()
+            texts = [tuple(_fold_space(str(text)) for text in row) for row in rows]
             (*checks,) = (text for (text,) in connection.execute("PRAGMA integrity_check"))
             (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
         return read_facts(location), [*texts, (mode,)], checks
@@ -47,6 +51,11 @@ def _read_state(location: RegistryLocation) -> tuple[Facts, list[tuple[str, ...]
         if isinstance(error.__cause__, _UNREADABLE):  # as SQLAlchemy raises it
             return None
         raise
+
+
+def _fold_space(text: str) -> str:
+    """Return a text of the schema without what has no meaning in it."""
+    return text if text.startswith("CREATE TRIGGER") else re.sub(r"\s+", " ", text)
 
 
 def _judge(

@@ -34,6 +34,8 @@ class HistoryTestbed:
         self.dialect = dialect
         self.factory = factory
         self.location = make_history(factory, dialect)
+        # Never open: of the other one SQLite has a part in its log.
+        self.untouched = factory.copy(self.location)
         self.facts = read_facts(self.location)
         self.newest = len(self.facts["revision"])
         self.registry = self.location.open()
@@ -46,6 +48,7 @@ class HistoryTestbed:
         """Remove it."""
         self.registry.close()
         self.factory.remove(self.location)
+        self.factory.remove(self.untouched)
 
 
 def plant_edit(testbed: HistoryTestbed, kind: EditKind, tally: FaultTally, rng: random.Random) -> None:
