@@ -74,6 +74,7 @@ def _edit_rows(factory: RegistryFactory, dialect: str, plan: Plan) -> Iterator[F
         rng = _make_random(plan, dialect, kind.name)
         for _ in range(share):
             plant_edit(testbed, kind, tally, rng)
+    _make_up(testbed, kinds, tallies, _make_random(plan, dialect))
     yield from tallies.values()
     for page, share in _spread(on_pages, pages):
         yield _overwrite_pages(testbed, page, share, _make_random(plan, page))
@@ -84,6 +85,17 @@ def _edit_rows(factory: RegistryFactory, dialect: str, plan: Plan) -> Iterator[F
             plant_forgery(testbed, tally, rng)
         yield tally
     testbed.close()
+
+
+def _make_up(
+    testbed: HistoryTestbed, kinds: Sequence[EditKind], tallies: dict[str, FaultTally], rng: random.Random
+) -> None:
+    """Plant other edits for those that a check of the schema refused."""
+    for _ in range(sum(tally.without_effect for tally in tallies.values())):
+        kind = rng.choice([kind for kind in kinds if kind.group == "a row removed"])
+        plant_edit(
+            testbed, kind, tallies.setdefault(kind.group, FaultTally(kind.group, testbed.dialect)), rng
+        )
 
 
 def _overwrite_pages(testbed: HistoryTestbed, kind: str, wanted: int, rng: random.Random) -> FaultTally:
