@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from harnesses.tampering import tamper
 from registry.api import Registry, create_registry, open_registry
 from registry.cli.remedies import WORDS
 from registry.database.catalogue.differences import find_differences
@@ -63,7 +64,7 @@ ON_POSTGRESQL = [
     Damage(
         "a function without settings",
         ["ALTER FUNCTION calreg_withdraw() RESET ALL"],
-        "the function calreg_withdraw() has settings none, not search_path=pg_catalog, pg_temp",
+        "the function calreg_withdraw() has settings none instead of search_path=pg_catalog, pg_temp",
     ),
     Damage(
         "a function that finds other tables",
@@ -78,12 +79,12 @@ ON_POSTGRESQL = [
     Damage(
         "a function with its owner's rights",
         ["ALTER FUNCTION calreg_refuse() SECURITY DEFINER"],
-        "the function calreg_refuse() has security definer, not invoker",
+        "the function calreg_refuse() has security definer instead of invoker",
     ),
     Damage(
         "a function that sees an older state",
         ["ALTER FUNCTION calreg_insert_version() STABLE"],
-        "the function calreg_insert_version() has volatility not volatile, not volatile",
+        "the function calreg_insert_version() has volatility stable or immutable instead of volatile",
     ),
     Damage(
         "a strict function",
@@ -107,7 +108,7 @@ ON_POSTGRESQL = [
             _body("RETURN NEW;", schema="elsewhere."),
             *_trigger("BEFORE UPDATE ON version FOR EACH ROW EXECUTE FUNCTION elsewhere.calreg_withdraw()"),
         ],
-        "the trigger version_update has function elsewhere.calreg_withdraw(), not public.calreg_withdraw()",
+        "the trigger version_update has function elsewhere.calreg_withdraw() instead of public.calreg_withdraw()",
     ),
     Damage(
         "a trigger with a condition",
@@ -147,17 +148,17 @@ ON_POSTGRESQL = [
     Damage(
         "a disabled trigger",
         ["ALTER TABLE alias DISABLE TRIGGER alias_delete"],
-        "the trigger alias_delete has state disabled, not enabled always",
+        "the trigger alias_delete has state disabled instead of enabled always",
     ),
     Damage(
         "a trigger that a replica passes",
         ["ALTER TABLE alias ENABLE TRIGGER alias_insert"],
-        "the trigger alias_insert has state enabled but in a replica, not enabled always",
+        "the trigger alias_insert has state enabled but in a replica instead of enabled always",
     ),
     Damage(
         "a trigger for a replica",
         ["ALTER TABLE alias ENABLE REPLICA TRIGGER alias_insert"],
-        "the trigger alias_insert has state enabled only in a replica, not enabled always",
+        "the trigger alias_insert has state enabled only in a replica instead of enabled always",
     ),
     Damage(
         "a trigger that waits no longer",
@@ -215,12 +216,12 @@ ON_POSTGRESQL = [
     Damage(
         "a table that the disk may lose",
         ["ALTER TABLE export_input SET UNLOGGED"],
-        "the table export_input has persistence not logged, not logged",
+        "the table export_input has persistence unlogged instead of logged",
     ),
     Damage(
         "a table that is a view",
         ["DROP TABLE lineage", "CREATE VIEW lineage AS SELECT 1 AS id"],
-        "the table lineage has kind view, not table",
+        "the table lineage has kind view instead of table",
     ),
     Damage(
         "an added table", ["CREATE TABLE extra (id INTEGER)"], "the table extra is not part of the schema"
@@ -235,7 +236,7 @@ ON_POSTGRESQL = [
     Damage(
         "a changed type",
         ["ALTER TABLE alias ALTER COLUMN m_number TYPE VARCHAR(80)"],
-        "the column alias.m_number has type VARCHAR(80), not VARCHAR(8)",
+        "the column alias.m_number has type VARCHAR(80) instead of VARCHAR(8)",
     ),
     Damage(
         "a type of somebody's",
@@ -243,27 +244,27 @@ ON_POSTGRESQL = [
             "CREATE DOMAIN short AS VARCHAR(8)",
             "ALTER TABLE alias ALTER COLUMN m_number TYPE short",
         ],
-        "the column alias.m_number has type SHORT, not VARCHAR(8)",
+        "the column alias.m_number has type SHORT instead of VARCHAR(8)",
     ),
     Damage(
         "a column that takes NULL",
         ["ALTER TABLE alias ALTER COLUMN m_number DROP NOT NULL"],
-        "the column alias.m_number has NULL allowed, not refused",
+        "the column alias.m_number has NULL allowed instead of refused",
     ),
     Damage(
         "a default",
         ["ALTER TABLE version ALTER COLUMN valid_from SET DEFAULT 0"],
-        "the column version.valid_from has default 0, not none",
+        "the column version.valid_from has default 0 instead of none",
     ),
     Damage(
         "numbers by the database",
         ["ALTER TABLE version ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY"],
-        "the column version.id has default a, not none",
+        "the column version.id has default a instead of none",
     ),
     Damage(
         "another order of texts",
         ['ALTER TABLE version ALTER COLUMN kind TYPE VARCHAR(32) COLLATE "C"'],
-        "the column version.kind has collation C, not default",
+        "the column version.kind has collation C instead of default",
     ),
     Damage("a dropped index", ["DROP INDEX uq_version_live"], "the index version.uq_version_live is missing"),
     Damage(
@@ -346,7 +347,7 @@ ON_POSTGRESQL = [
             "ALTER TABLE panel DROP CONSTRAINT uq_panel_identifier",
             "ALTER TABLE panel ADD CONSTRAINT uq_panel_identifier UNIQUE (identifier) DEFERRABLE",
         ],
-        "the constraint panel.uq_panel_identifier has definition UNIQUE (identifier) DEFERRABLE, not UNIQUE",
+        "the constraint panel.uq_panel_identifier has definition UNIQUE (identifier) DEFERRABLE instead of UNIQUE",
     ),
     Damage(
         "a dropped primary key",
@@ -448,12 +449,12 @@ ON_SQLITE = [
     Damage(
         "a default",
         _sqlite_rebuild("version", "valid_from BIGINT NOT NULL", "valid_from BIGINT DEFAULT 0 NOT NULL"),
-        "the column version.valid_from has definition BIGINT DEFAULT 0 NOT NULL, not BIGINT NOT NULL",
+        "the column version.valid_from has definition BIGINT DEFAULT 0 NOT NULL instead of BIGINT NOT NULL",
     ),
     Damage(
         "a column that takes NULL",
         _sqlite_rebuild("version", "kind VARCHAR(32) NOT NULL", "kind VARCHAR(32)"),
-        "the column version.kind has definition VARCHAR(32), not VARCHAR(32)NOT NULL",
+        "the column version.kind has definition VARCHAR(32) instead of VARCHAR(32)NOT NULL",
     ),
     Damage(
         "a dropped rule",
@@ -462,7 +463,7 @@ ON_SQLITE = [
             "CONSTRAINT ck_version_withdrawn_later CHECK (withdrawn_in > recorded_in)",
             "CONSTRAINT ck_version_withdrawn_later CHECK (1)",
         ),
-        "the constraint version.ck_version_withdrawn_later has definition CHECK(1), not",
+        "the constraint version.ck_version_withdrawn_later has definition CHECK(1) instead of",
     ),
     Damage(
         "a dropped reference",
@@ -472,7 +473,7 @@ ON_SQLITE = [
     Damage(
         "a table with row numbers",
         _sqlite_rebuild("tag", "WITHOUT ROWID", ""),
-        "the table tag has options none, not WITHOUT ROWID",
+        "the table tag has options none instead of WITHOUT ROWID",
     ),
     Damage("a dropped index", ["DROP INDEX uq_version_live"], "the index version.uq_version_live is missing"),
     Damage(
@@ -701,7 +702,7 @@ def test_a_check_looks_at_its_own_schema_only(postgresql: RegistryLocation) -> N
     )
     with postgresql.open() as damaged, beside.open() as other:
         (sentence,) = other.differences()
-        assert "has function public.calreg_refuse(), not beside.calreg_refuse()" in sentence
+        assert "has function public.calreg_refuse() instead of beside.calreg_refuse()" in sentence
         assert damaged.mend_guards() == [
             "the function calreg_refuse() has another body than that of this software"
         ]
@@ -790,3 +791,9 @@ def test_a_row_of_a_sealed_revision_with_a_reference_to_nothing_is_reported_on_s
     result = sqlite_calreg("verify")
     assert result.code == 6
     assert "revision 1 is not as it was sealed: alias (1 of 0 rows)" in result.stdout
+
+
+def test_a_database_that_names_two_schemas_is_damaged(location: RegistryLocation, calreg: Calreg) -> None:
+    tamper(location, ("INSERT INTO alembic_version VALUES ('0007')",))
+    for verb in (("database", "check"), ("verify",), ("log",)):
+        calreg.assert_refused(6, *verb)

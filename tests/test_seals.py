@@ -619,3 +619,15 @@ def test_a_moved_registry_and_a_snapshot_may_be_behind_the_head_of_their_store(
     assert len(result.notes) == 1
     assert result.head is not None
     assert result.head.startswith("8:")
+
+
+def test_an_export_that_no_snapshot_leaves_out_is_missed_whatever_the_closure_says(
+    filled: RegistryLocation,
+) -> None:
+    closure = (
+        "INSERT INTO closure (number, reason, place, closed_at, author, host, command, software)"
+        " VALUES (7, 'snapshot', 'p', 0, 'a', 'h', 'c', 's')"
+    )
+    tables = ("export_output", "export_input", "export")
+    tamper(filled, (*(f"DELETE FROM {table}" for table in tables), closure))
+    assert any("export 1 is missing" in problem.problem for problem in broken(filled))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,6 +55,32 @@ def test_an_export_from_an_older_copy_is_written_with_a_warning_and_not_recorded
         assert registry.exports.list() == []
         assert names_both(registry.constants(PANEL_A, at=AT).warnings, location, stale)
     assert read_state(location) == state
+
+
+def test_a_backup_and_a_snapshot_of_an_older_copy_have_a_note(
+    location: RegistryLocation, stale: RegistryLocation, tmp_path: Path
+) -> None:
+    with stale.open() as registry:
+        assert names_both(registry.backup(tmp_path / "backup").notes, location, stale)
+        assert names_both(registry.snapshot(tmp_path / "snapshot.sqlite").notes, location, stale)
+        assert registry.snapshot(tmp_path / "second.sqlite", as_of=2).notes == ()
+    with location.open() as registry:
+        assert registry.backup(tmp_path / "live").notes == ()
+
+
+def test_verify_of_an_older_copy_offers_no_file_of_the_live_registry_for_removal(
+    location: RegistryLocation, stale: RegistryLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with location.open() as registry:
+        registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "new", 7), valid_from=AT)
+    for file in (location.store / "objects").rglob("*.npy"):
+        os.utime(file, (0, 0))
+    calreg = Calreg(stale, monkeypatch)
+    result = calreg("verify", "--json")
+    assert result.code == 6
+    assert {file["kept"] for file in result.json["unreferenced"]} == {"the registry has problems"}
+    assert "removes it" not in calreg("verify").stdout
+    assert "can be removed" not in calreg("verify").stderr
 
 
 def test_an_export_as_of_a_revision_is_not_warned_of(stale: RegistryLocation, tmp_path: Path) -> None:

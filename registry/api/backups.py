@@ -24,6 +24,7 @@ from registry.api.backend import Backend
 from registry.api.history_checks import check_history
 from registry.api.objects import copy_objects, summarise_copy
 from registry.api.restored_heads import RestoredHead
+from registry.api.stale_copies import StoreWitness
 from registry.authorship import (
     build_signature,
     escape_undecodable,
@@ -93,7 +94,7 @@ class BackupDescription(msgspec.Struct, frozen=True):
 def back_up(backend: Backend, folder: Path, progress: Progress, *, verify: bool) -> RegistryCopy:
     """Copy the registry into a folder; see `Registry.backup`."""
     folder = folder.absolute()
-    at = instants.now()
+    at, witness = instants.now(), StoreWitness(backend, None)
     with translate_os_errors("written", folder):
         former = _prepare_folder(folder, backend)
         file = folder / f"registry-{''.join(char for char in str(at) if char.isalnum())}.sqlite"
@@ -106,6 +107,7 @@ def back_up(backend: Backend, folder: Path, progress: Progress, *, verify: bool)
                 backend.database.read_transaction() as source,
             ):
                 head = find_head(source, read_newest_revision(source))
+                notes = witness.list_warnings(source)
                 _refuse_newer_backup(source, former, head)
                 rows = copy_rows(source, target, select_all_rows(source, target), progress)
             with read_immutable_file(hidden) as connection:
@@ -131,7 +133,7 @@ def back_up(backend: Backend, folder: Path, progress: Progress, *, verify: bool)
         if former is not None:
             (folder / former.database).unlink(missing_ok=True)
         _remove_leftovers(folder, file)
-    return summarise_copy(description.registry, head, f"sqlite:///{file}", folder, rows, files)
+    return summarise_copy(description.registry, head, f"sqlite:///{file}", folder, rows, files, *notes)
 
 
 def _refuse_newer_backup(source: sa.Connection, former: BackupDescription | None, head: Head) -> None:

@@ -105,6 +105,11 @@ def _measure_file(store: ContentStore, path: Path) -> UnreferencedFile | None:
     return UnreferencedFile(str(path), size, age, kept)
 
 
+def keep_all_files(files: Iterable[UnreferencedFile]) -> list[UnreferencedFile]:
+    """Return the files of a registry with problems: those that damaged rows no longer name may be all that is left."""
+    return [file if file.kept else replace(file, kept="the registry has problems") for file in files]
+
+
 def remove_unreferenced_files(
     backend: Backend, candidates: Iterable[UnreferencedFile]
 ) -> list[UnreferencedFile]:

@@ -12,6 +12,7 @@ from registry import instants, schema
 from registry.api.attempts import note_file
 from registry.api.backend import Backend, ReadTransaction
 from registry.api.objects import CopiedFiles, copy_objects, summarise_copy
+from registry.api.stale_copies import StoreWitness
 from registry.authorship import build_signature, escape_undecodable
 from registry.database.closing import record_closure
 from registry.database.creation import populate_database
@@ -35,7 +36,7 @@ def take_snapshot(
     """Write the registry as of a revision into one file; see `Registry.snapshot`."""
     file = file.absolute()
     objects = ContentStore((store or file.parent / "store").absolute())
-    files = CopiedFiles()
+    files, witness = CopiedFiles(), StoreWitness(backend, as_of)
     with translate_os_errors("written", file):
         if os.path.lexists(file):
             raise ConflictError(
@@ -45,7 +46,7 @@ def take_snapshot(
             registry_id = _read_registry_id(view, objects)
             file.parent.mkdir(parents=True, exist_ok=True)
             note_file("the snapshot", file)
-            head = find_head(view.connection, view.revision)
+            head, notes = find_head(view.connection, view.revision), witness.list_warnings(view.connection)
             with atomic_write(file) as hidden:
                 rows = _write_rows(backend, view, hidden, _find_tag(view, as_of), progress)
                 if objects.root.resolve() != backend.store.root.resolve():
@@ -53,7 +54,7 @@ def take_snapshot(
                     with read_immutable_file(hidden) as connection:
                         files = copy_objects(connection, backend.store, objects, progress)
                 hidden.chmod(0o444)
-    return summarise_copy(registry_id, head, f"sqlite:///{file}", objects.root, rows, files)
+    return summarise_copy(registry_id, head, f"sqlite:///{file}", objects.root, rows, files, *notes)
 
 
 def _read_registry_id(view: ReadTransaction, objects: ContentStore) -> str:

@@ -13,6 +13,7 @@ from registry import schema
 from registry.api.backend import Backend
 from registry.api.collecting import (
     find_unreferenced_files,
+    keep_all_files,
     refuse_collecting,
     remove_unreferenced_files,
     summarise_unreferenced_files,
@@ -58,10 +59,11 @@ def verify(
     ]
     problems += _find_damaged_files(backend, files, progress)
     unreferenced = find_unreferenced_files(backend.store, present, {file.sha256 for file in files})
-    # Where rows are damaged, the files that they no longer name may be all that is left.
-    if collect and not problems and any(file.kept is None for file in unreferenced):
+    if problems:
+        unreferenced = keep_all_files(unreferenced)
+    if collect and any(file.kept is None for file in unreferenced):
         unreferenced = remove_unreferenced_files(backend, unreferenced)
-    notes = [*history.notes, *summarise_unreferenced_files(unreferenced, keep_all=collect and bool(problems))]
+    notes = [*history.notes, *summarise_unreferenced_files(unreferenced, keep_all=bool(problems))]
     notes += location_warnings(backend.database.url)
     return Verification(
         len(files) + len(manifests),

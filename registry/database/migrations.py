@@ -47,7 +47,10 @@ def read_schema_revision(connection: sa.Connection) -> str | None:
             f"the database holds tables that are not a registry's ({some} ...); a registry needs its own",
             tables=sorted(tables),
         )
-    return connection.execute(sa.select(_VERSION_TABLE.c.version_num)).scalar_one_or_none()
+    revisions = connection.execute(sa.select(_VERSION_TABLE.c.version_num).limit(2)).scalars().all()
+    if len(revisions) > 1:
+        raise CorruptionError("the database is damaged: alembic_version names several schemas")
+    return revisions[0] if revisions else None
 
 
 def is_known_schema(revision: str) -> bool:

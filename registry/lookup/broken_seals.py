@@ -14,7 +14,11 @@ from registry.database.engine import is_decoding_error
 from registry.database.seal_text import EXPORT_TABLES, RECORDED_TABLES
 from registry.database.seals import read_registry_seal
 from registry.identifiers import format_count
-from registry.lookup.lineage import has_gaps_between_exports, read_end_of_left_out_exports
+from registry.lookup.lineage import (
+    has_gaps_between_exports,
+    read_end_of_kept_exports,
+    read_end_of_left_out_exports,
+)
 from registry.lookup.sealed_parts import describe_differences, parse_text
 from registry.lookup.sealed_rows import SealedRows, read_undecodable_texts
 from registry.parallel import Advance, Progress
@@ -61,6 +65,7 @@ class _Comparison:
         self._rows = SealedRows(connection, advance)
         self._registries = connection.execute(sa.select(schema.registry).limit(2)).all()
         self._registry_seal = read_registry_seal(connection) if self._registries else ""
+        self._kept_until = read_end_of_kept_exports(connection)
         self._left_out_until = read_end_of_left_out_exports(connection)
         exports = _join(self._rows.read_exports(), self._rows.read_seals(schema.export_seal))
         gaps = has_gaps_between_exports(connection)
@@ -138,7 +143,7 @@ class _Comparison:
             return f"there is no export {number}, but rows of it"
         if seal is None:
             return f"export {number} has no seal"
-        if digest is None and number > self._left_out_until:
+        if digest is None and not self._kept_until < number <= self._left_out_until:
             return f"export {number} is missing"
         if digest is not None and digest != seal.digest:
             return f"export {number} is not as it was sealed"

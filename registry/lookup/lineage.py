@@ -54,6 +54,17 @@ def read_end_of_left_out_exports(connection: sa.Connection) -> int:
     return connection.execute(newest).scalar() or 0
 
 
+def read_end_of_kept_exports(connection: sa.Connection) -> int:
+    """Return the last export that no snapshot leaves out: sealed by its newest revision, or that of a fork."""
+    revision, lineage = schema.revision, schema.lineage
+    newest = sa.select(sa.func.max(revision.c.number)).scalar_subquery()
+    fork = (
+        sa.select(sa.func.min(lineage.c.recorded_in) - 1).where(lineage.c.reason == "fork").scalar_subquery()
+    )
+    query = sa.select(schema.seal.c.export).where(schema.seal.c.revision == sa.func.coalesce(fork, newest))
+    return connection.execute(query).scalar() or 0
+
+
 def has_gaps_between_exports(connection: sa.Connection) -> bool:
     """Tell whether it is a snapshot from before there were seals: it has not even the links of exports left out."""
     closure = find_closure(connection)

@@ -44,4 +44,4 @@ def compare_parts(live: Parts, wanted: Parts) -> Iterator[tuple[Part, str]]:
 def _describe_difference(part: Part, word: str, live: str, wanted: str) -> str:
     if "\n" in live + wanted or max(len(live), len(wanted)) > _LONG:
         return f"{part} has another {word} than that of this software"
-    return f"{part} has {word} {live}, not {wanted}"
+    return f"{part} has {word} {live} instead of {wanted}"

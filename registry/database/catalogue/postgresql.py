@@ -87,7 +87,7 @@ def _describe_guards() -> dict[Part, _Row]:
             "settings": SETTINGS,
             "security": "invoker",
             "volatility": "volatile",
-            "strictness": "not strict",
+            "strictness": "called on NULL",
         }
         for function in build_functions()
     }

@@ -7,7 +7,7 @@ _OURS = "current_schema()::regnamespace"
 TABLES = f"""
     SELECT relname AS part,
            CASE relkind WHEN 'r' THEN 'table' WHEN 'v' THEN 'view' WHEN 'm' THEN 'view' ELSE 'other table' END AS kind,
-           CASE relpersistence WHEN 'p' THEN 'logged' ELSE 'not logged' END AS persistence
+           CASE relpersistence WHEN 'p' THEN 'logged' ELSE 'unlogged' END AS persistence
     FROM pg_class WHERE relnamespace = {_OURS} AND relkind IN ('r', 'p', 'f', 'v', 'm')"""
 
 COLUMNS = f"""
@@ -27,7 +27,7 @@ CONSTRAINTS = f"""
            replace(pg_get_constraintdef(pg_constraint.oid), '"', '') AS definition,
            CASE contype WHEN 'f' THEN 'foreign key' ELSE 'constraint' END AS sort,
            CASE WHEN convalidated AND coalesce(indisvalid AND indisready AND indislive, true) THEN 'valid'
-                ELSE 'not valid' END AS state
+                ELSE 'invalid' END AS state
     FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid
          LEFT JOIN pg_index ON indexrelid = conindid AND contype IN ('p', 'u', 'x')
     WHERE relnamespace = {_OURS} AND (contype IN ('c', 'f', 'p', 'u', 'x') OR NOT convalidated)"""
@@ -35,7 +35,7 @@ CONSTRAINTS = f"""
 INDEXES = f"""
     SELECT tables.relname AS location, indexes.relname AS part,
            replace(pg_get_indexdef(indexrelid), '"', '') AS definition,
-           CASE WHEN indisvalid AND indisready AND indislive THEN 'valid' ELSE 'not valid' END AS state
+           CASE WHEN indisvalid AND indisready AND indislive THEN 'valid' ELSE 'invalid' END AS state
     FROM pg_index JOIN pg_class tables ON tables.oid = indrelid JOIN pg_class indexes ON indexes.oid = indexrelid
     WHERE tables.relnamespace = {_OURS}
           AND NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conindid = indexrelid AND contype IN ('p', 'u', 'x'))"""
@@ -55,8 +55,8 @@ FUNCTIONS = rf"""
            prosrc AS body, lanname AS language, prorettype::regtype AS result,
            coalesce(array_to_string(proconfig, '; '), 'none') AS settings,
            CASE WHEN prosecdef THEN 'definer' ELSE 'invoker' END AS security,
-           CASE provolatile WHEN 'v' THEN 'volatile' ELSE 'not volatile' END AS volatility,
-           CASE WHEN proisstrict THEN 'strict' ELSE 'not strict' END AS strictness
+           CASE provolatile WHEN 'v' THEN 'volatile' ELSE 'stable or immutable' END AS volatility,
+           CASE WHEN proisstrict THEN 'strict' ELSE 'called on NULL' END AS strictness
     FROM pg_proc JOIN pg_language ON pg_language.oid = prolang
     WHERE pronamespace = {_OURS} AND proname LIKE 'calreg\_%'"""
 
