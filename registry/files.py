@@ -181,10 +181,11 @@ def sha256_of_file(path: Path) -> str:
 
 
 @contextmanager
-def atomic_write(target: Path) -> Iterator[Path]:
+def atomic_write(target: Path, *, durable: bool = True) -> Iterator[Path]:
     """Hand out a temporary file in the target's folder; at the end, sync it and give it the target's name.
 
-    On any error until then the temporary file is removed and the target stays as it was.
+    On any error until then the temporary file is removed and the target stays as it was. Where it need not be
+    `durable` the former file may be back after a power cut, but half of the new one is never seen.
     """
     handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=target.parent)
     os.close(handle)
@@ -197,7 +198,8 @@ def atomic_write(target: Path) -> Iterator[Path]:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
-    sync_folder(target.parent)
+    if durable:
+        sync_folder(target.parent)
 
 
 class FlushingFile:

@@ -156,7 +156,8 @@ class HeadFile:
         """
         with translate_os_errors("written", self.path):
             try:
-                with atomic_write(Path(os.path.realpath(self.path))) as hidden:
+                # After a power cut the former head may be back: the database contains it, too.
+                with atomic_write(Path(os.path.realpath(self.path)), durable=False) as hidden:
                     hidden.write_bytes(msgspec.json.encode(head) + b"\n")
                     hidden.chmod(0o644)  # whatever the umask: all who record read it
             except OSError as error:
