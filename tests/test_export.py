@@ -275,6 +275,7 @@ def test_the_provenance_explains_every_byte(imported: Registry, small_tree: Path
         "id": imported.id,
         "revision": 3,
         "recorded_at": stamps[3]["recorded_at"],
+        "seal": imported.find_head(3).seal,
     }
     assert values["software"] == {
         "calreg": software_version().removeprefix("calreg "),

@@ -222,17 +222,14 @@ def test_rows_from_before_there_were_segment_numbers_follow_the_same_rule(regist
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("segments", [[0, None], [1, 0], [None, 1]])
-def test_segment_numbers_of_some_panels_only_are_never_believed_and_verify_finds_them(
+@pytest.mark.parametrize("segments", [[0, None], [None, 1]])
+def test_segment_numbers_of_some_panels_only_are_never_believed(
     registry: Registry, segments: list[int | None]
 ) -> None:
     for panel in PANELS[:2]:
         registry.panels.add(panel)
     record_segments(registry, segments)
-    if None in segments:
-        assert registry.detectors.show("exp=xcs1:run=1").segments is None
-    (problem,) = registry.verify().problems
-    assert problem.problem.startswith("configuration 1: its segment numbers")
+    assert registry.detectors.show("exp=xcs1:run=1").segments is None
 
 
 # Exports

@@ -479,7 +479,11 @@ def test_init_and_database_check_show_the_zone(shell: Calreg) -> None:
     assert shell.run("init", "--json").json["timezone"] == "UTC"
     assert shell.run("init", "--timezone", LOS_ANGELES, "--json").json["timezone"] == LOS_ANGELES
     assert shell.run("init").stdout.splitlines()[-1].split() == ["timezone", LOS_ANGELES]
-    assert shell.run("database", "check", "--json").json == {"differences": [], "timezone": LOS_ANGELES}
+    assert shell.run("database", "check", "--json").json == {
+        "differences": [],
+        "mended": [],
+        "timezone": LOS_ANGELES,
+    }
     assert LOS_ANGELES in shell.run("database", "check").stdout
     assert f"+ time zone {LOS_ANGELES}" in shell.run("log").stdout
 

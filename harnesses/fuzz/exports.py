@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from harnesses.fuzz.files import make_npy_seeds
-from harnesses.fuzz.target import Target, call_parser
+from harnesses.fuzz.target import Target, call_parser, decode_text
 from registry import provenance
 from registry.api import create_registry
 from registry.api.backups import FILE_NAME, BackupDescription, read_description
@@ -23,6 +23,7 @@ from registry.api.export_verification import verify_export
 from registry.api.replays import replay
 from registry.exporters import hdf5
 from registry.exporters.detection import detect_arrays
+from registry.heads import HeadFile, parse_head
 from registry.provenance.prov_json import build_prov_json
 from registry.store import ContentStore
 from testing.panels import PANEL_A, SOURCE, use_small_panels, write_panel_folder
@@ -206,6 +207,14 @@ def _feed_store(folder: Path, data: bytes) -> None:
     call_parser(ContentStore(folder).read_owner)
 
 
+def _feed_head(folder: Path, data: bytes) -> None:
+    (folder / "head.json").write_bytes(data)
+    state = call_parser(HeadFile(folder).read)
+    if state is not None:
+        assert parse_head(str(state.committed)) == state.committed
+    call_parser(lambda: parse_head(decode_text(data)))
+
+
 _PROVENANCE_SEEDS = _seeds_from_files("*/provenance.json", "psana/**/*.json")
 _HDF5_SEEDS = _seeds_from_files("hdf5/*.h5")
 _DETECTION_MODULE = "registry.exporters.detection"
@@ -237,4 +246,5 @@ EXPORT_TARGETS = [
     ),
     Target("backup", _feed_backup, _seeds_from_files("backup/backup.json"), ("registry.api.backups",)),
     Target("store", _feed_store, _seeds_from_files("store/registry.json"), ("registry.store",)),
+    Target("head", _feed_head, _seeds_from_files("store/head.json"), ("registry.heads",)),
 ]
