@@ -13,7 +13,7 @@ from benchmarks.detector import panel_id
 from benchmarks.rows import Row, make_timed_row
 from benchmarks.timing import Task
 from registry.api import Registry
-from registry.instants import Instant
+from registry.instants import Instant, parse_instant
 from registry.records import Outcome
 from testing.panels import write_panel_folder
 from testing.registries import RegistryLocation
@@ -56,7 +56,7 @@ def measure_registration(bench: Bench) -> Iterator[Row]:
 
 
 def _make_registration(registry: Registry, panel: str) -> Callable[[Path], tuple[Registry, Outcome]]:
-    starts = itertools.count(Instant(0) + 1, 1_000_000)
+    starts = itertools.count(parse_instant("2010-01-01T00:00:00Z"), 1_000_000)
 
     def run(folder: Path) -> tuple[Registry, Outcome]:
         outcome = works.register(registry, panel, str(folder / "source"), str(Instant(next(starts))))

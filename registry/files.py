@@ -181,18 +181,19 @@ def sha256_of_file(path: Path) -> str:
 
 
 @contextmanager
-def atomic_write(target: Path, *, durable: bool = True) -> Iterator[Path]:
+def atomic_write(target: Path, *, durable: bool = True, synced: bool = True) -> Iterator[Path]:
     """Hand out a temporary file in the target's folder; at the end, sync it and give it the target's name.
 
     On any error until then the temporary file is removed and the target stays as it was. Where it need not be
-    `durable` the former file may be back after a power cut, but half of the new one is never seen.
+    `durable` the former file may be back after a power cut; where it is not `synced` it may be empty then.
     """
     handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=target.parent)
     os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
-        sync_file(temporary)
+        if synced:
+            sync_file(temporary)
         temporary.replace(target)
     except BaseException:
         with suppress(OSError):

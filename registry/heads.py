@@ -122,6 +122,8 @@ class HeadFile:
                 if error.errno != errno.ELOOP:
                     raise
                 raise self._damage_error("is a link that leads in a circle") from None
+        if not content.strip(b"\0"):  # from a power cut: see `write`
+            return None
         try:
             header = msgspec.json.decode(content, type=_FormatHeader)
             if header.format > _FORMAT:
@@ -146,8 +148,10 @@ class HeadFile:
         """Let no other process of this machine change the head meanwhile; see `lock_folder`."""
         return lock_folder(self.path.parent)
 
-    def write(self, head: StoreHead) -> bool:
+    def write(self, head: StoreHead, *, synced: bool = True) -> bool:
         """Replace the head; return False where this user may not write the store.
+
+        Where it is not `synced` a power cut can leave the file empty, which counts as missing.
 
         Raises
         ------
@@ -157,7 +161,8 @@ class HeadFile:
         with translate_os_errors("written", self.path):
             try:
                 # After a power cut the former head may be back: the database contains it, too.
-                with atomic_write(Path(os.path.realpath(self.path)), durable=False) as hidden:
+                target = Path(os.path.realpath(self.path))
+                with atomic_write(target, durable=False, synced=synced) as hidden:
                     hidden.write_bytes(msgspec.json.encode(head) + b"\n")
                     hidden.chmod(0o644)  # whatever the umask: all who record read it
             except OSError as error:

@@ -335,7 +335,6 @@ def test_a_writer_sees_what_another_database_announces_while_it_writes(
 
 
 DAMAGED = {
-    "empty": b"",
     "cut": b'{"committed":{"number":1,',
     "text": b"no head\n",
     "binary": bytes(range(256)),
@@ -345,6 +344,16 @@ DAMAGED = {
     "huge": b'{"format":1,"committed":{"number":99999999999,"seal":"%s"}}' % OTHER_SEAL.encode(),
     "list": b"[" * 5000,
 }
+
+
+@pytest.mark.parametrize("content", [b"", bytes(512)], ids=["empty", "zeros"])
+def test_a_head_that_a_power_cut_emptied_counts_as_missing(
+    sqlite_location: RegistryLocation, content: bytes
+) -> None:
+    record(sqlite_location, 0)
+    (sqlite_location.store / "head.json").write_bytes(content)
+    record(sqlite_location, 1)
+    assert read_state(sqlite_location) == StoreHead(head_of(sqlite_location))
 
 
 @pytest.mark.parametrize("content", DAMAGED.values(), ids=list(DAMAGED))

@@ -107,7 +107,7 @@ class HeadKeeper:
         try:
             state = self._file.read()
             if state is None or state.coming == history.head:
-                self._file.write(StoreHead(history.head))
+                self._file.write(StoreHead(history.head), synced=False)
             elif state.committed != history.head and state.committed.number <= history.head.number:
                 history.warnings.append(
                     "another database of this registry wrote to the store meanwhile:"
