@@ -122,8 +122,10 @@ class HeadFile:
                 if error.errno != errno.ELOOP:
                     raise
                 raise self._damage_error("is a link that leads in a circle") from None
-        if not content.strip(b"\0"):  # from a power cut: see `write`
-            return None
+        # Nothing, or zeros, are from a power cut: see `write`.
+        return self._decode(content) if content.strip(b"\0") else None
+
+    def _decode(self, content: bytes) -> StoreHead:
         try:
             header = msgspec.json.decode(content, type=_FormatHeader)
             if header.format > _FORMAT:
