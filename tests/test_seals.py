@@ -567,8 +567,9 @@ def test_the_head_of_the_store_is_compared_with_the_history(filled: RegistryLoca
             [(revision, str(path))] if revision else []
         )
         assert len(result.notes) == notes
+    path.write_bytes(b"")  # a power cut: as if it were missing
+    assert (verify(filled).problems, len(verify(filled).notes)) == ((), 1)
     for damaged in (
-        b"",
         b"{",
         b"[]",
         b"\xff",
