@@ -22,7 +22,7 @@ class Part(NamedTuple):
 
 
 Parts = Mapping[Part, Mapping[str, str]]
-"""What defines each part, by the word for it: ``type``, ``definition`` ..."""
+"""The values that define each part, by the word for them: ``type``, ``definition`` ..."""
 
 GUARD_KINDS = {"trigger", "function"}
 _LONG = 100
