@@ -62,6 +62,7 @@ EPIX10KA = DetectorType(
     ),
     gain_ranges=len(GAIN_MODES),
     panel_shape=(352, 384),
+    asic_shape=(176, 192),
     kinds=(
         Kind(
             "gain",
@@ -72,6 +73,7 @@ EPIX10KA = DetectorType(
             typical_medians=_GAINS,
             required=True,
             zero=ZeroMeaning.DEAD,
+            # No gain range is characteristic: whether two measurements of one panel agree has not been seen.
         ),
         Kind("offset", "pixel_offset", "ADU", "<f4", (_OFFSET,) * len(GAIN_MODES), limits=_ADC_RANGE),
         Kind("pedestals", "pedestals", "ADU", "<f4", (_PEDESTAL,) * len(GAIN_MODES), limits=_ADC_RANGE),

@@ -53,6 +53,7 @@ JUNGFRAU = DetectorType(
     ),
     gain_ranges=3,
     panel_shape=(512, 1024),
+    asic_shape=(256, 256),
     kinds=(
         Kind(
             "gain",
@@ -63,6 +64,8 @@ JUNGFRAU = DetectorType(
             typical_medians=_GAINS,
             required=True,
             zero=ZeroMeaning.DEAD,
+            # Maps of the two other gain ranges are mostly filled in.
+            characteristic=(0,),
         ),
         Kind(
             "offset",

@@ -54,6 +54,9 @@ class Kind:
         Whether it is among the kinds that are registered and looked up where none are named.
     zero
         What a zero means; dead and flagged pixels are counted in a warning.
+    characteristic
+        The gain ranges whose maps show which sensor they are of: measured in every pixel, with a pattern that hardly
+        changes from one measurement to the next.
     """
 
     name: str
@@ -65,6 +68,7 @@ class Kind:
     limits: tuple[float, float] = (-math.inf, math.inf)
     required: bool = False
     zero: ZeroMeaning = ZeroMeaning.ORDINARY
+    characteristic: tuple[int, ...] = ()
 
     def possible_medians(self, gain_range: int) -> tuple[float, float]:
         """Return the smallest and the largest possible median of a gain range."""

@@ -145,6 +145,8 @@ class DetectorType:
         The number of files that make up one kind of constants.
     panel_shape
         (rows, columns) of one panel.
+    asic_shape
+        (rows, columns) of one of the readout chips that a panel is made of.
     kinds
         Every known kind, the required ones first.
     maker_format
@@ -157,6 +159,7 @@ class DetectorType:
     panel_id_format: PanelIdFormat
     gain_ranges: int
     panel_shape: tuple[int, int]
+    asic_shape: tuple[int, int]
     kinds: tuple[Kind, ...]
     maker_format: MakerFormat | None = None
 
