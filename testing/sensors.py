@@ -129,7 +129,10 @@ def _make_structure(rng: np.random.Generator) -> NDArray[np.float32]:
     y, x = (np.linspace(-1, 1, pixels, dtype=np.float32) for pixels in JUNGFRAU.panel_shape)
     tilts = rng.standard_normal(3, np.float32)
     gradient = tilts[0] * y[:, np.newaxis] + tilts[1] * x + tilts[2] * np.outer(y, x)
-    return _GRADIENT * gradient + _ASIC_LEVELS * _make_asic_levels(rng) + _make_lines(rng, _ROWS, _COLUMNS)
+    structure = (
+        _GRADIENT * gradient + _ASIC_LEVELS * _make_asic_levels(rng) + _make_lines(rng, _ROWS, _COLUMNS)
+    )
+    return np.asarray(structure, np.float32)
 
 
 def _make_asic_levels(rng: np.random.Generator) -> NDArray[np.float32]:

@@ -1,5 +1,6 @@
 """Patterns of sensors: computed from simulated maps, compared, judged."""
 
+from collections import Counter
 from collections.abc import Callable
 from functools import cache
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from registry.detectors import DETECTOR_TYPES
+from registry.detectors import DETECTOR_TYPES, DetectorType
 from registry.detectors.epix10ka import EPIX10KA
 from registry.detectors.jungfrau import JUNGFRAU
 from registry.errors import CorruptionError
@@ -152,6 +153,78 @@ def test_the_pattern_of_a_map_is_the_same_on_every_machine() -> None:
     pattern = _compute(values)
     weights = np.arange(1, PATTERN_SIZE + 1)
     assert int(pattern.samples.astype(np.int64) @ weights) == -371337
+
+
+def _find_median(values: NDArray[np.float32]) -> np.float32:
+    live = np.sort(values[~np.isnan(values)])
+    return (live[(len(live) - 1) // 2] + live[len(live) // 2]) / 2 if live.size else np.float32(np.nan)
+
+
+def _compute_as_the_page_says(values: NDArray[np.float32], asic_shape: tuple[int, int]) -> list[int]:
+    """Compute a pattern in the order of docs/patterns.md, one pixel after the other."""
+    (rows, columns), (height, width) = values.shape, asic_shape
+    blocks = [
+        (row, column)
+        for row in range(0, rows // 2 - 7, 8)
+        for column in range(0, columns // 2 - 7, 8)
+        if 0 < row % height < height - 8 and 0 < column % width < width - 8
+    ]
+    chosen = [blocks[(2 * k + 1) * len(blocks) // 256] for k in range(128)]
+    quarter = [
+        (row + r, column + (3 * r + k) % 8) for k, (row, column) in enumerate(chosen) for r in range(8)
+    ]
+    places = [
+        (rows - 1 - row if down else row, columns - 1 - column if right else column)
+        for down in (False, True)
+        for right in (False, True)
+        for row, column in quarter
+    ]
+    values = np.where(np.isfinite(values) & (values != 0), values, np.float32(np.nan))
+    frequent = [value for value, n in Counter(values[place] for place in places).items() if n >= 64]
+    values[np.isin(values, frequent)] = np.nan
+    left = values.copy()
+    for top in range(0, rows, height):
+        for start in range(0, columns, width):
+            asic = values[top : top + height, start : start + width]
+            of_columns = np.zeros(width, np.float32)
+            for _ in range(2):
+                middle = [c for c in range(width) if c % 8 in {3, 4}]
+                of_rows = np.array([_find_median(row[middle] - of_columns[middle]) for row in asic])
+                middle = [r for r in range(height) if r % 8 in {3, 4}]
+                of_columns = np.array([_find_median(column[middle] - of_rows[middle]) for column in asic.T])
+            left[top : top + height, start : start + width] = asic - of_rows[:, None] - of_columns
+    residuals, sizes = {}, {}
+    for row, column in places:
+        block = left[row // 8 * 8 : row // 8 * 8 + 8, column // 8 * 8 : column // 8 * 8 + 8]
+        neighbours = [(row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)]
+        if not np.isnan(left[row, column]) and values[row, column] not in [
+            values[place] for place in neighbours
+        ]:
+            asic_number = row // height, column // width
+            residuals[row, column] = left[row, column] - _find_median(block)
+            sizes.setdefault(asic_number, []).append((residuals[row, column], values[row, column]))
+    samples = []
+    for row, column in places:
+        live = np.abs(np.array(sizes[row // height, column // width], np.float64))
+        deviation = 1.4826 * np.median(live[:, 0])
+        assert deviation > 1e-4 * np.median(live[:, 1])
+        residual = residuals.get((row, column), np.float32(0)).astype(np.float64)
+        samples.append(int(np.rint(np.clip(residual / deviation, -4, 4) * (127 / 4))))
+    return samples
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("detector", [JUNGFRAU, EPIX10KA], ids=lambda detector: detector.name)
+def test_a_pattern_can_be_computed_by_what_the_page_says(detector: DetectorType) -> None:
+    rng = np.random.default_rng(2)
+    values = rng.normal(41.0, 0.4, detector.panel_shape).astype(np.float32)
+    values[rng.random(values.shape) < 0.05] = 0.0
+    values[rng.random(values.shape) < 0.05] = 41.5
+    values[60:90, 50:90] = np.linspace(40, 41, 40)
+    values[100] = np.nan
+    assert _compute(values, detector.asic_shape).samples.tolist() == _compute_as_the_page_says(
+        values, detector.asic_shape
+    )
 
 
 def test_a_map_in_float64_or_of_the_other_byte_order_has_the_same_pattern() -> None:

@@ -14,7 +14,7 @@ FITTING = 0.10
 OWN_FITTING = 0.07
 """The smallest correlation with an earlier map of the same module that confirms it."""
 
-CLEARLY_BETTER = 0.10
+CLEARLY_BETTER = 0.07
 """By how much a correlation must be above another to be clearly better."""
 
 
