@@ -14,6 +14,7 @@ from pathlib import Path
 
 from registry.errors import RequestError
 from registry.identifiers import quote
+from registry.permissions import name_user
 from registry.secrets import mask_passwords
 
 
@@ -72,11 +73,4 @@ def software_version() -> str:
 
 def _find_user_name() -> str:
     """Return the user's name from the system, not from a variable; the number where there is no name."""
-    try:
-        import pwd
-
-        return escape_undecodable(pwd.getpwuid(os.getuid()).pw_name)
-    except ImportError:  # not POSIX
-        return getpass.getuser()
-    except KeyError:
-        return f"uid {os.getuid()}"
+    return escape_undecodable(name_user(os.getuid()) if hasattr(os, "getuid") else getpass.getuser())

@@ -16,6 +16,7 @@
     ├── CorruptionError     6  stored bytes are not what was recorded
     ├── SchemaError         7  the database's schema is not the one of this software
     └── UnavailableError    8  the database or the store cannot be used
+        └── DeniedError         this user may not use a file
 
 Everything else that escapes is a bug and shows its traceback. The codes are published: they are
 only ever added to.
@@ -163,3 +164,7 @@ class UnavailableError(RegistryError):
     """The database or the store is not there, or cannot be used."""
 
     code = 8
+
+
+class DeniedError(UnavailableError):
+    """A file may not be used by this user; the message names its owner."""

@@ -7,7 +7,6 @@ import errno
 import hashlib
 import os
 import stat
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
@@ -15,7 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from registry.errors import NotFoundError, RequestError, UnavailableError
+from registry.errors import DeniedError, NotFoundError, RequestError, UnavailableError
+from registry.permissions import DENIED, describe_denial
 
 _WRITE_SIZE = 1 << 20  # a larger write may take longer by the byte
 _FLUSH_SIZE = 8 << 20
@@ -28,7 +28,9 @@ Buffer = bytes | bytearray | memoryview
 
 @contextmanager
 def translate_os_errors(action: str, path: Path | None = None, subject: str = "") -> Iterator[None]:
-    """Turn an `OSError` into an `UnavailableError`: "'/data/a.npy' cannot be read: Permission denied".
+    """Turn an `OSError` into an `UnavailableError`: "'/data/a.npy' cannot be read: Is a directory".
+
+    Where permission is denied it is a `DeniedError`, and says whose file it is.
 
     Parameters
     ----------
@@ -45,7 +47,10 @@ def translate_os_errors(action: str, path: Path | None = None, subject: str = ""
         name = str(error.filename2 or error.filename or path or "")
         what = subject or repr(name)
         detail = f"{name!r}: " if subject and name and name != str(path) else ""
-        raise UnavailableError(f"{what} cannot be {action}: {detail}{error.strerror}", path=name) from None
+        owner = describe_denial(Path(name)) if error.errno in DENIED and name else ""
+        reason = f"{error.strerror}; {owner}" if owner else error.strerror
+        error_class = DeniedError if error.errno in DENIED else UnavailableError
+        raise error_class(f"{what} cannot be {action}: {detail}{reason}", path=name) from None
 
 
 class IrregularFileError(OSError):
@@ -184,12 +189,12 @@ def sha256_of_file(path: Path) -> str:
 def atomic_write(target: Path, *, durable: bool = True, synced: bool = True) -> Iterator[Path]:
     """Hand out a temporary file in the target's folder; at the end, sync it and give it the target's name.
 
+    Its mode is that of any new file, by the umask, unless the caller gives it another one.
     On any error until then the temporary file is removed and the target stays as it was. Where it need not be
     `durable` the former file may be back after a power cut; where it is not `synced` it may be empty then.
     """
-    handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=target.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = target.parent / f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}"
+    os.close(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666))
     try:
         yield temporary
         if synced:
@@ -201,6 +206,11 @@ def atomic_write(target: Path, *, durable: bool = True, synced: bool = True) -> 
         raise
     if durable:
         sync_folder(target.parent)
+
+
+def make_read_only(path: Path) -> None:
+    """Let nobody write a file; who may read it is left."""
+    path.chmod(stat.S_IMODE(path.stat().st_mode) & 0o444)
 
 
 class FlushingFile:

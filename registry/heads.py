@@ -19,6 +19,7 @@ from registry.errors import CorruptionError, RequestError, SchemaError
 from registry.files import IrregularFileError, atomic_write, open_regular, translate_os_errors
 from registry.folder_locks import lock_folder
 from registry.identifiers import quote
+from registry.permissions import adopt_mode
 
 Seal = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
@@ -146,6 +147,11 @@ class HeadFile:
             path=str(self.path),
         )
 
+    def _find_model(self) -> Path:
+        """Return the folder that tells who shares the store: all who record read and replace the head."""
+        objects = self.path.parent / "objects"
+        return objects if objects.is_dir() else self.path.parent
+
     def lock(self) -> AbstractContextManager[None]:
         """Let no other process of this machine change the head meanwhile; see `lock_folder`."""
         return lock_folder(self.path.parent)
@@ -166,7 +172,7 @@ class HeadFile:
                 target = Path(os.path.realpath(self.path))
                 with atomic_write(target, durable=False, synced=synced) as hidden:
                     hidden.write_bytes(msgspec.json.encode(head) + b"\n")
-                    hidden.chmod(0o644)  # whatever the umask: all who record read it
+                    adopt_mode(hidden, self._find_model())
             except OSError as error:
                 if error.errno in _NOT_WRITABLE:
                     return False

@@ -18,7 +18,14 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from io import BufferedReader, BufferedWriter
 from pathlib import Path
 
-from registry.errors import ConflictError, CorruptionError, Remedy, RequestError, UnavailableError
+from registry.errors import (
+    ConflictError,
+    CorruptionError,
+    DeniedError,
+    Remedy,
+    RequestError,
+    UnavailableError,
+)
 from registry.files import (
     TEMPORARY_PREFIX,
     Digest,
@@ -31,6 +38,7 @@ from registry.files import (
     sync_folder,
     translate_os_errors,
 )
+from registry.permissions import adopt_mode, describe_owner, may
 
 _MARKER_NAME = "registry.json"
 _STORE_FORMAT = 1
@@ -63,7 +71,7 @@ class ContentStore:
             text = json.dumps({"registry": registry_id, "format": _STORE_FORMAT}) + "\n"
             with atomic_write(marker) as temporary:
                 temporary.write_bytes(text.encode())
-                temporary.chmod(0o644)
+                adopt_mode(temporary, self.root / "objects")
 
     def create_folders(self) -> None:
         """Create the folders of a store, which belongs to nobody yet."""
@@ -75,9 +83,12 @@ class ContentStore:
         folder = self.root
         while not folder.exists() and folder != folder.parent:
             folder = folder.parent
-        if not folder.is_dir() or not os.access(folder, os.W_OK):
+        if not folder.is_dir() or not may(folder, os.W_OK | os.X_OK):
             what = "written" if folder == self.root else f"made in {str(folder)!r}"
-            raise UnavailableError(f"the store {str(self.root)!r} cannot be {what}", path=str(folder))
+            owner = describe_owner(folder)
+            raise DeniedError(
+                f"the store {str(self.root)!r} cannot be {what}{owner and f'; {owner}'}", path=str(folder)
+            )
 
     def read_owner(self) -> str | None:
         """Return the Id of the registry to which the store belongs, None where there is no store."""
@@ -122,6 +133,7 @@ class ContentStore:
             if not target.parent.exists():
                 target.parent.mkdir(exist_ok=True)
                 sync_folder(target.parent.parent)
+            adopt_mode(target.parent, target.parent.parent)
             with atomic_write(target) as temporary:
                 with translate_os_errors("read", source):
                     file = open_regular(source)
@@ -169,9 +181,17 @@ class ContentStore:
         return head
 
     def find_problem(self, sha256: str, size: int) -> str | None:
-        """Return the problem of an object that cannot be read, or whose bytes have another checksum, else None."""
+        """Return the problem of an object that cannot be read, or whose bytes have another checksum, else None.
+
+        Raises
+        ------
+        DeniedError
+            This user may not read it: nothing is known of its bytes.
+        """
         try:
             self.read(sha256, size)
+        except DeniedError:
+            raise
         except (CorruptionError, UnavailableError) as error:
             return str(error)
         return None

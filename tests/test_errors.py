@@ -27,6 +27,7 @@ PUBLISHED = {
     "CorruptionError": 6,
     "SchemaError": 7,
     "UnavailableError": 8,
+    "DeniedError": 8,
 }
 CLASSES = {
     name: error_class

@@ -516,7 +516,7 @@ def test_a_read_only_store_takes_facts_without_files(
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
     with sqlite_location.open() as registry, monkeypatch.context() as patch:
-        patch.setattr("registry.files.tempfile.mkstemp", refuse)
+        patch.setattr("registry.heads.atomic_write", refuse)
         outcome = registry.panels.add(PANELS[0])
     assert outcome.revision == 1
     assert any("head.json" in note for note in outcome.notes)

@@ -42,6 +42,7 @@ from registry.files import (
     STALE_AFTER_SECONDS,
     TEMPORARY_PREFIX,
     atomic_write,
+    make_read_only,
     open_regular,
     read_bounded,
     translate_os_errors,
@@ -112,7 +113,7 @@ def back_up(backend: Backend, folder: Path, progress: Progress, *, verify: bool)
                 rows = copy_rows(source, target, select_all_rows(source, target), progress)
             with read_immutable_file(hidden) as connection:
                 files = copy_objects(connection, backend.store, ContentStore(folder), progress, verify=verify)
-            hidden.chmod(0o444)
+            make_read_only(hidden)
         description = BackupDescription(
             format="calreg backup",
             format_version=1,
@@ -129,7 +130,6 @@ def back_up(backend: Backend, folder: Path, progress: Progress, *, verify: bool)
         )
         with atomic_write(folder / FILE_NAME) as hidden:
             hidden.write_bytes(msgspec.json.format(msgspec.json.encode(description), indent=2) + b"\n")
-            hidden.chmod(0o644)
         if former is not None:
             (folder / former.database).unlink(missing_ok=True)
         _remove_leftovers(folder, file)

@@ -20,6 +20,7 @@ from registry.api.replays import find_document_store, plan_replay
 from registry.api.served_runs import describe_served_wrongly, list_served_wrongly
 from registry.errors import (
     CorruptionError,
+    DeniedError,
     NotFoundError,
     RegistryError,
     RequestError,
@@ -121,14 +122,16 @@ def _check_files(folder: Path, document: Document) -> Iterator[Problem]:
     files += [(companion.path, companion.sha256) for companion in document.companions]
     for path, sha256 in dict.fromkeys(files):
         if path is not None and (problem := _check_file(folder / path, sha256)):
-            yield Problem(sha256, str(folder / path), problem)
+            yield Problem(sha256, str(folder / path), str(problem), denied=isinstance(problem, DeniedError))
 
 
-def _check_file(path: Path, sha256: str | None) -> str | None:
+def _check_file(path: Path, sha256: str | None) -> str | DeniedError | None:
     try:
         return None if sha256_of_file(path) == sha256 else _BYTES_CHANGED
     except NotFoundError:
         return "the file is missing"
+    except DeniedError as error:
+        return error
     except RegistryError as error:
         return str(error)
 
@@ -147,11 +150,17 @@ def _collect_inputs(document: Document) -> dict[str, tuple[int, str]]:
 
 
 def _check_inputs(objects: ContentStore, document: Document) -> list[Problem]:
-    return [
-        Problem(sha256, str(objects.object_path(sha256)), f"{problem}; it is {use}")
-        for sha256, (size, use) in _collect_inputs(document).items()
-        if (problem := objects.find_problem(sha256, size)) is not None
-    ]
+    problems = []
+    for sha256, (size, use) in _collect_inputs(document).items():
+        is_denied = False
+        try:
+            problem = objects.find_problem(sha256, size)
+        except DeniedError as error:
+            problem, is_denied = str(error), True
+        if problem is not None:
+            path = str(objects.object_path(sha256))
+            problems.append(Problem(sha256, path, f"{problem}; it is {use}", denied=is_denied))
+    return problems
 
 
 def _check_replay(objects: ContentStore, document: Document, path: str | Path) -> list[Problem]:

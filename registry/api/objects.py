@@ -12,7 +12,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from registry import schema
-from registry.errors import CorruptionError, RequestError, UnavailableError
+from registry.errors import CorruptionError, DeniedError, RequestError, UnavailableError
 from registry.heads import Head
 from registry.parallel import Progress
 from registry.records import RegistryCopy
@@ -81,6 +81,8 @@ def _copy_object(
                 return False
     try:
         return target.add_object(source.object_path(sha256), sha256)
+    except DeniedError:  # of the original, or of the target: nothing is known to be damaged
+        raise
     except (RequestError, UnavailableError):
         problem = source.find_problem(sha256, size)
         if problem is None:  # the target cannot be written

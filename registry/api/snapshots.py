@@ -20,7 +20,7 @@ from registry.database.engine import read_immutable_file
 from registry.database.seals import find_head, read_registry_id
 from registry.database.transfer import copy_rows
 from registry.errors import ConflictError
-from registry.files import atomic_write, translate_os_errors
+from registry.files import atomic_write, make_read_only, translate_os_errors
 from registry.lookup.revisions import AsOf, parse_as_of, read_newest_revision
 from registry.lookup.tags import read_snapshot_tag
 from registry.lookup.timezones import read_timezone
@@ -53,7 +53,7 @@ def take_snapshot(
                     objects.create(registry_id)
                     with read_immutable_file(hidden) as connection:
                         files = copy_objects(connection, backend.store, objects, progress)
-                hidden.chmod(0o444)
+                make_read_only(hidden)
     return summarise_copy(registry_id, head, f"sqlite:///{file}", objects.root, rows, files, *notes)
 
 

@@ -20,7 +20,7 @@ from registry.api.collecting import (
 )
 from registry.api.sealed_history import SealedHistory, read_claim
 from registry.arrays import describe_content
-from registry.errors import CorruptionError, RequestError, UnavailableError
+from registry.errors import CorruptionError, DeniedError, RequestError, UnavailableError
 from registry.files import blake3_of
 from registry.heads import Head, parse_head
 from registry.lookup import integrity_rules, stored_files
@@ -129,12 +129,15 @@ def _find_broken_rules(connection: sa.Connection, progress: Progress, *, is_seal
 def _find_damaged_files(backend: Backend, files: Sequence[RecordedFile], progress: Progress) -> list[Problem]:
     """Read every file, on all processors, and return what is wrong, with the versions that need it."""
     damaged: dict[str, str] = {}
+    denied: set[str] = set()
     with progress("verifying files", len(files)) as advance:
         results = map_in_threads(lambda file: _check_file(backend.store, file), files)
         for file, problem in zip(files, results, strict=True):
             advance()
             if problem is not None:
-                damaged[file.sha256] = problem
+                damaged[file.sha256] = str(problem)
+            if isinstance(problem, DeniedError):
+                denied.add(file.sha256)
     with backend.read_transaction() as view:
         uses = stored_files.describe_uses(view.connection, list(damaged))
     return [
@@ -142,15 +145,18 @@ def _find_damaged_files(backend: Backend, files: Sequence[RecordedFile], progres
             sha256,
             str(backend.store.object_path(sha256)),
             f"{problem}; it is {uses.get(sha256, 'of no version')}",
+            denied=sha256 in denied,
         )
         for sha256, problem in damaged.items()
     ]
 
 
-def _check_file(store: ContentStore, file: RecordedFile) -> str | None:
+def _check_file(store: ContentStore, file: RecordedFile) -> str | DeniedError | None:
     try:
         content = store.read(file.sha256, file.size)
         dtype, shape, statistics = describe_content(content, store.object_path(file.sha256))
+    except DeniedError as error:
+        return error
     except (CorruptionError, RequestError, UnavailableError) as error:  # a bad sector does not end the check
         return str(error)
     blake3 = None if file.blake3 is None else blake3_of(content)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from registry.cli import folding, output
-from registry.errors import CorruptionError
+from registry.errors import CorruptionError, DeniedError
 from registry.identifiers import format_count
 
 if TYPE_CHECKING:
@@ -128,10 +128,14 @@ def print_facts(outcome: Outcome) -> None:
 
 
 def report_verification(verification: Verification, *, as_json: bool) -> None:
-    """Print the result of a verification; exit with the code for corruption if there are problems."""
+    """Print the result of a verification; exit with the code for corruption if there are problems.
+
+    Files that this user may not read are not known to be damaged.
+    """
     output.print_answer(verification, _print_verification, as_json=as_json)
     if verification.problems:
-        raise typer.Exit(CorruptionError.code)
+        is_denied = all(problem.denied for problem in verification.problems)
+        raise typer.Exit(DeniedError.code if is_denied else CorruptionError.code)
 
 
 def _print_verification(verification: Verification) -> None:

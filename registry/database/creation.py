@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -90,6 +91,9 @@ def _create_or_upgrade(
             if file is not None:
                 with translate_os_errors("made", file.parent):
                     file.parent.mkdir(parents=True, exist_ok=True)
+                if new:  # by the umask: SQLite would let nobody of a group write it
+                    with translate_os_errors("made", file):
+                        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o666))
                 if write_ahead_log:
                     use_write_ahead_log(engine)
             with migrations.upgrade_transaction(engine, target) as upgrade:

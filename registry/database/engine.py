@@ -26,6 +26,7 @@ from registry.errors import (
     SchemaError,
     UnavailableError,
 )
+from registry.permissions import describe_denied_database, refuse_lock_out, share_log_files
 from registry.secrets import mask_passwords
 from registry.settings import sqlite_file
 
@@ -48,12 +49,15 @@ _TAKE_WRITERS_LOCK = sa.text(
     "'lock_timeout', coalesce(nullif(current_setting('lock_timeout'), '0'), :patience), true) IS NOT NULL"
 )
 
-_SQLITE_SHM_ERRORS = {
+_SQLITE_BESIDE_ERRORS = {  # of the files beside the database
     sqlite3.SQLITE_IOERR_SHMMAP,
     sqlite3.SQLITE_IOERR_SHMOPEN,
     sqlite3.SQLITE_IOERR_SHMSIZE,
+    sqlite3.SQLITE_READONLY_CANTINIT,
+    sqlite3.SQLITE_READONLY_DIRECTORY,
 }
 
+_SQLITE_DENIED = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY}
 _SQLITE_UNAVAILABLE = {
     sqlite3.SQLITE_AUTH,
     sqlite3.SQLITE_BUSY,
@@ -132,7 +136,11 @@ def _unset_timeouts(url: sa.URL) -> dict[str, str]:
 def _sqlite_engine(path: str, mode: str) -> sa.Engine:
     uri = f"file:{_quote_path(path)}?mode={mode}"
 
+    file, is_immutable = Path(path), "immutable" in mode
+
     def connect() -> sqlite3.Connection:
+        if not is_immutable:
+            refuse_lock_out(file)
         # isolation_level None: BEGIN is sent below, not by the driver.
         connection = sqlite3.connect(
             uri,
@@ -148,6 +156,8 @@ def _sqlite_engine(path: str, mode: str) -> sa.Engine:
         except (sqlite3.Error, UnicodeDecodeError):
             connection.close()
             raise
+        if not is_immutable:
+            share_log_files(file)
         return connection
 
     engine = sa.create_engine("sqlite://", creator=connect, poolclass=sa.QueuePool, max_overflow=_UNLIMITED)
@@ -162,7 +172,7 @@ def _sqlite_engine(path: str, mode: str) -> sa.Engine:
         writing = options.get("writing", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN DEFERRED")
 
-    _refuse_replaced_file(engine, Path(path))
+    _refuse_replaced_file(engine, file)
     return watch_connections(engine)
 
 
@@ -269,7 +279,7 @@ def translate_database_errors(url: str) -> Iterator[None]:
     try:
         yield
     except (sa.exc.DBAPIError, sqlite3.Error) as error:  # sqlite3.Error is from a raw connection
-        translated = _registry_error(error, mask_passwords(url))
+        translated = _registry_error(error, mask_passwords(url), sqlite_file(url))
         if translated is None:
             raise
         raise translated from error
@@ -279,7 +289,9 @@ def translate_database_errors(url: str) -> Iterator[None]:
         ) from error
 
 
-def _registry_error(raised: sa.exc.DBAPIError | sqlite3.Error, url: str) -> RegistryError | None:
+def _registry_error(
+    raised: sa.exc.DBAPIError | sqlite3.Error, url: str, file: Path | None
+) -> RegistryError | None:
     error: BaseException | None = raised
     connecting = False
     if isinstance(raised, sa.exc.DBAPIError):
@@ -307,8 +319,11 @@ def _registry_error(raised: sa.exc.DBAPIError | sqlite3.Error, url: str) -> Regi
         return error_class(f"the database {url} does not permit this: {reason}", remedy=Remedy.GRANT_RIGHTS)
     if state == _LOCK_NOT_AVAILABLE or code & 0xFF == sqlite3.SQLITE_BUSY:
         reason += "; another process has been writing all the time: try again when it is done"
-    if code & 0xFF == sqlite3.SQLITE_CANTOPEN or code in _SQLITE_SHM_ERRORS:
+    if code & 0xFF == sqlite3.SQLITE_CANTOPEN or code in _SQLITE_BESIDE_ERRORS:
         reason += "; SQLite must be able to write beside the file, even to read it"
+    if file is not None and (code & 0xFF in _SQLITE_DENIED or code in _SQLITE_BESIDE_ERRORS):
+        owner = describe_denied_database(file, writing=code == sqlite3.SQLITE_READONLY)
+        reason += owner and f"; {owner}"
     return error_class(f"{what}: {reason}")
 
 

@@ -43,7 +43,6 @@ class PictureFile:
             draw().savefig(content, format=self.format, dpi=RESOLUTION, metadata=_NO_METADATA[self.format])
         with translate_os_errors("written", self.path), atomic_write(self.path) as hidden:
             hidden.write_bytes(content.getvalue())
-            hidden.chmod(0o644)
 
 
 def check_picture_file(path: Path, *, force: bool) -> PictureFile:

@@ -222,12 +222,15 @@ class Problem(Struct, frozen=True):
     revision
         The revision that is not as it was sealed, where it is about one; of a changed export the first one that was
         sealed after it.
+    denied
+        The file may not be read by this user: whether its bytes are right is not known.
     """
 
     sha256: str | None
     path: str
     problem: str
     revision: int | None = None
+    denied: bool = False
 
 
 class UnreferencedFile(Struct, frozen=True):
