@@ -23,6 +23,9 @@ FEWEST_LIVE_SAMPLES = PATTERN_SIZE // 2
 FEWEST_EQUAL_VALUES = PATTERN_SIZE // 64
 """So many places with the same value were filled in."""
 
+NEAR = 4
+"""The number of pixels in each direction, in the row and in the column, with which each pixel is compared."""
+
 SMALLEST_SPREAD = 1e-4
 """Of the residuals of an ASIC, relative to its median value; with less it is flat."""
 
@@ -58,8 +61,8 @@ class Pattern:
 def compute_pattern(values: NDArray[np.generic], asic_shape: tuple[int, int]) -> Pattern | None:
     """Return the pattern of a map, None if it has none.
 
-    Silent pixels are those that are 0 or not finite, and those that were filled in and not measured: all that have
-    exactly the value of 64 or more places, and those with exactly the value of a neighbour in their row or column. An
+    Silent pixels, which were not measured, are those that are 0 or not finite, those that have exactly the value of 64
+    or more places, and those that have exactly the value of another pixel of their row or column at most four away. An
     ASIC is silent if more than half of its samples are, or if it is flat.
 
     Parameters
@@ -79,11 +82,8 @@ def compute_pattern(values: NDArray[np.generic], asic_shape: tuple[int, int]) ->
         return None
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         numbers = values.astype(np.float32)
-        numbers[~np.isfinite(numbers) | (numbers == 0)] = np.nan
-        for value in _find_frequent_values(numbers[places.rows, places.columns]):
-            numbers[numbers == value] = np.nan
+        numbers[_find_silent_pixels(numbers, places)] = np.nan
         residuals = compute_residuals(numbers, asic_shape, places)
-        residuals[_is_filled_in(numbers, places)] = np.nan
         at_places = np.abs(numbers[places.rows, places.columns])
         samples = np.zeros(PATTERN_SIZE, np.int8)
         for asic in np.unique(places.asics):
@@ -105,20 +105,18 @@ def parse_pattern(samples: bytes, algorithm: int) -> Pattern:
     return Pattern(np.frombuffer(samples, np.int8), algorithm)
 
 
-def _find_frequent_values(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the values that too many places have for values that were measured."""
-    distinct, counts = np.unique(values[~np.isnan(values)], return_counts=True)
-    return distinct[counts >= FEWEST_EQUAL_VALUES]
-
-
-def _is_filled_in(values: NDArray[np.float32], places: Places) -> NDArray[np.bool_]:
-    """Tell of each place whether it has the value of a neighbour: what is measured has that one time in a million."""
-    rows, columns = places.rows, places.columns
-    own = values[rows, columns]
-    filled_in = np.zeros(own.shape, np.bool_)
-    for row_step, column_step in ((-1, 0), (1, 0), (0, -1), (0, 1)):
-        filled_in |= own == values[rows + row_step, columns + column_step]
-    return filled_in
+def _find_silent_pixels(values: NDArray[np.float32], places: Places) -> NDArray[np.bool_]:
+    """Return whether each pixel (row, column) was not measured."""
+    silent: NDArray[np.bool_] = ~np.isfinite(values) | (values == 0)
+    distinct, counts = np.unique(values[places.rows, places.columns], return_counts=True)
+    for value in distinct[counts >= FEWEST_EQUAL_VALUES]:
+        silent |= values == value
+    for step in range(1, NEAR + 1):
+        for first, second in ((np.s_[:-step], np.s_[step:]), (np.s_[:, :-step], np.s_[:, step:])):
+            equal = values[first] == values[second]
+            silent[first] |= equal
+            silent[second] |= equal
+    return silent
 
 
 def _scale(residuals: NDArray[np.float32], values: NDArray[np.float32]) -> NDArray[np.int8]:

@@ -49,6 +49,14 @@ class Verdict:
         """Tell whether the map is not of the sensor, or not in the orientation, that it is said to be."""
         return self.outcome in {Outcome.OTHER, Outcome.TURNED}
 
+    @property
+    def has_fitting_rival(self) -> bool:
+        """Tell whether a map of another module fits, clearly better or not.
+
+        With the verdict `Outcome.OWN` both are of one sensor, or the map is made of parts of two.
+        """
+        return self.rival is not None and self.rival.correlation >= FITTING
+
 
 def judge(own: Fit | None, other: Fit | None) -> Verdict:
     """Return the verdict from the best fit to earlier maps of the module itself, and to those of all others.
