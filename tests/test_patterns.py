@@ -429,3 +429,11 @@ def test_only_gain_range_0_of_jungfrau_is_characteristic() -> None:
 def test_panels_are_made_of_whole_asics() -> None:
     for detector in DETECTOR_TYPES.values():
         assert choose_places(detector.panel_shape, detector.asic_shape) is not None
+
+
+@pytest.mark.parametrize("dtype", ["<f4", ">f4", "<f8", "<f2", "<u8", "|i1"])
+def test_any_bytes_have_a_pattern_or_none_without_a_warning(dtype: str) -> None:
+    content = np.random.default_rng(4).bytes(512 * 1024 * np.dtype(dtype).itemsize)
+    values = np.frombuffer(content, dtype).reshape(512, 1024)
+    pattern = compute_pattern(values, ASIC)
+    assert pattern is None or np.abs(pattern.samples.astype(int)).max() <= 127
