@@ -15,7 +15,7 @@ from pathlib import Path
 from registry.errors import RequestError
 from registry.identifiers import quote
 from registry.permissions import name_user
-from registry.secrets import mask_passwords
+from registry.secrets import has_database_password, mask_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Signature:
 def build_signature() -> Signature:
     """Return the signature of this process."""
     program = Path(sys.argv[0]).name
-    words = ["calreg" if program == "__main__.py" else program, *map(mask_passwords, sys.argv[1:])]
+    words = ["calreg" if program == "__main__.py" else program, *mask_words(sys.argv[1:])]
     return Signature(
         author=_find_user_name(),
         host=escape_undecodable(socket.gethostname()),
@@ -52,7 +52,14 @@ def escape_undecodable(text: str) -> str:
 
 
 def refuse_unrecordable(text: str, what: str) -> None:
-    """Raise `RequestError` for a text with bytes that are not UTF-8, or a NUL; `what` names it in the message."""
+    """Raise `RequestError` for a text with bytes that are not UTF-8, a NUL, or the password of a database.
+
+    What is recorded is never changed, so it can neither be mended nor masked; `what` names it in the message.
+    """
+    if has_database_password(text):
+        raise RequestError(
+            f"{what} cannot be recorded: it holds the URL of a database with a password; leave that out"
+        )
     if "\0" in text or escape_undecodable(text) != text:
         raise RequestError(f"{what} {quote(text)} cannot be recorded: it must be UTF-8 without a NUL")
 

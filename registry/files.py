@@ -6,6 +6,7 @@ import codecs
 import errno
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -19,6 +20,8 @@ from registry.permissions import DENIED, describe_denial
 
 _WRITE_SIZE = 1 << 20  # a larger write may take longer by the byte
 _FLUSH_SIZE = 8 << 20
+
+_SCHEME = re.compile("[A-Za-z][A-Za-z0-9+.-]+:")  # as of a URL, whose slashes a path counts as one
 
 STALE_AFTER_SECONDS = 24 * 3600  # a temporary file that is older was left by a process that was killed
 TEMPORARY_PREFIX = ".arriving-"  # of the names of temporary files
@@ -51,6 +54,38 @@ def translate_os_errors(action: str, path: Path | None = None, subject: str = ""
         reason = f"{error.strerror}; {owner}" if owner else error.strerror
         error_class = DeniedError if error.errno in DENIED else UnavailableError
         raise error_class(f"{what} cannot be {action}: {detail}{reason}", path=name) from None
+
+
+def make_absolute(path: Path) -> Path:
+    """Return a path as it leads from the root, also after ``~``.
+
+    Raises
+    ------
+    RequestError
+        It begins with the home folder of an unknown user, has a NUL in it, or is the URL of something else.
+    UnavailableError
+        The working folder has been removed.
+    """
+    if "\0" in str(path):
+        raise RequestError(f"{str(path)!r} is not a path: it has a NUL in it")
+    try:
+        absolute = path.expanduser().absolute()
+    except RuntimeError:
+        raise RequestError(f"{str(path)!r} begins with the home folder of an unknown user") from None
+    except FileNotFoundError:
+        raise UnavailableError(
+            f"the working folder has been removed, and {str(path)!r} begins in it", path=str(path)
+        ) from None
+    refuse_url(path)
+    # Two slashes, which POSIX leaves to the system, are one to every system here; SQLite takes them for a host.
+    return Path(f"/{str(absolute).lstrip('/')}") if str(absolute).startswith("//") else absolute
+
+
+def refuse_url(path: Path) -> None:
+    """Raise `RequestError` for the URL of something that is not a folder or file, such as ``s3://bucket/x``."""
+    first = path.parts[0] if path.parts else ""
+    if _SCHEME.fullmatch(first) and not Path(first).exists():
+        raise RequestError(f"what begins with {first!r} is not a path here: calreg needs a folder or a file")
 
 
 class IrregularFileError(OSError):

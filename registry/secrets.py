@@ -1,32 +1,159 @@
-"""Passwords are masked in every log, revision, document and message."""
+"""Passwords: masked where a value enters, in a database's URL and in the words of a command line.
+
+A value that is not understood is not shown at all. Sentences and comments are never changed: nobody can tell the
+password in a text from the rest of it.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
+from urllib.parse import unquote
 
-# A user's name may hold an @ and a password anything, so everything up to the last @ counts as the password:
-# it is better to mask an address too much ("http://host:80/, ask me@lab") than to show half a password. Paths
-# reduce the two slashes to one.
-_IN_URL = re.compile(r":/{1,2}[^/:]*:(.*)", re.DOTALL)
-# In a URL's query up to the next &; else a word as libpq and the shell read it, any part quoted or escaped. A masked
-# password is left as it is, or the rest of its message would be masked as well.
-_MASKED_ALREADY = r"""\*{3}(?:[\s'"&:;,)]|\Z)"""
-_AS_FIELD = re.compile(
-    rf"""[?&]\w*password=(?!{_MASKED_ALREADY})([^&]+)
-    | password\s*=\s*(?!{_MASKED_ALREADY})(
-        (?: '(?:[^'\\]|\\.)*(?:'|\\?\Z) | "(?:[^"\\]|\\.)*(?:"|\\?\Z) | \\(?:.|\Z) | [^\s'"\\] )+
-      )""",
-    re.DOTALL | re.IGNORECASE | re.VERBOSE,
+MASK = "***"
+
+_SQLITE_PREFIX = "sqlite:///"
+_HOST = r"(?:\[[0-9A-Fa-f:.%]*\]|[\w.%-]*)(?::\d*)?"
+# As SQLAlchemy reads a URL: a user's name may hold an @, a password anything else, and neither a host nor what follows.
+_POSTGRESQL = re.compile(
+    r"(?P<scheme>postgres(?:ql(?:\+\w+)?)?)://"
+    r"(?:(?P<user>[^:/?#]*)(?::(?P<password>[^@]*))?@)?"
+    rf"(?P<hosts>{_HOST}(?:,{_HOST})*)(?P<database>/[^?@]*)?(?:\?(?P<query>[^@]*))?",
+    re.DOTALL,
 )
+# The names of the options whose values are shown. Others may hold a password, or be the end of one.
+_SHOWN_OPTIONS = re.compile(
+    "application_name|channel_binding|client_encoding|connect_timeout|dbname|gssencmode|host|hostaddr|keepalives(_count"
+    "|_idle|_interval)?|load_balance_hosts|options|passfile|port|prepare_threshold|service|sslcert|sslkey|sslmode"
+    "|sslrootcert|target_session_attrs|tcp_user_timeout|user"
+)
+_OPTION_NAME = re.compile("[A-Za-z_]+")
+# The names of the options whose values are URLs and comments.
+_URL_OPTIONS = ("database", "to")
+_TEXT_OPTIONS = ("comment",)
+# "//user:password@host", whatever comes before it; "password=...", "PGPASSWORD=...".
+_CREDENTIALS = re.compile(r"[\w+.-]*:?/{0,3}[^/\s:@]*:[^@]*@.", re.DOTALL)
+_IN_SENTENCE = re.compile(r"postgres(?:ql(?:\+\w+)?)?://(?:[^\s:@/]*:[^\s@]+@|\S*password=)", re.IGNORECASE)
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_FIELD = re.compile(r"password\s*=\s*", re.IGNORECASE)
+_MIN_SECRET = 3  # letters; a shorter one is found in any message
 
 
-def mask_passwords(text: str) -> str:
-    """Return the text with every password of a URL or of a ``password=`` field replaced by ``***``."""
-    spans = [match.span(1) for match in _IN_URL.finditer(text, 0, max(text.rfind("@"), 0))]
-    spans += [match.span(match.lastindex or 0) for match in _AS_FIELD.finditer(text)]
-    pieces, end = [], 0
-    for start, stop in sorted(spans):
-        if start >= end:
-            pieces += [text[end:start], "***"]
-        end = max(end, stop)
-    return "".join(pieces) + text[end:]
+def mask_url(url: str) -> str:
+    """Return a database's URL for others to read: without passwords; nothing of one that is not understood."""
+    if url.startswith(_SQLITE_PREFIX):
+        return url
+    parts = _match(url)
+    if parts is None:
+        return MASK
+    user = parts["user"]
+    if parts["password"] is not None:
+        user += f":{MASK}"
+    query = parts["query"]
+    return "".join(
+        (
+            f"{parts['scheme']}://",
+            "" if user is None else f"{user}@",
+            parts["hosts"],
+            parts["database"] or "",
+            "" if query is None else f"?{'&'.join(map(_mask_option, query.split('&')))}",
+        )
+    )
+
+
+def _match(url: str) -> re.Match[str] | None:
+    """Return the parts of a URL of PostgreSQL; None where it is not clear what is the password."""
+    parts = _POSTGRESQL.fullmatch(url)
+    if parts is not None and _FIELD.search(f"{parts['user']}{parts['password']}{parts['database']}"):
+        return None  # a query, with an @ in its password
+    return parts
+
+
+def _mask_option(option: str) -> str:
+    name, equals, _ = option.partition("=")
+    if not option or _SHOWN_OPTIONS.fullmatch(name):
+        return option
+    return f"{name}={MASK}" if equals and _OPTION_NAME.fullmatch(name) else MASK
+
+
+def hide_secrets(message: str, url: str) -> str:
+    """Return a driver's message about a database; only that there is one where it repeats a secret of the URL."""
+    return "its message repeats a part of the URL, and is not shown" if _repeats(message, url) else message
+
+
+def _repeats(message: str, url: str) -> bool:
+    parts = _match(url)
+    if parts is None:
+        return False
+    options = [option for option in (parts["query"] or "").split("&") if _mask_option(option) != option]
+    secrets = [parts["password"] or "", *(option.partition("=")[2] or option for option in options)]
+    spelled = {text for secret in secrets for text in (secret, unquote(secret))}
+    return any(len(text) >= _MIN_SECRET and text in message for text in spelled)
+
+
+def mask_words(words: Sequence[str]) -> list[str]:
+    """Return the words of a command line for others to read: URLs without passwords, comments as they are."""
+    masked, option = [], ""
+    for word in words:
+        name, equals, value = word.partition("=")
+        if option:
+            masked.append(_mask_value(option, word))
+        elif equals and name.startswith("--") and not _FIELD.match(f"{name[2:]}="):
+            masked.append(f"{name}={_mask_value(name[2:], value)}")
+        else:
+            masked.append(_mask_value("", word))
+        option = word[2:] if not option and _takes_text(word) else ""
+    return masked
+
+
+def _takes_text(word: str) -> bool:
+    """Tell whether a word is an option that takes a URL or a comment."""
+    return word.startswith("--") and word[2:] in (*_URL_OPTIONS, *_TEXT_OPTIONS)
+
+
+def _mask_value(option: str, value: str) -> str:
+    """Return the value of an option, or a word without one."""
+    if option in _TEXT_OPTIONS:
+        return value
+    if option in _URL_OPTIONS or _POSTGRESQL.match(value):
+        return mask_url(value)
+    if _has_credentials(value):
+        return MASK
+    field = _FIELD.search(value)
+    return value if field is None else f"{value[: field.end()]}{MASK}"
+
+
+def find_misplaced_url(words: Sequence[str]) -> str | None:
+    """Return the start of a word that is a URL where none is expected, ``s3://``; None where there is none.
+
+    It is empty where the word has a password.
+    """
+    for word in _iterate_other_values(words):
+        scheme = _SCHEME.match(word)
+        if _has_credentials(word):
+            return ""
+        if scheme is not None and not word.startswith(_SQLITE_PREFIX):
+            return scheme[0]
+    return None
+
+
+def _iterate_other_values(words: Sequence[str]) -> Iterator[str]:
+    """Yield the words of a command line, and the values of options, which are neither URLs nor comments."""
+    expected = {index + 1 for index, word in enumerate(words) if _takes_text(word)}
+    for index, word in enumerate(words):
+        name, equals, value = word.partition("=")
+        if index not in expected and not _takes_text(name):
+            yield value if equals and name.startswith("-") else word
+
+
+def _has_credentials(word: str) -> bool:
+    if word.startswith((_SQLITE_PREFIX, "./", "../")):
+        return False
+    return _CREDENTIALS.match(word) is not None or (
+        _POSTGRESQL.match(word) is not None and _FIELD.search(word) is not None
+    )
+
+
+def has_database_password(text: str) -> bool:
+    """Tell whether a sentence repeats the URL of a PostgreSQL database with its password."""
+    return _IN_SENTENCE.search(text) is not None

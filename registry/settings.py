@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from registry.errors import Remedy, RequestError
-from registry.secrets import mask_passwords
+from registry.files import make_absolute
+from registry.secrets import mask_url
 
 _SQLITE_PREFIX = "sqlite:///"
 _MOUNTS = Path("/proc/self/mounts")
@@ -16,6 +17,11 @@ _NETWORK_TYPES = re.compile(
     r"nfs\d?|cifs|smb\w*|afs|ncpfs|lustre|gpfs|beegfs\w*|ceph|gfs2?|ocfs2|9p|panfs|pvfs2|orangefs"
     r"|fuse\.(sshfs|glusterfs|ceph\S*|s3fs|rclone|cvmfs\w*|gvfsd-fuse|moosefs|juicefs)"
 )
+# As a person may begin the URL of something else, or mistype one.
+_KNOWN_START = re.compile(
+    r"(?i:sqlite|postgres(?:ql)?|mysql|mariadb|oracle|mssql|mongodb|duckdb|https?|ftp|s3|gs|file)(?:\+\w+)?:/{0,2}"
+)
+_OPTIONS = re.compile(r"\?\w+=")  # of SQLAlchemy and SQLite, which they would take from a name
 _OCTAL_ESCAPE = re.compile(r"\\([0-7]{3})")
 
 
@@ -27,7 +33,7 @@ class Settings:
     store: Path
 
     def __repr__(self) -> str:
-        return f"Settings(database={mask_passwords(self.database)!r}, store={str(self.store)!r})"
+        return f"Settings(database={mask_url(self.database)!r}, store={str(self.store)!r})"
 
 
 def find_settings(database: str | None = None, store: str | Path | None = None) -> Settings:
@@ -45,7 +51,7 @@ def find_settings(database: str | None = None, store: str | Path | None = None) 
     url = database or os.environ.get("CALREG_DATABASE") or _default_database()
     file = sqlite_file(url)
     folder = store or os.environ.get("CALREG_STORE") or _default_store(file)
-    return Settings(url, _make_absolute(Path(folder)))
+    return Settings(url, make_absolute(Path(folder)))
 
 
 def sqlite_file(url: str) -> Path | None:
@@ -53,27 +59,25 @@ def sqlite_file(url: str) -> Path | None:
     if url.startswith(("postgresql://", "postgresql+psycopg://")):
         return None
     path = url.removeprefix(_SQLITE_PREFIX)
-    if path == url or not path or path == ":memory:" or "?" in path or "\0" in path:
+    if path == url or not path or path == ":memory:" or path.startswith("file:") or "\0" in path:
+        # The rest is not repeated: it may be a password.
+        start = _KNOWN_START.match(url)
+        what = "the text that is given for it" if start is None else f"a URL that begins with {start[0]!r}"
         raise RequestError(
-            f"{mask_passwords(url)!r} is not a database that calreg can use;"
+            f"{what} is not a database that calreg can use;"
             " write sqlite:///FILE or postgresql://USER@HOST/DATABASE"
         )
-    return _make_absolute(Path(path))
+    if _OPTIONS.search(path):
+        raise RequestError(
+            f"the database {path!r} has options after its ?, and calreg takes none for SQLite: write sqlite:///FILE"
+        )
+    return make_absolute(Path(path))
 
 
 def mask_database_url(url: str) -> str:
     """Return the URL of a database for others to read: a file with its whole path, no password."""
     file = sqlite_file(url)
-    return mask_passwords(url) if file is None else f"{_SQLITE_PREFIX}{file}"
-
-
-def _make_absolute(path: Path) -> Path:
-    if "\0" in str(path):
-        raise RequestError(f"{str(path)!r} is not a path: it has a NUL in it")
-    try:
-        return path.expanduser().absolute()
-    except RuntimeError:
-        raise RequestError(f"{str(path)!r} begins with the home folder of an unknown user") from None
+    return mask_url(url) if file is None else f"{_SQLITE_PREFIX}{file}"
 
 
 def _default_store(file: Path | None) -> Path:

@@ -25,7 +25,7 @@ from typer.testing import CliRunner, Result
 
 from documentation.placeholders import use_placeholders
 from registry.cli import app
-from registry.secrets import mask_passwords
+from registry.secrets import mask_url
 
 _CALREG = f'calreg() {{ "{sys.executable}" -m registry "$@"; }}\n'
 _ALONE = re.compile(r"""calreg ((?:"[^"$`]*"|'[^']*'|[^"'|<>&;$`*~])*?)((?: 2?>| \|).*)?""", re.DOTALL)
@@ -137,7 +137,7 @@ class Session:
     def _compare(self, shown: str, printed: str, command: str) -> str:
         """Return what the document should show for a command; it must be what it shows, unless that is updated."""
         for name, real in self.stand_ins.items():
-            printed = printed.replace(real, name).replace(mask_passwords(real), name)
+            printed = printed.replace(real, name).replace(mask_url(real), name)
         if is_updating():
             return "".join(_merge_lines(shown.splitlines(keepends=True), printed.splitlines(keepends=True)))
         assert use_placeholders(printed) == use_placeholders(shown), command

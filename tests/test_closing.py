@@ -12,6 +12,7 @@ from registry.database import migrations
 from registry.database.closing import Reason, record_closure
 from registry.database.engine import make_engine
 from registry.errors import ClosedError, Remedy
+from registry.secrets import mask_url
 from testing.panels import PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
@@ -27,7 +28,7 @@ AT = "2018-01-01T00:00:00Z"
 
 def _close(registry: Registry, reason: Reason = "departure") -> None:
     with registry._backend.database.write_transaction(build_signature()) as change:
-        record_closure(change.connection, reason, ELSEWHERE, instants.now(), build_signature())
+        record_closure(change.connection, reason, mask_url(ELSEWHERE), instants.now(), build_signature())
 
 
 def _refusal(location: RegistryLocation, statement: str) -> str:

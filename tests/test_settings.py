@@ -112,15 +112,15 @@ def test_postgresql_with_a_store_is_taken_as_it_stands() -> None:
 )
 def test_any_other_database_is_refused_with_the_two_forms(url: str, store: str | None) -> None:
     message = refusal(find_settings, url, store)
-    assert message.startswith(repr(url))
-    assert "sqlite:///FILE or postgresql://USER@HOST/DATABASE" in message
+    assert "write sqlite:///FILE" in message
     assert message.isprintable()
     assert refusal(sqlite_file, url) == message
 
 
-def test_a_refused_url_is_shown_without_its_password() -> None:
+def test_of_a_refused_url_only_its_start_is_shown() -> None:
     message = refusal(find_settings, "mysql://ana:s3 cr@t@host/db")
-    assert message.startswith("'mysql://ana:***@host/db' is not a database")
+    assert message.startswith("a URL that begins with 'mysql://' is not a database")
+    assert "s3" not in message
 
 
 def test_settings_are_shown_without_their_password() -> None:

@@ -8,14 +8,17 @@ from datetime import UTC
 from functools import partial
 from pathlib import Path
 
+from sqlalchemy import Engine
+
 from harnesses.fuzz.target import Target, call_parser, decode_text
 from registry import detectors, identifiers, instants, settings
 from registry.database.engine import make_engine
 from registry.detectors.segments import complete_segments, format_segment_numbers, parse_segment_numbers
 from registry.detectors.sources import find_source_problem
+from registry.errors import RegistryError
 from registry.identifiers import Dataset
 from registry.lookup.revisions import parse_as_of
-from registry.secrets import mask_passwords
+from registry.secrets import find_misplaced_url, hide_secrets, mask_url, mask_words
 from registry.timezones import find_zone
 
 _JUNGFRAU = [
@@ -47,6 +50,20 @@ _LOCATIONS = [
     *("sqlite:////data/registry.sqlite", "sqlite:///~nobody/x?mode=rw", "sqlite://", "~/store"),
     *("postgresql://ana:s3cret@host:5432/calreg?sslmode=require", "postgresql://[::1]:x/db?service=lab"),
     "postgresql+psycopg://ana:a@b@c/d?plugin=x&host=h1:1&host=h2:2",
+]
+_SECRETS = [
+    *("postgresql://ana@host/db", "ana@h/db", "postgresql//ana@h/db", "postgresql:/ana@h/db", "//ana@host"),
+    *(
+        "postgresql://host/db?sslmode=require",
+        "postgresql://host:5432?a=b@c",
+        "mysql://ana@host/db",
+        "host=h user@x",
+    ),
+    *(
+        "postgres://ana@h1:1,h2:2/db?application_name=x",
+        "postgresql://ana@[::1]:5432/db",
+        "s3://ana@bucket/x",
+    ),
 ]
 
 
@@ -121,13 +138,41 @@ def _feed_as_of(_: Path, data: bytes) -> None:
 
 def _feed_location(folder: Path, data: bytes) -> None:
     text = decode_text(data[:200])  # messages repeat the whole text
-    assert mask_passwords(mask_passwords(text)) == mask_passwords(text)
     call_parser(lambda: settings.find_settings(text, folder))
     call_parser(lambda: settings.find_settings(f"sqlite:///{folder}/registry.sqlite", text or None))
     call_parser(lambda: settings.mask_database_url(text))
     engine = call_parser(lambda: make_engine(text))
     if engine is not None:
         engine.dispose()
+
+
+_SECRET = "S3creT"  # noqa: S105 - the password that must not be seen again
+
+
+def _feed_secret(folder: Path, data: bytes) -> None:
+    """Put a password where it may be in a text that is given for a database's URL: nothing ever repeats it."""
+    text = decode_text(data[:200])
+    for url in {text.replace("@", f":{_SECRET}@", 1), text.replace("?", f"?password={_SECRET}&", 1)}:
+        if _SECRET not in url or url.startswith("sqlite:///"):  # a file may have any name
+            continue
+        shown = [mask_url(url), hide_secrets(url, url) if mask_url(url) != "***" else ""]
+        shown += mask_words(["--database", url]) + mask_words([f"--to={url}"])
+        shown += mask_words([url]) if find_misplaced_url([url]) == "" else []
+        for call in (
+            lambda url=url: settings.find_settings(url, folder),
+            lambda url=url: settings.mask_database_url(url),
+            lambda url=url: make_engine(url),
+        ):
+            try:
+                result = call()
+            except RegistryError as error:
+                shown += [str(error), repr(error.values)]
+            else:
+                if isinstance(result, Engine):
+                    result.dispose()
+                else:
+                    shown.append(repr(result))
+        assert not [sentence for sentence in shown if _SECRET in sentence], (url, shown)
 
 
 _TYPES = tuple(
@@ -156,4 +201,5 @@ TEXT_TARGETS = [
         _text_seeds(_LOCATIONS),
         ("registry.settings", "registry.secrets", "registry.database.engine"),
     ),
+    Target("secret", _feed_secret, _text_seeds(_LOCATIONS, _SECRETS), ("registry.secrets",)),
 ]

@@ -42,6 +42,7 @@ from registry.files import (
     STALE_AFTER_SECONDS,
     TEMPORARY_PREFIX,
     atomic_write,
+    make_absolute,
     make_read_only,
     open_regular,
     read_bounded,
@@ -94,7 +95,7 @@ class BackupDescription(msgspec.Struct, frozen=True):
 
 def back_up(backend: Backend, folder: Path, progress: Progress, *, verify: bool) -> RegistryCopy:
     """Copy the registry into a folder; see `Registry.backup`."""
-    folder = folder.absolute()
+    folder = make_absolute(folder)
     at, witness = instants.now(), StoreWitness(backend, None)
     with translate_os_errors("written", folder):
         former = _prepare_folder(folder, backend)
@@ -249,7 +250,7 @@ def restore_registry(
     """
     lost = None if lost_head is None else parse_whole_head(lost_head)
     refuse_unrecordable(comment or "", "the comment")
-    folder = Path(folder).absolute()
+    folder = make_absolute(Path(folder))
     settings = find_settings(database, store)
     description = read_description(folder)
     refuse_newer_schema(description.schema)

@@ -12,7 +12,6 @@ from registry.interruptions import note_attempt
 from registry.lookup.revisions import require_comment
 from registry.lookup.sealed_rows import digest_revision
 from registry.records import Outcome
-from registry.secrets import mask_passwords
 
 
 def seal_revision(backend: Backend, number: int, comment: str | None) -> Outcome:
@@ -38,7 +37,7 @@ def _describe_sealing(signature: Signature, comment: str) -> str:
     values = {
         "author": signature.author,
         "command": signature.command,
-        "comment": mask_passwords(comment),
+        "comment": comment,
         "host": signature.host,
         "sealed_at": str(instants.now()),
         "software": signature.software,

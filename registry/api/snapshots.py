@@ -20,7 +20,7 @@ from registry.database.engine import read_immutable_file
 from registry.database.seals import find_head, read_registry_id
 from registry.database.transfer import copy_rows
 from registry.errors import ConflictError
-from registry.files import atomic_write, make_read_only, translate_os_errors
+from registry.files import atomic_write, make_absolute, make_read_only, translate_os_errors
 from registry.lookup.revisions import AsOf, parse_as_of, read_newest_revision
 from registry.lookup.tags import read_snapshot_tag
 from registry.lookup.timezones import read_timezone
@@ -34,8 +34,8 @@ def take_snapshot(
     backend: Backend, file: Path, as_of: AsOf, store: Path | None, progress: Progress
 ) -> RegistryCopy:
     """Write the registry as of a revision into one file; see `Registry.snapshot`."""
-    file = file.absolute()
-    objects = ContentStore((store or file.parent / "store").absolute())
+    file = make_absolute(file)
+    objects = ContentStore(make_absolute(store or file.parent / "store"))
     files, witness = CopiedFiles(), StoreWitness(backend, as_of)
     with translate_os_errors("written", file):
         if os.path.lexists(file):

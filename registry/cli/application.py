@@ -15,7 +15,7 @@ from registry.cli.examples import add_examples
 from registry.cli.signals import run_interruptibly
 from registry.errors import RegistryError, RequestError
 from registry.identifiers import escape_control_characters
-from registry.secrets import mask_passwords
+from registry.secrets import find_misplaced_url
 
 # The class of all usage errors, which Typer, with its own copy of Click, does not publish.
 _UsageError: Any = typer.BadParameter.__mro__[1]
@@ -103,6 +103,22 @@ class RegistryGroup(TyperGroup):
 
     def make_context(self, *arguments: Any, **options: Any) -> Any:
         """Read the global options."""
+        words = list(arguments[1])
+        url = find_misplaced_url(words)
+        if url is not None:  # before anything repeats a password
+            from registry.cli import output
+
+            what = (
+                f"begins with {url}, and is neither a folder nor a file"
+                if url
+                else "looks like a URL with a password"
+            )
+            refusal = RequestError(
+                f"a word of the command {what};"
+                " a database is named by --database before the verb, or by CALREG_DATABASE"
+            )
+            output.print_error(refusal, as_json="--json" in words)
+            raise typer.Exit(refusal.code)
         try:
             return super().make_context(*arguments, **options)
         except _UsageError as error:
@@ -135,10 +151,10 @@ class RegistryGroup(TyperGroup):
 
 
 def _sanitise_usage_error(error: Any) -> Exception:
-    """Return the usage error without control characters and without passwords, which may have been typed."""
+    """Return the usage error without control characters, which may have been typed."""
     if type(error).show is not _UsageError.show:  # a noun without a verb: its whole help, which prints itself
         return cast("Exception", error)
-    message = escape_control_characters(mask_passwords(error.format_message()))
+    message = escape_control_characters(error.format_message())
     return cast("Exception", _UsageError(message, error.ctx))
 
 

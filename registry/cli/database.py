@@ -12,7 +12,7 @@ from registry.cli import histories, output, reports
 from registry.cli.application import create_group
 from registry.cli.options import Context, Json, open_from_context
 from registry.errors import Remedy, SchemaError
-from registry.secrets import mask_passwords
+from registry.secrets import mask_url
 
 if TYPE_CHECKING:
     from registry.api import Registry
@@ -45,7 +45,7 @@ def init(
     # The environment's time zone is not used here, so that a wrong one prevents nothing.
     with open_registry(ctx.obj.database, ctx.obj.store, timezone="UTC") as registry:
         zone = registry.timezone
-    database = mask_passwords(settings.database)
+    database = mask_url(settings.database)
     answer = {"registry": registry_id, "database": database, "store": str(settings.store), "timezone": zone}
     if json:
         output.print_json(answer)

@@ -12,7 +12,7 @@ import typer
 
 from registry.cli import output
 from registry.errors import ConflictError
-from registry.files import translate_os_errors
+from registry.files import make_absolute, translate_os_errors
 
 _STEPS = (
     (
@@ -42,6 +42,7 @@ def demo(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that does not exist yet.")],
 ) -> None:
     """Run the real commands on a sample directory."""
+    make_absolute(folder)  # refused before anything is written
     _write_sample(folder)
     environment = {
         **os.environ,

@@ -19,7 +19,6 @@ from registry.cli import folding
 from registry.cli.remedies import NEXT_STEPS, format_error
 from registry.errors import RegistryError
 from registry.identifiers import escape_control_characters
-from registry.secrets import mask_passwords
 
 if TYPE_CHECKING:
     from registry.parallel import Advance
@@ -74,8 +73,8 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], inden
 
 
 def print_message(text: str) -> None:
-    """Print one line on stderr; passwords that the user typed are masked."""
-    typer.echo(escape_control_characters(mask_passwords(text)), err=True)
+    """Print one line on stderr."""
+    typer.echo(escape_control_characters(text), err=True)
 
 
 def print_notes(notes: Iterable[str] = (), warnings: Iterable[str] = ()) -> None:
@@ -111,20 +110,11 @@ def print_error(error: RegistryError, *, as_json: bool) -> None:
 
         message = f"{sentence}: {'; '.join(error.details)}" if error.details else sentence
         body = {**error.values, "code": error.code, "kind": type(error).__name__, "message": message}
-        typer.echo(json.dumps({"error": _mask_values(to_builtins(body))}), err=True)
+        typer.echo(json.dumps({"error": to_builtins(body)}), err=True)
         return
     print_message(f"error: {sentence}{':' if error.details else ''}")
     for detail in error.details:
         print_message(f"  {detail}")
-
-
-def _mask_values(value: Any) -> Any:
-    """Return JSON with the passwords in all its texts masked."""
-    if isinstance(value, str):
-        return mask_passwords(value)
-    if isinstance(value, dict):
-        return {key: _mask_values(item) for key, item in value.items()}
-    return [_mask_values(item) for item in value] if isinstance(value, list) else value
 
 
 @contextmanager

@@ -84,11 +84,10 @@ def run_interruptibly(run: Callable[[], Any]) -> Any:
 def _describe_interruption(describe_attempts: Callable[[], str]) -> str:
     """Return what has become of the work that was interrupted, for one line of the terminal."""
     from registry.identifiers import escape_control_characters
-    from registry.secrets import mask_passwords
 
     try:
         with _permit_interruption():
-            return escape_control_characters(mask_passwords(describe_attempts()))
+            return escape_control_characters(describe_attempts())
     except KeyboardInterrupt:
         return "whether something was recorded is not known"
 

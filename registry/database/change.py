@@ -17,7 +17,6 @@ from registry.database.closing import refuse_closed, role_column
 from registry.database.seals import SealDraft, missing_seal_error
 from registry.heads import Head
 from registry.records import SupersededRun
-from registry.secrets import mask_passwords
 
 Row = dict[str, Any]
 
@@ -55,7 +54,7 @@ class Change:
             refuse_closed(connection)
         self.connection = connection
         self.signature = signature
-        self.comment = comment and mask_passwords(comment)
+        self.comment = comment
         self.role: str | None = state.role
         self.newest: int = state.number or 0
         self._seals = _read_seals(state, numbers)
@@ -118,8 +117,6 @@ class Change:
         if not rows:
             return []
         complete = [{**row, **shared} for row in rows]
-        for row in complete if "comment" in table.c else ():
-            row["comment"] = row["comment"] and mask_passwords(row["comment"])
         ids: list[int] = []
         if "id" in table.c:
             ids = list(range(self._largest[table.name] + 1, self._largest[table.name] + 1 + len(rows)))

@@ -17,7 +17,6 @@ from registry import instants, schema
 from registry.authorship import Signature
 from registry.errors import ClosedError, Remedy
 from registry.instants import Instant
-from registry.secrets import mask_passwords
 
 Reason = Literal["arrival", "departure", "snapshot"]
 
@@ -79,7 +78,7 @@ def record_closure(
         {
             "number": newest + 1,
             "reason": reason,
-            "place": mask_passwords(place),
+            "place": place,
             "closed_at": at,
             "opened_at": at if opened else None,
             "tag": tag,

@@ -25,7 +25,7 @@ from registry.errors import ConflictError, Remedy, RequestError, UnavailableErro
 from registry.files import translate_os_errors
 from registry.identifiers import quote
 from registry.parallel import Progress, no_progress
-from registry.secrets import mask_passwords
+from registry.secrets import mask_url
 from registry.settings import sqlite_file
 
 
@@ -75,7 +75,7 @@ def populate_database(
         For a registry in use; without it a SQLite database is a single file, readable where nothing can be written.
     """
     with _create_or_upgrade(url, revision, write_ahead_log=write_ahead_log) as upgrade:
-        _refuse_occupied(upgrade.connection, registry_id, mask_passwords(url))
+        _refuse_occupied(upgrade.connection, registry_id, mask_url(url))
         yield upgrade.connection
 
 
@@ -110,7 +110,7 @@ def refuse_occupied(url: str, registry_id: str) -> None:
         return
     with open_engine(url) as engine, read_transaction(engine) as connection:
         if migrations.read_schema_revision(connection) is not None:
-            _refuse_occupied(connection, registry_id, mask_passwords(url))
+            _refuse_occupied(connection, registry_id, mask_url(url))
 
 
 def _refuse_occupied(connection: sa.Connection, registry_id: str, url: str) -> None:

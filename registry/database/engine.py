@@ -27,7 +27,7 @@ from registry.errors import (
     UnavailableError,
 )
 from registry.permissions import describe_denied_database, refuse_lock_out, share_log_files
-from registry.secrets import mask_passwords
+from registry.secrets import MASK, hide_secrets, mask_url
 from registry.settings import sqlite_file
 
 _BUSY_SECONDS = 60
@@ -93,7 +93,9 @@ def make_engine(url: str, *, create: bool = False) -> sa.Engine:
         return _sqlite_engine(str(file), "rwc" if create else "rw")
     if url.partition("://")[2].partition(":")[2].count("@") > 1:
         # The rest of such a password would be taken for the host, and shown.
-        raise RequestError(f"{mask_passwords(url)!r} has more than one @; in a password it is written %40")
+        raise RequestError("the database's URL has more than one @; in a password it is written %40")
+    if mask_url(url) == MASK:  # the driver might take a part of the password for a host, and repeat it
+        raise RequestError("the text that is given for it is not a URL of a PostgreSQL database")
     try:
         parsed = sa.make_url(url).set(drivername="postgresql+psycopg")
         _refuse_invalid_hosts(parsed)
@@ -106,7 +108,7 @@ def make_engine(url: str, *, create: bool = False) -> sa.Engine:
             )
         )
     except (sa.exc.ArgumentError, ValueError):
-        raise RequestError(f"{mask_passwords(url)!r} is not a URL of a PostgreSQL database") from None
+        raise RequestError(f"{mask_url(url)!r} is not a URL of a PostgreSQL database") from None
     except ImportError:  # the driver, or the libpq that it needs
         raise UnavailableError(
             "the PostgreSQL driver is not installed: pip install 'calreg[postgresql]'"
@@ -134,7 +136,7 @@ def _unset_timeouts(url: sa.URL) -> dict[str, str]:
 
 
 def _sqlite_engine(path: str, mode: str) -> sa.Engine:
-    uri = f"file:{_quote_path(path)}?mode={mode}"
+    uri = f"file://{_quote_path(path)}?mode={mode}"
 
     file, is_immutable = Path(path), "immutable" in mode
 
@@ -279,13 +281,13 @@ def translate_database_errors(url: str) -> Iterator[None]:
     try:
         yield
     except (sa.exc.DBAPIError, sqlite3.Error) as error:  # sqlite3.Error is from a raw connection
-        translated = _registry_error(error, mask_passwords(url), sqlite_file(url))
+        translated = _registry_error(error, url, sqlite_file(url))
         if translated is None:
             raise
         raise translated from error
     except UnicodeDecodeError as error:  # the name of a table, or SQLite's message about it
         raise CorruptionError(
-            f"the database {mask_passwords(url)} is damaged: it holds names that are not text"
+            f"the database {mask_url(url)} is damaged: it holds names that are not text"
         ) from error
 
 
@@ -303,7 +305,8 @@ def _registry_error(
     )
     if error_class is None:
         return None
-    reason = mask_passwords(str(error).strip().split("\n", maxsplit=1)[0])
+    reason = hide_secrets(str(error).strip().split("\n", maxsplit=1)[0], url)
+    url = mask_url(url)
     if _is_missing(error):
         return SchemaError(
             f"the database {url} is not as this software made it: {reason}", remedy=Remedy.CHECK_DATABASE

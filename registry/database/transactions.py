@@ -29,7 +29,7 @@ from registry.database.sealed_transactions import open_sealed_transaction
 from registry.database.seals import read_registry_id
 from registry.heads import Head, HeadFile
 from registry.interruptions import note_attempt
-from registry.secrets import mask_passwords
+from registry.secrets import mask_url
 from registry.settings import location_warnings
 
 
@@ -79,7 +79,7 @@ class Database:
     @property
     def name(self) -> str:
         """The URL without its password."""
-        return mask_passwords(self.url)
+        return mask_url(self.url)
 
     @cached_property
     def _location_warnings(self) -> list[str]:

@@ -11,7 +11,14 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from registry.errors import ConflictError, Remedy
-from registry.files import STALE_AFTER_SECONDS, append_lines, sync_file, sync_folder, translate_os_errors
+from registry.files import (
+    STALE_AFTER_SECONDS,
+    append_lines,
+    refuse_url,
+    sync_file,
+    sync_folder,
+    translate_os_errors,
+)
 
 _STAGING_PREFIX = ".calreg-"
 _REPLACED_FOLDER = ".replaced"  # in a staging folder: the files that are being replaced
@@ -43,6 +50,7 @@ def publish_outputs(
     UnavailableError
         The folder cannot be written.
     """
+    refuse_url(folder)
     with translate_os_errors("written", folder):
         interrupted = _find_interrupted_outputs(folder, names, force=force)
         missing = _find_missing_folders([folder, *((folder / name).parent for name in (*names, *journals))])

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from registry.errors import ConflictError, Remedy, RequestError, UnavailableError
-from registry.files import atomic_write, translate_os_errors
+from registry.files import atomic_write, make_absolute, translate_os_errors
 from registry.identifiers import quote
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def check_picture_file(path: Path, *, force: bool) -> PictureFile:
         )
     if find_spec(_REQUIRED_MODULE) is None:
         raise UnavailableError(f"pictures need {_REQUIRED_MODULE}: pip install 'calreg[plots]'")
+    make_absolute(path)  # refused before anything is drawn
     with translate_os_errors("written", path):
         is_folder = path.is_dir()
     if is_folder:
