@@ -10,7 +10,9 @@ from documentation.pattern_study import tables
 from documentation.pattern_study.__main__ import DOCS, MODULES, write_study
 from documentation.pattern_study.figure import draw_figure
 from documentation.pattern_study.trials import CASES, MAIN_CASE, SCENARIOS, make_sensors, run_trials
-from testing.sensors import Conditions, Sensors
+from registry.arrays import check_file
+from registry.detectors.jungfrau import JUNGFRAU
+from testing.sensors import Conditions, Sensors, write_sensor_folder
 from tests.legibility import assert_legible
 
 pytestmark = pytest.mark.slow
@@ -78,3 +80,15 @@ def test_each_condition_changes_a_measured_map_and_the_same_seed_repeats_it() ->
         changed = sensor.measure(conditions, seed=3)
         assert not np.array_equal(changed, base), name
         assert np.array_equal(changed, Sensors(1).make(0).measure(conditions, seed=3)), name
+
+
+def test_a_folder_of_a_sensor_holds_valid_maps_and_others_for_another_seed_or_sensor(tmp_path: Path) -> None:
+    sensors = Sensors(1)
+    contents = set()
+    for number, seed in ((0, 0), (0, 1), (1, 0)):
+        folder = write_sensor_folder(tmp_path / f"{number}-{seed}", sensors.make(number), seed)
+        for kind in ("gain", "offset"):
+            for gain_range, name in enumerate(JUNGFRAU.file_names(kind)):
+                checked = check_file(folder / name, JUNGFRAU, JUNGFRAU.find_kind(kind), gain_range)
+                contents.add(checked.sha256)
+    assert len(contents) == 18
