@@ -39,6 +39,7 @@ from registry.files import (
     translate_os_errors,
 )
 from registry.permissions import adopt_mode, describe_owner, may
+from registry.records import FileUse
 
 _MARKER_NAME = "registry.json"
 _STORE_FORMAT = 1
@@ -188,12 +189,17 @@ class ContentStore:
         DeniedError
             This user may not read it: nothing is known of its bytes.
         """
+        error = self.find_error(sha256, size)
+        if isinstance(error, DeniedError):
+            raise error
+        return None if error is None else str(error)
+
+    def find_error(self, sha256: str, size: int) -> CorruptionError | UnavailableError | None:
+        """Return the error that is raised when the object is read, None where it is sound."""
         try:
             self.read(sha256, size)
-        except DeniedError:
-            raise
         except (CorruptionError, UnavailableError) as error:
-            return str(error)
+            return error
         return None
 
     def has_object(self, sha256: str) -> bool:
@@ -245,11 +251,6 @@ def manifest_sha256(detector_type: str, kind: str, sha256s: Sequence[str | None]
     return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
 
 
-def describe_use(kind: str, gain_range: int, panel: str, version: int) -> str:
-    """Describe the use of a file by a version."""
-    return f"{kind} of gain range {gain_range} of panel {panel}, version {version}"
-
-
 @contextmanager
 def name_use_in_errors(kind: str, gain_range: int, panel: str, version: int) -> Iterator[None]:
     """Add to the error of a damaged object the version that uses it."""
@@ -257,7 +258,7 @@ def name_use_in_errors(kind: str, gain_range: int, panel: str, version: int) -> 
         yield
     except CorruptionError as error:
         raise CorruptionError(
-            f"{error}; it is {describe_use(kind, gain_range, panel, version)}",
+            f"{error}; it is {FileUse(kind, gain_range, panel, version)}",
             **error.values,
             gain_range=gain_range,
             panel=panel,

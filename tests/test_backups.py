@@ -176,39 +176,18 @@ def test_a_backup_is_of_one_moment_while_writers_work(
 
 
 @pytest.mark.slow
-def test_a_damaged_file_of_the_store_stops_a_backup_and_the_former_one_stays(
-    small: Registry, folder: Path, tmp_path: Path, again: RegistryLocation, sqlite_location: RegistryLocation
-) -> None:
-    small.backup(folder)
-    before, described = read_facts(sqlite_location.database), (folder / "backup.json").read_bytes()
-    old = set(small._backend.store.list_objects())
-    arrays = write_panel_folder(tmp_path / "more", seed=7, kinds=["gain"])
-    small.versions.add(PANEL_A, arrays, valid_from="20180101000000", kinds=["gain"])
-    damaged, missing, _ = sorted(set(small._backend.store.list_objects()) - old)
-    damaged.chmod(0o644)
-    with damaged.open("r+b") as file:
-        file.truncate(1000)
-    missing.unlink()
-    with assert_refused(CorruptionError, problems=2) as caught:
-        small.backup(folder)
-    for file, problem in zip((damaged, missing), caught.value.details, strict=True):
-        assert file.stem in problem
-    assert (folder / "backup.json").read_bytes() == described
-    _restore(folder, again)
-    assert read_facts(again.database) == before
-
-
-@pytest.mark.slow
 def test_a_backup_with_verify_replaces_damaged_files(
-    small: Registry, folder: Path, again: RegistryLocation
+    small: Registry, folder: Path, again: RegistryLocation, tmp_path: Path
 ) -> None:
     small.backup(folder)
     damaged = next(iter(ContentStore(folder).list_objects()))
     damaged.chmod(0o644)
     damaged.write_bytes(b"\0" * damaged.stat().st_size)
-    assert damaged.stem in str(_assert_refused(folder, again, CorruptionError))
     assert small.backup(folder).files == 0  # its name and size are right
-    assert damaged.stem in str(_assert_refused(folder, again, CorruptionError))
+    with assert_refused(CorruptionError, damaged.stem):
+        _restore(
+            folder, RegistryLocation(f"sqlite:///{tmp_path / 'incomplete'}", tmp_path / "incomplete-store")
+        )
     assert small.backup(folder, verify=True).files == 1
     _restore(folder, again)
 

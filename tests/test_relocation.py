@@ -142,20 +142,6 @@ def test_the_stored_files_move_too_when_asked(
 
 
 @pytest.mark.slow
-def test_a_damaged_file_stops_the_move(sqlite_location: RegistryLocation, tmp_path: Path, new: str) -> None:
-    with sqlite_location.open() as registry:
-        fill_registry(registry, tmp_path / "made")
-        damaged, missing = sorted(registry._backend.store.list_objects())[3:5]
-    damaged.chmod(0o644)
-    damaged.write_bytes(b"\0" * damaged.stat().st_size)
-    missing.unlink()
-    error = _assert_refused(sqlite_location, CorruptionError, new, tmp_path / "moved" / "store", problems=2)
-    for file, problem in zip((damaged, missing), error.details, strict=True):
-        assert file.stem in problem
-    assert not Path(new.removeprefix("sqlite:///")).exists()
-
-
-@pytest.mark.slow
 def test_a_database_that_holds_a_registry_is_refused(
     sqlite_location: RegistryLocation, target: str, tmp_path: Path
 ) -> None:

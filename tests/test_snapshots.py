@@ -292,17 +292,6 @@ def test_a_snapshot_neither_replaces_a_file_nor_uses_the_store_of_another_regist
 
 
 @pytest.mark.slow
-def test_a_damaged_file_leaves_no_snapshot(small: Registry, taken: RegistryLocation) -> None:
-    damaged = next(iter(small._backend.store.list_objects()))
-    damaged.chmod(0o644)
-    damaged.write_bytes(b"")
-    with assert_refused(CorruptionError) as caught:
-        small.snapshot(taken.file)
-    assert damaged.stem in str(caught.value)
-    assert [path.name for path in taken.file.parent.iterdir()] == ["store"]
-
-
-@pytest.mark.slow
 def test_a_folder_that_cannot_be_written_is_refused(
     small: Registry, sqlite_location: RegistryLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

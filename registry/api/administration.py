@@ -193,7 +193,8 @@ class Administration(CheckedMethods):
         ConflictError
             The folder holds the backup of another registry, or other files.
         CorruptionError
-            Stored files are missing or damaged; the former backup stays as it was.
+            Stored files are missing or damaged: the backup is made without them, and ``values["missing"]`` lists them.
+            A later backup into the folder adds them when they are sound again.
         """
         from registry.api import backups
 
@@ -219,7 +220,8 @@ class Administration(CheckedMethods):
         ConflictError
             The file exists, or the store belongs to another registry.
         CorruptionError
-            Stored files are missing or damaged.
+            Stored files are missing or damaged: the snapshot is written without them, and ``values["missing"]`` lists
+            them. The same call adds them when they are sound again.
         """
         from registry.api import snapshots
 

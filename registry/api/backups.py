@@ -134,7 +134,16 @@ def back_up(backend: Backend, folder: Path, progress: Progress, *, verify: bool)
         if former is not None:
             (folder / former.database).unlink(missing_ok=True)
         _remove_leftovers(folder, file)
-    return summarise_copy(description.registry, head, f"sqlite:///{file}", folder, rows, files, *notes)
+    return summarise_copy(
+        f"the backup in {str(folder)!r} of revision {head.number}",
+        description.registry,
+        head,
+        f"sqlite:///{file}",
+        folder,
+        rows,
+        files,
+        *notes,
+    )
 
 
 def _refuse_newer_backup(source: sa.Connection, former: BackupDescription | None, head: Head) -> None:
@@ -243,8 +252,9 @@ def restore_registry(
     ConflictError
         The database holds a registry, the store belongs to another one, or the backup lacks the head of the store.
     CorruptionError
-        A file of the backup is missing or damaged, or a revision is not as it was sealed, or the newest one is not
-        the one that the backup quotes; no database was created.
+        The database of the backup is missing or damaged, or a revision is not as it was sealed, or the newest one is
+        not the one that the backup quotes; no database was created. Or stored files are missing or damaged: the
+        registry is restored without them, and ``values["missing"]`` lists them.
     DocumentError, SchemaError, UnavailableError
         The backup cannot be read or is of newer software, or the database or the store cannot be written.
     """
@@ -270,6 +280,7 @@ def restore_registry(
         restored.refuse_behind(source)
         objects.create(description.registry)
         files = copy_objects(source, ContentStore(folder), objects, progress, verify=True)
+        files.refuse_unreadable()
         note_restoration(settings.database)
         with restored:
             with populate_database(settings.database, description.registry, description.schema) as target:
@@ -283,7 +294,10 @@ def restore_registry(
             restored.confirm(head)
     notes = [] if closure is None else [f"it stays closed, as when it was backed up: {closure}"]
     notes += [] if lost is None else [f"revision {head.number} records that the store's head {lost} is lost"]
-    return summarise_copy(description.registry, head, settings.database, settings.store, rows, files, *notes)
+    what = f"the restoration of revision {description.revision} from {str(folder)!r}"
+    return summarise_copy(
+        what, description.registry, head, settings.database, settings.store, rows, files, *notes
+    )
 
 
 def _verify_database_file(folder: Path, description: BackupDescription) -> Path:

@@ -11,7 +11,8 @@ from registry import instants
 from registry.api.arguments import check_arguments
 from registry.api.attempts import note_move
 from registry.api.backend import Backend, open_backend
-from registry.api.objects import CopiedFiles, copy_objects, summarise_copy
+from registry.api.incomplete_copies import CopiedFiles, read_missing_files
+from registry.api.objects import copy_objects, summarise_copy
 from registry.authorship import build_signature, escape_undecodable
 from registry.database.closing import Closure, record_closure, refuse_closed
 from registry.database.creation import populate_database, refuse_occupied
@@ -27,6 +28,8 @@ from registry.parallel import Progress, no_progress
 from registry.records import RegistryCopy
 from registry.settings import find_settings, mask_database_url
 from registry.store import ContentStore
+
+_WHAT = "the move"
 
 
 @check_arguments
@@ -61,7 +64,10 @@ def copy_registry(
     ClosedError
         The registry has been moved before.
     CorruptionError
-        Stored files are missing or damaged, and `to_store` is given; or the newest revision was never sealed.
+        The newest revision was never sealed. Or stored files are missing or damaged, and `to_store` is given: the
+        registry moves without them, and ``values["missing"]`` lists them.
+    UnavailableError
+        A database or a store cannot be used, or stored files cannot be read: the registry has not moved.
     """
     settings = find_settings(database, store)
     new = find_settings(to, to_store or settings.store)
@@ -81,6 +87,7 @@ def copy_registry(
             objects.create(backend.database.registry_id)
             with backend.read_transaction() as view:  # most of them, while others may write
                 files = copy_objects(view.connection, backend.store, objects, progress)
+            files.refuse_unreadable()
         return _move(backend, to, objects, files, progress)
 
 
@@ -94,7 +101,8 @@ def _move(
         _refuse_foreign_stores(source, backend, objects.root)
         if objects.root != backend.store.root:
             late = copy_objects(source, backend.store, objects, progress)
-            files = CopiedFiles(files.copied + late.copied, files.already_present)
+            late.refuse_unreadable()
+            files = CopiedFiles(files.copied + late.copied, files.already_present, late.missing)
         with populate_database(to, backend.database.registry_id) as target:
             rows = copy_rows(source, target, select_all_rows(source, target), progress)
             former = escape_undecodable(mask_database_url(backend.database.url))
@@ -102,7 +110,7 @@ def _move(
         record_closure(source, "departure", escape_undecodable(mask_database_url(to)), at, signature)
     with closing(Database(to)) as opened:
         _open_for_writes(opened, objects.root)
-    return summarise_copy(backend.database.registry_id, head, to, objects.root, rows, files)
+    return summarise_copy(_WHAT, backend.database.registry_id, head, to, objects.root, rows, files)
 
 
 def _finish_interrupted_move(backend: Backend, closure: Closure, to: str, store: Path) -> RegistryCopy:
@@ -123,7 +131,9 @@ def _finish_interrupted_move(backend: Backend, closure: Closure, to: str, store:
         with target.read_transaction() as connection:
             head = find_head(connection, read_newest_revision(connection))
     note = "everything had been copied before; the new database is now open"
-    return summarise_copy(target.registry_id, head, to, store, {}, CopiedFiles(), note)
+    is_copied = store != backend.store.root
+    files = CopiedFiles(missing=read_missing_files(ContentStore(store)) if is_copied else ())
+    return summarise_copy(_WHAT, target.registry_id, head, to, store, {}, files, note)
 
 
 def _refuse_foreign_stores(source: sa.Connection, backend: Backend, store: Path) -> None:

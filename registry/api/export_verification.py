@@ -36,9 +36,9 @@ from registry.lookup import stored_files
 from registry.lookup.deployments import count_former_warnings, deployment_warnings
 from registry.lookup.resolution import ArrayRequest, resolve
 from registry.provenance import Document
-from registry.records import Problem, ReadRuns, Verification
+from registry.records import FileUse, Problem, ReadRuns, Verification
 from registry.settings import find_settings
-from registry.store import ContentStore, describe_use
+from registry.store import ContentStore
 
 _BYTES_CHANGED = "the bytes are not those that were written"
 
@@ -141,7 +141,7 @@ def _collect_inputs(document: Document) -> dict[str, tuple[int, str]]:
     return {
         file.sha256: (
             file.size,
-            describe_use(constants.kind, file.gain_range, panel.panel, constants.version),
+            str(FileUse(constants.kind, file.gain_range, panel.panel, constants.version)),
         )
         for panel in document.resolution.panels
         for constants in panel.constants

@@ -17,7 +17,8 @@ from registry import instants, schema
 from registry.api.arguments import check_arguments
 from registry.api.attempts import note_fork
 from registry.api.backend import Backend, ReadTransaction, open_backend
-from registry.api.objects import CopiedFiles, copy_objects, summarise_copy
+from registry.api.incomplete_copies import FILE_NAME, CopiedFiles
+from registry.api.objects import copy_objects, summarise_copy
 from registry.authorship import build_signature, escape_undecodable, refuse_unrecordable
 from registry.database.change import Change
 from registry.database.closing import record_closure
@@ -94,6 +95,7 @@ def fork_registry(
             find_head(view.connection, view.revision)
             objects.create_folders()
             files = copy_objects(view.connection, backend.store, objects, progress)
+            files.refuse_missing()
             with populate_database(to, registry_id) as target:
                 rows = copy_rows(view.connection, target, _select_rows(view.connection, target), progress)
                 _record_arrival(backend, view, target)
@@ -120,7 +122,8 @@ def _refuse_other_files(folder: Path) -> None:
     """Refuse a folder with other files than those that a fork leaves when it is interrupted."""
     with translate_os_errors("read", folder):
         names = [path.name for path in folder.iterdir()] if folder.exists() else []
-    others = sorted(name for name in names if name != "objects" and not name.startswith(TEMPORARY_PREFIX))
+    own = {"objects", FILE_NAME}
+    others = sorted(name for name in names if name not in own and not name.startswith(TEMPORARY_PREFIX))
     if others:
         raise ConflictError(
             f"{str(folder)!r} holds other files: {shorten([quote(name) for name in others])}",
@@ -191,4 +194,4 @@ def _finish(
     if not HeadFile(new.store).write(StoreHead(head)):
         objects.refuse_unwritable()
     objects.create(registry_id)
-    return summarise_copy(registry_id, head, new.database, new.store, rows, files, *notes)
+    return summarise_copy("the fork", registry_id, head, new.database, new.store, rows, files, *notes)

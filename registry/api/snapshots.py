@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +13,19 @@ import sqlalchemy as sa
 from registry import instants, schema
 from registry.api.attempts import note_file
 from registry.api.backend import Backend, ReadTransaction
-from registry.api.objects import CopiedFiles, copy_objects, summarise_copy
+from registry.api.history_checks import check_history
+from registry.api.incomplete_copies import CopiedFiles
+from registry.api.objects import copy_objects, summarise_copy
 from registry.api.stale_copies import StoreWitness
 from registry.authorship import build_signature, escape_undecodable
-from registry.database.closing import record_closure
+from registry.database.closing import find_closure, record_closure
 from registry.database.creation import populate_database
 from registry.database.engine import read_immutable_file
-from registry.database.seals import find_head, read_registry_id
+from registry.database.seals import find_head, read_owner, read_registry_id
 from registry.database.transfer import copy_rows
-from registry.errors import ConflictError
+from registry.errors import ConflictError, RegistryError
 from registry.files import atomic_write, make_absolute, make_read_only, translate_os_errors
+from registry.heads import Head
 from registry.lookup.revisions import AsOf, parse_as_of, read_newest_revision
 from registry.lookup.tags import read_snapshot_tag
 from registry.lookup.timezones import read_timezone
@@ -36,25 +41,105 @@ def take_snapshot(
     """Write the registry as of a revision into one file; see `Registry.snapshot`."""
     file = make_absolute(file)
     objects = ContentStore(make_absolute(store or file.parent / "store"))
-    files, witness = CopiedFiles(), StoreWitness(backend, as_of)
     with translate_os_errors("written", file):
-        if os.path.lexists(file):
-            raise ConflictError(
-                f"there is a file {str(file)!r} already; a snapshot does not replace it", path=str(file)
-            )
+        complete = _complete_snapshot if os.path.lexists(file) else _write_snapshot
+        contents, files = complete(backend, file, as_of, objects, progress)
+    return summarise_copy(
+        f"the snapshot {str(file)!r}",
+        contents.registry,
+        contents.head,
+        f"sqlite:///{file}",
+        objects.root,
+        contents.rows,
+        files,
+        *contents.notes,
+    )
+
+
+@dataclass(slots=True)
+class _Contents:
+    """The contents of a snapshot: what was asked for, and the numbers of rows that were written."""
+
+    registry: str
+    head: Head
+    tag: str | None
+    timezone: str | None
+    notes: list[str]
+    rows: dict[str, int] = field(default_factory=dict)
+
+
+def _find_contents(
+    view: ReadTransaction, as_of: AsOf, witness: StoreWitness, objects: ContentStore
+) -> _Contents:
+    return _Contents(
+        registry=_read_registry_id(view, objects),
+        head=find_head(view.connection, view.revision),
+        tag=_find_tag(view, as_of),
+        timezone=read_timezone(view.connection),
+        notes=witness.list_warnings(view.connection),
+    )
+
+
+def _write_snapshot(
+    backend: Backend, file: Path, as_of: AsOf, objects: ContentStore, progress: Progress
+) -> tuple[_Contents, CopiedFiles]:
+    """Write the file, and copy the stored files before it gets its name."""
+    witness = StoreWitness(backend, as_of)
+    with ExitStack() as stack:
         with backend.read_transaction(as_of) as view:
-            registry_id = _read_registry_id(view, objects)
+            contents = _find_contents(view, as_of, witness, objects)
             file.parent.mkdir(parents=True, exist_ok=True)
             note_file("the snapshot", file)
-            head, notes = find_head(view.connection, view.revision), witness.list_warnings(view.connection)
-            with atomic_write(file) as hidden:
-                rows = _write_rows(backend, view, hidden, _find_tag(view, as_of), progress)
-                if objects.root.resolve() != backend.store.root.resolve():
-                    objects.create(registry_id)
-                    with read_immutable_file(hidden) as connection:
-                        files = copy_objects(connection, backend.store, objects, progress)
-                make_read_only(hidden)
-    return summarise_copy(registry_id, head, f"sqlite:///{file}", objects.root, rows, files, *notes)
+            hidden = stack.enter_context(atomic_write(file))
+            contents.rows = _write_rows(backend, view, hidden, contents, progress)
+        files = _copy_files(backend, hidden, objects, contents.registry, progress)
+        make_read_only(hidden)
+    return contents, files
+
+
+def _complete_snapshot(
+    backend: Backend, file: Path, as_of: AsOf, objects: ContentStore, progress: Progress
+) -> tuple[_Contents, CopiedFiles]:
+    """Copy the stored files that a snapshot of the same revision lacks; refuse any other file."""
+    witness = StoreWitness(backend, as_of)
+    with backend.read_transaction(as_of) as view:
+        contents = _find_contents(view, as_of, witness, objects)
+    if not _is_snapshot(file, contents, progress):
+        raise ConflictError(
+            f"there is a file {str(file)!r} already; a snapshot does not replace it", path=str(file)
+        )
+    contents.notes.append("the file was there already, with the same contents")
+    return contents, _copy_files(backend, file, objects, contents.registry, progress)
+
+
+def _is_snapshot(file: Path, contents: _Contents, progress: Progress) -> bool:
+    """Tell whether the file is a snapshot with these contents, whose history is as it was sealed."""
+    if not file.is_file():
+        return False
+    try:
+        with read_immutable_file(file) as connection:
+            closure = find_closure(connection)
+            return (
+                closure is not None
+                and closure.reason == "snapshot"
+                and read_owner(connection) == contents.registry
+                and (read_snapshot_tag(connection), read_timezone(connection))
+                == (contents.tag, contents.timezone)
+                and check_history(connection, contents.head.number, contents.head.seal, progress)
+                == contents.head
+            )
+    except (RegistryError, sa.exc.SQLAlchemyError):
+        return False
+
+
+def _copy_files(
+    backend: Backend, file: Path, objects: ContentStore, registry_id: str, progress: Progress
+) -> CopiedFiles:
+    if objects.root.resolve() == backend.store.root.resolve():
+        return CopiedFiles()
+    objects.create(registry_id)
+    with read_immutable_file(file) as connection:
+        return copy_objects(connection, backend.store, objects, progress)
 
 
 def _read_registry_id(view: ReadTransaction, objects: ContentStore) -> str:
@@ -83,12 +168,11 @@ def _find_tag(view: ReadTransaction, as_of: AsOf) -> str | None:
 
 
 def _write_rows(
-    backend: Backend, view: ReadTransaction, file: Path, tag: str | None, progress: Progress
+    backend: Backend, view: ReadTransaction, file: Path, contents: _Contents, progress: Progress
 ) -> dict[str, int]:
     """Write the rows; return their numbers by table."""
-    registry_id = str(read_registry_id(view.connection, view.revision))
     origin = f"revision {view.revision} of {escape_undecodable(mask_database_url(backend.database.url))}"
-    with populate_database(f"sqlite:///{file}", registry_id, write_ahead_log=False) as target:
+    with populate_database(f"sqlite:///{file}", contents.registry, write_ahead_log=False) as target:
         rows = copy_rows(view.connection, target, rows_as_of(view.revision), progress)
         record_closure(
             target,
@@ -96,8 +180,8 @@ def _write_rows(
             origin,
             instants.now(),
             build_signature(),
-            tag=tag,
-            timezone=read_timezone(view.connection),
+            tag=contents.tag,
+            timezone=contents.timezone,
         )
     return rows
 

@@ -139,12 +139,12 @@ def _find_damaged_files(backend: Backend, files: Sequence[RecordedFile], progres
             if isinstance(problem, DeniedError):
                 denied.add(file.sha256)
     with backend.read_transaction() as view:
-        uses = stored_files.describe_uses(view.connection, list(damaged))
+        uses = stored_files.list_uses(view.connection, list(damaged))
     return [
         Problem(
             sha256,
             str(backend.store.object_path(sha256)),
-            f"{problem}; it is {uses.get(sha256, 'of no version')}",
+            f"{problem}; it is {stored_files.describe_uses(uses.get(sha256, ()))}",
             denied=sha256 in denied,
         )
         for sha256, problem in damaged.items()

@@ -15,8 +15,16 @@ from registry.identifiers import shorten
 from registry.instants import Instant
 from registry.lookup.values_table import is_one_of
 from registry.lookup.versions import list_versions_with_constants, list_versions_with_numbers
-from registry.records import IdentifiedExport, IdentifiedInput, RecordedFile, Statistics, StoredFile, Version
-from registry.store import describe_use, manifest_sha256
+from registry.records import (
+    FileUse,
+    IdentifiedExport,
+    IdentifiedInput,
+    RecordedFile,
+    Statistics,
+    StoredFile,
+    Version,
+)
+from registry.store import manifest_sha256
 
 
 def list_verified_files(
@@ -178,8 +186,8 @@ def list_recorded_files(connection: sa.Connection) -> list[RecordedFile]:
     ]
 
 
-def describe_uses(connection: sa.Connection, sha256s: Sequence[str]) -> dict[str, str]:
-    """Return by file the panels, versions, kinds and gain ranges that use it; unused files have no entry."""
+def list_uses(connection: sa.Connection, sha256s: Sequence[str]) -> dict[str, list[FileUse]]:
+    """Return by file the versions that use it, withdrawn ones too, by number; unused files have no entry."""
     if not sha256s:
         return {}
     part, constants, version, panel = schema.constants_file, schema.constants, schema.version, schema.panel
@@ -191,10 +199,15 @@ def describe_uses(connection: sa.Connection, sha256s: Sequence[str]) -> dict[str
         .where(is_one_of(connection, part.c.sha256, sha256s))
         .order_by(part.c.sha256, version.c.id, part.c.gain_range)
     )
-    uses: dict[str, list[str]] = defaultdict(list)
+    uses: dict[str, list[FileUse]] = defaultdict(list)
     for row in connection.execute(query):
-        uses[row.sha256].append(describe_use(row.kind, row.gain_range, row.identifier, row.id))
-    return {sha256: shorten(descriptions) for sha256, descriptions in uses.items()}
+        uses[row.sha256].append(FileUse(row.kind, row.gain_range, row.identifier, row.id))
+    return uses
+
+
+def describe_uses(uses: Sequence[FileUse]) -> str:
+    """Return the uses of a file as they follow "it is" in a sentence."""
+    return shorten(list(map(str, uses))) or "of no version"
 
 
 def list_manifests(connection: sa.Connection) -> list[tuple[str, str, str, list[str]]]:

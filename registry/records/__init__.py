@@ -17,11 +17,11 @@ from registry.records.answers import (
     Picture,
     PixelCounts,
     Problem,
-    RegistryCopy,
     UnreferencedFile,
     Validity,
     Verification,
 )
+from registry.records.copies import FileUse, MissingFile, RegistryCopy
 from registry.records.deployments import (
     DeployedFile,
     Deployment,
@@ -87,6 +87,7 @@ __all__ = [
     "DetectorDifference",
     "Export",
     "ExportedFile",
+    "FileUse",
     "IdentifiedExport",
     "IdentifiedInput",
     "IdentifiedPart",
@@ -94,6 +95,7 @@ __all__ = [
     "ImportOutcome",
     "LeftOutRuns",
     "LinkDifference",
+    "MissingFile",
     "OpenStart",
     "Outcome",
     "Panel",

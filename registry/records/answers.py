@@ -274,34 +274,6 @@ class Verification(Struct, frozen=True):
     head: str | None = None
 
 
-class RegistryCopy(Struct, frozen=True):
-    """A copy of a registry or of a part of it: a move, a backup, its restoration, or a snapshot.
-
-    Attributes
-    ----------
-    registry, revision
-        Its id, and the newest revision in the copy.
-    seal
-        Of that revision: it stands for everything up to it.
-    database, store
-        Of the copy: the URL without its password, and the folder.
-    rows
-        Their number by table.
-    files, files_there
-        The numbers of files copied now, and of those that were in the store already.
-    """
-
-    registry: str
-    revision: int
-    database: str
-    store: str
-    rows: dict[str, int]
-    files: int
-    files_there: int
-    notes: tuple[str, ...] = ()
-    seal: str | None = None
-
-
 class PixelCounts(Struct, frozen=True):
     """The numbers of dead and of odd pixels of one array, as marked in the picture."""
 

@@ -1,0 +1,98 @@
+"""Copies that lack files, because the originals were damaged or could not be read.
+
+All that is sound is copied all the same. ``incomplete.json`` in the folder of the copied files names those that are
+missing there, and why; it is removed when a later copy brings the last of them. The command that made the copy ends
+with a refusal that names every one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+
+from registry.errors import CorruptionError, RegistryError, UnavailableError
+from registry.files import atomic_write, open_regular, translate_os_errors
+from registry.identifiers import format_count
+from registry.records import MissingFile, RegistryCopy
+from registry.store import ContentStore
+
+FILE_NAME = "incomplete.json"
+_MAX_BYTES = 1 << 26
+
+
+class _Note(msgspec.Struct, frozen=True):
+    format: Literal["calreg incomplete copy"]
+    format_version: Literal[1]
+    missing: tuple[MissingFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CopiedFiles:
+    """The numbers of files that were copied and that were present before, and the files that could not be copied."""
+
+    copied: int = 0
+    already_present: int = 0
+    missing: tuple[MissingFile, ...] = ()
+
+    def refuse_unreadable(self) -> None:
+        """Refuse files that the system did not permit to read: the command can be repeated when it does."""
+        if any(not file.is_damaged for file in self.missing):
+            self.refuse_missing()
+
+    def refuse_missing(self) -> None:
+        """Refuse to finish a copy that lacks files."""
+        if self.missing:
+            raise build_error("the copy was not finished, because files cannot be read", self.missing)
+
+
+def read_missing_files(store: ContentStore) -> tuple[MissingFile, ...]:
+    """Return the files that are missing in a folder because a copy lacked them, and are not there by now.
+
+    A note that cannot be read says nothing: what is missing is found without it when it is used or verified.
+    """
+    path = store.root / FILE_NAME
+    with translate_os_errors("read", path):
+        try:
+            with open_regular(path) as file:
+                note = msgspec.json.decode(file.read(_MAX_BYTES), type=_Note)
+        except (
+            FileNotFoundError,
+            NotADirectoryError,
+            msgspec.DecodeError,
+            UnicodeDecodeError,
+            RecursionError,
+        ):
+            return ()
+    return tuple(file for file in note.missing if not store.has_object(file.sha256))
+
+
+def note_missing_files(store: ContentStore, missing: Iterable[MissingFile]) -> None:
+    """Note in the folder which files it lacks, those of former copies too; remove the note where it lacks none."""
+    path = store.root / FILE_NAME
+    files = {file.sha256: file for file in (*read_missing_files(store), *missing)}
+    with translate_os_errors("written", path):
+        if not files:
+            path.unlink(missing_ok=True)
+            return
+        note = _Note("calreg incomplete copy", 1, tuple(files[sha256] for sha256 in sorted(files)))
+        with atomic_write(path) as hidden:
+            hidden.write_bytes(msgspec.json.format(msgspec.json.encode(note), indent=2) + b"\n")
+
+
+def refuse_incomplete(copy: RegistryCopy, what: str, missing: Sequence[MissingFile]) -> None:
+    """Refuse a finished copy that lacks files, with the facts of the copy; `what` names it."""
+    if missing:
+        raise build_error(
+            f"{what} is finished but incomplete; it lacks {format_count(len(missing), 'file')}",
+            missing,
+            **msgspec.structs.asdict(copy),
+        )
+
+
+def build_error(message: str, missing: Sequence[MissingFile], **values: Any) -> RegistryError:
+    """Return the refusal that names every file; corruption, unless all are sound as far as is known."""
+    error_class = CorruptionError if any(file.is_damaged for file in missing) else UnavailableError
+    return error_class(message, details=[file.problem for file in missing], **values, missing=tuple(missing))
