@@ -91,6 +91,20 @@ def test_before_any_grant_a_role_can_read_nothing(roles: Roles) -> None:
 
 
 @pytest.mark.slow
+def test_a_write_that_a_reader_may_not_do_leaves_no_file_in_the_store(granted: Roles, tmp_path: Path) -> None:
+    arrays, tree = write_panel_folder(tmp_path / "other", seed=7), tmp_path / "tree"
+    write_panel_folder(tree / "module/M001", seed=8)
+    (tree / f"{PANEL_A}-20190101000000").symlink_to("module/M001")
+    before = sorted(granted.location.store.rglob("*"))
+    with granted.open(granted.reader) as registry:
+        with assert_refused(UnavailableError):
+            registry.versions.add(PANEL_A, arrays, valid_from=LATER)
+        with assert_refused(UnavailableError):
+            registry.import_tree(tree)
+    assert sorted(granted.location.store.rglob("*")) == before
+
+
+@pytest.mark.slow
 def test_a_reader_looks_up_and_exports_and_the_export_is_not_recorded(granted: Roles, tmp_path: Path) -> None:
     with granted.open(granted.reader) as registry:
         assert len(registry.validity(PANEL_A, at=LATER).versions) == 2

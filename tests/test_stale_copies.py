@@ -10,13 +10,16 @@ from typing import Any
 
 import pytest
 
+from registry.api import create_registry
 from registry.api.backend import Backend, ReadTransaction
-from registry.errors import ConflictError
+from registry.api.copies import copy_registry
+from registry.errors import ClosedError, ConflictError, UnavailableError
 from registry.heads import Head, HeadFile, StoreHead
 from testing.panels import PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
-from tests.heads import Copy, head_of, read_state, record
+from tests.conftest import act_as_ordinary_user
+from tests.heads import PANELS, Copy, head_of, read_state, record
 from tests.refusals import assert_refused
 
 pytestmark = pytest.mark.small_panels
@@ -40,6 +43,52 @@ def stale(location: RegistryLocation, copy_database: Copy, tmp_path: Path) -> Re
 
 def names_both(sentences: tuple[str, ...], location: RegistryLocation, stale: RegistryLocation) -> bool:
     return any(str(head_of(location)) in text and str(head_of(stale)) in text for text in sentences)
+
+
+def list_files(location: RegistryLocation) -> list[Path]:
+    return sorted(location.store.rglob("*"))
+
+
+def test_a_write_of_an_older_copy_leaves_no_file_in_the_store(
+    location: RegistryLocation, stale: RegistryLocation, tmp_path: Path
+) -> None:
+    before, arrays = list_files(location), write_panel_folder(tmp_path / "other", seed=7)
+    with stale.open() as registry, assert_refused(ConflictError):
+        registry.versions.add(PANEL_A, arrays, valid_from=AT)
+    assert list_files(location) == before
+
+
+@pytest.mark.slow
+def test_a_write_of_a_closed_registry_leaves_no_file_in_the_store(
+    location: RegistryLocation, tmp_path: Path
+) -> None:
+    arrays = write_panel_folder(tmp_path / "other", seed=7)
+    taken = RegistryLocation(f"sqlite:///{tmp_path / 'taken.sqlite'}", location.store)
+    with location.open() as registry:
+        registry.panels.add(PANEL_A)
+        registry.snapshot(taken.file, store=location.store)
+        before = list_files(location)
+        copy_registry(f"sqlite:///{tmp_path / 'moved.sqlite'}", None, location.database, location.store)
+        with assert_refused(ClosedError):  # it was open when this process opened it
+            registry.versions.add(PANEL_A, arrays, valid_from=AT)
+    for closed in (location, taken):
+        with closed.open() as registry, assert_refused(ClosedError):
+            registry.versions.add(PANEL_A, arrays, valid_from=AT)
+    assert list_files(location) == before
+
+
+def test_a_write_to_a_database_that_may_only_be_read_leaves_no_file_in_the_store(open_folder: Path) -> None:
+    location = RegistryLocation.in_folder(open_folder)
+    create_registry(location.database, location.store)
+    record(location, 0)
+    arrays = write_panel_folder(open_folder / "other", seed=7)
+    for path in [location.store, *location.store.rglob("*"), open_folder]:
+        path.chmod(0o777)
+    location.file.chmod(0o444)
+    before = list_files(location)
+    with act_as_ordinary_user(), location.open() as registry, assert_refused(UnavailableError):
+        registry.versions.add(PANELS[0], arrays, valid_from=AT)
+    assert list_files(location) == before
 
 
 def test_an_export_from_an_older_copy_is_written_with_a_warning_and_not_recorded(

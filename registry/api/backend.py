@@ -113,9 +113,10 @@ class Backend:
             The head of the store that this history lacks, and goes on without.
         """
         stored = {} if dry_run else {file.sha256: file for file in files}
-        if stored:
-            self.store_files(list(stored.values()), progress)
         signature = build_signature()
+        if stored:
+            self.database.refuse_unwritable(signature, lost=lost)
+            self.store_files(list(stored.values()), progress)
         with self.database.write_transaction(signature, comment, dry_run=dry_run, lost=lost) as change:
             for sha256, file in stored.items():
                 # `verify` removes files only under this lock: a file that is there now stays.

@@ -91,7 +91,8 @@ class Change:
         """The revision as of which look-ups see what this change has recorded so far."""
         return self.newest if self.revision is None else self.revision
 
-    def _ensure_revision(self) -> int:
+    def ensure_revision(self) -> int:
+        """Return the number of the revision, whose row is recorded with the first fact."""
         if self.revision is None:
             self.revision = self.newest + 1
             row = {
@@ -110,7 +111,7 @@ class Change:
         if not rows:
             return []
         self.recorded[table.name] += len(rows)
-        return self.insert(table, rows, recorded_in=self._ensure_revision())
+        return self.insert(table, rows, recorded_in=self.ensure_revision())
 
     def insert(self, table: sa.Table, rows: Sequence[Row], **shared: int) -> list[int]:
         """Insert rows with the `shared` values; return their Ids, if the table has Ids."""
@@ -135,7 +136,7 @@ class Change:
         self.withdrawn[table.name] += len(rows)
         self._draft.add_withdrawn(table, rows)
         withdrawal = table.update().where(table.c.id.in_(sa.bindparam("rows", expanding=True)))
-        withdrawal = withdrawal.values(withdrawn_in=self._ensure_revision())
+        withdrawal = withdrawal.values(withdrawn_in=self.ensure_revision())
         for start in range(0, len(rows), _CHUNK_SIZE):
             self.connection.execute(withdrawal, {"rows": rows[start : start + _CHUNK_SIZE]})
 

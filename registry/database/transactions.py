@@ -135,6 +135,11 @@ class Database:
                 note_attempt("the revision", lambda: self._describe_change(change))
             yield change
 
+    def refuse_unwritable(self, signature: Signature, *, lost: Head | None = None) -> None:
+        """Refuse what `write_transaction` would refuse whatever is recorded: it is tried, and rolled back."""
+        with self.write_transaction(signature, dry_run=True, lost=lost) as change:
+            change.ensure_revision()
+
     def late_seal_transaction(self, number: int) -> AbstractContextManager[LateSeal]:
         """Open a writer's transaction that seals a revision, which must be the newest and have no seal."""
         self.refuse_closed()
