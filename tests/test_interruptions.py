@@ -1,4 +1,4 @@
-"""Ctrl-C at any moment: the message says truly what was recorded, and what is left of files."""
+"""Ctrl-C, SIGTERM and SIGHUP at any moment: the message says truly what was recorded, and what is left of files."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import faulthandler
 import os
 import re
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -38,11 +39,18 @@ class Ended(NamedTuple):
     calls: int
 
 
-def interrupt(location: RegistryLocation, arguments: Sequence[str], at_call: int, after: str) -> Ended:
-    """Run calreg as a process that gets SIGINT at the n-th call after the first one of a function."""
+def interrupt(
+    location: RegistryLocation,
+    arguments: Sequence[str],
+    at_call: int,
+    after: str,
+    number: signal.Signals = signal.SIGINT,
+) -> Ended:
+    """Run calreg as a process that gets a signal at the n-th call after the first one of a function."""
     output = location.folder / "printed.txt"
     process = CONTEXT.Process(
-        target=run_interrupted, args=(list(arguments), location.environment, output, at_call, after)
+        target=run_interrupted,
+        args=(list(arguments), location.environment, output, at_call, after, number),
     )
     process.start()
     process.join()
@@ -57,9 +65,14 @@ def interrupt(location: RegistryLocation, arguments: Sequence[str], at_call: int
 
 
 def run_interrupted(
-    arguments: list[str], environment: dict[str, str], output: Path, at_call: int, after: str
+    arguments: list[str],
+    environment: dict[str, str],
+    output: Path,
+    at_call: int,
+    after: str,
+    number: signal.Signals,
 ) -> None:
-    """Run calreg, and send SIGINT to this process at a call: the target of a process."""
+    """Run calreg, and send a signal to this process at a call: the target of a process."""
     os.environ.update(environment)
     sys.argv = ["calreg", *arguments]
     handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -75,7 +88,7 @@ def run_interrupted(
         calls += 1
         if calls == at_call:
             sys.setprofile(None)
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
 
     from registry.cli import main
 
@@ -201,6 +214,40 @@ def test_an_interrupted_export_says_whether_it_is_published_and_recorded(
             }
         seen.add((document.exists(), recorded))
     assert seen == {(False, False), (True, False), (True, True)}
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_the_other_signals_that_end_a_program_clean_up_like_ctrl_c(
+    filled: RegistryLocation, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    def make_arguments(name: str) -> list[str]:
+        return ["export", PANEL_A, "--at", "20180101000000", "--output", str(tmp_path / name)]
+
+    calls = interrupt(filled, make_arguments("whole"), NEVER, "write_files").calls
+    for call in (0, 1, calls // 50):
+        ended = interrupt(filled, make_arguments(f"{call:x}"), call, "write_files", number)
+        assert ended.code == code
+        assert ended.message in {
+            "interrupted; nothing was recorded",
+            "interrupted; the export was not published",
+        }
+        assert not (tmp_path / f"{call:x}").exists()
+    ended = interrupt(filled, make_arguments("late"), calls - 1, "write_files", number)
+    assert ended.code in {0, code}
+
+
+def test_a_signal_that_is_ignored_stays_ignored(filled: RegistryLocation) -> None:
+    command = (sys.executable, "-c", "from registry.cli import main; main()", "panel", "list")
+    handler = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = subprocess.Popen(command, env={**os.environ, **filled.environment}, stdout=subprocess.PIPE)
+    finally:
+        signal.signal(signal.SIGHUP, handler)
+    with process:
+        for _ in range(20):
+            process.send_signal(signal.SIGHUP)
+        assert PANEL_A in process.communicate()[0].decode()
+    assert process.returncode == 0
 
 
 def test_an_interrupted_backup_or_snapshot_says_whether_it_is_complete(

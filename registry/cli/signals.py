@@ -1,7 +1,8 @@
-"""Ctrl-C: between the start of a verb and its end it is a `KeyboardInterrupt`; before, nothing has been done yet.
+"""Ctrl-C, and the ends that a system requests: between the start of a verb and its end each is a `KeyboardInterrupt`.
 
-Python would show a traceback where it comes while modules are imported, and Typer has an exit code of its own. This
-module is imported before all others, and so imports little.
+Before, nothing has been done yet. Python would show a traceback where Ctrl-C comes while modules are imported, and end
+without a word or a clean-up at SIGTERM, as of a batch system, and at SIGHUP, as from a closed terminal. Typer has an
+exit code of its own. This module is imported before all others, and so imports little.
 """
 
 from __future__ import annotations
@@ -16,15 +17,22 @@ TYPE_CHECKING = False  # as in the package
 if TYPE_CHECKING:
     from typing import Any
 
-EXIT_INTERRUPTED = 130
+_SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+_FIRST_EXIT_CODE = 128  # 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP: as a shell counts
 _MESSAGE = b"interrupted; nothing was recorded\n"
 _REPEAT_SECONDS = 0.01
 
+_followed: list[signal.Signals] = []  # those that are not ignored, once the program has begun
+_came: list[int] = []  # the first of these decides the exit code
+
 
 def end_quietly_when_interrupted() -> None:
-    """Let Ctrl-C end the process with a message, until a verb begins; where it is ignored, it stays so."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _end)
+    """Let Ctrl-C and the like end the process with a message, until a verb begins; what is ignored stays so."""
+    defaults = (signal.default_int_handler, signal.SIG_DFL)
+    _followed[:] = [number for number in _SIGNALS if signal.getsignal(number) in defaults]
+    for number in _followed:
+        signal.signal(number, _end)
+    if _followed:
         sys.unraisablehook = _repeat_interruption
 
 
@@ -37,22 +45,28 @@ def end_if_interrupted() -> Iterator[None]:
     try:
         yield
     except SystemExit as end:
-        if end.code == EXIT_INTERRUPTED and sys.unraisablehook is _repeat_interruption:
+        if _came and end.code == _FIRST_EXIT_CODE + _came[0] and sys.unraisablehook is _repeat_interruption:
             with suppress(OSError, ValueError):
                 sys.stdout.flush()
                 sys.stderr.flush()
-            os._exit(EXIT_INTERRUPTED)
+            os._exit(_FIRST_EXIT_CODE + _came[0])
         raise
 
 
-def _end(*_: object) -> None:
-    os.write(2, _MESSAGE)
-    os._exit(EXIT_INTERRUPTED)
+def _end(number: int, _frame: object) -> None:
+    with suppress(OSError):  # the terminal may be closed
+        os.write(2, _MESSAGE)
+    os._exit(_FIRST_EXIT_CODE + number)
+
+
+def _interrupt(number: int, _frame: object) -> None:
+    _came.append(number)
+    raise KeyboardInterrupt
 
 
 @contextmanager
 def _permit_interruption() -> Iterator[None]:
-    """Let Ctrl-C raise `KeyboardInterrupt` inside, and ignore it afterwards: the work is done.
+    """Let Ctrl-C and the like raise `KeyboardInterrupt` inside, and ignore them afterwards: the work is done.
 
     Only in the program ``calreg``, not where it is called as a function.
     """
@@ -60,10 +74,12 @@ def _permit_interruption() -> Iterator[None]:
         yield
         return
     try:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number in _followed:
+            signal.signal(number, _interrupt)
         yield
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number in _followed:
+            signal.signal(number, signal.SIG_IGN)
 
 
 def run_interruptibly(run: Callable[[], Any]) -> Any:
@@ -77,8 +93,9 @@ def run_interruptibly(run: Callable[[], Any]) -> Any:
             with _permit_interruption():
                 return run()
         except KeyboardInterrupt:
-            typer.echo(f"interrupted; {_describe_interruption(describe_attempts)}", err=True)
-            raise typer.Exit(EXIT_INTERRUPTED) from None
+            with suppress(OSError):  # the terminal may be closed
+                typer.echo(f"interrupted; {_describe_interruption(describe_attempts)}", err=True)
+            raise typer.Exit(_FIRST_EXIT_CODE + (_came[0] if _came else signal.SIGINT)) from None
 
 
 def _describe_interruption(describe_attempts: Callable[[], str]) -> str:
@@ -97,6 +114,6 @@ def _repeat_interruption(unraisable: Any) -> None:
     if isinstance(unraisable.exc_value, KeyboardInterrupt):
         from threading import Timer
 
-        Timer(_REPEAT_SECONDS, signal.raise_signal, [signal.SIGINT]).start()
+        Timer(_REPEAT_SECONDS, signal.raise_signal, [_came[0] if _came else signal.SIGINT]).start()
     else:
         sys.__unraisablehook__(unraisable)
