@@ -88,6 +88,15 @@ def refuse_url(path: Path) -> None:
         raise RequestError(f"what begins with {first!r} is not a path here: calreg needs a folder or a file")
 
 
+def has_content(path: Path, content: bytes) -> bool:
+    """Tell whether a file is there, can be read and has just these bytes."""
+    try:
+        with open_regular(path) as file:
+            return file.read(len(content) + 1) == content
+    except OSError:
+        return False
+
+
 class IrregularFileError(OSError):
     """The path is that of a pipe, a device or a socket."""
 

@@ -19,7 +19,8 @@ import pytest
 from numpy.typing import NDArray
 
 from registry import detectors, provenance
-from registry.api import Registry
+from registry.api import Registry, exports
+from registry.api.export_records import try_record_export
 from registry.api.export_verification import verify_export
 from registry.api.replays import replay
 from registry.errors import (
@@ -153,7 +154,7 @@ def test_existing_files_stay_without_force_and_a_refused_export_leaves_nothing(
     own.export(RUN, tmp_path / "out", format=form)
     before = contents(tmp_path / "out")
     with assert_refused(ConflictError, remedy=Remedy.REPLACE_FILES):
-        own.export(RUN, tmp_path / "out", format=form)
+        own.export(RUN, tmp_path / "out", format=form, as_of=6)
     assert contents(tmp_path / "out") == before
     own.versions.gap(PANEL_A, valid_from=BEGIN, comment="warm")
     with pytest.raises(RegistryError):
@@ -162,6 +163,35 @@ def test_existing_files_stay_without_force_and_a_refused_export_leaves_nothing(
     done = own.export(RUN, tmp_path / "out", format=form, as_of=6, force=True)
     assert contents(tmp_path / "out").keys() == before.keys()
     assert verify_export(done.provenance, NOWHERE, own._backend.store.root).problems == ()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("is_recorded", [False, True])
+def test_an_export_that_was_killed_after_its_document_was_placed_is_taken_for_its_own(
+    own: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, is_recorded: bool
+) -> None:
+    def kill(*arguments: Any) -> None:
+        if is_recorded:
+            try_record_export(*arguments)
+        raise KeyboardInterrupt
+
+    known = len(list(own.exports.list()))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):  # noqa: PT012
+        patch.setattr(exports, "try_record_export", kill)
+        own.export(RUN, tmp_path / "out", format=form)
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    done = own.export(RUN, tmp_path / "out", format=form)
+    assert {path: path.read_bytes() for path in before} == before
+    assert (done.recorded, len(done.notes), len(list(own.exports.list()))) == (True, 1, known + 1)
+    assert verify_export(done.provenance, NOWHERE, own._backend.store.root).problems == ()
+    for path, content in before.items():
+        if path.name != "HISTORY":
+            path.write_bytes(content + b" ")
+            with assert_refused(ConflictError, remedy=Remedy.REPLACE_FILES):
+                own.export(RUN, tmp_path / "out", format=form)
+            assert path.read_bytes() == content + b" "
+            path.write_bytes(content)
 
 
 @pytest.mark.parametrize("form", FORMATS)

@@ -44,7 +44,7 @@ REFUSED = {
     "deploy": "calreg deploy xcsls3716 --check tree",
     "provenance show": "calreg provenance show datasets.txt",
     "provenance verify": "calreg provenance verify damaged/provenance.json",
-    "provenance replay": "calreg provenance replay constants/provenance.json --output again",
+    "provenance replay": "calreg provenance replay constants/provenance.json --output damaged",
     "exports": "calreg exports --experiment xcsls3761",
     "identify": "calreg identify nowhere.npy",
     "tag add": "calreg tag add spring-2018",

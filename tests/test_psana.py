@@ -195,8 +195,7 @@ def test_history_gets_one_line_per_deployment_with_the_checksum_of_the_replaced_
     first = deploy(own, tmp_path / "calib").outputs[0].sha256
     document = "12-end-pixel_gain-pixel_offset.json"
     files = ["pixel_gain/12-end.data", "pixel_offset/12-end.data", document]
-    with assert_refused(ConflictError, remedy=Remedy.REPLACE_FILES, files=files):
-        deploy(own, tmp_path / "calib")
+    assert deploy(own, tmp_path / "calib").outputs[0].sha256 == first  # it is there, with its line
     own.versions.add(
         PANEL_A,
         write_panel_folder(tmp_path / "better", 7),
@@ -204,6 +203,8 @@ def test_history_gets_one_line_per_deployment_with_the_checksum_of_the_replaced_
         supersede=True,
         comment="better",
     )
+    with assert_refused(ConflictError, remedy=Remedy.REPLACE_FILES, files=files):
+        deploy(own, tmp_path / "calib")
     done = deploy(own, tmp_path / "calib", force=True)
     second = done.outputs[0].sha256
     shutil.copytree(tmp_path / "calib", tmp_path / "copy")

@@ -319,8 +319,10 @@ DEEP = ["gain/1-end.data", "offset/1-end.data", "1-end.json"]
 JOURNALS = ["gain/HISTORY", "offset/HISTORY"]
 
 
-def publish_deep(folder: Path, text: str, *, force: bool = False) -> None:
-    with publish_outputs(folder, DEEP, journals=JOURNALS, force=force) as staging:
+def publish_deep(folder: Path, text: str, *, force: bool = False, has_own_document: bool = False) -> None:
+    with publish_outputs(
+        folder, DEEP, journals=JOURNALS, force=force, has_own_document=has_own_document
+    ) as staging:
         for name in (*DEEP, *JOURNALS):
             (staging / name).parent.mkdir(exist_ok=True)
             (staging / name).write_text(f"{text} {name}\n")
@@ -340,6 +342,25 @@ def test_files_are_published_in_folders_and_journals_are_appended_to(tmp_path: P
     with assert_refused(ConflictError, path=str(tmp_path / "new" / "home"), files=DEEP):
         publish_deep(tmp_path / "new" / "home", "third")
     assert contents(tmp_path / "new" / "home") == deep("first", "second")
+
+
+@pytest.mark.parametrize("lines", [[], JOURNALS[:1], JOURNALS])
+def test_an_export_with_its_own_document_stays_and_gets_the_lines_that_a_journal_lacks(
+    tmp_path: Path, lines: list[str]
+) -> None:
+    publish_deep(tmp_path, "first")
+    for name in JOURNALS:
+        if name not in lines:
+            (tmp_path / name).unlink()
+    inodes = {name: (tmp_path / name).stat().st_ino for name in DEEP}
+    publish_deep(tmp_path, "first", has_own_document=True)
+    assert contents(tmp_path) == deep("first")
+    assert {name: (tmp_path / name).stat().st_ino for name in DEEP} == inodes
+    with assert_refused(ConflictError, files=DEEP):
+        publish_deep(tmp_path, "second", has_own_document=True)
+    (tmp_path / DEEP[0]).unlink()
+    with assert_refused(ConflictError, files=DEEP[1:]):
+        publish_deep(tmp_path, "first", has_own_document=True)
 
 
 @pytest.mark.parametrize("existing", [False, True])

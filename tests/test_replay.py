@@ -500,6 +500,8 @@ def test_the_command_line_replays_and_refuses_with_its_codes(
     )
     assert done_again.stderr == ""
     assert calreg.run("provenance", "verify", str(tmp_path / "2" / FILE), "--json").json["problems"] == []
+    calreg.run(*command, str(tmp_path / "2"))  # nothing is left to do
+    (tmp_path / "2" / "pixel_offset.npy").write_bytes(b"mine")
     calreg.assert_refused(5, *command, str(tmp_path / "2"))
     calreg.run(*command, str(tmp_path / "2"), "--force")
     calreg.assert_refused(

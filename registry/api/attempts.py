@@ -19,7 +19,7 @@ from registry.database.forks import close_connections
 from registry.database.migrations import read_schema_revision
 from registry.database.transactions import Database
 from registry.errors import RegistryError, SchemaError
-from registry.files import open_regular
+from registry.files import has_content
 from registry.interruptions import note_attempt
 from registry.lookup.stored_files import list_exports_with_file
 from registry.settings import sqlite_file
@@ -30,12 +30,7 @@ def note_export(database: Database, document: Path, content: bytes) -> None:
     sha256 = hashlib.sha256(content).hexdigest()
 
     def describe() -> str:
-        try:
-            with open_regular(document) as file:
-                is_published = file.read() == content
-        except OSError:
-            is_published = False
-        if not is_published:
+        if not has_content(document, content):
             return "the export was not published"
         with database.open_after_interruption() as connection:
             is_recorded = bool(list_exports_with_file(connection, sha256))

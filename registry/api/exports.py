@@ -15,7 +15,7 @@ from registry import instants
 from registry.api.attempts import note_export
 from registry.api.backend import Backend
 from registry.api.detector_constants import DetectorConstants
-from registry.api.export_records import try_record_export
+from registry.api.export_records import find_same_export, try_record_export
 from registry.api.folder_checks import check_folder
 from registry.api.served_runs import describe_served_wrongly, list_served_wrongly
 from registry.api.stale_copies import StoreWitness
@@ -98,12 +98,22 @@ def write_export(
     draft = drafted.document
     layout = export_format.layout(draft)
     home = folder / layout.folder
+    former = None if force else find_same_export(home / layout.document, draft)
+    if former is not None:  # some formats write its time into their files
+        draft = replace(draft, created_at=former.created_at, created_by=former.created_by)
     warnings = [*draft.warnings, *drafted.warnings]
     if checks_folder and export_format.NAME == psana.NAME:
         warnings += check_folder(backend, draft, home, dict(layout.arrays))
     assemblies = build_format_assemblies(export_format, draft, backend.store, drafted.blake3s)
-    with publish_outputs(home, layout.file_names, journals=layout.journals, force=force) as hidden:
-        written = write_files(export_format, draft, assemblies, Target(hidden, home), progress)
+    with publish_outputs(
+        home,
+        layout.file_names,
+        journals=layout.journals,
+        force=force,
+        has_own_document=former is not None,
+    ) as hidden:
+        target = Target(hidden, home, repeats=former is not None)
+        written = write_files(export_format, draft, assemblies, target, progress)
         document = replace(draft, outputs=written.outputs, companions=written.companions)
         content = encode(document)
         (hidden / layout.document).write_bytes(content)
@@ -112,6 +122,7 @@ def write_export(
     if request.as_of is not None:
         warnings += map(describe_served_wrongly, list_served_wrongly(backend, document, path))
     note = try_record_export(backend, document, path, hashlib.sha256(content).hexdigest(), signature)
+    notes = ["all files were there already, with the same bytes"] if former is not None else []
     return Export(
         revision=draft.registry.revision,
         instant=draft.resolution.instant,
@@ -120,7 +131,7 @@ def write_export(
         segments=draft.resolution.segments,
         absent_segments=list_zeroed_segments(export_format, draft),
         recorded=note is None,
-        notes=() if note is None else (note,),
+        notes=(*notes, *(() if note is None else (note,))),
         warnings=(*warnings, *(written.warnings if checks_folder else ())),
     )
 

@@ -23,6 +23,7 @@ from registry.exporters import formats
 from registry.exporters.assembly import Assembly
 from registry.exporters.layout import Layout, Target, WrittenFiles
 from registry.exporters.publication import publish_outputs
+from registry.files import has_content
 from registry.identifiers import format_count, quote
 from registry.instants import parse_instant
 from registry.parallel import Progress, no_progress
@@ -60,7 +61,7 @@ def replay(
     DocumentError
         The document is damaged, contradicts itself, or names arrays that were never written.
     ConflictError
-        The store belongs to another registry, or a file exists and `force` is not set.
+        The store belongs to another registry, or a file with other bytes exists and `force` is not set.
     CorruptionError
         An input is missing or damaged, or the result differs from the bytes that the document records.
     """
@@ -68,8 +69,11 @@ def replay(
     objects = find_document_store(document, find_settings(database, store))
     plan = plan_replay(document, path, objects)
     layout, home = plan.layout, Path(output) / plan.layout.folder
-    with publish_outputs(home, layout.file_names, journals=layout.journals, force=force) as hidden:
-        written = plan.write(Target(hidden, home), progress)
+    repeats = not force and has_content(home / layout.document, content)
+    with publish_outputs(
+        home, layout.file_names, journals=layout.journals, force=force, has_own_document=repeats
+    ) as hidden:
+        written = plan.write(Target(hidden, home, repeats), progress)
         for name, actual, recorded in written.pair_with(document):
             if (actual.sha256, actual.size) != (recorded.sha256, recorded.size):
                 reason = plan.software_changes or "the document was changed"

@@ -94,11 +94,13 @@ class ChecksummedFile:
 class Target:
     """The folder that a format writes in; its files are moved to ``destination`` at the end.
 
-    Without a staging folder the files are only checksummed, not written.
+    Without a staging folder the files are only checksummed, not written. Where the document of this very export is
+    there already it ``repeats``: the files are compared with those that are there.
     """
 
     staging: Path | None = None
     destination: Path | None = None
+    repeats: bool = False
 
     @contextmanager
     def open_file(self, name: str) -> Iterator[ChecksummedFile]:

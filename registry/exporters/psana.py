@@ -19,7 +19,7 @@ from registry.errors import NotFoundError, Remedy, RequestError
 from registry.exporters import text
 from registry.exporters.assembly import Assembly
 from registry.exporters.layout import Layout, Target, WrittenFiles, write_sequential
-from registry.files import Buffer, sha256_of_file
+from registry.files import Buffer, open_input, sha256_of_file
 from registry.identifiers import parse_source
 from registry.parallel import Advance
 from registry.provenance.document import Deployment, Document, InputConstants, Output
@@ -66,8 +66,9 @@ def write(draft: Document, assemblies: Sequence[Assembly], target: Target, advan
     outputs = write_sequential(names.arrays, partial(_generate_chunks, draft), assemblies, target, advance)
     for output, journal in zip(outputs, names.journals, strict=True):
         line = build_history_line(draft, output, target.destination, f"../{names.document}")
+        is_there = target.repeats and _is_in_history(output, target.destination, journal)
         with target.open_file(journal) as file:
-            file.write(line.encode("ascii"))
+            file.write(b"" if is_there else line.encode("ascii"))
     return WrittenFiles(outputs, warnings=tuple(warnings))
 
 
@@ -159,6 +160,16 @@ def build_history_line(draft: Document, output: Output, folder: Path | None, cop
     with suppress(NotFoundError):
         replaced = f" replaced {sha256_of_file(folder / (output.path or ''))}" if folder else ""
     return f"file:{name}   {facts} cmt:{text.escape_line(comment)}{replaced}\n"
+
+
+def _is_in_history(output: Output, folder: Path | None, journal: str) -> bool:
+    """Tell whether ``HISTORY`` has a line of the file with these bytes."""
+    if folder is None:
+        return False
+    name, checksum = f"file:{Path(output.path or '').name} ".encode(), f"sha256 {output.sha256}".encode()
+    with suppress(NotFoundError), open_input(folder / journal, "a text") as file:
+        return any(line.startswith(name) and checksum in line for line in file)
+    return False
 
 
 def _escape_field(value: str) -> str:

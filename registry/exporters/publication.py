@@ -27,7 +27,12 @@ _REPLACED_DOCUMENT = "document"
 
 @contextmanager
 def publish_outputs(
-    folder: Path, names: Sequence[str], *, journals: Sequence[str] = (), force: bool
+    folder: Path,
+    names: Sequence[str],
+    *,
+    journals: Sequence[str] = (),
+    force: bool,
+    has_own_document: bool = False,
 ) -> Iterator[Path]:
     """Yield an empty staging folder to write the named files in; at the end, move them to `folder`.
 
@@ -35,24 +40,26 @@ def publish_outputs(
     replaced, and the new one is moved last, so a document is never beside outputs of another export.
     A staged journal is appended to the file of its name.
     On any error `folder` stays as it was: new files are removed, replaced files restored. Files of an export that
-    was killed before it moved its document are left as they are if the new ones have the same bytes; its staging
-    folder is removed after a day.
+    was killed are left as they are if the new ones have the same bytes; its staging folder is removed after a day.
 
     Parameters
     ----------
     names, journals
         Relative to `folder`, with ``/``; missing folders are created.
+    has_own_document
+        The document that is there is that of this very export, which wrote it before: where all files have the same
+        bytes as the new ones they stay, and only lines that a journal lacks are added.
 
     Raises
     ------
     ConflictError
-        A name is that of a folder, or, without `force`, of an existing document or a file with other bytes.
+        A name is that of a folder, or, without `force`, of a document of another export or a file with other bytes.
     UnavailableError
         The folder cannot be written.
     """
     refuse_url(folder)
     with translate_os_errors("written", folder):
-        interrupted = _find_interrupted_outputs(folder, names, force=force)
+        interrupted = _find_interrupted_outputs(folder, names, has_own_document=has_own_document, force=force)
         missing = _find_missing_folders([folder, *((folder / name).parent for name in (*names, *journals))])
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -61,6 +68,9 @@ def publish_outputs(
                 _remove_stale_folders(staging, names)
                 yield staging
                 _refuse_different_content(staging, folder, interrupted)
+                if names[-1] in interrupted:
+                    _append_missing_lines(staging, folder, journals)
+                    return
                 outputs = [name for name in names if name not in interrupted]
                 _move_outputs(staging, folder, outputs, journals, missing)
         except BaseException:
@@ -68,15 +78,21 @@ def publish_outputs(
             raise
 
 
-def _find_interrupted_outputs(folder: Path, names: Sequence[str], *, force: bool) -> list[str]:
-    """Return the names of the files of an export that was killed before its document; none with `force`."""
+def _find_interrupted_outputs(
+    folder: Path, names: Sequence[str], *, has_own_document: bool, force: bool
+) -> list[str]:
+    """Return the names of the files that are there, as a killed export may have left them; none with `force`.
+
+    All of them, or all but the document and others; never a document without one of the others.
+    """
     if folder.exists() and not folder.is_dir():
         raise ConflictError(f"{folder} is a file, not a folder", path=str(folder))
     for path in (folder / name for name in names):
         if path.is_dir() and not path.is_symlink():
             raise ConflictError(f"{path} is a folder, not a file", path=str(path))
     existing = [] if force else [name for name in names if os.path.lexists(folder / name)]
-    if names[-1] in existing or any((folder / name).is_symlink() for name in existing):
+    is_complete = has_own_document and len(existing) == len(names)
+    if (names[-1] in existing and not is_complete) or any((folder / name).is_symlink() for name in existing):
         raise _output_exists_error(folder, existing)
     return existing
 
@@ -86,6 +102,15 @@ def _refuse_different_content(staging: Path, folder: Path, names: Sequence[str])
     different = [name for name in names if not filecmp.cmp(staging / name, folder / name, shallow=False)]
     if different:
         raise _output_exists_error(folder, different)
+
+
+def _append_missing_lines(staging: Path, folder: Path, journals: Sequence[str]) -> None:
+    """Append to the journals the lines that an export lacks there which was killed before it appended them."""
+    for name in journals:
+        lines, journal = (staging / name).read_bytes(), folder / name
+        if not journal.is_file() or lines not in journal.read_bytes():
+            journal.parent.mkdir(parents=True, exist_ok=True)
+            append_lines(journal, lines)
 
 
 def _output_exists_error(folder: Path, names: Sequence[str]) -> ConflictError:
@@ -149,7 +174,8 @@ def _move_outputs(
         for parent in dict.fromkeys([*changed, *(path.parent for path in created)]):
             sync_folder(parent)
         for name in journals:
-            undo.callback(append_lines(folder / name, (staging / name).read_bytes()))
+            if lines := (staging / name).read_bytes():
+                undo.callback(append_lines(folder / name, lines))
         undo.pop_all()
 
 
