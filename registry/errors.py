@@ -53,6 +53,7 @@ class Remedy(StrEnum):
     GIVE_STORE = auto()
     GIVE_TIMEZONE = auto()
     GRANT_RIGHTS = auto()
+    NAME_DATABASE = auto()
     OMIT_EXPERIMENT = auto()
     OMIT_KINDS = auto()
     RECORD_START_TIME = auto()

@@ -89,7 +89,19 @@ def _default_store(file: Path | None) -> Path:
 def _default_database() -> str:
     import platformdirs
 
-    return f"{_SQLITE_PREFIX}{platformdirs.user_data_path('calreg') / 'registry.sqlite'}"
+    try:
+        folder = platformdirs.user_data_path("calreg")
+    except RuntimeError:
+        raise _missing_home_error() from None
+    if not folder.is_absolute():  # as of earlier versions of platformdirs
+        raise _missing_home_error()
+    return f"{_SQLITE_PREFIX}{folder / 'registry.sqlite'}"
+
+
+def _missing_home_error() -> RequestError:
+    return RequestError(
+        "this user has no home folder, so the database must be given", remedy=Remedy.NAME_DATABASE
+    )
 
 
 def location_warnings(url: str) -> list[str]:

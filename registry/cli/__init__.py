@@ -10,6 +10,7 @@ import os
 import sys
 
 from registry.cli.signals import end_if_interrupted, end_quietly_when_interrupted
+from registry.cli.streams import end_if_unprinted, guard_streams
 
 TYPE_CHECKING = False  # as in the package
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ __all__ = ["app", "main"]
 def main() -> None:
     """Run the program ``calreg``, or complete its command line for a shell."""
     end_quietly_when_interrupted()
+    guard_streams()
     shell = os.environ.get("_CALREG_COMPLETE")
     if shell:
         from registry.cli.shells import complete_and_exit
@@ -28,7 +30,7 @@ def main() -> None:
         complete_and_exit(shell, sys.argv[1:])
     from registry.cli.program import app
 
-    with end_if_interrupted():
+    with end_if_interrupted(), end_if_unprinted():
         app(prog_name="calreg")
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Annotated, Any, NamedTuple, cast
 
@@ -12,8 +14,10 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
 from registry.cli.examples import add_examples
+from registry.cli.quiet import add_quiet
 from registry.cli.signals import run_interruptibly
-from registry.errors import RegistryError, RequestError
+from registry.cli.streams import find_failure
+from registry.errors import RegistryError, RequestError, UnavailableError
 from registry.identifiers import escape_control_characters
 from registry.secrets import find_misplaced_url
 
@@ -77,10 +81,10 @@ class LazyCommand(TyperCommand):
         if isinstance(target, typer.Typer):
             noun = get_group(target)
             noun.name = self.name
-            return add_examples(noun, self.word)
+            return add_quiet(add_examples(noun, self.word))
         group = create_group()
         group.command(self.name)(target)
-        return add_examples(get_command(group), self.word)
+        return add_quiet(add_examples(get_command(group), self.word))
 
 
 class RegistryGroup(TyperGroup):
@@ -126,15 +130,16 @@ class RegistryGroup(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the verb."""
-        return run_interruptibly(lambda: self._invoke_verb(ctx))
+        return run_interruptibly(lambda describe_attempts: self._invoke_verb(ctx, describe_attempts))
 
-    def _invoke_verb(self, ctx: Any) -> Any:
-        """Run the verb; print its refusal."""
+    def _invoke_verb(self, ctx: Any, describe_attempts: Callable[[], str]) -> Any:
+        """Run the verb; print its refusal, also where its answer cannot be printed."""
         from registry.cli import output  # not at the top: the help needs none of its imports
 
         as_json = "--json" in [*ctx._protected_args, *ctx.args]  # noqa: SLF001 - no public name for the rest
         try:
-            return super().invoke(ctx)
+            with _refuse_unprinted_answer(describe_attempts):
+                return super().invoke(ctx)
         except RegistryError as error:
             output.print_error(error, as_json=as_json)
             raise typer.Exit(error.code) from None
@@ -148,6 +153,29 @@ class RegistryGroup(TyperGroup):
             # Discard further output, also what is flushed at the end of the process.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit from None
+
+
+@contextmanager
+def _refuse_unprinted_answer(describe_attempts: Callable[[], str]) -> Iterator[None]:
+    """Raise `UnavailableError` where an answer cannot be printed, and say what was recorded all the same.
+
+    The exit code of an answer that says what is wrong stays.
+    """
+    code = 0
+    try:
+        yield
+    except typer.Exit as end:
+        code = end.exit_code
+    failure = find_failure()
+    if failure is not None:
+        error = UnavailableError(f"{failure}; {describe_attempts()}")
+        if not code:
+            raise error
+        from registry.cli import output
+
+        output.print_error(error, as_json=False)
+    if code:
+        raise typer.Exit(code)
 
 
 def _sanitise_usage_error(error: Any) -> Exception:

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from registry.cli import output
+from registry.cli.quiet import is_quiet
 from registry.errors import ConflictError
 from registry.files import make_absolute, translate_os_errors
 
@@ -72,7 +73,8 @@ def _write_sample(folder: Path) -> None:
             folder.mkdir(parents=True)
         except FileExistsError:
             raise ConflictError(f"{folder} exists already; name a new folder") from None
-        output.print_message("writing a sample directory of three modules ...")
+        if not is_quiet():
+            output.print_message("writing a sample directory of three modules ...")
         sample.write_legacy_tree(folder / "tree")
         sample.write_dataset_table(folder / "datasets.txt")
 
@@ -86,13 +88,17 @@ def _run_command(command: str, folder: Path, environment: dict[str, str]) -> Non
         [sys.executable, "-m", "registry", *shlex.split(command)],
         cwd=folder,
         env=environment,
+        stdout=subprocess.DEVNULL if is_quiet() else None,
         stderr=subprocess.PIPE,  # not a terminal: no hints
         text=True,
         errors="replace",
         check=False,
     )
-    typer.echo(done.stderr, nl=False)
     refused = command.endswith("06:59:59Z")  # one second too early
+    if done.returncode > 1 and not refused:  # the disk is full, for example
+        output.print_message(done.stderr.strip())
+        raise typer.Exit(done.returncode)
+    typer.echo(done.stderr, nl=False)
     if bool(done.returncode) != refused:
         raise RuntimeError(f"calreg {command} ended with exit code {done.returncode}")
     if refused:

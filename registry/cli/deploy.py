@@ -10,6 +10,7 @@ import typer
 from registry.cli import output
 from registry.cli.exports import Force
 from registry.cli.options import AsOf, Context, DryRun, Json, Source, Timezone, Types, open_from_context
+from registry.cli.quiet import is_quiet
 from registry.errors import ConflictError, RequestError
 from registry.run_ranges import format_runs
 
@@ -65,6 +66,8 @@ def deploy(
         )
     output.print_answer(checked, _print_check, as_json=json)
     if not checked.is_right:
+        if is_quiet():
+            raise ConflictError.combine("ranges of runs without the right file", _list_wrong_files(checked))
         raise typer.Exit(ConflictError.code)
 
 
@@ -106,6 +109,14 @@ def _print_check(check: DeploymentCheck) -> None:
     ]
     output.print_table(("type", "runs", "is", "file", *(["source"] if several else []), ""), rows)
     output.print_text(f"as of revision {check.revision}")
+
+
+def _list_wrong_files(check: DeploymentCheck) -> list[str]:
+    return [
+        f"{row.type} of {_format_ranges(row.runs)} from {row.source} is {row.verdict}: {row.reason}"
+        for row in check.runs
+        if row.verdict != "right"
+    ]
 
 
 def _format_file(row: ReadRuns) -> str:

@@ -9,13 +9,14 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
 from registry.cli import folding
+from registry.cli.quiet import is_quiet
 from registry.cli.remedies import NEXT_STEPS, format_error
 from registry.errors import RegistryError
 from registry.identifiers import escape_control_characters
@@ -31,7 +32,8 @@ _BAR_WIDTH, _MIN_WIDTH_FOR_BAR, _MIN_WIDTH_FOR_COUNTS = 24, 72, 50  # columns
 
 def print_answer(answer: _Answer, print_for_people: Callable[[_Answer], None], *, as_json: bool) -> None:
     """Print the answer of a verb as JSON, or with the function that prints it as text; then its notes and warnings."""
-    (print_json if as_json else print_for_people)(answer)
+    with suppress(BrokenPipeError):  # its reader has enough; the verb goes on to its exit code
+        (print_json if as_json else print_for_people)(answer)
     print_notes(getattr(answer, "notes", ()), getattr(answer, "warnings", ()))
 
 
@@ -44,7 +46,7 @@ def print_json(value: Any) -> None:
     """Print a record, or a list of them, as JSON: instants as ISO texts, the beginning as null."""
     from registry.records.json import iterate_text
 
-    for piece in iterate_text(value):
+    for piece in iterate_text(value):  # in ASCII, whatever the encoding
         sys.stdout.write(piece)
     typer.echo()
 
@@ -78,8 +80,8 @@ def print_message(text: str) -> None:
 
 
 def print_notes(notes: Iterable[str] = (), warnings: Iterable[str] = ()) -> None:
-    """Print notes and warnings on stderr."""
-    for note in notes:
+    """Print notes and warnings on stderr; of a quiet verb only warnings."""
+    for note in notes if not is_quiet() else ():
         print_message(f"note: {note}")
     for warning in warnings:
         print_message(f"warning: {warning}")
@@ -123,7 +125,12 @@ def show_progress(description: str, total: int) -> Iterator[Advance]:
 
     rich leaves out colours where ``NO_COLOR`` is set.
     """
-    if total < 2 or not sys.stderr.isatty() or os.environ.get("TERM", "dumb") in _DUMB_TERMINALS:
+    if (
+        total < 2
+        or is_quiet()
+        or not sys.stderr.isatty()
+        or os.environ.get("TERM", "dumb") in _DUMB_TERMINALS
+    ):
         yield lambda _steps=1: None
         return
     from rich.console import Console

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,8 @@ from registry.cli.options import AsOf, At, Context, Json, Kinds, Source, Timezon
 
 if TYPE_CHECKING:
     from registry.records import Picture
+
+logging.getLogger("matplotlib").setLevel(logging.ERROR)  # not of its folder, where there is no home
 
 plot = create_group(help="Plots of constants, as PNG or SVG.")
 

@@ -71,6 +71,7 @@ WORDS: dict[Remedy, str | Callable[..., str]] = {
     Remedy.GIVE_STORE: "set CALREG_STORE or --store to a folder",
     Remedy.GIVE_TIMEZONE: "--timezone with the zone of that import reads them as it did; or withdraw its versions",
     Remedy.GRANT_RIGHTS: "its owner can grant rights with calreg database grant",
+    Remedy.NAME_DATABASE: "set CALREG_DATABASE or --database to a URL",
     Remedy.OMIT_EXPERIMENT: "leave --experiment out",
     Remedy.OMIT_KINDS: "leave --kind out",
     Remedy.RECORD_START_TIME: "give --at, or calreg run add {dataset} --begin T",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from registry.cli import folding, output
+from registry.cli.quiet import is_quiet
 from registry.errors import CorruptionError, DeniedError
 from registry.identifiers import format_count
 
@@ -135,7 +136,11 @@ def report_verification(verification: Verification, *, as_json: bool) -> None:
     output.print_answer(verification, _print_verification, as_json=as_json)
     if verification.problems:
         is_denied = all(problem.denied for problem in verification.problems)
-        raise typer.Exit(DeniedError.code if is_denied else CorruptionError.code)
+        error_class = DeniedError if is_denied else CorruptionError
+        if is_quiet():
+            problems = [f"{problem.path}: {problem.problem}" for problem in verification.problems]
+            raise error_class.combine("problems", problems)
+        raise typer.Exit(error_class.code)
 
 
 def _print_verification(verification: Verification) -> None:

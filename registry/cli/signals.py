@@ -82,8 +82,11 @@ def _permit_interruption() -> Iterator[None]:
             signal.signal(number, signal.SIG_IGN)
 
 
-def run_interruptibly(run: Callable[[], Any]) -> Any:
-    """Return the result of a verb; after Ctrl-C print what it has recorded, and end with the exit code for this."""
+def run_interruptibly(run: Callable[[Callable[[], str]], Any]) -> Any:
+    """Return the result of a verb; after Ctrl-C print what it has recorded, and end with the exit code for this.
+
+    The verb gets the function that describes what it has recorded so far.
+    """
     import typer
 
     from registry.interruptions import follow_attempts
@@ -91,7 +94,7 @@ def run_interruptibly(run: Callable[[], Any]) -> Any:
     with follow_attempts() as describe_attempts:
         try:
             with _permit_interruption():
-                return run()
+                return run(describe_attempts)
         except KeyboardInterrupt:
             with suppress(OSError):  # the terminal may be closed
                 typer.echo(f"interrupted; {_describe_interruption(describe_attempts)}", err=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from registry import detectors
+from registry.cli.streams import can_print
 from registry.instants import BEGINNING, Instant
 
 if TYPE_CHECKING:
@@ -47,11 +47,7 @@ def format_legend(symbols: Symbols) -> str:
 
 def choose_symbols() -> Symbols:
     """Return block characters, or ASCII where stdout's encoding has no blocks."""
-    try:
-        "".join(BLOCK_SYMBOLS).encode(sys.stdout.encoding or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return ASCII_SYMBOLS
-    return BLOCK_SYMBOLS
+    return BLOCK_SYMBOLS if can_print("".join(BLOCK_SYMBOLS)) else ASCII_SYMBOLS
 
 
 @dataclass(frozen=True, slots=True)

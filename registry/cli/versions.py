@@ -261,7 +261,7 @@ def show_validity(
     else:
         reports.print_versions(answer.versions, timelines=at is None)
     if not answer.versions:
-        output.print_message(f"note: no version of {target} is registered")
+        output.print_notes(notes=[f"no version of {target} is registered"])
         if not json:
             output.hint_if_empty(answer.versions, "validity", as_of=as_of)
     output.print_notes([*answer.without, *answer.notes])
