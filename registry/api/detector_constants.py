@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from numpy.typing import NDArray
 
-from registry.errors import UnavailableError
+from registry.extras import import_extra
 from registry.provenance import Document, encode
 from registry.records.display import clip, render_rows
 
@@ -80,12 +80,9 @@ class DetectorConstants(Mapping[str, NDArray[Any]]):
         Raises
         ------
         UnavailableError
-            xarray is not installed.
+            xarray is not installed, or cannot be imported.
         """
-        try:
-            import xarray as xr
-        except ImportError:
-            raise UnavailableError("xarray is not installed: pip install 'calreg[xarray]'") from None
+        xarray = import_extra("xarray", "xarray", "xarray is not installed")
         document = self.provenance
         panels = document.resolution.panels
         variables = {
@@ -99,7 +96,7 @@ class DetectorConstants(Mapping[str, NDArray[Any]]):
         }
         if self.segments is not None:
             coordinates["segment"] = ("panel", list(self.segments))
-        return xr.Dataset(variables, coordinates, _build_attributes(document))
+        return cast("xr.Dataset", xarray.Dataset(variables, coordinates, _build_attributes(document)))
 
 
 def _build_attributes(document: Document) -> dict[str, str | int]:

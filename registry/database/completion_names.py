@@ -12,7 +12,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from registry.errors import RegistryError
+from registry.errors import RegistryError, UnavailableError
+from registry.extras import import_extra
 from registry.settings import find_settings, sqlite_file
 
 MAX_NAMES = 60
@@ -135,11 +136,12 @@ def _query_sqlite(statement: str, values: Mapping[str, object], file: Path) -> l
 
 def _query_postgresql(statement: str, values: Mapping[str, object], url: str) -> list[Any]:
     try:
-        import psycopg
-    except ImportError:
+        psycopg = import_extra("psycopg", "postgresql", "the PostgreSQL driver is not installed")
+    except UnavailableError:
         return []
     try:
         with psycopg.connect(url.replace("+psycopg:", ":", 1), autocommit=True) as server:
-            return server.execute(re.sub(r":(\w+)", r"%(\1)s", statement), values).fetchall()
+            rows: list[Any] = server.execute(re.sub(r":(\w+)", r"%(\1)s", statement), values).fetchall()
+            return rows
     except (psycopg.Error, UnicodeError):
         return []

@@ -26,6 +26,7 @@ from registry.errors import (
     SchemaError,
     UnavailableError,
 )
+from registry.extras import import_extra
 from registry.permissions import describe_denied_database, refuse_lock_out, share_log_files
 from registry.secrets import MASK, hide_secrets, mask_url
 from registry.settings import sqlite_file
@@ -96,6 +97,9 @@ def make_engine(url: str, *, create: bool = False) -> sa.Engine:
         raise RequestError("the database's URL has more than one @; in a password it is written %40")
     if mask_url(url) == MASK:  # the driver might take a part of the password for a host, and repeat it
         raise RequestError("the text that is given for it is not a URL of a PostgreSQL database")
+    import_extra(
+        "psycopg", "postgresql", "the PostgreSQL driver is not installed"
+    )  # and the libpq that it needs
     try:
         parsed = sa.make_url(url).set(drivername="postgresql+psycopg")
         _refuse_invalid_hosts(parsed)
@@ -109,10 +113,6 @@ def make_engine(url: str, *, create: bool = False) -> sa.Engine:
         )
     except (sa.exc.ArgumentError, ValueError):
         raise RequestError(f"{mask_url(url)!r} is not a URL of a PostgreSQL database") from None
-    except ImportError:  # the driver, or the libpq that it needs
-        raise UnavailableError(
-            "the PostgreSQL driver is not installed: pip install 'calreg[postgresql]'"
-        ) from None
 
 
 def _refuse_invalid_hosts(url: sa.URL) -> None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
-from registry.errors import RequestError, UnavailableError
+from registry.errors import RequestError
 from registry.exporters import hdf5, lcls2, npy, psana
 from registry.exporters.assembly import Assembly, build_assemblies
 from registry.exporters.layout import Layout, Target, WrittenFiles
 from registry.exporters.slots import find_slots, list_absent_segments
+from registry.extras import import_extra
 from registry.identifiers import quote
 from registry.parallel import Advance, Progress
 from registry.provenance.document import Document, Output
@@ -60,8 +60,8 @@ def find_format(name: str) -> Format:
             f"{quote(name)} is not a format of exports; known: {', '.join(FORMATS)}", known=list(FORMATS)
         )
     package = FORMATS[name].REQUIRED_PACKAGE
-    if package is not None and find_spec(package) is None:
-        raise UnavailableError(f"the format {name} needs {package}: pip install 'calreg[{name}]'")
+    if package is not None:
+        import_extra(package, name, f"the format {name} needs {package}")
     return FORMATS[name]
 
 

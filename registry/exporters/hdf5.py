@@ -22,9 +22,10 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from registry.detectors import DETECTOR_TYPES
-from registry.errors import ArrayError, UnavailableError
+from registry.errors import ArrayError
 from registry.exporters.assembly import Assembly
 from registry.exporters.layout import Layout, Target, WrittenFiles
+from registry.extras import import_extra
 from registry.files import sha256_of_file, translate_os_errors
 from registry.identifiers import quote
 from registry.parallel import Advance
@@ -133,12 +134,7 @@ def open_datasets(path: Path) -> Iterator[dict[str, h5py.Dataset]]:
     UnavailableError
         h5py is not installed.
     """
-    try:
-        import h5py
-    except ImportError:
-        raise UnavailableError(
-            f"{str(path)!r} is HDF5, which needs h5py: pip install 'calreg[hdf5]'"
-        ) from None
+    h5py = import_extra("h5py", "hdf5", f"{str(path)!r} is HDF5, which needs h5py")
     with ExitStack() as stack:
         with _translate_read_errors(repr(str(path))):
             file = stack.enter_context(h5py.File(path, "r"))

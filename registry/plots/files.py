@@ -7,11 +7,11 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from registry.errors import ConflictError, Remedy, RequestError, UnavailableError
+from registry.extras import import_extra
 from registry.files import atomic_write, make_absolute, translate_os_errors
 from registry.identifiers import quote
 
@@ -62,8 +62,7 @@ def check_picture_file(path: Path, *, force: bool) -> PictureFile:
         raise RequestError(
             f"{quote(path.name)} is not the name of a picture: it must end with .png or .svg", path=str(path)
         )
-    if find_spec(_REQUIRED_MODULE) is None:
-        raise UnavailableError(f"pictures need {_REQUIRED_MODULE}: pip install 'calreg[plots]'")
+    import_extra(f"{_REQUIRED_MODULE}.figure", "plots", f"pictures need {_REQUIRED_MODULE}")
     make_absolute(path)  # refused before anything is drawn
     with translate_os_errors("written", path):
         is_folder = path.is_dir()

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from registry.errors import UnavailableError
+from registry.extras import import_extra
 from registry.identifiers import escape_control_characters
 from registry.instants import BEGINNING, Instant
 
@@ -72,15 +72,12 @@ def _render_cell(value: object) -> str:
 
 def build_frame(versions: Sequence[Version]) -> pd.DataFrame:
     """Return the versions as a frame; see `Validity.to_pandas`."""
-    try:
-        import pandas as pd
-    except ImportError:
-        raise UnavailableError("pandas is not installed: pip install 'calreg[pandas]'") from None
+    pandas = import_extra("pandas", "pandas", "pandas is not installed")
     columns: dict[str, Any] = {}
     for name, dtype in _COLUMN_TYPES.items():
         values = [getattr(version, name) for version in versions]
-        columns[name] = _to_timestamps(values) if dtype == "instant" else pd.array(values, dtype)
-    return pd.DataFrame(columns)
+        columns[name] = _to_timestamps(values) if dtype == "instant" else pandas.array(values, dtype)
+    return cast("pd.DataFrame", pandas.DataFrame(columns))
 
 
 def _to_timestamps(instants: Sequence[Instant | None]) -> pd.DatetimeIndex:
