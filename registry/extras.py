@@ -38,6 +38,6 @@ def import_extra(module: str, extra: str, missing: str) -> ModuleType:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise UnavailableError(
             f"{package} is installed and cannot be imported ({reason}):"
-            f" pip install --force-reinstall 'calreg[{extra}]'",
+            f" remove it, then pip install 'calreg[{extra}]'",
             package=package,
         ) from None
