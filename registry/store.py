@@ -86,10 +86,10 @@ class ContentStore:
             folder = folder.parent
         if not folder.is_dir() or not may(folder, os.W_OK | os.X_OK):
             what = "written" if folder == self.root else f"made in {str(folder)!r}"
-            owner = describe_owner(folder)
-            raise DeniedError(
-                f"the store {str(self.root)!r} cannot be {what}{owner and f'; {owner}'}", path=str(folder)
-            )
+            problem = f"the store {str(self.root)!r} cannot be {what}"
+            if os.statvfs(folder).f_flag & os.ST_RDONLY:
+                raise UnavailableError(f"{problem}: {os.strerror(errno.EROFS)}", path=str(folder))
+            raise DeniedError(f"{problem}; {describe_owner(folder)}", path=str(folder))
 
     def read_owner(self) -> str | None:
         """Return the Id of the registry to which the store belongs, None where there is no store."""
