@@ -272,7 +272,7 @@ def test_a_path_that_an_ordinary_user_may_not_write_or_read_is_refused_and_named
         assert f"{objects[0].stem}.npy': Permission denied" in error["message"]
         assert not (home / "other").exists()
         result = calreg("verify")
-        assert (result.code, result.stdout.count("Permission denied")) == (6, 1)
+        assert (result.code, result.stdout.count("Permission denied")) == (8, 1)
     location.store.joinpath("registry.json").chmod(0)
     with act_as_ordinary_user():
         assert "registry.json': Permission denied" in calreg.assert_refused(8, "panel", "list")["message"]
