@@ -26,6 +26,7 @@ from registry.errors import (
     RegistryError,
     SchemaError,
 )
+from registry.heads import Head, HeadFile, StoreHead
 from registry.store import ContentStore
 from testing.panels import PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
@@ -297,6 +298,30 @@ def test_a_killed_restoration_is_completed_by_the_same_command(
     done = restore_registry(folder, again.database, again.store)
     assert (done.files, done.files_there) == (0, 3)
     assert read_facts(again.database) == read_facts(sqlite_location.database)
+
+
+@pytest.mark.slow
+def test_a_restoration_that_was_killed_after_its_commit_is_completed_by_the_same_command(
+    small: Registry, folder: Path, again: RegistryLocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    small.backup(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(backups.RestoredHead, "confirm", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            _restore(folder, again)
+    missing = next(iter(ContentStore(again.store).list_objects()))
+    missing.unlink()
+    done = restore_registry(folder, again.database, again.store)
+    assert (done.revision, done.files, done.files_there, done.rows) == (2, 1, 2, {})
+    assert HeadFile(again.store).read() == StoreHead(Head(2, str(done.seal)))
+    with again.open() as registry:
+        assert registry.verify().problems == ()
+        registry.tags.add("later")
+    with assert_refused(ConflictError):
+        _restore(folder, again)
 
 
 @pytest.mark.slow

@@ -222,7 +222,9 @@ OF_A_REGISTRATION = [
 ]
 
 
-def test_a_registration_sends_each_statement_once_after_it_was_tried(registry: Registry, tmp_path: Path) -> None:
+def test_a_registration_sends_each_statement_once_after_it_was_tried(
+    registry: Registry, tmp_path: Path
+) -> None:
     registry.panels.add(PANEL_A)
     on_the_server: list[bool] = []
     engine = registry._backend.database._engine

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -34,10 +34,13 @@ from registry.authorship import (
 from registry.database.closing import find_closure, record_closure
 from registry.database.creation import populate_database, refuse_occupied
 from registry.database.engine import read_immutable_file
+from registry.database.histories import refuse_foreign_database
 from registry.database.migrations import refuse_newer_schema, upgrade_to_current
-from registry.database.seals import find_head, read_owner, read_seal
+from registry.database.seals import find_head, read_head, read_owner, read_seal
+from registry.database.store_heads import HeadKeeper
+from registry.database.transactions import Database
 from registry.database.transfer import copy_rows, select_all_rows
-from registry.errors import ConflictError, CorruptionError, DocumentError, NotFoundError
+from registry.errors import ConflictError, CorruptionError, DocumentError, NotFoundError, RegistryError
 from registry.files import (
     STALE_AFTER_SECONDS,
     TEMPORARY_PREFIX,
@@ -264,7 +267,10 @@ def restore_registry(
     settings = find_settings(database, store)
     description = read_description(folder)
     refuse_newer_schema(description.schema)
-    refuse_occupied(settings.database, description.registry)
+    origin = f"the backup {escape_undecodable(str(folder))} of revision {description.revision}"
+    former = None if lost else _find_restored_head(settings.database, description, origin)
+    if former is None:
+        refuse_occupied(settings.database, description.registry)
     objects = ContentStore(settings.store)
     if settings.store.resolve() == folder.resolve():
         message = f"{str(folder)!r} is the backup; the registry needs a store of its own"
@@ -275,12 +281,17 @@ def restore_registry(
     file = _verify_database_file(folder, description)
     with _translate_row_errors(file), read_immutable_file(file) as source:
         _refuse_other_id(source, description)
-        origin = f"the backup {escape_undecodable(str(folder))} of revision {description.revision}"
         restored = RestoredHead(HeadFile(settings.store), lost, comment or f"restored from {origin}")
         restored.refuse_behind(source)
         objects.create(description.registry)
         files = copy_objects(source, ContentStore(folder), objects, progress, verify=True)
         files.refuse_unreadable()
+        what = f"the restoration of revision {description.revision} from {str(folder)!r}"
+        place = settings.database, settings.store
+        if former is not None:
+            _settle_restored_head(*place, former)
+            note = "the database had been restored before"
+            return summarise_copy(what, description.registry, former, *place, {}, files, note)
         note_restoration(settings.database)
         with restored:
             with populate_database(settings.database, description.registry, description.schema) as target:
@@ -294,10 +305,31 @@ def restore_registry(
             restored.confirm(head)
     notes = [] if closure is None else [f"it stays closed, as when it was backed up: {closure}"]
     notes += [] if lost is None else [f"revision {head.number} records that the store's head {lost} is lost"]
-    what = f"the restoration of revision {description.revision} from {str(folder)!r}"
-    return summarise_copy(
-        what, description.registry, head, settings.database, settings.store, rows, files, *notes
-    )
+    return summarise_copy(what, description.registry, head, *place, rows, files, *notes)
+
+
+def _find_restored_head(url: str, description: BackupDescription, origin: str) -> Head | None:
+    """Return the head of the database if it was restored from this backup, and nothing was recorded since."""
+    try:
+        database = Database(url)
+    except RegistryError:
+        return None
+    with closing(database), database.read_transaction() as connection:
+        closure = schema.closure
+        places = sa.select(closure.c.place).where(closure.c.reason == "arrival")
+        place = connection.execute(places.order_by(closure.c.number.desc()).limit(1)).scalar()
+        head = read_head(connection)
+        quoted = description.revision, description.seal or head.seal
+        is_same = database.registry_id == description.registry and place == origin
+        return head if is_same and database.closure is None and (head.number, head.seal) == quoted else None
+
+
+def _settle_restored_head(url: str, store: Path, head: Head) -> None:
+    """Let the store follow a database that was restored by a call that was interrupted before its store followed."""
+    keeper = HeadKeeper(HeadFile(store))
+    with closing(Database(url)) as database, database.read_transaction() as connection:
+        refuse_foreign_database(connection, keeper)
+    keeper.settle(head)
 
 
 def _verify_database_file(folder: Path, description: BackupDescription) -> Path:
