@@ -388,7 +388,11 @@ def test_a_damaged_header_is_refused(path: Path, header: str) -> None:
 
 
 def test_an_outdated_dtype_in_a_header_is_refused_without_a_warning(path: Path) -> None:
-    assert refusal(path, npy(HEADER.replace("'<f4'", "'|a4'"))) == "is |S4, must be <f4"
+    known = (
+        "is |S4, must be <f4",
+        "is not a .npy file, or its header is damaged",
+    )  # numpy 2.5 has it no more
+    assert refusal(path, npy(HEADER.replace("'<f4'", "'|a4'"))) in known
 
 
 @pytest.mark.slow
