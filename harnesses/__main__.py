@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from harnesses import corruption, kill, report, writers
+from harnesses import corruption, kill, report, servers, writers
 from registry.identifiers import format_count
 from testing.panels import use_small_panels
-from testing.registries import DATABASES, RegistryFactory
+from testing.registries import DATABASES, PostgresServer, RegistryFactory
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,20 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Entered first and so removed last: PostgreSQL works in it.
         folder = closing.enter_context(tempfile.TemporaryDirectory(prefix="calreg-", dir=options.folder))
         factory = closing.enter_context(RegistryFactory(Path(folder), options.server, prefix="harness"))
-        if options.harness == "kill":
-            if options.small:
-                closing.enter_context(use_small_panels())
-            report.print_headings(report.KILLS)
-            for kills in kill.run_kills(
-                factory,
-                options.database,
-                options.command,
-                options.rounds,
-                options.seed,
-                options.measured,
-                options.steps,
-            ):
-                problems += report.print_kills(kills)
+        if options.harness == "servers":
+            problems = _run_servers(closing, Path(folder))
+        elif options.harness == "kill":
+            problems = _run_kills(closing, factory, options)
         elif options.harness == "corruption":
             report.print_headings(report.FAULTS)
             faulty = corruption.Plan(
@@ -66,6 +56,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"{format_count(problems, 'problem')}; again: {shlex.join(['python', '-m', 'harnesses', *sys.argv[1:]])}\n"
         )
     return min(problems, 1)
+
+
+def _run_servers(closing: ExitStack, folder: Path) -> int:
+    """Try the arrangements of servers; return the number of problems."""
+    report.print_headings(report.SERVERS)
+    server = closing.enter_context(PostgresServer(folder / "pg", durable=False))
+    return sum(map(report.print_servers, servers.run_arrangements(server)))
+
+
+def _run_kills(closing: ExitStack, factory: RegistryFactory, options: argparse.Namespace) -> int:
+    """Kill commands; return the number of problems."""
+    if options.small:
+        closing.enter_context(use_small_panels())
+    report.print_headings(report.KILLS)
+    tallies = kill.run_kills(
+        factory,
+        options.database,
+        options.command,
+        options.rounds,
+        options.seed,
+        options.measured,
+        options.steps,
+    )
+    return sum(map(report.print_kills, tallies))
 
 
 def _build_parser() -> argparse.ArgumentParser:
@@ -100,7 +114,8 @@ def _build_parser() -> argparse.ArgumentParser:
     faults.add_argument("--edits", type=int, default=1000, metavar="N", help="of rows, on each database")
     faults.add_argument("--forgeries", type=int, default=25, metavar="N", help="with their seals, on each")
     faults.add_argument("--guards", type=int, default=300, metavar="N", help="weakened, on each database")
-    for harness in (kills, races, faults):
+    arrangements = harnesses.add_parser("servers", help="standbys, poolers, encodings: exit codes by request")
+    for harness in (kills, races, faults, arrangements):
         harness.add_argument("--seed", type=int, default=1, metavar="N")
         harness.add_argument("--database", nargs="+", choices=DATABASES, default=list(DATABASES))
         harness.add_argument("--folder", type=Path, metavar="DIR", help="work folder; 300 MB on a local disk")

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from harnesses.kill import KillTally
+from harnesses.servers import ServerTally
 from harnesses.tallies import FaultTally
 from harnesses.writers import WriterResult
 
@@ -45,6 +46,16 @@ FAULTS = (
     ("refused", 7),
     ("same", 5),
     ("changed", 7),
+    ("problems", 8),
+)
+SERVERS = (
+    ("server", 34),
+    ("look up", 7),
+    ("export", 6),
+    ("backup", 6),
+    ("verify", 6),
+    ("record", 6),
+    ("init", 4),
     ("problems", 8),
 )
 _MAX_SHOWN = 20
@@ -109,6 +120,13 @@ def print_faults(tally: FaultTally) -> int:
         len(tally.problems),
     ]
     _print_row(FAULTS, cells)
+    return _print_problems(tally.problems)
+
+
+def print_servers(tally: ServerTally) -> int:
+    """Print the exit codes of an arrangement of a server; return the number of problems."""
+    codes = [tally.codes.get(name, "-") for name, _ in SERVERS[1:-1]]
+    _print_row(SERVERS, [tally.arrangement, *codes, len(tally.problems)])
     return _print_problems(tally.problems)
 
 

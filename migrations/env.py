@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from alembic import context
 
 from registry.database.migrations import migration_connection
 from registry.schema import metadata
 
 
-def _run(connection: object) -> None:
-    context.configure(connection=connection, target_metadata=metadata, compare_type=True)
+def _run(connection: Any) -> None:
+    # Where the search path names several schemas, that of another registry is in a later one.
+    own = connection.dialect.default_schema_name if connection.dialect.name == "postgresql" else None
+    context.configure(
+        connection=connection, target_metadata=metadata, compare_type=True, version_table_schema=own
+    )
     context.run_migrations()
 
 

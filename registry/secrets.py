@@ -24,7 +24,7 @@ _POSTGRESQL = re.compile(
 # The names of the options whose values are shown. Others may hold a password, or be the end of one.
 _SHOWN_OPTIONS = re.compile(
     "application_name|channel_binding|client_encoding|connect_timeout|dbname|gssencmode|host|hostaddr|keepalives(_count"
-    "|_idle|_interval)?|load_balance_hosts|options|passfile|port|prepare_threshold|service|sslcert|sslkey|sslmode"
+    "|_idle|_interval)?|load_balance_hosts|options|passfile|pgbouncer|port|prepare_threshold|service|sslcert|sslkey|sslmode"
     "|sslrootcert|target_session_attrs|tcp_user_timeout|user"
 )
 _OPTION_NAME = re.compile("[A-Za-z_]+")

@@ -12,6 +12,7 @@ from registry.files import make_absolute
 from registry.secrets import mask_url
 
 _SQLITE_PREFIX = "sqlite:///"
+_SERVER_PREFIXES = ("postgresql://", "postgres://", "postgresql+psycopg://")
 _MOUNTS = Path("/proc/self/mounts")
 _NETWORK_TYPES = re.compile(
     r"nfs\d?|cifs|smb\w*|afs|ncpfs|lustre|gpfs|beegfs\w*|ceph|gfs2?|ocfs2|9p|panfs|pvfs2|orangefs"
@@ -56,7 +57,7 @@ def find_settings(database: str | None = None, store: str | Path | None = None) 
 
 def sqlite_file(url: str) -> Path | None:
     """Return the file of a SQLite URL, None for PostgreSQL's; raise `RequestError` for any other."""
-    if url.startswith(("postgresql://", "postgresql+psycopg://")):
+    if url.startswith(_SERVER_PREFIXES):
         return None
     path = url.removeprefix(_SQLITE_PREFIX)
     if path == url or not path or path == ":memory:" or path.startswith("file:") or "\0" in path:

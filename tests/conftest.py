@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, settings
 from registry.api import Registry
 from testing.panels import use_small_panels, write_panel_folder
 from testing.registries import DATABASES, PostgresServer, RegistryFactory, RegistryLocation
+from testing.servers import MissingProgramError, Pooler, Standby
 from tests.shared_work import share_program, share_statements
 
 if TYPE_CHECKING:
@@ -67,12 +68,15 @@ def _isolated_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
+def postgres_server(request: pytest.FixtureRequest) -> str:
     """The URL of a PostgreSQL database from which databases can be created."""
     url = os.environ.get("CALREG_TEST_POSTGRES")
-    if url:
-        yield url
-        return
+    return url or request.getfixturevalue("own_postgres_server").url
+
+
+@pytest.fixture(scope="session")
+def own_postgres_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of the tests themselves."""
     try:
         # Not below pytest's folder, which other runs of pytest tidy up; and a socket's path must be short.
         server = PostgresServer(Path(tempfile.mkdtemp(prefix="calreg-postgres-")), durable=False)
@@ -82,7 +86,32 @@ def postgres_server() -> Iterator[str]:
             " CALREG_TEST_POSTGRES to the URL of a server"
         )
     with server:
-        yield server.url
+        yield server
+
+
+def _refuse_foreign_server() -> None:
+    if os.environ.get("CALREG_TEST_POSTGRES"):
+        pytest.skip("the server of CALREG_TEST_POSTGRES is not one that the tests may put others beside")
+
+
+@pytest.fixture(scope="session")
+def standby(own_postgres_server: PostgresServer) -> Iterator[Standby]:
+    """A hot standby of the server of the tests."""
+    _refuse_foreign_server()
+    with Standby(own_postgres_server) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def pooler(own_postgres_server: PostgresServer) -> Iterator[Pooler]:
+    """PgBouncer before the server of the tests, which pools transactions."""
+    _refuse_foreign_server()
+    try:
+        started = Pooler(own_postgres_server)
+    except MissingProgramError as error:
+        pytest.skip(str(error))
+    with started:
+        yield started
 
 
 @pytest.fixture(scope="session")

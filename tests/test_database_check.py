@@ -592,16 +592,21 @@ def _gut(location: RegistryLocation) -> str:
     return damage.sentence
 
 
-def test_a_check_finds_nothing_wrong_with_a_sound_database(calreg: Calreg) -> None:
+def test_a_check_finds_nothing_wrong_with_a_sound_database(
+    calreg: Calreg, location: RegistryLocation
+) -> None:
+    schema = None if location.is_sqlite else "public"
+    place = "" if schema is None else "the registry is in the schema public of its database\n"
     for options in ((), ("--mend-guards",)):
         result = calreg.run("database", "check", *options)
         assert result.stderr == ""
         assert result.stdout == (
-            "the schema and its triggers are those of this software\nthe registry's time zone is UTC\n"
+            f"the schema and its triggers are those of this software\n{place}the registry's time zone is UTC\n"
         )
     assert calreg.run("database", "check", "--json").json == {
         "differences": [],
         "timezone": "UTC",
+        "schema": schema,
         "mended": [],
     }
 

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from registry.api import create_registry, open_registry
 from registry.api.copies import copy_registry
 from registry.database import engine as engine_module
+from registry.database.servers import unset_timeouts
 from registry.errors import UnavailableError
 from registry.parallel import Advance, Progress, no_progress
 from testing.panels import PANEL_A, PANEL_B, write_panel_folder
@@ -278,7 +279,7 @@ def test_timeouts_that_are_configured_for_libpq_are_respected(
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    patience = engine_module._unset_timeouts(sa.make_url(url))
+    patience = unset_timeouts(sa.make_url(url))
     assert set(patience) - {"keepalives_interval", "keepalives_count"} == set_here
 
 

@@ -103,7 +103,7 @@ def test_postgresql_with_a_store_is_taken_as_it_stands() -> None:
         "sqlite:///r.sqlite?timeout=1",
         "sqlite:///r\x00.sqlite",
         "SQLITE:///r.sqlite",
-        "postgres://host/db",
+        "postgre://host/db",
         "mysql://host/db",
         "postgresql+asyncpg://host/db",
         "\x1b[31mpostgresql://host/db",

@@ -475,13 +475,14 @@ def shell(calreg: Calreg, monkeypatch: pytest.MonkeyPatch) -> Calreg:
 
 
 @pytest.mark.slow
-def test_init_and_database_check_show_the_zone(shell: Calreg) -> None:
+def test_init_and_database_check_show_the_zone(shell: Calreg, location: RegistryLocation) -> None:
     assert shell.run("init", "--json").json["timezone"] == "UTC"
     assert shell.run("init", "--timezone", LOS_ANGELES, "--json").json["timezone"] == LOS_ANGELES
     assert shell.run("init").stdout.splitlines()[-1].split() == ["timezone", LOS_ANGELES]
     assert shell.run("database", "check", "--json").json == {
         "differences": [],
         "mended": [],
+        "schema": None if location.is_sqlite else "public",
         "timezone": LOS_ANGELES,
     }
     assert LOS_ANGELES in shell.run("database", "check").stdout

@@ -199,7 +199,7 @@ TEXT_TARGETS = [
         "location",
         _feed_location,
         _text_seeds(_LOCATIONS),
-        ("registry.settings", "registry.secrets", "registry.database.engine"),
+        ("registry.settings", "registry.secrets", "registry.database.engine", "registry.database.servers"),
     ),
     Target("secret", _feed_secret, _text_seeds(_LOCATIONS, _SECRETS), ("registry.secrets",)),
 ]

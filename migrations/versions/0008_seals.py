@@ -368,14 +368,14 @@ def _drop_guards_on_postgresql() -> None:
     triggers = sa.text("""
         SELECT tgname, quote_ident(tgname), relname, quote_ident(relname), proname
         FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid JOIN pg_proc ON pg_proc.oid = tgfoid
-        WHERE NOT tgisinternal AND relnamespace = current_schema()::regnamespace""")
+        WHERE NOT tgisinternal AND relnamespace = quote_ident(current_schema())::regnamespace""")
     for name, quoted, table, quoted_table, function in op.get_bind().execute(triggers).all():
         if _is_guard(name, table) or function.startswith("calreg_"):
             op.get_bind().exec_driver_sql(f"DROP TRIGGER {quoted} ON {quoted_table}")
     # One that a trigger elsewhere executes cannot be dropped: it is replaced.
     functions = sa.text(r"""
         SELECT oid::regprocedure FROM pg_proc
-        WHERE pronamespace = current_schema()::regnamespace AND proname LIKE 'calreg\_%'
+        WHERE pronamespace = quote_ident(current_schema())::regnamespace AND proname LIKE 'calreg\_%'
               AND NOT EXISTS (SELECT 1 FROM pg_trigger WHERE tgfoid = pg_proc.oid)""")
     for function in op.get_bind().execute(functions).scalars().all():
         op.get_bind().exec_driver_sql(f"DROP ROUTINE {function}")

@@ -232,6 +232,11 @@ class Administration(CheckedMethods):
         """Return the differences between the database's schema and this software's, one sentence for each."""
         return self._backend.database.find_differences()
 
+    @property
+    def schema_name(self) -> str | None:
+        """The schema of a PostgreSQL database that holds the registry, the first of the search path; None on SQLite."""
+        return self._backend.database.schema_name
+
     def mend_guards(self) -> list[str]:
         """Replace the triggers that guard the tables where they are not those of this software.
 

@@ -22,7 +22,7 @@ from registry.api.arguments import check_arguments
 from registry.api.attempts import note_backup, note_restoration
 from registry.api.backend import Backend
 from registry.api.history_checks import check_history
-from registry.api.objects import copy_objects, summarise_copy
+from registry.api.objects import StoredFiles, copy_objects, summarise_copy
 from registry.api.restored_heads import RestoredHead
 from registry.api.stale_copies import StoreWitness
 from registry.authorship import (
@@ -116,7 +116,13 @@ def back_up(backend: Backend, folder: Path, progress: Progress, *, verify: bool)
                 _refuse_newer_backup(source, former, head)
                 rows = copy_rows(source, target, select_all_rows(source, target), progress)
             with read_immutable_file(hidden) as connection:
-                files = copy_objects(connection, backend.store, ContentStore(folder), progress, verify=verify)
+                files = copy_objects(
+                    StoredFiles.in_transaction(connection),
+                    backend.store,
+                    ContentStore(folder),
+                    progress,
+                    verify=verify,
+                )
             make_read_only(hidden)
         description = BackupDescription(
             format="calreg backup",
@@ -284,7 +290,9 @@ def restore_registry(
         restored = RestoredHead(HeadFile(settings.store), lost, comment or f"restored from {origin}")
         restored.refuse_behind(source)
         objects.create(description.registry)
-        files = copy_objects(source, ContentStore(folder), objects, progress, verify=True)
+        files = copy_objects(
+            StoredFiles.in_transaction(source), ContentStore(folder), objects, progress, verify=True
+        )
         files.refuse_unreadable()
         what = f"the restoration of revision {description.revision} from {str(folder)!r}"
         place = settings.database, settings.store

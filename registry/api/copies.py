@@ -12,7 +12,7 @@ from registry.api.arguments import check_arguments
 from registry.api.attempts import note_move
 from registry.api.backend import Backend, open_backend
 from registry.api.incomplete_copies import CopiedFiles, read_missing_files
-from registry.api.objects import copy_objects, summarise_copy
+from registry.api.objects import StoredFiles, copy_objects, copy_recorded_objects, summarise_copy
 from registry.authorship import build_signature, escape_undecodable
 from registry.database.closing import Closure, record_closure, refuse_closed
 from registry.database.creation import populate_database, refuse_occupied
@@ -77,32 +77,36 @@ def copy_registry(
         if backend.database.closure is not None:
             return _finish_interrupted_move(backend, backend.database.closure, to, new.store)
         refuse_occupied(to, backend.database.registry_id)
-        objects, files = ContentStore(new.store), CopiedFiles()
+        objects = ContentStore(new.store)
         if objects.read_owner() is not None:
             objects.refuse_other_registry(backend.database.registry_id)
         with backend.read_transaction() as view:
             find_head(view.connection, view.revision)
             _refuse_foreign_stores(view.connection, backend, new.store)
+        backend.database.refuse_move()
+        files, copied = CopiedFiles(), 0
         if new.store != settings.store:
             objects.create(backend.database.registry_id)
-            with backend.read_transaction() as view:  # most of them, while others may write
-                files = copy_objects(view.connection, backend.store, objects, progress)
+            files, copied = copy_recorded_objects(backend.database, backend.store, objects, progress)
             files.refuse_unreadable()
-        return _move(backend, to, objects, files, progress)
+        return _move(backend, to, objects, files, copied, progress)
 
 
 def _move(
-    backend: Backend, to: str, objects: ContentStore, files: CopiedFiles, progress: Progress
+    backend: Backend, to: str, objects: ContentStore, files: CopiedFiles, copied: int, progress: Progress
 ) -> RegistryCopy:
+    """Move the rows, and the files that were recorded after the revision up to which they have been copied."""
     at, signature = instants.now(), build_signature()
     with backend.database.exclusive_transaction() as source:
         refuse_closed(source)
         head = find_head(source, read_newest_revision(source))
         _refuse_foreign_stores(source, backend, objects.root)
         if objects.root != backend.store.root:
-            late = copy_objects(source, backend.store, objects, progress)
+            late = copy_objects(
+                StoredFiles.in_transaction(source, copied + 1), backend.store, objects, progress
+            )
             late.refuse_unreadable()
-            files = CopiedFiles(files.copied + late.copied, files.already_present, late.missing)
+            files += late
         with populate_database(to, backend.database.registry_id) as target:
             rows = copy_rows(source, target, select_all_rows(source, target), progress)
             former = escape_undecodable(mask_database_url(backend.database.url))

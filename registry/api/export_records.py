@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from registry import provenance
 from registry.api.backend import Backend
 from registry.authorship import Signature
-from registry.errors import ConflictError, CorruptionError, RegistryError, SchemaError, UnavailableError
+from registry.errors import RegistryError
 from registry.instants import parse_instant
 from registry.lookup.stored_files import list_exports_with_file
 from registry.provenance import Document
@@ -38,14 +38,14 @@ def try_record_export(
 ) -> str | None:
     """Record the export; return a note with the reason where it is not recorded.
 
-    The user may not write, or the database may not: its registry moved, or it lacks what was committed to its store.
-    An export that was recorded before, with this document, is not recorded again.
+    The user may not write, or the database may not: its registry moved, its server is a standby, or it lacks what was
+    committed to its store. An export that was recorded before, with this document, is not recorded again.
     """
     try:
         with backend.database.write_transaction(signature) as change:
             if list_exports_with_file(change.connection, sha256):
                 return None
             record_export(change, document, path, sha256)
-    except (ConflictError, CorruptionError, SchemaError, UnavailableError) as error:
+    except RegistryError as error:
         return f"the export is not recorded: {error}"
     return None

@@ -18,7 +18,7 @@ from registry.api.arguments import check_arguments
 from registry.api.attempts import note_fork
 from registry.api.backend import Backend, ReadTransaction, open_backend
 from registry.api.incomplete_copies import FILE_NAME, CopiedFiles
-from registry.api.objects import copy_objects, summarise_copy
+from registry.api.objects import StoredFiles, copy_objects, copy_recorded_objects, summarise_copy
 from registry.authorship import build_signature, escape_undecodable, refuse_unrecordable
 from registry.database.change import Change
 from registry.database.closing import record_closure
@@ -93,14 +93,17 @@ def fork_registry(
         refuse_occupied(to, registry_id)
         with backend.read_transaction() as view:
             find_head(view.connection, view.revision)
-            objects.create_folders()
-            files = copy_objects(view.connection, backend.store, objects, progress)
+        objects.create_folders()
+        files, copied = copy_recorded_objects(backend.database, backend.store, objects, progress)
+        files.refuse_missing()
+        with populate_database(to, registry_id) as target, backend.read_transaction() as view:
+            rows = copy_rows(view.connection, target, _select_rows(view.connection, target), progress)
+            late = StoredFiles.in_transaction(view.connection, copied + 1)
+            files += copy_objects(late, backend.store, objects, progress)
             files.refuse_missing()
-            with populate_database(to, registry_id) as target:
-                rows = copy_rows(view.connection, target, _select_rows(view.connection, target), progress)
-                _record_arrival(backend, view, target)
-                _record_fork(view, target, registry_id, comment)
-                head = read_head(target)
+            _record_arrival(backend, view, target)
+            _record_fork(view, target, registry_id, comment)
+            head = read_head(target)
     return _finish(registry_id, head, new, rows, files)
 
 

@@ -37,6 +37,14 @@ class CopiedFiles:
     already_present: int = 0
     missing: tuple[MissingFile, ...] = ()
 
+    def __add__(self, other: CopiedFiles) -> CopiedFiles:
+        """Return what two copies have done together."""
+        return CopiedFiles(
+            self.copied + other.copied,
+            self.already_present + other.already_present,
+            (*self.missing, *other.missing),
+        )
+
     def refuse_unreadable(self) -> None:
         """Refuse files that the system did not permit to read: the command can be repeated when it does."""
         if any(not file.is_damaged for file in self.missing):

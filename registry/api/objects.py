@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -17,10 +18,12 @@ from registry.api.incomplete_copies import (
     read_missing_files,
     refuse_incomplete,
 )
+from registry.database.transactions import Database
 from registry.errors import CorruptionError, RequestError, UnavailableError
 from registry.heads import Head
+from registry.lookup.revisions import read_newest_revision
 from registry.lookup.stored_files import describe_uses, list_uses
-from registry.parallel import Progress
+from registry.parallel import Progress, no_progress
 from registry.records import MissingFile, RegistryCopy
 from registry.settings import mask_database_url
 from registry.store import ContentStore
@@ -30,21 +33,74 @@ _BATCH_SIZE = 1000
 _Problem = CorruptionError | UnavailableError
 
 
+@dataclass(frozen=True, slots=True)
+class StoredFiles:
+    """The files to which a database refers, read in batches, each in a transaction of its own.
+
+    Parameters
+    ----------
+    read_transaction
+        Opens a transaction, or returns the one in which the caller is.
+    first_revision, last_revision
+        Of the files that are recorded in these revisions only.
+    """
+
+    read_transaction: Callable[[], AbstractContextManager[sa.Connection]]
+    first_revision: int = 0
+    last_revision: int | None = None
+
+    @classmethod
+    def in_transaction(cls, connection: sa.Connection, first_revision: int = 0) -> StoredFiles:
+        """Return the files that a transaction sees, which stays open."""
+        return cls(lambda: nullcontext(connection), first_revision)
+
+    def count(self) -> int:
+        """Return their number."""
+        query = sa.select(sa.func.count()).select_from(schema.blob).where(self._is_wanted)
+        with self.read_transaction() as connection:
+            return connection.execute(query).scalar_one()
+
+    def read_batches(self) -> Iterator[list[tuple[str, int]]]:
+        """Yield their checksums and sizes, by checksum."""
+        blob, last = schema.blob, ""
+        while True:
+            query = (
+                sa.select(blob.c.sha256, blob.c.size)
+                .where(self._is_wanted, blob.c.sha256 > last)
+                .order_by(blob.c.sha256)
+                .limit(_BATCH_SIZE)
+            )
+            with self.read_transaction() as connection:
+                batch = [(row.sha256, row.size) for row in connection.execute(query)]
+            if not batch:
+                return
+            yield batch
+            last = batch[-1][0]
+
+    @property
+    def _is_wanted(self) -> sa.ColumnElement[bool]:
+        recorded_in = schema.blob.c.recorded_in
+        condition = recorded_in >= self.first_revision
+        return condition if self.last_revision is None else condition & (recorded_in <= self.last_revision)
+
+
 def copy_objects(
-    connection: sa.Connection,
+    files: StoredFiles,
     source: ContentStore,
     target: ContentStore,
     progress: Progress,
     *,
     verify: bool = False,
 ) -> CopiedFiles:
-    """Copy every file to which the database refers; an interrupted copy leaves no incomplete file.
+    """Copy files to which a database refers; an interrupted copy leaves no incomplete file.
 
     A file of the source that is damaged, missing or unreadable does not stop the others: it is returned with its uses,
     and noted in the target.
 
     Parameters
     ----------
+    files
+        Reads in turn which they are; no transaction is open meanwhile, unless it is the caller's.
     verify
         Read the files that the target has already, and replace those that are damaged. Without it a file of
         the right name and size is not read again.
@@ -53,20 +109,46 @@ def copy_objects(
     def copy(file: tuple[str, int]) -> bool | _Problem:
         return _copy_object(source, target, *file, verify=verify)
 
-    total = connection.execute(sa.select(sa.func.count()).select_from(schema.blob)).scalar_one()
+    total = files.count()
     problems: dict[str, _Problem] = {}
     counts = {True: 0, False: 0}
-    with progress("copying files", total) as advance, ThreadPoolExecutor(os.cpu_count()) as pool:
-        for files in _read_batches(connection):
-            for (sha256, _), result in zip(files, pool.map(copy, files), strict=True):
+    with (
+        progress("copying files", total) if total else no_progress("", 0) as advance,
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+    ):
+        for batch in files.read_batches():
+            for (sha256, _), result in zip(batch, pool.map(copy, batch), strict=True):
                 advance()
                 if isinstance(result, bool):
                     counts[result] += 1
                 else:
                     problems[sha256] = result
-    missing = _describe_problems(connection, source, problems)
+    missing: tuple[MissingFile, ...] = ()
+    if problems:
+        with files.read_transaction() as connection:
+            missing = _describe_problems(connection, source, problems)
     note_missing_files(target, missing)
     return CopiedFiles(counts[True], counts[False], missing)
+
+
+def copy_recorded_objects(
+    database: Database, source: ContentStore, target: ContentStore, progress: Progress
+) -> tuple[CopiedFiles, int]:
+    """Copy the files without a transaction, and once more those that were recorded meanwhile.
+
+    Returns
+    -------
+    tuple
+        Their numbers, and the revision up to which they were copied: later ones are few.
+    """
+    copied, files = 0, CopiedFiles()
+    for _ in range(2):
+        with database.read_transaction() as connection:
+            newest = read_newest_revision(connection)
+        stored = StoredFiles(database.read_transaction, copied + 1, newest)
+        files += copy_objects(stored, source, target, progress)
+        copied = newest
+    return files, copied
 
 
 def _copy_object(
@@ -105,13 +187,6 @@ def _describe_problems(
 def _describe_problem(problem: str, uses: str, former: str | None) -> str:
     """Return what is wrong with a file; with the reason why a former copy lacked it, where it did."""
     return f"{problem}; it is {uses}" if former is None else f"{problem}, as when that was copied: {former}"
-
-
-def _read_batches(connection: sa.Connection) -> Iterator[list[tuple[str, int]]]:
-    """Yield the checksums and sizes of the files in batches."""
-    query = sa.select(schema.blob.c.sha256, schema.blob.c.size).order_by(schema.blob.c.sha256)
-    for rows in connection.execute(query, execution_options={"yield_per": _BATCH_SIZE}).partitions():
-        yield [(row.sha256, row.size) for row in rows]
 
 
 def summarise_copy(

@@ -15,12 +15,12 @@ from registry.api.attempts import note_file
 from registry.api.backend import Backend, ReadTransaction
 from registry.api.history_checks import check_history
 from registry.api.incomplete_copies import CopiedFiles
-from registry.api.objects import copy_objects, summarise_copy
+from registry.api.objects import StoredFiles, copy_objects, summarise_copy
 from registry.api.stale_copies import StoreWitness
 from registry.authorship import build_signature, escape_undecodable
 from registry.database.closing import find_closure, record_closure
 from registry.database.creation import populate_database
-from registry.database.engine import read_immutable_file
+from registry.database.engine import lift_idle_limit, read_immutable_file
 from registry.database.seals import find_head, read_owner, read_registry_id
 from registry.database.transfer import copy_rows
 from registry.errors import ConflictError, RegistryError
@@ -87,6 +87,7 @@ def _write_snapshot(
     witness = StoreWitness(backend, as_of)
     with ExitStack() as stack:
         with backend.read_transaction(as_of) as view:
+            lift_idle_limit(view.connection)
             contents = _find_contents(view, as_of, witness, objects)
             file.parent.mkdir(parents=True, exist_ok=True)
             note_file("the snapshot", file)
@@ -139,7 +140,7 @@ def _copy_files(
         return CopiedFiles()
     objects.create(registry_id)
     with read_immutable_file(file) as connection:
-        return copy_objects(connection, backend.store, objects, progress)
+        return copy_objects(StoredFiles.in_transaction(connection), backend.store, objects, progress)
 
 
 def _read_registry_id(view: ReadTransaction, objects: ContentStore) -> str:

@@ -136,13 +136,15 @@ def check(
         if mend_guards:
             mended = registry.mend_guards()
         _refuse_differences(registry.differences(), mended)
-        timezone = registry.timezone
+        timezone, schema = registry.timezone, registry.schema_name
     if json:
-        output.print_json({"differences": [], "timezone": timezone, "mended": mended})
+        output.print_json({"differences": [], "timezone": timezone, "schema": schema, "mended": mended})
         return
     for sentence in mended:
         output.print_text(f"mended: {sentence}")
     output.print_text("the schema and its triggers are those of this software")
+    if schema is not None:
+        output.print_text(f"the registry is in the schema {schema} of its database")
     output.print_text(f"the registry's time zone is {timezone}")
     if mended:
         output.print_notes(notes=["calreg verify checks what was recorded meanwhile"])

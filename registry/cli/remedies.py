@@ -61,6 +61,9 @@ WORDS: dict[Remedy, str | Callable[..., str]] = {
     Remedy.CONTINUE_COPY: "run the calreg copy again",
     Remedy.COUNT_CHANGES: "calreg version diff {before} {after} counts them",
     Remedy.CREATE_REGISTRY: "calreg init makes one",
+    Remedy.FREE_CONNECTIONS: (
+        "try again when other programs are done; its administrator can raise max_connections, or put a pooler before it"
+    ),
     Remedy.GIVE_ALIAS_START: "give --valid-from",
     Remedy.GIVE_COMMENT: "give --comment",
     Remedy.GIVE_DATABASE: "calreg init makes one, CALREG_DATABASE or --database names another",
@@ -72,8 +75,10 @@ WORDS: dict[Remedy, str | Callable[..., str]] = {
     Remedy.GIVE_TIMEZONE: "--timezone with the zone of that import reads them as it did; or withdraw its versions",
     Remedy.GRANT_RIGHTS: "its owner can grant rights with calreg database grant",
     Remedy.NAME_DATABASE: "set CALREG_DATABASE or --database to a URL",
+    Remedy.NAME_POOLER: "if a pooler such as PgBouncer is before it, write pgbouncer=true after the ? of the URL",
     Remedy.OMIT_EXPERIMENT: "leave --experiment out",
     Remedy.OMIT_KINDS: "leave --kind out",
+    Remedy.POOL_TRANSACTIONS: "let the pooler before it pool transactions or sessions (pool_mode of PgBouncer)",
     Remedy.RECORD_START_TIME: "give --at, or calreg run add {dataset} --begin T",
     Remedy.REPLACE_FILES: "--force replaces what is there",
     Remedy.RESTORE_WITHOUT_HEAD: (

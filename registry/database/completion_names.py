@@ -20,6 +20,7 @@ MAX_NAMES = 60
 """The largest number of names offered at once."""
 
 _BUSY_SECONDS = 0.2
+_OPTIONS_OF_CALREG = re.compile("(?<=[?&])(?:pgbouncer|prepare_threshold)=[^&]*&?")
 
 
 class CompletionName(NamedTuple):
@@ -140,7 +141,10 @@ def _query_postgresql(statement: str, values: Mapping[str, object], url: str) ->
     except UnavailableError:
         return []
     try:
-        with psycopg.connect(url.replace("+psycopg:", ":", 1), autocommit=True) as server:
+        plain = _OPTIONS_OF_CALREG.sub("", url.replace("+psycopg:", ":", 1))
+        with psycopg.connect(
+            plain, autocommit=True, client_encoding="utf8", prepare_threshold=None
+        ) as server:
             rows: list[Any] = server.execute(re.sub(r":(\w+)", r"%(\1)s", statement), values).fetchall()
             return rows
     except (psycopg.Error, UnicodeError):

@@ -21,6 +21,7 @@ from registry.database.engine import (
     write_transaction,
 )
 from registry.database.seals import read_owner, read_registry_id
+from registry.database.writability import refuse_other_encoding, refuse_read_only
 from registry.errors import ConflictError, Remedy, RequestError, UnavailableError
 from registry.files import translate_os_errors
 from registry.identifiers import quote
@@ -109,8 +110,11 @@ def refuse_occupied(url: str, registry_id: str) -> None:
     if _is_missing_file(url):
         return
     with open_engine(url) as engine, read_transaction(engine) as connection:
+        refuse_read_only(connection)
         if migrations.read_schema_revision(connection) is not None:
             _refuse_occupied(connection, registry_id, mask_url(url))
+        else:
+            refuse_other_encoding(connection)
 
 
 def _refuse_occupied(connection: sa.Connection, registry_id: str, url: str) -> None:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from registry import schema
-from registry.database.engine import make_engine, write_transaction
+from registry.database.engine import lift_idle_limit, make_engine, write_transaction
+from registry.database.writability import refuse_missing_schema, refuse_other_encoding
 from registry.errors import CorruptionError, Remedy, SchemaError
 from registry.parallel import Progress, no_progress
 from registry.settings import find_settings
@@ -36,10 +37,18 @@ class Upgrade:
 _VERSION_TABLE = sa.table("alembic_version", sa.column("version_num", sa.String))
 
 
+def list_own_tables(connection: sa.Connection) -> set[str]:
+    """Return the names of the tables in the database; on a server in the first schema of the search path."""
+    inspector = sa.inspect(connection)
+    own = inspector.default_schema_name if connection.dialect.name == "postgresql" else None
+    return set(inspector.get_table_names(schema=own))
+
+
 def read_schema_revision(connection: sa.Connection) -> str | None:
     """Return the schema's revision, None where the database has no tables."""
-    tables = set(sa.inspect(connection).get_table_names())
+    tables = list_own_tables(connection)
     if not tables - {"alembic_version"}:
+        refuse_missing_schema(connection)
         return None
     if "alembic_version" not in tables or "revision" not in tables:
         some = ", ".join(sorted(tables)[:3])
@@ -95,8 +104,11 @@ def upgrade_transaction(
     from alembic.util import CommandError
 
     with _disable_foreign_keys(engine), write_transaction(engine) as connection:
+        lift_idle_limit(connection)
         before = read_schema_revision(connection)
-        if before is not None and not is_known_schema(before):
+        if before is None:
+            refuse_other_encoding(connection)
+        elif not is_known_schema(before):
             refuse_other_schema(before)
         try:
             _upgrade(connection, target, progress)

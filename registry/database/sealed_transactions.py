@@ -8,7 +8,8 @@ from typing import Protocol, TypeVar
 
 import sqlalchemy as sa
 
-from registry.database.engine import translate_database_errors, write_transaction
+from registry.database.engine import write_transaction
+from registry.database.refusals import translate_database_errors
 from registry.database.store_heads import HeadKeeper, History
 from registry.heads import Head, HeadFile
 

@@ -18,19 +18,21 @@ from registry.database.closing import Closure, find_closure, open_for_writes, re
 from registry.database.creation import refuse_missing_file
 from registry.database.engine import (
     autocommit_read,
+    lift_idle_limit,
     make_engine,
     read_transaction,
-    translate_database_errors,
     write_transaction,
 )
 from registry.database.forks import close_connections
 from registry.database.late_seals import LateSeal
+from registry.database.refusals import translate_database_errors
 from registry.database.sealed_transactions import open_sealed_transaction
 from registry.database.seals import read_registry_id
+from registry.database.writability import refuse_read_only
 from registry.heads import Head, HeadFile
 from registry.interruptions import note_attempt
 from registry.secrets import mask_url
-from registry.settings import location_warnings
+from registry.settings import location_warnings, sqlite_file
 
 
 class Database:
@@ -168,11 +170,25 @@ class Database:
             with self.autocommit_read() as connection:
                 refuse_closed(connection)
 
+    def refuse_move(self) -> None:
+        """Refuse before files are copied what `exclusive_transaction` and a closure would refuse after it.
+
+        Raises
+        ------
+        UnavailableError
+            The server takes no writes, or the tables belong to another user.
+        """
+        if sqlite_file(self.url) is None:
+            with self.autocommit_read() as connection:
+                refuse_read_only(connection)
+                roles.refuse_other_role(connection, "move it")
+
     @contextmanager
     def exclusive_transaction(self) -> Iterator[sa.Connection]:
         """Open a transaction during which nothing else writes, not even raw SQL."""
         with translate_database_errors(self.url), write_transaction(self._engine) as connection:
             if connection.dialect.name == "postgresql":
+                lift_idle_limit(connection)
                 tables = ", ".join(schema.metadata.tables)
                 connection.execute(sa.text(f"LOCK TABLE {tables} IN SHARE ROW EXCLUSIVE MODE"))
             yield connection
@@ -181,6 +197,13 @@ class Database:
         """Open the database that a copy has filled for writes."""
         with translate_database_errors(self.url), write_transaction(self._engine) as connection:
             open_for_writes(connection)
+
+    @property
+    def schema_name(self) -> str | None:
+        """The schema of a PostgreSQL database in which the tables are, None on SQLite."""
+        with self.read_transaction() as connection:
+            is_server = connection.dialect.name == "postgresql"
+            return connection.dialect.default_schema_name if is_server else None
 
     def find_differences(self) -> list[str]:
         """Return a sentence for each difference of the live schema from that of this software."""

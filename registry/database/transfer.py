@@ -16,9 +16,11 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from registry.database.engine import is_decoding_error
+from registry.database.engine import lift_idle_limit
 from registry.database.guards.installation import disable_guards
 from registry.database.keys import order_bytewise
+from registry.database.migrations import list_own_tables
+from registry.database.refusals import is_decoding_error
 from registry.errors import CorruptionError, RequestError, SchemaError
 from registry.parallel import Advance, Progress
 
@@ -32,7 +34,7 @@ def select_all_rows(source: sa.Connection, target: sa.Connection) -> Queries:
     """Return the queries of a whole registry: all rows of all tables of the target's schema, and of no others."""
     tables = _reflect_tables(target).sorted_tables
     inspector = sa.inspect(source)
-    names = set(inspector.get_table_names())
+    names = list_own_tables(source)
     for table in tables:
         columns = inspector.get_columns(table.name) if table.name in names else []
         if {column["name"] for column in columns} != set(table.columns.keys()):
@@ -48,6 +50,8 @@ def copy_rows(
 
     Raises `RequestError` where the target cannot hold a value, and `CorruptionError` where its rows differ at the end.
     """
+    for connection in (source, target):
+        lift_idle_limit(connection)
     tables = _reflect_tables(target).tables
     total = sum(
         source.execute(sa.select(sa.func.count()).select_from(query.subquery())).scalar_one()
@@ -78,7 +82,8 @@ def copy_rows(
 
 def _reflect_tables(connection: sa.Connection) -> sa.MetaData:
     metadata = sa.MetaData()
-    metadata.reflect(connection, only=lambda name, _: name != "alembic_version")
+    own = list_own_tables(connection) - {"alembic_version"}
+    metadata.reflect(connection, only=lambda name, _: name in own)
     return metadata
 
 
@@ -133,11 +138,12 @@ def _refuse_invalid_values(table: str) -> Iterator[None]:
         yield
     except msgspec.ValidationError as error:
         raise CorruptionError(f"a row of {table} holds an invalid value: {error}", table=table) from None
-    except sa.exc.OperationalError as error:
-        if not is_decoding_error(error.orig):
+    except (sa.exc.OperationalError, sa.exc.DataError, UnicodeDecodeError) as error:
+        reason = getattr(error, "orig", error)
+        if isinstance(error, sa.exc.OperationalError) and not is_decoding_error(reason):
             raise
         raise CorruptionError(
-            f"a row of {table} holds a text that is not UTF-8: {error.orig}", table=table
+            f"a row of {table} holds a text that is not UTF-8: {reason}", table=table
         ) from None
 
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from registry import schema
 from registry.database import seal_text
-from registry.database.engine import is_decoding_error
+from registry.database.refusals import is_decoding_error
 from registry.database.seal_text import EXPORT_TABLES, RECORDED_TABLES
 from registry.database.seals import read_registry_seal
 from registry.identifiers import format_count

@@ -102,7 +102,11 @@ def _describe_guards() -> dict[Part, _Row]:
 
 
 def _name_schema(row: _Row, name: str) -> _Row:
-    return {word: value.replace(SCHEMA, name) for word, value in row.items()}
+    # Definitions are compared without quotes.
+    plain = name.replace('"', "")
+    return {
+        word: value.replace(SCHEMA, plain if word == "definition" else name) for word, value in row.items()
+    }
 
 
 def _describe_table(table: sa.Table) -> dict[Part, _Row]:

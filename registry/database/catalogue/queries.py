@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_OURS = "current_schema()::regnamespace"
+_OURS = "quote_ident(current_schema())::regnamespace"
 
 TABLES = f"""
     SELECT relname AS part,

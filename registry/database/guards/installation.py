@@ -13,7 +13,7 @@ from registry.database.guards.postgresql import SCHEMA
 from registry.database.guards.texts import build_guards
 
 _GUARD_NAME = re.compile("[a-z_]+_(insert|update|delete|truncate|closed_insert|closed_update|sealed)")
-_OURS = "relnamespace = current_schema()::regnamespace"
+_OURS = "relnamespace = quote_ident(current_schema())::regnamespace"
 
 # Whatever stands on the tables in place of the guards, or beside them.
 _DROPS = (
@@ -29,7 +29,7 @@ _DROPS = (
         WHERE {_OURS} AND (relrowsecurity OR relforcerowsecurity) AND relname = ANY(:tables)""",
     # One that a trigger elsewhere executes cannot be dropped: it is replaced.
     r"""SELECT format('DROP ROUTINE %s', pg_proc.oid::regprocedure) FROM pg_proc
-        WHERE pronamespace = current_schema()::regnamespace AND proname LIKE 'calreg\_%'
+        WHERE pronamespace = quote_ident(current_schema())::regnamespace AND proname LIKE 'calreg\_%'
               AND NOT EXISTS (SELECT 1 FROM pg_trigger WHERE tgfoid = pg_proc.oid)""",
 )
 
