@@ -314,7 +314,7 @@ def test_an_upgrade_that_fails_half_way_leaves_the_database_as_it_was(
     registry.panels.add(PANEL_A, alias="M068")
     first, log = catalogue(engine), registry.log()
     _with_a_failing_migration(monkeypatch, tmp_path)
-    with pytest.raises(sa.exc.DBAPIError, match="nowhere"):
+    with pytest.raises((sa.exc.DBAPIError, UnavailableError)):
         upgrade_database(location.database)
     assert catalogue(engine) == first
     with location.open() as again:
@@ -328,7 +328,7 @@ def test_a_first_schema_that_fails_half_way_leaves_nothing(
     empty: RegistryLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _with_a_failing_migration(monkeypatch, tmp_path)
-    with pytest.raises(sa.exc.DBAPIError, match="nowhere"):
+    with pytest.raises((sa.exc.DBAPIError, UnavailableError)):
         create_registry(empty.database, empty.store)
     engine = empty.engine()
     assert _tables(engine) == set()

@@ -134,7 +134,7 @@ def test_a_registry_in_another_schema_is_apart_from_that_in_public(
     location: RegistryLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     name = path.partition(",")[0].strip('"').replace("\\", "")
-    execute(location, f'CREATE SCHEMA "{name}"', "CREATE TABLE shifts (id INTEGER)")
+    execute(location, f'CREATE SCHEMA "{name}"')
     with location.open() as registry:
         registry.panels.add(PANEL_A)
         registry.backup(tmp_path / "backup")
