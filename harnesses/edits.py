@@ -74,7 +74,15 @@ def _vary(column: sa.Column[Any], value: Any, rng: random.Random) -> Any:
         return min(abs((value or 0) + rng.choice((1, 1, 2, -1, 100))), _MAX_INTEGER)
     if isinstance(column.type, sa.Double):
         return (value or 0.0) + rng.choice((1.0, -1e-9, 1e300))
+    if isinstance(column.type, sa.LargeBinary):
+        return _vary_bytes(value or b"", rng)
     return _vary_text(value or "", column, rng)
+
+
+def _vary_bytes(value: bytes, rng: random.Random) -> bytes:
+    place = rng.randrange(len(value) + 1)
+    changed = bytes([(value[place] if place < len(value) else 0) ^ 1 << rng.randrange(8)])
+    return value[:place] + changed + value[place + 1 :]
 
 
 def _vary_text(text: str, column: sa.Column[Any], rng: random.Random) -> str:
@@ -130,6 +138,8 @@ def _choose_new(column: sa.Column[Any], present: list[Any], rng: random.Random) 
             return rng.choice(numbers)
         # Mostly the next number, as the registry would give it.
         return max(numbers, default=0) + rng.choice((1, 1, 7))
+    if column.foreign_keys:
+        return rng.choice(present)
     return _vary(column, rng.choice(present), rng)
 
 

@@ -95,6 +95,12 @@ def _fill(registry: Registry, folder: Path) -> None:
         for index, (one, two, three) in enumerate(numbers)
     ]
     _record(registry, schema.blob, *blobs)
+    patterns = [
+        {"blob": blobs[0]["sha256"], "algorithm": 2, "signs": b"\xff\x00", "samples": bytes(range(256))},
+        {"blob": blobs[0]["sha256"], "algorithm": 10, "signs": None, "samples": None},
+        {"blob": blobs[1]["sha256"], "algorithm": 1, "signs": b"", "samples": b"\x80"},
+    ]
+    _record(registry, schema.blob_pattern, *patterns)
     registry.export(PANEL_A, folder / "second", at=AT, types=["pixel_gain"], as_of=15)
     _seal_late(registry)
     registry.export(PANEL_A, folder / "third", at=AT, types=["pixel_gain"], as_of=15)
@@ -186,7 +192,7 @@ def test_the_page_names_every_table_and_shows_a_line_as_it_is() -> None:
     page = PAGE.read_text()
     names: dict[str, Any] = {}
     tree = ast.parse(read_script())
-    constants = ast.Module([node for node in tree.body if isinstance(node, ast.Assign)], [])
+    constants = ast.Module([node for node in tree.body if isinstance(node, ast.Assign | ast.AugAssign)], [])
     exec(compile(constants, "seals.py", "exec"), names)  # noqa: S102 - the page's own
     assert {*names["KEYS"], *names["PARTS"]} == set(seal_text.RECORDED_TABLES)
     assert set(names["EXPORTS"]) == set(seal_text.EXPORT_TABLES)

@@ -10,7 +10,7 @@ import hashlib
 import math
 import operator
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import starmap
@@ -58,9 +58,9 @@ class TableLines:
             key=operator.attrgetter("name"),
         )
         self._names = [str(column.name) for column in self.columns]
-        self._doubles, self._booleans, self._texts = (
+        self._doubles, self._booleans, self._texts, self._binaries = (
             [index for index, column in enumerate(self.columns) if isinstance(column.type, sort)]
-            for sort in (sa.Double, sa.Boolean, sa.String)
+            for sort in (sa.Double, sa.Boolean, sa.String, sa.LargeBinary)
         )
         self._line_class = msgspec.defstruct(
             "Line",
@@ -85,7 +85,9 @@ class TableLines:
 
     def _encode(self, rows: Iterable[Sequence[Any]], converted: Sequence[int]) -> bytes:
         if converted:
-            rows = [_convert(row, converted) for row in rows]
+            rows = [_convert(row, converted, _as_canonical) for row in rows]
+        if self._binaries:
+            rows = [_convert(row, self._binaries, _as_hexadecimal) for row in rows]
         return _ENCODER.encode_lines(list(starmap(self._line_class, rows)))
 
     def encode_mappings(self, rows: Iterable[Mapping[str, Any]]) -> bytes:
@@ -93,10 +95,10 @@ class TableLines:
         return self.encode_rows([row.get(name) for name in self._names] for row in rows)
 
 
-def _convert(row: Sequence[Any], indices: Sequence[int]) -> Sequence[Any]:
+def _convert(row: Sequence[Any], indices: Sequence[int], convert: Callable[[Any], Any]) -> Sequence[Any]:
     values = list(row)
     for index in indices:
-        values[index] = _as_canonical(values[index])
+        values[index] = convert(values[index])
     return values
 
 
@@ -109,6 +111,13 @@ def _as_canonical(value: Any) -> Any:
     # SQLite takes a text and bytes, too, which are no other value's digits.
     if isinstance(value, bytes):
         return [value.hex()]
+    return [value] if isinstance(value, str) else value
+
+
+def _as_hexadecimal(value: Any) -> Any:
+    """Return the digits of bytes; a text, which SQLite takes too, is like no digits."""
+    if isinstance(value, bytes):
+        return value.hex()
     return [value] if isinstance(value, str) else value
 
 

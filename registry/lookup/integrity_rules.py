@@ -123,6 +123,8 @@ def list_type_rules(connection: sa.Connection, tables: Iterable[sa.Table]) -> It
 def _sqlite_type(column: sa.Column[Any]) -> str:
     if isinstance(column.type, sa.String):  # Text, too
         return "text"
+    if isinstance(column.type, sa.LargeBinary):
+        return "blob"
     return "real" if isinstance(column.type, sa.Double) else "integer"
 
 

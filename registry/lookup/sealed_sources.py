@@ -14,6 +14,7 @@ from registry.database.keys import order_bytewise
 from registry.database.seal_text import TableLines, encode_numbers, lines_of
 
 _BATCH_SIZE = 4000
+_BATCH_SIZE_OF_BINARIES = 200  # rows of some thousand bytes
 _numbers = count(1)
 
 
@@ -92,11 +93,13 @@ def read_batches(connection: sa.Connection, query: sa.Select[Any]) -> Iterator[l
     """Yield rows in batches, as the driver returns them: those of SQLAlchemy would take as long again."""
     dialect = connection.dialect
     driver: Any = dialect.loaded_dbapi
+    has_binaries = any(isinstance(column.type, sa.LargeBinary) for column in query.selected_columns)
+    size = _BATCH_SIZE_OF_BINARIES if has_binaries else _BATCH_SIZE
     text = str(query.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
     cursor = _open_cursor(connection)
     try:
         cursor.execute(text)
-        while batch := cursor.fetchmany(_BATCH_SIZE):
+        while batch := cursor.fetchmany(size):
             yield batch
     except driver.Error as error:
         raise sa.exc.DBAPIError.instance(text, None, error, driver.Error, dialect=dialect) from error

@@ -43,8 +43,9 @@ def fill(registry: Registry, folder: Path) -> None:
     registry.panels.add(PANEL_B, alias="M088", comment="Pr\u00fcfung \u2603")
     registry.aliases.withdraw("M068", NEW_A, comment="another module after all")
     one, two = write_panel_folder(folder / "one", seed=1), write_panel_folder(folder / "two", seed=2)
-    for panel in (PANEL_A, PANEL_B):
-        registry.versions.add(panel, one, valid_from="beginning")
+    other = write_panel_folder(folder / "other", seed=3)
+    for panel, files in ((PANEL_A, one), (PANEL_B, other)):
+        registry.versions.add(panel, files, valid_from="beginning")
     added = registry.versions.add(PANEL_A, two, valid_from="20180101000000", comment="after the repair")
     registry.versions.gap(PANEL_A, valid_from="20190101000000", comment="in repair again")
     registry.runs.add("exp=xcsls3716:run=1", begin="20170601000000", end="20170602000000")

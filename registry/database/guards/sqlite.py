@@ -91,6 +91,8 @@ def _build_type_condition(column: sa.Column[Any]) -> str:
         storage_class = "integer"
     elif isinstance(column.type, sa.Double):
         storage_class = "real"
+    elif isinstance(column.type, sa.LargeBinary):
+        storage_class = "blob"
     condition = f"typeof(NEW.{column.name}) NOT IN ('{storage_class}', 'null')"
     if isinstance(column.type, sa.Boolean):
         condition += f" OR NEW.{column.name} NOT IN (0, 1)"
