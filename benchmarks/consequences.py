@@ -74,7 +74,8 @@ def _make_registry(bench: Bench, dialect: str, runs: int, closing: ExitStack) ->
     folder = write_panel_folder(bench.folder / f"constants-{dialect}-{runs}")
     for panel in panels:
         registry.panels.add(panel)
-        registry.versions.add(panel, folder, valid_from=_FIRST_START)
+        same_as = [panels[0]] if panel != panels[0] else []
+        registry.versions.add(panel, folder, valid_from=_FIRST_START, same_as=same_as)
     registry.detectors.configure(_EXPERIMENT, _SOURCE, "_".join(panels), first_run=1)
     _insert_runs(location, runs)
     return registry

@@ -102,7 +102,7 @@ def _measure_all_ranges(bench: Bench, known: LoadedHistory, closing: ExitStack) 
         f"all {format_count(known.history.versions // known.history.panels)} ranges of a panel",
         bench.time(tasks, 7),
         database=known.dialect,
-        statements=_count_statements(lambda: works.validity(known.registry, panel)),
+        statements=count_statements(lambda: works.validity(known.registry, panel)),
     )
 
 
@@ -123,7 +123,7 @@ def _compare_with_raw(bench: Bench, work: str, known: LoadedHistory, closing: Ex
     seconds = bench.time(
         {"ours": _make_head_task(known, 0.5), "baseline": make_repeated_task(bench.scale, raw)}, 15
     )
-    return make_timed_row(work, seconds, database=known.dialect, reach=4, statements=_count_statements(ask))
+    return make_timed_row(work, seconds, database=known.dialect, reach=4, statements=count_statements(ask))
 
 
 def compare(bench: Bench, work: str, known: LoadedHistory, ours: Task, baseline: Task, reach: float) -> Row:
@@ -138,7 +138,7 @@ def _compare_as_of_with_head(bench: Bench, work: str, known: LoadedHistory, part
     ask = known.make_query(instant, revision)
     ours = make_repeated_task(bench.scale, ask, _make_check(_find_expected(known.history, instant, revision)))
     seconds = bench.time({"ours": ours, "baseline": _make_head_task(known, 1.0)}, 11)
-    return make_timed_row(work, seconds, database=known.dialect, reach=3, statements=_count_statements(ask))
+    return make_timed_row(work, seconds, database=known.dialect, reach=3, statements=count_statements(ask))
 
 
 def _make_head_task(known: LoadedHistory, part: float, share: int = 1) -> Task:
@@ -194,8 +194,8 @@ def require_equal(answer: object, expected: object) -> None:
         raise AssertionError("a look-up's answer is not as expected")
 
 
-def _count_statements(call: Callable[[], object]) -> int:
-    """Count the statements of one call, without those that begin a transaction."""
+def count_statements(call: Callable[[], object]) -> int:
+    """Return the number of statements of one call, without those that begin a transaction."""
     call()
     with _record_statements() as statements:
         call()

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from registry.cli import main as run_calreg
-from registry.sample import panel_arrays, write_dataset_table, write_legacy_tree
+from registry.sample import remeasure_arrays, write_dataset_table, write_legacy_tree
 
 _PANEL = "170505-149520170815-3d00b0"
 _COMMANDS = {
@@ -93,7 +93,7 @@ def _make_registry(folder: Path) -> None:
     write_legacy_tree(folder / "tree")
     write_dataset_table(folder / "datasets.txt")
     (folder / "remeasured").mkdir()
-    for name, array in panel_arrays("M068 remeasured").items():
+    for name, array in remeasure_arrays("M068", "remeasured").items():
         np.save(folder / "remeasured" / name, array)
     for words in (
         ["init"],

@@ -178,8 +178,9 @@ class Upgrade(Command):
         with self.template.open() as registry:
             for seed, panel in enumerate(PANELS):
                 registry.panels.add(panel)
-                folder = write_panel_folder(self.material / panel, seed, ("gain",))
-                registry.versions.add(panel, folder, valid_from="beginning", kinds=["gain"])
+                # With the pattern of a gain map no registry goes back.
+                folder = write_panel_folder(self.material / panel, seed, ("offset",))
+                registry.versions.add(panel, folder, valid_from="beginning", kinds=["offset"])
             registry.versions.withdraw(1, comment="measured warm")
         engine = make_engine(self.template.database)
         migrations.downgrade(engine, "0001")

@@ -7,7 +7,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import cycle, pairwise
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
@@ -32,7 +32,7 @@ MODULES = {
     f"M{number:03}": (f"170505-149520170815-3d00{number:02x}", f"171113-154920171025-3e00{number:02x}")
     for number in (1, 2, 3, 4)
 }
-_CONTENT_COUNT = 3
+_CONTENT_COUNT = 3  # of each module: no file is that of another one
 _SHARED_FRACTION = 0.25  # of the registrations are for starts that all writers want
 _FIRST_START = parse_instant("2020-01-01T00:00:00Z")
 _MINUTE = 60_000_000
@@ -82,9 +82,10 @@ def run_writers(factory: RegistryFactory, dialect: str, plan: Plan) -> WriterRes
     location = factory.make_empty(dialect)
     create_registry(location.database, location.store)
     contents = [
-        write_panel_folder(location.folder / f"content{seed}", seed, ("gain",))
-        for seed in range(_CONTENT_COUNT)
+        write_panel_folder(location.folder / f"content{seed}", 1 + seed, ("gain",))
+        for seed in range(_CONTENT_COUNT * len(MODULES))
     ]
+    collected_content = write_panel_folder(location.folder / "collected", 1 + len(contents), ("gain",))
     with location.open() as registry:
         for module, panels in MODULES.items():
             for panel in panels:
@@ -100,7 +101,7 @@ def run_writers(factory: RegistryFactory, dialect: str, plan: Plan) -> WriterRes
     result.duels = Counter(_classify_duels(duels))
     with location.open() as registry:
         result.problems += _find_problems(registry, [*attempts, *duels], contents, known)
-    collected = register_beside_collector(location, contents[0], PANELS[1], plan.collections)
+    collected = register_beside_collector(location, collected_content, PANELS[1], plan.collections)
     result.collected = collected.files
     with location.open() as registry:
         result.problems += collected.problems
@@ -161,7 +162,6 @@ _LOST_READER = ReaderResult(problems=["a reader ended without a result"])
 def _run_duels(location: RegistryLocation, contents: Sequence[Path], plan: Plan) -> list[Attempt]:
     """Let two processes register two contents for one start at the same moment, again and again."""
     at_once = CONTEXT.Barrier(2)
-    modules = sorted(MODULES)
     files = [location.folder / f"duellist{number}.json" for number in (0, 1)]
     first = -1 - plan.duels  # starts before all others
     processes = [
@@ -170,7 +170,10 @@ def _run_duels(location: RegistryLocation, contents: Sequence[Path], plan: Plan)
             args=(
                 location,
                 contents,
-                [Attempt(modules[duel % len(modules)], first + duel, number) for duel in range(plan.duels)],
+                [
+                    Attempt(module, first + duel, choose_content(module, number))
+                    for duel, module in zip(range(plan.duels), cycle(MODULES), strict=False)
+                ],
                 at_once,
                 file,
             ),
@@ -197,12 +200,17 @@ def _plan_attempts(plan: Plan, writer: int) -> list[Attempt]:
     own = iter(range(shared + writer * plan.registrations, shared + (writer + 1) * plan.registrations))
     return [
         Attempt(
-            module=rng.choice(sorted(MODULES)),
+            module=(module := rng.choice(sorted(MODULES))),
             slot=rng.randrange(shared) if rng.random() < _SHARED_FRACTION else next(own),
-            content=rng.randrange(_CONTENT_COUNT),
+            content=choose_content(module, rng.randrange(_CONTENT_COUNT)),
         )
         for _ in range(plan.registrations)
     ]
+
+
+def choose_content(module: str, number: int) -> int:
+    """Return the index of one of the contents of a module."""
+    return list(MODULES).index(module) * _CONTENT_COUNT + number
 
 
 def compute_start(slot: int) -> Instant:

@@ -27,7 +27,8 @@ from registry.detectors import DetectorType, Kind, ZeroMeaning
 from registry.errors import ArrayError, NotFoundError, Remedy
 from registry.files import blake3_of, open_input, sha256_of
 from registry.identifiers import format_count
-from registry.records import CheckedFile, PixelDifference, Statistics
+from registry.patterns import ALGORITHM, compute_pattern
+from registry.records import CheckedFile, FilePattern, PixelDifference, Statistics
 
 MAX_HEADER_SIZE = 65_536
 _LENGTH_FIELD_SIZES = {(1, 0): 2, (2, 0): 4}  # in bytes, by version of the format
@@ -123,7 +124,27 @@ def check_content(
         statistics=statistics,
         blake3=blake3_of(content),
         odd=problem,
+        pattern=_find_pattern(array, detector, kind, gain_range),
     )
+
+
+def _find_pattern(
+    array: NDArray[Any], detector: DetectorType, kind: Kind, gain_range: int
+) -> FilePattern | None:
+    """Return what the sensor is known by, None for a gain range that says nothing of it."""
+    return _build_pattern(array, detector) if gain_range in kind.characteristic else None
+
+
+def compute_file_pattern(content: bytes, path: Path, detector: DetectorType, kind: Kind) -> FilePattern:
+    """Return what the sensor is known by in the bytes of a file of a characteristic gain range."""
+    return _build_pattern(parse_array(content, path, detector.panel_shape, kind.dtype), detector)
+
+
+def _build_pattern(array: NDArray[Any], detector: DetectorType) -> FilePattern:
+    pattern = compute_pattern(array, detector.asic_shape)
+    if pattern is None:
+        return FilePattern(ALGORITHM)
+    return FilePattern(pattern.algorithm, pattern.signs, pattern.samples.tobytes())
 
 
 def describe_odd_values(

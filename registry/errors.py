@@ -32,10 +32,12 @@ from typing import Any, ClassVar, Self
 class Remedy(StrEnum):
     """The advice on a refusal; each interface words it, the command line by its options and verbs."""
 
+    ADD_PATTERNS = auto()
     ALLOW_ANY_TIME = auto()
     ALLOW_NONFINITE = auto()
     ALLOW_ODD = auto()
     ALLOW_ODD_AND_NONFINITE = auto()
+    ALLOW_PATTERN = auto()
     CARRY_CONSTANTS = auto()
     CHECK_DATABASE = auto()
     CONFIGURE_DETECTOR = auto()
@@ -65,6 +67,7 @@ class Remedy(StrEnum):
     SEAL_REVISION = auto()
     SKIP_BAD_ENTRIES = auto()
     STATE_BOARD_TOGETHER = auto()
+    STATE_SAME_FILES = auto()
     STATE_SAME_MODULE = auto()
     STATE_SEGMENTS = auto()
     SUPERSEDE = auto()

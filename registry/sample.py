@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from registry.detectors.jungfrau import JUNGFRAU
 
-__all__ = ["LINKS", "MODULES", "panel_arrays", "write_dataset_table", "write_legacy_tree"]
+__all__ = ["LINKS", "MODULES", "panel_arrays", "remeasure_arrays", "write_dataset_table", "write_legacy_tree"]
 
 MODULES = ("M044", "M068", "M088")
 
@@ -60,6 +60,9 @@ _PIXEL_NOISE = 0.6
 _WIDE_PIXEL = 3.0
 _HOT_PIXEL = 25.0
 
+# What another measurement adds to each pixel, in the same unit: half of what is the module's own.
+_MEASUREMENT_NOISE = 0.3
+
 _ASIC_SIDE = 256
 _DEAD_PIXELS = 24
 _HOT_PIXELS = 40
@@ -87,13 +90,36 @@ def panel_arrays(module: str) -> dict[str, NDArray[np.float32]]:
         Arrays of shape (512, 1024) = (row, column), little-endian float32 in C order; gains in ADU/keV,
         offsets in ADU. A dead pixel is 0 in all six; every value is finite.
     """
-    rng = np.random.PCG64(int.from_bytes(module.encode(), "big"))
+    rng = _seed(module)
     # Chosen once: a broken pixel is broken in every gain range.
     bad = _BadPixels(dead=_choose_pixels(rng, _DEAD_PIXELS), hot=_choose_pixels(rng, _HOT_PIXELS))
     return {
         JUNGFRAU.file_name(kind, gain_range): _build_panel_array(rng, level, bad)
         for kind, levels in _LEVELS.items()
         for gain_range, level in enumerate(levels)
+    }
+
+
+def remeasure_arrays(module: str, measurement: str) -> dict[str, NDArray[np.float32]]:
+    """Return the constants of a made-up module as another measurement of it gives them, with noise of its own.
+
+    The sensor is the same, so its pattern fits (`registry.patterns`); dead pixels stay dead.
+
+    Parameters
+    ----------
+    measurement
+        Any name. The same name gives the same noise.
+
+    Returns
+    -------
+    dict
+        Arrays as of `panel_arrays`.
+    """
+    rng = _seed(f"{module} {measurement}")
+    levels = [level for kind in _LEVELS.values() for level in kind]
+    return {
+        name: _add_measurement_noise(rng, array, level)
+        for (name, array), level in zip(panel_arrays(module).items(), levels, strict=True)
     }
 
 
@@ -125,6 +151,17 @@ def _write_module(folder: Path) -> list[Path]:
     for name, array in arrays.items():
         np.save(folder / name, array)
     return [folder, *(folder / name for name in arrays)]
+
+
+def _seed(name: str) -> np.random.PCG64:
+    return np.random.PCG64(int.from_bytes(name.encode(), "big"))
+
+
+def _add_measurement_noise(
+    rng: np.random.PCG64, array: NDArray[np.float32], level: _ArrayLevel
+) -> NDArray[np.float32]:
+    noise = _MEASUREMENT_NOISE * level.spread * _make_noise(rng, *array.shape)
+    return np.where(array == 0, 0.0, array + noise).astype("<f4")
 
 
 def _build_panel_array(rng: np.random.PCG64, level: _ArrayLevel, bad: _BadPixels) -> NDArray[np.float32]:

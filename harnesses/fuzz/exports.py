@@ -17,13 +17,14 @@ import msgspec
 from harnesses.fuzz.files import make_npy_seeds
 from harnesses.fuzz.target import Target, call_parser, decode_text
 from registry import provenance
-from registry.api import create_registry
+from registry.api import create_registry, incomplete_copies
 from registry.api.backups import FILE_NAME, BackupDescription, read_description
 from registry.api.export_verification import verify_export
 from registry.api.replays import replay
 from registry.exporters import hdf5
 from registry.exporters.detection import detect_arrays
 from registry.heads import HeadFile, parse_head
+from registry.importers.gain_map_files import iterate_gain_maps
 from registry.provenance.prov_json import build_prov_json
 from registry.store import ContentStore
 from testing.panels import PANEL_A, SOURCE, use_small_panels, write_panel_folder
@@ -74,6 +75,19 @@ def _feed_arrays_named(name: str) -> Callable[[Path, bytes], None]:
             call_parser(read)
 
     return feed
+
+
+def _feed_gain_map_files(folder: Path, data: bytes) -> None:
+    for name in ("map.npy", "gainMaps_M049.bin"):
+        path = folder / name
+        path.write_bytes(data)
+
+        def read(path: Path = path) -> None:
+            for gain_map in iterate_gain_maps(path):
+                assert gain_map.values.shape == gain_map.detector.panel_shape
+
+        with use_small_panels():
+            call_parser(read)
 
 
 def _feed_hdf5(folder: Path, data: bytes) -> None:
@@ -215,6 +229,18 @@ def _feed_head(folder: Path, data: bytes) -> None:
     call_parser(lambda: parse_head(decode_text(data)))
 
 
+def _feed_incomplete_copy(folder: Path, data: bytes) -> None:
+    (folder / incomplete_copies.FILE_NAME).write_bytes(data)
+    call_parser(lambda: incomplete_copies.read_missing_files(ContentStore(folder)))
+
+
+def _make_incomplete_seeds(_folder: Path) -> list[bytes]:
+    use = {"kind": "gain", "gain_range": 0, "panel": PANEL_A, "version": 1}
+    missing = {"sha256": 64 * "0", "problem": "it is damaged", "uses": [use], "is_damaged": True}
+    note = {"format": "calreg incomplete copy", "format_version": 1, "missing": [missing]}
+    return [json.dumps(note).encode()]
+
+
 _PROVENANCE_SEEDS = _seeds_from_files("*/provenance.json", "psana/**/*.json")
 _HDF5_SEEDS = _seeds_from_files("hdf5/*.h5")
 _DETECTION_MODULE = "registry.exporters.detection"
@@ -226,6 +252,7 @@ EXPORT_TARGETS = [
         _seeds_from_files("psana/**/*.data"),
         (_DETECTION_MODULE, "registry.exporters.text"),
     ),
+    Target("gain-map-files", _feed_gain_map_files, make_npy_seeds, ("registry.importers.gain_map_files",)),
     Target("hdf5", _feed_hdf5, _HDF5_SEEDS, ("registry.exporters.hdf5",)),
     Target(
         "provenance",
@@ -247,4 +274,10 @@ EXPORT_TARGETS = [
     Target("backup", _feed_backup, _seeds_from_files("backup/backup.json"), ("registry.api.backups",)),
     Target("store", _feed_store, _seeds_from_files("store/registry.json"), ("registry.store",)),
     Target("head", _feed_head, _seeds_from_files("store/head.json"), ("registry.heads",)),
+    Target(
+        "incomplete-copy",
+        _feed_incomplete_copy,
+        _make_incomplete_seeds,
+        ("registry.api.incomplete_copies",),
+    ),
 ]

@@ -15,7 +15,7 @@ from registry.heads import Head, parse_whole_head
 from registry.lookup.revisions import AsOf, require_comment
 from registry.lookup.timezones import read_timezone
 from registry.parallel import Progress, no_progress
-from registry.records import Outcome, RegistryCopy, Verification
+from registry.records import AddedPatterns, Outcome, RegistryCopy, Verification
 from registry.registration.timezones import record_timezone
 from registry.settings import Settings
 
@@ -109,7 +109,12 @@ class Administration(CheckedMethods):
         self._backend.database.close()
 
     def verify(
-        self, *, heads: Sequence[str] = (), collect: bool = False, progress: Progress = no_progress
+        self,
+        *,
+        heads: Sequence[str] = (),
+        collect: bool = False,
+        patterns: bool = False,
+        progress: Progress = no_progress,
     ) -> Verification:
         """Compute every seal, and every stored file's checksum and statistics; repair nothing.
 
@@ -123,6 +128,9 @@ class Administration(CheckedMethods):
         collect
             If no problem is found, remove the files in the store that nothing refers to and that were stored
             more than a day ago; ``unreferenced`` lists them. Others may write meanwhile.
+        patterns
+            Hold the live maps against those of their own module and of all others; ``mix_ups`` lists those that are
+            of another sensor.
 
         Raises
         ------
@@ -133,7 +141,27 @@ class Administration(CheckedMethods):
         """
         from registry.api import verification
 
-        return verification.verify(self._backend, progress, heads=heads, collect=collect)
+        return verification.verify(self._backend, progress, heads=heads, collect=collect, patterns=patterns)
+
+    def add_patterns(self, *, comment: str | None = None, progress: Progress = no_progress) -> AddedPatterns:
+        """Record, in one revision, the patterns of characteristic maps that have none of today's algorithm.
+
+        The files are read from the store and verified. The patterns of intact ones are recorded; ``problems`` of the
+        answer names the others. Where nothing is missing, nothing is recorded.
+
+        Parameters
+        ----------
+        comment
+            That of the revision; by default it says how many patterns of which algorithm.
+
+        Raises
+        ------
+        ClosedError
+            The database takes no writes.
+        """
+        from registry.api import late_patterns
+
+        return late_patterns.add_missing_patterns(self._backend, comment, progress)
 
     def seal_revision(self, number: int, *, comment: str) -> Outcome:
         """Seal the newest revision as it is, which raw SQL or a killed tool recorded without its seal.

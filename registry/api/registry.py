@@ -115,6 +115,8 @@ class Registry(Deploying, Differences):
         gap_bad: bool = False,
         supersede: bool = False,
         same_module: bool = False,
+        same_as: Sequence[str] = (),
+        allow_pattern: bool = False,
         any_time: bool = False,
         comment: str | None = None,
         dry_run: bool = False,
@@ -137,6 +139,8 @@ class Registry(Deploying, Differences):
         same_module
             Let panels of other serial numbers bear an M-number at the same time: the module is the same one, and its
             serial number has changed. Recorded; needs a comment.
+        same_as, allow_pattern
+            Accept files of another module, or maps that look like another sensor's, as `Versions.add` does.
         any_time
             Accept stamps before 1990 or more than a year ahead, which are hazards otherwise.
 
@@ -148,6 +152,7 @@ class Registry(Deploying, Differences):
             All hazards are conflicts with what is recorded.
         """
         from registry.api.tree_import import import_tree
+        from registry.registration.stated_constants import Allowances
 
         return import_tree(
             self._backend,
@@ -158,6 +163,7 @@ class Registry(Deploying, Differences):
             gap_bad=gap_bad,
             supersede=supersede,
             same_module=same_module,
+            allowances=Allowances.parse(same_as, pattern=allow_pattern),
             any_time=any_time,
             comment=comment,
             dry_run=dry_run,
@@ -297,11 +303,13 @@ class Registry(Deploying, Differences):
         """Return the constants, versions or exports that contain a file, by its content.
 
         An array in one of the formats of exports is also recognised by the values of its panels, whoever wrote it.
+        A gain map that is not registered, alone or in such an array, looks like the sensor whose pattern it has:
+        ``looks_like`` of the answer names it, with the correlation.
 
         Raises
         ------
         NotFoundError
-            The registry does not know the file's content.
+            The registry does not know the file's content, and it looks like no sensor that is known.
         ArrayError
             The file is an array that is cut, damaged or contradicts itself.
         """

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from registry.api.backend import Backend, ReadTransaction
 from registry.api.tree_aliases import list_alias_hazards, read_known_aliases
+from registry.api.tree_mix_ups import TreeMaps
 from registry.api.tree_timezone import find_tree_timezone
 from registry.authorship import escape_undecodable
 from registry.detectors import find_detector_type, find_panel_type
@@ -36,9 +37,8 @@ from registry.records import (
     Version,
 )
 from registry.records.differences import LinkChange
-
-VersionKey = tuple[str, str, Instant]
-"""A panel Id, a kind, and a start of validity."""
+from registry.registration.planning import VersionKey
+from registry.registration.stated_constants import Allowances
 
 
 def compare_tree(backend: Backend, root: Path, progress: Progress) -> TreeComparison:
@@ -49,6 +49,9 @@ def compare_tree(backend: Backend, root: Path, progress: Progress) -> TreeCompar
     with backend.read_transaction() as view:
         checked.tree.hazards += list_alias_hazards(view, checked.tree)
         registered = _read_registered_versions(view)
+        maps = TreeMaps(view.connection, checked, Allowances())
+        replaced = maps.add_unrecorded(registered.live)
+        checked.tree.hazards += maps.list_mix_ups(view.connection, replaced)
         runs = [
             (run, configuration)
             for run, configuration in list_run_configurations(view.connection, view.revision)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -11,6 +11,7 @@ from msgspec.structs import asdict
 from registry.api.backend import Backend
 from registry.api.open_starts import build_gaps, find_open_starts
 from registry.api.tree_aliases import exclude_alias_conflicts, warn_of_modules_left
+from registry.api.tree_mix_ups import TreeMaps
 from registry.api.tree_timezone import TreeTimezone, find_tree_timezone, refuse_other_timezone
 from registry.authorship import escape_undecodable
 from registry.database.change import Change
@@ -24,8 +25,10 @@ from registry.parallel import Advance, Progress
 from registry.records import CheckedConstants, ImportOutcome, OpenStart, SkippedEntry
 from registry.records.imports import SkipCause
 from registry.registration.aliases import add_aliases, require_same_module_comment
+from registry.registration.mix_ups import require_pattern_comment
 from registry.registration.panels import add_panels
-from registry.registration.planning import VersionStatement, plan_pieces
+from registry.registration.planning import Plan, VersionStatement, plan_pieces
+from registry.registration.stated_constants import Allowances
 from registry.registration.versions import record_constants, record_versions
 
 _LINKS_PER_STEP = 1000  # links between two steps of the progress
@@ -41,6 +44,7 @@ def import_tree(
     gap_bad: bool,
     supersede: bool,
     same_module: bool,
+    allowances: Allowances,
     comment: str | None,
     any_time: bool,
     dry_run: bool,
@@ -50,12 +54,16 @@ def import_tree(
         require_comment(comment, "superseding")
     if same_module:
         require_same_module_comment(comment)
+    if allowances.pattern:
+        require_pattern_comment(comment)
     timezone = find_tree_timezone(backend)
     checked = check_tree(root, timezone.zone, progress, any_time=any_time, allow_odd=allow_odd)
     with backend.read_transaction() as view:
         refuse_other_timezone(view.connection, checked.tree)
+        maps = TreeMaps(view.connection, checked, allowances)
         # A link that is left out for its constants states no M-number either.
-        _exclude_conflicts(view.connection, checked, progress, supersede=supersede)
+        superseded = _exclude_conflicts(view.connection, maps, progress, supersede=supersede)
+        checked.tree.exclude(maps.list_mix_ups(view.connection, superseded))
         aliases = exclude_alias_conflicts(view, checked.tree, same_module=same_module, supersede=supersede)
     if checked.tree.hazards and not (skip_bad or gap_bad):
         raise _hazards_error(checked.tree)
@@ -67,9 +75,10 @@ def import_tree(
         timezone.refuse_change(change.connection, chosen=backend.chosen_zone is not None)
         new = frozenset(add_panels(change, (entry.panel for entry in checked.tree.entries)))
         add_aliases(change, aliases)
+        maps.refuse_later_mix_ups(change, superseded)
         record_constants(change, _list_constants(checked))
         with progress("recording links", len(checked.tree.entries) // _LINKS_PER_STEP) as advance:
-            statements = _build_statements(checked, comment, advance)
+            statements = _build_statements(maps, comment, advance)
             record_versions(change, statements, supersede=supersede, new_panels=new)
         checked.tree.entries.clear()  # the outcome of a large tree needs the memory for as many versions
         remaining = find_open_starts(change.connection, left_out)
@@ -81,7 +90,8 @@ def import_tree(
         open_starts.extend(start for start in remaining.starts if not (gap_bad and start.accepts_gap))
 
     files = [file for constants in _list_constants(checked) for file in constants.files]
-    notes, warnings = _collect_notes(timezone, checked), _collect_warnings(checked)
+    notes = [*_collect_notes(timezone, checked), *maps.comparison.notes]
+    warnings = [*_collect_warnings(checked), *maps.comparison.warnings]
     outcome = backend.record_revision(record, comment, files=files, progress=progress, dry_run=dry_run)
     return ImportOutcome(
         **{
@@ -104,14 +114,14 @@ def _escape_root(tree: LegacyTree) -> str:
     return escape_undecodable(str(tree.root.absolute())).rstrip("/")
 
 
-def _build_statements(
-    checked: CheckedTree, comment: str | None, advance: Advance
-) -> Iterator[VersionStatement]:
+def _build_statements(maps: TreeMaps, comment: str | None, advance: Advance) -> Iterator[VersionStatement]:
     """Yield a version for every entry and every kind in its folder."""
+    checked, comparison = maps.checked, maps.comparison
     root = _escape_root(checked.tree)
     for index, entry in enumerate(checked.tree.entries, start=1):
         path = f"{root}/{escape_undecodable(entry.name)}"
         for constants in checked.get_constants(entry):
+            key = maps.find_key(entry, constants)
             yield VersionStatement(
                 entry.panel,
                 constants.kind,
@@ -120,6 +130,8 @@ def _build_statements(
                 path,
                 comment,
                 odd_allowed=constants.is_odd,
+                same_as=comparison.same_as.get(key),
+                pattern_allowed=key in comparison.patterns_allowed,
             )
         if index % _LINKS_PER_STEP == 0:
             advance()
@@ -130,13 +142,21 @@ def _list_constants(checked: CheckedTree) -> list[CheckedConstants]:
 
 
 def _exclude_conflicts(
-    connection: sa.Connection, checked: CheckedTree, progress: Progress, *, supersede: bool
-) -> None:
-    """Turn the entries whose constants conflict with what is recorded into hazards."""
-    tree = checked.tree
-    with progress("comparing links", len(checked.tree.entries) // _LINKS_PER_STEP) as advance:
-        statements = _build_statements(checked, None, advance)
-        conflicts = list(_find_conflicts(connection, statements, supersede=supersede))
+    connection: sa.Connection, maps: TreeMaps, progress: Progress, *, supersede: bool
+) -> list[int]:
+    """Turn the entries whose constants conflict with what is recorded into hazards.
+
+    Return the numbers of the versions that the others supersede.
+    """
+    tree = maps.checked.tree
+    conflicts: list[tuple[VersionStatement, str, SkipCause]] = []
+    superseded: list[int] = []
+    with progress("comparing links", len(tree.entries) // _LINKS_PER_STEP) as advance:
+        statements = _build_statements(maps, None, advance)
+        for plan in plan_pieces(connection, statements, supersede=supersede):
+            maps.add_new(plan.new)
+            conflicts += _list_conflicts(plan)
+            superseded += plan.superseded
     starts = {(statement.panel, statement.valid_from) for statement, _, _ in conflicts}
     names = {
         (entry.panel, entry.valid_from): entry.name
@@ -147,16 +167,14 @@ def _exclude_conflicts(
         Hazard(names[statement.panel, statement.valid_from], reason, cause, statement.kind, Remedy.SUPERSEDE)
         for statement, reason, cause in conflicts
     )
+    return superseded
 
 
-def _find_conflicts(
-    connection: sa.Connection, statements: Iterable[VersionStatement], *, supersede: bool
-) -> Iterator[tuple[VersionStatement, str, SkipCause]]:
+def _list_conflicts(plan: Plan) -> Iterator[tuple[VersionStatement, str, SkipCause]]:
     """Yield the statements that conflict with what is recorded, with a sentence on each."""
-    for plan in plan_pieces(connection, statements, supersede=supersede):
-        for statement, reason in plan.conflicts.items():
-            is_live = any(row.withdrawn_in is None for row in plan.recorded[statement.key].versions)
-            yield statement, reason, "conflict" if is_live else "withdrawn"
+    for statement, reason in plan.conflicts.items():
+        is_live = any(row.withdrawn_in is None for row in plan.recorded[statement.key].versions)
+        yield statement, reason, "conflict" if is_live else "withdrawn"
 
 
 def _hazards_error(tree: LegacyTree) -> RegistryError:

@@ -18,12 +18,15 @@ from registry.api.collecting import (
     remove_unreferenced_files,
     summarise_unreferenced_files,
 )
+from registry.api.late_patterns import describe_missing_patterns
 from registry.api.sealed_history import SealedHistory, read_claim
 from registry.arrays import describe_content
 from registry.errors import CorruptionError, DeniedError, RequestError, UnavailableError
 from registry.files import blake3_of
 from registry.heads import Head, parse_head
 from registry.lookup import integrity_rules, stored_files
+from registry.lookup.missing_patterns import count_files_without_pattern
+from registry.lookup.recorded_mix_ups import find_mix_ups
 from registry.parallel import Progress, map_in_threads
 from registry.records import Problem, RecordedFile, Verification
 from registry.settings import location_warnings
@@ -31,7 +34,12 @@ from registry.store import ContentStore, manifest_sha256
 
 
 def verify(
-    backend: Backend, progress: Progress, *, heads: Sequence[str] = (), collect: bool = False
+    backend: Backend,
+    progress: Progress,
+    *,
+    heads: Sequence[str] = (),
+    collect: bool = False,
+    patterns: bool = False,
 ) -> Verification:
     """Compute every seal and every file's checksum, and check the rows against the rules; see `Registry.verify`."""
     quoted = [parse_head(head) for head in heads]
@@ -47,6 +55,7 @@ def verify(
         with backend.read_transaction() as view:
             files = stored_files.list_recorded_files(view.connection)
             manifests = stored_files.list_manifests(view.connection)
+            without_patterns = count_files_without_pattern(view.connection)
     except CorruptionError as error:
         problems += [*history.problems, Problem(None, database, str(error))]
         unread = "the files were not checked: what is recorded of them cannot be read"
@@ -57,6 +66,7 @@ def verify(
         for sha256, detector_type, kind, parts in manifests
         if manifest_sha256(detector_type, kind, parts) != sha256
     ]
+    is_sound = not problems
     problems += _find_damaged_files(backend, files, progress)
     unreferenced = find_unreferenced_files(backend.store, present, {file.sha256 for file in files})
     if problems:
@@ -65,12 +75,24 @@ def verify(
         unreferenced = remove_unreferenced_files(backend, unreferenced)
     notes = [*history.notes, *summarise_unreferenced_files(unreferenced, keep_all=bool(problems))]
     notes += location_warnings(backend.database.url)
+    if without_patterns:
+        notes.append(describe_missing_patterns(without_patterns))
+    mix_ups = None
+    if patterns and is_sound:
+        with backend.read_transaction() as view:
+            mix_ups = find_mix_ups(view.connection, progress)
+        notes += mix_ups.notes
+    elif patterns:
+        notes.append("patterns were not compared: what is recorded is damaged")
     return Verification(
         len(files) + len(manifests),
         tuple(problems),
         tuple(notes),
         tuple(unreferenced),
         head=None if history.head is None else str(history.head),
+        without_patterns=without_patterns,
+        mix_ups=None if mix_ups is None else mix_ups.recorded,
+        allowed_mix_ups=None if mix_ups is None else mix_ups.allowed,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,23 +11,18 @@ from msgspec.structs import replace
 from registry import detectors
 from registry.api.backend import InstantLike, Noun
 from registry.api.stated_instants import StampZone, state_start
-from registry.authorship import escape_undecodable
+from registry.api.version_targets import find_target_to_change
 from registry.database.change import Change
-from registry.errors import RequestError
 from registry.instants import Instant
 from registry.lookup import panels, validity, versions
-from registry.lookup.aliases import describe_other_times
-from registry.lookup.panels import Target
 from registry.lookup.revisions import AsOf, parse_as_of, require_comment
 from registry.lookup.stored_files import list_verified_files
-from registry.records import Outcome, Panel, StoredFile, Validity, Version, VersionDifference
-from registry.registration.planning import VersionStatement, find_conflicts, refuse_conflicts
-from registry.registration.versions import record_constants, record_gap, record_versions, withdraw_versions
+from registry.records import Outcome, StoredFile, Validity, Version, VersionDifference
+from registry.registration.versions import record_gap, withdraw_versions
 
 if TYPE_CHECKING:
     # It imports numpy, which a look-up does not need.
-    from registry.importers.gain_maps import GainMaps
-    from registry.importers.panel_folders import PanelFolder
+    pass
 
 
 class Versions(Noun):
@@ -43,6 +37,8 @@ class Versions(Noun):
         kinds: Sequence[str] | None = None,
         allow_nonfinite: bool = False,
         allow_odd: bool = False,
+        same_as: Sequence[str] = (),
+        allow_pattern: bool = False,
         supersede: bool = False,
         any_time: bool = False,
         comment: str | None = None,
@@ -67,6 +63,11 @@ class Versions(Noun):
         allow_odd
             Accept values that cannot be: nothing but zeros, or a median that the detector type calls impossible;
             recorded with each version that has such values.
+        same_as
+            Modules, by M-number or by a panel Id, whose files are meant, the same bytes; recorded with each version
+            that has such files.
+        allow_pattern
+            Accept a gain map whose pattern is that of another sensor, or is turned; recorded, and needs a comment.
         supersede
             Replace the version that starts then, or restore one that was withdrawn; needs a comment.
         any_time
@@ -81,49 +82,26 @@ class Versions(Noun):
         NotValidError
             The M-number is known, but no panel bears it at `valid_from`.
         ConflictError
-            Another version starts then, or these constants were withdrawn there; or the maker's file is named
-            for another module.
+            Another version starts then, or these constants were withdrawn there; the maker's file is named for another
+            module; or a file is another module's, by its bytes or by the pattern of its sensor.
         """
-        if supersede:
-            require_comment(comment, "superseding")
-        stated = state_start(self._backend, valid_from, any_time=any_time)
-        with self._backend.database.autocommit_read() as connection:
-            targets = _refuse_detector_id(panels.find_target(connection, panel, None, stated.instant)).panels
-        with _open_constants(
-            Path(path), targets, kinds, allow_nonfinite=allow_nonfinite, allow_odd=allow_odd
-        ) as source:
+        from registry.api.version_registration import add_versions
+        from registry.registration.stated_constants import Allowances
 
-            def build_statements(targets: Sequence[Panel], start: Instant) -> list[VersionStatement]:
-                return [
-                    VersionStatement(
-                        panel=target.panel,
-                        kind=constants.kind,
-                        valid_from=start,
-                        constants=constants.sha256,
-                        source_path=escape_undecodable(str(Path(path).absolute())),
-                        comment=comment,
-                        nonfinite_allowed=allow_nonfinite,
-                        conversion=source.conversion,
-                        odd_allowed=constants.is_odd,
-                    )
-                    for target in targets
-                    for constants in source.constants
-                ]
-
-            def record(change: Change) -> None:
-                # Looked up again under the writers' lock: a panel may have got the M-number a moment ago.
-                start = stated.resolve(change)
-                current = _find_target_to_change(change, panel, start)
-                record_constants(change, source.constants)
-                statements = build_statements(current, start)
-                record_versions(change, statements, supersede=supersede)
-                _add_notes(change, source, current)
-
-            with self._backend.database.autocommit_read() as connection:  # before a file is stored
-                statements = build_statements(targets, stated.instant)
-                refuse_conflicts(find_conflicts(connection, statements, supersede=supersede))
-            files = [file for constants in source.constants for file in constants.files]
-            return self._backend.record_revision(record, comment, files=files, dry_run=dry_run)
+        return add_versions(
+            self._backend,
+            panel,
+            Path(path),
+            valid_from=valid_from,
+            kinds=kinds,
+            allow_nonfinite=allow_nonfinite,
+            allow_odd=allow_odd,
+            allowances=Allowances.parse(same_as, pattern=allow_pattern),
+            supersede=supersede,
+            any_time=any_time,
+            comment=comment,
+            dry_run=dry_run,
+        )
 
     def gap(
         self,
@@ -154,7 +132,7 @@ class Versions(Noun):
 
         def record(change: Change) -> None:
             start = stated.resolve(change)
-            targets = _find_target_to_change(change, panel, start)
+            targets = find_target_to_change(change, panel, start)
             if kinds:
                 _check_kinds(targets[0].panel, kinds)
             record_gap(change, targets, kinds, start, supersede=supersede)
@@ -310,65 +288,3 @@ def _check_kinds(panel: str, kinds: Sequence[str] | None) -> list[str]:
     """Return the kinds, by default the required ones; refuse those that a panel of this type cannot have."""
     detector = detectors.find_panel_type(panel)
     return [detector.find_kind(kind).name for kind in dict.fromkeys(kinds or detector.required_kinds)]
-
-
-def _refuse_detector_id(target: Target) -> Target:
-    if target.category == "detector":
-        raise RequestError(
-            "a version belongs to a panel: give one panel Id or an M-number, not a detector Id",
-            panels=[panel.panel for panel in target.panels],
-        )
-    return target
-
-
-def _find_target_to_change(change: Change, name: str, start: Instant) -> tuple[Panel, ...]:
-    """Return the panels that a name stands for at a start time, and note what else an M-number stands for."""
-    target = _refuse_detector_id(panels.find_target(change.connection, name, change.visible_revision, start))
-    if target.category == "alias":
-        change.notes += describe_other_times(change.connection, target.name, start, change.visible_revision)
-    return target.panels
-
-
-@contextmanager
-def _open_constants(
-    path: Path,
-    targets: Sequence[Panel],
-    kinds: Sequence[str] | None,
-    *,
-    allow_nonfinite: bool,
-    allow_odd: bool,
-) -> Iterator[PanelFolder | GainMaps]:
-    """Check the constants in a folder, or convert the maker's file; the converted files exist inside the context."""
-    from registry.importers import gain_maps, panel_folders
-
-    detector = detectors.find_panel_type(targets[0].panel)
-    if gain_maps.is_gain_maps_file(path):
-        gain_maps.list_module_name_notes(
-            path, targets
-        )  # refuses the file of another module before it is read
-        with gain_maps.convert_gain_maps(
-            path, detector, kinds, allow_nonfinite=allow_nonfinite, allow_odd=allow_odd
-        ) as maps:
-            yield maps
-    else:
-        yield panel_folders.read_panel_folder(
-            path, detector, kinds, allow_nonfinite=allow_nonfinite, allow_odd=allow_odd
-        )
-
-
-def _add_notes(change: Change, source: PanelFolder | GainMaps, targets: Sequence[Panel]) -> None:
-    from registry.importers.gain_maps import find_module_name_conflicts, list_module_name_notes
-
-    change.warnings += source.warnings
-    change.notes += source.notes
-    if source.conversion is None:
-        change.warnings += find_module_name_conflicts(source.path, targets)  # a folder may have any name
-        return
-    change.notes += list_module_name_notes(source.path, targets)
-    known = versions.list_versions_with_numbers(change.connection, change.unchanged, change.visible_revision)
-    change.notes += [
-        f"version {version.version} states these constants already; that {source.conversion.file} holds"
-        " them is not recorded with it"
-        for version in known
-        if version.conversion != source.conversion
-    ]

@@ -197,6 +197,7 @@ COMPLETERS: dict[str, Callable[[CompletionRequest], Iterable[CompletionName]]] =
     "OLD_ID": _complete_panels,
     "ALIAS": _complete_aliases,
     "M_NUMBER": _complete_aliases,
+    "MODULE": _complete_panels_or_aliases,
     "DETECTOR_ID": _complete_detectors,
     "DATASET": _complete_datasets,
     "SOURCE": _complete_sources,

@@ -67,6 +67,10 @@ def verify(
     collect: Annotated[
         bool, typer.Option("--collect", help="Remove unreferenced files that are older than a day.")
     ] = False,
+    patterns: Annotated[
+        bool,
+        typer.Option("--patterns", help="Also hold every gain map against those of all modules: mix-ups."),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Check every checksum, every seal and the schema.
@@ -74,12 +78,23 @@ def verify(
     Nothing is repaired. Unreferenced files in the store are listed.
     """
     with open_from_context(ctx) as registry:
-        verification = registry.verify(heads=head or (), collect=collect, progress=output.show_progress)
+        verification = registry.verify(
+            heads=head or (), collect=collect, patterns=patterns, progress=output.show_progress
+        )
     reports.report_verification(verification, as_json=json)
 
 
 @database.command("upgrade")
-def upgrade(ctx: Context, json: Json = False) -> None:
+def upgrade(
+    ctx: Context,
+    patterns: Annotated[
+        bool,
+        typer.Option(
+            "--patterns", help="Also record the patterns of gain maps from before, in one revision."
+        ),
+    ] = False,
+    json: Json = False,
+) -> None:
     """Upgrade the schema to that of this software."""
     from registry.api import upgrade_database
     from registry.api.attempts import note_schema
@@ -88,14 +103,46 @@ def upgrade(ctx: Context, json: Json = False) -> None:
     url = find_settings(ctx.obj.database, ctx.obj.store).database
     note_schema(url)
     before, after = upgrade_database(url, progress=output.show_progress)
+    if patterns:
+        _add_patterns(ctx, {"before": before, "after": after}, as_json=json)
+        return
     _print_schema_change(before, after, as_json=json)
+    _note_missing_patterns(url)
+
+
+def _add_patterns(ctx: Context, schemas: dict[str, str | None], *, as_json: bool) -> None:
+    from registry.records.json import to_builtins
+
+    with open_from_context(ctx) as registry:
+        added = registry.add_patterns(progress=output.show_progress)
+    if as_json:
+        output.print_json({**schemas, **to_builtins(added)})
+    else:
+        output.print_text(_format_schemas(**schemas))
+        reports.print_added_patterns(added)
+    output.print_notes(added.notes, added.warnings)
+    reports.end_with_problems(added.problems)
+
+
+def _note_missing_patterns(url: str) -> None:
+    from registry.api.late_patterns import count_missing_patterns, describe_missing_patterns
+
+    count = count_missing_patterns(url)
+    if count:
+        output.print_notes(
+            notes=[f"{describe_missing_patterns(count)}; calreg database upgrade --patterns computes them"]
+        )
 
 
 def _print_schema_change(before: str | None, after: str | None, *, as_json: bool) -> None:
     if as_json:
         output.print_json({"before": before, "after": after})
     else:
-        output.print_text(f"schema {after}, as before" if before == after else f"schema {before} -> {after}")
+        output.print_text(_format_schemas(before, after))
+
+
+def _format_schemas(before: str | None, after: str | None) -> str:
+    return f"schema {after}, as before" if before == after else f"schema {before} -> {after}"
 
 
 @database.command("downgrade")

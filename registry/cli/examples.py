@@ -8,6 +8,8 @@ from typing import Any
 EXAMPLES = {
     "demo": "calreg demo demo",
     "init": "calreg init",
+    "database downgrade": "calreg database downgrade 0008",
+    "database upgrade": "calreg database upgrade --patterns",
     "import": "calreg import tree --timezone America/Los_Angeles",
     "run import": "calreg run import datasets.txt",
     "run add": "calreg run add exp=xcsls3716:run=631 --begin 2018-02-10T08:15:00Z",
@@ -19,8 +21,6 @@ EXAMPLES = {
     "panel show": "calreg panel show 170505-149520170815-3d00b0",
     "alias list": "calreg alias list",
     "validity": "calreg validity M068 --at 2018-02-10T08:15:00Z",
-    "database downgrade": "calreg database downgrade 0007",
-    "database upgrade": "calreg database upgrade",
     "export": "calreg export exp=xcsls3716:run=631 --output constants",
     "deploy": "calreg deploy xcsls3716 --output calib --dry-run",
     "provenance show": "calreg provenance show constants/provenance.json",
@@ -40,7 +40,7 @@ EXAMPLES = {
     "affected": "calreg affected --since spring-2018",
     "exports": "calreg exports --stale",
     "diff": "calreg diff exp=xcsls3716:run=631 --as-of spring-2018",
-    "version withdraw": "calreg version withdraw 11 --comment 'the map was of M044'",
+    "version withdraw": "calreg version withdraw 11 --comment 'measured with a cold module'",
     "version gap": "calreg version gap M088 --valid-from 2018-05-01T00:00:00Z --comment 'at the maker'",
     "panel add": (
         "calreg panel add 190408-181206-3d00b0 --alias M068 --carry-from 171113-154920171025-3d00b0"
@@ -58,7 +58,7 @@ EXAMPLES = {
     ),
     "run withdraw": "calreg run withdraw exp=xcsls3716:run=631 --comment 'a test of the shutter'",
     "log": "calreg log M068",
-    "verify": "calreg verify",
+    "verify": "calreg verify --patterns",
     "database check": "calreg database check",
     "database grant": "calreg database grant --reader beamline --writer calib --apply",
     "database seal": "calreg database seal 14 --comment 'a tool was killed'",

@@ -50,6 +50,20 @@ AllowOdd = Annotated[
     bool,
     typer.Option("--allow-odd", help="Accept values that cannot be, such as a gain of the wrong sign."),
 ]
+SameAs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--same-as",
+        metavar="MODULE",
+        help="Files of this module, an M-number or panel Id, are meant; may be repeated.",
+    ),
+]
+AllowPattern = Annotated[
+    bool,
+    typer.Option(
+        "--allow-pattern", help="Accept a gain map that looks like another sensor's; needs --comment."
+    ),
+]
 ExperimentFilter = Annotated[str | None, typer.Option(metavar="E", help="Only of this experiment.")]
 SameModule = Annotated[
     bool,

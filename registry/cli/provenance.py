@@ -18,7 +18,7 @@ from registry.errors import RequestError
 from registry.identifiers import quote
 
 if TYPE_CHECKING:
-    from registry.records import IdentifiedPart, Identity, Version
+    from registry.records import IdentifiedPart, Identity, SensorMatch, Version
 
 provenance = create_group(help="The document that explains an export.")
 
@@ -84,7 +84,7 @@ def identify(
     """Identify a file by its content.
 
     The answer is the constants and versions that contain it, or the export that wrote it; for another array, the
-    constants that it holds, panel by panel.
+    constants that it holds, panel by panel; for an unknown gain map, the sensor that it looks like.
     """
     with open_from_context(ctx, timezone) as registry:
         identity = registry.identify(file, as_of=as_of)
@@ -104,8 +104,10 @@ def _print_identity(identity: Identity) -> None:
         output.print_text(export)
         output.print_text(f"  written {file.recorded_at} by {file.author} to {file.path}")
         output.print_text(f"  detector {file.detector_id}")
-    if identity.parts:
+    if any(part.inputs for part in identity.parts):
         _print_parts(identity.parts)
+    if identity.looks_like:
+        _print_sensors(identity)
 
 
 def _print_versions(versions: Iterable[Version]) -> None:
@@ -123,6 +125,34 @@ def _print_parts(parts: Iterable[IdentifiedPart]) -> None:
         if array is not None:
             output.print_text(f"  {array}")
         output.print_table(headings, [row for part in group for row in _format_part(part)], indent="  ")
+
+
+def _print_sensors(identity: Identity) -> None:
+    if len(identity.looks_like) == 1 and not identity.parts:
+        output.print_text("not registered; by its pattern, it looks like this sensor:")
+    else:
+        output.print_text("by their patterns, the gain maps that are not registered look like these sensors:")
+    headings = ("position", "looks like", "fit", "orientation", "versions")
+    output.print_table(headings, map(_format_match, identity.looks_like), indent="  ")
+    mixed_up = {
+        " and ".join(sorted((match.module or "", *match.other_modules)))
+        for match in identity.looks_like
+        if match.other_modules
+    }
+    output.print_notes(
+        warnings=[
+            f"maps of the same sensor are live for {modules}; calreg verify --patterns lists such mix-ups"
+            for modules in sorted(mixed_up)
+        ]
+    )
+
+
+def _format_match(match: SensorMatch) -> tuple[object, ...]:
+    fit = "" if match.correlation is None else f"{match.correlation:.2f}"
+    if match.module is None:
+        return match.position, "none" if match.correlation is not None else "no pattern", fit, "", ""
+    versions = ", ".join(map(str, match.versions))
+    return match.position, match.module, fit, match.orientation, f"{versions} of {match.panel}"
 
 
 def _format_part(part: IdentifiedPart) -> list[tuple[object, ...]]:

@@ -37,6 +37,8 @@ def _state_segments(
 _TAKE_ENTRIES = {
     Remedy.ALLOW_ANY_TIME: "--any-time takes starts of any year",
     Remedy.ALLOW_ODD: "--allow-odd takes odd values that are meant",
+    Remedy.ALLOW_PATTERN: "--allow-pattern with a comment takes maps that look like another sensor's",
+    Remedy.STATE_SAME_FILES: "--same-as MODULE takes files that are those of that module",
     Remedy.STATE_SAME_MODULE: "--same-module with a comment takes another serial number of a module",
     Remedy.SUPERSEDE: "--supersede with a comment overrides what is recorded",
 }
@@ -48,10 +50,12 @@ def _skip_entries(*, remedies: Sequence[Remedy] = (), **_: Any) -> str:
 
 
 WORDS: dict[Remedy, str | Callable[..., str]] = {
+    Remedy.ADD_PATTERNS: "calreg database upgrade --patterns computes them",
     Remedy.ALLOW_ANY_TIME: "give --any-time if that is meant",
     Remedy.ALLOW_NONFINITE: "give --allow-nonfinite if that is meant",
     Remedy.ALLOW_ODD: "give --allow-odd if that is meant",
     Remedy.ALLOW_ODD_AND_NONFINITE: "give --allow-odd and --allow-nonfinite if that is meant",
+    Remedy.ALLOW_PATTERN: "--allow-pattern with a comment takes the map as it is",
     Remedy.CARRY_CONSTANTS: "give both --carry-from and --valid-from",
     Remedy.CHECK_DATABASE: "calreg database check names what differs, and --mend-guards replaces the guards",
     Remedy.CONFIGURE_DETECTOR: _configure_detector,
@@ -90,6 +94,7 @@ WORDS: dict[Remedy, str | Callable[..., str]] = {
     Remedy.STATE_BOARD_TOGETHER: (
         "panel Ids of one board move and come back together: give all of them in one command"
     ),
+    Remedy.STATE_SAME_FILES: "if they are meant, say so with --same-as {same_as}",
     Remedy.STATE_SAME_MODULE: "--same-module with a comment says that the module's serial number has changed",
     Remedy.STATE_SEGMENTS: _state_segments,
     Remedy.SUPERSEDE: "--supersede with a comment overrides this",

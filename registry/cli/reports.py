@@ -8,14 +8,22 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from registry.cli import folding, output
+from registry.cli import folding, mix_ups, output
 from registry.cli.quiet import is_quiet
-from registry.errors import CorruptionError, DeniedError
+from registry.errors import ConflictError, CorruptionError, DeniedError
 from registry.identifiers import format_count
 
 if TYPE_CHECKING:
     from registry.instants import Instant
-    from registry.records import Outcome, PixelDifference, UnreferencedFile, Verification, Version
+    from registry.records import (
+        AddedPatterns,
+        Outcome,
+        PixelDifference,
+        Problem,
+        UnreferencedFile,
+        Verification,
+        Version,
+    )
 
 _INDENT = "  "
 _DIGITS_SHOWN = 8
@@ -134,13 +142,22 @@ def report_verification(verification: Verification, *, as_json: bool) -> None:
     Files that this user may not read are not known to be damaged.
     """
     output.print_answer(verification, _print_verification, as_json=as_json)
-    if verification.problems:
-        is_denied = all(problem.denied for problem in verification.problems)
-        error_class = DeniedError if is_denied else CorruptionError
+    end_with_problems(verification.problems)
+    if verification.mix_ups:
         if is_quiet():
-            problems = [f"{problem.path}: {problem.problem}" for problem in verification.problems]
-            raise error_class.combine("problems", problems)
-        raise typer.Exit(error_class.code)
+            sentences = [mix_ups.describe(mix_up) for mix_up in verification.mix_ups]
+            raise ConflictError.combine("maps are mix-ups", sentences)
+        raise typer.Exit(ConflictError.code)
+
+
+def end_with_problems(problems: Sequence[Problem]) -> None:
+    """End with the exit code of problems, if there are any; name them where nothing else has been printed."""
+    if not problems:
+        return
+    error_class = DeniedError if all(problem.denied for problem in problems) else CorruptionError
+    if is_quiet():
+        raise error_class.combine("problems", [f"{problem.path}: {problem.problem}" for problem in problems])
+    raise typer.Exit(error_class.code)
 
 
 def _print_verification(verification: Verification) -> None:
@@ -149,11 +166,30 @@ def _print_verification(verification: Verification) -> None:
     )
     if verification.head is not None:
         output.print_text(f"head {verification.head}")
-    for problem in verification.problems[:_PROBLEMS_SHOWN]:
-        output.print_text(f"  {problem.path}: {problem.problem}")
-    if len(verification.problems) > _PROBLEMS_SHOWN:
-        output.print_text(f"... and {len(verification.problems) - _PROBLEMS_SHOWN} more; --json lists all")
+    _print_problems(verification.problems)
     _print_unreferenced(verification.unreferenced)
+    if verification.mix_ups is not None:
+        mix_ups.print_mix_ups(verification.mix_ups, verification.allowed_mix_ups or ())
+
+
+def print_added_patterns(added: AddedPatterns) -> None:
+    """Print how many patterns were recorded, and the files that could not be read."""
+    if added.revision is not None:
+        without = f"; {added.without_pattern} have none: flat or filled in" if added.without_pattern else ""
+        output.print_text(f"{format_count(added.patterns, 'pattern')} recorded{without}")
+        output.print_text(f"revision {added.revision}")
+    elif not added.problems:
+        output.print_text("every gain map has its pattern: nothing was recorded")
+    if added.problems:
+        output.print_text(f"{format_count(len(added.problems), 'problem')}")
+        _print_problems(added.problems)
+
+
+def _print_problems(problems: Sequence[Problem]) -> None:
+    for problem in problems[:_PROBLEMS_SHOWN]:
+        output.print_text(f"  {problem.path}: {problem.problem}")
+    if len(problems) > _PROBLEMS_SHOWN:
+        output.print_text(f"... and {len(problems) - _PROBLEMS_SHOWN} more; --json lists all")
 
 
 def _print_unreferenced(files: Sequence[UnreferencedFile]) -> None:

@@ -14,11 +14,13 @@ import typer
 from registry.cli import output, skipped
 from registry.cli.options import (
     AllowOdd,
+    AllowPattern,
     AnyTime,
     Comment,
     Context,
     DryRun,
     Json,
+    SameAs,
     Supersede,
     Timezone,
     open_from_context,
@@ -42,6 +44,8 @@ def import_tree(
         bool, typer.Option("--skip-bad", help="Skip entries that cannot be imported.")
     ] = False,
     allow_odd: AllowOdd = False,
+    same_as: SameAs = None,
+    allow_pattern: AllowPattern = False,
     gap_bad: Annotated[
         bool,
         typer.Option("--gap-bad", help="Skip them, and record a gap where one leaves older constants valid."),
@@ -68,6 +72,8 @@ def import_tree(
             skip_bad=skip_bad,
             gap_bad=gap_bad,
             allow_odd=allow_odd,
+            same_as=same_as,
+            allow_pattern=allow_pattern,
             supersede=supersede,
             same_module=same_module,
             any_time=any_time,
@@ -84,6 +90,8 @@ def import_tree(
             skip_bad=skip_bad,
             allow_odd=allow_odd,
             gap_bad=gap_bad,
+            same_as=same_as or (),
+            allow_pattern=allow_pattern,
             supersede=supersede,
             same_module=same_module,
             any_time=any_time,

@@ -12,6 +12,7 @@ from registry.cli.application import create_group
 from registry.cli.listing import Listing, add_one, print_listing
 from registry.cli.options import (
     AllowOdd,
+    AllowPattern,
     AnyTime,
     AsOf,
     At,
@@ -24,6 +25,7 @@ from registry.cli.options import (
     Kinds,
     Limit,
     RequiredComment,
+    SameAs,
     Supersede,
     Timezone,
     ValidFrom,
@@ -60,6 +62,8 @@ def add_version(
         bool, typer.Option("--allow-nonfinite", help="Accept NaN and infinity.")
     ] = False,
     allow_odd: AllowOdd = False,
+    same_as: SameAs = None,
+    allow_pattern: AllowPattern = False,
     supersede: Supersede = False,
     any_time: AnyTime = False,
     comment: Comment = None,
@@ -78,6 +82,8 @@ def add_version(
             kinds=kinds,
             allow_nonfinite=allow_nonfinite,
             allow_odd=allow_odd,
+            same_as=same_as or (),
+            allow_pattern=allow_pattern,
             supersede=supersede,
             any_time=any_time,
             comment=comment,
@@ -177,8 +183,13 @@ def show_version(
 
 
 def _list_allowed(record: Version) -> list[str]:
-    """Return in words what was allowed of the values when the version was registered."""
-    allowed = {"NaN and infinity": record.nonfinite_allowed, "values that cannot be": record.odd_allowed}
+    """Return in words what was allowed when the version was registered."""
+    allowed = {
+        "NaN and infinity": record.nonfinite_allowed,
+        "values that cannot be": record.odd_allowed,
+        f"files of {record.same_as}": record.same_as,
+        "the pattern of another sensor": record.pattern_allowed,
+    }
     return [what for what, is_allowed in allowed.items() if is_allowed]
 
 

@@ -52,6 +52,22 @@ def is_one_of(
     return column.in_(sa.select(wanted.c[column.name]))
 
 
+def is_not_listed(dialect: str, column: sa.Column[int]) -> sa.ColumnElement[bool]:
+    """Return the condition that the column has none of the numbers of `number_list_parameters`."""
+    if dialect == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
+        return column != sa.all_(sa.bindparam("numbers", type_=postgresql.ARRAY(sa.Integer)))
+    listed = sa.func.json_each(sa.bindparam("numbers", type_=sa.Text)).table_valued("value")
+    return column.not_in(sa.select(listed.c.value))
+
+
+def number_list_parameters(dialect: str, numbers: Iterable[int]) -> Parameters:
+    """Return the parameter of `is_not_listed`."""
+    listed = list(numbers)
+    return {"numbers": listed if dialect == "postgresql" else json.dumps(listed)}
+
+
 def _build_table(dialect: str, columns: Sequence[sa.Column[Any]], values: Parameters | None) -> sa.Subquery:
     if dialect == "postgresql":
         from sqlalchemy.dialects import postgresql

@@ -50,6 +50,8 @@ def list_version_columns(
         version.c.nonfinite_allowed,
         version.c.conversion,
         version.c.odd_allowed,
+        version.c.same_as,
+        version.c.pattern_allowed,
     ]
 
 
@@ -121,7 +123,9 @@ def build_live_version(row: Any, valid_to: int | None) -> Version:
         allowed,
         conversion,
         odd,
-    ) = row[:14]
+        same_as,
+        pattern_allowed,
+    ) = row[:16]
     return Version(
         number,
         panel,
@@ -139,6 +143,8 @@ def build_live_version(row: Any, valid_to: int | None) -> Version:
         None if conversion is None else _decode_conversion(row),
         None,
         odd is not None,
+        same_as,
+        pattern_allowed is not None,
     )
 
 

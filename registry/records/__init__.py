@@ -7,6 +7,7 @@ the time of a look-up from the command line.
 from __future__ import annotations
 
 from registry.records.answers import (
+    AddedPatterns,
     Export,
     ExportedFile,
     IdentifiedExport,
@@ -54,6 +55,7 @@ from registry.records.facts import (
     Conversion,
     ConvertedStage,
     Detector,
+    FilePattern,
     Panel,
     RecordedFile,
     Revision,
@@ -66,8 +68,10 @@ from registry.records.facts import (
     Withdrawal,
 )
 from registry.records.imports import ImportOutcome, OpenStart, SkippedEntry
+from registry.records.sensors import RecordedMixUp, SensorMatch
 
 __all__ = [
+    "AddedPatterns",
     "AffectedExport",
     "AffectedGroup",
     "AffectedRun",
@@ -87,6 +91,7 @@ __all__ = [
     "DetectorDifference",
     "Export",
     "ExportedFile",
+    "FilePattern",
     "FileUse",
     "IdentifiedExport",
     "IdentifiedInput",
@@ -107,12 +112,14 @@ __all__ = [
     "ReadRuns",
     "RecordedExport",
     "RecordedFile",
+    "RecordedMixUp",
     "RecordedOutput",
     "RegistryCopy",
     "Revision",
     "Run",
     "RunDifference",
     "SameConstants",
+    "SensorMatch",
     "SkippedEntry",
     "Statistics",
     "StoredFile",

@@ -12,6 +12,7 @@ from registry.instants import Instant
 from registry.records.deployments import ReadRuns
 from registry.records.differences import AffectedExport, AffectedGroup, SameConstants
 from registry.records.facts import SupersededRun, Version
+from registry.records.sensors import RecordedMixUp, SensorMatch
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -202,6 +203,8 @@ class Identity(Struct, frozen=True):
         Found by its checksum; ``converted`` are the versions converted from it.
     parts
         Found by its values, where nothing has its checksum.
+    looks_like
+        The sensors that its gain maps look like, where nothing has its checksum or its values.
     """
 
     path: str
@@ -210,6 +213,8 @@ class Identity(Struct, frozen=True):
     exports: tuple[IdentifiedExport, ...]
     converted: tuple[Version, ...] = ()
     parts: tuple[IdentifiedPart, ...] = ()
+    looks_like: tuple[SensorMatch, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Problem(Struct, frozen=True):
@@ -231,6 +236,30 @@ class Problem(Struct, frozen=True):
     problem: str
     revision: int | None = None
     denied: bool = False
+
+
+class AddedPatterns(Struct, frozen=True):
+    """The patterns that were recorded of maps from before.
+
+    Attributes
+    ----------
+    revision, seal
+        The revision with them, and its seal; None where nothing was missing, or nothing could be read.
+    patterns
+        Their number.
+    without_pattern
+        The number of maps, beside them, that have none: flat ones, and those that were mostly filled in.
+    problems
+        Files that are missing or damaged.
+    """
+
+    revision: int | None = None
+    patterns: int = 0
+    without_pattern: int = 0
+    problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    seal: str | None = None
 
 
 class UnreferencedFile(Struct, frozen=True):
@@ -264,6 +293,11 @@ class Verification(Struct, frozen=True):
         The runs for which a deployed file is read though the registry answers otherwise now.
     head
         The newest revision with its seal, as ``NUMBER:SEAL``, where the whole history is as it was sealed.
+    without_patterns
+        The number of characteristic maps of which no pattern is recorded yet.
+    mix_ups, allowed_mix_ups
+        Live maps that are of another sensor, and those of which it was stated that they are meant; None where patterns
+        were not compared.
     """
 
     checked: int
@@ -272,6 +306,9 @@ class Verification(Struct, frozen=True):
     unreferenced: tuple[UnreferencedFile, ...] = ()
     serves_wrongly: tuple[ReadRuns, ...] = ()
     head: str | None = None
+    without_patterns: int = 0
+    mix_ups: tuple[RecordedMixUp, ...] | None = None
+    allowed_mix_ups: tuple[RecordedMixUp, ...] | None = None
 
 
 class PixelCounts(Struct, frozen=True):

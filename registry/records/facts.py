@@ -57,8 +57,24 @@ class Conversion(Struct, frozen=True, forbid_unknown_fields=True):
     left_out: tuple[str, ...]
 
 
+class FilePattern(Struct, frozen=True):
+    """The pattern of a map as it is recorded (`patterns`); no signs and samples where the map has none."""
+
+    algorithm: int
+    signs: bytes | None = None
+    samples: bytes | None = None
+
+
 class CheckedFile(Struct, frozen=True):
-    """A file that was checked for its kind, not stored yet; ``odd`` tells what was allowed that cannot be."""
+    """A file that was checked for its kind, not stored yet.
+
+    Attributes
+    ----------
+    odd
+        What was allowed that cannot be.
+    pattern
+        None where its kind and gain range say nothing of the sensor.
+    """
 
     path: Path
     sha256: str
@@ -68,6 +84,7 @@ class CheckedFile(Struct, frozen=True):
     statistics: Statistics
     blake3: str | None = None
     odd: str | None = None
+    pattern: FilePattern | None = None
 
 
 class CheckedConstants(Struct, frozen=True):
@@ -159,6 +176,10 @@ class Version(Struct, frozen=True):
         Only set in lists of all versions.
     odd_allowed
         True if values that cannot be were allowed when it was registered.
+    same_as
+        The module, by its M-number or serial number, of which it was said that its files are meant.
+    pattern_allowed
+        True if it was said that a map is meant which looks like another sensor's.
     """
 
     version: int
@@ -177,6 +198,8 @@ class Version(Struct, frozen=True):
     conversion: Conversion | None = None
     withdrawal: Withdrawal | None = None
     odd_allowed: bool = False
+    same_as: str | None = None
+    pattern_allowed: bool = False
 
     @property
     def is_gap(self) -> bool:

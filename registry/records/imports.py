@@ -9,8 +9,11 @@ from msgspec import Struct
 from registry.instants import Instant
 from registry.records.answers import Outcome
 
-SkipCause = Literal["bad", "conflict", "withdrawn"]
-"""The cause of leaving an entry out: it cannot be imported; it contradicts what is recorded; it was withdrawn."""
+SkipCause = Literal["bad", "conflict", "mix-up", "withdrawn"]
+"""The cause of leaving an entry out.
+
+It cannot be imported; it contradicts what is recorded; its files are another module's; it was withdrawn.
+"""
 
 
 class SkippedEntry(Struct, frozen=True):

@@ -1,10 +1,11 @@
-"""The JSON of records: a field is a key, an instant an ISO text (the beginning is null), a path a text.
+"""The JSON of records: a field is a key, an instant an ISO text (the beginning null), a path a text, bytes base64.
 
 `msgspec.json.encode` writes every record with `encode_hook`; so does `encode`. `iterate_text` writes for people.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
@@ -68,6 +69,8 @@ def _convert_outermost(value: Any) -> Any:
         return {name: getattr(value, name) for name in value.__struct_fields__}
     if isinstance(value, dict):
         return {str(name): item for name, item in value.items()}
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
     return encode_hook(value) if isinstance(value, Instant | Path) else value
 
 

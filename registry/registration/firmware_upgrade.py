@@ -81,6 +81,8 @@ def _build_statement(change: Change, version: Version, panel: str, valid_from: I
         carried_from=version.version,
         conversion=version.conversion,
         odd_allowed=version.odd_allowed,
+        same_as=version.same_as,
+        pattern_allowed=version.pattern_allowed,
     )
 
 

@@ -39,6 +39,8 @@ class VersionStatement(NamedTuple):
     carried_from: int | None = None
     conversion: Conversion | None = None
     odd_allowed: bool = False
+    same_as: str | None = None
+    pattern_allowed: bool = False
 
     @property
     def key(self) -> VersionKey:

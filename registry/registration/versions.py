@@ -5,7 +5,7 @@ What is stated is planned first, see `planning`; only a batch without conflicts 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from itertools import groupby
 from operator import itemgetter
@@ -23,7 +23,7 @@ from registry.lookup.fact_lines import describe_version
 from registry.lookup.revisions import require_comment
 from registry.lookup.timelines import Timeline, build_timelines
 from registry.lookup.values_table import values_table_parameters, values_table_template
-from registry.records import CheckedConstants, CheckedFile, Panel, Version
+from registry.records import CheckedConstants, CheckedFile, FilePattern, Panel, Version
 from registry.registration.planning import Plan, VersionKey, VersionStatement, plan_pieces, refuse_conflicts
 from registry.store import manifest_sha256
 
@@ -40,9 +40,18 @@ def record_constants(change: Change, constants: Iterable[CheckedConstants]) -> N
     """Record the constants, and their files, that are not recorded yet."""
     by_sha256 = {item.sha256: item for item in constants}
     files = {file.sha256: file for item in by_sha256.values() for file in item.files}
-    known_files, known_constants = _find_recorded(change.connection, [*files, *by_sha256])
-    new_files = [file for sha256, file in files.items() if sha256 not in known_files]
+    recorded = _find_recorded(change.connection, [*files, *by_sha256])
+    known_constants = recorded["constants"]
+    new_files = [file for sha256, file in files.items() if sha256 not in recorded["file"]]
     change.record(schema.blob, [_build_blob_row(file) for file in new_files])
+    record_patterns(
+        change,
+        {
+            sha256: file.pattern
+            for sha256, file in files.items()
+            if file.pattern is not None and (sha256, file.pattern.algorithm) not in recorded["pattern"]
+        },
+    )
     new = [item for sha256, item in by_sha256.items() if sha256 not in known_constants]
     keys = change.record(
         schema.constants,
@@ -58,24 +67,45 @@ def record_constants(change: Change, constants: Iterable[CheckedConstants]) -> N
     )
 
 
-def _find_recorded(connection: sa.Connection, sha256s: Sequence[str]) -> tuple[set[str], set[str]]:
-    """Return those of the checksums that are of recorded files, and those that are of recorded constants."""
+def _find_recorded(connection: sa.Connection, sha256s: Sequence[str]) -> dict[str, set[Any]]:
+    """Return those of the checksums that are of recorded files, of constants, and of files with a pattern.
+
+    Patterns are given with their algorithm.
+    """
     dialect, column = connection.dialect.name, schema.blob.c.sha256
     parameters = values_table_parameters(dialect, [(sha256,) for sha256 in sha256s], column)
-    recorded: dict[bool, set[str]] = {True: set(), False: set()}
-    for sha256, is_file in connection.execute(_select_recorded(dialect), parameters):
-        recorded[bool(is_file)].add(sha256)
-    return recorded[True], recorded[False]
+    recorded: dict[str, set[Any]] = {"file": set(), "constants": set(), "pattern": set()}
+    for sha256, sort, algorithm in connection.execute(_select_recorded(dialect), parameters):
+        recorded[sort].add(sha256 if algorithm is None else (sha256, algorithm))
+    return recorded
 
 
 @cache
 def _select_recorded(dialect: str) -> sa.CompoundSelect[Any]:
-    blob, constants = schema.blob.c.sha256, schema.constants.c.sha256
+    blob, constants, pattern = schema.blob.c.sha256, schema.constants.c.sha256, schema.blob_pattern
     wanted = values_table_template(dialect, blob)
+    none = sa.cast(sa.null(), sa.Integer)
     return sa.union_all(
-        sa.select(blob, sa.true()).join(wanted, blob == wanted.c.sha256),
-        sa.select(constants, sa.false()).join(wanted, constants == wanted.c.sha256),
+        sa.select(blob, sa.literal("file"), none).join(wanted, blob == wanted.c.sha256),
+        sa.select(constants, sa.literal("constants"), none).join(wanted, constants == wanted.c.sha256),
+        sa.select(pattern.c.blob, sa.literal("pattern"), pattern.c.algorithm).join(
+            wanted, pattern.c.blob == wanted.c.sha256
+        ),
     )
+
+
+def record_patterns(change: Change, patterns: Mapping[str, FilePattern]) -> None:
+    """Record the patterns of files, by SHA-256, that have none of this algorithm yet."""
+    rows = [
+        {
+            "blob": sha256,
+            "algorithm": pattern.algorithm,
+            "signs": pattern.signs,
+            "samples": pattern.samples,
+        }
+        for sha256, pattern in sorted(patterns.items())
+    ]
+    change.record(schema.blob_pattern, rows)
 
 
 def _build_blob_row(file: CheckedFile) -> Row:
@@ -165,6 +195,8 @@ def _build_rows(plan: Plan) -> list[Row]:
                 "conversion": None if conversion is None else msgspec.json.encode(conversion).decode(),
                 "latest_start": latest_starts[line],
                 "odd_allowed": statement.odd_allowed or None,
+                "same_as": statement.same_as,
+                "pattern_allowed": statement.pattern_allowed or None,
             }
         )
     return rows
