@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from registry import schema
 from registry.api import Registry
 from registry.database.engine import make_engine
+from registry.database.guards.installation import disable_guards
 from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C, write_panel_folder
 
 SOURCE = "XcsEndstation.0:Jungfrau.0"
@@ -37,6 +38,12 @@ def fill_registry(registry: Registry, folder: Path) -> None:
     registry.export("exp=xcsls3716:run=1", folder / "export")
     for name in ("first", "Second", "third-9", "third_9", "thirdA"):
         registry.tags.add(name)
+
+
+def forget_patterns(engine: sa.Engine) -> None:
+    """Remove the patterns behind the guards: as if they had never been computed, so that a downgrade loses nothing."""
+    with engine.begin() as connection, disable_guards(connection):
+        connection.execute(schema.blob_pattern.delete())
 
 
 def read_rows(url: str) -> dict[str, list[dict[str, Any]]]:

@@ -306,7 +306,7 @@ def test_a_detector_holds_a_module_once_at_the_time_of_a_run(moved: Registry, tm
     permission: dict[str, Any] = {"same_module": True, "comment": "a new board"}
     moved.panels.add(PANEL_C)
     moved.aliases.add("M068", PANEL_C, valid_from=AFTER, **permission)
-    moved.versions.add(PANEL_C, tmp_path / PANEL_B, valid_from="beginning")
+    moved.versions.add(PANEL_C, tmp_path / PANEL_B, valid_from="beginning", same_as=[PANEL_B])
     pair = f"{PANEL_B}_{PANEL_C}"
     # From 2020 on the two are one module, before they are not.
     moved.detectors.configure("xcs1", "XcsEndstation.0:Jungfrau.0", pair, first_run=1)

@@ -26,7 +26,6 @@ from registry.errors import (
     ConflictError,
     CorruptionError,
     NotFoundError,
-    RegistryError,
     Remedy,
     RequestError,
     UnavailableError,
@@ -381,11 +380,11 @@ def test_a_password_is_not_in_the_repr_of_engines_and_databases(location: Regist
     assert SECRET not in database.name
     assert SECRET not in repr(database._engine)
     with (
-        pytest.raises(sa.exc.DBAPIError) as bug,
+        # A bug; but whatever a server names as an error is a refusal.
+        pytest.raises(sa.exc.DBAPIError if location.is_sqlite else UnavailableError) as bug,
         database.read_transaction() as connection,
     ):
         connection.execute(sa.text("SELECT FROM WHERE"))
-    assert not isinstance(bug.value, RegistryError)
     assert SECRET not in _format_traceback(bug.value)
     database.close()
 

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator
 from contextlib import chdir
 from pathlib import Path
 
-import numpy as np
 import pytest
 import sqlalchemy as sa
 
 from registry import create_registry, open_registry, sample
 from registry.api import Registry
+from tests.measurements import write_measurement
 from tests.sessions import Session, find_blocks, is_updating
 
 ROOT = Path(__file__).parent.parent
@@ -50,13 +50,12 @@ def copy_template(template: Path, folder: Path) -> Path:
 
 
 def add_sample_files() -> None:
-    """Make what ``calreg demo`` makes, and the files of two other measurements."""
+    """Make what ``calreg demo`` makes, and the files of three other measurements."""
     sample.write_legacy_tree(Path("tree"))
     sample.write_dataset_table(Path("datasets.txt"))
-    for folder, module in (("flat-field", "M044"), ("remeasured", "M068 remeasured")):
-        Path(folder).mkdir()
-        for name, array in sample.panel_arrays(module).items():
-            np.save(f"{folder}/{name}", array)
+    write_measurement(Path("remeasured"), "M068")
+    write_measurement(Path("flat-field"), "M068", 1.03)
+    write_measurement(Path("after-upgrade"), "M088")
 
 
 def open_sample() -> Registry:
@@ -96,6 +95,7 @@ PAGES = {
     "docs/how-to/a-copy-a-fork-a-lost-database.md": "a run with a start time",
     "docs/how-to/a-wrong-map-found-late.md": "a run with a start time",
     "docs/how-to/deploy-an-experiment.md": "a run with a start time",
+    "docs/how-to/files-of-another-module.md": "a run with a start time",
     "docs/how-to/firmware-upgrade.md": "a run with a start time",
     "docs/how-to/move-from-the-directory.md": "empty registry",
     "docs/how-to/offline-laptop.md": "a run with a start time",

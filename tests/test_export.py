@@ -85,7 +85,7 @@ def shared(
     """One registry that knows the tree's 32 panels, from 2019 on, for the tests that record nothing more."""
     for location in make_location(request, tmp_path_factory.mktemp("shared"), request.param):
         with location.open() as registry:
-            registry.import_tree(tree)
+            registry.import_tree(tree, same_as=WRITTEN)
             yield registry
 
 
@@ -323,7 +323,7 @@ def test_the_start_time_of_a_run_is_used_and_another_instant_with_a_warning(
     imported: Registry, tree: Path, tmp_path: Path
 ) -> None:
     configure(imported, PANELS[:1])
-    imported.versions.add(PANELS[0], tree / "M002", valid_from="2020-01-01T00:30:00Z")
+    imported.versions.add(PANELS[0], tree / "M002", valid_from="2020-01-01T00:30:00Z", same_as=["M002"])
     own = imported.constants(DATASET)
     assert own.provenance.resolution.instant_is == "begin of the run"
     assert same_bits(own["pixel_gain"], stack_files(tree, "gain", PANELS[:1]))

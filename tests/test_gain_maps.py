@@ -215,7 +215,8 @@ def test_a_file_that_is_named_for_another_module_is_refused_before_it_is_read(
     )
     unnamed = tmp_path / "maps.bin"
     unnamed.write_bytes(three.read_bytes())
-    assert registry.versions.add(PANEL_A, unnamed, valid_from=START).notes == (
+    added = registry.versions.add(PANEL_A, unnamed, valid_from=START, same_as=[PANEL_B])
+    assert added.notes == (
         f"{str(unnamed)!r} has no M-number in its name: nothing shows whose maps they are",
     )
 

@@ -85,11 +85,11 @@ def test_conflicts_in_any_piece_are_all_listed_and_nothing_of_the_others_is_reco
     registry: Registry, make_tree: MakeTree
 ) -> None:
     tree = make_tree(LINKS)
-    other = write_panel_folder(tree.parent / "other", 7)
     registry.panels.add(PANEL_A)
     registry.panels.add(PANEL_B)
     taken = [0, LINKS - 1]
     for panel, number in zip((PANEL_A, PANEL_B), taken, strict=True):
+        other = write_panel_folder(tree.parent / panel, 7 + number)
         registry.versions.add(panel, other, valid_from=stamp(number), kinds=["gain"])
     with pytest.raises(ConflictError) as caught:
         registry.import_tree(tree)

@@ -79,6 +79,8 @@ def run_interrupted(
     os.dup2(handle, 1)
     os.dup2(handle, 2)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    for ended in (signal.SIGTERM, signal.SIGHUP):  # `nohup` ignores the second one in all that it starts
+        signal.signal(ended, signal.SIG_DFL)
     calls = -1
 
     def count(frame: FrameType, event: str, _argument: Any) -> None:

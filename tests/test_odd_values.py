@@ -195,7 +195,8 @@ def test_the_commands_refuse_allow_and_show_odd_values(
     shutil.copytree(no_offset, tree / "M088")
     (tree / PANEL_B).symlink_to("M088")
     assert "--allow-odd" in calreg("import", str(tree)).stderr
-    imported = calreg.run("import", str(tree), "--allow-odd", "--json").json["versions"]
+    meant = ("--allow-odd", "--same-as", PANEL_A)
+    imported = calreg.run("import", str(tree), *meant, "--json").json["versions"]
     assert [version["odd_allowed"] for version in imported] == [False, True]
     calreg.assert_refused(2, "import", str(tree), "--compare", "--allow-odd")
 

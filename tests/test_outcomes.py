@@ -629,7 +629,7 @@ def test_exports_that_would_be_made_from_other_constants_are_named(
     registry.panels.add(PANEL_A)
     registry.panels.add(PANEL_B)
     registry.versions.add(PANEL_A, arrays["one"], valid_from=EARLY)  # versions 1 and 2
-    registry.versions.add(PANEL_B, arrays["one"], valid_from=EARLY)  # 3 and 4
+    registry.versions.add(PANEL_B, arrays["one"], valid_from=EARLY, same_as=[PANEL_A])  # 3 and 4
     registry.detectors.configure("xcs1", SOURCE, PANEL_A, first_run=1)
     registry.runs.add("exp=xcs1:run=1", begin=MIDDLE)
     registry.export("exp=xcs1:run=1", tmp_path / "1", types=["pixel_gain"])

@@ -43,7 +43,7 @@ def fill_registry(registry: Registry, folder: Path) -> None:
     registry.versions.add(PANEL_A, first, valid_from="beginning")
     registry.versions.add(PANEL_A, second, valid_from="2018-01-01T00:00:00Z", comment="again")
     registry.versions.gap(PANEL_A, valid_from="2018-03-01T00:00:00Z", comment="broken")
-    registry.versions.add(PANEL_B, first, valid_from="2017-10-25T07:00:00Z")
+    registry.versions.add(PANEL_B, first, valid_from="2017-10-25T07:00:00Z", same_as=["M068"])
     registry.detectors.configure("xcsls3716", SOURCE, f"{PANEL_A}_{PANEL_B}", first_run=600, last_run=700)
     registry.runs.add(RUN, begin=AT)
     registry.runs.add("exp=xcsls3716:run=632")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -460,6 +461,7 @@ def test_a_place_for_a_picture_is_refused_before_anything_is_drawn(
             files.check_picture_file(tmp_path / name, force=False)
     assert files.check_picture_file(tmp_path / "a.png", force=True).format == "png"
     assert files.check_picture_file(tmp_path / "A.PNG", force=False).format == "png"
-    monkeypatch.setattr(files, "find_spec", lambda _: None)
+    for module in ("matplotlib", "matplotlib.figure"):  # as where it is not installed
+        monkeypatch.setitem(sys.modules, module, None)
     with assert_refused(UnavailableError, "calreg[plots]"):
         files.check_picture_file(tmp_path / "x.png", force=False)

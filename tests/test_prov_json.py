@@ -45,7 +45,7 @@ def exported(
                 PANEL_B, write_panel_folder(base / "two", 9), valid_from="2019-01-01T00:00:00Z"
             )
             registry.panels.add(NEW_A, alias="M068", carry_from=PANEL_A, valid_from="2019-01-01T00:00:00Z")
-            registry.versions.add(PANEL_B, base / "one", valid_from="2021-01-01T00:00:00Z")
+            registry.versions.add(PANEL_B, base / "one", valid_from="2021-01-01T00:00:00Z", same_as=[PANEL_A])
             registry.detectors.configure("xcs1", SOURCE, f"{NEW_A}_{PANEL_B}", first_run=1)
             registry.runs.add(RUN, begin="2020-01-01T00:00:00Z")
             registry.export(RUN, base / "out")

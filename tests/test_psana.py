@@ -457,9 +457,10 @@ def test_the_command_line_deploys_warns_and_refuses(
     assert done.json["provenance"] == str(folder / "1-4-pixel_gain-pixel_offset.json")
     assert done.stderr == "".join(f"warning: {warning}\n" for warning in done.json["warnings"])
     assert "after run 3" in done.stderr
-    assert (
-        calreg.assert_refused(5, *command, "--first-run", "1", "--last-run", "4")["kind"] == "ConflictError"
-    )
+    # The same again is no change; another answer for the same runs is a conflict.
+    calreg.run(*command, "--first-run", "1", "--last-run", "4")
+    other = (*command, "--first-run", "1", "--last-run", "4", "--at", "2021-06-01T00:00:00Z")
+    assert calreg.assert_refused(5, *other)["kind"] == "ConflictError"
     assert calreg.assert_refused(2, *command, "--first-run", "10000")["kind"] == "RequestError"
     without_runs = calreg.assert_refused(2, *command[:2], *command[4:], "--last-run", "5")
     assert "psana and lcls2" in without_runs["message"]

@@ -33,7 +33,15 @@ JSON_VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=12,
 )
-SAMPLES = {str: "\x1b[31m\u00e9", int: 7, float: 0.5, bool: True, Instant: LATEST, Path: Path("/store")}
+SAMPLES = {
+    str: "\x1b[31m\u00e9",
+    int: 7,
+    float: 0.5,
+    bool: True,
+    Instant: LATEST,
+    Path: Path("/store"),
+    bytes: b"\xff\x00",
+}
 
 
 def build_sample(hint: Any) -> Any:

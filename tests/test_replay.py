@@ -102,7 +102,12 @@ def origins(request: pytest.FixtureRequest, base: Path, dialect: str) -> Iterato
             held = registry.constants(PANEL_A, at=BEGIN, types=["pixel_gain"])
             (exports / "memory.json").write_bytes(provenance.encode(held.provenance))
             registry.versions.add(
-                PANEL_A, base / PANEL_B, valid_from="beginning", supersede=True, comment="they were swapped"
+                PANEL_A,
+                base / PANEL_B,
+                valid_from="beginning",
+                supersede=True,
+                same_as=[PANEL_B],
+                comment="they were swapped",
             )
             registry.versions.gap(PANEL_B, valid_from="2019-01-01T00:00:00Z", comment="broken")
             registry.detectors.configure(
@@ -165,11 +170,11 @@ def test_a_replay_writes_the_old_bytes_whatever_was_corrected_since(anywhere: Or
 
 @pytest.mark.slow
 def test_eight_panels_are_replayed_in_their_order(sqlite_location: RegistryLocation, tmp_path: Path) -> None:
-    folders = [write_panel_folder(tmp_path / str(seed), seed, ["gain"]) for seed in range(3)]
+    folders = [write_panel_folder(tmp_path / str(seed), seed, ["gain"]) for seed in range(8)]
     with sqlite_location.open() as registry:
         for number, panel in enumerate(EIGHT):
             registry.panels.add(panel)
-            registry.versions.add(panel, folders[number % 3], valid_from="beginning", kinds=["gain"])
+            registry.versions.add(panel, folders[number], valid_from="beginning", kinds=["gain"])
         registry.export("_".join(EIGHT), tmp_path / "out", at=BEGIN, types=["pixel_gain"])
     done = replay(tmp_path / "out" / FILE, tmp_path / "again", store=sqlite_location.store)
     assert contents(tmp_path / "again") == contents(tmp_path / "out")

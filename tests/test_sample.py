@@ -12,7 +12,15 @@ from registry.arrays import array_warnings, check_file
 from registry.detectors import Kind, parse_detector_id, parse_panel_id
 from registry.detectors.jungfrau import JUNGFRAU
 from registry.identifiers import Dataset, parse_m_number, parse_source
-from registry.sample import LINKS, MODULES, panel_arrays, write_dataset_table, write_legacy_tree
+from registry.patterns import FITTING, compute_pattern, correlate
+from registry.sample import (
+    LINKS,
+    MODULES,
+    panel_arrays,
+    remeasure_arrays,
+    write_dataset_table,
+    write_legacy_tree,
+)
 
 KINDS = [JUNGFRAU.find_kind("gain"), JUNGFRAU.find_kind("offset")]
 FILES = [(kind, gain_range) for kind in KINDS for gain_range in range(JUNGFRAU.gain_ranges)]
@@ -179,6 +187,35 @@ def test_the_values_are_the_same_on_every_machine_and_with_every_numpy(modules: 
     for name, array in sorted(modules["M068"].items()):
         digest.update(name.encode() + array.tobytes())
     assert digest.hexdigest() == "ae0b169cd521f8fc2d48c13671aa69e40b160a5ec15116beb08baae08e8fc4f9"
+
+
+@pytest.mark.slow
+def test_a_module_measured_again_fits_its_own_map_and_no_others(modules: dict[str, Arrays]) -> None:
+    measured = [remeasure_arrays("M068", "remeasured"), *modules.values()]
+    computed = [compute_pattern(arrays["g0_gain.npy"], JUNGFRAU.asic_shape) for arrays in measured]
+    again, *patterns = [pattern for pattern in computed if pattern is not None]
+    best = dict(
+        zip(
+            modules,
+            correlate(again, np.array([pattern.samples for pattern in patterns])).max(axis=1),
+            strict=True,
+        )
+    )
+    assert best["M068"] > 0.8
+    assert max(best["M044"], best["M088"]) < FITTING / 2
+
+
+@pytest.mark.slow
+def test_a_module_measured_again_has_the_same_dead_pixels_and_the_same_values_on_every_machine(
+    modules: dict[str, Arrays],
+) -> None:
+    again = remeasure_arrays("M068", "remeasured")
+    digest = hashlib.sha256()
+    for name, array in sorted(again.items()):
+        assert ((array == 0) == (modules["M068"][name] == 0)).all()
+        assert array.dtype.str == "<f4"
+        digest.update(name.encode() + array.tobytes())
+    assert digest.hexdigest() == "f580c5b3dc6a70d121b017591a86c7148e49edff1573bff881c057aaaf02d8fe"
 
 
 def test_the_tree_holds_what_is_returned_and_nothing_else(tree: Tree) -> None:

@@ -201,7 +201,9 @@ def test_a_registration_reads_nothing_of_an_experiment_that_it_does_not_concern(
 
 OF_A_REGISTRATION = [
     "SELECT panel",
+    "SELECT max(revision",  # as of which the files are compared
     "SELECT values_table",  # what is stated at the place already: refused before a file is stored
+    "SELECT first_use",  # who else has the files
     "the writers' turn",  # a revision is tried and rolled back: who may not write stores no file
     "SELECT the beginning",
     "INSERT revision",
@@ -212,6 +214,7 @@ OF_A_REGISTRATION = [
     "SELECT blob",
     "INSERT revision",
     "INSERT blob",
+    "INSERT blob_pattern",
     "INSERT constants",
     "INSERT constants_file",
     "SELECT values_table",

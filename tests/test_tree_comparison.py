@@ -14,7 +14,7 @@ from registry.api import Registry
 from registry.errors import NotFoundError
 from registry.importers.directory_rule import DEFAULT_TIME
 from registry.records import ChoiceDifference, TreeComparison
-from testing.panels import NEW_A, PANEL_A, PANEL_B, make_panel_array
+from testing.panels import NEW_A, PANEL_A, PANEL_B, make_panel_array, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
 
@@ -192,12 +192,11 @@ def test_a_link_that_starts_after_the_run_is_picked_all_the_same(imported: Regis
 
 @pytest.mark.slow
 def test_the_directory_never_uses_the_time_of_a_run(
-    registry: Registry, tree: Path, imported: Registry, modules: Path
+    registry: Registry, tree: Path, imported: Registry
 ) -> None:
-    shutil.copytree(modules / "M044", tree / "later")
-    (tree / "later").rename(tree / "171113-154920171025-3d00b1")  # a real folder of a panel, to link to
+    write_panel_folder(tree / "171113-154920171025-3d00b1", 9)  # a real folder of a panel, to link to
     (tree / A18).symlink_to("171113-154920171025-3d00b1")
-    registry.import_tree(tree)
+    registry.import_tree(tree, same_as=["M068"])
     assert only_choice(registry, tree, RUN_17) is None
     registry.runs.add("exp=xcs1:run=2", begin=RUN_19)
     (run,) = registry.compare_tree(tree).runs

@@ -11,7 +11,7 @@ import pytest
 
 from registry.api import Registry
 from registry.authorship import build_signature
-from registry.errors import ArrayError, ImportHazardError, NotFoundError, UnavailableError
+from registry.errors import ArrayError, DeniedError, ImportHazardError, NotFoundError, UnavailableError
 from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
@@ -86,7 +86,7 @@ def test_a_directory_that_may_not_be_read_itself_is_refused_as_unavailable(
     tree.chmod(0)
     registry, _ = request.getfixturevalue("ordinary")
     for ask in (registry.import_tree, registry.compare_tree):
-        with assert_refused(UnavailableError, str(tree), DENIED):
+        with assert_refused(DeniedError, str(tree), DENIED):
             ask(tree)
 
 

@@ -155,7 +155,7 @@ def test_without_an_instant_all_ranges_are_returned_with_gaps_and_ends(
     assert rows(registry.validity(PANEL_A, kinds=["offset"]).versions) == offset
     assert rows(registry.validity("M068").versions) == new + gain + offset, "in the order of recording"
     registry.panels.add(PANEL_B)
-    registry.versions.add(PANEL_B, one, valid_from=T1, kinds=GAIN)
+    registry.versions.add(PANEL_B, one, valid_from=T1, kinds=GAIN, same_as=["M068"])
     other = [(PANEL_B, "gain", T1, None, False)]
     for target, expected in (
         (f"{PANEL_A}_{PANEL_B}", gain + offset + other),
@@ -224,7 +224,7 @@ def test_a_detector_needs_all_its_panels_and_an_m_number_one(registry: Registry,
     registry.panels.add(PANEL_A, alias="M068")
     registry.panels.add(PANEL_B)
     registry.versions.add(PANEL_A, one, valid_from=T1)
-    registry.versions.add(PANEL_B, one, valid_from=T1)
+    registry.versions.add(PANEL_B, one, valid_from=T1, same_as=["M068"])
     registry.versions.add(NEW_A, one, valid_from=T2)
     registry.versions.gap(PANEL_A, valid_from=T2, kinds=GAIN, comment="replaced")
 

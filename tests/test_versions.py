@@ -540,11 +540,14 @@ def test_a_file_that_changes_before_it_is_stored_is_refused_and_no_version_is_re
 
 
 @pytest.mark.slow
-def test_several_versions_are_withdrawn_in_one_revision_or_none(registry: Registry, one: Path) -> None:
+def test_several_versions_are_withdrawn_in_one_revision_or_none(
+    registry: Registry, one: Path, tmp_path: Path
+) -> None:
+    two = write_panel_folder(tmp_path / "two", 9)
     registry.panels.add(PANEL_A)
     registry.panels.add(PANEL_B)
-    for panel in (PANEL_B, PANEL_A):
-        registry.versions.add(panel, one, valid_from=T1)
+    for panel, folder in ((PANEL_B, one), (PANEL_A, two)):
+        registry.versions.add(panel, folder, valid_from=T1)
     before = registry.versions.list()
     with assert_refused(NotFoundError, 5):
         registry.versions.withdraw(1, 5, comment="the wrong folder")
@@ -576,4 +579,5 @@ def test_a_folder_that_is_named_for_another_module_is_taken_with_a_warning(
         assert [warning for warning in warnings if "another module" in warning] == [
             f"{str(path)!r} {expected}"
         ]
-    assert registry.versions.add(PANEL_B, folder, valid_from=T1, kinds=GAIN).warnings == ()
+    other = write_panel_folder(tmp_path / "other" / "M044", 1, GAIN)
+    assert registry.versions.add(PANEL_B, other, valid_from=T1, kinds=GAIN).warnings == ()
