@@ -457,7 +457,7 @@ def test_the_command_line_deploys_warns_and_refuses(
     assert done.json["provenance"] == str(folder / "1-4-pixel_gain-pixel_offset.json")
     assert done.stderr == "".join(f"warning: {warning}\n" for warning in done.json["warnings"])
     assert "after run 3" in done.stderr
-    # The same again is no change; another answer for the same runs is a conflict.
+    # Repeated, it changes nothing; with other constants for these runs it is refused.
     calreg.run(*command, "--first-run", "1", "--last-run", "4")
     other = (*command, "--first-run", "1", "--last-run", "4", "--at", "2021-06-01T00:00:00Z")
     assert calreg.assert_refused(5, *other)["kind"] == "ConflictError"
