@@ -115,7 +115,7 @@ def _name(parameter: Any) -> str:
     metavar = _escape(parameter.metavar or "")
     if parameter.param_type_name == "argument":
         return f"`{metavar}`"
-    option = max(parameter.opts, key=len)
+    option = ", ".join(sorted(parameter.opts, key=len))
     return f"`{option}`" if parameter.is_flag else f"`{option} {metavar}`"
 
 

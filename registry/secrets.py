@@ -31,6 +31,9 @@ _OPTION_NAME = re.compile("[A-Za-z_]+")
 # The names of the options whose values are URLs and comments.
 _URL_OPTIONS = ("database", "to")
 _TEXT_OPTIONS = ("comment",)
+# Short options, which may be written together and with their value, -nm TEXT or -mTEXT; -m is --comment, -o --output.
+_SHORT_COMMENT = re.compile("-[a-ln-z]*?m(?P<value>.*)", re.DOTALL)
+_SHORT_OUTPUT = re.compile("-[a-ln-z]*?o(?P<value>.+)", re.DOTALL)
 # "//user:password@host", whatever comes before it; "password=...", "PGPASSWORD=...".
 _CREDENTIALS = re.compile(r"[\w+.-]*:?/{0,3}[^/\s:@]*:[^@]*@.", re.DOTALL)
 _IN_SENTENCE = re.compile(r"postgres(?:ql(?:\+\w+)?)?://(?:[^\s:@/]*:[^\s@]+@|\S*password=)", re.IGNORECASE)
@@ -98,17 +101,22 @@ def mask_words(words: Sequence[str]) -> list[str]:
         name, equals, value = word.partition("=")
         if option:
             masked.append(_mask_value(option, word))
+        elif _SHORT_COMMENT.fullmatch(word):
+            masked.append(word)
         elif equals and name.startswith("--") and not _FIELD.match(f"{name[2:]}="):
             masked.append(f"{name}={_mask_value(name[2:], value)}")
         else:
             masked.append(_mask_value("", word))
-        option = word[2:] if not option and _takes_text(word) else ""
+        option = _text_option(word) if not option else ""
     return masked
 
 
-def _takes_text(word: str) -> bool:
-    """Tell whether a word is an option that takes a URL or a comment."""
-    return word.startswith("--") and word[2:] in (*_URL_OPTIONS, *_TEXT_OPTIONS)
+def _text_option(word: str) -> str:
+    """Return the name of the option, if the word is one whose URL or comment is the next word; else nothing."""
+    comment = _SHORT_COMMENT.fullmatch(word)
+    if comment is not None:
+        return "" if comment["value"] else "comment"
+    return word[2:] if word.startswith("--") and word[2:] in (*_URL_OPTIONS, *_TEXT_OPTIONS) else ""
 
 
 def _mask_value(option: str, value: str) -> str:
@@ -139,10 +147,15 @@ def find_misplaced_url(words: Sequence[str]) -> str | None:
 
 def _iterate_other_values(words: Sequence[str]) -> Iterator[str]:
     """Yield the words of a command line, and the values of options, which are neither URLs nor comments."""
-    expected = {index + 1 for index, word in enumerate(words) if _takes_text(word)}
+    expected = {index + 1 for index, word in enumerate(words) if _text_option(word)}
     for index, word in enumerate(words):
         name, equals, value = word.partition("=")
-        if index not in expected and not _takes_text(name):
+        output = _SHORT_OUTPUT.fullmatch(word)
+        if index in expected or _text_option(name) or _SHORT_COMMENT.fullmatch(word):
+            continue
+        if output is not None:
+            yield output["value"]
+        else:
             yield value if equals and name.startswith("-") else word
 
 

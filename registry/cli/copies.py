@@ -41,7 +41,10 @@ def restore(
         typer.Option(metavar="NUMBER:SEAL", help="The store's head, if the backup lacks it, and it is lost."),
     ] = None,
     comment: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Why the head is lost; kept with the next revision.")
+        str | None,
+        typer.Option(
+            "--comment", "-m", metavar="TEXT", help="Why the head is lost; kept with the next revision."
+        ),
     ] = None,
     json: Json = False,
 ) -> None:

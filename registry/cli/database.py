@@ -27,7 +27,10 @@ def init(
         typer.Option(metavar="ZONE", help="The registry's time zone; default: UTC, or the one it has."),
     ] = None,
     comment: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Why an existing registry gets another time zone.")
+        str | None,
+        typer.Option(
+            "--comment", "-m", metavar="TEXT", help="Why an existing registry gets another time zone."
+        ),
     ] = None,
     json: Json = False,
 ) -> None:

@@ -24,7 +24,8 @@ def deploy(
     ctx: Context,
     experiment: Annotated[str, typer.Argument(metavar="EXPERIMENT", help="The experiment.")],
     folder: Annotated[
-        Path | None, typer.Option("--output", metavar="DIR", help="The calibration directory to write to.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="DIR", help="The calibration directory to write to."),
     ] = None,
     check: Annotated[
         Path | None, typer.Option("--check", metavar="DIR", help="The calibration directory to check.")

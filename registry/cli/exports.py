@@ -14,8 +14,8 @@ from registry.detectors import format_segment_numbers
 if TYPE_CHECKING:
     from registry.records import Export
 
-Folder = Annotated[Path, typer.Option("--output", metavar="DIR", help="The folder to write to.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
+Folder = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="The folder to write to.")]
+Force = Annotated[bool, typer.Option("--force", "-f", help="Replace existing files.")]
 
 
 def export(

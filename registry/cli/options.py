@@ -41,8 +41,13 @@ Kinds = Annotated[
 Types = Annotated[
     list[str] | None, typer.Option("--type", metavar="TYPE", help="pixel_gain, pixel_offset ...; repeatable.")
 ]
-Comment = Annotated[str | None, typer.Option(metavar="TEXT", help="The reason; kept with the revision.")]
-RequiredComment = Annotated[str, typer.Option(metavar="TEXT", help="The reason; kept with the revision.")]
+Comment = Annotated[
+    str | None,
+    typer.Option("--comment", "-m", metavar="TEXT", help="The reason; kept with the revision."),
+]
+RequiredComment = Annotated[
+    str, typer.Option("--comment", "-m", metavar="TEXT", help="The reason; kept with the revision.")
+]
 Supersede = Annotated[
     bool, typer.Option("--supersede", help="Replace a conflicting record; needs a comment.")
 ]
@@ -72,7 +77,7 @@ SameModule = Annotated[
 IncludeWithdrawn = Annotated[bool, typer.Option("--all", help="List the withdrawn ones too.")]
 Limit = Annotated[int | None, typer.Option(metavar="COUNT", help="List only this many, the newest.")]
 Before = Annotated[int | None, typer.Option(metavar="NUMBER", help="List only what is below this number.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Show what would change, and change nothing.")]
 Source = Annotated[
     str | None, typer.Option(metavar="SOURCE", help="XcsEndstation.0:Jungfrau.0, or a part of it.")
 ]

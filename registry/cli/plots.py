@@ -22,13 +22,13 @@ plot = create_group(help="Plots of constants, as PNG or SVG.")
 Output = Annotated[
     Path | None,
     typer.Option(
-        "--output", metavar="FILE", help="A .png or .svg file; default: a PNG in the current folder."
+        "--output", "-o", metavar="FILE", help="A .png or .svg file; default: a PNG in the current folder."
     ),
 ]
 GainRanges = Annotated[
     list[int] | None, typer.Option("--gain-range", metavar="G", help="0, 1 ...; default: all; repeatable.")
 ]
-Force = Annotated[bool, typer.Option("--force", help="Replace an existing file.")]
+Force = Annotated[bool, typer.Option("--force", "-f", help="Replace an existing file.")]
 
 
 @plot.command("constants")
