@@ -14,7 +14,7 @@ from registry.api.comparison import resolve_comparable_versions
 from registry.arrays import compare_pixels
 from registry.detectors import DetectorType, Kind, ZeroMeaning
 from registry.errors import Remedy, RequestError
-from registry.exporters.assembly import build_assemblies
+from registry.exporters.assembly import build_assemblies, name_missing_in
 from registry.identifiers import format_count
 from registry.lookup import versions
 from registry.lookup.resolution import REQUEST, ArrayRequest, resolve, resolve_version
@@ -132,14 +132,16 @@ def _build_maps(
         return (kind.name, gain_range, panel), build_panel_map(array, kind, *block_size)
 
     def read_parts() -> Iterator[tuple[Kind, int, int, NDArray[Any]]]:
-        for assembly in build_assemblies(resolution, store):
-            for part in assembly.read_parts():
-                if part.gain_range in subject.gain_ranges:
-                    yield assembly.kind, part.gain_range, part.panel, part.array.copy()
+        for assembly in assemblies:
+            for part in assembly.read_parts(subject.gain_ranges):
+                yield assembly.kind, part.gain_range, part.panel, part.array.copy()
 
-    maps = {}
+    maps, assemblies = {}, build_assemblies(resolution, store)
     total = len(subject.kinds) * len(subject.gain_ranges) * len(subject.panels)
-    with progress("reading constants", total) as advance:
+    with (
+        name_missing_in(assemblies, subject.gain_ranges),
+        progress("reading constants", total) as advance,
+    ):
         for key, panel_map in map_in_threads(reduce, read_parts()):
             maps[key] = panel_map
             advance()
@@ -173,14 +175,14 @@ def draw_difference(
     from registry.plots.pixels import build_pixel_change
 
     block_size = differences.choose_block_size(detector)
-    changes = tuple(
-        (
-            compare_pixels(one.gain_range, one.array, other.array),
-            build_pixel_change(one.array, other.array, kind, *block_size, relative=relative),
+    with name_missing_in((old, new), wanted):
+        changes = tuple(
+            (
+                compare_pixels(one.gain_range, one.array, other.array),
+                build_pixel_change(one.array, other.array, kind, *block_size, relative=relative),
+            )
+            for one, other in zip(old.read_parts(wanted), new.read_parts(wanted), strict=True)
         )
-        for one, other in zip(old.read_parts(), new.read_parts(), strict=True)
-        if one.gain_range in wanted
-    )
     before_text, after_text = map(_describe_version, pair)
     subject = differences.Subject(
         title=f"{kind.name}: version {after} against version {before}",

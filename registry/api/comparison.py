@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,12 +14,14 @@ from registry.api.backend import Backend, ReadTransaction
 from registry.arrays import compare_pixels, parse_array
 from registry.detectors import DetectorType
 from registry.errors import NotFoundError, NotValidError, RequestError
+from registry.exporters.missing_inputs import Input, name_missing_inputs
 from registry.lookup import versions
 from registry.lookup.resolution import ArrayRequest, resolve, resolve_version
 from registry.lookup.revisions import AsOf
 from registry.provenance.document import InputConstants, InputFile, Resolution
 from registry.records import (
     DetectorDifference,
+    FileUse,
     PanelDifference,
     PixelDifference,
     StoredFile,
@@ -36,7 +38,10 @@ def diff_versions(backend: Backend, before: int, after: int, as_of: AsOf) -> Ver
         old, new = resolve_comparable_versions(view, before, after)
     (kind, panel), old_constants = _index_by_kind(old).popitem()
     (_, new_panel), new_constants = _index_by_kind(new).popitem()
-    pixels = _compare_constants(backend, old.detector_type, (panel, new_panel), old_constants, new_constants)
+    with name_missing_inputs(backend.store, lambda: _list_inputs(old, new)):
+        pixels = _compare_constants(
+            backend, old.detector_type, (panel, new_panel), old_constants, new_constants
+        )
     return VersionDifference(kind, before, after, pixels)
 
 
@@ -64,6 +69,18 @@ def _index_by_kind(resolution: Resolution) -> dict[tuple[str, str], InputConstan
         for panel in resolution.panels
         for constants in panel.constants
     }
+
+
+def _list_inputs(*resolutions: Resolution) -> Iterator[Input]:
+    """Yield all files of resolutions, with their uses."""
+    for resolution in resolutions:
+        for key, constants in _index_by_kind(resolution).items():
+            yield from _list_files(*key, constants)
+
+
+def _list_files(kind: str, panel: str, constants: InputConstants) -> Iterator[Input]:
+    for file in constants.files:
+        yield file.sha256, file.size, FileUse(kind, file.gain_range, panel, constants.version)
 
 
 def _compare_constants(
@@ -112,6 +129,8 @@ def diff_detector(backend: Backend, request: ArrayRequest, before: AsOf, after: 
             pairs += _resolve_optional_kinds(view, request, numbers, known)
     if old_error is not None and new_error is not None:
         raise _both_refused_error(request.target, numbers, (old_error, new_error))
+    with name_missing_inputs(backend.store, lambda: _list_compared_inputs(pairs)):
+        panels = tuple(difference for pair in pairs for difference in _find_panel_differences(backend, *pair))
     return DetectorDifference(
         before=numbers[0],
         after=numbers[1],
@@ -119,7 +138,7 @@ def diff_detector(backend: Backend, request: ArrayRequest, before: AsOf, after: 
         detector_after=new.detector_id if new else None,
         refused_before=None if old_error is None else str(old_error),
         refused_after=None if new_error is None else str(new_error),
-        panels=tuple(difference for pair in pairs for difference in _find_panel_differences(backend, *pair)),
+        panels=panels,
         segments_before=old.segments if old else None,
         segments_after=new.segments if new else None,
     )
@@ -163,6 +182,16 @@ def _both_refused_error(
         after=numbers[1],
         reasons=reasons,
     )
+
+
+def _list_compared_inputs(pairs: Sequence[tuple[Resolution, Resolution]]) -> Iterator[Input]:
+    """Yield the files of the constants that both resolutions of a pair have, and that are not the same."""
+    for pair in pairs:
+        old, new = map(_index_by_kind, pair)
+        for key in dict.fromkeys([*old, *new]):
+            if key in old and key in new and old[key].constants != new[key].constants:
+                yield from _list_files(*key, old[key])
+                yield from _list_files(*key, new[key])
 
 
 def _find_panel_differences(backend: Backend, old: Resolution, new: Resolution) -> list[PanelDifference]:

@@ -54,7 +54,8 @@ class Deploying(Administration):
         UnavailableError
             The folder cannot be written.
         CorruptionError
-            A stored file is missing or damaged.
+            Stored files are missing or damaged: ``values["missing"]`` has them, and all that does not need them is
+            written.
         """
         from registry.api.deployment_checks import DeploymentRequest
         from registry.api.deployments import deploy
@@ -88,7 +89,8 @@ class Deploying(Administration):
         NotFoundError
             The folder, the experiment or the source is not known.
         CorruptionError
-            A stored file is missing or damaged.
+            Stored files are missing or damaged without which it cannot be told what a file holds: ``values["missing"]``
+            has them, ``values["runs"]`` the verdicts.
         """
         from registry.api.deployment_checks import DeploymentRequest, check_deployment
 

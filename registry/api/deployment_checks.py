@@ -8,11 +8,13 @@ from itertools import chain, groupby
 from pathlib import Path
 
 from registry.api.backend import Backend, ReadTransaction
-from registry.api.file_contents import ContentsReader, FileContents
+from registry.api.file_contents import ContentsReader, FileContents, StoreProblem
+from registry.api.objects import describe_problems
 from registry.api.stale_copies import StoreWitness
 from registry.detectors import Kind
 from registry.errors import NotFoundError
 from registry.exporters.deployed_files import Constants, DeployedFolder
+from registry.exporters.missing_inputs import build_error
 from registry.files import translate_os_errors
 from registry.identifiers import format_count
 from registry.lookup.constants_of_files import describe_constants
@@ -60,6 +62,12 @@ def check_deployment(
     with progress("reading files", sum(check.count_parts() for check in checks)) as advance:
         verdicts = (check.judge_runs(refusals[check.source], revision, advance) for check in checks)
         rows = tuple(chain.from_iterable(verdicts))
+    unread = {sha256: problem for check in checks for sha256, problem in check.unread.items()}
+    if unread:
+        with backend.read_transaction() as view:
+            missing = describe_problems(view.connection, backend.store, unread)
+        message = "not all files could be checked, because stored files cannot be read"
+        raise build_error(missing, message, experiment=request.experiment, runs=rows)
     return DeploymentCheck(request.experiment, str(folder), revision, rows, tuple(warnings))
 
 
@@ -87,6 +95,7 @@ class TypeCheck:
         self._backend, self.source, self.kind = backend, source, kind
         self.folder = DeployedFolder(folder / source.home)
         self.runs = runs
+        self.unread: dict[str, StoreProblem] = {}  # by SHA-256, files without which no verdict is possible
 
     def list_readings(self, added: frozenset[str] = frozenset()) -> list[ReadRange]:
         """Return the recorded runs by the file that is read; `added` are names of files that will be there too."""
@@ -169,6 +178,7 @@ class TypeCheck:
         self, contents: FileContents, constants: Constants, revision: int
     ) -> tuple[str, str]:
         """Return the verdict on a file that does not hold these constants, and whose it holds."""
+        self.unread.update(contents.unread)
         if contents.problem is not None:
             return "unknown", contents.problem
         own = [

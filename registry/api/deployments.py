@@ -12,12 +12,14 @@ from registry.api.deployment_checks import DeploymentRequest
 from registry.api.deployment_plan import PlannedFile, SourcePlan
 from registry.api.exports import ExportRequest, write_export
 from registry.api.stale_copies import StoreWitness
+from registry.errors import CorruptionError, UnavailableError
 from registry.exporters import psana
+from registry.exporters.missing_inputs import build_error
 from registry.files import translate_os_errors
-from registry.identifiers import Dataset
+from registry.identifiers import Dataset, format_count
 from registry.lookup.deployable_sources import list_deployable_sources
 from registry.parallel import Progress
-from registry.records import DeployedFile, Deployment, Export
+from registry.records import DeployedFile, Deployment, Export, MissingFile
 
 
 def deploy(
@@ -82,30 +84,52 @@ def _write_files(
     progress: Progress,
     revision: int,
 ) -> list[Export]:
-    """Write the files that are not there, those of one range of runs with one provenance document."""
+    """Write the files that are not there, those of one range of runs with one provenance document.
+
+    A range whose constants cannot be read does not stop the others.
+
+    Raises
+    ------
+    CorruptionError
+        Stored files are missing or damaged: every one is named, after all other files were written.
+    """
     groups: dict[tuple[str, int, int | None], list[PlannedFile]] = {}
     for file in files:
         if file.action != "unchanged":
             groups.setdefault((file.source, file.first_run, file.last_run), []).append(file)
-    return [
-        write_export(
-            backend,
-            ExportRequest(
-                str(Dataset(request.experiment, group[0].run)),
-                source,
-                types=tuple(file.type for file in group),
-                as_of=revision,
-                format=psana.NAME,
-                first_run=first,
-                last_run=last,
-            ),
-            folder,
-            progress,
-            force=True,  # refused before, if it was not asked for
-            checks_folder=False,
+    exports: list[Export] = []
+    missing: dict[str, MissingFile] = {}
+    left_out: list[str] = []
+    for (source, first, last), group in groups.items():
+        export_request = ExportRequest(
+            str(Dataset(request.experiment, group[0].run)),
+            source,
+            types=tuple(file.type for file in group),
+            as_of=revision,
+            format=psana.NAME,
+            first_run=first,
+            last_run=last,
         )
-        for (source, first, last), group in groups.items()
-    ]
+        try:
+            # Refused before, if it was not asked for to replace files.
+            export = write_export(backend, export_request, folder, progress, force=True, checks_folder=False)
+        except (CorruptionError, UnavailableError) as error:
+            if "missing" not in error.values:  # the folder or the database
+                raise
+            missing |= {file.sha256: file for file in error.values["missing"]}
+            left_out += [str(file.path) for file in group]
+        else:
+            exports.append(export)
+    if missing:
+        total = sum(map(len, groups.values()))
+        message = (
+            f"{len(left_out)} of {format_count(total, 'file')} could not be written, because stored files"
+        )
+        written = [export.provenance for export in exports]
+        raise build_error(
+            tuple(missing.values()), f"{message} cannot be read", files=left_out, provenance=written
+        )
+    return exports
 
 
 def _build_record(file: PlannedFile) -> DeployedFile:

@@ -137,21 +137,19 @@ def _check_file(path: Path, sha256: str | None) -> str | DeniedError | None:
 
 
 def _collect_inputs(document: Document) -> dict[str, tuple[int, str]]:
-    """Return the size and a description of the use of every input, by SHA-256."""
-    return {
-        file.sha256: (
-            file.size,
-            str(FileUse(constants.kind, file.gain_range, panel.panel, constants.version)),
-        )
-        for panel in document.resolution.panels
-        for constants in panel.constants
-        for file in constants.files
-    }
+    """Return the size and a description of the uses of every input, by SHA-256."""
+    inputs: dict[str, tuple[int, list[FileUse]]] = {}
+    for panel in document.resolution.panels:
+        for constants in panel.constants:
+            for file in constants.files:
+                use = FileUse(constants.kind, file.gain_range, panel.panel, constants.version)
+                inputs.setdefault(file.sha256, (file.size, []))[1].append(use)
+    return {sha256: (size, shorten(list(map(str, uses)))) for sha256, (size, uses) in inputs.items()}
 
 
 def _check_inputs(objects: ContentStore, document: Document) -> list[Problem]:
     problems = []
-    for sha256, (size, use) in _collect_inputs(document).items():
+    for sha256, (size, uses) in _collect_inputs(document).items():
         is_denied = False
         try:
             problem = objects.find_problem(sha256, size)
@@ -159,7 +157,7 @@ def _check_inputs(objects: ContentStore, document: Document) -> list[Problem]:
             problem, is_denied = str(error), True
         if problem is not None:
             path = str(objects.object_path(sha256))
-            problems.append(Problem(sha256, path, f"{problem}; it is {use}", denied=is_denied))
+            problems.append(Problem(sha256, path, f"{problem}; it is {uses}", denied=is_denied))
     return problems
 
 

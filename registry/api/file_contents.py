@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from registry.api.backend import Backend
 from registry.arrays import find_payload_start
 from registry.detectors import DetectorType, Kind
-from registry.errors import ArrayError
+from registry.errors import ArrayError, CorruptionError, UnavailableError
 from registry.exporters.deployed_files import Constants, DeployedFolder
 from registry.exporters.panel_checksums import compute_npy_checksums
 from registry.exporters.rounding import find_rounding
@@ -23,6 +23,8 @@ from registry.lookup.constants_of_files import find_constants_with_files, list_c
 from registry.lookup.stored_files import list_stored_files
 from registry.parallel import Advance
 from registry.records import StoredFile
+
+StoreProblem = CorruptionError | UnavailableError
 
 _MAX_CONSTANTS = 8
 """The number of constants of a panel that a file is compared with: each is read."""
@@ -41,13 +43,16 @@ class FileContents:
     rounded
         For each position in the array the constants of its panels, earlier ones too, that the file holds there rounded.
     problem
-        Why the file cannot be read, as a clause.
+        Why the file cannot be read or compared, as a clause.
+    unread
+        By SHA-256 why stored files cannot be read with which its values should have been compared.
     """
 
     panels: list[set[str]] = field(default_factory=list)
     digits: dict[Constants, int] = field(default_factory=dict)
     rounded: list[set[str]] = field(default_factory=list)
     problem: str | None = None
+    unread: Mapping[str, StoreProblem] = field(default_factory=dict)
 
     def holds(self, constants: Constants) -> bool:
         """Tell whether the file holds exactly these constants, panel by panel."""
@@ -148,6 +153,7 @@ class _Comparison:
         self._checksums: dict[tuple[int, int], tuple[str, ...]] = {}  # by gain range and position
         self._digits: defaultdict[tuple[int, str], list[int | None]] = defaultdict(list)
         self._count = count
+        self._unread: dict[str, StoreProblem] = {}
 
     def add(self, gain_range: int, position: int, part: NDArray[Any]) -> None:
         """Compare one panel's array of one gain range."""
@@ -156,10 +162,16 @@ class _Comparison:
         self._checksums[gain_range, position] = checksums
         for sha256 in self._wanted[position]:
             file = self._files[sha256][gain_range]
-            exact = file.sha256 in checksums
-            original = None if exact else self._load(file, values.shape)
-            digits = 0 if original is None else find_rounding(values, original)
+            digits = 0 if file.sha256 in checksums else self._count_digits(file, values)
             self._digits[position, sha256].append(digits)
+
+    def _count_digits(self, file: StoredFile, values: NDArray[Any]) -> int | None:
+        """Return the digits to which a stored file has the same values; None if it has others or cannot be read."""
+        try:
+            return find_rounding(values, self._load(file, values.shape))
+        except (CorruptionError, UnavailableError) as error:
+            self._unread[file.sha256] = error
+            return None
 
     def _load(self, file: StoredFile, shape: tuple[int, ...]) -> NDArray[Any]:
         array = np.empty(shape, self._kind.dtype)
@@ -188,4 +200,5 @@ class _Comparison:
         for (position, sha256), numbers in self._digits.items():
             if None not in numbers:
                 rounded[position].add(sha256)
-        return FileContents(panels, digits, rounded)
+        problem = "the stored files to compare it with cannot be read" if self._unread else None
+        return FileContents(panels, digits, rounded, problem, self._unread)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
-from registry.errors import CorruptionError, RegistryError, UnavailableError
+from registry.exporters.missing_inputs import build_error
 from registry.files import atomic_write, open_regular, translate_os_errors
 from registry.identifiers import format_count
 from registry.records import MissingFile, RegistryCopy
@@ -53,7 +53,7 @@ class CopiedFiles:
     def refuse_missing(self) -> None:
         """Refuse to finish a copy that lacks files."""
         if self.missing:
-            raise build_error("the copy was not finished, because files cannot be read", self.missing)
+            raise build_error(self.missing, "the copy was not finished, because files cannot be read")
 
 
 def read_missing_files(store: ContentStore) -> tuple[MissingFile, ...]:
@@ -94,13 +94,7 @@ def refuse_incomplete(copy: RegistryCopy, what: str, missing: Sequence[MissingFi
     """Refuse a finished copy that lacks files, with the facts of the copy; `what` names it."""
     if missing:
         raise build_error(
-            f"{what} is finished but incomplete; it lacks {format_count(len(missing), 'file')}",
             missing,
+            f"{what} is finished but incomplete; it lacks {format_count(len(missing), 'file')}",
             **msgspec.structs.asdict(copy),
         )
-
-
-def build_error(message: str, missing: Sequence[MissingFile], **values: Any) -> RegistryError:
-    """Return the refusal that names every file; corruption, unless all are sound as far as is known."""
-    error_class = CorruptionError if any(file.is_damaged for file in missing) else UnavailableError
-    return error_class(message, details=[file.problem for file in missing], **values, missing=tuple(missing))

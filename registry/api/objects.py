@@ -126,7 +126,7 @@ def copy_objects(
     missing: tuple[MissingFile, ...] = ()
     if problems:
         with files.read_transaction() as connection:
-            missing = _describe_problems(connection, source, problems)
+            missing = describe_problems(connection, source, problems)
     note_missing_files(target, missing)
     return CopiedFiles(counts[True], counts[False], missing)
 
@@ -168,9 +168,10 @@ def _copy_object(
         return problem
 
 
-def _describe_problems(
+def describe_problems(
     connection: sa.Connection, source: ContentStore, problems: Mapping[str, _Problem]
 ) -> tuple[MissingFile, ...]:
+    """Return the files of a store that cannot be read, with their uses, by the errors when they were read."""
     uses = list_uses(connection, list(problems))
     reasons = {file.sha256: file.problem for file in read_missing_files(source)} if problems else {}
     return tuple(

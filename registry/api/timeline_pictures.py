@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from registry import detectors
 from registry.api.backend import Backend, ReadTransaction
 from registry.api.comparison import read_panel_array
 from registry.detectors import DetectorType
 from registry.errors import NotValidError, RequestError
+from registry.exporters.missing_inputs import Input, name_missing_inputs
 from registry.identifiers import Dataset, format_count, is_dataset
 from registry.instants import Instant
 from registry.lookup import versions
@@ -20,7 +21,7 @@ from registry.lookup.runs import find_configuration, list_runs_of_panels, read_r
 from registry.lookup.stored_files import list_files_of_versions
 from registry.parallel import Progress, map_in_threads
 from registry.plots.files import PictureFile
-from registry.records import Panel, Picture, Run, StoredFile, Version
+from registry.records import FileUse, Panel, Picture, Run, StoredFile, Version
 from registry.store import ContentStore
 
 _MAX_SPREAD_FILES = 1000  # reading them for the bands of spread takes a few seconds
@@ -160,8 +161,14 @@ def _compute_spreads(
         array = read_panel_array(store, detector, version.kind, version.panel, version.version, file)
         return find_spread(array, detector.find_kind(version.kind))
 
+    def list_inputs() -> Iterator[Input]:
+        for version in ranges:
+            for file in files.get(version.version, ()):
+                use = FileUse(version.kind, file.gain_range, version.panel, version.version)
+                yield file.sha256, file.size, use
+
     spreads = {}
-    with progress("reading constants", len(uses)) as advance:
+    with name_missing_inputs(store, list_inputs), progress("reading constants", len(uses)) as advance:
         for sha256, spread in zip(uses, map_in_threads(compute, uses.values()), strict=True):
             spreads[sha256] = spread
             advance()

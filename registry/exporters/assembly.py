@@ -6,7 +6,8 @@ The payload of the array is the payloads of the files, by gain range and then by
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, cycle, product
@@ -20,8 +21,10 @@ from registry import detectors
 from registry.arrays import find_payload_start
 from registry.detectors import DetectorType, Kind
 from registry.errors import DocumentError
+from registry.exporters.missing_inputs import Input, name_missing_inputs
 from registry.parallel import map_in_threads, parallel_for_each
 from registry.provenance.document import InputConstants, InputPanel, Output, Resolution
+from registry.records import FileUse
 from registry.store import ContentStore, name_use_in_errors
 
 
@@ -90,8 +93,8 @@ class Assembly:
             panel=panel.panel,
         )
 
-    def read_parts(self) -> Iterator[Part]:
-        """Yield the verified parts in the order of the array.
+    def read_parts(self, gain_ranges: Container[int] | None = None) -> Iterator[Part]:
+        """Yield the verified parts in the order of the array, or only those of some gain ranges.
 
         Use a part before asking for the next one, which may overwrite it.
 
@@ -101,7 +104,7 @@ class Assembly:
             A file is missing or damaged; object, panel and version are named.
         """
         buffers = cycle([np.empty(self.shape[2:], self.kind.dtype) for _ in range(1 + self.read_ahead)])
-        tasks = zip(self._part_indices(), buffers, strict=False)
+        tasks = zip(self._part_indices(gain_ranges), buffers, strict=False)
         return (
             map_in_threads(self._read_part, tasks, threads=1)
             if self.read_ahead
@@ -113,8 +116,20 @@ class Assembly:
         buffers = whole.reshape(-1, *self.shape[2:])
         return (partial(self._read_part, task) for task in zip(self._part_indices(), buffers, strict=True))
 
-    def _part_indices(self) -> Iterator[tuple[int, int]]:
-        return product(range(self.detector.gain_ranges), range(len(self._places)))
+    def list_inputs(self, gain_ranges: Container[int] | None = None) -> Iterator[Input]:
+        """Yield the files of the parts, with their uses."""
+        for gain_range, index in self._part_indices(gain_ranges):
+            panel = self._places[index]
+            if panel is not None:
+                constants = self.find_constants(panel)
+                file = constants.files[gain_range]
+                use = FileUse(constants.kind, file.gain_range, panel.panel, constants.version)
+                yield file.sha256, file.size, use
+
+    def _part_indices(self, gain_ranges: Container[int] | None = None) -> Iterator[tuple[int, int]]:
+        known = range(self.detector.gain_ranges)
+        wanted = known if gain_ranges is None else [number for number in known if number in gain_ranges]
+        return product(wanted, range(len(self._places)))
 
     def _read_part(self, task: tuple[tuple[int, int], NDArray[Any]]) -> Part:
         """Read one file's payload straight into its buffer."""
@@ -154,12 +169,35 @@ def _as_bytes(array: NDArray[Any]) -> memoryview:
 
 
 def read_arrays(assemblies: Sequence[Assembly]) -> dict[str, NDArray[Any]]:
-    """Return the whole arrays by calibration type, verified as by `Assembly.read_parts`, on all processors."""
+    """Return the whole arrays by calibration type, verified as by `Assembly.read_parts`, on all processors.
+
+    Raises
+    ------
+    CorruptionError
+        Files are missing or damaged: every one is named.
+    """
     arrays = [np.empty(assembly.shape, assembly.kind.dtype) for assembly in assemblies]
     tasks = map(Assembly.build_read_tasks, assemblies, arrays)
-    parallel_for_each(lambda read: read(), chain.from_iterable(tasks))
+    with name_missing_in(assemblies):
+        parallel_for_each(lambda read: read(), chain.from_iterable(tasks))
     names = [assembly.kind.calibration_type for assembly in assemblies]
     return dict(zip(names, arrays, strict=True))
+
+
+@contextmanager
+def name_missing_in(
+    assemblies: Sequence[Assembly], gain_ranges: Container[int] | None = None
+) -> Iterator[None]:
+    """Name every file of the arrays that cannot be read, where one of them is needed and cannot."""
+
+    def list_inputs() -> Iterator[Input]:
+        return chain.from_iterable(assembly.list_inputs(gain_ranges) for assembly in assemblies)
+
+    if not assemblies:
+        yield
+        return
+    with name_missing_inputs(assemblies[0].store, list_inputs):
+        yield
 
 
 def build_assemblies(

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from registry.errors import RequestError
 from registry.exporters import hdf5, lcls2, npy, psana
-from registry.exporters.assembly import Assembly, build_assemblies
+from registry.exporters.assembly import Assembly, build_assemblies, name_missing_in
 from registry.exporters.layout import Layout, Target, WrittenFiles
 from registry.exporters.slots import find_slots, list_absent_segments
 from registry.extras import import_extra
@@ -95,9 +95,15 @@ def list_formats_with_runs() -> list[str]:
 def write_files(
     export_format: Format, draft: Document, assemblies: Sequence[Assembly], target: Target, progress: Progress
 ) -> WrittenFiles:
-    """Write all files of an export but its document; after an error, do not use any of them."""
+    """Write all files of an export but its document; after an error, do not use any of them.
+
+    Raises
+    ------
+    CorruptionError
+        Stored files are missing or damaged: every one is named.
+    """
     total = sum(assembly.part_count for assembly in assemblies)
-    with progress("writing arrays", total) as advance:
+    with name_missing_in(assemblies), progress("writing arrays", total) as advance:
         return export_format.write(draft, assemblies, target, advance)
 
 

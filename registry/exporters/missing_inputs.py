@@ -1,0 +1,69 @@
+"""Inputs that cannot be read: the first one ends the work, and the refusal names all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from registry.errors import CorruptionError, UnavailableError
+from registry.identifiers import shorten
+from registry.parallel import map_in_threads
+from registry.records import FileUse, MissingFile
+from registry.store import ContentStore
+
+Input = tuple[str, int, FileUse]
+"""The SHA-256 and the size of a stored file, and its use."""
+
+
+@contextmanager
+def name_missing_inputs(store: ContentStore, list_inputs: Callable[[], Iterable[Input]]) -> Iterator[None]:
+    """Name every input that cannot be read, once one of them is needed and cannot.
+
+    Raises
+    ------
+    CorruptionError
+        Inputs are missing or damaged: ``values["missing"]`` has them, and those that this user may not read.
+    UnavailableError
+        They are not damaged as far as is known, but cannot be read.
+    """
+    try:
+        yield
+    except (CorruptionError, UnavailableError) as error:
+        missing = find_missing_inputs(store, list_inputs())
+        if not missing:
+            raise
+        first = error.values if type(error) is CorruptionError else {}
+        raise build_error(missing, **(first if len(missing) == 1 else {})) from None
+
+
+def find_missing_inputs(store: ContentStore, inputs: Iterable[Input]) -> tuple[MissingFile, ...]:
+    """Read every input, and return those that cannot be read, each once with all its uses."""
+    uses: dict[tuple[str, int], list[FileUse]] = {}
+    for sha256, size, use in inputs:
+        uses.setdefault((sha256, size), []).append(use)
+    problems = map_in_threads(lambda file: store.find_error(*file), uses)
+    return tuple(
+        MissingFile(
+            sha256,
+            f"{problem}; it is {shorten(list(map(str, dict.fromkeys(used))))}",
+            tuple(dict.fromkeys(used)),
+            is_damaged=isinstance(problem, CorruptionError),
+        )
+        for ((sha256, _), used), problem in zip(uses.items(), problems, strict=True)
+        if problem is not None
+    )
+
+
+def build_error(
+    missing: Sequence[MissingFile], message: str | None = None, **values: Any
+) -> CorruptionError | UnavailableError:
+    """Return the refusal that names every file; corruption, unless all are sound as far as is known."""
+    are_damaged = [file.is_damaged for file in missing]
+    error_class = CorruptionError if any(are_damaged) else UnavailableError
+    sentences = [file.problem for file in missing]
+    values["missing"] = tuple(missing)
+    if message is not None:
+        return error_class(message, details=sentences, **values)
+    what = "damaged or missing" if all(are_damaged) else "unreadable or damaged"
+    return error_class.combine(f"stored files are {what}", sentences, **values)
