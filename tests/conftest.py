@@ -42,15 +42,46 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # Modules whose tests run on both databases also when slow ones are left out.
 QUICK_ON_POSTGRESQL = {"test_validity"}
+# What the source distribution runs with other versions of Python and of the packages: quick tests of every area, and
+# of every package that calreg needs or can use.
+CORE = {
+    *("test_arrays", "test_cli", "test_configurations", "test_database", "test_dataset_table", "test_export"),
+    *(
+        "test_extras",
+        "test_formats",
+        "test_help",
+        "test_import",
+        "test_init",
+        "test_instants",
+        "test_migrations",
+    ),
+    *(
+        "test_output",
+        "test_patterns",
+        "test_plots",
+        "test_prov_json",
+        "test_records",
+        "test_replay",
+        "test_runs",
+    ),
+    *("test_schema", "test_settings", "test_store", "test_terminal", "test_validity", "test_versions"),
+}
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the repetition of a test on PostgreSQL as slow in most modules, and start with the longest tests."""
-    items.sort(key=lambda item: item.path.stem != "test_harnesses")
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests, leave out what need not run on PostgreSQL, too, and start with the longest tests."""
+    chosen: dict[bool, list[pytest.Item]] = {True: [], False: []}
     for item in items:
-        parameters = item.callspec.params if hasattr(item, "callspec") else {}
-        if "postgresql" in parameters.values() and item.path.stem not in QUICK_ON_POSTGRESQL:
+        module = item.path.stem
+        parts = item.callspec.id.split("-") if hasattr(item, "callspec") else []
+        is_repeated = "postgresql" in parts
+        if is_repeated and module not in QUICK_ON_POSTGRESQL:
             item.add_marker(pytest.mark.slow)
+        if module in CORE and not item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.core)
+        chosen[not (is_repeated and item.get_closest_marker("sqlite_suffices"))].append(item)
+    config.hook.pytest_deselected(items=chosen[False])
+    items[:] = sorted(chosen[True], key=lambda item: item.path.stem != "test_harnesses")
 
 
 def pytest_collection_finish() -> None:
