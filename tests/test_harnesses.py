@@ -88,12 +88,12 @@ def test_commands_that_are_killed_leave_nothing_half_done(
 def test_a_write_that_is_killed_between_two_steps_is_whole_or_absent_and_blocks_no_other(
     run: Callable[..., list[list[str]]],
 ) -> None:
-    arguments = ("--small", "--rounds", "0", "--steps", "8", "--command", "version add", "database recover")
+    arguments = ("--small", "--rounds", "0", "--steps", "4", "--command", "version add", "database recover")
     rows = run("kill", *arguments)
     assert [row[0] for row in rows] == ["version add, steps", "database recover, steps"]
     for _, _, _, steps, rounds, before, after, ended, problems, *_ in rows:
-        assert (rounds, ended, problems) == ("8", "0", "0")
-        assert int(before) + int(after) == 8
+        assert (rounds, ended, problems) == ("4", "0", "0")
+        assert int(before) + int(after) == 4
         assert int(steps) > 50
 
 
@@ -132,10 +132,11 @@ def test_faults_of_every_kind_are_detected_and_no_read_returns_a_wrong_byte(
     run: Callable[..., list[list[str]]], request: pytest.FixtureRequest
 ) -> None:
     is_sqlite = "sqlite" in request.node.name
-    files = len(file_faults.STORE_FAULTS) if is_sqlite else 0
+    files, edits, guards = (len(file_faults.STORE_FAULTS), 12, 6) if is_sqlite else (0, 4, 4)
+    forgeries = list(FORGERIES) if is_sqlite else list(FORGERIES)[:3]
     rows = run(
-        *("corruption", "--files", str(files), "--edits", "20" if is_sqlite else "10"),
-        *("--forgeries", str(len(FORGERIES)), "--guards", "8", "--seed", "3"),
+        *("corruption", "--files", str(files), "--edits", str(edits)),
+        *("--forgeries", str(len(forgeries)), "--guards", str(guards), "--seed", "3"),
     )
     for kind, _, planted, _, detected, reads, refused, unchanged, changed, problems in rows:
         assert (detected, problems) == (planted, "0"), kind
@@ -143,8 +144,8 @@ def test_faults_of_every_kind_are_detected_and_no_read_returns_a_wrong_byte(
             assert refused == reads != "0"
             assert int(unchanged) >= 4
             assert changed == "0"
-    assert sum(int(row[2]) for row in rows) >= files + (20 if is_sqlite else 10) + len(FORGERIES) + 8
-    assert {row[0] for row in rows} > {*(file_faults.STORE_FAULTS if is_sqlite else ()), *FORGERIES}
+    assert sum(int(row[2]) for row in rows) >= files + edits + len(forgeries) + guards
+    assert {row[0] for row in rows} > {*(file_faults.STORE_FAULTS if is_sqlite else ()), *forgeries}
 
 
 def test_every_column_of_which_there_are_seals_is_edited() -> None:
