@@ -18,6 +18,8 @@ from tests.cli import Calreg
 from tests.conftest import make_location
 from tests.refusals import assert_refused
 
+pytestmark = pytest.mark.sqlite_suffices
+
 EVERY = ("gain", "offset", "pedestals", "rms", "status")
 TYPES = {
     "pixel_gain": "<f4",

@@ -14,6 +14,8 @@ from registry.sample import write_dataset_table
 from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C, write_panel_folder
 from tests.refusals import assert_refused
 
+pytestmark = pytest.mark.sqlite_suffices
+
 SOURCE = "XcsEndstation.0:Jungfrau.0"
 HEADING = "Dataset                 Runs     DetInfo name   Panel/detector Id or configuration object version"
 

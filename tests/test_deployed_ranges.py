@@ -19,7 +19,7 @@ from tests.cli import Calreg
 from tests.psana_readers import find_file_for_run, read_newer, read_older
 from tests.refusals import assert_refused
 
-pytestmark = pytest.mark.small_panels
+pytestmark = [pytest.mark.small_panels, pytest.mark.sqlite_suffices]
 
 HOME = f"Jungfrau::CalibV1/{SOURCE}"
 GAIN, OFFSET = "pixel_gain", "pixel_offset"

@@ -23,6 +23,8 @@ from testing.registries import RegistryLocation
 from tests.cli import Calreg
 from tests.conftest import make_location
 
+pytestmark = pytest.mark.sqlite_suffices
+
 ROOT = Path(__file__).parent.parent
 QUAD = [
     f"3926196238-{carrier}-0000000000-0000000000-0000000000-0000000000"

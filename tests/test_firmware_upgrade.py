@@ -31,6 +31,8 @@ from testing.registries import RegistryLocation
 from tests.cli import Calreg
 from tests.refusals import assert_refused
 
+pytestmark = pytest.mark.sqlite_suffices
+
 FIRST, SECOND, UPGRADE, LATER = (
     "2017-01-01T00:00:00Z",
     "2017-10-01T00:00:00Z",

@@ -39,6 +39,8 @@ from tests.conftest import make_location
 from tests.psana_readers import read_newer, read_older
 from tests.refusals import assert_refused
 
+pytestmark = pytest.mark.sqlite_suffices
+
 SOURCE = "XcsEndstation.0:Jungfrau.0"
 RUN = "exp=xcs1:run=12"
 BEGIN = "2020-01-01T00:00:00Z"

@@ -46,6 +46,8 @@ from testing.registries import RegistryLocation
 from tests.cli import Calreg
 from tests.refusals import assert_refused
 
+pytestmark = pytest.mark.sqlite_suffices
+
 START = "2018-01-01T00:00:00Z"
 STAGE = 512 * 1024 * 8
 HIGH = ("HG0", "HG1", "HG2")

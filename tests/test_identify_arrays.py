@@ -18,6 +18,8 @@ from tests.cli import Calreg
 from tests.conftest import make_location
 from tests.refusals import assert_refused
 
+pytestmark = pytest.mark.sqlite_suffices
+
 SOURCE = "XcsEndstation.0:Jungfrau.0"
 BEGIN = "2020-01-01T00:00:00Z"
 

@@ -20,7 +20,7 @@ from tests.cli import Calreg
 from tests.conftest import make_location
 from tests.sensor_maps import add_map, measure, register_as_before
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.sqlite_suffices]
 
 MODULES = (("M068", PANEL_A), ("M088", PANEL_B), ("M044", PANEL_C))
 LATER = "2020-01-01T00:00:00Z"

@@ -21,7 +21,7 @@ from testing.registries import RegistryLocation
 from tests.cli import Calreg
 from tests.refusals import assert_refused
 
-pytestmark = pytest.mark.small_panels
+pytestmark = [pytest.mark.small_panels, pytest.mark.sqlite_suffices]
 
 START = "2018-01-01T00:00:00Z"
 LATER = "2019-01-01T00:00:00Z"

@@ -19,7 +19,7 @@ from testing.registries import RegistryLocation
 from tests.cli import Calreg
 from tests.refusals import assert_refused
 
-pytestmark = pytest.mark.small_panels
+pytestmark = [pytest.mark.small_panels, pytest.mark.sqlite_suffices]
 
 S17, S18, S19 = "20170101000000", "20180101000000", "20190101000000"
 T17, T18, T19 = "2017-01-01T00:00:00Z", "2018-01-01T00:00:00Z", "2019-01-01T00:00:00Z"

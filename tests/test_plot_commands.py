@@ -17,6 +17,8 @@ from tests.cli import Calreg
 from tests.conftest import make_location
 from tests.refusals import assert_refused
 
+pytestmark = pytest.mark.sqlite_suffices
+
 RUN = "exp=xcsls3716:run=631"
 SOURCE = "XcsEndstation.0:Jungfrau.0"
 AT = "2018-02-10T08:15:00Z"

@@ -35,6 +35,8 @@ from testing.registries import RegistryLocation
 from tests.conftest import make_location
 from tests.refusals import assert_refused
 
+pytestmark = pytest.mark.sqlite_suffices
+
 BEGIN = "2020-01-01T00:00:00Z"
 Values = dict[str, Any]
 

@@ -109,12 +109,14 @@ def test_stores_and_databases_of_a_fork_and_its_ancestor_do_not_go_together(
             place.open()
 
 
+@pytest.mark.sqlite_suffices
 def test_an_empty_registry_is_forked(location: RegistryLocation, target: RegistryLocation) -> None:
     fork(location, target)
     assert head_of(target).number == 1
     check_sound(target)
 
 
+@pytest.mark.sqlite_suffices
 def test_an_older_copy_beside_the_live_store_is_forked(
     filled: RegistryLocation, copy_database: Copy, target: RegistryLocation
 ) -> None:
@@ -128,6 +130,7 @@ def test_an_older_copy_beside_the_live_store_is_forked(
         registry.panels.add(PANEL_B)
 
 
+@pytest.mark.sqlite_suffices
 def test_a_registry_that_moved_is_forked(
     filled: RegistryLocation, target: RegistryLocation, tmp_path: Path
 ) -> None:
@@ -142,6 +145,7 @@ def test_a_registry_that_moved_is_forked(
         registry.tags.add("own")
 
 
+@pytest.mark.sqlite_suffices
 def test_a_snapshot_is_forked_and_goes_on(
     filled: RegistryLocation, target: RegistryLocation, tmp_path: Path
 ) -> None:
@@ -172,6 +176,7 @@ def test_a_snapshot_is_forked_and_goes_on(
     assert newest == sealed
 
 
+@pytest.mark.sqlite_suffices
 def test_a_fork_is_forked(filled: RegistryLocation, target: RegistryLocation, tmp_path: Path) -> None:
     first = fork(filled, target)
     again = RegistryLocation.in_folder(tmp_path / "again")
@@ -182,6 +187,7 @@ def test_a_fork_is_forked(filled: RegistryLocation, target: RegistryLocation, tm
         assert f"continues registry {first}" in registry.log()[0].changes[0]
 
 
+@pytest.mark.sqlite_suffices
 def test_a_fork_is_backed_up_restored_moved_and_kept_as_a_snapshot(
     filled: RegistryLocation, target: RegistryLocation, tmp_path: Path
 ) -> None:
@@ -204,6 +210,7 @@ def test_a_fork_is_backed_up_restored_moved_and_kept_as_a_snapshot(
 # Documents of the ancestor.
 
 
+@pytest.mark.sqlite_suffices
 def test_a_document_from_before_the_fork_is_verified_and_replayed_by_it(
     filled: RegistryLocation, target: RegistryLocation, tmp_path: Path
 ) -> None:
@@ -232,6 +239,7 @@ def test_a_document_from_before_the_fork_is_verified_and_replayed_by_it(
 # Refusals.
 
 
+@pytest.mark.sqlite_suffices
 def test_occupied_targets_are_refused(
     filled: RegistryLocation, target: RegistryLocation, tmp_path: Path, copy_database: Copy
 ) -> None:
@@ -255,12 +263,14 @@ def test_occupied_targets_are_refused(
         fork(filled, target)
 
 
+@pytest.mark.sqlite_suffices
 def test_a_fork_needs_a_comment(filled: RegistryLocation, target: RegistryLocation) -> None:
     with assert_refused(RequestError, remedy=Remedy.GIVE_COMMENT):
         fork_registry(target.database, target.store, filled.database, filled.store, comment=" ")
     assert not target.store.exists()
 
 
+@pytest.mark.sqlite_suffices
 def test_a_registry_without_its_files_is_not_forked(
     filled: RegistryLocation, target: RegistryLocation
 ) -> None:
@@ -289,7 +299,13 @@ PLACES: dict[str, tuple[Any, str]] = {
 }
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    "place",
+    [
+        pytest.param(place, marks=pytest.mark.sqlite_suffices if holder is not Change else ())
+        for place, (holder, _) in PLACES.items()
+    ],
+)
 def test_a_fork_that_is_killed_is_completed_by_the_same_command(
     filled: RegistryLocation, target: RegistryLocation, place: str
 ) -> None:
@@ -330,6 +346,7 @@ def test_the_ancestor_goes_on_while_a_fork_is_unfinished(
 # The command line.
 
 
+@pytest.mark.sqlite_suffices
 def test_the_command_line_forks(
     filled: RegistryLocation, target: RegistryLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

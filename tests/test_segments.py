@@ -25,6 +25,8 @@ from testing.panels import use_small_panels, write_panel_folder
 from tests.cli import Calreg
 from tests.refusals import assert_refused
 
+pytestmark = pytest.mark.sqlite_suffices
+
 SOURCE = "XcsEndstation.0:Jungfrau.0"
 RUN = "exp=xcs1:run=12"
 BEGIN = "2020-01-01T00:00:00Z"

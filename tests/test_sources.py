@@ -19,6 +19,8 @@ from testing.panels import PANEL_A, PANEL_B, use_small_panels, write_panel_folde
 from tests.cli import Calreg
 from tests.refusals import assert_refused
 
+pytestmark = pytest.mark.sqlite_suffices
+
 EPIX = DETECTOR_TYPES["epix10ka"].panel_id_format.example
 JUNGFRAU_SOURCE = "XcsEndstation.0:Jungfrau.0"
 UNKNOWN = ("Epix100a", "Cspad", "Rayonix", "Opal1000", "jungfrau", "JUNGFRAU", "Epix10ka4M", "Jungfrau2")

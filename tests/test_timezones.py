@@ -36,7 +36,7 @@ from tests.cli import Calreg
 from tests.copies import read_rows
 from tests.refusals import assert_refused
 
-pytestmark = pytest.mark.small_panels
+pytestmark = [pytest.mark.small_panels, pytest.mark.sqlite_suffices]
 
 LOS_ANGELES = "America/Los_Angeles"
 STAMP, UTC_TEXT, LOS_ANGELES_TEXT = "20171025000000", "2017-10-25T00:00:00Z", "2017-10-25T07:00:00Z"

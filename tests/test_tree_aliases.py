@@ -17,7 +17,7 @@ from testing.registries import RegistryLocation
 from tests.cli import Calreg
 from tests.refusals import assert_refused
 
-pytestmark = pytest.mark.small_panels
+pytestmark = [pytest.mark.small_panels, pytest.mark.sqlite_suffices]
 
 T17, T18, T19, T20 = (f"20{year}-01-01T00:00:00Z" for year in (17, 18, 19, 20))
 A17, A18, A19, A20 = (f"{PANEL_A}-20{year}0101000000" for year in (17, 18, 19, 20))

@@ -18,7 +18,7 @@ from testing.panels import NEW_A, PANEL_A, PANEL_B, make_panel_array, write_pane
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
 
-pytestmark = pytest.mark.small_panels
+pytestmark = [pytest.mark.small_panels, pytest.mark.sqlite_suffices]
 
 S17, S18 = "20170101000000", "20180101000000"
 T17, T18 = "2017-01-01T00:00:00Z", "2018-01-01T00:00:00Z"

@@ -18,7 +18,7 @@ from tests.cli import Calreg
 from tests.conftest import act_as_ordinary_user, make_location
 from tests.refusals import assert_refused
 
-pytestmark = pytest.mark.small_panels
+pytestmark = [pytest.mark.small_panels, pytest.mark.sqlite_suffices]
 
 NOBODY = 65534
 DENIED = "Permission denied"
