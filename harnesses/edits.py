@@ -128,6 +128,7 @@ _UNIQUE: Mapping[str, tuple[str, ...]] = {
     "version": ("valid_from",),
     "run": ("number",),
     "configuration_panel": ("segment",),
+    "detector_name": ("name",),
 }
 
 

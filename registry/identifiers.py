@@ -19,6 +19,7 @@ _MAX_SUGGESTED = 5
 
 _LOOSE_M_NUMBER = re.compile(r"[mM]([0-9]{1,6})")
 _M_NUMBER_IN_NAME = re.compile(r"(?:(?<![A-Z0-9])M|(?<![A-Za-z0-9])m)([0-9]{1,6})(?![0-9])")
+_DETECTOR_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,63}")  # no '-', which every panel Id has
 _EXPERIMENT = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _RUN = re.compile(r"[1-9][0-9]{0,9}")
 _SOURCE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}\.[0-9]{1,9}:[A-Za-z][A-Za-z0-9_]{0,63}\.[0-9]{1,9}")
@@ -61,16 +62,16 @@ def join_detector_id(panels: list[str] | tuple[str, ...]) -> str:
 
 
 def parse_m_number(text: str) -> str:
-    """Read an M-number, the maker's module number: ``M`` and at least three digits."""
+    """Return the M-number, the maker's module number: ``M``, also typed as ``m``, and at least three digits."""
     loose = _LOOSE_M_NUMBER.fullmatch(text)
     if not loose:
         raise IdentifierError(
             f"{quote(text)} is not an M-number: M and three digits or more are expected, as in M068"
         )
     canonical = f"M{int(loose[1]):03d}"
-    if text != canonical:
+    if text.upper() != canonical:
         raise noncanonical_error("M-number", text, canonical)
-    return text
+    return canonical
 
 
 def extract_m_numbers(name: str) -> list[str]:
@@ -81,6 +82,21 @@ def extract_m_numbers(name: str) -> list[str]:
 def is_m_number(text: str) -> bool:
     """Tell whether the text is an M-number in any spelling."""
     return _LOOSE_M_NUMBER.fullmatch(text) is not None
+
+
+def parse_detector_name(text: str) -> str:
+    """Read a short name of a detector: at most 64 letters, digits, ``_`` and ``.``, a letter first; no M-number."""
+    if not _DETECTOR_NAME.fullmatch(text) or is_m_number(text):
+        raise IdentifierError(
+            f"{quote(text)} is not a name for a detector: a letter, then letters, digits, '_' and '.' are expected,"
+            " as in jungfrau4M, and it is no M-number"
+        )
+    return text
+
+
+def is_detector_name(text: str) -> bool:
+    """Tell whether the text can be a short name of a detector."""
+    return _DETECTOR_NAME.fullmatch(text) is not None and not is_m_number(text)
 
 
 def parse_experiment(text: str) -> str:

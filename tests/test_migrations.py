@@ -27,7 +27,7 @@ FAILING = '''
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision, branch_labels, depends_on = "0010", "0009", None, None
+revision, down_revision, branch_labels, depends_on = "0011", "0010", None, None
 
 def upgrade():
     op.add_column("run", sa.Column("weather", sa.Text()))

@@ -432,11 +432,13 @@ def set_head(location: RegistryLocation, committed: str, coming: str | None = No
 
 def cut_tail(location: RegistryLocation, number: int) -> None:
     """Remove every trace of the revisions from this one on."""
-    tables = ("tag", "configuration_panel", "configuration", "run", "version", "alias", "timezone", "panel")
+    parts = {"configuration_panel": "configuration", "detector_name_panel": "detector_name"}
     owned = {
-        "configuration_panel": "configuration_id IN (SELECT id FROM configuration WHERE recorded_in >= {0})"
+        part: f"{whole}_id IN (SELECT id FROM {whole} WHERE recorded_in >= {{0}})"
+        for part, whole in parts.items()
     }
-    facts = ("configuration", "run", "version", "alias", "timezone")
+    facts = ("configuration", "detector_name", "run", "version", "alias", "timezone")
+    tables = ("tag", *parts, *facts, "panel")
     tamper(
         location,
         (

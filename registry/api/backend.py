@@ -27,8 +27,10 @@ from registry.identifiers import is_m_number, parse_m_number
 from registry.instants import Instant, Zone
 from registry.lookup import versions
 from registry.lookup.aliases import list_aliases_with_m_number
-from registry.lookup.panels import Target, find_panels, find_target
+from registry.lookup.name_lists import find_panels_of_names
+from registry.lookup.panels import find_panels
 from registry.lookup.revisions import AsOf, find_revision_number
+from registry.lookup.targets import Target, find_target
 from registry.lookup.timezones import read_timezone
 from registry.parallel import Progress, map_in_threads, no_progress
 from registry.records import CheckedFile, Outcome, Panel
@@ -54,9 +56,14 @@ class ReadTransaction:
         """Return the number of another revision."""
         return find_revision_number(self.connection, as_of, self.zone)
 
-    def find_target(self, name: str, at: Instant | None = None) -> Target:
-        """Return the panels of a panel Id, an M-number (at an instant, by default ever) or a detector Id."""
-        return find_target(self.connection, name, self.revision, at)
+    def find_target(self, name: str, at: Instant | None = None, source: str | None = None) -> Target:
+        """Return the panels that a name stands for, see `lookup.targets`."""
+        return find_target(self.connection, name, self.revision, at, source)
+
+    def find_panels(self, names: str | Sequence[str]) -> tuple[Panel, ...]:
+        """Return the panels of a name, or of names and patterns, each once."""
+        listed = [names] if isinstance(names, str) else names
+        return find_panels_of_names(self.connection, listed, self.revision)
 
     def find_panels_ever_named(self, name: str) -> Sequence[Panel]:
         """Return the panels of a name, or those that ever had an M-number, if it was withdrawn."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 from msgspec.structs import replace
@@ -9,16 +10,22 @@ from msgspec.structs import replace
 from registry.api.backend import Noun
 from registry.database.change import Change
 from registry.detectors import parse_detector_id, parse_segment_numbers
-from registry.identifiers import Dataset, parse_experiment, parse_run_number, parse_source
+from registry.identifiers import (
+    Dataset,
+    is_detector_name,
+    parse_detector_name,
+    parse_experiment,
+    parse_run_number,
+    parse_source,
+)
 from registry.lookup import runs
+from registry.lookup.detector_names import find_named_detector, list_detector_names
 from registry.lookup.readout_warnings import list_run_readout_warnings
 from registry.lookup.revisions import AsOf, require_comment
-from registry.records import Configuration, Detector, Outcome
+from registry.records import Configuration, Detector, DetectorName, Outcome
 from registry.registration.configuration_withdrawal import withdraw_configuration
-from registry.registration.configurations import (
-    ConfigurationStatement,
-    record_configurations,
-)
+from registry.registration.configurations import ConfigurationStatement, record_configurations
+from registry.registration.detector_names import record_detector_name, withdraw_detector_name
 
 
 class Detectors(Noun):
@@ -42,7 +49,7 @@ class Detectors(Noun):
         Parameters
         ----------
         detector_id
-            The panel Ids in segment order, joined by ``_``.
+            The panel Ids in segment order, joined by ``_``; or the short name of a detector.
         first_run, last_run
             The range, inclusive; without `last_run` it is open.
         segments
@@ -60,20 +67,79 @@ class Detectors(Noun):
             of the panels. The segment numbers are not one for each panel, ascending, of a detector of this type.
         """
         _refuse_invalid_run_numbers(first_run, last_run)
-        statement = ConfigurationStatement(
+        is_name = is_detector_name(detector_id)
+        stated = ConfigurationStatement(
             experiment=parse_experiment(experiment),
             source=parse_source(source),
             first_run=first_run,
             last_run=last_run,
-            panels=tuple(parse_detector_id(detector_id)),
+            panels=() if is_name else tuple(parse_detector_id(detector_id)),
             segments=None if segments is None else parse_segment_numbers(segments),
         )
-        statement.refuse_contradiction()
+        if not is_name:
+            stated.refuse_contradiction()
+
+        def record(change: Change) -> None:
+            statement = stated
+            if is_name:
+                named = find_named_detector(change.connection, detector_id, change.visible_revision)
+                statement = dataclasses.replace(stated, panels=named.panels)
+            record_configurations(change, [statement], supersede=supersede)
+
+        return self._backend.record_revision(record, comment, dry_run=dry_run)
+
+    def name(
+        self,
+        name: str,
+        detector_id: str,
+        *,
+        supersede: bool = False,
+        comment: str | None = None,
+        dry_run: bool = False,
+    ) -> Outcome:
+        """Give a detector a short name, which is then taken wherever its Id is.
+
+        Parameters
+        ----------
+        name
+            Letters, digits, ``_`` and ``.``, a letter first; not like an M-number.
+        supersede
+            Give the name to this detector instead of another; needs a comment.
+
+        Raises
+        ------
+        NotFoundError
+            A panel is not known.
+        ConflictError
+            The name is that of another detector, or was withdrawn, and `supersede` is not set.
+        """
+        name, panels = parse_detector_name(name), parse_detector_id(detector_id)
         return self._backend.record_revision(
-            lambda change: record_configurations(change, [statement], supersede=supersede),
+            lambda change: record_detector_name(change, name, panels, supersede=supersede),
             comment,
             dry_run=dry_run,
         )
+
+    def withdraw_name(self, name: str, *, comment: str, dry_run: bool = False) -> Outcome:
+        """Withdraw the short name of a detector.
+
+        Raises
+        ------
+        NotFoundError
+            No detector has the name; similar ones are named.
+        ConflictError
+            It was withdrawn before.
+        """
+        name = parse_detector_name(name)
+        require_comment(comment, "a withdrawal")
+        return self._backend.record_revision(
+            lambda change: withdraw_detector_name(change, name), comment, dry_run=dry_run
+        )
+
+    def names(self, *, withdrawn: bool = False, as_of: AsOf = None) -> Sequence[DetectorName]:
+        """Return the short names of detectors in their order, with `withdrawn` those too."""
+        with self._backend.read_transaction(as_of) as view:
+            return list_detector_names(view.connection, view.revision, withdrawn=withdrawn)
 
     def withdraw(
         self,

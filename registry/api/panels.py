@@ -25,9 +25,17 @@ from registry.registration.panels import add_panels
 class Panels(Noun):
     """``registry.panels``: record panels and list them."""
 
-    def list(self, *, as_of: AsOf = None) -> list[Panel]:
-        """Return all panels, in the order in which they were recorded."""
+    def list(self, names: str | Sequence[str] | None = None, *, as_of: AsOf = None) -> list[Panel]:
+        """Return all panels, in the order in which they were recorded; or those of a name, in that of the detector.
+
+        Parameters
+        ----------
+        names
+            A panel Id, an M-number, a detector's Id or name, a run; or a list of these, and of patterns as ``M0*``.
+        """
         with self._backend.read_transaction(as_of) as view:
+            if names is not None:
+                return list(view.find_panels(names))
             return panels.list_panels(view.connection, view.revision)
 
     def find(self, panel: str, *, as_of: AsOf = None) -> Panel:
@@ -106,15 +114,22 @@ class Panels(Noun):
 class Aliases(Noun):
     """``registry.aliases``: record the M-numbers of panels."""
 
-    def list(self, panel: str | None = None, *, withdrawn: bool = False, as_of: AsOf = None) -> list[Alias]:
-        """Return the aliases, of a panel or of all, by M-number; with `withdrawn` those too."""
-        name = None if panel is None else detectors.parse_panel_id(panel).text
+    def list(
+        self, panel: str | Sequence[str] | None = None, *, withdrawn: bool = False, as_of: AsOf = None
+    ) -> list[Alias]:
+        """Return the aliases, of the panels of a name or of all, by M-number; with `withdrawn` those too.
+
+        Parameters
+        ----------
+        panel
+            As for `Panels.list`.
+        """
         with self._backend.read_transaction(as_of) as view:
             connection, revision = view.connection, view.revision
-            if name is None:
+            if panel is None:
                 return aliases.list_aliases(connection, revision, withdrawn=withdrawn)
-            panels.find_panels(connection, [name], revision)
-            return aliases.list_aliases_of_panels(connection, [name], revision, withdrawn=withdrawn)
+            names = [known.panel for known in view.find_panels(panel)]
+            return aliases.list_aliases_of_panels(connection, names, revision, withdrawn=withdrawn)
 
     def add(
         self,

@@ -177,21 +177,27 @@ class Registry(Deploying, Differences):
 
     def validity(
         self,
-        target: str,
+        target: str | Sequence[str],
         *,
         kinds: Sequence[str] | None = None,
         at: InstantLike | None = None,
+        source: str | None = None,
         as_of: AsOf = None,
     ) -> Validity:
-        """Return the validity ranges of a panel Id, an M-number or a detector Id.
+        """Return the validity ranges of the panels that a name stands for.
 
         Parameters
         ----------
+        target
+            A panel Id, an M-number, a detector's Id or name; or a dataset, of which is returned what is valid at the
+            start of the run. Or a list of names, and of patterns such as ``M0*``.
         kinds
             By default every kind; at an instant those that the detector type requires (for Jungfrau gain and offset).
         at
             Return only the versions that are valid at this instant. All kinds must have one, or it is an error;
             under an M-number one complete panel suffices, and ``without`` names the others.
+        source
+            Of a run with several detectors: a source, or a part that only one has.
 
         Raises
         ------
@@ -200,7 +206,7 @@ class Registry(Deploying, Differences):
         NotValidError
             Constants of a kind are not valid at that instant; the nearest ones are named.
         """
-        return self.versions.validity(target, kinds=kinds, at=at, as_of=as_of)
+        return self.versions.validity(target, kinds=kinds, at=at, source=source, as_of=as_of)
 
     def constants(
         self,

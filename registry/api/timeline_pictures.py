@@ -10,14 +10,12 @@ from registry.api.comparison import read_panel_array
 from registry.detectors import DetectorType
 from registry.errors import NotValidError, RequestError
 from registry.exporters.missing_inputs import Input, name_missing_inputs
-from registry.identifiers import Dataset, format_count, is_dataset
+from registry.identifiers import format_count
 from registry.instants import Instant
 from registry.lookup import versions
 from registry.lookup.aliases import name_all_m_numbers
-from registry.lookup.panels import find_panels
-from registry.lookup.resolution import configuration_without_ids_error
 from registry.lookup.revisions import AsOf
-from registry.lookup.runs import find_configuration, list_runs_of_panels, read_run
+from registry.lookup.runs import list_runs_of_panels
 from registry.lookup.stored_files import list_files_of_versions
 from registry.parallel import Progress, map_in_threads
 from registry.plots.files import PictureFile
@@ -64,23 +62,16 @@ def _resolve_target(
     view: ReadTransaction, target: str, source: str | None
 ) -> tuple[tuple[Panel, ...], tuple[str, Instant] | None, str]:
     """Return the panels, the run with its start time if the target is a dataset, and a name for the title."""
-    if not is_dataset(target):
-        if source is not None:
-            raise RequestError(
-                "a source goes with a dataset; a panel Id, an M-number or a detector Id names its panels",
-                target=target,
-            )
-        panels = view.find_target(target).panels
-        is_short = len(panels) == 1 or "_" not in target
-        return panels, None, target if is_short else format_count(len(panels), "panel")
-    dataset = Dataset.parse(target)
-    configuration = find_configuration(view.connection, dataset, source, view.revision)
-    if not configuration.panels:
-        raise configuration_without_ids_error(configuration, dataset)
-    panels = find_panels(view.connection, configuration.panels, view.revision)
-    registered = read_run(view.connection, dataset, view.revision)
-    run = (str(dataset), registered.begin) if registered and registered.begin is not None else None
-    return panels, run, f"{dataset}, {configuration.source}"
+    found = view.find_target(target, source=source)
+    if found.category != "run" and source is not None:
+        raise RequestError(
+            "a source goes with a dataset; any other name has its panels itself", target=target
+        )
+    if found.category == "detector" and len(found.panels) > 1:
+        return found.panels, None, format_count(len(found.panels), "panel")
+    begin = found.run.begin if found.run else None
+    name = f"{found.name}, {found.source}" if found.source else found.name
+    return found.panels, None if begin is None else (found.name, begin), name
 
 
 def _refuse_no_versions(ranges: Sequence[Version], target: str, kinds: Sequence[str] | None) -> None:
@@ -108,11 +99,6 @@ def draw_trend(
     """Draw the median of every version over time; see `Plots.history`."""
     with backend.read_transaction(as_of) as view:
         target = view.find_target(name)
-        if target.category == "detector":
-            raise RequestError(
-                "a history belongs to a panel: give a panel Id or an M-number, not a detector Id",
-                target=name,
-            )
         names = [panel.panel for panel in target.panels]
         detector = detectors.find_detector_type(target.panels[0].detector_type)
         drawn = [detector.find_kind(kind) for kind in dict.fromkeys(kinds or detector.required_kinds)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from registry.api.backend import Backend, ReadTransaction
 from registry.api.pages import iterate_pages, parse_upper_end, refuse_invalid_limit
@@ -14,7 +14,7 @@ from registry.records import Version
 
 def iterate_versions(
     backend: Backend,
-    panel: str | None,
+    panel: str | Sequence[str] | None,
     as_of: AsOf,
     before: int | None,
     limit: int | None,
@@ -42,8 +42,8 @@ def iterate_versions(
     return iterate_pages(backend, as_of, limit, read_page)
 
 
-def _read_panel_keys(view: ReadTransaction, target: str) -> list[int]:
-    """Return the keys of a target's panels, in their order."""
-    names = [panel.panel for panel in view.find_target(target).panels]
+def _read_panel_keys(view: ReadTransaction, target: str | Sequence[str]) -> list[int]:
+    """Return the keys of the panels of a name or of several, in their order."""
+    names = [panel.panel for panel in view.find_panels(target)]
     keys = read_panel_keys(view.connection, names)
     return [keys[name] for name in names]

@@ -19,8 +19,9 @@ from registry.importers import gain_maps, panel_folders
 from registry.importers.gain_maps import GainMaps
 from registry.importers.panel_folders import PanelFolder
 from registry.instants import Instant
-from registry.lookup import panels, versions
+from registry.lookup import versions
 from registry.lookup.revisions import read_newest_revision, require_comment
+from registry.lookup.targets import find_target
 from registry.records import CheckedConstants, Outcome, Panel
 from registry.registration.mix_ups import (
     compare_sensors,
@@ -55,7 +56,7 @@ def add_versions(
         require_pattern_comment(comment)
     stated = state_start(backend, valid_from, any_time=any_time)
     with backend.database.autocommit_read() as connection:
-        targets = refuse_detector_id(panels.find_target(connection, panel, None, stated.instant)).panels
+        targets = refuse_detector_id(find_target(connection, panel, None, stated.instant)).panels
     with _open_constants(
         path, targets, kinds, allow_nonfinite=allow_nonfinite, allow_odd=allow_odd
     ) as source:

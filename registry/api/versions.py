@@ -4,25 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
-
-from registry import detectors
 from registry.api.backend import InstantLike, Noun
-from registry.api.stated_instants import StampZone, state_start
+from registry.api.stated_instants import state_start
+from registry.api.validity import check_kinds, find_validity
 from registry.api.version_targets import find_target_to_change
 from registry.database.change import Change
-from registry.instants import Instant
-from registry.lookup import panels, validity, versions
-from registry.lookup.revisions import AsOf, parse_as_of, require_comment
+from registry.lookup import versions
+from registry.lookup.revisions import AsOf, require_comment
 from registry.lookup.stored_files import list_verified_files
 from registry.records import Outcome, StoredFile, Validity, Version, VersionDifference
 from registry.registration.versions import record_gap, withdraw_versions
-
-if TYPE_CHECKING:
-    # It imports numpy, which a look-up does not need.
-    pass
 
 
 class Versions(Noun):
@@ -134,7 +126,7 @@ class Versions(Noun):
             start = stated.resolve(change)
             targets = find_target_to_change(change, panel, start)
             if kinds:
-                _check_kinds(targets[0].panel, kinds)
+                check_kinds(targets[0].panel, kinds)
             record_gap(change, targets, kinds, start, supersede=supersede)
 
         return self._backend.record_revision(record, comment, dry_run=dry_run)
@@ -156,7 +148,7 @@ class Versions(Noun):
 
     def list(
         self,
-        panel: str | None = None,
+        panel: str | Sequence[str] | None = None,
         *,
         withdrawn: bool = False,
         as_of: AsOf = None,
@@ -167,6 +159,8 @@ class Versions(Noun):
 
         Parameters
         ----------
+        panel
+            Any name of panels, also of a detector or a run; or a list of names, and of patterns such as ``M0*``.
         before, limit
             Return the newest instead, the newest first: at most `limit`, with numbers below `before`. The cost does
             not grow with the number of the others.
@@ -175,7 +169,7 @@ class Versions(Noun):
 
     def iterate(
         self,
-        panel: str | None = None,
+        panel: str | Sequence[str] | None = None,
         *,
         withdrawn: bool = False,
         as_of: AsOf = None,
@@ -218,73 +212,12 @@ class Versions(Noun):
 
     def validity(
         self,
-        target: str,
+        target: str | Sequence[str],
         *,
         kinds: Sequence[str] | None = None,
         at: InstantLike | None = None,
+        source: str | None = None,
         as_of: AsOf = None,
     ) -> Validity:
-        """Return the validity ranges of a target, or what is valid at an instant; see `Registry.validity`."""
-        if at is None:
-            return self._find_ranges(target, kinds, as_of)
-        zone = StampZone(self._backend)
-        instant = self._backend.parse_instant(at, zone)
-        answer = self._fast_path(target, kinds, instant, as_of)
-        answer = answer or self._full_path(target, kinds, instant, as_of)
-        return replace(answer, notes=tuple(zone.describe(at, instant)))
-
-    def _find_ranges(self, target: str, kinds: Sequence[str] | None, as_of: AsOf) -> Validity:
-        """Return all ranges: with one query, except for an M-number or where a panel has no range."""
-        sort, names = panels.parse_target(target)
-        if sort != "alias":
-            wanted = _check_kinds(names[0], kinds) if kinds else None
-            reference = parse_as_of(as_of, self._backend.find_timezone)
-            with self._backend.database.autocommit_read() as connection:
-                ranges = versions.list_validity_ranges(connection, names, wanted, reference)
-            if {version.panel for version in ranges} == set(names):
-                return Validity(tuple(ranges))
-        with self._backend.read_transaction(as_of) as view:
-            targets = view.find_target(target).panels
-            wanted = _check_kinds(targets[0].panel, kinds) if kinds else None
-            names = tuple(panel.panel for panel in targets)
-            ranges = versions.list_validity_ranges(view.connection, names, wanted, view.revision)
-            return Validity(tuple(ranges))
-
-    def _fast_path(
-        self, target: str, kinds: Sequence[str] | None, instant: Instant, as_of: AsOf
-    ) -> Validity | None:
-        """Return what is valid, with one statement; None for an M-number, or where something is missing."""
-        sort, names = panels.parse_target(target)
-        if sort == "alias":
-            return None
-        wanted = _check_kinds(names[0], kinds)
-        reference = parse_as_of(as_of, self._backend.find_timezone)
-        with self._backend.database.autocommit_read() as connection:
-            valid = validity.versions_at(connection, names, wanted, instant, reference)
-        if len(valid) < len(names) * len(wanted) or any(version.is_gap for version in valid.values()):
-            return None
-        return Validity(tuple(valid[name, kind] for name in names for kind in wanted), instant=instant)
-
-    def _full_path(self, target: str, kinds: Sequence[str] | None, instant: Instant, as_of: AsOf) -> Validity:
-        """Return what is valid; refuse with all that is missing, under an M-number only if no panel is complete."""
-        with self._backend.read_transaction(as_of) as view:
-            known = view.find_target(target, instant)
-            names = [panel.panel for panel in known.panels]
-            wanted = _check_kinds(names[0], kinds)
-            valid = validity.versions_at(view.connection, names, wanted, instant, view.revision)
-            missing = validity.describe_missing(
-                view.connection, known.panels, wanted, instant, valid, view.revision
-            )
-        if known.category != "alias" or len(missing) == len(names):
-            validity.refuse_missing(missing)
-        return Validity(
-            versions=tuple(valid[name, kind] for name in names if name not in missing for kind in wanted),
-            without=tuple(sentence for sentences in missing.values() for sentence in sentences),
-            instant=instant,
-        )
-
-
-def _check_kinds(panel: str, kinds: Sequence[str] | None) -> list[str]:
-    """Return the kinds, by default the required ones; refuse those that a panel of this type cannot have."""
-    detector = detectors.find_panel_type(panel)
-    return [detector.find_kind(kind).name for kind in dict.fromkeys(kinds or detector.required_kinds)]
+        """Return the validity ranges of targets, or what is valid at an instant; see `Registry.validity`."""
+        return find_validity(self._backend, target, kinds, at, source, as_of)

@@ -8,6 +8,7 @@ import typer
 
 from registry.cli import output, reports
 from registry.cli.application import create_group
+from registry.cli.names import read_names
 from registry.cli.options import (
     AnyTime,
     AsOf,
@@ -16,6 +17,7 @@ from registry.cli.options import (
     DryRun,
     IncludeWithdrawn,
     Json,
+    Names,
     RequiredComment,
     SameModule,
     Timezone,
@@ -25,7 +27,7 @@ from registry.records import Alias
 
 alias = create_group(help="M-numbers, and the panels that have them.")
 
-PanelIds = Annotated[list[str], typer.Argument(metavar="PANEL_ID...", help="Recorded panels.")]
+PanelIds = Annotated[list[str], typer.Argument(metavar="PANEL_ID...", help="Recorded panels; @FILE or - reads them.")]
 MNumber = Annotated[str, typer.Argument(metavar="M_NUMBER", help="M068 for example.")]
 
 
@@ -51,7 +53,7 @@ def add_alias(
     with open_from_context(ctx, timezone) as registry:
         outcome = registry.aliases.add(
             m_number,
-            panel_ids,
+            read_names(panel_ids) or (),
             valid_from=valid_from,
             same_module=same_module,
             any_time=any_time,
@@ -64,14 +66,15 @@ def add_alias(
 @alias.command("list")
 def list_aliases(
     ctx: Context,
+    names: Names = None,
     every: IncludeWithdrawn = False,
     as_of: AsOf = None,
     timezone: Timezone = None,
     json: Json = False,
 ) -> None:
-    """List the M-numbers and the panels that have them."""
+    """List the M-numbers and the panels that have them: all, or those of some panels."""
     with open_from_context(ctx, timezone) as registry:
-        aliases = registry.aliases.list(withdrawn=every, as_of=as_of)
+        aliases = registry.aliases.list(read_names(names), withdrawn=every, as_of=as_of)
     if json:
         output.print_json(aliases)
     else:
@@ -106,6 +109,6 @@ def withdraw_alias(
     """Withdraw the M-number of panels: they bear what they bore before."""
     with open_from_context(ctx, timezone) as registry:
         outcome = registry.aliases.withdraw(
-            m_number, panel_ids, valid_from=valid_from, comment=comment, dry_run=dry_run
+            m_number, read_names(panel_ids) or (), valid_from=valid_from, comment=comment, dry_run=dry_run
         )
     reports.print_outcome(outcome, as_json=json)

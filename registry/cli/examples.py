@@ -17,6 +17,10 @@ EXAMPLES = {
     "run show": "calreg run show exp=xcsls3716:run=631",
     "detector show": "calreg detector show exp=xcsls3716:run=631",
     "detector list": "calreg detector list --experiment xcsls3716",
+    "detector name": (
+        "calreg detector name jungfrau1M 170505-149520170815-3d00b0_170505-149520170815-3d00f7"
+    ),
+    "detector names": "calreg detector names",
     "panel list": "calreg panel list",
     "panel show": "calreg panel show 170505-149520170815-3d00b0",
     "alias list": "calreg alias list",
@@ -52,6 +56,7 @@ EXAMPLES = {
         "calreg detector configure xcsls3716 XcsEndstation.0:Jungfrau.0"
         " 170505-149520170815-3d00b0_170505-149520170815-3d00f7 --first-run 632"
     ),
+    "detector withdraw-name": "calreg detector withdraw-name jungfrau1M --comment 'one module was exchanged'",
     "detector withdraw": (
         "calreg detector withdraw xcsls3716 XcsEndstation.0:Jungfrau.0 --first-run 632"
         " --comment 'not our panels'"

@@ -78,6 +78,19 @@ IncludeWithdrawn = Annotated[bool, typer.Option("--all", help="List the withdraw
 Limit = Annotated[int | None, typer.Option(metavar="COUNT", help="List only this many, the newest.")]
 Before = Annotated[int | None, typer.Option(metavar="NUMBER", help="List only what is below this number.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Show what would change, and change nothing.")]
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[NAME]...",
+        help="Panel Ids, M-numbers, detectors or runs; patterns (M0*); @FILE or - reads names.",
+    ),
+]
+DetectorWords = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="DETECTOR_ID...", help="Panel Ids in segment order, joined or not; a name; @FILE or -."
+    ),
+]
 Source = Annotated[
     str | None, typer.Option(metavar="SOURCE", help="XcsEndstation.0:Jungfrau.0, or a part of it.")
 ]

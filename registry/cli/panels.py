@@ -9,6 +9,7 @@ import typer
 
 from registry.cli import output, reports
 from registry.cli.application import create_group
+from registry.cli.names import read_names
 from registry.cli.options import (
     AnyTime,
     AsOf,
@@ -16,6 +17,7 @@ from registry.cli.options import (
     Context,
     DryRun,
     Json,
+    Names,
     SameModule,
     Timezone,
     open_from_context,
@@ -72,10 +74,10 @@ def add_panel(
 
 
 @panel.command("list")
-def list_panels(ctx: Context, as_of: AsOf = None, timezone: Timezone = None, json: Json = False) -> None:
-    """List all panels."""
+def list_panels(ctx: Context, names: Names = None, as_of: AsOf = None, timezone: Timezone = None, json: Json = False) -> None:
+    """List all panels, or those of M-numbers, detectors, runs or patterns."""
     with open_from_context(ctx, timezone) as registry:
-        panels = registry.panels.list(as_of=as_of)
+        panels = registry.panels.list(read_names(names), as_of=as_of)
     if json:
         output.print_json(panels)
     else:

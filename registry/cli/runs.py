@@ -10,11 +10,13 @@ import typer
 
 from registry.cli import output, reports
 from registry.cli.application import create_group
+from registry.cli.names import read_detector
 from registry.cli.options import (
     AnyTime,
     AsOf,
     Comment,
     Context,
+    DetectorWords,
     DryRun,
     ExperimentFilter,
     IncludeWithdrawn,
@@ -25,10 +27,10 @@ from registry.cli.options import (
     Timezone,
     open_from_context,
 )
-from registry.identifiers import suggestion
+from registry.identifiers import format_count, suggestion
 
 if TYPE_CHECKING:
-    from registry.records import Configuration, Detector, Run
+    from registry.records import Configuration, Detector, DetectorName, Run
 
 run = create_group(help="Runs, and their start times.")
 detector = create_group(help="Configurations: which panels are read out for a source.")
@@ -185,9 +187,7 @@ def configure(
     ctx: Context,
     experiment: Experiment,
     source: FullSource,
-    detector_id: Annotated[
-        str, typer.Argument(metavar="DETECTOR_ID", help="Panel Ids joined by _, in segment order.")
-    ],
+    detector_id: DetectorWords,
     first_run: FirstRun,
     last_run: LastRun = None,
     segments: Annotated[
@@ -207,7 +207,7 @@ def configure(
         outcome = registry.detectors.configure(
             experiment,
             source,
-            detector_id,
+            read_detector(detector_id),
             first_run=first_run,
             last_run=last_run,
             segments=segments,
@@ -234,6 +234,62 @@ def withdraw_configuration(
         outcome = registry.detectors.withdraw(
             experiment, source, first_run=first_run, last_run=last_run, comment=comment, dry_run=dry_run
         )
+    reports.print_outcome(outcome, as_json=json)
+
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="jungfrau4M for example.")]
+
+
+@detector.command("name")
+def name_detector(
+    ctx: Context,
+    name: Name,
+    detector_id: DetectorWords,
+    supersede: Supersede = False,
+    comment: Comment = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Give a detector a short name, which is then taken wherever its Id is."""
+    with open_from_context(ctx) as registry:
+        outcome = registry.detectors.name(
+            name, read_detector(detector_id), supersede=supersede, comment=comment, dry_run=dry_run
+        )
+    reports.print_outcome(outcome, as_json=json)
+
+
+@detector.command("names")
+def list_detector_names(
+    ctx: Context,
+    every: IncludeWithdrawn = False,
+    as_of: AsOf = None,
+    timezone: Timezone = None,
+    json: Json = False,
+) -> None:
+    """List the short names of detectors."""
+    with open_from_context(ctx, timezone) as registry:
+        names = registry.detectors.names(withdrawn=every, as_of=as_of)
+    output.print_answer(names, _print_names, as_json=json)
+    if not json:
+        output.hint_if_empty(names, "detector names", as_of=as_of)
+
+
+def _print_names(names: Sequence[DetectorName]) -> None:
+    for row in names:
+        withdrawn = f", withdrawn in {row.withdrawn_in}" if row.withdrawn_in else ""
+        panels = format_count(len(row.panels), "panel")
+        output.print_text(f"{row.name}  {panels}  (revision {row.recorded_in}{withdrawn})")
+        for position, panel in enumerate(row.panels):
+            output.print_text(f"  {position:>2}  {panel}")
+
+
+@detector.command("withdraw-name")
+def withdraw_detector_name(
+    ctx: Context, name: Name, comment: RequiredComment, dry_run: DryRun = False, json: Json = False
+) -> None:
+    """Withdraw the short name of a detector."""
+    with open_from_context(ctx) as registry:
+        outcome = registry.detectors.withdraw_name(name, comment=comment, dry_run=dry_run)
     reports.print_outcome(outcome, as_json=json)
 
 

@@ -9,6 +9,7 @@ import typer
 
 from registry.cli import output, reports
 from registry.cli.application import create_group
+from registry.cli.names import read_names
 from registry.cli.listing import Listing, add_one, print_listing
 from registry.cli.options import (
     AllowOdd,
@@ -24,8 +25,10 @@ from registry.cli.options import (
     Json,
     Kinds,
     Limit,
+    Names,
     RequiredComment,
     SameAs,
+    Source,
     Supersede,
     Timezone,
     ValidFrom,
@@ -125,7 +128,7 @@ def add_gap(
 @version.command("list")
 def list_versions(
     ctx: Context,
-    panel: Annotated[str | None, typer.Argument(metavar="[PANEL]", help="A panel Id or an M-number.")] = None,
+    names: Names = None,
     every: IncludeWithdrawn = False,
     limit: Limit = None,
     before: Before = None,
@@ -139,7 +142,7 @@ def list_versions(
     """
     with open_from_context(ctx, timezone) as registry:
         versions = registry.versions.iterate(
-            panel, withdrawn=every, as_of=as_of, before=before, limit=add_one(limit)
+            read_names(names), withdrawn=every, as_of=as_of, before=before, limit=add_one(limit)
         )
         print_listing(
             Listing(versions, limit),
@@ -252,27 +255,29 @@ def diff_versions(
 
 def show_validity(
     ctx: Context,
-    target: Annotated[
-        str,
+    names: Annotated[
+        list[str],
         typer.Argument(
-            metavar="PANEL|ALIAS|DETECTOR_ID", help="A panel Id, an M-number, or panel Ids joined by _."
+            metavar="NAME...", help="Panel Ids, M-numbers, detectors, a run; patterns (M0*); @FILE or -."
         ),
     ],
     kinds: Kinds = None,
     at: At = None,
+    source: Source = None,
     as_of: AsOf = None,
     timezone: Timezone = None,
     json: Json = False,
 ) -> None:
-    """Show what is valid when, or what holds at an instant."""
+    """Show what is valid when, or what holds at an instant: for a run, at its start."""
+    targets = read_names(names) or []
     with open_from_context(ctx, timezone) as registry:
-        answer = registry.validity(target, kinds=kinds, at=at, as_of=as_of)
+        answer = registry.validity(targets, kinds=kinds, at=at, source=source, as_of=as_of)
     if json:
         output.print_json(answer.versions)
     else:
-        reports.print_versions(answer.versions, timelines=at is None)
+        reports.print_versions(answer.versions, timelines=answer.instant is None)
     if not answer.versions:
-        output.print_notes(notes=[f"no version of {target} is registered"])
+        output.print_notes(notes=[f"no version of {', '.join(targets)} is registered"])
         if not json:
             output.hint_if_empty(answer.versions, "validity", as_of=as_of)
     output.print_notes([*answer.without, *answer.notes])

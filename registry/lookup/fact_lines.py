@@ -136,6 +136,29 @@ def _describe_segments(rows: Sequence[Any]) -> str:
     return f", segments {format_segment_numbers(segments)}" if segments else ""
 
 
+@cache
+def _select_detector_names() -> sa.Select[Any]:
+    """Return the query for names of detectors: a row for each panel."""
+    table, member, panel = schema.detector_name, schema.detector_name_panel, schema.panel
+    return (
+        sa.select(table, panel.c.identifier)
+        .join(member, member.c.detector_name_id == table.c.id)
+        .join(panel, panel.c.id == member.c.panel_id)
+        .order_by(table.c.id, member.c.position)
+    )
+
+
+def _describe_detector_name(rows: Sequence[Any]) -> str:
+    return f"detector name {rows[0].name}: {'_'.join(row.identifier for row in rows)}"
+
+
+def _names_detector_of(panels: Any) -> sa.ColumnElement[bool]:
+    """Return the condition that a name is that of a detector with one of the panels."""
+    member = schema.detector_name_panel
+    named = sa.select(member.c.detector_name_id).where(member.c.panel_id.in_(panels))
+    return schema.detector_name.c.id.in_(named)
+
+
 def has_panel(panels: Any, configuration: sa.FromClause = schema.configuration) -> sa.ColumnElement[bool]:
     """Return the condition that a configuration has one of the panels: a probe of an index for each panel."""
     member = schema.configuration_panel
@@ -174,6 +197,7 @@ FACT_TABLES = (
     FactTable("alias", _select_aliases, _describe_alias, schema.alias.c.panel_id.in_),
     FactTable("run", _select_runs, _describe_run, number="number"),
     FactTable("configuration", _select_configurations, _describe_configuration, has_panel),
+    FactTable("detector_name", _select_detector_names, _describe_detector_name, _names_detector_of),
     FactTable(
         "version", _select_versions, lambda rows: describe_version(rows[0]), schema.version.c.panel_id.in_
     ),

@@ -25,8 +25,8 @@ def list_revisions_of_panels(
 ) -> Sequence[int]:
     """Return the last `count` revisions below a number that changed one of the panels, the newest first.
 
-    Or its aliases, versions or configurations. A list of these facts would be as long as the history, or as an
-    import that recorded many of them in one revision: only the last ones are looked at.
+    Or its aliases, versions, configurations, or names of its detectors. A list of these facts would be as long as the
+    history, or as an import that recorded many of them in one revision: only the last ones are looked at.
     """
     query = _select_revisions(_have_few_configurations(connection, panels))
     parameters = {"below": below, "count": count, "panels": panels}
@@ -51,6 +51,7 @@ def _select_revisions(few_configurations: bool) -> sa.Select[Any]:
     numbers = sa.union(
         sa.select(panel.c.recorded_in.label("number")).where(panel.c.id.in_(_PANELS)),
         *(list_configured(column) for column in SIGNS),
+        *(_select_names(column) for column in SIGNS),
         *(_walk_down_facts(table, column) for table in (schema.alias, schema.version) for column in SIGNS),
     ).subquery("numbers")
     query = sa.select(numbers.c.number).where(numbers.c.number < _BELOW)
@@ -62,6 +63,13 @@ def _select_all_configured(column: str) -> sa.Select[Any]:
     configuration, member = schema.configuration, schema.configuration_panel
     ids = sa.select(member.c.configuration_id).where(member.c.panel_id.in_(_PANELS))
     return sa.select(configuration.c[column]).where(configuration.c.id.in_(ids))
+
+
+def _select_names(column: str) -> sa.Select[Any]:
+    """Return the values of a column in all names of detectors that have one of the panels: a detector has few."""
+    name, member = schema.detector_name, schema.detector_name_panel
+    ids = sa.select(member.c.detector_name_id).where(member.c.panel_id.in_(_PANELS))
+    return sa.select(name.c[column]).where(name.c.id.in_(ids))
 
 
 def _walk_down_configurations(column: str) -> sa.Select[Any]:

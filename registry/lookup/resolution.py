@@ -13,8 +13,8 @@ import sqlalchemy as sa
 
 from registry import detectors
 from registry.detectors import DetectorType, Kind
-from registry.errors import ConflictError, IdentifierError, NotFoundError, NotValidError, Remedy, RequestError
-from registry.identifiers import Dataset, format_count, is_dataset, is_m_number, join_detector_id, quote
+from registry.errors import ConflictError, NotFoundError, NotValidError, Remedy, RequestError
+from registry.identifiers import Dataset, format_count, is_dataset, join_detector_id
 from registry.instants import Instant
 from registry.lookup import validity
 from registry.lookup.document_facts import (
@@ -24,10 +24,17 @@ from registry.lookup.document_facts import (
     read_revision_references,
 )
 from registry.lookup.modules import refuse_modules_held_twice
-from registry.lookup.panels import find_panels, find_target, parse_target
+from registry.lookup.panels import find_panels
 from registry.lookup.readout_warnings import list_run_readout_warnings
 from registry.lookup.runs import find_configuration, read_run
 from registry.lookup.stored_files import list_verified_files
+from registry.lookup.targets import (
+    Target,
+    configuration_without_ids_error,
+    find_target,
+    parse_target,
+    unknown_start_error,
+)
 from registry.lookup.validity import ValidVersions
 from registry.provenance.document import Resolution
 from registry.records import Configuration, Panel, Run, Version
@@ -40,7 +47,7 @@ START_OF_VERSION = "start of the version"
 
 @dataclass(frozen=True, slots=True)
 class ArrayRequest:
-    """The requested arrays: of a dataset or a detector Id, at an instant."""
+    """The requested arrays: of a dataset, or of a detector or panel by its name or Id, at an instant."""
 
     target: str
     source: str | None = None
@@ -145,20 +152,6 @@ def _find_requested_detector(
     return _RequestedDetector(panels, read_run(connection, dataset, revision), dataset, configuration)
 
 
-def configuration_without_ids_error(configuration: Configuration, dataset: Dataset) -> NotFoundError:
-    """Return the refusal of a run whose configuration does not name its panels."""
-    return NotFoundError(
-        f"the configuration of {configuration.source} in {dataset} is {configuration.object_name},"
-        " which carries no panel Ids",
-        dataset=str(dataset),
-        experiment=configuration.experiment,
-        source=configuration.source,
-        first_run=configuration.first_run,
-        last_run=configuration.last_run,
-        remedy=Remedy.CONFIGURE_DETECTOR,
-    )
-
-
 def _contradictory_configuration_error(configuration: Configuration, problem: str) -> ConflictError:
     """Return the refusal of a configuration that was recorded before its source was held against its panels."""
     return ConflictError(
@@ -174,26 +167,40 @@ def _contradictory_configuration_error(configuration: Configuration, problem: st
 def _find_named_detector(
     connection: sa.Connection, request: ArrayRequest, revision: int
 ) -> _RequestedDetector:
-    if "-" not in request.target and not is_m_number(request.target):
-        raise IdentifierError(
-            f"{quote(request.target)} is neither a dataset (exp=xcsls3716:run=631)"
-            " nor a detector Id (panel Ids joined by '_')"
-        )
+    is_module = parse_target(request.target).category == "alias"
     try:
-        target = find_target(connection, request.target, revision)
+        target = find_target(connection, request.target, revision, request.at if is_module else None)
     except NotFoundError as unknown:
         raise _unknown_panels_error(connection, request, revision, unknown) from None
-    if target.category == "alias":
-        raise RequestError(
-            f"{target.name} is an M-number, not a detector: a detector Id is the panel Ids in segment order,"
-            " joined by '_'",
-            alias=target.name,
-        )
     if request.source is not None:
         raise RequestError("a source goes with a dataset; a detector Id names its panels itself")
     if request.at is None:
-        raise RequestError("a detector Id has no time of its own", remedy=Remedy.GIVE_INSTANT)
-    return _RequestedDetector(target.panels)
+        what = "an M-number" if is_module else "a detector Id"
+        raise RequestError(f"{what} has no time of its own", remedy=Remedy.GIVE_INSTANT)
+    if not is_module:
+        return _RequestedDetector(target.panels)
+    return _RequestedDetector((_find_complete_panel(connection, request, target, request.at, revision),))
+
+
+def _find_complete_panel(
+    connection: sa.Connection, request: ArrayRequest, module: Target, at: Instant, revision: int
+) -> Panel:
+    """Return the one panel of a module whose constants are all valid then; refuse where there are several."""
+    panels = {panel.panel: panel for panel in module.panels}
+    kinds = [kind.name for kind in _find_kinds(_find_detector_type(module.panels), request.types)]
+    valid = validity.versions_at(connection, list(panels), kinds, at, revision)
+    missing = validity.describe_missing(connection, module.panels, kinds, at, valid, revision)
+    complete = [name for name in panels if name not in missing]
+    if not complete:
+        validity.refuse_missing(missing)
+    if len(complete) > 1:
+        raise RequestError(
+            f"{module.name} stands for {format_count(len(complete), 'panel Id')} with valid constants at {at}:"
+            f" {', '.join(complete)}; say which one",
+            alias=module.name,
+            panels=complete,
+        )
+    return panels[complete[0]]
 
 
 def _unknown_panels_error(
@@ -201,7 +208,7 @@ def _unknown_panels_error(
 ) -> NotFoundError:
     """Return the refusal of the unknown panels, and of the missing constants of the known ones."""
     names: list[str] = unknown.values.get("panels", [])
-    identifiers = [panel for panel in parse_target(request.target)[1] if panel not in names]
+    identifiers = [panel for panel in parse_target(request.target).identifiers if panel not in names]
     if request.at is None or not identifiers:
         return unknown
     known = find_panels(connection, identifiers, revision)
@@ -240,12 +247,7 @@ def _find_instant(requested: _RequestedDetector, at: Instant | None) -> Instant:
         return at
     if requested.run is not None and requested.run.begin is not None:
         return requested.run.begin
-    why = "is registered without a start time" if requested.run else "is not registered"
-    raise NotValidError(
-        f"{requested.dataset} {why}, so it is not known which constants were valid",
-        dataset=str(requested.dataset),
-        remedy=Remedy.RECORD_START_TIME,
-    )
+    raise unknown_start_error(str(requested.dataset), requested.run)
 
 
 def _list_run_warnings(

@@ -301,6 +301,16 @@ class Detector(Struct, frozen=True):
     warnings: tuple[str, ...] = ()
 
 
+class DetectorName(Struct, frozen=True):
+    """A short name of a detector, whose panels are in segment order."""
+
+    name: str
+    detector_id: str
+    panels: tuple[str, ...]
+    recorded_in: int
+    withdrawn_in: int | None
+
+
 class Revision(Struct, frozen=True):
     """A committed change of the registry.
 

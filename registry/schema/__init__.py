@@ -20,7 +20,7 @@ from registry.schema.columns import metadata
 from registry.schema.exports import export, export_input, export_output, export_seal
 from registry.schema.history import closure, lineage, registry, revision, seal, tag
 from registry.schema.panels import alias, panel, timezone
-from registry.schema.runs import configuration, configuration_panel, run
+from registry.schema.runs import configuration, configuration_panel, detector_name, detector_name_panel, run
 from registry.schema.versions import blob, blob_pattern, constants, constants_file, version
 
 __all__ = [
@@ -33,6 +33,8 @@ __all__ = [
     "configuration_panel",
     "constants",
     "constants_file",
+    "detector_name",
+    "detector_name_panel",
     "export",
     "export_input",
     "export_output",
@@ -50,7 +52,7 @@ __all__ = [
     "version",
 ]
 
-REVISION = "0009"
+REVISION = "0010"
 """The Alembic revision that this software reads and writes."""
 
 

@@ -1,4 +1,4 @@
-"""Runs, and the panels that are read out in them."""
+"""Runs, the panels that are read out in them, and short names of detectors."""
 
 from __future__ import annotations
 
@@ -43,4 +43,24 @@ configuration_panel = sa.Table(
     sa.Index("uq_configuration_panel_segment", "configuration_id", "segment", unique=True),
     sqlite_with_rowid=False,
     info={"parent": ("configuration", "configuration_id")},
+)
+
+# A short name of a detector Id.
+detector_name = fact_table(
+    "detector_name",
+    sa.Column("name", sa.String(64), nullable=False),
+    live_unique_index("uq_detector_name_live", "name"),
+    # For look-ups as of an earlier revision.
+    sa.Index("ix_detector_name_name", "name"),
+)
+
+detector_name_panel = sa.Table(
+    "detector_name_panel",
+    metadata,
+    sa.Column("detector_name_id", sa.Integer, sa.ForeignKey("detector_name.id"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("panel_id", sa.Integer, sa.ForeignKey("panel.id"), nullable=False, index=True),
+    sa.UniqueConstraint("detector_name_id", "panel_id"),
+    sqlite_with_rowid=False,
+    info={"parent": ("detector_name", "detector_name_id")},
 )

@@ -93,10 +93,11 @@ def _make(url: str, folder: Path) -> Any:
 
 
 def _record_statements(server: Any, folder: Path) -> str:
-    """Make the registry on PostgreSQL, and return every statement that changed it."""
+    """Make the registry on PostgreSQL, and return every statement that changed it; none that was rolled back."""
     import psycopg
 
     texts: list[str] = []
+    pending: list[str] = []
 
     def note(
         connection: sa.Connection, _cursor: Any, statement: str, values: Any, _context: Any, many: bool
@@ -104,9 +105,15 @@ def _record_statements(server: Any, folder: Path) -> str:
         if re.match(r"\s*(CREATE|ALTER|DROP|INSERT|UPDATE)", statement):
             cursor = psycopg.ClientCursor(connection.connection.dbapi_connection)  # type: ignore[arg-type]
             executions = values if many else [values]
-            texts.extend(cursor.mogrify(statement, parameters) for parameters in executions)
+            pending.extend(cursor.mogrify(statement, parameters) for parameters in executions)
+
+    def keep(_connection: sa.Connection) -> None:
+        texts.extend(pending)
+        pending.clear()
 
     sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    sa.event.listen(sa.Engine, "commit", keep)
+    sa.event.listen(sa.Engine, "rollback", lambda _connection: pending.clear())
     _make(server.get_uri(), folder)
     # The cast binds closer than the minus, and the smallest BIGINT has no positive counterpart.
     return "".join(re.sub(r"(-\d+)::BIGINT", r"(\1)::BIGINT", text.strip()) + ";\n" for text in texts)
