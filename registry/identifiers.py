@@ -89,7 +89,7 @@ def parse_detector_name(text: str) -> str:
     if not _DETECTOR_NAME.fullmatch(text) or is_m_number(text):
         raise IdentifierError(
             f"{quote(text)} is not a name for a detector: a letter, then letters, digits, '_' and '.' are expected,"
-            " as in jungfrau4M, and it is no M-number"
+            " as in jungfrau4M, and not the form of an M-number"
         )
     return text
 

@@ -372,7 +372,6 @@ def test_invalid_requests_are_refused(imported: Registry, tmp_path: Path) -> Non
     cases: list[tuple[type[RegistryError], dict[str, Any], tuple[str, ...]]] = [
         (IdentifierError, {"target": "631", "at": BEGIN}, ("631",)),
         (RequestError, {"target": PANELS[0]}, ()),
-        (RequestError, {"target": "M001", "at": BEGIN}, ("M001",)),
         (RequestError, {"target": PANELS[0], "at": BEGIN, "source": SOURCE}, ()),
         (
             RequestError,

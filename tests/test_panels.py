@@ -72,7 +72,7 @@ def test_a_name_that_is_not_canonical_is_refused_wherever_it_is_given(
             registry.panels.add(name, alias="M068")
         assert len(str(caught.value)) < 400
         assert str(caught.value).isprintable()
-    for alias in ("m068", "M68", "M0068"):
+    for alias in ("m68", "M68", "M0068"):
         with assert_refused(IdentifierError, canonical="M068"):
             registry.panels.add(PANEL_A, alias=alias)
     with assert_refused(IdentifierError):

@@ -473,3 +473,15 @@ def test_a_snapshot_from_before_there_were_seals_has_gaps_between_its_exports(
             problems = [broken.problem for broken in find_broken_seals(connection, no_progress)]
     assert problems == ([] if is_snapshot else ["exports 1 to 2 are missing"])
     assert run_script(stored.database) == list_seals(stored.database)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", ["0009"])
+def test_names_of_detectors_are_not_lost(stored: RegistryLocation, number: str) -> None:
+    upgrade_database(stored.database)
+    with stored.open() as registry:
+        registry.detectors.name("xcs", PANEL_A)
+    rows, tables = _rows(stored), _catalogue(stored)
+    with assert_refused(ConflictError, "1 names of detectors; going below schema 0010 would lose them"):
+        downgrade_database(stored.database, number)
+    assert (_rows(stored), _catalogue(stored)) == (rows, tables)

@@ -183,7 +183,7 @@ def test_unknown_panels_are_refused_with_the_names_that_are_known(registry: Regi
     ):  # not found goes before not valid
         registry.validity(f"{PANEL_A}_1-1-1_{PANEL_C}", at=T1)
     for target, values in {
-        "jungfrau": ("'jungfrau'",),
+        "jung frau": ("'jung frau'",),
         f"cspad_{PANEL_A}": ("'cspad'", "jungfrau", "epix10ka"),
         f"{PANEL_A}_": ("''",),
         f"{PANEL_A}_{PANEL_A}": (PANEL_A,),

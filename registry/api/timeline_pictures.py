@@ -62,16 +62,16 @@ def _resolve_target(
     view: ReadTransaction, target: str, source: str | None
 ) -> tuple[tuple[Panel, ...], tuple[str, Instant] | None, str]:
     """Return the panels, the run with its start time if the target is a dataset, and a name for the title."""
-    found = view.find_target(target, source=source)
-    if found.category != "run" and source is not None:
+    resolved = view.find_target(target, source=source)
+    if resolved.category != "run" and source is not None:
         raise RequestError(
             "a source goes with a dataset; any other name has its panels itself", target=target
         )
-    if found.category == "detector" and len(found.panels) > 1:
-        return found.panels, None, format_count(len(found.panels), "panel")
-    begin = found.run.begin if found.run else None
-    name = f"{found.name}, {found.source}" if found.source else found.name
-    return found.panels, None if begin is None else (found.name, begin), name
+    if resolved.category == "detector" and len(resolved.panels) > 1:
+        return resolved.panels, None, format_count(len(resolved.panels), "panel")
+    begin = resolved.run.begin if resolved.run else None
+    name = f"{resolved.name}, {resolved.source}" if resolved.source else resolved.name
+    return resolved.panels, None if begin is None else (resolved.name, begin), name
 
 
 def _refuse_no_versions(ranges: Sequence[Version], target: str, kinds: Sequence[str] | None) -> None:

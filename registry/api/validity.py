@@ -1,4 +1,4 @@
-"""What is valid when, or at an instant: for the panels of a name, or of several."""
+"""Validity ranges, or the versions valid at an instant: for the panels of a name, or of several."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from registry.records import Validity
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """What is asked about each name: these kinds, at this instant or over all times, as of a revision."""
+    """The rest of a request: these kinds, at this instant or over all times, as of a revision."""
 
     kinds: Sequence[str] | None
     instant: Instant | None
@@ -71,9 +71,9 @@ def _answer_all(backend: Backend, names: Sequence[str], question: _Question) -> 
         is_unknown = any(isinstance(error, NotFoundError) for error in refusals)
         refusal = NotFoundError if is_unknown else NotValidError
         raise refusal.combine("answers are missing", sentences)
-    found = {version.version: version for answer in answers for version in answer.versions}
+    by_number = {version.version: version for answer in answers for version in answer.versions}
     return Validity(
-        versions=tuple(found.values()),
+        versions=tuple(by_number.values()),
         without=tuple(sentence for answer in answers for sentence in answer.without),
         instant=question.instant,
         notes=tuple(note for answer in answers for note in answer.notes),

@@ -27,7 +27,9 @@ from registry.records import Alias
 
 alias = create_group(help="M-numbers, and the panels that have them.")
 
-PanelIds = Annotated[list[str], typer.Argument(metavar="PANEL_ID...", help="Recorded panels; @FILE or - reads them.")]
+PanelIds = Annotated[
+    list[str], typer.Argument(metavar="PANEL_ID...", help="Recorded panels; @FILE or - reads them.")
+]
 MNumber = Annotated[str, typer.Argument(metavar="M_NUMBER", help="M068 for example.")]
 
 

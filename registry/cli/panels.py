@@ -74,7 +74,9 @@ def add_panel(
 
 
 @panel.command("list")
-def list_panels(ctx: Context, names: Names = None, as_of: AsOf = None, timezone: Timezone = None, json: Json = False) -> None:
+def list_panels(
+    ctx: Context, names: Names = None, as_of: AsOf = None, timezone: Timezone = None, json: Json = False
+) -> None:
     """List all panels, or those of M-numbers, detectors, runs or patterns."""
     with open_from_context(ctx, timezone) as registry:
         panels = registry.panels.list(read_names(names), as_of=as_of)
@@ -88,26 +90,46 @@ def list_panels(ctx: Context, names: Names = None, as_of: AsOf = None, timezone:
 
 @panel.command("show")
 def show_panel(
-    ctx: Context, panel_id: PanelId, as_of: AsOf = None, timezone: Timezone = None, json: Json = False
+    ctx: Context,
+    name: Annotated[
+        str, typer.Argument(metavar="PANEL", help="A panel Id, or an M-number: every panel under it.")
+    ],
+    as_of: AsOf = None,
+    timezone: Timezone = None,
+    json: Json = False,
 ) -> None:
-    """Show a panel, its M-numbers and all its versions, the withdrawn ones too."""
+    """Show a panel, its M-numbers and all its versions, the withdrawn ones too.
+
+    Of an M-number --json prints a list.
+    """
     from msgspec.structs import asdict
 
     with open_from_context(ctx, timezone) as registry:
-        record = registry.panels.find(panel_id, as_of=as_of)
-        aliases = registry.aliases.list(panel_id, as_of=as_of)
-        versions = registry.versions.list(panel_id, withdrawn=True, as_of=as_of)
+        panels = registry.panels.list(name, as_of=as_of)
+        aliases = registry.aliases.list(name, as_of=as_of)
+        versions = registry.versions.list(name, withdrawn=True, as_of=as_of)
+    shown = [
+        {
+            **asdict(record),
+            "aliases": [alias for alias in aliases if alias.panel == record.panel],
+            "versions": [version for version in versions if version.panel == record.panel],
+        }
+        for record in panels
+    ]
     if json:
-        output.print_json({**asdict(record), "aliases": aliases, "versions": versions})
+        output.print_json(shown[0] if shown[0]["panel"] == name else shown)
         return
-    output.print_fields(
-        panel=record.panel,
-        alias=_format_aliases(aliases) or "none",
-        detector_type=record.detector_type,
-        recorded_in=f"revision {record.recorded_in}",
-    )
-    output.print_text()
-    reports.print_versions(versions)
+    for number, fields in enumerate(shown):
+        if number:
+            output.print_text()
+        output.print_fields(
+            panel=fields["panel"],
+            alias=_format_aliases(fields["aliases"]) or "none",
+            detector_type=fields["detector_type"],
+            recorded_in=f"revision {fields['recorded_in']}",
+        )
+        output.print_text()
+        reports.print_versions(fields["versions"])
 
 
 def _format_aliases(aliases: Sequence[Alias]) -> list[str]:

@@ -138,7 +138,7 @@ NEXT_STEPS = {
         "no run is registered yet; calreg run import FILE reads a table of datasets or a logbook's list of runs,"
         " calreg run add DATASET --begin T records one run"
     ),
-    "detector names": "detector name gives a detector a short name",
+    "detector names": "no detector has a short name yet; calreg detector name NAME DETECTOR_ID records one",
     "detector list": (
         "no detector is configured yet; calreg run import FILE reads a table of datasets,"
         " calreg detector configure EXPERIMENT SOURCE DETECTOR_ID --first-run N records one configuration"

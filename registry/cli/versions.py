@@ -9,8 +9,8 @@ import typer
 
 from registry.cli import output, reports
 from registry.cli.application import create_group
-from registry.cli.names import read_names
 from registry.cli.listing import Listing, add_one, print_listing
+from registry.cli.names import read_names
 from registry.cli.options import (
     AllowOdd,
     AllowPattern,

@@ -42,9 +42,9 @@ def find_named_detector(connection: sa.Connection, name: str, revision: int) -> 
         return live[0]
     known = [other.name for other in list_detector_names(connection, revision)]
     gone = [other.withdrawn_in for other in named]
-    why = f"was withdrawn in revision {gone[-1]}" if gone else "is not known"
+    what = f"no detector has the name {quote(name)}"
     raise NotFoundError(
-        f"a detector with the name {quote(name)} {why}{suggestion(name, known)}",
+        f"{what} since revision {gone[-1]}" if gone else f"{what}{suggestion(name, known)}",
         name=name,
         near=find_near(name, known),
     )

@@ -66,7 +66,7 @@ class Target:
 
     @property
     def is_detector(self) -> bool:
-        """Whether the panels are those of a detector."""
+        """True if the panels are those of a detector."""
         return self.category in {"detector", "name", "run"}
 
     def find_instant(self, at: Instant | None) -> Instant | None:
