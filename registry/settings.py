@@ -6,8 +6,10 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from registry.errors import Remedy, RequestError
+from registry.configuration import Default, read_folder_defaults, read_user_defaults
+from registry.errors import Remedy, RequestError, UnavailableError
 from registry.files import make_absolute
 from registry.secrets import mask_url
 
@@ -37,22 +39,91 @@ class Settings:
         return f"Settings(database={mask_url(self.database)!r}, store={str(self.store)!r})"
 
 
-def find_settings(database: str | None = None, store: str | Path | None = None) -> Settings:
-    """Return the settings from the arguments, else ``CALREG_DATABASE`` and ``CALREG_STORE``, else the default.
+class Setting(NamedTuple):
+    """A setting with its origin: option, environment, user's file, registry's file or default; and which of these."""
 
-    The default database is a SQLite file in the user's data directory; the default store of a SQLite file is the
-    folder ``store`` beside it.
+    name: str
+    value: str
+    origin: str
+    where: str | None
+
+
+def find_settings(database: str | None = None, store: str | Path | None = None) -> Settings:
+    """Return the settings from the arguments, else ``CALREG_DATABASE`` and ``CALREG_STORE``, else the user's file.
+
+    The file is ``calreg.toml`` in the user's configuration folder. Without all of these, the database is a SQLite file
+    in the user's data directory; the default store of a SQLite file is the folder ``store`` beside it.
 
     Raises
     ------
     RequestError
         The URL is neither SQLite's nor PostgreSQL's, or PostgreSQL's without a store, or a path begins
-        with the home folder of an unknown user or has a NUL in it.
+        with the home folder of an unknown user or has a NUL in it, or the user's file is wrong.
     """
-    url = database or os.environ.get("CALREG_DATABASE") or _default_database()
-    file = sqlite_file(url)
-    folder = store or os.environ.get("CALREG_STORE") or _default_store(file)
-    return Settings(url, make_absolute(Path(folder)))
+    database_setting, store_setting = find_location(database, store)
+    return Settings(database_setting.value, Path(store_setting.value))
+
+
+def find_location(database: str | None = None, store: str | Path | None = None) -> tuple[Setting, Setting]:
+    """Return the database's URL and the store's folder as `find_settings` does, and where each comes from.
+
+    A store of the user's file belongs to the database of that file, and not to another one.
+    """
+    url = _choose("database", database, "CALREG_DATABASE")
+    if url.origin == "default":
+        url = url._replace(value=_default_database())
+    file = sqlite_file(url.value)
+    is_users = url.origin in ("user's file", "default") or "database" not in read_user_defaults()
+    folder = _choose("store", store, "CALREG_STORE", is_used=is_users)
+    if folder.origin == "default":
+        folder = folder._replace(value=str(_default_store(file)))
+    return url, folder._replace(value=str(make_absolute(Path(folder.value))))
+
+
+def _choose(name: str, argument: str | Path | None, variable: str, *, is_used: bool = True) -> Setting:
+    """Return a setting with its origin; without a value where it has its default, which may not be needed."""
+    if argument:
+        return Setting(name, str(argument), "option", None)
+    if value := os.environ.get(variable):
+        return Setting(name, value, "environment", variable)
+    default = read_user_defaults().get(name) if is_used else None
+    if default is not None:
+        return Setting(name, str(default.value), "user's file", str(default.file))
+    return Setting(name, "", "default", None)
+
+
+def find_defaults(database: str | None = None, store: str | Path | None = None) -> dict[str, Default]:
+    """Return the defaults of the two files by setting: the user's go before those beside the registry.
+
+    Where the registry's location is not known there are only the user's.
+    """
+    users = read_user_defaults()
+    folder = _find_folder(database, store)
+    return users if folder is None else {**read_folder_defaults(folder), **users}
+
+
+def _find_folder(database: str | None, store: str | Path | None) -> Path | None:
+    """Return the folder that the registry is in: that of the SQLite file, with PostgreSQL the one the store is in."""
+    try:
+        settings = find_settings(database, store)
+        file = sqlite_file(settings.database)
+    except (RequestError, UnavailableError):  # where the location is needed, this is refused
+        return None
+    return settings.store.parent if file is None else file.parent
+
+
+def find_timezone_name(database: str | None, store: str | Path | None) -> Setting | None:
+    """Return the name of the time zone in which times are read, where the environment or a file says it."""
+    if value := os.environ.get("CALREG_TIMEZONE"):
+        return Setting("timezone", value, "environment", "CALREG_TIMEZONE")
+    default = find_defaults(database, store).get("timezone")
+    return None if default is None else make_setting("timezone", default)
+
+
+def make_setting(name: str, default: Default) -> Setting:
+    """Return a setting that a file has."""
+    users = read_user_defaults().get(name) == default
+    return Setting(name, str(default.value), "user's file" if users else "registry's file", str(default.file))
 
 
 def sqlite_file(url: str) -> Path | None:

@@ -5,7 +5,6 @@ Transactions are opened here, and in no module below.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -34,7 +33,7 @@ from registry.lookup.targets import Target, find_target
 from registry.lookup.timezones import read_timezone
 from registry.parallel import Progress, map_in_threads, no_progress
 from registry.records import CheckedFile, Outcome, Panel
-from registry.settings import Settings
+from registry.settings import Settings, find_timezone_name
 from registry.store import ContentStore
 from registry.timezones import find_recorded_zone, find_zone
 
@@ -193,8 +192,7 @@ class Noun(CheckedMethods):
 
 def open_backend(settings: Settings, timezone: str | None) -> Backend:
     """Open the database and the store of a registry; see `open_registry`."""
-    chosen = (os.environ.get("CALREG_TIMEZONE") or None) if timezone is None else timezone
-    zone = None if chosen is None else find_zone(chosen)
+    zone = _choose_zone(settings) if timezone is None else find_zone(timezone)
     database = Database(settings.database, HeadFile(settings.store))
     store = ContentStore(settings.store)
     try:
@@ -203,6 +201,19 @@ def open_backend(settings: Settings, timezone: str | None) -> Backend:
         database.close()
         raise
     return Backend(database, store, zone)
+
+
+def _choose_zone(settings: Settings) -> tzinfo | None:
+    """Return the time zone of stamps that the environment or a configuration file names."""
+    setting = find_timezone_name(settings.database, settings.store)
+    if setting is None:
+        return None
+    try:
+        return find_zone(setting.value)
+    except InstantError as error:
+        if setting.origin == "environment":
+            raise
+        raise RequestError(f"'timezone' in {setting.where!r}: {error.message}", file=setting.where) from None
 
 
 def _build_outcome(change: Change, *, dry_run: bool) -> Outcome:
