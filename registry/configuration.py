@@ -55,7 +55,7 @@ class Default:
 def user_file() -> Path | None:
     """Return the path of the user's configuration, which need not exist; None for a user without a home folder."""
     if _PLATFORM.startswith("linux"):  # as platformdirs finds it, whose import would delay a look-up
-        folder = os.environ.get("XDG_CONFIG_HOME", "").strip() or os.path.expanduser("~/.config")  # noqa: PTH111
+        folder = os.environ.get("XDG_CONFIG_HOME", "").strip() or os.path.expanduser("~/.config")  # noqa: PTH111 - Path.expanduser raises without a home
         path = Path(folder, "calreg", FILE_NAME)
         return path if path.is_absolute() else None
     import platformdirs

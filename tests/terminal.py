@@ -19,7 +19,7 @@ def run_in_terminal(arguments: list[str], environment: Mapping[str, str], column
     }
     with subprocess.Popen(
         [sys.executable, *arguments],
-        env={**known, "TERM": "xterm", **environment},
+        env={**known, "TERM": "xterm", "NO_COLOR": "1", **environment},
         stdin=inner,
         stdout=inner,
         stderr=inner,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import tzinfo
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -54,6 +55,10 @@ class Administration(CheckedMethods):
         """The registry's own time zone, the same for all who use it, in which stamps are read unless one is given."""
         with self._backend.database.autocommit_read() as connection:
             return read_timezone(connection)
+
+    def find_zone(self) -> tzinfo:
+        """Return the time zone in which stamps are read: the one chosen for this session, else the registry's own."""
+        return self._backend.find_timezone()
 
     def set_timezone(self, name: str, *, comment: str | None = None, dry_run: bool = False) -> Outcome:
         """Record the registry's own time zone; no change where it has that zone already.

@@ -13,8 +13,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
-from registry.cli.examples import add_examples
-from registry.cli.quiet import add_quiet
+from registry.cli.formats import is_json_wanted
+from registry.cli.shared_options import add_shared_options
 from registry.cli.signals import run_interruptibly
 from registry.cli.streams import find_failure
 from registry.errors import RegistryError, RequestError, UnavailableError
@@ -81,10 +81,10 @@ class LazyCommand(TyperCommand):
         if isinstance(target, typer.Typer):
             noun = get_group(target)
             noun.name = self.name
-            return add_quiet(add_examples(noun, self.word))
+            return add_shared_options(noun, self.word)
         group = create_group()
         group.command(self.name)(target)
-        return add_quiet(add_examples(get_command(group), self.word))
+        return add_shared_options(get_command(group), self.word)
 
 
 class RegistryGroup(TyperGroup):
@@ -121,7 +121,7 @@ class RegistryGroup(TyperGroup):
                 f"a word of the command {what};"
                 " a database is named by --database before the verb, or by CALREG_DATABASE"
             )
-            output.print_error(refusal, as_json="--json" in words)
+            output.print_error(refusal, as_json=is_json_wanted(words))
             raise typer.Exit(refusal.code)
         try:
             return super().make_context(*arguments, **options)
@@ -136,7 +136,7 @@ class RegistryGroup(TyperGroup):
         """Run the verb; print its refusal, also where its answer cannot be printed."""
         from registry.cli import output  # not at the top: the help needs none of its imports
 
-        as_json = "--json" in [*ctx._protected_args, *ctx.args]  # noqa: SLF001 - no public name for the rest
+        as_json = is_json_wanted([*ctx._protected_args, *ctx.args])  # noqa: SLF001 - no public name for the rest
         try:
             with _refuse_unprinted_answer(describe_attempts):
                 return super().invoke(ctx)

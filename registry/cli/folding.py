@@ -70,7 +70,15 @@ class _Column(NamedTuple):
 
 
 def format_table(rows: Iterable[Sequence[str]], indent: str, width: int | None) -> Iterator[str]:
-    """Yield the lines of aligned columns.
+    """Yield the lines of aligned columns; see `format_rows`."""
+    for _, line in format_rows(rows, indent, width):
+        yield line
+
+
+def format_rows(
+    rows: Iterable[Sequence[str]], indent: str, width: int | None
+) -> Iterator[tuple[Sequence[str], str]]:
+    """Yield the lines of aligned columns, each with its row.
 
     Rows longer than `width` (None: unlimited) are folded, all of them between the same two columns. A long table is
     laid out in blocks, so that it need not be kept in memory: a column is as wide as its longest cell so far.
@@ -80,7 +88,8 @@ def format_table(rows: Iterable[Sequence[str]], indent: str, width: int | None) 
     while block := list(islice(unread, _BLOCK_SIZE)):
         columns = _lay_out_columns([*longest, *block], len(indent), width)
         for row in block:
-            yield from _format_row(row, columns, width)
+            for line in _format_row(row, columns, width):
+                yield row, line
         longest = _find_longest_cells([*longest, *block])
 
 

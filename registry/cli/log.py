@@ -90,11 +90,12 @@ def _print_log(revisions: Iterable[Revision]) -> None:
         role = f" ({revision.database_role})" if revision.database_role else ""
         seal = f"seal {shorten_seal(revision.seal)}" if revision.seal else "not sealed"
         output.print_folded(
-            f"revision {revision.revision}  {revision.recorded_at}  {revision.author}{role}  {seal}"
+            f"revision {revision.revision}  {revision.recorded_at}  {revision.author}{role}  {seal}",
+            "heading",
         )
-        output.print_folded(f"  on {revision.host}: {revision.command}")
+        output.print_folded(f"  on {revision.host}: {revision.command}", is_quoted=True)
         if revision.comment:
-            output.print_folded(f"  comment: {revision.comment}")
+            output.print_folded(f"  comment: {revision.comment}", is_quoted=True)
         for change in revision.changes:
             output.print_folded(f"    {change}")
         more = revision.change_count - len(revision.changes)

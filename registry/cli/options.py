@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from registry.cli import output
+from registry.cli import local_times, output
 
 if TYPE_CHECKING:
     from registry.api import Registry
@@ -105,6 +105,8 @@ def open_from_context(ctx: Context, timezone: str | None = None) -> Iterator[Reg
     from registry.api import open_registry
 
     with open_registry(ctx.obj.database, ctx.obj.store, timezone=timezone) as registry:
+        if local_times.has_local_times():
+            local_times.use_zone(registry.find_zone())
         yield registry
         if registry.closure is not None and registry.closure.reason != "snapshot":
             output.print_notes(notes=[str(registry.closure)])

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
-from registry.cli import folding
+from registry.cli import folding, formats, local_times
+from registry.cli.colours import DUMB_TERMINALS, paint
+from registry.cli.pager import hold_message
 from registry.cli.quiet import is_quiet
 from registry.cli.remedies import NEXT_STEPS, format_error
 from registry.errors import RegistryError
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
 _Answer = TypeVar("_Answer")
 
-_DUMB_TERMINALS = ("dumb", "unknown", "")
 _BAR_WIDTH, _MIN_WIDTH_FOR_BAR, _MIN_WIDTH_FOR_COUNTS = 24, 72, 50  # columns
 
 
@@ -39,11 +40,24 @@ def print_answer(answer: _Answer, print_for_people: Callable[[_Answer], None], *
 
 def print_text(text: str = "") -> None:
     """Print one line of the answer."""
-    typer.echo(escape_control_characters(text))
+    typer.echo(_prepare(text))
+
+
+def _prepare(text: str) -> str:
+    """Return a line for a person: no control characters, and times in the zone that is wanted."""
+    return local_times.rewrite(escape_control_characters(text))
 
 
 def print_json(value: Any) -> None:
-    """Print a record, or a list of them, as JSON: instants as ISO texts, the beginning as null."""
+    """Print a record, or a list of them, for scripts: as JSON, or as CSV where this was requested.
+
+    Instants are ISO texts, the beginning is null.
+    """
+    local_times.keep_utc()
+    columns = formats.csv_columns()
+    if columns is not None:
+        _print_csv(value, columns)
+        return
     from registry.records.json import iterate_text
 
     for piece in iterate_text(value):  # in ASCII, whatever the encoding
@@ -51,10 +65,29 @@ def print_json(value: Any) -> None:
     typer.echo()
 
 
-def print_folded(text: str) -> None:
-    """Print one line of the answer; on a terminal that is too narrow for it, folded and indented."""
-    for line in folding.fold(escape_control_characters(text), folding.terminal_width()):
-        typer.echo(line)
+def _print_csv(value: Any, columns: Sequence[str]) -> None:
+    """Print a listing as CSV: records one by one, or what is the only row."""
+    from registry.records.csv import iterate_lines
+
+    rows = [value] if isinstance(value, dict) else getattr(value, "problems", value)
+    for line in iterate_lines(tuple(value) if isinstance(value, dict) else columns, rows):
+        sys.stdout.write(line)
+    sys.stdout.flush()
+
+
+def print_folded(text: str, style: str | None = None, *, is_quoted: bool = False) -> None:
+    """Print one line of the answer; on a terminal that is too narrow for it, folded and indented.
+
+    Parameters
+    ----------
+    style
+        That of `paint`.
+    is_quoted
+        Somebody wrote it, and its times stay as they are.
+    """
+    prepared = escape_control_characters(text) if is_quoted else _prepare(text)
+    for line in folding.fold(prepared, folding.terminal_width()):
+        typer.echo(line if style is None else paint(line, style))
 
 
 def print_fields(**fields: object) -> None:
@@ -69,14 +102,24 @@ def print_fields(**fields: object) -> None:
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], indent: str = "") -> None:
     """Print aligned columns, uncut; on a terminal long lines are folded."""
-    cells = ([escape_control_characters("" if cell is None else str(cell)) for cell in row] for row in rows)
-    for line in folding.format_table(chain([list(headings)], cells), indent, folding.terminal_width()):
-        typer.echo(line)
+    cells = ([_prepare("" if cell is None else str(cell)) for cell in row] for row in rows)
+    first = list(headings)
+    for row, line in folding.format_rows(chain([first], cells), indent, folding.terminal_width()):
+        if row is first:
+            typer.echo(paint(line, "heading"))
+        else:
+            is_withdrawn = any(cell.startswith("withdrawn") for cell in row)
+            typer.echo(paint(line, "withdrawn") if is_withdrawn else line)
 
 
-def print_message(text: str) -> None:
-    """Print one line on stderr."""
-    typer.echo(escape_control_characters(text), err=True)
+def print_message(text: str, style: str | None = None) -> None:
+    """Print one line on stderr; the first word, up to its colon, in that style."""
+    prepared = _prepare(text)
+    if style is not None:
+        word, colon, rest = prepared.partition(":")
+        prepared = f"{paint(word + colon, style, sys.stderr)}{rest}"
+    if not hold_message(prepared):
+        typer.echo(prepared, err=True)
 
 
 def print_notes(notes: Iterable[str] = (), warnings: Iterable[str] = ()) -> None:
@@ -84,7 +127,7 @@ def print_notes(notes: Iterable[str] = (), warnings: Iterable[str] = ()) -> None
     for note in notes if not is_quiet() else ():
         print_message(f"note: {note}")
     for warning in warnings:
-        print_message(f"warning: {warning}")
+        print_message(f"warning: {warning}", "warning")
 
 
 def print_next_step(verb: str) -> None:
@@ -107,14 +150,14 @@ def is_interactive() -> bool:
 def print_error(error: RegistryError, *, as_json: bool) -> None:
     """Print a refusal: a sentence, or JSON with its code, kind and values."""
     sentence = format_error(error)
-    if as_json:
+    if as_json:  # in UTC, whatever a person reads
         from registry.records.json import to_builtins
 
         message = f"{sentence}: {'; '.join(error.details)}" if error.details else sentence
         body = {**error.values, "code": error.code, "kind": type(error).__name__, "message": message}
         typer.echo(json.dumps({"error": to_builtins(body)}), err=True)
         return
-    print_message(f"error: {sentence}{':' if error.details else ''}")
+    print_message(f"error: {sentence}{':' if error.details else ''}", "error")
     for detail in error.details:
         print_message(f"  {detail}")
 
@@ -125,12 +168,7 @@ def show_progress(description: str, total: int) -> Iterator[Advance]:
 
     rich leaves out colours where ``NO_COLOR`` is set.
     """
-    if (
-        total < 2
-        or is_quiet()
-        or not sys.stderr.isatty()
-        or os.environ.get("TERM", "dumb") in _DUMB_TERMINALS
-    ):
+    if total < 2 or is_quiet() or not sys.stderr.isatty() or os.environ.get("TERM", "dumb") in DUMB_TERMINALS:
         yield lambda _steps=1: None
         return
     from rich.console import Console

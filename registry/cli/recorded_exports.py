@@ -59,7 +59,8 @@ def list_exports(
 def _print_exports(exports: Iterable[RecordedExport]) -> None:
     for export in exports:
         output.print_folded(
-            f"export {export.export}  {export.recorded_at}  {export.author}  revision {export.revision}"
+            f"export {export.export}  {export.recorded_at}  {export.author}  revision {export.revision}",
+            "heading",
         )
         source = f"  {export.source}" if export.source else ""
         output.print_folded(f"  {export.target}{source}  at {export.instant}")
@@ -67,4 +68,4 @@ def _print_exports(exports: Iterable[RecordedExport]) -> None:
         if export.runs is not None:
             output.print_folded(f"  deployed for runs {export.runs}")
         if export.stale is not None:
-            output.print_folded(f"  stale: {export.stale}")
+            output.print_folded(f"  stale: {export.stale}", "warning")

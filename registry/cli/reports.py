@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from registry.cli import folding, mix_ups, output
+from registry.cli import folding, formats, mix_ups, output
 from registry.cli.quiet import is_quiet
 from registry.errors import ConflictError, CorruptionError, DeniedError
 from registry.identifiers import format_count
@@ -61,7 +61,7 @@ def print_versions(versions: Iterable[Version], *, timelines: bool = False) -> N
     for index, ((panel, alias), group) in enumerate(panels):
         if index:
             output.print_text()
-        output.print_folded(f"{panel}  {alias or ''}".rstrip())
+        output.print_folded(f"{panel}  {alias or ''}".rstrip(), "heading")
         if panel in lines:
             output.print_text(f"{_INDENT}{lines[panel]}")
         _print_group(group)
@@ -142,6 +142,8 @@ def report_verification(verification: Verification, *, as_json: bool) -> None:
     Files that this user may not read are not known to be damaged.
     """
     output.print_answer(verification, _print_verification, as_json=as_json)
+    if formats.csv_columns() is not None:
+        output.print_notes([f"{verification.checked} checked, head {verification.head}"])
     end_with_problems(verification.problems)
     if verification.mix_ups:
         if is_quiet():

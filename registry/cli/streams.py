@@ -123,6 +123,18 @@ def _guard(handle: int, former: Any, *, is_closed: bool) -> _Text:
     return text
 
 
+def wrap_like(raw: io.RawIOBase, former: Any) -> io.TextIOWrapper:
+    """Return a text stream that writes to another place as the former one does, line by line."""
+    text = _Text(
+        io.BufferedWriter(raw),
+        encoding=former.encoding,
+        errors=former.errors,
+        line_buffering=True,
+    )
+    text.only_ascii = getattr(former, "only_ascii", False)
+    return text
+
+
 def find_failure() -> str | None:
     """Return why a part of the answer cannot be printed, None where all of it was, or its reader had enough."""
     with suppress(BrokenPipeError):
