@@ -15,13 +15,16 @@ from registry import schema
 from registry.api import Registry
 from registry.errors import ConflictError
 from registry.instants import Instant
+from registry.lookup import starts as looked_up_starts
 from registry.parallel import Progress
+from registry.registration import planning
 from registry.registration.planning import VersionStatement
 from registry.registration.versions import record_versions
 from testing.panels import PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
 
 LINKS = 300  # of two kinds version: three pieces
+FEW_LINKS = 30  # the same in small pieces
 FIRST = datetime(2018, 1, 1)  # noqa: DTZ001 - a stamp has no zone
 
 MakeTree = Callable[[int], Path]
@@ -41,11 +44,19 @@ def make_tree(tmp_path: Path) -> MakeTree:
     return make
 
 
+@pytest.fixture
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pieces of which few links are three, for tests in which the size of a piece is not the point."""
+    for module in (planning, looked_up_starts):
+        monkeypatch.setattr(module, "_PIECE_SIZE", module._PIECE_SIZE // 10)
+
+
 def stamp(number: int) -> str:
     return (FIRST + timedelta(minutes=number)).strftime("%Y%m%d%H%M%S")
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("small_panels")
 def test_many_links_are_one_revision_and_the_same_again_is_no_change(
     registry: Registry, make_tree: MakeTree
 ) -> None:
@@ -64,12 +75,13 @@ def test_many_links_are_one_revision_and_the_same_again_is_no_change(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("small_panels")
 def test_of_many_links_the_new_ones_are_recorded_and_the_others_unchanged(
-    registry: Registry, make_tree: MakeTree
+    registry: Registry, make_tree: MakeTree, small_pieces: None
 ) -> None:
-    tree = make_tree(LINKS)
+    tree = make_tree(FEW_LINKS)
     registry.import_tree(tree)
-    for number in (LINKS, LINKS + 2):
+    for number in (FEW_LINKS, FEW_LINKS + 2):
         (tree / f"{PANEL_A}-{stamp(number)}").symlink_to("M068")
     outcome = registry.import_tree(tree)
     assert outcome.revision == 2
@@ -77,17 +89,18 @@ def test_of_many_links_the_new_ones_are_recorded_and_the_others_unchanged(
         (PANEL_A, "gain"),
         (PANEL_A, "offset"),
     ] * 2
-    assert len(outcome.unchanged) == 2 * LINKS
+    assert len(outcome.unchanged) == 2 * FEW_LINKS
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("small_panels")
 def test_conflicts_in_any_piece_are_all_listed_and_nothing_of_the_others_is_recorded(
-    registry: Registry, make_tree: MakeTree
+    registry: Registry, make_tree: MakeTree, small_pieces: None
 ) -> None:
-    tree = make_tree(LINKS)
+    tree = make_tree(FEW_LINKS)
     registry.panels.add(PANEL_A)
     registry.panels.add(PANEL_B)
-    taken = [0, LINKS - 1]
+    taken = [0, FEW_LINKS - 1]
     for panel, number in zip((PANEL_A, PANEL_B), taken, strict=True):
         other = write_panel_folder(tree.parent / panel, 7 + number)
         registry.versions.add(panel, other, valid_from=stamp(number), kinds=["gain"])
@@ -99,7 +112,7 @@ def test_conflicts_in_any_piece_are_all_listed_and_nothing_of_the_others_is_reco
     ]
     assert len(registry.versions.list()) == 2
     rest = registry.import_tree(tree, skip_bad=True)
-    assert len(rest.versions) == 2 * LINKS - 4
+    assert len(rest.versions) == 2 * FEW_LINKS - 4
     replaced = registry.import_tree(tree, supersede=True, comment="measured anew")
     assert [version.valid_from for version in replaced.withdrawn] == [
         version.valid_from for version in replaced.versions if version.kind == "gain"
@@ -111,6 +124,7 @@ def test_conflicts_in_any_piece_are_all_listed_and_nothing_of_the_others_is_reco
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("small_panels")
 def test_every_stage_of_an_import_reports_its_progress(
     sqlite_location: RegistryLocation, make_tree: MakeTree
 ) -> None:

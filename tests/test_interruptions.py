@@ -189,6 +189,7 @@ def test_an_interrupted_import_is_recorded_whole_or_not_at_all(
         assert registry.verify().problems == ()
 
 
+@pytest.mark.sqlite_suffices
 def test_an_interrupted_export_says_whether_it_is_published_and_recorded(
     filled: RegistryLocation, tmp_path: Path
 ) -> None:
@@ -218,6 +219,7 @@ def test_an_interrupted_export_says_whether_it_is_published_and_recorded(
     assert seen == {(False, False), (True, False), (True, True)}
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_the_other_signals_that_end_a_program_clean_up_like_ctrl_c(
     filled: RegistryLocation, tmp_path: Path, number: signal.Signals, code: int
@@ -238,6 +240,7 @@ def test_the_other_signals_that_end_a_program_clean_up_like_ctrl_c(
     assert ended.code in {0, code}
 
 
+@pytest.mark.sqlite_suffices
 def test_a_signal_that_is_ignored_stays_ignored(filled: RegistryLocation) -> None:
     command = (sys.executable, "-c", "from registry.cli import main; main()", "panel", "list")
     handler = signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -252,6 +255,7 @@ def test_a_signal_that_is_ignored_stays_ignored(filled: RegistryLocation) -> Non
     assert process.returncode == 0
 
 
+@pytest.mark.sqlite_suffices
 def test_an_interrupted_backup_or_snapshot_says_whether_it_is_complete(
     filled: RegistryLocation, tmp_path: Path
 ) -> None:
@@ -319,6 +323,7 @@ def _describe_move(location: RegistryLocation, target: str) -> str:
     )
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.parametrize(
     ("verb", "after", "present", "absent"),
     [

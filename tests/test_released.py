@@ -417,7 +417,7 @@ def test_the_command_line_upgrades_and_downgrades_or_refuses(
     calreg.run("panel", "list")
 
 
-@pytest.mark.parametrize("number", RELEASED)
+@pytest.mark.parametrize("number", ["0001", "0007"])
 def test_an_upgraded_registry_takes_writes_and_keeps_its_triggers(
     stored: RegistryLocation, number: str
 ) -> None:
