@@ -22,7 +22,7 @@ from registry.api import Registry
 from testing.panels import use_small_panels, write_panel_folder
 from testing.registries import DATABASES, PostgresServer, RegistryFactory, RegistryLocation
 from testing.servers import MissingProgramError, Pooler, Standby
-from tests.shared_work import share_program, share_statements
+from tests.shared_work import share_migrations, share_program, share_statements
 
 if TYPE_CHECKING:
     from tests.cli import Calreg
@@ -34,6 +34,7 @@ settings.register_profile(
 settings.load_profile("calreg")
 share_statements()
 share_program()
+share_migrations()
 # No test cuts the power: those of durability watch the calls of fsync, and nothing else needs to wait for the disk.
 os.fsync = lambda _: None
 # Without compiled files every process that a test starts would compile calreg again.
