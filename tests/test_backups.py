@@ -11,12 +11,15 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from registry import schema
+from registry import instants, schema
 from registry.api import Registry, backups, create_registry
 from registry.api.backups import restore_registry
 from registry.api.copies import copy_registry
+from registry.authorship import build_signature
 from registry.database import migrations, transfer
-from registry.database.engine import make_engine
+from registry.database.closing import record_closure
+from registry.database.engine import make_engine, open_engine, write_transaction
+from registry.database.guards.installation import disable_guards
 from registry.errors import (
     ClosedError,
     ConflictError,
@@ -25,11 +28,12 @@ from registry.errors import (
     NotFoundError,
     RegistryError,
     SchemaError,
+    UnavailableError,
 )
 from registry.heads import Head, HeadFile, StoreHead
 from registry.store import ContentStore
 from testing.panels import PANEL_A, PANEL_B, write_panel_folder
-from testing.registries import RegistryLocation
+from testing.registries import DATABASES, RegistryLocation
 from tests.cli import Calreg
 from tests.copies import fill_registry, forget_patterns, read_answers, read_facts, read_rows
 from tests.refusals import assert_refused
@@ -322,6 +326,108 @@ def test_a_restoration_that_was_killed_after_its_commit_is_completed_by_the_same
         registry.tags.add("later")
     with assert_refused(ConflictError):
         _restore(folder, again)
+
+
+@pytest.mark.slow
+def test_a_restoration_without_a_lost_head_that_was_killed_after_its_commit_is_completed_by_the_same_command(
+    small: Registry, folder: Path, again: RegistryLocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    small.backup(folder)
+    _restore(folder, again)
+    with again.open() as registry:
+        registry.tags.add("lost")
+    again.file.unlink()
+    state = HeadFile(again.store).read()
+    assert state is not None
+    options = {"lost_head": str(state.committed), "comment": "a disk failed"}
+    with monkeypatch.context() as patch:
+        patch.setattr(backups.RestoredHead, "confirm", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            restore_registry(folder, again.database, again.store, **options)
+    for _ in range(2):
+        done = restore_registry(folder, again.database, again.store, **options)
+        assert (done.revision, done.rows) == (3, {})
+        assert HeadFile(again.store).read() == StoreHead(Head(3, str(done.seal)))
+    with assert_refused(ConflictError):
+        _restore(folder, again)
+    with again.open() as registry:
+        assert registry.verify().problems == ()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dialect", DATABASES)
+def test_what_refuses_or_changes_rows_in_the_new_database_is_not_blamed_on_the_backup(
+    small: Registry, folder: Path, request: pytest.FixtureRequest, tmp_path: Path, dialect: str
+) -> None:
+    small.backup(folder)
+    store = tmp_path / "restored"
+    location: RegistryLocation = request.getfixturevalue(f"{dialect}_factory").make_empty(dialect)
+    create_registry(location.database, location.store)
+    # As a restoration would find it that begins anew: a copy that was begun and not finished.
+    signature = build_signature()
+    with open_engine(location.database) as engine, write_transaction(engine) as connection:
+        with disable_guards(connection):
+            connection.execute(sa.text("UPDATE registry SET id = :id"), {"id": small.id})
+        record_closure(connection, "arrival", "elsewhere", instants.now(), signature)
+    for install, remove in FOREIGN_OBJECTS[dialect]:
+        _run_script(location, install)
+        with pytest.raises((ConflictError, UnavailableError)) as caught:
+            restore_registry(folder, location.database, store)
+        assert str(folder) not in str(caught.value)
+        _run_script(location, remove)
+    _rewrite(_database(folder), "UPDATE version SET constants_id = 99")
+    _seal(folder)
+    with assert_refused(CorruptionError):
+        restore_registry(folder, location.database, store)
+
+
+NEW_FUNCTION = "CREATE FUNCTION mine() RETURNS trigger LANGUAGE plpgsql AS"
+# Statements that put something of somebody else's into the tables, and those that remove it.
+FOREIGN_OBJECTS: dict[str, tuple[tuple[list[str], list[str]], ...]] = {
+    "sqlite": (
+        (
+            ["CREATE TRIGGER mine BEFORE INSERT ON panel BEGIN SELECT RAISE(ABORT, 'no panels here'); END"],
+            ["DROP TRIGGER mine"],
+        ),
+        (
+            ["CREATE TRIGGER mine BEFORE INSERT ON panel BEGIN SELECT RAISE(IGNORE); END"],
+            ["DROP TRIGGER mine"],
+        ),
+        (["CREATE UNIQUE INDEX mine ON revision (author)"], ["DROP INDEX mine"]),
+    ),
+    "postgresql": (
+        (
+            ["ALTER TABLE panel ADD CONSTRAINT mine CHECK (id < 0)"],
+            ["ALTER TABLE panel DROP CONSTRAINT mine"],
+        ),
+        (["CREATE UNIQUE INDEX mine ON revision (author)"], ["DROP INDEX mine"]),
+        (
+            [
+                f"{NEW_FUNCTION} $$ BEGIN RAISE EXCEPTION 'no panels here'; END $$",
+                "CREATE TRIGGER mine BEFORE INSERT ON panel FOR EACH ROW EXECUTE FUNCTION mine()",
+            ],
+            ["DROP FUNCTION mine CASCADE"],
+        ),
+        (
+            [
+                f"{NEW_FUNCTION} $$ BEGIN RETURN NULL; END $$",
+                "CREATE TRIGGER mine BEFORE INSERT ON panel FOR EACH ROW EXECUTE FUNCTION mine()",
+            ],
+            ["DROP FUNCTION mine CASCADE"],
+        ),
+    ),
+}
+
+
+def _run_script(location: RegistryLocation, statements: list[str]) -> None:
+    engine = location.engine()
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+    engine.dispose()
 
 
 @pytest.mark.slow

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -23,6 +22,12 @@ from registry.api.attempts import note_backup, note_restoration
 from registry.api.backend import Backend
 from registry.api.history_checks import check_history
 from registry.api.objects import StoredFiles, copy_objects, summarise_copy
+from registry.api.restored_databases import (
+    fill_database,
+    find_restored_head,
+    settle_restored_head,
+    translate_source_errors,
+)
 from registry.api.restored_heads import RestoredHead
 from registry.api.stale_copies import StoreWitness
 from registry.authorship import (
@@ -34,13 +39,10 @@ from registry.authorship import (
 from registry.database.closing import find_closure, record_closure
 from registry.database.creation import populate_database, refuse_occupied
 from registry.database.engine import read_immutable_file
-from registry.database.histories import refuse_foreign_database
 from registry.database.migrations import refuse_newer_schema, upgrade_to_current
-from registry.database.seals import find_head, read_head, read_owner, read_seal
-from registry.database.store_heads import HeadKeeper
-from registry.database.transactions import Database
+from registry.database.seals import find_head, read_owner, read_seal
 from registry.database.transfer import copy_rows, select_all_rows
-from registry.errors import ConflictError, CorruptionError, DocumentError, NotFoundError, RegistryError
+from registry.errors import ConflictError, CorruptionError, DocumentError, NotFoundError
 from registry.files import (
     STALE_AFTER_SECONDS,
     TEMPORARY_PREFIX,
@@ -274,7 +276,8 @@ def restore_registry(
     description = read_description(folder)
     refuse_newer_schema(description.schema)
     origin = f"the backup {escape_undecodable(str(folder))} of revision {description.revision}"
-    former = None if lost else _find_restored_head(settings.database, description, origin)
+    quoted = description.revision, description.seal
+    former = find_restored_head(settings.database, description.registry, quoted, origin, lost)
     if former is None:
         refuse_occupied(settings.database, description.registry)
     objects = ContentStore(settings.store)
@@ -285,10 +288,11 @@ def restore_registry(
         objects.refuse_other_registry(description.registry)
     objects.refuse_unwritable()
     file = _verify_database_file(folder, description)
-    with _translate_row_errors(file), read_immutable_file(file) as source:
+    with translate_source_errors(file), read_immutable_file(file) as source:
         _refuse_other_id(source, description)
         restored = RestoredHead(HeadFile(settings.store), lost, comment or f"restored from {origin}")
-        restored.refuse_behind(source)
+        if former is None or lost is None:
+            restored.refuse_behind(source)
         objects.create(description.registry)
         files = copy_objects(
             StoredFiles.in_transaction(source), ContentStore(folder), objects, progress, verify=True
@@ -297,13 +301,20 @@ def restore_registry(
         what = f"the restoration of revision {description.revision} from {str(folder)!r}"
         place = settings.database, settings.store
         if former is not None:
-            _settle_restored_head(*place, former)
+            settle_restored_head(*place, former)
             note = "the database had been restored before"
             return summarise_copy(what, description.registry, former, *place, {}, files, note)
         note_restoration(settings.database)
         with restored:
             with populate_database(settings.database, description.registry, description.schema) as target:
-                rows = copy_rows(source, target, select_all_rows(source, target), progress)
+                rows = fill_database(
+                    target,
+                    settings.database,
+                    file,
+                    description.schema,
+                    description.registry,
+                    lambda new: copy_rows(source, new, select_all_rows(source, new), progress),
+                )
                 upgrade_to_current(target)
                 check_history(target, description.revision, description.seal, progress)
                 closure = find_closure(target)
@@ -316,30 +327,6 @@ def restore_registry(
     return summarise_copy(what, description.registry, head, *place, rows, files, *notes)
 
 
-def _find_restored_head(url: str, description: BackupDescription, origin: str) -> Head | None:
-    """Return the head of the database if it was restored from this backup, and nothing was recorded since."""
-    try:
-        database = Database(url)
-    except RegistryError:
-        return None
-    with closing(database), database.read_transaction() as connection:
-        closure = schema.closure
-        places = sa.select(closure.c.place).where(closure.c.reason == "arrival")
-        place = connection.execute(places.order_by(closure.c.number.desc()).limit(1)).scalar()
-        head = read_head(connection)
-        quoted = description.revision, description.seal or head.seal
-        is_same = database.registry_id == description.registry and place == origin
-        return head if is_same and database.closure is None and (head.number, head.seal) == quoted else None
-
-
-def _settle_restored_head(url: str, store: Path, head: Head) -> None:
-    """Let the store follow a database that was restored by a call that was interrupted before its store followed."""
-    keeper = HeadKeeper(HeadFile(store))
-    with closing(Database(url)) as database, database.read_transaction() as connection:
-        refuse_foreign_database(connection, keeper)
-    keeper.settle(head)
-
-
 def _verify_database_file(folder: Path, description: BackupDescription) -> Path:
     """Return the file of the backup's database, after checking its checksum."""
     file = folder / description.database
@@ -350,18 +337,6 @@ def _verify_database_file(folder: Path, description: BackupDescription) -> Path:
         except FileNotFoundError:
             raise CorruptionError(f"{str(file)!r} is missing from the backup", path=str(file)) from None
     raise CorruptionError(f"{str(file)!r} is damaged: its bytes have another checksum", path=str(file))
-
-
-@contextmanager
-def _translate_row_errors(file: Path) -> Iterator[None]:
-    """Report a database error as corruption: anyone may have written the backup, with a matching checksum."""
-    try:
-        yield
-    except sa.exc.SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", None) or error).strip().split("\n", maxsplit=1)[0]
-        raise CorruptionError(
-            f"{str(file)!r} holds rows that a registry cannot have: {quote(reason)}", path=str(file)
-        ) from error
 
 
 def _refuse_other_id(source: sa.Connection, description: BackupDescription) -> None:

@@ -46,6 +46,7 @@ _OTHER_SCHEMA = _Refusal(
 _NOT_SQLITE = _Refusal(SchemaError, "{} is not a SQLite database")
 _NOT_A_URL = _Refusal(RequestError, "{} is not a URL of a PostgreSQL database")
 _IMPOSSIBLE_VALUE = _Refusal(RequestError, "the database {} cannot hold this")
+_REFUSED = _Refusal(ConflictError, "the database {} refuses this")  # also triggers and constraints of others
 _READ_ONLY = _Refusal(UnavailableError, "the database {} takes no writes")
 _POOLER = _Refusal(UnavailableError, remedy=Remedy.NAME_POOLER)
 _TOO_MANY_CLIENTS = _Refusal(UnavailableError, remedy=Remedy.FREE_CONNECTIONS)
@@ -65,7 +66,7 @@ _POSTGRESQL = {
     "": _UNAVAILABLE,
     "22": _IMPOSSIBLE_VALUE,
     "22021": _DAMAGED,  # of a database whose own encoding is SQL_ASCII, when it is read: the driver sends UTF-8
-    "23": _Refusal(ConflictError, "the database {} refuses this"),
+    "23": _REFUSED,
     "25006": _READ_ONLY,
     "25P03": _Refusal(
         UnavailableError,
@@ -78,7 +79,7 @@ _POSTGRESQL = {
     "42601": _UNAVAILABLE,
     "42": _OTHER_SCHEMA,
     "42P05": _POOLER,
-    "44": _Refusal(ConflictError, "the database {} refuses this"),
+    "44": _REFUSED,
     "53300": _TOO_MANY_CLIENTS,
     "55P03": _BUSY,
     "XX001": _DAMAGED,
@@ -109,6 +110,7 @@ _SQLITE = {
     sqlite3.SQLITE_AUTH: _UNAVAILABLE,
     sqlite3.SQLITE_BUSY: _BUSY,
     sqlite3.SQLITE_CANTOPEN: _FOLDER_OF_SQLITE,
+    sqlite3.SQLITE_CONSTRAINT: _REFUSED,
     sqlite3.SQLITE_CORRUPT: _DAMAGED,
     sqlite3.SQLITE_FULL: _UNAVAILABLE,
     sqlite3.SQLITE_IOERR: _UNAVAILABLE,
@@ -131,6 +133,11 @@ def name_database(engine: sa.Engine, url: str) -> sa.Engine:
     return engine
 
 
+def get_database(error: BaseException, default: str) -> str:
+    """Return the URL of the database that raised an error, by default that which the caller is using."""
+    return str(vars(error).get(_DATABASE, default))
+
+
 @contextmanager
 def translate_database_errors(url: str) -> Iterator[None]:
     """Turn the database's errors that a user can act on into `RegistryError`; others are bugs, and pass.
@@ -140,7 +147,7 @@ def translate_database_errors(url: str) -> Iterator[None]:
     try:
         yield
     except (sa.exc.DBAPIError, sqlite3.Error) as error:  # sqlite3.Error is from a raw connection
-        translated = _build_refusal(error, vars(error).get(_DATABASE, url))
+        translated = _build_refusal(error, get_database(error, url))
         if translated is None:
             raise
         raise translated from error

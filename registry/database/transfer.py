@@ -21,7 +21,7 @@ from registry.database.guards.installation import disable_guards
 from registry.database.keys import order_bytewise
 from registry.database.migrations import list_own_tables
 from registry.database.refusals import is_decoding_error
-from registry.errors import CorruptionError, RequestError, SchemaError
+from registry.errors import ConflictError, CorruptionError, RequestError, SchemaError
 from registry.parallel import Advance, Progress
 
 Queries = Mapping[str, sa.Select[Any]]
@@ -48,7 +48,7 @@ def copy_rows(
 ) -> dict[str, int]:
     """Replace the rows of the target by these; return their numbers, by table.
 
-    Raises `RequestError` where the target cannot hold a value, and `CorruptionError` where its rows differ at the end.
+    Raises `RequestError` where the target cannot hold a value, and `ConflictError` where its rows differ at the end.
     """
     for connection in (source, target):
         lift_idle_limit(connection)
@@ -73,8 +73,10 @@ def copy_rows(
             for _ in copied.pass_through(rows, advance):
                 pass
             if copied.value != sent[name].value:
-                raise CorruptionError(
-                    f"the copied rows of {name} differ from those of the source", table=name
+                raise ConflictError(
+                    f"the new database keeps other rows of {name} than it was given: a trigger, a rule or a policy of"
+                    " somebody else's may change them",
+                    table=name,
                 )
     _refuse_dangling(target)
     return {name: checksum.rows for name, checksum in sent.items()}
@@ -187,8 +189,9 @@ def _translate_value_errors(target: sa.Connection, table: str) -> Iterator[None]
 def _refuse_dangling(connection: sa.Connection) -> None:
     """Refuse references to rows that are not there; PostgreSQL has refused them already."""
     if connection.dialect.name == "sqlite":
-        dangling = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
-        if dangling is not None:
-            raise CorruptionError(
-                f"a row of {dangling[0]} refers to a row of {dangling[2]} that is not there"
-            )
+        for name in sorted(list_own_tables(connection)):  # tables of others may be there, too
+            dangling = connection.exec_driver_sql(f"PRAGMA foreign_key_check({name})").first()
+            if dangling is not None:
+                raise CorruptionError(
+                    f"a row of {dangling[0]} refers to a row of {dangling[2]} that is not there"
+                )

@@ -33,6 +33,18 @@ def read_newest_fork(connection: sa.Connection) -> Fork | None:
     return Fork(row.recorded_in, row.registry, row.ancestor, Head(row.head_revision, row.head_seal))
 
 
+def is_loss(connection: sa.Connection, revision: int, lost: Head) -> bool:
+    """Tell whether a revision records that this head is lost."""
+    lineage = schema.lineage
+    query = sa.select(lineage.c.id).where(
+        lineage.c.reason == "loss",
+        lineage.c.recorded_in == revision,
+        lineage.c.head_revision == lost.number,
+        lineage.c.head_seal == lost.seal,
+    )
+    return connection.execute(query).first() is not None
+
+
 def is_own_revision(connection: sa.Connection, registry_id: str, revision: int) -> bool:
     """Tell whether what another registry says of a revision is of this history: it was forked after that revision."""
     if registry_id == read_registry_id(connection):
