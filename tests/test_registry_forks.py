@@ -259,6 +259,9 @@ def test_occupied_targets_are_refused(
     assert not target.store.exists()
     assert sorted(full.iterdir()) == [full / "notes.txt"]
     fork(filled, target)
+    assert fork(filled, target).notes  # the same one is found done
+    with target.open() as forked:
+        forked.tags.add("later")
     with assert_refused(ConflictError):
         fork(filled, target)
 

@@ -14,7 +14,7 @@ from registry.api.backend import Backend, open_backend
 from registry.api.incomplete_copies import CopiedFiles, read_missing_files
 from registry.api.objects import StoredFiles, copy_objects, copy_recorded_objects, summarise_copy
 from registry.authorship import build_signature, escape_undecodable
-from registry.database.closing import Closure, record_closure, refuse_closed
+from registry.database.closing import Closure, find_newest_closure, record_closure, refuse_closed
 from registry.database.creation import populate_database, refuse_occupied
 from registry.database.histories import refuse_foreign_database
 from registry.database.seals import find_head, read_head
@@ -118,26 +118,40 @@ def _move(
 
 
 def _finish_interrupted_move(backend: Backend, closure: Closure, to: str, store: Path) -> RegistryCopy:
-    """Open the new database, which an interrupted move left closed; refuse a registry that moved elsewhere."""
+    """Open the new database, unless the interrupted move had done that, too; refuse a registry that moved elsewhere."""
     closed_error = ClosedError(str(closure), reason=closure.reason, place=closure.place)
     try:
         target = Database(to)
     except RegistryError:
         raise closed_error from None
     with closing(target):
-        arrival = target.closure
+        with target.read_transaction() as connection:
+            arrival = find_newest_closure(connection)
         expected = ("arrival", closure.closed_at)
         if arrival is None or (arrival.reason, arrival.closed_at) != expected:
             raise closed_error
         if target.registry_id != backend.database.registry_id:
             raise closed_error
-        _open_for_writes(target, store)
+        note = "everything had been copied before, and the new database is open"
+        if target.closure is not None:
+            _open_for_writes(target, store)
+            note = "everything had been copied before; the new database is now open"
+        else:
+            _refuse_other_store(target, store, closed_error)
         with target.read_transaction() as connection:
             head = find_head(connection, read_newest_revision(connection))
-    note = "everything had been copied before; the new database is now open"
     is_copied = store != backend.store.root
     files = CopiedFiles(missing=read_missing_files(ContentStore(store)) if is_copied else ())
     return summarise_copy(_WHAT, target.registry_id, head, to, store, {}, files, note)
+
+
+def _refuse_other_store(target: Database, store: Path, closed_error: ClosedError) -> None:
+    """Refuse a store that does not follow the database to which the registry has moved."""
+    ContentStore(store).refuse_other_registry(target.registry_id)
+    state = HeadFile(store).read()
+    with target.read_transaction() as connection:
+        if state is None or read_head(connection) not in (state.committed, state.coming):
+            raise closed_error
 
 
 def _refuse_foreign_stores(source: sa.Connection, backend: Backend, store: Path) -> None:

@@ -15,7 +15,7 @@ from registry import instants
 from registry.api.attempts import note_export
 from registry.api.backend import Backend
 from registry.api.detector_constants import DetectorConstants
-from registry.api.export_records import find_same_export, try_record_export
+from registry.api.export_records import find_killed_export, find_same_export, try_record_export
 from registry.api.folder_checks import check_folder
 from registry.api.served_runs import describe_served_wrongly, list_served_wrongly
 from registry.api.stale_copies import StoreWitness
@@ -99,8 +99,9 @@ def write_export(
     layout = export_format.layout(draft)
     home = folder / layout.folder
     former = None if force else find_same_export(home / layout.document, draft)
-    if former is not None:  # some formats write its time into their files
-        draft = replace(draft, created_at=former.created_at, created_by=former.created_by)
+    stamped = former if former is not None or force else find_killed_export(home, layout, draft)
+    if stamped is not None:  # some formats write its time into their files
+        draft = replace(draft, created_at=stamped.created_at, created_by=stamped.created_by)
     warnings = [*draft.warnings, *drafted.warnings]
     if checks_folder and export_format.NAME == psana.NAME:
         warnings += check_folder(backend, draft, home, dict(layout.arrays))

@@ -82,9 +82,10 @@ def fork_registry(
     backend = open_backend(find_settings(database, store), None)
     with closing(backend.database):
         objects = ContentStore(new.store)
-        _refuse_occupied_store(objects, backend.store)
+        unfinished = _find_former_fork(backend, to, comment)
+        if unfinished is None or objects.read_owner() != unfinished[0]:
+            _refuse_occupied_store(objects, backend.store)
         note_fork(new.store, objects.read_owner)
-        unfinished = _find_unfinished_fork(backend, to)
         if unfinished is not None:
             note = "everything had been copied before"
             return _finish(*unfinished, new, {}, CopiedFiles(), note)
@@ -134,8 +135,8 @@ def _refuse_other_files(folder: Path) -> None:
         )
 
 
-def _find_unfinished_fork(backend: Backend, to: str) -> tuple[str, Head] | None:
-    """Return the Id and the head of the fork of this registry that an interrupted call has put into the database."""
+def _find_former_fork(backend: Backend, to: str, comment: str) -> tuple[str, Head] | None:
+    """Return the Id and the head of the fork that the same call has put into the database, if nothing came after it."""
     try:
         database = Database(to)
     except RegistryError:
@@ -147,9 +148,15 @@ def _find_unfinished_fork(backend: Backend, to: str) -> tuple[str, Head] | None:
             or fork.recorded_in != head.number
             or fork.ancestor != backend.database.registry_id
             or read_seal(view.connection, fork.head.number) != fork.head.seal
+            or _read_comment(target, head.number) != comment
         ):
             return None
         return fork.registry, head
+
+
+def _read_comment(connection: sa.Connection, revision: int) -> str | None:
+    query = sa.select(schema.revision.c.comment).where(schema.revision.c.number == revision)
+    return connection.execute(query).scalar()
 
 
 def _select_rows(source: sa.Connection, target: sa.Connection) -> Queries:
@@ -191,10 +198,11 @@ def _record_fork(view: ReadTransaction, target: sa.Connection, registry_id: str,
 def _finish(
     registry_id: str, head: Head, new: Settings, rows: dict[str, int], files: CopiedFiles, *notes: str
 ) -> RegistryCopy:
-    """Give the new store its head and its owner."""
+    """Give the new store its head and its owner, unless it has them."""
     objects = ContentStore(new.store)
-    objects.create_folders()
-    if not HeadFile(new.store).write(StoreHead(head)):
-        objects.refuse_unwritable()
-    objects.create(registry_id)
+    if objects.read_owner() != registry_id:
+        objects.create_folders()
+        if not HeadFile(new.store).write(StoreHead(head)):
+            objects.refuse_unwritable()
+        objects.create(registry_id)
     return summarise_copy("the fork", registry_id, head, new.database, new.store, rows, files, *notes)

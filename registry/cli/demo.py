@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +15,11 @@ import typer
 from registry.cli import output
 from registry.cli.quiet import is_quiet
 from registry.errors import ConflictError
-from registry.files import make_absolute, translate_os_errors
+from registry.files import TEMPORARY_PREFIX, atomic_write, has_content, make_absolute, translate_os_errors
+
+_MARKER = ".calreg-demo"
+"""Names a folder that this command has made, and tells whether all is done that it shows."""
+_BEGUN, _FINISHED = "begun\n", "finished\n"
 
 _STEPS = (
     (
@@ -44,6 +50,9 @@ def demo(
 ) -> None:
     """Run the real commands on a sample directory."""
     make_absolute(folder)  # refused before anything is written
+    if _is_finished(folder):
+        _print_end(folder)
+        return
     _write_sample(folder)
     environment = {
         **os.environ,
@@ -51,32 +60,59 @@ def demo(
         "CALREG_STORE": str(folder.absolute() / "store"),
     }
     environment.pop("CALREG_TIMEZONE", None)
-    enter = f"$ cd {shlex.quote(str(folder))}; export CALREG_DATABASE=sqlite:///registry.sqlite"
-    output.print_text(enter)
+    output.print_text(_describe_entry(folder))
     for heading, command in _STEPS:
         if heading:
             output.print_text()
             output.print_text(f"# {heading}")
         if command:
             _run_command(command, folder, environment)
+    with translate_os_errors("written", folder):
+        (folder / _MARKER).write_text(_FINISHED)
     output.print_text()
+    _print_end(folder)
+
+
+def _describe_entry(folder: Path) -> str:
+    return f"$ cd {shlex.quote(str(folder))}; export CALREG_DATABASE=sqlite:///registry.sqlite"
+
+
+def _print_end(folder: Path) -> None:
     output.print_text(f"# Everything is in {folder}. To continue there:")
-    output.print_text(enter)
+    output.print_text(_describe_entry(folder))
     output.print_text("$ calreg -h")
 
 
+def _is_finished(folder: Path) -> bool:
+    return has_content(folder / _MARKER, _FINISHED.encode())
+
+
 def _write_sample(folder: Path) -> None:
+    """Write what the commands work on, where a demonstration that was killed has not done so."""
     from registry import sample
 
     with translate_os_errors("written", folder):
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            raise ConflictError(f"{folder} exists already; name a new folder") from None
+        if not has_content(folder / _MARKER, _BEGUN.encode()):
+            _make_folder(folder)
+        if (folder / "datasets.txt").exists():
+            return
         if not is_quiet():
             output.print_message("writing a sample directory of three modules ...")
+        with suppress(FileNotFoundError):
+            shutil.rmtree(folder / "tree")
         sample.write_legacy_tree(folder / "tree")
-        sample.write_dataset_table(folder / "datasets.txt")
+        with atomic_write(folder / "datasets.txt") as hidden:
+            sample.write_dataset_table(hidden)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder with its mark in one step."""
+    if os.path.lexists(folder):
+        raise ConflictError(f"{folder} exists already; name a new folder")
+    hidden = folder.absolute().parent / f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}"
+    hidden.mkdir(parents=True)
+    (hidden / _MARKER).write_text(_BEGUN)
+    hidden.rename(folder)
 
 
 def _run_command(command: str, folder: Path, environment: dict[str, str]) -> None:

@@ -8,7 +8,7 @@ until the copy that fills it is complete and its source is closed; then it is op
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Literal
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from msgspec import Struct
@@ -41,8 +41,16 @@ class Closure(Struct, frozen=True):
 def find_closure(connection: sa.Connection) -> Closure | None:
     """Return why the database takes no writes, None where it does."""
     closure = schema.closure
-    query = sa.select(closure).where(closure.c.opened_at.is_(None)).order_by(closure.c.number.desc()).limit(1)
-    row = connection.execute(query).one_or_none()
+    return _read_newest(connection, sa.select(closure).where(closure.c.opened_at.is_(None)))
+
+
+def find_newest_closure(connection: sa.Connection) -> Closure | None:
+    """Return the newest reason why the database has taken no writes, whether or not it was opened again."""
+    return _read_newest(connection, sa.select(schema.closure))
+
+
+def _read_newest(connection: sa.Connection, query: sa.Select[Any]) -> Closure | None:
+    row = connection.execute(query.order_by(schema.closure.c.number.desc()).limit(1)).one_or_none()
     return None if row is None else Closure(row.number, row.reason, row.place, Instant(row.closed_at))
 
 

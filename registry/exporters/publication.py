@@ -25,6 +25,12 @@ _REPLACED_FOLDER = ".replaced"  # in a staging folder: the files that are being 
 _REPLACED_DOCUMENT = "document"
 
 
+def list_unfinished_documents(folder: Path, name: str) -> list[Path]:
+    """Return the documents of that name which exports that were killed, or are at work, have not published yet."""
+    with translate_os_errors("read", folder):
+        return sorted(folder.glob(f"{_STAGING_PREFIX}*/{name}"))
+
+
 @contextmanager
 def publish_outputs(
     folder: Path,

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING
 
 from registry.errors import ConflictError, Remedy, RequestError, UnavailableError
 from registry.extras import import_extra
-from registry.files import atomic_write, make_absolute, translate_os_errors
+from registry.files import (
+    atomic_write,
+    has_content,
+    make_absolute,
+    open_regular,
+    translate_os_errors,
+)
 from registry.identifiers import quote
 
 if TYPE_CHECKING:
@@ -29,18 +35,38 @@ _NO_METADATA: dict[str, dict[str, None]] = {
 }
 
 
+_BEGINNINGS = {"png": b"\x89PNG\r\n\x1a\n", "svg": b"<?xml "}
+
+
 @dataclass(frozen=True, slots=True)
 class PictureFile:
     """A file, not written yet, for a picture."""
 
     path: Path
     format: str
+    force: bool
 
     def write(self, draw: Callable[[], Figure]) -> None:
-        """Draw the picture and write its file; an `UnavailableError` where it cannot be written."""
+        """Draw the picture and write its file, unless it is there already.
+
+        Raises
+        ------
+        ConflictError
+            There is another file, which `force` does not replace.
+        UnavailableError
+            It cannot be written.
+        """
         content = io.BytesIO()
         with _fix_style():
             draw().savefig(content, format=self.format, dpi=RESOLUTION, metadata=_NO_METADATA[self.format])
+        if not self.force and os.path.lexists(self.path):
+            if has_content(self.path, content.getvalue()):
+                return
+            raise ConflictError(
+                f"there is another file {str(self.path)!r} already",
+                remedy=Remedy.REPLACE_FILES,
+                path=str(self.path),
+            )
         with translate_os_errors("written", self.path), atomic_write(self.path) as hidden:
             hidden.write_bytes(content.getvalue())
 
@@ -53,7 +79,7 @@ def check_picture_file(path: Path, *, force: bool) -> PictureFile:
     RequestError
         The suffix is not that of a picture.
     ConflictError
-        It exists and `force` is not set, or is a folder.
+        It exists, is not a picture, and `force` is not set; or it is a folder.
     UnavailableError
         There is no such folder, or matplotlib is not installed.
     """
@@ -68,13 +94,22 @@ def check_picture_file(path: Path, *, force: bool) -> PictureFile:
         is_folder = path.is_dir()
     if is_folder:
         raise ConflictError(f"{str(path)!r} is a folder, not a file", path=str(path))
-    if os.path.lexists(path) and not force:
+    if os.path.lexists(path) and not force and not _may_be_picture(path, form):
         raise ConflictError(
             f"there is a file {str(path)!r} already", remedy=Remedy.REPLACE_FILES, path=str(path)
         )
     if not path.absolute().parent.is_dir():
         raise UnavailableError(f"there is no folder {str(path.parent)!r}", path=str(path))
-    return PictureFile(path, form)
+    return PictureFile(path, form, force)
+
+
+def _may_be_picture(path: Path, form: str) -> bool:
+    """Tell whether a file begins as a picture of calreg does: it may be the very one that is to be written."""
+    try:
+        with open_regular(path) as file:
+            return not path.is_symlink() and file.read(len(_BEGINNINGS[form])) == _BEGINNINGS[form]
+    except OSError:
+        return False
 
 
 @contextmanager
