@@ -58,7 +58,7 @@ def refuse_unrecordable(text: str, what: str) -> None:
     """
     if has_database_password(text):
         raise RequestError(
-            f"{what} cannot be recorded: it holds the URL of a database with a password; leave that out"
+            f"{what} cannot be recorded: it holds the address of a database with its password; leave that out"
         )
     if "\0" in text or escape_undecodable(text) != text:
         raise RequestError(f"{what} {quote(text)} cannot be recorded: it must be UTF-8 without a NUL")

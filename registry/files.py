@@ -21,7 +21,9 @@ from registry.permissions import DENIED, describe_denial
 _WRITE_SIZE = 1 << 20  # a larger write may take longer by the byte
 _FLUSH_SIZE = 8 << 20
 
-_SCHEME = re.compile("[A-Za-z][A-Za-z0-9+.-]+:")  # as of a URL, whose slashes a path counts as one
+_SCHEME = re.compile(
+    "[A-Za-z][A-Za-z0-9+.:-]*[A-Za-z0-9+.-]:"
+)  # as of a URL, whose slashes a path counts as one
 
 STALE_AFTER_SECONDS = 24 * 3600  # a temporary file that is older was left by a process that was killed
 TEMPORARY_PREFIX = ".arriving-"  # of the names of temporary files

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 MASK = "***"
 
 _SQLITE_PREFIX = "sqlite:///"
+_PATH_STARTS = (_SQLITE_PREFIX, "./", "../")
 _HOST = r"(?:\[[0-9A-Fa-f:.%]*\]|[\w.%-]*)(?::\d*)?"
 # As SQLAlchemy reads a URL: a user's name may hold an @, a password anything else, and neither a host nor what follows.
 _POSTGRESQL = re.compile(
@@ -37,8 +38,11 @@ _SHORT_OUTPUT = re.compile("-[a-ln-z]*?o(?P<value>.+)", re.DOTALL)
 # "//user:password@host", whatever comes before it; "password=...", "PGPASSWORD=...".
 _CREDENTIALS = re.compile(r"[\w+.-]*:?/{0,3}[^/\s:@]*:[^@]*@.", re.DOTALL)
 _IN_SENTENCE = re.compile(r"postgres(?:ql(?:\+\w+)?)?://(?:[^\s:@/]*:[^\s@]+@|\S*password=)", re.IGNORECASE)
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-_FIELD = re.compile(r"password\s*=\s*", re.IGNORECASE)
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.:-]+://")  # with a colon as of "jdbc:postgresql://"
+_FIELD = re.compile(r"(?:passw(?:or)?d|pwd)\s*=\s*", re.IGNORECASE)
+# The other form that libpq takes: "host=db.example.org user=ana password=...".
+_KEYWORDS = re.compile(r"\b(?:host|hostaddr|port|dbname|user|service)\s*=\s*\S", re.IGNORECASE)
+_SECRET_OPTION = re.compile(r"-{1,2}[\w-]*(?:passw(?:or)?d|pwd|secret|token)", re.IGNORECASE)
 _MIN_SECRET = 3  # letters; a shorter one is found in any message
 
 
@@ -99,15 +103,20 @@ def mask_words(words: Sequence[str]) -> list[str]:
     masked, option = [], ""
     for word in words:
         name, equals, value = word.partition("=")
-        if option:
+        if _SECRET_OPTION.fullmatch(option):
+            masked.append(MASK)
+        elif option:
             masked.append(_mask_value(option, word))
         elif _SHORT_COMMENT.fullmatch(word):
             masked.append(word)
-        elif equals and name.startswith("--") and not _FIELD.match(f"{name[2:]}="):
+        elif equals and _SECRET_OPTION.fullmatch(name):
+            masked.append(f"{name}={MASK}")
+        elif equals and name.startswith("--"):
             masked.append(f"{name}={_mask_value(name[2:], value)}")
         else:
             masked.append(_mask_value("", word))
-        option = _text_option(word) if not option else ""
+        is_secret = not option and _SECRET_OPTION.fullmatch(word) is not None
+        option = "" if option else word if is_secret else _text_option(word)
     return masked
 
 
@@ -125,7 +134,7 @@ def _mask_value(option: str, value: str) -> str:
         return value
     if option in _URL_OPTIONS or _POSTGRESQL.match(value):
         return mask_url(value)
-    if _has_credentials(value):
+    if _CREDENTIALS.match(value) is not None and not value.startswith(_PATH_STARTS):
         return MASK
     field = _FIELD.search(value)
     return value if field is None else f"{value[: field.end()]}{MASK}"
@@ -160,13 +169,14 @@ def _iterate_other_values(words: Sequence[str]) -> Iterator[str]:
 
 
 def _has_credentials(word: str) -> bool:
-    if word.startswith((_SQLITE_PREFIX, "./", "../")):
+    if word.startswith(_PATH_STARTS):
         return False
-    return _CREDENTIALS.match(word) is not None or (
-        _POSTGRESQL.match(word) is not None and _FIELD.search(word) is not None
-    )
+    return _CREDENTIALS.match(word) is not None or _FIELD.search(word) is not None
 
 
 def has_database_password(text: str) -> bool:
-    """Tell whether a sentence repeats the URL of a PostgreSQL database with its password."""
-    return _IN_SENTENCE.search(text) is not None
+    """Tell whether a sentence repeats the URL, or the connection string, of a database with its password."""
+    field = _FIELD.search(text)
+    return _IN_SENTENCE.search(text) is not None or (
+        field is not None and field.end() < len(text) and _KEYWORDS.search(text) is not None
+    )

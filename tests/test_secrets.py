@@ -28,6 +28,8 @@ SECRETS = st.one_of(
 NOT_UNDERSTOOD = [
     "u:S3cret@h/db",
     "postgresql//u:S3cret@h/db",
+    "host=h password=S3cret dbname=x",
+    "jdbc:postgresql://h/db?user=u&password=S3cret",
     "postgresql:/u:S3cret@h/db",
     "postgresql:u:S3cret@h/db",
     "postgresql://u:S3cret",
@@ -35,7 +37,8 @@ NOT_UNDERSTOOD = [
     "postgresql://h:5432/db?password=a@S3cret",
     "mysql://u:S3cret@h/db",
     "//u:S3cret@h/db",
-    "host=h password=S3cret dbname=x",
+    "PGPASSWORD=S3cret",
+    "Server=h;Pwd = S3cret",
     "sqlite:u:S3cret@h/db",
     "sqlite://u:S3cret@h/db",
     "S3cret",
@@ -132,7 +135,14 @@ def test_a_comment_is_recorded_as_it_is(
 
 
 @pytest.mark.parametrize(
-    "text", ["moved from postgresql://ana:S3cret@h/db", "postgres://h/db?user=u&password=S3cret"]
+    "text",
+    [
+        "moved from postgresql://ana:S3cret@h/db",
+        "postgres://h/db?user=u&password=S3cret",
+        "moved from host=h dbname=calreg user=ana password = S3cret",
+        "jdbc:postgresql://h/db?user=u&password=S3cret",
+        "PGPASSWORD=S3cret psql dbname=calreg",
+    ],
 )
 def test_a_comment_with_the_password_of_a_database_is_refused_and_not_repeated(
     text: str, sqlite_calreg: Calreg
@@ -149,6 +159,7 @@ def test_the_signature_of_a_command_has_its_words_and_none_of_its_passwords(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     words = [
+        *("--db-password", "s3cret", "--passwd=s3cret", "--token", "--to"),
         *("--database", "postgresql://ana@lab:s3cret w0rd@host/db"),
         "--to=u:s3cret@host/db",
         "host=h password='s3cret w0rd' dbname=x",
@@ -159,7 +170,8 @@ def test_the_signature_of_a_command_has_its_words_and_none_of_its_passwords(
     ]
     monkeypatch.setattr(sys, "argv", ["/usr/bin/calreg", *words])
     assert build_signature().command == (
-        "calreg --database 'postgresql://ana@lab:***@host/db' '--to=***' 'host=h password=***'"
+        "calreg --db-password '***' '--passwd=***' --token '***'"
+        " --database 'postgresql://ana@lab:***@host/db' '--to=***' 'host=h password=***'"
         """ --url 'postgresql://ana:***@host/db' 'it'"'"'s so' ana@lab"""
         " --comment 'https://elog.lab:1/x, ask me@lab'"
     )
@@ -181,7 +193,7 @@ def test_no_verb_repeats_a_password_wherever_it_was_typed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     calreg = Calreg(sqlite_location, monkeypatch)
-    for text in NOT_UNDERSTOOD[:3]:
+    for text in NOT_UNDERSTOOD[:4]:
         words = {
             "--database": ["--database", text, verb],
             "a word": [verb, text],
@@ -200,7 +212,7 @@ def test_a_url_in_the_place_of_a_folder_is_refused_and_no_folder_is_made(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     before = sorted(path.name for path in tmp_path.iterdir())
-    for url in ("s3://bucket/x", "http://host/x", "gs:///x", "file:///tmp/x"):
+    for url in ("s3://bucket/x", "http://host/x", "gs:///x", "file:///tmp/x", "jdbc:x://h/x"):
         for words in (
             ["--store", url, "init"],
             ["export", "jungfrau_1-1-1", "--at", "20180101000000", "--output", url],

@@ -115,7 +115,7 @@ class RegistryGroup(TyperGroup):
             what = (
                 f"begins with {url}, and is neither a folder nor a file"
                 if url
-                else "looks like a URL with a password"
+                else "looks like the address of something with a password"
             )
             refusal = RequestError(
                 f"a word of the command {what};"
