@@ -71,10 +71,11 @@ def describe_denied_database(database: Path, *, writing: bool) -> str:
 def adopt_mode(path: Path, model: Path) -> None:
     """Give a file or folder of this user the mode and the group of a folder; a file is never executable.
 
-    What is shared by a group stays so whatever the umask of those who add to it.
+    What is shared by a group stays so whatever the umask of those who add to it. The user keeps his own rights, also
+    where somebody has taken them from the folder.
     """
     wanted, status = model.stat(), path.stat()
-    mode = stat.S_IMODE(wanted.st_mode)
+    mode = stat.S_IMODE(wanted.st_mode) | stat.S_IRWXU
     if not stat.S_ISDIR(status.st_mode):
         mode &= 0o666
     if status.st_uid != os.geteuid() or (stat.S_IMODE(status.st_mode), status.st_gid) == (

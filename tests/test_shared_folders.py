@@ -252,6 +252,17 @@ def test_a_file_adopts_the_mode_of_a_folder_without_being_executable(tmp_path: P
     assert stat.S_IMODE(file.stat().st_mode) == 0o660
 
 
+def test_who_adds_to_a_folder_that_nobody_may_use_keeps_his_own_rights(tmp_path: Path) -> None:
+    closed, file, folder = tmp_path / "closed", tmp_path / "file", tmp_path / "folder"
+    for path in (closed, folder):
+        path.mkdir()
+    file.touch()
+    closed.chmod(0)
+    adopt_mode(file, closed)
+    adopt_mode(folder, closed)
+    assert (file.stat().st_mode & 0o777, folder.stat().st_mode & 0o777) == (0o600, 0o700)
+
+
 def test_the_obstacle_of_a_path_is_the_first_folder_that_may_not_be_searched(open_folder: Path) -> None:
     (open_folder / "closed" / "deep").mkdir(parents=True)
     (open_folder / "closed").chmod(0o700)
