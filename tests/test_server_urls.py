@@ -232,6 +232,31 @@ def test_a_search_path_that_a_pooler_refuses_or_ignores_is_not_taken_for_another
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("way", ["options", "database", "pooler"])
+@pytest.mark.parametrize("setting", ["quote_all_identifiers=on", "extra_float_digits=-10"])
+def test_no_setting_of_a_server_changes_what_is_read_copied_or_compared(
+    location: RegistryLocation, request: pytest.FixtureRequest, tmp_path: Path, way: str, setting: str
+) -> None:
+    with location.open() as registry:
+        registry.panels.add(PANEL_A)
+        registry.versions.add(PANEL_A, write_panel_folder(tmp_path / "constants"), valid_from="beginning")
+    url = location.database
+    if way == "options":
+        url = sa.make_url(url).update_query_dict({"options": f"-c {setting}"}).render_as_string(False)
+    else:
+        execute(location, f"ALTER DATABASE {sa.make_url(url).database} SET {setting}")
+    if way == "pooler":
+        url = request.getfixturevalue("pooler").find_url(url)
+    with at(location, url).open() as registry:
+        assert registry.verify().problems == ()
+        registry.backup(tmp_path / "backup")
+    copy = RegistryLocation(f"sqlite:///{tmp_path}/copy.sqlite", tmp_path / "store")
+    restore_registry(tmp_path / "backup", copy.database, copy.store)
+    with copy.open() as registry:
+        assert registry.verify().problems == ()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command", [("log",), ("tag", "add", "summer"), ("init",), ("validity", PANEL_A), ("verify",)]
 )

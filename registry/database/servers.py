@@ -33,6 +33,12 @@ _LIBPQ_HOSTS = re.compile(
     r"(?P<before>[^/?#]*@)?(?P<hosts>[^/?#@]*[,%][^/?#@]*)(?P<after>[/?#].*)?", re.DOTALL
 )
 _HOST = re.compile(r"(?P<name>\[[^\]]*\]|[^\[\]:]*)(?::(?P<port>\d*))?")
+# Settings that change what the server says of numbers and names; its own may be those of the role or the database.
+_SETTINGS = {"extra_float_digits": ("1", "2", "3"), "quote_all_identifiers": ("off",)}
+_ASK_SERVER = "SELECT pg_backend_pid(), current_setting('search_path'), " + ", ".join(
+    f"current_setting('{name}')" for name in _SETTINGS
+)
+_IN_TRANSACTIONS = "calreg_settings"  # the key of the statements with which its transactions begin
 _SEARCH_PATH = re.compile(r"(?:-c\s*|--)search[_-]path\s*=(.*)", re.DOTALL)
 
 
@@ -152,28 +158,46 @@ def _listen(engine: sa.Engine, search_path: str | None) -> None:
     """Prepare every new connection, and leave nothing of one transaction to the next."""
 
     @sa.event.listens_for(engine, "connect")
-    def adapt_to_pooler(connection: Any, _record: object) -> None:
-        connection.autocommit = True
-        row = connection.execute(
-            "SELECT pg_backend_pid(), current_setting('search_path')", prepare=False
-        ).fetchone()
-        connection.autocommit = False
-        if row[0] == connection.info.backend_pid:
-            return
-        # Somebody hands out connections of the server to many clients: a statement that was prepared in the one is
-        # not there in the next.
-        connection.prepare_threshold = None
-        if search_path is not None and _fold(row[1]) != _fold(search_path):
-            raise UnavailableError(
-                f"the pooler before the database ignores the options of a connection: the search path is {row[1]!r},"
-                f" not {search_path!r}; set it for the role or the database"
-            )
+    def adapt_connection(connection: Any, record: Any) -> None:
+        record.info[_IN_TRANSACTIONS] = _adapt_to_server(connection, search_path)
+
+    @sa.event.listens_for(engine, "begin")
+    def adapt_transaction(connection: sa.Connection) -> None:
+        driver: Any = connection.connection.dbapi_connection
+        for statement in () if driver.autocommit else connection.connection.info[_IN_TRANSACTIONS]:
+            connection.exec_driver_sql(statement)
 
     @sa.event.listens_for(engine, "checkin")
     def forget_access_mode(connection: Any, _record: object) -> None:
         # SQLAlchemy leaves False behind, which says READ WRITE, whatever the server's default for transactions is.
         if connection is not None and not connection.closed:
             connection.read_only = None
+
+
+def _adapt_to_server(connection: Any, search_path: str | None) -> list[str]:
+    """Prepare a new connection for its server, or a pooler; return what every transaction there begins with."""
+    connection.autocommit = True
+    process, path, *values = connection.execute(_ASK_SERVER, prepare=False).fetchone()
+    statements = [
+        f"{name} = {allowed[0]}"
+        for (name, allowed), value in zip(_SETTINGS.items(), values, strict=True)
+        if value not in allowed
+    ]
+    is_direct = process == connection.info.backend_pid
+    for statement in statements if is_direct else ():
+        connection.execute(f"SET {statement}", prepare=False)
+    connection.autocommit = False
+    if is_direct:
+        return []
+    # Somebody hands out connections of the server to many clients: a statement that was prepared in the one is
+    # not there in the next.
+    connection.prepare_threshold = None
+    if search_path is not None and _fold(path) != _fold(search_path):
+        raise UnavailableError(
+            f"the pooler before the database ignores the options of a connection: the search path is {path!r},"
+            f" not {search_path!r}; set it for the role or the database"
+        )
+    return [f"SET LOCAL {statement}" for statement in statements]
 
 
 def _fold(search_path: str) -> str:
