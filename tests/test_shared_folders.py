@@ -231,6 +231,23 @@ def test_what_may_not_be_read_is_not_called_damaged(make: Callable[[int, int], U
         assert f"'{hidden}' belongs to uid {OWNER} and has mode 0400" in done.stdout + done.stderr or (
             "belongs to uid" in done.stdout + done.stderr
         ), verb
+    hidden.chmod(0o444)
+    head, backup = shared / "store" / "head.json", shared / "backup"
+    head.chmod(0o600)
+    done = colleague.calreg("verify")
+    assert done.returncode == 8, done
+    assert f"'{head}' belongs to uid {OWNER} and has mode 0600" in done.stdout
+    head.chmod(0o664)
+    for folder, verb in (
+        (backup, ["--database", f"sqlite:///{shared}/restored.sqlite", "restore", backup]),
+        (constants, ["version", "add", PANEL_A, constants, "--valid-from", "20180101000000"]),
+        (constants, ["import", constants]),
+    ):
+        folder.chmod(0)
+        done = colleague.calreg(*verb)
+        folder.chmod(0o755)
+        assert done.returncode == 8, (verb, done)
+        assert "has mode 0000" in done.stderr, verb
 
 
 def test_a_new_file_has_the_mode_of_the_umask_and_an_object_is_read_only(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from registry.database.closing import Closure, find_closure
 from registry.database.seals import read_head, read_seal
 from registry.database.store_heads import is_standby
-from registry.errors import CorruptionError, UnavailableError
+from registry.errors import CorruptionError, DeniedError, UnavailableError
 from registry.heads import Head, HeadFile, StoreHead
 from registry.lookup.broken_seals import find_broken_seals
 from registry.parallel import Progress
@@ -24,6 +24,7 @@ class StoreClaim(NamedTuple):
     path: Path
     head: StoreHead | None
     problem: str | None = None
+    is_denied: bool = False
 
 
 def read_claim(file: HeadFile) -> StoreClaim:
@@ -31,7 +32,7 @@ def read_claim(file: HeadFile) -> StoreClaim:
     try:
         return StoreClaim(file.path, file.read())
     except (CorruptionError, UnavailableError) as error:
-        return StoreClaim(file.path, None, str(error))
+        return StoreClaim(file.path, None, str(error), isinstance(error, DeniedError))
 
 
 class SealedHistory:
@@ -74,7 +75,7 @@ class SealedHistory:
     def _compare_with_store(self, connection: sa.Connection, claim: StoreClaim, newest: Head) -> None:
         closure = find_closure(connection)
         if claim.problem is not None:
-            self.problems.append(Problem(None, str(claim.path), claim.problem))
+            self.problems.append(Problem(None, str(claim.path), claim.problem, denied=claim.is_denied))
         elif claim.head is None:
             if newest.number and closure is None:
                 self.notes.append(
