@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -28,6 +28,48 @@ class Advance(Protocol):
 
 # Called with a description and the number of steps.
 Progress = Callable[[str, int], AbstractContextManager[Advance]]
+
+
+class WorkerPool(ThreadPoolExecutor):
+    """Threads that work, fewer where the system lets this user start no more; without any the caller's works."""
+
+    _is_alone = False
+
+    def submit(self, function: Callable[..., _Result], /, *args: Any, **options: Any) -> Future[_Result]:
+        """Give a thread something to do."""
+        if not self._is_alone:
+            try:
+                return super().submit(function, *args, **options)
+            except RuntimeError as error:
+                _raise_unless_limited(error)
+                self._is_alone = True
+        return _PostponedResult(lambda: function(*args, **options))
+
+    def _adjust_thread_count(self) -> None:
+        try:
+            super()._adjust_thread_count()
+        except RuntimeError as error:
+            _raise_unless_limited(error)
+            if not self._threads:
+                raise
+
+
+class _PostponedResult(Future[_Result]):
+    """A result that is computed when it is asked for, once."""
+
+    def __init__(self, compute: Callable[[], _Result]) -> None:
+        super().__init__()
+        self._compute = compute
+
+    def result(self, timeout: float | None = None) -> _Result:  # noqa: ARG002 - the shape of every Future
+        """Compute it."""
+        return self._compute()
+
+
+def _raise_unless_limited(error: RuntimeError) -> None:
+    """Raise an error again, unless it says that there are no more threads: Python has no class for that."""
+    if "new thread" not in str(error):
+        raise error
 
 
 @contextmanager
@@ -50,7 +92,7 @@ def map_in_threads(
     """
     results: deque[Future[_Result]] = deque()
     limit = threads if max_pending is None else max_pending
-    with ThreadPoolExecutor(threads) as pool:
+    with WorkerPool(threads) as pool:
         try:
             for item in items:
                 results.append(pool.submit(function, item))
@@ -73,7 +115,7 @@ def parallel_for_each(
     """
     queue = _WorkQueue(items)
     try:
-        with ThreadPoolExecutor(max(1, threads - 1)) as pool:
+        with WorkerPool(max(1, threads - 1)) as pool:
             others = [pool.submit(queue.run_all, function) for _ in range(threads - 1)]
             queue.run_all(function)
         for other in others:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from registry.parallel import map_in_threads, parallel_for_each
+from registry.parallel import WorkerPool, map_in_threads, parallel_for_each
 
 
 @pytest.mark.slow
@@ -157,3 +157,32 @@ def test_an_error_of_the_iterator_is_raised_whichever_thread_asked_for_the_item(
     for _ in range(20):
         with pytest.raises(KeyError, match="seventh"):
             parallel_for_each(lambda _: None, items(), threads)
+
+
+@pytest.mark.parametrize("permitted", [0, 1])
+def test_work_is_done_with_as_many_threads_as_the_system_permits(
+    permitted: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As under `ulimit -u`, which does not hold for root."""
+    begun: list[int] = []
+    start = threading.Thread.start
+
+    def start_few(thread: threading.Thread) -> None:
+        if len(begun) >= permitted:
+            raise RuntimeError("can't start new thread")
+        begun.append(1)
+        start(thread)
+
+    done: list[int] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start_few)
+        assert list(map_in_threads(lambda item: -item, range(20), 4)) == [-item for item in range(20)]
+        begun.clear()
+        parallel_for_each(done.append, range(20), 4)
+        begun.clear()
+        with WorkerPool(3) as pool:
+            assert list(pool.map(abs, [-1, 2, -3, 4])) == [1, 2, 3, 4]
+        begun.clear()
+        with pytest.raises(ZeroDivisionError):
+            list(map_in_threads(lambda item: 1 / item, [1, 0, 2], 4))
+    assert sorted(done) == list(range(20))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ from registry.errors import CorruptionError, RequestError, UnavailableError
 from registry.heads import Head
 from registry.lookup.revisions import read_newest_revision
 from registry.lookup.stored_files import describe_uses, list_uses
-from registry.parallel import Progress, no_progress
+from registry.parallel import Progress, WorkerPool, no_progress
 from registry.records import MissingFile, RegistryCopy
 from registry.settings import mask_database_url
 from registry.store import ContentStore
@@ -114,7 +113,7 @@ def copy_objects(
     counts = {True: 0, False: 0}
     with (
         progress("copying files", total) if total else no_progress("", 0) as advance,
-        ThreadPoolExecutor(os.cpu_count()) as pool,
+        WorkerPool(os.cpu_count()) as pool,
     ):
         for batch in files.read_batches():
             for (sha256, _), result in zip(batch, pool.map(copy, batch), strict=True):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from registry.exporters.assembly import Assembly
 from registry.files import Buffer, FlushingFile
-from registry.parallel import CPU_COUNT, Advance, map_in_threads
+from registry.parallel import CPU_COUNT, Advance, WorkerPool, map_in_threads
 from registry.provenance.document import FILE_NAME, Companion, Document, Output
 
 _MAX_PENDING_CHUNKS = 6  # with fewer, generating them stops whenever the disk does
@@ -140,7 +139,7 @@ def write_parallel(
             file.sync()
         return assembly.describe_output(path=name, sha256=file.sha256, size=file.size)
 
-    with ThreadPoolExecutor(len(assemblies)) as pool:
+    with WorkerPool(len(assemblies)) as pool:
         return tuple(pool.map(write, assemblies))
 
 
