@@ -217,3 +217,18 @@ def test_a_quiet_verb_leaves_the_streams_as_they_were(sqlite_calreg: Calreg) -> 
     refused = sqlite_calreg("panel", "show", "9-9-9", "-q")
     assert (refused.code, refused.stdout) == (3, "")
     assert "1-1-1" in sqlite_calreg.run("panel", "list").stdout
+
+
+def test_a_verb_without_enough_memory_is_refused_and_says_what_was_recorded(
+    sqlite_calreg: Calreg, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from registry.api import Registry
+
+    def want_more(*_arguments: object, **_options: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Registry, "verify", want_more)
+    for form in ([], ["--json"]):
+        ended = sqlite_calreg("verify", *form)
+        assert (ended.code, ended.stdout) == (8, "")
+        assert "not enough memory for this; nothing was recorded" in ended.stderr

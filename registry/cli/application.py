@@ -81,10 +81,20 @@ class LazyCommand(TyperCommand):
         if isinstance(target, typer.Typer):
             noun = get_group(target)
             noun.name = self.name
-            return add_shared_options(noun, self.word)
+            return _leave_files_to_verbs(add_shared_options(noun, self.word))
         group = create_group()
         group.command(self.name)(target)
-        return add_shared_options(get_command(group), self.word)
+        return _leave_files_to_verbs(add_shared_options(get_command(group), self.word))
+
+
+def _leave_files_to_verbs(command: Any) -> Any:
+    """Let no option ask itself whether a file may be read: the verb's refusal names its owner; return the verb."""
+    for verb in getattr(command, "commands", {}).values():
+        _leave_files_to_verbs(verb)
+    for parameter in command.params:
+        if hasattr(parameter.type, "readable"):
+            parameter.type.readable = False
+    return command
 
 
 class RegistryGroup(TyperGroup):
@@ -143,12 +153,15 @@ class RegistryGroup(TyperGroup):
         except RegistryError as error:
             output.print_error(error, as_json=as_json)
             raise typer.Exit(error.code) from None
+        except MemoryError:
+            refusal = UnavailableError(f"there is not enough memory for this; {describe_attempts()}")
+            output.print_error(refusal, as_json=as_json)
+            raise typer.Exit(refusal.code) from None
         except _UsageError as error:
             if not as_json:
                 raise _sanitise_usage_error(error) from None
-            refusal = RequestError(error.format_message())
-            output.print_error(refusal, as_json=True)
-            raise typer.Exit(refusal.code) from None
+            output.print_error(RequestError(error.format_message()), as_json=True)
+            raise typer.Exit(RequestError.code) from None
         except BrokenPipeError:
             # Discard further output, also what is flushed at the end of the process.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
