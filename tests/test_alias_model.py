@@ -18,7 +18,8 @@ from registry.errors import ConflictError, NotFoundError, NotValidError, Request
 from registry.instants import BEGINNING, EARLIEST, Instant, parse_instant
 from registry.lookup import versions
 from registry.lookup.aliases import list_aliases_of_panels
-from registry.lookup.panels import find_panels, find_target
+from registry.lookup.panels import find_panels
+from registry.lookup.targets import find_target
 from registry.lookup.validity import versions_at
 from registry.registration.alias_withdrawal import withdraw_aliases
 from registry.registration.aliases import add_aliases
