@@ -258,8 +258,8 @@ def test_occupied_targets_are_refused(
             fork_registry(database, store, filled.database, filled.store, comment=COMMENT)
     assert not target.store.exists()
     assert sorted(full.iterdir()) == [full / "notes.txt"]
-    fork(filled, target)
-    assert fork(filled, target).notes  # the same one is found done
+    registry_id = fork(filled, target)
+    assert fork(filled, target) == registry_id
     with target.open() as forked:
         forked.tags.add("later")
     with assert_refused(ConflictError):
