@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from registry.api.export_verification import verify_export as verify_export
     from registry.api.forks import fork_registry as fork_registry
     from registry.api.replays import replay as replay
+    from registry.api.status import read_status as read_status
     from registry.heads import Head as Head
     from registry.instants import Instant as Instant
 
@@ -32,6 +33,7 @@ _MODULES = {
     "create_registry": "registry.api",
     "fork_registry": "registry.api.forks",
     "open_registry": "registry.api",
+    "read_status": "registry.api.status",
     "replay": "registry.api.replays",
     "restore_registry": "registry.api.backups",
     "verify_export": "registry.api.export_verification",

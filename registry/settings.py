@@ -122,8 +122,29 @@ def find_timezone_name(database: str | None, store: str | Path | None) -> Settin
 
 def make_setting(name: str, default: Default) -> Setting:
     """Return a setting that a file has."""
-    users = read_user_defaults().get(name) == default
-    return Setting(name, str(default.value), "user's file" if users else "registry's file", str(default.file))
+    value = str(default.value).lower() if isinstance(default.value, bool) else default.value
+    origin = "user's file" if read_user_defaults().get(name) == default else "registry's file"
+    return Setting(name, value, origin, str(default.file))
+
+
+def list_settings(database: str | None = None, store: str | Path | None = None) -> list[Setting]:
+    """Return all settings with their origins; the time zone is empty where it is the registry's own."""
+    defaults = find_defaults(database, store)
+    zone = find_timezone_name(database, store) or Setting("timezone", "", "default", None)
+    others = [
+        make_setting(name, defaults[name]) if name in defaults else Setting(name, value, "default", None)
+        for name, value in (("local", "false"), ("format", "table"))
+    ]
+    return [*find_location(database, store), zone, *others, _find_pager(defaults)]
+
+
+def _find_pager(defaults: dict[str, Default]) -> Setting:
+    for name in ("CALREG_PAGER", "PAGER"):
+        if name == "PAGER" and "pager" in defaults:
+            return make_setting("pager", defaults["pager"])
+        if name in os.environ:
+            return Setting("pager", os.environ[name], "environment", name)
+    return Setting("pager", "less", "default", None)
 
 
 def sqlite_file(url: str) -> Path | None:

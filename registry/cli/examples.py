@@ -8,6 +8,7 @@ from typing import Any
 EXAMPLES = {
     "demo": "calreg demo demo",
     "init": "calreg init",
+    "status": "calreg status",
     "database downgrade": "calreg database downgrade 0008",
     "database upgrade": "calreg database upgrade --patterns",
     "import": "calreg import tree --timezone America/Los_Angeles",

@@ -70,6 +70,7 @@ from registry.records.facts import (
 )
 from registry.records.imports import ImportOutcome, OpenStart, SkippedEntry
 from registry.records.sensors import RecordedMixUp, SensorMatch
+from registry.records.status import Counts, SettingInUse, Status
 
 __all__ = [
     "AddedPatterns",
@@ -85,6 +86,7 @@ __all__ = [
     "Configuration",
     "Conversion",
     "ConvertedStage",
+    "Counts",
     "DeployedFile",
     "Deployment",
     "DeploymentCheck",
@@ -122,8 +124,10 @@ __all__ = [
     "RunDifference",
     "SameConstants",
     "SensorMatch",
+    "SettingInUse",
     "SkippedEntry",
     "Statistics",
+    "Status",
     "StoredFile",
     "SupersededRun",
     "Tag",

@@ -1,0 +1,77 @@
+"""The state of a registry, as an administrator looks at it in the morning."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from registry.instants import Instant
+from registry.records.exports import RecordedExport
+
+
+class SettingInUse(Struct, frozen=True):
+    """A setting and where it comes from.
+
+    Attributes
+    ----------
+    origin
+        ``option``, ``environment``, ``user's file``, ``registry's file``, ``registry`` or ``default``.
+    place
+        The variable or the file, where there is one.
+    """
+
+    name: str
+    value: str
+    origin: str
+    place: str | None
+
+
+class Counts(Struct, frozen=True):
+    """The facts that are live, and the exports and files; ``files`` and ``file_bytes`` are None for very many."""
+
+    panels: int
+    versions: int
+    runs: int
+    exports: int
+    files: int | None
+    file_bytes: int | None
+
+
+class Status(Struct, frozen=True):
+    """What is known of a registry; None and empty where it cannot be opened.
+
+    Attributes
+    ----------
+    database
+        The URL, without its password.
+    schema
+        That of the database; ``software_schema`` is the one that this software needs.
+    seal
+        That of the newest revision.
+    database_bytes
+        The size of the database: a file, or what the server says.
+    newest_exports
+        The newest first; ``stale_exports`` has those among the newest ``exports_compared`` that are stale.
+    problems
+        A sentence for each thing that is wrong.
+    refusal
+        Why the registry cannot be opened.
+    """
+
+    database: str
+    store: str
+    settings: tuple[SettingInUse, ...]
+    software_schema: str
+    schema: str | None = None
+    registry: str | None = None
+    timezone: str | None = None
+    revision: int | None = None
+    recorded_at: Instant | None = None
+    author: str | None = None
+    seal: str | None = None
+    counts: Counts | None = None
+    database_bytes: int | None = None
+    newest_exports: tuple[RecordedExport, ...] = ()
+    stale_exports: tuple[RecordedExport, ...] = ()
+    exports_compared: int = 0
+    problems: tuple[str, ...] = ()
+    refusal: str | None = None
