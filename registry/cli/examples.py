@@ -8,7 +8,6 @@ from typing import Any
 EXAMPLES = {
     "demo": "calreg demo demo",
     "init": "calreg init",
-    "status": "calreg status",
     "database downgrade": "calreg database downgrade 0008",
     "database upgrade": "calreg database upgrade --patterns",
     "import": "calreg import tree --timezone America/Los_Angeles",
@@ -42,6 +41,7 @@ EXAMPLES = {
     "plot diff": "calreg plot diff 1 11 --relative --output diff.png",
     "plot validity": "calreg plot validity M068 --output validity.svg",
     "plot history": "calreg plot history M068 --output history.png",
+    "status": "calreg status",
     "affected": "calreg affected --since spring-2018",
     "exports": "calreg exports --stale",
     "diff": "calreg diff exp=xcsls3716:run=631 --as-of spring-2018",

@@ -17,6 +17,7 @@ LISTINGS = {
     "affected": "AffectedRun",
     "alias list": "Alias",
     "detector list": "Configuration",
+    "detector names": "DetectorName",
     "exports": "RecordedExport",
     "log": "Revision",
     "panel list": "Panel",

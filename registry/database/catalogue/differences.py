@@ -24,7 +24,8 @@ def find_differences(connection: sa.Connection) -> list[str]:
 def find_guard_differences(connection: sa.Connection) -> list[str]:
     """Return those of the differences that concern the guards."""
     catalogue = _import_catalogue(connection)
-    differences = [sentence for part, sentence in _compare(connection) if part.kind in GUARD_KINDS]
+    live, wanted = catalogue.read_guards(connection), catalogue.describe_guards(connection)
+    differences = [sentence for part, sentence in compare_parts(live, wanted) if part.kind in GUARD_KINDS]
     return [*differences, *catalogue.find_guard_oddities(connection)]
 
 

@@ -31,21 +31,17 @@ def read_parts(connection: sa.Connection) -> Parts:
         ("column", queries.COLUMNS),
         ("constraint", queries.CONSTRAINTS),
         ("index", queries.INDEXES),
-        ("trigger", queries.TRIGGERS),
     ):
         for row in _read(connection, query):
             table, name = row.pop("location"), row.pop("part")
             actual = row.pop("sort", kind)
-            if table in tables or kind == "trigger":
+            if table in tables:
                 parts[Part(actual, table, name)] = row
-    for row in _read(connection, queries.FUNCTIONS):
-        parts[Part("function", "", row.pop("part"))] = row
-    return parts
+    return parts | read_guards(connection)
 
 
 def build_parts(connection: sa.Connection, live: Parts) -> Parts:
     """Return the parts that this software makes; a rule that `live` has in other words is not another one."""
-    name = connection.execute(sa.text("SELECT quote_ident(current_schema())")).scalar_one()
     parts: dict[Part, _Row] = {}
     for table in schema.metadata.sorted_tables:
         parts |= _describe_table(table)
@@ -54,7 +50,27 @@ def build_parts(connection: sa.Connection, live: Parts) -> Parts:
             part = Part(kind, table.name, str(constraint.name))
             definition = _format_constraint(constraint, live.get(part, {}).get("definition", ""))
             parts[part] = {"definition": definition, "state": "valid"}
-    parts |= _describe_guards()
+    return _name_schemas(connection, parts | _describe_guards())
+
+
+def read_guards(connection: sa.Connection) -> dict[Part, _Row]:
+    """Return the guards that the schema has, without the time that its tables take."""
+    parts: dict[Part, _Row] = {}
+    for row in _read(connection, queries.TRIGGERS):
+        table, name = row.pop("location"), row.pop("part")
+        parts[Part(row.pop("sort", "trigger"), table, name)] = row
+    for row in _read(connection, queries.FUNCTIONS):
+        parts[Part("function", "", row.pop("part"))] = row
+    return parts
+
+
+def describe_guards(connection: sa.Connection) -> dict[Part, _Row]:
+    """Return the guards that this software makes."""
+    return _name_schemas(connection, _describe_guards())
+
+
+def _name_schemas(connection: sa.Connection, parts: dict[Part, _Row]) -> dict[Part, _Row]:
+    name = connection.execute(sa.text("SELECT quote_ident(current_schema())")).scalar_one()
     return {part: _name_schema(row, name) for part, row in parts.items()}
 
 
