@@ -161,15 +161,15 @@ def _read_other_schema(url: str, status: Status) -> Status:
             open_engine(url) as engine,
             read_transaction(engine) as connection,
         ):
-            found = read_schema_revision(connection)
-            if found is None or not found.isdigit():
+            other = read_schema_revision(connection)
+            if other is None or not other.isdigit():
                 return status
             newest = connection.execute(
                 sa.select(revision).order_by(revision.c.number.desc()).limit(1)
             ).one_or_none()
     except RegistryError:
         return status
-    status = replace(status, schema=found)
+    status = replace(status, schema=other)
     if newest is None:
         return replace(status, revision=0)
     return replace(

@@ -1,4 +1,4 @@
-"""How much is recorded, counted by the ends of indexes: as quick in a large registry as in a small one."""
+"""The counts of what is recorded, read at the ends of indexes: as quick in a large registry as in a small one."""
 
 from __future__ import annotations
 

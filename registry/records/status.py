@@ -37,7 +37,7 @@ class Counts(Struct, frozen=True):
 
 
 class Status(Struct, frozen=True):
-    """What is known of a registry; None and empty where it cannot be opened.
+    """The state of a registry; None and empty is what is not known, as where it cannot be opened.
 
     Attributes
     ----------
