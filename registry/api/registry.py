@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from registry.api.backend import InstantLike
 from registry.api.deploying import Deploying
 from registry.api.differences import Differences
+from registry.api.reversing import Reversing
 from registry.lookup.revisions import AsOf
 from registry.parallel import Progress, no_progress
 from registry.records import (
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from registry.api.versions import Versions
 
 
-class Registry(Deploying, Differences):
+class Registry(Deploying, Differences, Reversing):
     """An open registry, as `open_registry` returns it.
 
     Its attributes ``panels``, ``aliases``, ``versions``, ``runs``, ``detectors``, ``tags``, ``exports`` and

@@ -1,4 +1,4 @@
-"""``calreg tag`` and ``diff``: the names of revisions, and what differs for a detector between two."""
+"""``calreg revert``, ``tag`` and ``diff``: a revision undone, named, and compared with another."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from registry.cli.options import (
     Context,
     DryRun,
     Json,
+    RequiredComment,
     Source,
     Timezone,
     open_from_context,
@@ -26,6 +27,26 @@ if TYPE_CHECKING:
     from registry.records import DetectorDifference
 
 tag = create_group(help="Names for revisions.")
+
+
+def revert(
+    ctx: Context,
+    revision: Annotated[
+        str,
+        typer.Argument(metavar="N", help="The number of a revision, as the log shows it; or NUMBER:SEAL."),
+    ],
+    comment: RequiredComment,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Undo a revision, and show what is valid instead.
+
+    A new revision withdraws what that one recorded, and states again what it withdrew: all of it, or nothing where
+    later revisions have changed it. Registered panels stay.
+    """
+    with open_from_context(ctx) as registry:
+        outcome = registry.revert(revision, comment=comment, dry_run=dry_run)
+    reports.print_outcome(outcome, as_json=json)
 
 
 @tag.command("add")

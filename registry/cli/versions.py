@@ -11,6 +11,7 @@ from registry.cli import output, reports
 from registry.cli.application import create_group
 from registry.cli.listing import Listing, add_one, print_listing
 from registry.cli.names import read_names
+from registry.cli.number_lists import parse_numbers
 from registry.cli.options import (
     AllowOdd,
     AllowPattern,
@@ -217,7 +218,10 @@ def _format_file(file: StoredFile) -> tuple[object, ...]:
 @version.command("withdraw")
 def withdraw_versions(
     ctx: Context,
-    numbers: Annotated[list[int], typer.Argument(metavar="N...", help="The numbers of versions.")],
+    numbers: Annotated[
+        list[str],
+        typer.Argument(metavar="N...", help="The numbers of versions: 410, 401-404, or 401-404,410."),
+    ],
     comment: RequiredComment,
     dry_run: DryRun = False,
     json: Json = False,
@@ -227,7 +231,8 @@ def withdraw_versions(
     All of them are withdrawn in one revision, or none is.
     """
     with open_from_context(ctx) as registry:
-        outcome = registry.versions.withdraw(*numbers, comment=comment, dry_run=dry_run)
+        first, *more = parse_numbers(numbers, "versions")
+        outcome = registry.versions.withdraw(first, *more, comment=comment, dry_run=dry_run)
     reports.print_outcome(outcome, as_json=json)
 
 

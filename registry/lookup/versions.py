@@ -243,9 +243,16 @@ def find_version(connection: sa.Connection, number: int, revision: int) -> Versi
     largest = find_largest_number(connection, revision)
     # Checked first: SQLite takes no number of more than 64 bits.
     if not 1 <= number <= largest:
-        known = f"1 to {largest} are known" if largest else "none is recorded yet"
-        raise NotFoundError(f"there is no version {number}; {known}", version=number, largest=largest or None)
+        raise NotFoundError(
+            describe_unknown_version(number, largest), version=number, largest=largest or None
+        )
     return _list_versions_where(connection, version.c.id == number, revision, 1)[0]
+
+
+def describe_unknown_version(number: int, largest: int) -> str:
+    """Return a sentence on a version that is not recorded, where this is the greatest number of one."""
+    known = f"1 to {largest} are known" if largest else "none is recorded yet"
+    return f"there is no version {number}; {known}"
 
 
 def find_largest_number(connection: sa.Connection, revision: int) -> int:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from registry import schema
 from registry.database.change import Change, Row
-from registry.errors import ConflictError, NotValidError
+from registry.errors import ConflictError, NotFoundError, NotValidError
 from registry.instants import Instant
 from registry.lookup import versions
 from registry.lookup.fact_lines import describe_version
@@ -248,25 +248,40 @@ def _find_live_kinds(change: Change, panel: Panel) -> list[str]:
 def withdraw_versions(change: Change, numbers: Iterable[int]) -> None:
     """Withdraw versions, all or none, with a comment; notes tell which constants are valid in their place.
 
-    A `NotFoundError` if there is no such version; a `ConflictError` if one was withdrawn already.
+    A `NotFoundError` if there is no such version; a `ConflictError` if one was withdrawn already. All are listed.
     """
     require_comment(change.comment, "a withdrawal")
-    live = [_find_live(change, number) for number in dict.fromkeys(numbers)]
+    live = _find_live(change, list(dict.fromkeys(numbers)))
     change.withdraw(schema.version, [version.version for version in live])
     note_valid_constants(
         change, sorted((version.panel, version.kind, version.valid_from) for version in live)
     )
 
 
-def _find_live(change: Change, number: int) -> Version:
-    version = versions.find_version(change.connection, number, change.visible_revision)
-    if version.withdrawn_in is not None:
-        raise ConflictError(
-            f"version {number} was withdrawn already, by revision {version.withdrawn_in}",
-            version=number,
-            withdrawn_in=version.withdrawn_in,
+def _find_live(change: Change, numbers: Sequence[int]) -> list[Version]:
+    """Return the live versions with these numbers, in this order; refuse all that are not, the unknown ones first."""
+    largest = versions.find_largest_number(change.connection, change.visible_revision)
+    known = [number for number in numbers if 1 <= number <= largest]
+    if len(known) < len(numbers):
+        unknown = [number for number in numbers if number not in set(known)]
+        sentences = [versions.describe_unknown_version(number, largest) for number in unknown]
+        values = {"version": unknown[0], "largest": largest or None}
+        raise NotFoundError.combine("versions are not known", sentences, **values, versions=unknown)
+    read = versions.list_versions_with_numbers(change.connection, known, change.visible_revision)
+    by_number = {version.version: version for version in read}
+    gone = [version for version in read if version.withdrawn_in is not None]
+    if gone:
+        raise ConflictError.combine(
+            "versions cannot be withdrawn",
+            [
+                f"version {version.version} was withdrawn already, by revision {version.withdrawn_in}"
+                for version in gone
+            ],
+            version=gone[0].version,
+            withdrawn_in=gone[0].withdrawn_in,
+            versions=[version.version for version in gone],
         )
-    return version
+    return [by_number[number] for number in numbers]
 
 
 def note_valid_constants(change: Change, keys: Iterable[VersionKey]) -> None:
