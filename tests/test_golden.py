@@ -72,6 +72,7 @@ REFUSED = {
         "calreg detector withdraw xcsls3716 XcsEndstation.0:Jungfrau.0 --first-run 5 --comment wrong"
     ),
     "run withdraw": "calreg run withdraw exp=xcsls3716:run=613 --comment wrong",
+    "revert": "calreg revert 13 --comment wrong",
     "log": "calreg log M067",
     "verify": "calreg verify",
     "database check": "calreg --database sqlite:///nowhere.sqlite database check",
@@ -143,7 +144,7 @@ def run_scenario(recorder: Recorder) -> None:
     recorder.run("database seal", EXAMPLES["database seal"])
     lost = put_database_back()
     example = EXAMPLES["database recover"]
-    recorder.run("database recover", example.replace("15:SEAL", lost), shown=example)
+    recorder.run("database recover", example.replace("16:SEAL", lost), shown=example)
     shutil.copytree("constants", "damaged")
     damage(Path("damaged/pixel_gain.npy"))
     for verb in REFUSED:
