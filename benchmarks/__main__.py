@@ -15,6 +15,7 @@ import msgspec
 
 from benchmarks import (
     consequences,
+    delivering,
     exports,
     importing,
     lookups,
@@ -35,6 +36,7 @@ GROUPS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "text": exports.measure_text,
     "memory": exports.measure_arrays,
     "register": registering.measure_registration,
+    "delivery": delivering.measure_deliveries,
     "consequences": consequences.measure_consequences,
     "lookup": lookups.measure_look_ups,
     "worst": lookups.measure_worst,

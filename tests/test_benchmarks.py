@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from benchmarks import consequences, exports, importing, lookups, paging, table, timing
+from benchmarks import consequences, delivering, exports, importing, lookups, paging, table, timing
 from benchmarks.bench import Bench, Scale
 from benchmarks.history import History
 from benchmarks.loading import load_history
@@ -47,6 +47,7 @@ def test_a_row_of_every_sort_is_measured_and_checked(bench: Bench) -> None:
         *(row for row in paging.measure_pages(bench) if row.ratio),
         *islice(importing.measure_import(bench), 1),
         *islice(consequences.measure_consequences(bench), 1),
+        *delivering.measure_deliveries(bench),
     ]
     assert [row.work for row in rows if not (row.ratio and row.ours and row.baseline)] == []
     assert {row.database for row in rows} == {"", "sqlite"}

@@ -107,6 +107,19 @@ def test_a_turned_or_mirrored_map_is_refused_saying_how(
         add(filled, PANEL_B, measure(0, 2, change=turn), LATER)
 
 
+def test_both_sides_of_a_swap_in_a_delivery_are_named(
+    filled: Registry, measure: Measure, tmp_path: Path
+) -> None:
+    for number, m_number in ((1, "M068"), (0, "M088")):
+        measure(number, 1).rename(tmp_path / m_number)
+        (tmp_path / "delivery").mkdir(exist_ok=True)
+        (tmp_path / m_number).rename(tmp_path / "delivery" / m_number)
+    with assert_refused(ConflictError, "M068", "M088", problems=2, remedy=Remedy.ALLOW_PATTERN) as caught:
+        filled.versions.add_delivery(tmp_path / "delivery", valid_from=LATER, kinds=["gain"])
+    assert [mix_up["module"] for mix_up in caught.value.values["mix_ups"]] == ["M068", "M088"]
+    assert len(filled.versions.list()) == 2
+
+
 def test_who_knows_better_says_so_with_a_comment(filled: Registry, measure: Measure) -> None:
     folder = measure(0, 1)
     with assert_refused(RequestError, remedy=Remedy.GIVE_COMMENT):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from collections.abc import Callable
 from datetime import UTC
 from functools import partial
@@ -12,11 +13,13 @@ from sqlalchemy import Engine
 
 from harnesses.fuzz.target import Target, call_parser, decode_text
 from registry import detectors, identifiers, instants, settings
+from registry.cli.number_lists import parse_numbers
 from registry.database.engine import make_engine
 from registry.detectors.segments import complete_segments, format_segment_numbers, parse_segment_numbers
 from registry.detectors.sources import find_source_problem
 from registry.errors import RegistryError
 from registry.identifiers import Dataset
+from registry.importers.deliveries import Names, read_delivery
 from registry.lookup.revisions import parse_as_of
 from registry.secrets import find_misplaced_url, hide_secrets, mask_url, mask_words
 from registry.timezones import find_zone
@@ -45,6 +48,7 @@ _SEGMENTS = [
     *("XcsEndstation.0:Jungfrau.0|0-3,8", "MfxEndstation.0:Epix10ka2M.0|0-15", "CxiEndstation.0:Cspad.0|0"),
     *("XcsEndstation.0:Jungfrau.0|8,0-5", "XcsEndstation.0:Jungfrau.0|0-99999999999"),
 ]
+_NUMBERS = ["401-404,410", "1 2-3 2", "404-401", "1-99999999999", "1-6000 7000-9999"]
 _AS_OF = ["7", "9999999999999", "20171025000000", "2017-10-25T00:00:00Z", "spring-2026", "beginning"]
 _LOCATIONS = [
     *("sqlite:////data/registry.sqlite", "sqlite:///~nobody/x?mode=rw", "sqlite://", "~/store"),
@@ -175,6 +179,36 @@ def _feed_secret(folder: Path, data: bytes) -> None:
         assert not [sentence for sentence in shown if _SECRET in sentence], (url, shown)
 
 
+def _feed_delivery(folder: Path, data: bytes) -> None:
+    """Give a folder of arrays, and a file beside it, a name of any bytes."""
+    text = decode_text(data[:100]).replace("/", "").replace("\0", "").strip(".")
+    names = Names.read(text)
+    assert all(detectors.parse_panel_id(panel).text == panel for panel in names.panels)
+    assert all(identifiers.parse_m_number(number) == number for number in names.m_numbers)
+    root = folder / "delivery"
+    root.mkdir(exist_ok=True)
+    try:
+        panel = root / f"panel{text}"
+        panel.mkdir()
+    except OSError:  # the system has no such name
+        return
+    (panel / "g0_gain.npy").touch()
+    (root / f"array{text}.npy").touch()
+    delivery = call_parser(lambda: read_delivery(root))
+    assert delivery is not None
+    assert [item.path for item in delivery.items] == [panel]
+    assert all(problem.message.isprintable() for problem in delivery.problems)
+    shutil.rmtree(root)
+
+
+def _feed_numbers(_: Path, data: bytes) -> None:
+    words = decode_text(data).split(" ")
+    numbers = call_parser(lambda: parse_numbers(words, "versions"))
+    if numbers is not None:
+        assert len(set(numbers)) == len(numbers) <= 10_000
+        assert parse_numbers([",".join(map(str, numbers))], "versions") == numbers
+
+
 _TYPES = tuple(
     f"registry.detectors{name}" for name in ("", ".types", ".known", ".kinds", ".jungfrau", ".epix10ka")
 )
@@ -194,6 +228,10 @@ TEXT_TARGETS = [
         _text_seeds(_SEGMENTS),
         ("registry.detectors.segments", "registry.detectors.sources"),
     ),
+    Target(
+        "delivery", _feed_delivery, _text_seeds(_NAMES, _JUNGFRAU, _EPIX), ("registry.importers.deliveries",)
+    ),
+    Target("numbers", _feed_numbers, _text_seeds(_NUMBERS), ("registry.cli.number_lists",)),
     Target("as-of", _feed_as_of, _text_seeds(_AS_OF), ("registry.lookup.revisions",)),
     Target(
         "location",

@@ -13,7 +13,8 @@ from registry.database.change import Change
 from registry.lookup import versions
 from registry.lookup.revisions import AsOf, require_comment
 from registry.lookup.stored_files import list_verified_files
-from registry.records import Outcome, StoredFile, Validity, Version, VersionDifference
+from registry.parallel import Progress, no_progress
+from registry.records import DeliveryOutcome, Outcome, StoredFile, Validity, Version, VersionDifference
 from registry.registration.versions import record_gap, withdraw_versions
 
 
@@ -77,13 +78,10 @@ class Versions(Noun):
             Another version starts then, or these constants were withdrawn there; the maker's file is named for another
             module; or a file is another module's, by its bytes or by the pattern of its sensor.
         """
-        from registry.api.version_registration import add_versions
+        from registry.api.version_registration import Terms, add_versions
         from registry.registration.stated_constants import Allowances
 
-        return add_versions(
-            self._backend,
-            panel,
-            Path(path),
+        terms = Terms(
             valid_from=valid_from,
             kinds=kinds,
             allow_nonfinite=allow_nonfinite,
@@ -92,8 +90,66 @@ class Versions(Noun):
             supersede=supersede,
             any_time=any_time,
             comment=comment,
-            dry_run=dry_run,
         )
+        return add_versions(self._backend, panel, Path(path), terms, dry_run=dry_run)
+
+    def add_delivery(
+        self,
+        folder: str | Path,
+        *,
+        valid_from: InstantLike,
+        panels: Sequence[str] = (),
+        kinds: Sequence[str] | None = None,
+        allow_nonfinite: bool = False,
+        allow_odd: bool = False,
+        same_as: Sequence[str] = (),
+        allow_pattern: bool = False,
+        supersede: bool = False,
+        any_time: bool = False,
+        comment: str | None = None,
+        dry_run: bool = False,
+        progress: Progress = no_progress,
+    ) -> DeliveryOutcome:
+        """Register the constants of several modules, valid from one instant on, as one revision or not at all.
+
+        Below `folder`, also behind links, lie folders and maker's files as `add` takes them. Whose constants they
+        are is said by the M-numbers and panel Ids in their names, or else in those of the folders around them; the
+        ``matches`` of the outcome tell what was taken for which panel.
+
+        Parameters
+        ----------
+        panels
+            Panel Ids that are meant where several panel Ids of a module bear its M-number at `valid_from`.
+        valid_from, kinds, allow_nonfinite, allow_odd, same_as, allow_pattern, supersede, any_time
+            As for `add`.
+
+        Raises
+        ------
+        RequestError
+            Names mean several modules or contradict each other, a module has several panel Ids or several folders;
+            or files cannot be taken (`ArrayError`). All that is wrong with the delivery is listed at once, and the
+            refusal is of the class with the lowest exit code.
+        NotFoundError
+            A name means nothing that is known.
+        NotValidError
+            No panel bears an M-number at `valid_from`.
+        ConflictError
+            As for `add`; the files of a delivery are compared with each other too.
+        """
+        from registry.api.version_registration import Terms, add_delivery
+        from registry.registration.stated_constants import Allowances
+
+        terms = Terms(
+            valid_from=valid_from,
+            kinds=kinds,
+            allow_nonfinite=allow_nonfinite,
+            allow_odd=allow_odd,
+            allowances=Allowances.parse(same_as, pattern=allow_pattern),
+            supersede=supersede,
+            any_time=any_time,
+            comment=comment,
+        )
+        return add_delivery(self._backend, Path(folder), panels, terms, progress, dry_run=dry_run)
 
     def gap(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from registry.errors import RegistryError, Remedy
@@ -49,6 +49,15 @@ def _skip_entries(*, remedies: Sequence[Remedy] = (), **_: Any) -> str:
     return ", ".join(["--skip-bad leaves these out", *(take or ["--gap-bad leaves gaps in their place"])])
 
 
+def _choose_panels(*, panels: Sequence[str] = ("PANEL_ID",), **_: Any) -> str:
+    return f"{' '.join(f'--panel {panel}' for panel in panels)} says that this is meant"
+
+
+def _take_delivery(*, remedies: Sequence[Remedy] = (), **values: Any) -> str:
+    texts = dict.fromkeys(format_remedy(remedy, values) for remedy in remedies)
+    return "; ".join(texts) or "mend these, and give it again"
+
+
 WORDS: dict[Remedy, str | Callable[..., str]] = {
     Remedy.ADD_PATTERNS: "calreg database upgrade --patterns computes them",
     Remedy.ALLOW_ANY_TIME: "give --any-time if that is meant",
@@ -58,6 +67,7 @@ WORDS: dict[Remedy, str | Callable[..., str]] = {
     Remedy.ALLOW_PATTERN: "--allow-pattern with a comment takes the map as it is",
     Remedy.CARRY_CONSTANTS: "give both --carry-from and --valid-from",
     Remedy.CHECK_DATABASE: "calreg database check names what differs, and --mend-guards replaces the guards",
+    Remedy.CHOOSE_PANELS: _choose_panels,
     Remedy.CONFIGURE_DETECTOR: _configure_detector,
     Remedy.CONFIGURE_SEGMENTS: (
         "calreg detector configure --segments states them, for runs of an experiment; export one of these runs"
@@ -100,6 +110,7 @@ WORDS: dict[Remedy, str | Callable[..., str]] = {
     Remedy.SUPERSEDE: "--supersede with a comment overrides this",
     Remedy.SUPERSEDE_CONFIGURATION: "--supersede with a comment overrides this",
     Remedy.SUPERSEDE_RUN: "--supersede with a comment overrides this",
+    Remedy.TAKE_DELIVERY: _take_delivery,
     Remedy.UPGRADE_SCHEMA: "run calreg database upgrade",
     Remedy.USE_LIVE_DATABASE: (
         "use the database that has it; if that is lost, calreg database recover --lost-head {store} --comment TEXT goes"
@@ -116,9 +127,13 @@ def format_error(error: RegistryError) -> str:
     """Return the error's message, followed by the advice on it."""
     if error.remedy is None:
         return error.message
-    words = WORDS[error.remedy]
-    advice = words.format_map(error.values) if isinstance(words, str) else words(**error.values)
-    return f"{error.message}; {advice}"
+    return f"{error.message}; {format_remedy(error.remedy, error.values)}"
+
+
+def format_remedy(remedy: Remedy, values: Mapping[str, Any]) -> str:
+    """Return the advice in words, with the values of the error."""
+    words = WORDS[remedy]
+    return words.format_map(values) if isinstance(words, str) else words(**values)
 
 
 _FIRST_STEPS = (

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from registry.instants import Instant
     from registry.records import (
         AddedPatterns,
+        DeliveryMatch,
         Outcome,
         PixelDifference,
         Problem,
@@ -123,7 +124,13 @@ def print_outcome(outcome: Outcome, *, as_json: bool) -> None:
 
 
 def print_facts(outcome: Outcome) -> None:
-    """Print the facts that a write recorded and withdrew, and its revision."""
+    """Print the facts that a write recorded and withdrew, and its revision.
+
+    In a dry run of a delivery, what would be taken for which panel comes first.
+    """
+    matches: Sequence[DeliveryMatch] = getattr(outcome, "matches", ())
+    if outcome.dry_run and matches:
+        _print_matches(matches)
     if outcome.facts:
         for fact in outcome.facts[:_FACTS_SHOWN]:
             output.print_text(fact)
@@ -134,6 +141,12 @@ def print_facts(outcome: Outcome) -> None:
         )
     else:
         output.print_text("nothing to change: all of this is recorded already")
+
+
+def _print_matches(matches: Sequence[DeliveryMatch]) -> None:
+    rows = [(match.path, match.alias, match.panel, ", ".join(match.kinds)) for match in matches]
+    output.print_table(("in the delivery", "M-number", "panel", "kinds"), rows)
+    output.print_text()
 
 
 def report_verification(verification: Verification, *, as_json: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -35,10 +35,11 @@ from registry.cli.options import (
     ValidFrom,
     open_from_context,
 )
+from registry.errors import RequestError
 from registry.identifiers import format_count
 
 if TYPE_CHECKING:
-    from registry.records import Conversion, StoredFile, Version
+    from registry.records import Conversion, Outcome, StoredFile, Version
 
 version = create_group(help="Versions: which constants a panel has, and from when on.")
 
@@ -51,15 +52,33 @@ Number = Annotated[int, typer.Argument(metavar="N", help="A version's number.")]
 @version.command("add")
 def add_version(
     ctx: Context,
-    panel: Panel,
+    valid_from: ValidFrom,
+    panel: Annotated[
+        str | None, typer.Argument(metavar="PANEL", help="A panel Id, or an M-number: every panel under it.")
+    ] = None,
     path: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
             metavar="DIR|FILE",
             help="A folder of g0_gain.npy, g1_gain.npy ...; or the maker's gainMaps_M049.bin.",
         ),
-    ],
-    valid_from: ValidFrom,
+    ] = None,
+    delivery: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="DIR",
+            help="A delivery, in place of PANEL and DIR: such folders and files, named by M-number or panel Id.",
+        ),
+    ] = None,
+    panels: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--panel",
+            metavar="PANEL_ID",
+            help="With --from: of a module with several panel Ids this one is meant; repeatable.",
+        ),
+    ] = None,
     timezone: Timezone = None,
     kinds: Kinds = None,
     allow_nonfinite: Annotated[
@@ -76,24 +95,45 @@ def add_version(
 ) -> None:
     """Register constants of a panel, valid from an instant on.
 
-    They are read from a folder, or from the maker's file of gain maps.
+    They are read from a folder, or from the maker's file of gain maps. With --from, those of all modules in a delivery
+    are registered, in one revision or not at all; --dry-run shows first what would be taken for which panel.
     """
+    _refuse_other_words(panel, delivery, panels)
+    terms: dict[str, Any] = {
+        "valid_from": valid_from,
+        "kinds": kinds,
+        "allow_nonfinite": allow_nonfinite,
+        "allow_odd": allow_odd,
+        "same_as": same_as or (),
+        "allow_pattern": allow_pattern,
+        "supersede": supersede,
+        "any_time": any_time,
+        "comment": comment,
+        "dry_run": dry_run,
+    }
+    outcome: Outcome
     with open_from_context(ctx, timezone) as registry:
-        outcome = registry.versions.add(
-            panel,
-            path,
-            valid_from=valid_from,
-            kinds=kinds,
-            allow_nonfinite=allow_nonfinite,
-            allow_odd=allow_odd,
-            same_as=same_as or (),
-            allow_pattern=allow_pattern,
-            supersede=supersede,
-            any_time=any_time,
-            comment=comment,
-            dry_run=dry_run,
-        )
+        if delivery is not None:
+            outcome = registry.versions.add_delivery(
+                delivery, panels=panels or (), progress=output.show_progress, **terms
+            )
+        elif panel is None or path is None:
+            raise RequestError(
+                "PANEL and the DIR or FILE of its constants are expected, or --from and a delivery"
+            )
+        else:
+            outcome = registry.versions.add(panel, path, **terms)
     reports.print_outcome(outcome, as_json=json)
+
+
+def _refuse_other_words(panel: str | None, delivery: Path | None, panels: list[str] | None) -> None:
+    """Refuse the words of a panel beside those of a delivery."""
+    if delivery is not None and panel is not None:
+        raise RequestError(
+            "with --from no PANEL and no DIR is given: the names in the delivery say whose constants they are"
+        )
+    if delivery is None and panels:
+        raise RequestError("--panel says which panel Ids are meant in a delivery, which --from names")
 
 
 @version.command("gap")

@@ -70,7 +70,23 @@ def convert_gain_maps(
     allow_nonfinite: bool = False,
     allow_odd: bool = False,
 ) -> Iterator[GainMaps]:
-    """Convert the maker's file; the converted files are removed at the end.
+    """Convert the maker's file; the converted files are removed at the end. Refused as by `convert_into`."""
+    with make_conversion_folder() as folder:
+        yield convert_into(
+            folder, path, detector, kinds, allow_nonfinite=allow_nonfinite, allow_odd=allow_odd
+        )
+
+
+def convert_into(
+    folder: Path,
+    path: Path,
+    detector: DetectorType,
+    kinds: Sequence[str] | None = None,
+    *,
+    allow_nonfinite: bool = False,
+    allow_odd: bool = False,
+) -> GainMaps:
+    """Convert the maker's file to files in a folder, which is empty.
 
     Raises
     ------
@@ -85,17 +101,16 @@ def convert_gain_maps(
         It cannot be read, or the converted files cannot be written.
     """
     maps = _find_format(path, detector, kinds)
-    with _make_temporary_folder() as folder:
-        try:
-            converted = _convert(
-                path, maps, detector, folder, allow_nonfinite=allow_nonfinite, allow_odd=allow_odd
-            )
-        except ArrayError:
-            refuse_other_layout(path, detector, maps)
-            raise
-        if any(constants.is_odd for constants in converted.constants):
-            refuse_other_layout(path, detector, maps)
-        yield converted
+    try:
+        converted = _convert(
+            path, maps, detector, folder, allow_nonfinite=allow_nonfinite, allow_odd=allow_odd
+        )
+    except ArrayError:
+        refuse_other_layout(path, detector, maps)
+        raise
+    if any(constants.is_odd for constants in converted.constants):
+        refuse_other_layout(path, detector, maps)
+    return converted
 
 
 def list_module_name_notes(path: Path, panels: Sequence[Panel]) -> list[str]:
@@ -155,7 +170,8 @@ def _find_format(path: Path, detector: DetectorType, kinds: Sequence[str] | None
 
 
 @contextmanager
-def _make_temporary_folder() -> Iterator[Path]:
+def make_conversion_folder() -> Iterator[Path]:
+    """Make a temporary folder for converted maps, and remove it at the end."""
     with translate_os_errors("made", subject="a folder for the converted maps"):
         folder = tempfile.TemporaryDirectory(prefix="calreg-")
     with folder as name:

@@ -54,11 +54,7 @@ def find_panels(
     They bear the M-numbers of the instant `at`, by default the latest ones. All that are not known are refused at
     once, with near ones.
     """
-    parameters: dict[str, Any] = {"names": list(identifiers), "instant": instant_or_latest(at)}
-    if revision is not None:
-        parameters["revision"] = revision
-    read = _read_panels(connection, _select_panels_by_id(newest=revision is None), parameters)
-    panels = {panel.panel: panel for panel in read}
+    panels = find_known_panels(connection, identifiers, revision, at)
     unknown = [identifier for identifier in identifiers if identifier not in panels]
     if unknown:
         known = [panel.panel for panel in list_panels(connection, revision)]
@@ -66,6 +62,17 @@ def find_panels(
         near = sorted({panel for name in unknown for panel in find_near(name, known)})
         raise NotFoundError.combine("panels are not known", sentences, panels=unknown, near=near)
     return tuple(panels[identifier] for identifier in identifiers)
+
+
+def find_known_panels(
+    connection: sa.Connection, identifiers: Sequence[str], revision: int | None, at: Instant | None = None
+) -> dict[str, Panel]:
+    """Return those of the panels with these Ids that are recorded, by Id; see `find_panels`."""
+    parameters: dict[str, Any] = {"names": list(identifiers), "instant": instant_or_latest(at)}
+    if revision is not None:
+        parameters["revision"] = revision
+    read = _read_panels(connection, _select_panels_by_id(newest=revision is None), parameters)
+    return {panel.panel: panel for panel in read}
 
 
 def list_panels_with_m_number(

@@ -68,7 +68,13 @@ from registry.records.facts import (
     Version,
     Withdrawal,
 )
-from registry.records.imports import ImportOutcome, OpenStart, SkippedEntry
+from registry.records.imports import (
+    DeliveryMatch,
+    DeliveryOutcome,
+    ImportOutcome,
+    OpenStart,
+    SkippedEntry,
+)
 from registry.records.sensors import RecordedMixUp, SensorMatch
 from registry.records.status import Counts, SettingInUse, Status
 
@@ -87,6 +93,8 @@ __all__ = [
     "Conversion",
     "ConvertedStage",
     "Counts",
+    "DeliveryMatch",
+    "DeliveryOutcome",
     "DeployedFile",
     "Deployment",
     "DeploymentCheck",

@@ -1,4 +1,4 @@
-"""The effect of an import, and what it left out."""
+"""The effect of an import, and what it left out; the effect of a delivery, and what was matched to what."""
 
 from __future__ import annotations
 
@@ -59,3 +59,18 @@ class ImportOutcome(Outcome, frozen=True):
 
     skipped: tuple[SkippedEntry, ...] = ()
     open_starts: tuple[OpenStart, ...] = ()
+
+
+class DeliveryMatch(Struct, frozen=True):
+    """A folder or a file of a delivery, by its path there, and a panel whose constants it holds."""
+
+    path: str
+    panel: str
+    alias: str | None
+    kinds: tuple[str, ...]
+
+
+class DeliveryOutcome(Outcome, frozen=True):
+    """The effect of the registration of a delivery; ``matches`` tell what was taken for which panel."""
+
+    matches: tuple[DeliveryMatch, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from itertools import takewhile
 
 import sqlalchemy as sa
 
@@ -45,16 +46,28 @@ def compare_files(
         comparison.sharing |= {
             module
             for file in item.constants.files
-            for module, _ in live[file.sha256]
+            for module, _ in (*live[file.sha256], *batch[file.sha256])
             if not module.is_same(item.module)
         }
-        # Those of a module whose files are meant are its own, whatever else in the batch has them.
-        is_named = allowances.names(item.module)
         others = [
-            _find_others(item.module, live[file.sha256], () if is_named else batch[file.sha256])
+            _find_others(item.module, live[file.sha256], _select_others(item, batch[file.sha256], allowances))
             for file in item.constants.files
         ]
         _compare(item, others, allowances, comparison)
+
+
+def _select_others(
+    item: StatedConstants, batch: Sequence[_Holder], allowances: Allowances
+) -> Sequence[_Holder]:
+    """Return those in a batch with whose files these are compared.
+
+    Those of a module whose files are meant are its own, whatever else in the batch has them, but for another such
+    module that states them first.
+    """
+    if not allowances.names(item.module):
+        return batch
+    before = takewhile(lambda holder: holder[1] != item.where, batch)
+    return [holder for holder in before if allowances.names(holder[0])]
 
 
 def _find_others(module: Module, live: Sequence[_Holder], batch: Sequence[_Holder]) -> list[_Holder]:
