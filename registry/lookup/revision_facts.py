@@ -188,9 +188,18 @@ def _says_same(table: sa.Table, old: sa.FromClause, later: sa.FromClause) -> sa.
     names = [column.name for column in table.c if column.name in _CONTENT.get(table.name, table.c)]
     names = [name for name in names if name not in ("id", "recorded_in", "withdrawn_in")]
     same = sa.and_(sa.true(), *(later.c[name].is_not_distinct_from(old.c[name]) for name in names))
-    if table is not schema.configuration:
-        return same
-    return sa.and_(same, ~_has_other_members(old, later), ~_has_other_members(later, old))
+    for child, key in list_children(table):
+        same &= ~_has_other_members(child, key, old, later) & ~_has_other_members(child, key, later, old)
+    return same
+
+
+def list_children(table: sa.Table) -> list[tuple[sa.Table, str]]:
+    """Return the tables whose rows belong to the rows of a table, and the key by which they do."""
+    return [
+        (child, child.info["parent"][1])
+        for child in schema.metadata.tables.values()
+        if child.info.get("parent", ("",))[0] == table.name
+    ]
 
 
 _CONTENT: dict[str, Collection[str]] = {
@@ -200,17 +209,21 @@ _CONTENT: dict[str, Collection[str]] = {
 """The columns that say what a fact says, of the tables that have others too."""
 
 
-def _has_other_members(one: sa.FromClause, other: sa.FromClause) -> sa.ColumnElement[bool]:
-    """Return the condition that a configuration has a panel at a position where the other has another, or none."""
-    member, same = schema.configuration_panel.alias(), schema.configuration_panel.alias()
+def _has_other_members(
+    table: sa.Table, key: str, one: sa.FromClause, other: sa.FromClause
+) -> sa.ColumnElement[bool]:
+    """Return the condition that a row belongs to the one fact of which there is no like with the other."""
+    member, same = table.alias(), table.alias()
     found: sa.Select[Any] = sa.select(sa.literal_column("1")).where(
-        same.c.configuration_id == other.c.id,
-        same.c.position == member.c.position,
-        same.c.panel_id == member.c.panel_id,
+        same.c[key] == other.c.id,
+        *(
+            same.c[column.name].is_not_distinct_from(member.c[column.name])
+            for column in table.c
+            if column.name != key
+        ),
     )
     missing: sa.Select[Any] = sa.select(sa.literal_column("1")).where(
-        member.c.configuration_id == one.c.id,
-        ~found.correlate_except(same).exists(),
+        member.c[key] == one.c.id, ~found.correlate_except(same).exists()
     )
     return missing.correlate_except(member).exists()
 

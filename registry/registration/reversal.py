@@ -20,6 +20,7 @@ from registry.lookup.fact_lines import FACT_TABLES
 from registry.lookup.revision_facts import (
     RevisionFacts,
     find_undoing_revision,
+    list_children,
     list_later_changes,
     list_place_columns,
     read_revision_facts,
@@ -141,10 +142,8 @@ def _restate(change: Change, table: sa.Table, keys: Sequence[int]) -> list[Row]:
         table, [{name: value for name, value in row.items() if name not in own} for row in rows]
     )
     renumbered = dict(zip(keys, new, strict=True))
-    for child in schema.metadata.tables.values():
-        parent, key = child.info.get("parent", (None, None))
-        if parent == table.name:
-            _restate_members(change, child, key, renumbered)
+    for child, key in list_children(table):
+        _restate_members(change, child, key, renumbered)
     return rows
 
 
