@@ -214,6 +214,17 @@ def test_of_several_panel_ids_of_a_module_the_current_one_is_named(known: Regist
     assert [match.panel for match in both.matches] == [PANEL_A, NEW_A, PANEL_B]
 
 
+def test_of_panel_ids_that_bear_an_m_number_from_one_time_on_the_newest_is_named(
+    known: Registry, tmp_path: Path
+) -> None:
+    recorded_in = known.panels.add(NEW_A, alias="M068").revision
+    write_panel_folder(tmp_path / "delivery" / "M068", 1)
+    with assert_refused(
+        RequestError, f"newest one is {NEW_A}", recorded_in, remedy=Remedy.CHOOSE_PANELS, panels=[NEW_A]
+    ):
+        known.versions.add_delivery(tmp_path / "delivery", valid_from=T2)
+
+
 def test_an_m_number_that_nobody_bears_then_is_refused(known: Registry, tmp_path: Path) -> None:
     known.panels.add("171113-154920171025-3d00fe")
     known.aliases.add("M071", "171113-154920171025-3d00fe", valid_from=T2)

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from registry import create_registry, open_registry, sample
 from registry.api import Registry
+from tests.expert import make_expert_registry
 from tests.measurements import write_measurement
 from tests.sessions import Session, find_blocks, is_updating
 
@@ -106,6 +107,7 @@ PAGES = {
     "docs/tutorial.md": "nothing",
 }
 TESTED_ELSEWHERE = {"docs/plots.md", "docs/formats.md", "docs/formats-inputs.md", "docs/seals.md"}
+OF_SMALL_PANELS = {"docs/how-to/a-delivery.md"}
 ON_A_SERVER = {"docs/how-to/facility-on-postgresql.md", "docs/operations.md"}
 
 
@@ -122,13 +124,22 @@ def test_a_page_shows_what_happens(page: str, templates: Path, tmp_path: Path) -
     start_session(templates / PAGES[page], tmp_path, {}).run_document(ROOT / page)
 
 
+@pytest.mark.slow
+def test_the_page_of_a_delivery_shows_what_happens(
+    small_panels: None, templates: Path, tmp_path: Path
+) -> None:
+    session = start_session(templates / "nothing", tmp_path / "calreg", {})
+    make_expert_registry(tmp_path / "calreg")
+    session.run_document(DOCS / "how-to" / "a-delivery.md")
+
+
 def test_every_page_with_a_session_or_a_program_is_run() -> None:
     shown = {
         str(page.relative_to(ROOT))
         for page in (ROOT / "README.md", *DOCS.rglob("*.md"))
         if find_blocks(page, "console") or find_blocks(page, "python")
     }
-    assert shown == {*PAGES, *TESTED_ELSEWHERE, *ON_A_SERVER}
+    assert shown == {*PAGES, *TESTED_ELSEWHERE, *OF_SMALL_PANELS, *ON_A_SERVER}
 
 
 def execute(server: str, statements: str) -> None:

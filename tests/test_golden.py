@@ -36,6 +36,9 @@ REFUSED = {
     "run show": "calreg run show exp=xcsls3716:run=613",
     "detector show": "calreg detector show exp=xcsls3761:run=631",
     "detector list": "calreg detector list --as-of spring-2081",
+    "detector name": "calreg detector name M068 170505-149520170815-3d00b0",
+    "detector names": "calreg detector names --as-of 99",
+    "detector withdraw-name": "calreg detector withdraw-name jungfrau4M --comment wrong",
     "panel list": "calreg panel list --as-of 2999-01-01T00:00:00Z",
     "panel show": "calreg panel show 170505-149520170815-3d00b1",
     "alias list": "calreg alias list --as-of 99",
@@ -72,7 +75,7 @@ REFUSED = {
         "calreg detector withdraw xcsls3716 XcsEndstation.0:Jungfrau.0 --first-run 5 --comment wrong"
     ),
     "run withdraw": "calreg run withdraw exp=xcsls3716:run=613 --comment wrong",
-    "revert": "calreg revert 13 --comment wrong",
+    "revert": "calreg revert 15 --comment wrong",
     "log": "calreg log M067",
     "verify": "calreg verify",
     "database check": "calreg --database sqlite:///nowhere.sqlite database check",
@@ -144,7 +147,7 @@ def run_scenario(recorder: Recorder) -> None:
     recorder.run("database seal", EXAMPLES["database seal"])
     lost = put_database_back()
     example = EXAMPLES["database recover"]
-    recorder.run("database recover", example.replace("16:SEAL", lost), shown=example)
+    recorder.run("database recover", example.replace("18:SEAL", lost), shown=example)
     shutil.copytree("constants", "damaged")
     damage(Path("damaged/pixel_gain.npy"))
     for verb in REFUSED:

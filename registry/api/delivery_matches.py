@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -127,17 +128,20 @@ class _Matching(NamedTuple):
         starts = self._find_starts(m_number, panels)
         borne = " and ".join(f"{panel.panel}{format_range(starts[panel.panel], None)}" for panel in panels)
         latest = max(starts.values())
-        current = [name for name, start in starts.items() if start == latest]
-        answer = (
-            f"the current one is {current[0]}"
-            if len(current) == 1
-            else "none of them is newer than the others"
-        )
+        current = [panel for panel in panels if starts[panel.panel] == latest]
+        newest = max(panel.recorded_in for panel in current)
+        meant = [panel.panel for panel in current if panel.recorded_in == newest]
+        if len(meant) > 1:
+            answer, meant = "none of them is newer than the others", ["PANEL_ID"]
+        elif len(current) > 1:
+            answer = f"the newest one is {meant[0]}, of revision {newest}"
+        else:
+            answer = f"the current one is {meant[0]}"
         raise RequestError(
             f"{item.relative!r} is named for {m_number}, which at {self.start} {len(panels)} panel Ids bear:"
             f" {borne}; {answer}",
             remedy=Remedy.CHOOSE_PANELS,
-            panels=current[:1] if len(current) == 1 else ["PANEL_ID"],
+            panels=meant,
         )
 
     def _find_starts(self, m_number: str, panels: Sequence[Panel]) -> dict[str, Instant]:
@@ -181,7 +185,8 @@ class _Matching(NamedTuple):
             )
         m_numbers = {alias.alias for alias in list_aliases(self.connection, self.revision)}
         name = item.names[0].text
-        near = find_near(name, {*m_numbers, *panels})
+        numbers = {f"M{int(digits):03d}" for digits in re.findall("[0-9]{1,6}", name)}
+        near = [*sorted(numbers & m_numbers), *find_near(name, {*m_numbers, *panels} - numbers)]
         known = f"; near: {', '.join(near)}" if near else suggestion(name, m_numbers or panels)
         return NotFoundError(
             f"{item.relative!r} is named for neither an M-number nor a panel Id{known}", name=name, near=near
