@@ -154,9 +154,9 @@ def test_all_that_is_wrong_is_named_at_once_and_nothing_is_recorded_or_stored(
     (delivery / "M070").mkdir()
     (delivery / "gone").symlink_to("nowhere")
     (delivery / f"{PANEL_B} of May" / "g1_offset.npy").unlink()
-    write_panel_folder(delivery / "nobody's", 5)
+    write_panel_folder(delivery / "somebody's", 5)
     with assert_refused(
-        ArrayError, "M069", "M070", "gone", "g1_offset.npy", "nobody's", "version 1", problems=7
+        ArrayError, "M069", "M070", "gone", "g1_offset.npy", "somebody's", "version 1", problems=7
     ) as caught:
         known.versions.add_delivery(delivery, valid_from=T1)
     assert len(caught.value.values["problems"]) == 7
@@ -351,10 +351,10 @@ def test_a_panel_and_a_delivery_are_not_given_together(calreg: Calreg, delivery:
     ],
 )
 def test_panel_ids_are_found_in_names(name: str, panels: list[str]) -> None:
-    found = extract_panel_ids(name)
-    assert [panel for panel in found if panel in (PANEL_A, PANEL_B)] == panels
+    panel_ids = extract_panel_ids(name)
+    assert [panel for panel in panel_ids if panel in (PANEL_A, PANEL_B)] == panels
     if not panels:
-        assert PANEL_A not in found
+        assert PANEL_A not in panel_ids
 
 
 def test_a_folder_that_is_not_a_delivery_is_left_after_a_while(tmp_path: Path) -> None:

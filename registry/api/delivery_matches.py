@@ -89,7 +89,7 @@ class _Matching(NamedTuple):
         """Return the panels of constants; refuse names that mean none, several, or contradict each other."""
         deciding = next((names for names in item.names if self._names_module(names)), None)
         if deciding is None:
-            raise self._unmatched_error(item)
+            raise self._nameless_error(item)
         match = self._match_names(item, deciding)
         for names in item.names:
             if self._names_module(names) and names is not deciding:
@@ -173,7 +173,7 @@ class _Matching(NamedTuple):
                     alias=panel.alias,
                 )
 
-    def _unmatched_error(self, item: DeliveredConstants) -> RegistryError:
+    def _nameless_error(self, item: DeliveredConstants) -> RegistryError:
         """Return the refusal of constants whose names mean no panel, with near names."""
         panels = [panel.panel for panel in list_panels(self.connection, self.revision)]
         texts = [panel for names in item.names for panel in names.panels]

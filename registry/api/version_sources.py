@@ -43,7 +43,7 @@ class Place(NamedTuple):
 
 
 class Selection(Protocol):
-    """What is to be registered: its panels are looked up before, and again under the writers' lock."""
+    """The places of what is to be registered: their panels are looked up before, and again under the writers' lock."""
 
     def find(
         self, connection: sa.Connection, revision: int | None, start: Instant

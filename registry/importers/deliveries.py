@@ -32,7 +32,7 @@ _ARRAY_NAMES = {
 
 
 class Names(NamedTuple):
-    """What a name of a folder or a file names: M-numbers, and texts that panel Ids may be."""
+    """The meaning of the name of a folder or a file: M-numbers, and texts that panel Ids may be."""
 
     text: str
     m_numbers: tuple[str, ...]
@@ -53,17 +53,17 @@ class Names(NamedTuple):
 
 def extract_panel_ids(name: str) -> list[str]:
     """Return the panel Ids that may be in the name of a file, in lower case; a date may look like one."""
-    found: dict[str, None] = {}
+    panels: dict[str, None] = {}
     for run in _FIELDS.findall(name):
         fields = run.lower().split("-")[:_MAX_FIELDS]
         for first in range(len(fields)):
             for end in range(first + 2, len(fields) + 1):
                 text = "-".join(fields[first:end])
                 try:
-                    found[detectors.parse_panel_id(text).text] = None
+                    panels[detectors.parse_panel_id(text).text] = None
                 except IdentifierError:
                     continue
-    return list(found)
+    return list(panels)
 
 
 @dataclass(slots=True)
@@ -211,7 +211,7 @@ class _Walk:
             ):
                 self._add_problem(f"{str(path)!r} holds no constants", path)
         if self.left_out:
-            self.delivery.notes.append(f"left out, for they are no arrays: {_list_names(self.left_out)}")
+            self.delivery.notes.append(f"left out, not being arrays: {_list_names(self.left_out)}")
         if not self.delivery.items and not self.delivery.problems:
             root = self.delivery.root
             raise NotFoundError(

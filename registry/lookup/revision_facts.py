@@ -22,7 +22,7 @@ from registry.lookup.values_table import is_one_of
 
 @dataclass(slots=True)
 class RevisionFacts:
-    """What a revision changed: by table the keys of the facts that it recorded, and of those that it withdrew.
+    """The changes of a revision: by table the keys of the facts that it recorded, and of those that it withdrew.
 
     Attributes
     ----------
@@ -214,7 +214,7 @@ def _has_other_members(
 ) -> sa.ColumnElement[bool]:
     """Return the condition that a row belongs to the one fact of which there is no like with the other."""
     member, same = table.alias(), table.alias()
-    found: sa.Select[Any] = sa.select(sa.literal_column("1")).where(
+    like: sa.Select[Any] = sa.select(sa.literal_column("1")).where(
         same.c[key] == other.c.id,
         *(
             same.c[column.name].is_not_distinct_from(member.c[column.name])
@@ -223,7 +223,7 @@ def _has_other_members(
         ),
     )
     missing: sa.Select[Any] = sa.select(sa.literal_column("1")).where(
-        member.c[key] == one.c.id, ~found.correlate_except(same).exists()
+        member.c[key] == one.c.id, ~like.correlate_except(same).exists()
     )
     return missing.correlate_except(member).exists()
 
