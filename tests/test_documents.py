@@ -95,6 +95,7 @@ PAGES = {
     "docs/install.md": "nothing",
     "docs/how-to/a-copy-a-fork-a-lost-database.md": "a run with a start time",
     "docs/how-to/a-wrong-map-found-late.md": "a run with a start time",
+    "docs/how-to/an-administrators-day.md": "a run with a start time",
     "docs/how-to/deploy-an-experiment.md": "a run with a start time",
     "docs/how-to/files-of-another-module.md": "a run with a start time",
     "docs/how-to/firmware-upgrade.md": "a run with a start time",
@@ -115,6 +116,7 @@ def start_session(template: Path, folder: Path, stand_ins: dict[str, str]) -> Se
     """Return a session in a folder that holds what the template does."""
     session = Session(copy_template(template, folder), {**stand_ins, HOME: str(folder)})
     session.environment["HOME"] = str(folder)
+    session.environment.pop("XDG_CONFIG_HOME", None)
     return session
 
 
