@@ -12,6 +12,7 @@ from registry.detectors import DETECTOR_TYPES
 from registry.errors import RequestError
 from registry.identifiers import parse_experiment, quote
 from registry.lookup import outcomes
+from registry.lookup.aliases import list_aliases_of_panels
 from registry.lookup.experiments import refuse_unknown_experiment
 from registry.lookup.outcomes import Scope
 from registry.lookup.revisions import AsOf
@@ -44,7 +45,10 @@ def group_affected_runs(backend: Backend, request: AffectedRequest) -> AffectedR
     with backend.read_transaction(request.as_of) as view:
         since, scope = _find_scope(view, request, kinds)
         groups = outcomes.list_affected_groups(view.connection, since, view.revision, scope)
-        return AffectedRuns(since, view.revision, kinds, tuple(groups))
+        panels = sorted({panel for group in groups for panel in group.panels})
+        aliases = list_aliases_of_panels(view.connection, panels, view.revision) if panels else []
+    last = {row.panel: row.alias for row in sorted(aliases, key=lambda row: row.valid_from)}
+    return AffectedRuns(since, view.revision, kinds, tuple(groups), last)
 
 
 def _parse_kinds(kinds: Sequence[str] | None) -> tuple[str, ...]:

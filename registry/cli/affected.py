@@ -11,6 +11,8 @@ from registry.cli.options import AsOf, Context, ExperimentFilter, Json, Timezone
 from registry.identifiers import format_count, format_run_range, shorten
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from registry.records import AffectedGroup, AffectedRuns
 
 _RANGES_SHOWN = 8
@@ -51,16 +53,23 @@ def list_affected(
 
 def _print_affected(answer: AffectedRuns) -> None:
     for group in answer.groups:
-        _print_group(group)
-    if not answer.groups:
-        output.print_folded(f"no registered run is affected since revision {answer.since}")
+        _print_group(group, answer.m_numbers)
+    runs = {
+        (group.experiment, run)
+        for group in answer.groups
+        for first, last in group.runs
+        for run in range(first, last + 1)
+    }
+    counted = format_count(len(runs), "affected run") if runs else "no registered run is affected"
+    output.print_folded(f"{counted} since revision {answer.since}")
     output.print_folded(f"compared: {', '.join(answer.kinds)}")
 
 
-def _print_group(group: AffectedGroup) -> None:
+def _print_group(group: AffectedGroup, m_numbers: Mapping[str, str]) -> None:
     ranges = [format_run_range(*limits) for limits in group.runs[:_RANGES_SHOWN]]
     more = len(group.runs) - _RANGES_SHOWN
     runs = ",".join(ranges) + (f" and {format_count(more, 'more range')}" if more > 0 else "")
-    output.print_folded(f"exp={group.experiment}:run={runs}  {group.source}  {group.change}")
-    output.print_folded(f"  {', '.join(group.kinds)} of {shorten(group.panels)}")
+    panels = [f"{m_numbers.get(panel, '')} {panel}".lstrip() for panel in group.panels]
+    output.print_folded(f"exp={group.experiment}:run={runs}  {group.source}  {group.change}", "heading")
+    output.print_folded(f"  {', '.join(group.kinds)} of {shorten(panels)}")
     output.print_folded(f"  because {group.reason}")

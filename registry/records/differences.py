@@ -64,12 +64,16 @@ class AffectedGroup(Struct, frozen=True):
 
 
 class AffectedRuns(Struct, frozen=True):
-    """The runs whose outcome changed from a revision to another; only these kinds were compared."""
+    """The runs whose outcome changed from a revision to another; only these kinds were compared.
+
+    ``m_numbers`` has by panel Id the M-number that a panel of the groups bears last.
+    """
 
     since: int
     revision: int
     kinds: tuple[str, ...]
     groups: tuple[AffectedGroup, ...]
+    m_numbers: dict[str, str] = {}
 
 
 class AffectedExport(Struct, frozen=True):
