@@ -151,12 +151,35 @@ def parse_iso(text: str) -> Instant:
         )
     if parts["offset"] is None:
         raise InstantError(f"{quote(text)} has no UTC offset; add Z or one like -07:00")
+    return instant_from_datetime(_read_iso(text, parts))
+
+
+def is_iso_time(text: str) -> bool:
+    """Tell whether a text has the form of an ISO 8601 time, with or without an offset."""
+    return _ISO.fullmatch(text) is not None
+
+
+def is_local_time(text: str) -> bool:
+    """Tell whether a text is an ISO 8601 time without an offset, which means nothing without a time zone."""
+    parts = _ISO.fullmatch(text)
+    return parts is not None and parts["offset"] is None
+
+
+def parse_local_time(text: str, timezone: tzinfo) -> Instant:
+    """Read an ISO 8601 text without an offset as the local time of a zone."""
+    parts = _ISO.fullmatch(text)
+    if not parts or parts["offset"] is not None:
+        raise InstantError(f"{quote(text)} is not an ISO 8601 time without an offset")
+    return instant_from_local(_read_iso(text, parts), timezone, text)
+
+
+def _read_iso(text: str, parts: re.Match[str]) -> datetime:
     if len(parts["fraction"] or parts["basic_fraction"] or "") > 7:
         raise InstantError(f"{quote(text)} is finer than a microsecond")
     if "24" in (parts["hour"], parts["basic_hour"]):  # some versions of Python read it
         raise InstantError(f"{quote(text)} does not exist: write 00:00 of the next day for 24:00")
     try:
-        return instant_from_datetime(datetime.fromisoformat(text.upper()))
+        return datetime.fromisoformat(text.upper())
     except ValueError as error:
         raise InstantError(f"{quote(text)} does not exist: {error}") from None
 
@@ -192,6 +215,11 @@ def _parse_stamp(text: str, timezone: tzinfo) -> Instant:
         naive = datetime(year, month, day, hour, minute, second)  # noqa: DTZ001 - the zone follows, both ways
     except ValueError:
         raise InstantError(f"{text} is a date or time that does not exist") from None
+    return instant_from_local(naive, timezone, text)
+
+
+def instant_from_local(naive: datetime, timezone: tzinfo, text: str) -> Instant:
+    """Return the one instant at which the clocks of a zone showed a time; `text` names it in the refusals."""
     try:
         readings = {naive.replace(tzinfo=timezone, fold=fold).astimezone(UTC) for fold in (0, 1)}
         real = {moment for moment in readings if moment.astimezone(timezone).replace(tzinfo=None) == naive}

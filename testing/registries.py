@@ -6,6 +6,7 @@ import itertools
 import os
 import shutil
 import warnings
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -54,9 +55,9 @@ class RegistryLocation:
         """The environment in which calreg uses this registry."""
         return {"CALREG_DATABASE": self.database, "CALREG_STORE": str(self.store), "CALREG_TIMEZONE": "UTC"}
 
-    def open(self, timezone: str | None = None) -> Registry:
+    def open(self, timezone: str | None = None, note: Callable[[str], None] | None = None) -> Registry:
         """Open the registry."""
-        return open_registry(self.database, self.store, timezone=timezone)
+        return open_registry(self.database, self.store, timezone=timezone, note=note)
 
     def engine(self) -> sa.Engine:
         """Return a plain engine, for raw SQL that bypasses the registry."""

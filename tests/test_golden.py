@@ -31,7 +31,7 @@ REFUSED = {
     "init": "calreg --database mysql://localhost/calreg init",
     "import": "calreg import nowhere",
     "run import": "calreg run import nowhere.txt",
-    "run add": "calreg run add exp=xcsls3716:run=632 --begin 2018-02-11T08:15:00",
+    "run add": "calreg run add exp=xcsls3716:run=632 --begin 2018-02-11T24:00:00",
     "run list": "calreg run list --as-of 99",
     "run show": "calreg run show exp=xcsls3716:run=613",
     "detector show": "calreg detector show exp=xcsls3761:run=631",

@@ -330,12 +330,11 @@ def test_an_instant_is_given_as_text_as_an_aware_datetime_or_as_itself(registry:
         lambda: registry.versions.add(PANEL_A, one, valid_from=naive),
         lambda: registry.versions.gap(PANEL_A, valid_from=naive, comment="no"),
         lambda: registry.validity(PANEL_A, as_of=naive),
-        lambda: registry.validity(PANEL_A, at="2018-01-01T08:00:00"),
     ):
         with assert_refused(InstantError) as without_offset:
             ask()
         assert has_all(without_offset.value.message, "2018-01-01T08:00:00", "offset")
-    for text in ("2018-01-01", "2018010108000", "now", "", "1514764800"):
+    for text in ("2018-01", "2018010108000", "tomorrow", "", "1514764800"):
         with assert_refused(InstantError) as caught:
             registry.validity(PANEL_A, at=text)
         assert repr(text) in caught.value.message

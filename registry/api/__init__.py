@@ -12,8 +12,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from registry.api.arguments import check_arguments
+from registry.api.backend import Note
 from registry.api.registry import Registry
 from registry.database.creation import downgrade_database, upgrade_database
+from registry.instants import Instant
 from registry.settings import find_settings, location_warnings
 
 __all__ = [
@@ -28,7 +30,12 @@ __all__ = [
 
 @check_arguments
 def open_registry(
-    database: str | None = None, store: str | Path | None = None, *, timezone: str | None = None
+    database: str | None = None,
+    store: str | Path | None = None,
+    *,
+    timezone: str | None = None,
+    note: Note | None = None,
+    present: Instant | None = None,
 ) -> Registry:
     """Open a registry that is there.
 
@@ -40,8 +47,13 @@ def open_registry(
     store
         Folder; by default that of ``CALREG_STORE``, else ``store`` beside the SQLite file.
     timezone
-        IANA name of the zone in which 14-digit stamps are read; by default ``CALREG_TIMEZONE``, else the registry's
-        own, see `Registry.timezone`.
+        IANA name of the zone in which times without an offset are read; by default ``CALREG_TIMEZONE``, else the
+        registry's own, see `Registry.timezone`.
+    note
+        A function that is called with a sentence where a request for no record with ``notes`` has a text that is read
+        as an instant: ``2018-02-10 is 2018-02-10T08:00:00Z (America/Los_Angeles)``.
+    present
+        The instant to which ``yesterday`` and such words are relative; by default that of each request.
 
     Raises
     ------
@@ -52,7 +64,7 @@ def open_registry(
     ConflictError
         The store belongs to another registry.
     """
-    return Registry(find_settings(database, store), timezone=timezone)
+    return Registry(find_settings(database, store), timezone=timezone, note=note, present=present)
 
 
 @check_arguments

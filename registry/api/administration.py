@@ -9,10 +9,11 @@ from types import TracebackType
 from typing import Self
 
 from registry.api.arguments import CheckedMethods
-from registry.api.backend import open_backend
+from registry.api.backend import Note, open_backend
 from registry.database.closing import Closure
 from registry.database.seals import find_head
 from registry.heads import Head, parse_whole_head
+from registry.instants import Instant
 from registry.lookup.revisions import AsOf, require_comment
 from registry.lookup.timezones import read_timezone
 from registry.parallel import Progress, no_progress
@@ -24,8 +25,15 @@ from registry.settings import Settings
 class Administration(CheckedMethods):
     """An open registry, without the requests about constants."""
 
-    def __init__(self, settings: Settings, *, timezone: str | None = None) -> None:
-        self._backend = open_backend(settings, timezone)
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        timezone: str | None = None,
+        note: Note | None = None,
+        present: Instant | None = None,
+    ) -> None:
+        self._backend = open_backend(settings, timezone, note, present)
 
     @property
     def id(self) -> str:

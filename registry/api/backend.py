@@ -5,11 +5,11 @@ Transactions are opened here, and in no module below.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from functools import partial
 from typing import NoReturn
 
 import sqlalchemy as sa
@@ -22,38 +22,67 @@ from registry.database.change import Change
 from registry.database.transactions import Database
 from registry.errors import InstantError, RequestError
 from registry.heads import Head, HeadFile
-from registry.identifiers import is_m_number, parse_m_number
-from registry.instants import Instant, Zone
+from registry.identifiers import Dataset, is_dataset, is_m_number, parse_m_number
+from registry.instants import Instant
 from registry.lookup import versions
 from registry.lookup.aliases import list_aliases_with_m_number
 from registry.lookup.name_lists import find_panels_of_names
 from registry.lookup.panels import find_panels
-from registry.lookup.revisions import AsOf, find_revision_number
+from registry.lookup.revisions import AsOfRef, RevisionRef, find_revision_number, parse_as_of
+from registry.lookup.run_instants import find_run_start
+from registry.lookup.tags import refuse_tagged_word
 from registry.lookup.targets import Target, find_target
 from registry.lookup.timezones import read_timezone
 from registry.parallel import Progress, map_in_threads, no_progress
 from registry.records import CheckedFile, Outcome, Panel
 from registry.settings import Settings, find_timezone_name
+from registry.stated_times import WORDS, is_stated_time, parse_stated_time
 from registry.store import ContentStore
 from registry.timezones import find_recorded_zone, find_zone
 
 _SYNC_THREADS = 8  # a disk syncs several files in the time of one
 
+_BACK = re.compile(r"-[1-9][0-9]{0,12}", re.ASCII)
+
 InstantLike = str | datetime | Instant
-"""An instant, a stamp in the registry's time zone, an ISO text with its offset, or an aware datetime."""
+"""An instant, an aware datetime, or a text as `stated_times` reads it, in the registry's time zone; or a dataset."""
+
+Note = Callable[[str], None]
+"""Receives a sentence on how a text was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The instant that was read from what was stated, and the time zone in which, if it needed one."""
+
+    stated: InstantLike
+    instant: Instant
+    zone: str | None = None
+
+    def describe(self) -> list[str]:
+        """Return a note on how a text was read, where that is not obvious."""
+        if not isinstance(self.stated, str) or self.stated == str(self.instant):
+            return []
+        return [f"{self.stated} is {self.instant}" + (f" ({self.zone})" if self.zone else "")]
 
 
 @dataclass(frozen=True, slots=True)
 class ReadTransaction:
-    """A transaction of a reader, the revision as of which it reads, and the time zone of stamps."""
+    """A transaction of a reader, the revision as of which it reads, and how that was asked for."""
 
+    backend: Backend
     connection: sa.Connection
     revision: int
-    zone: Zone
+    reference: RevisionRef
 
-    def find_revision_number(self, as_of: AsOf) -> int:
+    @property
+    def pinned(self) -> RevisionRef:
+        """The reference to the same revision in another transaction: also to that without facts."""
+        return RevisionRef("pinned", self.revision)
+
+    def find_revision_number(self, as_of: AsOfRef) -> int:
         """Return the number of another revision."""
-        return find_revision_number(self.connection, as_of, self.zone)
+        return find_revision_number(self.connection, self.backend.read_as_of(as_of, self.connection))
 
     def find_target(self, name: str, at: Instant | None = None, source: str | None = None) -> Target:
         """Return the panels that a name stands for, see `lookup.targets`."""
@@ -79,23 +108,32 @@ class ReadTransaction:
 class Backend:
     """The database and the store of an open registry.
 
-    ``chosen_zone`` is the time zone that was chosen for the stamps of this session, None for the registry's own.
+    Attributes
+    ----------
+    chosen_zone
+        The time zone that was chosen for the texts of this session, None for the registry's own.
+    note
+        Is told how texts were read as instants.
+    present
+        The instant to which words such as ``yesterday`` are relative, None for that of each request.
     """
 
     database: Database
     store: ContentStore
     chosen_zone: tzinfo | None
+    note: Note | None = None
+    present: Instant | None = None
 
     def __reduce__(self) -> NoReturn:
         """Refuse to be copied or sent to another process."""
         raise RequestError("an open registry cannot be copied or pickled; let each process open it")
 
     @contextmanager
-    def read_transaction(self, as_of: AsOf = None) -> Iterator[ReadTransaction]:
+    def read_transaction(self, as_of: AsOfRef = None) -> Iterator[ReadTransaction]:
         """Open a transaction that reads as of a revision, by default the newest."""
         with self.database.read_transaction() as connection:
-            zone = partial(self.find_timezone, connection)
-            yield ReadTransaction(connection, find_revision_number(connection, as_of, zone), zone)
+            reference = self.read_as_of(as_of, connection)
+            yield ReadTransaction(self, connection, find_revision_number(connection, reference), reference)
 
     def record_revision(
         self,
@@ -143,35 +181,89 @@ class Backend:
         """Return the time zone of stamps: the chosen one, else the registry's, which another process may change."""
         if self.chosen_zone is not None:
             return self.chosen_zone
-        with self.database.autocommit_read() if connection is None else nullcontext(connection) as known:
+        with self._connect(connection) as known:
             return find_recorded_zone(read_timezone(known))
 
-    def parse_instant(self, at: InstantLike, zone: Zone | None = None) -> Instant:
-        """Return the instant; an `InstantError` is raised for one that cannot be read.
+    def read_as_of(self, as_of: AsOfRef, connection: sa.Connection | None = None) -> RevisionRef:
+        """Return the reference that a text stands for: of an instant, whatever the text is in a moment."""
+        if isinstance(as_of, str):
+            if _BACK.fullmatch(as_of):
+                return RevisionRef("back", -int(as_of))
+            if is_stated_time(as_of) or is_dataset(as_of):
+                reading = self.read_instant(as_of, connection=connection)
+                if as_of in WORDS:
+                    with self._connect(connection) as known:
+                        refuse_tagged_word(known, as_of, reading.instant)
+                self.tell(reading)
+                return parse_as_of(reading.instant)
+        if isinstance(as_of, int) and not isinstance(as_of, (bool, Instant)) and as_of < 0:
+            return RevisionRef("back", -as_of)
+        return parse_as_of(as_of)
 
-        `zone` is that of stamps; by default `find_timezone`, which is called for a stamp only.
+    def read_instant(
+        self,
+        at: InstantLike,
+        *,
+        present: Instant | None = None,
+        connection: sa.Connection | None = None,
+        as_of: AsOfRef = None,
+    ) -> Reading:
+        """Return how an instant is read; an `InstantError` is raised for one that cannot be.
+
+        Parameters
+        ----------
+        present
+            What words are relative to; by default the present of the session, else this moment.
+        connection
+            Where the time zone and the start of a run are read; by default in a transaction that is opened if they are
+            needed.
+        as_of
+            The revision as of which the start of a run is meant.
         """
         if at == instants.BEGINNING:
             raise InstantError("the beginning is a start of validity, not an instant at which to ask")
         if isinstance(at, Instant):
-            return at
+            return Reading(at, at)
         if isinstance(at, datetime):
-            return instants.instant_from_datetime(at)
+            return Reading(at, instants.instant_from_datetime(at))
         if not isinstance(at, str):
             raise InstantError(
                 f"{at!r} is not an instant: a text, an aware datetime or an Instant is expected"
             )
-        return instants.parse_instant(at, self.find_timezone if zone is None else zone)
+        if is_dataset(at):
+            return Reading(at, self._find_run_start(Dataset.parse(at), connection, as_of))
+        zones: list[tzinfo] = []
 
-    def parse_optional_instant(self, at: InstantLike | None) -> Instant | None:
-        """Return the instant, ``None`` for ``None``."""
-        return None if at is None else self.parse_instant(at)
+        def find_zone() -> tzinfo:
+            zones.append(self.find_timezone(connection))
+            return zones[-1]
 
-    def parse_start(self, valid_from: InstantLike, zone: Zone | None = None) -> Instant:
-        """Return the start of validity, which may be ``beginning``."""
-        if valid_from in ("beginning", instants.BEGINNING):
-            return instants.BEGINNING
-        return self.parse_instant(valid_from, zone)
+        moment = present or self.present or instants.now()
+        instant = parse_stated_time(at, find_zone, moment)
+        return Reading(at, instant, str(zones[-1]) if zones else None)
+
+    def _find_run_start(self, dataset: Dataset, connection: sa.Connection | None, as_of: AsOfRef) -> Instant:
+        if connection is not None:
+            return find_run_start(connection, dataset, find_revision_number(connection, as_of))
+        with self.read_transaction(as_of) as view:
+            return find_run_start(view.connection, dataset, view.revision)
+
+    def parse_optional_instant(self, at: InstantLike | None, as_of: AsOfRef = None) -> Instant | None:
+        """Return the instant, ``None`` for ``None``; the session is told how it was read."""
+        if at is None:
+            return None
+        reading = self.read_instant(at, as_of=as_of)
+        self.tell(reading)
+        return reading.instant
+
+    def tell(self, reading: Reading) -> None:
+        """Tell the session how a text was read, where that is not obvious."""
+        if self.note is not None:
+            for sentence in reading.describe():
+                self.note(sentence)
+
+    def _connect(self, connection: sa.Connection | None) -> AbstractContextManager[sa.Connection]:
+        return self.database.autocommit_read() if connection is None else nullcontext(connection)
 
     def store_files(self, files: Sequence[CheckedFile], progress: Progress) -> None:
         """Store files, several at a time."""
@@ -190,7 +282,9 @@ class Noun(CheckedMethods):
         self._backend = backend
 
 
-def open_backend(settings: Settings, timezone: str | None) -> Backend:
+def open_backend(
+    settings: Settings, timezone: str | None, note: Note | None = None, present: Instant | None = None
+) -> Backend:
     """Open the database and the store of a registry; see `open_registry`."""
     zone = _choose_zone(settings) if timezone is None else find_zone(timezone)
     database = Database(settings.database, HeadFile(settings.store))
@@ -200,7 +294,7 @@ def open_backend(settings: Settings, timezone: str | None) -> Backend:
     except BaseException:
         database.close()
         raise
-    return Backend(database, store, zone)
+    return Backend(database, store, zone, note, present)
 
 
 def _choose_zone(settings: Settings) -> tzinfo | None:

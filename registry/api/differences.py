@@ -32,7 +32,7 @@ class Differences(Administration):
         from registry.api.comparison import diff_detector
         from registry.lookup.resolution import ArrayRequest
 
-        request = ArrayRequest(target, source, self._backend.parse_optional_instant(at))
+        request = ArrayRequest(target, source, self._backend.parse_optional_instant(at, after))
         return diff_detector(self._backend, request, before, after)
 
     def list_affected_runs(

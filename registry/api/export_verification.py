@@ -35,6 +35,7 @@ from registry.instants import is_stamp
 from registry.lookup import stored_files
 from registry.lookup.deployments import count_former_warnings, deployment_warnings
 from registry.lookup.resolution import ArrayRequest, resolve
+from registry.lookup.revisions import find_revision_number
 from registry.provenance import Document
 from registry.records import FileUse, Problem, ReadRuns, Verification
 from registry.settings import find_settings
@@ -263,7 +264,7 @@ def _find_requested_revision(view: ReadTransaction, as_of: str) -> int | None:
     if is_stamp(as_of):
         return None
     try:
-        return view.find_revision_number(as_of)
+        return find_revision_number(view.connection, as_of)  # strictly: a document names no yesterday
     except RegistryError:
         return 0
 

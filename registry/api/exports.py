@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from registry import instants
 from registry.api.attempts import note_export
-from registry.api.backend import Backend
+from registry.api.backend import Backend, ReadTransaction
 from registry.api.detector_constants import DetectorConstants
 from registry.api.export_records import find_killed_export, find_same_export, try_record_export
 from registry.api.folder_checks import check_folder
@@ -37,7 +37,6 @@ from registry.exporters.formats import (
 from registry.exporters.layout import Target
 from registry.exporters.publication import publish_outputs
 from registry.identifiers import is_dataset
-from registry.instants import Zone, is_stamp, parse_instant
 from registry.lookup.deployed_runs import find_deployment
 from registry.lookup.deployments import deployment_warnings
 from registry.lookup.resolution import ArrayRequest, resolve
@@ -149,7 +148,7 @@ def _draft_document(
     source = request.source if is_dataset(request.target) or not with_runs else None
     witness = StoreWitness(backend, request.as_of)
     with backend.read_transaction(request.as_of) as view:
-        as_of = _format_as_of(request.as_of, view.zone)
+        as_of = _format_as_of(view)
         head, registry_id = find_head(view.connection, view.revision), backend.database.registry_id
         answer = resolve(view.connection, dataclasses.replace(request, source=source), view.revision)
         resolution, warnings = answer.resolution, answer.warnings
@@ -194,11 +193,11 @@ def _draft_document(
     return _Draft(document, answer.blake3s, tuple(beside))
 
 
-def _format_as_of(as_of: AsOf, zone: Zone) -> str | None:
-    """Return a reference to a revision that means the same wherever the document is read: not a stamp."""
-    if as_of is None:
+def _format_as_of(view: ReadTransaction) -> str | None:
+    """Return the reference to the revision that means the same wherever and whenever the document is read."""
+    if view.reference.by == "newest":
         return None
-    return str(parse_instant(as_of, zone)) if isinstance(as_of, str) and is_stamp(as_of) else str(as_of)
+    return str(view.revision if view.reference.by in {"back", "pinned"} else view.reference.value)
 
 
 def _refuse_range_of_runs(request: ExportRequest) -> None:

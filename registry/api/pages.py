@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from registry.api.backend import Backend, ReadTransaction
 from registry.errors import RequestError
-from registry.lookup.revisions import LARGEST_NUMBER, AsOf
+from registry.lookup.revisions import LARGEST_NUMBER, AsOf, AsOfRef
 
 PAGE_SIZE = 500
 
@@ -25,13 +25,14 @@ def iterate_pages(
     backend: Backend, as_of: AsOf, limit: int | None, read_page: ReadPage[_Item]
 ) -> Iterator[_Item]:
     """Yield the items of all pages, at most `limit`."""
+    reference: AsOfRef = as_of
     left, last, more = limit, None, True
     while more and left != 0:
-        with backend.read_transaction(as_of) as view:
+        with backend.read_transaction(reference) as view:
             page, more = read_page(view, last, PAGE_SIZE if left is None else min(PAGE_SIZE, left))
         yield from page
         if page:
-            as_of, last = view.revision, page[-1]
+            reference, last = view.pinned, page[-1]
             left = None if left is None else left - len(page)
 
 

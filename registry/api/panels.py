@@ -89,7 +89,8 @@ class Panels(Noun):
         m_number = None if alias is None else parse_m_number(alias)
         old = None if carry_from is None else detectors.parse_panel_id(carry_from).text
         start = None if valid_from is None else state_start(self._backend, valid_from, any_time=any_time)
-        alias_start = state_start(self._backend, alias_from, any_time=any_time)
+        present = start.present if start else None
+        alias_start = state_start(self._backend, alias_from, any_time=any_time, present=present)
         if m_number is None and alias_start.instant != BEGINNING:
             raise RequestError("a panel bears an M-number from an instant on: both are needed")
         if same_module:

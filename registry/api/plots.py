@@ -77,7 +77,7 @@ class Plots(Noun):
                     version=request,
                 )
         else:
-            instant = self._backend.parse_optional_instant(at)
+            instant = self._backend.parse_optional_instant(at, as_of)
             request = ArrayRequest(target, source, instant, tuple(types or ()))
         return draw_constants(self._backend, file, request, gain_ranges, as_of, progress)
 

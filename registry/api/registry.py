@@ -41,11 +41,13 @@ class Registry(Deploying, Differences, Reversing):
     ``plots`` have methods for what they are named after; the methods here concern several of them. Use it in a
     ``with`` statement, or close it.
 
-    Instants are texts with their offset (``2018-02-10T08:15:00Z``), stamps of 14 digits in the registry's time
-    zone, aware datetimes or `Instant`. ``as_of`` is a revision's number, a tag, an instant, or a `Head` (or its text
-    ``NUMBER:SEAL``), which must be part of the history, else it is a `ConflictError`: the answer is the one
-    of that revision, by default of the newest. With ``dry_run`` everything is checked, and the outcome returned,
-    but nothing recorded. Every method may raise a `RegistryError` of `registry.errors`:
+    Instants are texts with their offset (``2018-02-10T08:15:00Z``), aware datetimes or `Instant`; or, in the registry's
+    time zone, dates (``2018-02-10``, ``2018-02-10 14:30``), stamps of 14 digits, and the words ``now``, ``today``,
+    ``yesterday``, ``3 days ago``; or a dataset, which means the start of the run. ``as_of`` is a revision's number,
+    counted from the newest if it is negative, a tag, an instant, or a `Head` (or its text ``NUMBER:SEAL``), which must
+    be part of the history, else it is a `ConflictError`: the answer is the one of that revision, by default of the
+    newest, and before the first one that of a registry without facts. With ``dry_run`` everything is checked, and the
+    outcome returned, but nothing recorded. Every method may raise a `RegistryError` of `registry.errors`:
     `UnavailableError` where the database or the store cannot be used, `ClosedError` where the registry takes no
     writes, `IdentifierError` or `InstantError` for a name or an instant that cannot be read, `NotFoundError` for
     a file, a name, a number or a revision that is not known, `RequestError` for a correction without its comment.
@@ -251,7 +253,7 @@ class Registry(Deploying, Differences, Reversing):
         """
         from registry.api.exports import MEMORY, ExportRequest, assemble_constants
 
-        instant = self._backend.parse_optional_instant(at)
+        instant = self._backend.parse_optional_instant(at, as_of)
         request = ExportRequest(target, source, instant, tuple(types or ()), as_of, MEMORY)
         return assemble_constants(self._backend, request)
 
@@ -300,7 +302,7 @@ class Registry(Deploying, Differences, Reversing):
         """
         from registry.api.exports import ExportRequest, write_export
 
-        instant = self._backend.parse_optional_instant(at)
+        instant = self._backend.parse_optional_instant(at, as_of)
         request = ExportRequest(
             target, source, instant, tuple(types or ()), as_of, format, first_run, last_run
         )

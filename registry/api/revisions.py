@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 
 from registry.api.backend import Backend, Noun, ReadTransaction
 from registry.api.pages import iterate_pages, parse_upper_end, refuse_invalid_limit
-from registry.api.stated_instants import StampZone
 from registry.errors import RequestError
-from registry.instants import is_stamp, parse_instant
 from registry.lookup import changes, log
 from registry.lookup.panels import read_panel_keys
 from registry.lookup.revisions import AsOf, find_revision_number
@@ -87,12 +85,11 @@ class Tags(Noun):
         from registry.registration.tags import add_tag
 
         def record(change: Change) -> None:
-            zone = StampZone(self._backend, change.connection)
-            number = find_revision_number(change.connection, as_of, zone)
+            reference = self._backend.read_as_of(as_of, change.connection)
+            number = find_revision_number(change.connection, reference)
             if number == 0:
-                raise RequestError("nothing is recorded yet: no revision can be named", tag=name)
+                known = f"at {reference.value}" if reference.by == "instant" else "yet"
+                raise RequestError(f"nothing is recorded {known}: no revision can be named", tag=name)
             add_tag(change, name, number)
-            if isinstance(as_of, str) and is_stamp(as_of):
-                change.notes += zone.describe(as_of, parse_instant(as_of, zone))
 
         return self._backend.record_revision(record, comment, dry_run=dry_run)

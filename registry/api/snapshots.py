@@ -26,7 +26,7 @@ from registry.database.transfer import copy_rows
 from registry.errors import ConflictError, RegistryError
 from registry.files import atomic_write, make_absolute, make_read_only, translate_os_errors
 from registry.heads import Head
-from registry.lookup.revisions import AsOf, parse_as_of, read_newest_revision
+from registry.lookup.revisions import AsOf, read_newest_revision
 from registry.lookup.tags import read_snapshot_tag
 from registry.lookup.timezones import read_timezone
 from registry.parallel import Progress
@@ -68,13 +68,11 @@ class _Contents:
     rows: dict[str, int] = field(default_factory=dict)
 
 
-def _find_contents(
-    view: ReadTransaction, as_of: AsOf, witness: StoreWitness, objects: ContentStore
-) -> _Contents:
+def _find_contents(view: ReadTransaction, witness: StoreWitness, objects: ContentStore) -> _Contents:
     return _Contents(
         registry=_read_registry_id(view, objects),
         head=find_head(view.connection, view.revision),
-        tag=_find_tag(view, as_of),
+        tag=_find_tag(view),
         timezone=read_timezone(view.connection),
         notes=witness.list_warnings(view.connection),
     )
@@ -88,7 +86,7 @@ def _write_snapshot(
     with ExitStack() as stack:
         with backend.read_transaction(as_of) as view:
             lift_idle_limit(view.connection)
-            contents = _find_contents(view, as_of, witness, objects)
+            contents = _find_contents(view, witness, objects)
             file.parent.mkdir(parents=True, exist_ok=True)
             note_file("the snapshot", file)
             hidden = stack.enter_context(atomic_write(file))
@@ -104,7 +102,7 @@ def _complete_snapshot(
     """Copy the stored files that a snapshot of the same revision lacks; refuse any other file."""
     witness = StoreWitness(backend, as_of)
     with backend.read_transaction(as_of) as view:
-        contents = _find_contents(view, as_of, witness, objects)
+        contents = _find_contents(view, witness, objects)
     if not _is_snapshot(file, contents, progress):
         raise ConflictError(
             f"there is a file {str(file)!r} already; a snapshot does not replace it", path=str(file)
@@ -159,11 +157,10 @@ def _read_registry_id(view: ReadTransaction, objects: ContentStore) -> str:
     return registry_id
 
 
-def _find_tag(view: ReadTransaction, as_of: AsOf) -> str | None:
+def _find_tag(view: ReadTransaction) -> str | None:
     """Return the tag by which the revision is requested; a snapshot of a snapshot keeps the name of its revision."""
-    reference = parse_as_of(as_of, view.zone)
-    if reference.by == "tag":
-        return str(reference.value)
+    if view.reference.by == "tag":
+        return str(view.reference.value)
     is_newest = view.revision == read_newest_revision(view.connection)
     return read_snapshot_tag(view.connection) if is_newest else None
 

@@ -9,11 +9,10 @@ from msgspec.structs import replace
 
 from registry import detectors
 from registry.api.backend import Backend, InstantLike
-from registry.api.stated_instants import StampZone
 from registry.errors import NotFoundError, NotValidError, RequestError
 from registry.instants import Instant
 from registry.lookup import validity, versions
-from registry.lookup.revisions import AsOf, parse_as_of
+from registry.lookup.revisions import AsOf, AsOfRef
 from registry.lookup.targets import is_pattern, parse_target
 from registry.records import Validity
 
@@ -25,7 +24,7 @@ class _Question:
     kinds: Sequence[str] | None
     instant: Instant | None
     source: str | None
-    as_of: AsOf
+    as_of: AsOfRef
 
 
 def find_validity(
@@ -37,15 +36,15 @@ def find_validity(
     as_of: AsOf,
 ) -> Validity:
     """Return the validity ranges of targets, or what is valid at an instant; see `Registry.validity`."""
-    zone = StampZone(backend)
-    instant = None if at is None else backend.parse_instant(at, zone)
+    reading = None if at is None else backend.read_instant(at, as_of=as_of)
+    instant = None if reading is None else reading.instant
     question = _Question(kinds, instant, source, as_of)
     names = [target] if isinstance(target, str) else list(target)
     if len(names) == 1 and not is_pattern(names[0]):
         answer = _answer(backend, names[0], question)
     else:
         answer = _answer_all(backend, names, question)
-    notes = () if at is None or instant is None else zone.describe(at, instant)
+    notes = () if reading is None else reading.describe()
     return replace(answer, notes=(*answer.notes, *notes))
 
 
@@ -56,7 +55,7 @@ def _answer_all(backend: Backend, names: Sequence[str], question: _Question) -> 
     if not names:
         raise RequestError("no panel is named")
     with backend.read_transaction(question.as_of) as view:
-        expanded, revision = expand_names(view.connection, names, view.revision), view.revision
+        expanded, revision = expand_names(view.connection, names, view.revision), view.pinned
     pinned = _Question(question.kinds, question.instant, question.source, revision)
     answers, refusals = [], []
     for name in expanded:
@@ -101,7 +100,7 @@ def _answer(backend: Backend, target: str, question: _Question) -> Validity:
 def _read_ranges(backend: Backend, names: Sequence[str], question: _Question) -> Validity | None:
     """Return all ranges, with one query; None where a panel has none."""
     wanted = check_kinds(names[0], question.kinds) if question.kinds else None
-    reference = parse_as_of(question.as_of, backend.find_timezone)
+    reference = backend.read_as_of(question.as_of)
     with backend.database.autocommit_read() as connection:
         ranges = versions.list_validity_ranges(connection, names, wanted, reference)
     return Validity(tuple(ranges)) if {version.panel for version in ranges} == set(names) else None
@@ -112,7 +111,7 @@ def _read_valid(
 ) -> Validity | None:
     """Return what is valid, with one statement; None where something is missing."""
     wanted = check_kinds(names[0], question.kinds)
-    reference = parse_as_of(question.as_of, backend.find_timezone)
+    reference = backend.read_as_of(question.as_of)
     with backend.database.autocommit_read() as connection:
         valid = validity.versions_at(connection, names, wanted, instant, reference)
     if len(valid) < len(names) * len(wanted) or any(version.is_gap for version in valid.values()):

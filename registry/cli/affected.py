@@ -20,7 +20,9 @@ _RANGES_SHOWN = 8
 
 def list_affected(
     ctx: Context,
-    since: Annotated[str, typer.Option(metavar="X", help="A revision, an instant, a tag or NUMBER:SEAL.")],
+    since: Annotated[
+        str, typer.Option(metavar="X", help="A revision: its number, -1, a time, a tag or NUMBER:SEAL.")
+    ],
     kinds: Annotated[
         list[str] | None,
         typer.Option("--kind", metavar="KIND", help="Compare only this kind; repeatable. Default: all."),

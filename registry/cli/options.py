@@ -18,18 +18,18 @@ Context: TypeAlias = typer.Context
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 AsOf = Annotated[
     str | None,
-    typer.Option(metavar="X", help="Answer as of a revision's number, an instant, a tag, or NUMBER:SEAL."),
+    typer.Option(metavar="X", help="Answer as of a revision: its number, -1, a time, a tag, or NUMBER:SEAL."),
 ]
 At = Annotated[
-    str | None, typer.Option(metavar="T", help="An instant: YYYYMMDDHHMMSS, or ISO 8601 with its offset.")
+    str | None, typer.Option(metavar="T", help="A time: 2018-02-10 14:30, '3 days ago', a run, a stamp ...")
 ]
 ValidFrom = Annotated[
-    str, typer.Option(metavar="T", help="YYYYMMDDHHMMSS, ISO 8601 with its offset, or 'beginning'.")
+    str, typer.Option(metavar="T", help="2018-02-10 14:30, 'now', a run, a stamp ..., or 'beginning'.")
 ]
 Timezone = Annotated[
     str | None,
     typer.Option(
-        metavar="ZONE", help="Zone of 14-digit stamps; default: CALREG_TIMEZONE, else the registry's."
+        metavar="ZONE", help="Zone of times without an offset; default: CALREG_TIMEZONE or the registry's."
     ),
 ]
 AnyTime = Annotated[
@@ -100,13 +100,19 @@ Source = Annotated[
 def open_from_context(ctx: Context, timezone: str | None = None) -> Iterator[Registry]:
     """Open the registry that the command line or the environment names.
 
-    If it has moved away, or has not arrived yet, a note warns that the answers may be out of date.
+    If it has moved away, or has not arrived yet, a note warns that the answers may be out of date. Other notes say how
+    times were read, where the answer has none of its own.
     """
     from registry.api import open_registry
+    from registry.instants import now
 
-    with open_registry(ctx.obj.database, ctx.obj.store, timezone=timezone) as registry:
+    readings: dict[str, None] = {}  # each once, though some verbs make several requests
+    with open_registry(
+        ctx.obj.database, ctx.obj.store, timezone=timezone, note=readings.setdefault, present=now()
+    ) as registry:
         if local_times.has_local_times():
             local_times.use_zone(registry.find_zone())
         yield registry
+        output.print_notes(notes=readings)
         if registry.closure is not None and registry.closure.reason != "snapshot":
             output.print_notes(notes=[str(registry.closure)])

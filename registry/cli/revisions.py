@@ -55,7 +55,7 @@ def add_tag(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The name; it starts with a letter.")],
     as_of: Annotated[
         str | None,
-        typer.Option(metavar="X", help="The revision: its number, an instant, a tag, or NUMBER:SEAL."),
+        typer.Option(metavar="X", help="The revision: its number, -1, a time, a tag, or NUMBER:SEAL."),
     ] = None,
     timezone: Timezone = None,
     comment: Comment = None,
@@ -89,7 +89,9 @@ def diff(
     target: Annotated[
         str, typer.Argument(metavar="DATASET|DETECTOR_ID", help="A run, or panel Ids joined by _.")
     ],
-    as_of: Annotated[str, typer.Option(metavar="A", help="A revision, an instant, a tag or NUMBER:SEAL.")],
+    as_of: Annotated[
+        str, typer.Option(metavar="A", help="A revision: its number, -1, a time, a tag or NUMBER:SEAL.")
+    ],
     against: Annotated[
         str | None, typer.Option(metavar="B", help="The other one; default: the newest revision.")
     ] = None,

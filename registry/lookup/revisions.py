@@ -18,15 +18,46 @@ from registry.instants import Instant, Zone
 from registry.lookup.quoted_heads import find_number_of_head
 from registry.lookup.tags import list_tags
 
-AsOf = int | Instant | str | datetime | Head | None
-"""A revision's number, an instant, a tag's name or a head; ``None`` means the newest revision."""
-
 _STAMP_DIGITS = 14
 LARGEST_NUMBER = 2**31 - 1
 """Above every number of a revision or version that the database can hold."""
 
 _NO_REFERENCE = "does not name a revision: a number, an instant, a tag or NUMBER:SEAL is expected"
 _ISO_TIME_START = re.compile(r"[0-9]{4}-|[0-9]{8}[Tt]")
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionRef:
+    """A parsed reference to a revision, not looked up yet.
+
+    ``back`` counts from the newest one, which is 0; ``pinned`` is a number that was looked up, 0 for no revision.
+    """
+
+    by: Literal["newest", "number", "instant", "tag", "head", "back", "pinned"]
+    value: int | str | Head | None = None
+
+    @property
+    def parameters(self) -> dict[str, int | str | None]:
+        """The parameters of a statement that contains `select_revision_number`."""
+        if isinstance(self.value, Head):
+            return {"revision": _limit_number(self.value.number), "seal": self.value.seal}
+        if self.by == "newest":
+            return {}
+        if self.by in {"number", "back", "pinned"} and isinstance(self.value, int):
+            return {"revision": _limit_number(self.value)}
+        return {"revision": self.value}
+
+
+def _limit_number(number: int) -> int:
+    """Return a number that a column can hold, and that no other one has: databases refuse larger ones."""
+    return max(0, min(number, LARGEST_NUMBER))
+
+
+AsOf = int | Instant | str | datetime | Head | None
+"""A revision's number, an instant, a tag's name or a head; ``None`` means the newest revision."""
+
+AsOfRef = AsOf | RevisionRef
+"""The same, or what was parsed of it."""
 
 
 def read_newest_revision(connection: sa.Connection) -> int:
@@ -40,30 +71,6 @@ def _select_newest() -> sa.Select[Any]:
     return sa.select(sa.func.max(schema.revision.c.number))
 
 
-@dataclass(frozen=True, slots=True)
-class RevisionRef:
-    """A parsed reference to a revision, not looked up yet."""
-
-    by: Literal["newest", "number", "instant", "tag", "head"]
-    value: int | str | Head | None = None
-
-    @property
-    def parameters(self) -> dict[str, int | str | None]:
-        """The parameters of a statement that contains `select_revision_number`."""
-        if isinstance(self.value, Head):
-            return {"revision": _limit_number(self.value.number), "seal": self.value.seal}
-        if self.by == "newest":
-            return {}
-        if self.by == "number" and isinstance(self.value, int):
-            return {"revision": _limit_number(self.value)}
-        return {"revision": self.value}
-
-
-def _limit_number(number: int) -> int:
-    """Return a number that a column can hold, and that no other one has: databases refuse larger ones."""
-    return max(0, min(number, LARGEST_NUMBER))
-
-
 NEWEST = RevisionRef("newest")
 
 
@@ -72,10 +79,11 @@ def as_revision_ref(revision: RevisionRef | int) -> RevisionRef:
     return RevisionRef("number", revision) if isinstance(revision, int) else revision
 
 
-def parse_as_of(as_of: AsOf, timezone: Zone = UTC) -> RevisionRef:
-    """Parse a reference: in text, 14 digits and ISO times are instants, fewer digits a revision.
+def parse_as_of(as_of: AsOfRef, timezone: Zone = UTC) -> RevisionRef:
+    """Parse a reference: in text, 14 digits and ISO times with their offset are instants, fewer digits a revision.
 
-    ``NUMBER:SEAL`` is a revision that has this seal, or one that begins with it; all else is a tag.
+    Words that mean another instant in a moment are not read here: see `Backend.read_as_of`. ``NUMBER:SEAL`` is a
+    revision that has this seal, or one that begins with it; all else is a tag.
 
     Raises
     ------
@@ -84,8 +92,8 @@ def parse_as_of(as_of: AsOf, timezone: Zone = UTC) -> RevisionRef:
     RequestError
         It is neither a number, an instant, a tag nor a head.
     """
-    if as_of is None:
-        return NEWEST
+    if isinstance(as_of, RevisionRef | None):
+        return as_of or NEWEST
     if isinstance(as_of, Instant):  # before int, which it also is
         return _past_instant_ref(as_of)
     if isinstance(as_of, int) and not isinstance(as_of, bool):
@@ -127,10 +135,18 @@ def select_revision_number(by: str) -> sa.ScalarSelect[int] | None:
     ``None`` for the newest, which needs no number: see `schema.live_condition`.
     """
     revision, seal = schema.revision, schema.seal
-    reference: sa.BindParameter[Any] = sa.bindparam("revision")
+    reference: sa.BindParameter[Any] = sa.bindparam(
+        "revision", type_=sa.Integer if by in {"back", "pinned"} else None
+    )
+    newest = sa.select(sa.func.max(revision.c.number))
     queries = {
         "number": sa.select(revision.c.number).where(revision.c.number == reference),
-        "instant": sa.select(sa.func.max(revision.c.number)).where(revision.c.recorded_at <= reference),
+        # Before the first revision that is 0: the registry without facts.
+        "instant": sa.select(sa.func.coalesce(sa.func.max(revision.c.number), 0)).where(
+            revision.c.recorded_at <= reference
+        ),
+        "back": sa.select(revision.c.number).where(revision.c.number == newest.scalar_subquery() - reference),
+        "pinned": sa.select(reference),
         "tag": _select_tagged(reference),
         "head": sa.select(seal.c.revision).where(seal.c.revision == reference, _begins_with_seal()),
     }
@@ -152,7 +168,7 @@ def _select_tagged(name: sa.ColumnElement[str]) -> sa.Select[Any]:
     return sa.select(sa.func.coalesce(recorded.scalar_subquery(), newest.scalar_subquery()))
 
 
-def find_revision_number(connection: sa.Connection, as_of: AsOf, timezone: Zone = UTC) -> int:
+def find_revision_number(connection: sa.Connection, as_of: AsOfRef, timezone: Zone = UTC) -> int:
     """Return the number of the revision that `as_of` refers to, see `parse_as_of`; refuse one that does not exist.
 
     Revision 0, the registry without facts, is named by its seal only.
@@ -176,16 +192,11 @@ def _unknown_revision_error(connection: sa.Connection, reference: RevisionRef) -
         return NotFoundError(
             f"there is no tag {quote(name)}{suggestion(name, tags)}", tag=name, near=find_near(name, tags)
         )
-    if isinstance(reference.value, Instant):
-        first = connection.execute(sa.select(sa.func.min(schema.revision.c.recorded_at))).scalar()
-        known = f"the first is of {Instant(first)}" if first is not None else "none is recorded yet"
-        return NotFoundError(
-            f"there was no revision at {reference.value}; {known}",
-            instant=str(reference.value),
-            first=None if first is None else str(Instant(first)),
-        )
     newest = read_newest_revision(connection)
     known = f"1 to {newest} are known" if newest else "none is recorded yet"
+    if reference.by == "back":
+        sentence = f"there is no revision -{reference.value}, counted from the newest; {known}"
+        return NotFoundError(sentence, revision=-int(str(reference.value)), newest=newest)
     number = reference.value.number if isinstance(reference.value, Head) else reference.value
     return NotFoundError(f"there is no revision {number}; {known}", revision=number, newest=newest)
 

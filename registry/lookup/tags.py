@@ -6,6 +6,8 @@ import sqlalchemy as sa
 
 from registry import schema
 from registry.database.seals import read_head
+from registry.errors import RequestError
+from registry.instants import Instant
 from registry.records import Tag
 
 
@@ -41,3 +43,18 @@ def read_snapshot_tag(connection: sa.Connection) -> str | None:
     query = sa.select(closure.c.tag).where(closure.c.reason == "snapshot").order_by(closure.c.number.desc())
     name: str | None = connection.execute(query.limit(1)).scalar()
     return name
+
+
+def refuse_tagged_word(connection: sa.Connection, word: str, instant: Instant) -> None:
+    """Refuse a word that means an instant where it is a tag too, of the time before such names were refused."""
+    tag = schema.tag
+    number = connection.execute(sa.select(tag.c.revision).where(tag.c.name == word)).scalar()
+    if number is None and read_snapshot_tag(connection) == word:
+        number = read_head(connection).number
+    if number is not None:
+        raise RequestError(
+            f"{word} is {instant}, and the tag of revision {number} too; write the one that is meant",
+            tag=word,
+            revision=number,
+            instant=str(instant),
+        )

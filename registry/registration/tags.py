@@ -10,8 +10,9 @@ from registry.database.seals import find_head
 from registry.errors import ConflictError, RequestError
 from registry.identifiers import quote
 from registry.lookup.tags import list_tags
+from registry.stated_times import WORDS
 
-_RESERVED_NAMES = {"beginning", "now", "newest"}
+_RESERVED_NAMES = {"beginning", "newest", *WORDS}
 _TAG_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")  # a letter first: neither a number nor a time
 
 

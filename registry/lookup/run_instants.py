@@ -1,0 +1,22 @@
+"""The starts of runs, where a run stands for an instant."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from registry.errors import NotValidError, Remedy
+from registry.identifiers import Dataset
+from registry.instants import Instant
+from registry.lookup.runs import find_run
+
+
+def find_run_start(connection: sa.Connection, dataset: Dataset, revision: int) -> Instant:
+    """Return the start of a run; refuse a run that is not registered, or without a known start."""
+    run = find_run(connection, dataset, revision)
+    if run.begin is None:
+        raise NotValidError(
+            f"{dataset} is registered without a start time, so it is no instant",
+            dataset=str(dataset),
+            remedy=Remedy.RECORD_START_TIME,
+        )
+    return run.begin
