@@ -31,7 +31,7 @@ from registry.exporters.detection import detect_arrays
 from registry.exporters.layout import Target
 from registry.files import sha256_of_file
 from registry.identifiers import format_count, shorten
-from registry.instants import is_stamp
+from registry.instants import is_stamp, parse_instant
 from registry.lookup import stored_files
 from registry.lookup.deployments import count_former_warnings, deployment_warnings
 from registry.lookup.resolution import ArrayRequest, resolve
@@ -231,7 +231,7 @@ def _compare_answer(backend: Backend, view: ReadTransaction, document: Document)
     """
     request, revision = document.request, document.registry.revision
     try:
-        at = backend.parse_optional_instant(request.at)
+        at = None if request.at is None else parse_instant(request.at, backend.find_timezone)
         arrays = ArrayRequest(request.target, request.source, at, request.types)
         answer = resolve(view.connection, arrays, revision)
         warnings, former = answer.warnings, 0
