@@ -34,7 +34,7 @@ _DAYS = {"day": 1, "week": 7}  # of the calendar: at the same time of day
 
 
 def is_stated_time(text: str) -> bool:
-    """Tell whether a text is meant as a time, be it right or wrong: neither a short number nor a name."""
+    """Tell whether a text is meant as a time, also where it is wrong: not a short number or a name."""
     return text in WORDS or _TIME_START.match(text) is not None
 
 
@@ -51,7 +51,7 @@ def parse_stated_time(text: str, timezone: Zone, present: Instant) -> Instant:
     Raises
     ------
     InstantError
-        The text is no time, or one that does not exist, or exists twice, in that zone.
+        The text is not a time, or one that does not exist, or exists twice, in that zone.
     """
     if is_local_time(text):
         return parse_local_time(text, _find_zone(timezone))

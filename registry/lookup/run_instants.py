@@ -15,7 +15,7 @@ def find_run_start(connection: sa.Connection, dataset: Dataset, revision: int) -
     run = find_run(connection, dataset, revision)
     if run.begin is None:
         raise NotValidError(
-            f"{dataset} is registered without a start time, so it is no instant",
+            f"{dataset} is registered without a start time, and does not stand for an instant",
             dataset=str(dataset),
             remedy=Remedy.RECORD_START_TIME,
         )
