@@ -17,6 +17,7 @@ import numpy as np
 from harnesses.fuzz.target import Target, call_parser, decode_text
 from registry import detectors
 from registry.arrays import check_file
+from registry.configuration import read_defaults
 from registry.importers.dataset_table import read_dataset_table
 from registry.importers.directory_rule import DirectoryRule
 from registry.importers.gain_maps import convert_gain_maps
@@ -34,6 +35,10 @@ exp=xcsls3716:run=631   1-631    XcsEndstation.0:Jungfrau.0     170505-149520170
 exp=xcs11116:run=18     4-end    XcsEndstation.0:Jungfrau.0     psana.Jungfrau.ConfigV2
 -----------
 """
+_CONFIGURATIONS = (
+    b'database = "sqlite:////data/registry.sqlite"\nstore = "~/store"\nlocal = true\npager = ""\nformat = "csv"\n',
+    b'timezone = "America/Los_Angeles"\nlocal = "yes"\n[table]\nx = [1, 2.5, 1979-05-27T07:32:00Z]\n',
+)
 _MAX_TREE_ENTRIES = 24
 
 
@@ -48,6 +53,15 @@ def _write_input(folder: Path, name: str, data: bytes) -> Path:
     path = folder / name
     path.write_bytes(data)
     return path
+
+
+def _feed_configuration(folder: Path, data: bytes) -> None:
+    path = _write_input(folder, "calreg.toml", data)
+    for refused in ({}, {"database": "it names a registry", "pager": "it names a program"}):
+        defaults = call_parser(lambda refused=refused: read_defaults(path, refused))  # type: ignore[misc]
+        for name, default in (defaults or {}).items():
+            assert name not in refused
+            assert isinstance(default.value, bool if name == "local" else str)
 
 
 def _feed_dataset_table(folder: Path, data: bytes) -> None:
@@ -246,6 +260,12 @@ FILE_TARGETS = [
         _feed_gain_maps,
         _make_gain_maps_seeds,
         (f"{_IMPORTERS}gain_maps", f"{_IMPORTERS}gain_map_layouts"),
+    ),
+    Target(
+        "configuration",
+        _feed_configuration,
+        _constant_seeds(*_CONFIGURATIONS),
+        ("registry.configuration",),
     ),
     Target("mounts", _feed_mounts, _constant_seeds(_MOUNTS), ("registry.settings",)),
 ]
