@@ -12,6 +12,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from msgspec.structs import asdict
 
+from registry import detectors
 from registry.api.backend import Backend, InstantLike
 from registry.api.combined_refusals import collect_refusals, raise_combined
 from registry.api.stated_instants import state_start
@@ -68,8 +69,9 @@ def add_delivery(
     backend: Backend, folder: Path, panels: Sequence[str], terms: Terms, progress: Progress, *, dry_run: bool
 ) -> DeliveryOutcome:
     """Register the constants of several modules; see `Versions.add_delivery`."""
+    chosen = tuple(dict.fromkeys(detectors.parse_panel_id(panel).text for panel in panels))
     delivery = read_delivery(folder)
-    selection = DeliveredPanels(delivery, tuple(dict.fromkeys(panels)))
+    selection = DeliveredPanels(delivery, chosen)
     outcome, sources = _register(
         backend, selection, terms, progress, delivery.problems, delivery.notes, dry_run=dry_run
     )
