@@ -166,6 +166,15 @@ def test_what_was_stated_again_and_withdrawn_once_more_does_not_come_back(
         filled.revert(withdrawn, comment="it was right")
 
 
+def test_files_that_are_another_modules_since_do_not_come_back(filled: Registry, tmp_path: Path) -> None:
+    withdrawn = filled.versions.withdraw(1, 2, comment="these are the maps of M088").revision
+    filled.versions.add("M088", tmp_path / "maps-1", valid_from=T1)
+    with assert_refused(ConflictError, "version 1", "version 2", "M088", "version 3", problems=2):
+        filled.revert(withdrawn, comment="it was right")
+    filled.versions.withdraw(3, 4, comment="no, of M068")
+    assert len(filled.revert(withdrawn, comment="it was right").versions) == 2
+
+
 def test_a_gap_at_another_start_does_not_stand_in_the_way(filled: Registry, tmp_path: Path) -> None:
     added = add(filled, tmp_path, T2, seed=2)
     filled.versions.gap("M068", valid_from=T3, comment="at the maker")

@@ -31,6 +31,7 @@ from registry.lookup.values_table import is_one_of
 from registry.lookup.versions import select_latest_start
 from registry.records import SupersededRun
 from registry.registration.alias_reversal import note_borne_aliases, refuse_alias_conflicts
+from registry.registration.restated_files import refuse_shared_files
 from registry.registration.versions import note_valid_constants
 
 _PIECE_SIZE = 1000  # rows in memory at a time
@@ -44,7 +45,8 @@ def revert_revision(change: Change, number: int) -> None:
     RequestError
         There is nothing in it that can be undone.
     ConflictError
-        Later revisions changed what it recorded, or what is at the same places; all of it is listed.
+        Later revisions changed what it recorded, or what is at the same places; or files that would come back are
+        another module's since. All of it is listed.
     """
     require_comment(change.comment, "undoing a revision")
     facts = read_revision_facts(change.connection, number)
@@ -62,7 +64,11 @@ def revert_revision(change: Change, number: int) -> None:
             change.withdraw(schema.metadata.tables[fact.name], facts.recorded[fact.name])
     for fact in FACT_TABLES:
         if fact.name in facts.withdrawn:
-            rows = _restate(change, schema.metadata.tables[fact.name], facts.withdrawn[fact.name])
+            table, keys = schema.metadata.tables[fact.name], facts.withdrawn[fact.name]
+            rows = _read_rows(change, table, keys)
+            if table is schema.version:
+                refuse_shared_files(change, number, rows)
+            _restate(change, table, rows)
             changed[fact.name] = [*changed.get(fact.name, ()), *rows]
             if fact.name == "run":
                 _note_superseded_runs(change, changed["run"], len(rows))
@@ -134,17 +140,15 @@ def _select_rows(table: sa.Table) -> sa.Select[Any]:
     return sa.select(*others, latest.label("latest_start"))
 
 
-def _restate(change: Change, table: sa.Table, keys: Sequence[int]) -> list[Row]:
-    """Record facts again as they were, with the rows that belong to them; return what they were."""
-    rows = _read_rows(change, table, keys)
+def _restate(change: Change, table: sa.Table, rows: Sequence[Row]) -> None:
+    """Record facts again as they were, with the rows that belong to them."""
     own = ("id", "recorded_in", "withdrawn_in")
     new = change.record(
         table, [{name: value for name, value in row.items() if name not in own} for row in rows]
     )
-    renumbered = dict(zip(keys, new, strict=True))
+    renumbered = dict(zip((row["id"] for row in rows), new, strict=True))
     for child, key in list_children(table):
         _restate_members(change, child, key, renumbered)
-    return rows
 
 
 def _restate_members(change: Change, table: sa.Table, key: str, renumbered: dict[int, int]) -> None:
