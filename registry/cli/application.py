@@ -13,8 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
-from registry.cli.formats import is_json_wanted
-from registry.cli.shared_options import add_shared_options
+from registry.cli.json_option import is_json_wanted
 from registry.cli.signals import run_interruptibly
 from registry.cli.streams import find_failure
 from registry.errors import RegistryError, RequestError, UnavailableError
@@ -78,6 +77,8 @@ class LazyCommand(TyperCommand):
 
     def load(self) -> Any:
         """Import the verb's module, and return the verb with its options, or the noun with its verbs."""
+        from registry.cli.shared_options import add_shared_options  # the program's help needs none of them
+
         module, _, name = self.target.partition(":")
         target = getattr(import_module(f"registry.cli.{module}"), name)
         if isinstance(target, typer.Typer):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from registry.configuration import Default
-from registry.settings import find_defaults
+if TYPE_CHECKING:
+    from registry.configuration import Default
 
 _KEY = "calreg.defaults"
 
@@ -18,6 +18,8 @@ def find_default(ctx: Any, name: str) -> Default | None:
 def _read(ctx: Any) -> dict[str, Default]:
     """Return all defaults; the files are read once for a command."""
     if _KEY not in ctx.meta:
+        from registry.settings import find_defaults  # not needed by the help of a verb
+
         location = ctx.find_root().params
         ctx.meta[_KEY] = find_defaults(location.get("database"), location.get("store"))
     known: dict[str, Default] = ctx.meta[_KEY]

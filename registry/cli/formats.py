@@ -9,7 +9,6 @@ from typing import Any
 from typer.core import TyperOption
 
 from registry.cli.defaults import find_default
-from registry.configuration import FORMATS
 from registry.errors import RequestError
 from registry.identifiers import quote, suggestion
 
@@ -61,6 +60,8 @@ def add_format(command: Any, verb: str) -> Any:
 
 
 def _read_format(ctx: Any, _option: Any, wanted: str | None) -> None:
+    from registry.configuration import FORMATS  # not needed by the help of a verb
+
     if wanted is not None and wanted not in FORMATS and not ctx.resilient_parsing:
         raise RequestError(f"{quote(wanted)} is not a format of listings{suggestion(wanted, FORMATS)}")
     ctx.meta[_FORMAT_KEY] = wanted
@@ -99,11 +100,3 @@ def csv_columns() -> tuple[str, ...] | None:
 
     fields: tuple[str, ...] = getattr(registry.records, _State.record).__struct_fields__
     return fields
-
-
-def is_json_wanted(words: list[str]) -> bool:
-    """Tell whether a command line asks for JSON, also of a refusal."""
-    pairs = zip(words, [*words[1:], ""], strict=True)
-    return "--json" in words or any(
-        word == "--format=json" or (word == "--format" and value == "json") for word, value in pairs
-    )

@@ -9,15 +9,11 @@ from __future__ import annotations
 import io
 import os
 import re
-import shlex
-import shutil
 import signal
-import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperOption
 
@@ -25,6 +21,9 @@ from registry.cli.colours import DUMB_TERMINALS
 from registry.cli.defaults import find_default
 from registry.cli.formats import LISTINGS
 from registry.cli.streams import wrap_like
+
+if TYPE_CHECKING:
+    import subprocess
 
 PAGED = {*LISTINGS, "diff", "identify", "panel show", "provenance show", "show", "version diff"}
 """The verbs whose answers are read, and may be long."""
@@ -77,6 +76,10 @@ class _Pager(io.RawIOBase):
             raise
 
     def _start(self) -> None:
+        import shutil  # here and below: most commands start no pager
+        import subprocess
+        import threading
+
         words = _split_command(self.command)
         reason = f"there is no program {words[0]}" if shutil.which(_find_program(words)) is None else None
         if reason is None:
@@ -120,6 +123,8 @@ def _find_program(words: list[str]) -> str:
     """Return the program of a command: in a shell's command, the first word that assigns nothing."""
     if words[0] != "sh" or len(words) < 3:
         return words[0]
+    import shlex
+
     try:
         inner = shlex.split(words[2])
     except ValueError:
