@@ -9,7 +9,7 @@ from registry.errors import RequestError
 from registry.identifiers import quote
 
 _MAX_NUMBERS = 10_000
-_RANGE = re.compile(r"([0-9]{1,10})(?:-([0-9]{1,10}))?", re.ASCII)
+_RANGE = re.compile(r"([0-9]{1,100})(?:-([0-9]{1,100}))?", re.ASCII)
 
 
 def parse_numbers(words: Iterable[str], what: str) -> list[int]:
