@@ -133,7 +133,7 @@ def _check(name: str, value: object, path: Path, refused: Mapping[str, str]) -> 
     if value == "" and name != "pager":
         raise _refuse(path, name, "is empty; leave it out instead")
     if name == "format" and value not in FORMATS:
-        raise _refuse(path, name, f"is {quote(str(value))}{suggestion(str(value), FORMATS)}")
+        raise _refuse(path, name, f"must be one of {', '.join(FORMATS)}")
     return _check_location(name, value, path) if isinstance(value, str) else value
 
 
@@ -147,7 +147,9 @@ def _check_location(name: str, value: str, path: Path) -> str:
 
 
 def _refuse(path: Path, name: str, what: str) -> RequestError:
-    return RequestError(f"{quote(name)} in {str(path)!r} {what}", file=str(path), setting=name)
+    # A word that cannot be a setting may be a part of a URL with a password.
+    shown = name if name.replace("_", "").replace("-", "").isalnum() else "a word"
+    return RequestError(f"{quote(shown)} in {str(path)!r} {what}", file=str(path), setting=shown)
 
 
 def _exists(path: Path) -> bool:

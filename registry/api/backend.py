@@ -304,10 +304,13 @@ def _choose_zone(settings: Settings) -> tzinfo | None:
         return None
     try:
         return find_zone(setting.value)
-    except InstantError as error:
+    except InstantError:
         if setting.origin == "environment":
             raise
-        raise RequestError(f"'timezone' in {setting.where!r}: {error.message}", file=setting.where) from None
+        raise RequestError(  # without the value, which may be a part of a URL with a password
+            f"'timezone' in {setting.where!r} is not a time zone; a name like America/Los_Angeles is expected",
+            file=setting.where,
+        ) from None
 
 
 def _build_outcome(change: Change, *, dry_run: bool) -> Outcome:
