@@ -108,7 +108,7 @@ def test_the_description_of_a_name_is_short(filled: RegistryLocation) -> None:
     def describe(*words: str) -> list[str]:
         return [name.description for name in complete(words, "")[1]]
 
-    assert describe("panel", "show") == ["M068", "M088"]
+    assert describe("alias", "add", "M068") == ["M068", "M088"]
     assert describe("version", "show") == [f"gain of {PANEL_A}"]
     assert describe("log", "--as-of") == ["8"]
 

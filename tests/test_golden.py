@@ -35,6 +35,7 @@ REFUSED = {
     "run list": "calreg run list --as-of 99",
     "run show": "calreg run show exp=xcsls3716:run=613",
     "detector show": "calreg detector show exp=xcsls3761:run=631",
+    "show": "calreg show 12",
     "detector list": "calreg detector list --as-of spring-2081",
     "detector name": "calreg detector name M068 170505-149520170815-3d00b0",
     "detector names": "calreg detector names --as-of 99",
@@ -87,7 +88,7 @@ REFUSED = {
     "database seal": "calreg database seal 99 --comment 'a tool was killed'",
     "database recover": f"calreg database recover --lost-head 9:{'ab' * 32} --comment 'nothing was lost'",
     "snapshot": "calreg snapshot spring.sqlite",
-    "copy": "calreg copy --to sqlite:///moved.sqlite",
+    "copy": "calreg copy --to sqlite:///restored.sqlite",
     "database grant": "calreg database grant --reader calib --writer calib",
 }
 
@@ -158,7 +159,7 @@ def run_scenario(recorder: Recorder) -> None:
             stored.write_bytes(content)
         elif verb not in ("copy", "database grant") and not (verb == "demo" and recorder.as_json):
             recorder.refuse(verb)
-    recorder.run("copy", REFUSED["copy"])
+    recorder.run("copy", "calreg copy --to sqlite:///moved.sqlite")
     recorder.refuse("copy")
 
 

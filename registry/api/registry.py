@@ -18,6 +18,7 @@ from registry.records import (
     Identity,
     ImportOutcome,
     Revision,
+    Subject,
     TreeComparison,
     Validity,
 )
@@ -325,6 +326,28 @@ class Registry(Deploying, Differences, Reversing):
         from registry.api.identification import identify
 
         return identify(self._backend, Path(path), as_of)
+
+    def show(self, name: str, *, source: str | None = None, as_of: AsOf = None) -> Subject:
+        """Return what is known of the thing with a name: its ``category``, and the field of that name.
+
+        Parameters
+        ----------
+        name
+            A dataset, a panel Id, an M-number, a detector's Id or short name, a tag, the path of a file;
+            ``version:12``, ``revision:12``, ``export:12``; or any of these after its category, as in ``tag:spring``.
+        source
+            Of a run, only the detector of this source, or of a part of it.
+
+        Raises
+        ------
+        NotFoundError
+            Nothing has this name.
+        RequestError
+            It is a bare number, or the name of several things.
+        """
+        from registry.api.showing import show
+
+        return show(self._backend, name, source, as_of)
 
     def log(
         self,

@@ -154,8 +154,10 @@ def _complete_revisions(request: CompletionRequest) -> Iterable[CompletionName]:
 
 
 def _complete_detectors(request: CompletionRequest) -> Iterator[CompletionName]:
-    """Complete the last panel Id of a detector Id with one that is not in it yet."""
+    """Complete a short name, or the last panel Id of a detector Id with one that is not in it yet."""
     before, joint, last = request.prefix.rpartition("_")
+    if request.prefix[:1].isalpha():
+        yield from request.find_names("detector_names")
     for name in request.find_names("panels", last):
         if name.text not in before.split("_"):
             yield CompletionName(f"{before}{joint}{name.text}", name.description)

@@ -24,6 +24,7 @@ EXAMPLES = {
     "panel list": "calreg panel list",
     "panel show": "calreg panel show 170505-149520170815-3d00b0",
     "alias list": "calreg alias list",
+    "show": "calreg show exp=xcsls3716:run=631",
     "validity": "calreg validity M068 --at 2018-02-10T08:15:00Z",
     "export": "calreg export exp=xcsls3716:run=631 --output constants",
     "deploy": "calreg deploy xcsls3716 --output calib --dry-run",

@@ -57,7 +57,7 @@ def log(
         )
         print_listing(
             Listing(_list_all_changes(registry, revisions, target, as_of) if json else revisions, limit),
-            _print_log,
+            print_log,
             lambda revision: revision.revision,
             as_json=json,
             empty_verb="log" if as_of is None and before is None else None,
@@ -85,7 +85,8 @@ def _list_all_changes(
             yield replace(revision, changes=changes)
 
 
-def _print_log(revisions: Iterable[Revision]) -> None:
+def print_log(revisions: Iterable[Revision]) -> None:
+    """Print revisions with their changes."""
     for revision in revisions:
         role = f" ({revision.database_role})" if revision.database_role else ""
         seal = f"seal {shorten_seal(revision.seal)}" if revision.seal else "not sealed"

@@ -81,7 +81,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Show what would c
 Names = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[NAME]...",
+        metavar="[PANEL|DETECTOR_ID|DATASET]...",
         help="Panel Ids, M-numbers, detectors or runs; patterns (M0*); @FILE or - reads names.",
     ),
 ]

@@ -15,7 +15,7 @@ from registry.cli.documents import print_document
 from registry.cli.exports import Folder, Force, print_export
 from registry.cli.options import AsOf, Context, Json, Timezone, open_from_context
 from registry.errors import RequestError
-from registry.identifiers import quote
+from registry.identifiers import is_dataset, quote
 
 if TYPE_CHECKING:
     from registry.records import IdentifiedPart, Identity, SensorMatch, Version
@@ -76,7 +76,7 @@ def verify_provenance(ctx: Context, file: File, json: Json = False) -> None:
 
 def identify(
     ctx: Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Any file.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Any file; or a run, which is shown.")],
     as_of: AsOf = None,
     timezone: Timezone = None,
     json: Json = False,
@@ -87,11 +87,17 @@ def identify(
     constants that it holds, panel by panel; for an unknown gain map, the sensor that it looks like.
     """
     with open_from_context(ctx, timezone) as registry:
+        if is_dataset(str(file)) and not file.exists():
+            from registry.cli.show import print_subject
+
+            print_subject(registry.show(str(file), as_of=as_of), as_json=json)
+            return
         identity = registry.identify(file, as_of=as_of)
-    output.print_answer(identity, _print_identity, as_json=json)
+    output.print_answer(identity, print_identity, as_json=json)
 
 
-def _print_identity(identity: Identity) -> None:
+def print_identity(identity: Identity) -> None:
+    """Print where the content of a file is known from."""
     output.print_text(f"sha256 {identity.sha256}")
     for row in identity.inputs:
         output.print_text(f"{row.kind} of gain range {row.gain_range} in constants {row.constants}")

@@ -49,14 +49,15 @@ def list_exports(
         whole = not stale and (as_of, before, experiment) == (None, None, None)
         print_listing(
             Listing(exports, limit),
-            _print_exports,
+            print_exports,
             lambda export: export.export,
             as_json=json,
             empty_verb="exports" if whole else None,
         )
 
 
-def _print_exports(exports: Iterable[RecordedExport]) -> None:
+def print_exports(exports: Iterable[RecordedExport]) -> None:
+    """Print recorded exports."""
     for export in exports:
         output.print_folded(
             f"export {export.export}  {export.recorded_at}  {export.author}  revision {export.revision}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -206,6 +207,11 @@ def show_version(
     if json:
         output.print_json({**asdict(record), "files": files})
         return
+    print_version(record, files)
+
+
+def print_version(record: Version, files: Sequence[StoredFile]) -> None:
+    """Print a version and its files."""
     output.print_fields(
         version=record.version,
         panel=f"{record.panel}  {record.alias or ''}".rstrip(),
@@ -303,7 +309,8 @@ def show_validity(
     names: Annotated[
         list[str],
         typer.Argument(
-            metavar="NAME...", help="Panel Ids, M-numbers, detectors, a run; patterns (M0*); @FILE or -."
+            metavar="PANEL|DETECTOR_ID|DATASET...",
+            help="Panel Ids, M-numbers, detectors or a run; patterns (M0*); @FILE or - reads names.",
         ),
     ],
     kinds: Kinds = None,
@@ -313,7 +320,10 @@ def show_validity(
     timezone: Timezone = None,
     json: Json = False,
 ) -> None:
-    """Show what is valid when, or what holds at an instant: for a run, at its start."""
+    """Show what is valid when, or what holds at an instant.
+
+    For a run that is its start.
+    """
     targets = read_names(names) or []
     with open_from_context(ctx, timezone) as registry:
         answer = registry.validity(targets, kinds=kinds, at=at, source=source, as_of=as_of)

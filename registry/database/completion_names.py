@@ -56,6 +56,9 @@ _STATEMENTS = {
     "aliases": f"""
         SELECT m_number, NULL FROM alias WHERE withdrawn_in IS NULL AND {_STARTS_WITH.format("m_number")}
         GROUP BY m_number ORDER BY m_number LIMIT {MAX_NAMES}""",
+    "detector_names": f"""
+        SELECT name, NULL FROM detector_name WHERE withdrawn_in IS NULL AND {_STARTS_WITH.format("name")}
+        ORDER BY name LIMIT {MAX_NAMES}""",
     "tags": f"""
         SELECT name, revision FROM tag WHERE {_STARTS_WITH.format("name")} ORDER BY name LIMIT {MAX_NAMES}""",
     "heads": """

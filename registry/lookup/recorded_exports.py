@@ -16,9 +16,14 @@ from registry.records import RecordedExport, RecordedOutput
 
 
 def list_recorded_exports(
-    connection: sa.Connection, revision: int, below: int, count: int, experiment: str | None = None
+    connection: sa.Connection,
+    revision: int,
+    below: int,
+    count: int,
+    experiment: str | None = None,
+    run: int | None = None,
 ) -> list[RecordedExport]:
-    """Return the `count` exports with the greatest numbers below a number, of an experiment or of all.
+    """Return the `count` exports with the greatest numbers below a number, of an experiment, of its run, or of all.
 
     Those that were made as of this revision or an earlier one. `stale` is what is known as of this revision.
     """
@@ -26,6 +31,8 @@ def list_recorded_exports(
     query = sa.select(export).where(export.c.id < below, export.c.revision <= revision)
     if experiment is not None:
         query = query.where(export.c.experiment == experiment)
+    if run is not None:
+        query = query.where(export.c.run == run)
     rows = connection.execute(query.order_by(export.c.id.desc()).limit(count)).all()
     if not rows:
         return []

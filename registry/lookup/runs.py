@@ -133,6 +133,28 @@ def list_keyed_configurations(
     ]
 
 
+def list_newest_configurations(
+    connection: sa.Connection, panel: str, count: int, revision: int
+) -> list[Configuration]:
+    """Return the last recorded configurations with a panel, the newest first."""
+    configuration, member = schema.configuration, schema.configuration_panel
+    query = (
+        sa.select(configuration.c.id)
+        .join(member, member.c.configuration_id == configuration.c.id)
+        .join(schema.panel, schema.panel.c.id == member.c.panel_id)
+        .where(schema.panel.c.identifier == panel, schema.live_condition(configuration, revision))
+        .order_by(configuration.c.id.desc())
+        .limit(count)
+    )
+    keys = connection.execute(query).scalars().all()
+    with_panels = _select_configurations(None, withdrawn=False).where(configuration.c.id.in_(keys))
+    rows = connection.execute(with_panels, {"revision": revision})
+    by_key = {
+        key: _build_configuration(list(group), revision) for key, group in groupby(rows, attrgetter("id"))
+    }
+    return [by_key[key] for key in keys]
+
+
 @cache
 def _select_configurations(dialect: str | None, *, withdrawn: bool) -> sa.Select[Any]:
     """Return the statement for the configurations, a row per panel; with a dialect, for a list of experiments."""

@@ -5,6 +5,7 @@ A name is a panel Id, an M-number, a detector Id, the short name of a detector, 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -32,7 +33,7 @@ from registry.lookup.revisions import read_newest_revision
 from registry.lookup.runs import find_configuration, read_run
 from registry.records import Configuration, Panel, Run
 
-_WILDCARDS = frozenset("*?[")
+_PATTERN = re.compile(r"(?=.*[*?\[])[A-Za-z0-9_.*?!\[\]-]{1,200}")
 
 TargetCategory = Literal["panel", "alias", "detector", "name", "run"]
 
@@ -83,7 +84,7 @@ class Target:
 
 def is_pattern(name: str) -> bool:
     """Tell whether a name has the wildcards of a shell, which no name of a panel has."""
-    return not _WILDCARDS.isdisjoint(name)
+    return _PATTERN.fullmatch(name) is not None
 
 
 @lru_cache

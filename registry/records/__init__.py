@@ -77,6 +77,15 @@ from registry.records.imports import (
 )
 from registry.records.sensors import RecordedMixUp, SensorMatch
 from registry.records.status import Counts, SettingInUse, Status
+from registry.records.summaries import (
+    Correction,
+    DetectorState,
+    PanelState,
+    PanelSummary,
+    RunSummary,
+    Subject,
+    VersionContents,
+)
 
 __all__ = [
     "AddedPatterns",
@@ -92,6 +101,7 @@ __all__ = [
     "Configuration",
     "Conversion",
     "ConvertedStage",
+    "Correction",
     "Counts",
     "DeliveryMatch",
     "DeliveryOutcome",
@@ -101,6 +111,7 @@ __all__ = [
     "Detector",
     "DetectorDifference",
     "DetectorName",
+    "DetectorState",
     "Export",
     "ExportedFile",
     "FilePattern",
@@ -117,6 +128,8 @@ __all__ = [
     "Outcome",
     "Panel",
     "PanelDifference",
+    "PanelState",
+    "PanelSummary",
     "Picture",
     "PixelCounts",
     "PixelDifference",
@@ -130,6 +143,7 @@ __all__ = [
     "Revision",
     "Run",
     "RunDifference",
+    "RunSummary",
     "SameConstants",
     "SensorMatch",
     "SettingInUse",
@@ -137,6 +151,7 @@ __all__ = [
     "Statistics",
     "Status",
     "StoredFile",
+    "Subject",
     "SupersededRun",
     "Tag",
     "TreeComparison",
@@ -144,6 +159,7 @@ __all__ = [
     "Validity",
     "Verification",
     "Version",
+    "VersionContents",
     "VersionDifference",
     "Withdrawal",
 ]

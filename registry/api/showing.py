@@ -1,0 +1,187 @@
+"""Show a thing by its name: a run, detector, panel, module, version, revision, export, tag or file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from registry import instants
+from registry.api.backend import Backend, ReadTransaction
+from registry.api.identification import identify
+from registry.errors import NotFoundError, RequestError
+from registry.identifiers import (
+    Dataset,
+    find_near,
+    is_dataset,
+    is_m_number,
+    quote,
+    suggestion,
+)
+from registry.lookup import log, versions
+from registry.lookup.detector_names import list_detector_names
+from registry.lookup.recorded_exports import list_recorded_exports
+from registry.lookup.revisions import LARGEST_NUMBER, AsOf
+from registry.lookup.stored_files import list_verified_files
+from registry.lookup.summaries import summarise_detector, summarise_panel, summarise_run
+from registry.lookup.tags import list_tags
+from registry.records import Revision, Subject, VersionContents
+
+_MAX_CHANGES = 20  # of a revision, on one screen
+_NUMBER = re.compile(r"[0-9]+", re.ASCII)
+_MAX_DIGITS = 10
+_FORMS = "version:12, revision:12 or export:12"
+
+
+class _Request(NamedTuple):
+    """The registry, and the rest of a request."""
+
+    backend: Backend
+    source: str | None
+    as_of: AsOf
+
+
+def show(backend: Backend, name: str, source: str | None, as_of: AsOf) -> Subject:
+    """Return what a name stands for; see `Registry.show`."""
+    request = _Request(backend, source, as_of)
+    category, rest = _split_category(name)
+    subject = _SHOWN[category](request, rest)
+    if source is not None and subject.category != "run":
+        raise RequestError("a source goes with a dataset", name=name)
+    return subject
+
+
+def _split_category(name: str) -> tuple[str, str]:
+    """Return the category of a name and the name in it; refuse a bare number."""
+    if _NUMBER.fullmatch(name):
+        raise RequestError(f"{quote(name)} is the number of many things: write {_FORMS}", name=name)
+    prefix, colon, rest = name.partition(":")
+    if colon and prefix in _SHOWN:
+        return prefix, rest
+    if is_dataset(name):
+        return "run", name
+    if is_m_number(name):
+        return "alias", name
+    if "/" in name:
+        return "file", name
+    if "-" in name and not _is_file(name):
+        return ("detector" if "_" in name else "panel"), name
+    return "name", name
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except (OSError, ValueError):  # too long, or a NUL in it
+        return False
+
+
+def _show_run(request: _Request, name: str) -> Subject:
+    with request.backend.read_transaction(request.as_of) as view:
+        dataset = Dataset.parse(name)
+        summary = summarise_run(view.connection, dataset, request.source, view.revision)
+        return Subject("run", str(dataset), view.revision, run=summary)
+
+
+def _show_detector(request: _Request, name: str) -> Subject:
+    with request.backend.read_transaction(request.as_of) as view:
+        panels = view.find_target(name).panels
+        state = summarise_detector(view.connection, panels, instants.now(), view.revision)
+        return Subject("detector", name, view.revision, detector=state)
+
+
+def _show_panels(request: _Request, name: str) -> Subject:
+    with request.backend.read_transaction(request.as_of) as view:
+        target, now = view.find_target(name), instants.now()
+        panels = tuple(summarise_panel(view.connection, panel, now, view.revision) for panel in target.panels)
+        return Subject(target.category, target.name, view.revision, panels=panels)
+
+
+def _show_version(request: _Request, name: str) -> Subject:
+    number = _parse_number("version", name)
+    with request.backend.read_transaction(request.as_of) as view:
+        record = versions.find_version(view.connection, number, view.revision)
+        files = list_verified_files(view.connection, [record]).get(record.constants or "", ())
+        return Subject("version", str(number), view.revision, version=VersionContents(record, tuple(files)))
+
+
+def _show_revision(request: _Request, name: str) -> Subject:
+    with request.backend.read_transaction(request.as_of) as view:
+        number = view.find_revision_number(_parse_number("revision", name))
+        return Subject("revision", name, view.revision, revision=_read_revision(view, number))
+
+
+def _read_revision(view: ReadTransaction, number: int) -> Revision:
+    (record,), _ = log.list_revisions(view.connection, number + 1, 1, None, _MAX_CHANGES)
+    return record
+
+
+def _show_export(request: _Request, name: str) -> Subject:
+    number = _parse_number("export", name)
+    with request.backend.read_transaction(request.as_of) as view:
+        newest = list_recorded_exports(view.connection, view.revision, number + 1, 1)
+        if not newest or newest[0].export != number:
+            last = list_recorded_exports(view.connection, view.revision, LARGEST_NUMBER, 1)
+            known = f"the newest is {last[0].export}" if last else "none is recorded"
+            raise NotFoundError(f"there is no export {number} as of revision {view.revision}; {known}")
+        return Subject("export", name, view.revision, export=newest[0])
+
+
+def _show_tag(request: _Request, name: str) -> Subject:
+    with request.backend.read_transaction(request.as_of) as view:
+        tags = {tag.tag: tag for tag in list_tags(view.connection, view.revision)}
+        if name not in tags:
+            raise NotFoundError(
+                f"there is no tag {quote(name)}{suggestion(name, tags)}", near=find_near(name, tags)
+            )
+        record = _read_revision(view, tags[name].revision)
+        return Subject("tag", name, view.revision, tag=tags[name], revision=record)
+
+
+def _show_file(request: _Request, name: str) -> Subject:
+    identity = identify(request.backend, Path(name), request.as_of)
+    with request.backend.read_transaction(request.as_of) as view:
+        return Subject("file", name, view.revision, identity=identity)
+
+
+def _show_named(request: _Request, name: str) -> Subject:
+    """Show the detector, tag or file with this name; refuse a name of several, and one that nothing has."""
+    with request.backend.read_transaction(request.as_of) as view:
+        detectors = {named.name for named in list_detector_names(view.connection, view.revision)}
+        tags = {tag.tag for tag in list_tags(view.connection, view.revision)}
+    known = {"detector": name in detectors, "tag": name in tags, "file": _is_file(name)}
+    fitting = [category for category, is_known in known.items() if is_known]
+    if len(fitting) > 1:
+        forms = ", ".join(f"{category}:{name}" for category in fitting)
+        raise RequestError(f"{quote(name)} is a name of several things: write one of {forms}", name=name)
+    if fitting:
+        return _SHOWN[fitting[0]](request, name)
+    near = find_near(name, detectors | tags)
+    also = f"; near: {', '.join(near)}" if near else ""
+    raise NotFoundError(
+        f"{quote(name)} is neither a run (exp=xcsls3716:run=631), a panel Id, an M-number, a detector, a tag nor a"
+        f" file, nor {_FORMS}{also}",
+        name=name,
+        near=near,
+    )
+
+
+def _parse_number(what: str, text: str) -> int:
+    if not _NUMBER.fullmatch(text) or len(text) > _MAX_DIGITS:
+        raise RequestError(f"{quote(text)} is not the number of {what}s: 1, 2, 3 ... is expected")
+    return int(text)
+
+
+_SHOWN: dict[str, Callable[[_Request, str], Subject]] = {
+    "run": _show_run,
+    "detector": _show_detector,
+    "panel": _show_panels,
+    "alias": _show_panels,
+    "version": _show_version,
+    "revision": _show_revision,
+    "export": _show_export,
+    "tag": _show_tag,
+    "file": _show_file,
+    "name": _show_named,
+}
