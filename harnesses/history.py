@@ -74,6 +74,8 @@ def _record_runs(registry: Registry) -> None:
     registry.detectors.configure(EXPERIMENT, OTHER_SOURCE, PANEL_C, first_run=1)
     registry.detectors.configure("mfx2", SOURCE, f"{PANEL_B}_{NEW_A}", first_run=1)
     registry.detectors.configure("mfx2", OTHER_SOURCE, f"{PANEL_A}_{PANEL_C}", first_run=1, segments=[0, 5])
+    for name, panels in (("front", both), ("back", PANEL_C), ("spare", NEW_A)):
+        registry.detectors.name(name, panels)
 
 
 def _export(registry: Registry, material: Path) -> None:
@@ -97,6 +99,8 @@ def _correct(registry: Registry, material: Path) -> None:
         EXPERIMENT, SOURCE, exchanged, first_run=3, last_run=4, supersede=True, comment="exchanged"
     )
     registry.detectors.withdraw(EXPERIMENT, OTHER_SOURCE, first_run=1, comment="not there")
+    registry.detectors.withdraw_name("spare", comment="sold")
+    registry.detectors.name("front", exchanged, supersede=True, comment="exchanged")
     registry.aliases.add("M099", PANEL_C, valid_from=_YEARS[5])
     registry.aliases.withdraw("M099", PANEL_C, comment="a slip")
     registry.aliases.add("M043", PANEL_C, valid_from=_YEARS[7], same_module=True, comment="a new sensor")
