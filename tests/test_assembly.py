@@ -97,11 +97,14 @@ def test_a_part_is_verified_before_it_is_returned(gain: Assembly) -> None:
 
 
 @pytest.mark.slow
-def test_of_several_damaged_files_the_first_is_named(gain: Assembly) -> None:
+def test_of_several_damaged_files_each_is_named(gain: Assembly) -> None:
+    damaged = set()
     for gain_range, panel in ((2, 1), (2, 0), (0, 1)):
         damage(object_of(gain, gain_range, panel))
-        with assert_refused(CorruptionError, gain_range=gain_range):
+        damaged.add(object_of(gain, gain_range, panel).stem)
+        with assert_refused(CorruptionError) as refusal:
             read_arrays([gain])["pixel_gain"]
+        assert {file.sha256 for file in refusal.value.values["missing"]} == damaged
 
 
 @pytest.mark.slow
