@@ -114,9 +114,11 @@ class SourcePlan:
             file = planned.get(name)
             if file is not None:
                 is_right = reader.find_contents(name, advance).holds(file.constants)
-                file.action = "unchanged" if is_right else "replaced"
                 if not is_right:
+                    file.action = "replaced"
                     problems.replaced.append(str(file.path))
+                elif not check.folder.is_unfinished(calibration_type, name):
+                    file.action = "unchanged"  # else it is written again, with its document
         self._compare_others(check, reader, planned, problems, advance)
         stopping = check.folder.list_stopping_files(calibration_type)
         problems.stopping.extend(f"{calibration_type}/{name}" for name in stopping)

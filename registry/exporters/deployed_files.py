@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from registry import provenance
 from registry.calibration_folder import parse_file_name, stops_framework
 from registry.errors import RegistryError
+from registry.exporters.publication import list_unfinished_documents
 from registry.files import sha256_of_file, translate_os_errors
 from registry.provenance import Document
 from registry.provenance.document import Output
@@ -72,6 +74,20 @@ class DeployedFolder:
             written = [(document, output) for document, output in written if output.sha256 == sha256]
         return build_contents(*written[0]) if written else None
 
+    def is_unfinished(self, calibration_type: str, name: str) -> bool:
+        """Tell whether a file is that of an export which was killed before it published the file's document."""
+        sha256s = {
+            output.sha256
+            for document in self._unpublished
+            for output in document.outputs
+            if output.path == f"{calibration_type}/{name}"
+        }
+        if not sha256s or self.find_contents(calibration_type, name, verify=True) is not None:
+            return False
+        with suppress(RegistryError):
+            return sha256_of_file(self.home / calibration_type / name) in sha256s
+        return False
+
     def _list_written(self, relative: str, path: Path) -> Iterator[tuple[Document, Output]]:
         try:
             size = path.stat().st_size
@@ -86,15 +102,22 @@ class DeployedFolder:
     def _documents(self) -> dict[str, list[Document]]:
         """The documents by the files of which they tell."""
         documents: dict[str, list[Document]] = {}
-        for name in _list_names(self.home, ".json"):
-            try:
-                document = provenance.read(self.home / name)
-            except RegistryError:
-                continue
+        for document in _read_documents(self.home / name for name in _list_names(self.home, ".json")):
             for output in document.outputs:
                 if output.path is not None:
                     documents.setdefault(output.path, []).append(document)
         return documents
+
+    @cached_property
+    def _unpublished(self) -> list[Document]:
+        return list(_read_documents(list_unfinished_documents(self.home, "*.json")))
+
+
+def _read_documents(paths: Iterable[Path]) -> Iterator[Document]:
+    """Yield the documents that can be read."""
+    for path in paths:
+        with suppress(RegistryError):
+            yield provenance.read(path)
 
 
 def _list_names(folder: Path, suffix: str) -> list[str]:

@@ -26,7 +26,10 @@ _REPLACED_DOCUMENT = "document"
 
 
 def list_unfinished_documents(folder: Path, name: str) -> list[Path]:
-    """Return the documents of that name which exports that were killed, or are at work, have not published yet."""
+    """Return the documents that exports which were killed, or are at work, have not published yet.
+
+    `name` is theirs, or a pattern such as ``"*.json"``.
+    """
     with translate_os_errors("read", folder):
         return sorted(folder.glob(f"{_STAGING_PREFIX}*/{name}"))
 
