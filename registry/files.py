@@ -232,14 +232,17 @@ def sha256_of_file(path: Path) -> str:
 
 
 @contextmanager
-def atomic_write(target: Path, *, durable: bool = True, synced: bool = True) -> Iterator[Path]:
+def atomic_write(
+    target: Path, *, stem: str | None = None, durable: bool = True, synced: bool = True
+) -> Iterator[Path]:
     """Hand out a temporary file in the target's folder; at the end, sync it and give it the target's name.
 
     Its mode is that of any new file, by the umask, unless the caller gives it another one.
     On any error until then the temporary file is removed and the target stays as it was. Where it need not be
-    `durable` the former file may be back after a power cut; where it is not `synced` it may be empty then.
+    `durable` the former file may be back after a power cut; where it is not `synced` it may be empty then. It is
+    named `stem`, if that is given.
     """
-    temporary = target.parent / f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}"
+    temporary = target.parent / (stem or f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}")
     os.close(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666))
     try:
         yield temporary

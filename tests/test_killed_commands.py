@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,8 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from registry import provenance
+from registry.api.backups import FILE_NAME
 from registry.api.copies import copy_registry
 from registry.api.forks import fork_registry
+from registry.api.output_claims import claim_output, remove_dead_files
 from registry.errors import ClosedError, ConflictError, Remedy
 from registry.heads import Head, HeadFile, StoreHead
 from testing.panels import PANEL_A
@@ -77,6 +81,34 @@ def test_a_killed_deployment_is_completed(sqlite_location: RegistryLocation, tmp
     with sqlite_location.open() as registry:
         for folder in tmp_path.glob("calib-*"):
             assert registry.check_deployment("xcs1", folder).is_right
+
+
+def test_a_deployment_killed_between_an_array_and_its_document_gets_the_document(
+    sqlite_location: RegistryLocation, tmp_path: Path
+) -> None:
+    with sqlite_location.open() as registry:
+        fill(registry, tmp_path)
+    folder, stopped = tmp_path / "calib", []
+    arguments = ["deploy", "xcs1", "--output", str(folder)]
+    for call in range(250, 650, 60):
+        shutil.rmtree(folder, ignore_errors=True)
+        interrupt(sqlite_location, arguments, call, "_move_outputs", signal.SIGKILL)
+        arrays, documents = list(folder.glob("*/*/*/*-*.data")), list(folder.glob("*/*/*.json"))
+        if not arrays or documents:
+            continue
+        stopped.append(call)
+        assert interrupt(sqlite_location, arguments, NEVER, "_move_outputs").code == 0
+        with sqlite_location.open() as registry:
+            assert registry.check_deployment("xcs1", folder).is_right
+            assert registry.deploy("xcs1", folder).provenance == ()
+        described = {
+            (path.parent / output.path).resolve()
+            for path in folder.glob("*/*/*.json")
+            for output in provenance.read(path).outputs
+            if output.path is not None
+        }
+        assert described == {path.resolve() for path in folder.glob("*/*/*/*-*.data")}
+    assert stopped
 
 
 def test_a_killed_plot_is_completed(sqlite_location: RegistryLocation, tmp_path: Path) -> None:
@@ -166,6 +198,34 @@ def test_only_the_same_move_and_the_same_fork_are_found_done(
             copy_registry(database, store, *place)
     with assert_refused(ConflictError):
         copy_registry(other.database, new.store, *place)
+
+
+@pytest.mark.parametrize(("verb", "name"), [("backup", ""), ("snapshot", "registry.sqlite")])
+def test_a_repeated_backup_and_snapshot_remove_what_the_killed_one_left(
+    sqlite_location: RegistryLocation, tmp_path: Path, verb: str, name: str
+) -> None:
+    with sqlite_location.open() as registry:
+        fill(registry, tmp_path)
+
+    def list_hidden() -> set[str]:
+        return {path.name for path in folder.rglob(".arriving-*")}
+
+    seen: set[str] = set()
+    for call in (400, 4000, 12000):
+        folder = tmp_path / f"copy-{call}"
+        arguments = [verb, str(folder / name)]
+        assert interrupt(sqlite_location, arguments, call, "atomic_write", signal.SIGKILL).code == KILLED
+        left = list_hidden()
+        seen |= {name.rpartition("-")[2] for name in left}
+        with claim_output(folder, name or FILE_NAME) as other:
+            hidden = folder / other.stem
+            hidden.touch()
+            assert not remove_dead_files(folder, name or FILE_NAME)
+            assert hidden.exists()  # of a process that is at work
+            assert left.isdisjoint({path.name for path in folder.iterdir()})
+        assert interrupt(sqlite_location, arguments, NEVER, "atomic_write").code == 0
+        assert list_hidden() == set()
+    assert {"journal", "lock"} <= seen
 
 
 DEMO = """

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -22,6 +22,7 @@ from registry.api.attempts import note_backup, note_restoration
 from registry.api.backend import Backend
 from registry.api.history_checks import check_history
 from registry.api.objects import StoredFiles, copy_objects, summarise_copy
+from registry.api.output_claims import OutputClaim, claim_output
 from registry.api.restored_databases import (
     fill_database,
     find_restored_head,
@@ -102,11 +103,12 @@ def back_up(backend: Backend, folder: Path, progress: Progress, *, verify: bool)
     """Copy the registry into a folder; see `Registry.backup`."""
     folder = make_absolute(folder)
     at, witness = instants.now(), StoreWitness(backend, None)
-    with translate_os_errors("written", folder):
+    with translate_os_errors("written", folder), ExitStack() as stack:
         former = _prepare_folder(folder, backend)
         file = folder / f"registry-{''.join(char for char in str(at) if char.isalnum())}.sqlite"
         note_backup(folder, lambda: read_description(folder).database, file.name)
-        with atomic_write(file) as hidden:
+        claim = stack.enter_context(claim_output(folder, FILE_NAME))
+        with atomic_write(file, stem=claim.stem) as hidden:
             # Rows first: the files that they refer to were stored before them, and are never removed.
             url, registry_id = f"sqlite:///{hidden}", backend.database.registry_id
             with (
@@ -144,7 +146,7 @@ def back_up(backend: Backend, folder: Path, progress: Progress, *, verify: bool)
             hidden.write_bytes(msgspec.json.format(msgspec.json.encode(description), indent=2) + b"\n")
         if former is not None:
             (folder / former.database).unlink(missing_ok=True)
-        _remove_leftovers(folder, file)
+        _remove_leftovers(claim, file)
     return summarise_copy(
         f"the backup in {str(folder)!r} of revision {head.number}",
         description.registry,
@@ -220,12 +222,16 @@ def _is_leftover(path: Path) -> bool:
     )
 
 
-def _remove_leftovers(folder: Path, kept: Path) -> None:
-    """Remove the files that backups interrupted more than a day ago have left."""
-    for pattern in ("registry-*.sqlite", f"{TEMPORARY_PREFIX}*"):
-        for path in folder.glob(pattern):
-            if path != kept and time.time() - path.stat().st_mtime > STALE_AFTER_SECONDS:
-                path.unlink(missing_ok=True)
+def _remove_leftovers(claim: OutputClaim, kept: Path) -> None:
+    """Remove the files of interrupted backups: at once where no other one is at work, else after a day."""
+    is_sole = claim.is_sole()
+    for pattern in ("registry-*.sqlite", f"{TEMPORARY_PREFIX}*", f"objects/*/{TEMPORARY_PREFIX}*"):
+        for path in claim.folder.glob(pattern):
+            if path == kept or path.name.startswith(claim.stem):
+                continue
+            with suppress(FileNotFoundError):
+                if is_sole or time.time() - path.stat().st_mtime > STALE_AFTER_SECONDS:
+                    path.unlink()
 
 
 @check_arguments
@@ -297,7 +303,7 @@ def restore_registry(
         files = copy_objects(
             StoredFiles.in_transaction(source), ContentStore(folder), objects, progress, verify=True
         )
-        files.refuse_unreadable()
+        files.refuse_unreadable("the restoration")
         what = f"the restoration of revision {description.revision} from {str(folder)!r}"
         place = settings.database, settings.store
         if former is not None:

@@ -16,6 +16,7 @@ from registry.api.backend import Backend, ReadTransaction
 from registry.api.history_checks import check_history
 from registry.api.incomplete_copies import CopiedFiles
 from registry.api.objects import StoredFiles, copy_objects, summarise_copy
+from registry.api.output_claims import claim_output, remove_dead_files
 from registry.api.stale_copies import StoreWitness
 from registry.authorship import build_signature, escape_undecodable
 from registry.database.closing import find_closure, record_closure
@@ -42,6 +43,7 @@ def take_snapshot(
     file = make_absolute(file)
     objects = ContentStore(make_absolute(store or file.parent / "store"))
     with translate_os_errors("written", file):
+        remove_dead_files(file.parent, file.name)
         complete = _complete_snapshot if os.path.lexists(file) else _write_snapshot
         contents, files = complete(backend, file, as_of, objects, progress)
     return summarise_copy(
@@ -89,7 +91,8 @@ def _write_snapshot(
             contents = _find_contents(view, witness, objects)
             file.parent.mkdir(parents=True, exist_ok=True)
             note_file("the snapshot", file)
-            hidden = stack.enter_context(atomic_write(file))
+            claim = stack.enter_context(claim_output(file.parent, file.name))
+            hidden = stack.enter_context(atomic_write(file, stem=claim.stem))
             contents.rows = _write_rows(backend, view, hidden, contents, progress)
         files = _copy_files(backend, hidden, objects, contents.registry, progress)
         make_read_only(hidden)
