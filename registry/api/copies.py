@@ -88,7 +88,7 @@ def copy_registry(
         if new.store != settings.store:
             objects.create(backend.database.registry_id)
             files, copied = copy_recorded_objects(backend.database, backend.store, objects, progress)
-            files.refuse_unreadable()
+            files.refuse_unreadable("the copy")
         return _move(backend, to, objects, files, copied, progress)
 
 
@@ -105,7 +105,7 @@ def _move(
             late = copy_objects(
                 StoredFiles.in_transaction(source, copied + 1), backend.store, objects, progress
             )
-            late.refuse_unreadable()
+            late.refuse_unreadable("the copy")
             files += late
         with populate_database(to, backend.database.registry_id) as target:
             rows = copy_rows(source, target, select_all_rows(source, target), progress)

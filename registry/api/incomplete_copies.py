@@ -45,15 +45,15 @@ class CopiedFiles:
             (*self.missing, *other.missing),
         )
 
-    def refuse_unreadable(self) -> None:
+    def refuse_unreadable(self, what: str) -> None:
         """Refuse files that the system did not permit to read: the command can be repeated when it does."""
         if any(not file.is_damaged for file in self.missing):
-            self.refuse_missing()
+            self.refuse_missing(what)
 
-    def refuse_missing(self) -> None:
-        """Refuse to finish a copy that lacks files."""
+    def refuse_missing(self, what: str) -> None:
+        """Refuse to finish what lacks files; `what` names it, such as ``"the fork"``."""
         if self.missing:
-            raise build_error(self.missing, "the copy was not finished, because files cannot be read")
+            raise build_error(self.missing, f"{what} was not finished, because files cannot be read")
 
 
 def read_missing_files(store: ContentStore) -> tuple[MissingFile, ...]:
