@@ -24,7 +24,7 @@ _NETWORK_TYPES = re.compile(
 _KNOWN_START = re.compile(
     r"(?i:sqlite|postgres(?:ql)?|mysql|mariadb|oracle|mssql|mongodb|duckdb|https?|ftp|s3|gs|file)(?:\+\w+)?:/{0,2}"
 )
-_OPTIONS = re.compile(r"\?\w+=")  # of SQLAlchemy and SQLite, which they would take from a name
+_OPTIONS = re.compile(r"\?\w+=")  # of SQLAlchemy and SQLite; or the name of a file that is there
 _OCTAL_ESCAPE = re.compile(r"\\([0-7]{3})")
 
 
@@ -160,11 +160,13 @@ def sqlite_file(url: str) -> Path | None:
             f"{what} is not a database that calreg can use;"
             " write sqlite:///FILE or postgresql://USER@HOST/DATABASE"
         )
-    if _OPTIONS.search(path):
+    file = make_absolute(Path(path))
+    if _OPTIONS.search(path) and not os.path.lexists(file):
+        # They are not repeated: one may be a password.
         raise RequestError(
-            f"the database {path!r} has options after its ?, and calreg takes none for SQLite: write sqlite:///FILE"
+            "the URL of the database has options after its ?, and calreg takes none for SQLite: write sqlite:///FILE"
         )
-    return make_absolute(Path(path))
+    return file
 
 
 def mask_database_url(url: str) -> str:

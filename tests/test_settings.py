@@ -117,6 +117,20 @@ def test_any_other_database_is_refused_with_the_two_forms(url: str, store: str |
     assert refusal(sqlite_file, url) == message
 
 
+def test_options_of_a_sqlite_url_are_not_repeated() -> None:
+    message = refusal(find_settings, "sqlite:///r.sqlite?password=S3cret")
+    assert "sqlite:///FILE" in message
+    assert "S3cret" not in message
+    assert "password" not in message
+
+
+def test_a_file_whose_name_has_what_looks_like_an_option_is_taken_where_it_is_there(tmp_path: Path) -> None:
+    file = tmp_path / "r.sqlite?name=front"
+    refusal(find_settings, f"sqlite:///{file}")
+    file.touch()
+    assert sqlite_file(f"sqlite:///{file}") == file
+
+
 def test_of_a_refused_url_only_its_start_is_shown() -> None:
     message = refusal(find_settings, "mysql://ana:s3 cr@t@host/db")
     assert message.startswith("a URL that begins with 'mysql://' is not a database")
