@@ -238,6 +238,14 @@ def test_what_may_not_be_read_is_not_called_damaged(make: Callable[[int, int], U
     assert done.returncode == 8, done
     assert f"'{head}' belongs to uid {OWNER} and has mode 0600" in done.stdout
     head.chmod(0o664)
+    store = shared / "store"
+    for path in (store, store / "registry.json"):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        path.chmod(0o700)
+        done = colleague.calreg("provenance", "verify", shared / "out" / "provenance.json")
+        path.chmod(mode)
+        assert done.returncode == 8, done
+        assert f"'{path}' belongs to uid {OWNER} and has mode 0700" in done.stdout
     for folder, verb in (
         (backup, ["--database", f"sqlite:///{shared}/restored.sqlite", "restore", backup]),
         (constants, ["version", "add", PANEL_A, constants, "--valid-from", "20180101000000"]),

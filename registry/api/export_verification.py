@@ -52,7 +52,8 @@ def verify_export(
 
     Files that are deployed for a range of runs may be read for runs of which the registry answers otherwise by now:
     ``serves_wrongly`` has them, with a note for each. They are as they were written, so this is not a problem.
-    Where the database or the store cannot be used, the notes tell what was not checked.
+    Where the database or the store is not there, the notes tell what was not checked; that a store is there and may
+    not be read is a problem.
 
     Parameters
     ----------
@@ -76,6 +77,8 @@ def verify_export(
         objects = find_document_store(document, find_settings(database, store))
     except CorruptionError as error:
         problems.append(Problem(None, "store", str(error)))
+    except DeniedError as error:
+        problems.append(Problem(None, "store", str(error), denied=True))
     except UnavailableError as error:
         notes.append(f"the inputs were not checked: {error}")
     else:
