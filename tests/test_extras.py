@@ -39,6 +39,47 @@ def test_a_broken_package_is_refused_with_the_reason(
         import_extra("broken_package", "hdf5", "it needs broken_package")
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "raise MemoryError",
+        "import errno\nraise OSError(errno.ENOMEM, 'Cannot allocate memory')",
+        "try:\n    raise MemoryError\nexcept MemoryError:\n    raise ImportError('see our pages')",
+    ],
+)
+def test_a_package_for_which_there_is_not_enough_memory_is_not_called_broken(
+    content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "large_package.py").write_text(content)
+    monkeypatch.syspath_prepend(tmp_path)
+    with assert_refused(UnavailableError, "large_package", package="large_package") as refusal:
+        import_extra("large_package", "hdf5", "it needs large_package")
+    assert "not enough memory" in str(refusal.value)
+    assert "remove it" not in str(refusal.value)
+
+
+LIMITED = """
+import resource, sys
+import numpy, registry.errors, registry.extras
+pages = int(open("/proc/self/statm").read().split()[0])
+limit = pages * resource.getpagesize() + (1 << 20)
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+from registry.errors import UnavailableError
+from registry.extras import import_extra
+try:
+    import_extra("h5py", "hdf5", "h5py is not installed")
+except UnavailableError as error:
+    print(error)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is set by Linux's count of pages")
+def test_h5py_under_a_limit_of_memory_is_not_called_broken() -> None:
+    done = subprocess.run([sys.executable, "-c", LIMITED], capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("there is not enough memory to import h5py ("), done
+
+
 def test_a_missing_package_is_refused_with_the_extra_that_has_it() -> None:
     with assert_refused(UnavailableError, "it needs missing_package: pip install 'calreg[hdf5]'"):
         import_extra("missing_package", "hdf5", "it needs missing_package")
