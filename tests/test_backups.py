@@ -15,6 +15,7 @@ from registry import instants, schema
 from registry.api import Registry, backups, create_registry
 from registry.api.backups import restore_registry
 from registry.api.copies import copy_registry
+from registry.api.output_claims import claim_output
 from registry.authorship import build_signature
 from registry.database import migrations, transfer
 from registry.database.closing import record_closure
@@ -227,7 +228,9 @@ def test_an_interrupted_backup_leaves_the_former_one(
 
 
 @pytest.mark.slow
-def test_leftovers_of_killed_backups_are_removed_after_a_day(small: Registry, folder: Path) -> None:
+def test_leftovers_of_killed_backups_are_removed_after_a_day_or_where_no_other_one_is_at_work(
+    small: Registry, folder: Path
+) -> None:
     small.backup(folder)
     old, recent = folder / ".arriving-old", folder / ".arriving-recent"
     stray = folder / "registry-20200101T000000Z.sqlite"
@@ -235,8 +238,11 @@ def test_leftovers_of_killed_backups_are_removed_after_a_day(small: Registry, fo
         path.touch()
     for path in (old, stray):
         os.utime(path, (0, 0))
-    small.backup(folder)
+    with claim_output(folder, backups.FILE_NAME):
+        small.backup(folder)
     assert [path.exists() for path in (old, recent, stray)] == [False, True, False]
+    small.backup(folder)
+    assert not recent.exists()
     assert _database(folder).exists()
 
 
