@@ -51,7 +51,7 @@ REFUSED = {
     "provenance replay": "calreg provenance replay constants/provenance.json --output damaged",
     "exports": "calreg exports --experiment xcsls3761",
     "identify": "calreg identify nowhere.npy",
-    "tag add": "calreg tag add spring-2018",
+    "tag add": "calreg tag add spring-2018 --as-of 1",
     "tag list": "calreg tag list --as-of 99",
     "version add": "calreg version add M088 tree/M044 --valid-from 20171025070000",
     "version list": "calreg version list M067",

@@ -114,6 +114,23 @@ def test_a_revision_that_has_a_seal_is_not_sealed_again(location: RegistryLocati
             registry.seal_revision(number, comment=COMMENT)
 
 
+def test_a_seal_that_is_made_again_is_found_done(
+    location: RegistryLocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record_unsealed(location, 1)
+    with location.open() as registry:
+        registry.seal_revision(1, comment=COMMENT)
+        chain = read_chain(location)
+        again = registry.seal_revision(1, comment=COMMENT)
+        assert (again.revision, len(again.notes)) == (None, 1)
+        with assert_refused(ConflictError, seal=chain[1]):
+            registry.seal_revision(1, comment="another reason")
+        monkeypatch.setattr("registry.authorship._find_user_name", lambda: "somebody-else")
+        with assert_refused(ConflictError, seal=chain[1]):
+            registry.seal_revision(1, comment=COMMENT)
+    assert read_chain(location) == chain
+
+
 def test_a_revision_between_others_is_not_sealed(location: RegistryLocation) -> None:
     record_unsealed(location, 1)
     record_unsealed(location, 2)
@@ -169,7 +186,8 @@ def test_the_command_line_seals_a_revision(calreg: Calreg, location: RegistryLoc
     calreg.assert_refused(3, "database", "seal", "2", "--comment", COMMENT)
     result = calreg.run("database", "seal", "1", "--comment", COMMENT)
     assert str(head_of(location)) in result.stdout
-    assert calreg.assert_refused(5, "database", "seal", "1", "--comment", COMMENT)["revision"] == 1
+    assert "note: " in calreg.run("database", "seal", "1", "--comment", COMMENT).stderr
+    assert calreg.assert_refused(5, "database", "seal", "1", "--comment", "why")["revision"] == 1
     calreg.run("panel", "add", PANELS[1])
 
 

@@ -120,6 +120,24 @@ def test_a_recovery_that_is_killed_is_repeated_or_was_made(
     assert head_of(old).number == 3
 
 
+def test_a_recovery_that_is_made_again_is_found_done(
+    location: RegistryLocation, old: RegistryLocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = str(head_of(location))
+    record_and_die(old, 0, "after the commit", lost=lost)
+    with old.open() as registry:
+        for _ in range(2):
+            again = registry.recover(lost, comment="killed")
+            assert (again.revision, len(again.notes)) == (None, 1)
+        with assert_refused(ConflictError):
+            registry.recover(lost, comment="another reason")
+        monkeypatch.setattr("registry.authorship._find_user_name", lambda: "somebody-else")
+        with assert_refused(ConflictError):
+            registry.recover(lost, comment="killed")
+        assert registry.log()[0].revision == 2
+        registry.panels.add(PANELS[3])
+
+
 def test_the_live_database_goes_on_after_a_recovery_that_was_killed(
     location: RegistryLocation, old: RegistryLocation
 ) -> None:
@@ -140,5 +158,6 @@ def test_the_command_line_recovers(
     calreg.assert_refused(5, "database", "recover", "--lost-head", f"9:{'ab' * 32}", "--comment", COMMENT)
     assert lost in calreg.run("database", "recover", "--lost-head", lost, "--comment", COMMENT).stdout
     assert lost in calreg.run("log").stdout
-    calreg.assert_refused(5, "database", "recover", "--lost-head", lost, "--comment", COMMENT)
+    assert "note: " in calreg.run("database", "recover", "--lost-head", lost, "--comment", COMMENT).stderr
+    calreg.assert_refused(5, "database", "recover", "--lost-head", lost, "--comment", "why")
     calreg.run("tag", "add", "spring")

@@ -120,6 +120,8 @@ def test_a_tag_names_one_revision_for_ever(registry: Registry) -> None:
     for as_of in (None, 1, 3):
         with assert_refused(ConflictError, tag="spring", revision=1):
             registry.tags.add("spring", as_of=as_of)
+    with assert_refused(ConflictError, tag="first", revision=1):
+        registry.tags.add("first")
     for name in (
         "3",
         "20200101000000",
@@ -139,6 +141,24 @@ def test_a_tag_names_one_revision_for_ever(registry: Registry) -> None:
     with assert_refused(NotFoundError, tag="sprong", near=["spring"]):
         registry.tags.add("later", as_of="sprong")
     assert len(registry.log()) == 5
+
+
+def test_a_tag_that_is_made_again_is_found_done(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry.panels.add(PANEL_A)
+    registry.tags.add("spring", comment="why")
+    for as_of in (None, 1):
+        again = registry.tags.add("spring", as_of=as_of, comment="why")
+        assert (again.revision, len(again.notes)) == (None, 1)
+    for as_of, comment in ((None, None), (2, "why"), (1, "another reason")):
+        with assert_refused(ConflictError, tag="spring", revision=1):
+            registry.tags.add("spring", as_of=as_of, comment=comment)
+    monkeypatch.setattr("registry.authorship._find_user_name", lambda: "somebody-else")
+    with assert_refused(ConflictError, tag="spring", revision=1):
+        registry.tags.add("spring", as_of=1, comment="why")
+    registry.panels.add(PANEL_B)
+    with assert_refused(ConflictError, tag="spring", revision=1):
+        registry.tags.add("spring", comment="why")  # the newest revision is another one by now
+    assert [tag.revision for tag in registry.tags.list()] == [1]
 
 
 def test_the_log_tells_who_changed_what_and_from_where(

@@ -10,8 +10,10 @@ from typing import Self
 
 from registry.api.arguments import CheckedMethods
 from registry.api.backend import Note, open_backend
+from registry.authorship import build_signature
 from registry.database.closing import Closure
 from registry.database.seals import find_head
+from registry.errors import ConflictError
 from registry.heads import Head, parse_whole_head
 from registry.instants import Instant
 from registry.lookup.revisions import AsOf, require_comment
@@ -189,7 +191,7 @@ class Administration(CheckedMethods):
         NotFoundError
             There is no such revision.
         ConflictError
-            It is sealed already, or it is not the newest.
+            It is sealed already, otherwise or by somebody else, or it is not the newest.
         """
         from registry.api import late_seals
 
@@ -197,6 +199,8 @@ class Administration(CheckedMethods):
 
     def recover(self, lost_head: str, *, comment: str, dry_run: bool = False) -> Outcome:
         """Go on without the head of the store, which this database lacks: the next revision records that it is lost.
+
+        No change where the same person has recorded just that.
 
         It is for a database that was put back to an earlier state. From then on the store follows this database, and
         one that has the lost head is refused.
@@ -211,13 +215,21 @@ class Administration(CheckedMethods):
         ConflictError
             It is not the store's head, or the history of this database contains it.
         """
+        from registry.lookup.lineage import find_loss
         from registry.registration.lineage import record_loss
 
         require_comment(comment, "a history that goes on without a head that was its own")
         head = parse_whole_head(lost_head)
-        return self._backend.record_revision(
-            lambda change: record_loss(change, head), comment, dry_run=dry_run, lost=head
-        )
+        try:
+            return self._backend.record_revision(
+                lambda change: record_loss(change, head), comment, dry_run=dry_run, lost=head
+            )
+        except ConflictError:  # it is not that of the store: by now, if a call that was killed has done all
+            with self._backend.read_transaction() as view:
+                number = find_loss(view.connection, head, build_signature().author, comment)
+            if number is None:
+                raise
+        return Outcome(None, dry_run, notes=(f"revision {number} has recorded that {head} is lost",))
 
     def backup(
         self, folder: str | Path, *, verify: bool = False, progress: Progress = no_progress

@@ -73,7 +73,7 @@ class Tags(Noun):
     def add(
         self, name: str, *, as_of: AsOf = None, comment: str | None = None, dry_run: bool = False
     ) -> Outcome:
-        """Name a revision, by default the newest one.
+        """Name a revision, by default the newest one; no change where the same person has done just that.
 
         Raises
         ------
@@ -90,6 +90,6 @@ class Tags(Noun):
             if number == 0:
                 known = f"at {reference.value}" if reference.by == "instant" else "yet"
                 raise RequestError(f"nothing is recorded {known}: no revision can be named", tag=name)
-            add_tag(change, name, number)
+            add_tag(change, name, number, is_newest=as_of is None)
 
         return self._backend.record_revision(record, comment, dry_run=dry_run)

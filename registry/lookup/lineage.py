@@ -45,6 +45,24 @@ def is_loss(connection: sa.Connection, revision: int, lost: Head) -> bool:
     return connection.execute(query).first() is not None
 
 
+def find_loss(connection: sa.Connection, lost: Head, author: str, comment: str) -> int | None:
+    """Return the revision in which this person recorded, with this comment, that this head is lost."""
+    lineage, revision = schema.lineage, schema.revision
+    query = (
+        sa.select(lineage.c.recorded_in)
+        .join(revision, revision.c.number == lineage.c.recorded_in)
+        .where(
+            lineage.c.reason == "loss",
+            lineage.c.head_revision == lost.number,
+            lineage.c.head_seal == lost.seal,
+            revision.c.author == author,
+            revision.c.comment == comment,
+        )
+    )
+    number: int | None = connection.execute(query.limit(1)).scalar()
+    return number
+
+
 def is_own_revision(connection: sa.Connection, registry_id: str, revision: int) -> bool:
     """Tell whether what another registry says of a revision is of this history: it was forked after that revision."""
     if registry_id == read_registry_id(connection):

@@ -71,6 +71,14 @@ def _select_newest() -> sa.Select[Any]:
     return sa.select(sa.func.max(schema.revision.c.number))
 
 
+def is_recorded_by(connection: sa.Connection, number: int | None, author: str, comment: str | None) -> bool:
+    """Tell whether this person recorded a revision, with this comment."""
+    revision = schema.revision
+    query = sa.select(revision.c.author, revision.c.comment).where(revision.c.number == number)
+    row = connection.execute(query).one_or_none()
+    return row is not None and (row.author, row.comment or None) == (author, comment or None)
+
+
 NEWEST = RevisionRef("newest")
 
 
