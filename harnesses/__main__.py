@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = closing.enter_context(tempfile.TemporaryDirectory(prefix="calreg-", dir=options.folder))
         factory = closing.enter_context(RegistryFactory(Path(folder), options.server, prefix="harness"))
         if options.harness == "servers":
-            problems = _run_servers(closing, Path(folder))
+            problems = _run_servers(closing, Path(folder), short=options.short)
         elif options.harness == "kill":
             problems = _run_kills(closing, factory, options)
         elif options.harness == "corruption":
@@ -58,11 +58,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return min(problems, 1)
 
 
-def _run_servers(closing: ExitStack, folder: Path) -> int:
+def _run_servers(closing: ExitStack, folder: Path, *, short: bool) -> int:
     """Try the arrangements of servers; return the number of problems."""
     report.print_headings(report.SERVERS)
     server = closing.enter_context(PostgresServer(folder / "pg", durable=False))
-    return sum(map(report.print_servers, servers.run_arrangements(server)))
+    return sum(map(report.print_servers, servers.run_arrangements(server, short=short)))
 
 
 def _run_kills(closing: ExitStack, factory: RegistryFactory, options: argparse.Namespace) -> int:
@@ -115,6 +115,7 @@ def _build_parser() -> argparse.ArgumentParser:
     faults.add_argument("--forgeries", type=int, default=25, metavar="N", help="with their seals, on each")
     faults.add_argument("--guards", type=int, default=300, metavar="N", help="weakened, on each database")
     arrangements = harnesses.add_parser("servers", help="standbys, poolers, encodings: exit codes by request")
+    arrangements.add_argument("--short", action="store_true", help="only what needs one server and no pooler")
     for harness in (kills, races, faults, arrangements):
         harness.add_argument("--seed", type=int, default=1, metavar="N")
         harness.add_argument("--database", nargs="+", choices=DATABASES, default=list(DATABASES))

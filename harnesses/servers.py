@@ -21,6 +21,7 @@ _AT = "2020-01-01T00:00:00Z"
 _DONE = 0
 _SCHEMA, _UNAVAILABLE = 7, 8
 _WRITES = ("record", "init")
+ENCODINGS = ("SQL_ASCII", "LATIN1", "EUC_JP")
 _numbers = itertools.count(1)
 
 
@@ -43,22 +44,27 @@ class _Arrangement:
     writes: int = _DONE
 
 
-def run_arrangements(server: PostgresServer) -> Iterator[ServerTally]:
-    """Try every arrangement of a server; one whose program is missing is named with the reason."""
+def run_arrangements(server: PostgresServer, *, short: bool = False) -> Iterator[ServerTally]:
+    """Try every arrangement of a server; one whose program is missing is named with the reason.
+
+    `short` leaves out those that need another server or a pooler, and encodings but one.
+    """
     with ExitStack() as stack:
         stack.enter_context(use_small_panels())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="calreg-")))
         factory = stack.enter_context(RegistryFactory(folder, server.url, prefix="servers"))
-        for arrangement in _list_arrangements(server, stack):
+        for arrangement in _list_arrangements(server, stack, short=short):
             if isinstance(arrangement, ServerTally):
                 yield arrangement
             else:
                 yield _try_arrangement(factory, arrangement)
-        for encoding in ("SQL_ASCII", "LATIN1", "EUC_JP"):
+        for encoding in ENCODINGS[:1] if short else ENCODINGS:
             yield _try_encoding(factory, server, encoding)
 
 
-def _list_arrangements(server: PostgresServer, stack: ExitStack) -> Iterator[_Arrangement | ServerTally]:
+def _list_arrangements(
+    server: PostgresServer, stack: ExitStack, *, short: bool
+) -> Iterator[_Arrangement | ServerTally]:
     yield _Arrangement("server", lambda location: location.database)
     read_only = "-c default_transaction_read_only=on"
     yield _Arrangement("read-only by the URL", _with_query(options=read_only), writes=_UNAVAILABLE)
@@ -72,6 +78,8 @@ def _list_arrangements(server: PostgresServer, stack: ExitStack) -> Iterator[_Ar
     )
     yield _Arrangement("client_encoding=LATIN1", _with_query(client_encoding="LATIN1"))
     yield _Arrangement("prepare_threshold=none", _with_query(prepare_threshold="none"))
+    if short:
+        return
     try:
         standby = stack.enter_context(Standby(server))
     except MissingProgramError as error:

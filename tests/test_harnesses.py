@@ -228,6 +228,21 @@ def test_a_weakened_guard_that_nothing_names_is_reported(
 
 
 @pytest.mark.slow
+def test_a_server_answers_and_refuses_with_the_expected_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["servers", "--short"]) == 0, capsys.readouterr().out
+    rows = capsys.readouterr().out.splitlines()[1:]
+    assert [row.split("  ")[0] for row in rows] == [
+        "server",
+        "read-only by the URL",
+        "read-only database",
+        "search path without a schema",
+        "client_encoding=LATIN1",
+        "prepare_threshold=none",
+        "database in SQL_ASCII",
+    ]
+
+
+@pytest.mark.slow
 def test_registrations_of_concurrent_writers_land_once(run: Callable[..., list[list[str]]]) -> None:
     ((_, _, tried, landed, same, conflicts, duels, reads, *_, worker_writes, _, problems),) = run(
         *("writers", "--writers", "2", "--registrations", "4", "--readers", "1"),
