@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -61,6 +62,10 @@ The help is printed from this table alone: a module is imported when one of its 
 """
 
 
+_VERBS_OF_REVISIONS = ("diff", "log")
+_COUNTED_BACK = re.compile(r"-[1-9][0-9]*(\.\..*)?", re.ASCII)
+
+
 class GlobalOptions(NamedTuple):
     """The location of the registry, where the command line names it."""
 
@@ -88,7 +93,29 @@ class LazyCommand(TyperCommand):
             return _leave_files_to_verbs(add_shared_options(noun, self.word))
         group = create_group()
         group.command(self.name)(target)
-        return _leave_files_to_verbs(add_shared_options(get_command(group), self.word))
+        verb = _leave_files_to_verbs(add_shared_options(get_command(group), self.word))
+        return _leave_numbers_to_verb(verb) if self.word in _VERBS_OF_REVISIONS else verb
+
+
+def _leave_numbers_to_verb(verb: Any) -> Any:
+    """Let ``-1`` and ``-3..-1`` be words where an option could stand, not options; return the verb."""
+    make_parser = verb.make_parser
+
+    def make_parser_for_numbers(ctx: Any) -> Any:
+        parser = make_parser(ctx)
+        process_option = parser._process_opts  # noqa: SLF001 - no public place: option values are not words
+
+        def process_word(word: str, state: Any) -> None:
+            if _COUNTED_BACK.fullmatch(word):
+                state.largs.append(word)
+            else:
+                process_option(word, state)
+
+        parser._process_opts = process_word  # noqa: SLF001
+        return parser
+
+    verb.make_parser = make_parser_for_numbers
+    return verb
 
 
 def _leave_files_to_verbs(command: Any) -> Any:

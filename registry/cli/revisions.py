@@ -20,6 +20,7 @@ from registry.cli.options import (
     Timezone,
     open_from_context,
 )
+from registry.errors import RequestError
 from registry.heads import shorten_seal
 from registry.run_ranges import format_runs
 
@@ -87,22 +88,35 @@ def list_tags(ctx: Context, as_of: AsOf = None, timezone: Timezone = None, json:
 def diff(
     ctx: Context,
     target: Annotated[
-        str, typer.Argument(metavar="DATASET|DETECTOR_ID", help="A run, or panel Ids joined by _.")
+        str,
+        typer.Argument(
+            metavar="DATASET|DETECTOR_ID", help="A run, a detector, a panel Id, or an M-number with --at."
+        ),
     ],
-    as_of: Annotated[
-        str, typer.Option(metavar="A", help="A revision: its number, -1, a time, a tag or NUMBER:SEAL.")
-    ],
-    against: Annotated[
-        str | None, typer.Option(metavar="B", help="The other one; default: the newest revision.")
+    first: Annotated[
+        str | None,
+        typer.Argument(metavar="A", help="A revision: its number, -1, a time, a tag or NUMBER:SEAL."),
     ] = None,
+    second: Annotated[
+        str | None, typer.Argument(metavar="B", help="The other one; default: the newest revision.")
+    ] = None,
+    as_of: Annotated[str | None, typer.Option(metavar="A", help="The same as A.")] = None,
+    against: Annotated[str | None, typer.Option(metavar="B", help="The same as B.")] = None,
     source: Source = None,
     at: At = None,
     timezone: Timezone = None,
     json: Json = False,
 ) -> None:
     """Show what changes for a detector between two revisions."""
+    if first is not None and (as_of, against) != (None, None):
+        raise RequestError("the revisions are given as A and B or by --as-of and --against, not both ways")
+    before, after = (as_of, against) if first is None else (first, second)
+    if before is None:
+        raise RequestError(
+            "the revision to begin with is missing: its number, -1, a time, a tag or NUMBER:SEAL"
+        )
     with open_from_context(ctx, timezone) as registry:
-        difference = registry.diff(target, before=as_of, after=against, source=source, at=at)
+        difference = registry.diff(target, before=before, after=after, source=source, at=at)
     output.print_answer(difference, _print_difference, as_json=json)
 
 

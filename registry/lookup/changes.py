@@ -10,7 +10,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from registry.lookup.fact_lines import EVENTS, FACT_TABLES, SIGNS, Event, FactTable, describe_version
+from registry.lookup.fact_lines import (
+    ANYTHING,
+    EVENTS,
+    FACT_TABLES,
+    SIGNS,
+    Event,
+    FactTable,
+    Subject,
+    describe_version,
+)
 from registry.lookup.lazy_lines import LazyLines
 from registry.records import Version
 
@@ -25,26 +34,31 @@ START: Position = (0, None)
 PositionedLine = tuple[Position, str]
 
 
-def count_changes(connection: sa.Connection, numbers: Sequence[int], panels: Sequence[int] | None) -> Counts:
-    """Return how many changes of each sort these revisions have; with the keys of panels, those that name one."""
+def count_changes(connection: sa.Connection, numbers: Sequence[int], subject: Subject) -> Counts:
+    """Return how many changes of each sort these revisions have that are about the subject."""
     counts: Counts = {number: Counter() for number in numbers}
-    parameters = {"numbers": numbers} if panels is None else {"numbers": numbers, "panels": panels}
-    for table, column, number, count in connection.execute(_select_counts(panels is not None), parameters):
+    stated = {"panels": subject.panels, "experiment": subject.experiment}
+    parameters = {"numbers": numbers, **{name: value for name, value in stated.items() if value is not None}}
+    query = _select_counts(subject.panels is not None, subject.experiment is not None)
+    for table, column, number, count in connection.execute(query, parameters):
         counts[number][table, column] = count
     return counts
 
 
 @cache
-def _select_counts(by_panel: bool) -> sa.CompoundSelect[Any]:
+def _select_counts(by_panel: bool, by_experiment: bool) -> sa.CompoundSelect[Any]:
     numbers: sa.BindParameter[Any] = sa.bindparam("numbers", expanding=True, type_=sa.Integer)
-    panels: Any = sa.bindparam("panels", expanding=True, type_=sa.Integer) if by_panel else None
+    subject = Subject(
+        sa.bindparam("panels", expanding=True, type_=sa.Integer) if by_panel else None,
+        sa.bindparam("experiment", type_=sa.Text) if by_experiment else None,
+    )
     return sa.union_all(
         *(
             sa.select(sa.literal_column(f"'{name}'"), sa.literal_column(f"'{column}'"), *counted)
-            .where(fact.columns[column].in_(numbers), fact.is_about(panels))
+            .where(fact.columns[column].in_(numbers), fact.is_about(subject))
             .group_by(fact.columns[column])
             for fact in FACT_TABLES
-            if panels is None or fact.names_panel is not None
+            if fact.can_be_about(subject)
             for name, column in fact.events
             for counted in [(fact.columns[column], sa.func.count())]
         )
@@ -52,7 +66,7 @@ def _select_counts(by_panel: bool) -> sa.CompoundSelect[Any]:
 
 
 def read_changes(
-    connection: sa.Connection, counts: Counts, panels: Sequence[int] | None, *, by_number: bool = False
+    connection: sa.Connection, counts: Counts, subject: Subject, *, by_number: bool = False
 ) -> dict[int, list[str]]:
     """Return all lines of the revisions that were counted, in their order.
 
@@ -68,7 +82,7 @@ def read_changes(
                 continue  # a statement that would return nothing
             withdrew = event[1] == "withdrawn_in"
             key = (fact.number or fact.key) if by_number and withdrew else fact.key
-            for row, line in fact.read_lines(connection, column.in_(numbers) & fact.is_about(panels)):
+            for row, line in fact.read_lines(connection, column.in_(numbers) & fact.is_about(subject)):
                 place = (not withdrew if by_number else False, getattr(row, key))
                 by_revision[getattr(row, event[1])].append((place, f"{sign} {line}"))
         for number, keyed in by_revision.items():
@@ -79,7 +93,7 @@ def read_changes(
 def read_changes_page(
     connection: sa.Connection,
     revision: int,
-    panels: Sequence[int] | None,
+    subject: Subject,
     after: Position,
     count: int,
     events: Collection[Event] = EVENTS,
@@ -93,7 +107,7 @@ def read_changes_page(
     for number, fact in enumerate(FACT_TABLES[first:], start=first):
         left, start = count - len(lines), key if number == first else None
         columns = [column for name, column in fact.events if (name, column) in events]
-        signs = _read_signs(connection, fact, columns, revision, panels, start, left)
+        signs = _read_signs(connection, fact, columns, revision, subject, start, left)
         if signs:
             for row, line in fact.read_lines(connection, fact.columns[fact.key].in_(list(signs))):
                 row_key = getattr(row, fact.key)
@@ -108,7 +122,7 @@ def _read_signs(
     fact: FactTable,
     columns: Sequence[str],
     revision: int,
-    panels: Sequence[int] | None,
+    subject: Subject,
     after: Any,
     count: int,
 ) -> dict[Any, str]:
@@ -116,7 +130,7 @@ def _read_signs(
     signs: dict[Any, str] = {}
     key = fact.columns[fact.key]
     for column in columns:
-        query = sa.select(key).where(fact.columns[column] == revision, fact.is_about(panels))
+        query = sa.select(key).where(fact.columns[column] == revision, fact.is_about(subject))
         if after is not None:
             query = query.where(key > after)
         # The first column has one value: with both, the order is that of an index.
@@ -139,7 +153,7 @@ def list_changes(
     def read(names: Sequence[str]) -> list[str]:
         events = [event for fact in FACT_TABLES if fact.name in names for event in fact.events]
         counts = {revision: Counter(event for event in events if event[0] in tables)}
-        return read_changes(connection, counts, None, by_number=True)[revision]
+        return read_changes(connection, counts, ANYTHING, by_number=True)[revision]
 
     return LazyLines(
         (read(order[:versions]), str),

@@ -26,6 +26,17 @@ Event = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
+class Subject:
+    """What lines are about: panels by their keys, and an experiment; None for any. Both are values, or parameters."""
+
+    panels: Any = None
+    experiment: Any = None
+
+
+ANYTHING = Subject()
+
+
+@dataclass(frozen=True, slots=True)
 class FactTable:
     """A table whose facts have lines in the log.
 
@@ -37,6 +48,8 @@ class FactTable:
         Returns the line of a fact's rows, without its sign.
     names_panel
         Returns the condition that a fact is about one of the panels with these keys; None if such facts name none.
+    names_experiment
+        Tells whether such facts are of one experiment, which has a column.
     key
         The column by which the lines of a revision are ordered.
     number
@@ -47,6 +60,7 @@ class FactTable:
     select: Callable[[], sa.Select[Any]]
     describe: Callable[[Sequence[Any]], str]
     names_panel: Callable[[Any], sa.ColumnElement[bool]] | None = None
+    names_experiment: bool = False
     key: str = "id"
     number: str | None = None
 
@@ -60,11 +74,22 @@ class FactTable:
         """The events of its facts: those that cannot be withdrawn have one."""
         return [(self.name, column) for column in SIGNS if column in self.columns]
 
-    def is_about(self, panels: Any) -> sa.ColumnElement[bool]:
-        """Return the condition that a fact is about one of the panels with these keys; None means any fact."""
-        if panels is None:
-            return sa.true()
-        return sa.false() if self.names_panel is None else self.names_panel(panels)
+    def can_be_about(self, subject: Subject) -> bool:
+        """Tell whether a fact of this table can be about the panels and the experiment."""
+        return (subject.panels is None or self.names_panel is not None) and (
+            subject.experiment is None or self.names_experiment
+        )
+
+    def is_about(self, subject: Subject) -> sa.ColumnElement[bool]:
+        """Return the condition that a fact is about one of the panels, and of the experiment."""
+        if not self.can_be_about(subject):
+            return sa.false()
+        condition: sa.ColumnElement[bool] = sa.true()
+        if subject.panels is not None and self.names_panel is not None:
+            condition &= self.names_panel(subject.panels)
+        if subject.experiment is not None:
+            condition &= self.columns["experiment"] == subject.experiment
+        return condition
 
     def read_lines(
         self, connection: sa.Connection, condition: sa.ColumnElement[bool]
@@ -195,8 +220,10 @@ FACT_TABLES = (
     FactTable("timezone", registry_lines.select_timezones, registry_lines.describe_timezone),
     FactTable("panel", _select_panels, _describe_panel, schema.panel.c.id.in_),
     FactTable("alias", _select_aliases, _describe_alias, schema.alias.c.panel_id.in_),
-    FactTable("run", _select_runs, _describe_run, number="number"),
-    FactTable("configuration", _select_configurations, _describe_configuration, has_panel),
+    FactTable("run", _select_runs, _describe_run, names_experiment=True, number="number"),
+    FactTable(
+        "configuration", _select_configurations, _describe_configuration, has_panel, names_experiment=True
+    ),
     FactTable("detector_name", _select_detector_names, _describe_detector_name, _names_detector_of),
     FactTable(
         "version", _select_versions, lambda rows: describe_version(rows[0]), schema.version.c.panel_id.in_

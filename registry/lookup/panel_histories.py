@@ -15,21 +15,22 @@ from registry.lookup.fact_lines import SIGNS, has_panel
 _FEW_CONFIGURATIONS = 1000  # of a panel; above, the last ones are found sooner among those of all panels
 
 _BELOW: sa.BindParameter[int] = sa.bindparam("below", type_=sa.Integer)
+_AFTER: sa.BindParameter[int] = sa.bindparam("after", type_=sa.Integer)
 _COUNT: sa.BindParameter[int] = sa.bindparam("count", type_=sa.Integer)
 _PANELS: sa.BindParameter[Any] = sa.bindparam("panels", expanding=True, type_=sa.Integer)
 _STEP: sa.ColumnElement[int] = sa.literal_column("1", sa.Integer)
 
 
 def list_revisions_of_panels(
-    connection: sa.Connection, panels: Sequence[int], below: int, count: int
+    connection: sa.Connection, panels: Sequence[int], below: int, count: int, after: int = 0
 ) -> Sequence[int]:
-    """Return the last `count` revisions below a number that changed one of the panels, the newest first.
+    """Return the last `count` revisions after and below numbers that changed one of the panels, the newest first.
 
     Or its aliases, versions, configurations, or names of its detectors. A list of these facts would be as long as the
     history, or as an import that recorded many of them in one revision: only the last ones are looked at.
     """
     query = _select_revisions(_have_few_configurations(connection, panels))
-    parameters = {"below": below, "count": count, "panels": panels}
+    parameters = {"below": below, "after": after, "count": count, "panels": panels}
     return connection.execute(query, parameters).scalars().all()
 
 
@@ -54,7 +55,7 @@ def _select_revisions(few_configurations: bool) -> sa.Select[Any]:
         *(_select_names(column) for column in SIGNS),
         *(_walk_down_facts(table, column) for table in (schema.alias, schema.version) for column in SIGNS),
     ).subquery("numbers")
-    query = sa.select(numbers.c.number).where(numbers.c.number < _BELOW)
+    query = sa.select(numbers.c.number).where(numbers.c.number < _BELOW, numbers.c.number > _AFTER)
     return query.order_by(numbers.c.number.desc()).limit(_COUNT)
 
 
@@ -108,5 +109,5 @@ def _walk_down(
     first = sa.select(keys.c.key, probe(keys.c.key, _BELOW).label("number"), _STEP.label("steps"))
     walk = first.cte(name, recursive=True)
     step = sa.select(walk.c.key, probe(walk.c.key, walk.c.number), walk.c.steps + _STEP)
-    walk = walk.union_all(step.where(walk.c.number.is_not(None), walk.c.steps < _COUNT))
+    walk = walk.union_all(step.where(walk.c.number > _AFTER, walk.c.steps < _COUNT))
     return sa.select(walk.c.number)

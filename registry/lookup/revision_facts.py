@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from registry import schema
 from registry.identifiers import MAX_RUN
 from registry.lookup.changes import count_changes
-from registry.lookup.fact_lines import FACT_TABLES, FactTable
+from registry.lookup.fact_lines import ANYTHING, FACT_TABLES, FactTable
 from registry.lookup.values_table import is_one_of
 
 
@@ -44,7 +44,7 @@ class RevisionFacts:
 def read_revision_facts(connection: sa.Connection, number: int) -> RevisionFacts:
     """Return what a revision changed: a statement for each sort of change that it made."""
     facts = RevisionFacts(number)
-    counts = count_changes(connection, [number], None)[number]
+    counts = count_changes(connection, [number], ANYTHING)[number]
     for fact in FACT_TABLES:
         if not is_withdrawable(fact):
             if count := counts[fact.name, "recorded_in"]:
