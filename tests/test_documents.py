@@ -93,6 +93,7 @@ TEMPLATES: dict[str, Callable[[], None]] = {
 PAGES = {
     "README.md": "sample files",
     "docs/install.md": "nothing",
+    "docs/how-to/a-beamline-scientists-day.md": "a run with a start time",
     "docs/how-to/a-copy-a-fork-a-lost-database.md": "a run with a start time",
     "docs/how-to/a-wrong-map-found-late.md": "a run with a start time",
     "docs/how-to/an-administrators-day.md": "a run with a start time",

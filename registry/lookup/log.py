@@ -16,6 +16,7 @@ from registry.lookup.panel_histories import list_revisions_of_panels
 from registry.records import Revision
 
 _MAX_LINES = 10_000  # of a page with several revisions
+_MANY = 1000  # revisions of a subject that are looked at together for those of an author
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +104,11 @@ def _read_revisions(
             query.where(revision.c.number < below, revision.c.number > scope.after)
         ).all()
     rows: list[sa.Row[Any]] = []
+    step = count if scope.author is None else max(count, _MANY)  # of which few may be the author's
     while len(rows) < count:
-        numbers = _list_numbers(connection, below, count, scope)
+        numbers = _list_numbers(connection, below, step, scope)
         rows += connection.execute(query.where(revision.c.number.in_(numbers))).all()
-        if len(numbers) < count:
+        if len(numbers) < step:
             break
         below = numbers[-1]
     return rows[:count]
