@@ -22,7 +22,7 @@ SOURCE = "XcsEndstation.0:Jungfrau.0"
 
 
 @pytest.fixture
-def told(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Registry:
+def history(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Registry:
     """Ten revisions of two authors, about three panels, two experiments and their runs."""
     for author, record in (
         ("ana", lambda: registry.panels.add(PANEL_A, alias="M068")),
@@ -45,13 +45,13 @@ def numbers(registry: Registry, target: str | None = None, **filters: Any) -> li
     return [revision.revision for revision in registry.log(target, **filters)]
 
 
-def test_a_log_is_of_what_came_after_a_revision_up_to_another(told: Registry, calreg: Calreg) -> None:
-    assert numbers(told, after=3, as_of=6) == [6, 5, 4]
-    assert numbers(told, after="-3", as_of="-1") == [9, 8]
-    assert numbers(told, after=10) == numbers(told, after=3, as_of=3) == []
-    assert numbers(told, after="spring") == [10, 9]
+def test_a_log_is_of_what_came_after_a_revision_up_to_another(history: Registry, calreg: Calreg) -> None:
+    assert numbers(history, after=3, as_of=6) == [6, 5, 4]
+    assert numbers(history, after="-3", as_of="-1") == [9, 8]
+    assert numbers(history, after=10) == numbers(history, after=3, as_of=3) == []
+    assert numbers(history, after="spring") == [10, 9]
     with assert_refused(RequestError, after=6, as_of=3):
-        told.log(after=6, as_of=3)
+        history.log(after=6, as_of=3)
     for text, expected in (
         ("3..6", [6, 5, 4]),
         ("8..", [10, 9]),
@@ -61,7 +61,7 @@ def test_a_log_is_of_what_came_after_a_revision_up_to_another(told: Registry, ca
         ("..-9", [1]),
         ("spring..now", [10, 9]),
         ("2018-01-01..1", [1]),
-        (f"{told.find_head(2)}..4", [4, 3]),
+        (f"{history.find_head(2)}..4", [4, 3]),
     ):
         assert [row["revision"] for row in calreg.run("log", text, "--json").json] == expected, text
         assert [row["revision"] for row in calreg.run("log", "--json", text).json] == expected, text
@@ -74,22 +74,22 @@ def test_a_log_is_of_what_came_after_a_revision_up_to_another(told: Registry, ca
     calreg.assert_refused(3, "log", "1..77")
     calreg.assert_refused(3, "log", "-77..")
     calreg.assert_refused(3, "log", "nothing..")
-    assert calreg("validity", "-1").code == 2  # of other verbs a number is no word
+    assert calreg("validity", "-1").code == 2  # only verbs of revisions take it
 
 
-def test_a_log_is_of_panels_experiments_and_authors(told: Registry, calreg: Calreg) -> None:
-    assert numbers(told, PANEL_A) == numbers(told, panels=["M068"]) == [8, 6, 3, 1]
-    assert numbers(told, panels=["M0*"]) == numbers(told, "front") == [8, 6, 5, 3, 2, 1]
-    assert numbers(told, "exp=mfxy:run=1") == numbers(told, PANEL_B) == [8, 5, 2]
-    assert numbers(told, experiment="xcsx") == [10, 4, 3]
-    assert numbers(told, experiment="xcsx", panels=[PANEL_A]) == [3]
-    assert numbers(told, experiment="xcsx", panels=[PANEL_B]) == []
-    assert numbers(told, author="ana") == [9, 7, 5, 3, 1]
-    assert numbers(told, author="nobody") == []
-    assert numbers(told, PANEL_A, author="ben") == [8, 6]
-    assert numbers(told, author="ben", limit=2) == [10, 8]
-    assert numbers(told, experiment="xcsx", author="ben", limit=1, before=10) == [4]
-    (row,) = told.log(experiment="mfxy", as_of=7, after=5)
+def test_a_log_is_of_panels_experiments_and_authors(history: Registry, calreg: Calreg) -> None:
+    assert numbers(history, PANEL_A) == numbers(history, panels=["M068"]) == [8, 6, 3, 1]
+    assert numbers(history, panels=["M0*"]) == numbers(history, "front") == [8, 6, 5, 3, 2, 1]
+    assert numbers(history, "exp=mfxy:run=1") == numbers(history, PANEL_B) == [8, 5, 2]
+    assert numbers(history, experiment="xcsx") == [10, 4, 3]
+    assert numbers(history, experiment="xcsx", panels=[PANEL_A]) == [3]
+    assert numbers(history, experiment="xcsx", panels=[PANEL_B]) == []
+    assert numbers(history, author="ana") == [9, 7, 5, 3, 1]
+    assert numbers(history, author="nobody") == []
+    assert numbers(history, PANEL_A, author="ben") == [8, 6]
+    assert numbers(history, author="ben", limit=2) == [10, 8]
+    assert numbers(history, experiment="xcsx", author="ben", limit=1, before=10) == [4]
+    (row,) = history.log(experiment="mfxy", as_of=7, after=5)
     assert row.changes == ("+ run exp=mfxy:run=1, begin 2018-01-01T00:00:00Z",)
     result = calreg.run(
         "log", "--experiment", "xcsx", "--author", "ben", "--panel", PANEL_A, "--panel", "M088", "--json"
@@ -126,23 +126,25 @@ def test_a_log_is_of_a_time_with_both_its_ends(
 
 
 @pytest.mark.slow
-def test_pages_of_a_filtered_log_are_the_whole_of_it(told: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_of_a_filtered_log_are_the_whole_of_it(
+    history: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("registry.api.pages.PAGE_SIZE", 2)
     for panels, experiment, author, after in product(
         ((), (PANEL_A,)), (None, "xcsx"), (None, "ana", "ben"), (None, 2)
     ):
         filters = {"panels": panels, "experiment": experiment, "author": author, "after": after}
-        paged = numbers(told, **filters)
+        paged = numbers(history, **filters)
         monkeypatch.setattr("registry.api.pages.PAGE_SIZE", 500)
-        assert paged == numbers(told, **filters)
+        assert paged == numbers(history, **filters)
         monkeypatch.setattr("registry.api.pages.PAGE_SIZE", 2)
         assert paged == sorted(set(paged), reverse=True)
 
 
-def test_diff_takes_its_revisions_as_words_too(told: Registry, calreg: Calreg) -> None:
-    del told
-    asked = ("diff", PANEL_A, "--at", "2018-03-01", "--json")
-    by_options = calreg("diff", PANEL_A, "--as-of", "5", "--against", "6", *asked[2:])
+def test_diff_takes_its_revisions_as_words_too(history: Registry, calreg: Calreg) -> None:
+    del history
+    question = ("diff", PANEL_A, "--at", "2018-03-01", "--json")
+    by_options = calreg("diff", PANEL_A, "--as-of", "5", "--against", "6", *question[2:])
     for words in (("5", "6"), ("-5", "-4"), ("--", "-5", "-4")):
         result = calreg("diff", "--at", "2018-03-01", "--json", PANEL_A, *words)
         assert (result.code, result.error) == (by_options.code, by_options.error)

@@ -111,7 +111,7 @@ def _leave_numbers_to_verb(verb: Any) -> Any:
             else:
                 process_option(word, state)
 
-        parser._process_opts = process_word  # noqa: SLF001
+        parser._process_opts = process_word  # noqa: SLF001 - as above
         return parser
 
     verb.make_parser = make_parser_for_numbers

@@ -27,7 +27,7 @@ Event = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What lines are about: panels by their keys, and an experiment; None for any. Both are values, or parameters."""
+    """Panels by their keys, and an experiment, that lines are about; None for any. Both are values, or parameters."""
 
     panels: Any = None
     experiment: Any = None
