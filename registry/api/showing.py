@@ -21,6 +21,7 @@ from registry.identifiers import (
 )
 from registry.lookup import log, versions
 from registry.lookup.detector_names import list_detector_names
+from registry.lookup.log import LogScope
 from registry.lookup.recorded_exports import list_recorded_exports
 from registry.lookup.revisions import LARGEST_NUMBER, AsOf
 from registry.lookup.stored_files import list_verified_files
@@ -113,7 +114,7 @@ def _show_revision(request: _Request, name: str) -> Subject:
 
 
 def _read_revision(view: ReadTransaction, number: int) -> Revision:
-    (record,), _ = log.list_revisions(view.connection, number + 1, 1, None, _MAX_CHANGES)
+    (record,), _ = log.list_revisions(view.connection, number + 1, 1, LogScope(), _MAX_CHANGES)
     return record
 
 
