@@ -30,7 +30,7 @@ VERBS = {
     "init": ("database:init", "Create the database and the store, or upgrade them."),
     "status": ("status:show_status", "Show where the registry is, what is in it, and what is wrong."),
     "import": ("trees:import_tree", "Import a legacy directory of links."),
-    "show": ("show:show", "Show on one screen what is known of a run, a panel, or another name."),
+    "show": ("show:show", "Show what is known of a run, a panel, or any other name."),
     "validity": ("versions:show_validity", "Show what is valid when, or what holds at an instant."),
     "export": ("exports:export", "Write the constants of a run or a detector."),
     "deploy": ("deploy:deploy", "Write or check the constants of all runs of an experiment."),

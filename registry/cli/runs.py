@@ -202,7 +202,7 @@ def configure(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Record which panels are read out for a source, over a range of runs."""
+    """Record the panels of a source, over a range of runs."""
     with open_from_context(ctx) as registry:
         outcome = registry.detectors.configure(
             experiment,
@@ -250,7 +250,10 @@ def name_detector(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Give a detector a short name, which is then taken wherever its Id is."""
+    """Give a detector a short name.
+
+    It is then taken wherever the Id of the detector is.
+    """
     with open_from_context(ctx) as registry:
         outcome = registry.detectors.name(
             name, read_detector(detector_id), supersede=supersede, comment=comment, dry_run=dry_run

@@ -49,8 +49,9 @@ def show(
     timezone: Timezone = None,
     json: Json = False,
 ) -> None:
-    """Show on one screen what is known of a run, a panel, or another name.
+    """Show what is known of a run, a panel, or any other name.
 
+    One screen for a run of 32 panels, too.
     Where a name is that of several things, put one of run:, detector:, panel:, tag: or file: before it.
     """
     with open_from_context(ctx, timezone) as registry:
@@ -145,9 +146,18 @@ def _format_date(start: Instant) -> str:
     return "always" if start == BEGINNING else local_times.rewrite(str(start))[:_DATE_LENGTH]
 
 
-def _print_missing(panels: Iterable[PanelState]) -> None:
+def _print_missing(panels: Sequence[PanelState]) -> None:
     sentences = [sentence for panel in panels for sentence in panel.missing]
+    if len(sentences) > _SENTENCES_SHOWN:
+        required = find_panel_type(panels[0].panel).required_kinds
+        counts = {kind: sum(_lacks(panel, kind) for panel in panels) for kind in required}
+        texts = [f"{kind} of {format_count(count, 'panel')}" for kind, count in counts.items() if count]
+        output.print_folded(f"missing: {', '.join(texts)}")
     _print_some("missing: ", sentences)
+
+
+def _lacks(panel: PanelState, kind: str) -> bool:
+    return not any(version.kind == kind and not version.is_gap for version in panel.versions)
 
 
 def _print_corrections(corrections: Sequence[Correction]) -> None:
