@@ -15,7 +15,7 @@ from registry.cli.remedies import NEXT_STEPS
 from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C
 from testing.registries import RegistryLocation
 from tests.cli import Calreg, list_verbs
-from tests.terminal import run_in_terminal
+from testing.terminal import run_in_terminal
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from testing.registries import RegistryLocation
-from tests.terminal import run_in_terminal
+from testing.terminal import run_in_terminal
 
 pytestmark = pytest.mark.slow
 LOG = ["-m", "registry", "log"]

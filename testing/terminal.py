@@ -8,9 +8,12 @@ import subprocess
 import sys
 import termios
 from collections.abc import Mapping
+from pathlib import Path
 
 
-def run_in_terminal(arguments: list[str], environment: Mapping[str, str], columns: int = 80) -> str:
+def run_in_terminal(
+    arguments: list[str], environment: Mapping[str, str], columns: int = 80, folder: Path | None = None
+) -> str:
     """Return what is written on the terminal, stdout and stderr, with its escapes."""
     terminal, inner = pty.openpty()
     fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
@@ -19,6 +22,7 @@ def run_in_terminal(arguments: list[str], environment: Mapping[str, str], column
     }
     with subprocess.Popen(
         [sys.executable, *arguments],
+        cwd=folder,
         env={**known, "TERM": "xterm", "NO_COLOR": "1", **environment},
         stdin=inner,
         stdout=inner,
