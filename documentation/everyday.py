@@ -48,14 +48,16 @@ def record_session(folder: Path) -> str:
 
 def build_page(printed: str) -> str:
     """Return the page that shows what was printed."""
-    local_times = re.sub(r"\d{4}-\d\d-\d\dT[\d:]+\.\d{6}[+-]\d\d:\d\d", "2018-03-01T01:30:00.000000-08:00", printed)
+    local_times = r"\d{4}-\d\d-\d\dT[\d:]+\.\d{6}[+-]\d\d:\d\d( +)\S+"
+    printed = re.sub(local_times, r"2018-03-01T01:30:00.000000-08:00\1ana", printed)
+    printed = re.sub(r"\d{4}-\d\d-\d\d, by [^\s:]+", "2018-03-01, by ana", printed)
     return f"""# Recording of a day's commands
 
 In a terminal of 80 columns and 24 lines, on the data that `calreg demo` makes: look at a run, give its detector a name,
 record a gap, see what it means, and take it back.
 
 ```text
-{use_placeholders(local_times)}```
+{use_placeholders(printed)}```
 """
 
 

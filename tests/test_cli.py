@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from documentation import recording
+from documentation import everyday, recording
 from registry import create_registry, sample
 from registry.cli.application import VERBS
 from testing.panels import NEW_A, PANEL_A, PANEL_B, write_panel_folder
@@ -399,6 +399,18 @@ def test_an_interrupt_exits_with_130(sqlite_calreg: Calreg, monkeypatch: pytest.
     monkeypatch.setattr(Panels, "list", interrupt)
     ended = sqlite_calreg("panel", "list")
     assert (ended.code, ended.stdout) == (130, "")
+
+
+@pytest.mark.slow
+def test_every_command_of_the_recorded_day_works(tmp_path: Path) -> None:
+    page = everyday.record_session(tmp_path)  # which fails with a command
+    if is_updating():
+        everyday.PAGE.write_text(page)
+    commands = [line for line in page.splitlines() if line.startswith("$ ")]
+    recorded = everyday.PAGE.read_text().splitlines()
+    assert len(commands) == 8
+    assert [line for line in recorded if line.startswith("$ ")] == commands
+    assert "corrected: gain of M068 1 -> 11" in page
 
 
 @pytest.mark.slow

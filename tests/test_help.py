@@ -14,8 +14,8 @@ from registry.cli.examples import EXAMPLES, wrap_command
 from registry.cli.remedies import NEXT_STEPS
 from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C
 from testing.registries import RegistryLocation
-from tests.cli import Calreg, list_verbs
 from testing.terminal import run_in_terminal
+from tests.cli import Calreg, list_verbs
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from registry.instants import BEGINNING, Instant, parse_instant
 from registry.records import Version
 from testing.panels import NEW_A, PANEL_A, use_small_panels, write_panel_folder
 from testing.registries import RegistryLocation
+from testing.terminal import run_in_terminal
 from tests.cli import Calreg
 from tests.conftest import make_location
-from testing.terminal import run_in_terminal
 
 DAY = 86_400 * 1_000_000
 START = parse_instant("2017-01-01T00:00:00Z")
