@@ -126,7 +126,34 @@ def test_with_umask_022_colleagues_read_and_the_owner_is_not_locked_out(
     assert list_panels(owner) == list_panels(colleague)
 
 
-@pytest.mark.parametrize("umask", [0o002, 0o022])
+@pytest.mark.parametrize("umasks", [(0o002, 0o027), (0o022, 0o027), (0o027, 0o002), (0o027, 0o022)])
+@pytest.mark.parametrize("order", [(OWNER, COLLEAGUE), (COLLEAGUE, OWNER)])
+def test_whatever_the_umasks_a_verb_is_done_or_names_the_file_and_its_owner(
+    make: Callable[[int, int], User], shared: Path, umasks: tuple[int, int], order: tuple[int, int]
+) -> None:
+    constants = write_panel_folder(shared / "constants")
+    first, second = (make(number, umask) for number, umask in zip(order, umasks, strict=True))
+    assert first.calreg("init").returncode == 0
+    assert list_panels(second) == []
+    assert first.calreg("panel", "add", PANEL_A).returncode == 0
+    done = second.calreg("version", "add", PANEL_A, constants, "--valid-from", "beginning")
+    if umasks[0] == 0o002:
+        assert done.returncode == 0, done.stderr
+    else:
+        assert done.returncode == 8
+        assert done.stderr.count("\n") == 1
+        mode = 0o666 & ~umasks[0]
+        owner = f"'{shared}/registry.sqlite' belongs to uid {first.number} and has mode {mode:04o}"
+        assert owner in done.stderr
+    done = first.calreg("version", "add", PANEL_A, constants, "--valid-from", "20180101000000")
+    assert done.returncode == 0, done.stderr
+    for user in (second, first):
+        assert user.calreg("verify").returncode == 0
+    assert list_panels(first) == list_panels(second) == [PANEL_A]
+    leave_only_regular_files(shared)
+
+
+@pytest.mark.parametrize("umask", [0o002, 0o022, 0o027])
 @pytest.mark.parametrize("program", [KILL_IN_TRANSACTION, KILL_WHILE_READING], ids=["write", "read"])
 @pytest.mark.parametrize("killed", [OWNER, COLLEAGUE])
 def test_a_killed_process_locks_nobody_out(
