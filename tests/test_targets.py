@@ -124,6 +124,10 @@ def test_pictures_are_drawn_of_runs_and_modules(filled: Registry, tmp_path: Path
         assert filled.plots.history(name, tmp_path / f"history-{name}.svg").revision == 8
     assert filled.plots.constants("m068", tmp_path / "constants.png", at=BEGIN).revision == 8
     assert len(list(tmp_path.glob("*.svg"))) == 4
+    detector_id = "_".join(f"170505-149520170815-3d01{number:02x}" for number in range(6))
+    filled.detectors.configure("xcs1", SOURCE, detector_id, first_run=1)
+    with assert_refused(RequestError, "5", "6"):
+        filled.plots.history(detector_id, tmp_path / "six.svg")
 
 
 def test_the_command_line_takes_lists_wherever_panels_are_listed(

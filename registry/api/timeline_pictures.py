@@ -22,6 +22,7 @@ from registry.plots.files import PictureFile
 from registry.records import FileUse, Panel, Picture, Run, StoredFile, Version
 from registry.store import ContentStore
 
+_MAX_HISTORIES = 5  # in one picture: the styles of lines
 _MAX_SPREAD_FILES = 1000  # reading them for the bands of spread takes a few seconds
 
 
@@ -100,6 +101,13 @@ def draw_trend(
     with backend.read_transaction(as_of) as view:
         target = view.find_target(name)
         names = [panel.panel for panel in target.panels]
+        if target.is_detector and len(names) > _MAX_HISTORIES:
+            raise RequestError(
+                f"a history shows at most {_MAX_HISTORIES} panels that can be told apart, and {name} has"
+                f" {len(names)}: name one of them",
+                target=name,
+                panels=names,
+            )
         detector = detectors.find_detector_type(target.panels[0].detector_type)
         drawn = [detector.find_kind(kind) for kind in dict.fromkeys(kinds or detector.required_kinds)]
         wanted = [kind.name for kind in drawn]
