@@ -88,6 +88,7 @@ def test_every_row_of_every_table_moves_as_it_is(
     location: RegistryLocation, registry: Registry, target: str, tmp_path: Path
 ) -> None:
     fill_registry(registry, tmp_path / "made")
+    registry.detectors.name("front", PANEL_A)
     loss = {"reason": "loss", "ancestor": registry.id, "head_revision": 99, "head_seal": "a" * 64}
     registry._backend.record_revision(lambda change: change.record(schema.lineage, [loss]), None)
     before, answered = read_facts(location.database), read_answers(registry)
