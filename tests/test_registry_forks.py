@@ -360,5 +360,6 @@ def test_the_command_line_forks(
     result = calreg.run("fork", *place, "--comment", COMMENT, "--json").json
     with target.open() as registry:
         assert (result["registry"], result["revision"]) == (registry.id, head_of(target).number)
-    calreg.assert_refused(5, "fork", *place, "--comment", COMMENT)
+    assert calreg.run("fork", *place, "--comment", COMMENT, "--json").json["rows"] == {}
+    calreg.assert_refused(5, "fork", *place, "--comment", "another reason")
     assert f"registry {result['registry']} continues" in Calreg(target, monkeypatch).run("log").stdout
