@@ -62,16 +62,21 @@ def join_detector_id(panels: list[str] | tuple[str, ...]) -> str:
 
 
 def parse_m_number(text: str) -> str:
-    """Return the M-number, the maker's module number: ``M``, also typed as ``m``, and at least three digits."""
+    """Read an M-number, the maker's module number: ``M`` and at least three digits."""
     loose = _LOOSE_M_NUMBER.fullmatch(text)
     if not loose:
         raise IdentifierError(
             f"{quote(text)} is not an M-number: M and three digits or more are expected, as in M068"
         )
     canonical = f"M{int(loose[1]):03d}"
-    if text.upper() != canonical:
+    if text != canonical:
         raise noncanonical_error("M-number", text, canonical)
-    return canonical
+    return text
+
+
+def parse_typed_m_number(text: str) -> str:
+    """Return the M-number that a person typed: its letter may be small, which in the name of a file it may not."""
+    return parse_m_number(f"M{text[1:]}" if text[:1] == "m" else text)
 
 
 def extract_m_numbers(name: str) -> list[str]:

@@ -22,7 +22,7 @@ from registry.database.change import Change
 from registry.database.transactions import Database
 from registry.errors import InstantError, RequestError
 from registry.heads import Head, HeadFile
-from registry.identifiers import Dataset, is_dataset, is_m_number, parse_m_number
+from registry.identifiers import Dataset, is_dataset, is_m_number, parse_typed_m_number
 from registry.instants import Instant
 from registry.lookup import versions
 from registry.lookup.aliases import list_aliases_with_m_number
@@ -96,7 +96,7 @@ class ReadTransaction:
     def find_panels_ever_named(self, name: str) -> Sequence[Panel]:
         """Return the panels of a name, or those that ever had an M-number, if it was withdrawn."""
         if is_m_number(name):
-            m_number = parse_m_number(name)
+            m_number = parse_typed_m_number(name)
             aliases = list_aliases_with_m_number(self.connection, m_number, self.revision, withdrawn=True)
             names = list(dict.fromkeys(alias.panel for alias in aliases if alias.alias == m_number))
             if names:

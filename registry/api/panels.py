@@ -10,7 +10,7 @@ from registry.api.backend import InstantLike, Noun
 from registry.api.stated_instants import state_start
 from registry.database.change import Change
 from registry.errors import Remedy, RequestError
-from registry.identifiers import parse_m_number
+from registry.identifiers import parse_typed_m_number
 from registry.instants import BEGINNING
 from registry.lookup import aliases, panels
 from registry.lookup.revisions import AsOf, require_comment
@@ -86,7 +86,7 @@ class Panels(Noun):
                 "constants are carried from another panel at an instant: both are needed",
                 remedy=Remedy.CARRY_CONSTANTS,
             )
-        m_number = None if alias is None else parse_m_number(alias)
+        m_number = None if alias is None else parse_typed_m_number(alias)
         old = None if carry_from is None else detectors.parse_panel_id(carry_from).text
         start = None if valid_from is None else state_start(self._backend, valid_from, any_time=any_time)
         present = start.present if start else None
@@ -161,7 +161,7 @@ class Aliases(Noun):
             At the same time a panel has another M-number, its serial number belongs to another module, or the
             M-number to another serial number.
         """
-        m_number, wanted = parse_m_number(alias), _parse_panel_ids(identifiers)
+        m_number, wanted = parse_typed_m_number(alias), _parse_panel_ids(identifiers)
         stated = state_start(self._backend, valid_from, any_time=any_time)
 
         def record(change: Change) -> None:
@@ -193,7 +193,7 @@ class Aliases(Noun):
             A panel has several starts, and none is given.
         """
         require_comment(comment, "a withdrawal")
-        m_number, wanted = parse_m_number(alias), _parse_panel_ids(identifiers)
+        m_number, wanted = parse_typed_m_number(alias), _parse_panel_ids(identifiers)
         stated = None if valid_from is None else state_start(self._backend, valid_from, any_time=True)
 
         def record(change: Change) -> None:

@@ -21,7 +21,7 @@ from registry.identifiers import (
     is_detector_name,
     is_m_number,
     join_detector_id,
-    parse_m_number,
+    parse_typed_m_number,
     quote,
     suggestion,
 )
@@ -91,7 +91,7 @@ def is_pattern(name: str) -> bool:
 def parse_target(name: str) -> ParsedTarget:
     """Return the category of a name, and the panel Ids in it; raise `IdentifierError` for one that cannot be."""
     if is_m_number(name):
-        return ParsedTarget(parse_m_number(name), "alias")
+        return ParsedTarget(parse_typed_m_number(name), "alias")
     if is_dataset(name):
         return ParsedTarget(str(Dataset.parse(name)), "run")
     if is_detector_name(name):
