@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from registry import detectors
 from registry.errors import Remedy
-from registry.identifiers import is_m_number
+from registry.identifiers import is_m_number, parse_typed_m_number
 from registry.lookup.file_uses import Module
 from registry.records import CheckedConstants
 
@@ -93,7 +93,7 @@ class Comparison:
 
 
 def _parse_module(text: str) -> str:
-    return text if is_m_number(text) else detectors.parse_panel_id(text).serial_number
+    return parse_typed_m_number(text) if is_m_number(text) else detectors.parse_panel_id(text).serial_number
 
 
 def build_module(panel: str, m_number: str | None) -> Module:
