@@ -1,5 +1,6 @@
 """Short names of detectors: recorded, superseded, withdrawn, as of; and taken wherever a detector Id is."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,7 @@ import pytest
 from registry.api import Registry
 from registry.api.export_verification import verify_export
 from registry.api.replays import replay
+from registry.cli.names import read_names
 from registry.errors import ConflictError, IdentifierError, NotFoundError, RequestError
 from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C, SOURCE, write_panel_folder
 from testing.registries import RegistryLocation
@@ -172,5 +174,25 @@ def test_the_command_line_names_detectors_from_files_and_the_input(
     calreg.assert_refused(2, "detector", "name", "two", f"@{tmp_path / 'empty'}")
     (tmp_path / "latin").write_bytes(b"\xe9")
     calreg.assert_refused(2, "detector", "name", "two", f"@{tmp_path / 'latin'}")
+    (tmp_path / "binary").write_bytes(b"M068\0\n")
+    calreg.assert_refused(2, "detector", "name", "two", f"@{tmp_path / 'binary'}")
     calreg.run("detector", "withdraw-name", "one", "-m", "no more")
     assert calreg.run("detector", "names", "--json").json == []
+
+
+def test_lists_from_windows_are_read_without_their_byte_order_mark(tmp_path: Path) -> None:
+    ids = tmp_path / "ids.txt"
+    for encoding in ("utf-8-sig", "utf-16"):
+        ids.write_bytes(f"{PANEL_A}\r\n# comment\r\n\r\n{PANEL_B}\r\n".encode(encoding))
+        assert read_names([f"@{ids}"]) == [PANEL_A, PANEL_B]
+
+
+def test_a_list_without_an_end_is_refused() -> None:
+    with assert_refused(RequestError):
+        read_names(["@/dev/zero"])
+
+
+def test_an_input_that_is_closed_has_no_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)  # as Python has it after calreg ... <&-
+    with assert_refused(RequestError):
+        read_names(["-"])

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from registry.errors import RequestError
-from registry.files import translate_os_errors
+from registry.files import decode_text, translate_os_errors
 from registry.identifiers import join_detector_id, quote
+
+_MAX_SIZE = 16 << 20  # of a list: more is another file, or one without an end
 
 
 def read_names(words: Sequence[str] | None) -> list[str] | None:
@@ -31,13 +33,18 @@ def read_detector(words: Sequence[str]) -> str:
 
 def _read_word(word: str) -> list[str]:
     if word == "-":
-        names, place = _decode(sys.stdin.buffer.read(), "the standard input"), "the standard input"
+        place = "the standard input"
+        # Python has no object for an input that is closed.
+        content = sys.stdin.buffer.read(_MAX_SIZE + 1) if sys.stdin is not None else b""
     elif word.startswith("@") and len(word) > 1:
         place = f"the file {quote(word[1:])}"
-        with translate_os_errors("read", Path(word[1:])):
-            names = _decode(Path(word[1:]).read_bytes(), place)
+        with translate_os_errors("read", Path(word[1:])), Path(word[1:]).open("rb") as file:
+            content = file.read(_MAX_SIZE + 1)
     else:
         return [word]
+    if len(content) > _MAX_SIZE:
+        raise RequestError(f"{place} is larger than {_MAX_SIZE >> 20} MiB: not a list of names")
+    names = _decode(content, place)
     if not names:
         raise RequestError(f"{place} has no names in it")
     return names
@@ -46,7 +53,9 @@ def _read_word(word: str) -> list[str]:
 def _decode(content: bytes, place: str) -> list[str]:
     """Return the words of a text; lines that begin with ``#`` are comments."""
     try:
-        text = content.decode()
+        text = decode_text(content)
     except UnicodeDecodeError:
-        raise RequestError(f"{place} is not a text in UTF-8") from None
+        raise RequestError(f"{place} is not a text in UTF-8, or in UTF-16 with a byte order mark") from None
+    if "\0" in text:
+        raise RequestError(f"{place} is not a text")
     return [word for line in text.splitlines() if not line.lstrip().startswith("#") for word in line.split()]
