@@ -133,6 +133,8 @@ def test_a_tag_names_one_revision_for_ever(registry: Registry) -> None:
         "a/b",
         "x\n",
         "a" * 65,
+        "now",
+        "yesterday",
     ):
         with assert_refused(RequestError, tag=name):
             registry.tags.add(name)

@@ -100,7 +100,7 @@ def _show_panels(request: _Request, name: str) -> Subject:
 
 
 def _show_version(request: _Request, name: str) -> Subject:
-    number = _parse_number("version", name)
+    number = _parse_number("a version", name)
     with request.backend.read_transaction(request.as_of) as view:
         record = versions.find_version(view.connection, number, view.revision)
         files = list_verified_files(view.connection, [record]).get(record.constants or "", ())
@@ -109,7 +109,7 @@ def _show_version(request: _Request, name: str) -> Subject:
 
 def _show_revision(request: _Request, name: str) -> Subject:
     with request.backend.read_transaction(request.as_of) as view:
-        number = view.find_revision_number(_parse_number("revision", name))
+        number = view.find_revision_number(_parse_number("a revision", name))
         return Subject("revision", name, view.revision, revision=_read_revision(view, number))
 
 
@@ -119,7 +119,7 @@ def _read_revision(view: ReadTransaction, number: int) -> Revision:
 
 
 def _show_export(request: _Request, name: str) -> Subject:
-    number = _parse_number("export", name)
+    number = _parse_number("an export", name)
     with request.backend.read_transaction(request.as_of) as view:
         newest = list_recorded_exports(view.connection, view.revision, number + 1, 1)
         if not newest or newest[0].export != number:
@@ -170,7 +170,7 @@ def _show_named(request: _Request, name: str) -> Subject:
 
 def _parse_number(what: str, text: str) -> int:
     if not _NUMBER.fullmatch(text) or len(text) > _MAX_DIGITS:
-        raise RequestError(f"{quote(text)} is not the number of {what}s: 1, 2, 3 ... is expected")
+        raise RequestError(f"{quote(text)} is not the number of {what}: 1, 2, 3 ... is expected")
     return int(text)
 
 

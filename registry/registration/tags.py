@@ -30,9 +30,15 @@ def add_tag(change: Change, name: str, revision: int, *, is_newest: bool = False
     ConflictError
         The name is that of a revision already.
     """
-    if not _TAG_NAME.fullmatch(name) or name in _RESERVED_NAMES:
+    if not _TAG_NAME.fullmatch(name):
         raise RequestError(
-            f"{quote(name)} is not a name for a tag: a letter, then letters, digits, '_', '.', '-'", tag=name
+            f"{quote(name)} is not a name for a tag: a letter, then letters, digits, '_', '.' and '-' are expected,"
+            " 64 at most",
+            tag=name,
+        )
+    if name in _RESERVED_NAMES:
+        raise RequestError(
+            f"{quote(name)} is not a name for a tag: it stands for a time or a revision", tag=name
         )
     tags = {tag.tag: tag for tag in list_tags(change.connection, change.visible_revision)}
     known = tags.get(name)
