@@ -166,6 +166,22 @@ def test_a_name_of_several_things_is_refused_until_its_category_is_said(
     ]
 
 
+def test_a_tag_with_the_form_of_an_id_is_shown_and_refused_where_it_could_be_the_other(
+    filled: Registry,
+) -> None:
+    for name in ("spring-2018", "spring_2018-03", "abc-def-123", "M999"):
+        filled.tags.add(name)
+        assert filled.show(name).category == "tag"
+    for name, category in (("M068", "alias"), (f"a{PANEL_A[1:]}", "panel")):
+        if category == "panel":
+            filled.panels.add(name)
+        filled.tags.add(name)
+        with assert_refused(RequestError, f"{category}:{name}", f"tag:{name}"):
+            filled.show(name)
+        assert filled.show(f"tag:{name}").category == "tag"
+        assert filled.show(f"{category}:{name}").panels
+
+
 @pytest.mark.parametrize(
     ("name", "error_class"),
     [
@@ -194,6 +210,12 @@ def test_names_that_stand_for_nothing_are_refused(
 ) -> None:
     with assert_refused(error_class):
         filled.show(name)
+
+
+def test_what_is_valid_in_a_run_without_a_start_is_not_said(sqlite_calreg: "Calreg") -> None:
+    sqlite_calreg.run("detector", "configure", "tst", SOURCE, "--first-run", "1", f"{PANEL_A}_{PANEL_B}")
+    shown = sqlite_calreg.run("show", "exp=tst:run=4").stdout.splitlines()
+    assert [line.split()[-2:] for line in shown[-2:]] == [["?", "?"]] * 2
 
 
 def test_a_run_of_32_panels_fits_a_screen_of_40_lines_and_80_columns(

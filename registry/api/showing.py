@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +32,7 @@ from registry.records import Revision, Subject, VersionContents
 _MAX_CHANGES = 20  # of a revision, on one screen
 _NUMBER = re.compile(r"[0-9]+", re.ASCII)
 _MAX_DIGITS = 10
+_ID_CATEGORIES = ("alias", "panel", "detector")
 _FORMS = "version:12, revision:12 or export:12"
 
 
@@ -47,6 +48,8 @@ def show(backend: Backend, name: str, source: str | None, as_of: AsOf) -> Subjec
     """Return what a name stands for; see `Registry.show`."""
     request = _Request(backend, source, as_of)
     category, rest = _split_category(name)
+    if category in _ID_CATEGORIES and rest == name:
+        category = _choose_category(request, category, name)
     subject = _SHOWN[category](request, rest)
     if source is not None and subject.category != "run":
         raise RequestError("a source goes with a dataset", name=name)
@@ -69,6 +72,23 @@ def _split_category(name: str) -> tuple[str, str]:
     if "-" in name and not _is_file(name):
         return ("detector" if "_" in name else "panel"), name
     return "name", name
+
+
+def _choose_category(request: _Request, category: str, name: str) -> str:
+    """Return the category of a name with the form of an Id, which a tag may have too; refuse one that is both."""
+    with request.backend.read_transaction(request.as_of) as view:
+        if all(tag.tag != name for tag in list_tags(view.connection, view.revision)):
+            return category
+        try:
+            view.find_target(name)
+        except (NotFoundError, RequestError):
+            return "tag"
+    raise _several_things_error(name, [category, "tag"])
+
+
+def _several_things_error(name: str, categories: Sequence[str]) -> RequestError:
+    forms = ", ".join(f"{category}:{name}" for category in categories)
+    return RequestError(f"{quote(name)} is a name of several things: write one of {forms}", name=name)
 
 
 def _is_file(name: str) -> bool:
@@ -154,8 +174,7 @@ def _show_named(request: _Request, name: str) -> Subject:
     known = {"detector": name in detectors, "tag": name in tags, "file": _is_file(name)}
     fitting = [category for category, is_known in known.items() if is_known]
     if len(fitting) > 1:
-        forms = ", ".join(f"{category}:{name}" for category in fitting)
-        raise RequestError(f"{quote(name)} is a name of several things: write one of {forms}", name=name)
+        raise _several_things_error(name, fitting)
     if fitting:
         return _SHOWN[fitting[0]](request, name)
     near = find_near(name, detectors | tags)

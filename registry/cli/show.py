@@ -106,13 +106,13 @@ def _print_detector(detector: DetectorState) -> None:
     else:
         output.print_folded(f"{format_count(len(detector.panels), 'panel')} at {detector.instant}{names}")
     if detector.panels:
-        _print_panels(detector.panels)
+        _print_panels(detector.panels, is_timed=detector.instant is not None)
         _print_missing(detector.panels)
     _print_corrections(detector.corrections)
     output.print_notes(warnings=detector.warnings)
 
 
-def _print_panels(panels: Sequence[PanelState]) -> None:
+def _print_panels(panels: Sequence[PanelState], *, is_timed: bool) -> None:
     """Print a line for each panel, with the versions of the required kinds; then how many panels have other kinds."""
     required = find_panel_type(panels[0].panel).required_kinds
     rows = [
@@ -120,7 +120,7 @@ def _print_panels(panels: Sequence[PanelState]) -> None:
             "?" if panel.segment is None else panel.segment,
             panel.alias or "",
             panel.panel,
-            *(_format_version(panel.versions, kind) for kind in required),
+            *(_format_version(panel.versions, kind) if is_timed else "?" for kind in required),
         )
         for panel in panels
     ]
