@@ -16,7 +16,6 @@ from registry.database.transactions import Database
 from registry.errors import (
     ClosedError,
     ConflictError,
-    CorruptionError,
     RegistryError,
     Remedy,
     RequestError,
@@ -235,8 +234,7 @@ def test_a_killed_move_is_completed_by_the_same_command(
     with half.open() as moved:
         assert moved.differences() == []
         assert moved.tags.add("moved").revision == len(registry.log()) + 1
-    with assert_refused(ClosedError, reason="departure"):
-        _move(location, target)
+    assert copy_registry(target, None, location.database, location.store).rows == {}
 
 
 @pytest.mark.slow
@@ -270,7 +268,7 @@ def test_a_move_whose_rows_differ_is_rolled_back(
         insert(connection, table, [batch for batch in batches if batch])
 
     monkeypatch.setattr(transfer, "_insert", losing)
-    _assert_refused(location, CorruptionError, target)
+    _assert_refused(location, ConflictError, target)  # as if a trigger there did it
     monkeypatch.undo()
     _move(location, target)
     assert read_facts(target) == read_facts(location.database)
@@ -318,6 +316,6 @@ def test_the_command_says_where_the_registry_is_now(
     done = calreg.run("copy", "--to", new)
     assert f"database  {new}\nstore     {sqlite_location.store}\n" in done.stdout
     assert "CALREG_DATABASE" in done.stderr
-    assert calreg.assert_refused(5, "copy", "--to", new)["place"] == new
+    assert calreg.run("copy", "--to", new, "--json").json["rows"] == {}
     assert calreg.assert_refused(5, "panel", "add", PANEL_C)["reason"] == "departure"
     assert calreg.run("panel", "list", "--json").json[0]["panel"] == PANEL_A
