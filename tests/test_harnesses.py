@@ -72,7 +72,9 @@ def _databases(server: str) -> list[str]:
 def test_commands_that_are_killed_leave_nothing_half_done(
     run: Callable[..., list[list[str]]], request: pytest.FixtureRequest
 ) -> None:
-    names = [command.name for command in COMMANDS]
+    # Of every way in which a command publishes what it makes; the harness itself kills all of them.
+    alike = {"export hdf5", "export psana", "fork", "init", "database seal"}
+    names = [command.name for command in COMMANDS if command.name not in alike]
     if "postgresql" in request.node.name:  # the commands that work differently there
         names = ["version add", "init", "copy"]
     rows = run("kill", "--small", "--rounds", "1", "--measured", "1", "--steps", "0", "--command", *names)
