@@ -140,6 +140,24 @@ def test_links_are_followed_and_a_folder_is_taken_once(known: Registry, tmp_path
     assert [match.panel for match in outcome.matches] == [PANEL_C, PANEL_B]
 
 
+def test_a_folder_that_links_name_for_two_panels_is_refused_with_the_links(
+    known: Registry, tmp_path: Path
+) -> None:
+    folder = tmp_path / "delivery"
+    folder.mkdir()
+    write_panel_folder(tmp_path / "maps", 1)
+    for panel in (PANEL_A, PANEL_B):
+        (folder / panel).symlink_to("../maps")
+    with assert_refused(RequestError, PANEL_A, PANEL_B, "links"):
+        known.versions.add_delivery(folder, valid_from=T1)
+    for panel in (PANEL_A, PANEL_B):
+        (folder / panel).unlink()
+    write_panel_folder(folder / f"{PANEL_A} {PANEL_B}", 1)
+    with assert_refused(RequestError, PANEL_A, PANEL_B) as refusal:
+        known.versions.add_delivery(folder, valid_from=T1)
+    assert "links" not in str(refusal.value)
+
+
 def test_a_folder_of_arrays_may_be_the_whole_delivery(known: Registry, tmp_path: Path) -> None:
     outcome = known.versions.add_delivery(write_panel_folder(tmp_path / "M044", 1), valid_from=T1)
     assert [(match.path, match.panel) for match in outcome.matches] == [(".", PANEL_C)] * 1

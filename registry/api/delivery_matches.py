@@ -102,8 +102,12 @@ class _Matching(NamedTuple):
     def _match_names(self, item: DeliveredConstants, names: Names) -> Match:
         panels = [panel for panel in names.panels if panel in self.known]
         if len(panels) > 1 or len(names.m_numbers) > 1:
-            several = " and ".join(panels if len(panels) > 1 else names.m_numbers)
-            raise RequestError(f"{item.relative!r} is named for {several}: one of them must be meant")
+            several = panels if len(panels) > 1 else names.m_numbers
+            own = Names.read(names.text)
+            linked = "" if {*own.panels, *own.m_numbers}.issuperset(several) else ", by links to it too"
+            raise RequestError(
+                f"{item.relative!r} is named for {' and '.join(several)}{linked}: one of them must be meant"
+            )
         if panels:
             panel = self.known[panels[0]]
             match = Match(item, (panel,), None)
