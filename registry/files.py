@@ -227,7 +227,7 @@ def _hash_pieces(digest: Digest, pieces: tuple[Buffer, ...]) -> str:
 
 def sha256_of_file(path: Path) -> str:
     """Return the SHA-256 of a user's file; refused as by `open_input`."""
-    with open_input(path, "a file") as file:
+    with open_input(path, "a file with a checksum") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
