@@ -101,6 +101,8 @@ def _fill(registry: Registry, folder: Path) -> None:
         {"blob": blobs[1]["sha256"], "algorithm": 1, "signs": b"", "samples": b"\x80"},
     ]
     _record(registry, schema.blob_pattern, *patterns)
+    registry.detectors.name("xcs", PANEL_A)
+    registry.detectors.withdraw_name("xcs", comment=TEXT)
     registry.export(PANEL_A, folder / "second", at=AT, types=["pixel_gain"], as_of=15)
     _seal_late(registry)
     registry.export(PANEL_A, folder / "third", at=AT, types=["pixel_gain"], as_of=15)
