@@ -167,6 +167,7 @@ def test_a_killed_move_is_completed_and_found_done(
     kill_transfer(request, filled, ["copy"], "_move", 1)
 
 
+@pytest.mark.sqlite_suffices
 def test_a_killed_fork_is_completed_and_found_done(
     request: pytest.FixtureRequest, filled: RegistryLocation
 ) -> None:

@@ -213,6 +213,7 @@ def _break_guards(registry: Registry, statement: str) -> None:
         (_leave_unsealed, "1 revisions without a seal; going below schema 0008 would conceal them"),
     ],
 )
+@pytest.mark.sqlite_suffices
 def test_what_schema_0007_does_not_have_is_not_lost(
     stored: RegistryLocation, number: str, lose: Callable[[Registry], None], message: str
 ) -> None:
@@ -254,6 +255,7 @@ def _allow_pattern(registry: Registry, folder: Path) -> None:
         (_allow_pattern, "1 versions that look like another sensor's, as allowed; going below schema 0009"),
     ],
 )
+@pytest.mark.sqlite_suffices
 def test_what_schema_0008_does_not_have_is_not_lost(
     stored: RegistryLocation,
     tmp_path: Path,
@@ -477,6 +479,7 @@ def test_a_snapshot_from_before_there_were_seals_has_gaps_between_its_exports(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", ["0009"])
+@pytest.mark.sqlite_suffices
 def test_names_of_detectors_are_not_lost(stored: RegistryLocation, number: str) -> None:
     upgrade_database(stored.database)
     with stored.open() as registry:

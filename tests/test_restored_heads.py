@@ -127,6 +127,7 @@ def test_a_backup_ahead_of_the_store_is_restored_and_the_store_follows(
     assert read_state(again) == StoreHead(head_of(again)) == StoreHead(Head(2, read_chain(location)[2]))
 
 
+@pytest.mark.sqlite_suffices
 def test_a_backup_into_a_new_store_makes_its_head(
     location: RegistryLocation, backup: Path, again: RegistryLocation, tmp_path: Path
 ) -> None:
@@ -184,6 +185,7 @@ def test_the_command_line_restores_behind_the_head(
 # Backups.
 
 
+@pytest.mark.sqlite_suffices
 def test_an_older_copy_does_not_replace_a_newer_backup(
     location: RegistryLocation, backup: Path, copy_database: Copy
 ) -> None:

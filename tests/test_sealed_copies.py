@@ -183,6 +183,7 @@ BEHIND_THE_GUARDS = {
 
 
 @pytest.mark.slow
+@pytest.mark.sqlite_suffices
 def test_a_backup_whose_history_was_changed_is_refused_with_the_revision(
     small: Registry, again: RegistryLocation, tmp_path: Path
 ) -> None:
@@ -201,6 +202,7 @@ def test_a_backup_whose_history_was_changed_is_refused_with_the_revision(
 
 
 @pytest.mark.slow
+@pytest.mark.sqlite_suffices
 def test_a_backup_whose_tail_was_cut_off_is_refused(
     small: Registry, again: RegistryLocation, tmp_path: Path
 ) -> None:
@@ -218,6 +220,7 @@ def test_a_backup_whose_tail_was_cut_off_is_refused(
 
 
 @pytest.mark.slow
+@pytest.mark.sqlite_suffices
 def test_a_backup_that_quotes_another_head_is_refused(
     small: Registry, again: RegistryLocation, sqlite_calreg: Calreg, tmp_path: Path
 ) -> None:
