@@ -10,6 +10,11 @@ from pathlib import Path
 
 from registry.errors import DeniedError
 
+try:
+    import pwd
+except ImportError:  # not POSIX
+    pwd = None  # type: ignore[assignment]
+
 DENIED = {errno.EACCES, errno.EPERM}
 _GROUP_USE = 0o060
 
@@ -17,10 +22,8 @@ _GROUP_USE = 0o060
 def name_user(number: int) -> str:
     """Return the name of a user, from the system; the number where it has no name."""
     try:
-        import pwd
-
         return pwd.getpwuid(number).pw_name
-    except (ImportError, KeyError):  # not POSIX, or a number without an entry
+    except (AttributeError, KeyError):  # not POSIX, or a number without an entry
         return f"uid {number}"
 
 

@@ -16,7 +16,7 @@ from registry.parallel import Progress
 
 _COUNT_TABLES = {
     "sqlite": "SELECT count(*) FROM sqlite_master",
-    "postgresql": "SELECT count(*) FROM pg_class WHERE relnamespace = current_schema()::regnamespace",
+    "postgresql": "SELECT count(*) FROM pg_class WHERE relnamespace = quote_ident(current_schema())::regnamespace",
 }
 
 

@@ -2,16 +2,20 @@
 
 import asyncio
 import copy
+import importlib
 import itertools
 import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -315,3 +319,21 @@ def test_sixty_four_threads_and_an_event_loop_record_everything(
         list(pool.map(lambda number: registry.tags.add(f"thread-{number}"), range(64)))
     asyncio.run(record_at_once())
     check_tags(location, 84)
+
+
+def test_a_fork_waits_until_no_other_thread_imports_a_module(
+    sqlite_location: RegistryLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "slow_to_load.py").write_text("import time\ntime.sleep(0.5)\nvalue = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with sqlite_location.open(), ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(importlib.import_module, "slow_to_load")
+        while "slow_to_load" not in sys.modules:
+            time.sleep(0.001)
+
+        def use() -> None:
+            signal.alarm(20)  # a child that waits for ever is ended
+            assert importlib.import_module("slow_to_load").value == 1
+
+        assert wait_for([fork(use)]) == [0]
+        assert loading.result().value == 1

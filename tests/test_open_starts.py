@@ -72,7 +72,7 @@ def test_a_broken_link_leaves_the_older_constants_of_each_kind_open_and_what_sta
             reason=BROKEN,
             panel=PANEL_A,
             kind=older.kind,
-            valid_from=registry._backend.parse_instant(T18),
+            valid_from=registry._backend.read_instant(T18).instant,
             version=older.version,
             since=older.valid_from,
             constants=older.constants,

@@ -4,7 +4,7 @@ SQLite keeps its locks by process, in memory that a fork copies: a child would t
 a fork waits until no other thread is in a transaction, and closes the pools of SQLite. A child can therefore
 open connections of its own. The one transaction that can still be open then is that of the thread that forks: the
 child closes a reader's, which gives up nothing that is its own; after a writer's, whose pages may be half
-written, it cannot use SQLite at all and says so.
+written, it cannot use SQLite at all and says so. It waits for imports of other threads, too.
 
 On PostgreSQL a connection is a socket, and what either process sent the other would receive: in the child it leads
 nowhere. See https://www.sqlite.org/howtocorrupt.html, section 2.6, and "Using Connection Pools with Multiprocessing"
@@ -13,8 +13,10 @@ in the documentation of SQLAlchemy.
 
 from __future__ import annotations
 
+import importlib
 import os
 import sqlite3
+import sys
 import threading
 import time
 import weakref
@@ -157,6 +159,15 @@ def _before_fork() -> None:
     for engine in list(_connections):
         if engine.dialect.name == "sqlite":
             engine.pool.dispose()  # of the idle ones: one that is in use comes back to this pool
+    _await_imports()
+
+
+def _await_imports() -> None:
+    """Wait until no other thread imports a module: a child would wait for ever for that thread, which it lacks."""
+    for name, module in list(sys.modules.items()):
+        if getattr(getattr(module, "__spec__", None), "_initializing", False):
+            with suppress(ImportError):
+                importlib.import_module(name)
 
 
 def _after_fork_in_parent() -> None:
