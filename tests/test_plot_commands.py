@@ -11,7 +11,7 @@ from registry import sample
 from registry.api import Registry
 from registry.errors import CorruptionError, NotFoundError
 from registry.plots import constants, differences, trend, validity
-from testing.panels import NEW_A, PANEL_A, PANEL_B, use_small_panels, write_panel_folder
+from testing.panels import NEW_A, PANEL_A, PANEL_B, PANEL_C, use_small_panels, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.cli import Calreg
 from tests.conftest import make_location
@@ -166,7 +166,7 @@ def test_the_verb_names_the_file_that_it_wrote_and_counts_pixels_for_scripts(sql
         (4, ["constants", "6"], {"version": 6}),
         (2, ["constants", "1", "--at", AT], {"version": 1}),
         (2, ["constants", RUN, "--gain-range", "3"], {"known": [0, 1, 2]}),
-        (2, ["constants", "M068"], {"alias": "M068"}),
+        (2, ["constants", "M068"], {"kind": "RequestError"}),
         (2, ["constants", "../x"], {"kind": "IdentifierError"}),
         (4, ["constants", "exp=xcsls3716:run=632"], {"dataset": "exp=xcsls3716:run=632"}),
         (4, ["constants", RUN, "--at", "2018-03-05T00:00:00Z"], {"panels": [PANEL_A]}),
@@ -179,7 +179,7 @@ def test_the_verb_names_the_file_that_it_wrote_and_counts_pixels_for_scripts(sql
         (2, ["validity", PANEL_A, "--kind", "gian"], {"kind": "RequestError"}),
         (2, ["validity", PANEL_A, "--source", "Jungfrau.0"], {"target": PANEL_A}),
         (3, ["validity", "exp=xcsls3716:run=9"], {"dataset": "exp=xcsls3716:run=9"}),
-        (2, ["history", f"{PANEL_A}_{PANEL_B}"], {"target": f"{PANEL_A}_{PANEL_B}"}),
+        (3, ["history", f"{PANEL_A}_{PANEL_C}"], {"panels": [PANEL_C]}),
     ],
 )
 def test_what_cannot_be_drawn_is_refused_and_nothing_is_written(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from registry.api.backend import Backend, InstantLike, ReadTransaction
 from registry.api.pages import iterate_pages, parse_upper_end, refuse_invalid_limit
 from registry.errors import RequestError
-from registry.identifiers import parse_experiment
+from registry.identifiers import parse_experiment, quote
 from registry.instants import Instant
 from registry.lookup import changes, log
 from registry.lookup.experiments import refuse_unknown_experiment
@@ -40,6 +40,8 @@ def iterate_log(
     refuse_invalid_limit(limit)
     refuse_invalid_limit(max_changes)
     upper_end = parse_upper_end(before)
+    if request.author is not None and not request.author.isprintable():  # databases refuse some of these
+        raise RequestError(f"{quote(request.author)} is not the name of an author", author=request.author)
     since, until = _read_times(backend, request)
     ends: list[int] = []  # the numbers after and below which the log is, which words may not move
 
