@@ -166,7 +166,7 @@ def with_one_panel(tmp_path_factory: pytest.TempPathFactory) -> RegistryLocation
         (2, ["validity", "0" * 10_000]),
         (2, ["validity", "\x1b[31m-1-1"]),
         (2, ["validity", PANEL_A, "--at", "20171025"]),
-        (2, ["validity", PANEL_A, "--at", "2017-10-25T00:00:00"]),
+        (2, ["validity", PANEL_A, "--at", "2017-10-25T25:00:00"]),
         (2, ["validity", PANEL_A, "--at", "beginning"]),
         (2, ["validity", PANEL_A, "--timezone", "Nowhere/Land", "--at", START]),
         (2, ["validity", PANEL_A, "--kind", "gian"]),
@@ -376,7 +376,7 @@ def test_a_closed_pipe_is_quiet(sqlite_location: RegistryLocation) -> None:
 def test_a_bug_shows_its_traceback_and_exits_with_1(sqlite_location: RegistryLocation) -> None:
     code = (
         "import registry.api.panels as p, registry.cli as c, sys\n"
-        "p.Panels.list = lambda self, as_of=None: 1 / 0\n"
+        "p.Panels.list = lambda self, *names, as_of=None: 1 / 0\n"
         "sys.argv = ['calreg', 'panel', 'list']; c.main()"
     )
     done = subprocess.run(

@@ -52,6 +52,7 @@ def filled(registry: Registry, tmp_path: Path) -> Registry:
     registry.runs.add("exp=xcsls3716:run=1", begin="20170601000000")
     registry.detectors.configure("xcsls3716", "XcsEndstation.0:Jungfrau.0", PANEL_A, first_run=1)
     registry.export("exp=xcsls3716:run=1", tmp_path / "export")
+    registry.detectors.name("xcs", PANEL_A)
     registry.tags.add("first")
     loss = {"reason": "loss", "ancestor": registry.id, "head_revision": 99, "head_seal": "a" * 64}
     registry._backend.record_revision(lambda change: change.record(schema.lineage, [loss]), None)

@@ -274,7 +274,7 @@ def test_from_which_panel_and_from_when_on_belong_together(known: Registry) -> N
     refuse_unchanged(
         known, IdentifierError, lambda: add(NEW_A, carry_from="M068", valid_from=UPGRADE), "'M068'"
     )
-    refuse_unchanged(known, InstantError, lambda: add(NEW_A, carry_from=PANEL_A, valid_from="2018-01-01"))
+    refuse_unchanged(known, InstantError, lambda: add(NEW_A, carry_from=PANEL_A, valid_from="2018-13-01"))
 
 
 def test_other_constants_of_the_new_panel_from_then_on_are_a_conflict(known: Registry) -> None:

@@ -39,7 +39,7 @@ VERBS = {
     "diff": ("revisions:diff", "Show what changes for a detector between two revisions."),
     "affected": ("affected:list_affected", "List the runs whose outcome changed since a revision."),
     "log": ("log:log", "List the revisions, and what each changed."),
-    "revert": ("revisions:revert", "Undo a revision by another one."),
+    "revert": ("revisions:revert", "Undo a revision, and show what is valid instead."),
     "verify": ("database:verify", "Check every checksum, every seal and the schema."),
     "plot": ("plots:plot", "Plots of constants, as PNG or SVG."),
     "backup": ("copies:backup", "Copy the database and the stored files into a folder."),
