@@ -102,6 +102,7 @@ def find_faults(calreg: Calreg, words: list[str], count_revisions: Callable[[], 
 
 
 @pytest.mark.slow
+@pytest.mark.sqlite_suffices
 def test_no_text_of_any_argument_ends_in_a_traceback(
     calreg: Calreg, filled: Registry, location: RegistryLocation
 ) -> None:
@@ -119,6 +120,7 @@ def test_no_text_of_any_argument_ends_in_a_traceback(
 
 
 @pytest.mark.slow
+@pytest.mark.sqlite_suffices
 def test_an_odd_environment_is_answered_or_refused(calreg: Calreg, location: RegistryLocation) -> None:
     byte = b"\xff"
     server = b"postgresql://127.0.0.1:1/"

@@ -43,6 +43,9 @@ def fill(registry: Registry) -> None:
     registry.tags.add("run18-final")
 
 
+DATASETS = ["exp=mfxls0816:run=", "exp=xcsls3716:run=", "exp=xppls2416:run="]
+
+
 @pytest.fixture
 def filled(location: RegistryLocation, monkeypatch: pytest.MonkeyPatch) -> RegistryLocation:
     with location.open() as registry:
@@ -80,12 +83,12 @@ def test_names_come_from_the_database(filled: RegistryLocation) -> None:
     for line, expected in {
         "validity M": ["M068", "M088"],
         "validity 1": [PANEL_A, PANEL_B],
-        "validity ": ["M068", "M088", PANEL_A, PANEL_B],
+        "validity ": ["M068", "M088", PANEL_A, PANEL_B, *DATASETS],
         f"validity {PANEL_A}_": [f"{PANEL_A}_{PANEL_B}"],
-        "panel show M": [],
+        "panel show M": ["M068", "M088"],
         "panel add X --carry-from 1": [PANEL_A, PANEL_B],
         "alias withdraw M06": ["M068"],
-        "export exp=": ["exp=mfxls0816:run=", "exp=xcsls3716:run=", "exp=xppls2416:run="],
+        "export exp=": DATASETS,
         "export exp=xcs": ["exp=xcsls3716:run="],
         "run show exp=xcsls3716:run=": ["exp=xcsls3716:run=631", "exp=xcsls3716:run=63"],
         "run show exp=xcsls3716:run=6": ["exp=xcsls3716:run=63", "exp=xcsls3716:run=631"],
