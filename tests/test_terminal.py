@@ -197,7 +197,7 @@ print("done")
 
 
 def test_progress_shows_counts_rate_and_remaining_time() -> None:
-    seen = run_in_terminal(["-c", WORK], {})
+    seen = run_in_terminal(["-c", WORK], {"NO_COLOR": ""})
     assert "verifying files" in seen
     assert "4/4" in seen
     assert re.search(r"\d/s", seen)
