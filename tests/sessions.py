@@ -140,7 +140,8 @@ class Session:
             printed = printed.replace(real, name).replace(mask_url(real), name)
         if is_updating():
             return "".join(_merge_lines(shown.splitlines(keepends=True), printed.splitlines(keepends=True)))
-        assert use_placeholders(printed) == use_placeholders(shown), command
+        expected, actual = use_placeholders(shown), use_placeholders(printed)
+        assert actual == expected, f"{command}\n{actual}"
         return shown
 
 
