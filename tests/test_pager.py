@@ -115,9 +115,9 @@ def _start(arguments: list[str], environment: Mapping[str, str]) -> tuple[int, i
 
 
 def _read_until(terminal: int, end: bytes | None) -> bytes:
-    """Return what is written until an ending is there, or until the terminal is closed."""
+    """Return what is written until this is there, or until the terminal is closed."""
     written = b""
-    while end is None or not written.rstrip().endswith(end):
+    while end is None or end not in written:
         assert select.select([terminal], [], [], 60)[0], written
         try:
             piece = os.read(terminal, 1 << 16)
