@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import chdir
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import sqlalchemy as sa
@@ -31,12 +32,14 @@ HOME = "/home/ana/calreg"
 def templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folders with which pages start, each a copy of the one before it and more."""
     root = tmp_path_factory.mktemp("templates")
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("CALREG_")}
     template = root / "nothing"
     (template / ".zfunc").mkdir(parents=True)
     (template / ".config" / "fish" / "completions").mkdir(parents=True)
     for name, add in TEMPLATES.items():
         template = copy_template(template, root / name)
-        with chdir(template):
+        # The fixture of a module is set up before that of each test, which keeps the environment apart.
+        with chdir(template), mock.patch.dict(os.environ, plain, clear=True):
             add()
     return root
 
