@@ -26,11 +26,14 @@ Seal = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 _FILE_NAME = "head.json"
 _FORMAT = 1
 _MAX_FILE_SIZE = 4096
-_LARGEST_NUMBER = 2**31 - 1  # of a revision, in the database
 _SHOWN_DIGITS = 16
 _SEAL_DIGITS = 64
 _HEAD = re.compile(r"([0-9]{1,10}):([0-9a-f]{16,64})", re.ASCII | re.IGNORECASE)
 _NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+LARGEST_NUMBER = 2**31 - 1
+"""Above every number of a revision, a version or an export that the database can hold."""
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -39,7 +42,7 @@ class Head(msgspec.Struct, frozen=True):
     Revision 0 is the registry without facts. A quoted seal may be cut to 16 digits or more.
     """
 
-    number: Annotated[int, msgspec.Meta(ge=0, le=_LARGEST_NUMBER)]
+    number: Annotated[int, msgspec.Meta(ge=0, le=LARGEST_NUMBER)]
     seal: Seal
 
     def __str__(self) -> str:

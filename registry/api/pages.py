@@ -11,7 +11,8 @@ from typing import TypeVar
 
 from registry.api.backend import Backend, ReadTransaction
 from registry.errors import RequestError
-from registry.lookup.revisions import LARGEST_NUMBER, AsOf, AsOfRef
+from registry.heads import LARGEST_NUMBER
+from registry.lookup.revisions import AsOf, AsOfRef
 
 PAGE_SIZE = 500
 

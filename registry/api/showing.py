@@ -11,22 +11,23 @@ from registry import instants
 from registry.api.backend import Backend, ReadTransaction
 from registry.api.identification import identify
 from registry.errors import NotFoundError, RequestError
+from registry.heads import LARGEST_NUMBER
 from registry.identifiers import (
     Dataset,
     find_near,
     is_dataset,
     is_m_number,
     quote,
-    suggestion,
 )
 from registry.lookup import log, versions
 from registry.lookup.detector_names import list_detector_names
 from registry.lookup.log import LogScope
 from registry.lookup.recorded_exports import list_recorded_exports
-from registry.lookup.revisions import LARGEST_NUMBER, AsOf
+from registry.lookup.revisions import AsOf
 from registry.lookup.stored_files import list_verified_files
 from registry.lookup.summaries import summarise_detector, summarise_panel, summarise_run
-from registry.lookup.tags import list_tags
+from registry.lookup.tags import list_tags, unknown_tag_error
+from registry.lookup.targets import idle_source_error
 from registry.records import Revision, Subject, VersionContents
 
 _MAX_CHANGES = 20  # of a revision, on one screen
@@ -52,7 +53,7 @@ def show(backend: Backend, name: str, source: str | None, as_of: AsOf) -> Subjec
         category = _choose_category(request, category, name)
     subject = _SHOWN[category](request, rest)
     if source is not None and subject.category != "run":
-        raise RequestError("a source goes with a dataset", name=name)
+        raise idle_source_error(name)
     return subject
 
 
@@ -145,7 +146,7 @@ def _show_export(request: _Request, name: str) -> Subject:
         if not newest or newest[0].export != number:
             last = list_recorded_exports(view.connection, view.revision, LARGEST_NUMBER, 1)
             known = f"the newest is {last[0].export}" if last else "none is recorded"
-            raise NotFoundError(f"there is no export {number} as of revision {view.revision}; {known}")
+            raise NotFoundError(f"export {number} is not known as of revision {view.revision}; {known}")
         return Subject("export", name, view.revision, export=newest[0])
 
 
@@ -153,9 +154,7 @@ def _show_tag(request: _Request, name: str) -> Subject:
     with request.backend.read_transaction(request.as_of) as view:
         tags = {tag.tag: tag for tag in list_tags(view.connection, view.revision)}
         if name not in tags:
-            raise NotFoundError(
-                f"there is no tag {quote(name)}{suggestion(name, tags)}", near=find_near(name, tags)
-            )
+            raise unknown_tag_error(name, tags.values())
         record = _read_revision(view, tags[name].revision)
         return Subject("tag", name, view.revision, tag=tags[name], revision=record)
 

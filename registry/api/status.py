@@ -19,7 +19,7 @@ from registry.database.refusals import translate_database_errors
 from registry.database.seals import read_seal
 from registry.database.transactions import Database
 from registry.errors import RegistryError, SchemaError
-from registry.heads import HeadFile
+from registry.heads import LARGEST_NUMBER, HeadFile
 from registry.instants import Instant
 from registry.lookup.counts import count_records
 from registry.lookup.recorded_exports import list_recorded_exports
@@ -39,7 +39,6 @@ EXPORTS_COMPARED = 20
 """So many of the newest exports are compared with what would be made now."""
 
 _EXPORTS_SHOWN = 3
-_LAST_NUMBER = 2**31 - 1
 
 
 @check_arguments
@@ -110,7 +109,7 @@ def _read_opened(backend: Backend, status: Status, *, has_store: bool) -> Status
         newest = connection.execute(
             sa.select(schema.revision).where(schema.revision.c.number == number)
         ).one_or_none()
-        exports = list_recorded_exports(connection, number, _LAST_NUMBER, EXPORTS_COMPARED)
+        exports = list_recorded_exports(connection, number, LARGEST_NUMBER, EXPORTS_COMPARED)
         seal = read_seal(connection, number) if number else None
         zone = read_timezone(connection)
         return replace(

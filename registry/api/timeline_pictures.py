@@ -64,10 +64,6 @@ def _resolve_target(
 ) -> tuple[tuple[Panel, ...], tuple[str, Instant] | None, str]:
     """Return the panels, the run with its start time if the target is a dataset, and a name for the title."""
     resolved = view.find_target(target, source=source)
-    if resolved.category != "run" and source is not None:
-        raise RequestError(
-            "a source goes with a dataset; any other name has its panels itself", target=target
-        )
     if resolved.category == "detector" and len(resolved.panels) > 1:
         return resolved.panels, None, format_count(len(resolved.panels), "panel")
     begin = resolved.run.begin if resolved.run else None

@@ -81,11 +81,7 @@ def _answer_all(backend: Backend, names: Sequence[str], question: _Question) -> 
 
 def _answer(backend: Backend, target: str, question: _Question) -> Validity:
     parsed = parse_target(target)
-    if question.source is not None and parsed.category != "run":
-        raise RequestError(
-            "a source goes with a dataset; any other name has its panels itself", target=target
-        )
-    if parsed.identifiers:
+    if parsed.identifiers and question.source is None:
         names, instant = parsed.identifiers, question.instant
         quick = (
             _read_ranges(backend, names, question)

@@ -12,9 +12,8 @@ from registry import schema
 from registry.database import seal_text
 from registry.database.seal_text import EXPORT_TABLES, Digest, SealText
 from registry.errors import CorruptionError, Remedy
-from registry.heads import Head
+from registry.heads import LARGEST_NUMBER, Head
 
-_LARGEST_NUMBER = 2**31 - 1
 _UNORDERED = {"blob", "tag"}  # their keys are texts, in another order than the rows are recorded
 
 
@@ -76,7 +75,7 @@ def read_seal(connection: sa.Connection, number: int) -> str | None:
     """Return the seal of a revision, None where there is none; that of revision 0 is the registry's."""
     if number == 0:
         return read_registry_seal(connection)
-    if number > _LARGEST_NUMBER:  # databases refuse larger ones than their columns hold
+    if number > LARGEST_NUMBER:  # databases refuse larger ones than their columns hold
         return None
     digest: str | None = connection.execute(_select_seal(), {"number": number}).scalar()
     return digest

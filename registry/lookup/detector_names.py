@@ -23,14 +23,14 @@ def list_detector_names(
     """Return the names in their order, with `withdrawn` those too."""
     table = schema.detector_name
     known = table.c.recorded_in <= revision if withdrawn else schema.live_condition(table, revision)
-    keyed = _read_names(connection, _select_names().where(known), revision)
+    keyed = _read_names(connection, select_detector_names().where(known), revision)
     return sorted(keyed.values(), key=lambda named: (named.name, named.recorded_in))
 
 
 def find_keyed_names(connection: sa.Connection, name: str, revision: int) -> dict[int, DetectorName]:
     """Return by the database's key what ever had this name, the withdrawn ones too."""
     table = schema.detector_name
-    query = _select_names().where(table.c.name == name, table.c.recorded_in <= revision)
+    query = select_detector_names().where(table.c.name == name, table.c.recorded_in <= revision)
     return _read_names(connection, query, revision)
 
 
@@ -51,7 +51,7 @@ def find_named_detector(connection: sa.Connection, name: str, revision: int) -> 
 
 
 @cache
-def _select_names() -> sa.Select[Any]:
+def select_detector_names() -> sa.Select[Any]:
     """Return the statement for the names, a row for each panel."""
     table, member, panel = schema.detector_name, schema.detector_name_panel, schema.panel
     return (

@@ -16,6 +16,7 @@ from registry.detectors import format_segment_numbers
 from registry.identifiers import format_run_range
 from registry.instants import Instant, format_range
 from registry.lookup import registry_lines
+from registry.lookup.detector_names import select_detector_names
 from registry.records import Version
 
 SIGNS = {"recorded_in": "+", "withdrawn_in": "-"}
@@ -161,18 +162,6 @@ def _describe_segments(rows: Sequence[Any]) -> str:
     return f", segments {format_segment_numbers(segments)}" if segments else ""
 
 
-@cache
-def _select_detector_names() -> sa.Select[Any]:
-    """Return the query for names of detectors: a row for each panel."""
-    table, member, panel = schema.detector_name, schema.detector_name_panel, schema.panel
-    return (
-        sa.select(table, panel.c.identifier)
-        .join(member, member.c.detector_name_id == table.c.id)
-        .join(panel, panel.c.id == member.c.panel_id)
-        .order_by(table.c.id, member.c.position)
-    )
-
-
 def _describe_detector_name(rows: Sequence[Any]) -> str:
     return f"detector name {rows[0].name}: {'_'.join(row.identifier for row in rows)}"
 
@@ -224,7 +213,7 @@ FACT_TABLES = (
     FactTable(
         "configuration", _select_configurations, _describe_configuration, has_panel, names_experiment=True
     ),
-    FactTable("detector_name", _select_detector_names, _describe_detector_name, _names_detector_of),
+    FactTable("detector_name", select_detector_names, _describe_detector_name, _names_detector_of),
     FactTable(
         "version", _select_versions, lambda rows: describe_version(rows[0]), schema.version.c.panel_id.in_
     ),

@@ -9,10 +9,8 @@ import sqlalchemy as sa
 from registry import schema
 from registry.database.closing import find_closure
 from registry.database.seals import read_registry_id
-from registry.heads import Head
+from registry.heads import LARGEST_NUMBER, Head
 from registry.lookup.timezones import read_snapshot_timezone
-
-_LARGEST_NUMBER = 2**31 - 1
 
 
 class Fork(NamedTuple):
@@ -76,7 +74,7 @@ def read_end_of_left_out_exports(connection: sa.Connection) -> int:
     """Return the last export of which only the link may be there: snapshots and their forks leave exports out."""
     closure = find_closure(connection)
     if closure is not None and closure.reason == "snapshot":
-        return _LARGEST_NUMBER
+        return LARGEST_NUMBER
     fork = read_newest_fork(connection)
     if fork is None or read_snapshot_timezone(connection) is None:
         return 0

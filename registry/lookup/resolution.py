@@ -32,6 +32,7 @@ from registry.lookup.targets import (
     Target,
     configuration_without_ids_error,
     find_target,
+    idle_source_error,
     parse_target,
     unknown_start_error,
 )
@@ -173,7 +174,7 @@ def _find_named_detector(
     except NotFoundError as unknown:
         raise _unknown_panels_error(connection, request, revision, unknown) from None
     if request.source is not None:
-        raise RequestError("a source goes with a dataset; a detector Id names its panels itself")
+        raise idle_source_error(request.target)
     if request.at is None:
         what = "an M-number" if is_module else "a detector Id"
         raise RequestError(f"{what} has no time of its own", remedy=Remedy.GIVE_INSTANT)

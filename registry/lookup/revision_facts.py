@@ -212,7 +212,7 @@ _CONTENT: dict[str, Collection[str]] = {
 def _has_other_members(
     table: sa.Table, key: str, one: sa.FromClause, other: sa.FromClause
 ) -> sa.ColumnElement[bool]:
-    """Return the condition that a row belongs to the one fact of which there is no like with the other."""
+    """Return the condition that one fact has a member that the other lacks."""
     member, same = table.alias(), table.alias()
     like: sa.Select[Any] = sa.select(sa.literal_column("1")).where(
         same.c[key] == other.c.id,

@@ -12,15 +12,13 @@ import sqlalchemy as sa
 
 from registry import instants, schema
 from registry.errors import InstantError, NotFoundError, Remedy, RequestError
-from registry.heads import Head, is_head, parse_head
-from registry.identifiers import find_near, quote, suggestion
+from registry.heads import LARGEST_NUMBER, Head, is_head, parse_head
+from registry.identifiers import quote
 from registry.instants import Instant, Zone
 from registry.lookup.quoted_heads import find_number_of_head
-from registry.lookup.tags import list_tags
+from registry.lookup.tags import list_tags, unknown_tag_error
 
 _STAMP_DIGITS = 14
-LARGEST_NUMBER = 2**31 - 1
-"""Above every number of a revision or version that the database can hold."""
 
 _NO_REFERENCE = "does not name a revision: a number, an instant, a tag or NUMBER:SEAL is expected"
 _ISO_TIME_START = re.compile(r"[0-9]{4}-|[0-9]{8}[Tt]")
@@ -195,11 +193,7 @@ def find_revision_number(connection: sa.Connection, as_of: AsOfRef, timezone: Zo
 
 def _unknown_revision_error(connection: sa.Connection, reference: RevisionRef) -> NotFoundError:
     if reference.by == "tag":
-        name = str(reference.value)
-        tags = [tag.tag for tag in list_tags(connection, LARGEST_NUMBER)]
-        return NotFoundError(
-            f"there is no tag {quote(name)}{suggestion(name, tags)}", tag=name, near=find_near(name, tags)
-        )
+        return unknown_tag_error(str(reference.value), list_tags(connection, LARGEST_NUMBER))
     newest = read_newest_revision(connection)
     known = f"1 to {newest} are known" if newest else "none is recorded yet"
     if reference.by == "back":

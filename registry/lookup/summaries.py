@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from registry import schema
 from registry.detectors import find_default_segments, find_detector_type
+from registry.heads import LARGEST_NUMBER
 from registry.identifiers import Dataset, join_detector_id
 from registry.instants import Instant
 from registry.lookup.aliases import list_aliases_of_panels
@@ -16,7 +17,6 @@ from registry.lookup.detector_names import list_detector_names
 from registry.lookup.panels import find_panels
 from registry.lookup.readout_warnings import list_run_readout_warnings
 from registry.lookup.recorded_exports import list_recorded_exports
-from registry.lookup.revisions import LARGEST_NUMBER
 from registry.lookup.runs import (
     choose_configurations,
     find_run,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import sqlalchemy as sa
 
 from registry import schema
 from registry.database.seals import read_head
-from registry.errors import RequestError
+from registry.errors import NotFoundError, RequestError
+from registry.identifiers import find_near, quote, suggestion
 from registry.instants import Instant
 from registry.records import Tag
 
@@ -43,6 +46,14 @@ def read_snapshot_tag(connection: sa.Connection) -> str | None:
     query = sa.select(closure.c.tag).where(closure.c.reason == "snapshot").order_by(closure.c.number.desc())
     name: str | None = connection.execute(query.limit(1)).scalar()
     return name
+
+
+def unknown_tag_error(name: str, known: Iterable[Tag]) -> NotFoundError:
+    """Return the refusal of a tag that is not known, with similar ones."""
+    tags = [tag.tag for tag in known]
+    return NotFoundError(
+        f"there is no tag {quote(name)}{suggestion(name, tags)}", tag=name, near=find_near(name, tags)
+    )
 
 
 def refuse_tagged_word(connection: sa.Connection, word: str, instant: Instant) -> None:

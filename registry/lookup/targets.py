@@ -13,7 +13,7 @@ from typing import Literal
 import sqlalchemy as sa
 
 from registry import detectors
-from registry.errors import IdentifierError, NotFoundError, NotValidError, Remedy
+from registry.errors import IdentifierError, NotFoundError, NotValidError, Remedy, RequestError
 from registry.identifiers import (
     Dataset,
     find_near,
@@ -120,6 +120,8 @@ def find_target(
     detector, which `source` tells where it has several.
     """
     parsed = parse_target(name)
+    if source is not None and parsed.category != "run":
+        raise idle_source_error(name)
     if parsed.category == "alias":
         return Target(
             parsed.name, parsed.category, _find_bearing_panels(connection, parsed.name, revision, at)
@@ -158,6 +160,11 @@ def configuration_without_ids_error(configuration: Configuration, dataset: Datas
         last_run=configuration.last_run,
         remedy=Remedy.CONFIGURE_DETECTOR,
     )
+
+
+def idle_source_error(name: str) -> RequestError:
+    """Return the refusal of a source with a name that needs none."""
+    return RequestError("a source goes with a dataset; any other name has its panels itself", target=name)
 
 
 def unknown_start_error(dataset: str, run: Run | None) -> NotValidError:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from registry import schema
 from registry.database.change import Change
-from registry.errors import ConflictError, NotFoundError, Remedy
-from registry.identifiers import find_near, join_detector_id, suggestion
-from registry.lookup.detector_names import find_keyed_names, list_detector_names
+from registry.errors import ConflictError, Remedy
+from registry.identifiers import join_detector_id
+from registry.lookup.detector_names import find_keyed_names, find_named_detector
 from registry.lookup.panels import find_panels, read_panel_keys
 from registry.lookup.revisions import require_comment
 from registry.registration.detector_modules import refuse_modules_always_held_twice
@@ -81,7 +81,4 @@ def withdraw_detector_name(change: Change, name: str) -> None:
         raise ConflictError(
             f"the name {name} was withdrawn already, by revision {withdrawn_in}", withdrawn_in=withdrawn_in
         )
-    names = [named.name for named in list_detector_names(change.connection, change.visible_revision)]
-    raise NotFoundError(
-        f"no detector has the name {name}{suggestion(name, names)}", name=name, near=find_near(name, names)
-    )
+    find_named_detector(change.connection, name, change.visible_revision)  # which refuses, with similar names
