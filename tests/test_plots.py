@@ -401,7 +401,7 @@ def figure_of() -> Figure:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("suffix", ["png", "svg"])
+@pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
 def test_the_same_picture_is_the_same_file_whatever_the_users_settings(suffix: str, tmp_path: Path) -> None:
     files.check_picture_file(tmp_path / f"1.{suffix}", force=False).write(figure_of)
     with mpl.rc_context({"font.size": 30, "svg.hashsalt": None, "axes.grid": True}):
@@ -409,9 +409,22 @@ def test_the_same_picture_is_the_same_file_whatever_the_users_settings(suffix: s
         assert mpl.rcParams["font.size"] == 30
     first, second = ((tmp_path / f"{number}.{suffix}").read_bytes() for number in (1, 2))
     assert first == second
-    assert mpl.__version__.encode() not in first
-    assert b"date>" not in first
+    assert not [
+        word for word in (mpl.__version__.encode(), b"date>", b"CreationDate", b"Matplotlib") if word in first
+    ]
+    for word in (b"XcsEndstation.0:Jungfrau.0", b"as of revision 3"):  # in the metadata
+        assert word in first
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"1.{suffix}", f"2.{suffix}"]
+
+
+@pytest.mark.slow
+def test_a_pdf_has_its_letters_as_fonts_that_can_be_searched(tmp_path: Path) -> None:
+    files.check_picture_file(tmp_path / "1.pdf", force=False).write(figure_of)
+    content = (tmp_path / "1.pdf").read_bytes()
+    assert content.startswith(b"%PDF-")
+    assert b"/CIDFontType2" in content  # Type 42
+    assert b"/Type3" not in content
+    assert len(content) < 200_000
 
 
 def test_a_name_in_mathematical_signs_is_written_as_it_is(tmp_path: Path) -> None:
@@ -453,6 +466,7 @@ def test_a_place_for_a_picture_is_refused_before_anything_is_drawn(
     for name, error_class, remedy in (
         ("x.gif", RequestError, None),
         ("x", RequestError, None),
+        ("x.pdf.gz", RequestError, None),
         ("a.png", ConflictError, Remedy.REPLACE_FILES),
         ("b.svg", ConflictError, None),
         ("none/x.png", UnavailableError, None),

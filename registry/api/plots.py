@@ -21,8 +21,8 @@ _MAX_DIGITS = 19  # of a version's number
 class Plots(Noun):
     """``registry.plots``: draw constants and their validity into files.
 
-    The suffix of `output` selects PNG or SVG; by default the picture is a PNG in the working folder, named after
-    what it shows. It is written completely or not at all. All methods raise:
+    The suffix of `output` selects PNG, SVG or PDF; by default the picture is a PNG in the working folder, named
+    after what it shows. It is written completely or not at all. All methods raise:
 
     RequestError
         The name has another suffix, or the request cannot be drawn.

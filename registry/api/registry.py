@@ -104,7 +104,7 @@ class Registry(Deploying, Differences, History, Importing, Reversing):
 
     @cached_property
     def plots(self) -> Plots:
-        """Pictures of constants and of their validity, as PNG or SVG files."""
+        """Pictures of constants and of their validity, as PNG, SVG or PDF files."""
         from registry.api.plots import Plots
 
         return Plots(self._backend)

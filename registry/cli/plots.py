@@ -17,12 +17,15 @@ if TYPE_CHECKING:
 
 logging.getLogger("matplotlib").setLevel(logging.ERROR)  # not of its folder, where there is no home
 
-plot = create_group(help="Plots of constants, as PNG or SVG.")
+plot = create_group(help="Plots of constants, as PNG, SVG or PDF.")
 
 Output = Annotated[
     Path | None,
     typer.Option(
-        "--output", "-o", metavar="FILE", help="A .png or .svg file; default: a PNG in the current folder."
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="A .png, .svg or .pdf file; default: a PNG in the current folder.",
     ),
 ]
 GainRanges = Annotated[

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from registry.errors import ConflictError, Remedy, RequestError, UnavailableError
 from registry.extras import import_extra
@@ -28,14 +28,24 @@ _REQUIRED_MODULE = "matplotlib"
 RESOLUTION = 150
 """Dots per inch of a PNG."""
 
-# Metadata that would tell the day and the library's version, and differ from picture to picture.
-_NO_METADATA: dict[str, dict[str, None]] = {
-    "png": {"Software": None},
-    "svg": {"Date": None, "Creator": None, "Format": None, "Type": None},
+
+class _Metadata(NamedTuple):
+    """The names of a format's metadata: of title and description, and of what is left out.
+
+    What is left out would tell the day and the library's version, and differ from picture to picture.
+    """
+
+    title: str
+    description: str
+    left_out: tuple[str, ...]
+
+
+_METADATA = {
+    "png": _Metadata("Title", "Description", ("Software",)),
+    "svg": _Metadata("Title", "Description", ("Date", "Creator", "Format", "Type")),
+    "pdf": _Metadata("Title", "Subject", ("Creator", "Producer", "CreationDate")),
 }
-
-
-_BEGINNINGS = {"png": b"\x89PNG\r\n\x1a\n", "svg": b"<?xml "}
+_BEGINNINGS = {"png": b"\x89PNG\r\n\x1a\n", "svg": b"<?xml ", "pdf": b"%PDF-"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +68,8 @@ class PictureFile:
         """
         content = io.BytesIO()
         with _fix_style():
-            draw().savefig(content, format=self.format, dpi=RESOLUTION, metadata=_NO_METADATA[self.format])
+            figure = draw()
+            figure.savefig(content, format=self.format, dpi=RESOLUTION, metadata=self._build_metadata(figure))
         if not self.force and os.path.lexists(self.path):
             if has_content(self.path, content.getvalue()):
                 return
@@ -69,6 +80,15 @@ class PictureFile:
             )
         with translate_os_errors("written", self.path), atomic_write(self.path) as hidden:
             hidden.write_bytes(content.getvalue())
+
+    def _build_metadata(self, figure: Figure) -> dict[str, str | None]:
+        from registry.plots.page import TitledFigure
+
+        names = _METADATA[self.format]
+        words: dict[str, str | None] = dict.fromkeys(names.left_out)
+        if isinstance(figure, TitledFigure):
+            words[names.title], words[names.description] = figure.title, figure.description
+        return words
 
 
 def check_picture_file(path: Path, *, force: bool) -> PictureFile:
@@ -84,9 +104,10 @@ def check_picture_file(path: Path, *, force: bool) -> PictureFile:
         There is no such folder, or matplotlib is not installed.
     """
     form = path.suffix.lower().removeprefix(".")
-    if form not in _NO_METADATA:
+    if form not in _METADATA:
         raise RequestError(
-            f"{quote(path.name)} is not the name of a picture: it must end with .png or .svg", path=str(path)
+            f"{quote(path.name)} is not the name of a picture: it must end with .png, .svg or .pdf",
+            path=str(path),
         )
     import_extra(f"{_REQUIRED_MODULE}.figure", "plots", f"pictures need {_REQUIRED_MODULE}")
     make_absolute(path)  # refused before anything is drawn
@@ -126,6 +147,7 @@ def _fix_style() -> Iterator[None]:
                 "hatch.linewidth": 0.6,
                 "text.parse_math": False,  # names are names
                 "svg.hashsalt": "calreg",  # ids that are the same each time
+                "pdf.fonttype": 42,  # letters that can be searched and copied
             }
         )
         yield

@@ -24,6 +24,13 @@ _LINE_HEIGHT = 1.35  # of the size
 _PADDING = 0.12  # inches
 
 
+class TitledFigure(Figure):
+    """A figure with its words for the metadata of the file."""
+
+    title: str
+    description: str
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """A figure and its size in inches."""
@@ -73,7 +80,9 @@ def lay_out_page(
     notes = [line for text in footnotes for line in wrap_text(text, width, SMALL)]
     top = MARGIN + measure_height(TITLE, len(head[0])) + measure_height(TEXT, len(head[1])) + _PADDING
     whole = (width + 2 * MARGIN, top + height + _PADDING + measure_height(SMALL, len(notes)) + MARGIN)
-    page = Page(Figure(figsize=whole, facecolor="white"), *whole)
+    figure = TitledFigure(figsize=whole, facecolor="white")
+    figure.title, figure.description = title, "; ".join(subtitles)
+    page = Page(figure, *whole)
     page.write(MARGIN, page.write(MARGIN, MARGIN, head[0], TITLE, fontweight="bold"), head[1])
     page.write(MARGIN, top + height + _PADDING, notes, SMALL)
     return page, top
