@@ -15,6 +15,7 @@ from registry.errors import RequestError
 from registry.files import decode_text, read_bounded
 from registry.identifiers import quote, suggestion
 from registry.secrets import mask_url
+from registry.sizes import parse_size
 
 FILE_NAME = "calreg.toml"
 FORMATS = ("table", "csv", "json")
@@ -26,11 +27,15 @@ _TYPES: dict[str, type] = {
     "local": bool,
     "format": str,
     "pager": str,
+    "cache": str,
+    "cache_limit": str,
 }
 _USERS_ONLY = {
     "database": "only a user's own configuration names a registry",
     "store": "only a user's own configuration names a registry",
     "pager": "it names a program, which only a user's own configuration may",
+    "cache": "it names a folder of the user, which only a user's own configuration may",
+    "cache_limit": "it is that of a folder of the user, which only a user's own configuration may set",
 }
 _PLATFORM = str(sys.platform)
 _MAX_SIZE = 1 << 20
@@ -134,13 +139,17 @@ def _check(name: str, value: object, path: Path, refused: Mapping[str, str]) -> 
         raise _refuse(path, name, "is empty; leave it out instead")
     if name == "format" and value not in FORMATS:
         raise _refuse(path, name, f"must be one of {', '.join(FORMATS)}")
+    if name == "cache_limit" and parse_size(str(value)) is None:
+        raise _refuse(path, name, "must be a size, as in 20 GB")
     return _check_location(name, value, path) if isinstance(value, str) else value
 
 
 def _check_location(name: str, value: str, path: Path) -> str:
     """Return a value; a path of it must lead from the root or the home, and not from where somebody works."""
     file = value.removeprefix("sqlite:///") if name == "database" else value
-    is_path = name == "store" or (name == "database" and file != value)
+    is_path = (
+        name == "store" or (name == "database" and file != value) or (name == "cache" and value != "off")
+    )
     if is_path and not file.startswith(("/", "~")) and not Path(file).is_absolute():
         raise _refuse(path, name, "must lead from the root, as in /data/calreg, or from ~")
     return value

@@ -16,7 +16,8 @@
     ├── CorruptionError     6  stored bytes are not what was recorded
     ├── SchemaError         7  the database's schema is not the one of this software
     └── UnavailableError    8  the database or the store cannot be used
-        └── DeniedError         this user may not use a file
+        ├── DeniedError         this user may not use a file
+        └── CacheError          the cache cannot be used, and the same can be done without it
 
 Everything else that escapes is a bug and shows its traceback. The codes are published: they are
 only ever added to.
@@ -177,3 +178,7 @@ class UnavailableError(RegistryError):
 
 class DeniedError(UnavailableError):
     """A file may not be used by this user; the message names its owner."""
+
+
+class CacheError(UnavailableError):
+    """The cache cannot be written or waited for now: who wants an entry goes on without the cache."""

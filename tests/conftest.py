@@ -94,11 +94,13 @@ def pytest_collection_finish() -> None:
 @pytest.fixture(autouse=True)
 def _isolated_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Keep tests away from the registry of the person who runs them."""
-    for name in ("CALREG_DATABASE", "CALREG_STORE", "CALREG_TIMEZONE", "CALREG_PAGER"):
-        monkeypatch.delenv(name, raising=False)
+    variables = ("DATABASE", "STORE", "TIMEZONE", "PAGER", "CACHE", "CACHE_LIMIT")
+    for name in variables:
+        monkeypatch.delenv(f"CALREG_{name}", raising=False)
     monkeypatch.setenv("PAGER", "cat")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "user-configuration"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "user-data"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user-cache"))
 
 
 @pytest.fixture(scope="session")

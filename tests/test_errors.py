@@ -28,6 +28,7 @@ PUBLISHED = {
     "SchemaError": 7,
     "UnavailableError": 8,
     "DeniedError": 8,
+    "CacheError": 8,
 }
 CLASSES = {
     name: error_class

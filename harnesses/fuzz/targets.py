@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from harnesses.fuzz.caches import CACHE_TARGETS
 from harnesses.fuzz.exports import EXPORT_TARGETS
 from harnesses.fuzz.files import FILE_TARGETS
 from harnesses.fuzz.names import TEXT_TARGETS
 from harnesses.fuzz.target import Target
 
 TARGETS: dict[str, Target] = {
-    target.name: target for target in (*TEXT_TARGETS, *FILE_TARGETS, *EXPORT_TARGETS)
+    target.name: target for target in (*TEXT_TARGETS, *FILE_TARGETS, *EXPORT_TARGETS, *CACHE_TARGETS)
 }
