@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from registry.api.backups import restore_registry as restore_registry
     from registry.api.copies import copy_registry as copy_registry
     from registry.api.detector_constants import DetectorConstants as DetectorConstants
+    from registry.api.detector_constants import LazyConstants as LazyConstants
     from registry.api.export_verification import verify_export as verify_export
     from registry.api.forks import fork_registry as fork_registry
     from registry.api.replays import replay as replay
     from registry.api.status import read_status as read_status
+    from registry.api.version_arrays import VersionArrays as VersionArrays
+    from registry.exporters.lazy_arrays import LazyArray as LazyArray
     from registry.heads import Head as Head
     from registry.instants import Instant as Instant
 
@@ -28,7 +31,10 @@ _MODULES = {
     "DetectorConstants": "registry.api.detector_constants",
     "Head": "registry.heads",
     "Instant": "registry.instants",
+    "LazyArray": "registry.exporters.lazy_arrays",
+    "LazyConstants": "registry.api.detector_constants",
     "Registry": "registry.api",
+    "VersionArrays": "registry.api.version_arrays",
     "copy_registry": "registry.api.copies",
     "create_registry": "registry.api",
     "fork_registry": "registry.api.forks",

@@ -4,34 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 from numpy.typing import NDArray
 
+from registry.exporters.lazy_arrays import LazyArray
 from registry.extras import import_extra
+from registry.identifiers import format_count, split_detector_id
 from registry.provenance import Document, encode
 from registry.records.display import clip, render_rows
 
 if TYPE_CHECKING:
+    import numpy as np
     import xarray as xr
 
 AXES = ("gain_range", "panel", "row", "column")
 
 
+class _Array(Protocol):
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+
+_AnyArray = TypeVar("_AnyArray", bound=_Array)
+
+
 @dataclass(frozen=True, slots=True, repr=False)
-class DetectorConstants(Mapping[str, NDArray[Any]]):
-    """A mapping of calibration types to arrays of shape (gain range, panel, row, column).
+class _Constants(Mapping[str, _AnyArray], Generic[_AnyArray]):
+    """A mapping of calibration types to arrays of shape (gain range, panel, row, column), and what explains them."""
 
-    Units: ADU/keV for ``pixel_gain``, ADU for ``pixel_offset``, ``pedestals`` and ``pixel_rms``; ``pixel_status``
-    consists of flags. ``provenance`` is the document that explains the arrays; ``warnings`` has those in it, and what
-    is odd about the database that was asked.
-    """
-
-    arrays: Mapping[str, NDArray[Any]]
+    arrays: Mapping[str, _AnyArray]
     provenance: Document
     warnings: tuple[str, ...] = ()
 
-    def __getitem__(self, calibration_type: str) -> NDArray[Any]:
+    def __getitem__(self, calibration_type: str) -> _AnyArray:
         try:
             return self.arrays[calibration_type]
         except KeyError:
@@ -50,7 +58,7 @@ class DetectorConstants(Mapping[str, NDArray[Any]]):
 
     def __repr__(self) -> str:
         lines = [" ".join((f" {name:<13}", *map(str, facts))) for name, *facts in self._describe_arrays()]
-        return "\n".join((f"<DetectorConstants: {self._title()}", *lines)) + ">"
+        return "\n".join((f"<{type(self).__name__}: {self._title()}", *lines)) + ">"
 
     def _repr_html_(self) -> str:
         arrays = render_rows(self._title(), ("array", "shape", "dtype", "unit"), self._describe_arrays())
@@ -59,6 +67,9 @@ class DetectorConstants(Mapping[str, NDArray[Any]]):
     def _title(self) -> str:
         document = self.provenance
         target = clip(document.request.target)
+        if document.request.panels:
+            whole = len(split_detector_id(document.resolution.detector_id))
+            target += f", {len(document.resolution.panels)} of {format_count(whole, 'panel')},"
         return f"{target} at {document.resolution.instant}, {document.registry.revision_label}"
 
     def _describe_arrays(self) -> list[tuple[str, object, object, str]]:
@@ -97,6 +108,24 @@ class DetectorConstants(Mapping[str, NDArray[Any]]):
         if self.segments is not None:
             coordinates["segment"] = ("panel", list(self.segments))
         return cast("xr.Dataset", xarray.Dataset(variables, coordinates, _build_attributes(document)))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class DetectorConstants(_Constants[NDArray[Any]]):
+    """A mapping of calibration types to arrays of shape (gain range, panel, row, column).
+
+    Units: ADU/keV for ``pixel_gain``, ADU for ``pixel_offset``, ``pedestals`` and ``pixel_rms``; ``pixel_status``
+    consists of flags. ``provenance`` is the document that explains the arrays; ``warnings`` has those in it, and what
+    is odd about the database that was asked.
+    """
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class LazyConstants(_Constants[LazyArray]):
+    """`DetectorConstants` whose arrays are read when values of them are asked for: see `LazyArray`.
+
+    They are those of the moment of the request, whatever is recorded since. `to_xarray` reads them all.
+    """
 
 
 def _build_attributes(document: Document) -> dict[str, str | int]:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from registry import instants
 from registry.api.attempts import note_export
 from registry.api.backend import Backend, ReadTransaction
-from registry.api.detector_constants import DetectorConstants
+from registry.api.detector_constants import DetectorConstants, LazyConstants
 from registry.api.export_records import find_killed_export, find_same_export, try_record_export
 from registry.api.folder_checks import check_folder
 from registry.api.served_runs import describe_served_wrongly, list_served_wrongly
@@ -35,6 +35,7 @@ from registry.exporters.formats import (
     write_files,
 )
 from registry.exporters.layout import Target
+from registry.exporters.lazy_arrays import build_lazy_arrays
 from registry.exporters.publication import publish_outputs
 from registry.identifiers import is_dataset
 from registry.lookup.deployed_runs import find_deployment
@@ -70,12 +71,24 @@ class _Draft:
 
 def assemble_constants(backend: Backend, request: ExportRequest) -> DetectorConstants:
     """Return the arrays in memory; see `Registry.constants`."""
+    document, drafted = _describe_constants(backend, request)
+    assemblies = build_assemblies(document.resolution, backend.store, drafted.blake3s)
+    return DetectorConstants(read_arrays(assemblies), document, (*document.warnings, *drafted.warnings))
+
+
+def find_constants(backend: Backend, request: ExportRequest) -> LazyConstants:
+    """Return the arrays, not read yet; see `Registry.constants`."""
+    document, drafted = _describe_constants(backend, request)
+    arrays = build_lazy_arrays(document.resolution, backend.store, drafted.blake3s, document.registry.id)
+    return LazyConstants(arrays, document, (*document.warnings, *drafted.warnings))
+
+
+def _describe_constants(backend: Backend, request: ExportRequest) -> tuple[Document, _Draft]:
+    """Return the document of arrays in memory, and what else is needed to read them."""
     drafted = _draft_document(backend, request, None, build_signature())
     draft = drafted.document
-    assemblies = build_assemblies(draft.resolution, backend.store, drafted.blake3s)
-    outputs = tuple(assembly.describe_output() for assembly in assemblies)
-    warnings = (*draft.warnings, *drafted.warnings)
-    return DetectorConstants(read_arrays(assemblies), replace(draft, outputs=outputs), warnings)
+    assemblies = build_assemblies(draft.resolution, backend.store)
+    return replace(draft, outputs=tuple(assembly.describe_output() for assembly in assemblies)), drafted
 
 
 def write_export(
@@ -184,6 +197,7 @@ def _draft_document(
             as_of=as_of,
             types=resolution.types,
             format=request.format,
+            panels=() if request.panels is None else tuple(panel.panel for panel in resolution.panels),
         ),
         resolution=resolution,
         outputs=(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, overload
 
 from registry.api.backend import InstantLike
 from registry.api.deploying import Deploying
@@ -24,7 +24,7 @@ from registry.records import (
 
 if TYPE_CHECKING:
     # Imported where they are used: a look-up needs neither numpy nor the code that records.
-    from registry.api.detector_constants import DetectorConstants
+    from registry.api.detector_constants import DetectorConstants, LazyConstants
     from registry.api.detectors import Detectors
     from registry.api.panels import Aliases, Panels
     from registry.api.plots import Plots
@@ -142,6 +142,7 @@ class Registry(Deploying, Differences, History, Importing, Reversing):
         """
         return self.versions.validity(target, kinds=kinds, at=at, source=source, as_of=as_of)
 
+    @overload
     def constants(
         self,
         target: str,
@@ -149,8 +150,35 @@ class Registry(Deploying, Differences, History, Importing, Reversing):
         source: str | None = None,
         at: InstantLike | None = None,
         types: Sequence[str] | None = None,
+        panels: Sequence[str | int] | None = None,
+        lazy: Literal[False] = False,
         as_of: AsOf = None,
-    ) -> DetectorConstants:
+    ) -> DetectorConstants: ...
+
+    @overload
+    def constants(
+        self,
+        target: str,
+        *,
+        source: str | None = None,
+        at: InstantLike | None = None,
+        types: Sequence[str] | None = None,
+        panels: Sequence[str | int] | None = None,
+        lazy: Literal[True],
+        as_of: AsOf = None,
+    ) -> LazyConstants: ...
+
+    def constants(
+        self,
+        target: str,
+        *,
+        source: str | None = None,
+        at: InstantLike | None = None,
+        types: Sequence[str] | None = None,
+        panels: Sequence[str | int] | None = None,
+        lazy: bool = False,
+        as_of: AsOf = None,
+    ) -> DetectorConstants | LazyConstants:
         """Return a detector's arrays in memory; the checksum of every stored file is verified.
 
         Parameters
@@ -164,29 +192,38 @@ class Registry(Deploying, Differences, History, Importing, Reversing):
         types
             Calibration types, by default those of the required kinds: ``pixel_gain`` (ADU/keV), and for Jungfrau
             ``pixel_offset`` (ADU).
+        panels
+            Only these panels of the detector: panel Ids, M-numbers that they bear at that instant, or segment numbers,
+            in any order. The arrays have them in the order of the detector; the others need no valid constants, and
+            their files are not read.
+        lazy
+            Read nothing yet: the arrays are `LazyArray`, each of which reads the files of the values that are asked
+            for.
 
         Returns
         -------
-        DetectorConstants
+        DetectorConstants or LazyConstants
             A mapping: by calibration type an array of shape (gain range, panel, row, column), of dtype float32
             (uint64 for ``pixel_status``); and ``provenance``, the document that explains them.
 
         Raises
         ------
         NotFoundError
-            The run, its detector, a panel or a type is not known.
+            The run, its detector, a panel or a type is not known; or one of `panels` is not of the detector.
         NotValidError
             Constants are missing at that instant, all of which are listed; or the run's start time is not known.
         RequestError
-            Several sources fit.
+            Several sources fit; or `panels` is empty, names one panel twice, or has a segment number where they are
+            not known.
         CorruptionError
             A stored file is missing or damaged.
         """
-        from registry.api.exports import MEMORY, ExportRequest, assemble_constants
+        from registry.api.exports import MEMORY, ExportRequest, assemble_constants, find_constants
 
         instant = self._backend.parse_optional_instant(at, as_of)
-        request = ExportRequest(target, source, instant, tuple(types or ()), as_of, MEMORY)
-        return assemble_constants(self._backend, request)
+        chosen = None if panels is None else tuple(panels)
+        request = ExportRequest(target, source, instant, tuple(types or ()), as_of, MEMORY, panels=chosen)
+        return (find_constants if lazy else assemble_constants)(self._backend, request)
 
     def export(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from registry.api.backend import InstantLike, Noun
 from registry.api.stated_instants import state_start
@@ -16,6 +17,9 @@ from registry.lookup.stored_files import list_verified_files
 from registry.parallel import Progress, no_progress
 from registry.records import DeliveryOutcome, Outcome, StoredFile, Validity, Version, VersionDifference
 from registry.registration.versions import record_gap, withdraw_versions
+
+if TYPE_CHECKING:
+    from registry.api.version_arrays import VersionArrays
 
 
 class Versions(Noun):
@@ -247,6 +251,24 @@ class Versions(Noun):
             record = versions.find_version(view.connection, version, view.revision)
             files = list_verified_files(view.connection, [record])
             return record, files.get(record.constants or "", ())
+
+    def arrays(self, version: int, *, as_of: AsOf = None) -> VersionArrays:
+        """Return the arrays of a version by gain range, whatever is valid when; every file is verified.
+
+        A version that was withdrawn is returned with a warning that says so.
+
+        Raises
+        ------
+        NotFoundError
+            The version is not known.
+        NotValidError
+            It is a gap.
+        CorruptionError
+            A stored file is missing or damaged.
+        """
+        from registry.api.version_arrays import read_version_arrays
+
+        return read_version_arrays(self._backend, version, as_of)
 
     def diff(self, before: int, after: int, *, as_of: AsOf = None) -> VersionDifference:
         """Return how the pixels of two versions of one kind differ, by gain range.

@@ -111,10 +111,13 @@ class Assembly:
             else map(self._read_part, tasks)
         )
 
-    def build_read_tasks(self, whole: NDArray[Any]) -> Iterator[Callable[[], Part]]:
-        """Yield one function per part that reads and verifies it in its place in the whole array."""
+    def build_read_tasks(
+        self, whole: NDArray[Any], gain_ranges: Container[int] | None = None
+    ) -> Iterator[Callable[[], Part]]:
+        """Yield one function per part that reads and verifies it in its place in the array of these gain ranges."""
         buffers = whole.reshape(-1, *self.shape[2:])
-        return (partial(self._read_part, task) for task in zip(self._part_indices(), buffers, strict=True))
+        indices = self._part_indices(gain_ranges)
+        return (partial(self._read_part, task) for task in zip(indices, buffers, strict=True))
 
     def list_inputs(self, gain_ranges: Container[int] | None = None) -> Iterator[Input]:
         """Yield the files of the parts, with their uses."""

@@ -86,10 +86,12 @@ def build_input_panels(
     valid_versions: ValidVersions,
     files: Mapping[str, Sequence[StoredFile]],
     references: RevisionReferences,
+    positions: Sequence[int] | None = None,
 ) -> tuple[InputPanel, ...]:
     """Return the panels in segment order, each with its M-number then and its valid constants, by kind.
 
-    `segments` are their segment numbers, if known.
+    `positions` are theirs in the detector, by default 0, 1, 2 ...; `segments` the segment numbers of the detector's
+    panels, if known.
     """
     return tuple(
         InputPanel(
@@ -102,7 +104,7 @@ def build_input_panels(
             ),
             segment=None if segments is None else segments[position],
         )
-        for position, panel in enumerate(panels)
+        for position, panel in zip(positions or range(len(panels)), panels, strict=True)
     )
 
 

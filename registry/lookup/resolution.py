@@ -6,7 +6,7 @@ Everything that is missing is listed in one refusal, so that it can be corrected
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 import sqlalchemy as sa
@@ -17,6 +17,7 @@ from registry.errors import ConflictError, NotFoundError, NotValidError, Remedy,
 from registry.identifiers import Dataset, format_count, is_dataset, join_detector_id
 from registry.instants import Instant
 from registry.lookup import validity
+from registry.lookup.chosen_panels import choose_panels
 from registry.lookup.document_facts import (
     build_input_configuration,
     build_input_panels,
@@ -54,6 +55,8 @@ class ArrayRequest:
     source: str | None = None
     at: Instant | None = None  # by default the start time of the run
     types: tuple[str, ...] = ()  # calibration types, by default those of the required kinds
+    # Panel Ids, M-numbers and segment numbers of the detector, by default all of its panels.
+    panels: tuple[str | int, ...] | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +82,16 @@ class _RequestedDetector:
 def resolve(connection: sa.Connection, request: ArrayRequest, revision: int) -> ResolutionResult:
     """Return the versions and files from which the requested arrays are made; refuse with all that is missing."""
     requested = _find_requested_detector(connection, request, revision)
-    panels = requested.panels
-    identifiers = [panel.panel for panel in panels]
-    detector = _find_detector_type(panels)
+    detector = _find_detector_type(requested.panels)
     kinds = _find_kinds(detector, request.types)
     instant = _find_instant(requested, request.at)
+    whole = [panel.panel for panel in requested.panels]
+    segments = _find_segments(requested, detector)
+    positions = list(range(len(whole)))
+    if request.panels is not None:
+        positions = choose_panels(connection, request.panels, whole, segments, instant, revision)
+    panels = [requested.panels[position] for position in positions]
+    identifiers = [panel.panel for panel in panels]
     names = [kind.name for kind in kinds]
     valid = validity.versions_at(connection, identifiers, names, instant, revision)
     validity.refuse_missing(validity.describe_missing(connection, panels, names, instant, valid, revision))
@@ -95,15 +103,13 @@ def resolve(connection: sa.Connection, request: ArrayRequest, revision: int) -> 
     )
     resolution = Resolution(
         detector_type=detector.name,
-        detector_id=join_detector_id(identifiers),
+        detector_id=join_detector_id(whole),
         instant=str(instant),
         instant_is=START_OF_RUN if request.at is None else REQUEST,
         run=build_input_run(requested.dataset, requested.run, references),
         configuration=build_input_configuration(requested.configuration, references),
         types=tuple(kind.calibration_type for kind in kinds),
-        panels=build_input_panels(
-            panels, _find_segments(requested, detector), kinds, valid, files, references
-        ),
+        panels=build_input_panels(panels, segments, kinds, valid, files, references, positions),
     )
     warnings = [*_list_run_warnings(requested, request.at, valid), *_list_value_warnings(resolution)]
     if requested.dataset is not None and requested.configuration is not None:

@@ -38,8 +38,11 @@ class _StrictStruct(Struct, frozen=True, forbid_unknown_fields=True):
     """A part of the document: immutable, and decoded without unknown fields."""
 
 
-class Request(_StrictStruct, frozen=True):
-    """The request: ``target`` is a dataset or a detector Id; instants in ``at`` and ``as_of`` have their offset."""
+class Request(_StrictStruct, frozen=True, omit_defaults=True):
+    """The request: ``target`` is a dataset or a detector Id; instants in ``at`` and ``as_of`` have their offset.
+
+    ``panels`` are the panel Ids that were asked for, omitted for the whole detector, as in every document of files.
+    """
 
     target: str
     source: str | None
@@ -47,6 +50,7 @@ class Request(_StrictStruct, frozen=True):
     as_of: str | None
     types: tuple[str, ...]
     format: str
+    panels: tuple[str, ...] = ()
 
 
 class RevisionReference(_StrictStruct, frozen=True):
