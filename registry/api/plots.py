@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from registry.api.backend import InstantLike, Noun
 from registry.detectors import parse_detector_id
 from registry.errors import RequestError
+from registry.files import translate_os_errors
 from registry.identifiers import Dataset, is_dataset, is_m_number
 from registry.lookup.resolution import ArrayRequest
 from registry.lookup.revisions import AsOf
 from registry.parallel import Progress, no_progress
 from registry.plots.files import PictureFile, check_picture_file
-from registry.records import Picture
+from registry.records import InlinePicture, Picture
 
 _MAX_DIGITS = 19  # of a version's number
 
 
 class Plots(Noun):
-    """``registry.plots``: draw constants and their validity into files.
+    """``registry.plots``: draw constants and their validity, into files or for a notebook.
 
-    The suffix of `output` selects PNG, SVG or PDF; by default the picture is a PNG in the working folder, named
-    after what it shows. It is written completely or not at all. All methods raise:
+    The suffix of `output` selects PNG, SVG or PDF; the file is written completely or not at all. Without `output` the
+    picture is a PNG in memory, an `InlinePicture`, which a notebook shows where it is the last value of a cell.
+    All methods raise:
 
     RequestError
         The name has another suffix, or the request cannot be drawn.
@@ -65,21 +68,32 @@ class Plots(Noun):
         NotValidError
             The version is a gap; or as for `Registry.constants`.
         """
-        file = _prepare_file(output, f"constants-{_name_target(target)}", force=force)
+        _name_target(target)  # refused before anything else
         from registry.api.array_pictures import draw_constants
 
-        request: ArrayRequest | int
-        if isinstance(target, int) or _is_number(target):
-            request = int(target)
-            if source is not None or at is not None or types:
-                raise RequestError(
-                    "a version has its own panel, time and kind: a source, an instant or types cannot be given with it",
-                    version=request,
-                )
-        else:
+        def draw(file: PictureFile) -> Picture:
+            request = self._read_target(target, source, at, types, as_of)
+            return draw_constants(self._backend, file, request, gain_ranges, as_of, progress)
+
+        return _draw(output, draw, force=force)
+
+    def _read_target(
+        self,
+        target: str | int,
+        source: str | None,
+        at: InstantLike | None,
+        types: Sequence[str] | None,
+        as_of: AsOf,
+    ) -> ArrayRequest | int:
+        if not isinstance(target, int) and not _is_number(target):
             instant = self._backend.parse_optional_instant(at, as_of)
-            request = ArrayRequest(target, source, instant, tuple(types or ()))
-        return draw_constants(self._backend, file, request, gain_ranges, as_of, progress)
+            return ArrayRequest(target, source, instant, tuple(types or ()))
+        if source is not None or at is not None or types:
+            raise RequestError(
+                "a version has its own panel, time and kind: a source, an instant or types cannot be given with it",
+                version=int(target),
+            )
+        return int(target)
 
     def diff(
         self,
@@ -106,12 +120,14 @@ class Plots(Noun):
         NotValidError
             A version is a gap.
         """
-        file = _prepare_file(output, f"diff-{before}-{after}", force=force)
         from registry.api.array_pictures import draw_difference
 
-        return draw_difference(
-            self._backend, file, before, after, as_of, relative=relative, gain_ranges=gain_ranges
-        )
+        def draw(file: PictureFile) -> Picture:
+            return draw_difference(
+                self._backend, file, before, after, as_of, relative=relative, gain_ranges=gain_ranges
+            )
+
+        return _draw(output, draw, force=force)
 
     def validity(
         self,
@@ -132,10 +148,13 @@ class Plots(Noun):
         kinds
             By default all.
         """
-        file = _prepare_file(output, f"validity-{_name_target(target)}", force=force)
+        _name_target(target)
         from registry.api.timeline_pictures import draw_validity
 
-        return draw_validity(self._backend, file, target, source, kinds, as_of)
+        def draw(file: PictureFile) -> Picture:
+            return draw_validity(self._backend, file, target, source, kinds, as_of)
+
+        return _draw(output, draw, force=force)
 
     def history(
         self,
@@ -156,14 +175,32 @@ class Plots(Noun):
         kinds
             By default those that the detector type requires (for Jungfrau gain and offset).
         """
-        file = _prepare_file(output, f"history-{_name_target(target)}", force=force)
+        _name_target(target)
         from registry.api.timeline_pictures import draw_trend
 
-        return draw_trend(self._backend, file, target, kinds, as_of, progress)
+        def draw(file: PictureFile) -> Picture:
+            return draw_trend(self._backend, file, target, kinds, as_of, progress)
+
+        return _draw(output, draw, force=force)
 
 
-def _prepare_file(output: str | Path | None, name: str, *, force: bool) -> PictureFile:
-    return check_picture_file(Path(f"{name}.png") if output is None else Path(output), force=force)
+def name_picture(verb: str, *targets: str | int) -> Path:
+    """Return the name of a PNG after what it shows; refuse a target that is not a valid name."""
+    names = map(str, targets) if verb == "diff" else map(_name_target, targets)
+    return Path(f"{'-'.join((verb, *names))}.png")
+
+
+def _draw(output: str | Path | None, draw: Callable[[PictureFile], Picture], *, force: bool) -> Picture:
+    """Draw a picture into its file; without one, return it with its content."""
+    if output is not None:
+        return draw(check_picture_file(Path(output), force=force))
+    with (
+        translate_os_errors("written", subject="a temporary file for the picture"),
+        tempfile.TemporaryDirectory(prefix="calreg-") as folder,
+    ):
+        file = check_picture_file(Path(folder) / "picture.png", force=False)
+        drawn = draw(file)
+        return InlinePicture(None, drawn.revision, drawn.pixels, drawn.warnings, file.path.read_bytes())
 
 
 def _is_number(target: str) -> bool:

@@ -60,7 +60,7 @@ def plot_constants(
     with open_from_context(ctx, timezone) as registry:
         picture = registry.plots.constants(
             target,
-            file,
+            file or _name_file("constants", target),
             source=source,
             at=at,
             types=types,
@@ -93,7 +93,13 @@ def plot_diff(
     """
     with open_from_context(ctx, timezone) as registry:
         picture = registry.plots.diff(
-            before, after, file, relative=relative, gain_ranges=gain_ranges, as_of=as_of, force=force
+            before,
+            after,
+            file or _name_file("diff", before, after),
+            relative=relative,
+            gain_ranges=gain_ranges,
+            as_of=as_of,
+            force=force,
         )
     output.print_answer(picture, _print_picture, as_json=json)
 
@@ -121,7 +127,14 @@ def plot_validity(
     There is one line for each panel and kind, with gaps hatched and the registered runs of the panel.
     """
     with open_from_context(ctx, timezone) as registry:
-        picture = registry.plots.validity(target, file, source=source, kinds=kinds, as_of=as_of, force=force)
+        picture = registry.plots.validity(
+            target,
+            file or _name_file("validity", target),
+            source=source,
+            kinds=kinds,
+            as_of=as_of,
+            force=force,
+        )
     output.print_answer(picture, _print_picture, as_json=json)
 
 
@@ -142,9 +155,21 @@ def plot_history(
     """
     with open_from_context(ctx, timezone) as registry:
         picture = registry.plots.history(
-            target, file, kinds=kinds, as_of=as_of, force=force, progress=output.show_progress
+            target,
+            file or _name_file("history", target),
+            kinds=kinds,
+            as_of=as_of,
+            force=force,
+            progress=output.show_progress,
         )
     output.print_answer(picture, _print_picture, as_json=json)
+
+
+def _name_file(verb: str, *targets: str | int) -> Path:
+    """Return the name of the file where none is given: a PNG in the working folder, named after what it shows."""
+    from registry.api.plots import name_picture
+
+    return name_picture(verb, *targets)
 
 
 def _print_picture(picture: Picture) -> None:

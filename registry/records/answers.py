@@ -103,9 +103,7 @@ class Validity(Struct, frozen=True):
         Returns
         -------
         pandas.DataFrame
-            Columns: ``version``, ``panel``, ``alias``, ``kind``, ``valid_from``, ``valid_to``, ``is_gap``,
-            ``constants``, ``recorded_in``, ``withdrawn_in``, ``carried_from``, ``nonfinite_allowed``,
-            ``odd_allowed``, ``source_path``, ``comment``. Instants are ``datetime64[us, UTC]``; NaT in ``valid_from``
+            The columns are the keys of the JSON, as of `RecordList.to_pandas`, and ``is_gap``. NaT in ``valid_from``
             is the beginning, in ``valid_to`` still valid.
 
         Raises
@@ -115,7 +113,9 @@ class Validity(Struct, frozen=True):
         """
         from registry.records.display import build_frame
 
-        return build_frame(self.versions)
+        frame = build_frame(Version, self.versions)
+        frame.insert(frame.columns.get_loc("constants"), "is_gap", frame["constants"].isna())
+        return frame
 
 
 def _get_cells(version: Version) -> tuple[object, ...]:
@@ -322,9 +322,38 @@ class PixelCounts(Struct, frozen=True):
 
 
 class Picture(Struct, frozen=True):
-    """A picture as of a revision; ``pixels`` is empty where it does not show constants."""
+    """A picture as of a revision, which a notebook shows; ``pixels`` is empty where it does not show constants.
 
-    path: str
+    ``path`` is None where no file was written.
+    """
+
+    path: str | None
     revision: int
     pixels: tuple[PixelCounts, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        where = "in memory" if self.path is None else repr(self.path)
+        return f"<{type(self).__name__}: {where}, as of revision {self.revision}>"
+
+    def _repr_png_(self) -> bytes | None:
+        """Return the picture where its file is a PNG; the file as it is now."""
+        from registry.records.display import PNG, read_picture
+
+        return None if self.path is None else read_picture(self.path, PNG)
+
+    def _repr_svg_(self) -> str | None:
+        """Return the picture where its file is an SVG; the file as it is now."""
+        from registry.records.display import SVG, read_picture
+
+        content = None if self.path is None else read_picture(self.path, SVG)
+        return None if content is None else content.decode(errors="replace")
+
+
+class InlinePicture(Picture, frozen=True):
+    """A picture that is in no file: ``content`` is the PNG."""
+
+    content: bytes = b""
+
+    def _repr_png_(self) -> bytes | None:
+        return self.content
