@@ -24,7 +24,7 @@ USES = {
     "h5py": "from registry.exporters.formats import find_format; find_format('hdf5')",
     "matplotlib": "from registry.plots.files import *; check_picture_file(Path('picture.png'), force=False)",
     "psycopg": "from registry.database.engine import make_engine; make_engine('postgresql://localhost/calreg')",
-    "pandas": "from registry.records.display import build_frame; build_frame([])",
+    "pandas": "from registry.records import Tag, record_lists; record_lists.RecordList(Tag).to_pandas()",
     "xarray": "from registry.extras import import_extra; import_extra('xarray', 'xarray', 'xarray is not installed')",
 }
 

@@ -19,8 +19,8 @@ from registry.database.transactions import Database
 from registry.errors import UnavailableError
 from registry.instants import BEGINNING, Instant, parse_iso
 from registry.provenance import read
-from registry.records import Outcome, Revision, Validity, Version
-from registry.records.display import MAX_ROWS
+from registry.records import InlinePicture, Outcome, Revision, Validity, Version
+from registry.records.display import MAX_ROWS, PNG
 from testing.panels import NEW_A, PANEL_A, PANEL_B, write_panel_folder
 from testing.registries import RegistryLocation
 from tests.refusals import assert_refused
@@ -247,6 +247,37 @@ def test_the_error_for_a_missing_package_names_the_command_that_installs_it(
         with assert_refused(UnavailableError) as caught:
             convert()
         assert f"pip install 'calreg[{package}]'" in caught.value.message
+
+
+@pytest.mark.slow
+def test_a_picture_without_a_file_shows_itself_and_leaves_nothing_in_the_folder(
+    filled: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = set(tmp_path.iterdir())
+    picture = filled.plots.validity("M068")
+    assert (type(picture), picture.path, picture._repr_svg_()) == (InlinePicture, None, None)
+    assert (picture._repr_png_() or b"").startswith(PNG)
+    assert repr(picture) == f"<InlinePicture: in memory, as of revision {picture.revision}>"
+    assert set(tmp_path.iterdir()) == before
+    filled.plots.validity("M068", "same.png")
+    assert Path("same.png").read_bytes() == picture._repr_png_()
+
+
+@pytest.mark.slow
+def test_a_picture_in_a_file_shows_that_file(filled: Registry, tmp_path: Path) -> None:
+    drawn = filled.plots.validity("M068", tmp_path / "a.svg")
+    assert (drawn._repr_svg_() or "").startswith("<?xml ")
+    assert drawn._repr_png_() is None
+    assert repr(drawn) == f"<Picture: {str(tmp_path / 'a.svg')!r}, as of revision {drawn.revision}>"
+    for content in (b"", b"other", PNG + b"...", b"<?xml \xff"):
+        (tmp_path / "a.svg").write_bytes(content)
+        assert drawn._repr_png_() == (content if content.startswith(PNG) else None)
+        assert (drawn._repr_svg_() is None) is not content.startswith(b"<?xml ")
+    (tmp_path / "a.svg").unlink()
+    assert (drawn._repr_png_(), drawn._repr_svg_()) == (None, None)
+    (tmp_path / "a.svg").mkdir()
+    assert (drawn._repr_png_(), drawn._repr_svg_()) == (None, None)
 
 
 @pytest.mark.slow

@@ -23,6 +23,7 @@ from registry.lookup.detector_names import find_named_detector, list_detector_na
 from registry.lookup.readout_warnings import list_run_readout_warnings
 from registry.lookup.revisions import AsOf, require_comment
 from registry.records import Configuration, Detector, DetectorName, Outcome
+from registry.records.record_lists import RecordList
 from registry.registration.configuration_withdrawal import withdraw_configuration
 from registry.registration.configurations import ConfigurationStatement, record_configurations
 from registry.registration.detector_names import record_detector_name, withdraw_detector_name
@@ -136,10 +137,11 @@ class Detectors(Noun):
             lambda change: withdraw_detector_name(change, name), comment, dry_run=dry_run
         )
 
-    def names(self, *, withdrawn: bool = False, as_of: AsOf = None) -> Sequence[DetectorName]:
+    def names(self, *, withdrawn: bool = False, as_of: AsOf = None) -> RecordList[DetectorName]:
         """Return the short names of detectors in their order, with `withdrawn` those too."""
         with self._backend.read_transaction(as_of) as view:
-            return list_detector_names(view.connection, view.revision, withdrawn=withdrawn)
+            known = list_detector_names(view.connection, view.revision, withdrawn=withdrawn)
+            return RecordList(DetectorName, known)
 
     def withdraw(
         self,
@@ -171,11 +173,12 @@ class Detectors(Noun):
 
     def list(
         self, experiment: str | None = None, *, withdrawn: bool = False, as_of: AsOf = None
-    ) -> list[Configuration]:
+    ) -> RecordList[Configuration]:
         """Return the configurations by experiment, source and first run, with `withdrawn` those too."""
         experiments = None if experiment is None else {parse_experiment(experiment)}
         with self._backend.read_transaction(as_of) as view:
-            return runs.list_configurations(view.connection, view.revision, experiments, withdrawn=withdrawn)
+            known = runs.list_configurations(view.connection, view.revision, experiments, withdrawn=withdrawn)
+            return RecordList(Configuration, known)
 
     def show(self, dataset: str, *, source: str | None = None, as_of: AsOf = None) -> Detector:
         """Return the panels read out in a run, in segment order.

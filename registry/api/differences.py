@@ -8,6 +8,7 @@ from registry.api.administration import Administration
 from registry.api.backend import InstantLike
 from registry.lookup.revisions import AsOf
 from registry.records import AffectedRun, AffectedRuns, DetectorDifference
+from registry.records.record_lists import RecordList
 
 
 class Differences(Administration):
@@ -43,7 +44,7 @@ class Differences(Administration):
         kinds: Sequence[str] | None = None,
         experiment: str | None = None,
         panel: str | None = None,
-    ) -> list[AffectedRun]:
+    ) -> RecordList[AffectedRun]:
         """Return the registered runs that get something else than as of a revision, whatever changed since.
 
         By experiment, run and source.
@@ -64,7 +65,8 @@ class Differences(Administration):
         """
         from registry.api.affected import AffectedRequest, list_affected_runs
 
-        return list_affected_runs(self._backend, AffectedRequest(since, as_of, kinds, experiment, panel))
+        request = AffectedRequest(since, as_of, kinds, experiment, panel)
+        return RecordList(AffectedRun, list_affected_runs(self._backend, request))
 
     def group_affected_runs(
         self,

@@ -8,6 +8,7 @@ from registry.api.administration import Administration
 from registry.api.backend import InstantLike
 from registry.lookup.revisions import AsOf
 from registry.records import Revision
+from registry.records.record_lists import RecordIterator, RecordList
 
 
 class History(Administration):
@@ -27,7 +28,7 @@ class History(Administration):
         before: int | None = None,
         limit: int | None = None,
         max_changes: int | None = None,
-    ) -> list[Revision]:
+    ) -> RecordList[Revision]:
         """Return the revisions, newest first: those that meet every condition, of each the changes that are asked for.
 
         Parameters
@@ -58,7 +59,8 @@ class History(Administration):
         NotFoundError
             A name, the experiment or a revision is not known.
         """
-        return list(
+        return RecordList(
+            Revision,
             self.iterate_log(
                 target,
                 panels=panels,
@@ -71,7 +73,7 @@ class History(Administration):
                 before=before,
                 limit=limit,
                 max_changes=max_changes,
-            )
+            ),
         )
 
     def iterate_log(
@@ -88,7 +90,7 @@ class History(Administration):
         before: int | None = None,
         limit: int | None = None,
         max_changes: int | None = None,
-    ) -> Iterator[Revision]:
+    ) -> RecordIterator[Revision]:
         """Yield what `log` returns, page by page, so that a log of any length needs little memory.
 
         The first page is read when the first revision is asked for. No transaction stays open between two pages,
@@ -98,7 +100,7 @@ class History(Administration):
 
         names = _list_names(target, panels)
         request = LogRequest(names, experiment, author, since, until, after, as_of)
-        return iterate_log(self._backend, request, before, limit, max_changes)
+        return RecordIterator(Revision, iterate_log(self._backend, request, before, limit, max_changes))
 
     def iterate_changes(
         self,

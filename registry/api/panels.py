@@ -15,6 +15,7 @@ from registry.instants import BEGINNING
 from registry.lookup import aliases, panels
 from registry.lookup.revisions import AsOf, require_comment
 from registry.records import Alias, Outcome, Panel
+from registry.records.record_lists import RecordList
 from registry.registration.alias_withdrawal import withdraw_aliases
 from registry.registration.aliases import add_aliases, require_same_module_comment
 from registry.registration.borne_ranges import AliasStatement
@@ -25,7 +26,7 @@ from registry.registration.panels import add_panels
 class Panels(Noun):
     """``registry.panels``: record panels and list them."""
 
-    def list(self, names: str | Sequence[str] | None = None, *, as_of: AsOf = None) -> list[Panel]:
+    def list(self, names: str | Sequence[str] | None = None, *, as_of: AsOf = None) -> RecordList[Panel]:
         """Return all panels, in the order in which they were recorded; or those of a name, in that of the detector.
 
         Parameters
@@ -35,8 +36,8 @@ class Panels(Noun):
         """
         with self._backend.read_transaction(as_of) as view:
             if names is not None:
-                return list(view.find_panels(names))
-            return panels.list_panels(view.connection, view.revision)
+                return RecordList(Panel, view.find_panels(names))
+            return RecordList(Panel, panels.list_panels(view.connection, view.revision))
 
     def find(self, panel: str, *, as_of: AsOf = None) -> Panel:
         """Return the panel with that Id; if it is not known, the `NotFoundError` names similar ones."""
@@ -117,7 +118,7 @@ class Aliases(Noun):
 
     def list(
         self, panel: str | Sequence[str] | None = None, *, withdrawn: bool = False, as_of: AsOf = None
-    ) -> list[Alias]:
+    ) -> RecordList[Alias]:
         """Return the aliases, of the panels of a name or of all, by M-number; with `withdrawn` those too.
 
         Parameters
@@ -128,9 +129,11 @@ class Aliases(Noun):
         with self._backend.read_transaction(as_of) as view:
             connection, revision = view.connection, view.revision
             if panel is None:
-                return aliases.list_aliases(connection, revision, withdrawn=withdrawn)
-            names = [known.panel for known in view.find_panels(panel)]
-            return aliases.list_aliases_of_panels(connection, names, revision, withdrawn=withdrawn)
+                known = aliases.list_aliases(connection, revision, withdrawn=withdrawn)
+            else:
+                names = [known.panel for known in view.find_panels(panel)]
+                known = aliases.list_aliases_of_panels(connection, names, revision, withdrawn=withdrawn)
+            return RecordList(Alias, known)
 
     def add(
         self,

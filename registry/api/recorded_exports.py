@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Iterator
 
 from registry.api.backend import Noun
@@ -12,6 +11,7 @@ from registry.lookup.experiments import refuse_unknown_experiment
 from registry.lookup.recorded_exports import list_recorded_exports
 from registry.lookup.revisions import AsOf
 from registry.records import RecordedExport
+from registry.records.record_lists import RecordIterator, RecordList
 
 _PAGE_SIZE = 100
 
@@ -27,7 +27,7 @@ class Exports(Noun):
         as_of: AsOf = None,
         before: int | None = None,
         limit: int | None = None,
-    ) -> builtins.list[RecordedExport]:
+    ) -> RecordList[RecordedExport]:
         """Return the recorded exports, the newest first.
 
         Parameters
@@ -48,9 +48,8 @@ class Exports(Noun):
         NotFoundError
             The experiment is not known.
         """
-        return [
-            *self.iterate(stale=stale, experiment=experiment, as_of=as_of, before=before, limit=limit),
-        ]
+        items = self.iterate(stale=stale, experiment=experiment, as_of=as_of, before=before, limit=limit)
+        return RecordList(RecordedExport, items)
 
     def iterate(
         self,
@@ -60,11 +59,11 @@ class Exports(Noun):
         as_of: AsOf = None,
         before: int | None = None,
         limit: int | None = None,
-    ) -> Iterator[RecordedExport]:
+    ) -> RecordIterator[RecordedExport]:
         """Yield what `list` returns, page by page, so that a list of any length needs little memory."""
         refuse_invalid_limit(limit)
         below, name = parse_upper_end(before), None if experiment is None else parse_experiment(experiment)
-        return self._iterate_pages(as_of, below, limit, name, stale=stale)
+        return RecordIterator(RecordedExport, self._iterate_pages(as_of, below, limit, name, stale=stale))
 
     def _iterate_pages(
         self, as_of: AsOf, below: int, limit: int | None, experiment: str | None, *, stale: bool

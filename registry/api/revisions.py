@@ -9,6 +9,7 @@ from registry.errors import RequestError
 from registry.lookup.revisions import AsOf, find_revision_number
 from registry.lookup.tags import list_tags
 from registry.records import Outcome, Tag
+from registry.records.record_lists import RecordList
 
 if TYPE_CHECKING:
     from registry.database.change import Change
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
 class Tags(Noun):
     """``registry.tags``: name revisions."""
 
-    def list(self, *, as_of: AsOf = None) -> list[Tag]:
+    def list(self, *, as_of: AsOf = None) -> RecordList[Tag]:
         """Return the tags in the order of the revisions that they name."""
         with self._backend.read_transaction(as_of) as view:
-            return list_tags(view.connection, view.revision)
+            return RecordList(Tag, list_tags(view.connection, view.revision))
 
     def add(
         self, name: str, *, as_of: AsOf = None, comment: str | None = None, dry_run: bool = False

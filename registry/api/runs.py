@@ -11,6 +11,7 @@ from registry.identifiers import Dataset, parse_experiment
 from registry.lookup import runs
 from registry.lookup.revisions import AsOf, require_comment
 from registry.records import Outcome, Run
+from registry.records.record_lists import RecordList
 from registry.registration.run_imports import record_dataset_table, record_logbook
 from registry.registration.run_withdrawal import withdraw_runs
 from registry.registration.runs import RunStatement, record_runs
@@ -143,11 +144,12 @@ class Runs(Noun):
 
     def list(
         self, experiment: str | None = None, *, withdrawn: bool = False, as_of: AsOf = None
-    ) -> list[Run]:
+    ) -> RecordList[Run]:
         """Return the registered runs by experiment and number, with `withdrawn` those too."""
         experiments = None if experiment is None else {parse_experiment(experiment)}
         with self._backend.read_transaction(as_of) as view:
-            return runs.list_runs(view.connection, view.revision, experiments, withdrawn=withdrawn)
+            known = runs.list_runs(view.connection, view.revision, experiments, withdrawn=withdrawn)
+            return RecordList(Run, known)
 
     def show(self, dataset: str, *, as_of: AsOf = None) -> Run:
         """Return a registered run; if it is not known, the `NotFoundError` names the nearest ones."""

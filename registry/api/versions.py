@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from registry.lookup.revisions import AsOf, require_comment
 from registry.lookup.stored_files import list_verified_files
 from registry.parallel import Progress, no_progress
 from registry.records import DeliveryOutcome, Outcome, StoredFile, Validity, Version, VersionDifference
+from registry.records.record_lists import RecordIterator, RecordList
 from registry.registration.versions import record_gap, withdraw_versions
 
 if TYPE_CHECKING:
@@ -214,7 +215,7 @@ class Versions(Noun):
         as_of: AsOf = None,
         before: int | None = None,
         limit: int | None = None,
-    ) -> list[Version]:
+    ) -> RecordList[Version]:
         """Return the versions of a panel, of all panels under an M-number, or of all panels, by kind and start.
 
         Parameters
@@ -225,7 +226,8 @@ class Versions(Noun):
             Return the newest instead, the newest first: at most `limit`, with numbers below `before`. The cost does
             not grow with the number of the others.
         """
-        return list(self.iterate(panel, withdrawn=withdrawn, as_of=as_of, before=before, limit=limit))
+        items = self.iterate(panel, withdrawn=withdrawn, as_of=as_of, before=before, limit=limit)
+        return RecordList(Version, items)
 
     def iterate(
         self,
@@ -235,7 +237,7 @@ class Versions(Noun):
         as_of: AsOf = None,
         before: int | None = None,
         limit: int | None = None,
-    ) -> Iterator[Version]:
+    ) -> RecordIterator[Version]:
         """Yield what `list` returns, page by page, so that a list of any length needs little memory.
 
         The first page is read when the first version is asked for. No transaction stays open between two pages,
@@ -243,7 +245,8 @@ class Versions(Noun):
         """
         from registry.api.version_pages import iterate_versions
 
-        return iterate_versions(self._backend, panel, as_of, before, limit, withdrawn=withdrawn)
+        items = iterate_versions(self._backend, panel, as_of, before, limit, withdrawn=withdrawn)
+        return RecordIterator(Version, items)
 
     def show(self, version: int, *, as_of: AsOf = None) -> tuple[Version, tuple[StoredFile, ...]]:
         """Return a version and its files, in the order of the gain ranges; a gap has none."""

@@ -23,7 +23,7 @@ def iterate_lines(columns: Sequence[str], rows: Iterable[Any]) -> Iterator[str]:
     yield _format_line(columns)
     for row in rows:
         values = row if isinstance(row, dict) else {name: getattr(row, name) for name in columns}
-        yield _format_line([_format_cell(values[name]) for name in columns])
+        yield _format_line([format_cell(values[name]) for name in columns])
 
 
 def _format_line(cells: Sequence[str]) -> str:
@@ -32,7 +32,8 @@ def _format_line(cells: Sequence[str]) -> str:
     return line.getvalue()
 
 
-def _format_cell(value: Any) -> str:
+def format_cell(value: Any) -> str:
+    """Return a value of a record as the text of its cell."""
     plain = to_builtins(value)
     if plain is None or (isinstance(plain, float) and not math.isfinite(plain)):
         return ""
