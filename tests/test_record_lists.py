@@ -73,12 +73,12 @@ def test_every_listing_becomes_a_frame_with_the_columns_and_rows_of_its_csv(fill
         assert tuple(frame.columns) == record.__struct_fields__
         rows = list(csv.DictReader(io.StringIO("".join(iterate_lines(frame.columns, records)))))
         assert len(frame) == len(records) == len(rows)
-        for row, (_, found) in zip(rows, frame.iterrows(), strict=True):
+        for row, (_, line) in zip(rows, frame.iterrows(), strict=True):
             for name, cell in row.items():
-                value = getattr(records[int(found.name)], name)
+                value = getattr(records[int(line.name)], name)
                 if isinstance(value, (tuple, list)):
-                    assert found[name] == cell, (verb, name)
-                assert pd.isna(found[name]) == (value is None or value == BEGINNING), (verb, name)
+                    assert line[name] == cell, (verb, name)
+                assert pd.isna(line[name]) == (value is None or value == BEGINNING), (verb, name)
         empty = RecordList(record).to_pandas()
         assert empty.dtypes.to_dict() == frame.dtypes.to_dict(), verb
         render_html(records)

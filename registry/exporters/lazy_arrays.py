@@ -173,5 +173,5 @@ def _find_indices(key: Any, length: int, axis: str) -> tuple[range | list[int], 
     if wanted.min() < -length or wanted.max() >= length:
         raise IndexError(f"{key!r} is out of bounds for the axis {axis} of length {length}")
     indices, places = np.unique(np.where(wanted < 0, wanted + length, wanted), return_inverse=True)
-    found = [int(index) for index in indices]
-    return found, (int(places.item()) if wanted.ndim == 0 else places.reshape(wanted.shape))
+    numbers = [int(index) for index in indices]
+    return numbers, (int(places.item()) if wanted.ndim == 0 else places.reshape(wanted.shape))
