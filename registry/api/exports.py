@@ -20,6 +20,7 @@ from registry.api.folder_checks import check_folder
 from registry.api.served_runs import describe_served_wrongly, list_served_wrongly
 from registry.api.stale_copies import StoreWitness
 from registry.authorship import Signature, build_signature, find_working_folder
+from registry.cache import find_cache
 from registry.database.seals import find_head
 from registry.errors import RequestError
 from registry.exporters import npy, psana
@@ -37,6 +38,7 @@ from registry.exporters.formats import (
 from registry.exporters.layout import Target
 from registry.exporters.lazy_arrays import build_lazy_arrays
 from registry.exporters.publication import publish_outputs
+from registry.exporters.shared_arrays import find_verification, read_shared_arrays
 from registry.identifiers import is_dataset
 from registry.lookup.deployed_runs import find_deployment
 from registry.lookup.deployments import deployment_warnings
@@ -81,6 +83,25 @@ def find_constants(backend: Backend, request: ExportRequest) -> LazyConstants:
     document, drafted = _describe_constants(backend, request)
     arrays = build_lazy_arrays(document.resolution, backend.store, drafted.blake3s, document.registry.id)
     return LazyConstants(arrays, document, (*document.warnings, *drafted.warnings))
+
+
+def share_constants(
+    backend: Backend, request: ExportRequest, verify: str, *, shared: bool = True, lazy: bool = False
+) -> DetectorConstants:
+    """Return the arrays that the processes of this machine share; see `Registry.constants`."""
+    verification = find_verification(verify)
+    if not shared:
+        raise RequestError("verify: only arrays that are shared may be verified once", parameter="verify")
+    if lazy:
+        raise RequestError(
+            "lazy: arrays that are shared are assembled whole, by one process for all; leave one of the two out",
+            parameter="lazy",
+        )
+    document, drafted = _describe_constants(backend, request)
+    assemblies = build_assemblies(document.resolution, backend.store, drafted.blake3s)
+    arrays, problem = read_shared_arrays(assemblies, find_cache(), verification)
+    notes = [] if problem is None else [f"the arrays are not shared with other processes: {problem}"]
+    return DetectorConstants(arrays, document, (*document.warnings, *drafted.warnings, *notes))
 
 
 def _describe_constants(backend: Backend, request: ExportRequest) -> tuple[Document, _Draft]:

@@ -152,6 +152,8 @@ class Registry(Deploying, Differences, History, Importing, Reversing):
         types: Sequence[str] | None = None,
         panels: Sequence[str | int] | None = None,
         lazy: Literal[False] = False,
+        shared: bool = False,
+        verify: str = "always",
         as_of: AsOf = None,
     ) -> DetectorConstants: ...
 
@@ -177,6 +179,8 @@ class Registry(Deploying, Differences, History, Importing, Reversing):
         types: Sequence[str] | None = None,
         panels: Sequence[str | int] | None = None,
         lazy: bool = False,
+        shared: bool = False,
+        verify: str = "always",
         as_of: AsOf = None,
     ) -> DetectorConstants | LazyConstants:
         """Return a detector's arrays in memory; the checksum of every stored file is verified.
@@ -199,6 +203,12 @@ class Registry(Deploying, Differences, History, Importing, Reversing):
         lazy
             Read nothing yet: the arrays are `LazyArray`, each of which reads the files of the values that are asked
             for.
+        shared
+            Map the arrays, which then cannot be written to, from a file in the cache that all processes of this user on
+            this machine share. Without a cache that can be used they are the process's own, and a warning says why.
+        verify
+            Of shared arrays: ``always`` verifies every byte that is mapped; ``once`` only reads what was verified when
+            the file was made, since the machine was started.
 
         Returns
         -------
@@ -214,16 +224,22 @@ class Registry(Deploying, Differences, History, Importing, Reversing):
             Constants are missing at that instant, all of which are listed; or the run's start time is not known.
         RequestError
             Several sources fit; or `panels` is empty, names one panel twice, or has a segment number where they are
-            not known.
+            not known; or `verify` is another word, or arrays that are to be `lazy` are to be shared, too.
         CorruptionError
             A stored file is missing or damaged.
+        DeniedError
+            The folder of the cache is another user's, or others may use it.
         """
-        from registry.api.exports import MEMORY, ExportRequest, assemble_constants, find_constants
+        from registry.api import exports
 
         instant = self._backend.parse_optional_instant(at, as_of)
         chosen = None if panels is None else tuple(panels)
-        request = ExportRequest(target, source, instant, tuple(types or ()), as_of, MEMORY, panels=chosen)
-        return (find_constants if lazy else assemble_constants)(self._backend, request)
+        request = exports.ExportRequest(
+            target, source, instant, tuple(types or ()), as_of, exports.MEMORY, panels=chosen
+        )
+        if shared or verify != "always":
+            return exports.share_constants(self._backend, request, verify, shared=shared, lazy=lazy)
+        return (exports.find_constants if lazy else exports.assemble_constants)(self._backend, request)
 
     def export(
         self,

@@ -30,11 +30,15 @@ from registry.store import ContentStore, name_use_in_errors
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One panel's array of one gain range, verified: shape (row, column); ``panel`` is its index in the whole."""
+    """One panel's array of one gain range, verified: shape (row, column); ``panel`` is its index in the whole.
+
+    ``start`` is what its file has before the payload; empty where there is no file.
+    """
 
     gain_range: int
     panel: int
     array: NDArray[Any]
+    start: bytes = b""
 
     @property
     def payload(self) -> memoryview:
@@ -119,6 +123,20 @@ class Assembly:
         indices = self._part_indices(gain_ranges)
         return (partial(self._read_part, task) for task in zip(indices, buffers, strict=True))
 
+    def build_part_tasks(self, use: Callable[[int, Part], object]) -> Iterator[Callable[[], object]]:
+        """Yield one function per part that reads and verifies it, and calls `use` with its place and the part."""
+
+        def read(place: int, indices: tuple[int, int]) -> object:
+            return use(place, self._read_part((indices, np.empty(self.shape[2:], self.kind.dtype))))
+
+        return (partial(read, place, indices) for place, indices in enumerate(self._part_indices()))
+
+    def list_files(self) -> Iterator[str | None]:
+        """Yield the SHA-256 of the file of each part in the order of the array, None for zeros."""
+        for gain_range, index in self._part_indices():
+            panel = self._places[index]
+            yield None if panel is None else self.find_constants(panel).files[gain_range].sha256
+
     def list_inputs(self, gain_ranges: Container[int] | None = None) -> Iterator[Input]:
         """Yield the files of the parts, with their uses."""
         for gain_range, index in self._part_indices(gain_ranges):
@@ -149,7 +167,7 @@ class Assembly:
         # The payload is in the buffer if the header is that of a file of this size.
         path = self.store.object_path(file.sha256)
         find_payload_start(header, file.size, path, buffer.shape, self.kind.dtype)
-        return Part(gain_range, index, buffer)
+        return Part(gain_range, index, buffer, header)
 
     def describe_output(
         self, path: str | None = None, sha256: str | None = None, size: int | None = None
