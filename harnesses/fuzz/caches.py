@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from harnesses.fuzz.target import Target, call_parser, decode_text
+from registry.cache.array_entries import ArrayContent, encode_record, is_sound, read_record
 from registry.cache.locks import parse_note
-from registry.cache.names import EntryName
+from registry.cache.names import EntryKind, EntryName
 from registry.sizes import format_size, parse_size
 
 _ENTRY = f"object-{'0a' * 32}"
@@ -24,6 +26,24 @@ def _feed_name(_: Path, data: bytes) -> None:
     assert name is None or str(name) == text
     maker = call_parser(lambda: EntryName.parse_temporary(text))
     assert maker is None or text.startswith(f".arriving-{maker}-")
+
+
+def _feed_array_entry(folder: Path, data: bytes) -> None:
+    path = folder / "entry"
+    path.write_bytes(data)
+    with path.open("rb") as file:
+        record = call_parser(lambda: read_record(file.fileno()))
+        assert not call_parser(lambda: is_sound(file.fileno(), EntryName(EntryKind.ARRAY, "0" * 64)))
+        if record is not None:
+            assert record.content.size < len(data)
+            call_parser(lambda: is_sound(file.fileno(), record.content.name))
+
+
+def _make_array_entries(_: Path) -> list[bytes]:
+    content = ArrayContent("<f4", 4, (2, 1, 2, 3), (hashlib.sha256(b"start" + bytes(24)).hexdigest(), None))
+    whole = bytes(48) + encode_record(content, [b"start", b""])
+    empty = encode_record(ArrayContent("<f4", 4, (0, 2, 3), ()), [])
+    return [whole, empty, whole[:-1], whole.replace(b'"<f4"', b'"<f8"')]
 
 
 def _feed_size(_: Path, data: bytes) -> None:
@@ -47,6 +67,12 @@ CACHE_TARGETS = (
         _feed_name,
         lambda _: [_ENTRY.encode(), f".arriving-{_ENTRY}-{'0' * 16}".encode(), b"array-"],
         ("registry.cache.names",),
+    ),
+    Target(
+        "cache arrays",
+        _feed_array_entry,
+        _make_array_entries,
+        ("registry.cache.array_entries",),
     ),
     Target(
         "sizes",
