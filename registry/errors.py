@@ -64,6 +64,7 @@ class Remedy(StrEnum):
     OMIT_KINDS = auto()
     POOL_TRANSACTIONS = auto()
     RECORD_START_TIME = auto()
+    REPAIR_STORE = auto()
     REPLACE_FILES = auto()
     RESTORE_WITHOUT_HEAD = auto()
     SEAL_REVISION = auto()

@@ -131,22 +131,40 @@ class ContentStore:
         with self._translate_errors():
             if _touch_if_intact(target, sha256):
                 return False
-            if not target.parent.exists():
-                target.parent.mkdir(exist_ok=True)
-                sync_folder(target.parent.parent)
-            adopt_mode(target.parent, target.parent.parent)
-            with atomic_write(target) as temporary:
-                with translate_os_errors("read", source):
-                    file = open_regular(source)
-                with file, temporary.open("wb") as copy:
-                    digest = _copy_and_hash(file, copy, new_blake3() if blake3 else hashlib.sha256())
-                if digest != (blake3 or sha256):
-                    raise RequestError(
-                        f"{str(source)!r} was changed while it was read; nothing was recorded",
-                        path=str(source),
-                    )
-                temporary.chmod(0o444)
+            self._write_object(source, target, sha256, blake3)
         return True
+
+    def replace_object(self, source: Path, sha256: str, stem: str) -> None:
+        """Put a verified copy of `source` in the place of an object that is missing or damaged, which is not read.
+
+        Parameters
+        ----------
+        stem
+            The name of the temporary file.
+        """
+        target = self.object_path(sha256)
+        with self._translate_errors():
+            self.create_folders()
+            self._write_object(source, target, sha256, None, stem)
+
+    def _write_object(
+        self, source: Path, target: Path, sha256: str, blake3: str | None, stem: str | None = None
+    ) -> None:
+        if not target.parent.exists():
+            target.parent.mkdir(exist_ok=True)
+            sync_folder(target.parent.parent)
+        adopt_mode(target.parent, target.parent.parent)
+        with atomic_write(target, stem=stem) as temporary:
+            with translate_os_errors("read", source):
+                file = open_regular(source)
+            with file, temporary.open("wb") as copy:
+                digest = _copy_and_hash(file, copy, new_blake3() if blake3 else hashlib.sha256())
+            if digest != (blake3 or sha256):
+                raise RequestError(
+                    f"{str(source)!r} was changed while it was read; nothing was recorded",
+                    path=str(source),
+                )
+            temporary.chmod(0o444)
 
     def read(self, sha256: str, size: int) -> bytes:
         """Return the bytes with that checksum; raises as `read_into`."""
@@ -164,7 +182,9 @@ class ContentStore:
             file = _open_object(path)
             if file is None:
                 what = "is not a regular file in" if os.path.lexists(path) else "is missing from"
-                raise CorruptionError(f"{name} {what} {where}", sha256=sha256, path=str(path))
+                raise CorruptionError(
+                    f"{name} {what} {where}", remedy=Remedy.REPAIR_STORE, sha256=sha256, path=str(path)
+                )
             with file:
                 # Memory is allocated for the size on the disk: that of a document from elsewhere may be false.
                 size_on_disk = os.fstat(file.fileno()).st_size
@@ -176,6 +196,7 @@ class ContentStore:
         ):
             raise CorruptionError(
                 f"{name} in {where} is damaged: its bytes have another checksum",
+                remedy=Remedy.REPAIR_STORE,
                 sha256=sha256,
                 path=str(path),
             )
@@ -201,6 +222,15 @@ class ContentStore:
         except (CorruptionError, UnavailableError) as error:
             return error
         return None
+
+    def has_bytes(self, sha256: str) -> bool:
+        """Return whether the object has the bytes with that checksum, whatever else is recorded of it."""
+        with self._translate_errors():
+            file = _open_object(self.object_path(sha256))
+            if file is None:
+                return False
+            with file:
+                return hashlib.file_digest(file, "sha256").hexdigest() == sha256
 
     def has_object(self, sha256: str) -> bool:
         """Return whether there is a file under that checksum; its bytes are not read."""
@@ -259,6 +289,7 @@ def name_use_in_errors(kind: str, gain_range: int, panel: str, version: int) -> 
     except CorruptionError as error:
         raise CorruptionError(
             f"{error}; it is {FileUse(kind, gain_range, panel, version)}",
+            remedy=error.remedy,
             **error.values,
             gain_range=gain_range,
             panel=panel,

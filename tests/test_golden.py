@@ -83,6 +83,7 @@ REFUSED = {
     "database downgrade": "calreg database downgrade 9999",
     "database upgrade": "calreg --database sqlite:///nowhere.sqlite database upgrade",
     "backup": "calreg backup store",
+    "repair": "calreg repair --from store",
     "restore": "calreg restore backups",
     "fork": "calreg fork --to sqlite:///registry.sqlite --to-store other-store --comment 'again'",
     "database seal": "calreg database seal 99 --comment 'a tool was killed'",

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from registry.api import verification
+from registry.api import damaged_files
 from registry.errors import (
     ConflictError,
     CorruptionError,
@@ -168,7 +168,7 @@ def test_a_verification_reads_several_files_at_once_and_reports_its_progress(
         return real(store, sha256, size)
 
     monkeypatch.setattr(ContentStore, "read", read)
-    monkeypatch.setattr(verification, "map_in_threads", partial(map_in_threads, threads=2))
+    monkeypatch.setattr(damaged_files, "map_in_threads", partial(map_in_threads, threads=2))
     with filled.open() as registry:
         assert registry.verify(progress=progress).problems == ()
     assert steps_done["verifying files"] == [12, 12]

@@ -19,7 +19,7 @@ from registry.instants import Instant
 from registry.lookup.revisions import AsOf, require_comment
 from registry.lookup.timezones import read_timezone
 from registry.parallel import Progress, no_progress
-from registry.records import AddedPatterns, Outcome, RegistryCopy, Verification
+from registry.records import AddedPatterns, Outcome, RegistryCopy, Repair, Verification
 from registry.registration.timezones import record_timezone
 from registry.settings import Settings
 
@@ -131,7 +131,7 @@ class Administration(CheckedMethods):
         patterns: bool = False,
         progress: Progress = no_progress,
     ) -> Verification:
-        """Compute every seal, and every stored file's checksum and statistics; repair nothing.
+        """Compute every seal, and every stored file's checksum and statistics; change nothing.
 
         The ``problems`` of the answer are empty where the registry is as it was recorded; ``head`` is the history
         that was verified.
@@ -157,6 +157,38 @@ class Administration(CheckedMethods):
         from registry.api import verification
 
         return verification.verify(self._backend, progress, heads=heads, collect=collect, patterns=patterns)
+
+    def repair(
+        self, source: str | Path, *, dry_run: bool = False, progress: Progress = no_progress
+    ) -> Repair:
+        """Put sound files of a copy in the place of those that `verify` calls missing or damaged.
+
+        Only bytes with the recorded checksums and size are taken. A damaged file is removed when the sound one takes
+        its name; what nothing refers to is left alone, and so is a file of which only the database is wrong. Nothing is
+        recorded: the store of a database that takes no writes is repaired, too.
+
+        Parameters
+        ----------
+        source
+            A folder with a backup, or with the store of any copy of the registry, or of another one.
+
+        Returns
+        -------
+        Repair
+            ``unmended`` names what stays damaged, and why; ``problems`` what else a verification finds.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such folder.
+        RequestError
+            It holds neither a backup nor a store, or it is the store itself.
+        UnavailableError
+            The copy cannot be read, or the store cannot be written; what was mended before stays so.
+        """
+        from registry.api import repairs
+
+        return repairs.repair(self._backend, Path(source), progress, dry_run=dry_run)
 
     def add_patterns(self, *, comment: str | None = None, progress: Progress = no_progress) -> AddedPatterns:
         """Record, in one revision, the patterns of characteristic maps that have none of today's algorithm.

@@ -50,6 +50,11 @@ def claim_output(folder: Path, name: str) -> Iterator[OutputClaim]:
         os.close(handle)
 
 
+def has_claims(folder: Path, name: str) -> bool:
+    """Tell whether a process claims an output, or a dead one did."""
+    return any(folder.glob(f"{_begin_name(name)}*{_LOCK}"))
+
+
 def remove_dead_files(folder: Path, name: str, own: str = "") -> bool:
     """Remove the hidden files of processes that are not there any more; return whether no other is at work.
 

@@ -1,4 +1,4 @@
-"""Compare the whole registry with what was recorded: every byte, every seal and rule. Nothing is repaired.
+"""Compare the whole registry with what was recorded: every byte, every seal and rule. Nothing is changed.
 
 Files in the store that nothing refers to are listed, and removed on request: see `api.collecting`.
 """
@@ -6,6 +6,7 @@ Files in the store that nothing refers to are listed, and removed on request: se
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
@@ -18,19 +19,45 @@ from registry.api.collecting import (
     remove_unreferenced_files,
     summarise_unreferenced_files,
 )
+from registry.api.damaged_files import DamagedFile, find_damaged_files
 from registry.api.late_patterns import describe_missing_patterns
 from registry.api.sealed_history import SealedHistory, read_claim
-from registry.arrays import describe_content
-from registry.errors import CorruptionError, DeniedError, RequestError, UnavailableError
-from registry.files import blake3_of
+from registry.errors import CorruptionError
 from registry.heads import Head, parse_head
 from registry.lookup import integrity_rules, stored_files
 from registry.lookup.missing_patterns import count_files_without_pattern
 from registry.lookup.recorded_mix_ups import find_mix_ups
-from registry.parallel import Progress, map_in_threads
+from registry.parallel import Progress
 from registry.records import Problem, RecordedFile, Verification
 from registry.settings import location_warnings
-from registry.store import ContentStore, manifest_sha256
+from registry.store import manifest_sha256
+
+_UNREAD = "the files were not checked: what is recorded of them cannot be read"
+
+
+@dataclass(slots=True)
+class CheckedRows:
+    """The rows of a registry, compared with their seals and rules.
+
+    Attributes
+    ----------
+    files
+        What is recorded of every file; None where that cannot be read.
+    constants
+        The number of sets of constants.
+    """
+
+    history: SealedHistory
+    problems: list[Problem]
+    files: list[RecordedFile] | None = None
+    constants: int = 0
+    without_patterns: int = 0
+
+    @property
+    def notes(self) -> list[str]:
+        """The notes on the history."""
+        unread = [] if self.files is not None else [_UNREAD]
+        return [*self.history.notes, *unread]
 
 
 def verify(
@@ -47,27 +74,12 @@ def verify(
         refuse_collecting(backend)
     # Before the rows are read: what a writer stores from now on is not checked.
     present = backend.store.list_files()
-    database = backend.database.name
-    history = SealedHistory(database)
-    problems = [Problem(None, database, text) for text in backend.database.find_differences()]
-    try:
-        broken_rules = list(_check_rows(backend, history, quoted, progress, has_differences=bool(problems)))
-        with backend.read_transaction() as view:
-            files = stored_files.list_recorded_files(view.connection)
-            manifests = stored_files.list_manifests(view.connection)
-            without_patterns = count_files_without_pattern(view.connection)
-    except CorruptionError as error:
-        problems += [*history.problems, Problem(None, database, str(error))]
-        unread = "the files were not checked: what is recorded of them cannot be read"
-        return Verification(0, tuple(problems), (*history.notes, unread))
-    problems += [*history.problems, *(Problem(None, database, text) for text in broken_rules)]
-    problems += [
-        Problem(sha256, f"constants {sha256}", "the files are not those of the manifest")
-        for sha256, detector_type, kind, parts in manifests
-        if manifest_sha256(detector_type, kind, parts) != sha256
-    ]
+    rows = check_rows(backend, quoted, progress)
+    history, problems, files = rows.history, rows.problems, rows.files
+    if files is None:
+        return Verification(0, tuple(problems), tuple(rows.notes))
     is_sound = not problems
-    problems += _find_damaged_files(backend, files, progress)
+    problems += map(_describe_damage, find_damaged_files(backend, files, progress))
     unreferenced = find_unreferenced_files(backend.store, present, {file.sha256 for file in files})
     if problems:
         unreferenced = keep_all_files(unreferenced)
@@ -75,8 +87,8 @@ def verify(
         unreferenced = remove_unreferenced_files(backend, unreferenced)
     notes = [*history.notes, *summarise_unreferenced_files(unreferenced, keep_all=bool(problems))]
     notes += location_warnings(backend.database.url)
-    if without_patterns:
-        notes.append(describe_missing_patterns(without_patterns))
+    if rows.without_patterns:
+        notes.append(describe_missing_patterns(rows.without_patterns))
     mix_ups = None
     if patterns and is_sound:
         with backend.read_transaction() as view:
@@ -85,18 +97,45 @@ def verify(
     elif patterns:
         notes.append("patterns were not compared: what is recorded is damaged")
     return Verification(
-        len(files) + len(manifests),
+        len(files) + rows.constants,
         tuple(problems),
         tuple(notes),
         tuple(unreferenced),
         head=None if history.head is None else str(history.head),
-        without_patterns=without_patterns,
+        without_patterns=rows.without_patterns,
         mix_ups=None if mix_ups is None else mix_ups.recorded,
         allowed_mix_ups=None if mix_ups is None else mix_ups.allowed,
     )
 
 
-def _check_rows(
+def check_rows(backend: Backend, quoted: Sequence[Head], progress: Progress) -> CheckedRows:
+    """Compare the schema with this software's, every seal and rule with the rows, and every manifest with its name."""
+    database = backend.database.name
+    history = SealedHistory(database)
+    problems = [Problem(None, database, text) for text in backend.database.find_differences()]
+    try:
+        broken_rules = list(_check_rules(backend, history, quoted, progress, has_differences=bool(problems)))
+        with backend.read_transaction() as view:
+            files = stored_files.list_recorded_files(view.connection)
+            manifests = stored_files.list_manifests(view.connection)
+            without_patterns = count_files_without_pattern(view.connection)
+    except CorruptionError as error:
+        return CheckedRows(history, [*problems, *history.problems, Problem(None, database, str(error))])
+    problems += [*history.problems, *(Problem(None, database, text) for text in broken_rules)]
+    problems += [
+        Problem(sha256, f"constants {sha256}", "the files are not those of the manifest")
+        for sha256, detector_type, kind, parts in manifests
+        if manifest_sha256(detector_type, kind, parts) != sha256
+    ]
+    return CheckedRows(history, problems, files, len(manifests), without_patterns)
+
+
+def _describe_damage(file: DamagedFile) -> Problem:
+    is_denied = file.damage == "denied"
+    return Problem(file.sha256, file.path, file.describe(), denied=is_denied, damage=file.damage)
+
+
+def _check_rules(
     backend: Backend,
     history: SealedHistory,
     quoted: Sequence[Head],
@@ -146,43 +185,3 @@ def _find_broken_rules(connection: sa.Connection, progress: Progress, *, is_seal
                 yield problem
     yield from integrity_rules.find_wrong_latest_starts(connection)
     yield from integrity_rules.find_invalid_names(connection)
-
-
-def _find_damaged_files(backend: Backend, files: Sequence[RecordedFile], progress: Progress) -> list[Problem]:
-    """Read every file, on all processors, and return what is wrong, with the versions that need it."""
-    damaged: dict[str, str] = {}
-    denied: set[str] = set()
-    with progress("verifying files", len(files)) as advance:
-        results = map_in_threads(lambda file: _check_file(backend.store, file), files)
-        for file, problem in zip(files, results, strict=True):
-            advance()
-            if problem is not None:
-                damaged[file.sha256] = str(problem)
-            if isinstance(problem, DeniedError):
-                denied.add(file.sha256)
-    with backend.read_transaction() as view:
-        uses = stored_files.list_uses(view.connection, list(damaged))
-    return [
-        Problem(
-            sha256,
-            str(backend.store.object_path(sha256)),
-            f"{problem}; it is {stored_files.describe_uses(uses.get(sha256, ()))}",
-            denied=sha256 in denied,
-        )
-        for sha256, problem in damaged.items()
-    ]
-
-
-def _check_file(store: ContentStore, file: RecordedFile) -> str | DeniedError | None:
-    try:
-        content = store.read(file.sha256, file.size)
-        dtype, shape, statistics = describe_content(content, store.object_path(file.sha256))
-    except DeniedError as error:
-        return error
-    except (CorruptionError, RequestError, UnavailableError) as error:  # a bad sector does not end the check
-        return str(error)
-    blake3 = None if file.blake3 is None else blake3_of(content)
-    actual = RecordedFile(file.sha256, len(content), dtype, ",".join(map(str, shape)), statistics, blake3)
-    if actual == file:
-        return None
-    return f"object {file.sha256} is intact, but what is recorded of its content differs from what it holds"

@@ -41,6 +41,7 @@ VERBS = {
     "log": ("log:log", "List the revisions, and what each changed."),
     "revert": ("revisions:revert", "Undo a revision, and show what is valid instead."),
     "verify": ("database:verify", "Check every checksum, every seal and the schema."),
+    "repair": ("repairs:repair", "Mend damaged or missing stored files from a backup or another copy."),
     "plot": ("plots:plot", "Plots of constants, as PNG, SVG or PDF."),
     "backup": ("copies:backup", "Copy the database and the stored files into a folder."),
     "restore": ("copies:restore", "Restore the registry from a backup, where there is none yet."),

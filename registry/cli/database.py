@@ -78,7 +78,7 @@ def verify(
 ) -> None:
     """Check every checksum, every seal and the schema.
 
-    Nothing is repaired. Unreferenced files in the store are listed.
+    Nothing is changed: repair mends damaged files. Unreferenced files in the store are listed.
     """
     with open_from_context(ctx) as registry:
         verification = registry.verify(

@@ -72,6 +72,7 @@ EXAMPLES = {
     "database seal": "calreg database seal 17 --comment 'a tool was killed'",
     "database recover": "calreg database recover --lost-head 18:SEAL --comment 'the disk of the database failed'",
     "backup": "calreg backup backups",
+    "repair": "calreg repair --from backups",
     "restore": "calreg --database sqlite:///restored.sqlite restore backups",
     "snapshot": "calreg snapshot spring.sqlite --as-of spring-2018",
     "fork": "calreg fork --to sqlite:///fork.sqlite --to-store fork-store --comment 'for the other beamline'",

@@ -94,6 +94,7 @@ WORDS: dict[Remedy, str | Callable[..., str]] = {
     Remedy.OMIT_KINDS: "leave --kind out",
     Remedy.POOL_TRANSACTIONS: "let the pooler before it pool transactions or sessions (pool_mode of PgBouncer)",
     Remedy.RECORD_START_TIME: "give --at, or calreg run add {dataset} --begin T",
+    Remedy.REPAIR_STORE: "calreg repair --from DIR mends the store from a backup or another copy of it",
     Remedy.REPLACE_FILES: "--force replaces what is there",
     Remedy.RESTORE_WITHOUT_HEAD: (
         "if what it stands for is lost, --lost-head {store} restores the backup all the same; otherwise give it a store"

@@ -10,7 +10,8 @@ import typer
 
 from registry.cli import folding, formats, mix_ups, output
 from registry.cli.quiet import is_quiet
-from registry.errors import ConflictError, CorruptionError, DeniedError
+from registry.cli.remedies import format_remedy
+from registry.errors import ConflictError, CorruptionError, DeniedError, Remedy
 from registry.identifiers import format_count
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
         Outcome,
         PixelDifference,
         Problem,
+        Repair,
         UnreferencedFile,
         Verification,
         Version,
@@ -155,6 +157,8 @@ def report_verification(verification: Verification, *, as_json: bool) -> None:
     Files that this user may not read are not known to be damaged.
     """
     output.print_answer(verification, _print_verification, as_json=as_json)
+    if any(problem.damage in {"missing", "damaged", "unreadable"} for problem in verification.problems):
+        output.print_notes([format_remedy(Remedy.REPAIR_STORE, {})])
     if formats.csv_columns() is not None:
         output.print_notes([f"{verification.checked} checked, head {verification.head}"])
     end_with_problems(verification.problems)
@@ -173,6 +177,17 @@ def end_with_problems(problems: Sequence[Problem]) -> None:
     if is_quiet():
         raise error_class.combine("problems", [f"{problem.path}: {problem.problem}" for problem in problems])
     raise typer.Exit(error_class.code)
+
+
+def list_remaining_problems(repair: Repair) -> list[Problem]:
+    """Return what stays wrong after a repair: the files that were not mended, and what no file mends."""
+    from registry.records import Problem
+
+    files = [
+        Problem(file.sha256, file.path, file.problem, denied=file.damage == "denied", damage=file.damage)
+        for file in repair.unmended
+    ]
+    return [*files, *repair.problems]
 
 
 def _print_verification(verification: Verification) -> None:

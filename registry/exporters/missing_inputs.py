@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from registry.errors import CorruptionError, UnavailableError
+from registry.errors import CorruptionError, Remedy, UnavailableError
 from registry.identifiers import shorten
 from registry.parallel import map_in_threads
 from registry.records import FileUse, MissingFile
@@ -62,7 +62,7 @@ def build_error(
     are_damaged = [file.is_damaged for file in missing]
     error_class = CorruptionError if any(are_damaged) else UnavailableError
     sentences = [file.problem for file in missing]
-    values["missing"] = tuple(missing)
+    values |= {"missing": tuple(missing), "remedy": Remedy.REPAIR_STORE if any(are_damaged) else None}
     if message is not None:
         return error_class(message, details=sentences, **values)
     what = "damaged or missing" if all(are_damaged) else "unreadable or damaged"

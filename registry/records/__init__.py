@@ -76,6 +76,7 @@ from registry.records.imports import (
     OpenStart,
     SkippedEntry,
 )
+from registry.records.repairs import MendedFile, Repair, UnmendedFile
 from registry.records.sensors import RecordedMixUp, SensorMatch
 from registry.records.status import Counts, SettingInUse, Status
 from registry.records.summaries import (
@@ -125,6 +126,7 @@ __all__ = [
     "InlinePicture",
     "LeftOutRuns",
     "LinkDifference",
+    "MendedFile",
     "MissingFile",
     "OpenStart",
     "Outcome",
@@ -142,6 +144,7 @@ __all__ = [
     "RecordedMixUp",
     "RecordedOutput",
     "RegistryCopy",
+    "Repair",
     "Revision",
     "Run",
     "RunDifference",
@@ -157,6 +160,7 @@ __all__ = [
     "SupersededRun",
     "Tag",
     "TreeComparison",
+    "UnmendedFile",
     "UnreferencedFile",
     "Validity",
     "Verification",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
@@ -217,6 +217,11 @@ class Identity(Struct, frozen=True):
     notes: tuple[str, ...] = ()
 
 
+Damage = Literal["missing", "damaged", "unreadable", "denied", "recorded wrongly"]
+"""``unreadable``: the disk does not give its bytes. ``denied``: this user may not read it, so nothing is known.
+``recorded wrongly``: it has the bytes that its name promises, and the database says something else of them."""
+
+
 class Problem(Struct, frozen=True):
     """A problem that a verification found.
 
@@ -229,6 +234,8 @@ class Problem(Struct, frozen=True):
         sealed after it.
     denied
         The file may not be read by this user: whether its bytes are right is not known.
+    damage
+        What is wrong with the file, where it is about one.
     """
 
     sha256: str | None
@@ -236,6 +243,7 @@ class Problem(Struct, frozen=True):
     problem: str
     revision: int | None = None
     denied: bool = False
+    damage: Damage | None = None
 
 
 class AddedPatterns(Struct, frozen=True):

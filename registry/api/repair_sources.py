@@ -1,0 +1,67 @@
+"""The copy from which a store is repaired: a backup, another store, or any folder with the layout of one."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from registry.api.backups import read_description
+from registry.errors import NotFoundError, RegistryError, RequestError
+from registry.files import make_absolute, translate_os_errors
+from registry.heads import HeadFile
+from registry.store import ContentStore
+
+
+def open_copy(folder: Path, own: ContentStore) -> ContentStore:
+    """Return the files in a folder; refuse one that holds none, or the store that is to be repaired itself.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such folder.
+    RequestError
+        It is a file, has not the layout of a store, or its files are those of the store itself.
+    UnavailableError
+        It cannot be read.
+    """
+    folder = make_absolute(folder)
+    name = repr(str(folder))
+    with translate_os_errors("read", folder):
+        if not folder.exists():
+            raise NotFoundError(f"there is no folder {name}", path=str(folder))
+        if not folder.is_dir():
+            raise RequestError(
+                f"{name} is a file; the folder of a backup or of a store is expected", path=str(folder)
+            )
+        objects = folder / "objects"
+        if not objects.is_dir():
+            inner = folder / "store"
+            hint = f"; {str(inner)!r} has one" if (inner / "objects").is_dir() else ""
+            raise RequestError(
+                f"{name} is neither a backup nor a store: it has no folder 'objects'{hint}", path=str(folder)
+            )
+        own_objects = own.root / "objects"
+        if own_objects.exists() and objects.samefile(own_objects):
+            raise RequestError(
+                f"{name} is the store that is to be repaired; a copy elsewhere is needed", path=str(folder)
+            )
+        os.scandir(objects).close()
+    return ContentStore(folder)
+
+
+def describe_copy(copy: ContentStore, registry_id: str) -> list[str]:
+    """Return notes on what a copy is: of another registry, or of an earlier revision."""
+    notes = []
+    with suppress(RegistryError):  # a damaged mark says nothing
+        owner = copy.read_owner()
+        if owner not in {None, registry_id}:
+            notes.append(f"the copy belongs to registry {owner}: files are taken by their bytes")
+    with suppress(RegistryError):
+        notes.append(f"the copy is the backup of revision {read_description(copy.root).revision}")
+        return notes
+    with suppress(RegistryError):
+        state = HeadFile(copy.root).read()
+        if state is not None and owner == registry_id:
+            notes.append(f"the copy is a store whose newest revision is {state.committed.number}")
+    return notes
