@@ -169,7 +169,7 @@ def test_maps_that_differ_everywhere_are_as_far_apart_as_numpy_says(
 def test_a_version_does_not_differ_from_itself_nor_do_its_nans(compared: Compared) -> None:
     for name in ("A offset", "before"):
         difference = compared.registry.versions.diff(compared.versions[name], compared.versions[name])
-        same = tuple(replace(pixels, nonfinite=0) for pixels in difference.gain_ranges)
+        same = tuple(replace(pixels, nonfinite=0, change=None) for pixels in difference.gain_ranges)
         assert same == tuple(PixelDifference(number, 0, 0.0, 0.0, 0.0) for number in range(3))
 
 
@@ -230,7 +230,7 @@ def test_the_difference_of_two_versions_is_printed_for_people_and_for_scripts(
     before, after = str(compared.versions["before"]), str(compared.versions["after"])
     output = calreg.run("version", "diff", before, after).stdout
     assert output.splitlines()[0] == f"gain, version {after} against version {before}"
-    assert [line.split()[:4] for line in output.splitlines()[2:]] == [
+    assert [line.split()[:4] for line in output.splitlines()[2:5]] == [
         ["0", "3", "0.000006", "2.5"],
         ["1", "5", "0.000010", "2"],
         ["2", "0", "0.000000", "0"],
@@ -238,7 +238,22 @@ def test_the_difference_of_two_versions_is_printed_for_people_and_for_scripts(
     assert max(map(len, output.splitlines())) <= 80
     answer = calreg.run("version", "diff", before, after, "--json").json
     assert (answer["kind"], answer["before"], answer["after"]) == ("gain", int(before), int(after))
-    assert set(answer["gain_ranges"][0]) == {"gain_range", "count", "fraction", "maximum", "rms", "nonfinite"}
+    pixels = answer["gain_ranges"][0]
+    assert set(pixels) == {"gain_range", "count", "fraction", "maximum", "rms", "nonfinite", "change"}
+    assert (pixels["change"]["model"], pixels["change"]["scale"], pixels["change"]["beyond"]) == (
+        "scale",
+        1,
+        3,
+    )
+    assert [asic["beyond"] for asic in pixels["change"]["asics"]] == [2, 0, 0, 0, 0, 0, 0, 1]
+    # For people: the scale of the panel, and a line for each row of ASICs.
+    assert "medians in ADU/keV; scale" in output
+    assert [line.split() for line in output.splitlines()[7:10]] == [
+        ["0", "0", "0", "1", "0", "0", "3", "0"],
+        ["1", "0", "0", "1", "0", "0", "1", "2"],
+        ["2", "0", "0", "1", "0", "0", "0", "0"],
+    ]
+    assert [line.split()[:2] for line in output.splitlines()[12:]] == [[a, b] for a in "012" for b in "01"]
     assert [pixels["count"] for pixels in answer["gain_ranges"]] == list(DIFFERING)
 
 
@@ -429,4 +444,4 @@ def test_a_difference_is_printed_for_scripts(compared: Compared, monkeypatch: py
     assert [pixels["count"] for pixels in ranges] == list(DIFFERING)
     output = calreg.run(*arguments).stdout.splitlines()
     assert output[1] == f"gain of {PANEL_A}: version {panel['before']} -> version {panel['after']}"
-    assert [line.split()[1] for line in output[3:]] == ["3", "5", "0"]
+    assert [line.split()[1] for line in output[3:6]] == ["3", "5", "0"]

@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 
 from registry import detectors
 from registry.api.backend import Backend, ReadTransaction
+from registry.array_changes import measure_change
 from registry.arrays import compare_pixels, parse_array
-from registry.detectors import DetectorType
+from registry.detectors import DetectorType, Kind
 from registry.errors import NotFoundError, NotValidError, RequestError
 from registry.exporters.missing_inputs import Input, name_missing_inputs
 from registry.lookup import versions
 from registry.lookup.resolution import ArrayRequest, resolve, resolve_version
 from registry.lookup.revisions import AsOf
+from registry.parallel import map_in_threads
 from registry.provenance.document import InputConstants, InputFile, Resolution
 from registry.records import (
     DetectorDifference,
@@ -97,10 +99,19 @@ def _compare_constants(
         file = constants.files[gain_range]
         return read_panel_array(backend.store, detector, constants.kind, panel, constants.version, file)
 
-    return tuple(
-        compare_pixels(gain_range, read(panels[0], old, gain_range), read(panels[1], new, gain_range))
-        for gain_range in range(detector.gain_ranges)
-    )
+    def compare(gain_range: int) -> PixelDifference:
+        before, after = read(panels[0], old, gain_range), read(panels[1], new, gain_range)
+        return compare_arrays(gain_range, before, after, detector, detector.find_kind(old.kind))
+
+    return tuple(map_in_threads(compare, range(detector.gain_ranges)))
+
+
+def compare_arrays(
+    gain_range: int, before: NDArray[Any], after: NDArray[Any], detector: DetectorType, kind: Kind
+) -> PixelDifference:
+    """Return how two arrays (row, column) of one kind and gain range differ, with their change in medians."""
+    change = measure_change(before, after, kind, detector.asic_shape)
+    return replace_struct(compare_pixels(gain_range, before, after), change=change)
 
 
 def read_panel_array(

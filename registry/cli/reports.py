@@ -1,4 +1,4 @@
-"""Reports that several verbs print: versions, changes, verifications, differences."""
+"""Reports that several verbs print: versions, changes, verifications."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
         AddedPatterns,
         DeliveryMatch,
         Outcome,
-        PixelDifference,
         Problem,
         Repair,
         UnreferencedFile,
@@ -246,13 +245,3 @@ def _format_age(seconds: int) -> str:
     if seconds >= 2 * _DAY_SECONDS:
         return format_count(seconds // _DAY_SECONDS, "day")
     return f"{seconds // 3600} h" if seconds >= 3600 else f"{max(seconds, 0) // 60} min"
-
-
-def print_pixel_differences(gain_ranges: Iterable[PixelDifference]) -> None:
-    """Print the pixel differences of two constants by gain range."""
-    headings = ("gain range", "pixels", "fraction", "max difference", "rms difference")
-    rows = [
-        (row.gain_range, row.count, f"{row.fraction:.6f}", f"{row.maximum:.4g}", f"{row.rms:.4g}")
-        for row in gain_ranges
-    ]
-    output.print_table(headings, rows, indent="  ")

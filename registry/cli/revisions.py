@@ -20,6 +20,7 @@ from registry.cli.options import (
     Timezone,
     open_from_context,
 )
+from registry.cli.pixel_changes import print_pixel_differences
 from registry.errors import RequestError
 from registry.heads import shorten_seal
 from registry.run_ranges import format_runs
@@ -138,7 +139,7 @@ def _print_difference(difference: DetectorDifference) -> None:
             f"{row.kind} of {row.panel}: {_format_version(row.before)} -> {_format_version(row.after)}"
         )
         if row.gain_ranges:
-            reports.print_pixel_differences(row.gain_ranges)
+            print_pixel_differences(row.gain_ranges)
     if not difference.panels and not any(refusals):
         same = detectors[0] == detectors[1]
         output.print_text("the same constants" if same else "the same constants, in another order")

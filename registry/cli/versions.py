@@ -36,6 +36,7 @@ from registry.cli.options import (
     ValidFrom,
     open_from_context,
 )
+from registry.cli.pixel_changes import print_pixel_differences
 from registry.errors import RequestError
 from registry.identifiers import format_count
 
@@ -293,7 +294,9 @@ def diff_versions(
 ) -> None:
     """Show which pixels of two versions differ.
 
-    For each gain range: their number and fraction, the largest and the RMS difference.
+    For each gain range: their number and fraction, the largest and the RMS difference; the median change, in percent
+    too; its uniform part, a scale (gain, rms) or a shift; what that leaves; and the change of each ASIC. Of status,
+    how many pixels are newly flagged and no longer flagged.
     """
     with open_from_context(ctx, timezone) as registry:
         difference = registry.versions.diff(before, after, as_of=as_of)
@@ -301,7 +304,7 @@ def diff_versions(
         output.print_json(difference)
     else:
         output.print_text(f"{difference.kind}, version {after} against version {before}")
-        reports.print_pixel_differences(difference.gain_ranges)
+        print_pixel_differences(difference.gain_ranges, asics=True)
 
 
 def show_validity(

@@ -73,11 +73,12 @@ EPIX10KA = DetectorType(
             typical_medians=_GAINS,
             required=True,
             zero=ZeroMeaning.DEAD,
+            scales=True,
             # No gain range is characteristic: whether two measurements of one panel agree has not been seen.
         ),
         Kind("offset", "pixel_offset", "ADU", "<f4", (_OFFSET,) * len(GAIN_MODES), limits=_ADC_RANGE),
         Kind("pedestals", "pedestals", "ADU", "<f4", (_PEDESTAL,) * len(GAIN_MODES), limits=_ADC_RANGE),
-        Kind("rms", "pixel_rms", "ADU", "<f4", (_RMS,) * len(GAIN_MODES), limits=_RMS_LIMITS),
+        Kind("rms", "pixel_rms", "ADU", "<f4", (_RMS,) * len(GAIN_MODES), limits=_RMS_LIMITS, scales=True),
         Kind("status", "pixel_status", "1", "<u8", zero=ZeroMeaning.GOOD),
     ),
 )

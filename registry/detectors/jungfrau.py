@@ -64,6 +64,7 @@ JUNGFRAU = DetectorType(
             typical_medians=_GAINS,
             required=True,
             zero=ZeroMeaning.DEAD,
+            scales=True,
             # Maps of the two other gain ranges are mostly filled in.
             characteristic=(0,),
         ),
@@ -84,7 +85,7 @@ JUNGFRAU = DetectorType(
             ((500.0, 8000.0), (8000.0, _ADC_MAXIMUM), (8000.0, _ADC_MAXIMUM)),
             limits=(0.0, _ADC_MAXIMUM),
         ),
-        Kind("rms", "pixel_rms", "ADU", "<f4", ((0.5, 100.0),) * 3, limits=(0.0, _ADC_MAXIMUM)),
+        Kind("rms", "pixel_rms", "ADU", "<f4", ((0.5, 100.0),) * 3, limits=(0.0, _ADC_MAXIMUM), scales=True),
         Kind("status", "pixel_status", "1", "<u8", zero=ZeroMeaning.GOOD),
     ),
     # gainMaps_M049.bin of the Paul Scherrer Institute. Data above the pedestal divided by these values is in keV:

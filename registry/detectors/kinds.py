@@ -54,6 +54,8 @@ class Kind:
         Whether it is among the kinds that are registered and looked up where none are named.
     zero
         What a zero means; dead and flagged pixels are counted in a warning.
+    scales
+        Whether what all values of a panel have in common in a change is a factor (gain, noise), not a summand.
     characteristic
         The gain ranges whose maps show which sensor they are of: measured in every pixel, with a pattern that hardly
         changes from one measurement to the next.
@@ -68,6 +70,7 @@ class Kind:
     limits: tuple[float, float] = (-math.inf, math.inf)
     required: bool = False
     zero: ZeroMeaning = ZeroMeaning.ORDINARY
+    scales: bool = False
     characteristic: tuple[int, ...] = ()
 
     def possible_medians(self, gain_range: int) -> tuple[float, float]:

@@ -92,6 +92,73 @@ class SameConstants(Struct, frozen=True):
     versions: tuple[int, ...]
 
 
+class AsicChange(Struct, frozen=True):
+    """The change of an ASIC, by its row and column among those of the panel: see `ArrayChange`.
+
+    ``left`` is the median of what the uniform change of the whole panel leaves.
+    """
+
+    row: int
+    column: int
+    compared: int
+    shift: float | None = None
+    percent: float | None = None
+    left: float | None = None
+    left_percent: float | None = None
+    beyond: int | None = None
+    flagged: int | None = None
+    cleared: int | None = None
+    altered: int | None = None
+
+
+class ArrayChange(Struct, frozen=True):
+    """The change of one array to another, in medians; None where it is not defined.
+
+    Attributes
+    ----------
+    model
+        The uniform part of the change: ``scale``, a factor, for gain and rms; ``shift``, a summand, for offset and
+        pedestals; ``flags`` have none.
+    unit
+        Of the values and their changes.
+    compared
+        The pixels with a value in both arrays: finite and, where zero means dead, not zero. All else but
+        ``only_before`` and ``only_after``, the pixels that have one in one of them, is of these.
+    median
+        Of the values before.
+    shift, percent
+        The median of the changes, in the unit and in percent of ``median``; no percent of zero.
+    scale
+        The median of the ratios, after by before; only in the model ``scale``.
+    spread, spread_percent
+        The width of what is left after the uniform part: the standard deviation of a normal distribution with the same
+        quartiles.
+    beyond
+        The pixels that the uniform part leaves further than 5 interquartile ranges from the others.
+    flagged, cleared, altered
+        Of flags: the pixels that have flags only after, only before, and others than before.
+    asics
+        Row by row.
+    """
+
+    model: Literal["scale", "shift", "flags"]
+    unit: str
+    compared: int
+    only_before: int
+    only_after: int
+    median: float | None = None
+    shift: float | None = None
+    percent: float | None = None
+    scale: float | None = None
+    spread: float | None = None
+    spread_percent: float | None = None
+    beyond: int | None = None
+    flagged: int | None = None
+    cleared: int | None = None
+    altered: int | None = None
+    asics: tuple[AsicChange, ...] = ()
+
+
 class PixelDifference(Struct, frozen=True):
     """The difference of two arrays of one gain range.
 
@@ -103,6 +170,8 @@ class PixelDifference(Struct, frozen=True):
         Of the difference over all pixels that are finite in both, in the unit of the kind.
     nonfinite
         The number of pixels that are not finite in either array.
+    change
+        In medians, for the panel and by ASIC.
     """
 
     gain_range: int
@@ -111,6 +180,7 @@ class PixelDifference(Struct, frozen=True):
     maximum: float
     rms: float
     nonfinite: int = 0
+    change: ArrayChange | None = None
 
 
 class VersionDifference(Struct, frozen=True):
